@@ -1,0 +1,190 @@
+"""The 14 endpoints of the Contacts API, one class each, in the order of the API's page.
+
+A docstring is what an agent reads of the tool: when to use it, and when another. Field descriptions are part of
+the tool's schema; every word of them is paid for in each conversation.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from contacts_mcp.contract._call import Call, ContactId, GroupId, Risk, Text
+from contacts_mcp.contract.models import (
+    Added,
+    Contact,
+    ContactPage,
+    ContactType,
+    Group,
+    GroupList,
+    MemberList,
+)
+
+_ContactId = Annotated[ContactId, Field(description="Contact id (UUID).")]
+_GroupId = Annotated[GroupId, Field(description="Group id (UUID).")]
+
+
+class ListContacts(Call[ContactPage]):
+    """List or search contacts, newest first, a page at a time. Rows lack notes, company and times; get_contact has them."""
+
+    http = "GET /v1/contacts"
+    risk = Risk.READ
+    repeatable = True
+    type: ContactType | None = None
+    search: Text | None = Field(None, description="Words of name or company in any order, phone digits or e-mail.")
+    tags: list[Text] | None = Field(None, description="All must match.")
+    page: int = Field(1, ge=1)
+    per_page: int = Field(50, ge=1, le=100)
+
+
+class CreateContact(Call[Contact]):
+    """Create a contact. Search first where it may already exist; to change one use update_contact."""
+
+    http = "POST /v1/contacts"
+    risk = Risk.WRITE
+    repeatable = False
+    type: ContactType = "person"
+    name: Text
+    company_name: Text | None = None
+    phone_number: Text | None = Field(None, description="E.164, e.g. +4799999999.")
+    email: Text | None = None
+    tags: list[Text] | None = None
+    notes: Text | None = None
+
+
+class GetContact(Call[Contact]):
+    """Read one contact in full, by id."""
+
+    http = "GET /v1/contacts/{contact_id}"
+    risk = Risk.READ
+    repeatable = True
+    contact_id: _ContactId
+
+
+class UpdateContact(Call[Contact]):
+    """Change fields of a contact; fields left out stay as they are."""
+
+    http = "PATCH /v1/contacts/{contact_id}"
+    risk = Risk.WRITE
+    repeatable = True
+    contact_id: _ContactId
+    type: ContactType | None = None
+    name: Text | None = None
+    company_name: Text | None = None
+    phone_number: Text | None = Field(None, description="E.164, e.g. +4799999999.")
+    email: Text | None = None
+    tags: list[Text] | None = None
+    notes: Text | None = None
+
+
+class DeleteContact(Call[None]):
+    """Delete a contact. It leaves every group and the service keeps its data; for an erasure use gdpr_delete_contact."""
+
+    http = "DELETE /v1/contacts/{contact_id}"
+    risk = Risk.DESTROY
+    repeatable = True
+    contact_id: _ContactId
+
+
+class GdprDeleteContact(Call[None]):
+    """Erase a contact's personal data for good (GDPR article 17). To merely remove a contact use delete_contact."""
+
+    http = "POST /v1/contacts/{contact_id}/gdpr-delete"
+    risk = Risk.ERASE
+    repeatable = False
+    contact_id: _ContactId
+    reason: Text = Field(description="Why, without personal data; it is kept.")
+
+
+class ListContactGroups(Call[GroupList]):
+    """List the contact groups with their member counts."""
+
+    http = "GET /v1/contacts/groups"
+    risk = Risk.READ
+    repeatable = True
+
+
+class CreateContactGroup(Call[Group]):
+    """Create an empty group, for instance as an SMS audience; fill it with add_group_members."""
+
+    http = "POST /v1/contacts/groups"
+    risk = Risk.WRITE
+    repeatable = False
+    name: Text
+    description: Text | None = None
+
+
+class GetContactGroup(Call[Group]):
+    """Read one group; its people come from list_group_members."""
+
+    http = "GET /v1/contacts/groups/{group_id}"
+    risk = Risk.READ
+    repeatable = True
+    group_id: _GroupId
+
+
+class UpdateContactGroup(Call[Group]):
+    """Rename a group or change its description."""
+
+    http = "PATCH /v1/contacts/groups/{group_id}"
+    risk = Risk.WRITE
+    repeatable = True
+    group_id: _GroupId
+    name: Text | None = None
+    description: Text | None = None
+
+
+class DeleteContactGroup(Call[None]):
+    """Delete a group. Its contacts stay; to take one contact out use remove_group_member."""
+
+    http = "DELETE /v1/contacts/groups/{group_id}"
+    risk = Risk.DESTROY
+    repeatable = True
+    group_id: _GroupId
+
+
+class ListGroupMembers(Call[MemberList]):
+    """List the contacts in a group."""
+
+    http = "GET /v1/contacts/groups/{group_id}/members"
+    risk = Risk.READ
+    repeatable = True
+    group_id: _GroupId
+
+
+class AddGroupMembers(Call[Added]):
+    """Add contacts to a group by id; those already in it do no harm."""
+
+    http = "POST /v1/contacts/groups/{group_id}/members"
+    risk = Risk.WRITE
+    repeatable = True
+    group_id: _GroupId
+    contact_ids: list[ContactId] = Field(min_length=1, max_length=1000)
+
+
+class RemoveGroupMember(Call[None]):
+    """Take one contact out of a group; the contact itself stays."""
+
+    http = "DELETE /v1/contacts/groups/{group_id}/members/{contact_id}"
+    risk = Risk.WRITE
+    repeatable = True
+    group_id: _GroupId
+    contact_id: _ContactId
+
+
+CALLS: tuple[type[Call[Any]], ...] = (
+    ListContacts,
+    CreateContact,
+    GetContact,
+    UpdateContact,
+    DeleteContact,
+    GdprDeleteContact,
+    ListContactGroups,
+    CreateContactGroup,
+    GetContactGroup,
+    UpdateContactGroup,
+    DeleteContactGroup,
+    ListGroupMembers,
+    AddGroupMembers,
+    RemoveGroupMember,
+)
+"""Every documented endpoint."""

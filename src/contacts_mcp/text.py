@@ -1,0 +1,47 @@
+"""Text from people: folded for comparing, neutralised for showing."""
+
+import re
+import unicodedata
+
+_INVISIBLE = re.compile(
+    "["
+    "\x00-\x08\x0b-\x1f\x7f-\x9f"  # controls, but for tab and line feed
+    "\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u3164\uffa0"  # invisible letters and marks
+    "\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"  # zero-width, direction, separators
+    "\ud800-\udfff"  # halves of characters, which no encoder takes
+    "\U000e0000-\U000e0fff"  # tags and variation selectors, used to hide whole sentences
+    "]"
+)
+
+
+def neutralise(text: str, limit: int) -> str:
+    """Strip what a reader cannot see or what turns the writing round, and cut at `limit` characters."""
+    visible = text if text.isascii() and text.isprintable() else _INVISIBLE.sub("", text)
+    if len(visible) <= limit:
+        return visible
+    return f"{visible[:limit]}… [+{len(visible) - limit} characters]"
+
+
+def quote(text: str, limit: int) -> str:
+    """Quote somebody's words on one line, so that they cannot pass for the sentence around them."""
+    line = " ".join(neutralise(text, limit).split()).replace('"', "'")
+    return f'"{line}"'
+
+
+def fold(text: str) -> str:
+    """Write a text as people search for it: plain lower-case ASCII, so that `Bjørn` is `bjorn`."""
+    if text.isascii():
+        return text.lower()
+    from anyascii import anyascii  # noqa: PLC0415 - its tables are wanted by searches alone
+
+    return anyascii(unicodedata.normalize("NFC", text)).lower()
+
+
+def digits(text: str) -> str:
+    """The decimal digits of a text, as phone numbers are compared."""
+    return "".join(character for character in text if "0" <= character <= "9")
+
+
+def search_tokens(query: str) -> list[str]:
+    """The folded words of a query; their order and commas carry no meaning."""
+    return fold(query).replace(",", " ").split()
