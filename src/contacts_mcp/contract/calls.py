@@ -24,16 +24,18 @@ _GroupId = Annotated[GroupId, Field(description="Group id (UUID).")]
 
 
 class ListContacts(Call[ContactPage]):
-    """List or search contacts, newest first, a page at a time. Rows lack notes, company and times; get_contact has them."""
+    """List or search contacts, newest first. Rows lack notes, company and times; get_contact has them."""
 
     http = "GET /v1/contacts"
     risk = Risk.READ
     repeatable = True
     type: ContactType | None = None
-    search: Text | None = Field(None, description="Words of name or company in any order, phone digits or e-mail.")
-    tags: list[Text] | None = Field(None, description="All must match.")
-    page: int = Field(1, ge=1)
-    per_page: int = Field(50, ge=1, le=100)
+    search: Text | None = Field(
+        default=None, description="Words of name or company in any order, phone digits or e-mail."
+    )
+    tags: list[Text] | None = Field(default=None, description="All must match.")
+    page: int = Field(default=1, ge=1, le=1_000_000)
+    per_page: int = Field(default=50, ge=1, le=100)
 
 
 class CreateContact(Call[Contact]):
@@ -45,7 +47,7 @@ class CreateContact(Call[Contact]):
     type: ContactType = "person"
     name: Text
     company_name: Text | None = None
-    phone_number: Text | None = Field(None, description="E.164, e.g. +4799999999.")
+    phone_number: Text | None = Field(default=None, description="E.164, e.g. +4799999999.")
     email: Text | None = None
     tags: list[Text] | None = None
     notes: Text | None = None
@@ -70,14 +72,14 @@ class UpdateContact(Call[Contact]):
     type: ContactType | None = None
     name: Text | None = None
     company_name: Text | None = None
-    phone_number: Text | None = Field(None, description="E.164, e.g. +4799999999.")
+    phone_number: Text | None = Field(default=None, description="E.164, e.g. +4799999999.")
     email: Text | None = None
     tags: list[Text] | None = None
     notes: Text | None = None
 
 
 class DeleteContact(Call[None]):
-    """Delete a contact. It leaves every group and the service keeps its data; for an erasure use gdpr_delete_contact."""
+    """Delete a contact. It leaves its groups and the service keeps its data; for an erasure use gdpr_delete_contact."""
 
     http = "DELETE /v1/contacts/{contact_id}"
     risk = Risk.DESTROY

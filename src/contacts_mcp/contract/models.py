@@ -16,11 +16,11 @@ ContactType = Literal["person", "company"]
 
 def _utc(time: datetime) -> str:
     aware = time if time.tzinfo else time.replace(tzinfo=UTC)
-    return aware.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return aware.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 Timestamp = Annotated[datetime, PlainSerializer(_utc, when_used="json")]
-"""A moment; read with `Z`, an offset or neither (then UTC), written with `Z`."""
+"""A moment; read with `Z`, an offset or neither (then UTC), written to the second with `Z`, as on the API's page."""
 
 Tags = Annotated[list[str], BeforeValidator(lambda tags: [] if tags is None else tags)]
 

@@ -1,0 +1,104 @@
+"""`contacts-mcp` and its commands. What a command needs beyond its flags is imported when it runs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from contacts_mcp import __version__
+from contacts_mcp.guard import GuardMode
+from contacts_mcp.settings import BadSettings, load_settings
+
+cli = typer.Typer(
+    name="contacts-mcp",
+    help="An MCP server for the WAYSCloud Contacts API, with an embedded directory for working without an account.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Directory = Annotated[
+    Path | None, typer.Option(help="Use the embedded directory in this file, even where there is a key.")
+]
+ReadOnly = Annotated[bool | None, typer.Option("--read-only", help="List and run nothing but reads.")]
+Tools = Annotated[str | None, typer.Option(help="The only tools to list and run, with commas between.")]
+Mode = Annotated[GuardMode | None, typer.Option("--guard", help="How consent to destructive tools is come by.")]
+Confirm = Annotated[str | None, typer.Option(help="Writing tools to put under the guard as well.")]
+Region = Annotated[str | None, typer.Option("--default-region", help="Region of numbers without a country code.")]
+
+
+def main() -> None:
+    """Run the command line; what a setting or the machine refuses is one line and exit code 2."""
+    try:
+        cli()
+    except ValueError as exc:
+        typer.echo(f"contacts-mcp: {exc}", err=True)
+        raise SystemExit(2) from None
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"contacts-mcp {__version__}")
+        raise typer.Exit
+
+
+@cli.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True)] = False,
+) -> None:
+    """An MCP server for the WAYSCloud Contacts API."""
+
+
+@cli.command()
+def serve(
+    directory: Directory = None,
+    read_only: ReadOnly = None,
+    tools: Tools = None,
+    guard: Mode = None,
+    confirm: Confirm = None,
+    default_region: Region = None,
+) -> None:
+    """Serve one MCP host over standard input and output."""
+    from contacts_mcp.cli._serve import serve_host
+
+    serve_host(
+        load_settings(
+            directory=directory,
+            read_only=read_only,
+            tools=tools,
+            guard=guard,
+            confirm=confirm,
+            default_region=default_region,
+        )
+    )
+
+
+@cli.command()
+def doctor(directory: Directory = None) -> None:
+    """Say what is set up, whether it works, and what to do where it does not."""
+    from contacts_mcp.cli._doctor import examine
+
+    try:
+        settings = load_settings(directory=directory)
+    except BadSettings as exc:
+        typer.echo(f"✗ settings: {exc}")
+        raise typer.Exit(1) from None
+    raise typer.Exit(examine(settings, Path.home()))
+
+
+@cli.command()
+def demo() -> None:
+    """Show the server at work: a short story on a temporary directory, told over MCP."""
+    from contacts_mcp.cli._demo import tell
+
+    tell()
+
+
+@cli.command()
+def schemas(
+    out: Annotated[Path, typer.Option(help="The folder to write to.")] = Path("tool_schemas"),
+) -> None:
+    """Write every tool's schemas, and the tools for the OpenAI, Anthropic and Gemini APIs."""
+    from contacts_mcp.cli._schemas import write_schemas
+
+    typer.echo(f"{write_schemas(out)} files written to {out}")

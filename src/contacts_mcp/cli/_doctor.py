@@ -1,0 +1,74 @@
+"""`contacts-mcp doctor`: what is set up, does it work, and what to do where it does not."""
+
+import sys
+from pathlib import Path
+
+import anyio
+import typer
+
+from contacts_mcp import __version__
+from contacts_mcp.app import Embedded, LateClient, Platform, build_app, choose_backend
+from contacts_mcp.contract import ContactPage, ContactsError, ListContacts
+from contacts_mcp.settings import Settings
+from contacts_mcp.tools import TOOLS, choose_tools
+
+_TIME_LIMIT = 20.0
+
+
+def examine(settings: Settings, home: Path) -> int:
+    """Print one line for each thing looked at; 0 where all is well, else 1."""
+    _good("version", f"contacts-mcp {__version__}, Python {sys.version.split()[0]}")
+    try:
+        backend = choose_backend(settings, home)
+        build_app(settings, backend)
+    except ValueError as exc:
+        return _bad("settings", str(exc), "correct the setting, then run `contacts-mcp doctor` again")
+    _good("backend", str(backend))
+    _good("credential" if isinstance(backend, Platform) else "because", backend.origin())
+    _good("tools", _tools(settings))
+    _good("guard", settings.guard + (f", and for {', '.join(settings.confirm)}" if settings.confirm else ""))
+    return _reach(backend)
+
+
+def _tools(settings: Settings) -> str:
+    chosen = choose_tools(read_only=settings.read_only, only=settings.tools)
+    if len(chosen) == len(TOOLS):
+        return f"all {len(TOOLS)}"
+    return f"{len(chosen)} of {len(TOOLS)}: {', '.join(tool.name for tool in chosen)}"
+
+
+def _reach(backend: Platform | Embedded) -> int:
+    try:
+        found = anyio.run(_first_contact, backend)
+    except ContactsError as exc:
+        return _bad("connection", f"{exc.code}: {exc.message}", _next_step(backend, exc))
+    except TimeoutError:
+        return _bad("connection", f"no answer within {_TIME_LIMIT:.0f} seconds", "check the network and the address")
+    count = "" if found.total is None else f"; {found.total} contacts"
+    _good("connection", f"it answers{count}")
+    return 0
+
+
+async def _first_contact(backend: Platform | Embedded) -> ContactPage:
+    client = LateClient(backend)
+    with anyio.fail_after(_TIME_LIMIT):
+        async with client.lifespan():
+            return await client.send(ListContacts(per_page=1))
+
+
+def _next_step(backend: Platform | Embedded, exc: ContactsError) -> str:
+    if isinstance(backend, Platform) and exc.code in ("authentication_failed", "permission_denied"):
+        return f"put a valid key into {backend.credential.source}"
+    if isinstance(backend, Platform):
+        return exc.next_step or "check WAYSCLOUD_API_URL"
+    return "check the file and its folder, or choose another with --directory"
+
+
+def _good(what: str, is_so: str) -> None:
+    typer.echo(f"✓ {what}: {is_so}")
+
+
+def _bad(what: str, is_so: str, next_step: str) -> int:
+    typer.echo(f"✗ {what}: {is_so}")
+    typer.echo(f"  → {next_step}")
+    return 1

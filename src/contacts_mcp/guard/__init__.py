@@ -1,0 +1,32 @@
+"""The guard: may this tool call run? It asks a person, refuses, or lets it proceed, and fails closed."""
+
+from contacts_mcp.guard._deed import Consent, Deed, Target, digest
+from contacts_mcp.guard._guard import (
+    ANSWER_LIFETIME,
+    Answer,
+    Guard,
+    GuardMode,
+    NotConfirmed,
+    Preview,
+    Refused,
+)
+from contacts_mcp.guard._ledger import Ledger
+from contacts_mcp.guard._question import Question
+from contacts_mcp.guard._seal import Seal
+
+__all__ = [
+    "ANSWER_LIFETIME",
+    "Answer",
+    "Consent",
+    "Deed",
+    "Guard",
+    "GuardMode",
+    "Ledger",
+    "NotConfirmed",
+    "Preview",
+    "Question",
+    "Refused",
+    "Seal",
+    "Target",
+    "digest",
+]

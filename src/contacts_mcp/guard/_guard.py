@@ -1,0 +1,132 @@
+"""May this run? Proceed, ask a person, or refuse: anything off means that nothing happens."""
+
+import hmac
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from contacts_mcp.contract import ContactsError, Risk
+from contacts_mcp.guard._deed import Consent, Deed, Target
+from contacts_mcp.guard._ledger import Ledger
+from contacts_mcp.guard._question import Question, form, is_yes, message
+from contacts_mcp.guard._seal import BrokenSeal, Channel, Claims, Seal
+
+ANSWER_LIFETIME = 600.0
+"""Seconds for which a question can be answered."""
+
+
+class GuardMode(StrEnum):
+    """How consent is come by. There is no mode without a guard."""
+
+    ASK = "ask"  # ask where the host can, otherwise refuse
+    TWO_STEP = "two-step"  # ask where the host can, otherwise preview and take a token back
+    BLOCK = "block"  # always refuse
+
+
+class Refused(ContactsError):
+    """A guarded tool did not run, and nothing was changed. It never says how a person could be gone round."""
+
+    code = "refused"
+
+
+class NotConfirmed(Refused):
+    """There was an answer, but none that this deed may run on."""
+
+    code = "not_confirmed"
+    advice = "nothing was changed; the next call asks again"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back to a question: the sealed state, what the person did, and the form as they sent it."""
+
+    state: str | None
+    accepted: bool
+    content: Mapping[str, Any] | None = None
+    channel: Channel = "form"
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a two-step call would do, and the token that lets it be done once."""
+
+    message: str
+    token: str
+
+
+class Guard:
+    """Wraps every DESTROY and ERASE tool, and the WRITE tools an operator names in `confirm`."""
+
+    def __init__(
+        self,
+        mode: GuardMode = GuardMode.ASK,
+        confirm: Collection[str] = (),
+        *,
+        seal: Seal | None = None,
+        ledger: Ledger | None = None,
+    ) -> None:
+        self.mode = mode
+        self._confirm = frozenset(confirm)
+        self._seal = seal or Seal(ANSWER_LIFETIME)
+        self._ledger = ledger or Ledger()
+
+    def guards(self, tool: str, risk: Risk) -> bool:
+        return risk in (Risk.DESTROY, Risk.ERASE) or (risk is Risk.WRITE and tool in self._confirm)
+
+    async def consent(self, deed: Deed, answer: Answer | None, *, can_ask: bool) -> Consent | Question | Preview:
+        """Consent where the deed may run now, or what has to be shown first.
+
+        Raises:
+            Refused: the deed does not run.
+            ContactsError: the target cannot be read.
+        """
+        if not self.guards(deed.tool, deed.risk):
+            return Consent.NONE_NEEDED
+        if self.mode is GuardMode.BLOCK:
+            raise Refused(f"the operator has blocked {deed.tool}", advice="nothing was changed")
+        if answer is not None:
+            return await self._judge(deed, answer)
+        if not can_ask and self.mode is GuardMode.ASK:
+            raise Refused(
+                f"{deed.tool} needs a person's consent, and this host cannot ask for it",
+                advice="nothing was changed; the operator decides how to go on",
+            )
+        return await self._ask(deed, can_ask=can_ask)
+
+    async def _ask(self, deed: Deed, *, can_ask: bool) -> Question | Preview:
+        target = await deed.read_target()
+        channel: Channel = "form" if can_ask else "token"
+        state = self._seal.close(channel, deed.tool, deed.digest, target.fingerprint, deed.principal)
+        if can_ask:
+            return Question(message(deed, target), form(deed), state)
+        return Preview(message(deed, target), state)
+
+    async def _judge(self, deed: Deed, answer: Answer) -> Consent:
+        claims = self._open(deed, answer)
+        if not answer.accepted:
+            raise Refused("the person decided against it", advice="nothing was changed; leave it at that")
+        target = await deed.read_target()
+        if not hmac.compare_digest(claims.target, target.fingerprint):
+            raise NotConfirmed("the target was changed after the question was asked")
+        return self._weigh(deed, target, answer)
+
+    def _open(self, deed: Deed, answer: Answer) -> Claims:
+        """The claims of an answer to this very deed, used here for the first time."""
+        try:
+            claims = self._seal.open(answer.state or "")
+        except BrokenSeal:
+            raise NotConfirmed("the answer belongs to no open question, or came too late") from None
+        bound = (claims.channel, claims.tool, claims.arguments, claims.principal)
+        if bound != (answer.channel, deed.tool, deed.digest, deed.principal):
+            raise NotConfirmed("the answer belongs to another question")
+        if not self._ledger.spend(claims.nonce, claims.expires):
+            raise NotConfirmed("the answer was used before")
+        return claims
+
+    def _weigh(self, deed: Deed, target: Target, answer: Answer) -> Consent:
+        if answer.channel == "token":
+            return Consent.TWO_STEP
+        if not is_yes(deed, target, answer.content):
+            raise NotConfirmed("the answer was not the one that was asked for")
+        return Consent.FORM_TYPED if deed.risk is Risk.ERASE else Consent.FORM

@@ -1,0 +1,55 @@
+"""Sealed state: what a question was about, carried by the client, readable and writable by us alone."""
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from mcp.server.request_state import AESGCMRequestStateCodec, InvalidRequestState
+
+Channel = Literal["form", "token"]
+
+
+class BrokenSeal(Exception):
+    """State that is not ours, was changed, or is too old."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What an answer is bound to. `nonce` makes it one of a kind, `expires` is in seconds since 1970."""
+
+    channel: Channel
+    tool: str
+    arguments: str
+    target: str
+    principal: str
+    nonce: str
+    expires: float
+
+
+class Seal:
+    """Seals claims with AES-256-GCM (the SDK's codec), under a key of this process."""
+
+    def __init__(self, lifetime: float, clock: Callable[[], float] = time.time) -> None:
+        self._codec = AESGCMRequestStateCodec([os.urandom(32)])
+        self._lifetime = lifetime
+        self._clock = clock
+
+    def close(self, channel: Channel, tool: str, arguments: str, target: str, principal: str) -> str:
+        claims = Claims(
+            channel, tool, arguments, target, principal, secrets.token_hex(16), self._clock() + self._lifetime
+        )
+        return self._codec.seal(json.dumps(asdict(claims)).encode())
+
+    def open(self, sealed: str) -> Claims:
+        """The claims of a seal that is ours and not too old; BrokenSeal for anything else."""
+        try:
+            claims = Claims(**json.loads(self._codec.unseal(sealed)))
+        except (InvalidRequestState, ValueError, TypeError) as exc:
+            raise BrokenSeal from exc
+        if claims.expires <= self._clock():
+            raise BrokenSeal
+        return claims

@@ -1,0 +1,133 @@
+"""What the server does with tools/list and tools/call."""
+
+import logging
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import mcp_types as types
+from mcp.server.caching import CacheHint
+from mcp.server.lowlevel import Server
+from pydantic import BaseModel
+
+from contacts_mcp.contract import ContactsError
+from contacts_mcp.guard import Answer, Consent, Deed, Guard, GuardMode, Preview, Question
+from contacts_mcp.server._elicitation import Context, answer_brought, ask_by_return, ask_now, can_be_asked, is_modern
+from contacts_mcp.server._results import answered, failed, previewed
+from contacts_mcp.server._trail import Entry
+from contacts_mcp.server._two_step import split_token, with_token
+from contacts_mcp.text import neutralise
+from contacts_mcp.tools import Backend, Tool, parse_arguments, read_target
+
+logger = logging.getLogger(__name__)
+
+_CALLER = "local"
+"""The principal: stdio has exactly one caller."""
+_LIST_LIFETIME_MS = 3_600_000
+
+Lifespan = Callable[[Server[Any]], AbstractAsyncContextManager[Any]]
+Result = types.CallToolResult | types.InputRequiredResult
+
+
+def build_server(
+    *, version: str, instructions: str, tools: Sequence[Tool], backend: Backend, guard: Guard, lifespan: Lifespan
+) -> Server[Any]:
+    """The low-level SDK server over a catalog; it speaks both protocol eras on any transport."""
+    handlers = _Handlers(tools, backend, guard)
+    return Server(
+        "wayscloud-contacts",
+        title="WAYSCloud Contacts",
+        version=version,
+        instructions=instructions,
+        lifespan=lifespan,
+        cache_hints={"tools/list": CacheHint(ttl_ms=_LIST_LIFETIME_MS, scope="private")},
+        on_list_tools=handlers.list_tools,
+        on_call_tool=handlers.call_tool,
+    )
+
+
+class _Handlers:
+    def __init__(self, tools: Sequence[Tool], backend: Backend, guard: Guard) -> None:
+        self._tools = {tool.name: tool for tool in tools}
+        self._backend = backend
+        self._guard = guard
+
+    async def list_tools(self, _ctx: Context, _params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
+        return types.ListToolsResult(tools=[self._listed(tool) for tool in self._tools.values()])
+
+    async def call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> Result:
+        """Find, validate, guard, run, render, record; whatever goes wrong is one line to the model."""
+        tool = self._tools.get(params.name)
+        if tool is None:
+            return failed(_no_such_tool(params.name, self._tools))
+        entry = Entry(tool.name, tool.risk, _CALLER, str(ctx.request_id))
+        try:
+            return await self._call(ctx, params, tool, entry)
+        except ContactsError as exc:
+            entry.fail(exc)
+            return failed(str(exc))
+        except Exception as exc:  # noqa: BLE001 - the model reads one line, and the log no values
+            logger.error("%s failed: %s", tool.name, _where(exc))  # noqa: TRY400 - a traceback could hold values
+            return failed(f"internal_error: {tool.name} failed here; read the record back, and tell the operator")
+        finally:
+            entry.write()
+
+    async def _call(self, ctx: Context, params: types.CallToolRequestParams, tool: Tool, entry: Entry) -> Result:
+        given = params.arguments or {}
+        raw, token = split_token(given) if self._takes_token(tool) else (given, None)
+        arguments = parse_arguments(tool.arguments, tool.input_schema, raw)
+        entry.aim(arguments)
+        answer = answer_brought(ctx, params) if token is None else Answer(token, accepted=True, channel="token")
+        verdict = await self._consent(ctx, self._deed(tool, raw, arguments), answer)
+        if isinstance(verdict, Question):
+            return ask_by_return(verdict)
+        if isinstance(verdict, Preview):
+            return previewed(verdict)
+        entry.begin(verdict)
+        result = await tool.run(self._backend, arguments)
+        entry.outcome = "done"
+        return answered(result)
+
+    async def _consent(self, ctx: Context, deed: Deed, answer: Answer | None) -> Consent | Question | Preview:
+        verdict = await self._guard.consent(deed, answer, can_ask=can_be_asked(ctx))
+        if isinstance(verdict, Question) and not is_modern(ctx):
+            return await self._guard.consent(deed, await ask_now(ctx, verdict), can_ask=True)
+        return verdict
+
+    def _deed(self, tool: Tool, raw: Mapping[str, Any], arguments: BaseModel) -> Deed:
+        return Deed(
+            tool=tool.name,
+            risk=tool.risk,
+            arguments=raw,
+            principal=_CALLER,
+            read_target=lambda: read_target(self._backend, tool, arguments),
+            details=arguments.model_dump(exclude_unset=True, exclude={"contact_id", "group_id"}),
+        )
+
+    def _takes_token(self, tool: Tool) -> bool:
+        return self._guard.mode is GuardMode.TWO_STEP and self._guard.guards(tool.name, tool.risk)
+
+    def _listed(self, tool: Tool) -> types.Tool:
+        two_step = self._takes_token(tool)
+        return types.Tool(
+            name=tool.name,
+            title=tool.title,
+            description=tool.description,
+            input_schema=with_token(tool.input_schema) if two_step else tool.input_schema,
+            output_schema=None if two_step else tool.output_schema,  # a preview is of another shape
+            annotations=types.ToolAnnotations.model_validate(tool.hints),
+        )
+
+
+def _no_such_tool(name: str, tools: Mapping[str, Tool]) -> str:
+    return (
+        f"unknown_tool: {neutralise(name, 64)} does not exist or is switched off here; nothing was changed; "
+        f"there are {', '.join(tools)}"
+    )
+
+
+def _where(exc: Exception) -> str:
+    """Type and place of a fault: what is needed to find it, and nothing of what it was about."""
+    frames = traceback.extract_tb(exc.__traceback__)
+    return f"{type(exc).__name__} at {frames[-1].filename}:{frames[-1].lineno}" if frames else type(exc).__name__

@@ -1,0 +1,58 @@
+"""The trail: one line for every call that was not a read, and for every refusal; never a name, number or note."""
+
+import json
+import logging
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from pydantic import BaseModel
+
+from contacts_mcp.contract import ContactsError, OutcomeUnknown, Risk
+from contacts_mcp.guard import Consent
+
+TRAIL = logging.getLogger("contacts_mcp.trail")
+
+
+@dataclass(slots=True)
+class Entry:
+    """What is recorded of one call, even where it is cut off half-way."""
+
+    tool: str
+    risk: Risk
+    caller: str
+    request_id: str
+    consent: Consent | None = None
+    outcome: str = "not_run"
+    targets: dict[str, str] = field(default_factory=dict)
+    started: float = field(default_factory=time.monotonic)
+
+    def aim(self, arguments: BaseModel) -> None:
+        """Note the ids the call is aimed at, once they are known to be ids."""
+        ids = {name: getattr(arguments, name, None) for name in ("contact_id", "group_id")}
+        self.targets = {name: value for name, value in ids.items() if value}
+
+    def begin(self, consent: Consent) -> None:
+        """From here on the call may take effect, whatever becomes of its answer."""
+        self.consent = consent
+        self.outcome = "unknown"
+
+    def fail(self, error: ContactsError) -> None:
+        self.outcome = "unknown" if isinstance(error, OutcomeUnknown) else error.code
+
+    def write(self) -> None:
+        """Write the line, unless it was a plain read."""
+        if self.risk is Risk.READ:
+            return
+        line = {
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "request": self.request_id,
+            "caller": self.caller,
+            "tool": self.tool,
+            "risk": self.risk,
+            **self.targets,
+            "consent": self.consent or "none",
+            "outcome": self.outcome,
+            "ms": round((time.monotonic() - self.started) * 1000),
+        }
+        TRAIL.info(json.dumps(line))

@@ -1,0 +1,103 @@
+"""Every setting, once: the environment variable, the type, the default and what it does.
+
+The README's table is generated from here. Flags of the command line override the environment.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from contacts_mcp.guard import GuardMode
+
+
+class BadSettings(ValueError):
+    """A setting that cannot be used; names the variable and what it takes, never its value."""
+
+
+def _split(value: object) -> object:
+    """Read `a,b` as the names a and b."""
+    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+
+def _region(value: object) -> object:
+    from phonenumbers import SUPPORTED_REGIONS
+
+    if value is None or (isinstance(value, str) and value.upper() in SUPPORTED_REGIONS):
+        return value.upper() if isinstance(value, str) else None
+    raise ValueError("should be a two-letter region such as NO")
+
+
+Names = Annotated[list[str], NoDecode, BeforeValidator(_split)]
+
+
+class Settings(BaseSettings):
+    """What the server is told by its environment and its flags."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CONTACTS_MCP_", env_ignore_empty=True, populate_by_name=True, extra="ignore", frozen=True
+    )
+
+    api_key: SecretStr | None = Field(
+        default=None,
+        validation_alias="WAYSCLOUD_API_KEY",
+        description="WAYSCloud key, sent as `X-API-Key`. With a key the server talks to the platform.",
+    )
+    token: SecretStr | None = Field(
+        default=None,
+        validation_alias="WAYSCLOUD_TOKEN",
+        description="WAYSCloud personal access token, where there is no key. Else `~/.wayscloud/credentials` is read.",
+    )
+    api_url: str | None = Field(
+        default=None,
+        validation_alias="WAYSCLOUD_API_URL",
+        description="Address of the API; `https`, or `http` on this machine.",
+    )
+    directory: Path | None = Field(
+        default=None,
+        description="File of the embedded directory, which is then used even where there is a key.",
+    )
+    read_only: bool = Field(default=False, description="List and run nothing but reads.")
+    tools: Names | None = Field(
+        default=None, description="The only tools that are listed and run, such as `list_contacts,get_contact`."
+    )
+    guard: GuardMode = Field(
+        default=GuardMode.ASK,
+        description="How consent to destructive tools is come by: `ask`, `two-step` or `block`.",
+    )
+    confirm: Names = Field(
+        default=[], description="Writing tools to put under the guard as well, such as `update_contact`."
+    )
+    default_region: Annotated[str | None, BeforeValidator(_region)] = Field(
+        default=None,
+        description="Region of phone numbers without a country code, such as `NO`; they are then normalised.",
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="WARNING", description="What is logged to standard error; changes are always recorded there."
+    )
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    alias = Settings.model_fields[name].validation_alias
+    return str(alias) if alias else f"CONTACTS_MCP_{name.upper()}"
+
+
+def load_settings(**flags: object) -> Settings:
+    """Settings from flags that were given (not None), then from the environment.
+
+    Raises:
+        BadSettings: one line that names each unusable setting.
+    """
+    try:
+        return Settings(**{name: value for name, value in flags.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as exc:
+        faults = exc.errors(include_url=False, include_context=False, include_input=False)
+        raise BadSettings("; ".join(_fault(error["loc"], error["msg"]) for error in faults)) from None
+
+
+def _fault(location: tuple[int | str, ...], message: str) -> str:
+    name = str(location[0])
+    shown = variable(name) if name in Settings.model_fields else name
+    return f"{shown}: {message.replace('Input should', 'should').replace('Value error, ', '')}"

@@ -1,0 +1,69 @@
+"""Arguments as models fill them in, validated into a tool's argument model."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from contacts_mcp.contract import FieldFault, ValidationFailed
+from contacts_mcp.text import neutralise
+
+_SHOWN_FAULTS = 5
+_NAME_LIMIT = 64
+
+
+def parse_arguments(model: type[BaseModel], schema: Mapping[str, Any], raw: Mapping[str, Any]) -> BaseModel:
+    """Validate a tool call's arguments.
+
+    Models fill optional fields they do not want with "", "null", null or []: these count as absent, and never as
+    'clear'. A JSON-encoded array counts as the array.
+
+    Raises:
+        ValidationFailed: with each field and what was expected of it, never with what was given.
+    """
+    required = schema.get("required", ())
+    cleaned = {
+        name: value
+        for name, value in ((name, _decode(schema, name, value)) for name, value in raw.items())
+        if name in required or not _means_absent(value)
+    }
+    try:
+        return model.model_validate(cleaned)
+    except ValidationError as exc:
+        # `from None`: the chained error would carry the values.
+        raise _refusal(exc, schema) from None
+
+
+def _decode(schema: Mapping[str, Any], name: str, value: Any) -> Any:
+    """Read an array that arrived as its JSON text."""
+    is_array = schema["properties"].get(name, {}).get("type") == "array"
+    if not (is_array and isinstance(value, str) and value.lstrip().startswith("[")):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+
+
+def _means_absent(value: Any) -> bool:
+    return value is None or value == [] or (isinstance(value, str) and value.strip() in ("", "null"))
+
+
+def _refusal(exc: ValidationError, schema: Mapping[str, Any]) -> ValidationFailed:
+    faults = tuple(
+        _fault(error["type"], error["loc"], error["msg"], schema)
+        for error in exc.errors(include_url=False, include_context=False, include_input=False)
+    )
+    shown = "; ".join(str(fault) for fault in faults[:_SHOWN_FAULTS])
+    more = len(faults) - _SHOWN_FAULTS
+    return ValidationFailed(f"{shown}; and {more} more" if more > 0 else shown, faults=faults)
+
+
+def _fault(kind: str, location: tuple[int | str, ...], message: str, schema: Mapping[str, Any]) -> FieldFault:
+    path = neutralise(".".join(str(part) for part in location), _NAME_LIMIT)
+    if kind == "missing":
+        return FieldFault(path, "is required")
+    if kind == "extra_forbidden":
+        return FieldFault(path, f"is no field of this tool; it takes {', '.join(schema['properties'])}")
+    return FieldFault(path, message.replace("Input should", "should").replace("Value error, ", ""))

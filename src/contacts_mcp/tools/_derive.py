@@ -1,0 +1,37 @@
+"""A tool from a call: name, text, risk, schemas and request all come from the endpoint's class."""
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from pydantic import BaseModel
+
+from contacts_mcp.contract import Call
+from contacts_mcp.tools._answers import Done
+from contacts_mcp.tools._tool import Backend, Tool
+
+
+def derive_tool(
+    call: type[Call[Any]],
+    *,
+    arguments: type[BaseModel] | None = None,
+    answer: type[BaseModel] | None = None,
+    run: Callable[[Backend, Any], Awaitable[BaseModel]] | None = None,
+) -> Tool:
+    """The tool of one endpoint; what a tool does beyond its endpoint is handed in."""
+    name = call.tool_name()
+    return Tool(
+        name=name,
+        title=name.replace("_", " ").capitalize().replace("Gdpr", "GDPR"),
+        description=inspect.cleandoc(arguments.__doc__ if arguments and arguments.__doc__ else call.__doc__ or ""),
+        risk=call.risk,
+        repeatable=call.repeatable,
+        arguments=arguments or call,
+        answer=answer or call.answer or Done,
+        run=run or _forward,
+    )
+
+
+async def _forward(backend: Backend, call: Call[Any]) -> BaseModel:
+    answer = await backend.send(call)
+    return answer if isinstance(answer, BaseModel) else Done(done=True)

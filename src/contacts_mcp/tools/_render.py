@@ -1,0 +1,50 @@
+"""Answers as a model reads them: compact, neutralised, bounded."""
+
+import json
+from typing import Any
+
+from pydantic import BaseModel
+
+from contacts_mcp.text import neutralise
+
+STRING_LIMIT = 2_000
+"""Characters of one value that are shown."""
+NOTES_LIMIT = 12_000
+"""Characters of a note that are shown: whoever adds to a note has to have read all of it."""
+ANSWER_LIMIT = 40_000
+"""Characters of one answer, about 12,000 tokens of contacts; hosts cut at 25,000 tokens."""
+
+
+def render(answer: BaseModel) -> tuple[dict[str, Any], str]:
+    """The answer as structured content and as the same thing in text, without nulls."""
+    data = _neutral(answer.model_dump(mode="json", exclude_none=True, exclude_unset=True))
+    text = _compact(data)
+    while len(text) > ANSWER_LIMIT:
+        data = _shortened(data, len(text))
+        text = _compact(data)
+    return data, text
+
+
+def _compact(data: dict[str, Any]) -> str:
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+
+
+def _neutral(value: Any, limit: int = STRING_LIMIT) -> Any:
+    match value:
+        case str():
+            return neutralise(value, limit)
+        case list():
+            return [_neutral(item) for item in value]
+        case dict():
+            return {key: _neutral(item, NOTES_LIMIT if key == "notes" else STRING_LIMIT) for key, item in value.items()}
+        case _:
+            return value
+
+
+def _shortened(data: dict[str, Any], length: int) -> dict[str, Any]:
+    """Leave out the end of the longest list, and say how many rows are missing."""
+    name = max((key for key in data if isinstance(data[key], list)), key=lambda key: len(_compact({key: data[key]})))
+    rows = data[name]
+    kept = min(len(rows) - 1, int(len(rows) * ANSWER_LIMIT / length))
+    left_out = data.get("left_out", 0) + len(rows) - kept
+    return {**data, name: rows[:kept], "left_out": left_out}

@@ -1,0 +1,78 @@
+"""A host in memory: the SDK's client, the real server, the real client, the real directory."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mcp import Client
+from mcp_types import CallToolResult, ElicitRequestFormParams, ElicitResult, TextContent
+
+from contacts_mcp.app import Embedded, Platform, build_app
+from contacts_mcp.settings import load_settings
+
+LEGACY, MODERN = "legacy", "2026-07-28"
+NOBODY = "00000000-0000-0000-0000-000000000000"
+
+
+@dataclass
+class Person:
+    """Whoever sits behind the host: answers with `content`, or does as `reply` says; remembers what was asked."""
+
+    content: dict[str, Any] | None = None
+    action: str = "accept"
+    meanwhile: Callable[[], Any] | None = None
+    asked: list[ElicitRequestFormParams] = field(default_factory=list)
+
+    async def __call__(self, _context: object, params: Any) -> ElicitResult:
+        self.asked.append(params)
+        if self.meanwhile:
+            await self.meanwhile()
+        return ElicitResult(action=self.action, content=self.content)  # type: ignore[arg-type]
+
+    @property
+    def question(self) -> str:
+        (asked,) = self.asked
+        return asked.message
+
+
+class Host:
+    """Calls tools, and reads answers and errors."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    async def raw(self, tool: str, **arguments: Any) -> CallToolResult:
+        return await self.client.call_tool(tool, arguments)
+
+    async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        """The answer; the text and the structured content of every answer say the same."""
+        result = await self.raw(tool, **arguments)
+        assert not result.is_error, text_of(result)
+        assert json.loads(text_of(result)) == result.structured_content
+        return result.structured_content
+
+    async def error(self, tool: str, **arguments: Any) -> str:
+        """The line of a call that must fail."""
+        result = await self.raw(tool, **arguments)
+        assert result.is_error, text_of(result)
+        return text_of(result)
+
+
+def text_of(result: CallToolResult) -> str:
+    (block,) = result.content
+    assert isinstance(block, TextContent)
+    return block.text
+
+
+@asynccontextmanager
+async def host(
+    backend: Path | Embedded | Platform, era: str = MODERN, person: Person | None = None, **settings: Any
+) -> AsyncIterator[Host]:
+    """A host connected to a server over a directory file or another backend; without a person it cannot ask."""
+    where = Embedded(backend, "test") if isinstance(backend, Path) else backend
+    app = build_app(load_settings(**settings), where)
+    async with Client(app.server, mode=era, elicitation_callback=person, raise_exceptions=False) as client:
+        yield Host(client)
