@@ -1,11 +1,12 @@
 """A host in memory: the SDK's client, the real server, the real client, the real directory."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from mcp import Client
 from mcp_types import CallToolResult, ElicitRequestFormParams, ElicitResult, TextContent
@@ -15,6 +16,7 @@ from contacts_mcp.settings import load_settings
 
 LEGACY, MODERN = "legacy", "2026-07-28"
 NOBODY = "00000000-0000-0000-0000-000000000000"
+T = TypeVar("T")
 
 
 @dataclass
@@ -76,3 +78,23 @@ async def host(
     app = build_app(load_settings(**settings), where)
     async with Client(app.server, mode=era, elicitation_callback=person, raise_exceptions=False) as client:
         yield Host(client)
+
+
+@asynccontextmanager
+async def held(context: AbstractAsyncContextManager[T]) -> AsyncIterator[T]:
+    """A context for a fixture, entered and left in one task: anyio needs that, pytest-asyncio does not do it."""
+    entered: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+    leave = asyncio.Event()
+
+    async def hold() -> None:
+        async with context as value:
+            entered.set_result(value)
+            await leave.wait()
+
+    holder = asyncio.create_task(hold())
+    await asyncio.wait({holder, entered}, return_when=asyncio.FIRST_COMPLETED)
+    try:
+        yield entered.result() if entered.done() else await holder  # type: ignore[misc]
+    finally:
+        leave.set()
+        await holder

@@ -1,0 +1,248 @@
+"""Every endpoint end to end, in both eras: MCP client, tool, guard, API client, directory."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import LEGACY, MODERN, NOBODY, Host, Person, held, host
+
+OLA = {"name": "Ola Nordmann", "phone_number": "+4799999999", "email": "ola@example.com", "tags": ["vip"]}
+
+
+@pytest.fixture
+def person() -> Person:
+    return Person(content={"decision": "delete"})
+
+
+@pytest.fixture(params=[LEGACY, MODERN])
+async def directory(request: pytest.FixtureRequest, tmp_path: Path, person: Person) -> AsyncIterator[Host]:
+    async with held(host(tmp_path / "contacts.db", request.param, person)) as connected:
+        yield connected
+
+
+async def test_a_created_contact_is_read_back_in_the_one_shape(directory: Host) -> None:
+    """create_contact, get_contact: all fields under their own names, no nulls."""
+    created = await directory.call("create_contact", **OLA, notes="Likes fish", company_name="ACME AS")
+
+    read = await directory.call("get_contact", contact_id=created["id"])
+
+    assert read == created
+    assert {"type": "person", "notes": "Likes fish", "company_name": "ACME AS", **OLA}.items() <= read.items()
+    assert None not in read.values()
+
+
+async def test_a_listed_contact_has_the_same_names_and_fewer_fields(directory: Host) -> None:
+    """list_contacts: rows that arrive split are joined."""
+    created = await directory.call("create_contact", **OLA, notes="not in lists")
+
+    listed = await directory.call("list_contacts", search="nordmann, o", tags=["vip"], type="person")
+
+    assert listed == {
+        "contacts": [{"id": created["id"], "type": "person", **OLA}],
+        "total": 1,
+        "page": 1,
+        "per_page": 50,
+    }
+
+
+async def test_pages_lead_to_the_next_until_there_is_none(directory: Host) -> None:
+    """list_contacts: `next_page` where there is more, newest first, each contact once."""
+    for number in range(5):
+        await directory.call("create_contact", name=f"Contact {number}")
+
+    seen, page = [], 1
+    while page:
+        answer = await directory.call("list_contacts", page=page, per_page=2)
+        seen += [contact["name"] for contact in answer["contacts"]]
+        page = answer.get("next_page")
+
+    assert seen == [f"Contact {number}" for number in (4, 3, 2, 1, 0)]
+
+
+async def test_an_update_changes_what_was_named_and_says_so(directory: Host) -> None:
+    """update_contact: set, tag and clear in one call."""
+    created = await directory.call("create_contact", **OLA, notes="old")
+
+    updated = await directory.call(
+        "update_contact",
+        contact_id=created["id"],
+        company_name="ACME",
+        add_tags=["oslo", "vip"],
+        remove_tags=["VIP"],
+        clear_fields=["notes", "email"],
+    )
+
+    assert sorted(updated["changed"]) == ["company_name", "email", "notes", "tags"]
+    assert updated["tags"] == ["oslo"]
+    assert "notes" not in updated
+    assert "email" not in updated
+    assert updated["phone_number"] == OLA["phone_number"]
+
+
+async def test_an_update_that_changes_nothing_says_so(directory: Host) -> None:
+    """update_contact: the answer never claims a change."""
+    created = await directory.call("create_contact", **OLA)
+
+    updated = await directory.call("update_contact", contact_id=created["id"], email=OLA["email"], add_tags=["vip"])
+
+    assert updated["changed"] == []
+    assert updated["updated_at"] == created["updated_at"]
+
+
+async def test_tags_are_replaced_and_cleared_only_on_purpose(directory: Host) -> None:
+    """update_contact: `tags` replaces, an empty array is no clearing, `clear_fields` is."""
+    created = await directory.call("create_contact", **OLA)
+    of_ola = {"contact_id": created["id"]}
+
+    assert (await directory.call("update_contact", **of_ola, tags=["a", "b"]))["tags"] == ["a", "b"]
+    assert (await directory.call("update_contact", **of_ola, tags=[], notes="n"))["changed"] == ["notes"]
+    assert (await directory.call("update_contact", **of_ola, clear_fields=["tags"]))["tags"] == []
+
+
+async def test_a_deleted_contact_is_gone_after_a_person_agreed(directory: Host, person: Person) -> None:
+    """delete_contact: asked about by name and id, then gone from lists, reads and groups."""
+    created = await directory.call("create_contact", **OLA)
+    group = await directory.call("create_contact_group", name="All")
+    await directory.call("add_group_members", group_id=group["id"], contact_ids=[created["id"]])
+
+    assert await directory.call("delete_contact", contact_id=created["id"]) == {"done": True}
+
+    assert f'person "Ola Nordmann" (id {created["id"]})' in person.question
+    assert (await directory.error("get_contact", contact_id=created["id"])).startswith("not_found:")
+    assert (await directory.call("list_contacts"))["total"] == 0
+    assert (await directory.call("get_contact_group", group_id=group["id"]))["member_count"] == 0
+
+
+async def test_an_erased_contact_is_reported_only_after_reading_back(directory: Host, person: Person) -> None:
+    """gdpr_delete_contact: the name is typed, the data goes, and the answer says what was seen."""
+    created = await directory.call("create_contact", **OLA)
+    person.content = {"typed": "Ola Nordmann"}
+
+    erased = await directory.call("gdpr_delete_contact", contact_id=created["id"], reason="Article 17 request")
+
+    assert erased == {"erased": True, "seen": "the service no longer shows the contact"}
+    assert "Ola Nordmann" in person.question
+    assert (await directory.error("get_contact", contact_id=created["id"])).startswith("not_found:")
+
+
+async def test_a_deleted_contact_can_still_be_erased_by_its_id(directory: Host, person: Person) -> None:
+    """gdpr_delete_contact: a deletion keeps the data, so an erasure must still be possible; the id is typed."""
+    created = await directory.call("create_contact", **OLA)
+    await directory.call("delete_contact", contact_id=created["id"])
+    person.asked.clear()
+    person.content = {"typed": created["id"]}
+
+    erased = await directory.call("gdpr_delete_contact", contact_id=created["id"], reason="Article 17 request")
+
+    assert erased["erased"]
+    assert "no longer shows" in person.question
+
+
+@pytest.mark.parametrize("reason", ["Ola  Nordmann asked", "asked by OLA@example.com", "number +4799999999"])
+async def test_a_reason_that_would_keep_the_data_is_refused(directory: Host, person: Person, reason: str) -> None:
+    """gdpr_delete_contact: the reason outlives the data, so it must not repeat it."""
+    created = await directory.call("create_contact", **OLA)
+
+    line = await directory.error("gdpr_delete_contact", contact_id=created["id"], reason=reason)
+
+    assert line.startswith("invalid: reason: must not hold")
+    assert not person.asked
+
+
+async def test_a_group_is_created_read_renamed_and_listed(directory: Host) -> None:
+    """create_contact_group, get_contact_group, update_contact_group, list_contact_groups."""
+    group = await directory.call("create_contact_group", name="VIP", description="The best")
+    at = {"group_id": group["id"]}
+
+    assert await directory.call("get_contact_group", **at) == group
+    assert (await directory.call("update_contact_group", **at, name="Very VIP"))["description"] == "The best"
+    assert "description" not in await directory.call("update_contact_group", **at, clear_fields=["description"])
+    listed = await directory.call("list_contact_groups")
+
+    assert [(row["name"], row["member_count"]) for row in listed["groups"]] == [("Very VIP", 0)]
+    assert listed["total"] == 1
+
+
+async def test_members_join_once_and_leave_again(directory: Host) -> None:
+    """add_group_members, list_group_members, remove_group_member; what is unknown or there already counts nothing."""
+    ola = await directory.call("create_contact", **OLA)
+    kari = await directory.call("create_contact", name="Kari")
+    group = await directory.call("create_contact_group", name="All")
+    at = {"group_id": group["id"]}
+
+    added = await directory.call("add_group_members", **at, contact_ids=[ola["id"], kari["id"], NOBODY])
+    again = await directory.call("add_group_members", **at, contact_ids=[ola["id"]])
+    page = await directory.call("list_group_members", **at, per_page=1)
+    await directory.call("remove_group_member", **at, contact_id=ola["id"])
+    left = await directory.call("list_group_members", **at)
+
+    assert (added, again) == ({"added": 2}, {"added": 0})
+    assert (page["total"], page["next_page"], len(page["members"])) == (2, 2, 1)
+    assert [member["name"] for member in left["members"]] == ["Kari"]
+    assert (await directory.call("get_contact", contact_id=ola["id"]))["name"] == "Ola Nordmann"
+
+
+async def test_a_deleted_group_leaves_its_contacts(directory: Host, person: Person) -> None:
+    """delete_contact_group: asked about with the number of its members, who stay."""
+    ola = await directory.call("create_contact", **OLA)
+    group = await directory.call("create_contact_group", name="All")
+    await directory.call("add_group_members", group_id=group["id"], contact_ids=[ola["id"]])
+
+    await directory.call("delete_contact_group", group_id=group["id"])
+
+    assert 'group "All"' in person.question
+    assert "members (1) stay" in person.question
+    assert (await directory.call("list_contact_groups"))["total"] == 0
+    assert (await directory.call("get_contact", contact_id=ola["id"]))["name"] == "Ola Nordmann"
+
+
+UNKNOWN: list[tuple[str, dict[str, Any]]] = [
+    ("get_contact", {"contact_id": NOBODY}),
+    ("update_contact", {"contact_id": NOBODY, "name": "x"}),
+    ("delete_contact", {"contact_id": NOBODY}),
+    ("get_contact_group", {"group_id": NOBODY}),
+    ("update_contact_group", {"group_id": NOBODY, "name": "x"}),
+    ("delete_contact_group", {"group_id": NOBODY}),
+    ("list_group_members", {"group_id": NOBODY}),
+    ("add_group_members", {"group_id": NOBODY, "contact_ids": [NOBODY]}),
+    ("remove_group_member", {"group_id": NOBODY, "contact_id": NOBODY}),
+]
+
+
+@pytest.mark.parametrize(("tool", "arguments"), UNKNOWN, ids=[tool for tool, _ in UNKNOWN])
+async def test_what_does_not_exist_is_said_in_one_line(
+    directory: Host, person: Person, tool: str, arguments: dict[str, Any]
+) -> None:
+    """An unknown id is an error that says what to do, and nobody is asked about it."""
+    line = await directory.error(tool, **arguments)
+
+    assert line.startswith("not_found: ")
+    assert "look the id up again" in line
+    assert "\n" not in line
+    assert not person.asked
+
+
+async def test_a_number_without_a_country_code_is_normalised_where_a_region_is_set(tmp_path: Path) -> None:
+    """With a default region the number is made ready for SMS, and the answer says so."""
+    async with host(tmp_path / "contacts.db", default_region="NO") as directory:
+        created = await directory.call("create_contact", name="Ola", phone_number="999 99 999")
+        updated = await directory.call("update_contact", contact_id=created["id"], phone_number="nonsense")
+
+    assert created["phone_number"] == "+4799999999"
+    assert created["warnings"] == ["phone_number was normalised to +4799999999"]
+    assert updated["phone_number"] == "nonsense"
+    assert "SMS will not reach it" in updated["warnings"][0]
+
+
+async def test_a_number_that_sms_cannot_reach_is_kept_with_a_warning(directory: Host) -> None:
+    """A directory may hold what SMS cannot use, but nobody should be surprised later."""
+    national = await directory.call("create_contact", name="Ola", phone_number="999 99 999")
+    unused = await directory.call("create_contact", name="Kari", phone_number="+4711111111")
+    good = await directory.call("create_contact", name="Per", phone_number="+4799999999")
+
+    assert national["phone_number"] == "999 99 999"
+    assert "SMS will not reach it" in national["warnings"][0]
+    assert "no valid number" in unused["warnings"][0]
+    assert "warnings" not in good

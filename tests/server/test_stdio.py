@@ -1,0 +1,180 @@
+"""The server as hosts start it: a child process on pipes."""
+
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from mcp import Client, StdioServerParameters, stdio_client
+
+from harness import LEGACY, MODERN, Host, Person
+from processes import KEY, Server, clean_environment, modern, run, service
+
+
+def listing(server: Server) -> dict:
+    """The first tools/list, in raw lines."""
+    server.say(json.dumps(modern(1, "tools/list")).encode())
+    return json.loads(server.hear())
+
+
+@pytest.mark.parametrize("era", [LEGACY, MODERN])
+@pytest.mark.parametrize("backend", ["embedded", "remote"])
+async def test_all_fourteen_tools_work_over_stdio(tmp_path: Path, era: str, backend: str) -> None:
+    """Both eras, against the embedded directory and against a separate HTTP server that wants a key."""
+    with service(tmp_path) as address:
+        variables = {"WAYSCLOUD_API_KEY": KEY, "WAYSCLOUD_API_URL": address} if backend == "remote" else {}
+        server = StdioServerParameters(
+            command=sys.executable,
+            args=["-m", "contacts_mcp", "serve"],
+            env=clean_environment(tmp_path, **variables),
+        )
+        person = Person(content={"decision": "delete", "typed": "Ola Nordmann"})
+        with (tmp_path / "stderr").open("w+") as errors:
+            async with Client(stdio_client(server, errlog=errors), mode=era, elicitation_callback=person) as client:
+                await use_every_tool(Host(client))
+            errors.seek(0)
+            written = errors.read()
+
+    assert len(person.asked) == 3
+    first = written.splitlines()[0]
+    assert (f"WAYSCloud at {address} (key wayscloud_pat_… from WAYSCLOUD_API_KEY)" in first) is (backend == "remote")
+    assert ("the embedded directory in " in first) is (backend == "embedded")
+    assert KEY not in written
+    assert "Nordmann" not in written
+    assert sum('"outcome": "done"' in line for line in written.splitlines()) == 10
+
+
+async def use_every_tool(directory: Host) -> None:
+    ola = await directory.call("create_contact", name="Ola Nordmann", tags=["vip"])
+    kari = await directory.call("create_contact", name="Kari Nordmann")
+    assert (await directory.call("list_contacts", search="ola"))["contacts"][0]["id"] == ola["id"]
+    assert (await directory.call("update_contact", contact_id=ola["id"], notes="n"))["changed"] == ["notes"]
+    assert (await directory.call("get_contact", contact_id=ola["id"]))["notes"] == "n"
+    group = {"group_id": (await directory.call("create_contact_group", name="G"))["id"]}
+    assert (await directory.call("update_contact_group", **group, description="D"))["description"] == "D"
+    assert await directory.call("add_group_members", **group, contact_ids=[ola["id"], kari["id"]]) == {"added": 2}
+    assert await directory.call("remove_group_member", **group, contact_id=kari["id"]) == {"done": True}
+    assert (await directory.call("list_group_members", **group))["total"] == 1
+    assert (await directory.call("get_contact_group", **group))["member_count"] == 1
+    assert (await directory.call("list_contact_groups"))["total"] == 1
+    assert await directory.call("delete_contact", contact_id=kari["id"]) == {"done": True}
+    assert await directory.call("delete_contact_group", **group) == {"done": True}
+    erased = await directory.call("gdpr_delete_contact", contact_id=ola["id"], reason="Article 17")
+    assert erased["erased"]
+    assert (await directory.call("list_contacts"))["total"] == 0
+
+
+def test_end_of_input_ends_the_process_within_a_second(tmp_path: Path) -> None:
+    """A host that goes away leaves nothing running, and standard output holds JSON-RPC alone."""
+    with Server(tmp_path) as server:
+        answer = listing(server)
+        rest, errors, seconds = server.end()
+
+    assert len(answer["result"]["tools"]) == 14
+    assert rest == b""
+    assert errors.startswith(b"contacts-mcp ")
+    assert seconds < 1
+    assert server.process.returncode == 0
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("busy", [False, True])
+def test_a_signal_ends_the_process_within_a_second(tmp_path: Path, sent: signal.Signals, busy: bool) -> None:
+    """Also while standard input stays open, and with a backend in use."""
+    with Server(tmp_path) as server:
+        listing(server)
+        if busy:
+            server.say(json.dumps(modern(2, "tools/call", name="list_contacts", arguments={})).encode())
+            server.hear()
+        began = time.monotonic()
+        server.process.send_signal(sent)
+        server.process.wait(10)
+
+    assert time.monotonic() - began < 1
+    assert server.process.returncode == 0
+
+
+def test_a_signal_ends_the_process_while_the_host_does_not_read(tmp_path: Path) -> None:
+    """A write that hangs in a full pipe does not keep the process."""
+    with Server(tmp_path) as server:
+        listing(server)
+        for number in range(400):
+            server.say(json.dumps(modern(number + 2, "tools/list")).encode())
+        began = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        server.process.wait(10)
+
+    assert time.monotonic() - began < 1
+
+
+def test_garbage_is_survived(tmp_path: Path) -> None:
+    """What is no JSON-RPC gets no traceback, and the next request its answer."""
+    with Server(tmp_path) as server:
+        for garbage in (b"", b"{", b"\xff\xfe", b"[]", b"null", b'{"jsonrpc":"2.0"}', b'"' + b"x" * 100_000 + b'"'):
+            server.say(garbage)
+        answer = listing(server)
+        while answer.get("id") != 1:
+            answer = json.loads(server.hear())
+        _, errors, _ = server.end()
+
+    assert len(answer["result"]["tools"]) == 14
+    assert b"Traceback" not in errors
+
+
+def test_input_from_a_file_is_served(tmp_path: Path) -> None:
+    """A recorded conversation can be replayed from a regular file."""
+    recorded = tmp_path / "recorded"
+    recorded.write_text(json.dumps(modern(1, "tools/list")) + "\n")
+    with Server(tmp_path) as server, recorded.open() as lines:
+        import subprocess
+
+        done = subprocess.run(
+            server.process.args,
+            stdin=lines,
+            capture_output=True,
+            timeout=20,
+            check=True,
+            env=clean_environment(tmp_path),
+        )
+
+    assert done.returncode == 0
+
+
+def test_only_the_tools_that_are_on_are_listed_and_run(tmp_path: Path) -> None:
+    """Read-only mode and a list of tools hold for calls as well."""
+    with Server(tmp_path, CONTACTS_MCP_READ_ONLY="1", CONTACTS_MCP_TOOLS="list_contacts, create_contact") as server:
+        listed = listing(server)["result"]["tools"]
+        server.say(json.dumps(modern(2, "tools/call", name="create_contact", arguments={"name": "x"})).encode())
+        refused = json.loads(server.hear())["result"]
+
+    assert [tool["name"] for tool in listed] == ["list_contacts"]
+    assert refused["isError"]
+    assert "switched off here" in refused["content"][0]["text"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "complaint"),
+    [
+        ({"CONTACTS_MCP_TOOLS": "get_contact,get_contatc"}, "no such tool: get_contatc; there are list_contacts"),
+        ({"CONTACTS_MCP_CONFIRM": "everything"}, "no such tool: everything"),
+        ({"CONTACTS_MCP_GUARD": "off"}, "CONTACTS_MCP_GUARD: should be 'ask', 'two-step' or 'block'"),
+        ({"CONTACTS_MCP_READ_ONLY": "maybe"}, "CONTACTS_MCP_READ_ONLY: "),
+        ({"CONTACTS_MCP_DEFAULT_REGION": "Norway"}, "CONTACTS_MCP_DEFAULT_REGION: should be a two-letter region"),
+        ({"WAYSCLOUD_API_KEY": KEY, "WAYSCLOUD_API_URL": "http://api.example.com"}, "https"),
+        ({"WAYSCLOUD_API_KEY": "two words"}, "WAYSCLOUD_API_KEY"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_an_unusable_setting_stops_the_start_with_one_line(
+    tmp_path: Path, variables: dict[str, str], complaint: str
+) -> None:
+    """A slip in a setting never means less safety than was asked for, and never shows the value of a key."""
+    done = run(tmp_path, "serve", **variables)
+
+    assert done.returncode == 2
+    assert complaint in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert KEY not in done.stderr
+    assert done.stdout == ""
