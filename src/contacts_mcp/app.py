@@ -1,7 +1,7 @@
 """The only place where parts are wired together: settings in, a server with its backend out."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ import anyio.to_thread
 from mcp.server.lowlevel import Server
 
 from contacts_mcp import __version__
-from contacts_mcp.client import BASE_URL, Credential, find_credential
+from contacts_mcp.client import BASE_URL, Credential, base_address, find_credential
 from contacts_mcp.contract import AnswerT, Call
 from contacts_mcp.guard import Guard
 from contacts_mcp.server import build_server
@@ -62,7 +62,7 @@ def choose_backend(settings: Settings, home: Path) -> Platform | Embedded:
     """The platform where there is a credential, else the embedded directory; a named file always wins.
 
     Raises:
-        ValueError: the credential cannot be used, in one line that says why.
+        ValueError: the credential or the address cannot be used, in one line that says why.
     """
     if settings.directory is not None:
         return Embedded(settings.directory.expanduser(), "chosen by CONTACTS_MCP_DIRECTORY or --directory")
@@ -71,7 +71,7 @@ def choose_backend(settings: Settings, home: Path) -> Platform | Embedded:
     credential = find_credential(environ, home)
     if credential is None:
         return Embedded(default_database(), "no WAYSCloud key was found")
-    return Platform(credential, settings.api_url or BASE_URL)
+    return Platform(credential, base_address(settings.api_url or BASE_URL))
 
 
 def default_database() -> Path:
@@ -138,10 +138,10 @@ class LateClient:
             if self._client is None:
                 opener = await anyio.to_thread.run_sync(_opener, self._backend)
                 self._client = await self._resources.enter_async_context(opener)
-        return self._client
+            return self._client
 
 
-def _opener(backend: Platform | Embedded) -> Any:
+def _opener(backend: Platform | Embedded) -> AbstractAsyncContextManager["ContactsClient"]:
     """Import what the backend needs, in a thread, so that the server answers meanwhile."""
     if isinstance(backend, Platform):
         from contacts_mcp.client import ContactsClient

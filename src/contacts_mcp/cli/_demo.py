@@ -53,7 +53,7 @@ async def _host(console: Console, database: Path) -> AsyncIterator[Client]:
         command=sys.executable, args=["-m", "contacts_mcp", "serve", "--directory", str(database)]
     )
 
-    async def ask(_context: object, params: ElicitRequestParams) -> ElicitResult:
+    async def ask(context: object, params: ElicitRequestParams) -> ElicitResult:  # noqa: ARG001
         return await _ask_person(console, params)
 
     with open(os.devnull, "w") as quiet:  # noqa: ASYNC230, PTH123 - nothing is waited for there

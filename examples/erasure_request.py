@@ -1,0 +1,42 @@
+"""A client that can be asked: it puts the guard's question to a person, and erases only what they name.
+
+Run it with `python3 -m uv run python examples/erasure_request.py`; it asks at the terminal. With an argument, that
+is typed instead: `... examples/erasure_request.py "Ola Nordmann"`. It needs no account.
+"""
+
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import anyio
+import anyio.to_thread
+from mcp import Client, StdioServerParameters
+from mcp_types import ElicitRequestFormParams, ElicitRequestParams, ElicitResult
+
+
+async def ask_person(_context: object, params: ElicitRequestParams) -> ElicitResult:
+    """Show the question and return what was typed. However an application shows it, a person has to answer."""
+    if not isinstance(params, ElicitRequestFormParams):
+        return ElicitResult(action="decline")
+    print("\nThe server asks:", params.message, sep="\n  ")
+    (field,) = params.requested_schema["properties"]
+    typed = sys.argv[1] if len(sys.argv) > 1 else await anyio.to_thread.run_sync(input, "> ")
+    return ElicitResult(action="accept" if typed else "decline", content={field: typed} if typed else None)
+
+
+async def main() -> None:
+    """Create a contact and ask for its erasure."""
+    with TemporaryDirectory() as folder:
+        database = Path(folder) / "contacts.db"
+        server = StdioServerParameters(
+            command=sys.executable, args=["-m", "contacts_mcp", "serve", "--directory", str(database)]
+        )
+        async with Client(server, elicitation_callback=ask_person) as client:
+            ola = {"name": "Ola Nordmann", "email": "ola@example.com"}
+            created = (await client.call_tool("create_contact", ola)).structured_content
+            request = {"contact_id": created["id"], "reason": "Request of 3 March under GDPR article 17"}
+            result = await client.call_tool("gdpr_delete_contact", request)
+            print("\nnot erased:" if result.is_error else "\nerased:", result.content[0].text)  # type: ignore[union-attr]
+
+
+anyio.run(main)

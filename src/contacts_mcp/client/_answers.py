@@ -1,0 +1,73 @@
+"""From an answer to the contract's records, and from a call to a request that may be sent; pure."""
+
+import re
+from functools import lru_cache
+from http import HTTPStatus
+from typing import cast
+
+from pydantic import ValidationError
+
+from contacts_mcp.client._faults import READ_BACK, SEARCH_FIRST, fault, unreadable
+from contacts_mcp.client._http import Answer
+from contacts_mcp.client._quoting import Quoter
+from contacts_mcp.contract import (
+    AnswerT,
+    Call,
+    CreateContact,
+    CreateContactGroup,
+    FieldFault,
+    Request,
+    UnreadableAnswer,
+    ValidationFailed,
+)
+
+_UUID = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+
+
+class EmptyAnswer(UnreadableAnswer):
+    """Success without a body, where a record is due."""
+
+
+def request_of(call: Call[AnswerT]) -> Request:
+    """Build a call's request, once more certain that no id leads to another route.
+
+    The call's own validation comes first, but does not see a call made by `model_construct`: on DELETE, an id of
+    `groups` or `x/../y` must not get past. Raises ValidationFailed.
+    """
+    request = call.request()
+    ids = _route(call.http).fullmatch(request.path)
+    if ids is None:
+        names = re.findall(r"{(\w+)}", call.http)
+        wrong = [name for name in names if not re.fullmatch(_UUID, str(getattr(call, name)))]
+        faults = tuple(FieldFault(name, "must be an id (UUID)") for name in wrong)
+        raise ValidationFailed("; ".join(map(str, faults)), faults=faults)
+    return request
+
+
+@lru_cache(maxsize=64)
+def _route(http: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"{\w+}", _UUID, http.split(" ", 1)[1]))
+
+
+def read(call: Call[AnswerT], answer: Answer, quoted: Quoter) -> AnswerT:
+    """Read what the service answered, or raise the error that it means."""
+    method = call.http.split(" ", 1)[0]
+    if not is_success(answer.status):
+        if answer.status in range(HTTPStatus.MULTIPLE_CHOICES, HTTPStatus.BAD_REQUEST):
+            raise unreadable(method, f"status {answer.status} has no meaning here")
+        raise fault(method, answer.status, answer.body, quoted)
+    if call.answer is None:
+        return cast("AnswerT", None)
+    advice = SEARCH_FIRST if isinstance(call, CreateContact | CreateContactGroup) else READ_BACK
+    if not answer.body.strip():
+        empty = unreadable(method, "it is empty", advice=advice)
+        raise EmptyAnswer(empty.message, advice=empty.next_step)
+    try:
+        return cast("AnswerT", call.answer.model_validate_json(answer.body))
+    except ValidationError:  # it holds the values, which are personal data
+        raise unreadable(method, f"it begins {quoted(answer.body)}", advice=advice) from None
+
+
+def is_success(status: int) -> bool:
+    """Whether a status is one of the 2xx."""
+    return HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES

@@ -1,0 +1,159 @@
+"""The command line, as a person at a terminal meets it."""
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from contacts_mcp import __version__
+from contacts_mcp.cli._schemas import write_schemas
+from contacts_mcp.tools import TOOLS
+from processes import KEY, clean_environment, run, service
+
+COMMITTED = Path(__file__).parents[2] / "tool_schemas"
+
+
+def test_version_is_the_package_version(tmp_path: Path) -> None:
+    """--version says which one is installed."""
+    assert run(tmp_path, "--version").stdout == f"contacts-mcp {__version__}\n"
+
+
+def test_doctor_finds_the_embedded_directory_working(tmp_path: Path) -> None:
+    """Without a key: the backend, why, the tools, and that it answers."""
+    done = run(tmp_path, "doctor")
+
+    assert done.returncode == 0, done.stdout
+    assert "✓ backend: the embedded directory in " in done.stdout
+    assert "✓ because: no WAYSCloud key was found" in done.stdout
+    assert "✓ tools: all 14" in done.stdout
+    assert "✓ guard: ask" in done.stdout
+    assert "✓ connection: it answers; 0 contacts" in done.stdout
+
+
+def test_doctor_finds_a_working_key_and_masks_it(tmp_path: Path) -> None:
+    """With a key: where it was found, that it works, and nothing of the secret."""
+    home = tmp_path / "home"
+    (home / ".wayscloud").mkdir(parents=True)
+    (home / ".wayscloud" / "credentials").write_text(json.dumps({"version": 1, "token": KEY}))
+    with service(tmp_path) as address:
+        done = run(home, "doctor", WAYSCLOUD_API_URL=address, CONTACTS_MCP_READ_ONLY="true")
+
+    assert done.returncode == 0, done.stdout
+    assert "✓ credential: key wayscloud_pat_… from ~/.wayscloud/credentials" in done.stdout
+    assert "✓ tools: 5 of 14: list_contacts, get_contact" in done.stdout
+    assert "SECRET" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variables", "says", "next_step"),
+    [
+        (
+            {"WAYSCLOUD_API_KEY": "wayscloud_pat_wrong_key"},
+            "authentication_failed",
+            "put a valid key into WAYSCLOUD_API_KEY",
+        ),
+        ({"WAYSCLOUD_API_KEY": KEY, "WAYSCLOUD_API_URL": "http://127.0.0.1:1"}, "unreachable", "check the network"),
+        ({"WAYSCLOUD_API_KEY": KEY, "WAYSCLOUD_API_URL": "ftp://x"}, "✗ settings:", "correct the setting"),
+        ({"CONTACTS_MCP_TOOLS": "nonsense"}, "no such tool: nonsense", "correct the setting"),
+        ({"CONTACTS_MCP_GUARD": "none"}, "✗ settings: CONTACTS_MCP_GUARD", ""),
+        ({"CONTACTS_MCP_DIRECTORY": "/proc/nowhere/contacts.db"}, "✗ connection:", "choose another with --directory"),
+    ],
+    ids=["wrong key", "unreachable", "bad address", "bad tools", "bad guard", "bad file"],
+)
+def test_doctor_says_what_is_wrong_and_what_to_do(
+    tmp_path: Path, variables: dict[str, str], says: str, next_step: str
+) -> None:
+    """Exit 1, the fault, the next step, no traceback."""
+    with service(tmp_path) as address:
+        done = run(tmp_path, "doctor", **{"WAYSCLOUD_API_URL": address, **variables})
+
+    assert done.returncode == 1, done.stdout
+    assert says in done.stdout
+    assert next_step in done.stdout
+    assert "Traceback" not in done.stderr
+    assert "SECRET" not in done.stdout + done.stderr
+
+
+def test_demo_asks_and_keeps_where_there_is_no_terminal(tmp_path: Path) -> None:
+    """The whole story in under 15 seconds: found, grouped, asked about, kept."""
+    began = time.monotonic()
+    done = run(tmp_path, "demo")
+
+    assert done.returncode == 0, done.stderr
+    assert time.monotonic() - began < 15
+    out = re.sub(r"\s+", " ", done.stdout)
+    assert "→ list_contacts" in out
+    assert "Bjørn Håkonsen" in out
+    assert "→ add_group_members" in out
+    assert "The guard asks" in out
+    assert 'Delete: person "Ola Nordmann"' in out
+    assert "so the answer is: keep" in out
+    assert "nothing was changed" in out
+    assert out.count("Ola Nordmann") >= 3
+    assert done.stderr == ""
+    assert not list(tmp_path.iterdir())
+
+
+def at_a_terminal(home: Path, typed: bytes) -> str:
+    """The demo at a pseudo-terminal where somebody answers the guard's question."""
+    screen, terminal = pty.openpty()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "contacts_mcp", "demo"],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        env=clean_environment(home, TERM="dumb", COLUMNS="200"),
+    )
+    os.close(terminal)
+    seen = b""
+    try:
+        while b"(keep)" not in seen:
+            seen += os.read(screen, 4096)
+        os.write(screen, typed + b"\n")
+        while chunk := _read(screen):
+            seen += chunk
+    finally:
+        child.wait(20)
+        os.close(screen)
+    assert child.returncode == 0
+    return seen.decode()
+
+
+def _read(screen: int) -> bytes:
+    try:
+        return os.read(screen, 4096)
+    except OSError:  # a terminal whose other side is gone
+        return b""
+
+
+def test_demo_deletes_where_the_person_says_so(tmp_path: Path) -> None:
+    """The answer at the terminal is the one that counts."""
+    out = at_a_terminal(tmp_path, b"delete")
+
+    assert '{"done":true}' in out
+    assert "not_found:" in out
+
+
+def test_the_committed_schemas_are_those_of_the_code(tmp_path: Path) -> None:
+    """tool_schemas/ is generated: run `contacts-mcp schemas` after changing a tool."""
+    if os.environ.get("UPDATE_TOOL_SCHEMAS"):
+        write_schemas(COMMITTED)
+    write_schemas(tmp_path)
+
+    written = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert written == {path.name: path.read_text() for path in COMMITTED.iterdir()}
+    assert set(written) == {f"{tool.name}.json" for tool in TOOLS} | {"openai.json", "anthropic.json", "gemini.json"}
+
+
+def test_schemas_are_written_where_asked(tmp_path: Path) -> None:
+    """The command makes the folder and says what it wrote; files are readable by others and whole."""
+    done = run(tmp_path, "schemas", "--out", str(tmp_path / "new" / "folder"))
+
+    assert done.stdout == f"17 files written to {tmp_path / 'new' / 'folder'}\n"
+    assert (tmp_path / "new" / "folder" / "openai.json").stat().st_mode & 0o777 == 0o644

@@ -1,0 +1,218 @@
+"""Every call goes out as the API's page shows it, and its documented answer is read."""
+
+import json
+
+import httpx
+import pytest
+
+import contacts_mcp.client
+from client.misbehaving import CONTACT_ID, KEY, OTHER_ID
+from contacts_mcp import contract as api
+from contacts_mcp.client import ContactsClient
+
+GROUP_ID = "a1b2c3d4-1234-5678-9abc-def012345678"
+CONTACT, GROUP = f"/v1/contacts/{CONTACT_ID}", f"/v1/contacts/groups/{GROUP_ID}"
+OLA = {"type": "person", "name": "Ola Nordmann", "phone_number": "+4799999999", "email": "ola@example.com"}
+VIP = {"name": "VIP Customers", "description": "High-value customers for priority support"}
+
+DOCUMENTED = [
+    (api.ListContacts(), "GET", "/v1/contacts?page=1&per_page=50", None),
+    (api.CreateContact(**OLA, tags=["vip"]), "POST", "/v1/contacts", {**OLA, "tags": ["vip"]}),
+    (api.GetContact(contact_id=CONTACT_ID), "GET", CONTACT, None),
+    (api.UpdateContact(contact_id=CONTACT_ID, **OLA), "PATCH", CONTACT, OLA),
+    (api.DeleteContact(contact_id=CONTACT_ID), "DELETE", CONTACT, None),
+    (
+        api.GdprDeleteContact(contact_id=CONTACT_ID, reason="Asked"),
+        "POST",
+        f"{CONTACT}/gdpr-delete",
+        {"reason": "Asked"},
+    ),
+    (api.ListContactGroups(), "GET", "/v1/contacts/groups", None),
+    (api.CreateContactGroup(**VIP), "POST", "/v1/contacts/groups", VIP),
+    (api.GetContactGroup(group_id=GROUP_ID), "GET", GROUP, None),
+    (api.UpdateContactGroup(group_id=GROUP_ID, **VIP), "PATCH", GROUP, VIP),
+    (api.DeleteContactGroup(group_id=GROUP_ID), "DELETE", GROUP, None),
+    (api.ListGroupMembers(group_id=GROUP_ID), "GET", f"{GROUP}/members", None),
+    (
+        api.AddGroupMembers(group_id=GROUP_ID, contact_ids=[CONTACT_ID, OTHER_ID]),
+        "POST",
+        f"{GROUP}/members",
+        {"contact_ids": [CONTACT_ID, OTHER_ID]},
+    ),
+    (
+        api.RemoveGroupMember(group_id=GROUP_ID, contact_id=CONTACT_ID),
+        "DELETE",
+        f"{GROUP}/members/{CONTACT_ID}",
+        None,
+    ),
+]
+
+
+def test_every_documented_call_is_here():
+    """A call that joins the contract needs a line in DOCUMENTED."""
+    assert list(api.CALLS) == [type(call) for call, *_ in DOCUMENTED]
+
+
+@pytest.mark.parametrize(("call", "method", "target", "body"), DOCUMENTED, ids=lambda value: type(value).__name__)
+async def test_a_call_goes_out_as_documented_and_its_answer_is_read(played, sample, call, method, target, body):
+    """Method, path, query, body and key are the page's; the page's answer becomes the contract's record."""
+    documented = None if call.answer is None else sample(call.tool_name())
+    client = played(lambda _: httpx.Response(204) if documented is None else httpx.Response(200, json=documented))
+
+    answer = await client.send(call)
+
+    (request,) = client.requests
+    assert (request.method, request.url.raw_path.decode()) == (method, target)
+    assert (json.loads(request.content) if request.content else None) == body
+    assert request.headers["X-API-Key"] == KEY
+    assert answer == (None if documented is None else call.answer.model_validate(documented))
+
+
+@pytest.mark.parametrize("status", [200, 201, 202])
+async def test_a_create_may_be_answered_with_any_success(played, sample, status):
+    """200, 201 and 202 mean the same."""
+    client = played(lambda _: httpx.Response(status, json=sample("create_contact")))
+
+    assert (await client.send(api.CreateContact(name="Ola"))).name == "Ola Nordmann"
+
+
+@pytest.mark.parametrize(
+    "response", [{"status_code": 200, "json": {"ok": True}}, {"status_code": 202}, {"status_code": 204}]
+)
+async def test_a_delete_is_done_by_any_success_with_or_without_a_body(played, response):
+    """The page documents no answer to a delete."""
+    client = played(lambda _: httpx.Response(**response))
+
+    assert await client.send(api.DeleteContact(contact_id=CONTACT_ID)) is None
+
+
+async def test_filters_go_into_the_query_with_repeated_tags(played):
+    """Lists repeat their name, text is percent-encoded."""
+    client = played(lambda _: httpx.Response(200, json={"contacts": []}))
+
+    await client.send(api.ListContacts(type="company", search="Bjørn & co", tags=["a", "b"], page=2, per_page=10))
+
+    expected = [("type", "company"), ("search", "Bjørn & co"), ("tags", "a"), ("tags", "b"), ("page", "2")]
+    assert sorted(client.requests[0].url.params.multi_items()) == sorted([*expected, ("per_page", "10")])
+
+
+@pytest.mark.parametrize(
+    "wrong", ["groups", "../groups", f"{CONTACT_ID}/gdpr-delete", "", CONTACT_ID + "\n", f"{CONTACT_ID}?x"]
+)
+async def test_an_id_that_is_none_never_leaves_even_past_validation(played, wrong):
+    """A DELETE of `groups` would be another route."""
+    client = played(lambda _: httpx.Response(204))
+
+    with pytest.raises(api.ValidationFailed) as refused:
+        await client.send(api.DeleteContact.model_construct(contact_id=wrong))
+
+    assert client.requests == []
+    assert [fault.path for fault in refused.value.faults] == ["contact_id"]
+
+
+class TestPatch:
+    """Quirk: `name` is marked required, yet only provided fields are updated."""
+
+    CALLS = (
+        api.UpdateContact(contact_id=CONTACT_ID, notes="x"),
+        api.UpdateContactGroup(group_id=GROUP_ID, description="x"),
+    )
+
+    @pytest.mark.parametrize("call", CALLS)
+    async def test_a_name_the_service_insists_on_is_read_and_sent_along_once(self, played, sample, call):
+        """PATCH, 422 about name, GET, PATCH with the present name."""
+        record = sample(call.tool_name())
+
+        def respond(request):
+            if request.method == "GET" or b'"name"' in request.content:
+                return httpx.Response(200, json=record)
+            return httpx.Response(422, json={"detail": [{"loc": ["body", "name"], "msg": "Field required"}]})
+
+        client = played(respond)
+
+        await client.send(call)
+
+        assert [request.method for request in client.requests] == ["PATCH", "GET", "PATCH"]
+        assert json.loads(client.requests[-1].content)["name"] == record["name"]
+
+    async def test_a_name_that_was_sent_and_refused_is_not_replaced(self, played):
+        """The caller's own name is at fault then."""
+        refusal = {"error": {"code": "INVALID_PARAMETER", "message": "too long", "details": {"field": "name"}}}
+        client = played(lambda _: httpx.Response(400, json=refusal))
+
+        with pytest.raises(api.ValidationFailed):
+            await client.send(api.UpdateContact(contact_id=CONTACT_ID, name="x"))
+
+        assert len(client.requests) == 1
+
+    async def test_a_record_without_a_name_leaves_the_refusal_as_it_is(self, played):
+        """There is nothing to send along."""
+
+        def respond(request):
+            if request.method == "GET":
+                return httpx.Response(200, json={"id": CONTACT_ID})
+            return httpx.Response(422, json={"detail": [{"loc": ["body", "name"], "msg": "Field required"}]})
+
+        client = played(respond)
+
+        with pytest.raises(api.ValidationFailed):
+            await client.send(self.CALLS[0])
+
+        assert [request.method for request in client.requests] == ["PATCH", "GET"]
+
+    @pytest.mark.parametrize("call", CALLS)
+    async def test_an_update_answered_without_a_body_is_read_back(self, played, sample, call):
+        """A 204 says that it was done, a GET what came of it."""
+        record = sample(call.tool_name())
+        client = played(
+            lambda request: httpx.Response(204) if request.method == "PATCH" else httpx.Response(200, json=record)
+        )
+
+        answer = await client.send(call)
+
+        assert answer == call.answer.model_validate(record)
+
+    async def test_an_update_that_cannot_be_read_back_is_not_called_unchanged(self, played):
+        """The change was accepted; an error must not deny it."""
+        client = played(lambda request: httpx.Response(204 if request.method == "PATCH" else 404))
+
+        with pytest.raises(api.OutcomeUnknown):
+            await client.send(self.CALLS[0])
+
+
+@pytest.mark.parametrize("call", [api.CreateContact(name="Ola"), api.CreateContactGroup(name="VIP")])
+async def test_a_create_answered_without_a_body_says_to_search_first(played, call):
+    """It may have been created, and its id is unknown."""
+    client = played(lambda _: httpx.Response(204))
+
+    with pytest.raises(api.UnreadableAnswer, match="search for it before creating it again"):
+        await client.send(call)
+
+    assert len(client.requests) == 1
+
+
+async def test_an_application_in_the_process_can_take_the_place_of_the_network():
+    """The embedded directory is reached like this; its failure is a server fault."""
+    seen = []
+
+    async def application(scope, receive, send):
+        if seen:
+            raise RuntimeError("bug")
+        seen.append(scope["path"])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b'{"groups": []}'})
+
+    transport = httpx.ASGITransport(application, raise_app_exceptions=False)
+    async with ContactsClient(base_url="http://directory", transport=transport) as client:
+        assert (await client.send(api.ListContactGroups())).groups == []
+        with pytest.raises(api.ServerFault):
+            await client.send(api.ListContactGroups())
+
+    assert seen == ["/v1/contacts/groups"]
+
+
+def test_the_room_has_one_door():
+    """What other rooms may import."""
+    expected = ["BASE_URL", "ContactsClient", "Credential", "UnusableCredential", "base_address", "find_credential"]
+
+    assert expected == contacts_mcp.client.__all__

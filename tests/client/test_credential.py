@@ -1,0 +1,238 @@
+"""The key is found in the SDK's order, sent the right way, and shown nowhere."""
+
+import json
+import traceback
+
+import httpx
+import pytest
+
+from client.misbehaving import CONTACT, CONTACT_ID, KEY
+from contacts_mcp.client import BASE_URL, ContactsClient, Credential, UnusableCredential, find_credential
+from contacts_mcp.client._address import base_address, proxy_for
+from contacts_mcp.contract import AuthenticationFailed, GetContact
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A home folder; calling the result writes its credentials file."""
+    folder = tmp_path / ".wayscloud"
+    folder.mkdir()
+
+    def write(content):
+        (folder / "credentials").write_text(content if isinstance(content, str) else json.dumps(content))
+        return tmp_path
+
+    return write
+
+
+class TestFinding:
+    def test_arguments_come_before_the_environment_and_that_before_the_file(self, home):
+        """The official SDK's order."""
+        place = home({"version": 1, "token": "from-file"})
+        environ = {"WAYSCLOUD_API_KEY": "env-key", "WAYSCLOUD_TOKEN": "env-token"}
+        found = [
+            find_credential(environ, place, api_key="arg-key", token="arg-token"),
+            find_credential(environ, place, token="arg-token"),
+            find_credential(environ, place),
+            find_credential({"WAYSCLOUD_TOKEN": "env-token"}, place),
+            find_credential({}, place),
+        ]
+
+        assert [credential.secret for credential in found] == [
+            "arg-key",
+            "arg-token",
+            "env-key",
+            "env-token",
+            "from-file",
+        ]
+        assert [credential.source for credential in found][2:] == [
+            "WAYSCLOUD_API_KEY",
+            "WAYSCLOUD_TOKEN",
+            "~/.wayscloud/credentials",
+        ]
+
+    def test_blank_values_count_as_absent(self, home):
+        """An empty variable is how people switch one off."""
+        environ = {"WAYSCLOUD_API_KEY": " ", "WAYSCLOUD_TOKEN": ""}
+
+        assert find_credential(environ, home({"token": "  "}), api_key="") is None
+
+    def test_there_may_be_none(self, tmp_path):
+        """No file is no error."""
+        assert find_credential({}, tmp_path) is None
+
+    def test_blanks_around_a_key_are_dropped(self, tmp_path):
+        """They come from copying and from files."""
+        assert find_credential({"WAYSCLOUD_API_KEY": f" {KEY}\n"}, tmp_path).secret == KEY
+
+    @pytest.mark.parametrize("content", ["{nonsense s3cret", '"s3cret"', '{"token": ["s3cret"]}', "{}"])
+    def test_a_malformed_file_is_named_and_not_quoted(self, home, content):
+        """And it is said what to do."""
+        with pytest.raises(UnusableCredential) as refused:
+            find_credential({}, home(content))
+
+        shown = "".join(traceback.format_exception(refused.value))
+        assert "credentials" in str(refused.value)
+        assert "WAYSCLOUD_API_KEY" in str(refused.value)
+        assert "s3cret" not in shown
+
+    def test_a_file_that_is_no_text_is_refused(self, home):
+        """Nor does its error hold the content."""
+        place = home("")
+        (place / ".wayscloud" / "credentials").write_bytes(b"\xff\xfe\xfd")
+
+        with pytest.raises(UnusableCredential):
+            find_credential({}, place)
+
+    def test_a_file_that_cannot_be_read_is_refused(self, tmp_path):
+        """A folder of that name, for instance."""
+        (tmp_path / ".wayscloud" / "credentials").mkdir(parents=True)
+
+        with pytest.raises(UnusableCredential, match="cannot be read"):
+            find_credential({}, tmp_path)
+
+    @pytest.mark.parametrize("secret", ["two words", "line\nbreak", "tab\tbed", "nøkkel", "zero\u200bwidth", "nul\0"])
+    def test_a_key_that_cannot_be_sent_is_refused_without_being_quoted(self, tmp_path, secret):
+        """It could not be a header."""
+        with pytest.raises(UnusableCredential, match="WAYSCLOUD_TOKEN") as refused:
+            find_credential({"WAYSCLOUD_TOKEN": secret}, tmp_path)
+
+        assert secret not in str(refused.value)
+
+
+class TestShowing:
+    @pytest.mark.parametrize(
+        ("secret", "masked"),
+        [
+            (KEY, "wayscloud_pat_…"),
+            ("wayscloud_api_x", "wayscloud_api_…"),
+            ("wayscloud_pat_", "…"),
+            ("wayscloud_S3cret", "…"),
+            ("s3cret", "…"),
+        ],
+    )
+    def test_a_mask_shows_the_kind_at_most(self, secret, masked):
+        """And no part of the secret."""
+        credential = Credential.token(secret, "here")
+
+        assert credential.masked == masked
+        assert secret not in f"{credential} {credential!r} {[credential]}"
+
+    async def test_a_client_shows_its_address_and_a_mask(self):
+        """repr() goes into logs."""
+        async with ContactsClient(credential=Credential.key(KEY, "here")) as client:
+            assert repr(client) == (
+                f"<ContactsClient of {BASE_URL} with <Credential wayscloud_pat_… from here, sent as X-API-Key>>"
+            )
+        async with ContactsClient() as client:
+            assert "no credential" in repr(client)
+
+
+class TestSending:
+    @pytest.mark.parametrize(
+        ("credential", "header"),
+        [
+            (Credential.key("abc", "t"), ("X-API-Key", "abc")),
+            (Credential.key(KEY, "t"), ("X-API-Key", KEY)),
+            (Credential.token(KEY, "t"), ("X-API-Key", KEY)),
+            (Credential.token("eyJhbGci.x.y", "t"), ("Authorization", "Bearer eyJhbGci.x.y")),
+        ],
+    )
+    async def test_keys_and_tokens_have_their_headers(self, played, credential, header):
+        """The platform's own go out as X-API-Key, other tokens as bearers."""
+        client = played(lambda _: httpx.Response(200, json=CONTACT), credential=credential)
+
+        await client.send(GetContact(contact_id=CONTACT_ID))
+
+        headers = client.requests[0].headers
+        assert headers[header[0]] == header[1]
+        assert ("X-API-Key" in headers) != ("Authorization" in headers)
+
+    async def test_without_a_key_none_is_sent(self, played):
+        """The embedded directory needs none."""
+        client = played(lambda _: httpx.Response(200, json=CONTACT), credential=None)
+
+        await client.send(GetContact(contact_id=CONTACT_ID))
+
+        assert not {"x-api-key", "authorization"} & set(client.requests[0].headers)
+
+
+class TestEnvironment:
+    async def test_a_client_comes_from_the_environment(self, tmp_path):
+        """Key and address as the official SDK finds them; options are the constructor's."""
+        environ = {"WAYSCLOUD_API_KEY": KEY, "WAYSCLOUD_API_URL": "https://gateway.example/ways/"}
+
+        async with ContactsClient.from_environment(environ, tmp_path, max_in_flight=2) as client:
+            assert "https://gateway.example/ways with" in repr(client)
+
+    async def test_the_address_is_the_platforms_unless_named(self, tmp_path, monkeypatch):
+        """And the process's own environment is the default."""
+        monkeypatch.setenv("WAYSCLOUD_API_KEY", KEY)
+        monkeypatch.delenv("WAYSCLOUD_API_URL", raising=False)
+
+        async with ContactsClient.from_environment() as client:
+            assert BASE_URL in repr(client)
+
+    def test_no_key_is_an_authentication_failure(self, tmp_path):
+        """It says what to set."""
+        with pytest.raises(AuthenticationFailed, match="WAYSCLOUD_API_KEY"):
+            ContactsClient.from_environment({}, tmp_path)
+
+
+class TestAddress:
+    @pytest.mark.parametrize(
+        "address",
+        [
+            "http://api.wayscloud.services",
+            "http://127.0.0.1.evil.example",
+            "http://10.0.0.1",
+            "ftp://localhost",
+            "localhost:8000",
+            "",
+            "https://",
+            "https://x:y",
+            "https://a b",
+            "https://h/?q=1",
+            "https://h/#f",
+            "https://Us3r:Pa55w0rd@api.wayscloud.services",
+            "https://Pa55w0rd@h:x",
+        ],
+    )
+    def test_an_address_no_key_may_be_sent_to_is_refused(self, address):
+        """It would travel readable, or there is none; what was given is not quoted."""
+        with pytest.raises(ValueError, match="base URL") as refused:
+            ContactsClient(base_url=address)
+
+        assert "Pa55w0rd" not in "".join(traceback.format_exception(refused.value))
+
+    @pytest.mark.parametrize(
+        "address",
+        ["http://localhost:8000", "http://127.1.2.3", "http://[::1]:80", "https://h", "https://h/a/b/", " https://h/ "],
+    )
+    def test_https_and_loopback_are_addresses(self, address):
+        """With a path or without."""
+        assert not str(base_address(address)).removesuffix("://h/").endswith("/b/")
+
+    @pytest.mark.parametrize("base_url", ["https://gw.example/ways", "https://gw.example/ways/"])
+    async def test_a_path_prefix_stays_in_front(self, played, base_url):
+        """For gateways."""
+        client = played(lambda _: httpx.Response(200, json=CONTACT), base_url=base_url)
+
+        await client.send(GetContact(contact_id=CONTACT_ID))
+
+        assert str(client.requests[0].url) == f"https://gw.example/ways/v1/contacts/{CONTACT_ID}"
+
+    async def test_http_is_allowed_where_nothing_leaves_the_process(self, played):
+        """A transport stands in for the network."""
+        client = played(lambda _: httpx.Response(200, json=CONTACT), base_url="http://directory")
+
+        assert (await client.send(GetContact(contact_id=CONTACT_ID))).id == CONTACT_ID
+
+    def test_the_environments_proxy_is_used_for_https_alone(self, monkeypatch):
+        """And not for hosts it excepts."""
+        monkeypatch.setenv("https_proxy", "http://proxy:1")
+        monkeypatch.setenv("no_proxy", "internal.example")
+
+        assert proxy_for(httpx.URL(BASE_URL)) == "http://proxy:1"
+        assert proxy_for(httpx.URL("https://internal.example")) is None
+        assert proxy_for(httpx.URL("http://127.0.0.1")) is None

@@ -1,0 +1,92 @@
+"""Every example runs, and every host configuration starts the server."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from processes import KEY, clean_environment, run, service
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+HOSTS = sorted((EXAMPLES / "hosts").glob("*.json"))
+
+
+def example(home: Path, name: str, *arguments: str, **variables: str) -> str:
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / f"{name}.py"), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+        env=clean_environment(home, **variables),
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_quickstart_finds_what_it_created(tmp_path: Path) -> None:
+    """The first script a reader runs."""
+    out = example(tmp_path, "quickstart")
+
+    assert out.startswith("14 tools: list_contacts, create_contact")
+    assert "'total': 1" in out
+
+
+@pytest.mark.parametrize("remote", [False, True])
+def test_sms_audience_groups_a_tag(tmp_path: Path, remote: bool) -> None:
+    """With and without a key."""
+    if not remote:
+        assert "without an E.164 number: Bjørn Håkonsen" in example(tmp_path, "sms_audience")
+        return
+    with service(tmp_path) as address:
+        out = example(tmp_path, "sms_audience", "nobody", WAYSCLOUD_API_KEY=KEY, WAYSCLOUD_API_URL=address)
+    assert "'member_count': 0" in out
+
+
+@pytest.mark.parametrize(("typed", "end"), [("Ola Nordmann", "erased:"), ("Kari Nordmann", "not erased:")])
+def test_erasure_request_erases_what_was_named(tmp_path: Path, typed: str, end: str) -> None:
+    """Only the name typed out erases."""
+    out = example(tmp_path, "erasure_request", typed)
+
+    assert "Erase for good" in out
+    assert out.splitlines()[-1].startswith(end)
+
+
+@pytest.mark.parametrize("remote", [False, True])
+def test_library_works_without_mcp(tmp_path: Path, remote: bool) -> None:
+    """The client alone, against the embedded directory and over HTTP."""
+    with service(tmp_path) as address:
+        variables = {"WAYSCLOUD_API_KEY": KEY, "WAYSCLOUD_API_URL": address} if remote else {}
+        out = example(tmp_path, "library", **variables)
+
+    assert "listed: Ola Nordmann +4799999999" in out
+    assert "error: not_found:" in out
+
+
+@pytest.mark.parametrize("path", HOSTS, ids=lambda path: path.name)
+def test_host_configurations_start_the_server(path: Path) -> None:
+    """The command in each is one that the command line knows."""
+    configuration = json.loads(path.read_text())
+    ((name, entry),) = (configuration.get("mcpServers") or configuration["servers"]).items()
+
+    assert re.fullmatch(r"[a-z-]{1,24}", name)
+    assert [entry["command"], *entry["args"]] == ["uvx", "--from", "wayscloud-contacts-mcp", "contacts-mcp", "serve"]
+    assert set(entry["env"]) == {"WAYSCLOUD_API_KEY"}
+
+
+def test_there_is_a_configuration_for_each_host() -> None:
+    """Claude Desktop, Claude Code, VS Code, Cursor."""
+    assert {path.name.split(".")[0] for path in HOSTS} == {"claude_desktop_config", "claude_code", "vscode", "cursor"}
+
+
+def test_a_placeholder_key_is_said_to_be_one(tmp_path: Path) -> None:
+    """Whoever copies a configuration and forgets the key is told by `doctor`, before a model is."""
+    with service(tmp_path) as address:
+        done = run(tmp_path, "doctor", WAYSCLOUD_API_KEY="wayscloud_pat_...", WAYSCLOUD_API_URL=address)
+
+    assert done.returncode == 1
+    assert "put a valid key into WAYSCLOUD_API_KEY" in done.stdout
