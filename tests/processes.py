@@ -1,15 +1,21 @@
 """Real processes: the server as a host starts it, and a service over loopback HTTP."""
 
+import asyncio
 import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+import uvicorn
+
+from contacts_mcp.directory import Directory
 
 KEY = "wayscloud_pat_test1_THISISASECRETTHATMUSTNEVERSHOW"
 _OURS = ("CONTACTS_MCP_", "WAYSCLOUD_")
@@ -60,57 +66,46 @@ class Server:
         return out, err, time.monotonic() - began
 
 
-def run(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """A command of `contacts-mcp`, to its end, with no terminal."""
-    return subprocess.run(
-        [sys.executable, "-m", "contacts_mcp", *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env=clean_environment(home, **variables),
-        check=False,
-    )
+class _Keyed:
+    """An ASGI app that wants a key, and says so in the platform's own error shape."""
 
+    def __init__(self, app: Any, key: str) -> None:
+        self._app = app
+        self._key = key.encode()
 
-_SERVICE = """
-import sys
-from pathlib import Path
-import uvicorn
-from contacts_mcp.directory import Directory
-
-app = Directory(Path(sys.argv[1])).app
-
-async def keyed(scope, receive, send):
-    headers = dict(scope.get("headers", ()))
-    if scope["type"] == "http" and headers.get(b"x-api-key", b"").decode() != sys.argv[3]:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if dict(scope["headers"]).get(b"x-api-key") == self._key:
+            await self._app(scope, receive, send)
+            return
         body = b'{"error": {"code": "AUTH_FAILED", "message": "Invalid API key"}}'
         await send({"type": "http.response.start", "status": 401, "headers": [(b"content-type", b"application/json")]})
         await send({"type": "http.response.body", "body": body})
-        return
-    await app(scope, receive, send)
-
-uvicorn.run(keyed, fd=int(sys.argv[2]), log_level="error", lifespan="off")
-"""
 
 
 @contextmanager
 def service(folder: Path, key: str = KEY) -> Iterator[str]:
-    """The Contacts API as a separate HTTP server on loopback that wants a key; yields its address."""
+    """The Contacts API as an HTTP server on loopback that wants a key, in a thread; yields its address."""
+    servers: list[uvicorn.Server] = []
+
+    async def serve() -> None:
+        async with Directory(folder / "service.db") as directory:
+            app = _Keyed(directory.app, key)
+            config = uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=1)
+            servers.append(uvicorn.Server(config))
+            await servers[0].serve([listening])
+
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen(64)
-        listening.set_inheritable(True)
-        child = subprocess.Popen(
-            [sys.executable, "-c", _SERVICE, str(folder / "service.db"), str(listening.fileno()), key],
-            pass_fds=[listening.fileno()],
-            env=clean_environment(folder),
-        )
+        thread = threading.Thread(target=asyncio.run, args=(serve(),))
+        thread.start()
         try:
             yield f"http://127.0.0.1:{listening.getsockname()[1]}"
         finally:
-            child.terminate()
-            child.wait(10)
+            while not servers and thread.is_alive():
+                thread.join(0.01)
+            servers[0].should_exit = True
+            thread.join(10)
 
 
 def modern(identifier: int, method: str, **params: Any) -> dict[str, Any]:

@@ -4,11 +4,13 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from processes import KEY, clean_environment, run, service
+from processes import KEY, clean_environment, service
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 HOSTS = sorted((EXAMPLES / "hosts").glob("*.json"))
@@ -83,10 +85,10 @@ def test_there_is_a_configuration_for_each_host() -> None:
     assert {path.name.split(".")[0] for path in HOSTS} == {"claude_desktop_config", "claude_code", "vscode", "cursor"}
 
 
-def test_a_placeholder_key_is_said_to_be_one(tmp_path: Path) -> None:
+def test_a_placeholder_key_is_said_to_be_one(command: Callable[..., Any], tmp_path: Path) -> None:
     """Whoever copies a configuration and forgets the key is told by `doctor`, before a model is."""
     with service(tmp_path) as address:
-        done = run(tmp_path, "doctor", WAYSCLOUD_API_KEY="wayscloud_pat_...", WAYSCLOUD_API_URL=address)
+        done = command("doctor", WAYSCLOUD_API_KEY="wayscloud_pat_...", WAYSCLOUD_API_URL=address)
 
-    assert done.returncode == 1
-    assert "put a valid key into WAYSCLOUD_API_KEY" in done.stdout
+    assert done.code == 1
+    assert "put a valid key into WAYSCLOUD_API_KEY" in done.out

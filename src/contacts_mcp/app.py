@@ -13,6 +13,7 @@ from mcp.server.lowlevel import Server
 from contacts_mcp import __version__
 from contacts_mcp.client import BASE_URL, Credential, base_address, find_credential
 from contacts_mcp.contract import AnswerT, Call
+from contacts_mcp.directory import default_path
 from contacts_mcp.guard import Guard
 from contacts_mcp.server import build_server
 from contacts_mcp.settings import Settings
@@ -70,15 +71,8 @@ def choose_backend(settings: Settings, home: Path) -> Platform | Embedded:
     environ: Mapping[str, str] = {name: value.get_secret_value() for name, value in given.items() if value}
     credential = find_credential(environ, home)
     if credential is None:
-        return Embedded(default_database(), "no WAYSCloud key was found")
+        return Embedded(default_path(), "no WAYSCloud key was found")
     return Platform(credential, base_address(settings.api_url or BASE_URL))
-
-
-def default_database() -> Path:
-    """Where the embedded directory lives: the user's data folder."""
-    from platformdirs import user_data_path
-
-    return user_data_path("wayscloud-contacts-mcp", appauthor=False) / "contacts.db"
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ def fold(text: str) -> str:
     """Write a text as people search for it: plain lower-case ASCII, so that `Bjørn` is `bjorn`."""
     if text.isascii():
         return text.lower()
-    from anyascii import anyascii  # noqa: PLC0415 - its tables are wanted by searches alone
+    from anyascii import anyascii  # its tables are wanted by searches alone
 
     return anyascii(unicodedata.normalize("NFC", text)).lower()
 

@@ -7,47 +7,49 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from contacts_mcp import __version__
 from contacts_mcp.cli._schemas import write_schemas
 from contacts_mcp.tools import TOOLS
-from processes import KEY, clean_environment, run, service
+from processes import KEY, clean_environment, service
 
+Command = Callable[..., Any]
 COMMITTED = Path(__file__).parents[2] / "tool_schemas"
 
 
-def test_version_is_the_package_version(tmp_path: Path) -> None:
+def test_version_is_the_package_version(command: Command) -> None:
     """--version says which one is installed."""
-    assert run(tmp_path, "--version").stdout == f"contacts-mcp {__version__}\n"
+    assert command("--version").out == f"contacts-mcp {__version__}\n"
 
 
-def test_doctor_finds_the_embedded_directory_working(tmp_path: Path) -> None:
+def test_doctor_finds_the_embedded_directory_working(command: Command) -> None:
     """Without a key: the backend, why, the tools, and that it answers."""
-    done = run(tmp_path, "doctor")
+    done = command("doctor")
 
-    assert done.returncode == 0, done.stdout
-    assert "✓ backend: the embedded directory in " in done.stdout
-    assert "✓ because: no WAYSCloud key was found" in done.stdout
-    assert "✓ tools: all 14" in done.stdout
-    assert "✓ guard: ask" in done.stdout
-    assert "✓ connection: it answers; 0 contacts" in done.stdout
+    assert done.code == 0, done.out
+    assert "✓ backend: the embedded directory in " in done.out
+    assert "✓ because: no WAYSCloud key was found" in done.out
+    assert "✓ tools: all 14" in done.out
+    assert "✓ guard: ask" in done.out
+    assert "✓ connection: it answers; 0 contacts" in done.out
 
 
-def test_doctor_finds_a_working_key_and_masks_it(tmp_path: Path) -> None:
+def test_doctor_finds_a_working_key_and_masks_it(command: Command, tmp_path: Path) -> None:
     """With a key: where it was found, that it works, and nothing of the secret."""
-    home = tmp_path / "home"
-    (home / ".wayscloud").mkdir(parents=True)
-    (home / ".wayscloud" / "credentials").write_text(json.dumps({"version": 1, "token": KEY}))
+    (tmp_path / ".wayscloud").mkdir()
+    (tmp_path / ".wayscloud" / "credentials").write_text(json.dumps({"version": 1, "token": KEY}))
     with service(tmp_path) as address:
-        done = run(home, "doctor", WAYSCLOUD_API_URL=address, CONTACTS_MCP_READ_ONLY="true")
+        done = command("doctor", WAYSCLOUD_API_URL=address, CONTACTS_MCP_READ_ONLY="true")
 
-    assert done.returncode == 0, done.stdout
-    assert "✓ credential: key wayscloud_pat_… from ~/.wayscloud/credentials" in done.stdout
-    assert "✓ tools: 5 of 14: list_contacts, get_contact" in done.stdout
-    assert "SECRET" not in done.stdout + done.stderr
+    assert done.code == 0, done.out
+    assert "✓ credential: key wayscloud_pat_… from ~/.wayscloud/credentials" in done.out
+    assert "✓ tools: 5 of 14: list_contacts, get_contact" in done.out
+    assert "SECRET" not in done.out + done.err
 
 
 @pytest.mark.parametrize(
@@ -67,23 +69,31 @@ def test_doctor_finds_a_working_key_and_masks_it(tmp_path: Path) -> None:
     ids=["wrong key", "unreachable", "bad address", "bad tools", "bad guard", "bad file"],
 )
 def test_doctor_says_what_is_wrong_and_what_to_do(
-    tmp_path: Path, variables: dict[str, str], says: str, next_step: str
+    command: Command, tmp_path: Path, variables: dict[str, str], says: str, next_step: str
 ) -> None:
     """Exit 1, the fault, the next step, no traceback."""
     with service(tmp_path) as address:
-        done = run(tmp_path, "doctor", **{"WAYSCLOUD_API_URL": address, **variables})
+        done = command("doctor", **{"WAYSCLOUD_API_URL": address, **variables})
 
-    assert done.returncode == 1, done.stdout
-    assert says in done.stdout
-    assert next_step in done.stdout
-    assert "Traceback" not in done.stderr
-    assert "SECRET" not in done.stdout + done.stderr
+    assert done.code == 1, done.out
+    assert says in done.out
+    assert next_step in done.out
+    assert "Traceback" not in done.err
+    assert "SECRET" not in done.out + done.err
 
 
 def test_demo_asks_and_keeps_where_there_is_no_terminal(tmp_path: Path) -> None:
     """The whole story in under 15 seconds: found, grouped, asked about, kept."""
     began = time.monotonic()
-    done = run(tmp_path, "demo")
+    done = subprocess.run(
+        [sys.executable, "-m", "contacts_mcp", "demo"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=clean_environment(tmp_path),
+        check=False,
+    )
 
     assert done.returncode == 0, done.stderr
     assert time.monotonic() - began < 15
@@ -151,9 +161,9 @@ def test_the_committed_schemas_are_those_of_the_code(tmp_path: Path) -> None:
     assert set(written) == {f"{tool.name}.json" for tool in TOOLS} | {"openai.json", "anthropic.json", "gemini.json"}
 
 
-def test_schemas_are_written_where_asked(tmp_path: Path) -> None:
+def test_schemas_are_written_where_asked(command: Command, tmp_path: Path) -> None:
     """The command makes the folder and says what it wrote; files are readable by others and whole."""
-    done = run(tmp_path, "schemas", "--out", str(tmp_path / "new" / "folder"))
+    done = command("schemas", "--out", str(tmp_path / "new" / "folder"))
 
-    assert done.stdout == f"17 files written to {tmp_path / 'new' / 'folder'}\n"
+    assert done.out == f"17 files written to {tmp_path / 'new' / 'folder'}\n"
     assert (tmp_path / "new" / "folder" / "openai.json").stat().st_mode & 0o777 == 0o644

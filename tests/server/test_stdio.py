@@ -2,15 +2,18 @@
 
 import json
 import signal
+import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mcp import Client, StdioServerParameters, stdio_client
 
 from harness import LEGACY, MODERN, Host, Person
-from processes import KEY, Server, clean_environment, modern, run, service
+from processes import KEY, Server, clean_environment, modern, service
 
 
 def listing(server: Server) -> dict:
@@ -123,23 +126,18 @@ def test_garbage_is_survived(tmp_path: Path) -> None:
     assert b"Traceback" not in errors
 
 
-def test_input_from_a_file_is_served(tmp_path: Path) -> None:
-    """A recorded conversation can be replayed from a regular file."""
+def test_input_from_a_file_is_read_to_its_end(tmp_path: Path) -> None:
+    """A regular file, which cannot be waited for as a pipe can, ends the process as a pipe does."""
     recorded = tmp_path / "recorded"
     recorded.write_text(json.dumps(modern(1, "tools/list")) + "\n")
-    with Server(tmp_path) as server, recorded.open() as lines:
-        import subprocess
-
+    serve = [sys.executable, "-m", "contacts_mcp", "serve"]
+    with recorded.open() as lines:
         done = subprocess.run(
-            server.process.args,
-            stdin=lines,
-            capture_output=True,
-            timeout=20,
-            check=True,
-            env=clean_environment(tmp_path),
+            serve, stdin=lines, capture_output=True, timeout=20, check=False, env=clean_environment(tmp_path)
         )
 
     assert done.returncode == 0
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_only_the_tools_that_are_on_are_listed_and_run(tmp_path: Path) -> None:
@@ -168,13 +166,13 @@ def test_only_the_tools_that_are_on_are_listed_and_run(tmp_path: Path) -> None:
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_an_unusable_setting_stops_the_start_with_one_line(
-    tmp_path: Path, variables: dict[str, str], complaint: str
+    command: Callable[..., Any], variables: dict[str, str], complaint: str
 ) -> None:
     """A slip in a setting never means less safety than was asked for, and never shows the value of a key."""
-    done = run(tmp_path, "serve", **variables)
+    done = command("serve", **variables)
 
-    assert done.returncode == 2
-    assert complaint in done.stderr
-    assert len(done.stderr.splitlines()) == 1
-    assert KEY not in done.stderr
-    assert done.stdout == ""
+    assert done.code == 2
+    assert complaint in done.err
+    assert len(done.err.splitlines()) == 1
+    assert KEY not in done.err
+    assert done.out == ""

@@ -24,8 +24,8 @@ class _OneLine(logging.Formatter):
 
 def serve_host(settings: Settings) -> None:
     """Serve until the host is done; the first line on standard error says which backend it is."""
-    configure_logging(settings.log_level)
     app = build_app(settings, choose_backend(settings, Path.home()))
+    configure_logging(settings.log_level)
     typer.echo(f"contacts-mcp {__version__}: {app.summary}", err=True)
     anyio.run(serve_stdio, app.server)
 

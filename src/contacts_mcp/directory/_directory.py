@@ -1,0 +1,33 @@
+"""The directory as its users hold it: a path in, an ASGI app out."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from contacts_mcp.directory._app import build_app
+from contacts_mcp.directory._database import Database
+
+
+class Directory:
+    """An embedded Contacts API over the SQLite file at `path`, which is created, with its folders, where missing.
+
+    `app` serves it: in process through `httpx.ASGITransport`, or by any ASGI server. The file is opened by the first
+    request; where it cannot be used, each request answers 503 and the next one tries again. One directory belongs to
+    one event loop; several directories, in one process or in many, may share a file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._database = Database(path)
+        self.app = build_app(self._database)
+
+    async def aclose(self) -> None:
+        """Finish the requests under way and close the file. Later requests answer 503. Closing twice is no error."""
+        await self._database.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()

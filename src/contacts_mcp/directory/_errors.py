@@ -1,0 +1,24 @@
+"""What can go wrong below the routes. Validation faults never get here: FastAPI answers them.
+
+Exception
+├── Missing                the id names nothing that can be seen: 404
+└── DirectoryUnavailable   the database cannot be used: 503, or 507 where the disk is full
+"""
+
+
+class Missing(Exception):
+    """404: the id names no contact, group or member, or one that was deleted or erased."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} not found")
+
+
+class DirectoryUnavailable(Exception):
+    """503 or 507: the database cannot be used; `str()` is one line with its path and what to do.
+
+    Nothing was changed by the request that met it.
+    """
+
+    def __init__(self, message: str, *, status: int = 503) -> None:
+        super().__init__(message)
+        self.status = status

@@ -1,0 +1,48 @@
+"""What stands around the routes: a limit on bodies, and an answer where everything else failed."""
+
+import logging
+import traceback
+
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_LARGEST_BODY = 1024 * 1024  # bytes
+
+_log = logging.getLogger(__name__)
+
+
+class BodyLimit:
+    """Answer 413 to a body of more than 1 MiB, reading no further."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        read = 0
+
+        async def limited() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > _LARGEST_BODY:
+                raise HTTPException(413, "The body must not be larger than 1 MiB")
+            return message
+
+        await self._app(scope, limited, send)
+
+
+class LastResort:
+    """Answer 500 to what nobody foresaw, and log where it happened, without the values it happened with."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except Exception as error:  # noqa: BLE001
+            # The message of an exception may quote somebody's data; the lines of the program do not.
+            where = "".join(traceback.format_tb(error.__traceback__))
+            _log.error("%s while answering a request\n%s", type(error).__name__, where)
+            await JSONResponse({"detail": "Internal error"}, 500)(scope, receive, send)

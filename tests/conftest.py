@@ -1,0 +1,39 @@
+"""What tests of several rooms use."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from contacts_mcp.__main__ import main
+from processes import clean_environment
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a command left."""
+
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Finished]
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run `contacts-mcp` in this process, in a home folder and an environment of the test's own."""
+
+    def run(*arguments: str, **variables: str) -> Finished:
+        with monkeypatch.context() as patched:
+            patched.setattr(sys, "argv", ["contacts-mcp", *arguments])
+            patched.setattr("os.environ", clean_environment(tmp_path, **variables))
+            with pytest.raises(SystemExit) as ended:
+                main()
+        shown = capsys.readouterr()
+        return Finished(ended.value.code or 0, shown.out, shown.err)  # type: ignore[arg-type]
+
+    return run

@@ -1,0 +1,95 @@
+"""Many tasks and many processes on one file: nothing lost, nobody turned away."""
+
+import asyncio
+import os
+import random
+import signal
+import subprocess
+import sys
+
+WRITER = """
+import asyncio, sys, httpx
+from pathlib import Path
+from contacts_mcp.directory import Directory
+async def main(path, count):
+    async with Directory(Path(path)) as directory, httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=directory.app), base_url="http://d"
+    ) as http:
+        for number in range(count):
+            answer = await http.post("/v1/contacts", json={"name": f"Contact {number}"})
+            assert answer.status_code == 201, answer.text
+            print(answer.json()["id"], flush=True)
+asyncio.run(main(sys.argv[1], int(sys.argv[2])))
+"""
+
+
+def start_writer(path, count):
+    command = [sys.executable, "-c", WRITER, str(path), str(count)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+async def stored(open_directory, path):
+    """Every id in the file, page by page."""
+    found, page = [], 1
+    async with open_directory(path) as http:
+        while rows := (await http.get("/v1/contacts", params={"page": page, "per_page": 100})).json()["contacts"]:
+            found += [row["id"] for row in rows]
+            page += 1
+    return found
+
+
+async def test_six_processes_create_one_file_at_once_and_lose_nothing(path, open_directory):
+    writers = [start_writer(path, 10) for _ in range(6)]
+    results = [writer.communicate(timeout=60) for writer in writers]
+
+    assert [(writer.returncode, err) for writer, (_, err) in zip(writers, results, strict=True)] == [(0, "")] * 6
+    acknowledged = [line for out, _ in results for line in out.split()]
+    assert len(acknowledged) == 60
+    assert sorted(await stored(open_directory, path)) == sorted(acknowledged)
+
+
+async def test_a_killed_writer_leaves_everything_it_acknowledged(path, open_directory):
+    writer = start_writer(path, 100_000)
+    acknowledged = [writer.stdout.readline().strip() for _ in range(40)]
+    os.kill(writer.pid, signal.SIGKILL)
+    acknowledged += [line for line in writer.communicate(timeout=20)[0].split() if len(line) == 36]
+
+    assert set(acknowledged) <= set(await stored(open_directory, path))
+
+
+async def test_64_tasks_at_once_leave_counts_and_lists_that_agree(http, create_group):
+    """Whatever 64 tasks do at once, no answer is a fault, and counts equal what is listed."""
+    groups = [(await create_group(f"G{number}"))["id"] for number in range(3)]
+    contacts: list[str] = []
+
+    async def task(seed):
+        chance = random.Random(seed)
+        for _ in range(4):
+            made = (await http.post("/v1/contacts", json={"name": f"Task {seed}", "tags": ["t"]})).json()["id"]
+            contacts.append(made)
+            some, group = chance.choice(contacts), chance.choice(groups)
+            url = f"/v1/contacts/{some}"
+            method, url, body = chance.choice(
+                [
+                    ("POST", f"/v1/contacts/groups/{group}/members", {"contact_ids": [some, made]}),
+                    ("DELETE", f"/v1/contacts/groups/{group}/members/{some}", None),
+                    ("PATCH", url, {"name": f"Changed {seed}", "notes": None}),
+                    ("DELETE", url, None),
+                    ("GET", url, None),
+                    ("GET", "/v1/contacts?search=task", None),
+                ]
+            )
+            answer = await http.request(method, url, json=body)
+            assert answer.status_code in {200, 204, 404}, answer.text
+
+    await asyncio.gather(*(task(seed) for seed in range(64)))
+
+    live, page = set(), 1
+    while rows := (await http.get(f"/v1/contacts?per_page=100&page={page}")).json()["contacts"]:
+        live |= {row["id"] for row in rows}
+        page += 1
+    assert (await http.get("/v1/contacts?tags=t")).json()["total"] == len(live)
+    for row in (await http.get("/v1/contacts/groups")).json()["groups"]:
+        members = (await http.get(f"/v1/contacts/groups/{row['id']}/members")).json()["members"]
+        assert row["member_count"] == len(members) == len({member["id"] for member in members})
+        assert {member["id"] for member in members} <= live

@@ -1,0 +1,158 @@
+"""What remains of a contact after gdpr-delete: no byte of its data, and a receipt."""
+
+import json
+import random
+import sqlite3
+import string
+from contextlib import closing
+
+import pytest
+
+from contacts_mcp.directory import Directory
+from contacts_mcp.directory import _contact_store as store
+
+SECRETS = {
+    "name": "Qvxname Zwqlast",
+    "company_name": "Qvxcompany",
+    "phone_number": "+4790817263",
+    "email": "qvxmail@qvxdomain.example",
+    "tags": ["Qvxtag"],
+    "notes": "Qvxnotes " * 800,  # more than a page
+}
+BYTES = [
+    b"qvxname",
+    b"zwqlast",
+    b"qvxcompany",
+    b"90817263",
+    b"qvxmail",
+    b"qvxdomain",
+    b"qvxtag",
+    b"qvxnotes",
+    b"qvxold",
+]
+
+
+def left_over(path):
+    files = [file for file in path.parent.iterdir() if file.name.startswith(path.name)]
+    everything = b"".join(file.read_bytes() for file in files).lower()
+    return [secret for secret in BYTES if secret in everything]
+
+
+def row_of(path, contact_id):
+    with closing(sqlite3.connect(path)) as connection:
+        connection.row_factory = sqlite3.Row
+        return dict(connection.execute("SELECT * FROM contacts WHERE id = ?", [contact_id]).fetchone())
+
+
+async def erase(http, contact, reason="Article 17"):
+    return await http.post(f"/v1/contacts/{contact['id']}/gdpr-delete", json={"reason": reason})
+
+
+@pytest.mark.parametrize("deleted_first", [False, True])
+async def test_no_byte_of_it_is_left_in_any_file(http, create, create_group, path, deleted_first):
+    made, group = await create(**{**SECRETS, "notes": "Qvxold"}), await create_group()
+    await http.patch(f"/v1/contacts/{made['id']}", json={"notes": SECRETS["notes"]})
+    await http.post(f"/v1/contacts/groups/{group['id']}/members", json={"contact_ids": [made["id"]]})
+    assert left_over(path) == BYTES
+    if deleted_first:
+        await http.delete(f"/v1/contacts/{made['id']}")
+
+    answer = await erase(http, made)
+
+    assert (answer.status_code, answer.json()) == (200, {"ok": True})
+    assert left_over(path) == []
+
+
+async def test_no_byte_is_left_where_pages_were_split_meanwhile(path):
+    """Rows that SQLite moved between pages leave no copy behind, which `secure_delete` alone does not see to."""
+    chance = random.Random(1)
+    words = ["qz" + "".join(chance.choices(string.ascii_lowercase, k=chance.randint(8, 20))) for _ in range(6000)]
+    empty = {"type": "person", "tags": [], "email": None, "phone_number": None, "notes": None}
+
+    def fill(connection):
+        rows = (
+            store.create_contact(connection, {**empty, "name": f"{a} {b}", "company_name": c}) for a, b, c in triples
+        )
+        return [row["id"] for row in rows]
+
+    def erase_half(connection, ids):
+        for each in chance.sample(ids, len(ids) // 2):
+            store.erase_contact(connection, each, "r")
+
+    triples = list(zip(*[iter(words)] * 3, strict=True))
+    async with Directory(path) as directory:
+        await directory._database.erase(erase_half, await directory._database.write(fill))
+        rows, total = await directory._database.read(store.list_contacts, store.Filter(), page=1, per_page=2000)
+        kept = {word for row in rows for word in f"{row['name']} {row['company_name']}".split()}
+        everything = b"".join(file.read_bytes() for file in path.parent.iterdir())
+
+    assert total == 1000
+    assert {word for word in words if word.encode() in everything} == kept
+
+
+async def test_a_receipt_without_data_is_kept(http, create, path):
+    made = await create(**{**SECRETS, "company_name": None})
+
+    await erase(http, made, " Customer asked ")
+
+    row = row_of(path, made["id"])
+    kept = {name: value for name, value in row.items() if value is not None and name != "seq"}
+    assert kept["id"] == made["id"]
+    assert kept["created_at"] == made["created_at"]
+    assert kept["erasure_reason"] == "Customer asked"
+    assert json.loads(kept["erased_fields"]) == ["name", "phone_number", "email", "tags", "notes"]
+    assert set(kept) == {
+        "id",
+        "created_at",
+        "updated_at",
+        "deleted_at",
+        "erased_at",
+        "erasure_reason",
+        "erased_fields",
+    }
+
+
+async def test_an_erased_contact_is_gone_for_every_route(http, create, listed):
+    made = await create(**SECRETS)
+
+    await erase(http, made)
+
+    url = f"/v1/contacts/{made['id']}"
+    gone = [await http.get(url), await http.patch(url, json={"name": "x"}), await http.delete(url)]
+    assert [answer.status_code for answer in gone] == [404, 404, 404]
+    assert await listed() == await listed(search="qvxname") == await listed(tags=["qvxtag"]) == []
+
+
+async def test_to_erase_again_keeps_the_first_receipt(http, create, path):
+    made = await create()
+    await erase(http, made, "first")
+    before = row_of(path, made["id"])
+
+    answer = await erase(http, made, "second")
+
+    assert (answer.status_code, answer.json()) == (200, {"ok": True})
+    assert row_of(path, made["id"]) == before
+
+
+@pytest.mark.parametrize("body", [{}, {"reason": None}, {"reason": " "}, {"reason": "x" * 1001}])
+async def test_without_a_reason_nothing_is_erased(http, create, body):
+    made = await create()
+
+    answer = await http.post(f"/v1/contacts/{made['id']}/gdpr-delete", json=body)
+
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["loc"] == ["body", "reason"]
+    assert (await http.get(f"/v1/contacts/{made['id']}")).json() == made
+
+
+async def test_a_reader_elsewhere_does_not_fail_an_erasure(http, create, path, monkeypatch, caplog):
+    """Another process's snapshot holds up the removal from the log, which is logged, and not the erasure."""
+    made = await create(**SECRETS)
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM contacts").fetchone()
+
+        assert (await erase(http, made)).status_code == 200
+
+    assert "write-ahead log" in caplog.text
+    assert (await http.get(f"/v1/contacts/{made['id']}")).status_code == 404

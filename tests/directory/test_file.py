@@ -1,0 +1,232 @@
+"""The file: whom it lets read, and what is said where it cannot be used."""
+
+import asyncio
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from contacts_mcp.directory import Directory, DirectoryUnavailable, _database, _sqlite, _sqlite_faults, default_path
+from contacts_mcp.directory import _contact_store as store
+
+VALUES = {"type": "person", "name": "a", "tags": [], **dict.fromkeys(("company_name", "phone_number", "email"))}
+
+
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.fixture
+def wide_umask():
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+async def test_file_and_folders_are_for_their_owner_alone(tmp_path, open_directory, wide_umask):
+    path = tmp_path / "new" / "folder" / "contacts.db"
+
+    async with open_directory(path) as http:
+        assert (await http.post("/v1/contacts", json={"name": "a"})).status_code == 201
+        files = sorted(path.parent.iterdir())
+        assert [file.name for file in files] == ["contacts.db", "contacts.db-shm", "contacts.db-wal"]
+        assert {mode(file) for file in files} == {0o600}
+
+    assert mode(tmp_path / "new") == mode(tmp_path / "new" / "folder") == 0o700
+
+
+def test_nothing_is_created_before_the_first_request(tmp_path):
+    Directory(tmp_path / "new" / "contacts.db")
+
+    assert list(tmp_path.iterdir()) == []
+    assert default_path().name == "contacts.db"
+    assert "wayscloud-contacts-mcp" in default_path().parts
+
+
+async def test_what_was_stored_is_there_after_reopening(path, open_directory):
+    async with open_directory(path) as http:
+        made = (await http.post("/v1/contacts", json={"name": "Ola"})).json()
+
+    async with open_directory(path) as http:
+        assert (await http.get(f"/v1/contacts/{made['id']}")).json() == made
+
+
+async def test_concurrent_first_requests_open_it_once(path, open_directory, monkeypatch):
+    opened = []
+    monkeypatch.setattr(_sqlite, "engines", lambda path, real=_sqlite.engines: opened.append(path) or real(path))
+
+    async with open_directory(path) as http:
+        answers = await asyncio.gather(*(http.get("/v1/contacts") for _ in range(20)))
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert opened == [path]
+
+
+async def refusal(open_directory, path):
+    async with open_directory(path) as http:
+        answer = await http.get("/v1/contacts")
+    assert answer.status_code == 503
+    assert list(answer.json()) == ["detail"]
+    detail = answer.json()["detail"]
+    assert "\n" not in detail
+    assert str(path) in detail
+    return detail
+
+
+async def test_a_file_that_is_no_database_is_refused_and_left_alone(path, open_directory):
+    path.write_bytes(b"my novel\n" * 1000)
+
+    assert "is not a directory of contacts" in await refusal(open_directory, path)
+    assert path.read_bytes() == b"my novel\n" * 1000
+
+
+async def test_a_database_of_another_program_is_refused_and_left_alone(path, open_directory):
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE theirs (x)")
+    before = path.read_bytes()
+
+    assert "belongs to another program" in await refusal(open_directory, path)
+    assert path.read_bytes() == before
+
+
+async def test_a_file_of_a_newer_version_is_refused(path, open_directory):
+    async with open_directory(path) as http:
+        await http.get("/v1/contacts")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+
+    assert "newer version" in await refusal(open_directory, path)
+
+
+@pytest.mark.parametrize("name", ["folder", "file/contacts.db", "nul\0", "n" * 300])
+async def test_a_path_that_cannot_be_a_file_is_refused(tmp_path, open_directory, name):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("")
+
+    assert "choose" in await refusal(open_directory, tmp_path / name) or name == "folder"
+
+
+async def test_a_file_without_permission_is_refused(path, open_directory, monkeypatch):
+    path.touch()
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may read anything
+
+    assert "no permission" in await refusal(open_directory, path)
+
+
+async def test_a_refused_path_is_tried_again_by_the_next_request(path, open_directory):
+    path.mkdir()
+    async with open_directory(path) as http:
+        assert (await http.get("/v1/contacts")).status_code == 503
+        path.rmdir()
+        assert (await http.get("/v1/contacts")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("pragma", "status", "words"), [("query_only = ON", 503, "read-only"), ("max_page_count = 1", 507, "full disk")]
+)
+async def test_a_write_that_cannot_be_stored_is_said_and_changes_nothing(
+    path, open_directory, monkeypatch, pragma, status, words
+):
+    monkeypatch.setattr(_sqlite, "_PRAGMAS", (*_sqlite._PRAGMAS, pragma))
+    async with open_directory(path) as http:
+        answer = await http.post("/v1/contacts", json={"name": "a", "notes": "x" * 9000})
+
+        assert answer.status_code == status
+        assert words in answer.json()["detail"]
+        assert (await http.get("/v1/contacts")).json()["total"] == 0
+
+
+async def test_a_lasting_lock_of_another_process_is_503_and_the_next_write_succeeds(path, open_directory, monkeypatch):
+    monkeypatch.setattr(_sqlite, "BUSY_SECONDS", 0.02)
+    async with open_directory(path) as http:
+        await http.get("/v1/contacts")
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            assert (await http.post("/v1/contacts", json={"name": "a"})).status_code == 503
+            assert (await http.get("/v1/contacts")).status_code == 200
+        assert (await http.post("/v1/contacts", json={"name": "a"})).status_code == 201
+
+
+async def test_a_closed_directory_answers_503_and_may_be_closed_twice(path):
+    directory = Directory(path)
+    await directory.aclose()
+    await directory.aclose()
+
+    with pytest.raises(DirectoryUnavailable, match="closed"):
+        await directory._database.read(lambda connection: None)
+
+
+async def test_a_write_that_has_begun_is_carried_to_its_end_though_its_caller_is_cancelled(path):
+    """Whoever is cancelled while writing leaves a whole contact and no lock behind."""
+    async with Directory(path) as directory:
+        database = directory._database
+        await database.read(store.list_contacts, store.Filter(), page=1, per_page=1)
+        for number in range(12):
+            task = asyncio.create_task(database.write(store.create_contact, VALUES))
+            while not database._running:  # noqa: ASYNC110 - bounded: the task needs a turn or two
+                await asyncio.sleep(0)
+            for _ in range(number):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await asyncio.wait_for(database.write(lambda connection: None), 5)
+        rows, total = await database.read(store.list_contacts, store.Filter(), page=1, per_page=50)
+
+    assert len(rows) == total == 12
+
+
+async def test_a_write_cancelled_while_it_waits_for_its_turn_changes_nothing(path):
+    async with Directory(path) as directory:
+        database = directory._database
+        await database.read(lambda connection: None)
+        async with database._writing:
+            task = asyncio.create_task(database.write(store.create_contact, VALUES))
+            await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        assert await database.read(store.list_contacts, store.Filter(), page=1, per_page=50) == ([], 0)
+
+
+def test_unknown_faults_are_the_programs_own():
+    assert _sqlite_faults.unavailable(ValueError(), Path("x")) is None
+    assert not _sqlite_faults.is_busy(None)
+
+
+async def test_an_exhausted_pool_is_503(path, open_directory, monkeypatch):
+    async with open_directory(path) as http:
+        await http.get("/v1/contacts")
+
+        def exhausted(*_args, **_kwargs):
+            raise _database.PoolExhausted
+
+        monkeypatch.setattr(_database.AsyncEngine, "begin", exhausted)
+        assert (await http.get("/v1/contacts")).status_code == 503
+
+
+def test_a_process_that_does_not_close_it_ends_without_a_word(path):
+    program = f"""
+import asyncio, httpx
+from pathlib import Path
+from contacts_mcp.directory import Directory
+directory = Directory(Path({str(path)!r}))
+async def main():
+    http = httpx.AsyncClient(transport=httpx.ASGITransport(app=directory.app), base_url="http://d")
+    assert (await http.post("/v1/contacts", json={{"name": "a"}})).status_code == 201
+asyncio.run(main())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=False)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+async def test_a_server_that_shuts_the_app_down_closes_it(path):
+    directory = Directory(path)
+    async with directory.app.router.lifespan_context(directory.app):
+        await directory._database.read(lambda connection: None)
+
+    assert [file.name for file in path.parent.iterdir()] == ["contacts.db"]
