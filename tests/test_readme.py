@@ -1,0 +1,110 @@
+"""The README says what is so. What repeats the code is generated: UPDATE_README=1 writes it again."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from contacts_mcp.cli._commands import cli
+from contacts_mcp.contract import CALLS, Risk
+from contacts_mcp.settings import Settings, variable
+from contacts_mcp.tools import TOOLS
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+_CONSENT = {
+    Risk.READ: "",
+    Risk.WRITE: "",
+    Risk.DESTROY: "a person chooses `delete`",
+    Risk.ERASE: "a person types the name",
+}
+
+
+def tool_table() -> str:
+    rows = [
+        f"| `{tool.name}` | `{call.http}` | {tool.description} | {_CONSENT[tool.risk]} |"
+        for tool, call in zip(TOOLS, CALLS, strict=True)
+    ]
+    return "\n".join(["| Tool | Endpoint | What it does | Consent |", "|---|---|---|---|", *rows])
+
+
+def settings_table() -> str:
+    rows = [
+        f"| `{variable(name)}` | {_default(info.default)} | {info.description} |"
+        for name, info in Settings.model_fields.items()
+    ]
+    return "\n".join(["| Variable | Default | What it does |", "|---|---|---|", *rows])
+
+
+def _default(value: object) -> str:
+    return f"`{value}`" if value not in (None, [], False) else ""
+
+
+def library() -> str:
+    """The part of the example that shows the client at work."""
+    source = (ROOT / "examples" / "library.py").read_text()
+    imports = "from contacts_mcp.client import ContactsClient\nfrom contacts_mcp.contract import "
+    names = re.search(r"from contacts_mcp.contract import (.*)", source)
+    body = re.search(r'async def use.*?"""\n(.*?)\n\n\nasync def', source, re.DOTALL)
+    assert names
+    assert body
+    return f"```python\n{imports}{names[1]}\n\nasync with ContactsClient.from_environment() as client:\n{body[1]}\n```"
+
+
+GENERATED = {
+    "tools": tool_table(),
+    "settings": settings_table(),
+    "library": library(),
+    **{
+        f"host: {path.name}": f"```json\n{path.read_text()}```"
+        for path in sorted((ROOT / "examples" / "hosts").glob("*.json"))
+    },
+}
+
+
+def section(name: str) -> re.Pattern[str]:
+    return re.compile(rf"(<!-- {re.escape(name)} -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+
+
+@pytest.mark.parametrize("name", GENERATED)
+def test_generated_parts_are_up_to_date(name: str) -> None:
+    """Tables, configurations and the library's example are those of the code."""
+    text = README.read_text()
+    wanted = section(name).sub(lambda found: f"{found[1]}{GENERATED[name]}\n{found[3]}", text)
+    if os.environ.get("UPDATE_README"):
+        README.write_text(wanted)
+
+    assert section(name).search(text)
+    assert README.read_text() == wanted
+
+
+def test_every_command_is_in_the_readme() -> None:
+    """A command nobody can find does not exist."""
+    text = README.read_text()
+
+    for command in cli.registered_commands:
+        assert command.callback
+        assert f"contacts-mcp {command.callback.__name__}" in text
+
+
+def test_every_serving_flag_is_in_the_readme() -> None:
+    """And so for the flags of `serve`."""
+    from typer.main import get_command
+
+    text = README.read_text()
+    for option in get_command(cli).commands["serve"].params:  # type: ignore[attr-defined]
+        for flag in option.opts:
+            assert flag in text
+
+
+def test_links_lead_somewhere() -> None:
+    """Files the README names are there."""
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README.read_text()):
+        assert (ROOT / target).exists(), target
+
+
+def test_the_first_commands_are_the_ones_that_ci_runs() -> None:
+    """What the README promises is what is checked."""
+    assert "python3 -m uv run pytest\n" in README.read_text()
+    assert "python3 -m uv run pytest" in (ROOT / ".ci" / "run").read_text()
