@@ -3,16 +3,21 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+import httpx
 from mcp import Client
 from mcp_types import CallToolResult, ElicitRequestFormParams, ElicitResult, TextContent
 
 from contacts_mcp.app import Embedded, Platform, build_app
+from contacts_mcp.client import ContactsClient
+from contacts_mcp.guard import Guard
+from contacts_mcp.server import build_server
 from contacts_mcp.settings import load_settings
+from contacts_mcp.tools import TOOLS, Backend
 
 LEGACY, MODERN = "legacy", "2026-07-28"
 NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -78,6 +83,24 @@ async def host(
     app = build_app(load_settings(**settings), where)
     async with Client(app.server, mode=era, elicitation_callback=person, raise_exceptions=False) as client:
         yield Host(client)
+
+
+@asynccontextmanager
+async def host_of_service(
+    respond: Callable[[httpx.Request], httpx.Response], era: str = MODERN, person: Person | None = None
+) -> AsyncIterator[Host]:
+    """A host connected to a server whose service answers as `respond` says."""
+    async with ContactsClient(base_url="http://service", transport=httpx.MockTransport(respond)) as api:
+        server = build_server(
+            version="0",
+            instructions="",
+            tools=TOOLS,
+            backend=Backend(api),
+            guard=Guard(),
+            lifespan=lambda _: nullcontext(),
+        )
+        async with Client(server, mode=era, elicitation_callback=person) as client:
+            yield Host(client)
 
 
 @asynccontextmanager

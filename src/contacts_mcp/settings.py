@@ -22,10 +22,12 @@ def _split(value: object) -> object:
 
 
 def _region(value: object) -> object:
+    if value is None:
+        return None
     from phonenumbers import SUPPORTED_REGIONS
 
-    if value is None or (isinstance(value, str) and value.upper() in SUPPORTED_REGIONS):
-        return value.upper() if isinstance(value, str) else None
+    if isinstance(value, str) and value.upper() in SUPPORTED_REGIONS:
+        return value.upper()
     raise ValueError("should be a two-letter region such as NO")
 
 

@@ -1,5 +1,6 @@
 """`contacts-mcp serve`."""
 
+import gc
 import logging
 import sys
 from pathlib import Path
@@ -27,6 +28,8 @@ def serve_host(settings: Settings) -> None:
     app = build_app(settings, choose_backend(settings, Path.home()))
     configure_logging(settings.log_level)
     typer.echo(f"contacts-mcp {__version__}: {app.summary}", err=True)
+    gc.freeze()  # what was imported stays
+    gc.enable()
     anyio.run(serve_stdio, app.server)
 
 

@@ -38,5 +38,6 @@ def previewed(preview: Preview) -> CallToolResult:
 
 
 def failed(line: str) -> CallToolResult:
-    text = neutralise(line, _ERROR_LIMIT)
+    """One line, whatever found its way into it."""
+    text = " ".join(neutralise(line, _ERROR_LIMIT).split())
     return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)

@@ -1,19 +1,27 @@
-"""Serving one host over standard input and output, which carries JSON-RPC and nothing else."""
+"""Serving one host over standard input and output, which carries JSON-RPC and nothing else.
+
+The SDK's transport reads and writes in threads. A thread cannot be woken from its read by a signal, may hang in its
+write where the host has stopped reading, and costs two errands an answer; so on POSIX the descriptors are waited for
+by the event loop instead.
+"""
 
 import os
+import select
 import signal
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import anyio
 from anyio import AsyncFile, CancelScope
+from anyio.lowlevel import checkpoint
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 
 _GRACE = 0.8
-"""Seconds after a signal in which the process ends by itself; then it is ended."""
+"""Seconds in which the process ends by itself once it has to; then it is ended."""
 _CHUNK = 65_536
 
 
@@ -21,8 +29,9 @@ async def serve_stdio(server: Server[Any]) -> None:
     """Serve until standard input ends, or SIGINT or SIGTERM arrives; either ends the process within a second."""
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_stop_on_signal, tasks.cancel_scope)
-        async with stdio_server(stdin=_stdin()) as (read, write):
-            await server.run(read, write, server.create_initialization_options())
+        with _standard_streams() as (stdin, stdout):
+            async with stdio_server(stdin, stdout) as (read, write):
+                await server.run(read, write, server.create_initialization_options())
         tasks.cancel_scope.cancel()
 
 
@@ -34,21 +43,32 @@ async def _stop_on_signal(scope: CancelScope) -> None:
 
 
 def _end_after_grace() -> None:
-    """The SDK writes in threads: where the host has stopped reading, one may hang in its write for ever."""
+    """A backend may be waiting for another process; a host that goes away must not leave this one behind."""
     timer = threading.Timer(_GRACE, os._exit, (1,))
     timer.daemon = True
     timer.start()
 
 
-def _stdin() -> AsyncFile[str] | None:
-    """Our own reader, since the SDK's thread cannot be woken from its read by a signal; None for the SDK's."""
+@contextmanager
+def _standard_streams() -> Iterator[tuple[AsyncFile[str] | None, AsyncFile[str] | None]]:
+    """Standard input and output as the SDK's transport wants files; None for the SDK's own.
+
+    Meanwhile whatever else writes to standard output reaches standard error.
+    """
     if sys.platform == "win32":
-        return None  # pipes cannot be waited for there
-    return cast("AsyncFile[str]", _Lines(sys.stdin.fileno()))
+        yield None, None  # pipes cannot be waited for there
+        return
+    wire = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield cast("AsyncFile[str]", _Lines(0)), cast("AsyncFile[str]", _Wire(wire))
+    finally:
+        os.dup2(wire, 1)
+        os.close(wire)
 
 
 class _Lines:
-    """The lines of a file descriptor, as far as the SDK's transport needs a file."""
+    """The lines of a descriptor."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -62,10 +82,30 @@ class _Lines:
                 yield line.decode("utf-8", errors="replace")
         if rest:
             yield rest.decode("utf-8", errors="replace")
+        _end_after_grace()
 
     async def _read(self) -> bytes:
         try:
             await anyio.wait_readable(self._descriptor)
         except PermissionError:
-            await anyio.lowlevel.checkpoint()  # a regular file cannot be waited for; it is always readable
+            await checkpoint()  # a regular file cannot be waited for; it can always be read
         return os.read(self._descriptor, _CHUNK)
+
+
+class _Wire:
+    """A descriptor to write to: as much as a pipe surely takes at once, so that no write blocks."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._poll = select.poll()
+        self._poll.register(descriptor, select.POLLOUT)
+
+    async def write(self, text: str) -> None:
+        rest = memoryview(text.encode())
+        while rest:
+            if not self._poll.poll(0):
+                await anyio.wait_writable(self._descriptor)
+            rest = rest[os.write(self._descriptor, rest[: select.PIPE_BUF]) :]
+
+    async def flush(self) -> None:
+        """Nothing is held back."""

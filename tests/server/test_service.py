@@ -1,0 +1,190 @@
+"""Tools over a service that behaves as no directory of ours would."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+from mcp.shared.exceptions import MCPError
+
+from contacts_mcp.tools import TOOLS, Tool
+from harness import LEGACY, MODERN, Person, host_of_service
+
+ID = "a1b2c3d4-5678-9abc-def0-123456789abc"
+OLA = {"id": ID, "type": "person", "name": "Ola Nordmann", "email": "ola@example.com", "tags": ["vip"], "notes": None}
+
+
+def always(status: int, body: Any) -> Any:
+    """A service that has one answer."""
+    return lambda _request: httpx.Response(status, json=body)
+
+
+async def erase(after: httpx.Response) -> dict[str, Any]:
+    """Erase Ola from a service that says yes, and shows `after` when it is read back."""
+    erased = False
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        nonlocal erased
+        if request.url.path.endswith("/gdpr-delete"):
+            erased = True
+            return httpx.Response(202)
+        return after if erased else httpx.Response(200, json=OLA)
+
+    async with host_of_service(respond, person=Person(content={"typed": "Ola Nordmann"})) as service:
+        return await service.call("gdpr_delete_contact", contact_id=ID, reason="request")
+
+
+async def test_an_erasure_that_left_the_data_is_not_called_one() -> None:
+    """A service that says yes and still shows the data did not erase it."""
+    assert await erase(httpx.Response(200, json=OLA)) == {
+        "erased": False,
+        "seen": "accepted, but the service still shows personal data",
+        "left": ["name", "email", "tags"],
+    }
+
+
+async def test_an_erasure_that_replaced_the_data_is_one() -> None:
+    """Some services anonymise in place."""
+    answer = await erase(httpx.Response(200, json={"id": ID, "type": "person", "name": "Anonymized", "tags": []}))
+
+    assert answer["erased"]
+    assert "still listed" in answer["seen"]
+
+
+async def test_an_erasure_that_cannot_be_read_back_is_not_called_one() -> None:
+    """What was not seen is not reported."""
+    answer = await erase(httpx.Response(403))
+
+    assert not answer["erased"]
+    assert "could not be read back" in answer["seen"]
+
+
+async def test_a_service_that_ignores_a_change_is_found_out() -> None:
+    """The answer of an update lists what changed, not what was asked."""
+    async with host_of_service(always(200, OLA)) as service:
+        answer = await service.call("update_contact", contact_id=ID, clear_fields=["email"], notes="new")
+
+    assert answer["changed"] == []
+    assert answer["warnings"] == ["the service left unchanged: notes, email"]
+
+
+async def test_a_long_list_is_cut_and_says_by_how_much() -> None:
+    """Hosts cap a reply; what is left out is counted."""
+    rows = [{"id": ID, "first_name": "x" * 1500, "tags": ["y" * 500]} for _ in range(100)]
+    async with host_of_service(always(200, {"contacts": rows, "total": 100, "page": 1, "per_page": 100})) as service:
+        answer = await service.call("list_contacts", per_page=100)
+
+    assert answer["left_out"] == 100 - len(answer["contacts"])
+    assert 10 < len(answer["contacts"]) < 30
+    assert len(json.dumps(answer)) < 42_000
+
+
+async def test_a_huge_value_is_cut() -> None:
+    """A megabyte in a name or note does not reach the model; notes are shown longer than anything else."""
+    async with host_of_service(always(200, {**OLA, "name": "n" * 1_000_000, "notes": "m" * 1_000_000})) as service:
+        answer = await service.call("get_contact", contact_id=ID)
+
+    assert len(answer["name"]) < 2_100
+    assert 12_000 < len(answer["notes"]) < 12_100
+    assert answer["notes"].endswith("… [+988000 characters]")
+
+
+async def test_hidden_characters_do_not_reach_the_model() -> None:
+    """Direction, zero-width, control and tag characters are stripped on the way out."""
+    hidden = "O\u202ela\u200b \x1b[31mN\U000e0041"
+    async with host_of_service(always(200, {**OLA, "name": hidden, "tags": [hidden], "notes": "a\nb"})) as service:
+        answer = await service.call("get_contact", contact_id=ID)
+
+    assert answer["name"] == "Ola [31mN"
+    assert answer["tags"] == ["Ola [31mN"]
+    assert answer["notes"] == "a\nb"
+
+
+async def test_a_group_of_unknown_size_is_asked_about_honestly() -> None:
+    """A number that was not given is not made up."""
+    person = Person(action="decline")
+    async with host_of_service(always(200, {"id": ID, "name": None}), person=person) as service:
+        await service.error("delete_contact_group", group_id=ID)
+
+    assert "number unknown" in person.question
+
+
+async def test_a_contact_without_a_name_is_erased_by_its_id() -> None:
+    """There is always something to type."""
+    person = Person(content={"typed": ID})
+    seen = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        seen.append(request.method)
+        return httpx.Response(404 if "POST" in seen and request.method == "GET" else 200, json={"id": ID, "name": ""})
+
+    async with host_of_service(respond, person=person) as service:
+        assert (await service.call("gdpr_delete_contact", contact_id=ID, reason="request"))["erased"]
+
+    assert f'type "{ID}"' in person.question
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 418, 422, 500, 501])
+@pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
+async def test_every_refusal_of_the_service_is_one_line(status: int, tool: Tool) -> None:
+    """Whatever the status, the model reads what happened and what to do, and no internals."""
+    arguments = {
+        name: {"type": "person", "reason": "request", "contact_ids": [ID]}.get(name, ID)
+        for name in tool.input_schema.get("required", [])
+    }
+    if tool.name.startswith("update"):
+        arguments["name"] = "New"
+    person = Person(content={"decision": "delete", "typed": ID})
+    async with host_of_service(always(status, {"detail": "no"}), person=person) as service:
+        line = await service.error(tool.name, **arguments)
+
+    assert "\n" not in line
+    assert len(line) < 400
+    assert not {"Traceback", "pydantic", "httpx"} & set(line.split())
+
+
+async def test_a_fault_of_our_own_is_one_line_and_keeps_values_out_of_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A bug is not the model's to read; the log has type and place, and nobody's data."""
+
+    def respond(_request: httpx.Request) -> httpx.Response:
+        raise KeyError("Ola Nordmann")
+
+    async with host_of_service(respond) as service:
+        line = await service.error("get_contact", contact_id=ID)
+
+    assert line.startswith("internal_error: get_contact failed here")
+    assert "KeyError at " in caplog.text
+    assert "Nordmann" not in caplog.text + line
+
+
+@pytest.mark.parametrize("era", [LEGACY, MODERN])
+async def test_an_unknown_tool_is_an_answer_that_names_the_real_ones(era: str) -> None:
+    """Agent frameworks raise protocol errors as exceptions; a slip in a name is no reason to."""
+    async with host_of_service(always(500, None), era) as service:
+        line = await service.error("find_the_contact\u202e")
+
+    assert line.startswith("unknown_tool: find_the_contact does not exist or is switched off here")
+    assert "list_contacts" in line
+
+
+@pytest.mark.parametrize("era", [LEGACY, MODERN])
+async def test_the_list_of_tools_is_always_the_same(era: str) -> None:
+    """Deterministic, with a hint of how long it can be kept."""
+    async with host_of_service(always(500, None), era) as service:
+        first, second = [await service.client.session.list_tools() for _ in range(2)]
+
+    assert first == second
+    assert [tool.name for tool in first.tools] == [tool.name for tool in TOOLS]
+    assert first.tools[0].annotations
+    assert first.tools[0].annotations.read_only_hint is True
+    if era == MODERN:
+        assert (first.ttl_ms, first.cache_scope) == (3_600_000, "private")
+
+
+async def test_a_method_we_do_not_have_is_a_protocol_error() -> None:
+    """Nothing but tools is offered."""
+    async with host_of_service(always(500, None)) as service:
+        with pytest.raises(MCPError, match="Method not found"):
+            await service.client.list_prompts()
