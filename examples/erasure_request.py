@@ -14,7 +14,7 @@ from mcp import Client, StdioServerParameters
 from mcp_types import ElicitRequestFormParams, ElicitRequestParams, ElicitResult
 
 
-async def ask_person(_context: object, params: ElicitRequestParams) -> ElicitResult:
+async def ask_person(context: object, params: ElicitRequestParams) -> ElicitResult:  # noqa: ARG001
     """Show the question and return what was typed. However an application shows it, a person has to answer."""
     if not isinstance(params, ElicitRequestFormParams):
         return ElicitResult(action="decline")

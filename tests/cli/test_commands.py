@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -167,3 +168,14 @@ def test_schemas_are_written_where_asked(command: Command, tmp_path: Path) -> No
 
     assert done.out == f"17 files written to {tmp_path / 'new' / 'folder'}\n"
     assert (tmp_path / "new" / "folder" / "openai.json").stat().st_mode & 0o777 == 0o644
+
+
+def test_doctor_gives_up_on_a_service_that_never_answers(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for ever for a diagnosis."""
+    monkeypatch.setattr("contacts_mcp.cli._doctor._TIME_LIMIT", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        done = command("doctor", WAYSCLOUD_API_KEY=KEY, WAYSCLOUD_API_URL=address)
+
+    assert done.code == 1
+    assert "no answer within" in done.out

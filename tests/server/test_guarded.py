@@ -7,7 +7,7 @@ import pytest
 from mcp.shared.exceptions import MCPError
 from mcp_types import ElicitResult, InputRequiredResult
 
-from harness import LEGACY, MODERN, Host, Person, host, text_of
+from harness import LEGACY, MODERN, NOBODY, Host, Person, host, text_of
 
 each_era = pytest.mark.parametrize("era", [LEGACY, MODERN])
 
@@ -244,4 +244,48 @@ async def test_a_host_that_fails_to_ask_changes_nothing(tmp_path: Path) -> None:
         line = await directory.error("delete_contact", **ola)
 
         assert line == "refused: the host could not put the question to a person; nothing was changed"
+        assert await still_there(directory, ola)
+
+
+@each_era
+async def test_a_token_that_is_no_text_is_refused_by_name(tmp_path: Path, era: str) -> None:
+    """Two-step mode checks its own argument as any other."""
+    async with host(tmp_path / "contacts.db", era, guard="two-step") as directory:
+        line = await directory.error("delete_contact", contact_id=NOBODY, confirmation_token=5)
+
+    assert line.startswith("invalid: confirmation_token: should be a string")
+
+
+@each_era
+async def test_taking_a_member_out_can_be_guarded(tmp_path: Path, era: str) -> None:
+    """The question names the contact and the group, and the contact itself stays."""
+    person = Person(content={"decision": "change"})
+    async with host(
+        tmp_path / "contacts.db", era, person, confirm="remove_group_member,update_contact_group"
+    ) as directory:
+        ola = await create(directory)
+        group = {"group_id": (await directory.call("create_contact_group", name="All"))["id"]}
+        await directory.call("add_group_members", **group, contact_ids=[ola["contact_id"]])
+
+        assert await directory.call("remove_group_member", **group, **ola) == {"done": True}
+        assert (await directory.call("update_contact_group", **group, name="Nobody"))["name"] == "Nobody"
+        assert await still_there(directory, ola)
+
+    assert 'person "Ola Nordmann"' in person.asked[0].message
+    assert 'in group "All"' in person.asked[0].message
+    assert "The contact itself stays." in person.asked[0].message
+    assert "The group is changed; its contacts stay." in person.asked[1].message
+
+
+async def test_a_malformed_answer_is_no_yes(tmp_path: Path) -> None:
+    """Legacy era: an answer of no known shape leaves the contact where it is."""
+
+    class Odd(Person):
+        async def __call__(self, _context: object, _params: Any) -> Any:
+            return ElicitResult.model_construct(action="perhaps", content={"decision": "delete"})
+
+    async with host(tmp_path / "contacts.db", LEGACY, Odd()) as directory:
+        ola = await create(directory)
+
+        assert "nothing was changed" in await directory.error("delete_contact", **ola)
         assert await still_there(directory, ola)

@@ -114,3 +114,9 @@ def test_a_group_update_needs_something_to_change() -> None:
     assert "sets and clears" in refusal(
         "update_contact_group", {"group_id": ID, "description": "x", "clear_fields": ["description"]}
     )
+
+
+@pytest.mark.parametrize("broken", ["[1", '["a"', "[" * 100_000])
+def test_a_broken_array_is_refused_by_name(broken: str) -> None:
+    """Half of an array is none."""
+    assert "tags: should be a valid list" in refusal("create_contact", {"name": "Ola", "tags": broken})

@@ -29,7 +29,7 @@ async def serve_stdio(server: Server[Any]) -> None:
     """Serve until standard input ends, or SIGINT or SIGTERM arrives; either ends the process within a second."""
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_stop_on_signal, tasks.cancel_scope)
-        with _standard_streams() as (stdin, stdout):
+        with _standard_streams(tasks.cancel_scope) as (stdin, stdout):
             async with stdio_server(stdin, stdout) as (read, write):
                 await server.run(read, write, server.create_initialization_options())
         tasks.cancel_scope.cancel()
@@ -50,10 +50,11 @@ def _end_after_grace() -> None:
 
 
 @contextmanager
-def _standard_streams() -> Iterator[tuple[AsyncFile[str] | None, AsyncFile[str] | None]]:
+def _standard_streams(scope: CancelScope) -> Iterator[tuple[AsyncFile[str] | None, AsyncFile[str] | None]]:
     """Standard input and output as the SDK's transport wants files; None for the SDK's own.
 
-    Meanwhile whatever else writes to standard output reaches standard error.
+    Meanwhile whatever else writes to standard output reaches standard error. `scope` is cancelled where the host no
+    longer takes what is written.
     """
     if sys.platform == "win32":
         yield None, None  # pipes cannot be waited for there
@@ -61,7 +62,7 @@ def _standard_streams() -> Iterator[tuple[AsyncFile[str] | None, AsyncFile[str] 
     wire = os.dup(1)
     os.dup2(2, 1)
     try:
-        yield cast("AsyncFile[str]", _Lines(0)), cast("AsyncFile[str]", _Wire(wire))
+        yield cast("AsyncFile[str]", _Lines(0)), cast("AsyncFile[str]", _Wire(wire, scope))
     finally:
         os.dup2(wire, 1)
         os.close(wire)
@@ -95,13 +96,21 @@ class _Lines:
 class _Wire:
     """A descriptor to write to: as much as a pipe surely takes at once, so that no write blocks."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, scope: CancelScope) -> None:
         self._descriptor = descriptor
+        self._scope = scope
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLOUT)
 
     async def write(self, text: str) -> None:
-        rest = memoryview(text.encode())
+        try:
+            await self._write(memoryview(text.encode()))
+        except OSError:  # the host is gone, whatever its side of standard input still says
+            _end_after_grace()
+            self._scope.cancel()
+            await checkpoint()
+
+    async def _write(self, rest: memoryview) -> None:
         while rest:
             if not self._poll.poll(0):
                 await anyio.wait_writable(self._descriptor)

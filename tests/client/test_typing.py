@@ -1,0 +1,29 @@
+"""What a type checker knows of a call's answer; it fails in the type checks of `.ci/run`, and here at run time."""
+
+from typing import assert_type
+
+import httpx
+
+from contacts_mcp.client import ContactsClient
+from contacts_mcp.contract import Added, AddGroupMembers, Contact, DeleteContact, GetContact, ListContactGroups
+from contacts_mcp.contract.models import GroupList
+
+ID = "a1b2c3d4-5678-9abc-def0-123456789abc"
+
+
+async def answers(client: ContactsClient) -> None:
+    """Each call knows its answer."""
+    assert_type(await client.send(GetContact(contact_id=ID)), Contact)
+    assert_type(await client.send(ListContactGroups()), GroupList)
+    assert_type(await client.send(AddGroupMembers(group_id=ID, contact_ids=[ID])), Added)
+    assert_type(await client.send(DeleteContact(contact_id=ID)), None)
+
+
+async def test_the_answers_are_of_the_promised_types() -> None:
+    """The types a checker infers are those that arrive."""
+    body = {"id": ID, "groups": [], "added": 1}
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json=body))
+
+    async with ContactsClient(base_url="http://service", transport=transport) as client:
+        await answers(client)
+        assert isinstance(await client.send(GetContact(contact_id=ID)), Contact)

@@ -1,0 +1,61 @@
+"""Records in both shapes of the API's page."""
+
+from typing import Any
+
+import pytest
+
+from contacts_mcp.contract import Contact, NotFound, RateLimited
+
+
+@pytest.mark.parametrize(
+    ("row", "name"),
+    [
+        ({"first_name": "Ola", "last_name": "Nordmann"}, "Ola Nordmann"),
+        ({"first_name": "Ola", "last_name": None}, "Ola"),
+        ({"first_name": "", "last_name": "Nordmann"}, "Nordmann"),
+        ({"first_name": None, "last_name": None}, None),
+        ({"name": "Kari", "first_name": "Ola"}, "Kari"),
+        ({}, None),
+    ],
+)
+def test_a_split_name_is_joined(row: dict[str, Any], name: str | None) -> None:
+    """List and member rows carry two names, single contacts one."""
+    assert name == Contact.model_validate({"id": "1", **row}).name
+
+
+def test_a_rows_type_is_read_under_its_other_name() -> None:
+    """`contact_type` in rows is `type` everywhere else."""
+    assert Contact.model_validate({"id": "1", "contact_type": "company"}).type == "company"
+
+
+def test_absent_is_not_null() -> None:
+    """A row without notes says nothing about them."""
+    row = Contact.model_validate({"id": "1", "email": None, "unknown": 1})
+
+    assert row.model_fields_set == {"id", "email"}
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["2025-01-15T09:30:00Z", "2025-01-15T09:30:00+00:00", "2025-01-15T10:30:00+01:00", "2025-01-15T09:30:00.25"],
+)
+def test_times_are_written_with_z(written: str) -> None:
+    """Whatever offset they arrive with."""
+    contact = Contact.model_validate({"id": "1", "created_at": written})
+
+    assert contact.model_dump(mode="json")["created_at"] == "2025-01-15T09:30:00Z"
+
+
+def test_tags_that_are_null_are_none_at_all() -> None:
+    """Tags are always a list."""
+    assert Contact.model_validate({"id": "1", "tags": None}).tags == []
+
+
+def test_errors_are_one_line() -> None:
+    """Code, what happened, what to do next."""
+    assert (
+        str(NotFound("no such contact")) == "not_found: no such contact; look the id up again; it may have been deleted"
+    )
+    assert str(NotFound("no such contact", advice="")) == "not_found: no such contact"
+    assert "wait 7 seconds" in str(RateLimited("too many calls", retry_after=7.2))
+    assert "wait a minute" in str(RateLimited("too many calls"))
