@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 from pydantic_core import PydanticCustomError
 
 AnswerT = TypeVar("AnswerT")
+AnswerT_co = TypeVar("AnswerT_co", covariant=True)
 
 
 class Risk(StrEnum):
@@ -55,7 +56,7 @@ class Request:
     body: dict[str, Any] | None = None
 
 
-class Call(BaseModel, Generic[AnswerT]):
+class Call(BaseModel, Generic[AnswerT_co]):
     """One endpoint. Subclasses state `http`, `risk` and `repeatable`; fields are its parameters.
 
     The docstring of a subclass is the description an agent reads.

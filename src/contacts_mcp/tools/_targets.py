@@ -38,11 +38,9 @@ async def read_target(backend: Backend, tool: Tool, arguments: BaseModel) -> Tar
         return await _erasure(backend, str(contact_id), getattr(arguments, "reason", ""))
     records: list[Contact | Group] = []
     if contact_id:
-        contact = await backend.send(GetContact(contact_id=contact_id))
-        records.append(contact)
+        records.append(await backend.send(GetContact(contact_id=contact_id)))
     if group_id:
-        group = await backend.send(GetContactGroup(group_id=group_id))
-        records.append(group)
+        records.append(await backend.send(GetContactGroup(group_id=group_id)))
     return Target(
         label=" in ".join(_label(record) for record in records) or "a new record",
         effect=_effect(tool.risk, records),
