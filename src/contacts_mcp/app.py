@@ -17,7 +17,7 @@ from contacts_mcp.directory import default_path
 from contacts_mcp.guard import Guard
 from contacts_mcp.server import build_server
 from contacts_mcp.settings import Settings
-from contacts_mcp.tools import Backend, choose_tools, require_tools
+from contacts_mcp.tools import Backend, choose_tools, require_confirmable
 
 if TYPE_CHECKING:
     from contacts_mcp.client import ContactsClient
@@ -87,10 +87,10 @@ def build_app(settings: Settings, backend: Platform | Embedded) -> App:
     """Wire a server over a backend, which is imported and opened on first use.
 
     Raises:
-        UnknownTools: a setting names a tool that does not exist.
+        UnknownTools: a setting names a tool that does not exist, or has a reading one confirmed.
     """
     tools = choose_tools(read_only=settings.read_only, only=settings.tools)
-    require_tools(settings.confirm)
+    require_confirmable(settings.confirm)
     client = LateClient(backend)
     server = build_server(
         version=__version__,

@@ -105,7 +105,6 @@ async def test_an_erasure_runs_after_the_name_was_typed() -> None:
     [
         None,
         {},
-        {"decision": "keep"},
         {"decision": ""},
         {"decision": True},
         {"decision": "DELETE"},
@@ -293,7 +292,7 @@ async def test_an_operator_can_guard_a_writing_tool() -> None:
 
     assert 'email: "a\'b"' in question.message
     assert "secret" not in question.message
-    assert 'tags: 2 entries: "x, y"' in question.message
+    assert 'tags: "x", "y"' in question.message
     verdict = await world.answer(deed, Answer(question.state, accepted=True, content={"decision": "change"}))
     assert verdict is Consent.FORM
 
@@ -331,3 +330,51 @@ def test_the_ledger_forgets_what_can_no_longer_be_replayed() -> None:
 
     assert ledger.spend("new", clock.now + 10)
     assert len(ledger._spent) == 1
+
+
+async def test_keep_is_a_no_and_not_a_slip() -> None:
+    """Whoever chooses to keep the contact is not asked for a better answer."""
+    world = World()
+    question = await world.question(world.deed())
+
+    with pytest.raises(Refused, match="decided against it") as refusal:
+        await world.answer(world.deed(), Answer(question.state, accepted=True, content={"decision": "keep"}))
+
+    assert not isinstance(refusal.value, NotConfirmed)
+
+
+async def test_an_answer_needs_a_host_that_can_ask() -> None:
+    """State that one host was given is worth nothing to another, which could not have asked."""
+    world = World()
+    question = await world.question(world.deed())
+
+    with pytest.raises(Refused, match="cannot ask"):
+        await world.guard.consent(world.deed(), yes(question.state), can_ask=False)
+
+
+async def test_a_write_too_large_to_be_judged_is_refused() -> None:
+    """Nobody consents to what they cannot see."""
+    world = World(confirm=("add_group_members",))
+    deed = world.deed(Risk.WRITE, tool="add_group_members", details={"contact_ids": ["x" * 36] * 100})
+
+    with pytest.raises(Refused, match="more than a person can be shown"):
+        await world.guard.consent(deed, None, can_ask=True)
+
+
+async def test_hidden_characters_in_a_guarded_write_are_pointed_out() -> None:
+    """What is stripped from the question would still be stored."""
+    world = World(confirm=("update_contact",))
+    deed = world.deed(Risk.WRITE, tool="update_contact", details={"name": "Ola\u200b\U000e0041"})
+
+    assert 'name: "Ola" [+2 hidden characters]' in (await world.question(deed)).message
+
+
+async def test_a_preview_does_not_ask_for_typing() -> None:
+    """Two-step mode has no form to type into."""
+    world = World(GuardMode.TWO_STEP)
+
+    verdict = await world.guard.consent(world.deed(Risk.ERASE), None, can_ask=False)
+
+    assert isinstance(verdict, Preview)
+    assert "cannot be undone" in verdict.message
+    assert "type" not in verdict.message

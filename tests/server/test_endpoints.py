@@ -109,7 +109,7 @@ async def test_a_deleted_contact_is_gone_after_a_person_agreed(directory: Host, 
 
     assert await directory.call("delete_contact", contact_id=created["id"]) == {"done": True}
 
-    assert f'person "Ola Nordmann" (id {created["id"]})' in person.question
+    assert f'person "Ola Nordmann" (id {created["id"]}, "ola@example.com", "+4799999999", last' in person.question
     assert (await directory.error("get_contact", contact_id=created["id"])).startswith("not_found:")
     assert (await directory.call("list_contacts"))["total"] == 0
     assert (await directory.call("get_contact_group", group_id=group["id"]))["member_count"] == 0
@@ -140,7 +140,9 @@ async def test_a_deleted_contact_can_still_be_erased_by_its_id(directory: Host, 
     assert "no longer shows" in person.question
 
 
-@pytest.mark.parametrize("reason", ["Ola  Nordmann asked", "asked by OLA@example.com", "number +4799999999"])
+@pytest.mark.parametrize(
+    "reason", ["Nordmann, Ola asked", "ola-nordmann", "asked by OLA @example.com", "number +47 99 99 99 99"]
+)
 async def test_a_reason_that_would_keep_the_data_is_refused(directory: Host, person: Person, reason: str) -> None:
     """gdpr_delete_contact: the reason outlives the data, so it must not repeat it."""
     created = await directory.call("create_contact", **OLA)

@@ -103,7 +103,8 @@ async def test_hidden_characters_do_not_reach_the_model() -> None:
 async def test_a_group_of_unknown_size_is_asked_about_honestly() -> None:
     """A number that was not given is not made up."""
     person = Person(action="decline")
-    async with host_of_service(always(200, {"id": ID, "name": None}), person=person) as service:
+    unnamed = {"id": ID, "name": None, "members": []}
+    async with host_of_service(always(200, unnamed), person=person) as service:
         await service.error("delete_contact_group", group_id=ID)
 
     assert "number unknown" in person.question

@@ -183,8 +183,9 @@ def test_only_the_tools_that_are_on_are_listed_and_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("variables", "complaint"),
     [
-        ({"CONTACTS_MCP_TOOLS": "get_contact,get_contatc"}, "no such tool: get_contatc; there are list_contacts"),
-        ({"CONTACTS_MCP_CONFIRM": "everything"}, "no such tool: everything"),
+        ({"CONTACTS_MCP_TOOLS": "get_contact,get_contatc"}, "no such tool here: get_contatc; there are list_contacts"),
+        ({"CONTACTS_MCP_CONFIRM": "everything"}, "no such tool here: everything"),
+        ({"CONTACTS_MCP_CONFIRM": "get_contact"}, "no such tool here: get_contact; there are create_contact,"),
         ({"CONTACTS_MCP_GUARD": "off"}, "CONTACTS_MCP_GUARD: should be 'ask', 'two-step' or 'block'"),
         ({"CONTACTS_MCP_READ_ONLY": "maybe"}, "CONTACTS_MCP_READ_ONLY: "),
         ({"CONTACTS_MCP_DEFAULT_REGION": "Norway"}, "CONTACTS_MCP_DEFAULT_REGION: should be a two-letter region"),

@@ -96,7 +96,7 @@ def test_read_only_leaves_the_reads() -> None:
 
 def test_an_unknown_tool_in_a_setting_is_an_error_that_names_it() -> None:
     """A slip in a list of tools never switches on more than was meant."""
-    with pytest.raises(UnknownTools, match="no such tool: list_contact; there are list_contacts,"):
+    with pytest.raises(UnknownTools, match="no such tool here: list_contact; there are list_contacts,"):
         choose_tools(only=["list_contact", "get_contact"])
 
 

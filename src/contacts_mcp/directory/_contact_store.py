@@ -115,7 +115,8 @@ def _filtered(query: Select[Any], wanted: Filter) -> Select[Any]:
 
 def _index(connection: Connection, row: RowMapping) -> None:
     terms = [{"kind": kind, "term": term, "contact_seq": row["seq"]} for kind, term in sorted(terms_of(row))]
-    connection.execute(insert(contact_terms), terms)
+    if terms:  # a name may be a lone emoji
+        connection.execute(insert(contact_terms), terms)
 
 
 def _unindex(connection: Connection, seq: int) -> None:

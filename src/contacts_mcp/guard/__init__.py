@@ -8,10 +8,9 @@ from contacts_mcp.guard._guard import (
     GuardMode,
     NotConfirmed,
     Preview,
-    Refused,
 )
 from contacts_mcp.guard._ledger import Ledger
-from contacts_mcp.guard._question import Question
+from contacts_mcp.guard._question import Question, Refused
 from contacts_mcp.guard._seal import Seal
 
 __all__ = [

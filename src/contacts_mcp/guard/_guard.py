@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from contacts_mcp.contract import ContactsError, Risk
+from contacts_mcp.contract import Risk
 from contacts_mcp.guard._deed import Consent, Deed, Target
 from contacts_mcp.guard._ledger import Ledger
-from contacts_mcp.guard._question import Question, form, is_yes, message
+from contacts_mcp.guard._question import Question, Refused, asked, form, is_no, is_yes, previewed
 from contacts_mcp.guard._seal import BrokenSeal, Channel, Claims, Seal
 
 ANSWER_LIFETIME = 600.0
@@ -22,12 +22,6 @@ class GuardMode(StrEnum):
     ASK = "ask"  # ask where the host can, otherwise refuse
     TWO_STEP = "two-step"  # ask where the host can, otherwise preview and take a token back
     BLOCK = "block"  # always refuse
-
-
-class Refused(ContactsError):
-    """A guarded tool did not run, and nothing was changed. It never says how a person could be gone round."""
-
-    code = "refused"
 
 
 class NotConfirmed(Refused):
@@ -78,33 +72,31 @@ class Guard:
         """Consent where the deed may run now, or what has to be shown first.
 
         Raises:
-            Refused: the deed does not run.
+            Refused: the deed does not run, or is more than a person can be shown.
             ContactsError: the target cannot be read.
         """
         if not self.guards(deed.tool, deed.risk):
             return Consent.NONE_NEEDED
         if self.mode is GuardMode.BLOCK:
             raise Refused(f"the operator has blocked {deed.tool}", advice="nothing was changed")
-        if answer is not None:
-            return await self._judge(deed, answer)
-        if not can_ask and self.mode is GuardMode.ASK:
+        if not can_ask and (self.mode is GuardMode.ASK or (answer is not None and answer.channel == "form")):
             raise Refused(
                 f"{deed.tool} needs a person's consent, and this host cannot ask for it",
                 advice="nothing was changed; the operator decides how to go on",
             )
-        return await self._ask(deed, can_ask=can_ask)
+        return await (self._ask(deed, can_ask=can_ask) if answer is None else self._judge(deed, answer))
 
     async def _ask(self, deed: Deed, *, can_ask: bool) -> Question | Preview:
         target = await deed.read_target()
         channel: Channel = "form" if can_ask else "token"
         state = self._seal.close(channel, deed.tool, deed.digest, target.fingerprint, deed.principal)
         if can_ask:
-            return Question(message(deed, target), form(deed), state)
-        return Preview(message(deed, target), state)
+            return Question(asked(deed, target), form(deed), state)
+        return Preview(previewed(deed, target), state)
 
     async def _judge(self, deed: Deed, answer: Answer) -> Consent:
         claims = self._open(deed, answer)
-        if not answer.accepted:
+        if not answer.accepted or is_no(answer.content):
             raise Refused("the person decided against it", advice="nothing was changed; leave it at that")
         target = await deed.read_target()
         if not hmac.compare_digest(claims.target, target.fingerprint):

@@ -9,15 +9,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from contacts_mcp.contract import Risk
+from contacts_mcp.contract import ContactsError, Risk
 from contacts_mcp.guard._deed import Deed, Target
-from contacts_mcp.text import quote
+from contacts_mcp.text import neutralise, quote
 
 KEEP = "keep"
 _YES = {Risk.WRITE: "change", Risk.DESTROY: "delete"}
 _VERB = {Risk.WRITE: "Change", Risk.DESTROY: "Delete", Risk.ERASE: "Erase for good"}
-_DETAIL_LIMIT = 100
-_SHOWN_DETAILS = 10
+_SHOWN_DETAILS = 1_500
+"""Characters of what a guarded write sets; of more than that nobody can judge."""
+
+
+class Refused(ContactsError):
+    """A guarded tool did not run, and nothing was changed. It never says how a person could be gone round."""
+
+    code = "refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +35,20 @@ class Question:
     state: str
 
 
-def message(deed: Deed, target: Target) -> str:
-    """The sentence a person reads before deciding."""
+def asked(deed: Deed, target: Target) -> str:
+    """The question a person reads before deciding in a form."""
+    if deed.risk is not Risk.ERASE:
+        return previewed(deed, target)
+    return f"{previewed(deed, target)}\nTo erase, type {quote(target.phrase, len(target.phrase))}."
+
+
+def previewed(deed: Deed, target: Target) -> str:
+    """What would be done, to what. Raises Refused where it is more than can be shown."""
     lines = [f"{_VERB[deed.risk]}: {target.label}?", target.effect]
-    if deed.risk is Risk.WRITE:
-        lines += [f"{deed.tool} with " + _details(deed.details)]
+    if deed.risk is Risk.WRITE and deed.details:
+        lines.append(f"{deed.tool} would set {_details(deed.details)}.")
     if deed.risk is Risk.ERASE:
-        lines.append(f"This cannot be undone. To erase, type {quote(target.phrase, len(target.phrase))}.")
+        lines.append("This cannot be undone.")
     return "\n".join(lines)
 
 
@@ -58,19 +71,30 @@ def is_yes(deed: Deed, target: Target, content: Mapping[str, Any] | None) -> boo
     return answer.get("decision") == _YES[deed.risk]
 
 
+def is_no(content: Mapping[str, Any] | None) -> bool:
+    """Whether an accepted form says to keep what there is: a decision, not a slip."""
+    return KEEP in (content or {}).values()
+
+
 def _as_typed(text: str) -> str:
-    """Two writings of one name: only surrounding and repeated spaces, and how accents are encoded, may differ."""
-    return " ".join(unicodedata.normalize("NFC", text).split())
+    """Two writings of one name: spaces around and between, how accents are encoded and what is invisible may differ."""
+    return " ".join(neutralise(unicodedata.normalize("NFC", text), len(text)).split())
 
 
 def _details(details: Mapping[str, Any]) -> str:
-    shown = [f"{name}: {_shown(name, value)}" for name, value in list(details.items())[:_SHOWN_DETAILS]]
-    return "; ".join(shown) or "no values"
+    shown = "; ".join(f"{name}: {_shown(name, value)}" for name, value in details.items())
+    if len(shown) > _SHOWN_DETAILS:
+        raise Refused(
+            "this is more than a person can be shown at once", advice="nothing was changed; ask for less in one call"
+        )
+    return shown
 
 
 def _shown(name: str, value: Any) -> str:
     if name == "notes":
         return f"{len(str(value))} characters"
     if isinstance(value, list):
-        return f"{len(value)} entries: " + quote(", ".join(map(str, value)), _DETAIL_LIMIT)
-    return quote(str(value), _DETAIL_LIMIT)
+        return ", ".join(_shown("", item) for item in value)
+    text = str(value)
+    hidden = len(text) - len(neutralise(text, len(text)))
+    return quote(text, len(text)) + (f" [+{hidden} hidden characters]" if hidden else "")

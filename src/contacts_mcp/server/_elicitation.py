@@ -46,7 +46,7 @@ def _shows_forms(elicitation: ElicitationCapability | None) -> bool:
 
 def answer_brought(ctx: Context, params: CallToolRequestParams) -> Answer | None:
     """The answer that a second modern call carries; None where this is a first call."""
-    if not is_modern(ctx) or (params.request_state is None and params.input_responses is None):
+    if not is_modern(ctx) or (params.request_state is None and not params.input_responses):
         return None
     return _answer(params.request_state, (params.input_responses or {}).get(_KEY))
 

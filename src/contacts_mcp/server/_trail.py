@@ -10,7 +10,9 @@ from pydantic import BaseModel
 
 from contacts_mcp.contract import ContactsError, OutcomeUnknown, Risk
 from contacts_mcp.guard import Consent
+from contacts_mcp.text import neutralise
 
+_REQUEST_ID_LIMIT = 64
 TRAIL = logging.getLogger("contacts_mcp.trail")
 
 
@@ -46,7 +48,7 @@ class Entry:
             return
         line = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "request": self.request_id,
+            "request": neutralise(self.request_id, _REQUEST_ID_LIMIT),
             "caller": self.caller,
             "tool": self.tool,
             "risk": self.risk,

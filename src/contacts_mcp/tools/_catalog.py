@@ -42,11 +42,10 @@ TOOLS: tuple[Tool, ...] = (
 
 
 class UnknownTools(ValueError):
-    """A setting names tools that do not exist."""
+    """A setting names tools that do not exist, or not for its purpose."""
 
-    def __init__(self, names: Collection[str]) -> None:
-        known = ", ".join(tool.name for tool in TOOLS)
-        super().__init__(f"no such tool: {', '.join(sorted(names))}; there are {known}")
+    def __init__(self, names: Collection[str], known: Collection[str]) -> None:
+        super().__init__(f"no such tool here: {', '.join(sorted(names))}; there are {', '.join(known)}")
 
 
 def choose_tools(*, read_only: bool = False, only: Collection[str] | None = None) -> tuple[Tool, ...]:
@@ -56,13 +55,17 @@ def choose_tools(*, read_only: bool = False, only: Collection[str] | None = None
         UnknownTools: `only` names a tool that does not exist.
     """
     if only is not None:
-        require_tools(only)
+        _require(only, [tool.name for tool in TOOLS])
     return tuple(
         tool for tool in TOOLS if (only is None or tool.name in only) and (tool.risk is Risk.READ or not read_only)
     )
 
 
-def require_tools(names: Collection[str]) -> None:
-    """Raise UnknownTools where a name is no tool's."""
-    if unknown := set(names) - {tool.name for tool in TOOLS}:
-        raise UnknownTools(unknown)
+def require_confirmable(names: Collection[str]) -> None:
+    """Raise UnknownTools where a tool to be confirmed does not exist, or only reads."""
+    _require(names, [tool.name for tool in TOOLS if tool.risk is not Risk.READ])
+
+
+def _require(names: Collection[str], known: Collection[str]) -> None:
+    if unknown := set(names) - set(known):
+        raise UnknownTools(unknown, known)
