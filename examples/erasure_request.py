@@ -20,8 +20,13 @@ async def ask_person(context: object, params: ElicitRequestParams) -> ElicitResu
         return ElicitResult(action="decline")
     print("\nThe server asks:", params.message, sep="\n  ")
     (field,) = params.requested_schema["properties"]
-    typed = sys.argv[1] if len(sys.argv) > 1 else await anyio.to_thread.run_sync(input, "> ")
+    typed = sys.argv[1] if len(sys.argv) > 1 else await anyio.to_thread.run_sync(at_terminal)
     return ElicitResult(action="accept" if typed else "decline", content={field: typed} if typed else None)
+
+
+def at_terminal() -> str:
+    """What the person types; nothing where there is no terminal to type at."""
+    return input("> ") if sys.stdin.isatty() else ""
 
 
 async def main() -> None:

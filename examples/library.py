@@ -33,7 +33,7 @@ async def use(client: ContactsClient) -> None:
 
 async def main() -> None:
     """Use the platform where there is a key, else the embedded directory."""
-    if "WAYSCLOUD_API_KEY" in os.environ:
+    if os.environ.get("WAYSCLOUD_API_KEY"):
         async with ContactsClient.from_environment() as client:
             await use(client)
         return

@@ -25,7 +25,7 @@ async def main(tag: str) -> None:
     """Build the group, and say who in it an SMS will not reach."""
     with TemporaryDirectory() as folder:
         async with Client(server(Path(folder))) as client:
-            if "WAYSCLOUD_API_KEY" not in os.environ:
+            if not has_key():
                 for contact in SAMPLE:
                     await call(client, "create_contact", **contact)
             await build(client, tag)
@@ -63,9 +63,14 @@ async def call(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
 def server(folder: Path) -> StdioServerParameters:
     """The server, with the key where there is one: the SDK passes no variable on by itself."""
     names = ("WAYSCLOUD_API_KEY", "WAYSCLOUD_API_URL")
-    key = {name: os.environ[name] for name in names if name in os.environ}
-    where = [] if key else ["--directory", str(folder / "contacts.db")]
-    return StdioServerParameters(command=sys.executable, args=["-m", "contacts_mcp", "serve", *where], env=key)
+    variables = {name: os.environ[name] for name in names if name in os.environ}
+    where = [] if has_key() else ["--directory", str(folder / "contacts.db")]
+    return StdioServerParameters(command=sys.executable, args=["-m", "contacts_mcp", "serve", *where], env=variables)
+
+
+def has_key() -> bool:
+    """Whether this works on your own contacts."""
+    return bool(os.environ.get("WAYSCLOUD_API_KEY"))
 
 
 anyio.run(main, sys.argv[1] if len(sys.argv) > 1 else "newsletter")

@@ -49,6 +49,20 @@ def test_sms_audience_groups_a_tag(tmp_path: Path, remote: bool) -> None:
     assert "'member_count': 0" in out
 
 
+@pytest.mark.parametrize(
+    "variables", [{"WAYSCLOUD_API_KEY": ""}, {"WAYSCLOUD_API_URL": "http://127.0.0.1:1"}], ids=["empty key", "no key"]
+)
+def test_sms_audience_never_touches_your_contacts_without_a_key(tmp_path: Path, variables: dict[str, str]) -> None:
+    """What is no key counts as none, and then everything happens in a temporary directory."""
+    assert "Bjørn Håkonsen" in example(tmp_path, "sms_audience", **variables)
+    assert not (tmp_path / "data").exists()
+
+
+def test_erasure_request_keeps_where_nobody_can_answer(tmp_path: Path) -> None:
+    """No terminal, no erasure."""
+    assert "not erased: refused: the person decided against it" in example(tmp_path, "erasure_request")
+
+
 @pytest.mark.parametrize(("typed", "end"), [("Ola Nordmann", "erased:"), ("Kari Nordmann", "not erased:")])
 def test_erasure_request_erases_what_was_named(tmp_path: Path, typed: str, end: str) -> None:
     """Only the name typed out erases."""
@@ -70,8 +84,8 @@ def test_library_works_without_mcp(tmp_path: Path, remote: bool) -> None:
 
 
 @pytest.mark.parametrize("path", HOSTS, ids=lambda path: path.name)
-def test_host_configurations_start_the_server(path: Path) -> None:
-    """The command in each is one that the command line knows."""
+def test_host_configurations_hold_the_command_that_serves(path: Path) -> None:
+    """All four start the same command, with the key as the only variable."""
     configuration = json.loads(path.read_text())
     ((name, entry),) = (configuration.get("mcpServers") or configuration["servers"]).items()
 

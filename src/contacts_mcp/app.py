@@ -21,6 +21,7 @@ from contacts_mcp.tools import Backend, choose_tools, require_confirmable
 
 if TYPE_CHECKING:
     from contacts_mcp.client import ContactsClient
+    from contacts_mcp.directory import Directory
 
 _INSTRUCTIONS = """\
 A shared contact directory for SMS, e-mail and other services: contacts and groups of them. It is {backend}.
@@ -71,7 +72,8 @@ def choose_backend(settings: Settings, home: Path) -> Platform | Embedded:
     environ: Mapping[str, str] = {name: value.get_secret_value() for name, value in given.items() if value}
     credential = find_credential(environ, home)
     if credential is None:
-        return Embedded(default_path(), "no WAYSCloud key was found")
+        unused = "; WAYSCLOUD_API_URL is not used without one" if settings.api_url else ""
+        return Embedded(default_path(), f"no WAYSCloud key was found{unused}")
     return Platform(credential, base_address(settings.api_url or BASE_URL))
 
 
@@ -87,9 +89,11 @@ def build_app(settings: Settings, backend: Platform | Embedded) -> App:
     """Wire a server over a backend, which is imported and opened on first use.
 
     Raises:
-        UnknownTools: a setting names a tool that does not exist, or has a reading one confirmed.
+        ValueError: a setting names a tool that does not exist, or has a reading one confirmed, or leaves none on.
     """
     tools = choose_tools(read_only=settings.read_only, only=settings.tools)
+    if not tools:
+        raise ValueError("the settings leave no tool on; see CONTACTS_MCP_TOOLS and CONTACTS_MCP_READ_ONLY")
     require_confirmable(settings.confirm)
     client = LateClient(backend)
     server = build_server(
@@ -147,7 +151,7 @@ def _opener(backend: Platform | Embedded) -> AbstractAsyncContextManager["Contac
 
 
 @asynccontextmanager
-async def _embedded(directory: Any) -> AsyncIterator["ContactsClient"]:
+async def _embedded(directory: "Directory") -> AsyncIterator["ContactsClient"]:
     """The client over the embedded directory: the same wire format, without a wire."""
     import httpx
 

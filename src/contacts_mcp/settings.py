@@ -3,6 +3,9 @@
 The README's table is generated from here. Flags of the command line override the environment.
 """
 
+import os
+from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,6 +13,8 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from contacts_mcp.guard import GuardMode
+
+_PREFIX = "CONTACTS_MCP_"
 
 
 class BadSettings(ValueError):
@@ -31,6 +36,10 @@ def _region(value: object) -> object:
     raise ValueError("should be a two-letter region such as NO")
 
 
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
 Names = Annotated[list[str], NoDecode, BeforeValidator(_split)]
 
 
@@ -38,7 +47,7 @@ class Settings(BaseSettings):
     """What the server is told by its environment and its flags."""
 
     model_config = SettingsConfigDict(
-        env_prefix="CONTACTS_MCP_", env_ignore_empty=True, populate_by_name=True, extra="ignore", frozen=True
+        env_prefix=_PREFIX, env_ignore_empty=True, populate_by_name=True, extra="ignore", frozen=True
     )
 
     api_key: SecretStr | None = Field(
@@ -75,7 +84,7 @@ class Settings(BaseSettings):
         default=None,
         description="Region of phone numbers without a country code, such as `NO`; they are then normalised.",
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = Field(
         default="WARNING", description="What is logged to standard error; changes are always recorded there."
     )
 
@@ -83,7 +92,7 @@ class Settings(BaseSettings):
 def variable(name: str) -> str:
     """The environment variable of a setting."""
     alias = Settings.model_fields[name].validation_alias
-    return str(alias) if alias else f"CONTACTS_MCP_{name.upper()}"
+    return str(alias) if alias else f"{_PREFIX}{name.upper()}"
 
 
 def load_settings(**flags: object) -> Settings:
@@ -92,11 +101,21 @@ def load_settings(**flags: object) -> Settings:
     Raises:
         BadSettings: one line that names each unusable setting.
     """
+    _refuse_unknown(os.environ)
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})  # type: ignore[arg-type]
     except ValidationError as exc:
         faults = exc.errors(include_url=False, include_context=False, include_input=False)
         raise BadSettings("; ".join(_fault(error["loc"], error["msg"]) for error in faults)) from None
+
+
+def _refuse_unknown(environ: Mapping[str, str]) -> None:
+    """A slip in a name must not pass for a setting: CONTACTS_MCP_READONLY would leave every tool on."""
+    known = {variable(name) for name in Settings.model_fields}
+    for name in sorted(environ):
+        if name.startswith(_PREFIX) and name not in known:
+            alike = get_close_matches(name, known, 1)
+            raise BadSettings(f"{name} is no setting" + (f"; did you mean {alike[0]}?" if alike else ""))
 
 
 def _fault(location: tuple[int | str, ...], message: str) -> str:

@@ -1,5 +1,6 @@
 """The command line, as a person at a terminal meets it."""
 
+import fcntl
 import json
 import os
 import pty
@@ -7,6 +8,7 @@ import re
 import socket
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -58,13 +60,17 @@ def test_doctor_finds_a_working_key_and_masks_it(command: Command, tmp_path: Pat
     [
         (
             {"WAYSCLOUD_API_KEY": "wayscloud_pat_wrong_key"},
-            "authentication_failed",
+            "the service answered 401",
             "put a valid key into WAYSCLOUD_API_KEY",
         ),
-        ({"WAYSCLOUD_API_KEY": KEY, "WAYSCLOUD_API_URL": "http://127.0.0.1:1"}, "unreachable", "check the network"),
+        (
+            {"WAYSCLOUD_API_KEY": KEY, "WAYSCLOUD_API_URL": "http://127.0.0.1:1"},
+            "no connection to 127.0.0.1",
+            "check the network",
+        ),
         ({"WAYSCLOUD_API_KEY": KEY, "WAYSCLOUD_API_URL": "ftp://x"}, "✗ settings:", "correct the setting"),
         ({"CONTACTS_MCP_TOOLS": "nonsense"}, "no such tool here: nonsense", "correct the setting"),
-        ({"CONTACTS_MCP_GUARD": "none"}, "✗ settings: CONTACTS_MCP_GUARD", ""),
+        ({"CONTACTS_MCP_GUARD": "none"}, "✗ settings: CONTACTS_MCP_GUARD", "correct the setting"),
         ({"CONTACTS_MCP_DIRECTORY": "/proc/nowhere/contacts.db"}, "✗ connection:", "choose another with --directory"),
     ],
     ids=["wrong key", "unreachable", "bad address", "bad tools", "bad guard", "bad file"],
@@ -111,7 +117,7 @@ def test_demo_asks_and_keeps_where_there_is_no_terminal(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def at_a_terminal(home: Path, typed: bytes) -> str:
+def at_a_terminal(home: Path, typed: bytes, code: int = 0, **variables: str) -> str:
     """The demo at a pseudo-terminal where somebody answers the guard's question."""
     screen, terminal = pty.openpty()
     child = subprocess.Popen(
@@ -119,7 +125,9 @@ def at_a_terminal(home: Path, typed: bytes) -> str:
         stdin=terminal,
         stdout=terminal,
         stderr=terminal,
-        env=clean_environment(home, TERM="dumb", COLUMNS="200"),
+        env=clean_environment(home, TERM="dumb", COLUMNS="200", **variables),
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - Ctrl-C needs its terminal
     )
     os.close(terminal)
     seen = b""
@@ -132,7 +140,7 @@ def at_a_terminal(home: Path, typed: bytes) -> str:
     finally:
         child.wait(20)
         os.close(screen)
-    assert child.returncode == 0
+    assert child.returncode == code, seen.decode()
     return seen.decode()
 
 
@@ -147,7 +155,7 @@ def test_demo_deletes_where_the_person_says_so(tmp_path: Path) -> None:
     """The answer at the terminal is the one that counts."""
     out = at_a_terminal(tmp_path, b"delete")
 
-    assert '{"done":true}' in out
+    assert '{"done": true}' in out
     assert "not_found:" in out
 
 
@@ -179,3 +187,48 @@ def test_doctor_gives_up_on_a_service_that_never_answers(command: Command, monke
 
     assert done.code == 1
     assert "no answer within" in done.out
+
+
+@pytest.mark.parametrize("where", ["a file", "a folder that cannot be made"])
+def test_schemas_that_cannot_be_written_are_one_line(command: Command, tmp_path: Path, where: str) -> None:
+    """What the machine refuses is no traceback."""
+    (tmp_path / "taken").write_text("")
+
+    done = command("schemas", "--out", str(tmp_path / "taken" if where == "a file" else tmp_path / "taken" / "x"))
+
+    assert done.code == 2
+    assert len(done.err.splitlines()) == 1
+    assert "taken" in done.err
+
+
+def test_demo_ends_quietly_where_nobody_reads_on(tmp_path: Path) -> None:
+    """As after `| head`."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "contacts_mcp", "demo"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=clean_environment(tmp_path),
+    ) as child:
+        assert child.stdout
+        assert child.stderr
+        child.stdout.readline()
+        child.stdout.close()
+        errors = child.stderr.read()
+
+    assert errors == b""
+
+
+def test_demo_ends_on_ctrl_c_at_the_question(tmp_path: Path) -> None:
+    """Nobody has to answer to get away, and the temporary directory goes with it."""
+    out = at_a_terminal(tmp_path, b"\x03", code=130, TMPDIR=str(tmp_path))
+
+    assert "Traceback" not in out
+    assert not list(tmp_path.glob("contacts-mcp-demo-*"))
+
+
+def test_demo_keeps_where_the_terminal_is_closed(tmp_path: Path) -> None:
+    """Ctrl-D is no answer, and the story goes on."""
+    out = at_a_terminal(tmp_path, b"\x04")
+
+    assert "nothing was changed" in out

@@ -71,10 +71,12 @@ async def test_a_service_that_ignores_a_change_is_found_out() -> None:
 async def test_a_long_list_is_cut_and_says_by_how_much() -> None:
     """Hosts cap a reply; what is left out is counted."""
     rows = [{"id": ID, "first_name": "x" * 1500, "tags": ["y" * 500]} for _ in range(100)]
-    async with host_of_service(always(200, {"contacts": rows, "total": 100, "page": 1, "per_page": 100})) as service:
+    async with host_of_service(always(200, {"contacts": rows, "total": 500, "page": 1, "per_page": 100})) as service:
         answer = await service.call("list_contacts", per_page=100)
 
     assert answer["left_out"] == 100 - len(answer["contacts"])
+    assert answer["note"] == "too long; ask again with a smaller per_page"
+    assert "next_page" not in answer
     assert 10 < len(answer["contacts"]) < 30
     assert len(json.dumps(answer)) < 42_000
 

@@ -1,5 +1,6 @@
 """`contacts-mcp` and its commands. What a command needs beyond its flags is imported when it runs."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +8,7 @@ import typer
 
 from contacts_mcp import __version__
 from contacts_mcp.guard import GuardMode
-from contacts_mcp.settings import BadSettings, load_settings
+from contacts_mcp.settings import load_settings
 
 cli = typer.Typer(
     name="contacts-mcp",
@@ -21,17 +22,20 @@ Directory = Annotated[
     Path | None, typer.Option(help="Use the embedded directory in this file, even where there is a key.")
 ]
 ReadOnly = Annotated[bool | None, typer.Option("--read-only", help="List and run nothing but reads.")]
-Tools = Annotated[str | None, typer.Option(help="The only tools to list and run, with commas between.")]
-Mode = Annotated[GuardMode | None, typer.Option("--guard", help="How consent to destructive tools is come by.")]
-Confirm = Annotated[str | None, typer.Option(help="Writing tools to put under the guard as well.")]
-Region = Annotated[str | None, typer.Option("--default-region", help="Region of numbers without a country code.")]
+Tools = Annotated[str | None, typer.Option(help="The only tools to list and run, such as list_contacts,get_contact.")]
+Mode = Annotated[GuardMode | None, typer.Option("--guard", help="How consent is come by; ask by default.")]
+Confirm = Annotated[str | None, typer.Option(help="Writing tools to guard as well, such as update_contact.")]
+Region = Annotated[str | None, typer.Option("--default-region", help="Region of national numbers, such as NO.")]
 
 
 def main() -> None:
     """Run the command line; what a setting or the machine refuses is one line and exit code 2."""
     try:
         cli()
-    except ValueError as exc:
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody reads on, as after `| head`
+        raise SystemExit(1) from None
+    except (ValueError, OSError) as exc:
         typer.echo(f"contacts-mcp: {exc}", err=True)
         raise SystemExit(2) from None
 
@@ -44,7 +48,9 @@ def _show_version(wanted: bool) -> None:
 
 @cli.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Say which version this is.", callback=_show_version, is_eager=True)
+    ] = False,
 ) -> None:
     """An MCP server for the WAYSCloud Contacts API."""
 
@@ -78,12 +84,7 @@ def doctor(directory: Directory = None) -> None:
     """Say what is set up, whether it works, and what to do where it does not."""
     from contacts_mcp.cli._doctor import examine
 
-    try:
-        settings = load_settings(directory=directory)
-    except BadSettings as exc:
-        typer.echo(f"✗ settings: {exc}")
-        raise typer.Exit(1) from None
-    raise typer.Exit(examine(settings, Path.home()))
+    raise typer.Exit(examine(lambda: load_settings(directory=directory), Path.home()))
 
 
 @cli.command()
@@ -91,7 +92,7 @@ def demo() -> None:
     """Show the server at work: a short story on a temporary directory, told over MCP."""
     from contacts_mcp.cli._demo import tell
 
-    tell()
+    raise typer.Exit(tell())
 
 
 @cli.command()

@@ -2,15 +2,15 @@
 
 import json
 import os
+import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import anyio
-import anyio.to_thread
 from mcp import Client, StdioServerParameters, stdio_client
 from mcp_types import ElicitRequestFormParams, ElicitRequestParams, ElicitResult, TextContent
 from rich.console import Console
@@ -25,13 +25,23 @@ _SAMPLE: tuple[dict[str, Any], ...] = (
     {"name": "Søren Kjær", "email": "soren@example.dk", "company_name": "Kjær Bageri"},
     {"name": "Fjord Consulting", "type": "company", "email": "post@example.no", "tags": ["customer"]},
 )
-_SHOWN = 600
 _KEEP = "keep"
 
 
-def tell() -> None:
-    """Tell the story; it needs no account and leaves nothing behind."""
-    anyio.run(_story, Console(highlight=False))
+class _Interrupted(Exception):
+    """Ctrl-C at the question; as an ordinary exception it ends the tasks around it in order."""
+
+
+def tell() -> int:
+    """Tell the story, which needs no account and leaves nothing behind; the exit code."""
+    code = 0
+    try:
+        anyio.run(_story, Console(highlight=False))
+    except* _Interrupted:
+        code = 130
+    except* SystemExit:  # rich's word for a reader who left, as `| head` does
+        code = 1
+    return code
 
 
 async def _story(console: Console) -> None:
@@ -73,13 +83,30 @@ class _Teller:
 
     async def call(self, tool: str, *, shown: bool = True, **arguments: Any) -> dict[str, Any]:
         if shown:
-            self.console.print(f"[cyan]→ {tool}[/] {escape(json.dumps(arguments, ensure_ascii=False))}")
+            self._show("cyan", f"→ {tool}", _json(arguments))
         result = await self._client.call_tool(tool, arguments)
         text = "".join(block.text for block in result.content if isinstance(block, TextContent))
         if shown:
-            colour = "yellow" if result.is_error else "green"
-            self.console.print(f"[{colour}]←[/] {escape(text[:_SHOWN])}{'…' if len(text) > _SHOWN else ''}")
+            self._show("yellow" if result.is_error else "green", "←", *_lines(result.structured_content or text))
         return result.structured_content or {}
+
+    def _show(self, colour: str, mark: str, line: str, *rows: str) -> None:
+        self.console.print(f"[{colour}]{mark}[/] {escape(line)}", soft_wrap=True)
+        for row in rows:
+            self.console.print(f"    {escape(row)}", soft_wrap=True)
+
+
+def _lines(answer: dict[str, Any] | str) -> list[str]:
+    """An answer as the model gets it, but with the rows of a list on lines of their own."""
+    if isinstance(answer, str):
+        return [answer]
+    rows = [row for value in answer.values() if isinstance(value, list) for row in value if isinstance(row, dict)]
+    around = {name: value for name, value in answer.items() if not rows or not isinstance(value, list)}
+    return [_json(around), *map(_json, rows)]
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 async def _fill(teller: _Teller) -> None:
@@ -123,5 +150,21 @@ async def _ask_person(console: Console, params: ElicitRequestParams) -> ElicitRe
         console.print("(no terminal to answer at, so the answer is: keep)")
         return ElicitResult(action="accept", content={name: _KEEP})
     prompt = Prompt(field["title"], choices=field.get("enum"), console=console)
-    answer = await anyio.to_thread.run_sync(lambda: prompt(default=_KEEP))
-    return ElicitResult(action="accept", content={name: str(answer)})
+    try:
+        with _interruptible():
+            answer = str(prompt(default=_KEEP))  # nothing else is to go on while the person thinks
+    except EOFError:
+        answer = _KEEP
+    except KeyboardInterrupt:
+        raise _Interrupted from None
+    return ElicitResult(action="accept", content={name: answer})
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C end the prompt and with it the demo: it cannot be cancelled as a task can."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

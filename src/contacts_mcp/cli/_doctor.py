@@ -1,6 +1,7 @@
 """`contacts-mcp doctor`: what is set up, does it work, and what to do where it does not."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import anyio
@@ -15,10 +16,11 @@ from contacts_mcp.tools import TOOLS, choose_tools
 _TIME_LIMIT = 20.0
 
 
-def examine(settings: Settings, home: Path) -> int:
-    """Print one line for each thing looked at; 0 where all is well, else 1."""
+def examine(load: Callable[[], Settings], home: Path) -> int:
+    """Print one line for each thing looked at, the settings that `load` reads first; 0 where all is well, else 1."""
     _good("version", f"contacts-mcp {__version__}, Python {sys.version.split()[0]}")
     try:
+        settings = load()
         backend = choose_backend(settings, home)
         build_app(settings, backend)
     except ValueError as exc:
@@ -41,7 +43,7 @@ def _reach(backend: Platform | Embedded) -> int:
     try:
         found = anyio.run(_first_contact, backend)
     except ContactsError as exc:
-        return _bad("connection", f"{exc.code}: {exc.message}", _next_step(backend, exc))
+        return _bad("connection", exc.message, _next_step(backend, exc))
     except TimeoutError:
         return _bad("connection", f"no answer within {_TIME_LIMIT:.0f} seconds", "check the network and the address")
     count = "" if found.total is None else f"; {found.total} contacts"
@@ -60,7 +62,7 @@ def _next_step(backend: Platform | Embedded, exc: ContactsError) -> str:
     if isinstance(backend, Platform) and exc.code in ("authentication_failed", "permission_denied"):
         return f"put a valid key into {backend.credential.source}"
     if isinstance(backend, Platform):
-        return exc.next_step or "check WAYSCLOUD_API_URL"
+        return "check the network and WAYSCLOUD_API_URL, then run `contacts-mcp doctor` again"
     return "check the file and its folder, or choose another with --directory"
 
 

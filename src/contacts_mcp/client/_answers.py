@@ -11,6 +11,7 @@ from contacts_mcp.client._faults import READ_BACK, SEARCH_FIRST, fault, unreadab
 from contacts_mcp.client._http import Answer
 from contacts_mcp.client._quoting import Quoter
 from contacts_mcp.contract import (
+    UUID,
     AnswerT,
     Call,
     CreateContact,
@@ -20,8 +21,6 @@ from contacts_mcp.contract import (
     UnreadableAnswer,
     ValidationFailed,
 )
-
-_UUID = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 
 
 class EmptyAnswer(UnreadableAnswer):
@@ -37,8 +36,7 @@ def request_of(call: Call[AnswerT]) -> Request:
     request = call.request()
     ids = _route(call.http).fullmatch(request.path)
     if ids is None:
-        names = re.findall(r"{(\w+)}", call.http)
-        wrong = [name for name in names if not re.fullmatch(_UUID, str(getattr(call, name)))]
+        wrong = [name for name in call.path_fields() if not UUID.fullmatch(str(getattr(call, name)))]
         faults = tuple(FieldFault(name, "must be an id (UUID)") for name in wrong)
         raise ValidationFailed("; ".join(map(str, faults)), faults=faults)
     return request
@@ -46,7 +44,7 @@ def request_of(call: Call[AnswerT]) -> Request:
 
 @lru_cache(maxsize=64)
 def _route(http: str) -> re.Pattern[str]:
-    return re.compile(re.sub(r"{\w+}", _UUID, http.split(" ", 1)[1]))
+    return re.compile(re.sub(r"{\w+}", UUID.pattern, http.split(" ", 1)[1]))
 
 
 def read(call: Call[AnswerT], answer: Answer, quoted: Quoter) -> AnswerT:

@@ -29,6 +29,10 @@ class Credential:
     source: str
 
     def __post_init__(self) -> None:
+        if self.secret.startswith("${"):
+            raise UnusableCredential(
+                f"{self.source} holds a placeholder that the host did not fill in; put the key there"
+            )
         if not _SENDABLE.fullmatch(self.secret):
             raise UnusableCredential(
                 f"the key from {self.source} holds blanks, line breaks or characters outside ASCII"

@@ -1,6 +1,6 @@
 """What the Contacts API is: its records, its calls and its errors. Imports pydantic alone."""
 
-from contacts_mcp.contract._call import AnswerT, Call, ContactId, GroupId, Request, Risk, Text
+from contacts_mcp.contract._call import UUID, AnswerT, Call, ContactId, GroupId, Request, Risk, Text
 from contacts_mcp.contract.calls import (
     CALLS,
     AddGroupMembers,
@@ -46,6 +46,7 @@ from contacts_mcp.contract.models import (
 
 __all__ = [
     "CALLS",
+    "UUID",
     "AddGroupMembers",
     "Added",
     "AnswerT",

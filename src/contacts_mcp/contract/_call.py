@@ -24,12 +24,12 @@ class Risk(StrEnum):
 
 # The examples on the API's page are no valid UUID versions, so the version is not checked. What matters is that
 # no id can name another route: `/v1/contacts/groups` has the shape of `/v1/contacts/{contact_id}`.
-_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def _require_uuid(value: str) -> str:
     stripped = value.strip()
-    if not _UUID.fullmatch(stripped):
+    if not UUID.fullmatch(stripped):
         raise PydanticCustomError("uuid", "must be an id such as a1b2c3d4-5678-9abc-def0-123456789abc")
     return stripped
 
@@ -87,6 +87,11 @@ class Call(BaseModel, Generic[AnswerT_co]):
         """The class's name in snake case, which is the tool's name."""
         return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
+    @classmethod
+    def path_fields(cls) -> tuple[str, ...]:
+        """The fields that say which record the call is about."""
+        return tuple(re.findall(r"{(\w+)}", cls.http))
+
     def request(self) -> Request:
         """Build the request: path fields into the path, the rest into query (GET) or body.
 
@@ -94,7 +99,7 @@ class Call(BaseModel, Generic[AnswerT_co]):
         """
         method, template = self.http.split(" ", 1)
         values = self.model_dump(mode="json", exclude_unset=True) | self._defaults()
-        in_path = {name: values.pop(name) for name in re.findall(r"{(\w+)}", template)}
+        in_path = {name: values.pop(name) for name in self.path_fields()}
         path = template.format_map(in_path)
         if method == "GET":
             return Request(method, path, query=_query(values))

@@ -54,7 +54,7 @@ class CreateContact(Call[Contact]):
 
 
 class GetContact(Call[Contact]):
-    """Read one contact in full, by id."""
+    """Read one contact in full, notes included, by an id from list_contacts."""
 
     http = "GET /v1/contacts/{contact_id}"
     risk = Risk.READ
@@ -98,7 +98,7 @@ class GdprDeleteContact(Call[None]):
 
 
 class ListContactGroups(Call[GroupList]):
-    """List the contact groups with their member counts."""
+    """List the groups with ids and member counts."""
 
     http = "GET /v1/contacts/groups"
     risk = Risk.READ
@@ -154,7 +154,7 @@ class ListGroupMembers(Call[MemberList]):
 
 
 class AddGroupMembers(Call[Added]):
-    """Add contacts to a group by id; those already in it do no harm."""
+    """Add contacts to a group by id; those already in it do no harm. For a new group use create_contact_group first."""
 
     http = "POST /v1/contacts/groups/{group_id}/members"
     risk = Risk.WRITE
@@ -164,7 +164,7 @@ class AddGroupMembers(Call[Added]):
 
 
 class RemoveGroupMember(Call[None]):
-    """Take one contact out of a group; the contact itself stays."""
+    """Take one contact out of a group; the contact itself stays. To delete it use delete_contact."""
 
     http = "DELETE /v1/contacts/groups/{group_id}/members/{contact_id}"
     risk = Risk.WRITE

@@ -4,7 +4,7 @@ ContactsError
 ├── AuthenticationFailed   401: the credential is missing, wrong or expired
 ├── PermissionDenied       403: the credential may not do this
 ├── NotFound               404: no such contact or group
-├── ValidationFailed       400, 422 or refused here: `faults` name the fields
+├── ValidationFailed       400, 413, 422 or refused here: `faults` name the fields
 ├── Conflict               409: the record is not in a state that allows this
 ├── RateLimited            429: `retry_after` says for how long, in seconds
 ├── ServerFault            any other 5xx, or a status that has no meaning here
@@ -67,7 +67,7 @@ class NotFound(ContactsError):
 
 
 class ValidationFailed(ContactsError):
-    """400, 422, or refused before anything was sent. `faults` name the fields."""
+    """400, 413, 422, or refused before anything was sent. `faults` name the fields."""
 
     code = "invalid"
     advice = "correct it and call again"

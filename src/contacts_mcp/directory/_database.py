@@ -1,4 +1,4 @@
-"""Transactions: many readers, one writer, and each transaction carried to its end. Knows no dialect."""
+"""Transactions: many readers, one writer, and each transaction carried to its end."""
 
 import asyncio
 from collections.abc import Callable, Coroutine

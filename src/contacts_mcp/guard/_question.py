@@ -15,7 +15,7 @@ from contacts_mcp.text import neutralise, quote
 
 KEEP = "keep"
 _YES = {Risk.WRITE: "change", Risk.DESTROY: "delete"}
-_VERB = {Risk.WRITE: "Change", Risk.DESTROY: "Delete", Risk.ERASE: "Erase for good"}
+_VERB = {Risk.DESTROY: "Delete", Risk.ERASE: "Erase for good"}
 _SHOWN_DETAILS = 1_500
 """Characters of what a guarded write sets; of more than that nobody can judge."""
 
@@ -44,9 +44,10 @@ def asked(deed: Deed, target: Target) -> str:
 
 def previewed(deed: Deed, target: Target) -> str:
     """What would be done, to what. Raises Refused where it is more than can be shown."""
-    lines = [f"{_VERB[deed.risk]}: {target.label}?", target.effect]
+    verb = _VERB.get(deed.risk, f"Allow {deed.tool}")
+    lines = [f"{verb}: {target.label}?", target.effect]
     if deed.risk is Risk.WRITE and deed.details:
-        lines.append(f"{deed.tool} would set {_details(deed.details)}.")
+        lines.append(f"It would set {_details(deed.details)}.")
     if deed.risk is Risk.ERASE:
         lines.append("This cannot be undone.")
     return "\n".join(lines)

@@ -77,13 +77,12 @@ class _Handlers:
         given = params.arguments or {}
         raw, token = split_token(given) if self._takes_token(tool) else (given, None)
         arguments = parse_arguments(tool.arguments, tool.input_schema, raw)
-        entry.aim(arguments)
+        entry.aim({name: getattr(arguments, name) for name in tool.aims})
         answer = answer_brought(ctx, params) if token is None else Answer(token, accepted=True, channel="token")
         verdict = await self._consent(ctx, self._deed(tool, raw, arguments), answer)
-        if isinstance(verdict, Question):
-            return ask_by_return(verdict)
-        if isinstance(verdict, Preview):
-            return previewed(verdict)
+        if not isinstance(verdict, Consent):
+            entry.outcome = "asked"
+            return ask_by_return(verdict) if isinstance(verdict, Question) else previewed(verdict)
         entry.begin(verdict)
         result = await tool.run(self._backend, arguments)
         entry.outcome = "done"
@@ -102,7 +101,7 @@ class _Handlers:
             arguments=raw,
             principal=_CALLER,
             read_target=lambda: read_target(self._backend, tool, arguments),
-            details=arguments.model_dump(exclude_unset=True, exclude={"contact_id", "group_id"}),
+            details=arguments.model_dump(exclude_unset=True, exclude=set(tool.aims)),
         )
 
     def _takes_token(self, tool: Tool) -> bool:

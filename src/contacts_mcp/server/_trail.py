@@ -3,12 +3,11 @@
 import json
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from pydantic import BaseModel
-
-from contacts_mcp.contract import ContactsError, OutcomeUnknown, Risk
+from contacts_mcp.contract import ContactsError, OutcomeUnknown, Risk, ServerFault, UnreadableAnswer
 from contacts_mcp.guard import Consent
 from contacts_mcp.text import neutralise
 
@@ -29,10 +28,9 @@ class Entry:
     targets: dict[str, str] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
 
-    def aim(self, arguments: BaseModel) -> None:
-        """Note the ids the call is aimed at, once they are known to be ids."""
-        ids = {name: getattr(arguments, name, None) for name in ("contact_id", "group_id")}
-        self.targets = {name: value for name, value in ids.items() if value}
+    def aim(self, ids: Mapping[str, str]) -> None:
+        """Note which records the call is about, once they are known to be ids."""
+        self.targets = dict(ids)
 
     def begin(self, consent: Consent) -> None:
         """From here on the call may take effect, whatever becomes of its answer."""
@@ -40,7 +38,9 @@ class Entry:
         self.outcome = "unknown"
 
     def fail(self, error: ContactsError) -> None:
-        self.outcome = "unknown" if isinstance(error, OutcomeUnknown) else error.code
+        """Note why it failed; a change whose answer was lost, or was an answer of no use, may have been made."""
+        lost = isinstance(error, OutcomeUnknown | ServerFault | UnreadableAnswer)
+        self.outcome = "unknown" if self.consent and lost else error.code
 
     def write(self) -> None:
         """Write the line, unless it was a plain read."""

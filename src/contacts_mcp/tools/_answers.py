@@ -39,6 +39,7 @@ class Page(Record):
     per_page: int | None = None
     next_page: int | None = None
     left_out: int | None = Field(default=None, description="Rows of this page left out to keep the answer short.")
+    note: str | None = None
 
 
 class ContactListing(ContactPage, Page):

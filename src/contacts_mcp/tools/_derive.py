@@ -29,6 +29,7 @@ def derive_tool(
         arguments=arguments or call,
         answer=answer or call.answer or Done,
         run=run or _forward,
+        aims=call.path_fields(),
     )
 
 

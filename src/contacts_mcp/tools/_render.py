@@ -47,4 +47,5 @@ def _shortened(data: dict[str, Any], length: int) -> dict[str, Any]:
     rows = data[name]
     kept = min(len(rows) - 1, int(len(rows) * ANSWER_LIMIT / length))
     left_out = data.get("left_out", 0) + len(rows) - kept
-    return {**data, name: rows[:kept], "left_out": left_out}
+    around = {key: value for key, value in data.items() if key != "next_page"}  # it would lead past what is left out
+    return {**around, name: rows[:kept], "left_out": left_out, "note": "too long; ask again with a smaller per_page"}

@@ -4,6 +4,7 @@ Plain types only: hosts reject or mis-fill combinators, references, nullable typ
 formats. So a field that may be null is written as one that may be absent, and nested models are written out.
 """
 
+from datetime import datetime
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -11,7 +12,7 @@ from annotated_types import Ge, Le, MaxLen, MinLen
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-_SCALARS: dict[Any, str] = {str: "string", int: "integer", float: "number", bool: "boolean"}
+_SCALARS: dict[Any, str] = {str: "string", datetime: "string", int: "integer", bool: "boolean"}
 
 
 def input_schema(model: type[BaseModel]) -> dict[str, Any]:
@@ -59,7 +60,7 @@ def _type(annotation: Any) -> dict[str, Any]:
         return {"type": "array", "items": _type(arguments[0])}
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return _object(annotation, defaults=False)
-    return {"type": _SCALARS.get(annotation, "string")}
+    return {"type": _SCALARS[annotation]}
 
 
 def _limit(limit: Any) -> dict[str, Any]:

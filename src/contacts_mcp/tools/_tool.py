@@ -45,6 +45,8 @@ class Tool:
     arguments: type[BaseModel]
     answer: type[BaseModel]
     run: Callable[[Backend, Any], Awaitable[BaseModel]]
+    aims: tuple[str, ...]
+    """The arguments that say which records the call is about."""
 
     @cached_property
     def input_schema(self) -> dict[str, Any]:

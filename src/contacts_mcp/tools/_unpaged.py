@@ -6,7 +6,7 @@ from typing import Any
 from contacts_mcp.tools._answers import next_page
 
 
-def cut_page(rows: Sequence[Any], page: int, per_page: int) -> tuple[list[Any], dict[str, int | None]]:
+def cut_page(rows: Sequence[Any], page: int, per_page: int) -> tuple[list[Any], dict[str, Any]]:
     """The rows of one page, and where that page stands in the whole."""
     start = (page - 1) * per_page
     shown = list(rows[start : start + per_page])

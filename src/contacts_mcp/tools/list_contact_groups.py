@@ -10,7 +10,7 @@ from contacts_mcp.tools._unpaged import cut_page
 
 
 class ListContactGroupsArguments(ListContactGroups):
-    """List the contact groups with their member counts."""
+    """List the groups with ids and member counts. For the people in one use list_group_members."""
 
     page: int = Field(default=1, ge=1, le=1_000_000)
     per_page: int = Field(default=50, ge=1, le=100)

@@ -8,7 +8,7 @@ from contacts_mcp.tools._tool import Backend
 
 async def _run(backend: Backend, call: ListContacts) -> ContactListing:
     found = await backend.send(call)
-    page, per_page = found.page or call.page, found.per_page or call.per_page
+    page, per_page = found.page or call.page, found.per_page or max(call.per_page, len(found.contacts))
     return ContactListing(
         contacts=found.contacts,
         total=found.total,

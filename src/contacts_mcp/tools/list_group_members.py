@@ -10,7 +10,7 @@ from contacts_mcp.tools._unpaged import cut_page
 
 
 class ListGroupMembersArguments(ListGroupMembers):
-    """List the contacts in a group: id, name and phone number."""
+    """List the people in a group: id, name and phone number. For all fields of one use get_contact."""
 
     page: int = Field(default=1, ge=1, le=1_000_000)
     per_page: int = Field(default=50, ge=1, le=100)

@@ -15,7 +15,7 @@ Clearable = Literal["company_name", "phone_number", "email", "tags", "notes"]
 
 
 class UpdateContactArguments(UpdateContact):
-    """Change a contact; what is left out stays. The answer lists what changed."""
+    """Change, clear or tag a contact; the rest stays; the answer lists what changed. To add one use create_contact."""
 
     tags: list[Text] | None = Field(default=None, description="Replaces all tags; else use add_tags, remove_tags.")
     add_tags: list[Text] | None = None
@@ -64,7 +64,9 @@ def _wanted(arguments: UpdateContactArguments, before: Contact, region: str | No
 
 def _retagged(tags: list[str], add: list[str], remove: list[str]) -> list[str]:
     unwanted = {tag.casefold() for tag in remove}
-    return list(dict.fromkeys(tag for tag in [*tags, *add] if tag.casefold() not in unwanted))
+    by_name = {tag.casefold(): tag for tag in [*add, *tags]}  # a tag the contact has keeps its writing
+    order = dict.fromkeys(tag.casefold() for tag in [*tags, *add])
+    return [by_name[name] for name in order if name not in unwanted]
 
 
 def _report(contact: Contact, changed: list[str], warnings: list[str]) -> ChangedContact:

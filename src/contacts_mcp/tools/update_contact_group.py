@@ -11,7 +11,7 @@ from contacts_mcp.tools._tool import Backend
 
 
 class UpdateContactGroupArguments(UpdateContactGroup):
-    """Rename a group, change its description or empty it."""
+    """Rename a group or change its description; for its people use add_group_members or remove_group_member."""
 
     clear_fields: list[Literal["description"]] | None = None
 

@@ -1,14 +1,13 @@
 """Serving one host over standard input and output, which carries JSON-RPC and nothing else.
 
 The SDK's transport reads and writes in threads. A thread cannot be woken from its read by a signal, may hang in its
-write where the host has stopped reading, and costs two errands an answer; so on POSIX the descriptors are waited for
-by the event loop instead.
+write where the host has stopped reading, and costs two errands an answer; so the descriptors are waited for by the
+event loop instead. That takes POSIX.
 """
 
 import os
 import select
 import signal
-import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -50,15 +49,12 @@ def _end_after_grace() -> None:
 
 
 @contextmanager
-def _standard_streams(scope: CancelScope) -> Iterator[tuple[AsyncFile[str] | None, AsyncFile[str] | None]]:
-    """Standard input and output as the SDK's transport wants files; None for the SDK's own.
+def _standard_streams(scope: CancelScope) -> Iterator[tuple[AsyncFile[str], AsyncFile[str]]]:
+    """Standard input and output as the SDK's transport wants files.
 
     Meanwhile whatever else writes to standard output reaches standard error. `scope` is cancelled where the host no
     longer takes what is written.
     """
-    if sys.platform == "win32":
-        yield None, None  # pipes cannot be waited for there
-        return
     wire = os.dup(1)
     os.dup2(2, 1)
     try:
