@@ -79,6 +79,16 @@ def test_generated_parts_are_up_to_date(name: str) -> None:
     assert README.read_text() == wanted
 
 
+def test_the_figures_hold_a_row_for_each_target() -> None:
+    """And each was met when they were measured; `benchmarks/stdio.py` measures them again."""
+    figures = section("benchmark").search(README.read_text())
+    assert figures
+    rows = [line for line in figures[2].splitlines() if line.startswith("| ")][1:]
+
+    assert len(rows) == 9
+    assert all(row.endswith("| yes |") for row in rows)
+
+
 def test_every_command_is_in_the_readme() -> None:
     """A command nobody can find does not exist."""
     text = README.read_text()
