@@ -208,3 +208,22 @@ def test_an_unusable_setting_stops_the_start_with_one_line(
     assert len(done.err.splitlines()) == 1
     assert KEY not in done.err
     assert done.out == ""
+
+
+def test_debug_logs_hold_no_names_and_no_key(tmp_path: Path) -> None:
+    """Not even of what cannot be read."""
+    with service(tmp_path) as address:
+        variables = {"WAYSCLOUD_API_KEY": KEY, "WAYSCLOUD_API_URL": address, "CONTACTS_MCP_LOG_LEVEL": "debug"}
+        with Server(tmp_path, **variables) as server:
+            create = modern(1, "tools/call", name="create_contact", arguments={"name": "Zaphod Beeblebrox"})
+            server.say(json.dumps(create).encode())
+            assert b"Zaphod" in server.hear()
+            search = modern(2, "tools/call", name="list_contacts", arguments={"search": "Zaphod"})
+            server.say(json.dumps(search).encode())
+            assert b"Beeblebrox" in server.hear()
+            server.say(b'{"broken": "Zaphod')
+            _, errors, _ = server.end()
+
+    assert b"DEBUG" in errors
+    assert b"Zaphod" not in errors
+    assert KEY.encode() not in errors

@@ -39,3 +39,4 @@ def configure_logging(level: str) -> None:
     handler.setFormatter(_OneLine())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.getLogger("contacts_mcp.trail").setLevel(logging.INFO)
+    logging.getLogger("mcp").setLevel(max(logging.getLevelName(level), logging.INFO))  # at DEBUG it quotes its input
