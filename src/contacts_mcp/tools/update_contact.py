@@ -15,7 +15,7 @@ Clearable = Literal["company_name", "phone_number", "email", "tags", "notes"]
 
 
 class UpdateContactArguments(UpdateContact):
-    """Change, clear or tag a contact; the rest stays. The answer lists what changed."""
+    """Change, clear or tag a contact; what is left out stays. For a new one use create_contact."""
 
     tags: list[Text] | None = Field(default=None, description="Replaces all tags; else use add_tags, remove_tags.")
     add_tags: list[Text] | None = None
