@@ -96,16 +96,18 @@ names = st.lists(st.text("abcøßłÅé'-", min_size=1, max_size=6), min_size=1,
 def test_words_in_any_order_find_the_name_with_the_last_cut_short(words, random, length):
     """Any order of a name's words finds it, folded or not, with the last word cut to its beginning."""
     assume(all(_search._trimmed(word)[0] not in "'-" for word in words))
-    engine = create_engine("sqlite://")
-    metadata.create_all(engine)
     row = {"name": " ".join(words), "company_name": None, "email": None, "tags": []}
-    with engine.begin() as connection:
-        connection.execute(insert(contacts).values(id="1", created_at="", updated_at="", seq=1, **row))
-        terms = [{"kind": kind, "term": term, "contact_seq": 1} for kind, term in _search.terms_of(row)]
-        connection.execute(insert(contact_terms), terms)
-        random.shuffle(words)
-        query = ", ".join([*words[:-1], words[-1].strip("'-")[:length]])
-        found = connection.execute(select(contacts.c.seq).where(*_search.matches(query))).scalars().all()
-    engine.dispose()
+    random.shuffle(words)
+    query = ", ".join([*words[:-1], words[-1].strip("'-")[:length]])
+    engine = create_engine("sqlite://")
+    try:
+        metadata.create_all(engine)
+        with engine.begin() as connection:
+            connection.execute(insert(contacts).values(id="1", created_at="", updated_at="", seq=1, **row))
+            terms = [{"kind": kind, "term": term, "contact_seq": 1} for kind, term in _search.terms_of(row)]
+            connection.execute(insert(contact_terms), terms)
+            found = connection.execute(select(contacts.c.seq).where(*_search.matches(query))).scalars().all()
+    finally:
+        engine.dispose()
 
     assert found == [1]
