@@ -227,3 +227,42 @@ def test_debug_logs_hold_no_names_and_no_key(tmp_path: Path) -> None:
     assert b"DEBUG" in errors
     assert b"Zaphod" not in errors
     assert KEY.encode() not in errors
+
+
+_STRAY = """
+import sys
+from contacts_mcp.__main__ import main
+from contacts_mcp.server._handlers import _Handlers
+
+listed = _Handlers.list_tools
+
+async def stray(self, ctx, params):
+    print("stray words", flush=True)
+    return await listed(self, ctx, params)
+
+_Handlers.list_tools = stray
+sys.argv = ["contacts-mcp", "serve"]
+main()
+"""
+
+
+def test_what_else_is_printed_reaches_standard_error(tmp_path: Path) -> None:
+    """A library that prints does not break the conversation."""
+    asked = json.dumps(modern(1, "tools/list")).encode() + b"\n"
+    with subprocess.Popen(
+        [sys.executable, "-c", _STRAY],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=clean_environment(tmp_path),
+    ) as child:
+        assert child.stdin
+        assert child.stdout
+        child.stdin.write(asked)
+        child.stdin.flush()
+        answer = json.loads(child.stdout.readline())
+        rest, errors = child.communicate(timeout=20)
+
+    assert len(answer["result"]["tools"]) == 14
+    assert rest == b""
+    assert b"stray words" in errors

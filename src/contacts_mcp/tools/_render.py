@@ -19,7 +19,7 @@ def render(answer: BaseModel) -> tuple[dict[str, Any], str]:
     """The answer as structured content and as the same thing in text, without nulls."""
     data = _neutral(answer.model_dump(mode="json", exclude_none=True, exclude_unset=True))
     text = _compact(data)
-    while len(text) > ANSWER_LIMIT:
+    while len(text) > ANSWER_LIMIT and any(value for value in data.values() if isinstance(value, list)):
         data = _shortened(data, len(text))
         text = _compact(data)
     return data, text
