@@ -1,5 +1,6 @@
 """The MCP server: protocol handlers over the catalog. It knows nothing about contacts."""
 
+from contacts_mcp.server._caller import CALLER, LOCAL, REQUEST_ID, Caller
 from contacts_mcp.server._handlers import build_server
 
-__all__ = ["build_server"]
+__all__ = ["CALLER", "LOCAL", "REQUEST_ID", "Caller", "build_server"]
