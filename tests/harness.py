@@ -95,7 +95,7 @@ async def host_of_service(
             version="0",
             instructions="",
             tools=TOOLS,
-            backend=Backend(api),
+            backend_of=lambda _: Backend(api),
             guard=Guard(),
             lifespan=lambda _: nullcontext(),
         )

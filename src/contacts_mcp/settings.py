@@ -6,6 +6,7 @@ The README's table is generated from here. Flags of the command line override th
 import os
 from collections.abc import Mapping
 from difflib import get_close_matches
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,6 +16,15 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from contacts_mcp.guard import GuardMode
 
 _PREFIX = "CONTACTS_MCP_"
+_SECRET_LENGTH = 32
+
+
+class Auth(StrEnum):
+    """How callers over a network are told apart."""
+
+    NONE = "none"  # they are not: loopback alone
+    KEY = "key"  # each brings their own WAYSCloud key
+    OAUTH = "oauth"  # each brings a token of an authorization server
 
 
 class BadSettings(ValueError):
@@ -38,6 +48,13 @@ def _region(value: object) -> object:
 
 def _upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
+
+
+def _secrets(value: object) -> object:
+    names = _split(value)
+    if isinstance(names, list) and any(len(str(name)) < _SECRET_LENGTH for name in names):
+        raise ValueError(f"each should have at least {_SECRET_LENGTH} random characters")
+    return names
 
 
 Names = Annotated[list[str], NoDecode, BeforeValidator(_split)]
@@ -83,6 +100,40 @@ class Settings(BaseSettings):
     default_region: Annotated[str | None, BeforeValidator(_region)] = Field(
         default=None,
         description="Region of phone numbers without a country code, such as `NO`; they are then normalised.",
+    )
+    auth: Auth = Field(
+        default=Auth.NONE,
+        description="How callers over the network are told apart: `none` (loopback alone), `key` or `oauth`.",
+    )
+    public_host: Names = Field(
+        default=[], description="Names the server is called by, such as `contacts.example.com`; without any, loopback."
+    )
+    allow_origin: Names = Field(
+        default=[], description="Web pages whose scripts may call, such as `https://app.example.com`."
+    )
+    oauth_issuer: str | None = Field(default=None, description="Address of the authorization server, for `oauth`.")
+    oauth_audience: str | None = Field(
+        default=None,
+        description="Audience that tokens have to name; else `https://` the first public host `/mcp`.",
+    )
+    max_calls: int = Field(default=32, ge=1, description="Calls of one caller at once, over the network.")
+    rate: int = Field(default=1_200, ge=0, description="Calls of one caller a minute, over the network; 0: any number.")
+    state_keys: Annotated[list[SecretStr], NoDecode, BeforeValidator(_secrets)] = Field(
+        default=[],
+        description="Secrets that replicas share, so that each can go on with a confirmation that another began: "
+        "the first seals, all open.",
+    )
+    redis_url: SecretStr | None = Field(
+        default=None, description="Redis in which replicas on the platform note which confirmations were used."
+    )
+    metrics_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65_535,
+        description="Port of a page for Prometheus at `/metrics`.",
+    )
+    log_format: Literal["text", "json"] | None = Field(
+        default=None, description="How log lines look: `text` (over stdio) or `json` (over the network)."
     )
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = Field(
         default="WARNING", description="What is logged to standard error; changes are always recorded there."

@@ -12,7 +12,7 @@ from contacts_mcp.guard import (
     Deed,
     Guard,
     GuardMode,
-    Ledger,
+    MemoryLedger,
     NotConfirmed,
     Preview,
     Question,
@@ -39,7 +39,7 @@ class World:
 
     def __init__(self, mode: GuardMode = GuardMode.ASK, confirm: tuple[str, ...] = ()) -> None:
         self.clock = Clock()
-        self.guard = Guard(mode, confirm, seal=Seal(600, self.clock), ledger=Ledger(self.clock))
+        self.guard = Guard(mode, confirm, seal=Seal(600, clock=self.clock), ledger=MemoryLedger(self.clock))
         self.target = OLA
         self.reads = 0
 
@@ -320,15 +320,15 @@ async def test_the_question_names_the_target_and_what_happens_to_it() -> None:
     assert question.form["required"] == ["typed"]
 
 
-def test_the_ledger_forgets_what_can_no_longer_be_replayed() -> None:
+async def test_the_ledger_forgets_what_can_no_longer_be_replayed() -> None:
     """Memory is bounded by what is alive."""
     clock = Clock()
-    ledger = Ledger(clock)
+    ledger = MemoryLedger(clock)
     for number in range(100):
-        assert ledger.spend(str(number), clock.now + 10)
+        assert await ledger.spend(str(number), clock.now + 10)
     clock.now += 11
 
-    assert ledger.spend("new", clock.now + 10)
+    assert await ledger.spend("new", clock.now + 10)
     assert len(ledger._spent) == 1
 
 

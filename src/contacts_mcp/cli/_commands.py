@@ -1,6 +1,7 @@
 """`contacts-mcp` and its commands. What a command needs beyond its flags is imported when it runs."""
 
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +9,7 @@ import typer
 
 from contacts_mcp import __version__
 from contacts_mcp.guard import GuardMode
-from contacts_mcp.settings import load_settings
+from contacts_mcp.settings import Auth, load_settings
 
 cli = typer.Typer(
     name="contacts-mcp",
@@ -26,6 +27,19 @@ Tools = Annotated[str | None, typer.Option(help="The only tools to list and run,
 Mode = Annotated[GuardMode | None, typer.Option("--guard", help="How consent is come by; ask by default.")]
 Confirm = Annotated[str | None, typer.Option(help="Writing tools to guard as well, such as update_contact.")]
 Region = Annotated[str | None, typer.Option("--default-region", help="Region of national numbers, such as NO.")]
+PublicHosts = Annotated[list[str] | None, typer.Option("--public-host", help="A name the server is called by.")]
+Origins = Annotated[list[str] | None, typer.Option("--allow-origin", help="A web page whose scripts may call.")]
+
+
+class Transport(StrEnum):
+    """How bytes reach the server; http and sse are one app, with both addresses."""
+
+    STDIO = "stdio"
+    HTTP = "http"
+    SSE = "sse"
+
+
+Wire = Annotated[Transport, typer.Option(help="stdio for one host; http or sse for a team.")]
 
 
 def main() -> None:
@@ -57,6 +71,12 @@ def _root(
 
 @cli.command()
 def serve(
+    transport: Wire = Transport.STDIO,
+    host: Annotated[str, typer.Option(help="Address to bind to, over a network.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to bind to, over a network; 0 for any.", min=0, max=65_535)] = 8000,
+    auth: Annotated[Auth | None, typer.Option(help="How callers over a network are told apart.")] = None,
+    public_host: PublicHosts = None,
+    allow_origin: Origins = None,
     directory: Directory = None,
     read_only: ReadOnly = None,
     tools: Tools = None,
@@ -64,19 +84,24 @@ def serve(
     confirm: Confirm = None,
     default_region: Region = None,
 ) -> None:
-    """Serve one MCP host over standard input and output."""
-    from contacts_mcp.cli._serve import serve_host
-
-    serve_host(
-        load_settings(
-            directory=directory,
-            read_only=read_only,
-            tools=tools,
-            guard=guard,
-            confirm=confirm,
-            default_region=default_region,
-        )
+    """Serve one MCP host over standard input and output, or a team over the network."""
+    settings = load_settings(
+        auth=auth,
+        public_host=public_host or None,
+        allow_origin=allow_origin or None,
+        directory=directory,
+        read_only=read_only,
+        tools=tools,
+        guard=guard,
+        confirm=confirm,
+        default_region=default_region,
     )
+    from contacts_mcp.cli import _serve
+
+    if transport is Transport.STDIO:
+        _serve.serve_host(settings)
+    else:
+        _serve.serve_network(settings, host, port)
 
 
 @cli.command()

@@ -8,8 +8,9 @@ import anyio
 import typer
 
 from contacts_mcp import __version__
-from contacts_mcp.app import Embedded, LateClient, Platform, build_app, choose_backend
+from contacts_mcp.app import Embedded, Platform, build_app, choose_backend, connect
 from contacts_mcp.contract import ContactPage, ContactsError, ListContacts
+from contacts_mcp.server import LOCAL
 from contacts_mcp.settings import Settings
 from contacts_mcp.tools import TOOLS, choose_tools
 
@@ -52,10 +53,10 @@ def _reach(backend: Platform | Embedded) -> int:
 
 
 async def _first_contact(backend: Platform | Embedded) -> ContactPage:
-    client = LateClient(backend)
+    connection = connect(backend)
     with anyio.fail_after(_TIME_LIMIT):
-        async with client.lifespan():
-            return await client.send(ListContacts(per_page=1))
+        async with connection.lifespan():
+            return await connection.sender_for(LOCAL).send(ListContacts(per_page=1))
 
 
 def _next_step(backend: Platform | Embedded, exc: ContactsError) -> str:

@@ -1,5 +1,6 @@
 """The key: where it is found, how it is sent, and how it is kept out of sight."""
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -54,6 +55,11 @@ class Credential:
         """The kind of key, such as `wayscloud_pat_…`, and nothing of the secret."""
         kind = _KIND.match(self.secret)
         return f"{kind[0] if kind else ''}…"
+
+    @property
+    def fingerprint(self) -> str:
+        """What stands for the key wherever it is an index: 128 bits of its SHA-256, in hexadecimal."""
+        return hashlib.sha256(self.secret.encode()).hexdigest()[:32]
 
     @property
     def header(self) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from secrets import token_hex
 
 import anyio
 
-from contacts_mcp.contract import Contact, ContactPage, FilterIgnored, ListContacts
+from contacts_mcp.contract import Contact, ContactPage, FilterIgnored, ListContacts, Report
 from contacts_mcp.text import digits, fold, search_tokens
 
 MOST_FILTERED = 2_000
@@ -31,8 +31,11 @@ class Listing:
         self._searches: bool | None = None
         self._probing = anyio.Lock()
 
-    async def page(self, call: ListContacts) -> ContactPage:
-        """One page that honours the call. Raises FilterIgnored where that cannot be had."""
+    async def page(self, call: ListContacts, report: Report | None = None) -> ContactPage:
+        """One page that honours the call; `report` is told of the others that this takes.
+
+        Raises FilterIgnored where that cannot be had.
+        """
         ignored = ["search"] if call.search and self._searches is False else []
         if not ignored:
             page = await self._fetch(call)
@@ -40,7 +43,7 @@ class Listing:
             ignored = await self._ignored(call, page.contacts)
             if not ignored:
                 return page
-        return await self._filter(call, ignored)
+        return await self._filter(call, ignored, report)
 
     async def _ignored(self, call: ListContacts, rows: list[Contact]) -> list[str]:
         """The filters that these rows show to be ignored."""
@@ -61,10 +64,10 @@ class Listing:
                 self._searches = not (await self._fetch(ListContacts(search=token_hex(16), per_page=1))).contacts
             return self._searches
 
-    async def _filter(self, call: ListContacts, ignored: list[str]) -> ContactPage:
+    async def _filter(self, call: ListContacts, ignored: list[str], report: Report | None) -> ContactPage:
         """Do the service's filtering; a search here sees what the rows show, which is no company and no notes."""
         found: list[Contact] = []
-        async for rows in self._all_rows(call, ", ".join(f"`{name}`" for name in ignored)):
+        async for rows in self._all_rows(call, ", ".join(f"`{name}`" for name in ignored), report):
             await self._ignored(call, rows)  # a later row may be the first to show whether the service searches
             found += [row for row in rows if _has_type(row, call.type) and _has_tags(row, call.tags)]
         if call.search and self._searches is False:
@@ -73,7 +76,7 @@ class Listing:
         rows = found[start : start + call.per_page]
         return ContactPage(contacts=rows, total=len(found), page=call.page, per_page=call.per_page)
 
-    async def _all_rows(self, call: ListContacts, ignored: str) -> AsyncIterator[list[Contact]]:
+    async def _all_rows(self, call: ListContacts, ignored: str, report: Report | None) -> AsyncIterator[list[Contact]]:
         """The service's pages, each without the contacts of earlier ones."""
         seen: set[str] = set()
         rows: list[Contact] = []
@@ -93,6 +96,8 @@ class Listing:
                     f"the service ignores {ignored}, and of its {amount} contacts no more than {MOST_FILTERED:,}"
                     " can be filtered here"
                 )
+            if report is not None:
+                await report(len(seen), total, "contacts read")
             yield fresh
 
 

@@ -1,6 +1,6 @@
 """What the Contacts API is: its records, its calls and its errors. Imports pydantic alone."""
 
-from contacts_mcp.contract._call import UUID, AnswerT, Call, ContactId, GroupId, Request, Risk, Text
+from contacts_mcp.contract._call import UUID, AnswerT, Call, ContactId, GroupId, Report, Request, Risk, Text
 from contacts_mcp.contract.calls import (
     CALLS,
     AddGroupMembers,
@@ -80,6 +80,7 @@ __all__ = [
     "RateLimited",
     "Record",
     "RemoveGroupMember",
+    "Report",
     "Request",
     "Risk",
     "ServerFault",

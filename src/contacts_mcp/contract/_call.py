@@ -1,7 +1,7 @@
 """What a call is: an endpoint as a class, from which request, tool and guard are derived."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
@@ -11,6 +11,9 @@ from pydantic_core import PydanticCustomError
 
 AnswerT = TypeVar("AnswerT")
 AnswerT_co = TypeVar("AnswerT_co", covariant=True)
+
+Report = Callable[[float, float | None, str | None], Awaitable[None]]
+"""Told how far a long call is: how many are done, of how many where that is known, and of what."""
 
 
 class Risk(StrEnum):

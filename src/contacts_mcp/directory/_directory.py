@@ -6,6 +6,7 @@ from typing import Self
 
 from contacts_mcp.directory._app import build_app
 from contacts_mcp.directory._database import Database
+from contacts_mcp.directory._spent import spend
 
 
 class Directory:
@@ -19,6 +20,14 @@ class Directory:
     def __init__(self, path: Path) -> None:
         self._database = Database(path)
         self.app = build_app(self._database)
+
+    async def spend(self, nonce: str, expires: float) -> bool:
+        """Whether `nonce` is presented for the first time, in any process, before `expires` (seconds since 1970).
+
+        Raises:
+            DirectoryUnavailable: the file cannot be used.
+        """
+        return await self._database.write(spend, nonce, expires)
 
     async def aclose(self) -> None:
         """Finish the requests under way and close the file. Later requests answer 503. Closing twice is no error."""

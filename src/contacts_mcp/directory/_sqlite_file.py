@@ -77,9 +77,10 @@ def _set_up(connection: sqlite3.Connection, path: Path) -> None:
     _is_new(connection, path)  # before the first write
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("BEGIN IMMEDIATE")
-    if _is_new(connection, path):  # another process may have been first
-        for statement in _schema():
-            connection.execute(statement)
+    new = _is_new(connection, path)  # another process may have been first
+    for statement in _schema():  # of which an older file may lack the latest
+        connection.execute(statement)
+    if new:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     connection.execute("COMMIT")
@@ -105,6 +106,6 @@ def _is_new(connection: sqlite3.Connection, path: Path) -> bool:
 def _schema() -> Iterator[str]:
     dialect = dialects.dialect()
     for table in metadata.sorted_tables:
-        yield str(CreateTable(table).compile(dialect=dialect))
+        yield str(CreateTable(table, if_not_exists=True).compile(dialect=dialect))
         for index in sorted(table.indexes, key=lambda index: str(index.name)):
-            yield str(CreateIndex(index).compile(dialect=dialect))
+            yield str(CreateIndex(index, if_not_exists=True).compile(dialect=dialect))

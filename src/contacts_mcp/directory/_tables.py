@@ -9,6 +9,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -88,3 +89,12 @@ memberships = Table(
 )
 """Live contacts in groups; a contact that is deleted or erased has left."""
 Index("memberships_of", memberships.c.contact_seq)
+
+spent = Table(
+    "spent",
+    metadata,
+    Column("nonce", String(64), primary_key=True),
+    Column("expires", Float, nullable=False, index=True),
+    sqlite_with_rowid=False,
+)
+"""What may be presented once among all who share the directory, until it expires (seconds since 1970)."""

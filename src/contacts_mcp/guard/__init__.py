@@ -9,8 +9,9 @@ from contacts_mcp.guard._guard import (
     NotConfirmed,
     Preview,
 )
-from contacts_mcp.guard._ledger import Ledger
+from contacts_mcp.guard._ledger import Ledger, LedgerUnavailable, MemoryLedger
 from contacts_mcp.guard._question import Question, Refused
+from contacts_mcp.guard._redis import RedisLedger
 from contacts_mcp.guard._seal import Seal
 
 __all__ = [
@@ -21,9 +22,12 @@ __all__ = [
     "Guard",
     "GuardMode",
     "Ledger",
+    "LedgerUnavailable",
+    "MemoryLedger",
     "NotConfirmed",
     "Preview",
     "Question",
+    "RedisLedger",
     "Refused",
     "Seal",
     "Target",

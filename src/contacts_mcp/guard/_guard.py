@@ -8,7 +8,7 @@ from typing import Any
 
 from contacts_mcp.contract import Risk
 from contacts_mcp.guard._deed import Consent, Deed, Target
-from contacts_mcp.guard._ledger import Ledger
+from contacts_mcp.guard._ledger import Ledger, LedgerUnavailable, MemoryLedger
 from contacts_mcp.guard._question import Question, Refused, asked, form, is_no, is_yes, previewed
 from contacts_mcp.guard._seal import BrokenSeal, Channel, Claims, Seal
 
@@ -63,7 +63,7 @@ class Guard:
         self.mode = mode
         self._confirm = frozenset(confirm)
         self._seal = seal or Seal(ANSWER_LIFETIME)
-        self._ledger = ledger or Ledger()
+        self._ledger = ledger or MemoryLedger()
 
     def guards(self, tool: str, risk: Risk) -> bool:
         return risk in (Risk.DESTROY, Risk.ERASE) or (risk is Risk.WRITE and tool in self._confirm)
@@ -95,7 +95,7 @@ class Guard:
         return Preview(previewed(deed, target), state)
 
     async def _judge(self, deed: Deed, answer: Answer) -> Consent:
-        claims = self._open(deed, answer)
+        claims = await self._open(deed, answer)
         if not answer.accepted or is_no(answer.content):
             raise Refused("the person decided against it", advice="nothing was changed; leave it at that")
         target = await deed.read_target()
@@ -103,7 +103,7 @@ class Guard:
             raise NotConfirmed("the target was changed after the question was asked")
         return self._weigh(deed, target, answer)
 
-    def _open(self, deed: Deed, answer: Answer) -> Claims:
+    async def _open(self, deed: Deed, answer: Answer) -> Claims:
         """The claims of an answer to this very deed, used here for the first time."""
         try:
             claims = self._seal.open(answer.state or "")
@@ -112,9 +112,18 @@ class Guard:
         bound = (claims.channel, claims.tool, claims.arguments, claims.principal)
         if bound != (answer.channel, deed.tool, deed.digest, deed.principal):
             raise NotConfirmed("the answer belongs to another question")
-        if not self._ledger.spend(claims.nonce, claims.expires):
-            raise NotConfirmed("the answer was used before")
+        await self._spend(claims)
         return claims
+
+    async def _spend(self, claims: Claims) -> None:
+        try:
+            first = await self._ledger.spend(claims.nonce, claims.expires)
+        except LedgerUnavailable:
+            raise Refused(
+                "whether the answer was used before cannot be told now", advice="nothing was changed; try again later"
+            ) from None
+        if not first:
+            raise NotConfirmed("the answer was used before")
 
     def _weigh(self, deed: Deed, target: Target, answer: Answer) -> Consent:
         if answer.channel == "token":

@@ -2,16 +2,33 @@
 
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 
-class Ledger:
-    """Lets each nonce through once."""
+class LedgerUnavailable(Exception):
+    """Whether an answer was used before cannot be told, so that it does not count."""
+
+
+class Ledger(Protocol):
+    """Lets each nonce through once, on this server or on all that share the ledger."""
+
+    async def spend(self, nonce: str, expires: float) -> bool:
+        """Whether this is the first use. `expires` is in seconds since 1970.
+
+        Raises:
+            LedgerUnavailable: nobody can tell.
+        """
+        ...
+
+
+class MemoryLedger:
+    """The ledger of one process."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._spent: dict[str, float] = {}
         self._clock = clock
 
-    def spend(self, nonce: str, expires: float) -> bool:
+    async def spend(self, nonce: str, expires: float) -> bool:
         """Whether this is the first use. Nothing is awaited between the look and the entry."""
         self._forget_expired()
         if nonce in self._spent:

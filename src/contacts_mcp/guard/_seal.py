@@ -4,7 +4,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -31,10 +31,14 @@ class Claims:
 
 
 class Seal:
-    """Seals claims with AES-256-GCM (the SDK's codec), under a key of this process."""
+    """Seals claims with AES-256-GCM (the SDK's codec).
 
-    def __init__(self, lifetime: float, clock: Callable[[], float] = time.time) -> None:
-        self._codec = AESGCMRequestStateCodec([os.urandom(32)])
+    `keys` are secrets of at least 32 bytes that replicas share: the first seals, all open. Without any the key is this
+    process's own, and no other can open what it sealed.
+    """
+
+    def __init__(self, lifetime: float, keys: Sequence[str] = (), clock: Callable[[], float] = time.time) -> None:
+        self._codec = AESGCMRequestStateCodec(keys or [os.urandom(32)])
         self._lifetime = lifetime
         self._clock = clock
 

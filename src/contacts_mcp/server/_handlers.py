@@ -4,6 +4,7 @@ import logging
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from typing import Any
 
 import mcp_types as types
@@ -11,8 +12,10 @@ from mcp.server.caching import CacheHint
 from mcp.server.lowlevel import Server
 from pydantic import BaseModel
 
-from contacts_mcp.contract import ContactsError
+from contacts_mcp.contract import ContactsError, Risk
 from contacts_mcp.guard import Answer, Consent, Deed, Guard, GuardMode, Preview, Question
+from contacts_mcp.server._caller import Caller, caller_of, request_id_of
+from contacts_mcp.server._calls import Calls
 from contacts_mcp.server._elicitation import Context, answer_brought, ask_by_return, ask_now, can_be_asked, is_modern
 from contacts_mcp.server._results import answered, failed, previewed
 from contacts_mcp.server._trail import Entry
@@ -22,19 +25,28 @@ from contacts_mcp.tools import Backend, Tool, parse_arguments, read_target
 
 logger = logging.getLogger(__name__)
 
-_CALLER = "local"
-"""The principal: stdio has exactly one caller."""
 _LIST_LIFETIME_MS = 3_600_000
 
+BackendOf = Callable[[Caller], Backend]
 Lifespan = Callable[[Server[Any]], AbstractAsyncContextManager[Any]]
 Result = types.CallToolResult | types.InputRequiredResult
 
 
 def build_server(
-    *, version: str, instructions: str, tools: Sequence[Tool], backend: Backend, guard: Guard, lifespan: Lifespan
+    *,
+    version: str,
+    instructions: str,
+    tools: Sequence[Tool],
+    backend_of: BackendOf,
+    guard: Guard,
+    lifespan: Lifespan,
+    calls: Calls | None = None,
 ) -> Server[Any]:
-    """The low-level SDK server over a catalog; it speaks both protocol eras on any transport."""
-    handlers = _Handlers(tools, backend, guard)
+    """The low-level SDK server over a catalog; it speaks both protocol eras on any transport.
+
+    `backend_of` gives the backend that a caller works on; `calls` lets a transport end what is under way.
+    """
+    handlers = _Handlers(tools, backend_of, guard, calls or Calls())
     return Server(
         "wayscloud-contacts",
         title="WAYSCloud Contacts",
@@ -48,22 +60,27 @@ def build_server(
 
 
 class _Handlers:
-    def __init__(self, tools: Sequence[Tool], backend: Backend, guard: Guard) -> None:
+    def __init__(self, tools: Sequence[Tool], backend_of: BackendOf, guard: Guard, calls: Calls) -> None:
         self._tools = {tool.name: tool for tool in tools}
-        self._backend = backend
+        self._backend_of = backend_of
         self._guard = guard
+        self._calls = calls
 
-    async def list_tools(self, _ctx: Context, _params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
-        return types.ListToolsResult(tools=[self._listed(tool) for tool in self._tools.values()])
+    async def list_tools(self, ctx: Context, _params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
+        return types.ListToolsResult(tools=[self._listed(tool) for tool in self._allowed(caller_of(ctx)).values()])
 
     async def call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> Result:
         """Find, validate, guard, run, render, record; whatever goes wrong is one line to the model."""
-        tool = self._tools.get(params.name)
+        caller = caller_of(ctx)
+        tools = self._allowed(caller)
+        tool = tools.get(params.name)
         if tool is None:
-            return failed(_no_such_tool(params.name, self._tools))
-        entry = Entry(tool.name, tool.risk, _CALLER, str(ctx.request_id))
+            return failed(_no_such_tool(params.name, tools))
+        entry = Entry(tool.name, tool.risk, caller.principal, request_id_of(ctx))
         try:
-            return await self._call(ctx, params, tool, entry)
+            with self._calls.under_way(ctx):
+                return await self._call(ctx, params, tool, caller, entry)
+            return failed(_cut_off(entry))
         except ContactsError as exc:
             entry.fail(exc)
             return failed(str(exc))
@@ -73,18 +90,22 @@ class _Handlers:
         finally:
             entry.write()
 
-    async def _call(self, ctx: Context, params: types.CallToolRequestParams, tool: Tool, entry: Entry) -> Result:
+    async def _call(
+        self, ctx: Context, params: types.CallToolRequestParams, tool: Tool, caller: Caller, entry: Entry
+    ) -> Result:
         given = params.arguments or {}
         raw, token = split_token(given) if self._takes_token(tool) else (given, None)
         arguments = parse_arguments(tool.arguments, tool.input_schema, raw)
         entry.aim({name: getattr(arguments, name) for name in tool.aims})
         answer = answer_brought(ctx, params) if token is None else Answer(token, accepted=True, channel="token")
-        verdict = await self._consent(ctx, self._deed(tool, raw, arguments), answer)
+        backend = replace(self._backend_of(caller), report=ctx.session.report_progress)
+        deed = _deed(tool, raw, arguments, caller.principal, backend)
+        verdict = await self._consent(ctx, deed, answer)
         if not isinstance(verdict, Consent):
             entry.outcome = "asked"
             return ask_by_return(verdict) if isinstance(verdict, Question) else previewed(verdict)
         entry.begin(verdict)
-        result = await tool.run(self._backend, arguments)
+        result = await tool.run(backend, arguments)
         entry.outcome = "done"
         return answered(result)
 
@@ -94,15 +115,9 @@ class _Handlers:
             return await self._guard.consent(deed, await ask_now(ctx, verdict), can_ask=True)
         return verdict
 
-    def _deed(self, tool: Tool, raw: Mapping[str, Any], arguments: BaseModel) -> Deed:
-        return Deed(
-            tool=tool.name,
-            risk=tool.risk,
-            arguments=raw,
-            principal=_CALLER,
-            read_target=lambda: read_target(self._backend, tool, arguments),
-            details=arguments.model_dump(exclude_unset=True, exclude=set(tool.aims)),
-        )
+    def _allowed(self, caller: Caller) -> dict[str, Tool]:
+        """The tools that are on, as far as the caller may use them."""
+        return {name: tool for name, tool in self._tools.items() if tool.risk in caller.risks}
 
     def _takes_token(self, tool: Tool) -> bool:
         return self._guard.mode is GuardMode.TWO_STEP and self._guard.guards(tool.name, tool.risk)
@@ -117,6 +132,24 @@ class _Handlers:
             output_schema=None if two_step else tool.output_schema,  # a preview is of another shape
             annotations=types.ToolAnnotations.model_validate(tool.hints),
         )
+
+
+def _deed(tool: Tool, raw: Mapping[str, Any], arguments: BaseModel, principal: str, backend: Backend) -> Deed:
+    return Deed(
+        tool=tool.name,
+        risk=tool.risk,
+        arguments=raw,
+        principal=principal,
+        read_target=lambda: read_target(backend, tool, arguments),
+        details=arguments.model_dump(exclude_unset=True, exclude=set(tool.aims)),
+    )
+
+
+def _cut_off(entry: Entry) -> str:
+    """What a caller is told whose call was ended by the server or the transport, not by itself."""
+    if entry.consent is None or entry.risk is Risk.READ:
+        return "stopping: the server is stopping; nothing was changed; call again in a moment"
+    return "stopping: the server is stopping; the change may have been made; read the record back before repeating it"
 
 
 def _no_such_tool(name: str, tools: Mapping[str, Tool]) -> str:

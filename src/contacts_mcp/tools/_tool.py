@@ -7,27 +7,28 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from contacts_mcp.contract import AnswerT, Call, Risk
+from contacts_mcp.contract import AnswerT, Call, Report, Risk
 from contacts_mcp.tools._schema import input_schema, output_schema
 
 
 class Sender(Protocol):
     """The API client, as far as tools need to know it."""
 
-    async def send(self, call: Call[AnswerT]) -> AnswerT:
+    async def send(self, call: Call[AnswerT], report: Report | None = None) -> AnswerT:
         """Send one call and return its answer; raise a ContactsError where it did not succeed."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """What a tool works with: the client, and the region of phone numbers without a country code."""
+    """What a tool works with: the client, the region of national numbers, and whom to tell of progress."""
 
     client: Sender
     default_region: str | None = None
+    report: Report | None = None
 
     async def send(self, call: Call[AnswerT]) -> AnswerT:
-        return await self.client.send(call)
+        return await self.client.send(call, self.report)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,103 @@
+"""The same server over a network: who may call, by which names, within which limits."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.types import ASGIApp
+
+from contacts_mcp.app._backends import Embedded, OwnKeys, Platform, choose_backend
+from contacts_mcp.app._late import ManyClients, OneDirectory
+from contacts_mcp.app._server import App, build_app
+from contacts_mcp.client import BASE_URL, base_address, is_loopback
+from contacts_mcp.contract import Risk
+from contacts_mcp.settings import Auth, BadSettings, Settings, variable
+from contacts_mcp.tools import TOOLS
+from contacts_mcp.transports.http import Access, ByKey, Limits, Open, http_app
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkApp:
+    """An ASGI app, and what there is to say about it."""
+
+    asgi: ASGIApp
+    summary: str
+
+
+def build_network_app(settings: Settings, home: Path) -> NetworkApp:
+    """Wire the server for a network.
+
+    Raises:
+        ValueError: as build_app does, or the settings of the network do not fit together.
+    """
+    app = build_app(settings, _backend(settings, home))
+    asgi = http_app(
+        app.server,
+        _access(settings, app),
+        reach=app.connection.reach,
+        calls=app.calls,
+        hosts=settings.public_host,
+        origins=settings.allow_origin,
+        limits=Limits(settings.max_calls, settings.rate),
+    )
+    return NetworkApp(asgi, f"{app.summary}; auth: {settings.auth}{_shared(settings, app)}")
+
+
+def require_reachable(settings: Settings, host: str) -> None:
+    """Refuse an address to bind to that others can reach, unless callers are told apart and its name is known.
+
+    Raises:
+        BadSettings: says what to set.
+    """
+    if is_loopback(host):
+        return
+    if settings.auth is Auth.NONE:
+        raise BadSettings(
+            f"without authentication the server binds to loopback alone, and {host} can be reached by others; "
+            f"set {variable('auth')} (--auth) to key or oauth, or bind to 127.0.0.1"
+        )
+    if not settings.public_host:
+        raise BadSettings(
+            f"{host} can be reached by others; set {variable('public_host')} (--public-host) to the name they use"
+        )
+
+
+def _backend(settings: Settings, home: Path) -> Platform | Embedded | OwnKeys:
+    if settings.auth is not Auth.KEY:
+        return choose_backend(settings, home)
+    if settings.directory is not None:
+        raise BadSettings(
+            f"{variable('auth')} is key, but the embedded directory knows no keys; "
+            f"leave {variable('directory')} out, or use oauth"
+        )
+    return OwnKeys(base_address(settings.api_url or BASE_URL))
+
+
+def _access(settings: Settings, app: App) -> Access:
+    if isinstance(app.connection, ManyClients):
+        return ByKey(app.connection.check)
+    return _by_token(settings) if settings.auth is Auth.OAUTH else Open()
+
+
+def _by_token(settings: Settings) -> Access:
+    from contacts_mcp.transports.http import Issuer, OAuth
+
+    if settings.oauth_issuer is None:
+        raise BadSettings(f"{variable('auth')} is oauth: set {variable('oauth_issuer')} to the authorization server")
+    resource = f"https://{settings.public_host[0]}/mcp" if settings.public_host else settings.oauth_audience
+    if resource is None:
+        raise BadSettings(
+            f"{variable('auth')} is oauth: set {variable('public_host')}, or {variable('oauth_audience')} where tokens "
+            "are for another name"
+        )
+    issuer = Issuer(settings.oauth_issuer, settings.oauth_audience or resource)
+    return OAuth(issuer, resource=resource, risk_of=_RISKS.get)
+
+
+_RISKS: dict[str, Risk] = {tool.name: tool.risk for tool in TOOLS}
+
+
+def _shared(settings: Settings, app: App) -> str:
+    """What replicas have to know of each other, said where it is less than it could be."""
+    if settings.state_keys and settings.redis_url is None and not isinstance(app.connection, OneDirectory):
+        return f"; a confirmation can be used once on each replica ({variable('redis_url')} makes it once in all)"
+    return ""

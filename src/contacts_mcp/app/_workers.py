@@ -1,0 +1,44 @@
+"""Several worker processes of one ASGI server: they have to share the keys that seal confirmations."""
+
+import fcntl
+import multiprocessing
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from contacts_mcp.settings import BadSettings, Settings, variable
+
+_held: list[int] = []
+"""Descriptors of locks, which last as long as the process."""
+
+
+def require_shared_keys(settings: Settings) -> None:
+    """Let the first worker of an ASGI server start without shared keys, and none beside it.
+
+    Raises:
+        BadSettings: this is a second worker, and what one seals another could not open.
+    """
+    if settings.state_keys or not _is_worker():
+        return
+    if not _is_first():
+        raise BadSettings(
+            f"a second worker needs {variable('state_keys')}: confirmations that one began the other could not finish; "
+            "set it to a secret such as `openssl rand -hex 32` prints, or run one worker"
+        )
+
+
+def _is_worker() -> bool:
+    """Whether an ASGI server runs this process beside others: uvicorn and hypercorn spawn, gunicorn forks."""
+    return multiprocessing.parent_process() is not None or "gunicorn.arbiter" in sys.modules
+
+
+def _is_first() -> bool:
+    """Whether no other child of the same parent holds the lock; where it cannot be told, none counts as first."""
+    try:
+        lock = os.open(Path(tempfile.gettempdir()) / f"contacts-mcp-{os.getppid()}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    _held.append(lock)
+    return True

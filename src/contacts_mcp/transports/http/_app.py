@@ -1,0 +1,151 @@
+"""One ASGI app: Streamable HTTP and SSE, behind whoever may call, within limits."""
+
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from mcp.server.auth.provider import AccessToken
+from mcp.server.lowlevel import Server
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from starlette.requests import HTTPConnection
+from starlette.routing import BaseRoute, Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from contacts_mcp.server import CALLER, Caller, Calls
+from contacts_mcp.transports.http._access import Access
+from contacts_mcp.transports.http._bodies import BODY, Bodies
+from contacts_mcp.transports.http._hangups import Hangups
+from contacts_mcp.transports.http._health import HEALTH, READINESS, Health, Reach
+from contacts_mcp.transports.http._names import Names, cors
+from contacts_mcp.transports.http._rates import Rates
+from contacts_mcp.transports.http._refusals import Refusal
+from contacts_mcp.transports.http._requests import RequestIds
+from contacts_mcp.transports.http._sse import EVENTS, MESSAGES, Sse
+from contacts_mcp.transports.http._stopping import Stopping
+
+MCP = "/mcp"
+MOST_BYTES = 1024 * 1024
+"""Bytes of a request's body."""
+_IDLE_SESSION = 15 * 60.0
+"""Seconds after which a legacy session is closed that nobody uses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one caller may do: calls at once, calls a minute (0: any number)."""
+
+    at_once: int = 32
+    per_minute: int = 1_200
+
+
+def http_app(
+    server: Server[Any],
+    access: Access,
+    *,
+    reach: Reach,
+    calls: Calls,
+    farewell: Callable[[], None] = lambda: None,
+    hosts: Collection[str] = (),
+    origins: Collection[str] = (),
+    limits: Limits | None = None,
+) -> ASGIApp:
+    """Serve `server`, whose lifespan becomes the app's, on `/mcp`, `/sse` and `/messages/`, and health pages beside.
+
+    `reach` raises a ContactsError where the backend cannot be worked with; `calls` are those of the server;
+    `farewell` ends its subscriptions. `hosts` are the names it is called by (none: loopback), `origins` the web pages
+    that may call it.
+    """
+    stopping = Stopping(calls, farewell)
+    sessions = StreamableHTTPSessionManager(
+        server, max_request_body_size=MOST_BYTES, session_idle_timeout=_IDLE_SESSION
+    )
+    door = _Door(access, limits or Limits())
+    sse = Sse(server, MOST_BYTES)
+
+    @asynccontextmanager
+    async def lifespan(_app: object) -> AsyncIterator[None]:
+        async with sessions.run(), stopping.watch():
+            yield
+
+    public: list[BaseRoute] = [*Health(reach, stopping).routes(), *access.routes()]
+    pages = Router(
+        [
+            Route(MCP, door(sessions.asgi_app)),
+            Route(EVENTS, door(sse.events, "GET")),
+            Route(MESSAGES, door(sse.messages, "POST")),
+        ],
+        redirect_slashes=False,
+        default=Bodies(Router(public, redirect_slashes=False, default=_nowhere), limit=MOST_BYTES),
+        lifespan=lifespan,
+    )
+    app: ASGIApp = Names(pages, hosts=hosts, origins=origins, exempt=(HEALTH, READINESS))
+    return RequestIds(cors(app, origins) if origins else app)
+
+
+class _Door:
+    """What stands between a request and the protocol: who calls is told before the body is read, then what is asked."""
+
+    def __init__(self, access: Access, limits: Limits) -> None:
+        self._access = access
+        self._limits = limits
+
+    def __call__(self, app: ASGIApp, *methods: str) -> ASGIApp:
+        limited = Rates(Hangups(app), at_once=self._limits.at_once, per_minute=self._limits.per_minute)
+        return _Admission(Bodies(_Permission(limited, self._access), limit=MOST_BYTES), self._access, methods)
+
+
+class _Admission:
+    """Lets callers in, and tells the rest of the way who they are."""
+
+    def __init__(self, app: ASGIApp, access: Access, methods: Collection[str]) -> None:
+        self._app = app
+        self._access = access
+        self._methods = methods
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            if self._methods and scope["method"] not in self._methods:
+                raise _wrong_method(self._methods)
+            caller = await self._access.admit(HTTPConnection(scope))
+        except Refusal as refusal:
+            await refusal(scope, receive, send)
+            return
+        scope[CALLER] = caller
+        scope["user"] = _user(caller)
+        await self._app(scope, receive, send)
+
+
+class _Permission:
+    """Turns down what a caller may not ask; the protocol's own faults are left to the protocol."""
+
+    def __init__(self, app: ASGIApp, access: Access) -> None:
+        self._app = app
+        self._access = access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._access.permit(scope[CALLER], scope[BODY])
+        except Refusal as refusal:
+            await refusal(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+def _user(caller: Caller) -> AuthenticatedUser:
+    """The caller as the SDK knows one: it lets a session be used by the principal alone that opened it."""
+    return AuthenticatedUser(AccessToken(token="", client_id=caller.principal, scopes=[], subject=caller.principal))
+
+
+def _wrong_method(methods: Collection[str]) -> Refusal:
+    allowed = ", ".join(methods)
+    return Refusal(
+        HTTPStatus.METHOD_NOT_ALLOWED, f"method_not_allowed: this address takes {allowed}", {"Allow": allowed}
+    )
+
+
+async def _nowhere(scope: Scope, receive: Receive, send: Send) -> None:
+    line = f"not_found: there is nothing here; the server answers on {MCP}, and on {EVENTS} for the older transport"
+    await Refusal(HTTPStatus.NOT_FOUND, line)(scope, receive, send)
