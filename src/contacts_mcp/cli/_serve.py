@@ -23,11 +23,13 @@ def serve_host(settings: Settings) -> None:
 def serve_network(settings: Settings, host: str, port: int) -> None:
     """Serve whoever is let in, until SIGTERM or SIGINT."""
     from contacts_mcp.app import build_network_app, require_reachable
-    from contacts_mcp.transports.http import run
+    from contacts_mcp.transports.http import listen, run
 
     require_reachable(settings, host)
     network = build_network_app(settings, Path.home())
     configure_logging(settings, default="json")
-    announce(network.summary)
     gc.enable()
-    run(network.asgi, host, port)
+    with listen(host, port) as listening:
+        address = f"[{host}]" if ":" in host else host
+        announce(f"{network.summary}; listening on http://{address}:{listening.getsockname()[1]}/mcp and /sse")
+        run(network.asgi, listening)

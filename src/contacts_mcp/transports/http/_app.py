@@ -1,6 +1,6 @@
 """One ASGI app: Streamable HTTP and SSE, behind whoever may call, within limits."""
 
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -23,10 +23,12 @@ from contacts_mcp.transports.http._names import Names, cors
 from contacts_mcp.transports.http._rates import Rates
 from contacts_mcp.transports.http._refusals import Refusal
 from contacts_mcp.transports.http._requests import RequestIds
+from contacts_mcp.transports.http._sessions import Sessions
 from contacts_mcp.transports.http._sse import EVENTS, MESSAGES, Sse
 from contacts_mcp.transports.http._stopping import Stopping
 
 MCP = "/mcp"
+_METHODS = {MCP: ("POST", "GET", "DELETE"), EVENTS: ("GET",), MESSAGES: ("POST",)}
 MOST_BYTES = 1024 * 1024
 """Bytes of a request's body."""
 _IDLE_SESSION = 15 * 60.0
@@ -62,8 +64,8 @@ def http_app(
     sessions = StreamableHTTPSessionManager(
         server, max_request_body_size=MOST_BYTES, session_idle_timeout=_IDLE_SESSION
     )
-    door = _Door(access, limits or Limits())
     sse = Sse(server, MOST_BYTES)
+    limits = limits or Limits()
 
     @asynccontextmanager
     async def lifespan(_app: object) -> AsyncIterator[None]:
@@ -71,12 +73,11 @@ def http_app(
             yield
 
     public: list[BaseRoute] = [*Health(reach, stopping).routes(), *access.routes()]
+    protocol = _Protocol({MCP: Sessions(sessions.asgi_app), EVENTS: sse.events, MESSAGES: sse.messages})
+    limited = Rates(Hangups(protocol), at_once=limits.at_once, per_minute=limits.per_minute)
+    inside = _Admission(Bodies(_Permission(limited, access), limit=MOST_BYTES), access)
     pages = Router(
-        [
-            Route(MCP, door(sessions.asgi_app)),
-            Route(EVENTS, door(sse.events, "GET")),
-            Route(MESSAGES, door(sse.messages, "POST")),
-        ],
+        [Route(path, inside) for path in (MCP, EVENTS, MESSAGES)],
         redirect_slashes=False,
         default=Bodies(Router(public, redirect_slashes=False, default=_nowhere), limit=MOST_BYTES),
         lifespan=lifespan,
@@ -85,30 +86,26 @@ def http_app(
     return RequestIds(cors(app, origins) if origins else app)
 
 
-class _Door:
-    """What stands between a request and the protocol: who calls is told before the body is read, then what is asked."""
+class _Protocol:
+    """The protocol's apps by path. What reaches them was let in, was read whole, and is within its caller's limits."""
 
-    def __init__(self, access: Access, limits: Limits) -> None:
-        self._access = access
-        self._limits = limits
+    def __init__(self, apps: Mapping[str, ASGIApp]) -> None:
+        self._apps = apps
 
-    def __call__(self, app: ASGIApp, *methods: str) -> ASGIApp:
-        limited = Rates(Hangups(app), at_once=self._limits.at_once, per_minute=self._limits.per_minute)
-        return _Admission(Bodies(_Permission(limited, self._access), limit=MOST_BYTES), self._access, methods)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._apps[_path(scope)](scope, receive, send)
 
 
 class _Admission:
-    """Lets callers in, and tells the rest of the way who they are."""
+    """Lets callers in, by their headers alone, and tells the rest of the way who they are."""
 
-    def __init__(self, app: ASGIApp, access: Access, methods: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app = app
         self._access = access
-        self._methods = methods
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            if self._methods and scope["method"] not in self._methods:
-                raise _wrong_method(self._methods)
+            _require_method(scope)
             caller = await self._access.admit(HTTPConnection(scope))
         except Refusal as refusal:
             await refusal(scope, receive, send)
@@ -139,11 +136,16 @@ def _user(caller: Caller) -> AuthenticatedUser:
     return AuthenticatedUser(AccessToken(token="", client_id=caller.principal, scopes=[], subject=caller.principal))
 
 
-def _wrong_method(methods: Collection[str]) -> Refusal:
-    allowed = ", ".join(methods)
-    return Refusal(
-        HTTPStatus.METHOD_NOT_ALLOWED, f"method_not_allowed: this address takes {allowed}", {"Allow": allowed}
-    )
+def _path(scope: Scope) -> str:
+    """The path as this app knows it, wherever it is mounted."""
+    return str(scope["path"]).removeprefix(scope.get("root_path", ""))
+
+
+def _require_method(scope: Scope) -> None:
+    allowed = _METHODS[_path(scope)]
+    if scope["method"] not in allowed:
+        line = f"method_not_allowed: this address takes {', '.join(allowed)}"
+        raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, line, {"Allow": ", ".join(allowed)})
 
 
 async def _nowhere(scope: Scope, receive: Receive, send: Send) -> None:

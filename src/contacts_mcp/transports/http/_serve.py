@@ -14,31 +14,30 @@ _KEEP_ALIVE = 30
 """Seconds that a connection may be idle between two requests."""
 
 
-def run(app: ASGIApp, host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT.
+def run(app: ASGIApp, listening: socket.socket) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    config = uvicorn.Config(
+        app,
+        http=guarded(),
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=_MOST_CONNECTIONS,
+        timeout_keep_alive=_KEEP_ALIVE,
+        timeout_graceful_shutdown=_GRACEFUL_STOP,
+    )
+    uvicorn.Server(config).run([listening])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Bind before anything is started, so that a port in use is one line and no traceback.
 
     Raises:
         OSError: the address cannot be bound to.
     """
-    with _listen(host, port) as listening:
-        config = uvicorn.Config(
-            app,
-            http=guarded(),
-            ws="none",
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            limit_concurrency=_MOST_CONNECTIONS,
-            timeout_keep_alive=_KEEP_ALIVE,
-            timeout_graceful_shutdown=_GRACEFUL_STOP,
-        )
-        uvicorn.Server(config).run([listening])
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Bind before anything is started, so that a port in use is one line and no traceback."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=2048)

@@ -41,15 +41,16 @@ class Stopping:
             yield
             return
         AppStatus.enable_automatic_graceful_drain = False  # it would cut off answers that are on their way
-        loop = asyncio.get_running_loop()
+        loop, asked = asyncio.get_running_loop(), anyio.Event()
         async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._stop, asked)
             before = {number: signal.getsignal(number) for number in _SIGNALS}
 
             def heard(number: int, frame: FrameType | None) -> None:
                 handler: Any = before[signal.Signals(number)]
                 if callable(handler):
                     handler(number, frame)
-                loop.call_soon_threadsafe(lambda: self.begun or tasks.start_soon(self._stop))
+                loop.call_soon_threadsafe(asked.set)
 
             for number in _SIGNALS:
                 signal.signal(number, heard)
@@ -60,7 +61,8 @@ class Stopping:
                     signal.signal(number, handler)
                 tasks.cancel_scope.cancel()
 
-    async def _stop(self) -> None:
+    async def _stop(self, asked: anyio.Event) -> None:
+        await asked.wait()
         self.begun = True
         self._farewell()
         with anyio.move_on_after(self._grace):

@@ -1,0 +1,123 @@
+"""Bodies are read whole, once, within a limit and a time, before anything runs."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from http import HTTPStatus
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from contacts_mcp.transports.http._refusals import Refusal
+
+BODY = "contacts_mcp.body"
+"""Where the ASGI scope keeps the whole body of a request, in bytes."""
+
+_LARGEST = 1024 * 1024
+_PATIENCE = 10.0
+_DIGITS = 18
+"""As many of a length as are looked at; one with more is too large by these."""
+_LINGER = 2.0
+"""Seconds in which a client that is turned down may still send, so that it comes to reading the answer."""
+_LINGER_TIMES = 8
+"""How many times the limit is read, and forgotten, meanwhile."""
+
+
+class Bodies:
+    """Read every body into `scope[BODY]`, and let the app read it again.
+
+    More than `limit` bytes are answered by 413, more than `seconds` by 408, a Content-Encoding by 415, all of which
+    close the connection. Where the client leaves before its body is complete, nothing runs.
+    """
+
+    def __init__(self, app: ASGIApp, *, limit: int = _LARGEST, seconds: float = _PATIENCE) -> None:
+        self._app = app
+        self._limit = limit
+        self._seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            self._look_at(scope)
+            async with asyncio.timeout(self._seconds):
+                body = await self._read(scope, receive)
+        except Refusal as refusal:
+            await self._turn_down(refusal, scope, receive, send)
+        except TimeoutError:
+            line = f"too_slow: the body did not arrive within {self._seconds:g} seconds; send it again"
+            await _refusal(HTTPStatus.REQUEST_TIMEOUT, line, scope)(scope, receive, send)
+        else:
+            if body is not None:
+                scope[BODY] = body
+                await self._app(scope, _replayed(body, receive), send)
+
+    def _look_at(self, scope: Scope) -> None:
+        """Refuse what the headers alone tell of."""
+        for name, value in scope["headers"]:
+            if name == b"content-length" and value.isdigit() and int(value[:_DIGITS]) > self._limit:
+                raise self._too_large(scope)
+            if name == b"content-encoding" and value.strip().lower() not in {b"", b"identity"}:
+                line = "unsupported_encoding: the body is compressed; send it without Content-Encoding"
+                raise _refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, line, scope, {"Accept-Encoding": "identity"})
+
+    async def _read(self, scope: Scope, receive: Receive) -> bytes | None:
+        """The body, or None where the client left before it was complete."""
+        body = bytearray()
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            body += message.get("body", b"")
+            if len(body) > self._limit:
+                raise self._too_large(scope)
+            if not message.get("more_body", False):
+                return bytes(body)
+
+    def _too_large(self, scope: Scope) -> Refusal:
+        line = f"too_large: the body has more than {self._limit:,} bytes; send less at once"
+        return _refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, line, scope)
+
+    async def _turn_down(self, refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, then read on for a moment before the connection is closed.
+
+        A connection that is closed with bytes unread is reset, and the reset overtakes the answer.
+        """
+
+        async def held_open(message: Message) -> None:
+            await send({**message, "more_body": True} if message["type"] == "http.response.body" else message)
+
+        await refusal(scope, receive, held_open)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER):
+                await _forget(receive, self._limit * _LINGER_TIMES)
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def _forget(receive: Receive, most: int) -> None:
+    """Read until the body or the connection ends, or `most` bytes have come."""
+    while most > 0:
+        message = await receive()
+        if not message.get("more_body", False):
+            return
+        most -= len(message.get("body", b""))
+
+
+def _refusal(status: HTTPStatus, line: str, scope: Scope, headers: Mapping[str, str] | None = None) -> Refusal:
+    """Turn a request down and end its connection, where the version of HTTP has a header for that."""
+    ending = {"Connection": "close"} if scope["http_version"].startswith("1") else {}
+    return Refusal(status, line, {**(headers or {}), **ending})
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """The body as one message, then what the connection says: that the client left."""
+    whole: Message | None = {"type": "http.request", "body": body, "more_body": False}
+
+    async def replay() -> Message:
+        nonlocal whole
+        if whole is None:
+            return await receive()
+        message, whole = whole, None
+        return message
+
+    return replay
