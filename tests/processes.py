@@ -1,6 +1,7 @@
 """Real processes: the server as a host starts it, and a service over loopback HTTP."""
 
 import asyncio
+import json
 import os
 import socket
 import subprocess
@@ -64,6 +65,48 @@ class Server:
         began = time.monotonic()
         out, err = self.process.communicate(timeout=20)
         return out, err, time.monotonic() - began
+
+
+class Network:
+    """`contacts-mcp serve --transport http` as a child on a port of its own; standard error goes to a file."""
+
+    def __init__(self, home: Path, *flags: str, **variables: str) -> None:
+        home.mkdir(exist_ok=True)
+        self._log = home / f"stderr-{time.monotonic_ns()}"
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "contacts_mcp", "serve", "--transport", "http", "--port", "0", *flags],
+                stdin=subprocess.DEVNULL,
+                stderr=log,
+                env=clean_environment(home, **variables),
+            )
+
+    def __enter__(self) -> Self:
+        deadline = time.monotonic() + 30
+        while "listening on" not in self.errors and self.process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert self.process.poll() is None, self.errors
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, at: TracebackType | None) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(10)
+
+    @property
+    def errors(self) -> str:
+        return self._log.read_text()
+
+    @property
+    def url(self) -> str:
+        """Where it listens, without a path."""
+        return self.errors.partition("listening on ")[2].partition("/mcp")[0]
+
+    @property
+    def trail(self) -> list[dict[str, Any]]:
+        """The lines of the trail so far."""
+        lines = [json.loads(line) for line in self.errors.splitlines() if line.startswith("{")]
+        return [line for line in lines if line["logger"] == "contacts_mcp.trail"]
 
 
 class _Keyed:
