@@ -2,9 +2,12 @@
 
 import json
 import re
+import shlex
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +84,61 @@ def test_library_works_without_mcp(tmp_path: Path, remote: bool) -> None:
 
     assert "listed: Ola Nordmann +4799999999" in out
     assert "error: not_found:" in out
+
+
+def test_a_team_is_served_by_three_commands(tmp_path: Path) -> None:
+    """What the README's section for a team promises: two clients at once, each with their own contacts."""
+    service_of, server_of, clients_of = _team_commands()
+    with ExitStack() as running:
+        running.enter_context(_running(service_of, "takes these keys", tmp_path))
+        running.enter_context(_running(server_of, "listening on", tmp_path))
+        out = subprocess.run(**clients_of(tmp_path), capture_output=True, text=True, timeout=60, check=True).stdout
+
+    for who in ("Anna", "Berta"):
+        assert f'{who} sees: ["{who}\'s customer"]' in out
+        assert f"{who} deleted it: {{'done': True}}" in out
+
+
+Launch = Callable[[Path], dict[str, Any]]
+
+
+def _team_commands() -> list[Launch]:
+    """The README's commands, to be started in the environment that runs this test."""
+    readme = (EXAMPLES.parent / "README.md").read_text()
+    block = re.search(r"<!-- team -->\n```sh\n(.*?)```", readme, re.DOTALL)
+    assert block
+    lines = block[1].strip().replace("python3 -m uv run python", sys.executable)
+    lines = lines.replace("python3 -m uv run contacts-mcp", f"{Path(sys.executable).parent}/contacts-mcp")
+    return [_launch(line) for line in lines.splitlines()]
+
+
+def _launch(line: str) -> Launch:
+    words = shlex.split(line)
+    variables = dict(word.split("=", 1) for word in words if re.match(r"[A-Z_]+=", word))
+    program = words[len(variables) :]
+    return lambda home: {
+        "args": program,
+        "env": clean_environment(home, PYTHONUNBUFFERED="1", **variables),
+        "cwd": EXAMPLES.parent,
+    }
+
+
+@contextmanager
+def _running(launch: Launch, ready: str, home: Path) -> Iterator[None]:
+    """A command in the background, from the moment it says that it is ready."""
+    log = home / ready.replace(" ", "-")
+    with log.open("wb") as output:
+        process = subprocess.Popen(**launch(home), stdout=output, stderr=output)
+    try:
+        deadline = time.monotonic() + 30
+        while ready not in log.read_text():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.02)
+        yield
+    finally:
+        process.terminate()
+        process.wait(10)
 
 
 @pytest.mark.parametrize("path", HOSTS, ids=lambda path: path.name)

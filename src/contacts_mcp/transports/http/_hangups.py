@@ -11,6 +11,7 @@ from contacts_mcp.server import CALLS
 
 EXPIRES = "contacts_mcp.expires"
 """Where in the ASGI scope it says until when its caller is let in, in seconds since 1970."""
+_LISTENS = (b"mcp-method", b"subscriptions/listen")
 
 
 class Hangups:
@@ -24,7 +25,7 @@ class Hangups:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] == "GET":
+        if scope["method"] == "GET" or _LISTENS in scope["headers"]:
             await self._stream(scope, receive, send)
             return
         calls: set[Any] = scope.setdefault(CALLS, set())
