@@ -1,7 +1,7 @@
 """One ASGI app: Streamable HTTP and SSE, behind whoever may call, within limits."""
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from contacts_mcp.server import CALLER, Caller, Calls
 from contacts_mcp.transports.http._access import Access
+from contacts_mcp.transports.http._access_log import AccessLog
 from contacts_mcp.transports.http._bodies import BODY, Bodies
 from contacts_mcp.transports.http._hangups import Hangups
 from contacts_mcp.transports.http._health import HEALTH, READINESS, Health, Reach
@@ -53,12 +54,13 @@ def http_app(
     hosts: Collection[str] = (),
     origins: Collection[str] = (),
     limits: Limits | None = None,
+    around: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
 ) -> ASGIApp:
     """Serve `server`, whose lifespan becomes the app's, on `/mcp`, `/sse` and `/messages/`, and health pages beside.
 
     `reach` raises a ContactsError where the backend cannot be worked with; `calls` are those of the server;
     `farewell` ends its subscriptions. `hosts` are the names it is called by (none: loopback), `origins` the web pages
-    that may call it.
+    that may call it; `around` is entered before everything else, and left after.
     """
     stopping = Stopping(calls, farewell)
     sessions = StreamableHTTPSessionManager(
@@ -69,7 +71,7 @@ def http_app(
 
     @asynccontextmanager
     async def lifespan(_app: object) -> AsyncIterator[None]:
-        async with sessions.run(), stopping.watch():
+        async with around(), sessions.run(), stopping.watch():
             yield
 
     public: list[BaseRoute] = [*Health(reach, stopping).routes(), *access.routes()]
@@ -83,7 +85,9 @@ def http_app(
         lifespan=lifespan,
     )
     app: ASGIApp = Names(pages, hosts=hosts, origins=origins, exempt=(HEALTH, READINESS))
-    return RequestIds(cors(app, origins) if origins else app)
+    identified = RequestIds(cors(app, origins) if origins else app)
+    paths = [MCP, EVENTS, MESSAGES, *(route.path for route in public if isinstance(route, Route))]
+    return AccessLog(identified, pages=paths, probed=(HEALTH, READINESS))
 
 
 class _Protocol:

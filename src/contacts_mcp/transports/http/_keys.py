@@ -19,6 +19,8 @@ _GOOD_FOR, _BAD_FOR = 600.0, 10.0
 _MOST_REMEMBERED = 10_000
 _PATIENCE = 10.0
 """Seconds in which the service has to say whether it takes a key."""
+_ASKED_AT_ONCE = 16
+"""Keys of which the service is asked at the same time; a team that comes back all at once waits its turn."""
 _SOURCE = "the caller's request"
 
 Check = Callable[[Credential], Awaitable[None]]
@@ -35,6 +37,7 @@ class ByKey:
         self._clock = clock
         self._remembered: OrderedDict[str, tuple[bool, float]] = OrderedDict()
         self._asking: dict[str, anyio.Lock] = {}
+        self._turns = anyio.Semaphore(_ASKED_AT_ONCE)
 
     async def admit(self, connection: HTTPConnection) -> Caller:
         """The caller whose key the request brings. Raises Refusal: 401, or 429 and 503 where nobody could tell."""
@@ -69,7 +72,8 @@ class ByKey:
         good = True
         try:
             with anyio.fail_after(_PATIENCE):
-                await self._check(credential)
+                async with self._turns:
+                    await self._check(credential)
         except AuthenticationFailed:
             good = False
         except RateLimited as exc:

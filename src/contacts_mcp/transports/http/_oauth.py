@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute, Route
 from contacts_mcp.contract import Risk
 from contacts_mcp.server import Caller
 from contacts_mcp.transports.http._discovery import IssuerUnavailable
+from contacts_mcp.transports.http._hangups import EXPIRES
 from contacts_mcp.transports.http._issuer import BadToken, Claims, Issuer
 from contacts_mcp.transports.http._jwks import RETRY_AFTER
 from contacts_mcp.transports.http._refusals import Refusal
@@ -25,8 +26,6 @@ SCOPES: dict[str, frozenset[Risk]] = {
     "contacts:delete": frozenset({Risk.DESTROY, Risk.ERASE}),
 }
 """What each scope allows; none implies another."""
-EXPIRES = "contacts_mcp.expires"
-"""Where the ASGI scope of a request tells when its token stops being accepted, in seconds since 1970."""
 
 _WELL_KNOWN = "/.well-known/oauth-protected-resource"
 _PUBLIC = {  # RFC 9728: anybody may read it, and a browser asks first where a client adds headers of its own

@@ -59,7 +59,7 @@ class _Guard(asyncio.Protocol):
         super().connection_made(transport)
         # Any byte that the peer leaves lying counts as unsent, not only what exceeds 64 KiB.
         self.transport.set_write_buffer_limits(high=0)
-        _notice_the_dead(transport, self.stalled_seconds)
+        _tune(transport, self.stalled_seconds)
         self._head, self._stall = _Alarm(self.loop), _Alarm(self.loop)
         self._head.start(self.head_seconds, self._too_slow)
 
@@ -132,11 +132,15 @@ Guarded = guarded()
 """With the protocol that uvicorn itself would take, and the times by default."""
 
 
-def _notice_the_dead(transport: asyncio.BaseTransport, seconds: float) -> None:
-    """Let the kernel end a connection whose peer does not acknowledge, or does not take, what it has been sent.
-
-    A peer that vanished would hold its stream for a quarter of an hour otherwise.
-    """
+def _tune(transport: asyncio.BaseTransport, seconds: float) -> None:
+    """Tell the kernel what TCP is to do here, where the connection is TCP."""
     wire = transport.get_extra_info("socket")
-    if hasattr(socket, "TCP_USER_TIMEOUT") and wire is not None and wire.family in {socket.AF_INET, socket.AF_INET6}:
+    if wire is None or wire.family not in {socket.AF_INET, socket.AF_INET6}:
+        return
+    # No packet waits for the one before it to be acknowledged, which costs a lone client 40 ms an answer. asyncio does
+    # so only where it sees that a socket is TCP, and not where a listening socket was handed to it.
+    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    # A peer that does not acknowledge, or does not take, what it was sent is dropped. One that vanished would hold its
+    # stream for a quarter of an hour otherwise.
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
         wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))

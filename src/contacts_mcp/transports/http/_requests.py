@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from contacts_mcp.server import REQUEST_ID
+from contacts_mcp.server import REQUEST, REQUEST_ID
 from contacts_mcp.transports.http._refusals import Refusal
 
 _HEADER = b"x-request-id"
@@ -42,6 +42,7 @@ class RequestIds:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope[REQUEST_ID] = name = _id_of(scope)
+        served = REQUEST.set(name)
         started = False
 
         async def marked(message: Message) -> None:
@@ -59,6 +60,8 @@ class RequestIds:
             if not started:
                 await refusal(scope, receive, marked)
             # Else the answer stays incomplete, at which the server closes the connection.
+        finally:
+            REQUEST.reset(served)
 
 
 def _id_of(scope: Scope) -> str:

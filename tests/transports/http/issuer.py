@@ -1,0 +1,115 @@
+"""An authorization server on loopback, as far as a resource server sees one: metadata, keys, and signed tokens."""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from jwt.algorithms import get_default_algorithms
+
+AUDIENCE = "https://contacts.example.com/mcp"
+
+RSA = rsa.generate_private_key(65537, 2048)
+RSA_TOO = rsa.generate_private_key(65537, 2048)
+P256 = ec.generate_private_key(ec.SECP256R1())
+P384 = ec.generate_private_key(ec.SECP384R1())
+P521 = ec.generate_private_key(ec.SECP521R1())
+ED25519 = ed25519.Ed25519PrivateKey.generate()
+
+Answer = tuple[int, bytes, dict[str, str]]
+
+
+def jwk(key: Any, kid: str | None = "one", **members: Any) -> dict[str, Any]:
+    """The public half of a key, as a member of a key set."""
+    algorithm = {rsa.RSAPrivateKey: "RS256", ed25519.Ed25519PrivateKey: "EdDSA"}
+    name = next((name for kind, name in algorithm.items() if isinstance(key, kind)), "ES256")
+    public = json.loads(get_default_algorithms()[name].to_jwk(key.public_key()))
+    public.pop("key_ops", None)
+    return {**public, **({} if kid is None else {"kid": kid}), **members}
+
+
+def good(content: Any) -> Answer:
+    return 200, json.dumps(content).encode(), {}
+
+
+class LoopbackIssuer:
+    """Publishes `keys` and signs tokens; `requests` lists the paths it was asked for.
+
+    `answers` takes the place of what it would answer to a path. It works from any thread or process.
+    """
+
+    def __init__(self, path: str = "") -> None:
+        self.keys: list[dict[str, Any]] = [jwk(RSA)]
+        self.requests: list[str] = []
+        self.answers: dict[str, Answer | Callable[[], Answer]] = {}
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.origin = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self.url = self.origin + path
+        self.discovery = f"/.well-known/oauth-authorization-server{path.removesuffix('/')}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(10)
+
+    @property
+    def fetches(self) -> int:
+        """How often the keys were fetched."""
+        return self.requests.count("/keys")
+
+    def token(self, key: Any = RSA, algorithm: str = "RS256", *, header: dict[str, Any] | None = None, **claims: Any):
+        """A token for AUDIENCE that is good for a minute; a claim or header of None is left out."""
+        now = int(time.time())
+        payload = {
+            "iss": self.url,
+            "aud": AUDIENCE,
+            "sub": "ola",
+            "iat": now,
+            "exp": now + 60,
+            "scope": "contacts:read",
+        }
+        payload = {name: value for name, value in {**payload, **claims}.items() if value is not None}
+        headers = {"kid": "one", **(header or {})}
+        return jwt.encode(
+            payload, key, algorithm, {name: value for name, value in headers.items() if value is not None}
+        )
+
+    def metadata(self, **members: Any) -> Answer:
+        return good({"issuer": self.url, "jwks_uri": f"{self.origin}/keys", **members})
+
+    def _answer(self, path: str) -> Answer:
+        self.requests.append(path)
+        if path in self.answers:
+            answer = self.answers[path]
+            return answer() if callable(answer) else answer
+        if path == "/keys":
+            return good({"keys": self.keys})
+        return self.metadata() if path == self.discovery else (404, b"", {})
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        issuer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                status, body, headers = issuer._answer(self.path)
+                self.send_response(status)
+                for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                    self.send_header(name, value)
+                with suppress(OSError):  # who asked may have left
+                    self.end_headers()
+                    self.wfile.write(body)
+
+            def log_message(self, *arguments: Any) -> None:
+                """Nothing is printed."""
+
+        return Handler

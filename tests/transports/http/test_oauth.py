@@ -1,0 +1,387 @@
+"""Callers with access tokens: who is let in, with what, and what everybody else is told."""
+
+import json
+import re
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from contacts_mcp.contract import Risk
+from contacts_mcp.server import Caller
+from contacts_mcp.transports.http._access import Access
+from contacts_mcp.transports.http._issuer import Issuer
+from contacts_mcp.transports.http._oauth import EXPIRES, OAuth
+from contacts_mcp.transports.http._refusals import Refusal
+from transports.http.issuer import AUDIENCE, RSA_TOO, LoopbackIssuer
+
+METADATA = "https://contacts.example.com/.well-known/oauth-protected-resource/mcp"
+EVERYTHING = "contacts:read contacts:write contacts:delete"
+RISKS = {
+    "get_contact": Risk.READ,
+    "create_contact": Risk.WRITE,
+    "delete_contact": Risk.DESTROY,
+    "gdpr_delete_contact": Risk.ERASE,
+}
+READER = Caller("oauth:reader", frozenset({Risk.READ}))
+
+
+@pytest.fixture
+def issuer() -> Iterator[LoopbackIssuer]:
+    with LoopbackIssuer() as running:
+        yield running
+
+
+@pytest.fixture
+def access(issuer: LoopbackIssuer) -> Access:
+    return OAuth(Issuer(issuer.url, AUDIENCE), resource=AUDIENCE, risk_of=RISKS.get)
+
+
+@pytest.fixture
+async def http(access: Access) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of an app that lets in by `access`, and answers with what it knows of the caller then."""
+
+    async def door(request: Request) -> Response:
+        caller = await access.admit(request)
+        await access.permit(caller, await request.body())
+        known = {"principal": caller.principal, "risks": sorted(caller.risks), "tenant": caller.tenant}
+        left = [name for name, _ in Request(request.scope).headers.items() if name == "authorization"]
+        return JSONResponse({**known, "expires": request.scope[EXPIRES], "left": left})
+
+    async def turned_down(request: Request, refusal: Exception) -> Response:
+        assert isinstance(refusal, Refusal)
+        return refusal  # type: ignore[return-value]  # it is an ASGI app, as a response is
+
+    routes = [Route("/mcp", door, methods=["GET", "POST"]), *access.routes()]
+    transport = httpx.ASGITransport(Starlette(routes=routes, exception_handlers={Refusal: turned_down}))
+    async with httpx.AsyncClient(transport=transport, base_url="http://contacts.example.com") as client:
+        yield client
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def challenge(answer: httpx.Response) -> dict[str, str]:
+    """The parameters of the one challenge in an answer; there is nothing else in it."""
+    scheme, _, rest = answer.headers["WWW-Authenticate"].partition(" ")
+    assert scheme == "Bearer"
+    parameters = re.findall(r'(\w+)="([^"\\]*)"', rest)
+    assert ", ".join(f'{name}="{value}"' for name, value in parameters) == rest
+    return dict(parameters)
+
+
+def line(answer: httpx.Response) -> str:
+    """The sentence that a client shows."""
+    return answer.json()["error"]["message"]
+
+
+def call(tool: str, **members: Any) -> bytes:
+    return json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool}, **members}).encode()
+
+
+class TestAdmitting:
+    @pytest.mark.parametrize(
+        ("scope", "risks"),
+        [
+            ("contacts:read", ["read"]),
+            ("contacts:write profile", ["write"]),
+            ("contacts:delete", ["destroy", "erase"]),
+            (EVERYTHING, ["destroy", "erase", "read", "write"]),
+        ],
+    )
+    async def test_scopes_decide_what_a_caller_may_do(self, issuer, http, scope, risks):
+        """None implies another; what is not ours counts for nothing."""
+        answer = await http.post("/mcp", headers=bearer(issuer.token(scope=scope)))
+
+        assert answer.status_code == 200
+        assert answer.json()["risks"] == risks
+
+    async def test_the_token_ends_at_the_door(self, issuer, http):
+        """The server's own credential is used upstream; nothing behind the door can see the caller's token."""
+        expires = int(time.time()) + 60
+        answer = await http.post("/mcp", headers=bearer(issuer.token(exp=expires)))
+
+        assert answer.json()["left"] == []
+        assert answer.json()["tenant"] == ""
+        assert answer.json()["expires"] == expires + 30
+
+    async def test_a_principal_is_one_person_and_says_nothing_of_them(self, issuer, http):
+        """Stable over tokens and programs, different for different subjects, safe in a line of the trail."""
+        subjects = [
+            "ola@example.com",
+            "ola",
+            "#",
+            "x#y",
+            "a\nb",
+            "\u202e",
+            "\ud800",
+            "\udfff",
+            "ø",
+            "x" * 8_000,
+            " ",
+            "\0",
+        ]
+        principals = []
+        for subject in subjects:
+            first = await http.post("/mcp", headers=bearer(issuer.token(sub=subject)))
+            again = await http.post("/mcp", headers=bearer(issuer.token(sub=subject, azp="other", jti="2")))
+            assert first.json()["principal"] == again.json()["principal"]
+            principals.append(first.json()["principal"])
+
+        assert len(set(principals)) == len(subjects)
+        for principal in principals:
+            assert re.fullmatch(re.escape(f"oauth:{issuer.url}#") + "[0-9a-f]{32}", principal)
+
+    @pytest.mark.parametrize("scheme", ["bearer", "BEARER", "Bearer  "])
+    async def test_the_scheme_is_written_in_any_case(self, issuer, http, scheme):
+        """RFC 9110 has it so, and allows several blanks."""
+        answer = await http.post("/mcp", headers={"Authorization": f"{scheme} {issuer.token()}"})
+
+        assert answer.status_code == 200
+
+
+class TestRefusing:
+    @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic b2xhOnNlY3JldA==", "Token x", "DPoP x"])
+    async def test_without_a_token_a_client_learns_where_to_get_one(self, http, header):
+        """401, with no error code: it could not know (RFC 6750, 3.1)."""
+        answer = await http.post("/mcp", headers={} if header is None else {"Authorization": header})
+
+        assert answer.status_code == 401
+        assert challenge(answer) == {"resource_metadata": METADATA, "scope": EVERYTHING}
+        assert line(answer).startswith("unauthorized: ")
+        assert METADATA in line(answer)
+
+    async def test_a_key_in_place_of_a_token_is_no_token(self, http):
+        """Callers' keys have no place where tokens tell callers apart."""
+        answer = await http.post("/mcp", headers={"X-API-Key": "wayscloud_pat_x"})
+
+        assert answer.status_code == 401
+        assert "error" not in challenge(answer)
+
+    async def test_a_bad_token_is_refused_with_the_reason(self, issuer, http):
+        """The words are fixed ones: nothing of the token is in the answer."""
+        token = issuer.token(exp=int(time.time()) - 3_600, sub="ola@example.com")
+        answer = await http.post("/mcp", headers=bearer(token))
+
+        assert answer.status_code == 401
+        assert challenge(answer) == {
+            "error": "invalid_token",
+            "error_description": "the token has expired",
+            "resource_metadata": METADATA,
+            "scope": EVERYTHING,
+        }
+        assert line(answer).startswith("invalid_token: the token has expired; ")
+        for part in ("ola", *token.split(".")):
+            assert part not in answer.text + answer.headers["WWW-Authenticate"]
+
+    @pytest.mark.parametrize("token", ["x", "wayscloud_pat_secret", 'a"b', "a, Bearer b", "é", "x" * 20_000])
+    async def test_rubbish_is_a_bad_token_and_is_not_repeated(self, http, token):
+        """Whatever it is, it does not get into a header or a sentence."""
+        answer = await http.post("/mcp", headers={"Authorization": f"Bearer {token}".encode("latin-1")})
+
+        assert answer.status_code == 401
+        assert challenge(answer)["error"] == "invalid_token"
+        assert "secret" not in answer.text
+
+    async def test_a_forged_token_is_refused(self, issuer, http):
+        """Signed by somebody else, under the name of a key of the issuer's."""
+        answer = await http.post("/mcp", headers=bearer(issuer.token(RSA_TOO)))
+
+        assert (answer.status_code, challenge(answer)["error"]) == (401, "invalid_token")
+
+    @pytest.mark.parametrize("scope", [None, "", "profile", "contacts:readall", "CONTACTS:READ", "contacts:*"])
+    async def test_a_good_token_without_our_scopes_gives_no_access(self, issuer, http, scope):
+        """403, and the client learns what to ask for."""
+        answer = await http.post("/mcp", headers=bearer(issuer.token(scope=scope)))
+
+        assert answer.status_code == 403
+        parameters = challenge(answer)
+        assert parameters.pop("error_description")
+        assert parameters == {
+            "error": "insufficient_scope",
+            "scope": "contacts:read",
+            "resource_metadata": METADATA,
+        }
+        assert line(answer).startswith("insufficient_scope: ")
+
+    @pytest.mark.parametrize("with_header", [True, False])
+    @pytest.mark.parametrize("name", ["access_token", "access%5Ftoken"])
+    async def test_a_token_in_the_url_is_refused(self, issuer, http, name, with_header):
+        """It would end up in logs; a good header beside it does not help."""
+        headers = bearer(issuer.token()) if with_header else {}
+        answer = await http.post(f"/mcp?{name}={issuer.token()}", headers=headers)
+
+        assert answer.status_code == 400
+        assert challenge(answer)["error"] == "invalid_request"
+        assert "in the URL" in line(answer)
+
+    async def test_two_authorization_headers_are_refused(self, issuer, http):
+        """Nobody could say which one a proxy in front has looked at."""
+        token = issuer.token()
+        twice = [("Authorization", f"Bearer {token}"), ("Authorization", f"Bearer {token}")]
+        answer = await http.post("/mcp", headers=twice)
+
+        assert answer.status_code == 400
+        assert challenge(answer)["error"] == "invalid_request"
+
+    async def test_without_the_issuer_nobody_can_tell(self, issuer, http):
+        """503 and not 401, which would send clients to sign in again where there is nobody."""
+        issuer.answers["/keys"] = (500, b"", {})
+        answer = await http.post("/mcp", headers=bearer(issuer.token()))
+
+        assert answer.status_code == 503
+        assert answer.headers["Retry-After"] == "5"
+        assert "WWW-Authenticate" not in answer.headers
+        assert line(answer).startswith("unreachable: ")
+        assert issuer.url not in answer.text
+
+    @pytest.mark.parametrize("resource", ["contacts.example.com", "https://x/#y", 'https://x/"', "https://x/?y", ""])
+    def test_a_resource_that_is_no_plain_url_is_a_mistake(self, issuer, resource):
+        """It is written into headers and compared by clients."""
+        with pytest.raises(ValueError, match="public URL"):
+            OAuth(Issuer(issuer.url, AUDIENCE), resource=resource, risk_of=RISKS.get)
+
+
+class TestPermitting:
+    @pytest.mark.parametrize(
+        ("scope", "tool", "asked"),
+        [
+            ("contacts:read", "create_contact", "contacts:read contacts:write"),
+            ("contacts:read", "delete_contact", "contacts:read contacts:delete"),
+            ("contacts:read contacts:write", "gdpr_delete_contact", EVERYTHING),
+            ("contacts:delete", "get_contact", "contacts:read contacts:delete"),
+        ],
+    )
+    async def test_a_tool_beyond_the_scopes_makes_the_client_ask_for_more(self, issuer, http, scope, tool, asked):
+        """403 with the scope that is lacking, and those it has, so that it keeps them."""
+        answer = await http.post("/mcp", headers=bearer(issuer.token(scope=scope)), content=call(tool))
+
+        assert answer.status_code == 403
+        parameters = challenge(answer)
+        assert parameters.pop("error_description").startswith("the tool takes contacts:")
+        assert parameters == {"error": "insufficient_scope", "scope": asked, "resource_metadata": METADATA}
+        assert line(answer).endswith(f"ask for {asked}")
+
+    @pytest.mark.parametrize(
+        ("scope", "tool"),
+        [
+            ("contacts:read", "get_contact"),
+            ("contacts:write", "create_contact"),
+            ("contacts:delete", "delete_contact"),
+            ("contacts:delete", "gdpr_delete_contact"),
+            ("contacts:read", "no_such_tool"),
+        ],
+    )
+    async def test_a_tool_within_the_scopes_passes(self, issuer, http, scope, tool):
+        """So does one that nobody knows: the protocol answers that."""
+        answer = await http.post("/mcp", headers=bearer(issuer.token(scope=scope)), content=call(tool))
+
+        assert answer.status_code == 200
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            call("delete_contact").replace(b"tools/call", rb"tools\/call"),
+            call("delete_contact").replace(b"tools/call", rb"\u0074ools/cal\u006c"),
+            call("delete_contact").replace(b"delete_contact", rb"delete\u005fcontact"),
+            call("delete_contact").replace(b'"method"', rb'"m\u0065thod"'),
+            b'{"method": "ping", "method": "tools/call", "params": {"name": "delete_contact"}}',
+            b'{"method": "tools/call", "method": "ping", "params": {"name": "delete_contact"}}',
+            b'{"method": "tools/call", "params": {"name": "get_contact", "name": "delete_contact"}}',
+            b'{"method": "tools/call", "params": {"name": "delete_contact", "name": "get_contact"}}',
+            b'{"method": "tools/call", "params": {"name": "delete_contact"}, "params": {"name": "get_contact"}}',
+            b"[" + call("get_contact") + b"," + call("delete_contact") + b"]",
+            b"\xef\xbb\xbf" + call("delete_contact"),
+            call("delete_contact").decode().encode("utf-16"),
+            call("delete_contact").decode().encode("utf-16-le"),
+            call("delete_contact").decode().encode("utf-32"),
+            b" \n" * 1_000 + call("delete_contact", id=10**40),
+            b'{"id": ' + b"9" * 10_000 + b', "method": "tools/call", "params": {"name": "delete_contact"}}',
+        ],
+    )
+    async def test_a_method_cannot_be_hidden(self, access, body):
+        """Escapes, repeated names, batches, encodings that some readers take, numbers that others refuse."""
+        with pytest.raises(Refusal) as refusal:
+            await access.permit(READER, body)
+        assert refusal.value.status == 403
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"",
+            b"tools/call",
+            b'"tools/call"',
+            b"[5, null, [], [[]]]\\",
+            b'[5, null, "tools/call", [{"method": "tools/call"}]]',
+            b'{"method": ["tools/call"], "params": {"name": "delete_contact"}}',
+            b'{"method": "tools/call"}',
+            b'{"method": "tools/call", "params": ["delete_contact"]}',
+            b'{"method": "tools/call", "params": {"name": {"delete_contact": 1}}}',
+            b'{"method": "tools/call", "params": {"name": "delete_contact"}',
+            b'{"method": "tools/list", "params": {"name": "delete_contact", "note": "tools/call"}}',
+            b"\xff\xfe tools/call",
+            b"tools/call" + b"\0" * 1_000,
+            b"[" * 500_000 + b"tools/call",
+            b'{"a":' * 100_000 + b'"tools/call"' + b"}" * 100_000,
+        ],
+        ids=range(15),
+    )
+    async def test_rubbish_is_the_protocols_to_answer(self, access, body):
+        """It passes; nothing that is no call of a tool is refused here."""
+        await access.permit(READER, body)
+
+    async def test_looking_takes_little_time(self, access):
+        """A body of 1 MiB, without and with a reason to parse it."""
+        began = time.perf_counter()
+        await access.permit(READER, call("get_contact", padding="x" * 2**20).replace(b"tools/call", b"tools/list"))
+        await access.permit(READER, b"[" + b",".join([call("get_contact")] * 12_000) + b"]")
+
+        assert time.perf_counter() - began < 1
+
+
+class TestMetadata:
+    @pytest.mark.parametrize("path", ["", "/mcp"])
+    async def test_anybody_can_read_how_to_get_a_token(self, issuer, http, path):
+        """RFC 9728, from any web page, to be kept for an hour."""
+        answer = await http.get(
+            f"/.well-known/oauth-protected-resource{path}", headers={"Origin": "https://any.example"}
+        )
+
+        assert answer.status_code == 200
+        assert answer.json() == {
+            "resource": AUDIENCE,
+            "resource_name": "WAYSCloud Contacts",
+            "authorization_servers": [issuer.url],
+            "scopes_supported": EVERYTHING.split(),
+            "bearer_methods_supported": ["header"],
+        }
+        assert answer.headers["Cache-Control"] == "public, max-age=3600"
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+
+    async def test_a_browser_may_ask_with_headers_of_its_own(self, http):
+        """MCP clients send theirs, so that browsers ask for leave first."""
+        answer = await http.options(
+            "/.well-known/oauth-protected-resource",
+            headers={"Origin": "https://any.example", "Access-Control-Request-Headers": "mcp-protocol-version"},
+        )
+
+        assert answer.status_code == 200
+        assert answer.headers["Access-Control-Allow-Headers"] == "*"
+
+    @pytest.mark.parametrize(
+        ("resource", "path"),
+        [("https://x.example/a/mcp", "/a/mcp"), ("https://x.example", ""), ("https://x.example/", "")],
+    )
+    def test_the_metadata_is_where_the_resource_says(self, issuer, resource, path):
+        """Its path is inserted (RFC 9728, 3.1), and served."""
+        access = OAuth(Issuer(issuer.url, AUDIENCE), resource=resource, risk_of=RISKS.get)
+
+        assert f"/.well-known/oauth-protected-resource{path}" in {route.path for route in access.routes()}
+        assert f"https://x.example/.well-known/oauth-protected-resource{path}" == access._metadata_url
