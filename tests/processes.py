@@ -19,7 +19,7 @@ import uvicorn
 from contacts_mcp.directory import Directory
 
 KEY = "wayscloud_pat_test1_THISISASECRETTHATMUSTNEVERSHOW"
-_OURS = ("CONTACTS_MCP_", "WAYSCLOUD_")
+_OURS = ("CONTACTS_MCP_", "WAYSCLOUD_", "OTEL_")
 
 
 def clean_environment(home: Path, **variables: str) -> dict[str, str]:
@@ -105,8 +105,12 @@ class Network:
     @property
     def trail(self) -> list[dict[str, Any]]:
         """The lines of the trail so far."""
-        lines = [json.loads(line) for line in self.errors.splitlines() if line.startswith("{")]
-        return [line for line in lines if line["logger"] == "contacts_mcp.trail"]
+        return [line for line in self.logged if line["logger"] == "contacts_mcp.trail"]
+
+    @property
+    def logged(self) -> list[dict[str, Any]]:
+        """The whole lines of the log so far."""
+        return [json.loads(line) for line in self.errors.splitlines() if line.startswith("{") and line.endswith("}")]
 
 
 class _Keyed:

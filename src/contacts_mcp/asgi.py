@@ -1,15 +1,28 @@
 """`contacts_mcp.asgi:app` for any ASGI server: the same settings as `contacts-mcp serve`, from the environment."""
 
+import sys
 from pathlib import Path
+
+from starlette.types import ASGIApp
 
 from contacts_mcp.app import announce, build_network_app, configure_logging, require_shared_keys
 from contacts_mcp.settings import load_settings
 
-_settings = load_settings()
-configure_logging(_settings, default="json")
-require_shared_keys(_settings)
-_network = build_network_app(_settings, Path.home())
-announce(_network.summary)
+_NEVER = 3
+"""The exit code by which uvicorn and gunicorn know that there is no use in starting a worker again."""
 
-app = _network.asgi
-"""Streamable HTTP on `/mcp`, the older SSE on `/sse`, `/healthz` and `/readyz`."""
+
+def _build() -> ASGIApp:
+    settings = load_settings()
+    configure_logging(settings, default="json")
+    network = build_network_app(settings, Path.home())
+    announce(network.summary)
+    return require_shared_keys(settings, network.asgi)
+
+
+try:
+    app = _build()
+    """Streamable HTTP on `/mcp`, the older SSE on `/sse`, `/healthz` and `/readyz`."""
+except (ValueError, OSError) as exc:
+    sys.stderr.write(f"contacts-mcp: {exc}\n")
+    raise SystemExit(_NEVER) from None

@@ -130,7 +130,7 @@ class Settings(BaseSettings):
         default=None,
         ge=1,
         le=65_535,
-        description="Port of a page for Prometheus at `/metrics`.",
+        description="Port of a page for Prometheus at `/metrics`; further workers take the next free ones.",
     )
     log_format: Literal["text", "json"] | None = Field(
         default=None, description="How log lines look: `text` (over stdio) or `json` (over the network)."

@@ -213,6 +213,13 @@ async def test_an_application_in_the_process_can_take_the_place_of_the_network()
 
 def test_the_room_has_one_door():
     """What other rooms may import."""
-    expected = ["BASE_URL", "ContactsClient", "Credential", "UnusableCredential", "base_address", "find_credential"]
-
-    assert expected == contacts_mcp.client.__all__
+    assert contacts_mcp.client.__all__ == [
+        "BASE_URL",
+        "ClientPool",
+        "ContactsClient",
+        "Credential",
+        "UnusableCredential",
+        "base_address",
+        "find_credential",
+        "is_loopback",
+    ]

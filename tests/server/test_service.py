@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 from mcp.shared.exceptions import MCPError
+from mcp_types import EmptyResult, Request
 
 from contacts_mcp.tools import TOOLS, Tool
 from harness import LEGACY, MODERN, Person, host_of_service
@@ -187,7 +188,7 @@ async def test_the_list_of_tools_is_always_the_same(era: str) -> None:
 
 
 async def test_a_method_we_do_not_have_is_a_protocol_error() -> None:
-    """Nothing but tools is offered."""
+    """The host is told which one."""
     async with host_of_service(always(500, None)) as service:
         with pytest.raises(MCPError, match="Method not found"):
-            await service.client.list_prompts()
+            await service.client.session.send_request(Request(method="contacts/merge", params=None), EmptyResult)

@@ -232,15 +232,15 @@ def test_debug_logs_hold_no_names_and_no_key(tmp_path: Path) -> None:
 _STRAY = """
 import sys
 from contacts_mcp.__main__ import main
-from contacts_mcp.server._handlers import _Handlers
+from contacts_mcp.server._handlers import ToolHandlers
 
-listed = _Handlers.list_tools
+listed = ToolHandlers.list_tools
 
 async def stray(self, ctx, params):
     print("stray words", flush=True)
     return await listed(self, ctx, params)
 
-_Handlers.list_tools = stray
+ToolHandlers.list_tools = stray
 sys.argv = ["contacts-mcp", "serve"]
 main()
 """

@@ -3,22 +3,50 @@
 import json
 import logging
 import sys
+import traceback
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from contacts_mcp import __version__
+from contacts_mcp.server import REQUEST, Fields
 from contacts_mcp.settings import Settings
+
+_OURS = "contacts_mcp"
+_ALWAYS = ("contacts_mcp.trail",)
+_QUIET = {
+    "mcp": logging.WARNING,  # at INFO it names sessions
+    "mcp.server.sse": logging.ERROR,  # at WARNING it quotes queries,
+    "mcp.server.transport_security": logging.ERROR,  # and headers
+    "urllib3": logging.ERROR,  # at WARNING it quotes addresses
+}
+_SERVERS = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")
 
 
 def configure_logging(settings: Settings, default: str) -> None:
-    """Log to standard error, one line each; the trail of changes whatever the level."""
+    """Log to standard error, one line each; the trail of changes whatever the level.
+
+    At DEBUG only this package is heard: others quote their input there, down to the parameters of a database.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if (settings.log_format or default) == "json" else _OneLine())
-    level = settings.log_level
-    logging.basicConfig(level=level, handlers=[handler], force=True)
-    logging.getLogger("contacts_mcp.trail").setLevel(logging.INFO)
-    quiet = max(logging.getLevelName(level), logging.INFO)  # at DEBUG they quote their input
-    for name in ("mcp", "sse_starlette", "uvicorn"):
-        logging.getLogger(name).setLevel(quiet)
+    level = logging.getLevelNamesMapping()[settings.log_level]
+    logging.basicConfig(level=max(level, logging.INFO), handlers=[handler], force=True)
+    logging.getLogger(_OURS).setLevel(level)
+    for name in _ALWAYS:
+        logging.getLogger(name).setLevel(logging.INFO)
+    for name, least in _QUIET.items():
+        logging.getLogger(name).setLevel(max(level, least))
+    _take_over_from_server()
+
+
+def _take_over_from_server() -> None:
+    """Let the ASGI server's loggers go through ours; its access log shows queries, and is replaced by our own."""
+    for name in _SERVERS:
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+        logger.setLevel(logging.NOTSET)
+    logging.getLogger("uvicorn.access").disabled = True
 
 
 def announce(summary: str) -> None:
@@ -27,29 +55,40 @@ def announce(summary: str) -> None:
 
 
 class _OneLine(logging.Formatter):
-    """A record on one line; of an exception only its type, since its text and frames may hold somebody's data."""
+    """A record on one line; of an exception only type and place, since its text may hold somebody's data."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return f"{record.levelname} {record.name}: {_message(record)}"
+        request = REQUEST.get()
+        which = f" [{request}]" if request and not isinstance(record.msg, Fields) else ""
+        fault = "".join(f" ({name} at {where})" for name, where in _fault(record))
+        return f"{record.levelname} {record.name}{which}: {_message(record)}{fault}"
 
 
 class _Json(logging.Formatter):
-    """A record as one JSON object; what is logged as JSON already, as the trail is, keeps its fields."""
+    """A record as one JSON object: time, level, logger, request where one is served, and the message or its fields."""
 
     def format(self, record: logging.LogRecord) -> str:
-        message = _message(record)
-        fields = {
-            "time": f"{datetime.fromtimestamp(record.created, UTC):%Y-%m-%dT%H:%M:%S}.{int(record.msecs):03}Z",
-            "level": record.levelname,
-            "logger": record.name,
-        }
-        try:
-            told = json.loads(message)
-        except ValueError:
-            told = None
-        return json.dumps({**fields, **(told if isinstance(told, dict) else {"message": message})})
+        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        fields = {"time": time.replace("+00:00", "Z"), "level": record.levelname, "logger": record.name}
+        if request := REQUEST.get():
+            fields["request"] = request
+        told = record.msg if isinstance(record.msg, Fields) else {"message": _message(record)}
+        fault = {key: value for found in _fault(record) for key, value in zip(("fault", "at"), found, strict=True)}
+        return json.dumps({**fields, **told, **fault})
 
 
 def _message(record: logging.LogRecord) -> str:
-    fault = f" ({record.exc_info[0].__name__})" if record.exc_info and record.exc_info[0] else ""
-    return " ".join(record.getMessage().split()) + fault
+    """The first line of a message: asyncio and others quote the object that failed on the next ones."""
+    try:
+        lines = record.getMessage().splitlines() or [""]
+    except (TypeError, ValueError):  # logging itself would print the arguments
+        return str(record.msg)
+    said = lines[-1].split(":")[0] if lines[0].startswith("Traceback") else lines[0]
+    return " ".join(said.split())
+
+
+def _fault(record: logging.LogRecord) -> Iterator[tuple[str, str]]:
+    """Type and place of the exception that a record is about, if there is one."""
+    if record.exc_info and record.exc_info[0]:
+        frames = traceback.extract_tb(record.exc_info[2])
+        yield record.exc_info[0].__name__, f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "?"

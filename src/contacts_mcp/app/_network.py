@@ -1,5 +1,6 @@
 """The same server over a network: who may call, by which names, within which limits."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from starlette.types import ASGIApp
 from contacts_mcp.app._backends import Embedded, OwnKeys, Platform, choose_backend
 from contacts_mcp.app._late import ManyClients, OneDirectory
 from contacts_mcp.app._server import App, build_app
+from contacts_mcp.app._telemetry import plan_telemetry
 from contacts_mcp.client import BASE_URL, base_address, is_loopback
 from contacts_mcp.contract import Risk
 from contacts_mcp.settings import Auth, BadSettings, Settings, variable
@@ -23,23 +25,27 @@ class NetworkApp:
     summary: str
 
 
-def build_network_app(settings: Settings, home: Path) -> NetworkApp:
-    """Wire the server for a network.
+def build_network_app(settings: Settings, home: Path, host: str = "127.0.0.1") -> NetworkApp:
+    """Wire the server for a network; `host` is where its page of metrics listens, if one is asked for.
 
     Raises:
         ValueError: as build_app does, or the settings of the network do not fit together.
     """
-    app = build_app(settings, _backend(settings, home))
+    app = build_app(settings, _backend(settings, home), calls_at_once=settings.max_calls)
+    telemetry = plan_telemetry(settings, host, os.environ)
     asgi = http_app(
         app.server,
         _access(settings, app),
         reach=app.connection.reach,
         calls=app.calls,
+        farewell=app.farewell,
         hosts=settings.public_host,
         origins=settings.allow_origin,
         limits=Limits(settings.max_calls, settings.rate),
+        around=telemetry.running,
     )
-    return NetworkApp(asgi, f"{app.summary}; auth: {settings.auth}{_shared(settings, app)}")
+    parts = (app.summary, f"auth: {settings.auth}{_shared(settings, app)}", str(telemetry))
+    return NetworkApp(asgi, "; ".join(filter(None, parts)))
 
 
 def require_reachable(settings: Settings, host: str) -> None:

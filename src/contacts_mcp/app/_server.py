@@ -1,5 +1,6 @@
 """A server over a backend, whatever the transport."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,9 @@ from contacts_mcp import __version__
 from contacts_mcp.app._backends import Embedded, OwnKeys, Platform
 from contacts_mcp.app._late import Connection, OneDirectory, connect
 from contacts_mcp.guard import ANSWER_LIFETIME, Guard, Ledger, RedisLedger, Seal
-from contacts_mcp.server import Calls, build_server
+from contacts_mcp.prompts import Prompt, choose_prompts
+from contacts_mcp.resources import Library, Source, Suggestions
+from contacts_mcp.server import Calls, Subscriptions, build_server
 from contacts_mcp.settings import Settings
 from contacts_mcp.tools import Backend, choose_tools, require_confirmable
 
@@ -22,16 +25,23 @@ Deleting and erasing may need a person's consent, which the server asks for itse
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """A server, the way to its backend, the calls it has under way, and what there is to say about it."""
+    """A server, the way to its backend, the calls it has under way, who listens, and what there is to say about it."""
 
     server: Server[Any]
     connection: Connection
     calls: Calls
+    subscriptions: Subscriptions
     summary: str
 
+    def farewell(self) -> None:
+        """End what only waits for changes."""
+        self.subscriptions.end()
 
-def build_app(settings: Settings, backend: Platform | Embedded | OwnKeys) -> App:
+
+def build_app(settings: Settings, backend: Platform | Embedded | OwnKeys, *, calls_at_once: int | None = None) -> App:
     """Wire a server over a backend, which is imported and opened on first use.
+
+    One caller may have `calls_at_once` (None: any number, which then wait for each other upstream).
 
     Raises:
         ValueError: a setting names a tool that does not exist, or has a reading one confirmed, or leaves none on.
@@ -41,7 +51,8 @@ def build_app(settings: Settings, backend: Platform | Embedded | OwnKeys) -> App
         raise ValueError("the settings leave no tool on; see CONTACTS_MCP_TOOLS and CONTACTS_MCP_READ_ONLY")
     require_confirmable(settings.confirm)
     connection = connect(backend)
-    calls = Calls()
+    calls, subscriptions = Calls(calls_at_once), Subscriptions()
+    prompts, suggestions = choose_prompts(tools), Suggestions(tools)
     server = build_server(
         version=__version__,
         instructions=_INSTRUCTIONS.format(kind=backend.kind),
@@ -50,9 +61,25 @@ def build_app(settings: Settings, backend: Platform | Embedded | OwnKeys) -> App
         guard=_guard(settings, connection),
         lifespan=connection.lifespan,
         calls=calls,
+        resources=Library(tools),
+        prompts=prompts,
+        sources=_sources(prompts, suggestions),
+        subscriptions=subscriptions,
     )
     summary = f"{backend} ({backend.origin()}); {len(tools)} tools; guard: {settings.guard}"
-    return App(server, connection, calls, summary)
+    return App(server, connection, calls, subscriptions, summary)
+
+
+def _sources(prompts: Sequence[Prompt], suggestions: Suggestions) -> dict[tuple[str, str], Source]:
+    """Who suggests what to fill in: for prompts by the argument's name, for addresses by their template."""
+    by_argument = suggestions.by_argument()
+    of_prompts = {
+        (prompt.name, argument.name): by_argument[argument.name]
+        for prompt in prompts
+        for argument in prompt.arguments
+        if argument.name in by_argument
+    }
+    return of_prompts | {(template, "id"): source for template, source in suggestions.by_template().items()}
 
 
 def _guard(settings: Settings, connection: Connection) -> Guard:

@@ -7,25 +7,36 @@ import sys
 import tempfile
 from pathlib import Path
 
-from contacts_mcp.settings import BadSettings, Settings, variable
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from contacts_mcp.settings import Settings, variable
 
 _held: list[int] = []
 """Descriptors of locks, which last as long as the process."""
 
 
-def require_shared_keys(settings: Settings) -> None:
-    """Let the first worker of an ASGI server start without shared keys, and none beside it.
+def require_shared_keys(settings: Settings, app: ASGIApp) -> ASGIApp:
+    """Let the first worker of an ASGI server start `app` without shared keys, and none beside it.
 
-    Raises:
-        BadSettings: this is a second worker, and what one seals another could not open.
+    What one worker seals another could not open. A second one says so when the server starts it up, after any fork,
+    in the way in which an app tells that it never will start: the server stops, where it would try again for ever
+    after an exception.
     """
-    if settings.state_keys or not _is_worker():
-        return
-    if not _is_first():
-        raise BadSettings(
-            f"a second worker needs {variable('state_keys')}: confirmations that one began the other could not finish; "
-            "set it to a secret such as `openssl rand -hex 32` prints, or run one worker"
-        )
+    if settings.state_keys:
+        return app
+    line = (
+        f"a second worker needs {variable('state_keys')}: confirmations that one began the other could not finish; "
+        "set it to a secret such as `openssl rand -hex 32` prints, or run one worker"
+    )
+
+    async def first_alone(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan" and _is_worker() and not _is_first():
+            await receive()
+            await send({"type": "lifespan.startup.failed", "message": line})
+            return
+        await app(scope, receive, send)
+
+    return first_alone
 
 
 def _is_worker() -> bool:

@@ -22,6 +22,7 @@ from contacts_mcp.client._listing import Listing
 from contacts_mcp.client._quirks import update
 from contacts_mcp.client._quoting import Quoter
 from contacts_mcp.client._retry import Patience, Progress, Setback, persist, retry_after
+from contacts_mcp.client._trace import Attempts
 from contacts_mcp.contract import (
     AnswerT,
     AuthenticationFailed,
@@ -73,6 +74,7 @@ class ContactsClient:
         self._places = anyio.Semaphore(max_in_flight, fast_acquire=True)
         self._quoted = Quoter(credential)
         self._transport = transport or _network(httpx.URL(self._base), max_in_flight)
+        self._host = httpx.URL(self._base).host
         self._wire = Wire(self._transport, self._base, self._quoted)
         self._listing = Listing(lambda call: self._once(call, Progress()))
 
@@ -137,10 +139,11 @@ class ContactsClient:
     async def _answer(self, request: Request, call: Call[Any], progress: Progress) -> Answer:
         """The first answer that is no 401, over the ways to send the key; the one that works is kept."""
         forms = self._forms
+        attempts = Attempts(call.http, self._host)
         answers = []
         for form in forms:
             patience = Patience(repeatable=call.repeatable, max_wait=self._max_wait)
-            attempt = partial(self._attempt, request, form, self._limits[call.repeatable], progress)
+            attempt = partial(self._attempt, request, form, self._limits[call.repeatable], progress, attempts)
             try:
                 answer = await persist(attempt, patience)
             except Setback as setback:
@@ -154,14 +157,19 @@ class ContactsClient:
         return answers[0]
 
     async def _attempt(
-        self, request: Request, form: Credential | None, limits: dict[str, float], progress: Progress
+        self,
+        request: Request,
+        form: Credential | None,
+        limits: dict[str, float],
+        progress: Progress,
+        attempts: Attempts,
     ) -> Answer:
         """Send a request once, and keep account of what it may have changed."""
         async with self._places:
             before = progress.unsettled
             progress.unsettled = before or request.method != "GET"
             try:
-                answer = await self._wire.exchange(request, form, limits)
+                answer = await attempts.observe(self._wire.exchange(request, form, limits))
                 if answer.status in _PASSING:
                     raise self._setback(request.method, answer)
             except Setback as setback:

@@ -37,7 +37,7 @@ class MemoryLedger:
         return True
 
     def _forget_expired(self) -> None:
-        """Entries are in order of expiry, so that this touches only what it removes."""
+        """Touches only what it removes; an entry behind one that expires later waits for that one."""
         now = self._clock()
         while self._spent and (oldest := next(iter(self._spent.items())))[1] <= now:
             del self._spent[oldest[0]]

@@ -38,7 +38,7 @@ class Seal:
     """
 
     def __init__(self, lifetime: float, keys: Sequence[str] = (), clock: Callable[[], float] = time.time) -> None:
-        self._codec = AESGCMRequestStateCodec(keys or [os.urandom(32)])
+        self._codec = AESGCMRequestStateCodec(list(dict.fromkeys(keys)) or [os.urandom(32)])
         self._lifetime = lifetime
         self._clock = clock
 

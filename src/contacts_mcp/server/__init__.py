@@ -2,6 +2,19 @@
 
 from contacts_mcp.server._caller import CALLER, LOCAL, REQUEST_ID, Caller
 from contacts_mcp.server._calls import CALLS, Calls
-from contacts_mcp.server._handlers import build_server
+from contacts_mcp.server._server import build_server
+from contacts_mcp.server._subscriptions import Subscriptions
+from contacts_mcp.server._trail import REQUEST, Fields
 
-__all__ = ["CALLER", "CALLS", "LOCAL", "REQUEST_ID", "Caller", "Calls", "build_server"]
+__all__ = [
+    "CALLER",
+    "CALLS",
+    "LOCAL",
+    "REQUEST",
+    "REQUEST_ID",
+    "Caller",
+    "Calls",
+    "Fields",
+    "Subscriptions",
+    "build_server",
+]

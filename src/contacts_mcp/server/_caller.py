@@ -1,5 +1,6 @@
 """Who calls: what consent and sessions are bound to, whose directory is worked on, and what is allowed."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -7,6 +8,7 @@ from mcp.server.context import ServerRequestContext
 
 from contacts_mcp.client import Credential
 from contacts_mcp.contract import Risk
+from contacts_mcp.tools import Backend
 
 CALLER = "contacts_mcp.caller"
 """Where a network transport keeps the Caller in the ASGI scope of a request it has let in."""
@@ -27,6 +29,9 @@ class Caller:
         """Whose directory it is: each key has its own, all others share the server's."""
         return self.principal if self.credential else ""
 
+
+BackendOf = Callable[[Caller], Backend]
+"""The backend that a caller works on."""
 
 LOCAL = Caller("local")
 """The one caller of a server on standard input and output."""

@@ -1,23 +1,21 @@
 """What the server does with tools/list and tools/call."""
 
 import logging
-import traceback
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any
 
 import mcp_types as types
-from mcp.server.caching import CacheHint
-from mcp.server.lowlevel import Server
 from pydantic import BaseModel
 
 from contacts_mcp.contract import ContactsError, Risk
 from contacts_mcp.guard import Answer, Consent, Deed, Guard, GuardMode, Preview, Question
-from contacts_mcp.server._caller import Caller, caller_of, request_id_of
+from contacts_mcp.server._caller import BackendOf, Caller, caller_of, request_id_of
 from contacts_mcp.server._calls import Calls
 from contacts_mcp.server._elicitation import Context, answer_brought, ask_by_return, ask_now, can_be_asked, is_modern
-from contacts_mcp.server._results import answered, failed, previewed
+from contacts_mcp.server._logging import log_failure
+from contacts_mcp.server._observe import begin, consent, end, place, turned_away
+from contacts_mcp.server._results import answered, failed, internal_error, previewed
 from contacts_mcp.server._trail import Entry
 from contacts_mcp.server._two_step import split_token, with_token
 from contacts_mcp.text import neutralise
@@ -25,58 +23,43 @@ from contacts_mcp.tools import Backend, Tool, parse_arguments, read_target
 
 logger = logging.getLogger(__name__)
 
-_LIST_LIFETIME_MS = 3_600_000
-
-BackendOf = Callable[[Caller], Backend]
-Lifespan = Callable[[Server[Any]], AbstractAsyncContextManager[Any]]
+Changed = Callable[[str, Tool, BaseModel, BaseModel], None]
+"""Told of each call that succeeded: its tenant, tool, arguments and answer."""
 Result = types.CallToolResult | types.InputRequiredResult
 
 
-def build_server(
-    *,
-    version: str,
-    instructions: str,
-    tools: Sequence[Tool],
-    backend_of: BackendOf,
-    guard: Guard,
-    lifespan: Lifespan,
-    calls: Calls | None = None,
-) -> Server[Any]:
-    """The low-level SDK server over a catalog; it speaks both protocol eras on any transport.
+class ToolHandlers:
+    """Tools for those who may use them. `changed` neither waits nor fails."""
 
-    `backend_of` gives the backend that a caller works on; `calls` lets a transport end what is under way.
-    """
-    handlers = _Handlers(tools, backend_of, guard, calls or Calls())
-    return Server(
-        "wayscloud-contacts",
-        title="WAYSCloud Contacts",
-        version=version,
-        instructions=instructions,
-        lifespan=lifespan,
-        cache_hints={"tools/list": CacheHint(ttl_ms=_LIST_LIFETIME_MS, scope="private")},
-        on_list_tools=handlers.list_tools,
-        on_call_tool=handlers.call_tool,
-    )
-
-
-class _Handlers:
-    def __init__(self, tools: Sequence[Tool], backend_of: BackendOf, guard: Guard, calls: Calls) -> None:
+    def __init__(
+        self, tools: Sequence[Tool], backend_of: BackendOf, guard: Guard, calls: Calls, changed: Changed
+    ) -> None:
         self._tools = {tool.name: tool for tool in tools}
         self._backend_of = backend_of
         self._guard = guard
         self._calls = calls
+        self._changed = changed
 
     async def list_tools(self, ctx: Context, _params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         return types.ListToolsResult(tools=[self._listed(tool) for tool in self._allowed(caller_of(ctx)).values()])
 
     async def call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> Result:
-        """Find, validate, guard, run, render, record; whatever goes wrong is one line to the model."""
+        """Call a tool; whatever goes wrong is one line to the model, and to the client's log where it wants one."""
+        result = await self._attempt(ctx, params)
+        if isinstance(result, types.CallToolResult) and result.is_error:
+            await log_failure(ctx, result)
+        return result
+
+    async def _attempt(self, ctx: Context, params: types.CallToolRequestParams) -> Result:
+        """Find, validate, guard, run, render, record."""
         caller = caller_of(ctx)
         tools = self._allowed(caller)
         tool = tools.get(params.name)
         if tool is None:
+            turned_away()
             return failed(_no_such_tool(params.name, tools))
         entry = Entry(tool.name, tool.risk, caller.principal, request_id_of(ctx))
+        begin(entry)
         try:
             with self._calls.under_way(ctx):
                 return await self._call(ctx, params, tool, caller, entry)
@@ -85,10 +68,12 @@ class _Handlers:
             entry.fail(exc)
             return failed(str(exc))
         except Exception as exc:  # noqa: BLE001 - the model reads one line, and the log no values
-            logger.error("%s failed: %s", tool.name, _where(exc))  # noqa: TRY400 - a traceback could hold values
-            return failed(f"internal_error: {tool.name} failed here; read the record back, and tell the operator")
+            logger.error("%s failed: %s", tool.name, place(exc))  # noqa: TRY400 - a traceback could hold values
+            entry.error = "internal_error"
+            return failed(internal_error(tool.name))
         finally:
             entry.write()
+            end(entry)
 
     async def _call(
         self, ctx: Context, params: types.CallToolRequestParams, tool: Tool, caller: Caller, entry: Entry
@@ -107,12 +92,13 @@ class _Handlers:
         entry.begin(verdict)
         result = await tool.run(backend, arguments)
         entry.outcome = "done"
+        self._changed(caller.tenant, tool, arguments, result)
         return answered(result)
 
     async def _consent(self, ctx: Context, deed: Deed, answer: Answer | None) -> Consent | Question | Preview:
-        verdict = await self._guard.consent(deed, answer, can_ask=can_be_asked(ctx))
+        verdict = await consent(self._guard, deed, answer, can_ask=can_be_asked(ctx))
         if isinstance(verdict, Question) and not is_modern(ctx):
-            return await self._guard.consent(deed, await ask_now(ctx, verdict), can_ask=True)
+            return await consent(self._guard, deed, await ask_now(ctx, verdict), can_ask=True)
         return verdict
 
     def _allowed(self, caller: Caller) -> dict[str, Tool]:
@@ -157,9 +143,3 @@ def _no_such_tool(name: str, tools: Mapping[str, Tool]) -> str:
         f"unknown_tool: {neutralise(name, 64)} does not exist or is switched off here; nothing was changed; "
         f"there are {', '.join(tools)}"
     )
-
-
-def _where(exc: Exception) -> str:
-    """Type and place of a fault: what is needed to find it, and nothing of what it was about."""
-    frames = traceback.extract_tb(exc.__traceback__)
-    return f"{type(exc).__name__} at {frames[-1].filename}:{frames[-1].lineno}" if frames else type(exc).__name__

@@ -6,9 +6,12 @@ from mcp_types import CallToolResult, TextContent
 from pydantic import BaseModel
 
 from contacts_mcp.guard import ANSWER_LIFETIME, Preview
+from contacts_mcp.server._trail import REQUEST
 from contacts_mcp.text import neutralise
 from contacts_mcp.tools import render
 
+REQUEST_ID_META = "services.wayscloud/request-id"
+"""Where in a result's `_meta` the id stands by which the operator finds the request in the log."""
 _ERROR_LIMIT = 1_000
 
 
@@ -38,6 +41,22 @@ def previewed(preview: Preview) -> CallToolResult:
 
 
 def failed(line: str) -> CallToolResult:
-    """One line, whatever found its way into it."""
-    text = " ".join(neutralise(line, _ERROR_LIMIT).split())
-    return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)
+    """One line, whatever found its way into it; over a network with the request's id beside it."""
+    request = REQUEST.get()
+    return CallToolResult(
+        content=[TextContent(type="text", text=one_line(line))],
+        is_error=True,
+        _meta={REQUEST_ID_META: request} if request else None,
+    )
+
+
+def one_line(line: str) -> str:
+    """A line that is one, and no longer than a line should be."""
+    return " ".join(neutralise(line, _ERROR_LIMIT).split())
+
+
+def internal_error(what: str, advice: str = "read the record back, and") -> str:
+    """The line for a fault of our own: nothing of what it was about, but over a network how to find it."""
+    request = REQUEST.get()
+    which = f" the request id {request}" if request else ""
+    return f"internal_error: {what} failed here; {advice} tell the operator{which}"

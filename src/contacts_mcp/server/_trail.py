@@ -4,8 +4,10 @@ import json
 import logging
 import time
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from contacts_mcp.contract import ContactsError, OutcomeUnknown, Risk, ServerFault, UnreadableAnswer
 from contacts_mcp.guard import Consent
@@ -13,6 +15,15 @@ from contacts_mcp.text import neutralise
 
 _REQUEST_ID_LIMIT = 64
 TRAIL = logging.getLogger("contacts_mcp.trail")
+REQUEST: ContextVar[str | None] = ContextVar("contacts_mcp.request", default=None)
+"""The id of the request over a network that is being served, in every task that serves it; None where there is none."""
+
+
+class Fields(dict[str, Any]):
+    """A log message in fields, which a log in JSON takes over as they are; as text it is JSON itself."""
+
+    def __str__(self) -> str:
+        return json.dumps(self)
 
 
 @dataclass(slots=True)
@@ -25,6 +36,7 @@ class Entry:
     request_id: str
     consent: Consent | None = None
     outcome: str = "not_run"
+    error: str | None = None
     targets: dict[str, str] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
 
@@ -39,6 +51,7 @@ class Entry:
 
     def fail(self, error: ContactsError) -> None:
         """Note why it failed; a change whose answer was lost, or was an answer of no use, may have been made."""
+        self.error = error.code
         lost = isinstance(error, OutcomeUnknown | ServerFault | UnreadableAnswer)
         self.outcome = "unknown" if self.consent and lost else error.code
 
@@ -46,15 +59,17 @@ class Entry:
         """Write the line, unless it was a plain read."""
         if self.risk is Risk.READ:
             return
-        line = {
-            "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "request": neutralise(self.request_id, _REQUEST_ID_LIMIT),
-            "caller": self.caller,
-            "tool": self.tool,
-            "risk": self.risk,
-            **self.targets,
-            "consent": self.consent or "none",
-            "outcome": self.outcome,
-            "ms": round((time.monotonic() - self.started) * 1000),
-        }
-        TRAIL.info(json.dumps(line))
+        line = Fields(
+            {
+                "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+                "request": neutralise(self.request_id, _REQUEST_ID_LIMIT),
+                "caller": self.caller,
+                "tool": self.tool,
+                "risk": self.risk,
+                **self.targets,
+                "consent": self.consent or "none",
+                "outcome": self.outcome,
+                "ms": round((time.monotonic() - self.started) * 1000),
+            }
+        )
+        TRAIL.info(line)

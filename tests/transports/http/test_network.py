@@ -374,9 +374,7 @@ async def test_a_modern_subscription_ends_in_order_when_the_server_stops(network
     with Network(tmp_path) as stopping:
         async with httpx.AsyncClient(base_url=stopping.url, timeout=20) as http:
             body = modern(7, "subscriptions/listen", notifications={"resourcesListChanged": True})
-            async with http.stream(
-                "POST", "/mcp", json=body, headers=headers_of("subscriptions/listen")
-            ) as stream:
+            async with http.stream("POST", "/mcp", json=body, headers=headers_of("subscriptions/listen")) as stream:
                 lines = stream.aiter_lines()
                 await anext(lines)
                 stopping.process.send_signal(signal.SIGTERM)

@@ -11,7 +11,7 @@ from mcp.server.auth.provider import AccessToken
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from starlette.requests import HTTPConnection
-from starlette.routing import BaseRoute, Route, Router
+from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from contacts_mcp.server import CALLER, Caller, Calls
@@ -74,20 +74,22 @@ def http_app(
         async with around(), sessions.run(), stopping.watch():
             yield
 
-    public: list[BaseRoute] = [*Health(reach, stopping).routes(), *access.routes()]
+    health, told = Health(reach, stopping).routes(), access.routes()
     protocol = _Protocol({MCP: Sessions(sessions.asgi_app), EVENTS: sse.events, MESSAGES: sse.messages})
     limited = Rates(Hangups(protocol), at_once=limits.at_once, per_minute=limits.per_minute)
-    inside = _Admission(Bodies(_Permission(limited, access), limit=MOST_BYTES), access)
+    inside: ASGIApp = _Admission(Bodies(_Permission(limited, access), limit=MOST_BYTES), access)
+    if origins:
+        inside = cors(inside, origins)
     pages = Router(
         [Route(path, inside) for path in (MCP, EVENTS, MESSAGES)],
         redirect_slashes=False,
-        default=Bodies(Router(public, redirect_slashes=False, default=_nowhere), limit=MOST_BYTES),
+        default=Bodies(Router([*health, *told], redirect_slashes=False, default=_nowhere), limit=MOST_BYTES),
         lifespan=lifespan,
     )
-    app: ASGIApp = Names(pages, hosts=hosts, origins=origins, exempt=(HEALTH, READINESS))
-    identified = RequestIds(cors(app, origins) if origins else app)
-    paths = [MCP, EVENTS, MESSAGES, *(route.path for route in public if isinstance(route, Route))]
-    return AccessLog(identified, pages=paths, probed=(HEALTH, READINESS))
+    public = [route.path for route in told if isinstance(route, Route)]
+    named = Names(pages, hosts=hosts, origins=origins, exempt=(HEALTH, READINESS), public=public)
+    known = [MCP, EVENTS, MESSAGES, HEALTH, READINESS, *public]
+    return AccessLog(RequestIds(named), pages=known, probed=(HEALTH, READINESS))
 
 
 class _Protocol:

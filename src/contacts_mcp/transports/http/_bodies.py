@@ -45,8 +45,7 @@ class Bodies:
         except Refusal as refusal:
             await self._turn_down(refusal, scope, receive, send)
         except TimeoutError:
-            line = f"too_slow: the body did not arrive within {self._seconds:g} seconds; send it again"
-            await _refusal(HTTPStatus.REQUEST_TIMEOUT, line, scope)(scope, receive, send)
+            await self._turn_down(self._too_slow(scope), scope, receive, send)
         else:
             if body is not None:
                 scope[BODY] = body
@@ -77,6 +76,10 @@ class Bodies:
     def _too_large(self, scope: Scope) -> Refusal:
         line = f"too_large: the body has more than {self._limit:,} bytes; send less at once"
         return _refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, line, scope)
+
+    def _too_slow(self, scope: Scope) -> Refusal:
+        line = f"too_slow: the body did not arrive within {self._seconds:g} seconds; send it again"
+        return _refusal(HTTPStatus.REQUEST_TIMEOUT, line, scope)
 
     async def _turn_down(self, refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, then read on for a moment before the connection is closed.

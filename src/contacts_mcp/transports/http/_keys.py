@@ -10,7 +10,7 @@ from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute
 
 from contacts_mcp.client import Credential, UnusableCredential
-from contacts_mcp.contract import AuthenticationFailed, ContactsError, RateLimited, ServerFault, Unreachable
+from contacts_mcp.contract import AuthenticationFailed, ContactsError, PermissionDenied, RateLimited
 from contacts_mcp.server import Caller
 from contacts_mcp.transports.http._refusals import Refusal
 
@@ -76,12 +76,12 @@ class ByKey:
                     await self._check(credential)
         except AuthenticationFailed:
             good = False
+        except PermissionDenied:
+            pass  # it knows the key
         except RateLimited as exc:
             raise _later(HTTPStatus.TOO_MANY_REQUESTS, "rate_limited", exc.retry_after) from None
-        except (Unreachable, ServerFault, TimeoutError):
+        except (ContactsError, TimeoutError):
             raise _later(HTTPStatus.SERVICE_UNAVAILABLE, "unreachable", None) from None
-        except ContactsError:
-            pass  # it took the key, whatever it thinks of the call
         self._remember(credential.fingerprint, good)
         return good
 

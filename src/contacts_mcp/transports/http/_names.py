@@ -45,14 +45,20 @@ class Names:
 
     A host without a port stands for any port; no hosts at all stand for the names of loopback. Own origins count under
     http and https alike, because TLS ends at the proxy. The paths in `exempt` are open to every name: probes know a
-    server by its number.
+    server by its number. Those in `public` are open to every page: they say what anybody may know.
 
     Raises:
         ValueError: a host or an origin cannot be read, in one line that names the option.
     """
 
     def __init__(
-        self, app: ASGIApp, *, hosts: Collection[str], origins: Collection[str], exempt: Collection[str] = ()
+        self,
+        app: ASGIApp,
+        *,
+        hosts: Collection[str],
+        origins: Collection[str],
+        exempt: Collection[str] = (),
+        public: Collection[str] = (),
     ) -> None:
         self._app = app
         self._ports: dict[str, set[int | None]] = {}
@@ -60,6 +66,7 @@ class Names:
             self._ports.setdefault(host, set()).add(port)
         self._origins = frozenset(map(_configured_origin, origins))
         self._exempt = frozenset(exempt)
+        self._public = frozenset(public)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self._app
@@ -72,6 +79,8 @@ class Names:
         place = _read_place(str(hosts[0], "latin-1")) if len(hosts) == 1 else None
         if place is None or not self._answers_to(*place):
             return _wrong_host(place)
+        if scope["path"] in self._public:
+            return None
         origins = [value for name, value in scope["headers"] if name == b"origin"]
         if origins and not (len(origins) == 1 and self._welcomes(str(origins[0], "latin-1"), place)):
             return _wrong_origin()

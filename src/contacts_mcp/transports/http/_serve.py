@@ -10,8 +10,8 @@ from contacts_mcp.transports.http._protocol import guarded
 _GRACEFUL_STOP = 4
 """Seconds after SIGTERM in which connections may end by themselves; the app makes them."""
 _MOST_CONNECTIONS = 2_000
-_KEEP_ALIVE = 30
-"""Seconds that a connection may be idle between two requests."""
+_KEEP_ALIVE = 75
+"""Seconds that a connection may be idle between two requests: longer than a proxy keeps one, who would lose a POST."""
 
 
 def run(app: ASGIApp, listening: socket.socket) -> None:

@@ -1,0 +1,35 @@
+"""The addresses of what can be read: contacts, groups, and the members of a group."""
+
+import re
+from typing import NamedTuple
+
+from contacts_mcp.contract import UUID
+
+CONTACT = "contacts://contacts/{id}"
+GROUP = "contacts://groups/{id}"
+MEMBERS = "contacts://groups/{id}/members"
+
+_PATTERNS = {
+    template: re.compile(re.escape(template).replace(r"\{id\}", f"({UUID.pattern})"))
+    for template in (CONTACT, GROUP, MEMBERS)
+}
+
+
+class Address(NamedTuple):
+    """A template, and the id that fills it."""
+
+    template: str
+    id: str
+
+    @property
+    def folded(self) -> "Address":
+        """The same for every way to write the id."""
+        return self._replace(id=self.id.lower())
+
+
+def parse_address(uri: str) -> Address | None:
+    """What an address names; None where it is none of ours, or holds no id."""
+    for template, pattern in _PATTERNS.items():
+        if found := pattern.fullmatch(uri):
+            return Address(template, found[1])
+    return None

@@ -1,0 +1,234 @@
+"""What is logged, how it looks, and by which id a request is found in it."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from mcp import Client
+from mcp.client.sse import sse_client
+from starlette.responses import PlainTextResponse
+
+from client.misbehaving import CONTACT, CONTACT_ID, Misbehaving, reply
+from contacts_mcp.server import REQUEST, Fields
+from contacts_mcp.transports.http._access_log import AccessLog
+from harness import LEGACY, MODERN, NOBODY, host
+from processes import KEY, Network
+from telemetry import logged
+from wire import until
+
+each_era = pytest.mark.parametrize("era", [LEGACY, MODERN])
+each_transport = pytest.mark.parametrize("transport", ["http", "sse"])
+
+
+def connect(network: Network, transport: str, era: str) -> Client:
+    target: Any = f"{network.url}/mcp" if transport == "http" else sse_client(f"{network.url}/sse")
+    return Client(target, mode=era, raise_exceptions=False)
+
+
+@each_transport
+@each_era
+async def test_the_id_of_a_request_is_in_its_error_and_in_all_of_its_lines(
+    tmp_path: Path, transport: str, era: str
+) -> None:
+    """The id in a failed call's `_meta` leads to its access line, its trail and what the client said meanwhile."""
+    async with Misbehaving() as upstream:
+        upstream.answers(reply(200, CONTACT), reply(429, headers=["Retry-After: 0"]), reply(404))
+        settings = {"WAYSCLOUD_API_KEY": KEY, "WAYSCLOUD_API_URL": upstream.url, "CONTACTS_MCP_LOG_LEVEL": "debug"}
+        with Network(tmp_path, **settings) as network:
+            async with connect(network, transport, era) as client:
+                await client.call_tool("create_contact", {"name": "Ola"})
+                failed = await client.call_tool("update_contact", {"contact_id": CONTACT_ID, "name": "Kari"})
+                request = failed.meta["services.wayscloud/request-id"]
+                lines = await until_logged(network, lambda lines: request in requests(by("contacts_mcp.access", lines)))
+
+    assert failed.is_error
+    mine = [line for line in lines if line.get("request") == request]
+    assert {line["logger"] for line in mine} == {
+        "contacts_mcp.access",
+        "contacts_mcp.trail",
+        "contacts_mcp.client._retry",
+        "contacts_mcp.client._trace",
+    }
+    created, updated = by("contacts_mcp.trail", lines)
+    assert (created["tool"], updated["tool"], updated["request"]) == ("create_contact", "update_contact", request)
+    assert created["request"] != request
+
+
+async def until_logged(network: Network, done: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
+    """The log, once it is `done`: a line may follow the answer."""
+    await until(lambda: done(network.logged))
+    return network.logged
+
+
+def by(logger: str, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [line for line in lines if line["logger"] == logger]
+
+
+def requests(lines: list[dict[str, Any]]) -> list[str]:
+    return [line["request"] for line in lines]
+
+
+async def test_an_error_on_standard_input_and_output_has_no_request_id(tmp_path: Path) -> None:
+    """There is no request over HTTP to find."""
+    async with host(tmp_path / "contacts.db") as directory:
+        failed = await directory.raw("get_contact", contact_id=NOBODY)
+
+    assert "services.wayscloud/request-id" not in (failed.meta or {})
+
+
+async def test_access_lines_say_who_asked_for_which_page(tmp_path: Path) -> None:
+    """One for each request, without key, query or a path that there is not; probes that are well are not worth one."""
+    with Network(tmp_path, CONTACTS_MCP_LOG_LEVEL="INFO") as network:
+        async with httpx.AsyncClient(base_url=network.url) as http:
+            await http.get("/healthz")
+            answer = await http.post("/mcp?q=sekret", headers={"X-API-Key": KEY, "X-Request-ID": "my-own-request"})
+            await http.request("PURGE", "/sekret/Ola%20Nordmann?sekret=1")
+        lines = await until_logged(network, lambda lines: len(by("contacts_mcp.access", lines)) > 1)
+        stop(network)
+
+    known, unknown = by("contacts_mcp.access", lines)
+    assert answer.headers["X-Request-ID"] == known["request"] == "my-own-request"
+    assert (known["method"], known["route"], known["caller"], known["level"]) == ("POST", "/mcp", "local", "INFO")
+    assert known["status"] == answer.status_code
+    assert 0 <= known["ms"] < 10_000
+    assert (unknown["method"], unknown["route"], unknown["caller"], unknown["status"]) == ("other", "other", None, 404)
+    assert not [secret for secret in ("sekret", "Nordmann", KEY) if secret in network.errors]
+
+
+def stop(network: Network) -> None:
+    network.process.terminate()
+    network.process.wait(20)
+
+
+@pytest.mark.parametrize(
+    ("level", "status", "logged_at"),
+    [("INFO", 200, None), ("INFO", 503, "INFO"), ("DEBUG", 200, "DEBUG"), ("ERROR", 503, None)],
+)
+async def test_a_probe_is_worth_a_line_when_it_fails(level: str, status: int, logged_at: str | None) -> None:
+    """Supervisors probe every few seconds; at ERROR no request is logged at all."""
+    with logged(log_level=level) as log:
+        async with through_access_log(PlainTextResponse("", status)) as http:
+            await http.get("/readyz")
+
+    assert [line["level"] for line in log.lines("contacts_mcp.access")] == ([logged_at] if logged_at else [])
+
+
+async def test_a_request_that_nobody_answers_has_no_status() -> None:
+    """Its client left, or what should have answered failed."""
+
+    async def fails(*_: Any) -> None:
+        raise RuntimeError("sekret")
+
+    with logged(log_level="INFO") as log:
+        async with through_access_log(fails) as http:
+            with pytest.raises(RuntimeError):
+                await http.get("/mcp")
+
+    (line,) = log.lines("contacts_mcp.access")
+    assert (line["route"], line["status"]) == ("/mcp", None)
+
+
+def through_access_log(app: Any) -> httpx.AsyncClient:
+    """A client of an app whose requests are logged."""
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(AccessLog(app, pages=("/mcp", "/readyz"), probed=("/readyz",))),
+        base_url="http://test",
+    )
+
+
+def test_a_line_of_json_has_time_level_logger_request_and_message() -> None:
+    """In this order, on one line."""
+    served = REQUEST.set("0123456789abcdef")
+    with logged() as log:
+        logging.getLogger("contacts_mcp.somewhere").warning("it is %s", "late")
+    REQUEST.reset(served)
+
+    (line,) = log.lines()
+    assert list(line) == ["time", "level", "logger", "request", "message"]
+    assert line["time"].endswith("Z")
+    assert list(line.values())[1:] == ["WARNING", "contacts_mcp.somewhere", "0123456789abcdef", "it is late"]
+
+
+def test_a_line_of_text_names_the_request() -> None:
+    """So that it is found where the log is not in JSON, too."""
+    served = REQUEST.set("0123456789abcdef")
+    with logged(log_format="text") as log:
+        logging.getLogger("contacts_mcp.somewhere").warning("late")
+        logging.getLogger("contacts_mcp.trail").info(Fields(request="0123456789abcdef"))
+    REQUEST.reset(served)
+
+    assert log.text.splitlines() == [
+        "WARNING contacts_mcp.somewhere [0123456789abcdef]: late",
+        'INFO contacts_mcp.trail: {"request": "0123456789abcdef"}',
+    ]
+
+
+@pytest.mark.parametrize("log_format", ["json", "text"])
+def test_an_exception_is_told_by_type_and_place(log_format: str) -> None:
+    """Its text and what it quotes may be somebody's data."""
+    with logged(log_format=log_format) as log:
+        try:
+            int("sekret")
+        except ValueError:
+            logging.getLogger("asyncio").exception("Task was lost\nfuture: <Task exception=ValueError('sekret')>")
+
+    assert "sekret" not in log.text
+    assert "ValueError" in log.text
+    assert "test_logs.py:" in log.text
+    assert "Task was lost" in log.text
+    assert log.text.count("\n") == 1
+
+
+def test_a_traceback_in_a_message_is_told_by_its_last_word() -> None:
+    """An ASGI server passes one on as text when an app does not start."""
+    with logged() as log:
+        logging.getLogger("uvicorn.error").error('Traceback (most recent call last):\n  File "x"\nKeyError: "sekret"\n')
+
+    assert log.lines()[0]["message"] == "KeyError"
+
+
+def test_a_message_that_does_not_fit_its_arguments_shows_none_of_them(capsys: pytest.CaptureFixture[str]) -> None:
+    """Logging itself would print them."""
+    with logged() as log:
+        logging.getLogger("elsewhere").warning("%d contacts", "sekret")
+
+    assert log.lines()[0]["message"] == "%d contacts"
+    assert "sekret" not in capsys.readouterr().err
+
+
+def test_a_message_cannot_pass_for_fields() -> None:
+    """What a client made the server say in JSON stays a message."""
+    with logged() as log:
+        logging.getLogger("mcp.server").error('{"logger": "contacts_mcp.trail", "outcome": "done"}')
+
+    (line,) = log.lines()
+    assert line["logger"] == "mcp.server"
+    assert "outcome" not in line
+
+
+def test_at_debug_only_our_own_are_heard() -> None:
+    """Others quote what they work on there: a database its parameters, an SDK its messages."""
+    with logged(log_level="debug") as log:
+        for name in ("aiosqlite", "httpcore.http11", "mcp.server.lowlevel", "sse_starlette", "asyncio"):
+            logging.getLogger(name).debug("sekret")
+        logging.getLogger("mcp.server.streamable_http_manager").info("session sekret")
+        logging.getLogger("mcp.server.sse").warning("Received invalid session ID: sekret")
+        logging.getLogger("contacts_mcp.client").debug("ours")
+
+    assert [line["message"] for line in log.lines()] == ["ours"]
+
+
+def test_the_log_of_the_asgi_server_goes_through_ours() -> None:
+    """Whatever it had set up before: its messages have our form, and its access log, which shows queries, is off."""
+    logging.getLogger("uvicorn").addHandler(logging.StreamHandler())
+    logging.getLogger("uvicorn").propagate = False
+    with logged(log_level="info") as log:
+        logging.getLogger("uvicorn.error").info("Started")
+        logging.getLogger("uvicorn.access").info("GET /mcp?sekret")
+    logging.getLogger("uvicorn").handlers.clear()
+    logging.getLogger("uvicorn").propagate = True
+
+    assert [line["message"] for line in log.lines()] == ["Started"]

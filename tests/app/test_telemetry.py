@@ -1,0 +1,289 @@
+"""Where telemetry goes: real servers, a collector that understands OTLP, and a scraper."""
+
+import http.client
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from mcp import Client
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
+from prometheus_client.parser import text_string_to_metric_families
+
+from contacts_mcp import __version__
+from contacts_mcp.app._telemetry import Telemetry, plan_telemetry
+from contacts_mcp.settings import BadSettings, load_settings
+from harness import LEGACY, MODERN, NOBODY
+from processes import Network, clean_environment
+
+COLLECTOR = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
+
+
+class Collector:
+    """Takes what is exported to it, or, where it is `silent`, just the connection."""
+
+    def __init__(self, *, silent: bool = False) -> None:
+        self.traces, self.metrics = ExportTraceServiceRequest(), ExportMetricsServiceRequest()
+        self.silent = silent
+        self.url = ""
+
+    def take(self, path: str, body: bytes) -> None:
+        {"/v1/traces": self.traces, "/v1/metrics": self.metrics}[path].MergeFromString(body)
+
+    @property
+    def spans(self) -> dict[str, Any]:
+        return {
+            span.name: span
+            for resource in self.traces.resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
+        }
+
+    @property
+    def resources(self) -> list[dict[str, str]]:
+        found = [*self.traces.resource_spans, *self.metrics.resource_metrics]
+        return [{pair.key: pair.value.string_value for pair in each.resource.attributes} for each in found]
+
+    @property
+    def measured(self) -> set[str]:
+        return {
+            metric.name
+            for resource in self.metrics.resource_metrics
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+        }
+
+
+@contextmanager
+def collecting(*, silent: bool = False) -> Iterator[Collector]:
+    """A collector on loopback, in threads of its own."""
+    collector, leave = Collector(silent=silent), threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if collector.silent:
+                leave.wait(30)
+                return
+            collector.take(self.path, body)
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        server.block_on_close = False
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        collector.url = f"http://127.0.0.1:{server.server_port}"
+        try:
+            yield collector
+        finally:
+            leave.set()
+            server.shutdown()
+            thread.join(10)
+
+
+@contextmanager
+def free_port() -> Iterator[int]:
+    """A port that nobody else is given meanwhile; a server that reuses addresses may listen on it."""
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
+def stop(network: Network) -> float:
+    """End a server as an operator would; the seconds that it took."""
+    began = time.monotonic()
+    network.process.terminate()
+    network.process.wait(20)
+    return time.monotonic() - began
+
+
+def scrape(address: str, path: str = "/metrics", **headers: str) -> tuple[int, str, str]:
+    """Status, type and text of a page."""
+    with closing(http.client.HTTPConnection(urlsplit(address).netloc, timeout=10)) as connection:
+        connection.request("GET", path, headers=headers)
+        response = connection.getresponse()
+        return response.status, response.headers.get("Content-Type", ""), response.read().decode()
+
+
+def page_of(network: Network) -> str:
+    """Where a server says that its page is."""
+    return network.errors.partition("metrics on ")[2].partition("/metrics")[0]
+
+
+async def test_what_was_measured_until_the_last_moment_reaches_the_collector(tmp_path: Path) -> None:
+    """SIGTERM right after a call: its spans are of one trace and say who measured; the metrics come as well."""
+    with collecting() as collector:
+        name = {"OTEL_SERVICE_NAME": "team-contacts"}
+        with Network(tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, **name) as network:
+            async with Client(f"{network.url}/mcp", mode=MODERN) as client:
+                await client.call_tool("create_contact", {"name": "Ola Nordmann"})
+            stop(network)
+
+    assert "traces and metrics go out by OTLP" in network.errors
+    call, request = collector.spans["tools/call create_contact"], collector.spans["POST /v1/contacts"]
+    assert (request.trace_id, request.parent_span_id) == (call.trace_id, call.span_id)
+    assert collector.measured >= {"contacts_mcp.calls", "http.client.request.duration"}
+    named = [(found["service.name"], found["service.version"]) for found in collector.resources]
+    assert set(named) == {("team-contacts", __version__)}
+    assert len({found["service.instance.id"] for found in collector.resources}) == 1
+    assert b"Nordmann" not in collector.traces.SerializeToString() + collector.metrics.SerializeToString()
+
+
+async def test_a_collector_that_does_not_answer_holds_nothing_up(tmp_path: Path) -> None:
+    """Calls are answered, and the server ends within a second more than it would."""
+    with collecting(silent=True) as collector, Network(tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url) as network:
+        async with Client(f"{network.url}/mcp", mode=MODERN) as client:
+            await client.call_tool("create_contact", {"name": "Ola Nordmann"})
+
+        assert stop(network) < 4
+
+
+@pytest.mark.parametrize("era", [LEGACY, MODERN])
+async def test_the_page_shows_what_happened_until_now(tmp_path: Path, era: str) -> None:
+    """Prometheus reads it, in its own format and in OpenMetrics; there is nothing else on that port."""
+    with free_port() as port, Network(tmp_path, CONTACTS_MCP_METRICS_PORT=str(port)) as network:
+        async with Client(f"{network.url}/mcp", mode=era) as client:
+            await client.call_tool("create_contact", {"name": "Ola Nordmann"})
+            await client.call_tool("get_contact", {"contact_id": NOBODY})
+        status, kind, text = scrape(page_of(network))
+        as_open_metrics = scrape(page_of(network), Accept="application/openmetrics-text; version=1.0.0")
+        elsewhere = scrape(page_of(network), "/")
+        stop(network)
+
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    calls = {tuple(sorted(sample.labels.items())): sample.value for sample in families["contacts_mcp_calls"].samples}
+    assert (status, kind.partition(";")[0]) == (200, "text/plain")
+    assert calls[_labels(gen_ai_tool_name="create_contact", contacts_mcp_outcome="done", error_type="")] == 1
+    assert calls[_labels(gen_ai_tool_name="get_contact", contacts_mcp_outcome="not_found", error_type="not_found")] == 1
+    buckets = families["mcp_server_operation_duration_seconds"].samples
+    assert [sample.value for sample in buckets if sample.labels.get("le") == "+Inf"] == [1, 1]
+    assert families["target_info"].samples[0].labels["service_name"] == "contacts-mcp"
+    assert {family.name for family in open_metrics(as_open_metrics[2])} >= {"contacts_mcp_calls", "target"}
+    assert elsewhere[0] == 404
+    assert "Nordmann" not in text
+
+
+def _labels(**labels: str) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(labels.items()))
+
+
+async def test_the_next_server_takes_the_next_port(tmp_path: Path) -> None:
+    """Both serve; the second says in its first line where its page is."""
+    with free_port() as port:
+        asked = {"CONTACTS_MCP_METRICS_PORT": str(port), "CONTACTS_MCP_DIRECTORY": str(tmp_path / "contacts.db")}
+        with Network(tmp_path, **asked) as first, Network(tmp_path, **asked) as second:
+            assert page_of(first) == f"http://127.0.0.1:{port}"
+            assert urlsplit(page_of(second)).port in range(port + 1, port + 16)
+            assert {scrape(page_of(first))[0], scrape(page_of(second))[0]} == {200}
+
+
+def test_a_start_without_a_free_port_says_so() -> None:
+    """Sixteen are tried, then it stops with one line."""
+    with ExitStack() as held, free_port() as port:
+        for number in range(port, port + 16):
+            other = held.enter_context(socket.socket())
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                other.bind(("127.0.0.1", number))
+                other.listen()
+            except OSError:
+                continue  # somebody else has it
+        with pytest.raises(BadSettings, match=f"neither {port} nor one of the next 15 ports is free"):
+            plan(CONTACTS_MCP_METRICS_PORT=port)
+
+
+def plan(**environ: Any) -> Telemetry:
+    """What an environment asks for; a page's port is given back."""
+    port = environ.pop("CONTACTS_MCP_METRICS_PORT", None)
+    planned = plan_telemetry(load_settings(metrics_port=port), "127.0.0.1", environ)
+    if planned.page is not None:
+        planned.page.close()
+    return planned
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, (False, False)),
+        (COLLECTOR, (True, True)),
+        ({**COLLECTOR, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}, (True, True)),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:4318/v1/traces"}, (True, False)),
+        ({"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://127.0.0.1:4318/v1/metrics"}, (False, True)),
+        ({**COLLECTOR, "OTEL_TRACES_EXPORTER": "none"}, (False, True)),
+        ({**COLLECTOR, "OTEL_METRICS_EXPORTER": "none", "OTEL_TRACES_EXPORTER": "otlp"}, (True, False)),
+        ({**COLLECTOR, "OTEL_SDK_DISABLED": "True"}, (False, False)),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": " "}, (False, False)),
+    ],
+)
+def test_the_standard_environment_says_what_goes_out(environ: dict[str, str], expected: tuple[bool, bool]) -> None:
+    """Endpoints of both signals or of one, exporters that are switched off, and the SDK as a whole."""
+    planned = plan(**environ)
+
+    assert (planned.traces, planned.metrics) == expected
+
+
+@pytest.mark.parametrize(
+    "missing", ["opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http", "prometheus_client"]
+)
+@pytest.mark.parametrize("asked", [COLLECTOR, {"CONTACTS_MCP_METRICS_PORT": 9464}])
+def test_what_is_asked_for_and_not_installed_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, missing: str, asked: dict[str, Any]
+) -> None:
+    """One line says who asked, and what to install."""
+    monkeypatch.setitem(sys.modules, missing, None)  # type: ignore[arg-type]
+
+    with pytest.raises(BadSettings) as refused:
+        plan(**asked)
+
+    assert str(refused.value) == (
+        f"{next(iter(asked))} needs the extra `telemetry`: pip install 'wayscloud-contacts-mcp[telemetry]'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("environ", "line"),
+    [
+        ({**COLLECTOR, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "OTEL_EXPORTER_OTLP_PROTOCOL: telemetry is sent by"),
+        ({**COLLECTOR, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/json"}, "telemetry is sent by http/protobuf alone"),
+        ({"CONTACTS_MCP_METRICS_PORT": 9464, "OTEL_SDK_DISABLED": "true"}, "leaves CONTACTS_MCP_METRICS_PORT nothing"),
+    ],
+)
+def test_what_cannot_be_done_stops_the_start(environ: dict[str, Any], line: str) -> None:
+    """Rather than to measure for nobody."""
+    with pytest.raises(BadSettings, match=line):
+        plan(**environ)
+
+
+def test_nothing_heavy_is_imported_unasked(tmp_path: Path) -> None:
+    """Without a setting the server over a network imports OpenTelemetry's API alone."""
+    program = (
+        "import sys, contacts_mcp.asgi\n"
+        "print([name for name in ('opentelemetry.sdk', 'prometheus_client', 'requests') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=clean_environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+    assert done.stdout.strip() == "[]"

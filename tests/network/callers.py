@@ -1,0 +1,236 @@
+"""Callers as light as they come: HTTP/1.1 and MCP by hand, so that thousands of calls cost the test little."""
+
+import asyncio
+import itertools
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Self
+
+from processes import modern
+
+MODERN, LEGACY = "2026-07-28", "2025-11-25"
+FORMS = {"elicitation": {"form": {}}}
+_PATIENCE = 30.0
+"""Seconds for an answer."""
+
+Headers = list[tuple[str, str]]
+Hear = Callable[[str], Awaitable[None]]
+"""Told the data of each event of a stream, as it comes."""
+
+CONTENT: Headers = [("Content-Type", "application/json"), ("Accept", "application/json, text/event-stream")]
+
+
+def key(secret: str) -> Headers:
+    """The header that brings a WAYSCloud key."""
+    return [("X-API-Key", secret)]
+
+
+def port_of(url: str) -> int:
+    """The port in an address such as http://127.0.0.1:8000."""
+    return int(url.rpartition(":")[2])
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer, as text."""
+
+    head: str
+    body: str
+
+    @property
+    def status(self) -> int:
+        return int(self.head.split()[1])
+
+    @cached_property
+    def headers(self) -> dict[str, str]:
+        """By name in lower case."""
+        fields = (line.partition(":") for line in self.head.split("\r\n")[1:])
+        return {name.lower(): value.strip() for name, _, value in fields}
+
+    @cached_property
+    def message(self) -> dict[str, Any]:
+        """The JSON-RPC answer: the body, or the last event of a stream."""
+        return json.loads(self.body if self.body.startswith("{") else self.body.rpartition("data: ")[2])
+
+    @property
+    def result(self) -> dict[str, Any]:
+        assert "result" in self.message, self.body
+        return self.message["result"]
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What a tool answered."""
+        assert not self.result["isError"], self.body
+        return self.result["structuredContent"]
+
+    @property
+    def line(self) -> str:
+        """What the caller reads where something was refused: of the protocol's error, or of a tool's."""
+        if "error" in self.message:
+            return self.message["error"]["message"]
+        assert self.result.get("isError"), self.body
+        return self.result["content"][0]["text"]
+
+
+class Wire:
+    """One keep-alive connection to a port of this machine, opened when it is used."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def exchange(
+        self, method: str, path: str, headers: Headers, body: bytes = b"", hear: Hear | None = None
+    ) -> Answer:
+        """Send a request and read its answer whole. Raises OSError or EOFError where the connection breaks."""
+        fields = [("Host", f"127.0.0.1:{self._port}"), ("Content-Length", str(len(body))), *headers]
+        head = "".join(f"{name}: {value}\r\n" for name, value in fields)
+        return await self.send(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + body, hear)
+
+    async def send(self, request: bytes, hear: Hear | None = None) -> Answer:
+        """The same, byte for byte as it is."""
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                reader, writer = self._streams = self._streams or await asyncio.open_connection("127.0.0.1", self._port)
+                writer.write(request)
+                answer = await _answer(reader, hear)
+        except BaseException:
+            await self.aclose()
+            raise
+        if answer.headers.get("connection") == "close":
+            await self.aclose()
+        return answer
+
+    async def aclose(self) -> None:
+        if self._streams is not None:
+            _, writer = self._streams
+            self._streams = None
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+
+async def _answer(reader: asyncio.StreamReader, hear: Hear | None) -> Answer:
+    head = Answer((await reader.readuntil(b"\r\n\r\n")).decode("latin-1").rstrip("\r\n"), "")
+    parts = []
+    async for part in _parts(reader, head.headers):
+        parts.append(part)
+        for line in part.splitlines() if hear else ():
+            if hear and line.startswith("data: "):
+                await hear(line.removeprefix("data: "))
+    return Answer(head.head, "".join(parts))
+
+
+async def _parts(reader: asyncio.StreamReader, headers: dict[str, str]) -> AsyncIterator[str]:
+    """The body as it comes: all at once, or in chunks, each of which holds whole events."""
+    if "content-length" in headers:
+        yield (await reader.readexactly(int(headers["content-length"]))).decode()
+    elif headers.get("transfer-encoding") == "chunked":
+        while size := int(await reader.readline(), 16):
+            yield (await reader.readexactly(size)).decode()
+            await reader.readline()
+        await reader.readline()
+
+
+@dataclass
+class Modern:
+    """A caller of the modern era, whose host shows forms to somebody."""
+
+    port: int
+    headers: Headers = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.wire = Wire(self.port)
+        self._numbers = itertools.count(1)
+
+    async def request(self, method: str, hear: Hear | None = None, **params: Any) -> Answer:
+        message = modern(next(self._numbers), method, **params)
+        message["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = FORMS
+        name = params.get("name") or params.get("uri")
+        routing = [("MCP-Protocol-Version", MODERN), ("Mcp-Method", method), *([("Mcp-Name", name)] if name else [])]
+        headers = [*CONTENT, *routing, *self.headers]
+        return await self.wire.exchange("POST", "/mcp", headers, json.dumps(message).encode(), hear)
+
+    async def call(self, tool: str, **arguments: Any) -> Answer:
+        return await self.request("tools/call", name=tool, arguments=arguments)
+
+    async def answer(self, question: Answer, tool: str, decision: str, **arguments: Any) -> Answer:
+        """The second round: the same call again, with the question's state and a decision in the form."""
+        form = {"confirm": {"action": "accept", "content": {"decision": decision}}}
+        state = question.result["requestState"]
+        return await self.request("tools/call", name=tool, arguments=arguments, inputResponses=form, requestState=state)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.wire.aclose()
+
+
+@dataclass
+class Legacy:
+    """A caller of the legacy era with a session, who answers every form with `decision`."""
+
+    port: int
+    headers: Headers = field(default_factory=list)
+    decision: str = "delete"
+    before_answering: Callable[[dict[str, Any]], Awaitable[None]] | None = None
+    session: str = ""
+    asked: list[str] = field(default_factory=list)
+    """The questions that came."""
+
+    def __post_init__(self) -> None:
+        self.wire, self._answering = Wire(self.port), Wire(self.port)
+        self._numbers = itertools.count(1)
+
+    @property
+    def all_headers(self) -> Headers:
+        return [*CONTENT, *self.headers, *([("Mcp-Session-Id", self.session)] if self.session else [])]
+
+    async def request(self, method: str, **params: Any) -> Answer:
+        return await self.post({"jsonrpc": "2.0", "id": next(self._numbers), "method": method, "params": params})
+
+    async def call(self, tool: str, **arguments: Any) -> Answer:
+        return await self.request("tools/call", name=tool, arguments=arguments)
+
+    async def post(self, message: dict[str, Any], wire: Wire | None = None) -> Answer:
+        return await (wire or self.wire).exchange(
+            "POST", "/mcp", self.all_headers, json.dumps(message).encode(), self._hear
+        )
+
+    async def _hear(self, data: str) -> None:
+        """Answer a question as soon as it comes."""
+        message = json.loads(data or "{}")
+        if message.get("method") == "elicitation/create":
+            self.asked.append(message["params"]["message"])
+            if self.before_answering:
+                await self.before_answering(message)
+            await self.post(accepted(message, self.decision), self._answering)
+
+    async def __aenter__(self) -> Self:
+        """Open the session."""
+        whoever = {"name": "test", "version": "1"}
+        opened = await self.request("initialize", protocolVersion=LEGACY, capabilities=FORMS, clientInfo=whoever)
+        self.session = opened.headers["mcp-session-id"]
+        await self.post({"jsonrpc": "2.0", "method": "notifications/initialized"})
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the connections, and leave the session as it is."""
+        await self.wire.aclose()
+        await self._answering.aclose()
+
+
+def accepted(question: dict[str, Any], decision: str) -> dict[str, Any]:
+    """The answer to a question of the legacy era: the form with a decision in it."""
+    result = {"action": "accept", "content": {"decision": decision}}
+    return {"jsonrpc": "2.0", "id": question["id"], "result": result}

@@ -1,0 +1,219 @@
+"""Servers as real processes: the Contacts API for many tenants, MCP servers before it, workers, replicas, a Redis."""
+
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, closing, contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contacts_mcp.app import build_network_app
+from contacts_mcp.settings import load_settings
+from contacts_mcp.transports.http._protocol import Guarded
+from network.contacts_api import Tenants
+from processes import Network, clean_environment
+from wire import served
+
+BOUND = 30.0
+"""Seconds in which whatever is waited for has to happen."""
+STATE_KEYS = "0123456789abcdef0123456789abcdef"
+REDIS = shutil.which("redis-server")
+needs_redis = pytest.mark.skipif(REDIS is None, reason="redis-server is not installed")
+_API = Path(__file__).with_name("contacts_api.py")
+_UVICORN = [sys.executable, "-m", "uvicorn", "contacts_mcp.asgi:app", "--no-access-log"]
+# What the app cannot tell uvicorn: without it each answer of a worker waits 40 ms for an acknowledgement.
+_UVICORN += ["--http", "contacts_mcp.transports.http._protocol:Guarded"]
+_SHARED = {"RATE": "0", "STATE_KEYS": STATE_KEYS}
+
+
+@contextmanager
+def quick_folder() -> Iterator[Path]:
+    """A folder in memory where there is one: what is tested in it is not the disk."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def free_port() -> Iterator[int]:
+    """A port that nobody else is given meanwhile; a server that reuses addresses may listen on it."""
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
+def until(happened: Callable[[], bool], what: str) -> None:
+    """Wait for something to happen, but not for ever."""
+    limit = time.monotonic() + BOUND
+    while not happened():
+        assert time.monotonic() < limit, what
+        time.sleep(0.02)
+
+
+@dataclass(frozen=True)
+class Api:
+    """The Contacts API of `contacts_api.py`, running."""
+
+    address: str
+    log: Path
+
+    def asked(self) -> list[dict[str, Any]]:
+        """What was asked and answered so far."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def attempts(self, method: str) -> Counter[str]:
+        """How often a method was used on each path, whatever the answer."""
+        return Counter(line["path"] for line in self.asked() if line["method"] == method)
+
+
+@contextmanager
+def contacts_api(folder: Path) -> Iterator[Api]:
+    """The Contacts API with its tenants' directories in `folder`, as a process."""
+    log = folder / "asked.jsonl"
+    log.touch()
+    with socket.create_server(("127.0.0.1", 0), backlog=512) as listening:
+        command = [sys.executable, str(_API), str(listening.fileno()), str(folder), str(log)]
+        process = subprocess.Popen(command, pass_fds=[listening.fileno()], stdin=subprocess.DEVNULL)
+        port = listening.getsockname()[1]
+    try:
+        yield Api(f"http://127.0.0.1:{port}", log)
+    finally:
+        stop(process)
+
+
+@asynccontextmanager
+async def api_here(folder: Path) -> AsyncIterator[Api]:
+    """The same in this event loop, for tests that do not need it beside."""
+    log = folder / "asked.jsonl"
+    written = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        async with (
+            AsyncExitStack() as directories,
+            served(Tenants(folder, written, directories), http=Guarded) as here,
+        ):
+            yield Api(f"http://127.0.0.1:{here.address[1]}", log)
+    finally:
+        os.close(written)
+
+
+@asynccontextmanager
+async def replica_here(home: Path, **settings: Any) -> AsyncIterator[int]:
+    """An MCP server in this event loop; its port."""
+    network = build_network_app(load_settings(rate=0, **settings), home)
+    async with served(network.asgi, lifespan="on", http=Guarded) as here:
+        yield here.address[1]
+
+
+def by_keys(api: Api, **variables: str) -> dict[str, str]:
+    """The settings of a server whose callers bring their own keys for this API; an empty one is left out."""
+    return {"WAYSCLOUD_API_URL": api.address, **_named({**_SHARED, "AUTH": "key", **variables})}
+
+
+def over_directory(path: Path, **variables: str) -> dict[str, str]:
+    """The settings of a server over an embedded directory, with one caller who may do much at once."""
+    return _named({**_SHARED, "DIRECTORY": str(path), "MAX_CALLS": "500", **variables})
+
+
+def _named(settings: dict[str, str]) -> dict[str, str]:
+    return {f"CONTACTS_MCP_{name}": value for name, value in settings.items() if value}
+
+
+@contextmanager
+def replicas(folder: Path, *settings: dict[str, str]) -> Iterator[Sequence[Network]]:
+    """`contacts-mcp serve`, a process for each of the settings."""
+    starting = [Network(folder, **each) for each in settings]
+    with ExitStack() as running:
+        yield [running.enter_context(server) for server in starting]
+
+
+@dataclass(frozen=True)
+class Crew:
+    """An uvicorn with workers."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+
+    def written(self) -> str:
+        """What all of them have written to standard error."""
+        return self.log.read_text()
+
+    def workers(self) -> list[int]:
+        """The processes that were started and came to serving, by id."""
+        serving = self.written().count("Application startup complete")
+        return [int(found) for found in re.findall(r"Started server process \[(\d+)\]", self.written())][:serving]
+
+
+@contextmanager
+def uvicorn(folder: Path, settings: dict[str, str], workers: int) -> Iterator[Crew]:
+    """`uvicorn contacts_mcp.asgi:app --workers`, which may or may not come to serving."""
+    log = folder / "uvicorn"
+    with free_port() as port, log.open("wb") as written:
+        process = subprocess.Popen(
+            [*_UVICORN, "--workers", str(workers), "--port", str(port)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=written,
+            env=clean_environment(folder, **{"CONTACTS_MCP_LOG_LEVEL": "INFO", **settings}),
+            start_new_session=True,  # so that no worker is left where the parent has to be killed
+        )
+        try:
+            yield Crew(process, port, log)
+        finally:
+            stop(process, everyone=True)
+
+
+def is_serving(port: int) -> bool:
+    """Whether somebody answers on a port that they are alive."""
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status == HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
+            return False
+
+
+@contextmanager
+def redis(port: int, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A Redis that keeps nothing on disk."""
+    assert REDIS is not None
+    command = [REDIS, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", *options]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    try:
+        until(lambda: _listens(port), "redis-server does not answer")
+        yield process
+    finally:
+        stop(process)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def stop(process: subprocess.Popen[bytes], *, everyone: bool = False) -> None:
+    """End a process as an operator would; where it does not listen, for good, and its children where it leads them."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(BOUND)
+    except subprocess.TimeoutExpired:
+        if everyone:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
+        process.wait(BOUND)

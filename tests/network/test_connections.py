@@ -1,0 +1,68 @@
+"""Connections that several callers share, as behind a proxy, or that break in the middle of a call."""
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+
+from network.callers import CONTENT, MODERN, Modern, Wire, key
+from network.contacts_api import key_of
+from network.servers import api_here, quick_folder, replica_here
+from network.tenants import mark_of
+from processes import modern
+
+KEYS = [key_of(mark_of(number)) for number in range(3)]
+ROUNDS = 10
+BREAKS = 60
+
+
+@asynccontextmanager
+async def served_tenants():
+    """A server whose callers bring their own keys, and the ids of ten contacts of each of them."""
+    with quick_folder() as folder:
+        async with api_here(folder) as api, replica_here(folder, auth="key", api_url=api.address) as port:
+            yield port, [await contacts_of(port, secret) for secret in KEYS]
+
+
+async def contacts_of(port, secret):
+    async with Modern(port, key(secret)) as caller:
+        return [(await caller.call("create_contact", name="Somebody")).content["id"] for _ in range(10)]
+
+
+def reading(contact_id, secret):
+    """The bytes of a request for a contact."""
+    body = json.dumps(modern(1, "tools/call", name="get_contact", arguments={"contact_id": contact_id})).encode()
+    routing = [("MCP-Protocol-Version", MODERN), ("Mcp-Method", "tools/call"), ("Mcp-Name", "get_contact")]
+    headers = [("Host", "localhost"), ("Content-Length", len(body)), *CONTENT, *routing, *key(secret)]
+    return b"POST /mcp HTTP/1.1\r\n%b\r\n%b" % ("".join(f"{n}: {v}\r\n" for n, v in headers).encode(), body)
+
+
+async def test_callers_who_share_a_connection_share_nothing_else():
+    """Each request is its key's own, whatever came over the same connection before, or waits behind it."""
+    async with served_tenants() as (port, contacts), Wire(port) as shared:
+        for turn in range(ROUNDS):
+            for secret, own, others in zip(KEYS, contacts, contacts[1:] + contacts[:1], strict=True):
+                assert (await shared.send(reading(own[turn], secret))).content["id"] == own[turn]
+                assert (await shared.send(reading(others[turn], secret))).line.startswith("not_found: ")
+                assert (await shared.send(reading(own[turn], secret + "x"))).status == 401
+
+        at_once = b"".join(reading(own[0], secret) for secret, own in zip(KEYS, contacts, strict=True))
+        found = [
+            (await shared.send(at_once)).content["id"],
+            *[(await shared.send(b"")).content["id"] for _ in KEYS[1:]],
+        ]
+
+    assert found == [own[0] for own in contacts]
+
+
+async def test_a_call_that_breaks_off_leaves_its_answer_to_nobody():
+    """However far a call had come when its caller hung up, the next one gets the answer to its own question."""
+    async with served_tenants() as (port, contacts):
+        for turn in range(BREAKS):
+            secret, own = KEYS[turn % len(KEYS)], contacts[turn % len(KEYS)]
+            async with Wire(port) as broken:
+                with_patience = asyncio.wait_for(broken.send(reading(own[turn % 10], secret)), turn * 0.0005)
+                await asyncio.gather(with_patience, return_exceptions=True)
+
+            async with Wire(port) as whole:
+                wanted = own[(turn + 1) % 10]
+                assert (await whole.send(reading(wanted, secret))).content["id"] == wanted

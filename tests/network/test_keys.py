@@ -1,0 +1,228 @@
+"""Keys as nobody should send them: which of them are taken for whose, and what a flood of wrong ones costs."""
+
+import asyncio
+import itertools
+import json
+import time
+from contextlib import asynccontextmanager
+
+import pytest
+from starlette.requests import HTTPConnection
+
+from contacts_mcp.client import ClientPool, ContactsClient, Credential
+from contacts_mcp.contract import (
+    AuthenticationFailed,
+    CreateContact,
+    ListContacts,
+    NotFound,
+    PermissionDenied,
+    RateLimited,
+    ServerFault,
+    UnreadableAnswer,
+    ValidationFailed,
+)
+from contacts_mcp.transports.http import ByKey
+from contacts_mcp.transports.http._refusals import Refusal
+from network.callers import CONTENT, MODERN, Modern, Wire, key
+from network.contacts_api import key_of
+from network.servers import api_here, quick_folder, replica_here
+from network.tenants import mark_of
+from processes import modern
+
+OLA, KARI = key_of(mark_of(1)), key_of(mark_of(2))
+FLOOD, AGAIN = 500, 50
+
+
+@asynccontextmanager
+async def keyed():
+    """A server whose callers bring their own keys, and the service behind it."""
+    with quick_folder() as folder:
+        async with api_here(folder) as api, replica_here(folder, auth="key", api_url=api.address) as port:
+            yield api, port
+
+
+TAKEN = {
+    "odd case": f"x-aPi-KEY: {OLA}",
+    "blanks around": f"X-API-Key: \t {OLA} \t",
+    "a bearer": f"Authorization: Bearer {OLA}",
+    "a bearer in odd case": f"AUTHORIZATION: bEaReR   {OLA}",
+    "both headers": f"X-API-Key: {OLA}\r\nAuthorization: Bearer {OLA}",
+    "twice": f"X-API-Key: {OLA}\r\nX-API-Key: {OLA}",
+    "beside an empty one": f"X-API-Key:\r\nAuthorization: Bearer {OLA}",
+    "beside a password": f"X-API-Key: {OLA}\r\nAuthorization: Basic a2FyaTprYXJp",
+    "beside another name": f"X-API-Key: {OLA}\r\nX_API_Key: {KARI}\r\nX-API-Key-2: {KARI}\r\nApiKey: {KARI}",
+}
+REFUSED = {
+    "two keys": f"X-API-Key: {OLA}\r\nX-API-Key: {KARI}",
+    "two keys in two headers": f"X-API-Key: {OLA}\r\nAuthorization: Bearer {KARI}",
+    "two bearers": f"Authorization: Bearer {KARI}\r\nAuthorization: Bearer {OLA}",
+    "two keys in one header": f"X-API-Key: {OLA}, {KARI}",
+    "two keys without a blank": f"X-API-Key: {OLA},{KARI}",
+    "two bearers in one header": f"Authorization: Bearer {OLA}, Bearer {KARI}",
+    "small letters": f"X-API-Key: {OLA.lower()}",
+    "a folded line": f"X-API-Key: {OLA}\r\n {KARI}",
+    "a quoted newline": f"X-API-Key: {OLA}%0a",
+    "a cut key": f"X-API-Key: {OLA[:-1]}",
+    "a longer key": f"X-API-Key: {OLA}A",
+    "a letter outside ASCII": f"X-API-Key: {OLA}é",
+    "a placeholder": "X-API-Key: ${WAYSCLOUD_API_KEY}",
+    "a password": "Authorization: Basic a2FyaTprYXJp",
+    "another name": f"X_API_Key: {OLA}",
+    "nothing": "X-API-Key:",
+    "a bearer of nothing": "Authorization: Bearer",
+}
+BROKEN = {
+    "a blank before the colon": f"X-API-Key : {OLA}",
+    "a lone line feed": f"X-API-Key: {OLA}\nX-API-Key: {KARI}",
+    "a carriage return": f"X-API-Key: {OLA}\rX-API-Key: {KARI}",
+    "a zero byte": f"X-API-Key: {OLA}\0",
+}
+
+
+async def test_a_key_is_taken_for_its_owners_or_not_at_all():
+    """However the headers are written, nobody gets at data by a key that is not, letter by letter, theirs."""
+    async with keyed() as (api, port):
+        for secret, name in ((OLA, "Ola"), (KARI, "Kari")):
+            async with Modern(port, key(secret)) as caller:
+                await caller.call("create_contact", name=name)
+
+        taken = {case: await listed(port, header) for case, header in TAKEN.items()}
+        refused = {case: await listed(port, header) for case, header in REFUSED.items()}
+        broken = {case: await listed(port, header) for case, header in BROKEN.items()}
+        asked = [line for line in api.asked() if line["status"] == 200]
+
+    assert {case: names_in(answer) for case, answer in taken.items()} == dict.fromkeys(TAKEN, frozenset({"Ola"}))
+    assert {case: answer.status for case, answer in refused.items()} == dict.fromkeys(REFUSED, 401)
+    assert all(answer.line.startswith("unauthorized: ") for answer in refused.values())
+    assert all("Bearer" in answer.headers["www-authenticate"] for answer in refused.values())
+    for case, answer in broken.items():
+        assert answer.status in (400, 401), case
+    for answer in [*refused.values(), *broken.values()]:
+        assert not names_in(answer)
+        assert "wayscloud_pat_" not in answer.head + answer.body
+    assert len(asked) == len(TAKEN) + 2, "a refused key came to reading"
+
+
+async def listed(port, header):
+    """The answer to a call that lists contacts, with this in its head."""
+    body = json.dumps(modern(1, "tools/call", name="list_contacts", arguments={})).encode()
+    routing = [("MCP-Protocol-Version", MODERN), ("Mcp-Method", "tools/call"), ("Mcp-Name", "list_contacts")]
+    fields = "".join(f"{name}: {value}\r\n" for name, value in [*CONTENT, *routing, ("Content-Length", len(body))])
+    async with Wire(port) as wire:
+        return await wire.send(
+            f"POST /mcp HTTP/1.1\r\nHost: localhost\r\n{header}\r\n{fields}\r\n".encode("latin-1") + body
+        )
+
+
+def names_in(answer):
+    return frozenset(name for name in ("Ola", "Kari") if name in answer.body)
+
+
+def bringing(secret):
+    """A request with a key, as an ASGI server hands it on."""
+    return HTTPConnection({"type": "http", "headers": [(b"x-api-key", secret.encode())]})
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        (AuthenticationFailed("no"), 401),
+        (RateLimited("no", retry_after=7), 429),
+        (ServerFault("no", status=500), 503),
+        (ValidationFailed("no"), 503),
+        (NotFound("no"), 503),
+        (UnreadableAnswer("no"), 503),
+    ],
+)
+async def test_only_a_service_that_takes_a_key_lets_its_caller_in(said, status):
+    """An answer that says nothing of the key, such as that of a wrong address, is no yes, and is not remembered."""
+    answers = [said, None]
+
+    async def check(_credential):
+        if answer := answers.pop(0):
+            raise answer
+
+    access = ByKey(check)
+    with pytest.raises(Refusal) as refusal:
+        await access.admit(bringing(OLA))
+
+    assert refusal.value.status == status
+    if status != 401:
+        assert (await access.admit(bringing(OLA))).principal.startswith("key:")
+
+
+async def test_a_key_that_may_not_list_contacts_is_still_a_key():
+    """The service knows it; what it may do is said at each call."""
+
+    async def check(_credential):
+        raise PermissionDenied("no")
+
+    assert OLA not in (await ByKey(check).admit(bringing(OLA))).principal
+
+
+async def test_a_flood_of_wrong_keys_keeps_nobody_out_and_asks_about_each_once_at_most():
+    """Who was let in before goes on meanwhile, who comes anew is let in soon, and no wrong key ever is."""
+    async with keyed() as (api, port), Modern(port, key(OLA)) as known, Modern(port, key(KARI)) as newcomer:
+        await known.call("list_contacts")
+        wrong = [f"wrong-{number}-{OLA}" for number in range(FLOOD)]
+        flood = [asyncio.create_task(tried(port, secret)) for secret in wrong + wrong[:AGAIN]]
+        calls = [await known.call("list_contacts") for _ in range(20)]
+        limit = time.monotonic() + 30
+        while (refused := await newcomer.call("list_contacts")).status == 429:
+            assert time.monotonic() < limit, refused.body
+        answers = await asyncio.gather(*flood)
+        asked_about = sum(line["tenant"] is None for line in api.asked())
+
+    assert [answer.content["total"] for answer in [*calls, refused]] == [0] * 21
+    assert {status for _, status in answers} <= {401, 429}
+    assert asked_about == len({secret for secret, status in answers if status == 401})
+
+
+async def tried(port, secret):
+    """A wrong key, and the status that it got."""
+    async with Modern(port, key(secret)) as caller:
+        return secret, (await caller.call("list_contacts")).status
+
+
+async def test_wrong_keys_are_forgotten():
+    """However many there were, the memory of them has a bound, and nothing waits for an answer any more."""
+
+    async def check(_credential):
+        raise AuthenticationFailed("no")
+
+    ticks = itertools.count()
+    access = ByKey(check, clock=lambda: next(ticks) / 10)
+    for number in range(10_100):
+        with pytest.raises(Refusal):
+            await access.admit(bringing(f"wrong-{number}"))
+
+    assert len(access._remembered) == 10_000
+    assert not access._asking
+
+
+async def test_a_pool_with_more_callers_than_places_mixes_nobody_up():
+    """A client in use is never closed; whoever finds all places taken is told to come again, and gets their own."""
+    with quick_folder() as folder:
+        async with api_here(folder) as api:
+            pool = ClientPool(lambda credential: ContactsClient(credential=credential, base_url=api.address), most=2)
+
+            async def work(number):
+                credential, mine, crowded = Credential.key(key_of(mark_of(number)), "test"), 0, 0
+                while mine < 3:
+                    try:
+                        created = await pool.send(credential, CreateContact(name=f"{mine} of {mark_of(number)}"))
+                        page = await pool.send(credential, ListContacts())
+                    except RateLimited:
+                        crowded += 1
+                        await asyncio.sleep(0.005)
+                        continue
+                    mine = len(page.contacts)
+                    assert created.id in {contact.id for contact in page.contacts}
+                    assert {contact.name.split()[-1] for contact in page.contacts} == {mark_of(number)}
+                    assert len(pool) <= 2
+                return crowded
+
+            crowded = await asyncio.gather(*(work(number) for number in range(6)))
+            await pool.aclose()
+
+    assert sum(crowded) > 0

@@ -1,0 +1,163 @@
+"""One of two servers is killed in the middle of two hundred confirmations; its callers go on with the other."""
+
+import asyncio
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from network.callers import Answer, Headers, Modern, key, port_of
+from network.contacts_api import key_of
+from network.servers import (
+    Api,
+    by_keys,
+    contacts_api,
+    free_port,
+    needs_redis,
+    over_directory,
+    quick_folder,
+    redis,
+    replicas,
+)
+from processes import Network
+
+CONFIRMATIONS = 200
+KILLED_AFTER = 30
+"""Answers of the one server, to the half of all confirmations that it gets."""
+CALLERS = 10
+CREATES = "create_contact_group"
+"""Guarded as well, because a group that was created twice can be seen."""
+
+
+@dataclass
+class Deed:
+    """A deletion or a creation that somebody consents to, and what its caller was told."""
+
+    number: int
+    headers: Headers
+    arguments: dict[str, str] = field(default_factory=dict)
+    question: Answer | None = None
+    refusal: str = ""
+    """Empty where the deed was reported done."""
+    tries: int = 0
+
+    @property
+    def tool(self) -> str:
+        return CREATES if self.number % 2 else "delete_contact"
+
+    @property
+    def decision(self) -> str:
+        return "change" if self.number % 2 else "delete"
+
+    @property
+    def name(self) -> str:
+        return f"Number {self.number}"
+
+
+@dataclass(frozen=True)
+class World:
+    """Two servers that share what they need to, and what stands behind them."""
+
+    servers: Sequence[Network]
+    headers: Callable[[int], Headers]
+    api: Api | None = None
+
+    def caller(self, server: int, headers: Headers) -> Modern:
+        return Modern(port_of(self.servers[server].url), headers)
+
+
+@contextmanager
+def over_one_directory() -> Iterator[World]:
+    """Without an account: the ledger is in the directory that both servers open."""
+    with quick_folder() as folder:
+        settings = over_directory(folder / "contacts.db", CONFIRM=CREATES)
+        with replicas(folder, settings, settings) as servers:
+            yield World(servers, lambda _: [])
+
+
+@contextmanager
+def over_the_platform() -> Iterator[World]:
+    """Callers with keys of their own: the ledger is in a Redis."""
+    with quick_folder() as folder, contacts_api(folder) as api, free_port() as port, redis(port):
+        settings = by_keys(api, CONFIRM=CREATES, REDIS_URL=f"redis://127.0.0.1:{port}/0")
+        with replicas(folder, settings, settings) as servers:
+            yield World(servers, lambda caller: key(key_of(f"tenant{caller}")), api)
+
+
+@pytest.mark.parametrize(
+    "worlds", [over_one_directory, pytest.param(over_the_platform, marks=needs_redis)], ids=["directory", "platform"]
+)
+async def test_a_killed_server_leaves_nothing_done_twice_and_nothing_reported_that_was_not_done(worlds):
+    """Each confirmed deed is done at most once, and just once where its caller was told so."""
+    with worlds() as world:
+        deeds = [Deed(number, world.headers(number % CALLERS)) for number in range(CONFIRMATIONS)]
+        await asyncio.gather(*(ask(world, deed) for deed in deeds))
+        answered = itertools.count(1)
+        await asyncio.gather(*(confirm(world, deed, answered) for deed in deeds))
+
+        there = await names_there(world)
+        recorded = records_of_deletions(world)
+        attempts = world.api.attempts("DELETE") if world.api else Counter({"": 1})
+
+    assert sum(not deed.refusal for deed in deeds) >= CONFIRMATIONS / 2 + KILLED_AFTER
+    assert any(deed.tries > 1 for deed in deeds), "nothing was under way when the server was killed"
+    for deed in deeds:
+        assert there[deed.name] in allowed(deed), deed
+        assert not deed.refusal or deed.refusal.startswith("not_confirmed: the answer was used before"), deed.refusal
+    assert set(recorded.values()) == set(attempts.values()) == {1}
+
+
+async def ask(world: World, deed: Deed) -> None:
+    """The first round, at one server; what is to be deleted is created first."""
+    async with world.caller(deed.number // 2 % 2, deed.headers) as caller:
+        if deed.tool == CREATES:
+            deed.arguments = {"name": deed.name}
+        else:
+            created = await caller.call("create_contact", name=deed.name)
+            deed.arguments = {"contact_id": created.content["id"]}
+        deed.question = await caller.call(deed.tool, **deed.arguments)
+
+
+async def confirm(world: World, deed: Deed, answered: Iterator[int]) -> None:
+    """The second round, at either server, and at the other one again where the first does not answer."""
+    for server in (deed.number // 4 % 2, 1):
+        deed.tries += 1
+        try:
+            async with world.caller(server, deed.headers) as caller:
+                answer = await caller.answer(deed.question, deed.tool, deed.decision, **deed.arguments)
+        except (OSError, EOFError):
+            continue
+        deed.refusal = answer.line if answer.result["isError"] else ""
+        if server == 0 and next(answered) == KILLED_AFTER:
+            world.servers[0].process.kill()
+            world.servers[0].process.wait(10)
+        return
+    pytest.fail(f"nobody answered: {deed}")
+
+
+async def names_there(world: World) -> Counter[str]:
+    """How many contacts and groups there are of each name, at the server that is left."""
+    names: Counter[str] = Counter()
+    for headers in {str(world.headers(caller)): world.headers(caller) for caller in range(CALLERS)}.values():
+        async with world.caller(1, headers) as caller:
+            contacts = (await caller.call("list_contacts", per_page=100)).content
+            groups = (await caller.call("list_contact_groups", per_page=100)).content
+        assert contacts["total"] == len(contacts["contacts"])
+        names.update(record["name"] for record in [*contacts["contacts"], *groups["groups"]])
+    return names
+
+
+def records_of_deletions(world: World) -> Counter[str]:
+    """How often the trails of both servers have a contact deleted with consent."""
+    lines = [line for server in world.servers for line in server.trail]
+    return Counter(line["contact_id"] for line in lines if line.get("consent") == "form" and "contact_id" in line)
+
+
+def allowed(deed: Deed) -> tuple[int, ...]:
+    """How many records of its name there may be: where it was refused, the killed server may have done it."""
+    if deed.refusal:
+        return (0, 1)
+    return (1,) if deed.tool == CREATES else (0,)

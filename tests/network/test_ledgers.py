@@ -1,0 +1,253 @@
+"""Used answers, remembered by all who share a ledger; and confirmations that two servers have a part in."""
+
+import asyncio
+import json
+import logging
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from contacts_mcp.directory import Directory
+from contacts_mcp.guard import MemoryLedger, RedisLedger
+from harness import Person, host
+from network.servers import STATE_KEYS, free_port, needs_redis, redis
+
+NONCES = [f"{number:032x}" for number in range(50)]
+SOON = 600.0
+PASSWORD = "s3cr3tthatmustnevershow"
+SPENDER = Path(__file__).with_name("spender.py")
+
+
+@pytest.fixture
+def redis_port():
+    with free_port() as port, redis(port):
+        yield port
+
+
+async def through(*ledgers):
+    """How often each nonce got through, tried twice at each ledger, all at once."""
+    tries = [(nonce, ledger) for nonce in NONCES for ledger in ledgers * 2]
+    first = await asyncio.gather(*(ledger.spend(nonce, time.time() + SOON) for nonce, ledger in tries))
+    return Counter(nonce for (nonce, _), once in zip(tries, first, strict=True) if once)
+
+
+async def test_a_process_lets_each_nonce_through_once():
+    """However many ask at the same moment, one is told that it is the first."""
+    ledger = MemoryLedger()
+
+    assert await through(ledger, ledger) == Counter(NONCES)
+
+
+def test_two_processes_with_one_directory_let_each_nonce_through_once(tmp_path):
+    """The file is the ledger of all who have it open."""
+    path = tmp_path / "contacts.db"
+    spenders = [
+        subprocess.Popen(
+            [sys.executable, str(SPENDER), str(path), str(number)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )
+        for number in range(2)
+    ]  # fmt: skip
+    try:
+        assert [spender.stdout.readline() for spender in spenders] == ["ready\n"] * 2
+        for spender in spenders:
+            spender.stdin.write(json.dumps(NONCES) + "\n")
+            spender.stdin.flush()
+        said = [json.loads(spender.communicate(timeout=60)[0]) for spender in spenders]
+    finally:
+        for spender in spenders:
+            spender.kill()
+            spender.communicate()
+
+    assert Counter(said[0] + said[1]) == Counter(NONCES)
+
+
+@needs_redis
+async def test_two_servers_with_one_redis_let_each_nonce_through_once(redis_port):
+    """More than there are connections ask at once, and none is turned away for that."""
+    ledgers = [RedisLedger(f"redis://127.0.0.1:{redis_port}/0") for _ in range(2)]
+    try:
+        assert await through(*ledgers) == Counter(NONCES)
+    finally:
+        for ledger in ledgers:
+            await ledger.aclose()
+
+
+async def test_a_directory_forgets_what_can_no_longer_be_replayed(tmp_path):
+    """What has expired is gone from the file when the next nonce is spent, and may be spent again."""
+    async with Directory(tmp_path / "contacts.db") as directory:
+        assert await directory.spend("old", time.time() - 1)
+        assert await directory.spend("alive", time.time() + SOON)
+
+        assert await directory.spend("old", time.time() + SOON)
+        assert not await directory.spend("alive", time.time() + SOON)
+
+
+@needs_redis
+async def test_redis_forgets_what_can_no_longer_be_replayed(redis_port):
+    """Redis keeps a nonce a little longer than it lives, whatever its own clock says, and nothing for ever."""
+    address = f"redis://127.0.0.1:{redis_port}/0"
+    ledger, looking = RedisLedger(address), Redis.from_url(address)
+    try:
+        assert await ledger.spend("a", time.time() + SOON)
+        assert await ledger.spend("b", time.time() - 1)
+
+        kept = {key.decode(): await looking.pttl(key) for key in await looking.keys()}
+        assert not await ledger.spend("b", time.time() - 1)
+    finally:
+        await ledger.aclose()
+        await looking.aclose()
+
+    prefix = "contacts-mcp:spent:"
+    assert set(kept) == {prefix + "a", prefix + "b"}
+    assert SOON * 1000 < kept[prefix + "a"] <= (SOON + 60) * 1000
+    assert 0 < kept[prefix + "b"] <= 60_000
+
+
+@needs_redis
+async def test_a_call_that_is_given_up_does_not_let_a_nonce_through_twice(redis_port):
+    """A reply that nobody waited for is not taken for the reply to the next question."""
+    ledger = RedisLedger(f"redis://127.0.0.1:{redis_port}/0")
+    try:
+        await through(ledger)
+        for given_up in range(200):
+            spending = asyncio.create_task(ledger.spend(f"given up {given_up}", time.time() + SOON))
+            for _ in range(given_up % 12):
+                await asyncio.sleep(0)
+            spending.cancel()
+
+        again = [await ledger.spend(nonce, time.time() + SOON) for nonce in NONCES]
+        fresh = [await ledger.spend(f"fresh {nonce}", time.time() + SOON) for nonce in NONCES]
+    finally:
+        await ledger.aclose()
+
+    assert not any(again)
+    assert all(fresh)
+
+
+@asynccontextmanager
+async def gone(port):
+    """Nobody listens any more."""
+    with redis(port):
+        pass
+    yield
+
+
+@asynccontextmanager
+async def stuck(port):
+    """Somebody listens and does not answer."""
+    with redis(port) as process:
+        process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGCONT)
+
+
+@asynccontextmanager
+async def locked(port):
+    """Somebody answers, and wants another password."""
+    with redis(port, "--requirepass", "another"):
+        yield
+
+
+@needs_redis
+@pytest.mark.parametrize("trouble", [gone, stuck, locked])
+async def test_a_redis_that_does_not_answer_refuses_the_deed(tmp_path, caplog, trouble):
+    """Where it cannot be told whether an answer was used before, nothing is changed, and no secret is told."""
+    caplog.set_level(logging.DEBUG)
+    with free_port() as port:
+        address = f"redis://:{PASSWORD}@127.0.0.1:{port}/0"
+        async with (
+            trouble(port),
+            host(
+                tmp_path / "contacts.db",
+                person=Person({"decision": "delete"}),
+                state_keys=[STATE_KEYS],
+                redis_url=address,
+            ) as directory,
+        ):
+            ola = {"contact_id": (await directory.call("create_contact", name="Ola Nordmann"))["id"]}
+
+            line = await directory.error("delete_contact", **ola)
+
+            assert (await directory.call("get_contact", **ola))["name"] == "Ola Nordmann"
+
+    assert line == (
+        "refused: whether the answer was used before cannot be told now; nothing was changed; try again later"
+    )
+    assert PASSWORD not in caplog.text
+    assert str(port) not in caplog.text
+
+
+@needs_redis
+async def test_a_redis_that_stops_between_question_and_answer_refuses_the_deed(tmp_path):
+    """It was there when the person was asked, and is not when the answer would count."""
+    with free_port() as port, redis(port) as process:
+
+        async def stop_redis():
+            process.kill()
+            process.wait(10)
+
+        person = Person({"decision": "delete"})
+        settings = {"state_keys": [STATE_KEYS], "redis_url": f"redis://127.0.0.1:{port}/0"}
+        async with host(tmp_path / "contacts.db", person=person, **settings) as directory:
+            kari = {"contact_id": (await directory.call("create_contact", name="Kari Nordmann"))["id"]}
+            assert await directory.call("delete_contact", **kari) == {"done": True}
+            ola = {"contact_id": (await directory.call("create_contact", name="Ola Nordmann"))["id"]}
+            person.meanwhile = stop_redis
+
+            line = await directory.error("delete_contact", **ola)
+
+            assert line.startswith(
+                "refused: whether the answer was used before cannot be told now; nothing was changed"
+            )
+            assert (await directory.call("get_contact", **ola))["name"] == "Ola Nordmann"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"http://:{PASSWORD}@127.0.0.1:6379/0",
+        f"redis://:{PASSWORD}@127.0.0.1:port/0",
+        f"redis://:{PASSWORD}@127.0.0.1:6379/0?socket_timeout=soon",
+        f"redis://:{PASSWORD}@127.0.0.1:6379/0?no_such_option=1",
+        PASSWORD,
+    ],
+)
+def test_an_address_that_no_redis_can_have_stops_the_start(command, address):
+    """The line says what is wanted, and does not repeat what was given."""
+    finished = start(command, address)
+
+    assert finished.code == 2
+    assert finished.err == "contacts-mcp: CONTACTS_MCP_REDIS_URL should be an address such as redis://host:6379/0\n"
+
+
+def test_a_redis_without_the_extra_stops_the_start(command, monkeypatch):
+    """Better than to find out when the first answer counts."""
+    monkeypatch.setitem(sys.modules, "redis", None)
+    monkeypatch.delitem(sys.modules, "redis.asyncio", raising=False)
+
+    finished = start(command, f"redis://:{PASSWORD}@127.0.0.1:6379/0")
+
+    assert finished.code == 2
+    assert finished.err == "contacts-mcp: CONTACTS_MCP_REDIS_URL needs the extra `redis` of wayscloud-contacts-mcp\n"
+
+
+def start(command, address):
+    return command(
+        "serve",
+        "--transport",
+        "http",
+        "--port",
+        "0",
+        CONTACTS_MCP_STATE_KEYS=STATE_KEYS,
+        CONTACTS_MCP_REDIS_URL=address,
+    )

@@ -1,0 +1,110 @@
+"""Two servers over one directory: a confirmation that one begins the other can finish, once."""
+
+import asyncio
+from collections import Counter
+from contextlib import asynccontextmanager
+
+import pytest
+
+from network.callers import Modern
+from network.servers import STATE_KEYS, quick_folder, replica_here
+
+OTHER_KEYS = STATE_KEYS[::-1]
+MOMENTS = 20
+
+
+@asynccontextmanager
+async def two(folder, *keys, **settings):
+    """Callers of two servers over one directory, each with its own state keys."""
+    where = {"directory": folder / "contacts.db", **settings}
+    async with (
+        replica_here(folder, **where, state_keys=keys[0]) as one,
+        replica_here(folder, **where, state_keys=keys[1]) as other,
+        Modern(one) as here,
+        Modern(other) as there,
+    ):
+        yield here, there
+
+
+async def asked(caller, name="Ola Nordmann"):
+    """A new contact, and the question whether it shall be deleted."""
+    created = await caller.call("create_contact", name=name)
+    ola = {"contact_id": created.content["id"]}
+    return ola, await caller.call("delete_contact", **ola)
+
+
+async def yes(caller, question, ola):
+    return await caller.answer(question, "delete_contact", "delete", **ola)
+
+
+async def is_there(caller, ola):
+    return not (await caller.call("get_contact", **ola)).result["isError"]
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        ([STATE_KEYS], [STATE_KEYS]),
+        ([STATE_KEYS], [OTHER_KEYS, STATE_KEYS]),
+        ([STATE_KEYS, STATE_KEYS], [STATE_KEYS]),
+    ],
+    ids=["the same key", "a new key before the old", "one key named twice"],
+)
+async def test_a_confirmation_that_one_server_began_the_other_finishes(tmp_path, keys):
+    """What one sealed the other opens, whichever of its keys it was, and the answer is used up for both."""
+    async with two(tmp_path, *keys) as (here, there):
+        ola, question = await asked(here)
+
+        answer = await yes(there, question, ola)
+
+        assert answer.content == {"done": True}
+        assert not await is_there(here, ola)
+        for caller in (here, there):
+            assert (await yes(caller, question, ola)).line.startswith("not_confirmed: the answer was used before")
+
+
+async def test_a_server_with_another_key_takes_no_answer(tmp_path):
+    """What it cannot open is no consent; at the server that asked, the answer still counts."""
+    async with two(tmp_path, [STATE_KEYS], [OTHER_KEYS]) as (here, there):
+        ola, question = await asked(here)
+
+        refused = await yes(there, question, ola)
+
+        assert refused.line.startswith("not_confirmed: the answer belongs to no open question")
+        assert "nothing was changed" in refused.line
+        assert await is_there(there, ola)
+        assert (await yes(here, question, ola)).content == {"done": True}
+
+
+async def test_an_old_key_that_was_taken_away_opens_nothing_any_more(tmp_path):
+    """Whoever had the old key cannot forge an answer once it is gone from the list."""
+    async with two(tmp_path, [OTHER_KEYS, STATE_KEYS], [OTHER_KEYS]) as (here, there):
+        ola, question = await asked(here)
+        assert (await yes(there, question, ola)).content == {"done": True}
+
+    async with two(tmp_path, [STATE_KEYS], [OTHER_KEYS]) as (here, there):
+        ola, question = await asked(here)
+
+        assert (await yes(there, question, ola)).line.startswith("not_confirmed: ")
+        assert await is_there(there, ola)
+
+
+async def test_the_same_answer_at_two_servers_in_the_same_moment_is_one_deed():
+    """One of them does it, the other says that the answer was used."""
+    with quick_folder() as folder:
+        async with two(folder, [STATE_KEYS], [STATE_KEYS], confirm=["create_contact_group"]) as (here, there):
+            for moment in range(MOMENTS):
+                group = {"name": f"Group {moment}"}
+                question = await here.call("create_contact_group", **group)
+
+                answers = await asyncio.gather(
+                    *(caller.answer(question, "create_contact_group", "change", **group) for caller in (here, there))
+                )
+
+                refused = [answer.line for answer in answers if answer.result["isError"]]
+                assert len(refused) == 1
+                assert refused[0].startswith("not_confirmed: the answer was used before")
+
+            groups = (await there.call("list_contact_groups")).content["groups"]
+
+    assert Counter(group["name"] for group in groups) == Counter(f"Group {moment}" for moment in range(MOMENTS))

@@ -1,0 +1,125 @@
+"""Sessions of the legacy era, of callers with keys of their own."""
+
+import asyncio
+import json
+import re
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from contacts_mcp.transports.http._sessions import MOST_SESSIONS
+from network.callers import CONTENT, Legacy, Wire, accepted, key
+from network.contacts_api import key_of
+from network.servers import api_here, quick_folder, replica_here
+from network.tenants import mark_of
+
+CALLERS = 20
+ROUNDS = 3
+
+
+@asynccontextmanager
+async def server():
+    """A server whose callers bring their own keys; its port."""
+    with quick_folder() as folder:
+        settings = {"auth": "key", "max_calls": 500}
+        async with api_here(folder) as api, replica_here(folder, api_url=api.address, **settings) as port:
+            yield port
+
+
+def legacy(port, number):
+    return Legacy(port, key(key_of(mark_of(number))))
+
+
+async def status_of(caller):
+    return (await caller.request("tools/list")).status
+
+
+async def test_twenty_callers_with_sessions_never_see_each_others_data():
+    """Answers, errors and questions of a session are its caller's own, however many there are at the same time."""
+    async with server() as port:
+        callers = [legacy(port, number) for number in range(CALLERS)]
+        heard = await asyncio.gather(*(work(caller, mark_of(number)) for number, caller in enumerate(callers)))
+
+    for number, caller in enumerate(callers):
+        assert set(re.findall(r"tenant\d\dzz", heard[number])) == {mark_of(number)}
+        assert len(caller.asked) == ROUNDS
+
+
+async def work(caller, mark):
+    """All that a caller is told who creates, lists, and deletes when asked."""
+    heard = []
+    async with caller:
+        for turn in range(ROUNDS):
+            heard.append(await caller.call("create_contact", name=f"Person {turn} of {mark}"))
+            ola = {"contact_id": heard[-1].content["id"]}
+            heard.append(await caller.call("list_contacts"))
+            assert heard[-1].content["total"] == 1
+            heard.append(await caller.call("delete_contact", **ola))
+            assert heard[-1].content == {"done": True}
+    return " ".join([*(answer.head + answer.body for answer in heard), *caller.asked])
+
+
+async def test_a_session_is_its_callers_alone():
+    """With another key it is not there, for no method, and both callers go on as before."""
+    async with server() as port, legacy(port, 1) as owner, legacy(port, 2) as thief:
+        own, thief.session = thief.session, owner.session
+
+        assert await status_of(thief) == 404
+        assert (await thief.post({"jsonrpc": "2.0", "id": 1, "result": {}})).status == 404
+        assert (await thief.wire.exchange("GET", "/mcp", thief.all_headers)).status == 404
+        assert (await thief.wire.exchange("DELETE", "/mcp", thief.all_headers)).status == 404
+        assert await status_of(owner) == 200
+        thief.session = own
+        assert await status_of(thief) == 200
+
+
+async def test_a_question_is_not_answered_by_somebody_else():
+    """An answer that comes with another key, in whichever session, is not what the deed waits for."""
+    async with server() as port, legacy(port, 1) as owner, legacy(port, 2) as thief:
+        ola = {"contact_id": (await owner.call("create_contact", name="Ola")).content["id"]}
+        statuses = []
+
+        async def answer_for_them(question):
+            own = thief.session
+            for session in (owner.session, own):
+                thief.session = session
+                statuses.append((await thief.post(accepted(question, "delete"))).status)
+
+        owner.before_answering, owner.decision = answer_for_them, "keep"
+        kept = await owner.call("delete_contact", **ola)
+
+        assert statuses == [404, 202]
+        assert kept.line.startswith("refused: the person decided against it")
+        assert (await owner.call("get_contact", **ola)).content["name"] == "Ola"
+
+
+async def test_an_event_stream_is_its_callers_alone():
+    """Messages for the session of an older stream are taken with the key alone that opened it."""
+    async with server() as port:
+        owner, thief = legacy(port, 1), legacy(port, 2)
+        heard: asyncio.Queue[str] = asyncio.Queue()
+        stream = asyncio.create_task(owner.wire.exchange("GET", "/sse", owner.headers, hear=heard.put))
+        place = await asyncio.wait_for(heard.get(), 10)
+        ping = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping"}).encode()
+
+        async with Wire(port) as other:
+            assert (await other.exchange("POST", place, [*CONTENT, *thief.headers], ping)).status == 404
+            assert (await other.exchange("POST", place, [*CONTENT, *owner.headers], ping)).status == 202
+        stream.cancel()
+        await asyncio.wait({stream})
+
+
+async def test_who_opens_too_many_sessions_loses_their_own_that_was_left_longest():
+    """Nobody else's is touched, and there are never more, however many are opened at the same time."""
+    async with (
+        server() as port,
+        legacy(port, 1) as neighbour,
+        legacy(port, 2) as in_use,
+        legacy(port, 2) as forgotten,
+        AsyncExitStack() as open_too,
+    ):
+        await status_of(in_use)
+        others = [legacy(port, 2) for _ in range(MOST_SESSIONS - 1)]
+        await asyncio.gather(*(open_too.enter_async_context(caller) for caller in others))
+
+        assert await status_of(forgotten) == 404
+        assert [await status_of(caller) for caller in (in_use, *others)] == [200] * MOST_SESSIONS
+        assert await status_of(neighbour) == 200

@@ -1,0 +1,70 @@
+"""Fifty callers with keys of their own on two workers: whatever they do at once, nobody sees another's data."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from network.callers import Modern, key
+from network.contacts_api import key_of
+from network.servers import api_here, by_keys, contacts_api, quick_folder, replica_here, until, uvicorn
+from network.tenants import Team, mark_of
+
+CALLERS = 50
+
+
+@pytest.mark.parametrize("calls", [600, pytest.param(5_000, marks=pytest.mark.load)])
+async def test_fifty_callers_on_two_workers_never_see_each_others_data(calls):
+    """Every answer, error, question, list and resource is searched for what belongs to somebody else."""
+    with quick_folder() as folder, contacts_api(folder) as api, uvicorn(folder, by_keys(api), 2) as server:
+        until(lambda: len(server.workers()) == 2, "two workers do not come to serving")
+        before = [time_of(worker) for worker in server.workers()]
+        tenants = Team(CALLERS, server.port).tenants
+        await asyncio.gather(*(tenant.begin() for tenant in tenants))
+        await asyncio.gather(*(tenant.work(calls // CALLERS) for tenant in tenants))
+        await asyncio.gather(*(tenant.end() for tenant in tenants))
+
+        worked = [time_of(worker) - begun for worker, begun in zip(server.workers(), before, strict=True)]
+        deleted = api.attempts("DELETE")
+        written = server.written()
+
+    assert sum(tenant.calls for tenant in tenants) >= calls
+    assert min(worked) > 0.05 * sum(worked), "one worker did it all"
+    assert set(deleted.values()) == {1}
+    assert "wayscloud_pat_" not in written
+    assert not any(tenant.mark in written for tenant in tenants)
+
+
+def time_of(process: int) -> float:
+    """Ticks of the processor that a process has used."""
+    used = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return sum(map(int, used))
+
+
+async def test_a_change_is_told_to_its_own_tenant_alone():
+    """Who listens to somebody else's address hears nothing, and hears of their own changes all the same."""
+    with quick_folder() as folder:
+        async with (
+            api_here(folder) as api,
+            replica_here(folder, auth="key", api_url=api.address) as port,
+            Modern(port, key(key_of(mark_of(1)))) as listener,
+            Modern(port, key(key_of(mark_of(2)))) as neighbour,
+            Modern(port, key(key_of(mark_of(1)))) as changer,
+        ):
+            theirs = {"contact_id": (await neighbour.call("create_contact", name="Theirs")).content["id"]}
+            mine = {"contact_id": (await changer.call("create_contact", name="Mine")).content["id"]}
+            heard: asyncio.Queue[str] = asyncio.Queue()
+            watched = [f"contacts://contacts/{contact['contact_id']}" for contact in (theirs, mine)]
+            wanted = {"resourceSubscriptions": watched, "resourcesListChanged": True}
+            listening = asyncio.create_task(listener.request("subscriptions/listen", heard.put, notifications=wanted))
+            await asyncio.wait_for(heard.get(), 10)  # that it listens
+
+            await neighbour.call("update_contact", **theirs, name="Changed")
+            await neighbour.call("create_contact_group", name="Theirs")
+            await changer.call("update_contact", **mine, name="Changed")
+            told = await asyncio.wait_for(heard.get(), 10)
+            listening.cancel()
+            await asyncio.wait({listening})
+
+    assert watched[1] in told
+    assert heard.empty()

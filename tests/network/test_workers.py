@@ -1,0 +1,59 @@
+"""Several workers of one uvicorn: with shared keys they work, without them the second says so and nothing goes on."""
+
+import os
+import signal
+
+from network.callers import Modern
+from network.servers import is_serving, over_directory, until, uvicorn
+
+REFUSED = "a second worker needs CONTACTS_MCP_STATE_KEYS: confirmations that one began the other could not finish; "
+
+
+def test_a_second_worker_without_shared_keys_stops_the_server_and_says_why(tmp_path):
+    """One line tells what to set. No worker is started again and again, and none serves on beside it."""
+    with uvicorn(tmp_path, over_directory(tmp_path / "contacts.db", STATE_KEYS=""), 2) as server:
+        server.process.wait(30)
+
+        assert server.written().count(REFUSED) == 1
+        assert server.written().count("contacts-mcp 0.") == 2
+        assert "Traceback" not in server.written()
+        assert not is_serving(server.port)
+
+
+def test_a_setting_that_cannot_be_used_is_one_line_and_nothing_is_tried_again(tmp_path):
+    """The exit code tells uvicorn and gunicorn that another worker would not start either."""
+    with uvicorn(tmp_path, over_directory(tmp_path / "contacts.db", RATE="many"), 1) as server:
+        server.process.wait(30)
+
+        assert server.process.returncode == 3
+        assert server.written() == (
+            "contacts-mcp: CONTACTS_MCP_RATE: should be a valid integer, unable to parse string as an integer\n"
+        )
+
+
+async def test_one_worker_needs_no_shared_keys(tmp_path):
+    """What it seals, it opens."""
+    with uvicorn(tmp_path, over_directory(tmp_path / "contacts.db", STATE_KEYS=""), 1) as server:
+        until(lambda: is_serving(server.port), "the worker does not answer")
+
+        assert await deleted(server.port) == {"done": True}
+
+
+async def test_workers_with_shared_keys_serve_and_the_dead_are_replaced(tmp_path):
+    """One of two workers is killed; the other goes on, and a third takes its place."""
+    with uvicorn(tmp_path, over_directory(tmp_path / "contacts.db"), 2) as server:
+        until(lambda: len(server.workers()) == 2, "two workers do not come to serving")
+        os.kill(server.workers()[0], signal.SIGKILL)
+
+        assert await deleted(server.port) == {"done": True}
+        until(lambda: len(server.workers()) == 3, "nobody takes the place of a dead worker")
+        assert await deleted(server.port) == {"done": True}
+
+
+async def deleted(port):
+    """The answer to a confirmed deletion, of which each round may come to another worker."""
+    async with Modern(port) as first, Modern(port) as second:
+        created = await first.call("create_contact", name="Ola Nordmann")
+        ola = {"contact_id": created.content["id"]}
+        question = await first.call("delete_contact", **ola)
+        return (await second.answer(question, "delete_contact", "delete", **ola)).content

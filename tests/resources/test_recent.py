@@ -1,0 +1,73 @@
+"""What is remembered for a while, for each tenant apart."""
+
+import anyio
+import pytest
+
+from contacts_mcp.resources._recent import Recent
+
+
+class Loader:
+    """Counts what is loaded, and takes its time."""
+
+    def __init__(self) -> None:
+        self.loaded = 0
+        self.may_answer = anyio.Event()
+        self.may_answer.set()
+
+    async def __call__(self) -> int:
+        await self.may_answer.wait()
+        self.loaded += 1
+        return self.loaded
+
+
+async def test_it_is_loaded_again_when_its_time_is_over() -> None:
+    """And not before."""
+    now, loader = [0.0], Loader()
+    recent: Recent[int] = Recent(60.0, clock=lambda: now[0])
+
+    seen = []
+    for now[0] in (0.0, 59.9, 60.0, 61.0):
+        seen.append(await recent.get("ada", loader))
+
+    assert seen == [1, 1, 2, 2]
+
+
+async def test_tenants_that_asked_long_ago_are_forgotten() -> None:
+    """The number of those remembered is bounded."""
+    loader = Loader()
+    recent: Recent[int] = Recent(60.0, most=2)
+
+    seen = [await recent.get(tenant, loader) for tenant in ("ada", "bob", "ada", "cleo", "ada", "bob")]
+
+    assert seen == [1, 2, 1, 3, 1, 4]
+
+
+async def test_those_who_ask_at_once_wait_for_one_loading() -> None:
+    """Each keystroke of a host may ask."""
+    loader, seen = Loader(), []
+    loader.may_answer = anyio.Event()
+    recent: Recent[int] = Recent(60.0)
+
+    async def ask() -> None:
+        seen.append(await recent.get("ada", loader))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(ask)
+        await anyio.wait_all_tasks_blocked()
+        loader.may_answer.set()
+
+    assert seen == [1] * 5
+
+
+async def test_a_loading_that_fails_is_tried_again() -> None:
+    """A failure is not remembered."""
+    recent: Recent[int] = Recent(60.0)
+
+    async def fail() -> int:
+        raise ValueError
+
+    with pytest.raises(ValueError):
+        await recent.get("ada", fail)
+
+    assert await recent.get("ada", Loader()) == 1

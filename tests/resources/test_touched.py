@@ -1,0 +1,144 @@
+"""Which addresses a change touches: whatever reads differently afterwards is told of."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp import Client
+from mcp.shared.exceptions import MCPError
+
+from contacts_mcp.app import Embedded, build_app
+from contacts_mcp.contract import Risk
+from contacts_mcp.resources import CONTACT, GROUP, MEMBERS, TOUCHES
+from contacts_mcp.settings import load_settings
+from contacts_mcp.tools import TOOLS
+from harness import LEGACY, MODERN, Host, Person, held
+from listening import LIST, Ear, listening
+
+_YES = Person(content={"decision": "delete", "typed": "ola"})
+_IDS = {CONTACT: "contact_id", GROUP: "group_id", MEMBERS: "group_id"}
+
+
+def test_every_tool_that_changes_something_says_what() -> None:
+    """No more and no fewer; and each finds the ids it needs among its arguments."""
+    writing = {tool.name: tool for tool in TOOLS if tool.risk is not Risk.READ}
+
+    assert TOUCHES.keys() == writing.keys()
+    for name, touch in TOUCHES.items():
+        assert {_IDS[kind] for kind in touch.own} <= set(writing[name].aims)
+
+
+class World:
+    """Two contacts, one of them in a group; two groups; a third group whose renaming ends a round of listening."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.ids: dict[str, str] = {}
+
+    async def build(self) -> None:
+        for name in ("ola", "kari"):
+            self.ids[name] = (await self.host.call("create_contact", name=name))["id"]
+        for name in ("choir", "board", "marker"):
+            self.ids[name] = (await self.host.call("create_contact_group", name=name))["id"]
+        await self.host.call("add_group_members", group_id=self.ids["choir"], contact_ids=[self.ids["ola"]])
+
+    @property
+    def uris(self) -> list[str]:
+        people = [CONTACT.format(id=self.ids[name]) for name in ("ola", "kari")]
+        groups = [kind.format(id=self.ids[name]) for kind in (GROUP, MEMBERS) for name in ("choir", "board")]
+        return people + groups
+
+    @property
+    def marker(self) -> str:
+        return GROUP.format(id=self.ids["marker"])
+
+    async def state(self) -> dict[str, object]:
+        """What is at each address, and the list."""
+        listed = await self.host.client.list_resources(cache_mode="refresh")
+        found: dict[str, object] = {LIST: {item.uri: item.name for item in listed.resources}}
+        for uri in self.uris:
+            try:
+                found[uri] = (await self.host.client.read_resource(uri)).contents
+            except MCPError as exc:
+                found[uri] = exc.error
+        return found
+
+
+DEEDS: dict[str, dict[str, Any]] = {
+    "create_contact": {"name": "Ida"},
+    "update_contact": {"contact_id": "ola", "name": "Ola Nordmann"},
+    "delete_contact": {"contact_id": "ola"},
+    "gdpr_delete_contact": {"contact_id": "ola", "reason": "asked for"},
+    "create_contact_group": {"name": "Band"},
+    "update_contact_group": {"group_id": "choir", "name": "Kor"},
+    "delete_contact_group": {"group_id": "choir"},
+    "add_group_members": {"group_id": "board", "contact_ids": ["ola"]},
+    "remove_group_member": {"group_id": "choir", "contact_id": "ola"},
+}
+
+
+@pytest.fixture(params=[LEGACY, MODERN])
+async def world(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[tuple[World, Ear]]:
+    app = build_app(load_settings(), Embedded(tmp_path / "contacts.db", "test"))
+    async with held(Client(app.server, mode=LEGACY, elicitation_callback=_YES)) as client:
+        world = World(Host(client))
+        await world.build()
+        async with held(listening(app.server, request.param, [*world.uris, world.marker])) as ear:
+            yield world, ear
+
+
+async def told(world: World, ear: Ear) -> set[str]:
+    """What was heard up to now."""
+    await world.host.call("update_contact_group", group_id=world.ids["marker"], name="again")
+    return set(await ear.until(world.marker))
+
+
+@pytest.mark.parametrize("tool", DEEDS)
+async def test_whatever_reads_differently_is_told_of(world: tuple[World, Ear], tool: str) -> None:
+    """In both eras, for every tool; and what a tool cannot have touched is not told of."""
+    place, ear = world
+    before = await place.state()
+    await told(place, ear)
+    await ear.until(LIST)
+
+    ids = {
+        name: [place.ids[i] for i in value] if isinstance(value, list) else place.ids.get(value, value)
+        for name, value in DEEDS[tool].items()
+    }
+    await place.host.call(tool, **ids)
+    heard = await told(place, ear)
+
+    after = await place.state()
+    del after[LIST][place.marker], before[LIST][place.marker]  # type: ignore[attr-defined]
+    differing = {uri for uri, content in after.items() if content != before[uri]}
+    assert differing <= heard
+    assert CONTACT.format(id=place.ids["kari"]) not in heard
+    assert (LIST in heard) == (LIST in differing)
+
+
+async def test_an_update_that_changes_nothing_is_not_told_of(world: tuple[World, Ear]) -> None:
+    """Nothing was sent to the service either."""
+    place, ear = world
+
+    await place.host.call("update_contact", contact_id=place.ids["ola"], name="ola")
+
+    assert await told(place, ear) == set()
+
+
+async def test_a_call_that_fails_is_not_told_of(world: tuple[World, Ear]) -> None:
+    """Only what succeeded."""
+    place, ear = world
+
+    await place.host.error("update_contact", contact_id=place.ids["board"], name="x")
+
+    assert await told(place, ear) == set()
+
+
+async def test_an_id_may_be_written_in_capitals(world: tuple[World, Ear]) -> None:
+    """The service takes it, so the address is the same."""
+    place, ear = world
+
+    await place.host.call("remove_group_member", group_id=place.ids["choir"].upper(), contact_id=place.ids["ola"])
+
+    assert MEMBERS.format(id=place.ids["choir"]) in await told(place, ear)

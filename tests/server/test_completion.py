@@ -1,0 +1,166 @@
+"""Completion: what was begun is completed from the directory, within bounds, and never with an error."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, nullcontext
+from pathlib import Path
+
+import httpx
+import pytest
+from mcp import Client
+from mcp_types import Completion, PromptReference, ResourceTemplateReference
+
+from contacts_mcp.client import ContactsClient
+from contacts_mcp.guard import Guard
+from contacts_mcp.resources import GROUP, MEMBERS, Suggestions
+from contacts_mcp.server import build_server
+from contacts_mcp.tools import TOOLS, Backend
+from harness import LEGACY, MODERN, NOBODY, Host, host
+
+each_era = pytest.mark.parametrize("era", [LEGACY, MODERN])
+PROMPT = PromptReference(name="prepare_sms_audience")
+
+
+async def complete(client: Client, argument: str, typed: str, ref: object = PROMPT) -> Completion:
+    return (await client.complete(ref, {"name": argument, "value": typed})).completion  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def tags_of(respond: Callable[[httpx.Request], httpx.Response]) -> AsyncIterator[Client]:
+    """A client of a server that suggests tags of a service which answers as `respond` says."""
+    suggestions = Suggestions(TOOLS)
+    async with ContactsClient(base_url="http://service", transport=httpx.MockTransport(respond)) as api:
+        server = build_server(
+            version="0",
+            instructions="",
+            tools=TOOLS,
+            backend_of=lambda _: Backend(api),
+            guard=Guard(),
+            lifespan=lambda _: nullcontext(),
+            sources={(PROMPT.name, "tag"): suggestions.by_argument()["tag"]},
+        )
+        async with Client(server, mode=MODERN) as client:
+            yield client
+
+
+class Service:
+    """Pages of contacts, each with a tag of its own and one they share; counts what it is asked."""
+
+    def __init__(self, contacts: int) -> None:
+        self.asked = 0
+        self._rows = [
+            {"id": f"{n:08x}{NOBODY[8:]}", "name": "x", "tags": [f"tag{n:04}", "all"]} for n in range(contacts)
+        ]
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.asked += 1
+        page, per_page = (int(request.url.params[name]) for name in ("page", "per_page"))
+        rows = self._rows[(page - 1) * per_page : page * per_page]
+        return httpx.Response(200, json={"contacts": rows, "total": len(self._rows), "page": page})
+
+
+async def fill(directory: Host) -> list[str]:
+    """Ids of three groups, in the order of their names."""
+    await directory.call("create_contact", name="Ola", tags=["Vestland", "VIP", "Bærum"])
+    groups = [await directory.call("create_contact_group", name=name) for name in ("Ørland choir", "Board", "Choir")]
+    board, choir, oerland = sorted(groups, key=lambda group: group["name"])
+    return [board["id"], choir["id"], oerland["id"]]
+
+
+@each_era
+async def test_tags_and_groups_are_completed_as_people_type_them(tmp_path: Path, era: str) -> None:
+    """Whatever the case and the accents; what begins with it comes before what holds it."""
+    async with host(tmp_path / "contacts.db", era) as directory:
+        await fill(directory)
+
+        tags = await complete(directory.client, "tag", "v")
+        assert (tags.values, tags.total, tags.has_more) == (["Vestland", "VIP"], 2, False)
+        assert (await complete(directory.client, "tag", "baer")).values == ["Bærum"]
+        assert (await complete(directory.client, "group", "CHOIR")).values == ["Choir", "Ørland choir"]
+
+
+@each_era
+@pytest.mark.parametrize("template", [GROUP, MEMBERS])
+async def test_an_address_is_completed_by_id_and_by_name(tmp_path: Path, era: str, template: str) -> None:
+    """Nobody knows ids by heart."""
+    ref = ResourceTemplateReference(uri=template)
+    async with host(tmp_path / "contacts.db", era) as directory:
+        board, choir, oerland = await fill(directory)
+
+        assert (await complete(directory.client, "id", "choir", ref)).values == [choir, oerland]
+        assert (await complete(directory.client, "id", board[:8], ref)).values == [board]
+        assert (await complete(directory.client, "id", "", ref)).values == [board, choir, oerland]
+
+
+@each_era
+async def test_what_is_not_known_completes_to_nothing(tmp_path: Path, era: str) -> None:
+    """Unknown prompts, templates and arguments are no errors, and neither is what nobody can have typed."""
+    async with host(tmp_path / "contacts.db", era) as directory:
+        await fill(directory)
+
+        for argument, typed, ref in (
+            ("tag", "v", PromptReference(name="test_prompt_with_arguments")),
+            ("purpose", "v", PROMPT),
+            ("id", "", ResourceTemplateReference(uri="test://{id}")),
+            ("tag", "v" * 100_000, PROMPT),
+        ):
+            found = await complete(directory.client, argument, typed, ref)
+            assert (found.values, found.total, found.has_more) == ([], 0, False)
+
+
+async def test_a_hundred_values_are_given_and_the_rest_is_counted() -> None:
+    """As the protocol wants it."""
+    async with tags_of(Service(150)) as client:
+        found = await complete(client, "tag", "tag")
+
+    assert (len(found.values), found.values[0], found.total, found.has_more) == (100, "tag0000", 150, True)
+
+
+async def test_a_large_directory_is_asked_five_times_a_minute() -> None:
+    """What was not looked at is not counted: no total, and no word on whether there is more."""
+    service = Service(2_000)
+    async with tags_of(service) as client:
+        few = await complete(client, "tag", "tag000")
+        none = await complete(client, "tag", "tag1999")
+        many = await complete(client, "tag", "tag")
+
+    assert service.asked == 5
+    assert (len(few.values), few.total, few.has_more) == (10, None, None)
+    assert (none.values, none.total, none.has_more) == ([], None, None)
+    assert (len(many.values), many.total, many.has_more) == (100, None, True)
+
+
+async def test_a_service_that_fails_suggests_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """A wrong key, an answer of no use, a fault of our own: the person can still type."""
+    answers = iter([httpx.Response(401, json={}), httpx.Response(200, text="<html>"), ZeroDivisionError("Zaphod")])
+
+    def respond(_: httpx.Request) -> httpx.Response:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async with tags_of(respond) as client:
+        found = [await complete(client, "tag", "v") for _ in range(3)]
+
+    assert [completion.values for completion in found] == [[], [], []]
+    assert "Zaphod" not in caplog.text
+
+
+async def test_what_cannot_be_shown_as_it_is_is_not_suggested() -> None:
+    """What is shown would not find it."""
+    tags = ["plain", "pl\u200bus", "pl\nus", "p" * 300, " pl", ""]
+    contacts = [{"id": NOBODY, "name": "x", "tags": tags}]
+    async with tags_of(lambda _: httpx.Response(200, json={"contacts": contacts, "total": 1, "page": 1})) as client:
+        assert (await complete(client, "tag", "p")).values == ["plain"]
+
+
+async def test_what_is_switched_off_is_not_suggested(tmp_path: Path) -> None:
+    """Without the tool that lists contacts, their tags stay unseen."""
+    on = "list_contact_groups,list_group_members,create_contact_group,add_group_members,remove_group_member"
+    async with host(tmp_path / "contacts.db") as directory:
+        await fill(directory)
+    async with host(tmp_path / "contacts.db", tools=on) as directory:
+        ref = ResourceTemplateReference(uri=MEMBERS)
+
+        assert (await complete(directory.client, "tag", "v")).values == []
+        assert len((await complete(directory.client, "id", "", ref)).values) == 3

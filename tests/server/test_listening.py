@@ -1,0 +1,37 @@
+"""Hearing of changes over real transports: streams and standing channels of a server in a process of its own."""
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import anyio
+from mcp import Client
+from mcp.client.sse import sse_client
+
+from conformance.servers import product
+from contacts_mcp.resources import GROUP, MEMBERS
+from harness import LEGACY, MODERN, Host
+from listening import LIST, listening
+
+
+async def test_changes_are_heard_over_every_transport(tmp_path: Path) -> None:
+    """Streamable HTTP and SSE, in both eras, from a caller who has no part in any of these connections."""
+    with product(tmp_path) as served:
+        endpoint, events = f"{served.origin}/mcp", f"{served.origin}/sse"
+        async with Client(endpoint, mode=MODERN) as client, AsyncExitStack() as stack:
+            writer = Host(client)
+            ola = (await writer.call("create_contact", name="Ola"))["id"]
+            choir = (await writer.call("create_contact_group", name="Choir"))["id"]
+            group, members = GROUP.format(id=choir), MEMBERS.format(id=choir)
+            ears = [
+                await stack.enter_async_context(listening(server, era, [group, members]))
+                for era in (LEGACY, MODERN)
+                for server in (endpoint, sse_client(events))
+            ]
+
+            with anyio.fail_after(20):
+                while not all({group, LIST} <= set(ear.heard) for ear in ears):  # a session's channel opens late
+                    await writer.call("update_contact_group", group_id=choir, name="another")
+            await writer.call("add_group_members", group_id=choir, contact_ids=[ola])
+
+            for ear in ears:
+                assert set(await ear.until(members)) == {group, LIST}

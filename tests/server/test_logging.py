@@ -1,0 +1,111 @@
+"""Log messages to the client: of failed calls, to those who asked, and nothing else."""
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from mcp import Client
+from mcp_types import (
+    EmptyResult,
+    LoggingLevel,
+    LoggingMessageNotificationParams,
+    SetLevelRequest,
+    SetLevelRequestParams,
+)
+
+from contacts_mcp.app import Embedded, build_app
+from contacts_mcp.settings import load_settings
+from harness import LEGACY, MODERN, NOBODY, Host
+
+each_era = pytest.mark.parametrize("era", [LEGACY, MODERN])
+
+
+class Log:
+    """What a client was sent."""
+
+    def __init__(self) -> None:
+        self.messages: list[LoggingMessageNotificationParams] = []
+
+    async def __call__(self, params: LoggingMessageNotificationParams) -> None:
+        self.messages.append(params)
+
+
+def client_of(folder: Path, era: str, level: LoggingLevel | None, log: Log) -> Client:
+    app = build_app(load_settings(), Embedded(folder / "contacts.db", "test"))
+    return Client(app.server, mode=era, logging_callback=log, log_level=level if era == MODERN else None)
+
+
+async def ask_for(client: Client, era: str, level: LoggingLevel | None) -> None:
+    """Ask as the older era does; the newer one asks with every request."""
+    if level and era == LEGACY:
+        request = SetLevelRequest(params=SetLevelRequestParams(level=level))
+        assert await client.session.send_request(request, EmptyResult) == EmptyResult()
+
+
+@each_era
+async def test_a_failed_call_is_told_of_once(tmp_path: Path, era: str) -> None:
+    """The line the model reads, and the id of the request; a call that succeeds is not told of."""
+    log = Log()
+    async with client_of(tmp_path, era, "info", log) as client:
+        await ask_for(client, era, "info")
+        host = Host(client)
+        await host.call("create_contact", name="Ola")
+        line = await host.error("get_contact", contact_id=NOBODY)
+
+    (message,) = log.messages
+    assert (message.level, message.logger) == ("warning", "contacts")
+    assert message.data["message"] == line
+    assert message.data.keys() == {"message", "request"}
+    assert message.data["request"]
+
+
+@each_era
+@pytest.mark.parametrize("level", [None, "error", "emergency"])
+async def test_who_did_not_ask_for_it_is_told_nothing(tmp_path: Path, era: str, level: LoggingLevel | None) -> None:
+    """No level, or one for what is worse."""
+    log = Log()
+    async with client_of(tmp_path, era, level, log) as client:
+        await ask_for(client, era, level)
+        host = Host(client)
+        await host.error("get_contact", contact_id=NOBODY)
+        await host.error("get_contact", contact_id="x")
+        await host.error("no_such_tool")
+
+    assert log.messages == []
+
+
+@each_era
+async def test_a_fault_of_our_own_is_an_error_without_values(
+    tmp_path: Path, era: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Worse than a warning, and told as little as the model is."""
+
+    async def fail(*_: Any, **__: Any) -> httpx.Response:
+        raise ZeroDivisionError("Zaphod")
+
+    monkeypatch.setattr(httpx.ASGITransport, "handle_async_request", fail)
+    log = Log()
+    async with client_of(tmp_path, era, "error", log) as client:
+        await ask_for(client, era, "error")
+        await Host(client).error("get_contact", contact_id=NOBODY)
+
+    (message,) = log.messages
+    assert message.level == "error"
+    assert message.data["message"].startswith("internal_error: ")
+    assert "Zaphod" not in str(message)
+
+
+async def test_the_level_is_the_sessions_own(tmp_path: Path) -> None:
+    """Another session of the same server is told nothing for it."""
+    app = build_app(load_settings(), Embedded(tmp_path / "contacts.db", "test"))
+    asking, silent = Log(), Log()
+    async with (
+        Client(app.server, mode=LEGACY, logging_callback=asking) as first,
+        Client(app.server, mode=LEGACY, logging_callback=silent) as second,
+    ):
+        await ask_for(first, LEGACY, "debug")
+        for client in (first, second):
+            await Host(client).error("no_such_tool")
+
+    assert (len(asking.messages), len(silent.messages)) == (1, 0)

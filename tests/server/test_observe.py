@@ -1,0 +1,378 @@
+"""What telemetry says of calls: how they ended and how long they took, and nothing of what they were about."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from mcp.shared.exceptions import MCPError
+from mcp.shared.memory import create_client_server_memory_streams
+from mcp.shared.message import SessionMessage
+from mcp_types import EmptyResult, JSONRPCRequest, Request
+from opentelemetry.trace import SpanKind, StatusCode
+
+from contacts_mcp.app import Embedded, Platform, build_app
+from contacts_mcp.client import Credential
+from contacts_mcp.server import REQUEST
+from contacts_mcp.settings import load_settings
+from harness import LEGACY, MODERN, NOBODY, Person, host, host_of_service, text_of
+from page_service import page_service
+from processes import KEY, modern
+from telemetry import Told, logged, telemetry
+
+
+class MadeUp(Request[dict[str, Any], str]):
+    """A request that nobody knows."""
+
+    method: str = "sekret/method"
+    params: dict[str, Any]
+
+
+each_era = pytest.mark.parametrize("era", [LEGACY, MODERN])
+CONTACT = {"id": NOBODY, "type": "person", "name": "Ola Nordmann", "tags": []}
+
+
+@pytest.fixture
+def told() -> Iterator[Told]:
+    with telemetry() as measured:
+        yield measured
+
+
+def labels(span: Any) -> dict[str, Any]:
+    return {name: value for name, value in span.attributes.items() if name.startswith("contacts_mcp.")}
+
+
+@each_era
+async def test_a_call_tells_how_it_ended(tmp_path: Path, told: Told, era: str) -> None:
+    """Outcome, risk and consent stand in the SDK's span, the outcome and the seconds in metrics."""
+    async with host(tmp_path / "contacts.db", era) as directory:
+        await directory.call("create_contact", name="Ola Nordmann")
+        await directory.error("get_contact", contact_id=NOBODY)
+
+    done, failed = told.span("tools/call create_contact"), told.span("tools/call get_contact")
+    assert labels(done) == {
+        "contacts_mcp.outcome": "done",
+        "contacts_mcp.risk": "write",
+        "contacts_mcp.consent": "none_needed",
+    }
+    assert done.kind is SpanKind.SERVER
+    assert labels(failed)["contacts_mcp.outcome"] == "not_found"
+    assert failed.status.status_code is StatusCode.ERROR
+    assert told.points("contacts_mcp.calls") == [
+        ({"gen_ai.tool.name": "create_contact", "contacts_mcp.outcome": "done"}, 1),
+        (
+            {"gen_ai.tool.name": "get_contact", "contacts_mcp.outcome": "not_found", "error.type": "not_found"},
+            1,
+        ),
+    ]
+    assert told.count("mcp.server.operation.duration", gen_ai_tool_name="create_contact") == 1
+    assert told.count("mcp.server.operation.duration", error_type="not_found") == 1
+    assert told.count("contacts_mcp.active_calls") == 0
+
+
+@each_era
+@pytest.mark.parametrize(
+    ("person", "counted", "outcome", "consent"),
+    [
+        (Person({"decision": "delete"}), "given", "done", "form"),
+        (Person({"decision": "keep"}), "refused", "refused", "none"),
+        (Person({}), "refused", "not_confirmed", "none"),
+    ],
+    ids=["yes", "no", "empty"],
+)
+async def test_confirmations_are_counted(
+    tmp_path: Path, told: Told, era: str, person: Person, counted: str, outcome: str, consent: str
+) -> None:
+    """Asked once, and given or refused once; the span of the last call says by which way consent came."""
+    person = Person(person.content)
+    async with host(tmp_path / "contacts.db", era, person) as directory:
+        ola = await directory.call("create_contact", name="Ola Nordmann")
+        await directory.raw("delete_contact", contact_id=ola["id"])
+
+    spans = told.spans("tools/call delete_contact")
+    asked = {"contacts_mcp.outcome": "asked", "contacts_mcp.risk": "destroy", "contacts_mcp.consent": "none"}
+    ended = {"contacts_mcp.outcome": outcome, "contacts_mcp.risk": "destroy", "contacts_mcp.consent": consent}
+    assert list(map(labels, spans)) == ([asked, ended] if era == MODERN else [ended])
+    assert dict(_by_kind(told)) == {"asked": 1, counted: 1}
+
+
+async def test_a_refusal_that_asked_nobody_is_no_confirmation(tmp_path: Path, told: Told) -> None:
+    """A host that cannot ask is refused, which is an outcome and nothing that a person did."""
+    async with host(tmp_path / "contacts.db") as directory:
+        ola = await directory.call("create_contact", name="Ola Nordmann")
+        await directory.error("delete_contact", contact_id=ola["id"])
+
+    assert told.count("contacts_mcp.calls", contacts_mcp_outcome="refused") == 1
+    assert _by_kind(told) == []
+
+
+async def test_a_preview_and_its_token_are_a_confirmation(tmp_path: Path, told: Told) -> None:
+    """In two-step mode the preview asks, and the token that comes back gives."""
+    async with host(tmp_path / "contacts.db", guard="two-step") as directory:
+        ola = await directory.call("create_contact", name="Ola Nordmann")
+        preview = await directory.call("delete_contact", contact_id=ola["id"])
+        token = preview["confirmation_token"]
+        await directory.call("delete_contact", contact_id=ola["id"], confirmation_token=token)
+
+    assert dict(_by_kind(told)) == {"asked": 1, "given": 1}
+    consents = [span.attributes["contacts_mcp.consent"] for span in told.spans("tools/call delete_contact")]
+    assert consents == ["none", "two_step_not_verified"]
+
+
+def _by_kind(told: Told) -> list[tuple[str, float]]:
+    points = told.points("contacts_mcp.confirmations")
+    return [(found["contacts_mcp.confirmation"], value) for found, value in points]
+
+
+async def test_a_call_counts_as_under_way_until_it_is_cancelled(told: Told) -> None:
+    """A call whose host gives up is `cancelled`, and no longer under way."""
+    asked = asyncio.Event()
+
+    async def respond(_request: httpx.Request) -> httpx.Response:
+        asked.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with host_of_service(respond) as service:
+        call = asyncio.create_task(service.raw("list_contacts"))
+        await asyncio.wait_for(asked.wait(), 10)
+        assert told.count("contacts_mcp.active_calls", gen_ai_tool_name="list_contacts") == 1
+        told._points.clear()
+        call.cancel()
+        await asyncio.wait([call])
+
+    assert told.count("contacts_mcp.active_calls") == 0
+    assert told.count("contacts_mcp.calls", error_type="cancelled") == 1
+    assert told.span("GET /v1/contacts").attributes["error.type"] == "cancelled"
+
+
+@each_era
+async def test_names_that_a_client_makes_up_are_recorded_nowhere(tmp_path: Path, told: Told, era: str) -> None:
+    """Tools, prompts, methods and ids that there are not are `_OTHER`, in spans and metrics, whatever they were."""
+    async with host(tmp_path / "contacts.db", era) as directory:
+        await directory.error("sekret_tool", name="x")
+        with pytest.raises(MCPError):
+            await directory.client.get_prompt("sekret_prompt")
+        with pytest.raises(MCPError):
+            await directory.client.session.send_request(MadeUp(params={"name": "sekret"}), EmptyResult)
+
+    assert "sekret" not in told.everything()
+    names = {span.name for span in told.spans()}
+    assert {"tools/call _OTHER", "prompts/get _OTHER", "_OTHER _OTHER"} <= names
+    assert told.points("contacts_mcp.calls") == [
+        (
+            {"gen_ai.tool.name": "_OTHER", "contacts_mcp.outcome": "unknown_tool", "error.type": "unknown_tool"},
+            1,
+        )
+    ]
+
+
+async def test_what_cannot_be_read_is_not_repeated_in_spans(tmp_path: Path, told: Told) -> None:
+    """Ids of requests are the client's own, and so are parameters of the wrong shape."""
+    server, name = (
+        build_app(load_settings(), Embedded(tmp_path / "contacts.db", "test")).server,
+        {"not": "a sekret name"},
+    )
+    options = server.create_initialization_options()
+    async with create_client_server_memory_streams() as (client, streams), anyio.create_task_group() as tasks:
+        tasks.start_soon(server.run, *streams, options)
+        for identifier, params in (("sekret Ola", {"name": "list_contacts"}), (2, {"name": name})):
+            asked = modern(1, "tools/call", **params) | {"id": identifier}
+            await client[1].send(SessionMessage(JSONRPCRequest.model_validate(asked)))
+            await client[0].receive()
+        tasks.cancel_scope.cancel()
+
+    first, second = told.spans()[-2:]
+    assert (first.name, first.attributes["jsonrpc.request.id"]) == ("tools/call list_contacts", "_OTHER")
+    assert (second.name, second.attributes["jsonrpc.request.id"]) == ("tools/call", "2")
+    assert "sekret" not in told.everything()
+
+
+async def test_each_attempt_upstream_is_a_span_of_its_own(told: Told) -> None:
+    """Named by its route, within the call's span, with the status, and which attempt it was; and measured."""
+    statuses = iter([503, 200])
+    seen: list[httpx.Request] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(next(statuses), json=CONTACT)
+
+    async with host_of_service(respond) as service:
+        await service.call("get_contact", contact_id=NOBODY)
+
+    call, (first, second) = told.span("tools/call get_contact"), told.spans("GET /v1/contacts/{contact_id}")
+    route = {
+        "http.request.method": "GET",
+        "url.template": "/v1/contacts/{contact_id}",
+        "server.address": "service",
+    }
+    assert dict(first.attributes) == {**route, "http.response.status_code": 503, "error.type": "503"}
+    assert dict(second.attributes) == {**route, "http.response.status_code": 200, "http.request.resend_count": 1}
+    assert {first.parent.span_id, second.parent.span_id} == {call.context.span_id}
+    assert (first.kind, first.status.status_code) == (SpanKind.CLIENT, StatusCode.ERROR)
+    assert told.count("http.client.request.duration", url_template="/v1/contacts/{contact_id}") == 2
+    assert told.count("http.client.request.duration", error_type="503") == 1
+    assert told.count("contacts_mcp.upstream.retries", http_request_method="GET") == 1
+    assert not {"traceparent", "tracestate", "baggage"} & {name for request in seen for name in request.headers}
+
+
+async def test_a_service_that_cannot_be_reached_has_a_reason_and_no_status(told: Told) -> None:
+    """`error.type` is our code for it; the words of the network are not in the span."""
+
+    def respond(_request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("sekret.example.com has no address")
+
+    async with host_of_service(respond) as service:
+        await service.error("create_contact", name="Ola")
+
+    spans = told.spans("POST /v1/contacts")
+    assert {span.attributes["error.type"] for span in spans} == {"unreachable"}
+    assert not any("http.response.status_code" in span.attributes for span in spans)
+    assert "sekret" not in told.everything()
+
+
+@each_era
+async def test_a_fault_of_our_own_is_known_by_its_place_alone(told: Told, era: str) -> None:
+    """The text of an exception is in no span, metric or log line; the log says where it was raised."""
+
+    def respond(_request: httpx.Request) -> httpx.Response:
+        raise RuntimeError("sekret: Ola Nordmann")
+
+    with logged() as log:
+        async with host_of_service(respond, era) as service:
+            line = await service.error("create_contact", name="Ola")
+
+    assert line == "internal_error: create_contact failed here; read the record back, and tell the operator"
+    assert "sekret" not in told.everything() + log.text
+    assert told.count("contacts_mcp.calls", error_type="internal_error", contacts_mcp_outcome="unknown") == 1
+    (said,) = log.lines("contacts_mcp.server")
+    assert "RuntimeError at " in said["message"]
+    assert "test_observe.py" in said["message"]
+
+
+@each_era
+async def test_a_fault_outside_of_tools_is_no_longer_told_by_the_sdk(
+    monkeypatch: pytest.MonkeyPatch, told: Told, era: str
+) -> None:
+    """It would put the exception with its text into the span and the log."""
+
+    def respond(_request: httpx.Request) -> httpx.Response:
+        raise RuntimeError("sekret: Ola Nordmann")
+
+    monkeypatch.setattr("contacts_mcp.client._client._network", lambda *_: httpx.MockTransport(respond))
+    with logged() as log:
+        async with host(Platform(Credential.key(KEY, "test"), "http://127.0.0.1"), era) as service:
+            with pytest.raises(MCPError) as failed:
+                await service.client.read_resource(f"contacts://contacts/{NOBODY}")
+
+    assert failed.value.error.message == "internal_error: resources/read failed here; try again, and tell the operator"
+    span = told.span("resources/read")
+    assert (span.status.status_code, span.status.description, span.events) == (StatusCode.ERROR, None, ())
+    assert "sekret" not in told.everything() + log.text
+    (said,) = log.lines("contacts_mcp.server")
+    assert said["message"].startswith("resources/read failed: RuntimeError at ")
+
+
+async def test_the_id_of_a_request_over_a_network_is_in_errors_and_spans(told: Told) -> None:
+    """In `_meta` of every failed call, in the words of a fault of our own, and in the span."""
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            raise RuntimeError
+        return httpx.Response(404)
+
+    served = REQUEST.set("0123456789abcdef")
+    async with host_of_service(respond) as service:
+        failed = [
+            await service.raw("create_contact", name="Ola"),
+            await service.raw("get_contact", contact_id=NOBODY),
+            await service.raw("no_such_tool"),
+        ]
+    REQUEST.reset(served)
+
+    assert [result.meta["services.wayscloud/request-id"] for result in failed] == ["0123456789abcdef"] * 3
+    assert text_of(failed[0]).endswith("read the record back, and tell the operator the request id 0123456789abcdef")
+    calls = [span for span in told.spans() if span.name.startswith("tools/call")]
+    assert {span.attributes["contacts_mcp.request.id"] for span in calls} == {"0123456789abcdef"}
+
+
+@each_era
+async def test_what_the_service_said_stays_out_of_the_span_of_a_protocol_error(
+    tmp_path: Path, told: Told, era: str
+) -> None:
+    """The client reads it in the error, but the SDK would put it into the span as well."""
+    with page_service(KEY) as address:
+        wrong = Platform(Credential.key("sekret-key", "test"), address)
+        async with host(wrong, era) as service:
+            with pytest.raises(MCPError, match="Invalid API key"):
+                await service.client.read_resource(f"contacts://contacts/{NOBODY}")
+
+    span = told.span("resources/read")
+    assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, None)
+    assert span.attributes["error.type"] == "-32603"
+    assert "Invalid API key" not in told.everything()
+
+
+KEPT = {
+    "name": "Ola Sekretsen",
+    "phone_number": "+4791234567",
+    "email": "sekret@example.com",
+    "tags": ["vip-sekret"],
+    "notes": "allergic to nuts",
+}
+SECRETS = ("Sekretsen", "+4791234567", "91234567", "sekret@example.com", "allergic", "vip-sekret", KEY)
+
+
+@each_era
+async def test_nothing_personal_and_no_key_is_told(tmp_path: Path, told: Told, era: str) -> None:
+    """Through good calls, failing calls, confirmations and resources: neither contact data nor the key, nor ids."""
+    person = Person({"decision": "delete", "typed": "Wrong Sekretsen"})
+    ids: list[str] = []
+    with logged(log_level="DEBUG") as log, page_service(KEY) as address:
+        async with host(Platform(Credential.key(KEY, "test"), address), era, person) as service:
+            ids += await _drive(service)
+        async with host(tmp_path / "contacts.db", era, person) as directory:
+            ids += await _drive(directory)
+        async with host(Platform(Credential.key(f"{KEY}x", "test"), address), era) as refused:
+            await refused.error("list_contacts", search="Sekretsen")
+        async with host_of_service(_quoting, era) as quoting:
+            assert "Sekretsen" in await quoting.error("create_contact", **KEPT)
+            assert "Sekretsen" in await quoting.error("list_contacts", search="Sekretsen")
+
+    in_spans, in_log = told.everything(), log.text
+    assert not [secret for secret in (*SECRETS, *ids) if secret in in_spans]
+    assert not [secret for secret in SECRETS if secret in in_log]
+    assert len(told.spans()) > 20
+    assert log.lines("contacts_mcp.trail")
+
+
+def _quoting(request: httpx.Request) -> httpx.Response:
+    """A service that says in its errors what it was sent."""
+    said = f"{request.url} {request.content.decode()} {KEPT}"
+    return httpx.Response(422 if request.method == "GET" else 500, json={"detail": said})
+
+
+async def _drive(service: Any) -> list[str]:
+    """Use most of the server about one contact, whose id is returned with its group's."""
+    ola = await service.call("create_contact", **KEPT)
+    group = await service.call("create_contact_group", name="Friends of Sekretsen")
+    both = {"group_id": group["id"], "contact_id": ola["id"]}
+    await service.call("list_contacts", search="sekretsen ola", tags=["vip-sekret"])
+    await service.call("update_contact", contact_id=ola["id"], email="sekret@example.com", notes="allergic, still")
+    await service.call("add_group_members", group_id=group["id"], contact_ids=[ola["id"]])
+    await service.call("list_group_members", group_id=group["id"])
+    await service.client.read_resource(f"contacts://contacts/{ola['id']}")
+    await service.error("update_contact", contact_id="Ola Sekretsen", email="sekret@example.com")
+    await service.error("get_contact", contact_id=ola["id"], notes="allergic")
+    await service.error("gdpr_delete_contact", contact_id=ola["id"], reason="Article 17")
+    await service.raw("no_such_tool_sekret@example.com", name="Sekretsen")
+    with pytest.raises(MCPError):
+        await service.client.read_resource("contacts://contacts/Ola%20Sekretsen")
+    with pytest.raises(MCPError):
+        await service.client.get_prompt("Ola Sekretsen", {"name": "Ola Sekretsen"})
+    await service.call("remove_group_member", **both)
+    await service.call("delete_contact", contact_id=ola["id"])
+    return list(both.values())

@@ -1,0 +1,245 @@
+"""Resources in both eras: what is listed, what is read, and what is answered where there is nothing."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from mcp import Client
+from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
+
+from contacts_mcp.client import ContactsClient
+from contacts_mcp.guard import Guard
+from contacts_mcp.resources import CONTACT, GROUP, MEMBERS, Library
+from contacts_mcp.server import build_server
+from contacts_mcp.tools import TOOLS, Backend, choose_tools
+from harness import LEGACY, MODERN, NOBODY, Host, host
+from listening import refusal
+
+each_era = pytest.mark.parametrize("era", [LEGACY, MODERN])
+_NOT_FOUND = {LEGACY: -32002, MODERN: INVALID_PARAMS}
+
+
+def numbered(number: int) -> str:
+    return f"{number:08x}{NOBODY[8:]}"
+
+
+@asynccontextmanager
+async def client_of(respond: Callable[[httpx.Request], httpx.Response], era: str = MODERN) -> AsyncIterator[Client]:
+    """A client of a server whose service answers as `respond` says."""
+    async with ContactsClient(base_url="http://service", transport=httpx.MockTransport(respond)) as api:
+        server = build_server(
+            version="0",
+            instructions="",
+            tools=TOOLS,
+            backend_of=lambda _: Backend(api),
+            guard=Guard(),
+            lifespan=lambda _: nullcontext(),
+            resources=Library(TOOLS),
+        )
+        async with Client(server, mode=era, cache=None) as client:
+            yield client
+
+
+def answering(body: object, status: int = 200) -> Callable[[httpx.Request], httpx.Response]:
+    return lambda _: httpx.Response(status, json=body)
+
+
+async def read(client: Client, uri: str) -> Any:
+    (contents,) = (await client.read_resource(uri)).contents
+    assert (contents.uri, contents.mime_type) == (uri, "application/json")
+    return json.loads(contents.text)  # type: ignore[union-attr]
+
+
+async def fill(directory: Host) -> tuple[str, str]:
+    """Ids of a contact and of the group it is in."""
+    contact = await directory.call("create_contact", name="Ola\u202e Nordmann", notes="Sings.")
+    group = await directory.call("create_contact_group", name="Choir\u200b", description="On Mondays")
+    await directory.call("add_group_members", group_id=group["id"], contact_ids=[contact["id"]])
+    return contact["id"], group["id"]
+
+
+@each_era
+async def test_contacts_groups_and_members_are_read_by_their_addresses(tmp_path: Path, era: str) -> None:
+    """As the tools show them, without what a reader cannot see."""
+    async with host(tmp_path / "contacts.db", era) as directory:
+        contact, group = await fill(directory)
+
+        ola = await read(directory.client, CONTACT.format(id=contact))
+        choir = await read(directory.client, GROUP.format(id=group))
+        members = await read(directory.client, MEMBERS.format(id=group))
+
+        assert (ola["name"], ola["notes"]) == ("Ola Nordmann", "Sings.")
+        assert (choir["name"], choir["member_count"], "members" in choir) == ("Choir", 1, False)
+        assert (members["members"][0]["id"], members["total"], "note" in members) == (contact, 1, False)
+
+
+@each_era
+async def test_groups_are_listed_under_their_names(tmp_path: Path, era: str) -> None:
+    """Contacts are too many to be listed; their template says how to read one."""
+    async with host(tmp_path / "contacts.db", era) as directory:
+        _, group = await fill(directory)
+
+        (listed,) = (await directory.client.list_resources()).resources
+        templates = (await directory.client.list_resource_templates()).resource_templates
+
+        assert (listed.uri, listed.title) == (GROUP.format(id=group), "Choir")
+        assert [template.uri_template for template in templates] == [CONTACT, GROUP, MEMBERS]
+
+
+async def test_the_list_goes_on_after_the_last_group_shown() -> None:
+    """By name whatever the service's order; a group that comes or goes meanwhile hides no other."""
+    groups = [{"id": numbered(number), "name": f"Group {number:03}"} for number in reversed(range(120))]
+    async with client_of(lambda _: httpx.Response(200, json={"groups": groups})) as client:
+        first = await client.list_resources()
+        groups = [{"id": numbered(500), "name": "A group that is new"}, *groups]
+        second = await client.list_resources(cursor=first.next_cursor)
+        third = await client.list_resources(cursor=second.next_cursor)
+
+    names = [resource.name for page in (first, second, third) for resource in page.resources]
+    assert names == [f"Group {number:03}" for number in range(120)]
+    assert third.next_cursor is None
+
+
+@each_era
+@pytest.mark.parametrize("cursor", ["", "x", numbered(7), "50", "\x00"])
+async def test_a_cursor_that_was_not_given_here_is_refused(cursor: str, era: str) -> None:
+    """Also for lists of one page, which give none."""
+    async with client_of(answering({"groups": []}), era) as client:
+        for asking in (client.list_resources, client.list_resource_templates, client.list_prompts):
+            error = await refusal(asking(cursor=cursor))
+
+            assert error.code == INVALID_PARAMS
+            assert error.message.startswith("invalid: cursor: ")
+
+
+@each_era
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "test://nonexistent",
+        "contacts://contacts/groups",
+        "contacts://contacts/",
+        f"contacts://contacts/{NOBODY}/members",
+        f"contacts://groups/{NOBODY}/members/",
+        f"contacts://contacts/{NOBODY}/../groups",
+        f"contacts://contacts/{NOBODY}\n",
+        f"CONTACTS://contacts/{NOBODY}",
+        f"contacts://contacts/{NOBODY}?x=y",
+    ],
+)
+async def test_an_address_that_is_none_of_ours_asks_the_service_nothing(uri: str, era: str) -> None:
+    """It is answered as each era wants it, with the address that was asked for."""
+    asked: list[httpx.Request] = []
+    async with client_of(lambda request: asked.append(request) or httpx.Response(200, json={}), era) as client:
+        error = await refusal(client.read_resource(uri))
+
+    assert (error.code, error.data) == (_NOT_FOUND[era], {"uri": uri})
+    assert error.message.startswith("not_found: ")
+    assert not asked
+
+
+@each_era
+async def test_what_is_gone_is_not_found(tmp_path: Path, era: str) -> None:
+    """The service's answer, as the protocol's error."""
+    async with host(tmp_path / "contacts.db", era) as directory:
+        uri = CONTACT.format(id=NOBODY)
+
+        error = await refusal(directory.client.read_resource(uri))
+
+        assert (error.code, error.data) == (_NOT_FOUND[era], {"uri": uri})
+
+
+@each_era
+@pytest.mark.parametrize(
+    ("respond", "line"),
+    [
+        (answering({"detail": "bad key"}, 401), "authentication_failed: "),
+        (answering(["no", "object"]), "unreadable_answer: "),
+        (lambda _: httpx.Response(200, text="<html>"), "unreadable_answer: "),
+    ],
+)
+async def test_a_fault_of_the_service_is_one_line(respond: Any, line: str, era: str) -> None:
+    """For reading and for listing; the line is what a tool would say."""
+    async with client_of(respond, era) as client:
+        for asking in (client.read_resource(CONTACT.format(id=NOBODY)), client.list_resources()):
+            error = await refusal(asking)
+
+            assert error.code == INTERNAL_ERROR
+            assert error.message.startswith(line)
+            assert "\n" not in error.message
+
+
+@each_era
+async def test_a_fault_of_our_own_shows_no_values(era: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither to the client nor in the log."""
+
+    def respond(_: httpx.Request) -> httpx.Response:
+        raise ZeroDivisionError("Zaphod")
+
+    async with client_of(respond, era) as client:
+        error = await refusal(client.read_resource(CONTACT.format(id=NOBODY)))
+
+    assert error.message.startswith("internal_error: ")
+    assert "Zaphod" not in error.message + caplog.text
+
+
+async def test_a_large_group_is_cut_and_says_so() -> None:
+    """After a hundred members, or before where those are long."""
+    short = [{"id": numbered(number), "name": "Ola"} for number in range(1_234)]
+    long = [{"id": numbered(number), "name": "x" * 1_500} for number in range(90)]
+    uri = MEMBERS.format(id=NOBODY)
+    async with client_of(answering({"members": short})) as client:
+        first = await read(client, uri)
+    async with client_of(answering({"members": long})) as client:
+        second = await read(client, uri)
+
+    assert (len(first["members"]), first["total"]) == (100, 1_234)
+    assert first["note"] == "only the first 100 of 1,234 are shown"
+    assert len(json.dumps(second)) < 41_000
+    assert second["note"] == f"only the first {len(second['members'])} of 90 are shown"
+
+
+@pytest.mark.parametrize(
+    ("tools", "kinds", "listed"),
+    [
+        (["get_contact"], [CONTACT], 0),
+        (["list_contact_groups", "get_contact_group"], [GROUP], 1),
+        (["get_contact_group", "list_group_members"], [GROUP, MEMBERS], 0),
+        (["create_contact"], [], 0),
+    ],
+)
+async def test_what_is_switched_off_cannot_be_read(
+    tmp_path: Path, tools: list[str], kinds: list[str], listed: int
+) -> None:
+    """Resources are no way round the tools an operator has taken away."""
+    async with host(tmp_path / "contacts.db") as directory:
+        _, group = await fill(directory)
+    async with host(tmp_path / "contacts.db", tools=",".join(tools)) as directory:
+        templates = (await directory.client.list_resource_templates()).resource_templates
+
+        assert [template.uri_template for template in templates] == kinds
+        assert len((await directory.client.list_resources()).resources) == listed
+        for kind in {CONTACT, GROUP, MEMBERS} - set(kinds):
+            assert (await refusal(directory.client.read_resource(kind.format(id=group)))).code == INVALID_PARAMS
+    assert not Library(choose_tools(only=tools)).knows("contacts://other/x")
+
+
+async def test_every_list_says_how_long_it_is_good_for(tmp_path: Path) -> None:
+    """To the caller alone; what others change is not kept, or for a moment."""
+    async with host(tmp_path / "contacts.db") as directory:
+        contact, _ = await fill(directory)
+        client = directory.client
+        results = [
+            await client.list_tools(),
+            await client.list_prompts(),
+            await client.list_resource_templates(),
+            await client.list_resources(),
+            await client.read_resource(CONTACT.format(id=contact)),
+        ]
+
+        assert {result.cache_scope for result in results} == {"private"}
+        assert [result.ttl_ms for result in results] == [3_600_000, 3_600_000, 3_600_000, 5_000, 0]

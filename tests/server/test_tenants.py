@@ -1,0 +1,166 @@
+"""Several callers of one server: with a directory of their own, sharing the server's, or not allowed to read."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp.server.lowlevel import Server
+from mcp_types import PromptReference
+
+from contacts_mcp.app import Embedded, connect
+from contacts_mcp.client import Credential
+from contacts_mcp.contract import Risk
+from contacts_mcp.guard import Guard
+from contacts_mcp.prompts import PROMPTS
+from contacts_mcp.resources import GROUP, Library, Suggestions
+from contacts_mcp.server import Caller, Subscriptions, build_server
+from contacts_mcp.tools import TOOLS, Backend
+from harness import LEGACY, MODERN, held
+from listening import LIST, Ear, listening, refusal, tell_apart
+
+each_era = pytest.mark.parametrize("era", [LEGACY, MODERN])
+
+CALLERS = {
+    "ada": Caller("ada", credential=Credential.key("wayscloud_pat_ada", "test")),
+    "bob": Caller("bob", credential=Credential.key("wayscloud_pat_bob", "test")),
+    "cleo": Caller("cleo"),
+    "dan": Caller("dan"),
+    "writer": Caller("writer", frozenset({Risk.WRITE})),
+}
+_TAG = ("add_person", "tag")
+
+
+@dataclass
+class Office:
+    """One server of several callers; `ada` and `bob` have directories of their own."""
+
+    server: Server[Any]
+    subscriptions: Subscriptions
+
+    @asynccontextmanager
+    async def host(self, name: str, era: str, *uris: str) -> AsyncIterator[Ear]:
+        async with listening(self.server, era, uris, name) as ear:
+            yield ear
+
+
+@asynccontextmanager
+async def _office(folder: Path) -> AsyncIterator[Office]:
+    subscriptions, suggestions = Subscriptions(), Suggestions(TOOLS)
+    async with AsyncExitStack() as stack:
+        directories = {name: connect(Embedded(folder / f"{name}.db", "test")) for name in ("ada", "bob", "")}
+        for directory in directories.values():
+            await stack.enter_async_context(directory.lifespan())
+        server = build_server(
+            version="0",
+            instructions="",
+            tools=TOOLS,
+            backend_of=lambda caller: Backend(directories[caller.tenant].sender_for(caller)),
+            guard=Guard(),
+            lifespan=lambda _: nullcontext(),
+            resources=Library(TOOLS),
+            prompts=PROMPTS,
+            sources={_TAG: suggestions.by_argument()["tag"]},
+            subscriptions=subscriptions,
+        )
+        tell_apart(server, CALLERS)
+        yield Office(server, subscriptions)
+
+
+@pytest.fixture
+async def office(tmp_path: Path) -> AsyncIterator[Office]:
+    async with held(_office(tmp_path)) as place:
+        yield place
+
+
+async def create_group(host: Ear, name: str = "Choir") -> str:
+    return GROUP.format(id=(await host.call("create_contact_group", name=name))["id"])
+
+
+async def rename(host: Ear, group: str) -> None:
+    await host.call("update_contact_group", group_id=group.rpartition("/")[2], name="another")
+
+
+@each_era
+async def test_nobody_hears_of_another_tenants_changes(office: Office, era: str) -> None:
+    """Not of an address that was guessed right, and not that there was any change at all."""
+    async with office.host("bob", MODERN) as bob, office.host("ada", MODERN) as ada:
+        hers, his = await create_group(ada), await create_group(bob)
+        async with office.host("ada", era, hers, his) as listener:
+            await rename(bob, his)
+            await create_group(bob)
+            await rename(ada, hers)
+
+            assert await listener.until(hers) == []
+            assert await listener.until(LIST) == []
+
+
+@each_era
+async def test_callers_who_share_a_directory_hear_of_each_others_changes(office: Office, era: str) -> None:
+    """Whoever made the change."""
+    async with office.host("dan", MODERN) as dan:
+        group = await create_group(dan)
+        async with office.host("cleo", era, group) as cleo:
+            await rename(dan, group)
+
+            assert await cleo.until(group) == []
+            assert await cleo.until(LIST) == []
+
+
+@each_era
+async def test_another_tenants_resources_are_not_there(office: Office, era: str) -> None:
+    """They are not listed, and their addresses name nothing."""
+    async with office.host("bob", era) as bob, office.host("ada", era) as ada:
+        his = await create_group(bob)
+
+        assert [item.uri for item in (await bob.client.list_resources()).resources] == [his]
+        assert (await ada.client.list_resources()).resources == []
+        assert (await refusal(ada.client.read_resource(his))).data == {"uri": his}
+
+
+@each_era
+async def test_another_tenants_tags_are_not_suggested(office: Office, era: str) -> None:
+    """Also not when they were suggested to their own tenant a moment ago."""
+    async with office.host("bob", era) as bob, office.host("ada", era) as ada:
+        for host, tag in ((bob, "vinyl"), (ada, "violin")):
+            await host.call("create_contact", name="Ola", tags=[tag])
+
+        assert await suggested(bob) == ["vinyl"]
+        assert await suggested(ada) == ["violin"]
+
+
+async def suggested(host: Ear) -> list[str]:
+    found = await host.client.complete(PromptReference(name=_TAG[0]), {"name": _TAG[1], "value": "vi"})
+    return found.completion.values
+
+
+@each_era
+async def test_who_may_not_read_has_no_resources(office: Office, era: str) -> None:
+    """Nothing is listed, read, suggested or told of; prompts are texts, and stay."""
+    async with office.host("cleo", MODERN) as cleo:
+        group = await create_group(cleo)
+        await cleo.call("create_contact", name="Ola", tags=["vinyl"])
+        async with office.host("writer", era, group) as writer, office.host("dan", era, group) as dan:
+            await rename(cleo, group)
+            await dan.until(group)
+            await dan.until(LIST)
+
+            assert writer.heard == []
+            assert (await writer.client.list_resources()).resources == []
+            assert (await writer.client.list_resource_templates()).resource_templates == []
+            assert (await refusal(writer.client.read_resource(group))).message.startswith("not_found: ")
+            assert await suggested(writer) == []
+            assert len((await writer.client.list_prompts()).prompts) == len(PROMPTS)
+
+
+@each_era
+async def test_a_tenant_is_forgotten_when_nobody_listens_any_more(office: Office, era: str) -> None:
+    """Two listeners of one tenant, one of another: the last to go takes all that was kept."""
+    async with office.host("ada", era), office.host("bob", era):
+        async with office.host("ada", era):
+            assert office.subscriptions.tenants == 2
+        assert office.subscriptions.tenants == 2
+
+    assert office.subscriptions.tenants == 0

@@ -1,0 +1,226 @@
+"""Bodies: whole, within a limit and a time, or nothing runs."""
+
+import asyncio
+import json
+
+import httpx
+import pytest
+from starlette.requests import Request
+from starlette.responses import JSONResponse, StreamingResponse
+
+from contacts_mcp.transports.http._bodies import BODY, Bodies
+from wire import served, until
+
+LIMIT = 100_000
+POST = b"POST / HTTP/1.1\r\nHost: localhost\r\n"
+
+
+async def measures(scope, receive, send):
+    """Reads the body as any app does, and says how much there was."""
+    body = await Request(scope, receive).body()
+    await JSONResponse([len(body), body == scope[BODY]])(scope, receive, send)
+
+
+class Noting:
+    """Notes whether it was run, and whether it heard that its client left."""
+
+    def __init__(self):
+        self.ran = self.left = 0
+
+    async def __call__(self, scope, receive, send):
+        self.ran += 1
+        assert (await receive())["type"] == "http.request"
+        self.left += (await receive())["type"] == "http.disconnect"
+
+
+async def ask(app, method="POST", **more):
+    transport = httpx.ASGITransport(app)
+    async with asyncio.timeout(10), httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
+        return await http.request(method, "/", **more)
+
+
+async def send_on(writer):
+    while True:
+        writer.write(b"2710\r\n" + b"x" * 10_000 + b"\r\n")
+        await writer.drain()
+
+
+async def pieces(*sizes):
+    for size in sizes:
+        yield b"x" * size
+
+
+def line_of(answer):
+    return answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("sizes", [(0,), (1,), (LIMIT,), (1, 2, 3), (LIMIT // 2, LIMIT // 2)])
+async def test_a_body_within_the_limit_is_kept_and_can_be_read_again(sizes):
+    answer = await ask(Bodies(measures, limit=LIMIT), content=pieces(*sizes))
+
+    assert answer.json() == [sum(sizes), True]
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+async def test_a_request_without_a_body_has_an_empty_one(method):
+    assert (await ask(Bodies(measures), method)).json() == [0, True]
+
+
+async def test_a_body_that_is_declared_too_large_is_refused():
+    app = Noting()
+    answer = await ask(Bodies(app, limit=LIMIT), content=b"x" * (LIMIT + 1))
+
+    assert answer.status_code == 413
+    assert line_of(answer) == "too_large: the body has more than 100,000 bytes; send less at once"
+    assert answer.headers["Connection"] == "close"
+    assert app.ran == 0
+
+
+async def test_a_length_of_many_digits_is_too_large():
+    answer = await ask(Bodies(measures, limit=LIMIT), headers={"Content-Length": "9" * 10_000}, content=pieces(1))
+
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("declared", [None, "1", "-1", "many"])
+async def test_a_body_that_turns_out_too_large_is_refused(declared):
+    """What was declared does not matter: the bytes are counted."""
+    app = Noting()
+    headers = {"Content-Length": declared} if declared else {}
+    answer = await ask(Bodies(app, limit=LIMIT), headers=headers, content=pieces(LIMIT, 1))
+
+    assert (answer.status_code, app.ran) == (413, 0)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "GZIP", "identity, gzip", "br"])
+async def test_a_compressed_body_is_refused(encoding):
+    """A small one could be a large one."""
+    app = Noting()
+    answer = await ask(Bodies(app), headers={"Content-Encoding": encoding}, content=b"x")
+
+    assert (answer.status_code, answer.headers["Accept-Encoding"]) == (415, "identity")
+    assert line_of(answer).startswith("unsupported_encoding: ")
+    assert app.ran == 0
+
+
+@pytest.mark.parametrize("encoding", ["identity", " Identity "])
+async def test_a_body_that_is_plainly_not_compressed_is_taken(encoding):
+    assert (await ask(Bodies(measures), headers={"Content-Encoding": encoding}, content=b"x")).json() == [1, True]
+
+
+async def test_a_body_that_does_not_arrive_is_given_up():
+    app = Noting()
+    async with served(Bodies(app, seconds=0.2)) as server:
+        reader, writer = await server.connect()
+        writer.write(POST + b"Content-Length: 2\r\n\r\nx")
+        heard = await asyncio.wait_for(reader.readuntil(b"send it again"), 5)
+        assert await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+
+    assert heard.startswith(b"HTTP/1.1 408 ")
+    assert b"too_slow: the body did not arrive within 0.2 seconds" in heard
+    assert app.ran == 0
+
+
+async def test_a_body_that_arrives_drop_by_drop_is_given_up():
+    """The time is for the whole body: no drop buys more of it."""
+    async with served(Bodies(Noting(), seconds=0.3)) as server:
+        reader, writer = await server.connect()
+        writer.write(POST + b"Content-Length: 1000\r\n\r\n")
+        heard = asyncio.create_task(reader.readuntil(b"send it again"))
+        while not heard.done():
+            writer.write(b"x")
+            await asyncio.wait({heard}, timeout=0.05)
+        writer.close()
+
+    assert heard.result().startswith(b"HTTP/1.1 408 ")
+
+
+async def test_a_client_that_leaves_before_its_body_is_complete_has_nothing_run():
+    app = Noting()
+    async with served(Bodies(app)) as server:
+        _, writer = await server.connect()
+        writer.write(POST + b"Content-Length: 1000\r\n\r\nhalf")
+        await until(lambda: len(server.server.server_state.tasks) == 1)
+        writer.close()
+        await until(lambda: server.idle)
+
+    assert app.ran == 0
+
+
+async def test_an_app_hears_that_its_client_left():
+    app = Noting()
+    async with served(Bodies(app)) as server:
+        _, writer = await server.connect()
+        writer.write(POST + b"Content-Length: 4\r\n\r\nbody")
+        await until(lambda: app.ran == 1)
+        writer.close()
+        await until(lambda: app.left == 1)
+
+
+async def test_a_client_that_sends_on_and_on_is_told_and_cut_off():
+    """It gets to read the answer although it is still sending, and then the connection is closed."""
+    async with served(Bodies(Noting(), limit=LIMIT)) as server:
+        reader, writer = await server.connect()
+        writer.write(POST + b"Transfer-Encoding: chunked\r\n\r\n")
+        heard = asyncio.create_task(reader.readuntil(b"\r\n\r\n"))
+        for _ in range(30):
+            writer.write(b"2710\r\n" + b"x" * 10_000 + b"\r\n")
+        head = await asyncio.wait_for(heard, 5)
+        with pytest.raises(ConnectionError):
+            await asyncio.wait_for(send_on(writer), 5)
+        await until(lambda: server.idle)
+
+    assert head.startswith(b"HTTP/1.1 413 ")
+    assert b"connection: close" in head.lower()
+
+
+async def test_what_is_read_of_a_refused_body_is_bounded_however_fast_it_comes():
+    read, sent = 0, []
+
+    async def receive():
+        nonlocal read
+        read += 10_000
+        return {"type": "http.request", "body": b"x" * 10_000, "more_body": read < LIMIT * 1_000}
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "http_version": "1.1", "method": "POST", "headers": []}
+    await Bodies(Noting(), limit=LIMIT)(scope, receive, send)
+
+    assert sent[0]["status"] == 413
+    assert read < LIMIT * 10
+
+
+async def test_an_ordinary_client_can_read_why_its_large_body_was_refused():
+    """A connection that is closed with bytes unread is reset, and the answer is lost: so they are read."""
+    async with served(Bodies(Noting(), limit=LIMIT)) as server, httpx.AsyncClient() as http:
+        host, port = server.address
+        for content in (b"x" * LIMIT * 6, pieces(*[LIMIT] * 6)):
+            answer = await http.post(f"http://{host}:{port}/", content=content)
+
+            assert answer.status_code == 413
+            assert json.loads(answer.content)["error"]["message"].startswith("too_large: ")
+            assert answer.headers["Connection"] == "close"
+
+
+async def test_a_stream_passes_as_it_comes():
+    """Nothing of an answer is held back."""
+    more = asyncio.Event()
+
+    async def stream(scope, receive, send):
+        async def events():
+            yield b"data: 1\n\n"
+            await more.wait()
+            yield b"data: 2\n\n"
+
+        await StreamingResponse(events())(scope, receive, send)
+
+    async with served(Bodies(stream)) as server:
+        reader, writer = await server.connect()
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await asyncio.wait_for(reader.readuntil(b"data: 1\n\n\r\n"), 5)
+        more.set()
+        await asyncio.wait_for(reader.readuntil(b"data: 2\n\n\r\n"), 5)
+        writer.close()

@@ -1,0 +1,238 @@
+"""Connections that never come to a request or to an end; real sockets throughout."""
+
+import asyncio
+import importlib.util
+import re
+import socket
+
+import pytest
+import uvicorn
+from starlette.responses import PlainTextResponse, StreamingResponse
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from contacts_mcp.transports.http._protocol import Guarded, guarded
+from wire import GET, served, silent, until
+
+SHORT = 0.3
+
+
+def protocols():
+    yield H11Protocol
+    if importlib.util.find_spec("httptools"):
+        from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+        yield HttpToolsProtocol
+
+
+@pytest.fixture(params=protocols())
+def parser(request):
+    return request.param
+
+
+hello = PlainTextResponse("hello")
+
+
+async def endless(scope, receive, send):
+    """Sends for as long as somebody is there."""
+
+    async def chunks():
+        while True:
+            yield b"x" * 65_536
+            await asyncio.sleep(0)  # nothing waits in uvicorn's send once the peer is gone
+
+    await StreamingResponse(chunks())(scope, receive, send)
+
+
+async def answer_of(reader):
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    length = re.search(rb"content-length: (\d+)", head)
+    return head, await reader.readexactly(int(length[1]))
+
+
+async def test_a_head_that_arrives_drop_by_drop_is_cut_off(parser):
+    async with served(hello, http=guarded(parser, head_seconds=SHORT)) as server:
+        reader, writer = await server.connect()
+        writer.write(b"GET / HTTP/1.1\r\n")
+        heard = asyncio.create_task(reader.readuntil(b"send it at once"))
+        while not heard.done():
+            writer.write(b"X-Drop: x\r\n")
+            await asyncio.wait({heard}, timeout=SHORT / 6)
+
+        assert heard.result().startswith(b"HTTP/1.1 408 ")
+        assert b"too_slow: " in heard.result()
+        await until(lambda: server.idle)
+        writer.close()
+
+
+async def test_a_connection_that_says_nothing_is_closed(parser):
+    async with served(hello, http=guarded(parser, head_seconds=SHORT)) as server:
+        reader, writer = await server.connect()
+
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        await until(lambda: server.idle)
+        writer.close()
+
+
+async def test_a_second_head_on_a_connection_has_the_same_time(parser):
+    async with served(hello, http=guarded(parser, head_seconds=SHORT)) as server:
+        reader, writer = await server.connect()
+        writer.write(GET)
+        await answer_of(reader)
+        writer.write(GET[:-4])
+
+        assert (await asyncio.wait_for(reader.read(), 5)).startswith(b"HTTP/1.1 408 ")
+        writer.close()
+
+
+async def test_a_head_without_end_is_refused_before_it_fills_the_memory(parser):
+    async with served(hello, http=guarded(parser)) as server:
+        reader, writer = await server.connect()
+        writer.write(b"GET / HTTP/1.1\r\n" + b"X-Filler: 0123456789\r\n" * 5_000)
+
+        assert re.match(rb"HTTP/1.1 4(00|31) ", await asyncio.wait_for(reader.read(100), 5))
+        await until(lambda: server.idle)
+        writer.close()
+
+
+async def test_a_connection_that_is_kept_alive_may_be_idle_for_longer_than_a_head_may_take(parser):
+    async with served(hello, http=guarded(parser, head_seconds=SHORT, stalled_seconds=SHORT)) as server:
+        reader, writer = await server.connect()
+        for _ in range(3):
+            writer.write(GET)
+            head, body = await answer_of(reader)
+            assert (head[:12], body) == (b"HTTP/1.1 200", b"hello")
+            assert await silent(reader, SHORT * 2)
+        writer.close()
+
+
+async def test_a_request_may_take_longer_than_its_head_may(parser):
+    """The time is for the head alone: how long a body may take is for others to say."""
+    bodies = []
+
+    async def listen(scope, receive, send):
+        while (message := await receive())["more_body"]:
+            bodies.append(message["body"])
+        await hello(scope, receive, send)
+
+    async with served(listen, http=guarded(parser, head_seconds=SHORT)) as server:
+        reader, writer = await server.connect()
+        writer.write(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n1")
+        assert await silent(reader, SHORT * 2)
+        writer.write(b"2")
+
+        assert (await answer_of(reader))[0].startswith(b"HTTP/1.1 200")
+        writer.close()
+
+
+async def test_a_stream_may_be_quiet_for_longer_than_a_peer_may_stall(parser):
+    event = asyncio.Event()
+
+    async def stream(scope, receive, send):
+        async def events():
+            yield b": ping\n\n"
+            await event.wait()
+            yield b"data: late\n\n"
+
+        await StreamingResponse(events())(scope, receive, send)
+
+    async with served(stream, http=guarded(parser, head_seconds=SHORT, stalled_seconds=SHORT)) as server:
+        reader, writer = await server.connect()
+        writer.write(GET)
+        await asyncio.wait_for(reader.readuntil(b": ping\n\n\r\n"), 5)
+        assert await silent(reader, SHORT * 3)
+        event.set()
+
+        assert b"data: late" in await asyncio.wait_for(reader.readuntil(b"0\r\n\r\n"), 5)
+        writer.close()
+
+
+@pytest.mark.parametrize("family", ["unix", "tcp"])
+async def test_a_peer_that_stopped_reading_is_aborted_and_its_request_ends(parser, family, tmp_path):
+    path = tmp_path / "wire" if family == "unix" else None
+    async with served(endless, path, http=guarded(parser, stalled_seconds=SHORT)) as server:
+        with await server.dial() as wire:
+            await asyncio.get_running_loop().sock_sendall(wire, GET)
+            await until(lambda: len(server.server.server_state.tasks) == 1)
+
+            await until(lambda: server.idle)
+
+
+async def test_a_peer_that_stopped_reading_cannot_hold_what_little_is_left_of_an_answer(parser, tmp_path):
+    """Neither while the request is at work nor after it, when the connection waits for its last bytes to leave."""
+
+    async def fills(scope, receive, send):
+        (connection,) = server.server.server_state.connections
+
+        async def chunks():
+            while not connection.transport.get_write_buffer_size():
+                yield b"x" * 10_000
+
+        await StreamingResponse(chunks(), headers={"Connection": "close"})(scope, receive, send)
+
+    async with served(fills, tmp_path / "wire", http=guarded(parser, stalled_seconds=SHORT)) as server:
+        with await server.dial() as wire:
+            await asyncio.get_running_loop().sock_sendall(wire, GET)
+            await until(lambda: len(server.server.server_state.tasks) == 1)
+
+            await until(lambda: server.idle)
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the kernel has no such time")
+async def test_a_peer_that_takes_nothing_is_noticed_although_the_kernel_took_all_of_the_answer(parser):
+    """As with a machine that vanished: nothing is left to write, and nothing is acknowledged."""
+
+    async def stream(scope, receive, send):
+        async def events():
+            yield b"x" * 50_000
+            await asyncio.Event().wait()
+
+        await StreamingResponse(events())(scope, receive, send)
+
+    async with served(stream, http=guarded(parser, stalled_seconds=SHORT)) as server:
+        with await server.dial(receive_buffer=2048) as wire:
+            await asyncio.get_running_loop().sock_sendall(wire, GET)
+            await until(lambda: len(server.server.server_state.tasks) == 1)
+
+            await until(lambda: server.idle)
+
+
+async def test_a_peer_that_reads_slowly_but_steadily_gets_everything(parser, tmp_path):
+    large = PlainTextResponse(b"x" * 8_000_000)
+    async with served(large, tmp_path / "wire", http=guarded(parser, stalled_seconds=1)) as server:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        with await server.dial() as wire:
+            await loop.sock_sendall(wire, GET)
+            for share in (5_000_000, 2_000_000, 700_000, 300_000):
+                await read(wire, share)
+                await asyncio.sleep(0.5)  # being slow is what is tested
+            (connection,) = server.server.server_state.connections
+
+            assert loop.time() - began > 1.5
+            assert not connection._stall.is_set
+
+
+async def read(wire, count):
+    while count > 0:
+        chunk = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(wire, count), 5)
+        assert chunk, "the connection was closed"
+        count -= len(chunk)
+
+
+async def test_what_is_left_of_a_body_that_was_turned_down_does_not_spoil_the_connection():
+    async with served(hello, http=guarded(H11Protocol)) as server:
+        reader, writer = await server.connect()
+        writer.write(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200000\r\n\r\n")
+        await answer_of(reader)
+        writer.write(b"x" * 200_000 + GET)
+
+        assert (await answer_of(reader))[0].startswith(b"HTTP/1.1 200")
+        writer.close()
+
+
+def test_uvicorn_finds_the_class_by_its_name():
+    """So that `uvicorn --workers` can have it as well."""
+    config = uvicorn.Config(hello, http=f"{Guarded.__module__}:Guarded", log_config=None)
+    config.load()
+
+    assert config.http_protocol_class is Guarded

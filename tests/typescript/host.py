@@ -1,0 +1,100 @@
+"""A host in JavaScript: a TypeScript SDK's client in Node, driven by lines of JSON."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from node import install
+
+_HERE = Path(__file__).parent
+_PATIENCE = 30.0
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Which SDK, over which transport, in which era."""
+
+    sdk: str
+    transport: str
+    era: str
+
+    def __str__(self) -> str:
+        return f"{self.sdk}-{self.transport}-{self.era}"
+
+    @property
+    def path(self) -> str:
+        return "/sse" if self.transport == "sse" else "/mcp"
+
+
+class TypeScriptHost:
+    """Calls tools, and reads what came of it; `hello` is what the client knew once it was connected."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self.hello: dict[str, Any] = {}
+
+    async def tools(self) -> list[dict[str, Any]]:
+        listed: list[dict[str, Any]] = (await self._say({}))["tools"]
+        return listed
+
+    async def raw(
+        self, tool: str, *, answer: dict[str, Any] | None = None, hang_up: bool = False, **arguments: Any
+    ) -> dict[str, Any]:
+        """The result, and what came before it: `progress`, and as `asked` the questions to a person who `answer`s."""
+        return await self._say({"tool": tool, "arguments": arguments, "answer": answer, "hang_up": hang_up})
+
+    async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        result = await self.raw(tool, **arguments)
+        assert not result.get("isError"), result
+        answer: dict[str, Any] = result["structuredContent"]
+        return answer
+
+    async def error(self, tool: str, **arguments: Any) -> str:
+        """The line of a call that must fail."""
+        result = await self.raw(tool, **arguments)
+        assert result.get("isError"), result
+        (block,) = result["content"]
+        line: str = block["text"]
+        return line
+
+    async def _say(self, line: dict[str, Any]) -> dict[str, Any]:
+        assert self._process.stdin
+        self._process.stdin.write(json.dumps(line).encode() + b"\n")
+        await self._process.stdin.drain()
+        return await self.hear()
+
+    async def hear(self) -> dict[str, Any]:
+        assert self._process.stdout
+        line = await asyncio.wait_for(self._process.stdout.readline(), _PATIENCE)
+        assert line, "the client has ended; what it wrote to standard error says why"
+        heard: dict[str, Any] = json.loads(line)
+        return heard
+
+
+@asynccontextmanager
+async def typescript_host(kind: Kind, origin: str, *, asks: bool = True) -> AsyncIterator[TypeScriptHost]:
+    """A host connected to the server at `origin`, which can put questions to its person where it `asks`."""
+    program = await asyncio.to_thread(install)
+    process = await asyncio.create_subprocess_exec(
+        program,
+        _HERE / f"{kind.sdk}.mjs",
+        *(origin + kind.path, kind.transport, kind.era, "asks" if asks else ""),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        limit=2**20,
+    )
+    assert process.stdin
+    host = TypeScriptHost(process)
+    try:
+        host.hello = await host.hear()
+        yield host
+        process.stdin.close()
+        assert await asyncio.wait_for(process.wait(), _PATIENCE) == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()

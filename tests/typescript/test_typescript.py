@@ -1,0 +1,167 @@
+"""Hosts written in TypeScript, over a network: what they see, ask and are refused."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conformance.servers import Served, fixture, product
+from contacts_mcp.tools import TOOLS
+from harness import MODERN
+from node import only_when_asked
+from typescript.host import Kind, TypeScriptHost, typescript_host
+
+KINDS = [
+    Kind("sdk1", "http", "legacy"),
+    Kind("sdk1", "sse", "legacy"),
+    Kind("sdk2", "http", "legacy"),
+    Kind("sdk2", "http", MODERN),
+    Kind("sdk2", "sse", "legacy"),
+    Kind("sdk2", "sse", MODERN),
+]
+LEGACY_KINDS = [kind for kind in KINDS if kind.era == "legacy"]
+DELETE = {"action": "accept", "content": {"decision": "delete"}}
+
+pytestmark = only_when_asked
+each_kind = pytest.mark.parametrize("kind", KINDS, ids=str)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with product(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+@pytest.fixture
+def origin(served: Served) -> str:
+    return served.origin
+
+
+@pytest.fixture(scope="module")
+def reporting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server that has a tool which takes its time."""
+    with fixture(tmp_path_factory.mktemp("reporting")) as server:
+        yield server.origin
+
+
+async def create(host: TypeScriptHost, name: str = "Ola Nordmann") -> dict[str, str]:
+    created = await host.call("create_contact", name=name)
+    return {"contact_id": created["id"]}
+
+
+async def still_there(host: TypeScriptHost, ola: dict[str, str]) -> bool:
+    return not (await host.raw("get_contact", **ola)).get("isError")
+
+
+@each_kind
+async def test_a_host_sees_the_tools_and_reads_what_it_wrote(origin: str, kind: Kind) -> None:
+    """Connect, list, create, read: schemas and answers are of a shape that the client takes."""
+    async with typescript_host(kind, origin) as host:
+        listed = await host.tools()
+        ola = await create(host)
+        read = await host.call("get_contact", **ola)
+
+    assert [tool.name for tool in TOOLS] == [tool["name"] for tool in listed]
+    assert read["name"] == "Ola Nordmann"
+    assert host.hello["server"]["name"] == "wayscloud-contacts"
+    assert host.hello["revision"] == (MODERN if kind.era == MODERN else "2025-11-25")
+
+
+@each_kind
+async def test_a_person_confirms_a_deletion(origin: str, kind: Kind) -> None:
+    """The person is asked once, by name, and the contact is gone."""
+    async with typescript_host(kind, origin) as host:
+        ola = await create(host)
+
+        result = await host.raw("delete_contact", answer=DELETE, **ola)
+
+        (question,) = result["asked"]
+        assert "Ola Nordmann" in question
+        assert not result.get("isError")
+        assert not await still_there(host, ola)
+
+
+@each_kind
+async def test_a_person_confirms_an_erasure_by_typing_the_name(origin: str, kind: Kind) -> None:
+    """The wrong name erases nothing, the right one erases."""
+    async with typescript_host(kind, origin) as host:
+        ola = await create(host)
+
+        def typed(name: str) -> dict[str, object]:
+            return {"action": "accept", "content": {"typed": name}}
+
+        wrong = await host.error("gdpr_delete_contact", reason="request", answer=typed("Kari Nordmann"), **ola)
+        erased = await host.call("gdpr_delete_contact", reason="request", answer=typed("Ola Nordmann"), **ola)
+
+        assert "nothing was changed" in wrong
+        assert erased
+        assert not await still_there(host, ola)
+
+
+@each_kind
+@pytest.mark.parametrize(
+    "answer",
+    [{"action": "decline"}, {"action": "cancel"}, {"action": "accept", "content": {"decision": "keep"}}],
+    ids=["decline", "cancel", "keep"],
+)
+async def test_a_person_who_says_no_keeps_the_contact(origin: str, kind: Kind, answer: dict[str, object]) -> None:
+    """Declined, cancelled, kept: the host reads that nothing was changed."""
+    async with typescript_host(kind, origin) as host:
+        ola = await create(host)
+
+        line = await host.error("delete_contact", answer=answer, **ola)
+
+        assert line.startswith("refused: the person decided against it")
+        assert await still_there(host, ola)
+
+
+@each_kind
+async def test_a_host_that_shows_no_forms_deletes_nothing(origin: str, kind: Kind) -> None:
+    """Without elicitation the tool refuses."""
+    async with typescript_host(kind, origin, asks=False) as host:
+        ola = await create(host)
+
+        line = await host.error("delete_contact", **ola)
+
+        assert line.startswith("refused: ")
+        assert await still_there(host, ola)
+
+
+@each_kind
+async def test_a_host_hears_how_far_a_call_is(reporting: str, kind: Kind) -> None:
+    """What a tool reports arrives in order, before its answer."""
+    async with typescript_host(kind, reporting) as host:
+        result = await host.raw("test_tool_with_progress")
+
+    assert result["progress"] == [0, 50, 100]
+    assert result["structuredContent"] == {"text": "Done."}
+
+
+@pytest.mark.parametrize("kind", LEGACY_KINDS, ids=str)
+async def test_a_yes_that_comes_after_the_host_hung_up_changes_nothing(served: Served, kind: Kind) -> None:
+    """The call is cancelled while the person reads the question; their answer counts no more."""
+    async with typescript_host(kind, served.origin) as host:
+        ola = await create(host)
+
+        result = await host.raw("delete_contact", answer=DELETE, hang_up=True, **ola)
+
+        assert "hung up" in result["thrown"]
+        assert result["asked"]
+        assert await recorded(served.log, "delete_contact", ola) == "not_run"
+        assert await still_there(host, ola)
+
+
+async def recorded(log: Path, tool: str, ola: dict[str, str]) -> str | None:
+    """How a call ended, from the trail: the host no longer waits for it."""
+    for _ in range(500):
+        if outcome := _outcome(log, {"tool": tool, **ola}):
+            return outcome
+        await asyncio.sleep(0.02)
+    return None
+
+
+def _outcome(log: Path, call: dict[str, str]) -> str | None:
+    lines = (json.loads(line) for line in log.read_text().splitlines() if line.startswith("{"))
+    return next((line["outcome"] for line in lines if line.items() >= call.items()), None)
