@@ -302,7 +302,7 @@ async def test_a_flood_is_slowed_down_in_words_that_a_client_reads(tmp_path: Pat
             answers = [await post(http, "list_contacts", {}) for _ in range(15)]
         limited = next(answer for answer in answers if answer.status_code == 429)
         async with connected(network.url, "http", MODERN) as host:
-            with pytest.raises(Exception, match="rate_limited: .*; wait [0-9]+ seconds"):
+            with pytest.raises(Exception, match=r"rate_limited: .*; wait [0-9]+ seconds"):
                 await host.raw("list_contacts")
 
     assert int(limited.headers["retry-after"]) >= 1
