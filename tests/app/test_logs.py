@@ -11,10 +11,10 @@ from mcp import Client
 from mcp.client.sse import sse_client
 from starlette.responses import PlainTextResponse
 
-from client.misbehaving import CONTACT, CONTACT_ID, Misbehaving, reply
 from contacts_mcp.server import REQUEST, Fields
 from contacts_mcp.transports.http._access_log import AccessLog
 from harness import LEGACY, MODERN, NOBODY, host
+from misbehaving import CONTACT, CONTACT_ID, Misbehaving, reply
 from processes import KEY, Network
 from telemetry import logged
 from wire import until

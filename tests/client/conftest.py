@@ -6,8 +6,8 @@ import httpx
 import pytest
 import stamina
 
-from client.misbehaving import KEY, Misbehaving
 from contacts_mcp.client import ContactsClient, Credential
+from misbehaving import KEY, Misbehaving
 
 SAMPLES = Path(__file__).parent / "samples"
 

@@ -6,10 +6,10 @@ import traceback
 import httpx
 import pytest
 
-from client.misbehaving import CONTACT, CONTACT_ID, KEY
 from contacts_mcp.client import BASE_URL, ContactsClient, Credential, UnusableCredential, find_credential
 from contacts_mcp.client._address import base_address, proxy_for
 from contacts_mcp.contract import AuthenticationFailed, GetContact
+from misbehaving import CONTACT, CONTACT_ID, KEY
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import anyio
 import httpx
 import pytest
 
-from client.misbehaving import CONTACT, CONTACT_ID, KEY, OTHER_ID, drip, flood, reply, reset, silence
 from contacts_mcp import contract as api
 from contacts_mcp.client import ContactsClient, Credential
+from misbehaving import CONTACT, CONTACT_ID, KEY, OTHER_ID, drip, flood, reply, reset, silence
 
 READ = api.GetContact(contact_id=CONTACT_ID)
 UPDATE = api.UpdateContact(contact_id=CONTACT_ID, name="Ola")

@@ -12,7 +12,7 @@ from network.servers import api_here, quick_folder, replica_here
 from network.tenants import mark_of
 
 CALLERS = 20
-ROUNDS = 3
+ROUNDS = 2
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from network.tenants import Team, mark_of
 CALLERS = 50
 
 
-@pytest.mark.parametrize("calls", [600, pytest.param(5_000, marks=pytest.mark.load)])
+@pytest.mark.parametrize("calls", [300, pytest.param(5_000, marks=pytest.mark.load)])
 async def test_fifty_callers_on_two_workers_never_see_each_others_data(calls):
     """Every answer, error, question, list and resource is searched for what belongs to somebody else."""
     with quick_folder() as folder, contacts_api(folder) as api, uvicorn(folder, by_keys(api), 2) as server:
