@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import httpx
 from mcp import Client
+from mcp.server.lowlevel import Server
 from mcp_types import CallToolResult, ElicitRequestFormParams, ElicitResult, TextContent
 
 from contacts_mcp.app import Embedded, Platform, build_app
@@ -90,17 +91,24 @@ async def host_of_service(
     respond: Callable[[httpx.Request], httpx.Response], era: str = MODERN, person: Person | None = None
 ) -> AsyncIterator[Host]:
     """A host connected to a server whose service answers as `respond` says."""
-    async with ContactsClient(base_url="http://service", transport=httpx.MockTransport(respond)) as api:
-        server = build_server(
-            version="0",
-            instructions="",
-            tools=TOOLS,
-            backend_of=lambda _: Backend(api),
-            guard=Guard(),
-            lifespan=lambda _: nullcontext(),
-        )
-        async with Client(server, mode=era, elicitation_callback=person) as client:
-            yield Host(client)
+    async with (
+        ContactsClient(base_url="http://service", transport=httpx.MockTransport(respond)) as api,
+        Client(server_over(api), mode=era, elicitation_callback=person) as client,
+    ):
+        yield Host(client)
+
+
+def server_over(api: ContactsClient, **more: Any) -> Server[Any]:
+    """A server that has every tool over a client of the caller's own; `more` is whatever else it is built of."""
+    return build_server(
+        version="0",
+        instructions="",
+        tools=TOOLS,
+        backend_of=lambda _: Backend(api),
+        guard=Guard(),
+        lifespan=lambda _: nullcontext(),
+        **more,
+    )
 
 
 @asynccontextmanager

@@ -1,6 +1,6 @@
 """Hosts that listen for changes, in either era, and hosts of several callers of one server."""
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from types import SimpleNamespace
@@ -24,9 +24,9 @@ from mcp_types import (
 
 from contacts_mcp.server import CALLER, REQUEST_ID, Caller
 from harness import LEGACY, Host
+from waiting import until
 
 LIST = "the list"
-_PATIENCE = 10
 
 
 class Ear(Host):
@@ -106,10 +106,3 @@ async def refusal(asking: Any) -> Any:
     except MCPError as exc:
         return exc.error
     raise AssertionError("it did not fail")
-
-
-async def until(happened: Callable[[], bool]) -> None:
-    """Wait for something of which nothing else tells."""
-    with anyio.fail_after(_PATIENCE):
-        while not happened():  # noqa: ASYNC110 - there is no event to wait for
-            await anyio.sleep(0.005)

@@ -3,12 +3,13 @@
 import asyncio
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +18,7 @@ from typing import Any, Self
 import uvicorn
 
 from contacts_mcp.directory import Directory
+from waiting import BOUND, block_until
 
 KEY = "wayscloud_pat_test1_THISISASECRETTHATMUSTNEVERSHOW"
 _OURS = ("CONTACTS_MCP_", "WAYSCLOUD_", "OTEL_")
@@ -67,40 +69,74 @@ class Server:
         return out, err, time.monotonic() - began
 
 
-class Network:
-    """`contacts-mcp serve --transport http` as a child on a port of its own; standard error goes to a file."""
+class Child:
+    """A process whose output goes to a file: ready once a line says so, ended by its id and not by its name."""
 
-    def __init__(self, home: Path, *flags: str, **variables: str) -> None:
-        home.mkdir(exist_ok=True)
-        self._log = home / f"stderr-{time.monotonic_ns()}"
-        with self._log.open("wb") as log:
+    def __init__(self, log: Path, args: Sequence[str], ready: str, **options: Any) -> None:
+        self._log, self._ready = log, ready
+        with log.open("ab") as out:  # some open it once more by its name
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "contacts_mcp", "serve", "--transport", "http", "--port", "0", *flags],
+                args,
                 stdin=subprocess.DEVNULL,
-                stderr=log,
-                env=clean_environment(home, **variables),
+                stdout=out,
+                stderr=out,
+                start_new_session=True,  # so that nothing it starts is left where it has to be killed
+                **options,
             )
 
     def __enter__(self) -> Self:
-        deadline = time.monotonic() + 30
-        while "listening on" not in self.errors and self.process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.02)
-        assert self.process.poll() is None, self.errors
+        try:
+            block_until(lambda: self._ready in self.written or self.process.poll() is not None, lambda: self.written)
+            assert self.process.poll() is None, self.written
+        except BaseException:
+            self.end()
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, at: TracebackType | None) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait(10)
+        self.end()
 
     @property
-    def errors(self) -> str:
+    def written(self) -> str:
+        """All of its output so far."""
         return self._log.read_text()
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> float:
+        """End it as an operator would, and for good where it does not listen; the seconds that it took."""
+        began = time.monotonic()
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        try:
+            self.process.wait(BOUND)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(BOUND)
+        return time.monotonic() - began
+
+
+class Listening(Child):
+    """A server of ours over HTTP, `python -m` and more, on a port that it chooses and names."""
+
+    def __init__(self, home: Path, *module: str, cwd: Path | None = None, **variables: str) -> None:
+        home.mkdir(exist_ok=True)
+        environment = clean_environment(home, **variables)
+        log = home / f"stderr-{time.monotonic_ns()}"
+        super().__init__(log, [sys.executable, "-m", *module], "listening on", env=environment, cwd=cwd)
 
     @property
     def url(self) -> str:
         """Where it listens, without a path."""
-        return self.errors.partition("listening on ")[2].partition("/mcp")[0]
+        return self.written.partition("listening on ")[2].partition("/mcp")[0]
+
+    @property
+    def port(self) -> int:
+        """Where it listens on loopback."""
+        return int(self.url.rpartition(":")[2])
+
+    @property
+    def metrics(self) -> str:
+        """Where its page for Prometheus is, without the path; empty where there is none."""
+        return self.written.partition("metrics on ")[2].partition("/metrics")[0]
 
     @property
     def trail(self) -> list[dict[str, Any]]:
@@ -110,7 +146,14 @@ class Network:
     @property
     def logged(self) -> list[dict[str, Any]]:
         """The whole lines of the log so far."""
-        return [json.loads(line) for line in self.errors.splitlines() if line.startswith("{") and line.endswith("}")]
+        return [json.loads(line) for line in self.written.splitlines() if line.startswith("{") and line.endswith("}")]
+
+
+class Network(Listening):
+    """`contacts-mcp serve --transport http`."""
+
+    def __init__(self, home: Path, *flags: str, **variables: str) -> None:
+        super().__init__(home, "contacts_mcp", "serve", "--transport", "http", "--port", "0", *flags, **variables)
 
 
 class _Keyed:

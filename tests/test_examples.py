@@ -5,15 +5,13 @@ import re
 import shlex
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from processes import KEY, clean_environment, service
+from processes import KEY, Child, clean_environment, service
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 HOSTS = sorted((EXAMPLES / "hosts").glob("*.json"))
@@ -89,9 +87,10 @@ def test_library_works_without_mcp(tmp_path: Path, remote: bool) -> None:
 def test_a_team_is_served_by_three_commands(tmp_path: Path) -> None:
     """What the README's section for a team promises: two clients at once, each with their own contacts."""
     service_of, server_of, clients_of = _team_commands()
-    with ExitStack() as running:
-        running.enter_context(_running(service_of, "takes these keys", tmp_path))
-        running.enter_context(_running(server_of, "listening on", tmp_path))
+    with (
+        Child(tmp_path / "service", ready="takes these keys", **service_of(tmp_path)),
+        Child(tmp_path / "server", ready="listening on", **server_of(tmp_path)),
+    ):
         out = subprocess.run(**clients_of(tmp_path), capture_output=True, text=True, timeout=60, check=True).stdout
 
     for who in ("Anna", "Berta"):
@@ -121,24 +120,6 @@ def _launch(line: str) -> Launch:
         "env": clean_environment(home, PYTHONUNBUFFERED="1", **variables),
         "cwd": EXAMPLES.parent,
     }
-
-
-@contextmanager
-def _running(launch: Launch, ready: str, home: Path) -> Iterator[None]:
-    """A command in the background, from the moment it says that it is ready."""
-    log = home / ready.replace(" ", "-")
-    with log.open("wb") as output:
-        process = subprocess.Popen(**launch(home), stdout=output, stderr=output)
-    try:
-        deadline = time.monotonic() + 30
-        while ready not in log.read_text():
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.02)
-        yield
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 @pytest.mark.parametrize("path", HOSTS, ids=lambda path: path.name)

@@ -2,13 +2,15 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import uvicorn
+
+from waiting import until
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -64,15 +66,6 @@ async def served(app: Any, path: Path | None = None, **config: Any) -> AsyncIter
         finally:
             server.should_exit = True
             await serving
-
-
-async def until(happened: Callable[[], bool], seconds: float = 10) -> None:
-    """Wait for something to happen, but not for ever."""
-    for _ in range(int(seconds * 100)):
-        if happened():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it did not happen in time")
 
 
 async def silent(reader: asyncio.StreamReader, seconds: float) -> bool:

@@ -1,4 +1,7 @@
-"""`contacts_mcp.asgi:app` for any ASGI server: the same settings as `contacts-mcp serve`, from the environment."""
+"""`contacts_mcp.asgi:app` for any ASGI server: the same settings as `contacts-mcp serve`, from the environment.
+
+uvicorn is better off with `--http contacts_mcp.asgi:Http`, its own protocol but for silent and stalled connections.
+"""
 
 import sys
 from pathlib import Path
@@ -7,7 +10,9 @@ from starlette.types import ASGIApp
 
 from contacts_mcp.app import announce, build_network_app, configure_logging, require_shared_keys
 from contacts_mcp.settings import load_settings
+from contacts_mcp.transports.http import Patient as Http
 
+__all__ = ["Http", "app"]
 _NEVER = 3
 """The exit code by which uvicorn and gunicorn know that there is no use in starting a worker again."""
 

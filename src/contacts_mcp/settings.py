@@ -132,6 +132,9 @@ class Settings(BaseSettings):
         le=65_535,
         description="Port of a page for Prometheus at `/metrics`; further workers take the next free ones.",
     )
+    metrics_host: str = Field(
+        default="127.0.0.1", description="Address of that page; it asks for no key, so keep it inside."
+    )
     log_format: Literal["text", "json"] | None = Field(
         default=None, description="How log lines look: `text` (over stdio) or `json` (over the network)."
     )

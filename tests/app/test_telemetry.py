@@ -5,7 +5,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,6 +23,7 @@ from contacts_mcp import __version__
 from contacts_mcp.app._telemetry import Telemetry, plan_telemetry
 from contacts_mcp.settings import BadSettings, load_settings
 from harness import LEGACY, MODERN, NOBODY
+from ports import free_port
 from processes import Network, clean_environment
 
 COLLECTOR = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
@@ -97,34 +97,12 @@ def collecting(*, silent: bool = False) -> Iterator[Collector]:
             thread.join(10)
 
 
-@contextmanager
-def free_port() -> Iterator[int]:
-    """A port that nobody else is given meanwhile; a server that reuses addresses may listen on it."""
-    with socket.socket() as held:
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        held.bind(("127.0.0.1", 0))
-        yield held.getsockname()[1]
-
-
-def stop(network: Network) -> float:
-    """End a server as an operator would; the seconds that it took."""
-    began = time.monotonic()
-    network.process.terminate()
-    network.process.wait(20)
-    return time.monotonic() - began
-
-
 def scrape(address: str, path: str = "/metrics", **headers: str) -> tuple[int, str, str]:
     """Status, type and text of a page."""
     with closing(http.client.HTTPConnection(urlsplit(address).netloc, timeout=10)) as connection:
         connection.request("GET", path, headers=headers)
         response = connection.getresponse()
         return response.status, response.headers.get("Content-Type", ""), response.read().decode()
-
-
-def page_of(network: Network) -> str:
-    """Where a server says that its page is."""
-    return network.errors.partition("metrics on ")[2].partition("/metrics")[0]
 
 
 async def test_what_was_measured_until_the_last_moment_reaches_the_collector(tmp_path: Path) -> None:
@@ -134,9 +112,9 @@ async def test_what_was_measured_until_the_last_moment_reaches_the_collector(tmp
         with Network(tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, **name) as network:
             async with Client(f"{network.url}/mcp", mode=MODERN) as client:
                 await client.call_tool("create_contact", {"name": "Ola Nordmann"})
-            stop(network)
+            network.end()
 
-    assert "traces and metrics go out by OTLP" in network.errors
+    assert "traces and metrics go out by OTLP" in network.written
     call, request = collector.spans["tools/call create_contact"], collector.spans["POST /v1/contacts"]
     assert (request.trace_id, request.parent_span_id) == (call.trace_id, call.span_id)
     assert collector.measured >= {"contacts_mcp.calls", "http.client.request.duration"}
@@ -152,7 +130,7 @@ async def test_a_collector_that_does_not_answer_holds_nothing_up(tmp_path: Path)
         async with Client(f"{network.url}/mcp", mode=MODERN) as client:
             await client.call_tool("create_contact", {"name": "Ola Nordmann"})
 
-        assert stop(network) < 4
+        assert network.end() < 4
 
 
 @pytest.mark.parametrize("era", [LEGACY, MODERN])
@@ -162,10 +140,10 @@ async def test_the_page_shows_what_happened_until_now(tmp_path: Path, era: str) 
         async with Client(f"{network.url}/mcp", mode=era) as client:
             await client.call_tool("create_contact", {"name": "Ola Nordmann"})
             await client.call_tool("get_contact", {"contact_id": NOBODY})
-        status, kind, text = scrape(page_of(network))
-        as_open_metrics = scrape(page_of(network), Accept="application/openmetrics-text; version=1.0.0")
-        elsewhere = scrape(page_of(network), "/")
-        stop(network)
+        status, kind, text = scrape(network.metrics)
+        as_open_metrics = scrape(network.metrics, Accept="application/openmetrics-text; version=1.0.0")
+        elsewhere = scrape(network.metrics, "/")
+        network.end()
 
     families = {family.name: family for family in text_string_to_metric_families(text)}
     calls = {tuple(sorted(sample.labels.items())): sample.value for sample in families["contacts_mcp_calls"].samples}
@@ -189,9 +167,9 @@ async def test_the_next_server_takes_the_next_port(tmp_path: Path) -> None:
     with free_port() as port:
         asked = {"CONTACTS_MCP_METRICS_PORT": str(port), "CONTACTS_MCP_DIRECTORY": str(tmp_path / "contacts.db")}
         with Network(tmp_path, **asked) as first, Network(tmp_path, **asked) as second:
-            assert page_of(first) == f"http://127.0.0.1:{port}"
-            assert urlsplit(page_of(second)).port in range(port + 1, port + 16)
-            assert {scrape(page_of(first))[0], scrape(page_of(second))[0]} == {200}
+            assert first.metrics == f"http://127.0.0.1:{port}"
+            assert urlsplit(second.metrics).port in range(port + 1, port + 16)
+            assert {scrape(first.metrics)[0], scrape(second.metrics)[0]} == {200}
 
 
 def test_a_start_without_a_free_port_says_so() -> None:
@@ -212,7 +190,7 @@ def test_a_start_without_a_free_port_says_so() -> None:
 def plan(**environ: Any) -> Telemetry:
     """What an environment asks for; a page's port is given back."""
     port = environ.pop("CONTACTS_MCP_METRICS_PORT", None)
-    planned = plan_telemetry(load_settings(metrics_port=port), "127.0.0.1", environ)
+    planned = plan_telemetry(load_settings(metrics_port=port), environ)
     if planned.page is not None:
         planned.page.close()
     return planned

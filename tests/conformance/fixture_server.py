@@ -1,6 +1,6 @@
 """The suite's fixture server: our server module with the suite's things laid over it, served by our own transport.
 
-`python -m conformance.fixture_server DATABASE PORT`
+`python -m conformance.fixture_server DATABASE`
 """
 
 import sys
@@ -53,5 +53,6 @@ def fixture_app(database: Path) -> ASGIApp:
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore", MCPDeprecationWarning)  # the suite asks for what is deprecated
-    with listen("127.0.0.1", int(sys.argv[2])) as listening:
+    with listen("127.0.0.1", 0) as listening:
+        sys.stderr.write(f"listening on http://127.0.0.1:{listening.getsockname()[1]}/mcp\n")
         run(fixture_app(Path(sys.argv[1])), listening)

@@ -27,7 +27,7 @@ def test_no_scenario_may_fail_on_the_fixture_server() -> None:
 def test_the_fixture_server_passes_every_required_scenario(tmp_path: Path, revision: str) -> None:
     """Nothing fails, is warned of or left out, and the suite says so too."""
     with fixture(tmp_path) as served:
-        outcome = run_suite(f"{served.origin}/mcp", revision, tmp_path)
+        outcome = run_suite(f"{served.url}/mcp", revision, tmp_path)
 
     assert not outcome.complaints, "\n".join(f"{check}: {fault}" for check, fault in outcome.complaints.items())
     assert not outcome.skipped
@@ -41,7 +41,7 @@ async def test_the_product_passes_every_scenario_that_needs_no_fixture(tmp_path:
     async with host(tmp_path / "contacts.db") as directory:
         await directory.call("create_contact_group", name="Board")  # a resource to read
     with product(tmp_path) as served:
-        outcome = await asyncio.to_thread(run_suite, f"{served.origin}/mcp", revision, tmp_path)
+        outcome = await asyncio.to_thread(run_suite, f"{served.url}/mcp", revision, tmp_path)
 
     wrong = list(faults(outcome, required(revision)))
     assert not wrong, "\n".join(wrong)

@@ -3,12 +3,9 @@
 import json
 import re
 import shutil
-import socket
 import ssl
-import subprocess
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,12 +18,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from ports import free_ports
+from processes import Child
+from waiting import BOUND, block_until
+
 DEPLOY = Path(__file__).parents[2] / "examples" / "deploy"
 HOST = "contacts.example.com"
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 needs_nginx = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
-_BOUND = 15.0
-"""Seconds in which whatever is waited for has to happen."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,7 @@ class Answered:
 class Proxy:
     """A running nginx."""
 
+    process: Child
     folder: Path
     tls: int
     plain: int
@@ -56,22 +56,19 @@ class Proxy:
 
     def client(self, headers: dict[str, str] | None = None, **options: Any) -> httpx2.AsyncClient:
         """A client for which every name leads to this nginx."""
-        options.setdefault("timeout", httpx2.Timeout(_BOUND))
+        options.setdefault("timeout", httpx2.Timeout(BOUND))
         return httpx2.AsyncClient(headers=headers, transport=_Here(self), **options)
 
     def log(self, *, open_streams: bool = False) -> list[dict[str, Any]]:
         """The lines of the access log for what was answered, in that order; an open stream has no line yet."""
         wanted = [each.request_id for each in self.answered if not (open_streams and each.method == "GET")]
-        limit = time.monotonic() + _BOUND
-        while True:
-            lines = {line["request_id"]: line for line in self.lines()}
-            if all(name in lines for name in wanted) or time.monotonic() > limit:
-                return [lines[name] for name in wanted]
-            time.sleep(0.01)
+        block_until(lambda: set(wanted) <= {line["request_id"] for line in self.lines()}, "a line is missing")
+        lines = {line["request_id"]: line for line in self.lines()}
+        return [lines[name] for name in wanted]
 
     def lines(self) -> list[dict[str, Any]]:
         """Every line that is in the access log by now."""
-        return [json.loads(line) for line in (self.folder / "stdout").read_text().splitlines()]
+        return [json.loads(line) for line in self.process.written.splitlines() if line.startswith("{")]
 
     def written(self) -> str:
         """All that nginx has written: both logs, and whatever else is in its folder."""
@@ -104,17 +101,6 @@ class _Here(httpx2.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         await self._inner.aclose()
-
-
-@contextmanager
-def reserved(count: int) -> Iterator[list[int]]:
-    """Ports of this machine that nobody else is given meanwhile; a server that reuses addresses may listen on them."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            each.bind(("127.0.0.1", 0))
-        yield [each.getsockname()[1] for each in sockets]
 
 
 def rendered(folder: Path, replicas: Sequence[int], tls: int, plain: int, alive: int) -> str:
@@ -158,30 +144,11 @@ def nginx(folder: Path, replicas: Sequence[int], **changed: str) -> Iterator[Pro
 
     `changed` are directives with another value than ours, for limits that are too far away for a test.
     """
-    with reserved(3) as (tls, plain, alive):
+    with free_ports(3) as (tls, plain, alive):
         command = [*prepare(folder, replicas, tls, plain, alive), "-g", "daemon off;"]
         change(folder / "nginx.conf", changed)
-        with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
-        try:
-            until_listening(alive, process, folder / "stderr")
-            yield Proxy(folder, tls, plain, alive)
-        finally:
-            process.terminate()
-            process.wait(10)
-
-
-def until_listening(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Wait until a child takes connections on a port."""
-    limit = time.monotonic() + _BOUND
-    while time.monotonic() < limit:
-        assert process.poll() is None, log.read_text()
-        with socket.socket() as probe:
-            probe.settimeout(1)
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.02)
-    pytest.fail(f"nothing listens on port {port}: {log.read_text()}")
+        with Child(folder / "output", command, "start worker process") as running:
+            yield Proxy(running, folder, tls, plain, alive)
 
 
 def make_certificate(folder: Path) -> None:

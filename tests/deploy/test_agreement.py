@@ -148,11 +148,14 @@ def test_paths_are_the_servers() -> None:
 
 
 def test_probes_ask_the_servers_pages() -> None:
-    """Alive decides on a restart, ready on traffic."""
+    """Alive decides on a restart, ready on traffic: on a new pod's at once, on an old one's after an hour."""
     paths = {name: container()[f"{name}Probe"]["httpGet"] for name in ("startup", "liveness", "readiness")}
+    ready = container()["readinessProbe"]
 
     assert paths["startup"] == paths["liveness"] == {"path": _health.HEALTH, "port": "http"}
     assert paths["readiness"] == {"path": _health.READINESS, "port": "http"}
+    assert ready["periodSeconds"] * ready["failureThreshold"] == 3600
+    assert ready["timeoutSeconds"] > _health._PATIENCE
     assert f"'{_health.HEALTH}'" in health_check()[-1]
 
 

@@ -11,10 +11,11 @@ import pytest
 from mcp_types import InputRequiredResult
 
 from deploy.files import check_health
-from deploy.fleet import Fleet, fleet, needs_redis, redis
+from deploy.fleet import Fleet, fleet, fleet_redis
 from deploy.running import HOST, needs_nginx
 from harness import LEGACY, MODERN, Host, Person, text_of
 from processes import KEY
+from redis_server import needs_redis
 
 pytestmark = needs_nginx
 ADDRESS = f"https://{HOST}"
@@ -114,7 +115,7 @@ async def replayed(replicas: Fleet) -> list[str]:
 @needs_redis
 async def test_with_redis_an_answer_is_used_once_in_all(tmp_path: Path) -> None:
     """Replayed to either replica it is known to be used."""
-    with redis(tmp_path) as address, fleet(tmp_path, CONTACTS_MCP_REDIS_URL=address) as replicas:
+    with fleet_redis() as address, fleet(tmp_path, CONTACTS_MCP_REDIS_URL=address) as replicas:
         first, *others = await replayed(replicas)
 
     assert json.loads(first)
@@ -124,7 +125,7 @@ async def test_with_redis_an_answer_is_used_once_in_all(tmp_path: Path) -> None:
 @needs_redis
 async def test_without_a_redis_that_answers_nothing_is_deleted(tmp_path: Path) -> None:
     """Whether an answer was used cannot be told then, so that it does not count."""
-    with redis(tmp_path) as address:
+    with fleet_redis() as address:
         pass
     with fleet(tmp_path, CONTACTS_MCP_REDIS_URL=address) as replicas:
         lines = await replayed(replicas)
@@ -199,9 +200,9 @@ async def test_health_is_shown_and_both_replicas_are_ready(replicas: Fleet) -> N
     async with replicas.proxy.client() as http:
         assert (await http.get(f"{ADDRESS}/healthz")).json() == {"status": "alive"}
     async with httpx2.AsyncClient() as probe:
-        for port in replicas.ports:
-            assert (await probe.get(f"http://127.0.0.1:{port}/readyz")).json() == {"status": "ready"}
-            await asyncio.to_thread(check_health, port)
+        for server in replicas.servers:
+            assert (await probe.get(f"{server.url}/readyz")).json() == {"status": "ready"}
+            await asyncio.to_thread(check_health, server.port)
 
 
 async def test_metrics_have_a_port_of_their_own(replicas: Fleet) -> None:
@@ -209,10 +210,8 @@ async def test_metrics_have_a_port_of_their_own(replicas: Fleet) -> None:
     async with replicas.host(MODERN) as host:
         await create(host)
     async with httpx2.AsyncClient() as inside, replicas.proxy.client({"X-API-Key": KEY}) as outside:
-        pages = [await inside.get(f"http://127.0.0.1:{port}/metrics") for port in replicas.metrics]
-        closed = [
-            await inside.get(f"http://127.0.0.1:{port}/metrics", headers={"Host": HOST}) for port in replicas.ports
-        ]
+        pages = [await inside.get(f"{server.metrics}/metrics") for server in replicas.servers]
+        closed = [await inside.get(f"{server.url}/metrics", headers={"Host": HOST}) for server in replicas.servers]
         passed = await outside.get(f"{ADDRESS}/metrics")
 
     assert [page.status_code for page in pages] == [200, 200]
@@ -229,7 +228,7 @@ async def test_a_replica_that_goes_takes_nothing_but_its_sessions(tmp_path: Path
                 await create(legacy)
                 lines = replicas.proxy.log(open_streams=True)
                 (place,) = {line["replica"] for line in lines if line["era"] == "legacy"}
-                took = replicas.stop(replicas.addresses().index(place), how)
+                took = replicas.servers[replicas.addresses().index(place)].end(how)
                 for _ in range(6):
                     await create(modern)
             async with replicas.host(LEGACY) as legacy:

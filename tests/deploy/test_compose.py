@@ -39,6 +39,7 @@ def test_each_container_is_confined(name: str) -> None:
     assert this["mem_limit"]
     assert this["pids_limit"] <= 128
     assert this["restart"] == "unless-stopped"
+    assert this["logging"] == {"driver": "json-file", "options": {"max-size": "20m", "max-file": "5"}}
     assert not {"privileged", "cap_add", "network_mode", "pid", "ipc"} & set(this)
     assert not any("docker.sock" in str(volume) for volume in this.get("volumes", []))
 

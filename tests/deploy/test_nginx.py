@@ -12,19 +12,20 @@ import httpx2
 import pytest
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
-from deploy.replicas import Replica, replica
-from deploy.running import HOST, Proxy, needs_nginx, nginx, prepare, reserved
+from deploy.echo import Replica, replica
+from deploy.running import HOST, Proxy, needs_nginx, nginx, prepare
+from ports import free_ports
+from processes import KEY
 
 pytestmark = needs_nginx
 ADDRESS = f"https://{HOST}"
 MODERN = {"Mcp-Protocol-Version": "2026-07-28"}
-KEY = "wayscloud_pat_test1_THISISASECRETTHATMUSTNEVERSHOW"
 
 
 @pytest.fixture
 def replicas() -> Iterator[list[Replica]]:
     with ExitStack() as running:
-        ports = running.enter_context(reserved(2))
+        ports = running.enter_context(free_ports(2))
         yield [running.enter_context(replica(port)) for port in ports]
 
 
@@ -51,7 +52,7 @@ def refusal(response: httpx2.Response) -> str:
 
 def test_nginx_accepts_the_configuration(tmp_path: Path) -> None:
     """`nginx -t` over the file with the operator's names filled in: no error, and no warning."""
-    with reserved(5) as ports:
+    with free_ports(5) as ports:
         command = [*prepare(tmp_path / "nginx", ports[:2], *ports[2:]), "-t"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
 
@@ -128,7 +129,7 @@ async def test_a_post_on_a_kept_connection_that_dies_is_not_repeated(
 @pytest.mark.parametrize("headers", [{}, MODERN], ids=["legacy", "modern"])
 async def test_a_replica_that_is_down_costs_nothing(tmp_path: Path, headers: dict[str, str]) -> None:
     """A request that could not be sent goes to the other replica, a POST as well."""
-    with reserved(2) as ports, replica(ports[1]) as other, nginx(tmp_path / "nginx", ports) as proxy:
+    with free_ports(2) as ports, replica(ports[1]) as other, nginx(tmp_path / "nginx", ports) as proxy:
         async with proxy.client() as http:
             for number in range(12):
                 answer = await http.post(f"{ADDRESS}/mcp", headers={**headers, "X-API-Key": f"{KEY}{number}"})
@@ -329,7 +330,7 @@ async def test_connections_to_replicas_are_kept(
 
 async def test_no_key_and_no_query_string_is_written_down(tmp_path: Path) -> None:
     """Neither where all is well nor where nginx has to complain, in the clear, over TLS, of any size, to no replica."""
-    with reserved(2) as ports, nginx(tmp_path / "nginx", ports) as proxy, replica(ports[0]) as alive:
+    with free_ports(2) as ports, nginx(tmp_path / "nginx", ports) as proxy, replica(ports[0]) as alive:
         statuses = set()
         secret = {"X-API-Key": KEY, "Authorization": f"Bearer {KEY}", "Referer": f"{ADDRESS}/?{KEY}", "Cookie": KEY}
         async with proxy.client(secret) as http:

@@ -17,7 +17,7 @@ from typing import Any
 import uvicorn
 
 from contacts_mcp.directory import Directory
-from contacts_mcp.transports.http._protocol import Guarded
+from contacts_mcp.transports.http import Patient
 
 _KIND = "wayscloud_pat_"
 _REFUSAL = b'{"error": {"code": "AUTH_FAILED", "message": "Invalid API key"}}'
@@ -75,7 +75,9 @@ async def serve(listening: socket.socket, folder: Path, log: int) -> None:
     """Serve until SIGTERM."""
     async with AsyncExitStack() as directories:
         app = Tenants(folder, log, directories)
-        config = uvicorn.Config(app, http=Guarded, log_level="error", lifespan="off", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(
+            app, http=Patient, log_level="error", lifespan="off", timeout_keep_alive=120, timeout_graceful_shutdown=1
+        )
         await uvicorn.Server(config).serve([listening])
 
 

@@ -23,7 +23,7 @@ import pytest
 
 from contacts_mcp.app import build_network_app
 from contacts_mcp.settings import load_settings
-from contacts_mcp.transports.http._protocol import Guarded
+from contacts_mcp.transports.http import Patient
 from network.contacts_api import Tenants
 from processes import Network, clean_environment
 from wire import served
@@ -34,9 +34,12 @@ STATE_KEYS = "0123456789abcdef0123456789abcdef"
 REDIS = shutil.which("redis-server")
 needs_redis = pytest.mark.skipif(REDIS is None, reason="redis-server is not installed")
 _API = Path(__file__).with_name("contacts_api.py")
-_UVICORN = [sys.executable, "-m", "uvicorn", "contacts_mcp.asgi:app", "--no-access-log"]
+_IDLE = 120
+"""Seconds for which a connection may be idle: longer than any test on a busy machine."""
+_SERVED: dict[str, Any] = {"http": Patient, "timeout_keep_alive": _IDLE}
 # What the app cannot tell uvicorn: without it each answer of a worker waits 40 ms for an acknowledgement.
-_UVICORN += ["--http", "contacts_mcp.transports.http._protocol:Guarded"]
+_GUARDED = ["--http", "contacts_mcp.asgi:Http"]
+_UVICORN = ["uvicorn", "contacts_mcp.asgi:app", "--no-access-log", "--timeout-keep-alive", str(_IDLE), *_GUARDED]
 _SHARED = {"RATE": "0", "STATE_KEYS": STATE_KEYS}
 
 
@@ -104,7 +107,7 @@ async def api_here(folder: Path) -> AsyncIterator[Api]:
     try:
         async with (
             AsyncExitStack() as directories,
-            served(Tenants(folder, written, directories), http=Guarded) as here,
+            served(Tenants(folder, written, directories), **_SERVED) as here,
         ):
             yield Api(f"http://127.0.0.1:{here.address[1]}", log)
     finally:
@@ -115,7 +118,7 @@ async def api_here(folder: Path) -> AsyncIterator[Api]:
 async def replica_here(home: Path, **settings: Any) -> AsyncIterator[int]:
     """An MCP server in this event loop; its port."""
     network = build_network_app(load_settings(rate=0, **settings), home)
-    async with served(network.asgi, lifespan="on", http=Guarded) as here:
+    async with served(network.asgi, lifespan="on", **_SERVED) as here:
         yield here.address[1]
 
 
@@ -165,7 +168,7 @@ def uvicorn(folder: Path, settings: dict[str, str], workers: int) -> Iterator[Cr
     log = folder / "uvicorn"
     with free_port() as port, log.open("wb") as written:
         process = subprocess.Popen(
-            [*_UVICORN, "--workers", str(workers), "--port", str(port)],
+            [sys.executable, "-m", *_UVICORN, "--workers", str(workers), "--port", str(port)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=written,

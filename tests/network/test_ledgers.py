@@ -22,6 +22,7 @@ from network.servers import STATE_KEYS, free_port, needs_redis, redis
 NONCES = [f"{number:032x}" for number in range(50)]
 SOON = 600.0
 PASSWORD = "s3cr3tthatmustnevershow"
+CANNOT_BE_TOLD = ": whether the answer was used before cannot be told now; nothing was changed; try again later"
 SPENDER = Path(__file__).with_name("spender.py")
 
 
@@ -180,9 +181,7 @@ async def test_a_redis_that_does_not_answer_refuses_the_deed(tmp_path, caplog, t
 
             assert (await directory.call("get_contact", **ola))["name"] == "Ola Nordmann"
 
-    assert line == (
-        "refused: whether the answer was used before cannot be told now; nothing was changed; try again later"
-    )
+    assert line.endswith(CANNOT_BE_TOLD)
     assert PASSWORD not in caplog.text
     assert str(port) not in caplog.text
 
@@ -206,9 +205,7 @@ async def test_a_redis_that_stops_between_question_and_answer_refuses_the_deed(t
 
             line = await directory.error("delete_contact", **ola)
 
-            assert line.startswith(
-                "refused: whether the answer was used before cannot be told now; nothing was changed"
-            )
+            assert line.endswith(CANNOT_BE_TOLD)
             assert (await directory.call("get_contact", **ola))["name"] == "Ola Nordmann"
 
 

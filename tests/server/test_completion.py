@@ -1,7 +1,7 @@
 """Completion: what was begun is completed from the directory, within bounds, and never with an error."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -10,11 +10,9 @@ from mcp import Client
 from mcp_types import Completion, PromptReference, ResourceTemplateReference
 
 from contacts_mcp.client import ContactsClient
-from contacts_mcp.guard import Guard
 from contacts_mcp.resources import GROUP, MEMBERS, Suggestions
-from contacts_mcp.server import build_server
-from contacts_mcp.tools import TOOLS, Backend
-from harness import LEGACY, MODERN, NOBODY, Host, host
+from contacts_mcp.tools import TOOLS
+from harness import LEGACY, MODERN, NOBODY, Host, host, server_over
 
 each_era = pytest.mark.parametrize("era", [LEGACY, MODERN])
 PROMPT = PromptReference(name="prepare_sms_audience")
@@ -29,15 +27,7 @@ async def tags_of(respond: Callable[[httpx.Request], httpx.Response]) -> AsyncIt
     """A client of a server that suggests tags of a service which answers as `respond` says."""
     suggestions = Suggestions(TOOLS)
     async with ContactsClient(base_url="http://service", transport=httpx.MockTransport(respond)) as api:
-        server = build_server(
-            version="0",
-            instructions="",
-            tools=TOOLS,
-            backend_of=lambda _: Backend(api),
-            guard=Guard(),
-            lifespan=lambda _: nullcontext(),
-            sources={(PROMPT.name, "tag"): suggestions.by_argument()["tag"]},
-        )
+        server = server_over(api, sources={(PROMPT.name, "tag"): suggestions.by_argument()["tag"]})
         async with Client(server, mode=MODERN) as client:
             yield client
 

@@ -16,7 +16,7 @@ from listening import LIST, listening
 async def test_changes_are_heard_over_every_transport(tmp_path: Path) -> None:
     """Streamable HTTP and SSE, in both eras, from a caller who has no part in any of these connections."""
     with product(tmp_path) as served:
-        endpoint, events = f"{served.origin}/mcp", f"{served.origin}/sse"
+        endpoint, events = f"{served.url}/mcp", f"{served.url}/sse"
         async with Client(endpoint, mode=MODERN) as client, AsyncExitStack() as stack:
             writer = Host(client)
             ola = (await writer.call("create_contact", name="Ola"))["id"]

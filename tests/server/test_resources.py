@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,9 @@ from mcp import Client
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 
 from contacts_mcp.client import ContactsClient
-from contacts_mcp.guard import Guard
 from contacts_mcp.resources import CONTACT, GROUP, MEMBERS, Library
-from contacts_mcp.server import build_server
-from contacts_mcp.tools import TOOLS, Backend, choose_tools
-from harness import LEGACY, MODERN, NOBODY, Host, host
+from contacts_mcp.tools import TOOLS, choose_tools
+from harness import LEGACY, MODERN, NOBODY, Host, host, server_over
 from listening import refusal
 
 each_era = pytest.mark.parametrize("era", [LEGACY, MODERN])
@@ -30,18 +28,11 @@ def numbered(number: int) -> str:
 @asynccontextmanager
 async def client_of(respond: Callable[[httpx.Request], httpx.Response], era: str = MODERN) -> AsyncIterator[Client]:
     """A client of a server whose service answers as `respond` says."""
-    async with ContactsClient(base_url="http://service", transport=httpx.MockTransport(respond)) as api:
-        server = build_server(
-            version="0",
-            instructions="",
-            tools=TOOLS,
-            backend_of=lambda _: Backend(api),
-            guard=Guard(),
-            lifespan=lambda _: nullcontext(),
-            resources=Library(TOOLS),
-        )
-        async with Client(server, mode=era, cache=None) as client:
-            yield client
+    async with (
+        ContactsClient(base_url="http://service", transport=httpx.MockTransport(respond)) as api,
+        Client(server_over(api, resources=Library(TOOLS)), mode=era, cache=None) as client,
+    ):
+        yield client
 
 
 def answering(body: object, status: int = 200) -> Callable[[httpx.Request], httpx.Response]:

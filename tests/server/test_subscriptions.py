@@ -21,7 +21,8 @@ from contacts_mcp.server import Subscriptions, build_server
 from contacts_mcp.server._tenants import Tenant
 from contacts_mcp.settings import load_settings
 from harness import LEGACY, MODERN, NOBODY, Host, held
-from listening import LIST, listening, refusal, until
+from listening import LIST, listening, refusal
+from waiting import until
 
 each_era = pytest.mark.parametrize("era", [LEGACY, MODERN])
 ELSEWHERE = "test://watched-resource"

@@ -1,17 +1,16 @@
 """Hosts written in TypeScript, over a network: what they see, ask and are refused."""
 
-import asyncio
-import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from conformance.servers import Served, fixture, product
+from conformance.servers import fixture, product
 from contacts_mcp.tools import TOOLS
 from harness import MODERN
 from node import only_when_asked
+from processes import Network
 from typescript.host import Kind, TypeScriptHost, typescript_host
+from waiting import until
 
 KINDS = [
     Kind("sdk1", "http", "legacy"),
@@ -29,21 +28,21 @@ each_kind = pytest.mark.parametrize("kind", KINDS, ids=str)
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     with product(tmp_path_factory.mktemp("server")) as server:
         yield server
 
 
 @pytest.fixture
-def origin(served: Served) -> str:
-    return served.origin
+def origin(served: Network) -> str:
+    return served.url
 
 
 @pytest.fixture(scope="module")
 def reporting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server that has a tool which takes its time."""
     with fixture(tmp_path_factory.mktemp("reporting")) as server:
-        yield server.origin
+        yield server.url
 
 
 async def create(host: TypeScriptHost, name: str = "Ola Nordmann") -> dict[str, str]:
@@ -140,28 +139,21 @@ async def test_a_host_hears_how_far_a_call_is(reporting: str, kind: Kind) -> Non
 
 
 @pytest.mark.parametrize("kind", LEGACY_KINDS, ids=str)
-async def test_a_yes_that_comes_after_the_host_hung_up_changes_nothing(served: Served, kind: Kind) -> None:
+async def test_a_yes_that_comes_after_the_host_hung_up_changes_nothing(served: Network, kind: Kind) -> None:
     """The call is cancelled while the person reads the question; their answer counts no more."""
-    async with typescript_host(kind, served.origin) as host:
+    async with typescript_host(kind, served.url) as host:
         ola = await create(host)
 
         result = await host.raw("delete_contact", answer=DELETE, hang_up=True, **ola)
 
         assert "hung up" in result["thrown"]
         assert result["asked"]
-        assert await recorded(served.log, "delete_contact", ola) == "not_run"
+        assert await recorded(served, "delete_contact", ola) == "not_run"
         assert await still_there(host, ola)
 
 
-async def recorded(log: Path, tool: str, ola: dict[str, str]) -> str | None:
+async def recorded(served: Network, tool: str, ola: dict[str, str]) -> str:
     """How a call ended, from the trail: the host no longer waits for it."""
-    for _ in range(500):
-        if outcome := _outcome(log, {"tool": tool, **ola}):
-            return outcome
-        await asyncio.sleep(0.02)
-    return None
-
-
-def _outcome(log: Path, call: dict[str, str]) -> str | None:
-    lines = (json.loads(line) for line in log.read_text().splitlines() if line.startswith("{"))
-    return next((line["outcome"] for line in lines if line.items() >= call.items()), None)
+    call = {"tool": tool, **ola}.items()
+    await until(lambda: any(call <= line.items() for line in served.trail))
+    return next(line["outcome"] for line in served.trail if call <= line.items())

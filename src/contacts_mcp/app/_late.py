@@ -128,8 +128,9 @@ class ManyClients:
         self._pools = Late(lambda: _pools(backend))
 
     def sender_for(self, caller: Caller) -> Sender:
-        """Send with the caller's key alone. A caller without one was let in by mistake: AssertionError."""
-        assert caller.credential is not None
+        """Send with the caller's key alone. A caller without one was let in by mistake: LookupError."""
+        if caller.credential is None:
+            raise LookupError("a caller without a key")
         return _WithKey(self._pools, caller.credential)
 
     async def check(self, credential: "Credential") -> None:

@@ -12,7 +12,8 @@ from contacts_mcp.server import REQUEST, Fields
 from contacts_mcp.settings import Settings
 
 _OURS = "contacts_mcp"
-_ALWAYS = ("contacts_mcp.trail",)
+_START = "contacts_mcp.start"
+_ALWAYS = ("contacts_mcp.trail", _START)
 _QUIET = {
     "mcp": logging.WARNING,  # at INFO it names sessions
     "mcp.server.sse": logging.ERROR,  # at WARNING it quotes queries,
@@ -50,8 +51,12 @@ def _take_over_from_server() -> None:
 
 
 def announce(summary: str) -> None:
-    """The first line on standard error: which backend it is."""
-    sys.stderr.write(f"contacts-mcp {__version__}: {summary}\n")
+    """The first line on standard error: which backend it is. It is there whatever the level."""
+    line = f"contacts-mcp {__version__}: {summary}"
+    if isinstance(logging.getLogger().handlers[0].formatter, _Json):
+        logging.getLogger(_START).info(line)
+    else:
+        sys.stderr.write(f"{line}\n")
 
 
 class _OneLine(logging.Formatter):

@@ -3,7 +3,10 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
+from mcp.server.lowlevel import Server
 from starlette.types import ASGIApp
 
 from contacts_mcp.app._backends import Embedded, OwnKeys, Platform, choose_backend
@@ -14,7 +17,9 @@ from contacts_mcp.client import BASE_URL, base_address, is_loopback
 from contacts_mcp.contract import Risk
 from contacts_mcp.settings import Auth, BadSettings, Settings, variable
 from contacts_mcp.tools import TOOLS
-from contacts_mcp.transports.http import Access, ByKey, Limits, Open, http_app
+from contacts_mcp.transports.http import Access, ByKey, Limits, Open, Reach, http_app
+
+_RISKS: dict[str, Risk] = {tool.name: tool.risk for tool in TOOLS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,21 +27,29 @@ class NetworkApp:
     """An ASGI app, and what there is to say about it."""
 
     asgi: ASGIApp
+    server: Server[Any]
+    reach: Reach
     summary: str
 
 
-def build_network_app(settings: Settings, home: Path, host: str = "127.0.0.1") -> NetworkApp:
-    """Wire the server for a network; `host` is where its page of metrics listens, if one is asked for.
+def build_network_app(settings: Settings, home: Path) -> NetworkApp:
+    """Wire the server for a network.
 
     Raises:
         ValueError: as build_app does, or the settings of the network do not fit together.
     """
     app = build_app(settings, _backend(settings, home), calls_at_once=settings.max_calls)
-    telemetry = plan_telemetry(settings, host, os.environ)
+    access = _access(settings, app)
+    telemetry = plan_telemetry(settings, os.environ)
+
+    async def reach() -> None:
+        await app.reach()
+        await access.reach()
+
     asgi = http_app(
         app.server,
-        _access(settings, app),
-        reach=app.connection.reach,
+        access,
+        reach=reach,
         calls=app.calls,
         farewell=app.farewell,
         hosts=settings.public_host,
@@ -44,8 +57,8 @@ def build_network_app(settings: Settings, home: Path, host: str = "127.0.0.1") -
         limits=Limits(settings.max_calls, settings.rate),
         around=telemetry.running,
     )
-    parts = (app.summary, f"auth: {settings.auth}{_shared(settings, app)}", str(telemetry))
-    return NetworkApp(asgi, "; ".join(filter(None, parts)))
+    told = (app.summary, *_told(settings), _shared(settings, app), str(telemetry))
+    return NetworkApp(asgi, app.server, reach, "; ".join(filter(None, told)))
 
 
 def require_reachable(settings: Settings, host: str) -> None:
@@ -81,7 +94,20 @@ def _backend(settings: Settings, home: Path) -> Platform | Embedded | OwnKeys:
 def _access(settings: Settings, app: App) -> Access:
     if isinstance(app.connection, ManyClients):
         return ByKey(app.connection.check)
-    return _by_token(settings) if settings.auth is Auth.OAUTH else Open()
+    if settings.auth is Auth.OAUTH:
+        return _by_token(settings)
+    _require_own_names(settings)
+    return Open()
+
+
+def _require_own_names(settings: Settings) -> None:
+    """A proxy on this machine would reach a server without authentication, for whoever calls the proxy."""
+    for name in settings.public_host:
+        if not is_loopback(urlsplit(f"//{name}").hostname or ""):
+            raise BadSettings(
+                f"{variable('public_host')} names a host that others use, but {variable('auth')} is none; "
+                "set it to key or oauth"
+            )
 
 
 def _by_token(settings: Settings) -> Access:
@@ -89,7 +115,7 @@ def _by_token(settings: Settings) -> Access:
 
     if settings.oauth_issuer is None:
         raise BadSettings(f"{variable('auth')} is oauth: set {variable('oauth_issuer')} to the authorization server")
-    resource = f"https://{settings.public_host[0]}/mcp" if settings.public_host else settings.oauth_audience
+    resource = _resource(settings)
     if resource is None:
         raise BadSettings(
             f"{variable('auth')} is oauth: set {variable('public_host')}, or {variable('oauth_audience')} where tokens "
@@ -99,11 +125,22 @@ def _by_token(settings: Settings) -> Access:
     return OAuth(issuer, resource=resource, risk_of=_RISKS.get)
 
 
-_RISKS: dict[str, Risk] = {tool.name: tool.risk for tool in TOOLS}
+def _resource(settings: Settings) -> str | None:
+    """The address that clients know the server by, and ask the issuer for tokens for."""
+    return f"https://{settings.public_host[0]}/mcp" if settings.public_host else settings.oauth_audience
+
+
+def _told(settings: Settings) -> list[str]:
+    """Who may call, and by which names."""
+    by = ""
+    if settings.auth is Auth.OAUTH:
+        by = f" by {settings.oauth_issuer} for {settings.oauth_audience or _resource(settings)}"
+    names = [f"answers to {', '.join(settings.public_host)}"] if settings.public_host else []
+    return [f"auth: {settings.auth}{by}", *names]
 
 
 def _shared(settings: Settings, app: App) -> str:
     """What replicas have to know of each other, said where it is less than it could be."""
     if settings.state_keys and settings.redis_url is None and not isinstance(app.connection, OneDirectory):
-        return f"; a confirmation can be used once on each replica ({variable('redis_url')} makes it once in all)"
+        return f"a confirmation can be used once on each replica ({variable('redis_url')} makes it once in all)"
     return ""

@@ -1,6 +1,7 @@
 """A server over a backend, whatever the transport."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +13,8 @@ from contacts_mcp.app._late import Connection, OneDirectory, connect
 from contacts_mcp.guard import ANSWER_LIFETIME, Guard, Ledger, RedisLedger, Seal
 from contacts_mcp.prompts import Prompt, choose_prompts
 from contacts_mcp.resources import Library, Source, Suggestions
-from contacts_mcp.server import Calls, Subscriptions, build_server
-from contacts_mcp.settings import Settings
+from contacts_mcp.server import Calls, Lifespan, Subscriptions, build_server
+from contacts_mcp.settings import BadSettings, Settings, variable
 from contacts_mcp.tools import Backend, choose_tools, require_confirmable
 
 _INSTRUCTIONS = """\
@@ -31,7 +32,14 @@ class App:
     connection: Connection
     calls: Calls
     subscriptions: Subscriptions
+    redis: RedisLedger | None
     summary: str
+
+    async def reach(self) -> None:
+        """Raise a ContactsError where something is away without which the server is of no use."""
+        await self.connection.reach()
+        if self.redis is not None:
+            await self.redis.reach()
 
     def farewell(self) -> None:
         """End what only waits for changes."""
@@ -51,6 +59,7 @@ def build_app(settings: Settings, backend: Platform | Embedded | OwnKeys, *, cal
         raise ValueError("the settings leave no tool on; see CONTACTS_MCP_TOOLS and CONTACTS_MCP_READ_ONLY")
     require_confirmable(settings.confirm)
     connection = connect(backend)
+    redis = _redis(settings)
     calls, subscriptions = Calls(calls_at_once), Subscriptions()
     prompts, suggestions = choose_prompts(tools), Suggestions(tools)
     server = build_server(
@@ -58,8 +67,8 @@ def build_app(settings: Settings, backend: Platform | Embedded | OwnKeys, *, cal
         instructions=_INSTRUCTIONS.format(kind=backend.kind),
         tools=tools,
         backend_of=lambda caller: Backend(connection.sender_for(caller), settings.default_region),
-        guard=_guard(settings, connection),
-        lifespan=connection.lifespan,
+        guard=_guard(settings, connection, redis),
+        lifespan=_lifespan(connection, redis),
         calls=calls,
         resources=Library(tools),
         prompts=prompts,
@@ -67,7 +76,7 @@ def build_app(settings: Settings, backend: Platform | Embedded | OwnKeys, *, cal
         subscriptions=subscriptions,
     )
     summary = f"{backend} ({backend.origin()}); {len(tools)} tools; guard: {settings.guard}"
-    return App(server, connection, calls, subscriptions, summary)
+    return App(server, connection, calls, subscriptions, redis, summary)
 
 
 def _sources(prompts: Sequence[Prompt], suggestions: Suggestions) -> dict[tuple[str, str], Source]:
@@ -82,18 +91,31 @@ def _sources(prompts: Sequence[Prompt], suggestions: Suggestions) -> dict[tuple[
     return of_prompts | {(template, "id"): source for template, source in suggestions.by_template().items()}
 
 
-def _guard(settings: Settings, connection: Connection) -> Guard:
+def _guard(settings: Settings, connection: Connection, redis: RedisLedger | None) -> Guard:
     """The guard; its ledger is kept where the replicas share something, if there are replicas."""
     keys = [key.get_secret_value() for key in settings.state_keys]
-    return Guard(
-        settings.guard,
-        settings.confirm,
-        seal=Seal(ANSWER_LIFETIME, keys),
-        ledger=_shared_ledger(settings, connection) if keys else None,
-    )
+    shared: Ledger | None = redis or (connection if isinstance(connection, OneDirectory) else None)
+    return Guard(settings.guard, settings.confirm, seal=Seal(ANSWER_LIFETIME, keys), ledger=shared if keys else None)
 
 
-def _shared_ledger(settings: Settings, connection: Connection) -> Ledger | None:
-    if settings.redis_url is not None:
-        return RedisLedger(settings.redis_url.get_secret_value())
-    return connection if isinstance(connection, OneDirectory) else None
+def _redis(settings: Settings) -> RedisLedger | None:
+    if settings.redis_url is None:
+        return None
+    if not settings.state_keys:
+        raise BadSettings(
+            f"{variable('redis_url')} is for replicas that share confirmations; set {variable('state_keys')} as well"
+        )
+    return RedisLedger(settings.redis_url.get_secret_value())
+
+
+def _lifespan(connection: Connection, redis: RedisLedger | None) -> Lifespan:
+    @asynccontextmanager
+    async def lifespan(_server: object) -> AsyncIterator[None]:
+        try:
+            async with connection.lifespan():
+                yield
+        finally:
+            if redis is not None:
+                await redis.aclose()
+
+    return lifespan

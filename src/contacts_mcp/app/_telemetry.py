@@ -69,8 +69,8 @@ class Telemetry:
                 yield from _measure(resource, self.page, sent=self.metrics)
 
 
-def plan_telemetry(settings: Settings, host: str, environ: Mapping[str, str]) -> Telemetry:
-    """What the environment asks for; the page's port is taken here, on `host`.
+def plan_telemetry(settings: Settings, environ: Mapping[str, str]) -> Telemetry:
+    """What the environment asks for; the page's port is taken here.
 
     Raises:
         BadSettings: the extra is missing, another protocol is asked for, or no port is free.
@@ -84,7 +84,7 @@ def plan_telemetry(settings: Settings, host: str, environ: Mapping[str, str]) ->
         return Telemetry(traces, metrics)
     if not sent:
         raise BadSettings(f"OTEL_SDK_DISABLED is true, which leaves {variable('metrics_port')} nothing to show")
-    return Telemetry(traces, metrics, _listen(host, settings.metrics_port))
+    return Telemetry(traces, metrics, _listen(settings.metrics_host, settings.metrics_port))
 
 
 def _is_sent(signal: str, environ: Mapping[str, str]) -> bool:

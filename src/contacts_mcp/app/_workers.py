@@ -1,6 +1,7 @@
 """Several worker processes of one ASGI server: they have to share the keys that seal confirmations."""
 
 import fcntl
+import logging
 import multiprocessing
 import os
 import sys
@@ -45,11 +46,15 @@ def _is_worker() -> bool:
 
 
 def _is_first() -> bool:
-    """Whether no other child of the same parent holds the lock; where it cannot be told, none counts as first."""
+    """Whether no other child of the same parent holds the lock; where it cannot be told, each says so."""
+    place = Path(tempfile.gettempdir()) / f"contacts-mcp-{os.getuid()}.lock"
     try:
-        lock = os.open(Path(tempfile.gettempdir()) / f"contacts-mcp-{os.getppid()}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+        lock = os.open(place, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, os.getppid())  # one byte of it for each parent
+    except BlockingIOError:
         return False
+    except OSError as exc:
+        logging.getLogger(__name__).warning("whether this is the only worker cannot be told (%s)", exc.strerror)
+        return True
     _held.append(lock)
     return True

@@ -72,8 +72,8 @@ def _root(
 @cli.command()
 def serve(
     transport: Wire = Transport.STDIO,
-    host: Annotated[str, typer.Option(help="Address to bind to, over a network.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to bind to, over a network; 0 for any.", min=0, max=65_535)] = 8000,
+    host: Annotated[str | None, typer.Option(help="Address to bind to; 127.0.0.1 by default.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 8000 by default, 0 for any.", min=0, max=65_535)] = None,
     auth: Annotated[Auth | None, typer.Option(help="How callers over a network are told apart.")] = None,
     public_host: PublicHosts = None,
     allow_origin: Origins = None,
@@ -85,6 +85,8 @@ def serve(
     default_region: Region = None,
 ) -> None:
     """Serve one MCP host over standard input and output, or a team over the network."""
+    if transport is Transport.STDIO:
+        _refuse(auth=auth, host=host, port=port, public_host=public_host or None, allow_origin=allow_origin or None)
     settings = load_settings(
         auth=auth,
         public_host=public_host or None,
@@ -101,7 +103,15 @@ def serve(
     if transport is Transport.STDIO:
         _serve.serve_host(settings)
     else:
-        _serve.serve_network(settings, host, port)
+        _serve.serve_network(settings, host or "127.0.0.1", 8000 if port is None else port)
+
+
+def _refuse(**of_network: object) -> None:
+    """Turn down flags that would do nothing: who gives them believes that there is a network, and who may use it."""
+    for name, value in of_network.items():
+        if value is not None:
+            flag = f"--{name.replace('_', '-')}"
+            raise ValueError(f"{flag} is for a server over a network; add --transport http, or leave {flag} out")
 
 
 @cli.command()

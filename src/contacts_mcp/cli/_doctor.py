@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 import typer
@@ -11,8 +12,11 @@ from contacts_mcp import __version__
 from contacts_mcp.app import Embedded, Platform, build_app, choose_backend, connect
 from contacts_mcp.contract import ContactPage, ContactsError, ListContacts
 from contacts_mcp.server import LOCAL
-from contacts_mcp.settings import Settings
+from contacts_mcp.settings import Auth, Settings
 from contacts_mcp.tools import TOOLS, choose_tools
+
+if TYPE_CHECKING:
+    from contacts_mcp.app import NetworkApp
 
 _TIME_LIMIT = 20.0
 
@@ -22,6 +26,10 @@ def examine(load: Callable[[], Settings], home: Path) -> int:
     _good("version", f"contacts-mcp {__version__}, Python {sys.version.split()[0]}")
     try:
         settings = load()
+        if settings.auth is not Auth.NONE or settings.public_host:
+            from contacts_mcp.app import build_network_app
+
+            return _examine_network(build_network_app(settings, home))
         backend = choose_backend(settings, home)
         build_app(settings, backend)
     except ValueError as exc:
@@ -31,6 +39,29 @@ def examine(load: Callable[[], Settings], home: Path) -> int:
     _good("tools", _tools(settings))
     _good("guard", settings.guard + (f", and for {', '.join(settings.confirm)}" if settings.confirm else ""))
     return _reach(backend)
+
+
+def _examine_network(network: "NetworkApp") -> int:
+    """A server that could not be used over standard input and output: each caller brings what it works with."""
+    _good("network", network.summary)
+    try:
+        fault = anyio.run(_fault_of_network, network)
+    except TimeoutError:
+        return _bad("connection", f"no answer within {_TIME_LIMIT:.0f} seconds", "check the network and the addresses")
+    if fault is not None:
+        return _bad("connection", fault.message, fault.next_step)
+    _good("connection", "whatever the server needs answers")
+    return 0
+
+
+async def _fault_of_network(network: "NetworkApp") -> ContactsError | None:
+    with anyio.fail_after(_TIME_LIMIT):
+        async with network.server.lifespan(network.server):
+            try:
+                await network.reach()
+            except ContactsError as exc:  # a task group of the lifespan would wrap it
+                return exc
+    return None
 
 
 def _tools(settings: Settings) -> str:

@@ -26,7 +26,7 @@ def serve_network(settings: Settings, host: str, port: int) -> None:
     from contacts_mcp.transports.http import listen, run
 
     require_reachable(settings, host)
-    network = build_network_app(settings, Path.home(), host)
+    network = build_network_app(settings, Path.home())
     configure_logging(settings, default="json")
     gc.enable()
     with listen(host, port) as listening:

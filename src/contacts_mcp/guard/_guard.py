@@ -8,7 +8,7 @@ from typing import Any
 
 from contacts_mcp.contract import Risk
 from contacts_mcp.guard._deed import Consent, Deed, Target
-from contacts_mcp.guard._ledger import Ledger, LedgerUnavailable, MemoryLedger
+from contacts_mcp.guard._ledger import Ledger, MemoryLedger
 from contacts_mcp.guard._question import Question, Refused, asked, form, is_no, is_yes, previewed
 from contacts_mcp.guard._seal import BrokenSeal, Channel, Claims, Seal
 
@@ -73,6 +73,7 @@ class Guard:
 
         Raises:
             Refused: the deed does not run, or is more than a person can be shown.
+            LedgerUnavailable: nobody can tell whether the answer was used before.
             ContactsError: the target cannot be read.
         """
         if not self.guards(deed.tool, deed.risk):
@@ -112,18 +113,12 @@ class Guard:
         bound = (claims.channel, claims.tool, claims.arguments, claims.principal)
         if bound != (answer.channel, deed.tool, deed.digest, deed.principal):
             raise NotConfirmed("the answer belongs to another question")
-        await self._spend(claims)
+        if not await self._ledger.spend(claims.nonce, claims.expires):
+            raise NotConfirmed(
+                "the answer was used before",
+                advice="this call changed nothing, but the one that used it may have: read the record back",
+            )
         return claims
-
-    async def _spend(self, claims: Claims) -> None:
-        try:
-            first = await self._ledger.spend(claims.nonce, claims.expires)
-        except LedgerUnavailable:
-            raise Refused(
-                "whether the answer was used before cannot be told now", advice="nothing was changed; try again later"
-            ) from None
-        if not first:
-            raise NotConfirmed("the answer was used before")
 
     def _weigh(self, deed: Deed, target: Target, answer: Answer) -> Consent:
         if answer.channel == "token":

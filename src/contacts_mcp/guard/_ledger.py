@@ -4,9 +4,17 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from contacts_mcp.contract import ContactsError
 
-class LedgerUnavailable(Exception):
+
+class LedgerUnavailable(ContactsError):
     """Whether an answer was used before cannot be told, so that it does not count."""
+
+    code = "ledger_unavailable"
+    advice = "nothing was changed; try again later"
+
+    def __init__(self) -> None:
+        super().__init__("whether the answer was used before cannot be told now")
 
 
 class Ledger(Protocol):

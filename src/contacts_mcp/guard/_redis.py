@@ -1,9 +1,11 @@
 """The ledger of several servers that share a Redis."""
 
+import logging
 import time
 
 from contacts_mcp.guard._ledger import LedgerUnavailable
 
+_log = logging.getLogger(__name__)
 _PREFIX = "contacts-mcp:spent:"
 _PATIENCE = 2.0
 """Seconds for Redis to answer; until it does, somebody waits for their confirmation to count."""
@@ -43,6 +45,16 @@ class RedisLedger:
         lifetime = max(0.0, expires - time.time()) + _MARGIN
         try:
             return bool(await self._redis.set(_PREFIX + nonce, b"", nx=True, px=int(lifetime * 1000)))
+        except (RedisError, OSError, TimeoutError, UnicodeError) as exc:
+            _log.warning("Redis cannot be asked (%s), so no confirmation counts", type(exc).__name__)
+            raise LedgerUnavailable from None
+
+    async def reach(self) -> None:
+        """Raise LedgerUnavailable where Redis does not answer."""
+        from redis.exceptions import RedisError
+
+        try:
+            await self._redis.get(_PREFIX)  # `ping` is not typed
         except (RedisError, OSError, TimeoutError, UnicodeError):
             raise LedgerUnavailable from None
 

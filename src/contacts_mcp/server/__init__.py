@@ -2,7 +2,7 @@
 
 from contacts_mcp.server._caller import CALLER, LOCAL, REQUEST_ID, Caller
 from contacts_mcp.server._calls import CALLS, Calls
-from contacts_mcp.server._server import build_server
+from contacts_mcp.server._server import Lifespan, build_server
 from contacts_mcp.server._subscriptions import Subscriptions
 from contacts_mcp.server._trail import REQUEST, Fields
 
@@ -15,6 +15,7 @@ __all__ = [
     "Caller",
     "Calls",
     "Fields",
+    "Lifespan",
     "Subscriptions",
     "build_server",
 ]

@@ -9,8 +9,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 import jwt
+import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import get_default_algorithms
+
+from contacts_mcp.transports.http._issuer import BadToken, Issuer
 
 AUDIENCE = "https://contacts.example.com/mcp"
 
@@ -113,3 +116,10 @@ class LoopbackIssuer:
                 """Nothing is printed."""
 
         return Handler
+
+
+async def why_not(issuer: Issuer, token: str) -> str:
+    """The reason for which a token is refused."""
+    with pytest.raises(BadToken) as raised:
+        await issuer.claims(token)
+    return str(raised.value)

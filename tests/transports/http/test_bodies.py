@@ -9,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, StreamingResponse
 
 from contacts_mcp.transports.http._bodies import BODY, Bodies
-from wire import served, until
+from waiting import until
+from wire import served
 
 LIMIT = 100_000
 POST = b"POST / HTTP/1.1\r\nHost: localhost\r\n"

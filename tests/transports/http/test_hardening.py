@@ -13,7 +13,8 @@ from contacts_mcp.server import REQUEST_ID
 from contacts_mcp.transports.http._names import Names, cors
 from contacts_mcp.transports.http._refusals import Refusal
 from contacts_mcp.transports.http._requests import RequestIds
-from wire import GET, served, until
+from waiting import until
+from wire import GET, served
 
 SECRET = "Kari Nordmann, +47 900 00 000"
 hello = PlainTextResponse("hello")

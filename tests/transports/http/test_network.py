@@ -22,6 +22,7 @@ from harness import LEGACY, MODERN, NOBODY, Host, Person
 from misbehaving import CONTACT, CONTACT_ID, Misbehaving, reply, silence
 from page_service import page_service
 from processes import KEY, Network, modern, service
+from waiting import until
 
 DELETE = {"decision": "delete"}
 
@@ -213,7 +214,7 @@ async def test_a_caller_works_with_the_key_they_bring(tmp_path: Path) -> None:
             answer = await post(http, "get_contact", {"contact_id": ola["id"]}, Authorization=f"Bearer {KEY}")
 
         assert answer.json()["result"]["structuredContent"]["name"] == "Ola Nordmann"
-        assert KEY not in network.errors
+        assert KEY not in network.written
         assert network.trail[0]["caller"] == f"key:{Credential.key(KEY, 'test').fingerprint}"
 
 
@@ -275,7 +276,30 @@ async def test_every_wrong_request_gets_the_right_status(keyed_network: Network)
         "session": 404,
         "sse session": 404,
     }
-    assert all(len(answer.text) > 15 for answer in statuses.values())
+    for answer in statuses.values():
+        error = answer.json()["error"]
+        assert "; " in error["message"], "it does not say what to do"
+        assert error["data"]["request_id"] == answer.headers["x-request-id"]
+
+
+async def test_a_proxy_does_not_open_a_server_without_authentication(network: Network) -> None:
+    """It reaches the server by loopback, for whoever calls it; so what was passed on is turned down."""
+    async with httpx.AsyncClient(base_url=network.url) as http:
+        passed_on = await post(http, "create_contact", {"name": "Ola"}, **{"X-Forwarded-For": "203.0.113.9"})
+
+    assert passed_on.status_code == 403
+    assert "CONTACTS_MCP_AUTH" in passed_on.json()["error"]["message"]
+
+
+async def test_failed_requests_end_nobodys_session(network: Network) -> None:
+    """The SDK names a session even where it opens none; such names do not count."""
+    async with httpx.AsyncClient(base_url=network.url) as http:
+        session = await _initialize(http)
+        for _ in range(205):
+            assert (await http.post("/mcp", json={}, headers={"Accept": session["Accept"]})).status_code == 400
+        listing = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
+
+        assert (await http.post("/mcp", json=listing, headers=session)).status_code == 200
 
 
 async def test_health_is_open_and_readiness_follows_the_backend(tmp_path: Path) -> None:
@@ -391,7 +415,10 @@ async def test_a_modern_subscription_ends_in_order_when_the_server_stops(network
     [
         (("--host", "0.0.0.0"), {}, "without authentication the server binds to loopback alone"),
         (("--host", "0.0.0.0", "--auth", "key"), {}, "--public-host"),
+        (("--public-host", "contacts.example.com"), {}, "CONTACTS_MCP_AUTH is none"),
+        (("--public-host", "https://contacts.example.com", "--auth", "key"), {}, "without https://"),
         (("--auth", "oauth"), {}, "CONTACTS_MCP_OAUTH_ISSUER"),
+        ((), {"CONTACTS_MCP_REDIS_URL": "redis://127.0.0.1:1"}, "CONTACTS_MCP_STATE_KEYS"),
         (("--auth", "key", "--directory", "x.db"), {}, "knows no keys"),
         ((), {"CONTACTS_MCP_STATE_KEYS": "short"}, "at least 32 random characters"),
         ((), {"CONTACTS_MCP_RATE": "-1"}, "CONTACTS_MCP_RATE"),
@@ -408,6 +435,52 @@ def test_settings_that_do_not_fit_stop_the_start(
     assert ended.err.count("\n") == 1
 
 
+@pytest.mark.parametrize("flag", ["--auth", "--host", "--port", "--public-host", "--allow-origin"])
+def test_flags_of_a_network_need_one(command: Any, flag: str) -> None:
+    """Whoever gives them believes that they count: `--auth key` over stdio would authenticate nobody."""
+    ended = command("serve", flag, {"--port": "8000", "--auth": "key"}.get(flag, "contacts.example.com"))
+
+    assert ended.code == 2
+    assert f"{flag} is for a server over a network; add --transport http" in ended.err
+
+
+async def test_a_server_that_no_confirmation_can_reach_is_not_ready(tmp_path: Path) -> None:
+    """Without its Redis nothing can be confirmed: the supervisor learns it, and so does the log."""
+    shared = {"CONTACTS_MCP_STATE_KEYS": "k" * 32, "CONTACTS_MCP_REDIS_URL": "redis://127.0.0.1:1"}
+    with Network(tmp_path, **shared) as network:
+        async with httpx.AsyncClient(base_url=network.url) as http:
+            answer = await http.get("/readyz")
+        async with connected(network.url, "http", MODERN, Person(content=DELETE)) as host:
+            ola = await host.call("create_contact", name="Ola Nordmann")
+            told = await host.error("delete_contact", contact_id=ola["id"])
+
+    assert answer.json()["reason"] == "ledger_unavailable"
+    assert told.startswith("ledger_unavailable: ")
+    assert network.trail[-1]["outcome"] == "ledger_unavailable"
+    assert "Redis cannot be asked" in network.written
+
+
+def test_the_doctor_examines_what_would_be_served(command: Any, tmp_path: Path) -> None:
+    """Over a network other things can be wrong: they are found before anybody is sent there."""
+    with service(tmp_path) as address:
+        good = command("doctor", CONTACTS_MCP_AUTH="key", WAYSCLOUD_API_URL=address)
+    gone = command("doctor", CONTACTS_MCP_AUTH="key", WAYSCLOUD_API_URL=address)
+    oauth = command("doctor", CONTACTS_MCP_AUTH="oauth")
+    issuer = "http://127.0.0.1:1"
+    away = command(
+        "doctor",
+        CONTACTS_MCP_AUTH="oauth",
+        CONTACTS_MCP_OAUTH_ISSUER=issuer,
+        CONTACTS_MCP_OAUTH_AUDIENCE="https://a.example.com/mcp",
+    )
+
+    assert good.code == 0, good.out
+    assert f"WAYSCloud at {address} (each caller with their own key)" in good.out
+    assert (gone.code, oauth.code, away.code) == (1, 1, 1)
+    assert "CONTACTS_MCP_OAUTH_ISSUER" in oauth.out
+    assert "issuer's keys cannot be fetched" in away.out
+
+
 def test_a_port_in_use_is_one_line(network: Network, command: Any) -> None:
     """No traceback from the depths of a server."""
     ended = command("serve", "--transport", "http", "--port", network.url.rpartition(":")[2])
@@ -415,11 +488,3 @@ def test_a_port_in_use_is_one_line(network: Network, command: Any) -> None:
     assert ended.code == 2
     assert "cannot listen on 127.0.0.1" in ended.err
     assert ended.err.count("\n") == 1
-
-
-async def until(true: Callable[[], bool]) -> None:
-    """Wait for something that another process does, ten seconds at most."""
-    deadline = time.monotonic() + 10
-    while not true():
-        assert time.monotonic() < deadline, "it did not happen"
-        await asyncio.sleep(0.02)

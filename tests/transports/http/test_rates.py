@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse
 from contacts_mcp.server import CALLER, Caller
 from contacts_mcp.transports.http._bodies import Bodies
 from contacts_mcp.transports.http._rates import Kind, Rates, kind_of
-from wire import until
+from waiting import until
 
 CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "list_contacts"}}
 LISTEN = {"jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen"}

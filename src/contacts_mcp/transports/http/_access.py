@@ -19,6 +19,10 @@ class Access(Protocol):
         """Look at what is asked, a JSON-RPC message. Raises Refusal (403) where the caller may not ask it."""
         ...
 
+    async def reach(self) -> None:
+        """Raise a ContactsError where callers cannot be told apart now, because somebody else is away."""
+        ...
+
     def routes(self) -> list[BaseRoute]:
         """Pages that tell a client, before it is let in, how to be."""
         ...

@@ -86,6 +86,10 @@ class Issuer:
             raise BadToken("the token is signed with a key that its issuer does not publish for it")
         return _claims(self._verified(token, key))
 
+    async def reach(self) -> None:
+        """See that there are keys to check tokens with. Raises IssuerUnavailable."""
+        await self._keys.find(None, ALGORITHMS[0])
+
     def _verified(self, token: str, key: Key) -> dict[str, Any]:
         try:
             return jwt.decode(

@@ -49,6 +49,9 @@ class ByKey:
     async def permit(self, caller: Caller, body: bytes) -> None:
         """What a key may do is for the service to say."""
 
+    async def reach(self) -> None:
+        """Nobody else is needed for it but the service, which the backend is."""
+
     def routes(self) -> list[BaseRoute]:
         """There is nothing to tell: a key is brought, not fetched."""
         return []

@@ -12,6 +12,7 @@ from ipaddress import IPv6Address
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from contacts_mcp.text import quote
+from contacts_mcp.transports.http._paths import path_of
 from contacts_mcp.transports.http._refusals import Refusal
 
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
@@ -70,7 +71,7 @@ class Names:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self._app
-        if scope["type"] == "http" and scope["path"] not in self._exempt:
+        if scope["type"] == "http" and path_of(scope) not in self._exempt:
             app = self._refusal(scope) or app
         await app(scope, receive, send)
 
@@ -79,7 +80,7 @@ class Names:
         place = _read_place(str(hosts[0], "latin-1")) if len(hosts) == 1 else None
         if place is None or not self._answers_to(*place):
             return _wrong_host(place)
-        if scope["path"] in self._public:
+        if path_of(scope) in self._public:
             return None
         origins = [value for name, value in scope["headers"] if name == b"origin"]
         if origins and not (len(origins) == 1 and self._welcomes(str(origins[0], "latin-1"), place)):
@@ -145,7 +146,9 @@ def _write_origin(origin: _Origin) -> str:
 def _configured_host(text: str) -> _Place:
     place = _read_place(text)
     if place is None:
-        raise ValueError("--public-host takes names such as contacts.example.com or contacts.example.com:8443")
+        raise ValueError(
+            "--public-host takes a name without https:// and path, such as contacts.example.com; repeat it for more"
+        )
     return place
 
 

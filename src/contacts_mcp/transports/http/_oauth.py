@@ -12,7 +12,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
-from contacts_mcp.contract import Risk
+from contacts_mcp.contract import ContactsError, Risk
 from contacts_mcp.server import Caller
 from contacts_mcp.transports.http._discovery import IssuerUnavailable
 from contacts_mcp.transports.http._hangups import EXPIRES
@@ -37,6 +37,11 @@ _PUBLIC = {  # RFC 9728: anybody may read it, and a browser asks first where a c
 _RESOURCE = re.compile(r"https?://[A-Za-z0-9.:_\[\]-]+(?:/[A-Za-z0-9/._~%-]*)?")
 _TELLING = (b"tools/call", b"\\", b"\0")  # the method, an escape that may hide it, or an encoding that is not UTF-8
 _PRINCIPAL_LENGTH = 32
+
+
+class _IssuerAway(ContactsError):
+    code = "issuer_unavailable"
+    advice = "check CONTACTS_MCP_OAUTH_ISSUER and the way to it"
 
 
 class OAuth:
@@ -82,6 +87,13 @@ class OAuth:
             needed = {scope for scope, risks in SCOPES.items() if risks & wanted}
             granted = {scope for scope, risks in SCOPES.items() if risks <= caller.risks}
             raise self._lacking(needed | granted, f"the tool takes {' and '.join(sorted(needed))}")
+
+    async def reach(self) -> None:
+        """Raise a ContactsError where the issuer's keys are not to be had."""
+        try:
+            await self._issuer.reach()
+        except IssuerUnavailable:
+            raise _IssuerAway("the token issuer's keys cannot be fetched") from None
 
     def routes(self) -> list[BaseRoute]:
         """The protected-resource metadata (RFC 9728), also where clients look that have only the server's URL."""

@@ -9,24 +9,38 @@ from contacts_mcp.client import is_loopback
 from contacts_mcp.server import LOCAL, Caller
 from contacts_mcp.transports.http._refusals import Refusal
 
+_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP")
+
 
 class Open:
     """Lets in every request that reaches this machine's own addresses, whatever server the app runs in."""
 
     async def admit(self, connection: HTTPConnection) -> Caller:
-        """The local caller. Raises Refusal (403) where the request came by an address that others can reach."""
+        """The local caller. Raises Refusal (403) where the request may come from somebody else.
+
+        A proxy on this machine reaches it by loopback, whoever it does that for.
+        """
+        if any(name in connection.headers for name in _FORWARDED):
+            raise _forbidden("a proxy passed this request on for somebody else")
         host, port = connection.scope.get("server") or ("", 0)
         if port is not None and not is_loopback(str(host)):  # a Unix socket has no port
-            raise Refusal(
-                HTTPStatus.FORBIDDEN,
-                "forbidden: without authentication this server answers on loopback alone; "
-                "the operator has to set CONTACTS_MCP_AUTH to key or oauth",
-            )
+            raise _forbidden("it came by an address that others can reach")
         return LOCAL
 
     async def permit(self, caller: Caller, body: bytes) -> None:
         """The local caller may ask everything."""
 
+    async def reach(self) -> None:
+        """Nobody else is needed for it."""
+
     def routes(self) -> list[BaseRoute]:
         """There is nothing to tell."""
         return []
+
+
+def _forbidden(why: str) -> Refusal:
+    return Refusal(
+        HTTPStatus.FORBIDDEN,
+        f"forbidden: without authentication this server serves its own machine alone, and {why}; "
+        "the operator has to set CONTACTS_MCP_AUTH to key or oauth",
+    )

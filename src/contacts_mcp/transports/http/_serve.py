@@ -5,7 +5,7 @@ import socket
 import uvicorn
 from starlette.types import ASGIApp
 
-from contacts_mcp.transports.http._protocol import guarded
+from contacts_mcp.transports.http._patience import patient
 
 _GRACEFUL_STOP = 4
 """Seconds after SIGTERM in which connections may end by themselves; the app makes them."""
@@ -18,7 +18,7 @@ def run(app: ASGIApp, listening: socket.socket) -> None:
     """Serve until SIGTERM or SIGINT."""
     config = uvicorn.Config(
         app,
-        http=guarded(),
+        http=patient(),
         ws="none",
         lifespan="on",
         log_config=None,

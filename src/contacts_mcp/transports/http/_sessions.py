@@ -1,6 +1,7 @@
 """Legacy sessions, of which each caller may hold so many: clients that just leave would fill the memory otherwise."""
 
 from collections import OrderedDict
+from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -12,7 +13,7 @@ _MOST_CALLERS = 10_000
 _HEADER = b"mcp-session-id"
 
 
-class Sessions:
+class SessionLimit:
     """Ends the session that a caller has not used for longest, where they open one too many.
 
     `app` serves the sessions; it names a new one in the answer to the request that opens it.
@@ -27,7 +28,7 @@ class Sessions:
         opened: list[bytes] = []
 
         async def watched(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] == "http.response.start" and message["status"] == HTTPStatus.OK:
                 opened.extend(value for name, value in message["headers"] if name.lower() == _HEADER)
             await send(message)
 

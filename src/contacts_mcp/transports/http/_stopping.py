@@ -40,6 +40,7 @@ class Stopping:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
+        drains = AppStatus.enable_automatic_graceful_drain
         AppStatus.enable_automatic_graceful_drain = False  # it would cut off answers that are on their way
         loop, asked = asyncio.get_running_loop(), anyio.Event()
         async with anyio.create_task_group() as tasks:
@@ -59,6 +60,7 @@ class Stopping:
             finally:
                 for number, handler in before.items():
                     signal.signal(number, handler)
+                AppStatus.should_exit, AppStatus.enable_automatic_graceful_drain = False, drains
                 tasks.cancel_scope.cancel()
 
     async def _stop(self, asked: anyio.Event) -> None:

@@ -1,7 +1,7 @@
 """What uvicorn lacks: an end to connections that never finish a request head, and to peers that stopped reading.
 
 A class made here is passed to uvicorn as `http`, which takes any asyncio protocol, or named on its command line:
-`--http contacts_mcp.transports.http._protocol:Guarded`. Everything but `cycle`, uvicorn's request at work, is asyncio's
+`--http contacts_mcp.asgi:Http`. Everything but `cycle`, uvicorn's request at work, is asyncio's
 own interface; the tests with real sockets notice where `cycle` goes.
 """
 
@@ -41,7 +41,7 @@ class _Alarm:
         return self._timer is not None
 
 
-class _Guard(asyncio.Protocol):
+class _Watch(asyncio.Protocol):
     """Comes before one of uvicorn's protocols, and watches the time."""
 
     head_seconds: float
@@ -113,7 +113,7 @@ class _Guard(asyncio.Protocol):
             self._await_reader()
 
 
-def guarded(
+def patient(
     protocol: type[asyncio.Protocol] = AutoHTTPProtocol, *, head_seconds: float = 10, stalled_seconds: float = 30
 ) -> type[asyncio.Protocol]:
     """One of uvicorn's HTTP/1 protocols that closes a connection which does not come to a request, or to an end.
@@ -125,10 +125,10 @@ def guarded(
     # h11 tells a head from the rest of a body that was turned down; only without it are both counted together.
     head_bytes = math.inf if issubclass(protocol, H11Protocol) else _LARGEST_HEAD
     limits = {"head_seconds": head_seconds, "head_bytes": head_bytes, "stalled_seconds": stalled_seconds}
-    return cast("type[asyncio.Protocol]", type("Guarded", (_Guard, protocol), limits))
+    return cast("type[asyncio.Protocol]", type("Patient", (_Watch, protocol), limits))
 
 
-Guarded = guarded()
+Patient = patient()
 """With the protocol that uvicorn itself would take, and the times by default."""
 
 

@@ -10,8 +10,9 @@ import uvicorn
 from starlette.responses import PlainTextResponse, StreamingResponse
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from contacts_mcp.transports.http._protocol import Guarded, guarded
-from wire import GET, served, silent, until
+from contacts_mcp.transports.http._patience import Patient, patient
+from waiting import until
+from wire import GET, served, silent
 
 SHORT = 0.3
 
@@ -50,7 +51,7 @@ async def answer_of(reader):
 
 
 async def test_a_head_that_arrives_drop_by_drop_is_cut_off(parser):
-    async with served(hello, http=guarded(parser, head_seconds=SHORT)) as server:
+    async with served(hello, http=patient(parser, head_seconds=SHORT)) as server:
         reader, writer = await server.connect()
         writer.write(b"GET / HTTP/1.1\r\n")
         heard = asyncio.create_task(reader.readuntil(b"send it at once"))
@@ -65,7 +66,7 @@ async def test_a_head_that_arrives_drop_by_drop_is_cut_off(parser):
 
 
 async def test_a_connection_that_says_nothing_is_closed(parser):
-    async with served(hello, http=guarded(parser, head_seconds=SHORT)) as server:
+    async with served(hello, http=patient(parser, head_seconds=SHORT)) as server:
         reader, writer = await server.connect()
 
         assert await asyncio.wait_for(reader.read(), 5) == b""
@@ -74,7 +75,7 @@ async def test_a_connection_that_says_nothing_is_closed(parser):
 
 
 async def test_a_second_head_on_a_connection_has_the_same_time(parser):
-    async with served(hello, http=guarded(parser, head_seconds=SHORT)) as server:
+    async with served(hello, http=patient(parser, head_seconds=SHORT)) as server:
         reader, writer = await server.connect()
         writer.write(GET)
         await answer_of(reader)
@@ -85,7 +86,7 @@ async def test_a_second_head_on_a_connection_has_the_same_time(parser):
 
 
 async def test_a_head_without_end_is_refused_before_it_fills_the_memory(parser):
-    async with served(hello, http=guarded(parser)) as server:
+    async with served(hello, http=patient(parser)) as server:
         reader, writer = await server.connect()
         writer.write(b"GET / HTTP/1.1\r\n" + b"X-Filler: 0123456789\r\n" * 5_000)
 
@@ -95,7 +96,7 @@ async def test_a_head_without_end_is_refused_before_it_fills_the_memory(parser):
 
 
 async def test_a_connection_that_is_kept_alive_may_be_idle_for_longer_than_a_head_may_take(parser):
-    async with served(hello, http=guarded(parser, head_seconds=SHORT, stalled_seconds=SHORT)) as server:
+    async with served(hello, http=patient(parser, head_seconds=SHORT, stalled_seconds=SHORT)) as server:
         reader, writer = await server.connect()
         for _ in range(3):
             writer.write(GET)
@@ -114,7 +115,7 @@ async def test_a_request_may_take_longer_than_its_head_may(parser):
             bodies.append(message["body"])
         await hello(scope, receive, send)
 
-    async with served(listen, http=guarded(parser, head_seconds=SHORT)) as server:
+    async with served(listen, http=patient(parser, head_seconds=SHORT)) as server:
         reader, writer = await server.connect()
         writer.write(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n1")
         assert await silent(reader, SHORT * 2)
@@ -135,7 +136,7 @@ async def test_a_stream_may_be_quiet_for_longer_than_a_peer_may_stall(parser):
 
         await StreamingResponse(events())(scope, receive, send)
 
-    async with served(stream, http=guarded(parser, head_seconds=SHORT, stalled_seconds=SHORT)) as server:
+    async with served(stream, http=patient(parser, head_seconds=SHORT, stalled_seconds=SHORT)) as server:
         reader, writer = await server.connect()
         writer.write(GET)
         await asyncio.wait_for(reader.readuntil(b": ping\n\n\r\n"), 5)
@@ -149,7 +150,7 @@ async def test_a_stream_may_be_quiet_for_longer_than_a_peer_may_stall(parser):
 @pytest.mark.parametrize("family", ["unix", "tcp"])
 async def test_a_peer_that_stopped_reading_is_aborted_and_its_request_ends(parser, family, tmp_path):
     path = tmp_path / "wire" if family == "unix" else None
-    async with served(endless, path, http=guarded(parser, stalled_seconds=SHORT)) as server:
+    async with served(endless, path, http=patient(parser, stalled_seconds=SHORT)) as server:
         with await server.dial() as wire:
             await asyncio.get_running_loop().sock_sendall(wire, GET)
             await until(lambda: len(server.server.server_state.tasks) == 1)
@@ -169,7 +170,7 @@ async def test_a_peer_that_stopped_reading_cannot_hold_what_little_is_left_of_an
 
         await StreamingResponse(chunks(), headers={"Connection": "close"})(scope, receive, send)
 
-    async with served(fills, tmp_path / "wire", http=guarded(parser, stalled_seconds=SHORT)) as server:
+    async with served(fills, tmp_path / "wire", http=patient(parser, stalled_seconds=SHORT)) as server:
         with await server.dial() as wire:
             await asyncio.get_running_loop().sock_sendall(wire, GET)
             await until(lambda: len(server.server.server_state.tasks) == 1)
@@ -188,7 +189,7 @@ async def test_a_peer_that_takes_nothing_is_noticed_although_the_kernel_took_all
 
         await StreamingResponse(events())(scope, receive, send)
 
-    async with served(stream, http=guarded(parser, stalled_seconds=SHORT)) as server:
+    async with served(stream, http=patient(parser, stalled_seconds=SHORT)) as server:
         with await server.dial(receive_buffer=2048) as wire:
             await asyncio.get_running_loop().sock_sendall(wire, GET)
             await until(lambda: len(server.server.server_state.tasks) == 1)
@@ -198,7 +199,7 @@ async def test_a_peer_that_takes_nothing_is_noticed_although_the_kernel_took_all
 
 async def test_a_peer_that_reads_slowly_but_steadily_gets_everything(parser, tmp_path):
     large = PlainTextResponse(b"x" * 8_000_000)
-    async with served(large, tmp_path / "wire", http=guarded(parser, stalled_seconds=1)) as server:
+    async with served(large, tmp_path / "wire", http=patient(parser, stalled_seconds=1)) as server:
         loop = asyncio.get_running_loop()
         began = loop.time()
         with await server.dial() as wire:
@@ -220,7 +221,7 @@ async def read(wire, count):
 
 
 async def test_what_is_left_of_a_body_that_was_turned_down_does_not_spoil_the_connection():
-    async with served(hello, http=guarded(H11Protocol)) as server:
+    async with served(hello, http=patient(H11Protocol)) as server:
         reader, writer = await server.connect()
         writer.write(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200000\r\n\r\n")
         await answer_of(reader)
@@ -232,7 +233,7 @@ async def test_what_is_left_of_a_body_that_was_turned_down_does_not_spoil_the_co
 
 def test_uvicorn_finds_the_class_by_its_name():
     """So that `uvicorn --workers` can have it as well."""
-    config = uvicorn.Config(hello, http=f"{Guarded.__module__}:Guarded", log_config=None)
+    config = uvicorn.Config(hello, http=f"{Patient.__module__}:Patient", log_config=None)
     config.load()
 
-    assert config.http_protocol_class is Guarded
+    assert config.http_protocol_class is Patient

@@ -1,0 +1,34 @@
+"""An issuer over real HTTP, what we know of it, and the time by which we do."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from contacts_mcp.transports.http._issuer import Issuer
+from transports.http.issuer import AUDIENCE, LoopbackIssuer
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def server() -> Iterator[LoopbackIssuer]:
+    with LoopbackIssuer() as running:
+        yield running
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def issuer(server: LoopbackIssuer, clock: Clock) -> Issuer:
+    return Issuer(server.url, AUDIENCE, clock=clock)

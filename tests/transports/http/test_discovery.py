@@ -1,0 +1,169 @@
+"""Where an issuer says that its keys are, and which of its answers are believed."""
+
+import json
+import socket
+
+import pytest
+
+from contacts_mcp.transports.http._discovery import IssuerUnavailable, metadata_addresses
+from contacts_mcp.transports.http._issuer import Issuer
+from contacts_mcp.transports.http._jwks import keys_in
+from transports.http.issuer import (
+    AUDIENCE,
+    P256,
+    RSA,
+    LoopbackIssuer,
+    good,
+    jwk,
+)
+
+
+@pytest.mark.parametrize(
+    ("url", "addresses"),
+    [
+        (
+            "https://login.example",
+            [
+                "https://login.example/.well-known/oauth-authorization-server",
+                "https://login.example/.well-known/openid-configuration",
+            ],
+        ),
+        (
+            "https://login.example/a/b/",
+            [
+                "https://login.example/.well-known/oauth-authorization-server/a/b",
+                "https://login.example/.well-known/openid-configuration/a/b",
+                "https://login.example/a/b/.well-known/openid-configuration",
+            ],
+        ),
+    ],
+)
+def test_metadata_is_looked_for_where_the_standards_have_it(url, addresses):
+    """RFC 8414 inserts the issuer's path, OpenID Connect appends to it; a trailing slash is no path."""
+    assert metadata_addresses(url) == addresses
+
+
+@pytest.mark.parametrize("path", ["", "/", "/team", "/team/"])
+@pytest.mark.parametrize("place", [0, 1, -1])
+async def test_keys_are_found_by_each_way_of_discovery(path, place):
+    """The issuer keeps its trailing slash, as its tokens do."""
+    with LoopbackIssuer(path) as server:
+        server.discovery = metadata_addresses(server.url)[place].removeprefix(server.origin)
+
+        assert await Issuer(server.url, AUDIENCE).claims(server.token())
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://login.example.com",
+        "ftp://login.example.com",
+        "login.example.com",
+        "",
+        "https://",
+        "https://user:secret@login.example.com",
+        "https://login.example.com?tenant=1",
+        "https://login.example.com#x",
+        "https://login.example.com/\n",
+        "https://login.example.com/\u202e",
+        'https://login.example.com/"',
+        "https://login.example.com:port",
+        "https://[",
+        "http://127.0.0.1.example.com",
+        "http://127.0.0.1@example.com",
+    ],
+)
+def test_an_issuer_whose_answers_could_be_changed_is_no_issuer(url):
+    """https alone, or http on loopback; the message repeats nothing of the value."""
+    with pytest.raises(ValueError, match="the OAuth issuer must be an https address") as raised:
+        Issuer(url, AUDIENCE)
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (good({"issuer": "https://evil.example", "jwks_uri": "https://evil.example/keys"}), "evil.example"),
+        (good({"jwks_uri": "https://evil.example/keys"}), '"None"'),
+        (good(["x"]), "no JSON object"),
+        ((200, b"<html>", {}), "no JSON object"),
+        ((200, b"[" * 200_000, {}), "no JSON object"),
+        ((200, b" " * 300_000, {}), "256 KiB"),
+        ((302, b"", {"Location": "/elsewhere"}), "302"),
+        ((500, b"", {}), "500"),
+    ],
+)
+async def test_metadata_that_is_not_the_issuers_own_is_not_used(server, issuer, caplog, answer, said):
+    """The operator reads why; redirects are not followed, and endless answers not read to their end."""
+    server.answers[server.discovery] = answer
+
+    with pytest.raises(IssuerUnavailable):
+        await issuer.claims(server.token())
+
+    assert said in caplog.text
+    assert "/keys" not in server.requests
+    assert "/elsewhere" not in server.requests
+
+
+@pytest.mark.parametrize(
+    "address", ["http://login.example.com/keys", "file:///etc/passwd", "https://user@login.example", "https://[", 5]
+)
+async def test_keys_are_fetched_from_trustworthy_addresses_alone(server, issuer, caplog, address):
+    """https, or http on loopback."""
+    server.answers[server.discovery] = server.metadata(jwks_uri=address)
+
+    with pytest.raises(IssuerUnavailable):
+        await issuer.claims(server.token())
+
+    assert "jwks_uri" in caplog.text
+
+
+async def test_an_issuer_with_https_cannot_send_us_to_this_machine():
+    """Its metadata would choose a service on loopback that nobody meant to offer."""
+    asked = []
+
+    async def fetch(url: str) -> bytes:
+        asked.append(url)
+        return json.dumps({"issuer": "https://login.example", "jwks_uri": "http://127.0.0.1:9/keys"}).encode()
+
+    with LoopbackIssuer() as server, pytest.raises(IssuerUnavailable):
+        await Issuer("https://login.example", AUDIENCE, fetch=fetch).claims(server.token())
+
+    assert asked == metadata_addresses("https://login.example")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        good({"keys": []}),
+        good({"keys": [5, {}, {"kty": "RSA", "n": "!", "e": 5}, {"kty": ["RSA"]}]}),
+        good({"keys": "x"}),
+        good([]),
+        (200, b" " * 300_000, {}),
+        (302, b"", {"Location": "/elsewhere"}),
+        (503, b"", {}),
+    ],
+)
+async def test_a_key_set_without_use_is_an_outage(server, issuer, answer):
+    """Nobody can say whether a token is good."""
+    server.answers["/keys"] = answer
+
+    with pytest.raises(IssuerUnavailable):
+        await issuer.claims(server.token())
+
+
+def test_one_odd_key_does_not_spoil_the_others():
+    """A key set may hold kinds that are not known yet."""
+    odd = [{"kty": "AKP"}, {"kty": "EC", "crv": "P-256", "x": 5, "y": "!"}, {**jwk(P256), "x": "AA"}, "x", None]
+
+    assert [key.kid for key in keys_in([*odd, jwk(RSA), {**jwk(RSA), "kid": 5}])] == ["one"]
+
+
+async def test_a_proxy_has_no_business_on_this_machine(server, issuer, monkeypatch):
+    """It would read, and could change, what loopback answers in clear."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{unused.getsockname()[1]}")
+
+        assert await issuer.claims(server.token())
