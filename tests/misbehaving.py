@@ -67,7 +67,8 @@ async def flood(writer: asyncio.StreamWriter) -> None:
 class Misbehaving:
     """Does the deeds of `script` in turn, the last one for ever."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
+        self._port = port
         self.script: list[Deed] = []
         self.seen: list[Seen] = []
         self.received = asyncio.Event()
@@ -75,7 +76,7 @@ class Misbehaving:
         self._busy: set[asyncio.Task] = set()
 
     async def __aenter__(self):
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         return self
 

@@ -1,11 +1,6 @@
 """The server over the network, as clients meet it: real processes, real clients, both transports, both eras."""
 
-import asyncio
-import json
-import signal
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +9,12 @@ import httpx
 import pytest
 from fastmcp.client.elicitation import ElicitResult as FastElicitResult
 from fastmcp.client.transports import SSETransport, StreamableHttpTransport
-from mcp import Client
-from mcp.client.sse import sse_client
 
 from contacts_mcp.client import Credential
-from harness import LEGACY, MODERN, NOBODY, Host, Person
-from misbehaving import CONTACT, CONTACT_ID, Misbehaving, reply, silence
+from harness import LEGACY, MODERN, NOBODY, Person
 from page_service import page_service
-from processes import KEY, Network, modern, service
-from waiting import until
-
-DELETE = {"decision": "delete"}
+from processes import KEY, Network, service
+from transports.http.clients import DELETE, connected, initialize, keyed, post
 
 
 @pytest.fixture(scope="module")
@@ -32,59 +22,6 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     """A server on the embedded directory, without authentication."""
     with Network(tmp_path_factory.mktemp("network"), CONTACTS_MCP_RATE="0") as running:
         yield running
-
-
-@pytest.fixture
-async def upstream() -> AsyncIterator[Misbehaving]:
-    """A service that does as the test says."""
-    async with Misbehaving() as running:
-        yield running
-
-
-def keyed(home: Path, address: str, **variables: str) -> Network:
-    """A server whose callers bring their own keys for the service at `address`."""
-    return Network(home, "--auth", "key", WAYSCLOUD_API_URL=address, **variables)
-
-
-@asynccontextmanager
-async def connected(
-    url: str, transport: str, era: str, person: Person | None = None, key: str | None = None
-) -> AsyncIterator[Host]:
-    """The SDK's client over either transport."""
-    headers = {"X-API-Key": key} if key else {}
-    async with httpx_of_sdk(headers) as http:
-        target: Any = sse_client(f"{url}/sse", headers=headers) if transport == "sse" else streamable(url, http)
-        async with Client(target, mode=era, elicitation_callback=person, raise_exceptions=False) as client:
-            yield Host(client)
-
-
-def httpx_of_sdk(headers: dict[str, str]) -> AbstractAsyncContextManager[Any]:
-    from mcp.shared._httpx_utils import create_mcp_http_client
-
-    return create_mcp_http_client(headers=headers)
-
-
-def streamable(url: str, http: Any) -> Any:
-    from mcp.client.streamable_http import streamable_http_client
-
-    return streamable_http_client(f"{url}/mcp", http_client=http)
-
-
-def headers_of(method: str, tool: str | None = None, **more: str) -> dict[str, str]:
-    """What a modern request has to say in its headers."""
-    named = {"Mcp-Name": tool} if tool else {}
-    return {
-        "Accept": "application/json, text/event-stream",
-        "MCP-Protocol-Version": MODERN,
-        "Mcp-Method": method,
-        **named,
-        **more,
-    }
-
-
-async def post(http: httpx.AsyncClient, tool: str, arguments: dict[str, Any], **headers: str) -> httpx.Response:
-    body = modern(1, "tools/call", name=tool, arguments=arguments)
-    return await http.post("/mcp", json=body, headers=headers_of("tools/call", tool, **headers))
 
 
 @pytest.mark.parametrize("transport", ["http", "sse"])
@@ -132,77 +69,32 @@ async def test_fastmcp_works_and_confirms(network: Network, transport: Callable[
     assert "Kari Nordmann" in questions[0]
 
 
+@pytest.fixture(scope="module")
+def paged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    """A server on a service that ignores filters, with three contacts, of which two are VIPs."""
+    with page_service(KEY) as address:
+        for number in range(3):
+            contact = {"type": "person", "name": f"Contact {number}", "tags": ["vip"] if number else []}
+            httpx.post(f"{address}/v1/contacts", json=contact, headers={"X-API-Key": KEY})
+        settings = {"WAYSCLOUD_API_URL": address, "WAYSCLOUD_API_KEY": KEY}
+        with Network(tmp_path_factory.mktemp("paged"), **settings) as running:
+            yield running
+
+
 @pytest.mark.parametrize("transport", ["http", "sse"])
 @pytest.mark.parametrize("era", [LEGACY, MODERN])
-async def test_a_long_call_tells_how_far_it_is(tmp_path: Path, transport: str, era: str) -> None:
+async def test_a_long_call_tells_how_far_it_is(paged: Network, transport: str, era: str) -> None:
     """A service that ignores filters is paged through, and the client hears of each page."""
     heard = []
 
     async def listen(done: float, total: float | None, message: str | None) -> None:
         heard.append((done, total, message))
 
-    with page_service(KEY) as address, Network(tmp_path, WAYSCLOUD_API_URL=address, WAYSCLOUD_API_KEY=KEY) as network:
-        async with connected(network.url, transport, era) as host:
-            for number in range(3):
-                await host.call("create_contact", name=f"Contact {number}", tags=["vip"] if number else [])
-            result = await host.client.call_tool("list_contacts", {"tags": ["vip"]}, progress_callback=listen)
+    async with connected(paged.url, transport, era) as host:
+        result = await host.client.call_tool("list_contacts", {"tags": ["vip"]}, progress_callback=listen)
 
     assert result.structured_content["total"] == 2
     assert heard == [(3, 3, "contacts read")]
-
-
-@pytest.mark.parametrize("era", [LEGACY, MODERN])
-@pytest.mark.parametrize("transport", ["http", "sse"])
-async def test_a_client_that_goes_away_cancels_its_call_and_the_write_is_recorded(
-    tmp_path: Path, upstream: Misbehaving, era: str, transport: str
-) -> None:
-    """What had been sent upstream may have been done: the trail says `unknown`."""
-    upstream.answers(silence)
-    with Network(tmp_path, WAYSCLOUD_API_URL=upstream.url, WAYSCLOUD_API_KEY=KEY) as network:
-        call = asyncio.create_task(_create(network.url, transport, era))
-        await asyncio.wait_for(upstream.received.wait(), 15)
-        call.cancel()
-        await asyncio.wait({call})
-
-        await until(lambda: bool(network.trail))
-
-    assert network.trail[0]["tool"] == "create_contact"
-    assert network.trail[0]["outcome"] == "unknown"
-
-
-async def _create(url: str, transport: str, era: str) -> None:
-    async with connected(url, transport, era) as host:
-        await host.raw("create_contact", name="Ola Nordmann")
-
-
-async def test_a_legacy_connection_that_breaks_cancels_its_call(tmp_path: Path, upstream: Misbehaving) -> None:
-    """Not only a client that says so: one that just disconnects, too."""
-    upstream.answers(silence)
-    with Network(tmp_path, WAYSCLOUD_API_URL=upstream.url, WAYSCLOUD_API_KEY=KEY) as network:
-        async with httpx.AsyncClient(base_url=network.url) as http:
-            session = await _initialize(http)
-            body = {"jsonrpc": "2.0", "id": 2, "method": "tools/call"}
-            call = {**body, "params": {"name": "create_contact", "arguments": {"name": "Ola"}}}
-            sending = asyncio.create_task(http.post("/mcp", json=call, headers=session))
-            await asyncio.wait_for(upstream.received.wait(), 15)
-            sending.cancel()
-            await asyncio.wait({sending})
-            await until(lambda: bool(network.trail))
-
-    assert network.trail[0]["outcome"] == "unknown"
-
-
-async def _initialize(http: httpx.AsyncClient, **headers: str) -> dict[str, str]:
-    """Open a legacy session; the headers of its further requests."""
-    accept = {"Accept": "application/json, text/event-stream", **headers}
-    params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
-    opening = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}
-    answer = await http.post("/mcp", json=opening, headers=accept)
-    assert answer.status_code == 200, answer.text
-    session = {**accept, "Mcp-Session-Id": answer.headers["mcp-session-id"], "MCP-Protocol-Version": "2025-11-25"}
-    ready = {"jsonrpc": "2.0", "method": "notifications/initialized"}
-    assert (await http.post("/mcp", json=ready, headers=session)).status_code == 202
-    return session
 
 
 async def test_a_caller_works_with_the_key_they_bring(tmp_path: Path) -> None:
@@ -294,7 +186,7 @@ async def test_a_proxy_does_not_open_a_server_without_authentication(network: Ne
 async def test_failed_requests_end_nobodys_session(network: Network) -> None:
     """The SDK names a session even where it opens none; such names do not count."""
     async with httpx.AsyncClient(base_url=network.url) as http:
-        session = await _initialize(http)
+        session = await initialize(http)
         for _ in range(205):
             assert (await http.post("/mcp", json={}, headers={"Accept": session["Accept"]})).status_code == 400
         listing = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
@@ -332,118 +224,6 @@ async def test_a_flood_is_slowed_down_in_words_that_a_client_reads(tmp_path: Pat
     assert int(limited.headers["retry-after"]) >= 1
 
 
-@pytest.mark.parametrize("era", [LEGACY, MODERN])
-async def test_sigterm_lets_a_call_finish_while_streams_are_open(
-    tmp_path: Path, upstream: Misbehaving, era: str
-) -> None:
-    """The answer arrives, an open event stream ends, and the process is gone within five seconds."""
-    answer = asyncio.Event()
-
-    async def late(writer: asyncio.StreamWriter) -> None:
-        await answer.wait()
-        await reply(201, CONTACT)(writer)
-
-    upstream.answers(late)
-    with Network(tmp_path, WAYSCLOUD_API_URL=upstream.url, WAYSCLOUD_API_KEY=KEY) as network:
-        async with connected(network.url, "http", era) as host, connected(network.url, "sse", LEGACY):
-            await host.client.list_tools()  # or the client does so after the call, to check the answer's shape
-            call = asyncio.create_task(host.call("create_contact", name="Ola Nordmann"))
-            await asyncio.wait_for(upstream.received.wait(), 15)
-            began = time.monotonic()
-            network.process.send_signal(signal.SIGTERM)
-            await asyncio.get_running_loop().run_in_executor(None, _refuses_connections, network.url)
-            answer.set()
-
-            assert (await call)["id"] == CONTACT_ID
-        await asyncio.to_thread(network.process.wait, 10)
-        assert time.monotonic() - began < 5
-        assert network.trail[0]["outcome"] == "done"
-
-
-def _refuses_connections(url: str) -> None:
-    """Wait until the server has begun to stop."""
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        try:
-            httpx.get(f"{url}/healthz")
-        except httpx.TransportError:
-            return
-    raise AssertionError("it still takes connections")
-
-
-@pytest.mark.parametrize("era", [LEGACY, MODERN])
-async def test_a_call_that_cannot_finish_is_told_so_before_the_server_stops(
-    tmp_path: Path, upstream: Misbehaving, era: str
-) -> None:
-    """The model learns that the change may have been made; the trail says `unknown`; nothing takes five seconds."""
-    upstream.answers(silence)
-    with Network(tmp_path, WAYSCLOUD_API_URL=upstream.url, WAYSCLOUD_API_KEY=KEY) as network:
-        async with connected(network.url, "http", era) as host:
-            call = asyncio.create_task(host.error("create_contact", name="Ola Nordmann"))
-            await asyncio.wait_for(upstream.received.wait(), 15)
-            began = time.monotonic()
-            network.process.send_signal(signal.SIGTERM)
-
-            told = await call
-        await asyncio.to_thread(network.process.wait, 10)
-
-    assert told.startswith("stopping: ")
-    assert "read the record back" in told
-    assert time.monotonic() - began < 5
-    assert network.trail[0]["outcome"] == "unknown"
-
-
-async def test_a_modern_subscription_ends_in_order_when_the_server_stops(network: Network, tmp_path: Path) -> None:
-    """A listen stream gets its last frame, so that the client knows that it was meant."""
-    with Network(tmp_path) as stopping:
-        async with httpx.AsyncClient(base_url=stopping.url, timeout=20) as http:
-            body = modern(7, "subscriptions/listen", notifications={"resourcesListChanged": True})
-            async with http.stream("POST", "/mcp", json=body, headers=headers_of("subscriptions/listen")) as stream:
-                lines = stream.aiter_lines()
-                await anext(lines)
-                stopping.process.send_signal(signal.SIGTERM)
-                rest = [line async for line in lines]
-        await asyncio.to_thread(stopping.process.wait, 10)
-
-    last = json.loads([line for line in rest if line.startswith("data:")][-1].removeprefix("data:"))
-    assert last["id"] == 7
-    assert "result" in last
-
-
-@pytest.mark.parametrize(
-    ("flags", "variables", "words"),
-    [
-        (("--host", "0.0.0.0"), {}, "without authentication the server binds to loopback alone"),
-        (("--host", "0.0.0.0", "--auth", "key"), {}, "--public-host"),
-        (("--public-host", "contacts.example.com"), {}, "CONTACTS_MCP_AUTH is none"),
-        (("--public-host", "https://contacts.example.com", "--auth", "key"), {}, "without https://"),
-        (("--auth", "oauth"), {}, "CONTACTS_MCP_OAUTH_ISSUER"),
-        ((), {"CONTACTS_MCP_REDIS_URL": "redis://127.0.0.1:1"}, "CONTACTS_MCP_STATE_KEYS"),
-        (("--auth", "key", "--directory", "x.db"), {}, "knows no keys"),
-        ((), {"CONTACTS_MCP_STATE_KEYS": "short"}, "at least 32 random characters"),
-        ((), {"CONTACTS_MCP_RATE": "-1"}, "CONTACTS_MCP_RATE"),
-    ],
-)
-def test_settings_that_do_not_fit_stop_the_start(
-    command: Any, flags: tuple[str, ...], variables: dict[str, str], words: str
-) -> None:
-    """One line that says what to do, and exit code 2."""
-    ended = command("serve", "--transport", "http", *flags, **variables)
-
-    assert ended.code == 2
-    assert words in ended.err
-    assert ended.err.count("\n") == 1
-
-
-@pytest.mark.parametrize("flag", ["--auth", "--host", "--port", "--public-host", "--allow-origin"])
-def test_flags_of_a_network_need_one(command: Any, flag: str) -> None:
-    """Whoever gives them believes that they count: `--auth key` over stdio would authenticate nobody."""
-    ended = command("serve", flag, {"--port": "8000", "--auth": "key"}.get(flag, "contacts.example.com"))
-
-    assert ended.code == 2
-    assert f"{flag} is for a server over a network; add --transport http" in ended.err
-
-
 async def test_a_server_that_no_confirmation_can_reach_is_not_ready(tmp_path: Path) -> None:
     """Without its Redis nothing can be confirmed: the supervisor learns it, and so does the log."""
     shared = {"CONTACTS_MCP_STATE_KEYS": "k" * 32, "CONTACTS_MCP_REDIS_URL": "redis://127.0.0.1:1"}
@@ -458,33 +238,3 @@ async def test_a_server_that_no_confirmation_can_reach_is_not_ready(tmp_path: Pa
     assert told.startswith("ledger_unavailable: ")
     assert network.trail[-1]["outcome"] == "ledger_unavailable"
     assert "Redis cannot be asked" in network.written
-
-
-def test_the_doctor_examines_what_would_be_served(command: Any, tmp_path: Path) -> None:
-    """Over a network other things can be wrong: they are found before anybody is sent there."""
-    with service(tmp_path) as address:
-        good = command("doctor", CONTACTS_MCP_AUTH="key", WAYSCLOUD_API_URL=address)
-    gone = command("doctor", CONTACTS_MCP_AUTH="key", WAYSCLOUD_API_URL=address)
-    oauth = command("doctor", CONTACTS_MCP_AUTH="oauth")
-    issuer = "http://127.0.0.1:1"
-    away = command(
-        "doctor",
-        CONTACTS_MCP_AUTH="oauth",
-        CONTACTS_MCP_OAUTH_ISSUER=issuer,
-        CONTACTS_MCP_OAUTH_AUDIENCE="https://a.example.com/mcp",
-    )
-
-    assert good.code == 0, good.out
-    assert f"WAYSCloud at {address} (each caller with their own key)" in good.out
-    assert (gone.code, oauth.code, away.code) == (1, 1, 1)
-    assert "CONTACTS_MCP_OAUTH_ISSUER" in oauth.out
-    assert "issuer's keys cannot be fetched" in away.out
-
-
-def test_a_port_in_use_is_one_line(network: Network, command: Any) -> None:
-    """No traceback from the depths of a server."""
-    ended = command("serve", "--transport", "http", "--port", network.url.rpartition(":")[2])
-
-    assert ended.code == 2
-    assert "cannot listen on 127.0.0.1" in ended.err
-    assert ended.err.count("\n") == 1

@@ -1,0 +1,74 @@
+"""What keeps a server over the network from starting, and what the doctor says of one."""
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from processes import service
+
+
+@pytest.mark.parametrize(
+    ("flags", "variables", "words"),
+    [
+        (("--host", "0.0.0.0"), {}, "without authentication the server binds to loopback alone"),
+        (("--host", "0.0.0.0", "--auth", "key"), {}, "--public-host"),
+        (("--public-host", "contacts.example.com"), {}, "CONTACTS_MCP_AUTH is none"),
+        (("--public-host", "https://contacts.example.com", "--auth", "key"), {}, "without https://"),
+        (("--auth", "oauth"), {}, "CONTACTS_MCP_OAUTH_ISSUER"),
+        ((), {"CONTACTS_MCP_REDIS_URL": "redis://127.0.0.1:1"}, "CONTACTS_MCP_STATE_KEYS"),
+        (("--auth", "key", "--directory", "x.db"), {}, "knows no keys"),
+        ((), {"CONTACTS_MCP_STATE_KEYS": "short"}, "at least 32 random characters"),
+        ((), {"CONTACTS_MCP_RATE": "-1"}, "CONTACTS_MCP_RATE"),
+    ],
+)
+def test_settings_that_do_not_fit_stop_the_start(
+    command: Any, flags: tuple[str, ...], variables: dict[str, str], words: str
+) -> None:
+    """One line that says what to do, and exit code 2."""
+    ended = command("serve", "--transport", "http", *flags, **variables)
+
+    assert ended.code == 2
+    assert words in ended.err
+    assert ended.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("flag", ["--auth", "--host", "--port", "--public-host", "--allow-origin"])
+def test_flags_of_a_network_need_one(command: Any, flag: str) -> None:
+    """Whoever gives them believes that they count: `--auth key` over stdio would authenticate nobody."""
+    ended = command("serve", flag, {"--port": "8000", "--auth": "key"}.get(flag, "contacts.example.com"))
+
+    assert ended.code == 2
+    assert f"{flag} is for a server over a network; add --transport http" in ended.err
+
+
+def test_the_doctor_examines_what_would_be_served(command: Any, tmp_path: Path) -> None:
+    """Over a network other things can be wrong: they are found before anybody is sent there."""
+    with service(tmp_path) as address:
+        good = command("doctor", CONTACTS_MCP_AUTH="key", WAYSCLOUD_API_URL=address)
+    gone = command("doctor", CONTACTS_MCP_AUTH="key", WAYSCLOUD_API_URL=address)
+    oauth = command("doctor", CONTACTS_MCP_AUTH="oauth")
+    issuer = "http://127.0.0.1:1"
+    away = command(
+        "doctor",
+        CONTACTS_MCP_AUTH="oauth",
+        CONTACTS_MCP_OAUTH_ISSUER=issuer,
+        CONTACTS_MCP_OAUTH_AUDIENCE="https://a.example.com/mcp",
+    )
+
+    assert good.code == 0, good.out
+    assert f"WAYSCloud at {address} (each caller with their own key)" in good.out
+    assert (gone.code, oauth.code, away.code) == (1, 1, 1)
+    assert "CONTACTS_MCP_OAUTH_ISSUER" in oauth.out
+    assert "issuer's keys cannot be fetched" in away.out
+
+
+def test_a_port_in_use_is_one_line(command: Any) -> None:
+    """No traceback from the depths of a server."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        ended = command("serve", "--transport", "http", "--port", str(other.getsockname()[1]))
+
+    assert ended.code == 2
+    assert "cannot listen on 127.0.0.1" in ended.err
+    assert ended.err.count("\n") == 1

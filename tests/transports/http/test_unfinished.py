@@ -1,0 +1,167 @@
+"""Calls that do not come to their end: a client that leaves, a server that stops."""
+
+import asyncio
+import json
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from harness import LEGACY, MODERN
+from misbehaving import CONTACT, CONTACT_ID, Misbehaving, reply, silence
+from ports import free_port
+from processes import KEY, Network, modern
+from transports.http.clients import connected, headers_of, initialize
+from waiting import until
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[Misbehaving]:
+    """A service that does as the test says."""
+    async with Misbehaving() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    """Where tests that share a server have a service, each one of its own."""
+    with free_port() as port:
+        yield port
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[Network]:
+    """The server that they share."""
+    with Network(tmp_path_factory.mktemp("network"), **over(f"http://127.0.0.1:{port}")) as running:
+        yield running
+
+
+@pytest.fixture
+async def silent(port: int) -> AsyncIterator[Misbehaving]:
+    """A service that takes what it is sent and never answers."""
+    async with Misbehaving(port) as running:
+        running.answers(silence)
+        yield running
+
+
+def over(address: str) -> dict[str, str]:
+    """The settings of a server over a service."""
+    return {"WAYSCLOUD_API_URL": address, "WAYSCLOUD_API_KEY": KEY}
+
+
+@pytest.mark.parametrize("era", [LEGACY, MODERN])
+@pytest.mark.parametrize("transport", ["http", "sse"])
+async def test_a_client_that_goes_away_cancels_its_call_and_the_write_is_recorded(
+    network: Network, silent: Misbehaving, era: str, transport: str
+) -> None:
+    """What had been sent upstream may have been done: the trail says `unknown`."""
+    before = len(network.trail)
+    call = asyncio.create_task(_create(network.url, transport, era))
+    await asyncio.wait_for(silent.received.wait(), 15)
+    call.cancel()
+    await asyncio.wait({call})
+
+    await until(lambda: len(network.trail) > before)
+    assert [(line["tool"], line["outcome"]) for line in network.trail[before:]] == [("create_contact", "unknown")]
+
+
+async def _create(url: str, transport: str, era: str) -> None:
+    async with connected(url, transport, era) as host:
+        await host.raw("create_contact", name="Ola Nordmann")
+
+
+async def test_a_legacy_connection_that_breaks_cancels_its_call(network: Network, silent: Misbehaving) -> None:
+    """Not only a client that says so: one that just disconnects, too."""
+    before = len(network.trail)
+    async with httpx.AsyncClient(base_url=network.url) as http:
+        session = await initialize(http)
+        body = {"jsonrpc": "2.0", "id": 2, "method": "tools/call"}
+        call = {**body, "params": {"name": "create_contact", "arguments": {"name": "Ola"}}}
+        sending = asyncio.create_task(http.post("/mcp", json=call, headers=session))
+        await asyncio.wait_for(silent.received.wait(), 15)
+        sending.cancel()
+        await asyncio.wait({sending})
+
+    await until(lambda: len(network.trail) > before)
+    assert [line["outcome"] for line in network.trail[before:]] == ["unknown"]
+
+
+@pytest.mark.parametrize("era", [LEGACY, MODERN])
+async def test_sigterm_lets_a_call_finish_while_streams_are_open(
+    tmp_path: Path, upstream: Misbehaving, era: str
+) -> None:
+    """The answer arrives, an open event stream ends, and the process is gone within five seconds."""
+    answer = asyncio.Event()
+
+    async def late(writer: asyncio.StreamWriter) -> None:
+        await answer.wait()
+        await reply(201, CONTACT)(writer)
+
+    upstream.answers(late)
+    with Network(tmp_path, **over(upstream.url)) as network:
+        async with connected(network.url, "http", era) as host, connected(network.url, "sse", LEGACY):
+            await host.client.list_tools()  # or the client does so after the call, to check the answer's shape
+            call = asyncio.create_task(host.call("create_contact", name="Ola Nordmann"))
+            await asyncio.wait_for(upstream.received.wait(), 15)
+            began = time.monotonic()
+            network.process.send_signal(signal.SIGTERM)
+            await asyncio.get_running_loop().run_in_executor(None, _refuses_connections, network.url)
+            answer.set()
+
+            assert (await call)["id"] == CONTACT_ID
+        await asyncio.to_thread(network.process.wait, 10)
+        assert time.monotonic() - began < 5
+        assert network.trail[0]["outcome"] == "done"
+
+
+def _refuses_connections(url: str) -> None:
+    """Wait until the server has begun to stop."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        try:
+            httpx.get(f"{url}/healthz")
+        except httpx.TransportError:
+            return
+    raise AssertionError("it still takes connections")
+
+
+@pytest.mark.parametrize("era", [LEGACY, MODERN])
+async def test_a_call_that_cannot_finish_is_told_so_before_the_server_stops(
+    tmp_path: Path, upstream: Misbehaving, era: str
+) -> None:
+    """The model learns that the change may have been made; the trail says `unknown`; nothing takes five seconds."""
+    upstream.answers(silence)
+    with Network(tmp_path, **over(upstream.url)) as network:
+        async with connected(network.url, "http", era) as host:
+            call = asyncio.create_task(host.error("create_contact", name="Ola Nordmann"))
+            await asyncio.wait_for(upstream.received.wait(), 15)
+            began = time.monotonic()
+            network.process.send_signal(signal.SIGTERM)
+
+            told = await call
+        await asyncio.to_thread(network.process.wait, 10)
+
+    assert told.startswith("stopping: ")
+    assert "read the record back" in told
+    assert time.monotonic() - began < 5
+    assert network.trail[0]["outcome"] == "unknown"
+
+
+async def test_a_modern_subscription_ends_in_order_when_the_server_stops(tmp_path: Path) -> None:
+    """A listen stream gets its last frame, so that the client knows that it was meant."""
+    with Network(tmp_path) as stopping:
+        async with httpx.AsyncClient(base_url=stopping.url, timeout=20) as http:
+            body = modern(7, "subscriptions/listen", notifications={"resourcesListChanged": True})
+            async with http.stream("POST", "/mcp", json=body, headers=headers_of("subscriptions/listen")) as stream:
+                lines = stream.aiter_lines()
+                await anext(lines)
+                stopping.process.send_signal(signal.SIGTERM)
+                rest = [line async for line in lines]
+        await asyncio.to_thread(stopping.process.wait, 10)
+
+    last = json.loads([line for line in rest if line.startswith("data:")][-1].removeprefix("data:"))
+    assert last["id"] == 7
+    assert "result" in last
