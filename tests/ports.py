@@ -21,10 +21,3 @@ def free_port() -> Iterator[int]:
     """One of them."""
     with free_ports(1) as (port,):
         yield port
-
-
-def listens(port: int) -> bool:
-    """Whether somebody takes connections on a port."""
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0

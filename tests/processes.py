@@ -18,6 +18,7 @@ from typing import Any, Self
 import uvicorn
 
 from contacts_mcp.directory import Directory
+from keyed import App, Keyed
 from waiting import BOUND, block_until
 
 KEY = "wayscloud_pat_test1_THISISASECRETTHATMUSTNEVERSHOW"
@@ -156,22 +157,6 @@ class Network(Listening):
         super().__init__(home, "contacts_mcp", "serve", "--transport", "http", "--port", "0", *flags, **variables)
 
 
-class _Keyed:
-    """An ASGI app that wants a key, and says so in the platform's own error shape."""
-
-    def __init__(self, app: Any, key: str) -> None:
-        self._app = app
-        self._key = key.encode()
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if dict(scope["headers"]).get(b"x-api-key") == self._key:
-            await self._app(scope, receive, send)
-            return
-        body = b'{"error": {"code": "AUTH_FAILED", "message": "Invalid API key"}}'
-        await send({"type": "http.response.start", "status": 401, "headers": [(b"content-type", b"application/json")]})
-        await send({"type": "http.response.body", "body": body})
-
-
 @contextmanager
 def service(folder: Path, key: str = KEY) -> Iterator[str]:
     """The Contacts API as an HTTP server on loopback that wants a key, in a thread; yields its address."""
@@ -179,8 +164,11 @@ def service(folder: Path, key: str = KEY) -> Iterator[str]:
 
     async def serve() -> None:
         async with Directory(folder / "service.db") as directory:
-            app = _Keyed(directory.app, key)
-            config = uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=1)
+
+            async def app_of(given: str) -> App | None:
+                return directory.app if given == key else None
+
+            config = uvicorn.Config(Keyed(app_of), log_level="error", lifespan="off", timeout_graceful_shutdown=1)
             servers.append(uvicorn.Server(config))
             await servers[0].serve([listening])
 

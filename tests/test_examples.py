@@ -39,23 +39,18 @@ def test_quickstart_finds_what_it_created(tmp_path: Path) -> None:
     assert "'total': 1" in out
 
 
-@pytest.mark.parametrize("remote", [False, True])
-def test_sms_audience_groups_a_tag(tmp_path: Path, remote: bool) -> None:
-    """With and without a key."""
-    if not remote:
-        assert "without an E.164 number: Bjørn Håkonsen" in example(tmp_path, "sms_audience")
-        return
+def test_sms_audience_groups_a_tag(tmp_path: Path) -> None:
+    """With a key, what is there."""
     with service(tmp_path) as address:
         out = example(tmp_path, "sms_audience", "nobody", WAYSCLOUD_API_KEY=KEY, WAYSCLOUD_API_URL=address)
     assert "'member_count': 0" in out
 
 
-@pytest.mark.parametrize(
-    "variables", [{"WAYSCLOUD_API_KEY": ""}, {"WAYSCLOUD_API_URL": "http://127.0.0.1:1"}], ids=["empty key", "no key"]
-)
-def test_sms_audience_never_touches_your_contacts_without_a_key(tmp_path: Path, variables: dict[str, str]) -> None:
-    """What is no key counts as none, and then everything happens in a temporary directory."""
-    assert "Bjørn Håkonsen" in example(tmp_path, "sms_audience", **variables)
+def test_sms_audience_never_touches_your_contacts_without_a_key(tmp_path: Path) -> None:
+    """What is no key counts as none, wherever the service is, and then everything happens in a temporary directory."""
+    out = example(tmp_path, "sms_audience", WAYSCLOUD_API_KEY="", WAYSCLOUD_API_URL="http://127.0.0.1:1")
+
+    assert "without an E.164 number: Bjørn Håkonsen" in out
     assert not (tmp_path / "data").exists()
 
 
@@ -64,13 +59,12 @@ def test_erasure_request_keeps_where_nobody_can_answer(tmp_path: Path) -> None:
     assert "not erased: refused: the person decided against it" in example(tmp_path, "erasure_request")
 
 
-@pytest.mark.parametrize(("typed", "end"), [("Ola Nordmann", "erased:"), ("Kari Nordmann", "not erased:")])
-def test_erasure_request_erases_what_was_named(tmp_path: Path, typed: str, end: str) -> None:
-    """Only the name typed out erases."""
-    out = example(tmp_path, "erasure_request", typed)
+def test_erasure_request_erases_what_was_named(tmp_path: Path) -> None:
+    """The name typed out erases."""
+    out = example(tmp_path, "erasure_request", "Ola Nordmann")
 
     assert "Erase for good" in out
-    assert out.splitlines()[-1].startswith(end)
+    assert out.splitlines()[-1].startswith("erased:")
 
 
 @pytest.mark.parametrize("remote", [False, True])

@@ -1,7 +1,7 @@
 """What is logged, how it looks, and by which id a request is found in it."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from contacts_mcp.server import REQUEST, Fields
 from contacts_mcp.transports.http._access_log import AccessLog
 from harness import LEGACY, MODERN, NOBODY, host
 from misbehaving import CONTACT, CONTACT_ID, Misbehaving, reply
+from ports import free_port
 from processes import KEY, Network
 from telemetry import logged
 from waiting import until
@@ -28,21 +29,33 @@ def connect(network: Network, transport: str, era: str) -> Client:
     return Client(target, mode=era, raise_exceptions=False)
 
 
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    """Where the tests that share a server have a service, each one of its own."""
+    with free_port() as port:
+        yield port
+
+
+@pytest.fixture(scope="module")
+def debugged(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[Network]:
+    """A server that says all it can."""
+    settings = {"WAYSCLOUD_API_KEY": KEY, "WAYSCLOUD_API_URL": f"http://127.0.0.1:{port}"}
+    with Network(tmp_path_factory.mktemp("debugged"), CONTACTS_MCP_LOG_LEVEL="debug", **settings) as running:
+        yield running
+
+
 @each_transport
 @each_era
 async def test_the_id_of_a_request_is_in_its_error_and_in_all_of_its_lines(
-    tmp_path: Path, transport: str, era: str
+    debugged: Network, port: int, transport: str, era: str
 ) -> None:
     """The id in a failed call's `_meta` leads to its access line, its trail and what the client said meanwhile."""
-    async with Misbehaving() as upstream:
+    async with Misbehaving(port) as upstream, connect(debugged, transport, era) as client:
         upstream.answers(reply(200, CONTACT), reply(429, headers=["Retry-After: 0"]), reply(404))
-        settings = {"WAYSCLOUD_API_KEY": KEY, "WAYSCLOUD_API_URL": upstream.url, "CONTACTS_MCP_LOG_LEVEL": "debug"}
-        with Network(tmp_path, **settings) as network:
-            async with connect(network, transport, era) as client:
-                await client.call_tool("create_contact", {"name": "Ola"})
-                failed = await client.call_tool("update_contact", {"contact_id": CONTACT_ID, "name": "Kari"})
-                request = failed.meta["services.wayscloud/request-id"]
-                lines = await until_logged(network, lambda lines: request in requests(by("contacts_mcp.access", lines)))
+        await client.call_tool("create_contact", {"name": "Ola"})
+        failed = await client.call_tool("update_contact", {"contact_id": CONTACT_ID, "name": "Kari"})
+        request = failed.meta["services.wayscloud/request-id"]
+        lines = await until_logged(debugged, lambda lines: request in requests(by("contacts_mcp.access", lines)))
 
     assert failed.is_error
     mine = [line for line in lines if line.get("request") == request]
@@ -52,7 +65,7 @@ async def test_the_id_of_a_request_is_in_its_error_and_in_all_of_its_lines(
         "contacts_mcp.client._retry",
         "contacts_mcp.client._trace",
     }
-    created, updated = by("contacts_mcp.trail", lines)
+    created, updated = by("contacts_mcp.trail", lines)[-2:]
     assert (created["tool"], updated["tool"], updated["request"]) == ("create_contact", "update_contact", request)
     assert created["request"] != request
 

@@ -1,4 +1,4 @@
-"""The Contacts API for many tenants, as a process of its own: `python contacts_api.py DESCRIPTOR FOLDER LOG`.
+"""The Contacts API for many tenants, as a process of its own: `python -m network.contacts_api DESCRIPTOR FOLDER LOG`.
 
 Each key is a tenant with a directory of its own. What was asked is written down once it has been answered, in lines of
 JSON, so that a test can count what really happened.
@@ -18,9 +18,9 @@ import uvicorn
 
 from contacts_mcp.directory import Directory
 from contacts_mcp.transports.http import Patient
+from keyed import App, Keyed
 
 _KIND = "wayscloud_pat_"
-_REFUSAL = b'{"error": {"code": "AUTH_FAILED", "message": "Invalid API key"}}'
 
 
 def key_of(tenant: str) -> str:
@@ -34,41 +34,34 @@ def tenant_of(key: str) -> str | None:
     return tenant if tenant.startswith("tenant") and key == key_of(tenant) else None
 
 
-class Tenants:
-    """An ASGI app that leads each key to its own directory."""
+class Tenants(Keyed):
+    """An ASGI app that leads each key to its own directory, and writes down what it was asked."""
 
     def __init__(self, folder: Path, log: int, directories: AsyncExitStack) -> None:
+        super().__init__(self._directory)
         self._folder = folder
         self._log = log
         self._resources = directories
         self._directories: dict[str, Directory] = {}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        keys = [value.decode() for name, value in scope["headers"] if name == b"x-api-key"]
-        tenant = tenant_of(keys[0]) if len(keys) == 1 else None
-        answered = {"tenant": tenant, "method": scope["method"], "path": scope["path"], "status": 401}
+        answered = {"method": scope["method"], "path": scope["path"], "status": 0}
 
         async def noted(message: Any) -> None:
             answered["status"] = message.get("status", answered["status"])
             await send(message)
 
-        if tenant is None:
-            await _refuse(send)
-        else:
-            await (await self._directory(tenant)).app(scope, receive, noted)
+        await super().__call__(scope, receive, noted)
         os.write(self._log, json.dumps(answered).encode() + b"\n")
 
-    async def _directory(self, tenant: str) -> Directory:
+    async def _directory(self, key: str) -> App | None:
+        tenant = tenant_of(key)
+        if tenant is None:
+            return None
         if tenant not in self._directories:
             directory = self._directories[tenant] = Directory(self._folder / f"{tenant}.db")
             await self._resources.enter_async_context(directory)
-        return self._directories[tenant]
-
-
-async def _refuse(send: Any) -> None:
-    head = [(b"content-type", b"application/json"), (b"content-length", str(len(_REFUSAL)).encode())]
-    await send({"type": "http.response.start", "status": 401, "headers": head})
-    await send({"type": "http.response.body", "body": _REFUSAL})
+        return self._directories[tenant].app
 
 
 async def serve(listening: socket.socket, folder: Path, log: int) -> None:

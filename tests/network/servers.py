@@ -1,39 +1,32 @@
-"""Servers as real processes: the Contacts API for many tenants, MCP servers before it, workers, replicas, a Redis."""
+"""Servers as real processes: the Contacts API for many tenants, MCP servers before it, workers, replicas."""
 
 import http.client
 import json
 import os
 import re
-import shutil
-import signal
 import socket
-import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from contacts_mcp.app import build_network_app
 from contacts_mcp.settings import load_settings
 from contacts_mcp.transports.http import Patient
 from network.contacts_api import Tenants
-from processes import Network, clean_environment
+from ports import free_port
+from processes import Child, Network, clean_environment
 from wire import served
 
-BOUND = 30.0
-"""Seconds in which whatever is waited for has to happen."""
 STATE_KEYS = "0123456789abcdef0123456789abcdef"
-REDIS = shutil.which("redis-server")
-needs_redis = pytest.mark.skipif(REDIS is None, reason="redis-server is not installed")
-_API = Path(__file__).with_name("contacts_api.py")
+_TESTS = Path(__file__).parents[1]
+_AT_ONCE = ""
+"""What a process writes that is not waited for."""
 _IDLE = 120
 """Seconds for which a connection may be idle: longer than any test on a busy machine."""
 _SERVED: dict[str, Any] = {"http": Patient, "timeout_keep_alive": _IDLE}
@@ -49,23 +42,6 @@ def quick_folder() -> Iterator[Path]:
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
         yield Path(folder)
-
-
-@contextmanager
-def free_port() -> Iterator[int]:
-    """A port that nobody else is given meanwhile; a server that reuses addresses may listen on it."""
-    with socket.socket() as held:
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        held.bind(("127.0.0.1", 0))
-        yield held.getsockname()[1]
-
-
-def until(happened: Callable[[], bool], what: str) -> None:
-    """Wait for something to happen, but not for ever."""
-    limit = time.monotonic() + BOUND
-    while not happened():
-        assert time.monotonic() < limit, what
-        time.sleep(0.02)
 
 
 @dataclass(frozen=True)
@@ -90,13 +66,11 @@ def contacts_api(folder: Path) -> Iterator[Api]:
     log = folder / "asked.jsonl"
     log.touch()
     with socket.create_server(("127.0.0.1", 0), backlog=512) as listening:
-        command = [sys.executable, str(_API), str(listening.fileno()), str(folder), str(log)]
-        process = subprocess.Popen(command, pass_fds=[listening.fileno()], stdin=subprocess.DEVNULL)
+        command = [sys.executable, "-m", "network.contacts_api", str(listening.fileno()), str(folder), str(log)]
+        process = Child(folder / "api", command, _AT_ONCE, pass_fds=[listening.fileno()], cwd=_TESTS)
         port = listening.getsockname()[1]
-    try:
+    with process:
         yield Api(f"http://127.0.0.1:{port}", log)
-    finally:
-        stop(process)
 
 
 @asynccontextmanager
@@ -144,41 +118,26 @@ def replicas(folder: Path, *settings: dict[str, str]) -> Iterator[Sequence[Netwo
         yield [running.enter_context(server) for server in starting]
 
 
-@dataclass(frozen=True)
-class Crew:
-    """An uvicorn with workers."""
+class Crew(Child):
+    """`uvicorn contacts_mcp.asgi:app --workers`, which may or may not come to serving."""
 
-    process: subprocess.Popen[bytes]
-    port: int
-    log: Path
-
-    def written(self) -> str:
-        """What all of them have written to standard error."""
-        return self.log.read_text()
+    def __init__(self, folder: Path, port: int, settings: dict[str, str], workers: int) -> None:
+        self.port = port
+        command = [sys.executable, "-m", *_UVICORN, "--workers", str(workers), "--port", str(port)]
+        variables = {"CONTACTS_MCP_LOG_LEVEL": "INFO", **settings}
+        super().__init__(folder / "uvicorn", command, _AT_ONCE, env=clean_environment(folder, **variables))
 
     def workers(self) -> list[int]:
         """The processes that were started and came to serving, by id."""
-        serving = self.written().count("Application startup complete")
-        return [int(found) for found in re.findall(r"Started server process \[(\d+)\]", self.written())][:serving]
+        serving = self.written.count("Application startup complete")
+        return [int(found) for found in re.findall(r"Started server process \[(\d+)\]", self.written)][:serving]
 
 
 @contextmanager
 def uvicorn(folder: Path, settings: dict[str, str], workers: int) -> Iterator[Crew]:
-    """`uvicorn contacts_mcp.asgi:app --workers`, which may or may not come to serving."""
-    log = folder / "uvicorn"
-    with free_port() as port, log.open("wb") as written:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *_UVICORN, "--workers", str(workers), "--port", str(port)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=written,
-            env=clean_environment(folder, **{"CONTACTS_MCP_LOG_LEVEL": "INFO", **settings}),
-            start_new_session=True,  # so that no worker is left where the parent has to be killed
-        )
-        try:
-            yield Crew(process, port, log)
-        finally:
-            stop(process, everyone=True)
+    """Workers on a port of this machine."""
+    with free_port() as port, Crew(folder, port, settings, workers) as crew:
+        yield crew
 
 
 def is_serving(port: int) -> bool:
@@ -189,34 +148,3 @@ def is_serving(port: int) -> bool:
             return connection.getresponse().status == HTTPStatus.OK
         except (OSError, http.client.HTTPException):
             return False
-
-
-@contextmanager
-def redis(port: int, *options: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A Redis that keeps nothing on disk."""
-    assert REDIS is not None
-    command = [REDIS, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", *options]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    try:
-        until(lambda: _listens(port), "redis-server does not answer")
-        yield process
-    finally:
-        stop(process)
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def stop(process: subprocess.Popen[bytes], *, everyone: bool = False) -> None:
-    """End a process as an operator would; where it does not listen, for good, and its children where it leads them."""
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(BOUND)
-    except subprocess.TimeoutExpired:
-        if everyone:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.kill()
-        process.wait(BOUND)

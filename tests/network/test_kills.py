@@ -15,14 +15,13 @@ from network.servers import (
     Api,
     by_keys,
     contacts_api,
-    free_port,
-    needs_redis,
     over_directory,
     quick_folder,
-    redis,
     replicas,
 )
+from ports import free_port
 from processes import Network
+from redis_server import needs_redis, redis
 
 CALLERS = 10
 KILLED_AFTER = 0.15
@@ -86,9 +85,13 @@ def over_the_platform() -> Iterator[World]:
             yield World(servers, lambda caller: key(key_of(f"tenant{caller}")), api)
 
 
-@pytest.mark.parametrize("confirmations", [40, pytest.param(200, marks=pytest.mark.load)])
 @pytest.mark.parametrize(
-    "worlds", [over_one_directory, pytest.param(over_the_platform, marks=needs_redis)], ids=["directory", "platform"]
+    ("worlds", "confirmations"),
+    [
+        (over_one_directory, 40),
+        pytest.param(over_one_directory, 200, marks=pytest.mark.load),
+        pytest.param(over_the_platform, 200, marks=[pytest.mark.load, needs_redis]),
+    ],
 )
 async def test_a_killed_server_leaves_nothing_done_twice_and_nothing_reported_that_was_not_done(worlds, confirmations):
     """Each confirmed deed is done at most once, and just once where its caller was told so."""

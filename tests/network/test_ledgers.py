@@ -17,7 +17,9 @@ from redis.asyncio import Redis
 from contacts_mcp.directory import Directory
 from contacts_mcp.guard import MemoryLedger, RedisLedger
 from harness import Person, host
-from network.servers import STATE_KEYS, free_port, needs_redis, redis
+from network.servers import STATE_KEYS
+from ports import free_port
+from redis_server import needs_redis, redis
 
 NONCES = [f"{number:032x}" for number in range(50)]
 SOON = 600.0
@@ -144,12 +146,12 @@ async def gone(port):
 @asynccontextmanager
 async def stuck(port):
     """Somebody listens and does not answer."""
-    with redis(port) as process:
-        process.send_signal(signal.SIGSTOP)
+    with redis(port) as server:
+        server.process.send_signal(signal.SIGSTOP)
         try:
             yield
         finally:
-            process.send_signal(signal.SIGCONT)
+            server.process.send_signal(signal.SIGCONT)
 
 
 @asynccontextmanager
@@ -189,11 +191,10 @@ async def test_a_redis_that_does_not_answer_refuses_the_deed(tmp_path, caplog, t
 @needs_redis
 async def test_a_redis_that_stops_between_question_and_answer_refuses_the_deed(tmp_path):
     """It was there when the person was asked, and is not when the answer would count."""
-    with free_port() as port, redis(port) as process:
+    with free_port() as port, redis(port) as server:
 
         async def stop_redis():
-            process.kill()
-            process.wait(10)
+            server.end(signal.SIGKILL)
 
         person = Person({"decision": "delete"})
         settings = {"state_keys": [STATE_KEYS], "redis_url": f"redis://127.0.0.1:{port}/0"}

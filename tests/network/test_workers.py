@@ -3,8 +3,11 @@
 import os
 import signal
 
+import pytest
+
 from network.callers import Modern
-from network.servers import is_serving, over_directory, until, uvicorn
+from network.servers import is_serving, over_directory, uvicorn
+from waiting import block_until
 
 REFUSED = "a second worker needs CONTACTS_MCP_STATE_KEYS: confirmations that one began the other could not finish; "
 
@@ -14,9 +17,9 @@ def test_a_second_worker_without_shared_keys_stops_the_server_and_says_why(tmp_p
     with uvicorn(tmp_path, over_directory(tmp_path / "contacts.db", STATE_KEYS=""), 2) as server:
         server.process.wait(30)
 
-        assert server.written().count(REFUSED) == 1
-        assert server.written().count("contacts-mcp 0.") == 2
-        assert "Traceback" not in server.written()
+        assert server.written.count(REFUSED) == 1
+        assert server.written.count("contacts-mcp 0.") == 2
+        assert "Traceback" not in server.written
         assert not is_serving(server.port)
 
 
@@ -26,7 +29,7 @@ def test_a_setting_that_cannot_be_used_is_one_line_and_nothing_is_tried_again(tm
         server.process.wait(30)
 
         assert server.process.returncode == 3
-        assert server.written() == (
+        assert server.written == (
             "contacts-mcp: CONTACTS_MCP_RATE: should be a valid integer, unable to parse string as an integer\n"
         )
 
@@ -34,19 +37,20 @@ def test_a_setting_that_cannot_be_used_is_one_line_and_nothing_is_tried_again(tm
 async def test_one_worker_needs_no_shared_keys(tmp_path):
     """What it seals, it opens."""
     with uvicorn(tmp_path, over_directory(tmp_path / "contacts.db", STATE_KEYS=""), 1) as server:
-        until(lambda: is_serving(server.port), "the worker does not answer")
+        block_until(lambda: is_serving(server.port), "the worker does not answer")
 
         assert await deleted(server.port) == {"done": True}
 
 
+@pytest.mark.load
 async def test_workers_with_shared_keys_serve_and_the_dead_are_replaced(tmp_path):
     """One of two workers is killed; the other goes on, and a third takes its place."""
     with uvicorn(tmp_path, over_directory(tmp_path / "contacts.db"), 2) as server:
-        until(lambda: len(server.workers()) == 2, "two workers do not come to serving")
+        block_until(lambda: len(server.workers()) == 2, "two workers do not come to serving")
         os.kill(server.workers()[0], signal.SIGKILL)
 
         assert await deleted(server.port) == {"done": True}
-        until(lambda: len(server.workers()) == 3, "nobody takes the place of a dead worker")
+        block_until(lambda: len(server.workers()) == 3, "nobody takes the place of a dead worker")
         assert await deleted(server.port) == {"done": True}
 
 

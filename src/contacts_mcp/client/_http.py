@@ -13,7 +13,7 @@ from contacts_mcp.client._credential import Credential
 from contacts_mcp.client._faults import unreadable
 from contacts_mcp.client._quoting import Quoter
 from contacts_mcp.client._retry import Setback
-from contacts_mcp.contract import Request, Unreachable
+from contacts_mcp.contract import Request, Unreachable, ValidationFailed
 
 MAX_REDIRECTS = 3
 LARGEST_BODY = 32 * 1024 * 1024
@@ -56,7 +56,7 @@ class Wire:
         `limits` are seconds to connect, read, write and wait for a connection. Raises Setback where there is no
         answer, UnreadableAnswer where it is too large or leads elsewhere.
         """
-        url = httpx.URL(self._base + request.path + (f"?{urlencode(request.query)}" if request.query else ""))
+        url = self._address(request)
         headers = _HEADERS if credential is None else [*_HEADERS, credential.header]
         content = None
         if request.body is not None:
@@ -69,6 +69,12 @@ class Wire:
                 return answer
             url = self._next_stop(sent, answer)
         raise unreadable(request.method, f"it redirects more than {MAX_REDIRECTS} times")
+
+    def _address(self, request: Request) -> httpx.URL:
+        try:
+            return httpx.URL(self._base + request.path + (f"?{urlencode(request.query)}" if request.query else ""))
+        except httpx.InvalidURL:  # longer than any address may be
+            raise ValidationFailed("what is searched for is too long", advice="search for less") from None
 
     async def _round_trip(self, request: httpx.Request) -> Answer:
         try:

@@ -63,7 +63,7 @@ class ClientPool:
 
     @asynccontextmanager
     async def _lease(self, credential: Credential) -> AsyncIterator[ContactsClient]:
-        key = credential.fingerprint
+        key = f"{credential.form} {credential.fingerprint}"
         surplus = [] if key in self._places else self._surplus()
         if key not in self._places:
             self._places[key] = _Place(self._open_client(credential))

@@ -1,6 +1,7 @@
 """Arguments as models fill them in, validated into a tool's argument model."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,8 @@ from contacts_mcp.text import neutralise
 
 _SHOWN_FAULTS = 5
 _NAME_LIMIT = 64
+_MOST_ITEMS = 5_000
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def parse_arguments(model: type[BaseModel], schema: Mapping[str, Any], raw: Mapping[str, Any]) -> BaseModel:
@@ -22,6 +25,7 @@ def parse_arguments(model: type[BaseModel], schema: Mapping[str, Any], raw: Mapp
     Raises:
         ValidationFailed: with each field and what was expected of it, never with what was given.
     """
+    _require_bounds(schema, raw)
     required = schema.get("required", ())
     cleaned = {
         name: value
@@ -35,15 +39,35 @@ def parse_arguments(model: type[BaseModel], schema: Mapping[str, Any], raw: Mapp
         raise _refusal(exc, schema) from None
 
 
+def _require_bounds(schema: Mapping[str, Any], raw: Mapping[str, Any]) -> None:
+    """Refuse at a glance what would take seconds to find every fault of, and text that cannot be sent anywhere."""
+    if len(raw) > len(schema["properties"]) + _SHOWN_FAULTS:
+        raise _invalid(FieldFault("", f"there are too many fields; this tool takes {', '.join(schema['properties'])}"))
+    for name, value in raw.items():
+        if isinstance(value, list) and len(value) > _MOST_ITEMS:
+            raise _invalid(FieldFault(neutralise(name, _NAME_LIMIT), f"should have no more than {_MOST_ITEMS:,} items"))
+        if any(map(_SURROGATE.search, _texts(value))):
+            raise _invalid(FieldFault(neutralise(name, _NAME_LIMIT), "holds half of a character"))
+
+
+def _texts(value: Any) -> list[str]:
+    return [text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
+
+
+def _invalid(fault: FieldFault) -> ValidationFailed:
+    return ValidationFailed(str(fault), faults=(fault,))
+
+
 def _decode(schema: Mapping[str, Any], name: str, value: Any) -> Any:
     """Read an array that arrived as its JSON text."""
     is_array = schema["properties"].get(name, {}).get("type") == "array"
     if not (is_array and isinstance(value, str) and value.lstrip().startswith("[")):
         return value
     try:
-        return json.loads(value)
+        decoded = json.loads(value)
     except (ValueError, RecursionError):
         return value
+    return decoded if isinstance(decoded, list) and len(decoded) <= _MOST_ITEMS else value
 
 
 def _means_absent(value: Any) -> bool:

@@ -97,17 +97,25 @@ async def test_a_long_call_tells_how_far_it_is(paged: Network, transport: str, e
     assert heard == [(3, 3, "contacts read")]
 
 
-async def test_a_caller_works_with_the_key_they_bring(tmp_path: Path) -> None:
-    """Both headers carry it, and upstream sees that key."""
-    with service(tmp_path) as address, keyed(tmp_path, address) as network:
-        async with connected(network.url, "http", MODERN, key=KEY) as host:
-            ola = await host.call("create_contact", name="Ola Nordmann")
-        async with httpx.AsyncClient(base_url=network.url) as http:
-            answer = await post(http, "get_contact", {"contact_id": ola["id"]}, Authorization=f"Bearer {KEY}")
+@pytest.fixture(scope="module")
+def keyed_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    """A server in key mode over a real service."""
+    folder = tmp_path_factory.mktemp("keyed")
+    with service(folder) as address, keyed(folder, address) as running:
+        yield running
 
-        assert answer.json()["result"]["structuredContent"]["name"] == "Ola Nordmann"
-        assert KEY not in network.written
-        assert network.trail[0]["caller"] == f"key:{Credential.key(KEY, 'test').fingerprint}"
+
+async def test_a_caller_works_with_the_key_they_bring(keyed_network: Network) -> None:
+    """Both headers carry it, and upstream sees that key."""
+    async with connected(keyed_network.url, "http", MODERN, key=KEY) as host:
+        ola = await host.call("create_contact", name="Ola Nordmann")
+    async with httpx.AsyncClient(base_url=keyed_network.url) as http:
+        answer = await post(http, "get_contact", {"contact_id": ola["id"]}, Authorization=f"Bearer {KEY}")
+
+    assert answer.json()["result"]["structuredContent"]["name"] == "Ola Nordmann"
+    assert KEY not in keyed_network.written
+    (created,) = [line for line in keyed_network.trail if line["tool"] == "create_contact"]
+    assert created["caller"] == f"key:{Credential.key(KEY, 'test').fingerprint}"
 
 
 @pytest.mark.parametrize(
@@ -133,14 +141,6 @@ async def test_a_wrong_key_is_a_401_that_says_what_to_do(
     assert "X-API-Key" in answer.json()["error"]["message"]
     assert answer.json()["error"]["data"]["request_id"] == answer.headers["x-request-id"]
     assert not any(value in answer.text for value in headers.values())
-
-
-@pytest.fixture(scope="module")
-def keyed_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
-    """A server in key mode over a real service."""
-    folder = tmp_path_factory.mktemp("keyed")
-    with service(folder) as address, keyed(folder, address) as running:
-        yield running
 
 
 async def test_every_wrong_request_gets_the_right_status(keyed_network: Network) -> None:
@@ -194,13 +194,12 @@ async def test_failed_requests_end_nobodys_session(network: Network) -> None:
         assert (await http.post("/mcp", json=listing, headers=session)).status_code == 200
 
 
-async def test_health_is_open_and_readiness_follows_the_backend(tmp_path: Path) -> None:
+async def test_health_is_open_and_readiness_follows_the_backend(tmp_path: Path, keyed_network: Network) -> None:
     """A supervisor needs no key; where the service is gone, the server is alive and not ready, and says why."""
-    with service(tmp_path) as address, keyed(tmp_path, address) as network:
-        async with httpx.AsyncClient(base_url=network.url, headers={"Host": "10.0.0.7"}) as http:
-            assert (await http.get("/healthz")).json() == {"status": "alive"}
-            assert (await http.get("/readyz")).json() == {"status": "ready"}
-    with keyed(tmp_path, address) as network:
+    async with httpx.AsyncClient(base_url=keyed_network.url, headers={"Host": "10.0.0.7"}) as http:
+        assert (await http.get("/healthz")).json() == {"status": "alive"}
+        assert (await http.get("/readyz")).json() == {"status": "ready"}
+    with keyed(tmp_path, "http://127.0.0.1:1") as network:
         async with httpx.AsyncClient(base_url=network.url) as http:
             assert (await http.get("/healthz")).status_code == 200
             answer = await http.get("/readyz")

@@ -32,6 +32,7 @@ MCP = "/mcp"
 _METHODS = {MCP: ("POST", "GET", "DELETE"), EVENTS: ("GET",), MESSAGES: ("POST",)}
 MOST_BYTES = 1024 * 1024
 """Bytes of a request's body."""
+_MOST_OF_STRANGERS = 8 * 1024
 _IDLE_SESSION = 15 * 60.0
 """Seconds after which a legacy session is closed that nobody uses."""
 
@@ -62,6 +63,7 @@ def http_app(
     `farewell` ends its subscriptions. `hosts` are the names it is called by (none: loopback), `origins` the web pages
     that may call it; `around` is entered before everything else, and left after.
     """
+    limits = limits or Limits()
     stopping = Stopping(calls, farewell)
     manager = StreamableHTTPSessionManager(server, max_request_body_size=MOST_BYTES, session_idle_timeout=_IDLE_SESSION)
 
@@ -71,7 +73,7 @@ def http_app(
             yield
 
     told = access.routes()
-    protocol = _behind_the_door(_endpoints(server, manager), access, limits or Limits())
+    protocol = _behind_the_door(_endpoints(server, manager, limits), access, limits)
     pages = Router(
         [Route(path, cors(protocol, origins) if origins else protocol) for path in _METHODS],
         redirect_slashes=False,
@@ -83,9 +85,9 @@ def http_app(
     return AccessLog(RequestIds(named), pages=[*_METHODS, HEALTH, READINESS, *public], probed=(HEALTH, READINESS))
 
 
-def _endpoints(server: Server[Any], manager: StreamableHTTPSessionManager) -> ASGIApp:
+def _endpoints(server: Server[Any], manager: StreamableHTTPSessionManager, limits: Limits) -> ASGIApp:
     """The protocol's apps, by path."""
-    sse = Sse(server, MOST_BYTES)
+    sse = Sse(server, MOST_BYTES, limits.at_once)
     apps: dict[str, ASGIApp] = {MCP: SessionLimit(manager.asgi_app), EVENTS: sse.events, MESSAGES: sse.messages}
 
     async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
@@ -96,12 +98,13 @@ def _endpoints(server: Server[Any], manager: StreamableHTTPSessionManager) -> AS
 
 def _behind_the_door(app: ASGIApp, access: Access, limits: Limits) -> ASGIApp:
     """What reaches `app` was let in, was read whole, and is within its caller's limits."""
-    limited = Rates(Hangups(app), at_once=limits.at_once, per_minute=limits.per_minute)
-    return Answered(Admission(Bodies(Permission(limited, access), limit=MOST_BYTES), access, _METHODS))
+    limited = Rates(Permission(Hangups(app), access), at_once=limits.at_once, per_minute=limits.per_minute)
+    return Answered(Admission(Bodies(limited, limit=MOST_BYTES), access, _METHODS))
 
 
 def _in_the_open(routes: Sequence[BaseRoute]) -> ASGIApp:
-    return Bodies(Router(routes, redirect_slashes=False, default=_nowhere), limit=MOST_BYTES)
+    """Pages for anybody, who has nothing to send there: what strangers make us hold is next to nothing."""
+    return Bodies(Router(routes, redirect_slashes=False, default=_nowhere), limit=_MOST_OF_STRANGERS)
 
 
 async def _nowhere(scope: Scope, receive: Receive, send: Send) -> None:

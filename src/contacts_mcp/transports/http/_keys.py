@@ -3,6 +3,7 @@
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from http import HTTPStatus
 
 import anyio
@@ -21,6 +22,8 @@ _PATIENCE = 10.0
 """Seconds in which the service has to say whether it takes a key."""
 _ASKED_AT_ONCE = 16
 """Keys of which the service is asked at the same time; a team that comes back all at once waits its turn."""
+_MOST_WAITING = 64
+"""Keys that may wait for their turn; more would wait longer than their callers do."""
 _SOURCE = "the caller's request"
 
 Check = Callable[[Credential], Awaitable[None]]
@@ -35,7 +38,8 @@ class ByKey:
     def __init__(self, check: Check, clock: Callable[[], float] = time.monotonic) -> None:
         self._check = check
         self._clock = clock
-        self._remembered: OrderedDict[str, tuple[bool, float]] = OrderedDict()
+        self._good = _Memory(_GOOD_FOR, clock)
+        self._bad = _Memory(_BAD_FOR, clock)  # of its own, since anybody can make up as many of these as they like
         self._asking: dict[str, anyio.Lock] = {}
         self._turns = anyio.Semaphore(_ASKED_AT_ONCE)
 
@@ -58,7 +62,7 @@ class ByKey:
 
     async def _is_good(self, credential: Credential) -> bool:
         """Whether the service takes the key; asked once at a time for each key, and remembered."""
-        key = credential.fingerprint
+        key = f"{credential.form} {credential.fingerprint}"  # sent in another header, another answer may come
         known = self._recall(key)
         if known is not None:
             return known
@@ -66,37 +70,72 @@ class ByKey:
         try:
             async with asking:
                 known = self._recall(key)
-                return await self._ask(credential) if known is None else known
+                return await self._ask(key, credential) if known is None else known
         finally:
             if not asking.statistics().tasks_waiting and self._asking.get(key) is asking:
                 del self._asking[key]
 
-    async def _ask(self, credential: Credential) -> bool:
-        good = True
+    def _recall(self, key: str) -> bool | None:
+        if self._good.is_fresh(key):
+            return True
+        return False if self._bad.is_fresh(key) else None
+
+    async def _ask(self, key: str, credential: Credential) -> bool:
+        """Ask the service. A key that it took before needs no turn, and stays good while nobody can tell."""
+        was_good = key in self._good
+        if not was_good and self._turns.statistics().tasks_waiting >= _MOST_WAITING:
+            raise _later(HTTPStatus.SERVICE_UNAVAILABLE, "busy", 1)
         try:
             with anyio.fail_after(_PATIENCE):
-                async with self._turns:
-                    await self._check(credential)
-        except AuthenticationFailed:
-            good = False
-        except PermissionDenied:
-            pass  # it knows the key
-        except RateLimited as exc:
-            raise _later(HTTPStatus.TOO_MANY_REQUESTS, "rate_limited", exc.retry_after) from None
-        except (ContactsError, TimeoutError):
+                async with nullcontext() if was_good else self._turns:
+                    good = await self._takes(credential)
+        except Refusal:
+            if was_good:
+                return True
+            raise
+        except TimeoutError:
+            if was_good:
+                return True
             raise _later(HTTPStatus.SERVICE_UNAVAILABLE, "unreachable", None) from None
-        self._remember(credential.fingerprint, good)
+        (self._good if good else self._bad).note(key)
         return good
 
-    def _recall(self, key: str) -> bool | None:
-        good, until = self._remembered.get(key, (None, 0.0))
-        return good if until > self._clock() else None
+    async def _takes(self, credential: Credential) -> bool:
+        try:
+            await self._check(credential)
+        except AuthenticationFailed:
+            return False
+        except PermissionDenied:
+            return True  # it knows the key
+        except RateLimited as exc:
+            raise _later(HTTPStatus.TOO_MANY_REQUESTS, "rate_limited", exc.retry_after) from None
+        except ContactsError:
+            raise _later(HTTPStatus.SERVICE_UNAVAILABLE, "unreachable", None) from None
+        return True
 
-    def _remember(self, key: str, good: bool) -> None:
-        self._remembered[key] = (good, self._clock() + (_GOOD_FOR if good else _BAD_FOR))
-        self._remembered.move_to_end(key)
-        if len(self._remembered) > _MOST_REMEMBERED:
-            self._remembered.popitem(last=False)
+
+class _Memory:
+    """Keys, each fresh for so many seconds after it was noted; of too many the oldest are forgotten."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._until: OrderedDict[str, float] = OrderedDict()
+
+    def is_fresh(self, key: str) -> bool:
+        return self._until.get(key, 0.0) > self._clock()
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._until
+
+    def __len__(self) -> int:
+        return len(self._until)
+
+    def note(self, key: str) -> None:
+        self._until[key] = self._clock() + self._seconds
+        self._until.move_to_end(key)
+        if len(self._until) > _MOST_REMEMBERED:
+            self._until.popitem(last=False)
 
 
 def _credential_of(connection: HTTPConnection) -> Credential:

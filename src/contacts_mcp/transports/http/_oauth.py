@@ -39,6 +39,10 @@ _TELLING = (b"tools/call", b"\\", b"\0")  # the method, an escape that may hide 
 _PRINCIPAL_LENGTH = 32
 
 
+_LONGEST_LOOKED_AT = 64 * 1024
+"""Bytes of a message; to take a larger one apart would hold up everybody, for the sake of a status."""
+
+
 class _IssuerAway(ContactsError):
     code = "issuer_unavailable"
     advice = "check CONTACTS_MCP_OAUTH_ISSUER and the way to it"
@@ -78,9 +82,10 @@ class OAuth:
     async def permit(self, caller: Caller, body: bytes) -> None:
         """Refuse (403) a call of a tool that the caller's scopes do not cover, and name the scopes that would.
 
-        The server refuses such a call by itself; this is for the status by which a client asks for more.
+        The server refuses such a call by itself, also where a message is too large to be looked at here; this is for
+        the status by which a client asks for more.
         """
-        if not any(sign in body for sign in _TELLING):
+        if len(body) > _LONGEST_LOOKED_AT or not any(sign in body for sign in _TELLING):
             return
         wanted = {risk for tool in _tools_called(body) if (risk := self._risk_of(tool))} - caller.risks
         if wanted:

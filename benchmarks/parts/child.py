@@ -2,6 +2,7 @@
 
 import os
 import select
+import signal
 import subprocess
 import tempfile
 import time
@@ -13,7 +14,7 @@ from typing import Self
 _ANSWER_WAIT = 30.0
 """Seconds for a line to arrive."""
 _END_WAIT = 5.0
-"""Seconds for a process to end by itself after its standard input was closed."""
+"""Seconds for a process to end by itself after its standard input was closed, or it was told to."""
 _CHUNK = 1 << 20
 
 
@@ -40,9 +41,15 @@ class Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._complaints,
+            start_new_session=True,  # so that it can be killed with all that it started
         )
         self._stdin = self._process.stdin
         self._stdout = self._process.stdout
+
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
 
     def write_line(self, line: bytes) -> None:
         """Write a line, without its end."""
@@ -61,6 +68,15 @@ class Child:
         status = Path(f"/proc/{self._process.pid}/status").read_text("ascii")
         (kilobytes,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:"))
         return int(kilobytes) * 1024
+
+    def require_alive(self) -> None:
+        """Raise ChildFailed where the process has ended."""
+        if self._process.poll() is not None:
+            raise ChildFailed(f"the process ended: {self._said()}")
+
+    def terminate(self) -> None:
+        """Tell it to stop, as a supervisor would; leaving the block waits for it."""
+        self._process.terminate()
 
     def _read(self) -> bytes:
         if self._stdout is None or not select.select([self._stdout], [], [], _ANSWER_WAIT)[0]:
@@ -85,7 +101,7 @@ class Child:
         try:
             self._process.wait(_END_WAIT)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait(_END_WAIT)
         if self._stdout:
             self._stdout.close()

@@ -11,10 +11,10 @@ from mcp_types.version import LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION
 Era = Literal["modern", "legacy"]
 """`modern` is revision 2026-07-28 (an envelope in every request), `legacy` 2025-11-25 (a handshake)."""
 
-_CLIENT = {"name": "benchmark", "version": "1"}
-_ENVELOPE = {
+CLIENT = {"name": "benchmark", "version": "1"}
+ENVELOPE = {
     PROTOCOL_VERSION_META_KEY: LATEST_MODERN_VERSION,
-    CLIENT_INFO_META_KEY: _CLIENT,
+    CLIENT_INFO_META_KEY: CLIENT,
     CLIENT_CAPABILITIES_META_KEY: {},
 }
 
@@ -36,7 +36,7 @@ class Host:
         if self._era == "modern":
             self.ask("server/discover", {})
             return
-        self.ask("initialize", {"protocolVersion": LATEST_HANDSHAKE_VERSION, "capabilities": {}, "clientInfo": _CLIENT})
+        self.ask("initialize", {"protocolVersion": LATEST_HANDSHAKE_VERSION, "capabilities": {}, "clientInfo": CLIENT})
         self._write({"jsonrpc": "2.0", "method": "notifications/initialized"})
 
     def list_tools(self) -> list[dict[str, Any]]:
@@ -66,7 +66,7 @@ class Host:
 
     def _send(self, method: str, params: dict[str, Any]) -> None:
         if self._era == "modern":
-            params = {**params, "_meta": _ENVELOPE}
+            params = {**params, "_meta": ENVELOPE}
         self._write({"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params})
 
     def _write(self, message: dict[str, Any]) -> None:

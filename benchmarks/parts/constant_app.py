@@ -1,0 +1,20 @@
+"""`contacts-mcp` with a client that answers by itself, and at once: what is left is our server."""
+
+from typing import cast
+
+from page import CONTACT
+
+from contacts_mcp.__main__ import main
+from contacts_mcp.client import ContactsClient
+from contacts_mcp.contract import AnswerT, Call, Contact, Report
+
+_CONTACT = Contact.model_validate(CONTACT)
+
+
+async def _send(_client: ContactsClient, _call: Call[AnswerT], _report: Report | None = None) -> AnswerT:
+    return cast("AnswerT", _CONTACT)
+
+
+if __name__ == "__main__":
+    ContactsClient.send = _send  # type: ignore[method-assign]
+    main()
