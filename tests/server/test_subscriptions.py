@@ -135,12 +135,24 @@ async def _listen(client: Client, uris: list[str]) -> None:
 def test_a_tenant_watches_no_more_than_can_be_looked_through() -> None:
     """What is given back makes room."""
     tenant = Tenant()
-    tenant.watch(addresses(4_999))
+    for number in range(5):
+        tenant.watch(addresses((number + 1) * 1_000 - 1)[number * 1_000 :], f"caller {number}")
+    tenant.watch(addresses(4_004)[4_000:], "another")
 
     with pytest.raises(MCPError, match="too many addresses"):
-        tenant.watch(addresses(2))
-    tenant.unwatch(addresses(1))
-    tenant.watch(addresses(2))
+        tenant.watch(addresses(5_100)[5_000:], "another")
+    tenant.unwatch(addresses(999), "caller 0")
+    tenant.watch(addresses(5_100)[5_000:], "another")
+
+
+def test_one_caller_leaves_room_for_others() -> None:
+    """Who shares a directory with many cannot take every place there is."""
+    tenant = Tenant()
+    tenant.watch(addresses(1_000), "one")
+
+    with pytest.raises(MCPError, match="too many addresses"):
+        tenant.watch(addresses(1_001)[1_000:], "one")
+    tenant.watch(addresses(1_001)[1_000:], "another")
 
 
 async def test_streams_end_with_a_last_word_when_the_server_stops(app: App) -> None:

@@ -28,6 +28,7 @@ def serve_network(settings: Settings, host: str, port: int) -> None:
     require_reachable(settings, host)
     network = build_network_app(settings, Path.home())
     configure_logging(settings, default="json")
+    gc.freeze()  # what was imported stays
     gc.enable()
     with listen(host, port) as listening:
         address = f"[{host}]" if ":" in host else host

@@ -1,6 +1,7 @@
 """Where the service is: a base address to which a key may be sent. It is checked before httpx is imported."""
 
 import re
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -38,6 +39,7 @@ def base_address(base_url: str, *, in_clear: bool = False) -> str:
     return url.geturl().rstrip("/")
 
 
+@lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine."""
     try:

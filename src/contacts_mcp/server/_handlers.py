@@ -53,11 +53,10 @@ class ToolHandlers:
     async def _attempt(self, ctx: Context, params: types.CallToolRequestParams) -> Result:
         """Find, validate, guard, run, render, record."""
         caller = caller_of(ctx)
-        tools = self._allowed(caller)
-        tool = tools.get(params.name)
-        if tool is None:
+        tool = self._tools.get(params.name)
+        if tool is None or tool.risk not in caller.risks:
             turned_away()
-            return failed(_no_such_tool(params.name, tools))
+            return failed(_no_such_tool(params.name, self._allowed(caller)))
         entry = Entry(tool.name, tool.risk, caller.principal, request_id_of(ctx))
         begin(entry)
         try:
@@ -82,10 +81,11 @@ class ToolHandlers:
         raw, token = split_token(given) if self._takes_token(tool) else (given, None)
         arguments = parse_arguments(tool.arguments, tool.input_schema, raw)
         entry.aim({name: getattr(arguments, name) for name in tool.aims})
-        answer = answer_brought(ctx, params) if token is None else Answer(token, accepted=True, channel="token")
         backend = replace(self._backend_of(caller), report=ctx.session.report_progress)
-        deed = _deed(tool, raw, arguments, caller.principal, backend)
-        verdict = await self._consent(ctx, deed, answer)
+        verdict: Consent | Question | Preview = Consent.NONE_NEEDED
+        if self._guard.guards(tool.name, tool.risk):
+            answer = answer_brought(ctx, params) if token is None else Answer(token, accepted=True, channel="token")
+            verdict = await self._consent(ctx, _deed(tool, raw, arguments, caller.principal, backend), answer)
         if not isinstance(verdict, Consent):
             entry.outcome = "asked"
             return ask_by_return(verdict) if isinstance(verdict, Question) else previewed(verdict)

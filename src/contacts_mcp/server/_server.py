@@ -62,6 +62,7 @@ def build_server(
         instructions=instructions,
         lifespan=lifespan,
         cache_hints=_LIFETIMES,
+        get_tool_input_schema=_sent_as_headers,
         on_list_tools=handlers.list_tools,
         on_call_tool=handlers.call_tool,
     )
@@ -73,6 +74,10 @@ def build_server(
     logging.register(server)
     server.middleware.append(Discreet({tool.name for tool in tools} | {prompt.name for prompt in prompts}))
     return server
+
+
+def _sent_as_headers(_tool: str) -> None:
+    """No argument of ours is sent as a header as well. Unless told so, the SDK lists all tools before each call."""
 
 
 class _Server(Server[Any]):

@@ -12,6 +12,7 @@ from mcp.server.subscriptions import (
     ToolsListChanged,
 )
 
+from contacts_mcp.server._caller import Caller
 from contacts_mcp.server._connection import connection_of
 from contacts_mcp.server._elicitation import Context
 from contacts_mcp.server._tenants import Tenant, Tenants
@@ -22,24 +23,25 @@ _KEY = "contacts_mcp.session"
 class Session:
     """Tells one connection of its tenant's changes, in a task of its own: a client that does not read waits alone."""
 
-    def __init__(self, connection: Connection, tenant: Tenant) -> None:
+    def __init__(self, connection: Connection, tenant: Tenant, principal: str) -> None:
         self.watched: set[str] = set()
         self._connection = connection
         self._tenant = tenant
+        self._principal = principal
         self._waiting: dict[ServerEvent, None] = {}  # the same twice says no more than once
         self._telling: asyncio.Task[None] | None = None
 
     def watch(self, uri: str) -> None:
         """Tell of this address from now on. Raises MCPError where the tenant watches too many."""
         if uri not in self.watched:
-            self._tenant.watch([uri])
+            self._tenant.watch([uri], self._principal)
             self.watched.add(uri)
 
     def unwatch(self, uri: str) -> None:
         """Tell of this address no more."""
         if uri in self.watched:
             self.watched.remove(uri)
-            self._tenant.unwatch([uri])
+            self._tenant.unwatch([uri], self._principal)
 
     def hear(self, event: ServerEvent) -> None:
         """Note an event, and see to it that somebody passes it on."""
@@ -54,7 +56,7 @@ class Session:
         """Forget everything; the connection is at its end."""
         if self._telling:
             self._telling.cancel()
-        self._tenant.unwatch(self.watched)
+        self._tenant.unwatch(self.watched, self._principal)
         self.watched.clear()
 
     async def _tell(self) -> None:
@@ -78,13 +80,13 @@ class Session:
                 await self._connection.send_prompt_list_changed()
 
 
-def session_of(ctx: Context, tenant: str, tenants: Tenants) -> Session:
+def session_of(ctx: Context, caller: Caller, tenants: Tenants) -> Session:
     """The session of a request: the first request opens it, the end of the connection closes it."""
     connection = connection_of(ctx)
     session: Session | None = connection.state.get(_KEY)
     if session is None:
-        listeners = connection.exit_stack.enter_context(tenants.listening(tenant))
-        session = connection.state[_KEY] = Session(connection, listeners)
+        listeners = connection.exit_stack.enter_context(tenants.listening(caller.tenant))
+        session = connection.state[_KEY] = Session(connection, listeners, caller.principal)
         connection.exit_stack.callback(session.close)
         connection.exit_stack.callback(listeners.subscribe(session.hear))
     return session

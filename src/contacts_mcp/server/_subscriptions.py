@@ -81,11 +81,11 @@ class Subscriptions:
         honoured = self._honoured(params.notifications, caller)
         ours = [uri for uri in honoured.resource_subscriptions or () if self.resources.knows(uri)]
         with self._tenants.listening(caller.tenant) as tenant:
-            tenant.watch(ours)
+            tenant.watch(ours, caller.principal)
             try:
                 return await tenant.stream(ctx, params.model_copy(update={"notifications": honoured}))
             finally:
-                tenant.unwatch(ours)
+                tenant.unwatch(ours, caller.principal)
 
     async def initialized(self, ctx: Context, _params: NotificationParams) -> None:
         """A legacy session is complete, and hears of changed lists from now on."""
@@ -109,7 +109,7 @@ class Subscriptions:
     def _session(self, ctx: Context) -> Session | None:
         """The legacy session as a listener; None for a caller who may read nothing and so is told of nothing."""
         caller = caller_of(ctx)
-        return session_of(ctx, caller.tenant, self._tenants) if Risk.READ in caller.risks else None
+        return session_of(ctx, caller, self._tenants) if Risk.READ in caller.risks else None
 
     def _honoured(self, asked: SubscriptionFilter, caller: Caller) -> SubscriptionFilter:
         """What of it can be told: lists that change here, and resources to those who may read them."""

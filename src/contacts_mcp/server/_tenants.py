@@ -11,6 +11,8 @@ from contacts_mcp.server._faults import invalid
 
 _MOST_WATCHED = 5_000
 """Addresses that all of a tenant may watch together."""
+_MOST_OF_ONE = 1_000
+"""Addresses that one caller may watch, however many sessions and streams they have."""
 _MOST_STREAMS = 1_024
 """Streams that a tenant may have open."""
 _MOST_WAITING = 512
@@ -37,6 +39,7 @@ class Tenant:
         self.stream = ListenHandler(self, max_subscriptions=_MOST_STREAMS, max_buffered_events=_MOST_WAITING)
         self._listeners: dict[object, Callable[[ServerEvent], None]] = {}
         self._watched: Counter[str] = Counter()
+        self._of: Counter[str] = Counter()
 
     def subscribe(self, listener: Callable[[ServerEvent], None]) -> Callable[[], None]:
         """Call `listener`, which neither waits nor raises, with each event until what is returned is called."""
@@ -57,18 +60,23 @@ class Tenant:
         for listener in list(self._listeners.values()):
             listener(event)
 
-    def watch(self, uris: Collection[str]) -> None:
+    def watch(self, uris: Collection[str], principal: str) -> None:
         """Note addresses of which somebody wants to be told.
 
         Raises:
-            MCPError: the tenant watches too many already.
+            MCPError: the caller watches too many already, or all of the tenant together do.
         """
-        if len(self._watched) + len(uris) > _MOST_WATCHED:
+        of_one = self._of[principal] + len(uris)
+        if of_one > _MOST_OF_ONE or len(self._watched) + len(uris) > _MOST_WATCHED:
             raise invalid("invalid: too many addresses are watched here; unsubscribe from some")
+        self._of[principal] = of_one
         self._watched.update(uris)
 
-    def unwatch(self, uris: Collection[str]) -> None:
+    def unwatch(self, uris: Collection[str], principal: str) -> None:
         """Take back one `watch` of each."""
+        self._of[principal] -= len(uris)
+        if not self._of[principal]:
+            del self._of[principal]
         self._watched.subtract(uris)
         for uri in uris:
             if self._watched[uri] <= 0:

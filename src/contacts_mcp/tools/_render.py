@@ -1,9 +1,9 @@
 """Answers as a model reads them: compact, neutralised, bounded."""
 
-import json
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic_core import to_json
 
 from contacts_mcp.text import neutralise
 
@@ -26,7 +26,7 @@ def render(answer: BaseModel) -> tuple[dict[str, Any], str]:
 
 
 def _compact(data: dict[str, Any]) -> str:
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return to_json(data).decode()
 
 
 def _neutral(value: Any, limit: int = STRING_LIMIT) -> Any:

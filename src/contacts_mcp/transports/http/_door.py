@@ -1,6 +1,7 @@
 """Who comes in: callers are told by their headers before a body is read, and then what they ask is looked at."""
 
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from http import HTTPStatus
 
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
@@ -8,7 +9,7 @@ from mcp.server.auth.provider import AccessToken
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from contacts_mcp.server import CALLER, Caller
+from contacts_mcp.server import CALLER
 from contacts_mcp.transports.http._access import Access
 from contacts_mcp.transports.http._bodies import BODY
 from contacts_mcp.transports.http._paths import path_of
@@ -30,7 +31,7 @@ class Admission:
         _require_method(scope, self._methods)
         caller = await self._access.admit(HTTPConnection(scope))
         scope[CALLER] = caller
-        scope["user"] = _user(caller)
+        scope["user"] = _user(caller.principal)
         await self._app(scope, receive, send)
 
 
@@ -46,9 +47,10 @@ class Permission:
         await self._app(scope, receive, send)
 
 
-def _user(caller: Caller) -> AuthenticatedUser:
+@lru_cache(maxsize=1_024)
+def _user(principal: str) -> AuthenticatedUser:
     """The caller as the SDK knows one: it lets a session be used by the principal alone that opened it."""
-    return AuthenticatedUser(AccessToken(token="", client_id=caller.principal, scopes=[], subject=caller.principal))
+    return AuthenticatedUser(AccessToken(token="", client_id=principal, scopes=[], subject=principal))
 
 
 def _require_method(scope: Scope, methods: Mapping[str, Collection[str]]) -> None:

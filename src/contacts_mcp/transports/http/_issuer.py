@@ -141,4 +141,6 @@ def _scopes(payload: dict[str, Any]) -> frozenset[str]:
     """The scopes granted: `scope` (RFC 9068, 2.2.3), or `scp` as other issuers call it, in one string or a list."""
     granted = payload.get("scope", payload.get("scp"))
     words = granted.split(" ") if isinstance(granted, str) else granted
-    return frozenset(word for word in words if isinstance(word, str)) if isinstance(words, list) else frozenset()
+    if not isinstance(words, list):
+        return frozenset()
+    return frozenset(word for word in words if word and isinstance(word, str))

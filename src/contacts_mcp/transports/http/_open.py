@@ -9,7 +9,7 @@ from contacts_mcp.client import is_loopback
 from contacts_mcp.server import LOCAL, Caller
 from contacts_mcp.transports.http._refusals import Refusal
 
-_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP")
+_FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip"})
 
 
 class Open:
@@ -20,7 +20,7 @@ class Open:
 
         A proxy on this machine reaches it by loopback, whoever it does that for.
         """
-        if any(name in connection.headers for name in _FORWARDED):
+        if any(name in _FORWARDED for name, _ in connection.scope["headers"]):
             raise _forbidden("a proxy passed this request on for somebody else")
         host, port = connection.scope.get("server") or ("", 0)
         if port is not None and not is_loopback(str(host)):  # a Unix socket has no port

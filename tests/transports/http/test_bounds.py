@@ -1,0 +1,121 @@
+"""What one request, one caller or a crowd of strangers can make the server do: little, each in time."""
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from mcp.shared.message import SessionMessage
+from mcp_types import JSONRPCNotification
+from starlette.responses import PlainTextResponse
+
+from contacts_mcp.server import CALLER, LOCAL, Caller
+from contacts_mcp.transports.http._bodies import Bodies
+from contacts_mcp.transports.http._refusals import Refusal
+from contacts_mcp.transports.http._sse import Sse, _Noted
+from processes import Network, modern
+from transports.http.clients import headers_of
+from waiting import until
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    """A server on the embedded directory."""
+    with Network(tmp_path_factory.mktemp("bounds"), CONTACTS_MCP_RATE="0") as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"tags": [1] * 300_000}, "tags: should have no more than 5,000 items"),
+        ({"tags": [[]] * 300_000}, "tags: should have no more than 5,000 items"),
+        ({f"x{number}": 1 for number in range(80_000)}, "there are too many fields"),
+        ({"search": "a" * 200_000}, "too long"),
+        ({"search": "half \ud800 of it"}, "search: holds half of a character"),
+    ],
+    ids=["numbers", "arrays", "fields", "search", "surrogate"],
+)
+async def test_a_large_call_holds_nobody_up(network: Network, arguments: dict[str, Any], words: str) -> None:
+    """It is refused at a glance: meanwhile others are answered."""
+    async with httpx.AsyncClient(base_url=network.url, timeout=30) as http:
+        await http.get("/healthz")
+        body = json.dumps(modern(1, "tools/call", name="list_contacts", arguments=arguments))
+        headers = {**headers_of("tools/call", "list_contacts"), "Content-Type": "application/json"}
+        call = asyncio.create_task(http.post("/mcp", content=body, headers=headers))
+        waits = []
+        while not call.done():
+            began = time.monotonic()
+            await http.get("/healthz")
+            waits.append(time.monotonic() - began)
+        result = (await call).json()["result"]
+
+    assert words in result["content"][0]["text"]
+    assert max(waits, default=0) < 1.5
+
+
+async def test_strangers_can_leave_next_to_nothing(network: Network) -> None:
+    """Pages for anybody take no body to speak of, whatever their path."""
+    async with httpx.AsyncClient(base_url=network.url) as http:
+        answers = [await http.post(path, content=b"x" * 9_000) for path in ("/healthz", "/readyz", "/elsewhere")]
+
+    assert [answer.status_code for answer in answers] == [413, 413, 413]
+
+
+async def test_one_caller_holds_a_quarter_of_what_all_may() -> None:
+    """A caller who sends a lot at once is told to wait, and others are not."""
+    release = anyio.Event()
+
+    async def waits(scope: Any, receive: Any, send: Any) -> None:
+        await release.wait()
+        await PlainTextResponse("done")(scope, receive, send)
+
+    bodies = Bodies(waits, most_held=4_000)
+
+    async def post(principal: str, size: int) -> int:
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await bodies({**scope, CALLER: Caller(principal)}, receive, send)
+
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as http:
+            return (await http.post("/", content=b"x" * size)).status_code
+
+    first = asyncio.create_task(post("one", 900))
+    await until(lambda: bodies._held._of["one"] == 900)
+    assert await post("one", 200) == 503
+    other = asyncio.create_task(post("another", 900))
+    await until(lambda: bodies._held._of["another"] == 900)
+    release.set()
+
+    assert await asyncio.gather(first, other) == [200, 200]
+    assert not bodies._held._of
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
+async def test_json_is_utf8(network: Network, encoding: str) -> None:
+    """Whoever looks at a message reads the same: no limit is passed by another encoding."""
+    body = '{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen"}'.encode(encoding)
+    headers = {**headers_of("subscriptions/listen"), "Content-Type": "application/json"}
+    async with httpx.AsyncClient(base_url=network.url) as http:
+        answer = await http.post("/mcp", content=body, headers=headers)
+
+    assert answer.status_code == 415
+
+
+async def test_who_does_not_read_their_answers_is_given_no_more() -> None:
+    """Messages over SSE are acknowledged before they are answered: what waits on the stream counts."""
+    send, receive = anyio.create_memory_object_stream[SessionMessage](0)
+    sse = Sse(object(), 1_000, most_unread=1)  # type: ignore[arg-type]
+    waiting = SessionMessage(JSONRPCNotification(jsonrpc="2.0", method="notifications/message"))
+    scope = {CALLER: LOCAL}
+    async with send, receive, anyio.create_task_group() as tasks:
+        tasks.start_soon(_Noted(send, sse._unread, LOCAL.principal).send, waiting)
+        await anyio.wait_all_tasks_blocked()
+        with pytest.raises(Refusal, match="1 answers wait to be read"):
+            await sse.messages(scope, None, None)  # type: ignore[arg-type]
+        await receive.receive()
+
+    assert not sse._unread
