@@ -76,6 +76,7 @@ async def test_a_confirmation_is_finished_by_the_other_replica(replicas: Fleet) 
     assert any(asked != answered for asked, answered in pairs(rounds))
 
 
+@pytest.mark.load
 async def test_replicas_with_other_keys_change_nothing(tmp_path: Path) -> None:
     """What one sealed the other cannot open: the host is told, and the contact stays."""
     with fleet(tmp_path, CONTACTS_MCP_REDIS_URL="", own_keys=True) as replicas:

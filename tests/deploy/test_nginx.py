@@ -88,6 +88,7 @@ async def test_what_is_legacy_stays_with_one_replica(
     assert sorted(len(each.seen) for each in replicas) == [0, 3 * len(versions) + 4]
 
 
+@pytest.mark.load
 async def test_callers_are_spread_over_the_replicas(proxy: Proxy, replicas: list[Replica]) -> None:
     """Each of forty callers comes three times: always to the same replica, and not all to one."""
     async with proxy.client() as http:

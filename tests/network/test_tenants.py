@@ -11,23 +11,25 @@ from network.servers import api_here, by_keys, contacts_api, quick_folder, repli
 from network.tenants import Team, mark_of
 from waiting import block_until
 
+CALLERS, CALLS = 50, 5_000
 
-@pytest.mark.parametrize(("callers", "calls"), [(10, 200), pytest.param(50, 5_000, marks=pytest.mark.load)])
-async def test_callers_on_two_workers_never_see_each_others_data(callers, calls):
+
+@pytest.mark.load
+async def test_callers_on_two_workers_never_see_each_others_data():
     """Every answer, error, question, list and resource is searched for what belongs to somebody else."""
     with quick_folder() as folder, contacts_api(folder) as api, uvicorn(folder, by_keys(api), 2) as server:
         block_until(lambda: len(server.workers()) == 2, "two workers do not come to serving")
         before = [time_of(worker) for worker in server.workers()]
-        tenants = Team(callers, server.port).tenants
+        tenants = Team(CALLERS, server.port).tenants
         await asyncio.gather(*(tenant.begin() for tenant in tenants))
-        await asyncio.gather(*(tenant.work(calls // callers) for tenant in tenants))
+        await asyncio.gather(*(tenant.work(CALLS // CALLERS) for tenant in tenants))
         await asyncio.gather(*(tenant.end() for tenant in tenants))
 
         worked = [time_of(worker) - begun for worker, begun in zip(server.workers(), before, strict=True)]
         deleted = api.attempts("DELETE")
         written = server.written
 
-    assert sum(tenant.calls for tenant in tenants) >= calls
+    assert sum(tenant.calls for tenant in tenants) >= CALLS
     assert min(worked) > 0.05 * sum(worked), "one worker did it all"
     assert set(deleted.values()) == {1}
     assert "wayscloud_pat_" not in written

@@ -12,6 +12,7 @@ from waiting import block_until
 REFUSED = "a second worker needs CONTACTS_MCP_STATE_KEYS: confirmations that one began the other could not finish; "
 
 
+@pytest.mark.load
 def test_a_second_worker_without_shared_keys_stops_the_server_and_says_why(tmp_path):
     """One line tells what to set. No worker is started again and again, and none serves on beside it."""
     with uvicorn(tmp_path, over_directory(tmp_path / "contacts.db", STATE_KEYS=""), 2) as server:

@@ -41,6 +41,7 @@ _PASSING = (
     HTTPStatus.SERVICE_UNAVAILABLE,
     HTTPStatus.GATEWAY_TIMEOUT,
 )
+_IDLE_SECONDS = 4.0  # the usual server closes an idle connection after 5, at which moment a write would be lost
 _SILENCES = 3  # a repeatable call waits a third of its time for an answer, to have time for another attempt
 
 
@@ -211,6 +212,8 @@ def _trust() -> ssl.SSLContext:
 def _network(base: httpx.URL, connections: int) -> httpx.AsyncHTTPTransport:
     return httpx.AsyncHTTPTransport(
         verify=_trust() if base.scheme == "https" else False,  # loopback http has no certificates
-        limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+        limits=httpx.Limits(
+            max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=_IDLE_SECONDS
+        ),
         proxy=proxy_for(base),
     )
