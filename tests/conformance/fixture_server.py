@@ -19,7 +19,8 @@ from contacts_mcp.prompts import choose_prompts
 from contacts_mcp.resources import Library
 from contacts_mcp.server import Calls, Subscriptions, build_server
 from contacts_mcp.tools import TOOLS, Backend
-from contacts_mcp.transports.http import Limits, Open, http_app, listen, run
+from contacts_mcp.transports.http import Limits, http_app, listen, run
+from contacts_mcp.transports.http.access import Open
 
 _ALL_LISTS = NotificationOptions(prompts_changed=True, resources_changed=True, tools_changed=True)
 

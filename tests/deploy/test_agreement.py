@@ -9,7 +9,8 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from contacts_mcp import __version__
 from contacts_mcp.guard import ANSWER_LIFETIME
 from contacts_mcp.settings import BadSettings, Settings, load_settings
-from contacts_mcp.transports.http import _app, _health, _oauth, _serve, _sse
+from contacts_mcp.transports.http import _app, _health, _serve, _sse
+from contacts_mcp.transports.http.access import _oauth
 from deploy.files import DEPLOY, compose, health_check, image, manifests, pod
 from deploy.fleet import STATE_KEY, settings
 from deploy.running import HOST

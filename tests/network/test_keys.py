@@ -21,8 +21,8 @@ from contacts_mcp.contract import (
     UnreadableAnswer,
     ValidationFailed,
 )
-from contacts_mcp.transports.http import ByKey
 from contacts_mcp.transports.http._refusals import Refusal
+from contacts_mcp.transports.http.access import ByKey
 from network.callers import CONTENT, MODERN, Modern, Wire, key
 from network.contacts_api import key_of
 from network.servers import api_here, quick_folder, replica_here

@@ -17,7 +17,8 @@ from contacts_mcp.client import BASE_URL, base_address, is_loopback
 from contacts_mcp.contract import Risk
 from contacts_mcp.settings import Auth, BadSettings, Settings, variable
 from contacts_mcp.tools import TOOLS
-from contacts_mcp.transports.http import Access, ByKey, Limits, Open, Reach, http_app
+from contacts_mcp.transports.http import Limits, Reach, http_app
+from contacts_mcp.transports.http.access import Access, ByKey, Open
 
 _RISKS: dict[str, Risk] = {tool.name: tool.risk for tool in TOOLS}
 
@@ -111,7 +112,7 @@ def _require_own_names(settings: Settings) -> None:
 
 
 def _by_token(settings: Settings) -> Access:
-    from contacts_mcp.transports.http import Issuer, OAuth
+    from contacts_mcp.transports.http.access import Issuer, OAuth
 
     if settings.oauth_issuer is None:
         raise BadSettings(f"{variable('auth')} is oauth: set {variable('oauth_issuer')} to the authorization server")

@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import get_default_algorithms
 
-from contacts_mcp.transports.http._issuer import BadToken, Issuer
+from contacts_mcp.transports.http.access._issuer import BadToken, Issuer
 
 AUDIENCE = "https://contacts.example.com/mcp"
 

@@ -5,9 +5,9 @@ import socket
 
 import pytest
 
-from contacts_mcp.transports.http._discovery import IssuerUnavailable, metadata_addresses
-from contacts_mcp.transports.http._issuer import Issuer
-from contacts_mcp.transports.http._jwks import keys_in
+from contacts_mcp.transports.http.access._discovery import IssuerUnavailable, metadata_addresses
+from contacts_mcp.transports.http.access._issuer import Issuer
+from contacts_mcp.transports.http.access._jwks import keys_in
 from transports.http.issuer import (
     AUDIENCE,
     P256,

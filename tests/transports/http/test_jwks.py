@@ -8,9 +8,9 @@ import time
 import anyio
 import pytest
 
-from contacts_mcp.transports.http import _jwks
-from contacts_mcp.transports.http._discovery import IssuerUnavailable
-from contacts_mcp.transports.http._issuer import Issuer
+from contacts_mcp.transports.http.access import _jwks
+from contacts_mcp.transports.http.access._discovery import IssuerUnavailable
+from contacts_mcp.transports.http.access._issuer import Issuer
 from transports.http.issuer import (
     AUDIENCE,
     RSA,

@@ -15,10 +15,10 @@ from starlette.routing import Route
 
 from contacts_mcp.contract import Risk
 from contacts_mcp.server import Caller
-from contacts_mcp.transports.http._access import Access
-from contacts_mcp.transports.http._issuer import Issuer
-from contacts_mcp.transports.http._oauth import EXPIRES, OAuth
 from contacts_mcp.transports.http._refusals import Refusal
+from contacts_mcp.transports.http.access._access import Access
+from contacts_mcp.transports.http.access._issuer import Issuer
+from contacts_mcp.transports.http.access._oauth import EXPIRES, OAuth
 from transports.http.issuer import AUDIENCE, RSA_TOO, LoopbackIssuer
 
 METADATA = "https://contacts.example.com/.well-known/oauth-protected-resource/mcp"

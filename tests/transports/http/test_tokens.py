@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import RSAAlgorithm
 
-from contacts_mcp.transports.http._issuer import Issuer
+from contacts_mcp.transports.http.access._issuer import Issuer
 from transports.http.issuer import (
     AUDIENCE,
     ED25519,

@@ -12,10 +12,8 @@ from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from contacts_mcp.server import Calls
-from contacts_mcp.transports.http._access import Access
 from contacts_mcp.transports.http._access_log import AccessLog
 from contacts_mcp.transports.http._bodies import Bodies
-from contacts_mcp.transports.http._door import Admission, Permission
 from contacts_mcp.transports.http._hangups import Hangups
 from contacts_mcp.transports.http._health import HEALTH, READINESS, Health, Reach
 from contacts_mcp.transports.http._names import Names, cors
@@ -27,6 +25,7 @@ from contacts_mcp.transports.http._rewording import Reworded
 from contacts_mcp.transports.http._sessions import SessionLimit
 from contacts_mcp.transports.http._sse import EVENTS, MESSAGES, Sse
 from contacts_mcp.transports.http._stopping import Stopping
+from contacts_mcp.transports.http.access import Access, Admission, Permission
 
 MCP = "/mcp"
 _METHODS = {MCP: ("POST", "GET", "DELETE"), EVENTS: ("GET",), MESSAGES: ("POST",)}

@@ -14,11 +14,11 @@ from starlette.routing import BaseRoute, Route
 
 from contacts_mcp.contract import ContactsError, Risk
 from contacts_mcp.server import Caller
-from contacts_mcp.transports.http._discovery import IssuerUnavailable
 from contacts_mcp.transports.http._hangups import EXPIRES
-from contacts_mcp.transports.http._issuer import BadToken, Claims, Issuer
-from contacts_mcp.transports.http._jwks import RETRY_AFTER
 from contacts_mcp.transports.http._refusals import Refusal
+from contacts_mcp.transports.http.access._discovery import IssuerUnavailable
+from contacts_mcp.transports.http.access._issuer import BadToken, Claims, Issuer
+from contacts_mcp.transports.http.access._jwks import RETRY_AFTER
 
 SCOPES: dict[str, frozenset[Risk]] = {
     "contacts:read": frozenset({Risk.READ}),

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import jwt
 
-from contacts_mcp.transports.http._discovery import PATIENCE, IssuerUnavailable
+from contacts_mcp.transports.http.access._discovery import PATIENCE, IssuerUnavailable
 
 RETRY_AFTER = 5
 """Seconds between two attempts while there are no keys."""

@@ -8,8 +8,8 @@ from typing import Any
 
 import jwt
 
-from contacts_mcp.transports.http._discovery import Fetch, fetch_document, is_trustworthy, published_keys
-from contacts_mcp.transports.http._jwks import ALGORITHMS, Key, KeyRing
+from contacts_mcp.transports.http.access._discovery import Fetch, fetch_document, is_trustworthy, published_keys
+from contacts_mcp.transports.http.access._jwks import ALGORITHMS, Key, KeyRing
 
 LEEWAY = 30
 """Seconds by which clocks may differ."""

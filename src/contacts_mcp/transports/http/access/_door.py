@@ -10,10 +10,10 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from contacts_mcp.server import CALLER
-from contacts_mcp.transports.http._access import Access
 from contacts_mcp.transports.http._bodies import BODY
 from contacts_mcp.transports.http._paths import path_of
 from contacts_mcp.transports.http._refusals import Refusal
+from contacts_mcp.transports.http.access._access import Access
 
 
 class Admission:
