@@ -23,6 +23,8 @@ async def two(folder, *keys, **settings):
         Modern(one) as here,
         Modern(other) as there,
     ):
+        for caller in (here, there):  # one after the other: both import in threads, and share this process's warnings
+            await caller.call("list_contacts", per_page=1)
         yield here, there
 
 
