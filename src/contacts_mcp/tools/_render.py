@@ -30,15 +30,11 @@ def _compact(data: dict[str, Any]) -> str:
 
 
 def _neutral(value: Any, limit: int = STRING_LIMIT) -> Any:
-    match value:
-        case str():
-            return neutralise(value, limit)
-        case list():
-            return [_neutral(item) for item in value]
-        case dict():
-            return {key: _neutral(item, NOTES_LIMIT if key == "notes" else STRING_LIMIT) for key, item in value.items()}
-        case _:
-            return value
+    if isinstance(value, str):
+        return neutralise(value, limit)
+    if isinstance(value, dict):
+        return {key: _neutral(item, NOTES_LIMIT if key == "notes" else STRING_LIMIT) for key, item in value.items()}
+    return [_neutral(item) for item in value] if isinstance(value, list) else value
 
 
 def _shortened(data: dict[str, Any], length: int) -> dict[str, Any]:

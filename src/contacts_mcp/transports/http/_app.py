@@ -9,7 +9,7 @@ from typing import Any
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from starlette.routing import BaseRoute, Route, Router
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from contacts_mcp.server import Calls
 from contacts_mcp.transports.http._access_log import AccessLog
@@ -73,12 +73,14 @@ def http_app(
 
     told = access.routes()
     protocol = _behind_the_door(_endpoints(server, manager, limits), access, limits)
-    pages = Router(
-        [Route(path, cors(protocol, origins) if origins else protocol) for path in _METHODS],
-        redirect_slashes=False,
-        default=_in_the_open([*Health(reach, stopping).routes(), *told]),
-        lifespan=lifespan,
-    )
+    if origins:
+        protocol = cors(protocol, origins)
+    others = _in_the_open([*Health(reach, stopping).routes(), *told], lifespan)
+
+    async def pages(scope: Scope, receive: Receive, send: Send) -> None:
+        is_protocol = scope["type"] == "http" and path_of(scope) in _METHODS
+        await (protocol if is_protocol else others)(scope, receive, send)
+
     public = [route.path for route in told if isinstance(route, Route)]
     named = Names(pages, hosts=hosts, origins=origins, exempt=(HEALTH, READINESS), public=public)
     return AccessLog(RequestIds(named), pages=[*_METHODS, HEALTH, READINESS, *public], probed=(HEALTH, READINESS))
@@ -101,9 +103,9 @@ def _behind_the_door(app: ASGIApp, access: Access, limits: Limits) -> ASGIApp:
     return Answered(Admission(Bodies(limited, limit=MOST_BYTES), access, _METHODS))
 
 
-def _in_the_open(routes: Sequence[BaseRoute]) -> ASGIApp:
+def _in_the_open(routes: Sequence[BaseRoute], lifespan: Lifespan[Any]) -> ASGIApp:
     """Pages for anybody, who has nothing to send there: what strangers make us hold is next to nothing."""
-    return Bodies(Router(routes, redirect_slashes=False, default=_nowhere), limit=_MOST_OF_STRANGERS)
+    return Bodies(Router(routes, redirect_slashes=False, default=_nowhere, lifespan=lifespan), limit=_MOST_OF_STRANGERS)
 
 
 async def _nowhere(scope: Scope, receive: Receive, send: Send) -> None:
