@@ -35,7 +35,7 @@ def test_quickstart_finds_what_it_created(tmp_path: Path) -> None:
     """The first script a reader runs."""
     out = example(tmp_path, "quickstart")
 
-    assert out.startswith("14 tools: list_contacts, create_contact")
+    assert out.startswith("22 tools: list_contacts, create_contact")
     assert "'total': 1" in out
 
 

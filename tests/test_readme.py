@@ -9,7 +9,7 @@ import pytest
 from contacts_mcp.cli._commands import cli
 from contacts_mcp.contract import CALLS, Risk
 from contacts_mcp.settings import Settings, variable
-from contacts_mcp.tools import TOOLS
+from contacts_mcp.tools import ENDPOINTS, WORKFLOWS, Tool
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -23,10 +23,22 @@ _CONSENT = {
 
 def tool_table() -> str:
     rows = [
-        f"| `{tool.name}` | `{call.http}` | {tool.description} | {_CONSENT[tool.risk]} |"
-        for tool, call in zip(TOOLS, CALLS, strict=True)
+        f"| `{tool.name}` | `{call.http}` | {tool.description} | {_consent(tool)} |"
+        for tool, call in zip(ENDPOINTS, CALLS, strict=True)
     ]
     return "\n".join(["| Tool | Endpoint | What it does | Consent |", "|---|---|---|---|", *rows])
+
+
+def workflow_table() -> str:
+    rows = [f"| `{tool.name}` | {tool.description} | {_consent(tool)} |" for tool in WORKFLOWS]
+    return "\n".join(["| Tool | What it does | Consent |", "|---|---|---|", *rows])
+
+
+def _consent(tool: Tool) -> str:
+    if tool.act is None:
+        return _CONSENT[tool.risk]
+    often = "from 25 contacts on, or where something is overwritten, " if tool.least else ""
+    return f"{often}a person chooses `{tool.act.yes}`"
 
 
 def settings_table() -> str:
@@ -54,6 +66,7 @@ def library() -> str:
 
 GENERATED = {
     "tools": tool_table(),
+    "workflows": workflow_table(),
     "settings": settings_table(),
     "library": library(),
     **{

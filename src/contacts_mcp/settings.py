@@ -88,7 +88,9 @@ class Settings(BaseSettings):
     )
     read_only: bool = Field(default=False, description="List and run nothing but reads.")
     tools: Names | None = Field(
-        default=None, description="The only tools that are listed and run, such as `list_contacts,get_contact`."
+        default=None,
+        description="The only tools that are listed and run, such as `list_contacts,get_contact`; `endpoints` and "
+        "`workflows` name them all.",
     )
     guard: GuardMode = Field(
         default=GuardMode.ASK,
@@ -100,6 +102,13 @@ class Settings(BaseSettings):
     default_region: Annotated[str | None, BeforeValidator(_region)] = Field(
         default=None,
         description="Region of phone numbers without a country code, such as `NO`; they are then normalised.",
+    )
+    files: Path | None = Field(
+        default=None,
+        description="The one folder that files are imported from and exported to; without it no paths are taken.",
+    )
+    write_budget: int = Field(
+        default=10_000, ge=0, description="Changes that one caller may make in an hour; 0: any number."
     )
     auth: Auth = Field(
         default=Auth.NONE,

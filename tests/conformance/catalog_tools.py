@@ -6,7 +6,7 @@ import anyio
 from pydantic import BaseModel
 
 from contacts_mcp.contract import ContactsError, Risk
-from contacts_mcp.tools import Backend, Tool
+from contacts_mcp.tools import Backend, Tool, at_once
 
 _PAUSE = 0.05
 """Seconds between two reports, as the suite wants them."""
@@ -50,8 +50,7 @@ def _tool(run: Callable[[Backend, Nothing], Awaitable[Said]]) -> Tool:
         repeatable=True,
         arguments=Nothing,
         answer=Said,
-        run=run,
-        aims=(),
+        prepare=at_once(Risk.READ, run),
     )
 
 

@@ -132,7 +132,7 @@ async def test_a_refused_path_is_tried_again_by_the_next_request(path, open_dire
 async def test_a_write_that_cannot_be_stored_is_said_and_changes_nothing(
     path, open_directory, monkeypatch, pragma, status, words
 ):
-    monkeypatch.setattr(_sqlite, "_PRAGMAS", (*_sqlite._PRAGMAS, pragma))
+    monkeypatch.setattr(_sqlite, "_WRITER_PRAGMAS", (*_sqlite._WRITER_PRAGMAS, pragma))
     async with open_directory(path) as http:
         answer = await http.post("/v1/contacts", json={"name": "a", "notes": "x" * 9000})
 

@@ -74,6 +74,11 @@ class OneClient:
         client = await self._client()
         return await client.send(call, report)
 
+    async def additions(self) -> frozenset[str]:
+        """What the service offers beyond the API's page."""
+        client = await self._client()
+        return await client.additions()
+
     async def reach(self) -> None:
         """Raise a ContactsError where the platform cannot be worked with."""
         await self.send(_PROBE)
@@ -99,6 +104,11 @@ class OneDirectory:
         """Send a call; see ContactsClient.send."""
         client, _ = await self._both()
         return await client.send(call, report)
+
+    async def additions(self) -> frozenset[str]:
+        """What the directory offers beyond the API's page."""
+        client, _ = await self._both()
+        return await client.additions()
 
     async def spend(self, nonce: str, expires: float) -> bool:
         """See guard.Ledger: single use among all servers that share the file."""
@@ -177,6 +187,10 @@ class _WithKey:
     async def send(self, call: Call[AnswerT], report: Report | None = None) -> AnswerT:
         pools = await self._pools()
         return await pools.callers.send(self._credential, call, report)
+
+    async def additions(self) -> frozenset[str]:
+        pools = await self._pools()
+        return await pools.callers.additions(self._credential)
 
 
 Connection = OneClient | OneDirectory | ManyClients

@@ -20,7 +20,7 @@ from contacts_mcp.tools import TOOLS
 from contacts_mcp.transports.http import Limits, Reach, http_app
 from contacts_mcp.transports.http.access import Access, ByKey, Open
 
-_RISKS: dict[str, Risk] = {tool.name: tool.risk for tool in TOOLS}
+_RISKS: dict[str, Risk] = {tool.name: tool.least or tool.risk for tool in TOOLS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def build_network_app(settings: Settings, home: Path) -> NetworkApp:
     Raises:
         ValueError: as build_app does, or the settings of the network do not fit together.
     """
-    app = build_app(settings, _backend(settings, home), calls_at_once=settings.max_calls)
+    app = build_app(settings, _backend(settings, home), calls_at_once=settings.max_calls, paths=False)
     access = _access(settings, app)
     telemetry = plan_telemetry(settings, os.environ)
 

@@ -28,9 +28,13 @@ from contacts_mcp.contract import (
     AuthenticationFailed,
     Call,
     Contact,
+    ContactsError,
+    DescribeDirectory,
     ListContacts,
+    RateLimited,
     Report,
     Request,
+    Unreachable,
     UpdateContact,
     UpdateContactGroup,
 )
@@ -78,6 +82,7 @@ class ContactsClient:
         self._host = httpx.URL(self._base).host
         self._wire = Wire(self._transport, self._base, self._quoted)
         self._listing = Listing(lambda call: self._once(call, Progress()))
+        self._additions: frozenset[str] | None = None
 
     @classmethod
     def from_environment(
@@ -106,6 +111,22 @@ class ContactsClient:
         with anyio.move_on_after(self._time_limit):
             return await self._perform(call, progress, report)
         raise progress.out_of_time(self._time_limit)
+
+    async def additions(self) -> frozenset[str]:
+        """What the service offers beyond the API's page, such as `scan` and `batch`; nothing where it does not say.
+
+        It is asked once. An answer that is none counts as nothing; one that did not come is asked for again next time.
+        """
+        if self._additions is None:
+            try:
+                found = await self.send(DescribeDirectory())
+            except (Unreachable, RateLimited):
+                return frozenset()
+            except ContactsError:
+                self._additions = frozenset()
+            else:
+                self._additions = frozenset(found.additions)
+        return self._additions
 
     async def iterate(self, call: ListContacts) -> AsyncIterator[Contact]:
         """List from the call's page to the last, a page at a time as it is wanted; each contact once."""

@@ -48,6 +48,11 @@ class ClientPool:
         async with self._lease(credential) as client:
             return await client.send(call, report)
 
+    async def additions(self, credential: Credential) -> frozenset[str]:
+        """What the service offers whoever has this key; see ContactsClient.additions."""
+        async with self._lease(credential) as client:
+            return await client.additions()
+
     async def close_idle(self) -> None:
         """Close the clients that nobody has used for long; to be called now and then."""
         limit = self._clock() - self._idle

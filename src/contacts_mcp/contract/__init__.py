@@ -1,6 +1,17 @@
 """What the Contacts API is: its records, its calls and its errors. Imports pydantic alone."""
 
 from contacts_mcp.contract._call import UUID, AnswerT, Call, ContactId, GroupId, Report, Request, Risk, Text
+from contacts_mcp.contract.additions import (
+    MOST_SCANNED,
+    MOST_WRITTEN,
+    Additions,
+    BatchContacts,
+    BatchOutcome,
+    BatchResult,
+    DescribeDirectory,
+    ScanContacts,
+    ScanPage,
+)
 from contacts_mcp.contract.calls import (
     CALLS,
     AddGroupMembers,
@@ -46,11 +57,17 @@ from contacts_mcp.contract.models import (
 
 __all__ = [
     "CALLS",
+    "MOST_SCANNED",
+    "MOST_WRITTEN",
     "UUID",
     "AddGroupMembers",
     "Added",
+    "Additions",
     "AnswerT",
     "AuthenticationFailed",
+    "BatchContacts",
+    "BatchOutcome",
+    "BatchResult",
     "Call",
     "Conflict",
     "Contact",
@@ -62,6 +79,7 @@ __all__ = [
     "CreateContactGroup",
     "DeleteContact",
     "DeleteContactGroup",
+    "DescribeDirectory",
     "FieldFault",
     "FilterIgnored",
     "GdprDeleteContact",
@@ -83,6 +101,8 @@ __all__ = [
     "Report",
     "Request",
     "Risk",
+    "ScanContacts",
+    "ScanPage",
     "ServerFault",
     "Text",
     "Unreachable",

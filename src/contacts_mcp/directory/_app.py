@@ -9,14 +9,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from contacts_mcp.directory import _contacts, _groups
+from contacts_mcp.directory import _additions, _contacts, _groups
 from contacts_mcp.directory._database import Database
 from contacts_mcp.directory._errors import DirectoryUnavailable, Missing
 from contacts_mcp.directory._middleware import BodyLimit, LastResort
 
 
 def build_app(database: Database) -> FastAPI:
-    """The 14 routes over a database, which is closed where a server shuts the app down."""
+    """The 14 routes and the additions over a database, which is closed where a server shuts the app down."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -32,6 +32,7 @@ def build_app(database: Database) -> FastAPI:
     app.state.database = database
     app.include_router(_groups.router)  # before the contacts: `groups` would be read as a contact's id
     app.include_router(_contacts.router)
+    app.include_router(_additions.router)
     app.add_middleware(BodyLimit)
     app.add_middleware(LastResort)
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -5,13 +5,17 @@ ignored. No message repeats what was sent.
 """
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from contacts_mcp.mail import is_address
+
 ContactType = Literal["person", "company"]
+
+MOST_WRITTEN = 1_000
+"""Contacts of one batch at most."""
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -47,11 +51,8 @@ def _blank_is_null(value: str | None) -> str | None:
 
 
 def _email(value: str | None) -> str | None:
-    if value is not None:
-        try:
-            validate_email(value, check_deliverability=False)
-        except EmailNotValidError:
-            raise PydanticCustomError("email", "must be a valid e-mail address") from None
+    if value is not None and not is_address(value):
+        raise PydanticCustomError("email", "must be a valid e-mail address")
     return value
 
 
@@ -113,6 +114,25 @@ class ContactChanges(_ContactFields):
 
     type: ContactType = "person"
     name: Name = ""
+
+
+class IdentifiedChanges(ContactChanges):
+    """One update of a batch."""
+
+    id: RecordId
+
+
+class Batch(BaseModel):
+    """Body of POST /v1/directory/contacts: each item is checked by itself, so that one is refused and not all."""
+
+    creates: list[Any] = Field(default_factory=list)
+    updates: list[Any] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if not 1 <= len(self.creates) + len(self.updates) <= MOST_WRITTEN:
+            raise PydanticCustomError("size", "must hold from 1 to {most} contacts", {"most": MOST_WRITTEN})
+        return self
 
 
 class Erasure(BaseModel):

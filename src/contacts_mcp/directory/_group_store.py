@@ -45,7 +45,7 @@ def create_group(connection: Connection, values: Mapping[str, Any]) -> RowMappin
 
 def update_group(connection: Connection, group_id: str, values: Mapping[str, Any]) -> RowMapping:
     """Set the given columns of a group and return it."""
-    seq = _seq_of(connection, group_id)
+    seq = seq_of(connection, group_id)
     if values:
         connection.execute(update(groups).where(groups.c.seq == seq).values(values))
     return get_group(connection, group_id)
@@ -53,14 +53,14 @@ def update_group(connection: Connection, group_id: str, values: Mapping[str, Any
 
 def delete_group(connection: Connection, group_id: str) -> None:
     """Remove a group for good; its contacts stay."""
-    seq = _seq_of(connection, group_id)
+    seq = seq_of(connection, group_id)
     connection.execute(delete(memberships).where(memberships.c.group_seq == seq))
     connection.execute(delete(groups).where(groups.c.seq == seq))
 
 
 def list_members(connection: Connection, group_id: str) -> list[RowMapping]:
     """Every contact of a group, in the order they joined."""
-    seq = _seq_of(connection, group_id)
+    seq = seq_of(connection, group_id)
     joined = select(contacts).join(memberships, memberships.c.contact_seq == contacts.c.seq)
     members = joined.where(memberships.c.group_seq == seq).order_by(memberships.c.seq)
     return list(connection.execute(members).mappings())
@@ -68,7 +68,7 @@ def list_members(connection: Connection, group_id: str) -> list[RowMapping]:
 
 def add_members(connection: Connection, group_id: str, contact_ids: Sequence[str]) -> int:
     """Add live contacts in the given order and return how many joined; the others do no harm."""
-    seq = _seq_of(connection, group_id)
+    seq = seq_of(connection, group_id)
     present = select(memberships.c.contact_seq).where(memberships.c.group_seq == seq)
     able = select(contacts.c.id, contacts.c.seq).where(
         contacts.c.id.in_(contact_ids), contacts.c.deleted_at.is_(None), contacts.c.seq.not_in(present)
@@ -82,14 +82,15 @@ def add_members(connection: Connection, group_id: str, contact_ids: Sequence[str
 
 def remove_member(connection: Connection, group_id: str, contact_id: str) -> None:
     """Take a contact out of a group; the contact stays."""
-    seq = _seq_of(connection, group_id)
+    seq = seq_of(connection, group_id)
     contact = select(contacts.c.seq).where(contacts.c.id == contact_id).scalar_subquery()
     membership = delete(memberships).where(memberships.c.group_seq == seq, memberships.c.contact_seq == contact)
     if not connection.execute(membership).rowcount:
         raise Missing("Member")
 
 
-def _seq_of(connection: Connection, group_id: str) -> int:
+def seq_of(connection: Connection, group_id: str) -> int:
+    """The place of a group. Raises Missing where there is none."""
     query = select(groups.c.seq).where(groups.c.id == group_id)
     seq: int | None = connection.execute(query).scalar_one_or_none()
     if seq is None:

@@ -1,5 +1,6 @@
 """Rows as the API's page shows them: a contact is whole where it stands alone, and split in lists."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import RowMapping
@@ -9,7 +10,7 @@ _GROUP = ("id", "name", "description", "member_count", "created_at")
 _GROUP_ROW = ("id", "name", "member_count", "created_at")
 
 
-def contact(row: RowMapping) -> dict[str, Any]:
+def contact(row: Mapping[str, Any]) -> dict[str, Any]:
     """A contact in full (API page: Get contact)."""
     return {column: row[column] for column in _CONTACT}
 

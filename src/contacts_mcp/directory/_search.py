@@ -8,7 +8,7 @@ zeros of `00` stand for `+`. Notes are not searched. The query is never a patter
 
 import re
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import compress
 from operator import not_
 from typing import Any
@@ -27,7 +27,7 @@ _AFTER_ANY = "\x7f"  # sorts after every character a word can have
 def terms_of(contact: Mapping[str, Any] | RowMapping) -> set[tuple[str, str]]:
     """The (kind, term) pairs a contact with these column values is found by."""
     fields = (contact["name"], contact["company_name"], contact["email"])
-    words = {word for field in fields if field for word in _searchable(field)}
+    words = {term for word in _WORD.findall(fold(" ".join(filter(None, fields)))) for term in _searchable(word)}
     return {("word", word) for word in words} | {("tag", tag_key(tag)) for tag in contact["tags"]}
 
 
@@ -57,13 +57,13 @@ def matches(query: str) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _searchable(field: str) -> Iterator[str]:
-    for word in _WORD.findall(fold(field)):
-        yield _trimmed(word)
-        pieces = _PIECE.findall(word)
-        yield from pieces  # `Anne-Marie` by `marie`, an address by its parts
-        _, at, domain = word.rpartition("@")
-        yield from [domain] if at else ["".join(pieces)] if pieces else []  # `O'Brien` by `obrien`
+def _searchable(word: str) -> Iterable[str]:
+    if word.isalnum():  # as most are
+        return (word,)
+    pieces = _PIECE.findall(word)  # `Anne-Marie` by `marie`, an address by its parts
+    _, at, domain = word.rpartition("@")
+    whole = domain if at else "".join(pieces)  # `O'Brien` by `obrien`
+    return (_trimmed(word), *pieces, whole) if whole else (_trimmed(word), *pieces)
 
 
 def _trimmed(word: str) -> str:

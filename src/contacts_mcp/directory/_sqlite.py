@@ -23,6 +23,11 @@ _PRAGMAS = (
     "secure_delete = ON",  # what is deleted is overwritten
     "temp_store = MEMORY",  # no copies of anybody's data in temporary files
 )
+_WRITER_PRAGMAS = (
+    *_PRAGMAS,
+    "cache_size = -49152",  # kibibytes: batches write all over the index of words
+    "wal_autocheckpoint = 8000",  # pages: each checkpoint writes such pages once, however often they changed
+)
 _READER_PRAGMAS = (*_PRAGMAS, "query_only = ON")
 
 _log = logging.getLogger(__name__)
@@ -46,7 +51,7 @@ def engines(path: Path) -> Engines:
     return Engines(
         reader=_engine(path, "BEGIN", _READER_PRAGMAS, connections=_READERS),
         # IMMEDIATE: a transaction that reads first and writes later could be refused without waiting.
-        writer=_engine(path, "BEGIN IMMEDIATE", _PRAGMAS, connections=1),
+        writer=_engine(path, "BEGIN IMMEDIATE", _WRITER_PRAGMAS, connections=1),
     )
 
 

@@ -1,6 +1,6 @@
 """The guard: may this tool call run? It asks a person, refuses, or lets it proceed, and fails closed."""
 
-from contacts_mcp.guard._deed import Consent, Deed, Target, digest
+from contacts_mcp.guard._deed import Act, Consent, Deed, Target, digest
 from contacts_mcp.guard._guard import (
     ANSWER_LIFETIME,
     Answer,
@@ -16,6 +16,7 @@ from contacts_mcp.guard._seal import Seal
 
 __all__ = [
     "ANSWER_LIFETIME",
+    "Act",
     "Answer",
     "Consent",
     "Deed",

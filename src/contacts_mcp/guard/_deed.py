@@ -31,6 +31,17 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Act:
+    """How a person is asked: the verb that the question begins with, and the word that is a yes to it."""
+
+    verb: str
+    yes: str
+
+
+_ACTS = {Risk.DESTROY: Act("Delete", "delete"), Risk.ERASE: Act("Erase for good", "")}
+
+
+@dataclass(frozen=True, slots=True)
 class Deed:
     """One tool call that may need consent. `read_target` reads the target afresh each time."""
 
@@ -41,6 +52,13 @@ class Deed:
     read_target: Callable[[], Awaitable[Target]]
     details: Mapping[str, Any] = field(default_factory=dict)
     """What a guarded WRITE would set, shown to the person as quoted data."""
+    act: Act | None = None
+    """Where the question is not the one that goes with the risk."""
+
+    @property
+    def asked_as(self) -> Act:
+        """How a person is asked about it."""
+        return self.act or _ACTS.get(self.risk) or Act(f"Allow {self.tool}", "change")
 
     @property
     def digest(self) -> str:

@@ -14,8 +14,6 @@ from contacts_mcp.guard._deed import Deed, Target
 from contacts_mcp.text import neutralise, quote
 
 KEEP = "keep"
-_YES = {Risk.WRITE: "change", Risk.DESTROY: "delete"}
-_VERB = {Risk.DESTROY: "Delete", Risk.ERASE: "Erase for good"}
 _SHOWN_DETAILS = 1_500
 """Characters of what a guarded write sets; of more than that nobody can judge."""
 
@@ -44,8 +42,7 @@ def asked(deed: Deed, target: Target) -> str:
 
 def previewed(deed: Deed, target: Target) -> str:
     """What would be done, to what. Raises Refused where it is more than can be shown."""
-    verb = _VERB.get(deed.risk, f"Allow {deed.tool}")
-    lines = [f"{verb}: {target.label}?", target.effect]
+    lines = [f"{deed.asked_as.verb}: {target.label}?", target.effect]
     if deed.risk is Risk.WRITE and deed.details:
         lines.append(f"It would set {_details(deed.details)}.")
     if deed.risk is Risk.ERASE:
@@ -58,7 +55,7 @@ def form(deed: Deed) -> dict[str, Any]:
     if deed.risk is Risk.ERASE:
         field = {"type": "string", "title": "Type what the question names, to erase", "minLength": 1}
         return {"type": "object", "properties": {"typed": field}, "required": ["typed"]}
-    choices = [KEEP, _YES[deed.risk]]
+    choices = [KEEP, deed.asked_as.yes]
     field = {"type": "string", "title": "Decision", "enum": choices, "default": KEEP}
     return {"type": "object", "properties": {"decision": field}, "required": ["decision"]}
 
@@ -69,7 +66,7 @@ def is_yes(deed: Deed, target: Target, content: Mapping[str, Any] | None) -> boo
     if deed.risk is Risk.ERASE:
         typed = answer.get("typed")
         return isinstance(typed, str) and _as_typed(typed) == _as_typed(target.phrase)
-    return answer.get("decision") == _YES[deed.risk]
+    return answer.get("decision") == deed.asked_as.yes
 
 
 def is_no(content: Mapping[str, Any] | None) -> bool:

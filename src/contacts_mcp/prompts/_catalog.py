@@ -30,11 +30,12 @@ def _prepare_sms_audience(given: Mapping[str, str]) -> str:
     source = " and ".join(parts) or "ask me which group or tag it starts from"
     return f"""\
 Prepare an SMS audience{purpose}: {source}. {_DATA}
-1. Look first: page through list_group_members or list_contacts to the end, and find groups with list_contact_groups.
-2. Show me how many people there are, who has no phone number, whose number lacks a country code, and who is there \
-twice; then whom you would add to which group, and whom take out. Being on a list proves no agreement to get messages: \
-ask me about it. Wait for my yes.
-3. Then use create_contact_group, add_group_members or remove_group_member, and count again. Send nothing."""
+1. Look first: find groups with list_contact_groups, and check the one it starts from with check_group_audience. For a \
+tag, have add_matching_to_group plan it, for a group that is there or a new one from create_contact_group.
+2. Show me the plan: how many people there are, whom no SMS reaches and why, and who is there twice. Being on a list \
+proves no agreement to get messages: ask me about it. Wait for my yes.
+3. Then apply the plan; put numbers right by a plan of update_matching_contacts with normalize_phones; take people out \
+with remove_group_member. Check the group once more, and tell me. Send nothing."""
 
 
 def _handle_erasure_request(given: Mapping[str, str]) -> str:
@@ -53,13 +54,11 @@ def _tidy_duplicates(given: Mapping[str, str]) -> str:
     tagged = f" among those with the tag {given['tag']}" if "tag" in given else ""
     return f"""\
 Find contacts that are in the directory twice{tagged}. {_DATA}
-1. Look first, change nothing: page through list_contacts, and compare numbers, e-mail addresses and names. A name \
-alone proves nothing; read the rest with get_contact.
-2. Show me one pair at a time with both ids: what agrees, what differs, which you would keep, what you would carry \
-over. Wait for my yes to it.
-3. Then carry it over with update_contact, groups with add_group_members, and only after that call delete_contact for \
-the other. A refusal is final: leave the pair as it is.
-4. Tell me what was changed."""
+1. Look first, change nothing: call find_duplicate_contacts. A name alone proves nothing, and families and colleagues \
+share numbers; where it is not clear, read the rest with get_contact.
+2. Show me one cluster at a time with its ids: what agrees, what differs, which you would keep. Wait for my yes to it.
+3. Then call merge_contacts for that cluster alone. A refusal is final: leave the cluster as it is.
+4. Tell me what was merged, and how each conflict was settled."""
 
 
 PROMPTS: tuple[Prompt, ...] = (

@@ -1,9 +1,10 @@
-"""The addresses of what can be read: contacts, groups, and the members of a group."""
+"""The addresses of what can be read: contacts, groups, the members of a group, and what was exported."""
 
 import re
 from typing import NamedTuple
 
 from contacts_mcp.contract import UUID
+from contacts_mcp.tools import EXPORT
 
 CONTACT = "contacts://contacts/{id}"
 GROUP = "contacts://groups/{id}"
@@ -11,7 +12,7 @@ MEMBERS = "contacts://groups/{id}/members"
 
 _PATTERNS = {
     template: re.compile(re.escape(template).replace(r"\{id\}", f"({UUID.pattern})"))
-    for template in (CONTACT, GROUP, MEMBERS)
+    for template in (CONTACT, GROUP, MEMBERS, EXPORT)
 }
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from contacts_mcp.contract import Contact, GetContact, GetContactGroup, Group, ListGroupMembers, Record
 from contacts_mcp.resources._addresses import CONTACT, GROUP, MEMBERS
-from contacts_mcp.tools import Backend
+from contacts_mcp.tools import EXPORT, Backend, Download
 
 _MOST_MEMBERS = 100
 
@@ -25,7 +25,7 @@ class Kind(NamedTuple):
     title: str
     description: str
     tool: str
-    read: Callable[[Backend, str], Awaitable[Record]]
+    read: Callable[[Backend, str], Awaitable[Record | Download]]
 
 
 async def _contact(backend: Backend, identifier: str) -> Contact:
@@ -42,9 +42,14 @@ async def _members(backend: Backend, identifier: str) -> Members:
     return Members(members=found.members[:_MOST_MEMBERS], total=len(found.members))
 
 
+async def _export(backend: Backend, identifier: str) -> Download:
+    return backend.downloads.fetch(identifier, backend.owner)
+
+
 KINDS = (
     Kind(CONTACT, "contact", "Contact", "One contact in full, notes included.", "get_contact", _contact),
     Kind(GROUP, "group", "Contact group", "One group: name, description, member count.", "get_contact_group", _group),
     Kind(MEMBERS, "group_members", "Group members", "The first 100 people in a group.", "list_group_members", _members),
+    Kind(EXPORT, "export", "Export", "A file of contacts that was exported a moment ago.", "export_contacts", _export),
 )
 """Every kind there is."""

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection
 
+import anyio.to_thread
 from mcp_types import Resource, ResourceTemplate, TextResourceContents
 from pydantic import BaseModel
 
@@ -11,7 +12,7 @@ from contacts_mcp.resources._addresses import GROUP, parse_address
 from contacts_mcp.resources._kinds import KINDS, Kind, Members
 from contacts_mcp.resources._touched import Touched, touched
 from contacts_mcp.text import fold, neutralise
-from contacts_mcp.tools import Backend, Tool, render
+from contacts_mcp.tools import Backend, Download, Tool, render
 
 MIME_TYPE = "application/json"
 _PER_PAGE = 50
@@ -42,7 +43,7 @@ class Library:
         return [_listed(group) for group in shown], shown[-1].id if more else None
 
     async def read(self, backend: Backend, uri: str) -> TextResourceContents:
-        """What is at an address, as JSON, bounded and neutralised like a tool's answer.
+        """What is at an address, as JSON, bounded and neutralised like a tool's answer; a file as it is.
 
         Raises:
             NotFound: there is no such contact or group, or the address is none of ours.
@@ -50,8 +51,11 @@ class Library:
         address = parse_address(uri)
         if address is None or address.template not in self._kinds:
             raise NotFound("there is no such resource", advice="resources/templates/list has the addresses there are")
-        record = await self._kinds[address.template].read(backend, address.id)
-        return TextResourceContents(uri=uri, mime_type=MIME_TYPE, text=_json(record))
+        found = await self._kinds[address.template].read(backend, address.id)
+        if isinstance(found, Download):
+            content = await anyio.to_thread.run_sync(found.read)
+            return TextResourceContents(uri=uri, mime_type=found.mime_type, text=content.decode("utf-8-sig"))
+        return TextResourceContents(uri=uri, mime_type=MIME_TYPE, text=_json(found))
 
     def knows(self, uri: str) -> bool:
         """Whether there can be something at this address."""

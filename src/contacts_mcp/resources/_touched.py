@@ -42,6 +42,11 @@ TOUCHES: Mapping[str, _Touch] = {
     "delete_contact_group": _Touch(own=frozenset({GROUP, MEMBERS}), listing=True),
     "add_group_members": _Touch(own=frozenset({GROUP, MEMBERS})),
     "remove_group_member": _Touch(own=frozenset({GROUP, MEMBERS})),
+    # Which of many contacts they change, and which groups these are in, nothing tells either.
+    "import_contacts": _Touch(any_=frozenset({CONTACT, GROUP, MEMBERS})),
+    "merge_contacts": _Touch(any_=frozenset({CONTACT, GROUP, MEMBERS})),
+    "update_matching_contacts": _Touch(any_=frozenset({CONTACT, MEMBERS})),
+    "add_matching_to_group": _Touch(own=frozenset({GROUP, MEMBERS})),
 }
 """Every tool that changes something."""
 
@@ -50,9 +55,9 @@ _ID = {CONTACT: "contact_id", GROUP: "group_id", MEMBERS: "group_id"}
 
 
 def touched(tool: Tool, arguments: BaseModel, answer: BaseModel) -> Touched:
-    """What a call that succeeded touched; an answer that lists no changed field is of a call that changed nothing."""
+    """What a call that succeeded touched: nothing, where its answer lists no changed field or is a mere plan."""
     touch = TOUCHES.get(tool.name)
-    if touch is None or getattr(answer, "changed", None) == []:
+    if touch is None or getattr(answer, "changed", None) == [] or getattr(answer, "applied", True) is False:
         return _NOTHING
     return Touched(frozenset(_address(kind, arguments) for kind in touch.own), touch.any_, touch.listing)
 

@@ -1,6 +1,6 @@
 """The MCP server: protocol handlers over the catalog. It knows nothing about contacts."""
 
-from contacts_mcp.server._caller import CALLER, LOCAL, REQUEST_ID, Caller
+from contacts_mcp.server._caller import CALLER, LOCAL, REQUEST_ID, BackendOf, Caller
 from contacts_mcp.server._calls import CALLS, Calls
 from contacts_mcp.server._server import Lifespan, build_server
 from contacts_mcp.server._subscriptions import Subscriptions
@@ -12,6 +12,7 @@ __all__ = [
     "LOCAL",
     "REQUEST",
     "REQUEST_ID",
+    "BackendOf",
     "Caller",
     "Calls",
     "Fields",

@@ -8,7 +8,7 @@ from typing import Any
 import mcp_types as types
 from pydantic import BaseModel
 
-from contacts_mcp.contract import ContactsError, Risk
+from contacts_mcp.contract import ContactsError, PermissionDenied, Risk
 from contacts_mcp.guard import Answer, Consent, Deed, Guard, GuardMode, Preview, Question
 from contacts_mcp.server._caller import BackendOf, Caller, caller_of, request_id_of
 from contacts_mcp.server._calls import Calls
@@ -19,7 +19,7 @@ from contacts_mcp.server._results import answered, failed, internal_error, previ
 from contacts_mcp.server._trail import Entry
 from contacts_mcp.server._two_step import split_token, with_token
 from contacts_mcp.text import neutralise
-from contacts_mcp.tools import Backend, Tool, parse_arguments, read_target
+from contacts_mcp.tools import Backend, Job, Tool, parse_arguments, read_target
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class ToolHandlers:
         """Find, validate, guard, run, render, record."""
         caller = caller_of(ctx)
         tool = self._tools.get(params.name)
-        if tool is None or tool.risk not in caller.risks:
+        if tool is None or not tool.open_to(caller.risks):
             turned_away()
             return failed(_no_such_tool(params.name, self._allowed(caller)))
         entry = Entry(tool.name, tool.risk, caller.principal, request_id_of(ctx))
@@ -65,7 +65,7 @@ class ToolHandlers:
             return failed(_cut_off(entry))
         except ContactsError as exc:
             entry.fail(exc)
-            return failed(str(exc))
+            return failed(_stopped(exc, entry))
         except Exception as exc:  # noqa: BLE001 - the model reads one line, and the log no values
             logger.error("%s failed: %s", tool.name, place(exc))  # noqa: TRY400 - a traceback could hold values
             entry.error = "internal_error"
@@ -82,15 +82,18 @@ class ToolHandlers:
         arguments = parse_arguments(tool.arguments, tool.input_schema, raw)
         entry.aim({name: getattr(arguments, name) for name in tool.aims})
         backend = replace(self._backend_of(caller), report=ctx.session.report_progress)
+        job = await tool.prepare(backend, arguments)
+        entry.take_up(job.risk, job.tally)
+        _require_allowed(job.risk, caller)
         verdict: Consent | Question | Preview = Consent.NONE_NEEDED
-        if self._guard.guards(tool.name, tool.risk):
+        if self._guard.guards(tool.name, job.risk):
             answer = answer_brought(ctx, params) if token is None else Answer(token, accepted=True, channel="token")
-            verdict = await self._consent(ctx, _deed(tool, raw, arguments, caller.principal, backend), answer)
+            verdict = await self._consent(ctx, _deed(tool, job, raw, arguments, caller.principal, backend), answer)
         if not isinstance(verdict, Consent):
             entry.outcome = "asked"
             return ask_by_return(verdict) if isinstance(verdict, Question) else previewed(verdict)
         entry.begin(verdict)
-        result = await tool.run(backend, arguments)
+        result = await job.run()
         entry.outcome = "done"
         self._changed(caller.tenant, tool, arguments, result)
         return answered(result)
@@ -103,7 +106,7 @@ class ToolHandlers:
 
     def _allowed(self, caller: Caller) -> dict[str, Tool]:
         """The tools that are on, as far as the caller may use them."""
-        return {name: tool for name, tool in self._tools.items() if tool.risk in caller.risks}
+        return {name: tool for name, tool in self._tools.items() if tool.open_to(caller.risks)}
 
     def _takes_token(self, tool: Tool) -> bool:
         return self._guard.mode is GuardMode.TWO_STEP and self._guard.guards(tool.name, tool.risk)
@@ -120,14 +123,21 @@ class ToolHandlers:
         )
 
 
-def _deed(tool: Tool, raw: Mapping[str, Any], arguments: BaseModel, principal: str, backend: Backend) -> Deed:
+def _require_allowed(risk: Risk, caller: Caller) -> None:
+    """A call may be graver than the least that its tool is of use for, and only the look into it tells."""
+    if risk is not Risk.READ and risk not in caller.risks:
+        raise PermissionDenied("this call would do more than you may do here", advice="nothing was changed")
+
+
+def _deed(tool: Tool, job: Job, raw: Mapping[str, Any], arguments: BaseModel, principal: str, backend: Backend) -> Deed:
     return Deed(
         tool=tool.name,
-        risk=tool.risk,
+        risk=job.risk,
         arguments=raw,
         principal=principal,
-        read_target=lambda: read_target(backend, tool, arguments),
+        read_target=job.read_target or (lambda: read_target(backend, tool, arguments)),
         details=arguments.model_dump(exclude_unset=True, exclude=set(tool.aims)),
+        act=tool.act,
     )
 
 
@@ -135,7 +145,16 @@ def _cut_off(entry: Entry) -> str:
     """What a caller is told whose call was ended by the server or the transport, not by itself."""
     if entry.consent is None or entry.risk is Risk.READ:
         return "stopping: the server is stopping; nothing was changed; call again in a moment"
+    if entry.tally:
+        return f"stopping: the server is stopping; {entry.tally}; call again in a moment to go on from there"
     return "stopping: the server is stopping; the change may have been made; read the record back before repeating it"
+
+
+def _stopped(error: ContactsError, entry: Entry) -> str:
+    """What a caller is told of an error; of a job that had got somewhere also how far."""
+    if not entry.tally:
+        return str(error)
+    return f"{error.code}: {error.message}; until then {entry.tally}; what is left can be done by another call"
 
 
 def _no_such_tool(name: str, tools: Mapping[str, Tool]) -> str:

@@ -2,13 +2,13 @@
 
 from typing import Literal
 
-from mcp_types import CallToolResult, TextContent
+from mcp_types import CallToolResult, ResourceLink, TextContent
 from pydantic import BaseModel
 
 from contacts_mcp.guard import ANSWER_LIFETIME, Preview
 from contacts_mcp.server._trail import REQUEST
 from contacts_mcp.text import neutralise
-from contacts_mcp.tools import render
+from contacts_mcp.tools import Linked, render
 
 REQUEST_ID_META = "services.wayscloud/request-id"
 """Where in a result's `_meta` the id stands by which the operator finds the request in the log."""
@@ -26,7 +26,18 @@ class PreviewAnswer(BaseModel):
 
 def answered(answer: BaseModel) -> CallToolResult:
     data, text = render(answer)
-    return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=data)
+    link = [_link(answer)] if isinstance(answer, Linked) and answer.uri else []
+    return CallToolResult(content=[TextContent(type="text", text=text), *link], structured_content=data)
+
+
+def _link(answer: Linked) -> ResourceLink:
+    return ResourceLink(
+        type="resource_link",
+        uri=answer.uri or "",
+        name=answer.file or "export",
+        mime_type=answer.mime_type,
+        size=answer.bytes,
+    )
 
 
 def previewed(preview: Preview) -> CallToolResult:

@@ -37,12 +37,18 @@ class Entry:
     consent: Consent | None = None
     outcome: str = "not_run"
     error: str | None = None
-    targets: dict[str, str] = field(default_factory=dict)
+    targets: dict[str, Any] = field(default_factory=dict)
+    tally: Mapping[str, int] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
 
-    def aim(self, ids: Mapping[str, str]) -> None:
+    def aim(self, ids: Mapping[str, Any]) -> None:
         """Note which records the call is about, once they are known to be ids."""
         self.targets = dict(ids)
+
+    def take_up(self, risk: Risk, tally: Mapping[str, int]) -> None:
+        """Note what the call itself would do, and where to read what it has done."""
+        self.risk = risk
+        self.tally = tally
 
     def begin(self, consent: Consent) -> None:
         """From here on the call may take effect, whatever becomes of its answer."""
@@ -67,6 +73,7 @@ class Entry:
                 "tool": self.tool,
                 "risk": self.risk,
                 **self.targets,
+                **({"counts": dict(self.tally)} if self.tally else {}),
                 "consent": self.consent or "none",
                 "outcome": self.outcome,
                 "ms": round((time.monotonic() - self.started) * 1000),

@@ -1,18 +1,44 @@
 """The catalog: tools are data (name, text, schemas, risk, run), most of them derived from the contract's calls."""
 
+from contacts_mcp.tools._answers import Linked
 from contacts_mcp.tools._arguments import parse_arguments
-from contacts_mcp.tools._catalog import TOOLS, UnknownTools, choose_tools, require_confirmable
+from contacts_mcp.tools._backend import NETWORK, NO_FOLDER, Backend, Sender
+from contacts_mcp.tools._budget import WriteBudget, WriteBudgets
+from contacts_mcp.tools._catalog import (
+    ENDPOINTS,
+    TOOLS,
+    TOOLSETS,
+    WORKFLOWS,
+    UnknownTools,
+    choose_tools,
+    require_confirmable,
+)
+from contacts_mcp.tools._downloads import ADDRESS as EXPORT
+from contacts_mcp.tools._downloads import Download, Downloads
 from contacts_mcp.tools._exports import export_files
 from contacts_mcp.tools._render import render
 from contacts_mcp.tools._targets import read_target
-from contacts_mcp.tools._tool import Backend, Sender, Tool
+from contacts_mcp.tools._tool import Job, Tool, at_once
 
 __all__ = [
+    "ENDPOINTS",
+    "EXPORT",
+    "NETWORK",
+    "NO_FOLDER",
     "TOOLS",
+    "TOOLSETS",
+    "WORKFLOWS",
     "Backend",
+    "Download",
+    "Downloads",
+    "Job",
+    "Linked",
     "Sender",
     "Tool",
     "UnknownTools",
+    "WriteBudget",
+    "WriteBudgets",
+    "at_once",
     "choose_tools",
     "export_files",
     "parse_arguments",

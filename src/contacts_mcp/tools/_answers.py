@@ -62,3 +62,28 @@ def next_page(page: int, per_page: int, shown: int, total: int | None) -> int | 
     """The number of the page after this one, or None where this is the last."""
     more = page * per_page < total if total is not None else shown >= per_page
     return page + 1 if more and shown else None
+
+
+class ShortAnswer(Record):
+    """What a workflow tool answers: never more than a few thousand tokens, however many contacts it was about."""
+
+    left_out: int | None = Field(default=None, description="Rows left out to keep the answer short.")
+
+
+class Linked(ShortAnswer):
+    """An answer with a file beside it, which can be fetched at `uri`."""
+
+    uri: str | None = None
+    file: str | None = None
+    mime_type: str | None = None
+    bytes: int | None = None
+
+
+class Brief(Record):
+    """As much of a contact as it takes to tell who it is."""
+
+    id: str
+    name: str | None = None
+    company_name: str | None = None
+    phone_number: str | None = None
+    email: str | None = None

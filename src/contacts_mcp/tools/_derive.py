@@ -1,14 +1,14 @@
 """A tool from a call: name, text, risk, schemas and request all come from the endpoint's class."""
 
 import inspect
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from pydantic import BaseModel
 
 from contacts_mcp.contract import Call
 from contacts_mcp.tools._answers import Done
-from contacts_mcp.tools._tool import Backend, Tool
+from contacts_mcp.tools._backend import Backend
+from contacts_mcp.tools._tool import Run, Tool, at_once
 
 
 def derive_tool(
@@ -16,7 +16,7 @@ def derive_tool(
     *,
     arguments: type[BaseModel] | None = None,
     answer: type[BaseModel] | None = None,
-    run: Callable[[Backend, Any], Awaitable[BaseModel]] | None = None,
+    run: Run | None = None,
 ) -> Tool:
     """The tool of one endpoint; what a tool does beyond its endpoint is handed in."""
     name = call.tool_name()
@@ -28,7 +28,7 @@ def derive_tool(
         repeatable=call.repeatable,
         arguments=arguments or call,
         answer=answer or call.answer or Done,
-        run=run or _forward,
+        prepare=at_once(call.risk, run or _forward),
         aims=call.path_fields(),
     )
 

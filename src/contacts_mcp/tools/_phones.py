@@ -1,8 +1,23 @@
-"""Phone numbers as SMS needs them: E.164, such as +4799999999."""
+"""A contact's phone number on its way into the directory: made ready for SMS where that is possible."""
 
-import re
+from typing import Annotated
 
-_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
+
+from contacts_mcp import phones
+
+
+def _region(value: str) -> str:
+    from phonenumbers import SUPPORTED_REGIONS
+
+    if value.strip().upper() not in SUPPORTED_REGIONS:
+        raise PydanticCustomError("region", "should be a two-letter region such as NO")
+    return value.strip().upper()
+
+
+Region = Annotated[str, AfterValidator(_region)]
+"""The region of national numbers (ISO 3166 code)."""
 
 
 def prepare_phone(number: str | None, region: str | None) -> tuple[str | None, list[str]]:
@@ -13,29 +28,10 @@ def prepare_phone(number: str | None, region: str | None) -> tuple[str | None, l
     """
     if number is None:
         return None, []
-    normalised = _normalise(number, region) if region else number
+    normalised = (phones.normalise(number, region) or number) if region else number
     warnings = [] if normalised == number else [f"phone_number was normalised to {normalised}"]
-    if not _E164.fullmatch(normalised):
+    if not phones.is_e164(normalised):
         warnings.append("phone_number is not E.164 (such as +4799999999): SMS will not reach it")
-    elif not _in_use(normalised):
+    elif not phones.is_valid(normalised):
         warnings.append("phone_number has the form of E.164 but is no valid number: check it")
     return normalised, warnings
-
-
-def _normalise(number: str, region: str) -> str:
-    from phonenumbers import NumberParseException, PhoneNumberFormat, format_number, is_valid_number, parse
-
-    try:
-        parsed = parse(number, region)
-    except NumberParseException:
-        return number
-    return format_number(parsed, PhoneNumberFormat.E164) if is_valid_number(parsed) else number
-
-
-def _in_use(number: str) -> bool:
-    from phonenumbers import NumberParseException, is_valid_number, parse
-
-    try:
-        return is_valid_number(parse(number))
-    except NumberParseException:
-        return False

@@ -17,7 +17,8 @@ from contacts_mcp.contract import (
 )
 from contacts_mcp.guard import Target, digest
 from contacts_mcp.text import digits, fold, quote, search_tokens
-from contacts_mcp.tools._tool import Backend, Tool
+from contacts_mcp.tools._backend import Backend
+from contacts_mcp.tools._tool import Tool
 
 _LABEL_LIMIT = 80
 _CONTACT_EFFECT = {
@@ -54,7 +55,7 @@ async def read_target(backend: Backend, tool: Tool, arguments: BaseModel) -> Tar
     if tool.risk is Risk.DESTROY and group_id:  # whose group it is, is part of what a person agrees to
         state += (await backend.send(ListGroupMembers(group_id=group_id))).members
     return Target(
-        label=" in ".join(map(_label, records)) or "a new record",
+        label=" in ".join(map(describe, records)) or "a new record",
         effect=_effect(tool.risk, records),
         phrase="",
         fingerprint=_fingerprint(state),
@@ -69,7 +70,7 @@ async def _erasure(backend: Backend, contact_id: str, reason: str) -> Target:
     if _reveals(contact, reason):
         fault = FieldFault("reason", "must not hold the contact's own name, e-mail or number: it is kept")
         raise ValidationFailed(str(fault), faults=(fault,))
-    return Target(_label(contact), _CONTACT_EFFECT[Risk.ERASE], _phrase(contact, contact_id), _fingerprint([contact]))
+    return Target(describe(contact), _CONTACT_EFFECT[Risk.ERASE], _phrase(contact, contact_id), _fingerprint([contact]))
 
 
 def _deleted_before(contact_id: str) -> Target:
@@ -78,7 +79,7 @@ def _deleted_before(contact_id: str) -> Target:
     return Target(label, "Whatever the service still keeps of it is erased.", contact_id, _fingerprint([]))
 
 
-def _label(record: Contact | Group) -> str:
+def describe(record: Contact | Group) -> str:
     """What tells it from its namesakes. When it was last changed shows where a model has just given it its name."""
     known = [f"id {quote(record.id, _LABEL_LIMIT)[1:-1]}"]
     if isinstance(record, Group):

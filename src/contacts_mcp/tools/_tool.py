@@ -1,41 +1,44 @@
 """What a tool is: data, derived from a call or written by hand."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import BaseModel
 
-from contacts_mcp.contract import AnswerT, Call, Report, Risk
+from contacts_mcp.contract import Risk
+from contacts_mcp.guard import Act, Target
+from contacts_mcp.tools._backend import Backend
 from contacts_mcp.tools._schema import input_schema, output_schema
-
-
-class Sender(Protocol):
-    """The API client, as far as tools need to know it."""
-
-    async def send(self, call: Call[AnswerT], report: Report | None = None) -> AnswerT:
-        """Send one call and return its answer; raise a ContactsError where it did not succeed."""
-        ...
+from contacts_mcp.tools._tally import Tally
 
 
 @dataclass(frozen=True, slots=True)
-class Backend:
-    """What a tool works with: the client, the region of national numbers, and whom to tell of progress."""
+class Job:
+    """One call of a tool, looked into as far as it takes to say what it would do.
 
-    client: Sender
-    default_region: str | None = None
-    report: Report | None = None
+    `risk` is this call's own, which may be less than its tool's. `read_target` says for the guard what the call is
+    about, each time afresh; None where the records that the arguments name are all there is to say. `tally` counts
+    what was done, also where the call is cut off half-way.
+    """
 
-    async def send(self, call: Call[AnswerT]) -> AnswerT:
-        return await self.client.send(call, self.report)
+    risk: Risk
+    run: Callable[[], Awaitable[BaseModel]]
+    read_target: Callable[[], Awaitable[Target]] | None = None
+    tally: Tally = field(default_factory=Tally)
+
+
+Run = Callable[[Backend, Any], Awaitable[BaseModel]]
+Prepare = Callable[[Backend, Any], Awaitable[Job]]
 
 
 @dataclass(frozen=True)
 class Tool:
-    """A tool of the catalog. `risk` decides its annotations and whether the guard asks a person.
+    """A tool of the catalog. `risk`, the gravest that a call of it can have, decides its annotations.
 
-    `run` takes the backend and validated `arguments`, and returns an instance of `answer`.
+    `prepare` takes the backend and validated `arguments` and returns the Job, whose run returns an instance of
+    `answer`; nothing is changed before that.
     """
 
     name: str
@@ -45,9 +48,17 @@ class Tool:
     repeatable: bool
     arguments: type[BaseModel]
     answer: type[BaseModel]
-    run: Callable[[Backend, Any], Awaitable[BaseModel]]
-    aims: tuple[str, ...]
+    prepare: Prepare
+    aims: tuple[str, ...] = ()
     """The arguments that say which records the call is about."""
+    least: Risk | None = None
+    """The least risk at which the tool is of use, where that is less than `risk`."""
+    act: Act | None = None
+    """How a person is asked about it, where that is not by its risk."""
+
+    def open_to(self, risks: Collection[Risk]) -> bool:
+        """Whether somebody who may do things of these risks can use it, if not all of it."""
+        return self.risk in risks or self.least in risks
 
     @cached_property
     def input_schema(self) -> dict[str, Any]:
@@ -67,3 +78,12 @@ class Tool:
             "idempotentHint": self.repeatable,
             "openWorldHint": False,  # one directory, not the world
         }
+
+
+def at_once(risk: Risk, run: Run) -> Prepare:
+    """A preparation for calls of which their arguments say everything."""
+
+    async def prepare(backend: Backend, arguments: Any) -> Job:
+        return Job(risk, lambda: run(backend, arguments))
+
+    return prepare

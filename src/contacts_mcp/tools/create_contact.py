@@ -2,9 +2,9 @@
 
 from contacts_mcp.contract import CreateContact
 from contacts_mcp.tools._answers import SavedContact
+from contacts_mcp.tools._backend import Backend
 from contacts_mcp.tools._derive import derive_tool
 from contacts_mcp.tools._phones import prepare_phone
-from contacts_mcp.tools._tool import Backend
 
 
 async def _run(backend: Backend, call: CreateContact) -> SavedContact:

@@ -2,8 +2,8 @@
 
 from contacts_mcp.contract import Contact, ContactsError, GdprDeleteContact, GetContact, NotFound
 from contacts_mcp.tools._answers import Erased
+from contacts_mcp.tools._backend import Backend
 from contacts_mcp.tools._derive import derive_tool
-from contacts_mcp.tools._tool import Backend
 
 _PERSONAL = ("name", "company_name", "phone_number", "email", "tags", "notes")
 

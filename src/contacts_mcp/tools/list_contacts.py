@@ -2,8 +2,8 @@
 
 from contacts_mcp.contract import ListContacts
 from contacts_mcp.tools._answers import ContactListing, next_page
+from contacts_mcp.tools._backend import Backend
 from contacts_mcp.tools._derive import derive_tool
-from contacts_mcp.tools._tool import Backend
 
 
 async def _run(backend: Backend, call: ListContacts) -> ContactListing:

@@ -4,8 +4,8 @@ from pydantic import Field
 
 from contacts_mcp.contract import ListGroupMembers
 from contacts_mcp.tools._answers import MemberListing
+from contacts_mcp.tools._backend import Backend
 from contacts_mcp.tools._derive import derive_tool
-from contacts_mcp.tools._tool import Backend
 from contacts_mcp.tools._unpaged import cut_page
 
 

@@ -7,9 +7,10 @@ from pydantic_core import PydanticCustomError
 
 from contacts_mcp.contract import Contact, GetContact, Text, UpdateContact
 from contacts_mcp.tools._answers import ChangedContact
+from contacts_mcp.tools._backend import Backend
 from contacts_mcp.tools._derive import derive_tool
 from contacts_mcp.tools._phones import prepare_phone
-from contacts_mcp.tools._tool import Backend
+from contacts_mcp.tools._tags import retagged
 
 Clearable = Literal["company_name", "phone_number", "email", "tags", "notes"]
 
@@ -56,17 +57,10 @@ def _wanted(arguments: UpdateContactArguments, before: Contact, region: str | No
     if arguments.phone_number is None:
         del wanted["phone_number"]
     if arguments.add_tags or arguments.remove_tags:
-        wanted["tags"] = _retagged(before.tags, arguments.add_tags or [], arguments.remove_tags or [])
+        wanted["tags"] = retagged(before.tags, arguments.add_tags or [], arguments.remove_tags or [])
     for name in arguments.clear_fields or ():
         wanted[name] = [] if name == "tags" else None
     return wanted, warnings
-
-
-def _retagged(tags: list[str], add: list[str], remove: list[str]) -> list[str]:
-    unwanted = {tag.casefold() for tag in remove}
-    by_name = {tag.casefold(): tag for tag in [*add, *tags]}  # a tag the contact has keeps its writing
-    order = dict.fromkeys(tag.casefold() for tag in [*tags, *add])
-    return [by_name[name] for name in order if name not in unwanted]
 
 
 def _report(contact: Contact, changed: list[str], warnings: list[str]) -> ChangedContact:

@@ -6,8 +6,8 @@ from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
 from contacts_mcp.contract import Group, UpdateContactGroup
+from contacts_mcp.tools._backend import Backend
 from contacts_mcp.tools._derive import derive_tool
-from contacts_mcp.tools._tool import Backend
 
 
 class UpdateContactGroupArguments(UpdateContactGroup):

@@ -1,0 +1,70 @@
+"""From a Google Contacts export to an SMS group without doubles, every number in E.164, in six tool calls.
+
+Run it with `python3 -m uv run python examples/google_to_sms.py [--yes] [EXPORT.csv]`. It works on a temporary
+directory; `--yes` answers the guard's question where there is no terminal to ask at.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import anyio
+from mcp import Client, StdioServerParameters
+from mcp_types import ElicitRequestParams, ElicitResult
+
+SAMPLE = Path(__file__).parent / "google_contacts.csv"
+YES = "--yes" in sys.argv
+
+
+async def main(export: Path) -> None:
+    """Group, plan, import, doubles, merge, check."""
+    with TemporaryDirectory() as folder:
+        shutil.copy(export, Path(folder) / "export.csv")
+        async with Client(server(Path(folder)), elicitation_callback=ask) as client:
+            group = await call(client, "create_contact_group", name="Newsletter by SMS")
+            wanted = {"path": "export.csv", "default_region": "NO", "group_id": group["id"]}
+            plan = await call(client, "import_contacts", **wanted)
+            print(f"{plan['rows']} rows: {plan['new']} new, {plan['duplicates']} twice, {plan['invalid']} of no use")
+            await call(client, "import_contacts", **wanted, apply=True, plan=plan["plan"])
+            await merge_first(client, await call(client, "find_duplicate_contacts"))
+            audience = await call(client, "check_group_audience", group_id=group["id"])
+            print(f"of {audience['members']} members {audience['reachable']} are reached by SMS:", audience["countries"])
+
+
+async def merge_first(client: Client, found: dict[str, Any]) -> None:
+    """Merge the most certain double; the guard asks the person first."""
+    for cluster in found["clusters"][:1]:
+        keep, *others = (contact["id"] for contact in cluster["contacts"])
+        print(f"{cluster['confidence']} by {', '.join(cluster['evidence'])}")
+        merged = await call(client, "merge_contacts", keep_id=keep, merge_ids=others)
+        print("merged:", merged["contact"]["name"], [conflict["field"] for conflict in merged["conflicts"]])
+
+
+async def ask(_context: object, params: ElicitRequestParams) -> ElicitResult:
+    """Show the guard's question, and answer what the person does."""
+    print(params.message)
+    answer = "merge" if YES else input("merge or keep? ") if sys.stdin.isatty() else "keep"
+    return ElicitResult(action="accept", content={"decision": answer})
+
+
+async def call(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
+    """Call a tool; what the server says of an error is one line that can be shown as it is."""
+    result = await client.call_tool(tool, arguments)
+    if result.is_error:
+        raise SystemExit(result.content[0].text)  # type: ignore[union-attr]
+    return dict(result.structured_content)
+
+
+def server(folder: Path) -> StdioServerParameters:
+    """The server on a directory of its own, with the one folder that files may be in."""
+    return StdioServerParameters(
+        command=sys.executable,
+        args=["-m", "contacts_mcp", "serve", "--directory", str(folder / "contacts.db")],
+        env={"CONTACTS_MCP_FILES": str(folder)},
+    )
+
+
+given = [argument for argument in sys.argv[1:] if argument != "--yes"]
+anyio.run(main, Path(given[0]) if given else SAMPLE)

@@ -1,0 +1,86 @@
+"""CSV: which encoding, which delimiter, and its rows."""
+
+import csv
+import threading
+from collections.abc import Iterator, Mapping
+from io import StringIO
+
+from contacts_mcp.contract import ValidationFailed
+from contacts_mcp.formats._rows import LARGEST_CELL, Reading, checked
+from contacts_mcp.formats._table import read_table
+
+_DELIMITERS = (",", ";", "\t")
+_SAMPLE = 65_536
+_limit = threading.Lock()
+
+
+def decode(data: bytes) -> tuple[str, str]:
+    """The text and its encoding: UTF-8 or UTF-16 by their marks, UTF-8 where it is, else what Windows writes."""
+    for mark, encoding, name in _MARKS:
+        if data.startswith(mark):
+            try:
+                return data.decode(encoding), name
+            except UnicodeDecodeError:
+                raise ValidationFailed(f"the file is no proper {name}", advice="save it as UTF-8") from None
+    try:
+        return data.decode(), "UTF-8"
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace"), "Windows-1252"
+
+
+_MARKS = (
+    (b"\xef\xbb\xbf", "utf-8-sig", "UTF-8"),
+    (b"\xff\xfe", "utf-16", "UTF-16"),
+    (b"\xfe\xff", "utf-16", "UTF-16"),
+)
+
+
+def read_csv(data: bytes, wanted: Mapping[str, str]) -> Reading:
+    """Read CSV with a header.
+
+    Raises:
+        ValidationFailed: it is empty, or its header cannot be understood.
+    """
+    text, encoding = decode(data)
+    delimiter = _delimiter(text)
+    rows = _rows(text, delimiter)
+    header = next(rows, None)
+    if header is None:
+        raise ValidationFailed("the file is empty", advice="choose another file")
+    table = read_table(header[1], rows, wanted)
+    return Reading("csv", table.dialect, checked(table.rows), table.mapping, table.unmapped, encoding, delimiter)
+
+
+def _delimiter(text: str) -> str:
+    """The one that splits the header into the most columns; cells in quotes do not count."""
+    begin = text[:_SAMPLE].lstrip("\r\n ")
+    counts = {delimiter: _columns(begin, delimiter) for delimiter in _DELIMITERS}
+    return max(_DELIMITERS, key=lambda delimiter: counts[delimiter])
+
+
+def _columns(text: str, delimiter: str) -> int:
+    try:
+        return len(next(csv.reader(StringIO(text, newline=""), delimiter=delimiter), []))
+    except csv.Error:
+        return 0
+
+
+def _rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Numbered rows that are not blank, the header's number being 1."""
+    with _limit:  # it is the interpreter's, and large cells are a row's problem, not the file's
+        csv.field_size_limit(max(LARGEST_CELL, csv.field_size_limit()))
+    reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter)
+    number = 0
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:  # a cell that never ends, or a NUL: the rest of the file cannot be told apart
+            raise ValidationFailed(
+                f"after row {number} the file is no CSV: a quote is never closed, or a cell is too large",
+                advice="correct that row, and import again",
+            ) from None
+        number += 1
+        if any(cell.strip() for cell in cells):
+            yield number, cells

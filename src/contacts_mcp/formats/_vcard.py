@@ -1,0 +1,121 @@
+"""vCard 2.1, 3.0 and 4.0. Cards are told apart first, so that a broken one is a problem of its own."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from contacts_mcp.contract import UUID, ContactType, ValidationFailed
+from contacts_mcp.formats._cells import emails_in, phones_in
+from contacts_mcp.formats._columns import kind_rank
+from contacts_mcp.formats._csv import decode
+from contacts_mcp.formats._rows import Reading, Row, checked
+
+_CARD = re.compile(r"^BEGIN:VCARD\b.*?^END:VCARD\s*?$", re.IGNORECASE | re.DOTALL | re.MULTILINE)
+_BEGIN = re.compile(r"^BEGIN:VCARD\b", re.IGNORECASE | re.MULTILINE)
+_BULKY = re.compile(
+    r"^(?:item\d+\.)?(?:PHOTO|LOGO|SOUND|KEY)[;:].*(?:\n[ \t].*|\n[A-Za-z0-9+/=]{60,}$)*\n?",
+    re.IGNORECASE | re.MULTILINE,
+)
+_APPLE = re.compile(r"^(?:PRODID:.*Apple|item\d+\.X-AB|X-AB)", re.IGNORECASE | re.MULTILINE)
+_ANDROID = re.compile(r"^X-ANDROID|^VERSION:2\.1", re.IGNORECASE | re.MULTILINE)
+_LONGEST_CARD = 400_000
+_URN = "urn:uuid:"
+
+
+def read_vcard(data: bytes, wanted: Mapping[str, str]) -> Reading:
+    """Read cards.
+
+    Raises:
+        ValidationFailed: `wanted` is given, and there are no columns.
+    """
+    if wanted:
+        raise ValidationFailed("mapping: is for columns, and a vCard has none", advice="leave mapping out")
+    text, encoding = decode(data)
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    dialect = "Apple" if _APPLE.search(text) else "Android" if _ANDROID.search(text) else "vCard"
+    return Reading("vcard", dialect, checked(_rows(text)), encoding=encoding)
+
+
+def _rows(text: str) -> Iterator[Row]:
+    begins = [found.start() for found in _BEGIN.finditer(text)]
+    for number, (start, end) in enumerate(zip(begins, [*begins[1:], len(text)], strict=True), 1):
+        card = _CARD.match(text[start:end])
+        if card is None:
+            yield Row(number, problem="is a card that never ends")
+        else:
+            yield _row(number, _BULKY.sub("", card[0]))
+
+
+def _row(number: int, card: str) -> Row:
+    if len(card) > _LONGEST_CARD:
+        return Row(number, problem=f"is a card of more than {_LONGEST_CARD:,} characters")
+    import vobject
+
+    try:
+        read = vobject.readOne(card, ignoreUnreadable=True)
+        return _row_of(number, read.contents)
+    except Exception:  # noqa: BLE001 - the library raises whatever a broken card makes it stumble over
+        return Row(number, problem="is a card that cannot be read")
+
+
+def _row_of(number: int, contents: Mapping[str, list[Any]]) -> Row:
+    company = next(iter(_organisations(contents)), "")
+    uid = _text(contents, "uid").removeprefix(_URN).strip()
+    return Row(
+        number,
+        id=uid.lower() if UUID.fullmatch(uid) else None,
+        type=_type(contents),
+        name=_name(contents),
+        company_name=company,
+        phones=phones_in(_preferred(contents, "tel")),
+        emails=emails_in(_preferred(contents, "email")),
+        tags=tuple(
+            tag.strip() for line in contents.get("categories", ()) for tag in _values(line.value) if tag.strip()
+        ),
+        notes="\n".join(str(line.value) for line in contents.get("note", ()) if str(line.value).strip()),
+    )
+
+
+def _name(contents: Mapping[str, list[Any]]) -> str:
+    if full := _text(contents, "fn"):
+        return full
+    parts = contents["n"][0].value if contents.get("n") else None
+    names = (getattr(parts, part, "") for part in ("given", "additional", "family"))
+    return " ".join(" ".join(_values(name)) for name in names if name).strip()
+
+
+def _organisations(contents: Mapping[str, list[Any]]) -> Iterator[str]:
+    for line in contents.get("org", ()):
+        yield from (unit.strip() for unit in _values(line.value) if unit.strip())
+
+
+def _type(contents: Mapping[str, list[Any]]) -> ContactType | None:
+    kind = _text(contents, "kind").lower()
+    if _text(contents, "x-abshowas").upper() == "COMPANY" or kind in ("org", "organization"):
+        return "company"
+    return "person" if kind == "individual" else None
+
+
+def _preferred(contents: Mapping[str, list[Any]], name: str) -> list[str]:
+    """The values, those first that are preferred or belong to a mobile; fax and pager numbers are none."""
+    found = []
+    for place, line in enumerate(contents.get(name, ())):
+        kinds = _kinds(line)
+        if not kinds & {"fax", "pager"} or kinds & {"cell", "voice"}:
+            rank = 0 if "cell" in kinds else kind_rank(" ".join(kinds))
+            found.append((rank, "pref" not in kinds, place, str(line.value)))
+    return [value for _, _, _, value in sorted(found)]
+
+
+def _kinds(line: Any) -> set[str]:
+    """The types of a line, which 2.1 writes bare, 3.0 as `TYPE=`, and some in quotes with commas."""
+    said = [value for values in line.params.values() for value in values] + list(line.params)
+    return {kind.strip('" ').lower() for value in said for kind in str(value).split(",")}
+
+
+def _text(contents: Mapping[str, list[Any]], name: str) -> str:
+    return str(contents[name][0].value).strip() if contents.get(name) else ""
+
+
+def _values(value: Any) -> list[str]:
+    return [str(each) for each in value] if isinstance(value, list) else [str(value)]

@@ -1,0 +1,62 @@
+"""Phone numbers as SMS needs them: E.164, such as +4799999999."""
+
+import re
+from typing import NamedTuple
+
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+
+
+def is_e164(number: str) -> bool:
+    """Whether a number has the form of E.164; whether anybody can have it is another question."""
+    return _E164.fullmatch(number) is not None
+
+
+class Number(NamedTuple):
+    """What is known of a number: how SMS needs it, its country (ISO 3166), whether it is surely no mobile."""
+
+    e164: str
+    country: str
+    fixed_line: bool
+
+
+def examine(number: str, region: str | None = None) -> Number | None:
+    """What is known of a number that can be in use; None where it can not.
+
+    Without a `region` (ISO 3166 code) only a number with its country code can be told.
+    """
+    from phonenumbers import (
+        NumberParseException,
+        PhoneNumberFormat,
+        PhoneNumberType,
+        format_number,
+        is_valid_number_for_region,
+        number_type,
+        parse,
+        region_code_for_number,
+    )
+
+    try:
+        parsed = parse(number, region)
+    except NumberParseException:
+        return None
+    country = region_code_for_number(parsed)
+    if country is None or not is_valid_number_for_region(parsed, country):
+        return None
+    fixed = number_type(parsed) == PhoneNumberType.FIXED_LINE
+    return Number(format_number(parsed, PhoneNumberFormat.E164), country, fixed)
+
+
+def is_valid(number: str) -> bool:
+    """Whether a number is written as E.164, and one that can be in use."""
+    return is_e164(number) and normalise(number, None) is not None
+
+
+def normalise(number: str, region: str | None) -> str | None:
+    """The number in E.164; None where it is no valid number. See `examine` for the region."""
+    from phonenumbers import NumberParseException, PhoneNumberFormat, format_number, is_valid_number, parse
+
+    try:
+        parsed = parse(number, region)
+    except NumberParseException:
+        return None
+    return format_number(parsed, PhoneNumberFormat.E164) if is_valid_number(parsed) else None
