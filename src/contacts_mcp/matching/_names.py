@@ -1,76 +1,82 @@
-"""How alike two names are, however they are written."""
+"""How alike two names are: the one judgement that import, search and duplicates share."""
 
-import re
-from collections.abc import Sequence
+from collections.abc import Callable
 from functools import cache
-from typing import Any
 
-from contacts_mcp.text import fold
+from contacts_mcp.matching._keys import name_key
 
-ALIKE = 0.85
-"""From here on two names are taken for writings of one."""
-UNLIKE = 0.6
-"""Below, they are names of different people."""
-_WORD = re.compile(r"[a-z0-9]+")
-_INITIAL = 0.9
-_ONE_OF_SEVERAL = 0.8
+ALIKE = 0.75
+"""From here on two names are taken for one, written differently."""
+UNLIKE = 0.5
+"""Below, two names are clearly two people's."""
 
-
-def name_tokens(name: str) -> list[str]:
-    """The folded words of a name, without punctuation."""
-    return _WORD.findall(fold(name))
+_INITIAL = 0.85
+_SHORT_FORM, _SHORTEST_SHORT_FORM = 0.8, 3
+_WORST_WORD = 0.6
+_PART_OF_NAME = 0.7
+_LEFT_OUT, _MOST_LEFT_OUT = 0.04, 0.12
+_RUN_TOGETHER = 0.9
 
 
-def names_alike(first: str, second: str) -> float:
-    """From 0 (unlike) to 1 (the same): order, accents, case and middle names do not count, initials and typos little.
+def names_alike(one: str | None, other: str | None) -> float:
+    """From 0 (nothing in common, or a name is missing) to 1 (the same).
 
-    A name that is missing is alike to none.
+    Order, case, accents and titles make no difference; initials, short forms, slips and words left out make a little.
     """
-    return tokens_alike(name_tokens(first), name_tokens(second))
+    return keys_alike(name_key(one), name_key(other))
 
 
-def tokens_alike(first: Sequence[str], second: Sequence[str]) -> float:
-    """The same for the words of two names."""
-    if not first or not second:
+def keys_alike(one: str, other: str) -> float:
+    """`names_alike` for names that are folded already (see `name_key`)."""
+    if one == other:
+        return 1.0 if one else 0.0
+    if not one or not other:
         return 0.0
-    if first == second or sorted(first) == sorted(second):
-        return 1.0
-    few, many = sorted((first, second), key=len)
-    # A first name alone is that of many.
-    weight = _ONE_OF_SEVERAL if len(few) == 1 and len(many) > 1 else 1.0
-    alike = weight * _aligned(few, many)
-    return alike if alike >= ALIKE or len(few) == len(many) else max(alike, _joined(few, many))
+    fewer, more = sorted((one.split(), other.split()), key=len)
+    likeness = _best_pairing(fewer, more)
+    if len(fewer) == len(more):
+        return likeness
+    if len(fewer) == 1:
+        likeness *= _PART_OF_NAME
+    else:
+        likeness -= min(_LEFT_OUT * (len(more) - len(fewer)), _MOST_LEFT_OUT)
+    return max(likeness, _run_together(one, other))
 
 
-def _aligned(few: Sequence[str], many: Sequence[str]) -> float:
-    """Each word of the shorter name with the best that is left of the longer one; the average."""
-    left = list(many)
-    total = 0.0
-    for word in few:
-        alike, best = max((word_alike(word, other), other) for other in left)
-        total += alike
+def _best_pairing(fewer: list[str], more: list[str]) -> float:
+    """The mean and the worst of the words of the shorter name, each with the word of the longer that is most like it.
+
+    The worst counts for half: `Kari Nordmann` is not `Ola Nordmann`, though half of the words agree.
+    """
+    left = list(more)
+    found: list[float] = []
+    for word in sorted(fewer, key=lambda word: (word not in more, -len(word))):
+        likeness, best = max((words_alike(word, candidate), candidate) for candidate in left)
         left.remove(best)
-    return total / len(few)
+        found.append(likeness)
+    return (min(found) + sum(found) / len(found)) / 2
 
 
-def word_alike(first: str, second: str) -> float:
-    """How alike two words are: the same, an initial and its word, or one a slip of the other."""
-    if first == second:
+def words_alike(one: str, other: str) -> float:
+    """From 0 to 1 for two folded words of names."""
+    if one == other:
         return 1.0
-    if 1 in (len(first), len(second)):
-        return _INITIAL if first[0] == second[0] else 0.0
-    alike: float = _library().JaroWinkler.similarity(first, second)
-    return alike
+    short, long = sorted((one, other), key=len)
+    if len(short) == 1:
+        return _INITIAL if long[0] == short else 0.0
+    likeness = _likeness()(one, other, score_cutoff=_WORST_WORD)
+    if len(short) >= _SHORTEST_SHORT_FORM and long.startswith(short):
+        return max(likeness, _SHORT_FORM)
+    return likeness
 
 
-def _joined(first: Sequence[str], second: Sequence[str]) -> float:
-    """`Anne Marie` and `Annemarie`: the letters alone."""
-    alike: float = _library().Indel.normalized_similarity("".join(first), "".join(second))
-    return alike
+def _run_together(one: str, other: str) -> float:
+    """`Anne Marie Berg` and `Annemarie Berg`."""
+    return _likeness()(one.replace(" ", ""), other.replace(" ", ""), score_cutoff=_RUN_TOGETHER) * 0.95
 
 
 @cache
-def _library() -> Any:
-    from rapidfuzz import distance
+def _likeness() -> Callable[..., float]:
+    from rapidfuzz.distance import OSA  # once: an import in a function that runs a million times is not free
 
-    return distance
+    return OSA.normalized_similarity

@@ -1,0 +1,100 @@
+"""Who is meant by what somebody typed."""
+
+import pytest
+
+from contacts_mcp.contract import Contact
+from contacts_mcp.matching import is_clear, rank, variants
+
+PEOPLE = [
+    Contact(id="ola", name="Ola Nordmann", phone_number="+4799999999", email="ola@nordmann.no", company_name="Acme AS"),
+    Contact(id="kari", name="Kari Nordmann", phone_number="+4799999998", email="kari@nordmann.no"),
+    Contact(id="asen", name="Bjørn Åsen", phone_number="99 88 77 66", company_name="Fjord Ltd"),
+    Contact(id="bjorn", name="Bjørn Hansen", email="bjorn.hansen@acme.no", company_name="Acme AS"),
+    Contact(id="anne", name="Anne Marie Berg"),
+    Contact(id="firm", name="Acme AS", phone_number="22334455", email="post@acme.no"),
+    Contact(id="x", name="Per Olsen", company_name="Xylofon"),
+    Contact(id="y", name="Per Olsen", company_name="Yrke"),
+    Contact(id="unnamed", phone_number="+4745454545"),
+]
+
+
+@pytest.mark.parametrize(
+    ("query", "meant", "reason"),
+    [
+        ("ola nordmann", "ola", "name"),
+        ("Nordmann, Ola", "ola", "name"),
+        ("Olla Nordman", "ola", "similar name"),
+        ("bjorn asen", "asen", "name"),
+        ("O. Nordmann", "ola", "beginning of the name"),
+        ("Annemarie Berg", "anne", "similar name"),
+        ("Ola Erik Nordmann", "ola", "similar name"),
+        ("ola acme", "ola", "name, company"),
+        ("per olsen xylofon", "x", "name, company"),
+        ("99999999", "ola", "same phone"),
+        ("0047 999 99 999", "ola", "same phone"),
+        ("9999 9999", "ola", "same phone"),
+        ("7766", "asen", "phone ends in these digits"),
+        ("4545 4545", "unnamed", "same phone"),
+        ("OLA@nordmann.no", "ola", "same e-mail"),
+        ("bjorn.hansen@gmail.com", "bjorn", "e-mail"),
+        ("ola 99999999", "ola", "same phone, name"),
+    ],
+)
+def test_a_person_is_found_by_what_people_type(query: str, meant: str, reason: str) -> None:
+    """Any order, plain letters, slips, company, number or address lead to the person, and it is said why."""
+    ranked = rank(query, PEOPLE, "NO")
+
+    assert ((meant, reason), True) == ((ranked[0].contact.id, ranked[0].reason), is_clear(ranked))
+
+
+@pytest.mark.parametrize("query", ["per olsen", "bjorn", "nordmann", "@acme.no", "+47 9999", "nordm", "Jansen"])
+def test_what_fits_several_or_none_well_is_not_clear(query: str) -> None:
+    """Namesakes, families and companies are answered with candidates."""
+    ranked = rank(query, PEOPLE, "NO")
+
+    assert ranked
+    assert not is_clear(ranked)
+
+
+@pytest.mark.parametrize("query", ["Trygve Lie", "Ola Lie", "46464646", "nobody@example.com", "", " , "])
+def test_somebody_who_is_not_there_is_nobody(query: str) -> None:
+    """Half a name in common is no answer."""
+    ranked = rank(query, PEOPLE, "NO")
+
+    assert (ranked, is_clear(ranked)) == ([], False)
+
+
+def test_the_right_name_with_another_number_is_not_clear() -> None:
+    """Each part of a query has to fit."""
+    assert not is_clear(rank("Ola Nordmann 46464646", PEOPLE, "NO"))
+
+
+def test_scores_are_whole_numbers_best_first() -> None:
+    """A score can be shown as it is."""
+    scores = [found.score for found in rank("nordmann", PEOPLE, "NO")]
+
+    assert sorted(scores, reverse=True) == scores
+    assert all(isinstance(score, int) and 0 <= score <= 100 for score in scores)
+
+
+@pytest.mark.parametrize(
+    ("query", "asked"),
+    [
+        ("Nordmann, Ola", ["Nordmann, Ola", "Ola Nordmann", "Nordmann Ola", "Nordmann", "Ola", "Nord", "Nor"]),
+        ("+47 999 99 999", ["+47 999 99 999", "+4799999999", "99999999"]),
+        ("99 99 99 99", ["99 99 99 99", "+4799999999", "99999999"]),
+        ("ola.nordmann@acme.no", ["ola.nordmann@acme.no", "ola.nordmann"]),
+        ("Bjørn", ["Bjørn", "Bjør", "Bjø"]),
+        (" ", []),
+    ],
+)
+def test_an_unknown_search_is_asked_in_several_ways(query: str, asked: list[str]) -> None:
+    """The query itself comes first, then what is likelier to be found by a plain search."""
+    assert asked == variants(query, "NO")
+
+
+def test_variants_are_bounded_and_none_comes_twice() -> None:
+    """A long query costs no more requests than a short one."""
+    found = variants("Ola Erik Nordmann-Hansen, Acme Fjord AS +4799999999 ola@acme.no", "NO")
+
+    assert 8 == len(found) == len({variant.lower() for variant in found})
