@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import anyio
+import anyio.to_thread
 from mcp import Client, StdioServerParameters
 from mcp_types import ElicitRequestParams, ElicitResult
 
@@ -30,7 +31,7 @@ async def main(export: Path) -> None:
             await call(client, "import_contacts", **wanted, apply=True, plan=plan["plan"])
             await merge_first(client, await call(client, "find_duplicate_contacts"))
             audience = await call(client, "check_group_audience", group_id=group["id"])
-            print(f"of {audience['members']} members {audience['reachable']} are reached by SMS:", audience["countries"])
+            print(f"{audience['reachable']} of {audience['members']} members are reached by SMS")
 
 
 async def merge_first(client: Client, found: dict[str, Any]) -> None:
@@ -42,11 +43,16 @@ async def merge_first(client: Client, found: dict[str, Any]) -> None:
         print("merged:", merged["contact"]["name"], [conflict["field"] for conflict in merged["conflicts"]])
 
 
-async def ask(_context: object, params: ElicitRequestParams) -> ElicitResult:
+async def ask(context: object, params: ElicitRequestParams) -> ElicitResult:  # noqa: ARG001
     """Show the guard's question, and answer what the person does."""
     print(params.message)
-    answer = "merge" if YES else input("merge or keep? ") if sys.stdin.isatty() else "keep"
+    answer = "merge" if YES else await anyio.to_thread.run_sync(at_terminal)
     return ElicitResult(action="accept", content={"decision": answer})
+
+
+def at_terminal() -> str:
+    """What the person decides; to keep both, where there is no terminal to decide at."""
+    return input("merge or keep? ") if sys.stdin.isatty() else "keep"
 
 
 async def call(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:

@@ -54,6 +54,32 @@ def test_sms_audience_never_touches_your_contacts_without_a_key(tmp_path: Path) 
     assert not (tmp_path / "data").exists()
 
 
+def test_a_google_export_becomes_an_sms_group_in_six_calls(tmp_path: Path) -> None:
+    """Planned, imported, one double merged by a person's yes, and checked; no call more than promised."""
+    out = example(tmp_path, "google_to_sms", "--yes")
+
+    assert "7 rows: 6 new, 1 twice, 0 of no use" in out
+    assert "merged: Kari Marie Nordmann" in out
+    assert out.splitlines()[-1] == "4 of 5 members are reached by SMS"
+    source = (EXAMPLES / "google_to_sms.py").read_text()
+    assert source.count("await call(client, ") == 6
+
+
+def test_a_google_export_merges_nothing_where_nobody_can_answer(tmp_path: Path) -> None:
+    """No terminal, no merging."""
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / "google_to_sms.py")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+        env=clean_environment(tmp_path),
+        check=False,
+    )
+
+    assert "refused: the person decided against it" in done.stderr
+
+
 def test_erasure_request_keeps_where_nobody_can_answer(tmp_path: Path) -> None:
     """No terminal, no erasure."""
     assert "not erased: refused: the person decided against it" in example(tmp_path, "erasure_request")

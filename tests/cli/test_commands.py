@@ -51,7 +51,7 @@ def test_doctor_finds_a_working_key_and_masks_it(command: Command, tmp_path: Pat
 
     assert done.code == 0, done.out
     assert "✓ credential: key wayscloud_pat_… from ~/.wayscloud/credentials" in done.out
-    assert "✓ tools: 5 of 14: list_contacts, get_contact" in done.out
+    assert "✓ tools: 9 of 22: list_contacts, get_contact" in done.out
     assert "SECRET" not in done.out + done.err
 
 
@@ -174,7 +174,7 @@ def test_schemas_are_written_where_asked(command: Command, tmp_path: Path) -> No
     """The command makes the folder and says what it wrote; files are readable by others and whole."""
     done = command("schemas", "--out", str(tmp_path / "new" / "folder"))
 
-    assert done.out == f"17 files written to {tmp_path / 'new' / 'folder'}\n"
+    assert done.out == f"25 files written to {tmp_path / 'new' / 'folder'}\n"
     assert (tmp_path / "new" / "folder" / "openai.json").stat().st_mode & 0o777 == 0o644
 
 

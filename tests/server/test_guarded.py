@@ -139,7 +139,8 @@ async def test_the_token_is_in_the_schema_in_two_step_mode_alone(tmp_path: Path,
             listed = (await directory.client.list_tools()).tools
             tokens[mode] = {tool.name for tool in listed if "confirmation_token" in tool.input_schema["properties"]}
 
-    guarded = {"delete_contact", "gdpr_delete_contact", "delete_contact_group"}
+    guarded = {"delete_contact", "gdpr_delete_contact", "delete_contact_group", "merge_contacts"}
+    guarded |= {"import_contacts", "update_matching_contacts"}
     assert tokens == {"ask": set(), "two-step": guarded, "block": set()}
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from mcp import Client, StdioServerParameters, stdio_client
 
+from contacts_mcp.tools import TOOLS
 from harness import LEGACY, MODERN, Host, Person
 from processes import KEY, Server, clean_environment, modern, service
 
@@ -77,7 +78,7 @@ def test_end_of_input_ends_the_process_within_a_second(tmp_path: Path) -> None:
         answer = listing(server)
         rest, errors, seconds = server.end()
 
-    assert len(answer["result"]["tools"]) == 14
+    assert len(answer["result"]["tools"]) == len(TOOLS)
     assert rest == b""
     assert errors.startswith(b"contacts-mcp ")
     assert seconds < A_SECOND
@@ -137,7 +138,7 @@ def test_a_slow_host_gets_every_answer_whole(tmp_path: Path) -> None:
         answers = [json.loads(server.hear()) for _ in range(40)]
 
     assert sorted(answer["id"] for answer in answers) == list(range(2, 42))
-    assert all(len(answer["result"]["tools"]) == 14 for answer in answers)
+    assert all(len(answer["result"]["tools"]) == len(TOOLS) for answer in answers)
 
 
 def test_garbage_is_survived(tmp_path: Path) -> None:
@@ -150,7 +151,7 @@ def test_garbage_is_survived(tmp_path: Path) -> None:
             answer = json.loads(server.hear())
         _, errors, _ = server.end()
 
-    assert len(answer["result"]["tools"]) == 14
+    assert len(answer["result"]["tools"]) == len(TOOLS)
     assert b"Traceback" not in errors
 
 
@@ -263,6 +264,6 @@ def test_what_else_is_printed_reaches_standard_error(tmp_path: Path) -> None:
         answer = json.loads(child.stdout.readline())
         rest, errors = child.communicate(timeout=20)
 
-    assert len(answer["result"]["tools"]) == 14
+    assert len(answer["result"]["tools"]) == len(TOOLS)
     assert rest == b""
     assert b"stray words" in errors

@@ -1,5 +1,6 @@
 """The catalog as data: names, texts, schemas, hints."""
 
+import json
 import re
 from typing import Any
 
@@ -9,12 +10,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contacts_mcp.contract import CALLS, Risk
-from contacts_mcp.tools import TOOLS, Tool, UnknownTools, choose_tools, parse_arguments
+from contacts_mcp.tools import ENDPOINTS, TOOLS, WORKFLOWS, Tool, UnknownTools, choose_tools, parse_arguments
+from tokens import count_tokens
 
 NAMES = (
     "list_contacts create_contact get_contact update_contact delete_contact gdpr_delete_contact list_contact_groups "
     "create_contact_group get_contact_group update_contact_group delete_contact_group list_group_members "
     "add_group_members remove_group_member"
+).split()
+JOBS = (
+    "find_contacts import_contacts export_contacts find_duplicate_contacts merge_contacts update_matching_contacts "
+    "add_matching_to_group check_group_audience"
 ).split()
 
 each_tool = pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
@@ -29,8 +35,34 @@ def nodes(schema: Any) -> list[dict[str, Any]]:
 
 def test_there_is_one_tool_for_each_documented_endpoint() -> None:
     """The names are fixed: agents and their instructions rely on them."""
-    assert [tool.name for tool in TOOLS] == NAMES
+    assert [tool.name for tool in ENDPOINTS] == NAMES
     assert [call.tool_name() for call in CALLS] == NAMES
+
+
+def test_workflow_tools_come_after_the_endpoints() -> None:
+    """Their names are fixed as well, and each toolset has a name of its own."""
+    assert [tool.name for tool in WORKFLOWS] == JOBS
+    assert [tool.name for tool in choose_tools(only=["workflows"])] == JOBS
+    assert [tool.name for tool in choose_tools(only=["endpoints"])] == NAMES
+    assert [tool.name for tool in choose_tools(only=["endpoints", "find_contacts"])] == [*NAMES, "find_contacts"]
+    assert choose_tools() == TOOLS
+
+
+def test_the_whole_list_is_short_for_a_model() -> None:
+    """All 22 tools take less than 4,200 tokens (o200k) of every conversation."""
+    seen = [{"name": tool.name, "description": tool.description, "inputSchema": tool.input_schema} for tool in TOOLS]
+    text = json.dumps(seen, ensure_ascii=False, separators=(",", ":"))
+
+    assert count_tokens(text) < 4_200
+
+
+@pytest.mark.parametrize("tool", WORKFLOWS, ids=lambda tool: tool.name)
+def test_a_workflow_tool_says_when_another_is_the_right_one(tool: Tool) -> None:
+    """Whoever has never seen it can choose between it and what stands beside it."""
+    assert (
+        set(re.findall(r"[a-z]+(?:_[a-z]+)+", tool.description)) & {*NAMES, *JOBS} - {tool.name}
+        or "SMS" in tool.description
+    )
 
 
 @each_tool
@@ -82,10 +114,16 @@ def test_hints_follow_from_the_risk(tool: Tool) -> None:
 
 
 def test_what_destroys_is_known_as_such() -> None:
-    """The three guarded tools, and no fewer."""
+    """What can delete, erase or overwrite many at once, and no less."""
     risks = {tool.name: tool.risk for tool in TOOLS}
 
-    assert {name for name, risk in risks.items() if risk is Risk.DESTROY} == {"delete_contact", "delete_contact_group"}
+    assert {name for name, risk in risks.items() if risk is Risk.DESTROY} == {
+        "delete_contact",
+        "delete_contact_group",
+        "merge_contacts",
+        "update_matching_contacts",
+        "import_contacts",
+    }
     assert {name for name, risk in risks.items() if risk is Risk.ERASE} == {"gdpr_delete_contact"}
 
 
@@ -109,6 +147,8 @@ def from_schema(schema: dict[str, Any], name: str = "") -> st.SearchStrategy[Any
             return st.uuids().map(str)
         case "string":
             return st.text(st.characters(codec="utf-8", categories=["L", "N"]), min_size=1)
+        case "boolean":
+            return st.booleans()
         case "integer":
             return st.integers(schema["minimum"], schema["maximum"])
         case "array":
@@ -127,8 +167,11 @@ def test_whatever_the_schema_allows_is_accepted(tool: Tool, data: st.DataObject)
     optional = {name: from_schema(child, name) for name, child in properties.items() if name not in required}
     always = {name: from_schema(properties[name], name) for name in required}
     if tool.name.startswith("update"):  # these also refuse contradictions, which no plain schema can say
-        always["name"] = optional["name"]
+        one = "name" if "name" in optional else "add_tags"
+        always[one] = optional[one]
         optional = {}
+    if "default_region" in optional:
+        optional["default_region"] = st.sampled_from(["NO", "se"])
 
     arguments = data.draw(st.fixed_dictionaries(always, optional=optional))
 

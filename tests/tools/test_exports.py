@@ -58,7 +58,7 @@ def test_gemini_declarations_use_its_subset(tool: dict[str, Any]) -> None:
     assert re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_.:-]{0,63}", tool["name"])
     for node in schemas(tool["parameters"]):
         assert set(node) <= allowed
-        assert node["type"] in {"object", "string", "integer", "array"}
+        assert node["type"] in {"object", "string", "integer", "boolean", "array"}
         assert node["type"] == "string" or "enum" not in node
     assert tool["parameters"]["properties"]
 

@@ -16,7 +16,16 @@ from contacts_mcp.prompts import Prompt, choose_prompts
 from contacts_mcp.resources import Library, Source, Suggestions
 from contacts_mcp.server import BackendOf, Caller, Calls, Lifespan, Subscriptions, build_server
 from contacts_mcp.settings import BadSettings, Settings, variable
-from contacts_mcp.tools import NETWORK, NO_FOLDER, Backend, Downloads, Tool, WriteBudgets, choose_tools, require_confirmable
+from contacts_mcp.tools import (
+    NETWORK,
+    NO_FOLDER,
+    Backend,
+    Downloads,
+    Tool,
+    WriteBudgets,
+    choose_tools,
+    require_confirmable,
+)
 
 _INSTRUCTIONS = """\
 A shared contact directory for SMS, e-mail and other services: contacts and groups of them. It is {kind}.
@@ -99,7 +108,9 @@ def _instructions(kind: str, tools: Collection[Tool]) -> str:
     told = _INSTRUCTIONS.format(kind=kind)
     if not instead:
         return told
-    return f"{told}\nFor more than a few contacts never loop or page: use {', '.join(instead)}. Show people a plan first."
+    return (
+        f"{told}\nFor more than a few contacts never loop or page: use {', '.join(instead)}. Show people a plan first."
+    )
 
 
 def _backend_of(settings: Settings, connection: Connection, *, paths: bool) -> BackendOf:

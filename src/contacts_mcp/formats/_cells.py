@@ -7,11 +7,11 @@ from itertools import chain
 GOOGLE_SEPARATOR = ":::"
 _NOISE = frozenset({"* mycontacts", "mycontacts", "* my contacts", "* starred"})
 """Groups in which Google puts everybody."""
-_BETWEEN_NUMBERS = re.compile(
-    r"\s*(?::::|[;,\n\r|]|\s/\s|(?<=\d{5})/(?=[+\d(])|\s+(?:or|og|eller|oder|ou|und|and)\s+)\s*"
-)
-_BETWEEN_ADDRESSES = re.compile(r"\s*(?::::|[;,\n\r|/]|\s)\s*")
-_BETWEEN_TAGS = re.compile(r"\s*(?::::|[;,\n\r|])\s*")
+# None of these begins with what may repeat: a cell of spaces alone would be searched from each of them anew.
+_BETWEEN_NUMBERS = re.compile(r":::|[;,\n\r|]| / |(?<=\d{5})/(?=[+\d(])| (?:or|og|eller|oder|ou|und|and) ")
+_BETWEEN_ADDRESSES = re.compile(r":::|[;,\s|/]")
+_BETWEEN_TAGS = re.compile(r":::|[;,\n\r|]")
+_SPACES = re.compile(r"[ \t\xa0]+")
 _PREFIX = re.compile(r"^(?:tel|callto|mailto|sms):(?://)?", re.IGNORECASE)
 _EXTENSION = re.compile(r";\s*(?:ext|isub|phone-context|postd)=.*$", re.IGNORECASE)
 _ANGLED = re.compile(r"^.*<([^<>@\s]+@[^<>\s]+)>$")
@@ -24,7 +24,7 @@ def phones_in(cells: Iterable[str]) -> tuple[str, ...]:
 
 
 def _numbers(cell: str) -> Iterator[str]:
-    plain = _EXTENSION.sub("", _PREFIX.sub("", cell.strip()))
+    plain = _EXTENSION.sub("", _PREFIX.sub("", _SPACES.sub(" ", cell).strip()))
     for part in _BETWEEN_NUMBERS.split(plain):
         number = _PREFIX.sub("", part.strip())
         if number:

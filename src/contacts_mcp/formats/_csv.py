@@ -3,7 +3,8 @@
 import csv
 import threading
 from collections.abc import Iterator, Mapping
-from io import StringIO
+from io import BytesIO, StringIO, TextIOWrapper
+from typing import TextIO
 
 from contacts_mcp.contract import ValidationFailed
 from contacts_mcp.formats._rows import LARGEST_CELL, Reading, checked
@@ -15,17 +16,25 @@ _limit = threading.Lock()
 
 
 def decode(data: bytes) -> tuple[str, str]:
-    """The text and its encoding: UTF-8 or UTF-16 by their marks, UTF-8 where it is, else what Windows writes."""
-    for mark, encoding, name in _MARKS:
-        if data.startswith(mark):
-            try:
-                return data.decode(encoding), name
-            except UnicodeDecodeError:
-                raise ValidationFailed(f"the file is no proper {name}", advice="save it as UTF-8") from None
+    """The text and its encoding's name."""
+    codec, name = encoding_of(data)
+    return data.decode(codec, "replace"), name
+
+
+def encoding_of(data: bytes) -> tuple[str, str]:
+    """Codec and name of an encoding: UTF-8 or UTF-16 by their marks, UTF-8 where it is, else what Windows writes.
+
+    Raises:
+        ValidationFailed: the file is not what its mark says.
+    """
+    codec, name = next(((codec, name) for mark, codec, name in _MARKS if data.startswith(mark)), ("utf-8", "UTF-8"))
     try:
-        return data.decode(), "UTF-8"
+        data.decode(codec)
     except UnicodeDecodeError:
-        return data.decode("cp1252", "replace"), "Windows-1252"
+        if codec != "utf-8":
+            raise ValidationFailed(f"the file is no proper {name}", advice="save it as UTF-8") from None
+        return "cp1252", "Windows-1252"
+    return codec, name
 
 
 _MARKS = (
@@ -41,9 +50,9 @@ def read_csv(data: bytes, wanted: Mapping[str, str]) -> Reading:
     Raises:
         ValidationFailed: it is empty, or its header cannot be understood.
     """
-    text, encoding = decode(data)
-    delimiter = _delimiter(text)
-    rows = _rows(text, delimiter)
+    codec, encoding = encoding_of(data)
+    delimiter = _delimiter(_opened(data[:_SAMPLE], codec).read())
+    rows = _rows(_opened(data, codec), delimiter)
     header = next(rows, None)
     if header is None:
         raise ValidationFailed("the file is empty", advice="choose another file")
@@ -53,7 +62,7 @@ def read_csv(data: bytes, wanted: Mapping[str, str]) -> Reading:
 
 def _delimiter(text: str) -> str:
     """The one that splits the header into the most columns; cells in quotes do not count."""
-    begin = text[:_SAMPLE].lstrip("\r\n ")
+    begin = text.lstrip("\r\n ")
     counts = {delimiter: _columns(begin, delimiter) for delimiter in _DELIMITERS}
     return max(_DELIMITERS, key=lambda delimiter: counts[delimiter])
 
@@ -65,11 +74,16 @@ def _columns(text: str, delimiter: str) -> int:
         return 0
 
 
-def _rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def _opened(data: bytes, codec: str) -> TextIO:
+    """The text as it is read: as a whole it could take four times the memory."""
+    return TextIOWrapper(BytesIO(data), codec, errors="replace", newline="")
+
+
+def _rows(text: TextIO, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Numbered rows that are not blank, the header's number being 1."""
     with _limit:  # it is the interpreter's, and large cells are a row's problem, not the file's
         csv.field_size_limit(max(LARGEST_CELL, csv.field_size_limit()))
-    reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter)
+    reader = csv.reader(text, delimiter=delimiter)
     number = 0
     while True:
         try:

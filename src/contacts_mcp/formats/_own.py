@@ -31,7 +31,7 @@ def cells_of(contact: Contact) -> Iterator[str]:
         if value is None:
             yield ""
         elif name == "tags":
-            yield _defused(joined(contact.tags))
+            yield _defused(joined(map(_defused, contact.tags)))  # where `;` splits cells, each tag is one
         elif name in TIMES:
             yield time(value)
         else:
@@ -61,7 +61,7 @@ def row_of(number: int, headers: Sequence[str], cells: Sequence[str]) -> Row:
         company_name=read.get("company_name", ""),
         phones=(phone,) if phone else (),
         emails=(email,) if email else (),
-        tags=tuple(split(read.get("tags", ""))),
+        tags=tuple(map(_restored, split(read.get("tags", "")))),
         notes=read.get("notes", ""),
     )
 

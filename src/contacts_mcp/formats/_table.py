@@ -11,7 +11,7 @@ from contacts_mcp.formats._columns import Column, kind_rank, map_columns, plain
 from contacts_mcp.formats._rows import Row
 
 Cells = Sequence[str]
-LONGEST_CELL = 100_000
+LONGEST_CELL = 20_000
 """Characters of a cell; with more, the row is no contact."""
 
 _COMPANY = re.compile(

@@ -30,12 +30,13 @@ def _prepare_sms_audience(given: Mapping[str, str]) -> str:
     source = " and ".join(parts) or "ask me which group or tag it starts from"
     return f"""\
 Prepare an SMS audience{purpose}: {source}. {_DATA}
-1. Look first: find groups with list_contact_groups, and check the one it starts from with check_group_audience. For a \
-tag, have add_matching_to_group plan it, for a group that is there or a new one from create_contact_group.
-2. Show me the plan: how many people there are, whom no SMS reaches and why, and who is there twice. Being on a list \
-proves no agreement to get messages: ask me about it. Wait for my yes.
-3. Then apply the plan; put numbers right by a plan of update_matching_contacts with normalize_phones; take people out \
-with remove_group_member. Check the group once more, and tell me. Send nothing."""
+1. Look first: list_contact_groups has the groups, and check_group_audience tells whom an SMS to one reaches; \
+list_contacts counts who has a tag.
+2. Show me how many people there are, whom no SMS reaches and why, and who is there twice. Being on a list proves no \
+agreement to get messages: ask me about it. Wait for my yes.
+3. Then use create_contact_group and add_matching_to_group for a tag, update_matching_contacts for numbers without a \
+country code, remove_group_member; show me each plan before you apply it. A refusal is final. Check once more. Send \
+nothing."""
 
 
 def _handle_erasure_request(given: Mapping[str, str]) -> str:

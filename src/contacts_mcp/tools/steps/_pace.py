@@ -9,7 +9,17 @@ from typing import TypeVar
 import anyio
 import anyio.lowlevel
 
-from contacts_mcp.contract import AnswerT, Call, ContactsError, OutcomeUnknown, RateLimited, Risk
+from contacts_mcp.contract import (
+    AnswerT,
+    Call,
+    ContactsError,
+    OutcomeUnknown,
+    RateLimited,
+    Risk,
+    ServerFault,
+    Unreachable,
+    UnreadableAnswer,
+)
 from contacts_mcp.tools._backend import Backend
 
 T = TypeVar("T")
@@ -19,6 +29,9 @@ AT_ONCE = 8
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 60.0
 _PATIENCE = 600.0
 """Seconds that a job waits in all where the service asks it to."""
+_SETBACKS = (0.05, 0.2, 0.5, 1.0)
+"""Seconds to wait after one failure and the next of a call that can be repeated: among thousands, some fail."""
+_PASSING = (ServerFault, Unreachable, UnreadableAnswer)
 _LAST_MOMENTS = 2.0
 """Seconds that a change under way gets to be finished after the job was cancelled."""
 
@@ -40,6 +53,7 @@ class Pace:
             RateLimited: the service asked for more patience than a job has.
             ContactsError: see ContactsClient.send.
         """
+        setbacks = iter(_SETBACKS if call.repeatable else ())
         while True:
             if (wait := self._resume_at - time.monotonic()) > 0:
                 await anyio.sleep(wait)
@@ -47,9 +61,13 @@ class Pace:
                 answer = await (self._backend.send(call) if call.risk is Risk.READ else self._carry_out(call))
             except RateLimited as exc:
                 self._hold(exc)
-                continue
-            self._next_wait = _FIRST_WAIT
-            return answer
+            except _PASSING:
+                if (wait := next(setbacks, 0.0)) == 0.0:
+                    raise
+                await anyio.sleep(wait)
+            else:
+                self._next_wait = _FIRST_WAIT
+                return answer
 
     async def work_through(self, items: Iterable[T], work: Callable[[T], Awaitable[None]]) -> None:
         """Do the work of each item, AT_ONCE of them at a time. The first ContactsError stops it, and is raised."""

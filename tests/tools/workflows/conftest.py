@@ -1,0 +1,100 @@
+"""Hosts with a folder for files, over the embedded directory and over a service without additions."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import stamina
+from mcp import Client
+
+from contacts_mcp.client import ContactsClient
+from contacts_mcp.folder import Folder
+from contacts_mcp.guard import Guard
+from contacts_mcp.server import build_server
+from contacts_mcp.tools import TOOLS, Backend
+from harness import MODERN, Host, Person, held, host
+from manyfold import Unsteady
+
+
+@pytest.fixture(autouse=True)
+def waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for retries."""
+
+    async def sleep(_seconds: float) -> None:
+        return None
+
+    monkeypatch.setattr(stamina._core, "_smart_sleep", sleep)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """The folder for files."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def person() -> Person:
+    """Whoever is asked; says yes to nothing unless a test lets them."""
+    return Person(content={"decision": "keep"})
+
+
+@pytest.fixture
+async def directory(tmp_path: Path, files: Path, person: Person) -> AsyncIterator[Host]:
+    """The embedded directory, with its additions."""
+    async with held(host(tmp_path / "contacts.db", MODERN, person, files=files, default_region="NO")) as connected:
+        yield connected
+
+
+@asynccontextmanager
+async def _over(unsteady: Unsteady, files: Path, person: Person) -> AsyncIterator[Host]:
+    from contextlib import nullcontext
+
+    transport = httpx.MockTransport(unsteady.respond)
+    async with ContactsClient(base_url="http://service", transport=transport) as api:
+        server = build_server(
+            version="0",
+            instructions="",
+            tools=TOOLS,
+            backend_of=lambda _: Backend(api, "NO", files=Folder(files)),
+            guard=Guard(),
+            lifespan=lambda _: nullcontext(),
+        )
+        async with Client(server, mode=MODERN, elicitation_callback=person) as client:
+            yield Host(client)
+
+
+@pytest.fixture
+def unsteady() -> Unsteady:
+    """A service without additions, which fails where a test wants it."""
+    return Unsteady()
+
+
+@pytest.fixture
+async def platform(unsteady: Unsteady, files: Path, person: Person) -> AsyncIterator[Host]:
+    """A host over that service."""
+    async with held(_over(unsteady, files, person)) as connected:
+        yield connected
+
+
+@pytest.fixture(params=["embedded", "platform"])
+def either(request: pytest.FixtureRequest) -> Host:
+    """A host over each kind of service: what a workflow tool does must be the same."""
+    return request.getfixturevalue("directory" if request.param == "embedded" else "platform")  # type: ignore[no-any-return]
+
+
+Save = Callable[..., str]
+
+
+@pytest.fixture
+def save(files: Path) -> Save:
+    """Write rows under a header as CSV into the folder; the file's name."""
+
+    def write(header: str, *rows: str, name: str = "people.csv") -> str:
+        (files / name).write_text("\n".join([header, *rows]) + "\n")
+        return name
+
+    return write

@@ -1,0 +1,116 @@
+"""Whatever the service does to an import, repeating it ends where an undisturbed one does; nothing is there twice."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import Host, Person, text_of
+from manyfold import Unsteady
+from results import read_results
+
+ROWS = 200
+HEADER = "name,phone,email,tags"
+
+
+def rows(count: int = ROWS) -> list[str]:
+    """Every third without any key, some twice."""
+    made = [
+        f"Person{number} Berg,{'' if number % 3 == 0 else f'+4790{number:06d}'},,t{number % 5}"
+        for number in range(count)
+    ]
+    return [*made, *made[:10]]
+
+
+def contents(unsteady: Unsteady) -> Counter[tuple[Any, ...]]:
+    return Counter(
+        (contact["name"], contact["phone_number"], tuple(contact["tags"]))
+        for contact in unsteady.service.contacts.values()
+    )
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_an_import_over_an_unsteady_service_creates_nothing_twice(
+    platform: Host, unsteady: Unsteady, save: Any, seed: int
+) -> None:
+    """429, 500, resets and lost answers at random: each call says what it did, and repeating it finishes the work."""
+    path = save(HEADER, *rows())
+    unsteady.__init__(seed, 0.25)  # type: ignore[misc]
+    for _ in range(12):
+        plan = await platform.raw("import_contacts", path=path)
+        if plan.is_error:
+            assert text_of(plan).split(":")[0] in {"unreachable", "server_fault", "rate_limited", "outcome_unknown"}
+            continue
+        if "plan" not in (plan.structured_content or {}):
+            break
+        done = await platform.raw("import_contacts", path=path, apply=True, plan=plan.structured_content["plan"])  # type: ignore[index]
+        if not done.is_error:
+            said = done.structured_content or {}
+            written = sum(said.get(name) or 0 for name in ("created", "updated", "failed", "unknown"))
+            assert written + said["unchanged"] + said["duplicates"] + said["invalid"] == said["rows"]
+    else:
+        pytest.fail("it never came to an end")
+
+    assert len(unsteady.service.contacts) == ROWS
+    assert set(contents(unsteady).values()) == {1}
+
+
+async def test_a_lost_answer_is_looked_up_and_not_asked_about(
+    platform: Host, unsteady: Unsteady, save: Any, files: Path
+) -> None:
+    """One call settles what became of every row, although many answers were lost."""
+    path = save(HEADER, *rows(60))
+    plan = await platform.call("import_contacts", path=path)
+    unsteady.chance = 0.15
+
+    done = await platform.raw("import_contacts", path=path, apply=True, plan=plan["plan"])
+    unsteady.chance = 0
+
+    if done.is_error:  # a look at the directory may fail as well; then it says how far it came
+        assert "done" in text_of(done)
+    outcomes = [line.split(",")[1] for line in (files / "people.csv.result.csv").read_text().splitlines()[1:]]
+    created = {
+        line.split(",")[2] for line in (files / "people.csv.result.csv").read_text().splitlines() if "created" in line
+    }
+    assert len(outcomes) == 70
+    assert created <= set(unsteady.service.contacts)
+    assert set(contents(unsteady).values()) == {1}
+
+
+async def test_requests_in_flight_are_bounded(platform: Host, unsteady: Unsteady, save: Any) -> None:
+    """An import never has more under way than it may, so that others get through."""
+    path = save(HEADER, *rows(100))
+    plan = await platform.call("import_contacts", path=path)
+
+    await platform.call("create_contact", name="Somebody Else")
+    refused = await platform.raw("import_contacts", path=path, apply=True, plan=plan["plan"])
+
+    assert not refused.is_error  # somebody else does not matter to it
+    assert 1 <= unsteady.most_at_once <= 8
+
+
+async def test_what_no_row_is_spared_stops_the_import_and_says_how_far_it_came(
+    platform: Host, unsteady: Unsteady, save: Any, person: Person, files: Path
+) -> None:
+    """A key that is refused half-way: the error counts what was done, and the result file has every row."""
+    path = save(HEADER, *rows(50))
+    plan = await platform.call("import_contacts", path=path)
+    answer, created = unsteady.service.answer, Counter[str]()
+
+    def refuse(method: str, path: str, query: Any, body: Any) -> Any:
+        created[method] += 1
+        return (401, {}) if method == "POST" and created["POST"] > 20 else answer(method, path, query, body)
+
+    unsteady.service.answer = refuse  # type: ignore[method-assign]
+
+    line = await platform.error("import_contacts", path=path, apply=True, plan=plan["plan"])
+
+    assert line.startswith("authentication_failed: ")
+    assert "until then" in line
+    assert "20 created" in line
+    assert Counter(row["outcome"] for row in read_results(files, path)) == {
+        "created": 20,
+        "not_created": 30,
+        "duplicate": 10,
+    }

@@ -1,0 +1,241 @@
+"""import_contacts: planned first, matched by number or address, and never twice."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import Host, Person, host, text_of
+
+HEADER = "name,phone,email,company,tags,notes"
+ROWS = (
+    "Ola Nordmann,999 99 999,ola@example.com,ACME,vip,Met at the fair",
+    "Kari Nordmann,+47 900 00 001,,,,",
+    "Bjørn Håkonsen,,bjorn@example.com,,,",
+    "Nameless in Oslo,,,,,",
+)
+
+
+async def everybody(directory: Host) -> dict[str, dict[str, Any]]:
+    """All contacts in full, by name."""
+    listed = (await directory.call("list_contacts", per_page=100))["contacts"]
+    full = [await directory.call("get_contact", contact_id=row["id"]) for row in listed]
+    assert len({each["name"] for each in full}) == len(full), "a contact is there twice"
+    return {each["name"]: each for each in full}
+
+
+async def apply(directory: Host, **arguments: Any) -> dict[str, Any]:
+    """Plan and apply."""
+    plan = await directory.call("import_contacts", **arguments)
+    result = await directory.raw("import_contacts", **arguments, apply=True, plan=plan["plan"])
+    assert not result.is_error, text_of(result)
+    return dict(result.structured_content or {})
+
+
+async def test_a_plan_changes_nothing_and_says_what_would_be(either: Host, save: Any) -> None:
+    """Counts that add up, a sample of how rows were understood, and the fingerprint to apply it by."""
+    path = save(HEADER, *ROWS, "Ola N,99999999,,,,", ",,x@example.com,,,", "Bad Mail,,nonsense,,,")
+
+    plan = await either.call("import_contacts", path=path)
+
+    assert (plan["rows"], plan["new"], plan["duplicates"], plan["invalid"]) == (7, 4, 1, 2)
+    assert (
+        plan["new"] + plan["updates"] + plan["unchanged"] + plan["duplicates"] + plan["ambiguous"] + plan["invalid"]
+        == 7
+    )
+    assert plan["sample"][0] == {
+        "row": 2,
+        "name": "Ola Nordmann",
+        "company_name": "ACME",
+        "phone_number": "+4799999999",
+        "email": "ola@example.com",
+    }
+    assert plan["problems"] == ["row 7 has no name", "row 8 has an e-mail address that is none"]
+    assert plan["understood_as"] == "csv, by column name, UTF-8, commas"
+    assert (await either.call("list_contacts"))["total"] == 0
+
+
+async def test_what_was_planned_is_done_and_every_row_accounted_for(either: Host, save: Any, files: Path) -> None:
+    """The directory holds the rows, numbers are E.164, and the result file names each row's contact."""
+    path = save(HEADER, *ROWS, "Ola N,99999999,,,,")
+
+    done = await apply(either, path=path, tags=["fair"])
+
+    people = await everybody(either)
+    assert (done["created"], done["duplicates"]) == (4, 1)
+    assert people["Ola Nordmann"]["phone_number"] == "+4799999999"
+    assert people["Ola Nordmann"]["tags"] == ["vip", "fair"]
+    assert people["Ola Nordmann"]["notes"] == "Met at the fair"
+    results = (files / "people.csv.result.csv").read_text().splitlines()
+    assert results[0] == "row,outcome,id,detail"
+    assert results[1] == f"2,created,{people['Ola Nordmann']['id']},"
+    assert results[5] == f"6,duplicate,{people['Ola Nordmann']['id']},says the same as row 2"
+    assert "Nordmann" not in "".join(results)
+
+
+async def test_to_import_again_changes_nothing(either: Host, save: Any) -> None:
+    """Not even who has neither number nor address is made twice, whatever is asked for."""
+    path = save(HEADER, *ROWS)
+    await apply(either, path=path)
+    before = await everybody(either)
+
+    for on_match in ("skip", "update", "create"):
+        again = await either.call("import_contacts", path=path, on_match=on_match)
+        assert (again["new"], again["updates"], again["unchanged"]) == (0, 0, 4)
+        assert "plan" not in again
+
+    assert await everybody(either) == before
+
+
+async def test_an_update_never_blanks_a_field_and_unites_tags(either: Host, save: Any, person: Person) -> None:
+    """What a row says is set, what it leaves out stays; overwriting is put to a person."""
+    await apply(either, path=save(HEADER, *ROWS))
+    person.content = {"decision": "change"}
+
+    path = save(HEADER, "Ola Nordmann,99999999,,Fjord,new,", name="update.csv")
+    done = await apply(either, path=path, on_match="update")
+
+    ola = (await everybody(either))["Ola Nordmann"]
+    assert (done["updated"], done["overwritten"]) == (1, 1)
+    assert (ola["company_name"], ola["email"], ola["notes"]) == ("Fjord", "ola@example.com", "Met at the fair")
+    assert ola["tags"] == ["vip", "new"]
+    assert "overwritten: 1 times company_name" in person.question
+
+
+async def test_overwriting_needs_a_person(either: Host, save: Any, person: Person) -> None:
+    """A no leaves everything as it was, and without a host that can ask nothing runs."""
+    await apply(either, path=save(HEADER, *ROWS))
+    arguments = {"path": save(HEADER, "Ola Nordmann,99999999,,Fjord,,", name="update.csv"), "on_match": "update"}
+    plan = await either.call("import_contacts", **arguments)
+
+    line = await either.error("import_contacts", **arguments, apply=True, plan=plan["plan"])
+
+    assert line.startswith("refused: ")
+    assert len(person.asked) == 1
+    assert (await everybody(either))["Ola Nordmann"]["company_name"] == "ACME"
+
+
+async def test_filling_empty_fields_of_a_few_needs_nobody(either: Host, save: Any, person: Person) -> None:
+    """Nothing is lost by it."""
+    await apply(either, path=save(HEADER, *ROWS))
+
+    done = await apply(
+        either, path=save(HEADER, "Kari Nordmann,90000001,kari@example.com,,,", name="more.csv"), on_match="update"
+    )
+
+    assert (done["updated"], done["overwritten"]) == (1, 0)
+    assert (await everybody(either))["Kari Nordmann"]["email"] == "kari@example.com"
+    assert not person.asked
+
+
+@pytest.mark.parametrize("change", ["file", "directory", "none"])
+async def test_a_plan_is_only_good_for_what_it_was_made_of(either: Host, save: Any, change: str) -> None:
+    """A file or a directory that changed in a way that matters is refused; a change that does not matter is not."""
+    path = save(HEADER, *ROWS)
+    plan = await either.call("import_contacts", path=path)
+    if change == "file":
+        save(HEADER, *ROWS[:-1], "Nameless in Bergen,,,,,")
+    await either.call("create_contact", name="X", email="ola@example.com" if change == "directory" else "x@example.com")
+
+    result = await either.raw("import_contacts", path=path, apply=True, plan=plan["plan"])
+
+    assert result.is_error is (change != "none")
+    if result.is_error:
+        assert text_of(result).startswith("conflict: what there is to do is not what that plan says")
+        assert (await either.call("list_contacts"))["total"] == 1
+
+
+async def test_apply_without_a_plan_is_refused(either: Host, save: Any) -> None:
+    """Nobody has seen what it would do."""
+    line = await either.error("import_contacts", path=save(HEADER, *ROWS), apply=True)
+
+    assert line.startswith("invalid: plan: is required with apply")
+    assert (await either.call("list_contacts"))["total"] == 0
+
+
+async def test_people_who_share_a_number_are_not_each_other(either: Host, save: Any) -> None:
+    """A switchboard's number with another name and another address is a colleague; a tie is nobody's guess."""
+    rows = ("Ola Nordmann,22222222,ola@example.com,,,", "Kari Hansen,22222222,kari@example.com,,,")
+    await apply(either, path=save(HEADER, *rows))
+
+    plan = await either.call("import_contacts", path=save(HEADER, "Per Berg,22222222,,,,", name="tie.csv"))
+
+    assert set(await everybody(either)) == {"Ola Nordmann", "Kari Hansen"}
+    assert plan["ambiguous"] == 1
+    assert plan["problems"] == ["row 2 fits 2 contacts"]
+
+
+async def test_all_of_the_file_join_the_group(either: Host, save: Any) -> None:
+    """Those who are new and those who were there; again, nobody joins twice."""
+    await either.call("create_contact", name="Kari Nordmann", phone_number="+4790000001")
+    group = (await either.call("create_contact_group", name="Fair"))["id"]
+    path = save(HEADER, *ROWS)
+
+    done = await apply(either, path=path, group_id=group)
+    again = await either.call("import_contacts", path=path, group_id=group)
+
+    assert (done["created"], done["unchanged"], done["joined"]) == (3, 1, 4)
+    assert (await either.call("list_group_members", group_id=group))["total"] == 4
+    assert "plan" not in again
+
+
+async def test_text_is_imported_without_a_folder(tmp_path: Path) -> None:
+    """The content comes with the call, and the result file is a download."""
+    async with host(tmp_path / "contacts.db") as directory:
+        done = await apply(directory, content=f"{HEADER}\n{ROWS[0]}\n", default_region="no")
+        contents = (await directory.client.read_resource(done["uri"])).contents
+
+    assert done["created"] == 1
+    assert contents[0].text.startswith("row,outcome,id,detail\r\n2,created,")  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("settings", "arguments", "line"),
+    [
+        ({}, {"path": "x.csv"}, "invalid: path: cannot be used here: the operator has named no folder for files"),
+        ({}, {}, "invalid: path: is needed, or else content"),
+        ({}, {"content": "name\nOla", "path": "x.csv"}, "invalid: path: is needed, or else content"),
+        ({}, {"content": "name\nOla", "mapping": ["x"]}, "invalid: mapping: should hold entries such as"),
+        ({}, {"content": "a,b\n1,2"}, "invalid: no column holds a name; the columns are a, b"),
+        ({}, {"content": "name\nOla", "format": "json"}, "invalid: format: the file is not json"),
+        (
+            {},
+            {"content": "name\nOla", "default_region": "XX"},
+            "invalid: default_region: should be a two-letter region",
+        ),
+    ],
+)
+async def test_what_cannot_be_imported_is_said_in_one_line(
+    tmp_path: Path, settings: dict[str, Any], arguments: dict[str, Any], line: str
+) -> None:
+    """Which argument, what is wrong, what to do."""
+    async with host(tmp_path / "contacts.db", **settings) as directory:
+        said = await directory.error("import_contacts", **arguments)
+
+    assert said.startswith(line)
+    assert "\n" not in said
+
+
+async def test_columns_can_be_mapped_by_hand(either: Host, save: Any) -> None:
+    """Where their names say nothing."""
+    path = save("Kunde;Ring;Post", "Ola Nordmann;99999999;ola@example.com")
+
+    plan = await either.call("import_contacts", path=path, mapping=["Kunde=name", "Ring=phone_number", "Post=ignore"])
+
+    assert plan["mapping"] == ["Kunde → name", "Ring → phone_number"]
+    assert plan["sample"] == [{"row": 2, "name": "Ola Nordmann", "phone_number": "+4799999999"}]
+
+
+async def test_more_than_the_budget_is_refused_before_anything_is_written(tmp_path: Path, save: Any) -> None:
+    """A runaway stops in words that say how many, and who decides."""
+    path = save(HEADER, *ROWS)
+    async with host(
+        tmp_path / "contacts.db", files=tmp_path / "files", write_budget=3, default_region="NO"
+    ) as directory:
+        plan = await directory.call("import_contacts", path=path)
+        line = await directory.error("import_contacts", path=path, apply=True, plan=plan["plan"])
+        total = (await directory.call("list_contacts"))["total"]
+
+    assert line.startswith("write_budget: this takes 4 changes, and 3 of the 3 an hour are left")
+    assert "the operator decides" in line
+    assert total == 0
