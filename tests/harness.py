@@ -70,8 +70,8 @@ class Host:
 
 
 def text_of(result: CallToolResult) -> str:
-    (block,) = result.content
-    assert isinstance(block, TextContent)
+    """The one text of a result; links may stand beside it."""
+    (block,) = (block for block in result.content if isinstance(block, TextContent))
     return block.text
 
 

@@ -1,11 +1,11 @@
 """What a number, an address, a name or a company is compared by, however it was written."""
 
 import re
-from functools import lru_cache
 
 from contacts_mcp.phones import normalise
 from contacts_mcp.text import digits, fold
 
+_MOST_WORDS, _LONGEST_WORD = 8, 40
 _FEWEST_DIGITS = 5
 _COUNTRY_CODE = (
     "1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]"  # the others have three digits
@@ -73,13 +73,17 @@ def name_key(name: str | None) -> str:
     if not name:
         return ""
     words = _WORD.findall(fold(name).translate(_APOSTROPHES))
-    return " ".join([word for word in words if word not in _TITLES] or words)
+    return _shortened([word for word in words if word not in _TITLES] or words)
 
 
-@lru_cache(maxsize=4096)
 def company_key(company: str | None) -> str:
     """The folded words of a company, without its legal form; '' where nothing is left."""
     if not company:
         return ""
     words = _WORD.findall(fold(company).translate(_APOSTROPHES))
-    return " ".join([word for word in words if word not in _LEGAL_FORMS] or words)
+    return _shortened([word for word in words if word not in _LEGAL_FORMS] or words)
+
+
+def _shortened(words: list[str]) -> str:
+    """Names are compared word by word with many others: nobody has so many words that it would take for ever."""
+    return " ".join(word[:_LONGEST_WORD] for word in words[:_MOST_WORDS])

@@ -66,15 +66,16 @@ async def _within_file(drafts: Sequence[Draft]) -> tuple[list[Draft], dict[int, 
         if draft.problem:
             decisions[draft.row] = Decision(draft, "invalid", detail=draft.problem)
             continue
-        first = seen.get(_content(draft))
-        if first is None and _has_key(draft):
+        # Two records of an export are two, however alike they are: merging them is another decision.
+        first = seen.get((draft.id, *_content(draft)))
+        if first is None and draft.id is None and _has_key(draft):
             ids = index.find(draft.name, draft.phone_keys, draft.email_keys).ids
             first = int(ids[0]) if ids else None
         if first is not None:
             decisions[draft.row] = Decision(draft, "duplicate", first=first, detail=f"says the same as row {first}")
             continue
         usable.append(draft)
-        seen[_content(draft)] = draft.row
+        seen[draft.id, *_content(draft)] = draft.row
         for phone, email in _pairs(draft):
             index.add(str(draft.row), draft.name, phone, email)
     return usable, decisions

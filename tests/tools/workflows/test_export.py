@@ -1,0 +1,137 @@
+"""export_contacts: a file, of which the model sees a few lines, and which reads back to the letter."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp_types import ResourceLink
+
+from harness import Host, Person, host, text_of
+from manyfold import Unsteady
+
+PEOPLE: list[dict[str, Any]] = [
+    {"name": "Ola Nordmann", "phone_number": "+4799999999", "email": "ola@example.com", "tags": ["vip", "a;b", "=x"]},
+    {"name": "=HYPERLINK(1)", "company_name": "+cmd", "notes": "-1\n@sum", "phone_number": "999 99 999"},
+    {"name": "'=quoted", "company_name": "@", "tags": ["'=1", '"']},
+    {"name": "Kjær Bageri", "type": "company", "notes": "Ærlig, «sitert»; \\n\n\nslutt 🎉"},
+    {"name": "محمد علي"},
+]
+
+
+async def fill(directory: Host) -> list[dict[str, Any]]:
+    return [await directory.call("create_contact", **person) for person in PEOPLE]
+
+
+async def test_a_file_and_a_link_and_no_contact_in_the_answer(directory: Host, files: Path) -> None:
+    """The answer is a few lines, the link reads what the file holds, and only its owner can read the file."""
+    await fill(directory)
+
+    result = await directory.raw("export_contacts", path="out.csv")
+
+    text, link = result.content
+    assert isinstance(link, ResourceLink)
+    assert (link.name, link.mime_type) == ("out.csv", "text/csv")
+    assert "Nordmann" not in text.text  # type: ignore[union-attr]
+    assert json.loads(text.text) == result.structured_content  # type: ignore[union-attr]
+    contents = (await directory.client.read_resource(str(link.uri))).contents
+    assert contents[0].text.encode() == (files / "out.csv").read_bytes()[3:]  # type: ignore[union-attr]
+    assert (files / "out.csv").stat().st_mode & 0o777 == 0o600
+    assert result.structured_content["contacts"] == 5
+
+
+@pytest.mark.parametrize("format_", ["csv", "vcard", "json"])
+async def test_exporting_and_importing_again_changes_nothing(either: Host, files: Path, format_: str) -> None:
+    """In every format, also who has neither number nor address, and whatever a cell begins with."""
+    before = await fill(either)
+    exported = await either.raw("export_contacts", format=format_)
+    name = exported.structured_content["file"]
+
+    for on_match in ("skip", "update", "create"):
+        again = await either.call("import_contacts", path=name, on_match=on_match)
+        assert (again["new"], again["updates"], again["unchanged"], again["invalid"]) == (0, 0, 5, 0)
+    assert [await either.call("get_contact", contact_id=each["id"]) for each in before] == [
+        {name: value for name, value in each.items() if name != "warnings"} for each in before
+    ]
+
+
+async def test_formulas_are_defused_and_numbers_are_not(directory: Host, files: Path) -> None:
+    """A spreadsheet calculates nothing of it, and E.164 is as SMS needs it."""
+    await fill(directory)
+    await directory.raw("export_contacts", path="out.csv")
+
+    rows = list(csv.DictReader(io.StringIO((files / "out.csv").read_text("utf-8-sig"))))
+
+    cells = [cell for row in rows for cell in row.values() if cell]
+    assert not [cell for cell in cells if cell[0] in "=+-@\t\r" and cell != "+4799999999"]
+    assert "+4799999999" in cells
+    assert "'=HYPERLINK(1)" in cells
+
+
+async def test_a_filter_says_who_is_exported(either: Host) -> None:
+    """By type, tags, search and group, all of which have to match."""
+    people = await fill(either)
+    group = (await either.call("create_contact_group", name="G"))["id"]
+    await either.call("add_group_members", group_id=group, contact_ids=[people[0]["id"], people[3]["id"]])
+
+    async def count(**wanted: Any) -> int:
+        return (await either.raw("export_contacts", **wanted)).structured_content["contacts"]  # type: ignore[no-any-return]
+
+    assert await count() == 5
+    assert await count(type="company") == 1
+    assert await count(group_id=group) == 2
+    assert await count(group_id=group, type="person") == 1
+    assert await count(tags=["VIP"]) == 1
+    assert await count(search="nordmann") == 1
+
+
+async def test_without_a_folder_it_is_a_download_for_its_owner_alone(tmp_path: Path) -> None:
+    """No path is taken, and the file is kept in memory for a while."""
+    async with host(tmp_path / "contacts.db") as directory:
+        await fill(directory)
+        line = await directory.error("export_contacts", path="out.csv")
+        result = await directory.raw("export_contacts", format="vcard")
+        link = result.content[1]
+        assert isinstance(link, ResourceLink)
+        contents = (await directory.client.read_resource(str(link.uri))).contents
+
+    assert line.startswith("invalid: path: cannot be used here: the operator has named no folder for files")
+    assert contents[0].text.count("BEGIN:VCARD") == 5  # type: ignore[union-attr]
+    assert contents[0].mime_type == "text/vcard"
+
+
+async def test_nothing_is_ever_overwritten(directory: Host, files: Path) -> None:
+    """A name that is taken is an error, and the file stays."""
+    (files / "out.csv").write_text("mine")
+
+    line = await directory.error("export_contacts", path="out.csv")
+
+    assert line.startswith("invalid: path: is there already")
+    assert (files / "out.csv").read_text() == "mine"
+
+
+async def test_a_service_that_shows_contacts_one_at_a_time_is_not_asked_for_thousands(
+    platform: Host, unsteady: Unsteady, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then the file holds what lists show, and the answer says so."""
+    from contacts_mcp.tools import export_contacts  # noqa: F401 - the module is patched below
+
+    monkeypatch.setattr("contacts_mcp.tools.export_contacts._MOST_IN_FULL", 3)
+    await fill(platform)
+    unsteady.seen.clear()
+
+    result = await platform.raw("export_contacts")
+
+    assert result.structured_content["note"].startswith("without company, notes and times")
+    assert unsteady.seen["GET"] < 5
+    assert not result.is_error, text_of(result)
+
+
+async def test_nobody_is_asked_about_reading(directory: Host, person: Person) -> None:
+    """Exporting changes nothing in the directory."""
+    await fill(directory)
+    await directory.raw("export_contacts")
+
+    assert not person.asked

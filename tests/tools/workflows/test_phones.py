@@ -1,0 +1,78 @@
+"""Every example number of every region, valid and invalid, through import and normalisation."""
+
+from pathlib import Path
+from typing import Any
+
+import phonenumbers
+import pytest
+
+from harness import Host, Person, host
+
+REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
+
+
+def national(region: str) -> list[tuple[str, str]]:
+    """Numbers as people of a region write them, with how SMS needs them."""
+    kinds = (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE)
+    found = [number for kind in kinds if (number := phonenumbers.example_number_for_type(region, kind))]
+    return [
+        (
+            phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL),
+            phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164),
+        )
+        for number in found
+    ]
+
+
+def invalid(region: str) -> str | None:
+    number = phonenumbers.invalid_example_number(region)
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) if number else None
+
+
+def rows_of(region: str) -> list[tuple[str, str, str]]:
+    """Name, as written, as stored."""
+    good = [(f"{region} valid {place}", *pair) for place, pair in enumerate(national(region))]
+    bad = invalid(region)
+    return [*good, *([(f"{region} invalid", bad, bad)] if bad else [])]
+
+
+@pytest.mark.parametrize("part", range(8))
+async def test_every_example_number_is_imported_as_e164(directory: Host, files: Any, part: int) -> None:
+    """Valid ones in national writing become E.164 with their region; invalid ones are kept and counted."""
+    for region in REGIONS[part::8]:
+        rows = rows_of(region)
+        lines = ["name;phone", *(f"{name};{written}" for name, written, _ in rows)]
+        (files / f"{region}.csv").write_text("\n".join(lines))
+        given = {"path": f"{region}.csv", "default_region": region, "on_match": "create"}  # some share their numbers
+
+        plan = await directory.call("import_contacts", **given)
+        if "plan" in plan:
+            await directory.call("import_contacts", **given, apply=True, plan=plan["plan"])
+
+        listed = await directory.call("list_contacts", search=f"{region} ", per_page=100)
+        stored = {row["name"]: row["phone_number"] for row in listed["contacts"]}
+        firsts = {stored_as: name for name, _, stored_as in reversed(rows)}
+        assert {name: stored.get(name) for name in firsts.values()} == {name: number for number, name in firsts.items()}
+        assert plan["unreachable"] == sum(name.endswith(" invalid") for name, _, _ in rows)
+
+
+async def test_every_example_number_is_normalised_in_place(tmp_path: Path, person: Person) -> None:
+    """The same numbers, stored as people wrote them, are put right by one call for each region."""
+    person.content = {"decision": "change"}
+    async with host(tmp_path / "as-written.db", person=person) as directory:
+        await normalise_all(directory)
+
+
+async def normalise_all(directory: Host) -> None:
+    for region in REGIONS:
+        rows = rows_of(region)
+        for name, written, _ in rows:
+            await directory.call("create_contact", name=name, phone_number=f" {written}", tags=[region])
+    for region in REGIONS:
+        given = {"tags": [region], "normalize_phones": True, "default_region": region}
+        plan = await directory.call("update_matching_contacts", **given)
+        await directory.call("update_matching_contacts", **given, apply=True, plan=plan["plan"])
+
+        listed = await directory.call("list_contacts", tags=[region])
+        stored = {row["name"]: row["phone_number"] for row in listed["contacts"]}
+        assert stored == {name: number for name, _, number in rows_of(region)}

@@ -1,0 +1,278 @@
+"""Long runs: told of, ended between rows, counted, within a budget, and as good over a network."""
+
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from mcp import Client
+from mcp_types import Implementation
+
+from contacts_mcp.client import ContactsClient
+from contacts_mcp.contract import AddGroupMembers, BatchContacts, CreateContact, GetContact, RateLimited, Risk
+from contacts_mcp.folder import Folder
+from contacts_mcp.guard import Guard
+from contacts_mcp.server import Caller, build_server
+from contacts_mcp.tools import NETWORK, TOOLS, Backend, Download, Downloads, WriteBudget, WriteBudgets
+from contacts_mcp.tools._budget import BudgetSpent
+from contacts_mcp.tools.steps import Pace
+from harness import LEGACY, MODERN, NOBODY, Host, host
+from listening import tell_apart
+from manyfold import Unsteady
+from results import read_results
+from waiting import until
+
+each_era = pytest.mark.parametrize("era", [LEGACY, MODERN])
+
+
+def write(folder: Path, count: int) -> str:
+    lines = ["name,phone", *(f"Person{number} Berg,+4790{number:06d}" for number in range(count))]
+    (folder / "people.csv").write_text("\n".join(lines))
+    return "people.csv"
+
+
+@each_era
+async def test_progress_is_told_with_counts_and_words(tmp_path: Path, files: Path, era: str, monkeypatch: Any) -> None:
+    """A long import says how far it is, of how many, and of what."""
+    monkeypatch.setattr("contacts_mcp.tools.steps._progress._BETWEEN", 0.0)
+    told: list[tuple[float, float | None, str | None]] = []
+
+    async def hear(done: float, total: float | None, message: str | None) -> None:
+        told.append((done, total, message))
+
+    async with host(tmp_path / "contacts.db", era, files=files) as directory:
+        given = {"path": write(files, 1_200)}
+        plan = await directory.call("import_contacts", **given)
+        arguments = {**given, "apply": True, "plan": plan["plan"]}
+        await directory.client.call_tool("import_contacts", arguments, progress_callback=hear)
+
+    written = [(done, total) for done, total, message in told if message == "rows written"]
+    assert written[-1] == (1_200, 1_200)
+    assert any(message == "rows read" for _, _, message in told)
+    assert told[-1] == (1_200, 1_200, "1,200 of 1,200 done: 1,200 created")
+
+
+class Slow(Unsteady):
+    """Answers to writes take a moment; `begun` is set by the tenth."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun = anyio.Event()
+
+    async def respond(self, request: httpx.Request) -> httpx.Response:
+        answer = await super().respond(request)
+        if request.method == "POST":
+            if self.seen["POST"] >= 10:
+                self.begun.set()
+            await anyio.sleep(0.02)
+        return answer
+
+
+@asynccontextmanager
+async def over(service: Unsteady, files: Path, era: str, **more: Any) -> AsyncIterator[Host]:
+    async with ContactsClient(base_url="http://service", transport=httpx.MockTransport(service.respond)) as api:
+        server = build_server(
+            version="0",
+            instructions="",
+            tools=TOOLS,
+            backend_of=lambda _: Backend(api, files=Folder(files), **more),
+            guard=Guard(),
+            lifespan=lambda _: nullcontext(),
+        )
+        async with Client(server, mode=era) as client:
+            yield Host(client)
+
+
+@each_era
+async def test_a_cancelled_import_ends_between_rows_and_says_what_it_did(files: Path, era: str) -> None:
+    """What was begun is finished, nothing more is begun, and the result file is exact to the row."""
+    service = Slow()
+    async with over(service, files, era) as platform:
+        given = {"path": write(files, 400)}
+        plan = await platform.call("import_contacts", **given)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_call, platform, {**given, "apply": True, "plan": plan["plan"]})
+            await service.begun.wait()
+            tasks.cancel_scope.cancel()
+        await until((files / "people.csv.result.csv").exists)
+
+        results = read_results(files, "people.csv")
+        created = {row["id"] for row in results if row["outcome"] == "created"}
+        assert created == set(service.service.contacts)
+        assert 10 <= len(created) < 400
+        assert {row["outcome"] for row in results} == {"created", "not_created"}
+        again = await platform.call("import_contacts", **given)
+        assert (again["unchanged"], again["new"]) == (len(created), 400 - len(created))
+
+
+async def _call(platform: Host, arguments: dict[str, Any]) -> None:
+    await platform.client.call_tool("import_contacts", arguments)
+
+
+async def test_the_service_is_obeyed_when_it_asks_to_wait(files: Path) -> None:
+    """All of a job's calls wait then, and none is lost."""
+    service = Unsteady()
+    answer, limited = service.service.answer, []
+
+    def limit(method: str, *rest: Any) -> Any:
+        return answer(method, *rest)
+
+    service.service.answer = limit  # type: ignore[method-assign]
+
+    class Limiting:
+        def __init__(self) -> None:
+            self.until = 0.0
+            self.sent: list[float] = []
+
+        async def send(self, call: Any, _report: Any = None) -> Any:
+            now = time.monotonic()
+            self.sent.append(now)
+            if len(self.sent) == 5:
+                self.until = now + 0.3
+            if now < self.until:
+                limited.append(now)
+                raise RateLimited("slow down", retry_after=self.until - now)
+            return call.contact_id
+
+        async def additions(self) -> frozenset[str]:
+            return frozenset()
+
+    client, done = Limiting(), []
+    pace = Pace(Backend(client))  # type: ignore[arg-type]
+
+    async def work(number: int) -> None:
+        done.append(await pace.send(GetContact(contact_id=f"{number:08d}{NOBODY[8:]}")))  # type: ignore[arg-type]
+
+    await pace.work_through(range(40), work)
+
+    assert len(done) == 40
+    assert 1 <= len(limited) <= 8
+
+
+@pytest.mark.parametrize(
+    ("call", "changes"),
+    [
+        (GetContact(contact_id=NOBODY), 0),
+        (CreateContact(name="x"), 1),
+        (AddGroupMembers(group_id=NOBODY, contact_ids=[NOBODY] * 3), 3),
+        (BatchContacts(creates=[CreateContact(name="x")] * 2), 2),
+    ],
+)
+def test_a_budget_counts_changes_by_the_hour(call: Any, changes: int) -> None:
+    """Reads cost nothing; what is spent comes back after an hour, and 0 means any number."""
+    now = [0.0]
+    budget = WriteBudget(5, lambda: now[0])
+    budget.require(5)
+    budget.spend(call)
+
+    with pytest.raises(BudgetSpent, match=f"this takes 6 changes, and {5 - changes} of the 5 an hour are left"):
+        budget.require(6)
+    now[0] = 3_700.0
+    budget.require(5)
+    WriteBudget(0).require(10**9)
+
+
+async def test_a_runaway_is_stopped_whatever_tool_it_runs_away_with(tmp_path: Path) -> None:
+    """Endpoint tools spend of the same budget; each caller has their own."""
+    async with host(tmp_path / "contacts.db", write_budget=2) as directory:
+        for number in range(2):
+            await directory.call("create_contact", name=f"x{number}")
+        line = await directory.error("create_contact", name="x3")
+        await directory.call("list_contacts")
+
+    assert line.startswith("write_budget: this takes 1 changes, and 0 of the 2 an hour are left; ")
+    budgets = WriteBudgets(1)
+    budgets.of("ada").spend(CreateContact(name="x"))
+    budgets.of("bob").spend(CreateContact(name="x"))
+
+
+def test_a_download_is_its_owners_alone_and_only_for_a_while() -> None:
+    """Another caller, a wrong id and a late one all get the same answer."""
+    now = [0.0]
+    downloads = Downloads(lambda: now[0])
+    address = downloads.keep(Download("x.csv", "text/csv", 1, lambda: b"x"), "ada")
+    identifier = address.rpartition("/")[2]
+
+    assert downloads.fetch(identifier, "ada").read() == b"x"
+    for owner, moment in (("bob", 0.0), ("ada", 901.0)):
+        now[0] = moment
+        with pytest.raises(Exception, match="there is no such download"):
+            downloads.fetch(identifier, owner)
+
+
+def test_downloads_never_fill_the_memory() -> None:
+    """The oldest goes first."""
+    downloads = Downloads()
+    kept = [downloads.keep(Download("x", "text/csv", 8 * 1024 * 1024, lambda: b""), "") for _ in range(20)]
+
+    assert downloads.fetch(kept[-1].rpartition("/")[2], "").size
+    with pytest.raises(Exception, match="there is no such download"):
+        downloads.fetch(kept[0].rpartition("/")[2], "")
+
+
+async def test_over_a_network_no_path_is_taken(tmp_path: Path) -> None:
+    """Whatever the operator's folder is: a caller elsewhere has none here."""
+    from contacts_mcp.app import Embedded, build_app
+    from contacts_mcp.settings import load_settings
+
+    (tmp_path / "files").mkdir()
+    write(tmp_path / "files", 1)
+    settings = load_settings(files=tmp_path / "files")
+    app = build_app(settings, Embedded(tmp_path / "contacts.db", "test"), paths=False)
+    async with Client(app.server, mode=MODERN) as client:
+        remote = Host(client)
+        refused = [
+            await remote.error("import_contacts", path="people.csv"),
+            await remote.error("export_contacts", path="out.csv"),
+        ]
+        exported = await remote.raw("export_contacts")
+
+    assert all(line.startswith(f"invalid: path: cannot be used here: {NETWORK}") for line in refused)
+    assert len(exported.content) == 2
+    assert not list((tmp_path / "files").glob("out*"))
+
+
+async def test_a_caller_may_do_no_more_than_their_scopes_say(tmp_path: Path, files: Path) -> None:
+    """Who may write but not delete plans and makes small changes; what overwrites is not theirs to do."""
+    from contacts_mcp.app import Embedded, connect
+
+    connection = connect(Embedded(tmp_path / "contacts.db", "test"))
+    caller = Caller("ada", frozenset({Risk.READ, Risk.WRITE}))
+    async with connection.lifespan():
+        server = build_server(
+            version="0",
+            instructions="",
+            tools=TOOLS,
+            backend_of=lambda _: Backend(connection.sender_for(caller), files=Folder(files)),
+            guard=Guard(),
+            lifespan=lambda _: nullcontext(),
+        )
+        tell_apart(server, {"ada": caller})
+        async with Client(server, mode=MODERN, client_info=Implementation(name="ada", version="1")) as client:
+            ada = Host(client)
+            listed = {tool.name for tool in (await client.list_tools()).tools}
+            await ada.call("create_contact", name="Ola", company_name="Old")
+            plan = await ada.call("update_matching_contacts", set_company_name="New")
+            line = await ada.error("update_matching_contacts", set_company_name="New", apply=True, plan=plan["plan"])
+
+    assert {"update_matching_contacts", "import_contacts"} <= listed
+    assert not {"merge_contacts", "delete_contact"} & listed
+    assert line.startswith("permission_denied: this call would do more than you may do here")
+
+
+async def test_the_trail_counts_what_a_job_did(tmp_path: Path, files: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """One line with counts and no names; a plan leaves none."""
+    caplog.set_level("INFO", "contacts_mcp.trail")
+    async with host(tmp_path / "contacts.db", files=files) as directory:
+        given = {"path": write(files, 3)}
+        plan = await directory.call("import_contacts", **given)
+        await directory.call("import_contacts", **given, apply=True, plan=plan["plan"])
+
+    (line,) = [json.loads(record.getMessage()) for record in caplog.records if record.name == "contacts_mcp.trail"]
+    assert (line["tool"], line["outcome"], line["counts"]) == ("import_contacts", "done", {"created": 3})
+    assert "Berg" not in str(line)
