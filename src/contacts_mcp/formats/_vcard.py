@@ -52,7 +52,7 @@ def _row(number: int, card: str) -> Row:
     import vobject
 
     try:
-        read = vobject.readOne(card, ignoreUnreadable=True)
+        read = vobject.readOne(card, ignoreUnreadable=True, allowQP="QUOTED-PRINTABLE" in card.upper())
         return _row_of(number, read.contents)
     except Exception:  # noqa: BLE001 - the library raises whatever a broken card makes it stumble over
         return Row(number, problem="is a card that cannot be read")
@@ -102,7 +102,7 @@ def _preferred(contents: Mapping[str, list[Any]], name: str) -> list[str]:
     for place, line in enumerate(contents.get(name, ())):
         kinds = _kinds(line)
         if not kinds & {"fax", "pager"} or kinds & {"cell", "voice"}:
-            rank = 0 if "cell" in kinds else kind_rank(" ".join(kinds))
+            rank = 0 if name == "email" or "cell" in kinds else kind_rank(" ".join(kinds))
             found.append((rank, "pref" not in kinds, place, str(line.value)))
     return [value for _, _, _, value in sorted(found)]
 

@@ -3,7 +3,7 @@
 import csv
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from typing import Any
@@ -40,15 +40,18 @@ class Writer:
         self._last = b"\n]}\n" if format == "json" else b""
         self._first = True
 
-    def write(self, contacts: Iterable[Contact]) -> bytes:
+    def write(self, contacts: Sequence[Contact]) -> bytes:
         """The next part of the file."""
-        written = self._write(contacts, self._first)
-        self._first = False
-        return written
+        return self._part(contacts) if contacts else b""
 
     def end(self) -> bytes:
         """The last part of the file."""
-        return (self.write(()) if self._first else b"") + self._last
+        return (self._part(()) if self._first else b"") + self._last
+
+    def _part(self, contacts: Sequence[Contact]) -> bytes:
+        written = self._write(contacts, self._first)
+        self._first = False
+        return written
 
 
 def _csv(contacts: Iterable[Contact], first: bool) -> bytes:
@@ -62,7 +65,7 @@ def _csv(contacts: Iterable[Contact], first: bool) -> bytes:
 
 def _json(contacts: Iterable[Contact], first: bool) -> bytes:
     written = [json.dumps(_present(contact), ensure_ascii=False) for contact in contacts]
-    begin = '{"contacts": [\n' if first else ",\n" if written else ""
+    begin = '{"contacts": [\n' if first else ",\n"
     return (begin + ",\n".join(written)).encode()
 
 

@@ -24,7 +24,7 @@ from contacts_mcp.contract import (
 from contacts_mcp.guard import Act, Target, digest
 from contacts_mcp.text import quote
 from contacts_mcp.tools._answers import Brief, ShortAnswer
-from contacts_mcp.tools._backend import Backend
+from contacts_mcp.tools._backend import Backend, refuse
 from contacts_mcp.tools._tags import retagged
 from contacts_mcp.tools._tally import Tally
 from contacts_mcp.tools._targets import describe
@@ -158,6 +158,7 @@ async def _look(pace: Pace, arguments: MergeContacts) -> _Merge:
 
     Raises:
         NotFound: one of them is not there; it says which.
+        ValidationFailed: the notes of all do not fit into one contact.
     """
     ids = [arguments.keep_id, *arguments.merge_ids]
     found: dict[str, Contact] = {}
@@ -170,7 +171,12 @@ async def _look(pace: Pace, arguments: MergeContacts) -> _Merge:
 
     await pace.work_through(ids, read)
     keep, *others = (found[contact_id] for contact_id in ids)
-    return _Merge(keep, others, arguments.prefer, await _groups_of(pace, keep, others))
+    merge = _Merge(keep, others, arguments.prefer, await _groups_of(pace, keep, others))
+    if len(merge.values.get("notes") or "") > _NOTES_LIMIT:
+        raise refuse(
+            "merge_ids", f"their notes together have more than {_NOTES_LIMIT:,} characters", "shorten them first"
+        )
+    return merge
 
 
 async def _groups_of(pace: Pace, keep: Contact, others: list[Contact]) -> list[Group]:

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from contacts_mcp.tools import WORKFLOWS
 from contacts_mcp.tools._render import SHORT_LIMIT, tokens_at_most
 from harness import Person, host
 from tokens import count_tokens
@@ -73,7 +72,13 @@ async def test_every_answer_fits(folder: Path) -> None:
         answers += [await directory.call("export_contacts")]
         person.content = {"decision": "merge"}
         ids = [row["id"] for row in (await directory.call("list_contacts", per_page=20))["contacts"]]
+        line = await directory.error("merge_contacts", keep_id=ids[0], merge_ids=ids[1:])
+        change = {"set_notes": "short"}
+        plan = await directory.call("update_matching_contacts", **change)
+        person.content = {"decision": "change"}
+        await directory.call("update_matching_contacts", **change, apply=True, plan=plan["plan"])
+        person.content = {"decision": "merge"}
         answers.append(await directory.call("merge_contacts", keep_id=ids[0], merge_ids=ids[1:]))
 
     assert [(size(answer), list(answer)) for answer in answers if size(answer) > SHORT_LIMIT] == []
-    assert len(WORKFLOWS) == 8
+    assert line.startswith("invalid: merge_ids: their notes together have more than 10,000 characters")

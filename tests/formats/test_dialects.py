@@ -1,0 +1,254 @@
+"""Files in every dialect that people bring, recognised by themselves; what cannot be read is said in one line."""
+
+import json
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+
+from contacts_mcp.contract import ValidationFailed
+from contacts_mcp.formats import Reading, Row, read_contacts
+
+SAMPLES = Path(__file__).parent / "samples"
+
+
+def sample(name: str) -> tuple[Reading, list[Row]]:
+    reading = read_contacts((SAMPLES / name).read_bytes(), name=name)
+    return reading, list(reading.rows)
+
+
+def rows_of(text: str | bytes, **more: Any) -> list[Row]:
+    return list(read_contacts(text.encode() if isinstance(text, str) else text, **more).rows)
+
+
+def refusal(data: str | bytes, **more: Any) -> str:
+    with pytest.raises(ValidationFailed) as refused:
+        rows_of(data, **more)
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+def test_google_old_header() -> None:
+    """Joined cells are taken apart, everybody's group is noise, the mobile comes first."""
+    reading, (ola,) = sample("google_old.csv")
+
+    assert (reading.format, reading.dialect) == ("csv", "Google Contacts (old)")
+    assert (ola.number, ola.name, ola.company_name) == (2, "Ola Nordmann", "ACME AS")
+    assert ola.phones == ("999 99 999", "900 00 001", "22 22 22 22")
+    assert ola.emails == ("ola@example.com", "old@example.com", "ola@acme.example")
+    assert ola.tags == ("Customers",)
+    assert ola.notes == "First line\nsecond line"
+
+
+def test_google_new_header() -> None:
+    """Names are joined, and a card with a company alone is a company."""
+    reading, (kari, bakery) = sample("google_new.csv")
+
+    assert reading.dialect == "Google Contacts"
+    assert (kari.name, kari.company_name, kari.type) == ("Kari Marie Nordmann", "Fjord Consulting", None)
+    assert kari.phones == ("900 00 001", "22 22 22 22")
+    assert kari.tags == ("Friends",)
+    assert (bakery.name, bakery.type, bakery.emails) == ("Kjær Bageri", "company", ("post@example.dk",))
+
+
+def test_outlook_in_windows_1252() -> None:
+    """No fax number, every other one; the encoding is found out."""
+    reading, (bjorn,) = sample("outlook.csv")
+
+    assert (reading.dialect, reading.encoding) == ("Outlook", "Windows-1252")
+    assert (bjorn.name, bjorn.company_name, bjorn.notes) == ("Bjørn Håkonsen", "Åsen & Sønner", "Ærlig – 5 €")
+    assert bjorn.phones == ("900 00 002", "22 22 22 22", "33 33 33 33")
+    assert bjorn.emails == ("bjorn@example.com", "b2@example.com")
+    assert bjorn.tags == ("Kunder", "VIP")
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding", "delimiter", "row"),
+    [
+        ("semicolons.csv", "Windows-1252", ";", ("Øystein Åsen", ("900 00 003", "22 22 22 22"), "Sjø; Land")),
+        ("tabs_utf16.txt", "UTF-16", "\t", ("Jürgen Müller", ("0151 23456789",), "Müller GmbH")),
+        ("bom.csv", "UTF-8", ",", ("Zoë Lefèvre", ("06 12 34 56 78",), "")),
+    ],
+)
+def test_encodings_delimiters_and_languages(name: str, encoding: str, delimiter: str, row: tuple[Any, ...]) -> None:
+    """Norwegian, German and French headers; `Name` beside `Vorname` and `Nom` beside `Prénom` are last names."""
+    reading, (read,) = sample(name)
+
+    assert (reading.encoding, reading.delimiter, reading.dialect) == (encoding, delimiter, "by column name")
+    assert (read.name, read.phones, read.company_name) == row
+
+
+def test_apple_cards() -> None:
+    """Pictures are skipped, fax numbers too; who is shown as a company is one."""
+    reading, (ola, bakery) = sample("apple.vcf")
+
+    assert (reading.format, reading.dialect) == ("vcard", "Apple")
+    assert (ola.name, ola.company_name) == ("Ola Nordmann", "ACME AS")
+    assert ola.phones == ("+47 999 99 999", "22 22 22 22")
+    assert ola.emails == ("ola@example.com", "second@example.com")
+    assert ola.tags == ("Customers", "VIP")
+    assert ola.notes == "First line\nsecond, with a comma"
+    assert (bakery.name, bakery.type, bakery.phones) == ("Kjær Bageri", "company", ("+45 32 12 34 56",))
+
+
+def test_android_cards_and_a_broken_one() -> None:
+    """Quoted-printable with soft breaks is read; a card that never ends is its own problem."""
+    reading, (bjorn, broken, last) = sample("android21.vcf")
+
+    assert reading.dialect == "Android"
+    assert (bjorn.name, bjorn.phones) == ("Bjørn Håkonsen", ("90000002", "22222222"))
+    assert (broken.number, broken.problem) == (2, "is a card that never ends")
+    assert (last.name, last.problem) == ("One Last", None)
+
+
+def test_version_four_cards() -> None:
+    """Numbers are addresses with a scheme, organisations are companies, an id is kept."""
+    _, (fjord, mohammed) = sample("vcard4.vcf")
+
+    assert (fjord.id, fjord.type) == ("a1b2c3d4-5678-9abc-def0-123456789abc", "company")
+    assert fjord.phones == ("+47-22-22-22-22",)
+    assert (mohammed.name, mohammed.phones) == ("محمد علي 🎉", ("+4790000004",))
+
+
+def workbook(*rows: tuple[Any, ...], before: tuple[str, ...] = ()) -> bytes:
+    book = openpyxl.Workbook()
+    for title in before:
+        book.create_sheet(title)
+    sheet = book.create_sheet("People") if before else book.active
+    assert sheet
+    for row in rows:
+        sheet.append(row)
+    written = BytesIO()
+    book.save(written)
+    return written.getvalue()
+
+
+def test_workbooks_whose_numbers_are_numbers() -> None:
+    """A number that a spreadsheet calculated with is a number to call, and empty sheets are passed over."""
+    data = workbook(
+        ("Navn", "Telefon", "Kategori"),
+        ("Ola Nordmann", 4799999999, None),
+        (),
+        ("Kari", 90000001.0, "x"),
+        before=("Empty",),
+    )
+    reading = read_contacts(data, name="people.csv")
+
+    first, second = reading.rows
+    assert reading.format == "excel"
+    assert (first.number, first.phones) == (2, ("4799999999",))
+    assert (second.number, second.phones, second.tags) == (4, ("90000001",), ("x",))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[{"Name": "Ola", "Mobile": 90000001, "Labels": ["a", "b"]}]',
+        '{"contacts": [{"name": "Ola", "phone_number": "90000001", "tags": ["a", "b"]}]}',
+        '{"name": "Ola", "phone": "90000001", "tags": "a;b"}\n{"name": "Kari"}',
+    ],
+)
+def test_json_in_its_forms(text: str) -> None:
+    """A list, an object that holds one, or an object on each line."""
+    ola = rows_of(text)[0]
+
+    assert (ola.number, ola.name, ola.phones, ola.tags) == (1, "Ola", ("90000001",), ("a", "b"))
+
+
+def test_awkward_rows_of_csv() -> None:
+    """Each is read or has its own problem, and keeps its number."""
+    rows = rows_of(
+        "\n\nName,Phone,Phone,Mail,Notes\n"
+        "A,90 00 00 01; 90 00 00 02,+47 900 00 003,a@example.com <x>\n"
+        ",,,only@example.com,\n"
+        'B,,,"Bee <b@example.com>","quoted\n\nnewline, and ""quotes"""\n'
+        "C,,,,,,,extra,cells\n"
+        "   ,,\n"
+        f"{'D' * 300},,,,\n"
+        "مرحبا 👩‍👩‍👧‍👦,,,,\n"
+    )
+
+    assert [row.name for row in rows[:3]] == ["A", "", "B"]
+    assert rows[0].phones == ("90 00 00 01", "90 00 00 02", "+47 900 00 003")
+    assert rows[1].problem == "has no name"
+    assert (rows[2].emails, rows[2].notes) == (("b@example.com",), 'quoted\n\nnewline, and "quotes"')
+    assert rows[3].name == "C"
+    assert rows[4].problem == "has more than 255 characters in name"
+    assert rows[5].name == "مرحبا 👩‍👩‍👧‍👦"
+    assert [row.number for row in rows] == [4, 5, 6, 7, 9, 10]
+
+
+def test_a_row_of_ten_megabytes_is_its_own_problem() -> None:
+    """Those before and after it are read."""
+    before, large, after = rows_of(f"name,notes\nA,x\nB,{'y' * 10_000_000}\nC,z\n")
+
+    assert (before.name, after.name) == ("A", "C")
+    assert large.problem == "has a cell of more than 20,000 characters"
+
+
+def test_fifty_columns() -> None:
+    """Those that are understood are used, the others named."""
+    header = ",".join(["Name", *(f"Field {number}" for number in range(49))])
+    reading = read_contacts(f"{header}\nOla{',x' * 49}\n".encode())
+
+    assert reading.mapping == [("Name", "name")]
+    assert len(reading.unmapped) == 49
+    assert next(reading.rows).name == "Ola"
+
+
+@pytest.mark.parametrize(
+    "cell", [" " * 15_000, "1 " * 7_000, "; " * 7_000, "a@b.no " * 2_000, "<" * 15_000, "::: " * 4_000]
+)
+def test_no_cell_takes_for_ever(cell: str) -> None:
+    """Whatever it is made of."""
+    (row,) = rows_of(f"name,phone,email,tags\nOla,{cell},{cell},{cell}\n")
+
+    assert row.name == "Ola"
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "line"),
+    [
+        (b"", "people.csv", "the file is empty"),
+        (b" \n ", "people.csv", "the file is empty"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00", "people.csv", "the file is a picture, whatever its name says"),
+        (b"%PDF-1.7 x", "people.csv", "the file is a PDF, whatever its name says"),
+        (b"\x7fELF\x02\x00\x00", "people.csv", "the file is binary, whatever its name says"),
+        (b"PK\x03\x04nonsense", "people.xlsx", "the workbook cannot be opened"),
+        (b"ola@example.com,99999999\n", None, "the first row looks like data, and no header"),
+        (b"a,b\n1,2\n", None, "no column holds a name; the columns are a, b"),
+        (b"[1, 2]", None, "the JSON holds no contacts"),
+        (b"[{", "x.json", "the file is no proper JSON"),
+        (b"hello", "x.vcf", "the file is no vcf, whatever its name says"),
+        (b"\xff\xfea", "x.csv", "the file is no proper UTF-16"),
+    ],
+)
+def test_what_is_no_file_of_contacts_is_said_to_be_none(data: bytes, name: str | None, line: str) -> None:
+    """And what can be imported, or what to do."""
+    assert line in refusal(data, name=name)
+
+
+@pytest.mark.parametrize(
+    ("mapping", "line"),
+    [
+        ({"Kunde": "name", "X": "phone_number"}, "mapping: there is no column X; the columns are Kunde, Ring"),
+        ({"Kunde": "telephone"}, "mapping: fields are name, first_name, last_name"),
+    ],
+)
+def test_a_mapping_that_does_not_fit_says_what_there_is(mapping: dict[str, str], line: str) -> None:
+    """Columns and fields by their names."""
+    assert line in refusal("Kunde,Ring\nOla,1\n", mapping=mapping)
+
+
+def test_more_rows_than_can_be_handled_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In words that say what to do."""
+    monkeypatch.setattr("contacts_mcp.formats._rows.MOST_ROWS", 2)
+
+    assert "split it" in refusal("name\na\nb\nc\n")
+
+
+def test_a_format_that_the_content_contradicts_is_refused() -> None:
+    """The content says what it is."""
+    assert refusal(json.dumps([{"name": "x"}]), format="csv").startswith("invalid: format: the file is not csv")
