@@ -73,7 +73,7 @@ async def killed_and_repeated(home: Path, count: int, kills: int, how: str, long
 
     assert killed >= kills // 2
     assert await content(disturbed) == await content(undisturbed)
-    assert not [name for name in os.listdir(home) if name.endswith(".part")]  # noqa: PTH208
+    assert not [name for name in os.listdir(home) if name.endswith(".part")]
 
 
 @pytest.mark.parametrize(("how", "longest"), [("batches", 0.3), ("singly", 1.5)])

@@ -1,0 +1,80 @@
+"""What a service offers beyond the API's page is asked once, and never assumed."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from contacts_mcp.contract import BatchContacts, CreateContact, ScanContacts, UpdateContact
+
+ID = "a1b2c3d4-5678-9abc-def0-123456789abc"
+
+
+@pytest.mark.parametrize(
+    ("answer", "offered"),
+    [
+        (httpx.Response(200, json={"additions": ["scan", "batch"]}), {"scan", "batch"}),
+        (httpx.Response(200, json={"additions": []}), set()),
+        (httpx.Response(404, json={"detail": "Not Found"}), set()),
+        (httpx.Response(405), set()),
+        (httpx.Response(403), set()),
+        (httpx.Response(500), set()),
+        (httpx.Response(302, headers={"Location": "https://elsewhere.example/"}), set()),
+        (httpx.Response(200, text="<html>"), set()),
+        (httpx.Response(200, json={"contacts": []}), set()),
+        (httpx.Response(200, json=["scan"]), set()),
+        (httpx.Response(200, json={"additions": "scan"}), set()),
+        (httpx.Response(204), set()),
+    ],
+)
+async def test_only_a_clear_answer_counts(played: Any, answer: httpx.Response, offered: set[str]) -> None:
+    """Whatever else the platform answers means nothing; it is asked once."""
+    client = played(lambda _: answer)
+
+    assert await client.additions() == offered
+    assert await client.additions() == offered
+    assert len([request for request in client.requests if request.url.path == "/v1/directory"]) == 1
+
+
+async def test_a_service_that_is_away_is_asked_again(played: Any) -> None:
+    """No answer is no answer."""
+    answers: list[Any] = [httpx.ConnectError("away")] * 4 + [httpx.Response(200, json={"additions": ["scan"]})]
+
+    def respond(_: httpx.Request) -> httpx.Response:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    client = played(respond)
+
+    assert await client.additions() == frozenset()
+    assert await client.additions() == {"scan"}
+
+
+async def test_a_scan_is_rows_under_fields(played: Any) -> None:
+    """Lists are repeated names, as everywhere."""
+    client = played(lambda _: httpx.Response(200, json={"fields": ["id", "name"], "rows": [[ID, "Ola"]], "next": "7"}))
+
+    page = await client.send(ScanContacts(fields=["id", "name"], tags=["a", "b"], after="3"))
+
+    assert (page.rows, page.next) == ([[ID, "Ola"]], "7")
+    assert str(client.requests[0].url.query, "ascii") == "fields=id&fields=name&after=3&tags=a&tags=b&limit=5000"
+
+
+async def test_a_batch_is_what_the_single_calls_would_send(played: Any) -> None:
+    """Absent and null stay apart; defaults that are a value are sent."""
+    client = played(
+        lambda _: httpx.Response(200, json={"results": [{"status": 201, "id": ID}, {"status": 404, "detail": "x"}]})
+    )
+
+    result = await client.send(
+        BatchContacts(creates=[CreateContact(name="Ola")], updates=[UpdateContact(contact_id=ID, email=None)])
+    )
+
+    assert json.loads(client.requests[0].content) == {
+        "creates": [{"name": "Ola", "type": "person"}],
+        "updates": [{"id": ID, "email": None}],
+    }
+    assert [outcome.status for outcome in result.results] == [201, 404]

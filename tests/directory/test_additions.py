@@ -1,0 +1,205 @@
+"""The directory's additions: scanning and batches say and do what the single routes say and do."""
+
+import asyncio
+import random
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import Connection
+
+from contacts_mcp.directory import _batch
+from contacts_mcp.directory import _contact_store as store
+
+NOBODY = "00000000-0000-0000-0000-000000000000"
+ALL = ["id", "type", "name", "company_name", "phone_number", "email", "tags", "notes", "created_at", "updated_at"]
+
+
+async def scan(http: httpx.AsyncClient, **query: Any) -> list[dict[str, Any]]:
+    """Every contact that a scan shows, page by page."""
+    found: list[dict[str, Any]] = []
+    after = None
+    while True:
+        given = {"fields": ALL, **query} | ({} if after is None else {"after": after})
+        page = (await http.get("/v1/directory/contacts", params=given)).json()
+        found += [dict(zip(page["fields"], row, strict=True)) for row in page["rows"]]
+        after = page["next"]
+        if after is None:
+            return found
+
+
+async def batch(http: httpx.AsyncClient, **body: Any) -> list[dict[str, Any]]:
+    answer = await http.post("/v1/directory/contacts", json=body)
+    assert answer.status_code == 200, answer.text
+    return list(answer.json()["results"])
+
+
+async def test_it_says_what_it_offers(http: httpx.AsyncClient) -> None:
+    """Whoever uses an addition has asked first."""
+    assert (await http.get("/v1/directory")).json() == {"additions": ["batch", "scan"]}
+
+
+async def test_a_scan_shows_what_the_single_route_shows(http: httpx.AsyncClient) -> None:
+    """Every live contact in full, oldest first, in pages of any size."""
+    made = await batch(
+        http,
+        creates=[{"name": f"Person {n}", "tags": ["a"], "notes": "x", "email": f"p{n}@example.com"} for n in range(7)],
+    )
+    await http.delete(f"/v1/contacts/{made[3]['id']}")
+
+    found = await scan(http, limit=3)
+
+    live = [each["id"] for each in made if each is not made[3]]
+    assert [each["id"] for each in found] == live
+    assert found == [(await http.get(f"/v1/contacts/{each}")).json() for each in live]
+
+
+async def test_a_scan_filters_as_a_list_does(http: httpx.AsyncClient) -> None:
+    """By type, search, tags, and the members of a group; a group that is not there is 404."""
+    ids = [
+        each["id"]
+        for each in await batch(
+            http,
+            creates=[
+                {"name": f"Bjørn {n}", "type": ["person", "company"][n % 2], "tags": [f"t{n % 3}"]} for n in range(12)
+            ],
+        )
+    ]
+    group = (await http.post("/v1/contacts/groups", json={"name": "g"})).json()["id"]
+    await http.post(f"/v1/contacts/groups/{group}/members", json={"contact_ids": ids[:5]})
+
+    for query in ({"type": "company"}, {"tags": ["T1"]}, {"search": "bjorn 1"}, {"type": "person", "tags": ["t0"]}):
+        listed = (await http.get("/v1/contacts", params={**query, "per_page": 100})).json()["contacts"]
+        assert {each["id"] for each in await scan(http, **query)} == {each["id"] for each in listed}
+    assert [each["id"] for each in await scan(http, group_id=group)] == ids[:5]
+    missing = await http.get(
+        "/v1/directory/contacts", params={"fields": "id", "group_id": "00000000-0000-0000-0000-000000000000"}
+    )
+    assert missing.status_code == 404
+
+
+async def test_a_scan_meets_each_contact_once_whatever_is_written_meanwhile(http: httpx.AsyncClient) -> None:
+    """Contacts that are there from its first page to its last; others come and go."""
+    lasting = {each["id"] for each in await batch(http, creates=[{"name": f"Stays {n}"} for n in range(60)])}
+    passing = [each["id"] for each in await batch(http, creates=[{"name": f"Goes {n}"} for n in range(30)])]
+    chance = random.Random(1)
+
+    async def disturb() -> None:
+        for gone in passing:
+            await http.delete(f"/v1/contacts/{gone}")
+            await http.post("/v1/contacts", json={"name": "New"})
+            await http.patch(f"/v1/contacts/{chance.choice(sorted(lasting))}", json={"notes": "changed"})
+
+    found, _ = await asyncio.gather(scan(http, limit=7), disturb())
+
+    seen = [each["id"] for each in found if each["id"] in lasting]
+    assert sorted(seen) == sorted(lasting)
+
+
+async def test_a_page_of_long_notes_is_cut_and_nothing_is_missed(http: httpx.AsyncClient, monkeypatch: Any) -> None:
+    """A page may be shorter than was asked for; only a null cursor is the end."""
+    monkeypatch.setattr("contacts_mcp.directory._scan._MOST_NOTES", 100)
+    await batch(http, creates=[{"name": f"Person {n}", "notes": "x" * 60} for n in range(9)])
+
+    page = (await http.get("/v1/directory/contacts", params={"fields": ["id", "notes"]})).json()
+
+    assert len(page["rows"]) == 2
+    assert len(await scan(http)) == 9
+
+
+async def test_a_batch_does_what_single_requests_do(http: httpx.AsyncClient) -> None:
+    """The same values are stored, found and refused; one that is refused holds up no other."""
+    bodies = [
+        {"name": "  Bjørn   Håkonsen ", "phone_number": "+47 900 00 002", "tags": ["VIP", "vip"]},
+        {"name": ""},
+        {"name": "Kjær", "type": "company", "email": "nonsense"},
+        {"name": "Kari", "type": "person", "email": "kari@example.com", "notes": " "},
+        "no object",
+    ]
+    outcomes = await batch(http, creates=bodies)
+    singles = [await http.post("/v1/contacts", json=body) for body in bodies]
+
+    assert [each["status"] for each in outcomes] == [single.status_code for single in singles]
+    assert "name" in outcomes[1]["detail"]
+    assert "nonsense" not in str(outcomes)
+    same = ("name", "type", "phone_number", "email", "tags", "notes", "company_name")
+    for outcome, single in zip(outcomes, singles, strict=True):
+        if outcome["status"] == 201:
+            stored = (await http.get(f"/v1/contacts/{outcome['id']}")).json()
+            assert {name: stored[name] for name in same} == {name: single.json()[name] for name in same}
+    assert (await http.get("/v1/contacts", params={"search": "hakonsen"})).json()["total"] == 2
+    assert (await http.get("/v1/contacts", params={"search": "90000002"})).json()["total"] == 2
+
+
+async def test_updates_of_a_batch_keep_absent_and_null_apart(http: httpx.AsyncClient) -> None:
+    """What is left out stays, null clears, and who is gone is 404; searches follow."""
+    ola, kari = [
+        each["id"]
+        for each in await batch(
+            http, creates=[{"name": "Ola", "email": "ola@example.com", "tags": ["a"]}, {"name": "Kari"}]
+        )
+    ]
+    gone = "00000000-0000-0000-0000-000000000000"
+
+    outcomes = await batch(
+        http, updates=[{"id": ola, "email": None, "name": "Per"}, {"id": gone, "name": "x"}, {"id": kari, "type": None}]
+    )
+
+    assert [each["status"] for each in outcomes] == [200, 404, 422]
+    stored = (await http.get(f"/v1/contacts/{ola}")).json()
+    assert (stored["name"], stored["email"], stored["tags"]) == ("Per", None, ["a"])
+    assert (await http.get("/v1/contacts", params={"search": "per"})).json()["total"] == 1
+    assert (await http.get("/v1/contacts", params={"search": "ola"})).json()["total"] == 0
+
+
+async def test_a_batch_that_changes_nothing_moves_no_time_on(http: httpx.AsyncClient) -> None:
+    """As a single update does."""
+    (made,) = await batch(http, creates=[{"name": "Ola"}])
+    before = (await http.get(f"/v1/contacts/{made['id']}")).json()
+
+    await batch(http, updates=[{"id": made["id"], "name": "Ola"}])
+
+    assert (await http.get(f"/v1/contacts/{made['id']}")).json() == before
+
+
+async def test_all_of_a_batch_takes_effect_or_nothing(http: httpx.AsyncClient, monkeypatch: Any) -> None:
+    """What fails in its middle leaves no contact behind."""
+
+    def fail(connection: Connection, changes: Any) -> Any:
+        raise RuntimeError(connection, changes)
+
+    monkeypatch.setattr(store, "update_contacts", fail)
+    answer = await http.post("/v1/directory/contacts", json={"creates": [{"name": "Ola"}], "updates": []})
+
+    assert answer.status_code == 500
+    assert (await http.get("/v1/contacts")).json()["total"] == 0
+    assert _batch.write_batch
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"creates": [{"name": "x"}] * 1001}, {"creates": "x"}, [], {"creates": [], "updates": []}]
+)
+async def test_a_batch_is_bounded(http: httpx.AsyncClient, body: Any) -> None:
+    """From one contact to a thousand."""
+    assert (await http.post("/v1/directory/contacts", json=body)).status_code == 422
+
+
+async def test_a_batch_may_be_larger_than_other_bodies(http: httpx.AsyncClient, path: Path) -> None:
+    """A thousand long notes; a single request may not."""
+    creates = [{"name": f"Person {n}", "notes": "x" * 9_000} for n in range(1_000)]
+
+    outcomes = await batch(http, creates=creates)
+    single = await http.post("/v1/contacts", json={"name": "x", "notes": "x" * 2_000_000})
+
+    assert {each["status"] for each in outcomes} == {201}
+    assert single.status_code == 413
+    assert path.exists()
+
+
+@pytest.mark.parametrize(
+    "query", [{}, {"fields": "secret"}, {"fields": "id", "after": "x"}, {"fields": "id", "limit": 5001}]
+)
+async def test_a_scan_that_makes_no_sense_is_refused(http: httpx.AsyncClient, query: dict[str, Any]) -> None:
+    """With the parameter that is wrong."""
+    assert (await http.get("/v1/directory/contacts", params=query)).status_code == 422

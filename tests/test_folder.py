@@ -1,0 +1,144 @@
+"""The folder for files: no way out, and files whole or not at all."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from contacts_mcp.contract import ValidationFailed
+from contacts_mcp.folder import Folder
+
+
+@pytest.fixture
+def inside(tmp_path: Path) -> Path:
+    """The folder, with a file in it, and a secret beside it."""
+    path = tmp_path / "files"
+    (path / "deep").mkdir(parents=True)
+    (path / "people.csv").write_bytes(b"name\nOla\n")
+    (path / "deep" / "more.csv").write_bytes(b"x")
+    (tmp_path / "secret.csv").write_bytes(b"secret")
+    return path
+
+
+def refusal(work: Callable[[], object]) -> str:
+    with pytest.raises(ValidationFailed) as refused:
+        work()
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["people.csv", "./people.csv", "deep/more.csv"])
+def test_what_is_inside_is_read(inside: Path, name: str) -> None:
+    """By its name below the folder."""
+    assert Folder(inside).read(name).data
+
+
+def test_an_absolute_name_may_lead_inside(inside: Path) -> None:
+    """As people copy it from elsewhere."""
+    assert Folder(inside).read(str(inside / "people.csv")).name == "people.csv"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../secret.csv",
+        "deep/../../secret.csv",
+        "/etc/passwd",
+        "..",
+        "deep/../people.csv",
+        "//etc/passwd",
+        "../files/people.csv",
+    ],
+)
+def test_no_name_leads_out(inside: Path, name: str) -> None:
+    """Not by dots, and not from the root."""
+    assert "leads out of the folder" in refusal(lambda: Folder(inside).read(name))
+    assert "leads out of the folder" in refusal(lambda: Folder(inside).write(name, [b"x"], replace=True))
+
+
+@pytest.mark.parametrize("name", ["", ".", "people.csv/", "a\0b", "x" * 300, "deep/"])
+def test_what_is_no_name_is_refused(inside: Path, name: str) -> None:
+    """In one line, whatever it is."""
+    refusal(lambda: Folder(inside).read(name))
+    refusal(lambda: Folder(inside).write(name, [b"x"], replace=False))
+
+
+def test_no_link_is_followed(inside: Path, tmp_path: Path) -> None:
+    """Neither at the end of a path, nor in its middle, nor one that only has a second name outside."""
+    (inside / "link.csv").symlink_to(tmp_path / "secret.csv")
+    (inside / "out").symlink_to(tmp_path)
+    os.link(tmp_path / "secret.csv", inside / "hard.csv")
+    folder = Folder(inside)
+
+    assert "links are not followed" in refusal(lambda: folder.read("link.csv"))
+    assert refusal(lambda: folder.read("out/secret.csv"))
+    assert "second name" in refusal(lambda: folder.read("hard.csv"))
+    assert refusal(lambda: folder.write("out/new.csv", [b"x"], replace=True))
+    assert not (tmp_path / "new.csv").exists()
+
+
+def test_a_link_is_replaced_and_not_written_through(inside: Path, tmp_path: Path) -> None:
+    """What it led to stays as it was."""
+    (inside / "link.csv").symlink_to(tmp_path / "secret.csv")
+
+    Folder(inside).write("link.csv", [b"x"], replace=True)
+
+    assert (tmp_path / "secret.csv").read_bytes() == b"secret"
+    assert not (inside / "link.csv").is_symlink()
+
+
+def test_special_files_are_not_read(inside: Path) -> None:
+    """A pipe that nobody writes to is not waited for."""
+    os.mkfifo(inside / "pipe.csv")
+
+    assert "no regular file" in refusal(lambda: Folder(inside).read("pipe.csv"))
+    assert "no regular file" in refusal(lambda: Folder(inside).read("deep"))
+
+
+def test_a_missing_file_says_which_there_are(inside: Path) -> None:
+    """So that the next call is right."""
+    assert "is not in the folder for files; there are people.csv" in refusal(lambda: Folder(inside).read("peple.csv"))
+
+
+def test_a_file_that_is_too_large_is_refused(inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before it is read."""
+    monkeypatch.setattr("contacts_mcp.folder.LARGEST_FILE", 4)
+
+    assert "is larger than" in refusal(lambda: Folder(inside).read("people.csv"))
+
+
+def test_a_file_is_written_whole_and_for_its_owner_alone(inside: Path) -> None:
+    """And is there under its name at once."""
+    written = Folder(inside).write("out.csv", [b"a", b"bc"], replace=False)
+
+    assert written == 3
+    assert (inside / "out.csv").read_bytes() == b"abc"
+    assert (inside / "out.csv").stat().st_mode & 0o777 == 0o600
+
+
+def test_what_goes_wrong_half_way_leaves_nothing(inside: Path) -> None:
+    """Neither half a file nor a draft of one; what was there stays."""
+
+    def broken() -> Iterator[bytes]:
+        yield b"half"
+        raise RuntimeError
+
+    before = sorted(os.listdir(inside))
+    with pytest.raises(RuntimeError):
+        Folder(inside).write("people.csv", broken(), replace=True)
+
+    assert sorted(os.listdir(inside)) == before
+    assert (inside / "people.csv").read_bytes() == b"name\nOla\n"
+
+
+def test_what_is_there_is_not_overwritten_unasked(inside: Path) -> None:
+    """It is said, and nothing is left behind."""
+    assert "is there already" in refusal(lambda: Folder(inside).write("people.csv", [b"x"], replace=False))
+    assert sorted(os.listdir(inside)) == ["deep", "people.csv"]
+
+
+def test_a_folder_that_is_none_is_refused_at_the_start(tmp_path: Path) -> None:
+    """Before any model names a file."""
+    with pytest.raises(ValueError, match="does not exist or is no folder"):
+        Folder(tmp_path / "nowhere")
