@@ -56,10 +56,10 @@ class Child:
         if self._stdin:
             self._stdin.write(line + b"\n")
 
-    def read_line(self) -> bytes:
-        """The next line, without its end. Raises ChildFailed after 30 s of silence."""
+    def read_line(self, patience: float = _ANSWER_WAIT) -> bytes:
+        """The next line, without its end. Raises ChildFailed after so many seconds of silence."""
         while b"\n" not in self._rest:
-            self._rest += self._read()
+            self._rest += self._read(patience)
         line, self._rest = self._rest.split(b"\n", 1)
         return line
 
@@ -78,9 +78,9 @@ class Child:
         """Tell it to stop, as a supervisor would; leaving the block waits for it."""
         self._process.terminate()
 
-    def _read(self) -> bytes:
-        if self._stdout is None or not select.select([self._stdout], [], [], _ANSWER_WAIT)[0]:
-            raise ChildFailed(f"no answer within {_ANSWER_WAIT:g} s: {self._said()}")
+    def _read(self, patience: float) -> bytes:
+        if self._stdout is None or not select.select([self._stdout], [], [], patience)[0]:
+            raise ChildFailed(f"no answer within {patience:g} s: {self._said()}")
         chunk = os.read(self._stdout.fileno(), _CHUNK)
         if not chunk:
             raise ChildFailed(f"the process ended: {self._said()}")

@@ -33,6 +33,16 @@ def below(what: str, ours: int, limit: int) -> Row:
     return Row(what, f"{ours:,}", "", "", f"< {limit:,}", ours < limit)
 
 
+def within(what: str, seconds: float, limit: float) -> Row:
+    """A time with a bound of its own."""
+    return Row(what, f"{seconds:.3g} s", "", "", f"< {limit:g} s", met=seconds < limit)
+
+
+def reaches(what: str, ours: float, target: float, unit: str) -> Row:
+    """A rate with a bound of its own."""
+    return Row(what, f"{ours:,.0f} {unit}", "", "", f"≥ {target:,.0f} {unit}", met=ours >= target)
+
+
 def markdown(rows: Sequence[Row]) -> str:
     """The table."""
     lines = ["| what | ours | baseline | ratio | target | ok |", "|---|---:|---:|---:|---:|---|"]

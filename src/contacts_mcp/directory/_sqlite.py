@@ -25,8 +25,8 @@ _PRAGMAS = (
 )
 _WRITER_PRAGMAS = (
     *_PRAGMAS,
-    "cache_size = -49152",  # kibibytes: batches write all over the index of words
-    "wal_autocheckpoint = 8000",  # pages: each checkpoint writes such pages once, however often they changed
+    "cache_size = -81920",  # kibibytes: batches write all over the index of words
+    "wal_autocheckpoint = 16000",  # pages: each checkpoint writes such pages once, however often they changed
 )
 _READER_PRAGMAS = (*_PRAGMAS, "query_only = ON")
 

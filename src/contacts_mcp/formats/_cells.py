@@ -12,6 +12,9 @@ _BETWEEN_NUMBERS = re.compile(r":::|[;,\n\r|]| / |(?<=\d{5})/(?=[+\d(])| (?:or|o
 _BETWEEN_ADDRESSES = re.compile(r":::|[;,\s|/]")
 _BETWEEN_TAGS = re.compile(r":::|[;,\n\r|]")
 _SPACES = re.compile(r"[ \t\xa0]+")
+_ONE_NUMBER = re.compile(r"\+?[0-9][0-9 ()-]{3,20}[0-9]")
+_ONE_ADDRESS = re.compile(r"[\w.+-]+@[\w.-]+")
+"""What most cells hold, and nothing has to be parted of."""
 _PREFIX = re.compile(r"^(?:tel|callto|mailto|sms):(?://)?", re.IGNORECASE)
 _EXTENSION = re.compile(r";\s*(?:ext|isub|phone-context|postd)=.*$", re.IGNORECASE)
 _ANGLED = re.compile(r"^.*<([^<>@\s]+@[^<>\s]+)>$")
@@ -23,7 +26,11 @@ def phones_in(cells: Iterable[str]) -> tuple[str, ...]:
     return tuple(chain.from_iterable(map(_numbers, cells)))
 
 
-def _numbers(cell: str) -> Iterator[str]:
+def _numbers(cell: str) -> Iterable[str]:
+    return (cell,) if _ONE_NUMBER.fullmatch(cell) else _parted(cell)
+
+
+def _parted(cell: str) -> Iterator[str]:
     plain = _EXTENSION.sub("", _PREFIX.sub("", _SPACES.sub(" ", cell).strip()))
     for part in _BETWEEN_NUMBERS.split(plain):
         number = _PREFIX.sub("", part.strip())
@@ -37,6 +44,9 @@ def emails_in(cells: Iterable[str]) -> tuple[str, ...]:
 
 
 def _addresses(cell: str) -> Iterator[str]:
+    if _ONE_ADDRESS.fullmatch(cell):
+        yield cell
+        return
     text = cell.strip()
     if not text:
         return

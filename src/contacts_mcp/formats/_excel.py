@@ -1,19 +1,26 @@
-"""Workbooks (xlsx, xls, ods): the first sheet that holds something."""
+"""Workbooks (xlsx, xls, ods): the first sheet that holds something, read in a process of its own."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from io import BytesIO
-from typing import Any
+import csv
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from io import BytesIO, TextIOWrapper
 
 from contacts_mcp.contract import ValidationFailed
-from contacts_mcp.formats._rows import MOST_ROWS, Reading, checked
+from contacts_mcp.formats import _rows as bounds
+from contacts_mcp.formats import _workbook
+from contacts_mcp.formats._rows import Reading, checked
 from contacts_mcp.formats._table import read_table
+
+_MOST_CHARACTERS = 64 * 1024 * 1024
+_SECONDS = 120
 
 
 def read_excel(data: bytes, wanted: Mapping[str, str]) -> Reading:
     """Read a workbook's first sheet that is not empty.
 
     Raises:
-        ValidationFailed: it is damaged, locked or empty, or its header cannot be understood.
+        ValidationFailed: it is damaged, locked, empty or too large, or its header cannot be understood.
     """
     rows = _rows(_sheet(data))
     header = next(rows, None)
@@ -23,32 +30,32 @@ def read_excel(data: bytes, wanted: Mapping[str, str]) -> Reading:
     return Reading("excel", table.dialect, checked(table.rows), table.mapping, table.unmapped)
 
 
-def _sheet(data: bytes) -> list[list[Any]]:
-    from python_calamine import CalamineError, load_workbook
-
+def _sheet(data: bytes) -> bytes:
+    """The rows as CSV."""
+    program = [sys.executable, "-I", _workbook.__file__, str(bounds.MOST_ROWS + 1), str(_MOST_CHARACTERS)]
     try:
-        workbook = load_workbook(BytesIO(data))
-        for name in workbook.sheet_names:
-            rows = workbook.get_sheet_by_name(name).to_python(skip_empty_area=False, nrows=MOST_ROWS + 2)
-            if any(any(_text(cell).strip() for cell in row) for row in rows):
-                return rows
-    except CalamineError:
+        done = subprocess.run(  # noqa: S603 - our own program, whose arguments are numbers
+            program, input=data, capture_output=True, timeout=_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise _too_large() from None
+    if done.returncode == _workbook.TOO_LARGE or done.returncode < 0:  # the library or the system ended it
+        raise _too_large()
+    if done.returncode:
         raise ValidationFailed(
             "the workbook cannot be opened: it is damaged, or locked with a password",
             advice="save it again without one, or as CSV",
-        ) from None
-    return []
+        )
+    return done.stdout
 
 
-def _rows(sheet: Sequence[Sequence[Any]]) -> Iterator[tuple[int, list[str]]]:
-    for number, row in enumerate(sheet, 1):
-        cells = [_text(cell) for cell in row]
-        if any(cell.strip() for cell in cells):
-            yield number, cells
+def _rows(written: bytes) -> Iterator[tuple[int, list[str]]]:
+    for number, *cells in csv.reader(TextIOWrapper(BytesIO(written), "utf-8", newline="")):
+        yield int(number), cells
 
 
-def _text(cell: Any) -> str:
-    """A cell as text; a number that is whole is one, since nobody has half a phone."""
-    if isinstance(cell, float) and cell.is_integer():
-        return str(int(cell))
-    return "" if cell is None else str(cell)
+def _too_large() -> ValidationFailed:
+    return ValidationFailed(
+        "the workbook is too large: its cells reach too far, or hold too much",
+        advice="delete what is beside the table, or save the sheet as CSV",
+    )

@@ -73,15 +73,17 @@ def checked(rows: Iterable[Row]) -> Iterator[Row]:
 
 def _tidy(row: Row) -> None:
     row.name, row.company_name = _line(row.name), _line(row.company_name)
-    row.notes = _UNSTORABLE.sub("", row.notes).strip()
+    row.notes = row.notes.strip() if row.notes.isprintable() else _UNSTORABLE.sub("", row.notes).strip()
     for name in _LONGEST_OF:
-        values = dict.fromkeys(line for value in getattr(row, name) if (line := _line(value)))
-        setattr(row, name, tuple(values))
+        if values := getattr(row, name):
+            setattr(row, name, tuple(dict.fromkeys(line for value in values if (line := _line(value)))))
     if not row.name and row.company_name:
         row.name, row.type = row.company_name, row.type or "company"
 
 
 def _line(value: str) -> str:
+    if value.isprintable() and "  " not in value:  # as most are
+        return value.strip()
     return " ".join(_UNSTORABLE.sub("", value).split())
 
 
@@ -92,8 +94,9 @@ def _problem(row: Row) -> str | None:
         if len(getattr(row, name)) > most:
             return f"has more than {most:,} characters in {name}"
     for name, most in _LONGEST_OF.items():
-        if any(len(value) > most for value in getattr(row, name)):
+        values = getattr(row, name)
+        if values and max(map(len, values)) > most:
             return f"has more than {most} characters in one of its {name}"
-        if len(getattr(row, name)) > (_MOST_TAGS if name == "tags" else _MOST_OTHERS):
+        if len(values) > (_MOST_TAGS if name == "tags" else _MOST_OTHERS):
             return f"has too many {name}"
     return None

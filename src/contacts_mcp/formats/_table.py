@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from contacts_mcp.contract import ContactType, ValidationFailed
 from contacts_mcp.formats import _own
@@ -73,12 +74,14 @@ class _Reader:
         self._of: dict[str, list[Column]] = {}
         for column in columns:
             self._of.setdefault(column.field, []).append(column)
+        self._ranks = {column.place: kind_rank(column.header) for column in columns}
 
     def row_of(self, number: int, cells: Cells) -> Row:
         """A row; one with a cell beyond all measure is a problem, and not read."""
-        if any(len(cell) > LONGEST_CELL for cell in cells):
+        if max(map(len, cells), default=0) > LONGEST_CELL:
             return Row(number, problem=f"has a cell of more than {LONGEST_CELL:,} characters")
-        phones = sorted(self._labelled("phone_number", cells), key=lambda pair: pair[0])
+        phones = self._labelled("phone_number", cells)
+        phones.sort(key=itemgetter(0))
         return Row(
             number,
             type=self._type(cells),
@@ -90,18 +93,24 @@ class _Reader:
             notes="\n".join(value for value in self._all("notes", cells) if value.strip()),
         )
 
-    def _all(self, field: str, cells: Cells) -> Iterator[str]:
-        return (cells[column.place] for column in self._of.get(field, ()) if column.place < len(cells))
+    def _all(self, field: str, cells: Cells) -> list[str]:
+        columns = self._of.get(field)
+        return [cells[column.place] for column in columns if column.place < len(cells)] if columns else []
 
     def _first(self, field: str, cells: Cells) -> str:
-        return next((value for value in self._all(field, cells) if value.strip()), "")
+        for value in self._all(field, cells):
+            if value and not value.isspace():
+                return value
+        return ""
 
-    def _labelled(self, field: str, cells: Cells) -> Iterator[tuple[int, str]]:
-        """Values with the rank of their kind: by the label beside them, else by the order of the columns."""
+    def _labelled(self, field: str, cells: Cells) -> list[tuple[int, str]]:
+        """Values with the rank of their kind: by the label beside them, else by the name of their column."""
+        found: list[tuple[int, str]] = []
         for column in self._of.get(field, ()):
-            if column.place < len(cells) and cells[column.place].strip():
-                label = cells[column.label] if column.label is not None else column.header
-                yield kind_rank(label), cells[column.place].replace(GOOGLE_SEPARATOR, "\n")
+            if column.place < len(cells) and (value := cells[column.place].replace(GOOGLE_SEPARATOR, "\n").strip()):
+                rank = self._ranks[column.place] if column.label is None else kind_rank(cells[column.label])
+                found.append((rank, value))
+        return found
 
     def _name(self, cells: Cells) -> str:
         if full := self._first("name", cells).strip():

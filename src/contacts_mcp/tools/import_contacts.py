@@ -1,56 +1,18 @@
 """import_contacts: a file of contacts into the directory, planned first, and safe to repeat."""
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
-import anyio
-import anyio.to_thread
 from pydantic import Field
 
-from contacts_mcp.contract import (
-    CreateContact,
-    GetContactGroup,
-    GroupId,
-    Record,
-    Risk,
-    Text,
-    UpdateContact,
-)
-from contacts_mcp.folder import Folder
-from contacts_mcp.formats import FORMATS
-from contacts_mcp.guard import Act, Target
-from contacts_mcp.text import quote
-from contacts_mcp.tools._answers import Linked
+from contacts_mcp.contract import GetContactGroup, GroupId, Risk, Text
+from contacts_mcp.guard import Act
 from contacts_mcp.tools._backend import Backend, refuse
-from contacts_mcp.tools._downloads import LARGEST, Download
 from contacts_mcp.tools._phones import Region
-from contacts_mcp.tools._tally import Tally
 from contacts_mcp.tools._tool import Job
 from contacts_mcp.tools._workflow import workflow_tool
-from contacts_mcp.tools.importing import Decision, Draft, OnMatch, Options, Source, as_csv, decide, read_source
-from contacts_mcp.tools.steps import (
-    MANY,
-    Outcome,
-    Pace,
-    Planned,
-    Progress,
-    Writing,
-    cut,
-    fingerprint_of,
-    join_group,
-    member_ids,
-    plan_or_apply,
-    some,
-    write_all,
-)
-
-_SAMPLE = 5
-_COLUMNS = 20
-_ROUNDS = 5
-"""Times that rows are looked at again whose fate a lost answer left open."""
-_RESULT = ".result.csv"
+from contacts_mcp.tools.importing import Import, Imported, OnMatch, Options, decide, read_source
+from contacts_mcp.tools.steps import Pace, Planned, fingerprint_of, member_ids, plan_or_apply
 
 
 class ImportContacts(Planned):
@@ -68,273 +30,6 @@ class ImportContacts(Planned):
     group_id: GroupId | None = Field(default=None, description="Group that all of the file join.")
 
 
-class Understood(Record):
-    """A row as it was understood."""
-
-    row: int
-    name: str | None = None
-    company_name: str | None = None
-    phone_number: str | None = None
-    email: str | None = None
-
-
-class Imported(Linked):
-    """How a file was understood, and what its rows come to (or came to). The counts of rows add up to `rows`."""
-
-    applied: bool
-    understood_as: str
-    mapping: list[str] | None = None
-    unused_columns: list[str] | None = None
-    sample: list[Understood]
-    rows: int
-    new: int | None = None
-    updates: int | None = None
-    created: int | None = None
-    updated: int | None = None
-    unchanged: int
-    duplicates: int = Field(description="Rows that repeat an earlier one.")
-    ambiguous: int = Field(description="Rows that fit several contacts.")
-    invalid: int
-    failed: int | None = None
-    unknown: int | None = Field(default=None, description="Rows whose answer was lost; a repetition settles them.")
-    joining: int | None = None
-    joined: int | None = None
-    overwritten: int = Field(description="Non-empty fields that get another value.")
-    unreachable: int = Field(description="Rows whose number is none that SMS reaches; it is kept.")
-    left_over: int = Field(description="Further numbers and addresses, for which a contact has no room.")
-    problems: list[str] | None = None
-    plan: str | None = None
-    next: str | None = None
-
-
-@dataclass(slots=True)
-class _Import:
-    """A plan: what each row comes to, and who joins the group."""
-
-    arguments: ImportContacts
-    source: Source
-    decisions: list[Decision]
-    options: Options
-    members: frozenset[str]
-    fingerprint: str = ""
-    outcomes: dict[int, tuple[str, str | None, str]] = field(default_factory=dict)
-    """What became of rows that were to be written: outcome, id, detail."""
-
-    @property
-    def count(self) -> Counter[str]:
-        return Counter(decision.what for decision in self.decisions)
-
-    @property
-    def writing(self) -> list[Decision]:
-        return [decision for decision in self.decisions if decision.what in ("new", "update")]
-
-    @property
-    def overwritten(self) -> int:
-        return sum(len(decision.overwrites) for decision in self.decisions)
-
-    @property
-    def joining(self) -> int:
-        """How many join the group, as far as that is known before they are created."""
-        if self.arguments.group_id is None:
-            return 0
-        there = {decision.id for decision in self.decisions if decision.id} - self.members
-        return len(there) + self.count["new"]
-
-    @property
-    def changes(self) -> int:
-        return len(self.writing) + self.joining
-
-    @property
-    def risk(self) -> Risk:
-        """Creating is harmless; to change many contacts, or to overwrite what somebody wrote, is not."""
-        return Risk.DESTROY if self.count["update"] >= MANY or self.overwritten else Risk.WRITE
-
-    def shown(self) -> Imported:
-        count = self.count
-        again = "show the person; on their yes call again with apply and this plan" if self.changes else None
-        return self._answer(
-            applied=False,
-            new=count["new"],
-            updates=count["update"],
-            joining=self.joining or None,
-            plan=self.fingerprint if self.changes else None,
-            next=again or "there is nothing to do",
-        )
-
-    def target(self) -> Target:
-        updates = [decision for decision in self.decisions if decision.what == "update"]
-        names = [quote(decision.draft.name, 60) for decision in updates]
-        lost = Counter(name for decision in updates for name in decision.overwrites)
-        told = ", ".join(f"{count:,} times {name}" for name, count in lost.items())
-        return Target(
-            label=f"{len(updates):,} contacts by a file, {some(names)}",
-            effect=f"What is there now is overwritten: {told}." if told else "Tags and empty fields are filled.",
-            phrase="",
-            fingerprint=self.fingerprint,
-        )
-
-    async def carry_out(self, backend: Backend, tally: Tally) -> Imported:
-        """Write, settle what stayed open, join the group; the result file is written however this ends."""
-        tally.to_do = len(self.decisions)
-        for decision in self.decisions:
-            if decision.what not in ("new", "update"):
-                tally[decision.what] += 1
-        try:
-            await self._write(backend, Pace(backend), tally)
-            joined = await self._join(backend, Pace(backend))
-        finally:
-            with anyio.CancelScope(shield=True):
-                file, uri, size = await self._keep_results(backend)
-        await self._tell(backend, tally)
-        return self._answer(
-            applied=True,
-            created=tally["created"],
-            updated=tally["updated"],
-            failed=tally["failed"] or None,
-            unknown=tally["unknown"] or None,
-            joined=joined,
-            file=file,
-            uri=uri,
-            mime_type=FORMATS["csv"].mime_type,
-            bytes=size,
-            next="call again without apply for what failed" if tally["failed"] or tally["unknown"] else None,
-        )
-
-    async def _write(self, backend: Backend, pace: Pace, tally: Tally) -> None:
-        left = self.writing
-        progress = Progress(backend.report, "rows written", len(left))
-        for last in (*[False] * (_ROUNDS - 1), True):
-            left = await self._round(backend, pace, left, tally, progress, last=last)
-            if not left:
-                return
-
-    async def _round(
-        self,
-        backend: Backend,
-        pace: Pace,
-        decisions: Sequence[Decision],
-        tally: Tally,
-        progress: Progress,
-        *,
-        last: bool,
-    ) -> list[Decision]:
-        """Write once; what stayed open is looked up in the directory, and what is not there comes back."""
-        open_: list[Decision] = []
-
-        def settle(decision: Decision, outcome: Outcome) -> None:
-            if outcome.unsettled and not last:
-                open_.append(decision)
-                self.outcomes[decision.draft.row] = ("unknown", decision.id, "the answer was lost")
-                return
-            self._settle(decision, outcome, tally)
-
-        writings = [Writing(decision, _call(decision)) for decision in decisions]
-        await write_all(backend, pace, writings, settle, progress)
-        if not open_:
-            return []
-        again = await decide(backend, pace, [decision.draft for decision in open_], self.options)
-        for before, now in zip(open_, again, strict=True):
-            if now.what == "unchanged":
-                self._settle(before, Outcome(now.id), tally)
-        return [now for now in again if now.what in ("new", "update")]
-
-    def _settle(self, decision: Decision, outcome: Outcome, tally: Tally) -> None:
-        done = "created" if decision.what == "new" else "updated"
-        what = "unknown" if outcome.unsettled else "failed" if outcome.fault else done
-        tally[what] += 1
-        why = cut(str(outcome.fault), 200) if outcome.fault else decision.detail
-        self.outcomes[decision.draft.row] = (what, outcome.id or decision.id, why or "")
-
-    async def _join(self, backend: Backend, pace: Pace) -> int | None:
-        if self.arguments.group_id is None:
-            return None
-        ids = {contact_id for _, _, contact_id, _ in self.results() if contact_id} - self.members
-        progress = Progress(backend.report, "contacts added to the group", len(ids))
-        await join_group(pace, self.arguments.group_id, sorted(ids), lambda _: None, progress)
-        return len(ids)
-
-    def results(self) -> Iterator[tuple[int, str, str | None, str]]:
-        """Row, outcome, id and detail of every row."""
-        ids: dict[int, str | None] = {}
-        for decision in self.decisions:
-            row = decision.draft.row
-            what, contact_id, detail = self.outcomes.get(row, (decision.what, decision.id, decision.detail))
-            if decision.first is not None:
-                contact_id = ids.get(decision.first)
-            ids[row] = contact_id
-            yield row, _NOT_DONE.get(what, what), contact_id, detail
-
-    async def _keep_results(self, backend: Backend) -> tuple[str | None, str | None, int]:
-        """Beside the file, or as a download where there is none."""
-        content = b"".join(as_csv(self.results()))
-        folder, path = backend.files, self.source.path
-        kind = FORMATS["csv"].mime_type
-        if path is not None and isinstance(folder, Folder):
-            name = path + _RESULT
-            await anyio.to_thread.run_sync(lambda: folder.write(name, [content], replace=True))
-            download = Download(name, kind, len(content), lambda: folder.read(name).data, in_memory=False)
-        else:
-            name, download = "import" + _RESULT, Download("import" + _RESULT, kind, len(content), lambda: content)
-        uri = backend.downloads.keep(download, backend.owner) if len(content) <= LARGEST else None
-        return name, uri, len(content)
-
-    async def _tell(self, backend: Backend, tally: Tally) -> None:
-        if backend.report is not None:
-            await backend.report(len(self.decisions), len(self.decisions), str(tally))
-
-    def _answer(self, **more: Any) -> Imported:
-        reading, count = self.source.reading, self.count
-        drafts = self.source.drafts
-        return Imported(
-            understood_as=_understood_as(self.source),
-            mapping=[f"{cut(column, 40)} → {name}" for column, name in reading.mapping[:_COLUMNS]] or None,
-            unused_columns=[cut(column, 40) or "" for column in reading.unmapped[:_COLUMNS]] or None,
-            sample=[_sample(draft) for draft in drafts if not draft.problem][:3],
-            rows=len(drafts),
-            unchanged=count["unchanged"],
-            duplicates=count["duplicate"],
-            ambiguous=count["ambiguous"],
-            invalid=count["invalid"],
-            overwritten=self.overwritten,
-            unreachable=sum(draft.unreachable for draft in drafts),
-            left_over=sum(draft.left_over for draft in drafts),
-            problems=self._problems() or None,
-            **more,
-        )
-
-    def _problems(self) -> list[str]:
-        """The first rows of each kind that want a look."""
-        wrong = [decision for decision in self.decisions if decision.what in ("invalid", "ambiguous")]
-        told = [f"row {decision.draft.row} {decision.detail}" for decision in wrong[: 2 * _SAMPLE]]
-        bad = [(row, detail) for row, (what, _, detail) in self.outcomes.items() if what in ("failed", "unknown")]
-        return told + [f"row {row}: {detail}" for row, detail in bad[:_SAMPLE]]
-
-
-_NOT_DONE = {"new": "not_created", "update": "not_updated"}
-"""What a row is called that was to be written, where the import ended before it."""
-
-
-def _call(decision: Decision) -> CreateContact | UpdateContact:
-    if decision.what == "update":
-        return UpdateContact(contact_id=decision.id or "", **decision.values)
-    draft = decision.draft
-    return CreateContact(**{"type": "person", **draft.said}, **({"tags": list(draft.tags)} if draft.tags else {}))
-
-
-def _sample(draft: Draft) -> Understood:
-    shown = {name: cut(value) for name, value in draft.said.items() if name in Understood.model_fields}
-    return Understood(row=draft.row, **{name: value for name, value in shown.items() if value})
-
-
-def _understood_as(source: Source) -> str:
-    reading = source.reading
-    how = [reading.format, reading.dialect, reading.encoding, _DELIMITERS.get(reading.delimiter or "")]
-    return ", ".join(filter(None, how))
-
-
-_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
-
-
 def _mapping(given: Sequence[str] | None) -> Mapping[str, str]:
     pairs = [entry.rpartition("=") for entry in given or ()]
     if any(not (column and name) for column, _, name in pairs):
@@ -343,13 +38,13 @@ def _mapping(given: Sequence[str] | None) -> Mapping[str, str]:
 
 
 async def _prepare(backend: Backend, arguments: ImportContacts) -> Job:
-    async def look() -> _Import:
+    async def look() -> Import:
         return await _plan(backend, arguments)
 
     return await plan_or_apply(backend, arguments, look)
 
 
-async def _plan(backend: Backend, arguments: ImportContacts) -> _Import:
+async def _plan(backend: Backend, arguments: ImportContacts) -> Import:
     pace = Pace(backend)
     members: frozenset[str] = frozenset()
     if arguments.group_id:
@@ -366,7 +61,8 @@ async def _plan(backend: Backend, arguments: ImportContacts) -> _Import:
         tags=arguments.tags or (),
     )
     options = Options(arguments.on_match, region)
-    plan = _Import(arguments, source, await decide(backend, pace, source.drafts, options), options, members)
+    decisions = await decide(backend, pace, source.drafts, options)
+    plan = Import(arguments.group_id, source, decisions, options, members)
     joins = sorted({decision.id for decision in plan.decisions if decision.id} - members) if arguments.group_id else []
     plan.fingerprint = fingerprint_of(arguments, [*(decision.step() for decision in plan.decisions), joins])
     return plan

@@ -177,9 +177,9 @@ class _Changes:
             if outcome.fault and len(failures) < _SAMPLE:
                 failures.append(Failed(id=contact_id, why=cut(str(outcome.fault), 120) or ""))
 
-        writings = [
+        writings = (
             Writing(step.contact_id, UpdateContact(contact_id=step.contact_id, **step.values)) for step in self.steps
-        ]
+        )
         await write_all(backend, Pace(backend), writings, settle, Progress(backend.report, "contacts", tally.to_do))
         counts = {name: tally[name] for name in ("changed", "failed", "unknown")}
         return self._answer(applied=True, failures=failures or None, **counts)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from contacts_mcp.tools._render import SHORT_LIMIT, tokens_at_most
+from counting import count_tokens
 from harness import Person, host
-from tokens import count_tokens
 
 NASTY = [
     "Ola Nordmann " * 19,

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from counting import count_tokens
 from harness import Host
 from manyfold import Unsteady
-from tokens import count_tokens
 
 PEOPLE: list[dict[str, Any]] = [
     {"name": "Bjørn Håkonsen", "phone_number": "+4790000002", "email": "bjorn@example.com"},

@@ -59,7 +59,7 @@ async def decide(backend: Backend, pace: Pace, drafts: Sequence[Draft], options:
 async def _within_file(drafts: Sequence[Draft]) -> tuple[list[Draft], dict[int, Decision]]:
     """The rows that can be used, and the decisions on the others: those that repeat an earlier one, or are wrong."""
     index = Index()
-    seen: dict[tuple[Any, ...], int] = {}
+    seen: dict[int, int] = {}
     usable: list[Draft] = []
     decisions: dict[int, Decision] = {}
     async for draft in in_turns(drafts):
@@ -67,7 +67,8 @@ async def _within_file(drafts: Sequence[Draft]) -> tuple[list[Draft], dict[int, 
             decisions[draft.row] = Decision(draft, "invalid", detail=draft.problem)
             continue
         # Two records of an export are two, however alike they are: merging them is another decision.
-        first = seen.get((draft.id, *_content(draft)))
+        content = hash((draft.id, *_content(draft)))  # a number instead of the values, of which there are many
+        first = seen.get(content)
         if first is None and draft.id is None and _has_key(draft):
             ids = index.find(draft.name, draft.phone_keys, draft.email_keys).ids
             first = int(ids[0]) if ids else None
@@ -75,7 +76,7 @@ async def _within_file(drafts: Sequence[Draft]) -> tuple[list[Draft], dict[int, 
             decisions[draft.row] = Decision(draft, "duplicate", first=first, detail=f"says the same as row {first}")
             continue
         usable.append(draft)
-        seen[draft.id, *_content(draft)] = draft.row
+        seen[content] = draft.row
         for phone, email in _pairs(draft):
             index.add(str(draft.row), draft.name, phone, email)
     return usable, decisions
@@ -179,16 +180,18 @@ def _says(draft: Draft, name: str, value: str | None, region: str | None) -> boo
 
 
 def _content(draft: Draft) -> tuple[Any, ...]:
-    tags = frozenset(tag.casefold() for tag in draft.tags)
-    return (draft.type or "person", *(_line(getattr(draft, name)) for name in _LINES), tags)
+    return (draft.type or "person", *(_line(getattr(draft, name)) for name in _LINES), _tags(draft.tags))
 
 
 def _is_content(draft: Draft, contact: Contact) -> bool:
-    tags = frozenset(tag.casefold() for tag in contact.tags)
-    has = (contact.type or "person", *(_line(getattr(contact, name)) for name in _LINES), tags)
+    has = (contact.type or "person", *(_line(getattr(contact, name)) for name in _LINES), _tags(contact.tags))
     return has == _content(draft)
+
+
+def _tags(tags: Iterable[str]) -> frozenset[str]:
+    return frozenset(map(str.casefold, tags))
 
 
 def _line(value: str | None) -> str:
     """A value without what services tidy away: spaces around and between."""
-    return " ".join((value or "").split())
+    return " ".join(value.split()) if value else ""

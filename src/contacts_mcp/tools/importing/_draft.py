@@ -58,7 +58,7 @@ def draft_of(row: Row, region: str | None, tags: Sequence[str]) -> Draft:
         company_name=row.company_name,
         phone_number=number,
         email=good_emails[0] if good_emails else "",
-        tags=tuple(retagged(row.tags, tags)),
+        tags=tuple(retagged(row.tags, tags)) if row.tags or tags else (),
         notes=row.notes,
         phone_keys=_distinct(good or phone_key(raw, region) for raw, good in known),
         email_keys=_distinct(map(email_key, good_emails)),

@@ -122,7 +122,8 @@ async def _scan(
     while True:
         call = ScanContacts(fields=sorted({"id", *fields}), limit=_SCANNED, **asked)
         page = await pace.send(call if after is None else call.model_copy(update={"after": after}))
-        contacts = [_record(page.fields, row) for row in page.rows]
+        known = set(page.fields)
+        contacts = [_record(page.fields, known, row) for row in page.rows]
         await progress.advance(len(contacts))
         yield contacts
         after = page.next
@@ -130,13 +131,13 @@ async def _scan(
             return
 
 
-def _record(fields: Sequence[str], row: Sequence[Any]) -> Contact:
+def _record(fields: Sequence[str], known: set[str], row: Sequence[Any]) -> Contact:
     """A contact of a row that the directory wrote in its final form: to validate it again takes ten times as long."""
-    values = dict(zip(fields, row, strict=True))
+    values: dict[str, Any] = {"tags": [], **dict(zip(fields, row, strict=True))}
     for name in _TIMES:
         if values.get(name):
             values[name] = datetime.fromisoformat(values[name])
-    return Contact.model_construct(**values)
+    return Contact.model_construct(known, **values)
 
 
 async def _pages(pace: Pace, wanted: Filter, progress: Progress) -> AsyncIterator[list[Contact]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Generic, TypeVar
 
 from contacts_mcp.contract import (
@@ -28,7 +29,7 @@ from contacts_mcp.tools.steps._progress import Progress
 K = TypeVar("K")
 T = TypeVar("T")
 
-_BATCH = 500
+_BATCH = 1_000
 _JOINING = 1_000
 """Contacts that one request adds to a group (API page: Add members to group; the most that an SMS takes)."""
 _HOPELESS = (AuthenticationFailed, PermissionDenied, BudgetSpent)
@@ -61,11 +62,11 @@ class Outcome:
 async def write_all(
     backend: Backend,
     pace: Pace,
-    writings: Sequence[Writing[K]],
+    writings: Iterable[Writing[K]],
     settle: Callable[[K, Outcome], None],
     progress: Progress,
 ) -> None:
-    """Write each, and say at once what became of it.
+    """Write each, and say at once what became of it; they are made as they are taken, since so many are large.
 
     Raises:
         ContactsError: what no other contact would be spared; those not settled by then were not written.
@@ -136,5 +137,7 @@ def _outcome(result: BatchOutcome) -> Outcome:
             return Outcome(fault=ValidationFailed(result.detail or "the directory does not take it"))
 
 
-def _slices(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    return (items[start : start + size] for start in range(0, len(items), size))
+def _slices(items: Iterable[T], size: int) -> Iterator[Sequence[T]]:
+    source = iter(items)
+    while part := list(islice(source, size)):
+        yield part
