@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from contacts_mcp.directory import Directory, DirectoryUnavailable, _database, _sqlite, _sqlite_faults, default_path
+from contacts_mcp.directory import Directory, DirectoryUnavailable, _sqlite, _sqlite_faults, default_path
 from contacts_mcp.directory import _contact_store as store
 
 VALUES = {"type": "person", "name": "a", "tags": [], **dict.fromkeys(("company_name", "phone_number", "email"))}
@@ -195,17 +195,6 @@ async def test_a_write_cancelled_while_it_waits_for_its_turn_changes_nothing(pat
 def test_unknown_faults_are_the_programs_own():
     assert _sqlite_faults.unavailable(ValueError(), Path("x")) is None
     assert not _sqlite_faults.is_busy(None)
-
-
-async def test_an_exhausted_pool_is_503(path, open_directory, monkeypatch):
-    async with open_directory(path) as http:
-        await http.get("/v1/contacts")
-
-        def exhausted(*_args, **_kwargs):
-            raise _database.PoolExhausted
-
-        monkeypatch.setattr(_database.AsyncEngine, "begin", exhausted)
-        assert (await http.get("/v1/contacts")).status_code == 503
 
 
 def test_a_process_that_does_not_close_it_ends_without_a_word(path):

@@ -26,6 +26,7 @@ ReadOnly = Annotated[bool | None, typer.Option("--read-only", help="List and run
 Tools = Annotated[str | None, typer.Option(help="The only tools to list and run, such as list_contacts,get_contact.")]
 Mode = Annotated[GuardMode | None, typer.Option("--guard", help="How consent is come by; ask by default.")]
 Confirm = Annotated[str | None, typer.Option(help="Writing tools to guard as well, such as update_contact.")]
+Files = Annotated[Path | None, typer.Option(help="The one folder to import files from and export them to.")]
 Region = Annotated[str | None, typer.Option("--default-region", help="Region of national numbers, such as NO.")]
 PublicHosts = Annotated[list[str] | None, typer.Option("--public-host", help="A name the server is called by.")]
 Origins = Annotated[list[str] | None, typer.Option("--allow-origin", help="A web page whose scripts may call.")]
@@ -78,6 +79,7 @@ def serve(
     public_host: PublicHosts = None,
     allow_origin: Origins = None,
     directory: Directory = None,
+    files: Files = None,
     read_only: ReadOnly = None,
     tools: Tools = None,
     guard: Mode = None,
@@ -92,6 +94,7 @@ def serve(
         public_host=public_host or None,
         allow_origin=allow_origin or None,
         directory=directory,
+        files=files,
         read_only=read_only,
         tools=tools,
         guard=guard,

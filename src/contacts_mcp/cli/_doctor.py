@@ -38,6 +38,9 @@ def examine(load: Callable[[], Settings], home: Path) -> int:
     _good("credential" if isinstance(backend, Platform) else "because", backend.origin())
     _good("tools", _tools(settings))
     _good("guard", settings.guard + (f", and for {', '.join(settings.confirm)}" if settings.confirm else ""))
+    _good(
+        "files", f"in {settings.files}" if settings.files else "no folder, so no paths are taken (CONTACTS_MCP_FILES)"
+    )
     return _reach(backend)
 
 

@@ -7,8 +7,6 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolExhausted
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contacts_mcp.directory import _sqlite, _sqlite_file
 from contacts_mcp.directory._errors import DirectoryUnavailable
@@ -94,14 +92,11 @@ class Database:
         return task
 
     async def _transact(
-        self, engine: AsyncEngine, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+        self, engine: _sqlite.Engine, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         for tries_left in reversed(range(_TRIES)):
             try:
-                async with engine.begin() as connection:
-                    return await connection.run_sync(work, *args, **kwargs)
-            except PoolExhausted as exc:
-                raise DirectoryUnavailable(f"The directory at {self._path} is busy; try again.") from exc
+                return await engine.run(lambda connection: work(connection, *args, **kwargs))
             except (DBAPIError, DriverError) as exc:
                 cause = exc.orig if isinstance(exc, DBAPIError) else exc
                 if not (tries_left and is_busy(cause)):

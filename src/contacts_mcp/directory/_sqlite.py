@@ -1,16 +1,18 @@
 """The SQLite side of the database: its connections, and the removal of erased bytes."""
 
+import asyncio
 import logging
 import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
-import aiosqlite
-from sqlalchemy import URL, AdaptedConnection, Connection, event
+from sqlalchemy import URL, Connection, create_engine, event
+from sqlalchemy import Engine as SyncEngine
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from contacts_mcp.directory._sqlite_file import BUSY_SECONDS, uri
 
@@ -30,15 +32,39 @@ _WRITER_PRAGMAS = (
 )
 _READER_PRAGMAS = (*_PRAGMAS, "query_only = ON")
 
+T = TypeVar("T")
+
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Connections, and threads of their own to work in: a transaction is one errand to a thread, whatever it does."""
+
+    connections: SyncEngine
+    threads: ThreadPoolExecutor
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in one transaction, which is rolled back where it raises."""
+        return await asyncio.get_running_loop().run_in_executor(self.threads, self._transact, work)
+
+    def _transact(self, work: Callable[[Connection], T]) -> T:
+        with self.connections.begin() as connection:
+            return work(connection)
+
+    async def dispose(self) -> None:
+        """Wait for what is under way, then close every connection."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self.threads, self.connections.dispose)
+        self.threads.shutdown(wait=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Engines:
     """`reader` hands out snapshots to several at once; `writer` has one connection and locks the file first."""
 
-    reader: AsyncEngine
-    writer: AsyncEngine
+    reader: Engine
+    writer: Engine
 
     async def dispose(self) -> None:
         """Close every connection; the last one of all processes folds the write-ahead log into the file."""
@@ -55,48 +81,54 @@ def engines(path: Path) -> Engines:
     )
 
 
-async def scrub(engine: AsyncEngine) -> None:
+async def scrub(engine: Engine) -> None:
     """Remove deleted bytes from the file and from its write-ahead log.
 
     `secure_delete` overwrites what is deleted, but where SQLite moved a row between pages before, the old page can
     keep a copy: only writing the file anew is sure to leave none. A process that reads for long, or a full disk, can
     hold this up. The erasure itself has taken effect then; that is logged, and the next erasure removes both.
     """
-    async with engine.connect() as connection:
-        driver = cast("aiosqlite.Connection", (await connection.get_raw_connection()).driver_connection)
-        await driver.execute_fetchall(f"PRAGMA busy_timeout = {_SCRUB_MILLISECONDS}")
-        try:
-            await driver.execute_fetchall("VACUUM")
-            ((held_up, *_),) = await driver.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
-        except sqlite3.Error as exc:
-            held_up = exc.sqlite_errorname
-        finally:
-            await driver.execute_fetchall(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
+    held_up = await asyncio.get_running_loop().run_in_executor(engine.threads, _scrub, engine.connections)
     if held_up:
         _log.warning("A contact is erased, but its bytes could not be removed from the file or its write-ahead log yet")
 
 
-def _engine(path: Path, begin: str, pragmas: tuple[str, ...], *, connections: int) -> AsyncEngine:
-    engine = create_async_engine(
-        URL.create("sqlite+aiosqlite", database=uri(path), query={"mode": "rw", "uri": "true"}),
-        connect_args={"timeout": BUSY_SECONDS, "isolation_level": None},  # None: `begin` begins, not the driver
+def _scrub(connections: SyncEngine) -> object:
+    """What held it up, if anything did."""
+    with connections.connect() as connection:
+        driver = cast("sqlite3.Connection", connection.connection.driver_connection)
+        driver.execute(f"PRAGMA busy_timeout = {_SCRUB_MILLISECONDS}")
+        try:
+            driver.execute("VACUUM")
+            ((held_up, *_),) = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except sqlite3.Error as exc:
+            held_up = exc.sqlite_errorname
+        finally:
+            driver.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
+        return held_up
+
+
+def _engine(path: Path, begin: str, pragmas: tuple[str, ...], *, connections: int) -> Engine:
+    engine = create_engine(
+        URL.create("sqlite+pysqlite", database=uri(path), query={"mode": "rw", "uri": "true"}),
+        # isolation_level None: `begin` begins, not the driver. A connection goes from thread to thread, one at a time.
+        connect_args={"timeout": BUSY_SECONDS, "isolation_level": None, "check_same_thread": False},
+        poolclass=QueuePool,
         pool_size=connections,
         max_overflow=0,
         pool_reset_on_return=None,  # every transaction has been ended when its connection comes back
         hide_parameters=True,  # errors may be logged, people's data may not
     )
 
-    @event.listens_for(engine.sync_engine, "connect")
+    @event.listens_for(engine, "connect")
     def _configure(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
         cursor = connection.cursor()
         for pragma in pragmas:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
-    @event.listens_for(engine.sync_engine, "begin")
+    @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        # Straight to the driver: a cursor of SQLAlchemy's would cost three errands to the connection's thread.
-        adapted = cast("AdaptedConnection", connection.connection.dbapi_connection)
-        adapted.run_async(lambda driver: driver.execute_fetchall(begin))
+        cast("sqlite3.Connection", connection.connection.driver_connection).execute(begin)
 
-    return engine
+    return Engine(engine, ThreadPoolExecutor(connections, thread_name_prefix="contacts-directory"))
