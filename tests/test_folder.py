@@ -1,13 +1,16 @@
 """The folder for files: no way out, and files whole or not at all."""
 
 import os
+import resource
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from contacts_mcp.contract import ValidationFailed
-from contacts_mcp.folder import Folder
+from contacts_mcp.folder import LARGEST_FILE, Folder
 
 
 @pytest.fixture
@@ -136,6 +139,111 @@ def test_what_is_there_is_not_overwritten_unasked(inside: Path) -> None:
     """It is said, and nothing is left behind."""
     assert "is there already" in refusal(lambda: Folder(inside).write("people.csv", [b"x"], replace=False))
     assert sorted(os.listdir(inside)) == ["deep", "people.csv"]
+
+
+@pytest.mark.parametrize("name", ["\ud800.csv", "ø" * 200, " ", "\n", "deep/ /x.csv"])
+def test_what_no_system_takes_for_a_name_is_refused(inside: Path, name: str) -> None:
+    """Half a character, more bytes than a name may have, or nothing that can be seen."""
+    assert "is no file's name" in refusal(lambda: Folder(inside).read(name))
+    assert "is no file's name" in refusal(lambda: Folder(inside).write(name, [b"x"], replace=True))
+
+
+@pytest.mark.parametrize("name", [".bashrc", ".keys/all.csv", "deep/.x.csv"])
+def test_hidden_files_are_neither_read_nor_written(inside: Path, name: str) -> None:
+    """In somebody's home they are settings and keys."""
+    (inside / ".keys").mkdir()
+    (inside / ".keys" / "all.csv").write_bytes(b"secret")
+    (inside / ".bashrc").write_bytes(b"secret")
+
+    assert "hidden files are not used" in refusal(lambda: Folder(inside).read(name))
+    assert "hidden files are not used" in refusal(lambda: Folder(inside).write(name, [b"x"], replace=True))
+    assert (inside / ".bashrc").read_bytes() == b"secret"
+
+
+def test_no_device_is_read_through_a_link(inside: Path) -> None:
+    """It would never end."""
+    (inside / "zero.csv").symlink_to("/dev/zero")
+
+    assert "links are not followed" in refusal(lambda: Folder(inside).read("zero.csv"))
+
+
+def test_what_is_no_regular_file_is_not_replaced(inside: Path) -> None:
+    """A folder stays a folder."""
+    assert "no regular file" in refusal(lambda: Folder(inside).write("deep", [b"x"], replace=True))
+    assert sorted(os.listdir(inside)) == ["deep", "people.csv"]
+
+
+def test_names_of_files_stay_on_one_line(inside: Path) -> None:
+    """Whatever is in them, and however many there are."""
+    (inside / "a\nb\u202e.csv").touch()
+    for number in range(12):
+        (inside / f"{number}.csv").touch()
+
+    line = refusal(lambda: Folder(inside).read("peple.csv"))
+    assert " and 4 more" in line
+    os.utime(inside / "a\nb\u202e.csv", (2**32, 2**32))
+    assert "there are a b.csv, " in refusal(lambda: Folder(inside).read("peple.csv"))
+
+
+def test_a_file_that_is_larger_than_may_be_read_is_refused_unread(inside: Path) -> None:
+    """By its size, which may be that of a hole."""
+    with (inside / "large.csv").open("wb") as file:
+        file.truncate(LARGEST_FILE + 1)
+
+    assert "is larger than 64 MiB; split it" in refusal(lambda: Folder(inside).read("large.csv"))
+
+
+def test_a_file_that_outgrows_the_disk_leaves_nothing(inside: Path) -> None:
+    """The system says so while it is written."""
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limit[1]))
+    try:
+        line = refusal(lambda: Folder(inside).write("out.csv", [b"x" * 900] * 100, replace=False))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+
+    assert "cannot be used (file too large)" in line
+    assert sorted(os.listdir(inside)) == ["deep", "people.csv"]
+
+
+def test_a_folder_that_may_not_be_written_to_is_one_line() -> None:
+    """And the file in it can still be read."""
+    with tempfile.TemporaryDirectory() as name:
+        (Path(name) / "people.csv").write_bytes(b"name\n")
+        Path(name).chmod(0o555)
+        with unprivileged():
+            line = refusal(lambda: Folder(Path(name)).write("out.csv", [b"x"], replace=False))
+            data = Folder(Path(name)).read("people.csv").data
+
+    assert "path: cannot be used (permission denied)" in line
+    assert data == b"name\n"
+
+
+@contextmanager
+def unprivileged() -> Iterator[None]:
+    """Whoever runs the tests, a permission counts."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+def test_a_draft_that_is_swapped_for_a_link_is_not_written_through(inside: Path, tmp_path: Path) -> None:
+    """What is written goes to what was opened."""
+
+    def swapping() -> Iterator[bytes]:
+        yield b"first"
+        (draft,) = inside.glob(".*.part")
+        draft.unlink()
+        draft.symlink_to(tmp_path / "secret.csv")
+        yield b"second"
+
+    Folder(inside).write("out.csv", swapping(), replace=False)
+
+    assert (tmp_path / "secret.csv").read_bytes() == b"secret"
 
 
 def test_a_folder_that_is_none_is_refused_at_the_start(tmp_path: Path) -> None:

@@ -102,6 +102,17 @@ def test_the_figures_hold_a_row_for_each_target() -> None:
     assert all(row.endswith("| yes |") for row in rows)
 
 
+def test_the_costs_are_there_for_each_workflow_at_each_size() -> None:
+    """Seven jobs at 10, 1,000 and 100,000 contacts; `benchmarks/workflows.py --costs` measures them again."""
+    costs = section("costs").search(README.read_text())
+    assert costs
+    header, _, *rows = costs[2].strip().splitlines()
+
+    assert header == "| Workflow | 10 contacts | 1,000 contacts | 100,000 contacts |"
+    assert len(rows) == 7
+    assert all(row.count(" → **") == 3 for row in rows)
+
+
 def test_every_command_is_in_the_readme() -> None:
     """A command nobody can find does not exist."""
     text = README.read_text()

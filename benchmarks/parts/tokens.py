@@ -7,7 +7,7 @@ from host import Host
 from launch import EMBEDDED, started
 from table import Row, below
 
-_LIMIT = 2_000
+_LIMIT = 4_200
 _SEEN = ("name", "description", "inputSchema")
 """What hosts hand to the model; titles, annotations and output schemas stay with the host."""
 

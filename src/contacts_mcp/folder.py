@@ -25,7 +25,7 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a pipe nob
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LINKS = (errno.ELOOP, errno.EMLINK)
 _SHOWN = 10
-_LONGEST = 255
+_LONGEST = 255  # bytes of a name, on most systems
 _CHUNK = 1024 * 1024
 _TOO_LARGE = f"is larger than {LARGEST_FILE // 1024**2} MiB; split it"
 _NOT_PLAIN = "is no regular file; links, folders, pipes and devices are not used"
@@ -95,8 +95,10 @@ class Folder:
         steps = list(path.parts)
         if ".." in steps:
             raise _refused(_OUTSIDE)
-        if not steps or "\0" in name or name.endswith("/") or max(map(len, steps)) > _LONGEST:
+        if not steps or name.endswith("/") or not all(map(_is_name, steps)):
             raise _refused("is no file's name")
+        if any(step.startswith(".") for step in steps):  # in somebody's home, settings and keys
+            raise _refused("is hidden, or in a folder that is; hidden files are not used")
         return steps
 
     @contextmanager
@@ -134,9 +136,16 @@ class Folder:
         with suppress(OSError):
             found = [each for each in os.scandir(self._path) if each.is_file(follow_symlinks=False)]
             found.sort(key=lambda each: -each.stat(follow_symlinks=False).st_mtime)
-        names = [neutralise(each.name, 80) for each in found if not each.name.startswith(".")]
+        names = [" ".join(neutralise(each.name, 80).split()) for each in found if not each.name.startswith(".")]
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         return f"there are {', '.join(names[:_SHOWN])}{more}" if names else "it is empty"
+
+
+def _is_name(step: str) -> bool:
+    try:
+        return "\0" not in step and len(os.fsencode(step)) <= _LONGEST and not step.isspace()
+    except UnicodeEncodeError:  # half a character
+        return False
 
 
 def _require_plain(found: os.stat_result) -> None:

@@ -1,14 +1,12 @@
 """Files in every dialect that people bring, recognised by themselves; what cannot be read is said in one line."""
 
 import json
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import openpyxl
 import pytest
 
-from contacts_mcp.contract import ValidationFailed
+from contact_files import refusal, rows_of
 from contacts_mcp.formats import Reading, Row, read_contacts
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -17,17 +15,6 @@ SAMPLES = Path(__file__).parent / "samples"
 def sample(name: str) -> tuple[Reading, list[Row]]:
     reading = read_contacts((SAMPLES / name).read_bytes(), name=name)
     return reading, list(reading.rows)
-
-
-def rows_of(text: str | bytes, **more: Any) -> list[Row]:
-    return list(read_contacts(text.encode() if isinstance(text, str) else text, **more).rows)
-
-
-def refusal(data: str | bytes, **more: Any) -> str:
-    with pytest.raises(ValidationFailed) as refused:
-        rows_of(data, **more)
-    assert "\n" not in str(refused.value)
-    return str(refused.value)
 
 
 def test_google_old_header() -> None:
@@ -112,36 +99,6 @@ def test_version_four_cards() -> None:
     assert (mohammed.name, mohammed.phones) == ("محمد علي 🎉", ("+4790000004",))
 
 
-def workbook(*rows: tuple[Any, ...], before: tuple[str, ...] = ()) -> bytes:
-    book = openpyxl.Workbook()
-    for title in before:
-        book.create_sheet(title)
-    sheet = book.create_sheet("People") if before else book.active
-    assert sheet
-    for row in rows:
-        sheet.append(row)
-    written = BytesIO()
-    book.save(written)
-    return written.getvalue()
-
-
-def test_workbooks_whose_numbers_are_numbers() -> None:
-    """A number that a spreadsheet calculated with is a number to call, and empty sheets are passed over."""
-    data = workbook(
-        ("Navn", "Telefon", "Kategori"),
-        ("Ola Nordmann", 4799999999, None),
-        (),
-        ("Kari", 90000001.0, "x"),
-        before=("Empty",),
-    )
-    reading = read_contacts(data, name="people.csv")
-
-    first, second = reading.rows
-    assert reading.format == "excel"
-    assert (first.number, first.phones) == (2, ("4799999999",))
-    assert (second.number, second.phones, second.tags) == (4, ("90000001",), ("x",))
-
-
 @pytest.mark.parametrize(
     "text",
     [
@@ -188,16 +145,6 @@ def test_a_row_of_ten_megabytes_is_its_own_problem() -> None:
     assert large.problem == "has a cell of more than 20,000 characters"
 
 
-def test_fifty_columns() -> None:
-    """Those that are understood are used, the others named."""
-    header = ",".join(["Name", *(f"Field {number}" for number in range(49))])
-    reading = read_contacts(f"{header}\nOla{',x' * 49}\n".encode())
-
-    assert reading.mapping == [("Name", "name")]
-    assert len(reading.unmapped) == 49
-    assert next(reading.rows).name == "Ola"
-
-
 @pytest.mark.parametrize(
     "cell", [" " * 15_000, "1 " * 7_000, "; " * 7_000, "a@b.no " * 2_000, "<" * 15_000, "::: " * 4_000]
 )
@@ -228,18 +175,6 @@ def test_no_cell_takes_for_ever(cell: str) -> None:
 def test_what_is_no_file_of_contacts_is_said_to_be_none(data: bytes, name: str | None, line: str) -> None:
     """And what can be imported, or what to do."""
     assert line in refusal(data, name=name)
-
-
-@pytest.mark.parametrize(
-    ("mapping", "line"),
-    [
-        ({"Kunde": "name", "X": "phone_number"}, "mapping: there is no column X; the columns are Kunde, Ring"),
-        ({"Kunde": "telephone"}, "mapping: fields are name, first_name, last_name"),
-    ],
-)
-def test_a_mapping_that_does_not_fit_says_what_there_is(mapping: dict[str, str], line: str) -> None:
-    """Columns and fields by their names."""
-    assert line in refusal("Kunde,Ring\nOla,1\n", mapping=mapping)
 
 
 def test_more_rows_than_can_be_handled_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

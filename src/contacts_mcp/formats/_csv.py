@@ -1,9 +1,11 @@
 """CSV: which encoding, which delimiter, and its rows."""
 
 import csv
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from io import BytesIO, StringIO, TextIOWrapper
+from itertools import chain
 from typing import TextIO
 
 from contacts_mcp.contract import ValidationFailed
@@ -12,6 +14,9 @@ from contacts_mcp.formats._table import read_table
 
 _DELIMITERS = (",", ";", "\t")
 _SAMPLE = 65_536
+_SAID = re.compile(r"sep=([,;\t|:])[\r\n]", re.IGNORECASE)
+"""The line by which a file tells Excel its delimiter."""
+_END = "\ufdd0end\ufdd0"  # no characters, and so in nobody's file
 _limit = threading.Lock()
 
 
@@ -51,8 +56,12 @@ def read_csv(data: bytes, wanted: Mapping[str, str]) -> Reading:
         ValidationFailed: it is empty, or its header cannot be understood.
     """
     codec, encoding = encoding_of(data)
-    delimiter = _delimiter(_opened(data[:_SAMPLE], codec).read())
+    begin = _opened(data[:_SAMPLE], codec).read()
+    said = _SAID.match(begin)
+    delimiter = said[1] if said else _delimiter(begin)
     rows = _rows(_opened(data, codec), delimiter)
+    if said:
+        next(rows)
     header = next(rows, None)
     if header is None:
         raise ValidationFailed("the file is empty", advice="choose another file")
@@ -83,18 +92,24 @@ def _rows(text: TextIO, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Numbered rows that are not blank, the header's number being 1."""
     with _limit:  # it is the interpreter's, and large cells are a row's problem, not the file's
         csv.field_size_limit(max(LARGEST_CELL, csv.field_size_limit()))
-    reader = csv.reader(text, delimiter=delimiter)
+    reader = csv.reader(chain(text, [_END]), delimiter=delimiter)
     number = 0
     while True:
         try:
             cells = next(reader)
-        except StopIteration:
+        except csv.Error:
+            raise _broken(number) from None
+        if cells == [_END]:
             return
-        except csv.Error:  # a cell that never ends, or a NUL: the rest of the file cannot be told apart
-            raise ValidationFailed(
-                f"after row {number} the file is no CSV: a quote is never closed, or a cell is too large",
-                advice="correct that row, and import again",
-            ) from None
+        if cells and cells[-1].endswith(_END):  # which it swallowed with all that was between
+            raise _broken(number)
         number += 1
         if any(cell.strip() for cell in cells):
             yield number, cells
+
+
+def _broken(number: int) -> ValidationFailed:
+    return ValidationFailed(
+        f"after row {number} the file is no CSV: a quote is never closed, or a cell is too large",
+        advice="correct that row, and import again",
+    )

@@ -1,6 +1,7 @@
 """JSON: a list of objects, an object that holds one, or an object on each line."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from contacts_mcp.formats._own import COLUMNS, TIMES
 from contacts_mcp.formats._rows import Reading, Row, checked
 from contacts_mcp.formats._table import read_table
 
+_DEEPEST = 4
 _LISTS = ("contacts", "items", "data", "results", "people")
 
 
@@ -45,7 +47,7 @@ def _items(text: str) -> list[Any]:
 
 def _lines(text: str) -> list[Any]:
     try:
-        return [json.loads(line) for line in text.splitlines() if line.strip()]
+        return [json.loads(line) for line in text.split("\n") if line.strip()]
     except (ValueError, RecursionError):
         raise ValidationFailed("the file is no proper JSON", advice="check where it was cut off or edited") from None
 
@@ -76,16 +78,22 @@ def _type(value: Any) -> ContactType | None:
     return "company" if value == "company" else "person" if value == "person" else None
 
 
-def _text(value: Any) -> str:
-    """A value as a cell would hold it; what is nested is written with semicolons."""
+def _text(value: Any, depth: int = _DEEPEST) -> str:
+    """A value as a cell would hold it; what is nested is written with semicolons, and what is deeper is none."""
     match value:
-        case None | bool():
+        case list() if depth:
+            return ";".join(filter(None, (_text(each, depth - 1) for each in value)))
+        case dict() if depth:
+            return _text(value.get("value"), depth - 1)
+        case None | bool() | list() | dict():
             return ""
-        case list():
-            return ";".join(filter(None, map(_text, value)))
-        case dict():
-            return _text(value.get("value"))
-        case float() if value.is_integer():
-            return str(int(value))
+        case float():
+            return _number(value)
         case _:
             return str(value)
+
+
+def _number(value: float) -> str:
+    if not math.isfinite(value):  # what programs write for a number that is missing
+        return ""
+    return str(int(value)) if value.is_integer() else str(value)

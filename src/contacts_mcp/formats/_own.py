@@ -19,6 +19,8 @@ COLUMNS = (
     "id", "type", "name", "company_name", "phone_number", "email", "tags", "notes", "created_at", "updated_at",
 )  # fmt: skip
 TIMES = ("created_at", "updated_at")
+PRODUCT = "-//WAYSCloud//contacts-mcp//EN"
+"""By which a card says that it was written here."""
 _DANGEROUS = re.compile(r"'*[=+\-@\t\r\n]")
 _MARKED = re.compile(r"'+[=+\-@\t\r\n]")
 _BETWEEN_TAGS = ";"

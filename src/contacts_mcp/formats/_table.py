@@ -15,6 +15,7 @@ Cells = Sequence[str]
 LONGEST_CELL = 20_000
 """Characters of a cell; with more, the row is no contact."""
 
+_PARTS = ("first_name", "middle_name", "last_name")
 _COMPANY = re.compile(
     r"compan|firma|bedrift|business|organi[sz]ation|unternehmen|entreprise|empresa|foretag", re.IGNORECASE
 )
@@ -113,10 +114,13 @@ class _Reader:
         return found
 
     def _name(self, cells: Cells) -> str:
-        if full := self._first("name", cells).strip():
+        full = self._first("name", cells).strip()
+        if full and "last_name" not in self._of:
             return full
-        parts = (self._first(field, cells).strip() for field in ("first_name", "middle_name", "last_name"))
-        return " ".join(filter(None, parts))
+        first, middle, last = (self._first(field, cells).strip() for field in _PARTS)
+        if full and (first or last.casefold() in full.casefold()):
+            return full
+        return " ".join(filter(None, (full or first, middle, last)))  # `Name` beside `Surname` is not all of it
 
     def _type(self, cells: Cells) -> ContactType | None:
         said = self._first("type", cells).strip()

@@ -1,23 +1,30 @@
 """vCard 2.1, 3.0 and 4.0. Cards are told apart first, so that a broken one is a problem of its own."""
 
+import logging
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from contacts_mcp.contract import UUID, ContactType, ValidationFailed
 from contacts_mcp.formats._cells import emails_in, phones_in
 from contacts_mcp.formats._columns import kind_rank
 from contacts_mcp.formats._csv import decode
+from contacts_mcp.formats._own import PRODUCT
 from contacts_mcp.formats._rows import Reading, Row, checked
 
 _CARD = re.compile(r"^BEGIN:VCARD\b.*?^END:VCARD\s*?$", re.IGNORECASE | re.DOTALL | re.MULTILINE)
 _BEGIN = re.compile(r"^BEGIN:VCARD\b", re.IGNORECASE | re.MULTILINE)
 _BULKY = re.compile(
-    r"^(?:item\d+\.)?(?:PHOTO|LOGO|SOUND|KEY)[;:].*(?:\n[ \t].*|\n[A-Za-z0-9+/=]{60,}$)*\n?",
+    r"^(?:item\d+\.)?(?:PHOTO|LOGO|SOUND|KEY)[;:].*(?:\n[ \t].*|\n[A-Za-z0-9+/=]+$)*\n?",
     re.IGNORECASE | re.MULTILINE,
 )
-_APPLE = re.compile(r"^(?:PRODID:.*Apple|item\d+\.X-AB|X-AB)", re.IGNORECASE | re.MULTILINE)
-_ANDROID = re.compile(r"^X-ANDROID|^VERSION:2\.1", re.IGNORECASE | re.MULTILINE)
+_DIALECTS = {
+    "this program's own": re.compile(rf"^PRODID:{re.escape(PRODUCT)}$", re.MULTILINE),
+    "Apple": re.compile(r"^(?:PRODID:.*Apple|item\d+\.X-AB|X-AB)", re.IGNORECASE | re.MULTILINE),
+    "Android": re.compile(r"^X-ANDROID|^VERSION:2\.1", re.IGNORECASE | re.MULTILINE),
+}
+_QUOTED_PRINTABLE = re.compile(r"^[^:\s][^:\n]*;(?:ENCODING=)?QUOTED-PRINTABLE[;:]", re.IGNORECASE | re.MULTILINE)
 _LONGEST_CARD = 100_000  # the library takes quadratic time on long lines
 _URN = "urn:uuid:"
 
@@ -32,7 +39,7 @@ def read_vcard(data: bytes, wanted: Mapping[str, str]) -> Reading:
         raise ValidationFailed("mapping: is for columns, and a vCard has none", advice="leave mapping out")
     text, encoding = decode(data)
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    dialect = "Apple" if _APPLE.search(text) else "Android" if _ANDROID.search(text) else "vCard"
+    dialect = next((name for name, mark in _DIALECTS.items() if mark.search(text)), "vCard")
     return Reading("vcard", dialect, checked(_rows(text)), encoding=encoding)
 
 
@@ -49,31 +56,44 @@ def _rows(text: str) -> Iterator[Row]:
 def _row(number: int, card: str) -> Row:
     if len(card) > _LONGEST_CARD:
         return Row(number, problem=f"is a card of more than {_LONGEST_CARD:,} characters")
-    import vobject
-
     try:
-        read = vobject.readOne(card, ignoreUnreadable=True, allowQP="QUOTED-PRINTABLE" in card.upper())
+        read = _library().readOne(card, ignoreUnreadable=True, allowQP=bool(_QUOTED_PRINTABLE.search(card)))
         return _row_of(number, read.contents)
     except Exception:  # noqa: BLE001 - the library raises whatever a broken card makes it stumble over
         return Row(number, problem="is a card that cannot be read")
 
 
+@cache
+def _library() -> Any:
+    import vobject
+
+    logging.getLogger("vobject.base").disabled = True  # it logs lines that it cannot read, which are people's data
+    return vobject
+
+
 def _row_of(number: int, contents: Mapping[str, list[Any]]) -> Row:
-    company = next(iter(_organisations(contents)), "")
+    if "group" in (_text(contents, "kind").lower(), _text(contents, "x-addressbookserver-kind").lower()):
+        return Row(number, problem="is a list of other cards, and no contact")
+    is_own = _text(contents, "prodid") == PRODUCT  # one value each, as the directory has it
+    numbers, addresses = _preferred(contents, "tel"), _preferred(contents, "email")
     uid = _text(contents, "uid").removeprefix(_URN).strip()
     return Row(
         number,
         id=uid.lower() if UUID.fullmatch(uid) else None,
         type=_type(contents),
         name=_name(contents),
-        company_name=company,
-        phones=phones_in(_preferred(contents, "tel")),
-        emails=emails_in(_preferred(contents, "email")),
+        company_name=next(_organisations(contents), ""),
+        phones=tuple(numbers) if is_own else phones_in(numbers),
+        emails=tuple(addresses) if is_own else emails_in(addresses),
         tags=tuple(
             tag.strip() for line in contents.get("categories", ()) for tag in _values(line.value) if tag.strip()
         ),
-        notes="\n".join(str(line.value) for line in contents.get("note", ()) if str(line.value).strip()),
+        notes="\n".join(note for line in contents.get("note", ()) if (note := _plain_lines(line.value)).strip()),
     )
+
+
+def _plain_lines(value: Any) -> str:
+    return str(value).replace("\r\n", "\n").replace("\r", "\n")  # as quoted-printable brings them
 
 
 def _name(contents: Mapping[str, list[Any]]) -> str:
@@ -103,8 +123,14 @@ def _preferred(contents: Mapping[str, list[Any]], name: str) -> list[str]:
         kinds = _kinds(line)
         if not kinds & {"fax", "pager"} or kinds & {"cell", "voice"}:
             rank = 0 if name == "email" or "cell" in kinds else kind_rank(" ".join(kinds))
-            found.append((rank, "pref" not in kinds, place, str(line.value)))
+            found.append((rank, _preference(line, kinds), place, str(line.value)))
     return [value for _, _, _, value in sorted(found)]
+
+
+def _preference(line: Any, kinds: set[str]) -> int:
+    """How early a line is preferred: 4.0 counts from 1 to 100, others have a bare word."""
+    said = next((value for value in line.params.get("PREF", ()) if str(value).isdecimal()), None)
+    return int(said) if said else 1 if "pref" in kinds else 101
 
 
 def _kinds(line: Any) -> set[str]:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date, datetime, time, timedelta
-from io import BytesIO
+from io import BytesIO, TextIOWrapper
 
 Cell = int | float | str | bool | time | date | datetime | timedelta | None
 
@@ -29,8 +29,8 @@ def main() -> int:
     for limit, most in ((resource.RLIMIT_AS, _MEMORY), (resource.RLIMIT_CPU, _SECONDS)):
         with suppress(ValueError, OSError):  # a lower one is there already, or the system has none
             resource.setrlimit(limit, (most, most))
-    sys.stdout.reconfigure(encoding="utf-8", errors="replace", newline="")  # type: ignore[union-attr]
-    writer = csv.writer(sys.stdout)
+    output = TextIOWrapper(sys.stdout.buffer, "utf-8", errors="replace", newline="")
+    writer = csv.writer(output)
     size = 0
     for count, (number, cells) in enumerate(_first_filled(sys.stdin.buffer.read())):
         size += sum(map(len, cells))
@@ -39,7 +39,7 @@ def main() -> int:
         if count > most_rows:  # one more than the header and them: whoever reads on says that there are too many
             break
         writer.writerow((number, *cells))
-    sys.stdout.flush()
+    output.flush()
     return 0
 
 
@@ -51,9 +51,8 @@ def _first_filled(data: bytes) -> Iterator[tuple[int, list[str]]]:
     sheets.sort(key=lambda sheet: sheet.visible != SheetVisibleEnum.Visible)
     for sheet in sheets:
         found = workbook.get_sheet_by_name(sheet.name)
-        begin = (found.start or (0, 0))[0] + 1
         is_filled = False
-        for number, row in enumerate(found.iter_rows(), begin):
+        for number, row in enumerate(found.iter_rows(), 1):
             cells = [_text(cell) for cell in row]
             if any(cell.strip() for cell in cells):
                 is_filled = True

@@ -87,6 +87,7 @@ def _card(contact: Contact) -> Iterator[str]:
     is_company = contact.type == "company"
     yield "BEGIN:VCARD"
     yield "VERSION:3.0"
+    yield f"PRODID:{_own.PRODUCT}"
     yield f"UID:urn:uuid:{contact.id}"
     yield f"N:{_text(last)};{_text(first)};;;" if not is_company else "N:;;;;"
     yield f"FN:{_text(name)}"

@@ -1,7 +1,6 @@
 """Plan first, then apply: what would change, by a fingerprint that no longer fits once something differs."""
 
 import hashlib
-import json
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -113,5 +112,5 @@ def fingerprint_of(arguments: Planned, steps: Iterable[Any]) -> str:
     asked = arguments.model_dump(mode="json", exclude_unset=True, exclude={"apply", "plan"})
     seen = hashlib.sha256(digest(asked).encode())
     for step in steps:
-        seen.update(json.dumps(step, sort_keys=True).encode() + b"\n")
+        seen.update(repr(step).encode("utf-8", "surrogatepass"))
     return seen.hexdigest()[:_LENGTH]

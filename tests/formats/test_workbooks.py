@@ -1,0 +1,117 @@
+"""Workbooks: cells that are no text, sheets that are empty, and files that are larger than they look."""
+
+import zipfile
+from datetime import date, datetime
+from io import BytesIO
+
+import openpyxl
+import pytest
+
+from contact_files import refusal, rows_of, workbook
+from contacts_mcp.formats import read_contacts
+
+PEOPLE = [("Navn", "Telefon"), ("Ola Nordmann", 90000001)]
+
+
+def test_numbers_that_are_numbers() -> None:
+    """What a spreadsheet calculated with is a number to call; the content counts and not the file's name."""
+    data = workbook(People=[("Navn", "Telefon", "Merknad"), ("Ola", 4799999999, 1.5), ("Kari", 90000001.0, None)])
+    reading = read_contacts(data, name="people.csv")
+
+    ola, kari = reading.rows
+    assert (reading.format, reading.dialect) == ("excel", "by column name")
+    assert reading.mapping == [("Navn", "name"), ("Telefon", "phone_number"), ("Merknad", "notes")]
+    assert (ola.phones, ola.notes) == (("4799999999",), "1.5")
+    assert kari.phones == ("90000001",)
+
+
+def test_dates_are_written_as_such() -> None:
+    """The year comes first."""
+    (ola,) = rows_of(workbook(People=[("Name", "Notes"), ("Ola", date(2025, 1, 2))]))
+    (kari,) = rows_of(workbook(People=[("Name", "Notes"), ("Kari", datetime(2025, 1, 2, 3, 4, 5))]))  # noqa: DTZ001
+
+    assert (ola.notes, kari.notes) == ("2025-01-02", "2025-01-02 03:04:05")
+
+
+def test_the_first_sheet_that_holds_something_is_read() -> None:
+    """However many empty ones are before it."""
+    (ola,) = rows_of(workbook(Empty=[], Blank=[(" ", None)], People=PEOPLE, Others=[("Name",), ("Kari",)]))
+
+    assert (ola.number, ola.name) == (2, "Ola Nordmann")
+
+
+def test_what_is_shown_comes_before_what_is_hidden() -> None:
+    """A hidden sheet of lists is not what somebody means."""
+    book = openpyxl.load_workbook(BytesIO(workbook(Lists=[("Name",), ("Norway",)], People=PEOPLE)))
+    book["Lists"].sheet_state = "hidden"
+    written = BytesIO()
+    book.save(written)
+
+    assert [row.name for row in rows_of(written.getvalue())] == ["Ola Nordmann"]
+
+
+def test_rows_keep_the_numbers_that_the_spreadsheet_shows() -> None:
+    """Also where rows and columns before the table are blank."""
+    shifted = [(), (None, None), *((None, None, *row) for row in PEOPLE), (), (None, None, "Kari", 90000002)]
+
+    rows = rows_of(workbook(People=shifted))
+
+    assert [(row.number, row.name) for row in rows] == [(4, "Ola Nordmann"), (6, "Kari")]
+
+
+def test_a_workbook_of_nothing_is_empty() -> None:
+    """It has a sheet all the same."""
+    assert "the workbook is empty" in refusal(workbook(Sheet=[]))
+
+
+def test_a_workbook_with_too_many_rows_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As every file with too many, and not cut."""
+    rows = [("Name",), *((f"Person {number}",) for number in range(4))]
+    monkeypatch.setattr("contacts_mcp.formats._rows.MOST_ROWS", 4)
+    assert len(rows_of(workbook(People=rows))) == 4
+    monkeypatch.setattr("contacts_mcp.formats._rows.MOST_ROWS", 3)
+
+    assert "more than 3 rows; split it" in refusal(workbook(People=rows))
+
+
+def test_cells_that_reach_too_far_do_not_end_the_server() -> None:
+    """The library makes room for all between two cells: for these, more than there is."""
+    assert "the workbook is too large: its cells reach too far" in refusal(reaching("XFD1048576"))
+
+
+def test_a_workbook_that_holds_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is packed small may be large."""
+    monkeypatch.setattr("contacts_mcp.formats._excel._MOST_CHARACTERS", 1_000)
+
+    assert "the workbook is too large" in refusal(workbook(People=[("Name",), ("x" * 1_000,)]))
+
+
+@pytest.mark.parametrize("damage", [slice(0, 500), slice(0, 3_000)])
+def test_a_workbook_that_was_cut_off_is_damaged(damage: slice) -> None:
+    """Wherever."""
+    assert "damaged, or locked with a password" in refusal(workbook(People=PEOPLE)[damage])
+
+
+def test_archives_and_old_containers_of_something_else_are_no_workbooks() -> None:
+    """They begin as workbooks do."""
+    packed = BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("people.txt", "Ola")
+
+    assert "the workbook cannot be opened" in refusal(packed.getvalue())
+    assert "the workbook cannot be opened" in refusal(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600))
+
+
+def reaching(cell: str) -> bytes:
+    """A workbook of a few kilobytes with a name in its first cell and something in another one."""
+    row = cell.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    sheet = (
+        '<?xml version="1.0"?><worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
+        '<row r="1"><c r="A1" t="inlineStr"><is><t>Name</t></is></c></row>'
+        f'<row r="{row}"><c r="{cell}" t="inlineStr"><is><t>x</t></is></c></row></sheetData></worksheet>'
+    )
+    written = BytesIO()
+    with zipfile.ZipFile(BytesIO(workbook(People=PEOPLE))) as source, zipfile.ZipFile(written, "w") as target:
+        for name in source.namelist():
+            target.writestr(name, sheet if name.startswith("xl/worksheets/") else source.read(name))
+    return written.getvalue()
