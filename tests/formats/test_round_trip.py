@@ -13,7 +13,7 @@ from contacts_mcp.contract import Contact
 from contacts_mcp.formats import FORMATS, Row, Writer, read_contacts
 
 NASTY = st.sampled_from(
-    ["=1+1", "+cmd", "-1", "@sum", "'=x", "''+y", "a;b", 'c"d', "e,f", "\\n", "\\,", "\tx", "ø🎉", "مرحبا"]
+    ["=1+1", "+cmd", "-1", "@sum", "'=x", "''+y", "'t Hooft", "a;b", 'c"d', "e,f", "\\n", "\\,", "\tx", "ø🎉", "مرحبا"]
 )
 CHARACTERS = st.characters(codec="utf-8", exclude_characters="\0\x85\u2028\u2029")
 LINE = (NASTY | st.text(CHARACTERS, min_size=1, max_size=30)).map(lambda text: " ".join(text.split()))

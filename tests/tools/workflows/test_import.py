@@ -239,3 +239,16 @@ async def test_more_than_the_budget_is_refused_before_anything_is_written(tmp_pa
     assert line.startswith("write_budget: this takes 4 changes, and 3 of the 3 an hour are left")
     assert "the operator decides" in line
     assert total == 0
+
+
+async def test_a_folder_that_takes_no_result_file_does_not_fail_the_import(
+    either: Host, save: Any, files: Path
+) -> None:
+    """The contacts are written, and the results are a download instead."""
+    path = save(HEADER, *ROWS)
+    (files / "people.csv.result.csv").mkdir()
+
+    done = await apply(either, path=path)
+
+    assert (done["created"], done["file"]) == (4, "import.result.csv")
+    assert done["uri"].startswith("contacts://exports/")

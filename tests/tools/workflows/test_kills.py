@@ -76,12 +76,12 @@ async def killed_and_repeated(home: Path, count: int, kills: int, how: str, long
     assert not [name for name in os.listdir(home) if name.endswith(".part")]
 
 
-@pytest.mark.parametrize(("how", "longest"), [("batches", 0.3), ("singly", 1.5)])
+@pytest.mark.parametrize(("how", "longest"), [("batches", 0.3), pytest.param("singly", 1.5, marks=pytest.mark.load)])
 async def test_an_import_killed_and_run_again_ends_as_if_nothing_had_been(
     tmp_path: Path, how: str, longest: float
 ) -> None:
     """In batches and one by one, killed at random moments of writing."""
-    await killed_and_repeated(tmp_path, 400, 3, how, longest)
+    await killed_and_repeated(tmp_path, 400, 2, how, longest)
 
 
 @pytest.mark.load

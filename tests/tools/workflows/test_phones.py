@@ -56,6 +56,7 @@ async def test_every_example_number_is_imported_as_e164(directory: Host, files: 
         assert plan["unreachable"] == sum(name.endswith(" invalid") for name, _, _ in rows)
 
 
+@pytest.mark.load
 async def test_every_example_number_is_normalised_in_place(tmp_path: Path, person: Person) -> None:
     """The same numbers, stored as people wrote them, are put right by one call for each region."""
     person.content = {"decision": "change"}

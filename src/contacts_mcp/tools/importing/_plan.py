@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import anyio.to_thread
 
-from contacts_mcp.contract import CreateContact, Risk, UpdateContact
+from contacts_mcp.contract import CreateContact, Risk, UpdateContact, ValidationFailed
 from contacts_mcp.folder import Folder
 from contacts_mcp.formats import FORMATS
 from contacts_mcp.guard import Target
@@ -26,6 +26,7 @@ _PROBLEMS, _FAILURES = 10, 5
 _ROUNDS = 5
 """Times that rows are looked at again whose fate a lost answer left open."""
 _RESULT = ".result.csv"
+_CSV = FORMATS["csv"].mime_type
 
 
 @dataclass(slots=True)
@@ -116,7 +117,7 @@ class Import:
             joined=joined,
             file=file,
             uri=uri,
-            mime_type=FORMATS["csv"].mime_type,
+            mime_type=_CSV,
             bytes=size,
             next="call again without apply for what failed" if tally["failed"] or tally["unknown"] else None,
         )
@@ -185,19 +186,23 @@ class Import:
             ids[row] = contact_id
             yield row, _NOT_DONE.get(what, what), contact_id, detail
 
-    async def _keep_results(self, backend: Backend) -> tuple[str | None, str | None, int]:
-        """Beside the file, or as a download where there is none."""
+    async def _keep_results(self, backend: Backend) -> tuple[str, str | None, int]:
+        """Beside the file, or as a download where there is none, or where the folder does not take it."""
         content = b"".join(as_csv(self.results()))
-        folder, path = backend.files, self.source.path
-        kind = FORMATS["csv"].mime_type
-        if path is not None and isinstance(folder, Folder):
-            name = path + _RESULT
-            await anyio.to_thread.run_sync(lambda: folder.write(name, [content], replace=True))
-            download = Download(name, kind, len(content), lambda: folder.read(name).data, in_memory=False)
-        else:
-            name, download = "import" + _RESULT, Download("import" + _RESULT, kind, len(content), lambda: content)
+        download = await self._beside(backend.files, content) or _download(content)
         uri = backend.downloads.keep(download, backend.owner) if len(content) <= LARGEST else None
-        return name, uri, len(content)
+        return download.name, uri, len(content)
+
+    async def _beside(self, folder: Folder | str, content: bytes) -> Download | None:
+        path = self.source.path
+        if path is None or not isinstance(folder, Folder):
+            return None
+        name = path + _RESULT
+        try:
+            await anyio.to_thread.run_sync(lambda: folder.write(name, [content], replace=True))
+        except ValidationFailed:  # the contacts are written; their import has not failed by this
+            return None
+        return Download(name, _CSV, len(content), lambda: folder.read(name).data, in_memory=False)
 
     async def _tell(self, backend: Backend, tally: Tally) -> None:
         if backend.report is not None:
@@ -216,6 +221,10 @@ class Import:
 
 _NOT_DONE = {"new": "not_created", "update": "not_updated"}
 """What a row is called that was to be written, where the import ended before it."""
+
+
+def _download(content: bytes) -> Download:
+    return Download(f"import{_RESULT}", _CSV, len(content), lambda: content)
 
 
 def _call(decision: Decision) -> CreateContact | UpdateContact:
