@@ -231,4 +231,7 @@ def _call(decision: Decision) -> CreateContact | UpdateContact:
     if decision.what == "update":
         return UpdateContact(contact_id=decision.id or "", **decision.values)
     draft = decision.draft
-    return CreateContact(**{"type": "person", **draft.said}, **({"tags": list(draft.tags)} if draft.tags else {}))
+    fields: dict[str, Any] = {"type": "person", **draft.said}
+    if draft.tags:
+        fields["tags"] = list(draft.tags)
+    return CreateContact(**fields)
