@@ -39,6 +39,8 @@ class Import:
     options: Options
     members: frozenset[str]
     fingerprint: str = ""
+    kept: dict[str, Any] = field(default_factory=dict)
+    """Where the result file is, once there is one."""
     outcomes: dict[int, tuple[str, str | None, str]] = field(default_factory=dict)
     """What became of rows that were to be written: outcome, id, detail."""
 
@@ -106,7 +108,7 @@ class Import:
             joined = await self._join(backend, Pace(backend))
         finally:
             with anyio.CancelScope(shield=True):
-                file, uri, size = await self._keep_results(backend)
+                await self._keep_results(backend)
         await self._tell(backend, tally)
         return self._answer(
             applied=True,
@@ -115,10 +117,7 @@ class Import:
             failed=tally["failed"] or None,
             unknown=tally["unknown"] or None,
             joined=joined,
-            file=file,
-            uri=uri,
-            mime_type=_CSV,
-            bytes=size,
+            **self.kept,
             next="call again without apply for what failed" if tally["failed"] or tally["unknown"] else None,
         )
 
@@ -186,12 +185,12 @@ class Import:
             ids[row] = contact_id
             yield row, _NOT_DONE.get(what, what), contact_id, detail
 
-    async def _keep_results(self, backend: Backend) -> tuple[str, str | None, int]:
+    async def _keep_results(self, backend: Backend) -> None:
         """Beside the file, or as a download where there is none, or where the folder does not take it."""
         content = b"".join(as_csv(self.results()))
         download = await self._beside(backend.files, content) or _download(content)
         uri = backend.downloads.keep(download, backend.owner) if len(content) <= LARGEST else None
-        return download.name, uri, len(content)
+        self.kept = {"file": download.name, "uri": uri, "mime_type": _CSV, "bytes": len(content)}
 
     async def _beside(self, folder: Folder | str, content: bytes) -> Download | None:
         path = self.source.path
