@@ -11,8 +11,9 @@ from contacts_mcp.tools._answers import Brief, ShortAnswer
 from contacts_mcp.tools._backend import Backend
 from contacts_mcp.tools._tool import at_once
 from contacts_mcp.tools._workflow import workflow_tool
-from contacts_mcp.tools.steps import SHOWN_IN_LISTS, Filter, Filtered, Pace, Progress, chosen, cut, in_turns
+from contacts_mcp.tools.steps import Filter, Filtered, Pace, Progress, chosen, cut, in_turns
 
+_COMPARED = frozenset({"id", "name", "phone_number", "email"})
 _SHOWN = 5
 """Contacts of one cluster that are shown."""
 
@@ -67,7 +68,7 @@ async def _run(backend: Backend, arguments: FindDuplicateContacts) -> Duplicates
 
 async def _candidates(backend: Backend, wanted: Filter) -> dict[str, Candidate]:
     """The contacts to compare; the company is among what is compared where it takes no request for each."""
-    fields = SHOWN_IN_LISTS | ({"company_name"} if await backend.offers("scan") else set())
+    fields = {*_COMPARED, "company_name"} if await backend.offers("scan") else _COMPARED
     known: dict[str, Candidate] = {}
     async for page in chosen(backend, Pace(backend), wanted, fields, Progress(backend.report, "contacts read")):
         for each in page:
