@@ -71,7 +71,7 @@ async def killed_and_repeated(home: Path, count: int, kills: int, how: str, long
 
     assert start(home, disturbed, how).communicate()[0].endswith(b"done\n")
 
-    assert killed >= kills // 2
+    assert killed, "it was never killed while it wrote"
     assert await content(disturbed) == await content(undisturbed)
     assert not [name for name in os.listdir(home) if name.endswith(".part")]
 
@@ -85,7 +85,7 @@ async def test_an_import_killed_and_run_again_ends_as_if_nothing_had_been(
 
 
 @pytest.mark.load
-@pytest.mark.parametrize(("how", "longest"), [("batches", 2.0), ("singly", 10.0)])
+@pytest.mark.parametrize(("how", "longest"), [("batches", 0.8), ("singly", 10.0)])
 async def test_a_large_import_killed_ten_times_ends_as_if_nothing_had_been(
     tmp_path: Path, how: str, longest: float
 ) -> None:
