@@ -12,7 +12,7 @@ from contacts_mcp.tools.steps._select import (
     complete,
     member_ids,
 )
-from contacts_mcp.tools.steps._show import brief, cut, label, some
+from contacts_mcp.tools.steps._show import brief, cut, some
 from contacts_mcp.tools.steps._write import Outcome, Writing, join_group, write_all
 
 __all__ = [
@@ -36,7 +36,6 @@ __all__ = [
     "fingerprint_of",
     "in_turns",
     "join_group",
-    "label",
     "member_ids",
     "plan_or_apply",
     "some",

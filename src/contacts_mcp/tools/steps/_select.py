@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from contacts_mcp.contract import (
+    MOST_SCANNED,
     Contact,
     ContactPage,
     ContactType,
@@ -24,7 +25,6 @@ from contacts_mcp.tools.steps._pace import AT_ONCE, Pace
 from contacts_mcp.tools.steps._progress import Progress
 
 _ROWS = 100
-_SCANNED = 5_000
 _FEW = 200
 """Members that are read one by one rather than looked for in the whole directory."""
 SHOWN_IN_LISTS = frozenset({"id", "type", "name", "phone_number", "email", "tags"})
@@ -120,7 +120,7 @@ async def _scan(
     after: str | None = None
     asked = {**wanted.given, "group_id": wanted.group_id} if wanted.group_id else wanted.given
     while True:
-        call = ScanContacts(fields=sorted({"id", *fields}), limit=_SCANNED, **asked)
+        call = ScanContacts(fields=sorted({"id", *fields}), limit=MOST_SCANNED, **asked)
         page = await pace.send(call if after is None else call.model_copy(update={"after": after}))
         known = set(page.fields)
         contacts = [_record(page.fields, known, row) for row in page.rows]

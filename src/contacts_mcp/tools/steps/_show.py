@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from contacts_mcp.contract import Contact
-from contacts_mcp.text import neutralise, quote
+from contacts_mcp.text import neutralise
 from contacts_mcp.tools._answers import Brief
 
 LINE = 60
@@ -13,11 +13,6 @@ LINE = 60
 def cut(text: str | None, limit: int = LINE) -> str | None:
     """A value on one line; None where there is nothing."""
     return " ".join(neutralise(text, limit).split()) or None if text else None
-
-
-def label(name: str | None, contact_id: str) -> str:
-    """A contact as a question names it."""
-    return f"{quote(name or '', LINE)} ({contact_id})"
 
 
 def some(names: Sequence[str], most: int = 5) -> str:

@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Generic, TypeVar
 
 from contacts_mcp.contract import (
+    MOST_WRITTEN,
     AddGroupMembers,
     AuthenticationFailed,
     BatchContacts,
@@ -29,7 +30,6 @@ from contacts_mcp.tools.steps._progress import Progress
 K = TypeVar("K")
 T = TypeVar("T")
 
-_BATCH = 1_000
 _JOINING = 1_000
 """Contacts that one request adds to a group (API page: Add members to group; the most that an SMS takes)."""
 _HOPELESS = (AuthenticationFailed, PermissionDenied, BudgetSpent)
@@ -82,7 +82,7 @@ async def write_all(
         await progress.advance(len(batch))
 
     if await backend.offers("batch"):
-        await pace.work_through(_slices(writings, _BATCH), many)
+        await pace.work_through(_slices(writings, MOST_WRITTEN), many)
     else:
         await pace.work_through(writings, one)
 
