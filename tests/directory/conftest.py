@@ -1,20 +1,24 @@
-"""The directory as its users see it: over HTTP, in process, on a file of its own."""
+"""The directory as its users see it: over HTTP, in process, on a database of its own.
 
+Whatever uses `place` runs twice: on a SQLite file and on a PostgreSQL server. What uses `path` is about the file.
+"""
+
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import httpx
 import pytest
 
-from contacts_mcp.directory import Directory
+import postgres_server
+from contacts_mcp.directory import Directory, Place, parse_place
 
 
 @asynccontextmanager
-async def serving(path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of a directory on `path`; both are closed at the end."""
+async def serving(place: Place) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a directory on `place`; both are closed at the end."""
     async with (
-        Directory(path) as directory,
+        Directory(place) as directory,
         httpx.AsyncClient(transport=httpx.ASGITransport(app=directory.app), base_url="http://directory") as client,
     ):
         yield client
@@ -25,9 +29,47 @@ def path(tmp_path):
     return tmp_path / "contacts.db"
 
 
+@pytest.fixture(scope="session")
+def postgres():
+    """A PostgreSQL server for all tests of this process."""
+    try:
+        postgres_server.find_programs()
+    except FileNotFoundError as exc:
+        pytest.skip(f"{exc}: install PostgreSQL, or run through `uv run`")
+    with postgres_server.running() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def prepared(postgres):
+    """The name of a database that has its tables: to copy it is faster than to create them."""
+    url = postgres.create_database()
+
+    async def prepare():
+        async with serving(parse_place(url)) as client:
+            assert (await client.get("/v1/contacts")).status_code == 200
+
+    asyncio.run(prepare())
+    return url.partition("?")[0].rpartition("/")[2]
+
+
 @pytest.fixture
-async def http(path):
-    async with serving(path) as client:
+def database(postgres, prepared):
+    """A new, prepared PostgreSQL database."""
+    url = postgres.create_database(prepared)
+    yield parse_place(url)
+    postgres.drop_database(url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request):
+    """Where an empty directory is."""
+    return request.getfixturevalue("path" if request.param == "sqlite" else "database")
+
+
+@pytest.fixture
+async def http(place):
+    async with serving(place) as client:
         yield client
 
 

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from contacts_mcp.directory import _contact_store
+from contacts_mcp.directory.store import contacts as _contact_store
 
 
 @pytest.mark.parametrize("body", [b"{", b"\xff\xfe", b"", b"[]", b"\x00", b"[" * 100_000])
@@ -55,7 +55,7 @@ async def test_no_such_route_is_said_in_the_same_shape_without_a_redirect(http, 
 
 
 async def test_an_unforeseen_error_is_a_plain_500_and_is_logged_without_data(http, monkeypatch, caplog):
-    def fail(connection, values):
+    def fail(connection, tenant, values):
         raise KeyError(values["name"])
 
     monkeypatch.setattr(_contact_store, "create_contact", fail)

@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from contacts_mcp.directory import Directory, DirectoryUnavailable, _sqlite, _sqlite_faults, default_path
-from contacts_mcp.directory import _contact_store as store
+from contacts_mcp.directory import Directory, DirectoryUnavailable, default_path
+from contacts_mcp.directory.database import database, sqlite
+from contacts_mcp.directory.database.sqlite_faults import SqliteFaults
+from contacts_mcp.directory.store import contacts as store
+from contacts_mcp.directory.store.find import Filter
 
 VALUES = {"type": "person", "name": "a", "tags": [], **dict.fromkeys(("company_name", "phone_number", "email"))}
 
@@ -58,7 +61,9 @@ async def test_what_was_stored_is_there_after_reopening(path, open_directory):
 
 async def test_concurrent_first_requests_open_it_once(path, open_directory, monkeypatch):
     opened = []
-    monkeypatch.setattr(_sqlite, "engines", lambda path, real=_sqlite.engines: opened.append(path) or real(path))
+    monkeypatch.setattr(
+        database, "open_engine", lambda path, real=database.open_engine: opened.append(path) or real(path)
+    )
 
     async with open_directory(path) as http:
         answers = await asyncio.gather(*(http.get("/v1/contacts") for _ in range(20)))
@@ -98,7 +103,8 @@ async def test_a_file_of_a_newer_version_is_refused(path, open_directory):
     async with open_directory(path) as http:
         await http.get("/v1/contacts")
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version = 99")
+        connection.execute("UPDATE directory_revision SET version_num = '9999'")
+        connection.commit()
 
     assert "newer version" in await refusal(open_directory, path)
 
@@ -132,7 +138,7 @@ async def test_a_refused_path_is_tried_again_by_the_next_request(path, open_dire
 async def test_a_write_that_cannot_be_stored_is_said_and_changes_nothing(
     path, open_directory, monkeypatch, pragma, status, words
 ):
-    monkeypatch.setattr(_sqlite, "_WRITER_PRAGMAS", (*_sqlite._WRITER_PRAGMAS, pragma))
+    monkeypatch.setattr(sqlite, "_WRITER_PRAGMAS", (*sqlite._WRITER_PRAGMAS, pragma))
     async with open_directory(path) as http:
         answer = await http.post("/v1/contacts", json={"name": "a", "notes": "x" * 9000})
 
@@ -142,7 +148,7 @@ async def test_a_write_that_cannot_be_stored_is_said_and_changes_nothing(
 
 
 async def test_a_lasting_lock_of_another_process_is_503_and_the_next_write_succeeds(path, open_directory, monkeypatch):
-    monkeypatch.setattr(_sqlite, "BUSY_SECONDS", 0.02)
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.02)
     async with open_directory(path) as http:
         await http.get("/v1/contacts")
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
@@ -165,9 +171,9 @@ async def test_a_write_that_has_begun_is_carried_to_its_end_though_its_caller_is
     """Whoever is cancelled while writing leaves a whole contact and no lock behind."""
     async with Directory(path) as directory:
         database = directory._database
-        await database.read(store.list_contacts, store.Filter(), page=1, per_page=1)
+        await database.read(store.list_contacts, 1, Filter(), page=1, per_page=1)
         for number in range(12):
-            task = asyncio.create_task(database.write(store.create_contact, VALUES))
+            task = asyncio.create_task(database.write(store.create_contact, 1, VALUES))
             while not database._running:  # noqa: ASYNC110 - bounded: the task needs a turn or two
                 await asyncio.sleep(0)
             for _ in range(number):
@@ -175,9 +181,9 @@ async def test_a_write_that_has_begun_is_carried_to_its_end_though_its_caller_is
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             await asyncio.wait_for(database.write(lambda connection: None), 5)
-        rows, total = await database.read(store.list_contacts, store.Filter(), page=1, per_page=50)
+        listed = await database.read(store.list_contacts, 1, Filter(), page=1, per_page=50)
 
-    assert len(rows) == total == 12
+    assert len(listed.rows) == listed.total == 12
 
 
 async def test_a_write_cancelled_while_it_waits_for_its_turn_changes_nothing(path):
@@ -185,16 +191,16 @@ async def test_a_write_cancelled_while_it_waits_for_its_turn_changes_nothing(pat
         database = directory._database
         await database.read(lambda connection: None)
         async with database._writing:
-            task = asyncio.create_task(database.write(store.create_contact, VALUES))
+            task = asyncio.create_task(database.write(store.create_contact, 1, VALUES))
             await asyncio.sleep(0)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-        assert await database.read(store.list_contacts, store.Filter(), page=1, per_page=50) == ([], 0)
+        assert (await database.read(store.list_contacts, 1, Filter(), page=1, per_page=50)).total == 0
 
 
 def test_unknown_faults_are_the_programs_own():
-    assert _sqlite_faults.unavailable(ValueError(), Path("x")) is None
-    assert not _sqlite_faults.is_busy(None)
+    assert SqliteFaults(Path("x")).unavailable(ValueError()) is None
+    assert not SqliteFaults(Path("x")).passing(ValueError())
 
 
 def test_a_process_that_does_not_close_it_ends_without_a_word(path):

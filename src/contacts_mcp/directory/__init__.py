@@ -1,17 +1,17 @@
-"""The embedded Contacts API: an ASGI app on a SQLite file, for working without an account. Knows nothing of MCP.
+"""The embedded Contacts API: an ASGI app on a database, for working without an account. Knows nothing of MCP.
 
-Directory, and FastAPI and SQLAlchemy with it, is imported on first use: a server says where its file is long before.
+Directory, and FastAPI and SQLAlchemy with it, is imported on first use: a server says where its database is long before.
 """
 
 from typing import TYPE_CHECKING, Any
 
 from contacts_mcp.directory._errors import DirectoryUnavailable
-from contacts_mcp.directory._place import default_path
+from contacts_mcp.directory._place import Place, Server, default_path, parse_place
 
 if TYPE_CHECKING:
     from contacts_mcp.directory._directory import Directory
 
-__all__ = ["Directory", "DirectoryUnavailable", "default_path"]
+__all__ = ["Directory", "DirectoryUnavailable", "Place", "Server", "default_path", "parse_place"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,24 +1,24 @@
-"""The directory as its users hold it: a path in, an ASGI app out."""
+"""The directory as its users hold it: a place in, an ASGI app out."""
 
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from contacts_mcp.directory._app import build_app
-from contacts_mcp.directory._database import Database
-from contacts_mcp.directory._spent import spend
+from contacts_mcp.directory._place import Place
+from contacts_mcp.directory.api import build_app
+from contacts_mcp.directory.database import Database
+from contacts_mcp.directory.store.spent import spend
 
 
 class Directory:
-    """An embedded Contacts API over the SQLite file at `path`, which is created, with its folders, where missing.
+    """An embedded Contacts API over a SQLite file, created with its folders where missing, or a PostgreSQL database.
 
-    `app` serves it: in process through `httpx.ASGITransport`, or by any ASGI server. The file is opened by the first
+    `app` serves it: in process through `httpx.ASGITransport`, or by any ASGI server. The place is opened by the first
     request; where it cannot be used, each request answers 503 and the next one tries again. One directory belongs to
-    one event loop; several directories, in one process or in many, may share a file.
+    one event loop; several directories, in one process or in many, may share a place.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._database = Database(path)
+    def __init__(self, place: Place) -> None:
+        self._database = Database(place)
         self.app = build_app(self._database)
 
     async def spend(self, nonce: str, expires: float) -> bool:

@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic_core import to_json
 
-from contacts_mcp.directory._batch import Checked, write_batch
-from contacts_mcp.directory._bodies import Batch, ContactType, RecordId
-from contacts_mcp.directory._contact_store import Filter
-from contacts_mcp.directory._routes import InDatabase
-from contacts_mcp.directory._scan import scan_contacts
+from contacts_mcp.directory.api.batch import Checked, write_batch
+from contacts_mcp.directory.api.bodies import Batch, ContactType, RecordId
+from contacts_mcp.directory.api.routes import Tenancy
+from contacts_mcp.directory.store.find import Filter
+from contacts_mcp.directory.store.scan import scan_contacts
 
 router = APIRouter(prefix="/v1/directory")
 
@@ -31,7 +31,7 @@ async def describe() -> Response:
 
 @router.get("/contacts")
 async def scan(
-    database: InDatabase,
+    directory: Tenancy,
     fields: Annotated[list[Field], Query(min_length=1)],
     limit: Annotated[int, Query(ge=1, le=_MOST_SCANNED)] = _MOST_SCANNED,
     after: Annotated[int, Query(ge=0, le=_LAST)] = 0,
@@ -46,19 +46,19 @@ async def scan(
     be shorter than `limit`: only a null `next` is the end.
     """
     wanted = Filter(type, search, [tag.strip() for tag in tags or [] if tag.strip()])
-    rows, following = await database.read(scan_contacts, fields, wanted, group_id, after=after, limit=limit)
+    rows, following = await directory.read(scan_contacts, fields, wanted, group_id, after=after, limit=limit)
     return _answer({"fields": fields, "rows": rows, "next": None if following is None else str(following)})
 
 
 @router.post("/contacts")
-async def batch(database: InDatabase, body: Batch) -> Response:
+async def batch(directory: Tenancy, body: Batch) -> Response:
     """Write contacts: `{"results": [{"status", "id" or "detail"}]}`, of `creates` in their order, then of `updates`.
 
     An item is what the single request would send, an update with its `id`. All of them are written in one
     transaction, but for those that are refused.
     """
     checked = Checked(body.creates, body.updates)
-    return _answer({"results": await database.write(write_batch, checked)})
+    return _answer({"results": await directory.write(write_batch, checked)})
 
 
 def _answer(content: Any) -> Response:

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import RowMapping
-
 _CONTACT = ("id", "type", "name", "company_name", "phone_number", "email", "tags", "notes", "created_at", "updated_at")
 _GROUP = ("id", "name", "description", "member_count", "created_at")
 _GROUP_ROW = ("id", "name", "member_count", "created_at")
@@ -15,7 +13,7 @@ def contact(row: Mapping[str, Any]) -> dict[str, Any]:
     return {column: row[column] for column in _CONTACT}
 
 
-def contact_row(row: RowMapping) -> dict[str, Any]:
+def contact_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """A contact in a list (API page: List contacts): no company, notes or times."""
     first_name, last_name = split_name(row["name"], row["type"])
     return {
@@ -29,7 +27,7 @@ def contact_row(row: RowMapping) -> dict[str, Any]:
     }
 
 
-def member_row(row: RowMapping) -> dict[str, Any]:
+def member_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """A contact in a group (API page: List group members)."""
     first_name, last_name = split_name(row["name"], row["type"])
     return {
@@ -40,12 +38,12 @@ def member_row(row: RowMapping) -> dict[str, Any]:
     }
 
 
-def group(row: RowMapping) -> dict[str, Any]:
+def group(row: Mapping[str, Any]) -> dict[str, Any]:
     """A group in full (API page: Get contact group)."""
     return {column: row[column] for column in _GROUP}
 
 
-def group_row(row: RowMapping) -> dict[str, Any]:
+def group_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """A group in the list (API page: List contact groups): no description."""
     return {column: row[column] for column in _GROUP_ROW}
 

@@ -9,10 +9,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from contacts_mcp.directory import _additions, _contacts, _groups
-from contacts_mcp.directory._database import Database
 from contacts_mcp.directory._errors import DirectoryUnavailable, Missing
-from contacts_mcp.directory._middleware import BodyLimit, LastResort
+from contacts_mcp.directory.api import additions, contacts, groups
+from contacts_mcp.directory.api.middleware import BodyLimit, LastResort
+from contacts_mcp.directory.database import Database
 
 
 def build_app(database: Database) -> FastAPI:
@@ -30,9 +30,9 @@ def build_app(database: Database) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},  # what is searched for is somebody's name
     )
     app.state.database = database
-    app.include_router(_groups.router)  # before the contacts: `groups` would be read as a contact's id
-    app.include_router(_contacts.router)
-    app.include_router(_additions.router)
+    app.include_router(groups.router)  # before the contacts: `groups` would be read as a contact's id
+    app.include_router(contacts.router)
+    app.include_router(additions.router)
     app.add_middleware(BodyLimit)
     app.add_middleware(LastResort)
     app.add_exception_handler(RequestValidationError, _invalid)

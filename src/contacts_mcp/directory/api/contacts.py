@@ -4,10 +4,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from contacts_mcp.directory import _contact_store as store
-from contacts_mcp.directory import _rows as rows
-from contacts_mcp.directory._bodies import ContactChanges, ContactType, Erasure, NewContact
-from contacts_mcp.directory._routes import ContactId, InDatabase, answer
+from contacts_mcp.directory.api import rows
+from contacts_mcp.directory.api.bodies import ContactChanges, ContactType, Erasure, NewContact
+from contacts_mcp.directory.api.routes import ContactId, Tenancy, answer
+from contacts_mcp.directory.store import contacts as store
 
 router = APIRouter(prefix="/v1/contacts")
 
@@ -16,7 +16,7 @@ _LAST_PAGE = 1_000_000_000  # keeps every offset within what a database counts
 
 @router.get("")
 async def list_contacts(
-    database: InDatabase,
+    directory: Tenancy,
     type: ContactType | None = None,  # noqa: A002 - the parameter's name on the wire
     search: Annotated[str, Query(max_length=255)] = "",
     tags: Annotated[list[str] | None, Query(max_length=50)] = None,
@@ -25,47 +25,49 @@ async def list_contacts(
 ) -> Response:
     """List contacts: `{"contacts": [row], "total", "page", "per_page"}`, newest first.
 
-    `type`, `search` (see `_search`) and every one of `tags` (but for case) have to match; blank ones do not filter.
+    `type`, `search` (see `store.find`) and every one of `tags` (but for case) have to match; blank ones do not filter.
+    Where a search finds next to nothing, contacts that are spelt nearly so follow, and `similar` says how many.
     The order is total and lasts: a contact created between two pages moves the later rows on by one, so that one may
     be seen twice but none is missed; a deletion moves them back.
     """
     wanted = store.Filter(type, search, [tag.strip() for tag in tags or [] if tag.strip()])
-    found, total = await database.read(store.list_contacts, wanted, page=page, per_page=per_page)
-    listed = [rows.contact_row(row) for row in found]
-    return answer({"contacts": listed, "total": total, "page": page, "per_page": per_page})
+    listed = await directory.read(store.list_contacts, wanted, page=page, per_page=per_page)
+    shown = {"contacts": [rows.contact_row(row) for row in listed.rows], "total": listed.total}
+    similar = {"similar": listed.similar} if listed.similar else {}
+    return answer({**shown, "page": page, "per_page": per_page, **similar})
 
 
 @router.post("")
-async def create_contact(database: InDatabase, body: NewContact) -> Response:
+async def create_contact(directory: Tenancy, body: NewContact) -> Response:
     """Create contact: 201 with the contact in full."""
-    return answer(rows.contact(await database.write(store.create_contact, body.model_dump())), 201)
+    return answer(rows.contact(await directory.write(store.create_contact, body.model_dump())), 201)
 
 
 @router.get("/{contact_id}")
-async def get_contact(database: InDatabase, contact_id: ContactId) -> Response:
+async def get_contact(directory: Tenancy, contact_id: ContactId) -> Response:
     """Get contact: the contact in full."""
-    return answer(rows.contact(await database.read(store.get_contact, contact_id)))
+    return answer(rows.contact(await directory.read(store.get_contact, contact_id)))
 
 
 @router.patch("/{contact_id}")
-async def update_contact(database: InDatabase, contact_id: ContactId, body: ContactChanges) -> Response:
+async def update_contact(directory: Tenancy, contact_id: ContactId, body: ContactChanges) -> Response:
     """Update contact: null clears a field, `tags` are replaced; the contact in full."""
     changes = body.model_dump(exclude_unset=True)
-    return answer(rows.contact(await database.write(store.update_contact, contact_id, changes)))
+    return answer(rows.contact(await directory.write(store.update_contact, contact_id, changes)))
 
 
 @router.delete("/{contact_id}")
-async def delete_contact(database: InDatabase, contact_id: ContactId) -> Response:
+async def delete_contact(directory: Tenancy, contact_id: ContactId) -> Response:
     """Delete contact: 204. 'This is a soft delete'; it is no erasure."""
-    await database.write(store.delete_contact, contact_id)
+    await directory.write(store.delete_contact, contact_id)
     return Response(status_code=204)
 
 
 @router.post("/{contact_id}/gdpr-delete")
-async def gdpr_delete_contact(database: InDatabase, contact_id: ContactId, body: Erasure) -> Response:
+async def gdpr_delete_contact(directory: Tenancy, contact_id: ContactId, body: Erasure) -> Response:
     """GDPR anonymize contact: `{"ok": true}` once nothing of it is left. A deleted contact can be erased as well.
 
     The page documents no answer. To repeat it is no error and keeps the first reason and time.
     """
-    await database.erase(store.erase_contact, contact_id, body.reason)
+    await directory.erase(store.erase_contact, contact_id, body.reason, directory.actor)
     return answer({"ok": True})

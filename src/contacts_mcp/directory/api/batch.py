@@ -6,8 +6,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection
 
-from contacts_mcp.directory import _contact_store as store
-from contacts_mcp.directory._bodies import IdentifiedChanges, NewContact
+from contacts_mcp.directory.api.bodies import IdentifiedChanges, NewContact
+from contacts_mcp.directory.store import contacts as store
 
 Outcome = dict[str, Any]
 """`status` as in HTTP, with the `id` where a contact was written, else a `detail` without what was sent."""
@@ -34,14 +34,14 @@ class Checked:
         return passing
 
 
-def write_batch(connection: Connection, batch: Checked) -> list[Outcome]:
+def write_batch(connection: Connection, tenant: int, batch: Checked) -> list[Outcome]:
     """Write what can be written; the outcomes of all, creates first. All of it takes effect, or nothing."""
     outcomes = list(batch.outcomes)  # the transaction may run again
-    new = store.create_contacts(connection, [body.model_dump() for body in batch.creates.values()])
+    new = store.create_contacts(connection, tenant, [body.model_dump() for body in batch.creates.values()])
     for place, row in zip(batch.creates, new, strict=True):
         outcomes[place] = {"status": 201, "id": row["id"]}
     changes = [(body.id, body.model_dump(exclude_unset=True, exclude={"id"})) for body in batch.updates.values()]
-    there = store.update_contacts(connection, changes)
+    there = store.update_contacts(connection, tenant, changes)
     for place, body in batch.updates.items():
         outcomes[place] = {"status": 200, "id": body.id} if body.id in there else _MISSING
     return outcomes

@@ -5,7 +5,7 @@ import time
 from sqlalchemy import Connection, delete, insert
 from sqlalchemy.exc import IntegrityError
 
-from contacts_mcp.directory._tables import spent
+from contacts_mcp.directory.database.tables import spent
 
 
 def spend(connection: Connection, nonce: str, expires: float) -> bool:

@@ -1,0 +1,52 @@
+"""What the routes share: the way to the caller's part of the database, and how an answer is written."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
+
+from fastapi import Depends, Path, Request
+from fastapi.responses import JSONResponse
+from sqlalchemy import Connection
+
+from contacts_mcp.directory.api.bodies import RecordId
+from contacts_mcp.directory.database import Database
+from contacts_mcp.directory.database.tables import OWNER
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class TenantDatabase:
+    """The part of the database that a caller works in. Its methods are those of Database; work gets the tenant too."""
+
+    database: Database
+    tenant: int = OWNER
+    actor: str = "embedded"
+    """Who asks, as receipts name them."""
+
+    async def read(self, work: Callable[Concatenate[Connection, int, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `work` on a snapshot."""
+        return await self.database.read(work, self.tenant, *args, **kwargs)
+
+    async def write(self, work: Callable[Concatenate[Connection, int, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `work` as a writer."""
+        return await self.database.write(work, self.tenant, *args, **kwargs)
+
+    async def erase(self, work: Callable[Concatenate[Connection, int, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `work` as a writer, then remove from the disk what it deleted."""
+        return await self.database.erase(work, self.tenant, *args, **kwargs)
+
+
+async def _tenancy(request: Request) -> TenantDatabase:  # async, or FastAPI would call it in a thread
+    return TenantDatabase(request.app.state.database)
+
+
+Tenancy = Annotated[TenantDatabase, Depends(_tenancy)]
+ContactId = Annotated[RecordId, Path()]
+GroupId = Annotated[RecordId, Path()]
+
+
+def answer(content: Any, status: int = 200) -> JSONResponse:
+    """Write JSON as it is: rows come from the table in their final form and need no second validation."""
+    return JSONResponse(content, status)

@@ -1,0 +1,50 @@
+"""What a database has to offer. There are two: a SQLite file, and a PostgreSQL server."""
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from sqlalchemy import Connection
+
+from contacts_mcp.directory._errors import DirectoryUnavailable
+
+T = TypeVar("T")
+
+Work = Callable[[Connection], T]
+"""What is done in one transaction. It may be run again from the start, where something was in its way."""
+
+
+class Engine(Protocol):
+    """A database that was opened and has this program's tables. Each work is one transaction, undone where it raises."""
+
+    @property
+    def writers(self) -> int:
+        """How many transactions may write at once."""
+        ...
+
+    async def read(self, work: Work[T]) -> T:
+        """Run `work` on a snapshot."""
+        ...
+
+    async def write(self, work: Work[T]) -> T:
+        """Run `work`; when this returns, its changes are on the disk."""
+        ...
+
+    async def scrub(self) -> None:
+        """Remove what was deleted from the disk, and wait for it; what holds this up is logged."""
+        ...
+
+    async def close(self) -> None:
+        """Close every connection, of which none is in use any more."""
+        ...
+
+
+class Faults(Protocol):
+    """What the errors of a driver mean."""
+
+    def passing(self, error: BaseException) -> bool:
+        """Whether another writer was in the way, so that the same work may succeed in a moment."""
+        ...
+
+    def unavailable(self, error: BaseException) -> DirectoryUnavailable | None:
+        """What the error means to somebody who keeps contacts, and what to do; None: it is the program's own."""
+        ...

@@ -1,0 +1,135 @@
+"""The PostgreSQL side of the database: connections, isolation, and the removal of dead rows."""
+
+import logging
+from typing import Self, TypeVar
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from contacts_mcp.directory._errors import DirectoryUnavailable
+from contacts_mcp.directory._place import Server
+from contacts_mcp.directory.database.engine import Work
+from contacts_mcp.directory.database.schema import REVISION, REVISION_TABLE, must_migrate, statements
+
+_CONNECTIONS = 10
+_CONNECT_SECONDS = 10
+_POOL_SECONDS = 20
+_SETTING_UP = 0x57434354  # the lock of whoever creates the tables
+_SWEPT = ("contacts", "contact_terms", "spellings", "memberships", "created")
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+
+class PostgresEngine:
+    """A directory in a PostgreSQL database: many read and write at once.
+
+    Readers see one snapshot. Writers lock what they read and mean to change, so that none of them is undone for
+    another's sake but where two wait for each other, which PostgreSQL ends and the database tries again.
+    """
+
+    writers = _CONNECTIONS
+
+    def __init__(self, server: Server) -> None:
+        """Engine over a database that has its tables. No connection is made before the first transaction."""
+        self._engine = connect(server)
+        self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+    @classmethod
+    async def open(cls, server: Server) -> Self:
+        """Connect, create the tables where the database has none, and check that it is of this revision."""
+        engine = cls(server)
+        try:
+            revision = await engine.write(lambda connection: settle(connection, server))
+            if revision != REVISION:
+                raise DirectoryUnavailable(must_migrate(f"database {server}", revision))
+        except BaseException:
+            await engine.close()
+            raise
+        return engine
+
+    async def read(self, work: Work[T]) -> T:
+        """Run `work` on a snapshot."""
+        return await _transact(self._reader, work)
+
+    async def write(self, work: Work[T]) -> T:
+        """Run `work`, which locks what it reads and means to change."""
+        return await _transact(self._engine, work)
+
+    async def scrub(self) -> None:
+        """Have the server remove the dead rows and index entries of what was erased.
+
+        What is older than the oldest snapshot in use stays until a later VACUUM, and the server's own log, replicas and
+        backups are its operator's.
+        """
+        try:
+            async with self._engine.connect() as connection:
+                plain = await connection.execution_options(isolation_level="AUTOCOMMIT")
+                await plain.execute(text(f"VACUUM {', '.join(_SWEPT)}"))
+        except (DBAPIError, OSError) as exc:
+            _log.warning("A contact is erased, but its dead rows could not be removed yet (%s)", type(exc).__name__)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._engine.dispose()
+
+
+async def _transact(engine: AsyncEngine, work: Work[T]) -> T:
+    async with engine.begin() as connection:
+        return await connection.run_sync(work)
+
+
+def connect(server: Server) -> AsyncEngine:
+    """An engine that makes its connections when they are needed."""
+    return create_async_engine(
+        server.url,
+        pool_size=_CONNECTIONS,
+        max_overflow=0,
+        pool_timeout=_POOL_SECONDS,
+        pool_pre_ping=True,  # a server that was started anew has closed the others
+        hide_parameters=True,  # errors may be logged, people's data may not
+        isolation_level="READ COMMITTED",
+        connect_args={
+            "timeout": _CONNECT_SECONDS,
+            "server_settings": {"application_name": "contacts-mcp", "jit": "off"},  # it takes longer than any query
+        },
+    )
+
+
+def settle(connection: Connection, server: Server) -> str:
+    """The revision of the directory in the database; one without a directory is given the tables of the present one."""
+    if revision := revision_of(connection, server):
+        return revision
+    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _SETTING_UP})
+    revision = revision_of(connection, server)  # another process may have been first
+    if not revision:
+        _create(connection, server)
+    return revision or REVISION
+
+
+def revision_of(connection: Connection, server: Server) -> str | None:
+    """The revision of the directory; None where there is none. Raises DirectoryUnavailable."""
+    query = text("SELECT to_regclass(:revision) IS NOT NULL, to_regclass('contacts') IS NOT NULL")
+    versioned, contacts = connection.execute(query, {"revision": REVISION_TABLE}).one()
+    if versioned:
+        return str(connection.execute(text(f"SELECT version_num FROM {REVISION_TABLE}")).scalar_one())  # noqa: S608
+    if contacts:
+        raise DirectoryUnavailable(
+            f"The database {server} has a table `contacts` of another program; choose another database."
+        )
+    return None
+
+
+def _create(connection: Connection, server: Server) -> None:
+    try:
+        with connection.begin_nested():
+            connection.exec_driver_sql("CREATE EXTENSION IF NOT EXISTS pg_trgm")
+    except DBAPIError as exc:
+        raise DirectoryUnavailable(
+            f"The database {server} lacks the extension pg_trgm, and this user may not add it; have its administrator"
+            " run `CREATE EXTENSION pg_trgm` in it."
+        ) from exc
+    for statement in statements(connection.dialect):
+        connection.exec_driver_sql(statement)

@@ -1,0 +1,58 @@
+"""Finding contacts by fragments of their numbers, at the same answers by the means of each engine.
+
+PostgreSQL keeps an index of three-digit pieces by itself. For SQLite this module keeps one of four-digit pieces, and of
+what shorter ones a number ends in: a fragment of up to four digits is the beginning of a piece, and a longer one leads
+to candidates that are looked at.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, literal_column, select, text
+
+from contacts_mcp.directory.database.tables import contacts
+
+_PIECE = 4
+_MOST_PIECES = 4
+
+_INSERT = "INSERT INTO contact_phones(rowid, digits) VALUES (?, ?)"
+_DELETE = "INSERT INTO contact_phones(contact_phones, rowid, digits) VALUES ('delete', ?, ?)"
+
+
+def index(connection: Connection, rows: Iterable[tuple[int, str | None]]) -> None:
+    """Make contacts, by `seq` and digits, found by their numbers."""
+    _write(connection, _INSERT, rows)
+
+
+def unindex(connection: Connection, rows: Iterable[tuple[int, str | None]]) -> None:
+    """Undo that, with the digits that were given then."""
+    _write(connection, _DELETE, rows)
+
+
+def containing(connection: Connection, fragment: str) -> ColumnElement[bool]:
+    """The condition on `contacts` that the digits of a live one contain the fragment."""
+    holds = contacts.c.phone_digits.contains(fragment)  # digits alone, so nothing to escape
+    if connection.dialect.name != "sqlite":
+        return holds
+    pieces = select(literal_column("rowid")).select_from(text("contact_phones"))
+    found = pieces.where(text("contact_phones MATCH :pieces").bindparams(pieces=_query(fragment)))
+    return and_(contacts.c.seq.in_(found), holds)
+
+
+def _write(connection: Connection, statement: str, rows: Iterable[tuple[int, str | None]]) -> None:
+    if connection.dialect.name == "sqlite":
+        written: list[Any] = [(seq, " ".join(_pieces(digits))) for seq, digits in rows if digits]
+        if written:
+            connection.exec_driver_sql(statement, written)
+
+
+def _pieces(digits: str) -> Sequence[str]:
+    return [digits[start : start + _PIECE] for start in range(len(digits))]
+
+
+def _query(fragment: str) -> str:
+    if len(fragment) < _PIECE:
+        return f"{fragment}*"
+    # From its end, where numbers differ most: many begin alike.
+    starts = range(len(fragment) - _PIECE, -1, -_PIECE)
+    return " AND ".join(f'"{fragment[start : start + _PIECE]}"' for start in starts[:_MOST_PIECES])

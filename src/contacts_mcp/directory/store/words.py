@@ -1,0 +1,58 @@
+"""The words a contact is found by.
+
+Words are compared folded (`Bjørn` is `bjorn`) and may come in any order; commas mean nothing.
+"""
+
+import re
+import string
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from contacts_mcp.text import digits, fold
+
+_WORD = re.compile(r"[!-+\--~]+")  # all of printable ASCII but space and comma; folding leaves nothing else
+_PIECE = re.compile(r"[a-z0-9]+")
+_MOST = 320
+"""Characters that are compared: those of the longest address."""
+
+
+def words_of(contact: Mapping[str, Any]) -> set[str]:
+    """The words of a contact with these column values: of its name, company and e-mail address, and their parts."""
+    fields = (contact["name"], contact["company_name"], contact["email"])
+    return {part for word in split(" ".join(filter(None, fields))) for part in _searchable(word)}
+
+
+def names_of(contact: Mapping[str, Any]) -> set[str]:
+    """The words of its name and company that may be misspelt: letters alone."""
+    fields = (contact["name"], contact["company_name"])
+    words = {part for word in split(" ".join(filter(None, fields))) for part in _searchable(word)}
+    return {word for word in words if word.isalpha()}
+
+
+def split(text: str) -> list[str]:
+    """The words of a text, folded."""
+    return _WORD.findall(fold(text))
+
+
+def trimmed(word: str) -> str:
+    """A word without the punctuation around it, cut to what is compared."""
+    return (word.strip(string.punctuation) or word)[:_MOST]
+
+
+def tag_key(tag: str) -> str:
+    """Tags are the same where they differ in case alone."""
+    return tag.casefold()
+
+
+def phone_digits(phone_number: str | None) -> str | None:
+    """The digits of a number in whatever script, as fragments are looked for in them."""
+    return digits(fold(phone_number)) or None if phone_number else None
+
+
+def _searchable(word: str) -> Iterable[str]:
+    if word.isalnum():  # as most are
+        return (word[:_MOST],)
+    pieces = [piece[:_MOST] for piece in _PIECE.findall(word)]  # `Anne-Marie` by `marie`, an address by its parts
+    _, at, domain = word.rpartition("@")
+    whole = (domain if at else "".join(pieces))[:_MOST]  # `O'Brien` by `obrien`
+    return (trimmed(word), *pieces, whole) if whole else (trimmed(word), *pieces)

