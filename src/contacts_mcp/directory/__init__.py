@@ -1,6 +1,6 @@
 """The embedded Contacts API: an ASGI app on a database, for working without an account. Knows nothing of MCP.
 
-Directory, and FastAPI and SQLAlchemy with it, is imported on first use: a server says where its database is long before.
+Directory, and FastAPI and SQLAlchemy with it, is imported on first use: a server says where it is long before.
 """
 
 from typing import TYPE_CHECKING, Any

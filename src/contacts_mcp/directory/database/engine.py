@@ -14,7 +14,7 @@ Work = Callable[[Connection], T]
 
 
 class Engine(Protocol):
-    """A database that was opened and has this program's tables. Each work is one transaction, undone where it raises."""
+    """A database that was opened and has its tables. Each work is one transaction, which is undone where it raises."""
 
     @property
     def writers(self) -> int:

@@ -10,12 +10,18 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from contacts_mcp.directory._errors import DirectoryUnavailable
 from contacts_mcp.directory._place import Server
 from contacts_mcp.directory.database.engine import Work
+from contacts_mcp.directory.database.postgres_faults import CutOff
 from contacts_mcp.directory.database.schema import REVISION, REVISION_TABLE, must_migrate, statements
 
 _CONNECTIONS = 10
 _CONNECT_SECONDS = 10
 _POOL_SECONDS = 20
 _SETTING_UP = 0x57434354  # the lock of whoever creates the tables
+_SESSION = {
+    "application_name": "contacts-mcp",
+    "jit": "off",  # it takes longer than any query
+    "plan_cache_mode": "force_custom_plan",  # which index serves best depends on how many have the word
+}
 _SWEPT = ("contacts", "contact_terms", "spellings", "memberships", "created")
 
 T = TypeVar("T")
@@ -42,9 +48,7 @@ class PostgresEngine:
         """Connect, create the tables where the database has none, and check that it is of this revision."""
         engine = cls(server)
         try:
-            revision = await engine.write(lambda connection: settle(connection, server))
-            if revision != REVISION:
-                raise DirectoryUnavailable(must_migrate(f"database {server}", revision))
+            await engine.write(lambda connection: _prepare(connection, server))
         except BaseException:
             await engine.close()
             raise
@@ -78,7 +82,12 @@ class PostgresEngine:
 
 async def _transact(engine: AsyncEngine, work: Work[T]) -> T:
     async with engine.begin() as connection:
-        return await connection.run_sync(work)
+        try:
+            return await connection.run_sync(work)
+        except DBAPIError as exc:
+            if exc.connection_invalidated:  # as by a server that was started anew
+                raise CutOff from exc
+            raise
 
 
 def connect(server: Server) -> AsyncEngine:
@@ -88,14 +97,19 @@ def connect(server: Server) -> AsyncEngine:
         pool_size=_CONNECTIONS,
         max_overflow=0,
         pool_timeout=_POOL_SECONDS,
-        pool_pre_ping=True,  # a server that was started anew has closed the others
         hide_parameters=True,  # errors may be logged, people's data may not
         isolation_level="READ COMMITTED",
         connect_args={
             "timeout": _CONNECT_SECONDS,
-            "server_settings": {"application_name": "contacts-mcp", "jit": "off"},  # it takes longer than any query
+            "server_settings": _SESSION,
         },
     )
+
+
+def _prepare(connection: Connection, server: Server) -> None:
+    revision = settle(connection, server)
+    if revision != REVISION:
+        raise DirectoryUnavailable(must_migrate(f"database {server}", revision))
 
 
 def settle(connection: Connection, server: Server) -> str:

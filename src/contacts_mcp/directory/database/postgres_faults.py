@@ -23,6 +23,10 @@ _ADVICE = (
 )
 
 
+class CutOff(Exception):
+    """The connection was lost before the end of the transaction, of which nothing has been done."""
+
+
 class PostgresFaults:
     """What the driver raises, with or without SQLAlchemy around it, about the database on `server`."""
 
@@ -31,7 +35,7 @@ class PostgresFaults:
 
     def passing(self, error: BaseException) -> bool:
         """Whether another writer was in the way, so that the same work may succeed in a moment."""
-        return _state(error) in ("40001", "40P01")
+        return isinstance(error, CutOff) or _state(error) in ("40001", "40P01")
 
     def unavailable(self, error: BaseException) -> DirectoryUnavailable | None:
         """Say what a fault of the server means and what to do; None where the fault is the program's own."""
@@ -39,7 +43,9 @@ class PostgresFaults:
             return self._because(503, "has no free connection", "try again")
         state = _state(error)
         if state is None:
-            outside = isinstance(error, OSError) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+            outside = isinstance(error, OSError | CutOff) or (
+                isinstance(error, DBAPIError) and error.connection_invalidated
+            )
             return self._because(503, "does not answer", "check that it runs and can be reached") if outside else None
         for beginning, status, what, advice in _ADVICE:
             if state.startswith(beginning):

@@ -4,11 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Dialect, Table, insert
+from sqlalchemy import Connection, Dialect, Table, insert, text
 from sqlalchemy.dialects import postgresql, sqlite
 
-_TOGETHER = 500
+_TOGETHER = 512
 """Values of one IN at most: each number of them is a statement of its own to prepare."""
+
+_LENGTHS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 T = TypeVar("T")
 
@@ -16,7 +18,13 @@ T = TypeVar("T")
 def within(values: Sequence[T]) -> Iterator[Sequence[T]]:
     """The values, as many at a time as fit in a statement."""
     for start in range(0, len(values), _TOGETHER):
-        yield values[start : start + _TOGETHER]
+        yield padded(values[start : start + _TOGETHER])
+
+
+def padded(values: Sequence[T]) -> Sequence[T]:
+    """The values for an IN, the last one repeated: lists of few lengths are few statements to prepare."""
+    length = next((each for each in _LENGTHS if each >= len(values)), len(values))
+    return [*values, *values[-1:] * (length - len(values))] if values else values
 
 
 def upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
@@ -24,11 +32,27 @@ def upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.I
     return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
 
 
-def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows, all of which have the same columns."""
-    if rows:
-        names = [name for name in table.columns.keys() if name in rows[0]]  # noqa: SIM118 - a collection, no mapping
-        insert_tuples(connection, table, ([row[name] for name in names] for row in rows), names)
+def insert_counted(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> Sequence[int]:
+    """Insert rows, all of which have the same columns, into a table that counts them up; the `seq` of each."""
+    if len(rows) == 1:
+        return [connection.execute(insert(table).returning(table.c.seq), dict(rows[0])).scalar_one()]
+    seqs = _next_seqs(connection, table, len(rows))
+    names = ["seq", *(name for name in table.columns.keys() if name in rows[0])]  # noqa: SIM118 - a collection, no mapping
+    written = ([seq, *(row[name] for name in names[1:])] for seq, row in zip(seqs, rows, strict=True))
+    insert_tuples(connection, table, written, names)
+    return seqs
+
+
+def _next_seqs(connection: Connection, table: Table, number: int) -> Sequence[int]:
+    """Places for new rows, which nobody else gets."""
+    if connection.dialect.name == "sqlite":  # whoever writes is alone
+        last = connection.execute(_LAST_SEQ, {"table": table.name}).scalar() or 0
+        return range(last + 1, last + 1 + number)
+    return connection.execute(_NEXT_SEQS, {"sequence": f"{table.name}_seq_seq", "number": number}).scalars().all()
+
+
+_LAST_SEQ = text("SELECT seq FROM sqlite_sequence WHERE name = :table")
+_NEXT_SEQS = text("SELECT nextval(CAST(:sequence AS regclass)) FROM generate_series(1, :number)")
 
 
 def insert_tuples(

@@ -6,6 +6,7 @@ tenant raises Missing.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from uuid import uuid4
 
@@ -15,8 +16,8 @@ from contacts_mcp.directory._errors import Missing
 from contacts_mcp.directory._times import now, now_after
 from contacts_mcp.directory.database.tables import contacts, created, memberships
 from contacts_mcp.directory.store import find, index, receipts, tally
-from contacts_mcp.directory.store.bulk import insert_rows, within
-from contacts_mcp.directory.store.find import Filter
+from contacts_mcp.directory.store.bulk import insert_counted, within
+from contacts_mcp.directory.store.find import Filter, Shape
 from contacts_mcp.directory.store.rows import Row
 from contacts_mcp.directory.store.words import phone_digits
 
@@ -44,17 +45,19 @@ class Listed:
 
 def list_contacts(connection: Connection, tenant: int, wanted: Filter, *, page: int, per_page: int) -> Listed:
     """One page of live contacts: those that meet the filter, newest first, then those that are spelt nearly so."""
+    window = {"limit": per_page, "offset": (page - 1) * per_page}
     query = find.read(wanted)
-    hits = find.found(connection, tenant, query)
+    shape, values = find.shaped(connection, tenant, query)
     if query.everything:
-        total = tally.live(connection, tenant, query.type)
-    else:
-        total = connection.execute(select(func.count()).select_from(hits.subquery())).scalar_one()
-        if wanted.search and total < _THIN and (tolerant := query.misspelt(connection, tenant)):
-            return _list_alike(connection, hits, find.found(connection, tenant, tolerant), page, per_page)
-    found = hits.subquery()
-    window = select(found.c.seq).order_by(found.c.seq.desc()).limit(per_page).offset((page - 1) * per_page)
-    return Listed(_in_order(connection, window), total)
+        rows = connection.execute(_page(shape), {**values, **window}).mappings().all()
+        return Listed(rows, tally.live(connection, tenant, query.type))
+    rows, total = _counted(connection, shape, values, window)
+    if wanted.search and total < _THIN and (tolerant := query.misspelt(connection, tenant)):
+        exact = list(connection.execute(find.found(shape), values).scalars())
+        shape, values = find.shaped(connection, tenant, tolerant)
+        rows, total = _counted(connection, shape, {**values, "first": exact}, window, some_first=True)
+        return Listed(rows, total, similar=total - len(exact))
+    return Listed(rows, total)
 
 
 def get_contact(connection: Connection, tenant: int, contact_id: str) -> Row:
@@ -72,18 +75,12 @@ def create_contacts(connection: Connection, tenant: int, values: Sequence[Row]) 
     if not values:
         return []
     moment = now()
-    new = [
-        _derived({**each, "tenant": tenant, "id": str(uuid4()), "created_at": moment, "updated_at": moment})
-        for each in values
-    ]
-    insert_rows(connection, contacts, new)
-    seq_of: dict[str, int] = {}
-    for some in within([row["id"] for row in new]):
-        places = select(contacts.c.id, contacts.c.seq).where(contacts.c.id.in_(some))
-        seq_of |= {row.id: row.seq for row in connection.execute(places)}
-    found: list[Row] = [{**row, "seq": seq_of[row["id"]]} for row in new]
-    index.add(connection, tenant, found)
-    return found
+    marks = {"tenant": tenant, "created_at": moment, "updated_at": moment}
+    new = [_derived({**each, **marks, "id": str(uuid4())}) for each in values]
+    seqs = insert_counted(connection, contacts, new)
+    stored = [{**row, "seq": seq} for row, seq in zip(new, seqs, strict=True)]
+    index.add(connection, tenant, stored)
+    return stored
 
 
 def update_contact(connection: Connection, tenant: int, contact_id: str, values: Row) -> Row:
@@ -164,21 +161,38 @@ def _derived(row: Mapping[str, Any]) -> Row:
     return {**row, "phone_digits": phone_digits(row["phone_number"]), "words": index.words_column(row)}
 
 
-def _list_alike(connection: Connection, hits: Select[Any], alike: Select[Any], page: int, per_page: int) -> Listed:
-    """A page of few hits and what is spelt nearly like what was asked for, which holds the hits as well."""
-    exact = list(connection.execute(select(hits.subquery().c.seq)).scalars())
-    both = alike.subquery()
-    total = connection.execute(select(func.count()).select_from(both)).scalar_one()
-    hits_first = both.c.seq.in_(exact).desc(), both.c.seq.desc()
-    window = select(both.c.seq).order_by(*hits_first).limit(per_page).offset((page - 1) * per_page)
-    return Listed(_in_order(connection, window), total, similar=total - len(exact))
+def _counted(
+    connection: Connection,
+    shape: Shape,
+    values: Mapping[str, Any],
+    window: Mapping[str, Any],
+    *,
+    some_first: bool = False,
+) -> tuple[Sequence[Row], int]:
+    """A page, and how many hits there are, in one question where the page holds any."""
+    statement = _page(shape, counted=True, some_first=some_first)
+    rows = connection.execute(statement, {**values, **window}).mappings().all()
+    return rows, rows[0]["total"] if rows else connection.execute(_total(shape), values).scalar_one()
 
 
-def _in_order(connection: Connection, window: Select[Any]) -> list[Row]:
-    """The contacts of the window, in its order."""
-    seqs = list(connection.execute(window).scalars())
-    rows = {row["seq"]: row for row in connection.execute(select(contacts).where(contacts.c.seq.in_(seqs))).mappings()}
-    return [rows[seq] for seq in seqs]
+@lru_cache(256)
+def _page(shape: Shape, *, counted: bool = False, some_first: bool = False) -> Select[Any]:
+    """Contacts that meet a query of this shape, the newest first, but for those whose `seq` is among `first`."""
+    hits = find.found(shape)
+    # What took some looking is looked for once; what stands in the order of an index need not be read to its end.
+    found = hits.subquery() if shape.ordered else hits.cte("hits")
+    total = [select(func.count()).select_from(found).scalar_subquery().label("total")] if counted else []
+
+    def ordered(seq: Any) -> tuple[Any, ...]:
+        return (*((seq.in_(bindparam("first", expanding=True)).desc(),) if some_first else ()), seq.desc())
+
+    window = select(found.c.seq).order_by(*ordered(found.c.seq)).limit(bindparam("limit")).offset(bindparam("offset"))
+    return select(*contacts.c, *total).where(contacts.c.seq.in_(window)).order_by(*ordered(contacts.c.seq))
+
+
+@lru_cache(256)
+def _total(shape: Shape) -> Select[int]:
+    return select(func.count()).select_from(find.found(shape).subquery())
 
 
 def _leave(connection: Connection, tenant: int, row: Row) -> None:

@@ -4,11 +4,18 @@ Each word of a query has to match a whole word of name, company or e-mail, the l
 that look like a phone number, taken together, may match a fragment of the contact's number instead: only digits count,
 and leading zeros of `00` stand for `+`. Notes are not searched. The query is never a pattern: `%` and `_` are just
 characters.
+
+Statements are built once for each shape a query can have, and get its values: to build one takes longer than a
+database needs to answer it.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from itertools import compress
+from operator import not_
 from typing import Any
 
 from sqlalchemy import (
@@ -16,6 +23,7 @@ from sqlalchemy import (
     Connection,
     Select,
     and_,
+    bindparam,
     false,
     func,
     literal,
@@ -28,6 +36,7 @@ from sqlalchemy import (
 
 from contacts_mcp.directory.database.tables import contacts, terms
 from contacts_mcp.directory.store import phones, spelling
+from contacts_mcp.directory.store.bulk import padded
 from contacts_mcp.directory.store.words import split, tag_key, trimmed
 from contacts_mcp.text import digits
 
@@ -35,6 +44,11 @@ _PHONE = re.compile(r"[+\d().\-/]*\d[+\d().\-/]*")
 _AFTER_ANY = "\x7f"  # sorts after every character a word can have
 _FREQUENT = 2_000
 """Terms are counted up to here to tell which are rare."""
+
+_SHAPES = 256
+"""Of statements that are kept."""
+
+_TENANT = bindparam("tenant")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +67,6 @@ class Sought:
     kind: str
     exact: tuple[str, ...]
     beginning: str = ""
-
-    def among_terms(self) -> ColumnElement[bool]:
-        """The condition on `contact_terms`."""
-        alike = [terms.c.term == self.exact[0] if len(self.exact) == 1 else terms.c.term.in_(self.exact)]
-        if self.beginning:
-            # A range, not LIKE: an index answers it, and no character is a wildcard.
-            alike.append(and_(terms.c.term >= self.beginning, terms.c.term < self.beginning + _AFTER_ANY))
-        return and_(terms.c.kind == self.kind, or_(*alike[0 if self.exact else 1 :]))
-
-    def of_contact(self, tenant: int) -> ColumnElement[bool]:
-        """The condition on a row of `contacts`."""
-        has = select(terms.c.contact_seq).where(terms.c.tenant == tenant, terms.c.contact_seq == contacts.c.seq)
-        exact = has.where(replace(self, beginning="").among_terms()).exists() if self.exact else false()
-        if not self.beginning:
-            return exact
-        return or_(contacts.c.words.contains(f" {self.beginning}", autoescape=True), exact)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +90,59 @@ class Query:
         return None if tolerant == self.sought else replace(self, sought=tolerant)
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The shape of a Sought: how many exact terms there are (two stand for any number), and whether a beginning."""
+
+    name: str
+    kind: str
+    exact: int
+    beginning: bool
+
+    def among_terms(self) -> list[ColumnElement[bool]]:
+        """The conditions on `contact_terms`, each of which is enough: apart, an index answers them."""
+        ways = [self._is_exact()] if self.exact else []
+        if self.beginning:  # a range, not LIKE: no character is a wildcard
+            from_, to = bindparam(f"{self.name}_from"), bindparam(f"{self.name}_to")
+            ways.append(and_(terms.c.kind == self.kind, terms.c.term >= from_, terms.c.term < to))
+        return ways
+
+    def of_contact(self) -> ColumnElement[bool]:
+        """The condition on a row of `contacts`."""
+        exact: ColumnElement[bool] = false()
+        if self.exact:
+            has = select(terms.c.contact_seq).where(terms.c.tenant == _TENANT, terms.c.contact_seq == contacts.c.seq)
+            exact = has.where(self._is_exact()).exists()
+        if not self.beginning:
+            return exact
+        return or_(contacts.c.words.like(bindparam(f"{self.name}_like"), escape="/"), exact)
+
+    def _is_exact(self) -> ColumnElement[bool]:
+        of_kind = terms.c.kind == self.kind
+        if self.exact == 1:
+            return and_(of_kind, terms.c.term == bindparam(self.name))
+        return and_(of_kind, terms.c.term.in_(bindparam(self.name, expanding=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A query without its values, for which there is one statement."""
+
+    dialect: str
+    typed: bool
+    sought: tuple[_Part, ...]
+    number: bool
+    numeric: tuple[_Part, ...]
+    impossible: bool
+
+    @property
+    def ordered(self) -> bool:
+        """Whether an index has the contacts in the order of a page, each once."""
+        if self.number or self.typed or len(self.sought) > 1:
+            return not (self.sought or self.number)
+        return not self.sought or (self.sought[0].exact == 1 and not self.sought[0].beginning)
+
+
 def read(wanted: Filter) -> Query:
     """Read a filter."""
     tags = tuple(Sought("tag", (tag_key(tag),)) for tag in wanted.tags)
@@ -104,59 +155,110 @@ def read(wanted: Filter) -> Query:
         for place, word in enumerate(words)
     ]
     numeric = [bool(_PHONE.fullmatch(word)) for word in words]
-    number = digits("".join(word for word, is_one in zip(words, numeric, strict=True) if is_one))
+    number = digits("".join(compress(words, numeric)))
     return Query(
         wanted.type,
-        (*dict.fromkeys(each for each, is_one in zip(sought, numeric, strict=True) if not is_one), *tags),
+        tuple(dict.fromkeys([*compress(sought, map(not_, numeric)), *tags])),
         number.removeprefix("00") or number,
-        tuple(each for each, is_one in zip(sought, numeric, strict=True) if is_one),
+        tuple(dict.fromkeys(compress(sought, numeric))),
     )
 
 
-def found(connection: Connection, tenant: int, query: Query) -> Select[Any]:
-    """The `seq` of every live contact that meets the query, each once."""
-    live = select(contacts.c.seq).where(contacts.c.tenant == tenant, contacts.c.deleted_at.is_(None))
-    if query.type:
-        live = live.where(contacts.c.type == query.type)
-    if query.impossible:
-        return live.where(false())
-    if not query.sought:
-        return live.where(contacts.c.seq.in_(_numbered(connection, tenant, query))) if query.number else live
-    rarest, *others = _rarest_first(connection, tenant, query.sought)
-    if not (others or query.number or query.type):
-        return _having(tenant, rarest)
-    live = live.where(contacts.c.seq.in_(_having(tenant, rarest)), *(each.of_contact(tenant) for each in others))
+def shaped(connection: Connection, tenant: int, query: Query) -> tuple[Shape, dict[str, Any]]:
+    """The shape of a query, and the values its statements get.
+
+    Contacts are found by what the fewest have, which comes first; the rest is looked at in what was found.
+    """
+    rest = _rarest_first(connection, tenant, query.sought)
+    sought = tuple(_part(f"s{place}", each) for place, each in enumerate(rest))
+    numeric = tuple(_part(f"n{place}", each) for place, each in enumerate(query.numeric))
+    shape = Shape(
+        connection.dialect.name, query.type is not None, sought, bool(query.number), numeric, query.impossible
+    )
+    values: dict[str, Any] = {"tenant": tenant, "type": query.type}
+    for part, each in zip((*sought, *numeric), (*rest, *query.numeric), strict=True):
+        values |= dict(_values(part, each))
     if query.number:
-        as_words = and_(true(), *(each.of_contact(tenant) for each in query.numeric))
-        live = live.where(or_(contacts.c.phone_digits.contains(query.number), as_words))
-    return live
+        values |= phones.values(query.number)
+    return shape, values
 
 
-def _numbered(connection: Connection, tenant: int, query: Query) -> Any:
+def found(shape: Shape) -> Select[Any]:
+    """The `seq` of every live contact that meets a query of this shape, each once."""
+    live = select(contacts.c.seq).where(contacts.c.tenant == _TENANT, contacts.c.deleted_at.is_(None))
+    of_type = [contacts.c.type == bindparam("type")] if shape.typed else []
+    if shape.impossible:
+        return live.where(false())
+    if not shape.sought:
+        return live.where(*([contacts.c.seq.in_(_numbered(shape))] if shape.number else []), *of_type)
+    rarest, *others = shape.sought
+    if not (others or shape.number or shape.typed):
+        return _having(rarest)
+    # Terms are those of the tenant's live contacts, and to ask for these again would lead a planner astray.
+    some = select(contacts.c.seq).where(contacts.c.seq.in_(_having(rarest)), *of_type)
+    some = some.where(*(each.of_contact() for each in others))
+    if shape.number:
+        as_words = and_(true(), *(each.of_contact() for each in shape.numeric))
+        some = some.where(or_(phones.holding(), as_words))
+    return some
+
+
+def _numbered(shape: Shape) -> Any:
     """Contacts with the number's digits in theirs, and those that have it as words."""
-    live = select(contacts.c.seq).where(contacts.c.tenant == tenant, contacts.c.deleted_at.is_(None))
-    by_phone = live.where(phones.containing(connection, query.number))
-    return union(by_phone, found(connection, tenant, Query(None, tuple(dict.fromkeys(query.numeric)), "", ())))
+    live = select(contacts.c.seq).where(contacts.c.tenant == _TENANT, contacts.c.deleted_at.is_(None))
+    by_phone = live.where(phones.containing(shape.dialect))
+    as_words = replace(shape, typed=False, sought=shape.numeric, number=False, numeric=())
+    return union(by_phone, found(as_words))
 
 
-def _having(tenant: int, sought: Sought) -> Select[Any]:
-    has = select(terms.c.contact_seq.label("seq")).where(terms.c.tenant == tenant, sought.among_terms())
-    return has if len(sought.exact) == 1 and not sought.beginning else has.distinct()
+def _having(part: _Part) -> Select[Any]:
+    """The `seq` of contacts that have what is sought, each once."""
+    has = select(terms.c.contact_seq.label("seq")).where(terms.c.tenant == _TENANT)
+    ways = [has.where(way) for way in part.among_terms()]
+    if len(ways) == 1:
+        return ways[0] if part.exact == 1 else ways[0].distinct()
+    return select(union(*ways).subquery().c.seq)
 
 
-def _rarest_first(connection: Connection, tenant: int, sought: Iterable[Sought]) -> Sequence[Sought]:
-    """Contacts are found by what the fewest have; the rest is looked at in what was found."""
-    every = list(sought)
-    if len(every) == 1:
-        return every
-    counts = [
-        select(literal(place).label("place"), func.count().label("many")).select_from(
-            select(terms.c.contact_seq).where(terms.c.tenant == tenant, each.among_terms()).limit(_FREQUENT).subquery()
+def _rarest_first(connection: Connection, tenant: int, sought: Sequence[Sought]) -> Sequence[Sought]:
+    if len(sought) <= 1:
+        return sought
+    parts = tuple(_part(f"s{place}", each) for place, each in enumerate(sought))
+    values: dict[str, Any] = {"tenant": tenant}
+    for part, each in zip(parts, sought, strict=True):
+        values |= dict(_values(part, each))
+    many: Counter[int] = Counter()
+    for row in connection.execute(_counts(parts), values):
+        many[row.place] += row.many
+    return [each for _, each in sorted(enumerate(sought), key=lambda one: (many[one[0]], bool(one[1].beginning)))]
+
+
+@lru_cache(_SHAPES)
+def _counts(parts: tuple[_Part, ...]) -> Any:
+    of_tenant = select(terms.c.contact_seq).where(terms.c.tenant == _TENANT)
+    return union_all(
+        *(
+            select(literal(place).label("place"), func.count().label("many")).select_from(
+                of_tenant.where(way).limit(_FREQUENT).subquery()
+            )
+            for place, part in enumerate(parts)
+            for way in part.among_terms()
         )
-        for place, each in enumerate(every)
-    ]
-    many = {row.place: row.many for row in connection.execute(union_all(*counts))}
-    return [every[place] for place in sorted(many, key=lambda place: (many[place], bool(every[place].beginning)))]
+    )
+
+
+def _part(name: str, sought: Sought) -> _Part:
+    return _Part(name, sought.kind, min(len(sought.exact), 2), bool(sought.beginning))
+
+
+def _values(part: _Part, sought: Sought) -> Iterator[tuple[str, Any]]:
+    if part.exact:
+        yield part.name, sought.exact[0] if part.exact == 1 else padded(sought.exact)
+    if part.beginning:
+        plain = re.sub("([%_/])", r"/\1", sought.beginning)
+        yield f"{part.name}_from", sought.beginning
+        yield f"{part.name}_to", sought.beginning + _AFTER_ANY
+        yield f"{part.name}_like", f"% {plain}%"
 
 
 def _tolerant(connection: Connection, tenant: int, sought: Sought) -> Sought:

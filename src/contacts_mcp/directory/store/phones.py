@@ -8,7 +8,7 @@ to candidates that are looked at.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, literal_column, select, text
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, literal_column, select, text
 
 from contacts_mcp.directory.database.tables import contacts
 
@@ -29,14 +29,22 @@ def unindex(connection: Connection, rows: Iterable[tuple[int, str | None]]) -> N
     _write(connection, _DELETE, rows)
 
 
-def containing(connection: Connection, fragment: str) -> ColumnElement[bool]:
-    """The condition on `contacts` that the digits of a live one contain the fragment."""
-    holds = contacts.c.phone_digits.contains(fragment)  # digits alone, so nothing to escape
-    if connection.dialect.name != "sqlite":
-        return holds
+def containing(dialect: str) -> ColumnElement[bool]:
+    """The condition on `contacts` that the digits of a live one contain a fragment, answered by an index."""
+    if dialect != "sqlite":
+        return holding()
     pieces = select(literal_column("rowid")).select_from(text("contact_phones"))
-    found = pieces.where(text("contact_phones MATCH :pieces").bindparams(pieces=_query(fragment)))
-    return and_(contacts.c.seq.in_(found), holds)
+    return and_(contacts.c.seq.in_(pieces.where(text("contact_phones MATCH :pieces"))), holding())
+
+
+def holding() -> ColumnElement[bool]:
+    """The same condition, looked at in rows that were found by something else."""
+    return contacts.c.phone_digits.like(bindparam("digits_like"))
+
+
+def values(fragment: str) -> dict[str, str]:
+    """What the conditions get."""
+    return {"digits_like": f"%{fragment}%", "pieces": _query(fragment)}  # digits alone, so nothing to escape
 
 
 def _write(connection: Connection, statement: str, rows: Iterable[tuple[int, str | None]]) -> None:

@@ -35,13 +35,9 @@ def scan_contacts(
             memberships.c.group_seq == seq_of(connection, tenant, group_id)
         )
         query = query.where(contacts.c.seq.in_(members))
-    asked = find.read(wanted)
-    if asked.everything:
-        query = query.where(contacts.c.tenant == tenant, contacts.c.deleted_at.is_(None))
-        query = query.where(contacts.c.type == asked.type) if asked.type else query
-    else:
-        query = query.where(contacts.c.seq.in_(find.found(connection, tenant, asked)))
-    found = connection.execute(query.order_by(contacts.c.seq).limit(limit + 1)).all()
+    shape, values = find.shaped(connection, tenant, find.read(wanted))
+    query = query.where(contacts.c.seq.in_(find.found(shape)))
+    found = connection.execute(query.order_by(contacts.c.seq).limit(limit + 1), values).all()
     page = _bounded(found[:limit], fields)
     return [list(row[1:]) for row in page], page[-1][0] if len(page) < len(found) else None
 

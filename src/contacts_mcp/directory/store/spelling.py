@@ -12,7 +12,7 @@ from itertools import combinations
 from sqlalchemy import Connection, delete, select
 
 from contacts_mcp.directory.database.tables import spellings, terms
-from contacts_mcp.directory.store.bulk import insert_missing, within
+from contacts_mcp.directory.store.bulk import insert_missing, padded, within
 
 _SHORTEST, _LONGEST = 4, 32
 _LONG = 8
@@ -72,7 +72,9 @@ def alike(connection: Connection, tenant: int, word: str) -> Sequence[str]:
         return ()
     from rapidfuzz.distance import OSA
 
-    sharing = select(spellings.c.word).where(spellings.c.tenant == tenant, spellings.c.form.in_(forms_of(word)))
+    sharing = select(spellings.c.word).where(
+        spellings.c.tenant == tenant, spellings.c.form.in_(padded(sorted(forms_of(word))))
+    )
     distances = {
         other: OSA.distance(word, other, score_cutoff=2) for other in connection.execute(sharing.distinct()).scalars()
     }

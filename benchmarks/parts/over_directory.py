@@ -1,0 +1,189 @@
+"""The directory with many contacts: how long it takes to fill, how large it gets, and how fast each question is."""
+
+import argparse
+import asyncio
+import random
+import sqlite3
+import statistics
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import postgres_server
+from sqlalchemy import text
+
+from contacts_mcp.directory import Place, parse_place
+from contacts_mcp.directory.database import Database
+from contacts_mcp.directory.database.tables import OWNER, contacts
+from contacts_mcp.directory.store import contacts as store
+from contacts_mcp.directory.store.find import Filter
+from contacts_mcp.directory.upkeep.sample import sample_contacts
+from contacts_mcp.text import fold
+
+_TOGETHER = 5_000
+_TIMES = 200
+_SERVER = ("shared_buffers=1GB", "max_wal_size=4GB", "work_mem=16MB", "maintenance_work_mem=512MB")
+
+
+@dataclass(frozen=True)
+class Question:
+    """One kind of question, and the milliseconds that half of its answers should be within."""
+
+    name: str
+    target: float
+    ask: Callable[[Database, random.Random, dict[str, Any]], Awaitable[object]]
+
+
+def _listing(wanted: Callable[[random.Random, dict[str, Any]], Filter], page: int = 1):
+    async def ask(database: Database, chance: random.Random, contact: dict[str, Any]) -> object:
+        return await database.read(store.list_contacts, OWNER, wanted(chance, contact), page=page, per_page=50)
+
+    return ask
+
+
+async def _create(database: Database, _: random.Random, contact: dict[str, Any]) -> object:
+    return await database.write(store.create_contact, OWNER, contact)
+
+
+def _exact(chance: random.Random, contact: dict[str, Any]) -> Filter:
+    return Filter(search=chance.choice([contact["email"], contact["phone_number"]]))
+
+
+def _two_words(chance: random.Random, contact: dict[str, Any]) -> Filter:
+    words = contact["name"].split()
+    return Filter(search=f"{words[-1]} {words[0]}" if chance.random() < 0.5 else f"{words[0]} {words[-1]}")
+
+
+def _prefix(chance: random.Random, contact: dict[str, Any]) -> Filter:
+    return Filter(search=fold(chance.choice(contact["name"].split()))[:3])
+
+
+def _fragment(chance: random.Random, contact: dict[str, Any]) -> Filter:
+    digits = contact["phone_number"][1:]
+    start = chance.randrange(2, len(digits) - 4)
+    return Filter(search=digits[start : start + 5])
+
+
+def _typo(chance: random.Random, contact: dict[str, Any]) -> Filter:
+    word = max(contact["name"].split(), key=len)
+    place = chance.randrange(1, len(word) - 1)
+    return Filter(search=f"{word[:place]}x{word[place + 1 :]}")
+
+
+def _tag(_: random.Random, contact: dict[str, Any]) -> Filter:
+    return Filter(tags=contact["tags"][:1])
+
+
+QUESTIONS = (
+    Question("exact phone or e-mail", 1, _listing(_exact)),
+    Question("two words", 5, _listing(_two_words)),
+    Question("three-letter prefix", 12, _listing(_prefix)),
+    Question("phone fragment", 5, _listing(_fragment)),
+    Question("misspelt word", 40, _listing(_typo)),
+    Question("page of a tag", 5, _listing(_tag)),
+    Question("first page with its total", 10, _listing(lambda *_: Filter())),
+    Question("page 2,000", 15, _listing(lambda *_: Filter(), page=2_000)),
+    Question("create", 3, _create),
+)
+
+
+def main() -> int:
+    """Print a table for each engine; 1 where `--check` was given and a target was missed."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--contacts", type=int, default=1_000_000)
+    parser.add_argument("--engine", choices=("sqlite", "postgresql"), action="append")
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--keep", type=Path, help="Where the SQLite file is kept, to be used again.")
+    options = parser.parse_args()
+    missed = 0
+    for engine in options.engine or ["sqlite", "postgresql"]:
+        with _place(engine, options.keep) as (place, size):
+            missed += asyncio.run(_measure(engine, place, size, options.contacts))
+    return int(options.check and missed > 0)
+
+
+@contextmanager
+def _place(engine: str, keep: Path | None) -> Iterator[tuple[Place, Callable[[], int]]]:
+    with ExitStack() as stack:
+        if engine == "sqlite":
+            folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            yield folder / "contacts.db", lambda: sum(file.stat().st_size for file in folder.iterdir())
+        else:
+            server = stack.enter_context(postgres_server.running(*_SERVER, safe=True))
+            url = server.create_database()
+            name = url.partition("?")[0].rpartition("/")[2]
+            yield parse_place(url), lambda: int(server.sql(f"SELECT pg_database_size('{name}')"))
+
+
+async def _measure(engine: str, place: Place, size: Callable[[], int], number: int) -> int:
+    database = Database(place)
+    try:
+        there = (await database.read(store.list_contacts, OWNER, Filter(), page=1, per_page=1)).total
+        took = await _fill(database, number - there)
+        print(f"\n## {engine}: {number:,} contacts, filled in {took:,.0f} s, {size() / 1e6:,.0f} MB\n")
+        print(f"One row by its key, by SQLAlchemy alone: {await _baseline(database):.2f} ms\n")
+        print("| | median ms | target | p95 ms |\n|---|---|---|---|")
+        missed = 0
+        some = _some(number)
+        for question in QUESTIONS:
+            times = await _times(database, question, some)
+            median, p95 = statistics.median(times), statistics.quantiles(times, n=20)[-1]
+            missed += median > question.target
+            print(f"| {question.name} | {median:.2f} | {question.target:g} | {p95:.2f} |", flush=True)
+        return missed
+    finally:
+        await database.aclose()
+
+
+async def _fill(database: Database, number: int) -> float:
+    started = time.perf_counter()
+    made = sample_contacts(max(number, 0))
+    while some := list(islice(made, _TOGETHER)):
+        await database.write(store.create_contacts, OWNER, some)
+    await database.read(_settle_down)
+    return time.perf_counter() - started
+
+
+def _settle_down(connection: Any) -> None:
+    """PostgreSQL would do this by itself within minutes."""
+    if connection.dialect.name == "postgresql":
+        driver = connection.connection.driver_connection
+        connection.exec_driver_sql("COMMIT")
+        from sqlalchemy.util import await_only
+
+        await_only(driver.execute("VACUUM ANALYZE"))
+
+
+async def _baseline(database: Database) -> float:
+    def one(connection: Any, seq: int) -> object:
+        return connection.execute(contacts.select().where(contacts.c.seq == seq)).one()
+
+    return statistics.median(await _timed([lambda seq=seq: database.read(one, seq) for seq in range(1, _TIMES)]))
+
+
+def _some(number: int) -> Sequence[dict[str, Any]]:
+    """Contacts of all of the directory that have everything a question asks for."""
+    whole = (each for each in sample_contacts(number) if each["email"] and each["phone_number"] and each["tags"])
+    step = max(1, number // 3 // _TIMES)
+    return list(islice(whole, 0, None, step))[:_TIMES]
+
+
+async def _times(database: Database, question: Question, some: Sequence[dict[str, Any]]) -> list[float]:
+    chance = random.Random(question.name)
+    for contact in some[:20]:
+        await question.ask(database, chance, contact)
+    return await _timed([lambda contact=contact: question.ask(database, chance, contact) for contact in some])
+
+
+async def _timed(asks: Sequence[Callable[[], Awaitable[object]]]) -> list[float]:
+    times = []
+    for ask in asks:
+        started = time.perf_counter()
+        await ask()
+        times.append((time.perf_counter() - started) * 1000)
+    return times

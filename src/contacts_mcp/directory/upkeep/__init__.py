@@ -1,0 +1,1 @@
+"""What an operator does with a directory: looking after it, copying it, bringing it back."""
