@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import random
-import sqlite3
 import statistics
 import tempfile
 import time
@@ -15,8 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import postgres_server
-from sqlalchemy import text
-
 from contacts_mcp.directory import Place, parse_place
 from contacts_mcp.directory.database import Database
 from contacts_mcp.directory.database.tables import OWNER, contacts
@@ -56,7 +53,7 @@ def _exact(chance: random.Random, contact: dict[str, Any]) -> Filter:
 
 def _two_words(chance: random.Random, contact: dict[str, Any]) -> Filter:
     words = contact["name"].split()
-    return Filter(search=f"{words[-1]} {words[0]}" if chance.random() < 0.5 else f"{words[0]} {words[-1]}")
+    return Filter(search=f"{words[-1]} {words[0]}" if chance.getrandbits(1) else f"{words[0]} {words[-1]}")
 
 
 def _prefix(chance: random.Random, contact: dict[str, Any]) -> Filter:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from contacts_mcp.directory import _times
 from contacts_mcp.directory.api import bodies, rows
-from contacts_mcp.directory.store import contacts as store
+from contacts_mcp.directory.store import erasure
 
 FULL = {
     "type": "person",
@@ -264,4 +264,4 @@ async def test_type_and_tags_filter_together(create, listed):
 
 def test_every_personal_column_is_one_of_the_fields_of_a_body():
     """A field added to the bodies is erased too."""
-    assert set(store.PERSONAL) == set(bodies.NewContact.model_fields) - {"type"}
+    assert set(erasure.PERSONAL) == set(bodies.NewContact.model_fields) - {"type"}

@@ -3,9 +3,9 @@
 from types import TracebackType
 from typing import Self
 
+from contacts_mcp.directory._opening import open_database
 from contacts_mcp.directory._place import Place
 from contacts_mcp.directory.api import build_app
-from contacts_mcp.directory.database import Database
 from contacts_mcp.directory.store.spent import spend
 
 
@@ -18,7 +18,7 @@ class Directory:
     """
 
     def __init__(self, place: Place) -> None:
-        self._database = Database(place)
+        self._database = open_database(place)
         self.app = build_app(self._database)
 
     async def spend(self, nonce: str, expires: float) -> bool:

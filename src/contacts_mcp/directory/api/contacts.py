@@ -8,6 +8,7 @@ from contacts_mcp.directory.api import rows
 from contacts_mcp.directory.api.bodies import ContactChanges, ContactType, Erasure, NewContact
 from contacts_mcp.directory.api.routes import ContactId, Tenancy, answer
 from contacts_mcp.directory.store import contacts as store
+from contacts_mcp.directory.store.find import Filter
 
 router = APIRouter(prefix="/v1/contacts")
 
@@ -30,7 +31,7 @@ async def list_contacts(
     The order is total and lasts: a contact created between two pages moves the later rows on by one, so that one may
     be seen twice but none is missed; a deletion moves them back.
     """
-    wanted = store.Filter(type, search, [tag.strip() for tag in tags or [] if tag.strip()])
+    wanted = Filter(type, search, [tag.strip() for tag in tags or [] if tag.strip()])
     listed = await directory.read(store.list_contacts, wanted, page=page, per_page=per_page)
     shown = {"contacts": [rows.contact_row(row) for row in listed.rows], "total": listed.total}
     similar = {"similar": listed.similar} if listed.similar else {}

@@ -20,6 +20,7 @@ class BodyLimit:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Count what is read."""
         read = 0
         most = _MEBIBYTES.get(scope.get("path", ""), 1)
 
@@ -41,6 +42,7 @@ class LastResort:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer in the app's place where it raises."""
         try:
             await self._app(scope, receive, send)
         except Exception as error:  # noqa: BLE001

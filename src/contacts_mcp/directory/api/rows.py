@@ -1,19 +1,20 @@
 """Rows as the API's page shows them: a contact is whole where it stands alone, and split in lists."""
 
-from collections.abc import Mapping
 from typing import Any
+
+from contacts_mcp.directory.store.rows import Row
 
 _CONTACT = ("id", "type", "name", "company_name", "phone_number", "email", "tags", "notes", "created_at", "updated_at")
 _GROUP = ("id", "name", "description", "member_count", "created_at")
 _GROUP_ROW = ("id", "name", "member_count", "created_at")
 
 
-def contact(row: Mapping[str, Any]) -> dict[str, Any]:
+def contact(row: Row) -> dict[str, Any]:
     """A contact in full (API page: Get contact)."""
     return {column: row[column] for column in _CONTACT}
 
 
-def contact_row(row: Mapping[str, Any]) -> dict[str, Any]:
+def contact_row(row: Row) -> dict[str, Any]:
     """A contact in a list (API page: List contacts): no company, notes or times."""
     first_name, last_name = split_name(row["name"], row["type"])
     return {
@@ -27,7 +28,7 @@ def contact_row(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def member_row(row: Mapping[str, Any]) -> dict[str, Any]:
+def member_row(row: Row) -> dict[str, Any]:
     """A contact in a group (API page: List group members)."""
     first_name, last_name = split_name(row["name"], row["type"])
     return {
@@ -38,12 +39,12 @@ def member_row(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def group(row: Mapping[str, Any]) -> dict[str, Any]:
+def group(row: Row) -> dict[str, Any]:
     """A group in full (API page: Get contact group)."""
     return {column: row[column] for column in _GROUP}
 
 
-def group_row(row: Mapping[str, Any]) -> dict[str, Any]:
+def group_row(row: Row) -> dict[str, Any]:
     """A group in the list (API page: List contact groups): no description."""
     return {column: row[column] for column in _GROUP_ROW}
 

@@ -25,8 +25,10 @@ class Database:
     a task of its own, even where its caller is cancelled: no lock and no connection is left behind.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, follow: Callable[[Engine], Awaitable[None]] | None = None) -> None:
+        """`follow` is called with what was opened, before anybody uses it, and after each erasure."""
         self._place = place
+        self._follow = follow
         self._faults = _faults_of(place)
         self._engine: Engine | None = None
         self._opening = asyncio.Lock()
@@ -74,13 +76,23 @@ class Database:
                 raise DirectoryUnavailable("The directory is closed.")
             if self._engine is None:
                 try:
-                    engine = await open_engine(self._place)
+                    engine = await self._opened()
                 except Exception as exc:
                     self._explain(exc)
                     raise
                 self._writing = asyncio.Semaphore(engine.writers)
                 self._engine = engine
             return self._engine
+
+    async def _opened(self) -> Engine:
+        engine = await open_engine(self._place)
+        try:
+            if self._follow:
+                await self._follow(engine)
+        except BaseException:
+            await engine.close()
+            raise
+        return engine
 
     async def _in_turn(self, transaction: Coroutine[Any, Any, T]) -> T:
         try:
@@ -130,6 +142,8 @@ class Database:
 
     async def _begin_scrub(self, engine: Engine) -> None:
         self._scrubbing = None  # whoever erases from here on needs another one
+        if self._follow:
+            await self._follow(engine)
         await engine.scrub()
 
 

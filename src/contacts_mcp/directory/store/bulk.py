@@ -1,11 +1,13 @@
 """Writing many rows: the driver gets tuples, since SQLAlchemy would spend more on each row than the database does."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Dialect, Table, insert, text
 from sqlalchemy.dialects import postgresql, sqlite
+
+from contacts_mcp.directory.store.rows import Row
 
 _TOGETHER = 512
 """Values of one IN at most: each number of them is a statement of its own to prepare."""
@@ -24,7 +26,7 @@ def within(values: Sequence[T]) -> Iterator[Sequence[T]]:
 def padded(values: Sequence[T]) -> Sequence[T]:
     """The values for an IN, the last one repeated: lists of few lengths are few statements to prepare."""
     length = next((each for each in _LENGTHS if each >= len(values)), len(values))
-    return [*values, *values[-1:] * (length - len(values))] if values else values
+    return [*values, *[values[-1]] * (length - len(values))] if values else values
 
 
 def upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
@@ -32,10 +34,10 @@ def upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.I
     return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
 
 
-def insert_counted(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> Sequence[int]:
+def insert_counted(connection: Connection, table: Table, rows: Sequence[Row]) -> Sequence[int]:
     """Insert rows, all of which have the same columns, into a table that counts them up; the `seq` of each."""
     if len(rows) == 1:
-        return [connection.execute(insert(table).returning(table.c.seq), dict(rows[0])).scalar_one()]
+        return [connection.execute(insert(table).returning(table.c.seq), {**rows[0]}).scalar_one()]
     seqs = _next_seqs(connection, table, len(rows))
     names = ["seq", *(name for name in table.columns.keys() if name in rows[0])]  # noqa: SIM118 - a collection, no mapping
     written = ([seq, *(row[name] for name in names[1:])] for seq, row in zip(seqs, rows, strict=True))
@@ -53,6 +55,12 @@ def _next_seqs(connection: Connection, table: Table, number: int) -> Sequence[in
 
 _LAST_SEQ = text("SELECT seq FROM sqlite_sequence WHERE name = :table")
 _NEXT_SEQS = text("SELECT nextval(CAST(:sequence AS regclass)) FROM generate_series(1, :number)")
+
+
+def insert_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    """Insert rows that have all columns of the table."""
+    names = table.columns.keys()
+    insert_tuples(connection, table, ([row[name] for name in names] for row in rows))
 
 
 def insert_tuples(

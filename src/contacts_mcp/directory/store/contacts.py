@@ -10,19 +10,17 @@ from functools import lru_cache
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Select, bindparam, delete, func, select, update
+from sqlalchemy import Connection, Select, bindparam, func, select, update
 
 from contacts_mcp.directory._errors import Missing
 from contacts_mcp.directory._times import now, now_after
-from contacts_mcp.directory.database.tables import contacts, created, memberships
-from contacts_mcp.directory.store import find, index, receipts, tally
+from contacts_mcp.directory.database.tables import contacts
+from contacts_mcp.directory.store import erasure, find, index, receipts, tally
 from contacts_mcp.directory.store.bulk import insert_counted, within
+from contacts_mcp.directory.store.erasure import PERSONAL
 from contacts_mcp.directory.store.find import Filter, Shape
 from contacts_mcp.directory.store.rows import Row
 from contacts_mcp.directory.store.words import phone_digits
-
-PERSONAL = ("name", "company_name", "phone_number", "email", "tags", "notes")
-"""Columns that say something of somebody."""
 
 _CHANGING = ("type", *PERSONAL, "phone_digits", "words", "updated_at")
 _REWRITE = (
@@ -49,8 +47,8 @@ def list_contacts(connection: Connection, tenant: int, wanted: Filter, *, page: 
     query = find.read(wanted)
     shape, values = find.shaped(connection, tenant, query)
     if query.everything:
-        rows = connection.execute(_page(shape), {**values, **window}).mappings().all()
-        return Listed(rows, tally.live(connection, tenant, query.type))
+        every = connection.execute(_page(shape), {**values, **window}).mappings().all()
+        return Listed(every, tally.live(connection, tenant, query.type))
     rows, total = _counted(connection, shape, values, window)
     if wanted.search and total < _THIN and (tolerant := query.misspelt(connection, tenant)):
         exact = list(connection.execute(find.found(shape), values).scalars())
@@ -70,7 +68,7 @@ def create_contact(connection: Connection, tenant: int, values: Row) -> Row:
     return create_contacts(connection, tenant, [values])[0]
 
 
-def create_contacts(connection: Connection, tenant: int, values: Sequence[Row]) -> list[Row]:
+def create_contacts(connection: Connection, tenant: int, values: Sequence[Row]) -> Sequence[Row]:
     """Store new contacts and return them, in the same order."""
     if not values:
         return []
@@ -104,7 +102,7 @@ def update_contacts(connection: Connection, tenant: int, changes: Sequence[tuple
     changed = [contact_id for contact_id, row in after.items() if row != before[contact_id]]
     for contact_id in changed:
         row = after[contact_id]
-        after[contact_id] = dict(_derived({**row, "updated_at": now_after(row["updated_at"])}))
+        after[contact_id] = _derived({**row, "updated_at": now_after(row["updated_at"])})
     if changed:
         rows = [after[contact_id] for contact_id in changed]
         connection.execute(_REWRITE, [{"which": row["seq"], **{name: row[name] for name in _CHANGING}} for row in rows])
@@ -115,7 +113,7 @@ def update_contacts(connection: Connection, tenant: int, changes: Sequence[tuple
 def delete_contact(connection: Connection, tenant: int, contact_id: str) -> None:
     """Hide a live contact: it leaves lists, searches and groups, and its row stays."""
     row = _live(connection, tenant, contact_id, select(contacts).with_for_update())
-    _leave(connection, tenant, row)
+    erasure.leave(connection, row)
     connection.execute(update(contacts).where(contacts.c.seq == row["seq"]).values(deleted_at=now()))
 
 
@@ -131,19 +129,9 @@ def erase_contact(connection: Connection, tenant: int, contact_id: str, reason: 
     if row["erased_at"]:
         return
     moment = now_after(row["updated_at"])
-    clear(connection, row, moment)
+    erasure.clear(connection, row, moment)
     fields = [column for column in PERSONAL if row[column]]
     receipts.append(connection, tenant, contact_id, moment, actor=actor, reason=reason, fields=fields)
-
-
-def clear(connection: Connection, row: Row, moment: str) -> None:
-    """Remove everything personal of a contact that was not erased yet."""
-    if row["deleted_at"] is None:
-        _leave(connection, row["tenant"], row)
-    connection.execute(delete(created).where(created.c.made == row["id"]))
-    kept = {"erased_at": moment, "deleted_at": row["deleted_at"] or moment, "updated_at": moment}
-    nothing = dict.fromkeys((*PERSONAL, "type", "phone_digits", "words"))
-    connection.execute(update(contacts).where(contacts.c.seq == row["seq"]).values({**nothing, **kept}))
 
 
 def _of(tenant: int) -> tuple[Any, ...]:
@@ -157,7 +145,7 @@ def _live(connection: Connection, tenant: int, contact_id: str, query: Select[An
     return row
 
 
-def _derived(row: Mapping[str, Any]) -> Row:
+def _derived(row: Row) -> dict[str, Any]:
     return {**row, "phone_digits": phone_digits(row["phone_number"]), "words": index.words_column(row)}
 
 
@@ -193,8 +181,3 @@ def _page(shape: Shape, *, counted: bool = False, some_first: bool = False) -> S
 @lru_cache(256)
 def _total(shape: Shape) -> Select[int]:
     return select(func.count()).select_from(find.found(shape).subquery())
-
-
-def _leave(connection: Connection, tenant: int, row: Row) -> None:
-    index.remove(connection, tenant, [row])
-    connection.execute(delete(memberships).where(memberships.c.contact_seq == row["seq"]))

@@ -19,6 +19,7 @@ from operator import not_
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     Select,
@@ -48,7 +49,7 @@ _FREQUENT = 2_000
 _SHAPES = 256
 """Of statements that are kept."""
 
-_TENANT = bindparam("tenant")
+_TENANT: BindParameter[int] = bindparam("tenant")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,8 @@ class _Part:
         """The conditions on `contact_terms`, each of which is enough: apart, an index answers them."""
         ways = [self._is_exact()] if self.exact else []
         if self.beginning:  # a range, not LIKE: no character is a wildcard
-            from_, to = bindparam(f"{self.name}_from"), bindparam(f"{self.name}_to")
+            from_: BindParameter[str] = bindparam(f"{self.name}_from")
+            to: BindParameter[str] = bindparam(f"{self.name}_to")
             ways.append(and_(terms.c.kind == self.kind, terms.c.term >= from_, terms.c.term < to))
         return ways
 

@@ -8,7 +8,7 @@ to candidates that are looked at.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, literal_column, select, text
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, literal_column, select, text
 
 from contacts_mcp.directory.database.tables import contacts
 
@@ -33,7 +33,7 @@ def containing(dialect: str) -> ColumnElement[bool]:
     """The condition on `contacts` that the digits of a live one contain a fragment, answered by an index."""
     if dialect != "sqlite":
         return holding()
-    pieces = select(literal_column("rowid")).select_from(text("contact_phones"))
+    pieces: Select[Any] = select(literal_column("rowid")).select_from(text("contact_phones"))
     return and_(contacts.c.seq.in_(pieces.where(text("contact_phones MATCH :pieces"))), holding())
 
 

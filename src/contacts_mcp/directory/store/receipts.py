@@ -10,7 +10,8 @@ from hashlib import sha256
 from pydantic_core import to_json
 from sqlalchemy import Connection, insert, select, update
 
-from contacts_mcp.directory.database.tables import chain, receipts
+from contacts_mcp.directory.database.tables import chain, contacts, receipts
+from contacts_mcp.directory.store import erasure
 from contacts_mcp.directory.store.rows import Row
 
 SAYS = ("seq", "contact_id", "tenant", "erased_at", "actor", "reason", "fields", "previous")
@@ -48,6 +49,22 @@ def add(connection: Connection, following: Sequence[Row]) -> None:
         connection.execute(insert(receipts), [{name: row[name] for name in (*SAYS, "hash")} for row in following])
         last = following[-1]
         connection.execute(update(chain).values(length=last["seq"], hash=last["hash"]))
+
+
+def replay(connection: Connection, known: Sequence[Row]) -> int:
+    """Erase again whom these receipts tell of and the directory has live, and take over those that follow its own.
+
+    The receipts begin with the first there ever was. Returns how many contacts were erased.
+    """
+    length, _ = end(connection)
+    again = 0
+    for row in known[length:]:
+        query = select(contacts).where(contacts.c.id == row["contact_id"], contacts.c.erased_at.is_(None))
+        if found := connection.execute(query.with_for_update()).mappings().one_or_none():
+            erasure.clear(connection, found, row["erased_at"])
+            again += 1
+    add(connection, known[length:])
+    return again
 
 
 def read(connection: Connection, after: int = 0) -> Iterator[Row]:

@@ -3,5 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-Row = Mapping[str, Any]
+from sqlalchemy import RowMapping
+
+Row = Mapping[str, Any] | RowMapping
 """Columns by name."""

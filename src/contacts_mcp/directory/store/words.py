@@ -5,9 +5,9 @@ Words are compared folded (`Bjørn` is `bjorn`) and may come in any order; comma
 
 import re
 import string
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
+from contacts_mcp.directory.store.rows import Row
 from contacts_mcp.text import digits, fold
 
 _WORD = re.compile(r"[!-+\--~]+")  # all of printable ASCII but space and comma; folding leaves nothing else
@@ -16,13 +16,13 @@ _MOST = 320
 """Characters that are compared: those of the longest address."""
 
 
-def words_of(contact: Mapping[str, Any]) -> set[str]:
+def words_of(contact: Row) -> set[str]:
     """The words of a contact with these column values: of its name, company and e-mail address, and their parts."""
     fields = (contact["name"], contact["company_name"], contact["email"])
     return {part for word in split(" ".join(filter(None, fields))) for part in _searchable(word)}
 
 
-def names_of(contact: Mapping[str, Any]) -> set[str]:
+def names_of(contact: Row) -> set[str]:
     """The words of its name and company that may be misspelt: letters alone."""
     fields = (contact["name"], contact["company_name"])
     words = {part for word in split(" ".join(filter(None, fields))) for part in _searchable(word)}

@@ -16,29 +16,29 @@ _GIVEN = (
     "Kasper Vilde Sven Astrid Göran Birgitta Åke Ulla Søren Mette Jørgen Lone François Hélène Jürgen Käthe Łukasz "
     "Zofia José Lucía Ahmed Fatima Mohamed Amina Wei Mei Priya Arjun Olena Dmytro Aino Väinö Siiri Þór Guðrún Siobhán "
     "Conor"
-).split()  # noqa: SIM905 - to be read
+).split()
 _PATRONS = (
     "Hans Johan Ol Lars Anders Peder Nils Kristian Jens Jakob Karl Erik Olav Mikkel Hendrik Gunder Eilert Iver Tor "
     "Mads Sivert Knut Simon Rasmus Halvor Arne Jon Ander Svend Torstein"
-).split()  # noqa: SIM905 - to be read
+).split()
 _PLACES = (
     "Nord Sør Øst Vest Berg Lund Dal Vik Strand Haug Bakke Solberg Hag Eid Moe Hol Sand Stein Fjell Skog Bjerk Gran "
     "Furu Lind Ask Aas Rød Hvit Svart Lang Kvern Mølle Prest Kirke Konge Ny Gammel Stor Lille Ulv Bjørn Rev Elg Ørn "
     "Falk Hest Lam Sau Korn Byg Havre Rug Eng Myr Tjern Elve Foss Hav Øy Holm Nes Tang"
-).split()  # noqa: SIM905 - to be read
+).split()
 _ENDINGS = (
     "heim stad set rud land by gård dal vik nes berg haug bakken moen lien eng åsen hagen tveit bø sund strand øy "
     "vold mo hus fjord holt skar kleiv"
-).split()  # noqa: SIM905 - to be read
+).split()
 _TRADES = (
     "Bygg Regnskap Transport Eiendom Konsult Elektro Bakeri Frisør Data Invest Rør Maskin Design Bil Mat"
-).split()  # noqa: SIM905 - to be read
-_FORMS = ("AS ASA ANS DA AB ApS GmbH Ltd").split()  # noqa: SIM905 - to be read
+).split()
+_FORMS = ("AS ASA ANS DA AB ApS GmbH Ltd").split()
 _TAGS = (
     "customer newsletter lead supplier vip partner oslo bergen trondheim stavanger press member volunteer sponsor "
     "2023 2024 2025 inactive board donor student teacher wholesale retail trial renewal event-spring event-autumn "
     "beta needs-call invoice-by-post speaks-english"
-).split()  # noqa: SIM905 - to be read
+).split()
 _MOBILES = (("+47", "41", 6), ("+47", "9", 7), ("+46", "70", 7), ("+45", "2", 7), ("+49", "151", 8), ("+44", "7400", 6))
 _NOTES = (
     "Prefers e-mail. Calls are fine after four o'clock.",

@@ -1,0 +1,12 @@
+"""A database together with what has to happen when it is opened."""
+
+from functools import partial
+
+from contacts_mcp.directory._place import Place, Server
+from contacts_mcp.directory.database import Database
+from contacts_mcp.directory.store.journal import catch_up
+
+
+def open_database(place: Place) -> Database:
+    """The database at `place`, opened by its first transaction. A file is held against its journal of erasures."""
+    return Database(place) if isinstance(place, Server) else Database(place, partial(catch_up, path=place))

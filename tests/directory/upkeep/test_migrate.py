@@ -1,0 +1,152 @@
+"""Older files become present ones, whole, on `migrate` alone."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from contacts_mcp.directory.upkeep.check import check
+from sqlalchemy import create_engine, inspect
+
+from contacts_mcp.directory import DirectoryUnavailable, parse_place
+from contacts_mcp.directory.database import Database
+from contacts_mcp.directory.database.schema import REVISION, statements
+from contacts_mcp.directory.store import receipts
+from contacts_mcp.directory.upkeep.migrate import migrate
+
+OLD = Path(__file__).with_name("schema_0001.sql")
+FROZEN = Path(__file__).parents[3] / "src/contacts_mcp/directory/migrations/versions"
+
+
+@pytest.fixture
+def old_file(path):
+    """A file of the first schema, with contacts, a deleted one, two erased ones and a group."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(OLD.read_text())
+    return path
+
+
+async def test_an_older_file_is_refused_with_what_to_do_and_left_as_it_is(old_file, open_directory):
+    before = old_file.read_bytes()
+
+    async with open_directory(old_file) as http:
+        answer = await http.get("/v1/contacts")
+
+    assert answer.status_code == 503
+    assert "contacts-mcp directory migrate" in answer.json()["detail"]
+    assert old_file.read_bytes() == before
+
+
+async def test_a_migrated_file_has_everything_it_had(old_file, open_directory):
+    assert await migrate(old_file) == ("0001", REVISION)
+
+    async with open_directory(old_file) as http:
+        listed = (await http.get("/v1/contacts")).json()
+        ola = (await http.get(f"/v1/contacts/{listed['contacts'][-1]['id']}")).json()
+        (group,) = (await http.get("/v1/contacts/groups")).json()["groups"]
+        members = (await http.get(f"/v1/contacts/groups/{group['id']}/members")).json()["members"]
+        found = (await http.get("/v1/contacts", params={"search": "nordman 9999", "tags": "OSLO"})).json()["contacts"]
+    assert listed["total"] == 2
+    assert (ola["name"], ola["phone_number"], ola["notes"]) == ("Ola Nordmann", "+4799999999", "Met in May")
+    assert ola["tags"] == ["vip", "Oslo"]
+    assert (group["member_count"], len(members)) == (2, 2)
+    assert [row["id"] for row in found] == [ola["id"]]
+
+
+async def test_what_was_kept_of_erasures_becomes_a_chain_of_receipts(old_file):
+    await migrate(old_file)
+
+    database = Database(old_file)
+    kept = await database.read(lambda connection: list(receipts.read(connection)))
+    end = await database.read(receipts.end)
+    faults = await database.read(check)
+    await database.aclose()
+    assert [(row["reason"], row["fields"]) for row in kept] == [
+        ("first", ["name", "phone_number"]),
+        ("second", ["name", "tags"]),
+    ]
+    assert list(receipts.faults(kept, *end)) == faults == []
+
+
+async def test_a_migrated_schema_is_that_of_a_new_file(old_file, tmp_path):
+    await migrate(old_file)
+
+    assert shape(old_file) == shape(await new_file(tmp_path / "new.db"))
+
+
+async def test_to_migrate_what_is_new_changes_nothing(path):
+    assert await migrate(path) == (REVISION, REVISION)
+    before = shape(path)
+
+    assert await migrate(path) == (REVISION, REVISION)
+    assert shape(path) == before
+
+
+async def test_a_new_database_is_migrated_already(postgres):
+    url = postgres.create_database()
+
+    assert await migrate(parse_place(url)) == (REVISION, REVISION)
+
+
+async def test_a_migration_that_fails_leaves_the_file_as_it_was(old_file, open_directory):
+    with closing(sqlite3.connect(old_file)) as connection:
+        connection.execute("CREATE TABLE receipts (x)")
+        connection.commit()
+    before = shape(old_file)
+
+    with pytest.raises(Exception, match="receipts"):
+        await migrate(old_file)
+
+    assert shape(old_file) == before
+
+
+async def test_a_newer_file_is_refused(path):
+    await new_file(path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE directory_revision SET version_num = '9999'")
+        connection.commit()
+
+    with pytest.raises(DirectoryUnavailable, match="newer version"):
+        await migrate(path)
+
+
+@pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
+def test_whoever_changes_the_tables_has_to_write_a_migration(dialect):
+    """The last step's frozen statements are those that a new database gets."""
+    frozen = FROZEN.joinpath(f"{REVISION}.{dialect}.sql").read_text()
+    engine = create_engine(f"{dialect}+{'pysqlite' if dialect == 'sqlite' else 'asyncpg'}://")
+
+    made = [
+        statement.strip()
+        for statement in statements(engine.dialect)
+        if not statement.startswith("INSERT") and "directory_revision" not in statement
+    ]
+
+    assert [" ".join(part.split()) for part in frozen.split(";\n") if part.strip()] == [
+        " ".join(statement.split()) for statement in made
+    ]
+
+
+async def new_file(path):
+    database = Database(path)
+    await database.read(lambda connection: None)
+    await database.aclose()
+    return path
+
+
+def shape(path):
+    """Tables with their columns, keys and indexes."""
+    engine = create_engine(f"sqlite:///{path}")
+    try:
+        found = inspect(engine)
+        return {
+            table: (
+                [(column["name"], str(column["type"]), column["nullable"]) for column in found.get_columns(table)],
+                found.get_pk_constraint(table)["constrained_columns"],
+                sorted(index["name"] for index in found.get_indexes(table)),
+                sorted(key["referred_table"] for key in found.get_foreign_keys(table)),
+            )
+            for table in sorted(found.get_table_names())
+        }
+    finally:
+        engine.dispose()
