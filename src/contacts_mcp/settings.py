@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from contacts_mcp.directory import Place, parse_place
 from contacts_mcp.guard import GuardMode
 
 _PREFIX = "CONTACTS_MCP_"
@@ -44,6 +45,10 @@ def _region(value: object) -> object:
     if isinstance(value, str) and value.upper() in SUPPORTED_REGIONS:
         return value.upper()
     raise ValueError("should be a two-letter region such as NO")
+
+
+def _place(value: object) -> object:
+    return parse_place(value) if isinstance(value, str) else value
 
 
 def _upper(value: object) -> object:
@@ -82,9 +87,9 @@ class Settings(BaseSettings):
         validation_alias="WAYSCLOUD_API_URL",
         description="Address of the API; `https`, or `http` on this machine.",
     )
-    directory: Path | None = Field(
+    directory: Annotated[Place | None, BeforeValidator(_place)] = Field(
         default=None,
-        description="File of the embedded directory, which is then used even where there is a key.",
+        description="File of the embedded directory, or `postgresql://…`, which is then used even where there is a key.",
     )
     read_only: bool = Field(default=False, description="List and run nothing but reads.")
     tools: Names | None = Field(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contacts_mcp.client import BASE_URL, Credential, base_address, find_credential
-from contacts_mcp.directory import default_path
+from contacts_mcp.directory import Place, Server, default_path
 from contacts_mcp.settings import Settings
 
 
@@ -31,17 +31,21 @@ class Platform:
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """The embedded directory in a file of this machine."""
+    """The directory that this program keeps, in a file or on a PostgreSQL server."""
 
-    database: Path
+    database: Place
     reason: str
 
     @property
     def kind(self) -> str:
-        """What a model is told of it: not the path, which may hold somebody's name."""
+        """What a model is told of it: not where, which may hold somebody's name."""
+        if isinstance(self.database, Server):
+            return "a directory in a PostgreSQL database, not the WAYSCloud platform"
         return "an embedded directory on this machine, not the WAYSCloud platform"
 
     def __str__(self) -> str:
+        if isinstance(self.database, Server):
+            return f"the directory in {self.database}"
         return f"the embedded directory in {self.database}"
 
     def origin(self) -> str:
@@ -75,7 +79,7 @@ def choose_backend(settings: Settings, home: Path) -> Platform | Embedded:
         ValueError: the credential or the address cannot be used, in one line that says why.
     """
     if settings.directory is not None:
-        return Embedded(settings.directory.expanduser(), "chosen by CONTACTS_MCP_DIRECTORY or --directory")
+        return Embedded(settings.directory, "chosen by CONTACTS_MCP_DIRECTORY or --directory")
     given = {"WAYSCLOUD_API_KEY": settings.api_key, "WAYSCLOUD_TOKEN": settings.token}
     environ: Mapping[str, str] = {name: value.get_secret_value() for name, value in given.items() if value}
     credential = find_credential(environ, home)

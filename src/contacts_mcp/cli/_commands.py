@@ -20,7 +20,8 @@ cli = typer.Typer(
 )
 
 Directory = Annotated[
-    Path | None, typer.Option(help="Use the embedded directory in this file, even where there is a key.")
+    str | None,
+    typer.Option(help="Use the directory in this file or postgresql:// database, even where there is a key."),
 ]
 ReadOnly = Annotated[bool | None, typer.Option("--read-only", help="List and run nothing but reads.")]
 Tools = Annotated[str | None, typer.Option(help="The only tools to list and run, such as list_contacts,get_contact.")]
@@ -126,11 +127,15 @@ def doctor(directory: Directory = None) -> None:
 
 
 @cli.command()
-def demo() -> None:
+def demo(
+    directory: Annotated[
+        str | None, typer.Option(help="Tell it on this empty file or postgresql:// database, and leave it there.")
+    ] = None,
+) -> None:
     """Show the server at work: a short story on a temporary directory, told over MCP."""
     from contacts_mcp.cli._demo import tell
 
-    raise typer.Exit(tell())
+    raise typer.Exit(tell(directory))
 
 
 @cli.command()

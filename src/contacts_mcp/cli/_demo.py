@@ -32,11 +32,11 @@ class _Interrupted(Exception):
     """Ctrl-C at the question; as an ordinary exception it ends the tasks around it in order."""
 
 
-def tell() -> int:
-    """Tell the story, which needs no account and leaves nothing behind; the exit code."""
+def tell(place: str | None) -> int:
+    """Tell the story, which needs no account and leaves nothing behind but in a `place` it was given; the exit code."""
     code = 0
     try:
-        anyio.run(_story, Console(highlight=False))
+        anyio.run(_story, Console(highlight=False), place)
     except* _Interrupted:
         code = 130
     except* SystemExit:  # rich's word for a reader who left, as `| head` does
@@ -44,23 +44,25 @@ def tell() -> int:
     return code
 
 
-async def _story(console: Console) -> None:
+async def _story(console: Console, place: str | None) -> None:
     with TemporaryDirectory(prefix="contacts-mcp-demo-") as folder:
-        async with _host(console, Path(folder) / "contacts.db") as client:
+        async with _host(console, place or str(Path(folder) / "contacts.db")) as client:
             teller = _Teller(console, client)
+            if await _is_used(teller):
+                console.print("There are contacts in it already; the demo wants an empty directory.")
+                raise SystemExit(1)
             await _fill(teller)
             await _group(teller, await _find(teller))
             await _try_to_delete(teller)
-    console.print(
-        "\nThat was all of it; the temporary directory is gone. Next: see 'Use with an assistant' in the README."
-    )
+    left = "its contacts stay where you wanted them" if place else "the temporary directory is gone"
+    console.print(f"\nThat was all of it; {left}. Next: see 'Use with an assistant' in the README.")
 
 
 @asynccontextmanager
-async def _host(console: Console, database: Path) -> AsyncIterator[Client]:
+async def _host(console: Console, place: str) -> AsyncIterator[Client]:
     """A host like Claude Desktop, as far as the server can tell: it starts the server and can ask a person."""
     server = StdioServerParameters(
-        command=sys.executable, args=["-m", "contacts_mcp", "serve", "--directory", str(database)]
+        command=sys.executable, args=["-m", "contacts_mcp", "serve", "--directory", place]
     )
 
     async def ask(context: object, params: ElicitRequestParams) -> ElicitResult:  # noqa: ARG001
@@ -107,6 +109,10 @@ def _lines(answer: dict[str, Any] | str) -> list[str]:
 
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
+
+
+async def _is_used(teller: _Teller) -> bool:
+    return bool((await teller.call("list_contacts", shown=False, per_page=1)).get("total"))
 
 
 async def _fill(teller: _Teller) -> None:

@@ -150,7 +150,12 @@ class Database:
 async def open_engine(place: Place) -> Engine:
     """Open what is at `place`, and create its tables where there are none. Raises DirectoryUnavailable."""
     if isinstance(place, Server):
-        from contacts_mcp.directory.database.postgres import PostgresEngine
+        try:
+            from contacts_mcp.directory.database.postgres import PostgresEngine
+        except ModuleNotFoundError as exc:
+            raise DirectoryUnavailable(
+                f"The database {place} needs the driver {exc.name}; install wayscloud-contacts-mcp[postgres]."
+            ) from exc
 
         return await PostgresEngine.open(place)
     from contacts_mcp.directory.database.sqlite import SqliteEngine
