@@ -44,7 +44,7 @@ class Directory:
         return await self._database.write(spend, nonce, expires)
 
     async def create_key(self, name: str, tenant: str = "owner", scopes: Collection[Scope] = SCOPES) -> tuple[str, Key]:
-        """Make a key for a tenant, who is new where there is none of this name: its text, which is not kept, and the rest.
+        """Make a key for a tenant, who may be new: its text, which is not kept, and what is kept of it.
 
         Raises:
             ValueError: a name that cannot be used, or no scope.

@@ -17,7 +17,6 @@ from contacts_mcp.directory.api.middleware import BodyLimit, LastResort
 from contacts_mcp.directory.api.routes import TenantDatabase, TenantOf
 from contacts_mcp.directory.database import Database
 
-
 _METHODS = ("GET", "POST", "PATCH", "DELETE")
 
 

@@ -30,9 +30,9 @@ def tenant_of(scope: Scope) -> TenantDatabase:
 class Door:
     """Answers 401 to whoever shows no key that works, 429 to whoever comes too often, 403 to whoever may not do it.
 
-    A key comes as `X-API-Key: …` or as `Authorization: Bearer …`. Requests are counted for each key and in each process,
-    those that are turned down afterwards as well; there are never more counters than keys. The pages in `OPEN` are for
-    everybody.
+    A key comes as `X-API-Key: …` or as `Authorization: Bearer …`. Requests are counted for each key, and in each
+    process, those that are turned down afterwards as well; there are never more counters than keys. The pages in `OPEN`
+    are for everybody.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class Door:
         self._buckets: dict[str, Bucket] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request in, or turn it down."""
         if scope["type"] == "http" and scope["path"] not in OPEN:
             refusal = await self._refusal(scope)
             if refusal is not None:

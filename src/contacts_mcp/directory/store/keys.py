@@ -75,7 +75,7 @@ def read(connection: Connection) -> Sequence[Key]:
 
 
 def revoke(connection: Connection, prefix: str) -> Key:
-    """Have a key work no more, for good; to repeat it keeps the first time. Raises Missing where there is no such key."""
+    """Have a key work no more, for good; to repeat it keeps the first time. Raises Missing where there is none."""
     still = update(keys).where(keys.c.prefix == prefix, keys.c.revoked_at.is_(None))
     connection.execute(still.values(revoked_at=now()))
     return _one(connection, prefix)

@@ -52,12 +52,8 @@ GROUP: dict[str, Any] = {
     "member_count": 150,
     "created_at": _TIME,
 }
-GROUPS = {
-    "groups": [{"id": _GROUP_ID, "name": "Newsletter Subscribers", "member_count": 150, "created_at": _TIME}]
-}
-MEMBERS = {
-    "members": [{"id": _MEMBER_ID, "first_name": "Ola", "last_name": "Nordmann", "phone_number": "+4799999999"}]
-}
+GROUPS = {"groups": [{"id": _GROUP_ID, "name": "Newsletter Subscribers", "member_count": 150, "created_at": _TIME}]}
+MEMBERS = {"members": [{"id": _MEMBER_ID, "first_name": "Ola", "last_name": "Nordmann", "phone_number": "+4799999999"}]}
 NEW_MEMBERS = {"contact_ids": [_OTHER_ID, _MEMBER_ID]}
 ADDED = {"added": 2}  # the page's 3, to two ids, would be no example of this service
 ADDITIONS = {"additions": ["batch", "scan"]}

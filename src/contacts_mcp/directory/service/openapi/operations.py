@@ -32,10 +32,12 @@ class Operation:
 
     @property
     def method(self) -> str:
+        """Such as `GET`."""
         return self.http.partition(" ")[0]
 
     @property
     def path(self) -> str:
+        """Such as `/v1/contacts/{contact_id}`."""
         return self.http.partition(" ")[2]
 
 
@@ -126,7 +128,7 @@ OPERATIONS = (
         _CONTACTS,
         "Delete contact",
         "Delete a contact. This is a soft delete - the contact can be restored via GDPR endpoints.",
-        note="The page names no such endpoint, and here is none: what is deleted stays hidden, and can still be erased.",
+        note="The page names no such endpoint, and there is none here. What is deleted can still be erased.",
         parameters=(_CONTACT_ID,),
         status=204,
         may_be_missing=True,
@@ -252,7 +254,9 @@ OPERATIONS = (
             ),
             _in_query("limit", "", {"type": "integer", "minimum": 1, "maximum": 5_000, "default": 5_000}),
             _in_query(
-                "after", "The `next` of the page before.", {"type": "integer", "minimum": 0, "maximum": 2**62, "default": 0}
+                "after",
+                "The `next` of the page before.",
+                {"type": "integer", "minimum": 0, "maximum": 2**62, "default": 0},
             ),
             *_FILTERS,
             _in_query("group_id", "Only members of this group.", ID),

@@ -107,10 +107,19 @@ REQUESTS: dict[str, Schema] = {
         description="From 1 to 1,000 items in all. One that is refused has its reason among the results.",
         # The sum has no keyword of its own.
         anyOf=[
-            {"properties": {"creates": {"minItems": 1, "maxItems": 1_000}, "updates": {"maxItems": 0}}, "required": ["creates"]},
-            {"properties": {"updates": {"minItems": 1, "maxItems": 1_000}, "creates": {"maxItems": 0}}, "required": ["updates"]},
             {
-                "properties": {"creates": {"minItems": 1, "maxItems": 500}, "updates": {"minItems": 1, "maxItems": 500}},
+                "properties": {"creates": {"minItems": 1, "maxItems": 1_000}, "updates": {"maxItems": 0}},
+                "required": ["creates"],
+            },
+            {
+                "properties": {"updates": {"minItems": 1, "maxItems": 1_000}, "creates": {"maxItems": 0}},
+                "required": ["updates"],
+            },
+            {
+                "properties": {
+                    "creates": {"minItems": 1, "maxItems": 500},
+                    "updates": {"minItems": 1, "maxItems": 500},
+                },
                 "required": ["creates", "updates"],
             },
         ],
@@ -178,7 +187,9 @@ ANSWERS: dict[str, Schema] = {
     ),
     "GroupRow": _shown({"id": _MADE_ID, "name": _TEXT, "member_count": _COUNT, "created_at": _TIME}),
     "Groups": _shown({"groups": _list("GroupRow")}, examples.GROUPS),
-    "Member": _shown({"id": _MADE_ID, "first_name": _TEXT, "last_name": _OPTIONAL_TEXT, "phone_number": _OPTIONAL_TEXT}),
+    "Member": _shown(
+        {"id": _MADE_ID, "first_name": _TEXT, "last_name": _OPTIONAL_TEXT, "phone_number": _OPTIONAL_TEXT}
+    ),
     "Members": _shown({"members": _list("Member")}, examples.MEMBERS),
     "Added": _shown({"added": _COUNT}, examples.ADDED),
     "Additions": _shown({"additions": {"type": "array", "items": _TEXT}}, examples.ADDITIONS),
