@@ -11,7 +11,7 @@ from contacts_mcp.directory._place import Place
 from contacts_mcp.directory.api import build_app
 from contacts_mcp.directory.database import Database
 from contacts_mcp.directory.store import keys as store
-from contacts_mcp.directory.store.keys import SCOPES, Key, Scope
+from contacts_mcp.directory.store.keys import SCOPES, Key
 from contacts_mcp.directory.store.spent import spend
 
 RATE = 1_200
@@ -43,11 +43,11 @@ class Directory:
         """
         return await self._database.write(spend, nonce, expires)
 
-    async def create_key(self, name: str, tenant: str = "owner", scopes: Collection[Scope] = SCOPES) -> tuple[str, Key]:
+    async def create_key(self, name: str, tenant: str = "owner", scopes: Collection[str] = SCOPES) -> tuple[str, Key]:
         """Make a key for a tenant, who may be new: its text, which is not kept, and what is kept of it.
 
         Raises:
-            ValueError: a name that cannot be used, or no scope.
+            ValueError: a name that cannot be used, or scopes that there are not.
             DirectoryUnavailable: the database cannot be used.
         """
         return await self._database.write(store.create, name, tenant, scopes)

@@ -11,7 +11,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from hmac import compare_digest
-from typing import Literal
 
 from sqlalchemy import Connection, func, insert, select, update
 
@@ -20,8 +19,7 @@ from contacts_mcp.directory._times import now
 from contacts_mcp.directory.database.tables import keys, tenants
 from contacts_mcp.directory.store.bulk import upsert
 
-Scope = Literal["read", "write"]
-SCOPES: tuple[Scope, ...] = ("read", "write")
+SCOPES = ("read", "write")
 
 _KEY = re.compile(r"wayscloud_contacts_([a-z0-9]{8})_[A-Za-z0-9]{40}")
 _LONGEST_NAME = 255
@@ -35,7 +33,7 @@ class Key:
     name: str
     tenant: int
     tenant_name: str
-    scopes: tuple[Scope, ...]
+    scopes: tuple[str, ...]
     created_at: str
     revoked_at: str | None
     hash: str
@@ -45,14 +43,14 @@ class Key:
         return compare_digest(self.hash, _hash(presented))
 
 
-def create(connection: Connection, name: str, tenant_name: str, scopes: Collection[Scope]) -> tuple[str, Key]:
+def create(connection: Connection, name: str, tenant_name: str, scopes: Collection[str]) -> tuple[str, Key]:
     """Make a key, whose text is known from here on to nobody but the caller, and its tenant where there is none.
 
-    Raises ValueError: a name that is empty, too long or cannot be shown on a line, or no scope.
+    Raises ValueError: a name that is empty, too long or cannot be shown on a line, or scopes that there are not.
     """
     _check_name("a key", name)
     _check_name("a tenant", tenant_name)
-    if not scopes:
+    if not scopes or set(scopes).difference(SCOPES):
         raise ValueError("a key needs a scope: read, write, or both")
     prefix, secret = _random(string.ascii_lowercase, 8), _random(string.ascii_letters, 40)
     text = f"wayscloud_contacts_{prefix}_{secret}"
