@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from contacts_mcp import __version__
+from contacts_mcp.cli.directory import directory_cli
 from contacts_mcp.guard import GuardMode
 from contacts_mcp.settings import Auth, load_settings
 
@@ -18,6 +19,7 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+cli.add_typer(directory_cli, name="directory")
 
 Directory = Annotated[
     str | None,

@@ -5,13 +5,13 @@ Directory, and FastAPI and SQLAlchemy with it, is imported on first use: a serve
 
 from typing import TYPE_CHECKING, Any
 
-from contacts_mcp.directory._errors import DirectoryUnavailable
+from contacts_mcp.directory._errors import DirectoryUnavailable, Missing
 from contacts_mcp.directory._place import Place, Server, default_path, parse_place
 
 if TYPE_CHECKING:
     from contacts_mcp.directory._directory import Directory
 
-__all__ = ["Directory", "DirectoryUnavailable", "Place", "Server", "default_path", "parse_place"]
+__all__ = ["Directory", "DirectoryUnavailable", "Missing", "Place", "Server", "default_path", "parse_place"]
 
 
 def __getattr__(name: str) -> Any:

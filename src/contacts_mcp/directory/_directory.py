@@ -1,12 +1,22 @@
 """The directory as its users hold it: a place in, an ASGI app out."""
 
+import time
+from collections.abc import Callable, Collection, Sequence
 from types import TracebackType
 from typing import Self
+
+from fastapi import FastAPI
 
 from contacts_mcp.directory._opening import open_database
 from contacts_mcp.directory._place import Place
 from contacts_mcp.directory.api import build_app
+from contacts_mcp.directory.database import Database
+from contacts_mcp.directory.store import keys as store
+from contacts_mcp.directory.store.keys import SCOPES, Key
 from contacts_mcp.directory.store.spent import spend
+
+RATE = 1_200
+"""Requests that one key may make in a minute, unless told otherwise."""
 
 
 class Directory:
@@ -15,11 +25,16 @@ class Directory:
     `app` serves it: in process through `httpx.ASGITransport`, or by any ASGI server. The place is opened by the first
     request; where it cannot be used, each request answers 503 and the next one tries again. One directory belongs to
     one event loop; several directories, in one process or in many, may share a place.
+
+    With `keys`, the app is a service of its own: callers show a key, and each may make `rate` requests a minute (0: any
+    number), counted by `clock`. Without, whoever reaches the app is the owner.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(
+        self, place: Place, *, keys: bool = False, rate: int = RATE, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._database = open_database(place)
-        self.app = build_app(self._database)
+        self.app = _service(self._database, rate, clock) if keys else build_app(self._database)
 
     async def spend(self, nonce: str, expires: float) -> bool:
         """Whether `nonce` is presented for the first time, in any process, before `expires` (seconds since 1970).
@@ -28,6 +43,28 @@ class Directory:
             DirectoryUnavailable: the file cannot be used.
         """
         return await self._database.write(spend, nonce, expires)
+
+    async def create_key(self, name: str, tenant: str = "owner", scopes: Collection[str] = SCOPES) -> tuple[str, Key]:
+        """Make a key for a tenant, who may be new: its text, which is not kept, and what is kept of it.
+
+        Raises:
+            ValueError: a name that cannot be used, or scopes that there are not.
+            DirectoryUnavailable: the database cannot be used.
+        """
+        return await self._database.write(store.create, name, tenant, scopes)
+
+    async def keys(self) -> Sequence[Key]:
+        """Every key there is or was. Raises DirectoryUnavailable."""
+        return await self._database.read(store.read)
+
+    async def revoke_key(self, prefix: str) -> Key:
+        """Have a key work no more: at once, but where it was used in the last three seconds.
+
+        Raises:
+            Missing: there is no such key.
+            DirectoryUnavailable: the database cannot be used.
+        """
+        return await self._database.write(store.revoke, prefix)
 
     async def aclose(self) -> None:
         """Finish the requests under way and close the file. Later requests answer 503. Closing twice is no error."""
@@ -40,3 +77,9 @@ class Directory:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+
+def _service(database: Database, rate: int, clock: Callable[[], float]) -> FastAPI:
+    from contacts_mcp.directory.service import build_service  # an embedded directory has no use for it
+
+    return build_service(database, rate, clock)

@@ -2,6 +2,7 @@
 
 Exception
 ├── Missing                the id names nothing that can be seen: 404
+├── Conflict               the request contradicts an earlier one: 409
 └── DirectoryUnavailable   the database cannot be used: 503, or 507 where the disk is full
 """
 
@@ -11,6 +12,13 @@ class Missing(Exception):
 
     def __init__(self, what: str) -> None:
         super().__init__(f"{what} not found")
+
+
+class Conflict(Exception):
+    """409: an `Idempotency-Key` comes again with another body."""
+
+    def __init__(self) -> None:
+        super().__init__("This Idempotency-Key was used with another body; send a new one")
 
 
 class DirectoryUnavailable(Exception):

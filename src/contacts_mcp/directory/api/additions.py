@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic_core import to_json
 
 from contacts_mcp.directory.api.batch import Checked, write_batch
-from contacts_mcp.directory.api.bodies import Batch, ContactType, RecordId
+from contacts_mcp.directory.api.bodies import Batch, ContactType, RecordId, Storable
 from contacts_mcp.directory.api.routes import Tenancy
 from contacts_mcp.directory.store.find import Filter
 from contacts_mcp.directory.store.scan import scan_contacts
@@ -37,7 +37,7 @@ async def scan(
     after: Annotated[int, Query(ge=0, le=_LAST)] = 0,
     type: ContactType | None = None,  # noqa: A002 - the parameter's name on the wire
     search: Annotated[str, Query(max_length=255)] = "",
-    tags: Annotated[list[str] | None, Query(max_length=50)] = None,
+    tags: Annotated[list[Storable] | None, Query(max_length=50)] = None,
     group_id: RecordId | None = None,
 ) -> Response:
     """Scan contacts: `{"fields": [name], "rows": [[value]], "next": cursor or null}`, in the order of their creation.

@@ -75,8 +75,8 @@ def _at_most(limit: int) -> AfterValidator:
     return AfterValidator(check)
 
 
-_Storable = Annotated[str, AfterValidator(_storable)]
-_Line = Annotated[_Storable, AfterValidator(_one_line)]
+Storable = Annotated[str, AfterValidator(_storable)]
+_Line = Annotated[Storable, AfterValidator(_one_line)]
 _Optional = AfterValidator(_blank_is_null)
 
 RecordId = Annotated[str, AfterValidator(_uuid)]
@@ -84,10 +84,10 @@ Name = Annotated[_Line, AfterValidator(_required), _at_most(255)]
 Tag = Annotated[_Line, AfterValidator(_required), _at_most(64)]
 Tags = Annotated[Annotated[list[Tag], Field(max_length=50)] | None, AfterValidator(_distinct)]
 Company = Annotated[_Line, _Optional, _at_most(255)] | None
-Phone = Annotated[_Storable, _Optional, _at_most(64)] | None
-Email = Annotated[_Storable, _Optional, _at_most(320), AfterValidator(_email)] | None
-Notes = Annotated[_Storable, _Optional, _at_most(10_000)] | None
-Description = Annotated[_Storable, _Optional, _at_most(1000)] | None
+Phone = Annotated[Storable, _Optional, _at_most(64)] | None
+Email = Annotated[Storable, _Optional, _at_most(320), AfterValidator(_email)] | None
+Notes = Annotated[Storable, _Optional, _at_most(10_000)] | None
+Description = Annotated[Storable, _Optional, _at_most(1000)] | None
 
 
 class _ContactFields(BaseModel):

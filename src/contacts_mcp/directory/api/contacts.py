@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from contacts_mcp.directory.api import rows
-from contacts_mcp.directory.api.bodies import ContactChanges, ContactType, Erasure, NewContact
+from contacts_mcp.directory.api.bodies import ContactChanges, ContactType, Erasure, NewContact, Storable
+from contacts_mcp.directory.api.creating import IdempotencyKey, create
 from contacts_mcp.directory.api.routes import ContactId, Tenancy, answer
 from contacts_mcp.directory.store import contacts as store
 from contacts_mcp.directory.store.find import Filter
@@ -20,7 +21,7 @@ async def list_contacts(
     directory: Tenancy,
     type: ContactType | None = None,  # noqa: A002 - the parameter's name on the wire
     search: Annotated[str, Query(max_length=255)] = "",
-    tags: Annotated[list[str] | None, Query(max_length=50)] = None,
+    tags: Annotated[list[Storable] | None, Query(max_length=50)] = None,
     page: Annotated[int, Query(ge=1, le=_LAST_PAGE)] = 1,
     per_page: Annotated[int, Query(ge=1, le=100)] = 50,
 ) -> Response:
@@ -39,32 +40,33 @@ async def list_contacts(
 
 
 @router.post("")
-async def create_contact(directory: Tenancy, body: NewContact) -> Response:
+async def create_contact(directory: Tenancy, body: NewContact, idempotency_key: IdempotencyKey = None) -> Response:
     """Create contact: 201 with the contact in full."""
-    return answer(rows.contact(await directory.write(store.create_contact, body.model_dump())), 201)
+    made = await create(directory, idempotency_key, body.model_dump(), store.create_contact, store.get_contact)
+    return answer(rows.contact(made.row), 201, made.headers)
 
 
-@router.get("/{contact_id}")
+@router.get("/{contact_id:contact}")
 async def get_contact(directory: Tenancy, contact_id: ContactId) -> Response:
     """Get contact: the contact in full."""
     return answer(rows.contact(await directory.read(store.get_contact, contact_id)))
 
 
-@router.patch("/{contact_id}")
+@router.patch("/{contact_id:contact}")
 async def update_contact(directory: Tenancy, contact_id: ContactId, body: ContactChanges) -> Response:
     """Update contact: null clears a field, `tags` are replaced; the contact in full."""
     changes = body.model_dump(exclude_unset=True)
     return answer(rows.contact(await directory.write(store.update_contact, contact_id, changes)))
 
 
-@router.delete("/{contact_id}")
+@router.delete("/{contact_id:contact}")
 async def delete_contact(directory: Tenancy, contact_id: ContactId) -> Response:
     """Delete contact: 204. 'This is a soft delete'; it is no erasure."""
     await directory.write(store.delete_contact, contact_id)
     return Response(status_code=204)
 
 
-@router.post("/{contact_id}/gdpr-delete")
+@router.post("/{contact_id:contact}/gdpr-delete")
 async def gdpr_delete_contact(directory: Tenancy, contact_id: ContactId, body: Erasure) -> Response:
     """GDPR anonymize contact: `{"ok": true}` once nothing of it is left. A deleted contact can be erased as well.
 

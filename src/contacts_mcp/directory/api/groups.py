@@ -4,6 +4,7 @@ from fastapi import APIRouter, Response
 
 from contacts_mcp.directory.api import rows
 from contacts_mcp.directory.api.bodies import GroupChanges, NewGroup, NewMembers
+from contacts_mcp.directory.api.creating import IdempotencyKey, create
 from contacts_mcp.directory.api.routes import ContactId, GroupId, Tenancy, answer
 from contacts_mcp.directory.store import groups as store
 
@@ -17,9 +18,10 @@ async def list_groups(directory: Tenancy) -> Response:
 
 
 @router.post("")
-async def create_group(directory: Tenancy, body: NewGroup) -> Response:
+async def create_group(directory: Tenancy, body: NewGroup, idempotency_key: IdempotencyKey = None) -> Response:
     """Create contact group: 201 with the group. Two groups may have one name."""
-    return answer(rows.group(await directory.write(store.create_group, body.model_dump())), 201)
+    made = await create(directory, idempotency_key, body.model_dump(), store.create_group, store.get_group)
+    return answer(rows.group(made.row), 201, made.headers)
 
 
 @router.get("/{group_id}")

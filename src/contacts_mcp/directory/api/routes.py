@@ -1,12 +1,14 @@
 """What the routes share: the way to the caller's part of the database, and how an answer is written."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
 
 from fastapi import Depends, Path, Request
 from fastapi.responses import JSONResponse
 from sqlalchemy import Connection
+from starlette.convertors import StringConvertor, register_url_convertor
+from starlette.types import Scope
 
 from contacts_mcp.directory.api.bodies import RecordId
 from contacts_mcp.directory.database import Database
@@ -38,8 +40,13 @@ class TenantDatabase:
         return await self.database.erase(work, self.tenant, *args, **kwargs)
 
 
+TenantOf = Callable[[Scope], TenantDatabase]
+"""Whose part of the database a request is about."""
+
+
 async def _tenancy(request: Request) -> TenantDatabase:  # async, or FastAPI would call it in a thread
-    return TenantDatabase(request.app.state.database)
+    tenant_of: TenantOf = request.app.state.tenant_of
+    return tenant_of(request.scope)
 
 
 Tenancy = Annotated[TenantDatabase, Depends(_tenancy)]
@@ -47,6 +54,15 @@ ContactId = Annotated[RecordId, Path()]
 GroupId = Annotated[RecordId, Path()]
 
 
-def answer(content: Any, status: int = 200) -> JSONResponse:
+def answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """Write JSON as it is: rows come from the table in their final form and need no second validation."""
-    return JSONResponse(content, status)
+    return JSONResponse(content, status, headers)
+
+
+class _NotGroups(StringConvertor):
+    """What stands where a contact's id does, but for the groups, which have routes of their own."""
+
+    regex = "(?!groups(?:/|$))[^/]+"
+
+
+register_url_convertor("contact", _NotGroups())

@@ -12,12 +12,12 @@ from itertools import islice
 from pydantic_core import from_json
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from contacts_mcp.bucket import Bucket
 from contacts_mcp.server import CALLER
 from contacts_mcp.transports.http._bodies import BODY
 from contacts_mcp.transports.http._refusals import Refusal
 
 _MOST_CALLERS = 10_000
-_LEAST_BURST = 10
 _STREAM_WAIT = 5
 """Seconds after which it makes sense to try for another stream."""
 _MESSAGES_PER_CALL = 2
@@ -30,35 +30,6 @@ class Kind(Enum):
     CALL = auto()  # a JSON-RPC request, and whatever cannot be read
     STREAM = auto()  # stays open for as long as the client likes
     MESSAGE = auto()  # an answer or a notification, which a call may be waiting for, or the end of a session
-
-
-class Bucket:
-    """Holds `burst` tokens, and is refilled by `per_minute` tokens a minute. No tokens a minute mean no limit."""
-
-    __slots__ = ("_at", "_burst", "_level", "_per_second")
-
-    def __init__(self, per_minute: float, burst: float, now: float) -> None:
-        self._per_second = per_minute / 60
-        self._level = self._burst = burst
-        self._at = now
-
-    def wait(self, now: float) -> float:
-        """Take a token. Seconds until there is one where there is none: 0 means that it was taken."""
-        if not self._per_second:
-            return 0.0
-        self._refill(now)
-        if self._level < 1:
-            return (1 - self._level) / self._per_second
-        self._level -= 1
-        return 0.0
-
-    def is_full(self, now: float) -> bool:
-        self._refill(now)
-        return self._level >= self._burst
-
-    def _refill(self, now: float) -> None:
-        self._level = min(self._burst, self._level + (now - self._at) * self._per_second)
-        self._at = now
 
 
 @dataclass(slots=True)
@@ -76,9 +47,9 @@ class _Use:
 class Rates:
     """Answer 429 to a caller who has `at_once` calls running, or `streams` open, or made too many calls in a minute.
 
-    `per_minute` calls (0: as many as they like) are refilled continuously; a sixth of them, but at least 10, may come
-    at once. Answers and notifications never wait for a place, because a call may be waiting for them; they are only
-    kept from being a flood. Each process counts for itself.
+    `per_minute` calls (0: as many as they like) are refilled continuously, as Bucket has it. Answers and notifications
+    never wait for a place, because a call may be waiting for them; they are only kept from being a flood. Each process
+    counts for itself.
 
     Wants `scope[CALLER]` and `scope[BODY]`: a request without them was let in by nobody, which is a KeyError.
     """
@@ -132,8 +103,7 @@ class Rates:
         return use
 
     def _bucket(self, times: int) -> Bucket:
-        per_minute = self._per_minute * times
-        return Bucket(per_minute, max(per_minute / 6, _LEAST_BURST * times), self._clock())
+        return Bucket(self._per_minute, self._clock(), times=times)
 
     def _forget(self) -> None:
         """Drop up to two of the callers who were quiet the longest, for one that is new.

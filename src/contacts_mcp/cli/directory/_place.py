@@ -1,0 +1,44 @@
+"""Which directory a command is about, and how it is opened for it."""
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from contacts_mcp.directory import DirectoryUnavailable, Missing, Place, default_path, parse_place
+from contacts_mcp.settings import Settings
+
+if TYPE_CHECKING:
+    from contacts_mcp.directory import Directory
+
+At = Annotated[
+    str | None,
+    typer.Option("--directory", help="A file, or an address such as postgresql://…; else CONTACTS_MCP_DIRECTORY."),
+]
+
+T = TypeVar("T")
+
+
+def place_of(given: str | None, settings: Settings) -> Place:
+    """The directory that was given, else the one of the settings, else this user's. Raises ValueError."""
+    return parse_place(given) if given is not None else settings.directory or default_path()
+
+
+def work_on(place: Place, work: Callable[["Directory"], Awaitable[T]]) -> T:
+    """Do something with the directory at a place.
+
+    Raises:
+        ValueError: it cannot be used, or what is asked for is not there, in one line.
+    """
+    import anyio
+
+    from contacts_mcp.directory import Directory
+
+    async def run() -> T:
+        async with Directory(place) as directory:
+            return await work(directory)
+
+    try:
+        return anyio.run(run)
+    except (DirectoryUnavailable, Missing) as exc:
+        raise ValueError(str(exc)) from exc

@@ -1,0 +1,56 @@
+"""The service in process, with a clock of the test's own; whatever uses `place` runs on both engines."""
+
+from contextlib import AsyncExitStack
+
+import httpx
+import pytest
+
+from contacts_mcp.directory import Directory
+
+
+class Clock:
+    now = 1_000.0
+
+    def __call__(self):
+        return self.now
+
+
+class Service:
+    """A directory behind keys, and clients of it."""
+
+    def __init__(self, directory, stack):
+        self.directory = directory
+        self._stack = stack
+
+    async def caller(self, tenant="owner", scopes=("read", "write"), **headers):
+        """A client with a new key."""
+        key, _ = await self.directory.create_key("test", tenant, scopes)
+        return await self.client({"X-API-Key": key, **headers})
+
+    async def client(self, headers=None):
+        """A client that sends these headers, and no key of its own."""
+        transport = httpx.ASGITransport(app=self.directory.app)
+        client = httpx.AsyncClient(transport=transport, base_url="http://service", headers=headers)
+        return await self._stack.enter_async_context(client)
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+async def open_service(clock):
+    """Serve a place with this many requests a minute."""
+    async with AsyncExitStack() as stack:
+
+        async def open_service(place, rate=0):
+            directory = await stack.enter_async_context(Directory(place, keys=True, rate=rate, clock=clock))
+            return Service(directory, stack)
+
+        yield open_service
+
+
+@pytest.fixture
+async def service(place, open_service):  # in this order, so that the place is there until the end
+    return await open_service(place)

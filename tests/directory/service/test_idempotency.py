@@ -1,0 +1,189 @@
+"""`Idempotency-Key`: a create that is repeated creates nothing more, with and without keys of the API."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import update
+
+from contacts_mcp.directory import Directory
+from contacts_mcp.directory.database.tables import created
+from contacts_mcp.directory.store import once
+
+KINDS = {
+    "contact": ("/v1/contacts", {"name": "Ola", "email": "ola@example.com"}),
+    "group": ("/v1/contacts/groups", {"name": "VIP", "description": "Ours"}),
+}
+
+
+@pytest.fixture(params=KINDS)
+def kind(request):
+    """Where something is created, and of what."""
+    return KINDS[request.param]
+
+
+@pytest.fixture
+async def send(http, kind):
+    """Create with a key."""
+
+    async def send(key="key", **changes):
+        path, body = kind
+        return await http.post(path, json={**body, **changes}, headers={"Idempotency-Key": key})
+
+    return send
+
+
+async def count(http, path):
+    answer = (await http.get(path)).json()
+    return len(answer["groups"] if "groups" in answer else answer["contacts"])
+
+
+async def test_a_repeat_is_answered_with_what_was_created(http, kind, send):
+    first, again = await send(), await send()
+
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again.json() == first.json()
+    assert "Idempotency-Replayed" not in first.headers
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert await count(http, kind[0]) == 1
+
+
+async def test_a_repeat_shows_it_as_it_is_now(http, kind, send):
+    made = (await send()).json()
+    await http.patch(f"{kind[0]}/{made['id']}", json={"name": "New"})
+
+    again = await send()
+
+    assert again.status_code == 201
+    assert again.json()["name"] == "New"
+
+
+async def test_a_body_that_is_stored_alike_is_the_same(http, kind, send):
+    await send()
+
+    assert (await send(name=f"  {kind[1]['name']} ", unknown=1)).headers["Idempotency-Replayed"] == "true"
+    assert await count(http, kind[0]) == 1
+
+
+async def test_another_body_is_409_and_creates_nothing(http, kind, send):
+    await send()
+
+    answer = await send(name="SECRET")
+
+    assert answer.status_code == 409
+    assert list(answer.json()) == ["detail"]
+    assert "SECRET" not in answer.text
+    assert await count(http, kind[0]) == 1
+
+
+async def test_a_contacts_key_is_none_for_a_group(http):
+    headers = {"Idempotency-Key": "key"}
+    await http.post("/v1/contacts", json={"name": "Ola"}, headers=headers)
+
+    assert (await http.post("/v1/contacts/groups", json={"name": "Ola"}, headers=headers)).status_code == 409
+
+
+async def test_another_key_creates_another_one(http, kind, send):
+    await send("one")
+    await send("two")
+
+    assert await count(http, kind[0]) == 2
+
+
+async def test_what_was_deleted_since_is_404_and_not_made_again(http, kind, send):
+    made = (await send()).json()
+    await http.delete(f"{kind[0]}/{made['id']}")
+
+    assert (await send()).status_code == 404
+    assert await count(http, kind[0]) == 0
+
+
+async def test_nothing_is_kept_of_what_was_erased(http, place):
+    headers = {"Idempotency-Key": "key"}
+    made = (await http.post("/v1/contacts", json={"name": "Ola"}, headers=headers)).json()
+    await http.post(f"/v1/contacts/{made['id']}/gdpr-delete", json={"reason": "asked"})
+
+    async with Directory(place) as directory:
+        assert await directory._database.read(lambda c: c.execute(created.select()).all()) == []
+
+
+async def test_a_create_that_is_refused_takes_no_key(http, kind, send):
+    assert (await send(name="")).status_code == 422
+
+    assert (await send()).status_code == 201
+
+
+async def test_a_create_that_fails_takes_no_key(http, kind, send, monkeypatch):
+    def fail(*_):
+        raise RuntimeError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(f"contacts_mcp.directory.store.{'groups' if 'groups' in kind[0] else 'contacts'}.uuid4", fail)
+        assert (await send()).status_code == 500
+
+    answer = await send()
+    assert answer.status_code == 201
+    assert "Idempotency-Replayed" not in answer.headers
+
+
+async def test_a_key_can_be_used_anew_after_a_day(http, kind, send, place):
+    await send()
+    async with Directory(place) as directory:
+        await directory._database.write(lambda c: c.execute(update(created).values(expires=created.c.expires - 86_400)))
+
+        answer = await send(name="Another")
+
+        assert answer.status_code == 201
+        kept = await directory._database.read(lambda c: c.execute(created.select()).all())
+        assert [row.made for row in kept] == [answer.json()["id"]]
+    assert once._KEPT_SECONDS == 86_400
+
+
+@pytest.mark.parametrize("key", ["", "a b", "é", "x" * 256, "a\tb"])
+async def test_what_is_no_key_is_422(http, kind, key):
+    answer = await http.post(kind[0], json=kind[1], headers={"Idempotency-Key": key.encode("latin-1")})
+
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["loc"] == ["header", "idempotency-key"]
+    assert await count(http, kind[0]) == 0
+
+
+async def test_the_longest_key_is_taken(send):
+    assert (await send("~" * 255)).status_code == 201
+
+
+async def test_nothing_kept_says_what_was_created(http, kind, send, place):
+    await send("a-telling-key")
+
+    async with Directory(place) as directory:
+        (row,) = await directory._database.read(lambda c: c.execute(created.select()).all())
+    assert not any(said in str(row) for said in ("telling", *kind[1].values()))
+
+
+async def test_repeats_at_once_create_one(http, kind, send, open_directory, place):
+    """From two processes, as far as the database can tell."""
+    path, body = kind
+    async with open_directory(place) as other:
+        headers = {"Idempotency-Key": "key"}
+        asked = [(http, other)[n % 2].post(path, json=body, headers=headers) for n in range(16)]
+        answers = await asyncio.gather(*asked)
+
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    assert sum("Idempotency-Replayed" not in answer.headers for answer in answers) == 1
+    assert await count(http, path) == 1
+
+
+async def test_other_bodies_at_once_create_one_and_are_409(http, kind, send):
+    answers = await asyncio.gather(*(send(name=f"Name {n}") for n in range(8)))
+
+    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 7
+    assert await count(http, kind[0]) == 1
+
+
+async def test_it_works_behind_keys(service, kind):
+    caller = await service.caller(**{"Idempotency-Key": "key"})
+
+    first, again = [await caller.post(kind[0], json=kind[1]) for _ in range(2)]
+
+    assert again.json() == first.json()
+    assert again.headers["Idempotency-Replayed"] == "true"

@@ -1,0 +1,191 @@
+"""Who is let in, to do what."""
+
+import re
+
+import pytest
+
+from contacts_mcp.directory import Directory
+from contacts_mcp.directory.service.keyring import KeyRing
+
+CONTACTS = "/v1/contacts"
+KEY = re.compile(r"wayscloud_contacts_[a-z0-9]{8}_[A-Za-z0-9]{40}")
+
+
+@pytest.mark.parametrize("form", ["X-API-Key: {}", "Authorization: Bearer {}", "authorization: bearer  {}"])
+async def test_a_key_opens_the_service_in_either_header(service, form):
+    key, _ = await service.directory.create_key("test")
+    name, _, value = form.format(key).partition(": ")
+    client = await service.client({name: value})
+
+    assert (await client.get(CONTACTS)).status_code == 200
+    assert (await client.post(CONTACTS, json={"name": "Ola"})).status_code == 201
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "DELETE", "TRACE"])
+@pytest.mark.parametrize("path", [CONTACTS, f"{CONTACTS}/groups", "/v1/directory", "/v1/nothing", "/", "/docs/"])
+async def test_without_a_key_everything_is_401_whatever_is_asked(service, method, path):
+    answer = await (await service.client()).request(method, path, content=b"{")
+
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="contacts"'
+    assert list(answer.json()) == ["detail"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-API-Key": ""},
+        {"X-API-Key": "wayscloud_pat_abc12_YOUR_SECRET"},
+        {"X-API-Key": f"wayscloud_contacts_abcdefgh_{'x' * 40}"},
+        {"X-API-Key": "{prefix}" + "x" * 40},
+        {"X-API-Key": "{key}x"},
+        {"X-API-Key": "{key}", "Authorization": "Bearer another"},
+        {"Authorization": "{key}"},
+        {"Authorization": "Basic {key}"},
+        {"Authorization": "Bearer"},
+        {"X-API-Key": "é"},
+    ],
+)
+async def test_what_is_no_key_is_401_and_not_repeated(service, headers):
+    key, kept = await service.directory.create_key("test")
+    prefix = key[: key.index(kept.prefix) + 9]
+    sent = {name: value.format(key=key, prefix=prefix).encode("latin-1") for name, value in headers.items()}
+
+    answer = await (await service.client(sent)).get(CONTACTS)
+
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="contacts", error="invalid_token"'
+    assert answer.json() == {"detail": "The key is not valid"}
+
+
+async def test_both_headers_may_carry_the_same_key(service):
+    key, _ = await service.directory.create_key("test")
+    client = await service.client({"X-API-Key": key, "Authorization": f"Bearer {key}"})
+
+    assert (await client.get(CONTACTS)).status_code == 200
+
+
+async def test_a_revoked_key_stops_working_within_five_seconds(service, clock):
+    key, kept = await service.directory.create_key("test")
+    client = await service.client({"X-API-Key": key})
+    assert (await client.get(CONTACTS)).status_code == 200
+
+    await service.directory.revoke_key(kept.prefix)
+    clock.now += 3
+
+    assert (await client.get(CONTACTS)).status_code == 401
+    clock.now += 1_000
+    assert (await client.get(CONTACTS)).status_code == 401
+
+
+async def test_a_key_that_another_process_made_works_at_once(service, open_directory, place):
+    async with open_directory(place):
+        key, _ = await service.directory.create_key("test")
+
+    assert (await (await service.client({"X-API-Key": key})).get(CONTACTS)).status_code == 200
+
+
+async def test_a_reading_key_reads_and_writes_nothing(service):
+    owner, reader = await service.caller(), await service.caller(scopes=["read"])
+    made = (await owner.post(CONTACTS, json={"name": "Ola"})).json()["id"]
+
+    assert (await reader.get(f"{CONTACTS}/{made}")).status_code == 200
+    refused = [
+        await reader.request(method, path, json={"name": "Kari"})
+        for method, path in [
+            ("POST", CONTACTS),
+            ("PATCH", f"{CONTACTS}/{made}"),
+            ("DELETE", f"{CONTACTS}/{made}"),
+            ("POST", f"{CONTACTS}/{made}/gdpr-delete"),
+            ("POST", "/v1/directory/contacts"),
+            ("PUT", CONTACTS),
+        ]
+    ]
+    assert {answer.status_code for answer in refused} == {403}
+    assert refused[0].json() == {"detail": "This key does not have the scope 'write'"}
+    assert (await owner.get(CONTACTS)).json()["total"] == 1
+
+
+async def test_a_writing_key_writes_and_reads_nothing(service):
+    writer = await service.caller(scopes=["write"])
+
+    assert (await writer.post(CONTACTS, json={"name": "Ola"})).status_code == 201
+    assert (await writer.get(CONTACTS)).status_code == 403
+
+
+async def test_a_receipt_names_the_key_that_erased(service, place, request):
+    key, kept = await service.directory.create_key("test")
+    client = await service.client({"X-API-Key": key})
+    made = (await client.post(CONTACTS, json={"name": "Ola"})).json()["id"]
+
+    await client.post(f"{CONTACTS}/{made}/gdpr-delete", json={"reason": "asked"})
+
+    (actor,) = await service.directory._database.read(lambda c: c.exec_driver_sql("SELECT actor FROM receipts").one())
+    assert actor == f"key {kept.prefix}"
+
+
+async def test_only_prefix_and_hash_of_a_key_are_kept(path):
+    async with Directory(path, keys=True) as directory:
+        key, kept = await directory.create_key("a name")
+
+    assert KEY.fullmatch(key)
+    assert kept.prefix.encode() in path.read_bytes()
+    assert key[-40:].encode() not in path.read_bytes()
+
+
+async def test_keys_are_listed_in_the_order_they_were_made(service):
+    for number in range(3):
+        await service.directory.create_key(f"key {number}", f"tenant {number % 2}", ["read"])
+
+    keys = await service.directory.keys()
+
+    assert [(key.name, key.tenant_name, key.scopes) for key in keys] == [
+        ("key 0", "tenant 0", ("read",)),
+        ("key 1", "tenant 1", ("read",)),
+        ("key 2", "tenant 0", ("read",)),
+    ]
+    assert keys[0].tenant == keys[2].tenant != keys[1].tenant
+
+
+async def test_the_owner_by_a_key_and_without_one_are_the_same(service, open_directory, place):
+    owner = await service.caller()
+    made = (await owner.post(CONTACTS, json={"name": "Ola"})).json()
+
+    async with open_directory(place) as embedded:
+        assert (await embedded.get(f"{CONTACTS}/{made['id']}")).json() == made
+
+
+@pytest.mark.parametrize(
+    ("name", "tenant", "scopes"),
+    [
+        ("", "owner", ["read"]),
+        ("a\nb", "owner", ["read"]),
+        ("a", " ", ["read"]),
+        ("a", "x" * 256, ["read"]),
+        ("a", "b", []),
+        ("a", "b", ["admin"]),
+    ],
+)
+async def test_a_key_that_makes_no_sense_is_refused(service, name, tenant, scopes):
+    with pytest.raises(ValueError):
+        await service.directory.create_key(name, tenant, scopes)
+
+    assert await service.directory.keys() == []
+
+
+async def test_what_is_remembered_of_keys_is_bounded(service, clock, monkeypatch):
+    monkeypatch.setattr("contacts_mcp.directory.service.keyring._MOST", 5)
+    ring = KeyRing(service.directory._database, clock)
+
+    for number in range(20):
+        assert await ring.find(f"wayscloud_contacts_{number:08}_{'x' * 40}") is None
+
+    assert len(ring._known) == 5
+
+
+async def test_an_app_that_wants_keys_is_nobodys_without_its_door(service):
+    """Nothing falls back to the owner."""
+    scope = {"type": "http"}
+
+    with pytest.raises(KeyError):
+        service.directory.app.state.tenant_of(scope)

@@ -1,0 +1,68 @@
+"""How often a key may be used."""
+
+import pytest
+
+CONTACTS = "/v1/contacts"
+
+
+async def statuses(client, times):
+    return [(await client.get(CONTACTS)).status_code for _ in range(times)]
+
+
+async def test_a_key_that_is_used_too_often_reads_how_long_to_wait(open_service, path, clock):
+    client = await (await open_service(path, rate=6)).caller()
+    assert await statuses(client, 10) == [200] * 10
+
+    answer = await client.get(CONTACTS)
+
+    assert answer.status_code == 429
+    assert answer.headers["Retry-After"] == "10"
+    assert answer.json() == {"detail": "This key may make 6 requests a minute"}
+
+
+async def test_who_waits_as_long_as_was_said_is_let_in(open_service, path, clock):
+    client = await (await open_service(path, rate=7)).caller()
+    for _ in range(60):
+        if (answer := await client.get(CONTACTS)).status_code == 429:
+            assert int(answer.headers["Retry-After"]) >= 1
+            clock.now += int(answer.headers["Retry-After"])
+            assert (await client.get(CONTACTS)).status_code == 200
+
+
+async def test_requests_come_back_with_time(open_service, path, clock):
+    client = await (await open_service(path, rate=120)).caller()
+
+    assert await statuses(client, 21) == [200] * 20 + [429]
+    clock.now += 1
+    assert await statuses(client, 3) == [200, 200, 429]
+    clock.now += 3_600
+    assert await statuses(client, 21) == [200] * 20 + [429]
+
+
+async def test_other_keys_do_not_notice_even_of_the_same_tenant(open_service, path):
+    service = await open_service(path, rate=6)
+    busy, other = await service.caller(), await service.caller()
+    await statuses(busy, 11)
+
+    assert (await other.get(CONTACTS)).status_code == 200
+
+
+async def test_what_is_turned_down_counts_as_well(open_service, path):
+    client = await (await open_service(path, rate=6)).caller(scopes=["read"])
+
+    refused = [(await client.post(CONTACTS, json={"name": "Ola"})).status_code for _ in range(11)]
+
+    assert refused == [403] * 10 + [429]
+
+
+async def test_zero_is_no_limit(open_service, path):
+    client = await (await open_service(path, rate=0)).caller()
+
+    assert set(await statuses(client, 300)) == {200}
+
+
+@pytest.mark.parametrize("page", ["/healthz", "/docs", "/openapi.json"])
+async def test_open_pages_are_not_counted(open_service, path, page):
+    client = await (await open_service(path, rate=6)).caller()
+
+    assert {(await client.get(page)).status_code for _ in range(12)} == {200}

@@ -1,0 +1,135 @@
+"""The pages that need no key, and what stands on every answer."""
+
+import logging
+import re
+
+import pytest
+
+from contacts_mcp.directory import Directory
+from contacts_mcp.directory.service.openapi import document
+from contacts_mcp.directory.store import contacts as _contact_store
+
+OPEN = ("/openapi.json", "/docs", "/healthz")
+VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
+
+
+@pytest.mark.parametrize("page", OPEN)
+async def test_open_pages_need_no_key(service, page):
+    assert (await (await service.client()).get(page)).status_code == 200
+
+
+@pytest.mark.parametrize("page", OPEN)
+async def test_an_embedded_directory_has_none_of_them(http, page):
+    assert (await http.get(page)).status_code == 404
+
+
+@pytest.mark.parametrize("page", OPEN)
+async def test_open_pages_are_there_to_be_read_alone(service, page):
+    answer = await (await service.client()).post(page)
+
+    assert answer.status_code == 405
+    assert answer.headers["Allow"] == "GET"
+
+
+async def test_health_is_told_by_the_database(open_service, tmp_path):
+    service = await open_service(tmp_path / "folder" / "contacts.db")
+    client = await service.client()
+    assert (await client.get("/healthz")).json() == {"status": "ok"}
+
+    await service.directory.aclose()
+
+    answer = await client.get("/healthz")
+    assert (answer.status_code, answer.json()) == (503, {"status": "unavailable"})
+
+
+async def test_where_the_database_is_stays_in_the_log(open_service, tmp_path, caplog):
+    (tmp_path / "taken").write_text("")
+    service = await open_service(tmp_path / "taken" / "contacts.db")
+    client = await service.client({"X-API-Key": f"wayscloud_contacts_abcdefgh_{'x' * 40}"})
+
+    with caplog.at_level(logging.ERROR):
+        answer = await client.get("/v1/contacts")
+
+    assert answer.status_code == 503
+    assert "taken" not in answer.text
+    assert "taken" in caplog.text
+
+
+async def test_a_database_that_goes_away_later_is_told_without_its_place(open_service, path, caplog):
+    service = await open_service(path)
+    client = await service.caller()
+    assert (await client.get("/v1/contacts")).status_code == 200
+    await service.directory.aclose()
+
+    answer = await client.get("/v1/contacts")
+
+    assert answer.status_code == 503
+    assert answer.json() == {"detail": "The directory cannot be used now, and nothing was changed"}
+
+
+@pytest.mark.parametrize("given", ["x", VISIBLE, "y" * 128, "a1b2-c3"])
+async def test_a_callers_request_id_is_kept(service, given):
+    client = await service.client()
+
+    assert (await client.get("/healthz", headers={"X-Request-ID": given})).headers["X-Request-ID"] == given
+
+
+@pytest.mark.parametrize("given", [[b""], [b"a b"], [b"z" * 129], [b"\xe9"], [b"one", b"two"]])
+async def test_any_other_request_id_is_replaced(service, given):
+    client = await service.client()
+
+    answer = await client.get("/healthz", headers=[(b"X-Request-ID", value) for value in given])
+
+    assert re.fullmatch("[0-9a-f]{16}", answer.headers["X-Request-ID"])
+
+
+async def test_every_answer_has_a_request_id_of_its_own(service, monkeypatch, caplog):
+    def fail(*_):
+        raise RuntimeError
+
+    monkeypatch.setattr(_contact_store, "create_contact", fail)
+    client, nobody = await service.caller(), await service.client()
+
+    answers = [
+        await client.get("/v1/contacts"),
+        await client.get("/v1/nothing"),
+        await client.put("/v1/contacts"),
+        await client.post("/v1/contacts", json={}),
+        await client.post("/v1/contacts", json={"name": "a", "unknown": "x" * 1024 * 1024}),
+        await nobody.get("/v1/contacts"),
+        await client.post("/v1/contacts", json={"name": "Ola"}),
+    ]
+
+    assert [answer.status_code for answer in answers] == [200, 404, 405, 422, 413, 401, 500]
+    assert len({answer.headers["X-Request-ID"] for answer in answers}) == len(answers)
+    assert answers[-1].headers["X-Request-ID"] in caplog.text
+
+
+async def test_the_docs_show_every_endpoint_with_an_example(service):
+    page = (await (await service.client()).get("/docs")).text
+
+    for path, methods in document()["paths"].items():
+        for method, operation in methods.items():
+            assert f'<section id="{operation["operationId"]}">' in page
+            assert f"{method.upper()} {path}" in page
+            assert operation["summary"] in page
+    assert page.count("curl ") == 17
+    assert "wayscloud_" not in page
+
+
+async def test_the_docs_run_and_fetch_nothing(service):
+    answer = await (await service.client()).get("/docs")
+
+    policy = answer.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "unsafe" not in policy
+    assert not re.search(r"<script|<link|<img|<iframe|@import|url\(|\sstyle=|\son\w+=|https?://", answer.text)
+    assert answer.headers["content-type"].startswith("text/html")
+    assert len(answer.content) < 100_000
+
+
+async def test_a_directory_with_keys_is_built_without_touching_its_place(tmp_path):
+    async with Directory(tmp_path / "contacts.db", keys=True):
+        pass
+
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,151 @@
+"""Callers of two tenants: each endpoint and each addition, with the other's ids."""
+
+import asyncio
+
+import pytest
+
+from contacts_mcp.directory.service.openapi.operations import OPERATIONS
+
+FOREIGN = [
+    ("GET", "/v1/contacts/{contact}", None),
+    ("PATCH", "/v1/contacts/{contact}", {"name": "Taken"}),
+    ("DELETE", "/v1/contacts/{contact}", None),
+    ("POST", "/v1/contacts/{contact}/gdpr-delete", {"reason": "not mine"}),
+    ("GET", "/v1/contacts/groups/{group}", None),
+    ("PATCH", "/v1/contacts/groups/{group}", {"name": "Taken"}),
+    ("DELETE", "/v1/contacts/groups/{group}", None),
+    ("GET", "/v1/contacts/groups/{group}/members", None),
+    ("POST", "/v1/contacts/groups/{group}/members", {"contact_ids": ["{contact}"]}),
+    ("DELETE", "/v1/contacts/groups/{group}/members/{contact}", None),
+    ("GET", "/v1/directory/contacts?fields=id&group_id={group}", None),
+]
+ELSEWHERE = {  # tested below: they name no id, or name it in their bodies
+    "GET /v1/contacts",
+    "POST /v1/contacts",
+    "GET /v1/contacts/groups",
+    "POST /v1/contacts/groups",
+    "GET /v1/directory",
+    "POST /v1/directory/contacts",
+}
+
+
+class Owner:
+    """A caller with a contact in a group."""
+
+    def __init__(self, client):
+        self.client = client
+
+    async def begin(self):
+        self.contact = (await self.client.post("/v1/contacts", json={"name": "Ola", "tags": ["vip"]})).json()
+        self.group = (await self.client.post("/v1/contacts/groups", json={"name": "VIP"})).json()
+        members = f"/v1/contacts/groups/{self.group['id']}/members"
+        await self.client.post(members, json={"contact_ids": [self.contact["id"]]})
+        return self
+
+    async def everything(self):
+        """All that this caller sees."""
+        paths = (
+            f"/v1/contacts/{self.contact['id']}",
+            "/v1/contacts",
+            "/v1/contacts/groups",
+            f"/v1/contacts/groups/{self.group['id']}/members",
+            "/v1/directory/contacts?fields=id&fields=name",
+        )
+        return [(await self.client.get(path)).json() for path in paths]
+
+
+@pytest.fixture
+async def ola(service):
+    return await Owner(await service.caller("ola")).begin()
+
+
+@pytest.fixture
+async def kari(service):
+    return await Owner(await service.caller("kari")).begin()
+
+
+def test_every_endpoint_is_tried():
+    tried = {f"{method} {path.partition('?')[0]}" for method, path, _ in FOREIGN}
+    named = {http.replace("{contact}", "{contact_id}").replace("{group}", "{group_id}") for http in tried}
+
+    assert named | ELSEWHERE == {operation.http for operation in OPERATIONS}
+    assert len(OPERATIONS) == 17
+
+
+async def test_another_tenants_ids_are_404_and_nothing_of_theirs_changes(ola, kari):
+    before = await ola.everything()
+    ids = {"contact": ola.contact["id"], "group": ola.group["id"]}
+    for method, path, body in FOREIGN:
+        sent = {"contact_ids": [ids["contact"]]} if body and "contact_ids" in body else body
+        answer = await kari.client.request(method, path.format(**ids), json=sent)
+
+        assert answer.status_code == 404, (method, path, answer.text)
+        assert "Ola" not in answer.text
+
+    assert await ola.everything() == before
+
+
+async def test_lists_searches_scans_and_counts_hold_ones_own_alone(ola, kari):
+    for caller, other in ((ola, kari), (kari, ola)):
+        listed = [
+            (await caller.client.get(path)).text
+            for path in (
+                "/v1/contacts",
+                "/v1/contacts?search=ola",
+                "/v1/contacts?tags=vip",
+                "/v1/contacts?type=person",
+                "/v1/contacts/groups",
+                "/v1/directory/contacts?fields=id",
+                "/v1/directory/contacts?fields=id&search=ola",
+            )
+        ]
+        assert all((caller.contact["id"] in text or caller.group["id"] in text) for text in listed)
+        assert not any(other.contact["id"] in text or other.group["id"] in text for text in listed)
+        assert (await caller.client.get("/v1/contacts")).json()["total"] == 1
+
+
+async def test_a_batch_changes_nobody_elses_contacts(ola, kari):
+    before = await ola.everything()
+    update = {"id": ola.contact["id"], "name": "Taken"}
+
+    answer = await kari.client.post("/v1/directory/contacts", json={"creates": [{"name": "Per"}], "updates": [update]})
+
+    assert [result["status"] for result in answer.json()["results"]] == [201, 404]
+    assert await ola.everything() == before
+
+
+async def test_nobody_elses_contact_joins_or_leaves_a_group(ola, kari):
+    members = f"/v1/contacts/groups/{kari.group['id']}/members"
+
+    added = await kari.client.post(members, json={"contact_ids": [ola.contact["id"]]})
+    removed = await kari.client.delete(f"{members}/{ola.contact['id']}")
+
+    assert added.json() == {"added": 0}
+    assert removed.status_code == 404
+    assert ola.contact["id"] not in (await kari.client.get(members)).text
+
+
+async def test_the_same_idempotency_key_is_another_one_for_another_tenant(ola, kari):
+    headers = {"Idempotency-Key": "same"}
+
+    first, second = [
+        await caller.client.post("/v1/contacts", json={"name": "Per"}, headers=headers) for caller in (ola, kari)
+    ]
+
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert first.json()["id"] != second.json()["id"]
+    assert "Idempotency-Replayed" not in second.headers
+
+
+async def test_two_keys_of_one_tenant_share_its_contacts(service):
+    first, second = await service.caller("ola"), await service.caller("ola")
+    made = (await first.post("/v1/contacts", json={"name": "Ola"})).json()
+
+    assert (await second.get(f"/v1/contacts/{made['id']}")).json() == made
+
+
+async def test_keys_that_are_made_at_once_for_a_new_tenant_are_of_one(service):
+    made = await asyncio.gather(*(service.directory.create_key("test", f"tenant {n % 2}") for n in range(8)))
+
+    assert len({key.tenant for _, key in made}) == 2
+    assert len({text for text, _ in made}) == 8
