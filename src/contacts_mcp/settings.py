@@ -89,7 +89,7 @@ class Settings(BaseSettings):
     )
     directory: Annotated[Place | None, BeforeValidator(_place)] = Field(
         default=None,
-        description="File of the embedded directory, or `postgresql://…`, which is then used even where there is a key.",
+        description="File of the embedded directory, or `postgresql://…`; it is then used even where there is a key.",
     )
     read_only: bool = Field(default=False, description="List and run nothing but reads.")
     tools: Names | None = Field(

@@ -30,7 +30,11 @@ _WRITER_PRAGMAS = (
     "cache_size = -81920",  # kibibytes: batches write all over the index of words
     "wal_autocheckpoint = 16000",  # pages: each checkpoint writes such pages once, however often they changed
 )
-_READER_PRAGMAS = (*_PRAGMAS, "query_only = ON")
+_READER_PRAGMAS = (
+    *_PRAGMAS,
+    "query_only = ON",
+    "mmap_size = 1073741824",  # bytes: pages are looked at where the system has them, and copied nowhere
+)
 
 T = TypeVar("T")
 

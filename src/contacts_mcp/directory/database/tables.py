@@ -172,7 +172,7 @@ terms = Table(
     Column("contact_seq", BigInteger, primary_key=True),
     sqlite_with_rowid=False,
 )
-"""What a live contact is found by: folded words (kind `word`) and case-folded tags (kind `tag`)."""
+"""What a live contact is found by: folded words (kind `word`), their beginnings (`head`), case-folded tags (`tag`)."""
 
 spellings = Table(
     "spellings",

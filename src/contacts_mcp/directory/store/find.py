@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import compress
 from operator import not_
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import (
     BindParameter,
@@ -38,7 +38,7 @@ from sqlalchemy import (
 from contacts_mcp.directory.database.tables import contacts, terms
 from contacts_mcp.directory.store import phones, spelling
 from contacts_mcp.directory.store.bulk import padded
-from contacts_mcp.directory.store.words import split, tag_key, trimmed
+from contacts_mcp.directory.store.words import HEAD, split, tag_key, trimmed
 from contacts_mcp.text import digits
 
 _PHONE = re.compile(r"[+\d().\-/]*\d[+\d().\-/]*")
@@ -93,20 +93,28 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """The shape of a Sought: how many exact terms there are (two stand for any number), and whether a beginning."""
+    """The shape of a Sought: how many exact terms there are (two stand for any number), and how a beginning is met."""
 
     name: str
     kind: str
     exact: int
-    beginning: bool
+    beginning: Literal["", "a head", "heads", "words"]
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the terms hold each contact once, and in order."""
+        return not self.beginning if self.exact == 1 else not self.exact and self.beginning == "a head"
 
     def among_terms(self) -> list[ColumnElement[bool]]:
         """The conditions on `contact_terms`, each of which is enough: apart, an index answers them."""
         ways = [self._is_exact()] if self.exact else []
-        if self.beginning:  # a range, not LIKE: no character is a wildcard
-            from_: BindParameter[str] = bindparam(f"{self.name}_from")
-            to: BindParameter[str] = bindparam(f"{self.name}_to")
-            ways.append(and_(terms.c.kind == self.kind, terms.c.term >= from_, terms.c.term < to))
+        from_: BindParameter[str] = bindparam(f"{self.name}_from")
+        to: BindParameter[str] = bindparam(f"{self.name}_to")
+        if self.beginning == "a head":
+            ways.append(and_(terms.c.kind == "head", terms.c.term == from_))
+        elif self.beginning:  # a range, not LIKE: no character is a wildcard
+            kind = "word" if self.beginning == "words" else "head"
+            ways.append(and_(terms.c.kind == kind, terms.c.term >= from_, terms.c.term < to))
         return ways
 
     def of_contact(self) -> ColumnElement[bool]:
@@ -140,9 +148,9 @@ class Shape:
     @property
     def ordered(self) -> bool:
         """Whether an index has the contacts in the order of a page, each once."""
-        if self.number or self.typed or len(self.sought) > 1:
-            return not (self.sought or self.number)
-        return not self.sought or (self.sought[0].exact == 1 and not self.sought[0].beginning)
+        if not (self.sought or self.number):
+            return True
+        return not (self.number or self.typed) and len(self.sought) == 1 and self.sought[0].ordered
 
 
 def read(wanted: Filter) -> Query:
@@ -197,8 +205,9 @@ def found(shape: Shape) -> Select[Any]:
     if not (others or shape.number or shape.typed):
         return _having(rarest)
     # Terms are those of the tenant's live contacts, and to ask for these again would lead a planner astray.
-    some = select(contacts.c.seq).where(contacts.c.seq.in_(_having(rarest)), *of_type)
-    some = some.where(*(each.of_contact() for each in others))
+    having = _having(rarest).subquery()
+    some = select(having.c.seq).join(contacts, contacts.c.seq == having.c.seq)
+    some = some.where(*of_type, *(each.of_contact() for each in others))
     if shape.number:
         as_words = and_(true(), *(each.of_contact() for each in shape.numeric))
         some = some.where(or_(phones.holding(), as_words))
@@ -218,7 +227,7 @@ def _having(part: _Part) -> Select[Any]:
     has = select(terms.c.contact_seq.label("seq")).where(terms.c.tenant == _TENANT)
     ways = [has.where(way) for way in part.among_terms()]
     if len(ways) == 1:
-        return ways[0] if part.exact == 1 else ways[0].distinct()
+        return ways[0] if part.ordered else ways[0].distinct()
     return select(union(*ways).subquery().c.seq)
 
 
@@ -250,7 +259,15 @@ def _counts(parts: tuple[_Part, ...]) -> Any:
 
 
 def _part(name: str, sought: Sought) -> _Part:
-    return _Part(name, sought.kind, min(len(sought.exact), 2), bool(sought.beginning))
+    return _Part(name, sought.kind, min(len(sought.exact), 2), _way_to(sought.beginning))
+
+
+def _way_to(beginning: str) -> Literal["", "a head", "heads", "words"]:
+    if len(beginning) == HEAD:
+        return "a head"
+    if len(beginning) > HEAD:
+        return "words"
+    return "heads" if beginning else ""
 
 
 def _values(part: _Part, sought: Sought) -> Iterator[tuple[str, Any]]:

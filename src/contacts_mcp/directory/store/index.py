@@ -8,14 +8,16 @@ from contacts_mcp.directory.database.tables import DERIVED, contacts, terms
 from contacts_mcp.directory.store import phones, spelling, tally
 from contacts_mcp.directory.store.bulk import insert_tuples, within
 from contacts_mcp.directory.store.rows import Row
-from contacts_mcp.directory.store.words import names_of, tag_key, words_of
+from contacts_mcp.directory.store.words import head_of, names_of, tag_key, words_of
 
 _TOGETHER = 5_000
 
 
 def terms_of(row: Row) -> set[tuple[str, str]]:
     """The (kind, term) pairs a contact with these column values is found by."""
-    return {("word", word) for word in words_of(row)} | {("tag", tag_key(tag)) for tag in row["tags"]}
+    words = words_of(row)
+    heads = {("head", head_of(word)) for word in words}
+    return {("word", word) for word in words} | heads | {("tag", tag_key(tag)) for tag in row["tags"]}
 
 
 def words_column(row: Row) -> str:

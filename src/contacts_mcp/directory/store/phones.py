@@ -62,5 +62,5 @@ def _query(fragment: str) -> str:
     if len(fragment) < _PIECE:
         return f"{fragment}*"
     # From its end, where numbers differ most: many begin alike.
-    starts = range(len(fragment) - _PIECE, -1, -_PIECE)
-    return " AND ".join(f'"{fragment[start : start + _PIECE]}"' for start in starts[:_MOST_PIECES])
+    starts = [*range(len(fragment) - _PIECE, 0, -_PIECE), 0][:_MOST_PIECES]
+    return " AND ".join(f'"{fragment[start : start + _PIECE]}"' for start in starts)

@@ -12,6 +12,7 @@ from contacts_mcp.text import digits, fold
 
 _WORD = re.compile(r"[!-+\--~]+")  # all of printable ASCII but space and comma; folding leaves nothing else
 _PIECE = re.compile(r"[a-z0-9]+")
+HEAD = 3
 _MOST = 320
 """Characters that are compared: those of the longest address."""
 
@@ -37,6 +38,11 @@ def split(text: str) -> list[str]:
 def trimmed(word: str) -> str:
     """A word without the punctuation around it, cut to what is compared."""
     return (word.strip(string.punctuation) or word)[:_MOST]
+
+
+def head_of(word: str) -> str:
+    """The beginning that words are kept under as well: most words that begin with three given letters are many."""
+    return word[:HEAD]
 
 
 def tag_key(tag: str) -> str:
