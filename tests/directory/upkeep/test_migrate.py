@@ -5,13 +5,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from contacts_mcp.directory.upkeep.check import check
 from sqlalchemy import create_engine, inspect
 
 from contacts_mcp.directory import DirectoryUnavailable, parse_place
 from contacts_mcp.directory.database import Database
 from contacts_mcp.directory.database.schema import REVISION, statements
 from contacts_mcp.directory.store import receipts
+from contacts_mcp.directory.upkeep.check import check
 from contacts_mcp.directory.upkeep.migrate import migrate
 
 OLD = Path(__file__).with_name("schema_0001.sql")

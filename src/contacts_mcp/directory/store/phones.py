@@ -49,12 +49,13 @@ def values(fragment: str) -> dict[str, str]:
 
 def _write(connection: Connection, statement: str, rows: Iterable[tuple[int, str | None]]) -> None:
     if connection.dialect.name == "sqlite":
-        written: list[Any] = [(seq, " ".join(_pieces(digits))) for seq, digits in rows if digits]
+        written: list[Any] = [(seq, " ".join(pieces(digits))) for seq, digits in rows if digits]
         if written:
             connection.exec_driver_sql(statement, written)
 
 
-def _pieces(digits: str) -> Sequence[str]:
+def pieces(digits: str) -> Sequence[str]:
+    """What digits are indexed by."""
     return [digits[start : start + _PIECE] for start in range(len(digits))]
 
 

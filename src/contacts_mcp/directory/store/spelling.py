@@ -33,9 +33,14 @@ def slips(word: str) -> int:
     return 2 if len(word) >= _LONG else 1
 
 
+def learnable(words: Iterable[str]) -> list[str]:
+    """Those that are neither so short nor so long that no other could be meant; sorted, as they are locked."""
+    return sorted(word for word in words if _SHORTEST <= len(word) <= _LONGEST)
+
+
 def learn(connection: Connection, tenant: int, words: Iterable[str]) -> None:
     """Keep words of live contacts."""
-    wanted = sorted(word for word in words if _SHORTEST <= len(word) <= _LONGEST)
+    wanted = learnable(words)
     known = select(spellings.c.word).where(spellings.c.tenant == tenant, spellings.c.form == spellings.c.word)
     # Locked, so that nobody forgets a word meanwhile whose last contact has gone.
     there = {
@@ -53,7 +58,7 @@ def learn(connection: Connection, tenant: int, words: Iterable[str]) -> None:
 
 def forget(connection: Connection, tenant: int, words: Iterable[str]) -> None:
     """Drop those words that no live contact has any more."""
-    candidates = sorted(word for word in words if _SHORTEST <= len(word) <= _LONGEST)
+    candidates = learnable(words)
     for some in within(candidates):
         kept = select(spellings.c.word).where(spellings.c.tenant == tenant, spellings.c.form == spellings.c.word)
         kept = kept.where(spellings.c.form.in_(some)).order_by(spellings.c.form)

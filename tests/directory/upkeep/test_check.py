@@ -1,0 +1,217 @@
+"""A directory that was written to in every way is without a fault, and each kind of damage to it is told of."""
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from contacts_mcp.directory import Server
+from contacts_mcp.directory.database import Database
+from contacts_mcp.directory.store import contacts as store
+from contacts_mcp.directory.upkeep import differences
+from contacts_mcp.directory.upkeep.check import check
+
+on_file = pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+on_server = pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+
+OLA, KARI, DELETED, ERASED = 1, 2, 3, 4
+"""The contacts of `written`, by `seq`; the groups are 1 and 2, the other tenant 2."""
+
+
+@pytest.fixture
+async def opened(place):
+    database = Database(place)
+    yield database
+    await database.aclose()
+
+
+@pytest.fixture
+async def written(http, create, create_group, opened):
+    """A directory in which everything was done that can be done."""
+    ola = await create(
+        "Ola Nordmann",
+        email="ola@example.com",
+        phone_number="+4790000001",
+        tags=["VIP"],
+        company_name="Nordmann AS",
+        notes="n",
+    )
+    kari = await create("Kari Kjær", type="company", phone_number="0047 900 00 001")
+    deleted, erased = await create("Per Deleted", phone_number="1234"), await create("Eva Erased", tags=["gone"])
+    groups = [(await create_group(name))["id"] for name in ("first", "second")]
+    for group in groups:
+        members = {"contact_ids": [each["id"] for each in (ola, kari, deleted, erased)]}
+        await http.post(f"/v1/contacts/groups/{group}/members", json=members)
+    await http.patch(f"/v1/contacts/{ola['id']}", json={"type": "company", "tags": ["vip", "new"], "notes": None})
+    await http.patch(f"/v1/contacts/{ola['id']}", json={"name": "Ola Hansen", "phone_number": None, "type": "person"})
+    updates = [{"id": kari["id"], "email": "kari@example.com"}]
+    await http.post("/v1/directory/contacts", json={"creates": [{"name": "Ada"}, {"name": ""}], "updates": updates})
+    await http.delete(f"/v1/contacts/{deleted['id']}")
+    await http.post(f"/v1/contacts/{erased['id']}/gdpr-delete", json={"reason": "r"})
+    await http.delete(f"/v1/contacts/groups/{groups[1]}/members/{kari['id']}")
+
+    def elsewhere(connection):
+        connection.exec_driver_sql("INSERT INTO tenants (seq, name, created_at) VALUES (2, 'other', 'x')")
+        fields = {"type": "person", "tags": ["a"], "company_name": None, "phone_number": "99", "email": None}
+        store.create_contact(connection, 2, {**fields, "name": "Ola Nordmann", "notes": None})
+
+    await opened.write(elsewhere)
+
+
+@pytest.fixture
+def damaged(opened, place):
+    """Run statements that no constraint holds up, and check what is left."""
+
+    async def damaged(*statements):
+        if isinstance(place, Server):
+            await opened.write(lambda connection: [connection.exec_driver_sql(each) for each in statements])
+        else:
+            with closing(sqlite3.connect(place)) as connection, connection:  # foreign keys are off
+                for statement in statements:
+                    connection.execute(statement)
+        return await opened.read(check)
+
+    return damaged
+
+
+async def test_a_directory_that_was_written_to_in_every_way_has_no_fault(written, opened):
+    assert await opened.read(check) == []
+
+
+async def test_an_empty_directory_has_no_fault(opened):
+    assert await opened.read(check) == []
+
+
+async def test_to_look_changes_nothing_and_holds_nobody_up(written, opened, http):
+    """Also on a connection that can write."""
+    assert await opened.write(check) == []
+    assert (await http.post("/v1/contacts", json={"name": "Later"})).status_code == 201
+    assert await opened.read(check) == []
+
+
+UNBOUND = {  # what the constraints of PostgreSQL would hold up; in a file they are off
+    "contact_groups": "ALTER TABLE memberships DROP CONSTRAINT memberships_group_seq_fkey",
+    "contacts": "ALTER TABLE memberships DROP CONSTRAINT memberships_contact_seq_fkey",
+    "unique": "ALTER TABLE memberships DROP CONSTRAINT memberships_group_seq_contact_seq_key",
+}
+
+
+@pytest.mark.parametrize(
+    ("fault", "statements"),
+    [
+        ("memberships of deleted contacts: 2 (seq 101, 102)",
+         ["INSERT INTO memberships VALUES (101, 1, 3), (102, 1, 4)"]),
+        ("memberships between tenants: 1 (seq 101)",
+         ["INSERT INTO memberships SELECT 101, 1, seq FROM contacts WHERE tenant = 2"]),
+        ("tenant 1 has 1 contacts of type company and counts 2",
+         ["INSERT INTO tallies VALUES (1, 'company', 99, 1)"]),
+        ("tenant 2 has 1 contacts of type person and counts 0", ["DELETE FROM tallies WHERE tenant = 2"]),
+        ("tenant 9 has 0 contacts of type person and counts 3", ["INSERT INTO tallies VALUES (9, 'person', 0, 3)"]),
+        ("contacts that lack terms: 1 (seq 2)", ["DELETE FROM contact_terms WHERE term = 'kari' AND contact_seq = 2"]),
+        ("contacts that lack terms: 1 (seq 1)", ["DELETE FROM contact_terms WHERE kind = 'tag' AND term = 'vip'"]),
+        ("contacts, or what was one, with terms that are not theirs: 3 (seq 1, 4, 77)",
+         ["INSERT INTO contact_terms VALUES (1, 'word', 'eva', 4), (1, 'word', 'x', 77), (2, 'tag', 'vip', 1)"]),
+        ("contacts whose words are not theirs: 2 (seq 1, 2)",
+         ["UPDATE contacts SET words = ' ola ' WHERE seq = 1", "UPDATE contacts SET words = NULL WHERE seq = 2"]),
+        ("contacts whose digits are not those of their number: 1 (seq 2)",
+         ["UPDATE contacts SET phone_digits = '1' WHERE seq = 2"]),
+        ("live contacts without a type, a name or tags: 2 (seq 1, 2)",
+         ["UPDATE contacts SET name = NULL WHERE seq = 1", "UPDATE contacts SET tags = NULL WHERE seq = 2"]),
+        ("words of names that are not kept: 1", ["DELETE FROM spellings WHERE word = 'hansen'"]),
+        ("words that are kept and nobody has: 1",
+         ["INSERT INTO spellings VALUES (1, 'evas', 'evas')"]),
+        ("words that are kept under other forms than theirs: 2",
+         ["DELETE FROM spellings WHERE form = 'hanse'", "INSERT INTO spellings VALUES (1, 'a', 'b')"]),
+        ("erased contacts that hold something: 1 (seq 4)", ["UPDATE contacts SET notes = 'x' WHERE seq = 4"]),
+        ("erased contacts that hold something: 1 (seq 4)", ["UPDATE contacts SET words = ' eva ' WHERE seq = 4"]),
+        ("erased contacts that count as live: 1 (seq 4)", ["UPDATE contacts SET deleted_at = NULL WHERE seq = 4"]),
+        ("erased contacts without a receipt: 1 (seq 3)",
+         ["UPDATE contacts SET erased_at = 'x', name = NULL WHERE seq = 3"]),
+        ("receipts of contacts that are not erased: 1 (seq 1)",
+         ["UPDATE contacts SET erased_at = NULL WHERE seq = 4"]),
+        ("receipts under another tenant: 1 (seq 1)", ["UPDATE contacts SET tenant = 2 WHERE seq = 4"]),
+        ("receipt 1 was changed", ["UPDATE receipts SET reason = 'other'"]),
+        ("the chain should end with receipt 1 and ends with 0", ["DELETE FROM receipts"]),
+        ("erased contacts that a repeated request would name: 1 (seq 4)",
+         ["INSERT INTO created SELECT 1, 'k', 'b', id, 0 FROM contacts WHERE seq = 4"]),
+    ],
+)  # fmt: skip
+async def test_damage_is_told_of(written, damaged, fault, statements):
+    assert fault in await damaged(*statements)
+
+
+@pytest.mark.parametrize(
+    ("fault", "bound", "statement"),
+    [
+        ("memberships of contacts that are not there: 1 (seq 101)", "contacts",
+         "INSERT INTO memberships VALUES (101, 1, 77)"),
+        ("memberships of groups that are not there: 1 (seq 101)", "contact_groups",
+         "INSERT INTO memberships VALUES (101, 77, 1)"),
+        ("memberships that are there twice: 1 (seq 101)", "unique", "INSERT INTO memberships VALUES (101, 1, 1)"),
+    ],
+)  # fmt: skip
+async def test_damage_that_a_constraint_would_hold_up_is_told_of(written, damaged, place, fault, bound, statement):
+    if isinstance(place, Server):
+        statements = [UNBOUND[bound], statement]
+    elif bound == "unique":  # the constraint is part of the table there
+        statements = ["ALTER TABLE memberships RENAME TO bound", "CREATE TABLE memberships AS SELECT * FROM bound"]
+        statements = [*statements, "DROP TABLE bound", statement]
+    else:
+        statements = [statement]
+
+    assert fault in await damaged(*statements)
+
+
+@on_file
+async def test_rows_of_nothing_in_a_file_are_told_of(written, damaged):
+    faults = await damaged("INSERT INTO memberships VALUES (101, 77, 78)")
+
+    assert "rows of memberships that belong to nothing: 2" in faults
+
+
+@on_file
+async def test_an_index_that_does_not_fit_its_table_is_told_of(written, damaged):
+    faults = await damaged(
+        "PRAGMA writable_schema = ON",
+        "UPDATE sqlite_master SET sql = replace(sql, 'deleted_at IS NOT NULL', 'name IS NOT NULL')"
+        " WHERE name = 'contacts_deleted'",
+    )
+
+    assert any("the file is damaged: row" in fault and "contacts_deleted" in fault for fault in faults)
+
+
+@on_file
+async def test_numbers_that_do_not_fit_their_index_are_told_of(written, damaged):
+    """A number that is found no more, one of somebody who was deleted, and one of nobody."""
+    faults = await damaged(
+        "INSERT INTO contact_phones(contact_phones, rowid, digits)"
+        " VALUES ('delete', 2, '0047 0479 4790 7900 9000 0000 0000 0000 0001 001 01 1')",
+        "INSERT INTO contact_phones(rowid, digits) VALUES (3, '1234 234'), (77, '1')",
+    )
+
+    assert "contacts that are not found by their number: 1 (seq 2)" in faults
+    assert "contacts, or what was one, found by a number that is not theirs: 2 (seq 3, 77)" in faults
+
+
+@on_server
+async def test_an_invalid_index_on_a_server_is_told_of(written, damaged):
+    faults = await damaged("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'contacts_live'::regclass")
+
+    assert faults == ["the index contacts_live is invalid: run REINDEX"]
+
+
+async def test_no_fault_repeats_what_is_in_the_directory(written, damaged):
+    faults = await damaged("DELETE FROM contact_terms", "DELETE FROM spellings", "UPDATE contacts SET words = 'hansen'")
+
+    assert len(faults) > 2
+    assert not any(word in " ".join(faults).lower() for word in ("hansen", "kari", "ola", "vip", "9000"))
+
+
+async def test_much_damage_is_looked_at_in_part_and_told_of_in_few_words(http, damaged, monkeypatch):
+    monkeypatch.setattr(differences, "_PARTS_LOOKED_AT", 10)
+    creates = [{"name": f"Person {number}"} for number in range(100)]
+    await http.post("/v1/directory/contacts", json={"creates": creates})
+
+    (fault,) = await damaged("DELETE FROM contact_terms WHERE term <> 'person'")
+
+    assert fault == "contacts that lack terms: 10 (seq 1, 2, 3, 4, 5, …)"
