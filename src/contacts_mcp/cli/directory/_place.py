@@ -10,6 +10,7 @@ from contacts_mcp.settings import Settings
 
 if TYPE_CHECKING:
     from contacts_mcp.directory import Directory
+    from contacts_mcp.directory.database import Database
 
 At = Annotated[
     str | None,
@@ -25,20 +26,41 @@ def place_of(given: str | None, settings: Settings) -> Place:
 
 
 def work_on(place: Place, work: Callable[["Directory"], Awaitable[T]]) -> T:
-    """Do something with the directory at a place.
-
-    Raises:
-        ValueError: it cannot be used, or what is asked for is not there, in one line.
-    """
-    import anyio
-
+    """Do something with the directory at a place. Raises as `within` does."""
     from contacts_mcp.directory import Directory
 
     async def run() -> T:
         async with Directory(place) as directory:
             return await work(directory)
 
+    return within(run)
+
+
+def run_on(place: Place, work: Callable[["Database"], Awaitable[T]]) -> T:
+    """Do something with the database at a place. Raises as `within` does."""
+    from contacts_mcp.directory.upkeep import open_database
+
+    async def run() -> T:
+        database = open_database(place)
+        try:
+            return await work(database)
+        finally:
+            await database.aclose()
+
+    return within(run)
+
+
+def within(work: Callable[[], Awaitable[T]]) -> T:
+    """Carry out asynchronous work.
+
+    Raises:
+        ValueError: a directory cannot be used, or what is asked for is not there, in one line.
+    """
+    import anyio
+
+    from contacts_mcp.directory.upkeep import BackupRefused
+
     try:
-        return anyio.run(run)
-    except (DirectoryUnavailable, Missing) as exc:
+        return anyio.run(work)
+    except (DirectoryUnavailable, Missing, BackupRefused) as exc:
         raise ValueError(str(exc)) from exc
