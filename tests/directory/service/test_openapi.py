@@ -33,7 +33,9 @@ TEXTS = [
 ]
 SPACES = "".join(chr(code) for code in range(0x110000) if chr(code).isspace())
 
-pieces = st.sampled_from([*SPACES, "a", "ø", "\U0001f600", "\0", "@", ".", "\u200b", "\ufeff", "  ", "a" * 60, " a" * 30])
+pieces = st.sampled_from(
+    [*SPACES, "a", "ø", "\U0001f600", "\0", "@", ".", "\u200b", "\ufeff", "  ", "a" * 60, " a" * 30]
+)
 texts = st.lists(pieces, max_size=12).map("".join)
 addresses = st.from_regex(SCHEMAS["NewContact"]["properties"]["email"]["pattern"])
 
@@ -132,7 +134,9 @@ def test_every_address_that_the_schema_takes_is_taken(address):
     assert is_taken(bodies.NewContact, {"name": "a", "email": address}), address
 
 
-@given(text=st.text("0123456789abcdefABCDEFg-\n", max_size=40) | st.uuids().map(str) | st.uuids().map(lambda i: f"{i}\n"))
+@given(
+    text=st.text("0123456789abcdefABCDEFg-\n", max_size=40) | st.uuids().map(str) | st.uuids().map(lambda i: f"{i}\n")
+)
 def test_an_id_is_taken_where_the_schema_says_so_and_nowhere_else(text):
     body = {"contact_ids": [text]}
     strict = Draft202012Validator(SCHEMAS["NewMembers"], format_checker=None)
@@ -208,7 +212,10 @@ async def test_answers_have_the_fields_that_are_described_and_no_others(service)
         if "$ref" in said:
             said = DOCUMENT["components"]["responses"][said["$ref"].rpartition("/")[2]]
         if "content" in said:
-            schema = {**closed(said["content"]["application/json"]["schema"]), "components": closed(DOCUMENT["components"])}
+            schema = {
+                **closed(said["content"]["application/json"]["schema"]),
+                "components": closed(DOCUMENT["components"]),
+            }
             Draft202012Validator(schema).validate(answer.json())
         if answer.status_code == 201:
             ids["group_id" if "groups" in path else "contact_id"] = answer.json()["id"]
