@@ -42,7 +42,7 @@ def platform(service, secret):
 
 
 async def test_tools_work_on_it_and_another_tenant_sees_nothing(service, ola, kari):
-    person = Person({"confirm": "delete"})
+    person = Person({"decision": "delete"})
     async with host(platform(service, ola), person=person) as tools, host(platform(service, kari)) as others:
         made = await tools.call("create_contact", name="Ola Nordmann", phone_number="+4799999999", tags=["vip"])
         contact = {"contact_id": made["id"]}
