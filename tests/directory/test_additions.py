@@ -180,7 +180,7 @@ async def test_all_of_a_batch_takes_effect_or_nothing(http: httpx.AsyncClient, m
     "body", [{}, {"creates": [{"name": "x"}] * 1001}, {"creates": "x"}, [], {"creates": [], "updates": []}]
 )
 async def test_a_batch_is_bounded(http: httpx.AsyncClient, body: Any) -> None:
-    """From one contact to a thousand."""
+    """From one contact to a thousand of each kind."""
     assert (await http.post("/v1/directory/contacts", json=body)).status_code == 422
 
 

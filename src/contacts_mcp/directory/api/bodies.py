@@ -15,7 +15,7 @@ from contacts_mcp.mail import is_address
 ContactType = Literal["person", "company"]
 
 MOST_WRITTEN = 1_000
-"""Contacts of one batch at most."""
+"""Contacts that one batch creates at most, and as many that it updates."""
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -125,13 +125,13 @@ class IdentifiedChanges(ContactChanges):
 class Batch(BaseModel):
     """Body of POST /v1/directory/contacts: each item is checked by itself, so that one is refused and not all."""
 
-    creates: list[Any] = Field(default_factory=list)
-    updates: list[Any] = Field(default_factory=list)
+    creates: list[Any] = Field(default_factory=list, max_length=MOST_WRITTEN)
+    updates: list[Any] = Field(default_factory=list, max_length=MOST_WRITTEN)
 
     @model_validator(mode="after")
-    def _bounded(self) -> Self:
-        if not 1 <= len(self.creates) + len(self.updates) <= MOST_WRITTEN:
-            raise PydanticCustomError("size", "must hold from 1 to {most} contacts", {"most": MOST_WRITTEN})
+    def _needed(self) -> Self:
+        if not (self.creates or self.updates):
+            raise PydanticCustomError("empty", "must create or update a contact")
         return self
 
 

@@ -269,7 +269,7 @@ OPERATIONS = (
         "write_contacts",
         ADDITIONS,
         "Write contacts",
-        "Create and update up to 1,000 contacts in one transaction, but for those that are refused.",
+        "Create and update contacts in one transaction, but for those that are refused.",
         body="Batch",
         answer="Results",
     ),

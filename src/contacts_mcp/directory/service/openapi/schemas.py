@@ -7,6 +7,7 @@ Python takes for it, spelt out, since engines differ.
 from collections.abc import Mapping
 from typing import Any
 
+from contacts_mcp.directory.api.bodies import MOST_WRITTEN
 from contacts_mcp.directory.service.openapi import examples
 
 Schema = dict[str, Any]
@@ -16,7 +17,7 @@ _ID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _LABEL = "[A-Za-z0-9](?:-?[A-Za-z0-9]){0,30}"
 _RESERVED = "arpa|invalid|local|localhost|onion|test|example|alt|internal"
 _ADDRESS = (
-    rf"(?=[^@]{{1,64}}@)(?=[!-~]{{1,254}}[{_SPACE}]*$)(?![!-~]*\.(?:{_RESERVED})[{_SPACE}]*$)"
+    rf"(?=[!-~]{{1,254}}[{_SPACE}]*$)(?![!-~]*\.(?:{_RESERVED})[{_SPACE}]*$)"
     rf"[A-Za-z0-9]+(?:[._+-][A-Za-z0-9]+)*@(?:{_LABEL}\.)+[A-Za-z]{{2,63}}"
 )
 
@@ -96,32 +97,24 @@ REQUESTS: dict[str, Schema] = {
     ),
     "Batch": _sent(
         {
-            "creates": {"type": "array", "items": True, "description": "What POST /v1/contacts takes, each."},
+            "creates": {
+                "type": "array",
+                "items": True,
+                "maxItems": MOST_WRITTEN,
+                "description": "What POST /v1/contacts takes, each.",
+            },
             "updates": {
                 "type": "array",
                 "items": True,
+                "maxItems": MOST_WRITTEN,
                 "description": "What PATCH /v1/contacts/{contact_id} takes, each with its `id`.",
             },
         },
         examples.BATCH,
-        description="From 1 to 1,000 items in all. One that is refused has its reason among the results.",
-        # The sum has no keyword of its own.
+        description="Up to 1,000 of each, and one at least. One that is refused has its reason among the results.",
         anyOf=[
-            {
-                "properties": {"creates": {"minItems": 1, "maxItems": 1_000}, "updates": {"maxItems": 0}},
-                "required": ["creates"],
-            },
-            {
-                "properties": {"updates": {"minItems": 1, "maxItems": 1_000}, "creates": {"maxItems": 0}},
-                "required": ["updates"],
-            },
-            {
-                "properties": {
-                    "creates": {"minItems": 1, "maxItems": 500},
-                    "updates": {"minItems": 1, "maxItems": 500},
-                },
-                "required": ["creates", "updates"],
-            },
+            {"properties": {"creates": {"minItems": 1}}, "required": ["creates"]},
+            {"properties": {"updates": {"minItems": 1}}, "required": ["updates"]},
         ],
     ),
 }

@@ -1,0 +1,113 @@
+"""The service behind `contacts-mcp serve`, where else the platform is."""
+
+import asyncio
+import json
+
+import pytest
+
+from contacts_mcp.app import Platform
+from contacts_mcp.client import Credential
+from contacts_service import ContactsService, make_keys
+from harness import Person, host
+from network.callers import Modern, key
+from network.servers import replica_here
+from processes import Server, modern
+
+
+@pytest.fixture
+def served(place, tmp_path):
+    """A service as a process, and keys of two tenants."""
+    keys = make_keys(place, "ola", "kari")
+    with ContactsService(tmp_path / "service", place) as service:
+        yield service, *keys
+
+
+@pytest.fixture
+def service(served):
+    return served[0]
+
+
+@pytest.fixture
+def ola(served):
+    return served[1]
+
+
+@pytest.fixture
+def kari(served):
+    return served[2]
+
+
+def platform(service, secret):
+    return Platform(Credential.key(secret, "test"), service.url)
+
+
+async def test_tools_work_on_it_and_another_tenant_sees_nothing(service, ola, kari):
+    person = Person({"decision": "delete"})
+    async with host(platform(service, ola), person=person) as tools, host(platform(service, kari)) as others:
+        made = await tools.call("create_contact", name="Ola Nordmann", phone_number="+4799999999", tags=["vip"])
+        contact = {"contact_id": made["id"]}
+        group = {"group_id": (await tools.call("create_contact_group", name="VIP"))["id"]}
+        added = await tools.call("add_group_members", **group, contact_ids=[made["id"]])
+        found = await tools.call("find_contacts", query="nordmann ola")
+        changed = await tools.call("update_contact", **contact, notes="Called")
+
+        assert added["added"] == 1
+        assert [each["id"] for each in found["candidates"]] == [made["id"]]
+        assert changed["notes"] == "Called"
+        assert (await others.call("list_contacts"))["total"] == 0
+        renamed = {"name": "Taken"}
+        for tool, arguments in (
+            ("get_contact", contact),
+            ("get_contact_group", group),
+            ("update_contact", contact | renamed),
+            ("update_contact_group", group | renamed),
+        ):
+            assert (await others.error(tool, **arguments)).startswith("not_found: ")
+
+        await tools.call("delete_contact", **contact)
+        assert (await tools.error("get_contact", **contact)).startswith("not_found: ")
+    assert "Ola Nordmann" in person.question
+
+
+async def test_a_host_over_standard_input_works_on_it(service, ola, tmp_path):
+    with Server(tmp_path, WAYSCLOUD_API_URL=service.url, WAYSCLOUD_API_KEY=ola) as server:
+        server.say(json.dumps(modern(1, "tools/call", name="create_contact", arguments={"name": "Ola"})).encode())
+        answer = await asyncio.to_thread(server.hear)
+        _, errors, _ = await asyncio.to_thread(server.end)
+
+    assert json.loads(answer)["result"]["structuredContent"]["name"] == "Ola"
+    assert ola[-40:] not in errors.decode()
+
+
+def test_doctor_finds_a_key_of_it_working(command, service, ola):
+    done = command("doctor", WAYSCLOUD_API_URL=service.url, WAYSCLOUD_API_KEY=ola)
+
+    assert done.code == 0, done.out
+    assert "✓ connection: it answers; 0 contacts" in done.out
+    assert ola[-40:] not in done.out + done.err
+
+
+async def test_callers_over_a_network_bring_keys_of_their_tenants(service, ola, kari, tmp_path):
+    async with (
+        replica_here(tmp_path, auth="key", api_url=service.url) as port,
+        Modern(port, key(ola)) as first,
+        Modern(port, key(kari)) as second,
+        Modern(port, key(f"{ola[:-1]}?")) as nobody,
+    ):
+        mine = {"contact_id": (await first.call("create_contact", name="Ola's")).content["id"]}
+        theirs = {"contact_id": (await second.call("create_contact", name="Kari's")).content["id"]}
+
+        for caller, own, foreign in ((first, mine, theirs), (second, theirs, mine)):
+            assert (await caller.call("list_contacts")).content["total"] == 1
+            assert (await caller.call("get_contact", **own)).content["id"] == own["contact_id"]
+            assert (await caller.call("get_contact", **foreign)).line.startswith("not_found: ")
+        assert (await nobody.call("list_contacts")).status == 401
+
+
+async def test_a_reading_key_is_told_what_it_may_not(service, place):
+    (reader,) = await asyncio.to_thread(make_keys, place, "ola", scopes=["read"])
+    async with host(platform(service, reader)) as tools:
+        assert (await tools.call("list_contacts"))["total"] == 0
+        line = await tools.error("create_contact", name="Ola")
+
+    assert "scope" in line

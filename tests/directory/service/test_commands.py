@@ -1,0 +1,161 @@
+"""`contacts-mcp directory serve` and `keys`, as an operator meets them."""
+
+import io
+import json
+import re
+import time
+
+import httpx
+import pytest
+
+from contacts_service import ContactsService, address_of, make_keys
+
+KEY = re.compile(r"wayscloud_contacts_([a-z0-9]{8})_[A-Za-z0-9]{40}")
+
+
+@pytest.fixture
+def keys(command, place):
+    """`contacts-mcp directory keys` on this place."""
+
+    def keys(*arguments):
+        return command("directory", "keys", *arguments, "--directory", address_of(place))
+
+    return keys
+
+
+def test_a_key_is_shown_once_and_alone_on_standard_output(keys):
+    made = keys("create", "my app")
+
+    prefix = KEY.fullmatch(made.out.strip())[1]
+    assert made.code == 0
+    assert made.err == f"Key {prefix} opens the contacts of owner to read and write; it is not shown again.\n"
+    listed = keys("list")
+    assert re.fullmatch(rf"{prefix}  read,write  \S+Z  works  owner: my app\n", listed.out)
+    assert made.out.strip()[-40:] not in listed.out + keys("list", "--json").out
+
+
+def test_keys_are_written_as_json_where_programs_read_them(keys):
+    made = json.loads(keys("create", "my app", "--tenant", "ola", "--scope", "read", "--json").out)
+
+    shown = {name: value for name, value in made.items() if name != "key"}
+    assert KEY.fullmatch(made["key"])[1] == made["prefix"]
+    assert (made["name"], made["tenant"], made["scopes"], made["revoked_at"]) == ("my app", "ola", ["read"], None)
+    assert json.loads(keys("list", "--json").out) == [shown]
+
+
+def test_no_keys_are_an_empty_list(keys):
+    assert keys("list").out == ""
+    assert json.loads(keys("list", "--json").out) == []
+
+
+def test_revoking_asks_before_it_acts(keys, monkeypatch):
+    made = json.loads(keys("create", "my app", "--json").out)
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    asked = keys("revoke", made["prefix"])
+
+    assert asked.code == 1
+    assert f"Revoke the key {made['prefix']}?" in asked.err
+    assert json.loads(keys("list", "--json").out)[0]["revoked_at"] is None
+
+
+def test_a_revoked_key_stays_listed_as_such(keys):
+    made = json.loads(keys("create", "my app", "--json").out)
+
+    done = keys("revoke", made["prefix"], "--yes")
+    again = keys("revoke", made["prefix"], "--yes")
+
+    assert (done.code, done.out) == (0, f"Key {made['prefix']} (my app) of owner works no more.\n")
+    assert again.out == done.out
+    assert "revoked 2" in keys("list").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("revoke", "nothing1", "--yes"), "Key not found"),
+        (("create", ""), "the name of a key"),
+        (("create", "a", "--tenant", "a\nb"), "the name of a tenant"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(keys, arguments, says):
+    done = keys(*arguments)
+
+    assert done.code == 2
+    assert done.err.startswith("contacts-mcp: ")
+    assert says in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+def test_a_place_that_cannot_be_used_is_one_line(command):
+    done = command("directory", "keys", "list", "--directory", "/proc/nowhere/contacts.db")
+
+    assert done.code == 2
+    assert len(done.err.splitlines()) == 1
+    assert "/proc/nowhere/contacts.db" in done.err
+
+
+def test_the_directory_may_be_named_by_the_environment(command, path):
+    (key,) = make_keys(path, "ola")
+
+    listed = command("directory", "keys", "list", CONTACTS_MCP_DIRECTORY=str(path))
+
+    assert KEY.fullmatch(key)[1] in listed.out
+
+
+def test_without_any_directory_it_is_this_users_own(command, tmp_path):
+    command("directory", "keys", "create", "my app")
+
+    assert (tmp_path / "data" / "wayscloud-contacts-mcp" / "contacts.db").exists()
+
+
+def test_a_service_that_nobody_could_use_does_not_start(command, path):
+    refused = command("directory", "serve", "--directory", str(path), "--port", "0")
+
+    assert refused.code == 2
+    assert refused.err == (
+        "contacts-mcp: no key opens this directory yet; make one with `contacts-mcp directory keys create NAME`\n"
+    )
+
+
+def test_a_service_whose_keys_are_all_revoked_does_not_start(command, keys, place):
+    made = json.loads(keys("create", "my app", "--json").out)
+    keys("revoke", made["prefix"], "--yes")
+
+    assert command("directory", "serve", "--directory", address_of(place), "--port", "0").code == 2
+
+
+def test_the_service_says_in_one_line_where_it_is_and_how_many_keys_there_are(place, tmp_path):
+    ola, _ = make_keys(place, "ola", "kari")
+    with ContactsService(tmp_path / "service", place, CONTACTS_MCP_LOG_FORMAT="text") as service:
+        answer = httpx.get(f"{service.url}/v1/contacts", headers={"X-API-Key": ola})
+        written = service.written
+        seconds = service.end()
+
+    assert answer.json()["total"] == 0
+    assert re.fullmatch(r"contacts-mcp \S+: Contacts API for 2 keys; listening on http://127.0.0.1:\d+\n", written)
+    assert seconds < 10
+
+
+def test_a_key_that_the_operator_revokes_stops_working_while_the_service_runs(keys, place, tmp_path):
+    made = json.loads(keys("create", "my app", "--json").out)
+    keys("create", "another")
+    with ContactsService(tmp_path / "service", place) as service, httpx.Client(base_url=service.url) as client:
+        client.headers["Authorization"] = f"Bearer {made['key']}"
+        assert client.get("/v1/contacts").status_code == 200
+
+        keys("revoke", made["prefix"], "--yes")
+        revoked = time.monotonic()
+        while client.get("/v1/contacts").status_code == 200:
+            assert time.monotonic() - revoked < 5
+
+
+def test_the_rate_is_the_operators_choice(path, tmp_path):
+    (key,) = make_keys(path, "ola")
+    with (
+        ContactsService(tmp_path / "service", path, "--rate", "1") as service,
+        httpx.Client(base_url=service.url, headers={"X-API-Key": key}) as client,
+    ):
+        answers = [client.get("/v1/directory") for _ in range(12)]
+
+    assert [answer.status_code for answer in answers] == [200] * 10 + [429] * 2
+    assert int(answers[-1].headers["Retry-After"]) > 1

@@ -1,0 +1,55 @@
+"""Schemathesis reads the OpenAPI document and tries to prove it wrong, on the service as it is started.
+
+All of its checks are on, also that two tenants do not see each other's records.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from contacts_service import ContactsService, make_keys
+
+PHASES = ("Examples", "Coverage", "Fuzzing", "Stateful")
+
+
+def configure(folder: Path, **keys: str) -> Path:
+    """Callers by name, none of whom may see another's records."""
+    callers = [{"name": name, "fixedHeaders": [{"name": "X-API-Key", "value": key}]} for name, key in keys.items()]
+    (folder / "callers.json").write_text(json.dumps({"auth": callers}))
+    config = folder / "schemathesis.toml"
+    config.write_text(f'[auth.wfc]\npath = "callers.json"\npeers = {json.dumps(list(keys))}\n')
+    return config
+
+
+def examine(folder: Path, place, examples: int) -> str:
+    """What schemathesis says of a service on this place; it has to be content."""
+    ola, kari = make_keys(place, "ola", "kari")
+    config = configure(folder, ola=ola, kari=kari)
+    with ContactsService(folder, place, "--rate", "0") as service:
+        command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "run"]
+        options = ["--checks", "all", "--max-examples", str(examples), "--no-color", "--generation-database", "none"]
+        done = subprocess.run(
+            [*command, f"{service.url}/openapi.json", *options],
+            capture_output=True,
+            text=True,
+            timeout=600,
+            cwd=folder,
+            check=False,
+        )
+        log = service.written
+    assert done.returncode == 0, done.stdout[-6_000:] + done.stderr[-2_000:]
+    assert '"level": "ERROR"' not in log
+    assert all(f"✅ {phase}" in done.stdout for phase in PHASES), done.stdout
+    return done.stdout
+
+
+def test_nothing_proves_the_document_wrong(tmp_path, place):
+    assert "Tested: 17" in examine(tmp_path, place, examples=4)
+
+
+@pytest.mark.load
+def test_nothing_proves_the_document_wrong_in_thousands_of_requests(tmp_path, place):
+    assert "Tested: 17" in examine(tmp_path, place, examples=300)

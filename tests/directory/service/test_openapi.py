@@ -1,0 +1,223 @@
+"""The OpenAPI document says what the service does, no more and no less."""
+
+import json
+
+import pytest
+from fastapi.openapi.utils import get_openapi
+from hypothesis import example, given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from pydantic import TypeAdapter, ValidationError
+
+from contacts_mcp import __version__
+from contacts_mcp.contract import CALLS
+from contacts_mcp.directory.api import bodies
+from contacts_mcp.directory.service.openapi import document
+
+DOCUMENT = document()
+SCHEMAS = DOCUMENT["components"]["schemas"]
+OPERATIONS = [
+    (method, path, operation) for path, methods in DOCUMENT["paths"].items() for method, operation in methods.items()
+]
+TEXTS = [
+    ("NewContact", "name"),
+    ("NewContact", "company_name"),
+    ("NewContact", "phone_number"),
+    ("NewContact", "email"),
+    ("NewContact", "notes"),
+    ("ContactChanges", "name"),
+    ("Erasure", "reason"),
+    ("NewGroup", "name"),
+    ("NewGroup", "description"),
+    ("GroupChanges", "description"),
+]
+SPACES = "".join(chr(code) for code in range(0x110000) if chr(code).isspace())
+
+pieces = st.sampled_from(
+    [*SPACES, "a", "ø", "\U0001f600", "\0", "@", ".", "\u200b", "\ufeff", "  ", "a" * 60, " a" * 30]
+)
+texts = st.lists(pieces, max_size=12).map("".join)
+addresses = st.from_regex(SCHEMAS["NewContact"]["properties"]["email"]["pattern"])
+
+
+def validator(schema):
+    return Draft202012Validator({**schema, "components": DOCUMENT["components"]})
+
+
+def is_taken(model, body):
+    """Whether the service takes a body."""
+    try:
+        TypeAdapter(model).validate_python(body)
+    except ValidationError:
+        return False
+    return True
+
+
+def body_of(model, field, text):
+    needed = {} if model in ("Erasure", "ContactChanges", "GroupChanges") else {"name": "a"}
+    return {**needed, field: text}
+
+
+def agree(model, field, text):
+    body = body_of(model, field, text)
+    assert validator(SCHEMAS[model]).is_valid(body) == is_taken(getattr(bodies, model), body), (field, text)
+
+
+def test_it_is_of_this_version_for_wherever_it_is_served():
+    assert DOCUMENT["openapi"].startswith("3.1.")
+    assert DOCUMENT["info"]["version"] == __version__
+    assert DOCUMENT["servers"] == [{"url": "/"}]
+    assert set(DOCUMENT["components"]["securitySchemes"]) == {"ApiKey", "Bearer"}
+    assert json.loads(json.dumps(DOCUMENT)) == DOCUMENT
+
+
+def test_the_fourteen_endpoints_are_those_of_the_contract_and_the_rest_are_additions():
+    documented = {f"{method.upper()} {path}" for method, path, said in OPERATIONS if said["tags"] != ["Additions"]}
+
+    assert documented == {call.http for call in CALLS}
+    assert len(OPERATIONS) == 17
+    assert "Beyond the page" in next(tag for tag in DOCUMENT["tags"] if tag["name"] == "Additions")["description"]
+
+
+async def test_every_route_is_there_with_its_parameters_and_its_body(open_service, path):
+    routes = (await open_service(path)).directory.app.routes
+    found = get_openapi(title="", version="", routes=routes)
+    paths = {path: methods for path, methods in found["paths"].items() if path.startswith("/v1/")}
+
+    def shape(operation):
+        parameters = {(each["name"].lower(), each["in"], each["required"]) for each in operation.get("parameters", ())}
+        return parameters, operation.get("requestBody", {}).get("content", {}).get("application/json")
+
+    def shapes(paths):
+        return {(path, method): shape(said) for path, methods in paths.items() for method, said in methods.items()}
+
+    assert shapes(DOCUMENT["paths"]) == shapes(paths)
+    for name in ("NewContact", "ContactChanges", "Erasure", "NewGroup", "GroupChanges", "NewMembers", "Batch"):
+        assert set(SCHEMAS[name]["properties"]) == set(found["components"]["schemas"][name]["properties"])
+        assert SCHEMAS[name].get("required") == found["components"]["schemas"][name].get("required")
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_every_schema_is_one_and_takes_its_example(name):
+    Draft202012Validator.check_schema(SCHEMAS[name])
+
+    for shown in SCHEMAS[name].get("examples", ()):
+        validator(SCHEMAS[name]).validate(shown)
+
+
+@pytest.mark.parametrize(("model", "field"), TEXTS)
+@given(text=texts)
+@example("x" * 10_001)
+@example(f"{SPACES}{'x' * 10_000}{SPACES}")
+@example("x" * 1_001)
+@example("x " * 1_000)
+@example("x" * 1_000)
+@example("x" * 256)
+@example(f" x{' x' * 127}\n")
+@example("x" * 65)
+@example(f"\t{'x' * 64} ")
+@example("")
+@example(" \n")
+@example("a\0b")
+@example("ola@example.com\n")
+@example(f"{'o' * 65}@example.com")
+@example("ola@example.test")
+def test_a_text_is_taken_where_the_schema_says_so_and_nowhere_else(model, field, text):
+    agree(model, field, text)
+
+
+@given(address=addresses)
+@example("ola@example.com")
+@example(" Ola.Nordmann+x@mail.example-1.no ")
+@example(f"{'o' * 64}@{'a' * 61}.{'b' * 61}.{'c' * 61}.no")
+def test_every_address_that_the_schema_takes_is_taken(address):
+    assert is_taken(bodies.NewContact, {"name": "a", "email": address}), address
+
+
+@given(
+    text=st.text("0123456789abcdefABCDEFg-\n", max_size=40) | st.uuids().map(str) | st.uuids().map(lambda i: f"{i}\n")
+)
+def test_an_id_is_taken_where_the_schema_says_so_and_nowhere_else(text):
+    body = {"contact_ids": [text]}
+    strict = Draft202012Validator(SCHEMAS["NewMembers"], format_checker=None)
+
+    # Python's `$` stands before a last line feed as well, and JSON Schema's does not.
+    assert (strict.is_valid(body) and not text.endswith("\n")) == is_taken(bodies.NewMembers, body)
+
+
+@pytest.mark.parametrize("size", [0, 1, 50, 51])
+def test_tags_are_as_many_as_the_schema_says(size):
+    body = {"name": "a", "tags": [f"t{n}" for n in range(size)]}
+
+    assert validator(SCHEMAS["NewContact"]).is_valid(body) == is_taken(bodies.NewContact, body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"creates": []},
+        {"creates": [], "updates": []},
+        {"creates": [1]},
+        {"updates": [1]},
+        {"creates": [1] * 1_000},
+        {"creates": [1] * 1_001},
+        {"creates": [1] * 1_000, "updates": [1]},
+        {"creates": [1] * 1_000, "updates": [1] * 1_000},
+        {"creates": [1], "updates": [1] * 1_001},
+        {"creates": None},
+        [],
+    ],
+)
+def test_a_batch_is_as_large_as_the_schema_says(body):
+    assert validator(SCHEMAS["Batch"]).is_valid(body) == is_taken(bodies.Batch, body)
+
+
+def closed(schema):
+    """The schema, which takes no field that it does not name."""
+    if isinstance(schema, list):
+        return [closed(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    inner = {key: closed(value) for key, value in schema.items()}
+    return {**inner, "additionalProperties": False} if schema.get("type") == "object" else inner
+
+
+async def test_answers_have_the_fields_that_are_described_and_no_others(service):
+    client = await service.caller()
+    ids = {}
+    asked = [
+        ("post", "/v1/contacts", SCHEMAS["NewContact"]["examples"][0]),
+        ("post", "/v1/contacts/groups", SCHEMAS["NewGroup"]["examples"][0]),
+        ("post", "/v1/contacts/groups/{group_id}/members", None),
+        ("get", "/v1/contacts", None),
+        ("get", "/v1/contacts/{contact_id}", None),
+        ("patch", "/v1/contacts/{contact_id}", SCHEMAS["ContactChanges"]["examples"][0]),
+        ("get", "/v1/contacts/groups", None),
+        ("get", "/v1/contacts/groups/{group_id}", None),
+        ("patch", "/v1/contacts/groups/{group_id}", SCHEMAS["GroupChanges"]["examples"][0]),
+        ("get", "/v1/contacts/groups/{group_id}/members", None),
+        ("get", "/v1/directory", None),
+        ("get", "/v1/directory/contacts", None),
+        ("post", "/v1/directory/contacts", SCHEMAS["Batch"]["examples"][0]),
+        ("delete", "/v1/contacts/groups/{group_id}/members/{contact_id}", None),
+        ("delete", "/v1/contacts/groups/{group_id}", None),
+        ("post", "/v1/contacts/{contact_id}/gdpr-delete", SCHEMAS["Erasure"]["examples"][0]),
+        ("delete", "/v1/contacts/{contact_id}", None),
+    ]
+    for method, path, body in asked:
+        sent = {"contact_ids": [ids["contact_id"]]} if path.endswith("members") and method == "post" else body
+        params = {"fields": ["id", "tags"]} if path == "/v1/directory/contacts" and method == "get" else None
+        answer = await client.request(method, path.format(**ids), json=sent, params=params)
+        said = DOCUMENT["paths"][path][method]["responses"][str(answer.status_code)]
+        if "$ref" in said:
+            said = DOCUMENT["components"]["responses"][said["$ref"].rpartition("/")[2]]
+        if "content" in said:
+            schema = {
+                **closed(said["content"]["application/json"]["schema"]),
+                "components": closed(DOCUMENT["components"]),
+            }
+            Draft202012Validator(schema).validate(answer.json())
+        if answer.status_code == 201:
+            ids["group_id" if "groups" in path else "contact_id"] = answer.json()["id"]
+    assert {(method, path) for method, path, _ in asked} == {(method, path) for method, path, _ in OPERATIONS}
