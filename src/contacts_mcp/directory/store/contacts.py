@@ -93,7 +93,8 @@ def update_contacts(connection: Connection, tenant: int, changes: Sequence[tuple
     """Set the given columns of live contacts and return these by id; those that are not there are left out."""
     before: dict[str, Row] = {}
     for some in within(sorted({each for each, _ in changes})):
-        query = select(contacts).where(contacts.c.id.in_(some), *_of(tenant)).order_by(contacts.c.seq)
+        # Locked in one order, whatever else is in a batch: by `id`, as they come.
+        query = select(contacts).where(contacts.c.id.in_(some), *_of(tenant)).order_by(contacts.c.id)
         before |= {row["id"]: row for row in connection.execute(query.with_for_update()).mappings()}
     after = {contact_id: dict(row) for contact_id, row in before.items()}
     for contact_id, values in changes:

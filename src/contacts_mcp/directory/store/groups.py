@@ -78,7 +78,7 @@ def add_members(connection: Connection, tenant: int, group_id: str, contact_ids:
     found: dict[str, int] = {}
     for some in within(sorted(set(contact_ids))):
         # Locked, so that none of them is deleted before it has joined, and leaves then.
-        query = able.where(contacts.c.id.in_(some)).order_by(contacts.c.seq).with_for_update(read=True)
+        query = able.where(contacts.c.id.in_(some)).order_by(contacts.c.id).with_for_update(read=True)
         found |= {row.id: row.seq for row in connection.execute(query)}
     joining = [{"group_seq": seq, "contact_seq": found[each]} for each in dict.fromkeys(contact_ids) if each in found]
     if joining:

@@ -1,8 +1,9 @@
 """What is kept so that contacts are found and counted: all of it is derived from their rows."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 
-from sqlalchemy import Connection, delete, select, text
+from sqlalchemy import Connection, bindparam, delete, select, text, update
 
 from contacts_mcp.directory.database.tables import DERIVED, contacts, terms
 from contacts_mcp.directory.store import phones, spelling, tally
@@ -27,28 +28,35 @@ def words_column(row: Row) -> str:
 
 def add(connection: Connection, tenant: int, rows: Sequence[Row]) -> None:
     """Make live contacts found and counted."""
-    if rows:
-        # In the order in which they are kept, which is also the order that is written fastest.
-        insert_tuples(connection, terms, sorted((tenant, *term, row["seq"]) for row in rows for term in terms_of(row)))
-        phones.index(connection, [(row["seq"], row["phone_digits"]) for row in rows])
-        spelling.learn(connection, tenant, set().union(*map(names_of, rows)))
-        tally.add(connection, tenant, (row["type"] for row in rows), 1)
+    change(connection, tenant, [None] * len(rows), rows)
 
 
 def remove(connection: Connection, tenant: int, rows: Sequence[Row]) -> None:
     """Undo that, for rows as they were then."""
-    if rows:
-        _drop_terms(connection, tenant, [(*term, row["seq"]) for row in rows for term in terms_of(row)])
-        phones.unindex(connection, [(row["seq"], row["phone_digits"]) for row in rows])
-        spelling.forget(connection, tenant, set().union(*map(names_of, rows)))
-        tally.add(connection, tenant, (row["type"] for row in rows), -1)
+    change(connection, tenant, rows, [None] * len(rows))
 
 
-def change(connection: Connection, tenant: int, before: Sequence[Row], after: Sequence[Row]) -> None:
-    """Go along with a change of live contacts, which stand in the same order twice."""
-    changed = [(old, new) for old, new in zip(before, after, strict=True) if _key(old) != _key(new)]
-    remove(connection, tenant, [old for old, _ in changed])
-    add(connection, tenant, [new for _, new in changed])
+def change(connection: Connection, tenant: int, before: Sequence[Row | None], after: Sequence[Row | None]) -> None:
+    """Go along with what becomes of contacts, which stand in the same order twice; None where they are not live.
+
+    Only what differs is written, and locked: who changes a tag does not wait for who changes a name.
+    """
+    pairs = [(old, new) for old, new in zip(before, after, strict=True) if old or new]
+    gone = [each for old, new in pairs for each in _without(old, new)]
+    come = [(tenant, *each) for old, new in pairs for each in _without(new, old)]
+    _drop_terms(connection, tenant, gone)
+    # In the order in which they are kept, which is also the order that is written fastest.
+    insert_tuples(connection, terms, sorted(come))
+    renumbered = [(old, new) for old, new in pairs if _digits(old) != _digits(new)]
+    phones.unindex(connection, [(old["seq"], old["phone_digits"]) for old, _ in renumbered if old])
+    phones.index(connection, [(new["seq"], new["phone_digits"]) for _, new in renumbered if new])
+    spelling.change(
+        connection,
+        tenant,
+        gone={term for kind, term, _ in gone if kind == "word"},
+        come={name for old, new in pairs for name in _names(new) - _names(old)},
+    )
+    tally.add(connection, tenant, _counted(new for _, new in pairs), _counted(old for old, _ in pairs))
 
 
 def rebuild(connection: Connection, report: Callable[[int], None] = lambda _: None) -> None:
@@ -58,19 +66,36 @@ def rebuild(connection: Connection, report: Callable[[int], None] = lambda _: No
     if connection.dialect.name == "sqlite":
         connection.execute(text("INSERT INTO contact_phones(contact_phones) VALUES ('delete-all')"))
     last = done = 0
-    live = select(contacts).where(contacts.c.deleted_at.is_(None)).order_by(contacts.c.seq).limit(_TOGETHER)
-    while rows := connection.execute(live.where(contacts.c.seq > last)).mappings().all():
-        by_tenant: dict[int, list[Row]] = {}
-        for row in rows:
-            by_tenant.setdefault(row["tenant"], []).append(row)
-        for tenant, those in by_tenant.items():
-            add(connection, tenant, those)
-        last, done = rows[-1]["seq"], done + len(rows)
+    kept = select(contacts).where(contacts.c.erased_at.is_(None)).order_by(contacts.c.seq).limit(_TOGETHER)
+    while rows := connection.execute(kept.where(contacts.c.seq > last)).mappings().all():
+        stale = [{"which": row["seq"], "words": words_column(row)} for row in rows if row["words"] != words_column(row)]
+        if stale:
+            connection.execute(_REWORD, stale)
+        live = [row for row in rows if row["deleted_at"] is None]
+        for tenant in sorted({row["tenant"] for row in live}):
+            add(connection, tenant, [row for row in live if row["tenant"] == tenant])
+        last, done = rows[-1]["seq"], done + len(live)
         report(done)
 
 
-def _key(row: Row) -> tuple[object, ...]:
-    return row["type"], row["phone_digits"], terms_of(row), names_of(row)
+_REWORD = update(contacts).where(contacts.c.seq == bindparam("which")).values(words=bindparam("words"))
+
+
+def _without(one: Row | None, other: Row | None) -> set[tuple[str, str, int]]:
+    """What the one is found by and the other is not, with the contact."""
+    return {(*term, one["seq"]) for term in terms_of(one) - (terms_of(other) if other else set())} if one else set()
+
+
+def _names(row: Row | None) -> set[str]:
+    return names_of(row) if row else set()
+
+
+def _digits(row: Row | None) -> str | None:
+    return row["phone_digits"] if row else None
+
+
+def _counted(rows: Iterable[Row | None]) -> Counter[str]:
+    return Counter(row["type"] for row in rows if row)
 
 
 def _drop_terms(connection: Connection, tenant: int, gone: Sequence[tuple[str, str, int]]) -> None:

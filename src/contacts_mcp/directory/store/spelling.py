@@ -34,41 +34,50 @@ def slips(word: str) -> int:
 
 
 def learnable(words: Iterable[str]) -> list[str]:
-    """Those that are neither so short nor so long that no other could be meant; sorted, as they are locked."""
-    return sorted(word for word in words if _SHORTEST <= len(word) <= _LONGEST)
+    """Those that another may be meant for, in the order in which they are locked."""
+    return sorted(word for word in words if _SHORTEST <= len(word) <= _LONGEST and word.isalpha())
 
 
-def learn(connection: Connection, tenant: int, words: Iterable[str]) -> None:
-    """Keep words of live contacts."""
-    wanted = learnable(words)
-    known = select(spellings.c.word).where(spellings.c.tenant == tenant, spellings.c.form == spellings.c.word)
-    # Locked, so that nobody forgets a word meanwhile whose last contact has gone.
-    there = {
-        word
-        for some in within(wanted)
-        for (word,) in connection.execute(
-            known.where(spellings.c.form.in_(some))
-            .order_by(spellings.c.form)
-            .with_for_update(key_share=True, read=True)
-        )
-    }
-    new = [(tenant, form, word) for word in wanted if word not in there for form in forms_of(word)]
-    insert_missing(connection, spellings, sorted(new))
+def change(connection: Connection, tenant: int, *, gone: Iterable[str], come: Iterable[str]) -> None:
+    """Keep words that contacts' names have from now on, and drop those that contacts had and none has any more.
+
+    The terms have been written. A word is locked by its own row, shared by who keeps it and alone by who may drop it:
+    so none is dropped that somebody is about to have, and what two have come by at once is dropped by neither.
+    """
+    going, coming = learnable(gone), learnable(come)
+    held = _lock(connection, tenant, sorted({*going, *coming}), alone=bool(going))
+    _learn(connection, tenant, [word for word in coming if word not in held])
+    _forget(connection, tenant, [word for word in going if word in held])
 
 
-def forget(connection: Connection, tenant: int, words: Iterable[str]) -> None:
-    """Drop those words that no live contact has any more."""
-    candidates = learnable(words)
-    for some in within(candidates):
-        kept = select(spellings.c.word).where(spellings.c.tenant == tenant, spellings.c.form == spellings.c.word)
-        kept = kept.where(spellings.c.form.in_(some)).order_by(spellings.c.form)
-        held = list(connection.execute(kept.with_for_update()).scalars())
-        used = select(terms.c.term).where(terms.c.tenant == tenant, terms.c.kind == "word", terms.c.term.in_(held))
-        unused = set(held) - set(connection.execute(used.distinct()).scalars())
-        forms = [form for word in unused for form in forms_of(word)]
+def _lock(connection: Connection, tenant: int, words: Sequence[str], *, alone: bool) -> set[str]:
+    """Those words that are kept, which stay so until this transaction ends."""
+    kept = select(spellings.c.word).where(spellings.c.tenant == tenant, spellings.c.form == spellings.c.word)
+    held: set[str] = set()
+    for some in within(words):
+        query = kept.where(spellings.c.form.in_(some)).order_by(spellings.c.form)
+        held |= set(connection.execute(query.with_for_update(read=not alone, key_share=not alone)).scalars())
+    return held
+
+
+def _learn(connection: Connection, tenant: int, words: Sequence[str]) -> None:
+    missing = words
+    while missing:
+        insert_missing(connection, spellings, [(tenant, word, word) for word in missing])
+        # Somebody else may have kept it first, and dropped it since.
+        held = _lock(connection, tenant, missing, alone=False)
+        missing = [word for word in missing if word not in held]
+    insert_missing(connection, spellings, sorted((tenant, form, word) for word in words for form in forms_of(word)))
+
+
+def _forget(connection: Connection, tenant: int, words: Sequence[str]) -> None:
+    for some in within(words):
+        used = select(terms.c.term).where(terms.c.tenant == tenant, terms.c.kind == "word", terms.c.term.in_(some))
+        unused = set(some) - set(connection.execute(used.distinct()).scalars())
+        forms = sorted({form for word in unused for form in forms_of(word)})
         for each in within(forms):
-            gone = delete(spellings).where(spellings.c.tenant == tenant, spellings.c.form.in_(each))
-            connection.execute(gone.where(spellings.c.word.in_(unused)))
+            dropped = delete(spellings).where(spellings.c.tenant == tenant, spellings.c.form.in_(each))
+            connection.execute(dropped.where(spellings.c.word.in_(unused)))
 
 
 def alike(connection: Connection, tenant: int, word: str) -> Sequence[str]:

@@ -6,7 +6,6 @@ for each other.
 
 import random
 from collections import Counter
-from collections.abc import Iterable
 
 from sqlalchemy import Connection, func, select
 
@@ -16,13 +15,15 @@ from contacts_mcp.directory.store.bulk import upsert
 _SLOTS = 16
 
 
-def add(connection: Connection, tenant: int, types: Iterable[str], times: int) -> None:
-    """Count live contacts of these types that have come (`times` 1) or gone (-1)."""
-    slot = random.randrange(_SLOTS) if connection.dialect.name != "sqlite" else 0  # noqa: S311 - any will do
-    for kind, number in sorted(Counter(types).items()):
-        new = upsert(connection, tallies).values(tenant=tenant, type=kind, slot=slot, live=number * times)
-        live = tallies.c.live + new.excluded.live
-        connection.execute(new.on_conflict_do_update(index_elements=[*tallies.primary_key], set_={"live": live}))
+def add(connection: Connection, tenant: int, come: Counter[str], gone: Counter[str]) -> None:
+    """Count live contacts, by type, that have come and gone."""
+    # A connection keeps to one slot: who took several in one transaction could wait for somebody who waits for them.
+    slot = connection.info.setdefault("slot", random.randrange(_SLOTS)) if connection.dialect.name != "sqlite" else 0  # noqa: S311 - any will do
+    for kind in sorted(come.keys() | gone.keys()):
+        if change := come[kind] - gone[kind]:
+            new = upsert(connection, tallies).values(tenant=tenant, type=kind, slot=slot, live=change)
+            live = tallies.c.live + new.excluded.live
+            connection.execute(new.on_conflict_do_update(index_elements=[*tallies.primary_key], set_={"live": live}))
 
 
 def live(connection: Connection, tenant: int, kind: str | None = None) -> int:

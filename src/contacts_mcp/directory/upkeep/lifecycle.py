@@ -51,7 +51,8 @@ def purge(connection: Connection, before: str, reason: str) -> int:
     query = select(contacts.c.id, contacts.c.tenant).where(
         contacts.c.deleted_at < before, contacts.c.erased_at.is_(None)
     )
-    found = connection.execute(query.order_by(contacts.c.seq)).all()
+    # All of them locked before the chain of receipts, as everybody does.
+    found = connection.execute(query.order_by(contacts.c.id).with_for_update()).all()
     for contact_id, tenant in found:
         erase_contact(connection, tenant, contact_id, reason, OPERATOR)
     return len(found)

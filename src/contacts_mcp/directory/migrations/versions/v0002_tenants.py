@@ -39,6 +39,7 @@ def upgrade() -> None:
             connection.exec_driver_sql(statement)
     new = sa.MetaData()
     new.reflect(connection)
+    new.tables["contacts"].c.tags.type = sa.JSON(none_as_null=True)
     _move(connection, new.tables, kept)
 
 
