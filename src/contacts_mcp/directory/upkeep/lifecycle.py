@@ -98,7 +98,7 @@ def stats(connection: Connection) -> dict[str, Any]:
 
 
 def _by_tenant(connection: Connection, query: Select[Any]) -> dict[int, int]:
-    return dict(connection.execute(query).tuples().all())
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def _deleted(tenant: str | None) -> Select[Any]:

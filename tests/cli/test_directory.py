@@ -1,0 +1,157 @@
+"""`contacts-mcp directory`: what the README tells an operator is what happens, on a file and on a server."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+import postgres_server
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request, tmp_path):
+    """Where a directory is, as it is written in a setting."""
+    if request.param == "sqlite":
+        yield str(tmp_path / "contacts.db")
+        return
+    try:
+        postgres_server.find_programs()
+    except FileNotFoundError as exc:
+        pytest.skip(str(exc))
+    with postgres_server.running() as server:
+        yield server.create_database()
+
+
+@pytest.fixture
+def directory(command, place, tmp_path, monkeypatch):
+    """Run `contacts-mcp directory` on a place, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+
+    def directory(*arguments):
+        return command("directory", *arguments, CONTACTS_MCP_DIRECTORY=place)
+
+    return directory
+
+
+def test_the_readme_s_section_runs_as_it_stands(directory):
+    """Every line of the section that looks after a directory, in its order."""
+    section = README.read_text().split("### Looking after it")[1].split("###")[0]
+    lines = re.search(r"```sh\n(.*?)```", section, re.DOTALL)[1].splitlines()
+
+    outcomes = [(line, directory(*shlex.split(line, comments=True)[2:])) for line in lines]
+
+    assert len(outcomes) == 10
+    assert [(line, done.code, done.err[-300:]) for line, done in outcomes if done.code] == []
+    assert "owner: 200 contacts" in outcomes[1][1].out
+
+
+def test_who_was_deleted_is_listed_restored_and_purged_with_a_receipt(directory, place):
+    directory("import-sample", "3")
+    gone = delete(place, 2)
+
+    listed = json.loads(directory("deleted", "--json").out)
+    restored = directory("restore", gone[0])
+    asked = directory("purge", "--older-than", "0h")
+    purged = directory("purge", "--older-than", "0h", "--yes", "--json")
+
+    assert {row["id"] for row in listed} == set(gone)
+    assert (restored.code, gone[0] in restored.out) == (0, True)
+    assert asked.code != 0  # nobody could be asked
+    assert json.loads(purged.out) == {"erased": 1}
+    assert "nothing of it is left" in directory("restore", gone[1]).err
+    (receipt,) = [json.loads(line) for line in directory("receipts", "--json").out.splitlines()]
+    assert (receipt["contact_id"], receipt["actor"]) == (gone[1], "operator")
+    assert json.loads(directory("check", "--json").out) == {"faults": []}
+
+
+def test_a_backup_brought_back_has_nobody_who_was_erased_since(directory, place):
+    directory("import-sample", "5")
+    directory("backup", "before.db")
+    gone = delete(place, 1)
+    directory("purge", "--older-than", "0h", "--yes")
+
+    done = json.loads(directory("restore-backup", "before.db", "--yes", "--json").out)
+
+    assert done == {"contacts": 4, "erased_again": 1, "keys_revoked_again": 0}
+    assert "erased" in directory("restore", gone[0]).err
+    assert directory("receipts", "--verify").code == directory("check").code == 0
+
+
+def test_a_file_copied_back_by_hand_is_erased_in_again_when_it_is_opened(command, tmp_path):
+    place = tmp_path / "contacts.db"
+    command("directory", "import-sample", "5", "--directory", str(place))
+    command("directory", "backup", str(tmp_path / "before.db"), "--directory", str(place))
+    delete(str(place), 1)
+    command("directory", "purge", "--older-than", "0h", "--yes", "--directory", str(place))
+    place.write_bytes((tmp_path / "before.db").read_bytes())
+
+    stats = json.loads(command("directory", "stats", "--json", "--directory", str(place)).out)
+
+    assert (stats["tenants"][0]["contacts"], stats["tenants"][0]["erased"], stats["receipts"]) == (4, 1, 1)
+
+
+def test_a_backup_of_one_engine_is_restored_into_the_other(directory, command, place, tmp_path):
+    directory("import-sample", "20")
+    directory("backup", "copy.db")
+    other = str(tmp_path / "other.db")
+
+    command("directory", "restore-backup", str(tmp_path / "copy.db"), "--yes", "--directory", other)
+    back = command("directory", "backup", str(tmp_path / "back.db"), "--directory", other)
+    restored = directory("restore-backup", "back.db", "--yes", "--json")
+
+    assert back.code == 0
+    assert json.loads(restored.out)["contacts"] == 20
+    assert directory("check").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("backup", "there.db"), "already"),
+        (("restore-backup", "nowhere.db", "--yes"), "no file"),
+        (("purge", "--older-than", "soon"), "30d"),
+        (("restore", "a1b2c3d4-5678-9abc-def0-123456789abc"), "not found"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_that_says_why(command, tmp_path, monkeypatch, arguments, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there.db").write_text("mine")
+
+    done = command("directory", *arguments, CONTACTS_MCP_DIRECTORY=str(tmp_path / "contacts.db"))
+
+    assert done.code == 2
+    assert said in done.err
+    assert len(done.err.splitlines()) == 1
+    assert (tmp_path / "there.db").read_text() == "mine"
+
+
+def test_the_demo_runs_on_either_engine(command, place):
+    done = command("demo", "--directory", place)
+
+    assert done.code == 0
+    assert "That was all of it" in done.out
+
+
+def delete(place, number):
+    """Delete as many contacts over the API; their ids."""
+    import asyncio
+
+    import httpx
+
+    from contacts_mcp.directory import Directory, parse_place
+
+    async def run():
+        async with (
+            Directory(parse_place(place)) as directory,
+            httpx.AsyncClient(transport=httpx.ASGITransport(directory.app), base_url="http://d") as http,
+        ):
+            rows = (await http.get("/v1/contacts")).json()["contacts"][:number]
+            for row in rows:
+                await http.delete(f"/v1/contacts/{row['id']}")
+            return [row["id"] for row in rows]
+
+    return asyncio.run(run())
