@@ -17,7 +17,7 @@ _ID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _LABEL = "[A-Za-z0-9](?:-?[A-Za-z0-9]){0,30}"
 _RESERVED = "arpa|invalid|local|localhost|onion|test|example|alt|internal"
 _ADDRESS = (
-    rf"(?=[!-~]{{1,254}}[{_SPACE}]*$)(?![!-~]*\.(?:{_RESERVED})[{_SPACE}]*$)"
+    rf"(?=[^@]{{1,64}}@)(?=[!-~]{{1,254}}[{_SPACE}]*$)(?![!-~]*\.(?:{_RESERVED})[{_SPACE}]*$)"
     rf"[A-Za-z0-9]+(?:[._+-][A-Za-z0-9]+)*@(?:{_LABEL}\.)+[A-Za-z]{{2,63}}"
 )
 
