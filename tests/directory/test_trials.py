@@ -6,7 +6,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 
 import httpx
 import pytest
@@ -130,14 +129,12 @@ async def test_no_byte_of_a_thousand_erased_among_a_hundred_thousand_is_in_any_f
             for number in range(1_000)
         ]
         made = [row["id"] for row in await database.write(store.create_contacts, OWNER, secrets)]
-        started = time.monotonic()
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(directory.app), base_url="http://d", timeout=None
         ) as http:
             answers = await asyncio.gather(
                 *(http.post(f"/v1/contacts/{each}/gdpr-delete", json={"reason": "asked"}) for each in made)
             )
-        print(f"1,000 erasures took {time.monotonic() - started:.0f} s")
         assert {answer.status_code for answer in answers} == {200}
         everything = b"".join(file.read_bytes() for file in path.parent.iterdir()).lower()
         values = [value for each in secrets for value in (*each["name"].split(), each["email"], each["tags"][0])]
