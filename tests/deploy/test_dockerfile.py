@@ -34,7 +34,7 @@ def test_the_wheel_is_installed_with_its_extras_and_compiled() -> None:
     build = " ".join(each.value for each in dockerfile()[1] if each.name == "RUN")
 
     assert "wheel --no-cache-dir --no-deps" in build
-    assert '"wayscloud-contacts-mcp[redis,telemetry] @ file://' in build
+    assert '"wayscloud-contacts-mcp[postgres,redis,telemetry] @ file://' in build
     assert "compileall -q -j 0 --invalidation-mode unchecked-hash /opt/contacts-mcp/lib" in build
     assert not re.search(r"\b(curl|wget|apt|apt-get|sudo|chmod 777)\b", build)
 
@@ -91,7 +91,7 @@ def test_the_build_has_what_the_package_names() -> None:
     copied = {word for each in dockerfile()[1] if each.name == "COPY" for word in each.value.split()}
 
     assert {project["readme"], *project["license-files"]} <= copied
-    assert set(project["optional-dependencies"]) == {"redis", "telemetry"}
+    assert set(project["optional-dependencies"]) == {"postgres", "redis", "telemetry"}
 
 
 def test_paths_in_the_comments_are_right() -> None:
