@@ -1,0 +1,309 @@
+"""Two transactions on a PostgreSQL server that meet: the second waits, and what both leave is true.
+
+The first is held open at the end of its work; the second is begun, and is seen to wait, before the first may go on.
+"""
+
+import asyncio
+from functools import partial
+
+import pytest
+
+from contacts_mcp.directory._errors import Missing
+from contacts_mcp.directory.database import Database
+from contacts_mcp.directory.database.postgres import connect
+from contacts_mcp.directory.database.tables import OWNER
+from contacts_mcp.directory.store import contacts, groups, receipts
+from contacts_mcp.directory.store.find import Filter
+from contacts_mcp.directory.store.once import create_once
+from contacts_mcp.directory.upkeep import lifecycle
+from contacts_mcp.directory.upkeep.check import check
+
+BOUND = 30
+WAITING = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    " AND state = 'active'"
+)
+VALUES = {"type": "person", "company_name": None, "phone_number": None, "email": None, "tags": [], "notes": None}
+
+
+@pytest.fixture
+async def server(database):
+    """The database as several transactions see it."""
+    engine = connect(database)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+def run(server):
+    """Do some work in a transaction of its own."""
+
+    async def run(work, *args, **kwargs):
+        async with server.begin() as connection:
+            return await connection.run_sync(lambda sync: work(sync, OWNER, *args, **kwargs))
+
+    return run
+
+
+@pytest.fixture
+def waiting(server):
+    """Wait until that many transactions wait for a lock."""
+
+    async def waiting(number=1):
+        async with asyncio.timeout(BOUND), server.connect() as connection:
+            looking = await connection.execution_options(isolation_level="AUTOCOMMIT")
+            while (await looking.exec_driver_sql(WAITING)).scalar_one() < number:
+                pass
+
+    return waiting
+
+
+@pytest.fixture
+def meet(server, run, waiting):
+    """What the second says that waits for the first, which ends when it is seen to wait."""
+
+    async def meet(first, second):
+        async with server.begin() as held:
+            await held.run_sync(lambda sync: first(sync, OWNER))
+            after = asyncio.create_task(run(second))
+            await waiting()
+        return (await asyncio.gather(after, return_exceptions=True))[0]
+
+    return meet
+
+
+@pytest.fixture
+def jam(server, run, waiting):
+    """What works say that wait behind a row, each begun when the one before waits, once it is free."""
+
+    async def jam(row, *works):
+        async with server.begin() as held:
+            await held.exec_driver_sql(row)
+            tasks = []
+            for work in works:
+                tasks.append(asyncio.create_task(run(work)))
+                await waiting(len(tasks))
+        return await asyncio.gather(*tasks)
+
+    return jam
+
+
+@pytest.fixture(autouse=True)
+async def all_is_true(database):
+    """Whatever is done here, nothing is wrong at the end."""
+    yield
+    opened = Database(database)
+    faults = await opened.read(check)
+    await opened.aclose()
+    assert faults == []
+
+
+def named(name, **fields):
+    return {**VALUES, "name": name, **fields}
+
+
+@pytest.fixture
+def ola(run):
+    return partial(run, contacts.create_contact, named("Ola Nordmann", email="ola@example.com", tags=["a"]))
+
+
+def creating(name, **fields):
+    return lambda connection, tenant: contacts.create_contact(connection, tenant, named(name, **fields))
+
+
+def updating(contact, **fields):
+    return lambda connection, tenant: contacts.update_contact(connection, tenant, contact["id"], fields)
+
+
+def deleting(contact):
+    return lambda connection, tenant: contacts.delete_contact(connection, tenant, contact["id"])
+
+
+def erasing(contact):
+    return lambda connection, tenant: contacts.erase_contact(connection, tenant, contact["id"], "asked", "test")
+
+
+def joining(group, *some):
+    return lambda connection, tenant: groups.add_members(connection, tenant, group["id"], [each["id"] for each in some])
+
+
+def grouping(name="G"):
+    return lambda connection, tenant: groups.create_group(connection, tenant, {"name": name, "description": None})
+
+
+async def test_changes_of_different_fields_are_all_kept(run, ola, meet):
+    made = await ola()
+
+    await meet(updating(made, notes="one"), updating(made, company_name="Two AS"))
+
+    row = await run(contacts.get_contact, made["id"])
+    assert (row["notes"], row["company_name"]) == ("one", "Two AS")
+
+
+@pytest.mark.parametrize("gone", [deleting, erasing])
+async def test_who_is_gone_is_not_changed_any_more(ola, meet, gone):
+    made = await ola()
+
+    assert isinstance(await meet(gone(made), updating(made, name="Per", notes="late")), Missing)
+
+
+@pytest.mark.parametrize("gone", [deleting, erasing])
+async def test_a_change_that_came_first_goes_as_well(run, ola, meet, gone):
+    """Its new words and its new type are what leaves."""
+    made = await ola()
+
+    await meet(updating(made, name="Per Hansen", type="company", tags=["b"]), gone(made))
+
+    with pytest.raises(Missing):
+        await run(contacts.get_contact, made["id"])
+
+
+@pytest.mark.parametrize("gone", [deleting, erasing])
+async def test_who_joins_before_going_leaves_and_who_is_gone_does_not_join(run, ola, meet, gone):
+    group, first, second = await run(grouping()), await ola(), await ola()
+
+    await meet(joining(group, first), gone(first))
+    added = await meet(gone(second), joining(group, first, second))
+
+    assert added == 0
+    assert (await run(groups.get_group, group["id"]))["member_count"] == 0
+
+
+async def test_who_is_added_twice_at_once_joins_once(run, ola, meet):
+    group, made = await run(grouping()), await ola()
+
+    assert await meet(joining(group, made), joining(group, made)) == 0
+    assert (await run(groups.get_group, group["id"]))["member_count"] == 1
+
+
+async def test_a_group_that_is_deleted_meanwhile_is_joined_by_nobody(run, ola, meet):
+    group, other, made = await run(grouping()), await run(grouping()), await ola()
+
+    deleted = await meet(
+        lambda connection, tenant: groups.delete_group(connection, tenant, group["id"]), joining(group, made)
+    )
+    joined = await meet(
+        joining(other, made), lambda connection, tenant: groups.delete_group(connection, tenant, other["id"])
+    )
+
+    assert isinstance(deleted, Missing)
+    assert joined is None
+
+
+async def test_who_is_erased_twice_at_once_has_one_receipt(run, ola, meet):
+    made = await ola()
+
+    await meet(erasing(made), erasing(made))
+
+    assert len(await run(lambda connection, _: list(receipts.read(connection)))) == 1
+
+
+async def test_receipts_of_erasures_at_once_follow_each_other(run, ola, meet):
+    one, other = await ola(), await run(creating("Kari"))
+
+    await meet(erasing(one), erasing(other))
+
+    assert [row["seq"] for row in await run(lambda connection, _: list(receipts.read(connection)))] == [1, 2]
+
+
+async def test_a_purge_and_an_erasure_of_the_same_do_not_wait_for_each_other(run, server, ola, waiting):
+    """The purge holds all that it is about before it takes the end of the chain."""
+    made = [await ola() for _ in range(3)]
+    for each in made:
+        await run(deleting(each))
+    last = max(made, key=lambda row: row["id"])
+
+    async with server.begin() as held:
+        await held.run_sync(
+            lambda sync: sync.exec_driver_sql(f"SELECT 1 FROM contacts WHERE id = '{last['id']}' FOR UPDATE")
+        )
+        purging = asyncio.create_task(run(lambda connection, _: lifecycle.purge(connection, "9", "old")))
+        await waiting()
+        await held.run_sync(lambda sync: contacts.erase_contact(sync, OWNER, last["id"], "asked", "test"))
+
+    assert await purging == 2
+    assert len(await run(lambda connection, _: list(receipts.read(connection)))) == 3
+
+
+async def test_a_contact_that_is_restored_and_erased_at_once_is_erased(run, ola, meet):
+    one, other = await ola(), await ola()
+    await run(deleting(one))
+    await run(deleting(other))
+
+    await meet(lambda connection, _: lifecycle.restore_contact(connection, one["id"]), erasing(one))
+    late = await meet(erasing(other), lambda connection, _: lifecycle.restore_contact(connection, other["id"]))
+
+    assert isinstance(late, lifecycle.Erased)
+
+
+async def test_a_name_that_comes_while_its_last_contact_goes_is_known(run, ola, meet):
+    """Whoever comes waits for who goes, and the other way round."""
+    first = await ola()
+    await meet(deleting(first), creating("Nordmann Ola"))
+    (second, *_) = (await run(contacts.list_contacts, Filter(), page=1, per_page=9)).rows
+
+    await meet(creating("Nordmann"), deleting(second))
+
+
+async def test_a_name_that_two_come_by_at_once_is_not_dropped_with_the_first_of_them(run, server, waiting):
+    """The second had only to wait for the first, and keeps the word all the same."""
+    async with server.begin() as late:
+        async with server.begin() as early:
+            first = await early.run_sync(lambda sync: contacts.create_contact(sync, OWNER, named("Newname")))
+            coming = asyncio.create_task(late.run_sync(lambda sync: creating("Newname")(sync, OWNER)))
+            await waiting()
+        await coming  # written, not committed
+        going = asyncio.create_task(run(deleting(first)))
+        await waiting()
+    await going
+
+
+async def test_names_that_are_exchanged_do_not_wait_for_each_other(run, jam):
+    ola, kari = await run(creating("Olav")), await run(creating("Kari"))
+    row = "SELECT 1 FROM spellings WHERE word = 'kari' AND form = word FOR UPDATE"
+
+    rows = await jam(row, updating(kari, name="Olav"), updating(ola, name="Kari"))
+
+    assert [row["name"] for row in rows] == ["Olav", "Kari"]
+
+
+async def test_types_that_are_exchanged_do_not_wait_for_each_other(run, jam, monkeypatch):
+    """Also where both are counted in one slot."""
+    monkeypatch.setattr("contacts_mcp.directory.store.tally._SLOTS", 1)
+    ola, kari = await run(creating("Olav")), await run(creating("Kari", type="company"))
+    row = "SELECT 1 FROM tallies WHERE type = 'company' FOR UPDATE"
+
+    rows = await jam(row, updating(kari, type="person"), updating(ola, type="company"))
+
+    assert [row["type"] for row in rows] == ["person", "company"]
+
+
+@pytest.mark.parametrize("joins", [False, True])
+async def test_many_contacts_are_locked_in_one_order(run, jam, joins):
+    """Also where they are too many for one statement, and others come for some of them in the order of their age."""
+    made = await run(contacts.create_contacts, [named(f"Person {number}") for number in range(700)])
+    by_id = sorted(made, key=lambda row: row["id"])
+    young = max(by_id[:100], key=lambda row: row["seq"])
+    old = next(row for row in by_id[600:] if row["seq"] < young["seq"])
+    group = await run(grouping())
+
+    def changing(rows):
+        return lambda connection, tenant: contacts.update_contacts(
+            connection, tenant, [(row["id"], {"notes": "x"}) for row in rows]
+        )
+
+    row = f"SELECT 1 FROM contacts WHERE seq = {old['seq']} FOR UPDATE"
+    few, many = await jam(row, changing([young, old]), joining(group, *made) if joins else changing(made))
+
+    assert len(few) == 2
+    assert (many if joins else len(many)) == 700
+
+
+async def test_a_request_that_is_repeated_at_once_makes_one_contact(run, server, meet):
+    def once(connection, tenant):
+        return create_once(connection, tenant, "key", named("Ola"), contacts.create_contact, contacts.get_contact)
+
+    row, again = await meet(once, once)
+
+    assert again
+    assert (await run(contacts.list_contacts, Filter(), page=1, per_page=9)).rows[0]["id"] == row["id"]
