@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,12 +23,37 @@ _FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 class PostgresServer:
     """A server that runs. Databases are made on it by name."""
 
-    def __init__(self, bin_folder: Path, socket_folder: Path, user: str | None, version: str) -> None:
+    def __init__(self, bin_folder: Path, folder: Path, user: str | None, options: Sequence[str]) -> None:
         self._bin = bin_folder
-        self._sockets = socket_folder
+        self._sockets = folder
         self._user = user
-        self.version = version
+        self._options = options
+        self.version = _run([bin_folder / "postgres", "--version"], user).split()[2]
         self._made = 0
+
+    def start(self) -> None:
+        """Start it on its data, and wait until it answers."""
+        command = [self._bin / "postgres", "-D", self._sockets / "data"]
+        log = self._sockets / f"log-{time.monotonic_ns()}"
+        with log.open("wb") as out:
+            self._process = subprocess.Popen(
+                [*command, *(word for each in self._options for word in ("-c", each))],
+                stdout=out,
+                stderr=out,
+                start_new_session=True,  # so that all of it can be killed
+                **_as(self._user),
+            )
+        _await(self._sockets / ".s.PGSQL.5432", self._process, log)
+
+    def stop(self) -> None:
+        """End it as an operator would."""
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(timeout=30)
+
+    def crash(self) -> None:
+        """End all of its processes at once, as a power cut would."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait(timeout=30)
 
     def url(self, database: str) -> str:
         return f"postgresql://contacts@/{database}?host={self._sockets}"
@@ -62,16 +87,12 @@ def running(*settings: str, safe: bool = False) -> Iterator[PostgresServer]:
         data = folder / "data"
         _run([bin_folder / "initdb", "-D", data, "-U", "contacts", "-A", "trust", "-E", "UTF8", "--no-sync"], user)
         options = ["listen_addresses=", f"unix_socket_directories={folder}", *settings, *(() if safe else _FAST)]
-        command = [bin_folder / "postgres", "-D", data, *(word for each in options for word in ("-c", each))]
-        with (folder / "log").open("wb") as log:
-            server = subprocess.Popen(command, stdout=log, stderr=log, **_as(user))
+        server = PostgresServer(bin_folder, folder, user, options)
         try:
-            _await(folder / ".s.PGSQL.5432", server, folder / "log")
-            version = _run([bin_folder / "postgres", "--version"], user).split()[2]
-            yield PostgresServer(bin_folder, folder, user, version)
+            server.start()
+            yield server
         finally:
-            server.send_signal(signal.SIGINT)
-            server.wait(timeout=30)
+            server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -1,0 +1,181 @@
+"""What writers have noted, held against what a directory has."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from contacts_mcp.directory import Place
+from contacts_mcp.directory.database import Database
+from contacts_mcp.directory.store import receipts
+from contacts_mcp.directory.upkeep.check import check
+
+Event = list[Any]
+
+
+@dataclass
+class Ledger:
+    """What has to be there by what was acknowledged, and what each task had begun when it ended."""
+
+    fields: dict[tuple[str, str], Any] = field(default_factory=dict)
+    live: dict[str, str | None] = field(default_factory=dict)
+    """Contacts, and the names that they were given since."""
+    gone: set[str] = field(default_factory=set)
+    erased: set[str] = field(default_factory=set)
+    members: set[tuple[str, str]] = field(default_factory=set)
+    begun: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
+    failed: list[tuple[int, str]] = field(default_factory=list)
+    done: Counter[str] = field(default_factory=Counter)
+    stale: int = 0
+    """Reads that showed something else than what had been acknowledged to the reader."""
+
+    def enter(self, events: Iterable[Event]) -> None:
+        """Take over what was noted, in its order."""
+        for task, what, *facts in events:
+            if what == "begin":
+                self.begun[task] = (facts[0], facts[1])
+            elif what == "failed":
+                self.failed.append((facts[0], facts[1]))
+            elif what == "done":
+                kind, before = self.begun.pop(task)
+                self.done[kind] += 1
+                getattr(self, f"_{kind}", lambda **_: None)(**before, **facts[0])
+
+    def _field(self, contact: str, field: str, value: Any) -> None:
+        self.fields[contact, field] = value
+
+    def _read(self, contact: str, field: str, value: Any) -> None:
+        self.stale += (contact, field) in self.fields and self.fields[contact, field] != value
+
+    def _batch(self, tag: str, size: int, ids: list[str]) -> None:
+        assert len(ids) == size
+        self.live |= dict.fromkeys(ids)
+
+    def _rename(self, ids: list[str], name: str) -> None:
+        self.live |= dict.fromkeys(ids, name)
+
+    def _join(self, group: str, ids: list[str]) -> None:
+        self.members |= {(group, each) for each in ids}
+
+    def _leave(self, group: str, contact: str) -> None:
+        self.members.discard((group, contact))
+
+    def _delete(self, contact: str) -> None:
+        self._go(contact)
+
+    def _erase(self, contact: str) -> None:
+        self._go(contact)
+        self.erased.add(contact)
+
+    def _go(self, contact: str) -> None:
+        del self.live[contact]
+        self.gone.add(contact)
+        self.members = {(group, each) for group, each in self.members if each != contact}
+
+
+def events_of(log: Path) -> Iterator[Event]:
+    """The whole lines of a log."""
+    for line in log.read_text().splitlines(keepends=True):
+        if line.endswith("\n"):
+            yield json.loads(line)
+
+
+@dataclass
+class Found:
+    """What a directory has."""
+
+    contacts: dict[str, dict[str, Any]]
+    members: dict[str, list[str]]
+    counts: dict[str, int]
+    total: int
+    erased: set[str]
+    faults: list[str]
+
+
+async def look(place: Place, http: httpx.AsyncClient) -> Found:
+    """Everything there is, and what is wrong with it."""
+    contacts, after, fields = {}, 0, ["id", "name", "company_name", "phone_number", "email", "notes", "tags"]
+    while after is not None:
+        page = (await http.get("/v1/directory/contacts", params={"fields": fields, "after": after})).json()
+        contacts |= {row[0]: dict(zip(fields, row, strict=True)) for row in page["rows"]}
+        after = page["next"]
+    groups = (await http.get("/v1/contacts/groups")).json()["groups"]
+    members = {
+        group["id"]: [
+            each["id"] for each in (await http.get(f"/v1/contacts/groups/{group['id']}/members")).json()["members"]
+        ]
+        for group in groups
+    }
+    database = Database(place)
+    try:
+        erased = await database.read(lambda connection: {row["contact_id"] for row in receipts.read(connection)})
+        faults = await database.read(check)
+    finally:
+        await database.aclose()
+    counts = {group["id"]: group["member_count"] for group in groups}
+    return Found(contacts, members, counts, (await http.get("/v1/contacts")).json()["total"], erased, faults)
+
+
+def differences(ledger: Ledger, found: Found) -> list[str]:
+    """What is not as it has to be; nothing where all is well."""
+    return [*_lost(ledger, found), *_halves(ledger, found), *found.faults]
+
+
+def _lost(ledger: Ledger, found: Found) -> Iterator[str]:
+    """What was acknowledged and is not there, but for what somebody had begun to change when he ended."""
+    open_ids, open_fields, open_members = _open(ledger)
+    if ledger.stale:
+        yield f"{ledger.stale} reads of the past"
+    for (contact, name), value in ledger.fields.items():
+        if found.contacts[contact][name] not in (value, open_fields.get((contact, name), value)):
+            yield f"field {name} of {contact} is lost"
+    for contact, name in ledger.live.items():
+        there = found.contacts.get(contact)
+        if there is None and contact not in open_ids:
+            yield f"contact {contact} is lost"
+        elif there and name and there["name"] != name and contact not in open_ids:
+            yield f"the name of {contact} is lost"
+    yield from (f"contact {each} is back" for each in ledger.gone & found.contacts.keys())
+    yield from (f"the receipt of {each} is lost" for each in ledger.erased - found.erased)
+    there = {(group, each) for group, ids in found.members.items() for each in ids if each in ledger.live}
+    yield from (f"membership {each} differs" for each in (ledger.members ^ there) - open_members)
+    if found.total != len(found.contacts):
+        yield f"{found.total} are counted, {len(found.contacts)} are there"
+    for group, ids in found.members.items():
+        if not found.counts[group] == len(ids) == len(set(ids)):
+            yield f"group {group} counts {found.counts[group]} and has {len(ids)}, {len(set(ids))} of them different"
+
+
+def _halves(ledger: Ledger, found: Found) -> Iterator[str]:
+    """What was begun and is neither done nor left undone."""
+    tags = Counter(tag for row in found.contacts.values() for tag in row["tags"])
+    members = {(group, each) for group, ids in found.members.items() for each in ids}
+    for task, (kind, facts) in ledger.begun.items():
+        if kind == "batch" and tags[facts["tag"]] not in (0, facts["size"]):
+            yield f"{task}: {tags[facts['tag']]} of a batch of {facts['size']}"
+        if kind == "rename" and len({found.contacts[each]["name"] == facts["name"] for each in facts["ids"]}) > 1:
+            yield f"{task}: a part of a batch of updates"
+        if kind == "join":
+            new = [(facts["group"], each) for each in facts["ids"] if (facts["group"], each) not in ledger.members]
+            if len({each in members for each in new}) > 1:
+                yield f"{task}: a part of those who joined"
+
+
+def _open(ledger: Ledger) -> tuple[set[str], dict[tuple[str, str], Any], set[tuple[str, str]]]:
+    """Contacts, fields and memberships of which one cannot know."""
+    ids: set[str] = set()
+    fields: dict[tuple[str, str], Any] = {}
+    for kind, facts in ledger.begun.values():
+        if kind == "field":
+            fields[facts["contact"], facts["field"]] = facts["value"]
+        elif kind in {"rename", "delete", "erase"}:
+            ids |= set(facts.get("ids") or [facts["contact"]])
+    members = {(group, each) for group, each in ledger.members if each in ids}
+    for kind, facts in ledger.begun.values():
+        if kind in {"join", "leave"}:
+            members |= {(facts["group"], each) for each in facts.get("ids") or [facts["contact"]]}
+    return ids, fields, members

@@ -1,0 +1,167 @@
+"""Writes to a directory for a while, with several tasks: `python writer.py LOG`, and what to do as JSON.
+
+Each task notes in LOG what it is about to do and, when it was acknowledged, what came of it: whoever kills this process
+knows afterwards what has to be there, and what may be. A task ends with the first answer that is no success.
+"""
+
+import asyncio
+import json
+import random
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from contacts_mcp.directory import Directory, parse_place
+
+FIELDS = ("name", "company_name", "phone_number", "email", "notes", "tags")
+"""Of the shared contacts, each field has one owner."""
+
+WEIGHTS = {"field": 8, "batch": 3, "rename": 3, "join": 3, "leave": 2, "delete": 2, "read": 4, "crowd": 2, "erase": 1}
+
+
+def value_of(field: str, number: int) -> Any:
+    """What the owner of a field writes as its number so-and-so."""
+    values = {"phone_number": f"+479{number:07}", "email": f"n{number}@example.com", "tags": [f"n{number}"]}
+    return values.get(field, f"Value {number}")
+
+
+class Task:
+    """One of the tasks, which owns a field of a shared contact and all contacts that it makes."""
+
+    def __init__(self, name: str, http: httpx.AsyncClient, note: Callable[..., None], plan: dict[str, Any]) -> None:
+        self.name, self.http, self.note, self.plan = name, http, note, plan
+        self.chance = random.Random(name)
+        self.contact, self.field = plan["owns"][name]
+        self.own: list[str] = []
+        self.joined: set[tuple[str, str]] = set()
+        self.number = 0
+
+    async def run(self) -> None:
+        """Do one thing after another, until it is time or one of them fails."""
+        until = time.monotonic() + self.plan["seconds"]
+        while time.monotonic() < until:
+            self.number += 1
+            (kind,) = self.chance.choices(list(WEIGHTS), list(WEIGHTS.values()))
+            if (kind in {"rename", "join", "delete", "erase"} and len(self.own) < 3) or (
+                kind == "leave" and not self.joined
+            ):
+                kind = "batch"
+            if not await getattr(self, f"_{kind}")():
+                return
+
+    async def _do(self, kind: str, method: str, url: str, body: Any = None, **facts: Any) -> httpx.Response | None:
+        self.note(self.name, "begin", kind, facts)
+        answer = await self.http.request(method, url, json=body)
+        if answer.is_success:
+            return answer
+        self.note(self.name, "failed", answer.status_code, answer.text)
+        return None
+
+    def _done(self, **facts: Any) -> bool:
+        self.note(self.name, "done", facts)
+        return True
+
+    async def _field(self) -> bool:
+        value = value_of(self.field, self.number)
+        facts = {"contact": self.contact, "field": self.field, "value": value}
+        url = f"/v1/contacts/{self.contact}"
+        return bool(await self._do("field", "PATCH", url, {self.field: value}, **facts)) and self._done()
+
+    async def _read(self) -> bool:
+        """What was acknowledged can be read at once."""
+        answer = await self._do("read", "GET", f"/v1/contacts/{self.contact}")
+        return bool(answer) and self._done(contact=self.contact, field=self.field, value=answer.json()[self.field])
+
+    async def _batch(self) -> bool:
+        tag, size = f"{self.name}-{self.number}", self.chance.choice([1, 5, 25])
+        creates = [
+            {"name": f"Crowd {self.name} {place}", "tags": [tag], "phone_number": f"+47{self.number:04}{place:04}"}
+            for place in range(size)
+        ]
+        if answer := await self._do(
+            "batch", "POST", "/v1/directory/contacts", {"creates": creates}, tag=tag, size=size
+        ):
+            made = [each["id"] for each in answer.json()["results"]]
+            self.own += made
+            return self._done(ids=made)
+        return False
+
+    async def _rename(self) -> bool:
+        """Several at once, some of which change their type as well."""
+        some = self.chance.sample(self.own, 3)
+        name = f"Renamed {self.chance.choice(['Hansen', 'Olsen'])} {self.name} {self.number}"
+        kind = self.chance.choice(["person", "company"])
+        body = {"updates": [{"id": each, "name": name, "type": kind} for each in some]}
+        answer = await self._do("rename", "POST", "/v1/directory/contacts", body, ids=some, name=name)
+        return bool(answer) and self._done()
+
+    async def _join(self) -> bool:
+        group, some = self.chance.choice(self.plan["groups"]), self.chance.sample(self.own, 3)
+        url = f"/v1/contacts/groups/{group}/members"
+        ids = [*some, *self.chance.sample(self.plan["contacts"], 3)]
+        if await self._do("join", "POST", url, {"contact_ids": ids}, group=group, ids=some):
+            self.joined |= {(group, each) for each in some}
+            return self._done()
+        return False
+
+    async def _leave(self) -> bool:
+        group, contact = self.chance.choice(sorted(self.joined))
+        url = f"/v1/contacts/groups/{group}/members/{contact}"
+        if await self._do("leave", "DELETE", url, group=group, contact=contact):
+            self.joined.remove((group, contact))
+            return self._done()
+        return False
+
+    async def _crowd(self) -> bool:
+        """A shared contact is taken out of a group where somebody has put it in, and a search is made meanwhile."""
+        group, contact = self.chance.choice(self.plan["groups"]), self.chance.choice(self.plan["contacts"])
+        self.note(self.name, "begin", "crowd", {})
+        answers = await asyncio.gather(
+            self.http.delete(f"/v1/contacts/groups/{group}/members/{contact}"),
+            self.http.get("/v1/contacts", params={"search": "renamd hansen"}),
+        )
+        for answer in answers:
+            if answer.status_code not in {200, 204, 404}:
+                self.note(self.name, "failed", answer.status_code, answer.text)
+                return False
+        return self._done()
+
+    async def _delete(self) -> bool:
+        contact = self._farewell()
+        return bool(await self._do("delete", "DELETE", f"/v1/contacts/{contact}", contact=contact)) and self._done()
+
+    async def _erase(self) -> bool:
+        contact = self._farewell()
+        url = f"/v1/contacts/{contact}/gdpr-delete"
+        return bool(await self._do("erase", "POST", url, {"reason": "asked"}, contact=contact)) and self._done()
+
+    def _farewell(self) -> str:
+        contact = self.own.pop(self.chance.randrange(len(self.own)))
+        self.joined = {(group, each) for group, each in self.joined if each != contact}
+        return contact
+
+
+async def main(log: Path, plan: dict[str, Any]) -> None:
+    """Wait for the sign to begin, then have every task at work."""
+    with log.open("a", buffering=1) as file:
+
+        def note(*what: Any) -> None:
+            file.write(json.dumps(what) + "\n")
+
+        async with (
+            Directory(parse_place(plan["place"])) as directory,
+            httpx.AsyncClient(transport=httpx.ASGITransport(directory.app), base_url="http://d", timeout=None) as http,
+        ):
+            tasks = [Task(name, http, note, plan) for name in plan["tasks"]]
+            note("", "ready")
+            while not Path(plan["sign"]).exists():  # noqa: ASYNC110 - from another process
+                await asyncio.sleep(0.01)
+            await asyncio.gather(*(task.run() for task in tasks))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), json.loads(sys.argv[2])))
