@@ -26,7 +26,7 @@ class PostgresServer:
     def __init__(self, bin_folder: Path, folder: Path, user: str | None, options: Sequence[str]) -> None:
         self._bin = bin_folder
         self._sockets = folder
-        self._user = user
+        self.user = user
         self._options = options
         self.version = _run([bin_folder / "postgres", "--version"], user).split()[2]
         self._made = 0
@@ -41,7 +41,7 @@ class PostgresServer:
                 stdout=out,
                 stderr=out,
                 start_new_session=True,  # so that all of it can be killed
-                **_as(self._user),
+                **_as(self.user),
             )
         _await(self._sockets / ".s.PGSQL.5432", self._process, log)
 
@@ -72,7 +72,7 @@ class PostgresServer:
     def sql(self, statement: str, database: str = "postgres") -> str:
         """Run a statement as the server's administrator; what it prints."""
         command = [self._bin / "psql", "-XAtq", "-h", self._sockets, "-U", "contacts", "-d", database, "-c", statement]
-        return _run(command, self._user).strip()
+        return _run(command, self.user).strip()
 
 
 @contextmanager

@@ -6,11 +6,15 @@ import string
 from contextlib import closing
 
 import pytest
+from sqlalchemy import select
 
 from contacts_mcp.directory import Directory
+from contacts_mcp.directory.database.tables import spellings
 from contacts_mcp.directory.store import contacts as store
+from contacts_mcp.directory.store import journal
 from contacts_mcp.directory.store import receipts as receipt_store
 from contacts_mcp.directory.store.find import Filter
+from contacts_mcp.directory.upkeep.check import check
 
 SECRETS = {
     "name": "Qvxname Zwqlast",
@@ -175,3 +179,41 @@ async def test_a_reader_elsewhere_does_not_fail_an_erasure(http, create, path, m
 
     assert "write-ahead log" in caplog.text
     assert (await http.get(f"/v1/contacts/{made['id']}")).status_code == 404
+
+
+async def test_what_held_up_a_removal_is_over_when_the_directory_is_closed(path, open_directory):
+    """No byte waits for an erasure that may never come."""
+    async with open_directory(path) as http:
+        made = (await http.post("/v1/contacts", json=SECRETS)).json()
+        with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM contacts").fetchone()
+            await erase(http, made)
+        assert left_over(path) != []
+
+    assert left_over(path) == []
+
+
+async def test_a_journal_that_another_process_has_written_further_is_left_as_it_is(path, open_directory):
+    """Receipts were read before the other one added his."""
+    async with open_directory(path) as http:
+        for _ in range(2):
+            await erase(http, (await http.post("/v1/contacts", json={"name": "Ola"})).json())
+    written = journal.journal_of(path).read_bytes()
+
+    journal._append(path, journal.read(path)[:1])
+
+    assert journal.journal_of(path).read_bytes() == written
+
+
+async def test_a_name_that_another_has_in_his_address_is_forgotten_with_the_last_of_them(http, create, place):
+    """Not only with the last who has it as a name."""
+    first, second = await create("Qvxname"), await create("Kari", email="qvxname@example.com")
+
+    await erase(http, first)
+    await erase(http, second)
+
+    async with Directory(place) as directory:
+        words = await directory._database.read(lambda connection: list(connection.execute(select(spellings.c.word))))
+        assert words == []
+        assert await directory._database.read(check) == []

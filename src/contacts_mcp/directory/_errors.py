@@ -24,7 +24,8 @@ class Conflict(Exception):
 class DirectoryUnavailable(Exception):
     """503 or 507: the database cannot be used; `str()` is one line with its path and what to do.
 
-    Nothing was changed by the request that met it.
+    Nothing was changed by the request that met it, unless the server fell silent at its very end; and what was erased
+    stays so where only the journal of it could not be written.
     """
 
     def __init__(self, message: str, *, status: int = 503) -> None:

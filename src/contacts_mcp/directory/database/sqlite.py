@@ -51,6 +51,7 @@ class SqliteEngine:
         self._reader = _Connections.to(path, "BEGIN", _READER_PRAGMAS, connections=_READERS)
         # IMMEDIATE: a transaction that reads first and writes later could be refused without waiting.
         self._writer = _Connections.to(path, "BEGIN IMMEDIATE", _WRITER_PRAGMAS, connections=1)
+        self._left_over = False
 
     @classmethod
     async def open(cls, path: Path) -> Self:
@@ -71,9 +72,11 @@ class SqliteEngine:
 
         `secure_delete` overwrites what is deleted, but where SQLite moved a row between pages before, the old page can
         keep a copy: only writing the file anew is sure to leave none. A process that reads for long, or a full disk,
-        can hold this up. The erasure itself has taken effect then; that is logged, and the next one removes both.
+        can hold this up. The erasure itself has taken effect then; that is logged, and the next one removes both, or
+        whoever closes the directory.
         """
-        if await self._writer.lend(_scrub):
+        self._left_over = bool(await self._writer.lend(_scrub))
+        if self._left_over:
             _log.warning(
                 "A contact is erased, but its bytes could not be removed from the file or its write-ahead log yet"
             )
@@ -81,6 +84,8 @@ class SqliteEngine:
     async def close(self) -> None:
         """Close every connection; the last one of all processes folds the write-ahead log into the file."""
         await self._reader.close()
+        if self._left_over:
+            await self._writer.lend(_scrub)
         await self._writer.close()
 
 

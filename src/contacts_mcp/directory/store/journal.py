@@ -4,6 +4,7 @@ A line for each receipt, which says nothing of what was erased. When a file is o
 journal's, it is an older copy, and the erasures that it lacks are made in it again before anything else happens.
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -52,7 +53,7 @@ def read(path: Path) -> list[Row]:
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as exc:
-        raise _unusable(path) from exc
+        raise _unusable(path, exc) from exc
 
 
 def _append(path: Path, there: Sequence[Row]) -> None:
@@ -60,14 +61,15 @@ def _append(path: Path, there: Sequence[Row]) -> None:
     try:
         with _locked(journal_of(path)) as file:
             known = _lines(file)
-            if known and known[-1]["hash"] != there[len(known) - 1]["hash"]:
+            both = min(len(known), len(there))  # it may have got more than were read
+            if both and known[both - 1]["hash"] != there[both - 1]["hash"]:
                 raise _foreign(path)
             for row in there[len(known) :]:
                 file.write(json.dumps(dict(row), ensure_ascii=False).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
     except (OSError, ValueError) as exc:
-        raise _unusable(path) from exc
+        raise _unusable(path, exc) from exc
 
 
 def _lines(file: BinaryIO) -> list[Row]:
@@ -95,7 +97,10 @@ def _foreign(path: Path) -> DirectoryUnavailable:
     )
 
 
-def _unusable(path: Path) -> DirectoryUnavailable:
+def _unusable(path: Path, error: Exception) -> DirectoryUnavailable:
+    full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+    what = "is on a full disk; free some space" if full else "cannot be read or written; check the file and its folder"
     return DirectoryUnavailable(
-        f"The journal of erasures {journal_of(path)} cannot be read or written; check the file and its folder."
+        f"The journal of erasures {journal_of(path)} {what} and try again: what it lacks is in the directory.",
+        status=507 if full else 503,
     )

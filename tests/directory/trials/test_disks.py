@@ -1,0 +1,208 @@
+"""Full disks and places that are read-only: it is said what and where, nothing is harmed, and writing goes on after."""
+
+import os
+import random
+import shutil
+import subprocess
+import tempfile
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from contacts_mcp.directory import Directory, parse_place
+from contacts_mcp.directory.upkeep.check import check
+
+
+def do(*command):
+    """What only an administrator may do to a disk; where nobody may, the test says so."""
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"`{command[0]}` is not permitted here: {done.stderr.strip()}")
+
+
+@contextmanager
+def mounted(folder, *options):
+    folder.mkdir(exist_ok=True)
+    if os.getuid():
+        pytest.skip("only root may mount a disk")
+    do("mount", *options, folder)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@contextmanager
+def marked(path, mark="i"):
+    """A file or folder that nobody can change, root included."""
+    if os.getuid() or not shutil.which("chattr"):
+        pytest.skip("only root may make a file unchangeable, and with chattr")
+    do("chattr", f"+{mark}", path)
+    try:
+        yield
+    finally:
+        subprocess.run(["chattr", f"-{mark}", path], check=True)
+
+
+async def fill(http):
+    """Write until it is refused: how many contacts were made, and the refusal."""
+    chance, made = random.Random(1), 0
+    for _ in range(1_000):
+        notes = [chance.randbytes(2_000).hex() for _ in range(25)]
+        creates = [{"name": f"Filling {number}", "notes": text} for number, text in enumerate(notes)]
+        answer = await http.post("/v1/directory/contacts", json={"creates": creates})
+        if answer.status_code != 200:
+            return made, answer
+        made += len(creates)
+    raise AssertionError("the disk is never full")
+
+
+def fill_to_the_brim(path):
+    with path.open("wb", buffering=0) as file, suppress(OSError):
+        for _ in range(100_000):
+            file.write(b"x" * 512)
+        raise AssertionError("the disk is never full")
+
+
+async def refused(http, place, status, *words):
+    """A write is refused in one line that names the place, and what to do."""
+    answer = await http.post("/v1/contacts", json={"name": "Late"})
+    said(answer, place, status, *words)
+
+
+def said(answer, place, status, *words):
+    assert answer.status_code == status, answer.text
+    detail = answer.json()["detail"]
+    assert "\n" not in detail
+    for word in (str(place), *words):
+        assert word in detail
+
+
+async def unharmed(place, http, total):
+    """Everything is there, and there is one more after it is written."""
+    assert (await http.get("/v1/contacts")).json()["total"] == total
+    assert (await http.post("/v1/contacts", json={"name": "One more"})).status_code == 201
+    assert (await http.get("/v1/contacts", params={"search": "one more"})).json()["total"] == 1
+    assert (await http.get("/v1/contacts")).json()["total"] == total + 1
+    async with Directory(place) as directory:
+        assert await directory._database.read(check) == []
+
+
+async def test_a_file_on_a_full_disk_refuses_writes_and_goes_on_when_there_is_space(tmp_path, open_directory):
+    with mounted(tmp_path / "disk", "-t", "tmpfs", "-o", "size=4m", "tmpfs") as disk:
+        place, other = disk / "contacts.db", disk / "other"
+        other.write_bytes(b"x" * 1_500_000)
+        async with open_directory(place) as http:
+            made, answer = await fill(http)
+
+            said(answer, place, 507, "full disk", "nothing was changed", "free some space")
+            assert made
+            listed = await http.get("/v1/contacts", params={"search": "filling"})
+            assert (listed.status_code, listed.json()["total"]) == (200, made)
+            other.unlink()
+            await unharmed(place, http, made)
+
+
+async def test_an_erasure_on_a_full_disk_is_whole_or_refused(tmp_path, open_directory):
+    """And done again when there is space."""
+    with mounted(tmp_path / "disk", "-t", "tmpfs", "-o", "size=8m", "tmpfs") as disk:
+        place, other = disk / "contacts.db", disk / "other"
+        other.write_bytes(b"x" * 5_500_000)
+        async with open_directory(place) as http:
+            who = (await http.post("/v1/contacts", json={"name": "Qvxname"})).json()["id"]
+            made, _ = await fill(http)
+            fill_to_the_brim(disk / "rest")
+
+            first = await http.post(f"/v1/contacts/{who}/gdpr-delete", json={"reason": "asked"})
+
+            said(first, place, 507, "free some space")
+            other.unlink()
+            (disk / "rest").unlink()
+            assert (await http.post(f"/v1/contacts/{who}/gdpr-delete", json={"reason": "asked"})).status_code == 200
+            await unharmed(place, http, made)
+        assert not any(b"qvxname" in file.read_bytes().lower() for file in disk.iterdir())
+
+
+async def test_a_file_on_a_disk_that_is_read_only_is_refused_until_it_is_not(tmp_path, open_directory):
+    with mounted(tmp_path / "disk", "-t", "tmpfs", "-o", "size=8m", "tmpfs") as disk:
+        place = disk / "contacts.db"
+        async with open_directory(place) as http:
+            await http.post("/v1/contacts", json={"name": "First"})
+        do("mount", "-o", "remount,ro", disk)
+
+        async with open_directory(place) as http:
+            await refused(http, place, 503, "no permission to read and write it", "choose another path")
+            do("mount", "-o", "remount,rw", disk)
+            await unharmed(place, http, 1)
+
+
+async def test_a_file_that_is_read_only_is_refused_until_it_is_not(path, open_directory):
+    async with open_directory(path) as http:
+        await http.post("/v1/contacts", json={"name": "First"})
+
+    async with open_directory(path) as http:
+        with marked(path):
+            await refused(http, path, 503, "no permission to read and write it", "choose another path")
+        await unharmed(path, http, 1)
+
+
+async def test_a_folder_that_is_read_only_is_refused_until_it_is_not(tmp_path, open_directory):
+    """SQLite needs files beside the file."""
+    folder = tmp_path / "folder"
+    path = folder / "contacts.db"
+    async with open_directory(path) as http:
+        await http.post("/v1/contacts", json={"name": "First"})
+
+    async with open_directory(path) as http:
+        with marked(folder):
+            await refused(http, path, 503, "cannot be opened", "folder is writable")
+        await unharmed(path, http, 1)
+
+
+async def test_a_server_that_is_read_only_reads_and_refuses_writes_until_it_is_not(postgres, database, open_directory):
+    """As one that follows another is."""
+    name = database.url.partition("?")[0].rpartition("/")[2]
+    others = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+    async with open_directory(database) as http:
+        await http.post("/v1/contacts", json={"name": "First"})
+        postgres.sql(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        postgres.sql(others)
+
+        await refused(http, database, 503, "is read-only and nothing was changed", "use the primary server")
+
+        assert (await http.get("/v1/contacts")).json()["total"] == 1
+        postgres.sql(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+        postgres.sql(others)
+        await unharmed(database, http, 1)
+
+
+@pytest.mark.load
+async def test_a_server_on_a_full_disk_refuses_writes_and_goes_on_when_there_is_space(
+    postgres, prepared, open_directory
+):
+    folder = Path(tempfile.mkdtemp(prefix="contacts-disk-"))
+    try:
+        folder.chmod(0o755)
+        with mounted(folder, "-t", "tmpfs", "-o", "size=32m", "tmpfs") as disk:
+            if postgres.user:
+                shutil.chown(disk, postgres.user)
+            other = disk / "other"
+            other.write_bytes(b"x" * 4_000_000)
+            postgres.sql(f"CREATE TABLESPACE small LOCATION '{disk}'")
+            postgres.sql(f"CREATE DATABASE small TEMPLATE {prepared} TABLESPACE small")
+            place = parse_place(postgres.url("small"))
+            try:
+                async with open_directory(place) as http:
+                    made, answer = await fill(http)
+
+                    said(answer, place, 507, "full disk", "nothing was changed", "free some space")
+                    assert made
+                    assert (await http.get("/v1/contacts")).json()["total"] == made
+                    other.unlink()
+                    await unharmed(place, http, made)
+            finally:
+                postgres.drop_database(postgres.url("small"))
+                postgres.sql("DROP TABLESPACE small")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
