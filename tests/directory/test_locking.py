@@ -15,7 +15,7 @@ from contacts_mcp.directory.database.tables import OWNER
 from contacts_mcp.directory.store import contacts, groups, receipts
 from contacts_mcp.directory.store.find import Filter
 from contacts_mcp.directory.store.once import create_once
-from contacts_mcp.directory.upkeep import lifecycle
+from contacts_mcp.directory.upkeep import backup, lifecycle
 from contacts_mcp.directory.upkeep.check import check
 
 BOUND = 30
@@ -307,3 +307,32 @@ async def test_a_request_that_is_repeated_at_once_makes_one_contact(run, server,
 
     assert again
     assert (await run(contacts.list_contacts, Filter(), page=1, per_page=9)).rows[0]["id"] == row["id"]
+
+
+async def test_a_backup_is_brought_back_whole_whoever_writes_meanwhile(run, server, database, waiting, ola, tmp_path):
+    """Who has begun is waited for, and what he wrote is replaced as well."""
+    await ola()
+    await backup.back_up(database, tmp_path / "backup.db")
+
+    async with server.begin() as held:
+        await held.run_sync(lambda sync: creating("Kari Nordmann")(sync, OWNER))
+        restoring = asyncio.create_task(backup.restore(database, tmp_path / "backup.db"))
+        await waiting()
+
+    assert (await restoring).contacts == 1
+    assert (await run(contacts.list_contacts, Filter(), page=1, per_page=9)).total == 1
+
+
+async def test_who_is_erased_while_a_backup_is_brought_back_stays_erased(server, database, waiting, ola, tmp_path):
+    """The erasure came after those that were made in the backup: it is not brought back."""
+    made = await ola()
+    await backup.back_up(database, tmp_path / "backup.db")
+
+    async with server.begin() as held:
+        await held.run_sync(lambda sync: erasing(made)(sync, OWNER))
+        restoring = asyncio.create_task(backup.restore(database, tmp_path / "backup.db"))
+        await waiting()
+
+    with pytest.raises(backup.BackupRefused, match="once more"):
+        await restoring
+    assert (await backup.restore(database, tmp_path / "backup.db")).erased_again == 1

@@ -22,7 +22,16 @@ from contacts_mcp.directory._times import now
 from contacts_mcp.directory.database import Database
 from contacts_mcp.directory.database.sqlite_faults import SqliteFaults
 from contacts_mcp.directory.database.sqlite_file import connect, create_private, settle, uri
-from contacts_mcp.directory.database.tables import chain, contacts, groups, keys, memberships, receipts, tenants
+from contacts_mcp.directory.database.tables import (
+    DERIVED,
+    chain,
+    contacts,
+    groups,
+    keys,
+    memberships,
+    receipts,
+    tenants,
+)
 from contacts_mcp.directory.store import index, journal
 from contacts_mcp.directory.store import receipts as receipt_store
 from contacts_mcp.directory.store.bulk import insert_rows
@@ -32,6 +41,7 @@ from contacts_mcp.directory.upkeep.migrate import migrate
 COPIED = (tenants, keys, contacts, groups, memberships, receipts, chain)
 """What a backup holds; everything else is derived from it, or forgotten within a day."""
 
+_LOCKED = tuple(table.name for table in (contacts, memberships, groups, *DERIVED, receipts, chain, keys, tenants))
 _TOGETHER = 5_000
 
 Report = Callable[[str, int], None]
@@ -93,7 +103,7 @@ async def restore(
             outcome = await _prepare(draft, known, revoked)
             if isinstance(place, Server):
                 with _rows_of(draft) as copy:
-                    await database.erase(lambda connection: _copy_rows(copy, connection, report))
+                    await database.erase(lambda connection: _replace(connection, copy, known, report))
             else:
                 await asyncio.to_thread(_overwrite, draft, place)
                 await database.erase(lambda _: None)  # follows the journal, and leaves no byte of what was there before
@@ -176,6 +186,16 @@ def _explained(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as exc:
         raise (SqliteFaults(path).unavailable(exc) or exc) from exc
+
+
+def _replace(target: Connection, copy: Connection, known: Sequence[Row], report: Report) -> None:
+    """Put what is in the copy in place of what is on a server, where others may be writing."""
+    # Whoever has begun is waited for: he would leave rows of what was there before, or make an erasure forgotten.
+    target.exec_driver_sql(f"LOCK TABLE {', '.join(_LOCKED)} IN SHARE ROW EXCLUSIVE MODE")
+    length, last = receipt_store.end(target)
+    is_known = not length or (length <= len(known) and known[length - 1]["hash"] == last)
+    _require(is_known, "Somebody was erased meanwhile; bring the backup back once more.")
+    _copy_rows(copy, target, report)
 
 
 def _copy_rows(source: Connection, target: Connection, report: Report) -> None:
