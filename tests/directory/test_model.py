@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from sqlalchemy import func, insert, select
@@ -332,6 +332,7 @@ def test_it_answers_as_the_model_does(place, examples, steps):
             stateful_step_count=steps,
             deadline=None,
             derandomize=examples < 100,
+            phases=[Phase.generate] if examples < 100 else list(Phase),  # to shrink takes minutes
             suppress_health_check=list(HealthCheck),
         ),
     )
