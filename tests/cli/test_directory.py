@@ -1,13 +1,16 @@
 """`contacts-mcp directory`: what the README tells an operator is what happens, on a file and on a server."""
 
+import asyncio
 import json
 import re
 import shlex
 from pathlib import Path
 
+import httpx
 import pytest
 
 import postgres_server
+from contacts_mcp.directory import Directory, parse_place
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -74,11 +77,33 @@ def test_a_backup_brought_back_has_nobody_who_was_erased_since(directory, place)
     gone = delete(place, 1)
     directory("purge", "--older-than", "0h", "--yes")
 
+    create_once(place)
     done = json.loads(directory("restore-backup", "before.db", "--yes", "--json").out)
 
     assert done == {"contacts": 4, "erased_again": 1, "keys_revoked_again": 0}
     assert "erased" in directory("restore", gone[0]).err
     assert directory("receipts", "--verify").code == directory("check").code == 0
+
+
+@pytest.mark.parametrize("kind", ["journal", "receipts --json"])
+def test_a_lost_directory_is_brought_back_without_whom_its_journal_says_was_erased(command, tmp_path, kind):
+    """The journal that was kept elsewhere is all there is; one that is not there is no reason to go on without."""
+    old, new = str(tmp_path / "old.db"), str(tmp_path / "new.db")
+    command("directory", "import-sample", "5", "--directory", old)
+    command("directory", "backup", str(tmp_path / "before.db"), "--directory", old)
+    delete(old, 1)
+    command("directory", "purge", "--older-than", "0h", "--yes", "--directory", old)
+    kept = tmp_path / "kept"
+    written = command("directory", "receipts", "--json", "--directory", old).out
+    kept.write_text(Path(f"{old}.receipts").read_text() if kind == "journal" else written)
+    restore = ("directory", "restore-backup", str(tmp_path / "before.db"), "--yes", "--json", "--directory", new)
+
+    missing = command(*restore, "--journal", str(tmp_path / "nowhere"))
+    done = command(*restore, "--journal", str(kept))
+
+    assert (missing.code, "nowhere" in missing.err) == (2, True)
+    assert json.loads(done.out)["erased_again"] == 1
+    assert json.loads(command("directory", "stats", "--json", "--directory", new).out)["receipts"] == 1
 
 
 def test_a_file_copied_back_by_hand_is_erased_in_again_when_it_is_opened(command, tmp_path):
@@ -136,22 +161,31 @@ def test_the_demo_runs_on_either_engine(command, place):
     assert "That was all of it" in done.out
 
 
-def delete(place, number):
-    """Delete as many contacts over the API; their ids."""
-    import asyncio
-
-    import httpx
-
-    from contacts_mcp.directory import Directory, parse_place
+def over(place, work):
+    """Do something over the API."""
 
     async def run():
         async with (
             Directory(parse_place(place)) as directory,
             httpx.AsyncClient(transport=httpx.ASGITransport(directory.app), base_url="http://d") as http,
         ):
-            rows = (await http.get("/v1/contacts")).json()["contacts"][:number]
-            for row in rows:
-                await http.delete(f"/v1/contacts/{row['id']}")
-            return [row["id"] for row in rows]
+            return await work(http)
 
     return asyncio.run(run())
+
+
+def delete(place, number):
+    """Delete as many contacts; their ids."""
+
+    async def work(http):
+        rows = (await http.get("/v1/contacts")).json()["contacts"][:number]
+        for row in rows:
+            await http.delete(f"/v1/contacts/{row['id']}")
+        return [row["id"] for row in rows]
+
+    return over(place, work)
+
+
+def create_once(place):
+    """Create a contact with a key that is remembered for a day."""
+    return over(place, lambda http: http.post("/v1/contacts", json={"name": "Late"}, headers={"Idempotency-Key": "k"}))

@@ -221,6 +221,53 @@ async def test_a_journal_that_another_process_has_written_further_is_left_as_it_
     assert journal.journal_of(path).read_bytes() == written
 
 
+async def test_a_line_of_the_journal_that_a_crash_cut_short_is_written_again(path, open_directory):
+    async with open_directory(path) as http:
+        for _ in range(2):
+            await erase(http, (await http.post("/v1/contacts", json={"name": "Ola"})).json())
+    whole = journal.journal_of(path).read_bytes()
+    journal.journal_of(path).write_bytes(whole[:-40])
+
+    async with open_directory(path) as http:
+        assert (await http.get("/v1/contacts")).status_code == 200
+
+    assert journal.journal_of(path).read_bytes() == whole
+
+
+async def test_a_journal_of_another_file_is_refused_and_left_as_it_is(path, tmp_path, open_directory):
+    other = tmp_path / "other.db"
+    for each in (path, other):
+        async with open_directory(each) as http:
+            await erase(http, (await http.post("/v1/contacts", json={"name": "Ola"})).json())
+    foreign = journal.journal_of(other).read_bytes()
+    journal.journal_of(path).write_bytes(foreign)
+
+    async with open_directory(path) as http:
+        answer = await http.get("/v1/contacts")
+
+    assert answer.status_code == 503
+    assert "do not belong together" in answer.json()["detail"]
+    assert journal.journal_of(path).read_bytes() == foreign
+
+
+@pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+async def test_a_server_has_neither_rows_nor_dead_rows_of_it(http, create, create_group, postgres, database):
+    """Nothing in any table, and no earlier version that a later VACUUM would remove."""
+    name = database.shown.rpartition("/")[2]
+    postgres.sql("CREATE EXTENSION pgstattuple", name)
+    made, group = await create(**{**SECRETS, "notes": "Qvxold"}), await create_group()
+    await http.patch(f"/v1/contacts/{made['id']}", json={"notes": SECRETS["notes"]})
+    await http.post(f"/v1/contacts/groups/{group['id']}/members", json={"contact_ids": [made["id"]]})
+
+    await erase(http, made)
+
+    tables = postgres.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'", name).split()
+    everything = "".join(postgres.sql(f"SELECT t::text FROM {table} t", name) for table in tables).lower()
+    assert [secret for secret in BYTES if secret.decode() in everything] == []
+    swept = ("contacts", "contact_terms", "spellings", "memberships", "created")
+    assert [postgres.sql(f"SELECT dead_tuple_count FROM pgstattuple('{table}')", name) for table in swept] == ["0"] * 5
+
+
 async def test_a_name_that_another_has_in_his_address_is_forgotten_with_the_last_of_them(http, create, place):
     """Not only with the last who has it as a name."""
     first, second = await create("Qvxname"), await create("Kari", email="qvxname@example.com")

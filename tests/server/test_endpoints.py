@@ -61,6 +61,17 @@ async def test_pages_lead_to_the_next_until_there_is_none(directory: Host) -> No
     assert seen == [f"Contact {number}" for number in (4, 3, 2, 1, 0)]
 
 
+async def test_what_is_only_spelt_nearly_so_is_said_to_be(directory):
+    """list_contacts: `similar` tells a model that it looks at guesses, and is not there where it does not."""
+    await directory.call("create_contact", name="Kari Hansen")
+
+    guessed = await directory.call("list_contacts", search="hansne")
+    found = await directory.call("list_contacts", search="hansen")
+
+    assert ([row["name"] for row in guessed["contacts"]], guessed["similar"]) == (["Kari Hansen"], 1)
+    assert "similar" not in found
+
+
 async def test_an_update_changes_what_was_named_and_says_so(directory: Host) -> None:
     """update_contact: set, tag and clear in one call."""
     created = await directory.call("create_contact", **OLA, notes="old")

@@ -61,12 +61,16 @@ class Contact(Record):
 
 
 class ContactPage(Record):
-    """One page of contacts (API page: List contacts)."""
+    """One page of contacts (API page: List contacts).
+
+    `similar` is an addition of the embedded directory: how many of `total` are only spelt nearly as was asked.
+    """
 
     contacts: list[Contact]
     total: int | None = None
     page: int | None = None
     per_page: int | None = None
+    similar: int | None = None
 
 
 class Group(Record):

@@ -15,6 +15,7 @@ async def _run(backend: Backend, call: ListContacts) -> ContactListing:
         page=page,
         per_page=per_page,
         next_page=next_page(page, per_page, len(found.contacts), found.total),
+        similar=found.similar,
     )
 
 

@@ -11,8 +11,6 @@ from contacts_mcp.directory._place import Place, Server
 from contacts_mcp.directory.database.engine import Engine, Faults, Work
 from contacts_mcp.directory.database.sqlite_faults import SqliteFaults
 
-_TRIES = 5
-
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -118,7 +116,7 @@ class Database:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        for tries_left in reversed(range(_TRIES)):
+        for tries_left in reversed(range(self._faults.tries)):
             try:
                 return await transact(lambda connection: work(connection, *args, **kwargs))
             except Exception as exc:

@@ -41,6 +41,11 @@ class Engine(Protocol):
 class Faults(Protocol):
     """What the errors of a driver mean."""
 
+    @property
+    def tries(self) -> int:
+        """How often work is begun at most, where something passing is in its way."""
+        ...
+
     def passing(self, error: BaseException) -> bool:
         """Whether another writer was in the way, so that the same work may succeed in a moment."""
         ...

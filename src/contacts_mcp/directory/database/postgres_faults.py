@@ -30,6 +30,8 @@ class CutOff(Exception):
 class PostgresFaults:
     """What the driver raises, with or without SQLAlchemy around it, about the database on `server`."""
 
+    tries = 5  # two that wait for each other are told at once
+
     def __init__(self, server: Server) -> None:
         self._server = server
 

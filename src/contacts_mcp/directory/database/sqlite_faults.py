@@ -15,13 +15,15 @@ _ADVICE = {
     sqlite3.SQLITE_CANTOPEN: (503, "cannot be opened", "check that it exists and that its folder is writable"),
     sqlite3.SQLITE_PERM: (503, "may not be opened", "check its permissions"),
     sqlite3.SQLITE_NOTADB: (503, "is not a directory of contacts", "choose another path; the file was left alone"),
-    sqlite3.SQLITE_CORRUPT: (503, "is damaged", "restore it from a copy"),
+    sqlite3.SQLITE_CORRUPT: (503, "is damaged", "move it away and bring a backup back"),
     sqlite3.SQLITE_IOERR: (503, "cannot be read or written", "check the disk"),
 }
 
 
 class SqliteFaults:
     """What the driver raises, with or without SQLAlchemy around it, about the file at `path`."""
+
+    tries = 3  # each has waited for long already
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -20,6 +20,9 @@ from contacts_mcp.directory.database.engine import Engine
 from contacts_mcp.directory.store import receipts
 from contacts_mcp.directory.store.rows import Row
 
+_LONGEST_LINES = 65_536
+"""Bytes at the end of a journal that hold two receipts at least."""
+
 
 def journal_of(path: Path) -> Path:
     """Where the journal of a file is."""
@@ -32,55 +35,78 @@ async def catch_up(engine: Engine, path: Path) -> None:
     Raises DirectoryUnavailable where they tell of different erasures, or the journal cannot be written.
     """
     length, last = await engine.read(receipts.end)
+    end = await anyio.to_thread.run_sync(_end, path)
+    if end == (length, last):
+        return
+    if end[0] < length:
+        await _follow(engine, path, end[0])
+        return
     known = await anyio.to_thread.run_sync(read, path)
-    if len(known) == length and (not known or known[-1]["hash"] == last):
-        return
-    if len(known) > length:
-        if length and known[length - 1]["hash"] != last:
-            raise _foreign(path)
-        await engine.write(lambda connection: receipts.replay(connection, known))
-        await engine.scrub()
-        return
-    there = await engine.read(lambda connection: list(receipts.read(connection)))
-    await anyio.to_thread.run_sync(_append, path, there)
+    if length and known[length - 1]["hash"] != last:
+        raise _foreign(path)
+    await engine.write(lambda connection: receipts.replay(connection, known))
+    await engine.scrub()
+
+
+async def _follow(engine: Engine, path: Path, written: int) -> None:
+    """Append what the journal lacks. Its last receipt is read again, to see that they belong together."""
+    following = await engine.read(lambda connection: list(receipts.read(connection, max(written - 1, 0))))
+    await anyio.to_thread.run_sync(_append, path, following)
 
 
 def read(path: Path) -> list[Row]:
     """The receipts in the journal of a file; none where there is no journal. Raises DirectoryUnavailable."""
+    return read_lines(journal_of(path)) if journal_of(path).exists() else []
+
+
+def read_lines(journal: Path) -> list[Row]:
+    """The receipts in a journal, which has to be there; a line that a crash cut short is none. Raises as `read`."""
+    try:
+        whole = journal.read_bytes().rpartition(b"\n")[0]
+        return [json.loads(line) for line in whole.splitlines()]
+    except (OSError, ValueError) as exc:
+        raise _unusable(journal, exc) from exc
+
+
+def _end(path: Path) -> tuple[int, str]:
+    """The number of the journal's last receipt, and its hash."""
     try:
         with journal_of(path).open("rb") as file:
-            return _lines(file)
+            return _end_of(file)
     except FileNotFoundError:
-        return []
+        return 0, ""
     except (OSError, ValueError) as exc:
-        raise _unusable(path, exc) from exc
+        raise _unusable(journal_of(path), exc) from exc
 
 
-def _append(path: Path, there: Sequence[Row]) -> None:
-    """Append those receipts of the file that its journal lacks; another process may have done it."""
+def _append(path: Path, following: Sequence[Row]) -> None:
+    """Append those receipts that the journal lacks; another process may have done it."""
     try:
         with _locked(journal_of(path)) as file:
-            known = _lines(file)
-            both = min(len(known), len(there))  # it may have got more than were read
-            if both and known[both - 1]["hash"] != there[both - 1]["hash"]:
+            number, last = _end_of(file)
+            if any(row["seq"] == number and row["hash"] != last for row in following):
                 raise _foreign(path)
-            for row in there[len(known) :]:
-                file.write(json.dumps(dict(row), ensure_ascii=False).encode() + b"\n")
+            for row in following:
+                if row["seq"] > number:
+                    file.write(json.dumps(dict(row), ensure_ascii=False).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
     except (OSError, ValueError) as exc:
-        raise _unusable(path, exc) from exc
+        raise _unusable(journal_of(path), exc) from exc
 
 
-def _lines(file: BinaryIO) -> list[Row]:
-    """What is whole; a line that a crash cut short is written again."""
-    file.seek(0)
-    content = file.read()
-    whole = content.rpartition(b"\n")[0]
+def _end_of(file: BinaryIO) -> tuple[int, str]:
+    """The last receipt, of which a part alone is read; one that a crash cut short is dropped, to be written again."""
+    file.seek(max(0, file.seek(0, os.SEEK_END) - _LONGEST_LINES))
+    start = file.tell()
+    whole = file.read().rpartition(b"\n")[0]
     if file.writable():
-        file.truncate(len(whole) + 1 if whole else 0)
-        file.seek(0, os.SEEK_END)
-    return [json.loads(line) for line in whole.splitlines()]
+        file.seek(start + len(whole) + 1 if whole else 0)
+        file.truncate()
+    if not whole:
+        return 0, ""
+    last = json.loads(whole.rpartition(b"\n")[2])
+    return last["seq"], last["hash"]
 
 
 @contextmanager
@@ -97,10 +123,10 @@ def _foreign(path: Path) -> DirectoryUnavailable:
     )
 
 
-def _unusable(path: Path, error: Exception) -> DirectoryUnavailable:
+def _unusable(journal: Path, error: Exception) -> DirectoryUnavailable:
     full = isinstance(error, OSError) and error.errno == errno.ENOSPC
     what = "is on a full disk; free some space" if full else "cannot be read or written; check the file and its folder"
     return DirectoryUnavailable(
-        f"The journal of erasures {journal_of(path)} {what} and try again: what it lacks is in the directory.",
+        f"The journal of erasures {journal} {what} and try again: what it lacks is in the directory.",
         status=507 if full else 503,
     )

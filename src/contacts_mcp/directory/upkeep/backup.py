@@ -26,6 +26,7 @@ from contacts_mcp.directory.database.tables import (
     DERIVED,
     chain,
     contacts,
+    created,
     groups,
     keys,
     memberships,
@@ -101,12 +102,7 @@ async def restore(
         try:
             known, revoked = await _since(database, place, journals)
             outcome = await _prepare(draft, known, revoked)
-            if isinstance(place, Server):
-                with _rows_of(draft) as copy:
-                    await database.erase(lambda connection: _replace(connection, copy, known, report))
-            else:
-                await asyncio.to_thread(_overwrite, draft, place)
-                await database.erase(lambda _: None)  # follows the journal, and leaves no byte of what was there before
+            await database.erase(_replace, draft, known, report)
         finally:
             await database.aclose()
     return outcome
@@ -114,9 +110,7 @@ async def restore(
 
 async def _since(database: Database, place: Place, journals: Sequence[Path]) -> tuple[Sequence[Row], list[str]]:
     """All receipts that are known, and the keys that are revoked, before the backup takes the directory's place."""
-    chains = [
-        await asyncio.to_thread(journal.read, path.with_name(path.name.removesuffix(".receipts"))) for path in journals
-    ]
+    chains = [await asyncio.to_thread(journal.read_lines, path) for path in journals]
     if isinstance(place, Path):
         chains.append(await asyncio.to_thread(journal.read, place))
     chains.append(await database.read(lambda connection: list(receipt_store.read(connection))))
@@ -174,12 +168,6 @@ def _copy_file(source: Path, draft: Path) -> None:
         copy.execute("PRAGMA journal_mode = DELETE")
 
 
-def _overwrite(draft: Path, place: Path) -> None:
-    """Put the copy in place of what is in the file, for every process that has it open at once."""
-    with _explained(place), closing(connect(draft)) as source, closing(connect(place)) as target:
-        source.backup(target)
-
-
 @contextmanager
 def _explained(path: Path) -> Iterator[None]:
     try:
@@ -188,19 +176,21 @@ def _explained(path: Path) -> Iterator[None]:
         raise (SqliteFaults(path).unavailable(exc) or exc) from exc
 
 
-def _replace(target: Connection, copy: Connection, known: Sequence[Row], report: Report) -> None:
-    """Put what is in the copy in place of what is on a server, where others may be writing."""
-    # Whoever has begun is waited for: he would leave rows of what was there before, or make an erasure forgotten.
-    target.exec_driver_sql(f"LOCK TABLE {', '.join(_LOCKED)} IN SHARE ROW EXCLUSIVE MODE")
+def _replace(target: Connection, draft: Path, known: Sequence[Row], report: Report) -> None:
+    """Put what is in the copy in place of what is there, where others may be writing."""
+    if target.dialect.name == "postgresql":
+        # Whoever has begun is waited for: he would leave rows of what was there before, or make an erasure forgotten.
+        target.exec_driver_sql(f"LOCK TABLE {', '.join(_LOCKED)} IN SHARE ROW EXCLUSIVE MODE")
     length, last = receipt_store.end(target)
     is_known = not length or (length <= len(known) and known[length - 1]["hash"] == last)
     _require(is_known, "Somebody was erased meanwhile; bring the backup back once more.")
-    _copy_rows(copy, target, report)
+    with _rows_of(draft) as copy:
+        _copy_rows(copy, target, report)
 
 
 def _copy_rows(source: Connection, target: Connection, report: Report) -> None:
     """Put all rows of one directory in place of those of another, and derive what is derived."""
-    for table in reversed(COPIED):
+    for table in (created, *reversed(COPIED)):
         target.execute(delete(table))
     for table in COPIED:
         done = 0
@@ -218,7 +208,7 @@ def _copy_rows(source: Connection, target: Connection, report: Report) -> None:
 
 @contextmanager
 def _rows_of(path: Path) -> Iterator[Connection]:
-    """A transaction in a file that nobody else uses; the event loop waits for it, with nothing else to do."""
+    """A transaction in a file that nobody else uses."""
     engine = create_engine(f"sqlite:///{path}")
     try:
         with engine.begin() as connection:
