@@ -67,7 +67,9 @@ def _row(number: int, card: str) -> Row:
 def _library() -> Any:
     import vobject
 
-    logging.getLogger("vobject.base").disabled = True  # it logs lines that it cannot read, which are people's data
+    # It logs lines that it cannot read, which are people's data. A filter, since whoever configures logging afterwards,
+    # as uvicorn does, enables every logger again.
+    logging.getLogger("vobject.base").addFilter(lambda _: False)
     return vobject
 
 
