@@ -97,11 +97,11 @@ def stats(connection: Connection) -> dict[str, Any]:
     }
 
 
-def _by_tenant(connection: Connection, query: Select[Any]) -> dict[int, int]:
-    return {row[0]: row[1] for row in connection.execute(query)}
+def _by_tenant(connection: Connection, query: Select[int, int]) -> dict[int, int]:
+    return {tenant: number for tenant, number in connection.execute(query)}  # noqa: C416 - `dict` knows no rows
 
 
-def _deleted(tenant: str | None) -> Select[Any]:
+def _deleted(tenant: str | None) -> Select[*tuple[Any, ...]]:
     query = select(*_SHOWN).join(tenants, tenants.c.seq == contacts.c.tenant)
     query = query.where(contacts.c.deleted_at.is_not(None), contacts.c.erased_at.is_(None))
     return query.where(tenants.c.name == tenant) if tenant else query
