@@ -38,12 +38,12 @@ from sqlalchemy import (
 from contacts_mcp.directory.database.tables import contacts, terms
 from contacts_mcp.directory.store import phones, spelling
 from contacts_mcp.directory.store.bulk import padded
-from contacts_mcp.directory.store.words import HEAD, split, tag_key, trimmed
+from contacts_mcp.directory.store.words import HEAD, head_of, split, tag_key, trimmed
 from contacts_mcp.text import digits
 
 _PHONE = re.compile(r"[+\d().\-/]*\d[+\d().\-/]*")
 _AFTER_ANY = "\x7f"  # sorts after every character a word can have
-_FREQUENT = 2_000
+_FREQUENT = 10_000
 """Terms are counted up to here to tell which are rare."""
 
 _SHAPES = 256
@@ -108,24 +108,29 @@ class _Part:
     def among_terms(self) -> list[ColumnElement[bool]]:
         """The conditions on `contact_terms`, each of which is enough: apart, an index answers them."""
         ways = [self._is_exact()] if self.exact else []
-        from_: BindParameter[str] = bindparam(f"{self.name}_from")
-        to: BindParameter[str] = bindparam(f"{self.name}_to")
         if self.beginning == "a head":
-            ways.append(and_(terms.c.kind == "head", terms.c.term == from_))
+            ways.append(self._is_head())
         elif self.beginning:  # a range, not LIKE: no character is a wildcard
             kind = "word" if self.beginning == "words" else "head"
+            from_: BindParameter[str] = bindparam(f"{self.name}_from")
+            to: BindParameter[str] = bindparam(f"{self.name}_to")
             ways.append(and_(terms.c.kind == kind, terms.c.term >= from_, terms.c.term < to))
         return ways
 
-    def of_contact(self) -> ColumnElement[bool]:
-        """The condition on a row of `contacts`."""
-        exact: ColumnElement[bool] = false()
-        if self.exact:
-            has = select(terms.c.contact_seq).where(terms.c.tenant == _TENANT, terms.c.contact_seq == contacts.c.seq)
-            exact = has.where(self._is_exact()).exists()
-        if not self.beginning:
-            return exact
-        return or_(contacts.c.words.like(bindparam(f"{self.name}_like"), escape="/"), exact)
+    def of_contact(self, seq: ColumnElement[int]) -> ColumnElement[bool]:
+        """The condition on the contact with that `seq`. Its row is looked at where its terms leave that open."""
+        has = select(terms.c.contact_seq).where(terms.c.tenant == _TENANT, terms.c.contact_seq == seq)
+        ways: list[ColumnElement[bool]] = [has.where(self._is_exact()).exists()] if self.exact else []
+        begins = contacts.c.words.like(bindparam(f"{self.name}_like"), escape="/")
+        if self.beginning == "heads":
+            ways.append(begins)
+        elif self.beginning:
+            head = has.where(self._is_head()).exists()
+            ways.append(head if self.beginning == "a head" else and_(head, begins))
+        return or_(*ways)
+
+    def _is_head(self) -> ColumnElement[bool]:
+        return and_(terms.c.kind == "head", terms.c.term == bindparam(f"{self.name}_head"))
 
     def _is_exact(self) -> ColumnElement[bool]:
         of_kind = terms.c.kind == self.kind
@@ -207,9 +212,9 @@ def found(shape: Shape) -> Select[Any]:
     # Terms are those of the tenant's live contacts, and to ask for these again would lead a planner astray.
     having = _having(rarest).subquery()
     some = select(having.c.seq).join(contacts, contacts.c.seq == having.c.seq)
-    some = some.where(*of_type, *(each.of_contact() for each in others))
+    some = some.where(*of_type, *(each.of_contact(having.c.seq) for each in others))
     if shape.number:
-        as_words = and_(true(), *(each.of_contact() for each in shape.numeric))
+        as_words = and_(true(), *(each.of_contact(having.c.seq) for each in shape.numeric))
         some = some.where(or_(phones.holding(), as_words))
     return some
 
@@ -275,6 +280,7 @@ def _values(part: _Part, sought: Sought) -> Iterator[tuple[str, Any]]:
         yield part.name, sought.exact[0] if part.exact == 1 else padded(sought.exact)
     if part.beginning:
         plain = re.sub("([%_/])", r"/\1", sought.beginning)
+        yield f"{part.name}_head", head_of(sought.beginning)
         yield f"{part.name}_from", sought.beginning
         yield f"{part.name}_to", sought.beginning + _AFTER_ANY
         yield f"{part.name}_like", f"% {plain}%"

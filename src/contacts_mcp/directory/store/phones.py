@@ -13,7 +13,6 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, liter
 from contacts_mcp.directory.database.tables import contacts
 
 _PIECE = 4
-_MOST_PIECES = 4
 
 _INSERT = "INSERT INTO contact_phones(rowid, digits) VALUES (?, ?)"
 _DELETE = "INSERT INTO contact_phones(contact_phones, rowid, digits) VALUES ('delete', ?, ?)"
@@ -62,6 +61,6 @@ def pieces(digits: str) -> Sequence[str]:
 def _query(fragment: str) -> str:
     if len(fragment) < _PIECE:
         return f"{fragment}*"
-    # From its end, where numbers differ most: many begin alike.
-    starts = [*range(len(fragment) - _PIECE, 0, -_PIECE), 0][:_MOST_PIECES]
+    # Its end, and what stands before that: many numbers begin alike.
+    starts = len(fragment) - _PIECE, max(0, len(fragment) - 2 * _PIECE)
     return " AND ".join(f'"{fragment[start : start + _PIECE]}"' for start in starts)
