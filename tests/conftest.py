@@ -11,7 +11,6 @@ from contacts_mcp.__main__ import main
 from processes import clean_environment
 from trust_summary import pytest_terminal_summary, tried
 
-
 __all__ = ["pytest_terminal_summary", "tried"]
 
 
