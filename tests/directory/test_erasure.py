@@ -1,6 +1,7 @@
 """What remains of a contact after gdpr-delete: no byte of its data, and a receipt."""
 
 import random
+import re
 import sqlite3
 import string
 from contextlib import closing
@@ -104,10 +105,12 @@ async def test_no_byte_is_left_where_pages_were_split_meanwhile(path):
         await directory._database.erase(erase_half, await directory._database.write(fill))
         listed = await directory._database.read(store.list_contacts, 1, Filter(), page=1, per_page=2000)
         kept = {word for row in listed.rows for word in f"{row['name']} {row['company_name']}".split()}
-        everything = b"".join(file.read_bytes() for file in path.parent.iterdir())
+        left = b" ".join(
+            {each for file in path.parent.iterdir() for each in re.findall(rb"qz[a-z]+", file.read_bytes())}
+        )
 
     assert listed.total == 1000
-    assert {word for word in words if word.encode() in everything} == kept
+    assert {word for word in words if word.encode() in left} == kept
 
 
 async def test_a_receipt_without_data_is_kept(http, create, receipts):

@@ -35,7 +35,7 @@ async def hosts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
 
 @pytest.mark.asyncio(loop_scope="module")
 @given(tool=st.sampled_from([tool.name for tool in TOOLS]), arguments=ARGUMENTS)
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 async def test_any_arguments_get_an_answer_or_one_line(hosts: Host, tool: str, arguments: dict[str, Any]) -> None:
     """No call ends in -32603, and the server goes on."""
     result = await hosts.client.session.call_tool(tool, encodable(arguments), allow_input_required=True)

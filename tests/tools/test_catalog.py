@@ -159,7 +159,7 @@ def from_schema(schema: dict[str, Any], name: str = "") -> st.SearchStrategy[Any
 
 @each_tool
 @given(data=st.data())
-@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_the_schema_allows_is_accepted(tool: Tool, data: st.DataObject) -> None:
     """The schema and the validation are two writings of one thing."""
     required = tool.input_schema.get("required", [])

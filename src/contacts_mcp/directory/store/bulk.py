@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Dialect, Table, insert, text
+from sqlalchemy import Connection, Dialect, Executable, Table, insert, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from contacts_mcp.directory.store.rows import Row
@@ -29,20 +29,25 @@ def padded(values: Sequence[T]) -> Sequence[T]:
     return [*values, *[values[-1]] * (length - len(values))] if values else values
 
 
-def upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """An insert that says what to do where the row is there already."""
-    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+def upsert(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An insert that can say what to do where the row is there already."""
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
 def insert_counted(connection: Connection, table: Table, rows: Sequence[Row]) -> Sequence[int]:
     """Insert rows, all of which have the same columns, into a table that counts them up; the `seq` of each."""
     if len(rows) == 1:
-        return [connection.execute(insert(table).returning(table.c.seq), {**rows[0]}).scalar_one()]
+        return [connection.execute(_counting(table), {**rows[0]}).scalar_one()]
     seqs = _next_seqs(connection, table, len(rows))
     names = ["seq", *(name for name in table.columns.keys() if name in rows[0])]  # noqa: SIM118 - a collection, no mapping
     written = ([seq, *(row[name] for name in names[1:])] for seq, row in zip(seqs, rows, strict=True))
     insert_tuples(connection, table, written, names)
     return seqs
+
+
+@lru_cache
+def _counting(table: Table) -> Executable:
+    return insert(table).returning(table.c.seq)
 
 
 def _next_seqs(connection: Connection, table: Table, number: int) -> Sequence[int]:

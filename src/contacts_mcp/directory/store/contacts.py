@@ -28,6 +28,17 @@ _REWRITE = (
     .where(contacts.c.seq == bindparam("which"))
     .values({column: bindparam(column) for column in _CHANGING})
 )
+_LIVE = select(contacts).where(
+    contacts.c.id == bindparam("id"), contacts.c.tenant == bindparam("tenant"), contacts.c.deleted_at.is_(None)
+)
+_LOCKED = _LIVE.with_for_update()
+_LOCKED_SOME = (
+    select(contacts)
+    .where(contacts.c.id.in_(bindparam("some", expanding=True)))
+    .where(contacts.c.tenant == bindparam("tenant"), contacts.c.deleted_at.is_(None))
+    .order_by(contacts.c.id)
+    .with_for_update()
+)
 _THIN = 3
 """Where a search finds fewer than that, it finds what is spelt nearly like it as well."""
 
@@ -60,7 +71,7 @@ def list_contacts(connection: Connection, tenant: int, wanted: Filter, *, page: 
 
 def get_contact(connection: Connection, tenant: int, contact_id: str) -> Row:
     """The live contact."""
-    return _live(connection, tenant, contact_id, select(contacts))
+    return _live(connection, tenant, contact_id, _LIVE)
 
 
 def create_contact(connection: Connection, tenant: int, values: Row) -> Row:
@@ -94,8 +105,8 @@ def update_contacts(connection: Connection, tenant: int, changes: Sequence[tuple
     before: dict[str, Row] = {}
     for some in within(sorted({each for each, _ in changes})):
         # Locked in one order, whatever else is in a batch: by `id`, as they come.
-        query = select(contacts).where(contacts.c.id.in_(some), *_of(tenant)).order_by(contacts.c.id)
-        before |= {row["id"]: row for row in connection.execute(query.with_for_update()).mappings()}
+        found = connection.execute(_LOCKED_SOME, {"some": some, "tenant": tenant})
+        before |= {row["id"]: row for row in found.mappings()}
     after = {contact_id: dict(row) for contact_id, row in before.items()}
     for contact_id, values in changes:
         if contact_id in after:
@@ -113,7 +124,7 @@ def update_contacts(connection: Connection, tenant: int, changes: Sequence[tuple
 
 def delete_contact(connection: Connection, tenant: int, contact_id: str) -> None:
     """Hide a live contact: it leaves lists, searches and groups, and its row stays."""
-    row = _live(connection, tenant, contact_id, select(contacts).with_for_update())
+    row = _live(connection, tenant, contact_id, _LOCKED)
     erasure.leave(connection, row)
     connection.execute(update(contacts).where(contacts.c.seq == row["seq"]).values(deleted_at=now()))
 
@@ -135,12 +146,8 @@ def erase_contact(connection: Connection, tenant: int, contact_id: str, reason: 
     receipts.append(connection, tenant, contact_id, moment, actor=actor, reason=reason, fields=fields)
 
 
-def _of(tenant: int) -> tuple[Any, ...]:
-    return contacts.c.tenant == tenant, contacts.c.deleted_at.is_(None)
-
-
 def _live(connection: Connection, tenant: int, contact_id: str, query: Select[Any]) -> Row:
-    row = connection.execute(query.where(contacts.c.id == contact_id, *_of(tenant))).mappings().one_or_none()
+    row = connection.execute(query, {"id": contact_id, "tenant": tenant}).mappings().one_or_none()
     if row is None:
         raise Missing("Contact")
     return row

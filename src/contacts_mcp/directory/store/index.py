@@ -104,8 +104,12 @@ def _drop_terms(connection: Connection, tenant: int, gone: Sequence[tuple[str, s
         by_kind.setdefault((kind, seq), []).append(term)
     for (kind, seq), some in by_kind.items():
         for each in within(some):
-            connection.execute(
-                delete(terms).where(
-                    terms.c.tenant == tenant, terms.c.kind == kind, terms.c.contact_seq == seq, terms.c.term.in_(each)
-                )
-            )
+            connection.execute(_DROP, {"of": tenant, "that": kind, "which": seq, "some": each})
+
+
+_DROP = delete(terms).where(
+    terms.c.tenant == bindparam("of"),
+    terms.c.kind == bindparam("that"),
+    terms.c.contact_seq == bindparam("which"),
+    terms.c.term.in_(bindparam("some", expanding=True)),
+)

@@ -115,7 +115,7 @@ def _tenant(connection: Connection, name: str) -> int:
     named = select(tenants.c.seq).where(tenants.c.name == name)
     following = select(func.max(tenants.c.seq) + 1).scalar_subquery()  # the first was given its number, and not counted
     while (seq := connection.execute(named).scalar_one_or_none()) is None:
-        new = upsert(connection, tenants).values(seq=following, name=name, created_at=now())
+        new = upsert(connection.dialect.name, tenants).values(seq=following, name=name, created_at=now())
         connection.execute(new.on_conflict_do_nothing())
     return int(seq)
 

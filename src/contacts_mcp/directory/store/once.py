@@ -49,7 +49,9 @@ def create_once(
 def _claim(connection: Connection, tenant: int, key: str, body: str) -> bool:
     """Take the key, unless somebody has."""
     expires = time.time() + _KEPT_SECONDS
-    new = upsert(connection, created).values(tenant=tenant, key=_hash(key), body=body, made="", expires=expires)
+    new = upsert(connection.dialect.name, created).values(
+        tenant=tenant, key=_hash(key), body=body, made="", expires=expires
+    )
     return connection.execute(new.on_conflict_do_nothing().returning(created.c.key)).first() is not None
 
 

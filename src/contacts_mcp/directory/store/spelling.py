@@ -9,7 +9,7 @@ dictionary of any size. One slip is allowed, two where both words have eight let
 from collections.abc import Iterable, Sequence
 from itertools import combinations
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, bindparam, delete, select
 
 from contacts_mcp.directory.database.tables import spellings, terms
 from contacts_mcp.directory.store.bulk import insert_missing, padded, within
@@ -19,6 +19,27 @@ _LONG = 8
 _PREFIX = 7
 """Letters of a long word that forms are made of; the rest is only compared."""
 _MOST_ALIKE = 20
+
+
+_KEPT = (
+    select(spellings.c.word)
+    .where(spellings.c.tenant == bindparam("tenant"), spellings.c.form == spellings.c.word)
+    .where(spellings.c.form.in_(bindparam("some", expanding=True)))
+    .order_by(spellings.c.form)
+)
+_LOCK = {alone: _KEPT.with_for_update(read=not alone, key_share=not alone) for alone in (True, False)}
+
+_USED = (
+    select(terms.c.term)
+    .where(terms.c.tenant == bindparam("tenant"), terms.c.kind == "word")
+    .where(terms.c.term.in_(bindparam("some", expanding=True)))
+    .distinct()
+)
+_DROP = delete(spellings).where(
+    spellings.c.tenant == bindparam("of"),
+    spellings.c.form.in_(bindparam("some", expanding=True)),
+    spellings.c.word.in_(bindparam("unused", expanding=True)),
+)
 
 
 def forms_of(word: str) -> set[str]:
@@ -52,11 +73,9 @@ def change(connection: Connection, tenant: int, *, gone: Iterable[str], come: It
 
 def _lock(connection: Connection, tenant: int, words: Sequence[str], *, alone: bool) -> set[str]:
     """Those words that are kept, which stay so until this transaction ends."""
-    kept = select(spellings.c.word).where(spellings.c.tenant == tenant, spellings.c.form == spellings.c.word)
     held: set[str] = set()
     for some in within(words):
-        query = kept.where(spellings.c.form.in_(some)).order_by(spellings.c.form)
-        held |= set(connection.execute(query.with_for_update(read=not alone, key_share=not alone)).scalars())
+        held |= set(connection.execute(_LOCK[alone], {"tenant": tenant, "some": some}).scalars())
     return held
 
 
@@ -72,12 +91,10 @@ def _learn(connection: Connection, tenant: int, words: Sequence[str]) -> None:
 
 def _forget(connection: Connection, tenant: int, words: Sequence[str]) -> None:
     for some in within(words):
-        used = select(terms.c.term).where(terms.c.tenant == tenant, terms.c.kind == "word", terms.c.term.in_(some))
-        unused = set(some) - set(connection.execute(used.distinct()).scalars())
+        unused = set(some) - set(connection.execute(_USED, {"tenant": tenant, "some": some}).scalars())
         forms = sorted({form for word in unused for form in forms_of(word)})
         for each in within(forms):
-            dropped = delete(spellings).where(spellings.c.tenant == tenant, spellings.c.form.in_(each))
-            connection.execute(dropped.where(spellings.c.word.in_(unused)))
+            connection.execute(_DROP, {"of": tenant, "some": each, "unused": padded(sorted(unused))})
 
 
 def alike(connection: Connection, tenant: int, word: str) -> Sequence[str]:

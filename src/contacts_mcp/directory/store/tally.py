@@ -6,8 +6,9 @@ for each other.
 
 import random
 from collections import Counter
+from functools import lru_cache
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Executable, func, select
 
 from contacts_mcp.directory.database.tables import tallies
 from contacts_mcp.directory.store.bulk import upsert
@@ -21,9 +22,15 @@ def add(connection: Connection, tenant: int, come: Counter[str], gone: Counter[s
     slot = connection.info.setdefault("slot", random.randrange(_SLOTS)) if connection.dialect.name != "sqlite" else 0  # noqa: S311 - any will do
     for kind in sorted(come.keys() | gone.keys()):
         if change := come[kind] - gone[kind]:
-            new = upsert(connection, tallies).values(tenant=tenant, type=kind, slot=slot, live=change)
-            live = tallies.c.live + new.excluded.live
-            connection.execute(new.on_conflict_do_update(index_elements=[*tallies.primary_key], set_={"live": live}))
+            counted = {"tenant": tenant, "type": kind, "slot": slot, "live": change}
+            connection.execute(_counting(connection.dialect.name), counted)
+
+
+@lru_cache
+def _counting(dialect: str) -> Executable:
+    new = upsert(dialect, tallies)
+    live = tallies.c.live + new.excluded.live
+    return new.on_conflict_do_update(index_elements=[*tallies.primary_key], set_={"live": live})
 
 
 def live(connection: Connection, tenant: int, kind: str | None = None) -> int:
