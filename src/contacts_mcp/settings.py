@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from contacts_mcp.audit import Destinations, parse_destinations
 from contacts_mcp.directory import Place, parse_place
 from contacts_mcp.guard import GuardMode
 
@@ -49,6 +50,10 @@ def _region(value: object) -> object:
 
 def _place(value: object) -> object:
     return parse_place(value) if isinstance(value, str) else value
+
+
+def _destinations(value: object) -> object:
+    return parse_destinations(value) if isinstance(value, str) else value
 
 
 def _upper(value: object) -> object:
@@ -115,6 +120,11 @@ class Settings(BaseSettings):
     write_budget: int = Field(
         default=10_000, ge=0, description="Changes that one caller may make in an hour; 0: any number."
     )
+    audit: Annotated[Destinations | None, NoDecode, BeforeValidator(_destinations)] = Field(
+        default=None,
+        description="Where the audit trail goes: `stderr`, `otlp`, a file's path, or several, separated by commas. Else "
+        "over stdio to `audit.jsonl` in the user data folder and `stderr`, over a network to `stderr`.",
+    )
     auth: Auth = Field(
         default=Auth.NONE,
         description="How callers over the network are told apart: `none` (loopback alone), `key` or `oauth`.",
@@ -153,7 +163,8 @@ class Settings(BaseSettings):
         default=None, description="How log lines look: `text` (over stdio) or `json` (over the network)."
     )
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = Field(
-        default="WARNING", description="What is logged to standard error; changes are always recorded there."
+        default="WARNING",
+        description="What is logged to standard error; the trail is written there whatever the level.",
     )
 
 

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from contacts_mcp.app._audit import trail_file
 from contacts_mcp.app._backends import Embedded, OwnKeys, Platform, choose_backend
 from contacts_mcp.app._late import connect
 from contacts_mcp.app._logs import announce, configure_logging
@@ -25,6 +26,7 @@ __all__ = [
     "connect",
     "require_reachable",
     "require_shared_keys",
+    "trail_file",
 ]
 
 

@@ -6,14 +6,17 @@ import sys
 import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import TextIO
 
 from contacts_mcp import __version__
-from contacts_mcp.server import REQUEST, Fields
+from contacts_mcp.fields import Fields
+from contacts_mcp.server import REQUEST
 from contacts_mcp.settings import Settings
 
 _OURS = "contacts_mcp"
 _START = "contacts_mcp.start"
-_ALWAYS = ("contacts_mcp.trail", _START)
+_TRAIL = "contacts_mcp.trail"
+_ALWAYS = (_TRAIL, _START)
 _QUIET = {
     "mcp": logging.WARNING,  # at INFO it names sessions
     "mcp.server.sse": logging.ERROR,  # at WARNING it quotes queries,
@@ -28,7 +31,7 @@ def configure_logging(settings: Settings, default: str) -> None:
 
     At DEBUG only this package is heard: others quote their input there, down to the parameters of a database.
     """
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _StandardError(sys.stderr)
     handler.setFormatter(_Json() if (settings.log_format or default) == "json" else _OneLine())
     level = logging.getLevelNamesMapping()[settings.log_level]
     logging.basicConfig(level=max(level, logging.INFO), handlers=[handler], force=True)
@@ -57,6 +60,15 @@ def announce(summary: str) -> None:
         logging.getLogger(_START).info(line)
     else:
         sys.stderr.write(f"{line}\n")
+
+
+class _StandardError(logging.StreamHandler[TextIO]):
+    """Standard error, which the trail has to know to be written to."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        if record.name == _TRAIL:
+            raise  # noqa: PLE0704 - it is called where the exception is at hand
+        super().handleError(record)
 
 
 class _OneLine(logging.Formatter):

@@ -13,6 +13,7 @@ from contacts_mcp.app._backends import Embedded, OwnKeys, Platform, choose_backe
 from contacts_mcp.app._late import ManyClients, OneDirectory
 from contacts_mcp.app._server import App, build_app
 from contacts_mcp.app._telemetry import plan_telemetry
+from contacts_mcp.audit import Trail
 from contacts_mcp.client import BASE_URL, base_address, is_loopback
 from contacts_mcp.contract import Risk
 from contacts_mcp.settings import Auth, BadSettings, Settings, variable
@@ -30,6 +31,7 @@ class NetworkApp:
     asgi: ASGIApp
     server: Server[Any]
     reach: Reach
+    trail: Trail
     summary: str
 
 
@@ -59,7 +61,7 @@ def build_network_app(settings: Settings, home: Path) -> NetworkApp:
         around=telemetry.running,
     )
     told = (app.summary, *_told(settings), _shared(settings, app), str(telemetry))
-    return NetworkApp(asgi, app.server, reach, "; ".join(filter(None, told)))
+    return NetworkApp(asgi, app.server, reach, app.trail, "; ".join(filter(None, told)))
 
 
 def require_reachable(settings: Settings, host: str) -> None:
@@ -96,7 +98,7 @@ def _access(settings: Settings, app: App) -> Access:
     if isinstance(app.connection, ManyClients):
         return ByKey(app.connection.check)
     if settings.auth is Auth.OAUTH:
-        return _by_token(settings)
+        return _by_token(settings, app)
     _require_own_names(settings)
     return Open()
 
@@ -111,7 +113,7 @@ def _require_own_names(settings: Settings) -> None:
             )
 
 
-def _by_token(settings: Settings) -> Access:
+def _by_token(settings: Settings, app: App) -> Access:
     from contacts_mcp.transports.http.access import Issuer, OAuth
 
     if settings.oauth_issuer is None:
@@ -123,7 +125,7 @@ def _by_token(settings: Settings) -> Access:
             "are for another name"
         )
     issuer = Issuer(settings.oauth_issuer, settings.oauth_audience or resource)
-    return OAuth(issuer, resource=resource, risk_of=_RISKS.get)
+    return OAuth(issuer, resource=resource, risk_of=_RISKS.get, turned_away=app.recorder.turn_away)
 
 
 def _resource(settings: Settings) -> str | None:

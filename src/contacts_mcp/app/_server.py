@@ -8,13 +8,15 @@ from typing import Any
 from mcp.server.lowlevel import Server
 
 from contacts_mcp import __version__
+from contacts_mcp.app._audit import build_trail
 from contacts_mcp.app._backends import Embedded, OwnKeys, Platform
 from contacts_mcp.app._late import Connection, OneDirectory, connect
+from contacts_mcp.audit import Trail
 from contacts_mcp.folder import Folder
 from contacts_mcp.guard import ANSWER_LIFETIME, Guard, Ledger, RedisLedger, Seal
 from contacts_mcp.prompts import Prompt, choose_prompts
 from contacts_mcp.resources import Library, Source, Suggestions
-from contacts_mcp.server import BackendOf, Caller, Calls, Lifespan, Subscriptions, build_server
+from contacts_mcp.server import BackendOf, Caller, Calls, Lifespan, Recorder, Subscriptions, build_server
 from contacts_mcp.settings import BadSettings, Settings, variable
 from contacts_mcp.tools import (
     NETWORK,
@@ -45,12 +47,14 @@ _INSTEAD_OF_A_LOOP = {
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """A server, the way to its backend, the calls it has under way, who listens, and what there is to say about it."""
+    """A server, the way to its backend, its calls under way, its trail, who listens, and what there is to say of it."""
 
     server: Server[Any]
     connection: Connection
     calls: Calls
     subscriptions: Subscriptions
+    trail: Trail
+    recorder: Recorder
     redis: RedisLedger | None
     summary: str
 
@@ -66,12 +70,18 @@ class App:
 
 
 def build_app(
-    settings: Settings, backend: Platform | Embedded | OwnKeys, *, calls_at_once: int | None = None, paths: bool = True
+    settings: Settings,
+    backend: Platform | Embedded | OwnKeys,
+    *,
+    calls_at_once: int | None = None,
+    paths: bool = True,
+    own_file: bool = False,
 ) -> App:
     """Wire a server over a backend, which is imported and opened on first use.
 
     One caller may have `calls_at_once` (None: any number, which then wait for each other upstream). Without `paths`
-    nobody may name a file of this machine.
+    nobody may name a file of this machine. With `own_file` the trail has a file of this user's, unless the settings
+    say otherwise.
 
     Raises:
         ValueError: a setting names a tool that does not exist, or has a reading one confirmed, or leaves none on.
@@ -82,6 +92,8 @@ def build_app(
     require_confirmable(settings.confirm)
     connection = connect(backend)
     redis = _redis(settings)
+    trail = build_trail(settings, own_file=own_file)
+    recorder = Recorder(trail)
     calls, subscriptions = Calls(calls_at_once), Subscriptions()
     prompts, suggestions = choose_prompts(tools), Suggestions(tools)
     server = build_server(
@@ -90,15 +102,16 @@ def build_app(
         tools=tools,
         backend_of=_backend_of(settings, connection, paths=paths),
         guard=_guard(settings, connection, redis),
-        lifespan=_lifespan(connection, redis),
+        lifespan=_lifespan(connection, redis, trail),
         calls=calls,
         resources=Library(tools),
         prompts=prompts,
         sources=_sources(prompts, suggestions),
         subscriptions=subscriptions,
+        recorder=recorder,
     )
     summary = f"{backend} ({backend.origin()}); {len(tools)} tools; guard: {settings.guard}"
-    return App(server, connection, calls, subscriptions, redis, summary)
+    return App(server, connection, calls, subscriptions, trail, recorder, redis, summary)
 
 
 def _instructions(kind: str, tools: Collection[Tool]) -> str:
@@ -160,14 +173,22 @@ def _redis(settings: Settings) -> RedisLedger | None:
     return RedisLedger(settings.redis_url.get_secret_value())
 
 
-def _lifespan(connection: Connection, redis: RedisLedger | None) -> Lifespan:
+def _lifespan(connection: Connection, redis: RedisLedger | None, trail: Trail) -> Lifespan:
     @asynccontextmanager
     async def lifespan(_server: object) -> AsyncIterator[None]:
         try:
             async with connection.lifespan():
                 yield
         finally:
+            await _send_what_is_left(trail)
             if redis is not None:
                 await redis.aclose()
 
     return lifespan
+
+
+async def _send_what_is_left(trail: Trail) -> None:
+    if trail.holds_back:
+        from contacts_mcp.app._telemetry import close_in_time
+
+        await close_in_time([trail.close])

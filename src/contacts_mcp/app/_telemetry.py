@@ -10,6 +10,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -57,12 +58,12 @@ class Telemetry:
         try:
             yield
         finally:
-            await _close(closers)
+            await close_in_time(closers)
 
     def _set_up(self) -> Iterator[Close]:
         """Set up what is asked for, and tell what closes it."""
         if self.traces or self.metrics or self.page is not None:
-            resource = _resource()
+            resource = this_process()
             if self.traces:
                 yield _trace(resource)
             if self.metrics or self.page is not None:
@@ -75,26 +76,34 @@ def plan_telemetry(settings: Settings, environ: Mapping[str, str]) -> Telemetry:
     Raises:
         BadSettings: the extra is missing, another protocol is asked for, or no port is free.
     """
-    sent = environ.get("OTEL_SDK_DISABLED", "").strip().lower() != "true"
-    traces, metrics = (sent and _is_sent(signal, environ) for signal in ("TRACES", "METRICS"))
-    asked = f"{_OTLP}_ENDPOINT" if traces or metrics else variable("metrics_port")
-    if (traces or metrics or settings.metrics_port is not None) and not all(map(_is_installed, _NEEDED)):
-        raise BadSettings(f"{asked} needs the extra `telemetry`: pip install 'wayscloud-contacts-mcp[telemetry]'")
+    traces, metrics = (is_sent(signal, environ) for signal in ("TRACES", "METRICS"))
+    if traces or metrics or settings.metrics_port is not None:
+        require_installed(f"{_OTLP}_ENDPOINT" if traces or metrics else variable("metrics_port"))
     if settings.metrics_port is None:
         return Telemetry(traces, metrics)
-    if not sent:
+    if _is_disabled(environ):
         raise BadSettings(f"OTEL_SDK_DISABLED is true, which leaves {variable('metrics_port')} nothing to show")
     return Telemetry(traces, metrics, _listen(settings.metrics_host, settings.metrics_port))
 
 
-def _is_sent(signal: str, environ: Mapping[str, str]) -> bool:
+def require_installed(asked: str) -> None:
+    """Raise BadSettings where what is `asked` for needs more than is installed."""
+    if not all(map(_is_installed, _NEEDED)):
+        raise BadSettings(f"{asked} needs the extra `telemetry`: pip install 'wayscloud-contacts-mcp[telemetry]'")
+
+
+def _is_disabled(environ: Mapping[str, str]) -> bool:
+    return environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+
+
+def is_sent(signal: str, environ: Mapping[str, str]) -> bool:
     """Whether a signal goes out by OTLP. Raises BadSettings for a protocol other than HTTP with protobuf."""
 
     def given(name: str) -> str:
         return (environ.get(f"{_OTLP}_{signal}_{name}") or environ.get(f"{_OTLP}_{name}") or "").strip()
 
     exporters = environ.get(f"OTEL_{signal}_EXPORTER", "").strip() or "otlp"
-    if not given("ENDPOINT") or "otlp" not in exporters.split(","):
+    if _is_disabled(environ) or not given("ENDPOINT") or "otlp" not in exporters.split(","):
         return False
     if given("PROTOCOL") not in ("", "http/protobuf"):
         raise BadSettings(f"{_OTLP}_PROTOCOL: telemetry is sent by http/protobuf alone; its usual port is 4318")
@@ -116,7 +125,8 @@ def _listen(host: str, port: int) -> socket.socket:
     raise BadSettings(f"{variable('metrics_port')}: neither {port} nor one of the next {_PORTS - 1} ports is free")
 
 
-def _resource() -> "Resource":
+@cache
+def this_process() -> "Resource":
     """Who measures, a process by itself; what the environment says of it goes before."""
     from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 
@@ -161,7 +171,7 @@ def _otlp_reader() -> "MetricReader":
     return PeriodicExportingMetricReader(OTLPMetricExporter())
 
 
-async def _close(closers: list[Close]) -> None:
+async def close_in_time(closers: list[Close]) -> None:
     """Close all at once. What does not end in time is left to a daemon thread, which ends with the process."""
     threads = [threading.Thread(target=close, daemon=True, name="telemetry") for close in closers]
     for thread in threads:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from contacts_mcp import __version__
+from contacts_mcp.cli.audit import audit_cli
 from contacts_mcp.cli.directory import directory_cli
 from contacts_mcp.guard import GuardMode
 from contacts_mcp.settings import Auth, load_settings
@@ -20,6 +21,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 cli.add_typer(directory_cli, name="directory")
+cli.add_typer(audit_cli, name="audit")
 
 Directory = Annotated[
     str | None,
@@ -30,6 +32,7 @@ Tools = Annotated[str | None, typer.Option(help="The only tools to list and run,
 Mode = Annotated[GuardMode | None, typer.Option("--guard", help="How consent is come by; ask by default.")]
 Confirm = Annotated[str | None, typer.Option(help="Writing tools to guard as well, such as update_contact.")]
 Files = Annotated[Path | None, typer.Option(help="The one folder to import files from and export them to.")]
+Audit = Annotated[str | None, typer.Option(help="Where the audit trail goes: stderr, otlp, a file, or several.")]
 Region = Annotated[str | None, typer.Option("--default-region", help="Region of national numbers, such as NO.")]
 PublicHosts = Annotated[list[str] | None, typer.Option("--public-host", help="A name the server is called by.")]
 Origins = Annotated[list[str] | None, typer.Option("--allow-origin", help="A web page whose scripts may call.")]
@@ -87,6 +90,7 @@ def serve(
     tools: Tools = None,
     guard: Mode = None,
     confirm: Confirm = None,
+    audit: Audit = None,
     default_region: Region = None,
 ) -> None:
     """Serve one MCP host over standard input and output, or a team over the network."""
@@ -102,6 +106,7 @@ def serve(
         tools=tools,
         guard=guard,
         confirm=confirm,
+        audit=audit,
         default_region=default_region,
     )
     from contacts_mcp.cli import _serve
@@ -121,11 +126,11 @@ def _refuse(**of_network: object) -> None:
 
 
 @cli.command()
-def doctor(directory: Directory = None) -> None:
+def doctor(directory: Directory = None, audit: Audit = None) -> None:
     """Say what is set up, whether it works, and what to do where it does not."""
     from contacts_mcp.cli._doctor import examine
 
-    raise typer.Exit(examine(lambda: load_settings(directory=directory), Path.home()))
+    raise typer.Exit(examine(lambda: load_settings(directory=directory, audit=audit), Path.home()))
 
 
 @cli.command()

@@ -61,7 +61,8 @@ async def _story(console: Console, place: str | None) -> None:
 @asynccontextmanager
 async def _host(console: Console, place: str) -> AsyncIterator[Client]:
     """A host like Claude Desktop, as far as the server can tell: it starts the server and can ask a person."""
-    server = StdioServerParameters(command=sys.executable, args=["-m", "contacts_mcp", "serve", "--directory", place])
+    args = ["-m", "contacts_mcp", "serve", "--directory", place, "--audit", "stderr"]  # nothing of it is to be kept
+    server = StdioServerParameters(command=sys.executable, args=args)
 
     async def ask(context: object, params: ElicitRequestParams) -> ElicitResult:  # noqa: ARG001
         return await _ask_person(console, params)

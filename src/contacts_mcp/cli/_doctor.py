@@ -10,6 +10,7 @@ import typer
 
 from contacts_mcp import __version__
 from contacts_mcp.app import Embedded, Platform, build_app, choose_backend, connect
+from contacts_mcp.audit import Trail, TrailUnavailable, verify
 from contacts_mcp.contract import ContactPage, ContactsError, ListContacts
 from contacts_mcp.directory import Server
 from contacts_mcp.server import LOCAL
@@ -32,7 +33,7 @@ def examine(load: Callable[[], Settings], home: Path) -> int:
 
             return _examine_network(build_network_app(settings, home))
         backend = choose_backend(settings, home)
-        build_app(settings, backend)
+        app = build_app(settings, backend, own_file=True)
     except ValueError as exc:
         return _bad("settings", str(exc), "correct the setting, then run `contacts-mcp doctor` again")
     _good("backend", str(backend))
@@ -42,12 +43,36 @@ def examine(load: Callable[[], Settings], home: Path) -> int:
     _good(
         "files", f"in {settings.files}" if settings.files else "no folder, so no paths are taken (CONTACTS_MCP_FILES)"
     )
-    return _reach(backend)
+    return max(_examine_trail(app.trail), _reach(backend))
+
+
+def _examine_trail(trail: Trail) -> int:
+    """Whether it can be written, and whether what is in its file is as it was written."""
+    try:
+        anyio.run(trail.probe)
+    except TrailUnavailable as exc:
+        return _bad(
+            "trail", f"it cannot be written: {exc.why}", "mend that, or name another place by CONTACTS_MCP_AUDIT"
+        )
+    if trail.file is None:
+        _good("trail", str(trail))
+        return 0
+    verdict = verify(trail.file)
+    if verdict.faults:
+        return _bad(
+            "trail", f"{trail.file}: {verdict.faults[0]}", "`contacts-mcp audit verify` lists all that is wrong"
+        )
+    _good("trail", f"{trail}; {verdict.records:,} records, each following the one before")
+    return 0
 
 
 def _examine_network(network: "NetworkApp") -> int:
     """A server that could not be used over standard input and output: each caller brings what it works with."""
     _good("network", network.summary)
+    return max(_examine_trail(network.trail), _reach_network(network))
+
+
+def _reach_network(network: "NetworkApp") -> int:
     try:
         fault = anyio.run(_fault_of_network, network)
     except TimeoutError:

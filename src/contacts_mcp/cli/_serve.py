@@ -12,7 +12,7 @@ from contacts_mcp.transports.stdio import serve_stdio
 
 def serve_host(settings: Settings) -> None:
     """Serve one host until it is done; the first line on standard error says which backend it is."""
-    app = build_app(settings, choose_backend(settings, Path.home()))
+    app = build_app(settings, choose_backend(settings, Path.home()), own_file=True)
     configure_logging(settings, default="text")
     announce(app.summary)
     gc.freeze()  # what was imported stays

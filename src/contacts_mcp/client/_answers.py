@@ -52,18 +52,18 @@ def read(call: Call[AnswerT], answer: Answer, quoted: Quoter) -> AnswerT:
     method = call.http.split(" ", 1)[0]
     if not is_success(answer.status):
         if answer.status in range(HTTPStatus.MULTIPLE_CHOICES, HTTPStatus.BAD_REQUEST):
-            raise unreadable(method, f"status {answer.status} has no meaning here")
+            raise unreadable(method, f"status {answer.status} has no meaning here", status=answer.status)
         raise fault(method, answer.status, answer.body, quoted)
     if call.answer is None:
         return cast("AnswerT", None)
     advice = SEARCH_FIRST if isinstance(call, CreateContact | CreateContactGroup) else READ_BACK
     if not answer.body.strip():
-        empty = unreadable(method, "it is empty", advice=advice)
-        raise EmptyAnswer(empty.message, advice=empty.next_step)
+        empty = unreadable(method, "it is empty", advice=advice, status=answer.status)
+        raise EmptyAnswer(empty.message, advice=empty.next_step, status=empty.status)
     try:
         return cast("AnswerT", call.answer.model_validate_json(answer.body))
     except ValidationError:  # it holds the values, which are personal data
-        raise unreadable(method, f"it begins {quoted(answer.body)}", advice=advice) from None
+        raise unreadable(method, f"it begins {quoted(answer.body)}", advice=advice, status=answer.status) from None
 
 
 def is_success(status: int) -> bool:

@@ -48,10 +48,10 @@ class Complaint:
     faults: tuple[FieldFault, ...] = ()
 
 
-def unreadable(method: str, why: str, *, advice: str = READ_BACK) -> UnreadableAnswer:
+def unreadable(method: str, why: str, *, advice: str = READ_BACK, status: int | None = None) -> UnreadableAnswer:
     """An answer that is of no use; after a write, `advice` says that it may have been made all the same."""
     message = f"the service's answer cannot be used: {why}"
-    return UnreadableAnswer(message) if method == "GET" else UnreadableAnswer(message, advice=advice)
+    return UnreadableAnswer(message, advice=None if method == "GET" else advice, status=status)
 
 
 def fault(method: str, status: int, body: bytes, quoted: Quoter, *, retry_after: float | None = None) -> ContactsError:
@@ -60,11 +60,11 @@ def fault(method: str, status: int, body: bytes, quoted: Quoter, *, retry_after:
     said = "; ".join(map(str, complaint.faults)) or complaint.words
     message = f"the service answered {status}" + f" {complaint.code}".rstrip() + (f": {said}" if said else "")
     if status in _PLAIN:
-        return _PLAIN[status](message)
+        return _PLAIN[status](message, status=status)
     if status in _INVALID:
-        return ValidationFailed(message, faults=complaint.faults)
+        return ValidationFailed(message, faults=complaint.faults, status=status)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return RateLimited(message, retry_after=retry_after)
+        return RateLimited(message, retry_after=retry_after, status=status)
     if status < HTTPStatus.INTERNAL_SERVER_ERROR:
         return ServerFault(f"{message} (a status that has no meaning here)", status=status, advice=_advice(method))
     return ServerFault(message, status=status, advice=_advice(method, retry_after))

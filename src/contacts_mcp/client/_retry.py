@@ -46,7 +46,7 @@ class Progress:
 
     def conclude(self, error: ContactsError) -> ContactsError:
         """What to tell the caller where the call ends in `error`, which supposes that nothing was changed."""
-        return OutcomeUnknown(error.message) if self.unsettled else error
+        return OutcomeUnknown(error.message, status=error.status) if self.unsettled else error
 
     def out_of_time(self, limit: float) -> ContactsError:
         """What to tell the caller after `limit` seconds."""

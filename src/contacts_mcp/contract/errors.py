@@ -30,14 +30,18 @@ class FieldFault:
 
 
 class ContactsError(Exception):
-    """A call that did not succeed. `str()` is one line: code, what happened, what to do next."""
+    """A call that did not succeed. `str()` is one line: code, what happened, what to do next.
+
+    `status` is the HTTP status that the service answered, or None where it answered nothing.
+    """
 
     code: ClassVar[str] = "error"
     advice: ClassVar[str] = ""
 
-    def __init__(self, message: str, *, advice: str | None = None) -> None:
+    def __init__(self, message: str, *, advice: str | None = None, status: int | None = None) -> None:
         super().__init__(message)
         self.message = message
+        self.status = status
         self.next_step = self.advice if advice is None else advice
 
     def __str__(self) -> str:
@@ -72,8 +76,15 @@ class ValidationFailed(ContactsError):
     code = "invalid"
     advice = "correct it and call again"
 
-    def __init__(self, message: str, *, faults: tuple[FieldFault, ...] = (), advice: str | None = None) -> None:
-        super().__init__(message, advice=advice)
+    def __init__(
+        self,
+        message: str,
+        *,
+        faults: tuple[FieldFault, ...] = (),
+        advice: str | None = None,
+        status: int | None = None,
+    ) -> None:
+        super().__init__(message, advice=advice, status=status)
         self.faults = faults
 
 
@@ -89,21 +100,17 @@ class RateLimited(ContactsError):
 
     code = "rate_limited"
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(self, message: str, *, retry_after: float | None = None, status: int | None = None) -> None:
         wait = "a minute" if retry_after is None else f"{retry_after:.0f} seconds"
-        super().__init__(message, advice=f"nothing was changed; wait {wait} before the next call")
+        super().__init__(message, advice=f"nothing was changed; wait {wait} before the next call", status=status)
         self.retry_after = retry_after
 
 
 class ServerFault(ContactsError):
-    """Another 5xx, or a status that has no meaning here. `status` is the HTTP status."""
+    """Another 5xx, or a status that has no meaning here."""
 
     code = "server_fault"
     advice = "try again later"
-
-    def __init__(self, message: str, *, status: int, advice: str | None = None) -> None:
-        super().__init__(message, advice=advice)
-        self.status = status
 
 
 class Unreachable(ContactsError):

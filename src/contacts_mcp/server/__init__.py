@@ -4,7 +4,7 @@ from contacts_mcp.server._caller import CALLER, LOCAL, REQUEST_ID, BackendOf, Ca
 from contacts_mcp.server._calls import CALLS, Calls
 from contacts_mcp.server._server import Lifespan, build_server
 from contacts_mcp.server._subscriptions import Subscriptions
-from contacts_mcp.server._trail import REQUEST, Fields
+from contacts_mcp.server._trail import REQUEST, Recorder
 
 __all__ = [
     "CALLER",
@@ -15,8 +15,8 @@ __all__ = [
     "BackendOf",
     "Caller",
     "Calls",
-    "Fields",
     "Lifespan",
+    "Recorder",
     "Subscriptions",
     "build_server",
 ]

@@ -8,6 +8,7 @@ from typing import Any
 import mcp_types as types
 from pydantic import BaseModel
 
+from contacts_mcp.audit import Outcome
 from contacts_mcp.contract import ContactsError, PermissionDenied, Risk
 from contacts_mcp.guard import Answer, Consent, Deed, Guard, GuardMode, Preview, Question
 from contacts_mcp.server._caller import BackendOf, Caller, caller_of, request_id_of
@@ -16,7 +17,7 @@ from contacts_mcp.server._elicitation import Context, answer_brought, ask_by_ret
 from contacts_mcp.server._logging import log_failure
 from contacts_mcp.server._observe import begin, consent, end, place, turned_away
 from contacts_mcp.server._results import answered, failed, internal_error, previewed
-from contacts_mcp.server._trail import Entry
+from contacts_mcp.server._trail import Entry, Recorder
 from contacts_mcp.server._two_step import split_token, with_token
 from contacts_mcp.text import neutralise
 from contacts_mcp.tools import Backend, Job, Tool, parse_arguments, read_target
@@ -32,13 +33,20 @@ class ToolHandlers:
     """Tools for those who may use them. `changed` neither waits nor fails."""
 
     def __init__(
-        self, tools: Sequence[Tool], backend_of: BackendOf, guard: Guard, calls: Calls, changed: Changed
+        self,
+        tools: Sequence[Tool],
+        backend_of: BackendOf,
+        guard: Guard,
+        calls: Calls,
+        changed: Changed,
+        recorder: Recorder,
     ) -> None:
         self._tools = {tool.name: tool for tool in tools}
         self._backend_of = backend_of
         self._guard = guard
         self._calls = calls
         self._changed = changed
+        self._recorder = recorder
 
     async def list_tools(self, ctx: Context, _params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         return types.ListToolsResult(tools=[self._listed(tool) for tool in self._allowed(caller_of(ctx)).values()])
@@ -56,6 +64,8 @@ class ToolHandlers:
         tool = self._tools.get(params.name)
         if tool is None or not tool.open_to(caller.risks):
             turned_away()
+            error = "unknown_tool" if tool is None else PermissionDenied.code
+            await self._recorder.turn_away([params.name], caller.principal, request_id_of(ctx), error)
             return failed(_no_such_tool(params.name, self._allowed(caller)))
         entry = Entry(tool.name, tool.risk, caller.principal, request_id_of(ctx))
         begin(entry)
@@ -68,10 +78,10 @@ class ToolHandlers:
             return failed(_stopped(exc, entry))
         except Exception as exc:  # noqa: BLE001 - the model reads one line, and the log no values
             logger.error("%s failed: %s", tool.name, place(exc))  # noqa: TRY400 - a traceback could hold values
-            entry.error = "internal_error"
+            entry.break_down()
             return failed(internal_error(tool.name))
         finally:
-            entry.write()
+            await self._recorder.end(entry)
             end(entry)
 
     async def _call(
@@ -88,18 +98,25 @@ class ToolHandlers:
         verdict: Consent | Question | Preview = Consent.NONE_NEEDED
         if self._guard.guards(tool.name, job.risk):
             answer = answer_brought(ctx, params) if token is None else Answer(token, accepted=True, channel="token")
-            verdict = await self._consent(ctx, _deed(tool, job, raw, arguments, caller.principal, backend), answer)
+            deed = _deed(tool, job, raw, arguments, caller.principal, backend)
+            verdict = await self._consent(ctx, deed, answer, entry)
         if not isinstance(verdict, Consent):
-            entry.outcome = "asked"
+            entry.outcome = Outcome.ASKED
             return ask_by_return(verdict) if isinstance(verdict, Question) else previewed(verdict)
-        entry.begin(verdict)
+        entry.agree(verdict)
+        await self._recorder.begin(entry)
+        entry.begin()
         result = await job.run()
-        entry.outcome = "done"
+        entry.outcome = Outcome.DONE
         self._changed(caller.tenant, tool, arguments, result)
         return answered(result)
 
-    async def _consent(self, ctx: Context, deed: Deed, answer: Answer | None) -> Consent | Question | Preview:
+    async def _consent(
+        self, ctx: Context, deed: Deed, answer: Answer | None, entry: Entry
+    ) -> Consent | Question | Preview:
         verdict = await consent(self._guard, deed, answer, can_ask=can_be_asked(ctx))
+        if not isinstance(verdict, Consent):
+            entry.ask()
         if isinstance(verdict, Question) and not is_modern(ctx):
             return await consent(self._guard, deed, await ask_now(ctx, verdict), can_ask=True)
         return verdict
@@ -143,7 +160,7 @@ def _deed(tool: Tool, job: Job, raw: Mapping[str, Any], arguments: BaseModel, pr
 
 def _cut_off(entry: Entry) -> str:
     """What a caller is told whose call was ended by the server or the transport, not by itself."""
-    if entry.consent is None or entry.risk is Risk.READ:
+    if entry.outcome is Outcome.NOT_RUN or entry.risk is Risk.READ:
         return "stopping: the server is stopping; nothing was changed; call again in a moment"
     if entry.tally:
         return f"stopping: the server is stopping; {entry.tally}; call again in a moment to go on from there"

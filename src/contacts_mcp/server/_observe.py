@@ -1,7 +1,6 @@
 """What telemetry says of a call: tool, risk, consent, outcome, seconds; never who called, about whom, or with what."""
 
 import logging
-import re
 import time
 import traceback
 from collections.abc import Collection
@@ -16,17 +15,15 @@ from opentelemetry.trace import Span, StatusCode, get_current_span
 from pydantic import ValidationError
 
 from contacts_mcp import __version__
+from contacts_mcp.audit import Outcome
 from contacts_mcp.guard import Answer, Consent, Deed, Guard, Preview, Question, Refused
 from contacts_mcp.server._results import internal_error
-from contacts_mcp.server._trail import REQUEST, Entry
+from contacts_mcp.server._trail import OTHER, PLAIN_ID, REQUEST, Entry
 
 _log = logging.getLogger(__name__)
 
-_OTHER = "_OTHER"
-"""Stands for what a client made up: a tool, prompt or method that there is not."""
 _TOOL, _OUTCOME, _ERROR = "gen_ai.tool.name", "contacts_mcp.outcome", "error.type"
-_CUT_SHORT = ("not_run", "unknown")
-_PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_CUT_SHORT = (Outcome.NOT_RUN, Outcome.UNKNOWN)
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 """Bounds of the histogram's buckets; the long ones are of calls in which a person is asked."""
 
@@ -55,15 +52,15 @@ def end(entry: Entry) -> None:
     error = entry.error or ("cancelled" if entry.outcome in _CUT_SHORT else None)
     failure = {_ERROR: error} if error else {}
     _active.add(-1, tool)
-    _calls.add(1, {**tool, _OUTCOME: entry.outcome, **failure})
+    _calls.add(1, {**tool, _OUTCOME: entry.outcome.value, **failure})
     _duration.record(time.monotonic() - entry.started, {"mcp.method.name": "tools/call", **tool, **failure})
     span = get_current_span()
     if span.is_recording():
         span.set_attributes(
             {
-                _OUTCOME: entry.outcome,
-                "contacts_mcp.risk": entry.risk.value,
-                "contacts_mcp.consent": entry.consent.value if entry.consent else "none",
+                _OUTCOME: entry.outcome.value,
+                "contacts_mcp.risk": entry.risk.value if entry.risk else "unknown",
+                "contacts_mcp.consent": entry.consent,
                 **failure,
             }
         )
@@ -71,7 +68,7 @@ def end(entry: Entry) -> None:
 
 def turned_away() -> None:
     """Count a call of a tool that there is not, or that the caller may not use."""
-    _calls.add(1, {_TOOL: _OTHER, _OUTCOME: "unknown_tool", _ERROR: "unknown_tool"})
+    _calls.add(1, {_TOOL: OTHER, _OUTCOME: "unknown_tool", _ERROR: "unknown_tool"})
 
 
 async def consent(guard: Guard, deed: Deed, answer: Answer | None, *, can_ask: bool) -> Consent | Question | Preview:
@@ -129,21 +126,21 @@ def _failed(span: Span, error: ErrorData) -> ErrorData:
 def _describe(span: Span, ctx: ServerRequestContext[Any, Any], names: Collection[str]) -> None:
     method = _method(ctx.method)
     given = ctx.params.get("name") if ctx.params else None
-    name = given if isinstance(given, str) and given in names else _OTHER
+    name = given if isinstance(given, str) and given in names else OTHER
     span.update_name(f"{method} {name}" if isinstance(given, str) else method)
     span.set_attribute("mcp.method.name", method)
     if method == "tools/call":
         span.set_attribute(_TOOL, name)
     elif method == "prompts/get":
         span.set_attribute("gen_ai.prompt.name", name)
-    if ctx.request_id is not None and not _PLAIN_ID.fullmatch(str(ctx.request_id)):
-        span.set_attribute("jsonrpc.request.id", _OTHER)
+    if ctx.request_id is not None and not PLAIN_ID.fullmatch(str(ctx.request_id)):
+        span.set_attribute("jsonrpc.request.id", OTHER)
     if request := REQUEST.get():
         span.set_attribute("contacts_mcp.request.id", request)
 
 
 def _method(given: str) -> str:
-    return given if given in SPEC_CLIENT_METHODS or given in SPEC_CLIENT_NOTIFICATION_METHODS else _OTHER
+    return given if given in SPEC_CLIENT_METHODS or given in SPEC_CLIENT_NOTIFICATION_METHODS else OTHER
 
 
 def place(exc: Exception) -> str:

@@ -8,6 +8,7 @@ import mcp_types as types
 from mcp.server.caching import CacheableMethod, CacheHint
 from mcp.server.lowlevel import NotificationOptions, Server
 
+from contacts_mcp.audit import ChainInMemory, LogLines, Trail
 from contacts_mcp.guard import Guard
 from contacts_mcp.server import _logging as logging
 from contacts_mcp.server._caller import BackendOf
@@ -18,6 +19,7 @@ from contacts_mcp.server._observe import Discreet
 from contacts_mcp.server._prompts import Prompt, PromptHandlers
 from contacts_mcp.server._resources import NO_RESOURCES, ResourceHandlers, Resources
 from contacts_mcp.server._subscriptions import Subscriptions
+from contacts_mcp.server._trail import Recorder
 from contacts_mcp.tools import Tool
 
 _HOUR, _MOMENT = CacheHint(ttl_ms=3_600_000), CacheHint(ttl_ms=5_000)
@@ -46,15 +48,17 @@ def build_server(
     prompts: Sequence[Prompt] = (),
     sources: Sources | None = None,
     subscriptions: Subscriptions | None = None,
+    recorder: Recorder | None = None,
 ) -> Server[Any]:
     """The low-level SDK server over a catalog; it speaks both protocol eras on any transport.
 
     `backend_of` gives the backend that a caller works on; `calls` lets a transport end what is under way, and
-    `subscriptions` the streams; `sources` suggest what to fill in.
+    `subscriptions` the streams; `sources` suggest what to fill in. Without a `recorder` the trail is in the log alone.
     """
     calls, listeners = calls or Calls(), subscriptions or Subscriptions()
     listeners.resources = resources
-    handlers = ToolHandlers(tools, backend_of, guard, calls, listeners.changed)
+    recorder = recorder or Recorder(Trail(ChainInMemory(), [LogLines()]))
+    handlers = ToolHandlers(tools, backend_of, guard, calls, listeners.changed, recorder)
     server = _Server(
         "wayscloud-contacts",
         title="WAYSCloud Contacts",

@@ -1,17 +1,13 @@
 """`contacts-mcp directory deleted`, `restore` and `purge`: contacts after their deletion."""
 
-import re
-from datetime import timedelta
 from typing import Annotated
 
 import typer
 
+from contacts_mcp.cli._moments import parse_age
+from contacts_mcp.cli._progress import AsJson, Yes, agree, say
 from contacts_mcp.cli.directory._place import At, place_of, run_on
-from contacts_mcp.cli.directory._progress import AsJson, Yes, agree, say
 from contacts_mcp.settings import load_settings
-
-_AGE = re.compile(r"(\d{1,5})([dhw])")
-_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
 def deleted(
@@ -53,10 +49,7 @@ def purge(
     from contacts_mcp.directory.upkeep.lifecycle import list_deleted, moment_before
     from contacts_mcp.directory.upkeep.lifecycle import purge as erase
 
-    match = _AGE.fullmatch(older_than)
-    if not match:
-        raise ValueError("--older-than takes a number of hours, days or weeks, such as 12h, 30d or 4w")
-    before = moment_before(timedelta(**{_UNITS[match[2]]: int(match[1])}))
+    before = moment_before(parse_age(older_than, "--older-than"))
     place = place_of(directory, load_settings())
     there = len(run_on(place, lambda database: database.read(list_deleted, None, before)))
     if there:

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from contacts_mcp.cli._progress import AsJson, Yes, agree, progress, say
 from contacts_mcp.cli.directory._place import At, place_of, run_on, within
-from contacts_mcp.cli.directory._progress import AsJson, Yes, agree, progress, say
 from contacts_mcp.settings import load_settings
 
 _TOGETHER = 2_000

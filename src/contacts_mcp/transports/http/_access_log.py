@@ -10,7 +10,8 @@ from opentelemetry.metrics import get_meter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from contacts_mcp import __version__
-from contacts_mcp.server import CALLER, REQUEST_ID, Fields
+from contacts_mcp.fields import Fields
+from contacts_mcp.server import CALLER, REQUEST_ID
 from contacts_mcp.transports.http._paths import path_of
 
 _TELLING = (

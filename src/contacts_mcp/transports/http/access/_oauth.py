@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Any
@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
 from contacts_mcp.contract import ContactsError, Risk
-from contacts_mcp.server import Caller
+from contacts_mcp.server import REQUEST, Caller
 from contacts_mcp.transports.http._hangups import EXPIRES
 from contacts_mcp.transports.http._refusals import Refusal
 from contacts_mcp.transports.http.access._discovery import IssuerUnavailable
@@ -37,6 +37,10 @@ _PUBLIC = {  # RFC 9728: anybody may read it, and a browser asks first where a c
 _RESOURCE = re.compile(r"https?://[A-Za-z0-9.:_\[\]-]+(?:/[A-Za-z0-9/._~%-]*)?")
 _TELLING = (b"tools/call", b"\\", b"\0")  # the method, an escape that may hide it, or an encoding that is not UTF-8
 _PRINCIPAL_LENGTH = 32
+_INSUFFICIENT = "insufficient_scope"
+
+TurnedAway = Callable[[Iterable[str], str, str, str], Awaitable[None]]
+"""Told of tools, caller, request and error."""
 
 
 _LONGEST_LOOKED_AT = 64 * 1024
@@ -48,19 +52,27 @@ class _IssuerAway(ContactsError):
     advice = "check CONTACTS_MCP_OAUTH_ISSUER and the way to it"
 
 
+async def _nobody(_tools: Iterable[str], _caller: str, _request: str, _error: str) -> None:
+    """Nobody is told."""
+
+
 class OAuth:
     """Lets in who brings a good token, with what its scopes allow, whoever the upstream credential belongs to.
 
     `resource` is the public URL of this server, as clients name it to the authorization server; `risk_of` gives the
-    risk of a tool by name. Raises ValueError for a resource that is no such URL.
+    risk of a tool by name; `turned_away` is told which tools whom were refused. Raises ValueError for a resource that
+    is no such URL.
     """
 
-    def __init__(self, issuer: Issuer, *, resource: str, risk_of: Callable[[str], Risk | None]) -> None:
+    def __init__(
+        self, issuer: Issuer, *, resource: str, risk_of: Callable[[str], Risk | None], turned_away: TurnedAway = _nobody
+    ) -> None:
         if not _RESOURCE.fullmatch(resource):
             raise ValueError("the resource must be this server's public URL, such as https://contacts.example.com/mcp")
         self._issuer = issuer
         self._resource = resource
         self._risk_of = risk_of
+        self._turned_away = turned_away
         parts = urlsplit(resource)
         self._metadata_path = _WELL_KNOWN + parts.path.removesuffix("/")
         self._metadata_url = f"{parts.scheme}://{parts.netloc}{self._metadata_path}"
@@ -87,8 +99,11 @@ class OAuth:
         """
         if len(body) > _LONGEST_LOOKED_AT or not any(sign in body for sign in _TELLING):
             return
-        wanted = {risk for tool in _tools_called(body) if (risk := self._risk_of(tool))} - caller.risks
-        if wanted:
+        called = {tool: risk for tool in _tools_called(body) if (risk := self._risk_of(tool))}
+        refused = {tool: risk for tool, risk in called.items() if risk not in caller.risks}
+        if refused:
+            await self._turned_away(refused, caller.principal, REQUEST.get() or "", _INSUFFICIENT)
+            wanted = set(refused.values())
             needed = {scope for scope, risks in SCOPES.items() if risks & wanted}
             granted = {scope for scope, risks in SCOPES.items() if risks <= caller.risks}
             raise self._lacking(needed | granted, f"the tool takes {' and '.join(sorted(needed))}")
@@ -161,8 +176,8 @@ class OAuth:
         asked = " ".join(scope for scope in SCOPES if scope in scopes)
         return Refusal(
             HTTPStatus.FORBIDDEN,
-            f"insufficient_scope: {what}; sign in again and ask for {asked}",
-            self._challenge(error="insufficient_scope", error_description=what, scope=asked),
+            f"{_INSUFFICIENT}: {what}; sign in again and ask for {asked}",
+            self._challenge(error=_INSUFFICIENT, error_description=what, scope=asked),
         )
 
     def _challenge(self, **parameters: str) -> dict[str, str]:
