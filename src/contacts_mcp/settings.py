@@ -122,8 +122,8 @@ class Settings(BaseSettings):
     )
     audit: Annotated[Destinations | None, NoDecode, BeforeValidator(_destinations)] = Field(
         default=None,
-        description="Where the audit trail goes: `stderr`, `otlp`, a file's path, or several, separated by commas. Else "
-        "over stdio to `audit.jsonl` in the user data folder and `stderr`, over a network to `stderr`.",
+        description="Where the audit trail goes: `stderr`, `otlp`, a file's path, or several, separated by commas. "
+        "Else over stdio to `audit.jsonl` in the user data folder and `stderr`, over a network to `stderr`.",
     )
     auth: Auth = Field(
         default=Auth.NONE,

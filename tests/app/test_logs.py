@@ -11,7 +11,8 @@ from mcp import Client
 from mcp.client.sse import sse_client
 from starlette.responses import PlainTextResponse
 
-from contacts_mcp.server import REQUEST, Fields
+from contacts_mcp.fields import Fields
+from contacts_mcp.server import REQUEST
 from contacts_mcp.transports.http._access_log import AccessLog
 from harness import LEGACY, MODERN, NOBODY, host
 from misbehaving import CONTACT, CONTACT_ID, Misbehaving, reply

@@ -4,21 +4,17 @@ import http.client
 import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from mcp import Client
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 from prometheus_client.parser import text_string_to_metric_families
 
+from collecting import collecting
 from contacts_mcp import __version__
 from contacts_mcp.app._telemetry import Telemetry, plan_telemetry
 from contacts_mcp.settings import BadSettings, load_settings
@@ -27,74 +23,6 @@ from ports import free_port
 from processes import Network, clean_environment
 
 COLLECTOR = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
-
-
-class Collector:
-    """Takes what is exported to it, or, where it is `silent`, just the connection."""
-
-    def __init__(self, *, silent: bool = False) -> None:
-        self.traces, self.metrics = ExportTraceServiceRequest(), ExportMetricsServiceRequest()
-        self.silent = silent
-        self.url = ""
-
-    def take(self, path: str, body: bytes) -> None:
-        {"/v1/traces": self.traces, "/v1/metrics": self.metrics}[path].MergeFromString(body)
-
-    @property
-    def spans(self) -> dict[str, Any]:
-        return {
-            span.name: span
-            for resource in self.traces.resource_spans
-            for scope in resource.scope_spans
-            for span in scope.spans
-        }
-
-    @property
-    def resources(self) -> list[dict[str, str]]:
-        found = [*self.traces.resource_spans, *self.metrics.resource_metrics]
-        return [{pair.key: pair.value.string_value for pair in each.resource.attributes} for each in found]
-
-    @property
-    def measured(self) -> set[str]:
-        return {
-            metric.name
-            for resource in self.metrics.resource_metrics
-            for scope in resource.scope_metrics
-            for metric in scope.metrics
-        }
-
-
-@contextmanager
-def collecting(*, silent: bool = False) -> Iterator[Collector]:
-    """A collector on loopback, in threads of its own."""
-    collector, leave = Collector(silent=silent), threading.Event()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if collector.silent:
-                leave.wait(30)
-                return
-            collector.take(self.path, body)
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        server.block_on_close = False
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        collector.url = f"http://127.0.0.1:{server.server_port}"
-        try:
-            yield collector
-        finally:
-            leave.set()
-            server.shutdown()
-            thread.join(10)
 
 
 def scrape(address: str, path: str = "/metrics", **headers: str) -> tuple[int, str, str]:

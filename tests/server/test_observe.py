@@ -59,12 +59,12 @@ async def test_a_call_tells_how_it_ended(tmp_path: Path, told: Told, era: str) -
         "contacts_mcp.consent": "none_needed",
     }
     assert done.kind is SpanKind.SERVER
-    assert labels(failed)["contacts_mcp.outcome"] == "not_found"
+    assert labels(failed)["contacts_mcp.outcome"] == "failed"
     assert failed.status.status_code is StatusCode.ERROR
     assert told.points("contacts_mcp.calls") == [
         ({"gen_ai.tool.name": "create_contact", "contacts_mcp.outcome": "done"}, 1),
         (
-            {"gen_ai.tool.name": "get_contact", "contacts_mcp.outcome": "not_found", "error.type": "not_found"},
+            {"gen_ai.tool.name": "get_contact", "contacts_mcp.outcome": "failed", "error.type": "not_found"},
             1,
         ),
     ]
@@ -78,8 +78,8 @@ async def test_a_call_tells_how_it_ended(tmp_path: Path, told: Told, era: str) -
     ("person", "counted", "outcome", "consent"),
     [
         (Person({"decision": "delete"}), "given", "done", "form"),
-        (Person({"decision": "keep"}), "refused", "refused", "none"),
-        (Person({}), "refused", "not_confirmed", "none"),
+        (Person({"decision": "keep"}), "refused", "refused", "refused"),
+        (Person({}), "refused", "refused", "refused"),
     ],
     ids=["yes", "no", "empty"],
 )
@@ -93,7 +93,7 @@ async def test_confirmations_are_counted(
         await directory.raw("delete_contact", contact_id=ola["id"])
 
     spans = told.spans("tools/call delete_contact")
-    asked = {"contacts_mcp.outcome": "asked", "contacts_mcp.risk": "destroy", "contacts_mcp.consent": "none"}
+    asked = {"contacts_mcp.outcome": "asked", "contacts_mcp.risk": "destroy", "contacts_mcp.consent": "asked"}
     ended = {"contacts_mcp.outcome": outcome, "contacts_mcp.risk": "destroy", "contacts_mcp.consent": consent}
     assert list(map(labels, spans)) == ([asked, ended] if era == MODERN else [ended])
     assert dict(_by_kind(told)) == {"asked": 1, counted: 1}
@@ -119,7 +119,7 @@ async def test_a_preview_and_its_token_are_a_confirmation(tmp_path: Path, told: 
 
     assert dict(_by_kind(told)) == {"asked": 1, "given": 1}
     consents = [span.attributes["contacts_mcp.consent"] for span in told.spans("tools/call delete_contact")]
-    assert consents == ["none", "two_step_not_verified"]
+    assert consents == ["asked", "two_step_not_verified"]
 
 
 def _by_kind(told: Told) -> list[tuple[str, float]]:

@@ -41,8 +41,8 @@ class Exports:
 
     def close(self) -> None:
         """Send what is left."""
-        self._later.shutdown()  # type: ignore[no-untyped-call]
-        self._now.shutdown()  # type: ignore[no-untyped-call]
+        self._later.shutdown()
+        self._now.shutdown()
 
 
 class _Answered(LogRecordExporter):
@@ -58,7 +58,7 @@ class _Answered(LogRecordExporter):
         return result
 
     def shutdown(self) -> None:
-        self._exporter.shutdown()
+        self._exporter.shutdown()  # type: ignore[no-untyped-call]
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         return self._exporter.force_flush(timeout_millis)

@@ -236,5 +236,5 @@ async def test_a_server_that_no_confirmation_can_reach_is_not_ready(tmp_path: Pa
 
     assert answer.json()["reason"] == "ledger_unavailable"
     assert told.startswith("ledger_unavailable: ")
-    assert network.trail[-1]["outcome"] == "ledger_unavailable"
+    assert network.trail[-1]["error"] == "ledger_unavailable"
     assert "Redis cannot be asked" in network.written

@@ -1,0 +1,36 @@
+"""What tests of the audit trail share."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from audit_lines import SAYS
+from contacts_mcp.audit import TrailFile
+
+Lines = Callable[[], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "trail" / "audit.jsonl"
+
+
+@pytest.fixture
+def lines(path: Path) -> Lines:
+    """What the file holds now."""
+    return lambda: [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+@pytest.fixture
+def filled(path: Path) -> Callable[..., Any]:
+    """Append records, the nth of which says so."""
+
+    async def fill(number: int, **options: Any) -> None:
+        file = TrailFile(lambda: path, **options)
+        for count in range(number):
+            await file.append({**SAYS, "count": count}, durable=False)
+
+    return fill

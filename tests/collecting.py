@@ -1,0 +1,93 @@
+"""A collector on loopback that understands OTLP."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+
+class Collector:
+    """Takes what is exported to it, or, where it is `silent`, just the connection; `status` is what it answers."""
+
+    def __init__(self, *, silent: bool = False) -> None:
+        self.traces, self.metrics = ExportTraceServiceRequest(), ExportMetricsServiceRequest()
+        self.logs = ExportLogsServiceRequest()
+        self.silent = silent
+        self.status = 200
+        self.url = ""
+
+    def take(self, path: str, body: bytes) -> None:
+        {"/v1/traces": self.traces, "/v1/metrics": self.metrics, "/v1/logs": self.logs}[path].MergeFromString(body)
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """The log records, which are JSON."""
+        return [
+            json.loads(record.body.string_value)
+            for resource in self.logs.resource_logs
+            for scope in resource.scope_logs
+            for record in scope.log_records
+        ]
+
+    @property
+    def spans(self) -> dict[str, Any]:
+        return {
+            span.name: span
+            for resource in self.traces.resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
+        }
+
+    @property
+    def resources(self) -> list[dict[str, str]]:
+        found = [*self.traces.resource_spans, *self.metrics.resource_metrics]
+        return [{pair.key: pair.value.string_value for pair in each.resource.attributes} for each in found]
+
+    @property
+    def measured(self) -> set[str]:
+        return {
+            metric.name
+            for resource in self.metrics.resource_metrics
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+        }
+
+
+@contextmanager
+def collecting(*, silent: bool = False) -> Iterator[Collector]:
+    """A collector on loopback, in threads of its own."""
+    collector, leave = Collector(silent=silent), threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if collector.silent:
+                leave.wait(30)
+                return
+            if collector.status == 200:
+                collector.take(self.path, body)
+            self.send_response(collector.status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        server.block_on_close = False
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        collector.url = f"http://127.0.0.1:{server.server_port}"
+        try:
+            yield collector
+        finally:
+            leave.set()
+            server.shutdown()
+            thread.join(10)
