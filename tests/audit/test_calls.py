@@ -1,0 +1,373 @@
+"""What the trail says of calls, and that nothing is destroyed of which it would not tell."""
+
+import asyncio
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from contacts_mcp.app import Embedded, build_app
+from contacts_mcp.audit import TrailFile, verify
+from contacts_mcp.contract import Risk, ValidationFailed
+from contacts_mcp.server import REQUEST, Caller
+from contacts_mcp.settings import load_settings
+from contacts_mcp.tools import TOOLS, parse_arguments
+from contacts_mcp.transports.http._refusals import Refusal
+from contacts_mcp.transports.http.access import Issuer, OAuth
+from harness import LEGACY, MODERN, NOBODY, Person, host
+from misbehaving import CONTACT, CONTACT_ID, Misbehaving, reply, reset
+from waiting import until
+
+Lines = Callable[[], list[dict[str, Any]]]
+each_era = pytest.mark.parametrize("era", [LEGACY, MODERN])
+YES = {"decision": "delete", "typed": "Ola Nordmann"}
+KEYS = ["seq", "time", "request", "caller", "tool", "risk", "contact_id", "consent", "outcome"]
+
+
+def brief(line: dict[str, Any]) -> tuple[str, str, str]:
+    return line["tool"], line["consent"], line["outcome"]
+
+
+@each_era
+async def test_each_kind_of_call_leaves_its_record(tmp_path: Path, path: Path, lines: Lines, era: str) -> None:
+    """Writes one, deletions and erasures one before and one after, reads none, refusals one."""
+    async with host(tmp_path / "contacts.db", era, Person(YES), audit=str(path)) as directory:
+        ola = await directory.call("create_contact", name="Ola Nordmann")
+        kari = await directory.call("create_contact", name="Kari Nordmann")
+        await directory.call("get_contact", contact_id=ola["id"])
+        await directory.error("get_contact", contact_id=NOBODY)
+        await directory.error("update_contact", contact_id=NOBODY, name="Nobody")
+        await directory.call("gdpr_delete_contact", contact_id=ola["id"], reason="asked for it")
+        await directory.call("delete_contact", contact_id=kari["id"])
+        await directory.error("delete_contact", contact_id="Ola Nordmann")
+        await directory.error("no_such_tool_of_Nordmann")
+
+    asked = [era == MODERN]
+    assert [brief(line) for line in lines()] == [
+        ("create_contact", "none_needed", "done"),
+        ("create_contact", "none_needed", "done"),
+        ("update_contact", "none_needed", "failed"),
+        *[("gdpr_delete_contact", "asked", "asked")] * sum(asked),
+        ("gdpr_delete_contact", "form_typed", "begun"),
+        ("gdpr_delete_contact", "form_typed", "done"),
+        *[("delete_contact", "asked", "asked")] * sum(asked),
+        ("delete_contact", "form", "begun"),
+        ("delete_contact", "form", "done"),
+        ("delete_contact", "none", "failed"),
+        ("_OTHER", "none", "refused"),
+    ]
+    assert verify(path).faults == []
+    by_outcome = {line["outcome"]: line for line in lines() if line["tool"] == "gdpr_delete_contact"}
+    assert list(by_outcome["begun"]) == [*KEYS, "ms", "previous", "hash"]
+    assert list(by_outcome["done"]) == [*KEYS, "begun", "ms", "previous", "hash"]
+    assert by_outcome["done"]["begun"] == by_outcome["begun"]["seq"]
+    assert by_outcome["done"]["contact_id"] == ola["id"]
+    failed = lines()[2]
+    assert (failed["error"], failed["status"], failed["contact_id"]) == ("not_found", 404, NOBODY)
+
+
+@each_era
+@pytest.mark.parametrize(
+    ("person", "more", "error"),
+    [
+        (Person(action="decline"), {}, "refused"),
+        (Person({"decision": "keep"}), {}, "refused"),
+        (Person({}), {}, "not_confirmed"),
+        (None, {}, "refused"),
+        (Person(YES), {"guard": "block"}, "refused"),
+    ],
+    ids=["declined", "kept", "empty", "nobody", "blocked"],
+)
+async def test_a_no_is_recorded_as_one(
+    tmp_path: Path, path: Path, lines: Lines, era: str, person: Person | None, more: dict[str, Any], error: str
+) -> None:
+    """Whoever said it: a person, a form that was no answer, a host that cannot ask, the operator. Nothing was begun."""
+    async with host(tmp_path / "contacts.db", era, person, audit=str(path), **more) as directory:
+        ola = await directory.call("create_contact", name="Ola Nordmann")
+        await directory.error("delete_contact", contact_id=ola["id"])
+
+    last = lines()[-1]
+    assert (*brief(last), last["error"]) == ("delete_contact", "refused", "refused", error)
+    assert not [line for line in lines() if line["outcome"] == "begun"]
+
+
+async def test_a_token_without_a_person_is_recorded_as_that(tmp_path: Path, path: Path, lines: Lines) -> None:
+    """The preview is a question that nobody has answered yet."""
+    async with host(tmp_path / "contacts.db", audit=str(path), guard="two-step") as directory:
+        ola = await directory.call("create_contact", name="Ola Nordmann")
+        preview = await directory.call("delete_contact", contact_id=ola["id"])
+        token = preview["confirmation_token"]
+        await directory.call("delete_contact", contact_id=ola["id"], confirmation_token=token)
+
+    assert [(line["consent"], line["outcome"]) for line in lines()[1:]] == [
+        ("asked", "asked"),
+        ("two_step_not_verified", "begun"),
+        ("two_step_not_verified", "done"),
+    ]
+    assert token not in path.read_text()
+
+
+async def test_a_merge_is_recorded_like_the_deletions_that_it_makes(tmp_path: Path, path: Path, lines: Lines) -> None:
+    """The call's own risk counts, the ids are all of those concerned, and the end says how many."""
+    async with host(tmp_path / "contacts.db", person=Person({"decision": "merge"}), audit=str(path)) as directory:
+        ids = [(await directory.call("create_contact", name="Ola Nordmann"))["id"] for _ in range(3)]
+        await directory.call("merge_contacts", keep_id=ids[0], merge_ids=ids[1:])
+
+    begun, done = lines()[-2:]
+    assert (begun["outcome"], begun["keep_id"], begun["merge_ids"]) == ("begun", ids[0], ids[1:])
+    assert (done["outcome"], done["counts"]) == ("done", {"merged": 2})
+
+
+async def test_tools_that_are_off_are_named_and_made_up_ones_are_not(tmp_path: Path, path: Path, lines: Lines) -> None:
+    """Whatever a client makes up may hold a name."""
+    async with host(tmp_path / "contacts.db", audit=str(path), read_only=True) as directory:
+        await directory.error("delete_contact", contact_id=NOBODY)
+        await directory.error("delete Ola Nordmann")
+
+    assert [(line["tool"], line["risk"], line["outcome"], line["error"]) for line in lines()] == [
+        ("delete_contact", "destroy", "refused", "unknown_tool"),
+        ("_OTHER", "unknown", "refused", "unknown_tool"),
+    ]
+
+
+async def test_a_call_that_a_token_does_not_allow_is_recorded_at_the_door(path: Path, lines: Lines) -> None:
+    """Reads too; only our own tools are named, each once."""
+    app = build_app(load_settings(audit=str(path)), Embedded(path, "test"))
+    risks = {"get_contact": Risk.READ, "delete_contact": Risk.DESTROY}
+    issuer = Issuer("http://127.0.0.1:1", "https://a.example")
+    door = OAuth(issuer, resource="https://a.example", risk_of=risks.get, turned_away=app.recorder.turn_away)
+    served = REQUEST.set("0123456789abcdef")
+    body = [{"method": "tools/call", "params": {"name": name}} for name in (*risks, *risks, "Ola Nordmann")]
+    with pytest.raises(Refusal):
+        await door.permit(Caller("oauth:x#y", frozenset({Risk.WRITE})), json.dumps(body).encode())
+    REQUEST.reset(served)
+
+    said = [(line["tool"], line["caller"], line["request"], line["outcome"], line["error"]) for line in lines()]
+    whom = ("oauth:x#y", "0123456789abcdef", "refused", "insufficient_scope")
+    assert said == [("delete_contact", *whom), ("get_contact", *whom)]
+
+
+@each_era
+@pytest.mark.parametrize("tool", ["delete_contact", "gdpr_delete_contact"])
+@pytest.mark.parametrize("broken", ["symlink", "fifo", "folder in the way", "garbage", "no space"])
+async def test_nothing_is_destroyed_that_cannot_be_recorded(
+    tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch, era: str, tool: str, broken: str
+) -> None:
+    """The tool refuses in one line, after a person agreed; the contact is as it was; writes go on."""
+    more = {"reason": "asked for it"} if tool == "gdpr_delete_contact" else {}
+    async with host(tmp_path / "contacts.db", era, Person(YES), audit=str(path)) as directory:
+        ola = await directory.call("create_contact", name="Ola Nordmann")
+        _break(path, broken, monkeypatch)
+        told = await directory.error(tool, contact_id=ola["id"], **more)
+        after = await directory.call("get_contact", contact_id=ola["id"])
+        await directory.call("update_contact", contact_id=ola["id"], name="Ola N")
+
+    assert told == (
+        "trail_unavailable: the audit trail cannot be written, and what leaves no record there is not done; "
+        "nothing was changed; the operator has to mend the trail"
+    )
+    assert after == ola
+
+
+def _break(path: Path, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = path.with_name("kept")
+    if how == "no space":
+        monkeypatch.setattr(os, "fsync", _full)
+        return
+    if how == "garbage":
+        path.write_text("garbage\n")
+        return
+    path.rename(kept)
+    {"symlink": lambda: path.symlink_to(kept), "fifo": lambda: os.mkfifo(path), "folder in the way": path.mkdir}[how]()
+
+
+def _full(_descriptor: int) -> None:
+    raise OSError(28, "No space left on device")
+
+
+async def test_the_operator_is_told_what_is_wrong_with_the_trail(
+    tmp_path: Path, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What a refusal keeps back and what a write could not leave is in the log, without anybody's data."""
+    path.mkdir(parents=True)
+    async with host(tmp_path / "contacts.db", person=Person(YES), audit=str(path)) as directory:
+        ola = await directory.call("create_contact", name="Ola Nordmann")
+        await directory.error("delete_contact", contact_id=ola["id"])
+
+    why = f"{path}: it is no regular file"
+    told = [record.getMessage() for record in caplog.records if record.name == "contacts_mcp.server._trail"]
+    assert any(line.startswith(f"the trail lacks a record: that create_contact ended as done: {why}") for line in told)
+    assert any(
+        line.startswith(f"delete_contact was refused, since the trail cannot be written: {why}") for line in told
+    )
+    assert "Nordmann" not in caplog.text
+
+
+@each_era
+async def test_the_deed_waits_for_its_record_and_the_answer_for_its_end(
+    tmp_path: Path, path: Path, lines: Lines, monkeypatch: pytest.MonkeyPatch, era: str
+) -> None:
+    """The disk has the beginning before the contact goes, and the end before anybody is told of it."""
+    order: list[str] = []
+    sync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        sync(descriptor)
+        if os.path.samestat(os.fstat(descriptor), path.stat()):
+            order.append(lines()[-1]["outcome"])
+
+    async with host(tmp_path / "contacts.db", era, Person(YES), audit=str(path)) as directory:
+        ola = await directory.call("create_contact", name="Ola Nordmann")
+        monkeypatch.setattr(os, "fsync", noted)
+        await directory.call("delete_contact", contact_id=ola["id"])
+        order.append("answered")
+
+    assert order == [*["asked"] * (era == MODERN), "begun", "done", "answered"]
+
+
+async def test_an_end_that_cannot_be_recorded_is_a_hole_and_the_answer_is_true(
+    tmp_path: Path, path: Path, lines: Lines, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log says so loudly, the next deletion refuses while it is so, and `verify` names what has no end."""
+    sync, left = os.fsync, [2]  # the question and the beginning
+
+    def fails_at_the_end(descriptor: int) -> None:
+        if not left[0]:
+            _full(descriptor)
+        left[0] -= path.exists() and os.path.samestat(os.fstat(descriptor), path.stat())
+        sync(descriptor)
+
+    async with host(tmp_path / "contacts.db", person=Person(YES), audit=str(path)) as directory:
+        ola, kari = [await directory.call("create_contact", name="Ola Nordmann") for _ in range(2)]
+        monkeypatch.setattr(os, "fsync", fails_at_the_end)
+        done = await directory.call("delete_contact", contact_id=ola["id"])
+        refused = await directory.error("delete_contact", contact_id=kari["id"])
+        monkeypatch.undo()
+        await directory.call("delete_contact", contact_id=kari["id"])
+
+    assert done == {"done": True}
+    assert refused.startswith("trail_unavailable")
+    assert "the trail has a hole: that delete_contact (record 4) ended as done" in caplog.text
+    assert verify(path).faults == []
+    assert verify(path).unfinished == [4]
+    assert lines()[-1]["outcome"] == "done"
+
+
+async def test_a_trail_that_does_not_answer_refuses_in_time(
+    tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that hangs holds nobody up for ever, and nothing else at all."""
+    hanging = asyncio.Event()
+    monkeypatch.setattr("contacts_mcp.audit._trail.PATIENCE", 0.2)
+
+    async def never(_self: TrailFile, _says: object, *, durable: bool) -> None:
+        if durable:
+            await hanging.wait()
+
+    async with host(tmp_path / "contacts.db", person=Person(YES), audit=str(path)) as directory:
+        ola = await directory.call("create_contact", name="Ola Nordmann")
+        monkeypatch.setattr(TrailFile, "append", never)
+        told = await directory.error("delete_contact", contact_id=ola["id"])
+        after = await directory.call("get_contact", contact_id=ola["id"])
+
+    assert told.startswith("trail_unavailable")
+    assert after == ola
+
+
+@pytest.mark.parametrize(
+    ("answers", "outcome", "error", "status"),
+    [
+        ([reply(204)], "done", None, None),
+        ([reply(403)], "failed", "permission_denied", 403),
+        ([reply(500)], "unknown", "server_fault", 500),
+        ([reset], "unknown", "outcome_unknown", None),
+        ([reply(502)], "unknown", "outcome_unknown", 502),
+    ],
+    ids=["done", "forbidden", "failed", "lost", "gateway"],
+)
+async def test_what_the_service_answered_is_recorded(
+    path: Path, lines: Lines, answers: list[Any], outcome: str, error: str | None, status: int | None
+) -> None:
+    """Its no is no refusal of ours, and an answer that was lost is no failure."""
+    erased = {"contact_id": CONTACT_ID, "reason": "asked for it"}
+    async with Misbehaving() as service:
+        service.answers(reply(200, CONTACT), reply(200, CONTACT), reply(200, CONTACT), *answers, reply(404))
+        backend = platform(service.url)
+        async with host(backend, LEGACY, Person(YES), audit=str(path)) as directory:
+            await directory.raw("gdpr_delete_contact", **erased)
+
+    end = lines()[-1]
+    assert (end["outcome"], end.get("error"), end.get("status")) == (outcome, error, status)
+    assert end["begun"] == lines()[-2]["seq"]
+
+
+def platform(url: str) -> Any:
+    from contacts_mcp.app import Platform
+    from contacts_mcp.client import Credential
+
+    return Platform(Credential.key("wayscloud_pat_test1_NOT_TO_BE_SEEN", "test"), url)
+
+
+async def test_a_call_that_is_cut_off_half_way_has_its_end_recorded(path: Path, lines: Lines) -> None:
+    """The host gave up while the service was deleting: it may have been done."""
+    asked, never = asyncio.Event(), asyncio.Event()
+
+    async def hang(_writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await never.wait()
+
+    async with Misbehaving() as service:
+        service.answers(reply(200, CONTACT), reply(200, CONTACT), hang)
+        async with host(platform(service.url), LEGACY, Person(YES), audit=str(path)) as directory:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(lambda: directory.raw("delete_contact", contact_id=CONTACT_ID))
+                await asked.wait()
+                tasks.cancel_scope.cancel()
+            await until(lambda: lines()[-1]["outcome"] != "begun")
+
+    assert [line["outcome"] for line in lines()] == ["begun", "unknown"]
+
+
+NAMES = st.text(st.characters(codec="utf-8", categories=["L", "N", "P"]), min_size=5, max_size=30)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(name=NAMES, number=st.from_regex(r"\+47[49][0-9]{7}", fullmatch=True), note=NAMES, reason=NAMES)
+async def test_no_record_holds_anybodys_data(
+    tmp_path_factory: pytest.TempPathFactory, name: str, number: str, note: str, reason: str
+) -> None:
+    """Whatever people are called, whatever goes wrong with it, and wherever a model puts it."""
+    folder = tmp_path_factory.mktemp("trail")
+    name, note, reason = (f"Sekret{text}Sekret" for text in (name, note, reason))
+    email = "sekret@example.com"
+    person = Person({"decision": "delete", "typed": name})
+    async with host(folder / "contacts.db", person=person, audit=str(folder / "audit.jsonl")) as directory:
+        known = {"name": name, "phone_number": number, "email": email, "notes": note, "tags": [note]}
+        ola = await directory.raw("create_contact", **known)
+        ids = {"contact_id": (ola.structured_content or {}).get("id", NOBODY)}
+        for tool in TOOLS:
+            for arguments in (known, ids, {**ids, "reason": reason}, dict.fromkeys(tool.aims, name), {"name": name}):
+                await directory.raw(tool.name, **arguments)
+        await directory.raw(name, **known)
+
+    written = (folder / "audit.jsonl").read_text().casefold()
+    assert written.count("\n") > 50
+    assert "sekret" not in written
+    assert number[1:] not in written
+
+
+@pytest.mark.parametrize("tool", [tool for tool in TOOLS if tool.aims], ids=lambda tool: tool.name)
+def test_what_is_recorded_as_a_target_can_be_nothing_but_an_id(tool: Any) -> None:
+    """Free text does not get past the arguments, in none of the fields that are taken over."""
+    for aim in tool.aims:
+        for text in ("Ola Nordmann", f"{NOBODY} Ola", "+4799999999"):
+            value = [text] if "merge_ids" in aim else text
+            given = {name: [NOBODY] if "merge_ids" in name else NOBODY for name in tool.aims}
+            with pytest.raises(ValidationFailed, match=aim):
+                parse_arguments(tool.arguments, tool.input_schema, {**given, aim: value})
