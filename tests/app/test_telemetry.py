@@ -76,7 +76,7 @@ async def test_the_page_shows_what_happened_until_now(tmp_path: Path) -> None:
     calls = {tuple(sorted(sample.labels.items())): sample.value for sample in families["contacts_mcp_calls"].samples}
     assert (status, kind.partition(";")[0]) == (200, "text/plain")
     assert calls[_labels(gen_ai_tool_name="create_contact", contacts_mcp_outcome="done", error_type="")] == 1
-    assert calls[_labels(gen_ai_tool_name="get_contact", contacts_mcp_outcome="not_found", error_type="not_found")] == 1
+    assert calls[_labels(gen_ai_tool_name="get_contact", contacts_mcp_outcome="failed", error_type="not_found")] == 1
     buckets = families["mcp_server_operation_duration_seconds"].samples
     assert [sample.value for sample in buckets if sample.labels.get("le") == "+Inf"] == [1, 1]
     assert families["target_info"].samples[0].labels["service_name"] == "contacts-mcp"

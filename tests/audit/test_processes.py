@@ -1,0 +1,100 @@
+"""The trail of real servers: where it goes by itself, and what is left of it after a kill."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from anyio import to_thread
+from mcp import Client
+
+from contacts_mcp.audit import verify
+from harness import MODERN, NOBODY
+from misbehaving import CONTACT, CONTACT_ID, Misbehaving, reply, silence
+from processes import KEY, Network, Server, modern
+from waiting import until
+
+
+def call(server: Server, tool: str, **arguments: Any) -> dict[str, Any]:
+    say(server, tool, **arguments)
+    return json.loads(server.hear())["result"]
+
+
+def say(server: Server, tool: str, **arguments: Any) -> None:
+    server.say(json.dumps(modern(1, "tools/call", name=tool, arguments=arguments)).encode())
+
+
+def own_file(home: Path) -> Path:
+    """Where the trail of a server on standard input and output is, unless it is told otherwise."""
+    return home / "data" / "wayscloud-contacts-mcp" / "audit.jsonl"
+
+
+def test_over_stdio_the_trail_is_in_a_file_and_on_standard_error(tmp_path: Path) -> None:
+    """In the user data folder, which is made for it; both say the same."""
+    with Server(tmp_path) as server:
+        call(server, "create_contact", name="Ola Nordmann")
+        call(server, "delete_contact", contact_id=NOBODY)
+        _, err, _ = server.end()
+
+    written = [json.loads(line) for line in own_file(tmp_path).read_text().splitlines()]
+    shown = [json.loads(line.partition(": ")[2]) for line in err.decode().splitlines() if "contacts_mcp.trail" in line]
+    assert shown == written
+    assert [line["outcome"] for line in written] == ["done", "refused"]
+    assert verify(own_file(tmp_path)).faults == []
+
+
+async def test_over_a_network_the_trail_is_on_standard_error_alone(tmp_path: Path) -> None:
+    """A container's file system may be read-only. The chain is the process's own."""
+    with Network(tmp_path) as network:
+        async with Client(f"{network.url}/mcp", mode=MODERN) as client:
+            await client.call_tool("create_contact", {"name": "Ola Nordmann"})
+            await client.call_tool("delete_contact", {"contact_id": NOBODY})
+        await until(lambda: len(network.trail) > 1)
+        first, second = network.trail
+
+    assert not own_file(tmp_path).exists()
+    assert (first["seq"], first["previous"], second["previous"]) == (1, "", first["hash"])
+
+
+@pytest.mark.parametrize("named", ["sterr", "a.jsonl,b.jsonl", ","])
+def test_a_slip_in_where_it_goes_stops_the_start(tmp_path: Path, named: str) -> None:
+    """It must not pass for a file of that name."""
+    with Server(tmp_path, "--audit", named) as server:
+        _, err, _ = server.end()
+
+    assert server.process.returncode == 2
+    assert err.decode().startswith("contacts-mcp: CONTACTS_MCP_AUDIT: should be stderr, otlp or one file such as ")
+    assert len(err.splitlines()) == 1
+
+
+def test_a_server_without_standard_error_destroys_nothing(tmp_path: Path) -> None:
+    """Where that is where the trail goes, and nobody is there to take it."""
+    with Server(tmp_path, "--guard", "two-step", "--audit", "stderr") as server:
+        assert server.process.stderr
+        ola = call(server, "create_contact", name="Ola Nordmann")["structuredContent"]["id"]
+        server.process.stderr.close()
+        token = call(server, "delete_contact", contact_id=ola)["structuredContent"]["confirmation_token"]
+        told = call(server, "delete_contact", contact_id=ola, confirmation_token=token)
+        after = call(server, "get_contact", contact_id=ola)
+
+        assert told["content"][0]["text"].startswith("trail_unavailable: ")
+        assert after["structuredContent"]["id"] == ola
+
+
+async def test_the_beginning_of_an_erasure_outlives_a_kill_in_the_middle_of_it(tmp_path: Path) -> None:
+    """The service has the request, nobody its answer, and the process is gone: the trail says that it was begun."""
+    erased = {"contact_id": CONTACT_ID, "reason": "asked for it"}
+    async with Misbehaving() as service:
+        service.answers(*[reply(200, CONTACT)] * 3, silence)
+        variables = {"WAYSCLOUD_API_KEY": KEY, "WAYSCLOUD_API_URL": service.url}
+        with Server(tmp_path, "--guard", "two-step", **variables) as server:
+            preview = await to_thread.run_sync(lambda: call(server, "gdpr_delete_contact", **erased))
+            token = preview["structuredContent"]["confirmation_token"]
+            say(server, "gdpr_delete_contact", **erased, confirmation_token=token)
+            await until(lambda: "POST" in service.methods)
+            server.process.kill()
+
+    last = json.loads(own_file(tmp_path).read_text().splitlines()[-1])
+    verdict = verify(own_file(tmp_path))
+    assert (last["tool"], last["outcome"], last["contact_id"]) == ("gdpr_delete_contact", "begun", CONTACT_ID)
+    assert (verdict.faults, verdict.unfinished) == ([], [last["seq"]])
