@@ -43,6 +43,17 @@ def test_over_stdio_the_trail_is_in_a_file_and_on_standard_error(tmp_path: Path)
     assert verify(own_file(tmp_path)).faults == []
 
 
+def test_an_id_that_a_host_made_up_is_not_recorded(tmp_path: Path) -> None:
+    """The protocol lets it be any text."""
+    with Server(tmp_path) as server:
+        request = modern(1, "tools/call", name="create_contact", arguments={"name": "Ola Nordmann"})
+        server.say(json.dumps({**request, "id": "for Ola Nordmann"}).encode())
+        server.hear()
+        server.end()
+
+    assert [json.loads(line)["request"] for line in own_file(tmp_path).read_text().splitlines()] == ["_OTHER"]
+
+
 async def test_over_a_network_the_trail_is_on_standard_error_alone(tmp_path: Path) -> None:
     """A container's file system may be read-only. The chain is the process's own."""
     with Network(tmp_path) as network:

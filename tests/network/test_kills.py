@@ -155,9 +155,9 @@ async def names_there(world: World) -> Counter[str]:
 
 
 def records_of_deletions(world: World) -> Counter[str]:
-    """How often the trails of both servers have a contact deleted with consent."""
+    """How often the trails of both servers have the deletion of a contact begun."""
     lines = [line for server in world.servers for line in server.trail]
-    return Counter(line["contact_id"] for line in lines if line.get("consent") == "form" and "contact_id" in line)
+    return Counter(line["contact_id"] for line in lines if line["outcome"] == "begun" and "contact_id" in line)
 
 
 def allowed(deed: Deed) -> tuple[int, ...]:

@@ -20,6 +20,9 @@ FULL = 10_000_000
 
 T = TypeVar("T")
 
+_TRIES = 1_000
+"""Times that a file may be put away by others while it is opened."""
+
 _APPEND = os.O_RDWR | os.O_CREAT | os.O_APPEND
 _UNREADABLE = "its last line is no record; `contacts-mcp audit verify` says more"
 
@@ -95,7 +98,7 @@ def _make_folders(path: Path) -> None:
 @contextmanager
 def _locked(path: Path) -> Iterator[int]:
     """The file that bears the name, once nobody else writes: while the lock is waited for it may be put away."""
-    while True:
+    for _ in range(_TRIES):
         descriptor = open_plain(path, _APPEND)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -104,6 +107,7 @@ def _locked(path: Path) -> Iterator[int]:
                 return
         finally:
             os.close(descriptor)
+    raise FileNotFoundError(0, "it bears its name no longer than it takes to open it")
 
 
 def _end_of(descriptor: int) -> End | None:
