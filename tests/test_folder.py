@@ -246,6 +246,15 @@ def test_a_draft_that_is_swapped_for_a_link_is_not_written_through(inside: Path,
     assert (tmp_path / "secret.csv").read_bytes() == b"secret"
 
 
+@pytest.mark.parametrize("name", ["a\u202eb.csv", "a\nb.csv", "a\x1b[2J.csv", "a\u200b.csv", "a  b.csv", "a.csv "])
+def test_no_file_is_made_under_a_name_that_is_not_the_one_that_is_read(inside: Path, name: str) -> None:
+    """What is there under such a name already can be read all the same."""
+    assert "holds characters that cannot be seen" in refusal(lambda: Folder(inside).write(name, [b"x"], replace=True))
+
+    (inside / name).write_bytes(b"x")
+    assert Folder(inside).read(name).data == b"x"
+
+
 def test_a_folder_that_is_none_is_refused_at_the_start(tmp_path: Path) -> None:
     """Before any model names a file."""
     with pytest.raises(ValueError, match="does not exist or is no folder"):

@@ -67,9 +67,12 @@ class Folder:
         """Write a file whole or not at all, and return its bytes. What is there is only replaced where that is asked.
 
         Raises:
-            ValidationFailed: the name is taken or leads elsewhere, or the disk does not take it; says why.
+            ValidationFailed: the name is taken, leads elsewhere or cannot be read, or the disk does not take it; says
+                why.
         """
         *folders, last = self._steps(name)
+        if not _is_seen(last):
+            raise _refused("holds characters that cannot be seen; choose a plain name")
         draft = f".{secrets.token_hex(8)}.part"
         with self._explained(), self._within(folders) as folder:
             try:
@@ -146,6 +149,11 @@ def _is_name(step: str) -> bool:
         return "\0" not in step and len(os.fsencode(step)) <= _LONGEST and not step.isspace()
     except UnicodeEncodeError:  # half a character
         return False
+
+
+def _is_seen(step: str) -> bool:
+    """Whether people and models read the name that it has."""
+    return " ".join(neutralise(step, _LONGEST).split()) == step
 
 
 def _require_plain(found: os.stat_result) -> None:

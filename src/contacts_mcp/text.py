@@ -6,8 +6,8 @@ import unicodedata
 _INVISIBLE = re.compile(
     "["
     "\x00-\x08\x0b-\x1f\x7f-\x9f"  # controls, but for tab and line feed
-    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u2800\u3164\uffa0"  # invisible letters and marks
-    "\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffc"  # zero-width, direction, separators
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0"  # invisible letters and marks
+    "\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff0-\ufffc"  # zero-width, direction, separators
     "\ufe00-\ufe0f\U00013430-\U00013455\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"  # variants, format controls
     "\ud800-\udfff"  # halves of characters, which no encoder takes
     "\U000e0000-\U000e0fff"  # tags and variation selectors, used to hide whole sentences

@@ -1,0 +1,164 @@
+"""Arguments as each tool's schema has them, and far beyond it: an answer or one line, and a sound directory."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from mcp_types import CallToolResult
+
+from contacts_mcp.directory.upkeep import open_database
+from contacts_mcp.directory.upkeep.check import check
+from contacts_mcp.tools import TOOLS
+from harness import LEGACY, MODERN, Host, Person, held, host, text_of
+from hostile import MARK, TEXTS, unseen_in
+from trust_summary import Tried
+
+EXAMPLES = 60
+LONGEST_LINE = 1_100
+LONGEST_ANSWER = 45_000
+
+CONTACTS, GROUPS = [f"contact {number}" for number in range(8)], [f"group {number}" for number in range(3)]
+"""Stand for the ids of records that there are, which are known only once they were made."""
+NOWHERE = (
+    *("00000000-0000-0000-0000-000000000000", "groups", "../groups", "%2e%2e/groups", "..%2f..%2f", ".", "*", "1"),
+    *(f"{'a' * 8}-1111-2222-3333-{'b' * 12}{end}" for end in ("\r\nX: 1", "\n", "/..", "?x", "#", "\0", "%00", " ")),
+    *("-".join(["\uff11" * 8, *["\u0661" * 4] * 3, "1" * 12]), "null", "undefined", "NaN"),
+)
+"""Ids of nothing, some of which would lead elsewhere."""
+IDS = st.sampled_from([*CONTACTS, *GROUPS]) | st.sampled_from(NOWHERE)
+LARGE = (MARK * 170_000, "\u202e" * 300_000, f"[{'[' * 100_000}", '["a"' * 50_000, "9" * 5_000, "\U000e0041" * 10_000)
+STRINGS = st.sampled_from(TEXTS) | st.text(max_size=40) | st.sampled_from(["", " ", "null", "[]", '["vip"]', "\ud800"])
+NUMBERS = st.sampled_from([-1, 0, 2**31, 2**63, 2**64, -(10**300), 10**400, 1e308, -0.0, 0.5, 1.0, float("inf")])
+KEYS = st.sampled_from(
+    ["__proto__", "constructor", "prototype", "__class__", "confirm", "confirmation_token", "_meta", "id", "", "\0"]
+) | st.text(max_size=8)
+
+
+def nested(depth: int) -> Any:
+    value: Any = MARK
+    for level in range(depth):
+        value = [value] if level % 2 else {"name": value}
+    return value
+
+
+BEYOND = st.one_of(
+    st.none(),
+    st.booleans(),
+    NUMBERS,
+    st.integers() | st.floats(),
+    STRINGS,
+    IDS,
+    st.sampled_from(LARGE),
+    st.sampled_from([nested(3), nested(90), [MARK] * 5_001, [[]] * 5_000, [None], {}, {"__proto__": {"x": 1}}]),
+    st.lists(STRINGS | IDS | NUMBERS | st.none(), max_size=5),
+)
+"""What no schema has."""
+
+
+def fitting(name: str, schema: dict[str, Any]) -> st.SearchStrategy[Any]:
+    """What a schema has; ids mostly of records that there are."""
+    if "enum" in schema:
+        return st.sampled_from(schema["enum"])
+    match schema["type"]:
+        case "array":
+            least, most = schema.get("minItems", 0), min(schema.get("maxItems", 4), 4)
+            return st.lists(fitting(name, schema["items"]), min_size=least, max_size=most)
+        case "integer":
+            return st.integers(schema["minimum"], schema["maximum"])
+        case "boolean":
+            return st.booleans()
+        case _:
+            return IDS if "id" in name else STRINGS
+
+
+def arguments_of(schema: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """Arguments of a tool: as its schema has them, or with up to three that it has not."""
+    fields = {name: fitting(name, each) for name, each in schema["properties"].items()}
+    required = {name: fields.pop(name) for name in schema.get("required", ())}
+    fits = st.fixed_dictionaries(required, optional=fields)
+    strays = st.dictionaries(st.sampled_from([*required, *fields]) | KEYS, BEYOND, max_size=3)
+    return st.one_of(fits, st.builds(lambda given, stray: given | stray, fits, strays))
+
+
+@dataclass(frozen=True)
+class World:
+    """A host over a directory with a few records in it."""
+
+    host: Host
+    file: Path
+    ids: dict[str, str]
+
+    def meant(self, value: Any) -> Any:
+        """With the ids of records in place of what stands for them."""
+        match value:
+            case str():
+                return self.ids.get(value, value)
+            case list():
+                return [self.meant(item) for item in value]
+            case _:
+                return value
+
+    def records(self) -> list[Any]:
+        """All that is kept of contacts and groups."""
+        with sqlite3.connect(self.file) as looking:
+            tables = ("contacts", "contact_groups", "memberships")
+            rows = [looking.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for table in tables]
+        looking.close()
+        return rows
+
+
+@pytest_asyncio.fixture(params=[LEGACY, MODERN])
+async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
+    """Afterwards the directory is as its own check wants it."""
+    files, file = tmp_path / "files", tmp_path / "contacts.db"
+    files.mkdir()
+    person = Person(content={"decision": "delete", "typed": "contact 1"})
+    async with held(host(file, request.param, person, files=files, write_budget=0)) as connected:
+        ids = {name: (await connected.call("create_contact", name=name))["id"] for name in CONTACTS}
+        ids |= {name: (await connected.call("create_contact_group", name=name))["id"] for name in GROUPS}
+        yield World(connected, file, ids)
+    database = open_database(file)
+    faults = await database.read(check)
+    await database.aclose()
+    assert not faults
+
+
+@pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
+@given(data=st.data())
+@settings(
+    max_examples=EXAMPLES,
+    phases=[Phase.generate],  # the records are others after each call, so that a failure could not be made shorter
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+async def test_whatever_is_given_gets_an_answer_or_one_line(
+    world: World, tried: Tried, tool: Any, data: st.DataObject
+) -> None:
+    """Bounded, readable and never a fault of the server's own; a call that fails has changed nothing."""
+    given_ = data.draw(arguments_of(tool.input_schema), label=tool.name)
+    before = world.records()
+
+    arguments = {name: world.meant(value) for name, value in given_.items()}
+    result = await world.host.client.session.call_tool(tool.name, arguments, allow_input_required=True)
+
+    tried("bad inputs tried", 1)
+    shown = result.model_dump(mode="json")
+    assert not unseen_in(shown)
+    if isinstance(result, CallToolResult):
+        text = text_of(result)
+        assert len(text) <= (LONGEST_LINE if result.is_error else LONGEST_ANSWER)
+        if result.is_error:
+            assert "\n" not in text
+            assert not text.startswith("internal_error")
+            assert (
+                MARK not in text or not text.startswith("invalid") or "content" in given_
+            )  # of which it names columns
+            assert world.records() == before
