@@ -1,0 +1,357 @@
+"""Records that are written to mislead: neutralised and bounded for whoever reads them, untouched where they are kept."""
+
+import json
+import re
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from mcp.shared.exceptions import MCPError
+from mcp_types import PromptReference, ResourceTemplateReference
+
+from contacts_mcp.text import neutralise
+from harness import LEGACY, MODERN, Host, Person, held, host, host_of_service, text_of
+from hostile import HIDING, MARK, TEXTS, UNSEEN, unseen_in
+from trust_summary import Tried
+
+NOTE = "Trillian"
+"""Stands in every note, and nowhere else."""
+LONGEST_ANSWER = 45_000
+LONGEST_TEXT = 12_100
+"""Characters of a note as it is shown, which is the longest of all values."""
+LONGEST_QUESTION = 3_000
+EACH_ERA = pytest.mark.parametrize("era", [LEGACY, MODERN])
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A contact as it was given, and as the directory says that it keeps it: white space apart, to the letter."""
+
+    given: dict[str, Any]
+
+    @property
+    def row(self) -> tuple[str, str, str, str]:
+        line = {name: " ".join(self.given[name].split()) for name in ("name", "company_name")}
+        return line["name"], line["company_name"], self.given["phone_number"].strip(), self.given["notes"].strip()
+
+    @property
+    def tag(self) -> str:
+        return " ".join(self.given["tags"][0].split())
+
+
+def storable(text: str) -> str:
+    return text.replace("\0", "")
+
+
+RECORDS = [
+    Kept(
+        {
+            "name": storable(text)[:250] + str(number),
+            "company_name": storable(text)[:250],
+            "phone_number": storable(text)[:60],
+            "tags": [storable(text)[:60]],
+            "notes": (f"{NOTE} {storable(text)}\n" * 2_000)[:9_999],
+        }
+    )
+    for number, text in enumerate(TEXTS)
+]
+
+
+@dataclass(frozen=True)
+class World:
+    """A host over a directory of such records, and who is asked about them."""
+
+    host: Host
+    person: Person
+    file: Path
+    contacts: list[str]
+    group: str
+
+
+@pytest_asyncio.fixture(params=[LEGACY, MODERN])
+async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
+    files, file, person = tmp_path / "files", tmp_path / "contacts.db", Person(action="decline")
+    files.mkdir()
+    async with held(host(file, request.param, person, files=files, write_budget=0)) as connected:
+        contacts = [(await connected.call("create_contact", **kept.given))["id"] for kept in RECORDS]
+        for kept in RECORDS:
+            about = {"name": kept.given["name"], "description": storable(kept.given["notes"])[:1_000].replace(NOTE, "")}
+            group = await connected.call("create_contact_group", **about)
+        await connected.call("add_group_members", group_id=group["id"], contact_ids=contacts)
+        yield World(connected, person, file, contacts, group["id"])
+
+
+async def test_what_is_kept_is_what_was_given(world: World, tried: Tried) -> None:
+    """Nothing is neutralised on its way into the directory: that is what showing does."""
+    with sqlite3.connect(world.file) as looking:
+        rows = looking.execute("SELECT name, company_name, phone_number, notes, tags FROM contacts ORDER BY seq")
+        found = rows.fetchall()
+    looking.close()
+
+    assert [row[:4] for row in found] == [kept.row for kept in RECORDS]
+    assert [json.loads(row[4]) for row in found] == [[kept.tag] for kept in RECORDS]
+    tried("bad inputs tried", len(RECORDS))
+
+
+async def test_all_that_a_model_reads_is_readable_and_bounded(world: World, tried: Tried) -> None:
+    """Answers of every tool that reads or plans, resources, completions and prompts."""
+    count = 0
+    async for what, shown in everything(world):
+        assert_harmless(what, shown)
+        count += 1
+
+    tried("bad inputs tried", count)
+
+
+async def everything(world: World) -> AsyncIterator[tuple[str, Any]]:
+    """Whatever shows such records, or is told such words."""
+    for contact in world.contacts:
+        yield "get_contact", await answer(world.host, "get_contact", contact_id=contact)
+        found = await world.host.client.read_resource(f"contacts://contacts/{contact}")
+        yield "resource of a contact", found.model_dump(mode="json")
+    for tool in ("list_contacts", "list_contact_groups", "find_duplicate_contacts"):
+        yield tool, await answer(world.host, tool)
+    for tool in ("get_contact_group", "list_group_members", "check_group_audience"):
+        yield tool, await answer(world.host, tool, group_id=world.group)
+    for number, kept in enumerate(RECORDS):
+        async for seen in about(world, number, kept):
+            yield seen
+    yield "resources", (await world.host.client.list_resources()).model_dump(mode="json")
+    members = await world.host.client.read_resource(f"contacts://groups/{world.group}/members")
+    yield "resource of a group", members.model_dump(mode="json")
+
+
+async def about(world: World, number: int, kept: Kept) -> AsyncIterator[tuple[str, Any]]:
+    """Whatever is told the words of one record."""
+    tag, name = kept.given["tags"][0], kept.given["name"]
+    yield "find_contacts", await answer(world.host, "find_contacts", query=name)
+    yield "search", await answer(world.host, "list_contacts", search=name, tags=[tag])
+    yield "matching", await answer(world.host, "update_matching_contacts", tags=[tag], set_company_name=name)
+    yield "joining", await answer(world.host, "add_matching_to_group", tags=[tag], group_id=world.group)
+    yield "no tool", text_of(await world.host.raw(name))
+    yield "update", await answer(world.host, "update_contact", contact_id=world.contacts[number], add_tags=[name[:60]])
+    rows = f"{quoted(name)},Phone,{quoted(tag)}\n{quoted(name)},{quoted(tag)},{quoted(kept.given['notes'])}\n"
+    yield "import", await answer(world.host, "import_contacts", content=rows, mapping=[f"{name.strip()}=name"])
+    cards = f"BEGIN:VCARD\nVERSION:3.0\nFN:{name}\nTEL:{tag}\nCATEGORIES:{tag}\nEND:VCARD\n"
+    yield "import of cards", await answer(world.host, "import_contacts", content=cards)
+    for reference, argument in COMPLETED:
+        for typed in ("", name[:5]):
+            given = {"name": argument, "value": typed}
+            yield "completion", (await world.host.client.complete(reference, given)).model_dump(mode="json")
+    for prompt in (await world.host.client.list_prompts()).prompts:
+        given = {each.name: name for each in prompt.arguments or ()}
+        yield prompt.name, await prompted(world.host, prompt.name, given)
+        yield "prompt's argument", await prompted(world.host, prompt.name, {name: name})
+    yield "no address", await reading(world.host, f"contacts://contacts/{name}")
+
+
+COMPLETED = [
+    (PromptReference(name="prepare_sms_audience"), "tag"),
+    (PromptReference(name="prepare_sms_audience"), "group"),
+    (ResourceTemplateReference(uri="contacts://groups/{id}"), "id"),
+]
+
+
+def quoted(cell: str) -> str:
+    return '"' + cell.replace('"', '""') + '"'
+
+
+async def answer(connected: Host, tool: str, **arguments: Any) -> dict[str, Any]:
+    """All of what a tool answers, whatever it is."""
+    return (await connected.raw(tool, **arguments)).model_dump(mode="json")
+
+
+async def prompted(connected: Host, name: str, given: dict[str, str]) -> Any:
+    try:
+        return (await connected.client.get_prompt(name, given)).model_dump(mode="json")
+    except MCPError as error:
+        return error.error.message
+
+
+async def reading(connected: Host, uri: str) -> Any:
+    try:
+        return (await connected.client.read_resource(uri)).model_dump(mode="json")
+    except MCPError as error:
+        return error.error.message
+
+
+def assert_harmless(what: str, shown: Any) -> None:
+    """Nothing in it is unseen or too long, and no error is a fault of the server's own."""
+    assert not unseen_in(shown), what
+    written = json.dumps(shown, ensure_ascii=False)
+    assert "internal_error" not in written, what
+    if isinstance(shown, dict) and "content" in shown:
+        (text,) = (block["text"] for block in shown["content"] if block["type"] == "text")
+        assert len(text) <= LONGEST_ANSWER, what
+        if not shown["is_error"]:
+            assert json.loads(text) == shown["structured_content"], what
+            assert max(map(len, re.findall(r'"(?:[^"\\]|\\.)*"', text)), default=0) <= LONGEST_TEXT * 2, what
+
+
+async def test_a_question_holds_such_words_between_its_quotes_alone(world: World, tried: Tried) -> None:
+    """They begin no line, end no quotation and hide nothing; a note is never shown."""
+    asked = 0
+    for number, contact in enumerate(world.contacts):
+        for tool, arguments in (
+            ("delete_contact", {"contact_id": contact}),
+            ("gdpr_delete_contact", {"contact_id": contact, "reason": "asked for"}),
+            ("merge_contacts", {"keep_id": contact, "merge_ids": [world.contacts[number - 1]]}),
+        ):
+            await world.host.raw(tool, **arguments)
+            asked += 1
+    await world.host.raw("delete_contact_group", group_id=world.group)
+    everybody = await world.host.call("update_matching_contacts", set_company_name="Company")
+    await world.host.raw("update_matching_contacts", set_company_name="Company", apply=True, plan=everybody["plan"])
+
+    assert len(world.person.asked) >= asked * 2 / 3  # notes that do not fit together are refused without a question
+    for params in world.person.asked:
+        assert_is_plain(params.message)
+        assert not unseen_in(params.model_dump(mode="json"))
+    tried("bad inputs tried", len(world.person.asked))
+
+
+def assert_is_plain(question: str) -> None:
+    assert MARK not in re.sub(r'"[^"\n]*"', "", question)
+    assert question.count('"') % 2 == 0
+    assert NOTE not in question
+    assert len(question) <= LONGEST_QUESTION
+
+
+@EACH_ERA
+async def test_a_preview_is_as_plain_as_a_question(tmp_path: Path, era: str, tried: Tried) -> None:
+    """In two-step mode a model carries it to the person."""
+    async with host(tmp_path / "contacts.db", era, guard="two-step", confirm=["update_contact"]) as connected:
+        for kept in RECORDS:
+            contact = (await connected.call("create_contact", **kept.given))["id"]
+            preview = await connected.call("delete_contact", contact_id=contact)
+            assert not unseen_in(preview)
+            assert_is_plain(preview["question"])
+            change = {"name": kept.given["name"][:100], "tags": kept.given["tags"], "notes": kept.given["notes"]}
+            assert_is_plain((await connected.call("update_contact", contact_id=contact, **change))["question"])
+
+    tried("bad inputs tried", len(RECORDS) * 2)
+
+
+def test_whatever_unicode_hides_is_neutralised(tried: Tried) -> None:
+    """Every control, format, separator, half of a character and everything that is to be ignored."""
+    left = {character for character in UNSEEN if neutralise(f"a{character}b", 10) != "ab"}
+
+    assert not left, sorted(f"U+{ord(character):04X}" for character in left)
+    tried("bad inputs tried", len(UNSEEN))
+
+
+ID = "a1b2c3d4-5678-9abc-def0-{:012d}"
+LARGE = [f"{MARK}{'x' * 1_000_000}", f"{MARK}{chr(0xE0041) * 300_000}", MARK + "\u202e\u0301" * 200_000, "\ud800" * 9]
+
+
+def record(text: str, number: int) -> dict[str, Any]:
+    """A contact or a group, all of which is hostile but for its id."""
+    return {
+        "id": ID.format(number),
+        "type": text,
+        "name": f"{text}{number}",
+        "company_name": text,
+        "phone_number": text,
+        "email": text,
+        "tags": [text, f"{text}2"],
+        "notes": f"{NOTE}{text}",
+        "description": text,
+        "member_count": 3,
+        text: text,
+    }
+
+
+def service_of(text: str) -> Callable[[httpx.Request], httpx.Response]:
+    """A service whose every record is such."""
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        rows = [record(text, number) for number in range(3)]
+        many = {"contacts": rows, "groups": rows, "members": rows, "total": 3, "page": 1, "per_page": 50, text: text}
+        is_one = re.search(r"/[0-9a-f]{8}-[0-9a-f-]{27}$", request.url.path) or request.method == "POST"
+        if request.url.path.startswith("/v1/directory"):
+            return httpx.Response(404, json={"error": {"code": text, "message": text}})
+        return httpx.Response(200, content=json.dumps({**rows[0], "added": 1} if is_one else many))
+
+    return respond
+
+
+CALLS: list[tuple[str, dict[str, Any]]] = [
+    ("list_contacts", {}),
+    ("get_contact", {"contact_id": ID.format(0)}),
+    ("create_contact", {"name": "Ola"}),
+    ("update_contact", {"contact_id": ID.format(0), "name": "Ola"}),
+    ("list_contact_groups", {}),
+    ("get_contact_group", {"group_id": ID.format(0)}),
+    ("create_contact_group", {"name": "All"}),
+    ("update_contact_group", {"group_id": ID.format(0), "name": "All"}),
+    ("list_group_members", {"group_id": ID.format(0)}),
+    ("add_group_members", {"group_id": ID.format(0), "contact_ids": [ID.format(1)]}),
+    ("remove_group_member", {"group_id": ID.format(0), "contact_id": ID.format(1)}),
+    ("find_contacts", {"query": MARK}),
+    ("find_duplicate_contacts", {}),
+    ("check_group_audience", {"group_id": ID.format(0)}),
+    ("update_matching_contacts", {"set_company_name": "Company"}),
+    ("add_matching_to_group", {"group_id": ID.format(0)}),
+    ("export_contacts", {}),
+    ("import_contacts", {"content": f"name\n{MARK}\n", "on_match": "update"}),
+    ("merge_contacts", {"keep_id": ID.format(0), "merge_ids": [ID.format(1)]}),
+    ("delete_contact", {"contact_id": ID.format(0)}),
+    ("gdpr_delete_contact", {"contact_id": ID.format(0), "reason": "asked for"}),
+    ("delete_contact_group", {"group_id": ID.format(0)}),
+]
+
+
+@EACH_ERA
+@pytest.mark.parametrize("text", [*TEXTS, *LARGE], ids=lambda text: ascii(text[:12]))
+async def test_a_service_that_answers_with_such_records_misleads_nobody(era: str, text: str, tried: Tried) -> None:
+    """Also with what its own page does not allow: a megabyte of a name, halves of characters, any type."""
+    person = Person(action="decline")
+    async with host_of_service(service_of(text), era, person) as connected:
+        for tool, arguments in CALLS:
+            assert_harmless(tool, await answer(connected, tool, **arguments))
+
+    for params in person.asked:
+        assert_is_plain(params.message)
+    tried("bad inputs tried", len(CALLS))
+
+
+def complaints(text: str) -> Iterator[httpx.Response]:
+    """Errors in every shape, and in none."""
+    headers = {"Retry-After": ascii(text)[:500], "X-Request-ID": ascii(text)[:500]}
+    for status in (400, 401, 403, 404, 409, 413, 418, 422, 500, 503):
+        for body in (
+            {"error": {"code": text, "message": text, "details": {"field": text, "expected": text}}},
+            {"detail": text},
+            {"detail": [{"loc": ["body", text], "msg": text, "input": text}] * 50},
+            {"error": text, "message": [text]},
+            [text],
+        ):
+            yield httpx.Response(status, content=json.dumps(body), headers=headers)
+        yield httpx.Response(status, content=text.encode("utf-8", "replace"), headers=headers)
+
+
+@pytest.mark.parametrize("text", [*TEXTS, *LARGE], ids=lambda text: ascii(text[:12]))
+async def test_a_service_that_complains_in_such_words_is_one_line(text: str, tried: Tried) -> None:
+    """Its words are quoted and cut, whatever shape they come in."""
+    wanted = iter(complaints(text))
+    answered: list[httpx.Response] = []
+    async with host_of_service(lambda _: answered[-1]) as connected:
+        for number, response in enumerate(wanted):
+            answered.append(response)
+            line = await connected.error("update_contact", contact_id=ID.format(number), name="Ola")
+            assert not unseen_in(line)
+            assert "\n" not in line
+            assert len(line) <= 1_100
+            assert not line.startswith("internal_error")
+
+    tried("bad inputs tried", len(answered))
+
+
+def test_what_hides_is_hidden_from_this_test_by_nothing() -> None:
+    """Each of the texts that hide something is found by what looks for it."""
+    assert all(unseen_in(text) for text in HIDING[:-1])
