@@ -323,11 +323,11 @@ async def test_a_service_that_answers_with_such_records_misleads_nobody(era: str
 def complaints(text: str) -> Iterator[httpx.Response]:
     """Errors in every shape, and in none."""
     headers = {"Retry-After": ascii(text)[:500], "X-Request-ID": ascii(text)[:500]}
-    for status in (400, 401, 403, 404, 409, 413, 418, 422, 500, 503):
+    for status in (400, 404, 418, 422, 500):
         for body in (
             {"error": {"code": text, "message": text, "details": {"field": text, "expected": text}}},
             {"detail": text},
-            {"detail": [{"loc": ["body", text], "msg": text, "input": text}] * 50},
+            {"detail": [{"loc": ["body", text], "msg": text, "input": text}] * 7},
             {"error": text, "message": [text]},
             [text],
         ):
@@ -335,7 +335,7 @@ def complaints(text: str) -> Iterator[httpx.Response]:
         yield httpx.Response(status, content=text.encode("utf-8", "replace"), headers=headers)
 
 
-@pytest.mark.parametrize("text", [*TEXTS, *LARGE], ids=lambda text: ascii(text[:12]))
+@pytest.mark.parametrize("text", [*TEXTS, LARGE[2][:20_000]], ids=lambda text: ascii(text[:12]))
 async def test_a_service_that_complains_in_such_words_is_one_line(text: str, tried: Tried) -> None:
     """Its words are quoted and cut, whatever shape they come in."""
     wanted = iter(complaints(text))

@@ -5,6 +5,7 @@ write where the host has stopped reading, and costs two errands an answer; so th
 event loop instead. That takes POSIX.
 """
 
+import logging
 import os
 import select
 import signal
@@ -19,9 +20,15 @@ from anyio.lowlevel import checkpoint
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 
+from contacts_mcp.transports._unanswered import bounded
+
 _GRACE = 0.8
 """Seconds in which the process ends by itself once it has to; then it is ended."""
 _CHUNK = 65_536
+_LONGEST = 64 * 1024 * 1024
+"""Bytes of a message: a line that never ended would take all the memory there is."""
+
+_log = logging.getLogger(__name__)
 
 
 async def serve_stdio(server: Server[Any]) -> None:
@@ -30,7 +37,7 @@ async def serve_stdio(server: Server[Any]) -> None:
         tasks.start_soon(_stop_on_signal, tasks.cancel_scope)
         with _standard_streams(tasks.cancel_scope) as (stdin, stdout):
             async with stdio_server(stdin, stdout) as (read, write):
-                await server.run(read, write, server.create_initialization_options())
+                await server.run(*bounded(read, write), server.create_initialization_options())
         tasks.cancel_scope.cancel()
 
 
@@ -65,10 +72,11 @@ def _standard_streams(scope: CancelScope) -> Iterator[tuple[AsyncFile[str], Asyn
 
 
 class _Lines:
-    """The lines of a descriptor."""
+    """The lines of a descriptor, but for those that are too long."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self._read_already = b""
 
     async def __aiter__(self) -> AsyncIterator[str]:
         rest = bytearray()
@@ -77,11 +85,24 @@ class _Lines:
             *lines, rest = rest.split(b"\n") if b"\n" in chunk else [rest]
             for line in filter(None, lines):
                 yield line.decode("utf-8", errors="replace")
+            if len(rest) > _LONGEST:
+                _log.warning("a message of more than %d MiB was left out", _LONGEST // 1024**2)
+                rest.clear()
+                await self._skip()
         if rest:
             yield rest.decode("utf-8", errors="replace")
         _end_after_grace()
 
+    async def _skip(self) -> None:
+        """Forget what is read up to the end of the line."""
+        end = b""
+        while not end and (chunk := await self._read()):
+            _, end, self._read_already = chunk.partition(b"\n")
+
     async def _read(self) -> bytes:
+        if self._read_already:
+            chunk, self._read_already = self._read_already, b""
+            return chunk
         try:
             await anyio.wait_readable(self._descriptor)
         except PermissionError:
