@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import queue
 import signal
 import socket
 import subprocess
@@ -68,6 +69,67 @@ class Server:
         began = time.monotonic()
         out, err = self.process.communicate(timeout=20)
         return out, err, time.monotonic() - began
+
+
+class Attended(Server):
+    """The same with somebody who listens: no complaint waits in a pipe, nor an answer once `listen` was called."""
+
+    def __init__(self, home: Path, *flags: str, **variables: str) -> None:
+        super().__init__(home, *flags, **variables)
+        self._answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self._errors: list[bytes] = []
+        self._ears = [threading.Thread(target=self._hear_errors), threading.Thread(target=self._hear_answers)]
+        self._ears[0].start()
+
+    def __exit__(self, *exc: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        for ear in self._ears:
+            if ear.ident:
+                ear.join(BOUND)
+        super().__exit__(*exc)
+
+    def listen(self) -> Self:
+        """Begin to read answers."""
+        self._ears[1].start()
+        return self
+
+    def answer(self, identifier: Any) -> dict[str, Any]:
+        """The answer to this request; what is heard before it is forgotten. queue.Empty where it does not come."""
+        return next(heard for heard in iter(self.next_answer, None) if heard.get("id") == identifier)
+
+    def next_answer(self) -> dict[str, Any]:
+        """What it says next. queue.Empty where that is nothing for long."""
+        return self._answers.get(timeout=BOUND)
+
+    def finish(self) -> float:
+        """Close standard input, and wait; the seconds it took to end."""
+        began = time.monotonic()
+        assert self.process.stdin
+        self.process.stdin.close()
+        self.process.wait(BOUND)
+        return time.monotonic() - began
+
+    @property
+    def complaints(self) -> str:
+        """Standard error so far."""
+        return b"".join(self._errors).decode()
+
+    def _hear_answers(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self._answers.put(json.loads(line))
+
+    def _hear_errors(self) -> None:
+        assert self.process.stderr
+        for line in self.process.stderr:
+            self._errors.append(line)
+
+
+def peak_memory(pid: int) -> int:
+    """The most bytes that a process has had in memory so far."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
 class Child:

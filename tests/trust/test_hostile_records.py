@@ -1,4 +1,4 @@
-"""Records that are written to mislead: neutralised and bounded for whoever reads them, untouched where they are kept."""
+"""Records that are written to mislead: neutralised and bounded for who reads them, untouched where they are kept."""
 
 import json
 import re

@@ -1,0 +1,356 @@
+"""Messages that no client should send, to real processes: the next call is answered, and memory stays bounded."""
+
+import asyncio
+import json
+import random
+import select
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from hostile import MARK
+from processes import Attended, Network, modern, peak_memory
+from transports.http.clients import headers_of
+from trust_summary import Tried
+
+MEGABYTE = 1_000_000
+MOST_MEMORY = 600 * MEGABYTE
+"""A message of 64 MiB is held as bytes, as text and as what was read of it, some of it twice; the rest takes 150 MB."""
+MOST_OF_SMALL = 300 * MEGABYTE
+"""A thousand requests without an answer, or a thousand small messages at once, take some tens of megabytes."""
+MOST_OVER_HTTP = 400 * MEGABYTE
+"""64 MiB of bodies are held at most, as bytes and as what was read of them; the rest takes 150 MB."""
+ROUNDS, SEEDS, A_ROUND = 15, range(4), 50
+
+
+def call(identifier: Any, **arguments: Any) -> dict[str, Any]:
+    return modern(identifier, "tools/call", name="list_contacts", arguments=arguments)
+
+
+def written(message: Any) -> bytes:
+    return json.dumps(message).encode()
+
+
+def notification(method: str, **params: Any) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "method": method, "params": params}
+
+
+MESSAGES = [
+    modern("fuzz", "tools/list"),
+    call("fuzz", search=MARK, tags=["vip"]),
+    modern("fuzz", "tools/call", name="create_contact", arguments={"name": MARK, "tags": ["vip"]}),
+    modern(
+        "fuzz", "tools/call", name="delete_contact", arguments={"contact_id": "0" * 8 + "-0000" * 3 + "-" + "0" * 12}
+    ),
+    modern("fuzz", "resources/read", uri="contacts://groups/a1b2c3d4-5678-9abc-def0-123456789abc"),
+    modern("fuzz", "resources/list", cursor="x"),
+    modern("fuzz", "prompts/get", name="add_person", arguments={"who": MARK}),
+    modern(
+        "fuzz", "completion/complete", ref={"type": "ref/prompt", "name": "x"}, argument={"name": "tag", "value": ""}
+    ),
+    modern("fuzz", "server/discover"),
+    modern("fuzz", "no/such/method", x=1),
+    notification("notifications/cancelled", requestId="fuzz", reason=MARK),
+    notification("notifications/progress", progressToken=1, progress=0.5),
+    {"jsonrpc": "2.0", "id": 7, "result": {}},
+    {"jsonrpc": "2.0", "id": 7, "error": {"code": -1, "message": MARK}},
+]
+LITERALS = [
+    *("null", "true", "1.5", "-0", "1e999", "NaN", "-Infinity", "9" * 400, "9" * 5_000, '""', "[]", "{}", "[[]]"),
+    *(
+        '"\\ud800"',
+        '"\\u0000"',
+        '"' + "x" * 10_000 + '"',
+        "[" * 500 + "]" * 500,
+        '{"__proto__":{}}',
+        '"\\u202e"',
+        "'x'",
+    ),
+]
+
+
+def mutated(chance: random.Random) -> bytes:
+    """One of the messages with something wrong about it."""
+    message = json.dumps(chance.choice(MESSAGES))
+    match chance.randrange(6):
+        case 0:
+            values = [place for place, character in enumerate(message) if character == ":"]
+            place = chance.choice(values) + 1
+            end = min(found for found in (message.find(mark, place) for mark in ",}]") if found > 0)
+            return (message[:place] + chance.choice(LITERALS) + message[end:]).encode()
+        case 1:
+            return message[: chance.randrange(len(message))].encode()
+        case 2:
+            place = chance.randrange(len(message))
+            return message[:place].encode() + chance.randbytes(8).replace(b"\n", b"") + message[place:].encode()
+        case 3:
+            place = chance.randrange(len(message))
+            return (message[:place] + message[place + chance.randrange(1, 9) :]).encode()
+        case 4:
+            return f"[{message},{message}]".encode()
+        case _:
+            place, length = chance.randrange(len(message)), chance.randrange(1, 30)
+            return (message[:place] + message[place : place + length] * 3 + message[place:]).encode()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Attended]:
+    """A server over stdio that ends by itself, and complains of nothing in more than a line."""
+    with Attended(tmp_path) as running:
+        running.listen()
+        yield running
+        running.finish()
+        assert running.process.returncode == 0
+        assert "Traceback" not in running.complaints
+        assert MARK not in running.complaints
+
+
+def answers_next(server: Attended, identifier: Any) -> bool:
+    """Whether an ordinary call is answered as ever."""
+    server.say(written(call(identifier)))
+    return "contacts" in server.answer(identifier)["result"]["structuredContent"]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_server_over_stdio_survives_what_a_fuzzer_writes(server: Attended, seed: int, tried: Tried) -> None:
+    """After each round of broken messages an ordinary call is answered."""
+    chance = random.Random(seed)
+    for number in range(ROUNDS):
+        lines = [mutated(chance) for _ in range(A_ROUND)]
+        server.say(b"\n".join(lines))
+        assert answers_next(server, f"round {number}"), lines
+
+    assert peak_memory(server.process.pid) < MOST_OF_SMALL
+    tried("bad inputs tried", ROUNDS * A_ROUND)
+
+
+def deep(depth: int, opening: str = "[", closing: str = "]") -> bytes:
+    return written(call("deep", search="HERE")).replace(b'"HERE"', (opening * depth + "1" + closing * depth).encode())
+
+
+def with_id(literal: str) -> bytes:
+    return written(call("HERE")).replace(b'"HERE"', literal.encode())
+
+
+IDS = [
+    "1.5",
+    "null",
+    "[]",
+    "{}",
+    "true",
+    '""',
+    "-1",
+    str(2**70),
+    "9" * 5_000,
+    '"' + "9" * 5_000 + '"',
+    '"\\u0000\\u202e"',
+]
+ODD: dict[str, list[bytes]] = {
+    "ids": [with_id(literal) for literal in IDS],
+    "an id of a megabyte": [with_id('"' + "x" * MEGABYTE + '"')],
+    "ten megabytes": [written(call("large", search="x" * 10 * MEGABYTE)), b"x" * 10 * MEGABYTE],
+    "ten megabytes of trifles": [written(call("large", tags=[[]] * 2_500_000)), b"[" + b"{}," * 3_000_000 + b"{}]"],
+    "nesting": [b"[" * 100_000, deep(100_000), deep(100_000, '{"a":', "}"), deep(190)],
+    "bytes that are no UTF-8": [b"\xff\xfe", b"\xc0\xaf", b"\xed\xa0\x80", written(call("x")).replace(b"x", b"\xf0")],
+    "byte order marks": [b"\xef\xbb\xbf" + written(call("bom")), json.dumps(call("wide")).encode("utf-16")],
+    "frames of other protocols": [
+        b"Content-Length: 2\r\n\r\n{}", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00",
+        b"\0" * 1_000, b"\r", b"\r\n\r\n", b"data: {}\n\n", written(call("pretty")).replace(b" ", b"\n"),
+    ],
+    "the same id again and again": [written(call("same"))] * 50,
+    "calls and their ends in turn": [
+        line
+        for number in range(200)
+        for line in (written(call(number)), written(notification("notifications/cancelled", requestId=number)))
+    ],
+    "ends of what there is not": [
+        written(notification("notifications/cancelled", requestId=identifier, reason="x"))
+        for identifier in ("gone", -1, None, 1.5, [], {}, True, "9" * 5_000, 2**70)
+    ],
+    "answers to what was not asked": [written({"jsonrpc": "2.0", "id": number, "result": {}}) for number in range(500)],
+    "a flood of notifications": [written(notification("notifications/progress", progressToken=1, progress=1))] * 10_000,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_a_server_over_stdio_survives(server: Attended, what: str, tried: Tried) -> None:
+    """Whatever it was, an ordinary call after it is answered."""
+    for line in ODD[what]:
+        server.say(line)
+
+    assert answers_next(server, "after")
+    assert peak_memory(server.process.pid) < MOST_MEMORY
+    tried("bad inputs tried", len(ODD[what]))
+
+
+def test_a_line_that_does_not_end_is_forgotten(server: Attended, tried: Tried) -> None:
+    """What comes after it is read, and the operator is told that something was left out."""
+    assert server.process.stdin
+    for _ in range(100):
+        server.process.stdin.write(b"x" * MEGABYTE)
+    server.say(b"\n" + written(call("first")))
+
+    assert "contacts" in server.answer("first")["result"]["structuredContent"]
+    assert answers_next(server, "after")
+    assert "a message of more than 64 MiB was left out" in server.complaints
+    assert peak_memory(server.process.pid) < MOST_MEMORY
+    tried("bad inputs tried", 1)
+
+
+@pytest.mark.parametrize(
+    "half", [b'{"jsonrpc": "2.0", "id": 1, "meth', written(call("last"))[:-1], b"\xf0\x9f", b"x" * MEGABYTE]
+)
+def test_input_that_ends_within_a_message_ends_the_server(server: Attended, half: bytes, tried: Tried) -> None:
+    """By itself, with code 0 and without a traceback, which the fixture looks for."""
+    assert answers_next(server, "before")
+    assert server.process.stdin
+    server.process.stdin.write(half)
+
+    assert server.finish() < 5
+    tried("bad inputs tried", 1)
+
+
+PENDING = 100_000
+
+
+def test_a_host_that_writes_and_does_not_read_is_not_read_either(tmp_path: Path, tried: Tried) -> None:
+    """Of 100,000 requests a thousand are worked on; once the host reads, each of them all has its one answer."""
+    requests = iter([written(modern(number, "tools/call", name="none")) + b"\n" for number in range(PENDING)])
+    with Attended(tmp_path) as server:
+        assert server.process.stdin
+        takes = select.poll()
+        takes.register(server.process.stdin, select.POLLOUT)
+        for request in requests:
+            if not takes.poll(3_000):
+                rest = b"".join([request, *requests])
+                break
+            server.process.stdin.write(request)
+            server.process.stdin.flush()
+        else:
+            pytest.fail("all of it was read")
+        before = peak_memory(server.process.pid)
+
+        server.listen()
+        server.say(rest)
+        answered = sorted(server.next_answer()["id"] for _ in range(PENDING))
+        assert answers_next(server, "after")
+
+        assert answered == list(range(PENDING))
+        assert before < MOST_OF_SMALL
+        assert peak_memory(server.process.pid) < MOST_OF_SMALL
+        assert "Traceback" not in server.complaints
+    tried("bad inputs tried", PENDING)
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    """A server over HTTP that has not grown and complained of nothing in more than a line, whatever it was sent."""
+    with Network(tmp_path_factory.mktemp("wire"), CONTACTS_MCP_RATE="0") as running:
+        yield running
+        assert peak_memory(running.process.pid) < MOST_OVER_HTTP
+        assert "Traceback" not in running.written
+        assert MARK not in running.written
+
+
+async def is_well(http: httpx.AsyncClient) -> bool:
+    """Whether an ordinary call is answered as ever."""
+    response = await http.post("/mcp", json=call(1), headers=headers_of("tools/call", "list_contacts"))
+    return "contacts" in response.json()["result"]["structuredContent"]
+
+
+def client_of(network: Network) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=network.url, timeout=30)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_a_server_over_http_survives_what_a_fuzzer_posts(network: Network, seed: int, tried: Tried) -> None:
+    """Every body gets an answer that is no fault of the server's own, and then an ordinary call its own."""
+    chance = random.Random(seed)
+    tools = [None, "list_contacts", "create_contact", MARK]
+    async with client_of(network) as http:
+        for _ in range(ROUNDS // 3):
+            bodies = [mutated(chance) for _ in range(A_ROUND)]
+            posts = (
+                post(http, body, chance.choice(MESSAGES).get("method", "x"), chance.choice(tools)) for body in bodies
+            )
+            for body, answer in zip(bodies, await asyncio.gather(*posts), strict=True):
+                assert answer.status_code < 500, body
+                assert "internal" not in answer.text, body
+            assert await is_well(http)
+
+    tried("bad inputs tried", ROUNDS // 3 * A_ROUND)
+
+
+async def post(http: httpx.AsyncClient, body: bytes, method: str, tool: str | None) -> httpx.Response:
+    headers = {**headers_of(method, tool), "Content-Type": "application/json"}
+    return await http.post("/mcp", content=body, headers=headers)
+
+
+@pytest.mark.parametrize("what", ODD)
+async def test_a_server_over_http_survives(network: Network, what: str, tried: Tried) -> None:
+    """The same messages, one a request."""
+    async with client_of(network) as http:
+        for body in ODD[what][:200]:
+            assert (await post(http, body, "tools/call", "list_contacts")).status_code < 500, body[:100]
+        assert await is_well(http)
+
+    tried("bad inputs tried", len(ODD[what][:200]))
+
+
+POST = b"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+FRAMES = [
+    POST + b"Content-Length: -1\r\n\r\n{}",
+    POST + b"Content-Length: 5\r\nContent-Length: 2\r\n\r\n{}",
+    POST + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /evil HTTP/1.1\r\n\r\n",
+    POST + b"Transfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFF\r\n{}\r\n",
+    POST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n",
+    POST + b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+    POST + b"Content-Length: 99999999999999999999\r\n\r\n{}",
+    POST + b"Content-Length: 2, 2\r\n\r\n{}",
+    POST + b"X: " + b"x" * 200_000 + b"\r\n\r\n",
+    POST + b"X: y\r\n" * 20_000 + b"\r\n",
+    POST + b"X: a\0b\r\n\r\n",
+    POST + b"X: a\r\n b\r\n\r\n",
+    b"POST /mcp HTTP/9.9\r\nHost: x\r\n\r\n",
+    b"POST /mcp\r\n\r\n",
+    b"POST " + b"/" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"POST /mcp%00/../..//etc/passwd HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc",
+    b"\r\n" * 1_000,
+    b"\0" * 70_000,
+    b"{}",
+]
+
+
+async def test_broken_frames_cost_their_own_connection_alone(network: Network, tried: Tried) -> None:
+    """The server says what is wrong or hangs up, and nobody else notices."""
+    async with client_of(network) as http:
+        for frame in FRAMES:
+            reader, writer = await asyncio.open_connection("127.0.0.1", network.port)
+            writer.write(frame)
+            writer.write_eof()
+            heard = await asyncio.wait_for(reader.read(MEGABYTE), 30)
+            writer.close()
+            assert b"HTTP/1.1 2" not in heard, frame[:200]
+            assert b"HTTP/1.1 5" not in heard, frame[:200]
+        assert await is_well(http)
+
+    tried("bad inputs tried", len(FRAMES))
+
+
+async def test_a_crowd_that_sends_halves_keeps_nobody_out(network: Network, tried: Tried) -> None:
+    """Three hundred connections that stop in the middle of a body, and leave without another word."""
+    halves = [await asyncio.open_connection("127.0.0.1", network.port) for _ in range(300)]
+    for _, writer in halves:
+        writer.write(POST + b'Content-Length: 1000\r\n\r\n{"jsonrpc": "2.0"')
+    async with client_of(network) as http:
+        assert await is_well(http)
+        for _, writer in halves:
+            writer.transport.abort()
+        assert await is_well(http)
+
+    tried("bad inputs tried", len(halves))
