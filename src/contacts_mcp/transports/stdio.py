@@ -25,8 +25,12 @@ from contacts_mcp.transports._unanswered import bounded
 _GRACE = 0.8
 """Seconds in which the process ends by itself once it has to; then it is ended."""
 _CHUNK = 65_536
-_LONGEST = 64 * 1024 * 1024
+_LONGEST = 16 * 1024 * 1024
 """Bytes of a message: a line that never ended would take all the memory there is."""
+_MOST_PARTS = 1_000_000
+"""Commas and opening brackets of a message: each value that it holds takes hundreds of bytes while it is read."""
+
+_LEFT_OUT = f"a message of more than {_LONGEST // 1024**2} MiB or {_MOST_PARTS:,} values was left out"
 
 _log = logging.getLogger(__name__)
 
@@ -83,13 +87,13 @@ class _Lines:
         while chunk := await self._read():
             rest += chunk
             *lines, rest = rest.split(b"\n") if b"\n" in chunk else [rest]
-            for line in filter(None, lines):
+            for line in filter(_may_be_read, lines):
                 yield line.decode("utf-8", errors="replace")
             if len(rest) > _LONGEST:
-                _log.warning("a message of more than %d MiB was left out", _LONGEST // 1024**2)
+                _log.warning(_LEFT_OUT)
                 rest.clear()
                 await self._skip()
-        if rest:
+        if _may_be_read(rest):
             yield rest.decode("utf-8", errors="replace")
         _end_after_grace()
 
@@ -108,6 +112,14 @@ class _Lines:
         except PermissionError:
             await checkpoint()  # a regular file cannot be waited for; it can always be read
         return os.read(self._descriptor, _CHUNK)
+
+
+def _may_be_read(line: bytearray) -> bool:
+    """Whether there is something in a line, and not too much."""
+    is_small = sum(map(line.count, b",[{")) <= _MOST_PARTS
+    if not is_small:
+        _log.warning(_LEFT_OUT)
+    return bool(line) and is_small
 
 
 class _Wire:
