@@ -22,7 +22,8 @@ def test_composed_and_decomposed_accents_fold_alike() -> None:
 
 
 @pytest.mark.parametrize(
-    "hidden", ["\u200b", "\u202e", "\u2066", "\ufeff", "\x1b", "\x00", "\u00ad", "\U000e0041", "\ud800"]
+    "hidden",
+    ["\u180f", "\ufff0", "\u200b", "\u202e", "\u2066", "\ufeff", "\x1b", "\x00", "\u00ad", "\U000e0041", "\ud800"],
 )
 def test_what_a_reader_cannot_see_is_stripped(hidden: str) -> None:
     """Zero-width, direction, control and tag characters and lone surrogates disappear."""

@@ -155,6 +155,18 @@ def test_garbage_is_survived(tmp_path: Path) -> None:
     assert b"Traceback" not in errors
 
 
+@pytest.mark.parametrize("large", [b"x" * 17 * 1024**2, b"[" * 1_000_001], ids=["bytes", "values"])
+def test_a_message_that_is_too_large_is_left_out(tmp_path: Path, large: bytes) -> None:
+    """What comes after it is answered, and the operator reads why it was not."""
+    with Server(tmp_path) as server:
+        server.say(large)
+        answer = listing(server)
+        _, errors, _ = server.end()
+
+    assert len(answer["result"]["tools"]) == len(TOOLS)
+    assert b"a message of more than 16 MiB or 1,000,000 values was left out" in errors
+
+
 def test_input_from_a_file_is_read_to_its_end(tmp_path: Path) -> None:
     """A regular file, which cannot be waited for as a pipe can, ends the process as a pipe does."""
     recorded = tmp_path / "recorded"
