@@ -110,7 +110,7 @@ ABSOLUTE = [
     *("/etc/passwd", "//etc/passwd", "///etc/shadow", "/proc/self/environ", "/proc/1/cmdline", "/proc/self/fd/0"),
     *("/proc/self/root/etc/passwd", "/dev/zero", "/dev/random", "/dev/stdin", "/dev/fd/0", "/dev/tcp/127.0.0.1/9"),
     *("file:///etc/passwd", "http://127.0.0.1:9/x.csv", "\\\\127.0.0.1\\share\\x.csv", "//127.0.0.1/share/x.csv"),
-    *("C:\\Windows\\win.ini", "C:/Windows/win.ini", "\\\\?\\C:\\x.csv", "CON", "nul:", "|id", "`id`", "$(id)", "--help"),
+    *("C:\\Windows\\win.ini", "C:/Windows/win.ini", "\\\\?\\C:\\x.csv", "CON", "nul:", "`id`", "$(id)", "--help"),
     *("x" * 5_000, "x/" * 2_500, "/" * 5_000, "../" * 2_000 + "etc/passwd", "\0", "\ud800", "a\0b", "\u202e", " ", "."),
 ]  # fmt: skip
 NAMES = [
