@@ -5,6 +5,7 @@ import json
 import random
 import select
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -217,13 +218,15 @@ def test_input_that_ends_within_a_message_ends_the_server(server: Attended, half
     tried("bad inputs tried", 1)
 
 
-PENDING = 100_000
+UNREAD, PENDING = 2_000, 100_000
 
 
 def test_a_host_that_writes_and_does_not_read_is_not_read_either(tmp_path: Path, tried: Tried) -> None:
-    """Of 100,000 requests a thousand are worked on; once the host reads, each of them all has its one answer."""
-    requests = iter([written(modern(number, "tools/call", name="none")) + b"\n" for number in range(PENDING)])
+    """The server stops to read before memory fills; once the host reads, each request has its one answer."""
+    requests = iter([written(modern(number, "tools/list")) + b"\n" for number in range(UNREAD)])
     with Attended(tmp_path) as server:
+        server.say(written(modern("first", "tools/list")))
+        server.hear()
         assert server.process.stdin
         takes = select.poll()
         takes.register(server.process.stdin, select.POLLOUT)
@@ -235,17 +238,51 @@ def test_a_host_that_writes_and_does_not_read_is_not_read_either(tmp_path: Path,
             server.process.stdin.flush()
         else:
             pytest.fail("all of it was read")
-        before = peak_memory(server.process.pid)
 
         server.listen()
         server.say(rest)
-        answered = sorted(server.next_answer()["id"] for _ in range(PENDING))
-        assert answers_next(server, "after")
+        answered = [server.next_answer()["id"] for _ in range(UNREAD)]
 
-        assert answered == list(range(PENDING))
-        assert before < MOST_OF_SMALL
+        assert sorted(answered) == list(range(UNREAD))
+        assert answers_next(server, "after")
         assert peak_memory(server.process.pid) < MOST_OF_SMALL
         assert "Traceback" not in server.complaints
+    tried("bad inputs tried", UNREAD)
+
+
+INITIALIZE = {
+    "protocolVersion": "2025-11-25",
+    "capabilities": {"elicitation": {}},
+    "clientInfo": {"name": "test", "version": "1"},
+}
+
+
+def legacy(identifier: str, method: str, **params: Any) -> bytes:
+    return written({"jsonrpc": "2.0", "id": identifier, "method": method, "params": params})
+
+
+def test_a_hundred_thousand_calls_that_wait_for_a_person_are_a_thousand(server: Attended, tried: Tried) -> None:
+    """All others are turned down at once; when the host gives up those that wait, its next call is answered."""
+    server.say(legacy("initialize", "initialize", **INITIALIZE))
+    server.answer("initialize")
+    server.say(written(notification("notifications/initialized")))
+    server.say(legacy("new", "tools/call", name="create_contact", arguments={"name": "Ola"}))
+    arguments = {"contact_id": server.answer("new")["result"]["structuredContent"]["id"]}
+    call_of = partial(legacy, method="tools/call", name="delete_contact", arguments=arguments)
+
+    server.say(b"\n".join(call_of(f"call {number}") for number in range(PENDING)))
+    heard = [server.next_answer() for _ in range(PENDING)]
+    asked = [each for each in heard if each.get("method") == "elicitation/create"]
+    refused = {each["id"] for each in heard if "error" in each}
+
+    assert len(asked) == 1_000
+    assert len(refused) == PENDING - 1_000
+    for number in range(PENDING):
+        if f"call {number}" not in refused:
+            server.say(written(notification("notifications/cancelled", requestId=f"call {number}")))
+    server.say(legacy("after", "tools/call", name="list_contacts", arguments={}))
+    assert server.answer("after")["result"]["structuredContent"]["total"] == 1
+    assert peak_memory(server.process.pid) < MOST_OF_SMALL
     tried("bad inputs tried", PENDING)
 
 
