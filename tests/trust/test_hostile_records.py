@@ -275,7 +275,7 @@ def service_of(text: str) -> Callable[[httpx.Request], httpx.Response]:
 
     def respond(request: httpx.Request) -> httpx.Response:
         if request.url.path.startswith("/v1/directory"):
-            return httpx.Response(404, json={"error": {"code": "NOT_FOUND", "message": text[:1_000]}})
+            return httpx.Response(404, content=json.dumps({"error": {"code": text[:99], "message": text[:1_000]}}))
         is_one = re.search(r"/[0-9a-f]{8}-[0-9a-f-]{27}$", request.url.path) or request.method == "POST"
         return httpx.Response(200, content=one if is_one else lists[request.url.path.rpartition("/")[2]])
 
