@@ -98,14 +98,14 @@ async def host_of_service(
         yield Host(client)
 
 
-def server_over(api: ContactsClient, **more: Any) -> Server[Any]:
+def server_over(api: ContactsClient, *, guard: Guard | None = None, **more: Any) -> Server[Any]:
     """A server that has every tool over a client of the caller's own; `more` is whatever else it is built of."""
     return build_server(
         version="0",
         instructions="",
         tools=TOOLS,
         backend_of=lambda _: Backend(api),
-        guard=Guard(),
+        guard=guard or Guard(),
         lifespan=lambda _: nullcontext(),
         **more,
     )

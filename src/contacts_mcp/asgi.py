@@ -8,7 +8,7 @@ from pathlib import Path
 
 from starlette.types import ASGIApp
 
-from contacts_mcp.app import announce, build_network_app, configure_logging, require_shared_keys
+from contacts_mcp.app import announce, build_network_app, configure_logging, forbid_core_dumps, require_shared_keys
 from contacts_mcp.settings import load_settings
 from contacts_mcp.transports.http import Patient as Http
 
@@ -18,6 +18,7 @@ _NEVER = 3
 
 
 def _build() -> ASGIApp:
+    forbid_core_dumps()
     settings = load_settings()
     configure_logging(settings, default="json")
     network = build_network_app(settings, Path.home())

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from contacts_mcp.app._audit import trail_file
 from contacts_mcp.app._backends import Embedded, OwnKeys, Platform, choose_backend
+from contacts_mcp.app._cores import forbid_core_dumps
 from contacts_mcp.app._late import connect
 from contacts_mcp.app._logs import announce, configure_logging
 from contacts_mcp.app._server import App, build_app
@@ -24,6 +25,7 @@ __all__ = [
     "choose_backend",
     "configure_logging",
     "connect",
+    "forbid_core_dumps",
     "require_reachable",
     "require_shared_keys",
     "trail_file",

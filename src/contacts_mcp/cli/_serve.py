@@ -5,13 +5,14 @@ from pathlib import Path
 
 import anyio
 
-from contacts_mcp.app import announce, build_app, choose_backend, configure_logging
+from contacts_mcp.app import announce, build_app, choose_backend, configure_logging, forbid_core_dumps
 from contacts_mcp.settings import Settings
 from contacts_mcp.transports.stdio import serve_stdio
 
 
 def serve_host(settings: Settings) -> None:
     """Serve one host until it is done; the first line on standard error says which backend it is."""
+    forbid_core_dumps()
     app = build_app(settings, choose_backend(settings, Path.home()), own_file=True)
     configure_logging(settings, default="text")
     announce(app.summary)
@@ -25,6 +26,7 @@ def serve_network(settings: Settings, host: str, port: int) -> None:
     from contacts_mcp.app import build_network_app, require_reachable
     from contacts_mcp.transports.http import listen, run
 
+    forbid_core_dumps()
     require_reachable(settings, host)
     network = build_network_app(settings, Path.home())
     configure_logging(settings, default="json")

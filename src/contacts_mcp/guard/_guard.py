@@ -43,10 +43,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a two-step call would do, and the token that lets it be done once."""
+    """What a two-step call would do, and the token that lets it be done once, within `lifetime` seconds."""
 
     message: str
     token: str
+    lifetime: float
 
 
 class Guard:
@@ -92,8 +93,8 @@ class Guard:
         channel: Channel = "form" if can_ask else "token"
         state = self._seal.close(channel, deed.tool, deed.digest, target.fingerprint, deed.principal)
         if can_ask:
-            return Question(asked(deed, target), form(deed), state)
-        return Preview(previewed(deed, target), state)
+            return Question(asked(deed, target), form(deed), state, self._seal.lifetime)
+        return Preview(previewed(deed, target), state, self._seal.lifetime)
 
     async def _judge(self, deed: Deed, answer: Answer) -> Consent:
         claims = await self._open(deed, answer)

@@ -39,12 +39,12 @@ class Seal:
 
     def __init__(self, lifetime: float, keys: Sequence[str] = (), clock: Callable[[], float] = time.time) -> None:
         self._codec = AESGCMRequestStateCodec(list(dict.fromkeys(keys)) or [os.urandom(32)])
-        self._lifetime = lifetime
+        self.lifetime = lifetime
         self._clock = clock
 
     def close(self, channel: Channel, tool: str, arguments: str, target: str, principal: str) -> str:
         claims = Claims(
-            channel, tool, arguments, target, principal, secrets.token_hex(16), self._clock() + self._lifetime
+            channel, tool, arguments, target, principal, secrets.token_hex(16), self._clock() + self.lifetime
         )
         return self._codec.seal(json.dumps(asdict(claims)).encode())
 

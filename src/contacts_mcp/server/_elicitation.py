@@ -20,7 +20,7 @@ from mcp_types import (
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
-from contacts_mcp.guard import ANSWER_LIFETIME, Answer, Question, Refused
+from contacts_mcp.guard import Answer, Question, Refused
 
 _KEY = "confirm"
 
@@ -64,7 +64,7 @@ async def ask_now(ctx: Context, question: Question) -> Answer:
         Refused: the host could not put the question to anybody.
     """
     result: ElicitResult | None = None
-    with anyio.move_on_after(ANSWER_LIFETIME):
+    with anyio.move_on_after(question.lifetime):
         try:
             result = await ctx.session.elicit_form(
                 question.message, dict(question.form), related_request_id=ctx.request_id

@@ -5,7 +5,7 @@ from typing import Literal
 from mcp_types import CallToolResult, ResourceLink, TextContent
 from pydantic import BaseModel
 
-from contacts_mcp.guard import ANSWER_LIFETIME, Preview
+from contacts_mcp.guard import Preview
 from contacts_mcp.server._trail import REQUEST
 from contacts_mcp.text import neutralise
 from contacts_mcp.tools import Linked, render
@@ -46,7 +46,7 @@ def previewed(preview: Preview) -> CallToolResult:
             status="not done yet: show the question to the person, and call again only on their yes",
             question=preview.message,
             confirmation_token=preview.token,
-            expires_in_seconds=int(ANSWER_LIFETIME),
+            expires_in_seconds=int(preview.lifetime),
         )
     )
 

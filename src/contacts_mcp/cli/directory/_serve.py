@@ -17,10 +17,12 @@ def serve(
     rate: Annotated[int, typer.Option(help="Requests of one key a minute; 0 for any number.", min=0)] = 1_200,
 ) -> None:
     """Serve the Contacts API over HTTP to callers with keys, until SIGTERM or SIGINT."""
+    from contacts_mcp.app import announce, configure_logging, forbid_core_dumps
+
+    forbid_core_dumps()
     settings = load_settings()
     place = place_of(directory, settings)
     keys = _working_keys(place)
-    from contacts_mcp.app import announce, configure_logging
     from contacts_mcp.directory import Directory
     from contacts_mcp.transports.http import listen, run
 
