@@ -143,10 +143,11 @@ async def _parts(reader: asyncio.StreamReader, headers: dict[str, str]) -> Async
 
 @dataclass
 class Modern:
-    """A caller of the modern era, whose host shows forms to somebody."""
+    """A caller of the modern era, whose host shows forms to somebody, unless its `capabilities` say otherwise."""
 
     port: int
     headers: Headers = field(default_factory=list)
+    capabilities: dict[str, Any] = field(default_factory=lambda: FORMS)
 
     def __post_init__(self) -> None:
         self.wire = Wire(self.port)
@@ -154,7 +155,7 @@ class Modern:
 
     async def request(self, method: str, hear: Hear | None = None, **params: Any) -> Answer:
         message = modern(next(self._numbers), method, **params)
-        message["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = FORMS
+        message["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = self.capabilities
         name = params.get("name") or params.get("uri")
         routing = [("MCP-Protocol-Version", MODERN), ("Mcp-Method", method), *([("Mcp-Name", name)] if name else [])]
         headers = [*CONTENT, *routing, *self.headers]
@@ -184,6 +185,7 @@ class Legacy:
     headers: Headers = field(default_factory=list)
     decision: str = "delete"
     before_answering: Callable[[dict[str, Any]], Awaitable[None]] | None = None
+    capabilities: dict[str, Any] = field(default_factory=lambda: FORMS)
     session: str = ""
     asked: list[str] = field(default_factory=list)
     """The questions that came."""
@@ -219,7 +221,7 @@ class Legacy:
     async def __aenter__(self) -> Self:
         """Open the session."""
         whoever = {"name": "test", "version": "1"}
-        opened = await self.request("initialize", protocolVersion=LEGACY, capabilities=FORMS, clientInfo=whoever)
+        opened = await self.request("initialize", protocolVersion=LEGACY, capabilities=self.capabilities, clientInfo=whoever)
         self.session = opened.headers["mcp-session-id"]
         await self.post({"jsonrpc": "2.0", "method": "notifications/initialized"})
         return self

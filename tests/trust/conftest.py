@@ -4,6 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from trust.attack import here, refused
+
+__all__ = ["here", "refused"]
+
 _HERE = Path(__file__).parent
 
 

@@ -13,7 +13,6 @@ from contacts_mcp.contract import (
     CreateContactGroup,
     RemoveGroupMember,
     UpdateContact,
-    UpdateContactGroup,
 )
 from contacts_mcp.directory.database.tables import metadata, spent
 
@@ -53,14 +52,14 @@ async def set_up(api: ContactsClient) -> Scene:
 class GuardedCall:
     """A tool, arguments that a person is asked about, and what it takes.
 
-    `other` is the same about something else, `disturb` changes what it is about. A call that `plans` first takes its
-    plan's fingerprint along.
+    `other` is the same about something else; `disturb` changes what it is about, where that is there already. A call
+    that `plans` first takes its plan's fingerprint along.
     """
 
     tool: str
     arguments: Callable[[Scene], Arguments]
     other: Callable[[Scene], Arguments]
-    disturb: Callable[[ContactsClient, Scene], Awaitable[object]]
+    disturb: Callable[[ContactsClient, Scene], Awaitable[object]] | None
     yes: Arguments
     plans: bool = False
 
@@ -156,8 +155,9 @@ CALLS = (
         _rename("ola"),
         CHANGE,
     ),
+    GuardedCall("create_contact_group", lambda _: {"name": "New"}, lambda _: {"name": "Newer"}, None, CHANGE),
 )
-CONFIRMED = ("update_contact", "remove_group_member")
+CONFIRMED = ("update_contact", "remove_group_member", "create_contact_group")
 """Writing tools that the operator has put under the guard."""
 
 _KEPT = [table.name for table in metadata.sorted_tables if table is not spent]

@@ -69,6 +69,16 @@ class LineHost:
         """Say something that may be no request."""
         self.lines.queue.put_nowait(json.dumps(message))
 
+    def cancel(self) -> None:
+        """Take back the requests that are open."""
+        for number in self._open:
+            self.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": number}})
+
+    @property
+    def busy(self) -> bool:
+        """Whether a question is still being thought about."""
+        return bool(self._busy)
+
     async def write(self, text: str) -> None:
         """Hear a line of the server."""
         message = json.loads(text)

@@ -8,9 +8,7 @@ import asyncio
 import base64
 import json
 import unicodedata
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -19,92 +17,32 @@ from mcp.server.request_state import AESGCMRequestStateCodec
 from contacts_mcp.contract import DeleteContact, Risk, UpdateContact
 from contacts_mcp.guard import ANSWER_LIFETIME, GuardMode, Seal
 from contacts_mcp.tools import TOOLS
-from harness import LEGACY, MODERN
+from harness import LEGACY
 from network.servers import STATE_KEYS
+from trust.attack import REFUSED, Attack, Refused
 from trust.guarded_calls import CALLS, CONFIRMED, Arguments, GuardedCall
-from trust.lines import LineHost, Message, declines
-from trust.rig import Rig, answer, check_refusal, is_done, line_of, rig
+from trust.lines import Message
+from trust.rig import Rig, check_refusal, is_done
+from trust.ways import (
+    ASK,
+    BACK,
+    BLOCK,
+    SECOND,
+    TOKEN,
+    TWO_STEP,
+    Way,
+    bring,
+    each_call,
+    each_era,
+    each_mode,
+    state_of,
+    ways,
+    yes,
+)
 from trust_summary import Tried
+from waiting import until
 
-REFUSED = "guard attacks refused"
-ASK, TWO_STEP, BLOCK = GuardMode.ASK, GuardMode.TWO_STEP, GuardMode.BLOCK
 DESTROYING = tuple(call for call in CALLS if call.tool not in CONFIRMED)
-
-
-@dataclass(frozen=True)
-class Way:
-    """How an answer comes: `back` while a legacy call waits, with a second modern call, or as a two-step token.
-
-    A blocking server gives out neither questions nor tokens. It is brought answers to the questions of another server
-    that holds the same secrets: what an operator's change of mode would leave about.
-    """
-
-    era: str
-    mode: GuardMode
-    channel: str
-
-    def __str__(self) -> str:
-        return f"{'legacy' if self.era == LEGACY else 'modern'} {self.mode} {self.channel}"
-
-    @property
-    def forms(self) -> bool:
-        return self.channel != "token"
-
-
-BACK = [Way(LEGACY, mode, "back") for mode in (ASK, TWO_STEP)]
-SECOND = [Way(MODERN, mode, "second call") for mode in (ASK, TWO_STEP, BLOCK)]
-TOKEN = [Way(era, TWO_STEP, "token") for era in (LEGACY, MODERN)]
-
-
-def ways(*which: Way) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("way", which, ids=str)
-
-
-each_call = pytest.mark.parametrize("call", CALLS, ids=str)
-each_mode = pytest.mark.parametrize("mode", GuardMode)
-each_era = pytest.mark.parametrize("era", [LEGACY, MODERN], ids=["legacy", "modern"])
-
-
-@pytest.fixture
-async def here() -> AsyncIterator[Rig]:
-    async with rig() as made:
-        yield made
-
-
-@pytest.fixture
-def refused(here: Rig, tried: Tried) -> Callable[..., Any]:
-    """Hold what an attack left against what was there: nothing was changed, and the answers are refusals."""
-
-    @asynccontextmanager
-    async def refused(call: GuardedCall, *given: str) -> AsyncIterator[list[Message]]:
-        before, answers = here.contents(), []
-        here.writes.clear()
-        yield answers
-        for each in answers:
-            check_refusal(each, *given)
-        assert answers, call.tool
-        assert here.writes == [], call.tool
-        assert here.contents() == before, call.tool
-        tried(REFUSED, len(answers))
-
-    return refused
-
-
-async def state_of(here: Rig, way: Way, call: GuardedCall, arguments: Arguments) -> str:
-    """What an answer on this way is brought with: the state of a question, or a token."""
-    return await (here.token if way.channel == "token" else here.question)(call.tool, arguments)
-
-
-def yes(call: GuardedCall) -> Message:
-    """What a host sends where the person agreed."""
-    return {"action": "accept", "content": dict(call.yes)}
-
-
-async def bring(host: LineHost, way: Way, call: GuardedCall, arguments: Arguments, state: Any) -> Message:
-    """Make a call with a yes to the question that `state` is of."""
-    if way.channel == "token":
-        return await host.call(call.tool, {**arguments, "confirmation_token": state})
-    return await host.call(call.tool, arguments, inputResponses={"confirm": yes(call)}, requestState=state)
 
 
 def test_every_tool_that_can_destroy_is_attacked() -> None:
@@ -195,12 +133,12 @@ INVISIBLE: dict[str, Callable[[GuardedCall], Message]] = {
     "with a direction mark": lambda call: _of(call, "\u202e" + call.word),
     "with a blank behind": lambda call: _of(call, call.word + " "),
 }
-"""No yes where a word is chosen. In a name that is typed, what nobody sees counts neither way: see guard/_question.py."""
+"""No yes where a word is chosen. In a name that is typed, what nobody sees counts neither way."""
 
 
 @ways(*BACK, *SECOND)
 @pytest.mark.parametrize("name", [*ANSWERS, *INVISIBLE])
-async def test_an_answer_that_is_no_yes(here: Rig, refused: Any, way: Way, name: str) -> None:
+async def test_an_answer_that_is_no_yes(here: Rig, refused: Refused, way: Way, name: str) -> None:
     """Empty, wrong, declined, of another shape, or what looks like the word: the call changes nothing."""
     make = (ANSWERS | INVISIBLE)[name]
     calls = [call for call in CALLS if name in ANSWERS or call.field == "decision"]
@@ -214,12 +152,405 @@ async def test_an_answer_that_is_no_yes(here: Rig, refused: Any, way: Way, name:
             saying = make(call)
             arguments = await here.arguments(call)
             if way.channel == "back":
-                async with refused(call) as answers:
-                    answers.append(await host.call(call.tool, arguments))
+                with refused() as attack:
+                    attack.answers.append(await host.call(call.tool, arguments))
             else:
                 state = await here.question(call.tool, arguments)
-                async with refused(call) as answers:
-                    response = {"confirm": saying}
-                    answers.append(await host.call(call.tool, arguments, inputResponses=response, requestState=state))
+                with refused() as attack:
+                    said = {"confirm": saying}
+                    attack.answers.append(
+                        await host.call(call.tool, arguments, inputResponses=said, requestState=state)
+                    )
 
     assert len(host.asked) == (len(calls) if way.channel == "back" else 0)
+
+
+async def test_yes_before_the_question_is_no_answer(here: Rig, refused: Refused) -> None:
+    """Legacy era: responses to requests that were never made are lost, and the person who declines decides."""
+    async with here.host(LEGACY) as host:
+        for call in CALLS:
+            arguments = await here.arguments(call)
+            with refused() as attack:
+                for number in range(20):
+                    host.send({"jsonrpc": "2.0", "id": number, "result": yes(call)})
+                attack.answers.append(await host.call(call.tool, arguments))
+
+    assert len(host.asked) == len(CALLS)
+
+
+@pytest.mark.parametrize("mode", [ASK, TWO_STEP])
+async def test_an_error_in_place_of_an_answer_is_no_yes(here: Rig, refused: Refused, mode: GuardMode) -> None:
+    """Legacy era: a host that fails to ask has not asked, whatever its error says."""
+
+    async def fails(_question: Message) -> Message:
+        return {"error": {"code": 0, "message": "delete", "data": yes(CALLS[0])}}
+
+    async with here.host(LEGACY, mode, fails) as host:
+        for call in CALLS:
+            arguments = await here.arguments(call)
+            with refused() as attack:
+                attack.answers.append(await host.call(call.tool, arguments))
+
+
+@ways(*SECOND, *TOKEN)
+async def test_an_answer_after_its_time(here: Rig, refused: Refused, way: Way) -> None:
+    """What was agreed to ten minutes ago is no agreement any more."""
+    async with here.host(way.era, way.mode, forms=way.forms) as host:
+        for call in CALLS:
+            arguments = await here.arguments(call)
+            state = await state_of(here, way, call, arguments)
+            here.clock.now += ANSWER_LIFETIME
+            with refused() as attack:
+                attack.answers.append(await bring(host, way, call, arguments, state))
+
+
+@ways(*BACK)
+async def test_an_answer_to_a_question_that_got_old_meanwhile(here: Rig, refused: Refused, way: Way) -> None:
+    """Legacy era: the server's clock decides, however long the call was kept open."""
+    for call in CALLS:
+
+        async def thinks(_question: Message, call: GuardedCall = call) -> Message:
+            here.clock.now += ANSWER_LIFETIME
+            return {"result": yes(call)}
+
+        arguments = await here.arguments(call)
+        async with here.host(way.era, way.mode, thinks) as host:
+            with refused() as attack:
+                attack.answers.append(await host.call(call.tool, arguments))
+
+
+@ways(*BACK)
+@pytest.mark.parametrize("gone", ["the server", "the caller"])
+async def test_an_answer_that_nobody_waits_for_any_more(here: Rig, tried: Tried, way: Way, gone: str) -> None:
+    """Legacy era: once the server has given up waiting, or the caller cancelled, a yes starts nothing."""
+    for call in CALLS:
+        given_up = asyncio.Event()
+
+        async def too_late(_question: Message, call: GuardedCall = call, gone_by: asyncio.Event = given_up) -> Message:
+            await gone_by.wait()
+            return {"result": yes(call)}
+
+        arguments = await here.arguments(call)
+        attack = Attack(here)
+        seal = Seal(0.01, [STATE_KEYS]) if gone == "the server" else here.seal
+        async with here.host(way.era, way.mode, too_late, seal=seal) as host:
+            calling = asyncio.create_task(host.call(call.tool, arguments))
+            await until(lambda host=host: host.asked)
+            if gone == "the server":
+                check_refusal(await calling)
+            else:
+                host.cancel()
+            given_up.set()
+            await until(lambda host=host: not host.busy)
+            assert "error" not in await host.call("list_contacts", {})  # by then the yes has been read
+            calling.cancel()
+
+        attack.check_nothing_changed()
+        tried(REFUSED, 1)
+
+
+def _claims(sealed: str, **changes: Any) -> str:
+    """The same seal about something else, made by whoever has our key; a claim of None is left out."""
+    codec = AESGCMRequestStateCodec([STATE_KEYS])
+    claims = {**json.loads(codec.unseal(sealed)), **changes}
+    return codec.seal(json.dumps({name: value for name, value in claims.items() if value is not None}).encode())
+
+
+def _flipped(sealed: str, at: int) -> str:
+    """The same seal with a bit of it turned over."""
+    raw = bytearray(base64.urlsafe_b64decode(sealed[3:] + "=" * (-len(sealed[3:]) % 4)))
+    raw[at] ^= 1
+    return sealed[:3] + base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+_FOREIGN = AESGCMRequestStateCodec(["f" * 32])
+_OWN = AESGCMRequestStateCodec([STATE_KEYS])
+FORGERIES: dict[str, Callable[[str], Any]] = {
+    "invented": lambda _: "yes",
+    "the form's word": lambda _: "delete",
+    "a prefix alone": lambda state: state[:3],
+    "zeros": lambda state: state[:3] + "A" * (len(state) - 3),
+    "without its prefix": lambda state: state[3:],
+    "of another format": lambda state: "v2" + state[2:],
+    "cut by one": lambda state: state[:-1],
+    "cut in half": lambda state: state[: len(state) // 2],
+    "without its beginning": lambda state: state[10:],
+    "with one more letter": lambda state: state + "A",
+    "twice": lambda state: state * 2,
+    "two with a comma": lambda state: f"{state},{state}",
+    "in capitals": lambda state: state.upper(),
+    "with a blank before": lambda state: " " + state,
+    "with a line behind": lambda state: state + "\n",
+    "with a zero byte": lambda state: state + "\0",
+    "with an invisible letter": lambda state: state + "\u200b",
+    "a bit turned in the key's name": lambda state: _flipped(state, 0),
+    "a bit turned in the nonce": lambda state: _flipped(state, 5),
+    "a bit turned in the middle": lambda state: _flipped(state, 60),
+    "a bit turned at the end": lambda state: _flipped(state, -1),
+    "very long": lambda state: state + "A" * 1_000_000,
+    "a number": lambda _: 1,
+    "true": lambda _: True,
+    "a list": lambda state: [state],
+    "an object": lambda state: {"state": state},
+    "sealed with another key": lambda state: _FOREIGN.seal(_OWN.unseal(state)),
+    "of nothing": lambda _: _OWN.seal(b""),
+    "of null": lambda _: _OWN.seal(b"null"),
+    "of a list": lambda _: _OWN.seal(b"[]"),
+    "of what is no text": lambda _: _OWN.seal(b"\xff\xfe"),
+    "of a version with more claims": lambda state: _claims(state, version=2),
+    "of a version with fewer": lambda state: _claims(state, nonce=None),
+    "of a version that writes times": lambda state: _claims(state, expires="2099-01-01T00:00:00Z"),
+    "of a version that counts uses": lambda state: _claims(state, nonce=["1", "2"]),
+    "of another caller": lambda state: _claims(state, principal="oauth:somebody"),
+    "of nobody": lambda state: _claims(state, principal=""),
+    "of another tool": lambda state: _claims(state, tool="list_contacts"),
+    "of other arguments": lambda state: _claims(state, arguments="0" * 64),
+    "of another target": lambda state: _claims(state, target="0" * 64),
+    "of another channel": lambda state: _claims(state, channel="phone"),
+    "long past": lambda state: _claims(state, expires=0.0),
+}
+
+
+@ways(*SECOND, *TOKEN)
+@pytest.mark.parametrize("name", FORGERIES)
+async def test_state_that_is_not_the_questions(here: Rig, refused: Refused, way: Way, name: str) -> None:
+    """Forged, cut, turned, foreign, of another version: with the right word beside it, it opens nothing."""
+    async with here.host(way.era, way.mode, forms=way.forms) as host:
+        for call in CALLS:
+            arguments = await here.arguments(call)
+            state = FORGERIES[name](await state_of(here, way, call, arguments))
+            with refused("confirmation_token") as attack:
+                attack.answers.append(await bring(host, way, call, arguments, state))
+
+
+@pytest.mark.parametrize("mode", GuardMode)
+@pytest.mark.parametrize("state", [None, ""], ids=["missing", "empty"])
+async def test_a_yes_without_state(here: Rig, refused: Refused, mode: GuardMode, state: str | None) -> None:
+    """An answer alone is no answer to anything."""
+    async with here.host(mode=mode) as host:
+        for call in CALLS:
+            arguments = await here.arguments(call)
+            with refused() as attack:
+                attack.answers.append(await bring(host, SECOND[0], call, arguments, state))
+
+
+@ways(*SECOND, *TOKEN)
+async def test_an_answer_to_the_question_of_another_tool(here: Rig, refused: Refused, way: Way) -> None:
+    """State belongs to its tool: a deletion that was agreed to is no erasure, nor is anything else."""
+    given = {call.tool: await here.arguments(call) for call in CALLS}
+    states = {asked: await state_of(here, way, asked, given[asked.tool]) for asked in CALLS}
+    async with here.host(way.era, way.mode, forms=way.forms) as host:
+        for call in CALLS:
+            with refused() as attack:
+                for asked, state in states.items():
+                    if asked is not call:
+                        attack.answers.append(await bring(host, way, call, given[call.tool], state))
+
+
+@ways(*SECOND, *TOKEN)
+async def test_state_of_the_other_channel(here: Rig, refused: Refused, way: Way) -> None:
+    """What a host carries for a person is no token, and a token is no person's answer."""
+    async with here.host(way.era, way.mode, forms=way.forms) as host:
+        for call in CALLS:
+            arguments = await here.arguments(call)
+            other = here.question if way.channel == "token" else here.token
+            state = await other(call.tool, arguments)
+            with refused() as attack:
+                attack.answers.append(await bring(host, way, call, arguments, state))
+
+
+def _variants(call: GuardedCall, arguments: Arguments) -> Iterator[Arguments]:
+    """Arguments that are not those that were agreed to, however alike."""
+    (properties,) = (tool.input_schema["properties"] for tool in TOOLS if tool.name == call.tool)
+    for name in properties:
+        if name not in arguments:
+            yield from ({**arguments, name: nothing} for nothing in (None, "", "null", []))
+    yield {**arguments, "and": "more"}
+    for name, value in arguments.items():
+        yield {other: given for other, given in arguments.items() if other != name}
+        yield from ({**arguments, name: alike} for alike in _alike(value))
+
+
+def _alike(value: Any) -> list[Any]:
+    written: list[Any] = []
+    match value:
+        case bool():
+            written = [1, 1.0, "true", False]
+        case str():
+            decomposed = unicodedata.normalize("NFD", value)
+            written = [value.upper(), f"{value} ", f" {value}", f"{value}\u200b", decomposed, [value], {"id": value}]
+        case list():
+            written = [value[::-1], value * 2, value[:1], json.dumps(value), [*value, None], dict.fromkeys(value)]
+    return [each for each in written if json.dumps(each) != json.dumps(value)]
+
+
+@ways(*SECOND, *TOKEN)
+@each_call
+async def test_arguments_that_are_not_those_agreed_to(here: Rig, refused: Refused, way: Way, call: GuardedCall) -> None:
+    """Another target, wider, narrower, reordered lists, null for absent, 1 for true, NFD for NFC: another call."""
+    arguments = await here.arguments(call)
+    variants = [await here.arguments(call, other=True), *_variants(call, arguments)]
+    if call.plans:  # what does not apply its plan reads alone
+        variants = [variant for variant in variants if variant.get("apply")]
+    async with here.host(way.era, way.mode, forms=way.forms) as host:
+        state = await state_of(here, way, call, arguments)
+        for variant in variants:
+            with refused() as attack:
+                attack.answers.append(await bring(host, way, call, variant, state))
+
+
+@ways(SECOND[0], *TOKEN)
+async def test_the_order_of_keys_is_no_difference(here: Rig, way: Way) -> None:
+    """JSON objects have no order, so that the same arguments are the same call."""
+    call = next(call for call in CALLS if call.tool == "gdpr_delete_contact")
+    arguments = await here.arguments(call)
+    state = await state_of(here, way, call, arguments)
+    async with here.host(way.era, way.mode, forms=way.forms) as host:
+        assert is_done(await bring(host, way, call, dict(reversed(arguments.items())), state))
+
+
+HIDDEN: dict[str, Callable[[GuardedCall], Any]] = {
+    "confirm": lambda _: True,
+    "confirmed": lambda _: "yes",
+    "confirmation": yes,
+    "force": lambda _: True,
+    "yes": lambda _: True,
+    "decision": lambda call: call.word,
+    "typed": lambda call: call.word,
+    "answer": yes,
+    "consent": lambda _: "form",
+    "guard": lambda _: "off",
+    "mode": lambda _: "two-step",
+    "risk": lambda _: "read",
+    "principal": lambda _: "local",
+    "dry_run": lambda _: False,
+    "_meta": lambda call: {"confirm": yes(call)},
+    "inputResponses": lambda call: {"confirm": yes(call)},
+    "input_responses": lambda call: {"confirm": yes(call)},
+}
+
+
+@each_era
+@each_mode
+@pytest.mark.parametrize("forms", [True, False], ids=["asked", "not asked"])
+async def test_hidden_fields_that_the_model_fills_in_itself(
+    here: Rig, refused: Refused, era: str, mode: GuardMode, forms: bool
+) -> None:
+    """There is no argument by which a model says yes, under any name; an unknown one is refused and not ignored."""
+    async with here.host(era, mode, forms=forms) as host:
+        for call in CALLS:
+            arguments = await here.arguments(call)
+            secrets = {"requestState": await here.question(call.tool, arguments)}
+            if mode is not TWO_STEP:
+                secrets["confirmation_token"] = await here.token(call.tool, arguments)
+            for field, value in {**{name: make(call) for name, make in HIDDEN.items()}, **secrets}.items():
+                with refused(field) as attack:
+                    attack.answers.append(await host.call(call.tool, {**arguments, field: value}))
+            with refused() as attack:
+                everything = {name: make(call) for name, make in HIDDEN.items()}
+                attack.answers.append(await host.call(call.tool, {**arguments, **everything}))
+
+    assert host.asked == []
+
+
+@each_mode
+async def test_members_of_the_other_era_are_no_answer(here: Rig, refused: Refused, mode: GuardMode) -> None:
+    """A legacy call that brings a modern call's state and answer is asked about like any other, and declined."""
+    async with here.host(LEGACY, mode) as host:
+        for call in CALLS:
+            arguments = await here.arguments(call)
+            state = await here.question(call.tool, arguments)
+            with refused() as attack:
+                attack.answers.append(await bring(host, SECOND[0], call, arguments, state))
+
+    assert len(host.asked) == (0 if mode is BLOCK else len(CALLS))
+
+
+@each_mode
+async def test_an_answer_from_a_host_that_shows_no_forms(here: Rig, refused: Refused, mode: GuardMode) -> None:
+    """Who could not have asked anybody brings an answer that another host was asked for."""
+    async with here.host(mode=mode, forms=False) as host:
+        for call in CALLS:
+            arguments = await here.arguments(call)
+            state = await here.question(call.tool, arguments)
+            with refused() as attack:
+                attack.answers.append(await bring(host, SECOND[0], call, arguments, state))
+
+
+@each_era
+async def test_a_host_that_shows_no_forms_is_refused(here: Rig, refused: Refused, era: str) -> None:
+    """Nobody can be asked, so nothing is done, and the model is not told of other modes."""
+    async with here.host(era, ASK, forms=False) as host:
+        for call in CALLS:
+            arguments = await here.arguments(call)
+            with refused() as attack:
+                attack.answers.append(await host.call(call.tool, arguments))
+
+
+@each_era
+@pytest.mark.parametrize("forms", [True, False], ids=["forms", "no forms"])
+async def test_a_blocking_server_refuses_every_call(here: Rig, refused: Refused, era: str, forms: bool) -> None:
+    """Nobody is asked, and no preview is shown."""
+    async with here.host(era, BLOCK, forms=forms) as host:
+        for call in CALLS:
+            arguments = await here.arguments(call)
+            with refused() as attack:
+                attack.answers.append(await host.call(call.tool, arguments))
+
+    assert host.asked == []
+
+
+@ways(*BACK, *SECOND, *TOKEN)
+@pytest.mark.parametrize("call", [call for call in CALLS if call.disturb], ids=str)
+async def test_a_target_swapped_between_question_and_deed(
+    here: Rig, refused: Refused, way: Way, call: GuardedCall
+) -> None:
+    """Somebody changes it while the person thinks: what they agreed to is not what is there."""
+    assert call.disturb
+    disturb = call.disturb
+    arguments = await here.arguments(call)
+    with refused() as attack:
+
+        async def meanwhile(_question: Message) -> Message:
+            await disturb(here.api, here.scene)
+            attack.begin()
+            return {"result": yes(call)}
+
+        async with here.host(way.era, way.mode, meanwhile, forms=way.forms) as host:
+            if way.channel == "back":
+                attack.answers.append(await host.call(call.tool, arguments))
+            else:
+                state = await state_of(here, way, call, arguments)
+                await meanwhile({})
+                attack.answers.append(await bring(host, way, call, arguments, state))
+
+
+_CHANGES_BACK = ("delete_contact", "gdpr_delete_contact", "merge_contacts", "update_contact", "remove_group_member")
+
+
+@ways(*SECOND, *TOKEN)
+async def test_a_target_changed_and_changed_back(here: Rig, refused: Refused, way: Way) -> None:
+    """It looks the same, and may not be the same: somebody is at work on it."""
+    async with here.host(way.era, way.mode, forms=way.forms) as host:
+        for call in [
+            call for call in CALLS if call.tool in ("delete_contact", "gdpr_delete_contact", "merge_contacts")
+        ]:
+            arguments = await here.arguments(call)
+            state = await state_of(here, way, call, arguments)
+            for name in ("Somebody Else", "Ola Nordmann"):
+                await here.api.send(UpdateContact(contact_id=here.scene.ola, name=name))
+            with refused() as attack:
+                attack.answers.append(await bring(host, way, call, arguments, state))
+
+
+@ways(*SECOND, *TOKEN)
+async def test_a_target_deleted_between_question_and_deed(here: Rig, refused: Refused, way: Way) -> None:
+    """What is gone is not deleted once more, and its erasure is asked about anew, as that of a deleted contact."""
+    of_ola = [call for call in CALLS if here.scene.ola in repr(call.arguments(here.scene))]
+    given = {call.tool: await here.arguments(call) for call in of_ola}
+    states = {call.tool: await state_of(here, way, call, given[call.tool]) for call in of_ola}
+    await here.api.send(DeleteContact(contact_id=here.scene.ola))
+    async with here.host(way.era, way.mode, forms=way.forms) as host:
+        for call in of_ola:
+            with refused() as attack:
+                attack.answers.append(await bring(host, way, call, given[call.tool], states[call.tool]))

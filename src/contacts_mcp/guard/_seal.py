@@ -1,14 +1,14 @@
 """Sealed state: what a question was about, carried by the client, readable and writable by us alone."""
 
-import json
 import os
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 from mcp.server.request_state import AESGCMRequestStateCodec, InvalidRequestState
+from pydantic import ConfigDict, TypeAdapter
 
 Channel = Literal["form", "token"]
 
@@ -29,6 +29,11 @@ class Claims:
     nonce: str
     expires: float
 
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True, defer_build=True)  # another version's are not ours
+
+
+_CLAIMS = TypeAdapter(Claims)
+
 
 class Seal:
     """Seals claims with AES-256-GCM (the SDK's codec).
@@ -46,13 +51,13 @@ class Seal:
         claims = Claims(
             channel, tool, arguments, target, principal, secrets.token_hex(16), self._clock() + self.lifetime
         )
-        return self._codec.seal(json.dumps(asdict(claims)).encode())
+        return self._codec.seal(_CLAIMS.dump_json(claims))
 
     def open(self, sealed: str) -> Claims:
         """The claims of a seal that is ours and not too old; BrokenSeal for anything else."""
         try:
-            claims = Claims(**json.loads(self._codec.unseal(sealed)))
-        except (InvalidRequestState, ValueError, TypeError) as exc:
+            claims = _CLAIMS.validate_json(self._codec.unseal(sealed))
+        except (InvalidRequestState, ValueError) as exc:
             raise BrokenSeal from exc
         if claims.expires <= self._clock():
             raise BrokenSeal

@@ -106,7 +106,7 @@ class MatchingUpdated(ShortAnswer):
 class _Change:
     contact_id: str
     values: dict[str, Any]
-    overwrites: tuple[str, ...]
+    before: dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -128,9 +128,9 @@ class _Changes:
         if not values:
             return
         # To write the same number as E.164 takes nothing away, and a tag can be put back.
-        overwrites = tuple(name for name in values if name in self.arguments.sets and getattr(contact, name))
-        self.overwritten.update(overwrites)
-        self.steps.append(_Change(contact.id, values, overwrites))
+        before = {name: getattr(contact, name) for name in values}
+        self.overwritten.update(name for name, value in before.items() if name in self.arguments.sets and value)
+        self.steps.append(_Change(contact.id, values, before))
         if len(self.sample) < _SAMPLE:
             self.sample.append(Changed(**brief(contact, "name").model_dump(), change=_told(contact, values)))
 
@@ -230,7 +230,7 @@ async def _plan(backend: Backend, arguments: UpdateMatchingContacts) -> _Changes
     async for page in chosen(backend, Pace(backend), arguments.filter, arguments.fields, progress):
         for contact in page:
             plan.look_at(contact)
-    steps = sorted((step.contact_id, step.values, step.overwrites) for step in plan.steps)
+    steps = sorted((step.contact_id, step.values, step.before) for step in plan.steps)
     plan.fingerprint = fingerprint_of(arguments, steps)
     return plan
 

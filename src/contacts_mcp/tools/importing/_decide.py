@@ -30,21 +30,21 @@ class Options:
 class Decision:
     """What a row comes to. `id` is the contact's that it is about, `values` what an update sets.
 
-    `first` is the row of which a duplicate says the same.
+    `overwrites` is what is lost by that, `first` the row of which a duplicate says the same.
     """
 
     draft: Draft
     what: What
     id: str | None = None
     values: dict[str, Any] = field(default_factory=dict)
-    overwrites: tuple[str, ...] = ()
+    overwrites: dict[str, Any] = field(default_factory=dict)
     first: int | None = None
     detail: str = ""
 
     def step(self) -> list[Any]:
         """What of it a plan's fingerprint depends on."""
         says = self.draft.said if self.what == "new" else self.values
-        return [self.draft.row, self.what, self.id, says, list(self.draft.tags)]
+        return [self.draft.row, self.what, self.id, says, list(self.draft.tags), self.overwrites]
 
 
 async def decide(backend: Backend, pace: Pace, drafts: Sequence[Draft], options: Options) -> list[Decision]:
@@ -158,7 +158,8 @@ def _matched(draft: Draft, contact: Contact, options: Options, why: str) -> Deci
     values = _changes(draft, contact, options.region)
     if not values:
         return Decision(draft, "unchanged", contact.id, detail=f"{why}; says nothing new")
-    overwrites = tuple(name for name in values if name != "tags" and getattr(contact, name))
+    lost = {name: getattr(contact, name) for name in values if name != "tags"}
+    overwrites = {name: value for name, value in lost.items() if value}
     return Decision(draft, "update", contact.id, values, overwrites, detail=why)
 
 
