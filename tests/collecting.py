@@ -1,11 +1,13 @@
-"""A collector on loopback that understands OTLP."""
+"""A collector on loopback that understands OTLP, and a scraper of pages."""
 
+import http.client
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import urlsplit
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -21,8 +23,11 @@ class Collector:
         self.silent = silent
         self.status = 200
         self.url = ""
+        self.received = bytearray()
+        """All of it, as it came."""
 
     def take(self, path: str, body: bytes) -> None:
+        self.received += body
         {"/v1/traces": self.traces, "/v1/metrics": self.metrics, "/v1/logs": self.logs}[path].MergeFromString(body)
 
     @property
@@ -91,3 +96,11 @@ def collecting(*, silent: bool = False) -> Iterator[Collector]:
             leave.set()
             server.shutdown()
             thread.join(10)
+
+
+def scrape(address: str, path: str = "/metrics", **headers: str) -> tuple[int, str, str]:
+    """Status, type and text of a page."""
+    with closing(http.client.HTTPConnection(urlsplit(address).netloc, timeout=10)) as connection:
+        connection.request("GET", path, headers=headers)
+        response = connection.getresponse()
+        return response.status, response.headers.get("Content-Type", ""), response.read().decode()

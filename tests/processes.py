@@ -33,15 +33,15 @@ def clean_environment(home: Path, **variables: str) -> dict[str, str]:
 
 
 class Server:
-    """`contacts-mcp serve` as a child, spoken to in lines."""
+    """`contacts-mcp serve` as a child, spoken to in lines; `options` are those of Popen."""
 
-    def __init__(self, home: Path, *flags: str, **variables: str) -> None:
+    def __init__(self, home: Path, *flags: str, options: dict[str, Any] | None = None, **variables: str) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "contacts_mcp", "serve", *flags],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
             env=clean_environment(home, **variables),
+            **{"stderr": subprocess.PIPE, **(options or {})},
         )
 
     def __enter__(self) -> Self:

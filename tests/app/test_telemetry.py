@@ -1,10 +1,9 @@
 """Where telemetry goes: real servers, a collector that understands OTLP, and a scraper."""
 
-import http.client
 import socket
 import subprocess
 import sys
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,7 +13,7 @@ from mcp import Client
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from collecting import collecting
+from collecting import collecting, scrape
 from contacts_mcp import __version__
 from contacts_mcp.app._telemetry import Telemetry, plan_telemetry
 from contacts_mcp.settings import BadSettings, load_settings
@@ -23,14 +22,6 @@ from ports import free_port
 from processes import Network, clean_environment
 
 COLLECTOR = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
-
-
-def scrape(address: str, path: str = "/metrics", **headers: str) -> tuple[int, str, str]:
-    """Status, type and text of a page."""
-    with closing(http.client.HTTPConnection(urlsplit(address).netloc, timeout=10)) as connection:
-        connection.request("GET", path, headers=headers)
-        response = connection.getresponse()
-        return response.status, response.headers.get("Content-Type", ""), response.read().decode()
 
 
 async def test_what_was_measured_until_the_last_moment_reaches_the_collector(tmp_path: Path) -> None:

@@ -221,7 +221,9 @@ class Legacy:
     async def __aenter__(self) -> Self:
         """Open the session."""
         whoever = {"name": "test", "version": "1"}
-        opened = await self.request("initialize", protocolVersion=LEGACY, capabilities=self.capabilities, clientInfo=whoever)
+        opened = await self.request(
+            "initialize", protocolVersion=LEGACY, capabilities=self.capabilities, clientInfo=whoever
+        )
         self.session = opened.headers["mcp-session-id"]
         await self.post({"jsonrpc": "2.0", "method": "notifications/initialized"})
         return self

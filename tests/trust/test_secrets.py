@@ -1,0 +1,445 @@
+"""Keys are nowhere and personal data is in results and the directory alone, whatever is done to real processes."""
+
+import asyncio
+import json
+import os
+import re
+import resource
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+import postgres_server
+from collecting import collecting, scrape
+from harness import MODERN
+from misbehaving import CONTACT_ID, Misbehaving, reply
+from network.callers import CONTENT, FORMS, Modern, Wire
+from ports import free_ports
+from processes import Listening, Network, Server, clean_environment, modern, service
+from redis_server import needs_redis, redis
+from transports.http.issuer import AUDIENCE, RSA_TOO, LoopbackIssuer
+from trust.drive import Drive, ask_wrongly, meet_a_crash, use_everything
+from trust.seeds import OTHER, PERSON, PERSONAL, files_below, found, pieces, secret_of
+from trust_summary import Tried
+
+DIRECTORY = ("contacts.db", "service.db", ".wayscloud/credentials")
+"""What may hold what is looked for: the directory itself, and the file that a key is read from."""
+KEY = f"wayscloud_pat_seed1_{secret_of('key')}"
+TOKEN = f"wayscloud_pat_seed2_{secret_of('token')}"
+BEARER = secret_of("bearer")
+STORED = f"wayscloud_pat_seed3_{secret_of('file')}"
+STATE = secret_of("state")
+REDIS = secret_of("redis")
+POSTGRES = secret_of("postgres")
+each_format = pytest.mark.parametrize("form", ["text", "json"])
+
+
+@dataclass
+class Evidence:
+    """What a server left: `told` may hold personal data, `written` must not, and neither a secret."""
+
+    secrets: dict[str, str] = field(default_factory=dict)
+    told: dict[str, bytes] = field(default_factory=dict)
+    written: dict[str, bytes] = field(default_factory=dict)
+
+    def hide(self, name: str, secret: str) -> None:
+        """Something that must be nowhere, not even half of it."""
+        for number, piece in enumerate(pieces(secret)):
+            self.secrets[f"{name} ({number})"] = piece
+
+    def check(self, tried: Tried) -> None:
+        """Nothing is where it must not be."""
+        everything = self.told | self.written
+        leaks = found(everything, self.secrets) + found(self.written, PERSONAL)
+        assert leaks == []
+        assert found(self.told, PERSONAL), "the personal data was not even told to those who asked for it"
+        tried("leaks found", len(leaks))
+        tried("bytes searched for secrets", sum(map(len, everything.values())))
+
+
+def settings(form: str, **more: str) -> dict[str, str]:
+    """What makes a server say as much as it can."""
+    return {"CONTACTS_MCP_LOG_LEVEL": "DEBUG", "CONTACTS_MCP_LOG_FORMAT": form, **more}
+
+
+@contextmanager
+def over_stdio(home: Path, evidence: Evidence, **variables: str) -> Iterator[tuple[Server, Drive]]:
+    """A server on pipes, and what goes over them as evidence."""
+    home.mkdir(exist_ok=True)
+    heard = bytearray()
+    with (home / "stderr").open("wb") as errors:
+        server = Server(home, options={"stderr": errors}, **variables)
+    numbers = iter(range(1, 1_000_000))
+
+    async def ask(method: str, **params: Any) -> dict[str, Any]:
+        message = modern(next(numbers), method, **params)
+        message["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = FORMS
+        server.say(json.dumps(message).encode())
+        while line := await asyncio.to_thread(server.hear):
+            heard.extend(line)
+            if (answer := json.loads(line)).get("id") == message["id"]:
+                return answer
+        raise AssertionError((home / "stderr").read_text())
+
+    with server:
+        drive = Drive(ask)
+        yield server, drive
+        rest = server.process.communicate(timeout=30)[0]
+    evidence.told["standard output"] = bytes(heard) + rest
+    collect(evidence, home, drive)
+
+
+def collect(evidence: Evidence, home: Path, drive: Drive) -> None:
+    """Add what was written below the home folder, the log among it, and what was said of errors."""
+    evidence.written |= files_below(home, DIRECTORY_BELOW)
+    evidence.written["errors"] = json.dumps(drive.errors, ensure_ascii=False).encode()
+    assert drive.errors
+    assert b"DEBUG" in b"".join(text for name, text in evidence.written.items() if name.startswith("stderr"))
+
+
+DIRECTORY_BELOW = tuple(f"{folder}{name}" for name in DIRECTORY for folder in ("", "data/wayscloud-contacts-mcp/"))
+
+
+def break_directory(path: Path) -> None:
+    """Take tables from under a running server, so that its statements fail with people's data in them."""
+    database = sqlite3.connect(path)
+    for table in ("contact_terms", "spellings", "contact_groups", "contacts"):
+        database.execute(f"DROP TABLE {table}")
+    database.close()
+
+
+def rubbish(server: Server) -> None:
+    """Lines that are no JSON-RPC, with names and keys in them."""
+    for line in (
+        b'{"broken": "' + str(PERSON["name"]).encode(),
+        json.dumps({"jsonrpc": "2.0", "id": {"name": PERSON["name"]}, "method": 5, "params": KEY}).encode(),
+        json.dumps([PERSON, KEY]).encode(),
+        b"\xff" + str(PERSON["email"]).encode(),
+        json.dumps({"jsonrpc": "2.0", "method": PERSON["name"], "params": PERSON}).encode(),
+        json.dumps({"jsonrpc": "2.0", "id": 7, "result": PERSON}).encode(),
+    ):
+        server.say(line)
+
+
+@each_format
+async def test_a_host_on_pipes_over_its_own_directory(tmp_path: Path, tried: Tried, form: str) -> None:
+    """Everything right and wrong, rubbish, a directory that breaks under the server, and SIGTERM at work."""
+    evidence = Evidence()
+    evidence.hide("state key", STATE)
+    home = tmp_path / "home"
+    variables = settings(form, CONTACTS_MCP_STATE_KEYS=STATE, CONTACTS_MCP_DIRECTORY=str(home / "contacts.db"))
+    with over_stdio(home, evidence, **variables) as (server, drive):
+        await use_everything(drive)
+        await ask_wrongly(drive)
+        rubbish(server)
+        await drive.call("create_contact", **PERSON)
+        break_directory(home / "contacts.db")
+        await meet_a_crash(drive)
+        server.say(json.dumps(modern(0, "tools/call", name="find_contacts", arguments={"query": "Zäph"})).encode())
+        server.process.send_signal(signal.SIGTERM)
+
+    evidence.check(tried)
+
+
+CREDENTIALS = {
+    "a key": (KEY, {"WAYSCLOUD_API_KEY": KEY}),
+    "a token": (TOKEN, {"WAYSCLOUD_TOKEN": TOKEN}),
+    "a file": (STORED, {}),
+}
+
+
+@pytest.mark.parametrize("kind", CREDENTIALS)
+async def test_a_host_on_pipes_over_the_platform(tmp_path: Path, tried: Tried, kind: str) -> None:
+    """Every form in which a credential is found, over a service that takes it."""
+    secret, variables = CREDENTIALS[kind]
+    evidence, home = Evidence(), tmp_path / "home"
+    evidence.hide(kind, secret)
+    credentials = home / ".wayscloud" / "credentials"
+    credentials.parent.mkdir(parents=True)
+    credentials.write_text(json.dumps({"version": 1, "token": STORED}))
+    with (
+        service(tmp_path, secret) as address,
+        over_stdio(home, evidence, **settings("json", WAYSCLOUD_API_URL=address, **variables)) as (_, drive),
+    ):
+        await use_everything(drive)
+        await ask_wrongly(drive)
+
+    evidence.check(tried)
+
+
+ECHOES = {"key": KEY, "bearer": BEARER, "authorization": f"Bearer {BEARER}"}
+FAULTS = [
+    reply(status, body, headers=["Retry-After: 0"])
+    for status in (200, 400, 401, 403, 404, 409, 422, 429, 500, 503)
+    for body in (
+        {"error": {"code": "X", "message": f"{KEY} and {BEARER} are wrong", "details": ECHOES}},
+        {"detail": [{"loc": ["body", "name"], "msg": f"wrong for {KEY}", "input": {**PERSON, **ECHOES}}]},
+        f"Traceback: {KEY} {BEARER}",
+    )
+]
+
+
+@pytest.mark.parametrize(
+    "variables", [{"WAYSCLOUD_API_KEY": KEY}, {"WAYSCLOUD_TOKEN": BEARER}], ids=["a key", "a bearer token"]
+)
+async def test_a_service_that_repeats_the_key(tmp_path: Path, tried: Tried, variables: dict[str, str]) -> None:
+    """Whatever a service says of what went wrong, the key that it was sent does not come back through us."""
+    evidence, home = Evidence(), tmp_path / "home"
+    for name, secret in (("key", KEY), ("bearer", BEARER)):
+        if secret in variables.values():
+            evidence.hide(name, secret)
+    async with Misbehaving() as platform:
+        variables = settings("text", WAYSCLOUD_API_URL=platform.url, **variables)
+        with over_stdio(home, evidence, **variables) as (_, drive):
+            for fault in FAULTS:
+                platform.answers(fault)
+                for tool, arguments in (("create_contact", PERSON), ("list_contacts", {"search": PERSON["name"]})):
+                    await drive.request("tools/call", name=tool, arguments=arguments)
+            platform.answers(reply(200, {"contacts": [{**PERSON, "id": CONTACT_ID}], "total": 1}))
+            await drive.call("list_contacts")
+
+    evidence.check(tried)
+
+
+@each_format
+async def test_a_host_on_pipes_over_postgresql(tmp_path: Path, tried: Tried, form: str) -> None:
+    """The database's password is in its address, which every fault of the driver could quote."""
+    evidence, home = Evidence(), tmp_path / "home"
+    evidence.hide("password", POSTGRES)
+    with postgres_server.running() as database:
+        place = database.create_database().replace("contacts@", f"contacts:{POSTGRES}@")
+        with over_stdio(home, evidence, **settings(form, CONTACTS_MCP_DIRECTORY=place)) as (_, drive):
+            await use_everything(drive)
+            await drive.call("create_contact", **PERSON)
+            name = place.partition("?")[0].rpartition("/")[2]
+            for table in ("contact_terms", "spellings"):
+                database.sql(f"DROP TABLE {table}", name)
+            await meet_a_crash(drive)
+            database.crash()
+            await meet_a_crash(drive)
+            database.start()
+
+    evidence.check(tried)
+
+
+@asynccontextmanager
+async def over_http(
+    server: Network, home: Path, evidence: Evidence, headers: list[tuple[str, str]]
+) -> AsyncIterator[Drive]:
+    """A caller of a server over a network, and what goes over the wire as evidence."""
+    heard: list[str] = []
+    with server:
+        async with Modern(server.port, headers) as caller:
+
+            async def ask(method: str, **params: Any) -> dict[str, Any]:
+                answer = await caller.request(method, **params)
+                heard.append(answer.head + answer.body)
+                return answer.message
+
+            drive = Drive(ask)
+            yield drive
+            heard += [await stray(server.port, *request) for request in STRAY]
+            if server.metrics:
+                evidence.written["metrics"] = "".join(map(str, scrape(server.metrics))).encode()
+        server.end()
+    evidence.told["answers"] = "".join(heard).encode()
+    collect(evidence, home, drive)
+
+
+_NAME = quote(str(PERSON["name"]))
+WRONG = f"wayscloud_pat_seed4_{secret_of('wrong')}"
+_POST = [*CONTENT, ("MCP-Protocol-Version", MODERN)]
+STRAY: list[tuple[str, str, list[tuple[str, str]], bytes]] = [
+    ("GET", f"/{_NAME}?key={WRONG}", [], b""),
+    ("GET", f"/mcp?key={WRONG}&name={_NAME}", [("X-API-Key", WRONG)], b""),
+    ("DELETE", f"/mcp/{_NAME}", [("Mcp-Session-Id", WRONG)], b""),
+    ("POST", "/mcp", [*_POST, ("X-API-Key", WRONG)], json.dumps(modern(1, "tools/list")).encode()),
+    ("POST", "/mcp", [*_POST, ("Authorization", f"Bearer {WRONG}")], json.dumps(PERSON).encode()),
+    ("POST", "/mcp", [*_POST, ("Authorization", f"Basic {WRONG}")], b'{"name": "' + _NAME.encode()),
+    ("POST", f"/messages/?session_id={WRONG}", _POST, json.dumps(PERSON).encode()),
+    ("GET", "/sse", [("Origin", f"https://{WRONG}.example.com"), ("X-Request-Id", WRONG)], b""),
+    ("GET", "/healthz", [("Host", f"{WRONG}.example.com")], b""),
+]
+"""Requests of passers-by, with a key that is none and a name in every part of them."""
+
+
+async def stray(port: int, method: str, path: str, headers: list[tuple[str, str]], body: bytes) -> str:
+    async with Wire(port) as wire:
+        answer = await wire.exchange(method, path, headers, body)
+    return answer.head + answer.body
+
+
+@needs_redis
+async def test_a_team_with_keys_of_their_own(tmp_path: Path, tried: Tried) -> None:
+    """Callers' keys, Redis with a password, state keys, a collector and a page of metrics."""
+    evidence, home = Evidence(), tmp_path / "home"
+    for name, secret in (("key", KEY), ("wrong key", WRONG), ("state key", STATE), ("Redis' password", REDIS)):
+        evidence.hide(name, secret)
+    with ExitStack() as stack:
+        redis_port, page_port = stack.enter_context(free_ports(2))
+        stack.enter_context(redis(redis_port, "--requirepass", REDIS))
+        address = stack.enter_context(service(tmp_path, KEY))
+        collector = stack.enter_context(collecting())
+        variables = settings(
+            "json",
+            WAYSCLOUD_API_URL=address,
+            CONTACTS_MCP_STATE_KEYS=STATE,
+            CONTACTS_MCP_REDIS_URL=f"redis://:{REDIS}@127.0.0.1:{redis_port}/0",
+            CONTACTS_MCP_METRICS_PORT=str(page_port),
+            OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
+        )
+        server = Network(home, "--auth", "key", **variables)
+        async with over_http(server, home, evidence, [("X-API-Key", KEY)]) as drive:
+            await use_everything(drive)
+            await ask_wrongly(drive)
+        evidence.written["telemetry"] = bytes(collector.received)
+
+    assert collector.spans
+    assert evidence.written["metrics"]
+    evidence.check(tried)
+
+
+async def test_a_team_with_tokens(tmp_path: Path, tried: Tried) -> None:
+    """OAuth over the embedded directory: good tokens, expired ones and foreign ones, and a directory that breaks."""
+    evidence, home = Evidence(), tmp_path / "home"
+    evidence.hide("wrong key", WRONG)
+    with LoopbackIssuer() as issuer, collecting() as collector:
+        scope = "contacts:read contacts:write contacts:delete"
+        tokens = {
+            "token": issuer.token(scope=scope, sub=str(PERSON["email"])),
+            "expired": issuer.token(exp=1),
+            "foreign": issuer.token(RSA_TOO),
+        }
+        for name, token in tokens.items():
+            _, payload, signature = token.split(".")
+            evidence.hide(f"{name}'s payload", payload)
+            evidence.hide(f"{name}'s signature", signature)
+        variables = settings(
+            "text",
+            CONTACTS_MCP_OAUTH_ISSUER=issuer.url,
+            CONTACTS_MCP_OAUTH_AUDIENCE=AUDIENCE,
+            CONTACTS_MCP_DIRECTORY=str(home / "contacts.db"),
+            OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
+        )
+        server = Network(home, "--auth", "oauth", **variables)
+        async with over_http(server, home, evidence, [("Authorization", f"Bearer {tokens['token']}")]) as drive:
+            await use_everything(drive)
+            await ask_wrongly(drive)
+            for token in tokens.values():
+                for request in (("GET", f"/mcp?access_token={token}", []), ("GET", "/mcp", [("X-API-Key", token)])):
+                    await stray(server.port, *request, b"")
+                await stray(server.port, "POST", "/mcp", [*_POST, ("Authorization", f"Bearer {token}")], b"{")
+            break_directory(home / "contacts.db")
+            await meet_a_crash(drive)
+        evidence.written["telemetry"] = bytes(collector.received)
+
+    evidence.check(tried)
+
+
+def make_key(home: Path, **variables: str) -> str:
+    """A new key of a served directory."""
+    create = [sys.executable, "-m", "contacts_mcp", "directory", "keys", "create", "test"]
+    environment = clean_environment(home, **variables)
+    made = subprocess.run(create, env=environment, capture_output=True, text=True, check=True, timeout=60)
+    return made.stdout.strip()
+
+
+@each_format
+async def test_the_directory_as_a_service(tmp_path: Path, tried: Tried, form: str) -> None:
+    """Its own keys: shown once by the command that makes one, and never by the service."""
+    evidence, home = Evidence(), tmp_path / "home"
+    variables = settings(form, CONTACTS_MCP_DIRECTORY=str(home / "contacts.db"))
+    key = make_key(home, **variables)
+    evidence.hide("directory key", key.rpartition("_")[2])
+    evidence.hide("wrong key", WRONG)
+    heard, errors = [], []
+    with Listening(home, "contacts_mcp", "directory", "serve", "--port", "0", **variables) as server:
+        url = re.findall(r"listening on (http://[\d.]+:\d+)", server.written)[0]
+        async with httpx.AsyncClient(base_url=url, headers={"X-API-Key": key}) as caller:
+            for step in (*REQUESTS, None, *REQUESTS):
+                if step is None:
+                    break_directory(home / "contacts.db")
+                    continue
+                method, path, more = step
+                answer = await caller.request(method, path, **more)
+                (heard if answer.is_success else errors).append(answer.text)
+        server.end()
+
+    evidence.told["answers"] = "".join(heard).encode()
+    evidence.written |= {"errors": "".join(errors).encode(), **files_below(home, DIRECTORY_BELOW)}
+    assert len(errors) > len(REQUESTS)
+    evidence.check(tried)
+
+
+REQUESTS: list[tuple[str, str, dict[str, Any]]] = [
+    ("POST", "/v1/contacts", {"json": {**PERSON, "type": "person"}, "headers": {"Idempotency-Key": "once"}}),
+    ("POST", "/v1/contacts", {"json": {**OTHER, "type": "person"}, "headers": {"Idempotency-Key": "once"}}),
+    ("POST", "/v1/contacts", {"json": {**PERSON, "type": PERSON["name"]}}),
+    ("POST", "/v1/contacts", {"content": json.dumps(PERSON)[:-1]}),
+    ("POST", "/v1/contacts", {"json": [PERSON]}),
+    ("GET", "/v1/contacts", {"params": {"search": PERSON["name"], "tags": PERSON["tags"]}}),
+    ("GET", "/v1/contacts", {"params": {"page": PERSON["name"], "key": WRONG}}),
+    ("GET", "/v1/contacts", {"headers": {"X-API-Key": WRONG}}),
+    ("GET", f"/v1/contacts/{PERSON['name']}", {}),
+    ("PATCH", f"/v1/contacts/{PERSON['email']}", {"json": PERSON}),
+    ("DELETE", f"/{PERSON['name']}?key={WRONG}", {}),
+    ("POST", "/v1/contacts/groups", {"json": {"name": PERSON["company_name"], "more": PERSON}}),
+]
+
+
+@contextmanager
+def cores_allowed() -> Iterator[None]:
+    """What is started here may leave core files, as far as the machine lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
+
+
+def dumps_core(process: subprocess.Popen[bytes]) -> bool:
+    """Crash a process; whether the kernel wrote down its memory."""
+    process.send_signal(signal.SIGABRT)
+    ended = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert ended is not None
+    return ended.si_code == os.CLD_DUMPED
+
+
+SERVING = {
+    "serve": ["serve", "--transport", "http", "--port", "0"],
+    "directory serve": ["directory", "serve", "--port", "0"],
+}
+
+
+@pytest.mark.parametrize("command", SERVING)
+def test_a_server_that_crashes_leaves_no_core(tmp_path: Path, tried: Tried, command: str) -> None:
+    """A core holds the keys and contacts that the process held, so that the server has none made."""
+    directory = {"CONTACTS_MCP_DIRECTORY": str(tmp_path / "contacts.db")}
+    make_key(tmp_path, **directory)
+    with cores_allowed():
+        doomed = [sys.executable, "-c", "print('ready', flush=True); input()"]
+        with subprocess.Popen(doomed, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+            assert other.stdout
+            other.stdout.readline()
+            cores_are_made = dumps_core(other)
+        cores = set(tmp_path.glob("core*"))
+        with Listening(tmp_path, "contacts_mcp", *SERVING[command], cwd=tmp_path, **directory) as server:
+            limits = Path(f"/proc/{server.process.pid}/limits").read_text()
+            dumped = dumps_core(server.process)
+
+    assert re.search(r"Max core file size +0 +0 ", limits)
+    assert not dumped
+    assert set(tmp_path.glob("core*")) == cores
+    tried("crashes that left no core, where others leave one", int(cores_are_made))
+    tried("crashes that left no core, on a machine that makes none", int(not cores_are_made))
