@@ -1,9 +1,11 @@
 """The guard, without a server: who may proceed, who is asked, who is refused."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from mcp.server.request_state import AESGCMRequestStateCodec
 
 from contacts_mcp.contract import Risk
 from contacts_mcp.guard import (
@@ -216,6 +218,22 @@ async def test_state_of_another_process_is_no_answer() -> None:
 
     with pytest.raises(NotConfirmed):
         await other.answer(other.deed(), yes(question.state))
+
+
+@pytest.mark.parametrize(
+    "change", [{"version": 2}, {"expires": "2099-01-01T00:00:00Z"}, {"nonce": ["1"]}, {"nonce": None}], ids=str
+)
+async def test_state_of_another_version_is_no_answer(change: dict[str, Any]) -> None:
+    """Replicas of two versions share their keys while one takes over from the other."""
+    world = World()
+    world.guard = Guard(seal=Seal(600, ["k" * 32], world.clock))
+    question = await world.question(world.deed())
+    codec = AESGCMRequestStateCodec(["k" * 32])
+    other = codec.seal(json.dumps({**json.loads(codec.unseal(question.state)), **change}).encode())
+
+    with pytest.raises(NotConfirmed, match="no open question"):
+        await world.answer(world.deed(), yes(other))
+    assert await world.answer(world.deed(), yes(question.state)) is Consent.FORM
 
 
 @pytest.mark.parametrize("cut", [1, 10, -1])

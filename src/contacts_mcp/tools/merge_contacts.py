@@ -136,7 +136,7 @@ class _Merge:
         effect = "These are deleted, and what they have goes into it:\n" + "\n".join(lines)
         groups = f"\nIt joins {len(self.groups)} of their groups." if self.groups else ""
         differing = f"\nWhere they differ, {'; '.join(settled)}." if settled else ""
-        state = [contact.model_dump(mode="json") for contact in (self.keep, *self.others)]
+        state = [contact.model_dump() for contact in (self.keep, *self.others)]
         seen = digest([*state, sorted(group.id for group in self.groups)])
         return Target(describe(self.keep), effect + differing + groups, "", seen)
 

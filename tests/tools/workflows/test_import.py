@@ -115,6 +115,20 @@ async def test_overwriting_needs_a_person(either: Host, save: Any, person: Perso
     assert (await everybody(either))["Ola Nordmann"]["company_name"] == "ACME"
 
 
+async def test_a_plan_is_refused_once_something_else_would_be_lost(either: Host, save: Any, person: Person) -> None:
+    """The person agreed to what was to be overwritten then."""
+    ola = (await either.call("create_contact", name="Ola", email="ola@example.com", company_name="Old"))["id"]
+    given = {"path": save(HEADER, "Ola,,ola@example.com,New,,"), "on_match": "update"}
+    plan = await either.call("import_contacts", **given)
+    await either.call("update_contact", contact_id=ola, company_name="Newer")
+
+    line = await either.error("import_contacts", **given, apply=True, plan=plan["plan"])
+
+    assert line.startswith("conflict: ")
+    assert not person.asked
+    assert (await either.call("get_contact", contact_id=ola))["company_name"] == "Newer"
+
+
 async def test_filling_empty_fields_of_a_few_needs_nobody(either: Host, save: Any, person: Person) -> None:
     """Nothing is lost by it."""
     await apply(either, path=save(HEADER, *ROWS))

@@ -96,6 +96,20 @@ async def test_a_plan_is_refused_once_somebody_else_matches(either: Host) -> Non
     assert line.startswith("conflict: ")
 
 
+async def test_a_plan_is_refused_once_something_else_would_be_lost(either: Host, person: Person) -> None:
+    """The person agreed to what was to be overwritten then, and is asked anew about what is there now."""
+    (ola,) = await fill(either, 1, company_name="Old")
+    given = {"set_company_name": "New"}
+    plan = await either.call("update_matching_contacts", **given)
+    await either.call("update_contact", contact_id=ola, company_name="Newer")
+
+    line = await either.error("update_matching_contacts", **given, apply=True, plan=plan["plan"])
+
+    assert line.startswith("conflict: ")
+    assert not person.asked
+    assert (await either.call("get_contact", contact_id=ola))["company_name"] == "Newer"
+
+
 async def test_a_change_that_says_nothing_is_refused(either: Host) -> None:
     """And so is a fingerprint without apply's plan."""
     assert "names nothing to change" in await either.error("update_matching_contacts", tags=["a"])

@@ -89,6 +89,22 @@ async def test_a_contact_that_changed_meanwhile_is_not_merged(
     assert (await host.call("list_contacts"))["total"] == 3
 
 
+async def test_a_contact_that_changed_and_changed_back_is_not_merged(directory: Host, person: Person) -> None:
+    """It looks the same, within the same second, and somebody was at work on it."""
+    ids = [(await directory.call("create_contact", name=name))["id"] for name in ("Ola", "Per")]
+    person.content = {"decision": "merge"}
+
+    async def there_and_back() -> None:
+        for name in ("Per Berg", "Per"):
+            await directory.call("update_contact", contact_id=ids[1], name=name)
+
+    person.meanwhile = there_and_back
+
+    line = await directory.error("merge_contacts", keep_id=ids[0], merge_ids=[ids[1]])
+
+    assert line.startswith("not_confirmed: the target was changed after the question was asked")
+
+
 @pytest.mark.parametrize("which", ["keep_id", "merge_ids"])
 async def test_who_is_not_there_stops_it_before_anybody_is_asked(either: Host, person: Person, which: str) -> None:
     """And is named."""
