@@ -301,6 +301,15 @@ class TestUnreadableAnswers:
 
         assert "larger than 32 MiB" in str(await failure(client, READ))
 
+    @pytest.mark.parametrize("cut", [None, -1], ids=["whole", "cut off"])
+    async def test_a_record_of_another_shape_is_not_quoted(self, server, client, cut):
+        """It is somebody's, and an error is no place for it; of a proxy's page the beginning is told."""
+        server.answers(reply(raw=json.dumps({"contact": CONTACT}).encode()[:cut]))
+        assert "Nordmann" not in str(await failure(client, READ))
+
+        server.answers(reply(raw=b"<html>Log in</html>"))
+        assert "<html>Log in" in str(await failure(client, READ))
+
     async def test_a_damaged_compressed_answer_is_unreadable(self, server, client):
         """Nobody asked for compression, but it may come."""
         server.answers(reply(200, raw=b"no gzip", headers=["Content-Encoding: gzip"]))

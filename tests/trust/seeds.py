@@ -57,12 +57,18 @@ def found(where: Mapping[str, bytes], seeds: Mapping[str, str]) -> list[str]:
         name: set(_spellings(text)) | {text.lower().encode(), text.upper().encode()} for name, text in seeds.items()
     }
     return [
-        f"{name} in {place}, as {spelling!r}"
+        f"{name} in {place}: {_around(text, spelling)}"
         for place, text in where.items()
         for name, spellings in spelt.items()
         for spelling in spellings
         if spelling in text
     ]
+
+
+def _around(text: bytes, spelling: bytes) -> str:
+    """The place of a find, with what stands before and after it."""
+    at = text.index(spelling)
+    return repr(text[max(0, at - 80) : at + 80])
 
 
 def files_below(folder: Path, besides: Iterable[str]) -> dict[str, bytes]:

@@ -61,7 +61,7 @@ class Evidence:
         """Nothing is where it must not be."""
         everything = self.told | self.written
         leaks = found(everything, self.secrets) + found(self.written, PERSONAL)
-        assert leaks == []
+        assert not leaks, "\n".join(leaks)
         assert found(self.told, PERSONAL), "the personal data was not even told to those who asked for it"
         tried("leaks found", len(leaks))
         tried("bytes searched for secrets", sum(map(len, everything.values())))
@@ -267,7 +267,7 @@ STRAY: list[tuple[str, str, list[tuple[str, str]], bytes]] = [
     ("POST", "/mcp", [*_POST, ("Authorization", f"Bearer {WRONG}")], json.dumps(PERSON).encode()),
     ("POST", "/mcp", [*_POST, ("Authorization", f"Basic {WRONG}")], b'{"name": "' + _NAME.encode()),
     ("POST", f"/messages/?session_id={WRONG}", _POST, json.dumps(PERSON).encode()),
-    ("GET", "/sse", [("Origin", f"https://{WRONG}.example.com"), ("X-Request-Id", WRONG)], b""),
+    ("GET", "/sse", [("Origin", f"https://{WRONG}.example.com"), ("User-Agent", WRONG)], b""),
     ("GET", "/healthz", [("Host", f"{WRONG}.example.com")], b""),
 ]
 """Requests of passers-by, with a key that is none and a name in every part of them."""

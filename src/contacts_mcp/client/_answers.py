@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from contacts_mcp.client._faults import READ_BACK, SEARCH_FIRST, fault, unreadable
 from contacts_mcp.client._http import Answer
-from contacts_mcp.client._quoting import Quoter
+from contacts_mcp.client._quoting import Quoter, looks_like_json
 from contacts_mcp.contract import (
     UUID,
     AnswerT,
@@ -63,7 +63,12 @@ def read(call: Call[AnswerT], answer: Answer, quoted: Quoter) -> AnswerT:
     try:
         return cast("AnswerT", call.answer.model_validate_json(answer.body))
     except ValidationError:  # it holds the values, which are personal data
-        raise unreadable(method, f"it begins {quoted(answer.body)}", advice=advice, status=answer.status) from None
+        raise unreadable(method, _unlike(answer.body, quoted), advice=advice, status=answer.status) from None
+
+
+def _unlike(body: bytes, quoted: Quoter) -> str:
+    """What it is instead of what was asked for."""
+    return "it is JSON of another shape" if looks_like_json(body) else f"it begins {quoted(body)}"
 
 
 def is_success(status: int) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from contacts_mcp.client._quoting import Quoter
+from contacts_mcp.client._quoting import Quoter, looks_like_json
 from contacts_mcp.contract import (
     AuthenticationFailed,
     Conflict,
@@ -81,7 +81,7 @@ def read_complaint(body: bytes, quoted: Quoter) -> Complaint:
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
-        return Complaint(words=quoted(body) if body.strip() else "")
+        return Complaint(words=quoted(body) if body.strip() and not looks_like_json(body) else "")
     if not isinstance(content, dict):
         return Complaint()
     if isinstance(error := content.get("error"), dict):

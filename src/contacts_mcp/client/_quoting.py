@@ -18,3 +18,8 @@ class Quoter:
         # The key is struck out after invisible characters, which could hide it, and before the cut, which could
         # leave half of it.
         return quote(redact(neutralise(text, _READ), self._credential), LONGEST_QUOTE)
+
+
+def looks_like_json(body: bytes) -> bool:
+    """Whether a body may be somebody's record, whole or cut off, and is not to be quoted as a proxy's page would be."""
+    return body.lstrip()[:1] in (b"{", b"[", b'"')
