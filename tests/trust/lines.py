@@ -15,7 +15,8 @@ from harness import LEGACY
 from network.callers import FORMS
 from processes import modern
 
-_PATIENCE = 30.0
+_PATIENCE = 120.0
+"""Seconds for an answer, also where a thousand are waited for at once."""
 Message = dict[str, Any]
 Person = Callable[[Message], Awaitable[Message | None]]
 """Takes a question of the legacy era; gives the members `result` or `error` of the response, or none at all."""
