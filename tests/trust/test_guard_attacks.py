@@ -338,12 +338,12 @@ async def test_a_yes_without_state(here: Rig, refused: Refused, mode: GuardMode,
 async def test_an_answer_to_the_question_of_another_tool(here: Rig, refused: Refused, way: Way) -> None:
     """State belongs to its tool: a deletion that was agreed to is no erasure, nor is anything else."""
     given = {call.tool: await here.arguments(call) for call in CALLS}
-    states = {asked: await state_of(here, way, asked, given[asked.tool]) for asked in CALLS}
+    states = {asked.tool: await state_of(here, way, asked, given[asked.tool]) for asked in CALLS}
     async with here.host(way.era, way.mode, forms=way.forms) as host:
         for call in CALLS:
             with refused() as attack:
                 for asked, state in states.items():
-                    if asked is not call:
+                    if asked != call.tool:
                         attack.answers.append(await bring(host, way, call, given[call.tool], state))
 
 
