@@ -94,20 +94,28 @@ class Misbehaving:
     def methods(self) -> list[str]:
         return [seen.method for seen in self.seen]
 
+    async def _meet(self, seen, writer):
+        self.seen.append(seen)
+        self.received.set()
+        await self.script[min(len(self.seen), len(self.script)) - 1](writer)
+
     async def _serve(self, reader, writer):
         task = asyncio.current_task()
         self._busy.add(task)
         try:
-            while not writer.is_closing() and (head := await reader.readuntil(b"\r\n\r\n")):
-                first, *lines = head.decode().strip().split("\r\n")
-                headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
-                body = await reader.readexactly(int(headers.get("content-length", 0)))
-                method, path, _ = first.split(" ")
-                self.seen.append(Seen(method, path, headers, body))
-                self.received.set()
-                await self.script[min(len(self.seen), len(self.script)) - 1](writer)
+            while not writer.is_closing():
+                await self._meet(await _request(reader), writer)
         except (asyncio.IncompleteReadError, asyncio.CancelledError, OSError):
             pass
         finally:
             self._busy.discard(task)
             writer.transport.abort()
+
+
+async def _request(reader):
+    head = await reader.readuntil(b"\r\n\r\n")
+    first, *lines = head.decode().strip().split("\r\n")
+    headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+    body = await reader.readexactly(int(headers.get("content-length", 0)))
+    method, path, _ = first.split(" ")
+    return Seen(method, path, headers, body)

@@ -61,6 +61,11 @@ class Answer:
         return self.message["result"]
 
     @property
+    def failed(self) -> bool:
+        """Whether something was refused, by the protocol or by a tool."""
+        return "error" in self.message or bool(self.message["result"].get("isError"))
+
+    @property
     def content(self) -> dict[str, Any]:
         """What a tool answered."""
         assert not self.result["isError"], self.body
@@ -216,7 +221,11 @@ class Legacy:
             self.asked.append(message["params"]["message"])
             if self.before_answering:
                 await self.before_answering(message)
-            await self.post(accepted(message, self.decision), self._answering)
+            await self.post(accepted(message, **self.filled(message)), self._answering)
+
+    def filled(self, question: dict[str, Any]) -> dict[str, Any]:
+        """The form of a question, as the person fills it in."""
+        return {"decision": self.decision}
 
     async def __aenter__(self) -> Self:
         """Open the session."""
@@ -228,13 +237,18 @@ class Legacy:
         await self.post({"jsonrpc": "2.0", "method": "notifications/initialized"})
         return self
 
+    async def leave(self) -> None:
+        """End the session."""
+        await self.wire.exchange("DELETE", "/mcp", self.all_headers)
+        self.session = ""
+
     async def __aexit__(self, *_: object) -> None:
-        """Close the connections, and leave the session as it is."""
+        """Close the connections, and leave the session as it is; `leave` ends it."""
         await self.wire.aclose()
         await self._answering.aclose()
 
 
-def accepted(question: dict[str, Any], decision: str) -> dict[str, Any]:
-    """The answer to a question of the legacy era: the form with a decision in it."""
-    result = {"action": "accept", "content": {"decision": decision}}
+def accepted(question: dict[str, Any], **form: Any) -> dict[str, Any]:
+    """The answer to a question of the legacy era: the form as it was filled in."""
+    result = {"action": "accept", "content": form}
     return {"jsonrpc": "2.0", "id": question["id"], "result": result}

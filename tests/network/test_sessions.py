@@ -81,7 +81,7 @@ async def test_a_question_is_not_answered_by_somebody_else():
             own = thief.session
             for session in (owner.session, own):
                 thief.session = session
-                statuses.append((await thief.post(accepted(question, "delete"))).status)
+                statuses.append((await thief.post(accepted(question, decision="delete"))).status)
 
         owner.before_answering, owner.decision = answer_for_them, "keep"
         kept = await owner.call("delete_contact", **ola)

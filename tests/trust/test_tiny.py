@@ -1,0 +1,152 @@
+"""A server that has worked for long holds no more, is no slower, and knows no less than a fresh one.
+
+Several callers do their everyday work at the same time, with faults switched on for a fifth of it; a model in plain
+Python foretells every answer.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import mean, median
+
+import pytest
+
+from contacts_mcp.directory import Directory
+from contacts_mcp.directory.upkeep.check import check
+from contacts_mcp.tools import TOOLS
+from trust.endurance.gauges import Held, Yardstick
+from trust.endurance.lane import Lane
+from trust.endurance.mix import Work
+from trust.endurance.worlds import Ground, Served, Serving, Standing, embedded, http, stdio, upstream
+
+LANES = 4
+TENTHS = 10
+_SPELLS = 5
+"""Parts of a tenth, in one of which the weather is bad."""
+_MORE = 1.10
+"""How much more may be held at the end of any tenth than at the end of the first."""
+_FEW = 8
+"""Descriptors and threads by which two moments of rest may differ: pools keep what was needed at once."""
+_SLOWER = 1.20
+_NOISE = 0.003
+"""Seconds by which medians differ from one minute to the next on a machine that does other things."""
+_ENOUGH = 12
+"""Calls of a tool in a tenth from which on their median says something."""
+
+
+@dataclass
+class Tenth:
+    """What was seen in a tenth of the calls, and at rest after it."""
+
+    seconds: Mapping[str, float]
+    machine: float
+    held: Mapping[str, Held]
+
+
+@dataclass
+class Run:
+    """A server, those who work with it, and what was seen of it."""
+
+    ground: Ground
+    serving: Serving
+    works: Sequence[Work]
+    yardstick: Yardstick
+    tenths: list[Tenth] = field(default_factory=list)
+
+    @property
+    def processes(self) -> dict[str, int]:
+        return {"the server": self.serving.pid, **self.ground.processes}
+
+    @property
+    def lanes(self) -> list[Lane]:
+        return [work.lane for work in self.works]
+
+    async def tenth(self, calls: int) -> None:
+        """So many calls, and then a rest in which everything is compared and measured."""
+        for spell in range(_SPELLS):
+            self._turn(bad=spell == _SPELLS // 2)
+            await self._work(calls // _SPELLS // LANES)
+        self._turn(bad=False)
+        seconds = self._seconds()
+        await self._rest()
+        held = {name: Held.by(pid) for name, pid in self.processes.items()}
+        self.tenths.append(Tenth(seconds, self.yardstick.taken(), held))
+
+    def _turn(self, *, bad: bool) -> None:
+        if self.ground.weather:
+            self.ground.weather.bad = bad
+
+    async def _work(self, calls: int) -> None:
+        measuring = asyncio.create_task(self.yardstick.measure())
+        async with asyncio.TaskGroup() as working:
+            for work in self.works:
+                working.create_task(work.go_on(calls))
+        measuring.cancel()
+        await asyncio.wait({measuring})
+
+    def _seconds(self) -> dict[str, float]:
+        """The median of each tool that was called often enough."""
+        all_: defaultdict[str, list[float]] = defaultdict(list)
+        for lane in self.lanes:
+            for tool, seconds in lane.seconds.items():
+                all_[tool] += seconds
+            lane.seconds.clear()
+        return {tool: median(seconds) for tool, seconds in all_.items() if len(seconds) >= _ENOUGH}
+
+    async def _rest(self) -> None:
+        there = [await work.come_to_rest() for work in self.works]
+        listing = await self.lanes[0].look("list_contacts", per_page=1)
+        assert listing["total"] == sum(there)
+        for lane in self.lanes:
+            lane.seconds.clear()
+
+
+@pytest.mark.parametrize(
+    "calls", [400, pytest.param(200_000, marks=pytest.mark.endurance)], ids=["a_cut", "all_of_it"]
+)
+@pytest.mark.parametrize("standing", [embedded, upstream])
+@pytest.mark.parametrize("served", [stdio, http])
+async def test_a_server_is_after_long_work_as_it_was_at_first(
+    tmp_path, tried, served: Served, standing: Standing, calls: int
+):
+    """Memory, descriptors and threads stay flat, calls stay quick, and the directory is what the model says."""
+    async with (
+        standing(tmp_path) as ground,
+        served(tmp_path, ground) as serving,
+        Yardstick() as yardstick,
+    ):
+        works = [Work(Lane(number, serving.host(number), ground.weather)) for number in range(LANES)]
+        run = Run(ground, serving, works, yardstick)
+        for _ in range(TENTHS):
+            await run.tenth(calls // TENTHS)
+        made = sum(lane.host.calls for lane in run.lanes)
+
+    assert made >= calls
+    assert {tool.name for tool in TOOLS} <= {tool for lane in run.lanes for tool in lane.done}
+    require_flat(run.tenths)
+    require_quick(run.tenths)
+    async with Directory(ground.file) as directory:
+        assert await directory._database.read(check) == []
+    tried("calls endured", made)
+
+
+def require_flat(tenths: Sequence[Tenth]) -> None:
+    first, *later = (tenth.held for tenth in tenths)
+    for name, before in first.items():
+        course = [held[name] for held in later]
+        assert max(each.memory for each in course) <= before.memory * _MORE, (name, before, course)
+        assert max(each.descriptors for each in course) <= before.descriptors + _FEW, (name, before, course)
+        assert max(each.threads for each in course) <= before.threads + _FEW, (name, before, course)
+
+
+def require_quick(tenths: Sequence[Tenth]) -> None:
+    """In what the machine took for the same piece of work at the same time, where it was slower at the end."""
+    first, last = tenths[0], tenths[-1]
+    machine = max(1.0, last.machine / first.machine)
+    tools = sorted(first.seconds.keys() & last.seconds.keys())
+    assert len(tools) > len(TOOLS) / 2
+    for tool in tools:
+        allowed = first.seconds[tool] * machine * _SLOWER + _NOISE
+        assert last.seconds[tool] <= allowed, (tool, first, last)
+    assert mean(last.seconds[tool] for tool in tools) <= _SLOWER * machine * mean(first.seconds[t] for t in tools)
