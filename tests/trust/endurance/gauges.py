@@ -4,6 +4,8 @@ import asyncio
 import os
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -53,16 +55,27 @@ class Yardstick:
         self._process.kill()
         await self._process.wait()
 
-    async def measure(self) -> None:
-        """Look at the machine until this is cancelled."""
+    @asynccontextmanager
+    async def laid_on(self) -> AsyncIterator[None]:
+        """Look at the machine now and then meanwhile."""
+        enough = asyncio.Event()
+        looking = asyncio.create_task(self._look_until(enough))
+        try:
+            yield
+        finally:
+            enough.set()
+            await looking
+
+    async def _look_until(self, enough: asyncio.Event) -> None:
         assert self._process.stdin
         assert self._process.stdout
-        while True:
+        while not enough.is_set():
             began = time.perf_counter()
             self._process.stdin.write(b"\n")
             await self._process.stdout.readline()
             self._times.append(time.perf_counter() - began)
-            await asyncio.sleep(_PAUSE)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(enough.wait(), _PAUSE)
 
     def taken(self) -> float:
         """The median since this was asked last, in seconds."""

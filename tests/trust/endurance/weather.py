@@ -26,7 +26,7 @@ class Weather(Misbehaving):
         super().__init__()
         self.bad = False
         self.faults = 0
-        self._port = port
+        self._service = port
         self._idle: list[Wire] = []
         self._random = random.Random(seed)
         self._faults: list[Meet] = [
@@ -82,7 +82,7 @@ class Weather(Misbehaving):
         return await asyncio.shield(asyncio.create_task(self._exchange(seen)))
 
     async def _exchange(self, seen: Seen) -> Answer:
-        wire = self._idle.pop() if self._idle else Wire(self._port)
+        wire = self._idle.pop() if self._idle else Wire(self._service)
         headers = [(name, value) for name, value in seen.headers.items() if name not in _OF_ONE_HOP]
         answer = await wire.exchange(seen.method, seen.path, headers, seen.body)
         self._idle.append(wire)
