@@ -95,10 +95,14 @@ class PageService:
         return (204, None) if status == 200 else (status, answer)
 
     def list_members(self, _query: Any, _body: Any, group_id: str) -> Answer:
+        if group_id not in self.groups:
+            return self._found(self.groups, group_id)
         rows = [self._row(self.contacts[contact_id], "phone_number") for contact_id in self.members[group_id]]
         return 200, {"members": rows}
 
     def add_members(self, _query: Any, body: dict[str, Any], group_id: str) -> Answer:
+        if group_id not in self.groups:
+            return self._found(self.groups, group_id)
         self.members[group_id] += [contact for contact in body["contact_ids"] if contact in self.contacts]
         return 200, {"added": len(body["contact_ids"]) + 1}
 

@@ -15,7 +15,6 @@ from contacts_mcp.contract import (
     GetContact,
     Group,
     ListContactGroups,
-    ListGroupMembers,
     NotFound,
     Record,
     Risk,
@@ -30,7 +29,7 @@ from contacts_mcp.tools._tally import Tally
 from contacts_mcp.tools._targets import describe
 from contacts_mcp.tools._tool import Job
 from contacts_mcp.tools._workflow import workflow_tool
-from contacts_mcp.tools.steps import Fresh, Pace, brief, cut
+from contacts_mcp.tools.steps import Fresh, Pace, brief, cut, member_ids
 
 _MOST = 20
 _SINGLE = ("type", "name", "company_name", "phone_number", "email")
@@ -186,7 +185,10 @@ async def _groups_of(pace: Pace, keep: Contact, others: list[Contact]) -> list[G
     async def look(group: Group) -> None:
         if group.member_count == 0:
             return
-        members = {member.id for member in (await pace.send(ListGroupMembers(group_id=group.id))).members}
+        try:
+            members = await member_ids(pace, group.id)
+        except NotFound:
+            return  # somebody else deleted it
         if theirs & members and keep.id not in members:
             joining.append(group)
 
@@ -200,8 +202,7 @@ async def _merge(pace: Pace, merge: _Merge, tally: Tally) -> Merged:
     kept = merge.keep
     if merge.values:
         kept = await pace.send(UpdateContact(contact_id=kept.id, **merge.values))
-    for group in merge.groups:
-        await pace.send(AddGroupMembers(group_id=group.id, contact_ids=[kept.id]))
+    joined = [group for group in merge.groups if await _join(pace, group, kept)]
     left: dict[str, str] = {}
     for other in merge.others:
         try:
@@ -216,11 +217,20 @@ async def _merge(pace: Pace, merge: _Merge, tally: Tally) -> Merged:
         contact=brief(kept),
         changed=list(merge.values),
         conflicts=merge.conflicts,
-        groups_joined=[cut(group.name) or group.id for group in merge.groups],
+        groups_joined=[cut(group.name) or group.id for group in joined],
         deleted=[other.id for other in merge.others if other.id not in left],
         not_deleted=[f"{contact_id}: {code}" for contact_id, code in left.items()] or None,
         next="everything is in the kept contact; call again for what was not deleted" if left else None,
     )
+
+
+async def _join(pace: Pace, group: Group, contact: Contact) -> bool:
+    """Whether the contact has joined; a group that somebody else deleted meanwhile is nobody's any more."""
+    try:
+        await pace.send(AddGroupMembers(group_id=group.id, contact_ids=[contact.id]))
+    except NotFound:
+        return False
+    return True
 
 
 merge_contacts = workflow_tool(

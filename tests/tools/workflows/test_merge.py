@@ -143,3 +143,27 @@ async def test_what_could_not_be_deleted_is_named(platform: Host, unsteady: Unst
     assert merged["contact"]["email"] == "ola@example.com"
     assert again["deleted"] == [other["id"]]
     assert DeleteContact.repeatable
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_group_that_is_deleted_meanwhile_holds_up_no_merge(
+    platform: Host, unsteady: Unsteady, person: Person, method: str
+) -> None:
+    """Neither while its members are looked at, nor when the kept contact is about to join it."""
+    person.content = {"decision": "merge"}
+    keep, other = [await platform.call("create_contact", name=name) for name in ("Ola Nordmann", "Ola N")]
+    for name in ("Choir", "Board"):
+        group = await platform.call("create_contact_group", name=name)
+        await platform.call("add_group_members", group_id=group["id"], contact_ids=[other["id"]])
+    going, answer = f"/v1/contacts/groups/{group['id']}", unsteady.service.answer
+
+    def delete_first(asked: str, path: str, *rest: Any) -> Any:
+        if (asked, path) == (method, f"{going}/members"):
+            answer("DELETE", going, {}, {})
+        return answer(asked, path, *rest)
+
+    unsteady.service.answer = delete_first  # type: ignore[method-assign]
+    merged = await platform.call("merge_contacts", keep_id=keep["id"], merge_ids=[other["id"]])
+
+    assert merged["deleted"] == [other["id"]]
+    assert merged["groups_joined"] == ["Choir"]
