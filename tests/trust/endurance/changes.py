@@ -66,7 +66,7 @@ async def import_contacts(lane: Lane) -> None:
         after = after.with_person(draft)
     done = {"applied": True, "created": 2}
     if await lane.change("import_contacts", after, done, **asked, plan=planned["plan"], apply=True):
-        await lane.read_back(after)
+        await lane.learn_ids()
 
 
 async def update_matching(lane: Lane) -> None:

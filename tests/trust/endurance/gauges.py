@@ -15,7 +15,7 @@ from typing import Self
 _WORK = """
 import hashlib, sys
 for line in sys.stdin:
-    hashlib.sha256(bytes(1_000_000)).digest()
+    hashlib.sha256(bytes(10_000_000)).digest()
     print(flush=True)
 """
 _PAUSE = 0.1
@@ -39,7 +39,7 @@ class Held:
 
 
 class Yardstick:
-    """A process that does the same small piece of work for each line: how long that takes is the machine's doing."""
+    """A process that does the same for each line, for some milliseconds: how long that takes is the machine's doing."""
 
     def __init__(self) -> None:
         self._times: list[float] = []

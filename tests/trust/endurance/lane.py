@@ -100,14 +100,25 @@ class Lane:
         self.deleted += [self.ids.pop(email) for email in before.people if email not in there.people]
         self.book = there
 
+    async def learn_ids(self) -> None:
+        """Learn by which ids everybody in the book goes, and in which order they were created."""
+        rows = await self._rows()
+        assert {row["email"] for row in rows} == self.book.people.keys()
+        self.ids |= {row["email"]: row["id"] for row in rows}
+        self.book.people = {row["email"]: self.book.people[row["email"]] for row in rows}
+
     async def own_groups(self) -> list[Fields]:
         """The groups of this lane, as they are listed."""
         groups = (await self.look("list_contact_groups", per_page=100))["groups"]
         return [group for group in groups if key_of(group["name"]).startswith(f"{self.tag}g")]
 
+    async def _rows(self) -> list[Fields]:
+        """The people of this lane, as they are listed, in the order of their creation."""
+        return (await self.look("list_contacts", tags=[self.tag], per_page=100))["contacts"][::-1]
+
     async def _read_all(self) -> Book:
         there = Book()
-        for row in reversed((await self.look("list_contacts", tags=[self.tag], per_page=100))["contacts"]):
+        for row in await self._rows():
             contact = await self.look("get_contact", contact_id=row["id"])
             self.ids[row["email"]] = row["id"]
             there.people[row["email"]] = {name: contact.get(name) for name in FIELDS}
