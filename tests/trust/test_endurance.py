@@ -28,8 +28,8 @@ _SPELLS = 5
 """Parts of a tenth, in one of which the weather is bad."""
 _MORE = 1.10
 """How much more may be held at the end of any tenth than at the end of the first."""
-_FEW = 8
-"""Descriptors and threads by which two moments of rest may differ: pools keep what was needed at once."""
+_FEW = 16
+"""Descriptors and threads by which two moments of rest may differ: as many connections may be kept for the next call."""
 _SLOWER = 1.20
 _NOISE = 0.003
 """Seconds by which medians differ from one minute to the next on a machine that does other things."""
@@ -48,6 +48,8 @@ class Tenth:
     seconds: Mapping[str, float]
     machine: float
     held: Mapping[str, Held]
+    file: int
+    """KiB of the directory: it keeps a receipt of each erasure, and the process that writes it keeps pages of it."""
 
 
 @dataclass
@@ -77,7 +79,7 @@ class Run:
         seconds = self._seconds()
         await self._rest()
         held = {name: Held.by(pid) for name, pid in self.processes.items()}
-        self.tenths.append(Tenth(seconds, self.yardstick.taken(), held))
+        self.tenths.append(Tenth(seconds, self.yardstick.taken(), held, self.ground.file.stat().st_size // 1024))
 
     def _turn(self, *, bad: bool) -> None:
         if self.ground.weather:
@@ -136,12 +138,13 @@ async def endure(folder: Path, served: Served, standing: Standing, calls: int) -
 
 
 def require_flat(tenths: Sequence[Tenth]) -> None:
-    first, *later = (tenth.held for tenth in tenths)
-    for name, before in first.items():
-        course = [held[name] for held in later]
-        assert max(each.memory for each in course) <= before.memory * _MORE, (name, before, course)
-        assert max(each.descriptors for each in course) <= before.descriptors + _FEW, (name, before, course)
-        assert max(each.threads for each in course) <= before.threads + _FEW, (name, before, course)
+    first, *later = tenths
+    for tenth in later:
+        for name, before in first.held.items():
+            held, grown = tenth.held[name], max(0, tenth.file - first.file)
+            assert held.memory <= before.memory * _MORE + grown, (name, before, held, grown)
+            assert held.descriptors <= before.descriptors + _FEW, (name, before, held)
+            assert held.threads <= before.threads + _FEW, (name, before, held)
 
 
 def slower(first: Tenth, last: Tenth) -> dict[str, tuple[float, float]]:

@@ -24,7 +24,7 @@ _PAUSE = 0.1
 
 @dataclass(frozen=True)
 class Held:
-    """What a process holds: memory of its own in KiB, open descriptors, threads."""
+    """What a process holds: memory that is no file's in KiB, open descriptors, threads."""
 
     memory: int
     descriptors: int
@@ -34,8 +34,9 @@ class Held:
     def by(cls, pid: int) -> Self:
         process = Path(f"/proc/{pid}")
         sizes = dict(line.split(":") for line in (process / "smaps_rollup").read_text().splitlines()[1:])
-        own = sum(int(sizes[name].split()[0]) for name in ("Private_Clean", "Private_Dirty"))
-        return cls(own, len(os.listdir(process / "fd")), len(os.listdir(process / "task")))
+        return cls(
+            int(sizes["Anonymous"].split()[0]), len(os.listdir(process / "fd")), len(os.listdir(process / "task"))
+        )
 
 
 class Yardstick:
