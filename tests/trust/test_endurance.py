@@ -29,7 +29,7 @@ _SPELLS = 5
 _MORE = 1.10
 """How much more may be held at the end of any tenth than at the end of the first."""
 _FEW = 16
-"""Descriptors and threads by which two moments of rest may differ: as many connections may be kept for the next call."""
+"""Descriptors and threads by which two moments of rest may differ: so many connections may be kept for a next call."""
 _SLOWER = 1.20
 _NOISE = 0.003
 """Seconds by which medians differ from one minute to the next on a machine that does other things."""
