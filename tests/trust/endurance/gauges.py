@@ -3,8 +3,7 @@
 import asyncio
 import os
 import sys
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,11 @@ from types import TracebackType
 from typing import Self
 
 _WORK = """
-import hashlib, sys
+import hashlib, sys, time
 for line in sys.stdin:
+    began = time.process_time()
     hashlib.sha256(bytes(10_000_000)).digest()
-    print(flush=True)
+    print(time.process_time() - began, flush=True)
 """
 _PAUSE = 0.1
 """Seconds between two looks at the machine: often enough for a median, seldom enough to be no load."""
@@ -39,8 +39,26 @@ class Held:
         )
 
 
+@dataclass(frozen=True)
+class Turns:
+    """Nanoseconds for which processes were at work on a processor, and for which they waited for one."""
+
+    worked: int
+    waited: int
+
+    @classmethod
+    def of(cls, pids: Iterable[int]) -> Self:
+        times = [Path(f"/proc/{pid}/schedstat").read_text().split() for pid in pids]
+        return cls(sum(int(each[0]) for each in times), sum(int(each[1]) for each in times))
+
+    def stretch_since(self, before: Self) -> float:
+        """How many times as long their work took as if nobody else had been there."""
+        worked = self.worked - before.worked
+        return (worked + self.waited - before.waited) / worked
+
+
 class Yardstick:
-    """A process that does the same for each line, for some milliseconds: how long that takes is the machine's doing."""
+    """A process that does the same for each line: how much of a processor that takes is the machine's doing."""
 
     def __init__(self) -> None:
         self._times: list[float] = []
@@ -71,10 +89,8 @@ class Yardstick:
         assert self._process.stdin
         assert self._process.stdout
         while not enough.is_set():
-            began = time.perf_counter()
             self._process.stdin.write(b"\n")
-            await self._process.stdout.readline()
-            self._times.append(time.perf_counter() - began)
+            self._times.append(float(await self._process.stdout.readline()))
             with suppress(TimeoutError):
                 await asyncio.wait_for(enough.wait(), _PAUSE)
 
