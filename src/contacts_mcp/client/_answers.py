@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from contacts_mcp.client._faults import READ_BACK, SEARCH_FIRST, fault, unreadable
 from contacts_mcp.client._http import Answer
-from contacts_mcp.client._quoting import Quoter, looks_like_json
+from contacts_mcp.client._quoting import Quoter
 from contacts_mcp.contract import (
     UUID,
     AnswerT,
@@ -62,13 +62,17 @@ def read(call: Call[AnswerT], answer: Answer, quoted: Quoter) -> AnswerT:
         raise EmptyAnswer(empty.message, advice=empty.next_step, status=empty.status)
     try:
         return cast("AnswerT", call.answer.model_validate_json(answer.body))
-    except ValidationError:  # it holds the values, which are personal data
-        raise unreadable(method, _unlike(answer.body, quoted), advice=advice, status=answer.status) from None
+    except ValidationError as exc:
+        raise unreadable(method, _misfit(exc), advice=advice, status=answer.status) from None
 
 
-def _unlike(body: bytes, quoted: Quoter) -> str:
-    """What it is instead of what was asked for."""
-    return "it is JSON of another shape" if looks_like_json(body) else f"it begins {quoted(body)}"
+def _misfit(exc: ValidationError) -> str:
+    """What is wrong with an answer, and nothing of what it says: that may be somebody's data."""
+    fault = exc.errors(include_url=False, include_context=False, include_input=False)[0]
+    if fault["type"] == "json_invalid":
+        return "it is no JSON"
+    where = ".".join(map(str, fault["loc"]))
+    return f"its `{where}` is missing or of another type" if where else "it is of another shape"
 
 
 def is_success(status: int) -> bool:

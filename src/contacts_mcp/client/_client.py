@@ -24,6 +24,7 @@ from contacts_mcp.client._quoting import Quoter
 from contacts_mcp.client._retry import Patience, Progress, Setback, persist, retry_after
 from contacts_mcp.client._trace import Attempts
 from contacts_mcp.contract import (
+    Added,
     AnswerT,
     AuthenticationFailed,
     Call,
@@ -156,7 +157,10 @@ class ContactsClient:
         answer = await self._answer(request, call, progress)
         if answer.status == HTTPStatus.NOT_FOUND and request.method == "DELETE" and progress.unsettled:
             answer = Answer(HTTPStatus.NO_CONTENT, b"")  # an attempt whose answer was lost has done it
-        return read(call, answer, self._quoted)
+        result = read(call, answer, self._quoted)
+        if isinstance(result, Added) and progress.lost:
+            return cast("AnswerT", Added())  # whom the lost attempt has added, this one did not count
+        return result
 
     async def _answer(self, request: Request, call: Call[Any], progress: Progress) -> Answer:
         """The first answer that is no 401, over the ways to send the key; the one that works is kept."""
@@ -196,6 +200,7 @@ class ContactsClient:
                     raise self._setback(request.method, answer)
             except Setback as setback:
                 progress.unsettled = before or setback.may_have_worked
+                progress.lost = progress.lost or setback.may_have_worked
                 raise
             if HTTPStatus.BAD_REQUEST <= answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
                 progress.unsettled = before

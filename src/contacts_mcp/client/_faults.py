@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from contacts_mcp.client._quoting import Quoter, looks_like_json
+from contacts_mcp.client._quoting import Quoter
 from contacts_mcp.contract import (
     AuthenticationFailed,
     Conflict,
@@ -77,11 +77,11 @@ def _advice(method: str, retry_after: float | None = None) -> str | None:
 
 
 def read_complaint(body: bytes, quoted: Quoter) -> Complaint:
-    """Read an error body of either shape, or of none."""
+    """Read an error body of either shape; one of no shape says nothing that was meant for callers."""
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
-        return Complaint(words=quoted(body) if body.strip() and not looks_like_json(body) else "")
+        return Complaint()
     if not isinstance(content, dict):
         return Complaint()
     if isinstance(error := content.get("error"), dict):

@@ -114,10 +114,13 @@ async def _read(response: httpx.Response, method: str) -> bytes:
     async for chunk in response.aiter_bytes():
         size += len(chunk)
         if size > LARGEST_BODY:
+            chunks.clear()  # the error's traceback would keep them until the collector comes by
             raise unreadable(method, f"it is larger than {LARGEST_BODY // 1024**2} MiB")
         chunks.append(chunk)
     return b"".join(chunks)
 
 
 def _words(exc: httpx.TransportError) -> str:
-    return str(exc) or type(exc).__name__
+    words = str(exc) or type(exc).__name__
+    # What is no HTTP is quoted after a colon, and may be anything.
+    return words.partition(":")[0] if isinstance(exc, httpx.RemoteProtocolError) else words

@@ -13,13 +13,7 @@ class Quoter:
     def __init__(self, credential: Credential | None) -> None:
         self._credential = credential
 
-    def __call__(self, words: str | bytes) -> str:
-        text = (words.decode("utf-8", "replace") if isinstance(words, bytes) else words)[:_READ]
+    def __call__(self, words: str) -> str:
         # The key is struck out after invisible characters, which could hide it, and before the cut, which could
         # leave half of it.
-        return quote(redact(neutralise(text, _READ), self._credential), LONGEST_QUOTE)
-
-
-def looks_like_json(body: bytes) -> bool:
-    """Whether a body may be somebody's record, whole or cut off, and is not to be quoted as a proxy's page would be."""
-    return body.lstrip()[:1] in (b"{", b"[", b'"')
+        return quote(redact(neutralise(words[:_READ], _READ), self._credential), LONGEST_QUOTE)

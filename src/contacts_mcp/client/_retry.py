@@ -37,12 +37,16 @@ class Setback(Exception):
 
 
 class Progress:
-    """What is known of one call's effect: `unsettled` while a change may have been made unseen."""
+    """What is known of one call's effect: `unsettled` while a change may have been made unseen.
 
-    __slots__ = ("unsettled",)
+    `lost` is whether an attempt's answer was, so that a later one may have found its work done.
+    """
+
+    __slots__ = ("lost", "unsettled")
 
     def __init__(self) -> None:
         self.unsettled = False
+        self.lost = False
 
     def conclude(self, error: ContactsError) -> ContactsError:
         """What to tell the caller where the call ends in `error`, which supposes that nothing was changed."""

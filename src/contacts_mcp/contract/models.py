@@ -99,4 +99,4 @@ class MemberList(Record):
 class Added(Record):
     """How many contacts joined the group (API page: Add members to group); the service's count is advisory."""
 
-    added: int
+    added: int | None = Field(default=None, description="How many joined; absent where that is not known.")

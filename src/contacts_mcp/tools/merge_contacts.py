@@ -198,11 +198,18 @@ async def _groups_of(pace: Pace, keep: Contact, others: list[Contact]) -> list[G
 
 async def _merge(pace: Pace, merge: _Merge, tally: Tally) -> Merged:
     """First everything into the kept one, seen to be there, and only then delete the others."""
-    tally.to_do = len(merge.others)
+    tally.to_do = bool(merge.values) + len(merge.groups) + len(merge.others)
     kept = merge.keep
     if merge.values:
         kept = await pace.send(UpdateContact(contact_id=kept.id, **merge.values))
-    joined = [group for group in merge.groups if await _join(pace, group, kept)]
+        tally["updated"] += 1
+    joined = []
+    for group in merge.groups:
+        if await _join(pace, group, kept):
+            joined.append(group)
+            tally["joined"] += 1
+        else:
+            tally.to_do -= 1
     left: dict[str, str] = {}
     for other in merge.others:
         try:

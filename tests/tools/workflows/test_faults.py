@@ -4,6 +4,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from harness import Host, Person, text_of
@@ -114,3 +115,29 @@ async def test_what_no_row_is_spared_stops_the_import_and_says_how_far_it_came(
         "not_created": 30,
         "duplicate": 10,
     }
+
+
+async def test_what_was_written_and_cannot_be_looked_up_is_called_unknown(
+    platform: Host, unsteady: Unsteady, save: Any
+) -> None:
+    """The answers are lost, and then the service is away: the error counts what may be there."""
+    path = save(HEADER, *rows(3))
+    plan = await platform.call("import_contacts", path=path)
+    answer, gone = unsteady.service.answer, False
+
+    def lose(method: str, *rest: Any) -> Any:
+        nonlocal gone
+        if gone and method == "GET":
+            raise httpx.ConnectError("away")
+        answered = answer(method, *rest)
+        if method == "POST":
+            gone = True
+            raise httpx.ReadError("lost")
+        return answered
+
+    unsteady.service.answer = lose  # type: ignore[method-assign]
+    line = await platform.error("import_contacts", path=path, apply=True, plan=plan["plan"])
+
+    assert len(unsteady.service.contacts) == 3
+    assert line.startswith("unreachable: ")
+    assert "until then 6 of 6 done: 3 duplicate, 3 unknown; " in line

@@ -1,10 +1,16 @@
 """update_matching_contacts, add_matching_to_group, find_duplicate_contacts, check_group_audience."""
 
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from mcp import Client
 
-from harness import NOBODY, Host, Person, text_of
+from contacts_mcp.client import ContactsClient
+from contacts_mcp.client._retry import ATTEMPTS
+from contacts_mcp.directory import Directory
+from harness import MODERN, NOBODY, Host, Person, server_over, text_of
 from manyfold import Unsteady
 
 
@@ -215,3 +221,29 @@ async def test_a_failure_among_many_is_counted_and_named(platform: Host, unstead
     assert said["failures"][0]["id"] == ids[2]
     assert "tags" in said["failures"][0]["why"]
     assert not person.asked
+
+
+class _HardToAsk(httpx.ASGITransport):
+    """A directory that cannot be asked what it offers until a client has given up once."""
+
+    questions = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.questions += request.url.path == "/v1/directory"
+        if request.url.path == "/v1/directory" and self.questions <= ATTEMPTS:
+            raise httpx.ConnectError("not now")
+        return await super().handle_async_request(request)
+
+
+async def test_what_is_overwritten_is_known_even_where_the_service_says_late_what_it_offers(tmp_path: Path) -> None:
+    """Rows of lists have no notes: were they taken for rows in full, notes would go without anybody being asked."""
+    async with (
+        Directory(tmp_path / "contacts.db") as kept,
+        ContactsClient(base_url="http://service", transport=_HardToAsk(kept.app)) as api,
+        Client(server_over(api), mode=MODERN) as client,
+    ):
+        await Host(client).call("create_contact", name="Ola", notes="mine", tags=["vip"])
+
+        plan = await Host(client).call("update_matching_contacts", tags=["vip"], set_notes="yours")
+
+    assert plan["overwritten"] == 1

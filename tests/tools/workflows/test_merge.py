@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import httpx
 import pytest
 
 from contacts_mcp.contract import DeleteContact
@@ -167,3 +168,27 @@ async def test_a_group_that_is_deleted_meanwhile_holds_up_no_merge(
 
     assert merged["deleted"] == [other["id"]]
     assert merged["groups_joined"] == ["Choir"]
+
+
+async def test_a_merge_that_ends_half_way_says_how_far_it_came(
+    platform: Host, unsteady: Unsteady, person: Person
+) -> None:
+    """The kept one is changed by then, so the error must not say that nothing was."""
+    person.content = {"decision": "merge"}
+    keep = await platform.call("create_contact", name="Ola", phone_number="+4799999999")
+    other = await platform.call("create_contact", name="Ola", email="ola@example.com")
+    group = await platform.call("create_contact_group", name="Choir")
+    await platform.call("add_group_members", group_id=group["id"], contact_ids=[other["id"]])
+    answer = unsteady.service.answer
+
+    def lose(method: str, path: str, *rest: Any) -> Any:
+        if method == "POST":
+            raise httpx.ConnectError("lost")
+        return answer(method, path, *rest)
+
+    unsteady.service.answer = lose  # type: ignore[method-assign]
+    line = await platform.error("merge_contacts", keep_id=keep["id"], merge_ids=[other["id"]])
+
+    assert line.startswith("unreachable: ")
+    assert "until then 1 of 3 done: 1 updated; " in line
+    assert "nothing was changed" not in line

@@ -145,6 +145,7 @@ class Import:
         def settle(decision: Decision, outcome: Outcome) -> None:
             if outcome.unsettled and not last:
                 open_.append(decision)
+                tally["unknown"] += 1
                 self.outcomes[decision.draft.row] = ("unknown", decision.id, "the answer was lost")
                 return
             self._settle(decision, outcome, tally)
@@ -154,6 +155,7 @@ class Import:
         if not open_:
             return []
         again = await decide(backend, pace, [decision.draft for decision in open_], self.options)
+        tally["unknown"] -= len(open_)
         for before, now in zip(open_, again, strict=True):
             if now.what == "unchanged":
                 self._settle(before, Outcome(now.id), tally)

@@ -82,17 +82,18 @@ async def chosen(
     Raises:
         ContactsError: the directory cannot be read, or does not honour the filter.
     """
-    if await backend.offers("scan"):
+    scans = await backend.offers("scan")  # asked for once: in the middle the answer may be another
+    if scans:
         pages = _scan(pace, wanted, fields, progress)
     elif wanted.group_id:
         pages = _members(pace, wanted, progress)
     else:
         pages = _pages(pace, wanted, progress)
     async for page in pages:
-        if not await backend.offers("scan") and not set(fields) <= SHOWN_IN_LISTS:
-            yield await complete(pace, [contact.id for contact in page])
-        else:
+        if scans or set(fields) <= SHOWN_IN_LISTS:
             yield page
+        else:
+            yield await complete(pace, [contact.id for contact in page])
 
 
 async def complete(pace: Pace, ids: Collection[str]) -> list[Contact]:
