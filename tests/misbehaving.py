@@ -74,21 +74,40 @@ class Misbehaving:
         self.received = asyncio.Event()
         self.url = ""
         self._busy: set[asyncio.Task] = set()
+        self._idle: set[asyncio.Task] = set()
 
     async def __aenter__(self):
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        await self.listen()
         return self
 
     async def __aexit__(self, *exc):
-        self._server.close()
-        for task in self._busy:
-            task.cancel()
-        await asyncio.gather(*self._busy, return_exceptions=True)
+        self.refuse()
+        await self._break(self._busy)
         await self._server.wait_closed()
+
+    async def listen(self) -> None:
+        """Take connections."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    def refuse(self) -> None:
+        """Take no connections any more; those that are open stay."""
+        self._server.close()
+
+    async def break_idle(self) -> None:
+        """Break the connections on which nothing is being answered."""
+        await self._break(self._idle)
+
+    async def break_busy(self) -> None:
+        """Break those on which something is, which may be for ever."""
+        await self._break(self._busy - self._idle)
 
     def answers(self, *script: Deed) -> None:
         self.script = list(script)
+
+    def deed(self, seen: Seen) -> Deed:
+        """What is done to the request that came last."""
+        return self.script[min(len(self.seen), len(self.script)) - 1]
 
     @property
     def methods(self) -> list[str]:
@@ -97,19 +116,30 @@ class Misbehaving:
     async def _meet(self, seen, writer):
         self.seen.append(seen)
         self.received.set()
-        await self.script[min(len(self.seen), len(self.script)) - 1](writer)
+        await self.deed(seen)(writer)
 
     async def _serve(self, reader, writer):
         task = asyncio.current_task()
         self._busy.add(task)
         try:
             while not writer.is_closing():
-                await self._meet(await _request(reader), writer)
+                self._idle.add(task)
+                seen = await _request(reader)
+                self._idle.discard(task)
+                await self._meet(seen, writer)
         except (asyncio.IncompleteReadError, asyncio.CancelledError, OSError):
             pass
         finally:
             self._busy.discard(task)
+            self._idle.discard(task)
             writer.transport.abort()
+
+    @staticmethod
+    async def _break(tasks: set[asyncio.Task]) -> None:
+        broken = tuple(tasks)
+        for task in broken:
+            task.cancel()
+        await asyncio.gather(*broken, return_exceptions=True)
 
 
 async def _request(reader):

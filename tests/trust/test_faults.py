@@ -1,0 +1,310 @@
+"""Whatever the service does to a call of any tool, over either transport: the answer is right, or says what is so.
+
+`pytest -m trust -rP tests/trust/test_faults.py` shows what each fault came to, tool by tool.
+"""
+
+import asyncio
+import re
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from mcp import Client, StdioServerParameters, stdio_client
+
+from contacts_mcp.app import Platform
+from contacts_mcp.client import Credential
+from contacts_mcp.contract import Risk
+from contacts_mcp.tools import ENDPOINTS, TOOLS, WORKFLOWS, Tool
+from contacts_mcp.tools.steps import Planned
+from harness import LEGACY, MODERN, NOBODY, Host, Person, host, text_of
+from misbehaving import Deed, Misbehaving, drip, silence
+from network.servers import quick_folder
+from ports import free_ports
+from processes import KEY, Listening, Network, clean_environment
+from trust.faults import FAULTS, MARKER, Fault
+from trust.hurried import PATIENCE, TIME_LIMIT, TURNS, hurry
+from trust.trials import NAMES, PRIVATE, calls, furnish, willing
+from trust.upstream import OFFERED, Lasts, Place, Upstream
+from trust.verdicts import Disturbed, Undisturbed, comparable, complaints
+from trust_summary import Tried
+
+_TESTS = Path(__file__).parents[1]
+_HURRIED = ("trust.hurried", "serve")
+_NETWORK = ("--transport", "http", "--port", "0")
+_MARGIN = 5.0
+"""Seconds for a busy machine."""
+_FEW, _SOME_MEGABYTES = 4, 64
+"""Descriptors and threads, and memory, that a process may hold more of after faults than before."""
+_SECRETS = (MARKER, KEY, PRIVATE, "Nordmann")
+
+
+@dataclass(frozen=True)
+class Leg:
+    """How a host is connected to the server, and whether the service offers more than the API's page."""
+
+    transport: str
+    era: str
+    additions: bool
+
+    def __str__(self) -> str:
+        return f"{self.transport} {self.era} {'with' if self.additions else 'without'} additions"
+
+
+_EACH = (Leg("stdio", MODERN, additions=True), Leg("http", LEGACY, additions=False))
+_ALSO = (Leg("stdio", LEGACY, additions=False), Leg("http", MODERN, additions=True))
+"""The other way round, in which tools that ask a person suffer at the deed."""
+
+
+_PLANNING = [tool for tool in WORKFLOWS if issubclass(tool.arguments, Planned)]
+
+
+def _ways() -> Sequence[Any]:
+    asking = [tool for tool in TOOLS if tool.risk in (Risk.DESTROY, Risk.ERASE)]
+    each, also = product(TOOLS, [_EACH]), product(asking, [_ALSO])
+    return [
+        pytest.param(tool, legs, id=f"{tool.name}, {' and '.join(map(str, legs))}") for tool, legs in (*each, *also)
+    ]
+
+
+class Held(NamedTuple):
+    """What a process holds."""
+
+    descriptors: int
+    threads: int
+    megabytes: int
+
+    def grown(self, now: "Held") -> list[str]:
+        """What of it has become more than it may."""
+        may = (self.descriptors + _FEW, self.threads + _FEW, self.megabytes + _SOME_MEGABYTES)
+        return [f"{self} became {now}"] if any(has > most for has, most in zip(now, may, strict=True)) else []
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server in a process of its own, and a host connected to it."""
+
+    host: Host
+    written: Callable[[], str]
+    """What it wrote to standard error so far."""
+
+    @property
+    def _process(self) -> Path:
+        found = re.search(r"^process (\d+)$", self.written(), re.MULTILINE)
+        assert found, self.written()
+        return Path("/proc", found[1])
+
+    @property
+    def held(self) -> Held:
+        """What it holds now."""
+        found = re.search(r"^VmRSS:\s+(\d+) kB", (self._process / "status").read_text(), re.MULTILINE)
+        assert found
+        descriptors, threads = (len(list((self._process / each).iterdir())) for each in ("fd", "task"))
+        return Held(descriptors, threads, int(found[1]) // 1024)
+
+
+@asynccontextmanager
+async def running(leg: Leg, home: Path, address: str, person: Person) -> AsyncIterator[Running]:
+    """A server for the service at `address`, whose log says all it can."""
+    settings = {"WAYSCLOUD_API_KEY": KEY, "WAYSCLOUD_API_URL": address, "CONTACTS_MCP_RATE": "0"}
+    settings |= {"CONTACTS_MCP_LOG_LEVEL": "DEBUG", "CONTACTS_MCP_WRITE_BUDGET": "0"}
+    if leg.transport == "http":
+        with Listening(home, *_HURRIED, *_NETWORK, cwd=_TESTS, **settings) as server:
+            async with Client(f"{server.url}/mcp", mode=leg.era, elicitation_callback=person) as client:
+                yield Running(Host(client), lambda: server.written)
+        return
+    log = home / "stderr"
+    with log.open("w") as errors:
+        environment = clean_environment(home, **settings)
+        process = StdioServerParameters(command=sys.executable, args=["-m", *_HURRIED], env=environment, cwd=_TESTS)
+        async with Client(stdio_client(process, errlog=errors), mode=leg.era, elicitation_callback=person) as client:
+            yield Running(Host(client), log.read_text)
+
+
+@asynccontextmanager
+async def service(additions: bool) -> AsyncIterator[tuple[Upstream, Misbehaving]]:
+    """The service, and another host to which nobody has any reason to go."""
+    with quick_folder() as folder, free_ports(2) as (port, other):
+        async with (
+            Misbehaving(other) as elsewhere,
+            Upstream(folder, port, elsewhere.url, additions=additions) as upstream,
+        ):
+            yield upstream, elsewhere
+
+
+def test_every_tool_has_a_call() -> None:
+    """What is new is tried as well."""
+    assert calls(dict.fromkeys(NAMES, NOBODY)).keys() == {tool.name for tool in TOOLS}
+
+
+@pytest.mark.parametrize(("tool", "legs"), _ways())
+async def test_whatever_happens_to_a_call_its_answer_is_true(
+    tmp_path: Path, tool: Tool, legs: Sequence[Leg], tried: Tried
+) -> None:
+    """Right, or an error that is; in time; nothing risked, shown or held for ever; and the next call is as before."""
+    matrices = await asyncio.gather(*(_whole(tool, leg, tmp_path / str(leg)) for leg in legs))
+
+    sys.stdout.write("\n".join(matrix.shown() for matrix in matrices))
+    wrong = [each for matrix in matrices for each in matrix.wrong]
+    assert not wrong, "\n".join(wrong)
+    tried("faults x tools survived", sum(len(matrix.outcomes) for matrix in matrices))
+
+
+async def _whole(tool: Tool, leg: Leg, home: Path) -> "_Matrix":
+    """Everything that can happen to one tool over one leg."""
+    home.mkdir()
+    async with service(leg.additions) as (upstream, elsewhere):
+        async with running(leg, home, upstream.url, willing(tool)) as server:
+            matrix = _Matrix(f"{tool.name}, {leg}", tool, upstream, lambda: nullcontext(server.host))
+            await matrix.begin()
+            held = server.held
+            for fault, place in product(FAULTS, matrix.places if leg in _EACH else [matrix.deed]):
+                await matrix.suffer(fault, place)
+            await upstream.break_idle()
+            if await matrix.undisturbed() != matrix.normal:
+                matrix.complain("afterwards the call is another")
+            matrix.complain(*held.grown(server.held))
+        matrix.complain(*(f"{secret} is in the log" for secret in _SECRETS if secret in server.written()))
+        matrix.complain(*(f"{seen.path} was asked elsewhere" for seen in elsewhere.seen))
+    return matrix
+
+
+@pytest.mark.parametrize("tool", _PLANNING, ids=[tool.name for tool in _PLANNING])
+async def test_whatever_keeps_the_service_from_saying_what_it_offers_a_plan_is_the_same(
+    tool: Tool, tried: Tried, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server asks once, with its first job; so each of these has a server of its own, in this process."""
+    hurry(monkeypatch.setattr)
+    async with service(additions=True) as (upstream, _):
+        platform = Platform(Credential.key(KEY, "a test"), upstream.url)
+        matrix = _Matrix(tool.name, tool, upstream, lambda: host(platform, MODERN, willing(tool)))
+        await matrix.begin()
+        asked = [seen.path for seen in matrix.normal.seen].index(OFFERED)
+        for fault in FAULTS:
+            await matrix.suffer(fault, Place("what is offered", asked, Lasts.REPEATED))
+
+    sys.stdout.write(matrix.shown())
+    assert not matrix.wrong, "\n".join(matrix.wrong)
+    assert set(matrix.outcomes.values()) == {"ok"}
+    tried("faults x tools survived", len(matrix.outcomes))
+
+
+@pytest.mark.parametrize("deed", [silence, drip])
+async def test_a_service_that_never_answers_holds_a_call_for_half_a_minute(
+    tmp_path: Path, deed: Deed, tried: Tried
+) -> None:
+    """The server as it is: every tool of one endpoint, all at once; a write that was sent first may have been made."""
+    ids = dict.fromkeys(NAMES, NOBODY)
+    asked = [(tool, calls(ids)[tool.name]) for tool in ENDPOINTS]
+    async with Misbehaving() as upstream:
+        upstream.answers(deed)
+        with Network(tmp_path, WAYSCLOUD_API_KEY=KEY, WAYSCLOUD_API_URL=upstream.url) as network:
+            async with Client(f"{network.url}/mcp", mode=MODERN, elicitation_callback=Person()) as client:
+                began = time.monotonic()
+                async with asyncio.timeout(30 + _MARGIN):
+                    lines = await asyncio.gather(*(Host(client).error(tool.name, **given) for tool, given in asked))
+                seconds = time.monotonic() - began
+
+    assert {line.partition(":")[0] for line in lines} == {"unreachable", "outcome_unknown"}
+    assert all(("nothing was changed" in line) is line.startswith("unreachable") for line in lines)
+    assert seconds > 29
+    tried("faults x tools survived", len(asked))
+
+
+class _Matrix:
+    """The calls of one tool; `wrong` says what was wrong with which."""
+
+    def __init__(
+        self, name: str, tool: Tool, upstream: Upstream, connect: Callable[[], AbstractAsyncContextManager[Host]]
+    ) -> None:
+        self._name = name
+        self._tool = tool
+        self._upstream = upstream
+        self._connect = connect
+        self.outcomes: dict[tuple[Fault, Place], str] = {}
+        self.wrong: list[str] = []
+
+    def complain(self, *complaints: str) -> None:
+        """Note what was wrong."""
+        self.wrong += [f"{self._name}: {each}" for each in complaints]
+
+    async def begin(self) -> None:
+        """Furnish the directory, and learn what the call comes to where nothing happens."""
+        async with self._upstream.client() as api:
+            ids = await furnish(api)
+        self._upstream.keep()
+        self._known = set(ids.values())
+        self._arguments = calls(ids)[self._tool.name]
+        if issubclass(self._tool.arguments, Planned):
+            async with self._connect() as connected:
+                plan = (await connected.call(self._tool.name, **self._arguments))["plan"]
+            self._arguments |= {"apply": True, "plan": plan}
+        await self.undisturbed()  # what the service offers is asked for the first time alone
+        self.normal = await self.undisturbed()
+        while len(self.normal.seen) > len((again := await self.undisturbed()).seen):
+            self.normal = again  # on a busy machine it may have taken an attempt more
+        self._limit = TIME_LIMIT * len(self.normal.seen) + _MARGIN
+        if self._tool in WORKFLOWS:
+            self._limit = TURNS * self._limit + PATIENCE
+
+    @property
+    def places(self) -> Sequence[Place]:
+        """Where a fault can make a difference: at the first request, the first write and the last one.
+
+        A tool that only reads has its first request and its last. From one of them on it may last.
+        """
+        writes = self._writes
+        kind = "write" if writes else "request"
+        first = writes[0] if writes else 0
+        named = {0: "first request", self.deed.number: self.deed.what, first: f"first {kind}"}
+        return [*(Place(what, number) for number, what in named.items()), Place(named[first], first, Lasts.ON)]
+
+    @property
+    def deed(self) -> Place:
+        """The last write, or the last request of a tool that only reads."""
+        last = len(self.normal.seen) - 1
+        return Place("last write", self._writes[-1]) if self._writes else Place("last request", last)
+
+    @property
+    def _writes(self) -> Sequence[int]:
+        return [number for number, seen in enumerate(self.normal.seen) if seen.method != "GET"]
+
+    async def undisturbed(self) -> Undisturbed:
+        """Make the call, and have nothing happen to it."""
+        self._upstream.put_back()
+        self._upstream.seen.clear()
+        before = self._upstream.state()
+        async with self._connect() as connected:
+            answer = await connected.call(self._tool.name, **self._arguments)
+        seen = tuple(self._upstream.seen)
+        return Undisturbed(self._tool.name, comparable(answer, self._known), seen, before, self._upstream.state())
+
+    async def suffer(self, fault: Fault, place: Place) -> None:
+        """Have a fault happen to the call, and look whether what is said of it is true."""
+        self._upstream.put_back()
+        async with self._connect() as connected, self._upstream.suffering(fault, place):
+            async with asyncio.timeout(self._limit):
+                result = await connected.raw(self._tool.name, **self._arguments)
+            happened, refused, seen = self._upstream.happened, self._upstream.refused, tuple(self._upstream.seen)
+        answer = comparable(result.structured_content, self._known)
+        found = [*complaints(self.normal, Disturbed(result, answer, seen, refused, fault.gone, self._upstream.state()))]
+        if not happened:
+            found.append("it did not happen")
+        if MARKER in (shown := result.model_dump_json()) or KEY in shown:
+            found.append(f"it is shown: {shown}")
+        self.complain(*(f"{fault.name} at the {place}: {each}" for each in found))
+        self.outcomes[fault, place] = text_of(result).partition(":")[0] if result.is_error else "ok"
+
+    def shown(self) -> str:
+        """What each fault came to, as a table."""
+        places = list(dict.fromkeys(place for _, place in self.outcomes))
+        head = [self._name, *map(str, places)]
+        rows = [[fault.name, *(self.outcomes[fault, place] for place in places)] for fault in FAULTS]
+        return "".join(
+            f"{row[0]:<50}{''.join(f'{cell:<24}' for cell in row[1:])}".rstrip() + "\n" for row in [head, *rows]
+        )
