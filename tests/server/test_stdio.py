@@ -1,6 +1,7 @@
 """The server as hosts start it: a child process on pipes."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -113,6 +114,20 @@ def test_a_signal_ends_the_process_while_the_host_does_not_read(tmp_path: Path) 
         server.process.wait(10)
 
     assert time.monotonic() - began < A_SECOND
+
+
+@pytest.mark.skipif(not Path("/proc/self/coredump_filter").exists(), reason="the kernel does not tell")
+def test_no_core_would_be_made_of_it(tmp_path: Path) -> None:
+    """A core would hold the keys and contacts that the process holds; neither a file nor a program gets one."""
+    with Server(tmp_path) as server:
+        listing(server)
+        limits, filtered = (Path(f"/proc/{server.process.pid}/{name}").read_text() for name in _OF_CORES)
+
+    assert re.search(r"Max core file size +0 +0 ", limits)
+    assert int(filtered, 16) == 0
+
+
+_OF_CORES = ("limits", "coredump_filter")
 
 
 def test_a_host_that_closed_its_ear_ends_the_process_quietly(tmp_path: Path) -> None:

@@ -434,10 +434,8 @@ def test_a_server_that_crashes_leaves_no_core(tmp_path: Path, tried: Tried, comm
             cores_are_made = dumps_core(other)
         cores = set(tmp_path.glob("core*"))
         with Listening(tmp_path, "contacts_mcp", *SERVING[command], cwd=tmp_path, **directory) as server:
-            limits = Path(f"/proc/{server.process.pid}/limits").read_text()
             dumped = dumps_core(server.process)
 
-    assert re.search(r"Max core file size +0 +0 ", limits)
     assert not dumped
     assert set(tmp_path.glob("core*")) == cores
     tried("crashes that left no core, where others leave one", int(cores_are_made))
