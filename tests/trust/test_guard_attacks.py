@@ -338,13 +338,12 @@ async def test_a_yes_without_state(here: Rig, refused: Refused, mode: GuardMode,
 async def test_an_answer_to_the_question_of_another_tool(here: Rig, refused: Refused, way: Way) -> None:
     """State belongs to its tool: a deletion that was agreed to is no erasure, nor is anything else."""
     given = {call.tool: await here.arguments(call) for call in CALLS}
-    states = {asked.tool: await state_of(here, way, asked, given[asked.tool]) for asked in CALLS}
     async with here.host(way.era, way.mode, forms=way.forms) as host:
         for call in CALLS:
             with refused() as attack:
-                for asked, state in states.items():
-                    if asked != call.tool:
-                        attack.answers.append(await bring(host, way, call, given[call.tool], state))
+                for asked in (other for other in CALLS if other is not call):
+                    state = await state_of(here, way, asked, given[asked.tool])
+                    attack.answers.append(await bring(host, way, call, given[call.tool], state))
 
 
 @ways(*SECOND, *TOKEN)
@@ -393,8 +392,8 @@ async def test_arguments_that_are_not_those_agreed_to(here: Rig, refused: Refuse
     if call.plans:  # what does not apply its plan reads alone
         variants = [variant for variant in variants if variant.get("apply")]
     async with here.host(way.era, way.mode, forms=way.forms) as host:
-        state = await state_of(here, way, call, arguments)
         for variant in variants:
+            state = await state_of(here, way, call, arguments)  # one each: the first that gets by may use it up
             with refused() as attack:
                 attack.answers.append(await bring(host, way, call, variant, state))
 
