@@ -27,7 +27,7 @@ class Weather(Misbehaving):
         self.bad = False
         self.faults = 0
         self._service = port
-        self._idle: list[Wire] = []
+        self._wires: list[Wire] = []
         self._random = random.Random(seed)
         self._faults: list[Meet] = [
             self._refuse,
@@ -40,7 +40,7 @@ class Weather(Misbehaving):
 
     async def __aexit__(self, *exc: object) -> None:
         await super().__aexit__(*exc)
-        for wire in self._idle:
+        for wire in self._wires:
             await wire.aclose()
 
     async def _meet(self, seen: Seen, writer: asyncio.StreamWriter) -> None:
@@ -82,10 +82,10 @@ class Weather(Misbehaving):
         return await asyncio.shield(asyncio.create_task(self._exchange(seen)))
 
     async def _exchange(self, seen: Seen) -> Answer:
-        wire = self._idle.pop() if self._idle else Wire(self._service)
+        wire = self._wires.pop() if self._wires else Wire(self._service)
         headers = [(name, value) for name, value in seen.headers.items() if name not in _OF_ONE_HOP]
         answer = await wire.exchange(seen.method, seen.path, headers, seen.body)
-        self._idle.append(wire)
+        self._wires.append(wire)
         return answer
 
 
