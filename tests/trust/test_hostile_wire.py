@@ -159,7 +159,9 @@ ODD: dict[str, list[bytes]] = {
         written({"x": ["a"] * 990_000}),
     ],
     "nesting": [b"[" * 100_000, deep(100_000), deep(100_000, '{"a":', "}"), deep(190)],
-    "bytes that are no UTF-8": [b"\xff\xfe", b"\xc0\xaf", b"\xed\xa0\x80", written(call("x")).replace(b'"x"', b'"\xf0"')],
+    "bytes that are no UTF-8": [
+        b"\xff\xfe", b"\xc0\xaf", b"\xed\xa0\x80", written(call("x")).replace(b'"x"', b'"\xf0"'),
+    ],
     "byte order marks": [b"\xef\xbb\xbf" + written(call("bom")), json.dumps(call("wide")).encode("utf-16")],
     "frames of other protocols": [
         b"Content-Length: 2\r\n\r\n{}", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00",

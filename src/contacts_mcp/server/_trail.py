@@ -150,8 +150,7 @@ class Recorder:
         if not entry.is_worth_a_record:
             return
         try:
-            # Where nothing was begun there is no deed to lose, and a thousand calls cut off at once end in time.
-            await self._trail.write(entry.says(entry.outcome), durable=entry.is_grave and bool(entry.begun))
+            await self._trail.write(entry.says(entry.outcome), durable=entry.is_grave)
         except TrailUnavailable as exc:
             what = "has a hole" if entry.begun else "lacks a record"
             which = f"{entry.tool} (record {entry.begun})" if entry.begun else entry.tool
