@@ -1,5 +1,6 @@
 """The chain in a file: whole whoever writes and whatever happens meanwhile, and what was done to it is found."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -263,3 +264,33 @@ async def test_a_name_that_is_taken_is_not_overwritten(path: Path, filled: Fill)
 
     assert "is there already" in told
     assert path.with_name(f"audit.{first}-{first + number - 1}.jsonl").read_text() == "precious"
+
+
+async def test_records_that_wait_at_once_are_written_together(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each in the order in which it came, the disk waited for a few times alone."""
+    trail, waits = TrailFile(lambda: path), []
+    sync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (waits.append(descriptor), sync(descriptor)))
+
+    written = await asyncio.gather(*(trail.append({"tool": f"t{number}"}, durable=True) for number in range(1_000)))
+
+    assert [record["tool"] for record in written] == [f"t{number}" for number in range(1_000)]
+    assert (verify(path).records, verify(path).faults) == (1_000, [])
+    assert len(waits) < 10
+
+
+async def test_those_that_wait_together_are_refused_together(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of them is there afterwards, and none waits for ever."""
+    trail = TrailFile(lambda: path)
+
+    def fails(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fails)
+        attempts = [trail.append({"tool": "t"}, durable=True) for _ in range(20)]
+        refused_ = await asyncio.gather(*attempts, return_exceptions=True)
+    await trail.append({"tool": "t"}, durable=True)
+
+    assert {str(each) for each in refused_} == {"No space left on device"}
+    assert (verify(path).records, verify(path).faults) == (1, [])

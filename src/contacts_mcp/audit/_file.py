@@ -2,8 +2,9 @@
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,6 +28,16 @@ _APPEND = os.O_RDWR | os.O_CREAT | os.O_APPEND
 _UNREADABLE = "its last line is no record; `contacts-mcp audit verify` says more"
 
 
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """What a record is to say; whether a thread was told to write it; the record, once it is written."""
+
+    says: Mapping[str, Any]
+    durable: bool
+    is_taken: bool = False
+    record: Record | None = None
+
+
 class TrailFile:
     """The chain in a file, which `find` names, and which is made by the first record."""
 
@@ -34,7 +45,8 @@ class TrailFile:
         self._find = cache(find)
         self._full = full
         self._written = End()
-        self._one_at_a_time = anyio.CapacityLimiter(1)
+        self._waiting: list[_Waiting] = []
+        self._one_at_a_time = anyio.Lock()
 
     @property
     def path(self) -> Path:
@@ -42,8 +54,29 @@ class TrailFile:
         return self._find()
 
     async def append(self, says: Mapping[str, Any], *, durable: bool) -> Record:
-        """See trail.Chain. The disk is waited for in a thread."""
-        return await self._in_thread(partial(self._append, says, durable=durable))
+        """See trail.Chain. The disk is waited for in a thread, once for all that wait at the same time."""
+        waiting = _Waiting(says, durable)
+        self._waiting.append(waiting)
+        try:
+            async with self._one_at_a_time:
+                if not waiting.is_taken:
+                    await self._append_waiting()
+        finally:
+            self._waiting.remove(waiting)
+        if waiting.record is None:  # it was left with a disk that does not answer
+            raise Unwritable("the disk does not answer")
+        return waiting.record
+
+    async def _append_waiting(self) -> None:
+        together = [each for each in self._waiting if not each.is_taken]
+        for each in together:
+            each.is_taken = True
+        try:
+            await self._in_thread(partial(self._append_all, together))
+        except Unwritable:
+            for each in together:
+                each.is_taken = False
+            raise
 
     async def probe(self) -> None:
         """See trail.Chain. The file is made where there is none."""
@@ -51,7 +84,7 @@ class TrailFile:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         try:
-            return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._one_at_a_time)
+            return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
         except OSError as exc:
             raise Unwritable(exc.strerror or type(exc).__name__) from exc
         except NoRecord as exc:
@@ -60,22 +93,29 @@ class TrailFile:
     def __str__(self) -> str:
         return str(self.path)
 
-    def _append(self, says: Mapping[str, Any], *, durable: bool) -> Record:
+    def _append_all(self, together: Sequence[_Waiting]) -> None:
+        """All of it or nothing."""
         _make_folders(self.path)
         while True:
             with _locked(self.path) as descriptor:
                 end = self._end(descriptor)
                 if os.fstat(descriptor).st_size < self._full:
-                    return self._add(descriptor, seal(says, end), durable=durable)
+                    self._add(descriptor, together, end)
+                    return
                 _put_away(descriptor, self.path, end.seq)
 
-    def _add(self, descriptor: int, record: Record, *, durable: bool) -> Record:
+    def _add(self, descriptor: int, together: Sequence[_Waiting], end: End) -> None:
         is_first = not os.fstat(descriptor).st_size
-        _write(descriptor, line_of(record), durable=durable)
+        records = []
+        for each in together:
+            records.append(seal(each.says, end))
+            end = End(records[-1]["seq"], records[-1]["hash"])
+        _write(descriptor, b"".join(map(line_of, records)), durable=any(each.durable for each in together))
         if is_first:
             _keep_name(self.path)
-        self._written = End(record["seq"], record["hash"])
-        return record
+        self._written = end
+        for each, record in zip(together, records, strict=True):
+            each.record = record
 
     def _probe(self) -> None:
         _make_folders(self.path)
@@ -144,10 +184,10 @@ def _end_of_parts(path: Path) -> End:
         os.close(descriptor)
 
 
-def _write(descriptor: int, line: bytes, *, durable: bool) -> None:
-    """Write a line whole or not at all."""
+def _write(descriptor: int, lines: bytes, *, durable: bool) -> None:
+    """Write lines whole or not at all."""
     before = os.fstat(descriptor).st_size
-    rest = memoryview(line)
+    rest = memoryview(lines)
     try:
         while rest:
             rest = rest[os.write(descriptor, rest) :]
