@@ -4,20 +4,16 @@ The SDK begins to work on whatever it reads, however much that is: a host that w
 process keep all of its answers.
 """
 
-from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Self
 
 import anyio
-from mcp.shared._stream_protocols import ReadStream, WriteStream
 from mcp.shared.message import ServerMessageMetadata, SessionMessage
 from mcp_types import INTERNAL_ERROR, ErrorData, JSONRPCError, JSONRPCRequest, JSONRPCResponse
 
+from contacts_mcp.transports._stand_in import Read, StandIn, Write
+
 _MOST = 1_000
 _BUSY = f"busy: {_MOST:,} requests of yours have no answer yet; read the answers, and send it again"
-
-Read = ReadStream[SessionMessage | Exception]
-Write = WriteStream[SessionMessage]
-S = TypeVar("S", Read, Write)
 
 
 def bounded(read: Read, write: Write) -> tuple[Read, Write]:
@@ -52,26 +48,11 @@ class _Unanswered:
         self._count -= 1
 
 
-class _Stream(Generic[S]):
-    """A stream that is closed with the one it stands for."""
-
-    def __init__(self, stream: S, unanswered: _Unanswered) -> None:
-        self._stream: S = stream
+class _Requests(StandIn[Read]):
+    def __init__(self, stream: Read, unanswered: _Unanswered) -> None:
+        super().__init__(stream)
         self._unanswered = unanswered
 
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-
-class _Requests(_Stream[Read]):
     async def receive(self) -> SessionMessage | Exception:
         while True:
             item = await self._unanswered.taken(await self._stream.receive())
@@ -88,7 +69,11 @@ class _Requests(_Stream[Read]):
             raise StopAsyncIteration from None
 
 
-class _Answers(_Stream[Write]):
+class _Answers(StandIn[Write]):
+    def __init__(self, stream: Write, unanswered: _Unanswered) -> None:
+        super().__init__(stream)
+        self._unanswered = unanswered
+
     async def send(self, item: SessionMessage, /) -> None:
         try:
             await self._stream.send(item)

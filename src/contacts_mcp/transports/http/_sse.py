@@ -2,17 +2,16 @@
 
 from collections import Counter
 from http import HTTPStatus
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from mcp.server.lowlevel import Server
 from mcp.server.runner import serve_dual_era_loop
 from mcp.server.sse import SseServerTransport
-from mcp.shared._stream_protocols import WriteStream
 from mcp.shared.message import SessionMessage
 from starlette.types import Receive, Scope, Send
 
 from contacts_mcp.server import CALLER
+from contacts_mcp.transports._stand_in import StandIn, Write
 from contacts_mcp.transports.http._refusals import Refusal
 
 EVENTS, MESSAGES = "/sse", "/messages/"
@@ -50,11 +49,11 @@ class Sse:
         await self._transport.handle_post_message(scope, receive, send)
 
 
-class _Noted:
+class _Noted(StandIn[Write]):
     """A stream to write to that notes how many messages wait for the caller to read."""
 
-    def __init__(self, stream: WriteStream[SessionMessage], unread: Counter[str], principal: str) -> None:
-        self._stream = stream
+    def __init__(self, stream: Write, unread: Counter[str], principal: str) -> None:
+        super().__init__(stream)
         self._unread = unread
         self._principal = principal
 
@@ -66,14 +65,3 @@ class _Noted:
             self._unread[self._principal] -= 1
             if not self._unread[self._principal]:
                 del self._unread[self._principal]
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
-    ) -> None:
-        await self.aclose()
