@@ -155,3 +155,15 @@ def test_words_in_any_order_find_the_name_with_the_last_cut_short(words, random,
         engine.dispose()
 
     assert [row["id"] for row in found.rows] == [made["id"]]
+
+
+async def test_a_beginning_beside_a_rare_word_is_met_whole(create, listed):
+    """What shares only its first letters with the beginning is not found, in whichever order the words come."""
+    found = await create("Zyxter Andersenmoen")
+    await create("Zyxter Andrea")
+    for number in range(3):
+        await create(f"Kari{number} Andersen")
+
+    assert await listed(search="zyxter andersen") == [found["id"]]
+    assert await listed(search="andersenmoen zyx") == [found["id"]]
+    assert await listed(search="zyxter andx") == []
