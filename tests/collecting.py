@@ -3,7 +3,7 @@
 import http.client
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -25,6 +25,8 @@ class Collector:
         self.url = ""
         self.received = bytearray()
         """All of it, as it came."""
+        self.leave: Callable[[], None] = lambda: None
+        """From then on nobody listens at its address."""
 
     def take(self, path: str, body: bytes) -> None:
         self.received += body
@@ -67,13 +69,13 @@ class Collector:
 @contextmanager
 def collecting(*, silent: bool = False) -> Iterator[Collector]:
     """A collector on loopback, in threads of its own."""
-    collector, leave = Collector(silent=silent), threading.Event()
+    collector, ended = Collector(silent=silent), threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if collector.silent:
-                leave.wait(30)
+                ended.wait(30)
                 return
             if collector.status == 200:
                 collector.take(self.path, body)
@@ -90,12 +92,18 @@ def collecting(*, silent: bool = False) -> Iterator[Collector]:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         collector.url = f"http://127.0.0.1:{server.server_port}"
+
+        def leave() -> None:
+            ended.set()
+            server.shutdown()
+            thread.join(10)
+            server.server_close()
+
+        collector.leave = leave
         try:
             yield collector
         finally:
-            leave.set()
-            server.shutdown()
-            thread.join(10)
+            leave()
 
 
 def scrape(address: str, path: str = "/metrics", **headers: str) -> tuple[int, str, str]:

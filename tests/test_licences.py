@@ -19,12 +19,15 @@ ALLOWED = {
     "MIT-0",
     "MPL-2.0",
     "PSF-2.0",
+    "Python-2.0",
     "Unlicense",
 }
 """SPDX identifiers."""
 SPOKEN = {
     "3-Clause BSD License": "BSD-3-Clause",
     "Apache": "Apache-2.0",
+    "Apache License 2.0": "Apache-2.0",
+    "Apache License, Version 2.0": "Apache-2.0",
     "Apache Software License": "Apache-2.0",
     "BSD License": "BSD-3-Clause",
     "ISC License": "ISC",

@@ -48,7 +48,7 @@ async def test_without_its_acknowledgement_nothing_is_destroyed(
         ola = await directory.call("create_contact", name="Ola Nordmann")
         collector.status, collector.silent = (400 if fault == "refuses" else 200), fault == "is silent"
         if fault == "is away":
-            monkeypatch.setattr("requests.Session.send", _refuse_connection)
+            collector.leave()
         told = await directory.error("delete_contact", contact_id=ola["id"])
         after = await directory.call("get_contact", contact_id=ola["id"])
 
@@ -59,12 +59,6 @@ async def test_without_its_acknowledgement_nothing_is_destroyed(
         assert [line["outcome"] for line in written] == ["done", "asked", "begun", "refused"]
         assert written[-1]["begun"] == written[-2]["seq"]
         assert (verify(file).faults, verify(file).unfinished) == ([], [])
-
-
-def _refuse_connection(*_: Any, **__: Any) -> None:
-    from requests import ConnectionError as Away
-
-    raise Away
 
 
 @pytest.mark.parametrize(
