@@ -13,7 +13,9 @@ from trust.endurance.worlds import Ground, Served, Serving, Standing
 
 LANES = 4
 _SPELLS = 5
-"""Parts of a tenth, in one of which the weather is bad."""
+"""Parts of a while, in one of which the weather is bad."""
+_A_WHILE = 2_500
+"""Calls, at most, between two rests: what may have become of the calls that were given up on doubles with each."""
 
 
 @dataclass(frozen=True)
@@ -39,15 +41,20 @@ class Run:
         return [work.lane for work in self.works]
 
     async def tenth(self, calls: int) -> None:
-        """So many calls, and then a rest in which everything is compared and measured."""
+        """So many calls, after which everything is measured at rest."""
+        whiles = -(-calls // _A_WHILE)
+        for _ in range(whiles):
+            await self._work_a_while(calls // whiles)
+        processes = {"the server": self.serving.pid, **self.ground.processes}
+        held = {name: Held.by(pid) for name, pid in processes.items()}
+        self.tenths.append(Tenth(held, self.ground.file.stat().st_size // 1024))
+
+    async def _work_a_while(self, calls: int) -> None:
         for spell in range(_SPELLS):
             self._turn(bad=spell == _SPELLS // 2)
             await self.work(calls // _SPELLS)
         self._turn(bad=False)
         await self.rest()
-        processes = {"the server": self.serving.pid, **self.ground.processes}
-        held = {name: Held.by(pid) for name, pid in processes.items()}
-        self.tenths.append(Tenth(held, self.ground.file.stat().st_size // 1024))
 
     async def work(self, calls: int) -> None:
         """So many calls, by all lanes at once."""
