@@ -98,10 +98,10 @@ class LegacyHost:
         return self._session
 
     async def aclose(self) -> None:
-        if self._session is not None:
-            await self._session.leave()
-            await self._session.__aexit__()
-            self._session = None
+        session, self._session = self._session, None  # whoever gives up while it is being left has left it as well
+        if session is not None:
+            await session.leave()
+            await session.__aexit__()
 
 
 class _Session(Legacy):
