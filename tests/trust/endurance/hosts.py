@@ -100,8 +100,10 @@ class LegacyHost:
     async def aclose(self) -> None:
         session, self._session = self._session, None  # whoever gives up while it is being left has left it as well
         if session is not None:
-            await session.leave()
-            await session.__aexit__()
+            try:
+                await session.leave()
+            finally:
+                await session.__aexit__()
 
 
 class _Session(Legacy):
