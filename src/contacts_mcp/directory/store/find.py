@@ -182,14 +182,14 @@ def read(wanted: Filter) -> Query:
 def shaped(connection: Connection, tenant: int, query: Query) -> tuple[Shape, dict[str, Any]]:
     """The shape of a query, and the values its statements get.
 
-    Contacts are found by what the fewest have, which comes first; the rest is looked at in what was found.
+    Contacts are found by what the fewest have, which comes first; the rest is looked at in what was found. PostgreSQL
+    knows by itself what is rare.
     """
-    rest = _rarest_first(connection, tenant, query.sought)
+    dialect = connection.dialect.name
+    rest = _rarest_first(connection, tenant, query.sought) if dialect == "sqlite" else _exact_first(query.sought)
     sought = tuple(_part(f"s{place}", each) for place, each in enumerate(rest))
     numeric = tuple(_part(f"n{place}", each) for place, each in enumerate(query.numeric))
-    shape = Shape(
-        connection.dialect.name, query.type is not None, sought, bool(query.number), numeric, query.impossible
-    )
+    shape = Shape(dialect, query.type is not None, sought, bool(query.number), numeric, query.impossible)
     values: dict[str, Any] = {"tenant": tenant, "type": query.type}
     for part, each in zip((*sought, *numeric), (*rest, *query.numeric), strict=True):
         values |= dict(_values(part, each))
@@ -234,6 +234,10 @@ def _having(part: _Part) -> Select[Any]:
     if len(ways) == 1:
         return ways[0] if part.ordered else ways[0].distinct()
     return select(union(*ways).subquery().c.seq)
+
+
+def _exact_first(sought: Sequence[Sought]) -> Sequence[Sought]:
+    return sorted(sought, key=lambda each: bool(each.beginning))
 
 
 def _rarest_first(connection: Connection, tenant: int, sought: Sequence[Sought]) -> Sequence[Sought]:

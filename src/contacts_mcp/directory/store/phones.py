@@ -1,18 +1,20 @@
 """Finding contacts by fragments of their numbers, at the same answers by the means of each engine.
 
-PostgreSQL keeps an index of three-digit pieces by itself. For SQLite this module keeps one of four-digit pieces, and of
-what shorter ones a number ends in: a fragment of up to four digits is the beginning of a piece, and a longer one leads
-to candidates that are looked at.
+PostgreSQL keeps an index of three-digit pieces by itself, and is asked for the last two of a long fragment alone. For
+SQLite this module keeps one of four-digit pieces, and of what shorter ones a number ends in: a fragment of up to four
+digits is the beginning of a piece. Either way a longer one leads to candidates that are looked at: many numbers begin
+alike, so what a fragment begins with tells little.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, literal_column, select, text
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, literal_column, select, text
 
 from contacts_mcp.directory.database.tables import contacts
 
 _PIECE = 4
+_POSTGRES_PIECE = 3
 
 _INSERT = "INSERT INTO contact_phones(rowid, digits) VALUES (?, ?)"
 _DELETE = "INSERT INTO contact_phones(contact_phones, rowid, digits) VALUES ('delete', ?, ?)"
@@ -31,7 +33,9 @@ def unindex(connection: Connection, rows: Iterable[tuple[int, str | None]]) -> N
 def containing(dialect: str) -> ColumnElement[bool]:
     """The condition on `contacts` that the digits of a live one contain a fragment, answered by an index."""
     if dialect != "sqlite":
-        return holding()
+        # `strpos` answers the rest: another LIKE would go to the index as well, with all of its pieces.
+        whole = func.strpos(contacts.c.phone_digits, bindparam("number")) > 0
+        return and_(contacts.c.phone_digits.like(bindparam("pieces_like")), whole)
     pieces: Select[Any] = select(literal_column("rowid")).select_from(text("contact_phones"))
     return and_(contacts.c.seq.in_(pieces.where(text("contact_phones MATCH :pieces"))), holding())
 
@@ -43,7 +47,14 @@ def holding() -> ColumnElement[bool]:
 
 def values(fragment: str) -> dict[str, str]:
     """What the conditions get."""
-    return {"digits_like": f"%{fragment}%", "pieces": _query(fragment)}  # digits alone, so nothing to escape
+    last = [fragment[-2 * _POSTGRES_PIECE : -_POSTGRES_PIECE], fragment[-_POSTGRES_PIECE:]]
+    indexed = "%".join(last) if len(fragment) >= 2 * _POSTGRES_PIECE else fragment
+    return {  # digits alone, so nothing to escape
+        "number": fragment,
+        "digits_like": f"%{fragment}%",
+        "pieces_like": f"%{indexed}%",
+        "pieces": _query(fragment),
+    }
 
 
 def _write(connection: Connection, statement: str, rows: Iterable[tuple[int, str | None]]) -> None:
@@ -61,6 +72,6 @@ def pieces(digits: str) -> Sequence[str]:
 def _query(fragment: str) -> str:
     if len(fragment) < _PIECE:
         return f"{fragment}*"
-    # Its end, and what stands before that: many numbers begin alike.
+    # Its end, and what stands before that.
     starts = len(fragment) - _PIECE, max(0, len(fragment) - 2 * _PIECE)
     return " AND ".join(f'"{fragment[start : start + _PIECE]}"' for start in starts)
