@@ -165,10 +165,12 @@ def _counted(
     *,
     some_first: bool = False,
 ) -> tuple[Sequence[Row], int]:
-    """A page, and how many hits there are, in one question where the page holds any."""
+    """A page, and how many hits there are, in one question but where the page is behind the last of them."""
     statement = _page(shape, counted=True, some_first=some_first)
     rows = connection.execute(statement, {**values, **window}).mappings().all()
-    return rows, rows[0]["total"] if rows else connection.execute(_total(shape), values).scalar_one()
+    if rows:
+        return rows, rows[0]["total"]
+    return rows, connection.execute(_total(shape), values).scalar_one() if window["offset"] else 0
 
 
 @lru_cache(256)
