@@ -22,7 +22,7 @@ _DIGITS = 18
 """As many of a length as are looked at; one with more is too large by these."""
 _LINGER = 2.0
 """Seconds in which a client that is turned down may still send, so that it comes to reading the answer."""
-_LINGER_TIMES = 8
+_LINGER_TIMES = 16
 """How many times the limit is read, and forgotten, meanwhile."""
 
 
