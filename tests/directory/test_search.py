@@ -117,6 +117,20 @@ async def test_a_search_follows_a_change(http, create, listed):
     assert await listed(search="hansen kari") == await listed(search="222") == [made["id"]]
 
 
+@pytest.mark.parametrize("length", range(1, 11))
+async def test_a_number_is_found_by_its_digits_in_their_order_and_by_nothing_like_them(create, listed, length):
+    """The same pieces in other places, or with something between them, are another number."""
+    numbers = ["4741636228", "4799636228", "4741228636", "4163604228", "6360041228", "4741636229"]
+    made = {
+        number: (await create(f"N{place}", phone_number=f"+{number}"))["id"] for place, number in enumerate(numbers)
+    }
+
+    for start in range(11 - length):
+        fragment = numbers[0][start : start + length]
+        expected = {made[number] for number in numbers if fragment in number}
+        assert set(await listed(search=fragment)) == expected, fragment
+
+
 async def test_a_number_as_a_word_is_found_too(create, listed):
     made = await create("Club 1881 Oslo")
 
