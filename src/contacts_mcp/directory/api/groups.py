@@ -14,7 +14,7 @@ router = APIRouter(prefix="/v1/contacts/groups")
 @router.get("")
 async def list_groups(directory: Tenancy) -> Response:
     """List contact groups: `{"groups": [row]}` with member counts, newest first."""
-    return answer({"groups": [rows.group_row(row) for row in await directory.read(store.list_groups)]})
+    return answer({"groups": [rows.group_row(row) for row in await directory.ask(store.list_groups)]})
 
 
 @router.post("")
@@ -27,7 +27,7 @@ async def create_group(directory: Tenancy, body: NewGroup, idempotency_key: Idem
 @router.get("/{group_id}")
 async def get_group(directory: Tenancy, group_id: GroupId) -> Response:
     """Get contact group, as the page's example shows it: without the members."""
-    return answer(rows.group(await directory.read(store.get_group, group_id)))
+    return answer(rows.group(await directory.ask(store.get_group, group_id)))
 
 
 @router.patch("/{group_id}")

@@ -31,6 +31,10 @@ class TenantDatabase:
         """Run `work` on a snapshot."""
         return await self.database.read(work, self.tenant, *args, **kwargs)
 
+    async def ask(self, work: Callable[Concatenate[Connection, int, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `work`, which is mostly a single statement, on a snapshot."""
+        return await self.database.ask(work, self.tenant, *args, **kwargs)
+
     async def write(self, work: Callable[Concatenate[Connection, int, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work` as a writer."""
         return await self.database.write(work, self.tenant, *args, **kwargs)

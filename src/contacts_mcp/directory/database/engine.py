@@ -25,6 +25,10 @@ class Engine(Protocol):
         """Run `work` on a snapshot."""
         ...
 
+    async def ask(self, work: Work[T]) -> T:
+        """Do the same, at the least cost where `work` is a single statement."""
+        ...
+
     async def write(self, work: Work[T]) -> T:
         """Run `work`; when this returns, its changes are on the disk."""
         ...

@@ -63,6 +63,10 @@ class SqliteEngine:
         """Run `work` on a snapshot."""
         return await self._reader.run(work)
 
+    async def ask(self, work: Work[T]) -> T:
+        """Run `work` on a snapshot: to begin and to end costs nothing in a file."""
+        return await self.read(work)
+
     async def write(self, work: Work[T]) -> T:
         """Run `work` as the only writer."""
         return await self._writer.run(work)

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Select, bindparam, func, select, update
+from sqlalchemy import Connection, FromClause, Select, bindparam, func, select, update
 
 from contacts_mcp.directory._errors import Missing
 from contacts_mcp.directory._times import now, now_after
@@ -57,9 +57,6 @@ def list_contacts(connection: Connection, tenant: int, wanted: Filter, *, page: 
     window = {"limit": per_page, "offset": (page - 1) * per_page}
     query = find.read(wanted)
     shape, values = find.shaped(connection, tenant, query)
-    if query.everything:
-        every = connection.execute(_page(shape), {**values, **window}).mappings().all()
-        return Listed(every, tally.live(connection, tenant, query.type))
     rows, total = _counted(connection, shape, values, window)
     if wanted.search and total < _THIN and (tolerant := query.misspelt(connection, tenant)):
         exact = list(connection.execute(find.found(shape), values).scalars())
@@ -165,8 +162,8 @@ def _counted(
     *,
     some_first: bool = False,
 ) -> tuple[Sequence[Row], int]:
-    """A page, and how many hits there are, in one question but where the page is behind the last of them."""
-    statement = _page(shape, counted=True, some_first=some_first)
+    """A page, and how many hits there are, in one statement but where the page is behind the last of them."""
+    statement = _page(shape, some_first=some_first)
     rows = connection.execute(statement, {**values, **window}).mappings().all()
     if rows:
         return rows, rows[0]["total"]
@@ -174,20 +171,28 @@ def _counted(
 
 
 @lru_cache(256)
-def _page(shape: Shape, *, counted: bool = False, some_first: bool = False) -> Select[Any]:
-    """Contacts that meet a query of this shape, the newest first, but for those whose `seq` is among `first`."""
+def _page(shape: Shape, *, some_first: bool = False) -> Select[Any]:
+    """Contacts that meet a query of this shape, the newest first, but for those whose `seq` is among `first`.
+
+    Each comes with the `total` of all pages.
+    """
     hits = find.found(shape)
     # What took some looking is looked for once; what stands in the order of an index need not be read to its end.
     found = hits.subquery() if shape.ordered else hits.cte("hits")
-    total = [select(func.count()).select_from(found).scalar_subquery().label("total")] if counted else []
+    total = _number(shape, found).scalar_subquery().label("total")
 
     def ordered(seq: Any) -> tuple[Any, ...]:
         return (*((seq.in_(bindparam("first", expanding=True)).desc(),) if some_first else ()), seq.desc())
 
     window = select(found.c.seq).order_by(*ordered(found.c.seq)).limit(bindparam("limit")).offset(bindparam("offset"))
-    return select(*contacts.c, *total).where(contacts.c.seq.in_(window)).order_by(*ordered(contacts.c.seq))
+    return select(*contacts.c, total).where(contacts.c.seq.in_(window)).order_by(*ordered(contacts.c.seq))
 
 
 @lru_cache(256)
 def _total(shape: Shape) -> Select[int]:
-    return select(func.count()).select_from(find.found(shape).subquery())
+    return _number(shape, find.found(shape).subquery())
+
+
+def _number(shape: Shape, found: FromClause) -> Select[int]:
+    """How many contacts meet a query of this shape, which are those `found`."""
+    return tally.live(typed=shape.typed) if shape.everything else select(func.count()).select_from(found)

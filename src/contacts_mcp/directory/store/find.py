@@ -80,11 +80,6 @@ class Query:
     numeric: tuple[Sought, ...]
     impossible: bool = False
 
-    @property
-    def everything(self) -> bool:
-        """Whether all contacts, or all of a type, are meant."""
-        return not (self.sought or self.number or self.impossible)
-
     def misspelt(self, connection: Connection, tenant: int) -> "Query | None":
         """The same, with each word standing for those it may be a misspelling of as well; None where there are none."""
         tolerant = tuple(_tolerant(connection, tenant, each) for each in self.sought)
@@ -149,6 +144,11 @@ class Shape:
     number: bool
     numeric: tuple[_Part, ...]
     impossible: bool
+
+    @property
+    def everything(self) -> bool:
+        """Whether all contacts, or all of a type, are meant."""
+        return not (self.sought or self.number or self.impossible)
 
     @property
     def ordered(self) -> bool:

@@ -8,7 +8,7 @@ import random
 from collections import Counter
 from functools import lru_cache
 
-from sqlalchemy import Connection, Executable, func, select
+from sqlalchemy import BigInteger, Connection, Executable, Select, bindparam, cast, func, select
 
 from contacts_mcp.directory.database.tables import tallies
 from contacts_mcp.directory.store.bulk import upsert
@@ -33,9 +33,9 @@ def _counting(dialect: str) -> Executable:
     return new.on_conflict_do_update(index_elements=[*tallies.primary_key], set_={"live": live})
 
 
-def live(connection: Connection, tenant: int, kind: str | None = None) -> int:
-    """How many live contacts there are, of one type or of all."""
-    query = select(func.coalesce(func.sum(tallies.c.live), 0)).where(tallies.c.tenant == tenant)
-    if kind:
-        query = query.where(tallies.c.type == kind)
-    return int(connection.execute(query).scalar_one())
+def live(*, typed: bool) -> Select[int]:
+    """The question how many live contacts a `tenant` has, of one `type` or of all."""
+    some = select(cast(func.coalesce(func.sum(tallies.c.live), 0), BigInteger)).where(
+        tallies.c.tenant == bindparam("tenant")
+    )
+    return some.where(tallies.c.type == bindparam("type")) if typed else some
