@@ -38,7 +38,7 @@ class Question:
 
 def _listing(wanted: Callable[[random.Random, dict[str, Any]], Filter], page: int = 1):
     async def ask(database: Database, chance: random.Random, contact: dict[str, Any]) -> object:
-        return await database.read(store.list_contacts, OWNER, wanted(chance, contact), page=page, per_page=50)
+        return await database.ask(store.list_contacts, OWNER, wanted(chance, contact), page=page, per_page=50)
 
     return ask
 
@@ -160,7 +160,7 @@ async def _baseline(database: Database) -> float:
     def one(connection: Any, seq: int) -> object:
         return connection.execute(contacts.select().where(contacts.c.seq == seq)).one()
 
-    return statistics.median(await _timed([lambda seq=seq: database.read(one, seq) for seq in range(1, _TIMES)]))
+    return statistics.median(await _timed([lambda seq=seq: database.ask(one, seq) for seq in range(1, _TIMES)]))
 
 
 def _some(number: int) -> Sequence[dict[str, Any]]:

@@ -10,20 +10,38 @@ from sqlalchemy import create_engine, inspect
 from contacts_mcp.directory import DirectoryUnavailable, parse_place
 from contacts_mcp.directory.database import Database
 from contacts_mcp.directory.database.schema import REVISION, statements
+from contacts_mcp.directory.database.sqlite_file import APPLICATION_ID
 from contacts_mcp.directory.store import receipts
 from contacts_mcp.directory.upkeep.check import check
 from contacts_mcp.directory.upkeep.migrate import migrate
 
-OLD = Path(__file__).with_name("schema_0001.sql")
+FIRST = Path(__file__).with_name("schema_0001.sql")
+ROWS = Path(__file__).with_name("rows_0002.sql")
 FROZEN = Path(__file__).parents[3] / "src/contacts_mcp/directory/migrations/versions"
 
 
+@pytest.fixture(params=["0001", "0002"])
+def revision(request):
+    """Each revision but the last."""
+    return request.param
+
+
 @pytest.fixture
-def old_file(path):
-    """A file of the first schema, with contacts, a deleted one, two erased ones and a group."""
+def old_file(revision, path):
+    """A file of an older schema, with contacts, a deleted one, two erased ones and a group."""
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(OLD.read_text())
+        connection.executescript(FIRST.read_text() if revision == "0001" else of_second_revision("sqlite"))
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     return path
+
+
+def of_second_revision(dialect):
+    return f"""
+        {FROZEN.joinpath(f"0002.{dialect}.sql").read_text()}
+        CREATE TABLE directory_revision (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
+        INSERT INTO directory_revision VALUES ('0002');
+        {ROWS.read_text()}
+    """
 
 
 async def test_an_older_file_is_refused_with_what_to_do_and_left_as_it_is(old_file, open_directory):
@@ -37,10 +55,23 @@ async def test_an_older_file_is_refused_with_what_to_do_and_left_as_it_is(old_fi
     assert old_file.read_bytes() == before
 
 
-async def test_a_migrated_file_has_everything_it_had(old_file, open_directory):
-    assert await migrate(old_file) == ("0001", REVISION)
+@pytest.fixture(params=["sqlite", "postgresql"])
+def old_place(request, revision):
+    """A file of an older schema, or a database; there are none of the first."""
+    if request.param == "sqlite":
+        return request.getfixturevalue("old_file")
+    if revision == "0001":
+        pytest.skip("no database was ever of the first revision")
+    server = request.getfixturevalue("postgres")
+    url = server.create_database()
+    server.sql(f"CREATE EXTENSION pg_trgm; {of_second_revision('postgresql')}", url)
+    return parse_place(url)
 
-    async with open_directory(old_file) as http:
+
+async def test_what_is_migrated_has_everything_it_had(revision, old_place, open_directory):
+    assert await migrate(old_place) == (revision, REVISION)
+
+    async with open_directory(old_place) as http:
         listed = (await http.get("/v1/contacts")).json()
         ola = (await http.get(f"/v1/contacts/{listed['contacts'][-1]['id']}")).json()
         (group,) = (await http.get("/v1/contacts/groups")).json()["groups"]
@@ -90,11 +121,11 @@ async def test_a_new_database_is_migrated_already(postgres):
 
 async def test_a_migration_that_fails_leaves_the_file_as_it_was(old_file, open_directory):
     with closing(sqlite3.connect(old_file)) as connection:
-        connection.execute("CREATE TABLE receipts (x)")
+        connection.execute("UPDATE contacts SET tags = '{' WHERE seq = 2")
         connection.commit()
     before = shape(old_file)
 
-    with pytest.raises(Exception, match="receipts"):
+    with pytest.raises(Exception, match="property name"):
         await migrate(old_file)
 
     assert shape(old_file) == before

@@ -170,6 +170,9 @@ terms = Table(
     Column("kind", String(4), primary_key=True),
     Column("term", _TERM, primary_key=True),
     Column("contact_seq", BigInteger, primary_key=True),
+    Column(
+        "signature", BigInteger, primary_key=True
+    ),  # of the contact's words, so that the index answers (see `words`)
     sqlite_with_rowid=False,
 )
 """What a live contact is found by: folded words (kind `word`), their beginnings (`head`), case-folded tags (`tag`)."""

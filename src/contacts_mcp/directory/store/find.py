@@ -19,6 +19,7 @@ from operator import not_
 from typing import Any, Literal
 
 from sqlalchemy import (
+    BigInteger,
     BindParameter,
     ColumnElement,
     Connection,
@@ -38,7 +39,7 @@ from sqlalchemy import (
 from contacts_mcp.directory.database.tables import contacts, terms
 from contacts_mcp.directory.store import phones, spelling
 from contacts_mcp.directory.store.bulk import padded
-from contacts_mcp.directory.store.words import HEAD, head_of, split, tag_key, trimmed
+from contacts_mcp.directory.store.words import HEAD, head_of, signature_of, split, tag_key, trimmed
 from contacts_mcp.text import digits
 
 _PHONE = re.compile(r"[+\d().\-/]*\d[+\d().\-/]*")
@@ -50,6 +51,7 @@ _SHAPES = 256
 """Of statements that are kept."""
 
 _TENANT: BindParameter[int] = bindparam("tenant")
+_SIGNATURE: BindParameter[int] = bindparam("signature", type_=BigInteger)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,13 @@ class Sought:
     kind: str
     exact: tuple[str, ...]
     beginning: str = ""
+
+    @property
+    def head(self) -> str:
+        """What a word of the contact surely begins with; empty where that is not known."""
+        if self.kind != "word" or len(self.exact) + bool(self.beginning) > 1:
+            return ""
+        return head_of(self.exact[0]) if self.exact else self.beginning[:HEAD] if len(self.beginning) >= HEAD else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +199,7 @@ def shaped(connection: Connection, tenant: int, query: Query) -> tuple[Shape, di
     sought = tuple(_part(f"s{place}", each) for place, each in enumerate(rest))
     numeric = tuple(_part(f"n{place}", each) for place, each in enumerate(query.numeric))
     shape = Shape(dialect, query.type is not None, sought, bool(query.number), numeric, query.impossible)
-    values: dict[str, Any] = {"tenant": tenant, "type": query.type}
+    values: dict[str, Any] = {"tenant": tenant, "type": query.type, "signature": _signature(query.sought)}
     for part, each in zip((*sought, *numeric), (*rest, *query.numeric), strict=True):
         values |= dict(_values(part, each))
     if query.number:
@@ -210,7 +219,7 @@ def found(shape: Shape) -> Select[Any]:
     if not (others or shape.number or shape.typed):
         return _having(rarest)
     # Terms are those of the tenant's live contacts, and to ask for these again would lead a planner astray.
-    having = _having(rarest).subquery()
+    having = _having(rarest, more=bool(others)).subquery()
     some = select(having.c.seq).join(contacts, contacts.c.seq == having.c.seq)
     some = some.where(*of_type, *(each.of_contact(having.c.seq) for each in others))
     if shape.number:
@@ -227,13 +236,20 @@ def _numbered(shape: Shape) -> Any:
     return union(by_phone, found(as_words))
 
 
-def _having(part: _Part) -> Select[Any]:
-    """The `seq` of contacts that have what is sought, each once."""
+def _having(part: _Part, *, more: bool = False) -> Select[Any]:
+    """The `seq` of contacts that have what is sought, each once; those that may have `more` of the query alone."""
     has = select(terms.c.contact_seq.label("seq")).where(terms.c.tenant == _TENANT)
+    if more:
+        has = has.where(terms.c.signature.bitwise_and(_SIGNATURE) == _SIGNATURE)
     ways = [has.where(way) for way in part.among_terms()]
     if len(ways) == 1:
         return ways[0] if part.ordered else ways[0].distinct()
     return select(union(*ways).subquery().c.seq)
+
+
+def _signature(sought: Sequence[Sought]) -> int:
+    """The bits that each contact has which has all of these."""
+    return signature_of(filter(None, (each.head for each in sought)))
 
 
 def _exact_first(sought: Sequence[Sought]) -> Sequence[Sought]:

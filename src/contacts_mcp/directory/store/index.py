@@ -9,16 +9,24 @@ from contacts_mcp.directory.database.tables import DERIVED, contacts, terms
 from contacts_mcp.directory.store import phones, spelling, tally
 from contacts_mcp.directory.store.bulk import insert_tuples, within
 from contacts_mcp.directory.store.rows import Row
-from contacts_mcp.directory.store.words import head_of, names_of, tag_key, words_of
+from contacts_mcp.directory.store.words import head_of, names_of, signature_of, tag_key, words_of
 
 _TOGETHER = 5_000
 
 
-def terms_of(row: Row) -> set[tuple[str, str]]:
-    """The (kind, term) pairs a contact with these column values is found by."""
+Entry = tuple[str, str, int, int]
+"""A term as it is kept, but for the tenant: kind, term, contact and signature."""
+
+
+def entries_of(row: Row | None) -> set[Entry]:
+    """What a contact with these column values is found by; nothing where it is not live."""
+    if row is None:
+        return set()
     words = words_of(row)
-    heads = {("head", head_of(word)) for word in words}
-    return {("word", word) for word in words} | heads | {("tag", tag_key(tag)) for tag in row["tags"]}
+    found_by = {("word", word) for word in words} | {("head", head_of(word)) for word in words}
+    found_by |= {("tag", tag_key(tag)) for tag in row["tags"]}
+    signature = signature_of(words)
+    return {(kind, term, row["seq"], signature) for kind, term in found_by}
 
 
 def words_column(row: Row) -> str:
@@ -42,18 +50,14 @@ def change(connection: Connection, tenant: int, before: Sequence[Row | None], af
     Only what differs is written, and locked: who changes a tag does not wait for who changes a name.
     """
     pairs = [(old, new) for old, new in zip(before, after, strict=True) if old or new]
-    gone = [each for old, new in pairs for each in _without(old, new)]
-    come = [(tenant, *each) for old, new in pairs for each in _without(new, old)]
-    _drop_terms(connection, tenant, gone)
-    # In the order in which they are kept, which is also the order that is written fastest.
-    insert_tuples(connection, terms, sorted(come))
+    _change_terms(connection, tenant, pairs)
     renumbered = [(old, new) for old, new in pairs if _digits(old) != _digits(new)]
     phones.unindex(connection, [(old["seq"], old["phone_digits"]) for old, _ in renumbered if old])
     phones.index(connection, [(new["seq"], new["phone_digits"]) for _, new in renumbered if new])
     spelling.change(
         connection,
         tenant,
-        gone={term for kind, term, _ in gone if kind == "word"},
+        gone={word for old, new in pairs for word in _words(old) - _words(new)},
         come={name for old, new in pairs for name in _names(new) - _names(old)},
     )
     tally.add(connection, tenant, _counted(new for _, new in pairs), _counted(old for old, _ in pairs))
@@ -81,9 +85,15 @@ def rebuild(connection: Connection, report: Callable[[int], None] = lambda _: No
 _REWORD = update(contacts).where(contacts.c.seq == bindparam("which")).values(words=bindparam("words"))
 
 
-def _without(one: Row | None, other: Row | None) -> set[tuple[str, str, int]]:
-    """What the one is found by and the other is not, with the contact."""
-    return {(*term, one["seq"]) for term in terms_of(one) - (terms_of(other) if other else set())} if one else set()
+def _change_terms(connection: Connection, tenant: int, pairs: Sequence[tuple[Row | None, Row | None]]) -> None:
+    changed = [(entries_of(old), entries_of(new)) for old, new in pairs]
+    _drop_terms(connection, tenant, [each for old, new in changed for each in old - new])
+    # In the order in which they are kept, which is also the order that is written fastest.
+    insert_tuples(connection, terms, sorted((tenant, *each) for old, new in changed for each in new - old))
+
+
+def _words(row: Row | None) -> set[str]:
+    return words_of(row) if row else set()
 
 
 def _names(row: Row | None) -> set[str]:
@@ -98,9 +108,9 @@ def _counted(rows: Iterable[Row | None]) -> Counter[str]:
     return Counter(row["type"] for row in rows if row)
 
 
-def _drop_terms(connection: Connection, tenant: int, gone: Sequence[tuple[str, str, int]]) -> None:
+def _drop_terms(connection: Connection, tenant: int, gone: Sequence[Entry]) -> None:
     by_kind: dict[tuple[str, int], list[str]] = {}
-    for kind, term, seq in gone:
+    for kind, term, seq, _ in gone:
         by_kind.setdefault((kind, seq), []).append(term)
     for (kind, seq), some in by_kind.items():
         for each in within(some):

@@ -6,6 +6,8 @@ Words are compared folded (`Bjørn` is `bjorn`) and may come in any order; comma
 import re
 import string
 from collections.abc import Iterable
+from functools import lru_cache
+from zlib import crc32
 
 from contacts_mcp.directory.store.rows import Row
 from contacts_mcp.text import digits, fold
@@ -13,6 +15,7 @@ from contacts_mcp.text import digits, fold
 _WORD = re.compile(r"[!-+\--~]+")  # all of printable ASCII but space and comma; folding leaves nothing else
 _PIECE = re.compile(r"[a-z0-9]+")
 HEAD = 3
+_BITS = 63  # of a signed integer of 64
 _MOST = 320
 """Characters that are compared: those of the longest address."""
 
@@ -43,6 +46,25 @@ def trimmed(word: str) -> str:
 def head_of(word: str) -> str:
     """The beginning that words are kept under as well: most words that begin with three given letters are many."""
     return word[:HEAD]
+
+
+def signature_of(words: Iterable[str]) -> int:
+    """Bits for the beginnings of words: who has words has the bits of each, and few others have them all.
+
+    A contact's signature stands beside each of its terms, and most of those that lack another word are passed over
+    without being looked up.
+    """
+    signature = 0
+    for head in {head_of(word) for word in words}:
+        signature |= _bits(head)
+    return signature
+
+
+@lru_cache(100_000)
+def _bits(head: str) -> int:
+    """Two of 63, the same ones in every process."""
+    chosen = crc32(head.encode())
+    return 1 << chosen % _BITS | 1 << chosen // _BITS % _BITS
 
 
 def tag_key(tag: str) -> str:

@@ -27,7 +27,7 @@ from contacts_mcp.directory.store import phones, spelling
 from contacts_mcp.directory.store import receipts as receipt_store
 from contacts_mcp.directory.store.bulk import within
 from contacts_mcp.directory.store.erasure import PERSONAL
-from contacts_mcp.directory.store.index import terms_of, words_column
+from contacts_mcp.directory.store.index import entries_of, words_column
 from contacts_mcp.directory.store.rows import Row
 from contacts_mcp.directory.store.words import names_of, phone_digits
 from contacts_mcp.directory.upkeep.differences import Item, differences
@@ -154,10 +154,11 @@ def _contacts(connection: Connection) -> Iterator[str]:
 def _terms(connection: Connection) -> Iterator[str]:
     def expected(connection: Connection) -> Iterator[Item]:
         for row in _live_rows(connection):
-            yield from ((row["seq"], row["tenant"], kind, term) for kind, term in terms_of(row))
+            yield from ((seq, row["tenant"], kind, term, signature) for kind, term, seq, signature in entries_of(row))
 
     def found(connection: Connection) -> Iterator[Item]:
-        yield from _stream(connection, select(terms.c.contact_seq, terms.c.tenant, terms.c.kind, terms.c.term))
+        named = terms.c.contact_seq, terms.c.tenant, terms.c.kind, terms.c.term, terms.c.signature
+        yield from _stream(connection, select(*named))
 
     missing, extra = differences(connection, expected, found)
     yield from _told("contacts that lack terms", _firsts(missing))

@@ -1,0 +1,142 @@
+CREATE TABLE contact_terms (
+    tenant INTEGER NOT NULL,
+    kind VARCHAR(4) NOT NULL,
+    term VARCHAR COLLATE "C" NOT NULL,
+    contact_seq BIGINT NOT NULL,
+    signature BIGINT NOT NULL,
+    PRIMARY KEY (tenant, kind, term, contact_seq, signature)
+);
+
+CREATE TABLE receipt_chain (
+    one INTEGER NOT NULL,
+    length BIGINT NOT NULL,
+    hash VARCHAR(64) NOT NULL,
+    PRIMARY KEY (one)
+);
+
+CREATE TABLE receipts (
+    seq BIGINT NOT NULL,
+    contact_id VARCHAR(36) NOT NULL,
+    tenant INTEGER NOT NULL,
+    erased_at VARCHAR(27) NOT NULL,
+    actor VARCHAR(255) NOT NULL,
+    reason VARCHAR(1000) NOT NULL,
+    fields JSON NOT NULL,
+    previous VARCHAR(64) NOT NULL,
+    hash VARCHAR(64) NOT NULL,
+    PRIMARY KEY (seq),
+    UNIQUE (contact_id)
+);
+
+CREATE TABLE spellings (
+    tenant INTEGER NOT NULL,
+    form VARCHAR COLLATE "C" NOT NULL,
+    word VARCHAR COLLATE "C" NOT NULL,
+    PRIMARY KEY (tenant, form, word)
+);
+
+CREATE TABLE spent (
+    nonce VARCHAR(64) NOT NULL,
+    expires FLOAT NOT NULL,
+    PRIMARY KEY (nonce)
+);
+
+CREATE INDEX ix_spent_expires ON spent (expires);
+
+CREATE TABLE tallies (
+    tenant INTEGER NOT NULL,
+    type VARCHAR(7) NOT NULL,
+    slot SMALLINT NOT NULL,
+    live BIGINT NOT NULL,
+    PRIMARY KEY (tenant, type, slot)
+);
+
+CREATE TABLE tenants (
+    seq SERIAL NOT NULL,
+    name VARCHAR(255) NOT NULL,
+    created_at VARCHAR(27) NOT NULL,
+    PRIMARY KEY (seq),
+    UNIQUE (name)
+);
+
+CREATE TABLE api_keys (
+    seq SERIAL NOT NULL,
+    tenant INTEGER NOT NULL,
+    prefix VARCHAR(16) NOT NULL,
+    hash VARCHAR(64) NOT NULL,
+    name VARCHAR(255) NOT NULL,
+    scopes JSON NOT NULL,
+    created_at VARCHAR(27) NOT NULL,
+    revoked_at VARCHAR(27),
+    PRIMARY KEY (seq),
+    FOREIGN KEY(tenant) REFERENCES tenants (seq),
+    UNIQUE (prefix)
+);
+
+CREATE TABLE contact_groups (
+    seq BIGSERIAL NOT NULL,
+    tenant INTEGER NOT NULL,
+    id VARCHAR(36) NOT NULL,
+    name VARCHAR(255) NOT NULL,
+    description VARCHAR,
+    created_at VARCHAR(27) NOT NULL,
+    PRIMARY KEY (seq),
+    FOREIGN KEY(tenant) REFERENCES tenants (seq),
+    UNIQUE (id)
+);
+
+CREATE INDEX ix_contact_groups_tenant ON contact_groups (tenant);
+
+CREATE TABLE contacts (
+    seq BIGSERIAL NOT NULL,
+    tenant INTEGER NOT NULL,
+    id VARCHAR(36) NOT NULL,
+    type VARCHAR(7),
+    name VARCHAR(255),
+    company_name VARCHAR(255),
+    phone_number VARCHAR(64),
+    phone_digits VARCHAR,
+    email VARCHAR(320),
+    tags JSON,
+    words VARCHAR,
+    notes VARCHAR,
+    created_at VARCHAR(27) NOT NULL,
+    updated_at VARCHAR(27) NOT NULL,
+    deleted_at VARCHAR(27),
+    erased_at VARCHAR(27),
+    PRIMARY KEY (seq),
+    FOREIGN KEY(tenant) REFERENCES tenants (seq),
+    UNIQUE (id)
+);
+
+CREATE INDEX contacts_deleted ON contacts (tenant, deleted_at) WHERE deleted_at IS NOT NULL;
+
+CREATE INDEX contacts_live ON contacts (tenant, seq, type) WHERE deleted_at IS NULL;
+
+CREATE TABLE created (
+    tenant INTEGER NOT NULL,
+    key VARCHAR(64) NOT NULL,
+    body VARCHAR(64) NOT NULL,
+    made VARCHAR(36) NOT NULL,
+    expires FLOAT NOT NULL,
+    PRIMARY KEY (tenant, key),
+    FOREIGN KEY(tenant) REFERENCES tenants (seq)
+);
+
+CREATE INDEX ix_created_expires ON created (expires);
+
+CREATE INDEX ix_created_made ON created (made);
+
+CREATE TABLE memberships (
+    seq BIGSERIAL NOT NULL,
+    group_seq BIGINT NOT NULL,
+    contact_seq BIGINT NOT NULL,
+    PRIMARY KEY (seq),
+    UNIQUE (group_seq, contact_seq),
+    FOREIGN KEY(group_seq) REFERENCES contact_groups (seq),
+    FOREIGN KEY(contact_seq) REFERENCES contacts (seq)
+);
+
+CREATE INDEX memberships_of ON memberships (contact_seq);
+
+CREATE INDEX contacts_phones ON contacts USING gin (phone_digits gin_trgm_ops) WHERE deleted_at IS NULL;
