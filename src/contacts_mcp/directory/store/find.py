@@ -130,7 +130,9 @@ class _Part:
             ways.append(begins)
         elif self.beginning:
             head = has.where(self._is_head()).exists()
-            ways.append(head if self.beginning == "a head" else and_(head, begins))
+            # Most who have no such word were passed over by their signature, unless another word would do as well.
+            words = and_(head, begins) if self.exact else begins
+            ways.append(head if self.beginning == "a head" else words)
         return or_(*ways)
 
     def _is_head(self) -> ColumnElement[bool]:
