@@ -269,13 +269,47 @@ async def test_names_that_are_exchanged_do_not_wait_for_each_other(run, jam):
 
 async def test_types_that_are_exchanged_do_not_wait_for_each_other(run, jam, monkeypatch):
     """Also where both are counted in one slot."""
-    monkeypatch.setattr("contacts_mcp.directory.store.tally._SLOTS", 1)
+    monkeypatch.setattr("contacts_mcp.directory.store.tally._SLOTS", 2)
     ola, kari = await run(creating("Olav")), await run(creating("Kari", type="company"))
-    row = "SELECT 1 FROM tallies WHERE type = 'company' FOR UPDATE"
+    row = "SELECT 1 FROM tallies WHERE term = 'company' FOR UPDATE"
 
     rows = await jam(row, updating(kari, type="person"), updating(ola, type="company"))
 
     assert [row["type"] for row in rows] == ["person", "company"]
+
+
+async def tallied(server, tag):
+    async with server.connect() as connection:
+        return (await connection.exec_driver_sql(f"SELECT sum(live) FROM tallies WHERE term = '{tag}'")).scalar_one()
+
+
+async def test_a_tag_that_its_last_two_contacts_lose_at_once_is_forgotten(run, server, meet):
+    first, second = [await run(creating(name, tags=["Rare"])) for name in ("Ola", "Kari")]
+
+    await meet(deleting(first), updating(second, tags=[]))
+
+    assert await tallied(server, "rare") is None
+
+
+async def test_a_tag_that_comes_while_its_last_contact_goes_is_counted(run, server, meet, monkeypatch):
+    """Where both are counted in one slot: who takes it away waits for who is about to have it."""
+    monkeypatch.setattr("contacts_mcp.directory.store.tally._SLOTS", 2)
+    last = await run(creating("Ola", tags=["Rare"]))
+
+    await meet(creating("Kari", type="company", tags=["rare"]), deleting(last))
+
+    assert await tallied(server, "rare") == 1
+
+
+async def test_a_tag_that_comes_in_a_slot_of_its_own_while_its_last_contact_goes_is_counted(run, server):
+    last = await run(creating("Ola", tags=["rare"]))
+
+    async with server.begin() as held:
+        held.sync_connection.info["slot"] = 99
+        await held.run_sync(lambda sync: creating("Kari", tags=["rare"])(sync, OWNER))
+        await run(deleting(last))
+
+    assert await tallied(server, "rare") == 1
 
 
 @pytest.mark.parametrize("joins", [False, True])

@@ -22,7 +22,7 @@ _SESSION = {
     "jit": "off",  # it takes longer than any query
     "plan_cache_mode": "force_custom_plan",  # which index serves best depends on how many have the word
 }
-_SWEPT = ("contacts", "contact_terms", "spellings", "memberships", "created")
+_SWEPT = ("contacts", "contact_terms", "spellings", "tallies", "memberships", "created")
 
 T = TypeVar("T")
 

@@ -191,12 +191,13 @@ tallies = Table(
     "tallies",
     metadata,
     Column("tenant", Integer, primary_key=True),
-    Column("type", String(7), primary_key=True),
+    Column("kind", String(4), primary_key=True),
+    Column("term", _TERM, primary_key=True),
     Column("slot", SmallInteger, primary_key=True),  # of several, so that writers do not wait for each other
     Column("live", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
-"""How many live contacts there are: the sum of all slots."""
+"""How many live contacts are of a type (kind `type`) or have a tag (kind `tag`): the sum of all slots."""
 
 DERIVED = (terms, spellings, tallies)
 """And, on SQLite, the index of phone numbers (see `schema`)."""

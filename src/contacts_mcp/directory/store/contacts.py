@@ -195,4 +195,6 @@ def _total(shape: Shape) -> Select[int]:
 
 def _number(shape: Shape, found: FromClause) -> Select[int]:
     """How many contacts meet a query of this shape, which are those `found`."""
-    return tally.live(typed=shape.typed) if shape.everything else select(func.count()).select_from(found)
+    if shape.tallied:
+        return tally.live(*shape.tallied)
+    return select(func.count()).select_from(found)

@@ -157,9 +157,14 @@ class Shape:
     impossible: bool
 
     @property
-    def everything(self) -> bool:
-        """Whether all contacts, or all of a type, are meant."""
-        return not (self.sought or self.number or self.impossible)
+    def tallied(self) -> tuple[str, str] | None:
+        """Where all contacts, or those of a type or with a tag are meant: the kind of term, and the parameter for it."""
+        if self.number or self.impossible or len(self.sought) + self.typed > 1:
+            return None
+        if not self.sought:
+            return "type", "type" if self.typed else ""
+        (part,) = self.sought
+        return ("tag", part.name) if part.kind == "tag" else None
 
     @property
     def ordered(self) -> bool:

@@ -104,8 +104,12 @@ def _digits(row: Row | None) -> str | None:
     return row["phone_digits"] if row else None
 
 
-def _counted(rows: Iterable[Row | None]) -> Counter[str]:
-    return Counter(row["type"] for row in rows if row)
+def _counted(rows: Iterable[Row | None]) -> Counter[tuple[str, str]]:
+    counted: Counter[tuple[str, str]] = Counter()
+    for row in filter(None, rows):
+        counted["type", row["type"]] += 1
+        counted.update(("tag", tag) for tag in {tag_key(tag) for tag in row["tags"]})
+    return counted
 
 
 def _drop_terms(connection: Connection, tenant: int, gone: Sequence[Entry]) -> None:

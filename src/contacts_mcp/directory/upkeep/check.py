@@ -127,16 +127,27 @@ _CONTRADICTIONS = tuple(_contradictions())
 
 def _tallies(connection: Connection) -> Iterator[str]:
     """Live contacts as they are counted, and as they are."""
-    count = select(contacts.c.tenant, contacts.c.type, func.count()).where(_live, contacts.c.type.is_not(None))
-    there = {(tenant, kind): n for tenant, kind, n in connection.execute(count.group_by(*count.selected_columns[:2]))}
-    tally = select(tallies.c.tenant, tallies.c.type, func.sum(tallies.c.live)).group_by(
-        *tallies.primary_key.columns[:2]
-    )
-    counted = {(tenant, kind): int(number) for tenant, kind, number in connection.execute(tally)}
+    of_type = select(contacts.c.tenant, contacts.c.type, func.count()).where(_live, contacts.c.type.is_not(None))
+    there, counted = _numbers(connection, of_type), _tallied(connection, "type")
     for tenant, kind in sorted(there.keys() | counted.keys()):
-        one, other = counted.get((tenant, kind), 0), there.get((tenant, kind), 0)
+        one, other = counted[tenant, kind], there[tenant, kind]
         if one != other:
             yield f"tenant {tenant} has {other} contacts of type {kind} and counts {one}"
+    tagged = _numbers(connection, select(terms.c.tenant, terms.c.term, func.count()).where(terms.c.kind == "tag"))
+    counted = _tallied(connection, "tag")
+    if wrong := sum(tagged[tag] != counted[tag] or not counted[tag] for tag in tagged.keys() | counted.keys()):
+        yield f"tags that are counted wrongly: {wrong}"
+
+
+def _tallied(connection: Connection, kind: str) -> Counter[tuple[int, str]]:
+    tally = select(tallies.c.tenant, tallies.c.term, func.sum(tallies.c.live))
+    return _numbers(connection, tally.where(tallies.c.kind == kind))
+
+
+def _numbers(connection: Connection, query: Select[Any]) -> Counter[tuple[int, str]]:
+    """By tenant and term, which the query begins with."""
+    grouped = query.group_by(*query.selected_columns[:2])
+    return Counter({(tenant, term): int(number) for tenant, term, number in connection.execute(grouped)})
 
 
 def _contacts(connection: Connection) -> Iterator[str]:

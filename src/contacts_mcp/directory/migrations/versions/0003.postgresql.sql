@@ -45,10 +45,11 @@ CREATE INDEX ix_spent_expires ON spent (expires);
 
 CREATE TABLE tallies (
     tenant INTEGER NOT NULL,
-    type VARCHAR(7) NOT NULL,
+    kind VARCHAR(4) NOT NULL,
+    term VARCHAR COLLATE "C" NOT NULL,
     slot SMALLINT NOT NULL,
     live BIGINT NOT NULL,
-    PRIMARY KEY (tenant, type, slot)
+    PRIMARY KEY (tenant, kind, term, slot)
 );
 
 CREATE TABLE tenants (

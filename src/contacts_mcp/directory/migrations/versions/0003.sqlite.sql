@@ -48,10 +48,11 @@ CREATE INDEX ix_spent_expires ON spent (expires);
 
 CREATE TABLE tallies (
     tenant INTEGER NOT NULL,
-    type VARCHAR(7) NOT NULL,
+    kind VARCHAR(4) NOT NULL,
+    term VARCHAR NOT NULL,
     slot SMALLINT NOT NULL,
     live BIGINT NOT NULL,
-    PRIMARY KEY (tenant, type, slot)
+    PRIMARY KEY (tenant, kind, term, slot)
 )
  WITHOUT ROWID;
 
