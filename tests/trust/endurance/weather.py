@@ -28,6 +28,7 @@ class Weather(Misbehaving):
         self.faults = 0
         self._service = port
         self._wires: list[Wire] = []
+        self._exchanges: set[asyncio.Task[Answer]] = set()
         self._random = random.Random(seed)
         self._faults: list[Meet] = [
             self._refuse,
@@ -40,6 +41,7 @@ class Weather(Misbehaving):
 
     async def __aexit__(self, *exc: object) -> None:
         await super().__aexit__(*exc)
+        await asyncio.gather(*self._exchanges, return_exceptions=True)
         for wire in self._wires:
             await wire.aclose()
 
@@ -79,7 +81,10 @@ class Weather(Misbehaving):
 
     async def _ask(self, seen: Seen) -> Answer:
         """What the service says; it is heard to the end, also where nobody waits for it any more."""
-        return await asyncio.shield(asyncio.create_task(self._exchange(seen)))
+        exchange = asyncio.create_task(self._exchange(seen))
+        self._exchanges.add(exchange)
+        exchange.add_done_callback(self._exchanges.discard)
+        return await asyncio.shield(exchange)
 
     async def _exchange(self, seen: Seen) -> Answer:
         wire = self._wires.pop() if self._wires else Wire(self._service)
