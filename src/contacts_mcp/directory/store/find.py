@@ -216,12 +216,11 @@ def shaped(connection: Connection, tenant: int, query: Query) -> tuple[Shape, di
 
 def found(shape: Shape) -> Select[Any]:
     """The `seq` of every live contact that meets a query of this shape, each once."""
-    live = select(contacts.c.seq).where(contacts.c.tenant == _TENANT, contacts.c.deleted_at.is_(None))
     of_type = [contacts.c.type == bindparam("type")] if shape.typed else []
     if shape.impossible:
-        return live.where(false())
+        return _live().where(false())
     if not shape.sought:
-        return live.where(*([contacts.c.seq.in_(_numbered(shape))] if shape.number else []), *of_type)
+        return _numbered(shape) if shape.number else _live().where(*of_type)
     rarest, *others = shape.sought
     if not (others or shape.number or shape.typed):
         return _having(rarest)
@@ -235,12 +234,19 @@ def found(shape: Shape) -> Select[Any]:
     return some
 
 
-def _numbered(shape: Shape) -> Any:
+def _numbered(shape: Shape) -> Select[Any]:
     """Contacts with the number's digits in theirs, and those that have it as words."""
-    live = select(contacts.c.seq).where(contacts.c.tenant == _TENANT, contacts.c.deleted_at.is_(None))
-    by_phone = live.where(phones.containing(shape.dialect))
+    by_phone = _live().where(phones.containing(shape.dialect))
     as_words = replace(shape, typed=False, sought=shape.numeric, number=False, numeric=())
-    return union(by_phone, found(as_words))
+    either = union(by_phone, found(as_words)).subquery()
+    numbered = select(either.c.seq)
+    if shape.typed:
+        numbered = numbered.join(contacts, contacts.c.seq == either.c.seq).where(contacts.c.type == bindparam("type"))
+    return numbered
+
+
+def _live() -> Select[Any]:
+    return select(contacts.c.seq).where(contacts.c.tenant == _TENANT, contacts.c.deleted_at.is_(None))
 
 
 def _having(part: _Part, *, more: bool = False) -> Select[Any]:
