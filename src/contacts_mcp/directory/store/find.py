@@ -158,7 +158,7 @@ class Shape:
 
     @property
     def tallied(self) -> tuple[str, str] | None:
-        """Where all contacts, or those of a type or with a tag are meant: the kind of term, and the parameter for it."""
+        """Where all contacts, those of a type or with a tag are meant: the kind, and the parameter for the term."""
         if self.number or self.impossible or len(self.sought) + self.typed > 1:
             return None
         if not self.sought:

@@ -106,9 +106,10 @@ def _digits(row: Row | None) -> str | None:
 
 def _counted(rows: Iterable[Row | None]) -> Counter[tuple[str, str]]:
     counted: Counter[tuple[str, str]] = Counter()
-    for row in filter(None, rows):
-        counted["type", row["type"]] += 1
-        counted.update(("tag", tag) for tag in {tag_key(tag) for tag in row["tags"]})
+    for row in rows:
+        if row:
+            counted["type", row["type"]] += 1
+            counted.update({("tag", tag_key(tag)) for tag in row["tags"]})
     return counted
 
 
