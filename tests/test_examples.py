@@ -13,6 +13,8 @@ import pytest
 
 from processes import KEY, Child, clean_environment, service
 
+pytestmark = pytest.mark.system
+
 EXAMPLES = Path(__file__).parent.parent / "examples"
 HOSTS = sorted((EXAMPLES / "hosts").glob("*.json"))
 

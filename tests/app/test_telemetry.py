@@ -21,6 +21,8 @@ from harness import LEGACY, MODERN, NOBODY
 from ports import free_port
 from processes import Network, clean_environment
 
+pytestmark = pytest.mark.system
+
 COLLECTOR = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
 
 

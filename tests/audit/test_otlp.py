@@ -12,6 +12,8 @@ from contacts_mcp.audit import verify
 from contacts_mcp.settings import BadSettings, load_settings
 from harness import Person, host
 
+pytestmark = pytest.mark.system
+
 YES = {"decision": "delete"}
 
 

@@ -14,6 +14,8 @@ from misbehaving import CONTACT, CONTACT_ID, Misbehaving, reply, silence
 from processes import KEY, Network, Server, modern
 from waiting import until
 
+pytestmark = pytest.mark.system
+
 
 def call(server: Server, tool: str, **arguments: Any) -> dict[str, Any]:
     say(server, tool, **arguments)

@@ -21,6 +21,8 @@ from contacts_mcp.cli._schemas import write_schemas
 from contacts_mcp.tools import TOOLS
 from processes import KEY, clean_environment, service
 
+pytestmark = pytest.mark.system
+
 Command = Callable[..., Any]
 COMMITTED = Path(__file__).parents[2] / "tool_schemas"
 

@@ -12,6 +12,8 @@ import pytest
 import postgres_server
 from contacts_mcp.directory import Directory, parse_place
 
+pytestmark = pytest.mark.system
+
 README = Path(__file__).parents[2] / "README.md"
 
 

@@ -18,7 +18,7 @@ from harness import LEGACY, MODERN, Host, Person, text_of
 from processes import KEY
 from redis_server import needs_redis
 
-pytestmark = needs_nginx
+pytestmark = [needs_nginx, pytest.mark.system]
 ADDRESS = f"https://{HOST}"
 YES = {"decision": "delete"}
 

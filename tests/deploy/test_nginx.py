@@ -17,7 +17,7 @@ from deploy.running import HOST, Proxy, needs_nginx, nginx, prepare
 from ports import free_ports
 from processes import KEY
 
-pytestmark = needs_nginx
+pytestmark = [needs_nginx, pytest.mark.system]
 ADDRESS = f"https://{HOST}"
 MODERN = {"Mcp-Protocol-Version": "2026-07-28"}
 

@@ -61,7 +61,7 @@ def database(postgres, prepared):
     postgres.drop_database(url)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.system)])
 def place(request):
     """Where an empty directory is."""
     return request.getfixturevalue("path" if request.param == "sqlite" else "database")

@@ -5,6 +5,10 @@ import random
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.system
+
 WRITER = """
 import asyncio, sys, httpx
 from pathlib import Path

@@ -253,6 +253,7 @@ async def test_a_journal_of_another_file_is_refused_and_left_as_it_is(path, tmp_
     assert journal.journal_of(path).read_bytes() == foreign
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("place", ["postgresql"], indirect=True)
 async def test_a_server_has_neither_rows_nor_dead_rows_of_it(http, create, create_group, postgres, database):
     """Nothing in any table, and no earlier version that a later VACUUM would remove."""

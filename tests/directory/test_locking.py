@@ -18,6 +18,8 @@ from contacts_mcp.directory.store.once import create_once
 from contacts_mcp.directory.upkeep import backup, lifecycle
 from contacts_mcp.directory.upkeep.check import check
 
+pytestmark = pytest.mark.system
+
 BOUND = 30
 WAITING = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"

@@ -23,6 +23,8 @@ from ports import free_port
 from processes import Network
 from redis_server import needs_redis, redis
 
+pytestmark = pytest.mark.system
+
 CALLERS = 10
 KILLED_AFTER = 0.15
 """Of all confirmations, half of which come to the server that is killed."""

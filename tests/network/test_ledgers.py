@@ -21,6 +21,8 @@ from network.servers import STATE_KEYS
 from ports import free_port
 from redis_server import needs_redis, redis
 
+pytestmark = pytest.mark.system
+
 NONCES = [f"{number:032x}" for number in range(50)]
 SOON = 600.0
 PASSWORD = "s3cr3tthatmustnevershow"

@@ -17,6 +17,8 @@ from contacts_mcp.tools import TOOLS
 from harness import LEGACY, MODERN, Host, Person
 from processes import KEY, Server, clean_environment, modern, service
 
+pytestmark = pytest.mark.system
+
 A_SECOND = 2.0  # and as much again, since other tests keep the machine busy
 
 

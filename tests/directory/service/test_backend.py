@@ -13,6 +13,8 @@ from network.callers import Modern, key
 from network.servers import replica_here
 from processes import Server, modern
 
+pytestmark = pytest.mark.system
+
 
 @pytest.fixture
 def served(place, tmp_path):

@@ -10,6 +10,8 @@ import pytest
 
 from contacts_service import ContactsService, address_of, make_keys
 
+pytestmark = pytest.mark.system
+
 KEY = re.compile(r"wayscloud_contacts_([a-z0-9]{8})_[A-Za-z0-9]{40}")
 
 

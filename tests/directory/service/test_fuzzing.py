@@ -12,6 +12,8 @@ import pytest
 
 from contacts_service import ContactsService, make_keys
 
+pytestmark = pytest.mark.system
+
 PHASES = ("Examples", "Coverage", "Fuzzing", "Stateful")
 
 

@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 
+pytestmark = pytest.mark.system
+
 
 @pytest.mark.parametrize(("processes", "tasks", "seconds"), [(3, 8, 3), pytest.param(8, 8, 30, marks=pytest.mark.load)])
 async def test_what_many_processes_write_at_once_is_all_there(crowd, lost, processes, tasks, seconds):

@@ -13,6 +13,8 @@ import pytest
 from contacts_mcp.directory import Directory, parse_place
 from contacts_mcp.directory.upkeep.check import check
 
+pytestmark = pytest.mark.system
+
 
 def do(*command):
     """What only an administrator may do to a disk; where nobody may, the test says so."""

@@ -11,6 +11,8 @@ from contacts_mcp.directory.store import contacts as store
 from contacts_mcp.directory.upkeep.check import check
 from contacts_mcp.directory.upkeep.sample import sample_contacts
 
+pytestmark = pytest.mark.system
+
 
 @pytest.mark.load
 async def test_no_byte_of_a_thousand_erased_among_a_hundred_thousand_is_in_any_file(path):

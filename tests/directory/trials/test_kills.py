@@ -8,6 +8,8 @@ import pytest
 import postgres_server
 from contacts_mcp.directory import parse_place
 
+pytestmark = pytest.mark.system
+
 
 @pytest.mark.parametrize("kills", [3, pytest.param(50, marks=pytest.mark.load)])
 async def test_a_process_that_is_killed_leaves_what_it_acknowledged_and_nothing_by_halves(crowd, lost, kills):

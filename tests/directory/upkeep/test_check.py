@@ -12,7 +12,7 @@ from contacts_mcp.directory.upkeep import differences
 from contacts_mcp.directory.upkeep.check import check
 
 on_file = pytest.mark.parametrize("place", ["sqlite"], indirect=True)
-on_server = pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+on_server = pytest.mark.parametrize("place", [pytest.param("postgresql", marks=pytest.mark.system)], indirect=True)
 
 OLA, KARI, DELETED, ERASED = 1, 2, 3, 4
 """The contacts of `written`, by `seq`; the groups are 1 and 2, the other tenant 2."""

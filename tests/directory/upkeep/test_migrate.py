@@ -55,7 +55,7 @@ async def test_an_older_file_is_refused_with_what_to_do_and_left_as_it_is(old_fi
     assert old_file.read_bytes() == before
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.system)])
 def old_place(request, revision):
     """A file of an older schema, or a database; there are none of the first."""
     if request.param == "sqlite":
@@ -113,6 +113,7 @@ async def test_to_migrate_what_is_new_changes_nothing(path):
     assert shape(path) == before
 
 
+@pytest.mark.system
 async def test_a_new_database_is_migrated_already(postgres):
     url = postgres.create_database()
 

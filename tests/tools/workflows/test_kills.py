@@ -15,6 +15,8 @@ from contacts_mcp.contract import ScanContacts
 from contacts_mcp.server import LOCAL
 from processes import clean_environment
 
+pytestmark = pytest.mark.system
+
 IMPORTER = Path(__file__).with_name("importer.py")
 FIELDS = ["name", "type", "phone_number", "email", "tags", "notes", "company_name"]
 

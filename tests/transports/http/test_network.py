@@ -17,6 +17,8 @@ from page_service import page_service
 from processes import KEY, Network, service
 from transports.http.clients import DELETE, connected, initialize, keyed, post
 
+pytestmark = pytest.mark.system
+
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:

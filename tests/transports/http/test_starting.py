@@ -8,6 +8,8 @@ import pytest
 
 from processes import service
 
+pytestmark = pytest.mark.system
+
 
 @pytest.mark.parametrize(
     ("flags", "variables", "words"),

@@ -17,6 +17,8 @@ from processes import KEY, Network, modern
 from transports.http.clients import connected, headers_of, initialize
 from waiting import block_until, until
 
+pytestmark = pytest.mark.system
+
 
 @pytest.fixture
 async def upstream() -> AsyncIterator[Misbehaving]:
