@@ -130,8 +130,11 @@ async def test_a_contact_without_a_name_is_erased_by_its_id() -> None:
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 418, 422, 500, 501])
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
-async def test_every_refusal_of_the_service_is_one_line(status: int, tool: Tool) -> None:
+async def test_every_refusal_of_the_service_is_one_line(
+    status: int, tool: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whatever the status, the model reads what happened and what to do, and no internals."""
+    monkeypatch.setattr("contacts_mcp.client._retry.FIRST_WAIT", 0.01)
     arguments = {
         name: {"type": "person", "reason": "request", "contact_ids": [ID]}.get(name, ID)
         for name in tool.input_schema.get("required", [])
