@@ -18,7 +18,7 @@ from contacts_mcp.directory import Place, parse_place
 from contacts_mcp.directory.database import Database
 from contacts_mcp.directory.database.tables import OWNER, contacts
 from contacts_mcp.directory.store import contacts as store
-from contacts_mcp.directory.store.find import Filter
+from contacts_mcp.directory.store.query import Filter
 from contacts_mcp.directory.upkeep.sample import sample_contacts
 from contacts_mcp.text import fold
 

@@ -14,7 +14,7 @@ from contacts_mcp.directory.database.tables import spellings
 from contacts_mcp.directory.store import contacts as store
 from contacts_mcp.directory.store import journal
 from contacts_mcp.directory.store import receipts as receipt_store
-from contacts_mcp.directory.store.find import Filter
+from contacts_mcp.directory.store.query import Filter
 from contacts_mcp.directory.upkeep.check import check
 
 SECRETS = {

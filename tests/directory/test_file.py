@@ -15,7 +15,7 @@ from contacts_mcp.directory import Directory, DirectoryUnavailable, default_path
 from contacts_mcp.directory.database import database, sqlite
 from contacts_mcp.directory.database.sqlite_faults import SqliteFaults
 from contacts_mcp.directory.store import contacts as store
-from contacts_mcp.directory.store.find import Filter
+from contacts_mcp.directory.store.query import Filter
 
 VALUES = {"type": "person", "name": "a", "tags": [], **dict.fromkeys(("company_name", "phone_number", "email"))}
 

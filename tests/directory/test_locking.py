@@ -13,8 +13,8 @@ from contacts_mcp.directory.database import Database
 from contacts_mcp.directory.database.postgres import connect
 from contacts_mcp.directory.database.tables import OWNER
 from contacts_mcp.directory.store import contacts, groups, receipts
-from contacts_mcp.directory.store.find import Filter
 from contacts_mcp.directory.store.once import create_once
+from contacts_mcp.directory.store.query import Filter
 from contacts_mcp.directory.upkeep import backup, lifecycle
 from contacts_mcp.directory.upkeep.check import check
 

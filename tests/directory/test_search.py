@@ -8,7 +8,7 @@ from sqlalchemy import create_engine
 from contacts_mcp.directory.database.schema import statements
 from contacts_mcp.directory.database.tables import OWNER
 from contacts_mcp.directory.store import contacts
-from contacts_mcp.directory.store.find import Filter
+from contacts_mcp.directory.store.query import Filter
 from contacts_mcp.directory.store.words import trimmed
 
 

@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from contacts_mcp.directory.api.batch import Checked, write_batch
 from contacts_mcp.directory.api.bodies import Batch, ContactType, RecordId, Storable
 from contacts_mcp.directory.api.routes import Tenancy
-from contacts_mcp.directory.store.find import Filter
+from contacts_mcp.directory.store.query import Filter
 from contacts_mcp.directory.store.scan import scan_contacts
 
 router = APIRouter(prefix="/v1/directory")

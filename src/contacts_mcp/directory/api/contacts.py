@@ -9,7 +9,7 @@ from contacts_mcp.directory.api.bodies import ContactChanges, ContactType, Erasu
 from contacts_mcp.directory.api.creating import IdempotencyKey, create
 from contacts_mcp.directory.api.routes import ContactId, Tenancy, answer
 from contacts_mcp.directory.store import contacts as store
-from contacts_mcp.directory.store.find import Filter
+from contacts_mcp.directory.store.query import Filter
 
 router = APIRouter(prefix="/v1/contacts")
 
@@ -27,7 +27,7 @@ async def list_contacts(
 ) -> Response:
     """List contacts: `{"contacts": [row], "total", "page", "per_page"}`, newest first.
 
-    `type`, `search` (see `store.find`) and every one of `tags` (but for case) have to match; blank ones do not filter.
+    `type`, `search` (see `store.query`) and every one of `tags` (but for case) have to match; blank ones do not filter.
     Where a search finds next to nothing, contacts that are spelt nearly so follow, and `similar` says how many.
     The order is total and lasts: a contact created between two pages moves the later rows on by one, so that one may
     be seen twice but none is missed; a deletion moves them back.

@@ -7,8 +7,8 @@ from sqlalchemy import Connection, Row, select
 
 from contacts_mcp.directory.database.tables import contacts, memberships
 from contacts_mcp.directory.store import find
-from contacts_mcp.directory.store.find import Filter
 from contacts_mcp.directory.store.groups import seq_of
+from contacts_mcp.directory.store.query import Filter, read
 
 _MOST_NOTES = 4_000_000
 """Characters of notes on one page: with more, the answer would be too large for its reader."""
@@ -35,7 +35,7 @@ def scan_contacts(
             memberships.c.group_seq == seq_of(connection, tenant, group_id)
         )
         query = query.where(contacts.c.seq.in_(members))
-    shape, values = find.shaped(connection, tenant, find.read(wanted))
+    shape, values = find.shaped(connection, tenant, read(wanted))
     query = query.where(contacts.c.seq.in_(find.found(shape)))
     found = connection.execute(query.order_by(contacts.c.seq).limit(limit + 1), values).all()
     page = _bounded(found[:limit], fields)

@@ -144,7 +144,7 @@ def _tallied(connection: Connection, kind: str) -> Counter[tuple[int, str]]:
     return _numbers(connection, tally.where(tallies.c.kind == kind))
 
 
-def _numbers(connection: Connection, query: Select[Any, Any, Any]) -> Counter[tuple[int, str]]:
+def _numbers(connection: Connection, query: Select[*tuple[Any, ...]]) -> Counter[tuple[int, str]]:
     """By tenant and term, which the query begins with."""
     grouped = query.group_by(*query.selected_columns[:2])
     return Counter({(tenant, term): int(number) for tenant, term, number in connection.execute(grouped)})
