@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from contacts_mcp.directory.database import Database
+
 pytestmark = pytest.mark.system
 
 WRITER = """
@@ -86,3 +88,18 @@ async def test_64_tasks_at_once_leave_counts_and_lists_that_agree(http, create_g
         members = (await http.get(f"/v1/contacts/groups/{row['id']}/members")).json()["members"]
         assert row["member_count"] == len(members) == len({member["id"] for member in members})
         assert {member["id"] for member in members} <= live
+
+
+@pytest.mark.parametrize(("statements", "begun", "isolation"), [(1, 1, "read committed"), (2, 2, "repeatable read")])
+async def test_a_read_of_several_statements_is_done_on_one_snapshot(database, statements, begun, isolation):
+    """A single one is a snapshot by itself; where a second follows, all is asked again in a transaction."""
+    opened, begins = Database(database), []
+
+    def work(connection):
+        begins.append(connection)
+        seen = [connection.exec_driver_sql("SHOW transaction_isolation").scalar_one() for _ in range(statements)]
+        return seen[-1]
+
+    assert await opened.ask(work) == isolation
+    await opened.aclose()
+    assert len(begins) == begun
