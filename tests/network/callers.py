@@ -244,8 +244,10 @@ class Legacy:
 
     async def __aexit__(self, *_: object) -> None:
         """Close the connections, and leave the session as it is; `leave` ends it."""
-        await self.wire.aclose()
-        await self._answering.aclose()
+        try:
+            await self.wire.aclose()
+        finally:  # whoever is cancelled while the one closes leaves the other closed as well
+            await self._answering.aclose()
 
 
 def accepted(question: dict[str, Any], **form: Any) -> dict[str, Any]:
