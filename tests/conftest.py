@@ -1,5 +1,6 @@
 """What tests of several rooms use."""
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,11 @@ settings.register_profile("here", deadline=None)  # how fast a machine is proves
 settings.load_profile("here")
 
 __all__ = ["pytest_terminal_summary", "tried"]
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: tests wait for timers and processes as well."""
+    return (os.cpu_count() or 1) + 1
 
 
 @dataclass(frozen=True)

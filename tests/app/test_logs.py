@@ -21,6 +21,8 @@ from processes import KEY, Network
 from telemetry import logged
 from waiting import until
 
+pytestmark = pytest.mark.system
+
 each_era = pytest.mark.parametrize("era", [LEGACY, MODERN])
 each_transport = pytest.mark.parametrize("transport", ["http", "sse"])
 

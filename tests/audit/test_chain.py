@@ -131,6 +131,7 @@ def writing(path: Path, number: int, full: int) -> "subprocess.Popen[bytes]":
     return subprocess.Popen([sys.executable, WRITER, str(path), str(number), str(full)], stdout=subprocess.PIPE)
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("full", [10_000_000, FULL], ids=["one file", "many files"])
 async def test_processes_that_write_at_once_make_one_chain(path: Path, full: int) -> None:
     """Three write a hundred records each while files fill up: none is lost, doubled or out of order."""
@@ -211,6 +212,7 @@ async def test_a_record_that_did_not_reach_the_disk_is_taken_back(
     assert (verify(path).records, verify(path).faults) == (3, [])
 
 
+@pytest.mark.system
 async def test_half_a_record_on_a_full_disk_is_taken_back(path: Path, filled: Fill) -> None:
     """A limit on the size of files stands for the disk: some bytes fit, the record does not."""
     await filled(3)

@@ -99,6 +99,7 @@ async def test_tail_lists_the_last_through_files(command: Command, path: Path, f
     assert [int(line.split()[0]) for line in done.out.splitlines()] == list(range(16, 41))
 
 
+@pytest.mark.system
 def test_tail_follows_into_the_next_file(path: Path, filled: Fill, tmp_path: Path) -> None:
     """Nothing is missed or shown twice while files are put away."""
     asyncio.run(filled(3, full=600))

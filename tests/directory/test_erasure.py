@@ -1,7 +1,6 @@
 """What remains of a contact after gdpr-delete: no byte of its data, and a receipt."""
 
 import random
-import re
 import sqlite3
 import string
 from contextlib import closing
@@ -82,35 +81,6 @@ async def test_no_byte_of_it_is_left_in_any_file(http, create, create_group, pat
 
     assert (answer.status_code, answer.json()) == (200, {"ok": True})
     assert left_over(path) == []
-
-
-async def test_no_byte_is_left_where_pages_were_split_meanwhile(path):
-    """Rows that SQLite moved between pages leave no copy behind, which `secure_delete` alone does not see to."""
-    chance = random.Random(1)
-    words = ["qz" + "".join(chance.choices(string.ascii_lowercase, k=chance.randint(8, 20))) for _ in range(6000)]
-    empty = {"type": "person", "tags": [], "email": None, "phone_number": None, "notes": None}
-
-    def fill(connection):
-        rows = (
-            store.create_contact(connection, 1, {**empty, "name": f"{a} {b}", "company_name": c}) for a, b, c in triples
-        )
-        return [row["id"] for row in rows]
-
-    def erase_half(connection, ids):
-        for each in chance.sample(ids, len(ids) // 2):
-            store.erase_contact(connection, 1, each, "r", "test")
-
-    triples = list(zip(*[iter(words)] * 3, strict=True))
-    async with Directory(path) as directory:
-        await directory._database.erase(erase_half, await directory._database.write(fill))
-        listed = await directory._database.read(store.list_contacts, 1, Filter(), page=1, per_page=2000)
-        kept = {word for row in listed.rows for word in f"{row['name']} {row['company_name']}".split()}
-        left = b" ".join(
-            {each for file in path.parent.iterdir() for each in re.findall(rb"qz[a-z]+", file.read_bytes())}
-        )
-
-    assert listed.total == 1000
-    assert {word for word in words if word.encode() in left} == kept
 
 
 async def test_a_receipt_without_data_is_kept(http, create, receipts):

@@ -203,6 +203,7 @@ def test_unknown_faults_are_the_programs_own():
     assert not SqliteFaults(Path("x")).passing(ValueError())
 
 
+@pytest.mark.system
 def test_a_process_that_does_not_close_it_ends_without_a_word(path):
     program = f"""
 import asyncio, httpx

@@ -9,6 +9,8 @@ from network.callers import Modern
 from network.servers import is_serving, over_directory, uvicorn
 from waiting import block_until
 
+pytestmark = pytest.mark.system
+
 REFUSED = "a second worker needs CONTACTS_MCP_STATE_KEYS: confirmations that one began the other could not finish; "
 
 

@@ -21,6 +21,8 @@ from processes import Network, modern
 from transports.http.clients import headers_of
 from waiting import until
 
+pytestmark = pytest.mark.system
+
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
