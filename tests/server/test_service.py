@@ -134,7 +134,7 @@ async def test_every_refusal_of_the_service_is_one_line(
     status: int, tool: Tool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever the status, the model reads what happened and what to do, and no internals."""
-    monkeypatch.setattr("contacts_mcp.client._retry.FIRST_WAIT", 0.01)
+    monkeypatch.setattr("contacts_mcp.tools.steps._pace._SETBACKS", (0.01, 0.02))
     arguments = {
         name: {"type": "person", "reason": "request", "contact_ids": [ID]}.get(name, ID)
         for name in tool.input_schema.get("required", [])
