@@ -1,5 +1,6 @@
 """Older files become present ones, whole, on `migrate` alone."""
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -11,7 +12,8 @@ from contacts_mcp.directory import DirectoryUnavailable, Server, parse_place
 from contacts_mcp.directory.database import Database
 from contacts_mcp.directory.database.schema import REVISION
 from contacts_mcp.directory.database.sqlite_file import APPLICATION_ID
-from contacts_mcp.directory.store import receipts
+from contacts_mcp.directory.store import index, receipts
+from contacts_mcp.directory.upkeep import migrate as migrating
 from contacts_mcp.directory.upkeep.check import check
 from contacts_mcp.directory.upkeep.migrate import migrate
 
@@ -20,19 +22,29 @@ ROWS = Path(__file__).with_name("rows_0002.sql")
 FROZEN = Path(__file__).parents[3] / "src/contacts_mcp/directory/migrations/versions"
 
 
-@pytest.fixture(params=["0001", "0002"])
+@pytest.fixture(params=["0001", "0002", "0003"])
 def revision(request):
     """Each revision but the last."""
     return request.param
 
 
 @pytest.fixture
-def old_file(revision, path):
+def old_file(revision, path, monkeypatch):
     """A file of an older schema, with contacts, a deleted one, two erased ones and a group."""
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(FIRST.read_text() if revision == "0001" else of_second_revision("sqlite"))
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    if revision == "0003":
+        to_third_revision(path, monkeypatch)
     return path
+
+
+def to_third_revision(place, monkeypatch):
+    """Its tables are the present ones, and there were no ends of numbers among the terms."""
+    with monkeypatch.context() as patched:
+        patched.setattr(migrating, "REVISION", "0003")
+        patched.setattr(index, "rebuild", lambda *_: None)
+        asyncio.run(migrate(place))
 
 
 def of_second_revision(dialect):
@@ -56,7 +68,7 @@ async def test_an_older_file_is_refused_with_what_to_do_and_left_as_it_is(old_fi
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.system)])
-def old_place(request, revision):
+def old_place(request, revision, monkeypatch):
     """A file of an older schema, or a database; there are none of the first."""
     if request.param == "sqlite":
         return request.getfixturevalue("old_file")
@@ -65,6 +77,8 @@ def old_place(request, revision):
     server = request.getfixturevalue("postgres")
     url = server.create_database()
     server.sql(f"CREATE EXTENSION pg_trgm; {of_second_revision('postgresql')}", url)
+    if revision == "0003":
+        to_third_revision(parse_place(url), monkeypatch)
     return parse_place(url)
 
 
@@ -77,11 +91,12 @@ async def test_what_is_migrated_has_everything_it_had(revision, old_place, open_
         (group,) = (await http.get("/v1/contacts/groups")).json()["groups"]
         members = (await http.get(f"/v1/contacts/groups/{group['id']}/members")).json()["members"]
         found = (await http.get("/v1/contacts", params={"search": "nordman 9999", "tags": "OSLO"})).json()["contacts"]
+        called = (await http.get("/v1/contacts", params={"search": "+47 99 99 99 99"})).json()["contacts"]
     assert listed["total"] == 2
     assert (ola["name"], ola["phone_number"], ola["notes"]) == ("Ola Nordmann", "+4799999999", "Met in May")
     assert ola["tags"] == ["vip", "Oslo"]
     assert (group["member_count"], len(members)) == (2, 2)
-    assert [row["id"] for row in found] == [ola["id"]]
+    assert [row["id"] for row in found] == [row["id"] for row in called] == [ola["id"]]
 
 
 async def test_what_was_kept_of_erasures_becomes_a_chain_of_receipts(old_file):

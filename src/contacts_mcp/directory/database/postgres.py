@@ -109,9 +109,15 @@ def _allow_one_statement(engine: AsyncEngine) -> None:
 
 
 async def _transact(engine: AsyncEngine, work: Work[T]) -> T:
-    async with engine.begin() as connection:
+    async with engine.connect() as connection:
+        return await connection.run_sync(_in_transaction, work)
+
+
+def _in_transaction(connection: Connection, work: Work[T]) -> T:
+    """From its beginning to its end in one go: SQLAlchemy takes a tenth of a millisecond for two more."""
+    with connection.begin():
         try:
-            return await connection.run_sync(work)
+            return work(connection)
         except DBAPIError as exc:
             if exc.connection_invalidated:  # as by a server that was started anew
                 raise CutOff from exc

@@ -8,7 +8,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from contacts_mcp.directory._times import now
 from contacts_mcp.directory.database.tables import OWNER, metadata
 
-REVISION = "0003"
+REVISION = "0004"
 """What `migrations` leads to. Revisions sort as they follow each other."""
 
 REVISION_TABLE = "directory_revision"

@@ -175,7 +175,8 @@ terms = Table(
     ),  # of the contact's words, so that the index answers (see `words`)
     sqlite_with_rowid=False,
 )
-"""What a live contact is found by: folded words (kind `word`), their beginnings (`head`), case-folded tags (`tag`)."""
+"""What a live contact is found by: folded words (kind `word`), their beginnings (`head`), case-folded tags (`tag`), and
+what its number ends in (`end`)."""
 
 spellings = Table(
     "spellings",

@@ -1,11 +1,15 @@
-"""Writing many rows: the driver gets tuples, since SQLAlchemy would spend more on each row than the database does."""
+"""Writing many rows: the driver gets them as they are, since SQLAlchemy would take longer for each than the database.
+
+SQLite gets one row after another; PostgreSQL gets all in one statement, an array for each column.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Dialect, Executable, Table, insert, text
+from sqlalchemy import Connection, Dialect, Executable, String, Table, bindparam, func, insert, select, text
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.types import TypeEngine
 
 from contacts_mcp.directory.store.rows import Row
 
@@ -72,16 +76,28 @@ def insert_tuples(
     connection: Connection, table: Table, rows: Iterable[Sequence[Any]], names: Sequence[str] | None = None
 ) -> None:
     """Insert rows whose values stand in the order of the table's columns, or of those with these `names`."""
-    _insert(connection, table, rows, names, missing=False)
+    _insert(connection, table, rows, names)
 
 
 def insert_missing(connection: Connection, table: Table, rows: Iterable[Sequence[Any]]) -> None:
     """Insert those rows that are not there, by whatever is unique in them."""
-    _insert(connection, table, rows, None, missing=True)
+    _insert(connection, table, rows, where_there="DO NOTHING")
+
+
+def add_up(connection: Connection, table: Table, number: str, rows: Iterable[Sequence[Any]]) -> None:
+    """Insert rows with different keys; what is in the column `number` is added to that of a row that is there."""
+    key = ", ".join(column.name for column in table.primary_key)
+    addition = f"({key}) DO UPDATE SET {number} = {table.name}.{number} + excluded.{number}"
+    _insert(connection, table, rows, where_there=addition)
 
 
 def _insert(
-    connection: Connection, table: Table, rows: Iterable[Sequence[Any]], names: Sequence[str] | None, *, missing: bool
+    connection: Connection,
+    table: Table,
+    rows: Iterable[Sequence[Any]],
+    names: Sequence[str] | None = None,
+    *,
+    where_there: str = "",
 ) -> None:
     columns = [table.columns[name] for name in names or table.columns.keys()]
     processors = [column.type.dialect_impl(connection.dialect).bind_processor(connection.dialect) for column in columns]
@@ -92,11 +108,22 @@ def _insert(
             for row in written
         ]
     if written:
-        names = tuple(column.key for column in columns)
-        connection.exec_driver_sql(_statement(table, names, connection.dialect, missing=missing), written)
+        statement = _statement(table, tuple(column.key for column in columns), connection.dialect, where_there)
+        arrays = connection.dialect.name == "postgresql"
+        connection.exec_driver_sql(statement, tuple(map(list, zip(*written, strict=True))) if arrays else written)
 
 
 @lru_cache(maxsize=32)
-def _statement(table: Table, names: tuple[str, ...], dialect: Dialect, *, missing: bool) -> str:
-    ending = " ON CONFLICT DO NOTHING" if missing else ""
-    return str(insert(table).inline().compile(dialect=dialect, column_keys=names)) + ending
+def _statement(table: Table, names: tuple[str, ...], dialect: Dialect, where_there: str) -> str:
+    ending = f" ON CONFLICT {where_there}" if where_there else ""
+    new = insert(table).inline()
+    if dialect.name == "sqlite":
+        return str(new.compile(dialect=dialect, column_keys=names)) + ending
+    arrays = (bindparam(name, type_=postgresql.ARRAY(_unbounded(table.columns[name].type))) for name in names)
+    rows = func.unnest(*arrays).table_valued(*names, name="new").render_derived()
+    return str(new.from_select(names, select(rows)).compile(dialect=dialect)) + ending
+
+
+def _unbounded(type_: TypeEngine[Any]) -> TypeEngine[Any]:
+    """A text that is cast to a length is cut to it, where the column would refuse it."""
+    return String() if isinstance(type_, String) else type_

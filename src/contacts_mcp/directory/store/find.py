@@ -6,7 +6,7 @@ needs to answer it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import BigInteger, BindParameter, Connection, Select, and_, bindparam, false, or_, select, true, union
 
@@ -27,7 +27,7 @@ class Shape:
     dialect: str
     typed: bool
     sought: tuple[Part, ...]
-    number: bool
+    number: Literal["", "short", "long"]
     numeric: tuple[Part, ...]
     impossible: bool
 
@@ -59,7 +59,7 @@ def shaped(connection: Connection, tenant: int, query: Query) -> tuple[Shape, di
     rest = rarest_first(connection, tenant, query.sought) if dialect == "sqlite" else _exact_first(query.sought)
     sought = tuple(part_of(f"s{place}", each) for place, each in enumerate(rest))
     numeric = tuple(part_of(f"n{place}", each) for place, each in enumerate(query.numeric))
-    shape = Shape(dialect, query.type is not None, sought, bool(query.number), numeric, query.impossible)
+    shape = Shape(dialect, query.type is not None, sought, _length(query.number), numeric, query.impossible)
     values: dict[str, Any] = {"tenant": tenant, "type": query.type, "signature": _signature(query.sought)}
     for part, each in zip((*sought, *numeric), (*rest, *query.numeric), strict=True):
         values |= dict(values_of(part, each))
@@ -91,7 +91,9 @@ def found(shape: Shape) -> Select[Any]:
 def _numbered(shape: Shape) -> Select[Any]:
     """Contacts with the number's digits in theirs, and those that have it as words."""
     by_phone = _live().where(phones.containing(shape.dialect))
-    as_words = replace(shape, typed=False, sought=shape.numeric, number=False, numeric=())
+    if shape.number == "long":
+        by_phone = _of_terms().where(phones.among_terms())
+    as_words = replace(shape, typed=False, sought=shape.numeric, number="", numeric=())
     either = union(by_phone, found(as_words)).subquery()
     numbered = select(either.c.seq)
     if shape.typed:
@@ -103,9 +105,13 @@ def _live() -> Select[Any]:
     return select(contacts.c.seq).where(contacts.c.tenant == TENANT, contacts.c.deleted_at.is_(None))
 
 
+def _of_terms() -> Select[Any]:
+    return select(terms.c.contact_seq.label("seq")).where(terms.c.tenant == TENANT)
+
+
 def _having(part: Part, *, more: bool = False) -> Select[Any]:
     """The `seq` of contacts that have what is sought, each once; those that may have `more` of the query alone."""
-    has = select(terms.c.contact_seq.label("seq")).where(terms.c.tenant == TENANT)
+    has = _of_terms()
     if more:
         has = has.where(terms.c.signature.bitwise_and(_SIGNATURE) == _SIGNATURE)
     ways = [has.where(way) for way in part.among_terms()]
@@ -117,6 +123,12 @@ def _having(part: Part, *, more: bool = False) -> Select[Any]:
 def _signature(sought: Sequence[Sought]) -> int:
     """The bits that each contact has which has all of these."""
     return signature_of(filter(None, (each.head for each in sought)))
+
+
+def _length(number: str) -> Literal["", "short", "long"]:
+    if not number:
+        return ""
+    return "long" if phones.is_long(number) else "short"
 
 
 def _exact_first(sought: Sequence[Sought]) -> Sequence[Sought]:

@@ -25,6 +25,7 @@ def entries_of(row: Row | None) -> set[Entry]:
     words = words_of(row)
     found_by = {("word", word) for word in words} | {("head", head_of(word)) for word in words}
     found_by |= {("tag", tag_key(tag)) for tag in row["tags"]}
+    found_by |= {("end", end) for end in phones.ends_of(row["phone_digits"])}
     signature = signature_of(words)
     return {(kind, term, row["seq"], signature) for kind, term in found_by}
 

@@ -1,17 +1,22 @@
 """Finding contacts by fragments of their numbers, at the same answers by the means of each engine.
 
-PostgreSQL keeps an index of three-digit pieces by itself, and is asked for the last two of a long fragment alone. For
+A long fragment, as of a whole number, is the beginning of what some numbers end in: these ends are terms.
+
+For short ones PostgreSQL keeps an index of three-digit pieces by itself, and is asked for the last two alone. For
 SQLite this module keeps one of four-digit pieces, and of what shorter ones a number ends in: a fragment of up to four
 digits is the beginning of a piece. Either way a longer one leads to candidates that are looked at: many numbers begin
 alike, so what a fragment begins with tells little.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, literal_column, select, text
 
-from contacts_mcp.directory.database.tables import contacts
+from contacts_mcp.directory.database.tables import contacts, terms
+
+_LONG = 8
+"""Digits of a fragment that ends of numbers are kept for; most countries' numbers have as many without its code."""
 
 _PIECE = 4
 _POSTGRES_PIECE = 3
@@ -30,8 +35,24 @@ def unindex(connection: Connection, rows: Iterable[tuple[int, str | None]]) -> N
     _write(connection, _DELETE, rows)
 
 
+def ends_of(digits: str | None) -> Iterator[str]:
+    """What digits end in, as far as a long fragment can be the beginning of it."""
+    for start in range(len(digits or "") - _LONG + 1):
+        yield (digits or "")[start:]
+
+
+def is_long(fragment: str) -> bool:
+    """Whether a fragment is the beginning of terms."""
+    return len(fragment) >= _LONG
+
+
+def among_terms() -> ColumnElement[bool]:
+    """The condition on `contact_terms` that a long fragment begins one of them."""
+    return and_(terms.c.kind == "end", terms.c.term >= bindparam("number"), terms.c.term < bindparam("number_end"))
+
+
 def containing(dialect: str) -> ColumnElement[bool]:
-    """The condition on `contacts` that the digits of a live one contain a fragment, answered by an index."""
+    """The condition on `contacts` that the digits of a live one contain a short fragment, answered by an index."""
     if dialect != "sqlite":
         # `strpos` answers the rest: another LIKE would go to the index as well, with all of its pieces.
         whole = func.strpos(contacts.c.phone_digits, bindparam("number")) > 0
@@ -51,6 +72,7 @@ def values(fragment: str) -> dict[str, str]:
     indexed = "%".join(last) if len(fragment) >= 2 * _POSTGRES_PIECE else fragment
     return {  # digits alone, so nothing to escape
         "number": fragment,
+        "number_end": f"{fragment}:",  # which sorts after every digit
         "digits_like": f"%{fragment}%",
         "pieces_like": f"%{indexed}%",
         "pieces": _query(fragment),

@@ -8,12 +8,11 @@ that it was: nothing stays of a tag that nobody has.
 import random
 from collections import Counter
 from collections.abc import Sequence
-from functools import lru_cache
 
-from sqlalchemy import BigInteger, Connection, Executable, Select, bindparam, cast, delete, func, select
+from sqlalchemy import BigInteger, Connection, Select, bindparam, cast, delete, func, select
 
 from contacts_mcp.directory.database.tables import tallies
-from contacts_mcp.directory.store.bulk import upsert, within
+from contacts_mcp.directory.store.bulk import add_up, within
 
 Counted = tuple[str, str]
 """What is counted: kind and term."""
@@ -40,13 +39,12 @@ _DROP = delete(tallies).where(*_tag, tallies.c.term == bindparam("that"), tallie
 def add(connection: Connection, tenant: int, come: Counter[Counted], gone: Counter[Counted]) -> None:
     """Count what live contacts, of which some have come and others gone, are and have."""
     changes = {each: come[each] - gone[each] for each in sorted(come.keys() | gone.keys())}
-    rows = [
-        {"tenant": tenant, "kind": kind, "term": term, "slot": _slot(connection, kind, change), "live": change}
+    rows = (
+        (tenant, kind, term, _slot(connection, kind, change), change)
         for (kind, term), change in changes.items()
         if change
-    ]
-    if rows:
-        connection.execute(_counting(connection.dialect.name), rows)
+    )
+    add_up(connection, tallies, "live", rows)
     _forget(connection, tenant, [term for (kind, term), change in changes.items() if kind == "tag" and change < 0])
 
 
@@ -66,13 +64,6 @@ def _forget(connection: Connection, tenant: int, tags: Sequence[str]) -> None:
             slots = connection.execute(_SLOTS_OF, {"of": tenant, "that": tag}).all()
             if not sum(slot.live for slot in slots):
                 connection.execute(_DROP, [{"of": tenant, "that": tag, "which": slot.slot} for slot in slots])
-
-
-@lru_cache
-def _counting(dialect: str) -> Executable:
-    new = upsert(dialect, tallies)
-    live = tallies.c.live + new.excluded.live
-    return new.on_conflict_do_update(index_elements=[*tallies.primary_key], set_={"live": live})
 
 
 def live(kind: str, parameter: str) -> Select[int]:
