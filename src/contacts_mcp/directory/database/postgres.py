@@ -4,8 +4,10 @@ import logging
 from typing import Self, TypeVar
 
 from sqlalchemy import Connection, event, text
+from sqlalchemy import Engine as SyncEngine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.util import greenlet_spawn
 
 from contacts_mcp.directory._errors import DirectoryUnavailable
 from contacts_mcp.directory._place import Server
@@ -109,13 +111,12 @@ def _allow_one_statement(engine: AsyncEngine) -> None:
 
 
 async def _transact(engine: AsyncEngine, work: Work[T]) -> T:
-    async with engine.connect() as connection:
-        return await connection.run_sync(_in_transaction, work)
+    # All in one greenlet: `AsyncEngine.begin` takes one for each of its steps, and a tenth of a millisecond for that.
+    return await greenlet_spawn(_in_transaction, engine.sync_engine, work)
 
 
-def _in_transaction(connection: Connection, work: Work[T]) -> T:
-    """From its beginning to its end in one go: SQLAlchemy takes a tenth of a millisecond for two more."""
-    with connection.begin():
+def _in_transaction(engine: SyncEngine, work: Work[T]) -> T:
+    with engine.begin() as connection:
         try:
             return work(connection)
         except DBAPIError as exc:

@@ -177,16 +177,16 @@ def _page(shape: Shape, *, some_first: bool = False) -> Select[Any]:
 
     Each comes with the `total` of all pages.
     """
-    hits = find.found(shape)
-    # What took some looking is looked for once; what stands in the order of an index need not be read to its end.
-    found = hits.subquery() if shape.ordered else hits.cte("hits")
-    total = _number(shape, found).scalar_subquery().label("total")
+    found = find.found(shape).subquery()
+    # What takes some looking is counted as it is found; what stands in the order of an index need not all be read.
+    total = _number(shape, found).scalar_subquery() if shape.ordered else func.count().over()
 
     def ordered(seq: Any) -> tuple[Any, ...]:
         return (*((seq.in_(bindparam("first", expanding=True)).desc(),) if some_first else ()), seq.desc())
 
-    window = select(found.c.seq).order_by(*ordered(found.c.seq)).limit(bindparam("limit")).offset(bindparam("offset"))
-    return select(*contacts.c, total).where(contacts.c.seq.in_(window)).order_by(*ordered(contacts.c.seq))
+    some = select(found.c.seq, total.label("total")).order_by(*ordered(found.c.seq))
+    page = some.limit(bindparam("limit")).offset(bindparam("offset")).subquery()
+    return select(*contacts.c, page.c.total).join(page, page.c.seq == contacts.c.seq).order_by(*ordered(contacts.c.seq))
 
 
 @lru_cache(256)
