@@ -6,7 +6,7 @@ needs to answer it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import BigInteger, BindParameter, Connection, Select, and_, bindparam, false, or_, select, true, union
 
@@ -27,7 +27,7 @@ class Shape:
     dialect: str
     typed: bool
     sought: tuple[Part, ...]
-    number: Literal["", "short", "long"]
+    number: phones.Length
     numeric: tuple[Part, ...]
     impossible: bool
 
@@ -59,7 +59,7 @@ def shaped(connection: Connection, tenant: int, query: Query) -> tuple[Shape, di
     rest = rarest_first(connection, tenant, query.sought) if dialect == "sqlite" else _exact_first(query.sought)
     sought = tuple(part_of(f"s{place}", each) for place, each in enumerate(rest))
     numeric = tuple(part_of(f"n{place}", each) for place, each in enumerate(query.numeric))
-    shape = Shape(dialect, query.type is not None, sought, _length(query.number), numeric, query.impossible)
+    shape = Shape(dialect, query.type is not None, sought, phones.length_of(query.number), numeric, query.impossible)
     values: dict[str, Any] = {"tenant": tenant, "type": query.type, "signature": _signature(query.sought)}
     for part, each in zip((*sought, *numeric), (*rest, *query.numeric), strict=True):
         values |= dict(values_of(part, each))
@@ -90,9 +90,10 @@ def found(shape: Shape) -> Select[Any]:
 
 def _numbered(shape: Shape) -> Select[Any]:
     """Contacts with the number's digits in theirs, and those that have it as words."""
-    by_phone = _live().where(phones.containing(shape.dialect))
     if shape.number == "long":
-        by_phone = _of_terms().where(phones.among_terms())
+        by_phone = _of_terms().where(phones.among_ends())
+    else:
+        by_phone = _live().where(phones.containing(shape.dialect))
     as_words = replace(shape, typed=False, sought=shape.numeric, number="", numeric=())
     either = union(by_phone, found(as_words)).subquery()
     numbered = select(either.c.seq)
@@ -123,12 +124,6 @@ def _having(part: Part, *, more: bool = False) -> Select[Any]:
 def _signature(sought: Sequence[Sought]) -> int:
     """The bits that each contact has which has all of these."""
     return signature_of(filter(None, (each.head for each in sought)))
-
-
-def _length(number: str) -> Literal["", "short", "long"]:
-    if not number:
-        return ""
-    return "long" if phones.is_long(number) else "short"
 
 
 def _exact_first(sought: Sequence[Sought]) -> Sequence[Sought]:

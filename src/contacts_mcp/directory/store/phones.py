@@ -9,11 +9,13 @@ alike, so what a fragment begins with tells little.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, literal_column, select, text
 
 from contacts_mcp.directory.database.tables import contacts, terms
+
+Length = Literal["", "short", "long"]
 
 _LONG = 8
 """Digits of a fragment that ends of numbers are kept for; most countries' numbers have as many without its code."""
@@ -37,16 +39,18 @@ def unindex(connection: Connection, rows: Iterable[tuple[int, str | None]]) -> N
 
 def ends_of(digits: str | None) -> Iterator[str]:
     """What digits end in, as far as a long fragment can be the beginning of it."""
-    for start in range(len(digits or "") - _LONG + 1):
-        yield (digits or "")[start:]
+    if digits:
+        yield from (digits[start:] for start in range(len(digits) - _LONG + 1))
 
 
-def is_long(fragment: str) -> bool:
-    """Whether a fragment is the beginning of terms."""
-    return len(fragment) >= _LONG
+def length_of(fragment: str) -> Length:
+    """How a fragment is looked for."""
+    if not fragment:
+        return ""
+    return "long" if len(fragment) >= _LONG else "short"
 
 
-def among_terms() -> ColumnElement[bool]:
+def among_ends() -> ColumnElement[bool]:
     """The condition on `contact_terms` that a long fragment begins one of them."""
     return and_(terms.c.kind == "end", terms.c.term >= bindparam("number"), terms.c.term < bindparam("number_end"))
 
