@@ -6,9 +6,10 @@ server gets a copy of the directory, and copies of those who work with it make t
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from copy import deepcopy
+from math import isqrt
 from pathlib import Path
 from statistics import median
 
@@ -23,6 +24,10 @@ _CALLS_A_TURN = 100
 _LOOKS = 6
 """How often so many turns are taken while one seems slow: chance evens out, and a worn-out server stays slow."""
 _SLOWER = 1.20
+"""How much longer a tool may take, as far as the calls that were made tell its median."""
+_SLOWER_BY_AND_LARGE = 1.15
+"""How much longer half of the tools may take."""
+_BY_AND_LARGE = "half of the tools"
 _NOISE = 0.001
 """Seconds below which nobody notices."""
 _ENOUGH = 30
@@ -34,7 +39,7 @@ _TOOLS = 10
 async def slower_than_a_fresh_one(
     aged: Run, folder: Path, served: Served, standing: Standing
 ) -> Mapping[str, tuple[float, float]]:
-    """The tools that take longer than is allowed, with what they take and what they take where all is fresh."""
+    """What takes longer than is allowed, with what it takes at the least, and where all is fresh at the most."""
     async with _fresh(aged, folder, served, standing) as fresh:
         runs = (aged, fresh)
         for run in runs:
@@ -45,7 +50,7 @@ async def slower_than_a_fresh_one(
             for turn in range(_TURNS):
                 for run in runs if turn % 2 else reversed(runs):
                     await run.work(_CALLS_A_TURN)
-            slower = _slower(_medians(aged), _medians(fresh))
+            slower = slower_of(_seconds(aged), _seconds(fresh))
             if not slower:
                 break
         for run in runs:
@@ -68,16 +73,32 @@ async def _fresh(aged: Run, folder: Path, served: Served, standing: Standing) ->
         yield Run(ground, serving, works)
 
 
-def _medians(run: Run) -> dict[str, float]:
-    """Seconds that a call takes, of each tool that was called often enough."""
+def slower_of(
+    aged: Mapping[str, Sequence[float]], fresh: Mapping[str, Sequence[float]]
+) -> dict[str, tuple[float, float]]:
+    """What is slower than is allowed, by the seconds that each call of each tool took.
+
+    One tool among twenty looks slow by chance, so it counts as slow where chance does not account for it; all of them
+    together do not, and are held to less.
+    """
+    compared = [tool for tool in aged if min(len(aged[tool]), len(fresh.get(tool, ()))) >= _ENOUGH]
+    assert len(compared) > _TOOLS
+    pairs = {tool: (_median_within(aged[tool])[0], _median_within(fresh[tool])[1]) for tool in compared}
+    slower = {tool: pair for tool, pair in pairs.items() if pair[0] > pair[1] * _SLOWER + _NOISE}
+    by_and_large = median(median(aged[tool]) / median(fresh[tool]) for tool in compared)
+    return slower | ({_BY_AND_LARGE: (by_and_large, 1.0)} if by_and_large > _SLOWER_BY_AND_LARGE else {})
+
+
+def _seconds(run: Run) -> Mapping[str, Sequence[float]]:
+    """How long each call took, by tool."""
     all_: defaultdict[str, list[float]] = defaultdict(list)
     for lane in run.lanes:
         for tool, seconds in lane.seconds.items():
             all_[tool] += seconds
-    return {tool: median(seconds) for tool, seconds in all_.items() if len(seconds) >= _ENOUGH}
+    return all_
 
 
-def _slower(aged: Mapping[str, float], fresh: Mapping[str, float]) -> dict[str, tuple[float, float]]:
-    compared = {tool: (aged[tool], fresh[tool]) for tool in aged.keys() & fresh.keys()}
-    assert len(compared) > _TOOLS
-    return {tool: pair for tool, pair in compared.items() if pair[0] > pair[1] * _SLOWER + _NOISE}
+def _median_within(seconds: Sequence[float]) -> tuple[float, float]:
+    """Between which two the median of all such calls is: two standard deviations of its rank on either side."""
+    ranked, middle, off = sorted(seconds), len(seconds) / 2, isqrt(len(seconds))
+    return ranked[int(middle - off)], ranked[int(middle + off)]
