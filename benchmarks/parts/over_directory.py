@@ -20,7 +20,7 @@ from contacts_mcp.directory import Place, parse_place
 from contacts_mcp.directory.database import Database
 from contacts_mcp.directory.database.tables import OWNER, contacts
 from contacts_mcp.directory.store import contacts as store
-from contacts_mcp.directory.store.query import Filter
+from contacts_mcp.directory.store.query import Filter, is_lookup
 from contacts_mcp.directory.upkeep.sample import sample_contacts
 from contacts_mcp.text import fold
 
@@ -40,7 +40,9 @@ class Question:
 
 def _listing(wanted: Callable[[random.Random, dict[str, Any]], Filter], page: int = 1):
     async def ask(database: Database, chance: random.Random, contact: dict[str, Any]) -> object:
-        return await database.ask(store.list_contacts, OWNER, wanted(chance, contact), page=page, per_page=50)
+        filter_ = wanted(chance, contact)
+        run = database.look_up if is_lookup(filter_) else database.ask
+        return await run(store.list_contacts, OWNER, filter_, page=page, per_page=50)
 
     return ask
 
@@ -175,7 +177,7 @@ async def _baseline(database: Database) -> list[float]:
     def one(connection: Any, seq: int) -> object:
         return connection.execute(_ONE, {"which": seq}).one()
 
-    return await _timed([lambda seq=seq: database.ask(one, seq) for seq in range(1, _TIMES)])
+    return await _timed([lambda seq=seq: database.look_up(one, seq) for seq in range(1, _TIMES)])
 
 
 _ONE = contacts.select().where(contacts.c.seq == bindparam("which"))

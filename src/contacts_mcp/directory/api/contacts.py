@@ -9,7 +9,7 @@ from contacts_mcp.directory.api.bodies import ContactChanges, ContactType, Erasu
 from contacts_mcp.directory.api.creating import IdempotencyKey, create
 from contacts_mcp.directory.api.routes import ContactId, Tenancy, answer
 from contacts_mcp.directory.store import contacts as store
-from contacts_mcp.directory.store.query import Filter
+from contacts_mcp.directory.store.query import Filter, is_lookup
 
 router = APIRouter(prefix="/v1/contacts")
 
@@ -33,7 +33,8 @@ async def list_contacts(
     be seen twice but none is missed; a deletion moves them back.
     """
     wanted = Filter(type, search, [tag.strip() for tag in tags or [] if tag.strip()])
-    listed = await directory.ask(store.list_contacts, wanted, page=page, per_page=per_page)
+    ask = directory.look_up if is_lookup(wanted) else directory.ask
+    listed = await ask(store.list_contacts, wanted, page=page, per_page=per_page)
     shown = {"contacts": [rows.contact_row(row) for row in listed.rows], "total": listed.total}
     similar = {"similar": listed.similar} if listed.similar else {}
     return answer({**shown, "page": page, "per_page": per_page, **similar})
@@ -49,7 +50,7 @@ async def create_contact(directory: Tenancy, body: NewContact, idempotency_key: 
 @router.get("/{contact_id:contact}")
 async def get_contact(directory: Tenancy, contact_id: ContactId) -> Response:
     """Get contact: the contact in full."""
-    return answer(rows.contact(await directory.ask(store.get_contact, contact_id)))
+    return answer(rows.contact(await directory.look_up(store.get_contact, contact_id)))
 
 
 @router.patch("/{contact_id:contact}")

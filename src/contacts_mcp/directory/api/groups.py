@@ -27,7 +27,7 @@ async def create_group(directory: Tenancy, body: NewGroup, idempotency_key: Idem
 @router.get("/{group_id}")
 async def get_group(directory: Tenancy, group_id: GroupId) -> Response:
     """Get contact group, as the page's example shows it: without the members."""
-    return answer(rows.group(await directory.ask(store.get_group, group_id)))
+    return answer(rows.group(await directory.look_up(store.get_group, group_id)))
 
 
 @router.patch("/{group_id}")

@@ -35,6 +35,10 @@ class TenantDatabase:
         """Run `work`, which is mostly a single statement, on a snapshot."""
         return await self.database.ask(work, self.tenant, *args, **kwargs)
 
+    async def look_up(self, work: Callable[Concatenate[Connection, int, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `work`, which is mostly a single statement, carried out in one way whatever its values are."""
+        return await self.database.look_up(work, self.tenant, *args, **kwargs)
+
     async def write(self, work: Callable[Concatenate[Connection, int, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work` as a writer."""
         return await self.database.write(work, self.tenant, *args, **kwargs)

@@ -45,6 +45,11 @@ class Database:
         engine = await self._open()
         return await asyncio.shield(self._start(self._transact(engine.ask, work, *args, **kwargs)))
 
+    async def look_up(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do what `ask` does, for less still where the statement is carried out in one way whatever its values are."""
+        engine = await self._open()
+        return await asyncio.shield(self._start(self._transact(engine.look_up, work, *args, **kwargs)))
+
     async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work` as a writer; when this returns, its changes are on the disk. Raises as `read` does."""
         engine = await self._open()

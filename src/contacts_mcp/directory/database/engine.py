@@ -29,6 +29,10 @@ class Engine(Protocol):
         """Do the same, at the least cost where `work` is a single statement."""
         ...
 
+    async def look_up(self, work: Work[T]) -> T:
+        """Do the same, where that statement is carried out in one way whatever its values are."""
+        ...
+
     async def write(self, work: Work[T]) -> T:
         """Run `work`; when this returns, its changes are on the disk."""
         ...

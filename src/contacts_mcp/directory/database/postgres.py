@@ -15,14 +15,19 @@ from contacts_mcp.directory.database.engine import Work
 from contacts_mcp.directory.database.postgres_faults import CutOff
 from contacts_mcp.directory.database.schema import REVISION, REVISION_TABLE, must_migrate, statements
 
-_CONNECTIONS = 10
+_CONNECTIONS = 5
+"""Of either kind: those whose plans are kept, and those that plan each statement for its values."""
 _CONNECT_SECONDS = 10
 _POOL_SECONDS = 20
 _SETTING_UP = 0x57434354  # the lock of whoever creates the tables
 _SESSION = {
     "application_name": "contacts-mcp",
     "jit": "off",  # it takes longer than any query
-    "plan_cache_mode": "force_custom_plan",  # which index serves best depends on how many have the word
+}
+_PLANNING = {"plan_cache_mode": "force_custom_plan"}  # which index serves best depends on how many have the word
+_KEEPING = {
+    "plan_cache_mode": "force_generic_plan",  # what is looked up by a key is always looked up by that key's index
+    "enable_seqscan": "off",  # even where the table was empty when that was planned
 }
 _SWEPT = ("contacts", "contact_terms", "spellings", "tallies", "memberships", "created")
 
@@ -36,16 +41,20 @@ class PostgresEngine:
 
     Readers see one snapshot. Writers lock what they read and mean to change, so that none of them is undone for
     another's sake but where two wait for each other, which PostgreSQL ends and the database tries again.
+
+    To plan a statement takes the server longer than to look something up, so there are connections whose plans are
+    kept: for writers, who read and change by keys, and for lookups.
     """
 
-    writers = _CONNECTIONS
+    writers = _CONNECTIONS - 1  # one is left for lookups
 
     def __init__(self, server: Server) -> None:
         """Engine over a database that has its tables. No connection is made before the first transaction."""
-        self._engine = connect(server)
-        self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        self._asker = self._engine.execution_options(isolation_level="AUTOCOMMIT")
-        _allow_one_statement(self._asker)
+        self._writer = connect(server, **_KEEPING)
+        self._looker = _for_one_statement(self._writer)
+        self._planner = connect(server, **_PLANNING)
+        self._reader = self._planner.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        self._asker = _for_one_statement(self._planner)
 
     @classmethod
     async def open(cls, server: Server) -> Self:
@@ -67,14 +76,21 @@ class PostgresEngine:
 
         Where a second statement follows, the work starts over, on a snapshot.
         """
+        return await self._ask(self._asker, work)
+
+    async def look_up(self, work: Work[T]) -> T:
+        """Do the same with a plan that is kept, which saves the server most of its work."""
+        return await self._ask(self._looker, work)
+
+    async def _ask(self, engine: AsyncEngine, work: Work[T]) -> T:
         try:
-            return await _transact(self._asker, work)
+            return await _transact(engine, work)
         except _AnotherStatement:
             return await self.read(work)
 
     async def write(self, work: Work[T]) -> T:
         """Run `work`, which locks what it reads and means to change."""
-        return await _transact(self._engine, work)
+        return await _transact(self._writer, work)
 
     async def scrub(self) -> None:
         """Have the server remove the dead rows and index entries of what was erased.
@@ -83,7 +99,7 @@ class PostgresEngine:
         backups are its operator's.
         """
         try:
-            async with self._engine.connect() as connection:
+            async with self._writer.connect() as connection:
                 plain = await connection.execution_options(isolation_level="AUTOCOMMIT")
                 await plain.execute(text(f"VACUUM {', '.join(_SWEPT)}"))
         except (DBAPIError, OSError) as exc:
@@ -91,14 +107,17 @@ class PostgresEngine:
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._engine.dispose()
+        await self._writer.dispose()
+        await self._planner.dispose()
 
 
 class _AnotherStatement(Exception):
     """Work went on after the one statement that it may run."""
 
 
-def _allow_one_statement(engine: AsyncEngine) -> None:
+def _for_one_statement(connections: AsyncEngine) -> AsyncEngine:
+    engine = connections.execution_options(isolation_level="AUTOCOMMIT")
+
     @event.listens_for(engine.sync_engine, "begin")
     def _begin(connection: Connection) -> None:
         connection.info["asked"] = False
@@ -108,6 +127,8 @@ def _allow_one_statement(engine: AsyncEngine) -> None:
         if connection.info["asked"]:
             raise _AnotherStatement
         connection.info["asked"] = True
+
+    return engine
 
 
 async def _transact(engine: AsyncEngine, work: Work[T]) -> T:
@@ -125,8 +146,8 @@ def _in_transaction(engine: SyncEngine, work: Work[T]) -> T:
             raise
 
 
-def connect(server: Server) -> AsyncEngine:
-    """An engine that makes its connections when they are needed."""
+def connect(server: Server, **settings: str) -> AsyncEngine:
+    """An engine that makes its connections when they are needed, for sessions with such settings."""
     return create_async_engine(
         server.url,
         pool_size=_CONNECTIONS,
@@ -136,7 +157,7 @@ def connect(server: Server) -> AsyncEngine:
         isolation_level="READ COMMITTED",
         connect_args={
             "timeout": _CONNECT_SECONDS,
-            "server_settings": _SESSION,
+            "server_settings": _SESSION | settings,
         },
     )
 

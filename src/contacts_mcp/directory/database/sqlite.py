@@ -67,6 +67,10 @@ class SqliteEngine:
         """Run `work` on a snapshot: to begin and to end costs nothing in a file."""
         return await self.read(work)
 
+    async def look_up(self, work: Work[T]) -> T:
+        """Run `work` on a snapshot: a statement is always carried out in the same way, whatever its values are."""
+        return await self.read(work)
+
     async def write(self, work: Work[T]) -> T:
         """Run `work` as the only writer."""
         return await self._writer.run(work)

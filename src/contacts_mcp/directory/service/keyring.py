@@ -36,7 +36,7 @@ class KeyRing:
         at, key = self._known.get(prefix, (-_SECONDS, None))
         if began - at < _SECONDS:
             return key
-        key = await self._database.ask(keys.find, prefix)
+        key = await self._database.look_up(keys.find, prefix)
         self._known[prefix] = began, key
         self._known.move_to_end(prefix)
         if len(self._known) > _MOST:

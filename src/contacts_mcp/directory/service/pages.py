@@ -36,7 +36,7 @@ async def healthz(request: Request) -> JSONResponse:
     """200 where the database can be used, else 503."""
     database: Database = request.app.state.database
     try:
-        await database.ask(_look)
+        await database.look_up(_look)
     except DirectoryUnavailable:
         return JSONResponse({"status": "unavailable"}, 503)
     return JSONResponse({"status": "ok"})

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, FromClause, Select, bindparam, func, select, update
+from sqlalchemy import ARRAY, BigInteger, Connection, FromClause, Integer, Select, bindparam, cast, func, select, update
 
 from contacts_mcp.directory._errors import Missing
 from contacts_mcp.directory._times import now, now_after
@@ -40,6 +40,7 @@ _LOCKED_SOME = (
     .order_by(contacts.c.id)
     .with_for_update()
 )
+_SEQS = ARRAY(BigInteger)
 _THIN = 3
 """Where a search finds fewer than that, it finds what is spelt nearly like it as well."""
 
@@ -177,6 +178,8 @@ def _page(shape: Shape, *, some_first: bool = False) -> Select[Any]:
 
     Each comes with the `total` of all pages.
     """
+    if shape.lookup:
+        return _looked_up_page(shape)
     found = find.found(shape).subquery()
     # What takes some looking is counted as it is found; what stands in the order of an index need not all be read.
     total = _number(shape, found).scalar_subquery() if shape.ordered else func.count().over()
@@ -187,6 +190,19 @@ def _page(shape: Shape, *, some_first: bool = False) -> Select[Any]:
     some = select(found.c.seq, total.label("total")).order_by(*ordered(found.c.seq))
     page = some.limit(bindparam("limit")).offset(bindparam("offset")).subquery()
     return select(*contacts.c, page.c.total).join(page, page.c.seq == contacts.c.seq).order_by(*ordered(contacts.c.seq))
+
+
+def _looked_up_page(shape: Shape) -> Select[Any]:
+    """The same of a lookup: its hits are an array, so that no plan depends on how many there might be."""
+    found = find.found(shape)
+    newest_first = found.order_by(found.selected_columns.seq.desc()).scalar_subquery()
+    hits = select(func.array(newest_first, type_=_SEQS).label("seqs")).cte("hits")
+    first = bindparam("offset", type_=Integer) + 1
+    last = bindparam("offset", type_=Integer) + bindparam("limit", type_=Integer)
+    page = cast(select(hits.c.seqs[first:last]).scalar_subquery(), _SEQS)
+    total = select(func.cardinality(hits.c.seqs)).scalar_subquery()
+    rows = select(*contacts.c, total.label("total")).where(contacts.c.seq == func.any(page))
+    return rows.order_by(contacts.c.seq.desc())
 
 
 @lru_cache(256)

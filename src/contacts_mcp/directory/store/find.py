@@ -8,7 +8,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import BigInteger, BindParameter, Connection, Select, and_, bindparam, false, or_, select, true, union
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    false,
+    or_,
+    select,
+    true,
+    union,
+    union_all,
+)
 
 from contacts_mcp.directory.database.tables import contacts, terms
 from contacts_mcp.directory.store import phones
@@ -30,6 +43,8 @@ class Shape:
     number: phones.Length
     numeric: tuple[Part, ...]
     impossible: bool
+    lookup: bool
+    """Whether one plan serves whatever the values, which a server then keeps."""
 
     @property
     def tallied(self) -> tuple[str, str] | None:
@@ -59,7 +74,8 @@ def shaped(connection: Connection, tenant: int, query: Query) -> tuple[Shape, di
     rest = rarest_first(connection, tenant, query.sought) if dialect == "sqlite" else _exact_first(query.sought)
     sought = tuple(part_of(f"s{place}", each) for place, each in enumerate(rest))
     numeric = tuple(part_of(f"n{place}", each) for place, each in enumerate(query.numeric))
-    shape = Shape(dialect, query.type is not None, sought, phones.length_of(query.number), numeric, query.impossible)
+    length, lookup = phones.length_of(query.number), dialect == "postgresql" and query.is_lookup
+    shape = Shape(dialect, query.type is not None, sought, length, numeric, query.impossible, lookup)
     values: dict[str, Any] = {"tenant": tenant, "type": query.type, "signature": _signature(query.sought)}
     for part, each in zip((*sought, *numeric), (*rest, *query.numeric), strict=True):
         values |= dict(values_of(part, each))
@@ -94,12 +110,18 @@ def _numbered(shape: Shape) -> Select[Any]:
         by_phone = _of_terms().where(phones.among_ends())
     else:
         by_phone = _live().where(phones.containing(shape.dialect))
-    as_words = replace(shape, typed=False, sought=shape.numeric, number="", numeric=())
-    either = union(by_phone, found(as_words)).subquery()
-    numbered = select(either.c.seq)
+    either = union_all(by_phone, *_as_words(shape)).subquery()
+    numbered = select(either.c.seq).distinct()
     if shape.typed:
         numbered = numbered.join(contacts, contacts.c.seq == either.c.seq).where(contacts.c.type == bindparam("type"))
     return numbered
+
+
+def _as_words(shape: Shape) -> Sequence[Select[Any]]:
+    """Contacts that have the number as words, some of them more than once."""
+    if len(shape.numeric) == 1:
+        return _ways(shape.numeric[0])
+    return [found(replace(shape, typed=False, sought=shape.numeric, number="", numeric=()))]
 
 
 def _live() -> Select[Any]:
@@ -112,13 +134,17 @@ def _of_terms() -> Select[Any]:
 
 def _having(part: Part, *, more: bool = False) -> Select[Any]:
     """The `seq` of contacts that have what is sought, each once; those that may have `more` of the query alone."""
-    has = _of_terms()
+    ways = _ways(part)
     if more:
-        has = has.where(terms.c.signature.bitwise_and(_SIGNATURE) == _SIGNATURE)
-    ways = [has.where(way) for way in part.among_terms()]
+        ways = [way.where(terms.c.signature.bitwise_and(_SIGNATURE) == _SIGNATURE) for way in ways]
     if len(ways) == 1:
         return ways[0] if part.ordered else ways[0].distinct()
     return select(union(*ways).subquery().c.seq)
+
+
+def _ways(part: Part) -> list[Select[Any]]:
+    """The `seq` of contacts that have what is sought, by each way to them."""
+    return [_of_terms().where(way) for way in part.among_terms()]
 
 
 def _signature(sought: Sequence[Sought]) -> int:

@@ -15,6 +15,7 @@ from operator import not_
 from sqlalchemy import Connection
 
 from contacts_mcp.directory.store import spelling
+from contacts_mcp.directory.store.phones import length_of
 from contacts_mcp.directory.store.words import HEAD, head_of, split, tag_key, trimmed
 from contacts_mcp.text import digits
 
@@ -56,10 +57,26 @@ class Query:
     numeric: tuple[Sought, ...]
     impossible: bool = False
 
+    @property
+    def is_lookup(self) -> bool:
+        """Whether it asks for a long number, a word or two alone: there is one good way to each, whatever it is."""
+        if self.type or self.impossible:
+            return False
+        if self.number:
+            return length_of(self.number) == "long" and len(self.numeric) == 1 and not self.sought
+        if [len(each.exact) for each in self.sought] not in ([0], [1, 0]):
+            return False
+        return all(each.kind == "word" for each in self.sought) and len(self.sought[-1].beginning) > HEAD
+
     def misspelt(self, connection: Connection, tenant: int) -> "Query | None":
         """The same, with each word standing for those it may be a misspelling of as well; None where there are none."""
         tolerant = tuple(_tolerant(connection, tenant, each) for each in self.sought)
         return None if tolerant == self.sought else replace(self, sought=tolerant)
+
+
+def is_lookup(wanted: Filter) -> bool:
+    """Whether there is one good way to find what a filter asks for, whatever the values."""
+    return read(wanted).is_lookup
 
 
 def read(wanted: Filter) -> Query:
