@@ -84,6 +84,22 @@ async def test_what_is_spelt_as_asked_comes_first_and_enough_of_it_is_not_joined
     assert (answer["total"], "similar" in answer) == (3, False)
 
 
+@pytest.mark.parametrize("query", ["hansen", "hansen ola", "ola hans", "91 234 567", "4791234567", "mail.example.com"])
+async def test_every_page_of_a_search_has_its_part_of_what_is_found(http, create, query):
+    """Newest first, each contact once, with the total on each page and behind the last one."""
+    fields = {"phone_number": "+47 91 23 45 67 8"}
+    found = [(await create(f"Ola Hansen {n}", email=f"{n}@mail.example.com", **fields))["id"] for n in range(5)]
+    await create("Kari Olsen", phone_number="+47 22 33 44 55", email="kari@example.org")
+
+    pages = [
+        (await http.get("/v1/contacts", params={"search": query, "per_page": 2, "page": page})).json()
+        for page in range(1, 5)
+    ]
+
+    assert [[row["id"] for row in page["contacts"]] for page in pages] == [found[:2:-1], found[2:0:-1], found[:1], []]
+    assert [page["total"] for page in pages] == [5, 5, 5, 5]
+
+
 async def test_long_words_may_hold_two_slips_and_short_ones_none(create, listed):
     made = (await create("Kristoffersen Moe"))["id"]
 

@@ -1,0 +1,56 @@
+"""What is looked up in a PostgreSQL database is looked up in an index, from the first contact on."""
+
+import pytest
+
+from contacts_mcp.directory import Place
+from contacts_mcp.directory.database.postgres import connect
+
+pytestmark = pytest.mark.system
+
+SCANS = "SELECT sum(seq_scan) FROM pg_stat_user_tables WHERE relname IN ('contacts', 'contact_terms', 'memberships')"
+CONTACT = {"name": "Ola Hansen", "email": "ola@mail.example.com", "phone_number": "+4791234567", "tags": ["vip"]}
+
+
+async def scans(database: Place) -> int:
+    """How often tables were read from end to end, by sessions that have ended."""
+    engine = connect(database)
+    async with engine.connect() as connection:
+        number: int = (await connection.exec_driver_sql(SCANS)).scalar_one()
+    await engine.dispose()
+    return number
+
+
+async def look_up(http, *queries: str) -> None:
+    for query in queries:
+        assert (await http.get("/v1/contacts", params={"search": query})).status_code == 200
+
+
+async def change(http) -> None:
+    """Everything that is done with a contact, once."""
+    contact = (await http.post("/v1/contacts", json=CONTACT)).json()["id"]
+    group = (await http.post("/v1/contacts/groups", json={"name": "VIP"})).json()["id"]
+    members = {"contact_ids": [contact]}
+    assert (await http.post(f"/v1/contacts/groups/{group}/members", json=members)).status_code == 200
+    assert (await http.get(f"/v1/contacts/{contact}")).status_code == 200
+    assert (await http.patch(f"/v1/contacts/{contact}", json={"name": "Kari Hansen"})).status_code == 200
+    assert (await http.delete(f"/v1/contacts/{contact}")).status_code == 204
+    erased = await http.post(f"/v1/contacts/{contact}/gdpr-delete", json={"reason": "asked"})
+    assert erased.status_code == 200
+
+
+async def test_no_table_is_read_from_end_to_end_to_find_or_change_a_contact(database, open_directory):
+    """Plans are kept, and those of an empty directory would be slow in a full one."""
+    async with open_directory(database) as http:
+        assert (await http.get("/v1/contacts")).status_code == 200
+    before = await scans(database)
+
+    async with open_directory(database) as http:
+        for _ in range(6):
+            await look_up(http, "ola@mail.example.com", "+4791234567")
+            await change(http)
+        for _ in range(3):  # of fewer, misspellings are looked for, which is planned each time
+            await http.post("/v1/contacts", json=CONTACT)
+        for _ in range(6):
+            await look_up(http, "ola hansen", "hansen")
+
+    assert await scans(database) == before
