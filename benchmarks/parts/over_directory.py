@@ -20,7 +20,7 @@ from contacts_mcp.directory import Place, parse_place
 from contacts_mcp.directory.database import Database
 from contacts_mcp.directory.database.tables import OWNER, contacts
 from contacts_mcp.directory.store import contacts as store
-from contacts_mcp.directory.store.query import Filter, is_lookup
+from contacts_mcp.directory.store.query import Query, read
 from contacts_mcp.directory.upkeep.sample import sample_contacts
 from contacts_mcp.text import fold
 
@@ -38,11 +38,11 @@ class Question:
     ask: Callable[[Database, random.Random, dict[str, Any]], Awaitable[object]]
 
 
-def _listing(wanted: Callable[[random.Random, dict[str, Any]], Filter], page: int = 1):
+def _listing(wanted: Callable[[random.Random, dict[str, Any]], Query], page: int = 1):
     async def ask(database: Database, chance: random.Random, contact: dict[str, Any]) -> object:
-        filter_ = wanted(chance, contact)
-        run = database.look_up if is_lookup(filter_) else database.ask
-        return await run(store.list_contacts, OWNER, filter_, page=page, per_page=50)
+        query = wanted(chance, contact)
+        run = database.look_up if query.is_lookup else database.ask
+        return await run(store.list_contacts, OWNER, query, page=page, per_page=50)
 
     return ask
 
@@ -51,33 +51,33 @@ async def _create(database: Database, _: random.Random, contact: dict[str, Any])
     return await database.write(store.create_contact, OWNER, contact)
 
 
-def _exact(chance: random.Random, contact: dict[str, Any]) -> Filter:
-    return Filter(search=chance.choice([contact["email"], contact["phone_number"]]))
+def _exact(chance: random.Random, contact: dict[str, Any]) -> Query:
+    return read(search=chance.choice([contact["email"], contact["phone_number"]]))
 
 
-def _two_words(chance: random.Random, contact: dict[str, Any]) -> Filter:
+def _two_words(chance: random.Random, contact: dict[str, Any]) -> Query:
     words = contact["name"].split()
-    return Filter(search=f"{words[-1]} {words[0]}" if chance.getrandbits(1) else f"{words[0]} {words[-1]}")
+    return read(search=f"{words[-1]} {words[0]}" if chance.getrandbits(1) else f"{words[0]} {words[-1]}")
 
 
-def _prefix(chance: random.Random, contact: dict[str, Any]) -> Filter:
-    return Filter(search=fold(chance.choice(contact["name"].split()))[:3])
+def _prefix(chance: random.Random, contact: dict[str, Any]) -> Query:
+    return read(search=fold(chance.choice(contact["name"].split()))[:3])
 
 
-def _fragment(chance: random.Random, contact: dict[str, Any]) -> Filter:
+def _fragment(chance: random.Random, contact: dict[str, Any]) -> Query:
     digits = contact["phone_number"][1:]
     start = chance.randrange(2, len(digits) - 4)
-    return Filter(search=digits[start : start + 5])
+    return read(search=digits[start : start + 5])
 
 
-def _typo(chance: random.Random, contact: dict[str, Any]) -> Filter:
+def _typo(chance: random.Random, contact: dict[str, Any]) -> Query:
     word = max(contact["name"].split(), key=len)
     place = chance.randrange(1, len(word) - 1)
-    return Filter(search=f"{word[:place]}x{word[place + 1 :]}")
+    return read(search=f"{word[:place]}x{word[place + 1 :]}")
 
 
-def _tag(_: random.Random, contact: dict[str, Any]) -> Filter:
-    return Filter(tags=contact["tags"][:1])
+def _tag(_: random.Random, contact: dict[str, Any]) -> Query:
+    return read(tags=contact["tags"][:1])
 
 
 QUESTIONS = (
@@ -87,8 +87,8 @@ QUESTIONS = (
     Question("phone fragment", 5, _listing(_fragment)),
     Question("misspelt word", 40, _listing(_typo)),
     Question("page of a tag", 5, _listing(_tag)),
-    Question("first page with its total", 10, _listing(lambda *_: Filter())),
-    Question("page 2,000", 15, _listing(lambda *_: Filter(), page=2_000)),
+    Question("first page with its total", 10, _listing(lambda *_: read())),
+    Question("page 2,000", 15, _listing(lambda *_: read(), page=2_000)),
     Question("create", 3, _create),
 )
 
@@ -146,7 +146,7 @@ async def _filled(place: Place, number: int) -> float:
     """How long it took to fill what is there up to that many; it is closed then, as by a server that ends."""
     database = Database(place)
     try:
-        there = (await database.read(store.list_contacts, OWNER, Filter(), page=1, per_page=1)).total
+        there = (await database.read(store.list_contacts, OWNER, read(), page=1, per_page=1)).total
         return await _fill(database, number - there)
     finally:
         await database.aclose()

@@ -13,7 +13,7 @@ from contacts_mcp.directory.database.tables import spellings
 from contacts_mcp.directory.store import contacts as store
 from contacts_mcp.directory.store import journal
 from contacts_mcp.directory.store import receipts as receipt_store
-from contacts_mcp.directory.store.query import Filter
+from contacts_mcp.directory.store.query import read
 from contacts_mcp.directory.upkeep.check import check
 
 SECRETS = {
@@ -173,7 +173,7 @@ async def test_what_held_up_a_removal_is_made_up_for_when_the_directory_is_close
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             await directory._database._scrub()
-        listed = await directory._database.read(store.list_contacts, 1, Filter(), page=1, per_page=2000)
+        listed = await directory._database.read(store.list_contacts, 1, read(), page=1, per_page=2000)
         assert "could not be removed" in caplog.text
 
     everything = path.read_bytes()

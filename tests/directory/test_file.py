@@ -15,7 +15,7 @@ from contacts_mcp.directory import Directory, DirectoryUnavailable, default_path
 from contacts_mcp.directory.database import database, sqlite
 from contacts_mcp.directory.database.sqlite_faults import SqliteFaults
 from contacts_mcp.directory.store import contacts as store
-from contacts_mcp.directory.store.query import Filter
+from contacts_mcp.directory.store.query import read
 
 VALUES = {"type": "person", "name": "a", "tags": [], **dict.fromkeys(("company_name", "phone_number", "email"))}
 
@@ -171,7 +171,7 @@ async def test_a_write_that_has_begun_is_carried_to_its_end_though_its_caller_is
     """Whoever is cancelled while writing leaves a whole contact and no lock behind."""
     async with Directory(path) as directory:
         database = directory._database
-        await database.read(store.list_contacts, 1, Filter(), page=1, per_page=1)
+        await database.read(store.list_contacts, 1, read(), page=1, per_page=1)
         for number in range(12):
             task = asyncio.create_task(database.write(store.create_contact, 1, VALUES))
             while not database._running:  # noqa: ASYNC110 - bounded: the task needs a turn or two
@@ -181,7 +181,7 @@ async def test_a_write_that_has_begun_is_carried_to_its_end_though_its_caller_is
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             await asyncio.wait_for(database.write(lambda connection: None), 5)
-        listed = await database.read(store.list_contacts, 1, Filter(), page=1, per_page=50)
+        listed = await database.read(store.list_contacts, 1, read(), page=1, per_page=50)
 
     assert len(listed.rows) == listed.total == 12
 
@@ -195,7 +195,7 @@ async def test_a_write_cancelled_while_it_waits_for_its_turn_changes_nothing(pat
             await asyncio.sleep(0)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-        assert (await database.read(store.list_contacts, 1, Filter(), page=1, per_page=50)).total == 0
+        assert (await database.read(store.list_contacts, 1, read(), page=1, per_page=50)).total == 0
 
 
 def test_unknown_faults_are_the_programs_own():

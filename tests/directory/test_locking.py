@@ -14,7 +14,7 @@ from contacts_mcp.directory.database.postgres import connect
 from contacts_mcp.directory.database.tables import OWNER
 from contacts_mcp.directory.store import contacts, groups, receipts
 from contacts_mcp.directory.store.once import create_once
-from contacts_mcp.directory.store.query import Filter
+from contacts_mcp.directory.store.query import read
 from contacts_mcp.directory.upkeep import backup, lifecycle
 from contacts_mcp.directory.upkeep.check import check
 
@@ -242,7 +242,7 @@ async def test_a_name_that_comes_while_its_last_contact_goes_is_known(run, ola, 
     """Whoever comes waits for who goes, and the other way round."""
     first = await ola()
     await meet(deleting(first), creating("Nordmann Ola"))
-    (second, *_) = (await run(contacts.list_contacts, Filter(), page=1, per_page=9)).rows
+    (second, *_) = (await run(contacts.list_contacts, read(), page=1, per_page=9)).rows
 
     await meet(creating("Nordmann"), deleting(second))
 
@@ -342,7 +342,7 @@ async def test_a_request_that_is_repeated_at_once_makes_one_contact(run, server,
     row, again = await meet(once, once)
 
     assert again
-    assert (await run(contacts.list_contacts, Filter(), page=1, per_page=9)).rows[0]["id"] == row["id"]
+    assert (await run(contacts.list_contacts, read(), page=1, per_page=9)).rows[0]["id"] == row["id"]
 
 
 async def test_a_backup_is_brought_back_whole_whoever_writes_meanwhile(run, server, database, waiting, ola, tmp_path):
@@ -356,7 +356,7 @@ async def test_a_backup_is_brought_back_whole_whoever_writes_meanwhile(run, serv
         await waiting()
 
     assert (await restoring).contacts == 1
-    assert (await run(contacts.list_contacts, Filter(), page=1, per_page=9)).total == 1
+    assert (await run(contacts.list_contacts, read(), page=1, per_page=9)).total == 1
 
 
 async def test_who_is_erased_while_a_backup_is_brought_back_stays_erased(server, database, waiting, ola, tmp_path):

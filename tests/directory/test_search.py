@@ -8,7 +8,7 @@ from sqlalchemy import create_engine
 from contacts_mcp.directory.database.schema import statements
 from contacts_mcp.directory.database.tables import OWNER
 from contacts_mcp.directory.store import contacts
-from contacts_mcp.directory.store.query import Filter
+from contacts_mcp.directory.store.query import read
 from contacts_mcp.directory.store.words import trimmed
 
 
@@ -180,7 +180,7 @@ def test_words_in_any_order_find_the_name_with_the_last_cut_short(words, random,
             for statement in statements(connection.dialect):
                 connection.exec_driver_sql(statement)
             made = contacts.create_contact(connection, OWNER, {**row, "tags": [], "notes": None})
-            found = contacts.list_contacts(connection, OWNER, Filter(search=query), page=1, per_page=9)
+            found = contacts.list_contacts(connection, OWNER, read(search=query), page=1, per_page=9)
     finally:
         engine.dispose()
 

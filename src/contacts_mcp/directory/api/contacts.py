@@ -9,7 +9,7 @@ from contacts_mcp.directory.api.bodies import ContactChanges, ContactType, Erasu
 from contacts_mcp.directory.api.creating import IdempotencyKey, create
 from contacts_mcp.directory.api.routes import ContactId, Tenancy, answer
 from contacts_mcp.directory.store import contacts as store
-from contacts_mcp.directory.store.query import Filter, is_lookup
+from contacts_mcp.directory.store.query import read
 
 router = APIRouter(prefix="/v1/contacts")
 
@@ -32,9 +32,9 @@ async def list_contacts(
     The order is total and lasts: a contact created between two pages moves the later rows on by one, so that one may
     be seen twice but none is missed; a deletion moves them back.
     """
-    wanted = Filter(type, search, [tag.strip() for tag in tags or [] if tag.strip()])
-    ask = directory.look_up if is_lookup(wanted) else directory.ask
-    listed = await ask(store.list_contacts, wanted, page=page, per_page=per_page)
+    query = read(type, search, tags or ())
+    ask = directory.look_up if query.is_lookup else directory.ask
+    listed = await ask(store.list_contacts, query, page=page, per_page=per_page)
     shown = {"contacts": [rows.contact_row(row) for row in listed.rows], "total": listed.total}
     similar = {"similar": listed.similar} if listed.similar else {}
     return answer({**shown, "page": page, "per_page": per_page, **similar})

@@ -19,7 +19,7 @@ from contacts_mcp.directory.store import erasure, find, index, receipts, tally
 from contacts_mcp.directory.store.bulk import insert_counted, within
 from contacts_mcp.directory.store.erasure import PERSONAL
 from contacts_mcp.directory.store.find import Shape
-from contacts_mcp.directory.store.query import Filter, read
+from contacts_mcp.directory.store.query import Query
 from contacts_mcp.directory.store.rows import Row
 from contacts_mcp.directory.store.words import phone_digits
 
@@ -54,13 +54,12 @@ class Listed:
     similar: int = 0
 
 
-def list_contacts(connection: Connection, tenant: int, wanted: Filter, *, page: int, per_page: int) -> Listed:
-    """One page of live contacts: those that meet the filter, newest first, then those that are spelt nearly so."""
+def list_contacts(connection: Connection, tenant: int, query: Query, *, page: int, per_page: int) -> Listed:
+    """One page of live contacts: those that meet the query, newest first, then those that are spelt nearly so."""
     window = {"limit": per_page, "offset": (page - 1) * per_page}
-    query = read(wanted)
     shape, values = find.shaped(connection, tenant, query)
     rows, total = _counted(connection, shape, values, window)
-    if wanted.search and total < _THIN and (tolerant := query.misspelt(connection, tenant)):
+    if total < _THIN and (tolerant := query.misspelt(connection, tenant)):
         exact = list(connection.execute(find.found(shape), values).scalars())
         shape, values = find.shaped(connection, tenant, tolerant)
         rows, total = _counted(connection, shape, {**values, "first": exact}, window, some_first=True)

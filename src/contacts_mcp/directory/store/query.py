@@ -8,7 +8,7 @@ characters.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import compress
 from operator import not_
 
@@ -20,15 +20,6 @@ from contacts_mcp.directory.store.words import HEAD, head_of, split, tag_key, tr
 from contacts_mcp.text import digits
 
 _PHONE = re.compile(r"[+\d().\-/]*\d[+\d().\-/]*")
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which contacts a list is about; all that is given has to match."""
-
-    type: str | None = None
-    search: str = ""
-    tags: Sequence[str] = field(default_factory=tuple)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +40,7 @@ class Sought:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A filter as it was read. `number` may be met by a phone number or, as words, by all of `numeric`."""
+    """What contacts a list is about. `number` may be met by a phone number or, as words, by all of `numeric`."""
 
     type: str | None
     sought: tuple[Sought, ...]
@@ -74,17 +65,12 @@ class Query:
         return None if tolerant == self.sought else replace(self, sought=tolerant)
 
 
-def is_lookup(wanted: Filter) -> bool:
-    """Whether there is one good way to find what a filter asks for, whatever the values."""
-    return read(wanted).is_lookup
-
-
-def read(wanted: Filter) -> Query:
-    """Read a filter."""
-    tags = tuple(Sought("tag", (tag_key(tag),)) for tag in wanted.tags)
-    words = split(wanted.search)
+def read(type: str | None = None, search: str = "", tags: Sequence[str] = ()) -> Query:  # noqa: A002 - the field's name
+    """Read a filter, all of which has to match; what is blank of it does not filter."""
+    tagged = tuple(Sought("tag", (tag_key(tag.strip()),)) for tag in tags if tag.strip())
+    words = split(search)
     if not words:
-        return Query(wanted.type, tags, "", (), impossible=bool(wanted.search.strip()))
+        return Query(type, tagged, "", (), impossible=bool(search.strip()))
     last = len(words) - 1
     sought = [
         Sought("word", (), trimmed(word)) if place == last else Sought("word", (trimmed(word),))
@@ -93,8 +79,8 @@ def read(wanted: Filter) -> Query:
     numeric = [bool(_PHONE.fullmatch(word)) for word in words]
     number = digits("".join(compress(words, numeric)))
     return Query(
-        wanted.type,
-        tuple(dict.fromkeys([*compress(sought, map(not_, numeric)), *tags])),
+        type,
+        tuple(dict.fromkeys([*compress(sought, map(not_, numeric)), *tagged])),
         number.removeprefix("00") or number,
         tuple(dict.fromkeys(compress(sought, numeric))),
     )

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, select
 from contacts_mcp.directory.database.tables import contacts, memberships
 from contacts_mcp.directory.store import find
 from contacts_mcp.directory.store.groups import seq_of
-from contacts_mcp.directory.store.query import Filter, read
+from contacts_mcp.directory.store.query import Query
 
 _MOST_NOTES = 4_000_000
 """Characters of notes on one page: with more, the answer would be too large for its reader."""
@@ -18,7 +18,7 @@ def scan_contacts(
     connection: Connection,
     tenant: int,
     fields: Sequence[str],
-    wanted: Filter,
+    query: Query,
     group_id: str | None,
     *,
     after: int,
@@ -29,15 +29,15 @@ def scan_contacts(
     A contact's place never changes, so that each one which is there all the time is met once. Words are taken as they
     are spelt: what is done with many contacts must not meet others. Raises Missing where there is no such group.
     """
-    query = select(contacts.c.seq, *(contacts.c[name] for name in fields)).where(contacts.c.seq > after)
+    statement = select(contacts.c.seq, *(contacts.c[name] for name in fields)).where(contacts.c.seq > after)
     if group_id is not None:
         members = select(memberships.c.contact_seq).where(
             memberships.c.group_seq == seq_of(connection, tenant, group_id)
         )
-        query = query.where(contacts.c.seq.in_(members))
-    shape, values = find.shaped(connection, tenant, read(wanted))
-    query = query.where(contacts.c.seq.in_(find.found(shape)))
-    found = connection.execute(query.order_by(contacts.c.seq).limit(limit + 1), values).all()
+        statement = statement.where(contacts.c.seq.in_(members))
+    shape, values = find.shaped(connection, tenant, query)
+    statement = statement.where(contacts.c.seq.in_(find.found(shape)))
+    found = connection.execute(statement.order_by(contacts.c.seq).limit(limit + 1), values).all()
     page = _bounded(found[:limit], fields)
     return [list(row[1:]) for row in page], page[-1][0] if len(page) < len(found) else None
 
