@@ -41,6 +41,8 @@ _LOCKED_SOME = (
     .with_for_update()
 )
 _SEQS = ARRAY(BigInteger)
+_BEHIND_ALL = 2**30
+"""No array is as long, and its places are counted in 32 bits."""
 _THIN = 3
 """Where a search finds fewer than that, it finds what is spelt nearly like it as well."""
 
@@ -181,14 +183,15 @@ def _page(shape: Shape, *, some_first: bool = False) -> Select[Any]:
         return _looked_up_page(shape)
     found = find.found(shape).subquery()
     # What takes some looking is counted as it is found; what stands in the order of an index need not all be read.
-    total = _number(shape, found).scalar_subquery() if shape.ordered else func.count().over()
+    counted = () if shape.ordered else (func.count().over().label("total"),)
 
     def ordered(seq: Any) -> tuple[Any, ...]:
         return (*((seq.in_(bindparam("first", expanding=True)).desc(),) if some_first else ()), seq.desc())
 
-    some = select(found.c.seq, total.label("total")).order_by(*ordered(found.c.seq))
+    some = select(found.c.seq, *counted).order_by(*ordered(found.c.seq))
     page = some.limit(bindparam("limit")).offset(bindparam("offset")).subquery()
-    return select(*contacts.c, page.c.total).join(page, page.c.seq == contacts.c.seq).order_by(*ordered(contacts.c.seq))
+    total = _number(shape, found).scalar_subquery().label("total") if shape.ordered else page.c.total
+    return select(*contacts.c, total).join(page, page.c.seq == contacts.c.seq).order_by(*ordered(contacts.c.seq))
 
 
 def _looked_up_page(shape: Shape) -> Select[Any]:
@@ -196,9 +199,9 @@ def _looked_up_page(shape: Shape) -> Select[Any]:
     found = find.found(shape)
     newest_first = found.order_by(found.selected_columns.seq.desc()).scalar_subquery()
     hits = select(func.array(newest_first, type_=_SEQS).label("seqs")).cte("hits")
-    first = bindparam("offset", type_=Integer) + 1
-    last = bindparam("offset", type_=Integer) + bindparam("limit", type_=Integer)
-    page = cast(select(hits.c.seqs[first:last]).scalar_subquery(), _SEQS)
+    offset = cast(func.least(bindparam("offset", type_=BigInteger), _BEHIND_ALL), Integer)
+    some = select(hits.c.seqs[offset + 1 : offset + bindparam("limit", type_=Integer)])
+    page = cast(some.scalar_subquery(), _SEQS)
     total = select(func.cardinality(hits.c.seqs)).scalar_subquery()
     rows = select(*contacts.c, total.label("total")).where(contacts.c.seq == func.any(page))
     return rows.order_by(contacts.c.seq.desc())
