@@ -4,21 +4,19 @@ Values come checked (see `api.bodies`); rows go out as they are in the table. An
 tenant raises Missing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ARRAY, BigInteger, Connection, FromClause, Integer, Select, bindparam, cast, func, select, update
+from sqlalchemy import Connection, Select, bindparam, select, update
 
 from contacts_mcp.directory._errors import Missing
 from contacts_mcp.directory._times import now, now_after
 from contacts_mcp.directory.database.tables import contacts
-from contacts_mcp.directory.store import erasure, find, index, receipts, tally
+from contacts_mcp.directory.store import erasure, find, index, paging, receipts
 from contacts_mcp.directory.store.bulk import insert_counted, within
 from contacts_mcp.directory.store.erasure import PERSONAL
-from contacts_mcp.directory.store.find import Shape
 from contacts_mcp.directory.store.query import Query
 from contacts_mcp.directory.store.rows import Row
 from contacts_mcp.directory.store.words import phone_digits
@@ -40,9 +38,6 @@ _LOCKED_SOME = (
     .order_by(contacts.c.id)
     .with_for_update()
 )
-_SEQS = ARRAY(BigInteger)
-_BEHIND_ALL = 2**30
-"""No array is as long, and its places are counted in 32 bits."""
 _THIN = 3
 """Where a search finds fewer than that, it finds what is spelt nearly like it as well."""
 
@@ -60,11 +55,11 @@ def list_contacts(connection: Connection, tenant: int, query: Query, *, page: in
     """One page of live contacts: those that meet the query, newest first, then those that are spelt nearly so."""
     window = {"limit": per_page, "offset": (page - 1) * per_page}
     shape, values = find.shaped(connection, tenant, query)
-    rows, total = _counted(connection, shape, values, window)
+    rows, total = paging.page_of(connection, shape, values, window)
     if total < _THIN and (tolerant := query.misspelt(connection, tenant)):
         exact = list(connection.execute(find.found(shape), values).scalars())
         shape, values = find.shaped(connection, tenant, tolerant)
-        rows, total = _counted(connection, shape, {**values, "first": exact}, window, some_first=True)
+        rows, total = paging.page_of(connection, shape, {**values, "first": exact}, window, some_first=True)
         return Listed(rows, total, similar=total - len(exact))
     return Listed(rows, total)
 
@@ -155,65 +150,3 @@ def _live(connection: Connection, tenant: int, contact_id: str, query: Select[An
 
 def _derived(row: Row) -> dict[str, Any]:
     return {**row, "phone_digits": phone_digits(row["phone_number"]), "words": index.words_column(row)}
-
-
-def _counted(
-    connection: Connection,
-    shape: Shape,
-    values: Mapping[str, Any],
-    window: Mapping[str, Any],
-    *,
-    some_first: bool = False,
-) -> tuple[Sequence[Row], int]:
-    """A page, and how many hits there are, in one statement but where the page is behind the last of them."""
-    statement = _page(shape, some_first=some_first)
-    rows = connection.execute(statement, {**values, **window}).mappings().all()
-    if rows:
-        return rows, rows[0]["total"]
-    return rows, connection.execute(_total(shape), values).scalar_one() if window["offset"] else 0
-
-
-@lru_cache(256)
-def _page(shape: Shape, *, some_first: bool = False) -> Select[Any]:
-    """Contacts that meet a query of this shape, the newest first, but for those whose `seq` is among `first`.
-
-    Each comes with the `total` of all pages.
-    """
-    if shape.lookup:
-        return _looked_up_page(shape)
-    found = find.found(shape).subquery()
-    # What takes some looking is counted as it is found; what stands in the order of an index need not all be read.
-    counted = () if shape.ordered else (func.count().over().label("total"),)
-
-    def ordered(seq: Any) -> tuple[Any, ...]:
-        return (*((seq.in_(bindparam("first", expanding=True)).desc(),) if some_first else ()), seq.desc())
-
-    some = select(found.c.seq, *counted).order_by(*ordered(found.c.seq))
-    page = some.limit(bindparam("limit")).offset(bindparam("offset")).subquery()
-    total = _number(shape, found).scalar_subquery().label("total") if shape.ordered else page.c.total
-    return select(*contacts.c, total).join(page, page.c.seq == contacts.c.seq).order_by(*ordered(contacts.c.seq))
-
-
-def _looked_up_page(shape: Shape) -> Select[Any]:
-    """The same of a lookup: its hits are an array, so that no plan depends on how many there might be."""
-    found = find.found(shape)
-    newest_first = found.order_by(found.selected_columns.seq.desc()).scalar_subquery()
-    hits = select(func.array(newest_first, type_=_SEQS).label("seqs")).cte("hits")
-    offset = cast(func.least(bindparam("offset", type_=BigInteger), _BEHIND_ALL), Integer)
-    some = select(hits.c.seqs[offset + 1 : offset + bindparam("limit", type_=Integer)])
-    page = cast(some.scalar_subquery(), _SEQS)
-    total = select(func.cardinality(hits.c.seqs)).scalar_subquery()
-    rows = select(*contacts.c, total.label("total")).where(contacts.c.seq == func.any(page))
-    return rows.order_by(contacts.c.seq.desc())
-
-
-@lru_cache(256)
-def _total(shape: Shape) -> Select[int]:
-    return _number(shape, find.found(shape).subquery())
-
-
-def _number(shape: Shape, found: FromClause) -> Select[int]:
-    """How many contacts meet a query of this shape, which are those `found`."""
-    if shape.tallied:
-        return tally.live(*shape.tallied)
-    return select(func.count()).select_from(found)
