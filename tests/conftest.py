@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 from contacts_mcp.__main__ import main
+from loggers import loggers_as_they_were
 from processes import clean_environment
 from trust_summary import pytest_terminal_summary, tried
 
@@ -41,7 +42,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     """Run `contacts-mcp` in this process, in a home folder and an environment of the test's own."""
 
     def run(*arguments: str, **variables: str) -> Finished:
-        with monkeypatch.context() as patched:
+        with monkeypatch.context() as patched, loggers_as_they_were():
             patched.setattr(sys, "argv", ["contacts-mcp", *arguments])
             patched.setattr("os.environ", clean_environment(tmp_path, **variables))
             with pytest.raises(SystemExit) as ended:

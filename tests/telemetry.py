@@ -2,7 +2,6 @@
 
 import io
 import json
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler, Sam
 
 from contacts_mcp.app import configure_logging
 from contacts_mcp.settings import load_settings
+from loggers import loggers_as_they_were
 
 _DELTA = {Counter: AggregationTemporality.DELTA, Histogram: AggregationTemporality.DELTA}
 
@@ -111,10 +111,6 @@ def telemetry() -> Iterator[Told]:
         spans.clear()
 
 
-_NEW: tuple[list[logging.Handler], int, bool, bool] = ([], logging.NOTSET, True, False)
-"""What a logger is like that nobody has set up."""
-
-
 class Log:
     """The lines of a log in JSON."""
 
@@ -133,23 +129,8 @@ class Log:
 @contextmanager
 def logged(**settings: Any) -> Iterator[Log]:
     """The log as `configure_logging` sets it up, whose traces in this process are then removed."""
-    before = {name: _state(logger) for name, logger in _loggers()}
     log = Log()
-    try:
+    with loggers_as_they_were():
         with patch("sys.stderr", log.written):
             configure_logging(load_settings(**settings), default="json")
         yield log
-    finally:
-        for name, logger in _loggers():
-            logger.handlers, logger.level, logger.propagate, logger.disabled = before.get(name, _NEW)
-            logger.handlers = list(logger.handlers)
-        logging.root.manager._clear_cache()
-
-
-def _loggers() -> list[tuple[str, logging.Logger]]:
-    known = logging.root.manager.loggerDict.items()
-    return [("root", logging.root), *((name, found) for name, found in known if isinstance(found, logging.Logger))]
-
-
-def _state(logger: logging.Logger) -> tuple[list[logging.Handler], int, bool, bool]:
-    return list(logger.handlers), logger.level, logger.propagate, logger.disabled
