@@ -107,6 +107,18 @@ async def test_every_page_of_a_search_has_its_part_of_what_is_found(http, create
     assert [page["total"] for page in pages] == [5] * 5
 
 
+async def test_whichever_of_two_words_fewer_have_the_same_are_found_each_once(create, listed):
+    """Those that have both, be it the whole word or the beginning that leads to them."""
+    found = [(await create(f"Ola Hansen Hansensen{n}"))["id"] for n in range(3)]
+    for number in range(4):
+        await create(f"Ola Berg{number}")
+    for number in range(4):
+        await create(f"Kari Lund Hanserud{number}")
+
+    for query in ("ola hanse", "hansen ola", "ola hansen", "ola hansensen", "ola hansens", "lund hansensen"):
+        assert await listed(search=query) == ([] if "lund" in query else found[::-1])
+
+
 async def test_long_words_may_hold_two_slips_and_short_ones_none(create, listed):
     made = (await create("Kristoffersen Moe"))["id"]
 

@@ -11,11 +11,13 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     BindParameter,
+    ColumnElement,
     Connection,
     Select,
     and_,
     bindparam,
     false,
+    not_,
     or_,
     select,
     true,
@@ -27,7 +29,7 @@ from contacts_mcp.directory.database.tables import contacts, terms
 from contacts_mcp.directory.store import phones
 from contacts_mcp.directory.store.parts import TENANT, Part, part_of, values_of
 from contacts_mcp.directory.store.query import Query, Sought
-from contacts_mcp.directory.store.rarity import rarest_first
+from contacts_mcp.directory.store.rarity import is_first_rarer, rarest_first
 from contacts_mcp.directory.store.words import signature_of
 
 _SIGNATURE: BindParameter[int] = bindparam("signature", type_=BigInteger)
@@ -86,18 +88,33 @@ def shaped(connection: Connection, tenant: int, query: Query) -> tuple[Shape, di
 
 def found(shape: Shape) -> Select[Any]:
     """The `seq` of every live contact that meets a query of this shape, each once."""
-    of_type = [contacts.c.type == bindparam("type")] if shape.typed else []
     if shape.impossible:
         return _live().where(false())
     if not shape.sought:
-        return _numbered(shape) if shape.number else _live().where(*of_type)
+        return _numbered(shape) if shape.number else _live().where(*_of_type(shape))
+    if shape.lookup and len(shape.sought) > 1:
+        return _by_rarer(shape, *shape.sought)
     rarest, *others = shape.sought
     if not (others or shape.number or shape.typed):
         return _having(rarest)
+    return _by(rarest, others, shape)
+
+
+def _by_rarer(shape: Shape, first: Part, second: Part) -> Select[Any]:
+    """Contacts that have both, found by what fewer have: the plan of a lookup is made before its values are known."""
+    told = is_first_rarer(first, second).cte("told")
+    first_is_rarer = select(told.c.rarer).scalar_subquery()
+    by_first, by_second = _by(first, [second], shape), _by(second, [first], shape)
+    either = union_all(by_first.where(first_is_rarer), by_second.where(not_(first_is_rarer))).subquery()
+    return select(either.c.seq)
+
+
+def _by(rarest: Part, others: Sequence[Part], shape: Shape) -> Select[Any]:
+    """Contacts that have what is rarest and then all else that the query asks for."""
     # Terms are those of the tenant's live contacts, and to ask for these again would lead a planner astray.
     having = _having(rarest, more=bool(others)).subquery()
     some = select(having.c.seq).join(contacts, contacts.c.seq == having.c.seq)
-    some = some.where(*of_type, *(each.of_contact(having.c.seq) for each in others))
+    some = some.where(*_of_type(shape), *(each.of_contact(having.c.seq) for each in others))
     if shape.number:
         as_words = and_(true(), *(each.of_contact(having.c.seq) for each in shape.numeric))
         some = some.where(or_(phones.holding(), as_words))
@@ -122,6 +139,10 @@ def _as_words(shape: Shape) -> Sequence[Select[Any]]:
     if len(shape.numeric) == 1:
         return _ways(shape.numeric[0])
     return [found(replace(shape, typed=False, sought=shape.numeric, number="", numeric=()))]
+
+
+def _of_type(shape: Shape) -> Sequence[ColumnElement[bool]]:
+    return [contacts.c.type == bindparam("type")] if shape.typed else []
 
 
 def _live() -> Select[Any]:
