@@ -70,7 +70,7 @@ def shaped(connection: Connection, tenant: int, query: Query) -> tuple[Shape, di
     """The shape of a query, and the values its statements get.
 
     Contacts are found by what the fewest have, which comes first; the rest is looked at in what was found. PostgreSQL
-    knows by itself what is rare.
+    knows by itself what is rare; the plan of a lookup, which it makes but once, asks.
     """
     dialect = connection.dialect.name
     rest = rarest_first(connection, tenant, query.sought) if dialect == "sqlite" else _exact_first(query.sought)
@@ -92,25 +92,11 @@ def found(shape: Shape) -> Select[Any]:
         return _live().where(false())
     if not shape.sought:
         return _numbered(shape) if shape.number else _live().where(*_of_type(shape))
-    if shape.lookup and len(shape.sought) > 1:
-        return _by_rarer(shape, *shape.sought)
     rarest, *others = shape.sought
     if not (others or shape.number or shape.typed):
         return _having(rarest)
-    return _by(rarest, others, shape)
-
-
-def _by_rarer(shape: Shape, first: Part, second: Part) -> Select[Any]:
-    """Contacts that have both, found by what fewer have: the plan of a lookup is made before its values are known."""
-    told = is_first_rarer(first, second).cte("told")
-    first_is_rarer = select(told.c.rarer).scalar_subquery()
-    by_first, by_second = _by(first, [second], shape), _by(second, [first], shape)
-    either = union_all(by_first.where(first_is_rarer), by_second.where(not_(first_is_rarer))).subquery()
-    return select(either.c.seq)
-
-
-def _by(rarest: Part, others: Sequence[Part], shape: Shape) -> Select[Any]:
-    """Contacts that have what is rarest and then all else that the query asks for."""
+    if shape.lookup and others:
+        return _of_two_words(rarest, *others)
     # Terms are those of the tenant's live contacts, and to ask for these again would lead a planner astray.
     having = _having(rarest, more=bool(others)).subquery()
     some = select(having.c.seq).join(contacts, contacts.c.seq == having.c.seq)
@@ -119,6 +105,21 @@ def _by(rarest: Part, others: Sequence[Part], shape: Shape) -> Select[Any]:
         as_words = and_(true(), *(each.of_contact(having.c.seq) for each in shape.numeric))
         some = some.where(or_(phones.holding(), as_words))
     return some
+
+
+def _of_two_words(first: Part, second: Part) -> Select[Any]:
+    """Contacts that have both, found by what fewer have: the plan of a lookup is made before its values are known."""
+    told = is_first_rarer(first, second).cte("told")
+    first_is_rarer = select(told.c.rarer).scalar_subquery()
+    by_first = _led_by(first, second).where(first_is_rarer)
+    either = union_all(by_first, _led_by(second, first).where(not_(first_is_rarer))).subquery()
+    return select(either.c.seq)
+
+
+def _led_by(one: Part, other: Part) -> Select[Any]:
+    """Contacts found by one word, in whose rows the other is: there are few to look at, as signatures leave them."""
+    having = _having(one, more=True).subquery()
+    return select(having.c.seq).join(contacts, contacts.c.seq == having.c.seq).where(other.of_row())
 
 
 def _numbered(shape: Shape) -> Select[Any]:

@@ -54,7 +54,7 @@ class Part:
         """The condition on the contact with that `seq`. Its row is looked at where its terms leave that open."""
         has = select(terms.c.contact_seq).where(terms.c.tenant == TENANT, terms.c.contact_seq == seq)
         ways: list[ColumnElement[bool]] = [has.where(self._is_exact()).exists()] if self.exact else []
-        begins = contacts.c.words.like(bindparam(f"{self.name}_like"), escape="/")
+        begins = self._in_row("like")
         if self.beginning == "heads":
             ways.append(begins)
         elif self.beginning:
@@ -63,6 +63,13 @@ class Part:
             words = and_(head, begins) if self.exact else begins
             ways.append(head if self.beginning == "a head" else words)
         return or_(*ways)
+
+    def of_row(self) -> ColumnElement[bool]:
+        """The condition on the row of a contact that one word is sought in, whole or by its beginning."""
+        return self._in_row("whole" if self.exact else "like")
+
+    def _in_row(self, pattern: Literal["whole", "like"]) -> ColumnElement[bool]:
+        return contacts.c.words.like(bindparam(f"{self.name}_{pattern}"), escape="/")
 
     def _begins(self) -> ColumnElement[bool]:  # a range, not LIKE: no character is a wildcard
         kind = "word" if self.beginning == "words" else "head"
@@ -97,9 +104,14 @@ def values_of(part: Part, sought: Sought) -> Iterator[tuple[str, Any]]:
     """Its parameters."""
     if part.exact:
         yield part.name, sought.exact[0] if part.exact == 1 else padded(sought.exact)
+        yield f"{part.name}_whole", f"% {_plain(sought.exact[0])} %"
     if part.beginning:
-        plain = re.sub("([%_/])", r"/\1", sought.beginning)
         yield f"{part.name}_head", head_of(sought.beginning)
         yield f"{part.name}_from", sought.beginning
         yield f"{part.name}_to", sought.beginning + _AFTER_ANY
-        yield f"{part.name}_like", f"% {plain}%"
+        yield f"{part.name}_like", f"% {_plain(sought.beginning)}%"
+
+
+def _plain(text: str) -> str:
+    """A text as a pattern of itself alone."""
+    return re.sub("([%_/])", r"/\1", text)

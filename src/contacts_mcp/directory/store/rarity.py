@@ -4,14 +4,29 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select, case, func, literal, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    ScalarSelect,
+    Select,
+    case,
+    cast,
+    func,
+    literal,
+    select,
+    union_all,
+)
 
 from contacts_mcp.directory.database.tables import terms
 from contacts_mcp.directory.store.parts import TENANT, Part, part_of, values_of
 from contacts_mcp.directory.store.query import Sought
 
 _SAMPLE = 200
-"""Contacts that are looked at of each kind: counting them would take longer than all the rest."""
+"""Contacts that are looked at of each kind: counting all would take longer than all the rest."""
+
+_SHARE = 8
+"""What cannot be told from a sample is counted up to this part of the fewest that are known."""
 
 _NO_TELLING = 2.0**60
 
@@ -35,34 +50,58 @@ def is_first_rarer(first: Part, second: Part) -> Select[bool]:
     def many(place: int) -> ScalarSelect[float]:
         return select(estimates.c.many).where(estimates.c.place == place).scalar_subquery()
 
-    return select((many(0) <= many(1)).label("rarer"))
+    return select((many(0) <= 3 * many(1)).label("rarer"))
 
 
 @lru_cache(256)
 def _estimates(parts: tuple[Part, ...]) -> Select[Any]:
-    """About how `many` contacts have each of the parts, which are told by their `place`."""
-    samples = union_all(
-        *(
-            _sample(place, way, condition, strewn=strewn)
-            for place, part in enumerate(parts)
-            for way, condition, strewn in part.samples()
-        )
-    ).subquery()
-    # A sample stands for those in it, or for as many as its newest are strewn among all.
-    rate = samples.c.many / (samples.c.newest - samples.c.oldest + literal(1.0))
-    stands_for = case(
-        (samples.c.many < _SAMPLE, samples.c.many),
-        (samples.c.strewn, func.max(samples.c.newest).over() * rate),
-        else_=_NO_TELLING,
-    )
-    each = select(samples.c.place, samples.c.way, stands_for.label("many")).subquery()
+    """About how `many` contacts have each of the parts, which are told by their `place`.
+
+    Of those that an index has in their order, the newest tell how many are strewn among all; others are counted, as
+    long as that is little work beside reading the fewest of those.
+    """
+    ways = [(place, *way) for place, part in enumerate(parts) for way in part.samples()]
+    some: list[Select[Any]] = []
+    limit: ColumnElement[int] = literal(_SAMPLE)
+    if strewn := [_strewn(place, way, condition) for place, way, condition, ordered in ways if ordered]:
+        estimated = _estimated(strewn).cte("estimated")
+        some.append(select(estimated))
+        limit = select(_limit(func.min(estimated.c.many))).scalar_subquery()
+    some += [_counted(place, way, condition, limit) for place, way, condition, ordered in ways if not ordered]
+    each = union_all(*some).subquery()
     least = select(each.c.place, func.min(each.c.many).label("many")).group_by(each.c.place, each.c.way).subquery()
     return select(least.c.place, func.sum(least.c.many).label("many")).group_by(least.c.place)
 
 
-def _sample(place: int, way: int, condition: ColumnElement[bool], *, strewn: bool) -> Select[*tuple[Any, ...]]:
-    some = select(terms.c.contact_seq.label("seq")).where(terms.c.tenant == TENANT, condition)
-    taken = (some.order_by(terms.c.contact_seq.desc()) if strewn else some).limit(_SAMPLE).subquery()
-    marks = literal(place).label("place"), literal(way).label("way"), literal(strewn).label("strewn")
+def _estimated(samples: Sequence[Select[Any]]) -> Select[Any]:
+    """What samples stand for: those that are in them, or as many as their newest are strewn among all."""
+    each = union_all(*samples).subquery()
+    rate = each.c.many / (each.c.newest - each.c.oldest + literal(1.0))
+    many = case((each.c.many < _SAMPLE, each.c.many), else_=func.max(each.c.newest).over() * rate)
+    return select(each.c.place, each.c.way, many.label("many"))
+
+
+def _strewn(place: int, way: int, condition: ColumnElement[bool]) -> Select[Any]:
+    newest_first = _seqs(condition).order_by(terms.c.contact_seq.desc())
+    taken = newest_first.limit(_SAMPLE).subquery()
     newest, oldest = func.max(taken.c.seq).label("newest"), func.min(taken.c.seq).label("oldest")
-    return select(*marks, func.count().label("many"), newest, oldest).select_from(taken)
+    return select(*_marks(place, way), func.count().label("many"), newest, oldest).select_from(taken)
+
+
+def _counted(place: int, way: int, condition: ColumnElement[bool], limit: ColumnElement[int]) -> Select[Any]:
+    taken = _seqs(condition).limit(limit).subquery()
+    many = case((func.count() < limit, func.count()), else_=_NO_TELLING)
+    return select(*_marks(place, way), many.label("many")).select_from(taken)
+
+
+def _limit(fewest: ColumnElement[float]) -> ColumnElement[int]:
+    share = fewest / _SHARE
+    return cast(case((share > _SAMPLE, share), else_=_SAMPLE), Integer)
+
+
+def _seqs(condition: ColumnElement[bool]) -> Select[Any]:
+    return select(terms.c.contact_seq.label("seq")).where(terms.c.tenant == TENANT, condition)
+
+
+def _marks(place: int, way: int) -> tuple[ColumnElement[int], ...]:
+    return literal(place).label("place"), literal(way).label("way")
