@@ -119,6 +119,19 @@ async def test_whichever_of_two_words_fewer_have_the_same_are_found_each_once(cr
         assert await listed(search=query) == ([] if "lund" in query else found[::-1])
 
 
+@pytest.mark.parametrize("word", ["ola______b", "ola%b", "ola/%b"])
+async def test_neither_of_two_words_is_a_pattern(create, listed, word):
+    """What a database takes for a wildcard finds what has that character, whichever of the two words leads to it."""
+    await create("Olaabcdefb Hansensen")
+    for number in range(15):
+        await create(f"{word} Berg{number}")
+        await create(f"Kari Hanserud{number}")
+    asked = [(await create(f"{word} Hansensen"))["id"] for _ in range(3)]
+
+    assert await listed(search=f"{word} hansense") == asked[::-1]
+    assert await listed(search=f"hansensen {word}") == asked[::-1]
+
+
 async def test_long_words_may_hold_two_slips_and_short_ones_none(create, listed):
     made = (await create("Kristoffersen Moe"))["id"]
 

@@ -13,6 +13,10 @@ Work = Callable[[Connection], T]
 """What is done in one transaction. It may be run again from the start, where something was in its way."""
 
 
+KEEPS_PLANS = "keeps_plans"
+"""The execution option of connections whose server plans a statement but once, before it knows any value."""
+
+
 class Engine(Protocol):
     """A database that was opened and has its tables. Each work is one transaction, which is undone where it raises."""
 

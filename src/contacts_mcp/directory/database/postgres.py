@@ -11,7 +11,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from contacts_mcp.directory._errors import DirectoryUnavailable
 from contacts_mcp.directory._place import Server
-from contacts_mcp.directory.database.engine import Work
+from contacts_mcp.directory.database.engine import KEEPS_PLANS, Work
 from contacts_mcp.directory.database.postgres_faults import CutOff
 from contacts_mcp.directory.database.schema import REVISION, REVISION_TABLE, must_migrate, statements
 
@@ -51,7 +51,7 @@ class PostgresEngine:
     def __init__(self, server: Server) -> None:
         """Engine over a database that has its tables. No connection is made before the first transaction."""
         self._writer = connect(server, **_KEEPING)
-        self._looker = _for_one_statement(self._writer)
+        self._looker = _for_one_statement(self._writer.execution_options(**{KEEPS_PLANS: True}))
         self._planner = connect(server, **_PLANNING)
         self._reader = self._planner.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._asker = _for_one_statement(self._planner)

@@ -57,7 +57,9 @@ def list_contacts(connection: Connection, tenant: int, query: Query, *, page: in
     shape, values = find.shaped(connection, tenant, query)
     rows, total = paging.page_of(connection, shape, values, window)
     if total < _THIN and (tolerant := query.misspelt(connection, tenant)):
-        exact = list(connection.execute(find.found(shape), values).scalars())
+        exact = [row["seq"] for row in rows]
+        if len(exact) < total:  # they are on another page
+            exact = list(connection.execute(find.found(shape), values).scalars())
         shape, values = find.shaped(connection, tenant, tolerant)
         rows, total = paging.page_of(connection, shape, {**values, "first": exact}, window, some_first=True)
         return Listed(rows, total, similar=total - len(exact))

@@ -25,11 +25,12 @@ from sqlalchemy import (
     union_all,
 )
 
+from contacts_mcp.directory.database.engine import KEEPS_PLANS
 from contacts_mcp.directory.database.tables import contacts, terms
 from contacts_mcp.directory.store import phones
 from contacts_mcp.directory.store.parts import TENANT, Part, part_of, values_of
 from contacts_mcp.directory.store.query import Query, Sought
-from contacts_mcp.directory.store.rarity import is_first_rarer, rarest_first
+from contacts_mcp.directory.store.rarity import rarest_first, word_leads
 from contacts_mcp.directory.store.words import signature_of
 
 _SIGNATURE: BindParameter[int] = bindparam("signature", type_=BigInteger)
@@ -46,7 +47,7 @@ class Shape:
     numeric: tuple[Part, ...]
     impossible: bool
     lookup: bool
-    """Whether one plan serves whatever the values, which a server then keeps."""
+    """Whether its statement has to be one that can be planned without values."""
 
     @property
     def tallied(self) -> tuple[str, str] | None:
@@ -76,7 +77,8 @@ def shaped(connection: Connection, tenant: int, query: Query) -> tuple[Shape, di
     rest = rarest_first(connection, tenant, query.sought) if dialect == "sqlite" else _exact_first(query.sought)
     sought = tuple(part_of(f"s{place}", each) for place, each in enumerate(rest))
     numeric = tuple(part_of(f"n{place}", each) for place, each in enumerate(query.numeric))
-    length, lookup = phones.length_of(query.number), dialect == "postgresql" and query.is_lookup
+    length = phones.length_of(query.number)
+    lookup = query.is_lookup and connection.get_execution_options().get(KEEPS_PLANS, False)
     shape = Shape(dialect, query.type is not None, sought, length, numeric, query.impossible, lookup)
     values: dict[str, Any] = {"tenant": tenant, "type": query.type, "signature": _signature(query.sought)}
     for part, each in zip((*sought, *numeric), (*rest, *query.numeric), strict=True):
@@ -107,12 +109,12 @@ def found(shape: Shape) -> Select[Any]:
     return some
 
 
-def _of_two_words(first: Part, second: Part) -> Select[Any]:
+def _of_two_words(word: Part, beginning: Part) -> Select[Any]:
     """Contacts that have both, found by what fewer have: the plan of a lookup is made before its values are known."""
-    told = is_first_rarer(first, second).cte("told")
-    first_is_rarer = select(told.c.rarer).scalar_subquery()
-    by_first = _led_by(first, second).where(first_is_rarer)
-    either = union_all(by_first, _led_by(second, first).where(not_(first_is_rarer))).subquery()
+    told = word_leads(word, beginning).cte("told")
+    leads = select(told.c.leads).scalar_subquery()
+    by_word, by_beginning = _led_by(word, beginning), _led_by(beginning, word)
+    either = union_all(by_word.where(leads), by_beginning.where(not_(leads))).subquery()
     return select(either.c.seq)
 
 

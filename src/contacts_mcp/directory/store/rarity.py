@@ -28,6 +28,9 @@ _SAMPLE = 200
 _SHARE = 8
 """What cannot be told from a sample is counted up to this part of the fewest that are known."""
 
+_DEARER = 3
+"""How much longer a contact with a beginning takes to read: most have it twice (`olav`, `olav.hansen`), pages apart."""
+
 _NO_TELLING = 2.0**60
 
 
@@ -43,14 +46,14 @@ def rarest_first(connection: Connection, tenant: int, sought: Sequence[Sought]) 
     return [each for _, each in sorted(enumerate(sought), key=lambda one: (many[one[0]], bool(one[1].beginning)))]
 
 
-def is_first_rarer(first: Part, second: Part) -> Select[bool]:
-    """The question whether no more contacts have the first than the second, as `rarer`."""
-    estimates = _estimates((first, second)).cte("estimates")
+def word_leads(word: Part, beginning: Part) -> Select[bool]:
+    """The question whether those with the word are sooner read than those with the beginning, as `leads`."""
+    estimates = _estimates((word, beginning)).cte("estimates")
 
     def many(place: int) -> ScalarSelect[float]:
         return select(estimates.c.many).where(estimates.c.place == place).scalar_subquery()
 
-    return select((many(0) <= 3 * many(1)).label("rarer"))
+    return select((many(0) <= _DEARER * many(1)).label("leads"))
 
 
 @lru_cache(256)
@@ -81,7 +84,7 @@ def _estimated(samples: Sequence[Select[Any]]) -> Select[Any]:
     return select(each.c.place, each.c.way, many.label("many"))
 
 
-def _strewn(place: int, way: int, condition: ColumnElement[bool]) -> Select[Any]:
+def _strewn(place: int, way: int, condition: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     newest_first = _seqs(condition).order_by(terms.c.contact_seq.desc())
     taken = newest_first.limit(_SAMPLE).subquery()
     newest, oldest = func.max(taken.c.seq).label("newest"), func.min(taken.c.seq).label("oldest")
@@ -103,5 +106,5 @@ def _seqs(condition: ColumnElement[bool]) -> Select[Any]:
     return select(terms.c.contact_seq.label("seq")).where(terms.c.tenant == TENANT, condition)
 
 
-def _marks(place: int, way: int) -> tuple[ColumnElement[int], ...]:
+def _marks(place: int, way: int) -> Sequence[ColumnElement[Any]]:
     return literal(place).label("place"), literal(way).label("way")
