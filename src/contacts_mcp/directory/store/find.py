@@ -71,10 +71,12 @@ def shaped(connection: Connection, tenant: int, query: Query) -> tuple[Shape, di
     """The shape of a query, and the values its statements get.
 
     Contacts are found by what the fewest have, which comes first; the rest is looked at in what was found. PostgreSQL
-    knows by itself what is rare; the plan of a lookup, which it makes but once, asks.
+    knows by itself what is rare, though not among words that others stand beside which are spelt alike. The plan of a
+    lookup, which it makes but once, asks.
     """
     dialect = connection.dialect.name
-    rest = rarest_first(connection, tenant, query.sought) if dialect == "sqlite" else _exact_first(query.sought)
+    planned = dialect == "postgresql" and all(len(each.exact) <= 1 for each in query.sought)
+    rest = _exact_first(query.sought) if planned else rarest_first(connection, tenant, query.sought)
     sought = tuple(part_of(f"s{place}", each) for place, each in enumerate(rest))
     numeric = tuple(part_of(f"n{place}", each) for place, each in enumerate(query.numeric))
     length = phones.length_of(query.number)
