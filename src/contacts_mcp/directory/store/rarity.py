@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import (
     ColumnElement,
@@ -33,6 +33,8 @@ _DEARER = 3
 
 _NO_TELLING = 2.0**60
 
+_Rows: TypeAlias = Select[*tuple[Any, ...]]
+
 
 def rarest_first(connection: Connection, tenant: int, sought: Sequence[Sought]) -> Sequence[Sought]:
     """What is sought, those things first that few contacts have; of equals, what is known to its end."""
@@ -57,14 +59,14 @@ def word_leads(word: Part, beginning: Part) -> Select[bool]:
 
 
 @lru_cache(256)
-def _estimates(parts: tuple[Part, ...]) -> Select[Any]:
+def _estimates(parts: tuple[Part, ...]) -> _Rows:
     """About how `many` contacts have each of the parts, which are told by their `place`.
 
     Of those that an index has in their order, the newest tell how many are strewn among all; others are counted, as
     long as that is little work beside reading the fewest of those.
     """
     ways = [(place, *way) for place, part in enumerate(parts) for way in part.samples()]
-    some: list[Select[Any]] = []
+    some: list[_Rows] = []
     limit: ColumnElement[int] = literal(_SAMPLE)
     if strewn := [_strewn(place, way, condition) for place, way, condition, ordered in ways if ordered]:
         estimated = _estimated(strewn).cte("estimated")
@@ -76,7 +78,7 @@ def _estimates(parts: tuple[Part, ...]) -> Select[Any]:
     return select(least.c.place, func.sum(least.c.many).label("many")).group_by(least.c.place)
 
 
-def _estimated(samples: Sequence[Select[Any]]) -> Select[Any]:
+def _estimated(samples: Sequence[_Rows]) -> _Rows:
     """What samples stand for: those that are in them, or as many as their newest are strewn among all."""
     each = union_all(*samples).subquery()
     rate = each.c.many / (each.c.newest - each.c.oldest + literal(1.0))
@@ -84,14 +86,14 @@ def _estimated(samples: Sequence[Select[Any]]) -> Select[Any]:
     return select(each.c.place, each.c.way, many.label("many"))
 
 
-def _strewn(place: int, way: int, condition: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+def _strewn(place: int, way: int, condition: ColumnElement[bool]) -> _Rows:
     newest_first = _seqs(condition).order_by(terms.c.contact_seq.desc())
     taken = newest_first.limit(_SAMPLE).subquery()
     newest, oldest = func.max(taken.c.seq).label("newest"), func.min(taken.c.seq).label("oldest")
     return select(*_marks(place, way), func.count().label("many"), newest, oldest).select_from(taken)
 
 
-def _counted(place: int, way: int, condition: ColumnElement[bool], limit: ColumnElement[int]) -> Select[Any]:
+def _counted(place: int, way: int, condition: ColumnElement[bool], limit: ColumnElement[int]) -> _Rows:
     taken = _seqs(condition).limit(limit).subquery()
     many = case((func.count() < limit, func.count()), else_=_NO_TELLING)
     return select(*_marks(place, way), many.label("many")).select_from(taken)
@@ -102,7 +104,7 @@ def _limit(fewest: ColumnElement[float]) -> ColumnElement[int]:
     return cast(case((share > _SAMPLE, share), else_=_SAMPLE), Integer)
 
 
-def _seqs(condition: ColumnElement[bool]) -> Select[Any]:
+def _seqs(condition: ColumnElement[bool]) -> _Rows:
     return select(terms.c.contact_seq.label("seq")).where(terms.c.tenant == TENANT, condition)
 
 
