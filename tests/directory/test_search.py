@@ -107,16 +107,18 @@ async def test_every_page_of_a_search_has_its_part_of_what_is_found(http, create
     assert [page["total"] for page in pages] == [5] * 5
 
 
-async def test_whichever_of_two_words_fewer_have_the_same_are_found_each_once(create, listed):
+@pytest.mark.parametrize("query", ["ola hanse", "hansen ola", "ola hansen", "ola hansensen", "ola hansens"])
+async def test_whichever_of_two_words_fewer_have_the_same_are_found_each_once(http, create, query):
     """Those that have both, be it the whole word or the beginning that leads to them."""
     found = [(await create(f"Ola Hansen Hansensen{n}"))["id"] for n in range(3)]
-    for number in range(4):
+    for number in range(12):
         await create(f"Ola Berg{number}")
-    for number in range(4):
         await create(f"Kari Lund Hanserud{number}")
 
-    for query in ("ola hanse", "hansen ola", "ola hansen", "ola hansensen", "ola hansens", "lund hansensen"):
-        assert await listed(search=query) == ([] if "lund" in query else found[::-1])
+    page = (await http.get("/v1/contacts", params={"search": query})).json()
+
+    assert [row["id"] for row in page["contacts"]] == found[::-1]
+    assert page["total"] == 3
 
 
 @pytest.mark.parametrize("word", ["ola______b", "ola%b", "ola/%b"])
