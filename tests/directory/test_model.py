@@ -322,7 +322,7 @@ class Model(RuleBasedStateMachine):
 
 
 @pytest.mark.parametrize(
-    ("examples", "steps"), [(8, 40), pytest.param(120, 50, marks=pytest.mark.load)], ids=["some", "many"]
+    ("examples", "steps"), [(5, 40), pytest.param(120, 50, marks=pytest.mark.load)], ids=["some", "many"]
 )
 def test_it_answers_as_the_model_does(place, examples, steps):
     run_state_machine_as_test(

@@ -201,22 +201,27 @@ async def test_too_long_a_search_is_refused(http):
 names = st.lists(st.text("abcøßłÅé'-", min_size=1, max_size=6), min_size=1, max_size=4)
 
 
+@pytest.fixture(scope="module")
+def tables():
+    """A database that no example changes: each is rolled back."""
+    engine = create_engine("sqlite://")
+    with engine.begin() as connection:
+        for statement in statements(connection.dialect):
+            connection.exec_driver_sql(statement)
+    yield engine
+    engine.dispose()
+
+
 @given(names, st.randoms(use_true_random=False), st.integers(1, 6))
-def test_words_in_any_order_find_the_name_with_the_last_cut_short(words, random, length):
+def test_words_in_any_order_find_the_name_with_the_last_cut_short(tables, words, random, length):
     """Any order of a name's words finds it, folded or not, with the last word cut to its beginning."""
     assume(all(trimmed(word)[0] not in "'-" for word in words))
     row = {"type": "person", "name": " ".join(words), **dict.fromkeys(("company_name", "phone_number", "email"))}
     random.shuffle(words)
     query = ", ".join([*words[:-1], words[-1].strip("'-")[:length]])
-    engine = create_engine("sqlite://")
-    try:
-        with engine.begin() as connection:
-            for statement in statements(connection.dialect):
-                connection.exec_driver_sql(statement)
-            made = contacts.create_contact(connection, OWNER, {**row, "tags": [], "notes": None})
-            found = contacts.list_contacts(connection, OWNER, read(search=query), page=1, per_page=9)
-    finally:
-        engine.dispose()
+    with tables.connect() as connection:
+        made = contacts.create_contact(connection, OWNER, {**row, "tags": [], "notes": None})
+        found = contacts.list_contacts(connection, OWNER, read(search=query), page=1, per_page=9)
 
     assert [row["id"] for row in found.rows] == [made["id"]]
 

