@@ -337,7 +337,7 @@ async def test_a_call_that_is_cut_off_half_way_has_its_end_recorded(path: Path, 
 NAMES = st.text(st.characters(codec="utf-8", categories=["L", "N", "P"]), min_size=5, max_size=30)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(name=NAMES, number=st.from_regex(r"\+47[49][0-9]{7}", fullmatch=True), note=NAMES, reason=NAMES)
 async def test_no_record_holds_anybodys_data(
     tmp_path_factory: pytest.TempPathFactory, name: str, number: str, note: str, reason: str

@@ -8,14 +8,15 @@ from contacts_mcp.directory.database.postgres import connect
 pytestmark = pytest.mark.system
 
 SCANS = "SELECT sum(seq_scan) FROM pg_stat_user_tables WHERE relname IN ('contacts', 'contact_terms', 'memberships')"
+READ = "SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = 'contact_terms'"
 CONTACT = {"name": "Ola Hansen", "email": "ola@mail.example.com", "phone_number": "+4791234567", "tags": ["vip"]}
 
 
-async def scans(database: Place) -> int:
-    """How often tables were read from end to end, by sessions that have ended."""
+async def counted(database: Place, what: str) -> int:
+    """How often tables were read from end to end, or how many terms were, by sessions that have ended."""
     engine = connect(database)
     async with engine.connect() as connection:
-        number: int = (await connection.exec_driver_sql(SCANS)).scalar_one()
+        number = int((await connection.exec_driver_sql(what)).scalar_one())
     await engine.dispose()
     return number
 
@@ -42,7 +43,7 @@ async def test_no_table_is_read_from_end_to_end_to_find_or_change_a_contact(data
     """Plans are kept, and those of an empty directory would be slow in a full one."""
     async with open_directory(database) as http:
         assert (await http.get("/v1/contacts")).status_code == 200
-    before = await scans(database)
+    before = await counted(database, SCANS)
 
     async with open_directory(database) as http:
         for _ in range(6):
@@ -53,4 +54,21 @@ async def test_no_table_is_read_from_end_to_end_to_find_or_change_a_contact(data
         for _ in range(6):
             await look_up(http, "ola hansen", "hansen")
 
-    assert await scans(database) == before
+    assert await counted(database, SCANS) == before
+
+
+@pytest.mark.parametrize("query", ["olaf sjelden", "sjeldensen olaf"])
+async def test_two_words_are_looked_up_by_the_one_that_fewer_have(database, open_directory, query):
+    """Be it the whole word or the beginning: of the other, no more is read than tells that it is the more frequent."""
+    people = [{"name": f"Olaf Person{number}"} for number in range(2_000)]
+    people += [{"name": "Olaf Sjeldensen"}] * 3
+    async with open_directory(database) as http:
+        for start in range(0, len(people), 500):
+            made = await http.post("/v1/directory/contacts", json={"creates": people[start : start + 500]})
+            assert made.status_code == 200
+    before = await counted(database, READ)
+
+    async with open_directory(database) as http:
+        assert (await http.get("/v1/contacts", params={"search": query})).json()["total"] == 3
+
+    assert await counted(database, READ) - before < 1_000

@@ -11,7 +11,6 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     BindParameter,
-    ColumnElement,
     Connection,
     Select,
     and_,
@@ -92,10 +91,11 @@ def shaped(connection: Connection, tenant: int, query: Query) -> tuple[Shape, di
 
 def found(shape: Shape) -> Select[Any]:
     """The `seq` of every live contact that meets a query of this shape, each once."""
+    of_type = [contacts.c.type == bindparam("type")] if shape.typed else []
     if shape.impossible:
         return _live().where(false())
     if not shape.sought:
-        return _numbered(shape) if shape.number else _live().where(*_of_type(shape))
+        return _numbered(shape) if shape.number else _live().where(*of_type)
     rarest, *others = shape.sought
     if not (others or shape.number or shape.typed):
         return _having(rarest)
@@ -104,7 +104,7 @@ def found(shape: Shape) -> Select[Any]:
     # Terms are those of the tenant's live contacts, and to ask for these again would lead a planner astray.
     having = _having(rarest, more=bool(others)).subquery()
     some = select(having.c.seq).join(contacts, contacts.c.seq == having.c.seq)
-    some = some.where(*_of_type(shape), *(each.of_contact(having.c.seq) for each in others))
+    some = some.where(*of_type, *(each.of_contact(having.c.seq) for each in others))
     if shape.number:
         as_words = and_(true(), *(each.of_contact(having.c.seq) for each in shape.numeric))
         some = some.where(or_(phones.holding(), as_words))
@@ -144,10 +144,6 @@ def _as_words(shape: Shape) -> Sequence[Select[Any]]:
     if len(shape.numeric) == 1:
         return _ways(shape.numeric[0])
     return [found(replace(shape, typed=False, sought=shape.numeric, number="", numeric=()))]
-
-
-def _of_type(shape: Shape) -> Sequence[ColumnElement[bool]]:
-    return [contacts.c.type == bindparam("type")] if shape.typed else []
 
 
 def _live() -> Select[Any]:

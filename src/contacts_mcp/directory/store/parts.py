@@ -54,7 +54,7 @@ class Part:
         """The condition on the contact with that `seq`. Its row is looked at where its terms leave that open."""
         has = select(terms.c.contact_seq).where(terms.c.tenant == TENANT, terms.c.contact_seq == seq)
         ways: list[ColumnElement[bool]] = [has.where(self._is_exact()).exists()] if self.exact else []
-        begins = self._in_row("like")
+        begins = self._in_row("start")
         if self.beginning == "heads":
             ways.append(begins)
         elif self.beginning:
@@ -66,9 +66,9 @@ class Part:
 
     def of_row(self) -> ColumnElement[bool]:
         """The condition on the row of a contact that one word is sought in, whole or by its beginning."""
-        return self._in_row("whole" if self.exact else "like")
+        return self._in_row("whole" if self.exact else "start")
 
-    def _in_row(self, pattern: Literal["whole", "like"]) -> ColumnElement[bool]:
+    def _in_row(self, pattern: Literal["whole", "start"]) -> ColumnElement[bool]:
         return contacts.c.words.like(bindparam(f"{self.name}_{pattern}"), escape="/")
 
     def _begins(self) -> ColumnElement[bool]:  # a range, not LIKE: no character is a wildcard
@@ -109,7 +109,7 @@ def values_of(part: Part, sought: Sought) -> Iterator[tuple[str, Any]]:
         yield f"{part.name}_head", head_of(sought.beginning)
         yield f"{part.name}_from", sought.beginning
         yield f"{part.name}_to", sought.beginning + _AFTER_ANY
-        yield f"{part.name}_like", f"% {_plain(sought.beginning)}%"
+        yield f"{part.name}_start", f"% {_plain(sought.beginning)}%"
 
 
 def _plain(text: str) -> str:
