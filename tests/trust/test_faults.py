@@ -39,6 +39,8 @@ _HURRIED = ("trust.hurried", "serve")
 _NETWORK = ("--transport", "http", "--port", "0")
 _MARGIN = 5.0
 """Seconds for a busy machine."""
+_TRIES = 5
+"""Times that a call to which nothing happens is made, where it takes longer than a hurried server waits."""
 _FEW, _SOME_MEGABYTES = 4, 64
 """Descriptors and threads, and memory, that a process may hold more of after faults than before."""
 _SECRETS = (MARKER, KEY, PRIVATE, "Nordmann")
@@ -238,12 +240,11 @@ class _Matrix:
         async with self._upstream.client() as api:
             ids = await furnish(api)
         self._upstream.keep()
+        self._before = self._upstream.state()
         self._known = set(ids.values())
         self._arguments = calls(ids)[self._tool.name]
         if issubclass(self._tool.arguments, Planned):
-            async with self._connect() as connected:
-                plan = (await connected.call(self._tool.name, **self._arguments))["plan"]
-            self._arguments |= {"apply": True, "plan": plan}
+            self._arguments |= {"apply": True, "plan": (await self._answer())["plan"]}
         await self.undisturbed()  # what the service offers is asked for the first time alone
         self.normal = await self.undisturbed()
         while len(self.normal.seen) > len((again := await self.undisturbed()).seen):
@@ -276,13 +277,22 @@ class _Matrix:
 
     async def undisturbed(self) -> Undisturbed:
         """Make the call, and have nothing happen to it."""
-        self._upstream.put_back()
-        self._upstream.seen.clear()
-        before = self._upstream.state()
-        async with self._connect() as connected:
-            answer = await connected.call(self._tool.name, **self._arguments)
-        seen = tuple(self._upstream.seen)
-        return Undisturbed(self._tool.name, comparable(answer, self._known), seen, before, self._upstream.state())
+        answer = comparable(await self._answer(), self._known)
+        return Undisturbed(self._tool.name, answer, tuple(self._upstream.seen), self._before, self._upstream.state())
+
+    async def _answer(self) -> dict[str, Any]:
+        """The answer where nothing happens, nor takes so long on a busy machine that it may have been given up."""
+        for _ in range(_TRIES):
+            self._upstream.put_back()
+            self._upstream.seen.clear()
+            began = time.monotonic()
+            async with self._connect() as connected:
+                result = await connected.raw(self._tool.name, **self._arguments)
+            if time.monotonic() - began < TIME_LIMIT:
+                break
+            await self._upstream.settle()
+        assert not result.is_error, text_of(result)
+        return result.structured_content
 
     async def suffer(self, fault: Fault, place: Place) -> None:
         """Have a fault happen to the call, and look whether what is said of it is true."""

@@ -130,9 +130,13 @@ class Upstream(Misbehaving):
             yield
         finally:
             self._suffering = None
-            await until(lambda: not self._relaying)
-            await self.break_busy()
+            await self.settle()
             await self._listen_again()
+
+    async def settle(self) -> None:
+        """Have everything end that nobody waits for any more; what was begun in the directory is done."""
+        await until(lambda: not self._relaying)
+        await self.break_busy()
 
     def deed(self, seen: Seen) -> Any:
         if self._suffering is not None:
