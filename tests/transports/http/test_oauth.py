@@ -339,11 +339,11 @@ class TestPermitting:
 
     async def test_looking_takes_little_time(self, access):
         """A body of 1 MiB, without and with a reason to parse it."""
-        began = time.perf_counter()
+        began = time.process_time()
         await access.permit(READER, call("get_contact", padding="x" * 2**20).replace(b"tools/call", b"tools/list"))
         await access.permit(READER, b"[" + b",".join([call("get_contact")] * 12_000) + b"]")
 
-        assert time.perf_counter() - began < 1
+        assert time.process_time() - began < 1
 
 
 class TestMetadata:
