@@ -60,15 +60,41 @@ async def test_no_table_is_read_from_end_to_end_to_find_or_change_a_contact(data
 @pytest.mark.parametrize("query", ["olaf sjelden", "sjeldensen olaf"])
 async def test_two_words_are_looked_up_by_the_one_that_fewer_have(database, open_directory, query):
     """Be it the whole word or the beginning: of the other, no more is read than tells that it is the more frequent."""
+    await fill(database, open_directory)
+
+    assert await read(database, open_directory, query) < 1_000
+
+
+@pytest.mark.parametrize("query", ["olav sjeldensem", "sjeldensem olav"])
+async def test_misspelt_words_are_looked_up_by_what_fewer_have(database, open_directory, query):
+    """PostgreSQL does not know which of two lists of words is the rarer, so the contacts of each are counted."""
+    await fill(database, open_directory)
+    await analyze(database)
+
+    assert await read(database, open_directory, query) < 1_000
+
+
+async def fill(database: Place, open_directory) -> None:
+    """2,003 contacts with a name, of which three have a rare one as well."""
     people = [{"name": f"Olaf Person{number}"} for number in range(2_000)]
     people += [{"name": "Olaf Sjeldensen"}] * 3
     async with open_directory(database) as http:
         for start in range(0, len(people), 500):
             made = await http.post("/v1/directory/contacts", json={"creates": people[start : start + 500]})
             assert made.status_code == 200
-    before = await counted(database, READ)
 
+
+async def analyze(database: Place) -> None:
+    """Have PostgreSQL look at its tables, as it does by itself a minute after they have changed."""
+    engine = connect(database)
+    async with engine.begin() as connection:
+        await connection.exec_driver_sql("ANALYZE")
+    await engine.dispose()
+
+
+async def read(database: Place, open_directory, query: str) -> int:
+    """How many terms are read to find those three."""
+    before = await counted(database, READ)
     async with open_directory(database) as http:
         assert (await http.get("/v1/contacts", params={"search": query})).json()["total"] == 3
-
-    assert await counted(database, READ) - before < 1_000
+    return await counted(database, READ) - before
