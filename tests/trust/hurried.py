@@ -10,17 +10,19 @@ from collections.abc import Callable
 from typing import Any
 
 from contacts_mcp.__main__ import main
-from contacts_mcp.client import ContactsClient, _retry
+from contacts_mcp.client import ContactsClient, _client, _retry
 from contacts_mcp.tools.steps import _pace
 
 TIME_LIMIT = 1.5
 """Seconds for one call of the service, instead of 30."""
+SILENCE = TIME_LIMIT / _client._SILENCES
+"""Seconds without a word after which a request that may be repeated is, instead of 10."""
 PATIENCE = 0.5
 """Seconds that a job waits in all where the service asks it to, instead of 600."""
 TURNS = 3
 """Times that a job sends a call that does not get through, instead of 5."""
 
-_LIMITS = {"time_limit": TIME_LIMIT, "connect_limit": 0.5, "max_wait": TIME_LIMIT}
+_LIMITS = {"time_limit": TIME_LIMIT, "connect_limit": SILENCE, "max_wait": TIME_LIMIT}
 _SHORTER: tuple[tuple[Any, str, Any], ...] = (
     (ContactsClient.__init__, "__kwdefaults__", {**(ContactsClient.__init__.__kwdefaults__ or {}), **_LIMITS}),
     (_retry, "FIRST_WAIT", 0.02),

@@ -28,7 +28,7 @@ from network.servers import quick_folder
 from ports import free_ports
 from processes import KEY, Listening, Network, clean_environment
 from trust.faults import FAULTS, MARKER, Fault
-from trust.hurried import PATIENCE, TIME_LIMIT, TURNS, hurry
+from trust.hurried import PATIENCE, SILENCE, TIME_LIMIT, TURNS, hurry
 from trust.trials import NAMES, PRIVATE, calls, furnish, willing
 from trust.upstream import OFFERED, Lasts, Place, Upstream
 from trust.verdicts import Disturbed, Undisturbed, comparable, complaints
@@ -40,7 +40,7 @@ _NETWORK = ("--transport", "http", "--port", "0")
 _MARGIN = 5.0
 """Seconds for a busy machine."""
 _TRIES = 5
-"""Times that a call to which nothing happens is made, where it takes longer than a hurried server waits."""
+"""Times that a call to which nothing happens is made, where it takes as long as a hurried server waits for a word."""
 _FEW, _SOME_MEGABYTES = 4, 64
 """Descriptors and threads, and memory, that a process may hold more of after faults than before."""
 _SECRETS = (MARKER, KEY, PRIVATE, "Nordmann")
@@ -281,14 +281,14 @@ class _Matrix:
         return Undisturbed(self._tool.name, answer, tuple(self._upstream.seen), self._before, self._upstream.state())
 
     async def _answer(self) -> dict[str, Any]:
-        """The answer where nothing happens, nor takes so long on a busy machine that it may have been given up."""
+        """The answer where nothing happens, nor takes so long on a busy machine that a request may be repeated."""
         for _ in range(_TRIES):
             self._upstream.put_back()
             self._upstream.seen.clear()
             began = time.monotonic()
             async with self._connect() as connected:
                 result = await connected.raw(self._tool.name, **self._arguments)
-            if time.monotonic() - began < TIME_LIMIT:
+            if time.monotonic() - began < SILENCE:
                 break
             await self._upstream.settle()
         assert not result.is_error, text_of(result)
