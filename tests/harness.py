@@ -56,17 +56,21 @@ class Host:
         return await self.client.call_tool(tool, arguments)
 
     async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
-        """The answer; the text and the structured content of every answer say the same."""
-        result = await self.raw(tool, **arguments)
-        assert not result.is_error, text_of(result)
-        assert json.loads(text_of(result)) == result.structured_content
-        return result.structured_content
+        """The answer of a call that must succeed."""
+        return answer_of(await self.raw(tool, **arguments))
 
     async def error(self, tool: str, **arguments: Any) -> str:
         """The line of a call that must fail."""
         result = await self.raw(tool, **arguments)
         assert result.is_error, text_of(result)
         return text_of(result)
+
+
+def answer_of(result: CallToolResult) -> dict[str, Any]:
+    """The answer; the text and the structured content of every answer say the same."""
+    assert not result.is_error, text_of(result)
+    assert json.loads(text_of(result)) == result.structured_content
+    return result.structured_content
 
 
 def text_of(result: CallToolResult) -> str:

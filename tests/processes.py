@@ -70,6 +70,13 @@ class Server:
         out, err = self.process.communicate(timeout=20)
         return out, err, time.monotonic() - began
 
+    def end_by(self, sent: signal.Signals) -> float:
+        """Send a signal while standard input stays open; the seconds it took to end."""
+        began = time.monotonic()
+        self.process.send_signal(sent)
+        self.process.wait(10)
+        return time.monotonic() - began
+
 
 class Attended(Server):
     """The same with somebody who listens: no complaint waits in a pipe, nor an answer once `listen` was called."""

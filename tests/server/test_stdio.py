@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -103,7 +102,7 @@ def test_a_signal_ends_the_process_within_a_second(tmp_path: Path, sent: signal.
             if busy:
                 server.say(json.dumps(modern(2, "tools/call", name="list_contacts", arguments={})).encode())
                 server.hear()
-            seconds = ended_by(sent, server)
+            seconds = server.end_by(sent)
         assert server.process.returncode == 0
         return seconds
 
@@ -118,17 +117,9 @@ def test_a_signal_ends_the_process_while_the_host_does_not_read(tmp_path: Path) 
             listing(server)
             for number in range(400):
                 server.say(json.dumps(modern(number + 2, "tools/list")).encode())
-            return ended_by(signal.SIGTERM, server)
+            return server.end_by(signal.SIGTERM)
 
     assert shortest(ending, A_SECOND) < A_SECOND
-
-
-def ended_by(sent: signal.Signals, server: Server) -> float:
-    """Send a signal, and wait; the seconds it took to end."""
-    began = time.monotonic()
-    server.process.send_signal(sent)
-    server.process.wait(10)
-    return time.monotonic() - began
 
 
 @pytest.mark.skipif(not Path("/proc/self/coredump_filter").exists(), reason="the kernel does not tell")

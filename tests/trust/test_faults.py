@@ -22,7 +22,7 @@ from contacts_mcp.client import Credential
 from contacts_mcp.contract import Risk
 from contacts_mcp.tools import ENDPOINTS, TOOLS, WORKFLOWS, Tool
 from contacts_mcp.tools.steps import Planned
-from harness import LEGACY, MODERN, NOBODY, Host, Person, host, text_of
+from harness import LEGACY, MODERN, NOBODY, Host, Person, answer_of, host, text_of
 from misbehaving import Deed, Misbehaving, drip, silence
 from network.servers import quick_folder
 from ports import free_ports
@@ -291,8 +291,7 @@ class _Matrix:
             if time.monotonic() - began < SILENCE:
                 break
             await self._upstream.settle()
-        assert not result.is_error, text_of(result)
-        return result.structured_content
+        return answer_of(result)
 
     async def suffer(self, fault: Fault, place: Place) -> None:
         """Have a fault happen to the call, and look whether what is said of it is true."""
