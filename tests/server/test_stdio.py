@@ -3,9 +3,11 @@
 import json
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,11 @@ def listing(server: Server) -> dict:
     """The first tools/list, in raw lines."""
     server.say(json.dumps(modern(1, "tools/list")).encode())
     return json.loads(server.hear())
+
+
+def call(server: Server, tool: str, **arguments: Any) -> None:
+    """Call a tool, in a raw line."""
+    server.say(json.dumps(modern(2, "tools/call", name=tool, arguments=arguments)).encode())
 
 
 @pytest.mark.parametrize("era", [LEGACY, MODERN])
@@ -100,7 +107,7 @@ def test_a_signal_ends_the_process_within_a_second(tmp_path: Path, sent: signal.
         with Server(tmp_path) as server:
             listing(server)
             if busy:
-                server.say(json.dumps(modern(2, "tools/call", name="list_contacts", arguments={})).encode())
+                call(server, "list_contacts")
                 server.hear()
             seconds = server.end_by(sent)
         assert server.process.returncode == 0
@@ -118,6 +125,25 @@ def test_a_signal_ends_the_process_while_the_host_does_not_read(tmp_path: Path) 
             for number in range(400):
                 server.say(json.dumps(modern(number + 2, "tools/list")).encode())
             return server.end_by(signal.SIGTERM)
+
+    assert shortest(ending, A_SECOND) < A_SECOND
+
+
+@pytest.mark.parametrize("goes", ["the host", "the operator"])
+def test_the_process_ends_within_a_second_while_the_directory_is_anothers(tmp_path: Path, goes: str) -> None:
+    """A write that waits for another process's, as it would for longer, does not keep it."""
+
+    def ending() -> float:
+        with Server(tmp_path) as server:
+            listing(server)
+            call(server, "list_contacts")
+            server.hear()
+            (file,) = (tmp_path / "data").rglob("contacts.db")
+            with closing(sqlite3.connect(file, isolation_level=None)) as another:
+                another.execute("BEGIN IMMEDIATE")
+                call(server, "create_contact", name="Ola Nordmann")
+                listing(server)  # which is answered while that waits
+                return server.end()[2] if goes == "the host" else server.end_by(signal.SIGTERM)
 
     assert shortest(ending, A_SECOND) < A_SECOND
 
