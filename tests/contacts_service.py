@@ -5,16 +5,16 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from contacts_mcp.directory import Directory, Place, Server
+from contacts_mcp.directory import Directory, Location, Server
 from processes import Listening
 
 
-def address_of(place: Place) -> str:
+def address_of(place: Location) -> str:
     """What the command line takes for a place."""
     return place.url.replace("postgresql+asyncpg://", "postgresql://") if isinstance(place, Server) else str(place)
 
 
-def make_keys(place: Place, *tenants: str, scopes: Sequence[str] = ("read", "write")) -> list[str]:
+def make_keys(place: Location, *tenants: str, scopes: Sequence[str] = ("read", "write")) -> list[str]:
     """A key for each of the tenants; for tests that have no event loop."""
 
     async def make() -> list[str]:
@@ -27,7 +27,7 @@ def make_keys(place: Place, *tenants: str, scopes: Sequence[str] = ("read", "wri
 class ContactsService(Listening):
     """The service, on a port that it chooses and names."""
 
-    def __init__(self, home: Path, place: Place, *flags: str, **variables: str) -> None:
+    def __init__(self, home: Path, place: Location, *flags: str, **variables: str) -> None:
         where = ("--directory", address_of(place), "--port", "0")
         super().__init__(home, "contacts_mcp", "directory", "serve", *where, *flags, **variables)
 

@@ -108,7 +108,7 @@ def server_over(api: ContactsClient, *, guard: Guard | None = None, **more: Any)
         version="0",
         instructions="",
         tools=TOOLS,
-        backend_of=lambda _: Backend(api),
+        backend_for=lambda _: Backend(api),
         guard=guard or Guard(),
         lifespan=lambda _: nullcontext(),
         **more,

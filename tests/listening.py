@@ -22,7 +22,7 @@ from mcp_types import (
     UnsubscribeRequestParams,
 )
 
-from contacts_mcp.server import CALLER, REQUEST_ID, Caller
+from contacts_mcp.server import CALLER_SCOPE_KEY, REQUEST_ID_SCOPE_KEY, Caller
 from harness import LEGACY, Host
 from waiting import until
 
@@ -93,7 +93,7 @@ def tell_apart(server: Server[Any], callers: Mapping[str, Caller]) -> None:
         client = ctx.session.client_params
         if client is None:
             return await call_next(ctx)
-        scope = {CALLER: callers[client.client_info.name], REQUEST_ID: "request"}
+        scope = {CALLER_SCOPE_KEY: callers[client.client_info.name], REQUEST_ID_SCOPE_KEY: "request"}
         return await call_next(replace(ctx, request=SimpleNamespace(scope=scope)))
 
     server.middleware.insert(0, admit)

@@ -1,7 +1,7 @@
-"""A Contacts API as its page documents it, in memory and without additions, which can be made to fail at random.
+"""A Contacts API as its page documents it, in memory and without extensions, which can be made to fail at random.
 
-Its failures are those of a network and a busy service: 429 with Retry-After, 500 before and after the deed, an answer
-that is lost before and after the deed.
+Its failures are those of a network and a busy service: 429 with Retry-After, 500 before and after the action, an answer
+that is lost before and after the action.
 """
 
 import json

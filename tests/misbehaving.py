@@ -19,21 +19,21 @@ class Seen:
     body: bytes
 
 
-Deed = Callable[[asyncio.StreamWriter], Awaitable[None]]
+GuardedCall = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 
-def reply(status=200, content=None, *, raw: bytes | None = None, headers=(), length: int | None = None) -> Deed:
+def reply(status=200, content=None, *, raw: bytes | None = None, headers=(), length: int | None = None) -> GuardedCall:
     """Answer with JSON `content` or `raw` bytes; a `length` other than the body's own is a lie."""
     body = raw if raw is not None else b"" if content is None else json.dumps(content).encode()
 
-    async def deed(writer: asyncio.StreamWriter) -> None:
+    async def action(writer: asyncio.StreamWriter) -> None:
         lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body) if length is None else length}", *headers]
         writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
         await writer.drain()
         if length is not None:
             writer.close()
 
-    return deed
+    return action
 
 
 async def reset(writer: asyncio.StreamWriter) -> None:
@@ -65,11 +65,11 @@ async def flood(writer: asyncio.StreamWriter) -> None:
 
 
 class Misbehaving:
-    """Does the deeds of `script` in turn, the last one for ever."""
+    """Does the actions of `script` in turn, the last one for ever."""
 
     def __init__(self, port: int = 0) -> None:
         self._port = port
-        self.script: list[Deed] = []
+        self.script: list[GuardedCall] = []
         self.seen: list[Seen] = []
         self.received = asyncio.Event()
         self.url = ""
@@ -102,10 +102,10 @@ class Misbehaving:
         """Break those on which something is, which may be for ever."""
         await self._break(self._busy - self._idle)
 
-    def answers(self, *script: Deed) -> None:
+    def answers(self, *script: GuardedCall) -> None:
         self.script = list(script)
 
-    def deed(self, seen: Seen) -> Deed:
+    def action(self, seen: Seen) -> GuardedCall:
         """What is done to the request that came last."""
         return self.script[min(len(self.seen), len(self.script)) - 1]
 
@@ -116,7 +116,7 @@ class Misbehaving:
     async def _meet(self, seen, writer):
         self.seen.append(seen)
         self.received.set()
-        await self.deed(seen)(writer)
+        await self.action(seen)(writer)
 
     async def _serve(self, reader, writer):
         task = asyncio.current_task()

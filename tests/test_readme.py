@@ -35,10 +35,10 @@ def workflow_table() -> str:
 
 
 def _consent(tool: Tool) -> str:
-    if tool.act is None:
+    if tool.wording is None:
         return _CONSENT[tool.risk]
-    often = "from 25 contacts on, or where something is overwritten, " if tool.least else ""
-    return f"{often}a person chooses `{tool.act.yes}`"
+    often = "from 25 contacts on, or where something is overwritten, " if tool.min_risk else ""
+    return f"{often}a person chooses `{tool.wording.yes}`"
 
 
 def settings_table() -> str:

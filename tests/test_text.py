@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contacts_mcp.text import digits, fold, neutralise, quote, search_tokens
+from contacts_mcp.text import digits, fold, quote, sanitize, search_tokens
 
 
 @pytest.mark.parametrize(
@@ -27,17 +27,17 @@ def test_composed_and_decomposed_accents_fold_alike() -> None:
 )
 def test_what_a_reader_cannot_see_is_stripped(hidden: str) -> None:
     """Zero-width, direction, control and tag characters and lone surrogates disappear."""
-    assert neutralise(f"Ola{hidden}Nordmann", 100) == "OlaNordmann"
+    assert sanitize(f"Ola{hidden}Nordmann", 100) == "OlaNordmann"
 
 
 def test_letters_accents_and_emoji_are_kept() -> None:
     """Neutralising harms no ordinary writing."""
-    assert neutralise("Bjørn 李雷 👍\nline\ttab", 100) == "Bjørn 李雷 👍\nline\ttab"
+    assert sanitize("Bjørn 李雷 👍\nline\ttab", 100) == "Bjørn 李雷 👍\nline\ttab"
 
 
 def test_a_long_text_is_cut_and_says_how_much_is_missing() -> None:
     """Nobody takes a part for the whole."""
-    assert neutralise("x" * 12, 10) == "xxxxxxxxxx… [+2 characters]"
+    assert sanitize("x" * 12, 10) == "xxxxxxxxxx… [+2 characters]"
 
 
 @given(st.text(), st.integers(min_value=1, max_value=50))

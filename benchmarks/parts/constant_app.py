@@ -6,12 +6,12 @@ from page import CONTACT
 
 from contacts_mcp.__main__ import main
 from contacts_mcp.client import ContactsClient
-from contacts_mcp.contract import AnswerT, Call, Contact, Report
+from contacts_mcp.contract import AnswerT, Call, Contact, ProgressCallback
 
 _CONTACT = Contact.model_validate(CONTACT)
 
 
-async def _send(_client: ContactsClient, _call: Call[AnswerT], _report: Report | None = None) -> AnswerT:
+async def _send(_client: ContactsClient, _call: Call[AnswerT], _report: ProgressCallback | None = None) -> AnswerT:
     return cast("AnswerT", _CONTACT)
 
 

@@ -10,7 +10,7 @@ from contacts_mcp.tools.steps import AT_ONCE
 
 _PATIENCE = 300.0
 _DELAY = 20.0
-"""Milliseconds that the service without additions takes for each answer."""
+"""Milliseconds that the service without extensions takes for each answer."""
 _MOST_MEMORY = 400
 
 
@@ -30,7 +30,7 @@ def measure_jobs(size: int) -> list[Row]:
     peak = max(job.peak for job in (imported, duplicates, export, group))
     return [
         reaches(f"import of {size:,} rows, plan and apply", size / imported.seconds, 4_000, "rows/s"),
-        reaches("import row by row, without additions", max(200, size // 50) / singly.seconds, 350, "rows/s"),
+        reaches("import row by row, without extensions", max(200, size // 50) / singly.seconds, 350, "rows/s"),
         within(f"duplicates among {size:,}", duplicates.seconds, 5 * scale),
         within(f"filter to group, {size // 2:,} contacts, plan and apply", group.seconds, 5 * scale),
         within(f"export of {size:,} to CSV", export.seconds, 10 * scale),

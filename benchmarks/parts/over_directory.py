@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import bindparam
 
 import postgres_server
-from contacts_mcp.directory import Place, parse_place
+from contacts_mcp.directory import Location, parse_location
 from contacts_mcp.directory.database import Database
 from contacts_mcp.directory.database.tables import OWNER, contacts
 from contacts_mcp.directory.store import contacts as store
@@ -109,7 +109,7 @@ def main() -> int:
 
 
 @contextmanager
-def _place(engine: str, keep: Path | None) -> Iterator[tuple[Place, Callable[[], int]]]:
+def _place(engine: str, keep: Path | None) -> Iterator[tuple[Location, Callable[[], int]]]:
     with ExitStack() as stack:
         if engine == "sqlite":
             folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -118,10 +118,10 @@ def _place(engine: str, keep: Path | None) -> Iterator[tuple[Place, Callable[[],
             server = stack.enter_context(postgres_server.running(*_SERVER, safe=True))
             url = server.create_database()
             name = url.partition("?")[0].rpartition("/")[2]
-            yield parse_place(url), lambda: int(server.sql(f"SELECT pg_database_size('{name}')"))
+            yield parse_location(url), lambda: int(server.sql(f"SELECT pg_database_size('{name}')"))
 
 
-async def _measure(engine: str, place: Place, size: Callable[[], int], number: int) -> int:
+async def _measure(engine: str, place: Location, size: Callable[[], int], number: int) -> int:
     took = await _filled(place, number)
     database = Database(place)
     try:
@@ -142,7 +142,7 @@ async def _measure(engine: str, place: Place, size: Callable[[], int], number: i
         await database.aclose()
 
 
-async def _filled(place: Place, number: int) -> float:
+async def _filled(place: Location, number: int) -> float:
     """How long it took to fill what is there up to that many; it is closed then, as by a server that ends."""
     database = Database(place)
     try:

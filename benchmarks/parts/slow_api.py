@@ -1,4 +1,4 @@
-"""A Contacts API in memory, as its page documents it and without additions; each answer takes a while.
+"""A Contacts API in memory, as its page documents it and without extensions; each answer takes a while.
 
 Prints its port and ends with its standard input. The argument is the delay in milliseconds.
 """

@@ -18,7 +18,7 @@ from contacts_mcp.app import Platform
 from contacts_mcp.client import ContactsClient, Credential
 
 _KEY = "wayscloud_pat_bench_x"
-Job = Callable[[Host], Awaitable[object]]
+PreparedCall = Callable[[Host], Awaitable[object]]
 
 
 async def _import(host: Host) -> None:
@@ -38,7 +38,7 @@ async def _group(host: Host) -> None:
     await host.applied("add_matching_to_group", group_id=group["id"], tags=["tag0"])
 
 
-JOBS: dict[str, Job] = {
+JOBS: dict[str, PreparedCall] = {
     "import": _import,
     "singly": _import,
     "duplicates": _duplicates,
@@ -58,7 +58,7 @@ async def main(job: str, size: int, address: str | None) -> None:
         folder = Path(place)
         write(folder / "people.csv", size)
         if job == "singly":
-            ContactsClient.additions = _no_additions  # type: ignore[method-assign]
+            ContactsClient.extensions = _no_additions  # type: ignore[method-assign]
         if JOBS[job] is not _import:
             await asyncio.to_thread(subprocess.run, [sys.executable, __file__, "fill", str(folder)], check=True)
         backend = Platform(Credential.key(_KEY, "a benchmark"), address) if address else None

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from contacts_mcp.contract import FieldFault, ValidationFailed
-from contacts_mcp.text import neutralise
+from contacts_mcp.text import sanitize
 
 LARGEST_FILE = 64 * 1024 * 1024
 """Bytes of a file that is read."""
@@ -139,7 +139,7 @@ class Folder:
         with suppress(OSError):
             found = [each for each in os.scandir(self._path) if each.is_file(follow_symlinks=False)]
             found.sort(key=lambda each: -each.stat(follow_symlinks=False).st_mtime)
-        names = [" ".join(neutralise(each.name, 80).split()) for each in found if not each.name.startswith(".")]
+        names = [" ".join(sanitize(each.name, 80).split()) for each in found if not each.name.startswith(".")]
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         return f"there are {', '.join(names[:_SHOWN])}{more}" if names else "it is empty"
 
@@ -153,7 +153,7 @@ def _is_name(step: str) -> bool:
 
 def _is_seen(step: str) -> bool:
     """Whether people and models read the name that it has."""
-    return " ".join(neutralise(step, _LONGEST).split()) == step
+    return " ".join(sanitize(step, _LONGEST).split()) == step
 
 
 def _require_plain(found: os.stat_result) -> None:

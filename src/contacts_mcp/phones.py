@@ -49,10 +49,10 @@ def examine(number: str, region: str | None = None) -> Number | None:
 
 def is_valid(number: str) -> bool:
     """Whether a number is written as E.164, and one that can be in use."""
-    return is_e164(number) and normalise(number, None) is not None
+    return is_e164(number) and normalize(number, None) is not None
 
 
-def normalise(number: str, region: str | None) -> str | None:
+def normalize(number: str, region: str | None) -> str | None:
     """The number in E.164; None where it is no valid number. See `examine` for the region."""
     library = _library()
     try:

@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from contacts_mcp.audit import Destinations, parse_destinations
-from contacts_mcp.directory import Place, parse_place
+from contacts_mcp.directory import Location, parse_location
 from contacts_mcp.guard import GuardMode
 
 _PREFIX = "CONTACTS_MCP_"
@@ -29,7 +29,7 @@ class Auth(StrEnum):
     OAUTH = "oauth"  # each brings a token of an authorization server
 
 
-class BadSettings(ValueError):
+class InvalidSettings(ValueError):
     """A setting that cannot be used; names the variable and what it takes, never its value."""
 
 
@@ -49,7 +49,7 @@ def _region(value: object) -> object:
 
 
 def _place(value: object) -> object:
-    return parse_place(value) if isinstance(value, str) else value
+    return parse_location(value) if isinstance(value, str) else value
 
 
 def _destinations(value: object) -> object:
@@ -92,7 +92,7 @@ class Settings(BaseSettings):
         validation_alias="WAYSCLOUD_API_URL",
         description="Address of the API; `https`, or `http` on this machine.",
     )
-    directory: Annotated[Place | None, BeforeValidator(_place)] = Field(
+    directory: Annotated[Location | None, BeforeValidator(_place)] = Field(
         default=None,
         description="File of the embedded directory, or `postgresql://…`; it is then used even where there is a key.",
     )
@@ -178,14 +178,14 @@ def load_settings(**flags: object) -> Settings:
     """Settings from flags that were given (not None), then from the environment.
 
     Raises:
-        BadSettings: one line that names each unusable setting.
+        InvalidSettings: one line that names each unusable setting.
     """
     _refuse_unknown(os.environ)
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})  # type: ignore[arg-type]
     except ValidationError as exc:
         faults = exc.errors(include_url=False, include_context=False, include_input=False)
-        raise BadSettings("; ".join(_fault(error["loc"], error["msg"]) for error in faults)) from None
+        raise InvalidSettings("; ".join(_fault(error["loc"], error["msg"]) for error in faults)) from None
 
 
 def _refuse_unknown(environ: Mapping[str, str]) -> None:
@@ -194,7 +194,7 @@ def _refuse_unknown(environ: Mapping[str, str]) -> None:
     for name in sorted(environ):
         if name.startswith(_PREFIX) and name not in known:
             alike = get_close_matches(name, known, 1)
-            raise BadSettings(f"{name} is no setting" + (f"; did you mean {alike[0]}?" if alike else ""))
+            raise InvalidSettings(f"{name} is no setting" + (f"; did you mean {alike[0]}?" if alike else ""))
 
 
 def _fault(location: tuple[int | str, ...], message: str) -> str:

@@ -18,7 +18,7 @@ _INVISIBLE = re.compile(
 _QUOTES = str.maketrans(dict.fromkeys('"\u201c\u201d\u201e\u201f\u2033\uff02\u02ba', "'"))
 
 
-def neutralise(text: str, limit: int) -> str:
+def sanitize(text: str, limit: int) -> str:
     """Strip what a reader cannot see or what turns the writing round, and cut at `limit` characters."""
     visible = text if text.isascii() and text.isprintable() else _INVISIBLE.sub("", text)
     if len(visible) <= limit:
@@ -28,7 +28,7 @@ def neutralise(text: str, limit: int) -> str:
 
 def quote(text: str, limit: int) -> str:
     """Quote somebody's words on one line, so that they cannot pass for the sentence around them."""
-    line = " ".join(neutralise(text, limit).split()).translate(_QUOTES)
+    line = " ".join(sanitize(text, limit).split()).translate(_QUOTES)
     return f'"{line}"'
 
 

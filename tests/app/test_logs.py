@@ -11,8 +11,8 @@ from mcp import Client
 from mcp.client.sse import sse_client
 from starlette.responses import PlainTextResponse
 
-from contacts_mcp.fields import Fields
-from contacts_mcp.server import REQUEST
+from contacts_mcp.log_fields import LogFields
+from contacts_mcp.server import CURRENT_REQUEST_ID
 from contacts_mcp.transports.http._access_log import AccessLog
 from harness import LEGACY, MODERN, NOBODY, host
 from misbehaving import CONTACT, CONTACT_ID, Misbehaving, reply
@@ -152,10 +152,10 @@ def through_access_log(app: Any) -> httpx.AsyncClient:
 
 def test_a_line_of_json_has_time_level_logger_request_and_message() -> None:
     """In this order, on one line."""
-    served = REQUEST.set("0123456789abcdef")
+    served = CURRENT_REQUEST_ID.set("0123456789abcdef")
     with logged() as log:
         logging.getLogger("contacts_mcp.somewhere").warning("it is %s", "late")
-    REQUEST.reset(served)
+    CURRENT_REQUEST_ID.reset(served)
 
     (line,) = log.lines()
     assert list(line) == ["time", "level", "logger", "request", "message"]
@@ -165,11 +165,11 @@ def test_a_line_of_json_has_time_level_logger_request_and_message() -> None:
 
 def test_a_line_of_text_names_the_request() -> None:
     """So that it is found where the log is not in JSON, too."""
-    served = REQUEST.set("0123456789abcdef")
+    served = CURRENT_REQUEST_ID.set("0123456789abcdef")
     with logged(log_format="text") as log:
         logging.getLogger("contacts_mcp.somewhere").warning("late")
-        logging.getLogger("contacts_mcp.trail").info(Fields(request="0123456789abcdef"))
-    REQUEST.reset(served)
+        logging.getLogger("contacts_mcp.trail").info(LogFields(request="0123456789abcdef"))
+    CURRENT_REQUEST_ID.reset(served)
 
     assert log.text.splitlines() == [
         "WARNING contacts_mcp.somewhere [0123456789abcdef]: late",

@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from collecting import collecting, scrape
 from contacts_mcp import __version__
 from contacts_mcp.app._telemetry import Telemetry, plan_telemetry
-from contacts_mcp.settings import BadSettings, load_settings
+from contacts_mcp.settings import InvalidSettings, load_settings
 from harness import LEGACY, MODERN, NOBODY
 from ports import free_port
 from processes import Network, clean_environment
@@ -103,7 +103,7 @@ def test_a_start_without_a_free_port_says_so() -> None:
                 other.listen()
             except OSError:
                 continue  # somebody else has it
-        with pytest.raises(BadSettings, match=f"neither {port} nor one of the next 15 ports is free"):
+        with pytest.raises(InvalidSettings, match=f"neither {port} nor one of the next 15 ports is free"):
             plan(CONTACTS_MCP_METRICS_PORT=port)
 
 
@@ -147,7 +147,7 @@ def test_what_is_asked_for_and_not_installed_stops_the_start(
     """One line says who asked, and what to install."""
     monkeypatch.setitem(sys.modules, missing, None)  # type: ignore[arg-type]
 
-    with pytest.raises(BadSettings) as refused:
+    with pytest.raises(InvalidSettings) as refused:
         plan(**asked)
 
     assert str(refused.value) == (
@@ -165,7 +165,7 @@ def test_what_is_asked_for_and_not_installed_stops_the_start(
 )
 def test_what_cannot_be_done_stops_the_start(environ: dict[str, Any], line: str) -> None:
     """Rather than to measure for nobody."""
-    with pytest.raises(BadSettings, match=line):
+    with pytest.raises(InvalidSettings, match=line):
         plan(**environ)
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from contacts_mcp.app import Embedded, build_app
 from contacts_mcp.audit import TrailFile, verify
 from contacts_mcp.contract import Risk, ValidationFailed
-from contacts_mcp.server import REQUEST, Caller
+from contacts_mcp.server import CURRENT_REQUEST_ID, Caller
 from contacts_mcp.settings import load_settings
 from contacts_mcp.tools import TOOLS, parse_arguments
 from contacts_mcp.transports.http._refusals import Refusal
@@ -142,11 +142,11 @@ async def test_a_call_that_a_token_does_not_allow_is_recorded_at_the_door(path: 
     risks = {"get_contact": Risk.READ, "delete_contact": Risk.DESTROY}
     issuer = Issuer("http://127.0.0.1:1", "https://a.example")
     door = OAuth(issuer, resource="https://a.example", risk_of=risks.get, turned_away=app.recorder.turn_away)
-    served = REQUEST.set("0123456789abcdef")
+    served = CURRENT_REQUEST_ID.set("0123456789abcdef")
     body = [{"method": "tools/call", "params": {"name": name}} for name in (*risks, *risks, "Ola Nordmann")]
     with pytest.raises(Refusal):
         await door.permit(Caller("oauth:x#y", frozenset({Risk.WRITE})), json.dumps(body).encode())
-    REQUEST.reset(served)
+    CURRENT_REQUEST_ID.reset(served)
 
     said = [(line["tool"], line["caller"], line["request"], line["outcome"], line["error"]) for line in lines()]
     whom = ("oauth:x#y", "0123456789abcdef", "refused", "insufficient_scope")
@@ -352,7 +352,13 @@ async def test_no_record_holds_anybodys_data(
         ola = await directory.raw("create_contact", **known)
         ids = {"contact_id": (ola.structured_content or {}).get("id", NOBODY)}
         for tool in TOOLS:
-            for arguments in (known, ids, {**ids, "reason": reason}, dict.fromkeys(tool.aims, name), {"name": name}):
+            for arguments in (
+                known,
+                ids,
+                {**ids, "reason": reason},
+                dict.fromkeys(tool.target_args, name),
+                {"name": name},
+            ):
                 await directory.raw(tool.name, **arguments)
         await directory.raw(name, **known)
 
@@ -362,12 +368,12 @@ async def test_no_record_holds_anybodys_data(
     assert number[1:] not in written
 
 
-@pytest.mark.parametrize("tool", [tool for tool in TOOLS if tool.aims], ids=lambda tool: tool.name)
+@pytest.mark.parametrize("tool", [tool for tool in TOOLS if tool.target_args], ids=lambda tool: tool.name)
 def test_what_is_recorded_as_a_target_can_be_nothing_but_an_id(tool: Any) -> None:
     """Free text does not get past the arguments, in none of the fields that are taken over."""
-    for aim in tool.aims:
+    for aim in tool.target_args:
         for text in ("Ola Nordmann", f"{NOBODY} Ola", "+4799999999"):
             value = [text] if "merge_ids" in aim else text
-            given = {name: [NOBODY] if "merge_ids" in name else NOBODY for name in tool.aims}
+            given = {name: [NOBODY] if "merge_ids" in name else NOBODY for name in tool.target_args}
             with pytest.raises(ValidationFailed, match=aim):
                 parse_arguments(tool.arguments, tool.input_schema, {**given, aim: value})

@@ -9,7 +9,7 @@ import pytest
 from collecting import Collector, collecting
 from contacts_mcp.app import Embedded, build_app
 from contacts_mcp.audit import verify
-from contacts_mcp.settings import BadSettings, load_settings
+from contacts_mcp.settings import InvalidSettings, load_settings
 from harness import Person, host
 
 pytestmark = pytest.mark.system
@@ -74,5 +74,5 @@ def test_a_collector_that_is_not_named_stops_the_start(
     """The trail would go nowhere."""
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(BadSettings, match=r"^CONTACTS_MCP_AUDIT with otlp needs a collector"):
+    with pytest.raises(InvalidSettings, match=r"^CONTACTS_MCP_AUDIT with otlp needs a collector"):
         build_app(load_settings(audit="otlp"), Embedded(tmp_path / "contacts.db", "test"))

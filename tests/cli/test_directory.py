@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 import postgres_server
-from contacts_mcp.directory import Directory, parse_place
+from contacts_mcp.directory import Directory, parse_location
 
 pytestmark = pytest.mark.system
 
@@ -168,7 +168,7 @@ def over(place, work):
 
     async def run():
         async with (
-            Directory(parse_place(place)) as directory,
+            Directory(parse_location(place)) as directory,
             httpx.AsyncClient(transport=httpx.ASGITransport(directory.app), base_url="http://d") as http,
         ):
             return await work(http)
@@ -190,4 +190,4 @@ def delete(place, number):
 
 def create_once(place):
     """Create a contact with a key that is remembered for a day."""
-    return over(place, lambda http: http.post("/v1/contacts", json={"name": "Late"}, headers={"Idempotency-Key": "k"}))
+    return over(place, lambda http: http.post("/v1/contacts", json={"name": "Lazy"}, headers={"Idempotency-Key": "k"}))

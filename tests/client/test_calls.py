@@ -218,8 +218,8 @@ def test_the_room_has_one_door():
         "ClientPool",
         "ContactsClient",
         "Credential",
-        "UnusableCredential",
-        "base_address",
+        "InvalidCredential",
         "find_credential",
         "is_loopback",
+        "parse_base_url",
     ]

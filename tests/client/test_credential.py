@@ -6,8 +6,8 @@ import traceback
 import httpx
 import pytest
 
-from contacts_mcp.client import BASE_URL, ContactsClient, Credential, UnusableCredential, find_credential
-from contacts_mcp.client._address import base_address, proxy_for
+from contacts_mcp.client import BASE_URL, ContactsClient, Credential, InvalidCredential, find_credential
+from contacts_mcp.client._address import parse_base_url, proxy_for
 from contacts_mcp.contract import AuthenticationFailed, GetContact
 from misbehaving import CONTACT, CONTACT_ID, KEY
 
@@ -68,7 +68,7 @@ class TestFinding:
     @pytest.mark.parametrize("content", ["{nonsense s3cret", '"s3cret"', '{"token": ["s3cret"]}', "{}"])
     def test_a_malformed_file_is_named_and_not_quoted(self, home, content):
         """And it is said what to do."""
-        with pytest.raises(UnusableCredential) as refused:
+        with pytest.raises(InvalidCredential) as refused:
             find_credential({}, home(content))
 
         shown = "".join(traceback.format_exception(refused.value))
@@ -81,20 +81,20 @@ class TestFinding:
         place = home("")
         (place / ".wayscloud" / "credentials").write_bytes(b"\xff\xfe\xfd")
 
-        with pytest.raises(UnusableCredential):
+        with pytest.raises(InvalidCredential):
             find_credential({}, place)
 
     def test_a_file_that_cannot_be_read_is_refused(self, tmp_path):
         """A folder of that name, for instance."""
         (tmp_path / ".wayscloud" / "credentials").mkdir(parents=True)
 
-        with pytest.raises(UnusableCredential, match="cannot be read"):
+        with pytest.raises(InvalidCredential, match="cannot be read"):
             find_credential({}, tmp_path)
 
     @pytest.mark.parametrize("secret", ["two words", "line\nbreak", "tab\tbed", "nøkkel", "zero\u200bwidth", "nul\0"])
     def test_a_key_that_cannot_be_sent_is_refused_without_being_quoted(self, tmp_path, secret):
         """It could not be a header."""
-        with pytest.raises(UnusableCredential, match="WAYSCLOUD_TOKEN") as refused:
+        with pytest.raises(InvalidCredential, match="WAYSCLOUD_TOKEN") as refused:
             find_credential({"WAYSCLOUD_TOKEN": secret}, tmp_path)
 
         assert secret not in str(refused.value)
@@ -211,7 +211,7 @@ class TestAddress:
     )
     def test_https_and_loopback_are_addresses(self, address):
         """With a path or without."""
-        assert not str(base_address(address)).removesuffix("://h/").endswith("/b/")
+        assert not str(parse_base_url(address)).removesuffix("://h/").endswith("/b/")
 
     @pytest.mark.parametrize("base_url", ["https://gw.example/ways", "https://gw.example/ways/"])
     async def test_a_path_prefix_stays_in_front(self, played, base_url):

@@ -62,10 +62,10 @@ class TestConnection:
         assert len(server.seen) == 4
 
     @pytest.mark.parametrize("call", [CREATE, ERASE, api.CreateContactGroup(name="x")])
-    @pytest.mark.parametrize("deed", [reset, reply(201, CONTACT, length=9_999)], ids=["reset", "truncated"])
-    async def test_a_create_or_erasure_whose_answer_is_lost_is_not_sent_twice(self, server, client, call, deed):
+    @pytest.mark.parametrize("action", [reset, reply(201, CONTACT, length=9_999)], ids=["reset", "truncated"])
+    async def test_a_create_or_erasure_whose_answer_is_lost_is_not_sent_twice(self, server, client, call, action):
         """It may have been done."""
-        server.answers(deed)
+        server.answers(action)
 
         error = await failure(client, call)
 
@@ -112,10 +112,10 @@ class TestTime:
     @pytest.mark.parametrize(
         ("call", "expected"), [(READ, api.Unreachable), (CREATE, api.OutcomeUnknown), (DELETE, api.OutcomeUnknown)]
     )
-    @pytest.mark.parametrize("deed", [silence, drip])
-    async def test_silence_and_a_slow_drip_end_with_the_time_limit(self, server, call, expected, deed):
+    @pytest.mark.parametrize("action", [silence, drip])
+    async def test_silence_and_a_slow_drip_end_with_the_time_limit(self, server, call, expected, action):
         """Where a write may have been sent, its outcome is unknown."""
-        server.answers(deed)
+        server.answers(action)
 
         async with ContactsClient(base_url=server.url, time_limit=0.15) as client:
             assert type(await failure(client, call)) is expected

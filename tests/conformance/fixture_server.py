@@ -33,7 +33,7 @@ def fixture_app(database: Path) -> ASGIApp:
         version="0",
         instructions="",
         tools=(*TOOLS, *CATALOG_TOOLS),
-        backend_of=lambda caller: Backend(connection.sender_for(caller)),
+        backend_for=lambda caller: Backend(connection.sender_for(caller)),
         guard=Guard(),
         lifespan=connection.lifespan,
         calls=calls,
@@ -45,9 +45,9 @@ def fixture_app(database: Path) -> ASGIApp:
     return http_app(
         server,
         Open(),
-        reach=connection.reach,
+        check_ready=connection.check_ready,
         calls=calls,
-        farewell=subscriptions.end,
+        close_subscriptions=subscriptions.end,
         limits=Limits(per_minute=0),  # the suite is in a hurry
     )
 

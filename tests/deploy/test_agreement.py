@@ -8,7 +8,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from contacts_mcp import __version__
 from contacts_mcp.guard import ANSWER_LIFETIME
-from contacts_mcp.settings import BadSettings, Settings, load_settings
+from contacts_mcp.settings import InvalidSettings, Settings, load_settings
 from contacts_mcp.transports.http import _app, _health, _serve, _sse
 from contacts_mcp.transports.http.access import _oauth
 from deploy.files import DEPLOY, compose, health_check, image, manifests, pod
@@ -134,7 +134,7 @@ def test_settings_are_the_servers_and_the_same_for_compose_and_kubernetes() -> N
 
 def test_the_secret_as_it_stands_is_refused() -> None:
     """A placeholder that passed for a key would seal every confirmation with a word that all can read."""
-    with pytest.raises(BadSettings, match="CONTACTS_MCP_STATE_KEYS"):
+    with pytest.raises(InvalidSettings, match="CONTACTS_MCP_STATE_KEYS"):
         load(pod_settings())
 
 

@@ -5,7 +5,7 @@ from itertools import product
 import kubernetes_validate
 import pytest
 
-from contacts_mcp.settings import BadSettings, load_settings
+from contacts_mcp.settings import InvalidSettings, load_settings
 from deploy.files import DEPLOY, manifests, pod
 
 VERSIONS = ["1.31", "1.34", "1.37"]
@@ -56,7 +56,7 @@ def test_a_pod_is_told_of_no_services(monkeypatch: pytest.MonkeyPatch) -> None:
     """CONTACTS_MCP_SERVICE_HOST is no setting, and the server refuses to start with it."""
     assert pod()["enableServiceLinks"] is False
     monkeypatch.setenv("CONTACTS_MCP_SERVICE_HOST", "10.0.0.1")
-    with pytest.raises(BadSettings):
+    with pytest.raises(InvalidSettings):
         load_settings()
 
 

@@ -11,11 +11,11 @@ import httpx
 import pytest
 
 import postgres_server
-from contacts_mcp.directory import Directory, Place, parse_place
+from contacts_mcp.directory import Directory, Location, parse_location
 
 
 @asynccontextmanager
-async def serving(place: Place) -> AsyncIterator[httpx.AsyncClient]:
+async def serving(place: Location) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a directory on `place`; both are closed at the end."""
     async with (
         Directory(place) as directory,
@@ -46,7 +46,7 @@ def prepared(postgres):
     url = postgres.create_database()
 
     async def prepare():
-        async with serving(parse_place(url)) as client:
+        async with serving(parse_location(url)) as client:
             assert (await client.get("/v1/contacts")).status_code == 200
 
     asyncio.run(prepare())
@@ -57,7 +57,7 @@ def prepared(postgres):
 def database(postgres, prepared):
     """A new, prepared PostgreSQL database."""
     url = postgres.create_database(prepared)
-    yield parse_place(url)
+    yield parse_location(url)
     postgres.drop_database(url)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from contacts_mcp.directory import Place
+from contacts_mcp.directory import Location
 from contacts_mcp.directory.database.postgres import connect
 
 pytestmark = pytest.mark.system
@@ -12,7 +12,7 @@ READ = "SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = 'cont
 CONTACT = {"name": "Ola Hansen", "email": "ola@mail.example.com", "phone_number": "+4791234567", "tags": ["vip"]}
 
 
-async def counted(database: Place, what: str) -> int:
+async def counted(database: Location, what: str) -> int:
     """How often tables were read from end to end, or how many terms were, by sessions that have ended."""
     engine = connect(database)
     async with engine.connect() as connection:
@@ -74,7 +74,7 @@ async def test_misspelt_words_are_looked_up_by_what_fewer_have(database, open_di
     assert await read(database, open_directory, query) < 1_000
 
 
-async def fill(database: Place, open_directory) -> None:
+async def fill(database: Location, open_directory) -> None:
     """2,003 contacts with a name, of which three have a rare one as well."""
     people = [{"name": f"Olaf Person{number}"} for number in range(2_000)]
     people += [{"name": "Olaf Sjeldensen"}] * 3
@@ -84,7 +84,7 @@ async def fill(database: Place, open_directory) -> None:
             assert made.status_code == 200
 
 
-async def analyze(database: Place) -> None:
+async def analyze(database: Location) -> None:
     """Have PostgreSQL look at its tables, as it does by itself a minute after they have changed."""
     engine = connect(database)
     async with engine.begin() as connection:
@@ -92,7 +92,7 @@ async def analyze(database: Place) -> None:
     await engine.dispose()
 
 
-async def read(database: Place, open_directory, query: str) -> int:
+async def read(database: Location, open_directory, query: str) -> int:
     """How many terms are read to find those three."""
     before = await counted(database, READ)
     async with open_directory(database) as http:

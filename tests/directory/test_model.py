@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from sqlalchemy import func, insert, select
 
-from contacts_mcp.directory import Directory, Place
+from contacts_mcp.directory import Directory, Location
 from contacts_mcp.directory.api.routes import TenantDatabase
 from contacts_mcp.directory.database.tables import tenants
 from contacts_mcp.directory.upkeep.check import check
@@ -102,7 +102,7 @@ def row_of(contact: dict[str, Any]) -> dict[str, Any]:
 class Model(RuleBasedStateMachine):
     """A directory, and what should be in it."""
 
-    place: Place
+    place: Location
 
     def __init__(self) -> None:
         super().__init__()

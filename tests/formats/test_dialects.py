@@ -179,7 +179,7 @@ def test_what_is_no_file_of_contacts_is_said_to_be_none(data: bytes, name: str |
 
 def test_more_rows_than_can_be_handled_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """In words that say what to do."""
-    monkeypatch.setattr("contacts_mcp.formats._rows.MOST_ROWS", 2)
+    monkeypatch.setattr("contacts_mcp.formats._rows.MAX_ROWS", 2)
 
     assert "split it" in refusal("name\na\nb\nc\n")
 

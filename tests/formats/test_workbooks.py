@@ -68,9 +68,9 @@ def test_a_workbook_of_nothing_is_empty() -> None:
 def test_a_workbook_with_too_many_rows_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """As every file with too many, and not cut."""
     rows = [("Name",), *((f"Person {number}",) for number in range(4))]
-    monkeypatch.setattr("contacts_mcp.formats._rows.MOST_ROWS", 4)
+    monkeypatch.setattr("contacts_mcp.formats._rows.MAX_ROWS", 4)
     assert len(rows_of(workbook(People=rows))) == 4
-    monkeypatch.setattr("contacts_mcp.formats._rows.MOST_ROWS", 3)
+    monkeypatch.setattr("contacts_mcp.formats._rows.MAX_ROWS", 3)
 
     assert "more than 3 rows; split it" in refusal(workbook(People=rows))
 

@@ -11,10 +11,10 @@ from contacts_mcp.contract import Risk
 from contacts_mcp.guard import (
     Answer,
     Consent,
-    Deed,
     Guard,
+    GuardedCall,
     GuardMode,
-    MemoryLedger,
+    MemoryNonceStore,
     NotConfirmed,
     Preview,
     Question,
@@ -41,7 +41,7 @@ class World:
 
     def __init__(self, mode: GuardMode = GuardMode.ASK, confirm: tuple[str, ...] = ()) -> None:
         self.clock = Clock()
-        self.guard = Guard(mode, confirm, seal=Seal(600, clock=self.clock), ledger=MemoryLedger(self.clock))
+        self.guard = Guard(mode, confirm, seal=Seal(600, clock=self.clock), ledger=MemoryNonceStore(self.clock))
         self.target = OLA
         self.reads = 0
 
@@ -49,22 +49,22 @@ class World:
         self.reads += 1
         return self.target
 
-    def deed(self, risk: Risk = Risk.DESTROY, **changes: Any) -> Deed:
-        deed = Deed("delete_contact", risk, {"contact_id": "1"}, "local", self.read)
-        return replace(deed, **changes)
+    def action(self, risk: Risk = Risk.DESTROY, **changes: Any) -> GuardedCall:
+        action = GuardedCall("delete_contact", risk, {"contact_id": "1"}, "local", self.read)
+        return replace(action, **changes)
 
-    async def question(self, deed: Deed) -> Question:
-        verdict = await self.guard.consent(deed, None, can_ask=True)
+    async def question(self, action: GuardedCall) -> Question:
+        verdict = await self.guard.consent(action, None, can_ask=True)
         assert isinstance(verdict, Question)
         return verdict
 
-    async def token(self, deed: Deed) -> str:
-        verdict = await self.guard.consent(deed, None, can_ask=False)
+    async def token(self, action: GuardedCall) -> str:
+        verdict = await self.guard.consent(action, None, can_ask=False)
         assert isinstance(verdict, Preview)
         return verdict.token
 
-    async def answer(self, deed: Deed, answer: Answer) -> object:
-        return await self.guard.consent(deed, answer, can_ask=True)
+    async def answer(self, action: GuardedCall, answer: Answer) -> object:
+        return await self.guard.consent(action, answer, can_ask=True)
 
 
 def yes(state: str) -> Answer:
@@ -77,7 +77,7 @@ async def test_reads_and_writes_need_no_consent_in_any_mode(risk: Risk, mode: Gu
     """Consent is asked for what destroys, so that it means something; the target is not even read."""
     world = World(mode)
 
-    verdict = await world.guard.consent(world.deed(risk), None, can_ask=False)
+    verdict = await world.guard.consent(world.action(risk), None, can_ask=False)
 
     assert verdict is Consent.NONE_NEEDED
     assert world.reads == 0
@@ -86,18 +86,18 @@ async def test_reads_and_writes_need_no_consent_in_any_mode(risk: Risk, mode: Gu
 async def test_a_deletion_runs_after_the_word_was_chosen() -> None:
     """The one way through: asked, answered with `delete`, nothing changed in between."""
     world = World()
-    question = await world.question(world.deed())
+    question = await world.question(world.action())
 
-    assert await world.answer(world.deed(), yes(question.state)) is Consent.FORM
+    assert await world.answer(world.action(), yes(question.state)) is Consent.FORM
 
 
 async def test_an_erasure_runs_after_the_name_was_typed() -> None:
     """What cannot be undone needs the name, typed out."""
     world = World()
-    deed = world.deed(Risk.ERASE)
-    question = await world.question(deed)
+    action = world.action(Risk.ERASE)
+    question = await world.question(action)
 
-    verdict = await world.answer(deed, Answer(question.state, accepted=True, content={"typed": " Ola  Nordmann "}))
+    verdict = await world.answer(action, Answer(question.state, accepted=True, content={"typed": " Ola  Nordmann "}))
 
     assert verdict is Consent.FORM_TYPED
 
@@ -117,62 +117,62 @@ async def test_an_erasure_runs_after_the_name_was_typed() -> None:
 async def test_an_accepted_form_without_the_word_is_no_yes(content: dict[str, Any] | None) -> None:
     """A host that accepts forms by itself has not asked anybody."""
     world = World()
-    question = await world.question(world.deed())
+    question = await world.question(world.action())
 
     with pytest.raises(NotConfirmed):
-        await world.answer(world.deed(), Answer(question.state, accepted=True, content=content))
+        await world.answer(world.action(), Answer(question.state, accepted=True, content=content))
 
 
 @pytest.mark.parametrize("typed", ["", "ola nordmann", "Ola", "delete", None, 1, "Ola Nordmann!"])
 async def test_an_erasure_refuses_any_other_name(typed: Any) -> None:
     """Only the very name erases."""
     world = World()
-    deed = world.deed(Risk.ERASE)
-    question = await world.question(deed)
+    action = world.action(Risk.ERASE)
+    question = await world.question(action)
 
     with pytest.raises(NotConfirmed):
-        await world.answer(deed, Answer(question.state, accepted=True, content={"typed": typed}))
+        await world.answer(action, Answer(question.state, accepted=True, content={"typed": typed}))
 
 
 async def test_a_person_who_declines_is_final() -> None:
     """A declined question cannot be answered again, not even with yes."""
     world = World()
-    question = await world.question(world.deed())
+    question = await world.question(world.action())
 
     with pytest.raises(Refused, match="decided against"):
-        await world.answer(world.deed(), Answer(question.state, accepted=False, content={"decision": "delete"}))
+        await world.answer(world.action(), Answer(question.state, accepted=False, content={"decision": "delete"}))
     with pytest.raises(NotConfirmed):
-        await world.answer(world.deed(), yes(question.state))
+        await world.answer(world.action(), yes(question.state))
 
 
 async def test_an_answer_works_once() -> None:
     """A replayed answer does nothing."""
     world = World()
-    question = await world.question(world.deed())
-    await world.answer(world.deed(), yes(question.state))
+    question = await world.question(world.action())
+    await world.answer(world.action(), yes(question.state))
 
     with pytest.raises(NotConfirmed, match="used before"):
-        await world.answer(world.deed(), yes(question.state))
+        await world.answer(world.action(), yes(question.state))
 
 
 async def test_an_answer_comes_too_late_after_ten_minutes() -> None:
     """Consent is for now."""
     world = World()
-    question = await world.question(world.deed())
+    question = await world.question(world.action())
     world.clock.now += 600
 
     with pytest.raises(NotConfirmed, match="too late"):
-        await world.answer(world.deed(), yes(question.state))
+        await world.answer(world.action(), yes(question.state))
 
 
 async def test_a_target_that_changed_is_asked_about_again() -> None:
     """Consent was to what the person saw."""
     world = World()
-    question = await world.question(world.deed())
+    question = await world.question(world.action())
     world.target = replace(OLA, fingerprint="b")
 
     with pytest.raises(NotConfirmed, match="changed"):
-        await world.answer(world.deed(), yes(question.state))
+        await world.answer(world.action(), yes(question.state))
 
 
 @pytest.mark.parametrize(
@@ -188,18 +188,18 @@ async def test_a_target_that_changed_is_asked_about_again() -> None:
 async def test_an_answer_belongs_to_its_own_deed(changes: dict[str, Any]) -> None:
     """An answer cannot be carried to another tool, other arguments or another caller."""
     world = World()
-    question = await world.question(world.deed())
+    question = await world.question(world.action())
 
     with pytest.raises(NotConfirmed, match="another question"):
-        await world.answer(world.deed(**changes), yes(question.state))
+        await world.answer(world.action(**changes), yes(question.state))
 
 
 async def test_the_order_of_arguments_does_not_count() -> None:
-    """The same arguments in another order are the same deed."""
+    """The same arguments in another order are the same action."""
     world = World()
-    question = await world.question(world.deed(arguments={"a": 1, "b": 2}))
+    question = await world.question(world.action(arguments={"a": 1, "b": 2}))
 
-    assert await world.answer(world.deed(arguments={"b": 2, "a": 1}), yes(question.state)) is Consent.FORM
+    assert await world.answer(world.action(arguments={"b": 2, "a": 1}), yes(question.state)) is Consent.FORM
 
 
 @pytest.mark.parametrize("state", [None, "", "yes", "v1.AAAA", "v1." + "A" * 200])
@@ -208,16 +208,16 @@ async def test_invented_state_is_no_answer(state: str | None) -> None:
     world = World()
 
     with pytest.raises(NotConfirmed):
-        await world.answer(world.deed(), Answer(state, accepted=True, content={"decision": "delete"}))
+        await world.answer(world.action(), Answer(state, accepted=True, content={"decision": "delete"}))
 
 
 async def test_state_of_another_process_is_no_answer() -> None:
     """Each process seals with a key of its own."""
-    question = await World().question(World().deed())
+    question = await World().question(World().action())
     other = World()
 
     with pytest.raises(NotConfirmed):
-        await other.answer(other.deed(), yes(question.state))
+        await other.answer(other.action(), yes(question.state))
 
 
 @pytest.mark.parametrize(
@@ -227,23 +227,23 @@ async def test_state_of_another_version_is_no_answer(change: dict[str, Any]) -> 
     """Replicas of two versions share their keys while one takes over from the other."""
     world = World()
     world.guard = Guard(seal=Seal(600, ["k" * 32], world.clock))
-    question = await world.question(world.deed())
+    question = await world.question(world.action())
     codec = AESGCMRequestStateCodec(["k" * 32])
     other = codec.seal(json.dumps({**json.loads(codec.unseal(question.state)), **change}).encode())
 
     with pytest.raises(NotConfirmed, match="no open question"):
-        await world.answer(world.deed(), yes(other))
-    assert await world.answer(world.deed(), yes(question.state)) is Consent.FORM
+        await world.answer(world.action(), yes(other))
+    assert await world.answer(world.action(), yes(question.state)) is Consent.FORM
 
 
 @pytest.mark.parametrize("cut", [1, 10, -1])
 async def test_truncated_state_is_no_answer(cut: int) -> None:
     """A seal is whole or broken."""
     world = World()
-    question = await world.question(world.deed())
+    question = await world.question(world.action())
 
     with pytest.raises(NotConfirmed):
-        await world.answer(world.deed(), yes(question.state[:-cut] if cut > 0 else question.state + "A"))
+        await world.answer(world.action(), yes(question.state[:-cut] if cut > 0 else question.state + "A"))
 
 
 @pytest.mark.parametrize("risk", [Risk.DESTROY, Risk.ERASE])
@@ -252,7 +252,7 @@ async def test_a_host_that_cannot_ask_is_refused(risk: Risk) -> None:
     world = World()
 
     with pytest.raises(Refused) as refusal:
-        await world.guard.consent(world.deed(risk), None, can_ask=False)
+        await world.guard.consent(world.action(risk), None, can_ask=False)
 
     assert "nothing was changed" in str(refusal.value)
     for hint in ("token", "two-step", "CONTACTS_MCP", "mode", "confirm"):
@@ -265,53 +265,53 @@ async def test_blocked_tools_are_refused_even_with_an_answer(can_ask: bool) -> N
     world = World(GuardMode.BLOCK)
 
     with pytest.raises(Refused, match="blocked"):
-        await world.guard.consent(world.deed(), None, can_ask=can_ask)
+        await world.guard.consent(world.action(), None, can_ask=can_ask)
     with pytest.raises(Refused, match="blocked"):
-        await world.answer(world.deed(), yes("anything"))
+        await world.answer(world.action(), yes("anything"))
     assert world.reads == 0
 
 
 async def test_two_steps_preview_then_do_once() -> None:
     """A token from the preview lets the same call through once, recorded as not verified by a person."""
     world = World(GuardMode.TWO_STEP)
-    token = await world.token(world.deed())
+    token = await world.token(world.action())
 
-    verdict = await world.answer(world.deed(), Answer(token, accepted=True, channel="token"))
+    verdict = await world.answer(world.action(), Answer(token, accepted=True, channel="token"))
 
     assert verdict is Consent.TWO_STEP
     with pytest.raises(NotConfirmed):
-        await world.answer(world.deed(), Answer(token, accepted=True, channel="token"))
+        await world.answer(world.action(), Answer(token, accepted=True, channel="token"))
 
 
 async def test_two_step_mode_still_asks_where_it_can() -> None:
     """A person's answer is worth more than a token."""
     world = World(GuardMode.TWO_STEP)
 
-    assert isinstance(await world.guard.consent(world.deed(), None, can_ask=True), Question)
+    assert isinstance(await world.guard.consent(world.action(), None, can_ask=True), Question)
 
 
 async def test_the_state_of_a_question_is_no_token() -> None:
     """What a host was given to carry back cannot be used by the model as a token."""
     world = World(GuardMode.TWO_STEP)
-    question = await world.question(world.deed())
+    question = await world.question(world.action())
 
     with pytest.raises(NotConfirmed):
-        await world.answer(world.deed(), Answer(question.state, accepted=True, channel="token"))
+        await world.answer(world.action(), Answer(question.state, accepted=True, channel="token"))
 
 
 async def test_an_operator_can_guard_a_writing_tool() -> None:
     """A guarded write is asked about with what it would set, quoted; notes are only counted."""
     world = World(confirm=("update_contact",))
-    deed = world.deed(
+    action = world.action(
         Risk.WRITE, tool="update_contact", details={"email": 'a"b\n', "notes": "secret", "tags": ["x", "y"]}
     )
 
-    question = await world.question(deed)
+    question = await world.question(action)
 
     assert 'email: "a\'b"' in question.message
     assert "secret" not in question.message
     assert 'tags: "x", "y"' in question.message
-    verdict = await world.answer(deed, Answer(question.state, accepted=True, content={"decision": "change"}))
+    verdict = await world.answer(action, Answer(question.state, accepted=True, content={"decision": "change"}))
     assert verdict is Consent.FORM
 
 
@@ -319,7 +319,7 @@ async def test_the_form_has_a_required_field_that_defaults_to_keep() -> None:
     """Whatever a host fills in by itself keeps the contact."""
     world = World()
 
-    question = await world.question(world.deed())
+    question = await world.question(world.action())
 
     assert question.form["required"] == ["decision"]
     assert question.form["properties"]["decision"]["enum"] == ["keep", "delete"]
@@ -330,7 +330,7 @@ async def test_the_question_names_the_target_and_what_happens_to_it() -> None:
     """A person can tell which Ola is meant."""
     world = World()
 
-    question = await world.question(world.deed(Risk.ERASE))
+    question = await world.question(world.action(Risk.ERASE))
 
     assert 'person "Ola Nordmann" (id 1)' in question.message
     assert "It goes." in question.message
@@ -341,7 +341,7 @@ async def test_the_question_names_the_target_and_what_happens_to_it() -> None:
 async def test_the_ledger_forgets_what_can_no_longer_be_replayed() -> None:
     """Memory is bounded by what is alive."""
     clock = Clock()
-    ledger = MemoryLedger(clock)
+    ledger = MemoryNonceStore(clock)
     for number in range(100):
         assert await ledger.spend(str(number), clock.now + 10)
     clock.now += 11
@@ -353,10 +353,10 @@ async def test_the_ledger_forgets_what_can_no_longer_be_replayed() -> None:
 async def test_keep_is_a_no_and_not_a_slip() -> None:
     """Whoever chooses to keep the contact is not asked for a better answer."""
     world = World()
-    question = await world.question(world.deed())
+    question = await world.question(world.action())
 
     with pytest.raises(Refused, match="decided against it") as refusal:
-        await world.answer(world.deed(), Answer(question.state, accepted=True, content={"decision": "keep"}))
+        await world.answer(world.action(), Answer(question.state, accepted=True, content={"decision": "keep"}))
 
     assert not isinstance(refusal.value, NotConfirmed)
 
@@ -364,34 +364,34 @@ async def test_keep_is_a_no_and_not_a_slip() -> None:
 async def test_an_answer_needs_a_host_that_can_ask() -> None:
     """State that one host was given is worth nothing to another, which could not have asked."""
     world = World()
-    question = await world.question(world.deed())
+    question = await world.question(world.action())
 
     with pytest.raises(Refused, match="cannot ask"):
-        await world.guard.consent(world.deed(), yes(question.state), can_ask=False)
+        await world.guard.consent(world.action(), yes(question.state), can_ask=False)
 
 
 async def test_a_write_too_large_to_be_judged_is_refused() -> None:
     """Nobody consents to what they cannot see."""
     world = World(confirm=("add_group_members",))
-    deed = world.deed(Risk.WRITE, tool="add_group_members", details={"contact_ids": ["x" * 36] * 100})
+    action = world.action(Risk.WRITE, tool="add_group_members", details={"contact_ids": ["x" * 36] * 100})
 
     with pytest.raises(Refused, match="more than a person can be shown"):
-        await world.guard.consent(deed, None, can_ask=True)
+        await world.guard.consent(action, None, can_ask=True)
 
 
 async def test_hidden_characters_in_a_guarded_write_are_pointed_out() -> None:
     """What is stripped from the question would still be stored."""
     world = World(confirm=("update_contact",))
-    deed = world.deed(Risk.WRITE, tool="update_contact", details={"name": "Ola\u200b\U000e0041"})
+    action = world.action(Risk.WRITE, tool="update_contact", details={"name": "Ola\u200b\U000e0041"})
 
-    assert 'name: "Ola" [+2 hidden characters]' in (await world.question(deed)).message
+    assert 'name: "Ola" [+2 hidden characters]' in (await world.question(action)).message
 
 
 async def test_a_preview_does_not_ask_for_typing() -> None:
     """Two-step mode has no form to type into."""
     world = World(GuardMode.TWO_STEP)
 
-    verdict = await world.guard.consent(world.deed(Risk.ERASE), None, can_ask=False)
+    verdict = await world.guard.consent(world.action(Risk.ERASE), None, can_ask=False)
 
     assert isinstance(verdict, Preview)
     assert "cannot be undone" in verdict.message

@@ -53,7 +53,7 @@ class Tenant:
 
     async def work(self, calls: int) -> None:
         """Do what callers do, and now and then what they must not."""
-        deeds = [
+        actions = [
             self._create,
             self._get,
             self._list,
@@ -64,8 +64,8 @@ class Tenant:
             self._trespass,
         ]
         while self.calls < calls:
-            (deed,) = self._random.choices(deeds, [16, 20, 10, 12, 14, 8, 4, 3])
-            await deed()
+            (action,) = self._random.choices(actions, [16, 20, 10, 12, 14, 8, 4, 3])
+            await action()
 
     async def end(self) -> None:
         """Delete the hostage after all; what is left is what has to be."""

@@ -33,7 +33,7 @@ CREATES = "create_contact_group"
 
 
 @dataclass
-class Deed:
+class GuardedCall:
     """A deletion or a creation that somebody consents to, and what its caller was told."""
 
     number: int
@@ -41,7 +41,7 @@ class Deed:
     arguments: dict[str, str] = field(default_factory=dict)
     question: Answer | None = None
     refusal: str = ""
-    """Empty where the deed was reported done."""
+    """Empty where the action was reported done."""
     tries: int = 0
 
     @property
@@ -96,52 +96,54 @@ def over_the_platform() -> Iterator[World]:
     ],
 )
 async def test_a_killed_server_leaves_nothing_done_twice_and_nothing_reported_that_was_not_done(worlds, confirmations):
-    """Each confirmed deed is done at most once, and just once where its caller was told so."""
+    """Each confirmed action is done at most once, and just once where its caller was told so."""
     killed_after = int(confirmations * KILLED_AFTER)
     with worlds() as world:
-        deeds = [Deed(number, world.headers(number % CALLERS)) for number in range(confirmations)]
-        await asyncio.gather(*(ask(world, deed) for deed in deeds))
+        actions = [GuardedCall(number, world.headers(number % CALLERS)) for number in range(confirmations)]
+        await asyncio.gather(*(ask(world, action) for action in actions))
         answers = itertools.count(1)
-        await asyncio.gather(*(confirm(world, deed, lambda: next(answers) == killed_after) for deed in deeds))
+        await asyncio.gather(*(confirm(world, action, lambda: next(answers) == killed_after) for action in actions))
 
         there = await names_there(world)
         recorded = records_of_deletions(world)
         attempts = world.api.attempts("DELETE") if world.api else Counter({"": 1})
 
-    assert sum(not deed.refusal for deed in deeds) >= confirmations / 2 + killed_after
-    assert any(deed.tries > 1 for deed in deeds), "nothing was under way when the server was killed"
-    for deed in deeds:
-        assert there[deed.name] in allowed(deed), deed
-        assert not deed.refusal or deed.refusal.startswith("not_confirmed: the answer was used before"), deed.refusal
+    assert sum(not action.refusal for action in actions) >= confirmations / 2 + killed_after
+    assert any(action.tries > 1 for action in actions), "nothing was under way when the server was killed"
+    for action in actions:
+        assert there[action.name] in allowed(action), action
+        assert not action.refusal or action.refusal.startswith("not_confirmed: the answer was used before"), (
+            action.refusal
+        )
     assert set(recorded.values()) == set(attempts.values()) == {1}
 
 
-async def ask(world: World, deed: Deed) -> None:
+async def ask(world: World, action: GuardedCall) -> None:
     """The first round, at one server; what is to be deleted is created first."""
-    async with world.caller(deed.number // 2 % 2, deed.headers) as caller:
-        if deed.tool == CREATES:
-            deed.arguments = {"name": deed.name}
+    async with world.caller(action.number // 2 % 2, action.headers) as caller:
+        if action.tool == CREATES:
+            action.arguments = {"name": action.name}
         else:
-            created = await caller.call("create_contact", name=deed.name)
-            deed.arguments = {"contact_id": created.content["id"]}
-        deed.question = await caller.call(deed.tool, **deed.arguments)
+            created = await caller.call("create_contact", name=action.name)
+            action.arguments = {"contact_id": created.content["id"]}
+        action.question = await caller.call(action.tool, **action.arguments)
 
 
-async def confirm(world: World, deed: Deed, is_time: Callable[[], bool]) -> None:
+async def confirm(world: World, action: GuardedCall, is_time: Callable[[], bool]) -> None:
     """The second round, at either server, and at the other one again where the first does not answer."""
-    for server in (deed.number // 4 % 2, 1):
-        deed.tries += 1
+    for server in (action.number // 4 % 2, 1):
+        action.tries += 1
         try:
-            async with world.caller(server, deed.headers) as caller:
-                answer = await caller.answer(deed.question, deed.tool, deed.decision, **deed.arguments)
+            async with world.caller(server, action.headers) as caller:
+                answer = await caller.answer(action.question, action.tool, action.decision, **action.arguments)
         except (OSError, EOFError):
             continue
-        deed.refusal = answer.line if answer.result["isError"] else ""
+        action.refusal = answer.line if answer.result["isError"] else ""
         if server == 0 and is_time():
             world.servers[0].process.kill()
             world.servers[0].process.wait(10)
         return
-    pytest.fail(f"nobody answered: {deed}")
+    pytest.fail(f"nobody answered: {action}")
 
 
 async def names_there(world: World) -> Counter[str]:
@@ -162,8 +164,8 @@ def records_of_deletions(world: World) -> Counter[str]:
     return Counter(line["contact_id"] for line in lines if line["outcome"] == "begun" and "contact_id" in line)
 
 
-def allowed(deed: Deed) -> tuple[int, ...]:
+def allowed(action: GuardedCall) -> tuple[int, ...]:
     """How many records of its name there may be: where it was refused, the killed server may have done it."""
-    if deed.refusal:
+    if action.refusal:
         return (0, 1)
-    return (1,) if deed.tool == CREATES else (0,)
+    return (1,) if action.tool == CREATES else (0,)

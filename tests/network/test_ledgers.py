@@ -15,7 +15,7 @@ import pytest
 from redis.asyncio import Redis
 
 from contacts_mcp.directory import Directory
-from contacts_mcp.guard import MemoryLedger, RedisLedger
+from contacts_mcp.guard import MemoryNonceStore, RedisNonceStore
 from harness import Person, host
 from network.servers import STATE_KEYS
 from ports import free_port
@@ -45,7 +45,7 @@ async def through(*ledgers):
 
 async def test_a_process_lets_each_nonce_through_once():
     """However many ask at the same moment, one is told that it is the first."""
-    ledger = MemoryLedger()
+    ledger = MemoryNonceStore()
 
     assert await through(ledger, ledger) == Counter(NONCES)
 
@@ -77,7 +77,7 @@ def test_two_processes_with_one_directory_let_each_nonce_through_once(tmp_path):
 @needs_redis
 async def test_two_servers_with_one_redis_let_each_nonce_through_once(redis_port):
     """More than there are connections ask at once, and none is turned away for that."""
-    ledgers = [RedisLedger(f"redis://127.0.0.1:{redis_port}/0") for _ in range(2)]
+    ledgers = [RedisNonceStore(f"redis://127.0.0.1:{redis_port}/0") for _ in range(2)]
     try:
         assert await through(*ledgers) == Counter(NONCES)
     finally:
@@ -99,7 +99,7 @@ async def test_a_directory_forgets_what_can_no_longer_be_replayed(tmp_path):
 async def test_redis_forgets_what_can_no_longer_be_replayed(redis_port):
     """Redis keeps a nonce a little longer than it lives, whatever its own clock says, and nothing for ever."""
     address = f"redis://127.0.0.1:{redis_port}/0"
-    ledger, looking = RedisLedger(address), Redis.from_url(address)
+    ledger, looking = RedisNonceStore(address), Redis.from_url(address)
     try:
         assert await ledger.spend("a", time.time() + SOON)
         assert await ledger.spend("b", time.time() - 1)
@@ -119,7 +119,7 @@ async def test_redis_forgets_what_can_no_longer_be_replayed(redis_port):
 @needs_redis
 async def test_a_call_that_is_given_up_does_not_let_a_nonce_through_twice(redis_port):
     """A reply that nobody waited for is not taken for the reply to the next question."""
-    ledger = RedisLedger(f"redis://127.0.0.1:{redis_port}/0")
+    ledger = RedisNonceStore(f"redis://127.0.0.1:{redis_port}/0")
     try:
         await through(ledger)
         for given_up in range(200):

@@ -75,7 +75,7 @@ async def test_a_session_is_its_callers_alone():
 
 
 async def test_a_question_is_not_answered_by_somebody_else():
-    """An answer that comes with another key, in whichever session, is not what the deed waits for."""
+    """An answer that comes with another key, in whichever session, is not what the action waits for."""
     async with server() as port, legacy(port, 1) as owner, legacy(port, 2) as thief:
         ola = {"contact_id": (await owner.call("create_contact", name="Ola")).content["id"]}
         statuses = []

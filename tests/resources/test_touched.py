@@ -26,7 +26,7 @@ def test_every_tool_that_changes_something_says_what() -> None:
 
     assert TOUCHES.keys() == writing.keys()
     for name, touch in TOUCHES.items():
-        assert {_IDS[kind] for kind in touch.own} <= set(writing[name].aims)
+        assert {_IDS[kind] for kind in touch.own} <= set(writing[name].target_args)
 
 
 class World:

@@ -16,7 +16,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from contacts_mcp.app import Embedded, Platform, build_app
 from contacts_mcp.client import Credential
-from contacts_mcp.server import REQUEST
+from contacts_mcp.server import CURRENT_REQUEST_ID
 from contacts_mcp.settings import load_settings
 from harness import LEGACY, MODERN, NOBODY, Person, host, host_of_service, text_of
 from page_service import page_service
@@ -284,14 +284,14 @@ async def test_the_id_of_a_request_over_a_network_is_in_errors_and_spans(told: T
             raise RuntimeError
         return httpx.Response(404)
 
-    served = REQUEST.set("0123456789abcdef")
+    served = CURRENT_REQUEST_ID.set("0123456789abcdef")
     async with host_of_service(respond) as service:
         failed = [
             await service.raw("create_contact", name="Ola"),
             await service.raw("get_contact", contact_id=NOBODY),
             await service.raw("no_such_tool"),
         ]
-    REQUEST.reset(served)
+    CURRENT_REQUEST_ID.reset(served)
 
     assert [result.meta["services.wayscloud/request-id"] for result in failed] == ["0123456789abcdef"] * 3
     assert text_of(failed[0]).endswith("read the record back, and tell the operator the request id 0123456789abcdef")

@@ -13,7 +13,7 @@ from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 
 from contacts_mcp.client import ContactsClient
 from contacts_mcp.resources import CONTACT, GROUP, MEMBERS, Library
-from contacts_mcp.tools import EXPORT, TOOLS, choose_tools
+from contacts_mcp.tools import DOWNLOAD_URI_TEMPLATE, TOOLS, choose_tools
 from harness import LEGACY, MODERN, NOBODY, Host, host, server_over
 from listening import refusal
 
@@ -78,7 +78,7 @@ async def test_groups_are_listed_under_their_names(tmp_path: Path, era: str) -> 
         templates = (await directory.client.list_resource_templates()).resource_templates
 
         assert (listed.uri, listed.title) == (GROUP.format(id=group), "Choir")
-        assert [template.uri_template for template in templates] == [CONTACT, GROUP, MEMBERS, EXPORT]
+        assert [template.uri_template for template in templates] == [CONTACT, GROUP, MEMBERS, DOWNLOAD_URI_TEMPLATE]
 
 
 async def test_the_list_goes_on_after_the_last_group_shown() -> None:

@@ -158,7 +158,7 @@ def test_one_caller_leaves_room_for_others() -> None:
 async def test_streams_end_with_a_last_word_when_the_server_stops(app: App) -> None:
     """A graceful end, as against a broken connection; and none begins after it."""
     async with Client(app.server, mode=MODERN) as client, client.listen(resources_list_changed=True) as stream:
-        app.farewell()
+        app.close_subscriptions()
 
         with anyio.fail_after(5):
             assert [event async for event in stream] == []  # a broken stream would raise
@@ -202,7 +202,7 @@ async def test_other_lists_are_told_of_where_they_are_said_to_change(tmp_path: P
         version="0",
         instructions="",
         tools=(),
-        backend_of=lambda _: None,  # type: ignore[arg-type, return-value]
+        backend_for=lambda _: None,  # type: ignore[arg-type, return-value]
         guard=Guard(),
         lifespan=build_app(load_settings(), Embedded(tmp_path / "contacts.db", "test")).connection.lifespan,
         subscriptions=subscriptions,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from misbehaving import Deed, drip, flood, reply, reset, silence
+from misbehaving import GuardedCall, drip, flood, reply, reset, silence
 
 MARKER = "MARKER-of-the-fault"
 """In every body that a fault makes up, where no reader has any business."""
@@ -29,36 +29,36 @@ class Answer:
 
 @dataclass(frozen=True)
 class Fault:
-    """What is done to a request: `deed` makes it of the service's answer.
+    """What is done to a request: `action` makes it of the service's answer.
 
     `done`: the service did what it was asked before. `certain`: whoever asked can tell that it did not. `gone`: the
     service says that there is no such record, which nobody can know better.
     """
 
     name: str
-    deed: Callable[[Answer], Deed]
+    action: Callable[[Answer], GuardedCall]
     done: bool = False
     certain: bool = False
     gone: bool = False
 
 
-def _always(deed: Deed) -> Callable[[Answer], Deed]:
-    return lambda _: deed
+def _always(action: GuardedCall) -> Callable[[Answer], GuardedCall]:
+    return lambda _: action
 
 
-def _refusal(status: int, *headers: str) -> Callable[[Answer], Deed]:
+def _refusal(status: int, *headers: str) -> Callable[[Answer], GuardedCall]:
     """As the API's page documents it. What was provided is somebody's data, and the rest is nobody's business."""
     details = {"field": "name", "provided": MARKER, "expected": "something else"}
     error = {"code": "SOME_CODE", "message": "Said by the service", "details": details}
     return _always(reply(status, {"error": error, "trace": MARKER}, headers=[*JSON, *headers]))
 
 
-def _page(status: int) -> Callable[[Answer], Deed]:
+def _page(status: int) -> Callable[[Answer], GuardedCall]:
     """What a gateway or a portal says to a person with a browser."""
     return _always(reply(status, raw=f"<html>{MARKER}</html>".encode(), headers=["Content-Type: text/html"]))
 
 
-def _rewritten(rewrite: Callable[[Any], Any]) -> Callable[[Answer], Deed]:
+def _rewritten(rewrite: Callable[[Any], Any]) -> Callable[[Answer], GuardedCall]:
     """The service's answer, made something else."""
     return lambda answer: reply(200, rewrite(answer.content), headers=JSON)
 
@@ -76,7 +76,7 @@ def _nulled(content: Any) -> Any:
 
 
 def _grown(content: Any) -> Any:
-    """Fields that nobody knows, in rows as well."""
+    """LogFields that nobody knows, in rows as well."""
     if isinstance(content, list):
         return [_grown(each) for each in content]
     if not isinstance(content, dict):

@@ -14,7 +14,7 @@ import httpx
 
 from contacts_mcp.client import ContactsClient
 from contacts_mcp.directory import Directory
-from contacts_mcp.guard import ANSWER_LIFETIME, Guard, GuardMode, MemoryLedger, Seal
+from contacts_mcp.guard import ANSWER_LIFETIME, Guard, GuardMode, MemoryNonceStore, Seal
 from harness import MODERN, server_over
 from network.servers import STATE_KEYS, quick_folder
 from trust.guarded_calls import CONFIRMED, Arguments, GuardedCall, Scene, contents, set_up
@@ -57,7 +57,7 @@ class Rig:
 
     def __post_init__(self) -> None:
         self.seal = Seal(ANSWER_LIFETIME, [STATE_KEYS], self.clock)
-        self.ledger = MemoryLedger(self.clock)
+        self.ledger = MemoryNonceStore(self.clock)
         self.asking: LineHost
         self.previewing: LineHost
 

@@ -23,14 +23,14 @@ from contacts_mcp.contract import Risk
 from contacts_mcp.tools import ENDPOINTS, TOOLS, WORKFLOWS, Tool
 from contacts_mcp.tools.steps import Planned
 from harness import LEGACY, MODERN, NOBODY, Host, Person, answer_of, host, text_of
-from misbehaving import Deed, Misbehaving, drip, silence
+from misbehaving import GuardedCall, Misbehaving, drip, silence
 from network.servers import quick_folder
 from ports import free_ports
 from processes import KEY, Listening, Network, clean_environment
 from trust.faults import FAULTS, MARKER, Fault
 from trust.hurried import PATIENCE, SILENCE, TIME_LIMIT, TURNS, hurry
 from trust.trials import NAMES, PRIVATE, calls, furnish, willing
-from trust.upstream import OFFERED, Lasts, Place, Upstream
+from trust.upstream import OFFERED, Lasts, Location, Upstream
 from trust.verdicts import Disturbed, Undisturbed, comparable, complaints
 from trust_summary import Tried
 
@@ -52,15 +52,15 @@ class Leg:
 
     transport: str
     era: str
-    additions: bool
+    extensions: bool
 
     def __str__(self) -> str:
-        return f"{self.transport} {self.era} {'with' if self.additions else 'without'} additions"
+        return f"{self.transport} {self.era} {'with' if self.extensions else 'without'} extensions"
 
 
-_EACH = (Leg("stdio", MODERN, additions=True), Leg("http", LEGACY, additions=False))
-_ALSO = (Leg("stdio", LEGACY, additions=False), Leg("http", MODERN, additions=True))
-"""The other way round, in which tools that ask a person suffer at the deed."""
+_EACH = (Leg("stdio", MODERN, extensions=True), Leg("http", LEGACY, extensions=False))
+_ALSO = (Leg("stdio", LEGACY, extensions=False), Leg("http", MODERN, extensions=True))
+"""The other way round, in which tools that ask a person suffer at the action."""
 
 
 _PLANNING = [tool for tool in WORKFLOWS if issubclass(tool.arguments, Planned)]
@@ -129,12 +129,12 @@ async def running(leg: Leg, home: Path, address: str, person: Person) -> AsyncIt
 
 
 @asynccontextmanager
-async def service(additions: bool) -> AsyncIterator[tuple[Upstream, Misbehaving]]:
+async def service(extensions: bool) -> AsyncIterator[tuple[Upstream, Misbehaving]]:
     """The service, and another host to which nobody has any reason to go."""
     with quick_folder() as folder, free_ports(2) as (port, other):
         async with (
             Misbehaving(other) as elsewhere,
-            Upstream(folder, port, elsewhere.url, additions=additions) as upstream,
+            Upstream(folder, port, elsewhere.url, extensions=extensions) as upstream,
         ):
             yield upstream, elsewhere
 
@@ -160,12 +160,12 @@ async def test_whatever_happens_to_a_call_its_answer_is_true(
 async def _whole(tool: Tool, leg: Leg, home: Path) -> "_Matrix":
     """Everything that can happen to one tool over one leg."""
     home.mkdir()
-    async with service(leg.additions) as (upstream, elsewhere):
+    async with service(leg.extensions) as (upstream, elsewhere):
         async with running(leg, home, upstream.url, willing(tool)) as server:
             matrix = _Matrix(f"{tool.name}, {leg}", tool, upstream, lambda: nullcontext(server.host))
             await matrix.begin()
             held = server.held
-            for fault, place in product(FAULTS, matrix.places if leg in _EACH else [matrix.deed]):
+            for fault, place in product(FAULTS, matrix.places if leg in _EACH else [matrix.action]):
                 await matrix.suffer(fault, place)
             await upstream.break_idle()
             if await matrix.undisturbed() != matrix.normal:
@@ -182,13 +182,13 @@ async def test_whatever_keeps_the_service_from_saying_what_it_offers_a_plan_is_t
 ) -> None:
     """A server asks once, with its first job; so each of these has a server of its own, in this process."""
     hurry(monkeypatch.setattr)
-    async with service(additions=True) as (upstream, _):
+    async with service(extensions=True) as (upstream, _):
         platform = Platform(Credential.key(KEY, "a test"), upstream.url)
         matrix = _Matrix(tool.name, tool, upstream, lambda: host(platform, MODERN, willing(tool)))
         await matrix.begin()
         asked = [seen.path for seen in matrix.normal.seen].index(OFFERED)
         for fault in FAULTS:
-            await matrix.suffer(fault, Place("what is offered", asked, Lasts.REPEATED))
+            await matrix.suffer(fault, Location("what is offered", asked, Lasts.REPEATED))
 
     sys.stdout.write(matrix.shown())
     assert not matrix.wrong, "\n".join(matrix.wrong)
@@ -196,15 +196,15 @@ async def test_whatever_keeps_the_service_from_saying_what_it_offers_a_plan_is_t
     tried("faults x tools survived", len(matrix.outcomes))
 
 
-@pytest.mark.parametrize("deed", [silence, drip])
+@pytest.mark.parametrize("action", [silence, drip])
 async def test_a_service_that_never_answers_holds_a_call_for_half_a_minute(
-    tmp_path: Path, deed: Deed, tried: Tried
+    tmp_path: Path, action: GuardedCall, tried: Tried
 ) -> None:
     """The server as it is: every tool of one endpoint, all at once; a write that was sent first may have been made."""
     ids = dict.fromkeys(NAMES, NOBODY)
     asked = [(tool, calls(ids)[tool.name]) for tool in ENDPOINTS]
     async with Misbehaving() as upstream:
-        upstream.answers(deed)
+        upstream.answers(action)
         with Network(tmp_path, WAYSCLOUD_API_KEY=KEY, WAYSCLOUD_API_URL=upstream.url) as network:
             async with Client(f"{network.url}/mcp", mode=MODERN, elicitation_callback=Person()) as client:
                 began = time.monotonic()
@@ -228,7 +228,7 @@ class _Matrix:
         self._tool = tool
         self._upstream = upstream
         self._connect = connect
-        self.outcomes: dict[tuple[Fault, Place], str] = {}
+        self.outcomes: dict[tuple[Fault, Location], str] = {}
         self.wrong: list[str] = []
 
     def complain(self, *complaints: str) -> None:
@@ -254,7 +254,7 @@ class _Matrix:
             self._limit = TURNS * self._limit + PATIENCE
 
     @property
-    def places(self) -> Sequence[Place]:
+    def places(self) -> Sequence[Location]:
         """Where a fault can make a difference: at the first request, the first write and the last one.
 
         A tool that only reads has its first request and its last. From one of them on it may last.
@@ -262,14 +262,14 @@ class _Matrix:
         writes = self._writes
         kind = "write" if writes else "request"
         first = writes[0] if writes else 0
-        named = {0: "first request", self.deed.number: self.deed.what, first: f"first {kind}"}
-        return [*(Place(what, number) for number, what in named.items()), Place(named[first], first, Lasts.ON)]
+        named = {0: "first request", self.action.number: self.action.what, first: f"first {kind}"}
+        return [*(Location(what, number) for number, what in named.items()), Location(named[first], first, Lasts.ON)]
 
     @property
-    def deed(self) -> Place:
+    def action(self) -> Location:
         """The last write, or the last request of a tool that only reads."""
         last = len(self.normal.seen) - 1
-        return Place("last write", self._writes[-1]) if self._writes else Place("last request", last)
+        return Location("last write", self._writes[-1]) if self._writes else Location("last request", last)
 
     @property
     def _writes(self) -> Sequence[int]:
@@ -293,7 +293,7 @@ class _Matrix:
             await self._upstream.settle()
         return answer_of(result)
 
-    async def suffer(self, fault: Fault, place: Place) -> None:
+    async def suffer(self, fault: Fault, place: Location) -> None:
         """Have a fault happen to the call, and look whether what is said of it is true."""
         self._upstream.put_back()
         async with self._connect() as connected, self._upstream.suffering(fault, place):

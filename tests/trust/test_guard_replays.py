@@ -128,7 +128,7 @@ async def at_once(attempts: list[Any]) -> list[Message]:
 @ways(*ANSWERED)
 @each_call
 async def test_one_answer_used_in_parallel_is_one_deed(here: Rig, tried: Tried, way: Way, call: GuardedCall) -> None:
-    """Copies of one answer race, of a question or a token, and one wins: as many changes as one deed makes."""
+    """Copies of one answer race, of a question or a token, and one wins: as many changes as one action makes."""
     async with here.host(way.era, way.mode, forms=way.forms) as host:
         arguments = await here.arguments(call)
         state = await state_of(here, way, call, arguments)

@@ -207,13 +207,13 @@ async def test_nothing_but_a_plain_file_is_read_or_replaced(world: World, tried:
 
 
 @contextmanager
-def meanwhile(deed: Callable[[], None]) -> Iterator[None]:
+def meanwhile(action: Callable[[], None]) -> Iterator[None]:
     """Do something again and again in a thread, for as long as the block takes."""
     ended = threading.Event()
 
     def work() -> None:
         while not ended.is_set():
-            deed()
+            action()
 
     thread = threading.Thread(target=work)
     thread.start()

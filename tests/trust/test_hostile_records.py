@@ -14,7 +14,7 @@ import pytest_asyncio
 from mcp.shared.exceptions import MCPError
 from mcp_types import PromptReference, ResourceTemplateReference
 
-from contacts_mcp.text import neutralise
+from contacts_mcp.text import sanitize
 from harness import LEGACY, MODERN, Host, Person, held, host, host_of_service, text_of
 from hostile import HIDING, MARK, TEXTS, UNSEEN, unseen_in
 from trust_summary import Tried
@@ -239,7 +239,7 @@ async def test_a_preview_is_as_plain_as_a_question(tmp_path: Path, era: str, tri
 
 def test_whatever_unicode_hides_is_neutralised(tried: Tried) -> None:
     """Every control, format, separator, half of a character and everything that is to be ignored."""
-    left = {character for character in UNSEEN if neutralise(f"a{character}b", 10) != "ab"}
+    left = {character for character in UNSEEN if sanitize(f"a{character}b", 10) != "ab"}
 
     assert not left, sorted(f"U+{ord(character):04X}" for character in left)
     tried("bad inputs tried", len(UNSEEN))

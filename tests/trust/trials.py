@@ -1,4 +1,4 @@
-"""A call of every tool that goes all the way to its deed, and the directory it is made in."""
+"""A call of every tool that goes all the way to its action, and the directory it is made in."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -76,4 +76,4 @@ def calls(ids: Mapping[str, str]) -> dict[str, dict[str, Any]]:
 
 def willing(tool: Tool) -> Person:
     """Somebody who says yes to what a tool asks, or types the name."""
-    return Person(content={"decision": tool.act.yes if tool.act else "delete", "typed": _ERASED})
+    return Person(content={"decision": tool.wording.yes if tool.wording else "delete", "typed": _ERASED})

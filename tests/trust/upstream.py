@@ -48,7 +48,7 @@ class Lasts(Enum):
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """Where a fault happens: to the request of this number, of which the first is 0, and how long it lasts."""
 
     what: str
@@ -71,20 +71,20 @@ class Place:
 
 
 class Upstream(Misbehaving):
-    """The service on loopback. Without `additions` it offers what the API's page documents, and no more.
+    """The service on loopback. Without `extensions` it offers what the API's page documents, and no more.
 
     What no fault happens to is answered by a directory in this process. `elsewhere` is where redirects lead.
     """
 
-    def __init__(self, folder: Path, port: int, elsewhere: str, *, additions: bool) -> None:
+    def __init__(self, folder: Path, port: int, elsewhere: str, *, extensions: bool) -> None:
         super().__init__(port)
         self._file, self._copy = folder / "contacts.db", folder / "copy.db"
         self._elsewhere = elsewhere
-        self._additions = additions
+        self._additions = extensions
         self._directory = Directory(self._file)
         self._service = httpx.ASGITransport(self._directory.app)
         self._relaying = 0
-        self._suffering: tuple[Fault, Place] | None = None
+        self._suffering: tuple[Fault, Location] | None = None
         self._opening: asyncio.Task[None] | None = None
         self.happened = False
         """Whether the fault did."""
@@ -118,7 +118,7 @@ class Upstream(Misbehaving):
             return Counter((what, *row) for what, query in _FACTS.items() for row in database.execute(query))
 
     @asynccontextmanager
-    async def suffering(self, fault: Fault, place: Place) -> AsyncIterator[None]:
+    async def suffering(self, fault: Fault, place: Location) -> AsyncIterator[None]:
         """Have a fault happen to requests that come meanwhile; what is left of it is cleared away."""
         self._suffering = fault, place
         self.happened = False
@@ -138,7 +138,7 @@ class Upstream(Misbehaving):
         await until(lambda: not self._relaying)
         await self.break_busy()
 
-    def deed(self, seen: Seen) -> Any:
+    def action(self, seen: Seen) -> Any:
         if self._suffering is not None:
             fault, place = self._suffering
             if fault is not REFUSED and place.holds(self.seen):
@@ -155,7 +155,7 @@ class Upstream(Misbehaving):
 
     async def _misbehave(self, seen: Seen, fault: Fault, writer: asyncio.StreamWriter) -> None:
         status, body = await self._ask(seen) if fault.done else (0, b"")
-        await fault.deed(Answer(status, body, self._elsewhere))(writer)
+        await fault.action(Answer(status, body, self._elsewhere))(writer)
 
     async def _relay(self, seen: Seen, refusing: bool, writer: asyncio.StreamWriter) -> None:
         status, body = await self._ask(seen)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from contacts_mcp.audit import ChainInMemory, Collector, Destinations, LogLines, Trail, TrailFile
 from contacts_mcp.directory import default_path
-from contacts_mcp.settings import BadSettings, Settings, variable
+from contacts_mcp.settings import InvalidSettings, Settings, variable
 
 
 def trail_file(settings: Settings) -> Path:
@@ -22,7 +22,7 @@ def build_trail(settings: Settings, *, own_file: bool) -> Trail:
     container's file system may be read-only, and its standard error is what is kept.
 
     Raises:
-        BadSettings: it should go to a collector that cannot be sent to.
+        InvalidSettings: it should go to a collector that cannot be sent to.
     """
     named = settings.audit or Destinations(stderr=True)
     in_file = named.file is not None or (own_file and settings.audit is None)
@@ -35,7 +35,7 @@ def _collector() -> Collector:
 
     asked = f"{variable('audit')} with otlp"
     if not _telemetry.is_sent("LOGS", os.environ):
-        raise BadSettings(
+        raise InvalidSettings(
             f"{asked} needs a collector: set OTEL_EXPORTER_OTLP_ENDPOINT, and leave OTEL_SDK_DISABLED out"
         )
     _telemetry.require_installed(asked)

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from contacts_mcp.client import BASE_URL, Credential, base_address, find_credential
-from contacts_mcp.directory import Place, Server, default_path
+from contacts_mcp.client import BASE_URL, Credential, find_credential, parse_base_url
+from contacts_mcp.directory import Location, Server, default_path
 from contacts_mcp.settings import Settings
 
 
@@ -33,7 +33,7 @@ class Platform:
 class Embedded:
     """The directory that this program keeps, in a file or on a PostgreSQL server."""
 
-    database: Place
+    database: Location
     reason: str
 
     @property
@@ -86,4 +86,4 @@ def choose_backend(settings: Settings, home: Path) -> Platform | Embedded:
     if credential is None:
         unused = "; WAYSCLOUD_API_URL is not used without one" if settings.api_url else ""
         return Embedded(default_path(), f"no WAYSCloud key was found{unused}")
-    return Platform(credential, base_address(settings.api_url or BASE_URL))
+    return Platform(credential, parse_base_url(settings.api_url or BASE_URL))

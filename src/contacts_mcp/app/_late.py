@@ -8,8 +8,8 @@ import anyio
 import anyio.to_thread
 
 from contacts_mcp.app._backends import Embedded, OwnKeys, Platform
-from contacts_mcp.contract import AnswerT, AuthenticationFailed, Call, ListContacts, Report
-from contacts_mcp.guard import LedgerUnavailable
+from contacts_mcp.contract import AnswerT, AuthenticationFailed, Call, ListContacts, ProgressCallback
+from contacts_mcp.guard import NonceStoreUnavailable
 from contacts_mcp.server import Caller
 from contacts_mcp.tools import Sender
 
@@ -26,7 +26,7 @@ _TENDED = 60.0
 """Seconds between two looks for clients that nobody uses any more."""
 
 
-class Late(Generic[T]):
+class Lazy(Generic[T]):
     """Opened by the first call, closed when the server ends."""
 
     def __init__(self, opener: Callable[[], AbstractAsyncContextManager[T]]) -> None:
@@ -59,27 +59,27 @@ class Late(Generic[T]):
                 await self._resources.aclose()
 
 
-class OneClient:
+class SharedClient:
     """One client for every caller: the platform with the server's own key."""
 
     def __init__(self, backend: Platform) -> None:
-        self._client = Late(lambda: _platform(backend))
+        self._client = Lazy(lambda: _platform(backend))
 
     def sender_for(self, _caller: Caller) -> Sender:
         """Every caller works with the server's key."""
         return self
 
-    async def send(self, call: Call[AnswerT], report: Report | None = None) -> AnswerT:
+    async def send(self, call: Call[AnswerT], report: ProgressCallback | None = None) -> AnswerT:
         """Send a call; see ContactsClient.send."""
         client = await self._client()
         return await client.send(call, report)
 
-    async def additions(self) -> frozenset[str]:
+    async def extensions(self) -> frozenset[str]:
         """What the service offers beyond the API's page."""
         client = await self._client()
-        return await client.additions()
+        return await client.extensions()
 
-    async def reach(self) -> None:
+    async def check_ready(self) -> None:
         """Raise a ContactsError where the platform cannot be worked with."""
         await self.send(_PROBE)
 
@@ -94,33 +94,33 @@ class OneDirectory:
     """The embedded directory, which every caller shares; it also remembers which answers were used."""
 
     def __init__(self, backend: Embedded) -> None:
-        self._both = Late(lambda: _embedded(backend))
+        self._both = Lazy(lambda: _embedded(backend))
 
     def sender_for(self, _caller: Caller) -> Sender:
         """Every caller works on the one directory."""
         return self
 
-    async def send(self, call: Call[AnswerT], report: Report | None = None) -> AnswerT:
+    async def send(self, call: Call[AnswerT], report: ProgressCallback | None = None) -> AnswerT:
         """Send a call; see ContactsClient.send."""
         client, _ = await self._both()
         return await client.send(call, report)
 
-    async def additions(self) -> frozenset[str]:
+    async def extensions(self) -> frozenset[str]:
         """What the directory offers beyond the API's page."""
         client, _ = await self._both()
-        return await client.additions()
+        return await client.extensions()
 
     async def spend(self, nonce: str, expires: float) -> bool:
-        """See guard.Ledger: single use among all servers that share the file."""
+        """See guard.NonceStore: single use among all servers that share the file."""
         from contacts_mcp.directory import DirectoryUnavailable
 
         _, directory = await self._both()
         try:
             return await directory.spend(nonce, expires)
         except DirectoryUnavailable:
-            raise LedgerUnavailable from None
+            raise NonceStoreUnavailable from None
 
-    async def reach(self) -> None:
+    async def check_ready(self) -> None:
         """Raise a ContactsError where the file cannot be worked with."""
         await self.send(_PROBE)
 
@@ -131,11 +131,11 @@ class OneDirectory:
             yield
 
 
-class ManyClients:
+class PerCallerClients:
     """The platform with each caller's own key."""
 
     def __init__(self, backend: OwnKeys) -> None:
-        self._pools = Late(lambda: _pools(backend))
+        self._pools = Lazy(lambda: _pools(backend))
 
     def sender_for(self, caller: Caller) -> Sender:
         """Send with the caller's key alone. A caller without one was let in by mistake: LookupError."""
@@ -148,7 +148,7 @@ class ManyClients:
         pools = await self._pools()
         await pools.strangers.send(credential, _PROBE)
 
-    async def reach(self) -> None:
+    async def check_ready(self) -> None:
         """Raise a ContactsError where the platform does not answer; without a key its answer is that it wants one."""
         pools = await self._pools()
         try:
@@ -180,27 +180,27 @@ class _Pools:
 
 
 class _WithKey:
-    def __init__(self, pools: Late[_Pools], credential: "Credential") -> None:
+    def __init__(self, pools: Lazy[_Pools], credential: "Credential") -> None:
         self._pools = pools
         self._credential = credential
 
-    async def send(self, call: Call[AnswerT], report: Report | None = None) -> AnswerT:
+    async def send(self, call: Call[AnswerT], report: ProgressCallback | None = None) -> AnswerT:
         pools = await self._pools()
         return await pools.callers.send(self._credential, call, report)
 
-    async def additions(self) -> frozenset[str]:
+    async def extensions(self) -> frozenset[str]:
         pools = await self._pools()
-        return await pools.callers.additions(self._credential)
+        return await pools.callers.extensions(self._credential)
 
 
-Connection = OneClient | OneDirectory | ManyClients
+Connection = SharedClient | OneDirectory | PerCallerClients
 
 
 def connect(backend: Platform | Embedded | OwnKeys) -> Connection:
     """The way to a backend, not yet gone."""
     if isinstance(backend, Platform):
-        return OneClient(backend)
-    return OneDirectory(backend) if isinstance(backend, Embedded) else ManyClients(backend)
+        return SharedClient(backend)
+    return OneDirectory(backend) if isinstance(backend, Embedded) else PerCallerClients(backend)
 
 
 def _platform(backend: Platform) -> AbstractAsyncContextManager["ContactsClient"]:

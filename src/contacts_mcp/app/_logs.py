@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import TextIO
 
 from contacts_mcp import __version__
-from contacts_mcp.fields import Fields
-from contacts_mcp.server import REQUEST
+from contacts_mcp.log_fields import LogFields
+from contacts_mcp.server import CURRENT_REQUEST_ID
 from contacts_mcp.settings import Settings
 
 _OURS = "contacts_mcp"
@@ -75,8 +75,8 @@ class _OneLine(logging.Formatter):
     """A record on one line; of an exception only type and place, since its text may hold somebody's data."""
 
     def format(self, record: logging.LogRecord) -> str:
-        request = REQUEST.get()
-        which = f" [{request}]" if request and not isinstance(record.msg, Fields) else ""
+        request = CURRENT_REQUEST_ID.get()
+        which = f" [{request}]" if request and not isinstance(record.msg, LogFields) else ""
         fault = "".join(f" ({name} at {where})" for name, where in _fault(record))
         return f"{record.levelname} {record.name}{which}: {_message(record)}{fault}"
 
@@ -87,9 +87,9 @@ class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         fields = {"time": time.replace("+00:00", "Z"), "level": record.levelname, "logger": record.name}
-        if request := REQUEST.get():
+        if request := CURRENT_REQUEST_ID.get():
             fields["request"] = request
-        told = record.msg if isinstance(record.msg, Fields) else {"message": _message(record)}
+        told = record.msg if isinstance(record.msg, LogFields) else {"message": _message(record)}
         fault = {key: value for found in _fault(record) for key, value in zip(("fault", "at"), found, strict=True)}
         return json.dumps({**fields, **told, **fault})
 

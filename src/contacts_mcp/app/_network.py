@@ -10,18 +10,18 @@ from mcp.server.lowlevel import Server
 from starlette.types import ASGIApp
 
 from contacts_mcp.app._backends import Embedded, OwnKeys, Platform, choose_backend
-from contacts_mcp.app._late import ManyClients, OneDirectory
+from contacts_mcp.app._late import OneDirectory, PerCallerClients
 from contacts_mcp.app._server import App, build_app
 from contacts_mcp.app._telemetry import plan_telemetry
 from contacts_mcp.audit import Trail
-from contacts_mcp.client import BASE_URL, base_address, is_loopback
+from contacts_mcp.client import BASE_URL, is_loopback, parse_base_url
 from contacts_mcp.contract import Risk
-from contacts_mcp.settings import Auth, BadSettings, Settings, variable
+from contacts_mcp.settings import Auth, InvalidSettings, Settings, variable
 from contacts_mcp.tools import TOOLS
-from contacts_mcp.transports.http import Limits, Reach, http_app
+from contacts_mcp.transports.http import Limits, ReadinessCheck, http_app
 from contacts_mcp.transports.http.access import Access, ByKey, Open
 
-_RISKS: dict[str, Risk] = {tool.name: tool.least or tool.risk for tool in TOOLS}
+_RISKS: dict[str, Risk] = {tool.name: tool.min_risk or tool.risk for tool in TOOLS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class NetworkApp:
 
     asgi: ASGIApp
     server: Server[Any]
-    reach: Reach
+    check_ready: ReadinessCheck
     trail: Trail
     summary: str
 
@@ -45,40 +45,40 @@ def build_network_app(settings: Settings, home: Path) -> NetworkApp:
     access = _access(settings, app)
     telemetry = plan_telemetry(settings, os.environ)
 
-    async def reach() -> None:
-        await app.reach()
-        await access.reach()
+    async def check_ready() -> None:
+        await app.check_ready()
+        await access.check_ready()
 
     asgi = http_app(
         app.server,
         access,
-        reach=reach,
+        check_ready=check_ready,
         calls=app.calls,
-        farewell=app.farewell,
+        close_subscriptions=app.close_subscriptions,
         hosts=settings.public_host,
         origins=settings.allow_origin,
         limits=Limits(settings.max_calls, settings.rate),
         around=telemetry.running,
     )
     told = (app.summary, *_told(settings), _shared(settings, app), str(telemetry))
-    return NetworkApp(asgi, app.server, reach, app.trail, "; ".join(filter(None, told)))
+    return NetworkApp(asgi, app.server, check_ready, app.trail, "; ".join(filter(None, told)))
 
 
 def require_reachable(settings: Settings, host: str) -> None:
     """Refuse an address to bind to that others can reach, unless callers are told apart and its name is known.
 
     Raises:
-        BadSettings: says what to set.
+        InvalidSettings: says what to set.
     """
     if is_loopback(host):
         return
     if settings.auth is Auth.NONE:
-        raise BadSettings(
+        raise InvalidSettings(
             f"without authentication the server binds to loopback alone, and {host} can be reached by others; "
             f"set {variable('auth')} (--auth) to key or oauth, or bind to 127.0.0.1"
         )
     if not settings.public_host:
-        raise BadSettings(
+        raise InvalidSettings(
             f"{host} can be reached by others; set {variable('public_host')} (--public-host) to the name they use"
         )
 
@@ -87,15 +87,15 @@ def _backend(settings: Settings, home: Path) -> Platform | Embedded | OwnKeys:
     if settings.auth is not Auth.KEY:
         return choose_backend(settings, home)
     if settings.directory is not None:
-        raise BadSettings(
+        raise InvalidSettings(
             f"{variable('auth')} is key, but the embedded directory knows no keys; "
             f"leave {variable('directory')} out, or use oauth"
         )
-    return OwnKeys(base_address(settings.api_url or BASE_URL))
+    return OwnKeys(parse_base_url(settings.api_url or BASE_URL))
 
 
 def _access(settings: Settings, app: App) -> Access:
-    if isinstance(app.connection, ManyClients):
+    if isinstance(app.connection, PerCallerClients):
         return ByKey(app.connection.check)
     if settings.auth is Auth.OAUTH:
         return _by_token(settings, app)
@@ -107,7 +107,7 @@ def _require_own_names(settings: Settings) -> None:
     """A proxy on this machine would reach a server without authentication, for whoever calls the proxy."""
     for name in settings.public_host:
         if not is_loopback(urlsplit(f"//{name}").hostname or ""):
-            raise BadSettings(
+            raise InvalidSettings(
                 f"{variable('public_host')} names a host that others use, but {variable('auth')} is none; "
                 "set it to key or oauth"
             )
@@ -117,10 +117,12 @@ def _by_token(settings: Settings, app: App) -> Access:
     from contacts_mcp.transports.http.access import Issuer, OAuth
 
     if settings.oauth_issuer is None:
-        raise BadSettings(f"{variable('auth')} is oauth: set {variable('oauth_issuer')} to the authorization server")
+        raise InvalidSettings(
+            f"{variable('auth')} is oauth: set {variable('oauth_issuer')} to the authorization server"
+        )
     resource = _resource(settings)
     if resource is None:
-        raise BadSettings(
+        raise InvalidSettings(
             f"{variable('auth')} is oauth: set {variable('public_host')}, or {variable('oauth_audience')} where tokens "
             "are for another name"
         )

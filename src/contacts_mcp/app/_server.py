@@ -13,11 +13,11 @@ from contacts_mcp.app._backends import Embedded, OwnKeys, Platform
 from contacts_mcp.app._late import Connection, OneDirectory, connect
 from contacts_mcp.audit import Trail
 from contacts_mcp.folder import Folder
-from contacts_mcp.guard import ANSWER_LIFETIME, Guard, Ledger, RedisLedger, Seal
+from contacts_mcp.guard import ANSWER_LIFETIME, Guard, NonceStore, RedisNonceStore, Seal
 from contacts_mcp.prompts import Prompt, choose_prompts
 from contacts_mcp.resources import Library, Source, Suggestions
-from contacts_mcp.server import BackendOf, Caller, Calls, Lifespan, Recorder, Subscriptions, build_server
-from contacts_mcp.settings import BadSettings, Settings, variable
+from contacts_mcp.server import BackendFactory, Caller, CallRecorder, Calls, Lifespan, Subscriptions, build_server
+from contacts_mcp.settings import InvalidSettings, Settings, variable
 from contacts_mcp.tools import (
     NETWORK,
     NO_FOLDER,
@@ -54,17 +54,17 @@ class App:
     calls: Calls
     subscriptions: Subscriptions
     trail: Trail
-    recorder: Recorder
-    redis: RedisLedger | None
+    recorder: CallRecorder
+    redis: RedisNonceStore | None
     summary: str
 
-    async def reach(self) -> None:
+    async def check_ready(self) -> None:
         """Raise a ContactsError where something is away without which the server is of no use."""
-        await self.connection.reach()
+        await self.connection.check_ready()
         if self.redis is not None:
-            await self.redis.reach()
+            await self.redis.check_ready()
 
-    def farewell(self) -> None:
+    def close_subscriptions(self) -> None:
         """End what only waits for changes."""
         self.subscriptions.end()
 
@@ -93,14 +93,14 @@ def build_app(
     connection = connect(backend)
     redis = _redis(settings)
     trail = build_trail(settings, own_file=own_file)
-    recorder = Recorder(trail)
+    recorder = CallRecorder(trail)
     calls, subscriptions = Calls(calls_at_once), Subscriptions()
     prompts, suggestions = choose_prompts(tools), Suggestions(tools)
     server = build_server(
         version=__version__,
         instructions=_instructions(backend.kind, tools),
         tools=tools,
-        backend_of=_backend_of(settings, connection, paths=paths),
+        backend_for=_backend_for(settings, connection, paths=paths),
         guard=_guard(settings, connection, redis),
         lifespan=_lifespan(connection, redis, trail),
         calls=calls,
@@ -126,12 +126,12 @@ def _instructions(kind: str, tools: Collection[Tool]) -> str:
     )
 
 
-def _backend_of(settings: Settings, connection: Connection, *, paths: bool) -> BackendOf:
+def _backend_for(settings: Settings, connection: Connection, *, paths: bool) -> BackendFactory:
     """What each caller works with: their own way to the directory, their own budget and downloads."""
     files = NETWORK if not paths else Folder(settings.files.expanduser()) if settings.files else NO_FOLDER
     downloads, budgets = Downloads(), WriteBudgets(settings.write_budget)
 
-    def backend_of(caller: Caller) -> Backend:
+    def backend_for(caller: Caller) -> Backend:
         return Backend(
             connection.sender_for(caller),
             settings.default_region,
@@ -141,7 +141,7 @@ def _backend_of(settings: Settings, connection: Connection, *, paths: bool) -> B
             budget=budgets.of(caller.principal),
         )
 
-    return backend_of
+    return backend_for
 
 
 def _sources(prompts: Sequence[Prompt], suggestions: Suggestions) -> dict[tuple[str, str], Source]:
@@ -156,24 +156,24 @@ def _sources(prompts: Sequence[Prompt], suggestions: Suggestions) -> dict[tuple[
     return of_prompts | {(template, "id"): source for template, source in suggestions.by_template().items()}
 
 
-def _guard(settings: Settings, connection: Connection, redis: RedisLedger | None) -> Guard:
+def _guard(settings: Settings, connection: Connection, redis: RedisNonceStore | None) -> Guard:
     """The guard; its ledger is kept where the replicas share something, if there are replicas."""
     keys = [key.get_secret_value() for key in settings.state_keys]
-    shared: Ledger | None = redis or (connection if isinstance(connection, OneDirectory) else None)
+    shared: NonceStore | None = redis or (connection if isinstance(connection, OneDirectory) else None)
     return Guard(settings.guard, settings.confirm, seal=Seal(ANSWER_LIFETIME, keys), ledger=shared if keys else None)
 
 
-def _redis(settings: Settings) -> RedisLedger | None:
+def _redis(settings: Settings) -> RedisNonceStore | None:
     if settings.redis_url is None:
         return None
     if not settings.state_keys:
-        raise BadSettings(
+        raise InvalidSettings(
             f"{variable('redis_url')} is for replicas that share confirmations; set {variable('state_keys')} as well"
         )
-    return RedisLedger(settings.redis_url.get_secret_value())
+    return RedisNonceStore(settings.redis_url.get_secret_value())
 
 
-def _lifespan(connection: Connection, redis: RedisLedger | None, trail: Trail) -> Lifespan:
+def _lifespan(connection: Connection, redis: RedisNonceStore | None, trail: Trail) -> Lifespan:
     @asynccontextmanager
     async def lifespan(_server: object) -> AsyncIterator[None]:
         try:

@@ -18,7 +18,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from contacts_mcp import __version__
-from contacts_mcp.settings import BadSettings, Settings, variable
+from contacts_mcp.settings import InvalidSettings, Settings, variable
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricReader
@@ -74,7 +74,7 @@ def plan_telemetry(settings: Settings, environ: Mapping[str, str]) -> Telemetry:
     """What the environment asks for; the page's port is taken here.
 
     Raises:
-        BadSettings: the extra is missing, another protocol is asked for, or no port is free.
+        InvalidSettings: the extra is missing, another protocol is asked for, or no port is free.
     """
     traces, metrics = (is_sent(signal, environ) for signal in ("TRACES", "METRICS"))
     if traces or metrics or settings.metrics_port is not None:
@@ -82,14 +82,14 @@ def plan_telemetry(settings: Settings, environ: Mapping[str, str]) -> Telemetry:
     if settings.metrics_port is None:
         return Telemetry(traces, metrics)
     if _is_disabled(environ):
-        raise BadSettings(f"OTEL_SDK_DISABLED is true, which leaves {variable('metrics_port')} nothing to show")
+        raise InvalidSettings(f"OTEL_SDK_DISABLED is true, which leaves {variable('metrics_port')} nothing to show")
     return Telemetry(traces, metrics, _listen(settings.metrics_host, settings.metrics_port))
 
 
 def require_installed(asked: str) -> None:
-    """Raise BadSettings where what is `asked` for needs more than is installed."""
+    """Raise InvalidSettings where what is `asked` for needs more than is installed."""
     if not all(map(_is_installed, _NEEDED)):
-        raise BadSettings(f"{asked} needs the extra `telemetry`: pip install 'wayscloud-contacts-mcp[telemetry]'")
+        raise InvalidSettings(f"{asked} needs the extra `telemetry`: pip install 'wayscloud-contacts-mcp[telemetry]'")
 
 
 def _is_disabled(environ: Mapping[str, str]) -> bool:
@@ -97,7 +97,7 @@ def _is_disabled(environ: Mapping[str, str]) -> bool:
 
 
 def is_sent(signal: str, environ: Mapping[str, str]) -> bool:
-    """Whether a signal goes out by OTLP. Raises BadSettings for a protocol other than HTTP with protobuf."""
+    """Whether a signal goes out by OTLP. Raises InvalidSettings for a protocol other than HTTP with protobuf."""
 
     def given(name: str) -> str:
         return (environ.get(f"{_OTLP}_{signal}_{name}") or environ.get(f"{_OTLP}_{name}") or "").strip()
@@ -106,7 +106,7 @@ def is_sent(signal: str, environ: Mapping[str, str]) -> bool:
     if _is_disabled(environ) or not given("ENDPOINT") or "otlp" not in exporters.split(","):
         return False
     if given("PROTOCOL") not in ("", "http/protobuf"):
-        raise BadSettings(f"{_OTLP}_PROTOCOL: telemetry is sent by http/protobuf alone; its usual port is 4318")
+        raise InvalidSettings(f"{_OTLP}_PROTOCOL: telemetry is sent by http/protobuf alone; its usual port is 4318")
     return True
 
 
@@ -122,7 +122,7 @@ def _listen(host: str, port: int) -> socket.socket:
     for free in range(port, min(port + _PORTS, 65_536)):
         with suppress(OSError):
             return socket.create_server((host, free), family=family)
-    raise BadSettings(f"{variable('metrics_port')}: neither {port} nor one of the next {_PORTS - 1} ports is free")
+    raise InvalidSettings(f"{variable('metrics_port')}: neither {port} nor one of the next {_PORTS - 1} ports is free")
 
 
 @cache

@@ -4,7 +4,7 @@ import logging
 
 from contacts_mcp.audit._record import Record
 from contacts_mcp.audit._trail import Unwritable
-from contacts_mcp.fields import Fields
+from contacts_mcp.log_fields import LogFields
 
 _trail = logging.getLogger("contacts_mcp.trail")
 
@@ -15,7 +15,7 @@ class LogLines:
     async def take(self, record: Record, *, durable: bool) -> None:  # noqa: ARG002 - a line is written at once
         """See trail.Listener."""
         try:
-            _trail.info(Fields(record))
+            _trail.info(LogFields(record))
         except (OSError, ValueError) as exc:  # a handler that cares lets them through
             raise Unwritable(getattr(exc, "strerror", None) or "it is closed") from exc
 

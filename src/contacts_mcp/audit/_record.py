@@ -21,7 +21,7 @@ class Outcome(StrEnum):
     REFUSED = "refused"  # a person, the guard, a missing permission or the trail itself stood in the way
     ASKED = "asked"  # the question or the preview was given back; the answer comes with another call
     NOT_RUN = "not_run"  # it was cut off before it could do anything
-    BEGUN = "begun"  # written before the deed; a later record with this one's number in `begun` says how it ended
+    BEGUN = "begun"  # written before the call; a later record with this one's number in `begun` says how it ended
 
 
 class End(NamedTuple):

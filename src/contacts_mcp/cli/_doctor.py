@@ -13,7 +13,7 @@ from contacts_mcp.app import Embedded, Platform, build_app, choose_backend, conn
 from contacts_mcp.audit import Trail, TrailUnavailable, verify
 from contacts_mcp.contract import ContactPage, ContactsError, ListContacts
 from contacts_mcp.directory import Server
-from contacts_mcp.server import LOCAL
+from contacts_mcp.server import LOCAL_CALLER
 from contacts_mcp.settings import Auth, Settings
 from contacts_mcp.tools import TOOLS, choose_tools
 
@@ -87,7 +87,7 @@ async def _fault_of_network(network: "NetworkApp") -> ContactsError | None:
     with anyio.fail_after(_TIME_LIMIT):
         async with network.server.lifespan(network.server):
             try:
-                await network.reach()
+                await network.check_ready()
             except ContactsError as exc:  # a task group of the lifespan would wrap it
                 return exc
     return None
@@ -116,7 +116,7 @@ async def _first_contact(backend: Platform | Embedded) -> ContactPage:
     connection = connect(backend)
     with anyio.fail_after(_TIME_LIMIT):
         async with connection.lifespan():
-            return await connection.sender_for(LOCAL).send(ListContacts(per_page=1))
+            return await connection.sender_for(LOCAL_CALLER).send(ListContacts(per_page=1))
 
 
 def _next_step(backend: Platform | Embedded, exc: ContactsError) -> str:

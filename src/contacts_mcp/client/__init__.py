@@ -6,8 +6,8 @@ What imports httpx is imported on first use: a server says where its key comes f
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from contacts_mcp.client._address import BASE_URL, base_address, is_loopback
-from contacts_mcp.client._credential import Credential, UnusableCredential, find_credential
+from contacts_mcp.client._address import BASE_URL, is_loopback, parse_base_url
+from contacts_mcp.client._credential import Credential, InvalidCredential, find_credential
 
 if TYPE_CHECKING:
     from contacts_mcp.client._client import ContactsClient
@@ -18,10 +18,10 @@ __all__ = [
     "ClientPool",
     "ContactsClient",
     "Credential",
-    "UnusableCredential",
-    "base_address",
+    "InvalidCredential",
     "find_credential",
     "is_loopback",
+    "parse_base_url",
 ]
 _LATE = {"ClientPool": "_pool", "ContactsClient": "_client"}
 

@@ -17,7 +17,7 @@ BASE_URL = "https://api.wayscloud.services"
 _HOST = re.compile(r"[A-Za-z0-9._:-]+")
 
 
-def base_address(base_url: str, *, in_clear: bool = False) -> str:
+def parse_base_url(base_url: str, *, in_clear: bool = False) -> str:
     """Check a base URL, with or without a path prefix; the result has no trailing slash.
 
     Raises ValueError where it is no plain https address. `http` is for loopback hosts, or where the caller says

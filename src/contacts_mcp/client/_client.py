@@ -13,7 +13,7 @@ from typing import Any, Self, cast
 import anyio
 import httpx
 
-from contacts_mcp.client._address import BASE_URL, base_address, proxy_for
+from contacts_mcp.client._address import BASE_URL, parse_base_url, proxy_for
 from contacts_mcp.client._answers import is_success, read, request_of
 from contacts_mcp.client._credential import Credential, find_credential
 from contacts_mcp.client._faults import fault
@@ -32,8 +32,8 @@ from contacts_mcp.contract import (
     ContactsError,
     DescribeDirectory,
     ListContacts,
+    ProgressCallback,
     RateLimited,
-    Report,
     Request,
     Unreachable,
     UpdateContact,
@@ -69,7 +69,7 @@ class ContactsClient:
         connect_limit: float = 5.0,
         max_wait: float = 20.0,
     ) -> None:
-        self._base = base_address(base_url, in_clear=transport is not None)
+        self._base = parse_base_url(base_url, in_clear=transport is not None)
         self._forms: tuple[Credential | None, ...] = (None,) if credential is None else credential.forms
         self._time_limit = time_limit
         self._limits = {
@@ -102,7 +102,7 @@ class ContactsClient:
         base_url = environ.get("WAYSCLOUD_API_URL", "").strip() or BASE_URL
         return cls(**{"credential": credential, "base_url": base_url, **options})
 
-    async def send(self, call: Call[AnswerT], report: Report | None = None) -> AnswerT:
+    async def send(self, call: Call[AnswerT], report: ProgressCallback | None = None) -> AnswerT:
         """Send a call and return what the service answers; raises a ContactsError.
 
         A call that may have taken effect is only repeated where that changes nothing more. `report` is told how far a
@@ -113,7 +113,7 @@ class ContactsClient:
             return await self._perform(call, progress, report)
         raise progress.out_of_time(self._time_limit)
 
-    async def additions(self) -> frozenset[str]:
+    async def extensions(self) -> frozenset[str]:
         """What the service offers beyond the API's page, such as `scan` and `batch`; nothing where it does not say.
 
         It is asked once. An answer that is none counts as nothing; one that did not come is asked for again next time.
@@ -126,7 +126,7 @@ class ContactsClient:
             except ContactsError:
                 self._additions = frozenset()
             else:
-                self._additions = frozenset(found.additions)
+                self._additions = frozenset(found.extensions)
         return self._additions
 
     async def iterate(self, call: ListContacts) -> AsyncIterator[Contact]:
@@ -144,7 +144,7 @@ class ContactsClient:
                 return
             number += 1
 
-    async def _perform(self, call: Call[AnswerT], progress: Progress, report: Report | None) -> AnswerT:
+    async def _perform(self, call: Call[AnswerT], progress: Progress, report: ProgressCallback | None) -> AnswerT:
         if isinstance(call, ListContacts):
             return cast("AnswerT", await self._listing.page(call, report))
         if isinstance(call, UpdateContact | UpdateContactGroup):

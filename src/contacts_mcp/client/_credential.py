@@ -17,7 +17,7 @@ _ANY_KEY = r"wayscloud_[a-z]{2,8}_[^\s\"'<>,;]+"
 _TELLING = 6  # shorter pieces of a key are too common to be struck out of other people's sentences
 
 
-class UnusableCredential(ValueError):
+class InvalidCredential(ValueError):
     """A credential was found that cannot be read or sent. The message never quotes it."""
 
 
@@ -31,11 +31,11 @@ class Credential:
 
     def __post_init__(self) -> None:
         if self.secret.startswith("${"):
-            raise UnusableCredential(
+            raise InvalidCredential(
                 f"{self.source} holds a placeholder that the host did not fill in; put the key there"
             )
         if not _SENDABLE.fullmatch(self.secret):
-            raise UnusableCredential(
+            raise InvalidCredential(
                 f"the key from {self.source} holds blanks, line breaks or characters outside ASCII"
                 " and cannot be sent; copy it again, on one line"
             )
@@ -87,7 +87,7 @@ def find_credential(
 ) -> Credential | None:
     """Find the key as the official SDK and CLI do: argument, then environment, then `~/.wayscloud/credentials`.
 
-    Blank values count as absent. Raises UnusableCredential where the first one found cannot be read or sent.
+    Blank values count as absent. Raises InvalidCredential where the first one found cannot be read or sent.
     """
     candidates = (
         (Credential.key, api_key, "the api_key argument"),
@@ -120,10 +120,10 @@ def _read_file(path: Path) -> str:
     except FileNotFoundError:
         return ""
     except OSError as exc:
-        raise UnusableCredential(f"{path} cannot be read ({exc.strerror}); {remedy}") from exc
+        raise InvalidCredential(f"{path} cannot be read ({exc.strerror}); {remedy}") from exc
     except ValueError:  # the decoder's own error holds the file's content
-        raise UnusableCredential(f"{path} is not the JSON that the WAYSCloud CLI writes; {remedy}") from None
+        raise InvalidCredential(f"{path} is not the JSON that the WAYSCloud CLI writes; {remedy}") from None
     token = content.get("token") if isinstance(content, dict) else None
     if not isinstance(token, str):
-        raise UnusableCredential(f"{path} holds no `token` text; {remedy}")
+        raise InvalidCredential(f"{path} holds no `token` text; {remedy}")
     return token

@@ -10,7 +10,7 @@ from secrets import token_hex
 
 import anyio
 
-from contacts_mcp.contract import Contact, ContactPage, FilterIgnored, ListContacts, Report
+from contacts_mcp.contract import Contact, ContactPage, FilterIgnored, ListContacts, ProgressCallback
 from contacts_mcp.text import digits, fold, search_tokens
 
 MOST_FILTERED = 2_000
@@ -31,7 +31,7 @@ class Listing:
         self._searches: bool | None = None
         self._probing = anyio.Lock()
 
-    async def page(self, call: ListContacts, report: Report | None = None) -> ContactPage:
+    async def page(self, call: ListContacts, report: ProgressCallback | None = None) -> ContactPage:
         """One page that honours the call; `report` is told of the others that this takes.
 
         Raises FilterIgnored where that cannot be had.
@@ -64,7 +64,7 @@ class Listing:
                 self._searches = not (await self._fetch(ListContacts(search=token_hex(16), per_page=1))).contacts
             return self._searches
 
-    async def _filter(self, call: ListContacts, ignored: list[str], report: Report | None) -> ContactPage:
+    async def _filter(self, call: ListContacts, ignored: list[str], report: ProgressCallback | None) -> ContactPage:
         """Do the service's filtering; a search here sees what the rows show, which is no company and no notes."""
         found: list[Contact] = []
         async for rows in self._all_rows(call, ", ".join(f"`{name}`" for name in ignored), report):
@@ -76,7 +76,9 @@ class Listing:
         rows = found[start : start + call.per_page]
         return ContactPage(contacts=rows, total=len(found), page=call.page, per_page=call.per_page)
 
-    async def _all_rows(self, call: ListContacts, ignored: str, report: Report | None) -> AsyncIterator[list[Contact]]:
+    async def _all_rows(
+        self, call: ListContacts, ignored: str, report: ProgressCallback | None
+    ) -> AsyncIterator[list[Contact]]:
         """The service's pages, each without the contacts of earlier ones."""
         seen: set[str] = set()
         rows: list[Contact] = []

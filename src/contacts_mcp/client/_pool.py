@@ -10,7 +10,7 @@ import anyio
 
 from contacts_mcp.client._client import ContactsClient
 from contacts_mcp.client._credential import Credential
-from contacts_mcp.contract import AnswerT, Call, RateLimited, Report
+from contacts_mcp.contract import AnswerT, Call, ProgressCallback, RateLimited
 
 MOST_CLIENTS = 256
 IDLE_SECONDS = 300.0
@@ -43,15 +43,17 @@ class ClientPool:
         self._clock = clock
         self._places: OrderedDict[str, _Place] = OrderedDict()  # the one that was left longest ago comes first
 
-    async def send(self, credential: Credential, call: Call[AnswerT], report: Report | None = None) -> AnswerT:
+    async def send(
+        self, credential: Credential, call: Call[AnswerT], report: ProgressCallback | None = None
+    ) -> AnswerT:
         """Send a call with this key alone; see ContactsClient.send. Raises RateLimited where every client is in use."""
         async with self._lease(credential) as client:
             return await client.send(call, report)
 
-    async def additions(self, credential: Credential) -> frozenset[str]:
-        """What the service offers whoever has this key; see ContactsClient.additions."""
+    async def extensions(self, credential: Credential) -> frozenset[str]:
+        """What the service offers whoever has this key; see ContactsClient.extensions."""
         async with self._lease(credential) as client:
-            return await client.additions()
+            return await client.extensions()
 
     async def close_idle(self) -> None:
         """Close the clients that nobody has used for long; to be called now and then."""

@@ -1,17 +1,6 @@
 """What the Contacts API is: its records, its calls and its errors. Imports pydantic alone."""
 
-from contacts_mcp.contract._call import UUID, AnswerT, Call, ContactId, GroupId, Report, Request, Risk, Text
-from contacts_mcp.contract.additions import (
-    MOST_SCANNED,
-    MOST_WRITTEN,
-    Additions,
-    BatchContacts,
-    BatchOutcome,
-    BatchResult,
-    DescribeDirectory,
-    ScanContacts,
-    ScanPage,
-)
+from contacts_mcp.contract._call import UUID, AnswerT, Call, ContactId, GroupId, ProgressCallback, Request, Risk, Text
 from contacts_mcp.contract.calls import (
     CALLS,
     AddGroupMembers,
@@ -44,6 +33,17 @@ from contacts_mcp.contract.errors import (
     UnreadableAnswer,
     ValidationFailed,
 )
+from contacts_mcp.contract.extensions import (
+    MAX_BATCH_SIZE,
+    MAX_SCAN_ROWS,
+    BatchContacts,
+    BatchOutcome,
+    BatchResult,
+    DescribeDirectory,
+    Extensions,
+    ScanContacts,
+    ScanPage,
+)
 from contacts_mcp.contract.models import (
     Added,
     Contact,
@@ -57,12 +57,11 @@ from contacts_mcp.contract.models import (
 
 __all__ = [
     "CALLS",
-    "MOST_SCANNED",
-    "MOST_WRITTEN",
+    "MAX_BATCH_SIZE",
+    "MAX_SCAN_ROWS",
     "UUID",
     "AddGroupMembers",
     "Added",
-    "Additions",
     "AnswerT",
     "AuthenticationFailed",
     "BatchContacts",
@@ -80,6 +79,7 @@ __all__ = [
     "DeleteContact",
     "DeleteContactGroup",
     "DescribeDirectory",
+    "Extensions",
     "FieldFault",
     "FilterIgnored",
     "GdprDeleteContact",
@@ -95,10 +95,10 @@ __all__ = [
     "NotFound",
     "OutcomeUnknown",
     "PermissionDenied",
+    "ProgressCallback",
     "RateLimited",
     "Record",
     "RemoveGroupMember",
-    "Report",
     "Request",
     "Risk",
     "ScanContacts",

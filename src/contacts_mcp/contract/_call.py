@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 AnswerT = TypeVar("AnswerT")
 AnswerT_co = TypeVar("AnswerT_co", covariant=True)
 
-Report = Callable[[float, float | None, str | None], Awaitable[None]]
+ProgressCallback = Callable[[float, float | None, str | None], Awaitable[None]]
 """Told how far a long call is: how many are done, of how many where that is known, and of what."""
 
 

@@ -63,7 +63,7 @@ class Contact(Record):
 class ContactPage(Record):
     """One page of contacts (API page: List contacts).
 
-    `similar` is an addition of the embedded directory: how many of `total` are only spelt nearly as was asked.
+    `similar` is an extension of the embedded directory: how many of `total` are only spelt nearly as was asked.
     """
 
     contacts: list[Contact]

@@ -6,12 +6,12 @@ Directory, and FastAPI and SQLAlchemy with it, is imported on first use: a serve
 from typing import TYPE_CHECKING, Any
 
 from contacts_mcp.directory._errors import DirectoryUnavailable, Missing
-from contacts_mcp.directory._place import Place, Server, default_path, parse_place
+from contacts_mcp.directory._place import Location, Server, default_path, parse_location
 
 if TYPE_CHECKING:
     from contacts_mcp.directory._directory import Directory
 
-__all__ = ["Directory", "DirectoryUnavailable", "Missing", "Place", "Server", "default_path", "parse_place"]
+__all__ = ["Directory", "DirectoryUnavailable", "Location", "Missing", "Server", "default_path", "parse_location"]
 
 
 def __getattr__(name: str) -> Any:

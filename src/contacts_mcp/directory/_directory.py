@@ -8,7 +8,7 @@ from typing import Self
 from fastapi import FastAPI
 
 from contacts_mcp.directory._opening import open_database
-from contacts_mcp.directory._place import Place
+from contacts_mcp.directory._place import Location
 from contacts_mcp.directory.api import build_app
 from contacts_mcp.directory.database import Database
 from contacts_mcp.directory.store import keys as store
@@ -31,7 +31,7 @@ class Directory:
     """
 
     def __init__(
-        self, place: Place, *, keys: bool = False, rate: int = RATE, clock: Callable[[], float] = time.monotonic
+        self, place: Location, *, keys: bool = False, rate: int = RATE, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._database = open_database(place)
         self.app = _service(self._database, rate, clock) if keys else build_app(self._database)

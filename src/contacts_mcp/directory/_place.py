@@ -19,10 +19,10 @@ class Server:
         return self.shown
 
 
-Place = Path | Server
+Location = Path | Server
 
 
-def parse_place(text: str) -> Place:
+def parse_location(text: str) -> Location:
     """A path, or an address such as `postgresql://user:password@host:5432/contacts`.
 
     Raises:

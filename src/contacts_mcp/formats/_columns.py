@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from contacts_mcp.contract import FieldFault, ValidationFailed
-from contacts_mcp.text import fold, neutralise
+from contacts_mcp.text import fold, sanitize
 
 IGNORE = "ignore"
 MOST_COLUMNS = 1_000
@@ -158,7 +158,7 @@ def _shown(headers: Sequence[str]) -> str:
 
 
 def _line(name: str) -> str:
-    return " ".join(neutralise(name, 40).split())
+    return " ".join(sanitize(name, 40).split())
 
 
 def _refused(reason: str) -> ValidationFailed:

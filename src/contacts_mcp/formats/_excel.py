@@ -32,7 +32,7 @@ def read_excel(data: bytes, wanted: Mapping[str, str]) -> Reading:
 
 def _sheet(data: bytes) -> bytes:
     """The rows as CSV."""
-    program = [sys.executable, "-I", _workbook.__file__, str(bounds.MOST_ROWS + 1), str(_MOST_CHARACTERS)]
+    program = [sys.executable, "-I", _workbook.__file__, str(bounds.MAX_ROWS + 1), str(_MOST_CHARACTERS)]
     try:
         done = subprocess.run(  # noqa: S603 - our own program, whose arguments are numbers
             program, input=data, capture_output=True, timeout=_SECONDS, check=False

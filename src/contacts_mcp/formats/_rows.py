@@ -8,7 +8,7 @@ from typing import Literal
 from contacts_mcp.contract import ContactType, ValidationFailed
 
 Format = Literal["csv", "vcard", "excel", "json"]
-MOST_ROWS = 250_000
+MAX_ROWS = 250_000
 LARGEST_CELL = 64 * 1024 * 1024
 """Characters of a cell that is taken apart from the next one; it may still be too large for a contact."""
 
@@ -61,10 +61,8 @@ def checked(rows: Iterable[Row]) -> Iterator[Row]:
         ValidationFailed: there are too many.
     """
     for count, row in enumerate(rows, 1):
-        if count > MOST_ROWS:
-            raise ValidationFailed(
-                f"the file has more than {MOST_ROWS:,} rows", advice="split it, and import the parts"
-            )
+        if count > MAX_ROWS:
+            raise ValidationFailed(f"the file has more than {MAX_ROWS:,} rows", advice="split it, and import the parts")
         if row.problem is None:
             _tidy(row)
             row.problem = _problem(row)

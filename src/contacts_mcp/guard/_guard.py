@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import Any
 
 from contacts_mcp.contract import Risk
-from contacts_mcp.guard._deed import Consent, Deed, Target
-from contacts_mcp.guard._ledger import Ledger, MemoryLedger
+from contacts_mcp.guard._guarded_call import Consent, GuardedCall, Target
+from contacts_mcp.guard._ledger import MemoryNonceStore, NonceStore
 from contacts_mcp.guard._question import Question, Refused, asked, form, is_no, is_yes, previewed
 from contacts_mcp.guard._seal import BrokenSeal, Channel, Claims, Seal
 
@@ -25,7 +25,7 @@ class GuardMode(StrEnum):
 
 
 class NotConfirmed(Refused):
-    """There was an answer, but none that this deed may run on."""
+    """There was an answer, but none that this call may run on."""
 
     code = "not_confirmed"
     advice = "nothing was changed; the next call asks again"
@@ -59,60 +59,60 @@ class Guard:
         confirm: Collection[str] = (),
         *,
         seal: Seal | None = None,
-        ledger: Ledger | None = None,
+        ledger: NonceStore | None = None,
     ) -> None:
         self.mode = mode
         self._confirm = frozenset(confirm)
         self._seal = seal or Seal(ANSWER_LIFETIME)
-        self._ledger = ledger or MemoryLedger()
+        self._ledger = ledger or MemoryNonceStore()
 
     def guards(self, tool: str, risk: Risk) -> bool:
         return risk in (Risk.DESTROY, Risk.ERASE) or (risk is Risk.WRITE and tool in self._confirm)
 
-    async def consent(self, deed: Deed, answer: Answer | None, *, can_ask: bool) -> Consent | Question | Preview:
-        """Consent where the deed may run now, or what has to be shown first.
+    async def consent(self, call: GuardedCall, answer: Answer | None, *, can_ask: bool) -> Consent | Question | Preview:
+        """Consent where the call may run now, or what has to be shown first.
 
         Raises:
-            Refused: the deed does not run, or is more than a person can be shown.
-            LedgerUnavailable: nobody can tell whether the answer was used before.
+            Refused: the call does not run, or is more than a person can be shown.
+            NonceStoreUnavailable: nobody can tell whether the answer was used before.
             ContactsError: the target cannot be read.
         """
-        if not self.guards(deed.tool, deed.risk):
+        if not self.guards(call.tool, call.risk):
             return Consent.NONE_NEEDED
         if self.mode is GuardMode.BLOCK:
-            raise Refused(f"the operator has blocked {deed.tool}", advice="nothing was changed")
+            raise Refused(f"the operator has blocked {call.tool}", advice="nothing was changed")
         if not can_ask and (self.mode is GuardMode.ASK or (answer is not None and answer.channel == "form")):
             raise Refused(
-                f"{deed.tool} needs a person's consent, and this host cannot ask for it",
+                f"{call.tool} needs a person's consent, and this host cannot ask for it",
                 advice="nothing was changed; the operator decides how to go on",
             )
-        return await (self._ask(deed, can_ask=can_ask) if answer is None else self._judge(deed, answer))
+        return await (self._ask(call, can_ask=can_ask) if answer is None else self._judge(call, answer))
 
-    async def _ask(self, deed: Deed, *, can_ask: bool) -> Question | Preview:
-        target = await deed.read_target()
+    async def _ask(self, call: GuardedCall, *, can_ask: bool) -> Question | Preview:
+        target = await call.read_target()
         channel: Channel = "form" if can_ask else "token"
-        state = self._seal.close(channel, deed.tool, deed.digest, target.fingerprint, deed.principal)
+        state = self._seal.close(channel, call.tool, call.digest, target.fingerprint, call.principal)
         if can_ask:
-            return Question(asked(deed, target), form(deed), state, self._seal.lifetime)
-        return Preview(previewed(deed, target), state, self._seal.lifetime)
+            return Question(asked(call, target), form(call), state, self._seal.lifetime)
+        return Preview(previewed(call, target), state, self._seal.lifetime)
 
-    async def _judge(self, deed: Deed, answer: Answer) -> Consent:
-        claims = await self._open(deed, answer)
+    async def _judge(self, call: GuardedCall, answer: Answer) -> Consent:
+        claims = await self._open(call, answer)
         if not answer.accepted or is_no(answer.content):
             raise Refused("the person decided against it", advice="nothing was changed; leave it at that")
-        target = await deed.read_target()
+        target = await call.read_target()
         if not hmac.compare_digest(claims.target, target.fingerprint):
             raise NotConfirmed("the target was changed after the question was asked")
-        return self._weigh(deed, target, answer)
+        return self._weigh(call, target, answer)
 
-    async def _open(self, deed: Deed, answer: Answer) -> Claims:
-        """The claims of an answer to this very deed, used here for the first time."""
+    async def _open(self, call: GuardedCall, answer: Answer) -> Claims:
+        """The claims of an answer to this very call, used here for the first time."""
         try:
             claims = self._seal.open(answer.state or "")
         except BrokenSeal:
             raise NotConfirmed("the answer belongs to no open question, or came too late") from None
         bound = (claims.channel, claims.tool, claims.arguments, claims.principal)
-        if bound != (answer.channel, deed.tool, deed.digest, deed.principal):
+        if bound != (answer.channel, call.tool, call.digest, call.principal):
             raise NotConfirmed("the answer belongs to another question")
         if not await self._ledger.spend(claims.nonce, claims.expires):
             raise NotConfirmed(
@@ -121,9 +121,9 @@ class Guard:
             )
         return claims
 
-    def _weigh(self, deed: Deed, target: Target, answer: Answer) -> Consent:
+    def _weigh(self, call: GuardedCall, target: Target, answer: Answer) -> Consent:
         if answer.channel == "token":
             return Consent.TWO_STEP
-        if not is_yes(deed, target, answer.content):
+        if not is_yes(call, target, answer.content):
             raise NotConfirmed("the answer was not the one that was asked for")
-        return Consent.FORM_TYPED if deed.risk is Risk.ERASE else Consent.FORM
+        return Consent.FORM_TYPED if call.risk is Risk.ERASE else Consent.FORM

@@ -7,7 +7,7 @@ from typing import Protocol
 from contacts_mcp.contract import ContactsError
 
 
-class LedgerUnavailable(ContactsError):
+class NonceStoreUnavailable(ContactsError):
     """Whether an answer was used before cannot be told, so that it does not count."""
 
     code = "ledger_unavailable"
@@ -17,19 +17,19 @@ class LedgerUnavailable(ContactsError):
         super().__init__("whether the answer was used before cannot be told now")
 
 
-class Ledger(Protocol):
+class NonceStore(Protocol):
     """Lets each nonce through once, on this server or on all that share the ledger."""
 
     async def spend(self, nonce: str, expires: float) -> bool:
         """Whether this is the first use. `expires` is in seconds since 1970.
 
         Raises:
-            LedgerUnavailable: nobody can tell.
+            NonceStoreUnavailable: nobody can tell.
         """
         ...
 
 
-class MemoryLedger:
+class MemoryNonceStore:
     """The ledger of one process."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from contacts_mcp.contract import ContactsError, Risk
-from contacts_mcp.guard._deed import Deed, Target
-from contacts_mcp.text import neutralise, quote
+from contacts_mcp.guard._guarded_call import GuardedCall, Target
+from contacts_mcp.text import quote, sanitize
 
 KEEP = "keep"
 _SHOWN_DETAILS = 1_500
@@ -34,40 +34,40 @@ class Question:
     lifetime: float
 
 
-def asked(deed: Deed, target: Target) -> str:
+def asked(call: GuardedCall, target: Target) -> str:
     """The question a person reads before deciding in a form."""
-    if deed.risk is not Risk.ERASE:
-        return previewed(deed, target)
-    return f"{previewed(deed, target)}\nTo erase, type {quote(target.phrase, len(target.phrase))}."
+    if call.risk is not Risk.ERASE:
+        return previewed(call, target)
+    return f"{previewed(call, target)}\nTo erase, type {quote(target.phrase, len(target.phrase))}."
 
 
-def previewed(deed: Deed, target: Target) -> str:
+def previewed(call: GuardedCall, target: Target) -> str:
     """What would be done, to what. Raises Refused where it is more than can be shown."""
-    lines = [f"{deed.asked_as.verb}: {target.label}?", target.effect]
-    if deed.risk is Risk.WRITE and deed.details:
-        lines.append(f"It would set {_details(deed.details)}.")
-    if deed.risk is Risk.ERASE:
+    lines = [f"{call.asked_as.verb}: {target.label}?", target.effect]
+    if call.risk is Risk.WRITE and call.details:
+        lines.append(f"It would set {_details(call.details)}.")
+    if call.risk is Risk.ERASE:
         lines.append("This cannot be undone.")
     return "\n".join(lines)
 
 
-def form(deed: Deed) -> dict[str, Any]:
+def form(call: GuardedCall) -> dict[str, Any]:
     """A required field, so that a host which accepts empty forms by itself has not said yes."""
-    if deed.risk is Risk.ERASE:
+    if call.risk is Risk.ERASE:
         field = {"type": "string", "title": "Type what the question names, to erase", "minLength": 1}
         return {"type": "object", "properties": {"typed": field}, "required": ["typed"]}
-    choices = [KEEP, deed.asked_as.yes]
+    choices = [KEEP, call.asked_as.yes]
     field = {"type": "string", "title": "Decision", "enum": choices, "default": KEEP}
     return {"type": "object", "properties": {"decision": field}, "required": ["decision"]}
 
 
-def is_yes(deed: Deed, target: Target, content: Mapping[str, Any] | None) -> bool:
+def is_yes(call: GuardedCall, target: Target, content: Mapping[str, Any] | None) -> bool:
     """Whether an accepted form says yes: an empty or wrong one does not."""
     answer = content or {}
-    if deed.risk is Risk.ERASE:
+    if call.risk is Risk.ERASE:
         typed = answer.get("typed")
         return isinstance(typed, str) and _as_typed(typed) == _as_typed(target.phrase)
-    return answer.get("decision") == deed.asked_as.yes
+    return answer.get("decision") == call.asked_as.yes
 
 
 def is_no(content: Mapping[str, Any] | None) -> bool:
@@ -77,7 +77,7 @@ def is_no(content: Mapping[str, Any] | None) -> bool:
 
 def _as_typed(text: str) -> str:
     """Two writings of one name: spaces around and between, how accents are encoded and what is invisible may differ."""
-    return " ".join(neutralise(unicodedata.normalize("NFC", text), len(text)).split())
+    return " ".join(sanitize(unicodedata.normalize("NFC", text), len(text)).split())
 
 
 def _details(details: Mapping[str, Any]) -> str:
@@ -95,5 +95,5 @@ def _shown(name: str, value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(_shown("", item) for item in value)
     text = str(value)
-    hidden = len(text) - len(neutralise(text, len(text)))
+    hidden = len(text) - len(sanitize(text, len(text)))
     return quote(text, len(text)) + (f" [+{hidden} hidden characters]" if hidden else "")

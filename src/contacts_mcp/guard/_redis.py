@@ -3,7 +3,7 @@
 import logging
 import time
 
-from contacts_mcp.guard._ledger import LedgerUnavailable
+from contacts_mcp.guard._ledger import NonceStoreUnavailable
 
 _log = logging.getLogger(__name__)
 _PREFIX = "contacts-mcp:spent:"
@@ -15,7 +15,7 @@ _MARGIN = 60.0
 """Seconds by which the clocks of two replicas may differ. Redis counts by its own, from now on."""
 
 
-class RedisLedger:
+class RedisNonceStore:
     """Used answers in Redis, each forgotten when it could no longer be replayed. Needs the extra `redis`.
 
     An answer whose entry got no reply counts as used: it may have been entered.
@@ -39,7 +39,7 @@ class RedisLedger:
         self._redis = Redis.from_pool(pool)
 
     async def spend(self, nonce: str, expires: float) -> bool:
-        """See Ledger."""
+        """See NonceStore."""
         from redis.exceptions import RedisError
 
         lifetime = max(0.0, expires - time.time()) + _MARGIN
@@ -47,16 +47,16 @@ class RedisLedger:
             return bool(await self._redis.set(_PREFIX + nonce, b"", nx=True, px=int(lifetime * 1000)))
         except (RedisError, OSError, TimeoutError, UnicodeError) as exc:
             _log.warning("Redis cannot be asked (%s), so no confirmation counts", type(exc).__name__)
-            raise LedgerUnavailable from None
+            raise NonceStoreUnavailable from None
 
-    async def reach(self) -> None:
-        """Raise LedgerUnavailable where Redis does not answer."""
+    async def check_ready(self) -> None:
+        """Raise NonceStoreUnavailable where Redis does not answer."""
         from redis.exceptions import RedisError
 
         try:
             await self._redis.get(_PREFIX)  # `ping` is not typed
         except (RedisError, OSError, TimeoutError, UnicodeError):
-            raise LedgerUnavailable from None
+            raise NonceStoreUnavailable from None
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -2,7 +2,7 @@
 
 import re
 
-from contacts_mcp.phones import normalise
+from contacts_mcp.phones import normalize
 from contacts_mcp.text import digits, fold
 
 _MOST_WORDS, _LONGEST_WORD = 8, 40
@@ -54,7 +54,7 @@ def phone_key(number: str | None, region: str | None = None) -> str:
     written = fold(number).strip()
     if written.startswith("00"):
         written = f"+{written[2:]}"
-    valid = normalise(written, region)
+    valid = normalize(written, region)
     if valid:
         return valid
     bare = digits(written)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from contacts_mcp.contract import FieldFault, ValidationFailed
-from contacts_mcp.text import neutralise, quote
+from contacts_mcp.text import quote, sanitize
 
 _VALUE_LIMIT = 200
 _NAME_LIMIT = 64
@@ -46,4 +46,4 @@ class Prompt(NamedTuple):
     def _unknown(self, given: Mapping[str, str]) -> list[FieldFault]:
         known = [argument.name for argument in self.arguments]
         reason = f"is no argument of this prompt; it takes {', '.join(known)}"
-        return [FieldFault(neutralise(name, _NAME_LIMIT), reason) for name in given if name not in known][:1]
+        return [FieldFault(sanitize(name, _NAME_LIMIT), reason) for name in given if name not in known][:1]

@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 
 from contacts_mcp.contract import UUID
-from contacts_mcp.tools import EXPORT
+from contacts_mcp.tools import DOWNLOAD_URI_TEMPLATE
 
 CONTACT = "contacts://contacts/{id}"
 GROUP = "contacts://groups/{id}"
@@ -12,7 +12,7 @@ MEMBERS = "contacts://groups/{id}/members"
 
 _PATTERNS = {
     template: re.compile(re.escape(template).replace(r"\{id\}", f"({UUID.pattern})"))
-    for template in (CONTACT, GROUP, MEMBERS, EXPORT)
+    for template in (CONTACT, GROUP, MEMBERS, DOWNLOAD_URI_TEMPLATE)
 }
 
 

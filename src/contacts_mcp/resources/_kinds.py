@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from contacts_mcp.contract import Contact, GetContact, GetContactGroup, Group, ListGroupMembers, Record
 from contacts_mcp.resources._addresses import CONTACT, GROUP, MEMBERS
-from contacts_mcp.tools import EXPORT, Backend, Download
+from contacts_mcp.tools import DOWNLOAD_URI_TEMPLATE, Backend, Download
 
 _MOST_MEMBERS = 100
 
@@ -50,6 +50,13 @@ KINDS = (
     Kind(CONTACT, "contact", "Contact", "One contact in full, notes included.", "get_contact", _contact),
     Kind(GROUP, "group", "Contact group", "One group: name, description, member count.", "get_contact_group", _group),
     Kind(MEMBERS, "group_members", "Group members", "The first 100 people in a group.", "list_group_members", _members),
-    Kind(EXPORT, "export", "Export", "A file of contacts that was exported a moment ago.", "export_contacts", _export),
+    Kind(
+        DOWNLOAD_URI_TEMPLATE,
+        "export",
+        "Export",
+        "A file of contacts that was exported a moment ago.",
+        "export_contacts",
+        _export,
+    ),
 )
 """Every kind there is."""

@@ -11,7 +11,7 @@ from contacts_mcp.contract import UUID, FieldFault, Group, ListContactGroups, No
 from contacts_mcp.resources._addresses import GROUP, parse_address
 from contacts_mcp.resources._kinds import KINDS, Kind, Members
 from contacts_mcp.resources._touched import Touched, touched
-from contacts_mcp.text import fold, neutralise
+from contacts_mcp.text import fold, sanitize
 from contacts_mcp.tools import Backend, Download, Tool, render
 
 MIME_TYPE = "application/json"
@@ -87,12 +87,12 @@ def _place(cursor: str | None, groups: list[Group]) -> int:
 
 
 def _listed(group: Group) -> Resource:
-    name = " ".join(neutralise(group.name or "", _NAME_LIMIT).split()) or "Group"
+    name = " ".join(sanitize(group.name or "", _NAME_LIMIT).split()) or "Group"
     return Resource(
         uri=GROUP.format(id=group.id),
         name=name,
         title=name,
-        description=neutralise(group.description, _DESCRIPTION_LIMIT) if group.description else None,
+        description=sanitize(group.description, _DESCRIPTION_LIMIT) if group.description else None,
         mime_type=MIME_TYPE,
     )
 

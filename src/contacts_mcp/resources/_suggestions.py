@@ -6,7 +6,7 @@ from typing import NamedTuple
 from contacts_mcp.contract import UUID, Group, ListContactGroups, ListContacts
 from contacts_mcp.resources._addresses import GROUP, MEMBERS
 from contacts_mcp.resources._recent import Recent
-from contacts_mcp.text import fold, neutralise
+from contacts_mcp.text import fold, sanitize
 from contacts_mcp.tools import Backend, Tool
 
 _PAGES, _ROWS = 5, 100
@@ -92,4 +92,4 @@ def _fitting(candidates: Iterable[tuple[str, tuple[str, ...]]], typed: str) -> l
 
 
 def _showable(value: str) -> bool:
-    return bool(value) and " ".join(neutralise(value, _VALUE_LIMIT).split()) == value
+    return bool(value) and " ".join(sanitize(value, _VALUE_LIMIT).split()) == value

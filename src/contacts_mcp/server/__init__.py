@@ -1,22 +1,22 @@
 """The MCP server: protocol handlers over the catalog. It knows nothing about contacts."""
 
-from contacts_mcp.server._caller import CALLER, LOCAL, REQUEST_ID, BackendOf, Caller
+from contacts_mcp.server._caller import CALLER_SCOPE_KEY, LOCAL_CALLER, REQUEST_ID_SCOPE_KEY, BackendFactory, Caller
 from contacts_mcp.server._calls import CALLS, Calls
 from contacts_mcp.server._server import Lifespan, build_server
 from contacts_mcp.server._subscriptions import Subscriptions
-from contacts_mcp.server._trail import REQUEST, Recorder
+from contacts_mcp.server._trail import CURRENT_REQUEST_ID, CallRecorder
 
 __all__ = [
-    "CALLER",
+    "CALLER_SCOPE_KEY",
     "CALLS",
-    "LOCAL",
-    "REQUEST",
-    "REQUEST_ID",
-    "BackendOf",
+    "CURRENT_REQUEST_ID",
+    "LOCAL_CALLER",
+    "REQUEST_ID_SCOPE_KEY",
+    "BackendFactory",
+    "CallRecorder",
     "Caller",
     "Calls",
     "Lifespan",
-    "Recorder",
     "Subscriptions",
     "build_server",
 ]

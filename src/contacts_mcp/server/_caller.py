@@ -10,9 +10,9 @@ from contacts_mcp.client import Credential
 from contacts_mcp.contract import Risk
 from contacts_mcp.tools import Backend
 
-CALLER = "contacts_mcp.caller"
+CALLER_SCOPE_KEY = "contacts_mcp.caller"
 """Where a network transport keeps the Caller in the ASGI scope of a request it has let in."""
-REQUEST_ID = "contacts_mcp.request_id"
+REQUEST_ID_SCOPE_KEY = "contacts_mcp.request_id"
 """Where it keeps the id by which the logs and the caller know the request."""
 
 
@@ -30,19 +30,19 @@ class Caller:
         return self.principal if self.credential else ""
 
 
-BackendOf = Callable[[Caller], Backend]
+BackendFactory = Callable[[Caller], Backend]
 """The backend that a caller works on."""
 
-LOCAL = Caller("local")
+LOCAL_CALLER = Caller("local")
 """The one caller of a server on standard input and output."""
 
 
 def caller_of(ctx: ServerRequestContext[Any, Any]) -> Caller:
     """The caller of a request. Over a network a request without one was let in by nobody: KeyError."""
-    caller: Caller = LOCAL if ctx.request is None else ctx.request.scope[CALLER]
+    caller: Caller = LOCAL_CALLER if ctx.request is None else ctx.request.scope[CALLER_SCOPE_KEY]
     return caller
 
 
 def request_id_of(ctx: ServerRequestContext[Any, Any]) -> str:
     """The id by which the logs know the request: the transport's, else the protocol's."""
-    return str(ctx.request_id) if ctx.request is None else str(ctx.request.scope[REQUEST_ID])
+    return str(ctx.request_id) if ctx.request is None else str(ctx.request.scope[REQUEST_ID_SCOPE_KEY])

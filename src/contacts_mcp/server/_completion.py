@@ -10,7 +10,7 @@ import mcp_types as types
 from mcp.server.lowlevel import Server
 
 from contacts_mcp.contract import ContactsError, RateLimited, Risk
-from contacts_mcp.server._caller import BackendOf, caller_of
+from contacts_mcp.server._caller import BackendFactory, caller_of
 from contacts_mcp.server._calls import Calls
 from contacts_mcp.server._elicitation import Context
 from contacts_mcp.server._observe import place
@@ -36,9 +36,9 @@ _NOTHING: Values = ((), True)
 class CompletionHandlers:
     """Whatever cannot be suggested, for whatever reason, is an empty list."""
 
-    def __init__(self, sources: Sources, backend_of: BackendOf, calls: Calls) -> None:
+    def __init__(self, sources: Sources, backend_for: BackendFactory, calls: Calls) -> None:
         self._sources = sources
-        self._backend_of = backend_of
+        self._backend_for = backend_for
         self._calls = calls
 
     def register(self, server: Server[Any]) -> None:
@@ -66,7 +66,7 @@ class CompletionHandlers:
         if source is None or Risk.READ not in caller.risks or len(typed) > _LONGEST:
             return _NOTHING
         try:
-            return await source(self._backend_of(caller), caller.tenant, typed)
+            return await source(self._backend_for(caller), caller.tenant, typed)
         except ContactsError:
             return _NOTHING
         except Exception as exc:  # noqa: BLE001 - a suggestion less is no fault of the person who types

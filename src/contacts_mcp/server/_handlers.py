@@ -10,17 +10,17 @@ from pydantic import BaseModel
 
 from contacts_mcp.audit import Outcome
 from contacts_mcp.contract import ContactsError, PermissionDenied, Risk
-from contacts_mcp.guard import Answer, Consent, Deed, Guard, GuardMode, Preview, Question
-from contacts_mcp.server._caller import BackendOf, Caller, caller_of, request_id_of
+from contacts_mcp.guard import Answer, Consent, Guard, GuardedCall, GuardMode, Preview, Question
+from contacts_mcp.server._caller import BackendFactory, Caller, caller_of, request_id_of
 from contacts_mcp.server._calls import Calls
 from contacts_mcp.server._elicitation import Context, answer_brought, ask_by_return, ask_now, can_be_asked, is_modern
 from contacts_mcp.server._logging import log_failure
 from contacts_mcp.server._observe import begin, consent, end, place, turned_away
 from contacts_mcp.server._results import answered, failed, internal_error, previewed
-from contacts_mcp.server._trail import Entry, Recorder
+from contacts_mcp.server._trail import CallRecorder, Entry
 from contacts_mcp.server._two_step import split_token, with_token
-from contacts_mcp.text import neutralise
-from contacts_mcp.tools import Backend, Job, Tool, parse_arguments, read_target
+from contacts_mcp.text import sanitize
+from contacts_mcp.tools import Backend, PreparedCall, Tool, parse_arguments, read_target
 
 logger = logging.getLogger(__name__)
 
@@ -35,14 +35,14 @@ class ToolHandlers:
     def __init__(
         self,
         tools: Sequence[Tool],
-        backend_of: BackendOf,
+        backend_for: BackendFactory,
         guard: Guard,
         calls: Calls,
         changed: Changed,
-        recorder: Recorder,
+        recorder: CallRecorder,
     ) -> None:
         self._tools = {tool.name: tool for tool in tools}
-        self._backend_of = backend_of
+        self._backend_for = backend_for
         self._guard = guard
         self._calls = calls
         self._changed = changed
@@ -62,7 +62,7 @@ class ToolHandlers:
         """Find, validate, guard, run, render, record."""
         caller = caller_of(ctx)
         tool = self._tools.get(params.name)
-        if tool is None or not tool.open_to(caller.risks):
+        if tool is None or not tool.is_allowed(caller.risks):
             turned_away()
             error = "unknown_tool" if tool is None else PermissionDenied.code
             await self._recorder.turn_away([params.name], caller.principal, request_id_of(ctx), error)
@@ -90,16 +90,16 @@ class ToolHandlers:
         given = params.arguments or {}
         raw, token = split_token(given) if self._takes_token(tool) else (given, None)
         arguments = parse_arguments(tool.arguments, tool.input_schema, raw)
-        entry.aim({name: getattr(arguments, name) for name in tool.aims})
-        backend = replace(self._backend_of(caller), report=ctx.session.report_progress)
+        entry.aim({name: getattr(arguments, name) for name in tool.target_args})
+        backend = replace(self._backend_for(caller), report=ctx.session.report_progress)
         job = await tool.prepare(backend, arguments)
         entry.take_up(job.risk, job.tally)
         _require_allowed(job.risk, caller)
         verdict: Consent | Question | Preview = Consent.NONE_NEEDED
         if self._guard.guards(tool.name, job.risk):
             answer = answer_brought(ctx, params) if token is None else Answer(token, accepted=True, channel="token")
-            deed = _deed(tool, job, raw, arguments, caller.principal, backend)
-            verdict = await self._consent(ctx, deed, answer, entry)
+            call = _guarded_call(tool, job, raw, arguments, caller.principal, backend)
+            verdict = await self._consent(ctx, call, answer, entry)
         if not isinstance(verdict, Consent):
             entry.outcome = Outcome.ASKED
             return ask_by_return(verdict) if isinstance(verdict, Question) else previewed(verdict)
@@ -112,18 +112,18 @@ class ToolHandlers:
         return answered(result)
 
     async def _consent(
-        self, ctx: Context, deed: Deed, answer: Answer | None, entry: Entry
+        self, ctx: Context, call: GuardedCall, answer: Answer | None, entry: Entry
     ) -> Consent | Question | Preview:
-        verdict = await consent(self._guard, deed, answer, can_ask=can_be_asked(ctx))
+        verdict = await consent(self._guard, call, answer, can_ask=can_be_asked(ctx))
         if not isinstance(verdict, Consent):
             entry.ask()
         if isinstance(verdict, Question) and not is_modern(ctx):
-            return await consent(self._guard, deed, await ask_now(ctx, verdict), can_ask=True)
+            return await consent(self._guard, call, await ask_now(ctx, verdict), can_ask=True)
         return verdict
 
     def _allowed(self, caller: Caller) -> dict[str, Tool]:
         """The tools that are on, as far as the caller may use them."""
-        return {name: tool for name, tool in self._tools.items() if tool.open_to(caller.risks)}
+        return {name: tool for name, tool in self._tools.items() if tool.is_allowed(caller.risks)}
 
     def _takes_token(self, tool: Tool) -> bool:
         return self._guard.mode is GuardMode.TWO_STEP and self._guard.guards(tool.name, tool.risk)
@@ -146,15 +146,17 @@ def _require_allowed(risk: Risk, caller: Caller) -> None:
         raise PermissionDenied("this call would do more than you may do here", advice="nothing was changed")
 
 
-def _deed(tool: Tool, job: Job, raw: Mapping[str, Any], arguments: BaseModel, principal: str, backend: Backend) -> Deed:
-    return Deed(
+def _guarded_call(
+    tool: Tool, job: PreparedCall, raw: Mapping[str, Any], arguments: BaseModel, principal: str, backend: Backend
+) -> GuardedCall:
+    return GuardedCall(
         tool=tool.name,
         risk=job.risk,
         arguments=raw,
         principal=principal,
         read_target=job.read_target or (lambda: read_target(backend, tool, arguments)),
-        details=arguments.model_dump(exclude_unset=True, exclude=set(tool.aims)),
-        act=tool.act,
+        details=arguments.model_dump(exclude_unset=True, exclude=set(tool.target_args)),
+        wording=tool.wording,
     )
 
 
@@ -176,6 +178,6 @@ def _stopped(error: ContactsError, entry: Entry) -> str:
 
 def _no_such_tool(name: str, tools: Mapping[str, Tool]) -> str:
     return (
-        f"unknown_tool: {neutralise(name, 64)} does not exist or is switched off here; nothing was changed; "
+        f"unknown_tool: {sanitize(name, 64)} does not exist or is switched off here; nothing was changed; "
         f"there are {', '.join(tools)}"
     )

@@ -16,9 +16,9 @@ from pydantic import ValidationError
 
 from contacts_mcp import __version__
 from contacts_mcp.audit import Outcome
-from contacts_mcp.guard import Answer, Consent, Deed, Guard, Preview, Question, Refused
+from contacts_mcp.guard import Answer, Consent, Guard, GuardedCall, Preview, Question, Refused
 from contacts_mcp.server._results import internal_error
-from contacts_mcp.server._trail import OTHER, PLAIN_ID, REQUEST, Entry
+from contacts_mcp.server._trail import CURRENT_REQUEST_ID, OTHER, PLAIN_ID, Entry
 
 _log = logging.getLogger(__name__)
 
@@ -71,23 +71,25 @@ def turned_away() -> None:
     _calls.add(1, {_TOOL: OTHER, _OUTCOME: "unknown_tool", _ERROR: "unknown_tool"})
 
 
-async def consent(guard: Guard, deed: Deed, answer: Answer | None, *, can_ask: bool) -> Consent | Question | Preview:
+async def consent(
+    guard: Guard, call: GuardedCall, answer: Answer | None, *, can_ask: bool
+) -> Consent | Question | Preview:
     """What the guard says, counted. An answer that was a no, or could not count as a yes, is a refusal."""
     try:
-        verdict = await guard.consent(deed, answer, can_ask=can_ask)
+        verdict = await guard.consent(call, answer, can_ask=can_ask)
     except Refused:
         if answer is not None:
-            _count(deed, "refused")
+            _count(call, "refused")
         raise
     if not isinstance(verdict, Consent):
-        _count(deed, "asked")
+        _count(call, "asked")
     elif verdict is not Consent.NONE_NEEDED:
-        _count(deed, "given")
+        _count(call, "given")
     return verdict
 
 
-def _count(deed: Deed, what: str) -> None:
-    _confirmations.add(1, {_TOOL: deed.tool, "contacts_mcp.confirmation": what})
+def _count(call: GuardedCall, what: str) -> None:
+    _confirmations.add(1, {_TOOL: call.tool, "contacts_mcp.confirmation": what})
 
 
 class Discreet:
@@ -135,7 +137,7 @@ def _describe(span: Span, ctx: ServerRequestContext[Any, Any], names: Collection
         span.set_attribute("gen_ai.prompt.name", name)
     if ctx.request_id is not None and not PLAIN_ID.fullmatch(str(ctx.request_id)):
         span.set_attribute("jsonrpc.request.id", OTHER)
-    if request := REQUEST.get():
+    if request := CURRENT_REQUEST_ID.get():
         span.set_attribute("contacts_mcp.request.id", request)
 
 

@@ -9,7 +9,7 @@ from mcp.server.lowlevel import Server
 from contacts_mcp.contract import ValidationFailed
 from contacts_mcp.server._elicitation import Context
 from contacts_mcp.server._faults import invalid, require_first_page
-from contacts_mcp.text import neutralise
+from contacts_mcp.text import sanitize
 
 _NAME_LIMIT = 64
 
@@ -63,7 +63,7 @@ class PromptHandlers:
         prompt = self._prompts.get(params.name)
         if prompt is None:
             raise invalid(
-                f"unknown_prompt: {neutralise(params.name, _NAME_LIMIT)} does not exist or is switched off here; "
+                f"unknown_prompt: {sanitize(params.name, _NAME_LIMIT)} does not exist or is switched off here; "
                 f"there are {', '.join(self._prompts) or 'none'}"
             )
         try:

@@ -8,7 +8,7 @@ from mcp.server.lowlevel import Server
 from pydantic import BaseModel
 
 from contacts_mcp.contract import NotFound, Risk
-from contacts_mcp.server._caller import BackendOf, caller_of
+from contacts_mcp.server._caller import BackendFactory, caller_of
 from contacts_mcp.server._calls import Calls
 from contacts_mcp.server._elicitation import Context
 from contacts_mcp.server._faults import attempt, require_first_page
@@ -70,9 +70,9 @@ NO_RESOURCES: Resources = _Nothing()
 class ResourceHandlers:
     """Whoever may not read has no resources."""
 
-    def __init__(self, resources: Resources, backend_of: BackendOf, calls: Calls) -> None:
+    def __init__(self, resources: Resources, backend_for: BackendFactory, calls: Calls) -> None:
         self._resources = resources
-        self._backend_of = backend_of
+        self._backend_for = backend_for
         self._calls = calls
 
     def register(self, server: Server[Any]) -> None:
@@ -86,7 +86,7 @@ class ResourceHandlers:
         caller = caller_of(ctx)
         if Risk.READ not in caller.risks:
             return types.ListResourcesResult(resources=[])
-        work = self._resources.page(self._backend_of(caller), params.cursor)
+        work = self._resources.page(self._backend_for(caller), params.cursor)
         resources, cursor = await attempt(self._calls, ctx, work)
         return types.ListResourcesResult(resources=resources, next_cursor=cursor)
 
@@ -107,4 +107,4 @@ class ResourceHandlers:
         caller = caller_of(ctx)
         if Risk.READ not in caller.risks:
             raise NotFound("there is no such resource", advice="reading is not among what you may do here")
-        return await self._resources.read(self._backend_of(caller), uri)
+        return await self._resources.read(self._backend_for(caller), uri)

@@ -6,9 +6,9 @@ from mcp_types import CallToolResult, ResourceLink, TextContent
 from pydantic import BaseModel
 
 from contacts_mcp.guard import Preview
-from contacts_mcp.server._trail import REQUEST
-from contacts_mcp.text import neutralise
-from contacts_mcp.tools import Linked, render
+from contacts_mcp.server._trail import CURRENT_REQUEST_ID
+from contacts_mcp.text import sanitize
+from contacts_mcp.tools import FileAnswer, render
 
 REQUEST_ID_META = "services.wayscloud/request-id"
 """Where in a result's `_meta` the id stands by which the operator finds the request in the log."""
@@ -26,11 +26,11 @@ class PreviewAnswer(BaseModel):
 
 def answered(answer: BaseModel) -> CallToolResult:
     data, text = render(answer)
-    link = [_link(answer)] if isinstance(answer, Linked) and answer.uri else []
+    link = [_link(answer)] if isinstance(answer, FileAnswer) and answer.uri else []
     return CallToolResult(content=[TextContent(type="text", text=text), *link], structured_content=data)
 
 
-def _link(answer: Linked) -> ResourceLink:
+def _link(answer: FileAnswer) -> ResourceLink:
     return ResourceLink(
         type="resource_link",
         uri=answer.uri or "",
@@ -53,7 +53,7 @@ def previewed(preview: Preview) -> CallToolResult:
 
 def failed(line: str) -> CallToolResult:
     """One line, whatever found its way into it; over a network with the request's id beside it."""
-    request = REQUEST.get()
+    request = CURRENT_REQUEST_ID.get()
     return CallToolResult(
         content=[TextContent(type="text", text=one_line(line))],
         is_error=True,
@@ -63,11 +63,11 @@ def failed(line: str) -> CallToolResult:
 
 def one_line(line: str) -> str:
     """A line that is one, and no longer than a line should be."""
-    return " ".join(neutralise(line, _ERROR_LIMIT).split())
+    return " ".join(sanitize(line, _ERROR_LIMIT).split())
 
 
 def internal_error(what: str, advice: str = "read the record back, and") -> str:
     """The line for a fault of our own: nothing of what it was about, but over a network how to find it."""
-    request = REQUEST.get()
+    request = CURRENT_REQUEST_ID.get()
     which = f" the request id {request}" if request else ""
     return f"internal_error: {what} failed here; {advice} tell the operator{which}"

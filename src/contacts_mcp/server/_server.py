@@ -11,7 +11,7 @@ from mcp.server.lowlevel import NotificationOptions, Server
 from contacts_mcp.audit import ChainInMemory, LogLines, Trail
 from contacts_mcp.guard import Guard
 from contacts_mcp.server import _logging as logging
-from contacts_mcp.server._caller import BackendOf
+from contacts_mcp.server._caller import BackendFactory
 from contacts_mcp.server._calls import Calls
 from contacts_mcp.server._completion import CompletionHandlers, Sources
 from contacts_mcp.server._handlers import ToolHandlers
@@ -19,7 +19,7 @@ from contacts_mcp.server._observe import Discreet
 from contacts_mcp.server._prompts import Prompt, PromptHandlers
 from contacts_mcp.server._resources import NO_RESOURCES, ResourceHandlers, Resources
 from contacts_mcp.server._subscriptions import Subscriptions
-from contacts_mcp.server._trail import Recorder
+from contacts_mcp.server._trail import CallRecorder
 from contacts_mcp.tools import Tool
 
 _HOUR, _MOMENT = CacheHint(ttl_ms=3_600_000), CacheHint(ttl_ms=5_000)
@@ -40,7 +40,7 @@ def build_server(
     version: str,
     instructions: str,
     tools: Sequence[Tool],
-    backend_of: BackendOf,
+    backend_for: BackendFactory,
     guard: Guard,
     lifespan: Lifespan,
     calls: Calls | None = None,
@@ -48,17 +48,17 @@ def build_server(
     prompts: Sequence[Prompt] = (),
     sources: Sources | None = None,
     subscriptions: Subscriptions | None = None,
-    recorder: Recorder | None = None,
+    recorder: CallRecorder | None = None,
 ) -> Server[Any]:
     """The low-level SDK server over a catalog; it speaks both protocol eras on any transport.
 
-    `backend_of` gives the backend that a caller works on; `calls` lets a transport end what is under way, and
+    `backend_for` gives the backend that a caller works on; `calls` lets a transport end what is under way, and
     `subscriptions` the streams; `sources` suggest what to fill in. Without a `recorder` the trail is in the log alone.
     """
     calls, listeners = calls or Calls(), subscriptions or Subscriptions()
     listeners.resources = resources
-    recorder = recorder or Recorder(Trail(ChainInMemory(), [LogLines()]))
-    handlers = ToolHandlers(tools, backend_of, guard, calls, listeners.changed, recorder)
+    recorder = recorder or CallRecorder(Trail(ChainInMemory(), [LogLines()]))
+    handlers = ToolHandlers(tools, backend_for, guard, calls, listeners.changed, recorder)
     server = _Server(
         "wayscloud-contacts",
         title="WAYSCloud Contacts",
@@ -71,9 +71,9 @@ def build_server(
         on_call_tool=handlers.call_tool,
     )
     server.changes = listeners.changes
-    ResourceHandlers(resources, backend_of, calls).register(server)
+    ResourceHandlers(resources, backend_for, calls).register(server)
     PromptHandlers(prompts).register(server)
-    CompletionHandlers(sources or {}, backend_of, calls).register(server)
+    CompletionHandlers(sources or {}, backend_for, calls).register(server)
     listeners.register(server)
     logging.register(server)
     server.middleware.append(Discreet({tool.name for tool in tools} | {prompt.name for prompt in prompts}))

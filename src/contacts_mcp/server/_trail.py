@@ -17,7 +17,7 @@ from contacts_mcp.tools import TOOLS
 OTHER = "_OTHER"
 """Stands for what a client made up: a tool, prompt or method that there is not, an id that may be anything."""
 PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-REQUEST: ContextVar[str | None] = ContextVar("contacts_mcp.request", default=None)
+CURRENT_REQUEST_ID: ContextVar[str | None] = ContextVar("contacts_mcp.request", default=None)
 """The id of the request over a network that is being served, in every task that serves it; None where there is none."""
 
 _GRAVE = (Risk.DESTROY, Risk.ERASE)
@@ -123,7 +123,7 @@ def _is_refusal(error: ContactsError) -> bool:
     return isinstance(error, Refused | TrailUnavailable) or (isinstance(error, PermissionDenied) and not error.status)
 
 
-class Recorder:
+class CallRecorder:
     """Tells the trail of calls."""
 
     def __init__(self, trail: Trail) -> None:

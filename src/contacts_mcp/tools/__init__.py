@@ -1,6 +1,6 @@
 """The catalog: tools are data (name, text, schemas, risk, run), most of them derived from the contract's calls."""
 
-from contacts_mcp.tools._answers import Linked
+from contacts_mcp.tools._answers import FileAnswer
 from contacts_mcp.tools._arguments import parse_arguments
 from contacts_mcp.tools._backend import NETWORK, NO_FOLDER, Backend, Sender
 from contacts_mcp.tools._budget import WriteBudget, WriteBudgets
@@ -13,16 +13,16 @@ from contacts_mcp.tools._catalog import (
     choose_tools,
     require_confirmable,
 )
-from contacts_mcp.tools._downloads import ADDRESS as EXPORT
+from contacts_mcp.tools._downloads import ADDRESS as DOWNLOAD_URI_TEMPLATE
 from contacts_mcp.tools._downloads import Download, Downloads
 from contacts_mcp.tools._exports import export_files
 from contacts_mcp.tools._render import render
 from contacts_mcp.tools._targets import read_target
-from contacts_mcp.tools._tool import Job, Tool, at_once
+from contacts_mcp.tools._tool import PreparedCall, Tool, at_once
 
 __all__ = [
+    "DOWNLOAD_URI_TEMPLATE",
     "ENDPOINTS",
-    "EXPORT",
     "NETWORK",
     "NO_FOLDER",
     "TOOLS",
@@ -31,8 +31,8 @@ __all__ = [
     "Backend",
     "Download",
     "Downloads",
-    "Job",
-    "Linked",
+    "FileAnswer",
+    "PreparedCall",
     "Sender",
     "Tool",
     "UnknownTools",

@@ -70,7 +70,7 @@ class ShortAnswer(Record):
     left_out: int | None = Field(default=None, description="Rows left out to keep the answer short.")
 
 
-class Linked(ShortAnswer):
+class FileAnswer(ShortAnswer):
     """An answer with a file beside it, which can be fetched at `uri`."""
 
     uri: str | None = None

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from contacts_mcp.contract import FieldFault, ValidationFailed
-from contacts_mcp.text import neutralise
+from contacts_mcp.text import sanitize
 
 _SHOWN_FAULTS = 5
 _NAME_LIMIT = 64
@@ -45,9 +45,9 @@ def _require_bounds(schema: Mapping[str, Any], raw: Mapping[str, Any]) -> None:
         raise _invalid(FieldFault("", f"there are too many fields; this tool takes {', '.join(schema['properties'])}"))
     for name, value in raw.items():
         if isinstance(value, list) and len(value) > _MOST_ITEMS:
-            raise _invalid(FieldFault(neutralise(name, _NAME_LIMIT), f"should have no more than {_MOST_ITEMS:,} items"))
+            raise _invalid(FieldFault(sanitize(name, _NAME_LIMIT), f"should have no more than {_MOST_ITEMS:,} items"))
         if any(map(_SURROGATE.search, _texts(value))):
-            raise _invalid(FieldFault(neutralise(name, _NAME_LIMIT), "holds half of a character"))
+            raise _invalid(FieldFault(sanitize(name, _NAME_LIMIT), "holds half of a character"))
 
 
 def _texts(value: Any) -> list[str]:
@@ -85,7 +85,7 @@ def _refusal(exc: ValidationError, schema: Mapping[str, Any]) -> ValidationFaile
 
 
 def _fault(kind: str, location: tuple[int | str, ...], message: str, schema: Mapping[str, Any]) -> FieldFault:
-    path = neutralise(".".join(str(part) for part in location), _NAME_LIMIT)
+    path = sanitize(".".join(str(part) for part in location), _NAME_LIMIT)
     if kind == "missing":
         return FieldFault(path, "is required")
     if kind == "extra_forbidden":

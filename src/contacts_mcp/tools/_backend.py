@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from contacts_mcp.contract import AnswerT, Call, FieldFault, Report, ValidationFailed
+from contacts_mcp.contract import AnswerT, Call, FieldFault, ProgressCallback, ValidationFailed
 from contacts_mcp.folder import Folder
 from contacts_mcp.tools._budget import WriteBudget
 from contacts_mcp.tools._downloads import Downloads
@@ -15,11 +15,11 @@ NETWORK = "over a network no paths are taken"
 class Sender(Protocol):
     """The API client, as far as tools need to know it."""
 
-    async def send(self, call: Call[AnswerT], report: Report | None = None) -> AnswerT:
+    async def send(self, call: Call[AnswerT], report: ProgressCallback | None = None) -> AnswerT:
         """Send one call and return its answer; raise a ContactsError where it did not succeed."""
         ...
 
-    async def additions(self) -> frozenset[str]:
+    async def extensions(self) -> frozenset[str]:
         """What the service offers beyond the API's page; asked once, never assumed."""
         ...
 
@@ -33,7 +33,7 @@ class Backend:
 
     client: Sender
     default_region: str | None = None
-    report: Report | None = None
+    report: ProgressCallback | None = None
     files: Folder | str = NO_FOLDER
     downloads: Downloads = field(default_factory=Downloads)
     owner: str = ""
@@ -44,9 +44,9 @@ class Backend:
         self.budget.spend(call)
         return await self.client.send(call, self.report)
 
-    async def offers(self, addition: str) -> bool:
+    async def offers(self, extension: str) -> bool:
         """Whether the service offers this beyond the API's page."""
-        return addition in await self.client.additions()
+        return extension in await self.client.extensions()
 
     def folder(self) -> Folder:
         """The folder for files. Raises ValidationFailed, with the reason, where there is none."""

@@ -28,7 +28,7 @@ def prepare_phone(number: str | None, region: str | None) -> tuple[str | None, l
     """
     if number is None:
         return None, []
-    normalised = (phones.normalise(number, region) or number) if region else number
+    normalised = (phones.normalize(number, region) or number) if region else number
     warnings = [] if normalised == number else [f"phone_number was normalised to {normalised}"]
     if not phones.is_e164(normalised):
         warnings.append("phone_number is not E.164 (such as +4799999999): SMS will not reach it")

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import to_json
 
-from contacts_mcp.text import neutralise
+from contacts_mcp.text import sanitize
 from contacts_mcp.tools._answers import ShortAnswer
 
 STRING_LIMIT = 2_000
@@ -49,7 +49,7 @@ def _compact(data: dict[str, Any]) -> str:
 
 def _neutral(value: Any, limit: int = STRING_LIMIT) -> Any:
     if isinstance(value, str):
-        return neutralise(value, limit)
+        return sanitize(value, limit)
     if isinstance(value, dict):
         return {key: _neutral(item, NOTES_LIMIT if key == "notes" else STRING_LIMIT) for key, item in value.items()}
     return [_neutral(item) for item in value] if isinstance(value, list) else value

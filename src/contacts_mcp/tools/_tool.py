@@ -8,14 +8,14 @@ from typing import Any
 from pydantic import BaseModel
 
 from contacts_mcp.contract import Risk
-from contacts_mcp.guard import Act, Target
+from contacts_mcp.guard import PromptWording, Target
 from contacts_mcp.tools._backend import Backend
 from contacts_mcp.tools._schema import input_schema, output_schema
 from contacts_mcp.tools._tally import Tally
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class PreparedCall:
     """One call of a tool, looked into as far as it takes to say what it would do.
 
     `risk` is this call's own, which may be less than its tool's. `read_target` says for the guard what the call is
@@ -30,14 +30,14 @@ class Job:
 
 
 Run = Callable[[Backend, Any], Awaitable[BaseModel]]
-Prepare = Callable[[Backend, Any], Awaitable[Job]]
+Prepare = Callable[[Backend, Any], Awaitable[PreparedCall]]
 
 
 @dataclass(frozen=True)
 class Tool:
     """A tool of the catalog. `risk`, the gravest that a call of it can have, decides its annotations.
 
-    `prepare` takes the backend and validated `arguments` and returns the Job, whose run returns an instance of
+    `prepare` takes the backend and validated `arguments` and returns the PreparedCall, whose run returns an instance of
     `answer`; nothing is changed before that.
     """
 
@@ -49,16 +49,16 @@ class Tool:
     arguments: type[BaseModel]
     answer: type[BaseModel]
     prepare: Prepare
-    aims: tuple[str, ...] = ()
+    target_args: tuple[str, ...] = ()
     """The arguments that say which records the call is about."""
-    least: Risk | None = None
+    min_risk: Risk | None = None
     """The least risk at which the tool is of use, where that is less than `risk`."""
-    act: Act | None = None
+    wording: PromptWording | None = None
     """How a person is asked about it, where that is not by its risk."""
 
-    def open_to(self, risks: Collection[Risk]) -> bool:
+    def is_allowed(self, risks: Collection[Risk]) -> bool:
         """Whether somebody who may do things of these risks can use it, if not all of it."""
-        return self.risk in risks or self.least in risks
+        return self.risk in risks or self.min_risk in risks
 
     @cached_property
     def input_schema(self) -> dict[str, Any]:
@@ -83,7 +83,7 @@ class Tool:
 def at_once(risk: Risk, run: Run) -> Prepare:
     """A preparation for calls of which their arguments say everything."""
 
-    async def prepare(backend: Backend, arguments: Any) -> Job:
-        return Job(risk, lambda: run(backend, arguments))
+    async def prepare(backend: Backend, arguments: Any) -> PreparedCall:
+        return PreparedCall(risk, lambda: run(backend, arguments))
 
     return prepare

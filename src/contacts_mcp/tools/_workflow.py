@@ -3,7 +3,7 @@
 from pydantic import BaseModel
 
 from contacts_mcp.contract import Risk
-from contacts_mcp.guard import Act
+from contacts_mcp.guard import PromptWording
 from contacts_mcp.tools._tool import Prepare, Tool
 
 
@@ -14,10 +14,10 @@ def workflow_tool(
     prepare: Prepare,
     *,
     risk: Risk,
-    least: Risk | None = None,
+    min_risk: Risk | None = None,
     repeatable: bool = True,
-    aims: tuple[str, ...] = (),
-    act: Act | None = None,
+    target_args: tuple[str, ...] = (),
+    wording: PromptWording | None = None,
 ) -> Tool:
     """The tool; the docstring of its arguments is what an agent reads of it."""
     return Tool(
@@ -29,7 +29,7 @@ def workflow_tool(
         arguments=arguments,
         answer=answer,
         prepare=prepare,
-        aims=aims,
-        least=least,
-        act=act,
+        target_args=target_args,
+        min_risk=min_risk,
+        wording=wording,
     )

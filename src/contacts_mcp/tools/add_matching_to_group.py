@@ -11,11 +11,11 @@ from contacts_mcp.text import quote
 from contacts_mcp.tools._answers import Brief, ShortAnswer
 from contacts_mcp.tools._backend import Backend
 from contacts_mcp.tools._tally import Tally
-from contacts_mcp.tools._tool import Job
+from contacts_mcp.tools._tool import PreparedCall
 from contacts_mcp.tools._workflow import workflow_tool
 from contacts_mcp.tools.steps import (
     Filtered,
-    Pace,
+    JobClient,
     Planned,
     Progress,
     brief,
@@ -82,7 +82,9 @@ class _Joining:
     async def carry_out(self, backend: Backend, tally: Tally) -> MatchingAdded:
         tally.to_do = len(self.ids)
         progress = Progress(backend.report, "contacts added", tally.to_do)
-        await join_group(Pace(backend), self.group.id, self.ids, lambda count: tally.update(joined=count), progress)
+        await join_group(
+            JobClient(backend), self.group.id, self.ids, lambda count: tally.update(joined=count), progress
+        )
         group = await backend.send(GetContactGroup(group_id=self.group.id))
         return self._answer(group.member_count or self.members + len(self.ids), applied=True)
 
@@ -98,7 +100,7 @@ class _Joining:
         )
 
 
-async def _prepare(backend: Backend, arguments: AddMatchingToGroup) -> Job:
+async def _prepare(backend: Backend, arguments: AddMatchingToGroup) -> PreparedCall:
     async def look() -> _Joining:
         return await _plan(backend, arguments)
 
@@ -106,7 +108,7 @@ async def _prepare(backend: Backend, arguments: AddMatchingToGroup) -> Job:
 
 
 async def _plan(backend: Backend, arguments: AddMatchingToGroup) -> _Joining:
-    pace, progress = Pace(backend), Progress(backend.report, "contacts read")
+    pace, progress = JobClient(backend), Progress(backend.report, "contacts read")
     group = await pace.send(GetContactGroup(group_id=arguments.group_id))
     members = await member_ids(pace, arguments.group_id)
     ids: list[str] = []
@@ -121,5 +123,5 @@ async def _plan(backend: Backend, arguments: AddMatchingToGroup) -> _Joining:
 
 
 add_matching_to_group = workflow_tool(
-    "add_matching_to_group", AddMatchingToGroup, MatchingAdded, _prepare, risk=Risk.WRITE, aims=("group_id",)
+    "add_matching_to_group", AddMatchingToGroup, MatchingAdded, _prepare, risk=Risk.WRITE, target_args=("group_id",)
 )

@@ -12,7 +12,7 @@ from contacts_mcp.tools._answers import Brief, ShortAnswer
 from contacts_mcp.tools._backend import Backend
 from contacts_mcp.tools._tool import at_once
 from contacts_mcp.tools._workflow import workflow_tool
-from contacts_mcp.tools.steps import Pace, Progress, brief, cut, in_turns
+from contacts_mcp.tools.steps import JobClient, Progress, brief, cut, in_turns
 
 _SAMPLE = 5
 _COUNTRIES = 20
@@ -106,7 +106,7 @@ class _Count:
 
 
 async def _run(backend: Backend, arguments: CheckGroupAudience) -> Audience:
-    pace = Pace(backend)
+    pace = JobClient(backend)
     group = await pace.send(GetContactGroup(group_id=arguments.group_id))
     members = (await pace.send(ListGroupMembers(group_id=arguments.group_id))).members
     count = _Count(backend.default_region)
@@ -140,5 +140,10 @@ def _audience(name: str | None, members: int, count: _Count) -> Audience:
 
 
 check_group_audience = workflow_tool(
-    "check_group_audience", CheckGroupAudience, Audience, at_once(Risk.READ, _run), risk=Risk.READ, aims=("group_id",)
+    "check_group_audience",
+    CheckGroupAudience,
+    Audience,
+    at_once(Risk.READ, _run),
+    risk=Risk.READ,
+    target_args=("group_id",),
 )

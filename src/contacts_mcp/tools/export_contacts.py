@@ -10,12 +10,12 @@ from pydantic import Field
 from contacts_mcp.contract import Contact, Risk, Text, ValidationFailed
 from contacts_mcp.folder import Folder
 from contacts_mcp.formats import FORMATS, Writer
-from contacts_mcp.tools._answers import Linked
+from contacts_mcp.tools._answers import FileAnswer
 from contacts_mcp.tools._backend import Backend
 from contacts_mcp.tools._downloads import LARGEST, Download
 from contacts_mcp.tools._tool import at_once
 from contacts_mcp.tools._workflow import workflow_tool
-from contacts_mcp.tools.steps import SHOWN_IN_LISTS, FilteredOrGrouped, Pace, Progress, chosen
+from contacts_mcp.tools.steps import SHOWN_IN_LISTS, FilteredOrGrouped, JobClient, Progress, chosen
 
 _FIELDS = (
     "id", "type", "name", "company_name", "phone_number", "email", "tags", "notes", "created_at", "updated_at",
@@ -33,7 +33,7 @@ class ExportContacts(FilteredOrGrouped):
     path: Text | None = Field(default=None, description="New file in the server's folder; else a name is made up.")
 
 
-class Exported(Linked):
+class Exported(FileAnswer):
     """How many contacts the file holds, and where it is."""
 
     contacts: int
@@ -85,7 +85,7 @@ class _Export:
 
     async def _pages(self) -> AsyncIterator[list[Contact]]:
         """The contacts in full; as lists show them where there are too many to ask for each."""
-        pace, wanted = Pace(self._backend), self._arguments.filter
+        pace, wanted = JobClient(self._backend), self._arguments.filter
         if await self._backend.offers("scan"):
             fields = frozenset(_FIELDS)
         else:
@@ -93,7 +93,7 @@ class _Export:
         async for page in chosen(self._backend, pace, wanted, fields, self._progress):
             yield page
 
-    async def _affordable(self, pace: Pace) -> frozenset[str]:
+    async def _affordable(self, pace: JobClient) -> frozenset[str]:
         count = 0
         async for page in chosen(self._backend, pace, self._arguments.filter, SHOWN_IN_LISTS, self._progress):
             count += len(page)
@@ -104,5 +104,5 @@ class _Export:
 
 
 export_contacts = workflow_tool(
-    "export_contacts", ExportContacts, Exported, at_once(Risk.READ, _run), risk=Risk.READ, aims=("group_id",)
+    "export_contacts", ExportContacts, Exported, at_once(Risk.READ, _run), risk=Risk.READ, target_args=("group_id",)
 )

@@ -10,7 +10,7 @@ from contacts_mcp.tools._answers import Brief, ShortAnswer
 from contacts_mcp.tools._backend import Backend
 from contacts_mcp.tools._tool import at_once
 from contacts_mcp.tools._workflow import workflow_tool
-from contacts_mcp.tools.steps import SHOWN_IN_LISTS, Filter, Pace, Progress, chosen, complete, cut
+from contacts_mcp.tools.steps import SHOWN_IN_LISTS, Filter, JobClient, Progress, chosen, complete, cut
 
 _ROWS = 50
 _READ_IN_FULL = 10
@@ -74,7 +74,7 @@ class _Search:
 
     def __init__(self, backend: Backend, query: str) -> None:
         self._backend = backend
-        self._pace = Pace(backend)
+        self._pace = JobClient(backend)
         self._query = query
         self._known: dict[str, Contact] = {}
 
@@ -104,7 +104,7 @@ class _Search:
                 return  # too many to look through; what other queries find still counts
             found.update((row.id, row) for row in page.contacts)
 
-        await self._pace.work_through([query for query in queries if query.strip()], ask)
+        await self._pace.map_concurrently([query for query in queries if query.strip()], ask)
         self._known |= {contact_id: row for contact_id, row in found.items() if contact_id not in self._known}
         explained = {each.contact.id for each in self._ranked()}
         unexplained = [contact_id for contact_id in found if contact_id not in explained]

@@ -11,7 +11,7 @@ from contacts_mcp.tools._answers import Brief, ShortAnswer
 from contacts_mcp.tools._backend import Backend
 from contacts_mcp.tools._tool import at_once
 from contacts_mcp.tools._workflow import workflow_tool
-from contacts_mcp.tools.steps import Filter, Filtered, Pace, Progress, chosen, cut, in_turns
+from contacts_mcp.tools.steps import Filter, Filtered, JobClient, Progress, chosen, cut, in_turns
 
 _COMPARED = frozenset({"id", "name", "phone_number", "email"})
 _SHOWN = 5
@@ -70,7 +70,7 @@ async def _candidates(backend: Backend, wanted: Filter) -> dict[str, Candidate]:
     """The contacts to compare; the company is among what is compared where it takes no request for each."""
     fields = {*_COMPARED, "company_name"} if await backend.offers("scan") else _COMPARED
     known: dict[str, Candidate] = {}
-    async for page in chosen(backend, Pace(backend), wanted, fields, Progress(backend.report, "contacts read")):
+    async for page in chosen(backend, JobClient(backend), wanted, fields, Progress(backend.report, "contacts read")):
         for each in page:
             known[each.id] = Candidate(each.id, each.name or "", each.phone_number, each.email, each.company_name)
     return known

@@ -6,13 +6,13 @@ from typing import Literal
 from pydantic import Field
 
 from contacts_mcp.contract import GetContactGroup, GroupId, Risk, Text
-from contacts_mcp.guard import Act
+from contacts_mcp.guard import PromptWording
 from contacts_mcp.tools._backend import Backend, refuse
 from contacts_mcp.tools._phones import Region
-from contacts_mcp.tools._tool import Job
+from contacts_mcp.tools._tool import PreparedCall
 from contacts_mcp.tools._workflow import workflow_tool
 from contacts_mcp.tools.importing import Import, Imported, OnMatch, Options, decide, read_source
-from contacts_mcp.tools.steps import Pace, Planned, fingerprint_of, member_ids, plan_or_apply
+from contacts_mcp.tools.steps import JobClient, Planned, fingerprint_of, member_ids, plan_or_apply
 
 
 class ImportContacts(Planned):
@@ -37,7 +37,7 @@ def _mapping(given: Sequence[str] | None) -> Mapping[str, str]:
     return {column.strip(): name.strip() for column, _, name in pairs}
 
 
-async def _prepare(backend: Backend, arguments: ImportContacts) -> Job:
+async def _prepare(backend: Backend, arguments: ImportContacts) -> PreparedCall:
     async def look() -> Import:
         return await _plan(backend, arguments)
 
@@ -45,7 +45,7 @@ async def _prepare(backend: Backend, arguments: ImportContacts) -> Job:
 
 
 async def _plan(backend: Backend, arguments: ImportContacts) -> Import:
-    pace = Pace(backend)
+    pace = JobClient(backend)
     members: frozenset[str] = frozenset()
     if arguments.group_id:
         await pace.send(GetContactGroup(group_id=arguments.group_id))
@@ -74,7 +74,7 @@ import_contacts = workflow_tool(
     Imported,
     _prepare,
     risk=Risk.DESTROY,
-    least=Risk.WRITE,
-    aims=("group_id",),
-    act=Act("Change", "change"),
+    min_risk=Risk.WRITE,
+    target_args=("group_id",),
+    wording=PromptWording("Change", "change"),
 )

@@ -20,16 +20,16 @@ from contacts_mcp.contract import (
     Risk,
     UpdateContact,
 )
-from contacts_mcp.guard import Act, Target, digest
+from contacts_mcp.guard import PromptWording, Target, digest
 from contacts_mcp.text import quote
 from contacts_mcp.tools._answers import Brief, ShortAnswer
 from contacts_mcp.tools._backend import Backend, refuse
 from contacts_mcp.tools._tags import retagged
 from contacts_mcp.tools._tally import Tally
 from contacts_mcp.tools._targets import describe
-from contacts_mcp.tools._tool import Job
+from contacts_mcp.tools._tool import PreparedCall
 from contacts_mcp.tools._workflow import workflow_tool
-from contacts_mcp.tools.steps import Fresh, Pace, brief, cut, member_ids
+from contacts_mcp.tools.steps import JobClient, RefreshingPlan, brief, cut, member_ids
 
 _MOST = 20
 _SINGLE = ("type", "name", "company_name", "phone_number", "email")
@@ -140,19 +140,19 @@ class _Merge:
         return Target(describe(self.keep), effect + differing + groups, "", seen)
 
 
-async def _prepare(backend: Backend, arguments: MergeContacts) -> Job:
+async def _prepare(backend: Backend, arguments: MergeContacts) -> PreparedCall:
     async def look() -> _Merge:
-        return await _look(Pace(backend), arguments)
+        return await _look(JobClient(backend), arguments)
 
-    fresh, tally = Fresh(await look(), look), Tally()
+    fresh, tally = RefreshingPlan(await look(), look), Tally()
 
     async def read_target() -> Target:
         return (await fresh()).target()
 
-    return Job(Risk.DESTROY, lambda: _merge(Pace(backend), fresh.value, tally), read_target, tally)
+    return PreparedCall(Risk.DESTROY, lambda: _merge(JobClient(backend), fresh.value, tally), read_target, tally)
 
 
-async def _look(pace: Pace, arguments: MergeContacts) -> _Merge:
+async def _look(pace: JobClient, arguments: MergeContacts) -> _Merge:
     """Read the contacts, and the groups of which the others are members and the kept one is not.
 
     Raises:
@@ -168,7 +168,7 @@ async def _look(pace: Pace, arguments: MergeContacts) -> _Merge:
         except NotFound:
             raise NotFound(f"there is no contact {contact_id}", advice="nothing was merged; leave it out") from None
 
-    await pace.work_through(ids, read)
+    await pace.map_concurrently(ids, read)
     keep, *others = (found[contact_id] for contact_id in ids)
     merge = _Merge(keep, others, arguments.prefer, await _groups_of(pace, keep, others))
     if len(merge.values.get("notes") or "") > _NOTES_LIMIT:
@@ -178,7 +178,7 @@ async def _look(pace: Pace, arguments: MergeContacts) -> _Merge:
     return merge
 
 
-async def _groups_of(pace: Pace, keep: Contact, others: list[Contact]) -> list[Group]:
+async def _groups_of(pace: JobClient, keep: Contact, others: list[Contact]) -> list[Group]:
     theirs = {other.id for other in others}
     joining: list[Group] = []
 
@@ -192,11 +192,11 @@ async def _groups_of(pace: Pace, keep: Contact, others: list[Contact]) -> list[G
         if theirs & members and keep.id not in members:
             joining.append(group)
 
-    await pace.work_through((await pace.send(ListContactGroups())).groups, look)
+    await pace.map_concurrently((await pace.send(ListContactGroups())).groups, look)
     return sorted(joining, key=lambda group: group.id)
 
 
-async def _merge(pace: Pace, merge: _Merge, tally: Tally) -> Merged:
+async def _merge(pace: JobClient, merge: _Merge, tally: Tally) -> Merged:
     """First everything into the kept one, seen to be there, and only then delete the others."""
     tally.to_do = bool(merge.values) + len(merge.groups) + len(merge.others)
     kept = merge.keep
@@ -231,7 +231,7 @@ async def _merge(pace: Pace, merge: _Merge, tally: Tally) -> Merged:
     )
 
 
-async def _join(pace: Pace, group: Group, contact: Contact) -> bool:
+async def _join(pace: JobClient, group: Group, contact: Contact) -> bool:
     """Whether the contact has joined; a group that somebody else deleted meanwhile is nobody's any more."""
     try:
         await pace.send(AddGroupMembers(group_id=group.id, contact_ids=[contact.id]))
@@ -246,6 +246,6 @@ merge_contacts = workflow_tool(
     Merged,
     _prepare,
     risk=Risk.DESTROY,
-    aims=("keep_id", "merge_ids"),
-    act=Act("Merge into", "merge"),
+    target_args=("keep_id", "merge_ids"),
+    wording=PromptWording("Merge into", "merge"),
 )

@@ -21,7 +21,7 @@ class UpdateContactArguments(UpdateContact):
     tags: list[Text] | None = Field(default=None, description="Replaces all tags; else use add_tags, remove_tags.")
     add_tags: list[Text] | None = None
     remove_tags: list[Text] | None = None
-    clear_fields: list[Clearable] | None = Field(default=None, description="Fields to empty.")
+    clear_fields: list[Clearable] | None = Field(default=None, description="LogFields to empty.")
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

@@ -10,20 +10,20 @@ from pydantic_core import PydanticCustomError
 
 from contacts_mcp import phones
 from contacts_mcp.contract import Contact, ContactType, Record, Risk, Text, UpdateContact
-from contacts_mcp.guard import Act, Target
+from contacts_mcp.guard import PromptWording, Target
 from contacts_mcp.text import quote
 from contacts_mcp.tools._answers import Brief, ShortAnswer
 from contacts_mcp.tools._backend import Backend
 from contacts_mcp.tools._phones import Region
 from contacts_mcp.tools._tags import retagged
 from contacts_mcp.tools._tally import Tally
-from contacts_mcp.tools._tool import Job
+from contacts_mcp.tools._tool import PreparedCall
 from contacts_mcp.tools._workflow import workflow_tool
 from contacts_mcp.tools.steps import (
     MANY,
     FilteredOrGrouped,
+    JobClient,
     Outcome,
-    Pace,
     Planned,
     Progress,
     Writing,
@@ -141,7 +141,7 @@ class _Changes:
     def _phone(self, contact: Contact) -> dict[str, Any]:
         if not self.arguments.normalize_phones or not contact.phone_number:
             return {}
-        number = phones.normalise(contact.phone_number, self.region)
+        number = phones.normalize(contact.phone_number, self.region)
         self.not_normalized += number is None
         return {"phone_number": number} if number else {}
 
@@ -180,7 +180,9 @@ class _Changes:
         writings = (
             Writing(step.contact_id, UpdateContact(contact_id=step.contact_id, **step.values)) for step in self.steps
         )
-        await write_all(backend, Pace(backend), writings, settle, Progress(backend.report, "contacts", tally.to_do))
+        await write_all(
+            backend, JobClient(backend), writings, settle, Progress(backend.report, "contacts", tally.to_do)
+        )
         counts = {name: tally[name] for name in ("changed", "failed", "unknown")}
         return self._answer(applied=True, failures=failures or None, **counts)
 
@@ -217,7 +219,7 @@ def _listed(what: str, tags: Iterable[str] | None) -> list[str]:
     return [f"{what}: {some([quote(tag, 60) for tag in tags], 10)}"] if tags else []
 
 
-async def _prepare(backend: Backend, arguments: UpdateMatchingContacts) -> Job:
+async def _prepare(backend: Backend, arguments: UpdateMatchingContacts) -> PreparedCall:
     async def look() -> _Changes:
         return await _plan(backend, arguments)
 
@@ -227,7 +229,7 @@ async def _prepare(backend: Backend, arguments: UpdateMatchingContacts) -> Job:
 async def _plan(backend: Backend, arguments: UpdateMatchingContacts) -> _Changes:
     plan = _Changes(arguments, arguments.default_region or backend.default_region)
     progress = Progress(backend.report, "contacts read")
-    async for page in chosen(backend, Pace(backend), arguments.filter, arguments.fields, progress):
+    async for page in chosen(backend, JobClient(backend), arguments.filter, arguments.fields, progress):
         for contact in page:
             plan.look_at(contact)
     steps = sorted((step.contact_id, step.values, step.before) for step in plan.steps)
@@ -241,6 +243,6 @@ update_matching_contacts = workflow_tool(
     MatchingUpdated,
     _prepare,
     risk=Risk.DESTROY,
-    least=Risk.WRITE,
-    act=Act("Change", "change"),
+    min_risk=Risk.WRITE,
+    wording=PromptWording("Change", "change"),
 )

@@ -1,4 +1,4 @@
-"""Callers of two tenants: each endpoint and each addition, with the other's ids."""
+"""Callers of two tenants: each endpoint and each extension, with the other's ids."""
 
 import asyncio
 

@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from contacts_mcp.directory import Place, Server
-from directory.trials.ledger import Ledger, differences, events_of, look
+from contacts_mcp.directory import Location, Server
+from directory.trials.ledger import NonceStore, differences, events_of, look
 from directory.trials.writer import FIELDS
 from waiting import block_until
 
@@ -22,7 +22,7 @@ WRITER = Path(__file__).with_name("writer.py")
 class Crowd:
     """Writers of one directory, and what they have noted."""
 
-    place: Place
+    place: Location
     folder: Path
     contacts: list[str]
     groups: list[str]
@@ -77,9 +77,9 @@ class Crowd:
         """What they had to complain about."""
         return "".join((self.folder / f"{name}.err").read_text() for name in self.processes)
 
-    def ledger(self) -> Ledger:
+    def ledger(self) -> NonceStore:
         """What all of them have noted."""
-        ledger = Ledger()
+        ledger = NonceStore()
         for log in self.logs.values():
             if log.exists():
                 ledger.enter(events_of(log))

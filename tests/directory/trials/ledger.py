@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from contacts_mcp.directory import Place
+from contacts_mcp.directory import Location
 from contacts_mcp.directory.database import Database
 from contacts_mcp.directory.store import receipts
 from contacts_mcp.directory.upkeep.check import check
@@ -18,7 +18,7 @@ Event = list[Any]
 
 
 @dataclass
-class Ledger:
+class NonceStore:
     """What has to be there by what was acknowledged, and what each task had begun when it ended."""
 
     fields: dict[tuple[str, str], Any] = field(default_factory=dict)
@@ -96,7 +96,7 @@ class Found:
     faults: list[str]
 
 
-async def look(place: Place, http: httpx.AsyncClient) -> Found:
+async def look(place: Location, http: httpx.AsyncClient) -> Found:
     """Everything there is, and what is wrong with it."""
     contacts, after, fields = {}, 0, ["id", "name", "company_name", "phone_number", "email", "notes", "tags"]
     while after is not None:
@@ -120,12 +120,12 @@ async def look(place: Place, http: httpx.AsyncClient) -> Found:
     return Found(contacts, members, counts, (await http.get("/v1/contacts")).json()["total"], erased, faults)
 
 
-def differences(ledger: Ledger, found: Found) -> list[str]:
+def differences(ledger: NonceStore, found: Found) -> list[str]:
     """What is not as it has to be; nothing where all is well."""
     return [*_lost(ledger, found), *_halves(ledger, found), *found.faults]
 
 
-def _lost(ledger: Ledger, found: Found) -> Iterator[str]:
+def _lost(ledger: NonceStore, found: Found) -> Iterator[str]:
     """What was acknowledged and is not there, but for what somebody had begun to change when he ended."""
     open_ids, open_fields, open_members = _open(ledger)
     if ledger.stale:
@@ -150,7 +150,7 @@ def _lost(ledger: Ledger, found: Found) -> Iterator[str]:
             yield f"group {group} counts {found.counts[group]} and has {len(ids)}, {len(set(ids))} of them different"
 
 
-def _halves(ledger: Ledger, found: Found) -> Iterator[str]:
+def _halves(ledger: NonceStore, found: Found) -> Iterator[str]:
     """What was begun and is neither done nor left undone."""
     tags = Counter(tag for row in found.contacts.values() for tag in row["tags"])
     members = {(group, each) for group, ids in found.members.items() for each in ids}
@@ -165,7 +165,7 @@ def _halves(ledger: Ledger, found: Found) -> Iterator[str]:
                 yield f"{task}: a part of those who joined"
 
 
-def _open(ledger: Ledger) -> tuple[set[str], dict[tuple[str, str], Any], set[tuple[str, str]]]:
+def _open(ledger: NonceStore) -> tuple[set[str], dict[tuple[str, str], Any], set[tuple[str, str]]]:
     """Contacts, fields and memberships of which one cannot know."""
     ids: set[str] = set()
     fields: dict[tuple[str, str], Any] = {}

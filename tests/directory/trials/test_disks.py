@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from contacts_mcp.directory import Directory, parse_place
+from contacts_mcp.directory import Directory, parse_location
 from contacts_mcp.directory.upkeep.check import check
 
 pytestmark = pytest.mark.system
@@ -69,7 +69,7 @@ def fill_to_the_brim(path):
 
 async def refused(http, place, status, *words):
     """A write is refused in one line that names the place, and what to do."""
-    answer = await http.post("/v1/contacts", json={"name": "Late"})
+    answer = await http.post("/v1/contacts", json={"name": "Lazy"})
     said(answer, place, status, *words)
 
 
@@ -193,7 +193,7 @@ async def test_a_server_on_a_full_disk_refuses_writes_and_goes_on_when_there_is_
             other.write_bytes(b"x" * 4_000_000)
             postgres.sql(f"CREATE TABLESPACE small LOCATION '{disk}'")
             postgres.sql(f"CREATE DATABASE small TEMPLATE {prepared} TABLESPACE small")
-            place = parse_place(postgres.url("small"))
+            place = parse_location(postgres.url("small"))
             try:
                 async with open_directory(place) as http:
                     made, answer = await fill(http)

@@ -6,7 +6,7 @@ import random
 import pytest
 
 import postgres_server
-from contacts_mcp.directory import parse_place
+from contacts_mcp.directory import parse_location
 
 pytestmark = pytest.mark.system
 
@@ -62,7 +62,7 @@ def crashing_server():
 def place(request):
     """As everywhere, and on a server of the test's own."""
     if request.param == "crashing":
-        return parse_place(request.getfixturevalue("crashing_server").create_database())
+        return parse_location(request.getfixturevalue("crashing_server").create_database())
     return request.getfixturevalue("path" if request.param == "sqlite" else "database")
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from contacts_mcp.directory import Directory, parse_place
+from contacts_mcp.directory import Directory, parse_location
 
 FIELDS = ("name", "company_name", "phone_number", "email", "notes", "tags")
 """Of the shared contacts, each field has one owner."""
@@ -153,7 +153,7 @@ async def main(log: Path, plan: dict[str, Any]) -> None:
             file.write(json.dumps(what) + "\n")
 
         async with (
-            Directory(parse_place(plan["place"])) as directory,
+            Directory(parse_location(plan["place"])) as directory,
             httpx.AsyncClient(transport=httpx.ASGITransport(directory.app), base_url="http://d", timeout=None) as http,
         ):
             tasks = [Task(name, http, note, plan) for name in plan["tasks"]]

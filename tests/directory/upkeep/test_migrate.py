@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import inspect
 
-from contacts_mcp.directory import DirectoryUnavailable, Server, parse_place
+from contacts_mcp.directory import DirectoryUnavailable, Server, parse_location
 from contacts_mcp.directory.database import Database
 from contacts_mcp.directory.database.schema import REVISION
 from contacts_mcp.directory.database.sqlite_file import APPLICATION_ID
@@ -78,8 +78,8 @@ def old_place(request, revision, monkeypatch):
     url = server.create_database()
     server.sql(f"CREATE EXTENSION pg_trgm; {of_second_revision('postgresql')}", url)
     if revision == "0003":
-        to_third_revision(parse_place(url), monkeypatch)
-    return parse_place(url)
+        to_third_revision(parse_location(url), monkeypatch)
+    return parse_location(url)
 
 
 async def test_what_is_migrated_has_everything_it_had(revision, old_place, open_directory):
@@ -119,7 +119,7 @@ async def test_what_is_migrated_has_the_tables_of_what_is_new(old_place, request
     await migrate(old_place)
 
     on_server = isinstance(old_place, Server)
-    new = parse_place(request.getfixturevalue("postgres").create_database()) if on_server else tmp_path / "new.db"
+    new = parse_location(request.getfixturevalue("postgres").create_database()) if on_server else tmp_path / "new.db"
     assert await shape(old_place) == await shape(new)
 
 
@@ -135,7 +135,7 @@ async def test_to_migrate_what_is_new_changes_nothing(path):
 async def test_a_new_database_is_migrated_already(postgres):
     url = postgres.create_database()
 
-    assert await migrate(parse_place(url)) == (REVISION, REVISION)
+    assert await migrate(parse_location(url)) == (REVISION, REVISION)
 
 
 async def test_a_migration_that_fails_leaves_the_file_as_it_was(old_file, open_directory):

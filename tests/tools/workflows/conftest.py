@@ -1,4 +1,4 @@
-"""Hosts with a folder for files, over the embedded directory and over a service without additions."""
+"""Hosts with a folder for files, over the embedded directory and over a service without extensions."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -44,7 +44,7 @@ def person() -> Person:
 
 @pytest.fixture
 async def directory(tmp_path: Path, files: Path, person: Person) -> AsyncIterator[Host]:
-    """The embedded directory, with its additions."""
+    """The embedded directory, with its extensions."""
     async with held(host(tmp_path / "contacts.db", MODERN, person, files=files, default_region="NO")) as connected:
         yield connected
 
@@ -59,7 +59,7 @@ async def _over(unsteady: Unsteady, files: Path, person: Person) -> AsyncIterato
             version="0",
             instructions="",
             tools=TOOLS,
-            backend_of=lambda _: Backend(api, "NO", files=Folder(files)),
+            backend_for=lambda _: Backend(api, "NO", files=Folder(files)),
             guard=Guard(),
             lifespan=lambda _: nullcontext(),
         )
@@ -69,7 +69,7 @@ async def _over(unsteady: Unsteady, files: Path, person: Person) -> AsyncIterato
 
 @pytest.fixture
 def unsteady() -> Unsteady:
-    """A service without additions, which fails where a test wants it."""
+    """A service without extensions, which fails where a test wants it."""
     return Unsteady()
 
 

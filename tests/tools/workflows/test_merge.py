@@ -29,7 +29,7 @@ async def doubles(either: Host) -> tuple[Host, list[dict[str, Any]], list[str]]:
 async def test_everything_goes_into_one_and_the_others_go(
     doubles: tuple[Host, list[dict[str, Any]], list[str]], person: Person
 ) -> None:
-    """Fields, tags, notes and groups are united, conflicts reported, and what has no room is kept in the notes."""
+    """LogFields, tags, notes and groups are united, conflicts reported, and what has no room is kept in the notes."""
     host, (keep, *others), groups = doubles
     person.content = {"decision": "merge"}
 

@@ -20,7 +20,7 @@ from contacts_mcp.guard import Guard
 from contacts_mcp.server import Caller, build_server
 from contacts_mcp.tools import NETWORK, TOOLS, Backend, Download, Downloads, WriteBudget, WriteBudgets
 from contacts_mcp.tools._budget import BudgetSpent
-from contacts_mcp.tools.steps import Pace
+from contacts_mcp.tools.steps import JobClient
 from harness import LEGACY, MODERN, NOBODY, Host, host
 from listening import tell_apart
 from manyfold import Unsteady
@@ -80,7 +80,7 @@ async def over(service: Unsteady, files: Path, era: str, **more: Any) -> AsyncIt
             version="0",
             instructions="",
             tools=TOOLS,
-            backend_of=lambda _: Backend(api, files=Folder(files), **more),
+            backend_for=lambda _: Backend(api, files=Folder(files), **more),
             guard=Guard(),
             lifespan=lambda _: nullcontext(),
         )
@@ -139,16 +139,16 @@ async def test_the_service_is_obeyed_when_it_asks_to_wait(files: Path) -> None:
                 raise RateLimited("slow down", retry_after=self.until - now)
             return call.contact_id
 
-        async def additions(self) -> frozenset[str]:
+        async def extensions(self) -> frozenset[str]:
             return frozenset()
 
     client, done = Limiting(), []
-    pace = Pace(Backend(client))  # type: ignore[arg-type]
+    pace = JobClient(Backend(client))  # type: ignore[arg-type]
 
     async def work(number: int) -> None:
         done.append(await pace.send(GetContact(contact_id=f"{number:08d}{NOBODY[8:]}")))  # type: ignore[arg-type]
 
-    await pace.work_through(range(40), work)
+    await pace.map_concurrently(range(40), work)
 
     assert len(done) == 40
     assert 1 <= len(limited) <= 8
@@ -248,7 +248,7 @@ async def test_a_caller_may_do_no_more_than_their_scopes_say(tmp_path: Path, fil
             version="0",
             instructions="",
             tools=TOOLS,
-            backend_of=lambda _: Backend(connection.sender_for(caller), files=Folder(files)),
+            backend_for=lambda _: Backend(connection.sender_for(caller), files=Folder(files)),
             guard=Guard(),
             lifespan=lambda _: nullcontext(),
         )

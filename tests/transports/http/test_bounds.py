@@ -13,7 +13,7 @@ from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCNotification
 from starlette.responses import PlainTextResponse
 
-from contacts_mcp.server import CALLER, LOCAL, Caller
+from contacts_mcp.server import CALLER_SCOPE_KEY, LOCAL_CALLER, Caller
 from contacts_mcp.transports.http._bodies import Bodies
 from contacts_mcp.transports.http._refusals import Refusal
 from contacts_mcp.transports.http._sse import Sse, _Noted
@@ -80,7 +80,7 @@ async def test_one_caller_holds_a_quarter_of_what_all_may() -> None:
 
     async def post(principal: str, size: int) -> int:
         async def app(scope: Any, receive: Any, send: Any) -> None:
-            await bodies({**scope, CALLER: Caller(principal)}, receive, send)
+            await bodies({**scope, CALLER_SCOPE_KEY: Caller(principal)}, receive, send)
 
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as http:
             return (await http.post("/", content=b"x" * size)).status_code
@@ -112,9 +112,9 @@ async def test_who_does_not_read_their_answers_is_given_no_more() -> None:
     send, receive = anyio.create_memory_object_stream[SessionMessage](0)
     sse = Sse(object(), 1_000, most_unread=1)  # type: ignore[arg-type]
     waiting = SessionMessage(JSONRPCNotification(jsonrpc="2.0", method="notifications/message"))
-    scope = {CALLER: LOCAL}
+    scope = {CALLER_SCOPE_KEY: LOCAL_CALLER}
     async with send, receive, anyio.create_task_group() as tasks:
-        tasks.start_soon(_Noted(send, sse._unread, LOCAL.principal).send, waiting)
+        tasks.start_soon(_Noted(send, sse._unread, LOCAL_CALLER.principal).send, waiting)
         await anyio.wait_all_tasks_blocked()
         with pytest.raises(Refusal, match="1 answers wait to be read"):
             await sse.messages(scope, None, None)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from starlette.responses import PlainTextResponse
 
-from contacts_mcp.server import REQUEST_ID
+from contacts_mcp.server import REQUEST_ID_SCOPE_KEY
 from contacts_mcp.transports.http._names import Names, cors
 from contacts_mcp.transports.http._refusals import Refusal
 from contacts_mcp.transports.http._requests import RequestIds
@@ -34,7 +34,7 @@ def has_traceback(caplog):
 
 
 async def shows_its_id(scope, receive, send):
-    await PlainTextResponse(scope[REQUEST_ID])(scope, receive, send)
+    await PlainTextResponse(scope[REQUEST_ID_SCOPE_KEY])(scope, receive, send)
 
 
 async def fails(scope, receive, send):

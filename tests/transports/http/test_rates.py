@@ -8,7 +8,7 @@ import httpx
 import pytest
 from starlette.responses import PlainTextResponse
 
-from contacts_mcp.server import CALLER, Caller
+from contacts_mcp.server import CALLER_SCOPE_KEY, Caller
 from contacts_mcp.transports.http._bodies import Bodies
 from contacts_mcp.transports.http._rates import Kind, Rates, kind_of
 from waiting import until
@@ -44,7 +44,7 @@ class Team:
         await PlainTextResponse("done")(scope, receive, send)
 
     async def _let_in(self, scope, receive, send):
-        scope[CALLER] = Caller(dict(scope["headers"])[b"caller"].decode())
+        scope[CALLER_SCOPE_KEY] = Caller(dict(scope["headers"])[b"caller"].decode())
         await self.rates(scope, receive, send)
 
     async def ask(self, message=CALL, caller="kari", method="POST", headers=()):
@@ -117,7 +117,7 @@ async def test_a_call_that_fails_gives_its_place_back():
         raise ValueError
 
     async def ask(rates):
-        scope = {"type": "http", "method": "POST", CALLER: Caller("kari"), "contacts_mcp.body": b"{}"}
+        scope = {"type": "http", "method": "POST", CALLER_SCOPE_KEY: Caller("kari"), "contacts_mcp.body": b"{}"}
         with pytest.raises(ValueError):
             await rates(scope, None, None)
 
@@ -227,13 +227,18 @@ async def test_a_header_alone_makes_no_stream():
 async def test_callers_who_are_quiet_are_forgotten_and_their_number_is_bounded():
     team = Team(per_minute=60)
     for number in range(10_050):
-        scope = {"type": "http", "method": "DELETE", CALLER: Caller(str(number)), "contacts_mcp.body": b""}
+        scope = {"type": "http", "method": "DELETE", CALLER_SCOPE_KEY: Caller(str(number)), "contacts_mcp.body": b""}
         await team.rates(scope, None, lambda _: asyncio.sleep(0))
     assert len(team.rates._uses) == 10_000
 
     team.clock.now += 3_600
     for number in range(10_000):
-        scope = {"type": "http", "method": "DELETE", CALLER: Caller(f"new {number}"), "contacts_mcp.body": b""}
+        scope = {
+            "type": "http",
+            "method": "DELETE",
+            CALLER_SCOPE_KEY: Caller(f"new {number}"),
+            "contacts_mcp.body": b"",
+        }
         await team.rates(scope, None, lambda _: asyncio.sleep(0))
         team.clock.now += 3_600
     assert len(team.rates._uses) < 5

@@ -9,7 +9,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
-Fields = dict[str, Any]
+LogFields = dict[str, Any]
 FIELDS = ("type", "name", "company_name", "phone_number", "email", "tags", "notes")
 _ROW = ("type", "name", "phone_number", "email", "tags")
 _MEMBER = ("name", "phone_number")
@@ -19,18 +19,18 @@ _MEMBER = ("name", "phone_number")
 class Book:
     """People and groups in the order of their creation."""
 
-    people: dict[str, Fields] = field(default_factory=dict)
-    groups: dict[str, Fields] = field(default_factory=dict)
+    people: dict[str, LogFields] = field(default_factory=dict)
+    groups: dict[str, LogFields] = field(default_factory=dict)
 
     def copy(self) -> "Book":
         return deepcopy(self)
 
-    def with_person(self, fields: Fields) -> "Book":
+    def with_person(self, fields: LogFields) -> "Book":
         after = self.copy()
         after.people[fields["email"]] = fields
         return after
 
-    def with_changes(self, email: str, changes: Fields) -> "Book":
+    def with_changes(self, email: str, changes: LogFields) -> "Book":
         after = self.copy()
         after.people[email] |= changes
         return after
@@ -61,20 +61,20 @@ class Book:
         ]
 
 
-def person(**fields: Any) -> Fields:
+def person(**fields: Any) -> LogFields:
     return {**dict.fromkeys(FIELDS), "type": "person", "tags": [], **fields}
 
 
-def shown(fields: Fields, names: Iterable[str] = FIELDS) -> Fields:
+def shown(fields: LogFields, names: Iterable[str] = FIELDS) -> LogFields:
     """As tools answer it: what is empty is left out."""
     return {name: fields[name] for name in names if fields[name] is not None}
 
 
-def row_of(fields: Fields) -> Fields:
+def row_of(fields: LogFields) -> LogFields:
     return shown(fields, _ROW)
 
 
-def member_of(fields: Fields) -> Fields:
+def member_of(fields: LogFields) -> LogFields:
     return shown(fields, _MEMBER)
 
 

@@ -3,7 +3,7 @@
 import random
 from typing import Any
 
-from trust.endurance.book import Fields, person
+from trust.endurance.book import LogFields, person
 
 TAGS = ("vip", "lead", "oslo")
 _FIRST = "Anna Bertil Carolina Dorthea Egon Fjodor Gunnhild Hilde Ivar Jorunn".split()
@@ -20,7 +20,7 @@ class Cast:
         self._number = number
         self._serial = 0
 
-    def somebody(self, **given: Any) -> Fields:
+    def somebody(self, **given: Any) -> LogFields:
         """A new contact, with what is given."""
         serial, pick = self.number(), self.random.choice
         mobile = f"+479{self._number}{serial % 1_000_000:06}"

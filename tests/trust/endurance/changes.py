@@ -1,6 +1,6 @@
 """Changes, each of which the book foretells."""
 
-from trust.endurance.book import Fields, retagged, shown
+from trust.endurance.book import LogFields, retagged, shown
 from trust.endurance.cast import TAGS
 from trust.endurance.lane import Lane
 
@@ -9,7 +9,7 @@ async def create(lane: Lane) -> None:
     await _made(lane, lane.cast.somebody())
 
 
-async def _made(lane: Lane, fields: Fields) -> str | None:
+async def _made(lane: Lane, fields: LogFields) -> str | None:
     """Create somebody; their address, where they are there for certain."""
     said = shown(fields)
     if content := await lane.change("create_contact", lane.book.with_person(fields), said, **said):
@@ -25,7 +25,7 @@ async def update(lane: Lane) -> None:
     sets = {name: fresh[name] for name in wanted if fresh[name] is not None}
     clears = [name for name in wanted if fresh[name] is None]
     add, remove = lane.random.sample(TAGS, 2)
-    arguments: Fields = {**sets, "add_tags": [add], "remove_tags": [remove]}
+    arguments: LogFields = {**sets, "add_tags": [add], "remove_tags": [remove]}
     if clears:
         arguments["clear_fields"] = clears
     values = {**sets, **dict.fromkeys(clears), "tags": retagged(fields["tags"], [add], [remove])}
@@ -71,7 +71,7 @@ async def import_contacts(lane: Lane) -> None:
 
 async def update_matching(lane: Lane) -> None:
     add, remove = lane.random.sample(TAGS, 2)
-    asked: Fields = {"tags": [lane.tag], "add_tags": [add], "remove_tags": [remove]}
+    asked: LogFields = {"tags": [lane.tag], "add_tags": [add], "remove_tags": [remove]}
     if lane.random.random() < 0.2:
         asked["set_company_name"] = lane.cast.company()
     after, changing = lane.book, 0
@@ -118,9 +118,9 @@ async def create_group(lane: Lane) -> None:
 
 async def update_group(lane: Lane) -> None:
     key = lane.one_group()
-    asked: Fields = {"name": f"{lane.cast.word()} {key}"}
+    asked: LogFields = {"name": f"{lane.cast.word()} {key}"}
     clears = lane.random.random() < 0.5
-    more: Fields = {"clear_fields": ["description"]} if clears else {"description": lane.cast.word()}
+    more: LogFields = {"clear_fields": ["description"]} if clears else {"description": lane.cast.word()}
     after = lane.book.with_group(key, **asked, description=more.get("description"))
     await lane.change("update_contact_group", after, asked, group_id=lane.ids[key], **asked, **more)
 

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from typing import Any
 
 from network.callers import Answer
-from trust.endurance.book import FIELDS, Book, Fields, key_of
+from trust.endurance.book import FIELDS, Book, LogFields, key_of
 from trust.endurance.cast import Cast
 from trust.endurance.hosts import Host
 from trust.endurance.weather import Weather
@@ -53,7 +53,7 @@ class Lane:
         self.done[tool] += 1
         return answer
 
-    async def look(self, tool: str, **arguments: Any) -> Fields:
+    async def look(self, tool: str, **arguments: Any) -> LogFields:
         """The answer of a read, which bad weather may put off."""
         for _ in range(_LOOKS):
             answer = await self.call(tool, **arguments)
@@ -61,7 +61,7 @@ class Lane:
                 return answer.content
         raise AssertionError(answer.line)
 
-    async def change(self, tool: str, after: Book, expected: Fields, **arguments: Any) -> Fields | None:
+    async def change(self, tool: str, after: Book, expected: LogFields, **arguments: Any) -> LogFields | None:
         """Make a change; None where it had to be read back what became of it."""
         answer = await self.call(tool, **arguments)
         if code := self.kept_away(answer):
@@ -107,12 +107,12 @@ class Lane:
         self.ids |= {row["email"]: row["id"] for row in rows}
         self.book.people = {row["email"]: self.book.people[row["email"]] for row in rows}
 
-    async def own_groups(self) -> list[Fields]:
+    async def own_groups(self) -> list[LogFields]:
         """The groups of this lane, as they are listed."""
         groups = (await self.look("list_contact_groups", per_page=100))["groups"]
         return [group for group in groups if key_of(group["name"]).startswith(f"{self.tag}g")]
 
-    async def _rows(self) -> list[Fields]:
+    async def _rows(self) -> list[LogFields]:
         """The people of this lane, as they are listed, in the order of their creation."""
         return (await self.look("list_contacts", tags=[self.tag], per_page=100))["contacts"][::-1]
 
@@ -143,6 +143,6 @@ class Lane:
         return self.random.choice(list(self.book.groups))
 
 
-def _is_partial(content: Fields) -> bool:
+def _is_partial(content: LogFields) -> bool:
     """Whether an answer says itself that not all is known to be done."""
     return any(content.get(name) for name in ("failed", "unknown", "not_deleted")) or content.get("erased") is False

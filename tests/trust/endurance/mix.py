@@ -8,7 +8,7 @@ from trust.endurance.lane import Lane
 _FEWEST, _MOST = 8, 16
 _FEWEST_GROUPS, _MOST_GROUPS = 2, 4
 
-Act = Callable[[Lane], Awaitable[None]]
+PromptWording = Callable[[Lane], Awaitable[None]]
 
 
 class Work:
@@ -32,7 +32,7 @@ class Work:
         await self.lane.read_back(self.lane.book)
         return len(self.lane.book.people) + len(self._impatience)
 
-    def _weighed(self) -> dict[Act, int]:
+    def _weighed(self) -> dict[PromptWording, int]:
         people, groups = len(self.lane.book.people), len(self.lane.book.groups)
         more, fewer = people < _MOST, people > _FEWEST
         more_groups, fewer_groups = groups < _MOST_GROUPS, groups > _FEWEST_GROUPS

@@ -3,7 +3,7 @@
 import csv
 import io
 
-from trust.endurance.book import FIELDS, Fields, member_of, row_of, shown
+from trust.endurance.book import FIELDS, LogFields, member_of, row_of, shown
 from trust.endurance.cast import TAGS
 from trust.endurance.lane import Lane
 
@@ -17,7 +17,7 @@ async def get(lane: Lane) -> None:
 
 async def list_contacts(lane: Lane) -> None:
     page, per_page = lane.random.choice([(1, 100), (1, 5), (2, 5)])
-    wanted: Fields = {"tags": [lane.tag, *lane.random.sample(TAGS, lane.random.choice((0, 0, 1)))]}
+    wanted: LogFields = {"tags": [lane.tag, *lane.random.sample(TAGS, lane.random.choice((0, 0, 1)))]}
     if lane.random.random() < 0.3:
         wanted["type"] = lane.random.choice(["person", "company"])
     found = lane.book.met_by(**wanted)[::-1]

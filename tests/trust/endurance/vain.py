@@ -4,10 +4,10 @@ import asyncio
 from typing import Any
 
 from harness import NOBODY
-from trust.endurance.book import FIELDS, Fields, shown
+from trust.endurance.book import FIELDS, LogFields, shown
 from trust.endurance.lane import Lane
 
-_WRONG: tuple[tuple[str, str, Fields], ...] = (
+_WRONG: tuple[tuple[str, str, LogFields], ...] = (
     ("unknown_tool", "drop_table", {}),
     ("not_found", "get_contact", {"contact_id": NOBODY}),
     ("not_found", "delete_contact", {"contact_id": NOBODY}),
@@ -46,8 +46,8 @@ class Impatience:
 
     def __init__(self, lane: Lane) -> None:
         self._lane = lane
-        self._there: dict[str, tuple[str, Fields]] = {}
-        self._possible: dict[str, list[Fields | None]] = {}
+        self._there: dict[str, tuple[str, LogFields]] = {}
+        self._possible: dict[str, list[LogFields | None]] = {}
         """What may be there of those whose calls were given up on."""
 
     def __len__(self) -> int:
@@ -89,7 +89,7 @@ class Impatience:
         except TimeoutError:
             self._lane.done["given up"] += 1
 
-    async def _settle(self, email: str, possible: list[Fields | None]) -> None:
+    async def _settle(self, email: str, possible: list[LogFields | None]) -> None:
         contact_id, _ = self._there.pop(email, ("", None))
         listed = (await self._lane.look("list_contacts", search=email))["contacts"]
         rows = [row for row in listed if row.get("email") == email]

@@ -10,7 +10,7 @@ from contacts_mcp.audit import Outcome
 from contacts_mcp.cli._moments import parse_moment
 from contacts_mcp.cli._progress import AsJson
 from contacts_mcp.cli.audit._place import File, file_of, readable
-from contacts_mcp.text import neutralise
+from contacts_mcp.text import sanitize
 
 if TYPE_CHECKING:
     from contacts_mcp.audit import Line, Record
@@ -79,7 +79,7 @@ def _line(record: "Record") -> str:
 def _shown(value: object) -> str:
     """A value as it may be shown at a terminal, whatever somebody has put into the file."""
     text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
-    return " ".join(neutralise(text, _WIDEST).split())
+    return " ".join(sanitize(text, _WIDEST).split())
 
 
 def _skipped(line: "Line") -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from contacts_mcp.directory import DirectoryUnavailable, Missing, Place, default_path, parse_place
+from contacts_mcp.directory import DirectoryUnavailable, Location, Missing, default_path, parse_location
 from contacts_mcp.settings import Settings
 
 if TYPE_CHECKING:
@@ -20,12 +20,12 @@ At = Annotated[
 T = TypeVar("T")
 
 
-def place_of(given: str | None, settings: Settings) -> Place:
+def place_of(given: str | None, settings: Settings) -> Location:
     """The directory that was given, else the one of the settings, else this user's. Raises ValueError."""
-    return parse_place(given) if given is not None else settings.directory or default_path()
+    return parse_location(given) if given is not None else settings.directory or default_path()
 
 
-def work_on(place: Place, work: Callable[["Directory"], Awaitable[T]]) -> T:
+def work_on(place: Location, work: Callable[["Directory"], Awaitable[T]]) -> T:
     """Do something with the directory at a place. Raises as `within` does."""
     from contacts_mcp.directory import Directory
 
@@ -36,7 +36,7 @@ def work_on(place: Place, work: Callable[["Directory"], Awaitable[T]]) -> T:
     return within(run)
 
 
-def run_on(place: Place, work: Callable[["Database"], Awaitable[T]]) -> T:
+def run_on(place: Location, work: Callable[["Database"], Awaitable[T]]) -> T:
     """Do something with the database at a place. Raises as `within` does."""
     from contacts_mcp.directory.upkeep import open_database
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from contacts_mcp.cli.directory._place import At, place_of, work_on
-from contacts_mcp.directory import Place
+from contacts_mcp.directory import Location
 from contacts_mcp.settings import load_settings
 
 
@@ -37,7 +37,7 @@ def serve(
         run(app, listening)
 
 
-def _working_keys(place: Place) -> int:
+def _working_keys(place: Location) -> int:
     """How many keys open the directory. Raises ValueError where there is none: nobody could use the service."""
     keys = work_on(place, lambda directory: directory.keys())
     working = sum(key.revoked_at is None for key in keys)

@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Match
 
 from contacts_mcp.directory._errors import Conflict, DirectoryUnavailable, Missing
-from contacts_mcp.directory.api import additions, contacts, groups
+from contacts_mcp.directory.api import contacts, extensions, groups
 from contacts_mcp.directory.api.middleware import BodyLimit, LastResort
 from contacts_mcp.directory.api.routes import TenantDatabase, TenantOf
 from contacts_mcp.directory.database import Database
@@ -21,7 +21,7 @@ _METHODS = ("GET", "POST", "PATCH", "DELETE")
 
 
 def build_app(database: Database, tenant_of: TenantOf | None = None, *doors: Middleware) -> FastAPI:
-    """The 14 routes and the additions over a database, which is closed where a server shuts the app down.
+    """The 14 routes and the extensions over a database, which is closed where a server shuts the app down.
 
     `tenant_of` tells whose contacts a request is about: the owner's where there is none. `doors` are what a request
     has to pass before its body is read, the innermost first.
@@ -41,7 +41,7 @@ def build_app(database: Database, tenant_of: TenantOf | None = None, *doors: Mid
     app.state.tenant_of = tenant_of or (lambda _: TenantDatabase(database))
     app.include_router(groups.router)  # before the contacts: `groups` would be read as a contact's id
     app.include_router(contacts.router)
-    app.include_router(additions.router)
+    app.include_router(extensions.router)
     app.add_middleware(BodyLimit)
     for door in doors:
         app.add_middleware(door.cls, *door.args, **door.kwargs)

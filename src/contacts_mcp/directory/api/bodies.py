@@ -14,7 +14,7 @@ from contacts_mcp.mail import is_address
 
 ContactType = Literal["person", "company"]
 
-MOST_WRITTEN = 1_000
+MAX_BATCH_SIZE = 1_000
 """Contacts that one batch creates at most, and as many that it updates."""
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -125,8 +125,8 @@ class IdentifiedChanges(ContactChanges):
 class Batch(BaseModel):
     """Body of POST /v1/directory/contacts: each item is checked by itself, so that one is refused and not all."""
 
-    creates: list[Any] = Field(default_factory=list, max_length=MOST_WRITTEN)
-    updates: list[Any] = Field(default_factory=list, max_length=MOST_WRITTEN)
+    creates: list[Any] = Field(default_factory=list, max_length=MAX_BATCH_SIZE)
+    updates: list[Any] = Field(default_factory=list, max_length=MAX_BATCH_SIZE)
 
     @model_validator(mode="after")
     def _needed(self) -> Self:

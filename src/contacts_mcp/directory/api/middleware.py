@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 _MEBIBYTES = {"/v1/directory/contacts": 16}
 """Limits of bodies of their own: a batch holds what many single requests would."""
 
-REQUEST_ID = "contacts_mcp.directory.request"
+REQUEST_ID_SCOPE_KEY = "contacts_mcp.directory.request"
 """Where the scope of a served request has its id, so that the log can name it."""
 
 _log = logging.getLogger(__name__)
@@ -51,5 +51,7 @@ class LastResort:
         except Exception as error:  # noqa: BLE001
             # The message of an exception may quote somebody's data; the lines of the program do not.
             where = "".join(traceback.format_tb(error.__traceback__))
-            _log.error("%s while answering request %s\n%s", type(error).__name__, scope.get(REQUEST_ID, "-"), where)
+            _log.error(
+                "%s while answering request %s\n%s", type(error).__name__, scope.get(REQUEST_ID_SCOPE_KEY, "-"), where
+            )
             await JSONResponse({"detail": "Internal error"}, 500)(scope, receive, send)

@@ -7,7 +7,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from sqlalchemy import Connection
 
 from contacts_mcp.directory._errors import DirectoryUnavailable
-from contacts_mcp.directory._place import Place, Server
+from contacts_mcp.directory._place import Location, Server
 from contacts_mcp.directory.database.engine import Engine, Faults, Work
 from contacts_mcp.directory.database.sqlite_faults import SqliteFaults
 
@@ -23,7 +23,7 @@ class Database:
     a task of its own, even where its caller is cancelled: no lock and no connection is left behind.
     """
 
-    def __init__(self, place: Place, follow: Callable[[Engine], Awaitable[None]] | None = None) -> None:
+    def __init__(self, place: Location, follow: Callable[[Engine], Awaitable[None]] | None = None) -> None:
         """`follow` is called with what was opened, before anybody uses it, and after each erasure."""
         self._place = place
         self._follow = follow
@@ -155,7 +155,7 @@ class Database:
         await engine.scrub()
 
 
-async def open_engine(place: Place) -> Engine:
+async def open_engine(place: Location) -> Engine:
     """Open what is at `place`, and create its tables where there are none. Raises DirectoryUnavailable."""
     if isinstance(place, Server):
         try:
@@ -171,7 +171,7 @@ async def open_engine(place: Place) -> Engine:
     return await SqliteEngine.open(place)
 
 
-def _faults_of(place: Place) -> Faults:
+def _faults_of(place: Location) -> Faults:
     if isinstance(place, Server):
         from contacts_mcp.directory.database.postgres_faults import PostgresFaults
 

@@ -8,7 +8,6 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from contacts_mcp.bucket import Bucket
 from contacts_mcp.directory._errors import DirectoryUnavailable
 from contacts_mcp.directory.api.routes import TenantDatabase
 from contacts_mcp.directory.database import Database
@@ -16,6 +15,7 @@ from contacts_mcp.directory.service.faults import unavailable
 from contacts_mcp.directory.service.keyring import KeyRing
 from contacts_mcp.directory.service.pages import OPEN
 from contacts_mcp.directory.store.keys import Key
+from contacts_mcp.token_bucket import TokenBucket
 
 _TENANT = "contacts_mcp.directory.tenant"
 _REALM = 'Bearer realm="contacts"'
@@ -43,7 +43,7 @@ class Door:
         self._ring = ring
         self._per_minute = per_minute
         self._clock = clock
-        self._buckets: dict[str, Bucket] = {}
+        self._buckets: dict[str, TokenBucket] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or turn it down."""
@@ -88,7 +88,7 @@ class Door:
         now = self._clock()
         bucket = self._buckets.get(key.prefix)
         if bucket is None:
-            bucket = self._buckets[key.prefix] = Bucket(self._per_minute, now)
+            bucket = self._buckets[key.prefix] = TokenBucket(self._per_minute, now)
         if wait := bucket.wait(now):
             limit = f"This key may make {self._per_minute} requests a minute"
             raise HTTPException(HTTPStatus.TOO_MANY_REQUESTS, limit, {"Retry-After": str(max(1, math.ceil(wait)))})

@@ -5,14 +5,14 @@ import secrets
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from contacts_mcp.directory.api.middleware import REQUEST_ID
+from contacts_mcp.directory.api.middleware import REQUEST_ID_SCOPE_KEY
 
 _HEADER = b"x-request-id"
 _USABLE = re.compile(rb"[\x21-\x7e]{1,128}")
 
 
 class RequestIds:
-    """Gives every request an id, in `scope[REQUEST_ID]` and as `X-Request-ID` of its answer.
+    """Gives every request an id, in `scope[REQUEST_ID_SCOPE_KEY]` and as `X-Request-ID` of its answer.
 
     The caller's own is kept where it has 1 to 128 visible ASCII characters.
     """
@@ -26,7 +26,7 @@ class RequestIds:
             await self._app(scope, receive, send)
             return
         name = _id_of(scope)
-        scope[REQUEST_ID] = name.decode()
+        scope[REQUEST_ID_SCOPE_KEY] = name.decode()
 
         async def marked(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -87,8 +87,8 @@ def insert_missing(connection: Connection, table: Table, rows: Iterable[Sequence
 def add_up(connection: Connection, table: Table, number: str, rows: Iterable[Sequence[Any]]) -> None:
     """Insert rows with different keys; what is in the column `number` is added to that of a row that is there."""
     key = ", ".join(column.name for column in table.primary_key)
-    addition = f"({key}) DO UPDATE SET {number} = {table.name}.{number} + excluded.{number}"
-    _insert(connection, table, rows, where_there=addition)
+    extension = f"({key}) DO UPDATE SET {number} = {table.name}.{number} + excluded.{number}"
+    _insert(connection, table, rows, where_there=extension)
 
 
 def _insert(

@@ -17,7 +17,7 @@ from pathlib import Path
 from sqlalchemy import Connection, create_engine, delete, func, select
 
 from contacts_mcp.directory._opening import open_database
-from contacts_mcp.directory._place import Place, Server
+from contacts_mcp.directory._place import Location, Server
 from contacts_mcp.directory._times import now
 from contacts_mcp.directory.database import Database
 from contacts_mcp.directory.database.sqlite_faults import SqliteFaults
@@ -45,7 +45,7 @@ COPIED = (tenants, keys, contacts, groups, memberships, receipts, chain)
 _LOCKED = tuple(table.name for table in (contacts, memberships, groups, *DERIVED, receipts, chain, keys, tenants))
 _TOGETHER = 5_000
 
-Report = Callable[[str, int], None]
+ProgressCallback = Callable[[str, int], None]
 """Told what is done with how many rows."""
 
 
@@ -63,7 +63,7 @@ class Restored:
     keys_revoked_again: int
 
 
-async def back_up(place: Place, target: Path, report: Report = lambda *_: None) -> int:
+async def back_up(place: Location, target: Path, report: ProgressCallback = lambda *_: None) -> int:
     """Write a consistent copy of the directory to a new file, whole or not at all; its size in bytes.
 
     Everybody goes on reading and writing meanwhile. Raises BackupRefused, DirectoryUnavailable.
@@ -85,7 +85,7 @@ async def back_up(place: Place, target: Path, report: Report = lambda *_: None) 
 
 
 async def restore(
-    place: Place, source: Path, journals: Sequence[Path] = (), report: Report = lambda *_: None
+    place: Location, source: Path, journals: Sequence[Path] = (), report: ProgressCallback = lambda *_: None
 ) -> Restored:
     """Bring a backup back in place of what is there, in one transaction.
 
@@ -108,7 +108,7 @@ async def restore(
     return outcome
 
 
-async def _since(database: Database, place: Place, journals: Sequence[Path]) -> tuple[Sequence[Row], list[str]]:
+async def _since(database: Database, place: Location, journals: Sequence[Path]) -> tuple[Sequence[Row], list[str]]:
     """All receipts that are known, and the keys that are revoked, before the backup takes the directory's place."""
     chains = [await asyncio.to_thread(journal.read_lines, path) for path in journals]
     if isinstance(place, Path):
@@ -176,7 +176,7 @@ def _explained(path: Path) -> Iterator[None]:
         raise (SqliteFaults(path).unavailable(exc) or exc) from exc
 
 
-def _replace(target: Connection, draft: Path, known: Sequence[Row], report: Report) -> None:
+def _replace(target: Connection, draft: Path, known: Sequence[Row], report: ProgressCallback) -> None:
     """Put what is in the copy in place of what is there, where others may be writing."""
     if target.dialect.name == "postgresql":
         # Whoever has begun is waited for: he would leave rows of what was there before, or make an erasure forgotten.
@@ -188,7 +188,7 @@ def _replace(target: Connection, draft: Path, known: Sequence[Row], report: Repo
         _copy_rows(copy, target, report)
 
 
-def _copy_rows(source: Connection, target: Connection, report: Report) -> None:
+def _copy_rows(source: Connection, target: Connection, report: ProgressCallback) -> None:
     """Put all rows of one directory in place of those of another, and derive what is derived."""
     for table in (created, *reversed(COPIED)):
         target.execute(delete(table))
@@ -217,7 +217,7 @@ def _rows_of(path: Path) -> Iterator[Connection]:
         engine.dispose()
 
 
-def _beside(place: Place) -> Path | None:
+def _beside(place: Location) -> Path | None:
     """Where a copy is prepared: on the same disk, where the directory is a file."""
     if isinstance(place, Server):
         return None

@@ -6,14 +6,14 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, text
 
 from contacts_mcp.directory._errors import DirectoryUnavailable
-from contacts_mcp.directory._place import Place, Server
+from contacts_mcp.directory._place import Location, Server
 from contacts_mcp.directory.database.schema import REVISION, REVISION_TABLE, must_migrate
 from contacts_mcp.directory.store import index
 
-Report = Callable[[int], None]
+ProgressCallback = Callable[[int], None]
 
 
-async def migrate(place: Place, report: Report = lambda _: None) -> tuple[str, str]:
+async def migrate(place: Location, report: ProgressCallback = lambda _: None) -> tuple[str, str]:
     """Migrate the database at `place`, in one transaction: the revisions it had and has.
 
     A new one is created, and one of this revision is left as it is. `report` is told how many contacts were indexed.
@@ -24,7 +24,7 @@ async def migrate(place: Place, report: Report = lambda _: None) -> tuple[str, s
     return await _file(place, report)
 
 
-def upgrade(connection: Connection, revision: str, report: Report = lambda _: None) -> None:
+def upgrade(connection: Connection, revision: str, report: ProgressCallback = lambda _: None) -> None:
     """Take a database of that revision to the present one, and derive anew what is derived."""
     from alembic import command
     from alembic.config import Config
@@ -40,7 +40,7 @@ def upgrade(connection: Connection, revision: str, report: Report = lambda _: No
     index.rebuild(connection, report)
 
 
-async def _file(path: Path, report: Report) -> tuple[str, str]:
+async def _file(path: Path, report: ProgressCallback) -> tuple[str, str]:
     import asyncio
 
     from contacts_mcp.directory.database.sqlite import SqliteEngine
@@ -59,7 +59,7 @@ async def _file(path: Path, report: Report) -> tuple[str, str]:
     return before, REVISION
 
 
-async def _server(server: Server, report: Report) -> tuple[str, str]:
+async def _server(server: Server, report: ProgressCallback) -> tuple[str, str]:
     from contacts_mcp.directory.database.postgres import PostgresEngine, settle
 
     engine = PostgresEngine(server)

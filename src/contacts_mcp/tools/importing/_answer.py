@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from contacts_mcp.contract import Record
-from contacts_mcp.tools._answers import Linked
+from contacts_mcp.tools._answers import FileAnswer
 from contacts_mcp.tools.importing._decide import Decision
 from contacts_mcp.tools.importing._draft import Draft
 from contacts_mcp.tools.importing._source import Source
@@ -28,7 +28,7 @@ class Understood(Record):
     email: str | None = None
 
 
-class Imported(Linked):
+class Imported(FileAnswer):
     """How a file was understood, and what its rows come to (or came to). The counts of rows add up to `rows`."""
 
     applied: bool

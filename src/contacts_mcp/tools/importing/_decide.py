@@ -9,7 +9,7 @@ from contacts_mcp.matching import Index, email_key, phone_key
 from contacts_mcp.tools._backend import Backend
 from contacts_mcp.tools._tags import retagged
 from contacts_mcp.tools.importing._draft import Draft
-from contacts_mcp.tools.steps import SHOWN_IN_LISTS, Filter, Pace, Progress, chosen, complete, in_turns
+from contacts_mcp.tools.steps import SHOWN_IN_LISTS, Filter, JobClient, Progress, chosen, complete, in_turns
 
 OnMatch = Literal["skip", "update", "create"]
 What = Literal["new", "update", "unchanged", "duplicate", "invalid", "ambiguous"]
@@ -47,7 +47,7 @@ class Decision:
         return [self.draft.row, self.what, self.id, says, list(self.draft.tags), self.overwrites]
 
 
-async def decide(backend: Backend, pace: Pace, drafts: Sequence[Draft], options: Options) -> list[Decision]:
+async def decide(backend: Backend, pace: JobClient, drafts: Sequence[Draft], options: Options) -> list[Decision]:
     """Decide on every row, in their order. A contact is matched by number or address, never by its name alone."""
     usable, decisions = await _within_file(drafts)
     known = await _Directory.read(backend, pace, usable, options)
@@ -104,7 +104,7 @@ class _Directory:
         self.index = Index()
 
     @classmethod
-    async def read(cls, backend: Backend, pace: Pace, drafts: Sequence[Draft], options: Options) -> "_Directory":
+    async def read(cls, backend: Backend, pace: JobClient, drafts: Sequence[Draft], options: Options) -> "_Directory":
         """Go through the whole directory once, and keep what could match."""
         known = cls()
         looked_for = {key for draft in drafts for key in (*draft.phone_keys, *draft.email_keys, draft.id) if key}

@@ -44,7 +44,7 @@ class Draft:
 
 def draft_of(row: Row, region: str | None, tags: Sequence[str]) -> Draft:
     """Choose the first good number and address of a row; a number that is no good is kept, as in the directory."""
-    known = [(number, phones.normalise(number, region)) for number in row.phones]
+    known = [(number, phones.normalize(number, region)) for number in row.phones]
     number = next((good for _, good in known if good), next((raw for raw, _ in known), ""))
     good_emails = [email for email in row.emails if is_address(email)]
     problem = row.problem

@@ -20,7 +20,7 @@ from contacts_mcp.tools.importing._answer import Imported, imported
 from contacts_mcp.tools.importing._decide import Decision, Options, decide
 from contacts_mcp.tools.importing._results import as_csv
 from contacts_mcp.tools.importing._source import Source
-from contacts_mcp.tools.steps import MANY, Outcome, Pace, Progress, Writing, cut, join_group, some, write_all
+from contacts_mcp.tools.steps import MANY, JobClient, Outcome, Progress, Writing, cut, join_group, some, write_all
 
 _PROBLEMS, _FAILURES = 10, 5
 _ROUNDS = 5
@@ -104,8 +104,8 @@ class Import:
             if decision.what not in ("new", "update"):
                 tally[decision.what] += 1
         try:
-            await self._write(backend, Pace(backend), tally)
-            joined = await self._join(backend, Pace(backend))
+            await self._write(backend, JobClient(backend), tally)
+            joined = await self._join(backend, JobClient(backend))
         finally:
             with anyio.CancelScope(shield=True):
                 await self._keep_results(backend)
@@ -121,7 +121,7 @@ class Import:
             next="call again without apply for what failed" if tally["failed"] or tally["unknown"] else None,
         )
 
-    async def _write(self, backend: Backend, pace: Pace, tally: Tally) -> None:
+    async def _write(self, backend: Backend, pace: JobClient, tally: Tally) -> None:
         left = self.writing
         progress = Progress(backend.report, "rows written", len(left))
         for last in (*[False] * (_ROUNDS - 1), True):
@@ -132,7 +132,7 @@ class Import:
     async def _round(
         self,
         backend: Backend,
-        pace: Pace,
+        pace: JobClient,
         decisions: Sequence[Decision],
         tally: Tally,
         progress: Progress,
@@ -168,7 +168,7 @@ class Import:
         why = cut(str(outcome.fault), 200) if outcome.fault else decision.detail
         self.outcomes[decision.draft.row] = (what, outcome.id or decision.id, why or "")
 
-    async def _join(self, backend: Backend, pace: Pace) -> int | None:
+    async def _join(self, backend: Backend, pace: JobClient) -> int | None:
         if self.group_id is None:
             return None
         ids = {contact_id for _, _, contact_id, _ in self.results() if contact_id} - self.members

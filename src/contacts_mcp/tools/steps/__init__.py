@@ -1,7 +1,7 @@
 """The steps that workflow tools share: choose contacts, plan, send many calls, count, show."""
 
-from contacts_mcp.tools.steps._pace import AT_ONCE, Pace
-from contacts_mcp.tools.steps._plan import MANY, Fresh, Plan, Planned, fingerprint_of, plan_or_apply
+from contacts_mcp.tools.steps._pace import AT_ONCE, JobClient
+from contacts_mcp.tools.steps._plan import MANY, Plan, Planned, RefreshingPlan, fingerprint_of, plan_or_apply
 from contacts_mcp.tools.steps._progress import Progress, in_turns
 from contacts_mcp.tools.steps._select import (
     SHOWN_IN_LISTS,
@@ -22,12 +22,12 @@ __all__ = [
     "Filter",
     "Filtered",
     "FilteredOrGrouped",
-    "Fresh",
+    "JobClient",
     "Outcome",
-    "Pace",
     "Plan",
     "Planned",
     "Progress",
+    "RefreshingPlan",
     "Writing",
     "brief",
     "chosen",

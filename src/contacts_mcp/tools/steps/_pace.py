@@ -36,7 +36,7 @@ _LAST_MOMENTS = 2.0
 """Seconds that a change under way gets to be finished after the job was cancelled."""
 
 
-class Pace:
+class JobClient:
     """One job's way to the service. Where the service asks to wait, all of the job's calls wait."""
 
     def __init__(self, backend: Backend) -> None:
@@ -69,7 +69,7 @@ class Pace:
                 self._next_wait = _FIRST_WAIT
                 return answer
 
-    async def work_through(self, items: Iterable[T], work: Callable[[T], Awaitable[None]]) -> None:
+    async def map_concurrently(self, items: Iterable[T], work: Callable[[T], Awaitable[None]]) -> None:
         """Do the work of each item, AT_ONCE of them at a time. The first ContactsError stops it, and is raised."""
         source = iter(items)
         faults: list[ContactsError] = []

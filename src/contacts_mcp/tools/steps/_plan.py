@@ -10,7 +10,7 @@ from contacts_mcp.contract import Conflict, Risk, Text
 from contacts_mcp.guard import Target, digest
 from contacts_mcp.tools._backend import Backend, refuse
 from contacts_mcp.tools._tally import Tally
-from contacts_mcp.tools._tool import Job
+from contacts_mcp.tools._tool import PreparedCall
 
 _LENGTH = 16
 MANY = 25
@@ -54,7 +54,7 @@ class Plan(Protocol):
 P = TypeVar("P")
 
 
-class Fresh(Generic[P]):
+class RefreshingPlan(Generic[P]):
     """Something that is looked up once more each time it is asked for, but for the first: then it is fresh still."""
 
     def __init__(self, value: P, look: Callable[[], Awaitable[P]]) -> None:
@@ -73,7 +73,7 @@ class Fresh(Generic[P]):
 PlanT = TypeVar("PlanT", bound=Plan)
 
 
-async def plan_or_apply(backend: Backend, arguments: Planned, look: Callable[[], Awaitable[PlanT]]) -> Job:
+async def plan_or_apply(backend: Backend, arguments: Planned, look: Callable[[], Awaitable[PlanT]]) -> PreparedCall:
     """The job of a call that shows the plan which `look` makes, or carries it out.
 
     Raises:
@@ -85,19 +85,19 @@ async def plan_or_apply(backend: Backend, arguments: Planned, look: Callable[[],
         raise refuse("plan", "is required with apply", "call without apply first, and show the person the plan")
     plan = await look()
     if not arguments.apply:
-        return Job(Risk.READ, _answer(plan.shown()))
+        return PreparedCall(Risk.READ, _answer(plan.shown()))
     if arguments.plan != plan.fingerprint:
         raise Conflict(
             "what there is to do is not what that plan says (any more)",
             advice="nothing was changed; call again without apply, and look at the new plan",
         )
     backend.budget.require(plan.changes)
-    fresh, tally = Fresh(plan, look), Tally()
+    fresh, tally = RefreshingPlan(plan, look), Tally()
 
     async def read_target() -> Target:
         return (await fresh()).target()
 
-    return Job(plan.risk, lambda: fresh.value.carry_out(backend, tally), read_target, tally)
+    return PreparedCall(plan.risk, lambda: fresh.value.carry_out(backend, tally), read_target, tally)
 
 
 def _answer(answer: BaseModel) -> Callable[[], Awaitable[BaseModel]]:

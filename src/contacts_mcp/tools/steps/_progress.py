@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import anyio.lowlevel
 
-from contacts_mcp.contract import Report
+from contacts_mcp.contract import ProgressCallback
 
 T = TypeVar("T")
 
@@ -19,7 +19,7 @@ _TURN = 200
 class Progress:
     """Counts what is done, and tells it now and then; `what` says of what, such as `contacts read`."""
 
-    def __init__(self, report: Report | None, what: str, total: int | None = None) -> None:
+    def __init__(self, report: ProgressCallback | None, what: str, total: int | None = None) -> None:
         self.total = total
         self._report = report
         self._what = what

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from contacts_mcp.contract import (
-    MOST_SCANNED,
+    MAX_SCAN_ROWS,
     Contact,
     ContactPage,
     ContactType,
@@ -21,7 +21,7 @@ from contacts_mcp.contract import (
     Text,
 )
 from contacts_mcp.tools._backend import Backend
-from contacts_mcp.tools.steps._pace import AT_ONCE, Pace
+from contacts_mcp.tools.steps._pace import AT_ONCE, JobClient
 from contacts_mcp.tools.steps._progress import Progress
 
 _ROWS = 100
@@ -75,7 +75,7 @@ class Filter:
 
 
 async def chosen(
-    backend: Backend, pace: Pace, wanted: Filter, fields: Collection[str], progress: Progress
+    backend: Backend, pace: JobClient, wanted: Filter, fields: Collection[str], progress: Progress
 ) -> AsyncIterator[list[Contact]]:
     """Every contact that the filter meets, once, with at least these fields; a page at a time.
 
@@ -96,7 +96,7 @@ async def chosen(
             yield await complete(pace, [contact.id for contact in page])
 
 
-async def complete(pace: Pace, ids: Collection[str]) -> list[Contact]:
+async def complete(pace: JobClient, ids: Collection[str]) -> list[Contact]:
     """These contacts in full, in this order; those that are gone by now are left out."""
     found: dict[str, Contact] = {}
 
@@ -106,22 +106,22 @@ async def complete(pace: Pace, ids: Collection[str]) -> list[Contact]:
         except NotFound:
             return
 
-    await pace.work_through(ids, read)
+    await pace.map_concurrently(ids, read)
     return [found[contact_id] for contact_id in ids if contact_id in found]
 
 
-async def member_ids(pace: Pace, group_id: str) -> set[str]:
+async def member_ids(pace: JobClient, group_id: str) -> set[str]:
     """The ids of a group's members."""
     return {member.id for member in (await pace.send(ListGroupMembers(group_id=group_id))).members}
 
 
 async def _scan(
-    pace: Pace, wanted: Filter, fields: Collection[str], progress: Progress
+    pace: JobClient, wanted: Filter, fields: Collection[str], progress: Progress
 ) -> AsyncIterator[list[Contact]]:
     after: str | None = None
     asked = {**wanted.given, "group_id": wanted.group_id} if wanted.group_id else wanted.given
     while True:
-        call = ScanContacts(fields=sorted({"id", *fields}), limit=MOST_SCANNED, **asked)
+        call = ScanContacts(fields=sorted({"id", *fields}), limit=MAX_SCAN_ROWS, **asked)
         page = await pace.send(call if after is None else call.model_copy(update={"after": after}))
         known = set(page.fields)
         contacts = [_record(page.fields, known, row) for row in page.rows]
@@ -152,7 +152,7 @@ def _record(fields: Sequence[str], known: set[str], row: Sequence[Any]) -> Conta
 _ABSENT: dict[str, Any] = {**dict.fromkeys(Contact.model_fields), "tags": []}
 
 
-async def _pages(pace: Pace, wanted: Filter, progress: Progress) -> AsyncIterator[list[Contact]]:
+async def _pages(pace: JobClient, wanted: Filter, progress: Progress) -> AsyncIterator[list[Contact]]:
     """The pages of a list, several at once from the second on, each without the contacts of earlier ones."""
     seen: set[str] = set()
     number, at_once = 1, 1
@@ -171,13 +171,13 @@ async def _pages(pace: Pace, wanted: Filter, progress: Progress) -> AsyncIterato
         at_once = AT_ONCE if answers[0].total is None else min(AT_ONCE, _left(answers[0], len(seen)))
 
 
-async def _fetch(pace: Pace, wanted: Filter, numbers: Sequence[int]) -> list[ContactPage]:
+async def _fetch(pace: JobClient, wanted: Filter, numbers: Sequence[int]) -> list[ContactPage]:
     found: dict[int, ContactPage] = {}
 
     async def fetch(number: int) -> None:
         found[number] = await pace.send(ListContacts(page=number, per_page=_ROWS, **wanted.given))
 
-    await pace.work_through(numbers, fetch)
+    await pace.map_concurrently(numbers, fetch)
     return [found[number] for number in numbers]
 
 
@@ -187,7 +187,7 @@ def _left(page: ContactPage, seen: int) -> int:
     return max(1, -(-((page.total or 0) - seen) // size))
 
 
-async def _members(pace: Pace, wanted: Filter, progress: Progress) -> AsyncIterator[list[Contact]]:
+async def _members(pace: JobClient, wanted: Filter, progress: Progress) -> AsyncIterator[list[Contact]]:
     """The members that the filter meets: read one by one where they are few, else found among all contacts."""
     assert wanted.group_id
     ids = await member_ids(pace, wanted.group_id)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from contacts_mcp.contract import Contact
-from contacts_mcp.text import neutralise
+from contacts_mcp.text import sanitize
 from contacts_mcp.tools._answers import Brief
 
 LINE = 60
@@ -12,7 +12,7 @@ LINE = 60
 
 def cut(text: str | None, limit: int = LINE) -> str | None:
     """A value on one line; None where there is nothing."""
-    return " ".join(neutralise(text, limit).split()) or None if text else None
+    return " ".join(sanitize(text, limit).split()) or None if text else None
 
 
 def some(names: Sequence[str], most: int = 5) -> str:

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Generic, TypeVar
 
 from contacts_mcp.contract import (
-    MOST_WRITTEN,
+    MAX_BATCH_SIZE,
     AddGroupMembers,
     AuthenticationFailed,
     BatchContacts,
@@ -24,7 +24,7 @@ from contacts_mcp.contract import (
 )
 from contacts_mcp.tools._backend import Backend
 from contacts_mcp.tools._budget import BudgetSpent
-from contacts_mcp.tools.steps._pace import Pace
+from contacts_mcp.tools.steps._pace import JobClient
 from contacts_mcp.tools.steps._progress import Progress
 
 K = TypeVar("K")
@@ -61,7 +61,7 @@ class Outcome:
 
 async def write_all(
     backend: Backend,
-    pace: Pace,
+    pace: JobClient,
     writings: Iterable[Writing[K]],
     settle: Callable[[K, Outcome], None],
     progress: Progress,
@@ -82,13 +82,13 @@ async def write_all(
         await progress.advance(len(batch))
 
     if await backend.offers("batch"):
-        await pace.work_through(_slices(writings, MOST_WRITTEN), many)
+        await pace.map_concurrently(_slices(writings, MAX_BATCH_SIZE), many)
     else:
-        await pace.work_through(writings, one)
+        await pace.map_concurrently(writings, one)
 
 
 async def join_group(
-    pace: Pace, group_id: str, ids: Sequence[str], joined: Callable[[int], None], progress: Progress
+    pace: JobClient, group_id: str, ids: Sequence[str], joined: Callable[[int], None], progress: Progress
 ) -> None:
     """Add contacts to a group, and say after each request how many it was for. Raises what stops it."""
 
@@ -97,10 +97,10 @@ async def join_group(
         joined(len(slice_))
         await progress.advance(len(slice_))
 
-    await pace.work_through(_slices(ids, _JOINING), join)
+    await pace.map_concurrently(_slices(ids, _JOINING), join)
 
 
-async def _written(pace: Pace, call: CreateContact | UpdateContact) -> Outcome:
+async def _written(pace: JobClient, call: CreateContact | UpdateContact) -> Outcome:
     try:
         return Outcome((await pace.send(call)).id)
     except _HOPELESS:
@@ -109,7 +109,7 @@ async def _written(pace: Pace, call: CreateContact | UpdateContact) -> Outcome:
         return Outcome(fault=exc)
 
 
-async def _batch(pace: Pace, calls: Iterable[CreateContact | UpdateContact]) -> Iterator[Outcome]:
+async def _batch(pace: JobClient, calls: Iterable[CreateContact | UpdateContact]) -> Iterator[Outcome]:
     """The outcomes in the order of the calls; the service answers creates first, then updates."""
     calls = list(calls)
     creates = [call for call in calls if isinstance(call, CreateContact)]

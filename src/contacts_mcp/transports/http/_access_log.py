@@ -10,8 +10,8 @@ from opentelemetry.metrics import get_meter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from contacts_mcp import __version__
-from contacts_mcp.fields import Fields
-from contacts_mcp.server import CALLER, REQUEST_ID
+from contacts_mcp.log_fields import LogFields
+from contacts_mcp.server import CALLER_SCOPE_KEY, REQUEST_ID_SCOPE_KEY
 from contacts_mcp.transports.http._paths import path_of
 
 _TELLING = (
@@ -81,10 +81,10 @@ class AccessLog:
         return True
 
 
-def _line(scope: Scope, route: str, status: int | None, began: float) -> Fields:
-    caller = scope.get(CALLER)
-    return Fields(
-        request=scope.get(REQUEST_ID),
+def _line(scope: Scope, route: str, status: int | None, began: float) -> LogFields:
+    caller = scope.get(CALLER_SCOPE_KEY)
+    return LogFields(
+        request=scope.get(REQUEST_ID_SCOPE_KEY),
         caller=caller.principal if caller else None,
         method=scope["method"] if scope["method"] in HTTPMethod.__members__ else "other",
         route=route,

@@ -15,7 +15,7 @@ from contacts_mcp.server import Calls
 from contacts_mcp.transports.http._access_log import AccessLog
 from contacts_mcp.transports.http._bodies import Bodies
 from contacts_mcp.transports.http._hangups import Hangups
-from contacts_mcp.transports.http._health import HEALTH, READINESS, Health, Reach
+from contacts_mcp.transports.http._health import HEALTH, READINESS, Health, ReadinessCheck
 from contacts_mcp.transports.http._names import Names, cors
 from contacts_mcp.transports.http._paths import path_of
 from contacts_mcp.transports.http._rates import Rates
@@ -48,9 +48,9 @@ def http_app(
     server: Server[Any],
     access: Access,
     *,
-    reach: Reach,
+    check_ready: ReadinessCheck,
     calls: Calls,
-    farewell: Callable[[], None] = lambda: None,
+    close_subscriptions: Callable[[], None] = lambda: None,
     hosts: Collection[str] = (),
     origins: Collection[str] = (),
     limits: Limits | None = None,
@@ -58,12 +58,12 @@ def http_app(
 ) -> ASGIApp:
     """Serve `server`, whose lifespan becomes the app's, on `/mcp`, `/sse` and `/messages/`, and health pages beside.
 
-    `reach` raises a ContactsError where the backend cannot be worked with; `calls` are those of the server;
-    `farewell` ends its subscriptions. `hosts` are the names it is called by (none: loopback), `origins` the web pages
+    `check_ready` raises a ContactsError where the backend cannot be worked with; `calls` are those of the server;
+    `close_subscriptions` ends its subscriptions. `hosts` are the names it is called by (none: loopback), `origins` the pages
     that may call it; `around` is entered before everything else, and left after.
     """
     limits = limits or Limits()
-    stopping = Stopping(calls, farewell)
+    stopping = Stopping(calls, close_subscriptions)
     manager = StreamableHTTPSessionManager(server, max_request_body_size=MOST_BYTES, session_idle_timeout=_IDLE_SESSION)
 
     @asynccontextmanager
@@ -75,7 +75,7 @@ def http_app(
     protocol = _behind_the_door(_endpoints(server, manager, limits), access, limits)
     if origins:
         protocol = cors(protocol, origins)
-    others = _in_the_open([*Health(reach, stopping).routes(), *told], lifespan)
+    others = _in_the_open([*Health(check_ready, stopping).routes(), *told], lifespan)
 
     async def pages(scope: Scope, receive: Receive, send: Send) -> None:
         is_protocol = scope["type"] == "http" and path_of(scope) in _METHODS

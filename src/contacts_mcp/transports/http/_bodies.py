@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from contacts_mcp.server import CALLER
+from contacts_mcp.server import CALLER_SCOPE_KEY
 from contacts_mcp.transports.http._refusals import Refusal
 
 BODY = "contacts_mcp.body"
@@ -119,7 +119,7 @@ class Held:
     @contextmanager
     def by(self, scope: Scope) -> Iterator[Callable[[int], bool]]:
         """A function that notes bytes more, and says whether they can be held; all are let go at the end."""
-        caller = scope.get(CALLER)
+        caller = scope.get(CALLER_SCOPE_KEY)
         whose, taken = caller.principal if caller else "", 0
 
         def hold(size: int) -> bool:

@@ -17,7 +17,7 @@ _FRESH = 5.0
 """Seconds for which an answer of the backend is passed on, so that probes cost it little."""
 _PATIENCE = 3.0
 
-Reach = Callable[[], Awaitable[None]]
+ReadinessCheck = Callable[[], Awaitable[None]]
 
 
 class Health:
@@ -26,8 +26,10 @@ class Health:
     `reach` raises a ContactsError where the backend cannot be worked with.
     """
 
-    def __init__(self, reach: Reach, stopping: Stopping, clock: Callable[[], float] = time.monotonic) -> None:
-        self._reach = reach
+    def __init__(
+        self, check_ready: ReadinessCheck, stopping: Stopping, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._check_ready = check_ready
         self._stopping = stopping
         self._clock = clock
         self._fault: str | None = None
@@ -57,7 +59,7 @@ class Health:
     async def _fault_now(self) -> str | None:
         try:
             with anyio.fail_after(_PATIENCE):
-                await self._reach()
+                await self._check_ready()
         except ContactsError as exc:
             return exc.code
         except TimeoutError:

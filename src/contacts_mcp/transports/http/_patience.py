@@ -17,7 +17,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 _LARGEST_HEAD = 64 * 1024
 """Bytes of a head, for the one of uvicorn's two parsers that has no limit of its own."""
 _TOO_SLOW = b"408 Request Timeout", b"too_slow: no complete request head arrived in time; send it at once"
-_TOO_LARGE = b"431 Request Header Fields Too Large", b"too_large: the request head is too large; send fewer headers"
+_TOO_LARGE = b"431 Request Header LogFields Too Large", b"too_large: the request head is too large; send fewer headers"
 
 
 class _Alarm:

@@ -12,8 +12,8 @@ from itertools import islice
 from pydantic_core import from_json
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from contacts_mcp.bucket import Bucket
-from contacts_mcp.server import CALLER
+from contacts_mcp.server import CALLER_SCOPE_KEY
+from contacts_mcp.token_bucket import TokenBucket
 from contacts_mcp.transports.http._bodies import BODY
 from contacts_mcp.transports.http._refusals import Refusal
 
@@ -36,8 +36,8 @@ class Kind(Enum):
 class _Use:
     """What one caller is doing."""
 
-    calls: Bucket
-    messages: Bucket
+    calls: TokenBucket
+    messages: TokenBucket
     open: Counter[Kind] = field(default_factory=Counter)
 
     def is_none(self, now: float) -> bool:
@@ -47,11 +47,11 @@ class _Use:
 class Rates:
     """Answer 429 to a caller who has `at_once` calls running, or `streams` open, or made too many calls in a minute.
 
-    `per_minute` calls (0: as many as they like) are refilled continuously, as Bucket has it. Answers and notifications
+    `per_minute` calls (0: as many as they like) are refilled continuously, as in TokenBucket. Answers and notifications
     never wait for a place, because a call may be waiting for them; they are only kept from being a flood. Each process
     counts for itself.
 
-    Wants `scope[CALLER]` and `scope[BODY]`: a request without them was let in by nobody, which is a KeyError.
+    Wants `scope[CALLER_SCOPE_KEY]` and `scope[BODY]`: a request without them was let in by nobody, which is a KeyError.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Rates:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        use = self._use_of(scope[CALLER].principal)
+        use = self._use_of(scope[CALLER_SCOPE_KEY].principal)
         kind = kind_of(scope["method"], scope[BODY])
         refusal = self._refusal(use, kind)
         if refusal is not None:
@@ -102,8 +102,8 @@ class Rates:
         self._uses.move_to_end(principal)
         return use
 
-    def _bucket(self, times: int) -> Bucket:
-        return Bucket(self._per_minute, self._clock(), times=times)
+    def _bucket(self, times: int) -> TokenBucket:
+        return TokenBucket(self._per_minute, self._clock(), times=times)
 
     def _forget(self) -> None:
         """Drop up to two of the callers who were quiet the longest, for one that is new.

@@ -7,7 +7,7 @@ from mcp_types import INTERNAL_ERROR, INVALID_REQUEST
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from contacts_mcp.server import REQUEST_ID
+from contacts_mcp.server import REQUEST_ID_SCOPE_KEY
 
 
 class Refusal(Exception):
@@ -24,7 +24,7 @@ class Refusal(Exception):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request; the refusal is itself the ASGI app that does."""
-        error = {"code": self.code, "message": self.line, "data": {"request_id": scope.get(REQUEST_ID)}}
+        error = {"code": self.code, "message": self.line, "data": {"request_id": scope.get(REQUEST_ID_SCOPE_KEY)}}
         body = {"jsonrpc": "2.0", "id": None, "error": error}
         await JSONResponse(body, self.status, headers=self.headers)(scope, receive, send)
 

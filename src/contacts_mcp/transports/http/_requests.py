@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from contacts_mcp.server import REQUEST, REQUEST_ID
+from contacts_mcp.server import CURRENT_REQUEST_ID, REQUEST_ID_SCOPE_KEY
 from contacts_mcp.transports.http._refusals import Refusal
 
 _HEADER = b"x-request-id"
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 class RequestIds:
-    """Give every request an id, in `scope[REQUEST_ID]` and as X-Request-ID of the answer; let no exception out.
+    """Give every request an id, in `scope[REQUEST_ID_SCOPE_KEY]` and as X-Request-ID; let no exception out.
 
     The caller's own id is kept where it has 8 to 64 letters, digits, dots, hyphens or underscores. An exception is
     logged by its type and place: its text may hold somebody's data, and the ASGI server would print all of it.
@@ -41,8 +41,8 @@ class RequestIds:
             await self._app(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope[REQUEST_ID] = name = _id_of(scope)
-        served = REQUEST.set(name)
+        scope[REQUEST_ID_SCOPE_KEY] = name = _id_of(scope)
+        served = CURRENT_REQUEST_ID.set(name)
         started = False
 
         async def marked(message: Message) -> None:
@@ -61,7 +61,7 @@ class RequestIds:
                 await refusal(scope, receive, marked)
             # Else the answer stays incomplete, at which the server closes the connection.
         finally:
-            REQUEST.reset(served)
+            CURRENT_REQUEST_ID.reset(served)
 
 
 def _id_of(scope: Scope) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from contacts_mcp.text import neutralise
+from contacts_mcp.text import sanitize
 from contacts_mcp.transports.http._refusals import Refusal
 
 _KEPT = (b"allow", b"mcp-session-id")
@@ -52,7 +52,7 @@ async def _answer(start: Message, body: bytes, scope: Scope, receive: Receive, s
         return
     status = HTTPStatus(start["status"])
     error = told["error"] if told else {}
-    said = neutralise(str(error.get("message") or body.decode(errors="replace")), _MOST_SHOWN).strip()
+    said = sanitize(str(error.get("message") or body.decode(errors="replace")), _MOST_SHOWN).strip()
     line = _LINES.get(status) or f"bad_request: {said or status.phrase}; correct the request and send it again"
     headers = {str(name, "ascii"): str(value, "latin-1") for name, value in start["headers"] if name.lower() in _KEPT}
     await Refusal(status, line, headers, code=error.get("code"))(scope, receive, send)

@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from contacts_mcp.server import CALLER
+from contacts_mcp.server import CALLER_SCOPE_KEY
 
 MOST_SESSIONS = 200
 """Open sessions of one caller."""
@@ -42,7 +42,7 @@ class SessionLimit:
         await self._app(scope, receive, send)
 
     def _touch(self, scope: Scope, session: bytes) -> None:
-        sessions = self._of.get(scope[CALLER].principal)
+        sessions = self._of.get(scope[CALLER_SCOPE_KEY].principal)
         if sessions is None or session not in sessions:
             return
         if scope["method"] == "DELETE":
@@ -51,7 +51,7 @@ class SessionLimit:
             sessions.move_to_end(session)
 
     async def _keep(self, scope: Scope, session: bytes) -> None:
-        principal = scope[CALLER].principal
+        principal = scope[CALLER_SCOPE_KEY].principal
         sessions = self._of.setdefault(principal, OrderedDict())
         self._of.move_to_end(principal)
         sessions[session] = None

@@ -10,7 +10,7 @@ from mcp.server.sse import SseServerTransport
 from mcp.shared.message import SessionMessage
 from starlette.types import Receive, Scope, Send
 
-from contacts_mcp.server import CALLER
+from contacts_mcp.server import CALLER_SCOPE_KEY
 from contacts_mcp.transports._stand_in import StandIn, Write
 from contacts_mcp.transports.http._refusals import Refusal
 
@@ -36,14 +36,14 @@ class Sse:
             await serve_dual_era_loop(
                 self._server,
                 read,
-                _Noted(write, self._unread, scope[CALLER].principal),
+                _Noted(write, self._unread, scope[CALLER_SCOPE_KEY].principal),
                 lifespan_state=None,
                 init_options=self._server.create_initialization_options(),
             )
 
     async def messages(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One message for an open session."""
-        if self._unread[scope[CALLER].principal] >= self._most_unread:
+        if self._unread[scope[CALLER_SCOPE_KEY].principal] >= self._most_unread:
             line = f"rate_limited: {self._most_unread} answers wait to be read on your streams; read them first"
             raise Refusal(HTTPStatus.TOO_MANY_REQUESTS, line, {"Retry-After": "1"})
         await self._transport.handle_post_message(scope, receive, send)

@@ -26,12 +26,12 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Stopping:
-    """What happens from SIGTERM on. `farewell` ends what waits for events alone."""
+    """What happens from SIGTERM on. `close_subscriptions` ends what waits for events alone."""
 
-    def __init__(self, calls: Calls, farewell: Callable[[], None], grace: float = GRACE) -> None:
+    def __init__(self, calls: Calls, close_subscriptions: Callable[[], None], grace: float = GRACE) -> None:
         self.begun = False
         self._calls = calls
-        self._farewell = farewell
+        self._farewell = close_subscriptions
         self._grace = grace
 
     @asynccontextmanager

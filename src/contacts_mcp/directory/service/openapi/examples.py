@@ -1,4 +1,4 @@
-"""Examples from the API's page, and for the additions some like them."""
+"""Examples from the API's page, and for the extensions some like them."""
 
 from typing import Any
 
@@ -56,7 +56,7 @@ GROUPS = {"groups": [{"id": _GROUP_ID, "name": "Newsletter Subscribers", "member
 MEMBERS = {"members": [{"id": _MEMBER_ID, "first_name": "Ola", "last_name": "Nordmann", "phone_number": "+4799999999"}]}
 NEW_MEMBERS = {"contact_ids": [_OTHER_ID, _MEMBER_ID]}
 ADDED = {"added": 2}  # the page's 3, to two ids, would be no example of this service
-ADDITIONS = {"additions": ["batch", "scan"]}
+ADDITIONS = {"extensions": ["batch", "scan"]}
 SCAN = {"fields": ["id", "name"], "rows": [[_ID, "Ola Nordmann"]], "next": "1"}
 BATCH = {
     "creates": [{"type": "person", "name": "Kari Nordmann"}],

@@ -6,7 +6,7 @@ from typing import Any
 
 from contacts_mcp.directory.service.openapi.schemas import ID, TYPE, Schema
 
-ADDITIONS = "Additions"
+ADDITIONS = "Extensions"
 _CONTACTS, _GROUPS = "Contacts", "Groups"
 
 _FIELDS = ("id", "type", "name", "company_name", "phone_number", "email", "tags", "notes", "created_at", "updated_at")
@@ -234,9 +234,9 @@ OPERATIONS = (
         "GET /v1/directory",
         "describe_additions",
         ADDITIONS,
-        "List additions",
-        "Say which additions to the Contacts API there are.",
-        answer="Additions",
+        "List extensions",
+        "Say which extensions to the Contacts API there are.",
+        answer="Extensions",
     ),
     Operation(
         "GET /v1/directory/contacts",

@@ -7,7 +7,7 @@ Python takes for it, spelt out, since engines differ.
 from collections.abc import Mapping
 from typing import Any
 
-from contacts_mcp.directory.api.bodies import MOST_WRITTEN
+from contacts_mcp.directory.api.bodies import MAX_BATCH_SIZE
 from contacts_mcp.directory.service.openapi import examples
 
 Schema = dict[str, Any]
@@ -100,13 +100,13 @@ REQUESTS: dict[str, Schema] = {
             "creates": {
                 "type": "array",
                 "items": True,
-                "maxItems": MOST_WRITTEN,
+                "maxItems": MAX_BATCH_SIZE,
                 "description": "What POST /v1/contacts takes, each.",
             },
             "updates": {
                 "type": "array",
                 "items": True,
-                "maxItems": MOST_WRITTEN,
+                "maxItems": MAX_BATCH_SIZE,
                 "description": "What PATCH /v1/contacts/{contact_id} takes, each with its `id`.",
             },
         },
@@ -168,7 +168,7 @@ ANSWERS: dict[str, Schema] = {
             "total": _COUNT,
             "page": {"type": "integer", "minimum": 1},
             "per_page": {"type": "integer", "minimum": 1, "maximum": 100},
-            "similar": {**_COUNT, "description": "How many of all are only spelt nearly as was asked. An addition."},
+            "similar": {**_COUNT, "description": "How many of all are only spelt nearly as was asked. An extension."},
         },
         examples.CONTACT_PAGE,
         ("similar",),
@@ -185,7 +185,7 @@ ANSWERS: dict[str, Schema] = {
     ),
     "Members": _shown({"members": _list("Member")}, examples.MEMBERS),
     "Added": _shown({"added": _COUNT}, examples.ADDED),
-    "Additions": _shown({"additions": {"type": "array", "items": _TEXT}}, examples.ADDITIONS),
+    "Extensions": _shown({"extensions": {"type": "array", "items": _TEXT}}, examples.ADDITIONS),
     "Scan": _shown(
         {
             "fields": {"type": "array", "items": _TEXT},

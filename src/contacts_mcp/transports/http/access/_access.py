@@ -19,7 +19,7 @@ class Access(Protocol):
         """Look at what is asked, a JSON-RPC message. Raises Refusal (403) where the caller may not ask it."""
         ...
 
-    async def reach(self) -> None:
+    async def check_ready(self) -> None:
         """Raise a ContactsError where callers cannot be told apart now, because somebody else is away."""
         ...
 

@@ -9,7 +9,7 @@ from mcp.server.auth.provider import AccessToken
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from contacts_mcp.server import CALLER
+from contacts_mcp.server import CALLER_SCOPE_KEY
 from contacts_mcp.transports.http._bodies import BODY
 from contacts_mcp.transports.http._paths import path_of
 from contacts_mcp.transports.http._refusals import Refusal
@@ -30,7 +30,7 @@ class Admission:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         _require_method(scope, self._methods)
         caller = await self._access.admit(HTTPConnection(scope))
-        scope[CALLER] = caller
+        scope[CALLER_SCOPE_KEY] = caller
         scope["user"] = _user(caller.principal)
         await self._app(scope, receive, send)
 
@@ -43,7 +43,7 @@ class Permission:
         self._access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._access.permit(scope[CALLER], scope[BODY])
+        await self._access.permit(scope[CALLER_SCOPE_KEY], scope[BODY])
         await self._app(scope, receive, send)
 
 

@@ -86,7 +86,7 @@ class Issuer:
             raise BadToken("the token is signed with a key that its issuer does not publish for it")
         return _claims(self._verified(token, key))
 
-    async def reach(self) -> None:
+    async def check_ready(self) -> None:
         """See that there are keys to check tokens with. Raises IssuerUnavailable."""
         await self._keys.find(None, ALGORITHMS[0])
 

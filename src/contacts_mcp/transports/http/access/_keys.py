@@ -10,7 +10,7 @@ import anyio
 from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute
 
-from contacts_mcp.client import Credential, UnusableCredential
+from contacts_mcp.client import Credential, InvalidCredential
 from contacts_mcp.contract import AuthenticationFailed, ContactsError, PermissionDenied, RateLimited
 from contacts_mcp.server import Caller
 from contacts_mcp.transports.http._refusals import Refusal
@@ -53,7 +53,7 @@ class ByKey:
     async def permit(self, caller: Caller, body: bytes) -> None:
         """What a key may do is for the service to say."""
 
-    async def reach(self) -> None:
+    async def check_ready(self) -> None:
         """Nobody else is needed for it but the service, which the backend is."""
 
     def routes(self) -> list[BaseRoute]:
@@ -150,7 +150,7 @@ def _credential_of(connection: HTTPConnection) -> Credential:
     secret = brought.pop()
     try:
         return (Credential.key if secret in keys else Credential.token)(secret, _SOURCE)
-    except UnusableCredential:
+    except InvalidCredential:
         raise _unauthorized("the key holds characters that no key has", error="invalid_token") from None
 
 

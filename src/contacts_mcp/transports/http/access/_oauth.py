@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
 from contacts_mcp.contract import ContactsError, Risk
-from contacts_mcp.server import REQUEST, Caller
+from contacts_mcp.server import CURRENT_REQUEST_ID, Caller
 from contacts_mcp.transports.http._hangups import EXPIRES
 from contacts_mcp.transports.http._refusals import Refusal
 from contacts_mcp.transports.http.access._discovery import IssuerUnavailable
@@ -102,16 +102,16 @@ class OAuth:
         called = {tool: risk for tool in _tools_called(body) if (risk := self._risk_of(tool))}
         refused = {tool: risk for tool, risk in called.items() if risk not in caller.risks}
         if refused:
-            await self._turned_away(refused, caller.principal, REQUEST.get() or "", _INSUFFICIENT)
+            await self._turned_away(refused, caller.principal, CURRENT_REQUEST_ID.get() or "", _INSUFFICIENT)
             wanted = set(refused.values())
             needed = {scope for scope, risks in SCOPES.items() if risks & wanted}
             granted = {scope for scope, risks in SCOPES.items() if risks <= caller.risks}
             raise self._lacking(needed | granted, f"the tool takes {' and '.join(sorted(needed))}")
 
-    async def reach(self) -> None:
+    async def check_ready(self) -> None:
         """Raise a ContactsError where the issuer's keys are not to be had."""
         try:
-            await self._issuer.reach()
+            await self._issuer.check_ready()
         except IssuerUnavailable:
             raise _IssuerAway("the token issuer's keys cannot be fetched") from None
 

@@ -6,7 +6,7 @@ from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute
 
 from contacts_mcp.client import is_loopback
-from contacts_mcp.server import LOCAL, Caller
+from contacts_mcp.server import LOCAL_CALLER, Caller
 from contacts_mcp.transports.http._refusals import Refusal
 
 _FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip"})
@@ -25,12 +25,12 @@ class Open:
         host, port = connection.scope.get("server") or ("", 0)
         if port is not None and not is_loopback(str(host)):  # a Unix socket has no port
             raise _forbidden("it came by an address that others can reach")
-        return LOCAL
+        return LOCAL_CALLER
 
     async def permit(self, caller: Caller, body: bytes) -> None:
         """The local caller may ask everything."""
 
-    async def reach(self) -> None:
+    async def check_ready(self) -> None:
         """Nobody else is needed for it."""
 
     def routes(self) -> list[BaseRoute]:

@@ -25,8 +25,8 @@ _LAST = 2**62
 
 @router.get("")
 async def describe() -> Response:
-    """What is offered: `{"additions": [name]}`."""
-    return _answer({"additions": ["batch", "scan"]})
+    """What is offered: `{"extensions": [name]}`."""
+    return _answer({"extensions": ["batch", "scan"]})
 
 
 @router.get("/contacts")

@@ -1,4 +1,4 @@
-"""The directory's additions: scanning and batches say and do what the single routes say and do."""
+"""The directory's extensions: scanning and batches say and do what the single routes say and do."""
 
 import asyncio
 import random
@@ -35,8 +35,8 @@ async def batch(http: httpx.AsyncClient, **body: Any) -> list[dict[str, Any]]:
 
 
 async def test_it_says_what_it_offers(http: httpx.AsyncClient) -> None:
-    """Whoever uses an addition has asked first."""
-    assert (await http.get("/v1/directory")).json() == {"additions": ["batch", "scan"]}
+    """Whoever uses an extension has asked first."""
+    assert (await http.get("/v1/directory")).json() == {"extensions": ["batch", "scan"]}
 
 
 async def test_a_scan_shows_what_the_single_route_shows(http: httpx.AsyncClient) -> None:

@@ -3,7 +3,7 @@
 _LEAST_BURST = 10
 
 
-class Bucket:
+class TokenBucket:
     """Is refilled by `per_minute` tokens a minute, and holds a sixth of them, but at least 10; all of it `times` over.
 
     No tokens a minute mean no limit. `now` is in seconds, of whatever clock.

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 
-class Fields(dict[str, Any]):
+class LogFields(dict[str, Any]):
     """A log message in fields, which a log in JSON takes over as they are; as text it is JSON itself."""
 
     def __str__(self) -> str:

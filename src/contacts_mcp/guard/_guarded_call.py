@@ -18,9 +18,9 @@ def digest(value: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What the directory says about a deed's target.
+    """What the directory says about a call's target.
 
-    `label` names it for a person, `effect` says what the deed does to it, `phrase` is what has to be typed where it is
+    `label` names it for a person, `effect` says what the call does to it, `phrase` is what has to be typed where it is
     irreversible, `fingerprint` changes when the target does.
     """
 
@@ -31,18 +31,18 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class PromptWording:
     """How a person is asked: the verb that the question begins with, and the word that is a yes to it."""
 
     verb: str
     yes: str
 
 
-_ACTS = {Risk.DESTROY: Act("Delete", "delete"), Risk.ERASE: Act("Erase for good", "")}
+_ACTS = {Risk.DESTROY: PromptWording("Delete", "delete"), Risk.ERASE: PromptWording("Erase for good", "")}
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class GuardedCall:
     """One tool call that may need consent. `read_target` reads the target afresh each time."""
 
     tool: str
@@ -52,13 +52,13 @@ class Deed:
     read_target: Callable[[], Awaitable[Target]]
     details: Mapping[str, Any] = field(default_factory=dict)
     """What a guarded WRITE would set, shown to the person as quoted data."""
-    act: Act | None = None
+    wording: PromptWording | None = None
     """Where the question is not the one that goes with the risk."""
 
     @property
-    def asked_as(self) -> Act:
+    def asked_as(self) -> PromptWording:
         """How a person is asked about it."""
-        return self.act or _ACTS.get(self.risk) or Act(f"Allow {self.tool}", "change")
+        return self.wording or _ACTS.get(self.risk) or PromptWording(f"Allow {self.tool}", "change")
 
     @property
     def digest(self) -> str:
@@ -66,7 +66,7 @@ class Deed:
 
 
 class Consent(StrEnum):
-    """How it came about that a deed may run; the trail records it."""
+    """How it came about that a call may run; the trail records it."""
 
     NONE_NEEDED = "none_needed"
     FORM = "form"  # the word was chosen in a form that the host showed

@@ -14,8 +14,8 @@ ID = "a1b2c3d4-5678-9abc-def0-123456789abc"
 @pytest.mark.parametrize(
     ("answer", "offered"),
     [
-        (httpx.Response(200, json={"additions": ["scan", "batch"]}), {"scan", "batch"}),
-        (httpx.Response(200, json={"additions": []}), set()),
+        (httpx.Response(200, json={"extensions": ["scan", "batch"]}), {"scan", "batch"}),
+        (httpx.Response(200, json={"extensions": []}), set()),
         (httpx.Response(404, json={"detail": "Not Found"}), set()),
         (httpx.Response(405), set()),
         (httpx.Response(403), set()),
@@ -24,7 +24,7 @@ ID = "a1b2c3d4-5678-9abc-def0-123456789abc"
         (httpx.Response(200, text="<html>"), set()),
         (httpx.Response(200, json={"contacts": []}), set()),
         (httpx.Response(200, json=["scan"]), set()),
-        (httpx.Response(200, json={"additions": "scan"}), set()),
+        (httpx.Response(200, json={"extensions": "scan"}), set()),
         (httpx.Response(204), set()),
     ],
 )
@@ -32,14 +32,14 @@ async def test_only_a_clear_answer_counts(played: Any, answer: httpx.Response, o
     """Whatever else the platform answers means nothing; it is asked once."""
     client = played(lambda _: answer)
 
-    assert await client.additions() == offered
-    assert await client.additions() == offered
+    assert await client.extensions() == offered
+    assert await client.extensions() == offered
     assert len([request for request in client.requests if request.url.path == "/v1/directory"]) == 1
 
 
 async def test_a_service_that_is_away_is_asked_again(played: Any) -> None:
     """No answer is no answer."""
-    answers: list[Any] = [httpx.ConnectError("away")] * 4 + [httpx.Response(200, json={"additions": ["scan"]})]
+    answers: list[Any] = [httpx.ConnectError("away")] * 4 + [httpx.Response(200, json={"extensions": ["scan"]})]
 
     def respond(_: httpx.Request) -> httpx.Response:
         answer = answers.pop(0)
@@ -49,8 +49,8 @@ async def test_a_service_that_is_away_is_asked_again(played: Any) -> None:
 
     client = played(respond)
 
-    assert await client.additions() == frozenset()
-    assert await client.additions() == {"scan"}
+    assert await client.extensions() == frozenset()
+    assert await client.extensions() == {"scan"}
 
 
 async def test_a_scan_is_rows_under_fields(played: Any) -> None:

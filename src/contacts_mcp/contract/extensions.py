@@ -12,16 +12,16 @@ from contacts_mcp.contract._call import Call, GroupId, Request, Risk, Text
 from contacts_mcp.contract.calls import CreateContact, UpdateContact
 from contacts_mcp.contract.models import ContactType, Record
 
-MOST_SCANNED = 5_000
+MAX_SCAN_ROWS = 5_000
 """Contacts of one scanned page at most."""
-MOST_WRITTEN = 1_000
+MAX_BATCH_SIZE = 1_000
 """Contacts of one batch at most."""
 
 
-class Additions(Record):
+class Extensions(Record):
     """What is offered, by name."""
 
-    additions: list[str]
+    extensions: list[str]
 
 
 class ScanPage(Record):
@@ -49,7 +49,7 @@ class BatchResult(Record):
     results: list[BatchOutcome]
 
 
-class DescribeDirectory(Call[Additions]):
+class DescribeDirectory(Call[Extensions]):
     """Ask what the service offers beyond the API's page."""
 
     http = "GET /v1/directory"
@@ -67,7 +67,7 @@ class ScanContacts(Call[ScanPage]):
     risk = Risk.READ
     repeatable = True
     fields: list[Text] = Field(min_length=1)
-    limit: int = Field(default=MOST_SCANNED, ge=1, le=MOST_SCANNED)
+    limit: int = Field(default=MAX_SCAN_ROWS, ge=1, le=MAX_SCAN_ROWS)
     after: Text | None = None
     type: ContactType | None = None
     search: Text | None = None
