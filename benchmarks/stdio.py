@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 if __name__ == "__main__":
-    sys.path[0] = str(Path(__file__).parent / "parts")  # a file here has the name of Python's own package http
+    sys.path[0] = str(Path(__file__).parent / "parts")
     from over_stdio import main
 
     sys.exit(main())

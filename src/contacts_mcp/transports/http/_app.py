@@ -59,8 +59,8 @@ def http_app(
     """Serve `server`, whose lifespan becomes the app's, on `/mcp`, `/sse` and `/messages/`, and health pages beside.
 
     `check_ready` raises a ContactsError where the backend cannot be worked with; `calls` are those of the server;
-    `close_subscriptions` ends its subscriptions. `hosts` are the names it is called by (none: loopback), `origins` the pages
-    that may call it; `around` is entered before everything else, and left after.
+    `close_subscriptions` ends its subscriptions. `hosts` are the names it is called by (none: loopback), `origins` the
+    pages that may call it; `around` is entered before everything else, and left after.
     """
     limits = limits or Limits()
     stopping = Stopping(calls, close_subscriptions)

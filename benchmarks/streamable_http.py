@@ -1,6 +1,6 @@
 """What our server costs over HTTP, against a bare server on the same SDK and the same machine.
 
-    uv run python benchmarks/http.py [--quick] [--check]
+    uv run python benchmarks/streamable_http.py [--quick] [--check]
 
 Two comparisons of calls per second. With a `constant backend`, which the target is about, both answer from inside the
 process, so that what is left is the protocol and what we put round it. In the other each call is also a request to an
