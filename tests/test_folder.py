@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from contacts_mcp.contract import ValidationFailed
-from contacts_mcp.folder import LARGEST_FILE, Folder
+from contacts_mcp.folder import MAX_FILE_BYTES, Folder
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_a_missing_file_says_which_there_are(inside: Path) -> None:
 
 def test_a_file_that_is_too_large_is_refused(inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before it is read."""
-    monkeypatch.setattr("contacts_mcp.folder.LARGEST_FILE", 4)
+    monkeypatch.setattr("contacts_mcp.folder.MAX_FILE_BYTES", 4)
 
     assert "is larger than" in refusal(lambda: Folder(inside).read("people.csv"))
 
@@ -188,7 +188,7 @@ def test_names_of_files_stay_on_one_line(inside: Path) -> None:
 def test_a_file_that_is_larger_than_may_be_read_is_refused_unread(inside: Path) -> None:
     """By its size, which may be that of a hole."""
     with (inside / "large.csv").open("wb") as file:
-        file.truncate(LARGEST_FILE + 1)
+        file.truncate(MAX_FILE_BYTES + 1)
 
     assert "is larger than 64 MiB; split it" in refusal(lambda: Folder(inside).read("large.csv"))
 

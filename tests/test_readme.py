@@ -23,7 +23,7 @@ _CONSENT = {
 
 def tool_table() -> str:
     rows = [
-        f"| `{tool.name}` | `{call.http}` | {tool.description} | {_consent(tool)} |"
+        f"| `{tool.name}` | `{call.route}` | {tool.description} | {_consent(tool)} |"
         for tool, call in zip(ENDPOINTS, CALLS, strict=True)
     ]
     return "\n".join(["| Tool | Endpoint | What it does | Consent |", "|---|---|---|---|", *rows])

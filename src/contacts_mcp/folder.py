@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from contacts_mcp.contract import FieldFault, ValidationFailed
 from contacts_mcp.text import sanitize
 
-LARGEST_FILE = 64 * 1024 * 1024
+MAX_FILE_BYTES = 64 * 1024 * 1024
 """Bytes of a file that is read."""
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -27,7 +27,7 @@ _LINKS = (errno.ELOOP, errno.EMLINK)
 _SHOWN = 10
 _LONGEST = 255  # bytes of a name, on most systems
 _CHUNK = 1024 * 1024
-_TOO_LARGE = f"is larger than {LARGEST_FILE // 1024**2} MiB; split it"
+_TOO_LARGE = f"is larger than {MAX_FILE_BYTES // 1024**2} MiB; split it"
 _NOT_PLAIN = "is no regular file; links, folders, pipes and devices are not used"
 _OUTSIDE = "leads out of the folder for files; give a name below it"
 
@@ -49,7 +49,7 @@ class Folder:
             raise ValueError("the folder for files does not exist or is no folder; create it, or name another")
 
     def read(self, name: str) -> SourceFile:
-        """Read a regular file of at most LARGEST_FILE bytes; `name` is below the folder, or absolute within it.
+        """Read a regular file of at most MAX_FILE_BYTES bytes; `name` is below the folder, or absolute within it.
 
         Raises:
             ValidationFailed: there is no such file here, or it is none that may be read; says why.
@@ -161,7 +161,7 @@ def _require_plain(found: os.stat_result) -> None:
         raise _refused(_NOT_PLAIN)
     if found.st_nlink > 1:
         raise _refused("has a second name, which may be outside of the folder; copy it into the folder")
-    if found.st_size > LARGEST_FILE:
+    if found.st_size > MAX_FILE_BYTES:
         raise _refused(_TOO_LARGE)
 
 
@@ -170,7 +170,7 @@ def _content(descriptor: int) -> bytes:
     size = 0
     while chunk := os.read(descriptor, _CHUNK):
         size += len(chunk)
-        if size > LARGEST_FILE:
+        if size > MAX_FILE_BYTES:
             raise _refused(_TOO_LARGE)
         chunks.append(chunk)
     return b"".join(chunks)

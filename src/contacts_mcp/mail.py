@@ -11,7 +11,7 @@ _DOUBTFUL_ENDINGS = frozenset({"arpa", "invalid", "local", "localhost", "onion",
 """Names that the library may not take, and has to be asked about."""
 
 
-def is_address(text: str) -> bool:
+def is_email(text: str) -> bool:
     """Whether `email-validator` takes it, without asking whether the domain exists."""
     plain = _PLAIN.fullmatch(text)
     short = len(text) <= _LONGEST and text.find("@") <= _LONGEST_LOCAL

@@ -12,7 +12,7 @@ def is_e164(number: str) -> bool:
     return _E164.fullmatch(number) is not None
 
 
-class Number(NamedTuple):
+class PhoneNumber(NamedTuple):
     """What is known of a number: how SMS needs it, its country (ISO 3166), whether it is surely no mobile."""
 
     e164: str
@@ -20,7 +20,7 @@ class Number(NamedTuple):
     fixed_line: bool
 
 
-def examine(number: str, region: str | None = None) -> Number | None:
+def parse(number: str, region: str | None = None) -> PhoneNumber | None:
     """What is known of a number that can be in use; None where it can not.
 
     Without a `region` (ISO 3166 code) only a number with its country code can be told.
@@ -44,7 +44,7 @@ def examine(number: str, region: str | None = None) -> Number | None:
     if country is None or not is_valid_number_for_region(parsed, country):
         return None
     fixed = number_type(parsed) == PhoneNumberType.FIXED_LINE
-    return Number(format_number(parsed, PhoneNumberFormat.E164), country, fixed)
+    return PhoneNumber(format_number(parsed, PhoneNumberFormat.E164), country, fixed)
 
 
 def is_valid(number: str) -> bool:
@@ -53,7 +53,7 @@ def is_valid(number: str) -> bool:
 
 
 def normalize(number: str, region: str | None) -> str | None:
-    """The number in E.164; None where it is no valid number. See `examine` for the region."""
+    """The number in E.164; None where it is no valid number. See `parse` for the region."""
     library = _library()
     try:
         parsed = library.parse(number, region)

@@ -56,7 +56,7 @@ def test_every_documented_call_is_here():
 @pytest.mark.parametrize(("call", "method", "target", "body"), DOCUMENTED, ids=lambda value: type(value).__name__)
 async def test_a_call_goes_out_as_documented_and_its_answer_is_read(played, sample, call, method, target, body):
     """Method, path, query, body and key are the page's; the page's answer becomes the contract's record."""
-    documented = None if call.answer is None else sample(call.tool_name())
+    documented = None if call.answer_type is None else sample(call.tool_name())
     client = played(lambda _: httpx.Response(204) if documented is None else httpx.Response(200, json=documented))
 
     answer = await client.send(call)
@@ -65,7 +65,7 @@ async def test_a_call_goes_out_as_documented_and_its_answer_is_read(played, samp
     assert (request.method, request.url.raw_path.decode()) == (method, target)
     assert (json.loads(request.content) if request.content else None) == body
     assert request.headers["X-API-Key"] == KEY
-    assert answer == (None if documented is None else call.answer.model_validate(documented))
+    assert answer == (None if documented is None else call.answer_type.model_validate(documented))
 
 
 @pytest.mark.parametrize("status", [200, 201, 202])
@@ -170,7 +170,7 @@ class TestPatch:
 
         answer = await client.send(call)
 
-        assert answer == call.answer.model_validate(record)
+        assert answer == call.answer_type.model_validate(record)
 
     async def test_an_update_that_cannot_be_read_back_is_not_called_unchanged(self, played):
         """The change was accepted; an error must not deny it."""

@@ -120,14 +120,14 @@ def test_a_retry_after_of_either_form_is_read_and_nonsense_is_not(header, second
 
 def test_patience_ends_with_anything_but_a_setback():
     """A bug is not tried again."""
-    assert Patience(repeatable=True, max_wait=20)(ValueError("bug")) is False
+    assert Patience(idempotent=True, max_wait=20)(ValueError("bug")) is False
 
 
 @pytest.mark.parametrize(
-    ("repeatable", "may_have_worked", "again"), [(True, True, True), (False, True, False), (False, False, True)]
+    ("idempotent", "may_have_worked", "again"), [(True, True, True), (False, True, False), (False, False, True)]
 )
-def test_what_may_have_worked_is_repeated_only_where_that_does_no_harm(repeatable, may_have_worked, again):
+def test_what_may_have_worked_is_repeated_only_where_that_does_no_harm(idempotent, may_have_worked, again):
     """A create is not made twice."""
     setback = Setback(api.Unreachable("lost"), may_have_worked=may_have_worked)
 
-    assert bool(Patience(repeatable=repeatable, max_wait=20)(setback)) is again
+    assert bool(Patience(idempotent=idempotent, max_wait=20)(setback)) is again

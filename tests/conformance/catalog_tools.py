@@ -47,7 +47,7 @@ def _tool(run: Callable[[Backend, Nothing], Awaitable[Said]]) -> Tool:
         title=run.__name__,
         description=run.__doc__ or "",
         risk=Risk.READ,
-        repeatable=True,
+        idempotent=True,
         arguments=Nothing,
         answer=Said,
         prepare=at_once(Risk.READ, run),

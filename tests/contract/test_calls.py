@@ -77,10 +77,10 @@ def test_an_id_may_have_any_version_and_case() -> None:
     assert GetContact(contact_id=f" {ID.upper()} ").contact_id == ID.upper()
 
 
-@pytest.mark.parametrize("missing", ["http", "risk", "repeatable"])
+@pytest.mark.parametrize("missing", ["route", "risk", "idempotent"])
 def test_a_call_must_state_what_its_safety_depends_on(missing: str) -> None:
     """Nobody gets a default risk."""
-    stated = {"http": "GET /x", "risk": Risk.READ, "repeatable": True}
+    stated = {"route": "GET /x", "risk": Risk.READ, "idempotent": True}
     del stated[missing]
 
     with pytest.raises(TypeError, match=f"Odd must state `{missing}`"):
@@ -90,8 +90,8 @@ def test_a_call_must_state_what_its_safety_depends_on(missing: str) -> None:
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: call.__name__)
 def test_reads_are_gets_and_nothing_else_is(call: type[Call[Any]]) -> None:
     """What only reads can be repeated, and what is no GET is no read."""
-    assert (call.risk is Risk.READ) is call.http.startswith("GET ")
-    assert call.repeatable or call.http.startswith("POST ")
+    assert (call.risk is Risk.READ) is call.route.startswith("GET ")
+    assert call.idempotent or call.route.startswith("POST ")
 
 
 def test_a_text_must_say_something() -> None:

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from contact_files import refusal, rows_of
-from contacts_mcp.formats import Reading, Row, read_contacts
+from contacts_mcp.formats import ParsedFile, Row, read_contacts
 
 SAMPLES = Path(__file__).parent / "samples"
 
 
-def sample(name: str) -> tuple[Reading, list[Row]]:
+def sample(name: str) -> tuple[ParsedFile, list[Row]]:
     reading = read_contacts((SAMPLES / name).read_bytes(), name=name)
     return reading, list(reading.rows)
 

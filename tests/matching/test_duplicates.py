@@ -6,7 +6,7 @@ from itertools import combinations
 
 import pytest
 
-from contacts_mcp.matching import Candidate, Cluster, Duplicates, find_duplicates
+from contacts_mcp.matching import Cluster, ContactRecord, DuplicateFinder, find_duplicates
 from contacts_mcp.matching._likeness import Link, Prepared, compare
 
 OLA = "+4799999999"
@@ -27,7 +27,7 @@ def test_known_duplicates_are_found_and_nothing_certain_is_wrong(febrl: int, add
     records, links = getattr(datasets, f"load_febrl{febrl}")(return_links=True)
     known = {frozenset(link) for link in links}
     people = [
-        Candidate(key, _join(row, "given_name", "surname"), str(row["soc_sec_id"]), None, _join(row, *address))
+        ContactRecord(key, _join(row, "given_name", "surname"), str(row["soc_sec_id"]), None, _join(row, *address))
         for key, row in records.fillna("").iterrows()
     ]
 
@@ -43,7 +43,7 @@ def _join(row: object, *fields: str) -> str:
     return " ".join(str(row[field]) for field in fields if row[field])
 
 
-def _pair(one: Candidate, other: Candidate) -> Cluster | None:
+def _pair(one: ContactRecord, other: ContactRecord) -> Cluster | None:
     found = find_duplicates([one, other], "NO")
     return found[0] if found else None
 
@@ -85,7 +85,7 @@ def test_evidence_decides_how_certain_a_pair_is(
     one: tuple[str | None, ...], other: tuple[str | None, ...], expected: tuple[str, tuple[str, ...]]
 ) -> None:
     """An equal number or address with a similar name is certain; anything less is said to be less."""
-    found = _pair(Candidate("1", *one), Candidate("2", *other))
+    found = _pair(ContactRecord("1", *one), ContactRecord("2", *other))
 
     assert found is not None
     assert expected == (found.confidence, found.evidence)
@@ -103,25 +103,25 @@ def test_evidence_decides_how_certain_a_pair_is(
 )
 def test_namesakes_and_colleagues_are_no_duplicates(one: tuple[str | None, ...], other: tuple[str | None, ...]) -> None:
     """A name alone never links, nor does a switchboard's number with unlike names."""
-    assert _pair(Candidate("1", *one), Candidate("2", *other)) is None
+    assert _pair(ContactRecord("1", *one), ContactRecord("2", *other)) is None
 
 
 def test_a_number_of_many_links_only_those_with_alike_names() -> None:
     """What may be a family's number is a possible link, what must be a switchboard's is none."""
     names = ["Ola Berg", "Kari Berg", "Per Berg", "Eva Berg", "Nils Berg", "Tone Berg", "Hans Berg", "Grete Berg"]
-    family = [Candidate(name, name, OLA) for name in names]
+    family = [ContactRecord(name, name, OLA) for name in names]
 
     assert {"possible"} == {cluster.confidence for cluster in find_duplicates(family)}
-    assert find_duplicates([*family, Candidate("ninth", "Ingrid Berg", OLA)]) == []
+    assert find_duplicates([*family, ContactRecord("ninth", "Ingrid Berg", OLA)]) == []
 
 
 def test_what_is_certain_is_not_spoilt_by_what_is_possible() -> None:
     """The certain ones are a cluster of their own; the one with the possible third comes later and says so."""
     found = find_duplicates(
         [
-            Candidate("a", "Ola Nordmann", OLA, "ola@a.no"),
-            Candidate("b", "Ola Nordmann", OLA),
-            Candidate("c", "Ola Nordmann", "+4799999989"),
+            ContactRecord("a", "Ola Nordmann", OLA, "ola@a.no"),
+            ContactRecord("b", "Ola Nordmann", OLA),
+            ContactRecord("c", "Ola Nordmann", "+4799999989"),
         ]
     )
 
@@ -132,9 +132,9 @@ def test_a_chain_of_likenesses_is_no_person() -> None:
     """A shares a number with B, B an address with C, but A and C have nothing in common: they are not joined."""
     found = find_duplicates(
         [
-            Candidate("a", "Ola Nordmann", OLA),
-            Candidate("b", "Ola", OLA, "post@a.no"),
-            Candidate("c", "Ola Hansen", "+4791111111", "post@a.no"),
+            ContactRecord("a", "Ola Nordmann", OLA),
+            ContactRecord("b", "Ola", OLA, "post@a.no"),
+            ContactRecord("c", "Ola Hansen", "+4791111111", "post@a.no"),
         ]
     )
 
@@ -145,8 +145,8 @@ def test_a_number_that_thousands_share_costs_no_more_than_thousands_of_numbers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A switchboard's contacts are not compared each with each, and still the double entry is found."""
-    people = [Candidate(str(number), f"{_word(number)} {_word(number * 7 + 3)}", OLA) for number in range(5_000)]
-    people.append(Candidate("again", people[4_000].name, OLA))
+    people = [ContactRecord(str(number), f"{_word(number)} {_word(number * 7 + 3)}", OLA) for number in range(5_000)]
+    people.append(ContactRecord("again", people[4_000].name, OLA))
     compared = 0
 
     def counted(one: Prepared, other: Prepared) -> Link | None:
@@ -168,12 +168,12 @@ def _word(number: int) -> str:
 
 def test_the_work_comes_in_short_steps() -> None:
     """A caller can let others run: there are many steps, and clusters are there when the last one was taken."""
-    duplicates = Duplicates()
+    duplicates = DuplicateFinder()
     for number in range(20_000):
         duplicates.add(
-            Candidate(str(number), f"{_word(number % 900)} {_word(number % 1100)}", f"+47{40000000 + number}")
+            ContactRecord(str(number), f"{_word(number % 900)} {_word(number % 1100)}", f"+47{40000000 + number}")
         )
-    duplicates.add(Candidate("again", f"{_word(0)} {_word(0)}", "+4740000000"))
+    duplicates.add(ContactRecord("again", f"{_word(0)} {_word(0)}", "+4740000000"))
 
     steps = sum(1 for _ in duplicates.search())
 

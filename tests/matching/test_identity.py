@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from contacts_mcp.matching import Index, Match, email_key, names_alike, phone_key
+from contacts_mcp.matching import ContactIndex, Match, email_key, name_similarity, phone_key
 
 OLA, KARI = "+4799999999", "+4798765432"
 
@@ -48,7 +48,7 @@ def test_addresses_are_compared_without_case_and_spaces() -> None:
 )
 def test_the_same_name_in_another_writing_is_the_same(one: str, other: str) -> None:
     """Order, accents, case, titles and punctuation do not count."""
-    assert names_alike(one, other) == names_alike(other, one) == 1
+    assert name_similarity(one, other) == name_similarity(other, one) == 1
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_the_same_name_in_another_writing_is_the_same(one: str, other: str) -> N
 )
 def test_initials_slips_and_middle_names_leave_names_alike(one: str, other: str) -> None:
     """What people leave out or mistype does not make another person."""
-    assert 0.75 <= names_alike(one, other) == names_alike(other, one) < 1
+    assert 0.75 <= name_similarity(one, other) == name_similarity(other, one) < 1
 
 
 @pytest.mark.parametrize(
@@ -79,12 +79,12 @@ def test_initials_slips_and_middle_names_leave_names_alike(one: str, other: str)
 )
 def test_half_a_name_in_common_is_another_person(one: str, other: str) -> None:
     """Families and namesakes are not one person; a missing name is like none."""
-    assert names_alike(one, other) < 0.5
+    assert name_similarity(one, other) < 0.5
 
 
 def test_a_row_is_found_by_either_key() -> None:
     """A number or an address is enough, and it is told which agreed."""
-    index = Index()
+    index = ContactIndex()
     index.add("1", "Ola Nordmann", OLA, "ola@example.no")
 
     assert Match(("1",), ("same phone",), 1.0) == index.find("Ola Nordmann", [OLA], [])
@@ -94,7 +94,7 @@ def test_a_row_is_found_by_either_key() -> None:
 
 def test_a_name_alone_is_nobody() -> None:
     """Namesakes are never taken for one person."""
-    index = Index()
+    index = ContactIndex()
     index.add("1", "Ola Nordmann", OLA, "")
     index.add("2", "Ola Nordmann", "", "")
 
@@ -104,7 +104,7 @@ def test_a_name_alone_is_nobody() -> None:
 
 def test_a_shared_number_with_another_name_and_address_is_somebody_else() -> None:
     """Colleagues at one switchboard stay two people; somebody who changed the address is still found."""
-    index = Index()
+    index = ContactIndex()
     index.add("1", "Kari Nordmann", OLA, "kari@example.no")
 
     assert Match() == index.find("Ola Hansen", [OLA], ["ola@example.no"])
@@ -114,7 +114,7 @@ def test_a_shared_number_with_another_name_and_address_is_somebody_else() -> Non
 
 def test_of_several_the_one_on_which_most_agrees_is_meant() -> None:
     """Both keys go before one, then the name decides."""
-    index = Index()
+    index = ContactIndex()
     index.add("kari", "Kari Nordmann", OLA, "")
     index.add("ola", "Ola Nordmann", OLA, "")
     index.add("both", "Nordmann", OLA, "family@example.no")
@@ -125,7 +125,7 @@ def test_of_several_the_one_on_which_most_agrees_is_meant() -> None:
 
 def test_a_tie_is_ambiguous() -> None:
     """A row whose number is one contact's and whose address another's is not decided."""
-    index = Index()
+    index = ContactIndex()
     index.add("1", "Ola Nordmann", OLA, "")
     index.add("2", "Ola Nordmann", "", "ola@example.no")
 
@@ -136,7 +136,7 @@ def test_a_tie_is_ambiguous() -> None:
 
 def test_a_contact_added_again_is_still_one() -> None:
     """After an update a contact is found by its old and its new number."""
-    index = Index()
+    index = ContactIndex()
     index.add("1", "Ola Nordmann", OLA, "")
     index.add("1", "Ola Nordmann", KARI, "")
 
@@ -145,7 +145,7 @@ def test_a_contact_added_again_is_still_one() -> None:
 
 def test_a_number_of_thousands_still_tells_them_apart_by_name() -> None:
     """Everybody at a large switchboard is found again, and without looking at all of them."""
-    index = Index()
+    index = ContactIndex()
     for number in range(3_000):
         index.add(str(number), f"Employee{number} Person", OLA, "")
 

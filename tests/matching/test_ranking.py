@@ -3,7 +3,7 @@
 import pytest
 
 from contacts_mcp.contract import Contact
-from contacts_mcp.matching import is_clear, rank, variants
+from contacts_mcp.matching import is_unambiguous, query_variants, rank_contacts
 
 PEOPLE = [
     Contact(id="ola", name="Ola Nordmann", phone_number="+4799999999", email="ola@nordmann.no", company_name="Acme AS"),
@@ -42,36 +42,36 @@ PEOPLE = [
 )
 def test_a_person_is_found_by_what_people_type(query: str, meant: str, reason: str) -> None:
     """Any order, plain letters, slips, company, number or address lead to the person, and it is said why."""
-    ranked = rank(query, PEOPLE, "NO")
+    ranked = rank_contacts(query, PEOPLE, "NO")
 
-    assert ((meant, reason), True) == ((ranked[0].contact.id, ranked[0].reason), is_clear(ranked))
+    assert ((meant, reason), True) == ((ranked[0].contact.id, ranked[0].reason), is_unambiguous(ranked))
 
 
 @pytest.mark.parametrize("query", ["per olsen", "bjorn", "nordmann", "@acme.no", "+47 9999", "nordm", "Jansen"])
 def test_what_fits_several_or_none_well_is_not_clear(query: str) -> None:
     """Namesakes, families and companies are answered with candidates."""
-    ranked = rank(query, PEOPLE, "NO")
+    ranked = rank_contacts(query, PEOPLE, "NO")
 
     assert ranked
-    assert not is_clear(ranked)
+    assert not is_unambiguous(ranked)
 
 
 @pytest.mark.parametrize("query", ["Trygve Lie", "Ola Lie", "46464646", "nobody@example.com", "", " , "])
 def test_somebody_who_is_not_there_is_nobody(query: str) -> None:
     """Half a name in common is no answer."""
-    ranked = rank(query, PEOPLE, "NO")
+    ranked = rank_contacts(query, PEOPLE, "NO")
 
-    assert (ranked, is_clear(ranked)) == ([], False)
+    assert (ranked, is_unambiguous(ranked)) == ([], False)
 
 
 def test_the_right_name_with_another_number_is_not_clear() -> None:
     """Each part of a query has to fit."""
-    assert not is_clear(rank("Ola Nordmann 46464646", PEOPLE, "NO"))
+    assert not is_unambiguous(rank_contacts("Ola Nordmann 46464646", PEOPLE, "NO"))
 
 
 def test_scores_are_whole_numbers_best_first() -> None:
     """A score can be shown as it is."""
-    scores = [found.score for found in rank("nordmann", PEOPLE, "NO")]
+    scores = [found.score for found in rank_contacts("nordmann", PEOPLE, "NO")]
 
     assert sorted(scores, reverse=True) == scores
     assert all(isinstance(score, int) and 0 <= score <= 100 for score in scores)
@@ -90,11 +90,11 @@ def test_scores_are_whole_numbers_best_first() -> None:
 )
 def test_an_unknown_search_is_asked_in_several_ways(query: str, asked: list[str]) -> None:
     """The query itself comes first, then what is likelier to be found by a plain search."""
-    assert asked == variants(query, "NO")
+    assert asked == query_variants(query, "NO")
 
 
 def test_variants_are_bounded_and_none_comes_twice() -> None:
     """A long query costs no more requests than a short one."""
-    found = variants("Ola Erik Nordmann-Hansen, Acme Fjord AS +4799999999 ola@acme.no", "NO")
+    found = query_variants("Ola Erik Nordmann-Hansen, Acme Fjord AS +4799999999 ola@acme.no", "NO")
 
     assert 8 == len(found) == len({variant.lower() for variant in found})

@@ -204,7 +204,9 @@ async def test_a_pool_with_more_callers_than_places_mixes_nobody_up():
     """A client in use is never closed; whoever finds all places taken is told to come again, and gets their own."""
     with quick_folder() as folder:
         async with api_here(folder) as api:
-            pool = ClientPool(lambda credential: ContactsClient(credential=credential, base_url=api.address), most=2)
+            pool = ClientPool(
+                lambda credential: ContactsClient(credential=credential, base_url=api.address), max_clients=2
+            )
 
             async def work(number):
                 credential, mine, crowded = Credential.key(key_of(mark_of(number)), "test"), 0, 0

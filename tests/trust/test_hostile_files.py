@@ -19,7 +19,7 @@ import pytest
 import pytest_asyncio
 
 from contact_files import workbook
-from contacts_mcp.folder import LARGEST_FILE
+from contacts_mcp.folder import MAX_FILE_BYTES
 from harness import Host, held, host, text_of
 from hostile import TEXTS, unseen_in
 from processes import peak_memory
@@ -267,7 +267,7 @@ async def test_a_file_that_grows_while_it_is_read_is_read_to_an_end(world: World
     def grow() -> None:
         with growing.open("a") as file:
             file.write("Ola Nordmann" * 10_000 + "\n")
-        if growing.stat().st_size > 2 * LARGEST_FILE:
+        if growing.stat().st_size > 2 * MAX_FILE_BYTES:
             growing.write_text("name\n")
 
     with meanwhile(grow):

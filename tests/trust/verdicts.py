@@ -17,7 +17,7 @@ from trust.upstream import State
 _UNSETTLED = {"outcome_unknown", "server_fault", "unreadable_answer"}
 """Codes that leave open whether something was changed."""
 _FLEETING = {"created_at", "updated_at", "file", "uri", "plan"}
-_NOT_REPEATABLE = {re.sub(r"{\w+}", "{}", call.http) for call in (*CALLS, BatchContacts) if not call.repeatable}
+_NOT_REPEATABLE = {re.sub(r"{\w+}", "{}", call.route) for call in (*CALLS, BatchContacts) if not call.idempotent}
 _GO_ON = ("export_contacts", "merge_contacts", "find_contacts", "gdpr_delete_contact")
 """The tools that go on without a record that is not there (any more)."""
 _LESS = {

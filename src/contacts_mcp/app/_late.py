@@ -236,7 +236,7 @@ def _pools(backend: OwnKeys) -> AbstractAsyncContextManager[_Pools]:
     return _held(
         _Pools(
             ClientPool(open_client),
-            ClientPool(open_client, most=_STRANGERS),
+            ClientPool(open_client, max_clients=_STRANGERS),
             ContactsClient(base_url=backend.base_url),
         )
     )

@@ -34,7 +34,7 @@ def request_of(call: Call[AnswerT]) -> Request:
     `groups` or `x/../y` must not get past. Raises ValidationFailed.
     """
     request = call.request()
-    ids = _route(call.http).fullmatch(request.path)
+    ids = _route(call.route).fullmatch(request.path)
     if ids is None:
         wrong = [name for name in call.path_fields() if not UUID.fullmatch(str(getattr(call, name)))]
         faults = tuple(FieldFault(name, "must be an id (UUID)") for name in wrong)
@@ -49,19 +49,19 @@ def _route(http: str) -> re.Pattern[str]:
 
 def read(call: Call[AnswerT], answer: Answer, quoted: Quoter) -> AnswerT:
     """Read what the service answered, or raise the error that it means."""
-    method = call.http.split(" ", 1)[0]
+    method = call.route.split(" ", 1)[0]
     if not is_success(answer.status):
         if answer.status in range(HTTPStatus.MULTIPLE_CHOICES, HTTPStatus.BAD_REQUEST):
             raise unreadable(method, f"status {answer.status} has no meaning here", status=answer.status)
         raise fault(method, answer.status, answer.body, quoted)
-    if call.answer is None:
+    if call.answer_type is None:
         return cast("AnswerT", None)
     advice = SEARCH_FIRST if isinstance(call, CreateContact | CreateContactGroup) else READ_BACK
     if not answer.body.strip():
         empty = unreadable(method, "it is empty", advice=advice, status=answer.status)
         raise EmptyAnswer(empty.message, advice=empty.next_step, status=empty.status)
     try:
-        return cast("AnswerT", call.answer.model_validate_json(answer.body))
+        return cast("AnswerT", call.answer_type.model_validate_json(answer.body))
     except ValidationError as exc:
         raise unreadable(method, _misfit(exc), advice=advice, status=answer.status) from None
 

@@ -47,7 +47,7 @@ _PASSING = (
     HTTPStatus.GATEWAY_TIMEOUT,
 )
 _IDLE_SECONDS = 4.0  # the usual server closes an idle connection after 5, at which moment a write would be lost
-_SILENCES = 3  # a repeatable call waits a third of its time for an answer, to have time for another attempt
+_SILENCES = 3  # an idempotent call waits a third of its time for an answer, to have time for another attempt
 
 
 class ContactsClient:
@@ -73,8 +73,8 @@ class ContactsClient:
         self._forms: tuple[Credential | None, ...] = (None,) if credential is None else credential.forms
         self._time_limit = time_limit
         self._limits = {
-            repeatable: {"connect": connect_limit, "read": silence, "write": silence, "pool": connect_limit}
-            for repeatable, silence in ((True, time_limit / _SILENCES), (False, time_limit))
+            idempotent: {"connect": connect_limit, "read": silence, "write": silence, "pool": connect_limit}
+            for idempotent, silence in ((True, time_limit / _SILENCES), (False, time_limit))
         }
         self._max_wait = max_wait
         self._places = anyio.Semaphore(max_in_flight, fast_acquire=True)
@@ -165,11 +165,11 @@ class ContactsClient:
     async def _answer(self, request: Request, call: Call[Any], progress: Progress) -> Answer:
         """The first answer that is no 401, over the ways to send the key; the one that works is kept."""
         forms = self._forms
-        attempts = Attempts(call.http, self._host)
+        attempts = Attempts(call.route, self._host)
         answers = []
         for form in forms:
-            patience = Patience(repeatable=call.repeatable, max_wait=self._max_wait)
-            attempt = partial(self._attempt, request, form, self._limits[call.repeatable], progress, attempts)
+            patience = Patience(idempotent=call.idempotent, max_wait=self._max_wait)
+            attempt = partial(self._attempt, request, form, self._limits[call.idempotent], progress, attempts)
             try:
                 answer = await persist(attempt, patience)
             except Setback as setback:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-Form = Literal["X-API-Key", "Authorization"]
+HeaderName = Literal["X-API-Key", "Authorization"]
 
 _FILE = Path(".wayscloud") / "credentials"
 _KIND = re.compile(r"wayscloud_[a-z]{2,8}_(?=.)")
@@ -26,7 +26,7 @@ class Credential:
     """A WAYSCloud key or token. `source` says where it was found; nothing printed holds any part of the secret."""
 
     secret: str = field(repr=False)
-    form: Form
+    header_name: HeaderName
     source: str
 
     def __post_init__(self) -> None:
@@ -64,7 +64,7 @@ class Credential:
     @property
     def header(self) -> tuple[str, str]:
         """The header that carries it."""
-        return (self.form, self.secret if self.form == "X-API-Key" else f"Bearer {self.secret}")
+        return (self.header_name, self.secret if self.header_name == "X-API-Key" else f"Bearer {self.secret}")
 
     @property
     def forms(self) -> tuple["Credential", ...]:
@@ -72,12 +72,12 @@ class Credential:
 
         The platform's pages show personal access tokens in both headers.
         """
-        if self.form == "X-API-Key" and self.secret.startswith("wayscloud_pat_"):
-            return (self, replace(self, form="Authorization"))
+        if self.header_name == "X-API-Key" and self.secret.startswith("wayscloud_pat_"):
+            return (self, replace(self, header_name="Authorization"))
         return (self,)
 
     def __repr__(self) -> str:
-        return f"<Credential {self.masked} from {self.source}, sent as {self.form}>"
+        return f"<Credential {self.masked} from {self.source}, sent as {self.header_name}>"
 
     __str__ = __repr__
 

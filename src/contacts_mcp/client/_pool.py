@@ -12,7 +12,7 @@ from contacts_mcp.client._client import ContactsClient
 from contacts_mcp.client._credential import Credential
 from contacts_mcp.contract import AnswerT, Call, ProgressCallback, RateLimited
 
-MOST_CLIENTS = 256
+MAX_CLIENTS = 256
 IDLE_SECONDS = 300.0
 
 
@@ -26,20 +26,20 @@ class _Place:
 class ClientPool:
     """Clients by key, of which no two share a connection or any state.
 
-    At most `most` are open; those that nobody has used for `idle` seconds are closed, and one in use never is.
+    At most `max_clients` are open. A client idle for `idle_seconds` is closed; one in use never is.
     """
 
     def __init__(
         self,
         open_client: Callable[[Credential], ContactsClient],
         *,
-        most: int = MOST_CLIENTS,
-        idle: float = IDLE_SECONDS,
+        max_clients: int = MAX_CLIENTS,
+        idle_seconds: float = IDLE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._open_client = open_client
-        self._most = most
-        self._idle = idle
+        self._max_clients = max_clients
+        self._idle_seconds = idle_seconds
         self._clock = clock
         self._places: OrderedDict[str, _Place] = OrderedDict()  # the one that was left longest ago comes first
 
@@ -57,7 +57,7 @@ class ClientPool:
 
     async def close_idle(self) -> None:
         """Close the clients that nobody has used for long; to be called now and then."""
-        limit = self._clock() - self._idle
+        limit = self._clock() - self._idle_seconds
         await self._close([key for key, place in self._places.items() if not place.users and place.left <= limit])
 
     async def aclose(self) -> None:
@@ -70,7 +70,7 @@ class ClientPool:
 
     @asynccontextmanager
     async def _lease(self, credential: Credential) -> AsyncIterator[ContactsClient]:
-        key = f"{credential.form} {credential.fingerprint}"
+        key = f"{credential.header_name} {credential.fingerprint}"
         surplus = [] if key in self._places else self._surplus()
         if key not in self._places:
             self._places[key] = _Place(self._open_client(credential))
@@ -87,7 +87,7 @@ class ClientPool:
 
     def _surplus(self) -> list[str]:
         """Whom to close before one more is opened: whoever was left longest ago."""
-        if len(self._places) < self._most:
+        if len(self._places) < self._max_clients:
             return []
         for key, place in self._places.items():
             if not place.users:

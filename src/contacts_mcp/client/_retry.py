@@ -63,8 +63,8 @@ class Patience:
     What may have worked is only repeated where that leaves the directory as it would be after one time.
     """
 
-    def __init__(self, *, repeatable: bool, max_wait: float) -> None:
-        self._repeatable = repeatable
+    def __init__(self, *, idempotent: bool, max_wait: float) -> None:
+        self._repeatable = idempotent
         self._left = max_wait
         self._next = FIRST_WAIT
 

@@ -60,19 +60,19 @@ class Request:
 
 
 class Call(BaseModel, Generic[AnswerT_co]):
-    """One endpoint. Subclasses state `http`, `risk` and `repeatable`; fields are its parameters.
+    """One endpoint. Subclasses state `route`, `risk` and `idempotent`; fields are its parameters.
 
     The docstring of a subclass is the description an agent reads.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
-    http: ClassVar[str]
+    route: ClassVar[str]
     """Method and path, as on the API's page; a `{name}` in the path is the field of that name."""
     risk: ClassVar[Risk]
-    repeatable: ClassVar[bool]
+    idempotent: ClassVar[bool]
     """Whether sending it twice leaves the directory as sending it once would."""
-    answer: ClassVar[type[BaseModel] | None]
+    answer_type: ClassVar[type[BaseModel] | None]
     """What the service answers, from the subclass's type argument."""
 
     @classmethod
@@ -80,8 +80,8 @@ class Call(BaseModel, Generic[AnswerT_co]):
         arguments = cls.__bases__[0].__pydantic_generic_metadata__["args"]  # type: ignore[attr-defined]
         if not arguments:
             return  # Call[Answer] itself
-        cls.answer = None if arguments[0] is type(None) else arguments[0]
-        for name in ("http", "risk", "repeatable"):
+        cls.answer_type = None if arguments[0] is type(None) else arguments[0]
+        for name in ("route", "risk", "idempotent"):
             if not hasattr(cls, name):
                 raise TypeError(f"{cls.__name__} must state `{name}`")
 
@@ -93,14 +93,14 @@ class Call(BaseModel, Generic[AnswerT_co]):
     @classmethod
     def path_fields(cls) -> tuple[str, ...]:
         """The fields that say which record the call is about."""
-        return tuple(re.findall(r"{(\w+)}", cls.http))
+        return tuple(re.findall(r"{(\w+)}", cls.route))
 
     def request(self) -> Request:
         """Build the request: path fields into the path, the rest into query (GET) or body.
 
         A field left out stays out, so that absent and null differ; a default that is not None is sent.
         """
-        method, template = self.http.split(" ", 1)
+        method, template = self.route.split(" ", 1)
         values = self.model_dump(mode="json", exclude_unset=True) | self._defaults()
         in_path = {name: values.pop(name) for name in self.path_fields()}
         path = template.format_map(in_path)

@@ -26,9 +26,9 @@ _GroupId = Annotated[GroupId, Field(description="Group id (UUID).")]
 class ListContacts(Call[ContactPage]):
     """List or search contacts, newest first. Rows lack notes, company and times; get_contact has them."""
 
-    http = "GET /v1/contacts"
+    route = "GET /v1/contacts"
     risk = Risk.READ
-    repeatable = True
+    idempotent = True
     type: ContactType | None = None
     search: Text | None = Field(
         default=None, description="Words of name or company in any order, phone digits or e-mail."
@@ -41,9 +41,9 @@ class ListContacts(Call[ContactPage]):
 class CreateContact(Call[Contact]):
     """Create a contact. Search first where it may already exist; to change one use update_contact."""
 
-    http = "POST /v1/contacts"
+    route = "POST /v1/contacts"
     risk = Risk.WRITE
-    repeatable = False
+    idempotent = False
     type: ContactType = "person"
     name: Text
     company_name: Text | None = None
@@ -56,18 +56,18 @@ class CreateContact(Call[Contact]):
 class GetContact(Call[Contact]):
     """Read one contact in full, notes included, by an id from list_contacts."""
 
-    http = "GET /v1/contacts/{contact_id}"
+    route = "GET /v1/contacts/{contact_id}"
     risk = Risk.READ
-    repeatable = True
+    idempotent = True
     contact_id: _ContactId
 
 
 class UpdateContact(Call[Contact]):
     """Change fields of a contact; fields left out stay as they are."""
 
-    http = "PATCH /v1/contacts/{contact_id}"
+    route = "PATCH /v1/contacts/{contact_id}"
     risk = Risk.WRITE
-    repeatable = True
+    idempotent = True
     contact_id: _ContactId
     type: ContactType | None = None
     name: Text | None = None
@@ -81,18 +81,18 @@ class UpdateContact(Call[Contact]):
 class DeleteContact(Call[None]):
     """Delete a contact. It leaves its groups and the service keeps its data; for an erasure use gdpr_delete_contact."""
 
-    http = "DELETE /v1/contacts/{contact_id}"
+    route = "DELETE /v1/contacts/{contact_id}"
     risk = Risk.DESTROY
-    repeatable = True
+    idempotent = True
     contact_id: _ContactId
 
 
 class GdprDeleteContact(Call[None]):
     """Erase a contact's personal data for good (GDPR article 17). To merely remove a contact use delete_contact."""
 
-    http = "POST /v1/contacts/{contact_id}/gdpr-delete"
+    route = "POST /v1/contacts/{contact_id}/gdpr-delete"
     risk = Risk.ERASE
-    repeatable = False
+    idempotent = False
     contact_id: _ContactId
     reason: Text = Field(description="Why, without personal data; it is kept.")
 
@@ -100,17 +100,17 @@ class GdprDeleteContact(Call[None]):
 class ListContactGroups(Call[GroupList]):
     """List the groups with ids and member counts."""
 
-    http = "GET /v1/contacts/groups"
+    route = "GET /v1/contacts/groups"
     risk = Risk.READ
-    repeatable = True
+    idempotent = True
 
 
 class CreateContactGroup(Call[Group]):
     """Create an empty group, for instance as an SMS audience; fill it with add_group_members."""
 
-    http = "POST /v1/contacts/groups"
+    route = "POST /v1/contacts/groups"
     risk = Risk.WRITE
-    repeatable = False
+    idempotent = False
     name: Text
     description: Text | None = None
 
@@ -118,18 +118,18 @@ class CreateContactGroup(Call[Group]):
 class GetContactGroup(Call[Group]):
     """Read one group; its people come from list_group_members."""
 
-    http = "GET /v1/contacts/groups/{group_id}"
+    route = "GET /v1/contacts/groups/{group_id}"
     risk = Risk.READ
-    repeatable = True
+    idempotent = True
     group_id: _GroupId
 
 
 class UpdateContactGroup(Call[Group]):
     """Rename a group or change its description."""
 
-    http = "PATCH /v1/contacts/groups/{group_id}"
+    route = "PATCH /v1/contacts/groups/{group_id}"
     risk = Risk.WRITE
-    repeatable = True
+    idempotent = True
     group_id: _GroupId
     name: Text | None = None
     description: Text | None = None
@@ -138,27 +138,27 @@ class UpdateContactGroup(Call[Group]):
 class DeleteContactGroup(Call[None]):
     """Delete a group. Its contacts stay; to take one contact out use remove_group_member."""
 
-    http = "DELETE /v1/contacts/groups/{group_id}"
+    route = "DELETE /v1/contacts/groups/{group_id}"
     risk = Risk.DESTROY
-    repeatable = True
+    idempotent = True
     group_id: _GroupId
 
 
 class ListGroupMembers(Call[MemberList]):
     """List the contacts in a group."""
 
-    http = "GET /v1/contacts/groups/{group_id}/members"
+    route = "GET /v1/contacts/groups/{group_id}/members"
     risk = Risk.READ
-    repeatable = True
+    idempotent = True
     group_id: _GroupId
 
 
 class AddGroupMembers(Call[Added]):
     """Add contacts to a group by id; those already in it do no harm. For a new group use create_contact_group first."""
 
-    http = "POST /v1/contacts/groups/{group_id}/members"
+    route = "POST /v1/contacts/groups/{group_id}/members"
     risk = Risk.WRITE
-    repeatable = True
+    idempotent = True
     group_id: _GroupId
     contact_ids: list[ContactId] = Field(min_length=1, max_length=1000)
 
@@ -166,9 +166,9 @@ class AddGroupMembers(Call[Added]):
 class RemoveGroupMember(Call[None]):
     """Take one contact out of a group; the contact itself stays. To delete it use delete_contact."""
 
-    http = "DELETE /v1/contacts/groups/{group_id}/members/{contact_id}"
+    route = "DELETE /v1/contacts/groups/{group_id}/members/{contact_id}"
     risk = Risk.WRITE
-    repeatable = True
+    idempotent = True
     group_id: _GroupId
     contact_id: _ContactId
 

@@ -35,7 +35,7 @@ class ScanPage(Record):
     next: str | None = None
 
 
-class BatchOutcome(Record):
+class BatchItemResult(Record):
     """What became of one contact of a batch: its id where it was written, else why not. `status` is as in HTTP."""
 
     status: int
@@ -46,15 +46,15 @@ class BatchOutcome(Record):
 class BatchResult(Record):
     """The outcomes of a batch: of the creates in their order, then of the updates in theirs."""
 
-    results: list[BatchOutcome]
+    results: list[BatchItemResult]
 
 
 class DescribeDirectory(Call[Extensions]):
     """Ask what the service offers beyond the API's page."""
 
-    http = "GET /v1/directory"
+    route = "GET /v1/directory"
     risk = Risk.READ
-    repeatable = True
+    idempotent = True
 
 
 class ScanContacts(Call[ScanPage]):
@@ -63,9 +63,9 @@ class ScanContacts(Call[ScanPage]):
     Each contact that is there from the first page to the last is met exactly once, whatever is written meanwhile.
     """
 
-    http = "GET /v1/directory/contacts"
+    route = "GET /v1/directory/contacts"
     risk = Risk.READ
-    repeatable = True
+    idempotent = True
     fields: list[Text] = Field(min_length=1)
     limit: int = Field(default=MAX_SCAN_ROWS, ge=1, le=MAX_SCAN_ROWS)
     after: Text | None = None
@@ -78,9 +78,9 @@ class ScanContacts(Call[ScanPage]):
 class BatchContacts(Call[BatchResult]):
     """Write several contacts in one transaction. One that is refused is reported, and does not hold up the others."""
 
-    http = "POST /v1/directory/contacts"
+    route = "POST /v1/directory/contacts"
     risk = Risk.WRITE
-    repeatable = False
+    idempotent = False
     creates: list[CreateContact] = Field(default_factory=list)
     updates: list[UpdateContact] = Field(default_factory=list)
 
@@ -88,5 +88,5 @@ class BatchContacts(Call[BatchResult]):
         """Both lists as the single calls would send them, an update with its id."""
         creates = [call.request().body for call in self.creates]
         updates = [{"id": call.contact_id, **(call.request().body or {})} for call in self.updates]
-        method, path = self.http.split(" ", 1)
+        method, path = self.route.split(" ", 1)
         return Request(method, path, body={"creates": creates, "updates": updates})

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import TextIO
 
 from contacts_mcp.contract import ValidationFailed
-from contacts_mcp.formats._rows import LARGEST_CELL, Reading, checked
+from contacts_mcp.formats._rows import LARGEST_CELL, ParsedFile, checked
 from contacts_mcp.formats._table import read_table
 
 _DELIMITERS = (",", ";", "\t")
@@ -49,7 +49,7 @@ _MARKS = (
 )
 
 
-def read_csv(data: bytes, wanted: Mapping[str, str]) -> Reading:
+def read_csv(data: bytes, wanted: Mapping[str, str]) -> ParsedFile:
     """Read CSV with a header.
 
     Raises:
@@ -66,7 +66,7 @@ def read_csv(data: bytes, wanted: Mapping[str, str]) -> Reading:
     if header is None:
         raise ValidationFailed("the file is empty", advice="choose another file")
     table = read_table(header[1], rows, wanted)
-    return Reading("csv", table.dialect, checked(table.rows), table.mapping, table.unmapped, encoding, delimiter)
+    return ParsedFile("csv", table.dialect, checked(table.rows), table.mapping, table.unmapped, encoding, delimiter)
 
 
 def _delimiter(text: str) -> str:

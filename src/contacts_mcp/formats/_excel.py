@@ -9,14 +9,14 @@ from io import BytesIO, TextIOWrapper
 from contacts_mcp.contract import ValidationFailed
 from contacts_mcp.formats import _rows as bounds
 from contacts_mcp.formats import _workbook
-from contacts_mcp.formats._rows import Reading, checked
+from contacts_mcp.formats._rows import ParsedFile, checked
 from contacts_mcp.formats._table import read_table
 
 _MOST_CHARACTERS = 64 * 1024 * 1024
 _SECONDS = 120
 
 
-def read_excel(data: bytes, wanted: Mapping[str, str]) -> Reading:
+def read_excel(data: bytes, wanted: Mapping[str, str]) -> ParsedFile:
     """Read a workbook's first sheet that is not empty.
 
     Raises:
@@ -27,7 +27,7 @@ def read_excel(data: bytes, wanted: Mapping[str, str]) -> Reading:
     if header is None:
         raise ValidationFailed("the workbook is empty", advice="choose another file")
     table = read_table(header[1], rows, wanted)
-    return Reading("excel", table.dialect, checked(table.rows), table.mapping, table.unmapped)
+    return ParsedFile("excel", table.dialect, checked(table.rows), table.mapping, table.unmapped)
 
 
 def _sheet(data: bytes) -> bytes:

@@ -8,14 +8,14 @@ from typing import Any
 from contacts_mcp.contract import UUID, ContactType, ValidationFailed
 from contacts_mcp.formats._csv import decode
 from contacts_mcp.formats._own import COLUMNS, TIMES
-from contacts_mcp.formats._rows import Reading, Row, checked
+from contacts_mcp.formats._rows import ParsedFile, Row, checked
 from contacts_mcp.formats._table import read_table
 
 _DEEPEST = 4
 _LISTS = ("contacts", "items", "data", "results", "people")
 
 
-def read_json(data: bytes, wanted: Mapping[str, str]) -> Reading:
+def read_json(data: bytes, wanted: Mapping[str, str]) -> ParsedFile:
     """Read objects whose keys are understood as columns are.
 
     Raises:
@@ -27,10 +27,10 @@ def read_json(data: bytes, wanted: Mapping[str, str]) -> Reading:
         raise ValidationFailed("the JSON holds no contacts", advice='expected is a list such as [{"name": "..."}]')
     if not wanted and {"name"} <= {*keys} <= {*COLUMNS}:
         mapping = [(key, key) for key in keys if key not in TIMES]
-        return Reading("json", "this program's own", checked(_own_rows(items)), mapping)
+        return ParsedFile("json", "this program's own", checked(_own_rows(items)), mapping)
     cells = ((number, [_text(item.get(key)) for key in keys]) for number, item in _objects(items))
     table = read_table(keys, cells, wanted)
-    return Reading("json", table.dialect, checked(table.rows), table.mapping, table.unmapped)
+    return ParsedFile("json", table.dialect, checked(table.rows), table.mapping, table.unmapped)
 
 
 def _items(text: str) -> list[Any]:

@@ -6,10 +6,10 @@ from contacts_mcp.contract import ValidationFailed
 from contacts_mcp.formats._csv import read_csv
 from contacts_mcp.formats._excel import read_excel
 from contacts_mcp.formats._json import read_json
-from contacts_mcp.formats._rows import Format, Reading
+from contacts_mcp.formats._rows import Format, ParsedFile
 from contacts_mcp.formats._vcard import read_vcard
 
-_READERS: Mapping[Format, Callable[[bytes, Mapping[str, str]], Reading]] = {
+_READERS: Mapping[Format, Callable[[bytes, Mapping[str, str]], ParsedFile]] = {
     "csv": read_csv,
     "vcard": read_vcard,
     "excel": read_excel,
@@ -29,7 +29,7 @@ def read_contacts(
     name: str | None = None,
     format: str | None = None,  # noqa: A002 - what it is called everywhere
     mapping: Mapping[str, str] | None = None,
-) -> Reading:
+) -> ParsedFile:
     """Read contacts from a file's content.
 
     `format` is what the caller takes it for, `mapping` which field a column fills where its name does not say so.

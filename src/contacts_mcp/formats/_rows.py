@@ -40,7 +40,7 @@ class Row:
 
 
 @dataclass(slots=True)
-class Reading:
+class ParsedFile:
     """A file as it was understood. `mapping` has source columns with the fields they fill; `rows` are read as they are
     taken, so that others can run between them.
     """

@@ -11,7 +11,7 @@ from contacts_mcp.formats._cells import emails_in, phones_in
 from contacts_mcp.formats._columns import kind_rank
 from contacts_mcp.formats._csv import decode
 from contacts_mcp.formats._own import PRODUCT
-from contacts_mcp.formats._rows import Reading, Row, checked
+from contacts_mcp.formats._rows import ParsedFile, Row, checked
 
 _CARD = re.compile(r"^BEGIN:VCARD\b.*?^END:VCARD\s*?$", re.IGNORECASE | re.DOTALL | re.MULTILINE)
 _BEGIN = re.compile(r"^BEGIN:VCARD\b", re.IGNORECASE | re.MULTILINE)
@@ -29,7 +29,7 @@ _LONGEST_CARD = 100_000  # the library takes quadratic time on long lines
 _URN = "urn:uuid:"
 
 
-def read_vcard(data: bytes, wanted: Mapping[str, str]) -> Reading:
+def read_vcard(data: bytes, wanted: Mapping[str, str]) -> ParsedFile:
     """Read cards.
 
     Raises:
@@ -40,7 +40,7 @@ def read_vcard(data: bytes, wanted: Mapping[str, str]) -> Reading:
     text, encoding = decode(data)
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     dialect = next((name for name, mark in _DIALECTS.items() if mark.search(text)), "vCard")
-    return Reading("vcard", dialect, checked(_rows(text)), encoding=encoding)
+    return ParsedFile("vcard", dialect, checked(_rows(text)), encoding=encoding)
 
 
 def _rows(text: str) -> Iterator[Row]:

@@ -17,7 +17,7 @@ _LARGE_COMPANY = 100
 
 
 @dataclass(slots=True)
-class Candidate:
+class ContactRecord:
     """A contact as it is stored; what is missing is None."""
 
     id: str
@@ -27,7 +27,7 @@ class Candidate:
     company: str | None = None
 
 
-class Duplicates:
+class DuplicateFinder:
     """Looks for duplicates a little at a time: add every contact, go through `search`, then read `clusters`.
 
     A step of it takes a few milliseconds; in an event loop let others run after each. A hundred thousand contacts take
@@ -39,7 +39,7 @@ class Duplicates:
         self._region = region
         self._contacts: list[Prepared] = []
 
-    def add(self, contact: Candidate) -> None:
+    def add(self, contact: ContactRecord) -> None:
         """Take one contact into the comparison; what it is compared by is kept, the contact itself is not."""
         phone, email = phone_key(contact.phone, self._region), email_key(contact.email)
         self._contacts.append(Prepared(contact.id, name_key(contact.name), phone, email, company_key(contact.company)))
@@ -77,9 +77,9 @@ class Duplicates:
         return compare(self._contacts[one], self._contacts[other])
 
 
-def find_duplicates(contacts: Iterable[Candidate], region: str | None = None) -> list[Cluster]:
-    """The clusters, most certain first, in one go; see `Duplicates`, which lets others run meanwhile."""
-    duplicates = Duplicates(region)
+def find_duplicates(contacts: Iterable[ContactRecord], region: str | None = None) -> list[Cluster]:
+    """The clusters, most certain first, in one go; see `DuplicateFinder`, which lets others run meanwhile."""
+    duplicates = DuplicateFinder(region)
     for contact in contacts:
         duplicates.add(contact)
     for _ in duplicates.search():

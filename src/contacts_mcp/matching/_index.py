@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from contacts_mcp.matching._keys import name_key
 from contacts_mcp.matching._likeness import SAME_EMAIL, SAME_PHONE
-from contacts_mcp.matching._names import ALIKE, UNLIKE, keys_alike
+from contacts_mcp.matching._names import ALIKE, UNLIKE, name_key_similarity
 
 _MANY = 50
 """Contacts with one number, from where they are looked up by name as well: a switchboard may have thousands."""
@@ -34,7 +34,7 @@ class Match(NamedTuple):
         return len(self.ids) > 1
 
 
-class Index:
+class ContactIndex:
     """Contacts by `phone_key` and `email_key`; about 30 MB for a hundred thousand.
 
     A contact that was added again with other keys is found by the old and the new ones.
@@ -73,7 +73,7 @@ class Index:
         for place in self._sharing(folded, (*phones, *emails)):
             agreed = self._agreed(place, phones, emails)
             other = name_key(self._names[place])
-            alike = keys_alike(folded, other)
+            alike = name_key_similarity(folded, other)
             if folded and other and alike < UNLIKE and self._contradicted(place, phones, emails):
                 continue
             here = (len(agreed), (alike >= UNLIKE) + (alike >= ALIKE) + (alike == 1))

@@ -6,7 +6,7 @@ from enum import IntEnum
 from functools import cache
 from typing import NamedTuple
 
-from contacts_mcp.matching._names import ALIKE, UNLIKE, keys_alike
+from contacts_mcp.matching._names import ALIKE, UNLIKE, name_key_similarity
 
 SAME_PHONE, SAME_EMAIL, NEAR_PHONE = "same phone", "same e-mail", "nearly the same phone"
 SAME_NAME, SIMILAR_NAME, PART_OF_NAME = "same name", "similar name", "part of the name"
@@ -58,7 +58,7 @@ def compare(one: Prepared, other: Prepared) -> Link | None:
     company = _companies_alike(one.company, other.company)
     if not shared and not near and (company < _SIMILAR_COMPANY or one.large or other.large):
         return None
-    name = keys_alike(one.name, other.name)
+    name = name_key_similarity(one.name, other.name)
     if name < UNLIKE and not shared:
         return None
     if shared:

@@ -18,16 +18,16 @@ _LEFT_OUT, _MOST_LEFT_OUT = 0.04, 0.12
 _RUN_TOGETHER = 0.9
 
 
-def names_alike(one: str | None, other: str | None) -> float:
+def name_similarity(one: str | None, other: str | None) -> float:
     """From 0 (nothing in common, or a name is missing) to 1 (the same).
 
     Order, case, accents and titles make no difference; initials, short forms, slips and words left out make a little.
     """
-    return keys_alike(name_key(one), name_key(other))
+    return name_key_similarity(name_key(one), name_key(other))
 
 
-def keys_alike(one: str, other: str) -> float:
-    """`names_alike` for names that are folded already (see `name_key`)."""
+def name_key_similarity(one: str, other: str) -> float:
+    """`name_similarity` for names that are folded already (see `name_key`)."""
     if one == other:
         return 1.0 if one else 0.0
     if not one or not other:

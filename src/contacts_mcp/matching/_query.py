@@ -38,7 +38,7 @@ def read(query: str, region: str | None) -> Query:
     return Query(tuple(words), bare.lstrip("0"), phone_key(written, region), address)
 
 
-def variants(query: str, region: str | None = None) -> list[str]:
+def query_variants(query: str, region: str | None = None) -> list[str]:
     """What to ask a search whose ways are unknown: at most 8 strings, best first, beginning with the query itself."""
     found: dict[str, str] = {}
     for variant in _variants(query, region):

@@ -15,7 +15,7 @@ _SUBSCRIBER_DIGITS = 7
 _FEWEST_END_DIGITS = 4
 
 
-class Ranked(NamedTuple):
+class RankedContact(NamedTuple):
     """A contact, how well it fits (0 to 100) and why, in few words."""
 
     contact: Contact
@@ -23,19 +23,19 @@ class Ranked(NamedTuple):
     reason: str
 
 
-def rank(query: str, contacts: Iterable[Contact], region: str | None = None) -> list[Ranked]:
+def rank_contacts(query: str, contacts: Iterable[Contact], region: str | None = None) -> list[RankedContact]:
     """The contacts that fit, best first; those that do not are left out, so that the answer may be nobody."""
     asked = read(query, region)
-    ranked: list[Ranked] = []
+    ranked: list[RankedContact] = []
     for contact in contacts:
         fit = _fit(asked, contact, region)
         score = round(100 * fit.value)
         if score >= _LEAST:
-            ranked.append(Ranked(contact, score, fit.reason))
+            ranked.append(RankedContact(contact, score, fit.reason))
     return sorted(ranked, key=lambda found: (-found.score, found.contact.name or "", found.contact.id))
 
 
-def is_clear(ranked: Sequence[Ranked]) -> bool:
+def is_unambiguous(ranked: Sequence[RankedContact]) -> bool:
     """Whether the first fits well and clearly better than the second; else the person has to choose."""
     if not ranked or ranked[0].score < _GOOD:
         return False

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from contacts_mcp.contract import Contact
 from contacts_mcp.matching._keys import company_key, name_key
-from contacts_mcp.matching._names import keys_alike
+from contacts_mcp.matching._names import name_key_similarity
 
 _NAME, _BEGINNING, _SIMILAR, _COMPANY, _EMAIL = "name", "beginning of the name", "similar name", "company", "e-mail"
 
@@ -40,7 +40,7 @@ def fit_words(words: Sequence[str], contact: Contact) -> Fit:
     if all(values):
         return Fit((min(values) + sum(values) / len(values)) / 2 * covered, _reason(fits))
     # A middle name that is not stored, or `Annemarie` for `Anne Marie`
-    likeness = keys_alike(" ".join(words), name)
+    likeness = name_key_similarity(" ".join(words), name)
     return Fit(likeness * _A_WORD_TOO_MANY, _SIMILAR)
 
 

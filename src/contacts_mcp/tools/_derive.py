@@ -25,9 +25,9 @@ def derive_tool(
         title=name.replace("_", " ").capitalize().replace("Gdpr", "GDPR"),
         description=inspect.cleandoc(arguments.__doc__ if arguments and arguments.__doc__ else call.__doc__ or ""),
         risk=call.risk,
-        repeatable=call.repeatable,
+        idempotent=call.idempotent,
         arguments=arguments or call,
-        answer=answer or call.answer or Done,
+        answer=answer or call.answer_type or Done,
         prepare=at_once(call.risk, run or _forward),
         target_args=call.path_fields(),
     )

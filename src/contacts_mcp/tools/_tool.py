@@ -45,7 +45,7 @@ class Tool:
     title: str
     description: str
     risk: Risk
-    repeatable: bool
+    idempotent: bool
     arguments: type[BaseModel]
     answer: type[BaseModel]
     prepare: Prepare
@@ -75,7 +75,7 @@ class Tool:
             "title": self.title,
             "readOnlyHint": self.risk is Risk.READ,
             "destructiveHint": self.risk in (Risk.DESTROY, Risk.ERASE),
-            "idempotentHint": self.repeatable,
+            "idempotentHint": self.idempotent,
             "openWorldHint": False,  # one directory, not the world
         }
 

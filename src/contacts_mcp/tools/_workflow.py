@@ -15,7 +15,7 @@ def workflow_tool(
     *,
     risk: Risk,
     min_risk: Risk | None = None,
-    repeatable: bool = True,
+    idempotent: bool = True,
     target_args: tuple[str, ...] = (),
     wording: PromptWording | None = None,
 ) -> Tool:
@@ -25,7 +25,7 @@ def workflow_tool(
         title=name.replace("_", " ").capitalize(),
         description=" ".join((arguments.__doc__ or "").split()),
         risk=risk,
-        repeatable=repeatable,
+        idempotent=idempotent,
         arguments=arguments,
         answer=answer,
         prepare=prepare,

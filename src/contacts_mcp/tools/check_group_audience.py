@@ -88,7 +88,7 @@ class _Count:
 
     def add(self, member: Contact) -> None:
         number = member.phone_number
-        known = phones.examine(number, self.region) if number else None
+        known = phones.parse(number, self.region) if number else None
         if number and known and number == known.e164:
             self.by_number[number].append(member)
             self.countries[known.country] += 1

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pydantic import BaseModel, ConfigDict, Field
 
 from contacts_mcp.contract import Contact, ContactPage, ContactsError, FilterIgnored, ListContacts, Risk, Text
-from contacts_mcp.matching import Ranked, is_clear, rank, variants
+from contacts_mcp.matching import RankedContact, is_unambiguous, query_variants, rank_contacts
 from contacts_mcp.tools._answers import Brief, ShortAnswer
 from contacts_mcp.tools._backend import Backend
 from contacts_mcp.tools._tool import at_once
@@ -52,7 +52,7 @@ class ContactsFound(ShortAnswer):
 
 async def _run(backend: Backend, arguments: FindContacts) -> ContactsFound:
     ranked = await _Search(backend, arguments.query).best(arguments.limit)
-    clear = is_clear(ranked)
+    clear = is_unambiguous(ranked)
     shown = ranked[: arguments.limit]
     more = len(ranked) - len(shown)
     return ContactsFound(
@@ -63,7 +63,7 @@ async def _run(backend: Backend, arguments: FindContacts) -> ContactsFound:
     )
 
 
-def _advice(clear: bool, shown: Sequence[Ranked]) -> str | None:
+def _advice(clear: bool, shown: Sequence[RankedContact]) -> str | None:
     if not shown:
         return "nobody fits; ask for another spelling, a number or an e-mail address"
     return None if clear else "ask which one is meant"
@@ -78,9 +78,9 @@ class _Search:
         self._query = query
         self._known: dict[str, Contact] = {}
 
-    async def best(self, limit: int) -> list[Ranked]:
+    async def best(self, limit: int) -> list[RankedContact]:
         """All that fit, best first. What is shown of them is read in full where names alone do not tell them apart."""
-        first, *others = variants(self._query, self._backend.default_region)
+        first, *others = query_variants(self._query, self._backend.default_region)
         await self._ask([first])
         ranked = self._ranked()
         if not _is_good(ranked):
@@ -90,8 +90,8 @@ class _Search:
             ranked = self._merged(ranked, await self._look_through())
         return await self._told_apart(ranked, limit)
 
-    def _ranked(self) -> list[Ranked]:
-        return rank(self._query, self._known.values(), self._backend.default_region)
+    def _ranked(self) -> list[RankedContact]:
+        return rank_contacts(self._query, self._known.values(), self._backend.default_region)
 
     async def _ask(self, queries: Sequence[str]) -> None:
         """Search for each; rows that do not show what they were found by are read in full, as far as is affordable."""
@@ -111,7 +111,7 @@ class _Search:
         for contact in await complete(self._pace, unexplained[:_READ_IN_FULL]):
             self._known[contact.id] = contact
 
-    async def _look_through(self) -> list[Ranked]:
+    async def _look_through(self) -> list[RankedContact]:
         """Rank everybody, where there are not too many: a misspelt beginning is found by no search."""
         scans = await self._backend.offers("scan")
         total = (await self._pace.send(ListContacts(per_page=1))).total
@@ -119,20 +119,20 @@ class _Search:
             return []
         fields = SHOWN_IN_LISTS | ({"company_name"} if scans else frozenset())
         progress = Progress(self._backend.report, "contacts looked at", total)
-        found: list[Ranked] = []
+        found: list[RankedContact] = []
         async for page in chosen(self._backend, self._pace, Filter(), fields, progress):
-            found = self._merged(found, rank(self._query, page, self._backend.default_region))[:_ROWS]
+            found = self._merged(found, rank_contacts(self._query, page, self._backend.default_region))[:_ROWS]
         return found
 
     @staticmethod
-    def _merged(these: Iterable[Ranked], those: Iterable[Ranked]) -> list[Ranked]:
-        best: dict[str, Ranked] = {}
+    def _merged(these: Iterable[RankedContact], those: Iterable[RankedContact]) -> list[RankedContact]:
+        best: dict[str, RankedContact] = {}
         for each in (*these, *those):
             if each.contact.id not in best or best[each.contact.id].score < each.score:
                 best[each.contact.id] = each
         return sorted(best.values(), key=lambda each: -each.score)
 
-    async def _told_apart(self, ranked: list[Ranked], limit: int) -> list[Ranked]:
+    async def _told_apart(self, ranked: list[RankedContact], limit: int) -> list[RankedContact]:
         """Namesakes are read in full: their rows may lack the company, which tells them apart."""
         names = [each.contact.name for each in ranked[:limit]]
         alike = [each.contact.id for each in ranked[:limit] if names.count(each.contact.name) > 1]
@@ -140,14 +140,14 @@ class _Search:
             full = {contact.id: contact for contact in await complete(self._pace, alike)}
         except ContactsError:
             full = {}
-        return [Ranked(full.get(each.contact.id, each.contact), each.score, each.reason) for each in ranked]
+        return [RankedContact(full.get(each.contact.id, each.contact), each.score, each.reason) for each in ranked]
 
 
-def _is_good(ranked: Sequence[Ranked]) -> bool:
+def _is_good(ranked: Sequence[RankedContact]) -> bool:
     return bool(ranked) and ranked[0].score >= _GOOD
 
 
-def _found(each: Ranked, all_: Sequence[Contact]) -> Found:
+def _found(each: RankedContact, all_: Sequence[Contact]) -> Found:
     """As few fields as tell a candidate from the others: its name, and the first one in which it differs."""
     contact = each.contact
     own = [name for name in _APART if getattr(contact, name)]

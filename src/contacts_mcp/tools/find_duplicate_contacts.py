@@ -6,7 +6,7 @@ import anyio.lowlevel
 from pydantic import Field
 
 from contacts_mcp.contract import Record, Risk
-from contacts_mcp.matching import Candidate, Cluster, Duplicates
+from contacts_mcp.matching import Cluster, ContactRecord, DuplicateFinder
 from contacts_mcp.tools._answers import Brief, ShortAnswer
 from contacts_mcp.tools._backend import Backend
 from contacts_mcp.tools._tool import at_once
@@ -49,7 +49,7 @@ class DuplicatesFound(ShortAnswer):
 
 async def _run(backend: Backend, arguments: FindDuplicateContacts) -> DuplicatesFound:
     known = await _candidates(backend, arguments.filter)
-    duplicates = Duplicates(backend.default_region)
+    duplicates = DuplicateFinder(backend.default_region)
     async for candidate in in_turns(known.values()):
         duplicates.add(candidate)
     for _ in duplicates.search():
@@ -66,13 +66,13 @@ async def _run(backend: Backend, arguments: FindDuplicateContacts) -> Duplicates
     )
 
 
-async def _candidates(backend: Backend, wanted: Filter) -> dict[str, Candidate]:
+async def _candidates(backend: Backend, wanted: Filter) -> dict[str, ContactRecord]:
     """The contacts to compare; the company is among what is compared where it takes no request for each."""
     fields = {*_COMPARED, "company_name"} if await backend.offers("scan") else _COMPARED
-    known: dict[str, Candidate] = {}
+    known: dict[str, ContactRecord] = {}
     async for page in chosen(backend, JobClient(backend), wanted, fields, Progress(backend.report, "contacts read")):
         for each in page:
-            known[each.id] = Candidate(each.id, each.name or "", each.phone_number, each.email, each.company_name)
+            known[each.id] = ContactRecord(each.id, each.name or "", each.phone_number, each.email, each.company_name)
     return known
 
 
@@ -82,7 +82,7 @@ _ADVICE = (
 )
 
 
-def _shown(cluster: Cluster, known: dict[str, Candidate]) -> Same:
+def _shown(cluster: Cluster, known: dict[str, ContactRecord]) -> Same:
     more = len(cluster.ids) - _SHOWN
     return Same(
         confidence=cluster.confidence,
@@ -92,7 +92,7 @@ def _shown(cluster: Cluster, known: dict[str, Candidate]) -> Same:
     )
 
 
-def _brief(candidate: Candidate) -> Brief:
+def _brief(candidate: ContactRecord) -> Brief:
     return Brief(
         id=candidate.id,
         name=cut(candidate.name),

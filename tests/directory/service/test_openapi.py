@@ -78,7 +78,7 @@ def test_it_is_of_this_version_for_wherever_it_is_served():
 def test_the_fourteen_endpoints_are_those_of_the_contract_and_the_rest_are_additions():
     documented = {f"{method.upper()} {path}" for method, path, said in OPERATIONS if said["tags"] != ["Extensions"]}
 
-    assert documented == {call.http for call in CALLS}
+    assert documented == {call.route for call in CALLS}
     assert len(OPERATIONS) == 17
     assert "Beyond the page" in next(tag for tag in DOCUMENT["tags"] if tag["name"] == "Extensions")["description"]
 

@@ -143,7 +143,7 @@ async def test_what_could_not_be_deleted_is_named(platform: Host, unsteady: Unst
     assert merged["not_deleted"] == [f"{other['id']}: permission_denied"]
     assert merged["contact"]["email"] == "ola@example.com"
     assert again["deleted"] == [other["id"]]
-    assert DeleteContact.repeatable
+    assert DeleteContact.idempotent
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from contacts_mcp.mail import is_address
+from contacts_mcp.mail import is_email
 
 ContactType = Literal["person", "company"]
 
@@ -51,7 +51,7 @@ def _blank_is_null(value: str | None) -> str | None:
 
 
 def _email(value: str | None) -> str | None:
-    if value is not None and not is_address(value):
+    if value is not None and not is_email(value):
         raise PydanticCustomError("email", "must be a valid e-mail address")
     return value
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from contacts_mcp.contract import Contact
-from contacts_mcp.matching import Index, email_key, phone_key
+from contacts_mcp.matching import ContactIndex, email_key, phone_key
 from contacts_mcp.tools._backend import Backend
 from contacts_mcp.tools._tags import retagged
 from contacts_mcp.tools.importing._draft import Draft
@@ -58,7 +58,7 @@ async def decide(backend: Backend, pace: JobClient, drafts: Sequence[Draft], opt
 
 async def _within_file(drafts: Sequence[Draft]) -> tuple[list[Draft], dict[int, Decision]]:
     """The rows that can be used, and the decisions on the others: those that repeat an earlier one, or are wrong."""
-    index = Index()
+    index = ContactIndex()
     seen: dict[int, int] = {}
     usable: list[Draft] = []
     decisions: dict[int, Decision] = {}
@@ -101,7 +101,7 @@ class _Directory:
     def __init__(self) -> None:
         self.contacts: dict[str, Contact] = {}
         self.named: dict[str, list[str]] = {}
-        self.index = Index()
+        self.index = ContactIndex()
 
     @classmethod
     async def read(cls, backend: Backend, pace: JobClient, drafts: Sequence[Draft], options: Options) -> "_Directory":

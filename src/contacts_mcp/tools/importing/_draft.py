@@ -7,7 +7,7 @@ from typing import Any
 from contacts_mcp import phones
 from contacts_mcp.contract import ContactType
 from contacts_mcp.formats import Row
-from contacts_mcp.mail import is_address
+from contacts_mcp.mail import is_email
 from contacts_mcp.matching import email_key, phone_key
 from contacts_mcp.tools._tags import retagged
 
@@ -46,7 +46,7 @@ def draft_of(row: Row, region: str | None, tags: Sequence[str]) -> Draft:
     """Choose the first good number and address of a row; a number that is no good is kept, as in the directory."""
     known = [(number, phones.normalize(number, region)) for number in row.phones]
     number = next((good for _, good in known if good), next((raw for raw, _ in known), ""))
-    good_emails = [email for email in row.emails if is_address(email)]
+    good_emails = [email for email in row.emails if is_email(email)]
     problem = row.problem
     if row.emails and not good_emails:
         problem = problem or "has an e-mail address that is none"

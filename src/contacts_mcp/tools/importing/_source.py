@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import anyio.to_thread
 
-from contacts_mcp.formats import Reading, read_contacts
+from contacts_mcp.formats import ParsedFile, read_contacts
 from contacts_mcp.tools._backend import Backend, refuse
 from contacts_mcp.tools.importing._draft import Draft, draft_of
 from contacts_mcp.tools.steps import Progress, in_turns
@@ -16,7 +16,7 @@ class Source:
     """What was read: how it was understood, and its rows."""
 
     path: str | None
-    reading: Reading
+    reading: ParsedFile
     drafts: list[Draft]
 
 

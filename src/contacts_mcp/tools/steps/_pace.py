@@ -53,7 +53,7 @@ class JobClient:
             RateLimited: the service asked for more patience than a job has.
             ContactsError: see ContactsClient.send.
         """
-        setbacks = iter(_SETBACKS if call.repeatable else ())
+        setbacks = iter(_SETBACKS if call.idempotent else ())
         while True:
             if (wait := self._resume_at - time.monotonic()) > 0:
                 await anyio.sleep(wait)

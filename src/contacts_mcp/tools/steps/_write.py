@@ -10,7 +10,7 @@ from contacts_mcp.contract import (
     AddGroupMembers,
     AuthenticationFailed,
     BatchContacts,
-    BatchOutcome,
+    BatchItemResult,
     ContactsError,
     CreateContact,
     NotFound,
@@ -127,7 +127,7 @@ async def _batch(pace: JobClient, calls: Iterable[CreateContact | UpdateContact]
     return (_outcome(next(of_creates if isinstance(call, CreateContact) else of_updates)) for call in calls)
 
 
-def _outcome(result: BatchOutcome) -> Outcome:
+def _outcome(result: BatchItemResult) -> Outcome:
     match result.status:
         case 200 | 201:
             return Outcome(result.id)

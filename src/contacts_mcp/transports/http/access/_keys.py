@@ -62,7 +62,7 @@ class ByKey:
 
     async def _is_good(self, credential: Credential) -> bool:
         """Whether the service takes the key; asked once at a time for each key, and remembered."""
-        key = f"{credential.form} {credential.fingerprint}"  # sent in another header, another answer may come
+        key = f"{credential.header_name} {credential.fingerprint}"  # sent in another header, another answer may come
         known = self._recall(key)
         if known is not None:
             return known
