@@ -5,13 +5,15 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from contacts_mcp.directory import Directory, Location, Server
+from contacts_mcp.directory import Directory, Location, PostgresServer
 from processes import Listening
 
 
 def address_of(place: Location) -> str:
     """What the command line takes for a place."""
-    return place.url.replace("postgresql+asyncpg://", "postgresql://") if isinstance(place, Server) else str(place)
+    return (
+        place.url.replace("postgresql+asyncpg://", "postgresql://") if isinstance(place, PostgresServer) else str(place)
+    )
 
 
 def make_keys(place: Location, *tenants: str, scopes: Sequence[str] = ("read", "write")) -> list[str]:

@@ -19,9 +19,9 @@ import postgres_server
 from contacts_mcp.directory import Location, parse_location
 from contacts_mcp.directory.database import Database
 from contacts_mcp.directory.database.tables import OWNER, contacts
+from contacts_mcp.directory.maintenance import sample_contacts
 from contacts_mcp.directory.store import contacts as store
 from contacts_mcp.directory.store.query import Query, read
-from contacts_mcp.directory.upkeep.sample import sample_contacts
 from contacts_mcp.text import fold
 
 _TOGETHER = 5_000

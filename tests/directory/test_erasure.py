@@ -10,11 +10,11 @@ from sqlalchemy import select
 
 from contacts_mcp.directory import Directory
 from contacts_mcp.directory.database.tables import spellings
+from contacts_mcp.directory.maintenance import check
 from contacts_mcp.directory.store import contacts as store
 from contacts_mcp.directory.store import journal
 from contacts_mcp.directory.store import receipts as receipt_store
 from contacts_mcp.directory.store.query import read
-from contacts_mcp.directory.upkeep.check import check
 
 SECRETS = {
     "name": "Qvxname Zwqlast",

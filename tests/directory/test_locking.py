@@ -8,15 +8,15 @@ from functools import partial
 
 import pytest
 
-from contacts_mcp.directory._errors import Missing
+from contacts_mcp.directory import maintenance
+from contacts_mcp.directory._errors import DirectoryNotFound
 from contacts_mcp.directory.database import Database
 from contacts_mcp.directory.database.postgres import connect
 from contacts_mcp.directory.database.tables import OWNER
+from contacts_mcp.directory.maintenance import check
 from contacts_mcp.directory.store import contacts, groups, receipts
 from contacts_mcp.directory.store.once import create_once
 from contacts_mcp.directory.store.query import read
-from contacts_mcp.directory.upkeep import backup, lifecycle
-from contacts_mcp.directory.upkeep.check import check
 
 pytestmark = pytest.mark.system
 
@@ -146,7 +146,7 @@ async def test_changes_of_different_fields_are_all_kept(run, ola, meet):
 async def test_who_is_gone_is_not_changed_any_more(ola, meet, gone):
     made = await ola()
 
-    assert isinstance(await meet(gone(made), updating(made, name="Per", notes="late")), Missing)
+    assert isinstance(await meet(gone(made), updating(made, name="Per", notes="late")), DirectoryNotFound)
 
 
 @pytest.mark.parametrize("gone", [deleting, erasing])
@@ -156,7 +156,7 @@ async def test_a_change_that_came_first_goes_as_well(run, ola, meet, gone):
 
     await meet(updating(made, name="Per Hansen", type="company", tags=["b"]), gone(made))
 
-    with pytest.raises(Missing):
+    with pytest.raises(DirectoryNotFound):
         await run(contacts.get_contact, made["id"])
 
 
@@ -188,7 +188,7 @@ async def test_a_group_that_is_deleted_meanwhile_is_joined_by_nobody(run, ola, m
         joining(other, made), lambda connection, tenant: groups.delete_group(connection, tenant, other["id"])
     )
 
-    assert isinstance(deleted, Missing)
+    assert isinstance(deleted, DirectoryNotFound)
     assert joined is None
 
 
@@ -219,7 +219,7 @@ async def test_a_purge_and_an_erasure_of_the_same_do_not_wait_for_each_other(run
         await held.run_sync(
             lambda sync: sync.exec_driver_sql(f"SELECT 1 FROM contacts WHERE id = '{last['id']}' FOR UPDATE")
         )
-        purging = asyncio.create_task(run(lambda connection, _: lifecycle.purge(connection, "9", "old")))
+        purging = asyncio.create_task(run(lambda connection, _: maintenance.purge(connection, "9", "old")))
         await waiting()
         await held.run_sync(lambda sync: contacts.erase_contact(sync, OWNER, last["id"], "asked", "test"))
 
@@ -232,10 +232,10 @@ async def test_a_contact_that_is_restored_and_erased_at_once_is_erased(run, ola,
     await run(deleting(one))
     await run(deleting(other))
 
-    await meet(lambda connection, _: lifecycle.restore_contact(connection, one["id"]), erasing(one))
-    late = await meet(erasing(other), lambda connection, _: lifecycle.restore_contact(connection, other["id"]))
+    await meet(lambda connection, _: maintenance.restore_contact(connection, one["id"]), erasing(one))
+    late = await meet(erasing(other), lambda connection, _: maintenance.restore_contact(connection, other["id"]))
 
-    assert isinstance(late, lifecycle.Erased)
+    assert isinstance(late, maintenance.ContactErased)
 
 
 async def test_a_name_that_comes_while_its_last_contact_goes_is_known(run, ola, meet):
@@ -348,11 +348,11 @@ async def test_a_request_that_is_repeated_at_once_makes_one_contact(run, server,
 async def test_a_backup_is_brought_back_whole_whoever_writes_meanwhile(run, server, database, waiting, ola, tmp_path):
     """Who has begun is waited for, and what he wrote is replaced as well."""
     await ola()
-    await backup.back_up(database, tmp_path / "backup.db")
+    await maintenance.back_up(database, tmp_path / "backup.db")
 
     async with server.begin() as held:
         await held.run_sync(lambda sync: creating("Kari Nordmann")(sync, OWNER))
-        restoring = asyncio.create_task(backup.restore(database, tmp_path / "backup.db"))
+        restoring = asyncio.create_task(maintenance.restore(database, tmp_path / "backup.db"))
         await waiting()
 
     assert (await restoring).contacts == 1
@@ -362,13 +362,13 @@ async def test_a_backup_is_brought_back_whole_whoever_writes_meanwhile(run, serv
 async def test_who_is_erased_while_a_backup_is_brought_back_stays_erased(server, database, waiting, ola, tmp_path):
     """The erasure came after those that were made in the backup: it is not brought back."""
     made = await ola()
-    await backup.back_up(database, tmp_path / "backup.db")
+    await maintenance.back_up(database, tmp_path / "backup.db")
 
     async with server.begin() as held:
         await held.run_sync(lambda sync: erasing(made)(sync, OWNER))
-        restoring = asyncio.create_task(backup.restore(database, tmp_path / "backup.db"))
+        restoring = asyncio.create_task(maintenance.restore(database, tmp_path / "backup.db"))
         await waiting()
 
-    with pytest.raises(backup.BackupRefused, match="once more"):
+    with pytest.raises(maintenance.BackupRefused, match="once more"):
         await restoring
-    assert (await backup.restore(database, tmp_path / "backup.db")).erased_again == 1
+    assert (await maintenance.restore(database, tmp_path / "backup.db")).erased_again == 1

@@ -16,7 +16,7 @@ from sqlalchemy import func, insert, select
 from contacts_mcp.directory import Directory, Location
 from contacts_mcp.directory.api.routes import TenantDatabase
 from contacts_mcp.directory.database.tables import tenants
-from contacts_mcp.directory.upkeep.check import check
+from contacts_mcp.directory.maintenance import check
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
 WORDS = ("anna", "bertil", "carolina", "dorthea", "egon", "fjodor", "gunnhild", "hovland")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from contacts_mcp.directory import Directory
-from contacts_mcp.directory.upkeep.check import check
+from contacts_mcp.directory.maintenance import check
 from contacts_mcp.tools import TOOLS
 from network.servers import quick_folder
 from trust.endurance.pace import slower_than_a_fresh_one

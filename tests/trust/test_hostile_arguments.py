@@ -12,8 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from mcp_types import CallToolResult
 
-from contacts_mcp.directory.upkeep import open_database
-from contacts_mcp.directory.upkeep.check import check
+from contacts_mcp.directory.maintenance import check, open_database
 from contacts_mcp.tools import TOOLS
 from harness import LEGACY, MODERN, Host, Person, held, host, text_of
 from hostile import MARK, TEXTS, unseen_in

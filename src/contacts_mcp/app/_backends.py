@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contacts_mcp.client import BASE_URL, Credential, find_credential, parse_base_url
-from contacts_mcp.directory import Location, Server, default_path
+from contacts_mcp.directory import Location, PostgresServer, default_path
 from contacts_mcp.settings import Settings
 
 
@@ -39,12 +39,12 @@ class Embedded:
     @property
     def kind(self) -> str:
         """What a model is told of it: not where, which may hold somebody's name."""
-        if isinstance(self.database, Server):
+        if isinstance(self.database, PostgresServer):
             return "a directory in a PostgreSQL database, not the WAYSCloud platform"
         return "an embedded directory on this machine, not the WAYSCloud platform"
 
     def __str__(self) -> str:
-        if isinstance(self.database, Server):
+        if isinstance(self.database, PostgresServer):
             return f"the directory in {self.database}"
         return f"the embedded directory in {self.database}"
 

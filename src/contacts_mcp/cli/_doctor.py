@@ -12,7 +12,7 @@ from contacts_mcp import __version__
 from contacts_mcp.app import Embedded, Platform, build_app, choose_backend, connect
 from contacts_mcp.audit import Trail, TrailUnavailable, verify
 from contacts_mcp.contract import ContactPage, ContactsError, ListContacts
-from contacts_mcp.directory import Server
+from contacts_mcp.directory import PostgresServer
 from contacts_mcp.server import LOCAL_CALLER
 from contacts_mcp.settings import Auth, Settings
 from contacts_mcp.tools import TOOLS, choose_tools
@@ -124,7 +124,7 @@ def _next_step(backend: Platform | Embedded, exc: ContactsError) -> str:
         return f"put a valid key into {backend.credential.source}"
     if isinstance(backend, Platform):
         return "check the network and WAYSCLOUD_API_URL, then run `contacts-mcp doctor` again"
-    if isinstance(backend.database, Server):
+    if isinstance(backend.database, PostgresServer):
         return "check the server and the address, or choose another with --directory"
     return "check the file and its folder, or choose another with --directory"
 

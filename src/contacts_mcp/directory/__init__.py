@@ -5,13 +5,21 @@ Directory, and FastAPI and SQLAlchemy with it, is imported on first use: a serve
 
 from typing import TYPE_CHECKING, Any
 
-from contacts_mcp.directory._errors import DirectoryUnavailable, Missing
-from contacts_mcp.directory._place import Location, Server, default_path, parse_location
+from contacts_mcp.directory._errors import DirectoryNotFound, DirectoryUnavailable
+from contacts_mcp.directory._location import Location, PostgresServer, default_path, parse_location
 
 if TYPE_CHECKING:
     from contacts_mcp.directory._directory import Directory
 
-__all__ = ["Directory", "DirectoryUnavailable", "Location", "Missing", "Server", "default_path", "parse_location"]
+__all__ = [
+    "Directory",
+    "DirectoryNotFound",
+    "DirectoryUnavailable",
+    "Location",
+    "PostgresServer",
+    "default_path",
+    "parse_location",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -7,8 +7,8 @@ from typing import Self
 
 from fastapi import FastAPI
 
+from contacts_mcp.directory._location import Location
 from contacts_mcp.directory._opening import open_database
-from contacts_mcp.directory._place import Location
 from contacts_mcp.directory.api import build_app
 from contacts_mcp.directory.database import Database
 from contacts_mcp.directory.store import keys as store
@@ -61,7 +61,7 @@ class Directory:
         """Have a key work no more: at once, but where it was used in the last three seconds.
 
         Raises:
-            Missing: there is no such key.
+            DirectoryNotFound: there is no such key.
             DirectoryUnavailable: the database cannot be used.
         """
         return await self._database.write(store.revoke, prefix)

@@ -1,13 +1,13 @@
 """What can go wrong below the routes. Validation faults never get here: FastAPI answers them.
 
 Exception
-├── Missing                the id names nothing that can be seen: 404
+├── DirectoryNotFound                the id names nothing that can be seen: 404
 ├── Conflict               the request contradicts an earlier one: 409
 └── DirectoryUnavailable   the database cannot be used: 503, or 507 where the disk is full
 """
 
 
-class Missing(Exception):
+class DirectoryNotFound(Exception):
     """404: the id names no contact, group or member, or one that was deleted or erased."""
 
     def __init__(self, what: str) -> None:

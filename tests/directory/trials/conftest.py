@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from contacts_mcp.directory import Location, Server
+from contacts_mcp.directory import Location
+from contacts_service import address_of
 from directory.trials.ledger import NonceStore, differences, events_of, look
 from directory.trials.writer import FIELDS
 from waiting import block_until
@@ -36,7 +37,7 @@ class Crowd:
         free = [(each, attribute) for each in self.contacts for attribute in FIELDS]
         owns = dict(zip(names, free[self.owned : self.owned + tasks], strict=True))
         plan: dict[str, Any] = {
-            "place": self.place.url.replace("+asyncpg", "") if isinstance(self.place, Server) else str(self.place),
+            "place": address_of(self.place),
             "tasks": names,
             "owns": owns,
             "seconds": seconds,

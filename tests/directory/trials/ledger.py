@@ -11,8 +11,8 @@ import httpx
 
 from contacts_mcp.directory import Location
 from contacts_mcp.directory.database import Database
+from contacts_mcp.directory.maintenance import check
 from contacts_mcp.directory.store import receipts
-from contacts_mcp.directory.upkeep.check import check
 
 Event = list[Any]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from contacts_mcp.directory import Directory, parse_location
-from contacts_mcp.directory.upkeep.check import check
+from contacts_mcp.directory.maintenance import check
 
 pytestmark = pytest.mark.system
 

@@ -10,10 +10,9 @@ import pytest
 
 from contacts_mcp.directory import Directory
 from contacts_mcp.directory.database.tables import OWNER
+from contacts_mcp.directory.maintenance import check, sample_contacts
 from contacts_mcp.directory.store import contacts as store
 from contacts_mcp.directory.store.query import read
-from contacts_mcp.directory.upkeep.check import check
-from contacts_mcp.directory.upkeep.sample import sample_contacts
 
 pytestmark = pytest.mark.system
 

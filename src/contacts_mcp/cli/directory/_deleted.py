@@ -16,7 +16,7 @@ def deleted(
     as_json: AsJson = False,
 ) -> None:
     """List contacts that were deleted and can be restored, the latest first."""
-    from contacts_mcp.directory.upkeep.lifecycle import list_deleted
+    from contacts_mcp.directory.maintenance import list_deleted
 
     rows = run_on(place_of(directory, load_settings()), lambda database: database.read(list_deleted, tenant))
     lines = [f"{row['id']}  {row['deleted_at']}  {row['tenant']}: {row['name']}" for row in rows]
@@ -29,12 +29,12 @@ def restore(
     as_json: AsJson = False,
 ) -> None:
     """Bring a deleted contact back, but for its groups. An erased one cannot be: nothing of it is left."""
-    from contacts_mcp.directory.upkeep.lifecycle import Erased, restore_contact
+    from contacts_mcp.directory.maintenance import ContactErased, restore_contact
 
     place = place_of(directory, load_settings())
     try:
         row = run_on(place, lambda database: database.write(restore_contact, contact_id.lower()))
-    except Erased:
+    except ContactErased:
         raise ValueError(f"the contact {contact_id} was erased; nothing of it is left that could be restored") from None
     say(f"Restored {row['id']}: {row['name']}.", {"id": row["id"]}, as_json)
 
@@ -46,8 +46,8 @@ def purge(
     as_json: AsJson = False,
 ) -> None:
     """Erase for good the contacts that were deleted long enough ago, each with a receipt."""
-    from contacts_mcp.directory.upkeep.lifecycle import list_deleted, moment_before
-    from contacts_mcp.directory.upkeep.lifecycle import purge as erase
+    from contacts_mcp.directory.maintenance import list_deleted, moment_before
+    from contacts_mcp.directory.maintenance import purge as erase
 
     before = moment_before(parse_age(older_than, "--older-than"))
     place = place_of(directory, load_settings())

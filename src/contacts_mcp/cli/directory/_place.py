@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from contacts_mcp.directory import DirectoryUnavailable, Location, Missing, default_path, parse_location
+from contacts_mcp.directory import DirectoryNotFound, DirectoryUnavailable, Location, default_path, parse_location
 from contacts_mcp.settings import Settings
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def work_on(place: Location, work: Callable[["Directory"], Awaitable[T]]) -> T:
 
 def run_on(place: Location, work: Callable[["Database"], Awaitable[T]]) -> T:
     """Do something with the database at a place. Raises as `within` does."""
-    from contacts_mcp.directory.upkeep import open_database
+    from contacts_mcp.directory.maintenance import open_database
 
     async def run() -> T:
         database = open_database(place)
@@ -58,9 +58,9 @@ def within(work: Callable[[], Awaitable[T]]) -> T:
     """
     import anyio
 
-    from contacts_mcp.directory.upkeep import BackupRefused
+    from contacts_mcp.directory.maintenance import BackupRefused
 
     try:
         return anyio.run(work)
-    except (DirectoryUnavailable, Missing, BackupRefused) as exc:
+    except (DirectoryUnavailable, DirectoryNotFound, BackupRefused) as exc:
         raise ValueError(str(exc)) from exc

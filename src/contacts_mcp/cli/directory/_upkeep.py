@@ -17,7 +17,7 @@ _TOGETHER = 2_000
 
 def migrate(directory: At = None, as_json: AsJson = False) -> None:
     """Bring an older directory to the present schema, whole or not at all; a present one is left as it is."""
-    from contacts_mcp.directory.upkeep.migrate import migrate as run
+    from contacts_mcp.directory.maintenance import migrate as run
 
     place = place_of(directory, load_settings())
     with progress("contacts indexed") as report:
@@ -35,7 +35,7 @@ def backup(
 
     It holds what the directory holds, so keep it as safe, and no longer than erased contacts may be kept elsewhere.
     """
-    from contacts_mcp.directory.upkeep.backup import back_up
+    from contacts_mcp.directory.maintenance import back_up
 
     place = place_of(directory, load_settings())
     with progress("copied") as report:
@@ -60,7 +60,7 @@ def restore_backup(
     Contacts that were erased since the backup are erased in it before anybody sees it, and keys that were revoked
     since stay revoked.
     """
-    from contacts_mcp.directory.upkeep.backup import restore
+    from contacts_mcp.directory.maintenance import restore
 
     place = place_of(directory, load_settings())
     agree(f"Replace everything in {place} by what is in {source}?", yes)
@@ -76,7 +76,7 @@ def restore_backup(
 
 def check(directory: At = None, as_json: AsJson = False) -> None:
     """Look whether everything in the directory is true: integrity, counts, orphans, index, receipts. 1 where not."""
-    from contacts_mcp.directory.upkeep.check import check as look
+    from contacts_mcp.directory.maintenance import check as look
 
     faults = run_on(place_of(directory, load_settings()), lambda database: database.read(look))
     say("\n".join(faults) or "All is well.", {"faults": faults}, as_json)
@@ -85,7 +85,7 @@ def check(directory: At = None, as_json: AsJson = False) -> None:
 
 def stats(directory: At = None, as_json: AsJson = False) -> None:
     """Say what there is: contacts, deleted and erased ones, groups, keys and receipts, by tenant."""
-    from contacts_mcp.directory.upkeep.lifecycle import stats as count
+    from contacts_mcp.directory.maintenance import count_records as count
 
     place = place_of(directory, load_settings())
     found: dict[str, Any] = run_on(place, lambda database: database.read(count))
@@ -125,8 +125,8 @@ def import_sample(
     """Fill the directory with made-up contacts, to try it out. A number may be somebody's: write to none of them."""
     from contacts_mcp.directory.database import Database
     from contacts_mcp.directory.database.tables import OWNER
+    from contacts_mcp.directory.maintenance import sample_contacts
     from contacts_mcp.directory.store.contacts import create_contacts
-    from contacts_mcp.directory.upkeep.sample import sample_contacts
 
     async def fill(database: Database) -> None:
         made, done = sample_contacts(number, seed), 0

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Match
 
-from contacts_mcp.directory._errors import Conflict, DirectoryUnavailable, Missing
+from contacts_mcp.directory._errors import Conflict, DirectoryNotFound, DirectoryUnavailable
 from contacts_mcp.directory.api import contacts, extensions, groups
 from contacts_mcp.directory.api.middleware import BodyLimit, LastResort
 from contacts_mcp.directory.api.routes import TenantDatabase, TenantOf
@@ -48,7 +48,7 @@ def build_app(database: Database, tenant_of: TenantOf | None = None, *doors: Mid
     app.add_middleware(LastResort)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused)
-    app.add_exception_handler(Missing, _missing)
+    app.add_exception_handler(DirectoryNotFound, _missing)
     app.add_exception_handler(Conflict, _conflict)
     app.add_exception_handler(DirectoryUnavailable, _unavailable)
     return app

@@ -32,7 +32,7 @@ async def create(
     """Create a record by `make`; with a key that was used before, `get` the one that was made then.
 
     Raises:
-        Missing: what was made then has been deleted since.
+        DirectoryNotFound: what was made then has been deleted since.
         Conflict: the key was used with other values.
     """
     if key is None:

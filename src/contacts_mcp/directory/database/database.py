@@ -7,7 +7,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from sqlalchemy import Connection
 
 from contacts_mcp.directory._errors import DirectoryUnavailable
-from contacts_mcp.directory._place import Location, Server
+from contacts_mcp.directory._location import Location, PostgresServer
 from contacts_mcp.directory.database.engine import Engine, Faults, Work
 from contacts_mcp.directory.database.sqlite_faults import SqliteFaults
 
@@ -157,7 +157,7 @@ class Database:
 
 async def open_engine(place: Location) -> Engine:
     """Open what is at `place`, and create its tables where there are none. Raises DirectoryUnavailable."""
-    if isinstance(place, Server):
+    if isinstance(place, PostgresServer):
         try:
             from contacts_mcp.directory.database.postgres import PostgresEngine
         except ModuleNotFoundError as exc:
@@ -172,7 +172,7 @@ async def open_engine(place: Location) -> Engine:
 
 
 def _faults_of(place: Location) -> Faults:
-    if isinstance(place, Server):
+    if isinstance(place, PostgresServer):
         from contacts_mcp.directory.database.postgres_faults import PostgresFaults
 
         return PostgresFaults(place)

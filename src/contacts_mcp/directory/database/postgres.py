@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.util import greenlet_spawn
 
 from contacts_mcp.directory._errors import DirectoryUnavailable
-from contacts_mcp.directory._place import Server
+from contacts_mcp.directory._location import PostgresServer
 from contacts_mcp.directory.database.engine import KEEPS_PLANS, Work
 from contacts_mcp.directory.database.postgres_faults import CutOff
 from contacts_mcp.directory.database.schema import REVISION, REVISION_TABLE, must_migrate, statements
@@ -48,7 +48,7 @@ class PostgresEngine:
 
     writers = _CONNECTIONS - 1  # one is left for lookups
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: PostgresServer) -> None:
         """Engine over a database that has its tables. No connection is made before the first transaction."""
         self._writer = connect(server, **_KEEPING)
         self._looker = _for_one_statement(self._writer.execution_options(**{KEEPS_PLANS: True}))
@@ -57,7 +57,7 @@ class PostgresEngine:
         self._asker = _for_one_statement(self._planner)
 
     @classmethod
-    async def open(cls, server: Server) -> Self:
+    async def open(cls, server: PostgresServer) -> Self:
         """Connect, create the tables where the database has none, and check that it is of this revision."""
         engine = cls(server)
         try:
@@ -146,7 +146,7 @@ def _in_transaction(engine: SyncEngine, work: Work[T]) -> T:
             raise
 
 
-def connect(server: Server, **settings: str) -> AsyncEngine:
+def connect(server: PostgresServer, **settings: str) -> AsyncEngine:
     """An engine that makes its connections when they are needed, for sessions with such settings."""
     return create_async_engine(
         server.url,
@@ -162,13 +162,13 @@ def connect(server: Server, **settings: str) -> AsyncEngine:
     )
 
 
-def _prepare(connection: Connection, server: Server) -> None:
+def _prepare(connection: Connection, server: PostgresServer) -> None:
     revision = settle(connection, server)
     if revision != REVISION:
         raise DirectoryUnavailable(must_migrate(f"database {server}", revision))
 
 
-def settle(connection: Connection, server: Server) -> str:
+def settle(connection: Connection, server: PostgresServer) -> str:
     """The revision of the directory in the database; one without a directory is given the tables of the present one."""
     if revision := revision_of(connection, server):
         return revision
@@ -179,7 +179,7 @@ def settle(connection: Connection, server: Server) -> str:
     return revision or REVISION
 
 
-def revision_of(connection: Connection, server: Server) -> str | None:
+def revision_of(connection: Connection, server: PostgresServer) -> str | None:
     """The revision of the directory; None where there is none. Raises DirectoryUnavailable."""
     query = text("SELECT to_regclass(:revision) IS NOT NULL, to_regclass('contacts') IS NOT NULL")
     versioned, contacts = connection.execute(query, {"revision": REVISION_TABLE}).one()
@@ -192,7 +192,7 @@ def revision_of(connection: Connection, server: Server) -> str | None:
     return None
 
 
-def _create(connection: Connection, server: Server) -> None:
+def _create(connection: Connection, server: PostgresServer) -> None:
     try:
         with connection.begin_nested():
             connection.exec_driver_sql("CREATE EXTENSION IF NOT EXISTS pg_trgm")

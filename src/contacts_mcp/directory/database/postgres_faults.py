@@ -4,7 +4,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from contacts_mcp.directory._errors import DirectoryUnavailable
-from contacts_mcp.directory._place import Server
+from contacts_mcp.directory._location import PostgresServer
 
 _ADVICE = (
     ("40", 503, "is busy with others and nothing was changed", "try again"),
@@ -32,7 +32,7 @@ class PostgresFaults:
 
     tries = 5  # two that wait for each other are told at once
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: PostgresServer) -> None:
         self._server = server
 
     def passing(self, error: BaseException) -> bool:

@@ -1,7 +1,7 @@
 """What can be done with a tenant's contacts, each in the transaction of the connection it is given.
 
 Values come checked (see `api.bodies`); rows go out as they are in the table. An id that names no live contact of the
-tenant raises Missing.
+tenant raises DirectoryNotFound.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, Select, bindparam, select, update
 
-from contacts_mcp.directory._errors import Missing
+from contacts_mcp.directory._errors import DirectoryNotFound
 from contacts_mcp.directory._times import now, now_after
 from contacts_mcp.directory.database.tables import contacts
 from contacts_mcp.directory.store import erasure, find, index, paging, receipts
@@ -93,7 +93,7 @@ def update_contact(connection: Connection, tenant: int, contact_id: str, values:
     """Set the given columns of a live contact and return it; where nothing differs, nothing is written."""
     found = update_contacts(connection, tenant, [(contact_id, values)])
     if not found:
-        raise Missing("Contact")
+        raise DirectoryNotFound("Contact")
     return found[contact_id]
 
 
@@ -134,7 +134,7 @@ def erase_contact(connection: Connection, tenant: int, contact_id: str, reason: 
     query = select(contacts).where(contacts.c.id == contact_id, contacts.c.tenant == tenant).with_for_update()
     row = connection.execute(query).mappings().one_or_none()
     if row is None:
-        raise Missing("Contact")
+        raise DirectoryNotFound("Contact")
     if row["erased_at"]:
         return
     moment = now_after(row["updated_at"])
@@ -146,7 +146,7 @@ def erase_contact(connection: Connection, tenant: int, contact_id: str, reason: 
 def _live(connection: Connection, tenant: int, contact_id: str, query: Select[Any]) -> Row:
     row = connection.execute(query, {"id": contact_id, "tenant": tenant}).mappings().one_or_none()
     if row is None:
-        raise Missing("Contact")
+        raise DirectoryNotFound("Contact")
     return row
 
 

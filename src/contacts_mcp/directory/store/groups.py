@@ -1,6 +1,6 @@
 """What can be done with a tenant's groups and their members, each in the transaction of the connection it is given.
 
-Values come checked (see `api.bodies`). An id that names no group of the tenant, or no member, raises Missing.
+Values come checked (see `api.bodies`). An id that names no group of the tenant, or no member, raises DirectoryNotFound.
 """
 
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from contacts_mcp.directory._errors import Missing
+from contacts_mcp.directory._errors import DirectoryNotFound
 from contacts_mcp.directory._times import now
 from contacts_mcp.directory.database.tables import contacts, groups, memberships
 from contacts_mcp.directory.store.bulk import within
@@ -34,7 +34,7 @@ def get_group(connection: Connection, tenant: int, group_id: str) -> Row:
     query = _counted.where(groups.c.id == group_id, groups.c.tenant == tenant)
     row = connection.execute(query).mappings().one_or_none()
     if row is None:
-        raise Missing("Group")
+        raise DirectoryNotFound("Group")
     return row
 
 
@@ -92,7 +92,7 @@ def remove_member(connection: Connection, tenant: int, group_id: str, contact_id
     contact = select(contacts.c.seq).where(contacts.c.id == contact_id).scalar_subquery()
     membership = delete(memberships).where(memberships.c.group_seq == seq, memberships.c.contact_seq == contact)
     if not connection.execute(membership).rowcount:
-        raise Missing("Member")
+        raise DirectoryNotFound("Member")
 
 
 def seq_of(connection: Connection, tenant: int, group_id: str, *, lock: bool = False) -> int:
@@ -100,5 +100,5 @@ def seq_of(connection: Connection, tenant: int, group_id: str, *, lock: bool = F
     query = select(groups.c.seq).where(groups.c.id == group_id, groups.c.tenant == tenant)
     seq: int | None = connection.execute(query.with_for_update() if lock else query).scalar_one_or_none()
     if seq is None:
-        raise Missing("Group")
+        raise DirectoryNotFound("Group")
     return seq

@@ -14,7 +14,7 @@ from hmac import compare_digest
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from contacts_mcp.directory._errors import Missing
+from contacts_mcp.directory._errors import DirectoryNotFound
 from contacts_mcp.directory._times import now
 from contacts_mcp.directory.database.tables import keys, tenants
 from contacts_mcp.directory.store.bulk import upsert
@@ -73,7 +73,7 @@ def read(connection: Connection) -> Sequence[Key]:
 
 
 def revoke(connection: Connection, prefix: str) -> Key:
-    """Have a key work no more, for good; to repeat it keeps the first time. Raises Missing where there is none."""
+    """Revoke a key for good; repeating it keeps the first time. Raises DirectoryNotFound if there is no such key."""
     still = update(keys).where(keys.c.prefix == prefix, keys.c.revoked_at.is_(None))
     connection.execute(still.values(revoked_at=now()))
     return _one(connection, prefix)
@@ -106,7 +106,7 @@ _KEPT = select(
 def _one(connection: Connection, prefix: str) -> Key:
     key = find(connection, prefix)
     if key is None:
-        raise Missing("Key")
+        raise DirectoryNotFound("Key")
     return key
 
 

@@ -29,7 +29,7 @@ def create_once(
     """Make a record, or get the one that was made with this key before, as it is now, and whether that was so.
 
     Who comes with the same key meanwhile waits until this transaction has ended. Raises Conflict where the values are
-    others than then, and Missing where the record is gone; a contact's erasure makes its key a new one.
+    others than then, and DirectoryNotFound where the record is gone; a contact's erasure makes its key a new one.
     """
     connection.execute(delete(created).where(created.c.expires <= time.time()))
     mine = created.c.tenant == tenant, created.c.key == _hash(key)

@@ -27,7 +27,10 @@ def scan_contacts(
     """The contacts that come after `after` in the order of their creation, and where the next page begins.
 
     A contact's place never changes, so that each one which is there all the time is met once. Words are taken as they
-    are spelt: what is done with many contacts must not meet others. Raises Missing where there is no such group.
+    are spelt: what is done with many contacts must not meet others.
+
+    Raises:
+        DirectoryNotFound: the group does not exist.
     """
     statement = select(contacts.c.seq, *(contacts.c[name] for name in fields)).where(contacts.c.seq > after)
     if group_id is not None:

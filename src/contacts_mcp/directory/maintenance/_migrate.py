@@ -6,7 +6,7 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, text
 
 from contacts_mcp.directory._errors import DirectoryUnavailable
-from contacts_mcp.directory._place import Location, Server
+from contacts_mcp.directory._location import Location, PostgresServer
 from contacts_mcp.directory.database.schema import REVISION, REVISION_TABLE, must_migrate
 from contacts_mcp.directory.store import index
 
@@ -19,7 +19,7 @@ async def migrate(place: Location, report: ProgressCallback = lambda _: None) ->
     A new one is created, and one of this revision is left as it is. `report` is told how many contacts were indexed.
     Raises DirectoryUnavailable.
     """
-    if isinstance(place, Server):
+    if isinstance(place, PostgresServer):
         return await _server(place, report)
     return await _file(place, report)
 
@@ -59,7 +59,7 @@ async def _file(path: Path, report: ProgressCallback) -> tuple[str, str]:
     return before, REVISION
 
 
-async def _server(server: Server, report: ProgressCallback) -> tuple[str, str]:
+async def _server(server: PostgresServer, report: ProgressCallback) -> tuple[str, str]:
     from contacts_mcp.directory.database.postgres import PostgresEngine, settle
 
     engine = PostgresEngine(server)

@@ -8,14 +8,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import inspect
 
-from contacts_mcp.directory import DirectoryUnavailable, Server, parse_location
+from contacts_mcp.directory import DirectoryUnavailable, PostgresServer, parse_location
 from contacts_mcp.directory.database import Database
 from contacts_mcp.directory.database.schema import REVISION
 from contacts_mcp.directory.database.sqlite_file import APPLICATION_ID
+from contacts_mcp.directory.maintenance import _migrate, check, migrate
 from contacts_mcp.directory.store import index, receipts
-from contacts_mcp.directory.upkeep import migrate as migrating
-from contacts_mcp.directory.upkeep.check import check
-from contacts_mcp.directory.upkeep.migrate import migrate
 
 FIRST = Path(__file__).with_name("schema_0001.sql")
 ROWS = Path(__file__).with_name("rows_0002.sql")
@@ -42,7 +40,7 @@ def old_file(revision, path, monkeypatch):
 def to_third_revision(place, monkeypatch):
     """Its tables are the present ones, and there were no ends of numbers among the terms."""
     with monkeypatch.context() as patched:
-        patched.setattr(migrating, "REVISION", "0003")
+        patched.setattr(_migrate, "REVISION", "0003")
         patched.setattr(index, "rebuild", lambda *_: None)
         asyncio.run(migrate(place))
 
@@ -118,7 +116,7 @@ async def test_what_is_migrated_has_the_tables_of_what_is_new(old_place, request
     """Whoever changes the tables has to write a migration."""
     await migrate(old_place)
 
-    on_server = isinstance(old_place, Server)
+    on_server = isinstance(old_place, PostgresServer)
     new = parse_location(request.getfixturevalue("postgres").create_database()) if on_server else tmp_path / "new.db"
     assert await shape(old_place) == await shape(new)
 

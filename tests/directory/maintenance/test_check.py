@@ -5,11 +5,10 @@ from contextlib import closing
 
 import pytest
 
-from contacts_mcp.directory import Server
+from contacts_mcp.directory import PostgresServer
 from contacts_mcp.directory.database import Database
+from contacts_mcp.directory.maintenance import _check, check
 from contacts_mcp.directory.store import contacts as store
-from contacts_mcp.directory.upkeep import differences
-from contacts_mcp.directory.upkeep.check import check
 
 on_file = pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 on_server = pytest.mark.parametrize("place", [pytest.param("postgresql", marks=pytest.mark.system)], indirect=True)
@@ -63,7 +62,7 @@ def damaged(opened, place):
     """Run statements that no constraint holds up, and check what is left."""
 
     async def damaged(*statements):
-        if isinstance(place, Server):
+        if isinstance(place, PostgresServer):
             await opened.write(lambda connection: [connection.exec_driver_sql(each) for each in statements])
         else:
             with closing(sqlite3.connect(place)) as connection, connection:  # foreign keys are off
@@ -158,7 +157,7 @@ async def test_damage_is_told_of(written, damaged, fault, statements):
     ],
 )  # fmt: skip
 async def test_damage_that_a_constraint_would_hold_up_is_told_of(written, damaged, place, fault, bound, statement):
-    if isinstance(place, Server):
+    if isinstance(place, PostgresServer):
         statements = [UNBOUND[bound], statement]
     elif bound == "unique":  # the constraint is part of the table there
         statements = ["ALTER TABLE memberships RENAME TO bound", "CREATE TABLE memberships AS SELECT * FROM bound"]
@@ -215,7 +214,7 @@ async def test_no_fault_repeats_what_is_in_the_directory(written, damaged):
 
 
 async def test_much_damage_is_looked_at_in_part_and_told_of_in_few_words(http, damaged, monkeypatch):
-    monkeypatch.setattr(differences, "_PARTS_LOOKED_AT", 10)
+    monkeypatch.setattr(_check, "_PARTS_LOOKED_AT", 10)
     creates = [{"name": f"Person {number}"} for number in range(100)]
     await http.post("/v1/directory/contacts", json={"creates": creates})
 

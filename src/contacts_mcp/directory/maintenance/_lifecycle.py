@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, select, update
 
-from contacts_mcp.directory._errors import Missing
+from contacts_mcp.directory._errors import DirectoryNotFound
 from contacts_mcp.directory._times import now_after, write
 from contacts_mcp.directory.database.schema import REVISION
 from contacts_mcp.directory.database.tables import chain, contacts, groups, keys, memberships, tenants
@@ -20,7 +20,7 @@ OPERATOR = "operator"
 _SHOWN = (contacts.c.id, contacts.c.name, contacts.c.type, contacts.c.deleted_at, tenants.c.name.label("tenant"))
 
 
-class Erased(Exception):
+class ContactErased(Exception):
     """The contact was erased: nothing of it is left that could be restored."""
 
 
@@ -32,13 +32,13 @@ def list_deleted(connection: Connection, tenant: str | None = None, before: str 
 
 
 def restore_contact(connection: Connection, contact_id: str) -> Row:
-    """Undo a deletion, but for the groups the contact was in. Raises Missing, and Erased where it is too late."""
+    """Undo a deletion, except for group memberships. Raises DirectoryNotFound, or ContactErased if it was erased."""
     query = select(contacts).where(contacts.c.id == contact_id, contacts.c.deleted_at.is_not(None)).with_for_update()
     row = connection.execute(query).mappings().one_or_none()
     if row is None:
-        raise Missing("Deleted contact")
+        raise DirectoryNotFound("Deleted contact")
     if row["erased_at"]:
-        raise Erased
+        raise ContactErased
     values = {"deleted_at": None, "updated_at": now_after(row["updated_at"])}
     connection.execute(update(contacts).where(contacts.c.seq == row["seq"]).values(values))
     restored = {**row, **values}
@@ -63,7 +63,7 @@ def moment_before(age: timedelta) -> str:
     return write(datetime.now(UTC) - age)
 
 
-def stats(connection: Connection) -> dict[str, Any]:
+def count_records(connection: Connection) -> dict[str, Any]:
     """What there is: by tenant, and in all."""
     live, deleted, erased = (
         func.count().filter(condition)

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection, create_engine, delete, func, select
 
+from contacts_mcp.directory._location import Location, PostgresServer
 from contacts_mcp.directory._opening import open_database
-from contacts_mcp.directory._place import Location, Server
 from contacts_mcp.directory._times import now
 from contacts_mcp.directory.database import Database
 from contacts_mcp.directory.database.sqlite_faults import SqliteFaults
@@ -33,11 +33,11 @@ from contacts_mcp.directory.database.tables import (
     receipts,
     tenants,
 )
+from contacts_mcp.directory.maintenance._migrate import migrate
 from contacts_mcp.directory.store import index, journal
 from contacts_mcp.directory.store import receipts as receipt_store
 from contacts_mcp.directory.store.bulk import insert_rows
 from contacts_mcp.directory.store.rows import Row
-from contacts_mcp.directory.upkeep.migrate import migrate
 
 COPIED = (tenants, keys, contacts, groups, memberships, receipts, chain)
 """What a backup holds; everything else is derived from it, or forgotten within a day."""
@@ -45,8 +45,8 @@ COPIED = (tenants, keys, contacts, groups, memberships, receipts, chain)
 _LOCKED = tuple(table.name for table in (contacts, memberships, groups, *DERIVED, receipts, chain, keys, tenants))
 _TOGETHER = 5_000
 
-ProgressCallback = Callable[[str, int], None]
-"""Told what is done with how many rows."""
+StepCallback = Callable[[str, int], None]
+"""Gets the step under way and the number of rows it has processed so far."""
 
 
 class BackupRefused(Exception):
@@ -63,7 +63,7 @@ class Restored:
     keys_revoked_again: int
 
 
-async def back_up(place: Location, target: Path, report: ProgressCallback = lambda *_: None) -> int:
+async def back_up(place: Location, target: Path, report: StepCallback = lambda *_: None) -> int:
     """Write a consistent copy of the directory to a new file, whole or not at all; its size in bytes.
 
     Everybody goes on reading and writing meanwhile. Raises BackupRefused, DirectoryUnavailable.
@@ -73,7 +73,7 @@ async def back_up(place: Location, target: Path, report: ProgressCallback = lamb
     try:
         await database.read(lambda _: None)  # creates what is missing, and refuses what is no directory
         with _draft(target) as draft:
-            if isinstance(place, Server):
+            if isinstance(place, PostgresServer):
                 await asyncio.to_thread(settle, draft)
                 with _rows_of(draft) as copy:
                     await database.read(lambda connection: _copy_rows(connection, copy, report))
@@ -85,7 +85,7 @@ async def back_up(place: Location, target: Path, report: ProgressCallback = lamb
 
 
 async def restore(
-    place: Location, source: Path, journals: Sequence[Path] = (), report: ProgressCallback = lambda *_: None
+    place: Location, source: Path, journals: Sequence[Path] = (), report: StepCallback = lambda *_: None
 ) -> Restored:
     """Bring a backup back in place of what is there, in one transaction.
 
@@ -176,7 +176,7 @@ def _explained(path: Path) -> Iterator[None]:
         raise (SqliteFaults(path).unavailable(exc) or exc) from exc
 
 
-def _replace(target: Connection, draft: Path, known: Sequence[Row], report: ProgressCallback) -> None:
+def _replace(target: Connection, draft: Path, known: Sequence[Row], report: StepCallback) -> None:
     """Put what is in the copy in place of what is there, where others may be writing."""
     if target.dialect.name == "postgresql":
         # Whoever has begun is waited for: he would leave rows of what was there before, or make an erasure forgotten.
@@ -188,7 +188,7 @@ def _replace(target: Connection, draft: Path, known: Sequence[Row], report: Prog
         _copy_rows(copy, target, report)
 
 
-def _copy_rows(source: Connection, target: Connection, report: ProgressCallback) -> None:
+def _copy_rows(source: Connection, target: Connection, report: StepCallback) -> None:
     """Put all rows of one directory in place of those of another, and derive what is derived."""
     for table in (created, *reversed(COPIED)):
         target.execute(delete(table))
@@ -219,7 +219,7 @@ def _rows_of(path: Path) -> Iterator[Connection]:
 
 def _beside(place: Location) -> Path | None:
     """Where a copy is prepared: on the same disk, where the directory is a file."""
-    if isinstance(place, Server):
+    if isinstance(place, PostgresServer):
         return None
     create_private(place)
     return place.absolute().parent

@@ -5,7 +5,7 @@ need not be meant to read it.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any
@@ -30,13 +30,18 @@ from contacts_mcp.directory.store.erasure import PERSONAL
 from contacts_mcp.directory.store.index import entries_of, words_column
 from contacts_mcp.directory.store.rows import Row
 from contacts_mcp.directory.store.words import names_of, phone_digits
-from contacts_mcp.directory.upkeep.differences import Item, differences
 
 _TOGETHER = 5_000
 _SHOWN = 5
 """Numbers of rows that are named."""
 _REMEMBERED = 100_000
 """Words that need not be looked up again."""
+
+Item = tuple[Hashable, ...]
+Read = Callable[[Connection], Iterable[Item]]
+"""Reads all items from their beginning; it may be called again."""
+
+_PARTS, _PARTS_LOOKED_AT = 4_096, 64
 
 _live = contacts.c.deleted_at.is_(None)
 _erased = contacts.c.erased_at.is_not(None)
@@ -171,7 +176,7 @@ def _terms(connection: Connection) -> Iterator[str]:
         named = terms.c.contact_seq, terms.c.tenant, terms.c.kind, terms.c.term, terms.c.signature
         yield from _stream(connection, select(*named))
 
-    missing, extra = differences(connection, expected, found)
+    missing, extra = _differences(connection, expected, found)
     yield from _told("contacts that lack terms", _firsts(missing))
     yield from _told("contacts, or what was one, with terms that are not theirs", _firsts(extra))
 
@@ -190,7 +195,7 @@ def _phones(connection: Connection) -> Iterator[str]:
         yield from _stream(connection, text("SELECT doc, term FROM temp.indexed_phones"))
 
     with _indexed_phones(connection):
-        missing, extra = differences(connection, expected, found)
+        missing, extra = _differences(connection, expected, found)
     yield from _told("contacts that are not found by their number", _firsts(missing))
     yield from _told("contacts, or what was one, found by a number that is not theirs", _firsts(extra))
 
@@ -226,7 +231,7 @@ def _spellings(connection: Connection) -> Iterator[str]:
     def found(connection: Connection) -> Iterator[Item]:
         yield from _stream(connection, select(spellings.c.word, spellings.c.tenant, spellings.c.form))
 
-    missing, extra = differences(connection, expected, found)
+    missing, extra = _differences(connection, expected, found)
     if missing or extra:
         yield f"words that are kept under other forms than theirs: {len({*_firsts(missing), *_firsts(extra)})}"
 
@@ -276,3 +281,22 @@ def _told(what: str, seqs: Iterable[int]) -> Iterator[str]:
     if every:
         shown = ", ".join(map(str, every[:_SHOWN]))
         yield f"{what}: {len(every)} (seq {shown}{', …' if len(every) > _SHOWN else ''})"
+
+
+def _differences(connection: Connection, expected: Read, found: Read) -> tuple[list[Item], list[Item]]:
+    """Items that are missing and items that should not be there, where both are too many to be held.
+
+    They are added up in parts by their first value, and parts with different sums are looked at; not all of them where
+    that would be much.
+    """
+    sums: Counter[int] = Counter()
+    for item in expected(connection):
+        sums[hash(item[0]) % _PARTS] += hash(item)
+    for item in found(connection):
+        sums[hash(item[0]) % _PARTS] -= hash(item)
+    parts = set(sorted(part for part, total in sums.items() if total)[:_PARTS_LOOKED_AT])
+    if not parts:
+        return [], []
+    items = Counter(item for item in expected(connection) if hash(item[0]) % _PARTS in parts)
+    items.subtract(item for item in found(connection) if hash(item[0]) % _PARTS in parts)
+    return [each for each in items if items[each] > 0], [each for each in items if items[each] < 0]

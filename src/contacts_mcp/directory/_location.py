@@ -8,7 +8,7 @@ _SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg")
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class PostgresServer:
     """A database on a PostgreSQL server. `str()` and `repr()` leave out the password."""
 
     url: str = field(repr=False)
@@ -19,7 +19,7 @@ class Server:
         return self.shown
 
 
-Location = Path | Server
+Location = Path | PostgresServer
 
 
 def parse_location(text: str) -> Location:
@@ -42,7 +42,7 @@ def parse_location(text: str) -> Location:
         raise ValueError("the address of the PostgreSQL database has to name the database, as in …/contacts")
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
     user = f"{parts.username}@" if parts.username else ""
-    return Server(f"postgresql+asyncpg://{rest}", f"postgresql://{user}{host}{port}{parts.path}")
+    return PostgresServer(f"postgresql+asyncpg://{rest}", f"postgresql://{user}{host}{port}{parts.path}")
 
 
 def default_path() -> Path:
