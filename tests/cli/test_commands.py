@@ -1,15 +1,8 @@
 """The command line, as a person at a terminal meets it."""
 
-import fcntl
 import json
 import os
-import pty
-import re
 import socket
-import subprocess
-import sys
-import termios
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +12,7 @@ import pytest
 from contacts_mcp import __version__
 from contacts_mcp.cli._schemas import write_schemas
 from contacts_mcp.tools import TOOLS
-from processes import KEY, clean_environment, service
+from processes import KEY, service
 
 pytestmark = pytest.mark.system
 
@@ -91,76 +84,6 @@ def test_doctor_says_what_is_wrong_and_what_to_do(
     assert "SECRET" not in done.out + done.err
 
 
-def test_demo_asks_and_keeps_where_there_is_no_terminal(tmp_path: Path) -> None:
-    """The whole story in under 15 seconds: found, grouped, asked about, kept."""
-    began = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-m", "contacts_mcp", "demo"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env=clean_environment(tmp_path),
-        check=False,
-    )
-
-    assert done.returncode == 0, done.stderr
-    assert time.monotonic() - began < 15
-    out = re.sub(r"\s+", " ", done.stdout)
-    assert "→ list_contacts" in out
-    assert "Bjørn Håkonsen" in out
-    assert "→ add_group_members" in out
-    assert "The guard asks" in out
-    assert 'Delete: person "Ola Nordmann"' in out
-    assert "so the answer is: keep" in out
-    assert "nothing was changed" in out
-    assert out.count("Ola Nordmann") >= 3
-    assert done.stderr == ""
-    assert not list(tmp_path.iterdir())
-
-
-def at_a_terminal(home: Path, typed: bytes, code: int = 0, **variables: str) -> str:
-    """The demo at a pseudo-terminal where somebody answers the guard's question."""
-    screen, terminal = pty.openpty()
-    child = subprocess.Popen(
-        [sys.executable, "-m", "contacts_mcp", "demo"],
-        stdin=terminal,
-        stdout=terminal,
-        stderr=terminal,
-        env=clean_environment(home, TERM="dumb", COLUMNS="200", **variables),
-        start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - Ctrl-C needs its terminal
-    )
-    os.close(terminal)
-    seen = b""
-    try:
-        while b"(keep)" not in seen:
-            seen += os.read(screen, 4096)
-        os.write(screen, typed + b"\n")
-        while chunk := _read(screen):
-            seen += chunk
-    finally:
-        child.wait(20)
-        os.close(screen)
-    assert child.returncode == code, seen.decode()
-    return seen.decode()
-
-
-def _read(screen: int) -> bytes:
-    try:
-        return os.read(screen, 4096)
-    except OSError:  # a terminal whose other side is gone
-        return b""
-
-
-def test_demo_deletes_where_the_person_says_so(tmp_path: Path) -> None:
-    """The answer at the terminal is the one that counts."""
-    out = at_a_terminal(tmp_path, b"delete")
-
-    assert '{"done": true}' in out
-    assert "not_found:" in out
-
-
 def test_the_committed_schemas_are_those_of_the_code(tmp_path: Path) -> None:
     """tool_schemas/ is generated: run `contacts-mcp schemas` after changing a tool."""
     if os.environ.get("UPDATE_TOOL_SCHEMAS"):
@@ -201,36 +124,3 @@ def test_schemas_that_cannot_be_written_are_one_line(command: Command, tmp_path:
     assert done.code == 2
     assert len(done.err.splitlines()) == 1
     assert "taken" in done.err
-
-
-def test_demo_ends_quietly_where_nobody_reads_on(tmp_path: Path) -> None:
-    """As after `| head`."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "contacts_mcp", "demo"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=clean_environment(tmp_path),
-    ) as child:
-        assert child.stdout
-        assert child.stderr
-        child.stdout.readline()
-        child.stdout.close()
-        errors = child.stderr.read()
-
-    assert errors == b""
-
-
-def test_demo_ends_on_ctrl_c_at_the_question(tmp_path: Path) -> None:
-    """Nobody has to answer to get away, and the temporary directory goes with it."""
-    out = at_a_terminal(tmp_path, b"\x03", code=130, TMPDIR=str(tmp_path))
-
-    assert "Traceback" not in out
-    assert not list(tmp_path.glob("contacts-mcp-demo-*"))
-
-
-def test_demo_keeps_where_the_terminal_is_closed(tmp_path: Path) -> None:
-    """Ctrl-D is no answer, and the story goes on."""
-    out = at_a_terminal(tmp_path, b"\x04")
-
-    assert "nothing was changed" in out

@@ -156,13 +156,6 @@ def test_what_cannot_be_done_is_one_line_that_says_why(command, tmp_path, monkey
     assert (tmp_path / "there.db").read_text() == "mine"
 
 
-def test_the_demo_runs_on_either_engine(command, place):
-    done = command("demo", "--directory", place)
-
-    assert done.code == 0
-    assert "That was all of it" in done.out
-
-
 def over(place, work):
     """Do something over the API."""
 

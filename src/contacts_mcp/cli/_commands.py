@@ -136,13 +136,17 @@ def doctor(directory: Directory = None, audit: Audit = None) -> None:
 @cli.command()
 def demo(
     directory: Annotated[
-        str | None, typer.Option(help="Tell it on this empty file or postgresql:// database, and leave it there.")
+        str | None,
+        typer.Option(help="Use this empty file or postgresql:// database, and keep the sample contacts in it."),
     ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Show the messages between client and server as JSON.")
+    ] = False,
 ) -> None:
-    """Show the server at work: a short story on a temporary directory, told over MCP."""
-    from contacts_mcp.cli._demo import tell
+    """Show the server at work: an assistant adds, finds, groups and deletes contacts in a temporary directory."""
+    from contacts_mcp.cli._demo import run_demo
 
-    raise typer.Exit(tell(directory))
+    raise typer.Exit(run_demo(directory, as_json))
 
 
 @cli.command()

@@ -1,10 +1,10 @@
-"""`contacts-mcp demo`: the real server as a child over stdio, driven by the SDK's client through a short story."""
+"""`contacts-mcp demo`: a client plays an assistant that works with the real server over stdio."""
 
 import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,11 +12,15 @@ from typing import Any
 
 import anyio
 from mcp import Client, StdioServerParameters, stdio_client
-from mcp_types import ElicitRequestFormParams, ElicitRequestParams, ElicitResult, TextContent
-from rich.console import Console
-from rich.markup import escape
+from mcp_types import CallToolResult, ElicitRequestFormParams, ElicitRequestParams, ElicitResult, TextContent
+from pydantic import BaseModel
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, RenderableType
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.prompt import Prompt
+from rich.table import Table
+from rich.text import Text
 
 _SAMPLE: tuple[dict[str, Any], ...] = (
     {"name": "Ola Nordmann", "phone_number": "+4799999999", "email": "ola@example.com", "tags": ["vip", "oslo"]},
@@ -27,149 +31,224 @@ _SAMPLE: tuple[dict[str, Any], ...] = (
 )
 _KEEP = "keep"
 
+AskPerson = Callable[["Screen", str, list[str]], str]
+"""Ask the person to choose one of the words; return the word they chose."""
+
 
 class _Interrupted(Exception):
-    """Ctrl-C at the question; as an ordinary exception it ends the tasks around it in order."""
+    """The person pressed Ctrl-C at the question. An ordinary exception lets the running tasks end in order."""
 
 
-def tell(place: str | None) -> int:
-    """Tell the story, which needs no account and leaves nothing behind but in a `place` it was given; the exit code."""
+class Screen:
+    """Where the demo writes: sentences and tables for a person, or every message as a line of JSON."""
+
+    def __init__(self, console: Console, as_json: bool = False) -> None:
+        self.console = console
+        self.as_json = as_json
+        self._names: dict[str, str] = {}
+
+    def write(self, *parts: RenderableType) -> None:
+        """Write for a person; `--json` leaves these lines out."""
+        if not self.as_json:
+            for part in parts:
+                self.console.print(part)
+
+    def write_message(self, kind: str, message: BaseModel | dict[str, Any]) -> None:
+        """Write a message as the client sent or received it; only `--json` shows these."""
+        if self.as_json:
+            content = (
+                message
+                if isinstance(message, dict)
+                else message.model_dump(mode="json", by_alias=True, exclude_none=True)
+            )
+            line = json.dumps({kind: content}, ensure_ascii=False)
+            self.console.print(line, soft_wrap=True, markup=False, highlight=False)
+
+    def write_call(self, tool: str, arguments: dict[str, Any]) -> None:
+        """Write a tool call as one line, with the names of records instead of their ids."""
+        shown = ", ".join(f"{name}={self._describe(value)}" for name, value in arguments.items())
+        self.write(Text(f"  → {tool}({shown})", style="cyan"))
+        self.write_message("call", {"name": tool, "arguments": arguments})
+
+    def remember_names(self, records: Iterable[dict[str, Any]]) -> None:
+        """Learn the names of the records of an answer."""
+        self._names.update((record["id"], record["name"]) for record in records if {"id", "name"} <= record.keys())
+
+    def _describe(self, value: object) -> str:
+        if isinstance(value, str) and value in self._names:
+            return f"<{self._names[value]}>"
+        if isinstance(value, list) and value and value[0] in self._names:
+            return f"<{len(value)} contacts>"
+        return json.dumps(value, ensure_ascii=False)
+
+
+class _Assistant:
+    """Calls tools as a model would, and shows each call."""
+
+    def __init__(self, screen: Screen, client: Client) -> None:
+        self.screen = screen
+        self._client = client
+
+    async def call(self, tool: str, *, hidden: bool = False, **arguments: Any) -> CallToolResult:
+        if not hidden:
+            self.screen.write_call(tool, arguments)
+        result = await self._client.call_tool(tool, arguments)
+        self.screen.remember_names(_records(result))
+        if not hidden:
+            self.screen.write_message("result", result)
+        return result
+
+
+def run_demo(directory: str | None, as_json: bool) -> int:
+    """Run the demo and return the exit code. It needs no account, and deletes its directory unless it was given one."""
     code = 0
     try:
-        anyio.run(_story, Console(highlight=False), place)
+        anyio.run(play, Screen(Console(highlight=False), as_json), directory, _ask_at_terminal)
     except* _Interrupted:
         code = 130
-    except* SystemExit:  # rich's word for a reader who left, as `| head` does
+    except* SystemExit:  # rich raises it when the reader of a pipe has left, as `| head` does
         code = 1
     return code
 
 
-async def _story(console: Console, place: str | None) -> None:
+async def play(screen: Screen, directory: str | None, ask_person: AskPerson) -> None:
+    """Run each scene of the demo."""
     with TemporaryDirectory(prefix="contacts-mcp-demo-") as folder:
-        async with _host(console, place or str(Path(folder) / "contacts.db")) as client:
-            teller = _Teller(console, client)
-            if await _is_used(teller):
-                console.print("There are contacts in it already; the demo wants an empty directory.")
+        async with _connect(screen, directory or str(Path(folder) / "contacts.db"), ask_person) as assistant:
+            if (await assistant.call("list_contacts", hidden=True, per_page=1)).structured_content.get("total"):
+                screen.console.print("The directory holds contacts already. The demo needs an empty one.")
                 raise SystemExit(1)
-            await _fill(teller)
-            await _group(teller, await _find(teller))
-            await _try_to_delete(teller)
-    left = "its contacts stay where you wanted them" if place else "the temporary directory is gone"
-    console.print(f"\nThat was all of it; {left}. Next: see 'Use with an assistant' in the README.")
+            await _add_a_contact(assistant)
+            await _find_a_contact(assistant)
+            await _build_a_group(assistant)
+            await _try_to_delete(assistant)
+    left = "Its contacts stay in the directory that you named." if directory else "The temporary directory is deleted."
+    screen.write(Text(f"\nThat was the demo. {left}\nNext: connect your assistant, as the README shows."))
 
 
 @asynccontextmanager
-async def _host(console: Console, place: str) -> AsyncIterator[Client]:
-    """A host like Claude Desktop, as far as the server can tell: it starts the server and can ask a person."""
-    args = ["-m", "contacts_mcp", "serve", "--directory", place, "--audit", "stderr"]  # nothing of it is to be kept
+async def _connect(screen: Screen, directory: str, ask_person: AskPerson) -> AsyncIterator[_Assistant]:
+    """Start the server as a host such as Claude Desktop does, with a form to ask the person."""
+    args = ["-m", "contacts_mcp", "serve", "--directory", directory, "--audit", "stderr"]  # writes no audit file
     server = StdioServerParameters(command=sys.executable, args=args)
 
-    async def ask(context: object, params: ElicitRequestParams) -> ElicitResult:  # noqa: ARG001
-        return await _ask_person(console, params)
+    async def elicit(context: object, params: ElicitRequestParams) -> ElicitResult:  # noqa: ARG001
+        return _answer_question(screen, params, ask_person)
 
-    with open(os.devnull, "w") as quiet:  # noqa: ASYNC230, PTH123 - nothing is waited for there
-        async with Client(stdio_client(server, errlog=quiet), elicitation_callback=ask) as client:
-            yield client
-
-
-class _Teller:
-    """Calls tools and shows each call and its answer."""
-
-    def __init__(self, console: Console, client: Client) -> None:
-        self.console = console
-        self._client = client
-
-    def say(self, line: str) -> None:
-        self.console.print(f"\n[bold]{escape(line)}[/]")
-
-    async def call(self, tool: str, *, shown: bool = True, **arguments: Any) -> dict[str, Any]:
-        if shown:
-            self._show("cyan", f"→ {tool}", _json(arguments))
-        result = await self._client.call_tool(tool, arguments)
-        text = "".join(block.text for block in result.content if isinstance(block, TextContent))
-        if shown:
-            self._show("yellow" if result.is_error else "green", "←", *_lines(result.structured_content or text))
-        return result.structured_content or {}
-
-    def _show(self, colour: str, mark: str, line: str, *rows: str) -> None:
-        self.console.print(f"[{colour}]{mark}[/] {escape(line)}", soft_wrap=True)
-        for row in rows:
-            self.console.print(f"    {escape(row)}", soft_wrap=True)
+    with open(os.devnull, "w") as quiet:  # noqa: ASYNC230, PTH123 - does not block
+        async with Client(stdio_client(server, errlog=quiet), elicitation_callback=elicit) as client:
+            yield _Assistant(screen, client)
 
 
-def _lines(answer: dict[str, Any] | str) -> list[str]:
-    """An answer as the model gets it, but with the rows of a list on lines of their own."""
-    if isinstance(answer, str):
-        return [answer]
-    rows = [row for value in answer.values() if isinstance(value, list) for row in value if isinstance(row, dict)]
-    around = {name: value for name, value in answer.items() if not rows or not isinstance(value, list)}
-    return [_json(around), *map(_json, rows)]
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
-
-
-async def _is_used(teller: _Teller) -> bool:
-    return bool((await teller.call("list_contacts", shown=False, per_page=1)).get("total"))
-
-
-async def _fill(teller: _Teller) -> None:
-    teller.say(f"A new directory, filled with {len(_SAMPLE)} sample contacts. Somebody asks: add Ingrid Moe.")
+async def _add_a_contact(assistant: _Assistant) -> None:
     for contact in _SAMPLE:
-        await teller.call("create_contact", shown=False, **contact)
-    await teller.call("create_contact", name="Ingrid Moe", phone_number="900 00 003", tags=["vip"])
+        await assistant.call("create_contact", hidden=True, **contact)
+    assistant.screen.write(Text(f"A new directory with {len(_SAMPLE)} sample contacts."))
+    _user_says(assistant, "Add Ingrid Moe, phone 900 00 003. She is a VIP.")
+    result = await assistant.call("create_contact", name="Ingrid Moe", phone_number="900 00 003", tags=["vip"])
+    assistant.screen.write(_contact_table([result.structured_content]))
+    for warning in result.structured_content.get("warnings", []):
+        assistant.screen.write(_answer(f"Warning: {warning}", "yellow"))
 
 
-async def _find(teller: _Teller) -> list[str]:
-    teller.say("Who was Bjorn again? Spelling, accents and the order of words do not matter.")
-    await teller.call("list_contacts", search="hakonsen bjorn")
-    teller.say("And who is a VIP?")
-    found = await teller.call("list_contacts", tags=["vip"])
-    return [contact["id"] for contact in found["contacts"]]
+async def _find_a_contact(assistant: _Assistant) -> None:
+    _user_says(assistant, "Who was Bjorn again?", "Accents, spelling and the order of words do not matter.")
+    found = await assistant.call("list_contacts", search="hakonsen bjorn")
+    assistant.screen.write(_contact_table(found.structured_content["contacts"]))
 
 
-async def _group(teller: _Teller, ids: list[str]) -> None:
-    teller.say("They become an SMS audience.")
-    group = await teller.call("create_contact_group", name="VIP customers", description="Invited to the launch")
-    await teller.call("add_group_members", group_id=group["id"], contact_ids=ids)
-    await teller.call("list_group_members", group_id=group["id"])
+async def _build_a_group(assistant: _Assistant) -> None:
+    _user_says(assistant, "Put all VIPs into a group, so that we can invite them by SMS.")
+    found = await assistant.call("list_contacts", tags=["vip"])
+    assistant.screen.write(_contact_table(found.structured_content["contacts"]))
+    group = await assistant.call("create_contact_group", name="VIP customers")
+    ids = [contact["id"] for contact in found.structured_content["contacts"]]
+    await assistant.call("add_group_members", group_id=group.structured_content["id"], contact_ids=ids)
+    members = await assistant.call("list_group_members", group_id=group.structured_content["id"])
+    assistant.screen.write(_answer(f"The group has {members.structured_content['total']} members.", "green"))
 
 
-async def _try_to_delete(teller: _Teller) -> None:
-    teller.say("Now the assistant wants to delete Ola. The guard asks the person first, not the model.")
-    found = await teller.call("list_contacts", shown=False, search="ola nordmann")
-    ola = found["contacts"][0]["id"]
-    await teller.call("delete_contact", contact_id=ola)
-    teller.say("What does the directory say?")
-    await teller.call("get_contact", contact_id=ola)
+async def _try_to_delete(assistant: _Assistant) -> None:
+    _user_says(
+        assistant, "Delete Ola Nordmann.", "The server asks the person before it deletes. The model cannot answer."
+    )
+    found = await assistant.call("list_contacts", hidden=True, search="ola nordmann")
+    ola = found.structured_content["contacts"][0]["id"]
+    deleted = await assistant.call("delete_contact", contact_id=ola)
+    assistant.screen.write(_answer("Deleted Ola Nordmann.", "green") if not deleted.is_error else _error(deleted))
+    assistant.screen.write(Text("\nIs Ola Nordmann still in the directory?", style="bold"))
+    read = await assistant.call("get_contact", contact_id=ola)
+    assistant.screen.write(_error(read) if read.is_error else _contact_table([read.structured_content]))
 
 
-async def _ask_person(console: Console, params: ElicitRequestParams) -> ElicitResult:
-    """Put the guard's question to whoever sits at the terminal; where there is nobody, keep."""
+def _answer_question(screen: Screen, params: ElicitRequestParams, ask_person: AskPerson) -> ElicitResult:
+    """Show the guard's question and return the person's answer."""
+    screen.write_message("question", params)
     if not isinstance(params, ElicitRequestFormParams):
         return ElicitResult(action="decline")
-    console.print(Panel(escape(params.message), title="The guard asks", border_style="red", expand=False))
+    screen.write(Panel(Text(params.message), title="The guard asks", border_style="red", expand=False))
     ((name, field),) = params.requested_schema["properties"].items()
+    answer = ElicitResult(action="accept", content={name: ask_person(screen, field["title"], field.get("enum", []))})
+    screen.write_message("answer", answer)
+    return answer
+
+
+def _ask_at_terminal(screen: Screen, title: str, choices: list[str]) -> str:
+    """Ask at the terminal; without one the answer is to keep the contact."""
     if not sys.stdin.isatty():
-        console.print("(no terminal to answer at, so the answer is: keep)")
-        return ElicitResult(action="accept", content={name: _KEEP})
-    prompt = Prompt(field["title"], choices=field.get("enum"), console=console)
+        screen.write(_answer(f"(There is no terminal, so the answer is: {_KEEP})", "yellow"))
+        return _KEEP
+    console = Console(stderr=True) if screen.as_json else screen.console
     try:
         with _interruptible():
-            answer = str(prompt(default=_KEEP))  # nothing else is to go on while the person thinks
+            return Prompt(title, choices=choices, console=console)(default=_KEEP)
     except EOFError:
-        answer = _KEEP
+        return _KEEP
     except KeyboardInterrupt:
         raise _Interrupted from None
-    return ElicitResult(action="accept", content={name: answer})
 
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C end the prompt and with it the demo: it cannot be cancelled as a task can."""
+    """Let Ctrl-C end the prompt, which blocks the event loop and cannot be cancelled."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _user_says(assistant: _Assistant, sentence: str, remark: str = "") -> None:
+    assistant.screen.write(Text(f"\nUser: {sentence}", style="bold"))
+    if remark:
+        assistant.screen.write(_indented(Text(remark, style="italic")))
+
+
+def _answer(sentence: str, style: str) -> Padding:
+    return _indented(Text(sentence, style=style))
+
+
+def _indented(part: RenderableType) -> Padding:
+    return Padding(part, (0, 0, 0, 2), expand=False)
+
+
+def _error(result: CallToolResult) -> Padding:
+    return _answer(" ".join(block.text for block in result.content if isinstance(block, TextContent)), "yellow")
+
+
+def _contact_table(contacts: list[dict[str, Any]]) -> Padding:
+    table = Table("Name", "Phone", "E-mail", "Tags", box=SIMPLE_HEAD, header_style="green", padding=(0, 1))
+    for contact in contacts:
+        tags = ", ".join(contact.get("tags", []))
+        table.add_row(*(Text(str(cell)) for cell in _cells(contact)), Text(tags))
+    return _indented(table)
+
+
+def _cells(contact: dict[str, Any]) -> list[str]:
+    return [contact.get(field, "") for field in ("name", "phone_number", "email")]
+
+
+def _records(result: CallToolResult) -> list[dict[str, Any]]:
+    content = result.structured_content or {}
+    lists = [value for value in content.values() if isinstance(value, list)]
+    return [content, *(row for rows in lists for row in rows if isinstance(row, dict))]
