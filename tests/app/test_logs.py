@@ -66,7 +66,7 @@ async def test_the_id_of_a_request_is_in_its_error_and_in_all_of_its_lines(
         "contacts_mcp.access",
         "contacts_mcp.trail",
         "contacts_mcp.client._retry",
-        "contacts_mcp.client._trace",
+        "contacts_mcp.client._transport",
     }
     created, updated = by("contacts_mcp.trail", lines)[-2:]
     assert (created["tool"], updated["tool"], updated["request"]) == ("create_contact", "update_contact", request)

@@ -60,7 +60,7 @@ async def test_a_scan_is_rows_under_fields(played: Any) -> None:
     page = await client.send(ScanContacts(fields=["id", "name"], tags=["a", "b"], after="3"))
 
     assert (page.rows, page.next) == ([[ID, "Ola"]], "7")
-    assert str(client.requests[0].url.query, "ascii") == "fields=id&fields=name&after=3&tags=a&tags=b&limit=5000"
+    assert str(client.requests[0].url.query, "ascii") == "fields=id&fields=name&limit=5000&after=3&tags=a&tags=b"
 
 
 async def test_a_batch_is_what_the_single_calls_would_send(played: Any) -> None:

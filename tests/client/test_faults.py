@@ -2,19 +2,20 @@
 
 import json
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
 from contacts_mcp import contract as api
-from contacts_mcp.client._faults import fault
-from contacts_mcp.client._quoting import Quoter
-from contacts_mcp.client._retry import Patience, Setback, retry_after
+from contacts_mcp.client._credentials import quote_without_keys
+from contacts_mcp.client._responses import error_for_status
+from contacts_mcp.client._retry import AttemptFailed, RetryPolicy, parse_retry_after
 
 NOW = datetime(2025, 1, 15, 9, 30, tzinfo=UTC)
 
 
 def read(status, content, method="GET"):
-    return fault(method, status, json.dumps(content).encode(), Quoter(None))
+    return error_for_status(method, status, json.dumps(content).encode(), partial(quote_without_keys, None))
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ def test_words_are_found_where_services_put_them(content):
 
 def test_a_body_that_is_no_json_is_not_shown():
     """A gateway's page, for instance: whatever is in it was not meant for callers."""
-    message = str(fault("GET", 500, b"<html>" + b"x" * 10_000, Quoter(None)))
+    message = str(error_for_status("GET", 500, b"<html>" + b"x" * 10_000, partial(quote_without_keys, None)))
 
     assert message == "server_fault: the service answered 500; try again later"
 
@@ -115,12 +116,12 @@ def test_no_more_than_ten_faults_are_told():
 )
 def test_a_retry_after_of_either_form_is_read_and_nonsense_is_not(header, seconds):
     """At most a day."""
-    assert retry_after(header, NOW) == seconds
+    assert parse_retry_after(header, NOW) == seconds
 
 
 def test_patience_ends_with_anything_but_a_setback():
     """A bug is not tried again."""
-    assert Patience(idempotent=True, max_wait=20)(ValueError("bug")) is False
+    assert RetryPolicy(idempotent=True, max_wait=20)(ValueError("bug")) is False
 
 
 @pytest.mark.parametrize(
@@ -128,6 +129,6 @@ def test_patience_ends_with_anything_but_a_setback():
 )
 def test_what_may_have_worked_is_repeated_only_where_that_does_no_harm(idempotent, may_have_worked, again):
     """A create is not made twice."""
-    setback = Setback(api.Unreachable("lost"), may_have_worked=may_have_worked)
+    failure = AttemptFailed(api.Unreachable("lost"), may_have_worked=may_have_worked)
 
-    assert bool(Patience(idempotent=idempotent, max_wait=20)(setback)) is again
+    assert bool(RetryPolicy(idempotent=idempotent, max_wait=20)(failure)) is again

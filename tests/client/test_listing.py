@@ -6,7 +6,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from contacts_mcp.client._listing import matches
+from contacts_mcp.client._quirks import matches
 from contacts_mcp.contract import Contact, FilterIgnored, ListContacts
 
 
@@ -134,7 +134,7 @@ async def test_rows_without_the_field_prove_nothing_and_are_not_shown(played, ca
     """To show them and to drop them would both be a guess."""
     client = played(lambda _: httpx.Response(200, json={"contacts": [{"id": str(UUID(int=1)), "name": "Ola"}]}))
 
-    with pytest.raises(FilterIgnored, match="cannot be told"):
+    with pytest.raises(FilterIgnored, match="cannot check"):
         await client.send(call)
 
 

@@ -299,10 +299,10 @@ class TestUnreadableAnswers:
     @pytest.mark.parametrize(
         ("body", "why"),
         [
-            (b'{"id": "x", "name": "Ola Nordm', "it is no JSON"),
-            (b'{"id": "x", "name": ["Ola Nordmann"]}', "its `name` is missing or of another type"),
-            (b'{"name": "Ola Nordmann"}', "its `id` is missing or of another type"),
-            (b'["Ola Nordmann"]', "it is of another shape"),
+            (b'{"id": "x", "name": "Ola Nordm', "it is not JSON"),
+            (b'{"id": "x", "name": ["Ola Nordmann"]}', "its `name` is missing or has the wrong type"),
+            (b'{"name": "Ola Nordmann"}', "its `id` is missing or has the wrong type"),
+            (b'["Ola Nordmann"]', "it has the wrong shape"),
         ],
     )
     async def test_what_is_wrong_is_said_without_what_it_says(self, server, client, body, why):

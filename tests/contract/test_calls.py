@@ -83,7 +83,7 @@ def test_a_call_must_state_what_its_safety_depends_on(missing: str) -> None:
     stated = {"route": "GET /x", "risk": Risk.READ, "idempotent": True}
     del stated[missing]
 
-    with pytest.raises(TypeError, match=f"Odd must state `{missing}`"):
+    with pytest.raises(TypeError, match=f"Odd must define `{missing}`"):
         type("Odd", (Call[Contact],), {**stated, "__module__": __name__})
 
 

@@ -262,7 +262,7 @@ async def test_a_fault_outside_of_tools_is_no_longer_told_by_the_sdk(
     def respond(_request: httpx.Request) -> httpx.Response:
         raise RuntimeError("sekret: Ola Nordmann")
 
-    monkeypatch.setattr("contacts_mcp.client._client._network", lambda *_: httpx.MockTransport(respond))
+    monkeypatch.setattr("contacts_mcp.client._client.network_transport", lambda *_: httpx.MockTransport(respond))
     with logged() as log:
         async with host(Platform(Credential.key(KEY, "test"), "http://127.0.0.1"), era) as service:
             with pytest.raises(MCPError) as failed:

@@ -15,7 +15,7 @@ from contacts_mcp.tools.steps import _pace
 
 TIME_LIMIT = 1.5
 """Seconds for one call of the service, instead of 30."""
-SILENCE = TIME_LIMIT / _client._SILENCES
+SILENCE = TIME_LIMIT / _client._TIMEOUTS_PER_CALL
 """Seconds without a word after which a request that may be repeated is, instead of 10."""
 PATIENCE = 0.5
 """Seconds that a job waits in all where the service asks it to, instead of 600."""
@@ -25,7 +25,7 @@ TURNS = 3
 _LIMITS = {"time_limit": TIME_LIMIT, "connect_limit": SILENCE, "max_wait": TIME_LIMIT}
 _SHORTER: tuple[tuple[Any, str, Any], ...] = (
     (ContactsClient.__init__, "__kwdefaults__", {**(ContactsClient.__init__.__kwdefaults__ or {}), **_LIMITS}),
-    (_retry, "FIRST_WAIT", 0.02),
+    (_retry, "FIRST_WAIT_SECONDS", 0.02),
     (_pace, "_FIRST_WAIT", 0.1),
     (_pace, "_PATIENCE", PATIENCE),
     (_pace, "_SETBACKS", (0.01, 0.02)),

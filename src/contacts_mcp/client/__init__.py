@@ -1,17 +1,21 @@
-"""The client: sends the contract's calls to the service. The only room that knows HTTP going out.
+"""The client: sends the contract's calls to the service over HTTP.
 
-What imports httpx is imported on first use: a server says where its key comes from long before.
+Names that need httpx are imported on first use, so that a server can report its credential before httpx is loaded.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from contacts_mcp.client._address import BASE_URL, is_loopback, parse_base_url
-from contacts_mcp.client._credential import Credential, InvalidCredential, find_credential
+from contacts_mcp.client._credentials import (
+    BASE_URL,
+    Credential,
+    InvalidCredential,
+    find_credential,
+    is_loopback,
+    parse_base_url,
+)
 
 if TYPE_CHECKING:
-    from contacts_mcp.client._client import ContactsClient
-    from contacts_mcp.client._pool import ClientPool
+    from contacts_mcp.client._client import ClientPool, ContactsClient
 
 __all__ = [
     "BASE_URL",
@@ -23,10 +27,11 @@ __all__ = [
     "is_loopback",
     "parse_base_url",
 ]
-_LATE = {"ClientPool": "_pool", "ContactsClient": "_client"}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LATE:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_LATE[name]}"), name)
+    from contacts_mcp.client import _client
+
+    return getattr(_client, name)

@@ -1,10 +1,13 @@
-"""send(call) -> answer."""
+"""ContactsClient sends the contract's calls with one credential; ClientPool keeps a client for each credential."""
 
 import os
-import ssl
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
@@ -13,16 +16,11 @@ from typing import Any, Self, cast
 import anyio
 import httpx
 
-from contacts_mcp.client._address import BASE_URL, parse_base_url, proxy_for
-from contacts_mcp.client._answers import is_success, read, request_of
-from contacts_mcp.client._credential import Credential, find_credential
-from contacts_mcp.client._faults import fault
-from contacts_mcp.client._http import Answer, Wire
-from contacts_mcp.client._listing import Listing
-from contacts_mcp.client._quirks import update
-from contacts_mcp.client._quoting import Quoter
-from contacts_mcp.client._retry import Patience, Progress, Setback, persist, retry_after
-from contacts_mcp.client._trace import Attempts
+from contacts_mcp.client._credentials import BASE_URL, Credential, find_credential, parse_base_url, quote_without_keys
+from contacts_mcp.client._quirks import ContactLister, unseen, update
+from contacts_mcp.client._responses import SUCCESS, ServiceResponse, build_request, error_for_status, read_answer
+from contacts_mcp.client._retry import AttemptFailed, CallEffect, parse_retry_after, retry
+from contacts_mcp.client._transport import OutgoingRequest, ServiceTransport, network_transport
 from contacts_mcp.contract import (
     Added,
     AnswerT,
@@ -34,28 +32,34 @@ from contacts_mcp.contract import (
     ListContacts,
     ProgressCallback,
     RateLimited,
-    Request,
     Unreachable,
     UpdateContact,
     UpdateContactGroup,
 )
 
-_PASSING = (
+MAX_CLIENTS = 256
+IDLE_SECONDS = 300.0
+
+_TRANSIENT = (
     HTTPStatus.TOO_MANY_REQUESTS,
     HTTPStatus.BAD_GATEWAY,
     HTTPStatus.SERVICE_UNAVAILABLE,
     HTTPStatus.GATEWAY_TIMEOUT,
 )
-_IDLE_SECONDS = 4.0  # the usual server closes an idle connection after 5, at which moment a write would be lost
-_SILENCES = 3  # an idempotent call waits a third of its time for an answer, to have time for another attempt
+_TIMEOUTS_PER_CALL = 3  # an idempotent call waits a third of its time for a response, which leaves time for a retry
 
 
 class ContactsClient:
     """Sends calls to the Contacts API. Use it as an async context manager, or `aclose()` it.
 
-    Times are in seconds: `time_limit` is for a whole call with all its retries, `connect_limit` for reaching the
-    service, `max_wait` for all waits between a call's attempts. No more than `max_in_flight` requests are under way
-    at once. A `transport` takes the place of the network. Raises ValueError for an address no key may be sent to.
+    Args:
+        credential: The key to send; None for a service that needs none.
+        base_url: Where the service is. Raises ValueError if a key must not be sent there.
+        transport: Replaces the network, for instance with `httpx.ASGITransport`.
+        max_in_flight: Most requests at the same time.
+        time_limit: Seconds for a whole call with all its retries.
+        connect_limit: Seconds to reach the service.
+        max_wait: Seconds for all waits between the attempts of a request.
     """
 
     def __init__(
@@ -69,29 +73,30 @@ class ContactsClient:
         connect_limit: float = 5.0,
         max_wait: float = 20.0,
     ) -> None:
-        self._base = parse_base_url(base_url, in_clear=transport is not None)
-        self._forms: tuple[Credential | None, ...] = (None,) if credential is None else credential.forms
+        self._base_url = parse_base_url(base_url, allow_http=transport is not None)
+        self._credentials: tuple[Credential | None, ...] = (None,) if credential is None else credential.alternatives
         self._time_limit = time_limit
-        self._limits = {
-            idempotent: {"connect": connect_limit, "read": silence, "write": silence, "pool": connect_limit}
-            for idempotent, silence in ((True, time_limit / _SILENCES), (False, time_limit))
+        self._timeouts = {
+            idempotent: {"connect": connect_limit, "read": timeout, "write": timeout, "pool": connect_limit}
+            for idempotent, timeout in ((True, time_limit / _TIMEOUTS_PER_CALL), (False, time_limit))
         }
         self._max_wait = max_wait
-        self._places = anyio.Semaphore(max_in_flight, fast_acquire=True)
-        self._quoted = Quoter(credential)
-        self._transport = transport or _network(httpx.URL(self._base), max_in_flight)
-        self._host = httpx.URL(self._base).host
-        self._wire = Wire(self._transport, self._base, self._quoted)
-        self._listing = Listing(lambda call: self._once(call, Progress()))
-        self._additions: frozenset[str] | None = None
+        self._in_flight = anyio.Semaphore(max_in_flight, fast_acquire=True)
+        self._quote = partial(quote_without_keys, credential)
+        self._transport = ServiceTransport(
+            transport or network_transport(self._base_url, max_in_flight), self._base_url, self._quote
+        )
+        self._lister = ContactLister(lambda call: self._send_once(call, CallEffect()))
+        self._extensions: frozenset[str] | None = None
 
     @classmethod
     def from_environment(
         cls, environ: Mapping[str, str] | None = None, home: Path | None = None, **options: Any
     ) -> Self:
-        """A client with the key and address that the official SDK would use.
+        """Make a client with the key and base URL that the official SDK would use; `options` are the constructor's.
 
-        `options` are those of the constructor. Raises AuthenticationFailed where there is no key.
+        Raises:
+            AuthenticationFailed: there is no key.
         """
         environ = os.environ if environ is None else environ
         credential = find_credential(environ, home or Path.home())
@@ -103,115 +108,109 @@ class ContactsClient:
         return cls(**{"credential": credential, "base_url": base_url, **options})
 
     async def send(self, call: Call[AnswerT], report: ProgressCallback | None = None) -> AnswerT:
-        """Send a call and return what the service answers; raises a ContactsError.
+        """Send a call and return the service's answer.
 
-        A call that may have taken effect is only repeated where that changes nothing more. `report` is told how far a
-        call is that takes many requests.
+        A call that may have taken effect is only repeated if it is idempotent. `report` gets the progress of a call
+        that takes many requests.
+
+        Raises:
+            ContactsError: the call failed; see the subclasses.
         """
-        progress = Progress()
+        effect = CallEffect()
         with anyio.move_on_after(self._time_limit):
-            return await self._perform(call, progress, report)
-        raise progress.out_of_time(self._time_limit)
+            if isinstance(call, ListContacts):
+                return cast("AnswerT", await self._lister.page(call, report))
+            if isinstance(call, UpdateContact | UpdateContactGroup):
+                return cast("AnswerT", await update(call, partial(self._send_once, effect=effect)))
+            return await self._send_once(call, effect)
+        raise effect.conclude(Unreachable(f"the call was not done within {self._time_limit:g} seconds"))
 
     async def extensions(self) -> frozenset[str]:
-        """What the service offers beyond the API's page, such as `scan` and `batch`; nothing where it does not say.
+        """Return what the service offers beyond the API's page, such as `scan` and `batch`.
 
-        It is asked once. An answer that is none counts as nothing; one that did not come is asked for again next time.
+        The service is asked once; an error counts as no extensions. If it cannot be reached, the next call asks again.
         """
-        if self._additions is None:
+        if self._extensions is None:
             try:
                 found = await self.send(DescribeDirectory())
             except (Unreachable, RateLimited):
                 return frozenset()
             except ContactsError:
-                self._additions = frozenset()
+                self._extensions = frozenset()
             else:
-                self._additions = frozenset(found.extensions)
-        return self._additions
+                self._extensions = frozenset(found.extensions)
+        return self._extensions
 
     async def iterate(self, call: ListContacts) -> AsyncIterator[Contact]:
-        """List from the call's page to the last, a page at a time as it is wanted; each contact once."""
+        """Iterate over contacts from the call's page to the last, each once; fetches a page when it is needed."""
         seen: set[str] = set()
         number = call.page
         while True:
             page = await self.send(call.model_copy(update={"page": number}))
-            fresh = list({row.id: row for row in page.contacts if row.id not in seen}.values())
-            seen.update(row.id for row in fresh)
-            for row in fresh:
+            new = unseen(page.contacts, seen)
+            for row in new:
                 yield row
             before = (call.page - 1) * (page.per_page or call.per_page)
-            if not fresh or (page.total is not None and before + len(seen) >= page.total):
+            if not new or (page.total is not None and before + len(seen) >= page.total):
                 return
             number += 1
 
-    async def _perform(self, call: Call[AnswerT], progress: Progress, report: ProgressCallback | None) -> AnswerT:
-        if isinstance(call, ListContacts):
-            return cast("AnswerT", await self._listing.page(call, report))
-        if isinstance(call, UpdateContact | UpdateContactGroup):
-            once = partial(self._once, progress=progress)
-            return await update(cast("Call[AnswerT]", call), once)
-        return await self._once(call, progress)
+    async def _send_once(self, call: Call[AnswerT], effect: CallEffect) -> AnswerT:
+        """Send one request with its retries, without the workarounds for lists and updates."""
+        request = build_request(call)
+        response = await self._send_with_key(
+            OutgoingRequest(request, call.route, self._timeouts[call.idempotent]), call, effect
+        )
+        if response.status == HTTPStatus.NOT_FOUND and call.method == "DELETE" and effect.may_have_changed:
+            response = ServiceResponse(HTTPStatus.NO_CONTENT, b"")  # an attempt whose response was lost deleted it
+        answer = read_answer(call, response, self._quote)
+        if isinstance(answer, Added) and effect.response_lost:
+            return cast("AnswerT", Added())  # the lost attempt may have added contacts, which this one did not count
+        return answer
 
-    async def _once(self, call: Call[AnswerT], progress: Progress) -> AnswerT:
-        request = request_of(call)
-        answer = await self._answer(request, call, progress)
-        if answer.status == HTTPStatus.NOT_FOUND and request.method == "DELETE" and progress.unsettled:
-            answer = Answer(HTTPStatus.NO_CONTENT, b"")  # an attempt whose answer was lost has done it
-        result = read(call, answer, self._quoted)
-        if isinstance(result, Added) and progress.lost:
-            return cast("AnswerT", Added())  # whom the lost attempt has added, this one did not count
-        return result
-
-    async def _answer(self, request: Request, call: Call[Any], progress: Progress) -> Answer:
-        """The first answer that is no 401, over the ways to send the key; the one that works is kept."""
-        forms = self._forms
-        attempts = Attempts(call.route, self._host)
-        answers = []
-        for form in forms:
-            patience = Patience(idempotent=call.idempotent, max_wait=self._max_wait)
-            attempt = partial(self._attempt, request, form, self._limits[call.idempotent], progress, attempts)
+    async def _send_with_key(self, outgoing: OutgoingRequest, call: Call[Any], effect: CallEffect) -> ServiceResponse:
+        """Return the first response that is not a 401, over the ways to send the key; keeps the way that works."""
+        credentials = self._credentials
+        responses = []
+        for credential in credentials:
+            attempt = partial(self._attempt, outgoing, credential, effect)
             try:
-                answer = await persist(attempt, patience)
-            except Setback as setback:
-                raise progress.conclude(setback.error) from setback.__cause__
-            if is_success(answer.status):
-                self._forms = (form,)
-            if answer.status != HTTPStatus.UNAUTHORIZED:
-                return answer
-            answers.append(answer)
-        self._forms = forms[:1]
-        return answers[0]
+                response = await retry(attempt, idempotent=call.idempotent, max_wait=self._max_wait)
+            except AttemptFailed as failure:
+                raise effect.conclude(failure.error) from failure.__cause__
+            if response.status in SUCCESS:
+                self._credentials = (credential,)
+            if response.status != HTTPStatus.UNAUTHORIZED:
+                return response
+            responses.append(response)
+        self._credentials = credentials[:1]
+        return responses[0]
 
     async def _attempt(
-        self,
-        request: Request,
-        form: Credential | None,
-        limits: dict[str, float],
-        progress: Progress,
-        attempts: Attempts,
-    ) -> Answer:
-        """Send a request once, and keep account of what it may have changed."""
-        async with self._places:
-            before = progress.unsettled
-            progress.unsettled = before or request.method != "GET"
+        self, outgoing: OutgoingRequest, credential: Credential | None, effect: CallEffect
+    ) -> ServiceResponse:
+        """Send a request once, and record in `effect` what it may have changed."""
+        async with self._in_flight:
+            before = effect.may_have_changed
+            effect.may_have_changed = before or outgoing.request.method != "GET"
             try:
-                answer = await attempts.observe(self._wire.exchange(request, form, limits))
-                if answer.status in _PASSING:
-                    raise self._setback(request.method, answer)
-            except Setback as setback:
-                progress.unsettled = before or setback.may_have_worked
-                progress.lost = progress.lost or setback.may_have_worked
+                response = await self._transport.send(outgoing, credential)
+                if response.status in _TRANSIENT:
+                    raise self._transient_failure(outgoing.request.method, response)
+            except AttemptFailed as failure:
+                effect.may_have_changed = before or failure.may_have_worked
+                effect.response_lost = effect.response_lost or failure.may_have_worked
                 raise
-            if HTTPStatus.BAD_REQUEST <= answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-                progress.unsettled = before
-            return answer
+            if HTTPStatus.BAD_REQUEST <= response.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                effect.may_have_changed = before
+            return response
 
-    def _setback(self, method: str, answer: Answer) -> Setback:
-        """A status that passes: 429 refuses, the others are a gateway's that may have lost the answer."""
-        seconds = retry_after(answer.retry_after, datetime.now(UTC))
-        error = fault(method, answer.status, answer.body, self._quoted, retry_after=seconds)
-        may_have_worked = method != "GET" and answer.status != HTTPStatus.TOO_MANY_REQUESTS
-        return Setback(error, may_have_worked=may_have_worked, retry_after=seconds)
+    def _transient_failure(self, method: str, response: ServiceResponse) -> AttemptFailed:
+        """Make the failure for a transient status: 429 refuses the request, a gateway may have lost the response."""
+        seconds = parse_retry_after(response.retry_after, datetime.now(UTC))
+        error = error_for_status(method, response.status, response.body, self._quote, retry_after=seconds)
+        may_have_worked = method != "GET" and response.status != HTTPStatus.TOO_MANY_REQUESTS
+        return AttemptFailed(error, may_have_worked=may_have_worked, retry_after=seconds)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -226,20 +225,96 @@ class ContactsClient:
         await self.aclose()
 
     def __repr__(self) -> str:
-        return f"<ContactsClient of {self._base} with {self._forms[0] or 'no credential'}>"
+        return f"<ContactsClient of {self._base_url} with {self._credentials[0] or 'no credential'}>"
 
 
-@cache
-def _trust() -> ssl.SSLContext:
-    """The certificate authorities, read once for every client: that takes 40 ms."""
-    return httpx.create_ssl_context()
+@dataclass(slots=True)
+class _PooledClient:
+    client: ContactsClient
+    users: int = 0
+    idle_since: float = 0.0
 
 
-def _network(base: httpx.URL, connections: int) -> httpx.AsyncHTTPTransport:
-    return httpx.AsyncHTTPTransport(
-        verify=_trust() if base.scheme == "https" else False,  # loopback http has no certificates
-        limits=httpx.Limits(
-            max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=_IDLE_SECONDS
-        ),
-        proxy=proxy_for(base),
-    )
+class ClientPool:
+    """Keeps a client for each credential; clients share no connections and no state.
+
+    At most `max_clients` are open. A client idle for `idle_seconds` is closed; one in use never is.
+    """
+
+    def __init__(
+        self,
+        open_client: Callable[[Credential], ContactsClient],
+        *,
+        max_clients: int = MAX_CLIENTS,
+        idle_seconds: float = IDLE_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._open_client = open_client
+        self._max_clients = max_clients
+        self._idle_seconds = idle_seconds
+        self._clock = clock
+        self._pooled: OrderedDict[str, _PooledClient] = OrderedDict()  # least recently used first
+
+    async def send(
+        self, credential: Credential, call: Call[AnswerT], report: ProgressCallback | None = None
+    ) -> AnswerT:
+        """Send a call with this credential; see ContactsClient.send.
+
+        Raises:
+            RateLimited: all clients are in use.
+        """
+        async with self._lease(credential) as client:
+            return await client.send(call, report)
+
+    async def extensions(self, credential: Credential) -> frozenset[str]:
+        """Return what the service offers to this credential; see ContactsClient.extensions."""
+        async with self._lease(credential) as client:
+            return await client.extensions()
+
+    async def close_idle(self) -> None:
+        """Close the clients that are idle for too long; call it periodically."""
+        limit = self._clock() - self._idle_seconds
+        await self._close(
+            [key for key, pooled in self._pooled.items() if not pooled.users and pooled.idle_since <= limit]
+        )
+
+    async def aclose(self) -> None:
+        """Close every client."""
+        await self._close(list(self._pooled))
+
+    def __len__(self) -> int:
+        """Return how many clients are open."""
+        return len(self._pooled)
+
+    @asynccontextmanager
+    async def _lease(self, credential: Credential) -> AsyncIterator[ContactsClient]:
+        key = f"{credential.header_name} {credential.fingerprint}"
+        evicted = [] if key in self._pooled else self._evict()
+        if key not in self._pooled:
+            self._pooled[key] = _PooledClient(self._open_client(credential))
+        pooled = self._pooled[key]
+        pooled.users += 1
+        try:
+            await self._close(evicted)
+            yield pooled.client
+        finally:
+            pooled.users -= 1
+            pooled.idle_since = self._clock()
+            if key in self._pooled:
+                self._pooled.move_to_end(key)
+
+    def _evict(self) -> list[str]:
+        """Return the key of the client to close before another is opened: the least recently used that is idle."""
+        if len(self._pooled) < self._max_clients:
+            return []
+        for key, pooled in self._pooled.items():
+            if not pooled.users:
+                return [key]
+        raise RateLimited("too many different keys are in use at once", retry_after=1)
+
+    async def _close(self, keys: list[str]) -> None:
+        """Close clients; they leave the pool first, so that no caller gets one that is closing."""
+        closing = [self._pooled.pop(key) for key in keys if key in self._pooled]
+        with anyio.CancelScope(shield=True):
+            for pooled in closing:
+                await pooled.client.aclose()

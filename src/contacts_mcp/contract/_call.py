@@ -1,4 +1,4 @@
-"""What a call is: an endpoint as a class, from which request, tool and guard are derived."""
+"""Call: an endpoint of the API as a class, from which its request, its tool and its risk are derived."""
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -13,11 +13,11 @@ AnswerT = TypeVar("AnswerT")
 AnswerT_co = TypeVar("AnswerT_co", covariant=True)
 
 ProgressCallback = Callable[[float, float | None, str | None], Awaitable[None]]
-"""Told how far a long call is: how many are done, of how many where that is known, and of what."""
+"""Reports a long call's progress: how many are done, of how many (None if unknown), and a message."""
 
 
 class Risk(StrEnum):
-    """What a call can do to the directory, least first."""
+    """What a call can do to the directory, in ascending order."""
 
     READ = "read"
     WRITE = "write"
@@ -25,8 +25,8 @@ class Risk(StrEnum):
     ERASE = "erase"  # irreversible
 
 
-# The examples on the API's page are no valid UUID versions, so the version is not checked. What matters is that
-# no id can name another route: `/v1/contacts/groups` has the shape of `/v1/contacts/{contact_id}`.
+# The ids on the API's page have no valid UUID version, so the version is not checked. The check keeps an id from
+# naming another route: `/v1/contacts/groups` has the shape of `/v1/contacts/{contact_id}`.
 UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -46,12 +46,12 @@ def _require_text(value: str) -> str:
 ContactId = Annotated[str, AfterValidator(_require_uuid)]
 GroupId = Annotated[str, AfterValidator(_require_uuid)]
 Text = Annotated[str, AfterValidator(_require_text)]
-"""A string with something in it."""
+"""A string that is not blank."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A call as HTTP would send it: `query` in order, names repeated for lists; `body` a JSON object."""
+    """A call as an HTTP request: `query` repeats a name for each item of a list; `body` is a JSON object."""
 
     method: str
     path: str
@@ -60,63 +60,63 @@ class Request:
 
 
 class Call(BaseModel, Generic[AnswerT_co]):
-    """One endpoint. Subclasses state `route`, `risk` and `idempotent`; fields are its parameters.
+    """One endpoint. Subclasses define `route`, `risk` and `idempotent`; their fields are the endpoint's parameters.
 
-    The docstring of a subclass is the description an agent reads.
+    A subclass's docstring is the description that an agent reads.
+
+    Attributes:
+        route: Method and path as on the API's page; a `{name}` in the path is the field of that name.
+        risk: What the call can do to the directory.
+        idempotent: Whether sending it twice leaves the directory as sending it once does.
+        answer_type: The record that the service answers with, from the subclass's type argument; None for no body.
+        method: The HTTP method, from the route.
+        path: The path template, from the route.
+        path_fields: The names of the fields in the path: the ids of the records that the call is about.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     route: ClassVar[str]
-    """Method and path, as on the API's page; a `{name}` in the path is the field of that name."""
     risk: ClassVar[Risk]
     idempotent: ClassVar[bool]
-    """Whether sending it twice leaves the directory as sending it once would."""
     answer_type: ClassVar[type[BaseModel] | None]
-    """What the service answers, from the subclass's type argument."""
+    method: ClassVar[str]
+    path: ClassVar[str]
+    path_fields: ClassVar[tuple[str, ...]]
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
         arguments = cls.__bases__[0].__pydantic_generic_metadata__["args"]  # type: ignore[attr-defined]
         if not arguments:
             return  # Call[Answer] itself
-        cls.answer_type = None if arguments[0] is type(None) else arguments[0]
         for name in ("route", "risk", "idempotent"):
             if not hasattr(cls, name):
-                raise TypeError(f"{cls.__name__} must state `{name}`")
+                raise TypeError(f"{cls.__name__} must define `{name}`")
+        cls.answer_type = None if arguments[0] is type(None) else arguments[0]
+        cls.method, cls.path = cls.route.split(" ", 1)
+        cls.path_fields = tuple(re.findall(r"{(\w+)}", cls.path))
 
     @classmethod
     def tool_name(cls) -> str:
-        """The class's name in snake case, which is the tool's name."""
+        """Return the class's name in snake case, which is the tool's name."""
         return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
-    @classmethod
-    def path_fields(cls) -> tuple[str, ...]:
-        """The fields that say which record the call is about."""
-        return tuple(re.findall(r"{(\w+)}", cls.route))
-
     def request(self) -> Request:
-        """Build the request: path fields into the path, the rest into query (GET) or body.
+        """Build the request: path fields go into the path, the others into the query (GET) or the body.
 
-        A field left out stays out, so that absent and null differ; a default that is not None is sent.
+        A field that was not set is left out, so that absent and null differ, unless it has a default.
         """
-        method, template = self.route.split(" ", 1)
-        values = self.model_dump(mode="json", exclude_unset=True) | self._defaults()
-        in_path = {name: values.pop(name) for name in self.path_fields()}
-        path = template.format_map(in_path)
-        if method == "GET":
-            return Request(method, path, query=_query(values))
-        return Request(method, path, body=values if method in ("POST", "PATCH") else None)
-
-    def _defaults(self) -> dict[str, Any]:
-        return {
-            name: getattr(self, name)
-            for name, info in type(self).model_fields.items()
-            if name not in self.model_fields_set and not info.is_required() and info.default is not None
+        given = self.model_fields_set
+        values = {
+            name: value for name, value in self.model_dump(mode="json").items() if name in given or value is not None
         }
+        path = self.path.format_map({name: values.pop(name) for name in self.path_fields})
+        if self.method == "GET":
+            return Request(self.method, path, query=_query(values))
+        return Request(self.method, path, body=values if self.method in ("POST", "PATCH") else None)
 
 
 def _query(values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Flatten a list into a repeated name, the way FastAPI reads it."""
+    """Write a list as a repeated name, as FastAPI reads it."""
     pairs = ((name, value) for name, value in values.items() if value is not None)
     return [(name, str(item)) for name, value in pairs for item in (value if isinstance(value, list) else [value])]

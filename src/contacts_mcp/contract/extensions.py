@@ -88,5 +88,5 @@ class BatchContacts(Call[BatchResult]):
         """Both lists as the single calls would send them, an update with its id."""
         creates = [call.request().body for call in self.creates]
         updates = [{"id": call.contact_id, **(call.request().body or {})} for call in self.updates]
-        method, path = self.route.split(" ", 1)
-        return Request(method, path, body={"creates": creates, "updates": updates})
+
+        return Request(self.method, self.path, body={"creates": creates, "updates": updates})

@@ -29,7 +29,7 @@ def derive_tool(
         arguments=arguments or call,
         answer=answer or call.answer_type or Done,
         prepare=at_once(call.risk, run or _forward),
-        target_args=call.path_fields(),
+        target_args=call.path_fields,
     )
 
 

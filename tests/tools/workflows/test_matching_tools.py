@@ -8,7 +8,7 @@ import pytest
 from mcp import Client
 
 from contacts_mcp.client import ContactsClient
-from contacts_mcp.client._retry import ATTEMPTS
+from contacts_mcp.client._retry import MAX_ATTEMPTS
 from contacts_mcp.directory import Directory
 from harness import MODERN, NOBODY, Host, Person, server_over, text_of
 from manyfold import Unsteady
@@ -230,7 +230,7 @@ class _HardToAsk(httpx.ASGITransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.questions += request.url.path == "/v1/directory"
-        if request.url.path == "/v1/directory" and self.questions <= ATTEMPTS:
+        if request.url.path == "/v1/directory" and self.questions <= MAX_ATTEMPTS:
             raise httpx.ConnectError("not now")
         return await super().handle_async_request(request)
 

@@ -1,0 +1,225 @@
+"""Sends one request and reads its response: the only place that uses httpx and translates its errors.
+
+Telemetry records method, route template, status and duration of each attempt, never an id, query or body. No trace
+context is sent to the service: it documents none, and a trace shared by callers with several keys would reveal to its
+operator that they belong together.
+"""
+
+import logging
+import ssl
+import time
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cache
+from http import HTTPStatus
+from urllib.parse import urlencode
+
+import httpx
+from opentelemetry.metrics import get_meter
+from opentelemetry.trace import Span, SpanKind, StatusCode, get_tracer
+from pydantic_core import to_json
+
+from contacts_mcp import __version__
+from contacts_mcp.client._credentials import Credential, proxy_for
+from contacts_mcp.client._responses import SUCCESS, Quote, ServiceResponse, unreadable_answer
+from contacts_mcp.client._retry import AttemptFailed
+from contacts_mcp.contract import ContactsError, Request, Unreachable, ValidationFailed
+
+MAX_REDIRECTS = 3
+MAX_BODY_BYTES = 32 * 1024 * 1024
+"""Size limit of a response; a list of 100 contacts has about 50,000 bytes."""
+
+_HEADERS = [
+    ("Accept", "application/json"),
+    ("Accept-Encoding", "identity"),  # a compressed response hides its size, and responses are small
+    ("User-Agent", f"contacts-mcp/{__version__}"),
+]
+_METHOD_KEEPING = (HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT)
+_REDIRECTS = (*_METHOD_KEEPING, HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.FOUND, HTTPStatus.SEE_OTHER)
+_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+_KEEPALIVE_SECONDS = 4.0  # common servers close an idle connection after 5, at which moment a write would be lost
+_BUCKET_BOUNDS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30)
+
+_Attributes = dict[str, str | int]
+
+_log = logging.getLogger(__name__)
+_tracer = get_tracer("contacts_mcp", __version__)
+_meter = get_meter("contacts_mcp", __version__)
+_duration = _meter.create_histogram(
+    "http.client.request.duration",
+    "s",
+    "Time of requests to the Contacts API, each attempt by itself.",
+    explicit_bucket_boundaries_advisory=_BUCKET_BOUNDS_SECONDS,
+)
+_retries = _meter.create_counter(
+    "contacts_mcp.upstream.retries", "{request}", "Requests to the Contacts API that were sent again."
+)
+
+
+@dataclass(slots=True)
+class OutgoingRequest:
+    """A request with its route template, its timeouts in seconds, and how often it was sent."""
+
+    request: Request
+    route: str
+    timeouts: dict[str, float]
+    attempts: int = 0
+
+
+class ServiceTransport:
+    """Sends requests to the service over an httpx transport.
+
+    It does not use httpx's AsyncClient, which logs every URL, and so every search text, at INFO.
+    """
+
+    def __init__(self, transport: httpx.AsyncBaseTransport, base_url: str, quote: Quote) -> None:
+        self._transport = transport
+        self._base_url = base_url
+        self._host = httpx.URL(base_url).host
+        self._quote = quote
+
+    async def send(self, outgoing: OutgoingRequest, credential: Credential | None) -> ServiceResponse:
+        """Send a request once and record the attempt; follows redirects within the origin.
+
+        Raises:
+            AttemptFailed: there is no response.
+            UnreadableAnswer: the response is too large or redirects elsewhere.
+        """
+        labels: _Attributes = {
+            "http.request.method": outgoing.request.method,
+            "url.template": outgoing.route.partition(" ")[2],
+            "server.address": self._host,
+        }
+        result: _Attributes = {"error.type": "cancelled"}
+        with _start_span(outgoing, labels) as span:
+            started = time.monotonic()
+            try:
+                response = await self._follow_redirects(outgoing, credential)
+            except (AttemptFailed, ContactsError) as exc:
+                result = {"error.type": exc.code}
+                raise
+            else:
+                result = {"http.response.status_code": response.status}
+                if response.status not in SUCCESS:
+                    result["error.type"] = str(response.status)
+                return response
+            finally:
+                _record_attempt(span, outgoing.route, time.monotonic() - started, labels, result)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._transport.aclose()
+
+    async def _follow_redirects(self, outgoing: OutgoingRequest, credential: Credential | None) -> ServiceResponse:
+        request = outgoing.request
+        headers = _HEADERS if credential is None else [*_HEADERS, credential.header]
+        content = None
+        if request.body is not None:
+            content = to_json(request.body)
+            headers = [*headers, ("Content-Type", "application/json")]
+        query = f"?{urlencode(request.query)}" if request.query else ""
+        try:
+            url = httpx.URL(self._base_url + request.path + query)
+        except httpx.InvalidURL:  # longer than any URL may be
+            raise ValidationFailed("the search is too long for a request", advice="search for less") from None
+        for _ in range(1 + MAX_REDIRECTS):
+            sent = httpx.Request(
+                request.method, url, headers=headers, content=content, extensions={"timeout": outgoing.timeouts}
+            )
+            response = await self._round_trip(sent)
+            if response.status not in _REDIRECTS:
+                return response
+            url = self._redirect_target(sent, response)
+        raise unreadable_answer(request.method, f"it redirects more than {MAX_REDIRECTS} times")
+
+    async def _round_trip(self, request: httpx.Request) -> ServiceResponse:
+        host = request.url.host
+        try:
+            response = await self._transport.handle_async_request(request)
+            try:
+                body = await _read_body(response, request.method)
+            finally:
+                await response.aclose()
+        except _NEVER_SENT as exc:
+            error = Unreachable(f"no connection to {host}: {self._quote(_message_of(exc))}")
+            raise AttemptFailed(error, may_have_worked=False) from exc
+        except httpx.TransportError as exc:
+            error = Unreachable(f"no answer from {host}: {self._quote(_message_of(exc))}")
+            raise AttemptFailed(error, may_have_worked=request.method != "GET") from exc
+        except httpx.DecodingError as exc:
+            raise unreadable_answer(request.method, "it is compressed and damaged") from exc
+        headers = response.headers
+        return ServiceResponse(response.status_code, body, headers.get("Location"), headers.get("Retry-After"))
+
+    def _redirect_target(self, sent: httpx.Request, response: ServiceResponse) -> httpx.URL:
+        """Return the URL of a redirect, if the key may be sent there and the request would stay the same."""
+        try:
+            url = sent.url.join(response.location or "")
+        except httpx.InvalidURL:
+            raise unreadable_answer(sent.method, "it redirects to an invalid URL") from None
+        if (url.scheme, url.host, url.port) != (sent.url.scheme, sent.url.host, sent.url.port):
+            target = self._quote(f"{url.scheme}://{url.netloc.decode('ascii', 'replace')}")
+            raise unreadable_answer(sent.method, f"it redirects to another origin, {target}; the key is not sent there")
+        if response.location is None or (sent.method != "GET" and response.status not in _METHOD_KEEPING):
+            raise unreadable_answer(sent.method, f"its redirect ({response.status}) cannot be followed")
+        return url
+
+
+async def _read_body(response: httpx.Response, method: str) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in response.aiter_bytes():
+        size += len(chunk)
+        if size > MAX_BODY_BYTES:
+            chunks.clear()  # the error's traceback would keep them until garbage collection
+            raise unreadable_answer(method, f"it is larger than {MAX_BODY_BYTES // 1024**2} MiB")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _message_of(exc: httpx.TransportError) -> str:
+    message = str(exc) or type(exc).__name__
+    # A response that is not HTTP is quoted after a colon, and may contain anything.
+    return message.partition(":")[0] if isinstance(exc, httpx.RemoteProtocolError) else message
+
+
+def _start_span(outgoing: OutgoingRequest, labels: _Attributes) -> AbstractContextManager[Span]:
+    """Start an attempt's span; a repeated attempt is counted."""
+    attributes = dict(labels)
+    if outgoing.attempts:
+        _retries.add(1, labels)
+        attributes["http.request.resend_count"] = outgoing.attempts
+    outgoing.attempts += 1
+    return _tracer.start_as_current_span(
+        outgoing.route,
+        kind=SpanKind.CLIENT,
+        attributes=attributes,
+        record_exception=False,  # its message may quote the service or an address
+        set_status_on_exception=False,
+    )
+
+
+def _record_attempt(span: Span, route: str, seconds: float, labels: _Attributes, result: _Attributes) -> None:
+    _duration.record(seconds, {**labels, **result})
+    span.set_attributes(result)
+    if "error.type" in result:
+        span.set_status(StatusCode.ERROR)
+    _log.debug("%s: %s after %.0f ms", route, next(iter(result.values())), seconds * 1000)
+
+
+def network_transport(base_url: str, connections: int) -> httpx.AsyncHTTPTransport:
+    """Make the transport that connects to the service, with at most `connections` connections."""
+    url = httpx.URL(base_url)
+    return httpx.AsyncHTTPTransport(
+        verify=_certificates() if url.scheme == "https" else False,  # loopback http has no certificates
+        limits=httpx.Limits(
+            max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=_KEEPALIVE_SECONDS
+        ),
+        proxy=proxy_for(url),
+    )
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Load the certificate authorities once for all clients: that takes 40 ms."""
+    return httpx.create_ssl_context()
