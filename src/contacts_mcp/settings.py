@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from contacts_mcp.audit import Destinations, parse_destinations
+from contacts_mcp.audit import AuditDestinations, parse_destinations
 from contacts_mcp.directory import Location, parse_location
 from contacts_mcp.guard import GuardMode
 
@@ -120,7 +120,7 @@ class Settings(BaseSettings):
     write_budget: int = Field(
         default=10_000, ge=0, description="Changes that one caller may make in an hour; 0: any number."
     )
-    audit: Annotated[Destinations | None, NoDecode, BeforeValidator(_destinations)] = Field(
+    audit: Annotated[AuditDestinations | None, NoDecode, BeforeValidator(_destinations)] = Field(
         default=None,
         description="Where the audit trail goes: `stderr`, `otlp`, a file's path, or several, separated by commas. "
         "Else over stdio to `audit.jsonl` in the user data folder and `stderr`, over a network to `stderr`.",

@@ -1,4 +1,4 @@
-"""What tests of the audit trail share."""
+"""Fixtures for the tests of the audit trail."""
 
 import json
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from audit_lines import SAYS
+from audit_lines import FIELDS
 from contacts_mcp.audit import TrailFile
 
 Lines = Callable[[], list[dict[str, Any]]]
@@ -20,17 +20,17 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def lines(path: Path) -> Lines:
-    """What the file holds now."""
+    """Read the records that are in the file now."""
     return lambda: [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 @pytest.fixture
 def filled(path: Path) -> Callable[..., Any]:
-    """Append records, the nth of which says so."""
+    """Append records that are numbered from 0 in `count`."""
 
     async def fill(number: int, **options: Any) -> None:
         file = TrailFile(lambda: path, **options)
         for count in range(number):
-            await file.append({**SAYS, "count": count}, durable=False)
+            await file.append({**FIELDS, "count": count}, durable=False)
 
     return fill

@@ -1,4 +1,4 @@
-"""What the trail says of calls, and that nothing is destroyed of which it would not tell."""
+"""What the audit trail records of calls, and that nothing is destroyed without a record."""
 
 import asyncio
 import json
@@ -35,8 +35,8 @@ def brief(line: dict[str, Any]) -> tuple[str, str, str]:
 
 
 @each_era
-async def test_each_kind_of_call_leaves_its_record(tmp_path: Path, path: Path, lines: Lines, era: str) -> None:
-    """Writes one, deletions and erasures one before and one after, reads none, refusals one."""
+async def test_each_kind_of_call_is_recorded(tmp_path: Path, path: Path, lines: Lines, era: str) -> None:
+    """Writes and refusals leave one record, deletions and erasures one before and one after, reads none."""
     async with host(tmp_path / "contacts.db", era, Person(YES), audit=str(path)) as directory:
         ola = await directory.call("create_contact", name="Ola Nordmann")
         kari = await directory.call("create_contact", name="Kari Nordmann")
@@ -84,10 +84,10 @@ async def test_each_kind_of_call_leaves_its_record(tmp_path: Path, path: Path, l
     ],
     ids=["declined", "kept", "empty", "nobody", "blocked"],
 )
-async def test_a_no_is_recorded_as_one(
+async def test_refusal_is_recorded(
     tmp_path: Path, path: Path, lines: Lines, era: str, person: Person | None, more: dict[str, Any], error: str
 ) -> None:
-    """Whoever said it: a person, a form that was no answer, a host that cannot ask, the operator. Nothing was begun."""
+    """By a person, an incomplete form, a host that cannot ask or the operator; no record says that the call began."""
     async with host(tmp_path / "contacts.db", era, person, audit=str(path), **more) as directory:
         ola = await directory.call("create_contact", name="Ola Nordmann")
         await directory.error("delete_contact", contact_id=ola["id"])
@@ -97,8 +97,8 @@ async def test_a_no_is_recorded_as_one(
     assert not [line for line in lines() if line["outcome"] == "begun"]
 
 
-async def test_a_token_without_a_person_is_recorded_as_that(tmp_path: Path, path: Path, lines: Lines) -> None:
-    """The preview is a question that nobody has answered yet."""
+async def test_two_step_token_is_recorded_as_unverified_consent(tmp_path: Path, path: Path, lines: Lines) -> None:
+    """The preview is recorded as a question, and the token itself is not recorded."""
     async with host(tmp_path / "contacts.db", audit=str(path), guard="two-step") as directory:
         ola = await directory.call("create_contact", name="Ola Nordmann")
         preview = await directory.call("delete_contact", contact_id=ola["id"])
@@ -113,8 +113,8 @@ async def test_a_token_without_a_person_is_recorded_as_that(tmp_path: Path, path
     assert token not in path.read_text()
 
 
-async def test_a_merge_is_recorded_like_the_deletions_that_it_makes(tmp_path: Path, path: Path, lines: Lines) -> None:
-    """The call's own risk counts, the ids are all of those concerned, and the end says how many."""
+async def test_merge_is_recorded_like_a_deletion(tmp_path: Path, path: Path, lines: Lines) -> None:
+    """The records have the risk of this call, the ids of all contacts, and at the end how many were merged."""
     async with host(tmp_path / "contacts.db", person=Person({"decision": "merge"}), audit=str(path)) as directory:
         ids = [(await directory.call("create_contact", name="Ola Nordmann"))["id"] for _ in range(3)]
         await directory.call("merge_contacts", keep_id=ids[0], merge_ids=ids[1:])
@@ -124,8 +124,8 @@ async def test_a_merge_is_recorded_like_the_deletions_that_it_makes(tmp_path: Pa
     assert (done["outcome"], done["counts"]) == ("done", {"merged": 2})
 
 
-async def test_tools_that_are_off_are_named_and_made_up_ones_are_not(tmp_path: Path, path: Path, lines: Lines) -> None:
-    """Whatever a client makes up may hold a name."""
+async def test_disabled_tool_is_named_and_unknown_tool_is_not(tmp_path: Path, path: Path, lines: Lines) -> None:
+    """A tool name that a client invents may contain personal data."""
     async with host(tmp_path / "contacts.db", audit=str(path), read_only=True) as directory:
         await directory.error("delete_contact", contact_id=NOBODY)
         await directory.error("delete Ola Nordmann")
@@ -136,8 +136,8 @@ async def test_tools_that_are_off_are_named_and_made_up_ones_are_not(tmp_path: P
     ]
 
 
-async def test_a_call_that_a_token_does_not_allow_is_recorded_at_the_door(path: Path, lines: Lines) -> None:
-    """Reads too; only our own tools are named, each once."""
+async def test_call_outside_the_token_scope_is_recorded(path: Path, lines: Lines) -> None:
+    """Reads too; each known tool is named once, unknown tools are not."""
     app = build_app(load_settings(audit=str(path)), Embedded(path, "test"))
     risks = {"get_contact": Risk.READ, "delete_contact": Risk.DESTROY}
     issuer = Issuer("http://127.0.0.1:1", "https://a.example")
@@ -148,29 +148,29 @@ async def test_a_call_that_a_token_does_not_allow_is_recorded_at_the_door(path: 
         await door.permit(Caller("oauth:x#y", frozenset({Risk.WRITE})), json.dumps(body).encode())
     CURRENT_REQUEST_ID.reset(served)
 
-    said = [(line["tool"], line["caller"], line["request"], line["outcome"], line["error"]) for line in lines()]
-    whom = ("oauth:x#y", "0123456789abcdef", "refused", "insufficient_scope")
-    assert said == [("delete_contact", *whom), ("get_contact", *whom)]
+    recorded = [(line["tool"], line["caller"], line["request"], line["outcome"], line["error"]) for line in lines()]
+    rest = ("oauth:x#y", "0123456789abcdef", "refused", "insufficient_scope")
+    assert recorded == [("delete_contact", *rest), ("get_contact", *rest)]
 
 
 @each_era
 @pytest.mark.parametrize("tool", ["delete_contact", "gdpr_delete_contact"])
 @pytest.mark.parametrize("broken", ["symlink", "fifo", "folder in the way", "garbage", "no space"])
-async def test_nothing_is_destroyed_that_cannot_be_recorded(
+async def test_destructive_call_is_refused_if_the_trail_cannot_be_written(
     tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch, era: str, tool: str, broken: str
 ) -> None:
-    """The tool refuses in one line, after a person agreed; the contact is as it was; writes go on."""
+    """Even after a person agreed: the contact is unchanged; other writes still work."""
     more = {"reason": "asked for it"} if tool == "gdpr_delete_contact" else {}
     async with host(tmp_path / "contacts.db", era, Person(YES), audit=str(path)) as directory:
         ola = await directory.call("create_contact", name="Ola Nordmann")
         _break(path, broken, monkeypatch)
-        told = await directory.error(tool, contact_id=ola["id"], **more)
+        error = await directory.error(tool, contact_id=ola["id"], **more)
         after = await directory.call("get_contact", contact_id=ola["id"])
         await directory.call("update_contact", contact_id=ola["id"], name="Ola N")
 
-    assert told == (
-        "trail_unavailable: the audit trail cannot be written, and what leaves no record there is not done; "
-        "nothing was changed; the operator has to mend the trail"
+    assert error == (
+        "trail_unavailable: the audit trail cannot be written, so deletions and erasures are refused; "
+        "nothing was changed; the operator has to repair the audit trail"
     )
     assert after == ola
 
@@ -191,29 +191,31 @@ def _full(_descriptor: int) -> None:
     raise OSError(28, "No space left on device")
 
 
-async def test_the_operator_is_told_what_is_wrong_with_the_trail(
+async def test_log_says_why_the_trail_cannot_be_written(
     tmp_path: Path, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What a refusal keeps back and what a write could not leave is in the log, without anybody's data."""
+    """The log has the reason and the missing records, without personal data."""
     path.mkdir(parents=True)
     async with host(tmp_path / "contacts.db", person=Person(YES), audit=str(path)) as directory:
         ola = await directory.call("create_contact", name="Ola Nordmann")
         await directory.error("delete_contact", contact_id=ola["id"])
 
-    why = f"{path}: it is no regular file"
-    told = [record.getMessage() for record in caplog.records if record.name == "contacts_mcp.server._trail"]
-    assert any(line.startswith(f"the trail lacks a record: that create_contact ended as done: {why}") for line in told)
+    reason = f"{path}: not a regular file"
+    logged = [each.getMessage() for each in caplog.records if each.name == "contacts_mcp.server._trail"]
     assert any(
-        line.startswith(f"delete_contact was refused, since the trail cannot be written: {why}") for line in told
+        line.startswith(f"the trail lacks a record: that create_contact ended as done: {reason}") for line in logged
+    )
+    assert any(
+        line.startswith(f"delete_contact was refused, since the trail cannot be written: {reason}") for line in logged
     )
     assert "Nordmann" not in caplog.text
 
 
 @each_era
-async def test_the_deed_waits_for_its_record_and_the_answer_for_its_end(
+async def test_deletion_waits_for_its_begin_record_and_the_answer_for_its_end_record(
     tmp_path: Path, path: Path, lines: Lines, monkeypatch: pytest.MonkeyPatch, era: str
 ) -> None:
-    """The disk has the beginning before the contact goes, and the end before anybody is told of it."""
+    """`begun` is on the disk before the contact is deleted, and `done` before the caller gets the answer."""
     order: list[str] = []
     sync = os.fsync
 
@@ -231,10 +233,10 @@ async def test_the_deed_waits_for_its_record_and_the_answer_for_its_end(
     assert order == [*["asked"] * (era == MODERN), "begun", "done", "answered"]
 
 
-async def test_an_end_that_cannot_be_recorded_is_a_hole_and_the_answer_is_true(
+async def test_answer_is_true_even_if_the_end_cannot_be_recorded(
     tmp_path: Path, path: Path, lines: Lines, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The log says so loudly, the next deletion refuses while it is so, and `verify` names what has no end."""
+    """The log reports the gap, the next deletion is refused, and `verify` lists the call as unfinished."""
     sync, left = os.fsync, [2]  # the question and the beginning
 
     def fails_at_the_end(descriptor: int) -> None:
@@ -259,24 +261,24 @@ async def test_an_end_that_cannot_be_recorded_is_a_hole_and_the_answer_is_true(
     assert lines()[-1]["outcome"] == "done"
 
 
-async def test_a_trail_that_does_not_answer_refuses_in_time(
+async def test_destructive_call_is_refused_if_the_disk_hangs(
     tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A disk that hangs holds nobody up for ever, and nothing else at all."""
+    """It waits only for the timeout, and other calls do not wait at all."""
     hanging = asyncio.Event()
-    monkeypatch.setattr("contacts_mcp.audit._trail.PATIENCE", 0.2)
+    monkeypatch.setattr("contacts_mcp.audit._trail.WRITE_TIMEOUT_SECONDS", 0.2)
 
-    async def never(_self: TrailFile, _says: object, *, durable: bool) -> None:
+    async def never(_self: TrailFile, _fields: object, *, durable: bool) -> None:
         if durable:
             await hanging.wait()
 
     async with host(tmp_path / "contacts.db", person=Person(YES), audit=str(path)) as directory:
         ola = await directory.call("create_contact", name="Ola Nordmann")
         monkeypatch.setattr(TrailFile, "append", never)
-        told = await directory.error("delete_contact", contact_id=ola["id"])
+        error = await directory.error("delete_contact", contact_id=ola["id"])
         after = await directory.call("get_contact", contact_id=ola["id"])
 
-    assert told.startswith("trail_unavailable")
+    assert error.startswith("trail_unavailable")
     assert after == ola
 
 
@@ -291,10 +293,10 @@ async def test_a_trail_that_does_not_answer_refuses_in_time(
     ],
     ids=["done", "forbidden", "failed", "lost", "gateway"],
 )
-async def test_what_the_service_answered_is_recorded(
+async def test_answer_of_the_service_is_recorded(
     path: Path, lines: Lines, answers: list[Any], outcome: str, error: str | None, status: int | None
 ) -> None:
-    """Its no is no refusal of ours, and an answer that was lost is no failure."""
+    """An error of the service is no refusal of this server, and after a lost answer the outcome is unknown."""
     erased = {"contact_id": CONTACT_ID, "reason": "asked for it"}
     async with Misbehaving() as service:
         service.answers(reply(200, CONTACT), reply(200, CONTACT), reply(200, CONTACT), *answers, reply(404))
@@ -314,8 +316,8 @@ def platform(url: str) -> Any:
     return Platform(Credential.key("wayscloud_pat_test1_NOT_TO_BE_SEEN", "test"), url)
 
 
-async def test_a_call_that_is_cut_off_half_way_has_its_end_recorded(path: Path, lines: Lines) -> None:
-    """The host gave up while the service was deleting: it may have been done."""
+async def test_end_of_a_cancelled_call_is_recorded(path: Path, lines: Lines) -> None:
+    """The host cancelled while the service was deleting, so the outcome is unknown."""
     asked, never = asyncio.Event(), asyncio.Event()
 
     async def hang(_writer: asyncio.StreamWriter) -> None:
@@ -339,10 +341,10 @@ NAMES = st.text(st.characters(codec="utf-8", categories=["L", "N", "P"]), min_si
 
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(name=NAMES, number=st.from_regex(r"\+47[49][0-9]{7}", fullmatch=True), note=NAMES, reason=NAMES)
-async def test_no_record_holds_anybodys_data(
+async def test_records_hold_no_personal_data(
     tmp_path_factory: pytest.TempPathFactory, name: str, number: str, note: str, reason: str
 ) -> None:
-    """Whatever people are called, whatever goes wrong with it, and wherever a model puts it."""
+    """For any names and notes, in any argument of any tool."""
     folder = tmp_path_factory.mktemp("trail")
     name, note, reason = (f"Sekret{text}Sekret" for text in (name, note, reason))
     email = "sekret@example.com"
@@ -369,8 +371,8 @@ async def test_no_record_holds_anybodys_data(
 
 
 @pytest.mark.parametrize("tool", [tool for tool in TOOLS if tool.target_args], ids=lambda tool: tool.name)
-def test_what_is_recorded_as_a_target_can_be_nothing_but_an_id(tool: Any) -> None:
-    """Free text does not get past the arguments, in none of the fields that are taken over."""
+def test_target_arguments_accept_only_ids(tool: Any) -> None:
+    """Free text in an argument that is recorded is rejected."""
     for aim in tool.target_args:
         for text in ("Ola Nordmann", f"{NOBODY} Ola", "+4799999999"):
             value = [text] if "merge_ids" in aim else text

@@ -1,4 +1,4 @@
-"""The chain in a file: whole whoever writes and whatever happens meanwhile, and what was done to it is found."""
+"""The audit file: concurrent writers, crashes and full disks keep the chain whole; `verify` finds all tampering."""
 
 import asyncio
 import json
@@ -11,24 +11,22 @@ from typing import Any
 
 import pytest
 
-from audit_lines import SAYS, rewrite
-from contacts_mcp.audit import TrailFile, verify
-from contacts_mcp.audit._record import End, seal
-from contacts_mcp.audit._trail import Unwritable
+from audit_lines import FIELDS, rewrite
+from contacts_mcp.audit import TrailFile, WriteFailed, verify
+from contacts_mcp.hash_chain import ChainEnd, seal
 
 Fill = Callable[..., Any]
-FULL = 2_000
-"""Bytes in a file of a test that is to have many."""
+ROTATE_AT_BYTES = 2_000
 WRITER = Path(__file__).with_name("writer.py")
 
 
-def part(path: Path) -> Path:
-    """The first file that was put away."""
+def first_segment(path: Path) -> Path:
+    """The first file that was rotated."""
     return min(path.parent.glob("audit.*-*.jsonl"), key=lambda each: int(each.name.split(".")[1].split("-")[0]))
 
 
-async def test_records_follow_each_other_in_a_file_of_ones_own(path: Path, filled: Fill) -> None:
-    """Numbered, each with the hash of the one before, in a file that others cannot read."""
+async def test_records_form_a_chain_in_a_private_file(path: Path, filled: Fill) -> None:
+    """Each record has a number and the hash of the previous one; other users cannot read the file."""
     await filled(3)
 
     first, second, third = map(json.loads, path.read_text().splitlines())
@@ -44,10 +42,10 @@ def changed(lines: list[bytes]) -> list[bytes]:
 
 
 def resealed(lines: list[bytes]) -> list[bytes]:
-    """Changed with a hash that fits: it is the next one that does not follow."""
+    """Change a record and give it a hash that fits: the next record does not follow it any more."""
     record = json.loads(lines[2])
-    says = {name: value for name, value in record.items() if name not in ("seq", "previous", "hash")}
-    forged = seal({**says, "outcome": "failed"}, End(2, record["previous"]))
+    fields = {name: value for name, value in record.items() if name not in ("seq", "previous", "hash")}
+    forged = seal({**fields, "outcome": "failed"}, ChainEnd(2, record["previous"]))
     return [*lines[:2], json.dumps(forged, separators=(",", ":")).encode() + b"\n", *lines[3:]]
 
 
@@ -55,14 +53,14 @@ def resealed(lines: list[bytes]) -> list[bytes]:
     ("tamper", "faults"),
     [
         (changed, ["record 3 was changed"]),
-        (resealed, ["record 4 does not follow the one before it"]),
+        (resealed, ["record 4 does not follow the previous record"]),
         (lambda lines: [*lines[:1], *lines[2:]], ["record 2 is missing"]),
         (lambda lines: [*lines[:1], *lines[4:]], ["records 2 to 4 are missing"]),
         (lambda lines: lines[1:], ["record 1 is missing"]),
-        (lambda lines: [lines[0], lines[2], lines[1], *lines[3:]], ["record 2 is missing", "record 2 stands where"]),
-        (lambda lines: [*lines[:3], lines[2], *lines[3:]], ["record 3 stands where record 4 should"]),
-        (lambda lines: [*lines[:3], b"\x00\xff\n", *lines[3:]], ["line 4 of audit.jsonl is no record"]),
-        (lambda lines: [*lines[:3], b"[1]\n", *lines[3:]], ["line 4 of audit.jsonl is no record"]),
+        (lambda lines: [lines[0], lines[2], lines[1], *lines[3:]], ["record 2 is missing", "record 2 appears where"]),
+        (lambda lines: [*lines[:3], lines[2], *lines[3:]], ["record 3 appears where record 4 was expected"]),
+        (lambda lines: [*lines[:3], b"\x00\xff\n", *lines[3:]], ["line 4 of audit.jsonl is not a record"]),
+        (lambda lines: [*lines[:3], b"[1]\n", *lines[3:]], ["line 4 of audit.jsonl is not a record"]),
         (
             lambda lines: [lines[0].replace(b'"outcome":', b'"outcome":"begun","outcome":'), *lines[1:]],
             ["record 1 was changed"],
@@ -74,10 +72,10 @@ def resealed(lines: list[bytes]) -> list[bytes]:
         "spaces",
     ],
 )  # fmt: skip
-async def test_what_was_done_to_it_is_found(
+async def test_verify_finds_tampering(
     path: Path, filled: Fill, tamper: Callable[[list[bytes]], list[bytes]], faults: list[str]
 ) -> None:
-    """Each kind of tampering is a fault that names the record."""
+    """Each kind of tampering is reported with the number of the record."""
     await filled(6)
     rewrite(path, tamper)
 
@@ -86,70 +84,70 @@ async def test_what_was_done_to_it_is_found(
     assert all(fault.startswith(expected) for fault, expected in zip(found, faults, strict=True)), found
 
 
-async def test_a_full_file_is_put_away_and_the_chain_goes_on(path: Path, filled: Fill) -> None:
-    """By the numbers of its records, and nothing is lost; what is verified is the whole."""
-    await filled(40, full=FULL)
-    await filled(1, full=FULL)
+async def test_full_file_is_rotated_and_the_chain_continues(path: Path, filled: Fill) -> None:
+    """Segments are named by their records' numbers; `verify` reads all of them."""
+    await filled(40, rotate_at=ROTATE_AT_BYTES)
+    await filled(1, rotate_at=ROTATE_AT_BYTES)
 
     assert len(list(path.parent.iterdir())) > 4
-    assert part(path).name.startswith("audit.1-")
-    assert all(each.stat().st_size < FULL + 400 for each in path.parent.iterdir())
+    assert first_segment(path).name.startswith("audit.1-")
+    assert all(each.stat().st_size < ROTATE_AT_BYTES + 400 for each in path.parent.iterdir())
     assert (verify(path).records, verify(path).faults) == (41, [])
 
 
 @pytest.mark.parametrize(
     ("do", "fault"),
     [
-        (lambda path: part(path).unlink(), "records 1 to "),
-        (lambda path: part(path).rename(path.with_name("audit.1-4.jsonl")), "audit.1-4.jsonl does not hold"),
-        (lambda path: part(path).write_bytes(part(path).read_bytes()[:-5]), "line "),
+        (lambda path: first_segment(path).unlink(), "records 1 to "),
+        (lambda path: first_segment(path).rename(path.with_name("audit.1-4.jsonl")), "audit.1-4.jsonl does not hold"),
+        (lambda path: first_segment(path).write_bytes(first_segment(path).read_bytes()[:-5]), "line "),
         (lambda path: path.unlink(), None),
     ],
-    ids=["gone", "renamed", "cut", "the last gone"],
+    ids=["gone", "renamed", "cut", "current file gone"],
 )
-async def test_what_was_done_to_files_that_were_put_away_is_found(
+async def test_verify_finds_tampering_with_segments(
     path: Path, filled: Fill, do: Callable[[Path], Any], fault: str | None
 ) -> None:
-    """Whole files may not go, but for the last, which nothing on this machine can tell."""
-    await filled(40, full=FULL)
+    """A missing segment is found; only a missing current file cannot be noticed on this machine."""
+    await filled(40, rotate_at=ROTATE_AT_BYTES)
     do(path)
 
     assert [found for found in verify(path).faults if found.startswith(fault or "?")] or fault is None
 
 
-async def test_older_files_may_be_kept_elsewhere_where_that_is_said(path: Path, filled: Fill) -> None:
-    """What has to be there begins with the record that is named."""
-    await filled(40, full=FULL)
-    last = int(part(path).stem.rpartition("-")[2])
-    part(path).unlink()
+async def test_verify_from_a_later_record_allows_missing_segments(path: Path, filled: Fill) -> None:
+    """Records before the given number may be kept elsewhere."""
+    await filled(40, rotate_at=ROTATE_AT_BYTES)
+    last = int(first_segment(path).stem.rpartition("-")[2])
+    first_segment(path).unlink()
 
     assert verify(path, last + 1).faults == []
     assert verify(path, last).faults == [f"record {last} is missing"]
 
 
-def writing(path: Path, number: int, full: int) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen([sys.executable, WRITER, str(path), str(number), str(full)], stdout=subprocess.PIPE)
+def writing(path: Path, number: int, rotate_at: int) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen([sys.executable, WRITER, str(path), str(number), str(rotate_at)], stdout=subprocess.PIPE)
 
 
 @pytest.mark.system
-@pytest.mark.parametrize("full", [10_000_000, FULL], ids=["one file", "many files"])
-async def test_processes_that_write_at_once_make_one_chain(path: Path, full: int) -> None:
-    """Three write a hundred records each while files fill up: none is lost, doubled or out of order."""
+@pytest.mark.parametrize("rotate_at", [10_000_000, ROTATE_AT_BYTES], ids=["one file", "many files"])
+async def test_concurrent_processes_write_one_chain(path: Path, rotate_at: int) -> None:
+    """Three processes append 100 records each, over rotations: none is lost, duplicated or out of order."""
     path.parent.mkdir()
-    writers = [writing(path, 100, full) for _ in range(3)]
-    told = [json.loads(line) for writer in writers for line in writer.communicate(timeout=60)[0].splitlines()]
+    writers = [writing(path, 100, rotate_at) for _ in range(3)]
+    printed = [json.loads(line) for writer in writers for line in writer.communicate(timeout=60)[0].splitlines()]
 
     verdict = verify(path)
     assert [writer.returncode for writer in writers] == [0, 0, 0]
     assert (verdict.records, verdict.faults) == (300, [])
-    assert sorted(told) == list(range(1, 301))
+    assert sorted(printed) == list(range(1, 301))
 
 
 @pytest.mark.parametrize(
     "left", [b'{"seq":', b'{"seq":4,"tool":"delete_contact","hash":"abc"}'], ids=["some", "no end"]
 )
-async def test_a_line_that_a_crash_cut_short_is_dropped_and_no_other(path: Path, filled: Fill, left: bytes) -> None:
-    """The next record takes its number; meanwhile it is no fault, since it may be just being written."""
+async def test_line_cut_short_by_a_crash_is_dropped(path: Path, filled: Fill, left: bytes) -> None:
+    """The next record gets its number. Until then it is no fault, since a process may be writing it."""
     await filled(3)
     with path.open("ab") as file:
         file.write(left)
@@ -160,8 +158,7 @@ async def test_a_line_that_a_crash_cut_short_is_dropped_and_no_other(path: Path,
     assert (verify(path).records, verify(path).faults) == (4, [])
 
 
-async def test_a_crash_before_the_first_whole_line_leaves_a_file_to_begin(path: Path, filled: Fill) -> None:
-    """Nothing but half a line is nothing."""
+async def test_file_with_only_a_partial_line_starts_a_new_chain(path: Path, filled: Fill) -> None:
     path.parent.mkdir()
     path.write_bytes(b'{"seq":1')
 
@@ -171,14 +168,14 @@ async def test_a_crash_before_the_first_whole_line_leaves_a_file_to_begin(path: 
 
 
 async def refused(file: TrailFile) -> str:
-    with pytest.raises(Unwritable) as told:
-        await file.append(SAYS, durable=True)
-    return str(told.value)
+    with pytest.raises(WriteFailed) as failed:
+        await file.append(FIELDS, durable=True)
+    return str(failed.value)
 
 
 @pytest.mark.parametrize("kind", ["symlink", "fifo", "folder", "device"])
-async def test_nothing_is_written_to_what_is_no_regular_file(path: Path, kind: str) -> None:
-    """A link could lead anywhere, and nobody reads a pipe."""
+async def test_record_is_refused_if_the_path_is_not_a_regular_file(path: Path, kind: str) -> None:
+    """A link could point anywhere, and a pipe has no reader."""
     path.parent.mkdir()
     elsewhere = path.with_name("elsewhere")
     elsewhere.touch()
@@ -189,16 +186,16 @@ async def test_nothing_is_written_to_what_is_no_regular_file(path: Path, kind: s
         "device": lambda: None,
     }[kind]()
 
-    told = await refused(TrailFile(lambda: Path("/dev/full") if kind == "device" else path))
+    reason = await refused(TrailFile(lambda: Path("/dev/full") if kind == "device" else path))
 
-    assert told.startswith("it is no regular file")
+    assert reason.startswith("not a regular file")
     assert elsewhere.read_bytes() == b""
 
 
-async def test_a_record_that_did_not_reach_the_disk_is_taken_back(
+async def test_record_that_cannot_be_synced_is_removed(
     path: Path, filled: Fill, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was refused is not there afterwards, and the chain goes on without it."""
+    """The refused record is not in the file, and the chain continues without it."""
     await filled(2)
 
     def fails(_descriptor: int) -> None:
@@ -213,8 +210,8 @@ async def test_a_record_that_did_not_reach_the_disk_is_taken_back(
 
 
 @pytest.mark.system
-async def test_half_a_record_on_a_full_disk_is_taken_back(path: Path, filled: Fill) -> None:
-    """A limit on the size of files stands for the disk: some bytes fit, the record does not."""
+async def test_partial_record_on_a_full_disk_is_removed(path: Path, filled: Fill) -> None:
+    """A file size limit simulates the full disk: some bytes fit, the record does not."""
     await filled(3)
     size = path.stat().st_size
     code = (
@@ -233,43 +230,45 @@ async def test_half_a_record_on_a_full_disk_is_taken_back(path: Path, filled: Fi
 
 
 @pytest.mark.parametrize(
-    ("tamper", "says"),
+    ("tamper", "reason"),
     [
-        (lambda lines: lines[:2], "what this server wrote last is not in it"),
-        (lambda _: [], "what this server wrote last is not in it"),
-        (lambda lines: [*lines[:2], changed([*lines])[2].replace(b'"hash":"', b'"hash":"0')], "what this server wrote"),
-        (lambda lines: [*lines, b"garbage\n"], "its last line is no record"),
+        (lambda lines: lines[:2], "the last record that this server wrote is missing"),
+        (lambda _: [], "the last record that this server wrote is missing"),
+        (
+            lambda lines: [*lines[:2], changed([*lines])[2].replace(b'"hash":"', b'"hash":"0')],
+            "the last record that this server wrote",
+        ),
+        (lambda lines: [*lines, b"garbage\n"], "its last line is not a record"),
     ],
     ids=["cut", "emptied", "replaced", "garbage"],
 )
-async def test_a_chain_that_does_not_go_on_from_what_was_written_is_not_gone_on_with(
-    path: Path, tamper: Callable[[list[bytes]], list[bytes]], says: str
+async def test_record_is_refused_if_the_chain_lost_its_own_records(
+    path: Path, tamper: Callable[[list[bytes]], list[bytes]], reason: str
 ) -> None:
-    """A running server notices that the end was cut off, which `verify` cannot."""
+    """A running server notices that the end was cut off; `verify` cannot."""
     file = TrailFile(lambda: path)
     for _ in range(3):
-        await file.append(SAYS, durable=False)
+        await file.append(FIELDS, durable=False)
     rewrite(path, tamper)
 
-    assert says in await refused(file)
+    assert reason in await refused(file)
 
 
-async def test_a_name_that_is_taken_is_not_overwritten(path: Path, filled: Fill) -> None:
-    """A full file is not put in the place of another one."""
-    await filled(12, full=FULL)
+async def test_rotation_does_not_overwrite_an_existing_file(path: Path, filled: Fill) -> None:
+    await filled(12, rotate_at=ROTATE_AT_BYTES)
     number = len(path.read_text().splitlines())
     first = json.loads(path.read_text().splitlines()[0])["seq"]
     path.with_name(f"audit.{first}-{first + number - 1}.jsonl").write_text("precious")
     path.write_bytes(path.read_bytes())
 
-    told = await refused(TrailFile(lambda: path, full=10))
+    reason = await refused(TrailFile(lambda: path, rotate_at=10))
 
-    assert "is there already" in told
+    assert "already exists" in reason
     assert path.with_name(f"audit.{first}-{first + number - 1}.jsonl").read_text() == "precious"
 
 
-async def test_records_that_wait_at_once_are_written_together(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each in the order in which it came, the disk waited for a few times alone."""
+async def test_concurrent_records_are_written_in_batches(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They keep their order, and 1,000 records need fewer than 10 syncs."""
     trail, waits = TrailFile(lambda: path), []
     sync = os.fsync
     monkeypatch.setattr(os, "fsync", lambda descriptor: (waits.append(descriptor), sync(descriptor)))
@@ -281,8 +280,8 @@ async def test_records_that_wait_at_once_are_written_together(path: Path, monkey
     assert len(waits) < 10
 
 
-async def test_those_that_wait_together_are_refused_together(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """None of them is there afterwards, and none waits for ever."""
+async def test_failed_batch_is_refused_as_a_whole(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No record of it is in the file, and no call hangs."""
     trail = TrailFile(lambda: path)
 
     def fails(_descriptor: int) -> None:

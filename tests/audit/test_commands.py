@@ -1,4 +1,4 @@
-"""`contacts-mcp audit` and what `doctor` says of the trail."""
+"""`contacts-mcp audit`, and what `doctor` reports of the trail."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from audit_lines import SAYS, rewrite
+from audit_lines import FIELDS, rewrite
 from contacts_mcp.audit import TrailFile
 from processes import clean_environment
 from waiting import block_until
@@ -19,34 +19,34 @@ Command = Callable[..., Any]
 Fill = Callable[..., Any]
 
 
-async def several(path: Path) -> None:
+async def write_three_records(path: Path) -> None:
     file = TrailFile(lambda: path)
     for hour, tool, outcome, caller in [
         (10, "create_contact", "done", "local"),
         (11, "delete_contact", "begun", "key:abc"),
         (12, "update_contact", "failed", "local"),
     ]:
-        says = {"time": f"2026-11-24T{hour}:00:00.000Z", "tool": tool, "outcome": outcome, "caller": caller}
-        await file.append({**says, "consent": "form", "contact_id": "an-id"}, durable=False)
+        fields = {"time": f"2026-11-24T{hour}:00:00.000Z", "tool": tool, "outcome": outcome, "caller": caller}
+        await file.append({**fields, "consent": "form", "contact_id": "an-id"}, durable=False)
 
 
-async def test_verify_says_that_a_trail_is_whole(command: Command, path: Path) -> None:
-    """How many records from when to when, what has no end, and the last hash; 0."""
-    await several(path)
+async def test_verify_of_a_whole_trail_exits_0(command: Command, path: Path) -> None:
+    """It prints how many records there are and from when, the calls without an end, and the last hash."""
+    await write_three_records(path)
     last = json.loads(path.read_text().splitlines()[-1])["hash"]
     done = command("audit", "verify", "--file", str(path))
 
-    told = "3 records from 2026-11-24T10:00:00.000Z to 2026-11-24T12:00:00.000Z, each following the one before"
+    summary = "3 records from 2026-11-24T10:00:00.000Z to 2026-11-24T12:00:00.000Z; the chain is unbroken"
     assert done.code == 0
     assert done.out.splitlines() == [
-        "1 begun without a recorded end, so they may have been done: 2",
-        f"{told}; the last is 3, {last}.",
+        "1 call began and has no recorded end; check whether it was done: record 2",
+        f"{summary}; the last record is 3, hash {last}",
     ]
 
 
-async def test_verify_says_what_was_done_to_it(command: Command, path: Path) -> None:
-    """One line for each fault, as JSON too; 1."""
-    await several(path)
+async def test_verify_of_a_changed_trail_lists_the_faults_and_exits_1(command: Command, path: Path) -> None:
+    """One line for each fault; JSON on request."""
+    await write_three_records(path)
     rewrite(path, lambda lines: [lines[0].replace(b"local", b"other"), lines[2]])
     done, as_json = (command("audit", "verify", "--file", str(path), *more) for more in ([], ["--json"]))
 
@@ -68,46 +68,47 @@ async def test_verify_says_what_was_done_to_it(command: Command, path: Path) -> 
     ],
     ids=["all", "tool", "outcome", "caller", "since", "since elsewhere", "none"],
 )
-async def test_show_lists_what_is_asked_for(command: Command, path: Path, options: list[str], shown: list[int]) -> None:
-    """The oldest first; with --json as it is in the file."""
-    await several(path)
-    told, as_json = (command("audit", "show", "--file", str(path), *options, *more) for more in ([], ["--json"]))
+async def test_show_lists_the_matching_records(
+    command: Command, path: Path, options: list[str], shown: list[int]
+) -> None:
+    """The oldest comes first; --json prints the lines of the file."""
+    await write_three_records(path)
+    as_text, as_json = (command("audit", "show", "--file", str(path), *options, *more) for more in ([], ["--json"]))
 
-    assert [int(line.split()[0]) for line in told.out.splitlines()] == shown
+    assert [int(line.split()[0]) for line in as_text.out.splitlines()] == shown
     lines = path.read_text().splitlines(keepends=True)
     assert as_json.out == "".join(lines[number - 1] for number in shown)
 
 
-async def test_show_cannot_be_made_to_draw(command: Command, path: Path) -> None:
-    """Whoever has written into the file does not speak to the terminal; what is no record is said and left out."""
+async def test_show_prints_no_control_characters(command: Command, path: Path) -> None:
+    """Text in the file cannot control the terminal; a line that is not a record is reported and skipped."""
     file = TrailFile(lambda: path)
-    await file.append({**SAYS, "tool": "\x1b[2Jdelete\n_contact"}, durable=False)
+    await file.append({**FIELDS, "tool": "\x1b[2Jdelete\n_contact"}, durable=False)
     with path.open("a") as opened:
         opened.write("garbage\x1b[2J\n")
     done = command("audit", "show", "--file", str(path))
 
     assert "\x1b" not in done.out + done.err
     assert len(done.out.splitlines()) == 1
-    assert done.err == "line 2 of audit.jsonl is no record; `contacts-mcp audit verify` says more\n"
+    assert done.err == "line 2 of audit.jsonl is not a record; run `contacts-mcp audit verify`\n"
 
 
-async def test_tail_lists_the_last_through_files(command: Command, path: Path, filled: Fill) -> None:
-    """As many as are asked for, whichever file they are in."""
-    await filled(40, full=2_000)
+async def test_tail_lists_the_last_records_of_all_segments(command: Command, path: Path, filled: Fill) -> None:
+    await filled(40, rotate_at=2_000)
     done = command("audit", "tail", "-n", "25", "--file", str(path))
 
     assert [int(line.split()[0]) for line in done.out.splitlines()] == list(range(16, 41))
 
 
 @pytest.mark.system
-def test_tail_follows_into_the_next_file(path: Path, filled: Fill, tmp_path: Path) -> None:
-    """Nothing is missed or shown twice while files are put away."""
-    asyncio.run(filled(3, full=600))
+def test_tail_follows_over_rotations(path: Path, filled: Fill, tmp_path: Path) -> None:
+    """No record is missed or shown twice."""
+    asyncio.run(filled(3, rotate_at=600))
     shown = tmp_path / "shown"
     command = [sys.executable, "-m", "contacts_mcp", "audit", "tail", "-n", "2", "-f", "--file", str(path)]
     with shown.open("w") as out, subprocess.Popen(command, stdout=out, env=clean_environment(tmp_path)) as tail:
         block_until(lambda: len(shown.read_text().splitlines()) == 2)
-        asyncio.run(filled(20, full=600))
+        asyncio.run(filled(20, rotate_at=600))
         block_until(lambda: len(shown.read_text().splitlines()) >= 22)
         tail.terminate()
 
@@ -116,8 +117,8 @@ def test_tail_follows_into_the_next_file(path: Path, filled: Fill, tmp_path: Pat
 
 @pytest.mark.parametrize("what", [["verify"], ["show"], ["tail"]], ids=lambda what: what[0])
 @pytest.mark.parametrize("where", ["missing", "folder", "no folder"])
-def test_a_trail_that_cannot_be_read_is_one_line(command: Command, path: Path, what: list[str], where: str) -> None:
-    """Which file, and what to do."""
+def test_unreadable_trail_is_a_one_line_error(command: Command, path: Path, what: list[str], where: str) -> None:
+    """It names the file and the next step."""
     if where != "no folder":
         path.parent.mkdir()
     if where == "folder":
@@ -129,35 +130,35 @@ def test_a_trail_that_cannot_be_read_is_one_line(command: Command, path: Path, w
     assert str(path) in done.err
 
 
-def test_a_time_that_is_none_is_one_line(command: Command, path: Path) -> None:
-    """What --since takes."""
+def test_invalid_time_is_a_one_line_error(command: Command, path: Path) -> None:
+    """It says what --since accepts."""
     done = command("audit", "show", "--since", "yesterday", "--file", str(path))
 
     assert (done.code, len(done.err.splitlines())) == (2, 1)
-    assert "--since takes a day or time such as" in done.err
+    assert "--since accepts a day or time such as" in done.err
 
 
-async def test_the_file_is_that_of_the_settings(command: Command, path: Path) -> None:
-    """Where none is named, it is the one that a server would write to."""
-    await several(path)
+async def test_default_file_is_that_of_the_settings(command: Command, path: Path) -> None:
+    """Without --file, the commands read the file that a server would write."""
+    await write_three_records(path)
 
     assert command("audit", "verify", CONTACTS_MCP_AUDIT=f"stderr,{path}").out.count("3 records") == 1
     assert "there is no audit trail at" in command("audit", "verify").err
 
 
-def test_doctor_says_where_the_trail_goes_and_that_it_is_whole(command: Command, path: Path) -> None:
-    """The file, how many records, and what else."""
-    asyncio.run(several(path))
+def test_doctor_reports_the_trail(command: Command, path: Path) -> None:
+    """It names the destinations and the number of records."""
+    asyncio.run(write_three_records(path))
     done = command("doctor", CONTACTS_MCP_AUDIT=f"{path},stderr")
 
     assert done.code == 0, done.out
-    assert f"✓ trail: {path} and standard error; 3 records, each following the one before" in done.out
+    assert f"✓ trail: {path} and standard error; 3 records, the chain is unbroken" in done.out
 
 
 @pytest.mark.parametrize("what", ["changed", "unwritable"])
-def test_doctor_says_what_is_wrong_with_the_trail(command: Command, path: Path, what: str) -> None:
-    """Exit 1, and the next step."""
-    asyncio.run(several(path))
+def test_doctor_reports_faults_of_the_trail(command: Command, path: Path, what: str) -> None:
+    """It exits with 1 and says what to do."""
+    asyncio.run(write_three_records(path))
     if what == "changed":
         rewrite(path, lambda lines: [lines[0].replace(b"local", b"other"), *lines[1:]])
     else:
@@ -166,6 +167,6 @@ def test_doctor_says_what_is_wrong_with_the_trail(command: Command, path: Path, 
     done = command("doctor", "--audit", str(path))
 
     assert done.code == 1
-    says = {"changed": "record 1 was changed", "unwritable": f"it cannot be written: {path}: it is no regular file"}
-    assert f"✗ trail: {f'{path}: ' if what == 'changed' else ''}{says[what]}" in done.out
+    reason = {"changed": "record 1 was changed", "unwritable": f"it cannot be written: {path}: not a regular file"}
+    assert f"✗ trail: {f'{path}: ' if what == 'changed' else ''}{reason[what]}" in done.out
     assert "→" in done.out

@@ -1,4 +1,4 @@
-"""The trail at a collector: a real one on loopback, that takes, refuses, or is not there."""
+"""The trail at an OTLP collector on loopback that accepts, refuses, hangs or is away."""
 
 import json
 from pathlib import Path
@@ -24,8 +24,8 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> Any:
         yield running
 
 
-async def test_a_deletion_waits_for_the_collector_and_the_rest_follows(tmp_path: Path, collector: Collector) -> None:
-    """What it has acknowledged is there when the answer is; other records have come when the server has ended."""
+async def test_deletion_waits_for_the_collector_and_other_calls_do_not(tmp_path: Path, collector: Collector) -> None:
+    """Records of a deletion are acknowledged before the answer; the others arrive by the end of the server."""
     async with host(tmp_path / "contacts.db", person=Person(YES), audit="otlp") as directory:
         ola = await directory.call("create_contact", name="Ola Nordmann")
         await directory.call("delete_contact", contact_id=ola["id"])
@@ -38,25 +38,25 @@ async def test_a_deletion_waits_for_the_collector_and_the_rest_follows(tmp_path:
     assert b"Nordmann" not in collector.logs.SerializeToString()
 
 
-@pytest.mark.parametrize("place", ["otlp", "stderr,otlp", "{file},otlp"], ids=["alone", "with the log", "with a file"])
+@pytest.mark.parametrize("audit", ["otlp", "stderr,otlp", "{file},otlp"], ids=["only", "with log", "with file"])
 @pytest.mark.parametrize("fault", ["refuses", "is away", "is silent"])
-async def test_without_its_acknowledgement_nothing_is_destroyed(
-    tmp_path: Path, collector: Collector, monkeypatch: pytest.MonkeyPatch, place: str, fault: str
+async def test_deletion_is_refused_without_the_acknowledgement(
+    tmp_path: Path, collector: Collector, monkeypatch: pytest.MonkeyPatch, audit: str, fault: str
 ) -> None:
-    """Where several places were named, all have to have it; a file then says that it was refused."""
-    monkeypatch.setattr("contacts_mcp.audit._otlp.PATIENCE", 0.5)
+    """If there are several destinations, all must have the record; the file then records the refusal."""
+    monkeypatch.setattr("contacts_mcp.audit._otlp.WRITE_TIMEOUT_SECONDS", 0.5)
     file = tmp_path / "audit.jsonl"
-    async with host(tmp_path / "contacts.db", person=Person(YES), audit=place.format(file=file)) as directory:
+    async with host(tmp_path / "contacts.db", person=Person(YES), audit=audit.format(file=file)) as directory:
         ola = await directory.call("create_contact", name="Ola Nordmann")
         collector.status, collector.silent = (400 if fault == "refuses" else 200), fault == "is silent"
         if fault == "is away":
             collector.leave()
-        told = await directory.error("delete_contact", contact_id=ola["id"])
+        error = await directory.error("delete_contact", contact_id=ola["id"])
         after = await directory.call("get_contact", contact_id=ola["id"])
 
-    assert told.startswith("trail_unavailable: ")
+    assert error.startswith("trail_unavailable: ")
     assert after == ola
-    if "file" in place:
+    if "file" in audit:
         written = [json.loads(line) for line in file.read_text().splitlines()]
         assert [line["outcome"] for line in written] == ["done", "asked", "begun", "refused"]
         assert written[-1]["begun"] == written[-2]["seq"]
@@ -68,10 +68,9 @@ async def test_without_its_acknowledgement_nothing_is_destroyed(
     [{}, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", "OTEL_SDK_DISABLED": "true"}],
     ids=["nowhere", "disabled"],
 )
-def test_a_collector_that_is_not_named_stops_the_start(
+def test_start_fails_if_no_collector_is_configured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str]
 ) -> None:
-    """The trail would go nowhere."""
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(InvalidSettings, match=r"^CONTACTS_MCP_AUDIT with otlp needs a collector"):

@@ -1,4 +1,4 @@
-"""The trail of real servers: where it goes by itself, and what is left of it after a kill."""
+"""The trail of server processes: the default destinations, and what survives a kill."""
 
 import json
 from pathlib import Path
@@ -27,12 +27,12 @@ def say(server: Server, tool: str, **arguments: Any) -> None:
 
 
 def own_file(home: Path) -> Path:
-    """Where the trail of a server on standard input and output is, unless it is told otherwise."""
+    """The default trail of a stdio server."""
     return home / "data" / "wayscloud-contacts-mcp" / "audit.jsonl"
 
 
-def test_over_stdio_the_trail_is_in_a_file_and_on_standard_error(tmp_path: Path) -> None:
-    """In the user data folder, which is made for it; both say the same."""
+def test_default_trail_over_stdio_is_a_file_and_standard_error(tmp_path: Path) -> None:
+    """The file is in the user data folder, which is created; both have the same records."""
     with Server(tmp_path) as server:
         call(server, "create_contact", name="Ola Nordmann")
         call(server, "delete_contact", contact_id=NOBODY)
@@ -45,8 +45,8 @@ def test_over_stdio_the_trail_is_in_a_file_and_on_standard_error(tmp_path: Path)
     assert verify(own_file(tmp_path)).faults == []
 
 
-def test_an_id_that_a_host_made_up_is_not_recorded(tmp_path: Path) -> None:
-    """The protocol lets it be any text."""
+def test_free_text_request_id_is_not_recorded(tmp_path: Path) -> None:
+    """The protocol allows any text as an id."""
     with Server(tmp_path) as server:
         request = modern(1, "tools/call", name="create_contact", arguments={"name": "Ola Nordmann"})
         server.say(json.dumps({**request, "id": "for Ola Nordmann"}).encode())
@@ -56,8 +56,8 @@ def test_an_id_that_a_host_made_up_is_not_recorded(tmp_path: Path) -> None:
     assert [json.loads(line)["request"] for line in own_file(tmp_path).read_text().splitlines()] == ["_OTHER"]
 
 
-async def test_over_a_network_the_trail_is_on_standard_error_alone(tmp_path: Path) -> None:
-    """A container's file system may be read-only. The chain is the process's own."""
+async def test_default_trail_over_a_network_is_only_standard_error(tmp_path: Path) -> None:
+    """A container's file system may be read-only. Each process has its own chain."""
     with Network(tmp_path) as network:
         async with Client(f"{network.url}/mcp", mode=MODERN) as client:
             await client.call_tool("create_contact", {"name": "Ola Nordmann"})
@@ -70,8 +70,8 @@ async def test_over_a_network_the_trail_is_on_standard_error_alone(tmp_path: Pat
 
 
 @pytest.mark.parametrize("named", ["sterr", "a.jsonl,b.jsonl", ","])
-def test_a_slip_in_where_it_goes_stops_the_start(tmp_path: Path, named: str) -> None:
-    """It must not pass for a file of that name."""
+def test_invalid_destination_stops_the_start(tmp_path: Path, named: str) -> None:
+    """A typing error must not create a file of that name."""
     with Server(tmp_path, "--audit", named) as server:
         _, err, _ = server.end()
 
@@ -80,22 +80,22 @@ def test_a_slip_in_where_it_goes_stops_the_start(tmp_path: Path, named: str) -> 
     assert len(err.splitlines()) == 1
 
 
-def test_a_server_without_standard_error_destroys_nothing(tmp_path: Path) -> None:
-    """Where that is where the trail goes, and nobody is there to take it."""
+def test_deletion_is_refused_if_standard_error_is_closed(tmp_path: Path) -> None:
+    """If standard error is the only destination of the trail."""
     with Server(tmp_path, "--guard", "two-step", "--audit", "stderr") as server:
         assert server.process.stderr
         ola = call(server, "create_contact", name="Ola Nordmann")["structuredContent"]["id"]
         server.process.stderr.close()
         token = call(server, "delete_contact", contact_id=ola)["structuredContent"]["confirmation_token"]
-        told = call(server, "delete_contact", contact_id=ola, confirmation_token=token)
+        result = call(server, "delete_contact", contact_id=ola, confirmation_token=token)
         after = call(server, "get_contact", contact_id=ola)
 
-        assert told["content"][0]["text"].startswith("trail_unavailable: ")
+        assert result["content"][0]["text"].startswith("trail_unavailable: ")
         assert after["structuredContent"]["id"] == ola
 
 
-async def test_the_beginning_of_an_erasure_outlives_a_kill_in_the_middle_of_it(tmp_path: Path) -> None:
-    """The service has the request, nobody its answer, and the process is gone: the trail says that it was begun."""
+async def test_begin_record_of_an_erasure_survives_a_kill(tmp_path: Path) -> None:
+    """The process is killed while it waits for the service: the trail has the call as unfinished."""
     erased = {"contact_id": CONTACT_ID, "reason": "asked for it"}
     async with Misbehaving() as service:
         service.answers(*[reply(200, CONTACT)] * 3, silence)
@@ -108,6 +108,6 @@ async def test_the_beginning_of_an_erasure_outlives_a_kill_in_the_middle_of_it(t
             server.process.kill()
 
     last = json.loads(own_file(tmp_path).read_text().splitlines()[-1])
-    verdict = verify(own_file(tmp_path))
+    found = verify(own_file(tmp_path))
     assert (last["tool"], last["outcome"], last["contact_id"]) == ("gdpr_delete_contact", "begun", CONTACT_ID)
-    assert (verdict.faults, verdict.unfinished) == ([], [last["seq"]])
+    assert (found.faults, found.unfinished) == ([], [last["seq"]])

@@ -1,4 +1,4 @@
-"""Appends records to a trail, and says each one's number: `writer.py FILE HOW_MANY BYTES_THAT_FILL_A_FILE`."""
+"""Append records to a trail and print the number of each: `writer.py FILE COUNT ROTATE_AT_BYTES`."""
 
 import asyncio
 import sys
@@ -7,8 +7,8 @@ from pathlib import Path
 from contacts_mcp.audit import TrailFile
 
 
-async def write(path: Path, number: int, full: int) -> None:
-    file = TrailFile(lambda: path, full=full)
+async def write(path: Path, number: int, rotate_at: int) -> None:
+    file = TrailFile(lambda: path, rotate_at=rotate_at)
     for _ in range(number):
         record = await file.append({"tool": "create_contact", "outcome": "done"}, durable=False)
         print(record["seq"], flush=True)  # noqa: T201

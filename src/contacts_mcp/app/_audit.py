@@ -4,7 +4,7 @@ import os
 from functools import partial
 from pathlib import Path
 
-from contacts_mcp.audit import ChainInMemory, Collector, Destinations, LogLines, Trail, TrailFile
+from contacts_mcp.audit import AuditDestinations, LogOutput, OtlpOutput, Trail, TrailFile
 from contacts_mcp.directory import default_path
 from contacts_mcp.settings import InvalidSettings, Settings, variable
 
@@ -24,13 +24,13 @@ def build_trail(settings: Settings, *, own_file: bool) -> Trail:
     Raises:
         InvalidSettings: it should go to a collector that cannot be sent to.
     """
-    named = settings.audit or Destinations(stderr=True)
+    named = settings.audit or AuditDestinations(stderr=True)
     in_file = named.file is not None or (own_file and settings.audit is None)
-    chain = TrailFile(partial(trail_file, settings)) if in_file else ChainInMemory()
-    return Trail(chain, [*([LogLines()] if named.stderr else []), *([_collector()] if named.otlp else [])])
+    file = TrailFile(partial(trail_file, settings)) if in_file else None
+    return Trail(file, [*([LogOutput()] if named.stderr else []), *([_collector()] if named.otlp else [])])
 
 
-def _collector() -> Collector:
+def _collector() -> OtlpOutput:
     from contacts_mcp.app import _telemetry
 
     asked = f"{variable('audit')} with otlp"
@@ -39,4 +39,4 @@ def _collector() -> Collector:
             f"{asked} needs a collector: set OTEL_EXPORTER_OTLP_ENDPOINT, and leave OTEL_SDK_DISABLED out"
         )
     _telemetry.require_installed(asked)
-    return Collector(_telemetry.this_process)
+    return OtlpOutput(_telemetry.this_process)

@@ -188,7 +188,7 @@ def _lifespan(connection: Connection, redis: RedisNonceStore | None, trail: Trai
 
 
 async def _send_what_is_left(trail: Trail) -> None:
-    if trail.holds_back:
+    if trail.has_unsent:
         from contacts_mcp.app._telemetry import close_in_time
 
         await close_in_time([trail.close])

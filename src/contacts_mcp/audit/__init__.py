@@ -1,31 +1,33 @@
-"""The audit trail: records in a chain, where they go, and how they are read and verified. It knows nothing of MCP."""
+"""The audit trail: records in a hash chain, where they go, and how they are read and verified. Knows nothing of MCP."""
 
-from contacts_mcp.audit._destinations import Destinations, parse_destinations
-from contacts_mcp.audit._file import TrailFile
-from contacts_mcp.audit._files import Line
-from contacts_mcp.audit._log import LogLines
-from contacts_mcp.audit._otlp import Collector
-from contacts_mcp.audit._reading import follow, latest, records
-from contacts_mcp.audit._record import Outcome, Record, line_of
-from contacts_mcp.audit._trail import ChainInMemory, Trail, TrailUnavailable
-from contacts_mcp.audit._verify import Verdict, verify
+from contacts_mcp.audit._file import TrailFile, TrailLine, WriteFailed
+from contacts_mcp.audit._otlp import OtlpOutput
+from contacts_mcp.audit._read import Verification, follow_records, read_latest, read_records, verify
+from contacts_mcp.audit._trail import (
+    AuditDestinations,
+    AuditRecord,
+    LogOutput,
+    Outcome,
+    Trail,
+    TrailUnavailable,
+    parse_destinations,
+)
 
 __all__ = [
-    "ChainInMemory",
-    "Collector",
-    "Destinations",
-    "Line",
-    "LogLines",
+    "AuditDestinations",
+    "AuditRecord",
+    "LogOutput",
+    "OtlpOutput",
     "Outcome",
-    "Record",
     "Trail",
     "TrailFile",
+    "TrailLine",
     "TrailUnavailable",
-    "Verdict",
-    "follow",
-    "latest",
-    "line_of",
+    "Verification",
+    "WriteFailed",
+    "follow_records",
     "parse_destinations",
-    "records",
+    "read_latest",
+    "read_records",
     "verify",
 ]

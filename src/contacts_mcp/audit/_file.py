@@ -1,133 +1,207 @@
-"""The trail in a file, which several processes may share: each appends under a lock, after what anybody wrote last."""
+"""The trail in a file that several processes may append to, and the segments it is rotated into.
 
-import fcntl
+When `audit.jsonl` with records 1 to 30,000 is full, it becomes the segment `audit.1-30000.jsonl`. Nothing is deleted.
+"""
+
+import errno
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 import anyio
 import anyio.to_thread
 
-from contacts_mcp.audit._files import LONGEST, is_at, open_plain, part_of, parts_of
-from contacts_mcp.audit._record import End, NoRecord, Record, line_of, read_line, seal
-from contacts_mcp.audit._trail import Unwritable
+from contacts_mcp.append_only_file import (
+    MAX_LINE_BYTES,
+    DamagedFile,
+    LockedFile,
+    is_named,
+    lock_file,
+    open_regular,
+    read_last_line,
+)
+from contacts_mcp.hash_chain import ChainEnd, InvalidRecord, Record, end_of, format_line, parse_line, seal
 
-FULL = 10_000_000
-"""Bytes from which on a file is put away, and the next one begun."""
+ROTATE_AT_BYTES = 10_000_000
+"""A file of at least this size is rotated before the next record."""
 
 T = TypeVar("T")
 
-_TRIES = 1_000
-"""Times that a file may be put away by others while it is opened."""
+_SEE_VERIFY = "is not a record; run `contacts-mcp audit verify`"
 
-_APPEND = os.O_RDWR | os.O_CREAT | os.O_APPEND
-_UNREADABLE = "its last line is no record; `contacts-mcp audit verify` says more"
+
+class WriteFailed(Exception):
+    """The file or an output did not take a record; the text says why, for the operator."""
+
+
+class Segment(NamedTuple):
+    """A full file that was rotated, and the numbers of its first and last record."""
+
+    first: int
+    last: int
+    path: Path
+
+
+class TrailLine(NamedTuple):
+    """A line of a trail, and where it is."""
+
+    file: Path
+    number: int
+    text: bytes
 
 
 @dataclass(slots=True, eq=False)
-class _Waiting:
-    """What a record is to say; whether a thread was told to write it; the record, once it is written."""
+class _Pending:
+    """A record to write; `is_taken` while a thread writes it, `record` once it is written."""
 
-    says: Mapping[str, Any]
+    fields: Mapping[str, Any]
     durable: bool
     is_taken: bool = False
     record: Record | None = None
 
 
 class TrailFile:
-    """The chain in a file, which `find` names, and which is made by the first record."""
+    """A hash chain in the file that `find_path` returns. The first record creates the file."""
 
-    def __init__(self, find: Callable[[], Path], *, full: int = FULL) -> None:
-        self._find = cache(find)
-        self._full = full
-        self._written = End()
-        self._waiting: list[_Waiting] = []
-        self._one_at_a_time = anyio.Lock()
+    def __init__(self, find_path: Callable[[], Path], *, rotate_at: int = ROTATE_AT_BYTES) -> None:
+        self._find_path = cache(find_path)
+        self._rotate_at = rotate_at
+        self._written = ChainEnd()
+        self._pending: list[_Pending] = []
+        self._writing = anyio.Lock()
 
     @property
     def path(self) -> Path:
-        """The file that is written to."""
-        return self._find()
+        """The file that records are appended to."""
+        return self._find_path()
 
-    async def append(self, says: Mapping[str, Any], *, durable: bool) -> Record:
-        """See trail.Chain. The disk is waited for in a thread, once for all that wait at the same time."""
-        waiting = _Waiting(says, durable)
-        self._waiting.append(waiting)
+    async def append(self, fields: Mapping[str, Any], *, durable: bool) -> Record:
+        """Append a record, with `durable` safe from a power cut, and return it with its number and hashes.
+
+        Records that wait at the same time are written together in one thread.
+
+        Raises:
+            WriteFailed: the record was not written.
+        """
+        pending = _Pending(fields, durable)
+        self._pending.append(pending)
         try:
-            async with self._one_at_a_time:
-                if not waiting.is_taken:
-                    await self._append_waiting()
+            async with self._writing:
+                if not pending.is_taken:
+                    await self._append_pending()
         finally:
-            self._waiting.remove(waiting)
-        if waiting.record is None:  # it was left with a disk that does not answer
-            raise Unwritable("the disk does not answer")
-        return waiting.record
-
-    async def _append_waiting(self) -> None:
-        together = [each for each in self._waiting if not each.is_taken]
-        for each in together:
-            each.is_taken = True
-        try:
-            await self._in_thread(partial(self._append_all, together))
-        except Unwritable:
-            for each in together:
-                each.is_taken = False
-            raise
+            self._pending.remove(pending)
+        if pending.record is None:  # the call that wrote it was given up, because the disk does not answer
+            raise WriteFailed("the disk does not answer")
+        return pending.record
 
     async def probe(self) -> None:
-        """See trail.Chain. The file is made where there is none."""
+        """Check that a record could be appended; creates the file if it is missing. Raises WriteFailed."""
         await self._in_thread(self._probe)
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    async def _append_pending(self) -> None:
+        batch = [each for each in self._pending if not each.is_taken]
+        for each in batch:
+            each.is_taken = True
+        try:
+            await self._in_thread(partial(self._append_batch, batch))
+        except WriteFailed:
+            for each in batch:
+                each.is_taken = False
+            raise
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         try:
             return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
         except OSError as exc:
-            raise Unwritable(exc.strerror or type(exc).__name__) from exc
-        except NoRecord as exc:
-            raise Unwritable(str(exc)) from exc
+            raise WriteFailed(exc.strerror or type(exc).__name__) from exc
+        except InvalidRecord as exc:
+            raise WriteFailed(str(exc)) from exc
 
-    def __str__(self) -> str:
-        return str(self.path)
-
-    def _append_all(self, together: Sequence[_Waiting]) -> None:
-        """All of it or nothing."""
+    def _append_batch(self, batch: Sequence[_Pending]) -> None:
+        """Append all records or none."""
         _make_folders(self.path)
         while True:
-            with _locked(self.path) as descriptor:
-                end = self._end(descriptor)
-                if os.fstat(descriptor).st_size < self._full:
-                    self._add(descriptor, together, end)
+            with lock_file(self.path) as file:
+                end = self._read_end(file)
+                if file.size < self._rotate_at:
+                    self._append_to(file, batch, end)
                     return
-                _put_away(descriptor, self.path, end.seq)
+                _rotate(file, self.path, end.seq)
 
-    def _add(self, descriptor: int, together: Sequence[_Waiting], end: End) -> None:
-        is_first = not os.fstat(descriptor).st_size
+    def _append_to(self, file: LockedFile, batch: Sequence[_Pending], end: ChainEnd) -> None:
         records = []
-        for each in together:
-            records.append(seal(each.says, end))
-            end = End(records[-1]["seq"], records[-1]["hash"])
-        _write(descriptor, b"".join(map(line_of, records)), durable=any(each.durable for each in together))
-        if is_first:
-            _keep_name(self.path)
+        for each in batch:
+            records.append(seal(each.fields, end))
+            end = end_of(records[-1])
+        file.append(b"".join(map(format_line, records)), durable=any(each.durable for each in batch))
         self._written = end
-        for each, record in zip(together, records, strict=True):
+        for each, record in zip(batch, records, strict=True):
             each.record = record
 
     def _probe(self) -> None:
         _make_folders(self.path)
-        with _locked(self.path) as descriptor:
-            self._end(descriptor)
+        with lock_file(self.path) as file:
+            self._read_end(file)
 
-    def _end(self, descriptor: int) -> End:
-        """The last record there is, which must not be behind what this process wrote."""
-        end = _end_of(descriptor) or _end_of_parts(self.path)
+    def _read_end(self, file: LockedFile) -> ChainEnd:
+        """Return the end of the chain, which must include what this process has written."""
+        try:
+            end = _parse_end(file.last_line()) or _read_end_of_segments(self.path)
+        except DamagedFile as exc:
+            raise InvalidRecord(f"its last line {_SEE_VERIFY}") from exc
         if end.seq < self._written.seq or (end.seq == self._written.seq and end.hash != self._written.hash):
-            raise NoRecord("what this server wrote last is not in it any more; put it back")
+            raise InvalidRecord("the last record that this server wrote is missing; restore the file")
         return end
+
+
+def segments_of(path: Path) -> list[Segment]:
+    """Return the segments of a trail, the oldest first."""
+    name = re.compile(rf"{re.escape(path.stem)}\.(\d+)-(\d+){re.escape(path.suffix)}")
+    found = ((name.fullmatch(each.name), each) for each in path.parent.iterdir())
+    return sorted(Segment(int(match[1]), int(match[2]), each) for match, each in found if match)
+
+
+def read_lines(path: Path, after: int = 0) -> Iterator[TrailLine]:
+    """Yield the lines of a trail, the oldest first, while servers may append. Segments up to `after` are skipped.
+
+    Raises:
+        OSError: there is no trail, or it cannot be read.
+    """
+    with ExitStack() as opened:
+        current: BinaryIO | None = None
+        with suppress(FileNotFoundError):  # it may just have been rotated
+            current = opened.enter_context(_open_to_read(path))
+        segments = segments_of(path)
+        if current is None and not segments:
+            raise FileNotFoundError(errno.ENOENT, "there is no trail", str(path))
+        if current and any(is_named(current.fileno(), each.path) for each in segments):  # rotated since it was opened
+            current = None
+        for segment in segments:
+            if segment.last > after:
+                with _open_to_read(segment.path) as file:
+                    yield from _lines(segment.path, file)
+        if current:  # its last line may be half written
+            yield from (line for line in _lines(path, current) if line.text.endswith(b"\n"))
+
+
+def _open_to_read(path: Path) -> BinaryIO:
+    return os.fdopen(open_regular(path, os.O_RDONLY), "rb")
+
+
+def _lines(path: Path, file: BinaryIO) -> Iterator[TrailLine]:
+    number = 0
+    while text := file.readline(MAX_LINE_BYTES):
+        number += 1
+        yield TrailLine(path, number, text)
 
 
 def _make_folders(path: Path) -> None:
@@ -135,88 +209,32 @@ def _make_folders(path: Path) -> None:
         folder.mkdir(0o700, exist_ok=True)
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[int]:
-    """The file that bears the name, once nobody else writes: while the lock is waited for it may be put away."""
-    for _ in range(_TRIES):
-        descriptor = open_plain(path, _APPEND)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if is_at(descriptor, path):
-                yield descriptor
-                return
-        finally:
-            os.close(descriptor)
-    raise FileNotFoundError(0, "it bears its name no longer than it takes to open it")
-
-
-def _end_of(descriptor: int) -> End | None:
-    """The last record of a file, None where it has none. A line that a crash cut short is dropped: it was none yet."""
-    size = os.fstat(descriptor).st_size
-    start = max(0, size - LONGEST)
-    tail = os.pread(descriptor, LONGEST, start)
-    whole = tail.rpartition(b"\n")[0]
-    if not tail.endswith(b"\n") and tail:
-        if not whole and start:
-            raise NoRecord(_UNREADABLE)
-        os.ftruncate(descriptor, start + len(whole) + 1 if whole else 0)
-    return _record_at_end(whole) if whole else None
-
-
-def _record_at_end(lines: bytes) -> End:
+def _parse_end(line: bytes | None) -> ChainEnd | None:
     try:
-        record = read_line(lines.rpartition(b"\n")[2])
-    except NoRecord as exc:
-        raise NoRecord(_UNREADABLE) from exc
-    return End(record["seq"], record["hash"])
+        return None if line is None else end_of(parse_line(line))
+    except InvalidRecord as exc:
+        raise InvalidRecord(f"its last line {_SEE_VERIFY}") from exc
 
 
-def _end_of_parts(path: Path) -> End:
-    """The last record that was put away: it is what a new file begins with."""
-    parts = parts_of(path)
-    if not parts:
-        return End()
-    descriptor = open_plain(parts[-1].path, os.O_RDONLY)
+def _read_end_of_segments(path: Path) -> ChainEnd:
+    """Return the last record of the last segment: a new file continues from there."""
+    segments = segments_of(path)
+    if not segments:
+        return ChainEnd()
+    last = segments[-1]
+    end = _parse_end(read_last_line(last.path))
+    if end is None or end.seq < last.last:
+        raise InvalidRecord(f"{last.path.name} does not end with record {last.last:,}")
+    return end
+
+
+def _rotate(file: LockedFile, path: Path, last: int) -> None:
+    """Rename a full file to a segment. Processes that wait for its lock notice, and open the new file."""
     try:
-        start = max(0, os.fstat(descriptor).st_size - LONGEST)
-        return _record_at_end(os.pread(descriptor, LONGEST, start).rstrip(b"\n"))
-    finally:
-        os.close(descriptor)
-
-
-def _write(descriptor: int, lines: bytes, *, durable: bool) -> None:
-    """Write lines whole or not at all."""
-    before = os.fstat(descriptor).st_size
-    rest = memoryview(lines)
+        first = parse_line(file.first_line())["seq"]
+    except InvalidRecord as exc:
+        raise InvalidRecord(f"its first line {_SEE_VERIFY}") from exc
     try:
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
-        if durable:
-            os.fsync(descriptor)
-    except OSError:
-        with suppress(OSError):
-            os.ftruncate(descriptor, before)
-        raise
-
-
-def _put_away(descriptor: int, path: Path, last: int) -> None:
-    """Give a full file the name of what is in it; whoever waits for its lock sees that it is not the one any more."""
-    try:
-        first = read_line(os.pread(descriptor, LONGEST, 0).partition(b"\n")[0])["seq"]
-    except NoRecord as exc:
-        raise NoRecord("its first line is no record; `contacts-mcp audit verify` says more") from exc
-    part = part_of(path, first, last)
-    if os.path.lexists(part):
-        raise FileExistsError(0, f"it is full, and {part.name} is there already")
-    os.fsync(descriptor)
-    path.rename(part)
-    _keep_name(path)
-
-
-def _keep_name(path: Path) -> None:
-    """Have the folder remember over a power cut what its files are called."""
-    folder = os.open(path.absolute().parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        file.rename(path.with_name(f"{path.stem}.{first}-{last}{path.suffix}"))
+    except FileExistsError as exc:
+        raise FileExistsError(errno.EEXIST, f"it is full, and {exc.strerror}") from exc

@@ -1,158 +1,172 @@
-"""One trail over all the places it goes to: a record is sealed by the chain, and then told to everybody else."""
+"""The audit trail: every record gets its place in a hash chain and then goes to each output."""
 
+import logging
 from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 
-from contacts_mcp.audit._record import End, Record, seal
+from contacts_mcp.audit._file import TrailFile, WriteFailed
 from contacts_mcp.contract import ContactsError
+from contacts_mcp.hash_chain import ChainEnd, end_of, seal
+from contacts_mcp.log_fields import LogFields
 
-PATIENCE = 5.0
-"""Seconds that each place gets to take a record."""
+if TYPE_CHECKING:
+    from contacts_mcp.audit._otlp import OtlpOutput
 
+WRITE_TIMEOUT_SECONDS = 5.0
+"""Time that the file and each output have to take a record."""
+
+AuditRecord = dict[str, Any]
 T = TypeVar("T")
 
+_logger = logging.getLogger("contacts_mcp.trail")
 
-class Unwritable(Exception):
-    """A place did not take a record; says why, in a few words for the operator."""
+
+class Outcome(StrEnum):
+    """How a call ended, or that a destructive call is about to run."""
+
+    DONE = "done"
+    FAILED = "failed"  # nothing was changed, and `error` says why
+    UNKNOWN = "unknown"  # a change may have been made
+    REFUSED = "refused"  # by a person, the guard, a missing permission or an unavailable trail
+    ASKED = "asked"  # the caller got the question or the preview; another call brings the answer
+    NOT_RUN = "not_run"  # it was cancelled before it could change anything
+    BEGUN = "begun"  # written before the call; `begun` of a later record is this record's number
 
 
 class TrailUnavailable(ContactsError):
-    """A record was not taken everywhere it should go.
+    """The file or an output did not take a record.
 
-    `why` is for the operator, and nothing that a caller could use; `seq` is the record's number where it got one.
+    Attributes:
+        why: the reasons, for the operator only.
+        seq: the record's number, if it got one.
     """
 
     code = "trail_unavailable"
-    advice = "nothing was changed; the operator has to mend the trail"
+    advice = "nothing was changed; the operator has to repair the audit trail"
 
     def __init__(self, why: Sequence[str], seq: int | None = None) -> None:
-        super().__init__("the audit trail cannot be written, and what leaves no record there is not done")
+        super().__init__("the audit trail cannot be written, so deletions and erasures are refused")
         self.why = "; ".join(why)
         self.seq = seq
 
 
-class Chain(Protocol):
-    """Where records are put in order."""
+class LogOutput:
+    """Writes records to the logger `contacts_mcp.trail`, which logs to standard error."""
 
-    @property
-    def path(self) -> Path | None:
-        """The file that they are written to, if it is one."""
-        ...
+    has_unsent = False
 
-    async def append(self, says: Mapping[str, Any], *, durable: bool) -> Record:
-        """Seal what a record says to the one before, and keep it, over a power cut where that is asked.
-
-        Raises:
-            Unwritable: it was not kept.
-        """
-        ...
+    async def write(self, record: AuditRecord, *, durable: bool) -> None:  # noqa: ARG002 - a line is written at once
+        """Log a record. Raises WriteFailed."""
+        try:
+            _logger.info(LogFields(record))
+        except (OSError, ValueError) as exc:  # from a log handler that does not swallow them
+            raise WriteFailed(getattr(exc, "strerror", None) or "it is closed") from exc
 
     async def probe(self) -> None:
-        """Look whether a record could be kept, and leave none. Raises Unwritable."""
-        ...
-
-
-class Listener(Protocol):
-    """Who is told of records."""
-
-    async def take(self, record: Record, *, durable: bool) -> None:
-        """Take a record, and for good where that is asked. Raises Unwritable."""
-        ...
-
-    async def probe(self) -> None:
-        """As Chain.probe."""
-        ...
-
-    @property
-    def holds_back(self) -> bool:
-        """Whether something may be left to send."""
-        ...
+        """Do nothing: only a record could show whether the log can be written."""
 
     def close(self) -> None:
-        """Send what is left; it may take its time."""
-        ...
-
-
-class ChainInMemory:
-    """The chain of one process, for a trail that is in no file: each process begins one of its own."""
-
-    path = None
-
-    def __init__(self) -> None:
-        self._end = End()
-
-    async def append(self, says: Mapping[str, Any], *, durable: bool) -> Record:  # noqa: ARG002 - others keep it
-        """See Chain."""
-        record = seal(says, self._end)
-        self._end = End(record["seq"], record["hash"])
-        return record
-
-    async def probe(self) -> None:
-        """It takes whatever there is."""
+        """Do nothing: each record was written at once."""
 
     def __str__(self) -> str:
-        return "a chain of each process's own"
+        return "standard error"
 
 
 class Trail:
-    """Records go into `chain`, and with their place in it to all the `listeners`."""
+    """A chain of records in a file, or only in this process's memory, and the outputs that get each record too."""
 
-    def __init__(self, chain: Chain, listeners: Sequence[Listener] = ()) -> None:
-        self._chain = chain
-        self._listeners = listeners
+    def __init__(self, file: TrailFile | None = None, outputs: "Sequence[LogOutput | OtlpOutput]" = ()) -> None:
+        self._file = file
+        self._outputs = outputs
+        self._end = ChainEnd()  # of a chain in memory
 
-    async def write(self, says: Mapping[str, Any], *, durable: bool = False) -> Record:
-        """Have everybody take a record. Nothing cuts that off, whatever becomes of the call that it is about.
+    async def write(self, fields: Mapping[str, Any], *, durable: bool = False) -> AuditRecord:
+        """Add a record to the chain and give it to all outputs; cancelling the call does not stop this.
+
+        If the file fails, the outputs get the record without a number. With `durable` the record survives a power cut.
 
         Raises:
-            TrailUnavailable: somebody did not take it; who could has it, without a number where the chain did not.
+            TrailUnavailable: the file or an output failed or took too long; the others have the record.
         """
-        faults: list[str] = []
-        record = await _settled(self._chain, self._chain.append(says, durable=durable), faults) or dict(says)
-        for listener in self._listeners:
-            await _settled(listener, listener.take(record, durable=durable), faults)
-        if faults:
-            raise TrailUnavailable(faults, record.get("seq"))
+        failures: list[str] = []
+        if self._file is None:
+            record = seal(fields, self._end)
+            self._end = end_of(record)
+        else:
+            appending = self._file.append(fields, durable=durable)
+            record = await _within_timeout(self._file, appending, failures) or dict(fields)
+        for output in self._outputs:
+            await _within_timeout(output, output.write(record, durable=durable), failures)
+        if failures:
+            raise TrailUnavailable(failures, record.get("seq"))
         return record
 
     async def probe(self) -> None:
-        """Look whether a record could be written, and leave none. Raises TrailUnavailable."""
-        faults: list[str] = []
-        await _settled(self._chain, self._chain.probe(), faults)
-        for listener in self._listeners:
-            await _settled(listener, listener.probe(), faults)
-        if faults:
-            raise TrailUnavailable(faults)
+        """Check that a record could be written, without writing one. Raises TrailUnavailable."""
+        failures: list[str] = []
+        for target in (*([self._file] if self._file else []), *self._outputs):
+            await _within_timeout(target, target.probe(), failures)
+        if failures:
+            raise TrailUnavailable(failures)
 
     @property
-    def file(self) -> Path | None:
-        """The file that it is in, if it is in one."""
-        return self._chain.path
+    def path(self) -> Path | None:
+        """The file that holds the trail, if there is one."""
+        return self._file.path if self._file else None
 
     @property
-    def holds_back(self) -> bool:
-        """Whether something may be left to send."""
-        return any(listener.holds_back for listener in self._listeners)
+    def has_unsent(self) -> bool:
+        """Whether an output may have records that it has not sent yet."""
+        return any(output.has_unsent for output in self._outputs)
 
     def close(self) -> None:
-        """Send what is left; it may take its time."""
-        for listener in self._listeners:
-            listener.close()
+        """Send the records that are left; this may block for seconds."""
+        for output in self._outputs:
+            output.close()
 
     def __str__(self) -> str:
-        return " and ".join(map(str, (self._chain, *self._listeners)))
+        return " and ".join(map(str, (self._file or "a chain of each process's own", *self._outputs)))
 
 
-async def _settled(place: Chain | Listener, work: Awaitable[T], faults: list[str]) -> T | None:
-    """What comes of work that nothing cuts off but time; of what does not, `faults` gets the reason."""
-    with anyio.move_on_after(PATIENCE, shield=True):
+async def _within_timeout(
+    target: "TrailFile | LogOutput | OtlpOutput", work: Awaitable[T], failures: list[str]
+) -> T | None:
+    """Await work that only the timeout cancels; if it fails, add the reason to `failures`."""
+    with anyio.move_on_after(WRITE_TIMEOUT_SECONDS, shield=True):
         try:
             return await work
-        except Unwritable as exc:
-            faults.append(f"{place}: {exc}")
+        except WriteFailed as exc:
+            failures.append(f"{target}: {exc}")
             return None
-    faults.append(f"{place}: it took more than {PATIENCE:.0f} seconds")
+    failures.append(f"{target}: no answer within {WRITE_TIMEOUT_SECONDS:.0f} seconds")
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditDestinations:
+    """Where the trail goes: standard error, an OTLP collector, a file, or several of them."""
+
+    stderr: bool = False
+    otlp: bool = False
+    file: Path | None = None
+
+
+def parse_destinations(text: str) -> AuditDestinations:
+    """Parse `stderr`, `otlp` or a file's path, or several of them separated by commas.
+
+    Raises:
+        ValueError: the text is empty, names two files, or has a word that is none of these.
+    """
+    names = {name.strip() for name in text.split(",")} - {""}
+    files = names - {"stderr", "otlp"}
+    if not names or len(files) > 1 or any("/" not in name and "." not in name for name in files):
+        raise ValueError(
+            "should be stderr, otlp or one file such as /var/lib/contacts-mcp/audit.jsonl, or several of them"
+        )
+    file = Path(files.pop()).expanduser() if files else None
+    return AuditDestinations("stderr" in names, "otlp" in names, file)

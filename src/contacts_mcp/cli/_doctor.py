@@ -52,17 +52,15 @@ def _examine_trail(trail: Trail) -> int:
         anyio.run(trail.probe)
     except TrailUnavailable as exc:
         return _bad(
-            "trail", f"it cannot be written: {exc.why}", "mend that, or name another place by CONTACTS_MCP_AUDIT"
+            "trail", f"it cannot be written: {exc.why}", "fix this, or set CONTACTS_MCP_AUDIT to another destination"
         )
-    if trail.file is None:
+    if trail.path is None:
         _good("trail", str(trail))
         return 0
-    verdict = verify(trail.file)
-    if verdict.faults:
-        return _bad(
-            "trail", f"{trail.file}: {verdict.faults[0]}", "`contacts-mcp audit verify` lists all that is wrong"
-        )
-    _good("trail", f"{trail}; {verdict.records:,} records, each following the one before")
+    found = verify(trail.path)
+    if found.faults:
+        return _bad("trail", f"{trail.path}: {found.faults[0]}", "run `contacts-mcp audit verify` for all faults")
+    _good("trail", f"{trail}; {found.records:,} records, the chain is unbroken")
     return 0
 
 

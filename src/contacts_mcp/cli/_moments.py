@@ -11,7 +11,7 @@ def parse_age(text: str, option: str) -> timedelta:
     """Read `12h`, `30d` or `4w`. Raises ValueError."""
     match = _AGE.fullmatch(text)
     if not match:
-        raise ValueError(f"{option} takes a number of hours, days or weeks, such as 12h, 30d or 4w")
+        raise ValueError(f"{option} accepts a number of hours, days or weeks, such as 12h, 30d or 4w")
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
@@ -23,6 +23,6 @@ def parse_moment(text: str, option: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError(
-            f"{option} takes a day or time such as 2026-11-24T10:00, or an age such as 12h or 30d"
+            f"{option} accepts a day or time such as 2026-11-24T10:00, or an age such as 12h or 30d"
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

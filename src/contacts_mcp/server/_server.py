@@ -8,7 +8,7 @@ import mcp_types as types
 from mcp.server.caching import CacheableMethod, CacheHint
 from mcp.server.lowlevel import NotificationOptions, Server
 
-from contacts_mcp.audit import ChainInMemory, LogLines, Trail
+from contacts_mcp.audit import LogOutput, Trail
 from contacts_mcp.guard import Guard
 from contacts_mcp.server import _logging as logging
 from contacts_mcp.server._caller import BackendFactory
@@ -57,7 +57,7 @@ def build_server(
     """
     calls, listeners = calls or Calls(), subscriptions or Subscriptions()
     listeners.resources = resources
-    recorder = recorder or CallRecorder(Trail(ChainInMemory(), [LogLines()]))
+    recorder = recorder or CallRecorder(Trail(outputs=[LogOutput()]))
     handlers = ToolHandlers(tools, backend_for, guard, calls, listeners.changed, recorder)
     server = _Server(
         "wayscloud-contacts",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from contacts_mcp.audit import Outcome, Record, Trail, TrailUnavailable
+from contacts_mcp.audit import AuditRecord, Outcome, Trail, TrailUnavailable
 from contacts_mcp.contract import ContactsError, OutcomeUnknown, PermissionDenied, Risk, ServerFault, UnreadableAnswer
 from contacts_mcp.guard import Consent, Refused
 from contacts_mcp.tools import TOOLS
@@ -96,7 +96,7 @@ class Entry:
         if self.outcome is not Outcome.UNKNOWN:
             self.outcome = Outcome.FAILED
 
-    def says(self, outcome: Outcome) -> Record:
+    def says(self, outcome: Outcome) -> AuditRecord:
         """What its record says, for this outcome."""
         optional = {
             "counts": dict(self.tally),

@@ -1,0 +1,155 @@
+"""A file of lines that several processes append to: under a lock, whole lines or nothing, safe over a crash."""
+
+import errno
+import fcntl
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+MAX_LINE_BYTES = 65_536
+"""Every line is shorter than this."""
+
+_APPEND = os.O_RDWR | os.O_CREAT | os.O_APPEND
+_SAFE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # opening a pipe without a reader would block
+_NOT_REGULAR = (errno.ELOOP, errno.EMLINK, errno.EISDIR, errno.ENXIO)
+_OPEN_ATTEMPTS = 1_000
+
+
+class NotRegularFile(OSError):
+    """The path is a link, a pipe, a device or a folder."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.EINVAL, "not a regular file; links, pipes, devices and folders are not used")
+
+
+class DamagedFile(ValueError):
+    """The file does not end with a line."""
+
+
+class LockedFile:
+    """An append-only file that no other process writes to meanwhile; see `lock_file`."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self._path = path
+        self._descriptor = descriptor
+
+    @property
+    def size(self) -> int:
+        """The size in bytes."""
+        return os.fstat(self._descriptor).st_size
+
+    def first_line(self) -> bytes:
+        """Return the first line, without its line feed."""
+        return os.pread(self._descriptor, MAX_LINE_BYTES, 0).partition(b"\n")[0]
+
+    def last_line(self) -> bytes | None:
+        """Return the last line without its line feed, None if there is none. Remove a line that a crash cut short.
+
+        Raises:
+            DamagedFile: the file ends with something that is too long to be a line.
+        """
+        start, lines, rest = _read_tail(self._descriptor)
+        if rest:
+            os.ftruncate(self._descriptor, start + len(lines))
+        return _last_of(lines)
+
+    def append(self, lines: bytes, *, durable: bool) -> None:
+        """Append whole lines or nothing; with `durable` they are on the disk afterwards. Raises OSError."""
+        size = self.size
+        rest = memoryview(lines)
+        try:
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+            if durable:
+                os.fsync(self._descriptor)
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(self._descriptor, size)
+            raise
+        if not size:
+            _sync_folder(self._path)
+
+    def rename(self, path: Path) -> None:
+        """Give the file another name; the next `lock_file` creates a new one. Raises FileExistsError."""
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, f"{path.name} already exists")
+        os.fsync(self._descriptor)
+        self._path.rename(path)
+        _sync_folder(path)
+
+
+@contextmanager
+def lock_file(path: Path) -> Iterator[LockedFile]:
+    """Open a file to append to, create it if it is missing, and lock it until the `with` block ends.
+
+    Raises:
+        OSError: it cannot be opened; NotRegularFile for links, pipes, devices and folders.
+    """
+    for _ in range(_OPEN_ATTEMPTS):
+        descriptor = open_regular(path, _APPEND)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if is_named(descriptor, path):  # another process may have renamed it before we got the lock
+                yield LockedFile(path, descriptor)
+                return
+        finally:
+            os.close(descriptor)
+    raise FileNotFoundError(errno.ENOENT, "other processes rename the file as fast as it is opened")
+
+
+def read_last_line(path: Path) -> bytes | None:
+    """Return the last whole line of a file without its line feed, None if there is none; needs no lock.
+
+    Raises:
+        OSError: the file cannot be read.
+        DamagedFile: as LockedFile.last_line.
+    """
+    descriptor = open_regular(path, os.O_RDONLY)
+    try:
+        return _last_of(_read_tail(descriptor)[1])
+    finally:
+        os.close(descriptor)
+
+
+def open_regular(path: Path, flags: int) -> int:
+    """Return a descriptor of a regular file. Raises OSError, NotRegularFile if it is something else."""
+    try:
+        descriptor = os.open(path, flags | _SAFE, 0o600)
+    except OSError as exc:
+        raise (NotRegularFile() if exc.errno in _NOT_REGULAR else exc) from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise NotRegularFile
+    return descriptor
+
+
+def is_named(descriptor: int, path: Path) -> bool:
+    """Whether `path` is still the name of an open file."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat(follow_symlinks=False))
+    except FileNotFoundError:
+        return False
+
+
+def _read_tail(descriptor: int) -> tuple[int, bytes, bytes]:
+    """Return where the end of a file starts, the whole lines in it, and the rest: a line that was cut short."""
+    start = max(0, os.fstat(descriptor).st_size - MAX_LINE_BYTES)
+    head, line_feed, rest = os.pread(descriptor, MAX_LINE_BYTES, start).rpartition(b"\n")
+    if rest and start and not head:
+        raise DamagedFile("the file does not end with a line")
+    return start, head + line_feed, rest
+
+
+def _last_of(lines: bytes) -> bytes | None:
+    return lines[:-1].rpartition(b"\n")[2] if lines else None
+
+
+def _sync_folder(path: Path) -> None:
+    """Keep the names of new and renamed files over a power cut."""
+    folder = os.open(path.absolute().parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,159 @@
+"""`contacts-mcp audit`: verify and read the audit trail."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from contacts_mcp.audit import Outcome
+from contacts_mcp.cli._moments import parse_moment
+from contacts_mcp.cli._progress import AsJson, say
+from contacts_mcp.hash_chain import format_line
+from contacts_mcp.settings import load_settings
+from contacts_mcp.text import sanitize
+
+if TYPE_CHECKING:
+    from contacts_mcp.audit import AuditRecord, TrailLine, Verification
+
+_POLL_INTERVAL_SECONDS = 0.3
+_MAX_SHOWN = 20
+_MAX_VALUE_CHARACTERS = 100
+_COLUMNS = ("seq", "time", "outcome", "tool", "caller", "consent")
+_OMITTED = ("request", "risk", "ms", "previous", "hash")
+
+File = Annotated[
+    Path | None,
+    typer.Option(help="The current file of the trail. Default: from CONTACTS_MCP_AUDIT, or this user's file."),
+]
+
+audit_cli = typer.Typer(help="Verify and read the audit trail.", no_args_is_help=True)
+
+
+@audit_cli.command()
+def verify(
+    file: File = None,
+    first: Annotated[
+        int, typer.Option("--from", min=1, help="The first record to verify, if older segments are kept elsewhere.")
+    ] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Check all files of the trail for records that were changed, removed or inserted; exit with 1 if there are any.
+
+    Anyone who can write the file can cut records off its end or rewrite all of it: compare the last hash with a copy
+    of the trail that is kept elsewhere.
+    """
+    from contacts_mcp.audit import verify as verify_trail
+
+    path = _find_file(file)
+    with _explained(path):
+        found = verify_trail(path, first)
+    say("\n".join(_summarize(found)), asdict(found), as_json)
+    raise typer.Exit(1 if found.faults else 0)
+
+
+@audit_cli.command()
+def show(
+    file: File = None,
+    since: Annotated[str | None, typer.Option(help="From this day or time on, such as 2026-11-24 or 12h.")] = None,
+    tool: Annotated[str | None, typer.Option(help="Only calls of this tool.")] = None,
+    outcome: Annotated[Outcome | None, typer.Option(help="Only records with this outcome.")] = None,
+    caller: Annotated[str | None, typer.Option(help="Only calls of this caller.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List records, the oldest first; with --json as they are in the file."""
+    from contacts_mcp.audit import read_records
+
+    wanted = {"tool": tool, "outcome": outcome, "caller": caller}
+    earliest = parse_moment(since, "--since").astimezone(UTC).isoformat() if since else ""
+    path = _find_file(file)
+    with _explained(path):
+        for record in read_records(path, _report_invalid):
+            if str(record.get("time")) >= earliest and all(
+                value in (None, record.get(name)) for name, value in wanted.items()
+            ):
+                _print(record, as_json)
+
+
+@audit_cli.command()
+def tail(
+    number: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many of the last records.")] = 10,
+    following: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing new records.")] = False,
+    file: File = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the last records; with -f also new ones, over rotations of the file."""
+    from contacts_mcp.audit import follow_records, read_latest
+
+    path = _find_file(file)
+    with _explained(path):
+        last = 0
+        for record in read_latest(path, _report_invalid, number):
+            last = record["seq"]
+            _print(record, as_json)
+        if following:
+            for record in follow_records(path, _report_invalid, last, lambda: time.sleep(_POLL_INTERVAL_SECONDS)):
+                _print(record, as_json)
+
+
+def _find_file(given: Path | None) -> Path:
+    from contacts_mcp.app import trail_file
+
+    return given if given is not None else trail_file(load_settings())
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn errors of reading a trail into one line. Raises ValueError."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except FileNotFoundError as exc:
+        raise ValueError(f"there is no audit trail at {path}; name its file with --file or CONTACTS_MCP_AUDIT") from exc
+    except OSError as exc:
+        raise ValueError(
+            f"the audit trail {path} cannot be read: {exc.strerror}; check the file and its permissions"
+        ) from exc
+
+
+def _summarize(found: "Verification") -> Iterator[str]:
+    yield from found.faults[:_MAX_SHOWN]
+    if (more := len(found.faults) - _MAX_SHOWN) > 0:
+        yield f"and {more:,} more faults"
+    if found.unfinished:
+        numbers = ", ".join(f"{number:,}" for number in found.unfinished[:_MAX_SHOWN])
+        if len(found.unfinished) == 1:
+            yield f"1 call began and has no recorded end; check whether it was done: record {numbers}"
+        else:
+            count = len(found.unfinished)
+            yield f"{count:,} calls began and have no recorded end; check whether they were done: records {numbers}"
+    period = f" from {found.since} to {found.until}" if found.records else ""
+    state = "the chain is broken" if found.faults else "the chain is unbroken"
+    last = f"; the last record is {found.last:,}, hash {found.hash}" if found.records else ""
+    yield f"{found.records:,} records{period}; {state}{last}"
+
+
+def _print(record: "AuditRecord", as_json: bool) -> None:
+    typer.echo(format_line(record).decode().rstrip("\n") if as_json else _format(record))
+
+
+def _format(record: "AuditRecord") -> str:
+    seq, when, outcome, tool, caller, consent = (_sanitized(record.get(name)) for name in _COLUMNS)
+    rest = {name: value for name, value in record.items() if name not in (*_COLUMNS, *_OMITTED)}
+    more = "  ".join(f"{_sanitized(name)}={_sanitized(value)}" for name, value in rest.items())
+    return f"{seq:>6}  {when:<24}  {outcome:<7}  {tool:<24}  {caller}  {consent}  {more}".rstrip()
+
+
+def _sanitized(value: object) -> str:
+    """Make a value safe to print at a terminal, whatever is in the file."""
+    text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    return " ".join(sanitize(text, _MAX_VALUE_CHARACTERS).split())
+
+
+def _report_invalid(line: "TrailLine") -> None:
+    typer.echo(f"line {line.number} of {line.file.name} is not a record; run `contacts-mcp audit verify`", err=True)
