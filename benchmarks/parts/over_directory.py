@@ -16,12 +16,10 @@ from typing import Any
 from sqlalchemy import bindparam
 
 import postgres_server
-from contacts_mcp.directory import Location, parse_location
-from contacts_mcp.directory.database import Database
-from contacts_mcp.directory.database.tables import OWNER, contacts
+from contacts_mcp.directory import Location, parse_location, store
+from contacts_mcp.directory.database import OWNER, Database, contacts
 from contacts_mcp.directory.maintenance import sample_contacts
-from contacts_mcp.directory.store import contacts as store
-from contacts_mcp.directory.store.query import Query, read
+from contacts_mcp.directory.store import Query, parse_query
 from contacts_mcp.text import fold
 
 _TOGETHER = 5_000
@@ -52,32 +50,32 @@ async def _create(database: Database, _: random.Random, contact: dict[str, Any])
 
 
 def _exact(chance: random.Random, contact: dict[str, Any]) -> Query:
-    return read(search=chance.choice([contact["email"], contact["phone_number"]]))
+    return parse_query(search=chance.choice([contact["email"], contact["phone_number"]]))
 
 
 def _two_words(chance: random.Random, contact: dict[str, Any]) -> Query:
     words = contact["name"].split()
-    return read(search=f"{words[-1]} {words[0]}" if chance.getrandbits(1) else f"{words[0]} {words[-1]}")
+    return parse_query(search=f"{words[-1]} {words[0]}" if chance.getrandbits(1) else f"{words[0]} {words[-1]}")
 
 
 def _prefix(chance: random.Random, contact: dict[str, Any]) -> Query:
-    return read(search=fold(chance.choice(contact["name"].split()))[:3])
+    return parse_query(search=fold(chance.choice(contact["name"].split()))[:3])
 
 
 def _fragment(chance: random.Random, contact: dict[str, Any]) -> Query:
     digits = contact["phone_number"][1:]
     start = chance.randrange(2, len(digits) - 4)
-    return read(search=digits[start : start + 5])
+    return parse_query(search=digits[start : start + 5])
 
 
 def _typo(chance: random.Random, contact: dict[str, Any]) -> Query:
     word = max(contact["name"].split(), key=len)
     place = chance.randrange(1, len(word) - 1)
-    return read(search=f"{word[:place]}x{word[place + 1 :]}")
+    return parse_query(search=f"{word[:place]}x{word[place + 1 :]}")
 
 
 def _tag(_: random.Random, contact: dict[str, Any]) -> Query:
-    return read(tags=contact["tags"][:1])
+    return parse_query(tags=contact["tags"][:1])
 
 
 QUESTIONS = (
@@ -87,8 +85,8 @@ QUESTIONS = (
     Question("phone fragment", 5, _listing(_fragment)),
     Question("misspelt word", 40, _listing(_typo)),
     Question("page of a tag", 5, _listing(_tag)),
-    Question("first page with its total", 10, _listing(lambda *_: read())),
-    Question("page 2,000", 15, _listing(lambda *_: read(), page=2_000)),
+    Question("first page with its total", 10, _listing(lambda *_: parse_query())),
+    Question("page 2,000", 15, _listing(lambda *_: parse_query(), page=2_000)),
     Question("create", 3, _create),
 )
 
@@ -146,7 +144,7 @@ async def _filled(place: Location, number: int) -> float:
     """How long it took to fill what is there up to that many; it is closed then, as by a server that ends."""
     database = Database(place)
     try:
-        there = (await database.read(store.list_contacts, OWNER, read(), page=1, per_page=1)).total
+        there = (await database.parse_query(store.list_contacts, OWNER, parse_query(), page=1, per_page=1)).total
         return await _fill(database, number - there)
     finally:
         await database.aclose()
@@ -157,7 +155,7 @@ async def _fill(database: Database, number: int) -> float:
     made = sample_contacts(max(number, 0))
     while some := list(islice(made, _TOGETHER)):
         await database.write(store.create_contacts, OWNER, some)
-    await database.read(_settle_down)
+    await database.parse_query(_settle_down)
     return time.perf_counter() - started
 
 

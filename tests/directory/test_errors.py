@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from contacts_mcp.directory.store import contacts as _contact_store
+from contacts_mcp.directory import store
 
 
 @pytest.mark.parametrize("body", [b"{", b"\xff\xfe", b"", b"[]", b"\x00", b"[" * 100_000])
@@ -58,7 +58,7 @@ async def test_an_unforeseen_error_is_a_plain_500_and_is_logged_without_data(htt
     def fail(connection, tenant, values):
         raise KeyError(values["name"])
 
-    monkeypatch.setattr(_contact_store, "create_contact", fail)
+    monkeypatch.setattr(store, "create_contact", fail)
     with caplog.at_level(logging.ERROR):
         answer = await http.post("/v1/contacts", json={"name": "SECRET"})
 
@@ -69,7 +69,7 @@ async def test_an_unforeseen_error_is_a_plain_500_and_is_logged_without_data(htt
 
 async def test_a_fault_of_the_programs_own_sql_is_a_500_and_changes_nothing(http, monkeypatch, caplog, create, listed):
     made = await create()
-    monkeypatch.setattr(_contact_store, "uuid4", lambda: made["id"])
+    monkeypatch.setattr("contacts_mcp.directory.store.contacts.uuid4", lambda: made["id"])
 
     answer = await http.post("/v1/contacts", json={"name": "SECRET"})
 

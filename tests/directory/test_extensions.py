@@ -8,8 +8,8 @@ import httpx
 import pytest
 from sqlalchemy import Connection
 
+from contacts_mcp.directory import store
 from contacts_mcp.directory.api import batch as _batch
-from contacts_mcp.directory.store import contacts as store
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
 ALL = ["id", "type", "name", "company_name", "phone_number", "email", "tags", "notes", "created_at", "updated_at"]

@@ -13,7 +13,7 @@ import pytest
 
 from contacts_mcp.directory import Directory, DirectoryUnavailable, default_path
 from contacts_mcp.directory.database import database, sqlite
-from contacts_mcp.directory.database.sqlite_faults import SqliteFaults
+from contacts_mcp.directory.database.sqlite_faults import SqliteErrors
 from contacts_mcp.directory.store import contacts as store
 from contacts_mcp.directory.store.query import read
 
@@ -199,8 +199,8 @@ async def test_a_write_cancelled_while_it_waits_for_its_turn_changes_nothing(pat
 
 
 def test_unknown_faults_are_the_programs_own():
-    assert SqliteFaults(Path("x")).unavailable(ValueError()) is None
-    assert not SqliteFaults(Path("x")).passing(ValueError())
+    assert SqliteErrors(Path("x")).explain(ValueError()) is None
+    assert not SqliteErrors(Path("x")).is_transient(ValueError())
 
 
 @pytest.mark.system

@@ -14,7 +14,7 @@ from contacts_mcp.contract import (
     RemoveGroupMember,
     UpdateContact,
 )
-from contacts_mcp.directory.database.tables import metadata, spent
+from contacts_mcp.directory.database import metadata, nonces
 
 Arguments = dict[str, Any]
 
@@ -160,7 +160,7 @@ CALLS = (
 CONFIRMED = ("update_contact", "remove_group_member", "create_contact_group")
 """Writing tools that the operator has put under the guard."""
 
-_KEPT = [table.name for table in metadata.sorted_tables if table is not spent]
+_KEPT = [table.name for table in metadata.sorted_tables if table is not nonces]
 
 
 def contents(path: Path) -> dict[str, list[Any]]:

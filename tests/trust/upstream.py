@@ -15,7 +15,7 @@ import httpx
 
 from contacts_mcp.client import ContactsClient
 from contacts_mcp.directory import Directory
-from contacts_mcp.directory.store.journal import journal_of
+from contacts_mcp.directory.store import journal_path
 from misbehaving import Misbehaving, Seen, reply
 from trust.faults import JSON, REFUSED, Answer, Fault
 from waiting import until
@@ -110,7 +110,7 @@ class Upstream(Misbehaving):
     def put_back(self) -> None:
         """Make the directory what was kept."""
         self._copied(self._copy, self._file)
-        journal_of(self._file).unlink(missing_ok=True)
+        journal_path(self._file).unlink(missing_ok=True)
 
     def state(self) -> State:
         """What is so in the directory."""

@@ -11,9 +11,7 @@ from contacts_mcp.directory._location import Location
 from contacts_mcp.directory._opening import open_database
 from contacts_mcp.directory.api import build_app
 from contacts_mcp.directory.database import Database
-from contacts_mcp.directory.store import keys as store
-from contacts_mcp.directory.store.keys import SCOPES, Key
-from contacts_mcp.directory.store.spent import spend
+from contacts_mcp.directory.store import SCOPES, ApiKey, create_key, list_keys, revoke_key, spend_nonce
 
 RATE = 1_200
 """Requests that one key may make in a minute, unless told otherwise."""
@@ -42,29 +40,31 @@ class Directory:
         Raises:
             DirectoryUnavailable: the file cannot be used.
         """
-        return await self._database.write(spend, nonce, expires)
+        return await self._database.write(spend_nonce, nonce, expires)
 
-    async def create_key(self, name: str, tenant: str = "owner", scopes: Collection[str] = SCOPES) -> tuple[str, Key]:
+    async def create_key(
+        self, name: str, tenant: str = "owner", scopes: Collection[str] = SCOPES
+    ) -> tuple[str, ApiKey]:
         """Make a key for a tenant, who may be new: its text, which is not kept, and what is kept of it.
 
         Raises:
             ValueError: a name that cannot be used, or scopes that there are not.
             DirectoryUnavailable: the database cannot be used.
         """
-        return await self._database.write(store.create, name, tenant, scopes)
+        return await self._database.write(create_key, name, tenant, scopes)
 
-    async def keys(self) -> Sequence[Key]:
+    async def keys(self) -> Sequence[ApiKey]:
         """Every key there is or was. Raises DirectoryUnavailable."""
-        return await self._database.read(store.read)
+        return await self._database.read(list_keys)
 
-    async def revoke_key(self, prefix: str) -> Key:
+    async def revoke_key(self, prefix: str) -> ApiKey:
         """Have a key work no more: at once, but where it was used in the last three seconds.
 
         Raises:
             DirectoryNotFound: there is no such key.
             DirectoryUnavailable: the database cannot be used.
         """
-        return await self._database.write(store.revoke, prefix)
+        return await self._database.write(revoke_key, prefix)
 
     async def aclose(self) -> None:
         """Finish the requests under way and close the file. Later requests answer 503. Closing twice is no error."""

@@ -5,10 +5,9 @@ from contextlib import closing
 
 import pytest
 
-from contacts_mcp.directory import PostgresServer
+from contacts_mcp.directory import PostgresServer, store
 from contacts_mcp.directory.database import Database
 from contacts_mcp.directory.maintenance import _check, check
-from contacts_mcp.directory.store import contacts as store
 
 on_file = pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 on_server = pytest.mark.parametrize("place", [pytest.param("postgresql", marks=pytest.mark.system)], indirect=True)

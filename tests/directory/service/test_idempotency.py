@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import update
 
 from contacts_mcp.directory import Directory
-from contacts_mcp.directory.database.tables import created
+from contacts_mcp.directory.database import idempotency_keys
 from contacts_mcp.directory.store import once
 
 KINDS = {
@@ -103,7 +103,7 @@ async def test_nothing_is_kept_of_what_was_erased(http, place):
     await http.post(f"/v1/contacts/{made['id']}/gdpr-delete", json={"reason": "asked"})
 
     async with Directory(place) as directory:
-        assert await directory._database.read(lambda c: c.execute(created.select()).all()) == []
+        assert await directory._database.read(lambda c: c.execute(idempotency_keys.select()).all()) == []
 
 
 async def test_a_create_that_is_refused_takes_no_key(http, kind, send):
@@ -128,12 +128,14 @@ async def test_a_create_that_fails_takes_no_key(http, kind, send, monkeypatch):
 async def test_a_key_can_be_used_anew_after_a_day(http, kind, send, place):
     await send()
     async with Directory(place) as directory:
-        await directory._database.write(lambda c: c.execute(update(created).values(expires=created.c.expires - 86_400)))
+        await directory._database.write(
+            lambda c: c.execute(update(idempotency_keys).values(expires=idempotency_keys.c.expires - 86_400))
+        )
 
         answer = await send(name="Another")
 
         assert answer.status_code == 201
-        kept = await directory._database.read(lambda c: c.execute(created.select()).all())
+        kept = await directory._database.read(lambda c: c.execute(idempotency_keys.select()).all())
         assert [row.made for row in kept] == [answer.json()["id"]]
     assert once._KEPT_SECONDS == 86_400
 
@@ -155,7 +157,7 @@ async def test_nothing_kept_says_what_was_created(http, kind, send, place):
     await send("a-telling-key")
 
     async with Directory(place) as directory:
-        (row,) = await directory._database.read(lambda c: c.execute(created.select()).all())
+        (row,) = await directory._database.read(lambda c: c.execute(idempotency_keys.select()).all())
     assert not any(said in str(row) for said in ("telling", *kind[1].values()))
 
 

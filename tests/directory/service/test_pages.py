@@ -5,9 +5,8 @@ import re
 
 import pytest
 
-from contacts_mcp.directory import Directory
+from contacts_mcp.directory import Directory, store
 from contacts_mcp.directory.service.openapi import document
-from contacts_mcp.directory.store import contacts as _contact_store
 
 OPEN = ("/openapi.json", "/docs", "/healthz")
 VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
@@ -87,7 +86,7 @@ async def test_every_answer_has_a_request_id_of_its_own(service, monkeypatch, ca
     def fail(*_):
         raise RuntimeError
 
-    monkeypatch.setattr(_contact_store, "create_contact", fail)
+    monkeypatch.setattr(store, "create_contact", fail)
     client, nobody = await service.caller(), await service.client()
 
     answers = [

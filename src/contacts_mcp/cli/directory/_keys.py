@@ -10,7 +10,7 @@ from contacts_mcp.cli.directory._place import At, place_of, work_on
 from contacts_mcp.settings import load_settings
 
 if TYPE_CHECKING:
-    from contacts_mcp.directory.store.keys import Key
+    from contacts_mcp.directory.store import ApiKey
 
 keys_cli = typer.Typer(help="Make, list and revoke the keys of the service.", no_args_is_help=True)
 
@@ -74,7 +74,7 @@ def revoke(
     typer.echo(f"Key {key.prefix} ({key.name}) of {key.tenant_name} works no more.")
 
 
-def _shown(key: "Key") -> dict[str, Any]:
+def _shown(key: "ApiKey") -> dict[str, Any]:
     """What may be shown of a key."""
     return {
         "prefix": key.prefix,

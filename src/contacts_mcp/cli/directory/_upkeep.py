@@ -100,17 +100,17 @@ def receipts(
     as_json: AsJson = False,
 ) -> None:
     """List the receipts of erasures, or verify that none was changed, left out or put in later."""
-    from contacts_mcp.directory.store import receipts as store
+    from contacts_mcp.directory import store
 
     place = place_of(directory, load_settings())
-    rows = run_on(place, lambda database: database.read(lambda connection: list(store.read(connection))))
+    rows = run_on(place, lambda database: database.read(lambda connection: list(store.read_receipts(connection))))
     if not verify:
         for row in rows:
             line = f"{row['seq']}  {row['erased_at']}  {row['contact_id']}  {row['actor']}: {row['reason']}"
             typer.echo(json.dumps(dict(row), ensure_ascii=False) if as_json else line)
         return
-    length, last = run_on(place, lambda database: database.read(store.end))
-    faults = list(store.faults(rows, length, last))
+    length, last = run_on(place, lambda database: database.read(store.receipt_chain_end))
+    faults = list(store.verify_receipts(rows, length, last))
     whole = f"{length:,} receipts, each following the one before; the last is {last or 'not there yet'}."
     say("\n".join(faults) or whole, {"receipts": length, "last": last, "faults": faults}, as_json)
     raise typer.Exit(1 if faults else 0)
@@ -123,10 +123,9 @@ def import_sample(
     as_json: AsJson = False,
 ) -> None:
     """Fill the directory with made-up contacts, to try it out. A number may be somebody's: write to none of them."""
-    from contacts_mcp.directory.database import Database
-    from contacts_mcp.directory.database.tables import OWNER
+    from contacts_mcp.directory.database import OWNER, Database
     from contacts_mcp.directory.maintenance import sample_contacts
-    from contacts_mcp.directory.store.contacts import create_contacts
+    from contacts_mcp.directory.store import create_contacts
 
     async def fill(database: Database) -> None:
         made, done = sample_contacts(number, seed), 0

@@ -6,8 +6,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection
 
+from contacts_mcp.directory import store
 from contacts_mcp.directory.api.bodies import IdentifiedChanges, NewContact
-from contacts_mcp.directory.store import contacts as store
 
 Outcome = dict[str, Any]
 """`status` as in HTTP, with the `id` where a contact was written, else a `detail` without what was sent."""

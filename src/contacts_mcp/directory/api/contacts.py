@@ -4,12 +4,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
+from contacts_mcp.directory import store
 from contacts_mcp.directory.api import rows
 from contacts_mcp.directory.api.bodies import ContactChanges, ContactType, Erasure, NewContact, Storable
 from contacts_mcp.directory.api.creating import IdempotencyKey, create
 from contacts_mcp.directory.api.routes import ContactId, Tenancy, answer
-from contacts_mcp.directory.store import contacts as store
-from contacts_mcp.directory.store.query import read
 
 router = APIRouter(prefix="/v1/contacts")
 
@@ -32,7 +31,7 @@ async def list_contacts(
     The order is total and lasts: a contact created between two pages moves the later rows on by one, so that one may
     be seen twice but none is missed; a deletion moves them back.
     """
-    query = read(type, search, tags or ())
+    query = store.parse_query(type, search, tags or ())
     ask = directory.look_up if query.is_lookup else directory.ask
     listed = await ask(store.list_contacts, query, page=page, per_page=per_page)
     shown = {"contacts": [rows.contact_row(row) for row in listed.rows], "total": listed.total}

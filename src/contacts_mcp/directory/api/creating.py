@@ -8,8 +8,7 @@ from fastapi import Header
 from sqlalchemy import Connection
 
 from contacts_mcp.directory.api.routes import TenantDatabase
-from contacts_mcp.directory.store.once import create_once
-from contacts_mcp.directory.store.rows import Row
+from contacts_mcp.directory.store import Row, create_once
 
 IdempotencyKey = Annotated[str | None, Header(pattern=r"^[\x21-\x7e]{1,255}$")]
 

@@ -11,8 +11,7 @@ from pydantic_core import to_json
 from contacts_mcp.directory.api.batch import Checked, write_batch
 from contacts_mcp.directory.api.bodies import Batch, ContactType, RecordId, Storable
 from contacts_mcp.directory.api.routes import Tenancy
-from contacts_mcp.directory.store.query import read
-from contacts_mcp.directory.store.scan import scan_contacts
+from contacts_mcp.directory.store import parse_query, scan_contacts
 
 router = APIRouter(prefix="/v1/directory")
 
@@ -45,7 +44,7 @@ async def scan(
     Filters are those of a list; `group_id` leaves the members of a group, and is 404 where there is none. A page may
     be shorter than `limit`: only a null `next` is the end.
     """
-    query = read(type, search, tags or ())
+    query = parse_query(type, search, tags or ())
     rows, following = await directory.read(scan_contacts, fields, query, group_id, after=after, limit=limit)
     return _answer({"fields": fields, "rows": rows, "next": None if following is None else str(following)})
 

@@ -2,11 +2,11 @@
 
 from fastapi import APIRouter, Response
 
+from contacts_mcp.directory import store
 from contacts_mcp.directory.api import rows
 from contacts_mcp.directory.api.bodies import GroupChanges, NewGroup, NewMembers
 from contacts_mcp.directory.api.creating import IdempotencyKey, create
 from contacts_mcp.directory.api.routes import ContactId, GroupId, Tenancy, answer
-from contacts_mcp.directory.store import groups as store
 
 router = APIRouter(prefix="/v1/contacts/groups")
 

@@ -11,8 +11,7 @@ from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.types import Scope
 
 from contacts_mcp.directory.api.bodies import RecordId
-from contacts_mcp.directory.database import Database
-from contacts_mcp.directory.database.tables import OWNER
+from contacts_mcp.directory.database import OWNER, Database
 
 P = ParamSpec("P")
 T = TypeVar("T")

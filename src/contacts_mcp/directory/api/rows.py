@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from contacts_mcp.directory.store.rows import Row
+from contacts_mcp.directory.store import Row
 
 _CONTACT = ("id", "type", "name", "company_name", "phone_number", "email", "tags", "notes", "created_at", "updated_at")
 _GROUP = ("id", "name", "description", "member_count", "created_at")

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from contacts_mcp.directory._errors import DirectoryUnavailable
 from contacts_mcp.directory._location import Location, PostgresServer
 from contacts_mcp.directory.database.engine import Engine, Faults, Work
-from contacts_mcp.directory.database.sqlite_faults import SqliteFaults
+from contacts_mcp.directory.database.sqlite_faults import SqliteErrors
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -130,7 +130,7 @@ class Database:
             try:
                 return await transact(lambda connection: work(connection, *args, **kwargs))
             except Exception as exc:
-                if tries_left and self._faults.passing(exc):
+                if tries_left and self._faults.is_transient(exc):
                     continue
                 self._explain(exc)
                 raise
@@ -138,7 +138,7 @@ class Database:
 
     def _explain(self, error: Exception) -> None:
         """Raise what an error means to somebody who keeps contacts, where it means something to them."""
-        if known := self._faults.unavailable(error):
+        if known := self._faults.explain(error):
             raise known from error
 
     async def _scrub(self) -> None:
@@ -173,7 +173,7 @@ async def open_engine(place: Location) -> Engine:
 
 def _faults_of(place: Location) -> Faults:
     if isinstance(place, PostgresServer):
-        from contacts_mcp.directory.database.postgres_faults import PostgresFaults
+        from contacts_mcp.directory.database.postgres_faults import PostgresErrors
 
-        return PostgresFaults(place)
-    return SqliteFaults(place)
+        return PostgresErrors(place)
+    return SqliteErrors(place)

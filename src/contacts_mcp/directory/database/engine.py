@@ -58,10 +58,10 @@ class Faults(Protocol):
         """How often work is begun at most, where something passing is in its way."""
         ...
 
-    def passing(self, error: BaseException) -> bool:
+    def is_transient(self, error: BaseException) -> bool:
         """Whether another writer was in the way, so that the same work may succeed in a moment."""
         ...
 
-    def unavailable(self, error: BaseException) -> DirectoryUnavailable | None:
+    def explain(self, error: BaseException) -> DirectoryUnavailable | None:
         """What the error means to somebody who keeps contacts, and what to do; None: it is the program's own."""
         ...

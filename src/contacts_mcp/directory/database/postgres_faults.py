@@ -27,7 +27,7 @@ class CutOff(Exception):
     """The connection was lost before the end of the transaction, of which nothing has been done."""
 
 
-class PostgresFaults:
+class PostgresErrors:
     """What the driver raises, with or without SQLAlchemy around it, about the database on `server`."""
 
     tries = 5  # two that wait for each other are told at once
@@ -35,11 +35,11 @@ class PostgresFaults:
     def __init__(self, server: PostgresServer) -> None:
         self._server = server
 
-    def passing(self, error: BaseException) -> bool:
+    def is_transient(self, error: BaseException) -> bool:
         """Whether another writer was in the way, so that the same work may succeed in a moment."""
         return isinstance(error, CutOff) or _state(error) in ("40001", "40P01")
 
-    def unavailable(self, error: BaseException) -> DirectoryUnavailable | None:
+    def explain(self, error: BaseException) -> DirectoryUnavailable | None:
         """Say what a fault of the server means and what to do; None where the fault is the program's own."""
         if isinstance(error, PoolTimeout):
             return self._because(503, "has no free connection", "try again")

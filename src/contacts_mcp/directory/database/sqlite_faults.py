@@ -20,7 +20,7 @@ _ADVICE = {
 }
 
 
-class SqliteFaults:
+class SqliteErrors:
     """What the driver raises, with or without SQLAlchemy around it, about the file at `path`."""
 
     tries = 3  # each has waited for long already
@@ -28,11 +28,11 @@ class SqliteFaults:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def passing(self, error: BaseException) -> bool:
+    def is_transient(self, error: BaseException) -> bool:
         """Whether another process was in the way, so that the same work may succeed in a moment."""
         return _primary_code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
-    def unavailable(self, error: BaseException) -> DirectoryUnavailable | None:
+    def explain(self, error: BaseException) -> DirectoryUnavailable | None:
         """Say what a fault of the file means and what to do; None where the fault is the program's own."""
         code = _primary_code(error)
         if code not in _ADVICE:

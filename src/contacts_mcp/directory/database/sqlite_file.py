@@ -12,7 +12,7 @@ from sqlalchemy.dialects import sqlite as dialects
 
 from contacts_mcp.directory._errors import DirectoryUnavailable
 from contacts_mcp.directory.database.schema import REVISION, REVISION_TABLE, must_migrate, statements
-from contacts_mcp.directory.database.sqlite_faults import SqliteFaults
+from contacts_mcp.directory.database.sqlite_faults import SqliteErrors
 
 BUSY_SECONDS = 10.0
 """How long a connection waits for another process before SQLite gives up."""
@@ -49,7 +49,7 @@ def settle(path: Path) -> str:
 
     Raises DirectoryUnavailable where the file is no directory, or cannot be used.
     """
-    faults = SqliteFaults(path)
+    faults = SqliteErrors(path)
     deadline = time.monotonic() + BUSY_SECONDS
     while True:
         try:
@@ -57,8 +57,8 @@ def settle(path: Path) -> str:
                 return _settle(connection, path)
         except sqlite3.Error as exc:
             # SQLite does not wait where the journal mode is switched, which every creator tries at the same time.
-            if not faults.passing(exc) or time.monotonic() > deadline:
-                raise (faults.unavailable(exc) or exc) from exc
+            if not faults.is_transient(exc) or time.monotonic() > deadline:
+                raise (faults.explain(exc) or exc) from exc
         time.sleep(_BETWEEN_TRIES)
 
 

@@ -19,30 +19,42 @@ from sqlalchemy import Connection, create_engine, delete, func, select
 from contacts_mcp.directory._location import Location, PostgresServer
 from contacts_mcp.directory._opening import open_database
 from contacts_mcp.directory._times import now
-from contacts_mcp.directory.database import Database
-from contacts_mcp.directory.database.sqlite_faults import SqliteFaults
-from contacts_mcp.directory.database.sqlite_file import connect, create_private, settle, uri
-from contacts_mcp.directory.database.tables import (
+from contacts_mcp.directory.database import (
     DERIVED,
-    chain,
+    Database,
+    SqliteErrors,
+    connect_file,
     contacts,
-    created,
+    create_file_tables,
+    create_private_file,
+    file_uri,
     groups,
+    idempotency_keys,
     keys,
     memberships,
+    receipt_chain,
     receipts,
     tenants,
 )
 from contacts_mcp.directory.maintenance._migrate import migrate
-from contacts_mcp.directory.store import index, journal
-from contacts_mcp.directory.store import receipts as receipt_store
-from contacts_mcp.directory.store.bulk import insert_rows
-from contacts_mcp.directory.store.rows import Row
+from contacts_mcp.directory.store import (
+    Row,
+    insert_rows,
+    read_journal,
+    read_journal_file,
+    read_receipts,
+    rebuild_index,
+    receipt_chain_end,
+    replay_receipts,
+    verify_receipts,
+)
 
-COPIED = (tenants, keys, contacts, groups, memberships, receipts, chain)
+COPIED = (tenants, keys, contacts, groups, memberships, receipts, receipt_chain)
 """What a backup holds; everything else is derived from it, or forgotten within a day."""
 
-_LOCKED = tuple(table.name for table in (contacts, memberships, groups, *DERIVED, receipts, chain, keys, tenants))
+_LOCKED = tuple(
+    table.name for table in (contacts, memberships, groups, *DERIVED, receipts, receipt_chain, keys, tenants)
+)
 _TOGETHER = 5_000
 
 StepCallback = Callable[[str, int], None]
@@ -74,7 +86,7 @@ async def back_up(place: Location, target: Path, report: StepCallback = lambda *
         await database.read(lambda _: None)  # creates what is missing, and refuses what is no directory
         with _draft(target) as draft:
             if isinstance(place, PostgresServer):
-                await asyncio.to_thread(settle, draft)
+                await asyncio.to_thread(create_file_tables, draft)
                 with _rows_of(draft) as copy:
                     await database.read(lambda connection: _copy_rows(connection, copy, report))
             else:
@@ -95,7 +107,7 @@ async def restore(
     _require(source.is_file(), f"There is no file {source}.")
     with tempfile.TemporaryDirectory(prefix="contacts-restore-", dir=_beside(place)) as folder:
         draft = Path(folder) / "contacts.db"
-        create_private(draft)
+        create_private_file(draft)
         await asyncio.to_thread(_copy_file, source, draft)
         await migrate(draft, lambda done: report("contacts indexed", done))
         database = open_database(place)
@@ -110,10 +122,10 @@ async def restore(
 
 async def _since(database: Database, place: Location, journals: Sequence[Path]) -> tuple[Sequence[Row], list[str]]:
     """All receipts that are known, and the keys that are revoked, before the backup takes the directory's place."""
-    chains = [await asyncio.to_thread(journal.read_lines, path) for path in journals]
+    chains = [await asyncio.to_thread(read_journal_file, path) for path in journals]
     if isinstance(place, Path):
-        chains.append(await asyncio.to_thread(journal.read, place))
-    chains.append(await database.read(lambda connection: list(receipt_store.read(connection))))
+        chains.append(await asyncio.to_thread(read_journal, place))
+    chains.append(await database.read(lambda connection: list(read_receipts(connection))))
     revoked = await database.read(_revoked)
     longest = max(chains, key=len)
     for one in chains:
@@ -121,7 +133,7 @@ async def _since(database: Database, place: Location, journals: Sequence[Path]) 
             raise BackupRefused(
                 "The journals and the directory tell of different erasures; give those that belong to it."
             )
-    if faults := list(receipt_store.faults(longest, len(longest), longest[-1]["hash"] if longest else "")):
+    if faults := list(verify_receipts(longest, len(longest), longest[-1]["hash"] if longest else "")):
         raise BackupRefused(f"The receipts known here are damaged: {faults[0]}.")
     return longest, revoked
 
@@ -130,11 +142,11 @@ async def _prepare(draft: Path, known: Sequence[Row], revoked: list[str]) -> Res
     """Do in the copy what was done since it was made."""
 
     def work(connection: Connection) -> Restored:
-        length, _ = receipt_store.end(connection)
+        length, _ = receipt_chain_end(connection)
         both = min(length, len(known))
         if both and known[both - 1]["hash"] != _nth(connection, both):
             raise BackupRefused("The backup is of another directory: its erasures are others than those known here.")
-        again = receipt_store.replay(connection, known) if len(known) > length else 0
+        again = replay_receipts(connection, known) if len(known) > length else 0
         revoking = keys.update().where(keys.c.prefix.in_(revoked), keys.c.revoked_at.is_(None))
         keys_again = connection.execute(revoking.values(revoked_at=now())).rowcount
         there = connection.execute(select(func.count()).where(contacts.c.deleted_at.is_(None))).scalar_one()
@@ -162,9 +174,9 @@ def _revoked(connection: Connection) -> list[str]:
 
 def _copy_file(source: Path, draft: Path) -> None:
     """Write what is in the file now, in order and without what was deleted from it."""
-    with _explained(source), closing(sqlite3.connect(f"{uri(source)}?mode=ro", uri=True)) as connection:
+    with _explained(source), closing(sqlite3.connect(f"{file_uri(source)}?mode=ro", uri=True)) as connection:
         connection.execute("VACUUM INTO ?", [str(draft)])
-    with closing(connect(draft)) as copy:
+    with closing(connect_file(draft)) as copy:
         copy.execute("PRAGMA journal_mode = DELETE")
 
 
@@ -173,7 +185,7 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as exc:
-        raise (SqliteFaults(path).unavailable(exc) or exc) from exc
+        raise (SqliteErrors(path).explain(exc) or exc) from exc
 
 
 def _replace(target: Connection, draft: Path, known: Sequence[Row], report: StepCallback) -> None:
@@ -181,7 +193,7 @@ def _replace(target: Connection, draft: Path, known: Sequence[Row], report: Step
     if target.dialect.name == "postgresql":
         # Whoever has begun is waited for: he would leave rows of what was there before, or make an erasure forgotten.
         target.exec_driver_sql(f"LOCK TABLE {', '.join(_LOCKED)} IN SHARE ROW EXCLUSIVE MODE")
-    length, last = receipt_store.end(target)
+    length, last = receipt_chain_end(target)
     is_known = not length or (length <= len(known) and known[length - 1]["hash"] == last)
     _require(is_known, "Somebody was erased meanwhile; bring the backup back once more.")
     with _rows_of(draft) as copy:
@@ -190,7 +202,7 @@ def _replace(target: Connection, draft: Path, known: Sequence[Row], report: Step
 
 def _copy_rows(source: Connection, target: Connection, report: StepCallback) -> None:
     """Put all rows of one directory in place of those of another, and derive what is derived."""
-    for table in (created, *reversed(COPIED)):
+    for table in (idempotency_keys, *reversed(COPIED)):
         target.execute(delete(table))
     for table in COPIED:
         done = 0
@@ -203,7 +215,7 @@ def _copy_rows(source: Connection, target: Connection, report: StepCallback) -> 
         for table in (tenants, keys, contacts, groups, memberships):  # where the counting goes on
             last = select(func.coalesce(func.max(table.c.seq), 0) + 1).scalar_subquery()
             target.execute(select(func.setval(f"{table.name}_seq_seq", last, False)))
-    index.rebuild(target, lambda done: report("contacts indexed", done))
+    rebuild_index(target, lambda done: report("contacts indexed", done))
 
 
 @contextmanager
@@ -221,7 +233,7 @@ def _beside(place: Location) -> Path | None:
     """Where a copy is prepared: on the same disk, where the directory is a file."""
     if isinstance(place, PostgresServer):
         return None
-    create_private(place)
+    create_private_file(place)
     return place.absolute().parent
 
 
@@ -229,7 +241,7 @@ def _beside(place: Location) -> Path | None:
 def _draft(target: Path) -> Iterator[Path]:
     """A private file that takes its name when it is whole, and is gone otherwise."""
     draft = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    create_private(draft)
+    create_private_file(draft)
     try:
         yield draft
         with draft.open("rb+") as file:

@@ -12,24 +12,32 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, exists, func, or_, select, text
 
-from contacts_mcp.directory.database.tables import (
+from contacts_mcp.directory.database import (
     contacts,
-    created,
+    counters,
     groups,
+    idempotency_keys,
     memberships,
     receipts,
     spellings,
-    tallies,
     tenants,
     terms,
 )
-from contacts_mcp.directory.store import phones, spelling
-from contacts_mcp.directory.store import receipts as receipt_store
-from contacts_mcp.directory.store.bulk import within
-from contacts_mcp.directory.store.erasure import PERSONAL
-from contacts_mcp.directory.store.index import entries_of, words_column
-from contacts_mcp.directory.store.rows import Row
-from contacts_mcp.directory.store.words import names_of, phone_digits
+from contacts_mcp.directory.store import (
+    PERSONAL_FIELDS,
+    Row,
+    chunks,
+    correctable_words,
+    deletion_variants,
+    index_entries,
+    name_words,
+    phone_digits,
+    phone_pieces,
+    read_receipts,
+    receipt_chain_end,
+    verify_receipts,
+    words_column,
+)
 
 _TOGETHER = 5_000
 _SHOWN = 5
@@ -112,7 +120,7 @@ def _contradictions() -> Iterator[tuple[str, Select[Any]]]:
         "live contacts without a type, a name or tags",
         contact.where(_live, or_(*(each.is_(None) for each in needed))),
     )
-    emptied = (contacts.c[name] for name in (*PERSONAL, "type", "phone_digits", "words"))
+    emptied = (contacts.c[name] for name in (*PERSONAL_FIELDS, "type", "phone_digits", "words"))
     yield "erased contacts that hold something", contact.where(_erased, or_(*(each.is_not(None) for each in emptied)))
     yield "erased contacts that count as live", contact.where(_erased, _live)
     yield "erased contacts without a receipt", contact.where(_erased, ~exists().where(of_erased))
@@ -123,8 +131,8 @@ def _contradictions() -> Iterator[tuple[str, Select[Any]]]:
         "receipts under another tenant",
         receipt.join(contacts, of_erased).where(contacts.c.tenant != receipts.c.tenant),
     )
-    repeated = created.c.made == contacts.c.id
-    yield "erased contacts that a repeated request would name", contact.join(created, repeated).where(_erased)
+    repeated = idempotency_keys.c.made == contacts.c.id
+    yield "erased contacts that a repeated request would name", contact.join(idempotency_keys, repeated).where(_erased)
 
 
 _CONTRADICTIONS = tuple(_contradictions())
@@ -145,8 +153,8 @@ def _tallies(connection: Connection) -> Iterator[str]:
 
 
 def _tallied(connection: Connection, kind: str) -> Counter[tuple[int, str]]:
-    tally = select(tallies.c.tenant, tallies.c.term, func.sum(tallies.c.live))
-    return _numbers(connection, tally.where(tallies.c.kind == kind))
+    tally = select(counters.c.tenant, counters.c.term, func.sum(counters.c.live))
+    return _numbers(connection, tally.where(counters.c.kind == kind))
 
 
 def _numbers(connection: Connection, query: Select[*tuple[Any, ...]]) -> Counter[tuple[int, str]]:
@@ -170,7 +178,9 @@ def _contacts(connection: Connection) -> Iterator[str]:
 def _terms(connection: Connection) -> Iterator[str]:
     def expected(connection: Connection) -> Iterator[Item]:
         for row in _live_rows(connection):
-            yield from ((seq, row["tenant"], kind, term, signature) for kind, term, seq, signature in entries_of(row))
+            yield from (
+                (seq, row["tenant"], kind, term, signature) for kind, term, seq, signature in index_entries(row)
+            )
 
     def found(connection: Connection) -> Iterator[Item]:
         named = terms.c.contact_seq, terms.c.tenant, terms.c.kind, terms.c.term, terms.c.signature
@@ -189,7 +199,7 @@ def _phones(connection: Connection) -> Iterator[str]:
     def expected(connection: Connection) -> Iterator[Item]:
         numbered = select(contacts.c.seq, contacts.c.phone_digits).where(_live, contacts.c.phone_digits.is_not(None))
         for seq, digits in _stream(connection, numbered):
-            yield from ((seq, piece) for piece in set(phones.pieces(digits)))
+            yield from ((seq, piece) for piece in set(phone_pieces(digits)))
 
     def found(connection: Connection) -> Iterator[Item]:
         yield from _stream(connection, text("SELECT doc, term FROM temp.indexed_phones"))
@@ -226,7 +236,7 @@ def _spellings(connection: Connection) -> Iterator[str]:
 
     def expected(connection: Connection) -> Iterator[Item]:
         for tenant, word in _stream(connection, select(spellings.c.tenant, spellings.c.word).where(itself)):
-            yield from ((word, tenant, form) for form in spelling.forms_of(word))
+            yield from ((word, tenant, form) for form in deletion_variants(word))
 
     def found(connection: Connection) -> Iterator[Item]:
         yield from _stream(connection, select(spellings.c.word, spellings.c.tenant, spellings.c.form))
@@ -241,11 +251,11 @@ def _unlearnt(connection: Connection) -> int:
     known: set[tuple[int, str]] = set()
     unlearnt: set[tuple[int, str]] = set()
     for some in _batches(_live_rows(connection)):
-        words = {(row["tenant"], word) for row in some for word in spelling.learnable(names_of(row))} - known
+        words = {(row["tenant"], word) for row in some for word in correctable_words(name_words(row))} - known
         known = known if len(known) < _REMEMBERED else set()
         for tenant in {tenant for tenant, _ in words}:
             kept = select(spellings.c.word).where(spellings.c.tenant == tenant, spellings.c.form == spellings.c.word)
-            for each in within(sorted(word for one, word in words if one == tenant)):
+            for each in chunks(sorted(word for one, word in words if one == tenant)):
                 there = connection.execute(kept.where(spellings.c.form.in_(each))).scalars()
                 known |= {(tenant, word) for word in there}
         unlearnt |= words - known
@@ -253,7 +263,7 @@ def _unlearnt(connection: Connection) -> int:
 
 
 def _receipts(connection: Connection) -> Iterator[str]:
-    return receipt_store.faults(receipt_store.read(connection), *receipt_store.end(connection))
+    return verify_receipts(read_receipts(connection), *receipt_chain_end(connection))
 
 
 def _live_rows(connection: Connection) -> Iterator[Row]:

@@ -8,11 +8,8 @@ from sqlalchemy import Connection, Select, func, select, update
 
 from contacts_mcp.directory._errors import DirectoryNotFound
 from contacts_mcp.directory._times import now_after, write
-from contacts_mcp.directory.database.schema import REVISION
-from contacts_mcp.directory.database.tables import chain, contacts, groups, keys, memberships, tenants
-from contacts_mcp.directory.store import index
-from contacts_mcp.directory.store.contacts import erase_contact
-from contacts_mcp.directory.store.rows import Row
+from contacts_mcp.directory.database import REVISION, contacts, groups, keys, memberships, receipt_chain, tenants
+from contacts_mcp.directory.store import Row, add_to_index, erase_contact
 
 OPERATOR = "operator"
 """Who acted, as receipts name them."""
@@ -42,7 +39,7 @@ def restore_contact(connection: Connection, contact_id: str) -> Row:
     values = {"deleted_at": None, "updated_at": now_after(row["updated_at"])}
     connection.execute(update(contacts).where(contacts.c.seq == row["seq"]).values(values))
     restored = {**row, **values}
-    index.add(connection, row["tenant"], [restored])
+    add_to_index(connection, row["tenant"], [restored])
     return restored
 
 
@@ -93,7 +90,7 @@ def count_records(connection: Connection) -> dict[str, Any]:
         "schema": REVISION,
         "tenants": by_tenant,
         "memberships": connection.execute(select(func.count()).select_from(memberships)).scalar_one(),
-        "receipts": connection.execute(select(chain.c.length)).scalar_one(),
+        "receipts": connection.execute(select(receipt_chain.c.length)).scalar_one(),
     }
 
 

@@ -14,7 +14,7 @@ from contacts_mcp.directory.database import Database
 from contacts_mcp.directory.service.faults import unavailable
 from contacts_mcp.directory.service.keyring import KeyRing
 from contacts_mcp.directory.service.pages import OPEN
-from contacts_mcp.directory.store.keys import Key
+from contacts_mcp.directory.store import ApiKey
 from contacts_mcp.token_bucket import TokenBucket
 
 _TENANT = "contacts_mcp.directory.tenant"
@@ -30,7 +30,7 @@ def tenant_of(scope: Scope) -> TenantDatabase:
 class Door:
     """Answers 401 to whoever shows no key that works, 429 to whoever comes too often, 403 to whoever may not do it.
 
-    A key comes as `X-API-Key: …` or as `Authorization: Bearer …`. Requests are counted for each key, and in each
+    A key comes as `X-API-ApiKey: …` or as `Authorization: Bearer …`. Requests are counted for each key, and in each
     process, those that are turned down afterwards as well; there are never more counters than keys. The pages in `OPEN`
     are for everybody.
     """
@@ -65,7 +65,7 @@ class Door:
         scope[_TENANT] = TenantDatabase(self._database, key.tenant, f"key {key.prefix}")
         return None
 
-    async def _admit(self, scope: Scope) -> Key:
+    async def _admit(self, scope: Scope) -> ApiKey:
         key = await self._identify(scope)
         self._count(key)
         needed = "read" if scope["method"] == "GET" else "write"
@@ -73,10 +73,10 @@ class Door:
             raise HTTPException(HTTPStatus.FORBIDDEN, f"This key does not have the scope '{needed}'")
         return key
 
-    async def _identify(self, scope: Scope) -> Key:
+    async def _identify(self, scope: Scope) -> ApiKey:
         presented = set(_presented(scope))
         if not presented:
-            how = "Send a key, as X-API-Key or as Authorization: Bearer"
+            how = "Send a key, as X-API-ApiKey or as Authorization: Bearer"
             raise HTTPException(HTTPStatus.UNAUTHORIZED, how, {"WWW-Authenticate": _REALM})
         key = await self._ring.find(presented.pop()) if len(presented) == 1 else None
         if key is None:
@@ -84,7 +84,7 @@ class Door:
             raise HTTPException(HTTPStatus.UNAUTHORIZED, "The key is not valid", {"WWW-Authenticate": challenge})
         return key
 
-    def _count(self, key: Key) -> None:
+    def _count(self, key: ApiKey) -> None:
         now = self._clock()
         bucket = self._buckets.get(key.prefix)
         if bucket is None:

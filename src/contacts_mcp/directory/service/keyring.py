@@ -4,8 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from contacts_mcp.directory.database import Database
-from contacts_mcp.directory.store import keys
-from contacts_mcp.directory.store.keys import Key
+from contacts_mcp.directory.store import ApiKey, find_key, key_prefix
 
 _SECONDS = 3.0
 _MOST = 10_000
@@ -21,22 +20,22 @@ class KeyRing:
     def __init__(self, database: Database, clock: Callable[[], float]) -> None:
         self._database = database
         self._clock = clock
-        self._known: OrderedDict[str, tuple[float, Key | None]] = OrderedDict()
+        self._known: OrderedDict[str, tuple[float, ApiKey | None]] = OrderedDict()
 
-    async def find(self, presented: str) -> Key | None:
+    async def find(self, presented: str) -> ApiKey | None:
         """The key that was presented; None where it is none, or none any more. Raises DirectoryUnavailable."""
-        prefix = keys.prefix_of(presented)
+        prefix = key_prefix(presented)
         if prefix is None:
             return None
         key = await self._look_up(prefix)
-        return key if key and key.is_of(presented) and key.revoked_at is None else None
+        return key if key and key.matches(presented) and key.revoked_at is None else None
 
-    async def _look_up(self, prefix: str) -> Key | None:
+    async def _look_up(self, prefix: str) -> ApiKey | None:
         began = self._clock()
         at, key = self._known.get(prefix, (-_SECONDS, None))
         if began - at < _SECONDS:
             return key
-        key = await self._database.look_up(keys.find, prefix)
+        key = await self._database.look_up(find_key, prefix)
         self._known[prefix] = began, key
         self._known.move_to_end(prefix)
         if len(self._known) > _MOST:

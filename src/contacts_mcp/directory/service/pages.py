@@ -8,8 +8,7 @@ from pydantic_core import to_json
 from sqlalchemy import Connection, select
 
 from contacts_mcp.directory._errors import DirectoryUnavailable
-from contacts_mcp.directory.database import Database
-from contacts_mcp.directory.database.tables import tenants
+from contacts_mcp.directory.database import Database, tenants
 from contacts_mcp.directory.service.docs import POLICY, write_page
 from contacts_mcp.directory.service.openapi import document
 

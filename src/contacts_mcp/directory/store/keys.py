@@ -38,7 +38,7 @@ class Key:
     revoked_at: str | None
     hash: str
 
-    def is_of(self, presented: str) -> bool:
+    def matches(self, presented: str) -> bool:
         """Whether this is what is kept of `presented`; how long it takes tells nothing of the key."""
         return compare_digest(self.hash, _hash(presented))
 
