@@ -7,7 +7,7 @@ import pytest
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from contacts_mcp import __version__
-from contacts_mcp.guard import ANSWER_LIFETIME
+from contacts_mcp.guard import ANSWER_LIFETIME_SECONDS
 from contacts_mcp.settings import InvalidSettings, Settings, load_settings
 from contacts_mcp.transports.http import _app, _health, _serve, _sse
 from contacts_mcp.transports.http.access import _oauth
@@ -188,7 +188,7 @@ def test_a_person_has_time_to_answer() -> None:
     """The proxy waits longer than a question lives."""
     (patience,) = re.findall(r"proxy_read_timeout (\w+);", NGINX)
 
-    assert seconds(patience) > ANSWER_LIFETIME
+    assert seconds(patience) > ANSWER_LIFETIME_SECONDS
     assert seconds(patience) == int(ingress_annotation("proxy-read-timeout"))
 
 

@@ -9,8 +9,8 @@ from mcp.server.request_state import AESGCMRequestStateCodec
 
 from contacts_mcp.contract import Risk
 from contacts_mcp.guard import (
-    Answer,
     Consent,
+    ConsentAnswer,
     Guard,
     GuardedCall,
     GuardMode,
@@ -41,7 +41,7 @@ class World:
 
     def __init__(self, mode: GuardMode = GuardMode.ASK, confirm: tuple[str, ...] = ()) -> None:
         self.clock = Clock()
-        self.guard = Guard(mode, confirm, seal=Seal(600, clock=self.clock), ledger=MemoryNonceStore(self.clock))
+        self.guard = Guard(mode, confirm, seal=Seal(600, clock=self.clock), nonce_store=MemoryNonceStore(self.clock))
         self.target = OLA
         self.reads = 0
 
@@ -54,21 +54,21 @@ class World:
         return replace(action, **changes)
 
     async def question(self, action: GuardedCall) -> Question:
-        verdict = await self.guard.consent(action, None, can_ask=True)
+        verdict = await self.guard.decide(action, None, can_ask=True)
         assert isinstance(verdict, Question)
         return verdict
 
     async def token(self, action: GuardedCall) -> str:
-        verdict = await self.guard.consent(action, None, can_ask=False)
+        verdict = await self.guard.decide(action, None, can_ask=False)
         assert isinstance(verdict, Preview)
         return verdict.token
 
-    async def answer(self, action: GuardedCall, answer: Answer) -> object:
-        return await self.guard.consent(action, answer, can_ask=True)
+    async def answer(self, action: GuardedCall, answer: ConsentAnswer) -> object:
+        return await self.guard.decide(action, answer, can_ask=True)
 
 
-def yes(state: str) -> Answer:
-    return Answer(state, accepted=True, content={"decision": "delete"})
+def yes(state: str) -> ConsentAnswer:
+    return ConsentAnswer(state, accepted=True, content={"decision": "delete"})
 
 
 @pytest.mark.parametrize("risk", [Risk.READ, Risk.WRITE])
@@ -77,7 +77,7 @@ async def test_reads_and_writes_need_no_consent_in_any_mode(risk: Risk, mode: Gu
     """Consent is asked for what destroys, so that it means something; the target is not even read."""
     world = World(mode)
 
-    verdict = await world.guard.consent(world.action(risk), None, can_ask=False)
+    verdict = await world.guard.decide(world.action(risk), None, can_ask=False)
 
     assert verdict is Consent.NONE_NEEDED
     assert world.reads == 0
@@ -97,7 +97,9 @@ async def test_an_erasure_runs_after_the_name_was_typed() -> None:
     action = world.action(Risk.ERASE)
     question = await world.question(action)
 
-    verdict = await world.answer(action, Answer(question.state, accepted=True, content={"typed": " Ola  Nordmann "}))
+    verdict = await world.answer(
+        action, ConsentAnswer(question.state, accepted=True, content={"typed": " Ola  Nordmann "})
+    )
 
     assert verdict is Consent.FORM_TYPED
 
@@ -120,7 +122,7 @@ async def test_an_accepted_form_without_the_word_is_no_yes(content: dict[str, An
     question = await world.question(world.action())
 
     with pytest.raises(NotConfirmed):
-        await world.answer(world.action(), Answer(question.state, accepted=True, content=content))
+        await world.answer(world.action(), ConsentAnswer(question.state, accepted=True, content=content))
 
 
 @pytest.mark.parametrize("typed", ["", "ola nordmann", "Ola", "delete", None, 1, "Ola Nordmann!"])
@@ -131,7 +133,7 @@ async def test_an_erasure_refuses_any_other_name(typed: Any) -> None:
     question = await world.question(action)
 
     with pytest.raises(NotConfirmed):
-        await world.answer(action, Answer(question.state, accepted=True, content={"typed": typed}))
+        await world.answer(action, ConsentAnswer(question.state, accepted=True, content={"typed": typed}))
 
 
 async def test_a_person_who_declines_is_final() -> None:
@@ -140,7 +142,9 @@ async def test_a_person_who_declines_is_final() -> None:
     question = await world.question(world.action())
 
     with pytest.raises(Refused, match="decided against"):
-        await world.answer(world.action(), Answer(question.state, accepted=False, content={"decision": "delete"}))
+        await world.answer(
+            world.action(), ConsentAnswer(question.state, accepted=False, content={"decision": "delete"})
+        )
     with pytest.raises(NotConfirmed):
         await world.answer(world.action(), yes(question.state))
 
@@ -208,7 +212,7 @@ async def test_invented_state_is_no_answer(state: str | None) -> None:
     world = World()
 
     with pytest.raises(NotConfirmed):
-        await world.answer(world.action(), Answer(state, accepted=True, content={"decision": "delete"}))
+        await world.answer(world.action(), ConsentAnswer(state, accepted=True, content={"decision": "delete"}))
 
 
 async def test_state_of_another_process_is_no_answer() -> None:
@@ -252,7 +256,7 @@ async def test_a_host_that_cannot_ask_is_refused(risk: Risk) -> None:
     world = World()
 
     with pytest.raises(Refused) as refusal:
-        await world.guard.consent(world.action(risk), None, can_ask=False)
+        await world.guard.decide(world.action(risk), None, can_ask=False)
 
     assert "nothing was changed" in str(refusal.value)
     for hint in ("token", "two-step", "CONTACTS_MCP", "mode", "confirm"):
@@ -265,7 +269,7 @@ async def test_blocked_tools_are_refused_even_with_an_answer(can_ask: bool) -> N
     world = World(GuardMode.BLOCK)
 
     with pytest.raises(Refused, match="blocked"):
-        await world.guard.consent(world.action(), None, can_ask=can_ask)
+        await world.guard.decide(world.action(), None, can_ask=can_ask)
     with pytest.raises(Refused, match="blocked"):
         await world.answer(world.action(), yes("anything"))
     assert world.reads == 0
@@ -276,18 +280,18 @@ async def test_two_steps_preview_then_do_once() -> None:
     world = World(GuardMode.TWO_STEP)
     token = await world.token(world.action())
 
-    verdict = await world.answer(world.action(), Answer(token, accepted=True, channel="token"))
+    verdict = await world.answer(world.action(), ConsentAnswer(token, accepted=True, channel="token"))
 
     assert verdict is Consent.TWO_STEP
     with pytest.raises(NotConfirmed):
-        await world.answer(world.action(), Answer(token, accepted=True, channel="token"))
+        await world.answer(world.action(), ConsentAnswer(token, accepted=True, channel="token"))
 
 
 async def test_two_step_mode_still_asks_where_it_can() -> None:
     """A person's answer is worth more than a token."""
     world = World(GuardMode.TWO_STEP)
 
-    assert isinstance(await world.guard.consent(world.action(), None, can_ask=True), Question)
+    assert isinstance(await world.guard.decide(world.action(), None, can_ask=True), Question)
 
 
 async def test_the_state_of_a_question_is_no_token() -> None:
@@ -296,7 +300,7 @@ async def test_the_state_of_a_question_is_no_token() -> None:
     question = await world.question(world.action())
 
     with pytest.raises(NotConfirmed):
-        await world.answer(world.action(), Answer(question.state, accepted=True, channel="token"))
+        await world.answer(world.action(), ConsentAnswer(question.state, accepted=True, channel="token"))
 
 
 async def test_an_operator_can_guard_a_writing_tool() -> None:
@@ -311,7 +315,7 @@ async def test_an_operator_can_guard_a_writing_tool() -> None:
     assert 'email: "a\'b"' in question.message
     assert "secret" not in question.message
     assert 'tags: "x", "y"' in question.message
-    verdict = await world.answer(action, Answer(question.state, accepted=True, content={"decision": "change"}))
+    verdict = await world.answer(action, ConsentAnswer(question.state, accepted=True, content={"decision": "change"}))
     assert verdict is Consent.FORM
 
 
@@ -356,7 +360,7 @@ async def test_keep_is_a_no_and_not_a_slip() -> None:
     question = await world.question(world.action())
 
     with pytest.raises(Refused, match="decided against it") as refusal:
-        await world.answer(world.action(), Answer(question.state, accepted=True, content={"decision": "keep"}))
+        await world.answer(world.action(), ConsentAnswer(question.state, accepted=True, content={"decision": "keep"}))
 
     assert not isinstance(refusal.value, NotConfirmed)
 
@@ -367,7 +371,7 @@ async def test_an_answer_needs_a_host_that_can_ask() -> None:
     question = await world.question(world.action())
 
     with pytest.raises(Refused, match="cannot ask"):
-        await world.guard.consent(world.action(), yes(question.state), can_ask=False)
+        await world.guard.decide(world.action(), yes(question.state), can_ask=False)
 
 
 async def test_a_write_too_large_to_be_judged_is_refused() -> None:
@@ -376,7 +380,7 @@ async def test_a_write_too_large_to_be_judged_is_refused() -> None:
     action = world.action(Risk.WRITE, tool="add_group_members", details={"contact_ids": ["x" * 36] * 100})
 
     with pytest.raises(Refused, match="more than a person can be shown"):
-        await world.guard.consent(action, None, can_ask=True)
+        await world.guard.decide(action, None, can_ask=True)
 
 
 async def test_hidden_characters_in_a_guarded_write_are_pointed_out() -> None:
@@ -391,7 +395,7 @@ async def test_a_preview_does_not_ask_for_typing() -> None:
     """Two-step mode has no form to type into."""
     world = World(GuardMode.TWO_STEP)
 
-    verdict = await world.guard.consent(world.action(Risk.ERASE), None, can_ask=False)
+    verdict = await world.guard.decide(world.action(Risk.ERASE), None, can_ask=False)
 
     assert isinstance(verdict, Preview)
     assert "cannot be undone" in verdict.message

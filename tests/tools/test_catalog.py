@@ -108,9 +108,9 @@ def test_inputs_are_closed(tool: Tool) -> None:
 @each_tool
 def test_hints_follow_from_the_risk(tool: Tool) -> None:
     """A host may show a deletion as one and let a read pass."""
-    assert tool.hints["readOnlyHint"] is (tool.risk is Risk.READ)
-    assert tool.hints["destructiveHint"] is (tool.risk in (Risk.DESTROY, Risk.ERASE))
-    assert tool.hints["idempotentHint"] is (not tool.name.startswith(("create", "gdpr")))
+    assert tool.annotations["readOnlyHint"] is (tool.risk is Risk.READ)
+    assert tool.annotations["destructiveHint"] is (tool.risk in (Risk.DESTROY, Risk.ERASE))
+    assert tool.annotations["idempotentHint"] is (not tool.name.startswith(("create", "gdpr")))
 
 
 def test_what_destroys_is_known_as_such() -> None:

@@ -14,7 +14,7 @@ import httpx
 
 from contacts_mcp.client import ContactsClient
 from contacts_mcp.directory import Directory
-from contacts_mcp.guard import ANSWER_LIFETIME, Guard, GuardMode, MemoryNonceStore, Seal
+from contacts_mcp.guard import ANSWER_LIFETIME_SECONDS, Guard, GuardMode, MemoryNonceStore, Seal
 from harness import MODERN, server_over
 from network.servers import STATE_KEYS, quick_folder
 from trust.guarded_calls import CONFIRMED, Arguments, GuardedCall, Scene, contents, set_up
@@ -56,7 +56,7 @@ class Rig:
     """The changes that were asked of the directory."""
 
     def __post_init__(self) -> None:
-        self.seal = Seal(ANSWER_LIFETIME, [STATE_KEYS], self.clock)
+        self.seal = Seal(ANSWER_LIFETIME_SECONDS, [STATE_KEYS], self.clock)
         self.ledger = MemoryNonceStore(self.clock)
         self.asking: LineHost
         self.previewing: LineHost
@@ -71,7 +71,7 @@ class Rig:
         forms: bool = True,
         seal: Seal | None = None,
     ) -> AsyncIterator[LineHost]:
-        guard = Guard(mode, CONFIRMED, seal=seal or self.seal, ledger=self.ledger)
+        guard = Guard(mode, CONFIRMED, seal=seal or self.seal, nonce_store=self.ledger)
         async with line_host(server_over(self.api, guard=guard), era, person, forms=forms) as host:
             yield host
 

@@ -15,7 +15,7 @@ import pytest
 from mcp.server.request_state import AESGCMRequestStateCodec
 
 from contacts_mcp.contract import DeleteContact, Risk, UpdateContact
-from contacts_mcp.guard import ANSWER_LIFETIME, GuardMode, Seal
+from contacts_mcp.guard import ANSWER_LIFETIME_SECONDS, GuardMode, Seal
 from contacts_mcp.tools import TOOLS
 from harness import LEGACY
 from network.servers import STATE_KEYS
@@ -199,7 +199,7 @@ async def test_an_answer_after_its_time(here: Rig, refused: Refused, way: Way) -
         for call in CALLS:
             arguments = await here.arguments(call)
             state = await state_of(here, way, call, arguments)
-            here.clock.now += ANSWER_LIFETIME
+            here.clock.now += ANSWER_LIFETIME_SECONDS
             with refused() as attack:
                 attack.answers.append(await bring(host, way, call, arguments, state))
 
@@ -210,7 +210,7 @@ async def test_an_answer_to_a_question_that_got_old_meanwhile(here: Rig, refused
     for call in CALLS:
 
         async def thinks(_question: Message, call: GuardedCall = call) -> Message:
-            here.clock.now += ANSWER_LIFETIME
+            here.clock.now += ANSWER_LIFETIME_SECONDS
             return {"result": yes(call)}
 
         arguments = await here.arguments(call)

@@ -13,14 +13,14 @@ from contacts_mcp.app._backends import Embedded, OwnKeys, Platform
 from contacts_mcp.app._late import Connection, OneDirectory, connect
 from contacts_mcp.audit import Trail
 from contacts_mcp.folder import Folder
-from contacts_mcp.guard import ANSWER_LIFETIME, Guard, NonceStore, RedisNonceStore, Seal
+from contacts_mcp.guard import ANSWER_LIFETIME_SECONDS, Guard, NonceStore, RedisNonceStore, Seal
 from contacts_mcp.prompts import Prompt, choose_prompts
 from contacts_mcp.resources import Library, Source, Suggestions
 from contacts_mcp.server import BackendFactory, Caller, CallRecorder, Calls, Lifespan, Subscriptions, build_server
 from contacts_mcp.settings import InvalidSettings, Settings, variable
 from contacts_mcp.tools import (
-    NETWORK,
-    NO_FOLDER,
+    NO_FOLDER_CONFIGURED,
+    NO_PATHS_OVER_NETWORK,
     Backend,
     Downloads,
     Tool,
@@ -128,7 +128,13 @@ def _instructions(kind: str, tools: Collection[Tool]) -> str:
 
 def _backend_for(settings: Settings, connection: Connection, *, paths: bool) -> BackendFactory:
     """What each caller works with: their own way to the directory, their own budget and downloads."""
-    files = NETWORK if not paths else Folder(settings.files.expanduser()) if settings.files else NO_FOLDER
+    files = (
+        NO_PATHS_OVER_NETWORK
+        if not paths
+        else Folder(settings.files.expanduser())
+        if settings.files
+        else NO_FOLDER_CONFIGURED
+    )
     downloads, budgets = Downloads(), WriteBudgets(settings.write_budget)
 
     def backend_for(caller: Caller) -> Backend:
@@ -138,7 +144,7 @@ def _backend_for(settings: Settings, connection: Connection, *, paths: bool) -> 
             files=files,
             downloads=downloads,
             owner=caller.principal,
-            budget=budgets.of(caller.principal),
+            budget=budgets.for_caller(caller.principal),
         )
 
     return backend_for
@@ -160,7 +166,9 @@ def _guard(settings: Settings, connection: Connection, redis: RedisNonceStore | 
     """The guard; its ledger is kept where the replicas share something, if there are replicas."""
     keys = [key.get_secret_value() for key in settings.state_keys]
     shared: NonceStore | None = redis or (connection if isinstance(connection, OneDirectory) else None)
-    return Guard(settings.guard, settings.confirm, seal=Seal(ANSWER_LIFETIME, keys), ledger=shared if keys else None)
+    return Guard(
+        settings.guard, settings.confirm, seal=Seal(ANSWER_LIFETIME_SECONDS, keys), nonce_store=shared if keys else None
+    )
 
 
 def _redis(settings: Settings) -> RedisNonceStore | None:

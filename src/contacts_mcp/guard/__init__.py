@@ -1,8 +1,8 @@
 """The guard: may this tool call run? It asks a person, refuses, or lets it proceed, and fails closed."""
 
 from contacts_mcp.guard._guard import (
-    ANSWER_LIFETIME,
-    Answer,
+    ANSWER_LIFETIME_SECONDS,
+    ConsentAnswer,
     Guard,
     GuardMode,
     NotConfirmed,
@@ -15,9 +15,9 @@ from contacts_mcp.guard._redis import RedisNonceStore
 from contacts_mcp.guard._seal import Seal
 
 __all__ = [
-    "ANSWER_LIFETIME",
-    "Answer",
+    "ANSWER_LIFETIME_SECONDS",
     "Consent",
+    "ConsentAnswer",
     "Guard",
     "GuardMode",
     "GuardedCall",

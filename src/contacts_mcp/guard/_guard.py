@@ -12,7 +12,7 @@ from contacts_mcp.guard._ledger import MemoryNonceStore, NonceStore
 from contacts_mcp.guard._question import Question, Refused, asked, form, is_no, is_yes, previewed
 from contacts_mcp.guard._seal import BrokenSeal, Channel, Claims, Seal
 
-ANSWER_LIFETIME = 600.0
+ANSWER_LIFETIME_SECONDS = 600.0
 """Seconds for which a question can be answered."""
 
 
@@ -32,7 +32,7 @@ class NotConfirmed(Refused):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ConsentAnswer:
     """What came back to a question: the sealed state, what the person did, and the form as they sent it."""
 
     state: str | None
@@ -47,7 +47,7 @@ class Preview:
 
     message: str
     token: str
-    lifetime: float
+    lifetime_seconds: float
 
 
 class Guard:
@@ -59,17 +59,19 @@ class Guard:
         confirm: Collection[str] = (),
         *,
         seal: Seal | None = None,
-        ledger: NonceStore | None = None,
+        nonce_store: NonceStore | None = None,
     ) -> None:
         self.mode = mode
         self._confirm = frozenset(confirm)
-        self._seal = seal or Seal(ANSWER_LIFETIME)
-        self._ledger = ledger or MemoryNonceStore()
+        self._seal = seal or Seal(ANSWER_LIFETIME_SECONDS)
+        self._nonce_store = nonce_store or MemoryNonceStore()
 
-    def guards(self, tool: str, risk: Risk) -> bool:
+    def requires_consent(self, tool: str, risk: Risk) -> bool:
         return risk in (Risk.DESTROY, Risk.ERASE) or (risk is Risk.WRITE and tool in self._confirm)
 
-    async def consent(self, call: GuardedCall, answer: Answer | None, *, can_ask: bool) -> Consent | Question | Preview:
+    async def decide(
+        self, call: GuardedCall, answer: ConsentAnswer | None, *, can_ask: bool
+    ) -> Consent | Question | Preview:
         """Consent where the call may run now, or what has to be shown first.
 
         Raises:
@@ -77,7 +79,7 @@ class Guard:
             NonceStoreUnavailable: nobody can tell whether the answer was used before.
             ContactsError: the target cannot be read.
         """
-        if not self.guards(call.tool, call.risk):
+        if not self.requires_consent(call.tool, call.risk):
             return Consent.NONE_NEEDED
         if self.mode is GuardMode.BLOCK:
             raise Refused(f"the operator has blocked {call.tool}", advice="nothing was changed")
@@ -96,7 +98,7 @@ class Guard:
             return Question(asked(call, target), form(call), state, self._seal.lifetime)
         return Preview(previewed(call, target), state, self._seal.lifetime)
 
-    async def _judge(self, call: GuardedCall, answer: Answer) -> Consent:
+    async def _judge(self, call: GuardedCall, answer: ConsentAnswer) -> Consent:
         claims = await self._open(call, answer)
         if not answer.accepted or is_no(answer.content):
             raise Refused("the person decided against it", advice="nothing was changed; leave it at that")
@@ -105,7 +107,7 @@ class Guard:
             raise NotConfirmed("the target was changed after the question was asked")
         return self._weigh(call, target, answer)
 
-    async def _open(self, call: GuardedCall, answer: Answer) -> Claims:
+    async def _open(self, call: GuardedCall, answer: ConsentAnswer) -> Claims:
         """The claims of an answer to this very call, used here for the first time."""
         try:
             claims = self._seal.open(answer.state or "")
@@ -114,14 +116,14 @@ class Guard:
         bound = (claims.channel, claims.tool, claims.arguments, claims.principal)
         if bound != (answer.channel, call.tool, call.digest, call.principal):
             raise NotConfirmed("the answer belongs to another question")
-        if not await self._ledger.spend(claims.nonce, claims.expires):
+        if not await self._nonce_store.spend(claims.nonce, claims.expires):
             raise NotConfirmed(
                 "the answer was used before",
                 advice="this call changed nothing, but the one that used it may have: read the record back",
             )
         return claims
 
-    def _weigh(self, call: GuardedCall, target: Target, answer: Answer) -> Consent:
+    def _weigh(self, call: GuardedCall, target: Target, answer: ConsentAnswer) -> Consent:
         if answer.channel == "token":
             return Consent.TWO_STEP
         if not is_yes(call, target, answer.content):

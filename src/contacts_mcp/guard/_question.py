@@ -26,12 +26,12 @@ class Refused(ContactsError):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A message and the form to answer it with, within `lifetime` seconds; `state` comes back with the answer."""
+    """A message and the form to answer it with, within `lifetime_seconds`; `state` comes back with the answer."""
 
     message: str
     form: Mapping[str, Any]
     state: str
-    lifetime: float
+    lifetime_seconds: float
 
 
 def asked(call: GuardedCall, target: Target) -> str:

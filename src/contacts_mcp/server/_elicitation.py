@@ -20,7 +20,7 @@ from mcp_types import (
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
-from contacts_mcp.guard import Answer, Question, Refused
+from contacts_mcp.guard import ConsentAnswer, Question, Refused
 
 _KEY = "confirm"
 
@@ -44,7 +44,7 @@ def _shows_forms(elicitation: ElicitationCapability | None) -> bool:
     return elicitation is not None and (elicitation.form is not None or elicitation.url is None)
 
 
-def answer_brought(ctx: Context, params: CallToolRequestParams) -> Answer | None:
+def answer_brought(ctx: Context, params: CallToolRequestParams) -> ConsentAnswer | None:
     """The answer that a second modern call carries; None where this is a first call."""
     if not is_modern(ctx) or (params.request_state is None and not params.input_responses):
         return None
@@ -57,14 +57,14 @@ def ask_by_return(question: Question) -> InputRequiredResult:
     return InputRequiredResult(input_requests={_KEY: ElicitRequest(params=form)}, request_state=question.state)
 
 
-async def ask_now(ctx: Context, question: Question) -> Answer:
+async def ask_now(ctx: Context, question: Question) -> ConsentAnswer:
     """Ask over the legacy back channel, and wait for as long as the question can be answered.
 
     Raises:
         Refused: the host could not put the question to anybody.
     """
     result: ElicitResult | None = None
-    with anyio.move_on_after(question.lifetime):
+    with anyio.move_on_after(question.lifetime_seconds):
         try:
             result = await ctx.session.elicit_form(
                 question.message, dict(question.form), related_request_id=ctx.request_id
@@ -76,8 +76,8 @@ async def ask_now(ctx: Context, question: Question) -> Answer:
     return _answer(question.state, result)
 
 
-def _answer(state: str | None, response: object) -> Answer:
+def _answer(state: str | None, response: object) -> ConsentAnswer:
     """What came back; anything but a form that was accepted or turned down counts as an empty form."""
     if not isinstance(response, ElicitResult):
-        return Answer(state, accepted=True)
-    return Answer(state, accepted=response.action == "accept", content=response.content)
+        return ConsentAnswer(state, accepted=True)
+    return ConsentAnswer(state, accepted=response.action == "accept", content=response.content)

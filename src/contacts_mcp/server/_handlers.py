@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from contacts_mcp.audit import Outcome
 from contacts_mcp.contract import ContactsError, PermissionDenied, Risk
-from contacts_mcp.guard import Answer, Consent, Guard, GuardedCall, GuardMode, Preview, Question
+from contacts_mcp.guard import Consent, ConsentAnswer, Guard, GuardedCall, GuardMode, Preview, Question
 from contacts_mcp.server._caller import BackendFactory, Caller, caller_of, request_id_of
 from contacts_mcp.server._calls import Calls
 from contacts_mcp.server._elicitation import Context, answer_brought, ask_by_return, ask_now, can_be_asked, is_modern
@@ -93,11 +93,13 @@ class ToolHandlers:
         entry.aim({name: getattr(arguments, name) for name in tool.target_args})
         backend = replace(self._backend_for(caller), report=ctx.session.report_progress)
         job = await tool.prepare(backend, arguments)
-        entry.take_up(job.risk, job.tally)
+        entry.take_up(job.risk, job.counts)
         _require_allowed(job.risk, caller)
         verdict: Consent | Question | Preview = Consent.NONE_NEEDED
-        if self._guard.guards(tool.name, job.risk):
-            answer = answer_brought(ctx, params) if token is None else Answer(token, accepted=True, channel="token")
+        if self._guard.requires_consent(tool.name, job.risk):
+            answer = (
+                answer_brought(ctx, params) if token is None else ConsentAnswer(token, accepted=True, channel="token")
+            )
             call = _guarded_call(tool, job, raw, arguments, caller.principal, backend)
             verdict = await self._consent(ctx, call, answer, entry)
         if not isinstance(verdict, Consent):
@@ -112,7 +114,7 @@ class ToolHandlers:
         return answered(result)
 
     async def _consent(
-        self, ctx: Context, call: GuardedCall, answer: Answer | None, entry: Entry
+        self, ctx: Context, call: GuardedCall, answer: ConsentAnswer | None, entry: Entry
     ) -> Consent | Question | Preview:
         verdict = await consent(self._guard, call, answer, can_ask=can_be_asked(ctx))
         if not isinstance(verdict, Consent):
@@ -126,7 +128,7 @@ class ToolHandlers:
         return {name: tool for name, tool in self._tools.items() if tool.is_allowed(caller.risks)}
 
     def _takes_token(self, tool: Tool) -> bool:
-        return self._guard.mode is GuardMode.TWO_STEP and self._guard.guards(tool.name, tool.risk)
+        return self._guard.mode is GuardMode.TWO_STEP and self._guard.requires_consent(tool.name, tool.risk)
 
     def _listed(self, tool: Tool) -> types.Tool:
         two_step = self._takes_token(tool)
@@ -136,7 +138,7 @@ class ToolHandlers:
             description=tool.description,
             input_schema=with_token(tool.input_schema) if two_step else tool.input_schema,
             output_schema=None if two_step else tool.output_schema,  # a preview is of another shape
-            annotations=types.ToolAnnotations.model_validate(tool.hints),
+            annotations=types.ToolAnnotations.model_validate(tool.annotations),
         )
 
 

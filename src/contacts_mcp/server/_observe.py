@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from contacts_mcp import __version__
 from contacts_mcp.audit import Outcome
-from contacts_mcp.guard import Answer, Consent, Guard, GuardedCall, Preview, Question, Refused
+from contacts_mcp.guard import Consent, ConsentAnswer, Guard, GuardedCall, Preview, Question, Refused
 from contacts_mcp.server._results import internal_error
 from contacts_mcp.server._trail import CURRENT_REQUEST_ID, OTHER, PLAIN_ID, Entry
 
@@ -72,11 +72,11 @@ def turned_away() -> None:
 
 
 async def consent(
-    guard: Guard, call: GuardedCall, answer: Answer | None, *, can_ask: bool
+    guard: Guard, call: GuardedCall, answer: ConsentAnswer | None, *, can_ask: bool
 ) -> Consent | Question | Preview:
     """What the guard says, counted. An answer that was a no, or could not count as a yes, is a refusal."""
     try:
-        verdict = await guard.consent(call, answer, can_ask=can_ask)
+        verdict = await guard.decide(call, answer, can_ask=can_ask)
     except Refused:
         if answer is not None:
             _count(call, "refused")

@@ -46,7 +46,7 @@ def previewed(preview: Preview) -> CallToolResult:
             status="not done yet: show the question to the person, and call again only on their yes",
             question=preview.message,
             confirmation_token=preview.token,
-            expires_in_seconds=int(preview.lifetime),
+            expires_in_seconds=int(preview.lifetime_seconds),
         )
     )
 

@@ -2,7 +2,7 @@
 
 from contacts_mcp.tools._answers import FileAnswer
 from contacts_mcp.tools._arguments import parse_arguments
-from contacts_mcp.tools._backend import NETWORK, NO_FOLDER, Backend, Sender
+from contacts_mcp.tools._backend import NO_FOLDER_CONFIGURED, NO_PATHS_OVER_NETWORK, Backend, Sender
 from contacts_mcp.tools._budget import WriteBudget, WriteBudgets
 from contacts_mcp.tools._catalog import (
     ENDPOINTS,
@@ -18,13 +18,13 @@ from contacts_mcp.tools._downloads import Download, Downloads
 from contacts_mcp.tools._exports import export_files
 from contacts_mcp.tools._render import render
 from contacts_mcp.tools._targets import read_target
-from contacts_mcp.tools._tool import PreparedCall, Tool, at_once
+from contacts_mcp.tools._tool import PreparedCall, Tool, run_directly
 
 __all__ = [
     "DOWNLOAD_URI_TEMPLATE",
     "ENDPOINTS",
-    "NETWORK",
-    "NO_FOLDER",
+    "NO_FOLDER_CONFIGURED",
+    "NO_PATHS_OVER_NETWORK",
     "TOOLS",
     "TOOLSETS",
     "WORKFLOWS",
@@ -38,11 +38,11 @@ __all__ = [
     "UnknownTools",
     "WriteBudget",
     "WriteBudgets",
-    "at_once",
     "choose_tools",
     "export_files",
     "parse_arguments",
     "read_target",
     "render",
     "require_confirmable",
+    "run_directly",
 ]

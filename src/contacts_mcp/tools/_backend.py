@@ -8,8 +8,8 @@ from contacts_mcp.folder import Folder
 from contacts_mcp.tools._budget import WriteBudget
 from contacts_mcp.tools._downloads import Downloads
 
-NO_FOLDER = "the operator has named no folder for files (CONTACTS_MCP_FILES)"
-NETWORK = "over a network no paths are taken"
+NO_FOLDER_CONFIGURED = "the operator has named no folder for files (CONTACTS_MCP_FILES)"
+NO_PATHS_OVER_NETWORK = "over a network no paths are taken"
 
 
 class Sender(Protocol):
@@ -34,7 +34,7 @@ class Backend:
     client: Sender
     default_region: str | None = None
     report: ProgressCallback | None = None
-    files: Folder | str = NO_FOLDER
+    files: Folder | str = NO_FOLDER_CONFIGURED
     downloads: Downloads = field(default_factory=Downloads)
     owner: str = ""
     budget: WriteBudget = field(default_factory=lambda: WriteBudget(0))
@@ -44,7 +44,7 @@ class Backend:
         self.budget.spend(call)
         return await self.client.send(call, self.report)
 
-    async def offers(self, extension: str) -> bool:
+    async def supports(self, extension: str) -> bool:
         """Whether the service offers this beyond the API's page."""
         return extension in await self.client.extensions()
 

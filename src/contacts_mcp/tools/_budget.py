@@ -12,7 +12,7 @@ _MINUTE = 60.0
 _MOST_CALLERS = 4_096
 
 
-class BudgetSpent(ContactsError):
+class WriteBudgetExceeded(ContactsError):
     """The call would make more changes than are left; it made none of them."""
 
     code = "write_budget"
@@ -34,7 +34,7 @@ class WriteBudget:
         self._spent: OrderedDict[float, int] = OrderedDict()
 
     def require(self, changes: int) -> None:
-        """Raise BudgetSpent where so many are not left; takes nothing."""
+        """Raise WriteBudgetExceeded where so many are not left; takes nothing."""
         if not self._limit or not changes:
             return
         now = self._clock()
@@ -43,10 +43,10 @@ class WriteBudget:
         left = self._limit - sum(self._spent.values())
         if changes > left:
             oldest = next(iter(self._spent), now)
-            raise BudgetSpent(changes, left, self._limit, oldest + _HOUR - now)
+            raise WriteBudgetExceeded(changes, left, self._limit, oldest + _HOUR - now)
 
     def spend(self, call: Call[Any]) -> None:
-        """Take what a call will change. Raises BudgetSpent where that is not left."""
+        """Take what a call will change. Raises WriteBudgetExceeded where that is not left."""
         changes = changes_of(call)
         self.require(changes)
         if changes and self._limit:
@@ -61,7 +61,7 @@ class WriteBudgets:
         self._limit = limit
         self._of: OrderedDict[str, WriteBudget] = OrderedDict()
 
-    def of(self, principal: str) -> WriteBudget:
+    def for_caller(self, principal: str) -> WriteBudget:
         """The budget of this caller."""
         budget = self._of.setdefault(principal, WriteBudget(self._limit))
         self._of.move_to_end(principal)

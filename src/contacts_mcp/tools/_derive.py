@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from contacts_mcp.contract import Call
 from contacts_mcp.tools._answers import Done
 from contacts_mcp.tools._backend import Backend
-from contacts_mcp.tools._tool import Run, Tool, at_once
+from contacts_mcp.tools._tool import Run, Tool, run_directly
 
 
 def derive_tool(
@@ -28,7 +28,7 @@ def derive_tool(
         idempotent=call.idempotent,
         arguments=arguments or call,
         answer=answer or call.answer_type or Done,
-        prepare=at_once(call.risk, run or _forward),
+        prepare=run_directly(call.risk, run or _forward),
         target_args=call.path_fields,
     )
 

@@ -26,7 +26,7 @@ def _document(tool: Tool) -> dict[str, Any]:
         "description": tool.description,
         "inputSchema": tool.input_schema,
         "outputSchema": tool.output_schema,
-        "annotations": tool.hints,
+        "annotations": tool.annotations,
     }
 
 

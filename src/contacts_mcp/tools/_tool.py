@@ -10,8 +10,8 @@ from pydantic import BaseModel
 from contacts_mcp.contract import Risk
 from contacts_mcp.guard import PromptWording, Target
 from contacts_mcp.tools._backend import Backend
+from contacts_mcp.tools._job_counts import JobCounts
 from contacts_mcp.tools._schema import input_schema, output_schema
-from contacts_mcp.tools._tally import Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +19,14 @@ class PreparedCall:
     """One call of a tool, looked into as far as it takes to say what it would do.
 
     `risk` is this call's own, which may be less than its tool's. `read_target` says for the guard what the call is
-    about, each time afresh; None where the records that the arguments name are all there is to say. `tally` counts
+    about, each time afresh; None where the records that the arguments name are all there is to say. `counts` counts
     what was done, also where the call is cut off half-way.
     """
 
     risk: Risk
     run: Callable[[], Awaitable[BaseModel]]
     read_target: Callable[[], Awaitable[Target]] | None = None
-    tally: Tally = field(default_factory=Tally)
+    counts: JobCounts = field(default_factory=JobCounts)
 
 
 Run = Callable[[Backend, Any], Awaitable[BaseModel]]
@@ -69,7 +69,7 @@ class Tool:
         return output_schema(self.answer)
 
     @cached_property
-    def hints(self) -> dict[str, Any]:
+    def annotations(self) -> dict[str, Any]:
         """MCP's annotations: what a host may show, all from the risk and from what a repetition does."""
         return {
             "title": self.title,
@@ -80,7 +80,7 @@ class Tool:
         }
 
 
-def at_once(risk: Risk, run: Run) -> Prepare:
+def run_directly(risk: Risk, run: Run) -> Prepare:
     """A preparation for calls of which their arguments say everything."""
 
     async def prepare(backend: Backend, arguments: Any) -> PreparedCall:

@@ -10,7 +10,7 @@ from contacts_mcp.guard import Target
 from contacts_mcp.text import quote
 from contacts_mcp.tools._answers import Brief, ShortAnswer
 from contacts_mcp.tools._backend import Backend
-from contacts_mcp.tools._tally import Tally
+from contacts_mcp.tools._job_counts import JobCounts
 from contacts_mcp.tools._tool import PreparedCall
 from contacts_mcp.tools._workflow import workflow_tool
 from contacts_mcp.tools.steps import (
@@ -79,11 +79,11 @@ class _Joining:
             fingerprint=self.fingerprint,
         )
 
-    async def carry_out(self, backend: Backend, tally: Tally) -> MatchingAdded:
-        tally.to_do = len(self.ids)
-        progress = Progress(backend.report, "contacts added", tally.to_do)
+    async def carry_out(self, backend: Backend, counts: JobCounts) -> MatchingAdded:
+        counts.to_do = len(self.ids)
+        progress = Progress(backend.report, "contacts added", counts.to_do)
         await join_group(
-            JobClient(backend), self.group.id, self.ids, lambda count: tally.update(joined=count), progress
+            JobClient(backend), self.group.id, self.ids, lambda count: counts.update(joined=count), progress
         )
         group = await backend.send(GetContactGroup(group_id=self.group.id))
         return self._answer(group.member_count or self.members + len(self.ids), applied=True)

@@ -10,7 +10,7 @@ from contacts_mcp import phones
 from contacts_mcp.contract import Contact, GetContactGroup, GroupId, ListGroupMembers, Record, Risk
 from contacts_mcp.tools._answers import Brief, ShortAnswer
 from contacts_mcp.tools._backend import Backend
-from contacts_mcp.tools._tool import at_once
+from contacts_mcp.tools._tool import run_directly
 from contacts_mcp.tools._workflow import workflow_tool
 from contacts_mcp.tools.steps import JobClient, Progress, brief, cut, in_turns
 
@@ -143,7 +143,7 @@ check_group_audience = workflow_tool(
     "check_group_audience",
     CheckGroupAudience,
     Audience,
-    at_once(Risk.READ, _run),
+    run_directly(Risk.READ, _run),
     risk=Risk.READ,
     target_args=("group_id",),
 )

@@ -13,7 +13,7 @@ from contacts_mcp.formats import FORMATS, Writer
 from contacts_mcp.tools._answers import FileAnswer
 from contacts_mcp.tools._backend import Backend
 from contacts_mcp.tools._downloads import LARGEST, Download
-from contacts_mcp.tools._tool import at_once
+from contacts_mcp.tools._tool import run_directly
 from contacts_mcp.tools._workflow import workflow_tool
 from contacts_mcp.tools.steps import SHOWN_IN_LISTS, FilteredOrGrouped, JobClient, Progress, chosen
 
@@ -86,7 +86,7 @@ class _Export:
     async def _pages(self) -> AsyncIterator[list[Contact]]:
         """The contacts in full; as lists show them where there are too many to ask for each."""
         pace, wanted = JobClient(self._backend), self._arguments.filter
-        if await self._backend.offers("scan"):
+        if await self._backend.supports("scan"):
             fields = frozenset(_FIELDS)
         else:
             fields = await self._affordable(pace)
@@ -104,5 +104,10 @@ class _Export:
 
 
 export_contacts = workflow_tool(
-    "export_contacts", ExportContacts, Exported, at_once(Risk.READ, _run), risk=Risk.READ, target_args=("group_id",)
+    "export_contacts",
+    ExportContacts,
+    Exported,
+    run_directly(Risk.READ, _run),
+    risk=Risk.READ,
+    target_args=("group_id",),
 )

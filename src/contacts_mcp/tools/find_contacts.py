@@ -8,7 +8,7 @@ from contacts_mcp.contract import Contact, ContactPage, ContactsError, FilterIgn
 from contacts_mcp.matching import RankedContact, is_unambiguous, query_variants, rank_contacts
 from contacts_mcp.tools._answers import Brief, ShortAnswer
 from contacts_mcp.tools._backend import Backend
-from contacts_mcp.tools._tool import at_once
+from contacts_mcp.tools._tool import run_directly
 from contacts_mcp.tools._workflow import workflow_tool
 from contacts_mcp.tools.steps import SHOWN_IN_LISTS, Filter, JobClient, Progress, chosen, complete, cut
 
@@ -113,7 +113,7 @@ class _Search:
 
     async def _look_through(self) -> list[RankedContact]:
         """Rank everybody, where there are not too many: a misspelt beginning is found by no search."""
-        scans = await self._backend.offers("scan")
+        scans = await self._backend.supports("scan")
         total = (await self._pace.send(ListContacts(per_page=1))).total
         if total is None or total > (_SCANNED if scans else _LOOKED_THROUGH):
             return []
@@ -162,4 +162,6 @@ def _found(each: RankedContact, all_: Sequence[Contact]) -> Found:
     )
 
 
-find_contacts = workflow_tool("find_contacts", FindContacts, ContactsFound, at_once(Risk.READ, _run), risk=Risk.READ)
+find_contacts = workflow_tool(
+    "find_contacts", FindContacts, ContactsFound, run_directly(Risk.READ, _run), risk=Risk.READ
+)

@@ -9,7 +9,7 @@ from contacts_mcp.contract import Record, Risk
 from contacts_mcp.matching import Cluster, ContactRecord, DuplicateFinder
 from contacts_mcp.tools._answers import Brief, ShortAnswer
 from contacts_mcp.tools._backend import Backend
-from contacts_mcp.tools._tool import at_once
+from contacts_mcp.tools._tool import run_directly
 from contacts_mcp.tools._workflow import workflow_tool
 from contacts_mcp.tools.steps import Filter, Filtered, JobClient, Progress, chosen, cut, in_turns
 
@@ -68,7 +68,7 @@ async def _run(backend: Backend, arguments: FindDuplicateContacts) -> Duplicates
 
 async def _candidates(backend: Backend, wanted: Filter) -> dict[str, ContactRecord]:
     """The contacts to compare; the company is among what is compared where it takes no request for each."""
-    fields = {*_COMPARED, "company_name"} if await backend.offers("scan") else _COMPARED
+    fields = {*_COMPARED, "company_name"} if await backend.supports("scan") else _COMPARED
     known: dict[str, ContactRecord] = {}
     async for page in chosen(backend, JobClient(backend), wanted, fields, Progress(backend.report, "contacts read")):
         for each in page:
@@ -103,5 +103,5 @@ def _brief(candidate: ContactRecord) -> Brief:
 
 
 find_duplicate_contacts = workflow_tool(
-    "find_duplicate_contacts", FindDuplicateContacts, DuplicatesFound, at_once(Risk.READ, _run), risk=Risk.READ
+    "find_duplicate_contacts", FindDuplicateContacts, DuplicatesFound, run_directly(Risk.READ, _run), risk=Risk.READ
 )

@@ -24,8 +24,8 @@ from contacts_mcp.guard import PromptWording, Target, digest
 from contacts_mcp.text import quote
 from contacts_mcp.tools._answers import Brief, ShortAnswer
 from contacts_mcp.tools._backend import Backend, refuse
+from contacts_mcp.tools._job_counts import JobCounts
 from contacts_mcp.tools._tags import retagged
-from contacts_mcp.tools._tally import Tally
 from contacts_mcp.tools._targets import describe
 from contacts_mcp.tools._tool import PreparedCall
 from contacts_mcp.tools._workflow import workflow_tool
@@ -144,12 +144,12 @@ async def _prepare(backend: Backend, arguments: MergeContacts) -> PreparedCall:
     async def look() -> _Merge:
         return await _look(JobClient(backend), arguments)
 
-    fresh, tally = RefreshingPlan(await look(), look), Tally()
+    fresh, counts = RefreshingPlan(await look(), look), JobCounts()
 
     async def read_target() -> Target:
         return (await fresh()).target()
 
-    return PreparedCall(Risk.DESTROY, lambda: _merge(JobClient(backend), fresh.value, tally), read_target, tally)
+    return PreparedCall(Risk.DESTROY, lambda: _merge(JobClient(backend), fresh.value, counts), read_target, counts)
 
 
 async def _look(pace: JobClient, arguments: MergeContacts) -> _Merge:
@@ -196,29 +196,29 @@ async def _groups_of(pace: JobClient, keep: Contact, others: list[Contact]) -> l
     return sorted(joining, key=lambda group: group.id)
 
 
-async def _merge(pace: JobClient, merge: _Merge, tally: Tally) -> Merged:
+async def _merge(pace: JobClient, merge: _Merge, counts: JobCounts) -> Merged:
     """First everything into the kept one, seen to be there, and only then delete the others."""
-    tally.to_do = bool(merge.values) + len(merge.groups) + len(merge.others)
+    counts.to_do = bool(merge.values) + len(merge.groups) + len(merge.others)
     kept = merge.keep
     if merge.values:
         kept = await pace.send(UpdateContact(contact_id=kept.id, **merge.values))
-        tally["updated"] += 1
+        counts["updated"] += 1
     joined = []
     for group in merge.groups:
         if await _join(pace, group, kept):
             joined.append(group)
-            tally["joined"] += 1
+            counts["joined"] += 1
         else:
-            tally.to_do -= 1
+            counts.to_do -= 1
     left: dict[str, str] = {}
     for other in merge.others:
         try:
             await pace.send(DeleteContact(contact_id=other.id))
-            tally["merged"] += 1
+            counts["merged"] += 1
         except NotFound:
-            tally["merged"] += 1  # somebody else deleted it
+            counts["merged"] += 1  # somebody else deleted it
         except ContactsError as exc:
-            tally["not_deleted"] += 1
+            counts["not_deleted"] += 1
             left[other.id] = exc.code
     return Merged(
         contact=brief(kept),

@@ -14,9 +14,9 @@ from contacts_mcp.guard import PromptWording, Target
 from contacts_mcp.text import quote
 from contacts_mcp.tools._answers import Brief, ShortAnswer
 from contacts_mcp.tools._backend import Backend
+from contacts_mcp.tools._job_counts import JobCounts
 from contacts_mcp.tools._phones import Region
 from contacts_mcp.tools._tags import retagged
-from contacts_mcp.tools._tally import Tally
 from contacts_mcp.tools._tool import PreparedCall
 from contacts_mcp.tools._workflow import workflow_tool
 from contacts_mcp.tools.steps import (
@@ -168,12 +168,12 @@ class _Changes:
             fingerprint=self.fingerprint,
         )
 
-    async def carry_out(self, backend: Backend, tally: Tally) -> MatchingUpdated:
-        tally.to_do = len(self.steps)
+    async def carry_out(self, backend: Backend, counts: JobCounts) -> MatchingUpdated:
+        counts.to_do = len(self.steps)
         failures: list[Failed] = []
 
         def settle(contact_id: str, outcome: Outcome) -> None:
-            tally["unknown" if outcome.unsettled else "failed" if outcome.fault else "changed"] += 1
+            counts["unknown" if outcome.unsettled else "failed" if outcome.fault else "changed"] += 1
             if outcome.fault and len(failures) < _SAMPLE:
                 failures.append(Failed(id=contact_id, why=cut(str(outcome.fault), 120) or ""))
 
@@ -181,10 +181,10 @@ class _Changes:
             Writing(step.contact_id, UpdateContact(contact_id=step.contact_id, **step.values)) for step in self.steps
         )
         await write_all(
-            backend, JobClient(backend), writings, settle, Progress(backend.report, "contacts", tally.to_do)
+            backend, JobClient(backend), writings, settle, Progress(backend.report, "contacts", counts.to_do)
         )
-        counts = {name: tally[name] for name in ("changed", "failed", "unknown")}
-        return self._answer(applied=True, failures=failures or None, **counts)
+        done = {name: counts[name] for name in ("changed", "failed", "unknown")}
+        return self._answer(applied=True, failures=failures or None, **done)
 
     def _answer(self, **more: Any) -> MatchingUpdated:
         return MatchingUpdated(

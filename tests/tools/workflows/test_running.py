@@ -18,8 +18,8 @@ from contacts_mcp.contract import AddGroupMembers, BatchContacts, CreateContact,
 from contacts_mcp.folder import Folder
 from contacts_mcp.guard import Guard
 from contacts_mcp.server import Caller, build_server
-from contacts_mcp.tools import NETWORK, TOOLS, Backend, Download, Downloads, WriteBudget, WriteBudgets
-from contacts_mcp.tools._budget import BudgetSpent
+from contacts_mcp.tools import NO_PATHS_OVER_NETWORK, TOOLS, Backend, Download, Downloads, WriteBudget, WriteBudgets
+from contacts_mcp.tools._budget import WriteBudgetExceeded
 from contacts_mcp.tools.steps import JobClient
 from harness import LEGACY, MODERN, NOBODY, Host, host
 from listening import tell_apart
@@ -170,7 +170,7 @@ def test_a_budget_counts_changes_by_the_hour(call: Any, changes: int) -> None:
     budget.require(5)
     budget.spend(call)
 
-    with pytest.raises(BudgetSpent, match=f"this takes 6 changes, and {5 - changes} of the 5 an hour are left"):
+    with pytest.raises(WriteBudgetExceeded, match=f"this takes 6 changes, and {5 - changes} of the 5 an hour are left"):
         budget.require(6)
     now[0] = 3_700.0
     budget.require(5)
@@ -187,8 +187,8 @@ async def test_a_runaway_is_stopped_whatever_tool_it_runs_away_with(tmp_path: Pa
 
     assert line.startswith("write_budget: this takes 1 changes, and 0 of the 2 an hour are left; ")
     budgets = WriteBudgets(1)
-    budgets.of("ada").spend(CreateContact(name="x"))
-    budgets.of("bob").spend(CreateContact(name="x"))
+    budgets.for_caller("ada").spend(CreateContact(name="x"))
+    budgets.for_caller("bob").spend(CreateContact(name="x"))
 
 
 def test_a_download_is_its_owners_alone_and_only_for_a_while() -> None:
@@ -232,7 +232,7 @@ async def test_over_a_network_no_path_is_taken(tmp_path: Path) -> None:
         ]
         exported = await remote.raw("export_contacts")
 
-    assert all(line.startswith(f"invalid: path: cannot be used here: {NETWORK}") for line in refused)
+    assert all(line.startswith(f"invalid: path: cannot be used here: {NO_PATHS_OVER_NETWORK}") for line in refused)
     assert len(exported.content) == 2
     assert not list((tmp_path / "files").glob("out*"))
 

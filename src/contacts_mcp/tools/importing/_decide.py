@@ -110,7 +110,7 @@ class _Directory:
         looked_for = {key for draft in drafts for key in (*draft.phone_keys, *draft.email_keys, draft.id) if key}
         names = {_line(draft.name) for draft in drafts if options.on_match == "create" or not _has_key(draft)}
         unclear: list[str] = []
-        fields = _FULL if await backend.offers("scan") else SHOWN_IN_LISTS
+        fields = _FULL if await backend.supports("scan") else SHOWN_IN_LISTS
         async for page in chosen(backend, pace, Filter(), fields, Progress(backend.report, "contacts compared")):
             for contact in page:
                 phone, email = phone_key(contact.phone_number, options.region), email_key(contact.email)

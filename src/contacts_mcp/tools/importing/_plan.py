@@ -15,7 +15,7 @@ from contacts_mcp.guard import Target
 from contacts_mcp.text import quote
 from contacts_mcp.tools._backend import Backend
 from contacts_mcp.tools._downloads import LARGEST, Download
-from contacts_mcp.tools._tally import Tally
+from contacts_mcp.tools._job_counts import JobCounts
 from contacts_mcp.tools.importing._answer import Imported, imported
 from contacts_mcp.tools.importing._decide import Decision, Options, decide
 from contacts_mcp.tools.importing._results import as_csv
@@ -97,35 +97,35 @@ class Import:
             fingerprint=self.fingerprint,
         )
 
-    async def carry_out(self, backend: Backend, tally: Tally) -> Imported:
+    async def carry_out(self, backend: Backend, counts: JobCounts) -> Imported:
         """Write, settle what stayed open, join the group; the result file is written however this ends."""
-        tally.to_do = len(self.decisions)
+        counts.to_do = len(self.decisions)
         for decision in self.decisions:
             if decision.what not in ("new", "update"):
-                tally[decision.what] += 1
+                counts[decision.what] += 1
         try:
-            await self._write(backend, JobClient(backend), tally)
+            await self._write(backend, JobClient(backend), counts)
             joined = await self._join(backend, JobClient(backend))
         finally:
             with anyio.CancelScope(shield=True):
                 await self._keep_results(backend)
-        await self._tell(backend, tally)
+        await self._tell(backend, counts)
         return self._answer(
             applied=True,
-            created=tally["created"],
-            updated=tally["updated"],
-            failed=tally["failed"] or None,
-            unknown=tally["unknown"] or None,
+            created=counts["created"],
+            updated=counts["updated"],
+            failed=counts["failed"] or None,
+            unknown=counts["unknown"] or None,
             joined=joined,
             **self.kept,
-            next="call again without apply for what failed" if tally["failed"] or tally["unknown"] else None,
+            next="call again without apply for what failed" if counts["failed"] or counts["unknown"] else None,
         )
 
-    async def _write(self, backend: Backend, pace: JobClient, tally: Tally) -> None:
+    async def _write(self, backend: Backend, pace: JobClient, counts: JobCounts) -> None:
         left = self.writing
         progress = Progress(backend.report, "rows written", len(left))
         for last in (*[False] * (_ROUNDS - 1), True):
-            left = await self._round(backend, pace, left, tally, progress, last=last)
+            left = await self._round(backend, pace, left, counts, progress, last=last)
             if not left:
                 return
 
@@ -134,7 +134,7 @@ class Import:
         backend: Backend,
         pace: JobClient,
         decisions: Sequence[Decision],
-        tally: Tally,
+        counts: JobCounts,
         progress: Progress,
         *,
         last: bool,
@@ -145,26 +145,26 @@ class Import:
         def settle(decision: Decision, outcome: Outcome) -> None:
             if outcome.unsettled and not last:
                 open_.append(decision)
-                tally["unknown"] += 1
+                counts["unknown"] += 1
                 self.outcomes[decision.draft.row] = ("unknown", decision.id, "the answer was lost")
                 return
-            self._settle(decision, outcome, tally)
+            self._settle(decision, outcome, counts)
 
         writings = (Writing(decision, _call(decision)) for decision in decisions)
         await write_all(backend, pace, writings, settle, progress)
         if not open_:
             return []
         again = await decide(backend, pace, [decision.draft for decision in open_], self.options)
-        tally["unknown"] -= len(open_)
+        counts["unknown"] -= len(open_)
         for before, now in zip(open_, again, strict=True):
             if now.what == "unchanged":
-                self._settle(before, Outcome(now.id), tally)
+                self._settle(before, Outcome(now.id), counts)
         return [now for now in again if now.what in ("new", "update")]
 
-    def _settle(self, decision: Decision, outcome: Outcome, tally: Tally) -> None:
+    def _settle(self, decision: Decision, outcome: Outcome, counts: JobCounts) -> None:
         done = "created" if decision.what == "new" else "updated"
         what = "unknown" if outcome.unsettled else "failed" if outcome.fault else done
-        tally[what] += 1
+        counts[what] += 1
         why = cut(str(outcome.fault), 200) if outcome.fault else decision.detail
         self.outcomes[decision.draft.row] = (what, outcome.id or decision.id, why or "")
 
@@ -205,9 +205,9 @@ class Import:
             return None
         return Download(name, _CSV, len(content), lambda: folder.read(name).data, in_memory=False)
 
-    async def _tell(self, backend: Backend, tally: Tally) -> None:
+    async def _tell(self, backend: Backend, counts: JobCounts) -> None:
         if backend.report is not None:
-            await backend.report(len(self.decisions), len(self.decisions), str(tally))
+            await backend.report(len(self.decisions), len(self.decisions), str(counts))
 
     def _answer(self, **more: Any) -> Imported:
         return imported(self.source, self.decisions, self._problems(), overwritten=self.overwritten, **more)

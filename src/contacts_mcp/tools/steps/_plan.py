@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from contacts_mcp.contract import Conflict, Risk, Text
 from contacts_mcp.guard import Target, digest
 from contacts_mcp.tools._backend import Backend, refuse
-from contacts_mcp.tools._tally import Tally
+from contacts_mcp.tools._job_counts import JobCounts
 from contacts_mcp.tools._tool import PreparedCall
 
 _LENGTH = 16
@@ -46,7 +46,7 @@ class Plan(Protocol):
         """What a person is told of it, where they have to be asked."""
         ...
 
-    async def carry_out(self, backend: Backend, tally: Tally) -> BaseModel:
+    async def carry_out(self, backend: Backend, counts: JobCounts) -> BaseModel:
         """Do it, and count what was done; the answer."""
         ...
 
@@ -79,7 +79,7 @@ async def plan_or_apply(backend: Backend, arguments: Planned, look: Callable[[],
     Raises:
         ValidationFailed: there is no fingerprint of the plan to apply.
         Conflict: the plan is another one now.
-        BudgetSpent: it takes more changes than the caller has left.
+        WriteBudgetExceeded: it takes more changes than the caller has left.
     """
     if arguments.apply and arguments.plan is None:
         raise refuse("plan", "is required with apply", "call without apply first, and show the person the plan")
@@ -92,12 +92,12 @@ async def plan_or_apply(backend: Backend, arguments: Planned, look: Callable[[],
             advice="nothing was changed; call again without apply, and look at the new plan",
         )
     backend.budget.require(plan.changes)
-    fresh, tally = RefreshingPlan(plan, look), Tally()
+    fresh, counts = RefreshingPlan(plan, look), JobCounts()
 
     async def read_target() -> Target:
         return (await fresh()).target()
 
-    return PreparedCall(plan.risk, lambda: fresh.value.carry_out(backend, tally), read_target, tally)
+    return PreparedCall(plan.risk, lambda: fresh.value.carry_out(backend, counts), read_target, counts)
 
 
 def _answer(answer: BaseModel) -> Callable[[], Awaitable[BaseModel]]:

@@ -82,7 +82,7 @@ async def chosen(
     Raises:
         ContactsError: the directory cannot be read, or does not honour the filter.
     """
-    scans = await backend.offers("scan")  # asked for once: in the middle the answer may be another
+    scans = await backend.supports("scan")  # asked for once: in the middle the answer may be another
     if scans:
         pages = _scan(pace, wanted, fields, progress)
     elif wanted.group_id:

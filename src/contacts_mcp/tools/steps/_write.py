@@ -23,7 +23,7 @@ from contacts_mcp.contract import (
     ValidationFailed,
 )
 from contacts_mcp.tools._backend import Backend
-from contacts_mcp.tools._budget import BudgetSpent
+from contacts_mcp.tools._budget import WriteBudgetExceeded
 from contacts_mcp.tools.steps._pace import JobClient
 from contacts_mcp.tools.steps._progress import Progress
 
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 _JOINING = 1_000
 """Contacts that one request adds to a group (API page: Add members to group; the most that an SMS takes)."""
-_HOPELESS = (AuthenticationFailed, PermissionDenied, BudgetSpent)
+_HOPELESS = (AuthenticationFailed, PermissionDenied, WriteBudgetExceeded)
 """What the next contact would meet as well."""
 UNSETTLED = (OutcomeUnknown, ServerFault, UnreadableAnswer, Unreachable)
 """What leaves open whether a contact was written, or may pass."""
@@ -81,7 +81,7 @@ async def write_all(
             settle(writing.key, outcome)
         await progress.advance(len(batch))
 
-    if await backend.offers("batch"):
+    if await backend.supports("batch"):
         await pace.map_concurrently(_slices(writings, MAX_BATCH_SIZE), many)
     else:
         await pace.map_concurrently(writings, one)

@@ -3,7 +3,7 @@
 from collections import Counter
 
 
-class Tally(Counter[str]):
+class JobCounts(Counter[str]):
     """Counts by outcome; `to_do` is how many there are, where that is known."""
 
     to_do: int | None = None
