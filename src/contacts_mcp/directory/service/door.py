@@ -30,7 +30,7 @@ def tenant_of(scope: Scope) -> TenantDatabase:
 class Door:
     """Answers 401 to whoever shows no key that works, 429 to whoever comes too often, 403 to whoever may not do it.
 
-    A key comes as `X-API-ApiKey: …` or as `Authorization: Bearer …`. Requests are counted for each key, and in each
+    A key comes as `X-API-Key: …` or as `Authorization: Bearer …`. Requests are counted for each key, and in each
     process, those that are turned down afterwards as well; there are never more counters than keys. The pages in `OPEN`
     are for everybody.
     """
@@ -76,7 +76,7 @@ class Door:
     async def _identify(self, scope: Scope) -> ApiKey:
         presented = set(_presented(scope))
         if not presented:
-            how = "Send a key, as X-API-ApiKey or as Authorization: Bearer"
+            how = "Send a key, as X-API-Key or as Authorization: Bearer"
             raise HTTPException(HTTPStatus.UNAUTHORIZED, how, {"WWW-Authenticate": _REALM})
         key = await self._ring.find(presented.pop()) if len(presented) == 1 else None
         if key is None:
