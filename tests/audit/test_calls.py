@@ -141,7 +141,7 @@ async def test_call_outside_the_token_scope_is_recorded(path: Path, lines: Lines
     app = build_app(load_settings(audit=str(path)), Embedded(path, "test"))
     risks = {"get_contact": Risk.READ, "delete_contact": Risk.DESTROY}
     issuer = Issuer("http://127.0.0.1:1", "https://a.example")
-    door = OAuth(issuer, resource="https://a.example", risk_of=risks.get, turned_away=app.recorder.turn_away)
+    door = OAuth(issuer, resource="https://a.example", risk_of=risks.get, turned_away=app.recorder.record_rejected)
     served = CURRENT_REQUEST_ID.set("0123456789abcdef")
     body = [{"method": "tools/call", "params": {"name": name}} for name in (*risks, *risks, "Ola Nordmann")]
     with pytest.raises(Refusal):
@@ -201,13 +201,12 @@ async def test_log_says_why_the_trail_cannot_be_written(
         await directory.error("delete_contact", contact_id=ola["id"])
 
     reason = f"{path}: not a regular file"
-    logged = [each.getMessage() for each in caplog.records if each.name == "contacts_mcp.server._trail"]
+    logged = [each.getMessage() for each in caplog.records if each.name == "contacts_mcp.server._call_record"]
     assert any(
-        line.startswith(f"the trail lacks a record: that create_contact ended as done: {reason}") for line in logged
+        line.startswith(f"the audit trail lacks a record: create_contact ended as done: {reason}") for line in logged
     )
-    assert any(
-        line.startswith(f"delete_contact was refused, since the trail cannot be written: {reason}") for line in logged
-    )
+    refused = "delete_contact was refused because the audit trail cannot be written"
+    assert any(line.startswith(f"{refused}: {reason}") for line in logged)
     assert "Nordmann" not in caplog.text
 
 
@@ -255,7 +254,7 @@ async def test_answer_is_true_even_if_the_end_cannot_be_recorded(
 
     assert done == {"done": True}
     assert refused.startswith("trail_unavailable")
-    assert "the trail has a hole: that delete_contact (record 4) ended as done" in caplog.text
+    assert "the audit trail lacks the end of record 4: delete_contact ended as done" in caplog.text
     assert verify(path).faults == []
     assert verify(path).unfinished == [4]
     assert lines()[-1]["outcome"] == "done"

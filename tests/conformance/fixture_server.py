@@ -16,8 +16,8 @@ from conformance.overlay import Overlay
 from contacts_mcp.app import Embedded, connect
 from contacts_mcp.guard import Guard
 from contacts_mcp.prompts import choose_prompts
-from contacts_mcp.resources import Library
-from contacts_mcp.server import Calls, Subscriptions, build_server
+from contacts_mcp.resources import ResourceCatalog
+from contacts_mcp.server import ActiveCalls, Subscriptions, build_server
 from contacts_mcp.tools import TOOLS, Backend
 from contacts_mcp.transports.http import Limits, http_app, listen, run
 from contacts_mcp.transports.http.access import Open
@@ -28,7 +28,7 @@ _ALL_LISTS = NotificationOptions(prompts_changed=True, resources_changed=True, t
 def fixture_app(database: Path) -> ASGIApp:
     """The product with the suite's tools in its catalog, and over that what no catalog can hold."""
     connection = connect(Embedded(database, "for the suite"))
-    calls, subscriptions = Calls(), Subscriptions(_ALL_LISTS)
+    calls, subscriptions = ActiveCalls(), Subscriptions(_ALL_LISTS)
     server = build_server(
         version="0",
         instructions="",
@@ -36,8 +36,8 @@ def fixture_app(database: Path) -> ASGIApp:
         backend_for=lambda caller: Backend(connection.sender_for(caller)),
         guard=Guard(),
         lifespan=connection.lifespan,
-        calls=calls,
-        resources=Library(TOOLS),
+        active_calls=calls,
+        resources=ResourceCatalog(TOOLS),
         prompts=choose_prompts(TOOLS),
         subscriptions=subscriptions,
     )
@@ -47,7 +47,7 @@ def fixture_app(database: Path) -> ASGIApp:
         Open(),
         check_ready=connection.check_ready,
         calls=calls,
-        close_subscriptions=subscriptions.end,
+        close_subscriptions=subscriptions.close,
         limits=Limits(per_minute=0),  # the suite is in a hurry
     )
 

@@ -86,7 +86,7 @@ async def test_a_prompt_is_one_message_of_the_person(tmp_path: Path, era: str) -
     async with host(tmp_path / "contacts.db", era) as directory:
         text = await get(directory, "add_person", who="Ola", group=" ", tag="choir")
 
-        assert text.startswith('Add somebody to the contact directory: "Ola". ')
+        assert text.startswith('Add a person to the contact directory: "Ola". ')
         assert 'with the tag "choir"' in text
         assert "group" not in text
 
@@ -102,10 +102,14 @@ async def get(directory: Host, name: str, **arguments: str) -> str:
 @pytest.mark.parametrize(
     ("name", "arguments", "line"),
     [
-        ("add\u200b_person", {}, "unknown_prompt: add_person does not exist or is switched off here; there are add_"),
+        (
+            "add\u200b_person",
+            {},
+            "unknown_prompt: add_person does not exist or is switched off here; available prompts: add_",
+        ),
         ("add_person", {}, "invalid: who: is required; "),
         ("handle_erasure_request", {"who": " "}, "invalid: who: is required; "),
-        ("tidy_duplicates", {"Zaphod": "x"}, "invalid: Zaphod: is no argument of this prompt; it takes tag; "),
+        ("tidy_duplicates", {"Zaphod": "x"}, "invalid: Zaphod: unknown argument; this prompt accepts tag; "),
         ("tidy_duplicates", {"x" * 500: "x"}, "invalid: xxxxx"),
     ],
 )
@@ -129,4 +133,4 @@ async def test_a_prompt_whose_tools_are_off_is_not_offered(tmp_path: Path) -> No
     async with host(tmp_path / "contacts.db", read_only=True) as directory:
         assert (await directory.client.list_prompts()).prompts == []
         error = await refusal(directory.client.get_prompt("tidy_duplicates", {}))
-        assert error.message.endswith("there are none")
+        assert error.message.endswith("available prompts: none")

@@ -3,7 +3,7 @@
 import anyio
 import pytest
 
-from contacts_mcp.resources._recent import Recent
+from contacts_mcp.resources._completions import TenantCache
 
 
 class Loader:
@@ -23,7 +23,7 @@ class Loader:
 async def test_it_is_loaded_again_when_its_time_is_over() -> None:
     """And not before."""
     now, loader = [0.0], Loader()
-    recent: Recent[int] = Recent(60.0, clock=lambda: now[0])
+    recent: TenantCache[int] = TenantCache(60.0, clock=lambda: now[0])
 
     seen = []
     for now[0] in (0.0, 59.9, 60.0, 61.0):
@@ -35,7 +35,7 @@ async def test_it_is_loaded_again_when_its_time_is_over() -> None:
 async def test_tenants_that_asked_long_ago_are_forgotten() -> None:
     """The number of those remembered is bounded."""
     loader = Loader()
-    recent: Recent[int] = Recent(60.0, most=2)
+    recent: TenantCache[int] = TenantCache(60.0, max_tenants=2)
 
     seen = [await recent.get(tenant, loader) for tenant in ("ada", "bob", "ada", "cleo", "ada", "bob")]
 
@@ -46,7 +46,7 @@ async def test_those_who_ask_at_once_wait_for_one_loading() -> None:
     """Each keystroke of a host may ask."""
     loader, seen = Loader(), []
     loader.may_answer = anyio.Event()
-    recent: Recent[int] = Recent(60.0)
+    recent: TenantCache[int] = TenantCache(60.0)
 
     async def ask() -> None:
         seen.append(await recent.get("ada", loader))
@@ -62,7 +62,7 @@ async def test_those_who_ask_at_once_wait_for_one_loading() -> None:
 
 async def test_a_loading_that_fails_is_tried_again() -> None:
     """A failure is not remembered."""
-    recent: Recent[int] = Recent(60.0)
+    recent: TenantCache[int] = TenantCache(60.0)
 
     async def fail() -> int:
         raise ValueError

@@ -10,7 +10,7 @@ from mcp.shared.exceptions import MCPError
 
 from contacts_mcp.app import Embedded, build_app
 from contacts_mcp.contract import Risk
-from contacts_mcp.resources import CONTACT, GROUP, MEMBERS, TOUCHES
+from contacts_mcp.resources import CONTACT, GROUP, MEMBERS, TOOL_EFFECTS
 from contacts_mcp.settings import load_settings
 from contacts_mcp.tools import TOOLS
 from harness import LEGACY, MODERN, Host, Person, held
@@ -24,9 +24,9 @@ def test_every_tool_that_changes_something_says_what() -> None:
     """No more and no fewer; and each finds the ids it needs among its arguments."""
     writing = {tool.name: tool for tool in TOOLS if tool.risk is not Risk.READ}
 
-    assert TOUCHES.keys() == writing.keys()
-    for name, touch in TOUCHES.items():
-        assert {_IDS[kind] for kind in touch.own} <= set(writing[name].target_args)
+    assert TOOL_EFFECTS.keys() == writing.keys()
+    for name, touch in TOOL_EFFECTS.items():
+        assert {_IDS[kind] for kind in touch.by_id} <= set(writing[name].target_args)
 
 
 class World:

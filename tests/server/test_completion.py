@@ -10,7 +10,8 @@ from mcp import Client
 from mcp_types import Completion, PromptReference, ResourceTemplateReference
 
 from contacts_mcp.client import ContactsClient
-from contacts_mcp.resources import GROUP, MEMBERS, Suggestions
+from contacts_mcp.prompts import PROMPTS
+from contacts_mcp.resources import GROUP, MEMBERS, Completions
 from contacts_mcp.tools import TOOLS
 from harness import LEGACY, MODERN, NOBODY, Host, host, server_over
 
@@ -25,9 +26,8 @@ async def complete(client: Client, argument: str, typed: str, ref: object = PROM
 @asynccontextmanager
 async def tags_of(respond: Callable[[httpx.Request], httpx.Response]) -> AsyncIterator[Client]:
     """A client of a server that suggests tags of a service which answers as `respond` says."""
-    suggestions = Suggestions(TOOLS)
     async with ContactsClient(base_url="http://service", transport=httpx.MockTransport(respond)) as api:
-        server = server_over(api, sources={(PROMPT.name, "tag"): suggestions.by_argument()["tag"]})
+        server = server_over(api, prompts=PROMPTS, completions=Completions(TOOLS))
         async with Client(server, mode=MODERN) as client:
             yield client
 

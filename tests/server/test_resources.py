@@ -12,7 +12,7 @@ from mcp import Client
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 
 from contacts_mcp.client import ContactsClient
-from contacts_mcp.resources import CONTACT, GROUP, MEMBERS, Library
+from contacts_mcp.resources import CONTACT, GROUP, MEMBERS, ResourceCatalog
 from contacts_mcp.tools import DOWNLOAD_URI_TEMPLATE, TOOLS, choose_tools
 from harness import LEGACY, MODERN, NOBODY, Host, host, server_over
 from listening import refusal
@@ -30,7 +30,7 @@ async def client_of(respond: Callable[[httpx.Request], httpx.Response], era: str
     """A client of a server whose service answers as `respond` says."""
     async with (
         ContactsClient(base_url="http://service", transport=httpx.MockTransport(respond)) as api,
-        Client(server_over(api, resources=Library(TOOLS)), mode=era, cache=None) as client,
+        Client(server_over(api, resources=ResourceCatalog(TOOLS)), mode=era, cache=None) as client,
     ):
         yield client
 
@@ -216,7 +216,7 @@ async def test_what_is_switched_off_cannot_be_read(
         assert len((await directory.client.list_resources()).resources) == listed
         for kind in {CONTACT, GROUP, MEMBERS} - set(kinds):
             assert (await refusal(directory.client.read_resource(kind.format(id=group)))).code == INVALID_PARAMS
-    assert not Library(choose_tools(only=tools)).knows("contacts://other/x")
+    assert not ResourceCatalog(choose_tools(only=tools)).matches("contacts://other/x")
 
 
 async def test_every_list_says_how_long_it_is_good_for(tmp_path: Path) -> None:

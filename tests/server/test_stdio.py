@@ -292,7 +292,7 @@ def test_debug_logs_hold_no_names_and_no_key(tmp_path: Path) -> None:
 _STRAY = """
 import sys
 from contacts_mcp.__main__ import main
-from contacts_mcp.server._handlers import ToolHandlers
+from contacts_mcp.server._tool_calls import ToolHandlers
 
 listed = ToolHandlers.list_tools
 

@@ -18,7 +18,7 @@ from contacts_mcp.app import App, Embedded, build_app
 from contacts_mcp.guard import Guard
 from contacts_mcp.resources import GROUP
 from contacts_mcp.server import Subscriptions, build_server
-from contacts_mcp.server._tenants import Tenant
+from contacts_mcp.server._subscriptions import TenantListeners
 from contacts_mcp.settings import load_settings
 from harness import LEGACY, MODERN, NOBODY, Host, held
 from listening import LIST, listening, refusal
@@ -104,7 +104,7 @@ async def test_what_was_watched_makes_room_when_its_session_ends(
     app: App, era: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many come and go while somebody else of the tenant stays."""
-    monkeypatch.setattr("contacts_mcp.server._tenants._MOST_WATCHED", 10)
+    monkeypatch.setattr("contacts_mcp.server._subscriptions._MAX_URIS_PER_TENANT", 10)
     async with listening(app.server, era, addresses(2)):
         for _ in range(3):
             async with listening(app.server, era, addresses(8)[2:]):
@@ -124,7 +124,7 @@ async def test_nobody_watches_any_number_of_addresses(app: App, era: str) -> Non
             error = await refusal(_listen(ear.client, addresses(201)))
 
         assert error.code == INVALID_PARAMS
-        assert "no more than 200 addresses" in error.message
+        assert "no more than 200 resources" in error.message
 
 
 async def _listen(client: Client, uris: list[str]) -> None:
@@ -134,12 +134,12 @@ async def _listen(client: Client, uris: list[str]) -> None:
 
 def test_a_tenant_watches_no_more_than_can_be_looked_through() -> None:
     """What is given back makes room."""
-    tenant = Tenant()
+    tenant = TenantListeners()
     for number in range(5):
         tenant.watch(addresses((number + 1) * 1_000 - 1)[number * 1_000 :], f"caller {number}")
     tenant.watch(addresses(4_004)[4_000:], "another")
 
-    with pytest.raises(MCPError, match="too many addresses"):
+    with pytest.raises(MCPError, match="too many resources"):
         tenant.watch(addresses(5_100)[5_000:], "another")
     tenant.unwatch(addresses(999), "caller 0")
     tenant.watch(addresses(5_100)[5_000:], "another")
@@ -147,10 +147,10 @@ def test_a_tenant_watches_no_more_than_can_be_looked_through() -> None:
 
 def test_one_caller_leaves_room_for_others() -> None:
     """Who shares a directory with many cannot take every place there is."""
-    tenant = Tenant()
+    tenant = TenantListeners()
     tenant.watch(addresses(1_000), "one")
 
-    with pytest.raises(MCPError, match="too many addresses"):
+    with pytest.raises(MCPError, match="too many resources"):
         tenant.watch(addresses(1_001)[1_000:], "one")
     tenant.watch(addresses(1_001)[1_000:], "another")
 
@@ -163,7 +163,7 @@ async def test_streams_end_with_a_last_word_when_the_server_stops(app: App) -> N
         with anyio.fail_after(5):
             assert [event async for event in stream] == []  # a broken stream would raise
         assert (await refusal(_listen(client, []))).message.startswith("stopping: ")
-    assert app.subscriptions.tenants == 0
+    assert app.subscriptions.tenant_count == 0
 
 
 async def test_a_session_that_does_not_read_holds_up_nobody(app: App, writer: Host) -> None:
@@ -178,9 +178,9 @@ async def test_a_session_that_does_not_read_holds_up_nobody(app: App, writer: Ho
             for group in groups:
                 await writer.call("update_contact_group", group_id=group["id"], name="another")
 
-        assert app.subscriptions.tenants == 1
+        assert app.subscriptions.tenant_count == 1
         await ours[1].aclose()
-        await until(lambda: not app.subscriptions.tenants)
+        await until(lambda: not app.subscriptions.tenant_count)
         tasks.cancel_scope.cancel()
 
 

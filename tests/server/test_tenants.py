@@ -15,7 +15,7 @@ from contacts_mcp.client import Credential
 from contacts_mcp.contract import Risk
 from contacts_mcp.guard import Guard
 from contacts_mcp.prompts import PROMPTS
-from contacts_mcp.resources import GROUP, Library, Suggestions
+from contacts_mcp.resources import GROUP, Completions, ResourceCatalog
 from contacts_mcp.server import Caller, Subscriptions, build_server
 from contacts_mcp.tools import TOOLS, Backend
 from harness import LEGACY, MODERN, held
@@ -48,7 +48,7 @@ class Office:
 
 @asynccontextmanager
 async def _office(folder: Path) -> AsyncIterator[Office]:
-    subscriptions, suggestions = Subscriptions(), Suggestions(TOOLS)
+    subscriptions = Subscriptions()
     async with AsyncExitStack() as stack:
         directories = {name: connect(Embedded(folder / f"{name}.db", "test")) for name in ("ada", "bob", "")}
         for directory in directories.values():
@@ -60,9 +60,9 @@ async def _office(folder: Path) -> AsyncIterator[Office]:
             backend_for=lambda caller: Backend(directories[caller.tenant].sender_for(caller)),
             guard=Guard(),
             lifespan=lambda _: nullcontext(),
-            resources=Library(TOOLS),
+            resources=ResourceCatalog(TOOLS),
             prompts=PROMPTS,
-            sources={_TAG: suggestions.by_argument()["tag"]},
+            completions=Completions(TOOLS),
             subscriptions=subscriptions,
         )
         tell_apart(server, CALLERS)
@@ -160,7 +160,7 @@ async def test_a_tenant_is_forgotten_when_nobody_listens_any_more(office: Office
     """Two listeners of one tenant, one of another: the last to go takes all that was kept."""
     async with office.host("ada", era), office.host("bob", era):
         async with office.host("ada", era):
-            assert office.subscriptions.tenants == 2
-        assert office.subscriptions.tenants == 2
+            assert office.subscriptions.tenant_count == 2
+        assert office.subscriptions.tenant_count == 2
 
-    assert office.subscriptions.tenants == 0
+    assert office.subscriptions.tenant_count == 0

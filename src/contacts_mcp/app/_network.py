@@ -127,7 +127,7 @@ def _by_token(settings: Settings, app: App) -> Access:
             "are for another name"
         )
     issuer = Issuer(settings.oauth_issuer, settings.oauth_audience or resource)
-    return OAuth(issuer, resource=resource, risk_of=_RISKS.get, turned_away=app.recorder.turn_away)
+    return OAuth(issuer, resource=resource, risk_of=_RISKS.get, turned_away=app.recorder.record_rejected)
 
 
 def _resource(settings: Settings) -> str | None:

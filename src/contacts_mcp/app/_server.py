@@ -1,6 +1,6 @@
 """A server over a backend, whatever the transport."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,13 +14,14 @@ from contacts_mcp.app._late import Connection, OneDirectory, connect
 from contacts_mcp.audit import Trail
 from contacts_mcp.folder import Folder
 from contacts_mcp.guard import ANSWER_LIFETIME_SECONDS, Guard, NonceStore, RedisNonceStore, Seal
-from contacts_mcp.prompts import Prompt, choose_prompts
-from contacts_mcp.resources import Library, Source, Suggestions
-from contacts_mcp.server import BackendFactory, Caller, CallRecorder, Calls, Lifespan, Subscriptions, build_server
+from contacts_mcp.prompts import choose_prompts
+from contacts_mcp.resources import Completions, ResourceCatalog
+from contacts_mcp.server import ActiveCalls, BackendFactory, Caller, CallRecorder, Lifespan, Subscriptions, build_server
 from contacts_mcp.settings import InvalidSettings, Settings, variable
 from contacts_mcp.tools import (
     NO_FOLDER_CONFIGURED,
     NO_PATHS_OVER_NETWORK,
+    TOOLS,
     Backend,
     Downloads,
     Tool,
@@ -51,7 +52,7 @@ class App:
 
     server: Server[Any]
     connection: Connection
-    calls: Calls
+    calls: ActiveCalls
     subscriptions: Subscriptions
     trail: Trail
     recorder: CallRecorder
@@ -66,7 +67,7 @@ class App:
 
     def close_subscriptions(self) -> None:
         """End what only waits for changes."""
-        self.subscriptions.end()
+        self.subscriptions.close()
 
 
 def build_app(
@@ -93,9 +94,8 @@ def build_app(
     connection = connect(backend)
     redis = _redis(settings)
     trail = build_trail(settings, own_file=own_file)
-    recorder = CallRecorder(trail)
-    calls, subscriptions = Calls(calls_at_once), Subscriptions()
-    prompts, suggestions = choose_prompts(tools), Suggestions(tools)
+    recorder = CallRecorder(trail, {tool.name: tool.risk for tool in TOOLS})
+    calls, subscriptions = ActiveCalls(calls_at_once), Subscriptions()
     server = build_server(
         version=__version__,
         instructions=_instructions(backend.kind, tools),
@@ -103,10 +103,10 @@ def build_app(
         backend_for=_backend_for(settings, connection, paths=paths),
         guard=_guard(settings, connection, redis),
         lifespan=_lifespan(connection, redis, trail),
-        calls=calls,
-        resources=Library(tools),
-        prompts=prompts,
-        sources=_sources(prompts, suggestions),
+        active_calls=calls,
+        resources=ResourceCatalog(tools),
+        prompts=choose_prompts(tools),
+        completions=Completions(tools),
         subscriptions=subscriptions,
         recorder=recorder,
     )
@@ -148,18 +148,6 @@ def _backend_for(settings: Settings, connection: Connection, *, paths: bool) -> 
         )
 
     return backend_for
-
-
-def _sources(prompts: Sequence[Prompt], suggestions: Suggestions) -> dict[tuple[str, str], Source]:
-    """Who suggests what to fill in: for prompts by the argument's name, for addresses by their template."""
-    by_argument = suggestions.by_argument()
-    of_prompts = {
-        (prompt.name, argument.name): by_argument[argument.name]
-        for prompt in prompts
-        for argument in prompt.arguments
-        if argument.name in by_argument
-    }
-    return of_prompts | {(template, "id"): source for template, source in suggestions.by_template().items()}
 
 
 def _guard(settings: Settings, connection: Connection, redis: RedisNonceStore | None) -> Guard:

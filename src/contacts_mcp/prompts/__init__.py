@@ -1,6 +1,5 @@
-"""Prompts: the everyday jobs as texts that a host offers to a person."""
+"""Prompts: instructions for common jobs that a host offers to a person."""
 
-from contacts_mcp.prompts._catalog import PROMPTS, choose_prompts, named_tools
-from contacts_mcp.prompts._prompt import Argument, Prompt
+from contacts_mcp.prompts._prompts import PROMPTS, Prompt, PromptArgument, choose_prompts, named_tools
 
-__all__ = ["PROMPTS", "Argument", "Prompt", "choose_prompts", "named_tools"]
+__all__ = ["PROMPTS", "Prompt", "PromptArgument", "choose_prompts", "named_tools"]

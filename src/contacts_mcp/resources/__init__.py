@@ -1,8 +1,18 @@
-"""The directory beyond tools: what can be read by address, what changes touch, what may have been meant."""
+"""Contacts and groups as MCP resources: reading them by URI, which of them a tool changes, completing their ids."""
 
-from contacts_mcp.resources._addresses import CONTACT, GROUP, MEMBERS
-from contacts_mcp.resources._library import Library
-from contacts_mcp.resources._suggestions import Source, Suggestions
-from contacts_mcp.resources._touched import TOUCHES, Touched
+from contacts_mcp.resources._catalog import CONTACT, GROUP, MEMBERS, ResourceCatalog
+from contacts_mcp.resources._completions import Completer, Completions, CompletionValues
+from contacts_mcp.resources._effects import TOOL_EFFECTS, AffectedResources, affected_resources
 
-__all__ = ["CONTACT", "GROUP", "MEMBERS", "TOUCHES", "Library", "Source", "Suggestions", "Touched"]
+__all__ = [
+    "CONTACT",
+    "GROUP",
+    "MEMBERS",
+    "TOOL_EFFECTS",
+    "AffectedResources",
+    "Completer",
+    "CompletionValues",
+    "Completions",
+    "ResourceCatalog",
+    "affected_resources",
+]

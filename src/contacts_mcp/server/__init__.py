@@ -1,21 +1,29 @@
-"""The MCP server: protocol handlers over the catalog. It knows nothing about contacts."""
+"""The MCP server: protocol handlers over the tools. It knows nothing about contacts."""
 
-from contacts_mcp.server._caller import CALLER_SCOPE_KEY, LOCAL_CALLER, REQUEST_ID_SCOPE_KEY, BackendFactory, Caller
-from contacts_mcp.server._calls import CALLS, Calls
+from contacts_mcp.server._call_record import CallRecorder
+from contacts_mcp.server._context import (
+    ACTIVE_CALLS_SCOPE_KEY,
+    CALLER_SCOPE_KEY,
+    CURRENT_REQUEST_ID,
+    LOCAL_CALLER,
+    REQUEST_ID_SCOPE_KEY,
+    ActiveCalls,
+    BackendFactory,
+    Caller,
+)
 from contacts_mcp.server._server import Lifespan, build_server
 from contacts_mcp.server._subscriptions import Subscriptions
-from contacts_mcp.server._trail import CURRENT_REQUEST_ID, CallRecorder
 
 __all__ = [
+    "ACTIVE_CALLS_SCOPE_KEY",
     "CALLER_SCOPE_KEY",
-    "CALLS",
     "CURRENT_REQUEST_ID",
     "LOCAL_CALLER",
     "REQUEST_ID_SCOPE_KEY",
+    "ActiveCalls",
     "BackendFactory",
     "CallRecorder",
     "Caller",
-    "Calls",
     "Lifespan",
     "Subscriptions",
     "build_server",

@@ -1,67 +1,97 @@
-"""Asking the person behind the host, in both protocol eras.
+"""Asking a person for consent to a call, in both protocol eras and in two-step mode.
 
-The modern era (2026-07-28) has no requests from server to client: the question is returned, and the answer comes with
-a second call. The legacy era asks while the first call waits.
+- The modern era (2026-07-28) has no requests from server to client: the question is the result of the first call, and
+  the answer comes with a second call.
+- The legacy era asks while the call waits.
+- In two-step mode, if the host cannot ask, the first call returns a preview with a token, and the second call brings
+  the token back as an argument.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import anyio
-from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
-from mcp_types import (
-    CallToolRequestParams,
-    ElicitationCapability,
-    ElicitRequest,
-    ElicitRequestFormParams,
-    ElicitResult,
-    InputRequiredResult,
-)
-from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from mcp_types import CallToolRequestParams, ElicitRequest, ElicitRequestFormParams, ElicitResult, InputRequiredResult
 from pydantic import ValidationError
 
-from contacts_mcp.guard import ConsentAnswer, Question, Refused
+from contacts_mcp.contract import FieldFault, ValidationFailed
+from contacts_mcp.guard import Consent, ConsentAnswer, Guard, GuardedCall, Preview, Question, Refused
+from contacts_mcp.server._call_record import CallRecord
+from contacts_mcp.server._context import RequestContext, is_modern
+from contacts_mcp.server._telemetry import count_confirmation
 
-_KEY = "confirm"
-
-Context = ServerRequestContext[Any, Any]
-
-
-def is_modern(ctx: Context) -> bool:
-    return ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
+_INPUT_KEY = "confirm"
+_TOKEN = "confirmation_token"  # noqa: S105 - an argument's name
+_TOKEN_SCHEMA = {"type": "string", "description": "From the preview that the same call returned."}
 
 
-def can_be_asked(ctx: Context) -> bool:
-    """Whether the host said that it shows forms; to ask one that did not is a protocol error."""
+async def obtain_consent(
+    ctx: RequestContext,
+    params: CallToolRequestParams,
+    guard: Guard,
+    call: GuardedCall,
+    token: str | None,
+    record: CallRecord,
+) -> Consent | Question | Preview:
+    """Obtain consent to a call, or a question or preview that has to be returned first.
+
+    Raises:
+        ContactsError: the call must not run; see `Guard.decide`.
+    """
+    answer = ConsentAnswer(token, accepted=True, channel="token") if token else _answer_in(ctx, params)
+    verdict = await _decide(guard, call, answer, can_ask=can_elicit(ctx))
+    if not isinstance(verdict, Consent):
+        record.consent = "asked"
+    if isinstance(verdict, Question) and not is_modern(ctx):
+        return await _decide(guard, call, await _ask_person(ctx, verdict), can_ask=True)
+    return verdict
+
+
+async def _decide(
+    guard: Guard, call: GuardedCall, answer: ConsentAnswer | None, *, can_ask: bool
+) -> Consent | Question | Preview:
+    """The guard's verdict, counted."""
+    try:
+        verdict = await guard.decide(call, answer, can_ask=can_ask)
+    except Refused:
+        if answer is not None:
+            count_confirmation(call.tool, "refused")
+        raise
+    if not isinstance(verdict, Consent):
+        count_confirmation(call.tool, "asked")
+    elif verdict is not Consent.NONE_NEEDED:
+        count_confirmation(call.tool, "given")
+    return verdict
+
+
+def can_elicit(ctx: RequestContext) -> bool:
+    """Whether the host can show a form. Asking a host that did not declare this is a protocol error."""
     capabilities = ctx.session.client_capabilities
-    if capabilities is None or not _shows_forms(capabilities.elicitation):
+    elicitation = capabilities.elicitation if capabilities else None
+    if elicitation is None or (elicitation.form is None and elicitation.url is not None):  # empty means forms
         return False
     return is_modern(ctx) or ctx.session.can_send_request
 
 
-def _shows_forms(elicitation: ElicitationCapability | None) -> bool:
-    """An empty capability means forms, as it did before there were others."""
-    return elicitation is not None and (elicitation.form is not None or elicitation.url is None)
-
-
-def answer_brought(ctx: Context, params: CallToolRequestParams) -> ConsentAnswer | None:
-    """The answer that a second modern call carries; None where this is a first call."""
+def _answer_in(ctx: RequestContext, params: CallToolRequestParams) -> ConsentAnswer | None:
+    """The answer in a second modern call, or None in a first call."""
     if not is_modern(ctx) or (params.request_state is None and not params.input_responses):
         return None
-    return _answer(params.request_state, (params.input_responses or {}).get(_KEY))
+    return _to_answer(params.request_state, (params.input_responses or {}).get(_INPUT_KEY))
 
 
-def ask_by_return(question: Question) -> InputRequiredResult:
-    """The question as a modern call's result."""
+def question_result(question: Question) -> InputRequiredResult:
+    """The question as the result of a modern call."""
     form = ElicitRequestFormParams(message=question.message, requested_schema=dict(question.form))
-    return InputRequiredResult(input_requests={_KEY: ElicitRequest(params=form)}, request_state=question.state)
+    return InputRequiredResult(input_requests={_INPUT_KEY: ElicitRequest(params=form)}, request_state=question.state)
 
 
-async def ask_now(ctx: Context, question: Question) -> ConsentAnswer:
-    """Ask over the legacy back channel, and wait for as long as the question can be answered.
+async def _ask_person(ctx: RequestContext, question: Question) -> ConsentAnswer:
+    """Ask in the legacy era, and wait until the question expires.
 
     Raises:
-        Refused: the host could not put the question to anybody.
+        Refused: the host could not show the question.
     """
     result: ElicitResult | None = None
     with anyio.move_on_after(question.lifetime_seconds):
@@ -70,14 +100,33 @@ async def ask_now(ctx: Context, question: Question) -> ConsentAnswer:
                 question.message, dict(question.form), related_request_id=ctx.request_id
             )
         except ValidationError:
-            result = None  # an answer of no known shape is no yes
+            result = None  # an answer of an unknown shape is not a yes
         except MCPError:
             raise Refused("the host could not put the question to a person", advice="nothing was changed") from None
-    return _answer(question.state, result)
+    return _to_answer(question.state, result)
 
 
-def _answer(state: str | None, response: object) -> ConsentAnswer:
-    """What came back; anything but a form that was accepted or turned down counts as an empty form."""
+def _to_answer(state: str | None, response: object) -> ConsentAnswer:
+    """The guard's form of a response. A response that is not an elicitation result counts as an empty form."""
     if not isinstance(response, ElicitResult):
         return ConsentAnswer(state, accepted=True)
     return ConsentAnswer(state, accepted=response.action == "accept", content=response.content)
+
+
+def add_token(input_schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The input schema of a guarded tool in two-step mode."""
+    return {**input_schema, "properties": {**input_schema["properties"], _TOKEN: _TOKEN_SCHEMA}}
+
+
+def split_token(given: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
+    """The arguments without the token, which the token is bound to, and the token.
+
+    Raises:
+        ValidationFailed: the token is not a string.
+    """
+    arguments = dict(given)
+    token = arguments.pop(_TOKEN, None)
+    if token is not None and not isinstance(token, str):
+        fault = FieldFault(_TOKEN, "should be a string")
+        raise ValidationFailed(str(fault), faults=(fault,))
+    return arguments, token or None

@@ -1,110 +1,219 @@
-"""What the server does with resources/list, resources/templates/list and resources/read."""
+"""Handlers of what a client only reads: resources, prompts and completions, and their protocol errors."""
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
 
+import anyio
 import mcp_types as types
 from mcp.server.lowlevel import Server
-from pydantic import BaseModel
+from mcp.shared.exceptions import MCPError
+from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 
-from contacts_mcp.contract import NotFound, Risk
-from contacts_mcp.server._caller import BackendFactory, caller_of
-from contacts_mcp.server._calls import Calls
-from contacts_mcp.server._elicitation import Context
-from contacts_mcp.server._faults import attempt, require_first_page
-from contacts_mcp.server._tenants import Touched
-from contacts_mcp.tools import Backend, Tool
+from contacts_mcp.contract import ContactsError, NotFound, RateLimited, Risk, ValidationFailed
+from contacts_mcp.prompts import Prompt
+from contacts_mcp.resources import Completer, Completions, CompletionValues, ResourceCatalog
+from contacts_mcp.server._context import (
+    ActiveCalls,
+    BackendFactory,
+    RequestContext,
+    caller_of,
+    exception_site,
+    invalid_params,
+    is_modern,
+    one_line,
+)
+from contacts_mcp.text import sanitize
 
+T = TypeVar("T")
 
-class Resources(Protocol):
-    """What there is to read, whatever it is."""
+_RESOURCE_NOT_FOUND = -32002
+"""The legacy era's error code for a resource that does not exist; the modern era uses INVALID_PARAMS."""
+_MAX_NAME_LENGTH = 64
+_MAX_COMPLETION_VALUES = 100  # the protocol's limit
+_MAX_TYPED_LENGTH = 200
+"""No value is longer, so longer text matches none."""
+_COMPLETION_TIMEOUT_SECONDS = 5.0
+_NO_VALUES = CompletionValues([], is_complete=True)
 
-    @property
-    def templates(self) -> Sequence[types.ResourceTemplate]:
-        """The shapes of addresses."""
-        ...
-
-    async def page(self, backend: Backend, cursor: str | None, /) -> tuple[list[types.Resource], str | None]:
-        """One page of what is listed, and the cursor of the next; a ContactsError where that cannot be had."""
-        ...
-
-    async def read(self, backend: Backend, uri: str, /) -> types.TextResourceContents:
-        """What is at an address; NotFound where that is nothing, another ContactsError where it cannot be had."""
-        ...
-
-    def knows(self, uri: str, /) -> bool:
-        """Whether there can be something at an address."""
-        ...
-
-    def touched(self, tool: Tool, arguments: BaseModel, answer: BaseModel, /) -> Touched:
-        """What a call that succeeded has changed."""
-        ...
-
-
-class _Nothing:
-    """No resources at all."""
-
-    templates: Sequence[types.ResourceTemplate] = ()
-    listing = False
-
-    async def page(self, _backend: Backend, _cursor: str | None) -> tuple[list[types.Resource], str | None]:
-        return [], None
-
-    async def read(self, _backend: Backend, _uri: str) -> types.TextResourceContents:
-        raise NotFound("there is no such resource")
-
-    def knows(self, _uri: str) -> bool:
-        return False
-
-    def touched(self, _tool: Tool, _arguments: BaseModel, _answer: BaseModel) -> Touched:
-        return self
-
-    def concerns(self, _uri: str) -> bool:
-        return False
-
-
-NO_RESOURCES: Resources = _Nothing()
-"""For a server that has none."""
+_log = logging.getLogger(__name__)
 
 
 class ResourceHandlers:
-    """Whoever may not read has no resources."""
+    """Handles the resources/* methods that read. A caller without READ has no resources."""
 
-    def __init__(self, resources: Resources, backend_for: BackendFactory, calls: Calls) -> None:
-        self._resources = resources
+    def __init__(self, catalog: ResourceCatalog, backend_for: BackendFactory, active_calls: ActiveCalls) -> None:
+        self._catalog = catalog
         self._backend_for = backend_for
-        self._calls = calls
+        self._active_calls = active_calls
 
     def register(self, server: Server[Any]) -> None:
-        """Have `server` answer these methods."""
+        """Add the handlers to `server`."""
         server.add_request_handler("resources/list", types.PaginatedRequestParams, self.list)
         server.add_request_handler("resources/templates/list", types.PaginatedRequestParams, self.list_templates)
         server.add_request_handler("resources/read", types.ReadResourceRequestParams, self.read)
 
-    async def list(self, ctx: Context, params: types.PaginatedRequestParams) -> types.ListResourcesResult:
-        """One page of what is listed."""
+    async def list(self, ctx: RequestContext, params: types.PaginatedRequestParams) -> types.ListResourcesResult:
+        """List one page of the groups."""
         caller = caller_of(ctx)
         if Risk.READ not in caller.risks:
             return types.ListResourcesResult(resources=[])
-        work = self._resources.page(self._backend_for(caller), params.cursor)
-        resources, cursor = await attempt(self._calls, ctx, work)
+        resources, cursor = await run_request(
+            self._active_calls, ctx, lambda: self._catalog.list_page(self._backend_for(caller), params.cursor)
+        )
         return types.ListResourcesResult(resources=resources, next_cursor=cursor)
 
     async def list_templates(
-        self, ctx: Context, params: types.PaginatedRequestParams
+        self, ctx: RequestContext, params: types.PaginatedRequestParams
     ) -> types.ListResourceTemplatesResult:
-        """All shapes of addresses."""
-        require_first_page(params)
-        templates = self._resources.templates if Risk.READ in caller_of(ctx).risks else ()
-        return types.ListResourceTemplatesResult(resource_templates=list(templates))
+        """List the URI templates."""
+        _require_first_page(params)
+        templates = self._catalog.templates if Risk.READ in caller_of(ctx).risks else ()
+        return types.ListResourceTemplatesResult(resource_templates=[*templates])
 
-    async def read(self, ctx: Context, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
-        """What is at an address."""
-        contents = await attempt(self._calls, ctx, self._read(ctx, params.uri), uri=params.uri)
+    async def read(self, ctx: RequestContext, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
+        """Read one resource."""
+        caller = caller_of(ctx)
+
+        async def read() -> types.TextResourceContents:
+            if Risk.READ not in caller.risks:
+                raise NotFound("there is no such resource", advice="you may not read here")
+            return await self._catalog.read(self._backend_for(caller), params.uri)
+
+        contents = await run_request(self._active_calls, ctx, read, uri=params.uri)
         return types.ReadResourceResult(contents=[contents])
 
-    async def _read(self, ctx: Context, uri: str) -> types.TextResourceContents:
-        caller = caller_of(ctx)
-        if Risk.READ not in caller.risks:
-            raise NotFound("there is no such resource", advice="reading is not among what you may do here")
-        return await self._resources.read(self._backend_for(caller), uri)
+
+class PromptHandlers:
+    """Handles prompts/list and prompts/get. Prompts are the same for every caller."""
+
+    def __init__(self, prompts: Sequence[Prompt]) -> None:
+        self._prompts = {prompt.name: prompt for prompt in prompts}
+
+    def register(self, server: Server[Any]) -> None:
+        """Add the handlers to `server`."""
+        server.add_request_handler("prompts/list", types.PaginatedRequestParams, self.list)
+        server.add_request_handler("prompts/get", types.GetPromptRequestParams, self.get)
+
+    async def list(self, _ctx: RequestContext, params: types.PaginatedRequestParams) -> types.ListPromptsResult:
+        """List all prompts."""
+        _require_first_page(params)
+        return types.ListPromptsResult(prompts=[_listed_prompt(prompt) for prompt in self._prompts.values()])
+
+    async def get(self, _ctx: RequestContext, params: types.GetPromptRequestParams) -> types.GetPromptResult:
+        """Fill in one prompt."""
+        prompt = self._prompts.get(params.name)
+        if prompt is None:
+            raise invalid_params(
+                f"unknown_prompt: {sanitize(params.name, _MAX_NAME_LENGTH)} does not exist or is switched off here; "
+                f"available prompts: {', '.join(self._prompts) or 'none'}"
+            )
+        try:
+            text = prompt.fill(params.arguments or {})
+        except ValidationFailed as exc:
+            raise invalid_params(str(exc)) from None
+        message = types.PromptMessage(role="user", content=types.TextContent(type="text", text=text))
+        return types.GetPromptResult(description=prompt.description, messages=[message])
+
+
+def _listed_prompt(prompt: Prompt) -> types.Prompt:
+    return types.Prompt(
+        name=prompt.name,
+        title=prompt.title,
+        description=prompt.description,
+        arguments=[
+            types.PromptArgument(name=argument.name, description=argument.description, required=argument.required)
+            for argument in prompt.arguments
+        ],
+    )
+
+
+class CompletionHandler:
+    """Handles completion/complete. It never fails: if nothing can be suggested, the result is empty."""
+
+    def __init__(
+        self,
+        completions: Completions,
+        prompts: Sequence[Prompt],
+        backend_for: BackendFactory,
+        active_calls: ActiveCalls,
+    ) -> None:
+        self._completions = completions
+        self._prompt_arguments = {(prompt.name, argument.name) for prompt in prompts for argument in prompt.arguments}
+        self._backend_for = backend_for
+        self._active_calls = active_calls
+
+    def register(self, server: Server[Any]) -> None:
+        """Add the handler to `server`."""
+        server.add_request_handler("completion/complete", types.CompleteRequestParams, self.complete)
+
+    async def complete(self, ctx: RequestContext, params: types.CompleteRequestParams) -> types.CompleteResult:
+        """Suggest up to 100 values; `total` only if it is known."""
+        values, is_complete = _NO_VALUES
+        with (
+            suppress(RateLimited),
+            anyio.move_on_after(_COMPLETION_TIMEOUT_SECONDS),
+            self._active_calls.running(ctx),
+        ):
+            values, is_complete = await self._find_values(ctx, params)
+        has_more = len(values) > _MAX_COMPLETION_VALUES
+        return types.CompleteResult(
+            completion=types.Completion(
+                values=values[:_MAX_COMPLETION_VALUES],
+                total=len(values) if is_complete else None,
+                has_more=has_more if has_more or is_complete else None,
+            )
+        )
+
+    async def _find_values(self, ctx: RequestContext, params: types.CompleteRequestParams) -> CompletionValues:
+        completer = self._completer(params)
+        caller, typed = caller_of(ctx), params.argument.value
+        if completer is None or Risk.READ not in caller.risks or len(typed) > _MAX_TYPED_LENGTH:
+            return _NO_VALUES
+        try:
+            return await completer(self._backend_for(caller), caller.tenant, typed)
+        except ContactsError:
+            return _NO_VALUES
+        except Exception as exc:  # noqa: BLE001 - a missing suggestion must not disturb the person who types
+            _log.error("completion failed: %s", exception_site(exc))
+            return _NO_VALUES
+
+    def _completer(self, params: types.CompleteRequestParams) -> Completer | None:
+        name = params.argument.name
+        if isinstance(params.ref, types.PromptReference):
+            is_known = (params.ref.name, name) in self._prompt_arguments
+            return self._completions.for_arguments.get(name) if is_known else None
+        return self._completions.for_templates.get(params.ref.uri) if name == "id" else None
+
+
+async def run_request(
+    active_calls: ActiveCalls, ctx: RequestContext, work: Callable[[], Awaitable[T]], *, uri: str | None = None
+) -> T:
+    """Run `work` as one of the active calls.
+
+    Raises:
+        MCPError: `work` failed, or the server is stopping. `uri` is the resource that the request is about.
+    """
+    with _protocol_errors(ctx, uri), active_calls.running(ctx):
+        return await work()
+    raise MCPError(INTERNAL_ERROR, "stopping: the server is stopping; ask again in a moment")
+
+
+@contextmanager
+def _protocol_errors(ctx: RequestContext, uri: str | None) -> Iterator[None]:
+    try:
+        yield
+    except NotFound as exc:
+        code = INVALID_PARAMS if is_modern(ctx) else _RESOURCE_NOT_FOUND
+        raise MCPError(code, one_line(str(exc)), data={"uri": uri}) from None
+    except ValidationFailed as exc:
+        raise invalid_params(str(exc)) from None
+    except ContactsError as exc:
+        raise MCPError(INTERNAL_ERROR, one_line(str(exc))) from None
+
+
+def _require_first_page(params: types.PaginatedRequestParams) -> None:
+    """Refuse a cursor for a list that has only one page. Raise `MCPError`."""
+    if params.cursor is not None:
+        raise invalid_params("invalid: cursor: is not from this list; list again from the start")

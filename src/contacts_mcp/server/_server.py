@@ -1,4 +1,4 @@
-"""The server as the SDK wants it: every method's handler, what it may be asked, how long its lists are good for."""
+"""Builds the SDK's server: the handlers of every method, its capabilities, and how long clients may cache lists."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -10,27 +10,24 @@ from mcp.server.lowlevel import NotificationOptions, Server
 
 from contacts_mcp.audit import LogOutput, Trail
 from contacts_mcp.guard import Guard
-from contacts_mcp.server import _logging as logging
-from contacts_mcp.server._caller import BackendFactory
-from contacts_mcp.server._calls import Calls
-from contacts_mcp.server._completion import CompletionHandlers, Sources
-from contacts_mcp.server._handlers import ToolHandlers
-from contacts_mcp.server._observe import Discreet
-from contacts_mcp.server._prompts import Prompt, PromptHandlers
-from contacts_mcp.server._resources import NO_RESOURCES, ResourceHandlers, Resources
+from contacts_mcp.prompts import Prompt
+from contacts_mcp.resources import Completions, ResourceCatalog
+from contacts_mcp.server._call_record import CallRecorder
+from contacts_mcp.server._context import ActiveCalls, BackendFactory
+from contacts_mcp.server._resources import CompletionHandler, PromptHandlers, ResourceHandlers
 from contacts_mcp.server._subscriptions import Subscriptions
-from contacts_mcp.server._trail import CallRecorder
+from contacts_mcp.server._telemetry import SpanScrubber, register_set_level
+from contacts_mcp.server._tool_calls import ToolHandlers
 from contacts_mcp.tools import Tool
 
-_HOUR, _MOMENT = CacheHint(ttl_ms=3_600_000), CacheHint(ttl_ms=5_000)
-_LIFETIMES: dict[CacheableMethod, CacheHint] = {
-    "tools/list": _HOUR,
-    "prompts/list": _HOUR,
-    "resources/templates/list": _HOUR,
-    "resources/list": _MOMENT,  # others change groups too, and nothing tells of it
+_ONE_HOUR, _FIVE_SECONDS = CacheHint(ttl_ms=3_600_000), CacheHint(ttl_ms=5_000)
+_CACHE_HINTS: dict[CacheableMethod, CacheHint] = {
+    "tools/list": _ONE_HOUR,
+    "prompts/list": _ONE_HOUR,
+    "resources/templates/list": _ONE_HOUR,
+    "resources/list": _FIVE_SECONDS,  # other clients of the service change groups too, without a notification
     "resources/read": CacheHint(ttl_ms=0),
 }
-"""How long answers are good for; all of them are the caller's own."""
 
 Lifespan = Callable[[Server[Any]], AbstractAsyncContextManager[Any]]
 
@@ -43,71 +40,72 @@ def build_server(
     backend_for: BackendFactory,
     guard: Guard,
     lifespan: Lifespan,
-    calls: Calls | None = None,
-    resources: Resources = NO_RESOURCES,
+    active_calls: ActiveCalls | None = None,
+    resources: ResourceCatalog | None = None,
     prompts: Sequence[Prompt] = (),
-    sources: Sources | None = None,
+    completions: Completions | None = None,
     subscriptions: Subscriptions | None = None,
     recorder: CallRecorder | None = None,
 ) -> Server[Any]:
-    """The low-level SDK server over a catalog; it speaks both protocol eras on any transport.
+    """Build the SDK's low-level server over `tools`; it speaks both protocol eras on any transport.
 
-    `backend_for` gives the backend that a caller works on; `calls` lets a transport end what is under way, and
-    `subscriptions` the streams; `sources` suggest what to fill in. Without a `recorder` the trail is in the log alone.
+    A transport uses `active_calls` to cancel running calls, and `subscriptions` to close streams. Without a
+    `recorder`, audit records only go to the log.
     """
-    calls, listeners = calls or Calls(), subscriptions or Subscriptions()
-    listeners.resources = resources
-    recorder = recorder or CallRecorder(Trail(outputs=[LogOutput()]))
-    handlers = ToolHandlers(tools, backend_for, guard, calls, listeners.changed, recorder)
+    active_calls, subscriptions = active_calls or ActiveCalls(), subscriptions or Subscriptions()
+    resources, completions = resources or ResourceCatalog(()), completions or Completions(())
+    if recorder is None:
+        recorder = CallRecorder(Trail(outputs=[LogOutput()]), {tool.name: tool.risk for tool in tools})
+    handlers = ToolHandlers(tools, backend_for, guard, active_calls, subscriptions, recorder)
     server = _Server(
         "wayscloud-contacts",
         title="WAYSCloud Contacts",
         version=version,
         instructions=instructions,
         lifespan=lifespan,
-        cache_hints=_LIFETIMES,
-        get_tool_input_schema=_sent_as_headers,
+        cache_hints=_CACHE_HINTS,
+        get_tool_input_schema=_no_schema,
         on_list_tools=handlers.list_tools,
         on_call_tool=handlers.call_tool,
     )
-    server.changes = listeners.changes
-    ResourceHandlers(resources, backend_for, calls).register(server)
+    server.list_changes = subscriptions.list_changes
+    ResourceHandlers(resources, backend_for, active_calls).register(server)
     PromptHandlers(prompts).register(server)
-    CompletionHandlers(sources or {}, backend_for, calls).register(server)
-    listeners.register(server)
-    logging.register(server)
-    server.middleware.append(Discreet({tool.name for tool in tools} | {prompt.name for prompt in prompts}))
+    CompletionHandler(completions, prompts, backend_for, active_calls).register(server)
+    subscriptions.register(server, resources)
+    register_set_level(server)
+    server.middleware.append(SpanScrubber({tool.name for tool in tools} | {prompt.name for prompt in prompts}))
     return server
 
 
-def _sent_as_headers(_tool: str) -> None:
-    """No argument of ours is sent as a header as well. Unless told so, the SDK lists all tools before each call."""
+def _no_schema(_tool: str) -> None:
+    """No argument is also sent as an HTTP header. Without this function the SDK lists all tools before each call."""
 
 
 class _Server(Server[Any]):
-    """Promises in both eras to tell of those lists alone that can change.
+    """Announces, in both eras, change notifications only for the lists that can change.
 
-    The SDK's server asks whoever runs it (legacy), or promises all where it promises any (modern).
+    The SDK's server lets the transport decide in the legacy era, and announces all or none in the modern era.
     """
 
-    changes = NotificationOptions()
+    list_changes = NotificationOptions()
 
     def get_capabilities(
         self,
-        notification_options: NotificationOptions | None = None,  # noqa: ARG002 - whoever runs it has no say in it
+        notification_options: NotificationOptions | None = None,  # noqa: ARG002 - the transport does not decide
         experimental_capabilities: dict[str, dict[str, Any]] | None = None,
         extensions: dict[str, dict[str, Any]] | None = None,
         *,
         protocol_version: str | None = None,
     ) -> types.ServerCapabilities:
-        """What the server can do."""
+        """The capabilities that the server announces."""
         found = super().get_capabilities(
-            self.changes, experimental_capabilities, extensions, protocol_version=protocol_version
+            self.list_changes, experimental_capabilities, extensions, protocol_version=protocol_version
         )
         if found.tools:
-            found.tools.list_changed = self.changes.tools_changed
+            found.tools.list_changed = self.list_changes.tools_changed
         if found.prompts:
-            found.prompts.list_changed = self.changes.prompts_changed
+            found.prompts.list_changed = self.list_changes.prompts_changed
         if found.resources:
-            found.resources.list_changed = self.changes.resources_changed
+            found.resources.list_changed = self.list_changes.resources_changed
         return found

@@ -1,9 +1,25 @@
-"""Telling of changes: on streams of their own in the modern era, on a session's standing channel in the legacy era."""
+"""Notifying clients of changes: streams in the modern era, a session's standing channel in the legacy era.
 
+Each tenant has listeners of its own, so that no client learns of another tenant's activity.
+"""
+
+import asyncio
+import contextvars
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from mcp.server.connection import Connection
 from mcp.server.lowlevel import NotificationOptions, Server
-from mcp.server.subscriptions import ResourcesListChanged, ResourceUpdated, ServerEvent
+from mcp.server.subscriptions import (
+    ListenHandler,
+    PromptsListChanged,
+    ResourcesListChanged,
+    ResourceUpdated,
+    ServerEvent,
+    ToolsListChanged,
+)
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
     INTERNAL_ERROR,
@@ -18,112 +34,259 @@ from mcp_types import (
 from pydantic import BaseModel
 
 from contacts_mcp.contract import Risk
-from contacts_mcp.server._caller import Caller, caller_of
-from contacts_mcp.server._elicitation import Context
-from contacts_mcp.server._faults import invalid
-from contacts_mcp.server._resources import NO_RESOURCES
-from contacts_mcp.server._sessions import Session, session_of
-from contacts_mcp.server._tenants import Tenants
+from contacts_mcp.resources import ResourceCatalog, affected_resources
+from contacts_mcp.server._context import Caller, RequestContext, caller_of, connection_of, invalid_params
 from contacts_mcp.tools import Tool
 
-MOST_ADDRESSES = 200
-"""Addresses that one session or stream may watch."""
+_MAX_URIS_PER_SUBSCRIBER = 200
+"""URIs that one session or stream may watch."""
+_MAX_URIS_PER_CALLER = 1_000
+"""URIs that all sessions and streams of one caller may watch together."""
+_MAX_URIS_PER_TENANT = 5_000
+_MAX_STREAMS_PER_TENANT = 1_024
+_MAX_BUFFERED_EVENTS = 512
+"""A stream that is further behind is ended, and its client has to read everything again."""
+_SESSION_KEY = "contacts_mcp.session"
+
+
+class TenantListeners:
+    """The listeners of one tenant and the URIs they watch. It is the `SubscriptionBus` of the SDK's streams."""
+
+    def __init__(self) -> None:
+        self.users = 0
+        """Sessions and streams that keep this object in use."""
+        self.stream = ListenHandler(
+            self, max_subscriptions=_MAX_STREAMS_PER_TENANT, max_buffered_events=_MAX_BUFFERED_EVENTS
+        )
+        self._listeners: dict[object, Callable[[ServerEvent], None]] = {}
+        self._watched: Counter[str] = Counter()
+        self._per_caller: Counter[str] = Counter()
+
+    def subscribe(self, listener: Callable[[ServerEvent], None]) -> Callable[[], None]:
+        """Call `listener` with each event, until the returned function is called. It must not wait or raise."""
+        token = object()
+        self._listeners[token] = listener
+
+        def unsubscribe() -> None:
+            self._listeners.pop(token, None)
+
+        return unsubscribe
+
+    async def publish(self, event: ServerEvent) -> None:
+        """Pass an event to all listeners."""
+        self.notify(event)
+
+    def notify(self, event: ServerEvent) -> None:
+        """Pass an event to all listeners, without waiting: a cancelled call still notifies all of them."""
+        for listener in list(self._listeners.values()):
+            listener(event)
+
+    def watch(self, uris: Collection[str], principal: str) -> None:
+        """Add URIs that a caller watches.
+
+        Raises:
+            MCPError: the caller, or all callers of the tenant together, watch too many.
+        """
+        of_caller = self._per_caller[principal] + len(uris)
+        if of_caller > _MAX_URIS_PER_CALLER or len(self._watched) + len(uris) > _MAX_URIS_PER_TENANT:
+            raise invalid_params("invalid: too many resources are watched here; unsubscribe from some")
+        self._per_caller[principal] = of_caller
+        self._watched.update(uris)
+
+    def unwatch(self, uris: Collection[str], principal: str) -> None:
+        """Undo one `watch` of each URI."""
+        self._per_caller[principal] -= len(uris)
+        if not self._per_caller[principal]:
+            del self._per_caller[principal]
+        self._watched.subtract(uris)
+        for uri in uris:
+            if self._watched[uri] <= 0:
+                del self._watched[uri]
+
+    @property
+    def watched_uris(self) -> list[str]:
+        """The watched URIs, as the clients wrote them."""
+        return list(self._watched)
+
+
+class LegacySession:
+    """Notifies one connection of its tenant's changes. A task of its own sends, so a slow client delays no other."""
+
+    def __init__(self, connection: Connection, listeners: TenantListeners, principal: str) -> None:
+        self.watched: set[str] = set()
+        self._connection = connection
+        self._listeners = listeners
+        self._principal = principal
+        self._pending: dict[ServerEvent, None] = {}  # a set in order: equal events are sent once
+        self._sender: asyncio.Task[None] | None = None
+
+    def watch(self, uri: str) -> None:
+        """Start to watch a URI. Raise `MCPError` if the session, the caller or the tenant watches too many."""
+        if uri not in self.watched:
+            if len(self.watched) >= _MAX_URIS_PER_SUBSCRIBER:
+                raise _too_many_uris()
+            self._listeners.watch([uri], self._principal)
+            self.watched.add(uri)
+
+    def unwatch(self, uri: str) -> None:
+        """Stop watching a URI."""
+        if uri in self.watched:
+            self.watched.remove(uri)
+            self._listeners.unwatch([uri], self._principal)
+
+    def receive(self, event: ServerEvent) -> None:
+        """Take an event, and have it sent if the session watches its URI."""
+        if isinstance(event, ResourceUpdated) and event.uri not in self.watched:
+            return
+        self._pending[event] = None
+        if self._sender is None:
+            # In an empty context: the request id of the call that made the change is not this client's.
+            self._sender = asyncio.create_task(self._send_pending(), context=contextvars.Context())
+
+    def close(self) -> None:
+        """Stop sending, and watch nothing."""
+        if self._sender:
+            self._sender.cancel()
+        self._listeners.unwatch(self.watched, self._principal)
+        self.watched.clear()
+
+    async def _send_pending(self) -> None:
+        try:
+            while self._pending:
+                event = next(iter(self._pending))
+                del self._pending[event]
+                await self._send(event)
+        finally:
+            self._sender = None
+
+    async def _send(self, event: ServerEvent) -> None:
+        match event:
+            case ResourceUpdated(uri):
+                await self._connection.send_resource_updated(uri)
+            case ResourcesListChanged():
+                await self._connection.send_resource_list_changed()
+            case ToolsListChanged():
+                await self._connection.send_tool_list_changed()
+            case PromptsListChanged():
+                await self._connection.send_prompt_list_changed()
 
 
 class Subscriptions:
-    """Who wants to be told of what. `changes` says which lists can change, and is what the server promises."""
+    """Handles subscriptions of both eras. `list_changes` are the lists that can change, which the server announces."""
 
-    def __init__(self, changes: NotificationOptions | None = None) -> None:
-        self.changes = changes or NotificationOptions(resources_changed=True)
-        self.resources = NO_RESOURCES
-        self._tenants = Tenants()
-        self._ended = False
+    def __init__(self, list_changes: NotificationOptions | None = None) -> None:
+        self.list_changes = list_changes or NotificationOptions(resources_changed=True)
+        self._catalog = ResourceCatalog(())
+        self._tenants: dict[str, TenantListeners] = {}
+        self._is_closed = False
 
-    def register(self, server: Server[Any]) -> None:
-        """Have `server` answer these methods."""
+    def register(self, server: Server[Any], catalog: ResourceCatalog) -> None:
+        """Add the handlers to `server`. Only resources of `catalog` can be watched."""
+        self._catalog = catalog
         server.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, self.listen)
         server.add_request_handler("resources/subscribe", SubscribeRequestParams, self.subscribe)
         server.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, self.unsubscribe)
         server.add_notification_handler("notifications/initialized", NotificationParams, self.initialized)
 
     @property
-    def tenants(self) -> int:
-        """For how many tenants somebody listens."""
-        return len([*self._tenants])
+    def tenant_count(self) -> int:
+        """Number of tenants with listeners."""
+        return len(self._tenants)
 
-    def changed(self, tenant: str, tool: Tool, arguments: BaseModel, answer: BaseModel) -> None:
-        """Tell a tenant's listeners what a call that succeeded has touched; this waits for nobody."""
+    def notify(self, tenant: str, tool: Tool, arguments: BaseModel, answer: BaseModel | None) -> None:
+        """Notify a tenant's listeners of what a call changed; `answer` is None if it failed. It does not wait."""
         listeners = self._tenants.get(tenant)
         if listeners is None:
             return
-        touched = self.resources.touched(tool, arguments, answer)
-        for uri in listeners.watched(touched):
-            listeners.tell(ResourceUpdated(uri))
-        if touched.listing:
-            listeners.tell(ResourcesListChanged())
+        affected = affected_resources(tool, arguments, answer)
+        for uri in listeners.watched_uris:
+            if affected.includes(uri):
+                listeners.notify(ResourceUpdated(uri))
+        if affected.group_list:
+            listeners.notify(ResourcesListChanged())
 
     async def publish(self, event: ServerEvent, tenant: str = "") -> None:
-        """Tell a tenant's listeners of any event."""
+        """Notify a tenant's listeners of an event."""
         if listeners := self._tenants.get(tenant):
-            listeners.tell(event)
+            listeners.notify(event)
 
-    def end(self) -> None:
-        """End every stream as the protocol wants a server to end it, and open no more."""
-        self._ended = True
-        for tenant in self._tenants:
-            tenant.stream.close()
+    def close(self) -> None:
+        """End every stream with the protocol's last message, and accept no more."""
+        self._is_closed = True
+        for listeners in list(self._tenants.values()):
+            listeners.stream.close()
 
-    async def listen(self, ctx: Context, params: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
-        """A modern caller's stream, until they leave or the server ends it."""
-        if self._ended:
+    async def listen(self, ctx: RequestContext, params: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
+        """Serve a modern caller's stream until the caller leaves or the server closes it."""
+        if self._is_closed:
             raise MCPError(INTERNAL_ERROR, "stopping: the server is stopping; listen again in a moment")
         caller = caller_of(ctx)
-        honoured = self._honoured(params.notifications, caller)
-        ours = [uri for uri in honoured.resource_subscriptions or () if self.resources.knows(uri)]
-        with self._tenants.listening(caller.tenant) as tenant:
-            tenant.watch(ours, caller.principal)
+        accepted = self._accepted(params.notifications, caller)
+        uris = [uri for uri in accepted.resource_subscriptions or () if self._catalog.matches(uri)]
+        with self._listening(caller.tenant) as listeners:
+            listeners.watch(uris, caller.principal)
             try:
-                return await tenant.stream(ctx, params.model_copy(update={"notifications": honoured}))
+                return await listeners.stream(ctx, params.model_copy(update={"notifications": accepted}))
             finally:
-                tenant.unwatch(ours, caller.principal)
+                listeners.unwatch(uris, caller.principal)
 
-    async def initialized(self, ctx: Context, _params: NotificationParams) -> None:
-        """A legacy session is complete, and hears of changed lists from now on."""
-        self._session(ctx)
+    async def initialized(self, ctx: RequestContext, _params: NotificationParams) -> None:
+        """Start to notify a legacy session of changed lists."""
+        self._legacy_session(ctx)
 
-    async def subscribe(self, ctx: Context, params: SubscribeRequestParams) -> EmptyResult:
-        """A legacy session wants to hear of an address; where there can be nothing, it will never hear of it."""
-        session = self._session(ctx)
-        if session is not None and self.resources.knows(params.uri):
-            if len(session.watched | {params.uri}) > MOST_ADDRESSES:
-                raise _too_many()
+    async def subscribe(self, ctx: RequestContext, params: SubscribeRequestParams) -> EmptyResult:
+        """Watch a URI in a legacy session. A URI that matches no template is accepted and never notified of."""
+        session = self._legacy_session(ctx)
+        if session is not None and self._catalog.matches(params.uri):
             session.watch(params.uri)
         return EmptyResult()
 
-    async def unsubscribe(self, ctx: Context, params: UnsubscribeRequestParams) -> EmptyResult:
-        """A legacy session wants to hear no more of an address."""
-        if session := self._session(ctx):
+    async def unsubscribe(self, ctx: RequestContext, params: UnsubscribeRequestParams) -> EmptyResult:
+        """Stop watching a URI in a legacy session."""
+        if session := self._legacy_session(ctx):
             session.unwatch(params.uri)
         return EmptyResult()
 
-    def _session(self, ctx: Context) -> Session | None:
-        """The legacy session as a listener; None for a caller who may read nothing and so is told of nothing."""
-        caller = caller_of(ctx)
-        return session_of(ctx, caller, self._tenants) if Risk.READ in caller.risks else None
+    def _legacy_session(self, ctx: RequestContext) -> LegacySession | None:
+        """The session of a request, opened by its first request. None for a caller without READ."""
+        caller, connection = caller_of(ctx), connection_of(ctx)
+        if Risk.READ not in caller.risks:
+            return None
+        session: LegacySession | None = connection.state.get(_SESSION_KEY)
+        if session is None:
+            listeners = connection.exit_stack.enter_context(self._listening(caller.tenant))
+            session = connection.state[_SESSION_KEY] = LegacySession(connection, listeners, caller.principal)
+            connection.exit_stack.callback(session.close)
+            connection.exit_stack.callback(listeners.subscribe(session.receive))
+        return session
 
-    def _honoured(self, asked: SubscriptionFilter, caller: Caller) -> SubscriptionFilter:
-        """What of it can be told: lists that change here, and resources to those who may read them."""
-        uris = list(dict.fromkeys(asked.resource_subscriptions or ()))
-        if len(uris) > MOST_ADDRESSES:
-            raise _too_many()
-        reads = Risk.READ in caller.risks
+    @contextmanager
+    def _listening(self, tenant: str) -> Iterator[TenantListeners]:
+        """The listeners of a tenant, which are kept while any session or stream uses them."""
+        listeners = self._tenants.setdefault(tenant, TenantListeners())
+        listeners.users += 1
+        try:
+            yield listeners
+        finally:
+            listeners.users -= 1
+            if not listeners.users:
+                del self._tenants[tenant]
+
+    def _accepted(self, wanted: SubscriptionFilter, caller: Caller) -> SubscriptionFilter:
+        """The part of a filter that the server accepts: lists that can change, and resources if the caller may read."""
+        uris = list(dict.fromkeys(wanted.resource_subscriptions or ()))
+        if len(uris) > _MAX_URIS_PER_SUBSCRIBER:
+            raise _too_many_uris()
+        can_read = Risk.READ in caller.risks
         return SubscriptionFilter(
-            tools_list_changed=asked.tools_list_changed and self.changes.tools_changed,
-            prompts_list_changed=asked.prompts_list_changed and self.changes.prompts_changed,
-            resources_list_changed=asked.resources_list_changed and self.changes.resources_changed and reads,
-            resource_subscriptions=uris if reads else None,
+            tools_list_changed=wanted.tools_list_changed and self.list_changes.tools_changed,
+            prompts_list_changed=wanted.prompts_list_changed and self.list_changes.prompts_changed,
+            resources_list_changed=wanted.resources_list_changed and self.list_changes.resources_changed and can_read,
+            resource_subscriptions=uris if can_read else None,
         )
 
 
-def _too_many() -> MCPError:
-    return invalid(f"invalid: no more than {MOST_ADDRESSES} addresses can be watched at once; unsubscribe from some")
+def _too_many_uris() -> MCPError:
+    return invalid_params(
+        f"invalid: no more than {_MAX_URIS_PER_SUBSCRIBER} resources can be watched at once; unsubscribe from some"
+    )

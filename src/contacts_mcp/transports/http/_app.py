@@ -11,7 +11,7 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
-from contacts_mcp.server import Calls
+from contacts_mcp.server import ActiveCalls
 from contacts_mcp.transports.http._access_log import AccessLog
 from contacts_mcp.transports.http._bodies import Bodies
 from contacts_mcp.transports.http._hangups import Hangups
@@ -49,7 +49,7 @@ def http_app(
     access: Access,
     *,
     check_ready: ReadinessCheck,
-    calls: Calls,
+    calls: ActiveCalls,
     close_subscriptions: Callable[[], None] = lambda: None,
     hosts: Collection[str] = (),
     origins: Collection[str] = (),

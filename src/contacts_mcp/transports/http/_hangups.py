@@ -7,7 +7,7 @@ from typing import Any
 import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from contacts_mcp.server import CALLS
+from contacts_mcp.server import ACTIVE_CALLS_SCOPE_KEY
 
 EXPIRES = "contacts_mcp.expires"
 """Where in the ASGI scope it says until when its caller is let in, in seconds since 1970."""
@@ -28,7 +28,7 @@ class Hangups:
         if scope["method"] == "GET" or _LISTENS in scope["headers"]:
             await self._stream(scope, receive, send)
             return
-        calls: set[Any] = scope.setdefault(CALLS, set())
+        calls: set[Any] = scope.setdefault(ACTIVE_CALLS_SCOPE_KEY, set())
 
         async def watched() -> Message:
             message = await receive()

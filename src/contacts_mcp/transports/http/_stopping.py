@@ -16,7 +16,7 @@ from typing import Any
 import anyio
 from sse_starlette.sse import AppStatus
 
-from contacts_mcp.server import Calls
+from contacts_mcp.server import ActiveCalls
 
 GRACE = 2.5
 """Seconds that calls under way get to finish."""
@@ -28,7 +28,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 class Stopping:
     """What happens from SIGTERM on. `close_subscriptions` ends what waits for events alone."""
 
-    def __init__(self, calls: Calls, close_subscriptions: Callable[[], None], grace: float = GRACE) -> None:
+    def __init__(self, calls: ActiveCalls, close_subscriptions: Callable[[], None], grace: float = GRACE) -> None:
         self.begun = False
         self._calls = calls
         self._farewell = close_subscriptions
@@ -68,7 +68,7 @@ class Stopping:
         self.begun = True
         self._farewell()
         with anyio.move_on_after(self._grace):
-            await self._calls.done()
-        self._calls.end()
+            await self._calls.wait_until_idle()
+        self._calls.cancel_all()
         await anyio.sleep(_LAST_WORDS)
         AppStatus.should_exit = True

@@ -1,0 +1,79 @@
+"""Which resources a tool call changes, so that their subscribers can be notified."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel
+
+from contacts_mcp.resources._catalog import CONTACT, GROUP, MEMBERS, ResourceAddress, parse_uri
+from contacts_mcp.tools import Tool
+
+
+class AffectedResources(NamedTuple):
+    """The resources that a call may have changed.
+
+    Attributes:
+        addresses: single resources, with their ids in lower case.
+        templates: URI templates of which every resource may have changed.
+        group_list: whether resources/list may have changed.
+    """
+
+    addresses: frozenset[ResourceAddress] = frozenset()
+    templates: frozenset[str] = frozenset()
+    group_list: bool = False
+
+    def includes(self, uri: str) -> bool:
+        """Whether the resource at this URI may have changed."""
+        address = parse_uri(uri)
+        if address is None:
+            return False
+        return address.template in self.templates or address._replace(id=address.id.lower()) in self.addresses
+
+
+class _ToolEffect(NamedTuple):
+    """What a tool changes: the resources with the id in an argument, and all resources of some templates."""
+
+    by_id: frozenset[str] = frozenset()
+    all_of: frozenset[str] = frozenset()
+    group_list: bool = False
+
+
+# A group's members are shown with their fields, and a deleted contact leaves its groups, but no answer says which
+# groups a contact is in. So these tools affect every watched group: one notification too many does no harm.
+TOOL_EFFECTS: Mapping[str, _ToolEffect] = {
+    "create_contact": _ToolEffect(),  # it is in no group, and no client knows its URI
+    "update_contact": _ToolEffect(by_id=frozenset({CONTACT}), all_of=frozenset({MEMBERS})),
+    "delete_contact": _ToolEffect(by_id=frozenset({CONTACT}), all_of=frozenset({GROUP, MEMBERS})),
+    "gdpr_delete_contact": _ToolEffect(by_id=frozenset({CONTACT}), all_of=frozenset({GROUP, MEMBERS})),
+    "create_contact_group": _ToolEffect(group_list=True),
+    "update_contact_group": _ToolEffect(by_id=frozenset({GROUP}), group_list=True),
+    "delete_contact_group": _ToolEffect(by_id=frozenset({GROUP, MEMBERS}), group_list=True),
+    "add_group_members": _ToolEffect(by_id=frozenset({GROUP, MEMBERS})),
+    "remove_group_member": _ToolEffect(by_id=frozenset({GROUP, MEMBERS})),
+    # Which contacts these change, and which groups those are in, is not known either.
+    "import_contacts": _ToolEffect(all_of=frozenset({CONTACT, GROUP, MEMBERS})),
+    "merge_contacts": _ToolEffect(all_of=frozenset({CONTACT, GROUP, MEMBERS})),
+    "update_matching_contacts": _ToolEffect(all_of=frozenset({CONTACT, MEMBERS})),
+    "add_matching_to_group": _ToolEffect(by_id=frozenset({GROUP, MEMBERS})),
+}
+"""The effect of every tool that writes."""
+
+_NONE = AffectedResources()
+_ID_ARGUMENTS = {CONTACT: "contact_id", GROUP: "group_id", MEMBERS: "group_id"}
+
+
+def affected_resources(tool: Tool, arguments: BaseModel, answer: BaseModel | None) -> AffectedResources:
+    """The resources that a call has changed: none if its answer lists no changed field or is only a plan.
+
+    Without an `answer` (the call failed after a write) all that the tool can change with these arguments.
+    """
+    effect = TOOL_EFFECTS.get(tool.name)
+    if effect is None or getattr(answer, "changed", None) == [] or getattr(answer, "applied", True) is False:
+        return _NONE
+    addresses = frozenset(_address(template, arguments) for template in effect.by_id)
+    return AffectedResources(addresses, effect.all_of, effect.group_list)
+
+
+def _address(template: str, arguments: Any) -> ResourceAddress:
+    record_id: str = getattr(arguments, _ID_ARGUMENTS[template])
+    return ResourceAddress(template, record_id.lower())

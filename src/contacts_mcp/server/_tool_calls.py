@@ -1,0 +1,239 @@
+"""tools/list and tools/call: find the tool, validate, prepare, guard, run, render, record."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+from mcp_types import (
+    CallToolRequestParams,
+    CallToolResult,
+    InputRequiredResult,
+    ListToolsResult,
+    PaginatedRequestParams,
+    ResourceLink,
+    TextContent,
+    ToolAnnotations,
+)
+from mcp_types import Tool as ListedTool
+from pydantic import BaseModel
+
+from contacts_mcp.audit import Outcome
+from contacts_mcp.contract import ContactsError, PermissionDenied, Risk
+from contacts_mcp.guard import Consent, Guard, GuardedCall, GuardMode, Preview, Question
+from contacts_mcp.server._call_record import CallRecord, CallRecorder
+from contacts_mcp.server._context import (
+    CURRENT_REQUEST_ID,
+    ActiveCalls,
+    BackendFactory,
+    Caller,
+    RequestContext,
+    caller_of,
+    exception_site,
+    internal_error_line,
+    one_line,
+    request_id_of,
+)
+from contacts_mcp.server._elicitation import add_token, obtain_consent, question_result, split_token
+from contacts_mcp.server._subscriptions import Subscriptions
+from contacts_mcp.server._telemetry import count_rejected_call, log_failure, measure_call
+from contacts_mcp.text import sanitize
+from contacts_mcp.tools import FileAnswer, PreparedCall, Tool, parse_arguments, read_target, render
+
+REQUEST_ID_META = "services.wayscloud/request-id"
+"""Key of the request id in a failed result's `_meta`; the operator finds the request in the log by it."""
+_MAX_NAME_LENGTH = 64
+
+Result = CallToolResult | InputRequiredResult
+
+_log = logging.getLogger(__name__)
+
+
+class ToolHandlers:
+    """Handles tools/list and tools/call. A caller sees the tools that are switched on and that the caller may use."""
+
+    def __init__(
+        self,
+        tools: Sequence[Tool],
+        backend_for: BackendFactory,
+        guard: Guard,
+        active_calls: ActiveCalls,
+        subscriptions: Subscriptions,
+        recorder: CallRecorder,
+    ) -> None:
+        self._tools = {tool.name: tool for tool in tools}
+        self._backend_for = backend_for
+        self._guard = guard
+        self._active_calls = active_calls
+        self._subscriptions = subscriptions
+        self._recorder = recorder
+
+    async def list_tools(self, ctx: RequestContext, _params: PaginatedRequestParams | None) -> ListToolsResult:
+        return ListToolsResult(tools=[self._listed(tool) for tool in self._allowed_tools(caller_of(ctx)).values()])
+
+    async def call_tool(self, ctx: RequestContext, params: CallToolRequestParams) -> Result:
+        """Find the tool and call it. A failure is one line for the model, and a log message if the client wants it."""
+        caller, request_id = caller_of(ctx), request_id_of(ctx)
+        tool = self._tools.get(params.name)
+        result: Result
+        if tool is None or not tool.is_allowed(caller.risks):
+            count_rejected_call()
+            error = "unknown_tool" if tool is None else PermissionDenied.code
+            await self._recorder.record_rejected([params.name], caller.principal, request_id, error)
+            result = error_result(_unknown_tool_line(params.name, self._allowed_tools(caller)))
+        else:
+            record = CallRecord(tool.name, tool.risk, caller.principal, request_id)
+            with measure_call(record):
+                result = await self._call(ctx, params, tool, caller, record)
+        if isinstance(result, CallToolResult) and result.is_error:
+            await log_failure(ctx, result)
+        return result
+
+    async def _call(
+        self, ctx: RequestContext, params: CallToolRequestParams, tool: Tool, caller: Caller, record: CallRecord
+    ) -> Result:
+        """Call a tool, turn whatever goes wrong into an error result, and record how it ended."""
+        try:
+            with self._active_calls.running(ctx):
+                return await self._validate_and_run(ctx, params, tool, caller, record)
+            return error_result(_cut_off_line(record))
+        except ContactsError as exc:
+            record.mark_failed(exc)
+            return error_result(_failure_line(exc, record))
+        except Exception as exc:  # noqa: BLE001 - the model reads one line; a traceback could log personal data
+            _log.error("%s failed: %s", tool.name, exception_site(exc))
+            record.mark_crashed()
+            return error_result(internal_error_line(tool.name))
+        finally:
+            await self._recorder.record_end(record)
+
+    async def _validate_and_run(
+        self, ctx: RequestContext, params: CallToolRequestParams, tool: Tool, caller: Caller, record: CallRecord
+    ) -> Result:
+        """Validate the arguments, prepare the call, obtain consent, run the call, render its answer."""
+        given = params.arguments or {}
+        raw, token = split_token(given) if self._takes_token(tool) else (given, None)
+        arguments = parse_arguments(tool.arguments, tool.input_schema, raw)
+        targets = {name: getattr(arguments, name) for name in tool.target_args}
+        record.targets = {name: value for name, value in targets.items() if value is not None}
+        backend = replace(self._backend_for(caller), report=ctx.session.report_progress)
+        prepared = await tool.prepare(backend, arguments)
+        record.risk, record.counts = prepared.risk, prepared.counts
+        if prepared.risk is not Risk.READ and prepared.risk not in caller.risks:  # it can exceed `tool.min_risk`
+            raise PermissionDenied("this call would do more than you may do here", advice="nothing was changed")
+        consent: Consent | Question | Preview = Consent.NONE_NEEDED
+        if self._guard.requires_consent(tool.name, prepared.risk):
+            call = GuardedCall(
+                tool=tool.name,
+                risk=prepared.risk,
+                arguments=raw,
+                principal=caller.principal,
+                read_target=prepared.read_target or (lambda: read_target(backend, tool, arguments)),
+                details=arguments.model_dump(exclude_unset=True, exclude=set(tool.target_args)),
+                wording=tool.wording,
+            )
+            consent = await obtain_consent(ctx, params, self._guard, call, token, record)
+        if not isinstance(consent, Consent):
+            record.outcome = Outcome.ASKED
+            return question_result(consent) if isinstance(consent, Question) else preview_result(consent)
+        record.consent = consent.value
+        return answer_result(await self._run(tool, arguments, prepared, caller, record))
+
+    async def _run(
+        self, tool: Tool, arguments: BaseModel, prepared: PreparedCall, caller: Caller, record: CallRecord
+    ) -> BaseModel:
+        """Run a call, and notify subscribers of what it changed, also if it failed after a write."""
+        await self._recorder.record_start(record)
+        record.outcome = Outcome.UNKNOWN
+        try:
+            answer = await prepared.run()
+        except BaseException as exc:
+            if record.has_written(exc):
+                self._subscriptions.notify(caller.tenant, tool, arguments, None)
+            raise
+        record.outcome = Outcome.DONE
+        self._subscriptions.notify(caller.tenant, tool, arguments, answer)
+        return answer
+
+    def _allowed_tools(self, caller: Caller) -> dict[str, Tool]:
+        return {name: tool for name, tool in self._tools.items() if tool.is_allowed(caller.risks)}
+
+    def _takes_token(self, tool: Tool) -> bool:
+        return self._guard.mode is GuardMode.TWO_STEP and self._guard.requires_consent(tool.name, tool.risk)
+
+    def _listed(self, tool: Tool) -> ListedTool:
+        takes_token = self._takes_token(tool)
+        return ListedTool(
+            name=tool.name,
+            title=tool.title,
+            description=tool.description,
+            input_schema=add_token(tool.input_schema) if takes_token else tool.input_schema,
+            output_schema=None if takes_token else tool.output_schema,  # a preview has another schema
+            annotations=ToolAnnotations.model_validate(tool.annotations),
+        )
+
+
+class PreviewAnswer(BaseModel):
+    """The answer of the first of two steps: nothing was done yet."""
+
+    status: Literal["not done yet: show the question to the person; only if they agree, repeat the call with the token"]
+    question: str
+    confirmation_token: str
+    expires_in_seconds: int
+
+
+def answer_result(answer: BaseModel) -> CallToolResult:
+    """A tool's answer as text and as structured content, with a link to the file that it made."""
+    data, text = render(answer)
+    content: list[Any] = [TextContent(type="text", text=text)]
+    if isinstance(answer, FileAnswer) and answer.uri:
+        name, size = answer.file or "export", answer.bytes
+        content.append(
+            ResourceLink(type="resource_link", uri=answer.uri, name=name, mime_type=answer.mime_type, size=size)
+        )
+    return CallToolResult(content=content, structured_content=data)
+
+
+def preview_result(preview: Preview) -> CallToolResult:
+    """The result of the first of two steps."""
+    return answer_result(
+        PreviewAnswer(
+            status="not done yet: show the question to the person; only if they agree, repeat the call with the token",
+            question=preview.message,
+            confirmation_token=preview.token,
+            expires_in_seconds=int(preview.lifetime_seconds),
+        )
+    )
+
+
+def error_result(line: str) -> CallToolResult:
+    """An error in one line; over a network with the request id in `_meta`."""
+    request_id = CURRENT_REQUEST_ID.get()
+    return CallToolResult(
+        content=[TextContent(type="text", text=one_line(line))],
+        is_error=True,
+        _meta={REQUEST_ID_META: request_id} if request_id else None,
+    )
+
+
+def _cut_off_line(record: CallRecord) -> str:
+    """The error of a call that the transport or the stopping server cancelled."""
+    if record.outcome is Outcome.NOT_RUN or record.risk is Risk.READ:
+        return "stopping: the server is stopping; nothing was changed; call again in a moment"
+    if record.counts:
+        return f"stopping: the server is stopping; {record.counts}; call again in a moment to go on from there"
+    return "stopping: the server is stopping; the change may have been made; read the record back before repeating it"
+
+
+def _failure_line(error: ContactsError, record: CallRecord) -> str:
+    """The line of an error, with the counts of what a bulk call did before it."""
+    if not record.counts:
+        return str(error)
+    return f"{error.code}: {error.message}; until then {record.counts}; call again to do the rest"
+
+
+def _unknown_tool_line(name: str, tools: Mapping[str, Tool]) -> str:
+    return (
+        f"unknown_tool: {sanitize(name, _MAX_NAME_LENGTH)} does not exist or is switched off here; "
+        f"nothing was changed; available tools: {', '.join(tools)}"
+    )
