@@ -79,19 +79,19 @@ def test_a_google_export_merges_nothing_where_nobody_can_answer(tmp_path: Path) 
         check=False,
     )
 
-    assert "refused: the person decided against it" in done.stderr
+    assert "refused: the person declined" in done.stderr
 
 
 def test_erasure_request_keeps_where_nobody_can_answer(tmp_path: Path) -> None:
     """No terminal, no erasure."""
-    assert "not erased: refused: the person decided against it" in example(tmp_path, "erasure_request")
+    assert "not erased: refused: the person declined" in example(tmp_path, "erasure_request")
 
 
 def test_erasure_request_erases_what_was_named(tmp_path: Path) -> None:
     """The name typed out erases."""
     out = example(tmp_path, "erasure_request", "Ola Nordmann")
 
-    assert "Erase for good" in out
+    assert "Erase permanently" in out
     assert out.splitlines()[-1].startswith("erased:")
 
 

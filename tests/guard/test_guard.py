@@ -1,4 +1,4 @@
-"""The guard, without a server: who may proceed, who is asked, who is refused."""
+"""The guard without a server: which calls proceed, are asked about, or are refused."""
 
 import json
 from dataclasses import replace
@@ -27,7 +27,7 @@ OLA = Target(label='person "Ola Nordmann" (id 1)', effect="It goes.", phrase="Ol
 
 
 class Clock:
-    """Time that passes when a test says so."""
+    """A clock that a test sets."""
 
     def __init__(self) -> None:
         self.now = 1_000.0
@@ -37,7 +37,7 @@ class Clock:
 
 
 class World:
-    """A guard over one target that tests can change."""
+    """A guard and one target, which tests can change."""
 
     def __init__(self, mode: GuardMode = GuardMode.ASK, confirm: tuple[str, ...] = ()) -> None:
         self.clock = Clock()
@@ -49,22 +49,22 @@ class World:
         self.reads += 1
         return self.target
 
-    def action(self, risk: Risk = Risk.DESTROY, **changes: Any) -> GuardedCall:
-        action = GuardedCall("delete_contact", risk, {"contact_id": "1"}, "local", self.read)
-        return replace(action, **changes)
+    def call(self, risk: Risk = Risk.DESTROY, **changes: Any) -> GuardedCall:
+        call = GuardedCall("delete_contact", risk, {"contact_id": "1"}, "local", self.read)
+        return replace(call, **changes)
 
-    async def question(self, action: GuardedCall) -> Question:
-        verdict = await self.guard.decide(action, None, can_ask=True)
+    async def ask(self, call: GuardedCall) -> Question:
+        verdict = await self.guard.decide(call, None, can_ask=True)
         assert isinstance(verdict, Question)
         return verdict
 
-    async def token(self, action: GuardedCall) -> str:
-        verdict = await self.guard.decide(action, None, can_ask=False)
+    async def token(self, call: GuardedCall) -> str:
+        verdict = await self.guard.decide(call, None, can_ask=False)
         assert isinstance(verdict, Preview)
         return verdict.token
 
-    async def answer(self, action: GuardedCall, answer: ConsentAnswer) -> object:
-        return await self.guard.decide(action, answer, can_ask=True)
+    async def answer(self, call: GuardedCall, answer: ConsentAnswer) -> object:
+        return await self.guard.decide(call, answer, can_ask=True)
 
 
 def yes(state: str) -> ConsentAnswer:
@@ -74,31 +74,31 @@ def yes(state: str) -> ConsentAnswer:
 @pytest.mark.parametrize("risk", [Risk.READ, Risk.WRITE])
 @pytest.mark.parametrize("mode", GuardMode)
 async def test_reads_and_writes_need_no_consent_in_any_mode(risk: Risk, mode: GuardMode) -> None:
-    """Consent is asked for what destroys, so that it means something; the target is not even read."""
+    """The target is not even read."""
     world = World(mode)
 
-    verdict = await world.guard.decide(world.action(risk), None, can_ask=False)
+    verdict = await world.guard.decide(world.call(risk), None, can_ask=False)
 
     assert verdict is Consent.NONE_NEEDED
     assert world.reads == 0
 
 
-async def test_a_deletion_runs_after_the_word_was_chosen() -> None:
-    """The one way through: asked, answered with `delete`, nothing changed in between."""
+async def test_deletion_runs_after_the_person_chose_delete() -> None:
+    """The question is answered with `delete`, and the target did not change in between."""
     world = World()
-    question = await world.question(world.action())
+    question = await world.ask(world.call())
 
-    assert await world.answer(world.action(), yes(question.state)) is Consent.FORM
+    assert await world.answer(world.call(), yes(question.state)) is Consent.FORM
 
 
-async def test_an_erasure_runs_after_the_name_was_typed() -> None:
-    """What cannot be undone needs the name, typed out."""
+async def test_erasure_runs_after_the_person_typed_the_name() -> None:
+    """Spaces around and within the name make no difference."""
     world = World()
-    action = world.action(Risk.ERASE)
-    question = await world.question(action)
+    call = world.call(Risk.ERASE)
+    question = await world.ask(call)
 
     verdict = await world.answer(
-        action, ConsentAnswer(question.state, accepted=True, content={"typed": " Ola  Nordmann "})
+        call, ConsentAnswer(question.state, accepted=True, content={"typed": " Ola  Nordmann "})
     )
 
     assert verdict is Consent.FORM_TYPED
@@ -116,67 +116,65 @@ async def test_an_erasure_runs_after_the_name_was_typed() -> None:
         {"decision": ["delete"]},
     ],
 )
-async def test_an_accepted_form_without_the_word_is_no_yes(content: dict[str, Any] | None) -> None:
-    """A host that accepts forms by itself has not asked anybody."""
+async def test_accepted_form_without_the_word_is_not_confirmed(content: dict[str, Any] | None) -> None:
+    """A host may accept forms by itself."""
     world = World()
-    question = await world.question(world.action())
+    question = await world.ask(world.call())
 
     with pytest.raises(NotConfirmed):
-        await world.answer(world.action(), ConsentAnswer(question.state, accepted=True, content=content))
+        await world.answer(world.call(), ConsentAnswer(question.state, accepted=True, content=content))
 
 
 @pytest.mark.parametrize("typed", ["", "ola nordmann", "Ola", "delete", None, 1, "Ola Nordmann!"])
-async def test_an_erasure_refuses_any_other_name(typed: Any) -> None:
-    """Only the very name erases."""
+async def test_erasure_with_another_name_is_not_confirmed(typed: Any) -> None:
+    """Case, punctuation and partial names count as another name."""
     world = World()
-    action = world.action(Risk.ERASE)
-    question = await world.question(action)
+    call = world.call(Risk.ERASE)
+    question = await world.ask(call)
 
     with pytest.raises(NotConfirmed):
-        await world.answer(action, ConsentAnswer(question.state, accepted=True, content={"typed": typed}))
+        await world.answer(call, ConsentAnswer(question.state, accepted=True, content={"typed": typed}))
 
 
-async def test_a_person_who_declines_is_final() -> None:
-    """A declined question cannot be answered again, not even with yes."""
+async def test_declined_question_cannot_be_answered_again() -> None:
+    """Not even with yes."""
     world = World()
-    question = await world.question(world.action())
+    question = await world.ask(world.call())
 
-    with pytest.raises(Refused, match="decided against"):
-        await world.answer(
-            world.action(), ConsentAnswer(question.state, accepted=False, content={"decision": "delete"})
-        )
+    with pytest.raises(Refused, match="the person declined"):
+        await world.answer(world.call(), ConsentAnswer(question.state, accepted=False, content={"decision": "delete"}))
     with pytest.raises(NotConfirmed):
-        await world.answer(world.action(), yes(question.state))
+        await world.answer(world.call(), yes(question.state))
 
 
-async def test_an_answer_works_once() -> None:
-    """A replayed answer does nothing."""
+async def test_answer_used_twice_is_not_confirmed() -> None:
+    """A replayed answer changes nothing."""
     world = World()
-    question = await world.question(world.action())
-    await world.answer(world.action(), yes(question.state))
+    question = await world.ask(world.call())
+    await world.answer(world.call(), yes(question.state))
 
     with pytest.raises(NotConfirmed, match="used before"):
-        await world.answer(world.action(), yes(question.state))
+        await world.answer(world.call(), yes(question.state))
 
 
-async def test_an_answer_comes_too_late_after_ten_minutes() -> None:
-    """Consent is for now."""
+async def test_answer_after_ten_minutes_is_not_confirmed() -> None:
+    """A question expires."""
     world = World()
-    question = await world.question(world.action())
+    question = await world.ask(world.call())
     world.clock.now += 600
 
     with pytest.raises(NotConfirmed, match="too late"):
-        await world.answer(world.action(), yes(question.state))
+        await world.answer(world.call(), yes(question.state))
 
 
-async def test_a_target_that_changed_is_asked_about_again() -> None:
-    """Consent was to what the person saw."""
+async def test_answer_about_a_changed_target_is_not_confirmed() -> None:
+    """The person consented to the record as it was."""
     world = World()
-    question = await world.question(world.action())
+    question = await world.ask(world.call())
     world.target = replace(OLA, fingerprint="b")
 
     with pytest.raises(NotConfirmed, match="changed"):
-        await world.answer(world.action(), yes(question.state))
+        await world.answer(world.call(), yes(question.state))
 
 
 @pytest.mark.parametrize(
@@ -185,78 +183,78 @@ async def test_a_target_that_changed_is_asked_about_again() -> None:
         {"tool": "delete_contact_group"},
         {"arguments": {"contact_id": "2"}},
         {"arguments": {"contact_id": "1", "extra": None}},
-        {"principal": "somebody else"},
+        {"principal": "another caller"},
     ],
     ids=["tool", "target", "widened", "caller"],
 )
-async def test_an_answer_belongs_to_its_own_deed(changes: dict[str, Any]) -> None:
-    """An answer cannot be carried to another tool, other arguments or another caller."""
+async def test_answer_to_another_call_is_not_confirmed(changes: dict[str, Any]) -> None:
+    """It is bound to tool, arguments and caller."""
     world = World()
-    question = await world.question(world.action())
+    question = await world.ask(world.call())
 
     with pytest.raises(NotConfirmed, match="another question"):
-        await world.answer(world.action(**changes), yes(question.state))
+        await world.answer(world.call(**changes), yes(question.state))
 
 
-async def test_the_order_of_arguments_does_not_count() -> None:
-    """The same arguments in another order are the same action."""
+async def test_answer_counts_for_the_same_arguments_in_another_order() -> None:
+    """Key order does not change the call."""
     world = World()
-    question = await world.question(world.action(arguments={"a": 1, "b": 2}))
+    question = await world.ask(world.call(arguments={"a": 1, "b": 2}))
 
-    assert await world.answer(world.action(arguments={"b": 2, "a": 1}), yes(question.state)) is Consent.FORM
+    assert await world.answer(world.call(arguments={"b": 2, "a": 1}), yes(question.state)) is Consent.FORM
 
 
 @pytest.mark.parametrize("state", [None, "", "yes", "v1.AAAA", "v1." + "A" * 200])
-async def test_invented_state_is_no_answer(state: str | None) -> None:
-    """Nobody but the server can make state."""
+async def test_invented_state_is_not_confirmed(state: str | None) -> None:
+    """Only the server can seal state."""
     world = World()
 
     with pytest.raises(NotConfirmed):
-        await world.answer(world.action(), ConsentAnswer(state, accepted=True, content={"decision": "delete"}))
+        await world.answer(world.call(), ConsentAnswer(state, accepted=True, content={"decision": "delete"}))
 
 
-async def test_state_of_another_process_is_no_answer() -> None:
-    """Each process seals with a key of its own."""
-    question = await World().question(World().action())
+async def test_state_of_another_process_is_not_confirmed() -> None:
+    """Without configured keys each process seals with its own key."""
+    question = await World().ask(World().call())
     other = World()
 
     with pytest.raises(NotConfirmed):
-        await other.answer(other.action(), yes(question.state))
+        await other.answer(other.call(), yes(question.state))
 
 
 @pytest.mark.parametrize(
     "change", [{"version": 2}, {"expires": "2099-01-01T00:00:00Z"}, {"nonce": ["1"]}, {"nonce": None}], ids=str
 )
-async def test_state_of_another_version_is_no_answer(change: dict[str, Any]) -> None:
-    """Replicas of two versions share their keys while one takes over from the other."""
+async def test_state_of_another_version_is_not_confirmed(change: dict[str, Any]) -> None:
+    """During an update, replicas of two versions share their keys."""
     world = World()
     world.guard = Guard(seal=Seal(600, ["k" * 32], world.clock))
-    question = await world.question(world.action())
+    question = await world.ask(world.call())
     codec = AESGCMRequestStateCodec(["k" * 32])
     other = codec.seal(json.dumps({**json.loads(codec.unseal(question.state)), **change}).encode())
 
     with pytest.raises(NotConfirmed, match="no open question"):
-        await world.answer(world.action(), yes(other))
-    assert await world.answer(world.action(), yes(question.state)) is Consent.FORM
+        await world.answer(world.call(), yes(other))
+    assert await world.answer(world.call(), yes(question.state)) is Consent.FORM
 
 
 @pytest.mark.parametrize("cut", [1, 10, -1])
-async def test_truncated_state_is_no_answer(cut: int) -> None:
-    """A seal is whole or broken."""
+async def test_truncated_state_is_not_confirmed(cut: int) -> None:
+    """The seal covers every character."""
     world = World()
-    question = await world.question(world.action())
+    question = await world.ask(world.call())
 
     with pytest.raises(NotConfirmed):
-        await world.answer(world.action(), yes(question.state[:-cut] if cut > 0 else question.state + "A"))
+        await world.answer(world.call(), yes(question.state[:-cut] if cut > 0 else question.state + "A"))
 
 
 @pytest.mark.parametrize("risk", [Risk.DESTROY, Risk.ERASE])
-async def test_a_host_that_cannot_ask_is_refused(risk: Risk) -> None:
-    """Without a person there is no consent, and the refusal teaches no way round."""
+async def test_host_that_cannot_ask_is_refused(risk: Risk) -> None:
+    """The refusal does not say how to bypass the guard."""
     world = World()
 
     with pytest.raises(Refused) as refusal:
-        await world.guard.decide(world.action(risk), None, can_ask=False)
+        await world.guard.decide(world.call(risk), None, can_ask=False)
 
     assert "nothing was changed" in str(refusal.value)
     for hint in ("token", "two-step", "CONTACTS_MCP", "mode", "confirm"):
@@ -265,76 +263,76 @@ async def test_a_host_that_cannot_ask_is_refused(risk: Risk) -> None:
 
 @pytest.mark.parametrize("can_ask", [True, False])
 async def test_blocked_tools_are_refused_even_with_an_answer(can_ask: bool) -> None:
-    """`block` means never."""
+    """Mode `block` refuses every guarded call without reading the target."""
     world = World(GuardMode.BLOCK)
 
     with pytest.raises(Refused, match="blocked"):
-        await world.guard.decide(world.action(), None, can_ask=can_ask)
+        await world.guard.decide(world.call(), None, can_ask=can_ask)
     with pytest.raises(Refused, match="blocked"):
-        await world.answer(world.action(), yes("anything"))
+        await world.answer(world.call(), yes("anything"))
     assert world.reads == 0
 
 
-async def test_two_steps_preview_then_do_once() -> None:
-    """A token from the preview lets the same call through once, recorded as not verified by a person."""
+async def test_two_step_token_allows_the_call_once() -> None:
+    """The consent is recorded as not verified by a person."""
     world = World(GuardMode.TWO_STEP)
-    token = await world.token(world.action())
+    token = await world.token(world.call())
 
-    verdict = await world.answer(world.action(), ConsentAnswer(token, accepted=True, channel="token"))
+    verdict = await world.answer(world.call(), ConsentAnswer(token, accepted=True, channel="token"))
 
     assert verdict is Consent.TWO_STEP
     with pytest.raises(NotConfirmed):
-        await world.answer(world.action(), ConsentAnswer(token, accepted=True, channel="token"))
+        await world.answer(world.call(), ConsentAnswer(token, accepted=True, channel="token"))
 
 
-async def test_two_step_mode_still_asks_where_it_can() -> None:
-    """A person's answer is worth more than a token."""
+async def test_two_step_mode_asks_if_the_host_can_ask() -> None:
+    """A person's answer is better evidence than a token."""
     world = World(GuardMode.TWO_STEP)
 
-    assert isinstance(await world.guard.decide(world.action(), None, can_ask=True), Question)
+    assert isinstance(await world.guard.decide(world.call(), None, can_ask=True), Question)
 
 
-async def test_the_state_of_a_question_is_no_token() -> None:
-    """What a host was given to carry back cannot be used by the model as a token."""
+async def test_state_of_a_question_is_not_a_token() -> None:
+    """The model cannot use the state of a form as a token."""
     world = World(GuardMode.TWO_STEP)
-    question = await world.question(world.action())
+    question = await world.ask(world.call())
 
     with pytest.raises(NotConfirmed):
-        await world.answer(world.action(), ConsentAnswer(question.state, accepted=True, channel="token"))
+        await world.answer(world.call(), ConsentAnswer(question.state, accepted=True, channel="token"))
 
 
-async def test_an_operator_can_guard_a_writing_tool() -> None:
-    """A guarded write is asked about with what it would set, quoted; notes are only counted."""
+async def test_guarded_write_is_asked_about_with_its_quoted_values() -> None:
+    """The operator names the tool in `confirm`. Only the length of notes is shown."""
     world = World(confirm=("update_contact",))
-    action = world.action(
+    call = world.call(
         Risk.WRITE, tool="update_contact", details={"email": 'a"b\n', "notes": "secret", "tags": ["x", "y"]}
     )
 
-    question = await world.question(action)
+    question = await world.ask(call)
 
     assert 'email: "a\'b"' in question.message
     assert "secret" not in question.message
     assert 'tags: "x", "y"' in question.message
-    verdict = await world.answer(action, ConsentAnswer(question.state, accepted=True, content={"decision": "change"}))
+    verdict = await world.answer(call, ConsentAnswer(question.state, accepted=True, content={"decision": "change"}))
     assert verdict is Consent.FORM
 
 
-async def test_the_form_has_a_required_field_that_defaults_to_keep() -> None:
-    """Whatever a host fills in by itself keeps the contact."""
+async def test_form_has_a_required_field_that_defaults_to_keep() -> None:
+    """A host that fills in defaults by itself keeps the contact."""
     world = World()
 
-    question = await world.question(world.action())
+    question = await world.ask(world.call())
 
     assert question.form["required"] == ["decision"]
     assert question.form["properties"]["decision"]["enum"] == ["keep", "delete"]
     assert question.form["properties"]["decision"]["default"] == "keep"
 
 
-async def test_the_question_names_the_target_and_what_happens_to_it() -> None:
-    """A person can tell which Ola is meant."""
+async def test_question_names_the_target_and_the_effect() -> None:
+    """A person can tell which contact of that name it is."""
     world = World()
 
-    question = await world.question(world.action(Risk.ERASE))
+    question = await world.ask(world.call(Risk.ERASE))
 
     assert 'person "Ola Nordmann" (id 1)' in question.message
     assert "It goes." in question.message
@@ -342,60 +340,60 @@ async def test_the_question_names_the_target_and_what_happens_to_it() -> None:
     assert question.form["required"] == ["typed"]
 
 
-async def test_the_ledger_forgets_what_can_no_longer_be_replayed() -> None:
-    """Memory is bounded by what is alive."""
+async def test_nonce_store_forgets_expired_nonces() -> None:
+    """Only unexpired nonces take memory."""
     clock = Clock()
-    ledger = MemoryNonceStore(clock)
+    store = MemoryNonceStore(clock)
     for number in range(100):
-        assert await ledger.spend(str(number), clock.now + 10)
+        assert await store.spend(str(number), clock.now + 10)
     clock.now += 11
 
-    assert await ledger.spend("new", clock.now + 10)
-    assert len(ledger._spent) == 1
+    assert await store.spend("new", clock.now + 10)
+    assert len(store._spent) == 1
 
 
-async def test_keep_is_a_no_and_not_a_slip() -> None:
-    """Whoever chooses to keep the contact is not asked for a better answer."""
+async def test_choosing_keep_is_refused_as_a_decision() -> None:
+    """It is a refusal, not an invalid answer that asks again."""
     world = World()
-    question = await world.question(world.action())
+    question = await world.ask(world.call())
 
-    with pytest.raises(Refused, match="decided against it") as refusal:
-        await world.answer(world.action(), ConsentAnswer(question.state, accepted=True, content={"decision": "keep"}))
+    with pytest.raises(Refused, match="the person declined") as refusal:
+        await world.answer(world.call(), ConsentAnswer(question.state, accepted=True, content={"decision": "keep"}))
 
     assert not isinstance(refusal.value, NotConfirmed)
 
 
-async def test_an_answer_needs_a_host_that_can_ask() -> None:
-    """State that one host was given is worth nothing to another, which could not have asked."""
+async def test_form_answer_from_a_host_that_cannot_ask_is_refused() -> None:
+    """Such a host cannot have shown the form."""
     world = World()
-    question = await world.question(world.action())
+    question = await world.ask(world.call())
 
     with pytest.raises(Refused, match="cannot ask"):
-        await world.guard.decide(world.action(), yes(question.state), can_ask=False)
+        await world.guard.decide(world.call(), yes(question.state), can_ask=False)
 
 
-async def test_a_write_too_large_to_be_judged_is_refused() -> None:
-    """Nobody consents to what they cannot see."""
+async def test_guarded_write_too_long_to_show_is_refused() -> None:
+    """A person cannot judge it."""
     world = World(confirm=("add_group_members",))
-    action = world.action(Risk.WRITE, tool="add_group_members", details={"contact_ids": ["x" * 36] * 100})
+    call = world.call(Risk.WRITE, tool="add_group_members", details={"contact_ids": ["x" * 36] * 100})
 
     with pytest.raises(Refused, match="more than a person can be shown"):
-        await world.guard.decide(action, None, can_ask=True)
+        await world.guard.decide(call, None, can_ask=True)
 
 
-async def test_hidden_characters_in_a_guarded_write_are_pointed_out() -> None:
-    """What is stripped from the question would still be stored."""
+async def test_question_points_out_hidden_characters() -> None:
+    """They are removed from the question but would be stored."""
     world = World(confirm=("update_contact",))
-    action = world.action(Risk.WRITE, tool="update_contact", details={"name": "Ola\u200b\U000e0041"})
+    call = world.call(Risk.WRITE, tool="update_contact", details={"name": "Ola\u200b\U000e0041"})
 
-    assert 'name: "Ola" [+2 hidden characters]' in (await world.question(action)).message
+    assert 'name: "Ola" [+2 hidden characters]' in (await world.ask(call)).message
 
 
-async def test_a_preview_does_not_ask_for_typing() -> None:
-    """Two-step mode has no form to type into."""
+async def test_preview_does_not_ask_to_type() -> None:
+    """Two-step mode has no form."""
     world = World(GuardMode.TWO_STEP)
 
-    verdict = await world.guard.decide(world.action(Risk.ERASE), None, can_ask=False)
+    verdict = await world.guard.decide(world.call(Risk.ERASE), None, can_ask=False)
 
     assert isinstance(verdict, Preview)
     assert "cannot be undone" in verdict.message

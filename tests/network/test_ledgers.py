@@ -26,7 +26,7 @@ pytestmark = pytest.mark.system
 NONCES = [f"{number:032x}" for number in range(50)]
 SOON = 600.0
 PASSWORD = "s3cr3tthatmustnevershow"
-CANNOT_BE_TOLD = ": whether the answer was used before cannot be told now; nothing was changed; try again later"
+CANNOT_BE_TOLD = ": cannot check whether the answer was used before; nothing was changed; try again later"
 SPENDER = Path(__file__).with_name("spender.py")
 
 
@@ -227,7 +227,7 @@ def test_an_address_that_no_redis_can_have_stops_the_start(command, address):
     finished = start(command, address)
 
     assert finished.code == 2
-    assert finished.err == "contacts-mcp: CONTACTS_MCP_REDIS_URL should be an address such as redis://host:6379/0\n"
+    assert finished.err == "contacts-mcp: CONTACTS_MCP_REDIS_URL must be a URL such as redis://host:6379/0\n"
 
 
 def test_a_redis_without_the_extra_stops_the_start(command, monkeypatch):

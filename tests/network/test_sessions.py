@@ -90,7 +90,7 @@ async def test_a_question_is_not_answered_by_somebody_else():
         kept = await owner.call("delete_contact", **ola)
 
         assert statuses == [404, 202]
-        assert kept.line.startswith("refused: the person decided against it")
+        assert kept.line.startswith("refused: the person declined")
         assert (await owner.call("get_contact", **ola)).content["name"] == "Ola"
 
 

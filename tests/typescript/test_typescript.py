@@ -112,7 +112,7 @@ async def test_a_person_who_says_no_keeps_the_contact(origin: str, kind: Kind, a
 
         line = await host.error("delete_contact", answer=answer, **ola)
 
-        assert line.startswith("refused: the person decided against it")
+        assert line.startswith("refused: the person declined")
         assert await still_there(host, ola)
 
 

@@ -1,18 +1,16 @@
-"""The guard: may this tool call run? It asks a person, refuses, or lets it proceed, and fails closed."""
+"""The guard: may this tool call run? It asks a person, refuses, or lets the call proceed, and fails closed."""
 
 from contacts_mcp.guard._guard import (
     ANSWER_LIFETIME_SECONDS,
+    Consent,
     ConsentAnswer,
     Guard,
     GuardMode,
     NotConfirmed,
     Preview,
 )
-from contacts_mcp.guard._guarded_call import Consent, GuardedCall, PromptWording, Target, digest
-from contacts_mcp.guard._ledger import MemoryNonceStore, NonceStore, NonceStoreUnavailable
-from contacts_mcp.guard._question import Question, Refused
-from contacts_mcp.guard._redis import RedisNonceStore
-from contacts_mcp.guard._seal import Seal
+from contacts_mcp.guard._questions import GuardedCall, PromptWording, Question, Refused, Target, hash_json
+from contacts_mcp.guard._state import MemoryNonceStore, NonceStore, NonceStoreUnavailable, RedisNonceStore, Seal
 
 __all__ = [
     "ANSWER_LIFETIME_SECONDS",
@@ -32,5 +30,5 @@ __all__ = [
     "Refused",
     "Seal",
     "Target",
-    "digest",
+    "hash_json",
 ]

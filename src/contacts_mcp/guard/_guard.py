@@ -1,4 +1,4 @@
-"""May this run? Proceed, ask a person, or refuse: anything off means that nothing happens."""
+"""The decision: a call proceeds, a person is asked, or the call is refused. If anything does not fit, nothing runs."""
 
 import hmac
 from collections.abc import Collection, Mapping
@@ -7,25 +7,41 @@ from enum import StrEnum
 from typing import Any
 
 from contacts_mcp.contract import Risk
-from contacts_mcp.guard._guarded_call import Consent, GuardedCall, Target
-from contacts_mcp.guard._ledger import MemoryNonceStore, NonceStore
-from contacts_mcp.guard._question import Question, Refused, asked, form, is_no, is_yes, previewed
-from contacts_mcp.guard._seal import BrokenSeal, Channel, Claims, Seal
+from contacts_mcp.guard._questions import (
+    KEEP_CHOICE,
+    GuardedCall,
+    Question,
+    Refused,
+    build_question,
+    describe_effect,
+    hash_json,
+    is_yes,
+)
+from contacts_mcp.guard._state import Channel, InvalidState, MemoryNonceStore, NonceStore, QuestionState, Seal
 
 ANSWER_LIFETIME_SECONDS = 600.0
-"""Seconds for which a question can be answered."""
+"""How long a question can be answered."""
 
 
 class GuardMode(StrEnum):
-    """How consent is come by. There is no mode without a guard."""
+    """How consent is obtained. No mode switches the guard off."""
 
-    ASK = "ask"  # ask where the host can, otherwise refuse
-    TWO_STEP = "two-step"  # ask where the host can, otherwise preview and take a token back
+    ASK = "ask"  # ask if the host can show a form, otherwise refuse
+    TWO_STEP = "two-step"  # ask if the host can show a form, otherwise answer a preview and accept its token
     BLOCK = "block"  # always refuse
 
 
+class Consent(StrEnum):
+    """How a call was allowed to run; the audit trail records it."""
+
+    NONE_NEEDED = "none_needed"
+    FORM = "form"  # a person chose the word in a form that the host showed
+    FORM_TYPED = "form_typed"  # a person typed the target's name into a form
+    TWO_STEP = "two_step_not_verified"  # a token came back; nothing proves that a person saw the preview
+
+
 class NotConfirmed(Refused):
-    """There was an answer, but none that this call may run on."""
+    """The answer does not confirm this call."""
 
     code = "not_confirmed"
     advice = "nothing was changed; the next call asks again"
@@ -33,7 +49,7 @@ class NotConfirmed(Refused):
 
 @dataclass(frozen=True, slots=True)
 class ConsentAnswer:
-    """What came back to a question: the sealed state, what the person did, and the form as they sent it."""
+    """The host's answer to a question: the sealed state, whether the person accepted, and the form's content."""
 
     state: str | None
     accepted: bool
@@ -43,7 +59,7 @@ class ConsentAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a two-step call would do, and the token that lets it be done once, within `lifetime` seconds."""
+    """What a two-step call would do, and the token that allows it once within `lifetime_seconds`."""
 
     message: str
     token: str
@@ -51,7 +67,7 @@ class Preview:
 
 
 class Guard:
-    """Wraps every DESTROY and ERASE tool, and the WRITE tools an operator names in `confirm`."""
+    """Decides on every DESTROY and ERASE call, and on WRITE calls of the tools that the operator names in `confirm`."""
 
     def __init__(
         self,
@@ -67,16 +83,17 @@ class Guard:
         self._nonce_store = nonce_store or MemoryNonceStore()
 
     def requires_consent(self, tool: str, risk: Risk) -> bool:
+        """Whether calls of this tool and risk need consent."""
         return risk in (Risk.DESTROY, Risk.ERASE) or (risk is Risk.WRITE and tool in self._confirm)
 
     async def decide(
         self, call: GuardedCall, answer: ConsentAnswer | None, *, can_ask: bool
     ) -> Consent | Question | Preview:
-        """Consent where the call may run now, or what has to be shown first.
+        """Return the consent if the call may run now, else what a person has to see first.
 
         Raises:
-            Refused: the call does not run, or is more than a person can be shown.
-            NonceStoreUnavailable: nobody can tell whether the answer was used before.
+            Refused: the call must not run, or its effect is too long to show to a person.
+            NonceStoreUnavailable: the store cannot tell whether the answer was used before.
             ContactsError: the target cannot be read.
         """
         if not self.requires_consent(call.tool, call.risk):
@@ -86,46 +103,43 @@ class Guard:
         if not can_ask and (self.mode is GuardMode.ASK or (answer is not None and answer.channel == "form")):
             raise Refused(
                 f"{call.tool} needs a person's consent, and this host cannot ask for it",
-                advice="nothing was changed; the operator decides how to go on",
+                advice="nothing was changed; the operator decides what to do",
             )
-        return await (self._ask(call, can_ask=can_ask) if answer is None else self._judge(call, answer))
+        return await (self._ask(call, can_ask=can_ask) if answer is None else self._check(call, answer))
 
     async def _ask(self, call: GuardedCall, *, can_ask: bool) -> Question | Preview:
         target = await call.read_target()
         channel: Channel = "form" if can_ask else "token"
-        state = self._seal.close(channel, call.tool, call.digest, target.fingerprint, call.principal)
+        state = self._seal.seal(channel, call.tool, hash_json(call.arguments), target.fingerprint, call.principal)
         if can_ask:
-            return Question(asked(call, target), form(call), state, self._seal.lifetime)
-        return Preview(previewed(call, target), state, self._seal.lifetime)
+            return build_question(call, target, state, self._seal.lifetime_seconds)
+        return Preview(describe_effect(call, target), state, self._seal.lifetime_seconds)
 
-    async def _judge(self, call: GuardedCall, answer: ConsentAnswer) -> Consent:
-        claims = await self._open(call, answer)
-        if not answer.accepted or is_no(answer.content):
-            raise Refused("the person decided against it", advice="nothing was changed; leave it at that")
+    async def _check(self, call: GuardedCall, answer: ConsentAnswer) -> Consent:
+        state = await self._unseal_once(call, answer)
+        if not answer.accepted or KEEP_CHOICE in (answer.content or {}).values():
+            raise Refused("the person declined", advice="nothing was changed; do not try again")
         target = await call.read_target()
-        if not hmac.compare_digest(claims.target, target.fingerprint):
+        if not hmac.compare_digest(state.target, target.fingerprint):
             raise NotConfirmed("the target was changed after the question was asked")
-        return self._weigh(call, target, answer)
-
-    async def _open(self, call: GuardedCall, answer: ConsentAnswer) -> Claims:
-        """The claims of an answer to this very call, used here for the first time."""
-        try:
-            claims = self._seal.open(answer.state or "")
-        except BrokenSeal:
-            raise NotConfirmed("the answer belongs to no open question, or came too late") from None
-        bound = (claims.channel, claims.tool, claims.arguments, claims.principal)
-        if bound != (answer.channel, call.tool, call.digest, call.principal):
-            raise NotConfirmed("the answer belongs to another question")
-        if not await self._nonce_store.spend(claims.nonce, claims.expires):
-            raise NotConfirmed(
-                "the answer was used before",
-                advice="this call changed nothing, but the one that used it may have: read the record back",
-            )
-        return claims
-
-    def _weigh(self, call: GuardedCall, target: Target, answer: ConsentAnswer) -> Consent:
         if answer.channel == "token":
             return Consent.TWO_STEP
         if not is_yes(call, target, answer.content):
-            raise NotConfirmed("the answer was not the one that was asked for")
+            raise NotConfirmed("the form was not filled in as the question asked")
         return Consent.FORM_TYPED if call.risk is Risk.ERASE else Consent.FORM
+
+    async def _unseal_once(self, call: GuardedCall, answer: ConsentAnswer) -> QuestionState:
+        """Return the state of an answer that belongs to this very call and was not used before."""
+        try:
+            state = self._seal.unseal(answer.state or "")
+        except InvalidState:
+            raise NotConfirmed("the answer belongs to no open question, or came too late") from None
+        bound_to = (state.channel, state.tool, state.arguments, state.principal)
+        if bound_to != (answer.channel, call.tool, hash_json(call.arguments), call.principal):
+            raise NotConfirmed("the answer belongs to another question")
+        if not await self._nonce_store.spend(state.nonce, state.expires):
+            raise NotConfirmed(
+                "the answer was used before",
+                advice="this call changed nothing, but the call that used the answer may have: read the record again",
+            )
+        return state

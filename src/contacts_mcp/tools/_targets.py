@@ -15,7 +15,7 @@ from contacts_mcp.contract import (
     Risk,
     ValidationFailed,
 )
-from contacts_mcp.guard import Target, digest
+from contacts_mcp.guard import Target, hash_json
 from contacts_mcp.text import digits, fold, quote, search_tokens
 from contacts_mcp.tools._backend import Backend
 from contacts_mcp.tools._tool import Tool
@@ -113,7 +113,7 @@ def _effect(risk: Risk, records: list[Contact | Group]) -> str:
 
 
 def _fingerprint(records: list[Any]) -> str:
-    return digest([record.model_dump() for record in records])
+    return hash_json([record.model_dump() for record in records])
 
 
 def _reveals(contact: Contact, reason: str) -> bool:

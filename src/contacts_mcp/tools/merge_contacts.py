@@ -20,7 +20,7 @@ from contacts_mcp.contract import (
     Risk,
     UpdateContact,
 )
-from contacts_mcp.guard import PromptWording, Target, digest
+from contacts_mcp.guard import PromptWording, Target, hash_json
 from contacts_mcp.text import quote
 from contacts_mcp.tools._answers import Brief, ShortAnswer
 from contacts_mcp.tools._backend import Backend, refuse
@@ -136,7 +136,7 @@ class _Merge:
         groups = f"\nIt joins {len(self.groups)} of their groups." if self.groups else ""
         differing = f"\nWhere they differ, {'; '.join(settled)}." if settled else ""
         state = [contact.model_dump() for contact in (self.keep, *self.others)]
-        seen = digest([*state, sorted(group.id for group in self.groups)])
+        seen = hash_json([*state, sorted(group.id for group in self.groups)])
         return Target(describe(self.keep), effect + differing + groups, "", seen)
 
 

@@ -56,7 +56,7 @@ async def test_one_question_names_all_of_them(
 
     line = await host.error("merge_contacts", keep_id=keep["id"], merge_ids=[each["id"] for each in others])
 
-    assert line.startswith("refused: the person decided against it")
+    assert line.startswith("refused: the person declined")
     assert all(each["id"] in person.question for each in (keep, *others))
     assert "first" not in person.question
     assert (await host.call("list_contacts"))["total"] == 3

@@ -236,7 +236,7 @@ async def test_a_server_that_no_confirmation_can_reach_is_not_ready(tmp_path: Pa
             ola = await host.call("create_contact", name="Ola Nordmann")
             told = await host.error("delete_contact", contact_id=ola["id"])
 
-    assert answer.json()["reason"] == "ledger_unavailable"
-    assert told.startswith("ledger_unavailable: ")
-    assert network.trail[-1]["error"] == "ledger_unavailable"
-    assert "Redis cannot be asked" in network.written
+    assert answer.json()["reason"] == "nonce_store_unavailable"
+    assert told.startswith("nonce_store_unavailable: ")
+    assert network.trail[-1]["error"] == "nonce_store_unavailable"
+    assert "Redis does not answer" in network.written

@@ -7,7 +7,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from contacts_mcp.contract import Conflict, Risk, Text
-from contacts_mcp.guard import Target, digest
+from contacts_mcp.guard import Target, hash_json
 from contacts_mcp.tools._backend import Backend, refuse
 from contacts_mcp.tools._job_counts import JobCounts
 from contacts_mcp.tools._tool import PreparedCall
@@ -110,7 +110,7 @@ def _answer(answer: BaseModel) -> Callable[[], Awaitable[BaseModel]]:
 def fingerprint_of(arguments: Planned, steps: Iterable[Any]) -> str:
     """The fingerprint of a plan: of what was asked for, and of each thing that it would do."""
     asked = arguments.model_dump(mode="json", exclude_unset=True, exclude={"apply", "plan"})
-    seen = hashlib.sha256(digest(asked).encode())
+    seen = hashlib.sha256(hash_json(asked).encode())
     for step in steps:
         seen.update(repr(step).encode("utf-8", "surrogatepass"))
     return seen.hexdigest()[:_LENGTH]
