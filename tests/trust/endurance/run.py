@@ -1,82 +1,166 @@
-"""A server, those who work with it, and what it holds from one rest to the next."""
+"""A long run of several callers against one server: what the server holds over time, and whether it gets slower.
+
+Minutes of one machine differ by more than the slowdown that is looked for, so moments are not compared with each other.
+Instead a fresh server gets a copy of the directory, and copies of the callers make the same calls there, in turns.
+"""
 
 import asyncio
+import sqlite3
+from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
+from copy import deepcopy
 from dataclasses import dataclass, field
+from math import isqrt
 from pathlib import Path
+from statistics import median
 
-from trust.endurance.gauges import Held
-from trust.endurance.lane import Lane
-from trust.endurance.mix import Work
-from trust.endurance.worlds import Ground, Served, Serving, Standing
+from trust.endurance.caller import Caller
+from trust.endurance.servers import Backend, OpenBackend, ProcessResources, RunningServer, StartServer
+from trust.endurance.workload import Workload
 
-LANES = 4
-_SPELLS = 5
-"""Parts of a while, in one of which the weather is bad."""
-_A_WHILE = 2_500
-"""Calls, at most, between two rests: what may have become of the calls that were given up on doubles with each."""
+CALLERS = 4
+_PARTS_OF_A_STRETCH = 5
+"""In one of which the proxy is faulty."""
+_MAX_STRETCH_CALLS = 2_500
+"""Calls between two checks: the possible results of abandoned calls double with each."""
+_WARM_UP_CALLS = 600
+_TURNS, _CALLS_PER_TURN = 12, 100
+_MAX_COMPARISONS = 6
+"""How often so many turns are repeated while a tool seems slow: chance evens out, and a slow server stays slow."""
+_MAX_TOOL_RATIO, _MAX_MEDIAN_RATIO = 1.20, 1.15
+"""How much longer one tool may take, within the confidence interval of its median, and the median of all tools."""
+_MEDIAN_OF_TOOLS = "half of the tools"
+_IGNORED_SECONDS = 0.001
+_MIN_CALLS, _MIN_TOOLS = 30, 10
+"""How many calls a median needs, and how many tools have to have one."""
 
 
 @dataclass(frozen=True)
-class Tenth:
-    """What was seen at rest after a tenth of the calls."""
+class Sample:
+    """What processes and the directory's file held at one check. `file` is in KiB: each erasure leaves a receipt."""
 
-    held: Mapping[str, Held]
+    resources: Mapping[str, ProcessResources]
     file: int
-    """KiB of the directory: it keeps a receipt of each erasure, and the process that writes it keeps pages of it."""
 
 
 @dataclass
 class Run:
-    """A server, those who work with it, and what was seen of it."""
+    """A server, its callers' workloads, and the samples taken so far."""
 
-    ground: Ground
-    serving: Serving
-    works: Sequence[Work]
-    tenths: list[Tenth] = field(default_factory=list)
+    backend: Backend
+    server: RunningServer
+    workloads: Sequence[Workload]
+    samples: list[Sample] = field(default_factory=list)
 
     @property
-    def lanes(self) -> list[Lane]:
-        return [work.lane for work in self.works]
+    def callers(self) -> list[Caller]:
+        return [workload.caller for workload in self.workloads]
 
-    async def tenth(self, calls: int) -> None:
-        """So many calls, after which everything is measured at rest."""
-        whiles = -(-calls // _A_WHILE)
-        for _ in range(whiles):
-            await self._work_a_while(calls // whiles)
-        processes = {"the server": self.serving.pid, **self.ground.processes}
-        held = {name: Held.by(pid) for name, pid in processes.items()}
-        self.tenths.append(Tenth(held, self.ground.file.stat().st_size // 1024))
-
-    async def _work_a_while(self, calls: int) -> None:
-        for spell in range(_SPELLS):
-            self._turn(bad=spell == _SPELLS // 2)
-            await self.work(calls // _SPELLS)
-        self._turn(bad=False)
-        await self.rest()
+    async def stretch(self, calls: int) -> None:
+        """Make so many calls, then check everything and take a sample."""
+        stretches = -(-calls // _MAX_STRETCH_CALLS)
+        for _ in range(stretches):
+            for part in range(_PARTS_OF_A_STRETCH):
+                self._set_faulty(part == _PARTS_OF_A_STRETCH // 2)
+                await self.work(calls // stretches // _PARTS_OF_A_STRETCH)
+            self._set_faulty(False)
+            await self.check()
+        processes = {"the server": self.server.pid, **self.backend.processes}
+        resources = {name: ProcessResources.of(pid) for name, pid in processes.items()}
+        self.samples.append(Sample(resources, self.backend.file.stat().st_size // 1024))
 
     async def work(self, calls: int) -> None:
-        """So many calls, by all lanes at once."""
-        async with asyncio.TaskGroup() as working:
-            for work in self.works:
-                working.create_task(work.go_on(calls // LANES))
+        """Make so many calls by all callers at the same time."""
+        async with asyncio.TaskGroup() as tasks:
+            for workload in self.workloads:
+                tasks.create_task(workload.run(calls // CALLERS))
 
-    async def rest(self) -> None:
-        """See that everything is as the books say, and forget how long calls have taken."""
-        there = [await work.come_to_rest() for work in self.works]
-        listing = await self.lanes[0].look("list_contacts", per_page=1)
-        assert listing["total"] == sum(there)
-        for lane in self.lanes:
-            lane.seconds.clear()
+    async def check(self) -> None:
+        """Compare the directory with every model, and forget how long calls have taken."""
+        contacts = [await workload.settle() for workload in self.workloads]
+        listing = await self.callers[0].read("list_contacts", per_page=1)
+        assert listing["total"] == sum(contacts)
+        for caller in self.callers:
+            caller.seconds.clear()
 
-    def _turn(self, *, bad: bool) -> None:
-        if self.ground.weather:
-            self.ground.weather.bad = bad
+    def _set_faulty(self, is_faulty: bool) -> None:
+        if self.backend.proxy:
+            self.backend.proxy.is_faulty = is_faulty
+
+    def seconds_by_tool(self) -> Mapping[str, Sequence[float]]:
+        seconds: defaultdict[str, list[float]] = defaultdict(list)
+        for caller in self.callers:
+            for tool, measured in caller.seconds.items():
+                seconds[tool] += measured
+        return seconds
 
 
 @asynccontextmanager
-async def begun(folder: Path, served: Served, standing: Standing) -> AsyncIterator[Run]:
-    """A server that has just started, and lanes with nothing in their books."""
-    async with standing(folder) as ground, served(folder, ground) as serving:
-        yield Run(ground, serving, [Work(Lane(each, serving.host(each), ground.weather)) for each in range(LANES)])
+async def start_run(folder: Path, start_server: StartServer, open_backend: OpenBackend) -> AsyncIterator[Run]:
+    """A server that has just started, and callers with empty models."""
+    async with open_backend(folder) as backend, start_server(folder, backend) as server:
+        yield Run(
+            backend, server, [Workload(Caller(each, server.host(each), backend.proxy)) for each in range(CALLERS)]
+        )
+
+
+async def find_slow_tools(
+    aged: Run, folder: Path, start_server: StartServer, open_backend: OpenBackend
+) -> Mapping[str, tuple[float, float]]:
+    """The tools that take longer than on a fresh server, each with its shortest and the fresh one's longest median."""
+    async with _fresh_copy(aged, folder, start_server, open_backend) as fresh:
+        runs = (aged, fresh)
+        for run in runs:
+            await run.work(_WARM_UP_CALLS)
+            await run.check()
+        slow: dict[str, tuple[float, float]] = {}
+        for _ in range(_MAX_COMPARISONS):
+            for turn in range(_TURNS):
+                for run in runs if turn % 2 else reversed(runs):
+                    await run.work(_CALLS_PER_TURN)
+            slow = slow_tools(aged.seconds_by_tool(), fresh.seconds_by_tool())
+            if not slow:
+                break
+        for run in runs:
+            await run.check()
+    return slow
+
+
+@asynccontextmanager
+async def _fresh_copy(
+    aged: Run, folder: Path, start_server: StartServer, open_backend: OpenBackend
+) -> AsyncIterator[Run]:
+    with (
+        closing(sqlite3.connect(aged.backend.file)) as source,
+        closing(sqlite3.connect(folder / aged.backend.file.name)) as copy,
+    ):
+        source.backup(copy)
+    async with open_backend(folder) as backend, start_server(folder, backend) as server:
+        workloads: list[Workload] = []
+        for number, workload in enumerate(aged.workloads):
+            replaced = {id(workload.caller.host): server.host(number), id(workload.caller.proxy): backend.proxy}
+            workloads.append(deepcopy(workload, replaced))
+        yield Run(backend, server, workloads)
+
+
+def slow_tools(
+    aged: Mapping[str, Sequence[float]], fresh: Mapping[str, Sequence[float]]
+) -> dict[str, tuple[float, float]]:
+    """Compare the seconds of each call of each tool.
+
+    One tool among twenty looks slow by chance, so a tool counts as slow only if chance does not explain it. The median
+    of all tools is less noisy and has a lower limit.
+    """
+    compared = [tool for tool in aged if min(len(aged[tool]), len(fresh.get(tool, ()))) >= _MIN_CALLS]
+    assert len(compared) > _MIN_TOOLS
+    pairs = {tool: (_median_interval(aged[tool])[0], _median_interval(fresh[tool])[1]) for tool in compared}
+    slow = {tool: pair for tool, pair in pairs.items() if pair[0] > pair[1] * _MAX_TOOL_RATIO + _IGNORED_SECONDS}
+    ratio = median(median(aged[tool]) / median(fresh[tool]) for tool in compared)
+    return slow | ({_MEDIAN_OF_TOOLS: (ratio, 1.0)} if ratio > _MAX_MEDIAN_RATIO else {})
+
+
+def _median_interval(seconds: Sequence[float]) -> tuple[float, float]:
+    """The interval in which the median of all such calls lies: two standard deviations of its rank on either side."""
+    ranked, middle, deviation = sorted(seconds), len(seconds) / 2, isqrt(len(seconds))
+    return ranked[int(middle - deviation)], ranked[int(middle + deviation)]

@@ -1,0 +1,332 @@
+"""Real server processes over real directory files, the hosts that call them, and the proxy that causes faults."""
+
+import asyncio
+import itertools
+import json
+import os
+import random
+import re
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from contacts_service import ContactsService, make_keys
+from misbehaving import Misbehaving, Seen, reply, reset
+from network.callers import FORMS, Answer, Legacy, Modern, Wire, port_of
+from processes import Network, clean_environment, modern
+
+_SETTINGS = {"CONTACTS_MCP_RATE": "0", "CONTACTS_MCP_WRITE_BUDGET": "0"}
+_ANSWER_TIMEOUT_SECONDS = 60.0
+_MAX_LINE_BYTES = 2**22
+_PHRASE_TO_TYPE = re.compile(r'To erase, type "(.*)"\.$')
+_CALLS_PER_SESSION = 200
+_FAULT_SHARE = 0.06
+"""The share of requests that meet a fault while the proxy is faulty."""
+_STALL_SECONDS = 0.3
+_HOP_BY_HOP = ("host", "content-length", "connection")
+
+
+class Host(Protocol):
+    """Calls tools for a person who agrees to what is asked, or declines it. `calls` counts what was sent."""
+
+    calls: int
+
+    async def call(self, tool: str, *, agrees: bool = True, **arguments: Any) -> Answer: ...
+
+    async def read(self, uri: str) -> Answer: ...
+
+    async def aclose(self) -> None: ...
+
+
+def fill_form(question: dict[str, Any], agrees: bool) -> dict[str, Any]:
+    """The form as a person fills it in who agrees, or who keeps the record."""
+    ((name, field),) = question["requestedSchema"]["properties"].items()
+    if not agrees:
+        return {name: "keep"}
+    if "enum" in field:
+        return {name: field["enum"][-1]}
+    asked = _PHRASE_TO_TYPE.search(question["message"])
+    assert asked, question["message"]
+    return {name: asked[1]}
+
+
+class ModernHost:
+    """A host of the modern era, which answers a question with a second call. `client` is a connection or a pipe."""
+
+    def __init__(self, client: "Modern | Pipe") -> None:
+        self.calls = 0
+        self._client = client
+
+    async def call(self, tool: str, *, agrees: bool = True, **arguments: Any) -> Answer:
+        answer = await self._send("tools/call", name=tool, arguments=arguments)
+        asked = answer.message.get("result", {}).get("inputRequests")
+        if not asked:
+            return answer
+        form = {"confirm": {"action": "accept", "content": fill_form(asked["confirm"]["params"], agrees)}}
+        state = answer.result["requestState"]
+        return await self._send("tools/call", name=tool, arguments=arguments, inputResponses=form, requestState=state)
+
+    async def read(self, uri: str) -> Answer:
+        return await self._send("resources/read", uri=uri)
+
+    async def _send(self, method: str, **params: Any) -> Answer:
+        self.calls += 1
+        return await self._client.request(method, **params)
+
+    async def aclose(self) -> None:
+        if isinstance(self._client, Modern):
+            await self._client.wire.aclose()
+
+
+class LegacyHost:
+    """A host of the legacy era over HTTP, which leaves its session now and then and opens another."""
+
+    def __init__(self, port: int) -> None:
+        self.calls = 0
+        self._port = port
+        self._session: _Session | None = None
+
+    async def call(self, tool: str, *, agrees: bool = True, **arguments: Any) -> Answer:
+        session = await self._open()
+        session.agrees = agrees
+        return await session.call(tool, **arguments)
+
+    async def read(self, uri: str) -> Answer:
+        return await (await self._open()).request("resources/read", uri=uri)
+
+    async def _open(self) -> "_Session":
+        self.calls += 1
+        if self.calls % _CALLS_PER_SESSION == 0:
+            await self.aclose()
+        if self._session is None:
+            self._session = await _Session(self._port).__aenter__()
+        return self._session
+
+    async def aclose(self) -> None:
+        session, self._session = self._session, None  # a call that is abandoned meanwhile must not leave it again
+        if session is not None:
+            try:
+                await session.leave()
+            finally:
+                await session.__aexit__()
+
+
+class _Session(Legacy):
+    agrees = True
+
+    def filled(self, question: dict[str, Any]) -> dict[str, Any]:
+        return fill_form(question["params"], self.agrees)
+
+
+class Pipe:
+    """A server on standard input and output with any number of concurrent requests; abandoned ones are cancelled."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._ids = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[Answer]] = {}
+        self._reader = asyncio.create_task(self._read())
+
+    async def request(self, method: str, **params: Any) -> Answer:
+        request_id = next(self._ids)
+        message = modern(request_id, method, **params)
+        message["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = FORMS
+        answer = self._waiting[request_id] = asyncio.get_running_loop().create_future()
+        try:
+            await self._write(message)
+            async with asyncio.timeout(_ANSWER_TIMEOUT_SECONDS):
+                return await answer
+        except asyncio.CancelledError:
+            cancelled = {"method": "notifications/cancelled", "params": {"requestId": request_id}}
+            await self._write({"jsonrpc": "2.0", **cancelled})
+            raise
+        finally:
+            del self._waiting[request_id]
+
+    async def _write(self, message: dict[str, Any]) -> None:
+        assert self._process.stdin
+        self._process.stdin.write(json.dumps(message).encode() + b"\n")
+        await self._process.stdin.drain()
+
+    async def _read(self) -> None:
+        assert self._process.stdout
+        while line := await self._process.stdout.readline():
+            answer = Answer("", line.decode())
+            waiting = self._waiting.get(answer.message.get("id"))
+            if waiting and not waiting.done():
+                waiting.set_result(answer)
+
+    async def aclose(self) -> None:
+        """Close standard input, which ends the server."""
+        assert self._process.stdin
+        self._process.stdin.close()
+        async with asyncio.timeout(_ANSWER_TIMEOUT_SECONDS):
+            await self._process.wait()
+            await self._reader
+
+
+class FaultyProxy(Misbehaving):
+    """Passes requests on to a service. While `is_faulty`, some requests or answers are lost.
+
+    If an answer is lost, the service has done what was asked before the caller notices the fault.
+    """
+
+    def __init__(self, port: int, seed: int) -> None:
+        super().__init__()
+        self.is_faulty = False
+        self._service = port
+        self._wires: list[Wire] = []
+        self._exchanges: set[asyncio.Task[Answer]] = set()
+        self._random = random.Random(seed)
+        self._faults: list[Callable[[Seen, asyncio.StreamWriter], Awaitable[None]]] = [
+            lambda _, writer: reply(503, {"detail": "Down for a moment"})(writer),
+            lambda _, writer: reset(writer),
+            self._stall,
+            self._lose_answer,
+            self._answer_502,
+            self._truncate_answer,
+        ]
+
+    async def __aexit__(self, *exc: object) -> None:
+        await super().__aexit__(*exc)
+        await asyncio.gather(*self._exchanges, return_exceptions=True)
+        for wire in self._wires:
+            await wire.aclose()
+
+    async def _meet(self, seen: Seen, writer: asyncio.StreamWriter) -> None:
+        if self.is_faulty and self._random.random() < _FAULT_SHARE:
+            await self._random.choice(self._faults)(seen, writer)
+            return
+        answer = await self._forward(seen)
+        await reply(answer.status, raw=answer.body.encode(), headers=_end_to_end(answer))(writer)
+
+    async def _stall(self, _seen: Seen, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(_STALL_SECONDS)
+        await reset(writer)
+
+    async def _lose_answer(self, seen: Seen, writer: asyncio.StreamWriter) -> None:
+        await self._forward(seen)
+        await reset(writer)
+
+    async def _answer_502(self, seen: Seen, writer: asyncio.StreamWriter) -> None:
+        await self._forward(seen)
+        await reply(502, {"detail": "Bad gateway"})(writer)
+
+    async def _truncate_answer(self, seen: Seen, writer: asyncio.StreamWriter) -> None:
+        answer = await self._forward(seen)
+        body = answer.body.encode()
+        headers = _end_to_end(answer)
+        await reply(answer.status, raw=body[: len(body) // 2], headers=headers, length=len(body) + 1)(writer)
+
+    async def _forward(self, seen: Seen) -> Answer:
+        """The service's answer, which is read to its end even if the caller is gone."""
+        exchange = asyncio.create_task(self._exchange(seen))
+        self._exchanges.add(exchange)
+        exchange.add_done_callback(self._exchanges.discard)
+        return await asyncio.shield(exchange)
+
+    async def _exchange(self, seen: Seen) -> Answer:
+        wire = self._wires.pop() if self._wires else Wire(self._service)
+        headers = [(name, value) for name, value in seen.headers.items() if name not in _HOP_BY_HOP]
+        answer = await wire.exchange(seen.method, seen.path, headers, seen.body)
+        self._wires.append(wire)
+        return answer
+
+
+def _end_to_end(answer: Answer) -> list[str]:
+    return [f"{name}: {value}" for name, value in answer.headers.items() if name not in _HOP_BY_HOP]
+
+
+@dataclass(frozen=True)
+class Backend:
+    """What a server works on: the directory's file, the server's settings, and what else runs."""
+
+    file: Path
+    variables: dict[str, str]
+    proxy: FaultyProxy | None = None
+    processes: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RunningServer:
+    """A server process, and how the host of a caller reaches it."""
+
+    pid: int
+    host: Callable[[int], Host]
+
+
+OpenBackend = Callable[[Path], AbstractAsyncContextManager[Backend]]
+StartServer = Callable[[Path, Backend], AbstractAsyncContextManager[RunningServer]]
+
+
+@asynccontextmanager
+async def embedded(folder: Path) -> AsyncIterator[Backend]:
+    """A directory inside the server."""
+    file = folder / "contacts.db"
+    yield Backend(file, {"CONTACTS_MCP_DIRECTORY": str(file)})
+
+
+@asynccontextmanager
+async def upstream(folder: Path) -> AsyncIterator[Backend]:
+    """A directory served by another process, behind a proxy that can cause faults."""
+    file = folder / "service.db"
+    (key,) = await asyncio.to_thread(make_keys, file, "owner")
+    with ContactsService(folder / "service", file, "--rate", "0") as service:
+        async with FaultyProxy(port_of(service.url), seed=1) as proxy:
+            variables = {"WAYSCLOUD_API_KEY": key, "WAYSCLOUD_API_URL": proxy.url}
+            yield Backend(file, variables, proxy, {"the service": service.process.pid})
+
+
+@asynccontextmanager
+async def stdio(folder: Path, backend: Backend) -> AsyncIterator[RunningServer]:
+    """A server on pipes, which all callers share in the modern era."""
+    environment = clean_environment(folder, **_SETTINGS, **backend.variables)
+    with (folder / "stderr").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "contacts_mcp", "serve"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=log,
+            env=environment,
+            limit=_MAX_LINE_BYTES,
+        )
+    pipe = Pipe(process)
+    try:
+        yield RunningServer(process.pid, lambda _: ModernHost(pipe))
+    finally:
+        await pipe.aclose()
+
+
+@asynccontextmanager
+async def http(folder: Path, backend: Backend) -> AsyncIterator[RunningServer]:
+    """A server over Streamable HTTP with a connection for each caller; every other caller is of the legacy era."""
+    hosts: list[ModernHost | LegacyHost] = []
+    with Network(folder, **_SETTINGS, **backend.variables) as server:
+
+        def host(caller: int) -> Host:
+            hosts.append(LegacyHost(server.port) if caller % 2 else ModernHost(Modern(server.port)))
+            return hosts[-1]
+
+        yield RunningServer(server.process.pid, host)
+        for each in hosts:
+            await each.aclose()
+
+
+@dataclass(frozen=True)
+class ProcessResources:
+    """What a process holds: anonymous memory in KiB, open descriptors, threads."""
+
+    memory: int
+    descriptors: int
+    threads: int
+
+    @classmethod
+    def of(cls, pid: int) -> Self:
+        process = Path(f"/proc/{pid}")
+        sizes = dict(line.split(":") for line in (process / "smaps_rollup").read_text().splitlines()[1:])
+        return cls(
+            int(sizes["Anonymous"].split()[0]), len(os.listdir(process / "fd")), len(os.listdir(process / "task"))
+        )
