@@ -1,18 +1,41 @@
-"""The suite's fixture server: our server module with the suite's things laid over it, served by our own transport.
+"""The suite's fixture server: our server with the suite's content added, served by our own transport.
 
 `python -m conformance.fixture_server DATABASE`
 """
 
 import sys
 import warnings
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
-from mcp.server.lowlevel import NotificationOptions
+from mcp.server.context import ServerRequestContext as Context
+from mcp.server.lowlevel import NotificationOptions, Server
+from mcp.server.subscriptions import PromptsListChanged, ServerEvent, ToolsListChanged
 from mcp.shared.exceptions import MCPDeprecationWarning
+from mcp_types import (
+    CallToolRequestParams,
+    CallToolResult,
+    GetPromptRequestParams,
+    PaginatedRequestParams,
+    ReadResourceRequestParams,
+    Tool,
+)
+from pydantic import BaseModel
 from starlette.types import ASGIApp
 
-from conformance.catalog_tools import CATALOG_TOOLS
-from conformance.overlay import Overlay
+from conformance.fixture_content import (
+    CATALOG_TOOLS,
+    PROMPTS,
+    RAW_TOOLS,
+    RESOURCE_TEMPLATES,
+    RESOURCES,
+    TOOL_ARGUMENTS,
+    RawTool,
+    get_prompt,
+    read_resource,
+    result,
+)
 from contacts_mcp.app import Embedded, connect
 from contacts_mcp.guard import Guard
 from contacts_mcp.prompts import choose_prompts
@@ -22,13 +45,14 @@ from contacts_mcp.tools import TOOLS, Backend
 from contacts_mcp.transports.http import Limits, http_app, listen, run
 from contacts_mcp.transports.http.access import Open
 
-_ALL_LISTS = NotificationOptions(prompts_changed=True, resources_changed=True, tools_changed=True)
+Handler = Callable[[Context, Any], Awaitable[Any]]
 
 
 def fixture_app(database: Path) -> ASGIApp:
-    """The product with the suite's tools in its catalog, and over that what no catalog can hold."""
+    """The product with the suite's tools in its catalog and the suite's other content in front of its handlers."""
     connection = connect(Embedded(database, "for the suite"))
-    calls, subscriptions = ActiveCalls(), Subscriptions(_ALL_LISTS)
+    all_lists = NotificationOptions(prompts_changed=True, resources_changed=True, tools_changed=True)
+    calls, subscriptions = ActiveCalls(), Subscriptions(all_lists)
     server = build_server(
         version="0",
         instructions="",
@@ -41,19 +65,83 @@ def fixture_app(database: Path) -> ASGIApp:
         prompts=choose_prompts(TOOLS),
         subscriptions=subscriptions,
     )
-    Overlay(server, subscriptions).lay()
+    add_fixture(server, subscriptions)
     return http_app(
         server,
         Open(),
         check_ready=connection.check_ready,
         calls=calls,
         close_subscriptions=subscriptions.close,
-        limits=Limits(per_minute=0),  # the suite is in a hurry
+        limits=Limits(per_minute=0),  # the suite makes many calls
     )
 
 
+def add_fixture(server: Server[Any], subscriptions: Subscriptions) -> None:
+    """Extend the server's lists by the suite's content, and answer for that content before the server does."""
+    tools: dict[str, RawTool] = {
+        **RAW_TOOLS,
+        "test_trigger_tool_change": _publish(subscriptions, ToolsListChanged()),
+        "test_trigger_prompt_change": _publish(subscriptions, PromptsListChanged()),
+    }
+
+    async def call_tool(ctx: Context, params: CallToolRequestParams) -> BaseModel | None:
+        return await tools[params.name](ctx, params) if params.name in tools else None
+
+    async def read(_ctx: Context, params: ReadResourceRequestParams) -> BaseModel | None:
+        return read_resource(str(params.uri))
+
+    _extend_list(server, "tools/list", "tools", [_listed(name) for name in tools])
+    _extend_list(server, "prompts/list", "prompts", PROMPTS)
+    _extend_list(server, "resources/list", "resources", RESOURCES)
+    _extend_list(server, "resources/templates/list", "resource_templates", RESOURCE_TEMPLATES)
+    _answer_first(server, "tools/call", CallToolRequestParams, call_tool)
+    _answer_first(server, "prompts/get", GetPromptRequestParams, get_prompt)
+    _answer_first(server, "resources/read", ReadResourceRequestParams, read)
+
+
+def _publish(subscriptions: Subscriptions, event: ServerEvent) -> RawTool:
+    async def run(_ctx: Context, _params: CallToolRequestParams) -> CallToolResult:
+        await subscriptions.publish(event)
+        return result("Published.")
+
+    return run
+
+
+def _listed(name: str) -> Tool:
+    properties = {TOOL_ARGUMENTS[name]: {"type": "string"}} if name in TOOL_ARGUMENTS else {}
+    schema = {"type": "object", "properties": properties, "required": list(properties)}
+    return Tool(name=name, description=f"The suite's {name}.", input_schema=schema)
+
+
+def _extend_list(server: Server[Any], method: str, kind: str, more: list[Any]) -> None:
+    """Add `more` to the first page of a list."""
+    own = _handler(server, method)
+
+    async def extended(ctx: Context, params: PaginatedRequestParams) -> BaseModel:
+        page: BaseModel = await own(ctx, params)
+        return page if params.cursor else page.model_copy(update={kind: [*getattr(page, kind), *more]})
+
+    server.add_request_handler(method, PaginatedRequestParams, extended)
+
+
+def _answer_first(server: Server[Any], method: str, params_type: type[BaseModel], answer: Handler) -> None:
+    """Use `answer`, and the server's own handler if that returns None."""
+    own = _handler(server, method)
+
+    async def answered(ctx: Context, params: BaseModel) -> BaseModel:
+        return await answer(ctx, params) or await own(ctx, params)
+
+    server.add_request_handler(method, params_type, answered)
+
+
+def _handler(server: Server[Any], method: str) -> Handler:
+    entry = server.get_request_handler(method)
+    assert entry, f"the server has no handler for {method}"
+    return entry.handler
+
+
 if __name__ == "__main__":
-    warnings.simplefilter("ignore", MCPDeprecationWarning)  # the suite asks for what is deprecated
+    warnings.simplefilter("ignore", MCPDeprecationWarning)  # the suite uses deprecated methods
     with listen("127.0.0.1", 0) as listening:
         sys.stderr.write(f"listening on http://127.0.0.1:{listening.getsockname()[1]}/mcp\n")
         run(fixture_app(Path(sys.argv[1])), listening)

@@ -1,4 +1,4 @@
-"""The official conformance suite as a function: what it found, scenario by scenario and check by check."""
+"""The official conformance suite as a function that returns the result of each check of each scenario."""
 
 import json
 import os
@@ -15,53 +15,53 @@ _SUITE = MODULES / "@modelcontextprotocol" / "conformance"
 _RECORDER = Path(__file__).with_name("record.mjs")
 _FOLDER = re.compile(r"server-(.+)-\d{4}-\d\d-\d\dT[\d-]+Z")
 _COMPLAINTS = ("FAILURE", "WARNING")
-"""A warning counts: some scenarios do no more than warn where there is no server at all."""
-_PATIENCE = 120
-"""Seconds for one set of requirements; it takes four where nothing else runs."""
+"""A warning counts: some scenarios only warn even if no server answers."""
+_TIMEOUT_SECONDS = 120
+"""For one revision, which takes four seconds on an idle machine."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What required scenarios complain of, by `scenario:check`, and the checks they left out."""
+    """The complaints of the required scenarios by `scenario:check`, and the checks that were skipped."""
 
     code: int
     complaints: dict[str, str]
     skipped: frozenset[str]
-    asked_for: frozenset[tuple[str, str]]
-    """What scenarios asked for by name: scenario, and the name of a tool or prompt or the address of a resource."""
+    requested: frozenset[tuple[str, str]]
+    """Pairs of a scenario and the name of a tool or prompt, or the address of a resource, that it asked for."""
 
 
 def run_suite(address: str, revision: str, folder: Path) -> Outcome:
     """Run what a revision requires against the server at `address`; `folder` takes what the suite writes."""
-    results, asked = folder / "results", folder / "asked.jsonl"
-    asked.touch()
+    results, requests = folder / "results", folder / "requests.jsonl"
+    requests.touch()
     suite = [_SUITE / "dist" / "index.js", "server", "--url", address, "--requirements", revision]
     options = ["--expected-failures", BASELINE, "--output-dir", results]
     done = subprocess.run(
         [install(), "--import", _RECORDER.as_uri(), *suite, *options],
-        env={**os.environ, "ASKED_FOR": str(asked)},
+        env={**os.environ, "ASKED_FOR": str(requests)},
         capture_output=True,
-        timeout=_PATIENCE,
+        timeout=_TIMEOUT_SECONDS,
         check=False,
     )
     assert results.exists(), done.stderr.decode()
-    named = frozenset(tuple(json.loads(line)) for line in asked.read_text().splitlines())
-    found = _found(results, required(revision))
-    complaints = {name: fault for name, status, fault in found if status in _COMPLAINTS}
-    skipped = frozenset(name for name, status, _ in found if status == "SKIPPED")
+    named = frozenset(tuple(json.loads(line)) for line in requests.read_text().splitlines())
+    checks = _results(results, required_scenarios(revision))
+    complaints = {name: fault for name, status, fault in checks if status in _COMPLAINTS}
+    skipped = frozenset(name for name, status, _ in checks if status == "SKIPPED")
     return Outcome(done.returncode, complaints, skipped, named)
 
 
-def required(revision: str) -> list[str]:
+def required_scenarios(revision: str) -> list[str]:
     """The scenarios that a revision requires of servers."""
     text = (_SUITE / "requirements" / f"{revision}.yaml").read_text()
     scenarios = re.findall(r"^  - (\S+)$", text.partition("\nserver:\n")[2].partition("\nclient:\n")[0], re.MULTILINE)
-    assert scenarios, "a file of requirements that cannot be read"
+    assert scenarios, "the file of requirements has an unknown format"
     return scenarios
 
 
-def _found(results: Path, scenarios: list[str]) -> list[tuple[str, str, str]]:
-    """Each check of each scenario: its name, its status, and what was wrong."""
+def _results(results: Path, scenarios: list[str]) -> list[tuple[str, str, str]]:
+    """Each check of each scenario: its name, its status and its error message."""
     checks = {_scenario(file): json.loads(file.read_bytes()) for file in results.glob("*/checks.json")}
     never_ran = [{"id": "", "status": "FAILURE", "errorMessage": "did not run"}]
     return [
