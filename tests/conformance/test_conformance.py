@@ -7,12 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from conformance.servers import fixture, product
 from conformance.suite import BASELINE, REVISIONS, Outcome, required_scenarios, run_suite
 from harness import host
 from node import only_when_asked
-from processes import Listening, Network
-
-_TESTS = Path(__file__).parents[1]
 
 _ONE_CHECK = {
     "tools-call-image": "test_image_content",
@@ -81,8 +79,7 @@ def test_baseline_of_expected_failures_is_empty() -> None:
 @each_revision
 def test_fixture_server_passes_every_required_scenario(tmp_path: Path, revision: str) -> None:
     """No check fails, warns or is skipped, and the suite's exit code confirms it."""
-    command = ("conformance.fixture_server", str(tmp_path / "contacts.db"))
-    with Listening(tmp_path, *command, cwd=_TESTS) as server:
+    with fixture(tmp_path) as server:
         outcome = run_suite(f"{server.url}/mcp", revision, tmp_path)
 
     assert not outcome.complaints, "\n".join(f"{check}: {fault}" for check, fault in outcome.complaints.items())
@@ -96,7 +93,7 @@ async def test_product_passes_every_scenario_that_needs_no_fixture(tmp_path: Pat
     """A check may fail only if its scenario asks for a thing of the suite's own."""
     async with host(tmp_path / "contacts.db") as directory:
         await directory.call("create_contact_group", name="Board")  # a resource to read
-    with Network(tmp_path, "--directory", str(tmp_path / "contacts.db"), CONTACTS_MCP_RATE="0") as server:
+    with product(tmp_path) as server:
         outcome = await asyncio.to_thread(run_suite, f"{server.url}/mcp", revision, tmp_path)
 
     wrong = list(_unexpected(outcome, required_scenarios(revision)))
