@@ -107,7 +107,7 @@ def test_library_works_without_mcp(tmp_path: Path, remote: bool) -> None:
 
 
 def test_a_team_is_served_by_three_commands(tmp_path: Path) -> None:
-    """What the README's section for a team promises: two clients at once, each with their own contacts."""
+    """The commands of docs/team.md: two clients at once, each with their own contacts."""
     service_of, server_of, clients_of = _team_commands()
     with (
         Child(tmp_path / "service", ready="takes these keys", **service_of(tmp_path)),
@@ -124,9 +124,9 @@ Launch = Callable[[Path], dict[str, Any]]
 
 
 def _team_commands() -> list[Launch]:
-    """The README's commands, to be started in the environment that runs this test."""
-    readme = (EXAMPLES.parent / "README.md").read_text()
-    block = re.search(r"<!-- team -->\n```sh\n(.*?)```", readme, re.DOTALL)
+    """The commands of docs/team.md, to be started in the environment that runs this test."""
+    page = (EXAMPLES.parent / "docs" / "team.md").read_text()
+    block = re.search(r"<!-- team -->\n```sh\n(.*?)```", page, re.DOTALL)
     assert block
     lines = block[1].strip().replace("python3 -m uv run python", sys.executable)
     lines = lines.replace("python3 -m uv run contacts-mcp", f"{Path(sys.executable).parent}/contacts-mcp")

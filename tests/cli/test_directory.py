@@ -1,4 +1,4 @@
-"""`contacts-mcp directory`: what the README tells an operator is what happens, on a file and on a server."""
+"""`contacts-mcp directory`: what the documentation tells an operator is what happens, on a file and on a server."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from contacts_mcp.directory import Directory, parse_location
 
 pytestmark = pytest.mark.system
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "directory.md"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -42,9 +42,9 @@ def directory(command, place, tmp_path, monkeypatch):
     return directory
 
 
-def test_the_readme_s_section_runs_as_it_stands(directory):
-    """Every line of the section that looks after a directory, in its order."""
-    section = README.read_text().split("### Looking after it")[1].split("###")[0]
+def test_maintenance_commands_of_the_documentation_run_in_their_order(directory):
+    """Every line of the section in docs/directory.md."""
+    section = PAGE.read_text().split("## Maintain it")[1].split("##")[0]
     lines = re.search(r"```sh\n(.*?)```", section, re.DOTALL)[1].splitlines()
 
     outcomes = [(line, directory(*shlex.split(line, comments=True)[2:])) for line in lines]

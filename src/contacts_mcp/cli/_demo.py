@@ -237,7 +237,7 @@ def _error(result: CallToolResult) -> Padding:
 
 
 def _contact_table(contacts: list[dict[str, Any]]) -> Padding:
-    table = Table("Name", "Phone", "E-mail", "Tags", box=SIMPLE_HEAD, header_style="green", padding=(0, 1))
+    table = Table("Name", "Phone", "E-mail", "Tags", box=SIMPLE_HEAD, show_edge=False, header_style="green")
     for contact in contacts:
         tags = ", ".join(contact.get("tags", []))
         table.add_row(*(Text(str(cell)) for cell in _cells(contact)), Text(tags))

@@ -1,0 +1,224 @@
+"""The generated parts of README.md and docs/: settings, commands, tools, host configurations, the library's example.
+
+A part stands between `<!-- name -->` and `<!-- end -->`. `UPDATE_README=1 pytest -n0 tests/test_readme.py tests/docs`
+writes every part again.
+"""
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from typer.main import get_command
+
+from contacts_mcp.cli._commands import cli
+from contacts_mcp.contract import CALLS, Risk
+from contacts_mcp.settings import Settings, variable
+from contacts_mcp.tools import ENDPOINTS, TOOLS, WORKFLOWS, Tool
+from doc_examples import Example, stable
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+DOCS = ROOT / "docs"
+SOURCE = ROOT / "src" / "contacts_mcp"
+UPDATE = bool(os.environ.get("UPDATE_README"))
+_CONSENT = {
+    Risk.READ: "",
+    Risk.WRITE: "",
+    Risk.DESTROY: "a person chooses `delete`",
+    Risk.ERASE: "a person types the name",
+}
+
+
+def part_of(text: str, name: str) -> str | None:
+    """The content of a part, without its markers."""
+    found = _pattern(name).search(text)
+    return found[2].strip("\n") if found else None
+
+
+def with_part(text: str, name: str, content: str) -> str:
+    """The text with a part replaced; the blank lines keep Markdown from joining the markers to a table."""
+    return _pattern(name).sub(lambda found: f"{found[1]}\n{content}\n\n{found[3]}", text)
+
+
+def _pattern(name: str) -> re.Pattern[str]:
+    return re.compile(rf"(<!-- {re.escape(name)} -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+
+
+def table(header: str, rows: list[str]) -> str:
+    """A Markdown table."""
+    return "\n".join([header, re.sub(r"[^|]+", "---", header), *rows])
+
+
+def tool_table() -> str:
+    """Every tool with its description and the consent that it needs."""
+    rows = [f"| `{tool.name}` | {tool.description} | {_consent(tool)} |" for tool in TOOLS]
+    return table("| Tool | What it does | Consent |", rows)
+
+
+def _consent(tool: Tool) -> str:
+    if tool.wording is None:
+        return _CONSENT[tool.risk]
+    condition = "for 25 contacts or more, or if something is overwritten, " if tool.min_risk else ""
+    return f"{condition}a person chooses `{tool.wording.yes}`"
+
+
+def settings_table() -> str:
+    """Every environment variable, with the flag of `serve` that overrides it."""
+    flags = {option.name: option.opts[0] for option in _commands()["contacts-mcp serve"].params}
+    rows = [
+        f"| `{variable(name)}` | {_code(flags.get(name))} | {_default(info.default)} | {info.description} |"
+        for name, info in Settings.model_fields.items()
+    ]
+    return table("| Variable | Flag | Default | What it does |", rows)
+
+
+def _default(value: object) -> str:
+    return _code(value) if value not in (None, [], False) else ""
+
+
+def _code(value: object) -> str:
+    return "" if value is None else f"`{value}`"
+
+
+def _commands() -> dict[str, Any]:
+    return dict(_walk("contacts-mcp", get_command(cli)))
+
+
+def _walk(name: str, command: Any) -> Iterator[tuple[str, Any]]:
+    children = getattr(command, "commands", {})
+    if not children:
+        yield name, command
+    for child in children.values():
+        yield from _walk(f"{name} {child.name}", child)
+
+
+def command_reference() -> str:
+    """Every command with its arguments and options."""
+    return "\n\n".join(_command(name, command) for name, command in _commands().items())
+
+
+def _command(name: str, command: Any) -> str:
+    shown = [param for param in command.params if param.name != "help"]
+    arguments = [param for param in shown if param.param_type_name == "argument"]
+    options = [param for param in shown if param.param_type_name == "option"]
+    usage = " ".join([name, *(param.name.upper() for param in arguments)])
+    lines = [f"## {name}", _escaped(" ".join((command.help or "").split())), f"```sh\n{usage}\n```"]
+    rows = [
+        f"| `{', '.join(param.opts)}` | {_default(_plain(param.default))} | {param.help or ''} |" for param in options
+    ]
+    return "\n\n".join([*lines, *([table("| Option | Default | What it does |", rows)] if rows else [])])
+
+
+def _plain(value: Any) -> object:
+    return getattr(value, "value", None if callable(value) else value)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("<", "&lt;")
+
+
+def tool_reference(examples: list[Example]) -> str:
+    """Every tool with its arguments and example calls."""
+    endpoints = {tool.name: call.route for tool, call in zip(ENDPOINTS, CALLS, strict=True)}
+    return "\n\n".join(
+        [
+            "## Endpoint tools",
+            *(_tool(tool, endpoints[tool.name], examples) for tool in ENDPOINTS),
+            "## Workflow tools",
+            *(_tool(tool, None, examples) for tool in WORKFLOWS),
+        ]
+    )
+
+
+def _tool(tool: Tool, endpoint: str | None, examples: list[Example]) -> str:
+    facts = [f"Risk: {tool.risk}."]
+    if endpoint:
+        facts.insert(0, f"Endpoint: `{endpoint}`.")
+    if consent := _consent(tool):
+        facts.append(f"Consent: {consent}.")
+    shown = "\n".join(_example(example) for example in examples if example.tool == tool.name)
+    return "\n\n".join([f"### {tool.name}", tool.description, " ".join(facts), _arguments(tool), stable(shown).strip()])
+
+
+def _arguments(tool: Tool) -> str:
+    schema = json.loads((ROOT / "tool_schemas" / f"{tool.name}.json").read_text())["inputSchema"]
+    required = set(schema.get("required", ()))
+    rows = [
+        f"| `{name}` | {_type(field)} | {'yes' if name in required else ''} | {_meaning(field)} |"
+        for name, field in schema.get("properties", {}).items()
+    ]
+    return table("| Argument | Type | Required | Meaning |", rows) if rows else "It takes no arguments."
+
+
+def _type(field: dict[str, Any]) -> str:
+    inner = field.get("items", field)
+    kind = " or ".join(f"`{value}`" for value in inner["enum"]) if "enum" in inner else inner.get("type", "")
+    return f"list of {kind}" if "items" in field else kind
+
+
+def _meaning(field: dict[str, Any]) -> str:
+    default = field.get("default")
+    return " ".join(
+        part
+        for part in (field.get("description", ""), f"Default: `{_json(default)}`." if default is not None else "")
+        if part
+    )
+
+
+def _example(example: Example) -> str:
+    parts = [f"Call:\n\n```json\n{_json(example.arguments)}\n```\n"]
+    if example.question:
+        parts.append(f"The person is asked:\n\n```text\n{example.question}\n```\n")
+    parts.append(f"Answer:\n\n```json\n{_json(example.answer, indent=2)}\n```\n")
+    return "\n".join(parts)
+
+
+def _json(value: object, indent: int | None = None) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=indent)
+
+
+def host_configuration(file: str) -> str:
+    """A host configuration of the examples."""
+    return f"```json\n{(ROOT / 'examples' / 'hosts' / file).read_text()}```"
+
+
+def library_example() -> str:
+    """The part of the example that shows the client at work."""
+    source = (ROOT / "examples" / "library.py").read_text()
+    imports = "from contacts_mcp.client import ContactsClient\nfrom contacts_mcp.contract import "
+    names = re.search(r"from contacts_mcp.contract import (.*)", source)
+    body = re.search(r'async def use.*?"""\n(.*?)\n\n\nasync def', source, re.DOTALL)
+    assert names
+    assert body
+    return f"```python\n{imports}{names[1]}\n\nasync with ContactsClient.from_environment() as client:\n{body[1]}\n```"
+
+
+def call_trace() -> str:
+    """Every function that the traced calls run, from a run of the benchmark."""
+    command = [sys.executable, str(ROOT / "benchmarks" / "call_trace.py"), "--table"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return re.sub(r"^(\w+): (.*)$", r"### \1\n\n\2.", printed.strip(), flags=re.MULTILINE)
+
+
+def error_codes() -> set[str]:
+    """Every code at the start of an error line (`code: what happened; what to do next`) in the source."""
+    codes = set()
+    for path in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            codes.update(_codes_of(node, path.relative_to(SOURCE).parts[0]))
+    return codes - {"error"}
+
+
+def _codes_of(node: ast.AST, package: str) -> Iterator[str]:
+    match node:
+        case ast.Assign(targets=[ast.Name(id="code")], value=ast.Constant(value=str(code))):
+            yield code
+        case ast.Constant(value=str(text)) if package in {"server", "transports", "middleware"}:
+            if found := re.match(r"([a-z]+(?:_[a-z]+)*): (?:[a-z].*)?$", text):
+                yield found[1]
