@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contacts_mcp.directory import _times
-from contacts_mcp.directory.api import bodies, rows
+from contacts_mcp.directory.api import _bodies, _routes
 from contacts_mcp.directory.store import erasure
 
 FULL = {
@@ -205,15 +205,15 @@ async def test_list_rows_are_split_as_on_the_page(http, create):
 @given(st.text(min_size=1), st.sampled_from(["person", "company"]))
 def test_a_split_name_joins_to_itself(text, contact_type):
     """First and last name with a space between are the name, whatever it is."""
-    name = bodies._one_line(text)
+    name = _bodies._collapse_spaces(text)
 
-    parts = rows.split_name(name, contact_type)
+    parts = _routes.split_name(name, contact_type)
 
     assert " ".join(part for part in parts if part is not None) == name
 
 
 def test_a_company_is_not_split():
-    assert rows.split_name("ACME Holding AS", "company") == ("ACME Holding AS", None)
+    assert _routes.split_name("ACME Holding AS", "company") == ("ACME Holding AS", None)
 
 
 async def test_every_page_together_holds_each_contact_once_newest_first(create, listed):
@@ -264,4 +264,4 @@ async def test_type_and_tags_filter_together(create, listed):
 
 def test_every_personal_column_is_one_of_the_fields_of_a_body():
     """A field added to the bodies is erased too."""
-    assert set(erasure.PERSONAL) == set(bodies.NewContact.model_fields) - {"type"}
+    assert set(erasure.PERSONAL) == set(_bodies.NewContact.model_fields) - {"type"}

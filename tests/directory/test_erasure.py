@@ -227,7 +227,7 @@ async def test_a_journal_of_another_file_is_refused_and_left_as_it_is(path, tmp_
 @pytest.mark.parametrize("place", ["postgresql"], indirect=True)
 async def test_a_server_has_neither_rows_nor_dead_rows_of_it(http, create, create_group, postgres, database):
     """Nothing in any table, and no earlier version that a later VACUUM would remove."""
-    name = database.shown.rpartition("/")[2]
+    name = database.display_url.rpartition("/")[2]
     postgres.sql("CREATE EXTENSION pgstattuple", name)
     made, group = await create(**{**SECRETS, "notes": "Qvxold"}), await create_group()
     await http.patch(f"/v1/contacts/{made['id']}", json={"notes": SECRETS["notes"]})

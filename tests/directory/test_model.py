@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sqlalchemy import func, insert, select
 
 from contacts_mcp.directory import Directory, Location
-from contacts_mcp.directory.api.routes import TenantDatabase
+from contacts_mcp.directory.api import Tenant
 from contacts_mcp.directory.database.tables import tenants
 from contacts_mcp.directory.maintenance import check
 
@@ -125,7 +125,7 @@ class Model(RuleBasedStateMachine):
             return int(tenant)
 
         tenant = self.runner.run(self.directory._database.write(another))
-        self.directory.app.state.tenant_of = lambda _: TenantDatabase(self.directory._database, tenant)
+        self.directory.app.state.tenant = Tenant(self.directory._database, tenant)
         self.batch([{"name": "Anna"}, {"name": "Egon As", "tags": ["VIP"]}], [])
         self.create_group("Some", None)
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from mcp_types import CallToolResult
 
-from contacts_mcp.directory.maintenance import check, open_database
+from contacts_mcp.directory import Directory
 from contacts_mcp.tools import TOOLS
 from harness import LEGACY, MODERN, Host, Person, held, host, text_of
 from hostile import MARK, TEXTS, unseen_in
@@ -122,10 +122,8 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         ids = {name: (await connected.call("create_contact", name=name))["id"] for name in CONTACTS}
         ids |= {name: (await connected.call("create_contact_group", name=name))["id"] for name in GROUPS}
         yield World(connected, file, ids)
-    database = open_database(file)
-    faults = await database.read(check)
-    await database.aclose()
-    assert not faults
+    async with Directory(file) as directory:
+        assert not await directory.check()
 
 
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)

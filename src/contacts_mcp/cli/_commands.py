@@ -9,7 +9,7 @@ import typer
 
 from contacts_mcp import __version__
 from contacts_mcp.cli._audit import audit_cli
-from contacts_mcp.cli.directory import directory_cli
+from contacts_mcp.cli._directory import directory_cli
 from contacts_mcp.guard import GuardMode
 from contacts_mcp.settings import Auth, load_settings
 

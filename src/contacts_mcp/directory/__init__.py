@@ -1,18 +1,30 @@
-"""The embedded Contacts API: an ASGI app on a database, for working without an account. Knows nothing of MCP.
+"""The embedded Contacts API: an ASGI app on a database, for working without an account. It knows nothing about MCP.
 
-Directory, and FastAPI and SQLAlchemy with it, is imported on first use: a server says where it is long before.
+`Directory` loads FastAPI and SQLAlchemy, so it is imported on first use: a server starts without waiting for them.
 """
 
 from typing import TYPE_CHECKING, Any
 
-from contacts_mcp.directory._errors import DirectoryNotFound, DirectoryUnavailable
+from contacts_mcp.directory._errors import (
+    BackupRefused,
+    ContactErased,
+    DirectoryError,
+    DirectoryNotFound,
+    DirectoryUnavailable,
+)
+from contacts_mcp.directory._limits import DEFAULT_RATE_LIMIT, KEY_CACHE_SECONDS
 from contacts_mcp.directory._location import Location, PostgresServer, default_path, parse_location
 
 if TYPE_CHECKING:
     from contacts_mcp.directory._directory import Directory
 
 __all__ = [
+    "DEFAULT_RATE_LIMIT",
+    "KEY_CACHE_SECONDS",
+    "BackupRefused",
+    "ContactErased",
     "Directory",
+    "DirectoryError",
     "DirectoryNotFound",
     "DirectoryUnavailable",
     "Location",

@@ -1,33 +1,51 @@
-"""What can go wrong below the routes. Validation faults never get here: FastAPI answers them.
+"""What can go wrong below the routes. FastAPI handles invalid requests before they get here.
 
 Exception
-├── DirectoryNotFound                the id names nothing that can be seen: 404
-├── Conflict               the request contradicts an earlier one: 409
-└── DirectoryUnavailable   the database cannot be used: 503, or 507 where the disk is full
+└── DirectoryError             `str()` is one line for a person
+    ├── DirectoryNotFound      the id names no visible record: 404
+    ├── Conflict               the request contradicts an earlier one: 409
+    ├── DirectoryUnavailable   the database cannot be used: 503, or 507 if its disk is full
+    ├── ContactErased          an erased contact cannot be restored
+    └── BackupRefused          a backup cannot be written or restored
 """
 
 
-class DirectoryNotFound(Exception):
-    """404: the id names no contact, group or member, or one that was deleted or erased."""
+class DirectoryError(Exception):
+    """A request or an operator's command failed for a reason that `str()` gives in one line."""
+
+
+class DirectoryNotFound(DirectoryError):
+    """The id names no contact, group, member or key, or one that was deleted or erased."""
 
     def __init__(self, what: str) -> None:
         super().__init__(f"{what} not found")
 
 
-class Conflict(Exception):
-    """409: an `Idempotency-Key` comes again with another body."""
+class Conflict(DirectoryError):
+    """An `Idempotency-Key` was used again with another body."""
 
     def __init__(self) -> None:
         super().__init__("This Idempotency-Key was used with another body; send a new one")
 
 
-class DirectoryUnavailable(Exception):
-    """503 or 507: the database cannot be used; `str()` is one line with its path and what to do.
+class DirectoryUnavailable(DirectoryError):
+    """The database cannot be used; the message has its path and what to do.
 
-    Nothing was changed by the request that met it, unless the server fell silent at its very end; and what was erased
-    stays so where only the journal of it could not be written.
+    The failed request changed nothing, except in two cases: a server that stops responding during a commit may have
+    carried it out, and an erasure stands even if only its journal could not be written.
     """
 
     def __init__(self, message: str, *, status: int = 503) -> None:
         super().__init__(message)
         self.status = status
+
+
+class ContactErased(DirectoryError):
+    """The contact was erased, so there is nothing left to restore."""
+
+    def __init__(self, contact_id: str) -> None:
+        super().__init__(f"the contact {contact_id} was erased; nothing of it is left to restore")
+
+
+class BackupRefused(DirectoryError):
+    """A backup cannot be written or restored; the message says what to do. Nothing was changed."""

@@ -101,43 +101,47 @@ UNBOUND = {  # what the constraints of PostgreSQL would hold up; in a file they 
          ["INSERT INTO memberships VALUES (101, 1, 3), (102, 1, 4)"]),
         ("memberships between tenants: 1 (seq 101)",
          ["INSERT INTO memberships SELECT 101, 1, seq FROM contacts WHERE tenant = 2"]),
-        ("tenant 1 has 1 contacts of type company and counts 2",
+        ("tenant 1 has 1 contacts of type company, but its counter says 2",
          ["INSERT INTO tallies VALUES (1, 'type', 'company', 99, 1)"]),
-        ("tenant 2 has 1 contacts of type person and counts 0", ["DELETE FROM tallies WHERE tenant = 2"]),
-        ("tenant 9 has 0 contacts of type person and counts 3",
+        ("tenant 2 has 1 contacts of type person, but its counter says 0", ["DELETE FROM tallies WHERE tenant = 2"]),
+        ("tenant 9 has 0 contacts of type person, but its counter says 3",
          ["INSERT INTO tallies VALUES (9, 'type', 'person', 0, 3)"]),
-        ("tags that are counted wrongly: 1", ["UPDATE tallies SET live = live + 1 WHERE term = 'new'"]),
-        ("tags that are counted wrongly: 1", ["INSERT INTO tallies VALUES (1, 'tag', 'nobodys', 0, 0)"]),
-        ("tags that are counted wrongly: 2", ["DELETE FROM tallies WHERE kind = 'tag' AND tenant = 1"]),
-        ("contacts that lack terms: 1 (seq 2)", ["DELETE FROM contact_terms WHERE term = 'kari' AND contact_seq = 2"]),
-        ("contacts that lack terms: 1 (seq 1)", ["DELETE FROM contact_terms WHERE kind = 'tag' AND term = 'vip'"]),
-        ("contacts, or what was one, with terms that are not theirs: 3 (seq 1, 4, 77)",
+        ("tags with a wrong counter: 1", ["UPDATE tallies SET live = live + 1 WHERE term = 'new'"]),
+        ("tags with a wrong counter: 1", ["INSERT INTO tallies VALUES (1, 'tag', 'nobodys', 0, 0)"]),
+        ("tags with a wrong counter: 2", ["DELETE FROM tallies WHERE kind = 'tag' AND tenant = 1"]),
+        ("contacts missing from the word index: 1 (seq 2)",
+         ["DELETE FROM contact_terms WHERE term = 'kari' AND contact_seq = 2"]),
+        ("contacts missing from the word index: 1 (seq 1)",
+         ["DELETE FROM contact_terms WHERE kind = 'tag' AND term = 'vip'"]),
+        ("contacts with wrong entries in the word index: 3 (seq 1, 4, 77)",
          ["INSERT INTO contact_terms VALUES (1, 'word', 'eva', 4, 0), (1, 'word', 'x', 77, 0)",
           "INSERT INTO contact_terms VALUES (2, 'tag', 'vip', 1, 0)"]),
-        ("contacts that lack terms: 1 (seq 2)",
+        ("contacts missing from the word index: 1 (seq 2)",
          ["UPDATE contact_terms SET signature = 0 WHERE term = 'kari' AND contact_seq = 2"]),
-        ("contacts whose words are not theirs: 2 (seq 1, 2)",
+        ("contacts with wrong search words: 2 (seq 1, 2)",
          ["UPDATE contacts SET words = ' ola ' WHERE seq = 1", "UPDATE contacts SET words = NULL WHERE seq = 2"]),
-        ("contacts whose digits are not those of their number: 1 (seq 2)",
+        ("contacts with wrong phone digits: 1 (seq 2)",
          ["UPDATE contacts SET phone_digits = '1' WHERE seq = 2"]),
         ("live contacts without a type, a name or tags: 2 (seq 1, 2)",
          ["UPDATE contacts SET name = NULL WHERE seq = 1", "UPDATE contacts SET tags = NULL WHERE seq = 2"]),
-        ("words of names that are not kept: 1", ["DELETE FROM spellings WHERE word = 'hansen'"]),
-        ("words that are kept and nobody has: 1",
+        ("words of names without spellings: 1", ["DELETE FROM spellings WHERE word = 'hansen'"]),
+        ("spellings of unused words: 1",
          ["INSERT INTO spellings VALUES (1, 'evas', 'evas')"]),
-        ("words that are kept under other forms than theirs: 2",
+        ("words with wrong spellings: 2",
          ["DELETE FROM spellings WHERE form = 'hanse'", "INSERT INTO spellings VALUES (1, 'a', 'b')"]),
-        ("erased contacts that hold something: 1 (seq 4)", ["UPDATE contacts SET notes = 'x' WHERE seq = 4"]),
-        ("erased contacts that hold something: 1 (seq 4)", ["UPDATE contacts SET words = ' eva ' WHERE seq = 4"]),
-        ("erased contacts that count as live: 1 (seq 4)", ["UPDATE contacts SET deleted_at = NULL WHERE seq = 4"]),
+        ("erased contacts with remaining data: 1 (seq 4)", ["UPDATE contacts SET notes = 'x' WHERE seq = 4"]),
+        ("erased contacts with remaining data: 1 (seq 4)", ["UPDATE contacts SET words = ' eva ' WHERE seq = 4"]),
+        ("erased contacts that are not marked as deleted: 1 (seq 4)",
+         ["UPDATE contacts SET deleted_at = NULL WHERE seq = 4"]),
         ("erased contacts without a receipt: 1 (seq 3)",
          ["UPDATE contacts SET erased_at = 'x', name = NULL WHERE seq = 3"]),
         ("receipts of contacts that are not erased: 1 (seq 1)",
          ["UPDATE contacts SET erased_at = NULL WHERE seq = 4"]),
-        ("receipts under another tenant: 1 (seq 1)", ["UPDATE contacts SET tenant = 2 WHERE seq = 4"]),
+        ("receipts with another tenant than their contact: 1 (seq 1)",
+         ["UPDATE contacts SET tenant = 2 WHERE seq = 4"]),
         ("receipt 1 was changed", ["UPDATE receipts SET reason = 'other'"]),
         ("the chain should end with receipt 1 and ends with 0", ["DELETE FROM receipts"]),
-        ("erased contacts that a repeated request would name: 1 (seq 4)",
+        ("erased contacts with an idempotency key: 1 (seq 4)",
          ["INSERT INTO created SELECT 1, 'k', 'b', id, 0 FROM contacts WHERE seq = 4"]),
     ],
 )  # fmt: skip
@@ -148,11 +152,11 @@ async def test_damage_is_told_of(written, damaged, fault, statements):
 @pytest.mark.parametrize(
     ("fault", "bound", "statement"),
     [
-        ("memberships of contacts that are not there: 1 (seq 101)", "contacts",
+        ("memberships of missing contacts: 1 (seq 101)", "contacts",
          "INSERT INTO memberships VALUES (101, 1, 77)"),
-        ("memberships of groups that are not there: 1 (seq 101)", "contact_groups",
+        ("memberships of missing groups: 1 (seq 101)", "contact_groups",
          "INSERT INTO memberships VALUES (101, 77, 1)"),
-        ("memberships that are there twice: 1 (seq 101)", "unique", "INSERT INTO memberships VALUES (101, 1, 1)"),
+        ("duplicate memberships: 1 (seq 101)", "unique", "INSERT INTO memberships VALUES (101, 1, 1)"),
     ],
 )  # fmt: skip
 async def test_damage_that_a_constraint_would_hold_up_is_told_of(written, damaged, place, fault, bound, statement):
@@ -171,7 +175,7 @@ async def test_damage_that_a_constraint_would_hold_up_is_told_of(written, damage
 async def test_rows_of_nothing_in_a_file_are_told_of(written, damaged):
     faults = await damaged("INSERT INTO memberships VALUES (101, 77, 78)")
 
-    assert "rows of memberships that belong to nothing: 2" in faults
+    assert "rows of memberships with a broken reference: 2" in faults
 
 
 @on_file
@@ -194,8 +198,8 @@ async def test_numbers_that_do_not_fit_their_index_are_told_of(written, damaged)
         "INSERT INTO contact_phones(rowid, digits) VALUES (3, '1234 234'), (77, '1')",
     )
 
-    assert "contacts that are not found by their number: 1 (seq 2)" in faults
-    assert "contacts, or what was one, found by a number that is not theirs: 2 (seq 3, 77)" in faults
+    assert "contacts missing from the phone index: 1 (seq 2)" in faults
+    assert "contacts with wrong entries in the phone index: 2 (seq 3, 77)" in faults
 
 
 @on_server
@@ -213,10 +217,10 @@ async def test_no_fault_repeats_what_is_in_the_directory(written, damaged):
 
 
 async def test_much_damage_is_looked_at_in_part_and_told_of_in_few_words(http, damaged, monkeypatch):
-    monkeypatch.setattr(_check, "_PARTS_LOOKED_AT", 10)
+    monkeypatch.setattr(_check, "_MAX_COMPARED_PARTITIONS", 10)
     creates = [{"name": f"Person {number}"} for number in range(100)]
     await http.post("/v1/directory/contacts", json={"creates": creates})
 
     (fault,) = await damaged("DELETE FROM contact_terms WHERE term <> 'person'")
 
-    assert fault == "contacts that lack terms: 10 (seq 1, 2, 3, 4, 5, …)"
+    assert fault == "contacts missing from the word index: 10 (seq 1, 2, 3, 4, 5, …)"

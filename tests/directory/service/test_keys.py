@@ -3,8 +3,10 @@
 import re
 
 import pytest
+from starlette.requests import Request
 
 from contacts_mcp.directory import Directory
+from contacts_mcp.directory.api import _tenant
 from contacts_mcp.directory.service.keyring import KeyRing
 
 CONTACTS = "/v1/contacts"
@@ -137,7 +139,7 @@ async def test_keys_are_listed_in_the_order_they_were_made(service):
     for number in range(3):
         await service.directory.create_key(f"key {number}", f"tenant {number % 2}", ["read"])
 
-    keys = await service.directory.keys()
+    keys = await service.directory.list_keys()
 
     assert [(key.name, key.tenant_name, key.scopes) for key in keys] == [
         ("key 0", "tenant 0", ("read",)),
@@ -170,7 +172,7 @@ async def test_a_key_that_makes_no_sense_is_refused(service, name, tenant, scope
     with pytest.raises(ValueError):
         await service.directory.create_key(name, tenant, scopes)
 
-    assert await service.directory.keys() == []
+    assert await service.directory.list_keys() == []
 
 
 async def test_what_is_remembered_of_keys_is_bounded(service, clock, monkeypatch):
@@ -183,9 +185,9 @@ async def test_what_is_remembered_of_keys_is_bounded(service, clock, monkeypatch
     assert len(ring._known) == 5
 
 
-async def test_an_app_that_wants_keys_is_nobodys_without_its_door(service):
+async def test_request_that_skipped_the_api_key_middleware_has_no_tenant(service):
     """Nothing falls back to the owner."""
-    scope = {"type": "http"}
+    request = Request({"type": "http", "app": service.directory.app})
 
     with pytest.raises(KeyError):
-        service.directory.app.state.tenant_of(scope)
+        await _tenant._current_tenant(request)

@@ -1,4 +1,4 @@
-"""The OpenAPI document says what the service does, no more and no less."""
+"""The generated OpenAPI document describes exactly what the service does."""
 
 import json
 
@@ -11,10 +11,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from contacts_mcp import __version__
 from contacts_mcp.contract import CALLS
-from contacts_mcp.directory.api import bodies
-from contacts_mcp.directory.service.openapi import document
+from contacts_mcp.directory.api import _bodies as bodies
+from contacts_mcp.directory.service._openapi import openapi_document
 
-DOCUMENT = document()
+DOCUMENT = openapi_document()
 SCHEMAS = DOCUMENT["components"]["schemas"]
 OPERATIONS = [
     (method, path, operation) for path, methods in DOCUMENT["paths"].items() for method, operation in methods.items()
@@ -37,7 +37,7 @@ pieces = st.sampled_from(
     [*SPACES, "a", "ø", "\U0001f600", "\0", "@", ".", "\u200b", "\ufeff", "  ", "a" * 60, " a" * 30]
 )
 texts = st.lists(pieces, max_size=12).map("".join)
-# As the schema's pattern has them; to generate from that itself would take seconds.
+# Generating from the pattern of the schema itself would take seconds.
 addresses = st.from_regex(
     r"[A-Za-z0-9]{1,9}([._+-][A-Za-z0-9]{1,9}){0,3}@([A-Za-z0-9](-?[A-Za-z0-9]){0,9}\.){1,3}[A-Za-z]{2,9}",
     fullmatch=True,
@@ -48,8 +48,8 @@ def validator(schema):
     return Draft202012Validator({**schema, "components": DOCUMENT["components"]})
 
 
-def is_taken(model, body):
-    """Whether the service takes a body."""
+def is_accepted(model, body):
+    """Whether the service accepts a body."""
     try:
         TypeAdapter(model).validate_python(body)
     except ValidationError:
@@ -62,12 +62,12 @@ def body_of(model, field, text):
     return {**needed, field: text}
 
 
-def agree(model, field, text):
+def assert_agreement(model, field, text):
     body = body_of(model, field, text)
-    assert validator(SCHEMAS[model]).is_valid(body) == is_taken(getattr(bodies, model), body), (field, text)
+    assert validator(SCHEMAS[model]).is_valid(body) == is_accepted(getattr(bodies, model), body), (field, text)
 
 
-def test_it_is_of_this_version_for_wherever_it_is_served():
+def test_document_has_this_version_and_no_fixed_host():
     assert DOCUMENT["openapi"].startswith("3.1.")
     assert DOCUMENT["info"]["version"] == __version__
     assert DOCUMENT["servers"] == [{"url": "/"}]
@@ -75,7 +75,7 @@ def test_it_is_of_this_version_for_wherever_it_is_served():
     assert json.loads(json.dumps(DOCUMENT)) == DOCUMENT
 
 
-def test_the_fourteen_endpoints_are_those_of_the_contract_and_the_rest_are_additions():
+def test_fourteen_endpoints_are_those_of_the_contract_and_the_rest_are_extensions():
     documented = {f"{method.upper()} {path}" for method, path, said in OPERATIONS if said["tags"] != ["Extensions"]}
 
     assert documented == {call.route for call in CALLS}
@@ -83,7 +83,7 @@ def test_the_fourteen_endpoints_are_those_of_the_contract_and_the_rest_are_addit
     assert "Beyond the page" in next(tag for tag in DOCUMENT["tags"] if tag["name"] == "Extensions")["description"]
 
 
-async def test_every_route_is_there_with_its_parameters_and_its_body(open_service, path):
+async def test_every_route_of_the_app_is_described_with_its_parameters_and_body(open_service, path):
     routes = (await open_service(path)).directory.app.routes
     found = get_openapi(title="", version="", routes=routes)
     paths = {path: methods for path, methods in found["paths"].items() if path.startswith("/v1/")}
@@ -102,7 +102,7 @@ async def test_every_route_is_there_with_its_parameters_and_its_body(open_servic
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-def test_every_schema_is_one_and_takes_its_example(name):
+def test_every_schema_is_valid_and_accepts_its_examples(name):
     Draft202012Validator.check_schema(SCHEMAS[name])
 
     for shown in SCHEMAS[name].get("examples", ()):
@@ -125,37 +125,37 @@ def test_every_schema_is_one_and_takes_its_example(name):
 @example("a\0b")
 @example("ola@example.com\n")
 @example("ola@example.test")
-def test_a_text_is_taken_where_the_schema_says_so_and_nowhere_else(model, field, text):
-    agree(model, field, text)
+def test_service_accepts_exactly_the_texts_that_match_the_schema(model, field, text):
+    assert_agreement(model, field, text)
 
 
 @given(address=addresses)
 @example("ola@example.com")
 @example(" Ola.Nordmann+x@mail.example-1.no ")
 @example(f"{'o' * 64}@{'a' * 61}.{'b' * 61}.{'c' * 61}.no")
-def test_every_address_that_the_schema_takes_is_taken(address):
+def test_service_accepts_every_address_that_matches_the_schema(address):
     body = {"name": "a", "email": address}
     assume(validator(SCHEMAS["NewContact"]).is_valid(body))
 
-    assert is_taken(bodies.NewContact, body), address
+    assert is_accepted(bodies.NewContact, body), address
 
 
 @given(
     text=st.text("0123456789abcdefABCDEFg-\n", max_size=40) | st.uuids().map(str) | st.uuids().map(lambda i: f"{i}\n")
 )
-def test_an_id_is_taken_where_the_schema_says_so_and_nowhere_else(text):
+def test_service_accepts_exactly_the_ids_that_match_the_schema(text):
     body = {"contact_ids": [text]}
     strict = Draft202012Validator(SCHEMAS["NewMembers"], format_checker=None)
 
-    # Python's `$` stands before a last line feed as well, and JSON Schema's does not.
-    assert (strict.is_valid(body) and not text.endswith("\n")) == is_taken(bodies.NewMembers, body)
+    # Python's `$` also matches before a final line feed; that of JSON Schema does not.
+    assert (strict.is_valid(body) and not text.endswith("\n")) == is_accepted(bodies.NewMembers, body)
 
 
 @pytest.mark.parametrize("size", [0, 1, 50, 51])
-def test_tags_are_as_many_as_the_schema_says(size):
+def test_number_of_tags_is_limited_as_in_the_schema(size):
     body = {"name": "a", "tags": [f"t{n}" for n in range(size)]}
 
-    assert validator(SCHEMAS["NewContact"]).is_valid(body) == is_taken(bodies.NewContact, body)
+    assert validator(SCHEMAS["NewContact"]).is_valid(body) == is_accepted(bodies.NewContact, body)
 
 
 @pytest.mark.parametrize(
@@ -175,12 +175,12 @@ def test_tags_are_as_many_as_the_schema_says(size):
         [],
     ],
 )
-def test_a_batch_is_as_large_as_the_schema_says(body):
-    assert validator(SCHEMAS["Batch"]).is_valid(body) == is_taken(bodies.Batch, body)
+def test_size_of_a_batch_is_limited_as_in_the_schema(body):
+    assert validator(SCHEMAS["Batch"]).is_valid(body) == is_accepted(bodies.Batch, body)
 
 
 def closed(schema):
-    """The schema, which takes no field that it does not name."""
+    """The schema without any field that it does not name."""
     if isinstance(schema, list):
         return [closed(each) for each in schema]
     if not isinstance(schema, dict):
@@ -189,7 +189,7 @@ def closed(schema):
     return {**inner, "additionalProperties": False} if schema.get("type") == "object" else inner
 
 
-async def test_answers_have_the_fields_that_are_described_and_no_others(service):
+async def test_responses_have_exactly_the_described_fields(service):
     client = await service.caller()
     ids = {}
     asked = [

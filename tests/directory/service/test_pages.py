@@ -6,7 +6,7 @@ import re
 import pytest
 
 from contacts_mcp.directory import Directory, store
-from contacts_mcp.directory.service.openapi import document
+from contacts_mcp.directory.service._openapi import openapi_document
 
 OPEN = ("/openapi.json", "/docs", "/healthz")
 VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
@@ -107,7 +107,7 @@ async def test_every_answer_has_a_request_id_of_its_own(service, monkeypatch, ca
 async def test_the_docs_show_every_endpoint_with_an_example(service):
     page = (await (await service.client()).get("/docs")).text
 
-    for path, methods in document()["paths"].items():
+    for path, methods in openapi_document()["paths"].items():
         for method, operation in methods.items():
             assert f'<section id="{operation["operationId"]}">' in page
             assert f"{method.upper()} {path}" in page

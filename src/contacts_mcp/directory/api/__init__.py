@@ -1,5 +1,7 @@
 """The Contacts API over HTTP."""
 
-from contacts_mcp.directory.api.app import build_app
+from contacts_mcp.directory.api._app import ROUTERS, build_app
+from contacts_mcp.directory.api._bodies import ContactType
+from contacts_mcp.directory.api._tenant import TENANT_SCOPE_KEY, Tenant
 
-__all__ = ["build_app"]
+__all__ = ["ROUTERS", "TENANT_SCOPE_KEY", "ContactType", "Tenant", "build_app"]

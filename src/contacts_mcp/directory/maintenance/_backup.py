@@ -1,6 +1,6 @@
-"""Copying a directory while it is in use, and bringing a copy back.
+"""Write a backup while the directory is in use, and restore one.
 
-A backup is a directory in a SQLite file, whatever engine it is made from, and is restored into either: this is also
+A backup is a directory in a SQLite file, whichever engine it comes from, and can be restored into either: this is also
 the way from a file to a server.
 """
 
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, create_engine, delete, func, select
 
+from contacts_mcp.directory._errors import BackupRefused
 from contacts_mcp.directory._location import Location, PostgresServer
 from contacts_mcp.directory._opening import open_database
 from contacts_mcp.directory._times import now
@@ -49,25 +50,21 @@ from contacts_mcp.directory.store import (
     verify_receipts,
 )
 
-COPIED = (tenants, keys, contacts, groups, memberships, receipts, receipt_chain)
-"""What a backup holds; everything else is derived from it, or forgotten within a day."""
+_COPIED = (tenants, keys, contacts, groups, memberships, receipts, receipt_chain)
+"""The tables of a backup. All others are derived from these, or expire within a day."""
 
 _LOCKED = tuple(
     table.name for table in (contacts, memberships, groups, *DERIVED, receipts, receipt_chain, keys, tenants)
 )
-_TOGETHER = 5_000
+_BATCH_ROWS = 5_000
 
-StepCallback = Callable[[str, int], None]
-"""Gets the step under way and the number of rows it has processed so far."""
-
-
-class BackupRefused(Exception):
-    """The copy cannot be made, or cannot be brought back; one line with what to do. Nothing was changed."""
+ProgressCallback = Callable[[int], None]
+"""Gets the number of rows that the current step has processed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
-    """What came of bringing a backup back."""
+class RestoreResult:
+    """What a restored backup contains, and what was repeated in it."""
 
     contacts: int
     erased_again: int
@@ -75,82 +72,84 @@ class Restored:
     keys_revoked_again: int
 
 
-async def back_up(place: Location, target: Path, report: StepCallback = lambda *_: None) -> int:
-    """Write a consistent copy of the directory to a new file, whole or not at all; its size in bytes.
+async def back_up(location: Location, target: Path, report: ProgressCallback = lambda _: None) -> int:
+    """Write a consistent copy of the directory to a new file, completely or not at all. Returns its size in bytes.
 
-    Everybody goes on reading and writing meanwhile. Raises BackupRefused, DirectoryUnavailable.
+    Callers can read and write meanwhile. Raises BackupRefused, DirectoryUnavailable.
     """
-    _require(not target.exists(), f"There is a file {target} already; choose another name.")
-    database = open_database(place)
+    _require(not target.exists(), f"The file {target} exists already; choose another name.")
+    database = open_database(location)
     try:
-        await database.read(lambda _: None)  # creates what is missing, and refuses what is no directory
+        await database.read(lambda _: None)  # creates a missing directory, and refuses a file that is none
         with _draft(target) as draft:
-            if isinstance(place, PostgresServer):
+            if isinstance(location, PostgresServer):
                 await asyncio.to_thread(create_file_tables, draft)
-                with _rows_of(draft) as copy:
+                with _file_transaction(draft) as copy:
                     await database.read(lambda connection: _copy_rows(connection, copy, report))
             else:
-                await asyncio.to_thread(_copy_file, place, draft)
+                await asyncio.to_thread(_copy_file, location, draft)
             return draft.stat().st_size
     finally:
         await database.aclose()
 
 
-async def restore(
-    place: Location, source: Path, journals: Sequence[Path] = (), report: StepCallback = lambda *_: None
-) -> Restored:
-    """Bring a backup back in place of what is there, in one transaction.
+async def restore_backup(
+    location: Location, source: Path, journals: Sequence[Path] = (), report: ProgressCallback = lambda _: None
+) -> RestoreResult:
+    """Replace the contents of the directory by a backup, in one transaction.
 
-    Erasures made since the backup, as the directory's own receipts, its journal and those `journals` tell of them, are
-    made in it first, and keys revoked since are revoked. Raises BackupRefused, DirectoryUnavailable.
+    Erasures since the backup are repeated in it first, as far as the directory's own receipts, its journal and
+    `journals` know them, and keys that were revoked since are revoked. Raises BackupRefused, DirectoryUnavailable.
     """
     _require(source.is_file(), f"There is no file {source}.")
-    with tempfile.TemporaryDirectory(prefix="contacts-restore-", dir=_beside(place)) as folder:
+    with tempfile.TemporaryDirectory(prefix="contacts-restore-", dir=_work_folder(location)) as folder:
         draft = Path(folder) / "contacts.db"
         create_private_file(draft)
         await asyncio.to_thread(_copy_file, source, draft)
-        await migrate(draft, lambda done: report("contacts indexed", done))
-        database = open_database(place)
+        await migrate(draft, report)
+        database = open_database(location)
         try:
-            known, revoked = await _since(database, place, journals)
-            outcome = await _prepare(draft, known, revoked)
+            known, revoked = await _changes_since(database, location, journals)
+            result = await _update_draft(draft, known, revoked)
             await database.erase(_replace, draft, known, report)
         finally:
             await database.aclose()
-    return outcome
+    return result
 
 
-async def _since(database: Database, place: Location, journals: Sequence[Path]) -> tuple[Sequence[Row], list[str]]:
-    """All receipts that are known, and the keys that are revoked, before the backup takes the directory's place."""
+async def _changes_since(
+    database: Database, location: Location, journals: Sequence[Path]
+) -> tuple[Sequence[Row], list[str]]:
+    """Collect all known receipts, and the prefixes of the revoked keys, before the backup replaces the directory."""
     chains = [await asyncio.to_thread(read_journal_file, path) for path in journals]
-    if isinstance(place, Path):
-        chains.append(await asyncio.to_thread(read_journal, place))
+    if isinstance(location, Path):
+        chains.append(await asyncio.to_thread(read_journal, location))
     chains.append(await database.read(lambda connection: list(read_receipts(connection))))
-    revoked = await database.read(_revoked)
+    revoked = await database.read(_revoked_keys)
     longest = max(chains, key=len)
-    for one in chains:
-        if one and one[-1]["hash"] != longest[len(one) - 1]["hash"]:
+    for chain in chains:
+        if chain and chain[-1]["hash"] != longest[len(chain) - 1]["hash"]:
             raise BackupRefused(
-                "The journals and the directory tell of different erasures; give those that belong to it."
+                "The journals and the directory record different erasures; give only journals of this directory."
             )
     if faults := list(verify_receipts(longest, len(longest), longest[-1]["hash"] if longest else "")):
-        raise BackupRefused(f"The receipts known here are damaged: {faults[0]}.")
+        raise BackupRefused(f"The receipts of this directory are damaged: {faults[0]}.")
     return longest, revoked
 
 
-async def _prepare(draft: Path, known: Sequence[Row], revoked: list[str]) -> Restored:
-    """Do in the copy what was done since it was made."""
+async def _update_draft(draft: Path, known: Sequence[Row], revoked: list[str]) -> RestoreResult:
+    """Repeat in the draft the erasures and revocations since the backup."""
 
-    def work(connection: Connection) -> Restored:
+    def work(connection: Connection) -> RestoreResult:
         length, _ = receipt_chain_end(connection)
-        both = min(length, len(known))
-        if both and known[both - 1]["hash"] != _nth(connection, both):
-            raise BackupRefused("The backup is of another directory: its erasures are others than those known here.")
-        again = replay_receipts(connection, known) if len(known) > length else 0
+        common = min(length, len(known))
+        if common and known[common - 1]["hash"] != _receipt_hash(connection, common):
+            raise BackupRefused("The backup is of another directory: it records different erasures.")
+        erased = replay_receipts(connection, known) if len(known) > length else 0
         revoking = keys.update().where(keys.c.prefix.in_(revoked), keys.c.revoked_at.is_(None))
-        keys_again = connection.execute(revoking.values(revoked_at=now())).rowcount
-        there = connection.execute(select(func.count()).where(contacts.c.deleted_at.is_(None))).scalar_one()
-        return Restored(there, again, keys_again)
+        keys_revoked = connection.execute(revoking.values(revoked_at=now())).rowcount
+        live = connection.execute(select(func.count()).where(contacts.c.deleted_at.is_(None))).scalar_one()
+        return RestoreResult(live, erased, keys_revoked)
 
     database = Database(draft)
     try:
@@ -159,21 +158,21 @@ async def _prepare(draft: Path, known: Sequence[Row], revoked: list[str]) -> Res
         await database.aclose()
 
 
-def _require(fine: bool, why: str) -> None:
-    if not fine:
-        raise BackupRefused(why)
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise BackupRefused(message)
 
 
-def _nth(connection: Connection, number: int) -> str | None:
+def _receipt_hash(connection: Connection, number: int) -> str | None:
     return connection.execute(select(receipts.c.hash).where(receipts.c.seq == number)).scalar()
 
 
-def _revoked(connection: Connection) -> list[str]:
+def _revoked_keys(connection: Connection) -> list[str]:
     return list(connection.execute(select(keys.c.prefix).where(keys.c.revoked_at.is_not(None))).scalars())
 
 
 def _copy_file(source: Path, draft: Path) -> None:
-    """Write what is in the file now, in order and without what was deleted from it."""
+    """Copy the current contents of a SQLite file, without remains of deleted rows."""
     with _explained(source), closing(sqlite3.connect(f"{file_uri(source)}?mode=ro", uri=True)) as connection:
         connection.execute("VACUUM INTO ?", [str(draft)])
     with closing(connect_file(draft)) as copy:
@@ -188,39 +187,39 @@ def _explained(path: Path) -> Iterator[None]:
         raise (SqliteErrors(path).explain(exc) or exc) from exc
 
 
-def _replace(target: Connection, draft: Path, known: Sequence[Row], report: StepCallback) -> None:
-    """Put what is in the copy in place of what is there, where others may be writing."""
+def _replace(target: Connection, draft: Path, known: Sequence[Row], report: ProgressCallback) -> None:
+    """Replace all rows of the directory by those of the draft, while other processes may be writing."""
     if target.dialect.name == "postgresql":
-        # Whoever has begun is waited for: he would leave rows of what was there before, or make an erasure forgotten.
+        # Waits for running transactions, which would otherwise leave old rows behind, or an erasure unrecorded.
         target.exec_driver_sql(f"LOCK TABLE {', '.join(_LOCKED)} IN SHARE ROW EXCLUSIVE MODE")
     length, last = receipt_chain_end(target)
     is_known = not length or (length <= len(known) and known[length - 1]["hash"] == last)
-    _require(is_known, "Somebody was erased meanwhile; bring the backup back once more.")
-    with _rows_of(draft) as copy:
+    _require(is_known, "A contact was erased meanwhile; restore the backup again.")
+    with _file_transaction(draft) as copy:
         _copy_rows(copy, target, report)
 
 
-def _copy_rows(source: Connection, target: Connection, report: StepCallback) -> None:
-    """Put all rows of one directory in place of those of another, and derive what is derived."""
-    for table in (idempotency_keys, *reversed(COPIED)):
+def _copy_rows(source: Connection, target: Connection, report: ProgressCallback) -> None:
+    """Replace all rows of one directory by those of another, and rebuild the derived tables."""
+    for table in (idempotency_keys, *reversed(_COPIED)):
         target.execute(delete(table))
-    for table in COPIED:
-        done = 0
-        ordered = select(table).order_by(*table.primary_key).execution_options(yield_per=_TOGETHER)
-        for some in source.execute(ordered).mappings().partitions():
-            insert_rows(target, table, some)
-            done += len(some)
-            report(f"{table.name} copied", done)
+    for table in _COPIED:
+        copied = 0
+        ordered = select(table).order_by(*table.primary_key).execution_options(yield_per=_BATCH_ROWS)
+        for rows in source.execute(ordered).mappings().partitions():
+            insert_rows(target, table, rows)
+            copied += len(rows)
+            report(copied)
     if target.dialect.name == "postgresql":
-        for table in (tenants, keys, contacts, groups, memberships):  # where the counting goes on
-            last = select(func.coalesce(func.max(table.c.seq), 0) + 1).scalar_subquery()
-            target.execute(select(func.setval(f"{table.name}_seq_seq", last, False)))
-    rebuild_index(target, lambda done: report("contacts indexed", done))
+        for table in (tenants, keys, contacts, groups, memberships):  # continue their sequences
+            following = select(func.coalesce(func.max(table.c.seq), 0) + 1).scalar_subquery()
+            target.execute(select(func.setval(f"{table.name}_seq_seq", following, False)))
+    rebuild_index(target, report)
 
 
 @contextmanager
-def _rows_of(path: Path) -> Iterator[Connection]:
-    """A transaction in a file that nobody else uses."""
+def _file_transaction(path: Path) -> Iterator[Connection]:
+    """Run a transaction on a file that no other process uses."""
     engine = create_engine(f"sqlite:///{path}")
     try:
         with engine.begin() as connection:
@@ -229,17 +228,17 @@ def _rows_of(path: Path) -> Iterator[Connection]:
         engine.dispose()
 
 
-def _beside(place: Location) -> Path | None:
-    """Where a copy is prepared: on the same disk, where the directory is a file."""
-    if isinstance(place, PostgresServer):
+def _work_folder(location: Location) -> Path | None:
+    """The folder for the draft: next to the directory's file, so on the same disk."""
+    if isinstance(location, PostgresServer):
         return None
-    create_private_file(place)
-    return place.absolute().parent
+    create_private_file(location)
+    return location.absolute().parent
 
 
 @contextmanager
 def _draft(target: Path) -> Iterator[Path]:
-    """A private file that takes its name when it is whole, and is gone otherwise."""
+    """Create a private file that gets its final name once it is complete, and is removed otherwise."""
     draft = target.with_name(f".{target.name}.{os.getpid()}.partial")
     create_private_file(draft)
     try:

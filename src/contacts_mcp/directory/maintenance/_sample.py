@@ -1,10 +1,12 @@
-"""Made-up contacts, as unevenly spread as real ones: a few names are had by many, and most by few."""
+"""Made-up contacts with realistic frequencies: few names are common, most are rare."""
 
 import random
-from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate, islice
 from typing import Any
 
+from contacts_mcp.directory.database import OWNER, Database
+from contacts_mcp.directory.store import create_contacts
 from contacts_mcp.text import fold
 
 _GIVEN = (
@@ -17,7 +19,7 @@ _GIVEN = (
     "Zofia José Lucía Ahmed Fatima Mohamed Amina Wei Mei Priya Arjun Olena Dmytro Aino Väinö Siiri Þór Guðrún Siobhán "
     "Conor"
 ).split()
-_PATRONS = (
+_FATHERS = (
     "Hans Johan Ol Lars Anders Peder Nils Kristian Jens Jakob Karl Erik Olav Mikkel Hendrik Gunder Eilert Iver Tor "
     "Mads Sivert Knut Simon Rasmus Halvor Arne Jon Ander Svend Torstein"
 ).split()
@@ -46,58 +48,68 @@ _NOTES = (
     "Invoice goes to the accounting office, not to the address here.",
     "Moved last year. The old number is no longer in use.",
 )
+_BATCH_CONTACTS = 2_000
+
+
+async def add_samples(database: Database, count: int, seed: int, report: Callable[[int], None]) -> None:
+    """Create made-up contacts for the owner. `report` gets the number of contacts created so far."""
+    samples, created = sample_contacts(count, seed), 0
+    while batch := list(islice(samples, _BATCH_CONTACTS)):
+        await database.write(create_contacts, OWNER, batch)
+        created += len(batch)
+        report(created)
 
 
 def sample_contacts(count: int, seed: int = 1) -> Iterator[dict[str, Any]]:
-    """Made-up contacts as they are stored, the same ones for the same seed.
+    """Generate made-up contacts as they are stored. The same seed gives the same contacts.
 
-    Addresses end in `example.com` and the like. Numbers are valid, so one of them may be somebody's: write to none.
+    E-mail addresses are in domains such as `example.com`. Phone numbers are valid and may be real: do not use them.
     """
-    chance = random.Random(seed)  # noqa: S311 - no secrets
-    given, families = _Uneven(_GIVEN), _Uneven(_families())
-    tags = _Uneven(_TAGS)
+    rng = random.Random(seed)  # noqa: S311 - no secrets
+    given, families = _Weighted(_GIVEN), _Weighted(_families())
+    tags = _Weighted(_TAGS)
     for number in range(count):
-        is_company = chance.random() < 0.08  # noqa: PLR2004
-        first, last = given.one(chance), families.one(chance)
-        company = f"{families.one(chance)} {chance.choice(_TRADES)} {chance.choice(_FORMS)}"
-        name = company if is_company else f"{first} {_middle(chance, given)}{last}"
+        is_company = rng.random() < 0.08  # noqa: PLR2004
+        first, last = given.choose(rng), families.choose(rng)
+        company = f"{families.choose(rng)} {rng.choice(_TRADES)} {rng.choice(_FORMS)}"
+        name = company if is_company else f"{first} {_middle(rng, given)}{last}"
         yield {
             "type": "company" if is_company else "person",
             "name": name,
-            "company_name": company if not is_company and chance.random() < 0.3 else None,  # noqa: PLR2004
-            "phone_number": _number(chance) if chance.random() < 0.9 else None,  # noqa: PLR2004
-            "email": _address(chance, first, last, number) if chance.random() < 0.8 else None,  # noqa: PLR2004
-            "tags": sorted({tags.one(chance) for _ in range(chance.choice((0, 0, 1, 1, 2, 3)))}),
-            "notes": chance.choice(_NOTES) if chance.random() < 0.2 else None,  # noqa: PLR2004
+            "company_name": company if not is_company and rng.random() < 0.3 else None,  # noqa: PLR2004
+            "phone_number": _number(rng) if rng.random() < 0.9 else None,  # noqa: PLR2004
+            "email": _address(rng, first, last, number) if rng.random() < 0.8 else None,  # noqa: PLR2004
+            "tags": sorted({tags.choose(rng) for _ in range(rng.choice((0, 0, 1, 1, 2, 3)))}),
+            "notes": rng.choice(_NOTES) if rng.random() < 0.2 else None,  # noqa: PLR2004
         }
 
 
-class _Uneven:
-    """Chooses the first of some values often, and each later one less often."""
+class _Weighted:
+    """Chooses earlier values more often than later ones."""
 
     def __init__(self, values: Sequence[str]) -> None:
         self._values = values
-        self._weights = list(accumulate(1 / (place + 12) for place in range(len(values))))
+        self._weights = list(accumulate(1 / (rank + 12) for rank in range(len(values))))
 
-    def one(self, chance: random.Random) -> str:
-        return chance.choices(self._values, cum_weights=self._weights)[0]
+    def choose(self, rng: random.Random) -> str:
+        return rng.choices(self._values, cum_weights=self._weights)[0]
 
 
 def _families() -> list[str]:
-    """Family names, the common ones first: those of fathers, of places, and those with an ending."""
-    fathers = [f"{father}{'' if father.endswith('s') else 's'}en" for father in _PATRONS]
+    """Family names, the most common first: from fathers' names, from places, and from places with an ending."""
+    fathers = [f"{father}{'' if father.endswith('s') else 's'}en" for father in _FATHERS]
     return [*fathers, *_PLACES, *(f"{place}{ending}" for ending in _ENDINGS for place in _PLACES)]
 
 
-def _middle(chance: random.Random, given: _Uneven) -> str:
-    return f"{given.one(chance)} " if chance.random() < 0.15 else ""  # noqa: PLR2004
+def _middle(rng: random.Random, given: _Weighted) -> str:
+    return f"{given.choose(rng)} " if rng.random() < 0.15 else ""  # noqa: PLR2004
 
 
-def _number(chance: random.Random) -> str:
-    country, beginning, length = chance.choices(_MOBILES, weights=(8, 8, 2, 2, 1, 1))[0]
-    return f"{country}{beginning}{chance.randrange(10**length):0{length}}"
+def _number(rng: random.Random) -> str:
+    country, beginning, length = rng.choices(_MOBILES, weights=(8, 8, 2, 2, 1, 1))[0]
+    return f"{country}{beginning}{rng.randrange(10**length):0{length}}"
 
 
-def _address(chance: random.Random, first: str, last: str, number: int) -> str:
-    local = f"{fold(first)}.{fold(last)}{number % 9973 if chance.random() < 0.7 else ''}"  # noqa: PLR2004
-    return f"{local}@{chance.choice(('example.com', 'example.org', 'example.net', 'mail.example.com'))}"
+def _address(rng: random.Random, first: str, last: str, number: int) -> str:
+    local = f"{fold(first)}.{fold(last)}{number % 9973 if rng.random() < 0.7 else ''}"  # noqa: PLR2004
+    return f"{local}@{rng.choice(('example.com', 'example.org', 'example.net', 'mail.example.com'))}"

@@ -1,5 +1,5 @@
-"""The Contacts API as a service of its own: the same routes behind keys and limits, described and watched."""
+"""The Contacts API as a network service: the same routes with API keys, rate limits, documentation and health."""
 
-from contacts_mcp.directory.service.app import build_service
+from contacts_mcp.directory.service._app import build_service
 
 __all__ = ["build_service"]

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from contacts_mcp.directory._errors import DirectoryUnavailable
-from contacts_mcp.directory.api.routes import TenantDatabase
+from contacts_mcp.directory.api import TENANT_SCOPE_KEY, Tenant
 from contacts_mcp.directory.database import Database
 from contacts_mcp.directory.service.faults import unavailable
 from contacts_mcp.directory.service.keyring import KeyRing
@@ -17,14 +17,7 @@ from contacts_mcp.directory.service.pages import OPEN
 from contacts_mcp.directory.store import ApiKey
 from contacts_mcp.token_bucket import TokenBucket
 
-_TENANT = "contacts_mcp.directory.tenant"
 _REALM = 'Bearer realm="contacts"'
-
-
-def tenant_of(scope: Scope) -> TenantDatabase:
-    """The part of the database that a request's key opens; a request that no door let in is a KeyError."""
-    tenant: TenantDatabase = scope[_TENANT]
-    return tenant
 
 
 class Door:
@@ -62,7 +55,7 @@ class Door:
             return JSONResponse({"detail": refusal.detail}, refusal.status_code, refusal.headers)
         except DirectoryUnavailable as error:
             return unavailable(error)
-        scope[_TENANT] = TenantDatabase(self._database, key.tenant, f"key {key.prefix}")
+        scope[TENANT_SCOPE_KEY] = Tenant(self._database, key.tenant, f"key {key.prefix}")
         return None
 
     async def _admit(self, scope: Scope) -> ApiKey:

@@ -1,4 +1,4 @@
-"""The pages that need no key: what the API is, for programs and for people, and whether it works."""
+"""Pages that need no API key: the OpenAPI document, its documentation for people, and the health of the service."""
 
 from functools import cache
 
@@ -9,47 +9,52 @@ from sqlalchemy import Connection, select
 
 from contacts_mcp.directory._errors import DirectoryUnavailable
 from contacts_mcp.directory.database import Database, tenants
-from contacts_mcp.directory.service.docs import POLICY, write_page
-from contacts_mcp.directory.service.openapi import document
 
 router = APIRouter()
 
 OPEN = ("/openapi.json", "/docs", "/healthz")
+"""Paths that need no API key."""
 
 
 @router.get("/openapi.json")
 async def openapi() -> Response:
-    """The OpenAPI document."""
-    return Response(_document(), media_type="application/json")
+    """Show the OpenAPI document."""
+    return Response(_render_openapi(), media_type="application/json")
 
 
 @router.get("/docs")
 async def docs() -> HTMLResponse:
-    """The same to read, on one page without scripts."""
-    headers = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
-    return HTMLResponse(_page(), headers=headers)
+    """Show the document on one HTML page."""
+    page, policy = _render_docs()
+    headers = {"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+    return HTMLResponse(page, headers=headers)
 
 
 @router.get("/healthz")
 async def healthz(request: Request) -> JSONResponse:
-    """200 where the database can be used, else 503."""
+    """Report 200 if the database can be used, else 503."""
     database: Database = request.app.state.database
     try:
-        await database.look_up(_look)
+        await database.look_up(_probe)
     except DirectoryUnavailable:
         return JSONResponse({"status": "unavailable"}, 503)
     return JSONResponse({"status": "ok"})
 
 
-def _look(connection: Connection) -> None:
+def _probe(connection: Connection) -> None:
     connection.execute(select(tenants.c.seq).limit(1)).all()
 
 
 @cache
-def _document() -> bytes:
-    return to_json(document())
+def _render_openapi() -> bytes:
+    from contacts_mcp.directory.service._openapi import openapi_document  # takes a while, so on first use
+
+    return to_json(openapi_document())
 
 
 @cache
-def _page() -> str:
-    return write_page(document())
+def _render_docs() -> tuple[str, str]:
+    from contacts_mcp.directory.service._docs_page import CONTENT_SECURITY_POLICY, render_docs
+    from contacts_mcp.directory.service._openapi import openapi_document
+
+    return render_docs(openapi_document()), CONTENT_SECURITY_POLICY

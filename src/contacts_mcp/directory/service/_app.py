@@ -10,7 +10,7 @@ from contacts_mcp.directory._errors import DirectoryUnavailable
 from contacts_mcp.directory.api import build_app
 from contacts_mcp.directory.database import Database
 from contacts_mcp.directory.service import pages
-from contacts_mcp.directory.service.door import Door, tenant_of
+from contacts_mcp.directory.service.door import Door
 from contacts_mcp.directory.service.faults import unavailable
 from contacts_mcp.directory.service.keyring import KeyRing
 from contacts_mcp.directory.service.requests import RequestIds
@@ -22,7 +22,7 @@ def build_service(database: Database, per_minute: int, clock: Callable[[], float
     A request goes, from the outside in: is given an id, shows its key, is counted, and may do what its key may do.
     """
     door = Middleware(Door, database, KeyRing(database, clock), per_minute, clock)
-    app = build_app(database, tenant_of, door)
+    app = build_app(database, None, door)
     app.state.database = database
     app.include_router(pages.router)
     app.add_middleware(RequestIds)

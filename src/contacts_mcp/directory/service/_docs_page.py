@@ -1,11 +1,15 @@
-"""The page at /docs: the OpenAPI document to read, in the manner of the API's own page. No scripts, nothing fetched."""
+"""The page at /docs: the OpenAPI document as HTML, in the layout of the API's own page.
+
+It has no scripts and loads nothing, so it also works without a connection to the internet.
+"""
 
 import json
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from html import escape
+from http import HTTPStatus
 from typing import Any
 
 _STYLE = """
@@ -24,32 +28,32 @@ code,pre{font:.88rem/1.5 ui-monospace,monospace}
 pre{background:var(--soft);border:1px solid var(--line);border-radius:6px;padding:.75rem 1rem;overflow-x:auto}
 .dim{color:var(--dim)}
 """
-POLICY = (
+CONTENT_SECURITY_POLICY = (
     f"default-src 'none'; style-src 'sha256-{b64encode(sha256(_STYLE.encode()).digest()).decode()}';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""The page's Content-Security-Policy: its own style and nothing else."""
+"""Allows the style of the page and nothing else."""
 
 Document = Mapping[str, Any]
 
 
-def write_page(document: Document) -> str:
-    """The page of an OpenAPI document."""
+def render_docs(document: Document) -> str:
+    """Render an OpenAPI document as an HTML page."""
     endpoints = [
         (method.upper(), path, operation)
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
     ]
     info = document["info"]
-    parts = [_tag(tag, endpoints) for tag in document["tags"]]
-    sections = [_endpoint(document, *endpoint) for endpoint in endpoints]
+    index = "".join(_tag(tag, endpoints) for tag in document["tags"])
+    sections = "".join(_endpoint(document, *endpoint) for endpoint in endpoints)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>{escape(info['title'])}</title><style>{_STYLE}</style></head><body><header>"
         f'<h1>{escape(info["title"])}</h1>{_paragraphs(info["description"])}<p class="dim">Version '
-        f'{escape(info["version"])} · <a href="/openapi.json">openapi.json</a></p></header><main>'
-        f"{''.join(parts)}{''.join(sections)}</main></body></html>"
+        f'{escape(info["version"])} · <a href="/openapi.json">openapi.json</a></p></header>'
+        f"<main>{index}{sections}</main></body></html>"
     )
 
 
@@ -59,108 +63,102 @@ def _tag(tag: Document, endpoints: Sequence[tuple[str, str, Document]]) -> str:
         for method, path, operation in endpoints
         if tag["name"] in operation["tags"]
     ]
-    about = _paragraphs(tag.get("description", ""))
-    return f"<h3>{escape(tag['name'])}</h3>{about}{_table(('Method', 'Path', 'Description'), rows)}"
+    return _section(
+        tag["name"], _paragraphs(tag.get("description", "")) + _table(("Method", "Path", "Description"), rows)
+    )
 
 
 def _endpoint(document: Document, method: str, path: str, operation: Document) -> str:
-    body = _schema_of(document, operation.get("requestBody"))
+    body = _schema_of(document, operation.get("requestBody", {}))
     status, success = next(iter(operation["responses"].items()))
     answer = _schema_of(document, success)
+    errors = [
+        (status, _inline(response["description"]))
+        for status, response in operation["responses"].items()
+        if int(status) >= HTTPStatus.BAD_REQUEST
+    ]
     parts = [
         f'<section id="{operation["operationId"]}"><h2>{escape(operation["summary"])}</h2>',
         f"<p>{_code(f'{method} {path}')}</p>{_paragraphs(operation['description'])}",
-        _part("Parameters", _table(("Name", "In", "Type", "Description"), _parameters(operation))),
-        _part("Request body", _fields(body, body.get("required", ()))),
-        f"<h3>Example</h3>{_pre(_curl(method, path, operation, body))}",
-        _part(f"Response {status}", _fields(answer)),
-        _part("Example of a response", _pre(_json(answer["examples"][0])) if answer.get("examples") else ""),
-        f"<h3>Errors</h3>{_table(('Status', 'Meaning'), _faults(document, operation))}</section>",
+        _section("Parameters", _table(("Name", "In", "Type", "Description"), _parameters(operation))),
+        _section("Request body", _fields(body, body.get("required", ()))),
+        _section("Example", _pre(_curl(method, path, operation, body))),
+        _section(f"Response {status}", _fields(answer)),
+        _section("Example of a response", _pre(_json(answer["examples"][0])) if "examples" in answer else ""),
+        _section("Errors", _table(("Status", "Meaning"), errors)),
+        "</section>",
     ]
     return "".join(parts)
 
 
 def _parameters(operation: Document) -> Iterator[tuple[str, ...]]:
     for parameter in operation.get("parameters", ()):
-        about = _words(_about(parameter, parameter["required"]))
+        about = _about(parameter, parameter["schema"], parameter["required"])
         yield _code(parameter["name"]), parameter["in"], _type(parameter["schema"]), about
 
 
-def _fields(schema: Document, required: Sequence[str] = ()) -> str:
+def _fields(schema: Document, required: Collection[str] = ()) -> str:
     rows = [
-        (_code(name), _type(field), _words(_about(field, name in required)))
+        (_code(name), _type(field), _about(field, field, name in required))
         for name, field in schema.get("properties", {}).items()
     ]
-    return _table(("Field", "Type", "Description"), rows) + _paragraphs(schema.get("description", ""))
+    return _paragraphs(schema.get("description", "")) + _table(("Field", "Type", "Description"), rows)
 
 
-def _about(said: Document, required: bool) -> str:
-    """What there is to say of a field or a parameter: the page's words, then the limits."""
-    words = ("Required." if required else "", said.get("description", ""), *_limits(said.get("schema", said)))
-    return " ".join(filter(None, words))
+def _about(item: Document, schema: Document, is_required: bool) -> str:
+    """Describe a field or a parameter: its description, then the limits in its schema."""
+    parts = ("Required." if is_required else "", item.get("description", ""), *_limits(schema))
+    return _inline(" ".join(filter(None, parts)))
 
 
 def _limits(schema: Document) -> Iterator[str]:
-    """What a schema says of values, in words."""
     if "enum" in schema:
-        yield f"Values: {', '.join(schema['enum'])}."
+        yield f"Values: {', '.join(map(str, schema['enum']))}."
     if "minimum" in schema and "maximum" in schema:
         yield f"From {schema['minimum']:,} to {schema['maximum']:,}."
-    if "default" in schema:
+    if schema.get("default"):
         yield f"Default: {schema['default']}."
 
 
 def _type(schema: Document) -> str:
-    kind = schema.get("type", "")
-    return escape(kind if isinstance(kind, str) else " or ".join(kind))
-
-
-def _faults(document: Document, operation: Document) -> Iterator[tuple[str, str]]:
-    for status, response in operation["responses"].items():
-        if "$ref" in response:
-            yield escape(status), _words(_resolve(document, response)["description"])
+    choices = schema.get("anyOf", (schema,))
+    return escape(" or ".join(each.get("type", "object") for each in choices))
 
 
 def _curl(method: str, path: str, operation: Document, body: Document) -> str:
     verb = "" if method == "GET" else f"-X {method} "
-    needed = [each for each in operation.get("parameters", ()) if each["required"] and each["in"] == "query"]
-    query = "?fields=id&fields=name" if needed else ""
+    needs_fields = any(each["required"] and each["in"] == "query" for each in operation.get("parameters", ()))
+    query = "?fields=id&fields=name" if needs_fields else ""
     lines = [f'curl {verb}"$CONTACTS_URL{path}{query}"', '-H "X-API-Key: $CONTACTS_KEY"']
     if body:
         lines += ['-H "Content-Type: application/json"', f"-d '{_json(body['examples'][0])}'"]
     return " \\\n  ".join(lines)
 
 
-def _schema_of(document: Document, said: Document | None) -> Document:
-    """The schema of a body or an answer; empty where there is none."""
-    content = (said or {}).get("content")
-    return _resolve(document, content["application/json"]["schema"]) if content else {}
+def _schema_of(document: Document, message: Document) -> Document:
+    """Find the schema of a request body or a response; empty if it has no content."""
+    reference: str = message.get("content", {}).get("application/json", {}).get("schema", {}).get("$ref", "")
+    schema: Document = document["components"]["schemas"].get(reference.rpartition("/")[2], {})
+    return schema
 
 
-def _resolve(document: Document, reference: Document) -> Document:
-    found: Any = document
-    for name in reference["$ref"].removeprefix("#/").split("/"):
-        found = found[name]
-    return found  # type: ignore[no-any-return]
-
-
-def _part(title: str, content: str) -> str:
+def _section(title: str, content: str) -> str:
     return f"<h3>{escape(title)}</h3>{content}" if content else ""
 
 
-def _table(heads: Iterable[str], rows: Iterable[tuple[str, ...]]) -> str:
-    """A table of cells that are HTML; nothing where there are no rows."""
+def _table(headings: Iterable[str], rows: Iterable[tuple[str, ...]]) -> str:
+    """Render a table whose cells are HTML already; nothing if there are no rows."""
     body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    head = "".join(f"<th>{escape(name)}</th>" for name in heads)
+    head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if body else ""
 
 
 def _paragraphs(text: str) -> str:
-    return "".join(f"<p>{_words(each)}</p>" for each in text.split("\n\n") if each)
+    return "".join(f"<p>{_inline(each)}</p>" for each in text.split("\n\n") if each)
 
 
-def _words(text: str) -> str:
-    """Text in which what stands between backticks is code."""
+def _inline(text: str) -> str:
+    """Escape text and show what is between backticks as code."""
     return re.sub("`([^`]*)`", r"<code>\1</code>", escape(text))
 
 

@@ -1,0 +1,321 @@
+"""`contacts-mcp directory`: serve a directory to other programs, manage its API keys, and maintain it."""
+
+import gc
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from contacts_mcp.cli._moments import parse_age
+from contacts_mcp.cli._progress import AsJson, Yes, agree, progress, say
+from contacts_mcp.directory import (
+    DEFAULT_RATE_LIMIT,
+    KEY_CACHE_SECONDS,
+    DirectoryError,
+    Location,
+    default_path,
+    parse_location,
+)
+from contacts_mcp.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from contacts_mcp.directory import Directory
+
+directory_cli = typer.Typer(help="Serve a directory to other programs, and maintain it.", no_args_is_help=True)
+keys_cli = typer.Typer(help="Create, list and revoke the API keys of the service.", no_args_is_help=True)
+
+
+class Scope(StrEnum):
+    """What a key allows."""
+
+    READ = "read"
+    WRITE = "write"
+
+
+DirectoryOption = Annotated[
+    str | None,
+    typer.Option("--directory", help="A file, or a URL such as postgresql://…; default: CONTACTS_MCP_DIRECTORY."),
+]
+KeyName = Annotated[str, typer.Argument(help="What the key is for, such as the program that will use it.")]
+KeyPrefix = Annotated[str, typer.Argument(help="The first eight characters of the key, as `keys list` shows them.")]
+TenantOption = Annotated[str, typer.Option(help="The tenant whose contacts the key opens; a new name creates one.")]
+Scopes = Annotated[
+    list[Scope] | None,
+    typer.Option("--scope", help="What the key allows: read or write. Repeat it for both, which is the default."),
+]
+T = TypeVar("T")
+
+
+def _locate(option: str | None, settings: Settings) -> Location:
+    """The directory of the option, else of the settings, else this user's. Raises ValueError."""
+    return parse_location(option) if option is not None else settings.directory or default_path()
+
+
+def _run(location: Location, work: Callable[["Directory"], Awaitable[T]]) -> T:
+    """Open a directory, run `work` on it and close it. Raises ValueError, in one line, if that fails."""
+    import anyio
+
+    from contacts_mcp.directory import Directory
+
+    async def run() -> T:
+        async with Directory(location) as directory:
+            return await work(directory)
+
+    try:
+        return anyio.run(run)
+    except DirectoryError as exc:
+        raise ValueError(str(exc)) from exc
+
+
+@directory_cli.command()
+def serve(
+    directory: DirectoryOption = None,
+    host: Annotated[str, typer.Option(help="Address to bind to.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 for any free one.", min=0, max=65_535)] = 8080,
+    rate: Annotated[
+        int, typer.Option(help="Requests a minute that each key may make; 0 for no limit.", min=0)
+    ] = DEFAULT_RATE_LIMIT,
+) -> None:
+    """Serve the Contacts API over HTTP to callers with API keys, until SIGTERM or SIGINT."""
+    from contacts_mcp.app import announce, configure_logging, forbid_core_dumps
+
+    forbid_core_dumps()
+    settings = load_settings()
+    location = _locate(directory, settings)
+    keys = _count_working_keys(location)
+    from contacts_mcp.directory import Directory
+    from contacts_mcp.transports.http import listen, run
+
+    configure_logging(settings, default="json")
+    app = Directory(location, keys=True, rate=rate).app
+    gc.freeze()  # imported modules stay for good: the collector need not look at them
+    gc.enable()
+    with listen(host, port) as listening:
+        address = f"[{host}]" if ":" in host else host
+        url = f"http://{address}:{listening.getsockname()[1]}"
+        announce(f"Contacts API for {keys} key{'' if keys == 1 else 's'}; listening on {url}")
+        run(app, listening)
+
+
+def _count_working_keys(location: Location) -> int:
+    """Count the keys that work. Raises ValueError if there is none, because no caller could use the service."""
+    working = sum(key.revoked_at is None for key in _run(location, lambda directory: directory.list_keys()))
+    if not working:
+        raise ValueError("this directory has no API key; create one with `contacts-mcp directory keys create NAME`")
+    return working
+
+
+directory_cli.add_typer(keys_cli, name="keys")
+
+
+@keys_cli.command("create")
+def create_key(
+    name: KeyName,
+    tenant: TenantOption = "owner",
+    scopes: Scopes = None,
+    as_json: AsJson = False,
+    directory: DirectoryOption = None,
+) -> None:
+    """Create a key and write it to standard output. It is not stored, so it cannot be shown again."""
+    location = _locate(directory, load_settings())
+    text, key = _run(location, lambda opened: opened.create_key(name, tenant, scopes or list(Scope)))
+    if as_json:
+        typer.echo(json.dumps({"key": text, **_describe_key(key)}))
+        return
+    typer.echo(text)
+    rights = " and ".join(key.scopes)
+    typer.echo(f"Key {key.prefix} can {rights} the contacts of {tenant}. It is not shown again.", err=True)
+
+
+@keys_cli.command("list")
+def list_keys(as_json: AsJson = False, directory: DirectoryOption = None) -> None:
+    """List all keys by prefix, revoked ones included."""
+    keys = _run(_locate(directory, load_settings()), lambda opened: opened.list_keys())
+    if as_json:
+        typer.echo(json.dumps([_describe_key(key) for key in keys]))
+        return
+    for key in keys:
+        state = f"revoked {key.revoked_at}" if key.revoked_at else "works"
+        scopes = ",".join(key.scopes)
+        typer.echo(f"{key.prefix}  {scopes:<10}  {key.created_at}  {state}  {key.tenant_name}: {key.name}")
+
+
+@keys_cli.command("revoke", help=f"Revoke a key for good. Every service refuses it within {KEY_CACHE_SECONDS} seconds.")
+def revoke_key(prefix: KeyPrefix, yes: Yes = False, directory: DirectoryOption = None) -> None:
+    location = _locate(directory, load_settings())
+    agree(f"Revoke the key {prefix}? Programs that use it will be refused", yes)
+    key = _run(location, lambda opened: opened.revoke_key(prefix))
+    typer.echo(f"Revoked the key {key.prefix} ({key.name}) of {key.tenant_name}.")
+
+
+def _describe_key(key: Any) -> dict[str, Any]:
+    """The fields of a key that may be shown."""
+    return {
+        "prefix": key.prefix,
+        "name": key.name,
+        "tenant": key.tenant_name,
+        "scopes": list(key.scopes),
+        "created_at": key.created_at,
+        "revoked_at": key.revoked_at,
+    }
+
+
+@directory_cli.command()
+def stats(directory: DirectoryOption = None, as_json: AsJson = False) -> None:
+    """Count contacts (live, deleted and erased), groups and keys by tenant, and memberships and receipts in all."""
+    location = _locate(directory, load_settings())
+    counts: Mapping[str, Any] = _run(location, lambda opened: opened.count_records())
+    lines = [f"schema {counts['schema']}, {counts['memberships']:,} memberships, {counts['receipts']:,} receipts"]
+    lines += [
+        f"{each['tenant']}: {each['contacts']:,} contacts, {each['deleted']:,} deleted, {each['erased']:,} erased,"
+        f" {each['groups']:,} groups, {each['keys']:,} keys"
+        for each in counts["tenants"]
+    ]
+    say("\n".join(lines), {"directory": str(location), **counts}, as_json)
+
+
+@directory_cli.command()
+def check(directory: DirectoryOption = None, as_json: AsJson = False) -> None:
+    """Check integrity, counts, orphans, search index and receipts. The exit code is 1 if anything is wrong."""
+    faults = _run(_locate(directory, load_settings()), lambda opened: opened.check())
+    say("\n".join(faults) or "No faults found.", {"faults": faults}, as_json)
+    raise typer.Exit(1 if faults else 0)
+
+
+@directory_cli.command()
+def receipts(
+    directory: DirectoryOption = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Verify the hash chain. The exit code is 1 if it is broken.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the receipts of erasures, or verify that none was changed, removed or inserted."""
+    location = _locate(directory, load_settings())
+    if not verify:
+        for row in _run(location, lambda opened: opened.receipts()):
+            line = f"{row['seq']}  {row['erased_at']}  {row['contact_id']}  {row['actor']}: {row['reason']}"
+            typer.echo(json.dumps(dict(row), ensure_ascii=False) if as_json else line)
+        return
+    number, last, faults = _run(location, lambda opened: opened.verify_receipts())
+    intact = f"The chain of {number:,} receipts is intact; the hash of the last is {last or '(none yet)'}."
+    say("\n".join(faults) or intact, {"receipts": number, "last": last, "faults": faults}, as_json)
+    raise typer.Exit(1 if faults else 0)
+
+
+@directory_cli.command()
+def deleted(
+    tenant: Annotated[str | None, typer.Option(help="Only contacts of this tenant.")] = None,
+    directory: DirectoryOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """List deleted contacts that can be restored, the latest first."""
+    rows = _run(_locate(directory, load_settings()), lambda opened: opened.list_deleted(tenant))
+    lines = [f"{row['id']}  {row['deleted_at']}  {row['tenant']}: {row['name']}" for row in rows]
+    say("\n".join(lines) or "There are no deleted contacts.", [dict(row) for row in rows], as_json)
+
+
+@directory_cli.command()
+def restore(
+    contact_id: Annotated[str, typer.Argument(help="The id of a deleted contact, as `deleted` lists it.")],
+    directory: DirectoryOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Restore a deleted contact, except for its group memberships. An erased contact cannot be restored."""
+    row = _run(_locate(directory, load_settings()), lambda opened: opened.restore_contact(contact_id.lower()))
+    say(f"Restored {row['id']}: {row['name']}.", {"id": row["id"]}, as_json)
+
+
+@directory_cli.command()
+def purge(
+    older_than: Annotated[str, typer.Option(help="How long ago contacts were deleted, such as 30d, 12h or 4w.")],
+    directory: DirectoryOption = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Erase for good the contacts that were deleted longer ago, each with a receipt."""
+    before = datetime.now(UTC) - parse_age(older_than, "--older-than")
+    location = _locate(directory, load_settings())
+    number = len(_run(location, lambda opened: opened.list_deleted(before=before)))
+    if number:
+        agree(f"Erase {number:,} contacts that were deleted more than {older_than} ago? This cannot be undone.", yes)
+        reason = f"Purged: deleted more than {older_than} ago"
+        number = _run(location, lambda opened: opened.purge(before, reason))
+    say(f"Erased {number:,} contacts.", {"erased": number}, as_json)
+
+
+@directory_cli.command()
+def backup(
+    target: Annotated[Path, typer.Argument(help="The file to write, which must not exist yet.")],
+    directory: DirectoryOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a consistent copy to a SQLite file while the directory is in use; a PostgreSQL directory as well.
+
+    The copy contains every contact: keep it as safe as the directory, and no longer than erased contacts may be kept.
+    """
+    location = _locate(directory, load_settings())
+    with progress("copied") as report:
+        size = _run(location, lambda opened: opened.back_up(target, report))
+    say(f"{target}: {size:,} bytes.", {"file": str(target), "bytes": size}, as_json)
+
+
+@directory_cli.command()
+def restore_backup(
+    source: Annotated[Path, typer.Argument(help="A file that `backup` wrote, of a directory on either engine.")],
+    directory: DirectoryOption = None,
+    journal: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Another journal whose erasures are repeated: `….receipts`, or the output of `receipts --json`."
+        ),
+    ] = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Replace everything in the directory by a backup, in one transaction.
+
+    Contacts that were erased since the backup are erased from it before any caller can read them, and keys that were
+    revoked since stay revoked.
+    """
+    location = _locate(directory, load_settings())
+    agree(f"Replace everything in {location} by the contents of {source}?", yes)
+    with progress("copied") as report:
+        result = _run(location, lambda opened: opened.restore_backup(source, journal or (), report))
+    say(
+        f"Restored {result.contacts:,} contacts; erased {result.erased_again:,} again and revoked"
+        f" {result.keys_revoked_again:,} keys again.",
+        {
+            "contacts": result.contacts,
+            "erased_again": result.erased_again,
+            "keys_revoked_again": result.keys_revoked_again,
+        },
+        as_json,
+    )
+
+
+@directory_cli.command()
+def migrate(directory: DirectoryOption = None, as_json: AsJson = False) -> None:
+    """Migrate a directory of an older version to the current schema, in one transaction."""
+    location = _locate(directory, load_settings())
+    with progress("contacts indexed") as report:
+        before, now = _run(location, lambda opened: opened.migrate(report))
+    text = f"Migrated from schema {before} to {now}." if before != now else f"Schema {now} is current."
+    say(text, {"from": before, "to": now}, as_json)
+
+
+@directory_cli.command()
+def import_sample(
+    number: Annotated[int, typer.Argument(min=1, max=10_000_000, help="How many contacts to make up.")],
+    seed: Annotated[int, typer.Option(help="Another number makes up other contacts.")] = 1,
+    directory: DirectoryOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add made-up contacts, to try the directory out. Their phone numbers may be real: do not write to them."""
+    with progress("contacts created", number) as report:
+        _run(_locate(directory, load_settings()), lambda opened: opened.add_samples(number, seed, report))
+    say(f"Added {number:,} made-up contacts.", {"contacts": number}, as_json)

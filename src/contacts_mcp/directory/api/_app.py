@@ -1,0 +1,93 @@
+"""The FastAPI app: the routes, and one shape for every error (`{"detail": …}`, as FastAPI writes it)."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import Match
+
+from contacts_mcp.directory._errors import Conflict, DirectoryNotFound, DirectoryUnavailable
+from contacts_mcp.directory.api._extensions import extensions_router
+from contacts_mcp.directory.api._routes import contacts_router, groups_router
+from contacts_mcp.directory.api._tenant import Tenant
+from contacts_mcp.directory.api.middleware import BodyLimit, LastResort
+from contacts_mcp.directory.database import Database
+
+ROUTERS = (contacts_router, groups_router, extensions_router)
+
+_METHODS = ("GET", "POST", "PATCH", "DELETE")
+
+
+def build_app(database: Database, tenant: Tenant | None, *middleware: Middleware) -> FastAPI:
+    """Build the app with the 14 routes and the extensions. The database is closed when a server shuts the app down.
+
+    Every request is about `tenant`; if that is None, a middleware has to put a Tenant into the scope. `middleware` runs
+    before a body is read, the innermost first.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await database.aclose()
+
+    app = FastAPI(
+        lifespan=lifespan,
+        openapi_url=None,
+        redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # a search term is a person's name
+    )
+    app.state.tenant = tenant
+    for router in ROUTERS:
+        app.include_router(router)
+    app.add_middleware(BodyLimit)
+    for each in middleware:
+        app.add_middleware(each.cls, *each.args, **each.kwargs)
+    app.add_middleware(LastResort)
+    app.add_exception_handler(RequestValidationError, _handle_invalid_request)
+    app.add_exception_handler(HTTPException, _handle_http_error)
+    app.add_exception_handler(DirectoryNotFound, _handle_not_found)
+    app.add_exception_handler(Conflict, _handle_conflict)
+    app.add_exception_handler(DirectoryUnavailable, _handle_unavailable)
+    return app
+
+
+async def _handle_invalid_request(_: Request, error: Exception) -> JSONResponse:
+    """Answer 422 without the input, which may be personal data."""
+    assert isinstance(error, RequestValidationError)
+    faults = [{key: fault[key] for key in ("loc", "msg", "type")} for fault in error.errors()]
+    return JSONResponse({"detail": faults}, 422)
+
+
+async def _handle_http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:  # a route would name only its own method
+        return JSONResponse({"detail": error.detail}, 405, headers={"Allow": ", ".join(_allowed_methods(request))})
+    if error.status_code == HTTPStatus.BAD_REQUEST:  # FastAPI could not decode the body
+        fault = {"loc": ["body"], "msg": "must be JSON in UTF-8", "type": "json_invalid"}
+        return JSONResponse({"detail": [fault]}, 422)
+    return JSONResponse({"detail": error.detail}, error.status_code, headers=error.headers)
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    """List the methods that have a route at this path."""
+    routes = request.app.routes
+    scopes = {method: {**request.scope, "method": method} for method in _METHODS}
+    return [method for method in _METHODS if any(route.matches(scopes[method])[0] is Match.FULL for route in routes)]
+
+
+async def _handle_not_found(_: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": str(error)}, 404)
+
+
+async def _handle_conflict(_: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": str(error)}, 409)
+
+
+async def _handle_unavailable(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, DirectoryUnavailable)
+    return JSONResponse({"detail": str(error)}, error.status)

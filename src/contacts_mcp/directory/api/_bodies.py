@@ -1,0 +1,276 @@
+r"""Request bodies: their fields, the limits of each, and how values are normalized before they are stored.
+
+White space around a value is removed; an optional text that is blank counts as null. Unknown fields are ignored. No
+message repeats what was sent.
+
+The patterns are for the OpenAPI document: they accept exactly what the validators accept. They count characters after
+white space is normalized, which `maxLength` cannot do, and they spell out the white space of Python's `str.split`,
+because `\s` means something else in other engines.
+"""
+
+import re
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
+
+from contacts_mcp.mail import is_email
+
+MAX_BATCH_SIZE = 1_000
+"""Most contacts that one batch can create, and most that it can update."""
+
+ContactType = Literal["person", "company"]
+
+_UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_SPACE = r"\t-\r\x1c- \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_LABEL = "[A-Za-z0-9](?:-?[A-Za-z0-9]){0,30}"
+_RESERVED = "arpa|invalid|local|localhost|onion|test|example|alt|internal"
+_ADDRESS = (
+    rf"(?=[^@]{{1,64}}@)(?=[!-~]{{1,254}}[{_SPACE}]*$)(?![!-~]*\.(?:{_RESERVED})[{_SPACE}]*$)"
+    rf"[A-Za-z0-9]+(?:[._+-][A-Za-z0-9]+)*@(?:{_LABEL}\.)+[A-Za-z]{{2,63}}"
+)
+
+
+def _pattern(pattern: str, **schema: Any) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$", **schema})
+
+
+def _line(min_length: int, max_length: int) -> WithJsonSchema:
+    """Describe a text of this length on one line, after its white space is reduced to single spaces."""
+    character = rf"(?:[^\x00{_SPACE}]|[{_SPACE}]+(?=[^\x00{_SPACE}]))"
+    return _pattern(rf"[{_SPACE}]*{character}{{{min_length},{max_length}}}[{_SPACE}]*")
+
+
+def _text(max_length: int) -> WithJsonSchema:
+    """Describe a text that may have several lines, without the white space around it."""
+    return _pattern(rf"[{_SPACE}]*[^\x00]{{0,{max_length}}}[{_SPACE}]*")
+
+
+def _check_uuid(value: str) -> str:
+    if not re.fullmatch(_UUID, value):
+        raise PydanticCustomError("uuid", "must be an id such as a1b2c3d4-5678-9abc-def0-123456789abc")
+    return value.lower()
+
+
+def _check_encodable(value: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise PydanticCustomError("string_unicode", "must be text without halves of characters") from None
+    if "\0" in value:
+        raise PydanticCustomError("string_nul", "must not contain the NUL character")
+    return value
+
+
+def _collapse_spaces(value: str) -> str:
+    return " ".join(value.split())
+
+
+def _check_not_blank(value: str) -> str:
+    if not value.strip():
+        raise PydanticCustomError("blank", "must not be empty")
+    return value
+
+
+def _blank_to_none(value: str) -> str | None:
+    return value.strip() or None
+
+
+def _check_email(value: str | None) -> str | None:
+    if value is not None and not is_email(value):
+        raise PydanticCustomError("email", "must be a valid e-mail address")
+    return value
+
+
+def _drop_repeated(tags: list[str] | None) -> list[str]:
+    """Drop tags that differ from an earlier one only in case. Null means none."""
+    kept: dict[str, str] = {}
+    for tag in tags or []:
+        kept.setdefault(tag.casefold(), tag)
+    return list(kept.values())
+
+
+def _max_length(limit: int) -> AfterValidator:
+    """Limit the characters that remain after normalization."""
+
+    def check(value: str | None) -> str | None:
+        if value is not None and len(value) > limit:
+            raise PydanticCustomError("string_too_long", "must have at most {limit} characters", {"limit": limit})
+        return value
+
+    return AfterValidator(check)
+
+
+Encodable = Annotated[str, AfterValidator(_check_encodable), _pattern(r"[^\x00]*")]
+_Line = Annotated[Encodable, AfterValidator(_collapse_spaces)]
+_Required = AfterValidator(_check_not_blank)
+_Optional = AfterValidator(_blank_to_none)
+
+RecordId = Annotated[
+    str, AfterValidator(_check_uuid), _pattern(_UUID, examples=["f47ac10b-58cc-4372-a567-0e02b2c3d479"])
+]
+Name = Annotated[_Line, _Required, _max_length(255), _line(1, 255), Field(description="1 to 255 characters.")]
+Tag = Annotated[_Line, _Required, _max_length(64), _line(1, 64)]
+Tags = Annotated[
+    Annotated[list[Tag], Field(max_length=50)] | None,
+    AfterValidator(_drop_repeated),
+    Field(description="Up to 50 tags of 1 to 64 characters; tags that differ only in case count as one."),
+]
+Company = Annotated[
+    Annotated[_Line, _Optional, _max_length(255), _line(0, 255)] | None, Field(description="Up to 255 characters.")
+]
+Phone = Annotated[
+    Annotated[Encodable, _Optional, _max_length(64), _text(64)] | None,
+    Field(description="E.164 format recommended; any other format is kept as given, up to 64 characters."),
+]
+Email = Annotated[
+    Annotated[
+        Encodable,
+        _Optional,
+        _max_length(320),
+        AfterValidator(_check_email),
+        _pattern(rf"[{_SPACE}]*(?:{_ADDRESS})?[{_SPACE}]*"),
+    ]
+    | None,
+    Field(description="An e-mail address. The pattern covers plain ones; international addresses are valid as well."),
+]
+Notes = Annotated[
+    Annotated[Encodable, _Optional, _max_length(10_000), _text(10_000)] | None,
+    Field(description="Up to 10,000 characters."),
+]
+Description = Annotated[
+    Annotated[Encodable, _Optional, _max_length(1_000), _text(1_000)] | None,
+    Field(description="Up to 1,000 characters."),
+]
+Reason = Annotated[
+    _Line,
+    _Required,
+    _max_length(1_000),
+    _line(1, 1_000),
+    Field(description="Reason for GDPR deletion, 1 to 1,000 characters. It is kept, so it must not name the person."),
+]
+
+
+def _example(**body: Any) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [body]})
+
+
+def _changes(**example: Any) -> ConfigDict:
+    """Configure a body of which only the provided fields count: its schema shows no default values."""
+
+    def describe(schema: dict[str, Any]) -> None:
+        for field in schema["properties"].values():
+            field.pop("default", None)
+        schema["examples"] = [example]
+
+    return ConfigDict(json_schema_extra=describe)
+
+
+class _ContactFields(BaseModel):
+    company_name: Company = None
+    phone_number: Phone = None
+    email: Email = None
+    tags: Tags = Field(default_factory=list)
+    notes: Notes = None
+
+
+class NewContact(_ContactFields):
+    """A contact to create."""
+
+    model_config = _example(
+        type="person", name="Ola Nordmann", phone_number="+4799999999", email="ola@example.com", tags=["vip"]
+    )
+
+    type: ContactType = "person"  # the API's page names no default
+    name: Name
+
+
+class ContactChanges(_ContactFields):
+    """The fields of a contact to change. Null clears a field, and `tags` are replaced."""
+
+    # The API's page says 'only provided fields are updated' and marks `name` as required; the first is followed. The
+    # defaults of `type` and `name` are never used: null is refused for both.
+
+    model_config = _changes(phone_number="+4799999999", tags=["vip", "newsletter"])
+
+    type: ContactType = "person"
+    name: Name = ""
+
+
+class IdentifiedChanges(ContactChanges):
+    """One update of a batch."""
+
+    id: RecordId
+
+
+class Batch(BaseModel):
+    """Contacts to create and to update, up to 1,000 of each and at least one.
+
+    Each item is validated by itself: an invalid item does not stop the others, and its result gives the reason.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"properties": {"creates": {"minItems": 1}}, "required": ["creates"]},
+                {"properties": {"updates": {"minItems": 1}}, "required": ["updates"]},
+            ],
+            "examples": [
+                {
+                    "creates": [{"type": "person", "name": "Kari Nordmann"}],
+                    "updates": [{"id": "f47ac10b-58cc-4372-a567-0e02b2c3d479", "tags": ["vip", "newsletter"]}],
+                }
+            ],
+        }
+    )
+
+    creates: list[Any] = Field(
+        default_factory=list, max_length=MAX_BATCH_SIZE, description="Bodies of POST /v1/contacts."
+    )
+    updates: list[Any] = Field(
+        default_factory=list,
+        max_length=MAX_BATCH_SIZE,
+        description="Bodies of PATCH /v1/contacts/{contact_id}, each with its `id`.",
+    )
+
+    @model_validator(mode="after")
+    def _check_not_empty(self) -> Self:
+        if not (self.creates or self.updates):
+            raise PydanticCustomError("empty", "must create or update a contact")
+        return self
+
+
+class Erasure(BaseModel):
+    """Why a contact is erased."""
+
+    model_config = _example(reason="Customer requested data deletion per GDPR Article 17")
+
+    reason: Reason
+
+
+class NewGroup(BaseModel):
+    """A group to create."""
+
+    model_config = _example(name="VIP Customers", description="High-value customers for priority support")
+
+    name: Name
+    description: Description = None
+
+
+class GroupChanges(BaseModel):
+    """The fields of a group to change. Null clears the description."""
+
+    model_config = _changes(name="VIP Customers", description="High-value customers for priority support")
+
+    name: Name = ""
+    description: Description = None
+
+
+class NewMembers(BaseModel):
+    """Contacts to add to a group."""
+
+    model_config = _example(
+        contact_ids=["a1b2c3d4-5678-9abc-def0-123456789abc", "b2c3d4e5-6789-0abc-def1-234567890abc"]
+    )
+
+    contact_ids: Annotated[list[RecordId], Field(min_length=1, max_length=1_000)]

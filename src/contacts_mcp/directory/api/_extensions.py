@@ -1,0 +1,110 @@
+"""Routes beyond the API's page, for jobs on many contacts. A client lists the extensions before it uses one.
+
+No documented path can be mistaken for one of these.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Response
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_json
+from sqlalchemy import Connection
+
+from contacts_mcp.directory import store
+from contacts_mcp.directory.api._bodies import Batch, IdentifiedChanges, NewContact, RecordId
+from contacts_mcp.directory.api._tenant import CurrentTenant, SearchFilter, TagsFilter, TypeFilter
+
+extensions_router = APIRouter(prefix="/v1/directory", tags=["Extensions"])
+
+ContactField = Literal[
+    "id", "type", "name", "company_name", "phone_number", "email", "tags", "notes", "created_at", "updated_at"
+]
+BatchResult = dict[str, Any]
+"""The HTTP `status` of one item, with the `id` of the contact that was written or a `detail` without the input."""
+
+_MAX_SCAN_ROWS = 5_000
+_MAX_CURSOR = 2**62
+_MAX_ITEM_ERRORS = 5
+_NOT_FOUND: BatchResult = {"status": 404, "detail": "Contact not found"}
+_NEW_CONTACT, _CHANGES = TypeAdapter(NewContact), TypeAdapter(IdentifiedChanges)
+
+
+@extensions_router.get("", summary="List extensions")
+async def list_extensions() -> Response:
+    """List the extensions to the Contacts API that this service offers."""
+    return _json({"extensions": ["batch", "scan"]})
+
+
+@extensions_router.get("/contacts", summary="Scan contacts")
+async def scan_contacts(
+    tenant: CurrentTenant,
+    fields: Annotated[
+        list[ContactField], Query(min_length=1, description="A field to read. Repeat the parameter for several fields.")
+    ],
+    limit: Annotated[int, Query(ge=1, le=_MAX_SCAN_ROWS)] = _MAX_SCAN_ROWS,
+    after: Annotated[int, Query(ge=0, le=_MAX_CURSOR, description="The `next` of the previous page.")] = 0,
+    type: TypeFilter = None,  # noqa: A002 - the parameter's name on the wire
+    search: SearchFilter = "",
+    tags: TagsFilter = None,
+    group_id: Annotated[RecordId | None, Query(description="Only members of this group.")] = None,
+) -> Response:
+    """Read chosen fields of many contacts at once, in the order in which the contacts were created.
+
+    A page may be shorter than `limit`: only a null `next` marks the end.
+    """
+    query = store.parse_query(type, search, tags or ())
+    work = store.scan_contacts
+    rows, cursor = await tenant.database.read(work, tenant.id, fields, query, group_id, after=after, limit=limit)
+    return _json({"fields": fields, "rows": rows, "next": None if cursor is None else str(cursor)})
+
+
+@extensions_router.post("/contacts", summary="Write contacts")
+async def write_contacts(tenant: CurrentTenant, body: Batch) -> Response:
+    """Create and update contacts in one transaction, except for items that are refused.
+
+    Results come in the order of the items: creates first, then updates.
+    """
+    batch = ValidatedBatch(body.creates, body.updates)
+    return _json({"results": await tenant.database.write(write_batch, tenant.id, batch)})
+
+
+class ValidatedBatch:
+    """The valid items of a batch by their index, and the results of the invalid ones; made before the transaction."""
+
+    def __init__(self, creates: Sequence[Any], updates: Sequence[Any]) -> None:
+        self.results: list[BatchResult] = [{} for _ in (*creates, *updates)]
+        self.creates = self._validate(_NEW_CONTACT, creates, 0)
+        self.updates = self._validate(_CHANGES, updates, len(creates))
+
+    def _validate(self, model: TypeAdapter[Any], items: Sequence[Any], first_index: int) -> dict[int, Any]:
+        valid: dict[int, Any] = {}
+        for index, item in enumerate(items, first_index):
+            try:
+                valid[index] = model.validate_python(item)
+            except ValidationError as exc:
+                self.results[index] = {"status": 422, "detail": _summarize(exc)}
+        return valid
+
+
+def write_batch(connection: Connection, tenant: int, batch: ValidatedBatch) -> list[BatchResult]:
+    """Write the valid items and return the results of all items, creates first."""
+    results = list(batch.results)  # a copy, because the transaction may run again
+    created = store.create_contacts(connection, tenant, [body.model_dump() for body in batch.creates.values()])
+    for index, row in zip(batch.creates, created, strict=True):
+        results[index] = {"status": 201, "id": row["id"]}
+    changes = [(body.id, body.model_dump(exclude_unset=True, exclude={"id"})) for body in batch.updates.values()]
+    updated = store.update_contacts(connection, tenant, changes)
+    for index, body in batch.updates.items():
+        results[index] = {"status": 200, "id": body.id} if body.id in updated else _NOT_FOUND
+    return results
+
+
+def _summarize(error: ValidationError) -> str:
+    errors = error.errors(include_url=False, include_context=False, include_input=False)[:_MAX_ITEM_ERRORS]
+    return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in errors)
+
+
+def _json(content: Any) -> Response:
+    """Write large responses with the fastest JSON writer at hand."""
+    return Response(to_json(content), media_type="application/json")

@@ -1,0 +1,252 @@
+"""The 14 routes of the API's page, in its order. Summaries and first paragraphs are the page's words."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import JSONResponse
+from sqlalchemy import Connection
+
+from contacts_mcp.directory import store
+from contacts_mcp.directory.api._bodies import (
+    ContactChanges,
+    Erasure,
+    GroupChanges,
+    NewContact,
+    NewGroup,
+    NewMembers,
+)
+from contacts_mcp.directory.api._tenant import (
+    ContactId,
+    CurrentTenant,
+    GroupId,
+    IdempotencyKey,
+    SearchFilter,
+    TagsFilter,
+    Tenant,
+    TypeFilter,
+)
+from contacts_mcp.directory.store import Row
+
+contacts_router = APIRouter(prefix="/v1/contacts", tags=["Contacts"])
+groups_router = APIRouter(prefix="/v1/contacts/groups", tags=["Groups"])
+
+_CONTACT_FIELDS = (
+    "id",
+    "type",
+    "name",
+    "company_name",
+    "phone_number",
+    "email",
+    "tags",
+    "notes",
+    "created_at",
+    "updated_at",
+)
+_GROUP_FIELDS = ("id", "name", "description", "member_count", "created_at")
+_GROUP_ROW_FIELDS = ("id", "name", "member_count", "created_at")
+_MAX_PAGE = 1_000_000_000  # keeps every offset within the integers of a database
+
+
+@contacts_router.get("", summary="List contacts")
+async def list_contacts(
+    tenant: CurrentTenant,
+    type: TypeFilter = None,  # noqa: A002 - the parameter's name on the wire
+    search: SearchFilter = "",
+    tags: TagsFilter = None,
+    page: Annotated[int, Query(ge=1, le=_MAX_PAGE)] = 1,
+    per_page: Annotated[int, Query(ge=1, le=100)] = 50,
+) -> Response:
+    """List all contacts with optional filtering by type, search query, or tags.
+
+    The newest contacts come first. If a search matches hardly any contact, contacts with similar spellings follow.
+    """
+    # The order is total and stable: a contact created between two pages moves later rows on by one, so that one row may
+    # be repeated but none is missed.
+    query = store.parse_query(type, search, tags or ())
+    read = tenant.database.look_up if query.is_lookup else tenant.database.ask
+    found = await read(store.list_contacts, tenant.id, query, page=page, per_page=per_page)
+    content = {"contacts": [_contact_row(row) for row in found.rows], "total": found.total}
+    similar = {"similar": found.similar} if found.similar else {}
+    return JSONResponse({**content, "page": page, "per_page": per_page, **similar})
+
+
+@contacts_router.post("", status_code=201, summary="Create contact")
+async def create_contact(tenant: CurrentTenant, body: NewContact, idempotency_key: IdempotencyKey = None) -> Response:
+    """Create a new contact. Phone numbers should be in E.164 format for SMS sending."""
+    row, headers = await _create(tenant, idempotency_key, body.model_dump(), store.create_contact, store.get_contact)
+    return JSONResponse(_contact(row), 201, headers)
+
+
+@contacts_router.get("/{contact_id:contact}", summary="Get contact")
+async def get_contact(tenant: CurrentTenant, contact_id: ContactId) -> Response:
+    """Get details of a specific contact."""
+    return JSONResponse(_contact(await tenant.database.look_up(store.get_contact, tenant.id, contact_id)))
+
+
+@contacts_router.patch("/{contact_id:contact}", summary="Update contact")
+async def update_contact(tenant: CurrentTenant, contact_id: ContactId, body: ContactChanges) -> Response:
+    """Update an existing contact. Only provided fields are updated.
+
+    Null clears a field, and `tags` are replaced.
+    """
+    changes = body.model_dump(exclude_unset=True)
+    return JSONResponse(_contact(await tenant.database.write(store.update_contact, tenant.id, contact_id, changes)))
+
+
+@contacts_router.delete("/{contact_id:contact}", status_code=204, summary="Delete contact")
+async def delete_contact(tenant: CurrentTenant, contact_id: ContactId) -> Response:
+    """Delete a contact. This is a soft delete - the contact can be restored via GDPR endpoints.
+
+    The API's page names no such endpoint, and this service has none. A deleted contact can still be erased.
+    """
+    await tenant.database.write(store.delete_contact, tenant.id, contact_id)
+    return Response(status_code=204)
+
+
+@contacts_router.post("/{contact_id:contact}/gdpr-delete", summary="GDPR anonymize contact")
+async def gdpr_delete_contact(tenant: CurrentTenant, contact_id: ContactId, body: Erasure) -> Response:
+    """Permanently anonymize contact data for GDPR compliance. This is irreversible.
+
+    A deleted contact can be erased as well. Erasing a contact again is no error and keeps the first reason and time.
+    """
+    await tenant.database.erase(store.erase_contact, tenant.id, contact_id, body.reason, tenant.actor)
+    return JSONResponse({"ok": True})  # the API's page documents no response
+
+
+@groups_router.get("", summary="List contact groups")
+async def list_contact_groups(tenant: CurrentTenant) -> Response:
+    """List all contact groups with member counts."""
+    rows = await tenant.database.ask(store.list_groups, tenant.id)
+    return JSONResponse({"groups": [_pick(row, _GROUP_ROW_FIELDS) for row in rows]})
+
+
+@groups_router.post("", status_code=201, summary="Create contact group")
+async def create_contact_group(
+    tenant: CurrentTenant, body: NewGroup, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Create a new contact group for organizing contacts.
+
+    Several groups may have the same name.
+    """
+    row, headers = await _create(tenant, idempotency_key, body.model_dump(), store.create_group, store.get_group)
+    return JSONResponse(_pick(row, _GROUP_FIELDS), 201, headers)
+
+
+@groups_router.get("/{group_id}", summary="Get contact group")
+async def get_contact_group(tenant: CurrentTenant, group_id: GroupId) -> Response:
+    """Get details of a specific contact group including member list.
+
+    As in the example of the API's page, the response has no members: use List group members.
+    """
+    row = await tenant.database.look_up(store.get_group, tenant.id, group_id)
+    return JSONResponse(_pick(row, _GROUP_FIELDS))
+
+
+@groups_router.patch("/{group_id}", summary="Update contact group")
+async def update_contact_group(tenant: CurrentTenant, group_id: GroupId, body: GroupChanges) -> Response:
+    """Update group name or description.
+
+    Only provided fields are updated; null clears the description.
+    """
+    changes = body.model_dump(exclude_unset=True)
+    row = await tenant.database.write(store.update_group, tenant.id, group_id, changes)
+    return JSONResponse(_pick(row, _GROUP_FIELDS))
+
+
+@groups_router.delete("/{group_id}", status_code=204, summary="Delete contact group")
+async def delete_contact_group(tenant: CurrentTenant, group_id: GroupId) -> Response:
+    """Delete a contact group. Contacts in the group are not deleted."""
+    await tenant.database.write(store.delete_group, tenant.id, group_id)
+    return Response(status_code=204)
+
+
+@groups_router.get("/{group_id}/members", summary="List group members")
+async def list_group_members(tenant: CurrentTenant, group_id: GroupId) -> Response:
+    """List all contacts in a group.
+
+    All members in one response, in the order in which they joined.
+    """
+    rows = await tenant.database.read(store.list_members, tenant.id, group_id)
+    return JSONResponse({"members": [_member_row(row) for row in rows]})
+
+
+@groups_router.post("/{group_id}/members", summary="Add members to group")
+async def add_group_members(tenant: CurrentTenant, group_id: GroupId, body: NewMembers) -> Response:
+    """Add one or more contacts to a group.
+
+    Ids of unknown or deleted contacts and of contacts that are members already are skipped and not counted.
+    """
+    return JSONResponse(
+        {"added": await tenant.database.write(store.add_members, tenant.id, group_id, body.contact_ids)}
+    )
+
+
+@groups_router.delete("/{group_id}/members/{contact_id}", status_code=204, summary="Remove member from group")
+async def remove_group_member(tenant: CurrentTenant, group_id: GroupId, contact_id: ContactId) -> Response:
+    """Remove a contact from a group."""
+    await tenant.database.write(store.remove_member, tenant.id, group_id, contact_id)
+    return Response(status_code=204)
+
+
+async def _create(
+    tenant: Tenant,
+    idempotency_key: str | None,
+    values: Row,
+    create: Callable[[Connection, int, Row], Row],
+    get: Callable[[Connection, int, str], Row],
+) -> tuple[Row, dict[str, str]]:
+    """Create a record, or get the one that an earlier request with the same key created; with the response's headers.
+
+    Raises:
+        DirectoryNotFound: the record that the earlier request created has been deleted.
+        Conflict: the earlier request had other values.
+    """
+    if idempotency_key is None:
+        return await tenant.database.write(create, tenant.id, values), {}
+    row, is_replay = await tenant.database.write(store.create_once, tenant.id, idempotency_key, values, create, get)
+    return row, {"Idempotency-Replayed": "true"} if is_replay else {}
+
+
+def _pick(row: Row, fields: tuple[str, ...]) -> dict[str, Any]:
+    return {field: row[field] for field in fields}
+
+
+def _contact(row: Row) -> dict[str, Any]:
+    return _pick(row, _CONTACT_FIELDS)
+
+
+def _contact_row(row: Row) -> dict[str, Any]:
+    """A contact in a list (API page: List contacts): without company, notes and times."""
+    first_name, last_name = split_name(row["name"], row["type"])
+    return {
+        "id": row["id"],
+        "first_name": first_name,
+        "last_name": last_name,
+        "email": row["email"],
+        "phone_number": row["phone_number"],
+        "contact_type": row["type"],
+        "tags": row["tags"],
+    }
+
+
+def _member_row(row: Row) -> dict[str, Any]:
+    """A contact in a group (API page: List group members)."""
+    first_name, last_name = split_name(row["name"], row["type"])
+    return {
+        "id": row["id"],
+        "first_name": first_name,
+        "last_name": last_name,
+        "phone_number": row["phone_number"],
+    }
+
+
+def split_name(name: str, contact_type: str) -> tuple[str, str | None]:
+    """Split a name into first and last name; joining them with a space gives the name again.
+
+    The last word is the last name. A name of one word has none, and a company's name is not split.
+    """
+    first_name, _, last_name = name.rpartition(" ")
+    if contact_type == "company" or not first_name:
+        return name, None
+    return first_name, last_name
