@@ -1,13 +1,12 @@
 """Handlers of what a client only reads: resources, prompts and completions, and their protocol errors."""
 
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import TypeVar
 
 import anyio
 import mcp_types as types
-from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 
@@ -48,24 +47,18 @@ class ResourceHandlers:
         self._backend_for = backend_for
         self._active_calls = active_calls
 
-    def register(self, server: Server[Any]) -> None:
-        """Add the handlers to `server`."""
-        server.add_request_handler("resources/list", types.PaginatedRequestParams, self.list)
-        server.add_request_handler("resources/templates/list", types.PaginatedRequestParams, self.list_templates)
-        server.add_request_handler("resources/read", types.ReadResourceRequestParams, self.read)
-
-    async def list(self, ctx: RequestContext, params: types.PaginatedRequestParams) -> types.ListResourcesResult:
+    async def list(self, ctx: RequestContext, params: types.PaginatedRequestParams | None) -> types.ListResourcesResult:
         """List one page of the groups."""
-        caller = caller_of(ctx)
+        caller, cursor = caller_of(ctx), params.cursor if params else None
         if Risk.READ not in caller.risks:
             return types.ListResourcesResult(resources=[])
-        resources, cursor = await run_request(
-            self._active_calls, ctx, lambda: self._catalog.list_page(self._backend_for(caller), params.cursor)
+        resources, next_cursor = await run_request(
+            self._active_calls, ctx, lambda: self._catalog.list_page(self._backend_for(caller), cursor)
         )
-        return types.ListResourcesResult(resources=resources, next_cursor=cursor)
+        return types.ListResourcesResult(resources=resources, next_cursor=next_cursor)
 
     async def list_templates(
-        self, ctx: RequestContext, params: types.PaginatedRequestParams
+        self, ctx: RequestContext, params: types.PaginatedRequestParams | None
     ) -> types.ListResourceTemplatesResult:
         """List the URI templates."""
         _require_first_page(params)
@@ -91,12 +84,7 @@ class PromptHandlers:
     def __init__(self, prompts: Sequence[Prompt]) -> None:
         self._prompts = {prompt.name: prompt for prompt in prompts}
 
-    def register(self, server: Server[Any]) -> None:
-        """Add the handlers to `server`."""
-        server.add_request_handler("prompts/list", types.PaginatedRequestParams, self.list)
-        server.add_request_handler("prompts/get", types.GetPromptRequestParams, self.get)
-
-    async def list(self, _ctx: RequestContext, params: types.PaginatedRequestParams) -> types.ListPromptsResult:
+    async def list(self, _ctx: RequestContext, params: types.PaginatedRequestParams | None) -> types.ListPromptsResult:
         """List all prompts."""
         _require_first_page(params)
         return types.ListPromptsResult(prompts=[_listed_prompt(prompt) for prompt in self._prompts.values()])
@@ -144,18 +132,11 @@ class CompletionHandler:
         self._backend_for = backend_for
         self._active_calls = active_calls
 
-    def register(self, server: Server[Any]) -> None:
-        """Add the handler to `server`."""
-        server.add_request_handler("completion/complete", types.CompleteRequestParams, self.complete)
-
     async def complete(self, ctx: RequestContext, params: types.CompleteRequestParams) -> types.CompleteResult:
         """Suggest up to 100 values; `total` only if it is known."""
         values, is_complete = _NO_VALUES
-        with (
-            suppress(RateLimited),
-            anyio.move_on_after(_COMPLETION_TIMEOUT_SECONDS),
-            self._active_calls.running(ctx),
-        ):
+        timeout = anyio.move_on_after(_COMPLETION_TIMEOUT_SECONDS)
+        with suppress(RateLimited), timeout, self._active_calls.running(ctx):
             values, is_complete = await self._find_values(ctx, params)
         has_more = len(values) > _MAX_COMPLETION_VALUES
         return types.CompleteResult(
@@ -195,15 +176,9 @@ async def run_request(
     Raises:
         MCPError: `work` failed, or the server is stopping. `uri` is the resource that the request is about.
     """
-    with _protocol_errors(ctx, uri), active_calls.running(ctx):
-        return await work()
-    raise MCPError(INTERNAL_ERROR, "stopping: the server is stopping; ask again in a moment")
-
-
-@contextmanager
-def _protocol_errors(ctx: RequestContext, uri: str | None) -> Iterator[None]:
     try:
-        yield
+        with active_calls.running(ctx):
+            return await work()
     except NotFound as exc:
         code = INVALID_PARAMS if is_modern(ctx) else _RESOURCE_NOT_FOUND
         raise MCPError(code, one_line(str(exc)), data={"uri": uri}) from None
@@ -211,9 +186,10 @@ def _protocol_errors(ctx: RequestContext, uri: str | None) -> Iterator[None]:
         raise invalid_params(str(exc)) from None
     except ContactsError as exc:
         raise MCPError(INTERNAL_ERROR, one_line(str(exc))) from None
+    raise MCPError(INTERNAL_ERROR, "stopping: the server is stopping; ask again in a moment")
 
 
-def _require_first_page(params: types.PaginatedRequestParams) -> None:
+def _require_first_page(params: types.PaginatedRequestParams | None) -> None:
     """Refuse a cursor for a list that has only one page. Raise `MCPError`."""
-    if params.cursor is not None:
+    if params and params.cursor is not None:
         raise invalid_params("invalid: cursor: is not from this list; list again from the start")

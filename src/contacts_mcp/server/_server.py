@@ -16,7 +16,7 @@ from contacts_mcp.server._call_record import CallRecorder
 from contacts_mcp.server._context import ActiveCalls, BackendFactory
 from contacts_mcp.server._resources import CompletionHandler, PromptHandlers, ResourceHandlers
 from contacts_mcp.server._subscriptions import Subscriptions
-from contacts_mcp.server._telemetry import SpanScrubber, register_set_level
+from contacts_mcp.server._telemetry import SpanScrubber, set_log_level
 from contacts_mcp.server._tool_calls import ToolHandlers
 from contacts_mcp.tools import Tool
 
@@ -56,7 +56,8 @@ def build_server(
     resources, completions = resources or ResourceCatalog(()), completions or Completions(())
     if recorder is None:
         recorder = CallRecorder(Trail(outputs=[LogOutput()]), {tool.name: tool.risk for tool in tools})
-    handlers = ToolHandlers(tools, backend_for, guard, active_calls, subscriptions, recorder)
+    tool_handlers = ToolHandlers(tools, backend_for, guard, active_calls, subscriptions, recorder)
+    resource_handlers, prompt_handlers = ResourceHandlers(resources, backend_for, active_calls), PromptHandlers(prompts)
     server = _Server(
         "wayscloud-contacts",
         title="WAYSCloud Contacts",
@@ -65,15 +66,22 @@ def build_server(
         lifespan=lifespan,
         cache_hints=_CACHE_HINTS,
         get_tool_input_schema=_no_schema,
-        on_list_tools=handlers.list_tools,
-        on_call_tool=handlers.call_tool,
+        on_list_tools=tool_handlers.list_tools,
+        on_call_tool=tool_handlers.call_tool,
+        on_list_resources=resource_handlers.list,
+        on_list_resource_templates=resource_handlers.list_templates,
+        on_read_resource=resource_handlers.read,
+        on_list_prompts=prompt_handlers.list,
+        on_get_prompt=prompt_handlers.get,
+        on_completion=CompletionHandler(completions, prompts, backend_for, active_calls).complete,
+        on_subscribe_resource=subscriptions.subscribe,
+        on_unsubscribe_resource=subscriptions.unsubscribe,
+        on_subscriptions_listen=subscriptions.listen,
     )
-    server.list_changes = subscriptions.list_changes
-    ResourceHandlers(resources, backend_for, active_calls).register(server)
-    PromptHandlers(prompts).register(server)
-    CompletionHandler(completions, prompts, backend_for, active_calls).register(server)
-    subscriptions.register(server, resources)
-    register_set_level(server)
+    server.list_changes, subscriptions.catalog = subscriptions.list_changes, resources
+    server.add_notification_handler("notifications/initialized", types.NotificationParams, subscriptions.initialized)
+    # Not `on_set_logging_level`: the constructor warns that it is deprecated, but legacy clients use it.
+    server.add_request_handler("logging/setLevel", types.SetLevelRequestParams, set_log_level)
     server.middleware.append(SpanScrubber({tool.name for tool in tools} | {prompt.name for prompt in prompts}))
     return server
 

@@ -8,10 +8,9 @@ import contextvars
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from mcp.server.connection import Connection
-from mcp.server.lowlevel import NotificationOptions, Server
+from mcp.server.lowlevel import NotificationOptions
 from mcp.server.subscriptions import (
     ListenHandler,
     PromptsListChanged,
@@ -73,7 +72,6 @@ class TenantListeners:
         return unsubscribe
 
     async def publish(self, event: ServerEvent) -> None:
-        """Pass an event to all listeners."""
         self.notify(event)
 
     def notify(self, event: ServerEvent) -> None:
@@ -176,17 +174,10 @@ class Subscriptions:
 
     def __init__(self, list_changes: NotificationOptions | None = None) -> None:
         self.list_changes = list_changes or NotificationOptions(resources_changed=True)
-        self._catalog = ResourceCatalog(())
+        self.catalog = ResourceCatalog(())
+        """The resources that can be watched; `build_server` sets it."""
         self._tenants: dict[str, TenantListeners] = {}
         self._is_closed = False
-
-    def register(self, server: Server[Any], catalog: ResourceCatalog) -> None:
-        """Add the handlers to `server`. Only resources of `catalog` can be watched."""
-        self._catalog = catalog
-        server.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, self.listen)
-        server.add_request_handler("resources/subscribe", SubscribeRequestParams, self.subscribe)
-        server.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, self.unsubscribe)
-        server.add_notification_handler("notifications/initialized", NotificationParams, self.initialized)
 
     @property
     def tenant_count(self) -> int:
@@ -222,7 +213,7 @@ class Subscriptions:
             raise MCPError(INTERNAL_ERROR, "stopping: the server is stopping; listen again in a moment")
         caller = caller_of(ctx)
         accepted = self._accepted(params.notifications, caller)
-        uris = [uri for uri in accepted.resource_subscriptions or () if self._catalog.matches(uri)]
+        uris = [uri for uri in accepted.resource_subscriptions or () if self.catalog.matches(uri)]
         with self._listening(caller.tenant) as listeners:
             listeners.watch(uris, caller.principal)
             try:
@@ -237,7 +228,7 @@ class Subscriptions:
     async def subscribe(self, ctx: RequestContext, params: SubscribeRequestParams) -> EmptyResult:
         """Watch a URI in a legacy session. A URI that matches no template is accepted and never notified of."""
         session = self._legacy_session(ctx)
-        if session is not None and self._catalog.matches(params.uri):
+        if session is not None and self.catalog.matches(params.uri):
             session.watch(params.uri)
         return EmptyResult()
 

@@ -4,10 +4,9 @@ import logging
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from typing import Any, get_args
+from typing import get_args
 
 from mcp.server.context import CallNext, HandlerResult
-from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
     INTERNAL_ERROR,
@@ -148,12 +147,8 @@ def _known_method(method: str) -> str:
     return method if method in SPEC_CLIENT_METHODS or method in SPEC_CLIENT_NOTIFICATION_METHODS else OTHER
 
 
-def register_set_level(server: Server[Any]) -> None:
-    """Let legacy sessions set their log level; the server constructor's argument for it is deprecated."""
-    server.add_request_handler("logging/setLevel", SetLevelRequestParams, _set_level)
-
-
-async def _set_level(ctx: RequestContext, params: SetLevelRequestParams) -> EmptyResult:
+async def set_log_level(ctx: RequestContext, params: SetLevelRequestParams) -> EmptyResult:
+    """Set from which level on a legacy session gets log messages."""
     connection_of(ctx).state[_LOG_LEVEL_KEY] = params.level
     return EmptyResult()
 
