@@ -1,4 +1,4 @@
-"""Completion: what was begun is completed from the directory, within bounds, and never with an error."""
+"""Completion: typed text is completed from the directory, within limits, and never with an error."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -57,8 +57,8 @@ async def fill(directory: Host) -> list[str]:
 
 
 @each_era
-async def test_tags_and_groups_are_completed_as_people_type_them(tmp_path: Path, era: str) -> None:
-    """Whatever the case and the accents; what begins with it comes before what holds it."""
+async def test_tags_and_groups_are_completed_ignoring_case_and_accents(tmp_path: Path, era: str) -> None:
+    """Values that start with the typed text come first."""
     async with host(tmp_path / "contacts.db", era) as directory:
         await fill(directory)
 
@@ -70,8 +70,7 @@ async def test_tags_and_groups_are_completed_as_people_type_them(tmp_path: Path,
 
 @each_era
 @pytest.mark.parametrize("template", [GROUP, MEMBERS])
-async def test_an_address_is_completed_by_id_and_by_name(tmp_path: Path, era: str, template: str) -> None:
-    """Nobody knows ids by heart."""
+async def test_group_id_in_a_uri_is_completed_by_id_and_by_name(tmp_path: Path, era: str, template: str) -> None:
     ref = ResourceTemplateReference(uri=template)
     async with host(tmp_path / "contacts.db", era) as directory:
         board, choir, oerland = await fill(directory)
@@ -82,8 +81,7 @@ async def test_an_address_is_completed_by_id_and_by_name(tmp_path: Path, era: st
 
 
 @each_era
-async def test_what_is_not_known_completes_to_nothing(tmp_path: Path, era: str) -> None:
-    """Unknown prompts, templates and arguments are no errors, and neither is what nobody can have typed."""
+async def test_unknown_prompts_templates_and_arguments_complete_to_nothing(tmp_path: Path, era: str) -> None:
     async with host(tmp_path / "contacts.db", era) as directory:
         await fill(directory)
 
@@ -97,16 +95,15 @@ async def test_what_is_not_known_completes_to_nothing(tmp_path: Path, era: str) 
             assert (found.values, found.total, found.has_more) == ([], 0, False)
 
 
-async def test_a_hundred_values_are_given_and_the_rest_is_counted() -> None:
-    """As the protocol wants it."""
+async def test_more_than_a_hundred_values_are_cut_and_counted() -> None:
+    """A hundred is the protocol's limit."""
     async with tags_of(Service(150)) as client:
         found = await complete(client, "tag", "tag")
 
     assert (len(found.values), found.values[0], found.total, found.has_more) == (100, "tag0000", 150, True)
 
 
-async def test_a_large_directory_is_asked_five_times_a_minute() -> None:
-    """What was not looked at is not counted: no total, and no word on whether there is more."""
+async def test_tags_of_a_large_directory_take_five_requests_and_give_no_total() -> None:
     service = Service(2_000)
     async with tags_of(service) as client:
         few = await complete(client, "tag", "tag000")
@@ -119,8 +116,8 @@ async def test_a_large_directory_is_asked_five_times_a_minute() -> None:
     assert (len(many.values), many.total, many.has_more) == (100, None, True)
 
 
-async def test_a_service_that_fails_suggests_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    """A wrong key, an answer of no use, a fault of our own: the person can still type."""
+async def test_failing_service_completes_to_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """A wrong key, an unreadable answer, an unexpected exception."""
     answers = iter([httpx.Response(401, json={}), httpx.Response(200, text="<html>"), ZeroDivisionError("Zaphod")])
 
     def respond(_: httpx.Request) -> httpx.Response:
@@ -136,16 +133,14 @@ async def test_a_service_that_fails_suggests_nothing(caplog: pytest.LogCaptureFi
     assert "Zaphod" not in caplog.text
 
 
-async def test_what_cannot_be_shown_as_it_is_is_not_suggested() -> None:
-    """What is shown would not find it."""
+async def test_value_that_sanitizing_would_change_is_not_suggested() -> None:
     tags = ["plain", "pl\u200bus", "pl\nus", "p" * 300, " pl", ""]
     contacts = [{"id": NOBODY, "name": "x", "tags": tags}]
     async with tags_of(lambda _: httpx.Response(200, json={"contacts": contacts, "total": 1, "page": 1})) as client:
         assert (await complete(client, "tag", "p")).values == ["plain"]
 
 
-async def test_what_is_switched_off_is_not_suggested(tmp_path: Path) -> None:
-    """Without the tool that lists contacts, their tags stay unseen."""
+async def test_data_of_a_disabled_tool_is_not_suggested(tmp_path: Path) -> None:
     on = "list_contact_groups,list_group_members,create_contact_group,add_group_members,remove_group_member"
     async with host(tmp_path / "contacts.db") as directory:
         await fill(directory)

@@ -1,4 +1,4 @@
-"""Every endpoint end to end, in both eras: MCP client, tool, guard, API client, directory."""
+"""Every endpoint tool end to end, in both eras: MCP client, tool, guard, API client, directory."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -22,8 +22,8 @@ async def directory(request: pytest.FixtureRequest, tmp_path: Path, person: Pers
         yield connected
 
 
-async def test_a_created_contact_is_read_back_in_the_one_shape(directory: Host) -> None:
-    """create_contact, get_contact: all fields under their own names, no nulls."""
+async def test_created_contact_is_read_back_unchanged(directory: Host) -> None:
+    """create_contact, get_contact: all fields under the same names, no nulls."""
     created = await directory.call("create_contact", **OLA, notes="Likes fish", company_name="ACME AS")
 
     read = await directory.call("get_contact", contact_id=created["id"])
@@ -33,8 +33,8 @@ async def test_a_created_contact_is_read_back_in_the_one_shape(directory: Host) 
     assert None not in read.values()
 
 
-async def test_a_listed_contact_has_the_same_names_and_fewer_fields(directory: Host) -> None:
-    """list_contacts: rows that arrive split are joined."""
+async def test_listed_contact_has_the_same_field_names_and_fewer_fields(directory: Host) -> None:
+    """list_contacts: split rows are joined."""
     created = await directory.call("create_contact", **OLA, notes="not in lists")
 
     listed = await directory.call("list_contacts", search="nordmann, o", tags=["vip"], type="person")
@@ -47,8 +47,8 @@ async def test_a_listed_contact_has_the_same_names_and_fewer_fields(directory: H
     }
 
 
-async def test_pages_lead_to_the_next_until_there_is_none(directory: Host) -> None:
-    """list_contacts: `next_page` where there is more, newest first, each contact once."""
+async def test_pages_lead_to_the_last_page_with_each_contact_once(directory: Host) -> None:
+    """list_contacts: `next_page` if there are more, newest first."""
     for number in range(5):
         await directory.call("create_contact", name=f"Contact {number}")
 
@@ -61,8 +61,8 @@ async def test_pages_lead_to_the_next_until_there_is_none(directory: Host) -> No
     assert seen == [f"Contact {number}" for number in (4, 3, 2, 1, 0)]
 
 
-async def test_what_is_only_spelt_nearly_so_is_said_to_be(directory):
-    """list_contacts: `similar` tells a model that it looks at guesses, and is not there where it does not."""
+async def test_misspelled_search_counts_similar_matches(directory):
+    """list_contacts: `similar` tells the model that the matches are guesses; it is absent for exact matches."""
     await directory.call("create_contact", name="Kari Hansen")
 
     guessed = await directory.call("list_contacts", search="hansne")
@@ -72,7 +72,7 @@ async def test_what_is_only_spelt_nearly_so_is_said_to_be(directory):
     assert "similar" not in found
 
 
-async def test_an_update_changes_what_was_named_and_says_so(directory: Host) -> None:
+async def test_update_changes_the_given_fields_and_lists_them(directory: Host) -> None:
     """update_contact: set, tag and clear in one call."""
     created = await directory.call("create_contact", **OLA, notes="old")
 
@@ -92,8 +92,7 @@ async def test_an_update_changes_what_was_named_and_says_so(directory: Host) -> 
     assert updated["phone_number"] == OLA["phone_number"]
 
 
-async def test_an_update_that_changes_nothing_says_so(directory: Host) -> None:
-    """update_contact: the answer never claims a change."""
+async def test_update_without_a_difference_lists_no_changes(directory: Host) -> None:
     created = await directory.call("create_contact", **OLA)
 
     updated = await directory.call("update_contact", contact_id=created["id"], email=OLA["email"], add_tags=["VIP"])
@@ -102,8 +101,8 @@ async def test_an_update_that_changes_nothing_says_so(directory: Host) -> None:
     assert updated["updated_at"] == created["updated_at"]
 
 
-async def test_tags_are_replaced_and_cleared_only_on_purpose(directory: Host) -> None:
-    """update_contact: `tags` replaces, an empty array is no clearing, `clear_fields` is."""
+async def test_tags_are_cleared_only_by_clear_fields(directory: Host) -> None:
+    """update_contact: `tags` replaces all tags, but an empty array changes nothing."""
     created = await directory.call("create_contact", **OLA)
     of_ola = {"contact_id": created["id"]}
 
@@ -112,8 +111,8 @@ async def test_tags_are_replaced_and_cleared_only_on_purpose(directory: Host) ->
     assert (await directory.call("update_contact", **of_ola, clear_fields=["tags"]))["tags"] == []
 
 
-async def test_a_deleted_contact_is_gone_after_a_person_agreed(directory: Host, person: Person) -> None:
-    """delete_contact: asked about by name and id, then gone from lists, reads and groups."""
+async def test_confirmed_deletion_removes_the_contact_everywhere(directory: Host, person: Person) -> None:
+    """delete_contact: the question has the name and id; then the contact is gone from lists, reads and groups."""
     created = await directory.call("create_contact", **OLA)
     group = await directory.call("create_contact_group", name="All")
     await directory.call("add_group_members", group_id=group["id"], contact_ids=[created["id"]])
@@ -126,8 +125,8 @@ async def test_a_deleted_contact_is_gone_after_a_person_agreed(directory: Host, 
     assert (await directory.call("get_contact_group", group_id=group["id"]))["member_count"] == 0
 
 
-async def test_an_erased_contact_is_reported_only_after_reading_back(directory: Host, person: Person) -> None:
-    """gdpr_delete_contact: the name is typed, the data goes, and the answer says what was seen."""
+async def test_erasure_is_reported_after_reading_the_contact_back(directory: Host, person: Person) -> None:
+    """gdpr_delete_contact: the person types the name."""
     created = await directory.call("create_contact", **OLA)
     person.content = {"typed": "Ola Nordmann"}
 
@@ -138,8 +137,8 @@ async def test_an_erased_contact_is_reported_only_after_reading_back(directory: 
     assert (await directory.error("get_contact", contact_id=created["id"])).startswith("not_found:")
 
 
-async def test_a_deleted_contact_can_still_be_erased_by_its_id(directory: Host, person: Person) -> None:
-    """gdpr_delete_contact: a deletion keeps the data, so an erasure must still be possible; the id is typed."""
+async def test_deleted_contact_can_be_erased_by_typing_its_id(directory: Host, person: Person) -> None:
+    """gdpr_delete_contact: a deletion keeps the data, so it must remain erasable."""
     created = await directory.call("create_contact", **OLA)
     await directory.call("delete_contact", contact_id=created["id"])
     person.asked.clear()
@@ -154,8 +153,10 @@ async def test_a_deleted_contact_can_still_be_erased_by_its_id(directory: Host, 
 @pytest.mark.parametrize(
     "reason", ["Nordmann, Ola asked", "ola-nordmann", "asked by OLA @example.com", "number +47 99 99 99 99"]
 )
-async def test_a_reason_that_would_keep_the_data_is_refused(directory: Host, person: Person, reason: str) -> None:
-    """gdpr_delete_contact: the reason outlives the data, so it must not repeat it."""
+async def test_erasure_reason_that_repeats_personal_data_is_rejected(
+    directory: Host, person: Person, reason: str
+) -> None:
+    """gdpr_delete_contact: the reason is kept longer than the data."""
     created = await directory.call("create_contact", **OLA)
 
     line = await directory.error("gdpr_delete_contact", contact_id=created["id"], reason=reason)
@@ -164,7 +165,7 @@ async def test_a_reason_that_would_keep_the_data_is_refused(directory: Host, per
     assert not person.asked
 
 
-async def test_a_group_is_created_read_renamed_and_listed(directory: Host) -> None:
+async def test_group_is_created_read_updated_and_listed(directory: Host) -> None:
     """create_contact_group, get_contact_group, update_contact_group, list_contact_groups."""
     group = await directory.call("create_contact_group", name="VIP", description="The best")
     at = {"group_id": group["id"]}
@@ -178,8 +179,8 @@ async def test_a_group_is_created_read_renamed_and_listed(directory: Host) -> No
     assert listed["total"] == 1
 
 
-async def test_members_join_once_and_leave_again(directory: Host) -> None:
-    """add_group_members, list_group_members, remove_group_member; what is unknown or there already counts nothing."""
+async def test_members_are_added_once_and_removed(directory: Host) -> None:
+    """add_group_members, list_group_members, remove_group_member; unknown contacts and members are not counted."""
     ola = await directory.call("create_contact", **OLA)
     kari = await directory.call("create_contact", name="Kari")
     group = await directory.call("create_contact_group", name="All")
@@ -197,8 +198,8 @@ async def test_members_join_once_and_leave_again(directory: Host) -> None:
     assert (await directory.call("get_contact", contact_id=ola["id"]))["name"] == "Ola Nordmann"
 
 
-async def test_a_deleted_group_leaves_its_contacts(directory: Host, person: Person) -> None:
-    """delete_contact_group: asked about with the number of its members, who stay."""
+async def test_deleting_a_group_keeps_its_contacts(directory: Host, person: Person) -> None:
+    """delete_contact_group: the question has the number of members."""
     ola = await directory.call("create_contact", **OLA)
     group = await directory.call("create_contact_group", name="All")
     await directory.call("add_group_members", group_id=group["id"], contact_ids=[ola["id"]])
@@ -225,10 +226,10 @@ UNKNOWN: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("tool", "arguments"), UNKNOWN, ids=[tool for tool, _ in UNKNOWN])
-async def test_what_does_not_exist_is_said_in_one_line(
+async def test_unknown_id_is_one_line_that_says_what_to_do(
     directory: Host, person: Person, tool: str, arguments: dict[str, Any]
 ) -> None:
-    """An unknown id is an error that says what to do, and nobody is asked about it."""
+    """No person is asked."""
     line = await directory.error(tool, **arguments)
 
     assert line.startswith("not_found: ")
@@ -237,8 +238,8 @@ async def test_what_does_not_exist_is_said_in_one_line(
     assert not person.asked
 
 
-async def test_a_number_without_a_country_code_is_normalised_where_a_region_is_set(tmp_path: Path) -> None:
-    """With a default region the number is made ready for SMS, and the answer says so."""
+async def test_national_number_is_normalized_if_a_default_region_is_set(tmp_path: Path) -> None:
+    """The answer has a warning."""
     async with host(tmp_path / "contacts.db", default_region="NO") as directory:
         created = await directory.call("create_contact", name="Ola", phone_number="999 99 999")
         updated = await directory.call("update_contact", contact_id=created["id"], phone_number="nonsense")
@@ -249,8 +250,7 @@ async def test_a_number_without_a_country_code_is_normalised_where_a_region_is_s
     assert "SMS will not reach it" in updated["warnings"][0]
 
 
-async def test_a_number_that_sms_cannot_reach_is_kept_with_a_warning(directory: Host) -> None:
-    """A directory may hold what SMS cannot use, but nobody should be surprised later."""
+async def test_number_that_sms_cannot_reach_is_kept_with_a_warning(directory: Host) -> None:
     national = await directory.call("create_contact", name="Ola", phone_number="999 99 999")
     unused = await directory.call("create_contact", name="Kari", phone_number="+4711111111")
     good = await directory.call("create_contact", name="Per", phone_number="+4799999999")

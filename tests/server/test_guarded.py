@@ -1,4 +1,4 @@
-"""The guard on the wire, in both eras and all modes: whatever is off, nothing is changed."""
+"""The guard end to end, in both eras and all modes: without a valid consent nothing is changed."""
 
 import asyncio
 from pathlib import Path
@@ -38,8 +38,10 @@ async def still_there(directory: Host, ola: dict[str, str]) -> bool:
     ],
     ids=["decline", "cancel", "nothing", "empty", "keep", "other word", "other field", "declined with the word"],
 )
-async def test_anything_but_the_answer_changes_nothing(tmp_path: Path, era: str, tool: str, person: Person) -> None:
-    """Declined, cancelled, empty, wrong: the contact stays, and the result says that nothing was changed."""
+async def test_any_answer_but_the_right_one_changes_nothing(
+    tmp_path: Path, era: str, tool: str, person: Person
+) -> None:
+    """Declined, cancelled, empty, wrong: the contact stays, and the error says that nothing was changed."""
     person = Person(person.content, person.action)
     async with host(tmp_path / "contacts.db", era, person) as directory:
         ola = await create(directory)
@@ -54,8 +56,8 @@ async def test_anything_but_the_answer_changes_nothing(tmp_path: Path, era: str,
 
 @each_era
 @pytest.mark.parametrize("tool", ["delete_contact", "gdpr_delete_contact"])
-async def test_a_host_that_cannot_ask_deletes_nothing(tmp_path: Path, era: str, tool: str) -> None:
-    """Without elicitation the tools refuse, and teach no way round a person."""
+async def test_host_without_elicitation_deletes_nothing(tmp_path: Path, era: str, tool: str) -> None:
+    """The refusal does not teach how to bypass a person."""
     async with host(tmp_path / "contacts.db", era) as directory:
         ola = await create(directory)
         extra = {"reason": "request"} if tool == "gdpr_delete_contact" else {}
@@ -70,8 +72,7 @@ async def test_a_host_that_cannot_ask_deletes_nothing(tmp_path: Path, era: str, 
 
 @each_era
 @pytest.mark.parametrize("extra", [{"confirm": True}, {"confirmation_token": "x"}, {"force": "yes"}])
-async def test_the_model_cannot_confirm_by_itself(tmp_path: Path, era: str, extra: dict[str, Any]) -> None:
-    """There is no switch among the arguments, by any name."""
+async def test_model_cannot_confirm_by_an_argument(tmp_path: Path, era: str, extra: dict[str, Any]) -> None:
     async with host(tmp_path / "contacts.db", era) as directory:
         ola = await create(directory)
 
@@ -82,8 +83,8 @@ async def test_the_model_cannot_confirm_by_itself(tmp_path: Path, era: str, extr
 
 
 @each_era
-async def test_a_target_that_changes_while_the_person_thinks_stays(tmp_path: Path, era: str) -> None:
-    """Consent was to what was shown."""
+async def test_target_changed_after_the_question_is_not_deleted(tmp_path: Path, era: str) -> None:
+    """Consent covers what was shown."""
     person = Person(content={"decision": "delete"})
     async with host(tmp_path / "contacts.db", era, person) as directory:
         ola = await create(directory)
@@ -100,8 +101,7 @@ async def test_a_target_that_changes_while_the_person_thinks_stays(tmp_path: Pat
 
 
 @each_era
-async def test_blocked_tools_refuse_and_ask_nobody(tmp_path: Path, era: str) -> None:
-    """In `block` mode a yes is not even asked for."""
+async def test_block_mode_refuses_without_asking(tmp_path: Path, era: str) -> None:
     person = Person(content={"decision": "delete"})
     async with host(tmp_path / "contacts.db", era, person, guard="block") as directory:
         ola = await create(directory)
@@ -114,8 +114,8 @@ async def test_blocked_tools_refuse_and_ask_nobody(tmp_path: Path, era: str) -> 
 
 
 @each_era
-async def test_two_steps_delete_only_with_the_token_of_the_same_call(tmp_path: Path, era: str) -> None:
-    """Preview, foreign token, token, token again: one deletion."""
+async def test_two_step_mode_deletes_only_with_the_token_of_the_same_call(tmp_path: Path, era: str) -> None:
+    """Preview, another call's token, the token, the token again: one deletion."""
     async with host(tmp_path / "contacts.db", era, guard="two-step") as directory:
         ola, kari = await create(directory), await create(directory, "Kari")
         preview = await directory.call("delete_contact", **ola)
@@ -131,8 +131,7 @@ async def test_two_steps_delete_only_with_the_token_of_the_same_call(tmp_path: P
 
 
 @each_era
-async def test_the_token_is_in_the_schema_in_two_step_mode_alone(tmp_path: Path, era: str) -> None:
-    """What a mode does not know, the model does not see."""
+async def test_token_is_in_the_schema_only_in_two_step_mode(tmp_path: Path, era: str) -> None:
     tokens = {}
     for mode in ("ask", "two-step", "block"):
         async with host(tmp_path / "contacts.db", era, guard=mode) as directory:
@@ -145,8 +144,8 @@ async def test_the_token_is_in_the_schema_in_two_step_mode_alone(tmp_path: Path,
 
 
 @each_era
-async def test_an_operator_can_put_a_writing_tool_under_the_guard(tmp_path: Path, era: str) -> None:
-    """A guarded update asks, shows what it would set, and keeps the contact on `keep`."""
+async def test_confirm_setting_guards_a_writing_tool(tmp_path: Path, era: str) -> None:
+    """The question shows what would be set, and `keep` changes nothing."""
     person = Person(content={"decision": "keep"})
     async with host(tmp_path / "contacts.db", era, person, confirm="update_contact,create_contact_group") as directory:
         ola = await create(directory)
@@ -163,7 +162,7 @@ async def test_an_operator_can_put_a_writing_tool_under_the_guard(tmp_path: Path
 
 
 @each_era
-async def test_a_name_cannot_pass_for_the_question(tmp_path: Path, era: str) -> None:
+async def test_name_cannot_imitate_the_question(tmp_path: Path, era: str) -> None:
     """Names are quoted on one line, without direction and control characters; notes are never shown."""
     person = Person(action="decline")
     async with host(tmp_path / "contacts.db", era, person) as directory:
@@ -201,7 +200,7 @@ YES = {"decision": "delete"}
 
 
 async def test_replayed_foreign_forged_and_missing_state_change_nothing(tmp_path: Path) -> None:
-    """Modern era: state works once, for its own call, and only as it was made."""
+    """Modern era: state is valid once, for its own call, and unaltered."""
     async with host(tmp_path / "contacts.db", MODERN, Person()) as directory:
         ola, kari, per = [await create(directory, name) for name in ("Ola", "Kari", "Per")]
         state = (await ask(directory, **ola)).request_state
@@ -225,8 +224,8 @@ async def test_replayed_foreign_forged_and_missing_state_change_nothing(tmp_path
         assert await still_there(directory, per)
 
 
-async def test_state_of_one_server_means_nothing_to_another(tmp_path: Path) -> None:
-    """Modern era: after a restart every question is asked anew."""
+async def test_state_of_another_server_process_is_rejected(tmp_path: Path) -> None:
+    """Modern era: after a restart every question is asked again."""
     async with host(tmp_path / "contacts.db", MODERN, Person()) as before:
         ola = await create(before)
         state = (await ask(before, **ola)).request_state
@@ -235,8 +234,8 @@ async def test_state_of_one_server_means_nothing_to_another(tmp_path: Path) -> N
         assert await still_there(after, ola)
 
 
-async def test_a_host_that_fails_to_ask_changes_nothing(tmp_path: Path) -> None:
-    """Legacy era: an error in place of an answer is a refusal."""
+async def test_host_error_instead_of_an_answer_is_a_refusal(tmp_path: Path) -> None:
+    """Legacy era."""
 
     class Broken(Person):
         async def __call__(self, _context: object, _params: Any) -> Any:
@@ -252,8 +251,7 @@ async def test_a_host_that_fails_to_ask_changes_nothing(tmp_path: Path) -> None:
 
 
 @each_era
-async def test_a_token_that_is_no_text_is_refused_by_name(tmp_path: Path, era: str) -> None:
-    """Two-step mode checks its own argument as any other."""
+async def test_token_that_is_not_a_string_is_rejected_by_name(tmp_path: Path, era: str) -> None:
     async with host(tmp_path / "contacts.db", era, guard="two-step") as directory:
         line = await directory.error("delete_contact", contact_id=NOBODY, confirmation_token=5)
 
@@ -261,7 +259,7 @@ async def test_a_token_that_is_no_text_is_refused_by_name(tmp_path: Path, era: s
 
 
 @each_era
-async def test_taking_a_member_out_can_be_guarded(tmp_path: Path, era: str) -> None:
+async def test_confirm_setting_guards_group_changes(tmp_path: Path, era: str) -> None:
     """The question names the contact and the group, and the contact itself stays."""
     person = Person(content={"decision": "change"})
     async with host(
@@ -281,8 +279,8 @@ async def test_taking_a_member_out_can_be_guarded(tmp_path: Path, era: str) -> N
     assert "The group is changed; its contacts stay." in person.asked[1].message
 
 
-async def test_a_malformed_answer_is_no_yes(tmp_path: Path) -> None:
-    """Legacy era: an answer of no known shape leaves the contact where it is."""
+async def test_malformed_answer_is_not_a_yes(tmp_path: Path) -> None:
+    """Legacy era: the contact stays."""
 
     class Odd(Person):
         async def __call__(self, _context: object, _params: Any) -> Any:
@@ -297,8 +295,8 @@ async def test_a_malformed_answer_is_no_yes(tmp_path: Path) -> None:
 
 @each_era
 @pytest.mark.parametrize("name", ["no", "Keep", "Nei.", "\u2800", "\u200b", "👍", "x" * 200])
-async def test_a_name_that_proves_nothing_is_not_what_is_typed(tmp_path: Path, era: str, name: str) -> None:
-    """A contact may be called what people type to say no, or what nobody can see or type; then the id is typed."""
+async def test_contact_with_an_unsuitable_name_is_erased_by_typing_its_id(tmp_path: Path, era: str, name: str) -> None:
+    """A name may read like a no, or be invisible, or be too long to type."""
     person = Person(content={"typed": name})
     async with host(tmp_path / "contacts.db", era, person) as directory:
         ola = await create(directory, name)
@@ -311,8 +309,8 @@ async def test_a_name_that_proves_nothing_is_not_what_is_typed(tmp_path: Path, e
 
 
 @each_era
-async def test_a_name_with_invisible_joiners_can_be_typed(tmp_path: Path, era: str) -> None:
-    """Persian names hold a zero-width joiner, which counts neither way."""
+async def test_name_with_invisible_joiners_can_be_typed(tmp_path: Path, era: str) -> None:
+    """Persian names contain a zero-width joiner, which is ignored."""
     person = Person(content={"typed": "علی\u200cرضا"})
     async with host(tmp_path / "contacts.db", era, person) as directory:
         ali = await create(directory, "علی\u200cرضا")
@@ -321,8 +319,8 @@ async def test_a_name_with_invisible_joiners_can_be_typed(tmp_path: Path, era: s
 
 
 @each_era
-async def test_a_group_whose_members_were_swapped_stays(tmp_path: Path, era: str) -> None:
-    """As many members as before are not the same members."""
+async def test_group_with_swapped_members_is_not_deleted(tmp_path: Path, era: str) -> None:
+    """The same number of members are not the same members."""
     person = Person(content={"decision": "delete"})
     async with host(tmp_path / "contacts.db", era, person) as directory:
         ola, kari = await create(directory, "Ola"), await create(directory, "Kari")
@@ -339,8 +337,8 @@ async def test_a_group_whose_members_were_swapped_stays(tmp_path: Path, era: str
         assert (await directory.call("get_contact_group", **group))["member_count"] == 1
 
 
-async def test_one_answer_used_in_parallel_is_one_deed(tmp_path: Path) -> None:
-    """Fifty copies of an answer race, and one wins."""
+async def test_one_answer_used_in_parallel_is_one_deletion(tmp_path: Path) -> None:
+    """Fifty copies of an answer race, and one is accepted."""
     async with host(tmp_path / "contacts.db", MODERN, Person()) as directory:
         ola = await create(directory)
         state = (await ask(directory, **ola)).request_state
@@ -352,8 +350,8 @@ async def test_one_answer_used_in_parallel_is_one_deed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("era", [LEGACY, "auto"])
-async def test_the_instructions_say_which_backend_it_is_and_that_data_is_data(tmp_path: Path, era: str) -> None:
-    """The model knows what it changes, and not where the file lies."""
+async def test_instructions_name_the_backend_and_say_that_data_is_no_instruction(tmp_path: Path, era: str) -> None:
+    """The model knows which directory it changes, but not the file's path."""
     async with host(tmp_path / "contacts.db", era) as directory:
         said = directory.client.instructions or ""
 

@@ -1,4 +1,4 @@
-"""Whatever arrives as arguments: an answer or one line, never a protocol error."""
+"""Arbitrary arguments get an answer or one error line, never a protocol error."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -36,8 +36,10 @@ async def hosts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
 @pytest.mark.asyncio(loop_scope="module")
 @given(tool=st.sampled_from([tool.name for tool in TOOLS]), arguments=ARGUMENTS)
 @settings(max_examples=150, suppress_health_check=list(HealthCheck))
-async def test_any_arguments_get_an_answer_or_one_line(hosts: Host, tool: str, arguments: dict[str, Any]) -> None:
-    """No call ends in -32603, and the server goes on."""
+async def test_arbitrary_arguments_get_an_answer_or_one_error_line(
+    hosts: Host, tool: str, arguments: dict[str, Any]
+) -> None:
+    """No call ends in -32603, and the server keeps running."""
     result = await hosts.client.session.call_tool(tool, encodable(arguments), allow_input_required=True)
 
     if isinstance(result, CallToolResult) and result.is_error:

@@ -1,4 +1,4 @@
-"""Hearing of changes over real transports: streams and standing channels of a server in a process of its own."""
+"""Change notifications over real transports: streams and standing channels of a server process."""
 
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -13,8 +13,8 @@ from harness import LEGACY, MODERN, Host
 from listening import LIST, listening
 
 
-async def test_changes_are_heard_over_every_transport(tmp_path: Path) -> None:
-    """Streamable HTTP and SSE, in both eras, from a caller who has no part in any of these connections."""
+async def test_changes_are_notified_over_every_transport(tmp_path: Path) -> None:
+    """Streamable HTTP and SSE, in both eras, for changes made through another connection."""
     with product(tmp_path) as served:
         endpoint, events = f"{served.url}/mcp", f"{served.url}/sse"
         async with Client(endpoint, mode=MODERN) as client, AsyncExitStack() as stack:

@@ -1,4 +1,4 @@
-"""Log messages to the client: of failed calls, to those who asked, and nothing else."""
+"""Log messages to the client: only for failed calls, and only if the client asked for them."""
 
 from pathlib import Path
 from typing import Any
@@ -44,8 +44,8 @@ async def ask_for(client: Client, era: str, level: LoggingLevel | None) -> None:
 
 
 @each_era
-async def test_a_failed_call_is_told_of_once(tmp_path: Path, era: str) -> None:
-    """The line the model reads, and the id of the request; a call that succeeds is not told of."""
+async def test_failed_call_sends_one_log_message(tmp_path: Path, era: str) -> None:
+    """It has the line that the model reads and the request id; a successful call sends none."""
     log = Log()
     async with client_of(tmp_path, era, "info", log) as client:
         await ask_for(client, era, "info")
@@ -62,8 +62,9 @@ async def test_a_failed_call_is_told_of_once(tmp_path: Path, era: str) -> None:
 
 @each_era
 @pytest.mark.parametrize("level", [None, "error", "emergency"])
-async def test_who_did_not_ask_for_it_is_told_nothing(tmp_path: Path, era: str, level: LoggingLevel | None) -> None:
-    """No level, or one for what is worse."""
+async def test_client_without_a_matching_log_level_gets_no_messages(
+    tmp_path: Path, era: str, level: LoggingLevel | None
+) -> None:
     log = Log()
     async with client_of(tmp_path, era, level, log) as client:
         await ask_for(client, era, level)
@@ -76,10 +77,9 @@ async def test_who_did_not_ask_for_it_is_told_nothing(tmp_path: Path, era: str, 
 
 
 @each_era
-async def test_a_fault_of_our_own_is_an_error_without_values(
+async def test_unexpected_exception_is_logged_as_error_without_values(
     tmp_path: Path, era: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Worse than a warning, and told as little as the model is."""
 
     async def fail(*_: Any, **__: Any) -> httpx.Response:
         raise ZeroDivisionError("Zaphod")
@@ -96,8 +96,7 @@ async def test_a_fault_of_our_own_is_an_error_without_values(
     assert "Zaphod" not in str(message)
 
 
-async def test_the_level_is_the_sessions_own(tmp_path: Path) -> None:
-    """Another session of the same server is told nothing for it."""
+async def test_log_level_applies_to_its_own_session_only(tmp_path: Path) -> None:
     app = build_app(load_settings(), Embedded(tmp_path / "contacts.db", "test"))
     asking, silent = Log(), Log()
     async with (

@@ -10,8 +10,8 @@ from processes import KEY
 
 
 @pytest.mark.parametrize("era", [LEGACY, MODERN])
-async def test_every_tool_works_in_the_shapes_of_the_page(era: str) -> None:
-    """Split rows, missing fields, insisted names, odd counts and bodiless answers are all understood."""
+async def test_every_endpoint_tool_works_with_the_answers_on_the_api_page(era: str) -> None:
+    """Split rows, missing fields, required names, odd counts and empty answers are all understood."""
     person = Person(content={"decision": "delete", "typed": "Ola Nordmann"})
     with page_service(KEY) as address:
         platform = Platform(Credential.key(KEY, "test"), address)

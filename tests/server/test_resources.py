@@ -1,5 +1,6 @@
-"""Resources in both eras: what is listed, what is read, and what is answered where there is nothing."""
+"""Resources in both eras: what is listed, what is read, and the errors for what does not exist."""
 
+import gc
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 
 from contacts_mcp.client import ContactsClient
 from contacts_mcp.resources import CONTACT, GROUP, MEMBERS, ResourceCatalog
+from contacts_mcp.server import ActiveCalls
 from contacts_mcp.tools import DOWNLOAD_URI_TEMPLATE, TOOLS, choose_tools
 from harness import LEGACY, MODERN, NOBODY, Host, host, server_over
 from listening import refusal
@@ -26,11 +28,13 @@ def numbered(number: int) -> str:
 
 
 @asynccontextmanager
-async def client_of(respond: Callable[[httpx.Request], httpx.Response], era: str = MODERN) -> AsyncIterator[Client]:
+async def client_of(
+    respond: Callable[[httpx.Request], httpx.Response], era: str = MODERN, **more: Any
+) -> AsyncIterator[Client]:
     """A client of a server whose service answers as `respond` says."""
     async with (
         ContactsClient(base_url="http://service", transport=httpx.MockTransport(respond)) as api,
-        Client(server_over(api, resources=ResourceCatalog(TOOLS)), mode=era, cache=None) as client,
+        Client(server_over(api, resources=ResourceCatalog(TOOLS), **more), mode=era, cache=None) as client,
     ):
         yield client
 
@@ -54,8 +58,8 @@ async def fill(directory: Host) -> tuple[str, str]:
 
 
 @each_era
-async def test_contacts_groups_and_members_are_read_by_their_addresses(tmp_path: Path, era: str) -> None:
-    """As the tools show them, without what a reader cannot see."""
+async def test_contacts_groups_and_members_are_read_by_uri(tmp_path: Path, era: str) -> None:
+    """As the tools show them, without invisible characters."""
     async with host(tmp_path / "contacts.db", era) as directory:
         contact, group = await fill(directory)
 
@@ -69,8 +73,7 @@ async def test_contacts_groups_and_members_are_read_by_their_addresses(tmp_path:
 
 
 @each_era
-async def test_groups_are_listed_under_their_names(tmp_path: Path, era: str) -> None:
-    """Contacts are too many to be listed; their template says how to read one."""
+async def test_groups_are_listed_by_name_and_contacts_by_template(tmp_path: Path, era: str) -> None:
     async with host(tmp_path / "contacts.db", era) as directory:
         _, group = await fill(directory)
 
@@ -81,8 +84,8 @@ async def test_groups_are_listed_under_their_names(tmp_path: Path, era: str) -> 
         assert [template.uri_template for template in templates] == [CONTACT, GROUP, MEMBERS, DOWNLOAD_URI_TEMPLATE]
 
 
-async def test_the_list_goes_on_after_the_last_group_shown() -> None:
-    """By name whatever the service's order; a group that comes or goes meanwhile hides no other."""
+async def test_next_page_continues_after_the_last_group_even_if_groups_are_added() -> None:
+    """The list is sorted by name, whatever the service's order."""
     groups = [{"id": numbered(number), "name": f"Group {number:03}"} for number in reversed(range(120))]
     async with client_of(lambda _: httpx.Response(200, json={"groups": groups})) as client:
         first = await client.list_resources()
@@ -97,8 +100,8 @@ async def test_the_list_goes_on_after_the_last_group_shown() -> None:
 
 @each_era
 @pytest.mark.parametrize("cursor", ["", "x", numbered(7), "50", "\x00"])
-async def test_a_cursor_that_was_not_given_here_is_refused(cursor: str, era: str) -> None:
-    """Also for lists of one page, which give none."""
+async def test_foreign_cursor_is_rejected(cursor: str, era: str) -> None:
+    """Also for lists that have only one page."""
     async with client_of(answering({"groups": []}), era) as client:
         for asking in (client.list_resources, client.list_resource_templates, client.list_prompts):
             error = await refusal(asking(cursor=cursor))
@@ -122,8 +125,8 @@ async def test_a_cursor_that_was_not_given_here_is_refused(cursor: str, era: str
         f"contacts://contacts/{NOBODY}?x=y",
     ],
 )
-async def test_an_address_that_is_none_of_ours_asks_the_service_nothing(uri: str, era: str) -> None:
-    """It is answered as each era wants it, with the address that was asked for."""
+async def test_unknown_uri_is_not_found_without_a_request_to_the_service(uri: str, era: str) -> None:
+    """Each era has its own error code; the error carries the URI."""
     asked: list[httpx.Request] = []
     async with client_of(lambda request: asked.append(request) or httpx.Response(200, json={}), era) as client:
         error = await refusal(client.read_resource(uri))
@@ -134,8 +137,7 @@ async def test_an_address_that_is_none_of_ours_asks_the_service_nothing(uri: str
 
 
 @each_era
-async def test_what_is_gone_is_not_found(tmp_path: Path, era: str) -> None:
-    """The service's answer, as the protocol's error."""
+async def test_resource_of_a_missing_contact_is_not_found(tmp_path: Path, era: str) -> None:
     async with host(tmp_path / "contacts.db", era) as directory:
         uri = CONTACT.format(id=NOBODY)
 
@@ -153,8 +155,8 @@ async def test_what_is_gone_is_not_found(tmp_path: Path, era: str) -> None:
         (lambda _: httpx.Response(200, text="<html>"), "unreadable_answer: "),
     ],
 )
-async def test_a_fault_of_the_service_is_one_line(respond: Any, line: str, era: str) -> None:
-    """For reading and for listing; the line is what a tool would say."""
+async def test_error_of_the_service_is_a_protocol_error_of_one_line(respond: Any, line: str, era: str) -> None:
+    """The line is the one that a tool would return."""
     async with client_of(respond, era) as client:
         for asking in (client.read_resource(CONTACT.format(id=NOBODY)), client.list_resources()):
             error = await refusal(asking)
@@ -165,7 +167,7 @@ async def test_a_fault_of_the_service_is_one_line(respond: Any, line: str, era: 
 
 
 @each_era
-async def test_a_fault_of_our_own_shows_no_values(era: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_unexpected_exception_shows_no_values(era: str, caplog: pytest.LogCaptureFixture) -> None:
     """Neither to the client nor in the log."""
 
     def respond(_: httpx.Request) -> httpx.Response:
@@ -178,8 +180,21 @@ async def test_a_fault_of_our_own_shows_no_values(era: str, caplog: pytest.LogCa
     assert "Zaphod" not in error.message + caplog.text
 
 
-async def test_a_large_group_is_cut_and_says_so() -> None:
-    """After a hundred members, or before where those are long."""
+@each_era
+async def test_request_over_the_call_limit_is_refused_before_it_starts(
+    era: str, recwarn: pytest.WarningsRecorder
+) -> None:
+    """No coroutine is created and left unawaited."""
+    async with client_of(answering({}), era, active_calls=ActiveCalls(max_per_caller=0)) as client:
+        for asking in (client.read_resource(CONTACT.format(id=NOBODY)), client.list_resources()):
+            assert (await refusal(asking)).message.startswith("rate_limited: ")
+    gc.collect()
+
+    assert [str(warning.message) for warning in recwarn if "never awaited" in str(warning.message)] == []
+
+
+async def test_members_of_a_large_group_are_cut_with_a_note() -> None:
+    """After a hundred members, or earlier if they are long."""
     short = [{"id": numbered(number), "name": "Ola"} for number in range(1_234)]
     long = [{"id": numbered(number), "name": "x" * 1_500} for number in range(90)]
     uri = MEMBERS.format(id=NOBODY)
@@ -203,10 +218,10 @@ async def test_a_large_group_is_cut_and_says_so() -> None:
         (["create_contact"], [], 0),
     ],
 )
-async def test_what_is_switched_off_cannot_be_read(
+async def test_resource_of_a_disabled_tool_cannot_be_read(
     tmp_path: Path, tools: list[str], kinds: list[str], listed: int
 ) -> None:
-    """Resources are no way round the tools an operator has taken away."""
+    """Resources do not bypass the operator's choice of tools."""
     async with host(tmp_path / "contacts.db") as directory:
         _, group = await fill(directory)
     async with host(tmp_path / "contacts.db", tools=",".join(tools)) as directory:
@@ -219,8 +234,7 @@ async def test_what_is_switched_off_cannot_be_read(
     assert not ResourceCatalog(choose_tools(only=tools)).matches("contacts://other/x")
 
 
-async def test_every_list_says_how_long_it_is_good_for(tmp_path: Path) -> None:
-    """To the caller alone; what others change is not kept, or for a moment."""
+async def test_every_list_has_a_private_cache_hint(tmp_path: Path) -> None:
     async with host(tmp_path / "contacts.db") as directory:
         contact, _ = await fill(directory)
         client = directory.client

@@ -1,4 +1,4 @@
-"""Tools over a service that behaves as no directory of ours would."""
+"""Tools over a service that answers unlike the embedded directory."""
 
 import json
 from typing import Any
@@ -35,8 +35,8 @@ async def erase(after: httpx.Response) -> dict[str, Any]:
         return await service.call("gdpr_delete_contact", contact_id=ID, reason="request")
 
 
-async def test_an_erasure_that_left_the_data_is_not_called_one() -> None:
-    """A service that says yes and still shows the data did not erase it."""
+async def test_erasure_that_leaves_data_is_reported_as_not_erased() -> None:
+    """The service accepts the erasure, but still shows the data."""
     assert await erase(httpx.Response(200, json=OLA)) == {
         "erased": False,
         "seen": "accepted, but the service still shows personal data",
@@ -44,24 +44,22 @@ async def test_an_erasure_that_left_the_data_is_not_called_one() -> None:
     }
 
 
-async def test_an_erasure_that_replaced_the_data_is_one() -> None:
-    """Some services anonymise in place."""
+async def test_erasure_that_anonymizes_in_place_is_reported_as_erased() -> None:
     answer = await erase(httpx.Response(200, json={"id": ID, "type": "person", "name": "Anonymized", "tags": []}))
 
     assert answer["erased"]
     assert "still listed" in answer["seen"]
 
 
-async def test_an_erasure_that_cannot_be_read_back_is_not_called_one() -> None:
-    """What was not seen is not reported."""
+async def test_erasure_that_cannot_be_read_back_is_reported_as_not_erased() -> None:
     answer = await erase(httpx.Response(403))
 
     assert not answer["erased"]
     assert "could not be read back" in answer["seen"]
 
 
-async def test_a_service_that_ignores_a_change_is_found_out() -> None:
-    """The answer of an update lists what changed, not what was asked."""
+async def test_update_that_the_service_ignores_is_reported_as_unchanged() -> None:
+    """The answer lists what changed, not what was requested."""
     async with host_of_service(always(200, OLA)) as service:
         answer = await service.call("update_contact", contact_id=ID, clear_fields=["email"], notes="new")
 
@@ -69,8 +67,8 @@ async def test_a_service_that_ignores_a_change_is_found_out() -> None:
     assert answer["warnings"] == ["the service left unchanged: notes, email"]
 
 
-async def test_a_long_list_is_cut_and_says_by_how_much() -> None:
-    """Hosts cap a reply; what is left out is counted."""
+async def test_long_list_is_cut_and_counts_what_is_left_out() -> None:
+    """Hosts limit the size of a result."""
     rows = [{"id": ID, "first_name": "x" * 1500, "tags": ["y" * 500]} for _ in range(100)]
     async with host_of_service(always(200, {"contacts": rows, "total": 500, "page": 1, "per_page": 100})) as service:
         answer = await service.call("list_contacts", per_page=100)
@@ -82,8 +80,7 @@ async def test_a_long_list_is_cut_and_says_by_how_much() -> None:
     assert len(json.dumps(answer)) < 42_000
 
 
-async def test_a_huge_value_is_cut() -> None:
-    """A megabyte in a name or note does not reach the model; notes are shown longer than anything else."""
+async def test_huge_values_are_cut_and_notes_are_shown_longest() -> None:
     async with host_of_service(always(200, {**OLA, "name": "n" * 1_000_000, "notes": "m" * 1_000_000})) as service:
         answer = await service.call("get_contact", contact_id=ID)
 
@@ -93,7 +90,7 @@ async def test_a_huge_value_is_cut() -> None:
 
 
 async def test_hidden_characters_do_not_reach_the_model() -> None:
-    """Direction, zero-width, control and tag characters are stripped on the way out."""
+    """Direction, zero-width, control and tag characters are removed from answers."""
     hidden = "O\u202ela\u200b \x1b[31mN\U000e0041"
     async with host_of_service(always(200, {**OLA, "name": hidden, "tags": [hidden], "notes": "a\nb"})) as service:
         answer = await service.call("get_contact", contact_id=ID)
@@ -103,8 +100,7 @@ async def test_hidden_characters_do_not_reach_the_model() -> None:
     assert answer["notes"] == "a\nb"
 
 
-async def test_a_group_of_unknown_size_is_asked_about_honestly() -> None:
-    """A number that was not given is not made up."""
+async def test_question_about_a_group_of_unknown_size_says_so() -> None:
     person = Person(action="decline")
     unnamed = {"id": ID, "name": None, "members": []}
     async with host_of_service(always(200, unnamed), person=person) as service:
@@ -113,8 +109,7 @@ async def test_a_group_of_unknown_size_is_asked_about_honestly() -> None:
     assert "number unknown" in person.question
 
 
-async def test_a_contact_without_a_name_is_erased_by_its_id() -> None:
-    """There is always something to type."""
+async def test_contact_without_a_name_is_erased_by_typing_its_id() -> None:
     person = Person(content={"typed": ID})
     seen = []
 
@@ -130,10 +125,9 @@ async def test_a_contact_without_a_name_is_erased_by_its_id() -> None:
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 418, 422, 500, 501])
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
-async def test_every_refusal_of_the_service_is_one_line(
+async def test_every_error_of_the_service_is_one_line_without_internals(
     status: int, tool: Tool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever the status, the model reads what happened and what to do, and no internals."""
     monkeypatch.setattr("contacts_mcp.tools.steps._pace._SETBACKS", (0.01, 0.02))
     arguments = {
         name: {"type": "person", "reason": "request", "contact_ids": [ID]}.get(name, ID)
@@ -150,10 +144,10 @@ async def test_every_refusal_of_the_service_is_one_line(
     assert not {"Traceback", "pydantic", "httpx"} & set(line.split())
 
 
-async def test_a_fault_of_our_own_is_one_line_and_keeps_values_out_of_the_log(
+async def test_unexpected_exception_is_one_line_and_logs_no_values(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A bug is not the model's to read; the log has type and place, and nobody's data."""
+    """The log has the exception's type and location."""
 
     def respond(_request: httpx.Request) -> httpx.Response:
         raise KeyError("Ola Nordmann")
@@ -167,8 +161,8 @@ async def test_a_fault_of_our_own_is_one_line_and_keeps_values_out_of_the_log(
 
 
 @pytest.mark.parametrize("era", [LEGACY, MODERN])
-async def test_an_unknown_tool_is_an_answer_that_names_the_real_ones(era: str) -> None:
-    """Agent frameworks raise protocol errors as exceptions; a slip in a name is no reason to."""
+async def test_unknown_tool_is_an_error_result_that_lists_the_available_tools(era: str) -> None:
+    """Agent frameworks raise protocol errors as exceptions; a typo in a name is no reason to."""
     async with host_of_service(always(500, None), era) as service:
         line = await service.error("find_the_contact\u202e")
 
@@ -177,8 +171,7 @@ async def test_an_unknown_tool_is_an_answer_that_names_the_real_ones(era: str) -
 
 
 @pytest.mark.parametrize("era", [LEGACY, MODERN])
-async def test_the_list_of_tools_is_always_the_same(era: str) -> None:
-    """Deterministic, with a hint of how long it can be kept."""
+async def test_tool_list_is_deterministic_and_has_a_cache_hint(era: str) -> None:
     async with host_of_service(always(500, None), era) as service:
         first, second = [await service.client.session.list_tools() for _ in range(2)]
 
@@ -190,8 +183,7 @@ async def test_the_list_of_tools_is_always_the_same(era: str) -> None:
         assert (first.ttl_ms, first.cache_scope) == (3_600_000, "private")
 
 
-async def test_a_method_we_do_not_have_is_a_protocol_error() -> None:
-    """The host is told which one."""
+async def test_unknown_method_is_a_protocol_error() -> None:
     async with host_of_service(always(500, None)) as service:
         with pytest.raises(MCPError, match="Method not found"):
             await service.client.session.send_request(Request(method="contacts/merge", params=None), EmptyResult)

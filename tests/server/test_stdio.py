@@ -37,8 +37,8 @@ def call(server: Server, tool: str, **arguments: Any) -> None:
 
 @pytest.mark.parametrize("era", [LEGACY, MODERN])
 @pytest.mark.parametrize("backend", ["embedded", "remote"])
-async def test_all_fourteen_tools_work_over_stdio(tmp_path: Path, era: str, backend: str) -> None:
-    """Both eras, against the embedded directory and against a separate HTTP server that wants a key."""
+async def test_all_endpoint_tools_work_over_stdio(tmp_path: Path, era: str, backend: str) -> None:
+    """Both eras, with the embedded directory and with an HTTP server that requires a key."""
     with service(tmp_path) as address:
         variables = {"WAYSCLOUD_API_KEY": KEY, "WAYSCLOUD_API_URL": address} if backend == "remote" else {}
         server = StdioServerParameters(
@@ -83,7 +83,7 @@ async def use_every_tool(directory: Host) -> None:
 
 
 def test_end_of_input_ends_the_process_within_a_second(tmp_path: Path) -> None:
-    """A host that goes away leaves nothing running, and standard output holds JSON-RPC alone."""
+    """Standard output contains only JSON-RPC."""
 
     def ending() -> float:
         with Server(tmp_path) as server:
@@ -100,8 +100,8 @@ def test_end_of_input_ends_the_process_within_a_second(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("busy", [False, True])
-def test_a_signal_ends_the_process_within_a_second(tmp_path: Path, sent: signal.Signals, busy: bool) -> None:
-    """Also while standard input stays open, and with a backend in use."""
+def test_signal_ends_the_process_within_a_second(tmp_path: Path, sent: signal.Signals, busy: bool) -> None:
+    """Also while standard input stays open, and while the backend is in use."""
 
     def ending() -> float:
         with Server(tmp_path) as server:
@@ -116,8 +116,8 @@ def test_a_signal_ends_the_process_within_a_second(tmp_path: Path, sent: signal.
     assert shortest(ending, A_SECOND) < A_SECOND
 
 
-def test_a_signal_ends_the_process_while_the_host_does_not_read(tmp_path: Path) -> None:
-    """A write that hangs in a full pipe does not keep the process."""
+def test_signal_ends_the_process_while_the_host_does_not_read(tmp_path: Path) -> None:
+    """A write that hangs in a full pipe does not keep the process alive."""
 
     def ending() -> float:
         with Server(tmp_path) as server:
@@ -130,8 +130,7 @@ def test_a_signal_ends_the_process_while_the_host_does_not_read(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("goes", ["the host", "the operator"])
-def test_the_process_ends_within_a_second_while_the_directory_is_anothers(tmp_path: Path, goes: str) -> None:
-    """A write that waits for another process's, as it would for longer, does not keep it."""
+def test_process_ends_within_a_second_while_a_write_waits_for_another_process(tmp_path: Path, goes: str) -> None:
 
     def ending() -> float:
         with Server(tmp_path) as server:
@@ -149,8 +148,8 @@ def test_the_process_ends_within_a_second_while_the_directory_is_anothers(tmp_pa
 
 
 @pytest.mark.skipif(not Path("/proc/self/coredump_filter").exists(), reason="the kernel does not tell")
-def test_no_core_would_be_made_of_it(tmp_path: Path) -> None:
-    """A core would hold the keys and contacts that the process holds; neither a file nor a program gets one."""
+def test_process_makes_no_core_dump(tmp_path: Path) -> None:
+    """A core dump would contain keys and contacts."""
     with Server(tmp_path) as server:
         listing(server)
         limits, filtered = (Path(f"/proc/{server.process.pid}/{name}").read_text() for name in _OF_CORES)
@@ -162,8 +161,8 @@ def test_no_core_would_be_made_of_it(tmp_path: Path) -> None:
 _OF_CORES = ("limits", "coredump_filter")
 
 
-def test_a_host_that_closed_its_ear_ends_the_process_quietly(tmp_path: Path) -> None:
-    """Writing to a broken pipe is no traceback, even while standard input stays open."""
+def test_closed_standard_output_ends_the_process_without_a_traceback(tmp_path: Path) -> None:
+    """Even while standard input stays open."""
     with Server(tmp_path) as server:
         listing(server)
         assert server.process.stdout
@@ -176,8 +175,8 @@ def test_a_host_that_closed_its_ear_ends_the_process_quietly(tmp_path: Path) -> 
     assert b"Traceback" not in errors
 
 
-def test_a_slow_host_gets_every_answer_whole(tmp_path: Path) -> None:
-    """More than a pipe holds is waiting before the host begins to read."""
+def test_slow_host_gets_every_answer_complete(tmp_path: Path) -> None:
+    """More answers are waiting than a pipe holds."""
     with Server(tmp_path) as server:
         listing(server)
         for number in range(40):
@@ -188,8 +187,8 @@ def test_a_slow_host_gets_every_answer_whole(tmp_path: Path) -> None:
     assert all(len(answer["result"]["tools"]) == len(TOOLS) for answer in answers)
 
 
-def test_garbage_is_survived(tmp_path: Path) -> None:
-    """What is no JSON-RPC gets no traceback, and the next request its answer."""
+def test_invalid_input_is_skipped_without_a_traceback(tmp_path: Path) -> None:
+    """The next request is answered."""
     with Server(tmp_path) as server:
         for garbage in (b"", b"{", b"\xff\xfe", b"[]", b"null", b'{"jsonrpc":"2.0"}', b'"' + b"x" * 100_000 + b'"'):
             server.say(garbage)
@@ -203,8 +202,8 @@ def test_garbage_is_survived(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("large", [b"x" * 17 * 1024**2, b"[" * 1_000_001], ids=["bytes", "values"])
-def test_a_message_that_is_too_large_is_left_out(tmp_path: Path, large: bytes) -> None:
-    """What comes after it is answered, and the operator reads why it was not."""
+def test_oversized_message_is_skipped_and_logged(tmp_path: Path, large: bytes) -> None:
+    """The next request is answered."""
     with Server(tmp_path) as server:
         server.say(large)
         answer = listing(server)
@@ -215,7 +214,7 @@ def test_a_message_that_is_too_large_is_left_out(tmp_path: Path, large: bytes) -
 
 
 def test_input_from_a_file_is_read_to_its_end(tmp_path: Path) -> None:
-    """A regular file, which cannot be waited for as a pipe can, ends the process as a pipe does."""
+    """A regular file cannot be polled as a pipe can, but ends the process in the same way."""
     recorded = tmp_path / "recorded"
     recorded.write_text(json.dumps(modern(1, "tools/list")) + "\n")
     serve = [sys.executable, "-m", "contacts_mcp", "serve"]
@@ -228,8 +227,8 @@ def test_input_from_a_file_is_read_to_its_end(tmp_path: Path) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_only_the_tools_that_are_on_are_listed_and_run(tmp_path: Path) -> None:
-    """Read-only mode and a list of tools hold for calls as well."""
+def test_disabled_tools_are_neither_listed_nor_run(tmp_path: Path) -> None:
+    """By read-only mode or by a list of tools."""
     with Server(tmp_path, CONTACTS_MCP_READ_ONLY="1", CONTACTS_MCP_TOOLS="list_contacts, create_contact") as server:
         listed = listing(server)["result"]["tools"]
         server.say(json.dumps(modern(2, "tools/call", name="create_contact", arguments={"name": "x"})).encode())
@@ -257,10 +256,10 @@ def test_only_the_tools_that_are_on_are_listed_and_run(tmp_path: Path) -> None:
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_an_unusable_setting_stops_the_start_with_one_line(
+def test_invalid_setting_stops_the_start_with_one_line(
     command: Callable[..., Any], variables: dict[str, str], complaint: str
 ) -> None:
-    """A slip in a setting never means less safety than was asked for, and never shows the value of a key."""
+    """A typo never means less safety, and no key is shown."""
     done = command("serve", **variables)
 
     assert done.code == 2
@@ -270,8 +269,8 @@ def test_an_unusable_setting_stops_the_start_with_one_line(
     assert done.out == ""
 
 
-def test_debug_logs_hold_no_names_and_no_key(tmp_path: Path) -> None:
-    """Not even of what cannot be read."""
+def test_debug_logs_contain_no_names_and_no_key(tmp_path: Path) -> None:
+    """Not even of invalid input."""
     with service(tmp_path) as address:
         variables = {"WAYSCLOUD_API_KEY": KEY, "WAYSCLOUD_API_URL": address, "CONTACTS_MCP_LOG_LEVEL": "debug"}
         with Server(tmp_path, **variables) as server:
@@ -306,8 +305,8 @@ main()
 """
 
 
-def test_what_else_is_printed_reaches_standard_error(tmp_path: Path) -> None:
-    """A library that prints does not break the conversation."""
+def test_stray_print_goes_to_standard_error(tmp_path: Path) -> None:
+    """A library that prints does not break the protocol."""
     asked = json.dumps(modern(1, "tools/list")).encode() + b"\n"
     with subprocess.Popen(
         [sys.executable, "-c", _STRAY],

@@ -1,10 +1,11 @@
-"""Hearing of changes in both eras: what is promised, accepted, bounded, and ended."""
+"""Subscriptions in both eras: what is announced, accepted, limited, and ended."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 from mcp import Client
 from mcp.server.lowlevel import NotificationOptions
@@ -15,12 +16,14 @@ from mcp.shared.message import SessionMessage
 from mcp_types import INVALID_PARAMS, JSONRPCNotification, JSONRPCRequest
 
 from contacts_mcp.app import App, Embedded, build_app
+from contacts_mcp.client import ContactsClient
 from contacts_mcp.guard import Guard
-from contacts_mcp.resources import GROUP
+from contacts_mcp.resources import CONTACT, GROUP, ResourceCatalog
 from contacts_mcp.server import Subscriptions, build_server
 from contacts_mcp.server._subscriptions import TenantListeners
 from contacts_mcp.settings import load_settings
-from harness import LEGACY, MODERN, NOBODY, Host, held
+from contacts_mcp.tools import TOOLS
+from harness import LEGACY, MODERN, NOBODY, Host, Person, held, server_over
 from listening import LIST, listening, refusal
 from waiting import until
 
@@ -44,8 +47,8 @@ def addresses(number: int) -> list[str]:
 
 
 @each_era
-async def test_only_the_list_of_resources_is_promised_to_change(app: App, era: str) -> None:
-    """Tools and prompts stay as they are for as long as the server runs."""
+async def test_only_the_resource_list_is_announced_as_changing(app: App, era: str) -> None:
+    """Tools and prompts stay the same while the server runs."""
     async with Client(app.server, mode="auto" if era == MODERN else era) as client:
         promised = client.server_capabilities
 
@@ -56,8 +59,7 @@ async def test_only_the_list_of_resources_is_promised_to_change(app: App, era: s
         assert (promised.tools.list_changed, promised.prompts.list_changed) == (False, False)
 
 
-async def test_what_cannot_change_is_not_acknowledged(app: App) -> None:
-    """A stream says what it will bring."""
+async def test_stream_acknowledges_only_lists_that_can_change(app: App) -> None:
     async with (
         Client(app.server, mode=MODERN) as client,
         client.listen(tools_list_changed=True, prompts_list_changed=True, resources_list_changed=True) as stream,
@@ -66,16 +68,15 @@ async def test_what_cannot_change_is_not_acknowledged(app: App) -> None:
 
 
 @each_era
-async def test_an_address_that_is_not_ours_is_accepted(app: App, writer: Host, era: str) -> None:
-    """It never is told of, and does no harm."""
+async def test_unknown_uri_is_accepted_and_never_notified(app: App, writer: Host, era: str) -> None:
     async with listening(app.server, era, [ELSEWHERE]) as ear:
         await writer.call("create_contact_group", name="Choir")
 
         assert await ear.until(LIST) == []
 
 
-async def test_nothing_is_told_of_after_unsubscribing(app: App, writer: Host) -> None:
-    """Neither of what was taken back, nor of what never was asked for."""
+async def test_unsubscribed_uri_is_no_longer_notified(app: App, writer: Host) -> None:
+    """Unsubscribing from a URI that is not watched does nothing."""
     groups = [await writer.call("create_contact_group", name=name) for name in ("Choir", "Board")]
     uris = [GROUP.format(id=group["id"]) for group in groups]
     async with listening(app.server, LEGACY, uris) as ear:
@@ -88,8 +89,7 @@ async def test_nothing_is_told_of_after_unsubscribing(app: App, writer: Host) ->
 
 
 @each_era
-async def test_each_hears_of_the_addresses_they_asked_for(app: App, writer: Host, era: str) -> None:
-    """Not of what another session watches."""
+async def test_each_listener_is_notified_of_its_own_uris_only(app: App, writer: Host, era: str) -> None:
     groups = [await writer.call("create_contact_group", name=name) for name in ("Choir", "Board")]
     uris = [GROUP.format(id=group["id"]) for group in groups]
     async with listening(app.server, era, [uris[0]]), listening(app.server, era, [uris[1]]) as ear:
@@ -99,11 +99,60 @@ async def test_each_hears_of_the_addresses_they_asked_for(app: App, writer: Host
         assert await ear.until(uris[1]) in ([], [LIST])
 
 
+class RefusingService:
+    """Two contacts, of which one is in a group. It accepts updates, but does not let anyone join the group."""
+
+    def __init__(self, on_update: int = 200) -> None:
+        self._on_update = on_update
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path
+        contact = {"id": path.rpartition("/")[2], "type": "person", "name": "Ola", "notes": path, "tags": []}
+        match request.method, path.rpartition("/")[2]:
+            case "GET", "members":
+                return httpx.Response(200, json={"members": [{"id": OTHER_ID, "name": "Ola"}]})
+            case "GET", name if "group" in name:
+                return httpx.Response(200, json={"groups": [{"id": GROUP_ID, "name": "Choir", "member_count": 1}]})
+            case "GET", _:
+                return httpx.Response(200, json=contact)
+            case "POST", _:
+                return httpx.Response(403, json={"detail": "no"})
+            case _:
+                return httpx.Response(self._on_update, json=contact)
+
+
+KEPT_ID, OTHER_ID, GROUP_ID = (f"{number}0000000-0000-0000-0000-000000000000" for number in (1, 2, 3))
+
+
 @each_era
-async def test_what_was_watched_makes_room_when_its_session_ends(
-    app: App, era: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("service", "tool", "arguments", "code"),
+    [
+        (RefusingService(), "merge_contacts", {"keep_id": KEPT_ID, "merge_ids": [OTHER_ID]}, "permission_denied"),
+        (RefusingService(500), "update_contact", {"contact_id": KEPT_ID, "name": "Kari"}, "server_fault"),
+    ],
+    ids=["merge that fails after its update", "update without a usable answer"],
+)
+async def test_write_of_a_call_that_then_fails_is_notified(
+    service: RefusingService, tool: str, arguments: dict[str, Any], code: str, era: str
 ) -> None:
-    """However many come and go while somebody else of the tenant stays."""
+    """A client must not keep showing a contact that was, or may have been, changed."""
+    uri = CONTACT.format(id=KEPT_ID)
+    async with ContactsClient(base_url="http://service", transport=httpx.MockTransport(service)) as api:
+        server = server_over(api, resources=ResourceCatalog(TOOLS))
+        person = Person({"decision": "merge"})
+        async with (
+            listening(server, era, [uri]) as ear,
+            Client(server, mode=LEGACY, elicitation_callback=person) as client,
+        ):
+            assert (await Host(client).error(tool, **arguments)).startswith(f"{code}: ")
+
+            assert await ear.until(uri) == []
+
+
+@each_era
+async def test_ended_session_frees_its_watched_uris(app: App, era: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While another listener of the tenant remains."""
     monkeypatch.setattr("contacts_mcp.server._subscriptions._MAX_URIS_PER_TENANT", 10)
     async with listening(app.server, era, addresses(2)):
         for _ in range(3):
@@ -114,8 +163,8 @@ async def test_what_was_watched_makes_room_when_its_session_ends(
 
 
 @each_era
-async def test_nobody_watches_any_number_of_addresses(app: App, era: str) -> None:
-    """The line says how many; what was watched before still is."""
+async def test_too_many_uris_of_one_subscriber_are_rejected(app: App, era: str) -> None:
+    """The error has the limit; earlier subscriptions remain."""
     async with listening(app.server, era, addresses(200)) as ear:
         if era == LEGACY:
             await ear.subscribe(addresses(1)[0])  # the same again is no other
@@ -132,8 +181,7 @@ async def _listen(client: Client, uris: list[str]) -> None:
         pass
 
 
-def test_a_tenant_watches_no_more_than_can_be_looked_through() -> None:
-    """What is given back makes room."""
+def test_too_many_uris_of_one_tenant_are_rejected_until_some_are_freed() -> None:
     tenant = TenantListeners()
     for number in range(5):
         tenant.watch(addresses((number + 1) * 1_000 - 1)[number * 1_000 :], f"caller {number}")
@@ -145,8 +193,7 @@ def test_a_tenant_watches_no_more_than_can_be_looked_through() -> None:
     tenant.watch(addresses(5_100)[5_000:], "another")
 
 
-def test_one_caller_leaves_room_for_others() -> None:
-    """Who shares a directory with many cannot take every place there is."""
+def test_too_many_uris_of_one_caller_are_rejected_while_others_can_watch() -> None:
     tenant = TenantListeners()
     tenant.watch(addresses(1_000), "one")
 
@@ -155,8 +202,8 @@ def test_one_caller_leaves_room_for_others() -> None:
     tenant.watch(addresses(1_001)[1_000:], "another")
 
 
-async def test_streams_end_with_a_last_word_when_the_server_stops(app: App) -> None:
-    """A graceful end, as against a broken connection; and none begins after it."""
+async def test_streams_end_gracefully_when_the_server_stops(app: App) -> None:
+    """Not as a broken connection; new streams are refused."""
     async with Client(app.server, mode=MODERN) as client, client.listen(resources_list_changed=True) as stream:
         app.close_subscriptions()
 
@@ -166,8 +213,8 @@ async def test_streams_end_with_a_last_word_when_the_server_stops(app: App) -> N
     assert app.subscriptions.tenant_count == 0
 
 
-async def test_a_session_that_does_not_read_holds_up_nobody(app: App, writer: Host) -> None:
-    """The writer's calls come back, and so does the end of that session."""
+async def test_session_that_does_not_read_delays_no_other(app: App, writer: Host) -> None:
+    """The writer's calls return, and the session can end."""
     groups = [await writer.call("create_contact_group", name=str(number)) for number in range(8)]
     async with create_client_server_memory_streams() as (ours, theirs), anyio.create_task_group() as tasks:
         tasks.start_soon(app.server.run, *theirs, app.server.create_initialization_options())
@@ -195,8 +242,7 @@ async def _ask(read: Any, write: Any, identifier: int | str, method: str, **para
     await read.receive()
 
 
-async def test_other_lists_are_told_of_where_they_are_said_to_change(tmp_path: Path) -> None:
-    """As a server does whose tools come and go: what is published is what is heard."""
+async def test_published_event_is_notified_if_its_list_is_announced_as_changing(tmp_path: Path) -> None:
     subscriptions = Subscriptions(NotificationOptions(tools_changed=True))
     server = build_server(
         version="0",

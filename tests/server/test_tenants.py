@@ -1,4 +1,4 @@
-"""Several callers of one server: with a directory of their own, sharing the server's, or not allowed to read."""
+"""Several callers of one server: with their own directory, sharing the server's, or without permission to read."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
@@ -84,8 +84,8 @@ async def rename(host: Ear, group: str) -> None:
 
 
 @each_era
-async def test_nobody_hears_of_another_tenants_changes(office: Office, era: str) -> None:
-    """Not of an address that was guessed right, and not that there was any change at all."""
+async def test_changes_of_another_tenant_are_not_notified(office: Office, era: str) -> None:
+    """Not even for a URI that was guessed, and not as a changed list."""
     async with office.host("bob", MODERN) as bob, office.host("ada", MODERN) as ada:
         hers, his = await create_group(ada), await create_group(bob)
         async with office.host("ada", era, hers, his) as listener:
@@ -98,8 +98,7 @@ async def test_nobody_hears_of_another_tenants_changes(office: Office, era: str)
 
 
 @each_era
-async def test_callers_who_share_a_directory_hear_of_each_others_changes(office: Office, era: str) -> None:
-    """Whoever made the change."""
+async def test_callers_who_share_a_directory_are_notified_of_each_others_changes(office: Office, era: str) -> None:
     async with office.host("dan", MODERN) as dan:
         group = await create_group(dan)
         async with office.host("cleo", era, group) as cleo:
@@ -110,8 +109,7 @@ async def test_callers_who_share_a_directory_hear_of_each_others_changes(office:
 
 
 @each_era
-async def test_another_tenants_resources_are_not_there(office: Office, era: str) -> None:
-    """They are not listed, and their addresses name nothing."""
+async def test_resources_of_another_tenant_are_not_listed_or_readable(office: Office, era: str) -> None:
     async with office.host("bob", era) as bob, office.host("ada", era) as ada:
         his = await create_group(bob)
 
@@ -121,8 +119,8 @@ async def test_another_tenants_resources_are_not_there(office: Office, era: str)
 
 
 @each_era
-async def test_another_tenants_tags_are_not_suggested(office: Office, era: str) -> None:
-    """Also not when they were suggested to their own tenant a moment ago."""
+async def test_tags_of_another_tenant_are_not_suggested(office: Office, era: str) -> None:
+    """Even if they were just suggested to their own tenant."""
     async with office.host("bob", era) as bob, office.host("ada", era) as ada:
         for host, tag in ((bob, "vinyl"), (ada, "violin")):
             await host.call("create_contact", name="Ola", tags=[tag])
@@ -137,8 +135,8 @@ async def suggested(host: Ear) -> list[str]:
 
 
 @each_era
-async def test_who_may_not_read_has_no_resources(office: Office, era: str) -> None:
-    """Nothing is listed, read, suggested or told of; prompts are texts, and stay."""
+async def test_caller_without_read_has_no_resources(office: Office, era: str) -> None:
+    """Nothing is listed, read, suggested or notified; prompts are texts, and remain."""
     async with office.host("cleo", MODERN) as cleo:
         group = await create_group(cleo)
         await cleo.call("create_contact", name="Ola", tags=["vinyl"])
@@ -156,8 +154,7 @@ async def test_who_may_not_read_has_no_resources(office: Office, era: str) -> No
 
 
 @each_era
-async def test_a_tenant_is_forgotten_when_nobody_listens_any_more(office: Office, era: str) -> None:
-    """Two listeners of one tenant, one of another: the last to go takes all that was kept."""
+async def test_tenant_is_dropped_with_its_last_listener(office: Office, era: str) -> None:
     async with office.host("ada", era), office.host("bob", era):
         async with office.host("ada", era):
             assert office.subscriptions.tenant_count == 2

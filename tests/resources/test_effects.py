@@ -1,4 +1,4 @@
-"""Which addresses a change touches: whatever reads differently afterwards is told of."""
+"""Which resources a call changes: every resource that reads differently afterwards is notified."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -20,8 +20,7 @@ _YES = Person(content={"decision": "delete", "typed": "ola"})
 _IDS = {CONTACT: "contact_id", GROUP: "group_id", MEMBERS: "group_id"}
 
 
-def test_every_tool_that_changes_something_says_what() -> None:
-    """No more and no fewer; and each finds the ids it needs among its arguments."""
+def test_every_writing_tool_has_an_effect_with_ids_among_its_arguments() -> None:
     writing = {tool.name: tool for tool in TOOLS if tool.risk is not Risk.READ}
 
     assert TOOL_EFFECTS.keys() == writing.keys()
@@ -95,8 +94,8 @@ async def told(world: World, ear: Ear) -> set[str]:
 
 
 @pytest.mark.parametrize("tool", DEEDS)
-async def test_whatever_reads_differently_is_told_of(world: tuple[World, Ear], tool: str) -> None:
-    """In both eras, for every tool; and what a tool cannot have touched is not told of."""
+async def test_every_changed_resource_is_notified(world: tuple[World, Ear], tool: str) -> None:
+    """In both eras, for every tool; an unrelated contact is not."""
     place, ear = world
     before = await place.state()
     await told(place, ear)
@@ -117,8 +116,7 @@ async def test_whatever_reads_differently_is_told_of(world: tuple[World, Ear], t
     assert (LIST in heard) == (LIST in differing)
 
 
-async def test_an_update_that_changes_nothing_is_not_told_of(world: tuple[World, Ear]) -> None:
-    """Nothing was sent to the service either."""
+async def test_update_without_a_difference_is_not_notified(world: tuple[World, Ear]) -> None:
     place, ear = world
 
     await place.host.call("update_contact", contact_id=place.ids["ola"], name="ola")
@@ -126,8 +124,7 @@ async def test_an_update_that_changes_nothing_is_not_told_of(world: tuple[World,
     assert await told(place, ear) == set()
 
 
-async def test_a_call_that_fails_is_not_told_of(world: tuple[World, Ear]) -> None:
-    """Only what succeeded."""
+async def test_call_that_fails_without_a_write_is_not_notified(world: tuple[World, Ear]) -> None:
     place, ear = world
 
     await place.host.error("update_contact", contact_id=place.ids["board"], name="x")
@@ -135,8 +132,7 @@ async def test_a_call_that_fails_is_not_told_of(world: tuple[World, Ear]) -> Non
     assert await told(place, ear) == set()
 
 
-async def test_an_id_may_be_written_in_capitals(world: tuple[World, Ear]) -> None:
-    """The service takes it, so the address is the same."""
+async def test_id_in_capitals_is_notified_as_the_same_resource(world: tuple[World, Ear]) -> None:
     place, ear = world
 
     await place.host.call("remove_group_member", group_id=place.ids["choir"].upper(), contact_id=place.ids["ola"])

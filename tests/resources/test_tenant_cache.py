@@ -1,4 +1,4 @@
-"""What is remembered for a while, for each tenant apart."""
+"""The cache of one value per tenant."""
 
 import anyio
 import pytest
@@ -20,8 +20,7 @@ class Loader:
         return self.loaded
 
 
-async def test_it_is_loaded_again_when_its_time_is_over() -> None:
-    """And not before."""
+async def test_value_is_loaded_again_after_its_ttl() -> None:
     now, loader = [0.0], Loader()
     recent: TenantCache[int] = TenantCache(60.0, clock=lambda: now[0])
 
@@ -32,8 +31,7 @@ async def test_it_is_loaded_again_when_its_time_is_over() -> None:
     assert seen == [1, 1, 2, 2]
 
 
-async def test_tenants_that_asked_long_ago_are_forgotten() -> None:
-    """The number of those remembered is bounded."""
+async def test_least_recently_used_tenant_is_evicted() -> None:
     loader = Loader()
     recent: TenantCache[int] = TenantCache(60.0, max_tenants=2)
 
@@ -42,8 +40,8 @@ async def test_tenants_that_asked_long_ago_are_forgotten() -> None:
     assert seen == [1, 2, 1, 3, 1, 4]
 
 
-async def test_those_who_ask_at_once_wait_for_one_loading() -> None:
-    """Each keystroke of a host may ask."""
+async def test_concurrent_callers_share_one_load() -> None:
+    """A host may ask at each keystroke."""
     loader, seen = Loader(), []
     loader.may_answer = anyio.Event()
     recent: TenantCache[int] = TenantCache(60.0)
@@ -60,8 +58,7 @@ async def test_those_who_ask_at_once_wait_for_one_loading() -> None:
     assert seen == [1] * 5
 
 
-async def test_a_loading_that_fails_is_tried_again() -> None:
-    """A failure is not remembered."""
+async def test_failed_load_is_not_cached() -> None:
     recent: TenantCache[int] = TenantCache(60.0)
 
     async def fail() -> int:

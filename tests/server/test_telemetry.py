@@ -1,4 +1,4 @@
-"""What telemetry says of calls: how they ended and how long they took, and nothing of what they were about."""
+"""Metrics and spans of calls: their outcome and duration, and no data."""
 
 import asyncio
 from collections.abc import Iterator
@@ -46,8 +46,8 @@ def labels(span: Any) -> dict[str, Any]:
 
 
 @each_era
-async def test_a_call_tells_how_it_ended(tmp_path: Path, told: Told, era: str) -> None:
-    """Outcome, risk and consent stand in the SDK's span, the outcome and the seconds in metrics."""
+async def test_call_reports_outcome_and_duration(tmp_path: Path, told: Told, era: str) -> None:
+    """Outcome, risk and consent in the SDK's span; outcome and seconds in metrics."""
     async with host(tmp_path / "contacts.db", era) as directory:
         await directory.call("create_contact", name="Ola Nordmann")
         await directory.error("get_contact", contact_id=NOBODY)
@@ -83,10 +83,10 @@ async def test_a_call_tells_how_it_ended(tmp_path: Path, told: Told, era: str) -
     ],
     ids=["yes", "no", "empty"],
 )
-async def test_confirmations_are_counted(
+async def test_confirmations_are_counted_as_asked_and_given_or_refused(
     tmp_path: Path, told: Told, era: str, person: Person, counted: str, outcome: str, consent: str
 ) -> None:
-    """Asked once, and given or refused once; the span of the last call says by which way consent came."""
+    """The last call's span has the consent."""
     person = Person(person.content)
     async with host(tmp_path / "contacts.db", era, person) as directory:
         ola = await directory.call("create_contact", name="Ola Nordmann")
@@ -99,8 +99,8 @@ async def test_confirmations_are_counted(
     assert dict(_by_kind(told)) == {"asked": 1, counted: 1}
 
 
-async def test_a_refusal_that_asked_nobody_is_no_confirmation(tmp_path: Path, told: Told) -> None:
-    """A host that cannot ask is refused, which is an outcome and nothing that a person did."""
+async def test_refusal_without_a_question_is_not_counted_as_confirmation(tmp_path: Path, told: Told) -> None:
+    """A host that cannot ask: the outcome is `refused`, but no person decided."""
     async with host(tmp_path / "contacts.db") as directory:
         ola = await directory.call("create_contact", name="Ola Nordmann")
         await directory.error("delete_contact", contact_id=ola["id"])
@@ -109,8 +109,7 @@ async def test_a_refusal_that_asked_nobody_is_no_confirmation(tmp_path: Path, to
     assert _by_kind(told) == []
 
 
-async def test_a_preview_and_its_token_are_a_confirmation(tmp_path: Path, told: Told) -> None:
-    """In two-step mode the preview asks, and the token that comes back gives."""
+async def test_preview_and_token_are_counted_as_a_confirmation(tmp_path: Path, told: Told) -> None:
     async with host(tmp_path / "contacts.db", guard="two-step") as directory:
         ola = await directory.call("create_contact", name="Ola Nordmann")
         preview = await directory.call("delete_contact", contact_id=ola["id"])
@@ -127,8 +126,7 @@ def _by_kind(told: Told) -> list[tuple[str, float]]:
     return [(found["contacts_mcp.confirmation"], value) for found, value in points]
 
 
-async def test_a_call_counts_as_under_way_until_it_is_cancelled(told: Told) -> None:
-    """A call whose host gives up is `cancelled`, and no longer under way."""
+async def test_cancelled_call_is_no_longer_active_and_counted_as_cancelled(told: Told) -> None:
     asked = asyncio.Event()
 
     async def respond(_request: httpx.Request) -> httpx.Response:
@@ -150,8 +148,8 @@ async def test_a_call_counts_as_under_way_until_it_is_cancelled(told: Told) -> N
 
 
 @each_era
-async def test_names_that_a_client_makes_up_are_recorded_nowhere(tmp_path: Path, told: Told, era: str) -> None:
-    """Tools, prompts, methods and ids that there are not are `_OTHER`, in spans and metrics, whatever they were."""
+async def test_unknown_names_from_a_client_appear_as_other(tmp_path: Path, told: Told, era: str) -> None:
+    """Tools, prompts and methods that do not exist are `_OTHER` in spans and metrics."""
     async with host(tmp_path / "contacts.db", era) as directory:
         await directory.error("sekret_tool", name="x")
         with pytest.raises(MCPError):
@@ -170,8 +168,7 @@ async def test_names_that_a_client_makes_up_are_recorded_nowhere(tmp_path: Path,
     ]
 
 
-async def test_what_cannot_be_read_is_not_repeated_in_spans(tmp_path: Path, told: Told) -> None:
-    """Ids of requests are the client's own, and so are parameters of the wrong shape."""
+async def test_invalid_request_ids_and_parameters_do_not_appear_in_spans(tmp_path: Path, told: Told) -> None:
     server, name = (
         build_app(load_settings(), Embedded(tmp_path / "contacts.db", "test")).server,
         {"not": "a sekret name"},
@@ -191,8 +188,8 @@ async def test_what_cannot_be_read_is_not_repeated_in_spans(tmp_path: Path, told
     assert "sekret" not in told.everything()
 
 
-async def test_each_attempt_upstream_is_a_span_of_its_own(told: Told) -> None:
-    """Named by its route, within the call's span, with the status, and which attempt it was; and measured."""
+async def test_each_request_to_the_service_is_measured_in_its_own_span(told: Told) -> None:
+    """With its route, status and resend count, inside the call's span."""
     statuses = iter([503, 200])
     seen: list[httpx.Request] = []
 
@@ -219,8 +216,8 @@ async def test_each_attempt_upstream_is_a_span_of_its_own(told: Told) -> None:
     assert not {"traceparent", "tracestate", "baggage"} & {name for request in seen for name in request.headers}
 
 
-async def test_a_service_that_cannot_be_reached_has_a_reason_and_no_status(told: Told) -> None:
-    """`error.type` is our code for it; the words of the network are not in the span."""
+async def test_unreachable_service_has_an_error_type_and_no_status(told: Told) -> None:
+    """`error.type` is our error code; the network's message is not in the span."""
 
     def respond(_request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("sekret.example.com has no address")
@@ -235,8 +232,8 @@ async def test_a_service_that_cannot_be_reached_has_a_reason_and_no_status(told:
 
 
 @each_era
-async def test_a_fault_of_our_own_is_known_by_its_place_alone(told: Told, era: str) -> None:
-    """The text of an exception is in no span, metric or log line; the log says where it was raised."""
+async def test_unexpected_exception_is_reported_by_type_and_location_only(told: Told, era: str) -> None:
+    """Its message is in no span, metric or log line."""
 
     def respond(_request: httpx.Request) -> httpx.Response:
         raise RuntimeError("sekret: Ola Nordmann")
@@ -250,14 +247,14 @@ async def test_a_fault_of_our_own_is_known_by_its_place_alone(told: Told, era: s
     assert told.count("contacts_mcp.calls", error_type="internal_error", contacts_mcp_outcome="unknown") == 1
     (said,) = log.lines("contacts_mcp.server")
     assert "RuntimeError at " in said["message"]
-    assert "test_observe.py" in said["message"]
+    assert "test_telemetry.py" in said["message"]
 
 
 @each_era
-async def test_a_fault_outside_of_tools_is_no_longer_told_by_the_sdk(
+async def test_unexpected_exception_outside_tools_is_not_reported_by_the_sdk(
     monkeypatch: pytest.MonkeyPatch, told: Told, era: str
 ) -> None:
-    """It would put the exception with its text into the span and the log."""
+    """The SDK would put the exception's message into the span and the log."""
 
     def respond(_request: httpx.Request) -> httpx.Response:
         raise RuntimeError("sekret: Ola Nordmann")
@@ -276,8 +273,8 @@ async def test_a_fault_outside_of_tools_is_no_longer_told_by_the_sdk(
     assert said["message"].startswith("resources/read failed: RuntimeError at ")
 
 
-async def test_the_id_of_a_request_over_a_network_is_in_errors_and_spans(told: Told) -> None:
-    """In `_meta` of every failed call, in the words of a fault of our own, and in the span."""
+async def test_network_request_id_is_in_errors_and_spans(told: Told) -> None:
+    """In `_meta` of every failed call, in the line of an internal error, and in the span."""
 
     def respond(request: httpx.Request) -> httpx.Response:
         if request.method == "POST":
@@ -300,10 +297,8 @@ async def test_the_id_of_a_request_over_a_network_is_in_errors_and_spans(told: T
 
 
 @each_era
-async def test_what_the_service_said_stays_out_of_the_span_of_a_protocol_error(
-    tmp_path: Path, told: Told, era: str
-) -> None:
-    """The client reads it in the error, but the SDK would put it into the span as well."""
+async def test_service_error_text_is_not_in_the_span_of_a_protocol_error(tmp_path: Path, told: Told, era: str) -> None:
+    """The client reads it in the error; the SDK would also put it into the span."""
     with page_service(KEY) as address:
         wrong = Platform(Credential.key("sekret-key", "test"), address)
         async with host(wrong, era) as service:
@@ -327,8 +322,8 @@ SECRETS = ("Sekretsen", "+4791234567", "91234567", "sekret@example.com", "allerg
 
 
 @each_era
-async def test_nothing_personal_and_no_key_is_told(tmp_path: Path, told: Told, era: str) -> None:
-    """Through good calls, failing calls, confirmations and resources: neither contact data nor the key, nor ids."""
+async def test_telemetry_and_logs_contain_no_personal_data_and_no_key(tmp_path: Path, told: Told, era: str) -> None:
+    """During successful calls, failing calls, confirmations and resource reads."""
     person = Person({"decision": "delete", "typed": "Wrong Sekretsen"})
     ids: list[str] = []
     with logged(log_level="DEBUG") as log, page_service(KEY) as address:
