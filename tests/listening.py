@@ -22,7 +22,8 @@ from mcp_types import (
     UnsubscribeRequestParams,
 )
 
-from contacts_mcp.server import CALLER_SCOPE_KEY, REQUEST_ID_SCOPE_KEY, Caller
+from contacts_mcp.middleware import REQUEST_ID_SCOPE_KEY
+from contacts_mcp.server import CALLER_SCOPE_KEY, Caller
 from harness import LEGACY, Host
 from waiting import until
 

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 
 from contacts_mcp.app import announce, build_network_app, configure_logging, forbid_core_dumps, require_shared_keys
 from contacts_mcp.settings import load_settings
-from contacts_mcp.transports.http import Patient as Http
+from contacts_mcp.transports.http import TimeoutProtocol as Http
 
 __all__ = ["Http", "app"]
 _NEVER = 3

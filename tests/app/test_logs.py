@@ -12,8 +12,8 @@ from mcp.client.sse import sse_client
 from starlette.responses import PlainTextResponse
 
 from contacts_mcp.log_fields import LogFields
-from contacts_mcp.server import CURRENT_REQUEST_ID
-from contacts_mcp.transports.http._access_log import AccessLog
+from contacts_mcp.middleware import CURRENT_REQUEST_ID
+from contacts_mcp.transports.http._access_log import AccessLogMiddleware
 from harness import LEGACY, MODERN, NOBODY, host
 from misbehaving import CONTACT, CONTACT_ID, Misbehaving, reply
 from ports import free_port
@@ -145,7 +145,7 @@ async def test_a_request_that_nobody_answers_has_no_status() -> None:
 def through_access_log(app: Any) -> httpx.AsyncClient:
     """A client of an app whose requests are logged."""
     return httpx.AsyncClient(
-        transport=httpx.ASGITransport(AccessLog(app, pages=("/mcp", "/readyz"), probed=("/readyz",))),
+        transport=httpx.ASGITransport(AccessLogMiddleware(app, pages=("/mcp", "/readyz"), probed=("/readyz",))),
         base_url="http://test",
     )
 

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from contacts_mcp.app import Embedded, build_app
 from contacts_mcp.audit import TrailFile, verify
 from contacts_mcp.contract import Risk, ValidationFailed
-from contacts_mcp.server import CURRENT_REQUEST_ID, Caller
+from contacts_mcp.middleware import CURRENT_REQUEST_ID, Refusal
+from contacts_mcp.server import Caller
 from contacts_mcp.settings import load_settings
 from contacts_mcp.tools import TOOLS, parse_arguments
-from contacts_mcp.transports.http._refusals import Refusal
-from contacts_mcp.transports.http.access import Issuer, OAuth
+from contacts_mcp.transports.http.access import Issuer, OAuthAccess
 from harness import LEGACY, MODERN, NOBODY, Person, host
 from misbehaving import CONTACT, CONTACT_ID, Misbehaving, reply, reset
 from waiting import until
@@ -141,11 +141,13 @@ async def test_call_outside_the_token_scope_is_recorded(path: Path, lines: Lines
     app = build_app(load_settings(audit=str(path)), Embedded(path, "test"))
     risks = {"get_contact": Risk.READ, "delete_contact": Risk.DESTROY}
     issuer = Issuer("http://127.0.0.1:1", "https://a.example")
-    door = OAuth(issuer, resource="https://a.example", risk_of=risks.get, turned_away=app.recorder.record_rejected)
+    access = OAuthAccess(
+        issuer, resource="https://a.example", risk_of=risks.get, record_denied=app.recorder.record_rejected
+    )
     served = CURRENT_REQUEST_ID.set("0123456789abcdef")
     body = [{"method": "tools/call", "params": {"name": name}} for name in (*risks, *risks, "Ola Nordmann")]
     with pytest.raises(Refusal):
-        await door.permit(Caller("oauth:x#y", frozenset({Risk.WRITE})), json.dumps(body).encode())
+        await access.authorize(Caller("oauth:x#y", frozenset({Risk.WRITE})), json.dumps(body).encode())
     CURRENT_REQUEST_ID.reset(served)
 
     recorded = [(line["tool"], line["caller"], line["request"], line["outcome"], line["error"]) for line in lines()]

@@ -43,7 +43,7 @@ from contacts_mcp.resources import ResourceCatalog
 from contacts_mcp.server import ActiveCalls, Subscriptions, build_server
 from contacts_mcp.tools import TOOLS, Backend
 from contacts_mcp.transports.http import Limits, http_app, listen, run
-from contacts_mcp.transports.http.access import Open
+from contacts_mcp.transports.http.access import LoopbackAccess
 
 Handler = Callable[[Context, Any], Awaitable[Any]]
 
@@ -68,11 +68,11 @@ def fixture_app(database: Path) -> ASGIApp:
     add_fixture(server, subscriptions)
     return http_app(
         server,
-        Open(),
+        LoopbackAccess(),
         check_ready=connection.check_ready,
         calls=calls,
         close_subscriptions=subscriptions.close,
-        limits=Limits(per_minute=0),  # the suite makes many calls
+        limits=Limits(calls_per_minute=0),  # the suite makes many calls
     )
 
 

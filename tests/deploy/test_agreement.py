@@ -9,7 +9,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from contacts_mcp import __version__
 from contacts_mcp.guard import ANSWER_LIFETIME_SECONDS
 from contacts_mcp.settings import InvalidSettings, Settings, load_settings
-from contacts_mcp.transports.http import _app, _health, _serve, _sse
+from contacts_mcp.transports.http import _app, _endpoints, _lifecycle, _serve
 from contacts_mcp.transports.http.access import _oauth
 from deploy.files import DEPLOY, compose, health_check, image, manifests, pod
 from deploy.fleet import STATE_KEY, settings
@@ -140,7 +140,13 @@ def test_the_secret_as_it_stands_is_refused() -> None:
 
 def test_paths_are_the_servers() -> None:
     """Every path that the server serves is passed on, but readiness; and none that it does not."""
-    public = {_app.MCP, _sse.EVENTS, _sse.MESSAGES, _health.HEALTH, _oauth._WELL_KNOWN}
+    public = {
+        _app.MCP_PATH,
+        _endpoints.EVENTS_PATH,
+        _endpoints.MESSAGES_PATH,
+        _lifecycle.HEALTH_PATH,
+        _oauth.METADATA_PATH,
+    }
     passed = {path for path, body in re.findall(r"location (?:= )?(/\S*) \{([^}]*)\}", NGINX) if "proxy_pass" in body}
     (rule,) = manifests()["Ingress", "contacts-mcp"]["spec"]["rules"]
 
@@ -153,11 +159,11 @@ def test_probes_ask_the_servers_pages() -> None:
     paths = {name: container()[f"{name}Probe"]["httpGet"] for name in ("startup", "liveness", "readiness")}
     ready = container()["readinessProbe"]
 
-    assert paths["startup"] == paths["liveness"] == {"path": _health.HEALTH, "port": "http"}
-    assert paths["readiness"] == {"path": _health.READINESS, "port": "http"}
+    assert paths["startup"] == paths["liveness"] == {"path": _lifecycle.HEALTH_PATH, "port": "http"}
+    assert paths["readiness"] == {"path": _lifecycle.READINESS_PATH, "port": "http"}
     assert ready["periodSeconds"] * ready["failureThreshold"] == 3600
-    assert ready["timeoutSeconds"] > _health._PATIENCE
-    assert f"'{_health.HEALTH}'" in health_check()[-1]
+    assert ready["timeoutSeconds"] > _lifecycle.READINESS_TIMEOUT_SECONDS
+    assert f"'{_lifecycle.HEALTH_PATH}'" in health_check()[-1]
 
 
 def test_modern_versions_are_the_servers() -> None:
@@ -171,7 +177,7 @@ def test_modern_versions_are_the_servers() -> None:
 
 def test_limits_of_bodies_are_the_servers() -> None:
     """1 MiB."""
-    assert _app.MOST_BYTES == 1024 * 1024
+    assert _app.MAX_BODY_BYTES == 1024 * 1024
     assert re.findall(r"client_max_body_size (\S+);", NGINX) == ["1m"]
     assert ingress_annotation("proxy-body-size") == "1m"
 
@@ -181,7 +187,7 @@ def test_idle_connections_are_closed_by_nginx_first() -> None:
     upstream = re.findall(r"keepalive \d+;\s+keepalive_timeout (\w+);", NGINX)
 
     assert len(upstream) == 2
-    assert all(seconds(each) < _serve._KEEP_ALIVE for each in upstream)
+    assert all(seconds(each) < _serve.KEEP_ALIVE_SECONDS for each in upstream)
 
 
 def test_a_person_has_time_to_answer() -> None:

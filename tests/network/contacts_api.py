@@ -17,7 +17,7 @@ from typing import Any
 import uvicorn
 
 from contacts_mcp.directory import Directory
-from contacts_mcp.transports.http import Patient
+from contacts_mcp.transports.http import TimeoutProtocol
 from keyed import App, Keyed
 
 _KIND = "wayscloud_pat_"
@@ -69,7 +69,12 @@ async def serve(listening: socket.socket, folder: Path, log: int) -> None:
     async with AsyncExitStack() as directories:
         app = Tenants(folder, log, directories)
         config = uvicorn.Config(
-            app, http=Patient, log_level="error", lifespan="off", timeout_keep_alive=120, timeout_graceful_shutdown=1
+            app,
+            http=TimeoutProtocol,
+            log_level="error",
+            lifespan="off",
+            timeout_keep_alive=120,
+            timeout_graceful_shutdown=1,
         )
         await uvicorn.Server(config).serve([listening])
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from contacts_mcp.app import build_network_app
 from contacts_mcp.settings import load_settings
-from contacts_mcp.transports.http import Patient
+from contacts_mcp.transports.http import TimeoutProtocol
 from network.contacts_api import Tenants
 from ports import free_port
 from processes import Child, Network, clean_environment
@@ -29,7 +29,7 @@ _AT_ONCE = ""
 """What a process writes that is not waited for."""
 _IDLE = 120
 """Seconds for which a connection may be idle: longer than any test on a busy machine."""
-_SERVED: dict[str, Any] = {"http": Patient, "timeout_keep_alive": _IDLE}
+_SERVED: dict[str, Any] = {"http": TimeoutProtocol, "timeout_keep_alive": _IDLE}
 # What the app cannot tell uvicorn: without it each answer of a worker waits 40 ms for an acknowledgement.
 _GUARDED = ["--http", "contacts_mcp.asgi:Http"]
 _UVICORN = ["uvicorn", "contacts_mcp.asgi:app", "--no-access-log", "--timeout-keep-alive", str(_IDLE), *_GUARDED]

@@ -1,7 +1,6 @@
 """Keys as nobody should send them: which of them are taken for whose, and what a flood of wrong ones costs."""
 
 import asyncio
-import itertools
 import json
 import time
 from contextlib import asynccontextmanager
@@ -21,8 +20,8 @@ from contacts_mcp.contract import (
     UnreadableAnswer,
     ValidationFailed,
 )
-from contacts_mcp.transports.http._refusals import Refusal
-from contacts_mcp.transports.http.access import ByKey
+from contacts_mcp.middleware import Refusal
+from contacts_mcp.transports.http.access import ApiKeyAccess
 from network.callers import CONTENT, MODERN, Modern, Wire, key
 from network.contacts_api import key_of
 from network.servers import api_here, quick_folder, replica_here
@@ -142,13 +141,13 @@ async def test_only_a_service_that_takes_a_key_lets_its_caller_in(said, status):
         if answer := answers.pop(0):
             raise answer
 
-    access = ByKey(check)
+    access = ApiKeyAccess(check)
     with pytest.raises(Refusal) as refusal:
-        await access.admit(bringing(OLA))
+        await access.authenticate(bringing(OLA))
 
     assert refusal.value.status == status
     if status != 401:
-        assert (await access.admit(bringing(OLA))).principal.startswith("key:")
+        assert (await access.authenticate(bringing(OLA))).principal.startswith("key:")
 
 
 async def test_a_key_that_may_not_list_contacts_is_still_a_key():
@@ -157,7 +156,7 @@ async def test_a_key_that_may_not_list_contacts_is_still_a_key():
     async def check(_credential):
         raise PermissionDenied("no")
 
-    assert OLA not in (await ByKey(check).admit(bringing(OLA))).principal
+    assert OLA not in (await ApiKeyAccess(check).authenticate(bringing(OLA))).principal
 
 
 async def test_a_flood_of_wrong_keys_keeps_nobody_out_and_asks_about_each_once_at_most():
@@ -190,14 +189,13 @@ async def test_wrong_keys_are_forgotten():
     async def check(_credential):
         raise AuthenticationFailed("no")
 
-    ticks = itertools.count()
-    access = ByKey(check, clock=lambda: next(ticks) / 10)
+    access = ApiKeyAccess(check, clock=lambda: 0.0)
     for number in range(10_100):
         with pytest.raises(Refusal):
-            await access.admit(bringing(f"wrong-{number}"))
+            await access.authenticate(bringing(f"wrong-{number}"))
 
     assert len(access._bad) == 10_000
-    assert not access._asking
+    assert not access._locks
 
 
 async def test_a_pool_with_more_callers_than_places_mixes_nobody_up():

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from contacts_mcp.transports.http._sessions import MOST_SESSIONS
+from contacts_mcp.transports.http._endpoints import MAX_SESSIONS
 from network.callers import CONTENT, Legacy, Wire, accepted, key
 from network.contacts_api import key_of
 from network.servers import api_here, quick_folder, replica_here
@@ -121,9 +121,9 @@ async def test_who_opens_too_many_sessions_loses_their_own_that_was_left_longest
         AsyncExitStack() as open_too,
     ):
         await status_of(in_use)
-        others = [legacy(port, 2) for _ in range(MOST_SESSIONS - 1)]
+        others = [legacy(port, 2) for _ in range(MAX_SESSIONS - 1)]
         await asyncio.gather(*(open_too.enter_async_context(caller) for caller in others))
 
         assert await status_of(forgotten) == 404
-        assert [await status_of(caller) for caller in (in_use, *others)] == [200] * MOST_SESSIONS
+        assert [await status_of(caller) for caller in (in_use, *others)] == [200] * MAX_SESSIONS
         assert await status_of(neighbour) == 200

@@ -210,7 +210,7 @@ def test_oversized_message_is_skipped_and_logged(tmp_path: Path, large: bytes) -
         _, errors, _ = server.end()
 
     assert len(answer["result"]["tools"]) == len(TOOLS)
-    assert b"a message of more than 16 MiB or 1,000,000 values was left out" in errors
+    assert b"dropped a message of more than 16 MiB or 1,000,000 values" in errors
 
 
 def test_input_from_a_file_is_read_to_its_end(tmp_path: Path) -> None:

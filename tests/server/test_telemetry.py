@@ -16,7 +16,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from contacts_mcp.app import Embedded, Platform, build_app
 from contacts_mcp.client import Credential
-from contacts_mcp.server import CURRENT_REQUEST_ID
+from contacts_mcp.middleware import CURRENT_REQUEST_ID
 from contacts_mcp.settings import load_settings
 from harness import LEGACY, MODERN, NOBODY, Person, host, host_of_service, text_of
 from page_service import page_service

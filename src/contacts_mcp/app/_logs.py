@@ -10,7 +10,7 @@ from typing import TextIO
 
 from contacts_mcp import __version__
 from contacts_mcp.log_fields import LogFields
-from contacts_mcp.server import CURRENT_REQUEST_ID
+from contacts_mcp.middleware import CURRENT_REQUEST_ID
 from contacts_mcp.settings import Settings
 
 _OURS = "contacts_mcp"

@@ -19,7 +19,7 @@ from contacts_mcp.contract import Risk
 from contacts_mcp.settings import Auth, InvalidSettings, Settings, variable
 from contacts_mcp.tools import TOOLS
 from contacts_mcp.transports.http import Limits, ReadinessCheck, http_app
-from contacts_mcp.transports.http.access import Access, ByKey, Open
+from contacts_mcp.transports.http.access import Access, ApiKeyAccess, LoopbackAccess
 
 _RISKS: dict[str, Risk] = {tool.name: tool.min_risk or tool.risk for tool in TOOLS}
 
@@ -58,7 +58,7 @@ def build_network_app(settings: Settings, home: Path) -> NetworkApp:
         hosts=settings.public_host,
         origins=settings.allow_origin,
         limits=Limits(settings.max_calls, settings.rate),
-        around=telemetry.running,
+        telemetry=telemetry.running,
     )
     told = (app.summary, *_told(settings), _shared(settings, app), str(telemetry))
     return NetworkApp(asgi, app.server, check_ready, app.trail, "; ".join(filter(None, told)))
@@ -96,11 +96,11 @@ def _backend(settings: Settings, home: Path) -> Platform | Embedded | OwnKeys:
 
 def _access(settings: Settings, app: App) -> Access:
     if isinstance(app.connection, PerCallerClients):
-        return ByKey(app.connection.check)
+        return ApiKeyAccess(app.connection.check)
     if settings.auth is Auth.OAUTH:
         return _by_token(settings, app)
     _require_own_names(settings)
-    return Open()
+    return LoopbackAccess()
 
 
 def _require_own_names(settings: Settings) -> None:
@@ -114,7 +114,7 @@ def _require_own_names(settings: Settings) -> None:
 
 
 def _by_token(settings: Settings, app: App) -> Access:
-    from contacts_mcp.transports.http.access import Issuer, OAuth
+    from contacts_mcp.transports.http.access import Issuer, OAuthAccess
 
     if settings.oauth_issuer is None:
         raise InvalidSettings(
@@ -127,7 +127,7 @@ def _by_token(settings: Settings, app: App) -> Access:
             "are for another name"
         )
     issuer = Issuer(settings.oauth_issuer, settings.oauth_audience or resource)
-    return OAuth(issuer, resource=resource, risk_of=_RISKS.get, turned_away=app.recorder.record_rejected)
+    return OAuthAccess(issuer, resource=resource, risk_of=_RISKS.get, record_denied=app.recorder.record_rejected)
 
 
 def _resource(settings: Settings) -> str | None:

@@ -4,9 +4,7 @@ from contacts_mcp.server._call_record import CallRecorder
 from contacts_mcp.server._context import (
     ACTIVE_CALLS_SCOPE_KEY,
     CALLER_SCOPE_KEY,
-    CURRENT_REQUEST_ID,
     LOCAL_CALLER,
-    REQUEST_ID_SCOPE_KEY,
     ActiveCalls,
     BackendFactory,
     Caller,
@@ -17,9 +15,7 @@ from contacts_mcp.server._subscriptions import Subscriptions
 __all__ = [
     "ACTIVE_CALLS_SCOPE_KEY",
     "CALLER_SCOPE_KEY",
-    "CURRENT_REQUEST_ID",
     "LOCAL_CALLER",
-    "REQUEST_ID_SCOPE_KEY",
     "ActiveCalls",
     "BackendFactory",
     "CallRecorder",

@@ -4,7 +4,6 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,17 +16,14 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from contacts_mcp.client import Credential
 from contacts_mcp.contract import RateLimited, Risk
+from contacts_mcp.middleware import CURRENT_REQUEST_ID, REQUEST_ID_SCOPE_KEY
 from contacts_mcp.text import sanitize
 from contacts_mcp.tools import Backend
 
 CALLER_SCOPE_KEY = "contacts_mcp.caller"
 """Key of the Caller in the ASGI scope of a request that a network transport has authenticated."""
-REQUEST_ID_SCOPE_KEY = "contacts_mcp.request_id"
-"""Key of the request id in the ASGI scope; the access log and the caller have the same id."""
 ACTIVE_CALLS_SCOPE_KEY = "contacts_mcp.calls"
 """Key of the cancel scopes of a request's calls in the ASGI scope: the transport cancels them if the caller leaves."""
-CURRENT_REQUEST_ID: ContextVar[str | None] = ContextVar("contacts_mcp.request", default=None)
-"""The id of the network request that the current task serves, or None."""
 
 _MAX_LINE_LENGTH = 1_000
 

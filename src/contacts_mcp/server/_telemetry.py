@@ -27,9 +27,9 @@ from pydantic import ValidationError
 
 from contacts_mcp import __version__
 from contacts_mcp.audit import Outcome
+from contacts_mcp.middleware import CURRENT_REQUEST_ID
 from contacts_mcp.server._call_record import OTHER, PLAIN_ID, CallRecord
 from contacts_mcp.server._context import (
-    CURRENT_REQUEST_ID,
     RequestContext,
     connection_of,
     exception_site,

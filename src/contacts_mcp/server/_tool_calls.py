@@ -21,9 +21,9 @@ from pydantic import BaseModel
 from contacts_mcp.audit import Outcome
 from contacts_mcp.contract import ContactsError, PermissionDenied, Risk
 from contacts_mcp.guard import Consent, Guard, GuardedCall, GuardMode, Preview, Question
+from contacts_mcp.middleware import CURRENT_REQUEST_ID
 from contacts_mcp.server._call_record import CallRecord, CallRecorder
 from contacts_mcp.server._context import (
-    CURRENT_REQUEST_ID,
     ActiveCalls,
     BackendFactory,
     Caller,

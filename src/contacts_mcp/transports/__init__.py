@@ -1,1 +1,1 @@
-"""How bytes reach the server."""
+"""The transports over which hosts reach the MCP server: `stdio`, and `http` for a network."""

@@ -1,8 +1,8 @@
-"""Serving one host over standard input and output, which carries JSON-RPC and nothing else.
+"""Serve one host over standard input and output, which carry only JSON-RPC.
 
-The SDK's transport reads and writes in threads. A thread cannot be woken from its read by a signal, may hang in its
-write where the host has stopped reading, and costs two errands an answer; so the descriptors are waited for by the
-event loop instead. That takes POSIX.
+The SDK's transport reads and writes in threads. A signal cannot wake a thread from its read, a thread may hang in its
+write when the host has stopped reading, and each answer costs two thread switches. Here the event loop waits for the
+file descriptors instead, which needs POSIX.
 """
 
 import logging
@@ -20,17 +20,16 @@ from anyio.lowlevel import checkpoint
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 
-from contacts_mcp.transports._unanswered import bounded
+from contacts_mcp.transports._streams import limit_unanswered
 
-_GRACE = 0.8
-"""Seconds in which the process ends by itself once it has to; then it is ended."""
-_CHUNK = 65_536
-_LONGEST = 16 * 1024 * 1024
-"""Bytes of a message: a line that never ended would take all the memory there is."""
-_MOST_PARTS = 1_000_000
-"""Commas and opening brackets of a message: each value that it holds takes hundreds of bytes while it is read."""
-
-_LEFT_OUT = f"a message of more than {_LONGEST // 1024**2} MiB or {_MOST_PARTS:,} values was left out"
+_EXIT_TIMEOUT_SECONDS = 0.8
+"""Time for an orderly end; after it the process is ended."""
+_CHUNK_BYTES = 65_536
+_MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+"""A line without an end would take all memory."""
+_MAX_MESSAGE_VALUES = 1_000_000
+"""Commas and opening brackets of a message: each value in it takes hundreds of bytes while it is parsed."""
+_DROPPED = f"dropped a message of more than {_MAX_MESSAGE_BYTES // 1024**2} MiB or {_MAX_MESSAGE_VALUES:,} values"
 
 _log = logging.getLogger(__name__)
 
@@ -41,89 +40,88 @@ async def serve_stdio(server: Server[Any]) -> None:
         tasks.start_soon(_stop_on_signal, tasks.cancel_scope)
         with _standard_streams(tasks.cancel_scope) as (stdin, stdout):
             async with stdio_server(stdin, stdout) as (read, write):
-                await server.run(*bounded(read, write), server.create_initialization_options())
+                await server.run(*limit_unanswered(read, write), server.create_initialization_options())
         tasks.cancel_scope.cancel()
 
 
 async def _stop_on_signal(scope: CancelScope) -> None:
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async for _ in signals:
-            _end_after_grace()
+            _exit_after_timeout()
             scope.cancel()
 
 
-def _end_after_grace() -> None:
-    """A backend may be waiting for another process; a host that goes away must not leave this one behind."""
-    timer = threading.Timer(_GRACE, os._exit, (1,))
+def _exit_after_timeout() -> None:
+    """End the process soon, even if a backend waits for another process: it must not outlive its host."""
+    timer = threading.Timer(_EXIT_TIMEOUT_SECONDS, os._exit, (1,))
     timer.daemon = True
     timer.start()
 
 
 @contextmanager
 def _standard_streams(scope: CancelScope) -> Iterator[tuple[AsyncFile[str], AsyncFile[str]]]:
-    """Standard input and output as the SDK's transport wants files.
+    """Standard input and output in the form in which the SDK's transport takes files.
 
-    Meanwhile whatever else writes to standard output reaches standard error. `scope` is cancelled where the host no
-    longer takes what is written.
+    Inside the block everything else that writes to standard output reaches standard error. `scope` is cancelled when
+    the host no longer accepts output.
     """
     wire = os.dup(1)
     os.dup2(2, 1)
     try:
-        yield cast("AsyncFile[str]", _Lines(0)), cast("AsyncFile[str]", _Wire(wire, scope))
+        yield cast("AsyncFile[str]", _LineReader(0)), cast("AsyncFile[str]", _Writer(wire, scope))
     finally:
         os.dup2(wire, 1)
         os.close(wire)
 
 
-class _Lines:
-    """The lines of a descriptor, but for those that are too long."""
+class _LineReader:
+    """The lines of a file descriptor, without those that are too large."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._read_already = b""
+        self._pending = b""
 
     async def __aiter__(self) -> AsyncIterator[str]:
         rest = bytearray()
         while chunk := await self._read():
             rest += chunk
             *lines, rest = rest.split(b"\n") if b"\n" in chunk else [rest]
-            for line in filter(_may_be_read, lines):
+            for line in filter(_is_acceptable, lines):
                 yield line.decode("utf-8", errors="replace")
-            if len(rest) > _LONGEST:
-                _log.warning(_LEFT_OUT)
+            if len(rest) > _MAX_MESSAGE_BYTES:
+                _log.warning(_DROPPED)
                 rest.clear()
-                await self._skip()
-        if _may_be_read(rest):
+                await self._skip_line()
+        if _is_acceptable(rest):
             yield rest.decode("utf-8", errors="replace")
-        _end_after_grace()
+        _exit_after_timeout()
 
-    async def _skip(self) -> None:
-        """Forget what is read up to the end of the line."""
+    async def _skip_line(self) -> None:
         end = b""
         while not end and (chunk := await self._read()):
-            _, end, self._read_already = chunk.partition(b"\n")
+            _, end, self._pending = chunk.partition(b"\n")
 
     async def _read(self) -> bytes:
-        if self._read_already:
-            chunk, self._read_already = self._read_already, b""
+        if self._pending:
+            chunk, self._pending = self._pending, b""
             return chunk
         try:
             await anyio.wait_readable(self._descriptor)
         except PermissionError:
-            await checkpoint()  # a regular file cannot be waited for; it can always be read
-        return os.read(self._descriptor, _CHUNK)
+            await checkpoint()  # a regular file cannot be waited for; it is always readable
+        return os.read(self._descriptor, _CHUNK_BYTES)
 
 
-def _may_be_read(line: bytearray) -> bool:
-    """Whether there is something in a line, and not too much."""
-    is_small = sum(map(line.count, b",[{")) <= _MOST_PARTS
+def _is_acceptable(line: bytearray) -> bool:
+    """Whether a line holds a message that is not too large."""
+    is_small = sum(map(line.count, b",[{")) <= _MAX_MESSAGE_VALUES
     if not is_small:
-        _log.warning(_LEFT_OUT)
+        _log.warning(_DROPPED)
     return bool(line) and is_small
 
 
-class _Wire:
-    """A descriptor to write to: as much as a pipe surely takes at once, so that no write blocks."""
+class _Writer:
+    """Writes to a file descriptor, at most as much at once as a pipe surely takes, so that no write blocks."""
 
     def __init__(self, descriptor: int, scope: CancelScope) -> None:
         self._descriptor = descriptor
@@ -134,8 +132,8 @@ class _Wire:
     async def write(self, text: str) -> None:
         try:
             await self._write(memoryview(text.encode()))
-        except OSError:  # the host is gone, whatever its side of standard input still says
-            _end_after_grace()
+        except OSError:  # the host is gone, even if its side of standard input is still open
+            _exit_after_timeout()
             self._scope.cancel()
             await checkpoint()
 
@@ -146,4 +144,4 @@ class _Wire:
             rest = rest[os.write(self._descriptor, rest[: select.PIPE_BUF]) :]
 
     async def flush(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: no output is buffered."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from contacts_mcp.transports.http.access._issuer import Issuer
+from contacts_mcp.transports.http.access._tokens import Issuer
 from transports.http.issuer import AUDIENCE, LoopbackIssuer
 
 

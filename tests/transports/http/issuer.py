@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import get_default_algorithms
 
-from contacts_mcp.transports.http.access._issuer import BadToken, Issuer
+from contacts_mcp.transports.http.access._tokens import InvalidToken, Issuer
 
 AUDIENCE = "https://contacts.example.com/mcp"
 
@@ -120,6 +120,6 @@ class LoopbackIssuer:
 
 async def why_not(issuer: Issuer, token: str) -> str:
     """The reason for which a token is refused."""
-    with pytest.raises(BadToken) as raised:
-        await issuer.claims(token)
+    with pytest.raises(InvalidToken) as raised:
+        await issuer.verify(token)
     return str(raised.value)

@@ -1,4 +1,4 @@
-"""Bodies: whole, within a limit and a time, or nothing runs."""
+"""Request bodies are read whole, within limits of size and time, before the app runs."""
 
 import asyncio
 import json
@@ -8,7 +8,8 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, StreamingResponse
 
-from contacts_mcp.transports.http._bodies import BODY, Bodies
+from contacts_mcp.middleware import BODY_SCOPE_KEY, BodyLimitMiddleware
+from contacts_mcp.transports.http._errors import json_rpc_error
 from waiting import until
 from wire import served
 
@@ -17,13 +18,13 @@ POST = b"POST / HTTP/1.1\r\nHost: localhost\r\n"
 
 
 async def measures(scope, receive, send):
-    """Reads the body as any app does, and says how much there was."""
+    """Reads the body as any app does, and answers with its length."""
     body = await Request(scope, receive).body()
-    await JSONResponse([len(body), body == scope[BODY]])(scope, receive, send)
+    await JSONResponse([len(body), body == scope[BODY_SCOPE_KEY]])(scope, receive, send)
 
 
 class Noting:
-    """Notes whether it was run, and whether it heard that its client left."""
+    """Counts how often it ran, and how often its client left."""
 
     def __init__(self):
         self.ran = self.left = 0
@@ -32,6 +33,10 @@ class Noting:
         self.ran += 1
         assert (await receive())["type"] == "http.request"
         self.left += (await receive())["type"] == "http.disconnect"
+
+
+def limited(app, **limits):
+    return BodyLimitMiddleware(app, json_rpc_error, **limits)
 
 
 async def ask(app, method="POST", **more):
@@ -56,20 +61,20 @@ def line_of(answer):
 
 
 @pytest.mark.parametrize("sizes", [(0,), (1,), (LIMIT,), (1, 2, 3), (LIMIT // 2, LIMIT // 2)])
-async def test_a_body_within_the_limit_is_kept_and_can_be_read_again(sizes):
-    answer = await ask(Bodies(measures, limit=LIMIT), content=pieces(*sizes))
+async def test_body_within_the_limit_is_kept_and_can_be_read_again(sizes):
+    answer = await ask(limited(measures, limit_bytes=LIMIT), content=pieces(*sizes))
 
     assert answer.json() == [sum(sizes), True]
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
-async def test_a_request_without_a_body_has_an_empty_one(method):
-    assert (await ask(Bodies(measures), method)).json() == [0, True]
+async def test_request_without_a_body_has_an_empty_body(method):
+    assert (await ask(limited(measures), method)).json() == [0, True]
 
 
-async def test_a_body_that_is_declared_too_large_is_refused():
+async def test_body_declared_too_large_is_refused():
     app = Noting()
-    answer = await ask(Bodies(app, limit=LIMIT), content=b"x" * (LIMIT + 1))
+    answer = await ask(limited(app, limit_bytes=LIMIT), content=b"x" * (LIMIT + 1))
 
     assert answer.status_code == 413
     assert line_of(answer) == "too_large: the body has more than 100,000 bytes; send less at once"
@@ -77,27 +82,29 @@ async def test_a_body_that_is_declared_too_large_is_refused():
     assert app.ran == 0
 
 
-async def test_a_length_of_many_digits_is_too_large():
-    answer = await ask(Bodies(measures, limit=LIMIT), headers={"Content-Length": "9" * 10_000}, content=pieces(1))
+async def test_content_length_of_many_digits_is_too_large():
+    answer = await ask(
+        limited(measures, limit_bytes=LIMIT), headers={"Content-Length": "9" * 10_000}, content=pieces(1)
+    )
 
     assert answer.status_code == 413
 
 
 @pytest.mark.parametrize("declared", [None, "1", "-1", "many"])
-async def test_a_body_that_turns_out_too_large_is_refused(declared):
-    """What was declared does not matter: the bytes are counted."""
+async def test_body_that_exceeds_its_declared_length_is_refused(declared):
+    """The bytes are counted, whatever length was declared."""
     app = Noting()
     headers = {"Content-Length": declared} if declared else {}
-    answer = await ask(Bodies(app, limit=LIMIT), headers=headers, content=pieces(LIMIT, 1))
+    answer = await ask(limited(app, limit_bytes=LIMIT), headers=headers, content=pieces(LIMIT, 1))
 
     assert (answer.status_code, app.ran) == (413, 0)
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "GZIP", "identity, gzip", "br"])
-async def test_a_compressed_body_is_refused(encoding):
-    """A small one could be a large one."""
+async def test_compressed_body_is_refused(encoding):
+    """A small compressed body could be large."""
     app = Noting()
-    answer = await ask(Bodies(app), headers={"Content-Encoding": encoding}, content=b"x")
+    answer = await ask(limited(app), headers={"Content-Encoding": encoding}, content=b"x")
 
     assert (answer.status_code, answer.headers["Accept-Encoding"]) == (415, "identity")
     assert line_of(answer).startswith("unsupported_encoding: ")
@@ -105,13 +112,13 @@ async def test_a_compressed_body_is_refused(encoding):
 
 
 @pytest.mark.parametrize("encoding", ["identity", " Identity "])
-async def test_a_body_that_is_plainly_not_compressed_is_taken(encoding):
-    assert (await ask(Bodies(measures), headers={"Content-Encoding": encoding}, content=b"x")).json() == [1, True]
+async def test_body_with_identity_encoding_is_accepted(encoding):
+    assert (await ask(limited(measures), headers={"Content-Encoding": encoding}, content=b"x")).json() == [1, True]
 
 
-async def test_a_body_that_does_not_arrive_is_given_up():
+async def test_body_that_does_not_arrive_is_answered_with_408():
     app = Noting()
-    async with served(Bodies(app, seconds=0.2)) as server:
+    async with served(limited(app, timeout_seconds=0.2)) as server:
         reader, writer = await server.connect()
         writer.write(POST + b"Content-Length: 2\r\n\r\nx")
         heard = await asyncio.wait_for(reader.readuntil(b"send it again"), 5)
@@ -123,9 +130,9 @@ async def test_a_body_that_does_not_arrive_is_given_up():
     assert app.ran == 0
 
 
-async def test_a_body_that_arrives_drop_by_drop_is_given_up():
-    """The time is for the whole body: no drop buys more of it."""
-    async with served(Bodies(Noting(), seconds=0.3)) as server:
+async def test_body_that_arrives_byte_by_byte_is_answered_with_408():
+    """The timeout is for the whole body; no byte extends it."""
+    async with served(limited(Noting(), timeout_seconds=0.3)) as server:
         reader, writer = await server.connect()
         writer.write(POST + b"Content-Length: 1000\r\n\r\n")
         heard = asyncio.create_task(reader.readuntil(b"send it again"))
@@ -137,9 +144,9 @@ async def test_a_body_that_arrives_drop_by_drop_is_given_up():
     assert heard.result().startswith(b"HTTP/1.1 408 ")
 
 
-async def test_a_client_that_leaves_before_its_body_is_complete_has_nothing_run():
+async def test_app_does_not_run_if_the_client_leaves_before_its_body_is_complete():
     app = Noting()
-    async with served(Bodies(app)) as server:
+    async with served(limited(app)) as server:
         _, writer = await server.connect()
         writer.write(POST + b"Content-Length: 1000\r\n\r\nhalf")
         await until(lambda: len(server.server.server_state.tasks) == 1)
@@ -149,9 +156,9 @@ async def test_a_client_that_leaves_before_its_body_is_complete_has_nothing_run(
     assert app.ran == 0
 
 
-async def test_an_app_hears_that_its_client_left():
+async def test_app_receives_the_disconnect_of_its_client():
     app = Noting()
-    async with served(Bodies(app)) as server:
+    async with served(limited(app)) as server:
         _, writer = await server.connect()
         writer.write(POST + b"Content-Length: 4\r\n\r\nbody")
         await until(lambda: app.ran == 1)
@@ -159,9 +166,9 @@ async def test_an_app_hears_that_its_client_left():
         await until(lambda: app.left == 1)
 
 
-async def test_a_client_that_sends_on_and_on_is_told_and_cut_off():
-    """It gets to read the answer although it is still sending, and then the connection is closed."""
-    async with served(Bodies(Noting(), limit=LIMIT)) as server:
+async def test_client_that_keeps_sending_gets_413_and_is_disconnected():
+    """It can read the answer although it is still sending; then the connection is closed."""
+    async with served(limited(Noting(), limit_bytes=LIMIT)) as server:
         reader, writer = await server.connect()
         writer.write(POST + b"Transfer-Encoding: chunked\r\n\r\n")
         heard = asyncio.create_task(reader.readuntil(b"\r\n\r\n"))
@@ -176,7 +183,7 @@ async def test_a_client_that_sends_on_and_on_is_told_and_cut_off():
     assert b"connection: close" in head.lower()
 
 
-async def test_what_is_read_of_a_refused_body_is_bounded_however_fast_it_comes():
+async def test_only_a_bounded_part_of_a_refused_body_is_read():
     read, sent = 0, []
 
     async def receive():
@@ -188,15 +195,15 @@ async def test_what_is_read_of_a_refused_body_is_bounded_however_fast_it_comes()
         sent.append(message)
 
     scope = {"type": "http", "http_version": "1.1", "method": "POST", "headers": []}
-    await Bodies(Noting(), limit=LIMIT)(scope, receive, send)
+    await limited(Noting(), limit_bytes=LIMIT)(scope, receive, send)
 
     assert sent[0]["status"] == 413
     assert read < LIMIT * 20
 
 
-async def test_an_ordinary_client_can_read_why_its_large_body_was_refused():
-    """A connection that is closed with bytes unread is reset, and the answer is lost: so they are read."""
-    async with served(Bodies(Noting(), limit=LIMIT)) as server, httpx.AsyncClient() as http:
+async def test_ordinary_client_can_read_why_its_large_body_was_refused():
+    """A connection that is closed with unread bytes is reset, and the answer is lost, so the bytes are read."""
+    async with served(limited(Noting(), limit_bytes=LIMIT)) as server, httpx.AsyncClient() as http:
         host, port = server.address
         for content in (b"x" * LIMIT * 6, pieces(*[LIMIT] * 6)):
             answer = await http.post(f"http://{host}:{port}/", content=content)
@@ -206,8 +213,8 @@ async def test_an_ordinary_client_can_read_why_its_large_body_was_refused():
             assert answer.headers["Connection"] == "close"
 
 
-async def test_a_stream_passes_as_it_comes():
-    """Nothing of an answer is held back."""
+async def test_streamed_response_is_not_held_back():
+    """Each chunk is sent when the app sends it."""
     more = asyncio.Event()
 
     async def stream(scope, receive, send):
@@ -218,7 +225,7 @@ async def test_a_stream_passes_as_it_comes():
 
         await StreamingResponse(events())(scope, receive, send)
 
-    async with served(Bodies(stream)) as server:
+    async with served(limited(stream)) as server:
         reader, writer = await server.connect()
         writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await asyncio.wait_for(reader.readuntil(b"data: 1\n\n\r\n"), 5)

@@ -1,4 +1,4 @@
-"""What one request, one caller or a crowd of strangers can make the server do: little, each in time."""
+"""How much of the server one request, one caller or many unauthenticated clients can use."""
 
 import asyncio
 import json
@@ -13,10 +13,10 @@ from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCNotification
 from starlette.responses import PlainTextResponse
 
+from contacts_mcp.middleware import BodyLimitMiddleware, BodyQuota, Refusal
 from contacts_mcp.server import CALLER_SCOPE_KEY, LOCAL_CALLER, Caller
-from contacts_mcp.transports.http._bodies import Bodies
-from contacts_mcp.transports.http._refusals import Refusal
-from contacts_mcp.transports.http._sse import Sse, _Noted
+from contacts_mcp.transports.http._endpoints import SseEndpoints, _CountingStream
+from contacts_mcp.transports.http._errors import json_rpc_error
 from processes import Network, modern
 from transports.http.clients import headers_of
 from waiting import until
@@ -42,8 +42,10 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     ],
     ids=["numbers", "arrays", "fields", "search", "surrogate"],
 )
-async def test_a_large_call_holds_nobody_up(network: Network, arguments: dict[str, Any], words: str) -> None:
-    """It is refused at a glance: meanwhile others are answered."""
+async def test_oversized_arguments_are_refused_while_other_callers_are_answered(
+    network: Network, arguments: dict[str, Any], words: str
+) -> None:
+    """The call is refused before it is validated in full, and other requests are answered meanwhile."""
     async with httpx.AsyncClient(base_url=network.url, timeout=30) as http:
         await http.get("/healthz")
         body = json.dumps(modern(1, "tools/call", name="list_contacts", arguments=arguments))
@@ -60,23 +62,24 @@ async def test_a_large_call_holds_nobody_up(network: Network, arguments: dict[st
     assert max(waits, default=0) < 1.5
 
 
-async def test_strangers_can_leave_next_to_nothing(network: Network) -> None:
-    """Pages for anybody take no body to speak of, whatever their path."""
+async def test_public_pages_accept_only_small_bodies(network: Network) -> None:
+    """The limit holds for every path without authentication."""
     async with httpx.AsyncClient(base_url=network.url) as http:
         answers = [await http.post(path, content=b"x" * 9_000) for path in ("/healthz", "/readyz", "/elsewhere")]
 
     assert [answer.status_code for answer in answers] == [413, 413, 413]
 
 
-async def test_one_caller_holds_a_quarter_of_what_all_may() -> None:
-    """A caller who sends a lot at once is told to wait, and others are not."""
+async def test_one_caller_may_hold_a_quarter_of_the_body_quota() -> None:
+    """A caller who sends a lot at once has to wait; other callers do not."""
     release = anyio.Event()
 
     async def waits(scope: Any, receive: Any, send: Any) -> None:
         await release.wait()
         await PlainTextResponse("done")(scope, receive, send)
 
-    bodies = Bodies(waits, most_held=4_000)
+    quota = BodyQuota(4_000, lambda scope: scope[CALLER_SCOPE_KEY].principal)
+    bodies = BodyLimitMiddleware(waits, json_rpc_error, quota=quota)
 
     async def post(principal: str, size: int) -> int:
         async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -86,19 +89,19 @@ async def test_one_caller_holds_a_quarter_of_what_all_may() -> None:
             return (await http.post("/", content=b"x" * size)).status_code
 
     first = asyncio.create_task(post("one", 900))
-    await until(lambda: bodies._held._of["one"] == 900)
+    await until(lambda: quota._held["one"] == 900)
     assert await post("one", 200) == 503
     other = asyncio.create_task(post("another", 900))
-    await until(lambda: bodies._held._of["another"] == 900)
+    await until(lambda: quota._held["another"] == 900)
     release.set()
 
     assert await asyncio.gather(first, other) == [200, 200]
-    assert not bodies._held._of
+    assert not quota._held
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
-async def test_json_is_utf8(network: Network, encoding: str) -> None:
-    """Whoever looks at a message reads the same: no limit is passed by another encoding."""
+async def test_json_in_another_encoding_than_utf8_is_refused(network: Network, encoding: str) -> None:
+    """Parsers differ in the encodings they read, so another encoding could bypass a limit."""
     body = '{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen"}'.encode(encoding)
     headers = {**headers_of("subscriptions/listen"), "Content-Type": "application/json"}
     async with httpx.AsyncClient(base_url=network.url) as http:
@@ -107,14 +110,14 @@ async def test_json_is_utf8(network: Network, encoding: str) -> None:
     assert answer.status_code == 415
 
 
-async def test_who_does_not_read_their_answers_is_given_no_more() -> None:
-    """Messages over SSE are acknowledged before they are answered: what waits on the stream counts."""
+async def test_sse_caller_with_unread_answers_may_send_no_further_message() -> None:
+    """Messages over SSE are acknowledged before they are answered, so the answers waiting on the stream count."""
     send, receive = anyio.create_memory_object_stream[SessionMessage](0)
-    sse = Sse(object(), 1_000, most_unread=1)  # type: ignore[arg-type]
+    sse = SseEndpoints(object(), 1_000, max_unread=1)  # type: ignore[arg-type]
     waiting = SessionMessage(JSONRPCNotification(jsonrpc="2.0", method="notifications/message"))
     scope = {CALLER_SCOPE_KEY: LOCAL_CALLER}
     async with send, receive, anyio.create_task_group() as tasks:
-        tasks.start_soon(_Noted(send, sse._unread, LOCAL_CALLER.principal).send, waiting)
+        tasks.start_soon(_CountingStream(send, sse._unread, LOCAL_CALLER.principal).send, waiting)
         await anyio.wait_all_tasks_blocked()
         with pytest.raises(Refusal, match="1 answers wait to be read"):
             await sse.messages(scope, None, None)  # type: ignore[arg-type]

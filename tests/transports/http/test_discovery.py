@@ -5,9 +5,8 @@ import socket
 
 import pytest
 
-from contacts_mcp.transports.http.access._discovery import IssuerUnavailable, metadata_addresses
-from contacts_mcp.transports.http.access._issuer import Issuer
-from contacts_mcp.transports.http.access._jwks import keys_in
+from contacts_mcp.transports.http.access._signing_keys import IssuerUnavailable, metadata_urls, usable_keys
+from contacts_mcp.transports.http.access._tokens import Issuer
 from transports.http.issuer import (
     AUDIENCE,
     P256,
@@ -38,19 +37,19 @@ from transports.http.issuer import (
         ),
     ],
 )
-def test_metadata_is_looked_for_where_the_standards_have_it(url, addresses):
+def test_metadata_urls_follow_rfc_8414_and_openid_connect_discovery(url, addresses):
     """RFC 8414 inserts the issuer's path, OpenID Connect appends to it; a trailing slash is no path."""
-    assert metadata_addresses(url) == addresses
+    assert metadata_urls(url) == addresses
 
 
 @pytest.mark.parametrize("path", ["", "/", "/team", "/team/"])
 @pytest.mark.parametrize("place", [0, 1, -1])
-async def test_keys_are_found_by_each_way_of_discovery(path, place):
+async def test_keys_are_found_at_each_metadata_url(path, place):
     """The issuer keeps its trailing slash, as its tokens do."""
     with LoopbackIssuer(path) as server:
-        server.discovery = metadata_addresses(server.url)[place].removeprefix(server.origin)
+        server.discovery = metadata_urls(server.url)[place].removeprefix(server.origin)
 
-        assert await Issuer(server.url, AUDIENCE).claims(server.token())
+        assert await Issuer(server.url, AUDIENCE).verify(server.token())
 
 
 @pytest.mark.parametrize(
@@ -73,7 +72,7 @@ async def test_keys_are_found_by_each_way_of_discovery(path, place):
         "http://127.0.0.1@example.com",
     ],
 )
-def test_an_issuer_whose_answers_could_be_changed_is_no_issuer(url):
+def test_issuer_url_other_than_https_or_loopback_is_refused(url):
     """https alone, or http on loopback; the message repeats nothing of the value."""
     with pytest.raises(ValueError, match="the OAuth issuer must be an https address") as raised:
         Issuer(url, AUDIENCE)
@@ -93,12 +92,12 @@ def test_an_issuer_whose_answers_could_be_changed_is_no_issuer(url):
         ((500, b"", {}), "500"),
     ],
 )
-async def test_metadata_that_is_not_the_issuers_own_is_not_used(server, issuer, caplog, answer, said):
+async def test_metadata_of_another_issuer_or_form_is_not_used(server, issuer, caplog, answer, said):
     """The operator reads why; redirects are not followed, and endless answers not read to their end."""
     server.answers[server.discovery] = answer
 
     with pytest.raises(IssuerUnavailable):
-        await issuer.claims(server.token())
+        await issuer.verify(server.token())
 
     assert said in caplog.text
     assert "/keys" not in server.requests
@@ -108,17 +107,17 @@ async def test_metadata_that_is_not_the_issuers_own_is_not_used(server, issuer, 
 @pytest.mark.parametrize(
     "address", ["http://login.example.com/keys", "file:///etc/passwd", "https://user@login.example", "https://[", 5]
 )
-async def test_keys_are_fetched_from_trustworthy_addresses_alone(server, issuer, caplog, address):
+async def test_keys_are_fetched_only_from_trustworthy_urls(server, issuer, caplog, address):
     """https, or http on loopback."""
     server.answers[server.discovery] = server.metadata(jwks_uri=address)
 
     with pytest.raises(IssuerUnavailable):
-        await issuer.claims(server.token())
+        await issuer.verify(server.token())
 
     assert "jwks_uri" in caplog.text
 
 
-async def test_an_issuer_with_https_cannot_send_us_to_this_machine():
+async def test_https_issuer_cannot_name_a_loopback_jwks_uri():
     """Its metadata would choose a service on loopback that nobody meant to offer."""
     asked = []
 
@@ -127,9 +126,9 @@ async def test_an_issuer_with_https_cannot_send_us_to_this_machine():
         return json.dumps({"issuer": "https://login.example", "jwks_uri": "http://127.0.0.1:9/keys"}).encode()
 
     with LoopbackIssuer() as server, pytest.raises(IssuerUnavailable):
-        await Issuer("https://login.example", AUDIENCE, fetch=fetch).claims(server.token())
+        await Issuer("https://login.example", AUDIENCE, fetch=fetch).verify(server.token())
 
-    assert asked == metadata_addresses("https://login.example")
+    assert asked == metadata_urls("https://login.example")
 
 
 @pytest.mark.parametrize(
@@ -144,26 +143,26 @@ async def test_an_issuer_with_https_cannot_send_us_to_this_machine():
         (503, b"", {}),
     ],
 )
-async def test_a_key_set_without_use_is_an_outage(server, issuer, answer):
+async def test_unusable_key_set_counts_as_an_outage(server, issuer, answer):
     """Nobody can say whether a token is good."""
     server.answers["/keys"] = answer
 
     with pytest.raises(IssuerUnavailable):
-        await issuer.claims(server.token())
+        await issuer.verify(server.token())
 
 
-def test_one_odd_key_does_not_spoil_the_others():
+def test_unusable_keys_do_not_affect_the_others_of_a_set():
     """A key set may hold kinds that are not known yet."""
     odd = [{"kty": "AKP"}, {"kty": "EC", "crv": "P-256", "x": 5, "y": "!"}, {**jwk(P256), "x": "AA"}, "x", None]
 
-    assert [key.kid for key in keys_in([*odd, jwk(RSA), {**jwk(RSA), "kid": 5}])] == ["one"]
+    assert {key["kid"] for key in usable_keys([*odd, jwk(RSA), {**jwk(RSA), "kid": 5}])} == {"one"}
 
 
-async def test_a_proxy_has_no_business_on_this_machine(server, issuer, monkeypatch):
+async def test_loopback_issuer_is_fetched_without_the_environments_proxy(server, issuer, monkeypatch):
     """It would read, and could change, what loopback answers in clear."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{unused.getsockname()[1]}")
 
-        assert await issuer.claims(server.token())
+        assert await issuer.verify(server.token())

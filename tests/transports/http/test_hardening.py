@@ -1,4 +1,4 @@
-"""Ids of requests, the answer where everything failed, and the names the server answers to."""
+"""Request IDs, unexpected exceptions, and the host names and origins that the server accepts."""
 
 import asyncio
 import json
@@ -9,15 +9,19 @@ import httpx
 import pytest
 from starlette.responses import PlainTextResponse
 
-from contacts_mcp.server import REQUEST_ID_SCOPE_KEY
-from contacts_mcp.transports.http._names import Names, cors
-from contacts_mcp.transports.http._refusals import Refusal
-from contacts_mcp.transports.http._requests import RequestIds
+from contacts_mcp.middleware import REQUEST_ID_SCOPE_KEY, ErrorMiddleware, Refusal, RequestIdMiddleware
+from contacts_mcp.transports.http._app import _REQUEST_ID
+from contacts_mcp.transports.http._errors import json_rpc_error
+from contacts_mcp.transports.http._hosts import HostOriginMiddleware, cors
 from waiting import until
 from wire import GET, served
 
 SECRET = "Kari Nordmann, +47 900 00 000"
 hello = PlainTextResponse("hello")
+
+
+def guarded(app):
+    return RequestIdMiddleware(ErrorMiddleware(app, json_rpc_error, answers_cancelled=True), _REQUEST_ID)
 
 
 async def ask(app, method="GET", path="/mcp", headers=(), **more):
@@ -52,7 +56,7 @@ async def hangs(scope, receive, send):
 
 
 async def test_every_request_gets_an_id_of_its_own():
-    first, second = await ask(RequestIds(shows_its_id)), await ask(RequestIds(shows_its_id))
+    first, second = await ask(guarded(shows_its_id)), await ask(guarded(shows_its_id))
 
     assert re.fullmatch("[0-9a-f]{16}", first.text)
     assert first.headers["X-Request-ID"] == first.text
@@ -60,28 +64,28 @@ async def test_every_request_gets_an_id_of_its_own():
 
 
 @pytest.mark.parametrize("given", ["12345678", "a.b-c_D9" * 8])
-async def test_the_id_of_the_caller_is_kept(given):
-    answer = await ask(RequestIds(shows_its_id), headers={"X-Request-ID": given})
+async def test_acceptable_request_id_of_the_caller_is_kept(given):
+    answer = await ask(guarded(shows_its_id), headers={"X-Request-ID": given})
 
     assert (answer.text, answer.headers["X-Request-ID"]) == (given, given)
 
 
 @pytest.mark.parametrize("given", ["", "1234567", "x" * 65, "12345678 9", "1234567\u00e9", 'id"12345678', "<12345678>"])
-async def test_an_id_that_could_be_something_else_is_replaced(given):
-    answer = await ask(RequestIds(shows_its_id), headers={"X-Request-ID": given.encode("latin-1")})
+async def test_unacceptable_request_id_is_replaced(given):
+    answer = await ask(guarded(shows_its_id), headers={"X-Request-ID": given.encode("latin-1")})
 
     assert re.fullmatch("[0-9a-f]{16}", answer.text)
 
 
-async def test_two_ids_are_none():
-    answer = await ask(RequestIds(shows_its_id), headers=[("X-Request-ID", "12345678"), ("X-Request-ID", "87654321")])
+async def test_two_request_ids_are_replaced():
+    answer = await ask(guarded(shows_its_id), headers=[("X-Request-ID", "12345678"), ("X-Request-ID", "87654321")])
 
     assert re.fullmatch("[0-9a-f]{16}", answer.text)
 
 
-async def test_a_failure_is_answered_and_logged_without_its_text(caplog):
-    """The text of an exception may hold somebody's data; its type and place do not."""
-    answer = await ask(RequestIds(fails), headers={"X-Request-ID": "request-1"})
+async def test_exception_is_answered_with_500_and_logged_without_its_text(caplog):
+    """The text of an exception may hold personal data; its type and place do not."""
+    answer = await ask(guarded(fails), headers={"X-Request-ID": "request-1"})
 
     assert answer.status_code == 500
     assert line_of(answer).startswith("internal: ")
@@ -92,7 +96,7 @@ async def test_a_failure_is_answered_and_logged_without_its_text(caplog):
     assert not has_traceback(caplog)
 
 
-async def test_every_failure_of_a_group_is_logged(caplog):
+async def test_every_exception_of_a_group_is_logged(caplog):
     async def fails_twice(scope, receive, send):
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(fails(scope, receive, send))
@@ -101,27 +105,27 @@ async def test_every_failure_of_a_group_is_logged(caplog):
     async def fails_with_key():
         raise KeyError(SECRET)
 
-    answer = await ask(RequestIds(fails_twice))
+    answer = await ask(guarded(fails_twice))
 
     assert answer.status_code == 500
     assert ("ValueError at" in caplog.text, "KeyError at" in caplog.text) == (True, True)
     assert SECRET not in caplog.text
 
 
-async def test_a_refusal_that_nobody_answered_is_answered():
+async def test_raised_refusal_is_answered():
     async def refuses(scope, receive, send):
-        raise Refusal(403, "forbidden: not you; ask somebody else", {"X-Why": "because"})
+        raise Refusal(403, "forbidden", "this caller may not; ask the operator", {"X-Why": "because"})
 
-    answer = await ask(RequestIds(refuses))
+    answer = await ask(guarded(refuses))
 
-    assert (answer.status_code, line_of(answer)) == (403, "forbidden: not you; ask somebody else")
+    assert (answer.status_code, line_of(answer)) == (403, "forbidden: this caller may not; ask the operator")
     assert answer.headers["X-Why"] == "because"
 
 
-async def test_a_failure_in_the_middle_of_an_answer_ends_the_connection(caplog):
-    """The answer is not completed, so that nobody takes a half for the whole, and no traceback is printed."""
+async def test_exception_after_the_response_has_started_closes_the_connection(caplog):
+    """The response stays incomplete, so that no client takes it for the whole, and no traceback is logged."""
     caplog.set_level(logging.INFO)
-    async with served(RequestIds(fails_late)) as server:
+    async with served(guarded(fails_late)) as server:
         reader, writer = await server.connect()
         writer.write(GET)
         heard = await asyncio.wait_for(reader.read(), 5)
@@ -134,8 +138,8 @@ async def test_a_failure_in_the_middle_of_an_answer_ends_the_connection(caplog):
     assert not has_traceback(caplog)
 
 
-async def test_whoever_still_waits_when_the_server_ends_is_told(caplog):
-    async with served(RequestIds(hangs), timeout_graceful_shutdown=0.1) as server:
+async def test_request_cancelled_by_the_server_is_answered_with_503(caplog):
+    async with served(guarded(hangs), timeout_graceful_shutdown=0.1) as server:
         reader, writer = await server.connect()
         writer.write(GET)
         await until(lambda: len(server.server.server_state.tasks) == 1)
@@ -148,7 +152,7 @@ async def test_whoever_still_waits_when_the_server_ends_is_told(caplog):
     assert not has_traceback(caplog)
 
 
-async def test_a_web_socket_is_refused_and_a_lifespan_passes():
+async def test_web_socket_is_closed_and_lifespan_passes():
     sent, passed = [], []
 
     async def app(scope, receive, send):
@@ -160,8 +164,8 @@ async def test_a_web_socket_is_refused_and_a_lifespan_passes():
     async def send(message):
         sent.append(message["type"])
 
-    await RequestIds(app)({"type": "websocket", "headers": []}, receive, send)
-    await RequestIds(app)({"type": "lifespan"}, receive, send)
+    await guarded(app)({"type": "websocket", "headers": []}, receive, send)
+    await guarded(app)({"type": "lifespan"}, receive, send)
 
     assert (sent, passed) == (["websocket.close"], ["lifespan"])
 
@@ -184,8 +188,8 @@ HOSTS = ["Contacts.Example.com", "other.example.com:8443", "web.example.com:443"
         "[2001:db8:0:0::1]",
     ],
 )
-async def test_a_host_that_is_one_of_ours_is_let_in(host):
-    assert (await ask(Names(hello, hosts=HOSTS, origins=[]), headers={"Host": host})).text == "hello"
+async def test_own_host_is_accepted(host):
+    assert (await ask(HostOriginMiddleware(hello, hosts=HOSTS, origins=[]), headers={"Host": host})).text == "hello"
 
 
 @pytest.mark.parametrize(
@@ -218,8 +222,8 @@ async def test_a_host_that_is_one_of_ours_is_let_in(host):
         "a" * 100_000,
     ],
 )
-async def test_a_host_that_is_none_of_ours_is_refused(host):
-    answer = await ask(Names(hello, hosts=HOSTS, origins=[]), headers={"Host": host.encode("latin-1")})
+async def test_other_host_is_refused(host):
+    answer = await ask(HostOriginMiddleware(hello, hosts=HOSTS, origins=[]), headers={"Host": host.encode("latin-1")})
 
     assert answer.status_code == 421
     assert line_of(answer).startswith("wrong_host: ")
@@ -228,37 +232,37 @@ async def test_a_host_that_is_none_of_ours_is_refused(host):
 
 
 @pytest.mark.parametrize("count", [0, 2])
-async def test_a_request_names_exactly_one_host(count):
-    """Of two, nobody could say which one the proxy in front has looked at."""
+async def test_request_without_exactly_one_host_is_refused(count):
+    """Of two, a proxy in front may have checked the other one."""
     heard = []
     scope = {"type": "http", "path": "/mcp", "method": "GET", "headers": [(b"host", b"localhost")] * count}
 
     async def send(message):
         heard.append(message)
 
-    await Names(hello, hosts=[], origins=[])(scope, None, send)
+    await HostOriginMiddleware(hello, hosts=[], origins=[])(scope, None, send)
 
     assert heard[0]["status"] == 421
     assert json.loads(heard[1]["body"])["error"]["message"].startswith("wrong_host: the request does not name one host")
 
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:8000", "127.0.0.1:1", "[::1]:8000", "[0:0:0:0:0:0:0:1]"])
-async def test_without_names_those_of_loopback_are_ours(host):
-    names = Names(hello, hosts=[], origins=[])
+async def test_default_hosts_are_those_of_loopback(host):
+    names = HostOriginMiddleware(hello, hosts=[], origins=[])
 
     assert (await ask(names, headers={"Host": host})).text == "hello"
     assert (await ask(names, headers={"Host": "contacts.example.com"})).status_code == 421
 
 
-async def test_a_name_that_was_let_point_here_is_refused():
-    """DNS rebinding: the browser takes the page and this server for one origin, and the Host header tells of it."""
+async def test_rebound_dns_name_is_refused():
+    """DNS rebinding: the browser takes the page and this server for one origin, and only the Host header reveals it."""
     headers = {"Host": "evil.com:8000", "Origin": "http://evil.com:8000"}
 
-    assert (await ask(Names(hello, hosts=[], origins=[]), headers=headers)).status_code == 421
+    assert (await ask(HostOriginMiddleware(hello, hosts=[], origins=[]), headers=headers)).status_code == 421
 
 
-async def test_probes_may_know_the_server_by_its_number():
-    names = Names(hello, hosts=["contacts.example.com"], origins=[], exempt=["/healthz"])
+async def test_probes_may_address_the_server_by_its_number():
+    names = HostOriginMiddleware(hello, hosts=["contacts.example.com"], origins=[], exempt=["/healthz"])
 
     assert (await ask(names, path="/healthz", headers={"Host": "10.1.2.3:8000"})).text == "hello"
     assert (await ask(names, path="/mcp", headers={"Host": "10.1.2.3:8000"})).status_code == 421
@@ -280,8 +284,8 @@ ORIGINS = ["https://App.example.com", "http://localhost:6274", "vscode-webview:/
         ("contacts.example.com:8000", "http://contacts.example.com:8000"),
     ],
 )
-async def test_a_page_of_ours_is_let_in(host, origin):
-    names = Names(hello, hosts=["contacts.example.com"], origins=ORIGINS)
+async def test_allowed_origin_is_accepted(host, origin):
+    names = HostOriginMiddleware(hello, hosts=["contacts.example.com"], origins=ORIGINS)
 
     assert (await ask(names, headers={"Host": host, "Origin": origin})).text == "hello"
 
@@ -306,8 +310,8 @@ async def test_a_page_of_ours_is_let_in(host, origin):
         "https://" + "a" * 100_000,
     ],
 )
-async def test_a_page_of_others_is_refused(origin):
-    names = Names(hello, hosts=["contacts.example.com"], origins=ORIGINS)
+async def test_other_origin_is_refused(origin):
+    names = HostOriginMiddleware(hello, hosts=["contacts.example.com"], origins=ORIGINS)
     answer = await ask(names, headers={"Host": "contacts.example.com", "Origin": origin})
 
     assert answer.status_code == 403
@@ -316,36 +320,36 @@ async def test_a_page_of_others_is_refused(origin):
     assert "evil" not in answer.text
 
 
-async def test_two_origins_are_refused_even_where_both_are_ours():
-    names = Names(hello, hosts=[], origins=["https://app.example.com"])
+async def test_two_origins_are_refused_even_if_both_are_allowed():
+    names = HostOriginMiddleware(hello, hosts=[], origins=["https://app.example.com"])
     headers = [("Host", "localhost"), *[("Origin", "https://app.example.com")] * 2]
 
     assert (await ask(names, headers=headers)).status_code == 403
 
 
-async def test_a_refused_host_cannot_speak_to_whoever_reads_the_answer():
-    """The name is told, because a proxy's own name is what is usually there; it stays one short quoted word."""
-    answer = await ask(Names(hello, hosts=[], origins=[]), headers={"Host": "ignore-all." * 20 + "com"})
+async def test_refused_host_is_quoted_and_shortened_in_the_answer():
+    """The answer shows the name, usually a proxy's own, as one short quoted word."""
+    answer = await ask(HostOriginMiddleware(hello, hosts=[], origins=[]), headers={"Host": "ignore-all." * 20 + "com"})
 
     assert re.search(r'answer to "[a-z.-]{80}… \[\+\d+ characters\]";', line_of(answer))
 
 
 @pytest.mark.parametrize("host", ["https://contacts.example.com", "contacts.example.com/mcp", "*", "", "a b", "[::1"])
-def test_a_name_that_cannot_be_read_stops_the_start(host):
+def test_invalid_public_host_stops_the_start(host):
     with pytest.raises(ValueError, match="--public-host"):
-        Names(hello, hosts=[host], origins=[])
+        HostOriginMiddleware(hello, hosts=[host], origins=[])
 
 
 @pytest.mark.parametrize(
     "origin", ["*", "null", "app.example.com", "https://app.example.com/", "https://*.example.com"]
 )
-def test_an_origin_that_cannot_be_read_stops_the_start(origin):
-    for build in (lambda: Names(hello, hosts=[], origins=[origin]), lambda: cors(hello, [origin])):
+def test_invalid_allowed_origin_stops_the_start(origin):
+    for build in (lambda: HostOriginMiddleware(hello, hosts=[], origins=[origin]), lambda: cors(hello, [origin])):
         with pytest.raises(ValueError, match="--allow-origin"):
             build()
 
 
-async def test_a_browser_may_send_and_read_what_mcp_needs():
+async def test_cors_allows_the_headers_that_mcp_uses():
     app = cors(hello, ["https://App.example.com:443"])
     origin = {"Origin": "https://app.example.com"}
     wanted = "authorization, content-type, last-event-id, mcp-method, mcp-name, mcp-protocol-version, mcp-session-id"
@@ -361,7 +365,7 @@ async def test_a_browser_may_send_and_read_what_mcp_needs():
     assert "Access-Control-Allow-Credentials" not in answer.headers
 
 
-async def test_other_pages_are_told_nothing_by_cors():
+async def test_cors_allows_no_other_origin():
     answer = await ask(cors(hello, ["https://app.example.com"]), headers={"Origin": "https://evil.com"})
 
     assert "Access-Control-Allow-Origin" not in answer.headers

@@ -29,7 +29,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
 
 @pytest.mark.parametrize("transport", ["http", "sse"])
 @pytest.mark.parametrize("era", [LEGACY, MODERN])
-async def test_a_client_works_and_a_person_is_asked(network: Network, transport: str, era: str) -> None:
+async def test_client_can_call_tools_and_confirm_a_deletion(network: Network, transport: str, era: str) -> None:
     """Tools, answers and a confirmation, over each transport in each era."""
     person = Person(content=DELETE)
     async with connected(network.url, transport, era, person) as host:
@@ -44,7 +44,7 @@ async def test_a_client_works_and_a_person_is_asked(network: Network, transport:
 
 @pytest.mark.parametrize("transport", ["http", "sse"])
 @pytest.mark.parametrize("era", [LEGACY, MODERN])
-async def test_a_person_who_declines_keeps_the_contact(network: Network, transport: str, era: str) -> None:
+async def test_declined_deletion_keeps_the_contact(network: Network, transport: str, era: str) -> None:
     """A no is a no over the network, too."""
     async with connected(network.url, transport, era, Person(action="decline")) as host:
         ola = await host.call("create_contact", name="Ola Nordmann")
@@ -54,7 +54,7 @@ async def test_a_person_who_declines_keeps_the_contact(network: Network, transpo
 
 
 @pytest.mark.parametrize("transport", [StreamableHttpTransport, SSETransport])
-async def test_fastmcp_works_and_confirms(network: Network, transport: Callable[[str], Any]) -> None:
+async def test_fastmcp_client_can_confirm_a_deletion(network: Network, transport: Callable[[str], Any]) -> None:
     """Another client library, over both transports."""
     questions = []
 
@@ -86,7 +86,7 @@ def paged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
 
 @pytest.mark.parametrize("transport", ["http", "sse"])
 @pytest.mark.parametrize("era", [LEGACY, MODERN])
-async def test_a_long_call_tells_how_far_it_is(paged: Network, transport: str, era: str) -> None:
+async def test_long_call_reports_progress(paged: Network, transport: str, era: str) -> None:
     """A service that ignores filters is paged through, and the client hears of each page."""
     heard = []
 
@@ -108,7 +108,7 @@ def keyed_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]
         yield running
 
 
-async def test_a_caller_works_with_the_key_they_bring(keyed_network: Network) -> None:
+async def test_callers_own_key_is_used_upstream(keyed_network: Network) -> None:
     """Both headers carry it, and upstream sees that key."""
     async with connected(keyed_network.url, "http", MODERN, key=KEY) as host:
         ola = await host.call("create_contact", name="Ola Nordmann")
@@ -131,7 +131,7 @@ async def test_a_caller_works_with_the_key_they_bring(keyed_network: Network) ->
         ({"X-API-Key": "with blank"}, "characters that no key has"),
     ],
 )
-async def test_a_wrong_key_is_a_401_that_says_what_to_do(
+async def test_wrong_key_is_answered_with_401_and_advice(
     keyed_network: Network, headers: dict[str, str], words: str
 ) -> None:
     """The status, a challenge, and one clear sentence that holds no key."""
@@ -146,7 +146,7 @@ async def test_a_wrong_key_is_a_401_that_says_what_to_do(
     assert not any(value in answer.text for value in headers.values())
 
 
-async def test_every_wrong_request_gets_the_right_status(keyed_network: Network) -> None:
+async def test_each_wrong_request_gets_its_own_status(keyed_network: Network) -> None:
     """Host, origin, size, path, method, session: each its own status and a sentence."""
     key = {"X-API-Key": KEY}
     async with httpx.AsyncClient(base_url=keyed_network.url, headers=key) as http:
@@ -177,7 +177,7 @@ async def test_every_wrong_request_gets_the_right_status(keyed_network: Network)
         assert error["data"]["request_id"] == answer.headers["x-request-id"]
 
 
-async def test_a_proxy_does_not_open_a_server_without_authentication(network: Network) -> None:
+async def test_forwarded_request_is_refused_without_authentication(network: Network) -> None:
     """It reaches the server by loopback, for whoever calls it; so what was passed on is turned down."""
     async with httpx.AsyncClient(base_url=network.url) as http:
         passed_on = await post(http, "create_contact", {"name": "Ola"}, **{"X-Forwarded-For": "203.0.113.9"})
@@ -186,7 +186,7 @@ async def test_a_proxy_does_not_open_a_server_without_authentication(network: Ne
     assert "CONTACTS_MCP_AUTH" in passed_on.json()["error"]["message"]
 
 
-async def test_failed_requests_end_nobodys_session(network: Network) -> None:
+async def test_failed_requests_do_not_end_a_session(network: Network) -> None:
     """The SDK names a session even where it opens none; such names do not count."""
     async with httpx.AsyncClient(base_url=network.url) as http:
         session = await initialize(http)
@@ -197,7 +197,7 @@ async def test_failed_requests_end_nobodys_session(network: Network) -> None:
         assert (await http.post("/mcp", json=listing, headers=session)).status_code == 200
 
 
-async def test_health_is_open_and_readiness_follows_the_backend(tmp_path: Path, keyed_network: Network) -> None:
+async def test_health_page_is_public_and_readiness_follows_the_backend(tmp_path: Path, keyed_network: Network) -> None:
     """A supervisor needs no key; where the service is gone, the server is alive and not ready, and says why."""
     async with httpx.AsyncClient(base_url=keyed_network.url, headers={"Host": "10.0.0.7"}) as http:
         assert (await http.get("/healthz")).json() == {"status": "alive"}
@@ -213,7 +213,7 @@ async def test_health_is_open_and_readiness_follows_the_backend(tmp_path: Path, 
     assert int(refused.headers["retry-after"]) >= 1
 
 
-async def test_a_flood_is_slowed_down_in_words_that_a_client_reads(tmp_path: Path) -> None:
+async def test_rate_limited_client_gets_429_with_a_readable_message(tmp_path: Path) -> None:
     """429 with Retry-After; the SDK's client shows the sentence."""
     with Network(tmp_path, CONTACTS_MCP_RATE="1") as network:
         async with httpx.AsyncClient(base_url=network.url) as http:
@@ -226,7 +226,7 @@ async def test_a_flood_is_slowed_down_in_words_that_a_client_reads(tmp_path: Pat
     assert int(limited.headers["retry-after"]) >= 1
 
 
-async def test_a_server_that_no_confirmation_can_reach_is_not_ready(tmp_path: Path) -> None:
+async def test_server_without_its_nonce_store_is_not_ready(tmp_path: Path) -> None:
     """Without its Redis nothing can be confirmed: the supervisor learns it, and so does the log."""
     shared = {"CONTACTS_MCP_STATE_KEYS": "k" * 32, "CONTACTS_MCP_REDIS_URL": "redis://127.0.0.1:1"}
     with Network(tmp_path, **shared) as network:

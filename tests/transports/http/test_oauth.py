@@ -8,17 +8,17 @@ from typing import Any
 
 import httpx
 import pytest
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, Router
 
 from contacts_mcp.contract import Risk
+from contacts_mcp.middleware import ErrorMiddleware, Refusal
 from contacts_mcp.server import Caller
-from contacts_mcp.transports.http._refusals import Refusal
-from contacts_mcp.transports.http.access._access import Access
-from contacts_mcp.transports.http.access._issuer import Issuer
-from contacts_mcp.transports.http.access._oauth import EXPIRES, OAuth
+from contacts_mcp.transports.http._errors import json_rpc_error
+from contacts_mcp.transports.http.access import Access
+from contacts_mcp.transports.http.access._oauth import EXPIRES_SCOPE_KEY, OAuthAccess
+from contacts_mcp.transports.http.access._tokens import Issuer
 from transports.http.issuer import AUDIENCE, RSA_TOO, LoopbackIssuer
 
 METADATA = "https://contacts.example.com/.well-known/oauth-protected-resource/mcp"
@@ -40,26 +40,22 @@ def issuer() -> Iterator[LoopbackIssuer]:
 
 @pytest.fixture
 def access(issuer: LoopbackIssuer) -> Access:
-    return OAuth(Issuer(issuer.url, AUDIENCE), resource=AUDIENCE, risk_of=RISKS.get)
+    return OAuthAccess(Issuer(issuer.url, AUDIENCE), resource=AUDIENCE, risk_of=RISKS.get)
 
 
 @pytest.fixture
 async def http(access: Access) -> AsyncIterator[httpx.AsyncClient]:
     """A client of an app that lets in by `access`, and answers with what it knows of the caller then."""
 
-    async def door(request: Request) -> Response:
-        caller = await access.admit(request)
-        await access.permit(caller, await request.body())
+    async def endpoint(request: Request) -> Response:
+        caller = await access.authenticate(request)
+        await access.authorize(caller, await request.body())
         known = {"principal": caller.principal, "risks": sorted(caller.risks), "tenant": caller.tenant}
         left = [name for name, _ in Request(request.scope).headers.items() if name == "authorization"]
-        return JSONResponse({**known, "expires": request.scope[EXPIRES], "left": left})
+        return JSONResponse({**known, "expires": request.scope[EXPIRES_SCOPE_KEY], "left": left})
 
-    async def turned_down(request: Request, refusal: Exception) -> Response:
-        assert isinstance(refusal, Refusal)
-        return refusal  # type: ignore[return-value]  # it is an ASGI app, as a response is
-
-    routes = [Route("/mcp", door, methods=["GET", "POST"]), *access.routes()]
-    transport = httpx.ASGITransport(Starlette(routes=routes, exception_handlers={Refusal: turned_down}))
+    routes = [Route("/mcp", endpoint, methods=["GET", "POST"]), *access.routes()]
+    transport = httpx.ASGITransport(ErrorMiddleware(Router(routes), json_rpc_error))
     async with httpx.AsyncClient(transport=transport, base_url="http://contacts.example.com") as client:
         yield client
 
@@ -103,7 +99,7 @@ class TestAdmitting:
         assert answer.status_code == 200
         assert answer.json()["risks"] == risks
 
-    async def test_the_token_ends_at_the_door(self, issuer, http):
+    async def test_token_is_removed_from_the_authenticated_request(self, issuer, http):
         """The server's own credential is used upstream; nothing behind the door can see the caller's token."""
         expires = int(time.time()) + 60
         answer = await http.post("/mcp", headers=bearer(issuer.token(exp=expires)))
@@ -112,7 +108,7 @@ class TestAdmitting:
         assert answer.json()["tenant"] == ""
         assert answer.json()["expires"] == expires + 30
 
-    async def test_a_principal_is_one_person_and_says_nothing_of_them(self, issuer, http):
+    async def test_principal_is_stable_and_holds_nothing_of_the_subject(self, issuer, http):
         """Stable over tokens and programs, different for different subjects, safe in a line of the trail."""
         subjects = [
             "ola@example.com",
@@ -140,7 +136,7 @@ class TestAdmitting:
             assert re.fullmatch(re.escape(f"oauth:{issuer.url}#") + "[0-9a-f]{32}", principal)
 
     @pytest.mark.parametrize("scheme", ["bearer", "BEARER", "Bearer  "])
-    async def test_the_scheme_is_written_in_any_case(self, issuer, http, scheme):
+    async def test_bearer_scheme_is_accepted_in_any_case(self, issuer, http, scheme):
         """RFC 9110 has it so, and allows several blanks."""
         answer = await http.post("/mcp", headers={"Authorization": f"{scheme} {issuer.token()}"})
 
@@ -149,7 +145,7 @@ class TestAdmitting:
 
 class TestRefusing:
     @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic b2xhOnNlY3JldA==", "Token x", "DPoP x"])
-    async def test_without_a_token_a_client_learns_where_to_get_one(self, http, header):
+    async def test_request_without_a_token_is_told_where_to_get_one(self, http, header):
         """401, with no error code: it could not know (RFC 6750, 3.1)."""
         answer = await http.post("/mcp", headers={} if header is None else {"Authorization": header})
 
@@ -158,14 +154,14 @@ class TestRefusing:
         assert line(answer).startswith("unauthorized: ")
         assert METADATA in line(answer)
 
-    async def test_a_key_in_place_of_a_token_is_no_token(self, http):
+    async def test_api_key_does_not_replace_a_token(self, http):
         """Callers' keys have no place where tokens tell callers apart."""
         answer = await http.post("/mcp", headers={"X-API-Key": "wayscloud_pat_x"})
 
         assert answer.status_code == 401
         assert "error" not in challenge(answer)
 
-    async def test_a_bad_token_is_refused_with_the_reason(self, issuer, http):
+    async def test_expired_token_is_refused_with_the_reason(self, issuer, http):
         """The words are fixed ones: nothing of the token is in the answer."""
         token = issuer.token(exp=int(time.time()) - 3_600, sub="ola@example.com")
         answer = await http.post("/mcp", headers=bearer(token))
@@ -182,7 +178,7 @@ class TestRefusing:
             assert part not in answer.text + answer.headers["WWW-Authenticate"]
 
     @pytest.mark.parametrize("token", ["x", "wayscloud_pat_secret", 'a"b', "a, Bearer b", "é", "x" * 20_000])
-    async def test_rubbish_is_a_bad_token_and_is_not_repeated(self, http, token):
+    async def test_malformed_token_is_refused_and_not_echoed(self, http, token):
         """Whatever it is, it does not get into a header or a sentence."""
         answer = await http.post("/mcp", headers={"Authorization": f"Bearer {token}".encode("latin-1")})
 
@@ -190,14 +186,14 @@ class TestRefusing:
         assert challenge(answer)["error"] == "invalid_token"
         assert "secret" not in answer.text
 
-    async def test_a_forged_token_is_refused(self, issuer, http):
+    async def test_forged_token_is_refused(self, issuer, http):
         """Signed by somebody else, under the name of a key of the issuer's."""
         answer = await http.post("/mcp", headers=bearer(issuer.token(RSA_TOO)))
 
         assert (answer.status_code, challenge(answer)["error"]) == (401, "invalid_token")
 
     @pytest.mark.parametrize("scope", [None, "", "profile", "contacts:readall", "CONTACTS:READ", "contacts:*"])
-    async def test_a_good_token_without_our_scopes_gives_no_access(self, issuer, http, scope):
+    async def test_token_without_our_scopes_is_refused(self, issuer, http, scope):
         """403, and the client learns what to ask for."""
         answer = await http.post("/mcp", headers=bearer(issuer.token(scope=scope)))
 
@@ -213,7 +209,7 @@ class TestRefusing:
 
     @pytest.mark.parametrize("with_header", [True, False])
     @pytest.mark.parametrize("name", ["access_token", "access%5Ftoken"])
-    async def test_a_token_in_the_url_is_refused(self, issuer, http, name, with_header):
+    async def test_token_in_the_url_is_refused(self, issuer, http, name, with_header):
         """It would end up in logs; a good header beside it does not help."""
         headers = bearer(issuer.token()) if with_header else {}
         answer = await http.post(f"/mcp?{name}={issuer.token()}", headers=headers)
@@ -231,7 +227,7 @@ class TestRefusing:
         assert answer.status_code == 400
         assert challenge(answer)["error"] == "invalid_request"
 
-    async def test_without_the_issuer_nobody_can_tell(self, issuer, http):
+    async def test_token_that_cannot_be_checked_is_answered_with_503(self, issuer, http):
         """503 and not 401, which would send clients to sign in again where there is nobody."""
         issuer.answers["/keys"] = (500, b"", {})
         answer = await http.post("/mcp", headers=bearer(issuer.token()))
@@ -242,11 +238,22 @@ class TestRefusing:
         assert line(answer).startswith("unreachable: ")
         assert issuer.url not in answer.text
 
-    @pytest.mark.parametrize("resource", ["contacts.example.com", "https://x/#y", 'https://x/"', "https://x/?y", ""])
-    def test_a_resource_that_is_no_plain_url_is_a_mistake(self, issuer, resource):
+    @pytest.mark.parametrize(
+        "resource",
+        [
+            "contacts.example.com",
+            "https://x/#y",
+            'https://x/"',
+            "https://x/?y",
+            "",
+            "https://X.example/mcp",
+            "https://x.example:443/mcp",
+        ],
+    )
+    def test_resource_that_is_not_a_normal_url_is_refused(self, issuer, resource):
         """It is written into headers and compared by clients."""
         with pytest.raises(ValueError, match="public URL"):
-            OAuth(Issuer(issuer.url, AUDIENCE), resource=resource, risk_of=RISKS.get)
+            OAuthAccess(Issuer(issuer.url, AUDIENCE), resource=resource, risk_of=RISKS.get)
 
 
 class TestPermitting:
@@ -259,13 +266,13 @@ class TestPermitting:
             ("contacts:delete", "get_contact", "contacts:read contacts:delete"),
         ],
     )
-    async def test_a_tool_beyond_the_scopes_makes_the_client_ask_for_more(self, issuer, http, scope, tool, asked):
+    async def test_call_beyond_the_scopes_names_the_scopes_to_request(self, issuer, http, scope, tool, asked):
         """403 with the scope that is lacking, and those it has, so that it keeps them."""
         answer = await http.post("/mcp", headers=bearer(issuer.token(scope=scope)), content=call(tool))
 
         assert answer.status_code == 403
         parameters = challenge(answer)
-        assert parameters.pop("error_description").startswith("the tool takes contacts:")
+        assert parameters.pop("error_description").startswith("the tool needs contacts:")
         assert parameters == {"error": "insufficient_scope", "scope": asked, "resource_metadata": METADATA}
         assert line(answer).endswith(f"ask for {asked}")
 
@@ -279,7 +286,7 @@ class TestPermitting:
             ("contacts:read", "no_such_tool"),
         ],
     )
-    async def test_a_tool_within_the_scopes_passes(self, issuer, http, scope, tool):
+    async def test_call_within_the_scopes_passes(self, issuer, http, scope, tool):
         """So does one that nobody knows: the protocol answers that."""
         answer = await http.post("/mcp", headers=bearer(issuer.token(scope=scope)), content=call(tool))
 
@@ -306,10 +313,10 @@ class TestPermitting:
             b'{"id": ' + b"9" * 10_000 + b', "method": "tools/call", "params": {"name": "delete_contact"}}',
         ],
     )
-    async def test_a_method_cannot_be_hidden(self, access, body):
+    async def test_disguised_tool_call_is_refused(self, access, body):
         """Escapes, repeated names, batches, encodings that some readers take, numbers that others refuse."""
         with pytest.raises(Refusal) as refusal:
-            await access.permit(READER, body)
+            await access.authorize(READER, body)
         assert refusal.value.status == 403
 
     @pytest.mark.parametrize(
@@ -333,22 +340,22 @@ class TestPermitting:
         ],
         ids=range(15),
     )
-    async def test_rubbish_is_the_protocols_to_answer(self, access, body):
+    async def test_message_that_is_not_a_tool_call_passes(self, access, body):
         """It passes; nothing that is no call of a tool is refused here."""
-        await access.permit(READER, body)
+        await access.authorize(READER, body)
 
-    async def test_looking_takes_little_time(self, access):
+    async def test_large_messages_are_not_parsed(self, access):
         """A body of 1 MiB, without and with a reason to parse it."""
         began = time.process_time()
-        await access.permit(READER, call("get_contact", padding="x" * 2**20).replace(b"tools/call", b"tools/list"))
-        await access.permit(READER, b"[" + b",".join([call("get_contact")] * 12_000) + b"]")
+        await access.authorize(READER, call("get_contact", padding="x" * 2**20).replace(b"tools/call", b"tools/list"))
+        await access.authorize(READER, b"[" + b",".join([call("get_contact")] * 12_000) + b"]")
 
         assert time.process_time() - began < 1
 
 
 class TestMetadata:
     @pytest.mark.parametrize("path", ["", "/mcp"])
-    async def test_anybody_can_read_how_to_get_a_token(self, issuer, http, path):
+    async def test_resource_metadata_is_public(self, issuer, http, path):
         """RFC 9728, from any web page, to be kept for an hour."""
         answer = await http.get(
             f"/.well-known/oauth-protected-resource{path}", headers={"Origin": "https://any.example"}
@@ -365,23 +372,28 @@ class TestMetadata:
         assert answer.headers["Cache-Control"] == "public, max-age=3600"
         assert answer.headers["Access-Control-Allow-Origin"] == "*"
 
-    async def test_a_browser_may_ask_with_headers_of_its_own(self, http):
+    async def test_browser_may_fetch_resource_metadata_with_mcp_headers(self, http):
         """MCP clients send theirs, so that browsers ask for leave first."""
         answer = await http.options(
             "/.well-known/oauth-protected-resource",
-            headers={"Origin": "https://any.example", "Access-Control-Request-Headers": "mcp-protocol-version"},
+            headers={
+                "Origin": "https://any.example",
+                "Access-Control-Request-Method": "GET",
+                "Access-Control-Request-Headers": "mcp-protocol-version",
+            },
         )
 
         assert answer.status_code == 200
-        assert answer.headers["Access-Control-Allow-Headers"] == "*"
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert "mcp-protocol-version" in answer.headers["Access-Control-Allow-Headers"].lower()
 
     @pytest.mark.parametrize(
         ("resource", "path"),
         [("https://x.example/a/mcp", "/a/mcp"), ("https://x.example", ""), ("https://x.example/", "")],
     )
-    def test_the_metadata_is_where_the_resource_says(self, issuer, resource, path):
+    def test_resource_metadata_path_contains_the_resources_path(self, issuer, resource, path):
         """Its path is inserted (RFC 9728, 3.1), and served."""
-        access = OAuth(Issuer(issuer.url, AUDIENCE), resource=resource, risk_of=RISKS.get)
+        access = OAuthAccess(Issuer(issuer.url, AUDIENCE), resource=resource, risk_of=RISKS.get)
 
         assert f"/.well-known/oauth-protected-resource{path}" in {route.path for route in access.routes()}
         assert f"https://x.example/.well-known/oauth-protected-resource{path}" == access._metadata_url

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.system
         ((), {"CONTACTS_MCP_RATE": "-1"}, "CONTACTS_MCP_RATE"),
     ],
 )
-def test_settings_that_do_not_fit_stop_the_start(
+def test_contradictory_settings_stop_the_start(
     command: Any, flags: tuple[str, ...], variables: dict[str, str], words: str
 ) -> None:
     """One line that says what to do, and exit code 2."""
@@ -37,7 +37,7 @@ def test_settings_that_do_not_fit_stop_the_start(
 
 
 @pytest.mark.parametrize("flag", ["--auth", "--host", "--port", "--public-host", "--allow-origin"])
-def test_flags_of_a_network_need_one(command: Any, flag: str) -> None:
+def test_network_flags_need_the_http_transport(command: Any, flag: str) -> None:
     """Whoever gives them believes that they count: `--auth key` over stdio would authenticate nobody."""
     ended = command("serve", flag, {"--port": "8000", "--auth": "key"}.get(flag, "contacts.example.com"))
 
@@ -45,7 +45,7 @@ def test_flags_of_a_network_need_one(command: Any, flag: str) -> None:
     assert f"{flag} is for a server over a network; add --transport http" in ended.err
 
 
-def test_the_doctor_examines_what_would_be_served(command: Any, tmp_path: Path) -> None:
+def test_doctor_checks_the_network_settings(command: Any, tmp_path: Path) -> None:
     """Over a network other things can be wrong: they are found before anybody is sent there."""
     with service(tmp_path) as address:
         good = command("doctor", CONTACTS_MCP_AUTH="key", WAYSCLOUD_API_URL=address)
@@ -66,7 +66,7 @@ def test_the_doctor_examines_what_would_be_served(command: Any, tmp_path: Path) 
     assert "issuer's keys cannot be fetched" in away.out
 
 
-def test_a_port_in_use_is_one_line(command: Any) -> None:
+def test_port_in_use_is_reported_in_one_line(command: Any) -> None:
     """No traceback from the depths of a server."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         ended = command("serve", "--transport", "http", "--port", str(other.getsockname()[1]))

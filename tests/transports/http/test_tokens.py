@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import RSAAlgorithm
 
-from contacts_mcp.transports.http.access._issuer import Issuer
+from contacts_mcp.transports.http.access._tokens import Issuer
 from transports.http.issuer import (
     AUDIENCE,
     ED25519,
@@ -46,17 +46,17 @@ def payload_of(server: LoopbackIssuer, **claims: Any) -> dict[str, Any]:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-async def test_every_algorithm_works_with_its_kind_of_key(server, issuer, key, algorithm):
+async def test_every_algorithm_works_with_its_type_of_key(server, issuer, key, algorithm):
     """RSA, elliptic curves and Edwards curves, with no `alg` at the key."""
     server.keys = [jwk(key)]
 
-    assert (await issuer.claims(server.token(key, algorithm))).subject == "ola"
+    assert (await issuer.verify(server.token(key, algorithm))).subject == "ola"
 
 
-async def test_the_claims_are_what_the_token_says(server, issuer):
+async def test_claims_are_read_from_the_token(server, issuer):
     """The subject is not in the repr, since it may be an e-mail address."""
     expires = int(time.time()) + 60
-    claims = await issuer.claims(server.token(sub="ola@example.com", exp=expires, scope="contacts:read other"))
+    claims = await issuer.verify(server.token(sub="ola@example.com", exp=expires, scope="contacts:read other"))
 
     assert (claims.issuer, claims.subject, claims.scopes) == (
         server.url,
@@ -79,35 +79,35 @@ async def test_the_claims_are_what_the_token_says(server, issuer):
         ({"scope": None}, set()),
     ],
 )
-async def test_scopes_are_read_as_issuers_write_them(server, issuer, claims, scopes):
+async def test_scopes_are_read_from_scope_or_scp(server, issuer, claims, scopes):
     """`scope` or `scp`, one string or a list; whatever else it is grants nothing."""
-    assert (await issuer.claims(server.token(**claims))).scopes == scopes
+    assert (await issuer.verify(server.token(**claims))).scopes == scopes
 
 
 @pytest.mark.parametrize("kind", ["JWT", "jwt", "at+jwt", "application/at+jwt", None])
-async def test_access_tokens_of_every_name_are_taken(server, issuer, kind):
+async def test_every_access_token_type_is_accepted(server, issuer, kind):
     """RFC 9068 names the type, with or without its family."""
-    assert await issuer.claims(server.token(header={"typ": kind}))
+    assert await issuer.verify(server.token(header={"typ": kind}))
 
 
-async def test_one_audience_of_several_is_enough(server, issuer):
+async def test_one_matching_audience_of_several_is_enough(server, issuer):
     """`aud` may be a list."""
-    assert await issuer.claims(server.token(aud=["https://other.example.com", AUDIENCE]))
+    assert await issuer.verify(server.token(aud=["https://other.example.com", AUDIENCE]))
 
 
 async def test_clocks_may_differ_by_half_a_minute(server, issuer):
     """Expired or issued 20 seconds ago or from now."""
     now = int(time.time())
 
-    assert await issuer.claims(server.token(exp=now - 20))
-    assert await issuer.claims(server.token(iat=now + 20, nbf=now + 20))
+    assert await issuer.verify(server.token(exp=now - 20))
+    assert await issuer.verify(server.token(iat=now + 20, nbf=now + 20))
 
 
-async def test_a_token_without_kid_takes_the_only_key_that_fits(server, issuer):
+async def test_token_without_kid_uses_the_only_key_that_fits(server, issuer):
     """Of two that fit, nobody could say which is meant."""
     server.keys = [jwk(RSA, None), jwk(P256, "two")]
 
-    assert await issuer.claims(server.token(header={"kid": None}))
+    assert await issuer.verify(server.token(header={"kid": None}))
 
     issuer = Issuer(server.url, AUDIENCE)
     server.keys = [jwk(RSA, None), jwk(RSA_TOO, "two")]
@@ -123,34 +123,34 @@ async def test_a_token_without_kid_takes_the_only_key_that_fits(server, issuer):
         ({"aud": "https://other.example.com"}, "the token was issued for another audience"),
         ({"aud": [AUDIENCE + "/"]}, "the token was issued for another audience"),
         ({"iss": "https://evil.example.com"}, "the token comes from another issuer"),
-        *(({name: None}, "the token lacks a claim that is required") for name in ("iss", "aud", "sub", "exp")),
+        *(({name: None}, "the token lacks a required claim") for name in ("iss", "aud", "sub", "exp")),
         ({"sub": ""}, "the token names no subject"),
         ({"sub": 5}, "the token is malformed"),
         ({"exp": str(int(time.time()) + 86_400)}, "the times of the token make no sense"),
         ({"exp": 10**400}, "the times of the token make no sense"),
         ({"exp": [5]}, "the token is malformed"),
         ({"exp": float("inf")}, "the token is malformed"),
-        ({"cnf": {"jkt": "x"}}, "the token is bound to a key and only bearer tokens are taken"),
+        ({"cnf": {"jkt": "x"}}, "the token is bound to a key, and only bearer tokens are accepted"),
     ],
 )
-async def test_claims_that_are_off_are_refused(server, issuer, claims, reason):
+async def test_token_with_wrong_claims_is_refused(server, issuer, claims, reason):
     """Each with a reason of fixed words."""
     assert await why_not(issuer, server.token(**claims)) == reason
 
 
 @pytest.mark.parametrize("kind", ["id+jwt", "logout+jwt", "JWE", "dpop+jwt", 5])
-async def test_tokens_of_another_type_give_no_access(server, issuer, kind):
+async def test_token_of_another_type_is_refused(server, issuer, kind):
     """What was signed for another purpose is no access token."""
     assert "type" in await why_not(issuer, server.token(header={"typ": kind}))
 
 
-async def test_extensions_that_are_critical_are_refused(server, issuer):
+async def test_token_with_critical_extensions_is_refused(server, issuer):
     """None is understood (RFC 7515, 4.1.11)."""
     assert await why_not(issuer, server.token(header={"crit": ["exp"], "exp": 1}))
 
 
 @pytest.mark.parametrize("algorithm", ["HS256", "HS384", "HS512"])
-async def test_a_public_key_is_no_shared_secret(server, issuer, algorithm):
+async def test_token_signed_by_hmac_with_the_public_key_is_refused(server, issuer, algorithm):
     """The attack on libraries that let the token choose: HMAC, keyed with what everybody can read."""
     public = RSA.public_key()
     for secret in (
@@ -165,16 +165,16 @@ async def test_a_public_key_is_no_shared_secret(server, issuer, algorithm):
 
 
 @pytest.mark.parametrize("algorithm", ["none", "None", "NONE", "", None, ["RS256"], {"RS256": 1}])
-async def test_unsigned_tokens_are_refused(server, issuer, algorithm):
+async def test_unsigned_token_is_refused(server, issuer, algorithm):
     """However `none` is spelt, with an empty signature or another one, and before any key is fetched."""
     unsigned = segments({"alg": algorithm, "kid": "one"}, payload_of(server))
 
-    assert await why_not(issuer, f"{unsigned}.") == "the token is no signed JWT"
+    assert await why_not(issuer, f"{unsigned}.") == "the token is not a signed JWT"
     assert "algorithm" in await why_not(issuer, f"{unsigned}.{segments(b'x')}")
     assert server.requests == []
 
 
-async def test_a_key_is_used_for_what_it_was_published_for_alone(server, issuer):
+async def test_key_is_used_only_for_what_it_was_published_for(server, issuer):
     """Its `alg` narrows what its type allows; `use`, `key_ops`, a private half and its length count too."""
     short = rsa.generate_private_key(65537, 1024)
     odd = ec.generate_private_key(ec.SECP256K1())
@@ -195,18 +195,18 @@ async def test_a_key_is_used_for_what_it_was_published_for_alone(server, issuer)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PyJWT's, about signing with so short a key
         assert "does not publish" in await why_not(issuer, server.token(short, header={"kid": "short"}))
-    assert await issuer.claims(server.token(algorithm="PS256", header={"kid": "narrow"}))
+    assert await issuer.verify(server.token(algorithm="PS256", header={"kid": "narrow"}))
 
 
 @pytest.mark.parametrize(("key", "algorithm"), [(RSA_TOO, "RS256"), (P256, "ES256"), (ED25519, "EdDSA")])
-async def test_a_signature_of_another_key_is_refused(server, issuer, key, algorithm):
+async def test_signature_of_another_key_is_refused(server, issuer, key, algorithm):
     """Also where that key is of another type."""
     reason = await why_not(issuer, server.token(key, algorithm))
 
     assert reason == "the signature of the token is wrong" if key is RSA_TOO else "does not publish" in reason
 
 
-async def test_keys_inside_the_token_count_for_nothing(server, issuer):
+async def test_keys_inside_the_token_are_ignored(server, issuer):
     """A token cannot vouch for itself, nor name an address to fetch from."""
     header = {"jwk": jwk(RSA_TOO), "jku": f"{server.origin}/mine", "x5u": f"{server.origin}/mine"}
 
@@ -232,19 +232,19 @@ async def test_keys_inside_the_token_count_for_nothing(server, issuer):
         segments({"alg": "RS256"}, {}, b"x") + "\n",
     ],
 )
-async def test_rubbish_is_no_token(server, issuer, token):
+async def test_malformed_token_is_refused_without_a_fetch(server, issuer, token):
     """And nothing is fetched on its account."""
-    assert await why_not(issuer, token) == "the token is no signed JWT"
+    assert await why_not(issuer, token) == "the token is not a signed JWT"
     assert server.requests == []
 
 
-async def test_a_huge_token_is_not_even_read(server, issuer):
+async def test_oversized_token_is_refused_unread(server, issuer):
     """16 KiB is more than any issuer's token has."""
     assert await why_not(issuer, server.token(padding="x" * 20_000)) == "the token is too large"
     assert server.requests == []
 
 
-async def test_a_signed_payload_that_is_no_object_is_refused(server, issuer):
+async def test_signed_payload_that_is_not_an_object_is_refused(server, issuer):
     """Signed rubbish stays rubbish."""
     token = jwt.PyJWS().encode(b"[1]", RSA, "RS256", {"kid": "one"})
 

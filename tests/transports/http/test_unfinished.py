@@ -3,7 +3,6 @@
 import asyncio
 import json
 import signal
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -18,6 +17,9 @@ from transports.http.clients import connected, headers_of, initialize
 from waiting import block_until, until
 
 pytestmark = pytest.mark.system
+
+GAVE_UP = "timeout graceful shutdown exceeded"
+"""What uvicorn logs if connections are still open four seconds after SIGTERM."""
 
 
 @pytest.fixture
@@ -56,7 +58,7 @@ def over(address: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("era", [LEGACY, MODERN])
 @pytest.mark.parametrize("transport", ["http", "sse"])
-async def test_a_client_that_goes_away_cancels_its_call_and_the_write_is_recorded(
+async def test_disconnected_client_cancels_its_call_and_the_write_is_recorded(
     network: Network, silent: Misbehaving, era: str, transport: str
 ) -> None:
     """What had been sent upstream may have been done: the trail says `unknown`."""
@@ -75,7 +77,7 @@ async def _create(url: str, transport: str, era: str) -> None:
         await host.raw("create_contact", name="Ola Nordmann")
 
 
-async def test_a_legacy_connection_that_breaks_cancels_its_call(network: Network, silent: Misbehaving) -> None:
+async def test_broken_legacy_connection_cancels_its_call(network: Network, silent: Misbehaving) -> None:
     """Not only a client that says so: one that just disconnects, too."""
     before = len(network.trail)
     async with httpx.AsyncClient(base_url=network.url) as http:
@@ -95,7 +97,7 @@ async def test_a_legacy_connection_that_breaks_cancels_its_call(network: Network
 async def test_sigterm_lets_a_call_finish_while_streams_are_open(
     tmp_path: Path, upstream: Misbehaving, era: str
 ) -> None:
-    """The answer arrives, an open event stream ends, and the process is gone within five seconds."""
+    """The answer arrives, an open event stream ends, and the server stops by itself before uvicorn gives up waiting."""
     answer = asyncio.Event()
 
     async def late(writer: asyncio.StreamWriter) -> None:
@@ -108,14 +110,13 @@ async def test_sigterm_lets_a_call_finish_while_streams_are_open(
             await host.client.list_tools()  # or the client does so after the call, to check the answer's shape
             call = asyncio.create_task(host.call("create_contact", name="Ola Nordmann"))
             await asyncio.wait_for(upstream.received.wait(), 15)
-            began = time.monotonic()
             network.process.send_signal(signal.SIGTERM)
             await asyncio.to_thread(block_until, lambda: _refuses_connections(network.url))
             answer.set()
 
             assert (await call)["id"] == CONTACT_ID
         await asyncio.to_thread(network.process.wait, 10)
-        assert time.monotonic() - began < 5
+        assert GAVE_UP not in network.written
         assert network.trail[0]["outcome"] == "done"
 
 
@@ -129,16 +130,15 @@ def _refuses_connections(url: str) -> bool:
 
 
 @pytest.mark.parametrize("era", [LEGACY, MODERN])
-async def test_a_call_that_cannot_finish_is_told_so_before_the_server_stops(
+async def test_call_that_cannot_finish_is_answered_before_the_server_stops(
     tmp_path: Path, upstream: Misbehaving, era: str
 ) -> None:
-    """The model learns that the change may have been made; the trail says `unknown`; nothing takes five seconds."""
+    """The model learns that the change may have been made; the trail says `unknown`; the server stops by itself."""
     upstream.answers(silence)
     with Network(tmp_path, **over(upstream.url)) as network:
         async with connected(network.url, "http", era) as host:
             call = asyncio.create_task(host.error("create_contact", name="Ola Nordmann"))
             await asyncio.wait_for(upstream.received.wait(), 15)
-            began = time.monotonic()
             network.process.send_signal(signal.SIGTERM)
 
             told = await call
@@ -146,11 +146,11 @@ async def test_a_call_that_cannot_finish_is_told_so_before_the_server_stops(
 
     assert told.startswith("stopping: ")
     assert "read the record back" in told
-    assert time.monotonic() - began < 5
+    assert GAVE_UP not in network.written
     assert network.trail[0]["outcome"] == "unknown"
 
 
-async def test_a_modern_subscription_ends_in_order_when_the_server_stops(tmp_path: Path) -> None:
+async def test_modern_subscription_gets_its_result_when_the_server_stops(tmp_path: Path) -> None:
     """A listen stream gets its last frame, so that the client knows that it was meant."""
     with Network(tmp_path) as stopping:
         async with httpx.AsyncClient(base_url=stopping.url, timeout=20) as http:

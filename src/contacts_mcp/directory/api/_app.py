@@ -10,17 +10,21 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Match
+from starlette.types import Scope
 
 from contacts_mcp.directory._errors import Conflict, DirectoryNotFound, DirectoryUnavailable
 from contacts_mcp.directory.api._extensions import extensions_router
 from contacts_mcp.directory.api._routes import contacts_router, groups_router
 from contacts_mcp.directory.api._tenant import Tenant
-from contacts_mcp.directory.api.middleware import BodyLimit, LastResort
 from contacts_mcp.directory.database import Database
+from contacts_mcp.middleware import BodyLimitMiddleware, ErrorMiddleware, Refusal
 
 ROUTERS = (contacts_router, groups_router, extensions_router)
 
 _METHODS = ("GET", "POST", "PATCH", "DELETE")
+_PATH_LIMITS_BYTES = {"/v1/directory/contacts": 16 * 1024 * 1024}
+"""A batch holds what many single requests would."""
+_BODY_TIMEOUT_SECONDS = 60.0
 
 
 def build_app(database: Database, tenant: Tenant | None, *middleware: Middleware) -> FastAPI:
@@ -44,16 +48,24 @@ def build_app(database: Database, tenant: Tenant | None, *middleware: Middleware
     app.state.tenant = tenant
     for router in ROUTERS:
         app.include_router(router)
-    app.add_middleware(BodyLimit)
+    app.add_middleware(
+        BodyLimitMiddleware, _render, path_limits=_PATH_LIMITS_BYTES, timeout_seconds=_BODY_TIMEOUT_SECONDS
+    )
     for each in middleware:
         app.add_middleware(each.cls, *each.args, **each.kwargs)
-    app.add_middleware(LastResort)
+    app.add_middleware(ErrorMiddleware, _render)
     app.add_exception_handler(RequestValidationError, _handle_invalid_request)
     app.add_exception_handler(HTTPException, _handle_http_error)
     app.add_exception_handler(DirectoryNotFound, _handle_not_found)
     app.add_exception_handler(Conflict, _handle_conflict)
     app.add_exception_handler(DirectoryUnavailable, _handle_unavailable)
     return app
+
+
+def _render(refusal: Refusal, _scope: Scope) -> JSONResponse:
+    """Make the response to a request that a middleware refuses."""
+    detail = "Internal error" if refusal.status == HTTPStatus.INTERNAL_SERVER_ERROR else refusal.message
+    return JSONResponse({"detail": detail}, refusal.status, refusal.headers)
 
 
 async def _handle_invalid_request(_: Request, error: Exception) -> JSONResponse:

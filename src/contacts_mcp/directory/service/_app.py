@@ -1,5 +1,6 @@
-"""The app of the API, as others reach it over a network."""
+"""The Contacts API as an app for a network."""
 
+import re
 from collections.abc import Callable
 
 from fastapi import FastAPI, Request
@@ -10,22 +11,23 @@ from contacts_mcp.directory._errors import DirectoryUnavailable
 from contacts_mcp.directory.api import build_app
 from contacts_mcp.directory.database import Database
 from contacts_mcp.directory.service import pages
-from contacts_mcp.directory.service.door import Door
-from contacts_mcp.directory.service.faults import unavailable
+from contacts_mcp.directory.service._api_keys import ApiKeyMiddleware, unavailable
 from contacts_mcp.directory.service.keyring import KeyRing
-from contacts_mcp.directory.service.requests import RequestIds
+from contacts_mcp.middleware import RequestIdMiddleware
+
+_REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
 
 
 def build_service(database: Database, per_minute: int, clock: Callable[[], float]) -> FastAPI:
-    """The API for callers with keys, each of whom may make `per_minute` requests a minute (0: any number).
+    """Build the API for callers with keys, each of which may make `per_minute` requests a minute (0: no limit).
 
-    A request goes, from the outside in: is given an id, shows its key, is counted, and may do what its key may do.
+    A request gets an ID, is authenticated, counted and authorized, and is then answered by a route.
     """
-    door = Middleware(Door, database, KeyRing(database, clock), per_minute, clock)
-    app = build_app(database, None, door)
+    authentication = Middleware(ApiKeyMiddleware, database, KeyRing(database, clock), per_minute, clock)
+    app = build_app(database, None, authentication)
     app.state.database = database
     app.include_router(pages.router)
-    app.add_middleware(RequestIds)
+    app.add_middleware(RequestIdMiddleware, _REQUEST_ID)
     app.add_exception_handler(DirectoryUnavailable, _unavailable)
     return app
 

@@ -1,4 +1,4 @@
-"""One line for every request over HTTP: which page, for whom, how it was answered, how long it took."""
+"""One log line for every HTTP request: path, caller, status and duration."""
 
 import logging
 import math
@@ -11,53 +11,54 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from contacts_mcp import __version__
 from contacts_mcp.log_fields import LogFields
-from contacts_mcp.server import CALLER_SCOPE_KEY, REQUEST_ID_SCOPE_KEY
-from contacts_mcp.transports.http._paths import path_of
+from contacts_mcp.middleware import REQUEST_ID_SCOPE_KEY, route_path
+from contacts_mcp.server import CALLER_SCOPE_KEY
 
-_TELLING = (
+ACCESS = logging.getLogger("contacts_mcp.access")
+
+_REFUSED = (
     HTTPStatus.UNAUTHORIZED,
     HTTPStatus.FORBIDDEN,
     HTTPStatus.MISDIRECTED_REQUEST,
     HTTPStatus.TOO_MANY_REQUESTS,
 )
-ACCESS = logging.getLogger("contacts_mcp.access")
-
-
+_WARNING_INTERVAL_SECONDS = 1
 _refusals = get_meter("contacts_mcp", __version__).create_counter(
     "contacts_mcp.http.refusals", "{request}", "Requests over HTTP that were turned down or failed, by status."
 )
 
 
-class AccessLog:
-    """Logs each request when its answer has ended, at INFO; never a path that there is not, a query, header or body.
+class AccessLogMiddleware:
+    """Log each request at INFO when its response has ended, without query, headers, body or unknown paths.
 
-    Who was turned down, and what failed, is counted and a WARNING, of which each status has one a second. `pages` are
-    the paths that there are; those that are `probed` all the time are logged at DEBUG while all is well. `status` is
-    null where the client left before it was answered.
+    Refused and failed requests are counted, and logged at WARNING at most once a second for each status. `pages` are
+    the known paths; successful requests of those in `probed` are logged at DEBUG. `status` is null if the client left
+    before it was answered.
     """
 
     def __init__(self, app: ASGIApp, *, pages: Collection[str], probed: Collection[str] = ()) -> None:
         self._app = app
         self._pages = frozenset(pages)
         self._probed = frozenset(probed)
-        self._warned: dict[int, float] = {}
+        self._warned_at: dict[int, float] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        route = path_of(scope) if path_of(scope) in self._pages else "other"  # routing may change the scope
+        path = route_path(scope)  # before routing, which may change the scope
+        route = path if path in self._pages else "other"
         began = time.monotonic()
         status: int | None = None
 
-        async def noted(message: Message) -> None:
+        async def note_status(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
         try:
-            await self._app(scope, receive, noted)
+            await self._app(scope, receive, note_status)
         finally:
             level = self._level(route, status)
             if ACCESS.isEnabledFor(level):
@@ -66,18 +67,17 @@ class AccessLog:
     def _level(self, route: str, status: int | None) -> int:
         if route in self._probed and status == HTTPStatus.OK:
             return logging.DEBUG
-        if status not in _TELLING and (status or 0) < HTTPStatus.INTERNAL_SERVER_ERROR:
+        if status not in _REFUSED and (status or 0) < HTTPStatus.INTERNAL_SERVER_ERROR:
             return logging.INFO
         _refusals.add(1, {"http.route": route, "http.response.status_code": status or 0})
-        return logging.WARNING if self._is_first(status or 0) else logging.INFO
+        return logging.WARNING if self._may_warn(status or 0) else logging.INFO
 
-    def _is_first(self, status: int) -> bool:
-        """Whether the last warning of this status is a second old: a flood must not fill the disk."""
+    def _may_warn(self, status: int) -> bool:
+        """Whether the last warning of this status is old enough: a flood must not fill the disk."""
         now = time.monotonic()
-        before, self._warned[status] = self._warned.get(status, -math.inf), now
-        if now - before < 1:
-            self._warned[status] = before
+        if now - self._warned_at.get(status, -math.inf) < _WARNING_INTERVAL_SECONDS:
             return False
+        self._warned_at[status] = now
         return True
 
 

@@ -1,5 +1,6 @@
-"""One ASGI app: Streamable HTTP and SSE, behind whoever may call, within limits."""
+"""The ASGI app: Streamable HTTP and SSE behind authentication and limits, with public pages beside them."""
 
+import re
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
@@ -11,37 +12,46 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
-from contacts_mcp.server import ActiveCalls
-from contacts_mcp.transports.http._access_log import AccessLog
-from contacts_mcp.transports.http._bodies import Bodies
-from contacts_mcp.transports.http._hangups import Hangups
-from contacts_mcp.transports.http._health import HEALTH, READINESS, Health, ReadinessCheck
-from contacts_mcp.transports.http._names import Names, cors
-from contacts_mcp.transports.http._paths import path_of
-from contacts_mcp.transports.http._rates import Rates
-from contacts_mcp.transports.http._refusals import Answered, Refusal
-from contacts_mcp.transports.http._requests import RequestIds
-from contacts_mcp.transports.http._rewording import Reworded
-from contacts_mcp.transports.http._sessions import SessionLimit
-from contacts_mcp.transports.http._sse import EVENTS, MESSAGES, Sse
-from contacts_mcp.transports.http._stopping import Stopping
-from contacts_mcp.transports.http.access import Access, Admission, Permission
+from contacts_mcp.middleware import (
+    BodyLimitMiddleware,
+    BodyQuota,
+    ErrorMiddleware,
+    Refusal,
+    RequestIdMiddleware,
+    route_path,
+)
+from contacts_mcp.server import CALLER_SCOPE_KEY, ActiveCalls
+from contacts_mcp.transports.http._access_log import AccessLogMiddleware
+from contacts_mcp.transports.http._endpoints import (
+    EVENTS_PATH,
+    MESSAGES_PATH,
+    DisconnectMiddleware,
+    SessionLimitMiddleware,
+    SseEndpoints,
+)
+from contacts_mcp.transports.http._errors import SdkErrorMiddleware, json_rpc_error
+from contacts_mcp.transports.http._hosts import HostOriginMiddleware, cors
+from contacts_mcp.transports.http._lifecycle import HEALTH_PATH, READINESS_PATH, HealthPages, ReadinessCheck, Shutdown
+from contacts_mcp.transports.http._rate_limits import RateLimitMiddleware
+from contacts_mcp.transports.http.access import Access, AuthenticationMiddleware, AuthorizationMiddleware
 
-MCP = "/mcp"
-_METHODS = {MCP: ("POST", "GET", "DELETE"), EVENTS: ("GET",), MESSAGES: ("POST",)}
-MOST_BYTES = 1024 * 1024
-"""Bytes of a request's body."""
-_MOST_OF_STRANGERS = 8 * 1024
-_IDLE_SESSION = 15 * 60.0
-"""Seconds after which a legacy session is closed that nobody uses."""
+MCP_PATH = "/mcp"
+MAX_BODY_BYTES = 1024 * 1024
+_METHODS = {MCP_PATH: ("POST", "GET", "DELETE"), EVENTS_PATH: ("GET",), MESSAGES_PATH: ("POST",)}
+_MAX_PUBLIC_BODY_BYTES = 8 * 1024
+"""Limit for pages without authentication, to which there is nothing to send."""
+_MAX_HELD_BYTES = 64 * 1024 * 1024
+"""All bodies that are being read or worked on."""
+_SESSION_IDLE_TIMEOUT_SECONDS = 15 * 60.0
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one caller may do: calls at once, calls a minute (0: any number)."""
+    """What one caller may do: concurrent calls, and calls a minute (0: no limit)."""
 
-    at_once: int = 32
-    per_minute: int = 1_200
+    concurrent_calls: int = 32
+    calls_per_minute: int = 1_200
 
 
 def http_app(
@@ -54,60 +64,81 @@ def http_app(
     hosts: Collection[str] = (),
     origins: Collection[str] = (),
     limits: Limits | None = None,
-    around: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
+    telemetry: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
 ) -> ASGIApp:
-    """Serve `server`, whose lifespan becomes the app's, on `/mcp`, `/sse` and `/messages/`, and health pages beside.
+    """Serve `server` on `/mcp`, `/sse` and `/messages/`, beside health pages; the server's lifespan becomes the app's.
 
-    `check_ready` raises a ContactsError where the backend cannot be worked with; `calls` are those of the server;
-    `close_subscriptions` ends its subscriptions. `hosts` are the names it is called by (none: loopback), `origins` the
-    pages that may call it; `around` is entered before everything else, and left after.
+    Args:
+        server: the MCP server.
+        access: authenticates and authorizes the callers.
+        check_ready: raises a ContactsError if the backend cannot be used.
+        calls: the running calls of `server`, which end with the app.
+        close_subscriptions: ends the subscriptions of `server`.
+        hosts: the names by which the server is called; none mean those of loopback.
+        origins: the origins whose pages may call it.
+        limits: for each caller.
+        telemetry: entered before everything else, and left after everything else.
     """
     limits = limits or Limits()
-    stopping = Stopping(calls, close_subscriptions)
-    manager = StreamableHTTPSessionManager(server, max_request_body_size=MOST_BYTES, session_idle_timeout=_IDLE_SESSION)
+    shutdown = Shutdown(calls, close_subscriptions)
+    manager = StreamableHTTPSessionManager(
+        server, max_request_body_size=MAX_BODY_BYTES, session_idle_timeout=_SESSION_IDLE_TIMEOUT_SECONDS
+    )
 
     @asynccontextmanager
     async def lifespan(_app: object) -> AsyncIterator[None]:
-        async with around(), manager.run(), stopping.watch():
+        async with telemetry(), manager.run(), shutdown.watch():
             yield
 
-    told = access.routes()
-    protocol = _behind_the_door(_endpoints(server, manager, limits), access, limits)
+    auth_routes = access.routes()
+    protocol = _protected(_endpoints(server, manager, limits), access, limits)
     if origins:
         protocol = cors(protocol, origins)
-    others = _in_the_open([*Health(check_ready, stopping).routes(), *told], lifespan)
+    public = _public([*HealthPages(check_ready, shutdown).routes(), *auth_routes], lifespan)
 
-    async def pages(scope: Scope, receive: Receive, send: Send) -> None:
-        is_protocol = scope["type"] == "http" and path_of(scope) in _METHODS
-        await (protocol if is_protocol else others)(scope, receive, send)
+    async def by_kind(scope: Scope, receive: Receive, send: Send) -> None:
+        is_protocol = scope["type"] == "http" and route_path(scope) in _METHODS
+        await (protocol if is_protocol else public)(scope, receive, send)
 
-    public = [route.path for route in told if isinstance(route, Route)]
-    named = Names(pages, hosts=hosts, origins=origins, exempt=(HEALTH, READINESS), public=public)
-    return AccessLog(RequestIds(named), pages=[*_METHODS, HEALTH, READINESS, *public], probed=(HEALTH, READINESS))
+    probed = (HEALTH_PATH, READINESS_PATH)
+    auth_paths = [route.path for route in auth_routes if isinstance(route, Route)]
+    app: ASGIApp = HostOriginMiddleware(by_kind, hosts=hosts, origins=origins, exempt=probed, public=auth_paths)
+    app = ErrorMiddleware(app, json_rpc_error, answers_cancelled=True)
+    app = RequestIdMiddleware(app, _REQUEST_ID)
+    return AccessLogMiddleware(app, pages=[*_METHODS, *probed, *auth_paths], probed=probed)
 
 
 def _endpoints(server: Server[Any], manager: StreamableHTTPSessionManager, limits: Limits) -> ASGIApp:
-    """The protocol's apps, by path."""
-    sse = Sse(server, MOST_BYTES, limits.at_once)
-    apps: dict[str, ASGIApp] = {MCP: SessionLimit(manager.asgi_app), EVENTS: sse.events, MESSAGES: sse.messages}
+    """The SDK's transports, by path."""
+    sse = SseEndpoints(server, MAX_BODY_BYTES, limits.concurrent_calls)
+    apps: dict[str, ASGIApp] = {
+        MCP_PATH: SessionLimitMiddleware(manager.asgi_app),
+        EVENTS_PATH: sse.events,
+        MESSAGES_PATH: sse.messages,
+    }
 
     async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
-        await apps[path_of(scope)](scope, receive, send)
+        await apps[route_path(scope)](scope, receive, send)
 
-    return Reworded(by_path)
-
-
-def _behind_the_door(app: ASGIApp, access: Access, limits: Limits) -> ASGIApp:
-    """What reaches `app` was let in, was read whole, and is within its caller's limits."""
-    limited = Rates(Permission(Hangups(app), access), at_once=limits.at_once, per_minute=limits.per_minute)
-    return Answered(Admission(Bodies(limited, limit=MOST_BYTES), access, _METHODS))
+    return SdkErrorMiddleware(by_path)
 
 
-def _in_the_open(routes: Sequence[BaseRoute], lifespan: Lifespan[Any]) -> ASGIApp:
-    """Pages for anybody, who has nothing to send there: what strangers make us hold is next to nothing."""
-    return Bodies(Router(routes, redirect_slashes=False, default=_nowhere, lifespan=lifespan), limit=_MOST_OF_STRANGERS)
+def _protected(app: ASGIApp, access: Access, limits: Limits) -> ASGIApp:
+    """`app` behind authentication by headers, then limits of body and rate, then authorization by what is asked."""
+    app = AuthorizationMiddleware(DisconnectMiddleware(app), access)
+    app = RateLimitMiddleware(app, calls_per_minute=limits.calls_per_minute)
+    quota = BodyQuota(_MAX_HELD_BYTES, lambda scope: scope[CALLER_SCOPE_KEY].principal)
+    app = BodyLimitMiddleware(app, json_rpc_error, limit_bytes=MAX_BODY_BYTES, quota=quota)
+    app = AuthenticationMiddleware(app, access, _METHODS)
+    return ErrorMiddleware(app, json_rpc_error)
 
 
-async def _nowhere(scope: Scope, receive: Receive, send: Send) -> None:
-    line = f"not_found: there is nothing here; the server answers on {MCP}, and on {EVENTS} for the older transport"
-    await Refusal(HTTPStatus.NOT_FOUND, line)(scope, receive, send)
+def _public(routes: Sequence[BaseRoute], lifespan: Lifespan[Any]) -> ASGIApp:
+    """Pages without authentication."""
+    router = Router(routes, redirect_slashes=False, default=_not_found, lifespan=lifespan)
+    return BodyLimitMiddleware(router, json_rpc_error, limit_bytes=_MAX_PUBLIC_BODY_BYTES)
+
+
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    message = f"there is nothing at this path; the server answers on {MCP_PATH}, and on {EVENTS_PATH} for older clients"
+    await json_rpc_error(Refusal(HTTPStatus.NOT_FOUND, "not_found", message), scope)(scope, receive, send)

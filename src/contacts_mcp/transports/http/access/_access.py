@@ -1,28 +1,254 @@
-"""Who may call: what every way of telling callers apart offers."""
+"""Who may call: the middleware that asks, and two answers, only this machine and callers with their own keys."""
 
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import nullcontext
+from functools import lru_cache
+from http import HTTPStatus
 from typing import Protocol
 
+import anyio
+from cachetools import LRUCache, TTLCache
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from mcp.server.auth.provider import AccessToken
 from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from contacts_mcp.server import Caller
+from contacts_mcp.client import Credential, InvalidCredential, is_loopback
+from contacts_mcp.contract import AuthenticationFailed, ContactsError, PermissionDenied, RateLimited
+from contacts_mcp.middleware import BODY_SCOPE_KEY, Refusal, presented_keys, route_path
+from contacts_mcp.server import CALLER_SCOPE_KEY, LOCAL_CALLER, Caller
+
+_FORWARDED_HEADERS = frozenset(
+    {b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip"}
+)
+_NOT_UTF8 = (b"\xfe\xff", b"\xff\xfe")
+
+_GOOD_KEY_TTL_SECONDS, _BAD_KEY_TTL_SECONDS = 600.0, 10.0
+_MAX_REMEMBERED_KEYS = 10_000
+_KEY_CHECK_TIMEOUT_SECONDS = 10.0
+_MAX_CONCURRENT_CHECKS = 16
+"""Keys that the service is asked about at once; when a whole team comes back, its callers wait their turn."""
+_MAX_WAITING_CHECKS = 64
+"""Keys that may wait for their turn; more would wait longer than their callers do."""
+
+KeyCheck = Callable[[Credential], Awaitable[None]]
+"""Makes a call with a key and raises the service's error."""
 
 
 class Access(Protocol):
-    """One way of telling callers apart: open on loopback, by key, or by token."""
+    """One way to authenticate and authorize callers."""
 
-    async def admit(self, connection: HTTPConnection) -> Caller:
-        """The caller of a request. Raises Refusal (401, 403, 503) for one that is not let in."""
+    async def authenticate(self, connection: HTTPConnection) -> Caller:
+        """The caller of a request. Raises Refusal (400, 401, 403, 429 or 503) if it is not accepted."""
         ...
 
-    async def permit(self, caller: Caller, body: bytes) -> None:
-        """Look at what is asked, a JSON-RPC message. Raises Refusal (403) where the caller may not ask it."""
+    async def authorize(self, caller: Caller, body: bytes) -> None:
+        """Check a JSON-RPC message. Raises Refusal (403) if the caller may not send it."""
         ...
 
     async def check_ready(self) -> None:
-        """Raise a ContactsError where callers cannot be told apart now, because somebody else is away."""
+        """Raise a ContactsError if callers cannot be authenticated now."""
         ...
 
     def routes(self) -> list[BaseRoute]:
-        """Pages that tell a client, before it is let in, how to be."""
+        """Public pages that tell a client how to authenticate."""
         ...
+
+
+class AuthenticationMiddleware:
+    """Authenticate the caller from the headers, before the body is read, and put it into the scope.
+
+    `methods` are the allowed methods of each path. Raises Refusal, as AuthorizationMiddleware does.
+    """
+
+    def __init__(self, app: ASGIApp, access: Access, methods: Mapping[str, Collection[str]]) -> None:
+        self._app = app
+        self._access = access
+        self._methods = methods
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        allowed = self._methods[route_path(scope)]
+        if scope["method"] not in allowed:
+            message = f"this path does not support the method; use {' or '.join(allowed)}"
+            headers = {"Allow": ", ".join(allowed)}
+            raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", message, headers)
+        caller = await self._access.authenticate(HTTPConnection(scope))
+        scope[CALLER_SCOPE_KEY] = caller
+        scope["user"] = _sdk_user(caller.principal)
+        await self._app(scope, receive, send)
+
+
+class AuthorizationMiddleware:
+    """Refuse a message that its caller may not send. The server itself answers errors of the protocol."""
+
+    def __init__(self, app: ASGIApp, access: Access) -> None:
+        self._app = app
+        self._access = access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body: bytes = scope[BODY_SCOPE_KEY]
+        if b"\0" in body[:4] or body[:2] in _NOT_UTF8:  # parsers differ in whether they read such JSON
+            message = "JSON over HTTP is UTF-8; send it in UTF-8"
+            raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding", message)
+        await self._access.authorize(scope[CALLER_SCOPE_KEY], body)
+        await self._app(scope, receive, send)
+
+
+@lru_cache(maxsize=1_024)
+def _sdk_user(principal: str) -> AuthenticatedUser:
+    """The caller as the SDK's user: it lets only the principal that opened a session use it."""
+    return AuthenticatedUser(AccessToken(token="", client_id=principal, scopes=[], subject=principal))
+
+
+class LoopbackAccess:
+    """Accept every request that reaches an address of this machine, in whatever server the app runs."""
+
+    async def authenticate(self, connection: HTTPConnection) -> Caller:
+        """The local caller. Raises Refusal (403) if the request may come from another machine.
+
+        A proxy on this machine reaches the server by loopback, for any caller of its own.
+        """
+        if any(name in _FORWARDED_HEADERS for name, _ in connection.scope["headers"]):
+            raise _not_local("a proxy forwarded this request")
+        host, port = connection.scope.get("server") or ("", 0)
+        if port is not None and not is_loopback(str(host)):  # a Unix socket has no port
+            raise _not_local("this request came by an address that others can reach")
+        return LOCAL_CALLER
+
+    async def authorize(self, caller: Caller, body: bytes) -> None:
+        """Accept everything."""
+
+    async def check_ready(self) -> None:
+        """Return: authentication depends on no other service."""
+
+    def routes(self) -> list[BaseRoute]:
+        return []
+
+
+class ApiKeyAccess:
+    """Accept callers whose WAYSCloud key the service accepts; each caller works with their own key.
+
+    The service's answer is remembered for ten minutes if it accepts the key, else for ten seconds. A key that it
+    accepted before stays accepted while the service is unavailable.
+    """
+
+    def __init__(self, check: KeyCheck, clock: Callable[[], float] = time.monotonic) -> None:
+        self._check = check
+        self._clock = clock
+        self._good_until: LRUCache[str, float] = LRUCache(_MAX_REMEMBERED_KEYS)
+        # Apart from the good ones, because a caller can make up any number of bad keys.
+        self._bad: TTLCache[str, None] = TTLCache(_MAX_REMEMBERED_KEYS, _BAD_KEY_TTL_SECONDS, timer=clock)
+        self._locks: dict[str, anyio.Lock] = {}
+        self._turns = anyio.Semaphore(_MAX_CONCURRENT_CHECKS)
+
+    async def authenticate(self, connection: HTTPConnection) -> Caller:
+        """The caller whose key the request carries. Raises Refusal: 401, or 429 and 503 if the key was not checked."""
+        credential = _credential_of(connection.scope)
+        if not await self._is_good(credential):
+            raise _unauthorized("the WAYSCloud key is wrong, expired or revoked", error="invalid_token")
+        return Caller(f"key:{credential.fingerprint}", credential=credential)
+
+    async def authorize(self, caller: Caller, body: bytes) -> None:
+        """Accept everything: the service checks what a key may do."""
+
+    async def check_ready(self) -> None:
+        """Return: authentication depends only on the service, whose readiness is checked as the backend's."""
+
+    def routes(self) -> list[BaseRoute]:
+        return []
+
+    async def _is_good(self, credential: Credential) -> bool:
+        """Whether the service accepts the key. Concurrent requests with one key share one check."""
+        key = (
+            f"{credential.header_name} {credential.fingerprint}"  # the service may answer differently to another header
+        )
+        known = self._recall(key)
+        if known is not None:
+            return known
+        lock = self._locks.setdefault(key, anyio.Lock())
+        try:
+            async with lock:
+                known = self._recall(key)
+                return await self._verify(key, credential) if known is None else known
+        finally:
+            if not lock.statistics().tasks_waiting and self._locks.get(key) is lock:
+                del self._locks[key]
+
+    def _recall(self, key: str) -> bool | None:
+        if self._good_until.get(key, 0.0) > self._clock():
+            return True
+        return False if key in self._bad else None
+
+    async def _verify(self, key: str, credential: Credential) -> bool:
+        """Ask the service. A key that it accepted before does not wait for a turn."""
+        was_good = key in self._good_until
+        if not was_good and self._turns.statistics().tasks_waiting >= _MAX_WAITING_CHECKS:
+            raise _not_checked(HTTPStatus.SERVICE_UNAVAILABLE, "busy", 1)
+        try:
+            with anyio.fail_after(_KEY_CHECK_TIMEOUT_SECONDS):
+                async with nullcontext() if was_good else self._turns:
+                    good = await self._is_accepted(credential)
+        except Refusal:
+            if was_good:
+                return True
+            raise
+        except TimeoutError:
+            if was_good:
+                return True
+            raise _not_checked(HTTPStatus.SERVICE_UNAVAILABLE, "unreachable") from None
+        if good:
+            self._good_until[key] = self._clock() + _GOOD_KEY_TTL_SECONDS
+        else:
+            self._bad[key] = None
+        return good
+
+    async def _is_accepted(self, credential: Credential) -> bool:
+        try:
+            await self._check(credential)
+        except AuthenticationFailed:
+            return False
+        except PermissionDenied:
+            return True  # the service knows the key
+        except RateLimited as exc:
+            raise _not_checked(HTTPStatus.TOO_MANY_REQUESTS, "rate_limited", exc.retry_after) from None
+        except ContactsError:
+            raise _not_checked(HTTPStatus.SERVICE_UNAVAILABLE, "unreachable") from None
+        return True
+
+
+def _credential_of(scope: Scope) -> Credential:
+    """The one key of a request. Two different keys are refused: it would be unclear whose data is meant."""
+    presented = {(name, secret) for name, secret in presented_keys(scope) if secret}
+    secrets = {secret for _, secret in presented}
+    if not secrets:
+        raise _unauthorized("this server wants your WAYSCloud key")
+    if len(secrets) > 1:
+        raise _unauthorized("the request carries more than one key", error="invalid_request")
+    secret = secrets.pop()
+    make = Credential.key if (b"x-api-key", secret) in presented else Credential.token
+    try:
+        return make(secret, "the caller's request")
+    except InvalidCredential:
+        raise _unauthorized("the key holds characters that no key has", error="invalid_token") from None
+
+
+def _unauthorized(what: str, error: str | None = None) -> Refusal:
+    challenge = f'Bearer realm="WAYSCloud Contacts"{f", error={chr(34)}{error}{chr(34)}" if error else ""}'
+    message = f"{what}; send it as `X-API-Key`, or as `Authorization: Bearer`"
+    return Refusal(HTTPStatus.UNAUTHORIZED, "unauthorized", message, {"WWW-Authenticate": challenge})
+
+
+def _not_checked(status: HTTPStatus, code: str, retry_seconds: float | None = None) -> Refusal:
+    wait = max(1, round(retry_seconds or 5))
+    message = f"the WAYSCloud service did not confirm the key; try again in {wait} seconds"
+    return Refusal(status, code, message, {"Retry-After": str(wait)})
+
+
+def _not_local(why: str) -> Refusal:
+    message = (
+        f"without authentication this server serves only its own machine, and {why}; "
+        "the operator has to set CONTACTS_MCP_AUTH to key or oauth"
+    )
+    return Refusal(HTTPStatus.FORBIDDEN, "forbidden", message)

@@ -1,4 +1,4 @@
-"""What one caller may do at once and in a minute."""
+"""How many calls a minute and how many event streams one caller may have."""
 
 import asyncio
 import json
@@ -8,9 +8,11 @@ import httpx
 import pytest
 from starlette.responses import PlainTextResponse
 
+from contacts_mcp.middleware import BodyLimitMiddleware, ErrorMiddleware
 from contacts_mcp.server import CALLER_SCOPE_KEY, Caller
-from contacts_mcp.transports.http._bodies import Bodies
-from contacts_mcp.transports.http._rates import Kind, Rates, kind_of
+from contacts_mcp.transports.http import _rate_limits
+from contacts_mcp.transports.http._errors import json_rpc_error
+from contacts_mcp.transports.http._rate_limits import Kind, RateLimitMiddleware, kind_of
 from waiting import until
 
 CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "list_contacts"}}
@@ -28,14 +30,14 @@ class Clock:
 
 
 class Team:
-    """Callers of an app which answers at once, or only when it is told to; DELETE always at once."""
+    """Callers of an app that answers immediately, or only when `go` is set; it always answers DELETE immediately."""
 
     def __init__(self, **limits):
         self.clock = Clock()
         self.go = asyncio.Event()
         self.go.set()
         self.running = 0
-        self.rates = Rates(self._app, clock=self.clock, **({"at_once": 1_000, "per_minute": 0} | limits))
+        self.rates = RateLimitMiddleware(self._app, clock=self.clock, **({"calls_per_minute": 0} | limits))
 
     async def _app(self, scope, receive, send):
         if scope["method"] != "DELETE":
@@ -43,12 +45,13 @@ class Team:
             await self.go.wait()
         await PlainTextResponse("done")(scope, receive, send)
 
-    async def _let_in(self, scope, receive, send):
+    async def _authenticate(self, scope, receive, send):
         scope[CALLER_SCOPE_KEY] = Caller(dict(scope["headers"])[b"caller"].decode())
         await self.rates(scope, receive, send)
 
     async def ask(self, message=CALL, caller="kari", method="POST", headers=()):
-        transport = httpx.ASGITransport(Bodies(self._let_in))
+        app = ErrorMiddleware(BodyLimitMiddleware(self._authenticate, json_rpc_error), json_rpc_error)
+        transport = httpx.ASGITransport(app)
         async with asyncio.timeout(10), httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
             content = message if isinstance(message, bytes) else json.dumps(message)
             return await http.request(method, "/", content=content, headers={"caller": caller, **dict(headers)})
@@ -58,7 +61,7 @@ class Team:
 
     @asynccontextmanager
     async def busy(self, times, **more):
-        """So many requests at work."""
+        """Run so many requests inside the block."""
         self.go.clear()
         began = self.running
         async with asyncio.TaskGroup() as tasks:
@@ -69,7 +72,7 @@ class Team:
         assert {task.result().status_code for task in started} == {200}
 
     async def meanwhile(self, **more):
-        """The status of a request while others are at work; one that is let in is only waited for to begin."""
+        """The status of a request while others run; one that is accepted is only awaited until it begins."""
         began = self.running
         asking = asyncio.create_task(self.ask(**more))
         await until(lambda: asking.done() or self.running > began)
@@ -81,65 +84,12 @@ def line_of(answer):
     return answer.json()["error"]["message"]
 
 
-async def test_one_call_too_many_at_once_is_refused_and_says_for_how_long():
-    team = Team(at_once=3)
-    async with team.busy(3):
-        answer = await team.ask()
-
-        assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1")
-        assert line_of(answer) == "rate_limited: this caller has 3 calls running; wait 1 second"
-
-    assert (await team.ask()).status_code == 200
+def request_of(caller, method="DELETE"):
+    return {"type": "http", "method": method, CALLER_SCOPE_KEY: Caller(caller), "contacts_mcp.body": b""}
 
 
-@pytest.mark.parametrize("message", [ANSWER, NO_ANSWER, CANCELLED])
-async def test_the_answer_that_a_call_waits_for_is_let_in_however_many_calls_are_running(message):
-    """A legacy client answers the server's question by a request of its own, while its call is waiting."""
-    team = Team(at_once=2)
-    async with team.busy(2):
-        assert await team.meanwhile(message=message) == 200
-
-
-async def test_answers_do_not_wait_for_each_other():
-    team = Team(at_once=1)
-    async with team.busy(5, message=ANSWER):
-        assert await team.meanwhile(message=CANCELLED) == 200
-
-
-async def test_other_callers_do_not_notice():
-    team = Team(at_once=1)
-    async with team.busy(1):
-        assert await team.meanwhile(caller="ola") == 200
-
-
-async def test_a_call_that_fails_gives_its_place_back():
-    async def fails(scope, receive, send):
-        raise ValueError
-
-    async def ask(rates):
-        scope = {"type": "http", "method": "POST", CALLER_SCOPE_KEY: Caller("kari"), "contacts_mcp.body": b"{}"}
-        with pytest.raises(ValueError):
-            await rates(scope, None, None)
-
-    rates = Rates(fails, at_once=1, per_minute=0)
-    for _ in range(3):
-        await ask(rates)
-
-
-async def test_a_call_that_is_cancelled_gives_its_place_back():
-    team = Team(at_once=1)
-    team.go.clear()
-    call = asyncio.create_task(team.ask())
-    await until(lambda: team.running == 1)
-    call.cancel()
-    await asyncio.wait({call})
-    team.go.set()
-
-    assert (await team.ask()).status_code == 200
-
-
-async def test_calls_a_minute_are_limited_and_come_back_with_time():
-    team = Team(per_minute=120)
+async def test_calls_a_minute_are_limited_and_refilled_with_time():
+    team = Team(calls_per_minute=120)
 
     assert await team.statuses(21) == [200] * 20 + [429]
     team.clock.now += 1
@@ -148,48 +98,101 @@ async def test_calls_a_minute_are_limited_and_come_back_with_time():
     assert await team.statuses(21) == [200] * 20 + [429]
 
 
-async def test_a_caller_who_makes_too_many_calls_reads_how_long_to_wait():
-    team = Team(per_minute=6)
+async def test_rate_limited_caller_reads_how_long_to_wait():
+    team = Team(calls_per_minute=6)
     await team.statuses(10)
     answer = await team.ask()
 
     assert answer.headers["Retry-After"] == "10"
     assert line_of(answer) == "rate_limited: this caller may make 6 calls a minute; wait 10 seconds"
     team.clock.now += 9.5
-    assert (await team.ask()).headers["Retry-After"] == "1"
+    answer = await team.ask()
+    assert answer.headers["Retry-After"] == "1"
+    assert line_of(answer).endswith("; wait 1 second")
     team.clock.now += 1
     assert (await team.ask()).status_code == 200
 
 
-async def test_who_waits_as_long_as_was_said_is_let_in():
-    team = Team(per_minute=7)
+async def test_caller_who_waits_for_retry_after_is_accepted():
+    team = Team(calls_per_minute=7)
     for _ in range(100):
         if (answer := await team.ask()).status_code == 429:
             team.clock.now += int(answer.headers["Retry-After"])
             assert (await team.ask()).status_code == 200
 
 
-async def test_no_rate_means_no_limit():
-    assert set(await Team(per_minute=0).statuses(500)) == {200}
+async def test_rate_of_zero_means_no_limit():
+    assert set(await Team(calls_per_minute=0).statuses(500)) == {200}
+
+
+async def test_rate_of_one_caller_does_not_affect_another():
+    team = Team(calls_per_minute=6)
+    assert await team.statuses(11) == [200] * 10 + [429]
+
+    assert (await team.ask(caller="ola")).status_code == 200
 
 
 async def test_answers_have_a_rate_of_their_own():
-    """Calls do not use up the answers, but a flood of answers ends as well."""
-    team = Team(per_minute=60)
+    """Calls do not use up the rate of answers, but a flood of answers is limited as well."""
+    team = Team(calls_per_minute=60)
     await team.statuses(11)
 
     assert await team.statuses(21, message=ANSWER) == [200] * 20 + [429]
 
 
+@pytest.mark.parametrize("message", [ANSWER, NO_ANSWER, CANCELLED])
+async def test_message_that_a_call_waits_for_is_accepted_when_the_rate_of_calls_is_used_up(message):
+    """A legacy client answers the server's question in a request of its own, while its call is waiting."""
+    team = Team(calls_per_minute=6)
+    await team.statuses(8)
+    async with team.busy(2):
+        assert (await team.ask()).status_code == 429
+        assert await team.meanwhile(message=message) == 200
+
+
+async def test_concurrent_answers_do_not_wait_for_each_other():
+    team = Team()
+    async with team.busy(5, message=ANSWER):
+        assert await team.meanwhile(message=CANCELLED) == 200
+
+
 @pytest.mark.parametrize("how", [{"method": "GET", "message": b""}, {"message": LISTEN}])
 async def test_event_streams_are_limited_apart_from_calls(how):
-    team = Team(at_once=1, streams=2)
+    team = Team(max_streams=2)
     async with team.busy(2, **how):
         answer = await team.ask(**how)
 
         assert (answer.status_code, answer.headers["Retry-After"]) == (429, "5")
         assert line_of(answer) == "rate_limited: this caller has 2 event streams open; wait 5 seconds"
         assert await team.meanwhile() == 200
+
+
+async def test_streams_of_one_caller_do_not_affect_another():
+    team = Team(max_streams=1)
+    async with team.busy(1, message=LISTEN):
+        assert await team.meanwhile(message=LISTEN, caller="ola") == 200
+
+
+async def test_failed_stream_makes_room_for_another():
+    async def fails(scope, receive, send):
+        raise ValueError
+
+    rates = RateLimitMiddleware(fails, calls_per_minute=0, max_streams=1)
+    for _ in range(3):
+        with pytest.raises(ValueError):
+            await rates(request_of("kari", "GET"), None, None)
+
+
+async def test_cancelled_stream_makes_room_for_another():
+    team = Team(max_streams=1)
+    team.go.clear()
+    stream = asyncio.create_task(team.ask(message=LISTEN))
+    await until(lambda: team.running == 1)
+    stream.cancel()
+    await asyncio.wait({stream})
+    team.go.set()
+
+    assert (await team.ask(message=LISTEN)).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -212,51 +215,42 @@ async def test_event_streams_are_limited_apart_from_calls(how):
         (Kind.MESSAGE, b'{"method": "tools/call"}'),
     ],
 )
-def test_nobody_gets_round_a_limit_by_being_unclear(kind, body):
-    """What the protocol may run counts as a call; only what surely is none counts as less."""
+def test_unclear_request_counts_as_a_call(kind, body):
+    """What the protocol may run counts as a call; only what is surely not a call counts as less."""
     assert kind_of("POST", body) is kind
 
 
-async def test_a_header_alone_makes_no_stream():
-    """`Mcp-Method` is for proxies; what runs is what the body says."""
-    team = Team(at_once=1)
-    async with team.busy(1):
-        assert (await team.ask(headers={"Mcp-Method": "subscriptions/listen"})).status_code == 429
+async def test_header_does_not_make_a_request_a_stream():
+    """`Mcp-Method` is for proxies; the body decides what runs."""
+    team = Team(max_streams=0)
+
+    assert (await team.ask(headers={"Mcp-Method": "subscriptions/listen"})).status_code == 200
+    assert (await team.ask(message=LISTEN)).status_code == 429
 
 
-async def test_callers_who_are_quiet_are_forgotten_and_their_number_is_bounded():
-    team = Team(per_minute=60)
-    for number in range(10_050):
-        scope = {"type": "http", "method": "DELETE", CALLER_SCOPE_KEY: Caller(str(number)), "contacts_mcp.body": b""}
-        await team.rates(scope, None, lambda _: asyncio.sleep(0))
-    assert len(team.rates._uses) == 10_000
+async def test_number_of_remembered_callers_is_bounded():
+    team = Team(calls_per_minute=60)
+    for number in range(20_100):
+        await team.rates(request_of(str(number)), None, lambda _: asyncio.sleep(0))
 
-    team.clock.now += 3_600
-    for number in range(10_000):
-        scope = {
-            "type": "http",
-            "method": "DELETE",
-            CALLER_SCOPE_KEY: Caller(f"new {number}"),
-            "contacts_mcp.body": b"",
-        }
-        await team.rates(scope, None, lambda _: asyncio.sleep(0))
-        team.clock.now += 3_600
-    assert len(team.rates._uses) < 5
+    assert len(team.rates._buckets) == 20_000
+    assert not team.rates._streams
 
 
-async def test_a_caller_with_something_open_is_not_forgotten(monkeypatch):
-    monkeypatch.setattr("contacts_mcp.transports.http._rates._MOST_CALLERS", 5)
-    team = Team(at_once=1, per_minute=60)
-    async with team.busy(1):
+async def test_caller_with_an_open_stream_is_not_forgotten(monkeypatch):
+    monkeypatch.setattr(_rate_limits, "_MAX_CALLERS", 5)
+    team = Team(max_streams=1, calls_per_minute=60)
+    async with team.busy(1, message=LISTEN):
         for number in range(20):
             await team.ask(caller=str(number), method="DELETE")
 
-        assert (await team.ask()).status_code == 429
+        assert len(team.rates._buckets) == 10
+        assert (await team.ask(message=LISTEN)).status_code == 429
 
 
-async def test_a_request_that_nobody_let_in_is_not_served():
+async def test_request_that_was_not_authenticated_is_not_served():
     async def app(scope, receive, send):
         raise AssertionError
 
     with pytest.raises(KeyError):
-        await Rates(app, at_once=1, per_minute=0)({"type": "http", "method": "GET"}, None, None)
+        await RateLimitMiddleware(app, calls_per_minute=0)({"type": "http", "method": "GET"}, None, None)

@@ -10,7 +10,7 @@ import uvicorn
 from starlette.responses import PlainTextResponse, StreamingResponse
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from contacts_mcp.transports.http._patience import Patient, patient
+from contacts_mcp.transports.http._serve import TimeoutProtocol, with_timeouts
 from waiting import until
 from wire import GET, served, silent
 
@@ -50,8 +50,8 @@ async def answer_of(reader):
     return head, await reader.readexactly(int(length[1]))
 
 
-async def test_a_head_that_arrives_drop_by_drop_is_cut_off(parser):
-    async with served(hello, http=patient(parser, head_seconds=SHORT)) as server:
+async def test_request_head_that_arrives_byte_by_byte_is_cut_off(parser):
+    async with served(hello, http=with_timeouts(parser, head_seconds=SHORT)) as server:
         reader, writer = await server.connect()
         writer.write(b"GET / HTTP/1.1\r\n")
         heard = asyncio.create_task(reader.readuntil(b"send it at once"))
@@ -65,8 +65,8 @@ async def test_a_head_that_arrives_drop_by_drop_is_cut_off(parser):
         writer.close()
 
 
-async def test_a_connection_that_says_nothing_is_closed(parser):
-    async with served(hello, http=patient(parser, head_seconds=SHORT)) as server:
+async def test_silent_connection_is_closed(parser):
+    async with served(hello, http=with_timeouts(parser, head_seconds=SHORT)) as server:
         reader, writer = await server.connect()
 
         assert await asyncio.wait_for(reader.read(), 5) == b""
@@ -74,8 +74,8 @@ async def test_a_connection_that_says_nothing_is_closed(parser):
         writer.close()
 
 
-async def test_a_second_head_on_a_connection_has_the_same_time(parser):
-    async with served(hello, http=patient(parser, head_seconds=SHORT)) as server:
+async def test_second_request_head_has_the_same_timeout(parser):
+    async with served(hello, http=with_timeouts(parser, head_seconds=SHORT)) as server:
         reader, writer = await server.connect()
         writer.write(GET)
         await answer_of(reader)
@@ -85,8 +85,8 @@ async def test_a_second_head_on_a_connection_has_the_same_time(parser):
         writer.close()
 
 
-async def test_a_head_without_end_is_refused_before_it_fills_the_memory(parser):
-    async with served(hello, http=patient(parser)) as server:
+async def test_endless_request_head_is_refused(parser):
+    async with served(hello, http=with_timeouts(parser)) as server:
         reader, writer = await server.connect()
         writer.write(b"GET / HTTP/1.1\r\n" + b"X-Filler: 0123456789\r\n" * 5_000)
 
@@ -95,8 +95,8 @@ async def test_a_head_without_end_is_refused_before_it_fills_the_memory(parser):
         writer.close()
 
 
-async def test_a_connection_that_is_kept_alive_may_be_idle_for_longer_than_a_head_may_take(parser):
-    async with served(hello, http=patient(parser, head_seconds=SHORT, stalled_seconds=SHORT)) as server:
+async def test_idle_keep_alive_connection_outlives_the_head_timeout(parser):
+    async with served(hello, http=with_timeouts(parser, head_seconds=SHORT, stalled_seconds=SHORT)) as server:
         reader, writer = await server.connect()
         for _ in range(3):
             writer.write(GET)
@@ -106,7 +106,7 @@ async def test_a_connection_that_is_kept_alive_may_be_idle_for_longer_than_a_hea
         writer.close()
 
 
-async def test_a_request_may_take_longer_than_its_head_may(parser):
+async def test_slow_body_outlives_the_head_timeout(parser):
     """The time is for the head alone: how long a body may take is for others to say."""
     bodies = []
 
@@ -115,7 +115,7 @@ async def test_a_request_may_take_longer_than_its_head_may(parser):
             bodies.append(message["body"])
         await hello(scope, receive, send)
 
-    async with served(listen, http=patient(parser, head_seconds=SHORT)) as server:
+    async with served(listen, http=with_timeouts(parser, head_seconds=SHORT)) as server:
         reader, writer = await server.connect()
         writer.write(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n1")
         assert await silent(reader, SHORT * 2)
@@ -125,7 +125,7 @@ async def test_a_request_may_take_longer_than_its_head_may(parser):
         writer.close()
 
 
-async def test_a_stream_may_be_quiet_for_longer_than_a_peer_may_stall(parser):
+async def test_idle_stream_outlives_the_stall_timeout(parser):
     event = asyncio.Event()
 
     async def stream(scope, receive, send):
@@ -136,7 +136,7 @@ async def test_a_stream_may_be_quiet_for_longer_than_a_peer_may_stall(parser):
 
         await StreamingResponse(events())(scope, receive, send)
 
-    async with served(stream, http=patient(parser, head_seconds=SHORT, stalled_seconds=SHORT)) as server:
+    async with served(stream, http=with_timeouts(parser, head_seconds=SHORT, stalled_seconds=SHORT)) as server:
         reader, writer = await server.connect()
         writer.write(GET)
         await asyncio.wait_for(reader.readuntil(b": ping\n\n\r\n"), 5)
@@ -148,9 +148,9 @@ async def test_a_stream_may_be_quiet_for_longer_than_a_peer_may_stall(parser):
 
 
 @pytest.mark.parametrize("family", ["unix", "tcp"])
-async def test_a_peer_that_stopped_reading_is_aborted_and_its_request_ends(parser, family, tmp_path):
+async def test_peer_that_stops_reading_is_aborted_and_its_request_ends(parser, family, tmp_path):
     path = tmp_path / "wire" if family == "unix" else None
-    async with served(endless, path, http=patient(parser, stalled_seconds=SHORT)) as server:
+    async with served(endless, path, http=with_timeouts(parser, stalled_seconds=SHORT)) as server:
         with await server.dial() as wire:
             await asyncio.get_running_loop().sock_sendall(wire, GET)
             await until(lambda: len(server.server.server_state.tasks) == 1)
@@ -158,7 +158,7 @@ async def test_a_peer_that_stopped_reading_is_aborted_and_its_request_ends(parse
             await until(lambda: server.idle)
 
 
-async def test_a_peer_that_stopped_reading_cannot_hold_what_little_is_left_of_an_answer(parser, tmp_path):
+async def test_peer_that_stops_reading_cannot_hold_the_rest_of_a_response(parser, tmp_path):
     """Neither while the request is at work nor after it, when the connection waits for its last bytes to leave."""
 
     async def fills(scope, receive, send):
@@ -170,7 +170,7 @@ async def test_a_peer_that_stopped_reading_cannot_hold_what_little_is_left_of_an
 
         await StreamingResponse(chunks(), headers={"Connection": "close"})(scope, receive, send)
 
-    async with served(fills, tmp_path / "wire", http=patient(parser, stalled_seconds=SHORT)) as server:
+    async with served(fills, tmp_path / "wire", http=with_timeouts(parser, stalled_seconds=SHORT)) as server:
         with await server.dial() as wire:
             await asyncio.get_running_loop().sock_sendall(wire, GET)
             await until(lambda: len(server.server.server_state.tasks) == 1)
@@ -179,7 +179,7 @@ async def test_a_peer_that_stopped_reading_cannot_hold_what_little_is_left_of_an
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the kernel has no such time")
-async def test_a_peer_that_takes_nothing_is_noticed_although_the_kernel_took_all_of_the_answer(parser):
+async def test_vanished_peer_is_aborted_after_the_kernel_buffered_the_response(parser):
     """As with a machine that vanished: nothing is left to write, and nothing is acknowledged."""
 
     async def stream(scope, receive, send):
@@ -189,7 +189,7 @@ async def test_a_peer_that_takes_nothing_is_noticed_although_the_kernel_took_all
 
         await StreamingResponse(events())(scope, receive, send)
 
-    async with served(stream, http=patient(parser, stalled_seconds=SHORT)) as server:
+    async with served(stream, http=with_timeouts(parser, stalled_seconds=SHORT)) as server:
         with await server.dial(receive_buffer=2048) as wire:
             await asyncio.get_running_loop().sock_sendall(wire, GET)
             await until(lambda: len(server.server.server_state.tasks) == 1)
@@ -197,9 +197,9 @@ async def test_a_peer_that_takes_nothing_is_noticed_although_the_kernel_took_all
             await until(lambda: server.idle)
 
 
-async def test_a_peer_that_reads_slowly_but_steadily_gets_everything(parser, tmp_path):
+async def test_slow_but_steady_reader_gets_everything(parser, tmp_path):
     large = PlainTextResponse(b"x" * 8_000_000)
-    async with served(large, tmp_path / "wire", http=patient(parser, stalled_seconds=1)) as server:
+    async with served(large, tmp_path / "wire", http=with_timeouts(parser, stalled_seconds=1)) as server:
         loop = asyncio.get_running_loop()
         began = loop.time()
         with await server.dial() as wire:
@@ -210,7 +210,7 @@ async def test_a_peer_that_reads_slowly_but_steadily_gets_everything(parser, tmp
             (connection,) = server.server.server_state.connections
 
             assert loop.time() - began > 1.5
-            assert not connection._stall.is_set
+            assert not connection._stall_timer.is_set
 
 
 async def read(wire, count):
@@ -220,8 +220,8 @@ async def read(wire, count):
         count -= len(chunk)
 
 
-async def test_what_is_left_of_a_body_that_was_turned_down_does_not_spoil_the_connection():
-    async with served(hello, http=patient(H11Protocol)) as server:
+async def test_rest_of_a_refused_body_does_not_count_as_a_request_head():
+    async with served(hello, http=with_timeouts(H11Protocol)) as server:
         reader, writer = await server.connect()
         writer.write(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200000\r\n\r\n")
         await answer_of(reader)
@@ -231,9 +231,9 @@ async def test_what_is_left_of_a_body_that_was_turned_down_does_not_spoil_the_co
         writer.close()
 
 
-def test_uvicorn_finds_the_class_by_its_name():
+def test_uvicorn_loads_the_protocol_by_its_name():
     """So that `uvicorn --workers` can have it as well."""
-    config = uvicorn.Config(hello, http=f"{Patient.__module__}:Patient", log_config=None)
+    config = uvicorn.Config(hello, http=f"{TimeoutProtocol.__module__}:TimeoutProtocol", log_config=None)
     config.load()
 
-    assert config.http_protocol_class is Patient
+    assert config.http_protocol_class is TimeoutProtocol

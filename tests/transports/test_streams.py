@@ -9,8 +9,8 @@ import pytest
 from mcp.shared.message import ServerMessageMetadata, SessionMessage
 from mcp_types import JSONRPCError, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
 
-from contacts_mcp.transports import _unanswered
-from contacts_mcp.transports._unanswered import bounded
+from contacts_mcp.transports import _streams
+from contacts_mcp.transports._streams import limit_unanswered
 
 
 class Wire:
@@ -19,7 +19,7 @@ class Wire:
     def __init__(self) -> None:
         self.host, received = anyio.create_memory_object_stream[Any](10)
         sent, self.heard = anyio.create_memory_object_stream[SessionMessage](10)
-        self.read, self.write = bounded(received, sent)
+        self.read, self.write = limit_unanswered(received, sent)
 
     async def ask(self, identifier: int) -> None:
         await self.host.send(SessionMessage(JSONRPCRequest(jsonrpc="2.0", id=identifier, method="x")))
@@ -31,7 +31,7 @@ class Wire:
 
 @pytest.fixture
 def most(monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(_unanswered, "_MOST", 2)
+    monkeypatch.setattr(_streams, "MAX_UNANSWERED_REQUESTS", 2)
     return 2
 
 
@@ -42,7 +42,7 @@ async def wired() -> AsyncIterator[Wire]:
         yield wire
 
 
-async def test_a_request_too_many_is_answered_that_it_has_to_wait(most: int) -> None:
+async def test_request_above_the_limit_is_answered_with_busy(most: int) -> None:
     """It does not reach the server, and what comes after it does."""
     async with wired() as wire:
         for identifier in range(most + 1):
@@ -57,7 +57,7 @@ async def test_a_request_too_many_is_answered_that_it_has_to_wait(most: int) -> 
     assert refused.error.message.startswith("busy: ")
 
 
-async def test_an_answer_makes_room_for_another_request(most: int) -> None:
+async def test_answered_or_cancelled_request_makes_room_for_another(most: int) -> None:
     """As does a request whose caller no longer waits, which gets no answer."""
     async with wired() as wire:
         for identifier in range(most):

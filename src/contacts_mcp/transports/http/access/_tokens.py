@@ -1,0 +1,156 @@
+"""Checks the signed access tokens of one authorization server."""
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import jwt
+
+from contacts_mcp.transports.http.access._signing_keys import (
+    ALGORITHMS,
+    Fetch,
+    SigningKeys,
+    fetch_document,
+    is_trustworthy,
+)
+
+LEEWAY_SECONDS = 30
+"""By how much clocks may differ."""
+_MAX_TOKEN_BYTES = 16 * 1024
+_MAX_TIME = 253_402_300_799  # the end of the year 9999
+_SIGNED_TOKEN = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)  # RFC 7515, 7.1; neither encrypted nor unsigned
+_TOKEN_TYPES = ("jwt", "at+jwt")
+_REQUIRED_CLAIMS = ["iss", "aud", "sub", "exp"]
+_TIME_CLAIMS = ("exp", "nbf", "iat")
+
+# PyJWT checks the signature first, so only the holder of a genuine token learns the other reasons.
+_REASONS: dict[type[Exception], str] = {
+    jwt.ExpiredSignatureError: "the token has expired",
+    jwt.ImmatureSignatureError: "the token is not valid yet",
+    jwt.InvalidAudienceError: "the token was issued for another audience",
+    jwt.InvalidIssuerError: "the token comes from another issuer",
+    jwt.MissingRequiredClaimError: "the token lacks a required claim",
+    jwt.InvalidSignatureError: "the signature of the token is wrong",
+}
+_FAULTS = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
+
+
+class InvalidToken(Exception):
+    """A token that is not accepted. The message is one of fixed texts: it holds nothing of the token."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenClaims:
+    """What a valid token says.
+
+    Attributes:
+        issuer: the authorization server.
+        subject: the user, which may be an e-mail address.
+        scopes: what the user granted.
+        expires: until when the token is accepted, in seconds since 1970, with the leeway.
+    """
+
+    issuer: str
+    subject: str = field(repr=False)
+    scopes: frozenset[str]
+    expires: float
+
+
+class Issuer:
+    """An authorization server, known by its URL exactly as its tokens have it, including a trailing slash.
+
+    `audience` is what its tokens for this server name in `aud`. Nothing is fetched before the first token.
+
+    Raises:
+        ValueError: `url` is not an https URL (http on loopback), so its answers could be changed on the way.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        audience: str,
+        *,
+        fetch: Fetch = fetch_document,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if not is_trustworthy(url) or "?" in url:
+            raise ValueError(
+                "the OAuth issuer must be an https address without user name, query or fragment, "
+                "such as https://login.example.com/team; http is only for loopback"
+            )
+        self.url = url
+        self._audience = audience
+        self._keys = SigningKeys(url, fetch, clock)
+
+    async def verify(self, token: str) -> TokenClaims:
+        """The claims of a valid token. Raises InvalidToken, or IssuerUnavailable if the token cannot be checked.
+
+        The result is not cached: verifying takes 0.1 ms for RSA and at most 0.6 ms, and a key that the issuer has
+        withdrawn then stops working at once.
+        """
+        kid, algorithm = _parse_header(token)
+        key = await self._keys.find(kid, algorithm)
+        if key is None:
+            raise InvalidToken("the token is signed with a key that its issuer does not publish for it")
+        return _claims(self._decode(token, key))
+
+    async def check_ready(self) -> None:
+        """Raise IssuerUnavailable if there are no keys to check tokens with."""
+        await self._keys.find(None, ALGORITHMS[0])
+
+    def _decode(self, token: str, key: jwt.PyJWK) -> dict[str, Any]:
+        try:
+            return jwt.decode(
+                token,
+                key,
+                algorithms=[key.algorithm_name],
+                audience=self._audience,
+                issuer=self.url,
+                leeway=LEEWAY_SECONDS,
+                options={"require": _REQUIRED_CLAIMS},
+            )
+        except _FAULTS as exc:
+            raise InvalidToken(_REASONS.get(type(exc), "the token is malformed")) from None
+
+
+def _parse_header(token: str) -> tuple[str | None, str]:
+    """The `kid` and `alg` of a token, not verified yet: they only choose among the issuer's keys."""
+    if len(token) > _MAX_TOKEN_BYTES:
+        raise InvalidToken("the token is too large")
+    try:
+        header = jwt.get_unverified_header(token) if _SIGNED_TOKEN.fullmatch(token) else {}
+    except _FAULTS:
+        header = {}
+    if not header:
+        raise InvalidToken("the token is not a signed JWT")
+    if header.get("alg") not in ALGORITHMS:
+        raise InvalidToken("the token is not signed with an accepted algorithm")
+    kind = str(header.get("typ", "JWT")).lower().removeprefix("application/")
+    if kind not in _TOKEN_TYPES or "crit" in header:  # a critical extension must be understood, and none is
+        raise InvalidToken("the token is of a type that gives no access")
+    return header.get("kid"), header["alg"]
+
+
+def _claims(payload: dict[str, Any]) -> TokenClaims:
+    if not all(_is_time(payload[name]) for name in _TIME_CLAIMS if name in payload):
+        raise InvalidToken("the times of the token make no sense")
+    if not payload["sub"]:
+        raise InvalidToken("the token names no subject")
+    if "cnf" in payload:  # RFC 7800: the token is for the holder of a key, which a bearer does not prove to be
+        raise InvalidToken("the token is bound to a key, and only bearer tokens are accepted")
+    return TokenClaims(payload["iss"], payload["sub"], _scopes(payload), payload["exp"] + LEEWAY_SECONDS)
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _MAX_TIME
+
+
+def _scopes(payload: dict[str, Any]) -> frozenset[str]:
+    """The scopes granted: `scope` (RFC 9068, 2.2.3), or `scp` as other issuers call it, in one string or a list."""
+    granted = payload.get("scope", payload.get("scp"))
+    words = granted.split(" ") if isinstance(granted, str) else granted
+    if not isinstance(words, list):
+        return frozenset()
+    return frozenset(word for word in words if word and isinstance(word, str))
