@@ -162,7 +162,7 @@ class ApiKeyAccess:
     async def _is_good(self, credential: Credential) -> bool:
         """Whether the service accepts the key. Concurrent requests with one key share one check."""
         key = (
-            f"{credential.header_name} {credential.fingerprint}"  # the service may answer differently to another header
+            f"{credential.header_name} {credential.fingerprint}"  # the header may change the answer
         )
         known = self._recall(key)
         if known is not None:
