@@ -161,9 +161,7 @@ class ApiKeyAccess:
 
     async def _is_good(self, credential: Credential) -> bool:
         """Whether the service accepts the key. Concurrent requests with one key share one check."""
-        key = (
-            f"{credential.header_name} {credential.fingerprint}"  # the header may change the answer
-        )
+        key = f"{credential.header_name} {credential.fingerprint}"  # the header may change the answer
         known = self._recall(key)
         if known is not None:
             return known
