@@ -7,7 +7,7 @@ from itertools import combinations
 import pytest
 
 from contacts_mcp.matching import Cluster, ContactRecord, DuplicateFinder, find_duplicates
-from contacts_mcp.matching._likeness import Link, Prepared, compare
+from contacts_mcp.matching._similarity import KeyedContact, Link, compare
 
 OLA = "+4799999999"
 
@@ -149,7 +149,7 @@ def test_a_number_that_thousands_share_costs_no_more_than_thousands_of_numbers(
     people.append(ContactRecord("again", people[4_000].name, OLA))
     compared = 0
 
-    def counted(one: Prepared, other: Prepared) -> Link | None:
+    def counted(one: KeyedContact, other: KeyedContact) -> Link | None:
         nonlocal compared
         compared += 1
         return compare(one, other)

@@ -88,8 +88,8 @@ def test_a_row_is_found_by_either_key() -> None:
     index.add("1", "Ola Nordmann", OLA, "ola@example.no")
 
     assert Match(("1",), ("same phone",), 1.0) == index.find("Ola Nordmann", [OLA], [])
-    assert index.find("Nordmann, Ola", ["+4791111111"], ["ola@example.no"]).agreed == ("same e-mail",)
-    assert index.find("Ola", [OLA], ["ola@example.no"]).agreed == ("same phone", "same e-mail")
+    assert index.find("Nordmann, Ola", ["+4791111111"], ["ola@example.no"]).matching_keys == ("same e-mail",)
+    assert index.find("Ola", [OLA], ["ola@example.no"]).matching_keys == ("same phone", "same e-mail")
 
 
 def test_a_name_alone_is_nobody() -> None:

@@ -1,12 +1,9 @@
-"""Who is whom: the keys and the likeness by which imports, searches and duplicates know a person again."""
+"""Record linkage: match keys and similarities by which imports, searches and the duplicate search recognize people."""
 
-from contacts_mcp.matching._clusters import Cluster
-from contacts_mcp.matching._duplicates import ContactRecord, DuplicateFinder, find_duplicates
+from contacts_mcp.matching._duplicates import Cluster, ContactRecord, DuplicateFinder, find_duplicates
 from contacts_mcp.matching._index import ContactIndex, Match
-from contacts_mcp.matching._keys import email_key, phone_key
-from contacts_mcp.matching._names import name_similarity
-from contacts_mcp.matching._query import query_variants
-from contacts_mcp.matching._rank import RankedContact, is_unambiguous, rank_contacts
+from contacts_mcp.matching._search import RankedContact, is_unambiguous, query_variants, rank_contacts
+from contacts_mcp.matching._similarity import email_key, name_similarity, phone_key
 
 __all__ = [
     "Cluster",

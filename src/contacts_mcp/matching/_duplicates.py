@@ -1,24 +1,50 @@
-"""Who is in the directory more than once."""
+"""Finds duplicates: blocking selects the pairs to compare, and linked pairs are clustered into people.
+
+All pairs of a hundred thousand contacts would be five billion. Each blocking pass groups the contacts by one kind of
+key and compares only pairs within a block; contacts that share no blocking key are never compared.
+"""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations, groupby, islice
+from typing import Literal, NamedTuple
 
-from contacts_mcp.matching._blocks import Pair, rounds
-from contacts_mcp.matching._clusters import Cluster, cluster
-from contacts_mcp.matching._keys import company_key, email_key, name_key, phone_key
-from contacts_mcp.matching._likeness import Link, Prepared, compare
+from contacts_mcp.matching._similarity import (
+    Confidence,
+    KeyedContact,
+    Link,
+    company_key,
+    compare,
+    email_key,
+    name_key,
+    phone_key,
+)
 
-_MANY_SHARE = 8
-"""Contacts with one number or address, from where it is a switchboard's."""
-_AT_ONCE = 2_000
-_LARGE_COMPANY = 100
-"""Contacts of one company, from where namesakes in it are no wonder."""
+Pair = tuple[int, int]
+"""Positions of two contacts, the smaller one first."""
+
+_MAX_PERSONAL_CONTACTS = 8
+"""A number or address that more contacts share is a switchboard's."""
+_MAX_SMALL_COMPANY_CONTACTS = 100
+"""In a company with more contacts, namesakes are common."""
+_MAX_BLOCK_SIZE = 30
+_NEIGHBOURS = 6
+_PHONE_TAIL_DIGITS = 4
+_COMPANY_KEY_WORDS = 2
+_COMPARED_MEMBERS = 4
+"""Members of each cluster that are compared before two clusters are joined."""
+
+# How much work is done between two steps of a search.
+_COUNTED_PER_STEP = 2_000
+_BLOCKED_PER_STEP = 1_000
+_COMPARED_PER_STEP = 500
+_JOINED_PER_STEP = 200
 
 
 @dataclass(slots=True)
 class ContactRecord:
-    """A contact as it is stored; what is missing is None."""
+    """A contact as it is stored; None for a missing value."""
 
     id: str
     name: str
@@ -27,61 +53,225 @@ class ContactRecord:
     company: str | None = None
 
 
-class DuplicateFinder:
-    """Looks for duplicates a little at a time: add every contact, go through `search`, then read `clusters`.
+class Cluster(NamedTuple):
+    """Contacts that may be one person, in the order in which they were added.
 
-    A step of it takes a few milliseconds; in an event loop let others run after each. A hundred thousand contacts take
+    Confidence and evidence are those of the weakest link that holds the cluster together. A cluster may contain a more
+    certain one, which is reported before it.
+    """
+
+    ids: tuple[str, ...]
+    confidence: Literal["certain", "likely", "possible"]
+    evidence: tuple[str, ...]
+
+
+def find_duplicates(contacts: Iterable[ContactRecord], region: str | None = None) -> list[Cluster]:
+    """Return the clusters, most certain first, without steps; see DuplicateFinder."""
+    finder = DuplicateFinder(region)
+    for contact in contacts:
+        finder.add(contact)
+    for _ in finder.search():
+        pass
+    return finder.clusters
+
+
+class DuplicateFinder:
+    """Finds duplicates in steps: add every contact, exhaust `search`, then read `clusters`.
+
+    A step takes a few milliseconds; an event loop can run other tasks after each. A hundred thousand contacts take
     about two seconds and 60 MB. `region` (ISO 3166 code) is the country of numbers without a country code.
     """
 
     def __init__(self, region: str | None = None) -> None:
         self.clusters: list[Cluster] = []
         self._region = region
-        self._contacts: list[Prepared] = []
+        self._contacts: list[KeyedContact] = []
 
     def add(self, contact: ContactRecord) -> None:
-        """Take one contact into the comparison; what it is compared by is kept, the contact itself is not."""
+        """Add a contact to the search; only its match keys are kept."""
         phone, email = phone_key(contact.phone, self._region), email_key(contact.email)
-        self._contacts.append(Prepared(contact.id, name_key(contact.name), phone, email, company_key(contact.company)))
+        keyed = KeyedContact(contact.id, name_key(contact.name), phone, email, company_key(contact.company))
+        self._contacts.append(keyed)
 
     def search(self) -> Iterator[None]:
-        """The work in slices. Afterwards `clusters` is filled, most certain first."""
-        yield from self._mark()
+        """Search in steps. Afterwards `clusters` is filled, most certain first."""
+        yield from self._mark_common_keys()
         links: dict[Pair, Link] = {}
-        for pairs in rounds(self._contacts):
+        for pairs in candidate_pairs(self._contacts):
             for pair in pairs:
                 link = self._compare(*pair)
                 if link is not None:
                     links[pair] = link
             yield
-        for found in cluster(links, self._compare, lambda position: self._contacts[position].id):
+        for found in _cluster(links, self._compare, lambda position: self._contacts[position].id):
             self.clusters += found
             yield
 
-    def _mark(self) -> Iterator[None]:
-        """Note whose number or address is many people's, and whose company is large."""
+    def _mark_common_keys(self) -> Iterator[None]:
         keys: Counter[str] = Counter()
         companies: Counter[str] = Counter()
-        slices = [self._contacts[start : start + _AT_ONCE] for start in range(0, len(self._contacts), _AT_ONCE)]
-        for some in slices:
-            keys.update(key for contact in some for key in (contact.phone, contact.email) if key)
-            companies.update(contact.company for contact in some)
+        starts = range(0, len(self._contacts), _COUNTED_PER_STEP)
+        slices = [self._contacts[start : start + _COUNTED_PER_STEP] for start in starts]
+        for contacts in slices:
+            keys.update(key for contact in contacts for key in (contact.phone, contact.email) if key)
+            companies.update(contact.company for contact in contacts)
             yield
-        for some in slices:
-            for contact in some:
-                contact.busy = max(keys[contact.phone], keys[contact.email]) > _MANY_SHARE
-                contact.large = companies[contact.company] > _LARGE_COMPANY
+        for contacts in slices:
+            for contact in contacts:
+                contact.has_common_key = max(keys[contact.phone], keys[contact.email]) > _MAX_PERSONAL_CONTACTS
+                contact.has_large_company = companies[contact.company] > _MAX_SMALL_COMPANY_CONTACTS
             yield
 
     def _compare(self, one: int, other: int) -> Link | None:
         return compare(self._contacts[one], self._contacts[other])
 
 
-def find_duplicates(contacts: Iterable[ContactRecord], region: str | None = None) -> list[Cluster]:
-    """The clusters, most certain first, in one go; see `DuplicateFinder`, which lets others run meanwhile."""
-    duplicates = DuplicateFinder(region)
-    for contact in contacts:
-        duplicates.add(contact)
-    for _ in duplicates.search():
-        pass
-    return duplicates.clusters
+def candidate_pairs(contacts: Sequence[KeyedContact]) -> Iterator[list[Pair]]:
+    """Yield the pairs to compare, at most some hundred at a time; an empty list while blocks are gathered.
+
+    A pair may be repeated. In a block of more than 30 contacts each is paired only with its neighbours by name, so that
+    a number shared by thousands costs no more than thousands of numbers.
+    """
+    for block_keys in (_phone, _email, _phone_tail, _phone_head, _company):
+        blocks: dict[int, list[int]] = {}
+        for _ in _gather_blocks(contacts, block_keys, blocks):
+            yield []
+        pairs = (pair for block in blocks.values() for pair in _pairs(block, contacts))
+        while batch := list(islice(pairs, _COMPARED_PER_STEP)):
+            yield batch
+
+
+def _gather_blocks(
+    contacts: Sequence[KeyedContact],
+    block_keys: Callable[[KeyedContact], Iterator[object]],
+    blocks: dict[int, list[int]],
+) -> Iterator[None]:
+    """Fill `blocks` with the blocks of two contacts or more; stores hashes of keys to save memory."""
+    first: dict[int, int] = {}
+    for position, contact in enumerate(contacts):
+        for key in map(hash, block_keys(contact)):
+            other = first.setdefault(key, position)
+            if other != position:
+                blocks.setdefault(key, [other]).append(position)
+        if position % _BLOCKED_PER_STEP == 0:
+            yield
+
+
+def _pairs(block: list[int], contacts: Sequence[KeyedContact]) -> Iterator[Pair]:
+    if len(block) <= _MAX_BLOCK_SIZE:
+        yield from (pair for pair in combinations(block, 2) if pair[0] != pair[1])
+        return
+    by_name = sorted(set(block), key=lambda position: (contacts[position].name, position))
+    for index, position in enumerate(by_name):
+        for neighbour in by_name[index + 1 : index + 1 + _NEIGHBOURS]:
+            yield min(position, neighbour), max(position, neighbour)
+
+
+def _phone(contact: KeyedContact) -> Iterator[object]:
+    if contact.phone:
+        yield contact.phone
+
+
+def _email(contact: KeyedContact) -> Iterator[object]:
+    if contact.email:
+        yield contact.email
+
+
+# A typo in a number leaves its tail or its head unchanged; the initials keep the blocks small.
+def _phone_tail(contact: KeyedContact) -> Iterator[object]:
+    if contact.phone and contact.name:
+        yield contact.phone[-_PHONE_TAIL_DIGITS:], _initials(contact.name)
+
+
+def _phone_head(contact: KeyedContact) -> Iterator[object]:
+    if contact.phone and contact.name:
+        yield contact.phone[:-_PHONE_TAIL_DIGITS], _initials(contact.name)
+
+
+def _company(contact: KeyedContact) -> Iterator[object]:
+    if contact.company and contact.name and not contact.has_large_company:
+        initials = _initials(contact.name)
+        for word in sorted(contact.company.split(), key=len)[-_COMPANY_KEY_WORDS:]:
+            yield word, initials
+
+
+def _initials(name: str) -> str:
+    """Return the initials of the first and last word in alphabetical order, as names are also written reversed."""
+    first, last = name[0], name[name.rfind(" ") + 1]
+    return first + last if first < last else last + first
+
+
+def _cluster(
+    links: Mapping[Pair, Link], compare_at: Callable[[int, int], Link | None], id_at: Callable[[int], str]
+) -> Iterator[list[Cluster]]:
+    """Yield the clusters in steps, most certain first; an empty list after a step without a result.
+
+    Certain links are joined and reported before any less certain link is added.
+    """
+    clusterer = _Clusterer(compare_at)
+    by_strength = sorted(links.items(), key=lambda found: _strength(found[1]), reverse=True)
+    for confidence, level in groupby(by_strength, key=lambda found: found[1].confidence):
+        for number, (pair, link) in enumerate(level):
+            clusterer.join(pair, link)
+            if number % _JOINED_PER_STEP == 0:
+                yield []
+        yield [
+            Cluster(tuple(map(id_at, sorted(members))), _LABELS[confidence], link.evidence)
+            for link, members in clusterer.take_grown()
+        ]
+
+
+class _GrowingCluster:
+    __slots__ = ("grown_by", "members")
+
+    def __init__(self, member: int) -> None:
+        self.members = [member]
+        self.grown_by: Link | None = None
+
+
+class _Clusterer:
+    """Joins linked contacts, strongest link first.
+
+    Links are not transitive: if A is linked to B and B to C, the three are joined only if most pairs across are linked.
+    """
+
+    def __init__(self, compare_at: Callable[[int, int], Link | None]) -> None:
+        self._compare_at = compare_at
+        self._cluster_of: dict[int, _GrowingCluster] = {}
+        self._grown: dict[int, _GrowingCluster] = {}
+
+    def join(self, pair: Pair, link: Link) -> None:
+        """Join the clusters of two contacts if most of their members are linked."""
+        one, other = (self._cluster_of.setdefault(member, _GrowingCluster(member)) for member in pair)
+        if one is other or not self._are_linked(one, other):
+            return
+        small, large = sorted((one, other), key=lambda cluster: len(cluster.members))
+        self._grown.pop(id(small), None)
+        self._grown[id(large)] = large
+        large.members += small.members
+        large.grown_by = link
+        for member in small.members:
+            self._cluster_of[member] = large
+
+    def take_grown(self) -> list[tuple[Link, list[int]]]:
+        """Return the clusters that have grown since the last call, each with its weakest new link, strongest first."""
+        grown = [(cluster.grown_by, cluster.members) for cluster in self._grown.values() if cluster.grown_by]
+        self._grown = {}
+        return sorted(grown, key=lambda found: (*_strength(found[0]), -min(found[1])), reverse=True)
+
+    def _are_linked(self, one: _GrowingCluster, other: _GrowingCluster) -> bool:
+        if len(one.members) == len(other.members) == 1:
+            return True
+        across = [(a, b) for a in one.members[:_COMPARED_MEMBERS] for b in other.members[:_COMPARED_MEMBERS]]
+        return 2 * sum(self._compare_at(*pair) is not None for pair in across) > len(across)
+
+
+def _strength(link: Link) -> tuple[int, float, int]:
+    return link.confidence, link.name_similarity, len(link.evidence)
+
+
+_LABELS: dict[Confidence, Literal["certain", "likely", "possible"]] = {
+    Confidence.CERTAIN: "certain",
+    Confidence.LIKELY: "likely",
+    Confidence.POSSIBLE: "possible",
+}

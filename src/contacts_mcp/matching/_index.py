@@ -1,43 +1,49 @@
-"""The directory by phone and e-mail, to tell who a row of a file is."""
+"""An index of contacts by phone and e-mail, in which an import looks up the person of a row."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from contacts_mcp.matching._keys import name_key
-from contacts_mcp.matching._likeness import SAME_EMAIL, SAME_PHONE
-from contacts_mcp.matching._names import ALIKE, UNLIKE, name_key_similarity
+from contacts_mcp.matching._similarity import (
+    OTHER_NAME_BELOW,
+    SAME_EMAIL,
+    SAME_NAME_FROM,
+    SAME_PHONE,
+    name_key,
+    name_key_similarity,
+)
 
-_MANY = 50
-"""Contacts with one number, from where they are looked up by name as well: a switchboard may have thousands."""
-
-Places = int | list[int]
+_MAX_POSTINGS = 50
+"""A key with more contacts, such as a switchboard's number, is also indexed by name."""
 
 
 class Match(NamedTuple):
-    """Whom a row means: nobody (no ids), one contact, or one of several that cannot be told apart.
+    """The result of a lookup: no contact, one, or several that match equally well.
 
-    `agreed` is which keys did (`same phone`, `same e-mail`), `name` how alike the names are (0 to 1), of the best.
+    Attributes:
+        ids: The contacts' ids.
+        matching_keys: Which keys match (`same phone`, `same e-mail`).
+        name_similarity: How similar the names are (0 to 1).
     """
 
     ids: tuple[str, ...] = ()
-    agreed: tuple[str, ...] = ()
-    name: float = 0.0
+    matching_keys: tuple[str, ...] = ()
+    name_similarity: float = 0.0
 
     @property
     def id(self) -> str | None:
-        """The contact, where it is one."""
+        """The contact's id, if there is exactly one."""
         return self.ids[0] if len(self.ids) == 1 else None
 
     @property
     def is_ambiguous(self) -> bool:
-        """Whether several contacts fit equally well."""
+        """Whether several contacts match equally well."""
         return len(self.ids) > 1
 
 
 class ContactIndex:
     """Contacts by `phone_key` and `email_key`; about 30 MB for a hundred thousand.
 
-    A contact that was added again with other keys is found by the old and the new ones.
+    A contact that is added again with other keys is found by its old and its new ones.
     """
 
     def __init__(self) -> None:
@@ -45,78 +51,79 @@ class ContactIndex:
         self._names: list[str] = []
         self._phones: list[str] = []
         self._emails: list[str] = []
-        self._by_key: dict[str, Places] = {}
+        self._by_key: dict[str, int | list[int]] = {}  # positions; most keys have one
         self._by_key_and_name: dict[tuple[str, str], list[int]] = {}
 
     def __len__(self) -> int:
         return len(self._ids)
 
     def add(self, contact_id: str, name: str | None, phone_key: str, email_key: str) -> None:
-        """Take a contact in; '' stands for a key that it has not."""
-        place = len(self._ids)
+        """Add a contact; '' for a key that it does not have."""
+        position = len(self._ids)
         self._ids.append(contact_id)
         self._names.append(name or "")
         self._phones.append(phone_key)
         self._emails.append(email_key)
         if phone_key:
-            self._put(phone_key, place)
+            self._add_posting(phone_key, position)
         if email_key:
-            self._put(email_key, place)
+            self._add_posting(email_key, position)
 
     def find(self, name: str | None, phones: Sequence[str], emails: Sequence[str]) -> Match:
-        """Whom somebody of this name with these keys is.
+        """Find the contact with this name and these keys.
 
-        Only an equal key makes a match. Where another key differs and the names are clearly unlike, a number or an
-        address is merely shared. Of several the one on which most agrees: both keys before one, then the name.
+        Only an equal key makes a match. If another key differs and the names are clearly different, the equal key is
+        merely shared. Among several matches, two equal keys win over one, then the more similar name.
         """
-        folded, best, rank = name_key(name), dict[str, Match](), (0, 0)
-        for place in self._sharing(folded, (*phones, *emails)):
-            agreed = self._agreed(place, phones, emails)
-            other = name_key(self._names[place])
-            alike = name_key_similarity(folded, other)
-            if folded and other and alike < UNLIKE and self._contradicted(place, phones, emails):
+        folded, best, best_rank = name_key(name), dict[str, Match](), (0, 0)
+        for position in self._candidates(folded, (*phones, *emails)):
+            matching = self._matching_keys(position, phones, emails)
+            other = name_key(self._names[position])
+            similarity = name_key_similarity(folded, other)
+            is_other_name = folded and other and similarity < OTHER_NAME_BELOW
+            if is_other_name and self._has_different_key(position, phones, emails):
                 continue
-            here = (len(agreed), (alike >= UNLIKE) + (alike >= ALIKE) + (alike == 1))
-            if here > rank:
-                best, rank = {}, here
-            if here == rank:
-                best.setdefault(self._ids[place], Match((self._ids[place],), agreed, alike))
+            name_rank = (similarity >= OTHER_NAME_BELOW) + (similarity >= SAME_NAME_FROM) + (similarity == 1)
+            rank = (len(matching), name_rank)
+            if rank > best_rank:
+                best, best_rank = {}, rank
+            if rank == best_rank:
+                best.setdefault(self._ids[position], Match((self._ids[position],), matching, similarity))
         found = list(best.values())
         return found[0]._replace(ids=tuple(best)) if found else Match()
 
-    def _put(self, key: str, place: int) -> None:
-        places = self._by_key.setdefault(key, place)
-        if places is place:
+    def _add_posting(self, key: str, position: int) -> None:
+        postings = self._by_key.setdefault(key, position)
+        if postings is position:
             return
-        if isinstance(places, int):
-            places = self._by_key[key] = [places]
-        places.append(place)
-        if len(places) > _MANY:
-            for member in places if len(places) == _MANY + 1 else (place,):
-                self._by_key_and_name.setdefault((key, _in_any_order(name_key(self._names[member]))), []).append(member)
+        if isinstance(postings, int):
+            postings = self._by_key[key] = [postings]
+        postings.append(position)
+        if len(postings) > _MAX_POSTINGS:
+            for member in postings if len(postings) == _MAX_POSTINGS + 1 else (position,):
+                by_name = (key, _sort_words(name_key(self._names[member])))
+                self._by_key_and_name.setdefault(by_name, []).append(member)
 
-    def _sharing(self, name: str, keys: Sequence[str]) -> Iterator[int]:
+    def _candidates(self, name: str, keys: Sequence[str]) -> Iterator[int]:
         seen: set[int] = set()
         for key in filter(None, keys):
-            places = self._by_key.get(key, [])
-            if isinstance(places, int):
-                places = [places]
-            elif len(places) > _MANY:
-                places = self._by_key_and_name.get((key, _in_any_order(name))) or places[:_MANY]
-            yield from (place for place in places[:_MANY] if place not in seen)
-            seen.update(places[:_MANY])
+            postings = self._by_key.get(key, [])
+            if isinstance(postings, int):
+                postings = [postings]
+            elif len(postings) > _MAX_POSTINGS:
+                postings = self._by_key_and_name.get((key, _sort_words(name))) or postings[:_MAX_POSTINGS]
+            yield from (position for position in postings[:_MAX_POSTINGS] if position not in seen)
+            seen.update(postings[:_MAX_POSTINGS])
 
-    def _agreed(self, place: int, phones: Sequence[str], emails: Sequence[str]) -> tuple[str, ...]:
-        phone = (SAME_PHONE,) if self._phones[place] and self._phones[place] in phones else ()
-        email = (SAME_EMAIL,) if self._emails[place] and self._emails[place] in emails else ()
+    def _matching_keys(self, position: int, phones: Sequence[str], emails: Sequence[str]) -> tuple[str, ...]:
+        phone = (SAME_PHONE,) if self._phones[position] and self._phones[position] in phones else ()
+        email = (SAME_EMAIL,) if self._emails[position] and self._emails[position] in emails else ()
         return phone + email
 
-    def _contradicted(self, place: int, phones: Sequence[str], emails: Sequence[str]) -> bool:
-        def differs(own: str, others: Sequence[str]) -> bool:
-            return bool(own and any(others)) and own not in others
-
-        return differs(self._phones[place], phones) or differs(self._emails[place], emails)
+    def _has_different_key(self, position: int, phones: Sequence[str], emails: Sequence[str]) -> bool:
+        pairs = ((self._phones[position], phones), (self._emails[position], emails))
+        return any(own and any(others) and own not in others for own, others in pairs)
 
 
-def _in_any_order(name: str) -> str:
+def _sort_words(name: str) -> str:
     return " ".join(sorted(name.split()))

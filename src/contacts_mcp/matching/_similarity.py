@@ -1,0 +1,278 @@
+"""Match keys, the similarity of names, and the comparison of two contacts."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cache
+from typing import NamedTuple
+
+from contacts_mcp.phones import normalize
+from contacts_mcp.text import digits, fold
+
+SAME_PHONE, SAME_EMAIL, SIMILAR_PHONE = "same phone", "same e-mail", "nearly the same phone"
+SAME_NAME, SIMILAR_NAME, PART_OF_NAME = "same name", "similar name", "part of the name"
+SAME_COMPANY, SIMILAR_COMPANY = "same company", "similar company"
+
+SAME_NAME_FROM = 0.75
+"""From this similarity on, two names are taken for spellings of one."""
+OTHER_NAME_BELOW = 0.5
+"""Below this similarity, two names clearly belong to two people."""
+
+_MAX_WORDS, _MAX_WORD_LENGTH = 8, 40
+_MIN_KEY_DIGITS = 5
+_COUNTRY_CODE = (
+    "1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]"  # the others have three digits
+    "|2[1-689][0-9]|3[578][0-9]|42[0-9]|5[09][0-9]|6[7-9][0-9]|8[0578][0-9]|9[679][0-9]"
+)
+# Certainly E.164. A zero after the country code may be a trunk prefix: such numbers are parsed.
+_PLAIN_E164 = re.compile(rf"\+(?:{_COUNTRY_CODE})[1-9][0-9]{{4,11}}")
+_WORD = re.compile(r"[a-z0-9]+")
+_APOSTROPHES = str.maketrans("", "", "'`")
+_TITLES = frozenset(_WORD.findall("mr mrs ms miss dr prof herr frau fru hr sir madame monsieur"))
+_LEGAL_FORMS = frozenset(
+    _WORD.findall("as asa ab aps oy oyj ltd limited llc llp inc corp co plc gmbh ag kg sa sarl srl bv nv")
+)
+
+_INITIAL_SIMILARITY = 0.85
+_SHORT_FORM_SIMILARITY, _MIN_SHORT_FORM_LENGTH = 0.8, 3
+_MIN_WORD_SIMILARITY = 0.6
+_ONE_WORD_FACTOR = 0.7
+_MISSING_WORD_PENALTY, _MAX_MISSING_WORD_PENALTY = 0.04, 0.12
+_JOINED_WORDS_FACTOR, _MIN_JOINED_SIMILARITY = 0.95, 0.9
+
+_CERTAIN_NAME_FROM = 0.9
+_COMMON_WORD_FROM = 0.2
+_SAME_COMPANY_FROM = 0.8
+_MIN_COMPARED_DIGITS = 7
+_MAX_COUNTRY_CODE_LENGTH = 5
+
+
+class Confidence(IntEnum):
+    """How certain it is that contacts are one person."""
+
+    POSSIBLE = 1
+    LIKELY = 2
+    CERTAIN = 3
+
+
+@dataclass(slots=True)
+class KeyedContact:
+    """A contact's match keys, '' if it has none.
+
+    `has_common_key` is whether many contacts share its number or address, `has_large_company` whether its company has
+    many contacts.
+    """
+
+    id: str
+    name: str
+    phone: str
+    email: str
+    company: str
+    has_common_key: bool = False
+    has_large_company: bool = False
+
+
+class Link(NamedTuple):
+    """Two contacts that may be one person: confidence, name similarity (0 to 1), and the evidence for it."""
+
+    confidence: Confidence
+    name_similarity: float
+    evidence: tuple[str, ...]
+
+
+def phone_key(number: str | None, region: str | None = None) -> str:
+    """Return a valid number in E.164, any other as its digits, with its `+`; '' for fewer than 5 digits.
+
+    `region` (ISO 3166 code) is the country of numbers without a country code.
+    """
+    if not number:
+        return ""
+    if _PLAIN_E164.fullmatch(number):
+        return number
+    written = fold(number).strip()
+    if written.startswith("00"):
+        written = f"+{written[2:]}"
+    valid = normalize(written, region)
+    if valid:
+        return valid
+    bare = digits(written)
+    if len(bare) < _MIN_KEY_DIGITS:
+        return ""
+    return f"+{bare}" if written.startswith("+") else bare
+
+
+def email_key(address: str | None) -> str:
+    """Return the address in lower case, without surrounding space."""
+    return address.strip().casefold() if address else ""
+
+
+def name_key(name: str | None) -> str:
+    """Return the folded words of a name in their order, without titles and punctuation."""
+    return _words_key(name, _TITLES)
+
+
+def company_key(company: str | None) -> str:
+    """Return the folded words of a company's name, without its legal form."""
+    return _words_key(company, _LEGAL_FORMS)
+
+
+def _words_key(text: str | None, ignored: frozenset[str]) -> str:
+    """Bounded, since names are compared word by word with many others."""
+    if not text:
+        return ""
+    words = _WORD.findall(fold(text).translate(_APOSTROPHES))
+    words = [word for word in words if word not in ignored] or words
+    return " ".join(word[:_MAX_WORD_LENGTH] for word in words[:_MAX_WORDS])
+
+
+def name_similarity(one: str | None, other: str | None) -> float:
+    """Return how similar two names are, from 0 (nothing in common, or a name is missing) to 1 (the same).
+
+    Order, case, accents and titles make no difference; initials, short forms, typos and missing words a small one.
+    """
+    return name_key_similarity(name_key(one), name_key(other))
+
+
+def name_key_similarity(one: str, other: str) -> float:
+    """Return the similarity of two `name_key`s."""
+    if one == other:
+        return 1.0 if one else 0.0
+    if not one or not other:
+        return 0.0
+    fewer, more = sorted((one.split(), other.split()), key=len)
+    similarity = _best_pairing(fewer, more)
+    if len(fewer) == len(more):
+        return similarity
+    if len(fewer) == 1:
+        similarity *= _ONE_WORD_FACTOR
+    else:
+        similarity -= min(_MISSING_WORD_PENALTY * (len(more) - len(fewer)), _MAX_MISSING_WORD_PENALTY)
+    # `Anne Marie Berg` and `Annemarie Berg`
+    joined = _edit_similarity()(one.replace(" ", ""), other.replace(" ", ""), score_cutoff=_MIN_JOINED_SIMILARITY)
+    return max(similarity, joined * _JOINED_WORDS_FACTOR)
+
+
+def _best_pairing(fewer: list[str], more: list[str]) -> float:
+    """Pair each word of the shorter name with the most similar of the longer; return the mean of mean and minimum.
+
+    The minimum counts for half: `Kari Nordmann` is not `Ola Nordmann`, though half of the words agree.
+    """
+    left = list(more)
+    found: list[float] = []
+    for word in sorted(fewer, key=lambda word: (word not in more, -len(word))):
+        similarity, best = max((_word_similarity(word, candidate), candidate) for candidate in left)
+        left.remove(best)
+        found.append(similarity)
+    return (min(found) + sum(found) / len(found)) / 2
+
+
+def _word_similarity(one: str, other: str) -> float:
+    if one == other:
+        return 1.0
+    short, long = sorted((one, other), key=len)
+    if len(short) == 1:
+        return _INITIAL_SIMILARITY if long[0] == short else 0.0
+    similarity = _edit_similarity()(one, other, score_cutoff=_MIN_WORD_SIMILARITY)
+    if len(short) >= _MIN_SHORT_FORM_LENGTH and long.startswith(short):
+        return max(similarity, _SHORT_FORM_SIMILARITY)
+    return similarity
+
+
+def compare(one: KeyedContact, other: KeyedContact) -> Link | None:
+    """Return the link between two contacts, or None. An equal name is not enough for a link."""
+    shared = [SAME_PHONE] if one.phone and one.phone == other.phone else []
+    shared += [SAME_EMAIL] if one.email and one.email == other.email else []
+    is_near = SAME_PHONE not in shared and is_similar_phone(one.phone, other.phone)
+    company = _company_similarity(one.company, other.company)
+    in_small_company = company >= _SAME_COMPANY_FROM and not (one.has_large_company or other.has_large_company)
+    if not shared and not is_near and not in_small_company:
+        return None
+    name = name_key_similarity(one.name, other.name)
+    if name < OTHER_NAME_BELOW and not shared:
+        return None
+    if shared:
+        confidence = _confidence_by_key(one, other, name, company, both=len(shared) > 1)
+    elif is_near:
+        confidence = _confidence_by_similar_phone(name, company)
+    else:
+        confidence = _confidence_by_company(one, other, name)
+    if confidence is None:
+        return None
+    return Link(confidence, name, (*shared, *([SIMILAR_PHONE] if is_near else []), *_other_evidence(name, company)))
+
+
+def _confidence_by_key(
+    one: KeyedContact, other: KeyedContact, name: float, company: float, *, both: bool
+) -> Confidence | None:
+    """Judge a shared number or address: with clearly different names, it may be a family's or a switchboard's."""
+    if name >= _CERTAIN_NAME_FROM or (name >= SAME_NAME_FROM and (both or company >= _SAME_COMPANY_FROM)):
+        return Confidence.CERTAIN
+    have_names = bool(one.name and other.name)
+    if name >= OTHER_NAME_BELOW or (both and not have_names):
+        return Confidence.LIKELY
+    if one.has_common_key or other.has_common_key:
+        return None
+    return Confidence.POSSIBLE if both or not have_names or name >= _COMMON_WORD_FROM else None
+
+
+def _confidence_by_similar_phone(name: float, company: float) -> Confidence | None:
+    """Judge a similar number: it may be a typo, but colleagues have consecutive numbers, so the name has to match."""
+    if company >= _SAME_COMPANY_FROM:
+        return Confidence.LIKELY if name >= SAME_NAME_FROM else Confidence.POSSIBLE
+    return Confidence.POSSIBLE if name >= SAME_NAME_FROM else None
+
+
+def _confidence_by_company(one: KeyedContact, other: KeyedContact, name: float) -> Confidence | None:
+    """Judge equal names in one small company, where namesakes are rare; a different key speaks against the link."""
+    if name < SAME_NAME_FROM:
+        return None
+    differ = (one.phone and other.phone) or (one.email and other.email)
+    return Confidence.POSSIBLE if differ or name < _CERTAIN_NAME_FROM else Confidence.LIKELY
+
+
+def _other_evidence(name: float, company: float) -> list[str]:
+    evidence: list[str] = []
+    if name >= OTHER_NAME_BELOW:
+        evidence.append(SAME_NAME if name == 1 else SIMILAR_NAME if name >= SAME_NAME_FROM else PART_OF_NAME)
+    if company >= _SAME_COMPANY_FROM:
+        evidence.append(SAME_COMPANY if company == 1 else SIMILAR_COMPANY)
+    return evidence
+
+
+def is_similar_phone(one: str, other: str) -> bool:
+    """Whether two numbers differ by one typo (a digit wrong, missing, added, or two swapped) or by a country code."""
+    excess = len(one) - len(other)
+    if min(len(one), len(other)) < _MIN_COMPARED_DIGITS or abs(excess) > _MAX_COUNTRY_CODE_LENGTH:
+        return False
+    if abs(excess) > 1:
+        return one.endswith(other) or other.endswith(one)
+    return _edit_distance()(one, other, score_cutoff=1) <= 1
+
+
+def _company_similarity(one: str, other: str) -> float:
+    if not one or not other:
+        return 0.0
+    return 1.0 if one == other else _indel_similarity()(one, other, score_cutoff=_SAME_COMPANY_FROM)
+
+
+# Imported on first use and cached: an import inside of a function that runs a million times is not free.
+@cache
+def _edit_similarity() -> Callable[..., float]:
+    from rapidfuzz.distance import OSA
+
+    return OSA.normalized_similarity
+
+
+@cache
+def _edit_distance() -> Callable[..., int]:
+    from rapidfuzz.distance import OSA
+
+    return OSA.distance
+
+
+@cache
+def _indel_similarity() -> Callable[..., float]:
+    from rapidfuzz.distance import Indel
+
+    return Indel.normalized_similarity
