@@ -123,7 +123,7 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         ids |= {name: (await connected.call("create_contact_group", name=name))["id"] for name in GROUPS}
         yield World(connected, file, ids)
     async with Directory(file) as directory:
-        assert not await directory.check()
+        assert not await directory.maintenance.check()
 
 
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)

@@ -168,7 +168,7 @@ def _describe_key(key: Any) -> dict[str, Any]:
 def stats(directory: DirectoryOption = None, as_json: AsJson = False) -> None:
     """Count contacts (live, deleted and erased), groups and keys by tenant, and memberships and receipts in all."""
     location = _locate(directory, load_settings())
-    counts: Mapping[str, Any] = _run(location, lambda opened: opened.count_records())
+    counts: Mapping[str, Any] = _run(location, lambda opened: opened.maintenance.count_records())
     lines = [f"schema {counts['schema']}, {counts['memberships']:,} memberships, {counts['receipts']:,} receipts"]
     lines += [
         f"{each['tenant']}: {each['contacts']:,} contacts, {each['deleted']:,} deleted, {each['erased']:,} erased,"
@@ -181,7 +181,7 @@ def stats(directory: DirectoryOption = None, as_json: AsJson = False) -> None:
 @directory_cli.command()
 def check(directory: DirectoryOption = None, as_json: AsJson = False) -> None:
     """Check integrity, counts, orphans, search index and receipts. The exit code is 1 if anything is wrong."""
-    faults = _run(_locate(directory, load_settings()), lambda opened: opened.check())
+    faults = _run(_locate(directory, load_settings()), lambda opened: opened.maintenance.check())
     say("\n".join(faults) or "No faults found.", {"faults": faults}, as_json)
     raise typer.Exit(1 if faults else 0)
 
@@ -197,11 +197,11 @@ def receipts(
     """List the receipts of erasures, or verify that none was changed, removed or inserted."""
     location = _locate(directory, load_settings())
     if not verify:
-        for row in _run(location, lambda opened: opened.receipts()):
+        for row in _run(location, lambda opened: opened.maintenance.list_receipts()):
             line = f"{row['seq']}  {row['erased_at']}  {row['contact_id']}  {row['actor']}: {row['reason']}"
             typer.echo(json.dumps(dict(row), ensure_ascii=False) if as_json else line)
         return
-    number, last, faults = _run(location, lambda opened: opened.verify_receipts())
+    number, last, faults = _run(location, lambda opened: opened.maintenance.verify_receipts())
     intact = f"The chain of {number:,} receipts is intact; the hash of the last is {last or '(none yet)'}."
     say("\n".join(faults) or intact, {"receipts": number, "last": last, "faults": faults}, as_json)
     raise typer.Exit(1 if faults else 0)
@@ -214,7 +214,7 @@ def deleted(
     as_json: AsJson = False,
 ) -> None:
     """List deleted contacts that can be restored, the latest first."""
-    rows = _run(_locate(directory, load_settings()), lambda opened: opened.list_deleted(tenant))
+    rows = _run(_locate(directory, load_settings()), lambda opened: opened.maintenance.list_deleted(tenant))
     lines = [f"{row['id']}  {row['deleted_at']}  {row['tenant']}: {row['name']}" for row in rows]
     say("\n".join(lines) or "There are no deleted contacts.", [dict(row) for row in rows], as_json)
 
@@ -226,7 +226,9 @@ def restore(
     as_json: AsJson = False,
 ) -> None:
     """Restore a deleted contact, except for its group memberships. An erased contact cannot be restored."""
-    row = _run(_locate(directory, load_settings()), lambda opened: opened.restore_contact(contact_id.lower()))
+    row = _run(
+        _locate(directory, load_settings()), lambda opened: opened.maintenance.restore_contact(contact_id.lower())
+    )
     say(f"Restored {row['id']}: {row['name']}.", {"id": row["id"]}, as_json)
 
 
@@ -240,11 +242,11 @@ def purge(
     """Erase for good the contacts that were deleted longer ago, each with a receipt."""
     before = datetime.now(UTC) - parse_age(older_than, "--older-than")
     location = _locate(directory, load_settings())
-    number = len(_run(location, lambda opened: opened.list_deleted(before=before)))
+    number = len(_run(location, lambda opened: opened.maintenance.list_deleted(before=before)))
     if number:
         agree(f"Erase {number:,} contacts that were deleted more than {older_than} ago? This cannot be undone.", yes)
         reason = f"Purged: deleted more than {older_than} ago"
-        number = _run(location, lambda opened: opened.purge(before, reason))
+        number = _run(location, lambda opened: opened.maintenance.purge(before, reason))
     say(f"Erased {number:,} contacts.", {"erased": number}, as_json)
 
 
@@ -260,7 +262,7 @@ def backup(
     """
     location = _locate(directory, load_settings())
     with progress("copied") as report:
-        size = _run(location, lambda opened: opened.back_up(target, report))
+        size = _run(location, lambda opened: opened.maintenance.back_up(target, report))
     say(f"{target}: {size:,} bytes.", {"file": str(target), "bytes": size}, as_json)
 
 
@@ -285,7 +287,7 @@ def restore_backup(
     location = _locate(directory, load_settings())
     agree(f"Replace everything in {location} by the contents of {source}?", yes)
     with progress("copied") as report:
-        result = _run(location, lambda opened: opened.restore_backup(source, journal or (), report))
+        result = _run(location, lambda opened: opened.maintenance.restore_backup(source, journal or (), report))
     say(
         f"Restored {result.contacts:,} contacts; erased {result.erased_again:,} again and revoked"
         f" {result.keys_revoked_again:,} keys again.",
@@ -303,7 +305,7 @@ def migrate(directory: DirectoryOption = None, as_json: AsJson = False) -> None:
     """Migrate a directory of an older version to the current schema, in one transaction."""
     location = _locate(directory, load_settings())
     with progress("contacts indexed") as report:
-        before, now = _run(location, lambda opened: opened.migrate(report))
+        before, now = _run(location, lambda opened: opened.maintenance.migrate(report))
     text = f"Migrated from schema {before} to {now}." if before != now else f"Schema {now} is current."
     say(text, {"from": before, "to": now}, as_json)
 
@@ -317,5 +319,5 @@ def import_sample(
 ) -> None:
     """Add made-up contacts, to try the directory out. Their phone numbers may be real: do not write to them."""
     with progress("contacts created", number) as report:
-        _run(_locate(directory, load_settings()), lambda opened: opened.add_samples(number, seed, report))
+        _run(_locate(directory, load_settings()), lambda opened: opened.maintenance.add_samples(number, seed, report))
     say(f"Added {number:,} made-up contacts.", {"contacts": number}, as_json)

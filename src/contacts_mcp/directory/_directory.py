@@ -1,22 +1,21 @@
-"""The public face of the directory: its ASGI app, its API keys, and what an operator does with it."""
+"""The public face of the directory: its ASGI app, its API keys, and its maintenance."""
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
 from functools import cached_property
-from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-from contacts_mcp.directory import maintenance, store
+from contacts_mcp.directory import store
 from contacts_mcp.directory._limits import DEFAULT_RATE_LIMIT
 from contacts_mcp.directory._location import Location
 from contacts_mcp.directory._opening import open_database
-from contacts_mcp.directory.maintenance import ProgressCallback, RestoreResult
-from contacts_mcp.directory.store import ApiKey, Row
+from contacts_mcp.directory.store import ApiKey
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+    from contacts_mcp.directory.maintenance import Maintenance
 
 
 class Directory:
@@ -29,7 +28,8 @@ class Directory:
     With `keys`, the app is a service of its own: callers send an API key, and each key may make `rate` requests a
     minute (0: no limit), measured by `clock`. Without, every caller is the owner.
 
-    Every method that uses the database raises DirectoryUnavailable if that is not possible.
+    Every method that uses the database raises DirectoryUnavailable if that is not possible. FastAPI and the code for
+    maintenance are imported on first use.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Directory:
 
     @cached_property
     def app(self) -> "FastAPI":
-        """The ASGI app. FastAPI is imported on first use: an operator's command does not need it."""
+        """The ASGI app."""
         if self._has_keys:
             from contacts_mcp.directory.service import build_service
 
@@ -56,6 +56,13 @@ class Directory:
         from contacts_mcp.directory.api import Tenant, build_app
 
         return build_app(self._database, Tenant(self._database))
+
+    @cached_property
+    def maintenance(self) -> "Maintenance":
+        """What an operator does with the directory."""
+        from contacts_mcp.directory.maintenance import Maintenance
+
+        return Maintenance(self._location, self._database)
 
     async def aclose(self) -> None:
         """Finish the running requests and close the database. Later requests get a 503. Closing again is no error."""
@@ -94,60 +101,3 @@ class Directory:
             DirectoryNotFound: there is no such key.
         """
         return await self._database.write(store.revoke_key, prefix)
-
-    async def list_deleted(self, tenant: str | None = None, *, before: datetime | None = None) -> Sequence[Row]:
-        """List deleted contacts that are not erased, the latest first: id, name, type, deleted_at and tenant."""
-        return await self._database.read(maintenance.list_deleted, tenant, before)
-
-    async def restore_contact(self, contact_id: str) -> Row:
-        """Undo a deletion, except for the contact's group memberships.
-
-        Raises:
-            DirectoryNotFound: no deleted contact has this id.
-            ContactErased: the contact was erased.
-        """
-        return await self._database.write(maintenance.restore_contact, contact_id)
-
-    async def purge(self, before: datetime, reason: str) -> int:
-        """Erase contacts that were deleted before a time in UTC, each with a receipt. Returns their number."""
-        return await self._database.erase(maintenance.purge, before, reason)
-
-    async def receipts(self) -> list[Row]:
-        """List the receipts of all erasures, the oldest first."""
-        return await self._database.read(lambda connection: list(store.read_receipts(connection)))
-
-    async def verify_receipts(self) -> tuple[int, str, list[str]]:
-        """Verify the hash chain of the receipts: their number, the last hash, and one line for each fault."""
-        return await self._database.read(maintenance.check_receipts)
-
-    async def check(self) -> list[str]:
-        """Check the directory for inconsistencies: one line for each, none if all is well."""
-        return await self._database.read(maintenance.check)
-
-    async def count_records(self) -> dict[str, Any]:
-        """Count contacts, groups and keys by tenant, and memberships and receipts in all."""
-        return await self._database.read(maintenance.count_records)
-
-    async def add_samples(self, number: int, seed: int, report: ProgressCallback) -> None:
-        """Create made-up contacts for the owner. `report` gets the number of contacts so far."""
-        await maintenance.add_samples(self._database, number, seed, report)
-
-    async def migrate(self, report: ProgressCallback) -> tuple[str, str]:
-        """Migrate an older database to the current schema. Returns the revisions before and after."""
-        return await maintenance.migrate(self._location, report)
-
-    async def back_up(self, target: Path, report: ProgressCallback) -> int:
-        """Write a consistent copy to a new SQLite file while the directory is in use. Returns its size in bytes.
-
-        Raises:
-            BackupRefused: the file exists.
-        """
-        return await maintenance.back_up(self._location, target, report)
-
-    async def restore_backup(self, source: Path, journals: Sequence[Path], report: ProgressCallback) -> RestoreResult:
-        """Replace everything in the directory by a backup, without the contacts that were erased since.
-
-        Raises:
-            BackupRefused: the backup or a journal does not belong to this directory, or is damaged.
-        """
-        return await maintenance.restore_backup(self._location, source, journals, report)
