@@ -1,4 +1,4 @@
-"""`contacts-mcp directory`: what the documentation tells an operator is what happens, on a file and on a server."""
+"""The commands of `contacts-mcp directory`, as the documentation shows them, on a file and on a server."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "directory.md"
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def place(request, tmp_path):
-    """Where a directory is, as it is written in a setting."""
+    """The location of a directory, as in a setting."""
     if request.param == "sqlite":
         yield str(tmp_path / "contacts.db")
         return
@@ -33,7 +33,7 @@ def place(request, tmp_path):
 
 @pytest.fixture
 def directory(command, place, tmp_path, monkeypatch):
-    """Run `contacts-mcp directory` on a place, in a folder of its own."""
+    """Run `contacts-mcp directory` on the location, in a folder of its own."""
     monkeypatch.chdir(tmp_path)
 
     def directory(*arguments):
@@ -54,7 +54,7 @@ def test_maintenance_commands_of_the_documentation_run_in_their_order(directory)
     assert "owner: 200 contacts" in outcomes[1][1].out
 
 
-def test_who_was_deleted_is_listed_restored_and_purged_with_a_receipt(directory, place):
+def test_deleted_contacts_are_listed_restored_and_purged_with_a_receipt(directory, place):
     directory("import-sample", "3")
     gone = delete(place, 2)
 
@@ -65,7 +65,7 @@ def test_who_was_deleted_is_listed_restored_and_purged_with_a_receipt(directory,
 
     assert {row["id"] for row in listed} == set(gone)
     assert (restored.code, gone[0] in restored.out) == (0, True)
-    assert asked.code != 0  # nobody could be asked
+    assert asked.code != 0  # there was no terminal to confirm at
     assert json.loads(purged.out) == {"erased": 1}
     assert "nothing of it is left" in directory("restore", gone[1]).err
     (receipt,) = [json.loads(line) for line in directory("receipts", "--json").out.splitlines()]
@@ -73,7 +73,7 @@ def test_who_was_deleted_is_listed_restored_and_purged_with_a_receipt(directory,
     assert json.loads(directory("check", "--json").out) == {"faults": []}
 
 
-def test_a_backup_brought_back_has_nobody_who_was_erased_since(directory, place):
+def test_restored_backup_has_no_contact_that_was_erased_since(directory, place):
     directory("import-sample", "5")
     directory("backup", "before.db")
     gone = delete(place, 1)
@@ -88,8 +88,8 @@ def test_a_backup_brought_back_has_nobody_who_was_erased_since(directory, place)
 
 
 @pytest.mark.parametrize("kind", ["journal", "receipts --json"])
-def test_a_lost_directory_is_brought_back_without_whom_its_journal_says_was_erased(command, tmp_path, kind):
-    """The journal that was kept elsewhere is all there is; one that is not there is no reason to go on without."""
+def test_backup_of_a_lost_directory_is_restored_without_erasures_of_its_journal(command, tmp_path, kind):
+    """Only a copy of the journal is left. A journal that does not exist is an error."""
     old, new = str(tmp_path / "old.db"), str(tmp_path / "new.db")
     command("directory", "import-sample", "5", "--directory", old)
     command("directory", "backup", str(tmp_path / "before.db"), "--directory", old)
@@ -108,7 +108,7 @@ def test_a_lost_directory_is_brought_back_without_whom_its_journal_says_was_eras
     assert json.loads(command("directory", "stats", "--json", "--directory", new).out)["receipts"] == 1
 
 
-def test_a_file_copied_back_by_hand_is_erased_in_again_when_it_is_opened(command, tmp_path):
+def test_erasures_are_repeated_when_an_old_file_was_copied_back(command, tmp_path):
     place = tmp_path / "contacts.db"
     command("directory", "import-sample", "5", "--directory", str(place))
     command("directory", "backup", str(tmp_path / "before.db"), "--directory", str(place))
@@ -121,7 +121,7 @@ def test_a_file_copied_back_by_hand_is_erased_in_again_when_it_is_opened(command
     assert (stats["tenants"][0]["contacts"], stats["tenants"][0]["erased"], stats["receipts"]) == (4, 1, 1)
 
 
-def test_a_backup_of_one_engine_is_restored_into_the_other(directory, command, place, tmp_path):
+def test_backup_of_one_engine_can_be_restored_into_the_other(directory, command, place, tmp_path):
     directory("import-sample", "20")
     directory("backup", "copy.db")
     other = str(tmp_path / "other.db")
@@ -144,7 +144,7 @@ def test_a_backup_of_one_engine_is_restored_into_the_other(directory, command, p
         (("restore", "a1b2c3d4-5678-9abc-def0-123456789abc"), "not found"),
     ],
 )
-def test_what_cannot_be_done_is_one_line_that_says_why(command, tmp_path, monkeypatch, arguments, said):
+def test_refused_command_is_reported_in_one_line_with_the_reason(command, tmp_path, monkeypatch, arguments, said):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "there.db").write_text("mine")
 
@@ -157,7 +157,7 @@ def test_what_cannot_be_done_is_one_line_that_says_why(command, tmp_path, monkey
 
 
 def over(place, work):
-    """Do something over the API."""
+    """Run `work` with a client of the API."""
 
     async def run():
         async with (
@@ -170,7 +170,7 @@ def over(place, work):
 
 
 def delete(place, number):
-    """Delete as many contacts; their ids."""
+    """Delete this many contacts and return their ids."""
 
     async def work(http):
         rows = (await http.get("/v1/contacts")).json()["contacts"][:number]
@@ -182,5 +182,5 @@ def delete(place, number):
 
 
 def create_once(place):
-    """Create a contact with a key that is remembered for a day."""
+    """Create a contact with an idempotency key."""
     return over(place, lambda http: http.post("/v1/contacts", json={"name": "Lazy"}, headers={"Idempotency-Key": "k"}))

@@ -1,4 +1,4 @@
-"""A directory that was written to in every way is without a fault, and each kind of damage to it is told of."""
+"""`check` finds each kind of damage, and nothing in a directory after every kind of write."""
 
 import sqlite3
 from contextlib import closing
@@ -25,7 +25,7 @@ async def opened(place):
 
 @pytest.fixture
 async def written(http, create, create_group, opened):
-    """A directory in which everything was done that can be done."""
+    """A directory after every kind of write."""
     ola = await create(
         "Ola Nordmann",
         email="ola@example.com",
@@ -58,7 +58,7 @@ async def written(http, create, create_group, opened):
 
 @pytest.fixture
 def damaged(opened, place):
-    """Run statements that no constraint holds up, and check what is left."""
+    """Run statements past all constraints, and check the directory afterwards."""
 
     async def damaged(*statements):
         if isinstance(place, PostgresServer):
@@ -72,22 +72,22 @@ def damaged(opened, place):
     return damaged
 
 
-async def test_a_directory_that_was_written_to_in_every_way_has_no_fault(written, opened):
+async def test_directory_after_every_kind_of_write_has_no_fault(written, opened):
     assert await opened.read(check) == []
 
 
-async def test_an_empty_directory_has_no_fault(opened):
+async def test_empty_directory_has_no_fault(opened):
     assert await opened.read(check) == []
 
 
-async def test_to_look_changes_nothing_and_holds_nobody_up(written, opened, http):
-    """Also on a connection that can write."""
+async def test_check_changes_nothing_and_does_not_block_writers(written, opened, http):
+    """The check also runs on a connection that can write."""
     assert await opened.write(check) == []
     assert (await http.post("/v1/contacts", json={"name": "Later"})).status_code == 201
     assert await opened.read(check) == []
 
 
-UNBOUND = {  # what the constraints of PostgreSQL would hold up; in a file they are off
+UNBOUND = {  # PostgreSQL enforces these constraints; in a file they are off
     "contact_groups": "ALTER TABLE memberships DROP CONSTRAINT memberships_group_seq_fkey",
     "contacts": "ALTER TABLE memberships DROP CONSTRAINT memberships_contact_seq_fkey",
     "unique": "ALTER TABLE memberships DROP CONSTRAINT memberships_group_seq_contact_seq_key",
@@ -145,7 +145,7 @@ UNBOUND = {  # what the constraints of PostgreSQL would hold up; in a file they 
          ["INSERT INTO created SELECT 1, 'k', 'b', id, 0 FROM contacts WHERE seq = 4"]),
     ],
 )  # fmt: skip
-async def test_damage_is_told_of(written, damaged, fault, statements):
+async def test_each_kind_of_damage_is_reported(written, damaged, fault, statements):
     assert fault in await damaged(*statements)
 
 
@@ -159,7 +159,7 @@ async def test_damage_is_told_of(written, damaged, fault, statements):
         ("duplicate memberships: 1 (seq 101)", "unique", "INSERT INTO memberships VALUES (101, 1, 1)"),
     ],
 )  # fmt: skip
-async def test_damage_that_a_constraint_would_hold_up_is_told_of(written, damaged, place, fault, bound, statement):
+async def test_damage_that_constraints_would_prevent_is_reported(written, damaged, place, fault, bound, statement):
     if isinstance(place, PostgresServer):
         statements = [UNBOUND[bound], statement]
     elif bound == "unique":  # the constraint is part of the table there
@@ -172,14 +172,14 @@ async def test_damage_that_a_constraint_would_hold_up_is_told_of(written, damage
 
 
 @on_file
-async def test_rows_of_nothing_in_a_file_are_told_of(written, damaged):
+async def test_broken_references_in_a_file_are_reported(written, damaged):
     faults = await damaged("INSERT INTO memberships VALUES (101, 77, 78)")
 
     assert "rows of memberships with a broken reference: 2" in faults
 
 
 @on_file
-async def test_an_index_that_does_not_fit_its_table_is_told_of(written, damaged):
+async def test_index_that_contradicts_its_table_is_reported(written, damaged):
     faults = await damaged(
         "PRAGMA writable_schema = ON",
         "UPDATE sqlite_master SET sql = replace(sql, 'deleted_at IS NOT NULL', 'name IS NOT NULL')"
@@ -190,8 +190,8 @@ async def test_an_index_that_does_not_fit_its_table_is_told_of(written, damaged)
 
 
 @on_file
-async def test_numbers_that_do_not_fit_their_index_are_told_of(written, damaged):
-    """A number that is found no more, one of somebody who was deleted, and one of nobody."""
+async def test_phone_index_that_contradicts_the_contacts_is_reported(written, damaged):
+    """A missing entry, an entry of a deleted contact, and an entry without a contact."""
     faults = await damaged(
         "INSERT INTO contact_phones(contact_phones, rowid, digits)"
         " VALUES ('delete', 2, '0047 0479 4790 7900 9000 0000 0000 0000 0001 001 01 1')",
@@ -203,20 +203,20 @@ async def test_numbers_that_do_not_fit_their_index_are_told_of(written, damaged)
 
 
 @on_server
-async def test_an_invalid_index_on_a_server_is_told_of(written, damaged):
+async def test_invalid_index_on_a_server_is_reported(written, damaged):
     faults = await damaged("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'contacts_live'::regclass")
 
     assert faults == ["the index contacts_live is invalid: run REINDEX"]
 
 
-async def test_no_fault_repeats_what_is_in_the_directory(written, damaged):
+async def test_faults_contain_no_personal_data(written, damaged):
     faults = await damaged("DELETE FROM contact_terms", "DELETE FROM spellings", "UPDATE contacts SET words = 'hansen'")
 
     assert len(faults) > 2
     assert not any(word in " ".join(faults).lower() for word in ("hansen", "kari", "ola", "vip", "9000"))
 
 
-async def test_much_damage_is_looked_at_in_part_and_told_of_in_few_words(http, damaged, monkeypatch):
+async def test_extensive_damage_is_compared_in_part_and_reported_briefly(http, damaged, monkeypatch):
     monkeypatch.setattr(_check, "_MAX_COMPARED_PARTITIONS", 10)
     creates = [{"name": f"Person {number}"} for number in range(100)]
     await http.post("/v1/directory/contacts", json={"creates": creates})

@@ -1,4 +1,4 @@
-"""Older files become present ones, whole, on `migrate` alone."""
+"""Only `migrate` brings an older file to the current schema, completely or not at all."""
 
 import asyncio
 import sqlite3
@@ -22,7 +22,7 @@ FROZEN = Path(__file__).parents[3] / "src/contacts_mcp/directory/migrations/vers
 
 @pytest.fixture(params=["0001", "0002", "0003"])
 def revision(request):
-    """Each revision but the last."""
+    """Every revision except the last."""
     return request.param
 
 
@@ -38,7 +38,7 @@ def old_file(revision, path, monkeypatch):
 
 
 def to_third_revision(place, monkeypatch):
-    """Its tables are the present ones, and there were no ends of numbers among the terms."""
+    """The tables are the current ones, but the terms contain no ends of phone numbers."""
     with monkeypatch.context() as patched:
         patched.setattr(_migrate, "REVISION", "0003")
         patched.setattr(index, "rebuild", lambda *_: None)
@@ -54,7 +54,7 @@ def of_second_revision(dialect):
     """
 
 
-async def test_an_older_file_is_refused_with_what_to_do_and_left_as_it_is(old_file, open_directory):
+async def test_older_file_is_refused_with_advice_and_not_changed(old_file, open_directory):
     before = old_file.read_bytes()
 
     async with open_directory(old_file) as http:
@@ -67,7 +67,7 @@ async def test_an_older_file_is_refused_with_what_to_do_and_left_as_it_is(old_fi
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.system)])
 def old_place(request, revision, monkeypatch):
-    """A file of an older schema, or a database; there are none of the first."""
+    """A file of an older schema, or a PostgreSQL database, which the first schema did not support."""
     if request.param == "sqlite":
         return request.getfixturevalue("old_file")
     if revision == "0001":
@@ -80,7 +80,7 @@ def old_place(request, revision, monkeypatch):
     return parse_location(url)
 
 
-async def test_what_is_migrated_has_everything_it_had(revision, old_place, open_directory):
+async def test_migration_keeps_all_records(revision, old_place, open_directory):
     assert await migrate(old_place) == (revision, REVISION)
 
     async with open_directory(old_place) as http:
@@ -97,7 +97,7 @@ async def test_what_is_migrated_has_everything_it_had(revision, old_place, open_
     assert [row["id"] for row in found] == [row["id"] for row in called] == [ola["id"]]
 
 
-async def test_what_was_kept_of_erasures_becomes_a_chain_of_receipts(old_file):
+async def test_migration_turns_old_erasures_into_a_receipt_chain(old_file):
     await migrate(old_file)
 
     database = Database(old_file)
@@ -112,8 +112,8 @@ async def test_what_was_kept_of_erasures_becomes_a_chain_of_receipts(old_file):
     assert list(receipts.faults(kept, *end)) == faults == []
 
 
-async def test_what_is_migrated_has_the_tables_of_what_is_new(old_place, request, tmp_path):
-    """Whoever changes the tables has to write a migration."""
+async def test_migrated_schema_equals_a_new_schema(old_place, request, tmp_path):
+    """A change of the tables needs a migration."""
     await migrate(old_place)
 
     on_server = isinstance(old_place, PostgresServer)
@@ -121,7 +121,7 @@ async def test_what_is_migrated_has_the_tables_of_what_is_new(old_place, request
     assert await shape(old_place) == await shape(new)
 
 
-async def test_to_migrate_what_is_new_changes_nothing(path):
+async def test_migrating_a_current_file_changes_nothing(path):
     assert await migrate(path) == (REVISION, REVISION)
     before = await shape(path)
 
@@ -130,13 +130,13 @@ async def test_to_migrate_what_is_new_changes_nothing(path):
 
 
 @pytest.mark.system
-async def test_a_new_database_is_migrated_already(postgres):
+async def test_new_postgresql_database_needs_no_migration(postgres):
     url = postgres.create_database()
 
     assert await migrate(parse_location(url)) == (REVISION, REVISION)
 
 
-async def test_a_migration_that_fails_leaves_the_file_as_it_was(old_file, open_directory):
+async def test_failed_migration_leaves_the_file_unchanged(old_file, open_directory):
     with closing(sqlite3.connect(old_file)) as connection:
         connection.execute("UPDATE contacts SET tags = '{' WHERE seq = 2")
         connection.commit()
@@ -148,7 +148,7 @@ async def test_a_migration_that_fails_leaves_the_file_as_it_was(old_file, open_d
     assert written(old_file) == before
 
 
-async def test_a_newer_file_is_refused(path):
+async def test_newer_file_is_refused(path):
     await new_file(path)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("UPDATE directory_revision SET version_num = '9999'")
@@ -188,7 +188,7 @@ def tables(connection):
 
 
 def written(path):
-    """What is in the file of tables and rows."""
+    """The tables and rows of the file."""
     with closing(sqlite3.connect(path)) as connection:
         names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         tables = [name for name in names if name != "contact_phones"]  # whose rows are in other tables

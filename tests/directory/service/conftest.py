@@ -1,4 +1,4 @@
-"""The service in process, with a clock of the test's own; whatever uses `place` runs on both engines."""
+"""The service in process, with a clock that tests set. Tests that use `place` run on both engines."""
 
 from contextlib import AsyncExitStack
 
@@ -16,19 +16,19 @@ class Clock:
 
 
 class Service:
-    """A directory behind keys, and clients of it."""
+    """A served directory and its clients."""
 
     def __init__(self, directory, stack):
         self.directory = directory
         self._stack = stack
 
     async def caller(self, tenant="owner", scopes=("read", "write"), **headers):
-        """A client with a new key."""
+        """Make a client with a new key."""
         key, _ = await self.directory.create_key("test", tenant, scopes)
         return await self.client({"X-API-Key": key, **headers})
 
     async def client(self, headers=None):
-        """A client that sends these headers, and no key of its own."""
+        """Make a client that sends these headers and no key."""
         transport = httpx.ASGITransport(app=self.directory.app)
         client = httpx.AsyncClient(transport=transport, base_url="http://service", headers=headers)
         return await self._stack.enter_async_context(client)
@@ -41,7 +41,7 @@ def clock():
 
 @pytest.fixture
 async def open_service(clock):
-    """Serve a place with this many requests a minute."""
+    """Serve a directory with this rate limit."""
     async with AsyncExitStack() as stack:
 
         async def open_service(place, rate=0):

@@ -1,4 +1,4 @@
-"""The service behind `contacts-mcp serve`, where else the platform is."""
+"""The directory service as the backend of `contacts-mcp serve`, instead of the platform."""
 
 import asyncio
 import json
@@ -43,7 +43,7 @@ def platform(service, secret):
     return Platform(Credential.key(secret, "test"), service.url)
 
 
-async def test_tools_work_on_it_and_another_tenant_sees_nothing(service, ola, kari):
+async def test_tools_change_only_the_records_of_their_keys_tenant(service, ola, kari):
     person = Person({"decision": "delete"})
     async with host(platform(service, ola), person=person) as tools, host(platform(service, kari)) as others:
         made = await tools.call("create_contact", name="Ola Nordmann", phone_number="+4799999999", tags=["vip"])
@@ -71,7 +71,7 @@ async def test_tools_work_on_it_and_another_tenant_sees_nothing(service, ola, ka
     assert "Ola Nordmann" in person.question
 
 
-async def test_a_host_over_standard_input_works_on_it(service, ola, tmp_path):
+async def test_stdio_server_works_with_the_directory_service(service, ola, tmp_path):
     with Server(tmp_path, WAYSCLOUD_API_URL=service.url, WAYSCLOUD_API_KEY=ola) as server:
         server.say(json.dumps(modern(1, "tools/call", name="create_contact", arguments={"name": "Ola"})).encode())
         answer = await asyncio.to_thread(server.hear)
@@ -81,7 +81,7 @@ async def test_a_host_over_standard_input_works_on_it(service, ola, tmp_path):
     assert ola[-40:] not in errors.decode()
 
 
-def test_doctor_finds_a_key_of_it_working(command, service, ola):
+def test_doctor_accepts_a_key_of_the_directory_service(command, service, ola):
     done = command("doctor", WAYSCLOUD_API_URL=service.url, WAYSCLOUD_API_KEY=ola)
 
     assert done.code == 0, done.out
@@ -89,12 +89,12 @@ def test_doctor_finds_a_key_of_it_working(command, service, ola):
     assert ola[-40:] not in done.out + done.err
 
 
-async def test_callers_over_a_network_bring_keys_of_their_tenants(service, ola, kari, tmp_path):
+async def test_network_callers_use_keys_of_their_own_tenants(service, ola, kari, tmp_path):
     async with (
         replica_here(tmp_path, auth="key", api_url=service.url) as port,
         Modern(port, key(ola)) as first,
         Modern(port, key(kari)) as second,
-        Modern(port, key(f"{ola[:-1]}?")) as nobody,
+        Modern(port, key(f"{ola[:-1]}?")) as unauthenticated,
     ):
         mine = {"contact_id": (await first.call("create_contact", name="Ola's")).content["id"]}
         theirs = {"contact_id": (await second.call("create_contact", name="Kari's")).content["id"]}
@@ -103,10 +103,10 @@ async def test_callers_over_a_network_bring_keys_of_their_tenants(service, ola, 
             assert (await caller.call("list_contacts")).content["total"] == 1
             assert (await caller.call("get_contact", **own)).content["id"] == own["contact_id"]
             assert (await caller.call("get_contact", **foreign)).line.startswith("not_found: ")
-        assert (await nobody.call("list_contacts")).status == 401
+        assert (await unauthenticated.call("list_contacts")).status == 401
 
 
-async def test_a_reading_key_is_told_what_it_may_not(service, place):
+async def test_write_with_a_read_only_key_reports_the_missing_scope(service, place):
     (reader,) = await asyncio.to_thread(make_keys, place, "ola", scopes=["read"])
     async with host(platform(service, reader)) as tools:
         assert (await tools.call("list_contacts"))["total"] == 0

@@ -1,4 +1,4 @@
-"""`contacts-mcp directory serve` and `keys`, as an operator meets them."""
+"""The commands `contacts-mcp directory serve` and `contacts-mcp directory keys`."""
 
 import io
 import json
@@ -17,7 +17,7 @@ KEY = re.compile(r"wayscloud_contacts_([a-z0-9]{8})_[A-Za-z0-9]{40}")
 
 @pytest.fixture
 def keys(command, place):
-    """`contacts-mcp directory keys` on this place."""
+    """Run `contacts-mcp directory keys` on this location."""
 
     def keys(*arguments):
         return command("directory", "keys", *arguments, "--directory", address_of(place))
@@ -25,7 +25,7 @@ def keys(command, place):
     return keys
 
 
-def test_a_key_is_shown_once_and_alone_on_standard_output(keys):
+def test_keys_create_writes_only_the_key_to_standard_output(keys):
     made = keys("create", "my app")
 
     prefix = KEY.fullmatch(made.out.strip())[1]
@@ -36,7 +36,7 @@ def test_a_key_is_shown_once_and_alone_on_standard_output(keys):
     assert made.out.strip()[-40:] not in listed.out + keys("list", "--json").out
 
 
-def test_keys_are_written_as_json_where_programs_read_them(keys):
+def test_keys_commands_write_json_on_request(keys):
     made = json.loads(keys("create", "my app", "--tenant", "ola", "--scope", "read", "--json").out)
 
     shown = {name: value for name, value in made.items() if name != "key"}
@@ -45,12 +45,12 @@ def test_keys_are_written_as_json_where_programs_read_them(keys):
     assert json.loads(keys("list", "--json").out) == [shown]
 
 
-def test_no_keys_are_an_empty_list(keys):
+def test_keys_list_without_keys_is_an_empty_list(keys):
     assert keys("list").out == ""
     assert json.loads(keys("list", "--json").out) == []
 
 
-def test_revoking_asks_before_it_acts(keys, monkeypatch):
+def test_keys_revoke_asks_for_confirmation(keys, monkeypatch):
     made = json.loads(keys("create", "my app", "--json").out)
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
     asked = keys("revoke", made["prefix"])
@@ -60,7 +60,7 @@ def test_revoking_asks_before_it_acts(keys, monkeypatch):
     assert json.loads(keys("list", "--json").out)[0]["revoked_at"] is None
 
 
-def test_a_revoked_key_stays_listed_as_such(keys):
+def test_revoked_key_is_listed_as_revoked(keys):
     made = json.loads(keys("create", "my app", "--json").out)
 
     done = keys("revoke", made["prefix"], "--yes")
@@ -79,7 +79,7 @@ def test_a_revoked_key_stays_listed_as_such(keys):
         (("create", "a", "--tenant", "a\nb"), "the name of a tenant"),
     ],
 )
-def test_what_cannot_be_done_is_one_line(keys, arguments, says):
+def test_invalid_command_is_reported_in_one_line(keys, arguments, says):
     done = keys(*arguments)
 
     assert done.code == 2
@@ -88,7 +88,7 @@ def test_what_cannot_be_done_is_one_line(keys, arguments, says):
     assert len(done.err.splitlines()) == 1
 
 
-def test_a_place_that_cannot_be_used_is_one_line(command):
+def test_unusable_location_is_reported_in_one_line(command):
     done = command("directory", "keys", "list", "--directory", "/proc/nowhere/contacts.db")
 
     assert done.code == 2
@@ -96,7 +96,7 @@ def test_a_place_that_cannot_be_used_is_one_line(command):
     assert "/proc/nowhere/contacts.db" in done.err
 
 
-def test_the_directory_may_be_named_by_the_environment(command, path):
+def test_directory_comes_from_the_environment_without_an_option(command, path):
     (key,) = make_keys(path, "ola")
 
     listed = command("directory", "keys", "list", CONTACTS_MCP_DIRECTORY=str(path))
@@ -104,13 +104,13 @@ def test_the_directory_may_be_named_by_the_environment(command, path):
     assert KEY.fullmatch(key)[1] in listed.out
 
 
-def test_without_any_directory_it_is_this_users_own(command, tmp_path):
+def test_directory_is_the_users_own_by_default(command, tmp_path):
     command("directory", "keys", "create", "my app")
 
     assert (tmp_path / "data" / "wayscloud-contacts-mcp" / "contacts.db").exists()
 
 
-def test_a_service_that_nobody_could_use_does_not_start(command, path):
+def test_serve_without_keys_is_refused(command, path):
     refused = command("directory", "serve", "--directory", str(path), "--port", "0")
 
     assert refused.code == 2
@@ -119,14 +119,14 @@ def test_a_service_that_nobody_could_use_does_not_start(command, path):
     )
 
 
-def test_a_service_whose_keys_are_all_revoked_does_not_start(command, keys, place):
+def test_serve_with_only_revoked_keys_is_refused(command, keys, place):
     made = json.loads(keys("create", "my app", "--json").out)
     keys("revoke", made["prefix"], "--yes")
 
     assert command("directory", "serve", "--directory", address_of(place), "--port", "0").code == 2
 
 
-def test_the_service_says_in_one_line_where_it_is_and_how_many_keys_there_are(place, tmp_path):
+def test_serve_announces_its_address_and_number_of_keys_in_one_line(place, tmp_path):
     ola, _ = make_keys(place, "ola", "kari")
     with ContactsService(tmp_path / "service", place, CONTACTS_MCP_LOG_FORMAT="text") as service:
         answer = httpx.get(f"{service.url}/v1/contacts", headers={"X-API-Key": ola})
@@ -138,7 +138,7 @@ def test_the_service_says_in_one_line_where_it_is_and_how_many_keys_there_are(pl
     assert seconds < 10
 
 
-def test_a_key_that_the_operator_revokes_stops_working_while_the_service_runs(keys, place, tmp_path):
+def test_key_revoked_by_the_command_stops_working_in_a_running_service(keys, place, tmp_path):
     made = json.loads(keys("create", "my app", "--json").out)
     keys("create", "another")
     with ContactsService(tmp_path / "service", place) as service, httpx.Client(base_url=service.url) as client:
@@ -151,7 +151,7 @@ def test_a_key_that_the_operator_revokes_stops_working_while_the_service_runs(ke
             assert time.monotonic() - revoked < 5
 
 
-def test_the_rate_is_the_operators_choice(path, tmp_path):
+def test_serve_takes_the_rate_limit_from_its_option(path, tmp_path):
     (key,) = make_keys(path, "ola")
     with (
         ContactsService(tmp_path / "service", path, "--rate", "1") as service,

@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: a create that is repeated creates nothing more, with and without keys of the API."""
+"""`Idempotency-Key`: a repeated request creates nothing more, with and without API keys."""
 
 import asyncio
 
@@ -17,13 +17,13 @@ KINDS = {
 
 @pytest.fixture(params=KINDS)
 def kind(request):
-    """Where something is created, and of what."""
+    """The path and the body of a request that creates a record."""
     return KINDS[request.param]
 
 
 @pytest.fixture
 async def send(http, kind):
-    """Create with a key."""
+    """Create a record with an idempotency key."""
 
     async def send(key="key", **changes):
         path, body = kind
@@ -37,7 +37,7 @@ async def count(http, path):
     return len(answer["groups"] if "groups" in answer else answer["contacts"])
 
 
-async def test_a_repeat_is_answered_with_what_was_created(http, kind, send):
+async def test_repeated_request_returns_the_created_record(http, kind, send):
     first, again = await send(), await send()
 
     assert (first.status_code, again.status_code) == (201, 201)
@@ -47,7 +47,7 @@ async def test_a_repeat_is_answered_with_what_was_created(http, kind, send):
     assert await count(http, kind[0]) == 1
 
 
-async def test_a_repeat_shows_it_as_it_is_now(http, kind, send):
+async def test_repeated_request_returns_the_record_in_its_current_state(http, kind, send):
     made = (await send()).json()
     await http.patch(f"{kind[0]}/{made['id']}", json={"name": "New"})
 
@@ -57,14 +57,14 @@ async def test_a_repeat_shows_it_as_it_is_now(http, kind, send):
     assert again.json()["name"] == "New"
 
 
-async def test_a_body_that_is_stored_alike_is_the_same(http, kind, send):
+async def test_body_with_the_same_normalized_values_counts_as_a_repeat(http, kind, send):
     await send()
 
     assert (await send(name=f"  {kind[1]['name']} ", unknown=1)).headers["Idempotency-Replayed"] == "true"
     assert await count(http, kind[0]) == 1
 
 
-async def test_another_body_is_409_and_creates_nothing(http, kind, send):
+async def test_same_key_with_another_body_is_409_and_creates_nothing(http, kind, send):
     await send()
 
     answer = await send(name="SECRET")
@@ -75,21 +75,21 @@ async def test_another_body_is_409_and_creates_nothing(http, kind, send):
     assert await count(http, kind[0]) == 1
 
 
-async def test_a_contacts_key_is_none_for_a_group(http):
+async def test_contact_and_group_with_the_same_key_conflict(http):
     headers = {"Idempotency-Key": "key"}
     await http.post("/v1/contacts", json={"name": "Ola"}, headers=headers)
 
     assert (await http.post("/v1/contacts/groups", json={"name": "Ola"}, headers=headers)).status_code == 409
 
 
-async def test_another_key_creates_another_one(http, kind, send):
+async def test_another_key_creates_another_record(http, kind, send):
     await send("one")
     await send("two")
 
     assert await count(http, kind[0]) == 2
 
 
-async def test_what_was_deleted_since_is_404_and_not_made_again(http, kind, send):
+async def test_repeated_request_for_a_deleted_record_is_404_and_creates_nothing(http, kind, send):
     made = (await send()).json()
     await http.delete(f"{kind[0]}/{made['id']}")
 
@@ -97,7 +97,7 @@ async def test_what_was_deleted_since_is_404_and_not_made_again(http, kind, send
     assert await count(http, kind[0]) == 0
 
 
-async def test_nothing_is_kept_of_what_was_erased(http, place):
+async def test_erasure_forgets_the_idempotency_key(http, place):
     headers = {"Idempotency-Key": "key"}
     made = (await http.post("/v1/contacts", json={"name": "Ola"}, headers=headers)).json()
     await http.post(f"/v1/contacts/{made['id']}/gdpr-delete", json={"reason": "asked"})
@@ -106,13 +106,13 @@ async def test_nothing_is_kept_of_what_was_erased(http, place):
         assert await directory._database.read(lambda c: c.execute(idempotency_keys.select()).all()) == []
 
 
-async def test_a_create_that_is_refused_takes_no_key(http, kind, send):
+async def test_refused_request_does_not_use_up_the_key(http, kind, send):
     assert (await send(name="")).status_code == 422
 
     assert (await send()).status_code == 201
 
 
-async def test_a_create_that_fails_takes_no_key(http, kind, send, monkeypatch):
+async def test_failed_request_does_not_use_up_the_key(http, kind, send, monkeypatch):
     def fail(*_):
         raise RuntimeError
 
@@ -125,7 +125,7 @@ async def test_a_create_that_fails_takes_no_key(http, kind, send, monkeypatch):
     assert "Idempotency-Replayed" not in answer.headers
 
 
-async def test_a_key_can_be_used_anew_after_a_day(http, kind, send, place):
+async def test_key_can_be_used_again_after_a_day(http, kind, send, place):
     await send()
     async with Directory(place) as directory:
         await directory._database.write(
@@ -141,7 +141,7 @@ async def test_a_key_can_be_used_anew_after_a_day(http, kind, send, place):
 
 
 @pytest.mark.parametrize("key", ["", "a b", "é", "x" * 256, "a\tb"])
-async def test_what_is_no_key_is_422(http, kind, key):
+async def test_invalid_key_is_422(http, kind, key):
     answer = await http.post(kind[0], json=kind[1], headers={"Idempotency-Key": key.encode("latin-1")})
 
     assert answer.status_code == 422
@@ -149,11 +149,11 @@ async def test_what_is_no_key_is_422(http, kind, key):
     assert await count(http, kind[0]) == 0
 
 
-async def test_the_longest_key_is_taken(send):
+async def test_key_of_255_characters_is_accepted(send):
     assert (await send("~" * 255)).status_code == 201
 
 
-async def test_nothing_kept_says_what_was_created(http, kind, send, place):
+async def test_stored_keys_reveal_nothing_about_the_record(http, kind, send, place):
     await send("a-telling-key")
 
     async with Directory(place) as directory:
@@ -161,8 +161,8 @@ async def test_nothing_kept_says_what_was_created(http, kind, send, place):
     assert not any(said in str(row) for said in ("telling", *kind[1].values()))
 
 
-async def test_repeats_at_once_create_one(http, kind, send, open_directory, place):
-    """From two processes, as far as the database can tell."""
+async def test_concurrent_repeats_create_one_record(http, kind, send, open_directory, place):
+    """Two directories are like two processes for the database."""
     path, body = kind
     async with open_directory(place) as other:
         headers = {"Idempotency-Key": "key"}
@@ -175,14 +175,14 @@ async def test_repeats_at_once_create_one(http, kind, send, open_directory, plac
     assert await count(http, path) == 1
 
 
-async def test_other_bodies_at_once_create_one_and_are_409(http, kind, send):
+async def test_concurrent_requests_with_other_bodies_create_one_record_and_are_409(http, kind, send):
     answers = await asyncio.gather(*(send(name=f"Name {n}") for n in range(8)))
 
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 7
     assert await count(http, kind[0]) == 1
 
 
-async def test_it_works_behind_keys(service, kind):
+async def test_idempotency_keys_work_in_the_served_directory(service, kind):
     caller = await service.caller(**{"Idempotency-Key": "key"})
 
     first, again = [await caller.post(kind[0], json=kind[1]) for _ in range(2)]

@@ -1,11 +1,11 @@
-"""Who is let in, to do what."""
+"""Authentication and scopes of API keys."""
 
 import re
 
 import pytest
 from starlette.requests import Request
 
-from contacts_mcp.directory import Directory
+from contacts_mcp.directory import KEY_CACHE_SECONDS, Directory
 from contacts_mcp.directory.api import _tenant
 from contacts_mcp.directory.service.keyring import KeyRing
 
@@ -14,7 +14,7 @@ KEY = re.compile(r"wayscloud_contacts_[a-z0-9]{8}_[A-Za-z0-9]{40}")
 
 
 @pytest.mark.parametrize("form", ["X-API-Key: {}", "Authorization: Bearer {}", "authorization: bearer  {}"])
-async def test_a_key_opens_the_service_in_either_header(service, form):
+async def test_api_key_is_accepted_in_either_header(service, form):
     key, _ = await service.directory.create_key("test")
     name, _, value = form.format(key).partition(": ")
     client = await service.client({name: value})
@@ -25,7 +25,7 @@ async def test_a_key_opens_the_service_in_either_header(service, form):
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "DELETE", "TRACE"])
 @pytest.mark.parametrize("path", [CONTACTS, f"{CONTACTS}/groups", "/v1/directory", "/v1/nothing", "/", "/docs/"])
-async def test_without_a_key_everything_is_401_whatever_is_asked(service, method, path):
+async def test_request_without_a_key_is_401_for_every_method_and_path(service, method, path):
     answer = await (await service.client()).request(method, path, content=b"{")
 
     assert answer.status_code == 401
@@ -48,7 +48,7 @@ async def test_without_a_key_everything_is_401_whatever_is_asked(service, method
         {"X-API-Key": "é"},
     ],
 )
-async def test_what_is_no_key_is_401_and_not_repeated(service, headers):
+async def test_invalid_api_key_is_401_and_not_repeated(service, headers):
     key, kept = await service.directory.create_key("test")
     prefix = key[: key.index(kept.prefix) + 9]
     sent = {name: value.format(key=key, prefix=prefix).encode("latin-1") for name, value in headers.items()}
@@ -60,34 +60,34 @@ async def test_what_is_no_key_is_401_and_not_repeated(service, headers):
     assert answer.json() == {"detail": "The key is not valid"}
 
 
-async def test_both_headers_may_carry_the_same_key(service):
+async def test_same_key_in_both_headers_is_accepted(service):
     key, _ = await service.directory.create_key("test")
     client = await service.client({"X-API-Key": key, "Authorization": f"Bearer {key}"})
 
     assert (await client.get(CONTACTS)).status_code == 200
 
 
-async def test_a_revoked_key_stops_working_within_five_seconds(service, clock):
+async def test_revoked_key_stops_working_when_the_cache_expires(service, clock):
     key, kept = await service.directory.create_key("test")
     client = await service.client({"X-API-Key": key})
     assert (await client.get(CONTACTS)).status_code == 200
 
     await service.directory.revoke_key(kept.prefix)
-    clock.now += 3
+    clock.now += KEY_CACHE_SECONDS
 
     assert (await client.get(CONTACTS)).status_code == 401
     clock.now += 1_000
     assert (await client.get(CONTACTS)).status_code == 401
 
 
-async def test_a_key_that_another_process_made_works_at_once(service, open_directory, place):
+async def test_key_created_by_another_process_works_immediately(service, open_directory, place):
     async with open_directory(place):
         key, _ = await service.directory.create_key("test")
 
     assert (await (await service.client({"X-API-Key": key})).get(CONTACTS)).status_code == 200
 
 
-async def test_a_reading_key_reads_and_writes_nothing(service):
+async def test_read_key_can_read_and_not_write(service):
     owner, reader = await service.caller(), await service.caller(scopes=["read"])
     made = (await owner.post(CONTACTS, json={"name": "Ola"})).json()["id"]
 
@@ -108,14 +108,14 @@ async def test_a_reading_key_reads_and_writes_nothing(service):
     assert (await owner.get(CONTACTS)).json()["total"] == 1
 
 
-async def test_a_writing_key_writes_and_reads_nothing(service):
+async def test_write_key_can_write_and_not_read(service):
     writer = await service.caller(scopes=["write"])
 
     assert (await writer.post(CONTACTS, json={"name": "Ola"})).status_code == 201
     assert (await writer.get(CONTACTS)).status_code == 403
 
 
-async def test_a_receipt_names_the_key_that_erased(service, place, request):
+async def test_receipt_names_the_key_that_erased_the_contact(service, place, request):
     key, kept = await service.directory.create_key("test")
     client = await service.client({"X-API-Key": key})
     made = (await client.post(CONTACTS, json={"name": "Ola"})).json()["id"]
@@ -126,7 +126,7 @@ async def test_a_receipt_names_the_key_that_erased(service, place, request):
     assert actor == f"key {kept.prefix}"
 
 
-async def test_only_prefix_and_hash_of_a_key_are_kept(path):
+async def test_only_the_prefix_and_the_hash_of_a_key_are_stored(path):
     async with Directory(path, keys=True) as directory:
         key, kept = await directory.create_key("a name")
 
@@ -135,7 +135,7 @@ async def test_only_prefix_and_hash_of_a_key_are_kept(path):
     assert key[-40:].encode() not in path.read_bytes()
 
 
-async def test_keys_are_listed_in_the_order_they_were_made(service):
+async def test_keys_are_listed_in_order_of_creation(service):
     for number in range(3):
         await service.directory.create_key(f"key {number}", f"tenant {number % 2}", ["read"])
 
@@ -149,7 +149,7 @@ async def test_keys_are_listed_in_the_order_they_were_made(service):
     assert keys[0].tenant == keys[2].tenant != keys[1].tenant
 
 
-async def test_the_owner_by_a_key_and_without_one_are_the_same(service, open_directory, place):
+async def test_owner_with_a_key_and_embedded_owner_share_contacts(service, open_directory, place):
     owner = await service.caller()
     made = (await owner.post(CONTACTS, json={"name": "Ola"})).json()
 
@@ -168,14 +168,14 @@ async def test_the_owner_by_a_key_and_without_one_are_the_same(service, open_dir
         ("a", "b", ["admin"]),
     ],
 )
-async def test_a_key_that_makes_no_sense_is_refused(service, name, tenant, scopes):
+async def test_key_with_invalid_name_tenant_or_scopes_is_refused(service, name, tenant, scopes):
     with pytest.raises(ValueError):
         await service.directory.create_key(name, tenant, scopes)
 
     assert await service.directory.list_keys() == []
 
 
-async def test_what_is_remembered_of_keys_is_bounded(service, clock, monkeypatch):
+async def test_key_cache_is_bounded(service, clock, monkeypatch):
     monkeypatch.setattr("contacts_mcp.directory.service.keyring._MOST", 5)
     ring = KeyRing(service.directory._database, clock)
 

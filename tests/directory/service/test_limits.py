@@ -1,4 +1,4 @@
-"""How often a key may be used."""
+"""The rate limit of an API key."""
 
 import pytest
 
@@ -9,7 +9,7 @@ async def statuses(client, times):
     return [(await client.get(CONTACTS)).status_code for _ in range(times)]
 
 
-async def test_a_key_that_is_used_too_often_reads_how_long_to_wait(open_service, path, clock):
+async def test_request_above_the_rate_limit_is_429_with_retry_after(open_service, path, clock):
     client = await (await open_service(path, rate=6)).caller()
     assert await statuses(client, 10) == [200] * 10
 
@@ -20,7 +20,7 @@ async def test_a_key_that_is_used_too_often_reads_how_long_to_wait(open_service,
     assert answer.json() == {"detail": "This key may make 6 requests a minute"}
 
 
-async def test_who_waits_as_long_as_was_said_is_let_in(open_service, path, clock):
+async def test_request_after_the_retry_after_time_is_accepted(open_service, path, clock):
     client = await (await open_service(path, rate=7)).caller()
     for _ in range(60):
         if (answer := await client.get(CONTACTS)).status_code == 429:
@@ -29,7 +29,7 @@ async def test_who_waits_as_long_as_was_said_is_let_in(open_service, path, clock
             assert (await client.get(CONTACTS)).status_code == 200
 
 
-async def test_requests_come_back_with_time(open_service, path, clock):
+async def test_allowance_refills_with_time(open_service, path, clock):
     client = await (await open_service(path, rate=120)).caller()
 
     assert await statuses(client, 21) == [200] * 20 + [429]
@@ -39,7 +39,7 @@ async def test_requests_come_back_with_time(open_service, path, clock):
     assert await statuses(client, 21) == [200] * 20 + [429]
 
 
-async def test_other_keys_do_not_notice_even_of_the_same_tenant(open_service, path):
+async def test_rate_limit_of_one_key_does_not_affect_another_key_of_its_tenant(open_service, path):
     service = await open_service(path, rate=6)
     busy, other = await service.caller(), await service.caller()
     await statuses(busy, 11)
@@ -47,7 +47,7 @@ async def test_other_keys_do_not_notice_even_of_the_same_tenant(open_service, pa
     assert (await other.get(CONTACTS)).status_code == 200
 
 
-async def test_what_is_turned_down_counts_as_well(open_service, path):
+async def test_refused_requests_count_against_the_limit(open_service, path):
     client = await (await open_service(path, rate=6)).caller(scopes=["read"])
 
     refused = [(await client.post(CONTACTS, json={"name": "Ola"})).status_code for _ in range(11)]
@@ -55,14 +55,14 @@ async def test_what_is_turned_down_counts_as_well(open_service, path):
     assert refused == [403] * 10 + [429]
 
 
-async def test_zero_is_no_limit(open_service, path):
+async def test_rate_zero_means_no_limit(open_service, path):
     client = await (await open_service(path, rate=0)).caller()
 
     assert set(await statuses(client, 300)) == {200}
 
 
 @pytest.mark.parametrize("page", ["/healthz", "/docs", "/openapi.json"])
-async def test_open_pages_are_not_counted(open_service, path, page):
+async def test_open_pages_do_not_count_against_the_limit(open_service, path, page):
     client = await (await open_service(path, rate=6)).caller()
 
     assert {(await client.get(page)).status_code for _ in range(12)} == {200}

@@ -1,4 +1,4 @@
-"""The pages that need no key, and what stands on every answer."""
+"""The pages that need no API key, and the request id of every response."""
 
 import logging
 import re
@@ -18,19 +18,19 @@ async def test_open_pages_need_no_key(service, page):
 
 
 @pytest.mark.parametrize("page", OPEN)
-async def test_an_embedded_directory_has_none_of_them(http, page):
+async def test_embedded_directory_has_no_open_pages(http, page):
     assert (await http.get(page)).status_code == 404
 
 
 @pytest.mark.parametrize("page", OPEN)
-async def test_open_pages_are_there_to_be_read_alone(service, page):
+async def test_open_pages_allow_only_get(service, page):
     answer = await (await service.client()).post(page)
 
     assert answer.status_code == 405
     assert answer.headers["Allow"] == "GET"
 
 
-async def test_health_is_told_by_the_database(open_service, tmp_path):
+async def test_health_reflects_the_state_of_the_database(open_service, tmp_path):
     service = await open_service(tmp_path / "folder" / "contacts.db")
     client = await service.client()
     assert (await client.get("/healthz")).json() == {"status": "ok"}
@@ -41,7 +41,7 @@ async def test_health_is_told_by_the_database(open_service, tmp_path):
     assert (answer.status_code, answer.json()) == (503, {"status": "unavailable"})
 
 
-async def test_where_the_database_is_stays_in_the_log(open_service, tmp_path, caplog):
+async def test_location_of_an_unusable_database_is_only_logged(open_service, tmp_path, caplog):
     (tmp_path / "taken").write_text("")
     service = await open_service(tmp_path / "taken" / "contacts.db")
     client = await service.client({"X-API-Key": f"wayscloud_contacts_abcdefgh_{'x' * 40}"})
@@ -54,7 +54,7 @@ async def test_where_the_database_is_stays_in_the_log(open_service, tmp_path, ca
     assert "taken" in caplog.text
 
 
-async def test_a_database_that_goes_away_later_is_told_without_its_place(open_service, path, caplog):
+async def test_503_of_a_closed_database_does_not_name_its_location(open_service, path, caplog):
     service = await open_service(path)
     client = await service.caller()
     assert (await client.get("/v1/contacts")).status_code == 200
@@ -67,14 +67,14 @@ async def test_a_database_that_goes_away_later_is_told_without_its_place(open_se
 
 
 @pytest.mark.parametrize("given", ["x", VISIBLE, "y" * 128, "a1b2-c3"])
-async def test_a_callers_request_id_is_kept(service, given):
+async def test_valid_request_id_of_the_caller_is_kept(service, given):
     client = await service.client()
 
     assert (await client.get("/healthz", headers={"X-Request-ID": given})).headers["X-Request-ID"] == given
 
 
 @pytest.mark.parametrize("given", [[b""], [b"a b"], [b"z" * 129], [b"\xe9"], [b"one", b"two"]])
-async def test_any_other_request_id_is_replaced(service, given):
+async def test_invalid_request_id_is_replaced(service, given):
     client = await service.client()
 
     answer = await client.get("/healthz", headers=[(b"X-Request-ID", value) for value in given])
@@ -82,12 +82,12 @@ async def test_any_other_request_id_is_replaced(service, given):
     assert re.fullmatch("[0-9a-f]{16}", answer.headers["X-Request-ID"])
 
 
-async def test_every_answer_has_a_request_id_of_its_own(service, monkeypatch, caplog):
+async def test_every_response_has_its_own_request_id(service, monkeypatch, caplog):
     def fail(*_):
         raise RuntimeError
 
     monkeypatch.setattr(store, "create_contact", fail)
-    client, nobody = await service.caller(), await service.client()
+    client, unauthenticated = await service.caller(), await service.client()
 
     answers = [
         await client.get("/v1/contacts"),
@@ -95,7 +95,7 @@ async def test_every_answer_has_a_request_id_of_its_own(service, monkeypatch, ca
         await client.put("/v1/contacts"),
         await client.post("/v1/contacts", json={}),
         await client.post("/v1/contacts", json={"name": "a", "unknown": "x" * 1024 * 1024}),
-        await nobody.get("/v1/contacts"),
+        await unauthenticated.get("/v1/contacts"),
         await client.post("/v1/contacts", json={"name": "Ola"}),
     ]
 
@@ -104,7 +104,7 @@ async def test_every_answer_has_a_request_id_of_its_own(service, monkeypatch, ca
     assert answers[-1].headers["X-Request-ID"] in caplog.text
 
 
-async def test_the_docs_show_every_endpoint_with_an_example(service):
+async def test_docs_page_shows_every_endpoint_with_an_example(service):
     page = (await (await service.client()).get("/docs")).text
 
     for path, methods in openapi_document()["paths"].items():
@@ -116,7 +116,7 @@ async def test_the_docs_show_every_endpoint_with_an_example(service):
     assert "wayscloud_" not in page
 
 
-async def test_the_docs_run_and_fetch_nothing(service):
+async def test_docs_page_has_no_scripts_and_loads_nothing(service):
     answer = await (await service.client()).get("/docs")
 
     policy = answer.headers["Content-Security-Policy"]
@@ -127,7 +127,7 @@ async def test_the_docs_run_and_fetch_nothing(service):
     assert len(answer.content) < 100_000
 
 
-async def test_a_directory_with_keys_is_built_without_touching_its_place(tmp_path):
+async def test_building_a_service_creates_no_file(tmp_path):
     async with Directory(tmp_path / "contacts.db", keys=True):
         pass
 

@@ -1,4 +1,4 @@
-"""Callers of two tenants: each endpoint and each extension, with the other's ids."""
+"""Isolation of tenants: every endpoint and extension with ids of another tenant."""
 
 import asyncio
 
@@ -43,7 +43,7 @@ class Owner:
         return self
 
     async def everything(self):
-        """All that this caller sees."""
+        """Everything that this caller can read."""
         paths = (
             f"/v1/contacts/{self.contact['id']}",
             "/v1/contacts",
@@ -73,7 +73,7 @@ def test_every_endpoint_has_a_case():
     assert len(named | ELSEWHERE) == 17
 
 
-async def test_another_tenants_ids_are_404_and_nothing_of_theirs_changes(ola, kari):
+async def test_ids_of_another_tenant_are_404_and_its_records_do_not_change(ola, kari):
     before = await ola.everything()
     ids = {"contact": ola.contact["id"], "group": ola.group["id"]}
     for method, path, body in FOREIGN:
@@ -86,7 +86,7 @@ async def test_another_tenants_ids_are_404_and_nothing_of_theirs_changes(ola, ka
     assert await ola.everything() == before
 
 
-async def test_lists_searches_scans_and_counts_hold_ones_own_alone(ola, kari):
+async def test_lists_searches_scans_and_counts_contain_only_own_records(ola, kari):
     for caller, other in ((ola, kari), (kari, ola)):
         listed = [
             (await caller.client.get(path)).text
@@ -105,7 +105,7 @@ async def test_lists_searches_scans_and_counts_hold_ones_own_alone(ola, kari):
         assert (await caller.client.get("/v1/contacts")).json()["total"] == 1
 
 
-async def test_a_batch_changes_nobody_elses_contacts(ola, kari):
+async def test_batch_does_not_change_contacts_of_another_tenant(ola, kari):
     before = await ola.everything()
     update = {"id": ola.contact["id"], "name": "Taken"}
 
@@ -115,7 +115,7 @@ async def test_a_batch_changes_nobody_elses_contacts(ola, kari):
     assert await ola.everything() == before
 
 
-async def test_nobody_elses_contact_joins_or_leaves_a_group(ola, kari):
+async def test_contact_of_another_tenant_cannot_join_or_leave_a_group(ola, kari):
     members = f"/v1/contacts/groups/{kari.group['id']}/members"
 
     added = await kari.client.post(members, json={"contact_ids": [ola.contact["id"]]})
@@ -126,7 +126,7 @@ async def test_nobody_elses_contact_joins_or_leaves_a_group(ola, kari):
     assert ola.contact["id"] not in (await kari.client.get(members)).text
 
 
-async def test_the_same_idempotency_key_is_another_one_for_another_tenant(ola, kari):
+async def test_idempotency_keys_of_two_tenants_are_independent(ola, kari):
     headers = {"Idempotency-Key": "same"}
 
     first, second = [
@@ -145,7 +145,7 @@ async def test_two_keys_of_one_tenant_share_its_contacts(service):
     assert (await second.get(f"/v1/contacts/{made['id']}")).json() == made
 
 
-async def test_keys_that_are_made_at_once_for_a_new_tenant_are_of_one(service):
+async def test_concurrently_created_keys_share_one_new_tenant(service):
     made = await asyncio.gather(*(service.directory.create_key("test", f"tenant {n % 2}") for n in range(8)))
 
     assert len({key.tenant for _, key in made}) == 2
