@@ -176,7 +176,7 @@ async def test_key_with_invalid_name_tenant_or_scopes_is_refused(service, name, 
 
 
 async def test_key_cache_is_bounded(service, clock, monkeypatch):
-    monkeypatch.setattr("contacts_mcp.directory.service.keyring._MOST", 5)
+    monkeypatch.setattr("contacts_mcp.directory.service.keyring._MAX_ENTRIES", 5)
     ring = KeyRing(service.directory._database, clock)
 
     for number in range(20):

@@ -1,20 +1,19 @@
-"""Whether a key works, without asking the database each time."""
+"""Cache of API keys, so that not every request reads its key from the database."""
 
 from collections import OrderedDict
 from collections.abc import Callable
 
+from contacts_mcp.directory._limits import KEY_CACHE_SECONDS
 from contacts_mcp.directory.database import Database
 from contacts_mcp.directory.store import ApiKey, find_key, key_prefix
 
-_SECONDS = 3.0
-_MOST = 10_000
+_MAX_ENTRIES = 10_000
 
 
 class KeyRing:
-    """Looks keys up, and remembers what it found for three seconds.
+    """Looks keys up in the database and caches the results for KEY_CACHE_SECONDS, unknown keys included.
 
-    A key that is revoked, by whatever process, therefore works for three seconds more at most. What has the form of a
-    key and is none is remembered as well, and no more than 10,000 of all.
+    A key that any process revokes therefore works for no longer than that. The cache holds 10,000 keys at most.
     """
 
     def __init__(self, database: Database, clock: Callable[[], float]) -> None:
@@ -23,7 +22,7 @@ class KeyRing:
         self._known: OrderedDict[str, tuple[float, ApiKey | None]] = OrderedDict()
 
     async def find(self, presented: str) -> ApiKey | None:
-        """The key that was presented; None where it is none, or none any more. Raises DirectoryUnavailable."""
+        """Return the key that a caller presented, or None if it is not valid. Raises DirectoryUnavailable."""
         prefix = key_prefix(presented)
         if prefix is None:
             return None
@@ -31,13 +30,13 @@ class KeyRing:
         return key if key and key.matches(presented) and key.revoked_at is None else None
 
     async def _look_up(self, prefix: str) -> ApiKey | None:
-        began = self._clock()
-        at, key = self._known.get(prefix, (-_SECONDS, None))
-        if began - at < _SECONDS:
+        now = self._clock()
+        read_at, key = self._known.get(prefix, (-KEY_CACHE_SECONDS, None))
+        if now - read_at < KEY_CACHE_SECONDS:
             return key
         key = await self._database.look_up(find_key, prefix)
-        self._known[prefix] = began, key
+        self._known[prefix] = now, key
         self._known.move_to_end(prefix)
-        if len(self._known) > _MOST:
+        if len(self._known) > _MAX_ENTRIES:
             self._known.popitem(last=False)
         return key
