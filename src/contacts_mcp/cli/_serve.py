@@ -7,7 +7,7 @@ import anyio
 
 from contacts_mcp.app import announce, build_app, choose_backend, configure_logging, forbid_core_dumps
 from contacts_mcp.settings import Settings
-from contacts_mcp.transports.stdio import serve_stdio
+from contacts_mcp.transports import serve_stdio
 
 
 def serve_host(settings: Settings) -> None:

@@ -1,0 +1,43 @@
+"""What the packages of the transports export."""
+
+import contacts_mcp.middleware
+import contacts_mcp.transports
+import contacts_mcp.transports.http
+import contacts_mcp.transports.http.access
+
+
+def test_transports_export_only_what_others_use() -> None:
+    assert contacts_mcp.transports.__all__ == ["serve_stdio"]
+    assert contacts_mcp.transports.http.__all__ == [
+        "Limits",
+        "ReadinessCheck",
+        "TimeoutProtocol",
+        "http_app",
+        "listen",
+        "run",
+    ]
+    assert contacts_mcp.transports.http.access.__all__ == [
+        "Access",
+        "ApiKeyAccess",
+        "AuthenticationMiddleware",
+        "AuthorizationMiddleware",
+        "Issuer",
+        "LoopbackAccess",
+        "OAuthAccess",
+    ]
+
+
+def test_middleware_exports_only_what_both_servers_use() -> None:
+    assert contacts_mcp.middleware.__all__ == [
+        "BODY_SCOPE_KEY",
+        "CURRENT_REQUEST_ID",
+        "REQUEST_ID_SCOPE_KEY",
+        "BodyLimitMiddleware",
+        "BodyQuota",
+        "ErrorMiddleware",
+        "Refusal",
+        "RequestIdMiddleware",
+        "bearer_token",
+        "presented_keys",
+        "route_path",
+    ]
