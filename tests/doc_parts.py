@@ -55,9 +55,9 @@ def table(header: str, rows: list[str]) -> str:
     return "\n".join([header, re.sub(r"[^|]+", "---", header), *rows])
 
 
-def tool_table() -> str:
-    """Every tool with its description and the consent that it needs."""
-    rows = [f"| `{tool.name}` | {tool.description} | {_consent(tool)} |" for tool in TOOLS]
+def tool_table(page: str = "") -> str:
+    """Every tool with its description and the consent that it needs, with a link to its reference on a page."""
+    rows = [f"| [`{tool.name}`]({page}#{tool.name}) | {tool.description} | {_consent(tool)} |" for tool in TOOLS]
     return table("| Tool | What it does | Consent |", rows)
 
 
@@ -72,10 +72,14 @@ def settings_table() -> str:
     """Every environment variable, with the flag of `serve` that overrides it."""
     flags = {option.name: option.opts[0] for option in _commands()["contacts-mcp serve"].params}
     rows = [
-        f"| `{variable(name)}` | {_code(flags.get(name))} | {_default(info.default)} | {info.description} |"
+        f"| `{variable(name)}`{_flag(flags.get(name))} | {_default(info.default)} | {info.description} |"
         for name, info in Settings.model_fields.items()
     ]
-    return table("| Variable | Flag | Default | What it does |", rows)
+    return table("| Variable, flag | Default | What it does |", rows)
+
+
+def _flag(name: str | None) -> str:
+    return f"<br>`{name}`" if name else ""
 
 
 def _default(value: object) -> str:

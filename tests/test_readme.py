@@ -6,7 +6,7 @@ import pytest
 
 from doc_parts import README, ROOT, UPDATE, host_configuration, part_of, tool_table, with_part
 
-PARTS = {"tools": tool_table, "host": lambda: host_configuration("claude_desktop_config.json")}
+PARTS = {"tools": lambda: tool_table("docs/tools.md"), "host": lambda: host_configuration("claude_desktop_config.json")}
 
 
 @pytest.mark.parametrize("name", PARTS)
