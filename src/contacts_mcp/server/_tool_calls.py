@@ -2,8 +2,8 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any
 
 from mcp_types import (
     CallToolRequestParams,
@@ -38,7 +38,7 @@ from contacts_mcp.server._elicitation import add_token, obtain_consent, question
 from contacts_mcp.server._subscriptions import Subscriptions
 from contacts_mcp.server._telemetry import count_rejected_call, log_failure, measure_call
 from contacts_mcp.text import sanitize
-from contacts_mcp.tools import FileAnswer, PreparedCall, Tool, parse_arguments, read_target, render
+from contacts_mcp.tools import Backend, FileAnswer, PreparedCall, Tool, parse_arguments, read_target, render
 
 REQUEST_ID_META = "services.wayscloud/request-id"
 """Key of the request id in a failed result's `_meta`; the operator finds the request in the log by it."""
@@ -47,6 +47,17 @@ _MAX_NAME_LENGTH = 64
 Result = CallToolResult | InputRequiredResult
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A tool call: the request, its caller, and what is recorded of it."""
+
+    ctx: RequestContext
+    params: CallToolRequestParams
+    tool: Tool
+    caller: Caller
+    record: CallRecord
 
 
 class ToolHandlers:
@@ -84,75 +95,62 @@ class ToolHandlers:
         else:
             record = CallRecord(tool.name, tool.risk, caller.principal, request_id)
             with measure_call(record):
-                result = await self._call(ctx, params, tool, caller, record)
+                result = await self._record_call(_Call(ctx, params, tool, caller, record))
         if isinstance(result, CallToolResult) and result.is_error:
             await log_failure(ctx, result)
         return result
 
-    async def _call(
-        self, ctx: RequestContext, params: CallToolRequestParams, tool: Tool, caller: Caller, record: CallRecord
-    ) -> Result:
-        """Call a tool, turn whatever goes wrong into an error result, and record how it ended."""
+    async def _record_call(self, call: _Call) -> Result:
+        """Call a tool, turn whatever goes wrong into an error result, and record how the call ended."""
+        record = call.record
         try:
-            with self._active_calls.running(ctx):
-                return await self._validate_and_run(ctx, params, tool, caller, record)
+            with self._active_calls.running(call.ctx):
+                return await self._call(call)
             return error_result(_cut_off_line(record))
         except ContactsError as exc:
             record.mark_failed(exc)
             return error_result(_failure_line(exc, record))
         except Exception as exc:  # noqa: BLE001 - the model reads one line; a traceback could log personal data
-            _log.error("%s failed: %s", tool.name, exception_site(exc))
+            _log.error("%s failed: %s", record.tool, exception_site(exc))
             record.mark_crashed()
-            return error_result(internal_error_line(tool.name))
+            return error_result(internal_error_line(record.tool))
         finally:
             await self._recorder.record_end(record)
 
-    async def _validate_and_run(
-        self, ctx: RequestContext, params: CallToolRequestParams, tool: Tool, caller: Caller, record: CallRecord
-    ) -> Result:
+    async def _call(self, call: _Call) -> Result:
         """Validate the arguments, prepare the call, obtain consent, run the call, render its answer."""
-        given = params.arguments or {}
+        tool, record, given = call.tool, call.record, call.params.arguments or {}
         raw, token = split_token(given) if self._takes_token(tool) else (given, None)
         arguments = parse_arguments(tool.arguments, tool.input_schema, raw)
         targets = {name: getattr(arguments, name) for name in tool.target_args}
         record.targets = {name: value for name, value in targets.items() if value is not None}
-        backend = replace(self._backend_for(caller), report=ctx.session.report_progress)
+        backend = replace(self._backend_for(call.caller), report=call.ctx.session.report_progress)
         prepared = await tool.prepare(backend, arguments)
         record.risk, record.counts = prepared.risk, prepared.counts
-        if prepared.risk is not Risk.READ and prepared.risk not in caller.risks:  # it can exceed `tool.min_risk`
+        if prepared.risk is not Risk.READ and prepared.risk not in call.caller.risks:  # `is_allowed` checks the minimum
             raise PermissionDenied("this call would do more than you may do here", advice="nothing was changed")
         consent: Consent | Question | Preview = Consent.NONE_NEEDED
         if self._guard.requires_consent(tool.name, prepared.risk):
-            call = GuardedCall(
-                tool=tool.name,
-                risk=prepared.risk,
-                arguments=raw,
-                principal=caller.principal,
-                read_target=prepared.read_target or (lambda: read_target(backend, tool, arguments)),
-                details=arguments.model_dump(exclude_unset=True, exclude=set(tool.target_args)),
-                wording=tool.wording,
-            )
-            consent = await obtain_consent(ctx, params, self._guard, call, token, record)
+            guarded_call = _guarded_call(call, backend, arguments, prepared, raw)
+            consent = await obtain_consent(call.ctx, call.params, self._guard, guarded_call, token, record)
         if not isinstance(consent, Consent):
             record.outcome = Outcome.ASKED
             return question_result(consent) if isinstance(consent, Question) else preview_result(consent)
         record.consent = consent.value
-        return answer_result(await self._run(tool, arguments, prepared, caller, record))
+        return answer_result(await self._run(call, arguments, prepared))
 
-    async def _run(
-        self, tool: Tool, arguments: BaseModel, prepared: PreparedCall, caller: Caller, record: CallRecord
-    ) -> BaseModel:
-        """Run a call, and notify subscribers of what it changed, also if it failed after a write."""
-        await self._recorder.record_start(record)
-        record.outcome = Outcome.UNKNOWN
+    async def _run(self, call: _Call, arguments: BaseModel, prepared: PreparedCall) -> BaseModel:
+        """Run a prepared call, and notify subscribers of what it changed, also if it failed after a write."""
+        await self._recorder.record_start(call.record)
+        call.record.outcome = Outcome.UNKNOWN
         try:
             answer = await prepared.run()
         except BaseException as exc:
-            if record.has_written(exc):
-                self._subscriptions.notify(caller.tenant, tool, arguments, None)
+            if call.record.has_written(exc):
+                self._subscriptions.notify(call.caller.tenant, call.tool, arguments, None)
             raise
-        record.outcome = Outcome.DONE
-        self._subscriptions.notify(caller.tenant, tool, arguments, answer)
+        call.record.outcome = Outcome.DONE
+        self._subscriptions.notify(call.caller.tenant, call.tool, arguments, answer)
         return answer
 
     def _allowed_tools(self, caller: Caller) -> dict[str, Tool]:
@@ -173,10 +171,24 @@ class ToolHandlers:
         )
 
 
+def _guarded_call(
+    call: _Call, backend: Backend, arguments: BaseModel, prepared: PreparedCall, raw: Mapping[str, Any]
+) -> GuardedCall:
+    return GuardedCall(
+        tool=call.tool.name,
+        risk=prepared.risk,
+        arguments=raw,
+        principal=call.caller.principal,
+        read_target=prepared.read_target or (lambda: read_target(backend, call.tool, arguments)),
+        details=arguments.model_dump(exclude_unset=True, exclude=set(call.tool.target_args)),
+        wording=call.tool.wording,
+    )
+
+
 class PreviewAnswer(BaseModel):
     """The answer of the first of two steps: nothing was done yet."""
 
-    status: Literal["not done yet: show the question to the person; only if they agree, repeat the call with the token"]
+    status: str
     question: str
     confirmation_token: str
     expires_in_seconds: int
