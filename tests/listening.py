@@ -1,4 +1,4 @@
-"""Hosts that listen for changes, in either era, and hosts of several callers of one server."""
+"""Clients that listen for changes, in either era, and clients of several callers of one server."""
 
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
@@ -27,34 +27,34 @@ from contacts_mcp.server import CALLER_SCOPE_KEY, Caller
 from harness import LEGACY, Host
 from waiting import until
 
-LIST = "the list"
+LIST_CHANGED = "the list"
 
 
-class Ear(Host):
-    """A host that hears of changes: `heard` holds addresses, and LIST where the list of resources changed."""
+class Listener(Host):
+    """A host that gets change notifications: `events` has the URIs, and LIST_CHANGED for a changed resource list."""
 
     def __init__(self, client: Client | None = None) -> None:
         super().__init__(client)  # type: ignore[arg-type]
-        self.heard: list[str] = []
+        self.events: list[str] = []
 
     async def notified(self, message: object) -> None:
-        """Take in what a legacy session is told."""
+        """Add a notification of a legacy session."""
         match message:
             case ResourceUpdatedNotification():
-                self.heard.append(message.params.uri)
+                self.events.append(message.params.uri)
             case ResourceListChangedNotification():
-                self.heard.append(LIST)
+                self.events.append(LIST_CHANGED)
 
     async def listen(self, subscription: Subscription) -> None:
-        """Take in what a modern stream brings, until it ends."""
+        """Add the notifications of a modern stream, until it ends."""
         async for event in subscription:
-            self.heard.append(event.uri if isinstance(event, ResourceUpdated) else LIST)
+            self.events.append(event.uri if isinstance(event, ResourceUpdated) else LIST_CHANGED)
 
-    async def until(self, event: str) -> list[str]:
-        """What was heard before an event, which has to come; begins anew after it."""
-        await until(lambda: event in self.heard)
-        place = self.heard.index(event)
-        before, self.heard[:] = self.heard[:place], self.heard[place + 1 :]
+    async def events_before(self, event: str) -> list[str]:
+        """Wait for an event, and return and drop the events before it."""
+        await until(lambda: event in self.events)
+        index = self.events.index(event)
+        before, self.events[:] = self.events[:index], self.events[index + 1 :]
         return before
 
     async def subscribe(self, uri: str) -> None:
@@ -66,29 +66,29 @@ class Ear(Host):
 
 
 @asynccontextmanager
-async def listening(server: Any, era: str, uris: Collection[str], name: str = "test") -> AsyncIterator[Ear]:
-    """A host that hears of `uris` and of changed lists; `server` is whatever a client takes."""
-    ear = Ear()
+async def listening(server: Any, era: str, uris: Collection[str], name: str = "test") -> AsyncIterator[Listener]:
+    """A host that is notified of `uris` and of changed lists; `server` is anything that a Client accepts."""
+    listener = Listener()
     info = Implementation(name=name, version="1")
-    handler = ear.notified if era == LEGACY else None  # a modern client would hear everything twice
+    handler = listener.notified if era == LEGACY else None  # a modern client would get everything twice
     async with Client(server, mode=era, message_handler=handler, client_info=info) as client:
-        ear.client = client
+        listener.client = client
         if era == LEGACY:
             for uri in uris:
-                await ear.subscribe(uri)
-            yield ear
+                await listener.subscribe(uri)
+            yield listener
             return
         async with (
             client.listen(resources_list_changed=True, resource_subscriptions=list(uris)) as subscription,
             anyio.create_task_group() as tasks,
         ):
-            tasks.start_soon(ear.listen, subscription)
-            yield ear
+            tasks.start_soon(listener.listen, subscription)
+            yield listener
             tasks.cancel_scope.cancel()
 
 
-def tell_apart(server: Server[Any], callers: Mapping[str, Caller]) -> None:
-    """Take the name that a host gives itself for its caller, as a network transport takes a credential."""
+def identify_callers(server: Server[Any], callers: Mapping[str, Caller]) -> None:
+    """Let the client's own name decide its caller, as a credential does over a network."""
 
     async def admit(ctx: Any, call_next: Any) -> Any:
         client = ctx.session.client_params
@@ -100,7 +100,7 @@ def tell_apart(server: Server[Any], callers: Mapping[str, Caller]) -> None:
     server.middleware.insert(0, admit)
 
 
-async def refusal(asking: Any) -> Any:
+async def protocol_error(asking: Any) -> Any:
     """The protocol error of a request that must fail."""
     try:
         await asking

@@ -1,4 +1,4 @@
-"""What telemetry says, kept in memory: the spans, the metrics and the log lines of whatever a test does."""
+"""Telemetry in memory: the spans, metrics and log lines that a test produces."""
 
 import io
 import json
@@ -24,24 +24,24 @@ from loggers import loggers_as_they_were
 _DELTA = {Counter: AggregationTemporality.DELTA, Histogram: AggregationTemporality.DELTA}
 
 
-class _WhileWanted(Sampler):
-    """Keeps spans for a test that looks at them, and costs the others nothing."""
+class _SwitchedSampler(Sampler):
+    """Samples spans only while a test captures them."""
 
-    wanted = False
+    is_on = False
 
     def should_sample(self, *args: Any, **kwargs: Any) -> SamplingResult:
-        return (ALWAYS_ON if self.wanted else ALWAYS_OFF).should_sample(*args, **kwargs)
+        return (ALWAYS_ON if self.is_on else ALWAYS_OFF).should_sample(*args, **kwargs)
 
     def get_description(self) -> str:
-        return "while wanted"
+        return "switched"
 
 
-_SAMPLER = _WhileWanted()
+_SAMPLER = _SwitchedSampler()
 
 
 @cache
 def _stores() -> tuple[InMemorySpanExporter, InMemoryMetricReader]:
-    """OpenTelemetry takes its providers once in a process, so these serve every test."""
+    """OpenTelemetry can set its providers only once per process, so all tests share these."""
     spans, reader = InMemorySpanExporter(), InMemoryMetricReader(preferred_temporality=_DELTA)
     provider = TracerProvider(sampler=_SAMPLER)
     provider.add_span_processor(SimpleSpanProcessor(spans))
@@ -51,17 +51,17 @@ def _stores() -> tuple[InMemorySpanExporter, InMemoryMetricReader]:
 
 
 @dataclass
-class Told:
-    """What was measured since the test began."""
+class CapturedTelemetry:
+    """The spans and metrics since the test began."""
 
     _spans: InMemorySpanExporter
     _reader: InMemoryMetricReader
     _points: list[tuple[str, dict[str, Any], Any]] = field(default_factory=list)
 
     def spans(self, name: str | None = None) -> list[ReadableSpan]:
-        """The server's spans, in the order in which they ended; those of the host in the same process are left out."""
-        ours = [span for span in self._spans.get_finished_spans() if not span.name.startswith("MCP send")]
-        return [span for span in ours if name is None or span.name == name]
+        """The server's spans in the order they ended, without those of the MCP client in the same process."""
+        server_spans = [span for span in self._spans.get_finished_spans() if not span.name.startswith("MCP send")]
+        return [span for span in server_spans if name is None or span.name == name]
 
     def span(self, name: str) -> ReadableSpan:
         (span,) = self.spans(name)
@@ -77,12 +77,12 @@ class Told:
         wanted = set(labels.items())
         return sum(
             value
-            for found, value in self.points(name)
-            if wanted <= {(label.replace(".", "_"), told) for label, told in found.items()}
+            for attributes, value in self.points(name)
+            if wanted <= {(label.replace(".", "_"), text) for label, text in attributes.items()}
         )
 
     def everything(self) -> str:
-        """All of it, as text to look for what must not be there."""
+        """All spans and metrics as text, to search for data that must not be there."""
         self._collect()
         return "\n".join([*(span.to_json() for span in self.spans()), *map(repr, self._points)])
 
@@ -98,21 +98,21 @@ class Told:
 
 
 @contextmanager
-def telemetry() -> Iterator[Told]:
-    """An SDK that keeps what it is told."""
+def capture_telemetry() -> Iterator[CapturedTelemetry]:
+    """Capture spans and metrics."""
     spans, reader = _stores()
     spans.clear()
     reader.get_metrics_data()
-    _SAMPLER.wanted = True
+    _SAMPLER.is_on = True
     try:
-        yield Told(spans, reader)
+        yield CapturedTelemetry(spans, reader)
     finally:
-        _SAMPLER.wanted = False
+        _SAMPLER.is_on = False
         spans.clear()
 
 
 class Log:
-    """The lines of a log in JSON."""
+    """A log of JSON lines."""
 
     def __init__(self) -> None:
         self.written = io.StringIO()
@@ -122,13 +122,13 @@ class Log:
         return self.written.getvalue()
 
     def lines(self, logger: str = "") -> list[dict[str, Any]]:
-        told = [json.loads(line) for line in self.text.splitlines()]
-        return [line for line in told if line["logger"].startswith(logger)]
+        lines = [json.loads(line) for line in self.text.splitlines()]
+        return [line for line in lines if line["logger"].startswith(logger)]
 
 
 @contextmanager
 def logged(**settings: Any) -> Iterator[Log]:
-    """The log as `configure_logging` sets it up, whose traces in this process are then removed."""
+    """Capture the log as `configure_logging` sets it up; afterwards the loggers are restored."""
     log = Log()
     with loggers_as_they_were():
         with patch("sys.stderr", log.written):

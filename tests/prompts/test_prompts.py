@@ -11,7 +11,7 @@ from contacts_mcp.contract import Risk
 from contacts_mcp.prompts import PROMPTS, Prompt, choose_prompts, named_tools
 from contacts_mcp.tools import TOOLS, choose_tools
 from harness import LEGACY, MODERN, Host, host
-from listening import refusal
+from listening import protocol_error
 
 each_era = pytest.mark.parametrize("era", [LEGACY, MODERN])
 each_prompt = pytest.mark.parametrize("prompt", PROMPTS, ids=lambda prompt: prompt.name)
@@ -116,7 +116,7 @@ async def test_invalid_prompt_request_is_one_line_without_values(
     tmp_path: Path, era: str, name: str, arguments: dict[str, Any], line: str
 ) -> None:
     async with host(tmp_path / "contacts.db", era) as directory:
-        error = await refusal(directory.client.get_prompt(name, arguments))
+        error = await protocol_error(directory.client.get_prompt(name, arguments))
 
         assert error.code == INVALID_PARAMS
         assert error.message.startswith(line)
@@ -129,5 +129,5 @@ async def test_prompt_with_a_disabled_tool_is_not_offered(tmp_path: Path) -> Non
     assert choose_prompts(choose_tools(read_only=True)) == ()
     async with host(tmp_path / "contacts.db", read_only=True) as directory:
         assert (await directory.client.list_prompts()).prompts == []
-        error = await refusal(directory.client.get_prompt("tidy_duplicates", {}))
+        error = await protocol_error(directory.client.get_prompt("tidy_duplicates", {}))
         assert error.message.endswith("available prompts: none")

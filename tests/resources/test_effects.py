@@ -14,7 +14,7 @@ from contacts_mcp.resources import CONTACT, GROUP, MEMBERS, TOOL_EFFECTS
 from contacts_mcp.settings import load_settings
 from contacts_mcp.tools import TOOLS
 from harness import LEGACY, MODERN, Host, Person, held
-from listening import LIST, Ear, listening
+from listening import LIST_CHANGED, Listener, listening
 
 _YES = Person(content={"decision": "delete", "typed": "ola"})
 _IDS = {CONTACT: "contact_id", GROUP: "group_id", MEMBERS: "group_id"}
@@ -24,12 +24,12 @@ def test_every_writing_tool_has_an_effect_with_ids_among_its_arguments() -> None
     writing = {tool.name: tool for tool in TOOLS if tool.risk is not Risk.READ}
 
     assert TOOL_EFFECTS.keys() == writing.keys()
-    for name, touch in TOOL_EFFECTS.items():
-        assert {_IDS[kind] for kind in touch.by_id} <= set(writing[name].target_args)
+    for name, effect in TOOL_EFFECTS.items():
+        assert {_IDS[kind] for kind in effect.by_id} <= set(writing[name].target_args)
 
 
-class World:
-    """Two contacts, one of them in a group; two groups; a third group whose renaming ends a round of listening."""
+class Directory:
+    """Two contacts, one of them in a group; two groups; a third group that marks the end of the events."""
 
     def __init__(self, host: Host) -> None:
         self.host = host
@@ -53,9 +53,9 @@ class World:
         return GROUP.format(id=self.ids["marker"])
 
     async def state(self) -> dict[str, object]:
-        """What is at each address, and the list."""
+        """The content of each URI, and the resource list."""
         listed = await self.host.client.list_resources(cache_mode="refresh")
-        found: dict[str, object] = {LIST: {item.uri: item.name for item in listed.resources}}
+        found: dict[str, object] = {LIST_CHANGED: {item.uri: item.name for item in listed.resources}}
         for uri in self.uris:
             try:
                 found[uri] = (await self.host.client.read_resource(uri)).contents
@@ -64,7 +64,7 @@ class World:
         return found
 
 
-DEEDS: dict[str, dict[str, Any]] = {
+CALLS: dict[str, dict[str, Any]] = {
     "create_contact": {"name": "Ida"},
     "update_contact": {"contact_id": "ola", "name": "Ola Nordmann"},
     "delete_contact": {"contact_id": "ola"},
@@ -78,63 +78,67 @@ DEEDS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(params=[LEGACY, MODERN])
-async def world(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[tuple[World, Ear]]:
+async def listened_directory(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> AsyncIterator[tuple[Directory, Listener]]:
     app = build_app(load_settings(), Embedded(tmp_path / "contacts.db", "test"))
     async with held(Client(app.server, mode=LEGACY, elicitation_callback=_YES)) as client:
-        world = World(Host(client))
-        await world.build()
-        async with held(listening(app.server, request.param, [*world.uris, world.marker])) as ear:
-            yield world, ear
+        directory = Directory(Host(client))
+        await directory.build()
+        async with held(listening(app.server, request.param, [*directory.uris, directory.marker])) as listener:
+            yield directory, listener
 
 
-async def told(world: World, ear: Ear) -> set[str]:
-    """What was heard up to now."""
-    await world.host.call("update_contact_group", group_id=world.ids["marker"], name="again")
-    return set(await ear.until(world.marker))
+async def notifications(directory: Directory, listener: Listener) -> set[str]:
+    """The events up to now."""
+    await directory.host.call("update_contact_group", group_id=directory.ids["marker"], name="again")
+    return set(await listener.events_before(directory.marker))
 
 
-@pytest.mark.parametrize("tool", DEEDS)
-async def test_every_changed_resource_is_notified(world: tuple[World, Ear], tool: str) -> None:
+@pytest.mark.parametrize("tool", CALLS)
+async def test_every_changed_resource_is_notified(listened_directory: tuple[Directory, Listener], tool: str) -> None:
     """In both eras, for every tool; an unrelated contact is not."""
-    place, ear = world
-    before = await place.state()
-    await told(place, ear)
-    await ear.until(LIST)
+    directory, listener = listened_directory
+    before = await directory.state()
+    await notifications(directory, listener)
+    await listener.events_before(LIST_CHANGED)
 
     ids = {
-        name: [place.ids[i] for i in value] if isinstance(value, list) else place.ids.get(value, value)
-        for name, value in DEEDS[tool].items()
+        name: [directory.ids[i] for i in value] if isinstance(value, list) else directory.ids.get(value, value)
+        for name, value in CALLS[tool].items()
     }
-    await place.host.call(tool, **ids)
-    heard = await told(place, ear)
+    await directory.host.call(tool, **ids)
+    notified = await notifications(directory, listener)
 
-    after = await place.state()
-    del after[LIST][place.marker], before[LIST][place.marker]  # type: ignore[attr-defined]
+    after = await directory.state()
+    del after[LIST_CHANGED][directory.marker], before[LIST_CHANGED][directory.marker]  # type: ignore[attr-defined]
     differing = {uri for uri, content in after.items() if content != before[uri]}
-    assert differing <= heard
-    assert CONTACT.format(id=place.ids["kari"]) not in heard
-    assert (LIST in heard) == (LIST in differing)
+    assert differing <= notified
+    assert CONTACT.format(id=directory.ids["kari"]) not in notified
+    assert (LIST_CHANGED in notified) == (LIST_CHANGED in differing)
 
 
-async def test_update_without_a_difference_is_not_notified(world: tuple[World, Ear]) -> None:
-    place, ear = world
+async def test_update_without_a_difference_is_not_notified(listened_directory: tuple[Directory, Listener]) -> None:
+    directory, listener = listened_directory
 
-    await place.host.call("update_contact", contact_id=place.ids["ola"], name="ola")
+    await directory.host.call("update_contact", contact_id=directory.ids["ola"], name="ola")
 
-    assert await told(place, ear) == set()
-
-
-async def test_call_that_fails_without_a_write_is_not_notified(world: tuple[World, Ear]) -> None:
-    place, ear = world
-
-    await place.host.error("update_contact", contact_id=place.ids["board"], name="x")
-
-    assert await told(place, ear) == set()
+    assert await notifications(directory, listener) == set()
 
 
-async def test_id_in_capitals_is_notified_as_the_same_resource(world: tuple[World, Ear]) -> None:
-    place, ear = world
+async def test_call_that_fails_without_a_write_is_not_notified(listened_directory: tuple[Directory, Listener]) -> None:
+    directory, listener = listened_directory
 
-    await place.host.call("remove_group_member", group_id=place.ids["choir"].upper(), contact_id=place.ids["ola"])
+    await directory.host.error("update_contact", contact_id=directory.ids["board"], name="x")
 
-    assert MEMBERS.format(id=place.ids["choir"]) in await told(place, ear)
+    assert await notifications(directory, listener) == set()
+
+
+async def test_id_in_capitals_is_notified_as_the_same_resource(listened_directory: tuple[Directory, Listener]) -> None:
+    directory, listener = listened_directory
+
+    await directory.host.call(
+        "remove_group_member", group_id=directory.ids["choir"].upper(), contact_id=directory.ids["ola"]
+    )
+
+    assert MEMBERS.format(id=directory.ids["choir"]) in await notifications(directory, listener)

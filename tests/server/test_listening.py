@@ -10,7 +10,7 @@ from mcp.client.sse import sse_client
 from conformance.servers import product
 from contacts_mcp.resources import GROUP, MEMBERS
 from harness import LEGACY, MODERN, Host
-from listening import LIST, listening
+from listening import LIST_CHANGED, listening
 
 
 async def test_changes_are_notified_over_every_transport(tmp_path: Path) -> None:
@@ -22,16 +22,18 @@ async def test_changes_are_notified_over_every_transport(tmp_path: Path) -> None
             ola = (await writer.call("create_contact", name="Ola"))["id"]
             choir = (await writer.call("create_contact_group", name="Choir"))["id"]
             group, members = GROUP.format(id=choir), MEMBERS.format(id=choir)
-            ears = [
+            listeners = [
                 await stack.enter_async_context(listening(server, era, [group, members]))
                 for era in (LEGACY, MODERN)
                 for server in (endpoint, sse_client(events))
             ]
 
             with anyio.fail_after(20):
-                while not all({group, LIST} <= set(ear.heard) for ear in ears):  # a session's channel opens late
+                while not all(
+                    {group, LIST_CHANGED} <= set(listener.events) for listener in listeners
+                ):  # a session's channel opens late
                     await writer.call("update_contact_group", group_id=choir, name="another")
             await writer.call("add_group_members", group_id=choir, contact_ids=[ola])
 
-            for ear in ears:
-                assert set(await ear.until(members)) == {group, LIST}
+            for listener in listeners:
+                assert set(await listener.events_before(members)) == {group, LIST_CHANGED}

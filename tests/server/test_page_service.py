@@ -1,4 +1,4 @@
-"""All fourteen tools, in both eras, over HTTP against a service that was written from the API's page alone."""
+"""All endpoint tools, in both eras, over HTTP with a service that was written only from the API's page."""
 
 import pytest
 

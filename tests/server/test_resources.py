@@ -17,7 +17,7 @@ from contacts_mcp.resources import CONTACT, GROUP, MEMBERS, ResourceCatalog
 from contacts_mcp.server import ActiveCalls
 from contacts_mcp.tools import DOWNLOAD_URI_TEMPLATE, TOOLS, choose_tools
 from harness import LEGACY, MODERN, NOBODY, Host, host, server_over
-from listening import refusal
+from listening import protocol_error
 
 each_era = pytest.mark.parametrize("era", [LEGACY, MODERN])
 _NOT_FOUND = {LEGACY: -32002, MODERN: INVALID_PARAMS}
@@ -104,7 +104,7 @@ async def test_foreign_cursor_is_rejected(cursor: str, era: str) -> None:
     """Also for lists that have only one page."""
     async with client_of(answering({"groups": []}), era) as client:
         for asking in (client.list_resources, client.list_resource_templates, client.list_prompts):
-            error = await refusal(asking(cursor=cursor))
+            error = await protocol_error(asking(cursor=cursor))
 
             assert error.code == INVALID_PARAMS
             assert error.message.startswith("invalid: cursor: ")
@@ -129,7 +129,7 @@ async def test_unknown_uri_is_not_found_without_a_request_to_the_service(uri: st
     """Each era has its own error code; the error carries the URI."""
     asked: list[httpx.Request] = []
     async with client_of(lambda request: asked.append(request) or httpx.Response(200, json={}), era) as client:
-        error = await refusal(client.read_resource(uri))
+        error = await protocol_error(client.read_resource(uri))
 
     assert (error.code, error.data) == (_NOT_FOUND[era], {"uri": uri})
     assert error.message.startswith("not_found: ")
@@ -141,7 +141,7 @@ async def test_resource_of_a_missing_contact_is_not_found(tmp_path: Path, era: s
     async with host(tmp_path / "contacts.db", era) as directory:
         uri = CONTACT.format(id=NOBODY)
 
-        error = await refusal(directory.client.read_resource(uri))
+        error = await protocol_error(directory.client.read_resource(uri))
 
         assert (error.code, error.data) == (_NOT_FOUND[era], {"uri": uri})
 
@@ -159,7 +159,7 @@ async def test_error_of_the_service_is_a_protocol_error_of_one_line(respond: Any
     """The line is the one that a tool would return."""
     async with client_of(respond, era) as client:
         for asking in (client.read_resource(CONTACT.format(id=NOBODY)), client.list_resources()):
-            error = await refusal(asking)
+            error = await protocol_error(asking)
 
             assert error.code == INTERNAL_ERROR
             assert error.message.startswith(line)
@@ -174,7 +174,7 @@ async def test_unexpected_exception_shows_no_values(era: str, caplog: pytest.Log
         raise ZeroDivisionError("Zaphod")
 
     async with client_of(respond, era) as client:
-        error = await refusal(client.read_resource(CONTACT.format(id=NOBODY)))
+        error = await protocol_error(client.read_resource(CONTACT.format(id=NOBODY)))
 
     assert error.message.startswith("internal_error: ")
     assert "Zaphod" not in error.message + caplog.text
@@ -187,7 +187,7 @@ async def test_request_over_the_call_limit_is_refused_before_it_starts(
     """No coroutine is created and left unawaited."""
     async with client_of(answering({}), era, active_calls=ActiveCalls(max_per_caller=0)) as client:
         for asking in (client.read_resource(CONTACT.format(id=NOBODY)), client.list_resources()):
-            assert (await refusal(asking)).message.startswith("rate_limited: ")
+            assert (await protocol_error(asking)).message.startswith("rate_limited: ")
     gc.collect()
 
     assert [str(warning.message) for warning in recwarn if "never awaited" in str(warning.message)] == []
@@ -230,7 +230,7 @@ async def test_resource_of_a_disabled_tool_cannot_be_read(
         assert [template.uri_template for template in templates] == kinds
         assert len((await directory.client.list_resources()).resources) == listed
         for kind in {CONTACT, GROUP, MEMBERS} - set(kinds):
-            assert (await refusal(directory.client.read_resource(kind.format(id=group)))).code == INVALID_PARAMS
+            assert (await protocol_error(directory.client.read_resource(kind.format(id=group)))).code == INVALID_PARAMS
     assert not ResourceCatalog(choose_tools(only=tools)).matches("contacts://other/x")
 
 

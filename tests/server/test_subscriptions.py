@@ -24,11 +24,11 @@ from contacts_mcp.server._subscriptions import TenantListeners
 from contacts_mcp.settings import load_settings
 from contacts_mcp.tools import TOOLS
 from harness import LEGACY, MODERN, NOBODY, Host, Person, held, server_over
-from listening import LIST, listening, refusal
+from listening import LIST_CHANGED, listening, protocol_error
 from waiting import until
 
 each_era = pytest.mark.parametrize("era", [LEGACY, MODERN])
-ELSEWHERE = "test://watched-resource"
+UNKNOWN_URI = "test://watched-resource"
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ async def writer(app: App) -> AsyncIterator[Host]:
         yield Host(client)
 
 
-def addresses(number: int) -> list[str]:
+def uris_of_groups(number: int) -> list[str]:
     return [GROUP.format(id=f"{index:08x}{NOBODY[8:]}") for index in range(number)]
 
 
@@ -69,34 +69,34 @@ async def test_stream_acknowledges_only_lists_that_can_change(app: App) -> None:
 
 @each_era
 async def test_unknown_uri_is_accepted_and_never_notified(app: App, writer: Host, era: str) -> None:
-    async with listening(app.server, era, [ELSEWHERE]) as ear:
+    async with listening(app.server, era, [UNKNOWN_URI]) as listener:
         await writer.call("create_contact_group", name="Choir")
 
-        assert await ear.until(LIST) == []
+        assert await listener.events_before(LIST_CHANGED) == []
 
 
 async def test_unsubscribed_uri_is_no_longer_notified(app: App, writer: Host) -> None:
     """Unsubscribing from a URI that is not watched does nothing."""
     groups = [await writer.call("create_contact_group", name=name) for name in ("Choir", "Board")]
     uris = [GROUP.format(id=group["id"]) for group in groups]
-    async with listening(app.server, LEGACY, uris) as ear:
-        await ear.unsubscribe(uris[0])
-        await ear.unsubscribe(ELSEWHERE)
+    async with listening(app.server, LEGACY, uris) as listener:
+        await listener.unsubscribe(uris[0])
+        await listener.unsubscribe(UNKNOWN_URI)
         for group in groups:
             await writer.call("update_contact_group", group_id=group["id"], name="another")
 
-        assert await ear.until(uris[1]) in ([], [LIST])
+        assert await listener.events_before(uris[1]) in ([], [LIST_CHANGED])
 
 
 @each_era
 async def test_each_listener_is_notified_of_its_own_uris_only(app: App, writer: Host, era: str) -> None:
     groups = [await writer.call("create_contact_group", name=name) for name in ("Choir", "Board")]
     uris = [GROUP.format(id=group["id"]) for group in groups]
-    async with listening(app.server, era, [uris[0]]), listening(app.server, era, [uris[1]]) as ear:
+    async with listening(app.server, era, [uris[0]]), listening(app.server, era, [uris[1]]) as listener:
         for group in groups:
             await writer.call("update_contact_group", group_id=group["id"], name="another")
 
-        assert await ear.until(uris[1]) in ([], [LIST])
+        assert await listener.events_before(uris[1]) in ([], [LIST_CHANGED])
 
 
 class RefusingService:
@@ -142,35 +142,35 @@ async def test_write_of_a_call_that_then_fails_is_notified(
         server = server_over(api, resources=ResourceCatalog(TOOLS))
         person = Person({"decision": "merge"})
         async with (
-            listening(server, era, [uri]) as ear,
+            listening(server, era, [uri]) as listener,
             Client(server, mode=LEGACY, elicitation_callback=person) as client,
         ):
             assert (await Host(client).error(tool, **arguments)).startswith(f"{code}: ")
 
-            assert await ear.until(uri) == []
+            assert await listener.events_before(uri) == []
 
 
 @each_era
 async def test_ended_session_frees_its_watched_uris(app: App, era: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """While another listener of the tenant remains."""
     monkeypatch.setattr("contacts_mcp.server._subscriptions._MAX_URIS_PER_TENANT", 10)
-    async with listening(app.server, era, addresses(2)):
+    async with listening(app.server, era, uris_of_groups(2)):
         for _ in range(3):
-            async with listening(app.server, era, addresses(8)[2:]):
+            async with listening(app.server, era, uris_of_groups(8)[2:]):
                 pass
-            async with listening(app.server, era, addresses(16)[10:]):
+            async with listening(app.server, era, uris_of_groups(16)[10:]):
                 pass
 
 
 @each_era
 async def test_too_many_uris_of_one_subscriber_are_rejected(app: App, era: str) -> None:
     """The error has the limit; earlier subscriptions remain."""
-    async with listening(app.server, era, addresses(200)) as ear:
+    async with listening(app.server, era, uris_of_groups(200)) as listener:
         if era == LEGACY:
-            await ear.subscribe(addresses(1)[0])  # the same again is no other
-            error = await refusal(ear.subscribe(addresses(201)[200]))
+            await listener.subscribe(uris_of_groups(1)[0])  # watching a URI twice counts once
+            error = await protocol_error(listener.subscribe(uris_of_groups(201)[200]))
         else:
-            error = await refusal(_listen(ear.client, addresses(201)))
+            error = await protocol_error(_listen(listener.client, uris_of_groups(201)))
 
         assert error.code == INVALID_PARAMS
         assert "no more than 200 resources" in error.message
@@ -184,22 +184,22 @@ async def _listen(client: Client, uris: list[str]) -> None:
 def test_too_many_uris_of_one_tenant_are_rejected_until_some_are_freed() -> None:
     tenant = TenantListeners()
     for number in range(5):
-        tenant.watch(addresses((number + 1) * 1_000 - 1)[number * 1_000 :], f"caller {number}")
-    tenant.watch(addresses(4_004)[4_000:], "another")
+        tenant.watch(uris_of_groups((number + 1) * 1_000 - 1)[number * 1_000 :], f"caller {number}")
+    tenant.watch(uris_of_groups(4_004)[4_000:], "another")
 
     with pytest.raises(MCPError, match="too many resources"):
-        tenant.watch(addresses(5_100)[5_000:], "another")
-    tenant.unwatch(addresses(999), "caller 0")
-    tenant.watch(addresses(5_100)[5_000:], "another")
+        tenant.watch(uris_of_groups(5_100)[5_000:], "another")
+    tenant.unwatch(uris_of_groups(999), "caller 0")
+    tenant.watch(uris_of_groups(5_100)[5_000:], "another")
 
 
 def test_too_many_uris_of_one_caller_are_rejected_while_others_can_watch() -> None:
     tenant = TenantListeners()
-    tenant.watch(addresses(1_000), "one")
+    tenant.watch(uris_of_groups(1_000), "one")
 
     with pytest.raises(MCPError, match="too many resources"):
-        tenant.watch(addresses(1_001)[1_000:], "one")
-    tenant.watch(addresses(1_001)[1_000:], "another")
+        tenant.watch(uris_of_groups(1_001)[1_000:], "one")
+    tenant.watch(uris_of_groups(1_001)[1_000:], "another")
 
 
 async def test_streams_end_gracefully_when_the_server_stops(app: App) -> None:
@@ -209,7 +209,7 @@ async def test_streams_end_gracefully_when_the_server_stops(app: App) -> None:
 
         with anyio.fail_after(5):
             assert [event async for event in stream] == []  # a broken stream would raise
-        assert (await refusal(_listen(client, []))).message.startswith("stopping: ")
+        assert (await protocol_error(_listen(client, []))).message.startswith("stopping: ")
     assert app.subscriptions.tenant_count == 0
 
 
@@ -232,7 +232,7 @@ async def test_session_that_does_not_read_delays_no_other(app: App, writer: Host
 
 
 async def _shake_hands(read: Any, write: Any) -> None:
-    who = {"clientInfo": {"name": "deaf", "version": "1"}, "capabilities": {}, "protocolVersion": "2025-11-25"}
+    who = {"clientInfo": {"name": "slow", "version": "1"}, "capabilities": {}, "protocolVersion": "2025-11-25"}
     await _ask(read, write, "hello", "initialize", **who)
     await write.send(SessionMessage(JSONRPCNotification(jsonrpc="2.0", method="notifications/initialized")))
 

@@ -19,7 +19,7 @@ from contacts_mcp.resources import GROUP, Completions, ResourceCatalog
 from contacts_mcp.server import Caller, Subscriptions, build_server
 from contacts_mcp.tools import TOOLS, Backend
 from harness import LEGACY, MODERN, held
-from listening import LIST, Ear, listening, refusal, tell_apart
+from listening import LIST_CHANGED, Listener, identify_callers, listening, protocol_error
 
 each_era = pytest.mark.parametrize("era", [LEGACY, MODERN])
 
@@ -35,15 +35,15 @@ _TAG = ("add_person", "tag")
 
 @dataclass
 class Office:
-    """One server of several callers; `ada` and `bob` have directories of their own."""
+    """One server with several callers; `ada` and `bob` have directories of their own."""
 
     server: Server[Any]
     subscriptions: Subscriptions
 
     @asynccontextmanager
-    async def host(self, name: str, era: str, *uris: str) -> AsyncIterator[Ear]:
-        async with listening(self.server, era, uris, name) as ear:
-            yield ear
+    async def host(self, name: str, era: str, *uris: str) -> AsyncIterator[Listener]:
+        async with listening(self.server, era, uris, name) as listener:
+            yield listener
 
 
 @asynccontextmanager
@@ -65,21 +65,21 @@ async def _office(folder: Path) -> AsyncIterator[Office]:
             completions=Completions(TOOLS),
             subscriptions=subscriptions,
         )
-        tell_apart(server, CALLERS)
+        identify_callers(server, CALLERS)
         yield Office(server, subscriptions)
 
 
 @pytest.fixture
 async def office(tmp_path: Path) -> AsyncIterator[Office]:
-    async with held(_office(tmp_path)) as place:
-        yield place
+    async with held(_office(tmp_path)) as server:
+        yield server
 
 
-async def create_group(host: Ear, name: str = "Choir") -> str:
+async def create_group(host: Listener, name: str = "Choir") -> str:
     return GROUP.format(id=(await host.call("create_contact_group", name=name))["id"])
 
 
-async def rename(host: Ear, group: str) -> None:
+async def rename(host: Listener, group: str) -> None:
     await host.call("update_contact_group", group_id=group.rpartition("/")[2], name="another")
 
 
@@ -93,8 +93,8 @@ async def test_changes_of_another_tenant_are_not_notified(office: Office, era: s
             await create_group(bob)
             await rename(ada, hers)
 
-            assert await listener.until(hers) == []
-            assert await listener.until(LIST) == []
+            assert await listener.events_before(hers) == []
+            assert await listener.events_before(LIST_CHANGED) == []
 
 
 @each_era
@@ -104,8 +104,8 @@ async def test_callers_who_share_a_directory_are_notified_of_each_others_changes
         async with office.host("cleo", era, group) as cleo:
             await rename(dan, group)
 
-            assert await cleo.until(group) == []
-            assert await cleo.until(LIST) == []
+            assert await cleo.events_before(group) == []
+            assert await cleo.events_before(LIST_CHANGED) == []
 
 
 @each_era
@@ -115,7 +115,7 @@ async def test_resources_of_another_tenant_are_not_listed_or_readable(office: Of
 
         assert [item.uri for item in (await bob.client.list_resources()).resources] == [his]
         assert (await ada.client.list_resources()).resources == []
-        assert (await refusal(ada.client.read_resource(his))).data == {"uri": his}
+        assert (await protocol_error(ada.client.read_resource(his))).data == {"uri": his}
 
 
 @each_era
@@ -129,7 +129,7 @@ async def test_tags_of_another_tenant_are_not_suggested(office: Office, era: str
         assert await suggested(ada) == ["violin"]
 
 
-async def suggested(host: Ear) -> list[str]:
+async def suggested(host: Listener) -> list[str]:
     found = await host.client.complete(PromptReference(name=_TAG[0]), {"name": _TAG[1], "value": "vi"})
     return found.completion.values
 
@@ -142,13 +142,13 @@ async def test_caller_without_read_has_no_resources(office: Office, era: str) ->
         await cleo.call("create_contact", name="Ola", tags=["vinyl"])
         async with office.host("writer", era, group) as writer, office.host("dan", era, group) as dan:
             await rename(cleo, group)
-            await dan.until(group)
-            await dan.until(LIST)
+            await dan.events_before(group)
+            await dan.events_before(LIST_CHANGED)
 
-            assert writer.heard == []
+            assert writer.events == []
             assert (await writer.client.list_resources()).resources == []
             assert (await writer.client.list_resource_templates()).resource_templates == []
-            assert (await refusal(writer.client.read_resource(group))).message.startswith("not_found: ")
+            assert (await protocol_error(writer.client.read_resource(group))).message.startswith("not_found: ")
             assert await suggested(writer) == []
             assert len((await writer.client.list_prompts()).prompts) == len(PROMPTS)
 

@@ -22,7 +22,7 @@ from contacts_mcp.tools import NO_PATHS_OVER_NETWORK, TOOLS, Backend, Download, 
 from contacts_mcp.tools._budget import WriteBudgetExceeded
 from contacts_mcp.tools.steps import JobClient
 from harness import LEGACY, MODERN, NOBODY, Host, host
-from listening import tell_apart
+from listening import identify_callers
 from manyfold import Unsteady
 from results import read_results
 from waiting import until
@@ -252,7 +252,7 @@ async def test_a_caller_may_do_no_more_than_their_scopes_say(tmp_path: Path, fil
             guard=Guard(),
             lifespan=lambda _: nullcontext(),
         )
-        tell_apart(server, {"ada": caller})
+        identify_callers(server, {"ada": caller})
         async with Client(server, mode=MODERN, client_info=Implementation(name="ada", version="1")) as client:
             ada = Host(client)
             listed = {tool.name for tool in (await client.list_tools()).tools}
