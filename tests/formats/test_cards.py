@@ -63,7 +63,7 @@ def test_lists_of_other_cards_are_no_contacts() -> None:
     """Apple and version 4.0 write groups among the people."""
     rows = rows_of(card("FN:Friends", "KIND:group") + card("FN:Work", "X-ADDRESSBOOKSERVER-KIND:group"))
 
-    assert [row.problem for row in rows] == ["is a list of other cards, and no contact"] * 2
+    assert [row.problem for row in rows] == ["is a group of other cards, not a contact"] * 2
 
 
 def test_text_of_two_point_one_in_its_encodings() -> None:

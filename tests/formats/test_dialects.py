@@ -86,7 +86,7 @@ def test_android_cards_and_a_broken_one() -> None:
 
     assert reading.dialect == "Android"
     assert (bjorn.name, bjorn.phones) == ("Bjørn Håkonsen", ("90000002", "22222222"))
-    assert (broken.number, broken.problem) == (2, "is a card that never ends")
+    assert (broken.number, broken.problem) == (2, "is a card without an end")
     assert (last.name, last.problem) == ("One Last", None)
 
 
@@ -160,16 +160,16 @@ def test_no_cell_takes_for_ever(cell: str) -> None:
     [
         (b"", "people.csv", "the file is empty"),
         (b" \n ", "people.csv", "the file is empty"),
-        (b"\x89PNG\r\n\x1a\n\x00\x00", "people.csv", "the file is a picture, whatever its name says"),
-        (b"%PDF-1.7 x", "people.csv", "the file is a PDF, whatever its name says"),
-        (b"\x7fELF\x02\x00\x00", "people.csv", "the file is binary, whatever its name says"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00", "people.csv", "the file is a picture"),
+        (b"%PDF-1.7 x", "people.csv", "the file is a PDF"),
+        (b"\x7fELF\x02\x00\x00", "people.csv", "the file is binary"),
         (b"PK\x03\x04nonsense", "people.xlsx", "the workbook cannot be opened"),
-        (b"ola@example.com,99999999\n", None, "the first row looks like data, and no header"),
+        (b"ola@example.com,99999999\n", None, "the first row looks like data, not like a header"),
         (b"a,b\n1,2\n", None, "no column holds a name; the columns are a, b"),
         (b"[1, 2]", None, "the JSON holds no contacts"),
-        (b"[{", "x.json", "the file is no proper JSON"),
-        (b"hello", "x.vcf", "the file is no vcf, whatever its name says"),
-        (b"\xff\xfea", "x.csv", "the file is no proper UTF-16"),
+        (b"[{", "x.json", "the file is not valid JSON"),
+        (b"hello", "x.vcf", "the file is not a vcf file, despite its name"),
+        (b"\xff\xfea", "x.csv", "the file is not valid UTF-16"),
     ],
 )
 def test_what_is_no_file_of_contacts_is_said_to_be_none(data: bytes, name: str | None, line: str) -> None:

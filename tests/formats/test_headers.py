@@ -117,7 +117,7 @@ def test_a_mapping_that_does_not_fit_says_what_there_is(mapping: dict[str, str],
 
 def test_a_card_has_no_columns_to_map() -> None:
     """So a mapping is a mistake."""
-    assert "mapping: is for columns" in refusal("BEGIN:VCARD\nFN:Ola\nEND:VCARD\n", mapping={"FN": "name"})
+    assert "mapping: a vCard has no columns" in refusal("BEGIN:VCARD\nFN:Ola\nEND:VCARD\n", mapping={"FN": "name"})
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ def test_a_quote_that_is_never_closed_is_refused() -> None:
     """It would swallow everybody who comes after."""
     line = refusal('Name,Phone\nOla,90000001\nKari,"90000002\nPer,90000003\n')
 
-    assert "after row 2 the file is no CSV: a quote is never closed" in line
+    assert "the file is not valid CSV after row 2: a quote is never closed" in line
     assert "never closed" in refusal('"Name,Phone\nOla,1\n')
     assert "never closed" in refusal('Name,Phone\nOla,"')
 
@@ -76,8 +76,8 @@ def test_json_of_any_depth_is_read_as_far_as_it_makes_sense() -> None:
     (row,) = rows_of('[{"name": "Ola", "phone": ' + "[" * 900 + "1" + "]" * 900 + "}]")
 
     assert (row.name, row.phones) == ("Ola", ())
-    assert "no proper JSON" in refusal("[" * 100_000)
-    assert "no proper JSON" in refusal('{"a":' * 100_000)
+    assert "not valid JSON" in refusal("[" * 100_000)
+    assert "not valid JSON" in refusal('{"a":' * 100_000)
 
 
 def test_numbers_that_are_none_are_blank() -> None:

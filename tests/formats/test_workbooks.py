@@ -89,7 +89,7 @@ def test_cells_that_reach_too_far_do_not_end_the_server(cell: str) -> None:
 
 def test_a_workbook_that_holds_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is packed small may be large."""
-    monkeypatch.setattr("contacts_mcp.formats._excel._MOST_CHARACTERS", 1_000)
+    monkeypatch.setattr("contacts_mcp.formats._read._MAX_WORKBOOK_CHARACTERS", 1_000)
 
     assert "the workbook is too large" in refusal(workbook(People=[("Name",), ("x" * 1_000,)]))
 
@@ -97,7 +97,7 @@ def test_a_workbook_that_holds_too_much_is_refused(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("damage", [slice(0, 500), slice(0, 3_000)])
 def test_a_workbook_that_was_cut_off_is_damaged(damage: slice) -> None:
     """Wherever."""
-    assert "damaged, or locked with a password" in refusal(workbook(People=PEOPLE)[damage])
+    assert "damaged or protected with a password" in refusal(workbook(People=PEOPLE)[damage])
 
 
 def test_archives_and_old_containers_of_something_else_are_no_workbooks() -> None:

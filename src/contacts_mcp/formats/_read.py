@@ -1,56 +1,80 @@
-"""Bytes in, rows out: the content says what a file is, and its name at most where that leaves it open."""
+"""Reads contact files: detects the format from the content, and reads CSV, JSON and Excel as tables."""
 
-from collections.abc import Callable, Mapping
+import csv
+import json
+import math
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from io import BytesIO, StringIO, TextIOWrapper
+from itertools import chain
+from typing import Any, TextIO
 
-from contacts_mcp.contract import ValidationFailed
-from contacts_mcp.formats._csv import read_csv
-from contacts_mcp.formats._excel import read_excel
-from contacts_mcp.formats._json import read_json
-from contacts_mcp.formats._rows import Format, ParsedFile
+from contacts_mcp.contract import UUID, ContactType, ValidationFailed
+from contacts_mcp.formats import _rows, _workbook
+from contacts_mcp.formats._export import COLUMNS, OWN_DIALECT, TIMES
+from contacts_mcp.formats._rows import Format, ParsedFile, Row, check_rows, decode, detect_encoding
+from contacts_mcp.formats._table import read_table
 from contacts_mcp.formats._vcard import read_vcard
 
-_READERS: Mapping[Format, Callable[[bytes, Mapping[str, str]], ParsedFile]] = {
-    "csv": read_csv,
-    "vcard": read_vcard,
-    "excel": read_excel,
-    "json": read_json,
-}
-_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
-_KNOWN = {b"%PDF": "a PDF", b"\x89PNG": "a picture", b"\xff\xd8\xff": "a picture", b"GIF8": "a picture",
-          b"\x1f\x8b": "a compressed file", b"Rar!": "an archive", b"7z\xbc\xaf": "an archive"}  # fmt: skip
-_TEXT_16 = (b"\xff\xfe", b"\xfe\xff")
-_LOOKED_AT = 4096
-_TAKEN = "CSV, vCard, Excel (xlsx, xls, ods) and JSON can be imported"
+_WORKBOOK_SIGNATURES = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
+_OTHER_SIGNATURES = {b"%PDF": "a PDF", b"\x89PNG": "a picture", b"\xff\xd8\xff": "a picture", b"GIF8": "a picture",
+                     b"\x1f\x8b": "a compressed file", b"Rar!": "an archive", b"7z\xbc\xaf": "an archive"}  # fmt: skip
+_UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_DETECTION_BYTES = 4096
+_IMPORTABLE = "CSV, vCard, Excel (xlsx, xls, ods) and JSON can be imported"
+
+_MAX_CSV_CELL_LENGTH = 64 * 1024 * 1024
+"""Characters of a CSV cell; a longer one makes the file invalid, a shorter one may still be a problem of its row."""
+_DELIMITERS = (",", ";", "\t")
+_SAMPLE_BYTES = 65_536
+_DELIMITER_LINE = re.compile(r"sep=([,;\t|:])[\r\n]", re.IGNORECASE)
+"""The line by which a file tells Excel its delimiter."""
+_END_MARKER = "\ufdd0end\ufdd0"  # noncharacters, which no file contains
+_csv_limit_lock = threading.Lock()
+
+_MAX_JSON_DEPTH = 4
+_JSON_LIST_KEYS = ("contacts", "items", "data", "results", "people")
+_JSON_EXAMPLE = 'expected is a list such as [{"name": "..."}]'
+
+_MAX_WORKBOOK_CHARACTERS = 64 * 1024 * 1024
+_WORKBOOK_TIMEOUT_SECONDS = 120
 
 
 def read_contacts(
     data: bytes,
     *,
     name: str | None = None,
-    format: str | None = None,  # noqa: A002 - what it is called everywhere
+    format: str | None = None,  # noqa: A002 - the usual name
     mapping: Mapping[str, str] | None = None,
 ) -> ParsedFile:
     """Read contacts from a file's content.
 
-    `format` is what the caller takes it for, `mapping` which field a column fills where its name does not say so.
+    Args:
+        data: The file's content.
+        name: The file's name, if it has one.
+        format: The format that the caller expects.
+        mapping: The field that a column fills, by its header, for headers that are not understood.
 
     Raises:
-        ValidationFailed: it is empty, or nothing that can be read, or not of that format; says what to do.
+        ValidationFailed: the file is empty, cannot be read, or has another format; says what to do.
     """
-    found = _format(data, name)
-    if format is not None and format != found:
-        raise ValidationFailed(f"format: the file is not {format}, it looks like {found}", advice="leave format out")
-    return _READERS[found](data, mapping or {})
+    detected = _detect_format(data, name)
+    if format is not None and format != detected:
+        raise ValidationFailed(f"format: the file is not {format}, it looks like {detected}", advice="omit format")
+    return _READERS[detected](data, mapping or {})
 
 
-def _format(data: bytes, name: str | None) -> Format:
+def _detect_format(data: bytes, name: str | None) -> Format:
     if not data.strip():
         raise ValidationFailed("the file is empty", advice="choose another file")
-    if data.startswith(_WORKBOOKS):
+    if data.startswith(_WORKBOOK_SIGNATURES):
         return "excel"
     _require_text(data)
-    begin = data[:_LOOKED_AT].removeprefix(b"\xef\xbb\xbf")
-    if begin.startswith(_TEXT_16):
+    begin = data[:_DETECTION_BYTES].removeprefix(b"\xef\xbb\xbf")
+    if begin.startswith(_UTF_16_MARKS):
         begin = begin.decode("utf-16", "ignore").encode()
     begin = begin.lstrip()
     if begin[:11].upper() == b"BEGIN:VCARD":
@@ -58,15 +82,200 @@ def _format(data: bytes, name: str | None) -> Format:
     if begin[:1] in (b"[", b"{"):
         return "json"
     if name is not None and name.lower().endswith((".vcf", ".vcard", ".json", ".jsonl")):
-        raise ValidationFailed(
-            f"the file is no {name.rpartition('.')[2].lower()}, whatever its name says", advice=_TAKEN
-        )
+        suffix = name.rpartition(".")[2].lower()
+        raise ValidationFailed(f"the file is not a {suffix} file, despite its name", advice=_IMPORTABLE)
     return "csv"
 
 
 def _require_text(data: bytes) -> None:
-    for mark, what in _KNOWN.items():
-        if data.startswith(mark):
-            raise ValidationFailed(f"the file is {what}, whatever its name says", advice=_TAKEN)
-    if b"\0" in data[:_LOOKED_AT] and not data.startswith(_TEXT_16):
-        raise ValidationFailed("the file is binary, whatever its name says", advice=_TAKEN)
+    for signature, kind in _OTHER_SIGNATURES.items():
+        if data.startswith(signature):
+            raise ValidationFailed(f"the file is {kind}", advice=_IMPORTABLE)
+    if b"\0" in data[:_DETECTION_BYTES] and not data.startswith(_UTF_16_MARKS):
+        raise ValidationFailed("the file is binary", advice=_IMPORTABLE)
+
+
+def _read_csv(data: bytes, mapping: Mapping[str, str]) -> ParsedFile:
+    codec, encoding = detect_encoding(data)
+    begin = _open_text(data[:_SAMPLE_BYTES], codec).read()
+    delimiter_line = _DELIMITER_LINE.match(begin)
+    delimiter = delimiter_line[1] if delimiter_line else _detect_delimiter(begin)
+    rows = _csv_rows(_open_text(data, codec), delimiter)
+    if delimiter_line:
+        next(rows)
+    header = next(rows, None)
+    if header is None:
+        raise ValidationFailed("the file is empty", advice="choose another file")
+    table = read_table(header[1], rows, mapping)
+    return ParsedFile("csv", table.dialect, check_rows(table.rows), table.mapping, table.unmapped, encoding, delimiter)
+
+
+def _detect_delimiter(text: str) -> str:
+    """Return the delimiter that splits the header into the most columns; quoted cells do not count."""
+    begin = text.lstrip("\r\n ")
+    counts = {delimiter: _count_columns(begin, delimiter) for delimiter in _DELIMITERS}
+    return max(_DELIMITERS, key=lambda delimiter: counts[delimiter])
+
+
+def _count_columns(text: str, delimiter: str) -> int:
+    try:
+        return len(next(csv.reader(StringIO(text, newline=""), delimiter=delimiter), []))
+    except csv.Error:
+        return 0
+
+
+def _open_text(data: bytes, codec: str) -> TextIO:
+    """Decode while reading: the whole text could take four times the memory."""
+    return TextIOWrapper(BytesIO(data), codec, errors="replace", newline="")
+
+
+def _csv_rows(text: TextIO, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield numbered rows that are not blank; the header is row 1."""
+    with _csv_limit_lock:  # the limit is global; a large cell is a problem of its row, not of the file
+        csv.field_size_limit(max(_MAX_CSV_CELL_LENGTH, csv.field_size_limit()))
+    reader = csv.reader(chain(text, [_END_MARKER]), delimiter=delimiter)
+    number = 0
+    while True:
+        try:
+            cells = next(reader)
+        except csv.Error:
+            raise _invalid_csv(number) from None
+        if cells == [_END_MARKER]:
+            return
+        if cells and cells[-1].endswith(_END_MARKER):  # an unclosed quote has swallowed the rest of the file
+            raise _invalid_csv(number)
+        number += 1
+        if any(cell.strip() for cell in cells):
+            yield number, cells
+
+
+def _invalid_csv(number: int) -> ValidationFailed:
+    return ValidationFailed(
+        f"the file is not valid CSV after row {number}: a quote is never closed, or a cell is too large",
+        advice="correct that row, and import again",
+    )
+
+
+def _read_json(data: bytes, mapping: Mapping[str, str]) -> ParsedFile:
+    """Read a list of objects, an object that holds one, or an object on each line; keys are read like columns."""
+    items = _json_items(decode(data)[0])
+    keys = list(dict.fromkeys(key for item in items if isinstance(item, dict) for key in item))
+    if not keys:
+        raise ValidationFailed("the JSON holds no contacts", advice=_JSON_EXAMPLE)
+    if not mapping and {"name"} <= {*keys} <= {*COLUMNS}:
+        used = [(key, key) for key in keys if key not in TIMES]
+        return ParsedFile("json", OWN_DIALECT, check_rows(_exported_rows(items)), used)
+    cells = ((number, [_to_cell(item.get(key)) for key in keys]) for number, item in _numbered_objects(items))
+    table = read_table(keys, cells, mapping)
+    return ParsedFile("json", table.dialect, check_rows(table.rows), table.mapping, table.unmapped)
+
+
+def _json_items(text: str) -> list[Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = _json_lines(text)
+    if isinstance(found, dict):
+        found = next((found[name] for name in _JSON_LIST_KEYS if isinstance(found.get(name), list)), [found])
+    if not isinstance(found, list):
+        raise ValidationFailed("the JSON is not a list of contacts", advice=_JSON_EXAMPLE)
+    return found
+
+
+def _json_lines(text: str) -> list[Any]:
+    try:
+        return [json.loads(line) for line in text.split("\n") if line.strip()]
+    except (ValueError, RecursionError):
+        raise ValidationFailed("the file is not valid JSON", advice="check where it was cut off or edited") from None
+
+
+def _numbered_objects(items: list[Any]) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, item in enumerate(items, 1):
+        yield number, item if isinstance(item, dict) else {}
+
+
+def _exported_rows(items: list[Any]) -> Iterator[Row]:
+    for number, item in _numbered_objects(items):
+        tags = item.get("tags")
+        found_id = _to_cell(item.get("id"))
+        yield Row(
+            number,
+            id=found_id.lower() if UUID.fullmatch(found_id) else None,
+            type=_contact_type(item.get("type")),
+            name=_to_cell(item.get("name")),
+            company_name=_to_cell(item.get("company_name")),
+            phones=tuple(filter(None, [_to_cell(item.get("phone_number"))])),
+            emails=tuple(filter(None, [_to_cell(item.get("email"))])),
+            tags=tuple(map(_to_cell, tags)) if isinstance(tags, list) else tuple(filter(None, [_to_cell(tags)])),
+            notes=_to_cell(item.get("notes")),
+        )
+
+
+def _contact_type(value: Any) -> ContactType | None:
+    return "company" if value == "company" else "person" if value == "person" else None
+
+
+def _to_cell(value: Any, depth: int = _MAX_JSON_DEPTH) -> str:
+    """Write a value as a cell: items of a list are joined with semicolons, values nested too deeply are dropped."""
+    match value:
+        case list() if depth:
+            return ";".join(filter(None, (_to_cell(each, depth - 1) for each in value)))
+        case dict() if depth:
+            return _to_cell(value.get("value"), depth - 1)
+        case None | bool() | list() | dict():
+            return ""
+        case float() if not math.isfinite(value):  # programs write these for a missing number
+            return ""
+        case float() if value.is_integer():
+            return str(int(value))
+        case _:
+            return str(value)
+
+
+def _read_excel(data: bytes, mapping: Mapping[str, str]) -> ParsedFile:
+    """Read the first sheet of a workbook (xlsx, xls, ods) that is not empty."""
+    rows = _sheet_rows(_run_workbook_reader(data))
+    header = next(rows, None)
+    if header is None:
+        raise ValidationFailed("the workbook is empty", advice="choose another file")
+    table = read_table(header[1], rows, mapping)
+    return ParsedFile("excel", table.dialect, check_rows(table.rows), table.mapping, table.unmapped)
+
+
+def _run_workbook_reader(data: bytes) -> bytes:
+    """Return a sheet's rows as CSV; they are read in a separate process (see `_workbook`)."""
+    program = [sys.executable, "-I", _workbook.__file__, str(_rows.MAX_ROWS + 1), str(_MAX_WORKBOOK_CHARACTERS)]
+    try:
+        done = subprocess.run(  # noqa: S603 - our own program, whose arguments are numbers
+            program, input=data, capture_output=True, timeout=_WORKBOOK_TIMEOUT_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise _workbook_too_large() from None
+    if done.returncode == _workbook.TOO_LARGE or done.returncode < 0:  # ended by the library or the system
+        raise _workbook_too_large()
+    if done.returncode:
+        raise ValidationFailed(
+            "the workbook cannot be opened: it is damaged or protected with a password",
+            advice="save it again without a password, or as CSV",
+        )
+    return done.stdout
+
+
+def _sheet_rows(written: bytes) -> Iterator[tuple[int, list[str]]]:
+    for number, *cells in csv.reader(TextIOWrapper(BytesIO(written), "utf-8", newline="")):
+        yield int(number), cells
+
+
+def _workbook_too_large() -> ValidationFailed:
+    return ValidationFailed(
+        "the workbook is too large: its cells reach too far or contain too much",
+        advice="delete cells outside of the table, or save the sheet as CSV",
+    )
+
+
+_READERS: Mapping[Format, Callable[[bytes, Mapping[str, str]], ParsedFile]] = {
+    "csv": _read_csv,
+    "vcard": read_vcard,
+    "excel": _read_excel,
+    "json": _read_json,
+}

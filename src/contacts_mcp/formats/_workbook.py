@@ -1,8 +1,7 @@
-"""A program of its own: a workbook on standard input, the rows of its first sheet that is not empty as CSV on output.
+"""A separate program: reads a workbook from standard input, writes the first sheet that is not empty as CSV.
 
-The library makes room for everything up to the farthest cell, and where there is not enough it ends its process. A
-workbook of a few kilobytes can have it do so; it must not be the server that ends. Run by path, this file imports
-nothing of the package.
+The library allocates every cell up to the farthest one, and aborts its process if memory runs out. A workbook of a few
+kilobytes can cause that, and it must not end the server. The file is run by path and imports nothing of the package.
 """
 
 import csv
@@ -16,34 +15,34 @@ from io import BytesIO, TextIOWrapper
 Cell = int | float | str | bool | time | date | datetime | timedelta | None
 
 TOO_LARGE = 3
-"""How it ends where memory, time or the bounds that it was given do not suffice."""
+"""Exit status if memory, time or the given limits do not suffice."""
 DAMAGED = 4
 
-_MEMORY = 1024**3
-_SECONDS = 60
+_MEMORY_LIMIT_BYTES = 1024**3
+_CPU_LIMIT_SECONDS = 60
 
 
 def main() -> int:
-    """Write rows, each after its number; the arguments say how many rows and characters there may be."""
-    most_rows, most_characters = map(int, sys.argv[1:])
-    for limit, most in ((resource.RLIMIT_AS, _MEMORY), (resource.RLIMIT_CPU, _SECONDS)):
-        with suppress(ValueError, OSError):  # a lower one is there already, or the system has none
-            resource.setrlimit(limit, (most, most))
+    """Write rows, each after its number; the arguments are the limits of rows and characters."""
+    max_rows, max_characters = map(int, sys.argv[1:])
+    for resource_, limit in ((resource.RLIMIT_AS, _MEMORY_LIMIT_BYTES), (resource.RLIMIT_CPU, _CPU_LIMIT_SECONDS)):
+        with suppress(ValueError, OSError):  # a lower limit is set already, or the system has none
+            resource.setrlimit(resource_, (limit, limit))
     output = TextIOWrapper(sys.stdout.buffer, "utf-8", errors="replace", newline="")
     writer = csv.writer(output)
     size = 0
-    for count, (number, cells) in enumerate(_first_filled(sys.stdin.buffer.read())):
+    for count, (number, cells) in enumerate(_first_filled_sheet(sys.stdin.buffer.read())):
         size += sum(map(len, cells))
-        if size > most_characters:
+        if size > max_characters:
             return TOO_LARGE
-        if count > most_rows:  # one more than the header and them: whoever reads on says that there are too many
+        if count > max_rows:  # one row too many: the reader of the output reports it
             break
         writer.writerow((number, *cells))
     output.flush()
     return 0
 
 
-def _first_filled(data: bytes) -> Iterator[tuple[int, list[str]]]:
+def _first_filled_sheet(data: bytes) -> Iterator[tuple[int, list[str]]]:
     from python_calamine import SheetTypeEnum, SheetVisibleEnum, load_workbook
 
     workbook = load_workbook(BytesIO(data))
@@ -62,7 +61,7 @@ def _first_filled(data: bytes) -> Iterator[tuple[int, list[str]]]:
 
 
 def _text(cell: Cell) -> str:
-    """A cell as text; a number that is whole is one, since nobody has half a phone."""
+    """Write a cell as text; a whole number without decimals, as phone numbers may be stored as floats."""
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
     return "" if cell is None else str(cell)
