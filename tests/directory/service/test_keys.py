@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 from contacts_mcp.directory import KEY_CACHE_SECONDS, Directory
 from contacts_mcp.directory.api import _tenant
-from contacts_mcp.directory.service.keyring import KeyRing
+from contacts_mcp.directory.service._api_keys import KeyCache
 
 CONTACTS = "/v1/contacts"
 KEY = re.compile(r"wayscloud_contacts_[a-z0-9]{8}_[A-Za-z0-9]{40}")
@@ -176,13 +176,13 @@ async def test_key_with_invalid_name_tenant_or_scopes_is_refused(service, name, 
 
 
 async def test_key_cache_is_bounded(service, clock, monkeypatch):
-    monkeypatch.setattr("contacts_mcp.directory.service.keyring._MAX_ENTRIES", 5)
-    ring = KeyRing(service.directory._database, clock)
+    monkeypatch.setattr("contacts_mcp.directory.service._api_keys._MAX_CACHED_KEYS", 5)
+    cache = KeyCache(service.directory._database, clock)
 
     for number in range(20):
-        assert await ring.find(f"wayscloud_contacts_{number:08}_{'x' * 40}") is None
+        assert await cache.find(f"wayscloud_contacts_{number:08}_{'x' * 40}") is None
 
-    assert len(ring._known) == 5
+    assert len(cache._cached) == 5
 
 
 async def test_request_that_skipped_the_api_key_middleware_has_no_tenant(service):

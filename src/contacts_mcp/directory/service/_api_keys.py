@@ -1,22 +1,24 @@
-"""Authentication of the directory service: callers with an API key, as often and for what their key allows."""
+"""Authentication of the directory service: API keys, their scopes and their rate limits."""
 
 import logging
 import math
 from collections.abc import Callable
 from http import HTTPStatus
 
+from cachetools import LRUCache
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from contacts_mcp.directory._errors import DirectoryUnavailable
+from contacts_mcp.directory._limits import KEY_CACHE_SECONDS
 from contacts_mcp.directory.api import TENANT_SCOPE_KEY, Tenant
 from contacts_mcp.directory.database import Database
-from contacts_mcp.directory.service.keyring import KeyRing
-from contacts_mcp.directory.service.pages import OPEN
-from contacts_mcp.directory.store import ApiKey
+from contacts_mcp.directory.service._pages import OPEN_PATHS
+from contacts_mcp.directory.store import ApiKey, find_key, key_prefix
 from contacts_mcp.middleware import Refusal, presented_keys
 from contacts_mcp.token_bucket import TokenBucket
 
+_MAX_CACHED_KEYS = 10_000
 _REALM = 'Bearer realm="contacts"'
 
 _log = logging.getLogger(__name__)
@@ -28,26 +30,48 @@ def unavailable(error: DirectoryUnavailable) -> JSONResponse:
     return JSONResponse({"detail": "The directory cannot be used now, and nothing was changed"}, error.status)
 
 
+class KeyCache:
+    """Reads API keys from the database and caches them for KEY_CACHE_SECONDS, unknown keys included.
+
+    A key that any process revokes works for no longer than that.
+    """
+
+    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+        self._database = database
+        self._clock = clock
+        self._cached: LRUCache[str, tuple[float, ApiKey | None]] = LRUCache(_MAX_CACHED_KEYS)
+
+    async def find(self, presented: str) -> ApiKey | None:
+        """Return the key that a caller presented, or None if it is not valid. Raises DirectoryUnavailable."""
+        prefix = key_prefix(presented)
+        if prefix is None:
+            return None
+        now = self._clock()
+        read_at, key = self._cached.get(prefix, (-math.inf, None))
+        if now - read_at >= KEY_CACHE_SECONDS:
+            key = await self._database.look_up(find_key, prefix)
+            self._cached[prefix] = now, key  # the time before reading, so that no key is cached for longer
+        return key if key and key.matches(presented) and key.revoked_at is None else None
+
+
 class ApiKeyMiddleware:
     """Refuse a request without a valid key (401), above the key's rate (429), or outside the key's scopes (403).
 
     A key comes as `X-API-Key: …` or as `Authorization: Bearer …`. Each process counts the requests of each key, also
-    those that are refused afterwards; there are never more counters than keys. Pages in `OPEN` need no key.
+    those that are refused afterwards; there are never more counters than keys. OPEN_PATHS need no key.
     """
 
-    def __init__(
-        self, app: ASGIApp, database: Database, ring: KeyRing, per_minute: int, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, app: ASGIApp, database: Database, per_minute: int, clock: Callable[[], float]) -> None:
         self._app = app
         self._database = database
-        self._ring = ring
+        self._keys = KeyCache(database, clock)
         self._per_minute = per_minute
         self._clock = clock
         self._buckets: dict[str, TokenBucket] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass an authenticated request on, with its tenant in the scope."""
-        if scope["type"] == "http" and scope["path"] not in OPEN:
+        if scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
             try:
                 key = await self._authenticate(scope)
             except DirectoryUnavailable as error:
@@ -64,7 +88,7 @@ class ApiKeyMiddleware:
         presented = {secret for _, secret in presented_keys(scope)}
         if not presented:
             raise _unauthorized("Send a key, as X-API-Key or as Authorization: Bearer", _REALM)
-        key = await self._ring.find(presented.pop()) if len(presented) == 1 else None
+        key = await self._keys.find(presented.pop()) if len(presented) == 1 else None
         if key is None:
             raise _unauthorized("The key is not valid", f'{_REALM}, error="invalid_token"')
         return key

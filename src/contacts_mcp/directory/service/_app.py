@@ -10,9 +10,8 @@ from starlette.middleware import Middleware
 from contacts_mcp.directory._errors import DirectoryUnavailable
 from contacts_mcp.directory.api import build_app
 from contacts_mcp.directory.database import Database
-from contacts_mcp.directory.service import pages
 from contacts_mcp.directory.service._api_keys import ApiKeyMiddleware, unavailable
-from contacts_mcp.directory.service.keyring import KeyRing
+from contacts_mcp.directory.service._pages import pages_router
 from contacts_mcp.middleware import RequestIdMiddleware
 
 _REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
@@ -23,15 +22,15 @@ def build_service(database: Database, per_minute: int, clock: Callable[[], float
 
     A request gets an ID, is authenticated, counted and authorized, and is then answered by a route.
     """
-    authentication = Middleware(ApiKeyMiddleware, database, KeyRing(database, clock), per_minute, clock)
+    authentication = Middleware(ApiKeyMiddleware, database, per_minute, clock)
     app = build_app(database, None, authentication)
     app.state.database = database
-    app.include_router(pages.router)
+    app.include_router(pages_router)
     app.add_middleware(RequestIdMiddleware, _REQUEST_ID)
-    app.add_exception_handler(DirectoryUnavailable, _unavailable)
+    app.add_exception_handler(DirectoryUnavailable, _handle_unavailable)
     return app
 
 
-async def _unavailable(_: Request, error: Exception) -> JSONResponse:
+async def _handle_unavailable(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, DirectoryUnavailable)
     return unavailable(error)

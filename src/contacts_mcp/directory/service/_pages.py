@@ -10,19 +10,19 @@ from sqlalchemy import Connection, select
 from contacts_mcp.directory._errors import DirectoryUnavailable
 from contacts_mcp.directory.database import Database, tenants
 
-router = APIRouter()
+pages_router = APIRouter()
 
-OPEN = ("/openapi.json", "/docs", "/healthz")
+OPEN_PATHS = ("/openapi.json", "/docs", "/healthz")
 """Paths that need no API key."""
 
 
-@router.get("/openapi.json")
+@pages_router.get("/openapi.json")
 async def openapi() -> Response:
     """Show the OpenAPI document."""
     return Response(_render_openapi(), media_type="application/json")
 
 
-@router.get("/docs")
+@pages_router.get("/docs")
 async def docs() -> HTMLResponse:
     """Show the document on one HTML page."""
     page, policy = _render_docs()
@@ -30,7 +30,7 @@ async def docs() -> HTMLResponse:
     return HTMLResponse(page, headers=headers)
 
 
-@router.get("/healthz")
+@pages_router.get("/healthz")
 async def healthz(request: Request) -> JSONResponse:
     """Report 200 if the database can be used, else 503."""
     database: Database = request.app.state.database
