@@ -75,13 +75,14 @@ async def list_contacts(
 async def create_contact(tenant: CurrentTenant, body: NewContact, idempotency_key: IdempotencyKey = None) -> Response:
     """Create a new contact. Phone numbers should be in E.164 format for SMS sending."""
     row, headers = await _create(tenant, idempotency_key, body.model_dump(), store.create_contact, store.get_contact)
-    return JSONResponse(_contact(row), 201, headers)
+    return JSONResponse(_pick(row, _CONTACT_FIELDS), 201, headers)
 
 
 @contacts_router.get("/{contact_id:contact}", summary="Get contact")
 async def get_contact(tenant: CurrentTenant, contact_id: ContactId) -> Response:
     """Get details of a specific contact."""
-    return JSONResponse(_contact(await tenant.database.look_up(store.get_contact, tenant.id, contact_id)))
+    row = await tenant.database.look_up(store.get_contact, tenant.id, contact_id)
+    return JSONResponse(_pick(row, _CONTACT_FIELDS))
 
 
 @contacts_router.patch("/{contact_id:contact}", summary="Update contact")
@@ -91,7 +92,8 @@ async def update_contact(tenant: CurrentTenant, contact_id: ContactId, body: Con
     Null clears a field, and `tags` are replaced.
     """
     changes = body.model_dump(exclude_unset=True)
-    return JSONResponse(_contact(await tenant.database.write(store.update_contact, tenant.id, contact_id, changes)))
+    row = await tenant.database.write(store.update_contact, tenant.id, contact_id, changes)
+    return JSONResponse(_pick(row, _CONTACT_FIELDS))
 
 
 @contacts_router.delete("/{contact_id:contact}", status_code=204, summary="Delete contact")
@@ -210,10 +212,6 @@ async def _create(
 
 def _pick(row: Row, fields: tuple[str, ...]) -> dict[str, Any]:
     return {field: row[field] for field in fields}
-
-
-def _contact(row: Row) -> dict[str, Any]:
-    return _pick(row, _CONTACT_FIELDS)
 
 
 def _contact_row(row: Row) -> dict[str, Any]:
