@@ -39,7 +39,7 @@ class Question:
 def _listing(wanted: Callable[[random.Random, dict[str, Any]], Query], page: int = 1):
     async def ask(database: Database, chance: random.Random, contact: dict[str, Any]) -> object:
         query = wanted(chance, contact)
-        run = database.look_up if query.is_lookup else database.ask
+        run = database.look_up if query.is_lookup else database.query
         return await run(store.list_contacts, OWNER, query, page=page, per_page=50)
 
     return ask

@@ -100,6 +100,6 @@ async def test_a_read_of_several_statements_is_done_on_one_snapshot(database, st
         seen = [connection.exec_driver_sql("SHOW transaction_isolation").scalar_one() for _ in range(statements)]
         return seen[-1]
 
-    assert await opened.ask(work) == isolation
+    assert await opened.query(work) == isolation
     await opened.aclose()
     assert len(begins) == begun

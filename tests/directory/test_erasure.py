@@ -8,13 +8,11 @@ from contextlib import closing
 import pytest
 from sqlalchemy import select
 
-from contacts_mcp.directory import Directory
-from contacts_mcp.directory.database.tables import spellings
+from contacts_mcp.directory import Directory, DirectoryUnavailable, store
+from contacts_mcp.directory.database import spellings
 from contacts_mcp.directory.maintenance import check
-from contacts_mcp.directory.store import contacts as store
-from contacts_mcp.directory.store import journal
-from contacts_mcp.directory.store import receipts as receipt_store
-from contacts_mcp.directory.store.query import read
+from contacts_mcp.directory.store import journal_path, parse_query, read_journal, read_receipts
+from contacts_mcp.directory.store._erasure import append_to_journal
 
 SECRETS = {
     "name": "Qvxname Zwqlast",
@@ -58,7 +56,7 @@ def receipts(place):
 
     async def receipts():
         async with Directory(place) as directory:
-            return await directory._database.read(lambda connection: list(receipt_store.read(connection)))
+            return await directory._database.read(lambda connection: list(read_receipts(connection)))
 
     return receipts
 
@@ -173,7 +171,7 @@ async def test_what_held_up_a_removal_is_made_up_for_when_the_directory_is_close
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             await directory._database._scrub()
-        listed = await directory._database.read(store.list_contacts, 1, read(), page=1, per_page=2000)
+        listed = await directory._database.read(store.list_contacts, 1, parse_query(), page=1, per_page=2000)
         assert "could not be removed" in caplog.text
 
     everything = path.read_bytes()
@@ -187,24 +185,44 @@ async def test_a_journal_that_another_process_has_written_further_is_left_as_it_
     async with open_directory(path) as http:
         for _ in range(2):
             await erase(http, (await http.post("/v1/contacts", json={"name": "Ola"})).json())
-    written = journal.journal_of(path).read_bytes()
+    written = journal_path(path).read_bytes()
 
-    journal._append(path, journal.read(path)[:1])
+    append_to_journal(path, read_journal(path)[:1])
 
-    assert journal.journal_of(path).read_bytes() == written
+    assert journal_path(path).read_bytes() == written
 
 
 async def test_a_line_of_the_journal_that_a_crash_cut_short_is_written_again(path, open_directory):
     async with open_directory(path) as http:
         for _ in range(2):
             await erase(http, (await http.post("/v1/contacts", json={"name": "Ola"})).json())
-    whole = journal.journal_of(path).read_bytes()
-    journal.journal_of(path).write_bytes(whole[:-40])
+    whole = journal_path(path).read_bytes()
+    journal_path(path).write_bytes(whole[:-40])
 
     async with open_directory(path) as http:
         assert (await http.get("/v1/contacts")).status_code == 200
 
-    assert journal.journal_of(path).read_bytes() == whole
+    assert journal_path(path).read_bytes() == whole
+
+
+@pytest.mark.parametrize("length", [65_536, 70_000, 200_000])
+async def test_journal_that_does_not_end_with_a_line_is_refused_and_not_changed(path, open_directory, length):
+    """A power cut can leave a block of NULs. Its receipts must not be cut off, nor the erasures be forgotten."""
+    async with open_directory(path) as http:
+        for _ in range(2):
+            await erase(http, (await http.post("/v1/contacts", json={"name": "Ola"})).json())
+    damaged = journal_path(path).read_bytes() + b"\0" * length
+    journal_path(path).write_bytes(damaged)
+
+    async with open_directory(path) as http:
+        answer = await http.get("/v1/contacts")
+
+    assert answer.status_code == 503
+    assert f"{journal_path(path)} cannot be read or written" in answer.json()["detail"]
+    for refused in (lambda: append_to_journal(path, []), lambda: read_journal(path)):
+        with pytest.raises(DirectoryUnavailable, match="does not end with a line"):
+            refused()
+    assert journal_path(path).read_bytes() == damaged
 
 
 async def test_a_journal_of_another_file_is_refused_and_left_as_it_is(path, tmp_path, open_directory):
@@ -212,15 +230,15 @@ async def test_a_journal_of_another_file_is_refused_and_left_as_it_is(path, tmp_
     for each in (path, other):
         async with open_directory(each) as http:
             await erase(http, (await http.post("/v1/contacts", json={"name": "Ola"})).json())
-    foreign = journal.journal_of(other).read_bytes()
-    journal.journal_of(path).write_bytes(foreign)
+    foreign = journal_path(other).read_bytes()
+    journal_path(path).write_bytes(foreign)
 
     async with open_directory(path) as http:
         answer = await http.get("/v1/contacts")
 
     assert answer.status_code == 503
     assert "do not belong together" in answer.json()["detail"]
-    assert journal.journal_of(path).read_bytes() == foreign
+    assert journal_path(path).read_bytes() == foreign
 
 
 @pytest.mark.system
@@ -238,7 +256,7 @@ async def test_a_server_has_neither_rows_nor_dead_rows_of_it(http, create, creat
     tables = postgres.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'", name).split()
     everything = "".join(postgres.sql(f"SELECT t::text FROM {table} t", name) for table in tables).lower()
     assert [secret for secret in BYTES if secret.decode() in everything] == []
-    swept = ("contacts", "contact_terms", "spellings", "tallies", "memberships", "created")
+    swept = ("contacts", "contact_terms", "spellings", "counters", "memberships", "idempotency_keys")
     assert {postgres.sql(f"SELECT dead_tuple_count FROM pgstattuple('{table}')", name) for table in swept} == {"0"}
 
 

@@ -69,7 +69,7 @@ async def test_an_unforeseen_error_is_a_plain_500_and_is_logged_without_data(htt
 
 async def test_a_fault_of_the_programs_own_sql_is_a_500_and_changes_nothing(http, monkeypatch, caplog, create, listed):
     made = await create()
-    monkeypatch.setattr("contacts_mcp.directory.store.contacts.uuid4", lambda: made["id"])
+    monkeypatch.setattr("contacts_mcp.directory.store._contacts.uuid4", lambda: made["id"])
 
     answer = await http.post("/v1/contacts", json={"name": "SECRET"})
 

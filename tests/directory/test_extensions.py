@@ -97,7 +97,7 @@ async def test_a_scan_meets_each_contact_once_whatever_is_written_meanwhile(http
 
 async def test_a_page_of_long_notes_is_cut_and_nothing_is_missed(http: httpx.AsyncClient, monkeypatch: Any) -> None:
     """A page may be shorter than was asked for; only a null cursor is the end."""
-    monkeypatch.setattr("contacts_mcp.directory.store.scan._MOST_NOTES", 100)
+    monkeypatch.setattr("contacts_mcp.directory.store._contacts._MAX_NOTES_PER_PAGE", 100)
     await batch(http, creates=[{"name": f"Person {n}", "notes": "x" * 60} for n in range(9)])
 
     page = (await http.get("/v1/directory/contacts", params={"fields": ["id", "notes"]})).json()

@@ -11,11 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from contacts_mcp.directory import Directory, DirectoryUnavailable, default_path
-from contacts_mcp.directory.database import database, sqlite
-from contacts_mcp.directory.database.sqlite_faults import SqliteErrors
-from contacts_mcp.directory.store import contacts as store
-from contacts_mcp.directory.store.query import read
+from contacts_mcp.directory import Directory, DirectoryUnavailable, default_path, store
+from contacts_mcp.directory.database import _database, _sqlite
+from contacts_mcp.directory.store import parse_query
 
 VALUES = {"type": "person", "name": "a", "tags": [], **dict.fromkeys(("company_name", "phone_number", "email"))}
 
@@ -62,7 +60,7 @@ async def test_what_was_stored_is_there_after_reopening(path, open_directory):
 async def test_concurrent_first_requests_open_it_once(path, open_directory, monkeypatch):
     opened = []
     monkeypatch.setattr(
-        database, "open_engine", lambda path, real=database.open_engine: opened.append(path) or real(path)
+        _database, "build_engine", lambda path, real=_database.build_engine: opened.append(path) or real(path)
     )
 
     async with open_directory(path) as http:
@@ -138,7 +136,7 @@ async def test_a_refused_path_is_tried_again_by_the_next_request(path, open_dire
 async def test_a_write_that_cannot_be_stored_is_said_and_changes_nothing(
     path, open_directory, monkeypatch, pragma, status, words
 ):
-    monkeypatch.setattr(sqlite, "_WRITER_PRAGMAS", (*sqlite._WRITER_PRAGMAS, pragma))
+    monkeypatch.setattr(_sqlite, "_WRITER_PRAGMAS", (*_sqlite._WRITER_PRAGMAS, pragma))
     async with open_directory(path) as http:
         answer = await http.post("/v1/contacts", json={"name": "a", "notes": "x" * 9000})
 
@@ -148,7 +146,7 @@ async def test_a_write_that_cannot_be_stored_is_said_and_changes_nothing(
 
 
 async def test_a_lasting_lock_of_another_process_is_503_and_the_next_write_succeeds(path, open_directory, monkeypatch):
-    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.02)
+    monkeypatch.setattr(_sqlite, "BUSY_TIMEOUT_SECONDS", 0.02)
     async with open_directory(path) as http:
         await http.get("/v1/contacts")
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
@@ -171,7 +169,7 @@ async def test_a_write_that_has_begun_is_carried_to_its_end_though_its_caller_is
     """Whoever is cancelled while writing leaves a whole contact and no lock behind."""
     async with Directory(path) as directory:
         database = directory._database
-        await database.read(store.list_contacts, 1, read(), page=1, per_page=1)
+        await database.read(store.list_contacts, 1, parse_query(), page=1, per_page=1)
         for number in range(12):
             task = asyncio.create_task(database.write(store.create_contact, 1, VALUES))
             while not database._running:  # noqa: ASYNC110 - bounded: the task needs a turn or two
@@ -181,7 +179,7 @@ async def test_a_write_that_has_begun_is_carried_to_its_end_though_its_caller_is
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             await asyncio.wait_for(database.write(lambda connection: None), 5)
-        listed = await database.read(store.list_contacts, 1, read(), page=1, per_page=50)
+        listed = await database.read(store.list_contacts, 1, parse_query(), page=1, per_page=50)
 
     assert len(listed.rows) == listed.total == 12
 
@@ -195,12 +193,12 @@ async def test_a_write_cancelled_while_it_waits_for_its_turn_changes_nothing(pat
             await asyncio.sleep(0)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-        assert (await database.read(store.list_contacts, 1, read(), page=1, per_page=50)).total == 0
+        assert (await database.read(store.list_contacts, 1, parse_query(), page=1, per_page=50)).total == 0
 
 
 def test_unknown_faults_are_the_programs_own():
-    assert SqliteErrors(Path("x")).explain(ValueError()) is None
-    assert not SqliteErrors(Path("x")).is_transient(ValueError())
+    assert _sqlite.SqliteEngine(Path("x")).explain(ValueError()) is None
+    assert not _sqlite.SqliteEngine(Path("x")).is_transient(ValueError())
 
 
 @pytest.mark.system

@@ -8,15 +8,12 @@ from functools import partial
 
 import pytest
 
-from contacts_mcp.directory import maintenance
+from contacts_mcp.directory import maintenance, store
 from contacts_mcp.directory._errors import DirectoryNotFound
-from contacts_mcp.directory.database import Database
-from contacts_mcp.directory.database.postgres import connect
-from contacts_mcp.directory.database.tables import OWNER
+from contacts_mcp.directory.database import OWNER, Database
+from contacts_mcp.directory.database._postgres import connect
 from contacts_mcp.directory.maintenance import check
-from contacts_mcp.directory.store import contacts, groups, receipts
-from contacts_mcp.directory.store.once import create_once
-from contacts_mcp.directory.store.query import read
+from contacts_mcp.directory.store import create_once, parse_query, read_receipts
 
 pytestmark = pytest.mark.system
 
@@ -106,31 +103,31 @@ def named(name, **fields):
 
 @pytest.fixture
 def ola(run):
-    return partial(run, contacts.create_contact, named("Ola Nordmann", email="ola@example.com", tags=["a"]))
+    return partial(run, store.create_contact, named("Ola Nordmann", email="ola@example.com", tags=["a"]))
 
 
 def creating(name, **fields):
-    return lambda connection, tenant: contacts.create_contact(connection, tenant, named(name, **fields))
+    return lambda connection, tenant: store.create_contact(connection, tenant, named(name, **fields))
 
 
 def updating(contact, **fields):
-    return lambda connection, tenant: contacts.update_contact(connection, tenant, contact["id"], fields)
+    return lambda connection, tenant: store.update_contact(connection, tenant, contact["id"], fields)
 
 
 def deleting(contact):
-    return lambda connection, tenant: contacts.delete_contact(connection, tenant, contact["id"])
+    return lambda connection, tenant: store.delete_contact(connection, tenant, contact["id"])
 
 
 def erasing(contact):
-    return lambda connection, tenant: contacts.erase_contact(connection, tenant, contact["id"], "asked", "test")
+    return lambda connection, tenant: store.erase_contact(connection, tenant, contact["id"], "asked", "test")
 
 
 def joining(group, *some):
-    return lambda connection, tenant: groups.add_members(connection, tenant, group["id"], [each["id"] for each in some])
+    return lambda connection, tenant: store.add_members(connection, tenant, group["id"], [each["id"] for each in some])
 
 
 def grouping(name="G"):
-    return lambda connection, tenant: groups.create_group(connection, tenant, {"name": name, "description": None})
+    return lambda connection, tenant: store.create_group(connection, tenant, {"name": name, "description": None})
 
 
 async def test_changes_of_different_fields_are_all_kept(run, ola, meet):
@@ -138,7 +135,7 @@ async def test_changes_of_different_fields_are_all_kept(run, ola, meet):
 
     await meet(updating(made, notes="one"), updating(made, company_name="Two AS"))
 
-    row = await run(contacts.get_contact, made["id"])
+    row = await run(store.get_contact, made["id"])
     assert (row["notes"], row["company_name"]) == ("one", "Two AS")
 
 
@@ -157,7 +154,7 @@ async def test_a_change_that_came_first_goes_as_well(run, ola, meet, gone):
     await meet(updating(made, name="Per Hansen", type="company", tags=["b"]), gone(made))
 
     with pytest.raises(DirectoryNotFound):
-        await run(contacts.get_contact, made["id"])
+        await run(store.get_contact, made["id"])
 
 
 @pytest.mark.parametrize("gone", [deleting, erasing])
@@ -168,24 +165,24 @@ async def test_who_joins_before_going_leaves_and_who_is_gone_does_not_join(run, 
     added = await meet(gone(second), joining(group, first, second))
 
     assert added == 0
-    assert (await run(groups.get_group, group["id"]))["member_count"] == 0
+    assert (await run(store.get_group, group["id"]))["member_count"] == 0
 
 
 async def test_who_is_added_twice_at_once_joins_once(run, ola, meet):
     group, made = await run(grouping()), await ola()
 
     assert await meet(joining(group, made), joining(group, made)) == 0
-    assert (await run(groups.get_group, group["id"]))["member_count"] == 1
+    assert (await run(store.get_group, group["id"]))["member_count"] == 1
 
 
 async def test_a_group_that_is_deleted_meanwhile_is_joined_by_nobody(run, ola, meet):
     group, other, made = await run(grouping()), await run(grouping()), await ola()
 
     deleted = await meet(
-        lambda connection, tenant: groups.delete_group(connection, tenant, group["id"]), joining(group, made)
+        lambda connection, tenant: store.delete_group(connection, tenant, group["id"]), joining(group, made)
     )
     joined = await meet(
-        joining(other, made), lambda connection, tenant: groups.delete_group(connection, tenant, other["id"])
+        joining(other, made), lambda connection, tenant: store.delete_group(connection, tenant, other["id"])
     )
 
     assert isinstance(deleted, DirectoryNotFound)
@@ -197,7 +194,7 @@ async def test_who_is_erased_twice_at_once_has_one_receipt(run, ola, meet):
 
     await meet(erasing(made), erasing(made))
 
-    assert len(await run(lambda connection, _: list(receipts.read(connection)))) == 1
+    assert len(await run(lambda connection, _: list(read_receipts(connection)))) == 1
 
 
 async def test_receipts_of_erasures_at_once_follow_each_other(run, ola, meet):
@@ -205,7 +202,7 @@ async def test_receipts_of_erasures_at_once_follow_each_other(run, ola, meet):
 
     await meet(erasing(one), erasing(other))
 
-    assert [row["seq"] for row in await run(lambda connection, _: list(receipts.read(connection)))] == [1, 2]
+    assert [row["seq"] for row in await run(lambda connection, _: list(read_receipts(connection)))] == [1, 2]
 
 
 async def test_a_purge_and_an_erasure_of_the_same_do_not_wait_for_each_other(run, server, ola, waiting):
@@ -221,10 +218,10 @@ async def test_a_purge_and_an_erasure_of_the_same_do_not_wait_for_each_other(run
         )
         purging = asyncio.create_task(run(lambda connection, _: maintenance.purge(connection, "9", "old")))
         await waiting()
-        await held.run_sync(lambda sync: contacts.erase_contact(sync, OWNER, last["id"], "asked", "test"))
+        await held.run_sync(lambda sync: store.erase_contact(sync, OWNER, last["id"], "asked", "test"))
 
     assert await purging == 2
-    assert len(await run(lambda connection, _: list(receipts.read(connection)))) == 3
+    assert len(await run(lambda connection, _: list(read_receipts(connection)))) == 3
 
 
 async def test_a_contact_that_is_restored_and_erased_at_once_is_erased(run, ola, meet):
@@ -242,7 +239,7 @@ async def test_a_name_that_comes_while_its_last_contact_goes_is_known(run, ola, 
     """Whoever comes waits for who goes, and the other way round."""
     first = await ola()
     await meet(deleting(first), creating("Nordmann Ola"))
-    (second, *_) = (await run(contacts.list_contacts, read(), page=1, per_page=9)).rows
+    (second, *_) = (await run(store.list_contacts, parse_query(), page=1, per_page=9)).rows
 
     await meet(creating("Nordmann"), deleting(second))
 
@@ -251,7 +248,7 @@ async def test_a_name_that_two_come_by_at_once_is_not_dropped_with_the_first_of_
     """The second had only to wait for the first, and keeps the word all the same."""
     async with server.begin() as late:
         async with server.begin() as early:
-            first = await early.run_sync(lambda sync: contacts.create_contact(sync, OWNER, named("Newname")))
+            first = await early.run_sync(lambda sync: store.create_contact(sync, OWNER, named("Newname")))
             coming = asyncio.create_task(late.run_sync(lambda sync: creating("Newname")(sync, OWNER)))
             await waiting()
         await coming  # written, not committed
@@ -271,9 +268,9 @@ async def test_names_that_are_exchanged_do_not_wait_for_each_other(run, jam):
 
 async def test_types_that_are_exchanged_do_not_wait_for_each_other(run, jam, monkeypatch):
     """Also where both are counted in one slot."""
-    monkeypatch.setattr("contacts_mcp.directory.store.tally._SLOTS", 2)
+    monkeypatch.setattr("contacts_mcp.directory.store._index._COUNTER_SLOTS", 2)
     ola, kari = await run(creating("Olav")), await run(creating("Kari", type="company"))
-    row = "SELECT 1 FROM tallies WHERE term = 'company' FOR UPDATE"
+    row = "SELECT 1 FROM counters WHERE term = 'company' FOR UPDATE"
 
     rows = await jam(row, updating(kari, type="person"), updating(ola, type="company"))
 
@@ -282,7 +279,7 @@ async def test_types_that_are_exchanged_do_not_wait_for_each_other(run, jam, mon
 
 async def tallied(server, tag):
     async with server.connect() as connection:
-        return (await connection.exec_driver_sql(f"SELECT sum(live) FROM tallies WHERE term = '{tag}'")).scalar_one()
+        return (await connection.exec_driver_sql(f"SELECT sum(live) FROM counters WHERE term = '{tag}'")).scalar_one()
 
 
 async def test_a_tag_that_its_last_two_contacts_lose_at_once_is_forgotten(run, server, meet):
@@ -295,7 +292,7 @@ async def test_a_tag_that_its_last_two_contacts_lose_at_once_is_forgotten(run, s
 
 async def test_a_tag_that_comes_while_its_last_contact_goes_is_counted(run, server, meet, monkeypatch):
     """Where both are counted in one slot: who takes it away waits for who is about to have it."""
-    monkeypatch.setattr("contacts_mcp.directory.store.tally._SLOTS", 2)
+    monkeypatch.setattr("contacts_mcp.directory.store._index._COUNTER_SLOTS", 2)
     last = await run(creating("Ola", tags=["Rare"]))
 
     await meet(creating("Kari", type="company", tags=["rare"]), deleting(last))
@@ -317,14 +314,14 @@ async def test_a_tag_that_comes_in_a_slot_of_its_own_while_its_last_contact_goes
 @pytest.mark.parametrize("joins", [False, True])
 async def test_many_contacts_are_locked_in_one_order(run, jam, joins):
     """Also where they are too many for one statement, and others come for some of them in the order of their age."""
-    made = await run(contacts.create_contacts, [named(f"Person {number}") for number in range(700)])
+    made = await run(store.create_contacts, [named(f"Person {number}") for number in range(700)])
     by_id = sorted(made, key=lambda row: row["id"])
     young = max(by_id[:100], key=lambda row: row["seq"])
     old = next(row for row in by_id[600:] if row["seq"] < young["seq"])
     group = await run(grouping())
 
     def changing(rows):
-        return lambda connection, tenant: contacts.update_contacts(
+        return lambda connection, tenant: store.update_contacts(
             connection, tenant, [(row["id"], {"notes": "x"}) for row in rows]
         )
 
@@ -337,12 +334,12 @@ async def test_many_contacts_are_locked_in_one_order(run, jam, joins):
 
 async def test_a_request_that_is_repeated_at_once_makes_one_contact(run, server, meet):
     def once(connection, tenant):
-        return create_once(connection, tenant, "key", named("Ola"), contacts.create_contact, contacts.get_contact)
+        return create_once(connection, tenant, "key", named("Ola"), store.create_contact, store.get_contact)
 
     row, again = await meet(once, once)
 
     assert again
-    assert (await run(contacts.list_contacts, read(), page=1, per_page=9)).rows[0]["id"] == row["id"]
+    assert (await run(store.list_contacts, parse_query(), page=1, per_page=9)).rows[0]["id"] == row["id"]
 
 
 async def test_a_backup_is_brought_back_whole_whoever_writes_meanwhile(run, server, database, waiting, ola, tmp_path):
@@ -356,7 +353,7 @@ async def test_a_backup_is_brought_back_whole_whoever_writes_meanwhile(run, serv
         await waiting()
 
     assert (await restoring).contacts == 1
-    assert (await run(contacts.list_contacts, read(), page=1, per_page=9)).total == 1
+    assert (await run(store.list_contacts, parse_query(), page=1, per_page=9)).total == 1
 
 
 async def test_who_is_erased_while_a_backup_is_brought_back_stays_erased(server, database, waiting, ola, tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 
 from contacts_mcp.directory import Location
-from contacts_mcp.directory.database.postgres import connect
+from contacts_mcp.directory.database._postgres import connect
 
 pytestmark = pytest.mark.system
 

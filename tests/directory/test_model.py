@@ -15,7 +15,7 @@ from sqlalchemy import func, insert, select
 
 from contacts_mcp.directory import Directory, Location
 from contacts_mcp.directory.api import Tenant
-from contacts_mcp.directory.database.tables import tenants
+from contacts_mcp.directory.database import tenants
 from contacts_mcp.directory.maintenance import check
 
 NOBODY = "00000000-0000-0000-0000-000000000000"

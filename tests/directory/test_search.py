@@ -5,11 +5,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from sqlalchemy import create_engine
 
-from contacts_mcp.directory.database.schema import statements
-from contacts_mcp.directory.database.tables import OWNER
-from contacts_mcp.directory.store import contacts
-from contacts_mcp.directory.store.query import read
-from contacts_mcp.directory.store.words import trimmed
+from contacts_mcp.directory.database import OWNER, create_statements
+from contacts_mcp.directory.store import create_contact, list_contacts, parse_query
+from contacts_mcp.directory.store._terms import trim
 
 
 @pytest.fixture
@@ -206,7 +204,7 @@ def tables():
     """A database that no example changes: each is rolled back."""
     engine = create_engine("sqlite://")
     with engine.begin() as connection:
-        for statement in statements(connection.dialect):
+        for statement in create_statements(connection.dialect):
             connection.exec_driver_sql(statement)
     yield engine
     engine.dispose()
@@ -215,13 +213,13 @@ def tables():
 @given(names, st.randoms(use_true_random=False), st.integers(1, 6))
 def test_words_in_any_order_find_the_name_with_the_last_cut_short(tables, words, random, length):
     """Any order of a name's words finds it, folded or not, with the last word cut to its beginning."""
-    assume(all(trimmed(word)[0] not in "'-" for word in words))
+    assume(all(trim(word)[0] not in "'-" for word in words))
     row = {"type": "person", "name": " ".join(words), **dict.fromkeys(("company_name", "phone_number", "email"))}
     random.shuffle(words)
     query = ", ".join([*words[:-1], words[-1].strip("'-")[:length]])
     with tables.connect() as connection:
-        made = contacts.create_contact(connection, OWNER, {**row, "tags": [], "notes": None})
-        found = contacts.list_contacts(connection, OWNER, read(search=query), page=1, per_page=9)
+        made = create_contact(connection, OWNER, {**row, "tags": [], "notes": None})
+        found = list_contacts(connection, OWNER, parse_query(search=query), page=1, per_page=9)
 
     assert [row["id"] for row in found.rows] == [made["id"]]
 

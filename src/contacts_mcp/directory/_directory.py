@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Self
 from contacts_mcp.directory import store
 from contacts_mcp.directory._limits import DEFAULT_RATE_LIMIT
 from contacts_mcp.directory._location import Location
-from contacts_mcp.directory._opening import open_database
 from contacts_mcp.directory.store import ApiKey
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ class Directory:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._location = location
-        self._database = open_database(location)
+        self._database = store.open_database(location)
         self._has_keys = keys
         self._rate = rate
         self._clock = clock

@@ -1,155 +1,179 @@
-"""Only `migrate` brings an older file to the current schema, completely or not at all."""
+"""Migration of older databases: only by `migrate`, all of it or nothing.
 
-import asyncio
+There is one revision so far. Most tests add a second one, which changes a table and empties part of the index.
+"""
+
+import os
+import re
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import inspect
+from sqlalchemy.dialects import postgresql, sqlite
 
-from contacts_mcp.directory import DirectoryUnavailable, PostgresServer, parse_location
-from contacts_mcp.directory.database import Database
-from contacts_mcp.directory.database.schema import REVISION
-from contacts_mcp.directory.database.sqlite_file import APPLICATION_ID
+from contacts_mcp.directory import DirectoryUnavailable, migrations, parse_location
+from contacts_mcp.directory.database import REVISION, Database, _schema, create_statements
+from contacts_mcp.directory.database._sqlite_file import APPLICATION_ID
 from contacts_mcp.directory.maintenance import _migrate, check, migrate
-from contacts_mcp.directory.store import index, receipts
 
-FIRST = Path(__file__).with_name("schema_0001.sql")
-ROWS = Path(__file__).with_name("rows_0002.sql")
-FROZEN = Path(__file__).parents[3] / "src/contacts_mcp/directory/migrations/versions"
+NEXT = "0002"
+SCRIPT = f"""
+import sqlalchemy as sa
+from alembic import op
+
+revision = "{NEXT}"
+down_revision = "{REVISION}"
 
 
-@pytest.fixture(params=["0001", "0002", "0003"])
-def revision(request):
-    """Every revision except the last."""
-    return request.param
+def upgrade():
+    op.add_column("contacts", sa.Column("nickname", sa.String))
+    op.execute("DELETE FROM contact_terms")
+"""
+
+
+def snapshot(revision, dialect):
+    """The statements that created a database of a revision."""
+    return Path(__file__).with_name(f"schema_{revision}.{dialect}.sql")
 
 
 @pytest.fixture
-def old_file(revision, path, monkeypatch):
-    """A file of an older schema, with contacts, a deleted one, two erased ones and a group."""
-    with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(FIRST.read_text() if revision == "0001" else of_second_revision("sqlite"))
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    if revision == "0003":
-        to_third_revision(path, monkeypatch)
-    return path
+async def filled(place, open_directory):
+    """A directory of the current revision with a contact in a group, a deleted and an erased one."""
+    async with open_directory(place) as http:
+        body = {"name": "Ola Nordmann", "phone_number": "+4799999999", "tags": ["vip", "Oslo"], "notes": "Met in May"}
+        ola, kari, eva = [
+            (await http.post("/v1/contacts", json=each)).json()["id"] for each in (body, {"name": "K"}, {"name": "E"})
+        ]
+        group = (await http.post("/v1/contacts/groups", json={"name": "VIP"})).json()["id"]
+        await http.post(f"/v1/contacts/groups/{group}/members", json={"contact_ids": [ola, kari]})
+        await http.delete(f"/v1/contacts/{kari}")
+        await http.post(f"/v1/contacts/{eva}/gdpr-delete", json={"reason": "asked"})
+    return place
 
 
-def to_third_revision(place, monkeypatch):
-    """The tables are the current ones, but the terms contain no ends of phone numbers."""
-    with monkeypatch.context() as patched:
-        patched.setattr(_migrate, "REVISION", "0003")
-        patched.setattr(index, "rebuild", lambda *_: None)
-        asyncio.run(migrate(place))
+@pytest.fixture
+def add_revision(tmp_path, monkeypatch):
+    """Add a second revision with this script, and make it the current one."""
+
+    def add_revision(script=SCRIPT):
+        scripts = tmp_path / "migrations"
+        shutil.copytree(Path(migrations.__file__).parent, scripts, ignore=shutil.ignore_patterns("__pycache__"))
+        (scripts / "versions" / "v0002_next.py").write_text(script)
+        monkeypatch.setattr(_migrate, "_SCRIPTS", str(scripts))
+        for module in (_migrate, _schema):
+            monkeypatch.setattr(module, "REVISION", NEXT)
+
+    return add_revision
 
 
-def of_second_revision(dialect):
-    return f"""
-        {FROZEN.joinpath(f"0002.{dialect}.sql").read_text()}
-        CREATE TABLE directory_revision (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
-        INSERT INTO directory_revision VALUES ('0002');
-        {ROWS.read_text()}
-    """
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+async def test_older_file_is_refused_with_advice_and_not_changed(filled, add_revision, open_directory):
+    add_revision()
+    before = filled.read_bytes()
 
-
-async def test_older_file_is_refused_with_advice_and_not_changed(old_file, open_directory):
-    before = old_file.read_bytes()
-
-    async with open_directory(old_file) as http:
+    async with open_directory(filled) as http:
         answer = await http.get("/v1/contacts")
 
     assert answer.status_code == 503
     assert "contacts-mcp directory migrate" in answer.json()["detail"]
-    assert old_file.read_bytes() == before
+    assert filled.read_bytes() == before
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.system)])
-def old_place(request, revision, monkeypatch):
-    """A file of an older schema, or a PostgreSQL database, which the first schema did not support."""
-    if request.param == "sqlite":
-        return request.getfixturevalue("old_file")
-    if revision == "0001":
-        pytest.skip("no database was ever of the first revision")
-    server = request.getfixturevalue("postgres")
-    url = server.create_database()
-    server.sql(f"CREATE EXTENSION pg_trgm; {of_second_revision('postgresql')}", url)
-    if revision == "0003":
-        to_third_revision(parse_location(url), monkeypatch)
-    return parse_location(url)
+async def test_migrated_database_keeps_its_records_and_gets_a_new_index(filled, add_revision, open_directory):
+    add_revision()
 
+    assert await migrate(filled) == (REVISION, NEXT)
 
-async def test_migration_keeps_all_records(revision, old_place, open_directory):
-    assert await migrate(old_place) == (revision, REVISION)
-
-    async with open_directory(old_place) as http:
+    async with open_directory(filled) as http:
         listed = (await http.get("/v1/contacts")).json()
         ola = (await http.get(f"/v1/contacts/{listed['contacts'][-1]['id']}")).json()
         (group,) = (await http.get("/v1/contacts/groups")).json()["groups"]
         members = (await http.get(f"/v1/contacts/groups/{group['id']}/members")).json()["members"]
         found = (await http.get("/v1/contacts", params={"search": "nordman 9999", "tags": "OSLO"})).json()["contacts"]
-        called = (await http.get("/v1/contacts", params={"search": "+47 99 99 99 99"})).json()["contacts"]
-    assert listed["total"] == 2
+        by_number = (await http.get("/v1/contacts", params={"search": "+47 99 99 99 99"})).json()["contacts"]
+    assert listed["total"] == 1
     assert (ola["name"], ola["phone_number"], ola["notes"]) == ("Ola Nordmann", "+4799999999", "Met in May")
     assert ola["tags"] == ["vip", "Oslo"]
-    assert (group["member_count"], len(members)) == (2, 2)
-    assert [row["id"] for row in found] == [row["id"] for row in called] == [ola["id"]]
+    assert (group["member_count"], len(members)) == (1, 1)
+    assert [row["id"] for row in found] == [row["id"] for row in by_number] == [ola["id"]]
 
 
-async def test_migration_turns_old_erasures_into_a_receipt_chain(old_file):
-    await migrate(old_file)
+async def test_migrated_database_has_the_new_column_and_no_fault(filled, add_revision):
+    add_revision()
 
-    database = Database(old_file)
-    kept = await database.read(lambda connection: list(receipts.read(connection)))
-    end = await database.read(receipts.end)
+    await migrate(filled)
+
+    database = Database(filled)
+    columns = (await database.read(tables))["contacts"][0]
     faults = await database.read(check)
     await database.aclose()
-    assert [(row["reason"], row["fields"]) for row in kept] == [
-        ("first", ["name", "phone_number"]),
-        ("second", ["name", "tags"]),
-    ]
-    assert list(receipts.faults(kept, *end)) == faults == []
+    assert "nickname" in [name for name, *_ in columns]
+    assert faults == []
 
 
-async def test_migrated_schema_equals_a_new_schema(old_place, request, tmp_path):
-    """A change of the tables needs a migration."""
-    await migrate(old_place)
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+async def test_failed_migration_leaves_the_file_as_it_was(filled, add_revision):
+    add_revision(f"{SCRIPT}    raise RuntimeError('the last step fails')\n")
+    before = content_of(filled)
 
-    on_server = isinstance(old_place, PostgresServer)
-    new = parse_location(request.getfixturevalue("postgres").create_database()) if on_server else tmp_path / "new.db"
-    assert await shape(old_place) == await shape(new)
+    with pytest.raises(RuntimeError, match="the last step fails"):
+        await migrate(filled)
+
+    assert content_of(filled) == before
 
 
-async def test_migrating_a_current_file_changes_nothing(path):
+@pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
+def test_tables_are_those_of_the_snapshot_of_their_revision(dialect):
+    """Changed tables need a new revision. UPDATE_SCHEMA_SNAPSHOT=1 writes the snapshot of a new revision."""
+    statements = create_statements({"sqlite": sqlite, "postgresql": postgresql}[dialect].dialect())
+    written = "".join(f"{statement.strip()};\n" for statement in statements).replace("\t", "    ")
+    written = re.sub(r"'\d{4}-[^']*Z'", "'2026-01-01T00:00:00.000000Z'", written)
+    written = "\n".join(line.rstrip() for line in written.split("\n"))
+    file = snapshot(REVISION, dialect)
+    if os.environ.get("UPDATE_SCHEMA_SNAPSHOT") and not file.exists():
+        file.write_text(written)
+
+    assert file.read_text() == written
+
+
+@pytest.mark.parametrize("dialect", ["sqlite", pytest.param("postgresql", marks=pytest.mark.system)])
+async def test_database_of_the_first_revision_gets_the_current_tables(dialect, request, path, tmp_path):
+    script = snapshot("0001", dialect).read_text()
+    if dialect == "sqlite":
+        with closing(sqlite3.connect(path)) as connection:
+            connection.executescript(script)
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        old, new = path, tmp_path / "new.db"
+    else:
+        server = request.getfixturevalue("postgres")
+        old, new = (parse_location(server.create_database()) for _ in range(2))
+        server.sql(f"CREATE EXTENSION pg_trgm; {script}", old.shown.rpartition("/")[2])
+
+    assert await migrate(old) == ("0001", REVISION)
+
+    assert await tables_of(old) == await tables_of(new)
+
+
+async def test_migrating_a_current_database_changes_nothing(path):
     assert await migrate(path) == (REVISION, REVISION)
-    before = await shape(path)
+    before = await tables_of(path)
 
     assert await migrate(path) == (REVISION, REVISION)
-    assert await shape(path) == before
+    assert await tables_of(path) == before
 
 
 @pytest.mark.system
-async def test_new_postgresql_database_needs_no_migration(postgres):
+async def test_migrating_an_empty_postgres_database_creates_the_current_tables(postgres):
     url = postgres.create_database()
 
     assert await migrate(parse_location(url)) == (REVISION, REVISION)
 
 
-async def test_failed_migration_leaves_the_file_unchanged(old_file, open_directory):
-    with closing(sqlite3.connect(old_file)) as connection:
-        connection.execute("UPDATE contacts SET tags = '{' WHERE seq = 2")
-        connection.commit()
-    before = written(old_file)
-
-    with pytest.raises(Exception, match="property name"):
-        await migrate(old_file)
-
-    assert written(old_file) == before
-
-
 async def test_newer_file_is_refused(path):
-    await new_file(path)
+    await tables_of(path)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("UPDATE directory_revision SET version_num = '9999'")
         connection.commit()
@@ -158,16 +182,8 @@ async def test_newer_file_is_refused(path):
         await migrate(path)
 
 
-async def new_file(path):
-    database = Database(path)
-    await database.read(lambda connection: None)
-    await database.aclose()
-    return path
-
-
-async def shape(place):
-    """Tables with their columns, keys and indexes."""
-    database = Database(place)
+async def tables_of(location):
+    database = Database(location)
     try:
         return await database.read(tables)
     finally:
@@ -175,6 +191,7 @@ async def shape(place):
 
 
 def tables(connection):
+    """Tables with their columns, keys and indexes."""
     found = inspect(connection)
     return {
         table: (
@@ -187,9 +204,9 @@ def tables(connection):
     }
 
 
-def written(path):
-    """The tables and rows of the file."""
+def content_of(path):
+    """Tables and rows of a file."""
     with closing(sqlite3.connect(path)) as connection:
         names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        tables = [name for name in names if name != "contact_phones"]  # whose rows are in other tables
-        return names, [connection.execute(f"SELECT * FROM {name}").fetchall() for name in tables]
+        readable = [name for name in names if name != "contact_phones"]  # its rows are in other tables
+        return names, [connection.execute(f"SELECT * FROM {name}").fetchall() for name in readable]

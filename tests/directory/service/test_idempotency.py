@@ -7,7 +7,7 @@ from sqlalchemy import update
 
 from contacts_mcp.directory import Directory
 from contacts_mcp.directory.database import idempotency_keys
-from contacts_mcp.directory.store import once
+from contacts_mcp.directory.store import _idempotency
 
 KINDS = {
     "contact": ("/v1/contacts", {"name": "Ola", "email": "ola@example.com"}),
@@ -117,7 +117,7 @@ async def test_failed_request_does_not_use_up_the_key(http, kind, send, monkeypa
         raise RuntimeError
 
     with monkeypatch.context() as broken:
-        broken.setattr(f"contacts_mcp.directory.store.{'groups' if 'groups' in kind[0] else 'contacts'}.uuid4", fail)
+        broken.setattr(f"contacts_mcp.directory.store._{'groups' if 'groups' in kind[0] else 'contacts'}.uuid4", fail)
         assert (await send()).status_code == 500
 
     answer = await send()
@@ -136,8 +136,8 @@ async def test_key_can_be_used_again_after_a_day(http, kind, send, place):
 
         assert answer.status_code == 201
         kept = await directory._database.read(lambda c: c.execute(idempotency_keys.select()).all())
-        assert [row.made for row in kept] == [answer.json()["id"]]
-    assert once._KEPT_SECONDS == 86_400
+        assert [row.record_id for row in kept] == [answer.json()["id"]]
+    assert _idempotency.KEY_TTL_SECONDS == 86_400
 
 
 @pytest.mark.parametrize("key", ["", "a b", "é", "x" * 256, "a\tb"])

@@ -12,7 +12,7 @@ import httpx
 from contacts_mcp.directory import Location
 from contacts_mcp.directory.database import Database
 from contacts_mcp.directory.maintenance import check
-from contacts_mcp.directory.store import receipts
+from contacts_mcp.directory.store import read_receipts
 
 Event = list[Any]
 
@@ -112,7 +112,7 @@ async def look(place: Location, http: httpx.AsyncClient) -> Found:
     }
     database = Database(place)
     try:
-        erased = await database.read(lambda connection: {row["contact_id"] for row in receipts.read(connection)})
+        erased = await database.read(lambda connection: {row["contact_id"] for row in read_receipts(connection)})
         faults = await database.read(check)
     finally:
         await database.aclose()

@@ -8,11 +8,10 @@ import string
 import httpx
 import pytest
 
-from contacts_mcp.directory import Directory
-from contacts_mcp.directory.database.tables import OWNER
+from contacts_mcp.directory import Directory, store
+from contacts_mcp.directory.database import OWNER
 from contacts_mcp.directory.maintenance import check, sample_contacts
-from contacts_mcp.directory.store import contacts as store
-from contacts_mcp.directory.store.query import read
+from contacts_mcp.directory.store import parse_query
 
 pytestmark = pytest.mark.system
 
@@ -72,7 +71,7 @@ async def test_no_byte_is_left_where_pages_were_split_meanwhile(path):
     triples = list(zip(*[iter(words)] * 3, strict=True))
     async with Directory(path) as directory:
         await directory._database.erase(erase_half, await directory._database.write(fill))
-        listed = await directory._database.read(store.list_contacts, 1, read(), page=1, per_page=2000)
+        listed = await directory._database.read(store.list_contacts, 1, parse_query(), page=1, per_page=2000)
         kept = {word for row in listed.rows for word in f"{row['name']} {row['company_name']}".split()}
         left = b" ".join(
             {each for file in path.parent.iterdir() for each in re.findall(rb"qz[a-z]+", file.read_bytes())}

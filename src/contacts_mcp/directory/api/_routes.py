@@ -64,7 +64,7 @@ async def list_contacts(
     # The order is total and stable: a contact created between two pages moves later rows on by one, so that one row may
     # be repeated but none is missed.
     query = store.parse_query(type, search, tags or ())
-    read = tenant.database.look_up if query.is_lookup else tenant.database.ask
+    read = tenant.database.look_up if query.is_lookup else tenant.database.query
     found = await read(store.list_contacts, tenant.id, query, page=page, per_page=per_page)
     content = {"contacts": [_contact_row(row) for row in found.rows], "total": found.total}
     similar = {"similar": found.similar} if found.similar else {}
@@ -119,7 +119,7 @@ async def gdpr_delete_contact(tenant: CurrentTenant, contact_id: ContactId, body
 @groups_router.get("", summary="List contact groups")
 async def list_contact_groups(tenant: CurrentTenant) -> Response:
     """List all contact groups with member counts."""
-    rows = await tenant.database.ask(store.list_groups, tenant.id)
+    rows = await tenant.database.query(store.list_groups, tenant.id)
     return JSONResponse({"groups": [_pick(row, _GROUP_ROW_FIELDS) for row in rows]})
 
 

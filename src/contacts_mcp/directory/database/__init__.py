@@ -1,51 +1,66 @@
 """The directory's tables and transactions, on SQLite and on PostgreSQL."""
 
-from contacts_mcp.directory.database.database import Database
-from contacts_mcp.directory.database.schema import REVISION, REVISION_TABLE
-from contacts_mcp.directory.database.sqlite_faults import SqliteErrors
-from contacts_mcp.directory.database.sqlite_file import connect as connect_file
-from contacts_mcp.directory.database.sqlite_file import create_private as create_private_file
-from contacts_mcp.directory.database.sqlite_file import settle as create_file_tables
-from contacts_mcp.directory.database.sqlite_file import uri as file_uri
-from contacts_mcp.directory.database.tables import (
-    DERIVED,
+from contacts_mcp.directory.database._database import Database, build_engine
+from contacts_mcp.directory.database._engine import GENERIC_PLANS, Engine
+from contacts_mcp.directory.database._schema import (
+    DERIVED_TABLES,
     OWNER,
+    REVISION,
+    REVISION_TABLE,
     contacts,
+    counters,
+    create_statements,
     groups,
+    idempotency_keys,
     keys,
     memberships,
     metadata,
+    nonces,
+    receipt_chain,
     receipts,
+    require_known_revision,
     spellings,
     tenants,
     terms,
 )
-from contacts_mcp.directory.database.tables import chain as receipt_chain
-from contacts_mcp.directory.database.tables import created as idempotency_keys
-from contacts_mcp.directory.database.tables import spent as nonces
-from contacts_mcp.directory.database.tables import tallies as counters
+from contacts_mcp.directory.database._sqlite_file import (
+    connect_file,
+    create_private_file,
+    explain_sqlite_error,
+    file_uri,
+    prepare_file,
+)
+from contacts_mcp.directory.database._times import format_time, now, now_after
 
 __all__ = [
-    "DERIVED",
+    "DERIVED_TABLES",
+    "GENERIC_PLANS",
     "OWNER",
     "REVISION",
     "REVISION_TABLE",
     "Database",
-    "SqliteErrors",
+    "Engine",
+    "build_engine",
     "connect_file",
     "contacts",
     "counters",
-    "create_file_tables",
     "create_private_file",
+    "create_statements",
+    "explain_sqlite_error",
     "file_uri",
+    "format_time",
     "groups",
     "idempotency_keys",
     "keys",
     "memberships",
     "metadata",
     "nonces",
+    "now",
+    "now_after",
+    "prepare_file",
     "receipt_chain",
     "receipts",
+    "require_known_revision",
     "spellings",
     "tenants",
     "terms",

@@ -18,29 +18,28 @@ from sqlalchemy import Connection, create_engine, delete, func, select
 
 from contacts_mcp.directory._errors import BackupRefused
 from contacts_mcp.directory._location import Location, PostgresServer
-from contacts_mcp.directory._opening import open_database
-from contacts_mcp.directory._times import now
 from contacts_mcp.directory.database import (
-    DERIVED,
+    DERIVED_TABLES,
     Database,
-    SqliteErrors,
     connect_file,
     contacts,
-    create_file_tables,
     create_private_file,
+    explain_sqlite_error,
     file_uri,
     groups,
     idempotency_keys,
     keys,
     memberships,
+    now,
+    prepare_file,
     receipt_chain,
     receipts,
     tenants,
 )
 from contacts_mcp.directory.maintenance._migrate import migrate
 from contacts_mcp.directory.store import (
-    Row,
     insert_rows,
+    open_database,
     read_journal,
     read_journal_file,
     read_receipts,
@@ -49,12 +48,13 @@ from contacts_mcp.directory.store import (
     replay_receipts,
     verify_receipts,
 )
+from contacts_mcp.hash_chain import ChainEnd, Record, end_of
 
 _COPIED = (tenants, keys, contacts, groups, memberships, receipts, receipt_chain)
 """The tables of a backup. All others are derived from these, or expire within a day."""
 
 _LOCKED = tuple(
-    table.name for table in (contacts, memberships, groups, *DERIVED, receipts, receipt_chain, keys, tenants)
+    table.name for table in (contacts, memberships, groups, *DERIVED_TABLES, receipts, receipt_chain, keys, tenants)
 )
 _BATCH_ROWS = 5_000
 
@@ -83,7 +83,7 @@ async def back_up(location: Location, target: Path, report: ProgressCallback = l
         await database.read(lambda _: None)  # creates a missing directory, and refuses a file that is none
         with _draft(target) as draft:
             if isinstance(location, PostgresServer):
-                await asyncio.to_thread(create_file_tables, draft)
+                await asyncio.to_thread(prepare_file, draft)
                 with _file_transaction(draft) as copy:
                     await database.read(lambda connection: _copy_rows(connection, copy, report))
             else:
@@ -119,7 +119,7 @@ async def restore_backup(
 
 async def _changes_since(
     database: Database, location: Location, journals: Sequence[Path]
-) -> tuple[Sequence[Row], list[str]]:
+) -> tuple[Sequence[Record], list[str]]:
     """Collect all known receipts, and the prefixes of the revoked keys, before the backup replaces the directory."""
     chains = [await asyncio.to_thread(read_journal_file, path) for path in journals]
     if isinstance(location, Path):
@@ -132,12 +132,12 @@ async def _changes_since(
             raise BackupRefused(
                 "The journals and the directory record different erasures; give only journals of this directory."
             )
-    if faults := list(verify_receipts(longest, len(longest), longest[-1]["hash"] if longest else "")):
+    if faults := list(verify_receipts(longest, end_of(longest[-1]) if longest else ChainEnd())):
         raise BackupRefused(f"The receipts of this directory are damaged: {faults[0]}.")
     return longest, revoked
 
 
-async def _update_draft(draft: Path, known: Sequence[Row], revoked: list[str]) -> RestoreResult:
+async def _update_draft(draft: Path, known: Sequence[Record], revoked: list[str]) -> RestoreResult:
     """Repeat in the draft the erasures and revocations since the backup."""
 
     def work(connection: Connection) -> RestoreResult:
@@ -184,10 +184,10 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as exc:
-        raise (SqliteErrors(path).explain(exc) or exc) from exc
+        raise (explain_sqlite_error(exc, path) or exc) from exc
 
 
-def _replace(target: Connection, draft: Path, known: Sequence[Row], report: ProgressCallback) -> None:
+def _replace(target: Connection, draft: Path, known: Sequence[Record], report: ProgressCallback) -> None:
     """Replace all rows of the directory by those of the draft, while other processes may be writing."""
     if target.dialect.name == "postgresql":
         # Waits for running transactions, which would otherwise leave old rows behind, or an erasure unrecorded.

@@ -28,7 +28,7 @@ from contacts_mcp.directory.store import (
     chunks,
     correctable_words,
     deletion_variants,
-    index_entries,
+    index_postings,
     name_words,
     phone_digits,
     phone_pieces,
@@ -131,7 +131,7 @@ def _contradictions() -> Iterator[tuple[str, Select[Any]]]:
         "receipts with another tenant than their contact",
         receipt.join(contacts, of_erased).where(contacts.c.tenant != receipts.c.tenant),
     )
-    of_key = idempotency_keys.c.made == contacts.c.id
+    of_key = idempotency_keys.c.record_id == contacts.c.id
     yield "erased contacts with an idempotency key", contact.join(idempotency_keys, of_key).where(_erased)
 
 
@@ -179,7 +179,7 @@ def _terms(connection: Connection) -> Iterator[str]:
     def expected(connection: Connection) -> Iterator[Item]:
         for row in _live_rows(connection):
             yield from (
-                (seq, row["tenant"], kind, term, signature) for kind, term, seq, signature in index_entries(row)
+                (seq, row["tenant"], kind, term, signature) for kind, term, seq, signature in index_postings(row)
             )
 
     def found(connection: Connection) -> Iterator[Item]:
@@ -264,8 +264,8 @@ def _count_words_without_spellings(connection: Connection) -> int:
 
 def check_receipts(connection: Connection) -> tuple[int, str, list[str]]:
     """Verify the hash chain of the receipts: their number, the last hash, and one line for each fault."""
-    length, last = receipt_chain_end(connection)
-    return length, last, list(verify_receipts(read_receipts(connection), length, last))
+    end = receipt_chain_end(connection)
+    return end.seq, end.hash, list(verify_receipts(read_receipts(connection), end))
 
 
 def _receipts(connection: Connection) -> Iterable[str]:

@@ -1,79 +1,47 @@
-"""Bringing an older database to the present schema."""
+"""Migration of an older database to the current schema."""
 
 from collections.abc import Callable
-from pathlib import Path
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection
 
-from contacts_mcp.directory._errors import DirectoryUnavailable
-from contacts_mcp.directory._location import Location, PostgresServer
-from contacts_mcp.directory.database.schema import REVISION, REVISION_TABLE, must_migrate
-from contacts_mcp.directory.store import index
+from contacts_mcp.directory._location import Location
+from contacts_mcp.directory.database import REVISION, REVISION_TABLE, build_engine, require_known_revision
+from contacts_mcp.directory.store import rebuild_index
 
-ProgressCallback = Callable[[int], None]
+_SCRIPTS = "contacts_mcp.directory:migrations"
 
 
-async def migrate(place: Location, report: ProgressCallback = lambda _: None) -> tuple[str, str]:
-    """Migrate the database at `place`, in one transaction: the revisions it had and has.
+async def migrate(location: Location, report: Callable[[int], None] = lambda _: None) -> tuple[str, str]:
+    """Migrate a database in one transaction; return the revision it had and the one it has.
 
-    A new one is created, and one of this revision is left as it is. `report` is told how many contacts were indexed.
-    Raises DirectoryUnavailable.
+    An empty database is created, and one of the current revision is not changed. `report` gets the number of contacts
+    that are indexed. Raises DirectoryUnavailable.
     """
-    if isinstance(place, PostgresServer):
-        return await _server(place, report)
-    return await _file(place, report)
-
-
-def upgrade(connection: Connection, revision: str, report: ProgressCallback = lambda _: None) -> None:
-    """Take a database of that revision to the present one, and derive anew what is derived."""
-    from alembic import command
-    from alembic.config import Config
-
-    if not inspect(connection).has_table(REVISION_TABLE):  # the first schema kept no note of its revision
-        connection.execute(text(f"CREATE TABLE {REVISION_TABLE} (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
-        connection.execute(text(f"INSERT INTO {REVISION_TABLE} VALUES (:revision)"), {"revision": revision})  # noqa: S608
-    config = Config()
-    config.set_main_option("script_location", "contacts_mcp.directory:migrations")
-    config.set_main_option("path_separator", "os")
-    config.attributes.update(connection=connection, version_table=REVISION_TABLE)
-    command.upgrade(config, REVISION)
-    index.rebuild(connection, report)
-
-
-async def _file(path: Path, report: ProgressCallback) -> tuple[str, str]:
-    import asyncio
-
-    from contacts_mcp.directory.database.sqlite import SqliteEngine
-    from contacts_mcp.directory.database.sqlite_file import create_private, settle
-
-    create_private(path)
-    before = await asyncio.to_thread(settle, path)
-    _require_known(f"file {path}", before)
-    if before != REVISION:
-        engine = SqliteEngine(path)
-        try:
-            await engine.write(lambda connection: upgrade(connection, before, report))
-            await engine.scrub()
-        finally:
-            await engine.close()
-    return before, REVISION
-
-
-async def _server(server: PostgresServer, report: ProgressCallback) -> tuple[str, str]:
-    from contacts_mcp.directory.database.postgres import PostgresEngine, settle
-
-    engine = PostgresEngine(server)
+    engine = build_engine(location)
     try:
-        before = await engine.write(lambda connection: settle(connection, server))
-        _require_known(f"database {server}", before)
+        before = await engine.prepare()
+        require_known_revision(engine.name, before)
         if before != REVISION:
-            await engine.write(lambda connection: upgrade(connection, before, report))
+            await engine.write(lambda connection: _upgrade(connection, report))
             await engine.scrub()
+    except Exception as exc:
+        if explained := engine.explain(exc):
+            raise explained from exc
+        raise
+    else:
         return before, REVISION
     finally:
         await engine.close()
 
 
-def _require_known(name: str, revision: str) -> None:
-    if revision > REVISION:
-        raise DirectoryUnavailable(must_migrate(name, revision))
+def _upgrade(connection: Connection, report: Callable[[int], None]) -> None:
+    """Run the scripts up to the current revision, then derive the index again."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", _SCRIPTS)
+    config.set_main_option("path_separator", "os")
+    config.attributes.update(connection=connection, version_table=REVISION_TABLE)
+    command.upgrade(config, REVISION)
+    rebuild_index(connection, report)

@@ -7,8 +7,17 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, select, update
 
 from contacts_mcp.directory._errors import ContactErased, DirectoryNotFound
-from contacts_mcp.directory._times import now_after, write
-from contacts_mcp.directory.database import REVISION, contacts, groups, keys, memberships, receipt_chain, tenants
+from contacts_mcp.directory.database import (
+    REVISION,
+    contacts,
+    format_time,
+    groups,
+    keys,
+    memberships,
+    now_after,
+    receipt_chain,
+    tenants,
+)
 from contacts_mcp.directory.store import Row, add_to_index, erase_contact
 
 _ACTOR = "operator"
@@ -24,7 +33,7 @@ def list_deleted(connection: Connection, tenant: str | None = None, before: date
     if tenant:
         query = query.where(tenants.c.name == tenant)
     if before is not None:
-        query = query.where(contacts.c.deleted_at < write(before))
+        query = query.where(contacts.c.deleted_at < format_time(before))
     ordered = query.order_by(contacts.c.deleted_at.desc(), contacts.c.seq.desc())
     return connection.execute(ordered).mappings().all()
 
@@ -46,7 +55,7 @@ def restore_contact(connection: Connection, contact_id: str) -> Row:
 
 def purge(connection: Connection, before: datetime, reason: str) -> int:
     """Erase contacts that were deleted before a time in UTC, each with a receipt. Returns their number."""
-    query = select(contacts.c.id, contacts.c.tenant).where(_is_deleted, contacts.c.deleted_at < write(before))
+    query = select(contacts.c.id, contacts.c.tenant).where(_is_deleted, contacts.c.deleted_at < format_time(before))
     # Every writer locks contacts before the chain of receipts, so all of them are locked first.
     found = connection.execute(query.order_by(contacts.c.id).with_for_update()).all()
     for contact_id, tenant in found:

@@ -1,1 +1,5 @@
-"""From older schemas to the present one: alembic's steps, and what every one of them is followed by."""
+"""Migrations from older schemas: alembic's environment and one script for each revision.
+
+A new database is created from the tables in `database._schema` and marked with the current revision; only an older one
+runs scripts. The index is derived again after them, so a script need not fill derived tables.
+"""

@@ -1,10 +1,10 @@
-"""What alembic runs: the steps, in the transaction that it is given."""
+"""Runs alembic's scripts in the transaction of the given connection."""
 
 from alembic import context
 
 context.configure(
     connection=context.config.attributes["connection"],
     version_table=context.config.attributes["version_table"],
-    transactional_ddl=False,  # the transaction is whoever called's: all of it takes effect, or nothing
+    transactional_ddl=False,  # the caller's transaction applies all scripts or none
 )
 context.run_migrations()

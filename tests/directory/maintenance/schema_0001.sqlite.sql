@@ -1,20 +1,36 @@
 CREATE TABLE contact_terms (
     tenant INTEGER NOT NULL,
     kind VARCHAR(4) NOT NULL,
-    term VARCHAR COLLATE "C" NOT NULL,
+    term VARCHAR NOT NULL,
     contact_seq BIGINT NOT NULL,
-    PRIMARY KEY (tenant, kind, term, contact_seq)
-);
-
+    signature BIGINT NOT NULL,
+    PRIMARY KEY (tenant, kind, term, contact_seq, signature)
+)
+ WITHOUT ROWID;
+CREATE TABLE counters (
+    tenant INTEGER NOT NULL,
+    kind VARCHAR(4) NOT NULL,
+    term VARCHAR NOT NULL,
+    slot SMALLINT NOT NULL,
+    live BIGINT NOT NULL,
+    PRIMARY KEY (tenant, kind, term, slot)
+)
+ WITHOUT ROWID;
+CREATE TABLE nonces (
+    nonce VARCHAR(64) NOT NULL,
+    expires FLOAT NOT NULL,
+    PRIMARY KEY (nonce)
+)
+ WITHOUT ROWID;
+CREATE INDEX ix_nonces_expires ON nonces (expires);
 CREATE TABLE receipt_chain (
-    one INTEGER NOT NULL,
+    id INTEGER NOT NULL,
     length BIGINT NOT NULL,
     hash VARCHAR(64) NOT NULL,
-    PRIMARY KEY (one)
+    PRIMARY KEY (id)
 );
-
 CREATE TABLE receipts (
-    seq BIGINT NOT NULL,
+    seq INTEGER NOT NULL,
     contact_id VARCHAR(36) NOT NULL,
     tenant INTEGER NOT NULL,
     erased_at VARCHAR(27) NOT NULL,
@@ -26,40 +42,22 @@ CREATE TABLE receipts (
     PRIMARY KEY (seq),
     UNIQUE (contact_id)
 );
-
 CREATE TABLE spellings (
     tenant INTEGER NOT NULL,
-    form VARCHAR COLLATE "C" NOT NULL,
-    word VARCHAR COLLATE "C" NOT NULL,
+    form VARCHAR NOT NULL,
+    word VARCHAR NOT NULL,
     PRIMARY KEY (tenant, form, word)
-);
-
-CREATE TABLE spent (
-    nonce VARCHAR(64) NOT NULL,
-    expires FLOAT NOT NULL,
-    PRIMARY KEY (nonce)
-);
-
-CREATE INDEX ix_spent_expires ON spent (expires);
-
-CREATE TABLE tallies (
-    tenant INTEGER NOT NULL,
-    type VARCHAR(7) NOT NULL,
-    slot SMALLINT NOT NULL,
-    live BIGINT NOT NULL,
-    PRIMARY KEY (tenant, type, slot)
-);
-
+)
+ WITHOUT ROWID;
 CREATE TABLE tenants (
-    seq SERIAL NOT NULL,
+    seq INTEGER NOT NULL,
     name VARCHAR(255) NOT NULL,
     created_at VARCHAR(27) NOT NULL,
     PRIMARY KEY (seq),
     UNIQUE (name)
 );
-
 CREATE TABLE api_keys (
-    seq SERIAL NOT NULL,
+    seq INTEGER NOT NULL,
     tenant INTEGER NOT NULL,
     prefix VARCHAR(16) NOT NULL,
     hash VARCHAR(64) NOT NULL,
@@ -71,23 +69,19 @@ CREATE TABLE api_keys (
     FOREIGN KEY(tenant) REFERENCES tenants (seq),
     UNIQUE (prefix)
 );
-
 CREATE TABLE contact_groups (
-    seq BIGSERIAL NOT NULL,
+    seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     tenant INTEGER NOT NULL,
     id VARCHAR(36) NOT NULL,
     name VARCHAR(255) NOT NULL,
     description VARCHAR,
     created_at VARCHAR(27) NOT NULL,
-    PRIMARY KEY (seq),
     FOREIGN KEY(tenant) REFERENCES tenants (seq),
     UNIQUE (id)
 );
-
 CREATE INDEX ix_contact_groups_tenant ON contact_groups (tenant);
-
 CREATE TABLE contacts (
-    seq BIGSERIAL NOT NULL,
+    seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     tenant INTEGER NOT NULL,
     id VARCHAR(36) NOT NULL,
     type VARCHAR(7),
@@ -103,39 +97,34 @@ CREATE TABLE contacts (
     updated_at VARCHAR(27) NOT NULL,
     deleted_at VARCHAR(27),
     erased_at VARCHAR(27),
-    PRIMARY KEY (seq),
     FOREIGN KEY(tenant) REFERENCES tenants (seq),
     UNIQUE (id)
 );
-
 CREATE INDEX contacts_deleted ON contacts (tenant, deleted_at) WHERE deleted_at IS NOT NULL;
-
 CREATE INDEX contacts_live ON contacts (tenant, seq, type) WHERE deleted_at IS NULL;
-
-CREATE TABLE created (
+CREATE TABLE idempotency_keys (
     tenant INTEGER NOT NULL,
-    key VARCHAR(64) NOT NULL,
-    body VARCHAR(64) NOT NULL,
-    made VARCHAR(36) NOT NULL,
+    key_hash VARCHAR(64) NOT NULL,
+    request_hash VARCHAR(64) NOT NULL,
+    record_id VARCHAR(36) NOT NULL,
     expires FLOAT NOT NULL,
-    PRIMARY KEY (tenant, key),
+    PRIMARY KEY (tenant, key_hash),
     FOREIGN KEY(tenant) REFERENCES tenants (seq)
-);
-
-CREATE INDEX ix_created_expires ON created (expires);
-
-CREATE INDEX ix_created_made ON created (made);
-
+)
+ WITHOUT ROWID;
+CREATE INDEX ix_idempotency_keys_expires ON idempotency_keys (expires);
+CREATE INDEX ix_idempotency_keys_record_id ON idempotency_keys (record_id);
 CREATE TABLE memberships (
-    seq BIGSERIAL NOT NULL,
-    group_seq BIGINT NOT NULL,
-    contact_seq BIGINT NOT NULL,
-    PRIMARY KEY (seq),
+    seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    group_seq INTEGER NOT NULL,
+    contact_seq INTEGER NOT NULL,
     UNIQUE (group_seq, contact_seq),
     FOREIGN KEY(group_seq) REFERENCES contact_groups (seq),
     FOREIGN KEY(contact_seq) REFERENCES contacts (seq)
 );
-
 CREATE INDEX memberships_of ON memberships (contact_seq);
-
-CREATE INDEX contacts_phones ON contacts USING gin (phone_digits gin_trgm_ops) WHERE deleted_at IS NULL;
+CREATE VIRTUAL TABLE contact_phones USING fts5(digits, content='', detail=none, columnsize=0, tokenize='ascii');
+CREATE TABLE directory_revision (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
+INSERT INTO directory_revision VALUES ('0001');
+INSERT INTO tenants (seq, name, created_at) VALUES (1, 'owner', '2026-01-01T00:00:00.000000Z');
+INSERT INTO receipt_chain (id, length, hash) VALUES (1, 0, '');

@@ -1,6 +1,6 @@
-"""What can be done with a tenant's groups and their members, each in the transaction of the connection it is given.
+"""Reads and writes of a tenant's groups and their members, each in the transaction of the given connection.
 
-Values come checked (see `api.bodies`). An id that names no group of the tenant, or no member, raises DirectoryNotFound.
+Values are validated by the API. An id that is not a group of the tenant, or not a member, raises DirectoryNotFound.
 """
 
 from collections.abc import Sequence
@@ -9,10 +9,8 @@ from uuid import uuid4
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from contacts_mcp.directory._errors import DirectoryNotFound
-from contacts_mcp.directory._times import now
-from contacts_mcp.directory.database.tables import contacts, groups, memberships
-from contacts_mcp.directory.store.bulk import within
-from contacts_mcp.directory.store.rows import Row
+from contacts_mcp.directory.database import contacts, groups, memberships, now
+from contacts_mcp.directory.store._rows import Row, chunks
 
 _member_count = (
     select(func.count())
@@ -21,17 +19,17 @@ _member_count = (
     .scalar_subquery()
     .label("member_count")
 )
-_counted = select(*groups.c, _member_count)
+_SELECT = select(*groups.c, _member_count)
 
 
 def list_groups(connection: Connection, tenant: int) -> Sequence[Row]:
-    """Every group with its `member_count`, newest first."""
-    return connection.execute(_counted.where(groups.c.tenant == tenant).order_by(groups.c.seq.desc())).mappings().all()
+    """Return all groups with their `member_count`, newest first."""
+    return connection.execute(_SELECT.where(groups.c.tenant == tenant).order_by(groups.c.seq.desc())).mappings().all()
 
 
 def get_group(connection: Connection, tenant: int, group_id: str) -> Row:
-    """The group with its `member_count`."""
-    query = _counted.where(groups.c.id == group_id, groups.c.tenant == tenant)
+    """Return a group with its `member_count`."""
+    query = _SELECT.where(groups.c.id == group_id, groups.c.tenant == tenant)
     row = connection.execute(query).mappings().one_or_none()
     if row is None:
         raise DirectoryNotFound("Group")
@@ -47,38 +45,38 @@ def create_group(connection: Connection, tenant: int, values: Row) -> Row:
 
 def update_group(connection: Connection, tenant: int, group_id: str, values: Row) -> Row:
     """Set the given columns of a group and return it."""
-    seq = seq_of(connection, tenant, group_id, lock=True)
+    seq = group_seq(connection, tenant, group_id, lock=True)
     if values:
         connection.execute(update(groups).where(groups.c.seq == seq).values(dict(values)))
     return get_group(connection, tenant, group_id)
 
 
 def delete_group(connection: Connection, tenant: int, group_id: str) -> None:
-    """Remove a group for good; its contacts stay."""
-    seq = seq_of(connection, tenant, group_id, lock=True)
+    """Delete a group; its contacts stay."""
+    seq = group_seq(connection, tenant, group_id, lock=True)
     connection.execute(delete(memberships).where(memberships.c.group_seq == seq))
     connection.execute(delete(groups).where(groups.c.seq == seq))
 
 
 def list_members(connection: Connection, tenant: int, group_id: str) -> Sequence[Row]:
-    """Every contact of a group, in the order they joined."""
-    seq = seq_of(connection, tenant, group_id)
+    """Return all contacts of a group, in the order in which they joined."""
+    seq = group_seq(connection, tenant, group_id)
     joined = select(contacts).join(memberships, memberships.c.contact_seq == contacts.c.seq)
     members = joined.where(memberships.c.group_seq == seq).order_by(memberships.c.seq)
     return connection.execute(members).mappings().all()
 
 
 def add_members(connection: Connection, tenant: int, group_id: str, contact_ids: Sequence[str]) -> int:
-    """Add live contacts in the given order and return how many joined; the others do no harm."""
-    seq = seq_of(connection, tenant, group_id, lock=True)
+    """Add contacts in the given order; return how many joined. Members and ids of no live contact are skipped."""
+    seq = group_seq(connection, tenant, group_id, lock=True)
     present = select(memberships.c.contact_seq).where(memberships.c.group_seq == seq)
-    able = select(contacts.c.id, contacts.c.seq).where(
+    addable = select(contacts.c.id, contacts.c.seq).where(
         contacts.c.tenant == tenant, contacts.c.deleted_at.is_(None), contacts.c.seq.not_in(present)
     )
     found: dict[str, int] = {}
-    for some in within(sorted(set(contact_ids))):
-        # Locked, so that none of them is deleted before it has joined, and leaves then.
-        query = able.where(contacts.c.id.in_(some)).order_by(contacts.c.id).with_for_update(read=True)
+    for ids in chunks(sorted(set(contact_ids))):
+        # Locked, so that no other transaction deletes a contact before it has joined.
+        query = addable.where(contacts.c.id.in_(ids)).order_by(contacts.c.id).with_for_update(read=True)
         found |= {row.id: row.seq for row in connection.execute(query)}
     joining = [{"group_seq": seq, "contact_seq": found[each]} for each in dict.fromkeys(contact_ids) if each in found]
     if joining:
@@ -87,16 +85,16 @@ def add_members(connection: Connection, tenant: int, group_id: str, contact_ids:
 
 
 def remove_member(connection: Connection, tenant: int, group_id: str, contact_id: str) -> None:
-    """Take a contact out of a group; the contact stays."""
-    seq = seq_of(connection, tenant, group_id)
+    """Remove a contact from a group; the contact stays."""
+    seq = group_seq(connection, tenant, group_id)
     contact = select(contacts.c.seq).where(contacts.c.id == contact_id).scalar_subquery()
     membership = delete(memberships).where(memberships.c.group_seq == seq, memberships.c.contact_seq == contact)
     if not connection.execute(membership).rowcount:
         raise DirectoryNotFound("Member")
 
 
-def seq_of(connection: Connection, tenant: int, group_id: str, *, lock: bool = False) -> int:
-    """The place of a group, which nobody else changes before the transaction ends where it is to be locked."""
+def group_seq(connection: Connection, tenant: int, group_id: str, *, lock: bool = False) -> int:
+    """Return the `seq` of a group; with `lock`, no other transaction changes the group before this one has ended."""
     query = select(groups.c.seq).where(groups.c.id == group_id, groups.c.tenant == tenant)
     seq: int | None = connection.execute(query.with_for_update() if lock else query).scalar_one_or_none()
     if seq is None:

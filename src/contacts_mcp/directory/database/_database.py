@@ -1,0 +1,158 @@
+"""Transactions: many readers, as many writers as the engine allows, and every transaction runs to its end."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection
+
+from contacts_mcp.directory._errors import DirectoryUnavailable
+from contacts_mcp.directory._location import Location, PostgresServer
+from contacts_mcp.directory.database._engine import Engine, Work
+from contacts_mcp.directory.database._schema import require_current_revision
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Database:
+    """A database that is opened by its first transaction.
+
+    A transaction is a function of a connection. It is rolled back if it raises, and may run again from the start if
+    another writer was in the way. It runs to its end in a task of its own, even if its caller is cancelled, so that no
+    lock and no connection is left behind.
+    """
+
+    def __init__(self, location: Location, on_change: Callable[[Engine], Awaitable[None]] | None = None) -> None:
+        """`on_change` is called with the engine before the first transaction and after each erasure."""
+        self._location = location
+        self._on_change = on_change
+        self._engine: Engine | None = None
+        self._opening = asyncio.Lock()
+        self._writing = asyncio.Semaphore(0)
+        self._running: set[asyncio.Task[Any]] = set()
+        self._scrubbing: asyncio.Task[None] | None = None
+        self._is_closed = False
+
+    async def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `work` on a snapshot. Raises DirectoryUnavailable, and what `work` raises."""
+        engine = self._engine or await self._open()
+        return await asyncio.shield(self._start(_transact(engine, engine.read, work, *args, **kwargs)))
+
+    async def query(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `work` like `read`; cheapest if it executes a single statement."""
+        engine = self._engine or await self._open()
+        return await asyncio.shield(self._start(_transact(engine, engine.query, work, *args, **kwargs)))
+
+    async def look_up(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `work` like `query`; cheapest if the plan of the statement does not depend on its values."""
+        engine = self._engine or await self._open()
+        return await asyncio.shield(self._start(_transact(engine, engine.look_up, work, *args, **kwargs)))
+
+    async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `work` as a writer; when this returns, its changes are on the disk. Raises as `read` does."""
+        engine = self._engine or await self._open()
+        await self._writing.acquire()
+        task = self._start(_transact(engine, engine.write, work, *args, **kwargs))
+        # The task releases the semaphore, not the caller, who may be cancelled first.
+        task.add_done_callback(lambda _: self._writing.release())
+        return await asyncio.shield(task)
+
+    async def erase(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `work` as `write` does, then remove from the disk what it deleted. Raises as `read` does."""
+        result = await self.write(work, *args, **kwargs)
+        await self._scrub()
+        return result
+
+    async def aclose(self) -> None:
+        """Wait for running transactions, then close every connection. Later transactions are refused."""
+        await asyncio.shield(asyncio.create_task(self._close()))
+
+    async def _close(self) -> None:
+        async with self._opening:
+            self._is_closed = True
+            engine, self._engine = self._engine, None  # no transaction can start from here on
+            if engine is None:
+                return
+            for _ in range(engine.max_writers):  # the semaphore is fair: writers that already wait go first
+                await self._writing.acquire()
+            await asyncio.gather(*self._running, return_exceptions=True)
+            await engine.close()
+
+    async def _open(self) -> Engine:
+        async with self._opening:
+            if self._is_closed:
+                raise DirectoryUnavailable("The directory is closed.")
+            if self._engine is None:
+                engine = build_engine(self._location)
+                try:
+                    require_current_revision(engine.name, await engine.prepare())
+                    if self._on_change:
+                        await self._on_change(engine)
+                except BaseException as exc:
+                    await engine.close()
+                    if explained := engine.explain(exc):
+                        raise explained from exc
+                    raise
+                self._writing = asyncio.Semaphore(engine.max_writers)
+                self._engine = engine
+            return self._engine
+
+    def _start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
+
+    async def _scrub(self) -> None:
+        """Wait for a scrub that starts after now. Callers that come while one runs share the next one."""
+        if self._scrubbing is None:
+            engine = self._engine or await self._open()
+            self._scrubbing = self._start(self._scrub_in_turn(engine))
+        await asyncio.shield(self._scrubbing)
+
+    async def _scrub_in_turn(self, engine: Engine) -> None:
+        async with self._writing:
+            self._scrubbing = None  # an erasure from here on needs another scrub
+            if self._on_change:
+                await self._on_change(engine)
+            await engine.scrub()
+
+
+def build_engine(location: Location) -> Engine:
+    """Return the engine for a location; it makes no connection yet.
+
+    Raises:
+        DirectoryUnavailable: the PostgreSQL driver is not installed.
+    """
+    if isinstance(location, PostgresServer):
+        try:
+            from contacts_mcp.directory.database._postgres import PostgresEngine
+
+            return PostgresEngine(location)
+        except ModuleNotFoundError as exc:
+            raise DirectoryUnavailable(
+                f"The database {location} needs the driver {exc.name}; install wayscloud-contacts-mcp[postgres]."
+            ) from exc
+    from contacts_mcp.directory.database._sqlite import SqliteEngine
+
+    return SqliteEngine(location)
+
+
+async def _transact(
+    engine: Engine,
+    run: Callable[[Work[T]], Awaitable[T]],
+    work: Callable[Concatenate[Connection, P], T],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T:
+    for attempts_left in reversed(range(engine.max_attempts)):
+        try:
+            return await run(lambda connection: work(connection, *args, **kwargs))
+        except Exception as exc:
+            if attempts_left and engine.is_transient(exc):
+                continue
+            if explained := engine.explain(exc):
+                raise explained from exc
+            raise
+    raise AssertionError  # the last attempt returns or raises

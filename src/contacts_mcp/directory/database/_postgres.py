@@ -1,0 +1,238 @@
+"""PostgreSQL: connections, isolation, removal of dead rows, and what its errors mean."""
+
+import logging
+from typing import TypeVar
+
+from sqlalchemy import Connection, event, text
+from sqlalchemy import Engine as SyncEngine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.util import greenlet_spawn
+
+from contacts_mcp.directory._errors import DirectoryUnavailable
+from contacts_mcp.directory._location import PostgresServer
+from contacts_mcp.directory.database._engine import GENERIC_PLANS, Work
+from contacts_mcp.directory.database._schema import REVISION, REVISION_TABLE, create_statements
+
+_POOL_SIZE = 5
+_CONNECT_TIMEOUT_SECONDS = 10
+_POOL_TIMEOUT_SECONDS = 20
+_CREATE_LOCK = 0x57434354  # advisory lock of the process that creates the tables
+_SESSION = {
+    "application_name": "contacts-mcp",
+    "jit": "off",  # compiling takes longer than any of these queries
+}
+_CUSTOM_PLANS = {"plan_cache_mode": "force_custom_plan"}  # the best index depends on how frequent the word is
+_GENERIC_PLANS = {
+    "plan_cache_mode": "force_generic_plan",  # a lookup by key always uses the index of the key
+    "enable_seqscan": "off",  # even if the table was empty when the statement was planned
+}
+_VACUUMED = ("contacts", "contact_terms", "spellings", "counters", "memberships", "idempotency_keys")
+
+_DOES_NOT_ANSWER = (503, "does not answer", "check that it runs and can be reached")
+_ERRORS = (  # by the beginning of the SQLSTATE; the first match applies
+    ("40", (503, "is busy with others and nothing was changed", "try again")),
+    ("55P03", (503, "is busy with others and nothing was changed", "try again")),
+    ("57014", (503, "took too long and nothing was changed", "try again")),
+    ("57", (503, "is shutting down or starting", "try again")),
+    ("53100", (507, "is on a full disk and nothing was changed", "free some space")),
+    ("53", (503, "has no room for another connection", "try again, or raise its limits")),
+    ("25006", (503, "is read-only and nothing was changed", "use the primary server")),
+    ("28", (503, "does not accept this user or password", "correct the address")),
+    ("3D", (503, "does not exist", "create it, or correct the address")),
+    ("42501", (503, "does not let this user do that", "grant it rights on the schema and its tables")),
+    ("58", (503, "cannot be read or written", "check the server's disk")),
+    ("XX", (503, "is damaged", "see the server's log")),
+    ("08", _DOES_NOT_ANSWER),
+)
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+
+class PostgresEngine:
+    """A directory in a PostgreSQL database, with many readers and writers at a time.
+
+    Readers see one snapshot. Writers lock the rows they read and mean to change, so that none is rolled back because of
+    another, except in a deadlock, which PostgreSQL ends and the database retries.
+
+    Planning a statement takes the server longer than a lookup. Writers, who read and change by key, and lookups
+    therefore use connections that keep generic plans.
+    """
+
+    max_writers = _POOL_SIZE - 1  # one connection is left for lookups
+    max_attempts = 5  # a deadlock is reported at once
+
+    def __init__(self, server: PostgresServer) -> None:
+        """No connection is made before the first transaction. Raises ModuleNotFoundError without the driver."""
+        self.name = f"database {server}"
+        self._writer = connect(server, **_GENERIC_PLANS)
+        self._lookup = _single_statement(self._writer.execution_options(**{GENERIC_PLANS: True}))
+        self._planner = connect(server, **_CUSTOM_PLANS)
+        self._reader = self._planner.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        self._query = _single_statement(self._planner)
+
+    async def prepare(self) -> str:
+        """Create the tables if the database is empty; return its revision. Raises DirectoryUnavailable."""
+        return await self.write(lambda connection: _prepare(connection, self.name))
+
+    async def read(self, work: Work[T]) -> T:
+        """Run `work` on a snapshot."""
+        return await _transact(self._reader, work)
+
+    async def query(self, work: Work[T]) -> T:
+        """Run `work` in autocommit mode: one statement is a snapshot by itself, and saves two of three round trips.
+
+        If the work executes a second statement, it starts again on a snapshot.
+        """
+        try:
+            return await _transact(self._query, work)
+        except _SecondStatement:
+            return await self.read(work)
+
+    async def look_up(self, work: Work[T]) -> T:
+        """Run `work` like `query`, with a generic plan, which saves the server most of its work."""
+        try:
+            return await _transact(self._lookup, work)
+        except _SecondStatement:
+            return await self.read(work)
+
+    async def write(self, work: Work[T]) -> T:
+        """Run `work`, which locks the rows it reads and means to change."""
+        return await _transact(self._writer, work)
+
+    async def scrub(self) -> None:
+        """Remove the dead rows and index entries of erased contacts.
+
+        Rows that an open snapshot can still see stay until a later VACUUM. The server's own log, replicas and backups
+        are up to its operator.
+        """
+        try:
+            async with self._writer.connect() as connection:
+                autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
+                await autocommit.execute(text(f"VACUUM {', '.join(_VACUUMED)}"))
+        except (DBAPIError, OSError) as exc:
+            _log.warning("A contact is erased, but its dead rows could not be removed yet (%s)", type(exc).__name__)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._writer.dispose()
+        await self._planner.dispose()
+
+    def is_transient(self, error: BaseException) -> bool:
+        """Whether another transaction was in the way, or the connection was lost before the commit."""
+        return isinstance(error, _ConnectionLost) or _sqlstate(error) in ("40001", "40P01")
+
+    def explain(self, error: BaseException) -> DirectoryUnavailable | None:
+        """Return what an error means for the operator and what to do; None if it is a bug of this program."""
+        meaning = _meaning_of(error)
+        if meaning is None:
+            return None
+        status, problem, advice = meaning
+        return DirectoryUnavailable(f"The {self.name} {problem}; {advice}.", status=status)
+
+
+class _SecondStatement(Exception):
+    """The work executes more than one statement."""
+
+
+class _ConnectionLost(Exception):
+    """The connection was lost before the end of the transaction, which therefore has no effect."""
+
+
+def connect(server: PostgresServer, **settings: str) -> AsyncEngine:
+    """Return a SQLAlchemy engine whose sessions have these settings; it connects on demand."""
+    return create_async_engine(
+        server.url,
+        pool_size=_POOL_SIZE,
+        max_overflow=0,
+        pool_timeout=_POOL_TIMEOUT_SECONDS,
+        hide_parameters=True,  # errors may be logged, personal data may not
+        isolation_level="READ COMMITTED",
+        connect_args={"timeout": _CONNECT_TIMEOUT_SECONDS, "server_settings": _SESSION | settings},
+    )
+
+
+def _single_statement(connections: AsyncEngine) -> AsyncEngine:
+    engine = connections.execution_options(isolation_level="AUTOCOMMIT")
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.info["has_executed"] = False
+
+    @event.listens_for(engine.sync_engine, "before_cursor_execute")
+    def _execute(connection: Connection, *_: object) -> None:
+        if connection.info["has_executed"]:
+            raise _SecondStatement
+        connection.info["has_executed"] = True
+
+    return engine
+
+
+async def _transact(engine: AsyncEngine, work: Work[T]) -> T:
+    # One greenlet for the whole transaction: `AsyncEngine.begin` switches for each step, which costs 0.1 ms.
+    return await greenlet_spawn(_run_in_transaction, engine.sync_engine, work)
+
+
+def _run_in_transaction(engine: SyncEngine, work: Work[T]) -> T:
+    with engine.begin() as connection:
+        try:
+            return work(connection)
+        except DBAPIError as exc:
+            if exc.connection_invalidated:  # for example, the server was restarted
+                raise _ConnectionLost from exc
+            raise
+
+
+def _prepare(connection: Connection, name: str) -> str:
+    if revision := _revision_of(connection, name):
+        return revision
+    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _CREATE_LOCK})
+    revision = _revision_of(connection, name)  # another process may have created the tables meanwhile
+    if not revision:
+        _create_tables(connection, name)
+    return revision or REVISION
+
+
+def _revision_of(connection: Connection, name: str) -> str | None:
+    """Return the revision of the directory, None if the database has none. Raises DirectoryUnavailable."""
+    query = text("SELECT to_regclass(:revision) IS NOT NULL, to_regclass('contacts') IS NOT NULL")
+    has_revision, has_contacts = connection.execute(query, {"revision": REVISION_TABLE}).one()
+    if has_revision:
+        return str(connection.execute(text(f"SELECT version_num FROM {REVISION_TABLE}")).scalar_one())  # noqa: S608
+    if has_contacts:
+        raise DirectoryUnavailable(f"The {name} has a table `contacts` of another program; choose another database.")
+    return None
+
+
+def _create_tables(connection: Connection, name: str) -> None:
+    try:
+        with connection.begin_nested():
+            connection.exec_driver_sql("CREATE EXTENSION IF NOT EXISTS pg_trgm")
+    except DBAPIError as exc:
+        raise DirectoryUnavailable(
+            f"The {name} lacks the extension pg_trgm, and this user may not add it; have its administrator"
+            " run `CREATE EXTENSION pg_trgm` in it."
+        ) from exc
+    for statement in create_statements(connection.dialect):
+        connection.exec_driver_sql(statement)
+
+
+def _meaning_of(error: BaseException) -> tuple[int, str, str] | None:
+    """Return the status, the problem and the advice, None if the server is not at fault."""
+    if isinstance(error, PoolTimeout):
+        return 503, "has no free connection", "try again"
+    state = _sqlstate(error)
+    if state is None:
+        is_connection_error = isinstance(error, OSError | _ConnectionLost) or (
+            isinstance(error, DBAPIError) and error.connection_invalidated
+        )
+        return _DOES_NOT_ANSWER if is_connection_error else None
+    return next((meaning for prefix, meaning in _ERRORS if state.startswith(prefix)), None)
+
+
+def _sqlstate(error: BaseException) -> str | None:
+    cause: object = error.orig if isinstance(error, DBAPIError) else error
+    return getattr(cause, "sqlstate", None)
