@@ -18,7 +18,7 @@ from typer.main import get_command
 
 from contacts_mcp.cli._commands import cli
 from contacts_mcp.contract import CALLS, Risk
-from contacts_mcp.settings import Settings, variable
+from contacts_mcp.settings import Settings, env_name
 from contacts_mcp.tools import ENDPOINTS, TOOLS, WORKFLOWS, Tool
 from doc_examples import Example, stable
 
@@ -72,7 +72,7 @@ def settings_table() -> str:
     """Every environment variable, with the flag of `serve` that overrides it."""
     flags = {option.name: option.opts[0] for option in _commands()["contacts-mcp serve"].params}
     rows = [
-        f"| `{variable(name)}`{_flag(flags.get(name))} | {_default(info.default)} | {info.description} |"
+        f"| `{env_name(name)}`{_flag(flags.get(name))} | {_default(info.default)} | {info.description} |"
         for name, info in Settings.model_fields.items()
     ]
     return table("| Variable, flag | Default | What it does |", rows)

@@ -1,6 +1,6 @@
-"""`contacts_mcp.asgi:app` for any ASGI server: the same settings as `contacts-mcp serve`, from the environment.
+"""`contacts_mcp.asgi:app` for any ASGI server, with settings from the environment.
 
-uvicorn is better off with `--http contacts_mcp.asgi:Http`, its own protocol but for silent and stalled connections.
+Run uvicorn with `--http contacts_mcp.asgi:Http`: its own protocol, with timeouts for silent and stalled connections.
 """
 
 import sys
@@ -13,8 +13,8 @@ from contacts_mcp.settings import load_settings
 from contacts_mcp.transports.http import TimeoutProtocol as Http
 
 __all__ = ["Http", "app"]
-_NEVER = 3
-"""The exit code by which uvicorn and gunicorn know that there is no use in starting a worker again."""
+_DO_NOT_RESTART = 3
+"""Exit code that tells uvicorn and gunicorn not to start the worker again."""
 
 
 def _build() -> ASGIApp:
@@ -28,7 +28,7 @@ def _build() -> ASGIApp:
 
 try:
     app = _build()
-    """Streamable HTTP on `/mcp`, the older SSE on `/sse`, `/healthz` and `/readyz`."""
+    """Streamable HTTP at `/mcp`, SSE at `/sse`, health checks at `/healthz` and `/readyz`."""
 except (ValueError, OSError) as exc:
     sys.stderr.write(f"contacts-mcp: {exc}\n")
-    raise SystemExit(_NEVER) from None
+    raise SystemExit(_DO_NOT_RESTART) from None

@@ -1,11 +1,11 @@
-"""A log message that is fields."""
+"""A log message that consists of fields."""
 
 import json
 from typing import Any
 
 
 class LogFields(dict[str, Any]):
-    """A log message in fields, which a log in JSON takes over as they are; as text it is JSON itself."""
+    """The fields of a log message: part of the line in a JSON log, written as JSON in a text log."""
 
     def __str__(self) -> str:
         return json.dumps(self)

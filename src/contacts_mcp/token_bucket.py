@@ -1,23 +1,23 @@
-"""A token bucket: how often somebody may do something."""
+"""A token bucket, for rate limits."""
 
-_LEAST_BURST = 10
+_MIN_BURST = 10
 
 
 class TokenBucket:
-    """Is refilled by `per_minute` tokens a minute, and holds a sixth of them, but at least 10; all of it `times` over.
+    """Gets `per_minute` tokens a minute and holds those of ten seconds, but at least 10; both `times` over.
 
-    No tokens a minute mean no limit. `now` is in seconds, of whatever clock.
+    `per_minute` 0 is unlimited. `now` is in seconds, of any clock.
     """
 
     __slots__ = ("_at", "_burst", "_level", "_per_second")
 
     def __init__(self, per_minute: float, now: float, *, times: int = 1) -> None:
         self._per_second = per_minute * times / 60
-        self._level = self._burst = max(per_minute / 6, _LEAST_BURST) * times
+        self._level = self._burst = max(per_minute / 6, _MIN_BURST) * times
         self._at = now
 
     def wait(self, now: float) -> float:
-        """Take a token. Seconds until there is one where there is none: 0 means that it was taken."""
+        """Take a token and return 0, or return the seconds until there is one."""
         if not self._per_second:
             return 0.0
         self._refill(now)
@@ -27,7 +27,7 @@ class TokenBucket:
         return 0.0
 
     def is_full(self, now: float) -> bool:
-        """Whether nothing was taken lately, so that a new one would be the same."""
+        """Whether all tokens are back, so that a new bucket would be the same."""
         self._refill(now)
         return self._level >= self._burst
 

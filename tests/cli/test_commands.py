@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from contacts_mcp import __version__
-from contacts_mcp.cli._schemas import write_schemas
+from contacts_mcp.cli._commands import write_schemas
 from contacts_mcp.tools import TOOLS
 from processes import KEY, service
 
@@ -105,7 +105,7 @@ def test_schemas_are_written_where_asked(command: Command, tmp_path: Path) -> No
 
 def test_doctor_gives_up_on_a_service_that_never_answers(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for ever for a diagnosis."""
-    monkeypatch.setattr("contacts_mcp.cli._doctor._TIME_LIMIT", 0.3)
+    monkeypatch.setattr("contacts_mcp.cli._doctor._TIMEOUT_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         done = command("doctor", WAYSCLOUD_API_KEY=KEY, WAYSCLOUD_API_URL=address)

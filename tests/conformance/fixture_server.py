@@ -57,7 +57,7 @@ def fixture_app(database: Path) -> ASGIApp:
         version="0",
         instructions="",
         tools=(*TOOLS, *CATALOG_TOOLS),
-        backend_for=lambda caller: Backend(connection.sender_for(caller)),
+        backend_for=lambda _: Backend(connection),
         guard=Guard(),
         lifespan=connection.lifespan,
         active_calls=calls,

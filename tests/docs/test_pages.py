@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from contacts_mcp.cli._commands import cli
-from contacts_mcp.settings import Settings, variable
+from contacts_mcp.settings import Settings, env_name
 from contacts_mcp.tools import TOOLS
 from doc_examples import tool_examples
 from doc_parts import (
@@ -79,7 +79,7 @@ def test_every_setting_and_flag_is_documented() -> None:
     settings, commands = (DOCS / "settings.md").read_text(), (DOCS / "commands.md").read_text()
     flags = [flag for option in get_command(cli).commands["serve"].params for flag in option.opts]  # type: ignore[attr-defined]
 
-    assert [name for name in Settings.model_fields if f"`{variable(name)}`" not in settings] == []
+    assert [name for name in Settings.model_fields if f"`{env_name(name)}`" not in settings] == []
     assert [flag for flag in flags if flag != "--help" and f"`{flag}`" not in commands] == []
 
 

@@ -11,7 +11,7 @@ from waiting import block_until
 
 pytestmark = pytest.mark.system
 
-REFUSED = "a second worker needs CONTACTS_MCP_STATE_KEYS: confirmations that one began the other could not finish; "
+REFUSED = "a second worker needs CONTACTS_MCP_STATE_KEYS, because workers have to finish each other's confirmations; "
 
 
 @pytest.mark.load

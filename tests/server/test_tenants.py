@@ -57,7 +57,7 @@ async def _office(folder: Path) -> AsyncIterator[Office]:
             version="0",
             instructions="",
             tools=TOOLS,
-            backend_for=lambda caller: Backend(directories[caller.tenant].sender_for(caller)),
+            backend_for=lambda caller: Backend(directories[caller.tenant]),
             guard=Guard(),
             lifespan=lambda _: nullcontext(),
             resources=ResourceCatalog(TOOLS),

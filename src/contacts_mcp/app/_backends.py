@@ -1,44 +1,66 @@
-"""Which directory is worked on, and why."""
+"""The backends a server can work on, and the connections to them.
 
-from collections.abc import Mapping
+A connection imports and opens its client at the first call, so that a host sees the tools without waiting for it.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import anyio
+import anyio.to_thread
 
 from contacts_mcp.client import BASE_URL, Credential, find_credential, parse_base_url
+from contacts_mcp.contract import AnswerT, AuthenticationFailed, Call, ListContacts, ProgressCallback
 from contacts_mcp.directory import Location, PostgresServer, default_path
+from contacts_mcp.guard import NonceStoreUnavailable
+from contacts_mcp.server import Caller
 from contacts_mcp.settings import Settings
+from contacts_mcp.tools import Sender
+
+if TYPE_CHECKING:
+    from contacts_mcp.client import ClientPool, ContactsClient
+    from contacts_mcp.directory import Directory
+
+_PROBE = ListContacts(per_page=1)
+_MAX_UNVERIFIED_CLIENTS = 16
+_CLOSE_IDLE_INTERVAL_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """The WAYSCloud platform, reached with a credential."""
+    """The WAYSCloud platform, with the server's credential, or with each caller's own key if there is none."""
 
-    credential: Credential
+    credential: Credential | None
     base_url: str
 
     @property
     def kind(self) -> str:
-        """What a model is told of it."""
+        """The backend, for the instructions that a model reads."""
         return f"the WAYSCloud platform at {self.base_url}"
 
     def __str__(self) -> str:
         return f"WAYSCloud at {self.base_url}"
 
     def origin(self) -> str:
-        """Why this backend: which key, masked, and where it was found."""
+        """Return whose key is used, masked, and where it was found."""
+        if self.credential is None:
+            return "each caller with their own key"
         return f"key {self.credential.masked} from {self.credential.source}"
 
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """The directory that this program keeps, in a file or on a PostgreSQL server."""
+    """The embedded directory in a file or a PostgreSQL database, and why it is used."""
 
     database: Location
     reason: str
 
     @property
     def kind(self) -> str:
-        """What a model is told of it: not where, which may hold somebody's name."""
+        """The backend, for the instructions that a model reads; without its path, which may contain a person's name."""
         if isinstance(self.database, PostgresServer):
             return "a directory in a PostgreSQL database, not the WAYSCloud platform"
         return "an embedded directory on this machine, not the WAYSCloud platform"
@@ -49,34 +71,15 @@ class Embedded:
         return f"the embedded directory in {self.database}"
 
     def origin(self) -> str:
-        """Why this backend."""
+        """Return why this backend is used."""
         return self.reason
 
 
-@dataclass(frozen=True, slots=True)
-class OwnKeys:
-    """The WAYSCloud platform, reached by each caller with their own key."""
-
-    base_url: str
-
-    @property
-    def kind(self) -> str:
-        """What a model is told of it."""
-        return f"the WAYSCloud platform at {self.base_url}"
-
-    def __str__(self) -> str:
-        return f"WAYSCloud at {self.base_url}"
-
-    def origin(self) -> str:
-        """Why this backend."""
-        return "each caller with their own key"
-
-
 def choose_backend(settings: Settings, home: Path) -> Platform | Embedded:
-    """The platform where there is a credential, else the embedded directory; a named file always wins.
+    """Choose the directory that the settings name, else the platform if there is a credential, else the embedded one.
 
     Raises:
-        ValueError: the credential or the address cannot be used, in one line that says why.
+        ValueError: the credential or the API's address is invalid; one line says why.
     """
     if settings.directory is not None:
         return Embedded(settings.directory, "chosen by CONTACTS_MCP_DIRECTORY or --directory")
@@ -87,3 +90,176 @@ def choose_backend(settings: Settings, home: Path) -> Platform | Embedded:
         unused = "; WAYSCLOUD_API_URL is not used without one" if settings.api_url else ""
         return Embedded(default_path(), f"no WAYSCloud key was found{unused}")
     return Platform(credential, parse_base_url(settings.api_url or BASE_URL))
+
+
+class Connection:
+    """One client that all callers share; `open_client` imports it, in a thread."""
+
+    def __init__(self, open_client: "Callable[[], AbstractAsyncContextManager[ContactsClient]]") -> None:
+        self._open_client = open_client
+        self._client: ContactsClient | None = None
+        self._opening = anyio.Lock()
+        self._resources = AsyncExitStack()
+
+    async def send(self, call: Call[AnswerT], report: ProgressCallback | None = None) -> AnswerT:
+        """Send a call; see ContactsClient.send."""
+        client = self._client or await self._open()
+        return await client.send(call, report)
+
+    async def extensions(self) -> frozenset[str]:
+        """Return what the service offers beyond the documented API."""
+        client = self._client or await self._open()
+        return await client.extensions()
+
+    async def check_ready(self) -> None:
+        """Raise a ContactsError if the backend does not answer."""
+        await self.send(_PROBE)
+
+    @asynccontextmanager
+    async def lifespan(self, _server: object = None) -> AsyncIterator[None]:
+        """Close what was opened when the server ends."""
+        try:
+            yield
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._resources.aclose()
+
+    async def _open(self) -> "ContactsClient":
+        async with self._opening:
+            if self._client is None:
+                opening = await anyio.to_thread.run_sync(self._open_client)
+                self._client = await self._resources.enter_async_context(opening)
+        return self._client
+
+
+class DirectoryConnection(Connection):
+    """The embedded directory, which also stores the nonces of used confirmations."""
+
+    def __init__(self, backend: Embedded) -> None:
+        super().__init__(lambda: self._open_directory(backend))
+        self._directory: Directory | None = None
+
+    async def spend(self, nonce: str, expires: float) -> bool:
+        """Mark a nonce as used, for all servers that share the directory; see guard.NonceStore."""
+        from contacts_mcp.directory import DirectoryUnavailable
+
+        if self._client is None:
+            await self._open()
+        assert self._directory
+        try:
+            return await self._directory.spend(nonce, expires)
+        except DirectoryUnavailable:
+            raise NonceStoreUnavailable from None
+
+    def _open_directory(self, backend: Embedded) -> "AbstractAsyncContextManager[ContactsClient]":
+        from contacts_mcp.directory import Directory
+
+        self._directory = Directory(backend.database)
+        return _client_of(self._directory)
+
+
+class _Pools(NamedTuple):
+    """Clients of callers whose keys were verified, and of keys that are being verified."""
+
+    callers: "ClientPool"
+    unverified: "ClientPool"
+
+
+class PerCallerConnection(Connection):
+    """The platform with each caller's own key; only `check_ready` sends calls without one."""
+
+    def __init__(self, base_url: str) -> None:
+        super().__init__(self._open_pools)
+        self._base_url = base_url
+        self._pools: _Pools | None = None
+
+    def sender_for(self, caller: Caller) -> Sender:
+        """Return a sender that uses the caller's key. Raises LookupError if the caller has none."""
+        if caller.credential is None:
+            raise LookupError("a caller without a key")
+        return _CallerSender(self, caller.credential)
+
+    async def pools(self) -> _Pools:
+        """Return the clients by key."""
+        if self._pools is None:
+            await self._open()
+        assert self._pools
+        return self._pools
+
+    async def check(self, credential: Credential) -> None:
+        """Raise the error that the platform answers to a call with this key, if any."""
+        pools = await self.pools()
+        await pools.unverified.send(credential, _PROBE)
+
+    async def check_ready(self) -> None:
+        """Raise a ContactsError if the platform does not answer; that it asks for a key is an answer."""
+        try:
+            await super().check_ready()
+        except AuthenticationFailed:
+            return
+
+    @asynccontextmanager
+    async def lifespan(self, _server: object = None) -> AsyncIterator[None]:
+        """Close idle clients every minute, and all of them when the server ends."""
+        async with super().lifespan(), anyio.create_task_group() as tasks:
+            tasks.start_soon(self._close_idle)
+            yield
+            tasks.cancel_scope.cancel()
+
+    def _open_pools(self) -> "AbstractAsyncContextManager[ContactsClient]":
+        from contacts_mcp.client import ClientPool, ContactsClient
+
+        def open_client(credential: Credential) -> ContactsClient:
+            return ContactsClient(credential=credential, base_url=self._base_url)
+
+        self._pools = _Pools(ClientPool(open_client), ClientPool(open_client, max_clients=_MAX_UNVERIFIED_CLIENTS))
+        for pool in self._pools:
+            self._resources.push_async_callback(pool.aclose)
+        return ContactsClient(base_url=self._base_url)
+
+    async def _close_idle(self) -> None:
+        while True:
+            await anyio.sleep(_CLOSE_IDLE_INTERVAL_SECONDS)
+            for pool in self._pools or ():
+                await pool.close_idle()
+
+
+class _CallerSender:
+    """Sends calls with one caller's key."""
+
+    def __init__(self, connection: PerCallerConnection, credential: Credential) -> None:
+        self._connection = connection
+        self._credential = credential
+
+    async def send(self, call: Call[AnswerT], report: ProgressCallback | None = None) -> AnswerT:
+        pools = await self._connection.pools()
+        return await pools.callers.send(self._credential, call, report)
+
+    async def extensions(self) -> frozenset[str]:
+        pools = await self._connection.pools()
+        return await pools.callers.extensions(self._credential)
+
+
+def connect(backend: Platform | Embedded) -> Connection:
+    """Return a connection to a backend, which its first call opens."""
+    if isinstance(backend, Embedded):
+        return DirectoryConnection(backend)
+    return PerCallerConnection(backend.base_url) if backend.credential is None else Connection(lambda: _open(backend))
+
+
+def _open(backend: Platform) -> "AbstractAsyncContextManager[ContactsClient]":
+    from contacts_mcp.client import ContactsClient
+
+    return ContactsClient(credential=backend.credential, base_url=backend.base_url)
+
+
+@asynccontextmanager
+async def _client_of(directory: "Directory") -> "AsyncIterator[ContactsClient]":
+    """Run a directory, and a client that calls it in this process, in the API's wire format."""
+    import httpx
+
+    from contacts_mcp.client import ContactsClient
+
+    transport = httpx.ASGITransport(directory.app, raise_app_exceptions=False)
+    async with directory, ContactsClient(base_url="http://embedded", transport=transport) as client:
+        yield client

@@ -1,4 +1,4 @@
-"""What goes to standard error, and how it looks."""
+"""The log on standard error, as text or JSON, one line per message."""
 
 import json
 import logging
@@ -13,38 +13,37 @@ from contacts_mcp.log_fields import LogFields
 from contacts_mcp.middleware import CURRENT_REQUEST_ID
 from contacts_mcp.settings import Settings
 
-_OURS = "contacts_mcp"
+_PACKAGE = "contacts_mcp"
 _START = "contacts_mcp.start"
 _TRAIL = "contacts_mcp.trail"
-_ALWAYS = (_TRAIL, _START)
-_QUIET = {
-    "mcp": logging.WARNING,  # at INFO it names sessions
-    "mcp.server.sse": logging.ERROR,  # at WARNING it quotes queries,
-    "mcp.server.transport_security": logging.ERROR,  # and headers
-    "urllib3": logging.ERROR,  # at WARNING it quotes addresses
+_MIN_LEVELS = {
+    "mcp": logging.WARNING,  # logs session ids at INFO
+    "mcp.server.sse": logging.ERROR,  # logs queries at WARNING
+    "mcp.server.transport_security": logging.ERROR,  # logs headers at WARNING
+    "urllib3": logging.ERROR,  # logs addresses at WARNING
 }
 _SERVERS = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")
 
 
 def configure_logging(settings: Settings, default: str) -> None:
-    """Log to standard error, one line each; the trail of changes whatever the level.
+    """Log to standard error, one line per message; the audit trail is logged at every level.
 
-    At DEBUG only this package is heard: others quote their input there, down to the parameters of a database.
+    Only this package logs at DEBUG: others log their input there, down to the parameters of SQL statements.
     """
     handler = _StandardError(sys.stderr)
     handler.setFormatter(_Json() if (settings.log_format or default) == "json" else _OneLine())
     level = logging.getLevelNamesMapping()[settings.log_level]
     logging.basicConfig(level=max(level, logging.INFO), handlers=[handler], force=True)
-    logging.getLogger(_OURS).setLevel(level)
-    for name in _ALWAYS:
+    logging.getLogger(_PACKAGE).setLevel(level)
+    for name in (_TRAIL, _START):
         logging.getLogger(name).setLevel(logging.INFO)
-    for name, least in _QUIET.items():
-        logging.getLogger(name).setLevel(max(level, least))
+    for name, min_level in _MIN_LEVELS.items():
+        logging.getLogger(name).setLevel(max(level, min_level))
     _take_over_from_server()
 
 
 def _take_over_from_server() -> None:
-    """Let the ASGI server's loggers go through ours; its access log shows queries, and is replaced by our own."""
+    """Send the ASGI server's log to our handler. Its access log shows queries, so ours replaces it."""
     for name in _SERVERS:
         logger = logging.getLogger(name)
         logger.handlers.clear()
@@ -54,7 +53,7 @@ def _take_over_from_server() -> None:
 
 
 def announce(summary: str) -> None:
-    """The first line on standard error: which backend it is. It is there whatever the level."""
+    """Write the first line on standard error, which names the backend, at every log level."""
     line = f"contacts-mcp {__version__}: {summary}"
     if isinstance(logging.getLogger().handlers[0].formatter, _Json):
         logging.getLogger(_START).info(line)
@@ -63,49 +62,49 @@ def announce(summary: str) -> None:
 
 
 class _StandardError(logging.StreamHandler[TextIO]):
-    """Standard error, which the trail has to know to be written to."""
+    """Standard error. A failed write of the audit trail raises, because the trail has to notice."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         if record.name == _TRAIL:
-            raise  # noqa: PLE0704 - it is called where the exception is at hand
+            raise  # noqa: PLE0704 - logging calls this while it handles the exception
         super().handleError(record)
 
 
 class _OneLine(logging.Formatter):
-    """A record on one line; of an exception only type and place, since its text may hold somebody's data."""
+    """A record as one line of text; an exception by type and location, as its message may contain personal data."""
 
     def format(self, record: logging.LogRecord) -> str:
         request = CURRENT_REQUEST_ID.get()
-        which = f" [{request}]" if request and not isinstance(record.msg, LogFields) else ""
-        fault = "".join(f" ({name} at {where})" for name, where in _fault(record))
-        return f"{record.levelname} {record.name}{which}: {_message(record)}{fault}"
+        request_id = f" [{request}]" if request and not isinstance(record.msg, LogFields) else ""
+        fault = "".join(f" ({name} at {location})" for name, location in _fault(record))
+        return f"{record.levelname} {record.name}{request_id}: {_message(record)}{fault}"
 
 
 class _Json(logging.Formatter):
-    """A record as one JSON object: time, level, logger, request where one is served, and the message or its fields."""
+    """A record as one JSON object: time, level, logger, the request's id if any, and the message or its fields."""
 
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         fields = {"time": time.replace("+00:00", "Z"), "level": record.levelname, "logger": record.name}
         if request := CURRENT_REQUEST_ID.get():
             fields["request"] = request
-        told = record.msg if isinstance(record.msg, LogFields) else {"message": _message(record)}
+        content = record.msg if isinstance(record.msg, LogFields) else {"message": _message(record)}
         fault = {key: value for found in _fault(record) for key, value in zip(("fault", "at"), found, strict=True)}
-        return json.dumps({**fields, **told, **fault})
+        return json.dumps({**fields, **content, **fault})
 
 
 def _message(record: logging.LogRecord) -> str:
-    """The first line of a message: asyncio and others quote the object that failed on the next ones."""
+    """Return the first line of a message: asyncio and others print the failed object on the next ones."""
     try:
         lines = record.getMessage().splitlines() or [""]
-    except (TypeError, ValueError):  # logging itself would print the arguments
+    except (TypeError, ValueError):  # logging would print the arguments
         return str(record.msg)
-    said = lines[-1].split(":")[0] if lines[0].startswith("Traceback") else lines[0]
-    return " ".join(said.split())
+    line = lines[-1].split(":")[0] if lines[0].startswith("Traceback") else lines[0]
+    return " ".join(line.split())
 
 
 def _fault(record: logging.LogRecord) -> Iterator[tuple[str, str]]:
-    """Type and place of the exception that a record is about, if there is one."""
+    """Yield type and location of a record's exception, if it has one."""
     if record.exc_info and record.exc_info[0]:
         frames = traceback.extract_tb(record.exc_info[2])
         yield record.exc_info[0].__name__, f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "?"

@@ -1,4 +1,4 @@
-"""The same server over a network: who may call, by which names, within which limits."""
+"""The server over a network: authentication, host names, limits and telemetry."""
 
 import os
 from dataclasses import dataclass
@@ -9,14 +9,13 @@ from urllib.parse import urlsplit
 from mcp.server.lowlevel import Server
 from starlette.types import ASGIApp
 
-from contacts_mcp.app._backends import Embedded, OwnKeys, Platform, choose_backend
-from contacts_mcp.app._late import OneDirectory, PerCallerClients
+from contacts_mcp.app._backends import DirectoryConnection, Embedded, PerCallerConnection, Platform, choose_backend
 from contacts_mcp.app._server import App, build_app
 from contacts_mcp.app._telemetry import plan_telemetry
 from contacts_mcp.audit import Trail
 from contacts_mcp.client import BASE_URL, is_loopback, parse_base_url
 from contacts_mcp.contract import Risk
-from contacts_mcp.settings import Auth, InvalidSettings, Settings, variable
+from contacts_mcp.settings import Auth, InvalidSettings, Settings, env_name
 from contacts_mcp.tools import TOOLS
 from contacts_mcp.transports.http import Limits, ReadinessCheck, http_app
 from contacts_mcp.transports.http.access import Access, ApiKeyAccess, LoopbackAccess
@@ -26,7 +25,7 @@ _RISKS: dict[str, Risk] = {tool.name: tool.min_risk or tool.risk for tool in TOO
 
 @dataclass(frozen=True, slots=True)
 class NetworkApp:
-    """An ASGI app, and what there is to say about it."""
+    """An ASGI app and its parts; `summary` says in one line what it works on and who may call."""
 
     asgi: ASGIApp
     server: Server[Any]
@@ -36,12 +35,12 @@ class NetworkApp:
 
 
 def build_network_app(settings: Settings, home: Path) -> NetworkApp:
-    """Wire the server for a network.
+    """Build the server for a network.
 
     Raises:
-        ValueError: as build_app does, or the settings of the network do not fit together.
+        ValueError: as build_app, or the network settings contradict each other.
     """
-    app = build_app(settings, _backend(settings, home), calls_at_once=settings.max_calls, paths=False)
+    app = build_app(settings, _backend(settings, home), max_calls=settings.max_calls, paths=False)
     access = _access(settings, app)
     telemetry = plan_telemetry(settings, os.environ)
 
@@ -53,19 +52,19 @@ def build_network_app(settings: Settings, home: Path) -> NetworkApp:
         app.server,
         access,
         check_ready=check_ready,
-        calls=app.calls,
-        close_subscriptions=app.close_subscriptions,
+        calls=app.active_calls,
+        close_subscriptions=app.subscriptions.close,
         hosts=settings.public_host,
         origins=settings.allow_origin,
         limits=Limits(settings.max_calls, settings.rate),
         telemetry=telemetry.running,
     )
-    told = (app.summary, *_told(settings), _shared(settings, app), str(telemetry))
-    return NetworkApp(asgi, app.server, check_ready, app.trail, "; ".join(filter(None, told)))
+    summary = (app.summary, *_summarize_access(settings), _nonce_warning(settings, app), str(telemetry))
+    return NetworkApp(asgi, app.server, check_ready, app.trail, "; ".join(filter(None, summary)))
 
 
 def require_reachable(settings: Settings, host: str) -> None:
-    """Refuse an address to bind to that others can reach, unless callers are told apart and its name is known.
+    """Refuse to bind to an address that other machines reach, unless callers authenticate and the public host is set.
 
     Raises:
         InvalidSettings: says what to set.
@@ -74,78 +73,77 @@ def require_reachable(settings: Settings, host: str) -> None:
         return
     if settings.auth is Auth.NONE:
         raise InvalidSettings(
-            f"without authentication the server binds to loopback alone, and {host} can be reached by others; "
-            f"set {variable('auth')} (--auth) to key or oauth, or bind to 127.0.0.1"
+            f"without authentication the server binds only to loopback, and other machines can reach {host}; "
+            f"set {env_name('auth')} (--auth) to key or oauth, or bind to 127.0.0.1"
         )
     if not settings.public_host:
         raise InvalidSettings(
-            f"{host} can be reached by others; set {variable('public_host')} (--public-host) to the name they use"
+            f"other machines can reach {host}; set {env_name('public_host')} (--public-host) to the host clients use"
         )
 
 
-def _backend(settings: Settings, home: Path) -> Platform | Embedded | OwnKeys:
+def _backend(settings: Settings, home: Path) -> Platform | Embedded:
     if settings.auth is not Auth.KEY:
         return choose_backend(settings, home)
     if settings.directory is not None:
         raise InvalidSettings(
-            f"{variable('auth')} is key, but the embedded directory knows no keys; "
-            f"leave {variable('directory')} out, or use oauth"
+            f"{env_name('auth')} is key, but the embedded directory has no keys; "
+            f"unset {env_name('directory')}, or use oauth"
         )
-    return OwnKeys(parse_base_url(settings.api_url or BASE_URL))
+    return Platform(None, parse_base_url(settings.api_url or BASE_URL))
 
 
 def _access(settings: Settings, app: App) -> Access:
-    if isinstance(app.connection, PerCallerClients):
+    if isinstance(app.connection, PerCallerConnection):
         return ApiKeyAccess(app.connection.check)
     if settings.auth is Auth.OAUTH:
-        return _by_token(settings, app)
-    _require_own_names(settings)
+        return _oauth(settings, app)
+    _require_loopback_names(settings)
     return LoopbackAccess()
 
 
-def _require_own_names(settings: Settings) -> None:
-    """A proxy on this machine would reach a server without authentication, for whoever calls the proxy."""
+def _require_loopback_names(settings: Settings) -> None:
+    """Refuse public host names without authentication: a proxy on this machine would let everyone in."""
     for name in settings.public_host:
         if not is_loopback(urlsplit(f"//{name}").hostname or ""):
             raise InvalidSettings(
-                f"{variable('public_host')} names a host that others use, but {variable('auth')} is none; "
+                f"{env_name('public_host')} is a public host name, but {env_name('auth')} is none; "
                 "set it to key or oauth"
             )
 
 
-def _by_token(settings: Settings, app: App) -> Access:
+def _oauth(settings: Settings, app: App) -> Access:
     from contacts_mcp.transports.http.access import Issuer, OAuthAccess
 
     if settings.oauth_issuer is None:
         raise InvalidSettings(
-            f"{variable('auth')} is oauth: set {variable('oauth_issuer')} to the authorization server"
+            f"{env_name('auth')} is oauth: set {env_name('oauth_issuer')} to the authorization server"
         )
     resource = _resource(settings)
     if resource is None:
         raise InvalidSettings(
-            f"{variable('auth')} is oauth: set {variable('public_host')}, or {variable('oauth_audience')} where tokens "
-            "are for another name"
+            f"{env_name('auth')} is oauth: set {env_name('public_host')}, or {env_name('oauth_audience')} if tokens "
+            "are issued for another name"
         )
     issuer = Issuer(settings.oauth_issuer, settings.oauth_audience or resource)
     return OAuthAccess(issuer, resource=resource, risk_of=_RISKS.get, record_denied=app.recorder.record_rejected)
 
 
 def _resource(settings: Settings) -> str | None:
-    """The address that clients know the server by, and ask the issuer for tokens for."""
+    """Return the server's public address, for which clients request tokens."""
     return f"https://{settings.public_host[0]}/mcp" if settings.public_host else settings.oauth_audience
 
 
-def _told(settings: Settings) -> list[str]:
-    """Who may call, and by which names."""
-    by = ""
+def _summarize_access(settings: Settings) -> list[str]:
+    issuer = ""
     if settings.auth is Auth.OAUTH:
-        by = f" by {settings.oauth_issuer} for {settings.oauth_audience or _resource(settings)}"
+        issuer = f" by {settings.oauth_issuer} for {settings.oauth_audience or _resource(settings)}"
     names = [f"answers to {', '.join(settings.public_host)}"] if settings.public_host else []
-    return [f"auth: {settings.auth}{by}", *names]
+    return [f"auth: {settings.auth}{issuer}", *names]
 
 
-def _shared(settings: Settings, app: App) -> str:
-    """What replicas have to know of each other, said where it is less than it could be."""
-    if settings.state_keys and settings.redis_url is None and not isinstance(app.connection, OneDirectory):
-        return f"a confirmation can be used once on each replica ({variable('redis_url')} makes it once in all)"
+def _nonce_warning(settings: Settings, app: App) -> str:
+    """Return a warning if replicas share confirmations but not which of them were used."""
+    if settings.state_keys and settings.redis_url is None and not isinstance(app.connection, DirectoryConnection):
+        return f"a confirmation can be used once per replica (once in total with {env_name('redis_url')})"
     return ""

@@ -1,7 +1,7 @@
-"""Where telemetry goes: by OTLP where the standard environment says so, and to a page for Prometheus.
+"""Telemetry: traces and metrics by OTLP if the standard environment variables say so, and metrics for Prometheus.
 
-The rest of the package measures through OpenTelemetry's API, which does nothing until this sets up the SDK. It is
-imported only where it is asked for.
+The rest of the package measures through OpenTelemetry's API, which does nothing until this module sets up the SDK.
+The SDK, the exporters and prometheus_client are imported only if they are used.
 """
 
 import socket
@@ -18,34 +18,37 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from contacts_mcp import __version__
-from contacts_mcp.settings import InvalidSettings, Settings, variable
+from contacts_mcp.settings import InvalidSettings, Settings, env_name
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricReader
     from opentelemetry.sdk.resources import Resource
 
-_NAME = "contacts-mcp"
-_PORTS = 16
-"""Ports that are tried for the page, from the one that is set: each worker takes one."""
-_LAST_CHANCE = 1.0
-"""Seconds in which what is left may still be sent when the server stops."""
+_MAX_PORTS = 16
+"""Each worker listens on the next free port, of this many from the configured one on."""
+_CLOSE_TIMEOUT_SECONDS = 1.0
 _OTLP = "OTEL_EXPORTER_OTLP"
-_NEEDED = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http", "prometheus_client")
+_REQUIRED = (
+    "opentelemetry.sdk",
+    "opentelemetry.exporter.otlp.proto.http",
+    "opentelemetry.exporter.prometheus",
+    "prometheus_client",
+)
 
 Close = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Telemetry:
-    """What goes where: traces and metrics by OTLP or not, and the socket of the page, where there is one."""
+    """Which signals are exported by OTLP, and the listening socket of the Prometheus page, if there is one."""
 
     traces: bool = False
     metrics: bool = False
     page: socket.socket | None = None
 
     def __str__(self) -> str:
-        sent = " and ".join(name for name in ("traces", "metrics") if getattr(self, name))
-        parts = [f"{sent} go out by OTLP"] if sent else []
+        exported = " and ".join(name for name in ("traces", "metrics") if getattr(self, name))
+        parts = [f"{exported} go out by OTLP"] if exported else []
         if self.page is not None:
             host, port = self.page.getsockname()[:2]
             parts.append(f"metrics on http://{f'[{host}]' if ':' in host else host}:{port}/metrics")
@@ -53,51 +56,44 @@ class Telemetry:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Measure and send until the end, and then for a second at most; once in a process."""
-        closers = list(self._set_up())
+        """Measure and export until the block ends, then flush for at most a second. Once per process."""
+        closers = list(self._start())
         try:
             yield
         finally:
             await close_in_time(closers)
 
-    def _set_up(self) -> Iterator[Close]:
-        """Set up what is asked for, and tell what closes it."""
-        if self.traces or self.metrics or self.page is not None:
-            resource = this_process()
-            if self.traces:
-                yield _trace(resource)
-            if self.metrics or self.page is not None:
-                yield from _measure(resource, self.page, sent=self.metrics)
+    def _start(self) -> Iterator[Close]:
+        if self.traces:
+            yield _export_traces()
+        if self.metrics or self.page is not None:
+            yield from _measure(self.page, exported=self.metrics)
 
 
 def plan_telemetry(settings: Settings, environ: Mapping[str, str]) -> Telemetry:
-    """What the environment asks for; the page's port is taken here.
+    """Return what the environment asks for; this already listens on the port of the Prometheus page.
 
     Raises:
-        InvalidSettings: the extra is missing, another protocol is asked for, or no port is free.
+        InvalidSettings: the extra is not installed, the protocol is not supported, or no port is free.
     """
-    traces, metrics = (is_sent(signal, environ) for signal in ("TRACES", "METRICS"))
+    traces, metrics = (is_exported(signal, environ) for signal in ("TRACES", "METRICS"))
     if traces or metrics or settings.metrics_port is not None:
-        require_installed(f"{_OTLP}_ENDPOINT" if traces or metrics else variable("metrics_port"))
+        require_installed(f"{_OTLP}_ENDPOINT" if traces or metrics else env_name("metrics_port"))
     if settings.metrics_port is None:
         return Telemetry(traces, metrics)
     if _is_disabled(environ):
-        raise InvalidSettings(f"OTEL_SDK_DISABLED is true, which leaves {variable('metrics_port')} nothing to show")
+        raise InvalidSettings(f"OTEL_SDK_DISABLED is true, so {env_name('metrics_port')} would show nothing")
     return Telemetry(traces, metrics, _listen(settings.metrics_host, settings.metrics_port))
 
 
-def require_installed(asked: str) -> None:
-    """Raise InvalidSettings where what is `asked` for needs more than is installed."""
-    if not all(map(_is_installed, _NEEDED)):
-        raise InvalidSettings(f"{asked} needs the extra `telemetry`: pip install 'wayscloud-contacts-mcp[telemetry]'")
+def require_installed(setting: str) -> None:
+    """Raise InvalidSettings if the extra that `setting` needs is not installed."""
+    if not all(map(_is_installed, _REQUIRED)):
+        raise InvalidSettings(f"{setting} needs the extra `telemetry`: pip install 'wayscloud-contacts-mcp[telemetry]'")
 
 
-def _is_disabled(environ: Mapping[str, str]) -> bool:
-    return environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
-
-
-def is_sent(signal: str, environ: Mapping[str, str]) -> bool:
-    """Whether a signal goes out by OTLP. Raises InvalidSettings for a protocol other than HTTP with protobuf."""
+def is_exported(signal: str, environ: Mapping[str, str]) -> bool:
+    """Return whether a signal is exported by OTLP. Raises InvalidSettings if the protocol is not http/protobuf."""
 
     def given(name: str) -> str:
         return (environ.get(f"{_OTLP}_{signal}_{name}") or environ.get(f"{_OTLP}_{name}") or "").strip()
@@ -106,60 +102,64 @@ def is_sent(signal: str, environ: Mapping[str, str]) -> bool:
     if _is_disabled(environ) or not given("ENDPOINT") or "otlp" not in exporters.split(","):
         return False
     if given("PROTOCOL") not in ("", "http/protobuf"):
-        raise InvalidSettings(f"{_OTLP}_PROTOCOL: telemetry is sent by http/protobuf alone; its usual port is 4318")
+        raise InvalidSettings(f"{_OTLP}_PROTOCOL: only http/protobuf is supported; its usual port is 4318")
     return True
+
+
+def _is_disabled(environ: Mapping[str, str]) -> bool:
+    return environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
 
 
 def _is_installed(module: str) -> bool:
     try:
         return find_spec(module) is not None
-    except ModuleNotFoundError:  # not even what it is part of
+    except ModuleNotFoundError:  # a parent package is missing
         return False
 
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for free in range(port, min(port + _PORTS, 65_536)):
+    for candidate in range(port, min(port + _MAX_PORTS, 65_536)):
         with suppress(OSError):
-            return socket.create_server((host, free), family=family)
-    raise InvalidSettings(f"{variable('metrics_port')}: neither {port} nor one of the next {_PORTS - 1} ports is free")
+            return socket.create_server((host, candidate), family=family)
+    raise InvalidSettings(
+        f"{env_name('metrics_port')}: neither {port} nor one of the next {_MAX_PORTS - 1} ports is free"
+    )
 
 
 @cache
-def this_process() -> "Resource":
-    """Who measures, a process by itself; what the environment says of it goes before."""
+def resource() -> "Resource":
+    """Return the OpenTelemetry resource of this process; the environment's attributes override ours."""
     from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 
-    ours = {"service.name": _NAME, "service.version": __version__, "service.instance.id": str(uuid.uuid4())}
+    ours = {"service.name": "contacts-mcp", "service.version": __version__, "service.instance.id": str(uuid.uuid4())}
     return Resource.create({**ours, **OTELResourceDetector().detect().attributes})
 
 
-def _trace(resource: "Resource") -> Close:
+def _export_traces() -> Close:
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
     from opentelemetry.trace import set_tracer_provider
 
-    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    provider = TracerProvider(resource=resource(), shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     set_tracer_provider(provider)
     return provider.shutdown
 
 
-def _measure(resource: "Resource", page: socket.socket | None, *, sent: bool) -> Iterator[Close]:
+def _measure(page: socket.socket | None, *, exported: bool) -> Iterator[Close]:
     from opentelemetry.metrics import set_meter_provider
     from opentelemetry.sdk.metrics import MeterProvider
 
-    readers: list[MetricReader] = [_otlp_reader()] if sent else []
+    readers: list[MetricReader] = [_otlp_reader()] if exported else []
     if page is not None:
-        from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+        from contacts_mcp.app._prometheus import serve_metrics
 
-        from contacts_mcp.app._prometheus import Page
-
-        reader = InMemoryMetricReader()
+        reader, close = serve_metrics(page)
         readers.append(reader)
-        yield Page(page, reader).open()
-    provider = MeterProvider(readers, resource=resource, shutdown_on_exit=False)
+        yield close
+    provider = MeterProvider(readers, resource=resource(), shutdown_on_exit=False)
     set_meter_provider(provider)
     yield provider.shutdown
 
@@ -172,12 +172,12 @@ def _otlp_reader() -> "MetricReader":
 
 
 async def close_in_time(closers: list[Close]) -> None:
-    """Close all at once. What does not end in time is left to a daemon thread, which ends with the process."""
+    """Run all closers at once, for at most a second; daemon threads that take longer end with the process."""
     threads = [threading.Thread(target=close, daemon=True, name="telemetry") for close in closers]
     for thread in threads:
         thread.start()
-    with anyio.move_on_after(_LAST_CHANCE, shield=True):
-        # No event is waited for: what outlives the loop could not set it.
+    with anyio.move_on_after(_CLOSE_TIMEOUT_SECONDS, shield=True):
+        # Polling instead of an event: a thread that outlives the loop could not set one.
         while any(thread.is_alive() for thread in threads):  # noqa: ASYNC110
             await anyio.sleep(0.01)
     await checkpoint()

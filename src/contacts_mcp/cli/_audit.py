@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from contacts_mcp.audit import Outcome
-from contacts_mcp.cli._moments import parse_moment
-from contacts_mcp.cli._progress import AsJson, say
+from contacts_mcp.cli._options import AsJson, parse_moment, print_result
 from contacts_mcp.hash_chain import format_line
 from contacts_mcp.settings import load_settings
 from contacts_mcp.text import sanitize
@@ -52,7 +51,7 @@ def verify(
     path = _find_file(file)
     with _explained(path):
         found = verify_trail(path, first)
-    say("\n".join(_summarize(found)), asdict(found), as_json)
+    print_result("\n".join(_summarize(found)), asdict(found), as_json)
     raise typer.Exit(1 if found.faults else 0)
 
 

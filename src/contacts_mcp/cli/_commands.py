@@ -1,8 +1,10 @@
-"""`contacts-mcp` and its commands. What a command needs beyond its flags is imported when it runs."""
+"""`contacts-mcp` and its commands; a command imports what it needs when it runs."""
 
+import gc
 import os
 from enum import StrEnum
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Annotated
 
 import typer
@@ -11,7 +13,7 @@ from contacts_mcp import __version__
 from contacts_mcp.cli._audit import audit_cli
 from contacts_mcp.cli._directory import directory_cli
 from contacts_mcp.guard import GuardMode
-from contacts_mcp.settings import Auth, load_settings
+from contacts_mcp.settings import Auth, Settings, load_settings
 
 cli = typer.Typer(
     name="contacts-mcp",
@@ -25,21 +27,25 @@ cli.add_typer(audit_cli, name="audit")
 
 Directory = Annotated[
     str | None,
-    typer.Option(help="Use the directory in this file or postgresql:// database, even where there is a key."),
+    typer.Option(help="Use the directory in this file or postgresql:// database, even if there is a key."),
 ]
-ReadOnly = Annotated[bool | None, typer.Option("--read-only", help="List and run nothing but reads.")]
+ReadOnly = Annotated[bool | None, typer.Option("--read-only", help="List and run only tools that read.")]
 Tools = Annotated[str | None, typer.Option(help="The only tools to list and run, such as list_contacts,get_contact.")]
-Mode = Annotated[GuardMode | None, typer.Option("--guard", help="How consent is come by; ask by default.")]
-Confirm = Annotated[str | None, typer.Option(help="Writing tools to guard as well, such as update_contact.")]
-Files = Annotated[Path | None, typer.Option(help="The one folder to import files from and export them to.")]
+Mode = Annotated[
+    GuardMode | None, typer.Option("--guard", help="How consent to destructive tools is obtained. Default: ask.")
+]
+Confirm = Annotated[str | None, typer.Option(help="Writing tools that need consent too, such as update_contact.")]
+Files = Annotated[Path | None, typer.Option(help="The only folder to import files from and export them to.")]
 Audit = Annotated[str | None, typer.Option(help="Where the audit trail goes: stderr, otlp, a file, or several.")]
 Region = Annotated[str | None, typer.Option("--default-region", help="Region of national numbers, such as NO.")]
-PublicHosts = Annotated[list[str] | None, typer.Option("--public-host", help="A name the server is called by.")]
-Origins = Annotated[list[str] | None, typer.Option("--allow-origin", help="A web page whose scripts may call.")]
+PublicHosts = Annotated[list[str] | None, typer.Option("--public-host", help="A host name that clients use.")]
+Origins = Annotated[
+    list[str] | None, typer.Option("--allow-origin", help="Origin of a web page whose scripts may call.")
+]
 
 
 class Transport(StrEnum):
-    """How bytes reach the server; http and sse are one app, with both addresses."""
+    """How clients connect; http and sse are one app that serves both."""
 
     STDIO = "stdio"
     HTTP = "http"
@@ -50,11 +56,11 @@ Wire = Annotated[Transport, typer.Option(help="stdio for one host; http or sse f
 
 
 def main() -> None:
-    """Run the command line; what a setting or the machine refuses is one line and exit code 2."""
+    """Run the command line. Invalid settings and errors of the system are one line and exit code 2."""
     try:
         cli()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody reads on, as after `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader is gone, as after `| head`
         raise SystemExit(1) from None
     except (ValueError, OSError) as exc:
         typer.echo(f"contacts-mcp: {exc}", err=True)
@@ -70,7 +76,7 @@ def _show_version(wanted: bool) -> None:
 @cli.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", help="Say which version this is.", callback=_show_version, is_eager=True)
+        bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
     """An MCP server for the WAYSCloud Contacts API."""
@@ -79,9 +85,11 @@ def _root(
 @cli.command()
 def serve(
     transport: Wire = Transport.STDIO,
-    host: Annotated[str | None, typer.Option(help="Address to bind to; 127.0.0.1 by default.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port; 8000 by default, 0 for any.", min=0, max=65_535)] = None,
-    auth: Annotated[Auth | None, typer.Option(help="How callers over a network are told apart.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to bind to. Default: 127.0.0.1.")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port. Default: 8000; 0 is any free port.", min=0, max=65_535)
+    ] = None,
+    auth: Annotated[Auth | None, typer.Option(help="How callers over a network authenticate.")] = None,
     public_host: PublicHosts = None,
     allow_origin: Origins = None,
     directory: Directory = None,
@@ -95,7 +103,9 @@ def serve(
 ) -> None:
     """Serve one MCP host over standard input and output, or a team over the network."""
     if transport is Transport.STDIO:
-        _refuse(auth=auth, host=host, port=port, public_host=public_host or None, allow_origin=allow_origin or None)
+        _refuse_network_flags(
+            auth=auth, host=host, port=port, public_host=public_host or None, allow_origin=allow_origin or None
+        )
     settings = load_settings(
         auth=auth,
         public_host=public_host or None,
@@ -109,25 +119,60 @@ def serve(
         audit=audit,
         default_region=default_region,
     )
-    from contacts_mcp.cli import _serve
-
     if transport is Transport.STDIO:
-        _serve.serve_host(settings)
+        _serve_stdio(settings)
     else:
-        _serve.serve_network(settings, host or "127.0.0.1", 8000 if port is None else port)
+        _serve_network(settings, host or "127.0.0.1", 8000 if port is None else port)
 
 
-def _refuse(**of_network: object) -> None:
-    """Turn down flags that would do nothing: who gives them believes that there is a network, and who may use it."""
-    for name, value in of_network.items():
+def _refuse_network_flags(**flags: object) -> None:
+    """Refuse flags that have no effect over stdio: the operator believes that they protect a network server."""
+    for name, value in flags.items():
         if value is not None:
             flag = f"--{name.replace('_', '-')}"
             raise ValueError(f"{flag} is for a server over a network; add --transport http, or leave {flag} out")
 
 
+def _serve_stdio(settings: Settings) -> None:
+    """Serve one host until it disconnects; the first line on standard error names the backend."""
+    import anyio
+
+    from contacts_mcp.app import announce, build_app, choose_backend, configure_logging, forbid_core_dumps
+    from contacts_mcp.transports import serve_stdio
+
+    forbid_core_dumps()
+    app = build_app(settings, choose_backend(settings, Path.home()), own_file=True)
+    configure_logging(settings, default="text")
+    announce(app.summary)
+    _enable_gc()
+    anyio.run(serve_stdio, app.server)
+
+
+def _serve_network(settings: Settings, host: str, port: int) -> None:
+    """Serve callers over a network until SIGTERM or SIGINT."""
+    from contacts_mcp.app import announce, build_network_app, configure_logging, forbid_core_dumps, require_reachable
+    from contacts_mcp.transports.http import listen, run
+
+    forbid_core_dumps()
+    require_reachable(settings, host)
+    network = build_network_app(settings, Path.home())
+    configure_logging(settings, default="json")
+    _enable_gc()
+    with listen(host, port) as listening:
+        address = f"[{host}]" if ":" in host else host
+        announce(f"{network.summary}; listening on http://{address}:{listening.getsockname()[1]}/mcp and /sse")
+        run(network.asgi, listening)
+
+
+def _enable_gc() -> None:
+    """Collect garbage from now on, but not what was imported."""
+    gc.freeze()
+    gc.enable()
+
+
 @cli.command()
 def doctor(directory: Directory = None, audit: Audit = None) -> None:
-    """Say what is set up, whether it works, and what to do where it does not."""
+    """Show what is configured, check that it works, and say what to do if it does not."""
     from contacts_mcp.cli._doctor import examine
 
     raise typer.Exit(examine(lambda: load_settings(directory=directory, audit=audit), Path.home()))
@@ -154,6 +199,18 @@ def schemas(
     out: Annotated[Path, typer.Option(help="The folder to write to.")] = Path("tool_schemas"),
 ) -> None:
     """Write every tool's schemas, and the tools for the OpenAI, Anthropic and Gemini APIs."""
-    from contacts_mcp.cli._schemas import write_schemas
-
     typer.echo(f"{write_schemas(out)} files written to {out}")
+
+
+def write_schemas(folder: Path) -> int:
+    """Write the schema files, each whole or not at all, and return how many there are."""
+    from contacts_mcp.tools import TOOLS, export_files
+
+    folder.mkdir(parents=True, exist_ok=True)
+    files = export_files(TOOLS)
+    for name, text in files.items():
+        with NamedTemporaryFile("w", dir=folder, prefix=f".{name}.", delete=False, encoding="utf-8") as draft:
+            draft.write(text)
+        os.chmod(draft.name, 0o644)  # noqa: PTH101 - a temporary file is private, a schema is not
+        os.replace(draft.name, folder / name)  # noqa: PTH105
+    return len(files)

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from contacts_mcp.cli._moments import parse_age
-from contacts_mcp.cli._progress import AsJson, Yes, agree, progress, say
+from contacts_mcp.cli._options import AsJson, Yes, confirm, parse_age, print_result, show_progress
 from contacts_mcp.directory import (
     DEFAULT_RATE_LIMIT,
     KEY_CACHE_SECONDS,
@@ -147,7 +146,7 @@ def list_keys(as_json: AsJson = False, directory: DirectoryOption = None) -> Non
 @keys_cli.command("revoke", help=f"Revoke a key for good. Every service refuses it within {KEY_CACHE_SECONDS} seconds.")
 def revoke_key(prefix: KeyPrefix, yes: Yes = False, directory: DirectoryOption = None) -> None:
     location = _locate(directory, load_settings())
-    agree(f"Revoke the key {prefix}? Programs that use it will be refused", yes)
+    confirm(f"Revoke the key {prefix}? Programs that use it will be refused", yes)
     key = _run(location, lambda opened: opened.revoke_key(prefix))
     typer.echo(f"Revoked the key {key.prefix} ({key.name}) of {key.tenant_name}.")
 
@@ -175,14 +174,14 @@ def stats(directory: DirectoryOption = None, as_json: AsJson = False) -> None:
         f" {each['groups']:,} groups, {each['keys']:,} keys"
         for each in counts["tenants"]
     ]
-    say("\n".join(lines), {"directory": str(location), **counts}, as_json)
+    print_result("\n".join(lines), {"directory": str(location), **counts}, as_json)
 
 
 @directory_cli.command()
 def check(directory: DirectoryOption = None, as_json: AsJson = False) -> None:
     """Check integrity, counts, orphans, search index and receipts. The exit code is 1 if anything is wrong."""
     faults = _run(_locate(directory, load_settings()), lambda opened: opened.maintenance.check())
-    say("\n".join(faults) or "No faults found.", {"faults": faults}, as_json)
+    print_result("\n".join(faults) or "No faults found.", {"faults": faults}, as_json)
     raise typer.Exit(1 if faults else 0)
 
 
@@ -203,7 +202,7 @@ def receipts(
         return
     number, last, faults = _run(location, lambda opened: opened.maintenance.verify_receipts())
     intact = f"The chain of {number:,} receipts is intact; the hash of the last is {last or '(none yet)'}."
-    say("\n".join(faults) or intact, {"receipts": number, "last": last, "faults": faults}, as_json)
+    print_result("\n".join(faults) or intact, {"receipts": number, "last": last, "faults": faults}, as_json)
     raise typer.Exit(1 if faults else 0)
 
 
@@ -216,7 +215,7 @@ def deleted(
     """List deleted contacts that can be restored, the latest first."""
     rows = _run(_locate(directory, load_settings()), lambda opened: opened.maintenance.list_deleted(tenant))
     lines = [f"{row['id']}  {row['deleted_at']}  {row['tenant']}: {row['name']}" for row in rows]
-    say("\n".join(lines) or "There are no deleted contacts.", [dict(row) for row in rows], as_json)
+    print_result("\n".join(lines) or "There are no deleted contacts.", [dict(row) for row in rows], as_json)
 
 
 @directory_cli.command()
@@ -229,7 +228,7 @@ def restore(
     row = _run(
         _locate(directory, load_settings()), lambda opened: opened.maintenance.restore_contact(contact_id.lower())
     )
-    say(f"Restored {row['id']}: {row['name']}.", {"id": row["id"]}, as_json)
+    print_result(f"Restored {row['id']}: {row['name']}.", {"id": row["id"]}, as_json)
 
 
 @directory_cli.command()
@@ -244,10 +243,10 @@ def purge(
     location = _locate(directory, load_settings())
     number = len(_run(location, lambda opened: opened.maintenance.list_deleted(before=before)))
     if number:
-        agree(f"Erase {number:,} contacts that were deleted more than {older_than} ago? This cannot be undone.", yes)
+        confirm(f"Erase {number:,} contacts that were deleted more than {older_than} ago? This cannot be undone.", yes)
         reason = f"Purged: deleted more than {older_than} ago"
         number = _run(location, lambda opened: opened.maintenance.purge(before, reason))
-    say(f"Erased {number:,} contacts.", {"erased": number}, as_json)
+    print_result(f"Erased {number:,} contacts.", {"erased": number}, as_json)
 
 
 @directory_cli.command()
@@ -261,9 +260,9 @@ def backup(
     The copy contains every contact: keep it as safe as the directory, and no longer than erased contacts may be kept.
     """
     location = _locate(directory, load_settings())
-    with progress("copied") as report:
+    with show_progress("copied") as report:
         size = _run(location, lambda opened: opened.maintenance.back_up(target, report))
-    say(f"{target}: {size:,} bytes.", {"file": str(target), "bytes": size}, as_json)
+    print_result(f"{target}: {size:,} bytes.", {"file": str(target), "bytes": size}, as_json)
 
 
 @directory_cli.command()
@@ -285,10 +284,10 @@ def restore_backup(
     revoked since stay revoked.
     """
     location = _locate(directory, load_settings())
-    agree(f"Replace everything in {location} by the contents of {source}?", yes)
-    with progress("copied") as report:
+    confirm(f"Replace everything in {location} by the contents of {source}?", yes)
+    with show_progress("copied") as report:
         result = _run(location, lambda opened: opened.maintenance.restore_backup(source, journal or (), report))
-    say(
+    print_result(
         f"Restored {result.contacts:,} contacts; erased {result.erased_again:,} again and revoked"
         f" {result.keys_revoked_again:,} keys again.",
         {
@@ -304,10 +303,10 @@ def restore_backup(
 def migrate(directory: DirectoryOption = None, as_json: AsJson = False) -> None:
     """Migrate a directory of an older version to the current schema, in one transaction."""
     location = _locate(directory, load_settings())
-    with progress("contacts indexed") as report:
+    with show_progress("contacts indexed") as report:
         before, now = _run(location, lambda opened: opened.maintenance.migrate(report))
     text = f"Migrated from schema {before} to {now}." if before != now else f"Schema {now} is current."
-    say(text, {"from": before, "to": now}, as_json)
+    print_result(text, {"from": before, "to": now}, as_json)
 
 
 @directory_cli.command()
@@ -318,6 +317,6 @@ def import_sample(
     as_json: AsJson = False,
 ) -> None:
     """Add made-up contacts, to try the directory out. Their phone numbers may be real: do not write to them."""
-    with progress("contacts created", number) as report:
+    with show_progress("contacts created", number) as report:
         _run(_locate(directory, load_settings()), lambda opened: opened.maintenance.add_samples(number, seed, report))
-    say(f"Added {number:,} made-up contacts.", {"contacts": number}, as_json)
+    print_result(f"Added {number:,} made-up contacts.", {"contacts": number}, as_json)

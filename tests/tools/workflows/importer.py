@@ -7,7 +7,6 @@ from pathlib import Path
 from contacts_mcp.app import Embedded, connect
 from contacts_mcp.client import ContactsClient
 from contacts_mcp.folder import Folder
-from contacts_mcp.server import LOCAL_CALLER
 from contacts_mcp.tools import WORKFLOWS, Backend, parse_arguments
 
 
@@ -22,7 +21,7 @@ async def main(database: str, folder: str, name: str, singly: bool) -> None:
 
         ContactsClient.extensions = none  # type: ignore[method-assign]
     async with connection.lifespan():
-        backend = Backend(connection.sender_for(LOCAL_CALLER), "NO", files=Folder(Path(folder)))
+        backend = Backend(connection, "NO", files=Folder(Path(folder)))
         given = {"path": name}
         job = await tool.prepare(backend, parse_arguments(tool.arguments, tool.input_schema, given))
         plan = (await job.run()).plan  # type: ignore[attr-defined]

@@ -12,7 +12,6 @@ import pytest
 
 from contacts_mcp.app import Embedded, connect
 from contacts_mcp.contract import ScanContacts
-from contacts_mcp.server import LOCAL_CALLER
 from processes import clean_environment
 
 pytestmark = pytest.mark.system
@@ -45,11 +44,11 @@ async def content(database: Path) -> Counter[str]:
     """What the directory holds, ids and times aside."""
     connection = connect(Embedded(database, "test"))
     async with connection.lifespan():
-        page = await connection.sender_for(LOCAL_CALLER).send(ScanContacts(fields=FIELDS))
+        page = await connection.send(ScanContacts(fields=FIELDS))
         assert page.next is None or len(page.rows) >= 5_000
         rows = list(page.rows)
         while page.next:
-            page = await connection.sender_for(LOCAL_CALLER).send(ScanContacts(fields=FIELDS, after=page.next))
+            page = await connection.send(ScanContacts(fields=FIELDS, after=page.next))
             rows += page.rows
     return Counter(map(repr, rows))
 

@@ -248,7 +248,7 @@ async def test_a_caller_may_do_no_more_than_their_scopes_say(tmp_path: Path, fil
             version="0",
             instructions="",
             tools=TOOLS,
-            backend_for=lambda _: Backend(connection.sender_for(caller), files=Folder(files)),
+            backend_for=lambda _: Backend(connection, files=Folder(files)),
             guard=Guard(),
             lifespan=lambda _: nullcontext(),
         )

@@ -14,13 +14,13 @@ pytestmark = pytest.mark.system
 @pytest.mark.parametrize(
     ("flags", "variables", "words"),
     [
-        (("--host", "0.0.0.0"), {}, "without authentication the server binds to loopback alone"),
+        (("--host", "0.0.0.0"), {}, "without authentication the server binds only to loopback"),
         (("--host", "0.0.0.0", "--auth", "key"), {}, "--public-host"),
         (("--public-host", "contacts.example.com"), {}, "CONTACTS_MCP_AUTH is none"),
         (("--public-host", "https://contacts.example.com", "--auth", "key"), {}, "without https://"),
         (("--auth", "oauth"), {}, "CONTACTS_MCP_OAUTH_ISSUER"),
         ((), {"CONTACTS_MCP_REDIS_URL": "redis://127.0.0.1:1"}, "CONTACTS_MCP_STATE_KEYS"),
-        (("--auth", "key", "--directory", "x.db"), {}, "knows no keys"),
+        (("--auth", "key", "--directory", "x.db"), {}, "has no keys"),
         ((), {"CONTACTS_MCP_STATE_KEYS": "short"}, "at least 32 random characters"),
         ((), {"CONTACTS_MCP_RATE": "-1"}, "CONTACTS_MCP_RATE"),
     ],

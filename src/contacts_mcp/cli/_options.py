@@ -1,0 +1,63 @@
+"""What several commands share: flags, times, confirmation, progress, and output as text or JSON."""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
+
+_AGE = re.compile(r"(\d{1,5})([hdw])")
+_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
+
+
+def parse_age(text: str, option: str) -> timedelta:
+    """Parse `12h`, `30d` or `4w`. Raises ValueError."""
+    match = _AGE.fullmatch(text)
+    if not match:
+        raise ValueError(f"{option} accepts a number of hours, days or weeks, such as 12h, 30d or 4w")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def parse_moment(text: str, option: str) -> datetime:
+    """Parse an age such as `12h`, or an ISO 8601 day or time, which is UTC without a time zone. Raises ValueError."""
+    if _AGE.fullmatch(text):
+        return datetime.now(UTC) - parse_age(text, option)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(
+            f"{option} accepts a day or time such as 2026-11-24T10:00, or an age such as 12h or 30d"
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Ask at the terminal and abort without a yes, so also if there is no terminal; `yes` skips the question."""
+    if not yes:
+        typer.confirm(question, abort=True, err=True)
+
+
+def print_result(text: str, content: Any, as_json: bool) -> None:
+    """Print the text, or the content as JSON."""
+    typer.echo(json.dumps(content, ensure_ascii=False) if as_json else text)
+
+
+@contextmanager
+def show_progress(description: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar on standard error if that is a terminal; call the result with what is done so far."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(description, total=total)
+        yield lambda done: bar.update(task, completed=done)
