@@ -78,7 +78,7 @@ class Settings(BaseSettings):
     token: SecretStr | None = Field(
         default=None,
         validation_alias="WAYSCLOUD_TOKEN",
-        description="WAYSCloud personal access token, used without a key. Without both, `~/.wayscloud/credentials` is used.",
+        description="WAYSCloud personal access token, used without a key. Else `~/.wayscloud/credentials` is used.",
     )
     api_url: str | None = Field(
         default=None,
