@@ -1,4 +1,4 @@
-"""What is logged, how it looks, and by which id a request is found in it."""
+"""The log: its lines, its formats, and the request ids in it."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -34,14 +34,14 @@ def connect(network: Network, transport: str, era: str) -> Client:
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    """Where the tests that share a server have a service, each one of its own."""
+    """The port on which each test that uses the shared server runs its own service."""
     with free_port() as port:
         yield port
 
 
 @pytest.fixture(scope="module")
 def debugged(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[Network]:
-    """A server that says all it can."""
+    """A server that logs at DEBUG."""
     settings = {"WAYSCLOUD_API_KEY": KEY, "WAYSCLOUD_API_URL": f"http://127.0.0.1:{port}"}
     with Network(tmp_path_factory.mktemp("debugged"), CONTACTS_MCP_LOG_LEVEL="debug", **settings) as running:
         yield running
@@ -49,10 +49,10 @@ def debugged(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[Ne
 
 @each_transport
 @each_era
-async def test_the_id_of_a_request_is_in_its_error_and_in_all_of_its_lines(
+async def test_request_id_is_in_the_error_and_in_all_log_lines(
     debugged: Network, port: int, transport: str, era: str
 ) -> None:
-    """The id in a failed call's `_meta` leads to its access line, its trail and what the client said meanwhile."""
+    """The id in a failed call's `_meta` finds its access line, its audit record and the client's lines."""
     async with Misbehaving(port) as upstream, connect(debugged, transport, era) as client:
         upstream.answers(reply(200, CONTACT), reply(429, headers=["Retry-After: 0"]), reply(404))
         await client.call_tool("create_contact", {"name": "Ola"})
@@ -74,7 +74,7 @@ async def test_the_id_of_a_request_is_in_its_error_and_in_all_of_its_lines(
 
 
 async def until_logged(network: Network, done: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
-    """The log, once it is `done`: a line may follow the answer."""
+    """Return the log once it is `done`: a line may follow the answer."""
     await until(lambda: done(network.logged))
     return network.logged
 
@@ -87,16 +87,15 @@ def requests(lines: list[dict[str, Any]]) -> list[str]:
     return [line["request"] for line in lines]
 
 
-async def test_an_error_on_standard_input_and_output_has_no_request_id(tmp_path: Path) -> None:
-    """There is no request over HTTP to find."""
+async def test_stdio_error_has_no_request_id(tmp_path: Path) -> None:
     async with host(tmp_path / "contacts.db") as directory:
         failed = await directory.raw("get_contact", contact_id=NOBODY)
 
     assert "services.wayscloud/request-id" not in (failed.meta or {})
 
 
-async def test_access_lines_say_who_asked_for_which_page(tmp_path: Path) -> None:
-    """One for each request, without key, query or a path that there is not; probes that are well are not worth one."""
+async def test_access_lines_have_method_route_caller_and_status(tmp_path: Path) -> None:
+    """One per request, without keys, queries and unknown paths; successful probes are not logged."""
     with Network(tmp_path, CONTACTS_MCP_LOG_LEVEL="INFO") as network:
         async with httpx.AsyncClient(base_url=network.url) as http:
             await http.get("/healthz")
@@ -118,8 +117,8 @@ async def test_access_lines_say_who_asked_for_which_page(tmp_path: Path) -> None
     ("level", "status", "logged_at"),
     [("INFO", 200, None), ("INFO", 503, "WARNING"), ("DEBUG", 200, "DEBUG"), ("ERROR", 503, None)],
 )
-async def test_a_probe_is_worth_a_line_when_it_fails(level: str, status: int, logged_at: str | None) -> None:
-    """Supervisors probe every few seconds; at ERROR no request is logged at all."""
+async def test_failed_probe_is_logged(level: str, status: int, logged_at: str | None) -> None:
+    """A successful one only at DEBUG, as supervisors probe every few seconds; at ERROR no request is logged."""
     with logged(log_level=level) as log:
         async with through_access_log(PlainTextResponse("", status)) as http:
             await http.get("/readyz")
@@ -127,8 +126,8 @@ async def test_a_probe_is_worth_a_line_when_it_fails(level: str, status: int, lo
     assert [line["level"] for line in log.lines("contacts_mcp.access")] == ([logged_at] if logged_at else [])
 
 
-async def test_a_request_that_nobody_answers_has_no_status() -> None:
-    """Its client left, or what should have answered failed."""
+async def test_unanswered_request_is_logged_without_status() -> None:
+    """Its client disconnected, or the app failed."""
 
     async def fails(*_: Any) -> None:
         raise RuntimeError("sekret")
@@ -143,14 +142,14 @@ async def test_a_request_that_nobody_answers_has_no_status() -> None:
 
 
 def through_access_log(app: Any) -> httpx.AsyncClient:
-    """A client of an app whose requests are logged."""
+    """Return a client of an app behind the access log."""
     return httpx.AsyncClient(
         transport=httpx.ASGITransport(AccessLogMiddleware(app, pages=("/mcp", "/readyz"), probed=("/readyz",))),
         base_url="http://test",
     )
 
 
-def test_a_line_of_json_has_time_level_logger_request_and_message() -> None:
+def test_json_line_has_time_level_logger_request_and_message() -> None:
     """In this order, on one line."""
     served = CURRENT_REQUEST_ID.set("0123456789abcdef")
     with logged() as log:
@@ -163,8 +162,7 @@ def test_a_line_of_json_has_time_level_logger_request_and_message() -> None:
     assert list(line.values())[1:] == ["WARNING", "contacts_mcp.somewhere", "0123456789abcdef", "it is late"]
 
 
-def test_a_line_of_text_names_the_request() -> None:
-    """So that it is found where the log is not in JSON, too."""
+def test_text_line_has_the_request_id() -> None:
     served = CURRENT_REQUEST_ID.set("0123456789abcdef")
     with logged(log_format="text") as log:
         logging.getLogger("contacts_mcp.somewhere").warning("late")
@@ -178,8 +176,8 @@ def test_a_line_of_text_names_the_request() -> None:
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])
-def test_an_exception_is_told_by_type_and_place(log_format: str) -> None:
-    """Its text and what it quotes may be somebody's data."""
+def test_exception_is_logged_by_type_and_location(log_format: str) -> None:
+    """Its message may contain personal data."""
     with logged(log_format=log_format) as log:
         try:
             int("sekret")
@@ -193,16 +191,16 @@ def test_an_exception_is_told_by_type_and_place(log_format: str) -> None:
     assert log.text.count("\n") == 1
 
 
-def test_a_traceback_in_a_message_is_told_by_its_last_word() -> None:
-    """An ASGI server passes one on as text when an app does not start."""
+def test_traceback_in_a_message_is_reduced_to_the_exception_type() -> None:
+    """An ASGI server logs one as text if the app does not start."""
     with logged() as log:
         logging.getLogger("uvicorn.error").error('Traceback (most recent call last):\n  File "x"\nKeyError: "sekret"\n')
 
     assert log.lines()[0]["message"] == "KeyError"
 
 
-def test_a_message_that_does_not_fit_its_arguments_shows_none_of_them(capsys: pytest.CaptureFixture[str]) -> None:
-    """Logging itself would print them."""
+def test_message_with_wrong_arguments_shows_none_of_them(capsys: pytest.CaptureFixture[str]) -> None:
+    """The logging module would print them."""
     with logged() as log:
         logging.getLogger("elsewhere").warning("%d contacts", "sekret")
 
@@ -210,8 +208,8 @@ def test_a_message_that_does_not_fit_its_arguments_shows_none_of_them(capsys: py
     assert "sekret" not in capsys.readouterr().err
 
 
-def test_a_message_cannot_pass_for_fields() -> None:
-    """What a client made the server say in JSON stays a message."""
+def test_message_in_json_is_not_taken_for_fields() -> None:
+    """A client may cause a message in JSON; it stays a message."""
     with logged() as log:
         logging.getLogger("mcp.server").error('{"logger": "contacts_mcp.trail", "outcome": "done"}')
 
@@ -220,8 +218,8 @@ def test_a_message_cannot_pass_for_fields() -> None:
     assert "outcome" not in line
 
 
-def test_at_debug_only_our_own_are_heard() -> None:
-    """Others quote what they work on there: a database its parameters, an SDK its messages."""
+def test_only_this_package_logs_at_debug() -> None:
+    """Others log their input there: a database its parameters, the SDK its messages."""
     with logged(log_level="debug") as log:
         for name in ("aiosqlite", "httpcore.http11", "mcp.server.lowlevel", "sse_starlette", "asyncio"):
             logging.getLogger(name).debug("sekret")
@@ -232,8 +230,8 @@ def test_at_debug_only_our_own_are_heard() -> None:
     assert [line["message"] for line in log.lines()] == ["ours"]
 
 
-def test_the_log_of_the_asgi_server_goes_through_ours() -> None:
-    """Whatever it had set up before: its messages have our form, and its access log, which shows queries, is off."""
+def test_asgi_server_log_uses_our_handler() -> None:
+    """It replaces the server's own handlers, and turns off the access log, which shows queries."""
     logging.getLogger("uvicorn").addHandler(logging.StreamHandler())
     logging.getLogger("uvicorn").propagate = False
     with logged(log_level="info") as log:

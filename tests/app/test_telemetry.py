@@ -1,4 +1,4 @@
-"""Where telemetry goes: real servers, a collector that understands OTLP, and a scraper."""
+"""Telemetry of server processes, with an OTLP collector and a Prometheus scraper."""
 
 import socket
 import subprocess
@@ -26,8 +26,8 @@ pytestmark = pytest.mark.system
 COLLECTOR = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
 
 
-async def test_what_was_measured_until_the_last_moment_reaches_the_collector(tmp_path: Path) -> None:
-    """SIGTERM right after a call: its spans are of one trace and say who measured; the metrics come as well."""
+async def test_telemetry_right_before_the_end_reaches_the_collector(tmp_path: Path) -> None:
+    """After a call and SIGTERM the collector has its spans, in one trace and with the resource, and the metrics."""
     with collecting() as collector:
         name = {"OTEL_SERVICE_NAME": "team-contacts"}
         with Network(tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, **name) as network:
@@ -45,8 +45,8 @@ async def test_what_was_measured_until_the_last_moment_reaches_the_collector(tmp
     assert b"Nordmann" not in collector.traces.SerializeToString() + collector.metrics.SerializeToString()
 
 
-async def test_a_collector_that_does_not_answer_holds_nothing_up(tmp_path: Path) -> None:
-    """Calls are answered, and the server ends within a second more than it would."""
+async def test_silent_collector_delays_nothing(tmp_path: Path) -> None:
+    """Calls are answered, and the server takes at most a second longer to end."""
     with collecting(silent=True) as collector, Network(tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url) as network:
         async with Client(f"{network.url}/mcp", mode=MODERN) as client:
             await client.call_tool("create_contact", {"name": "Ola Nordmann"})
@@ -54,8 +54,8 @@ async def test_a_collector_that_does_not_answer_holds_nothing_up(tmp_path: Path)
         assert network.end() < 4
 
 
-async def test_the_page_shows_what_happened_until_now(tmp_path: Path) -> None:
-    """Prometheus reads it, in its own format and in OpenMetrics; there is nothing else on that port."""
+async def test_metrics_page_shows_the_current_metrics(tmp_path: Path) -> None:
+    """In Prometheus' text format and in OpenMetrics; every other path is 404."""
     with free_port() as port, Network(tmp_path, CONTACTS_MCP_METRICS_PORT=str(port)) as network:
         async with Client(f"{network.url}/mcp", mode=LEGACY) as client:
             await client.call_tool("create_contact", {"name": "Ola Nordmann"})
@@ -82,18 +82,18 @@ def _labels(**labels: str) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(labels.items()))
 
 
-async def test_the_next_server_takes_the_next_port(tmp_path: Path) -> None:
-    """Both serve; the second says in its first line where its page is."""
+async def test_second_server_uses_the_next_port(tmp_path: Path) -> None:
+    """Both serve metrics; the second one's first line has the URL of its page."""
     with free_port() as port:
-        asked = {"CONTACTS_MCP_METRICS_PORT": str(port), "CONTACTS_MCP_DIRECTORY": str(tmp_path / "contacts.db")}
-        with Network(tmp_path, **asked) as first, Network(tmp_path, **asked) as second:
+        settings = {"CONTACTS_MCP_METRICS_PORT": str(port), "CONTACTS_MCP_DIRECTORY": str(tmp_path / "contacts.db")}
+        with Network(tmp_path, **settings) as first, Network(tmp_path, **settings) as second:
             assert first.metrics == f"http://127.0.0.1:{port}"
             assert urlsplit(second.metrics).port in range(port + 1, port + 16)
             assert {scrape(first.metrics)[0], scrape(second.metrics)[0]} == {200}
 
 
-def test_a_start_without_a_free_port_says_so() -> None:
-    """Sixteen are tried, then it stops with one line."""
+def test_start_fails_if_no_port_is_free() -> None:
+    """After sixteen ports the error names the first one."""
     with ExitStack() as held, free_port() as port:
         for number in range(port, port + 16):
             other = held.enter_context(socket.socket())
@@ -102,13 +102,13 @@ def test_a_start_without_a_free_port_says_so() -> None:
                 other.bind(("127.0.0.1", number))
                 other.listen()
             except OSError:
-                continue  # somebody else has it
+                continue  # another process uses it
         with pytest.raises(InvalidSettings, match=f"neither {port} nor one of the next 15 ports is free"):
             plan(CONTACTS_MCP_METRICS_PORT=port)
 
 
 def plan(**environ: Any) -> Telemetry:
-    """What an environment asks for; a page's port is given back."""
+    """Plan telemetry for an environment, and close the socket of the page."""
     port = environ.pop("CONTACTS_MCP_METRICS_PORT", None)
     planned = plan_telemetry(load_settings(metrics_port=port), environ)
     if planned.page is not None:
@@ -130,47 +130,55 @@ def plan(**environ: Any) -> Telemetry:
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": " "}, (False, False)),
     ],
 )
-def test_the_standard_environment_says_what_goes_out(environ: dict[str, str], expected: tuple[bool, bool]) -> None:
-    """Endpoints of both signals or of one, exporters that are switched off, and the SDK as a whole."""
+def test_environment_selects_the_exported_signals(environ: dict[str, str], expected: tuple[bool, bool]) -> None:
+    """By endpoints for both signals or one, disabled exporters, and the disabled SDK."""
     planned = plan(**environ)
 
     assert (planned.traces, planned.metrics) == expected
 
 
 @pytest.mark.parametrize(
-    "missing", ["opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http", "prometheus_client"]
+    "missing",
+    [
+        "opentelemetry.sdk",
+        "opentelemetry.exporter.otlp.proto.http",
+        "opentelemetry.exporter.prometheus",
+        "prometheus_client",
+    ],
 )
-@pytest.mark.parametrize("asked", [COLLECTOR, {"CONTACTS_MCP_METRICS_PORT": 9464}])
-def test_what_is_asked_for_and_not_installed_stops_the_start(
-    monkeypatch: pytest.MonkeyPatch, missing: str, asked: dict[str, Any]
+@pytest.mark.parametrize("environ", [COLLECTOR, {"CONTACTS_MCP_METRICS_PORT": 9464}])
+def test_start_fails_if_the_telemetry_extra_is_missing(
+    monkeypatch: pytest.MonkeyPatch, missing: str, environ: dict[str, Any]
 ) -> None:
-    """One line says who asked, and what to install."""
+    """The error names the setting, and what to install."""
     monkeypatch.setitem(sys.modules, missing, None)  # type: ignore[arg-type]
 
-    with pytest.raises(InvalidSettings) as refused:
-        plan(**asked)
+    with pytest.raises(InvalidSettings) as failed:
+        plan(**environ)
 
-    assert str(refused.value) == (
-        f"{next(iter(asked))} needs the extra `telemetry`: pip install 'wayscloud-contacts-mcp[telemetry]'"
+    assert str(failed.value) == (
+        f"{next(iter(environ))} needs the extra `telemetry`: pip install 'wayscloud-contacts-mcp[telemetry]'"
     )
 
 
 @pytest.mark.parametrize(
     ("environ", "line"),
     [
-        ({**COLLECTOR, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "OTEL_EXPORTER_OTLP_PROTOCOL: telemetry is sent by"),
-        ({**COLLECTOR, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/json"}, "telemetry is sent by http/protobuf alone"),
-        ({"CONTACTS_MCP_METRICS_PORT": 9464, "OTEL_SDK_DISABLED": "true"}, "leaves CONTACTS_MCP_METRICS_PORT nothing"),
+        ({**COLLECTOR, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "OTEL_EXPORTER_OTLP_PROTOCOL: only http/protobuf"),
+        ({**COLLECTOR, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/json"}, "only http/protobuf is supported"),
+        (
+            {"CONTACTS_MCP_METRICS_PORT": 9464, "OTEL_SDK_DISABLED": "true"},
+            "so CONTACTS_MCP_METRICS_PORT would show nothing",
+        ),
     ],
 )
-def test_what_cannot_be_done_stops_the_start(environ: dict[str, Any], line: str) -> None:
-    """Rather than to measure for nobody."""
+def test_start_fails_if_telemetry_is_misconfigured(environ: dict[str, Any], line: str) -> None:
     with pytest.raises(InvalidSettings, match=line):
         plan(**environ)
 
 
-def test_nothing_heavy_is_imported_unasked(tmp_path: Path) -> None:
-    """Without a setting the server over a network imports OpenTelemetry's API alone."""
+def test_sdk_is_not_imported_without_a_setting(tmp_path: Path) -> None:
+    """By default, a network server imports only OpenTelemetry's API."""
     program = (
         "import sys, contacts_mcp.asgi\n"
         "print([name for name in ('opentelemetry.sdk', 'prometheus_client', 'requests') if name in sys.modules])"

@@ -1,4 +1,4 @@
-"""The command line, as a person at a terminal meets it."""
+"""The command line, run in this process."""
 
 import json
 import os
@@ -20,13 +20,12 @@ Command = Callable[..., Any]
 COMMITTED = Path(__file__).parents[2] / "tool_schemas"
 
 
-def test_version_is_the_package_version(command: Command) -> None:
-    """--version says which one is installed."""
+def test_version_flag_prints_the_package_version(command: Command) -> None:
     assert command("--version").out == f"contacts-mcp {__version__}\n"
 
 
-def test_doctor_finds_the_embedded_directory_working(command: Command) -> None:
-    """Without a key: the backend, why, the tools, and that it answers."""
+def test_doctor_checks_the_embedded_directory(command: Command) -> None:
+    """Without a key it reports the backend, the reason, the tools, and that the directory answers."""
     done = command("doctor")
 
     assert done.code == 0, done.out
@@ -37,8 +36,8 @@ def test_doctor_finds_the_embedded_directory_working(command: Command) -> None:
     assert "✓ connection: it answers; 0 contacts" in done.out
 
 
-def test_doctor_finds_a_working_key_and_masks_it(command: Command, tmp_path: Path) -> None:
-    """With a key: where it was found, that it works, and nothing of the secret."""
+def test_doctor_checks_a_key_and_masks_it(command: Command, tmp_path: Path) -> None:
+    """With a key it reports where the key was found and that it works, without the secret."""
     (tmp_path / ".wayscloud").mkdir()
     (tmp_path / ".wayscloud" / "credentials").write_text(json.dumps({"version": 1, "token": KEY}))
     with service(tmp_path) as address:
@@ -51,7 +50,7 @@ def test_doctor_finds_a_working_key_and_masks_it(command: Command, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("variables", "says", "next_step"),
+    ("variables", "fault", "next_step"),
     [
         (
             {"WAYSCLOUD_API_KEY": "wayscloud_pat_wrong_key"},
@@ -70,21 +69,21 @@ def test_doctor_finds_a_working_key_and_masks_it(command: Command, tmp_path: Pat
     ],
     ids=["wrong key", "unreachable", "bad address", "bad tools", "bad guard", "bad file"],
 )
-def test_doctor_says_what_is_wrong_and_what_to_do(
-    command: Command, tmp_path: Path, variables: dict[str, str], says: str, next_step: str
+def test_doctor_reports_a_fault_with_the_next_step(
+    command: Command, tmp_path: Path, variables: dict[str, str], fault: str, next_step: str
 ) -> None:
-    """Exit 1, the fault, the next step, no traceback."""
+    """It exits with 1, without a traceback."""
     with service(tmp_path) as address:
         done = command("doctor", **{"WAYSCLOUD_API_URL": address, **variables})
 
     assert done.code == 1, done.out
-    assert says in done.out
+    assert fault in done.out
     assert next_step in done.out
     assert "Traceback" not in done.err
     assert "SECRET" not in done.out + done.err
 
 
-def test_the_committed_schemas_are_those_of_the_code(tmp_path: Path) -> None:
+def test_committed_schemas_match_the_code(tmp_path: Path) -> None:
     """tool_schemas/ is generated: run `contacts-mcp schemas` after changing a tool."""
     if os.environ.get("UPDATE_TOOL_SCHEMAS"):
         write_schemas(COMMITTED)
@@ -95,16 +94,15 @@ def test_the_committed_schemas_are_those_of_the_code(tmp_path: Path) -> None:
     assert set(written) == {f"{tool.name}.json" for tool in TOOLS} | {"openai.json", "anthropic.json", "gemini.json"}
 
 
-def test_schemas_are_written_where_asked(command: Command, tmp_path: Path) -> None:
-    """The command makes the folder and says what it wrote; files are readable by others and whole."""
+def test_schemas_writes_to_the_given_folder(command: Command, tmp_path: Path) -> None:
+    """It creates the folder and prints the number of files, which other users can read."""
     done = command("schemas", "--out", str(tmp_path / "new" / "folder"))
 
     assert done.out == f"25 files written to {tmp_path / 'new' / 'folder'}\n"
     assert (tmp_path / "new" / "folder" / "openai.json").stat().st_mode & 0o777 == 0o644
 
 
-def test_doctor_gives_up_on_a_service_that_never_answers(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits for ever for a diagnosis."""
+def test_doctor_stops_waiting_for_a_silent_service(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("contacts_mcp.cli._doctor._TIMEOUT_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
@@ -114,12 +112,11 @@ def test_doctor_gives_up_on_a_service_that_never_answers(command: Command, monke
     assert "no answer within" in done.out
 
 
-@pytest.mark.parametrize("where", ["a file", "a folder that cannot be made"])
-def test_schemas_that_cannot_be_written_are_one_line(command: Command, tmp_path: Path, where: str) -> None:
-    """What the machine refuses is no traceback."""
+@pytest.mark.parametrize("target", ["a file", "a folder in a file"])
+def test_unwritable_schemas_folder_is_a_one_line_error(command: Command, tmp_path: Path, target: str) -> None:
     (tmp_path / "taken").write_text("")
 
-    done = command("schemas", "--out", str(tmp_path / "taken" if where == "a file" else tmp_path / "taken" / "x"))
+    done = command("schemas", "--out", str(tmp_path / "taken" if target == "a file" else tmp_path / "taken" / "x"))
 
     assert done.code == 2
     assert len(done.err.splitlines()) == 1
