@@ -168,7 +168,7 @@ def test_start_fails_if_the_telemetry_extra_is_missing(
         ({**COLLECTOR, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/json"}, "only http/protobuf is supported"),
         (
             {"CONTACTS_MCP_METRICS_PORT": 9464, "OTEL_SDK_DISABLED": "true"},
-            "so CONTACTS_MCP_METRICS_PORT would show nothing",
+            "METRICS_PORT would show nothing",
         ),
     ],
 )
