@@ -57,7 +57,7 @@ async def test_any_answer_but_the_right_one_changes_nothing(
 @each_era
 @pytest.mark.parametrize("tool", ["delete_contact", "gdpr_delete_contact"])
 async def test_host_without_elicitation_deletes_nothing(tmp_path: Path, era: str, tool: str) -> None:
-    """The protocol_error does not teach how to bypass a person."""
+    """The refusal does not teach how to bypass a person."""
     async with host(tmp_path / "contacts.db", era) as directory:
         ola = await create(directory)
         extra = {"reason": "request"} if tool == "gdpr_delete_contact" else {}
