@@ -7,7 +7,7 @@ from contacts_mcp.resources._completions import TenantCache
 
 
 class Loader:
-    """Counts what is loaded, and takes its time."""
+    """Counts its loads, and waits until it may answer."""
 
     def __init__(self) -> None:
         self.loaded = 0

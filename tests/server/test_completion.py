@@ -25,7 +25,7 @@ async def complete(client: Client, argument: str, typed: str, ref: object = PROM
 
 @asynccontextmanager
 async def tags_of(respond: Callable[[httpx.Request], httpx.Response]) -> AsyncIterator[Client]:
-    """A client of a server that suggests tags of a service which answers as `respond` says."""
+    """A client of a server that completes tags from a service with the handler `respond`."""
     async with ContactsClient(base_url="http://service", transport=httpx.MockTransport(respond)) as api:
         server = server_over(api, prompts=PROMPTS, completions=Completions(TOOLS))
         async with Client(server, mode=MODERN) as client:
@@ -33,7 +33,7 @@ async def tags_of(respond: Callable[[httpx.Request], httpx.Response]) -> AsyncIt
 
 
 class Service:
-    """Pages of contacts, each with a tag of its own and one they share; counts what it is asked."""
+    """Pages of contacts, each with its own tag and a shared tag. Counts the requests."""
 
     def __init__(self, contacts: int) -> None:
         self.asked = 0
@@ -49,7 +49,7 @@ class Service:
 
 
 async def fill(directory: Host) -> list[str]:
-    """Ids of three groups, in the order of their names."""
+    """The ids of three new groups, sorted by name."""
     await directory.call("create_contact", name="Ola", tags=["Vestland", "VIP", "Bærum"])
     groups = [await directory.call("create_contact_group", name=name) for name in ("Ørland choir", "Board", "Choir")]
     board, choir, oerland = sorted(groups, key=lambda group: group["name"])

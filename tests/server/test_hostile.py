@@ -51,7 +51,7 @@ async def test_arbitrary_arguments_get_an_answer_or_one_error_line(
 
 
 def encodable(value: Any) -> Any:
-    """Without what JSON cannot carry, which a client could not send."""
+    """The value without the parts that JSON cannot represent."""
     match value:
         case float():
             return value if value == value and abs(value) != float("inf") else None  # noqa: PLR0124

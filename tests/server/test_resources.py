@@ -31,7 +31,7 @@ def numbered(number: int) -> str:
 async def client_of(
     respond: Callable[[httpx.Request], httpx.Response], era: str = MODERN, **more: Any
 ) -> AsyncIterator[Client]:
-    """A client of a server whose service answers as `respond` says."""
+    """A client of a server over a service with the handler `respond`."""
     async with (
         ContactsClient(base_url="http://service", transport=httpx.MockTransport(respond)) as api,
         Client(server_over(api, resources=ResourceCatalog(TOOLS), **more), mode=era, cache=None) as client,

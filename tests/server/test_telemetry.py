@@ -363,7 +363,7 @@ def _quoting(request: httpx.Request) -> httpx.Response:
 
 
 async def _drive(service: Any) -> list[str]:
-    """Use most of the server about one contact, whose id is returned with its group's."""
+    """Use most tools on one contact and its group, and return their ids."""
     ola = await service.call("create_contact", **CONTACT_DATA)
     group = await service.call("create_contact_group", name="Friends of Sekretsen")
     both = {"group_id": group["id"], "contact_id": ola["id"]}

@@ -2,14 +2,13 @@
 
 from contacts_mcp.resources._catalog import CONTACT, GROUP, MEMBERS, ResourceCatalog
 from contacts_mcp.resources._completions import Completer, Completions, CompletionValues
-from contacts_mcp.resources._effects import TOOL_EFFECTS, AffectedResources, affected_resources
+from contacts_mcp.resources._effects import TOOL_EFFECTS, affected_resources
 
 __all__ = [
     "CONTACT",
     "GROUP",
     "MEMBERS",
     "TOOL_EFFECTS",
-    "AffectedResources",
     "Completer",
     "CompletionValues",
     "Completions",

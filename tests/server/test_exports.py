@@ -1,0 +1,38 @@
+"""The public names of the server's packages: other packages import nothing else from them."""
+
+import contacts_mcp.prompts
+import contacts_mcp.resources
+import contacts_mcp.server
+
+
+def test_server_exports_what_transports_and_the_app_use() -> None:
+    assert contacts_mcp.server.__all__ == [
+        "ACTIVE_CALLS_SCOPE_KEY",
+        "CALLER_SCOPE_KEY",
+        "LOCAL_CALLER",
+        "ActiveCalls",
+        "BackendFactory",
+        "CallRecorder",
+        "Caller",
+        "Lifespan",
+        "Subscriptions",
+        "build_server",
+    ]
+
+
+def test_resources_exports_what_the_server_and_the_app_use() -> None:
+    assert contacts_mcp.resources.__all__ == [
+        "CONTACT",
+        "GROUP",
+        "MEMBERS",
+        "TOOL_EFFECTS",
+        "Completer",
+        "CompletionValues",
+        "Completions",
+        "ResourceCatalog",
+        "affected_resources",
+    ]
+
+
+def test_prompts_exports_what_the_server_and_the_app_use() -> None:
+    assert contacts_mcp.prompts.__all__ == ["PROMPTS", "Prompt", "choose_prompts", "named_tools"]
