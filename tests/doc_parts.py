@@ -27,6 +27,7 @@ README = ROOT / "README.md"
 DOCS = ROOT / "docs"
 SOURCE = ROOT / "src" / "contacts_mcp"
 UPDATE = bool(os.environ.get("UPDATE_README"))
+_CODE = r"[a-z]+(?:_[a-z]+)*"
 _CONSENT = {
     Risk.READ: "",
     Risk.WRITE: "",
@@ -214,15 +215,38 @@ def error_codes() -> set[str]:
     """Every code at the start of an error line (`code: what happened; what to do next`) in the source."""
     codes = set()
     for path in SOURCE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            codes.update(_codes_of(node, path.relative_to(SOURCE).parts[0]))
+        tree = ast.parse(path.read_text())
+        names = {target.id: node.value for node in tree.body for target in _targets(node)}
+        if path.relative_to(SOURCE).parts[0] in {"server", "transports", "middleware"}:
+            codes.update(code for node in ast.walk(tree) for code in _codes_of_refusals(node, names))
+        codes.update(code for node in ast.walk(tree) for code in _codes_of_exceptions(node))
     return codes - {"error"}
 
 
-def _codes_of(node: ast.AST, package: str) -> Iterator[str]:
+def _targets(node: ast.AST) -> list[ast.Name]:
+    return [target for target in getattr(node, "targets", ()) if isinstance(target, ast.Name)]
+
+
+def _codes_of_exceptions(node: ast.AST) -> Iterator[str]:
     match node:
         case ast.Assign(targets=[ast.Name(id="code")], value=ast.Constant(value=str(code))):
             yield code
-        case ast.Constant(value=str(text)) if package in {"server", "transports", "middleware"}:
-            if found := re.match(r"([a-z]+(?:_[a-z]+)*): (?:[a-z].*)?$", text):
+
+
+def _codes_of_refusals(node: ast.AST, names: dict[str, ast.expr]) -> Iterator[str]:
+    """The codes of `Refusal(HTTPStatus.X, code, text)`, of pairs of code and text, and of `"code: text"`."""
+    match node:
+        case ast.Call(args=[ast.Attribute(value=ast.Name(id="HTTPStatus")), code, *_]):
+            yield from _text(names.get(getattr(code, "id", ""), code))
+        case ast.Tuple(elts=[ast.Constant(value=str(code)), ast.Constant(value=str()) | ast.JoinedStr()]):
+            if re.fullmatch(_CODE, code) and "; " in ast.dump(node):
+                yield code
+        case ast.Constant(value=str(text)):
+            if found := re.match(rf"({_CODE}): (?:[a-z].*)?$", text):
                 yield found[1]
+
+
+def _text(node: ast.AST) -> Iterator[str]:
+    match node:
+        case ast.Constant(value=str(text)) if re.fullmatch(_CODE, text):
+            yield text
