@@ -230,11 +230,11 @@ async def test_server_without_its_nonce_store_is_not_ready(tmp_path: Path) -> No
     """Without its Redis nothing can be confirmed: the supervisor learns it, and so does the log."""
     shared = {"CONTACTS_MCP_STATE_KEYS": "k" * 32, "CONTACTS_MCP_REDIS_URL": "redis://127.0.0.1:1"}
     with Network(tmp_path, **shared) as network:
-        async with httpx.AsyncClient(base_url=network.url) as http:
-            answer = await http.get("/readyz")
         async with connected(network.url, "http", MODERN, Person(content=DELETE)) as host:
             ola = await host.call("create_contact", name="Ola Nordmann")
             told = await host.error("delete_contact", contact_id=ola["id"])
+        async with httpx.AsyncClient(base_url=network.url) as http:
+            answer = await http.get("/readyz")
 
     assert answer.json()["reason"] == "nonce_store_unavailable"
     assert told.startswith("nonce_store_unavailable: ")
