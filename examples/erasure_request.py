@@ -1,7 +1,7 @@
-"""A client that can be asked: it puts the guard's question to a person, and erases only what they name.
+"""A client that shows the guard's question to a person; the contact is erased only if they type its name.
 
-Run it with `python3 -m uv run python examples/erasure_request.py`; it asks at the terminal. With an argument, that
-is typed instead: `... examples/erasure_request.py "Ola Nordmann"`. It needs no account.
+Run it with `python3 -m uv run python examples/erasure_request.py`; it asks at the terminal. An argument is
+taken as the answer instead: `... examples/erasure_request.py "Ola Nordmann"`. It needs no account.
 """
 
 import sys
@@ -15,7 +15,7 @@ from mcp_types import ElicitRequestFormParams, ElicitRequestParams, ElicitResult
 
 
 async def ask_person(context: object, params: ElicitRequestParams) -> ElicitResult:  # noqa: ARG001
-    """Show the question and return what was typed. However an application shows it, a person has to answer."""
+    """Show the question and return the typed answer. A person has to answer, however an application shows it."""
     if not isinstance(params, ElicitRequestFormParams):
         return ElicitResult(action="decline")
     print("\nThe server asks:", params.message, sep="\n  ")
@@ -25,12 +25,12 @@ async def ask_person(context: object, params: ElicitRequestParams) -> ElicitResu
 
 
 def at_terminal() -> str:
-    """What the person types; nothing where there is no terminal to type at."""
+    """The text that the person types; empty without a terminal."""
     return input("> ") if sys.stdin.isatty() else ""
 
 
 async def main() -> None:
-    """Create a contact and ask for its erasure."""
+    """Create a contact and request its erasure."""
     with TemporaryDirectory() as folder:
         database = Path(folder) / "contacts.db"
         server = StdioServerParameters(

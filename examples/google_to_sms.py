@@ -1,7 +1,7 @@
-"""From a Google Contacts export to an SMS group without doubles, every number in E.164, in six tool calls.
+"""From a Google Contacts export to an SMS group without duplicates, every number in E.164, in six tool calls.
 
 Run it with `python3 -m uv run python examples/google_to_sms.py [--yes] [EXPORT.csv]`. It works on a temporary
-directory; `--yes` answers the guard's question where there is no terminal to ask at.
+directory; `--yes` answers the guard's question without asking at the terminal.
 """
 
 import shutil
@@ -20,7 +20,7 @@ YES = "--yes" in sys.argv
 
 
 async def main(export: Path) -> None:
-    """Group, plan, import, doubles, merge, check."""
+    """Create a group, plan, import, find duplicates, merge, check."""
     with TemporaryDirectory() as folder:
         shutil.copy(export, Path(folder) / "export.csv")
         async with Client(server(Path(folder)), elicitation_callback=ask) as client:
@@ -35,7 +35,7 @@ async def main(export: Path) -> None:
 
 
 async def merge_first(client: Client, found: dict[str, Any]) -> None:
-    """Merge the most certain double; the guard asks the person first."""
+    """Merge the most certain duplicate; the guard asks the person first."""
     for cluster in found["clusters"][:1]:
         keep, *others = (contact["id"] for contact in cluster["contacts"])
         print(f"{cluster['confidence']} by {', '.join(cluster['evidence'])}")
@@ -44,19 +44,19 @@ async def merge_first(client: Client, found: dict[str, Any]) -> None:
 
 
 async def ask(context: object, params: ElicitRequestParams) -> ElicitResult:  # noqa: ARG001
-    """Show the guard's question, and answer what the person does."""
+    """Show the guard's question and return the person's answer."""
     print(params.message)
     answer = "merge" if YES else await anyio.to_thread.run_sync(at_terminal)
     return ElicitResult(action="accept", content={"decision": answer})
 
 
 def at_terminal() -> str:
-    """What the person decides; to keep both, where there is no terminal to decide at."""
+    """The person's decision; without a terminal, keep both contacts."""
     return input("merge or keep? ") if sys.stdin.isatty() else "keep"
 
 
 async def call(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
-    """Call a tool; what the server says of an error is one line that can be shown as it is."""
+    """Call a tool; an error of the server is one line that can be shown as it is."""
     result = await client.call_tool(tool, arguments)
     if result.is_error:
         raise SystemExit(result.content[0].text)  # type: ignore[union-attr]
@@ -64,7 +64,7 @@ async def call(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
 
 
 def server(folder: Path) -> StdioServerParameters:
-    """The server on a directory of its own, with the one folder that files may be in."""
+    """The server on a temporary directory, with the folder that it may use for files."""
     return StdioServerParameters(
         command=sys.executable,
         args=["-m", "contacts_mcp", "serve", "--directory", str(folder / "contacts.db")],

@@ -1,4 +1,4 @@
-"""The API client alone, without MCP: typed calls, typed answers, typed errors.
+"""The API client without MCP: typed calls, typed answers, typed errors.
 
 Run it with `WAYSCLOUD_API_KEY=... python3 -m uv run python examples/library.py`. Without a key it uses an embedded
 directory in a temporary file, which speaks the same API.
@@ -32,7 +32,7 @@ async def use(client: ContactsClient) -> None:
 
 
 async def main() -> None:
-    """Use the platform where there is a key, else the embedded directory."""
+    """Use the platform if there is a key, else the embedded directory."""
     if os.environ.get("WAYSCLOUD_API_KEY"):
         async with ContactsClient.from_environment() as client:
             await use(client)

@@ -1,4 +1,4 @@
-"""Turn everybody with a tag into a group that SMS can be sent to, page by page, through the tools.
+"""Put every contact with a tag into a group for SMS, page by page, through the tools.
 
 Run it with `python3 -m uv run python examples/sms_audience.py [TAG]`. With `WAYSCLOUD_API_KEY` set it works on your
 contacts; without one it fills a temporary directory first.
@@ -22,7 +22,7 @@ SAMPLE = (
 
 
 async def main(tag: str) -> None:
-    """Build the group, and say who in it an SMS will not reach."""
+    """Build the group, and print who in it an SMS will not reach."""
     with TemporaryDirectory() as folder:
         async with Client(server(Path(folder))) as client:
             if not has_key():
@@ -32,13 +32,13 @@ async def main(tag: str) -> None:
 
 
 async def build(client: Client, tag: str) -> None:
-    """Create the group and add a page of contacts at a time; adding one twice does no harm."""
-    group = await call(client, "create_contact_group", name=f"Everybody tagged {tag}")
+    """Create the group and add a page of contacts at a time; adding a contact twice is safe."""
+    group = await call(client, "create_contact_group", name=f"Contacts tagged {tag}")
     async for page in tagged(client, tag):
         ids = [contact["id"] for contact in page]
         answer = await call(client, "add_group_members", group_id=group["id"], contact_ids=ids)
         unreached = [contact["name"] for contact in page if not contact.get("phone_number", "").startswith("+")]
-        print(f"added {answer['added']}; without an E.164 number: {', '.join(unreached) or 'nobody'}")
+        print(f"added {answer['added']}; without an E.164 number: {', '.join(unreached) or 'none'}")
     print("group:", await call(client, "get_contact_group", group_id=group["id"]))
 
 
@@ -53,7 +53,7 @@ async def tagged(client: Client, tag: str) -> AsyncIterator[list[dict[str, Any]]
 
 
 async def call(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
-    """Call a tool; what the server says of an error is one line that can be shown as it is."""
+    """Call a tool; an error of the server is one line that can be shown as it is."""
     result = await client.call_tool(tool, arguments)
     if result.is_error:
         raise SystemExit(result.content[0].text)  # type: ignore[union-attr]
@@ -61,7 +61,7 @@ async def call(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
 
 
 def server(folder: Path) -> StdioServerParameters:
-    """The server, with the key where there is one: the SDK passes no variable on by itself."""
+    """The server, with the key if there is one: the SDK passes on no variables by itself."""
     names = ("WAYSCLOUD_API_KEY", "WAYSCLOUD_API_URL")
     variables = {name: os.environ[name] for name in names if name in os.environ}
     where = [] if has_key() else ["--directory", str(folder / "contacts.db")]

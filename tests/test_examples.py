@@ -33,31 +33,31 @@ def example(home: Path, name: str, *arguments: str, **variables: str) -> str:
     return done.stdout
 
 
-def test_quickstart_finds_what_it_created(tmp_path: Path) -> None:
-    """The first script a reader runs."""
+def test_quickstart_finds_the_contact_that_it_created(tmp_path: Path) -> None:
+    """The first script that a reader runs lists the tools and finds its contact."""
     out = example(tmp_path, "quickstart")
 
     assert out.startswith("22 tools: list_contacts, create_contact")
     assert "'total': 1" in out
 
 
-def test_sms_audience_groups_a_tag(tmp_path: Path) -> None:
-    """With a key, what is there."""
+def test_sms_audience_with_a_key_groups_a_tag(tmp_path: Path) -> None:
+    """With a key the script works on the contacts of the service."""
     with service(tmp_path) as address:
         out = example(tmp_path, "sms_audience", "nobody", WAYSCLOUD_API_KEY=KEY, WAYSCLOUD_API_URL=address)
     assert "'member_count': 0" in out
 
 
-def test_sms_audience_never_touches_your_contacts_without_a_key(tmp_path: Path) -> None:
-    """What is no key counts as none, wherever the service is, and then everything happens in a temporary directory."""
+def test_sms_audience_without_a_key_works_on_a_temporary_directory(tmp_path: Path) -> None:
+    """An empty key counts as none; the user data folder stays untouched."""
     out = example(tmp_path, "sms_audience", WAYSCLOUD_API_KEY="", WAYSCLOUD_API_URL="http://127.0.0.1:1")
 
     assert "without an E.164 number: Bjørn Håkonsen" in out
     assert not (tmp_path / "data").exists()
 
 
-def test_a_google_export_becomes_an_sms_group_in_six_calls(tmp_path: Path) -> None:
-    """Planned, imported, one double merged by a person's yes, and checked; no call more than promised."""
+def test_google_export_becomes_an_sms_group_in_six_calls(tmp_path: Path) -> None:
+    """The script plans, imports, merges one duplicate with consent, and checks the group."""
     out = example(tmp_path, "google_to_sms", "--yes")
 
     assert "7 rows: 6 new, 1 twice, 0 of no use" in out
@@ -67,8 +67,8 @@ def test_a_google_export_becomes_an_sms_group_in_six_calls(tmp_path: Path) -> No
     assert source.count("await call(client, ") == 6
 
 
-def test_a_google_export_merges_nothing_where_nobody_can_answer(tmp_path: Path) -> None:
-    """No terminal, no merging."""
+def test_google_export_without_a_terminal_merges_nothing(tmp_path: Path) -> None:
+    """Without a person to ask, the merge is refused."""
     done = subprocess.run(
         [sys.executable, str(EXAMPLES / "google_to_sms.py")],
         capture_output=True,
@@ -82,13 +82,13 @@ def test_a_google_export_merges_nothing_where_nobody_can_answer(tmp_path: Path) 
     assert "refused: the person declined" in done.stderr
 
 
-def test_erasure_request_keeps_where_nobody_can_answer(tmp_path: Path) -> None:
-    """No terminal, no erasure."""
+def test_erasure_request_without_a_terminal_erases_nothing(tmp_path: Path) -> None:
+    """Without a person to ask, the erasure is refused."""
     assert "not erased: refused: the person declined" in example(tmp_path, "erasure_request")
 
 
-def test_erasure_request_erases_what_was_named(tmp_path: Path) -> None:
-    """The name typed out erases."""
+def test_erasure_request_with_the_typed_name_erases(tmp_path: Path) -> None:
+    """The name of the contact is the consent."""
     out = example(tmp_path, "erasure_request", "Ola Nordmann")
 
     assert "Erase permanently" in out
@@ -97,7 +97,7 @@ def test_erasure_request_erases_what_was_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("remote", [False, True])
 def test_library_works_without_mcp(tmp_path: Path, remote: bool) -> None:
-    """The client alone, against the embedded directory and over HTTP."""
+    """The client works against the embedded directory and over HTTP."""
     with service(tmp_path) as address:
         variables = {"WAYSCLOUD_API_KEY": KEY, "WAYSCLOUD_API_URL": address} if remote else {}
         out = example(tmp_path, "library", **variables)
@@ -106,7 +106,7 @@ def test_library_works_without_mcp(tmp_path: Path, remote: bool) -> None:
     assert "error: not_found:" in out
 
 
-def test_a_team_is_served_by_three_commands(tmp_path: Path) -> None:
+def test_team_commands_serve_two_clients_with_their_own_contacts(tmp_path: Path) -> None:
     """The commands of docs/team.md: two clients at once, each with their own contacts."""
     service_of, server_of, clients_of = _team_commands()
     with (
@@ -145,8 +145,8 @@ def _launch(line: str) -> Launch:
 
 
 @pytest.mark.parametrize("path", HOSTS, ids=lambda path: path.name)
-def test_host_configurations_hold_the_command_that_serves(path: Path) -> None:
-    """All four start the same command, with the key as the only variable."""
+def test_host_configuration_starts_the_server(path: Path) -> None:
+    """All of them start the same command, with the key as the only variable."""
     configuration = json.loads(path.read_text())
     ((name, entry),) = (configuration.get("mcpServers") or configuration["servers"]).items()
 
@@ -155,13 +155,13 @@ def test_host_configurations_hold_the_command_that_serves(path: Path) -> None:
     assert set(entry["env"]) == {"WAYSCLOUD_API_KEY"}
 
 
-def test_there_is_a_configuration_for_each_host() -> None:
+def test_every_documented_host_has_a_configuration() -> None:
     """Claude Desktop, Claude Code, VS Code, Cursor."""
     assert {path.name.split(".")[0] for path in HOSTS} == {"claude_desktop_config", "claude_code", "vscode", "cursor"}
 
 
-def test_a_placeholder_key_is_said_to_be_one(command: Callable[..., Any], tmp_path: Path) -> None:
-    """Whoever copies a configuration and forgets the key is told by `doctor`, before a model is."""
+def test_placeholder_key_is_reported_by_doctor(command: Callable[..., Any], tmp_path: Path) -> None:
+    """`doctor` reports a copied configuration whose key was not replaced."""
     with service(tmp_path) as address:
         done = command("doctor", WAYSCLOUD_API_KEY="wayscloud_pat_...", WAYSCLOUD_API_URL=address)
 

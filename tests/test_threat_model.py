@@ -1,4 +1,4 @@
-"""The threat model speaks of tests and tools that there are."""
+"""docs/threat-model.md names only tests that exist, and every destructive tool."""
 
 import ast
 import re
@@ -17,29 +17,29 @@ ROWS = [line for line in MODEL.partition("## Threats")[2].splitlines() if line.s
 
 
 @pytest.mark.parametrize(("path", "name"), NAMED)
-def test_every_test_that_it_names_exists(path, name):
-    """By its file and its own name; one that was renamed has to be renamed there as well."""
+def test_every_named_test_exists(path, name):
+    """A test that is renamed or moved has to be renamed there, too."""
     parts = ast.walk(ast.parse((ROOT / path).read_text()))
 
     assert name in {part.name for part in parts if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef)}
 
 
 def test_every_threat_has_a_test():
-    """A row is a threat, what stops it, and at least one test."""
+    """Each row has a threat, what stops it, and at least one test."""
     threats = [row for row in ROWS if not row.startswith("| Threat |")]
 
     assert len(threats) > 30
     assert [row for row in threats if "::test_" not in row.rsplit("|", 2)[1]] == []
 
 
-def test_every_tool_that_destroys_is_mentioned():
-    """Whoever adds one has to say what it threatens."""
+def test_every_destructive_tool_is_mentioned():
+    """A new destructive tool needs its threats described."""
     destroying = [tool.name for tool in TOOLS if tool.risk in {Risk.DESTROY, Risk.ERASE}]
 
     assert "gdpr_delete_contact" in destroying
     assert [name for name in destroying if f"`{name}`" not in MODEL] == []
 
 
-def test_it_is_signed_off_for_this_version():
-    """With a date; a new version has to look through it again."""
+def test_threat_model_is_signed_off_for_this_version():
+    """With a date; every new version needs a new review."""
     assert re.search(rf"Signed off by the maintainers for version {re.escape(__version__)} on \d+ \w+ \d{{4}}", MODEL)

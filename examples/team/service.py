@@ -1,7 +1,7 @@
 """A Contacts API on this machine with two keys, to try a team server without an account.
 
-Run it with `python3 -m uv run python examples/team/service.py`; Ctrl-C ends it. Each key has a directory of its own, in
-a folder that goes with it.
+Run it with `python3 -m uv run python examples/team/service.py`; Ctrl-C ends it. Each key has its own directory, in a
+temporary folder.
 """
 
 import json
@@ -20,7 +20,7 @@ PORT = 8001
 
 
 class ByKey:
-    """Each key's own directory; 401, as the platform says it, for any other."""
+    """Route each key to its own directory; answer 401 to any other key, as the platform does."""
 
     def __init__(self, apps: dict[str, ASGIApp]) -> None:
         self._apps = apps
@@ -32,7 +32,7 @@ class ByKey:
 
 
 async def refuse(_scope: Scope, _receive: Receive, send: Send) -> None:
-    """Answer a request whose key nobody has."""
+    """Answer a request with an unknown key."""
     body = json.dumps({"error": {"code": "AUTH_FAILED", "message": "Invalid API key"}}).encode()
     await send({"type": "http.response.start", "status": 401, "headers": [(b"content-type", b"application/json")]})
     await send({"type": "http.response.body", "body": body})

@@ -1,7 +1,7 @@
-"""Two clients of one team server at once: each with a key of its own, each in another protocol era and transport.
+"""Two clients of one team server at once, each with its own key, protocol version and transport.
 
-Run it with `python3 -m uv run python examples/team/two_clients.py`, while service.py and the server run; it takes
-another server's address as an argument.
+Run it with `python3 -m uv run python examples/team/two_clients.py`, while service.py and the server run. An
+argument is the address of another server.
 """
 
 import sys
@@ -19,13 +19,13 @@ Era = Literal["legacy", "2026-07-28"]
 
 
 async def answer(context: object, params: ElicitRequestParams) -> ElicitResult:  # noqa: ARG001
-    """Where a host would show a form; here a person is played who agrees to what they read."""
+    """Answer the question, as a person would in the host's form; this one always agrees."""
     print(f"  asked: {params.message.splitlines()[0]}")
     return ElicitResult(action="accept", content={"decision": "delete"})
 
 
 async def work(who: str, transport: Any, era: Era) -> None:
-    """Create a contact, see that it is the only one there, and delete it, which a person is asked about."""
+    """Create a contact, list contacts, and delete it; a person is asked before the deletion."""
     async with Client(transport, mode=era, elicitation_callback=answer) as client:
         created = await client.call_tool("create_contact", {"name": f"{who}'s customer"})
         found = await client.call_tool("list_contacts", {})
