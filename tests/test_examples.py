@@ -60,7 +60,7 @@ def test_google_export_becomes_an_sms_group_in_six_calls(tmp_path: Path) -> None
     """The script plans, imports, merges one duplicate with consent, and checks the group."""
     out = example(tmp_path, "google_to_sms", "--yes")
 
-    assert "7 rows: 6 new, 1 twice, 0 of no use" in out
+    assert "7 rows: 6 new, 1 repeated, 0 invalid" in out
     assert "merged: Kari Marie Nordmann" in out
     assert out.splitlines()[-1] == "4 of 5 members are reached by SMS"
     source = (EXAMPLES / "google_to_sms.py").read_text()

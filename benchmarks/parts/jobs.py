@@ -6,7 +6,7 @@ from typing import NamedTuple
 from launch import Program, started
 from table import Row, at_least, below, reaches, within
 
-from contacts_mcp.tools.steps import AT_ONCE
+from contacts_mcp.tools._job import MAX_CONCURRENT_CALLS
 
 _PATIENCE = 300.0
 _DELAY = 20.0
@@ -52,8 +52,8 @@ def _against_a_slow_service(size: int) -> Row:
     with started(Program("slow_api", (str(_DELAY),))) as api:
         address = f"http://127.0.0.1:{int(api.read_line())}"
         seconds = _run("workflow_job", "import", str(size), address).seconds
-    allowed = AT_ONCE / (_DELAY / 1000)
-    what = f"import of {size:,} rows over an API of {_DELAY:.0f} ms, {AT_ONCE} requests in flight"
+    allowed = MAX_CONCURRENT_CALLS / (_DELAY / 1000)
+    what = f"import of {size:,} rows over an API of {_DELAY:.0f} ms, {MAX_CONCURRENT_CALLS} requests in flight"
     return at_least(what, size / seconds, allowed, 0.7, "rows/s")
 
 

@@ -121,7 +121,7 @@ async def test_merge_is_recorded_like_a_deletion(tmp_path: Path, path: Path, lin
 
     begun, done = lines()[-2:]
     assert (begun["outcome"], begun["keep_id"], begun["merge_ids"]) == ("begun", ids[0], ids[1:])
-    assert (done["outcome"], done["counts"]) == ("done", {"merged": 2})
+    assert (done["outcome"], done["counts"]) == ("done", {"deleted": 2})
 
 
 async def test_disabled_tool_is_named_and_unknown_tool_is_not(tmp_path: Path, path: Path, lines: Lines) -> None:

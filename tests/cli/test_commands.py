@@ -63,7 +63,7 @@ def test_doctor_checks_a_key_and_masks_it(command: Command, tmp_path: Path) -> N
             "check the network",
         ),
         ({"WAYSCLOUD_API_KEY": KEY, "WAYSCLOUD_API_URL": "ftp://x"}, "✗ settings:", "correct the setting"),
-        ({"CONTACTS_MCP_TOOLS": "nonsense"}, "no such tool here: nonsense", "correct the setting"),
+        ({"CONTACTS_MCP_TOOLS": "nonsense"}, "unknown tool: nonsense", "correct the setting"),
         ({"CONTACTS_MCP_GUARD": "none"}, "✗ settings: CONTACTS_MCP_GUARD", "correct the setting"),
         ({"CONTACTS_MCP_DIRECTORY": "/proc/nowhere/contacts.db"}, "✗ connection:", "choose another with --directory"),
     ],

@@ -90,13 +90,10 @@ async def _tool_with_progress(backend: Backend, _arguments: NoArguments) -> Text
 CATALOG_TOOLS = tuple(
     Tool(
         name=f"test{run.__name__}",
-        title=f"test{run.__name__}",
-        description=run.__doc__ or "",
         risk=Risk.READ,
-        idempotent=True,
         arguments=NoArguments,
         answer=TextAnswer,
-        prepare=run_directly(Risk.READ, run),
+        prepare=run_directly(run),
     )
     for run in (_simple_text, _error_handling, _tool_with_progress)
 )

@@ -245,7 +245,7 @@ async def test_national_number_is_normalized_if_a_default_region_is_set(tmp_path
         updated = await directory.call("update_contact", contact_id=created["id"], phone_number="nonsense")
 
     assert created["phone_number"] == "+4799999999"
-    assert created["warnings"] == ["phone_number was normalised to +4799999999"]
+    assert created["warnings"] == ["phone_number was normalized to +4799999999"]
     assert updated["phone_number"] == "nonsense"
     assert "SMS will not reach it" in updated["warnings"][0]
 

@@ -128,7 +128,7 @@ async def test_contact_without_a_name_is_erased_by_typing_its_id() -> None:
 async def test_every_error_of_the_service_is_one_line_without_internals(
     status: int, tool: Tool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("contacts_mcp.tools.steps._pace._SETBACKS", (0.01, 0.02))
+    monkeypatch.setattr("contacts_mcp.tools._job.RETRY_DELAYS_SECONDS", (0.01, 0.02))
     arguments = {
         name: {"type": "person", "reason": "request", "contact_ids": [ID]}.get(name, ID)
         for name in tool.input_schema.get("required", [])

@@ -1,4 +1,4 @@
-"""Arguments as models really fill them in."""
+"""Validation of arguments as models write them."""
 
 from typing import Any
 
@@ -23,57 +23,57 @@ def refusal(name: str, arguments: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("nothing", [None, "", "  ", "null", []])
-def test_a_filler_in_an_optional_field_counts_as_absent_and_never_as_clear(nothing: Any) -> None:
-    """Several models fill every field; none of that may empty one."""
+def test_filler_in_an_optional_argument_counts_as_absent(nothing: Any) -> None:
+    """Several models fill every field; that must not empty a field."""
     given = {"contact_id": ID, "name": "Ola", "email": nothing, "tags": nothing, "clear_fields": nothing}
 
     assert parse("update_contact", given) == {"contact_id": ID, "name": "Ola"}
 
 
-def test_a_person_may_be_called_null() -> None:
-    """In a required field every text is meant."""
+def test_required_text_may_be_null_as_a_word() -> None:
+    """A required text is taken literally."""
     assert parse("create_contact", {"name": "null"}) == {"name": "null"}
 
 
-def test_an_array_may_arrive_as_its_json() -> None:
-    """Some models encode what is nested."""
+def test_array_as_json_text_is_decoded() -> None:
+    """Some models encode nested values."""
     assert parse("create_contact", {"name": "Ola", "tags": '["vip", "oslo"]'})["tags"] == ["vip", "oslo"]
 
 
-def test_numbers_may_arrive_as_text() -> None:
+def test_number_as_text_is_accepted() -> None:
     """'2' is page 2."""
     assert parse("list_contacts", {"page": "2"}) == {"page": 2}
 
 
-def test_a_text_that_is_no_array_is_refused_by_name() -> None:
-    """A lone word is not guessed to be a list."""
+def test_text_instead_of_an_array_is_refused_by_name() -> None:
+    """A word is not taken for a list with one item."""
     assert (
         refusal("create_contact", {"name": "Ola", "tags": "vip"})
         == "invalid: tags: should be a valid list; correct it and call again"
     )
 
 
-def test_each_fault_names_its_field_and_what_was_expected() -> None:
-    """The model can mend all of it in one go."""
+def test_each_fault_names_the_argument_and_what_was_expected() -> None:
+    """The model can correct all of them in one call."""
     line = refusal("list_contacts", {"type": "alien", "per_page": 500, "colour": "red"})
 
     assert "type: should be 'person' or 'company'" in line
     assert "per_page: should be less than or equal to 100" in line
-    assert "colour: is no field of this tool; it takes type, search, tags, page, per_page" in line
+    assert "colour: unknown argument; this tool accepts type, search, tags, page, per_page" in line
 
 
-def test_a_missing_field_is_named() -> None:
-    """What is required is said."""
+def test_missing_argument_is_named() -> None:
+    """The error says that it is required."""
     assert refusal("create_contact", {}).startswith("invalid: name: is required")
 
 
 @pytest.mark.parametrize("value", ["groups", "../groups", "1", f"{ID}/gdpr-delete", f"{ID}?x=1", ID + "\n" + ID, ""])
-def test_what_is_no_id_goes_nowhere(value: str) -> None:
-    """An id never names another route."""
+def test_invalid_id_is_refused(value: str) -> None:
+    """An id cannot address another route."""
     assert "contact_id: must be an id such as" in refusal("delete_contact", {"contact_id": value})
 
 
-def test_a_refusal_never_echoes_a_value() -> None:
+def test_refusal_never_echoes_a_value() -> None:
     """Values may be secrets, and errors end up in logs."""
     secret = "hunter2-very-secret"
 
@@ -85,8 +85,8 @@ def test_a_refusal_never_echoes_a_value() -> None:
         assert secret not in refusal(name, arguments)
 
 
-def test_many_faults_are_counted_not_listed() -> None:
-    """A thousand bad ids make one short line."""
+def test_many_faults_are_counted_in_a_short_line() -> None:
+    """900 invalid ids make one short line."""
     line = refusal("add_group_members", {"group_id": ID, "contact_ids": ["x"] * 900})
 
     assert "and 895 more" in line
@@ -103,13 +103,13 @@ def test_many_faults_are_counted_not_listed() -> None:
         ({"clear_fields": ["name"]}, "clear_fields.0: should be 'company_name'"),
     ],
 )
-def test_an_update_that_contradicts_itself_is_refused(arguments: dict[str, Any], why: str) -> None:
-    """Nothing is guessed about what was meant."""
+def test_contradictory_update_is_refused(arguments: dict[str, Any], why: str) -> None:
+    """The server does not guess the intention."""
     assert why in refusal("update_contact", {"contact_id": ID, **arguments})
 
 
-def test_a_group_update_needs_something_to_change() -> None:
-    """An empty update is a slip."""
+def test_empty_group_update_is_refused() -> None:
+    """It would change nothing."""
     assert "names nothing to change" in refusal("update_contact_group", {"group_id": ID})
     assert "sets and clears" in refusal(
         "update_contact_group", {"group_id": ID, "description": "x", "clear_fields": ["description"]}
@@ -117,6 +117,6 @@ def test_a_group_update_needs_something_to_change() -> None:
 
 
 @pytest.mark.parametrize("broken", ["[1", '["a"', "[" * 100_000])
-def test_a_broken_array_is_refused_by_name(broken: str) -> None:
-    """Half of an array is none."""
+def test_truncated_json_array_is_refused_by_name(broken: str) -> None:
+    """Invalid JSON is not decoded."""
     assert "tags: should be a valid list" in refusal("create_contact", {"name": "Ola", "tags": broken})

@@ -1,4 +1,4 @@
-"""The catalog as data: names, texts, schemas, hints."""
+"""The catalog as data: names, texts, schemas, annotations."""
 
 import json
 import re
@@ -33,14 +33,14 @@ def nodes(schema: Any) -> list[dict[str, Any]]:
     return [node for child in schema for node in nodes(child)] if isinstance(schema, list) else []
 
 
-def test_there_is_one_tool_for_each_documented_endpoint() -> None:
-    """The names are fixed: agents and their instructions rely on them."""
+def test_each_documented_endpoint_has_one_tool() -> None:
+    """Agents and their instructions rely on these names."""
     assert [tool.name for tool in ENDPOINTS] == NAMES
     assert [call.tool_name() for call in CALLS] == NAMES
 
 
-def test_workflow_tools_come_after_the_endpoints() -> None:
-    """Their names are fixed as well, and each toolset has a name of its own."""
+def test_toolsets_choose_endpoints_or_workflows() -> None:
+    """Each toolset has a name, which can be combined with names of tools."""
     assert [tool.name for tool in WORKFLOWS] == JOBS
     assert [tool.name for tool in choose_tools(only=["workflows"])] == JOBS
     assert [tool.name for tool in choose_tools(only=["endpoints"])] == NAMES
@@ -48,8 +48,8 @@ def test_workflow_tools_come_after_the_endpoints() -> None:
     assert choose_tools() == TOOLS
 
 
-def test_the_whole_list_is_short_for_a_model() -> None:
-    """All 22 tools take less than 4,200 tokens (o200k) of every conversation."""
+def test_all_tools_take_less_than_4200_tokens() -> None:
+    """The list of 22 tools is part of every conversation (tokens of o200k)."""
     seen = [{"name": tool.name, "description": tool.description, "inputSchema": tool.input_schema} for tool in TOOLS]
     text = json.dumps(seen, ensure_ascii=False, separators=(",", ":"))
 
@@ -57,8 +57,8 @@ def test_the_whole_list_is_short_for_a_model() -> None:
 
 
 @pytest.mark.parametrize("tool", WORKFLOWS, ids=lambda tool: tool.name)
-def test_a_workflow_tool_says_when_another_is_the_right_one(tool: Tool) -> None:
-    """Whoever has never seen it can choose between it and what stands beside it."""
+def test_workflow_description_names_an_alternative(tool: Tool) -> None:
+    """A model that has never seen the tool can choose between it and similar tools."""
     assert (
         set(re.findall(r"[a-z]+(?:_[a-z]+)+", tool.description)) & {*NAMES, *JOBS} - {tool.name}
         or "SMS" in tool.description
@@ -66,8 +66,8 @@ def test_a_workflow_tool_says_when_another_is_the_right_one(tool: Tool) -> None:
 
 
 @each_tool
-def test_names_and_descriptions_are_within_what_hosts_take(tool: Tool) -> None:
-    """Hosts prefix and cut names, and models read at most three sentences."""
+def test_names_and_descriptions_fit_the_limits_of_hosts(tool: Tool) -> None:
+    """Hosts prefix and cut names; descriptions have at most three sentences."""
     assert re.fullmatch(r"[a-z][a-z_]{1,23}", tool.name)
     assert 1 <= len(re.findall(r"[.;](?:\s|$)", tool.description)) <= 3
     assert len(tool.description) <= 1024
@@ -76,7 +76,7 @@ def test_names_and_descriptions_are_within_what_hosts_take(tool: Tool) -> None:
 
 @each_tool
 @pytest.mark.parametrize("side", ["input_schema", "output_schema"])
-def test_schemas_hold_nothing_that_a_host_rejects(tool: Tool, side: str) -> None:
+def test_schemas_contain_nothing_that_hosts_reject(tool: Tool, side: str) -> None:
     """No combinators, references, nullable types, patterns, null defaults or formats."""
     schema = getattr(tool, side)
 
@@ -100,21 +100,21 @@ def test_schemas_hold_nothing_that_a_host_rejects(tool: Tool, side: str) -> None
 
 
 @each_tool
-def test_inputs_are_closed(tool: Tool) -> None:
-    """An argument that a tool does not know is an error, not a silence."""
+def test_input_schemas_allow_no_other_properties(tool: Tool) -> None:
+    """An unknown argument is an error, not ignored."""
     assert tool.input_schema["additionalProperties"] is False
 
 
 @each_tool
-def test_hints_follow_from_the_risk(tool: Tool) -> None:
-    """A host may show a deletion as one and let a read pass."""
+def test_annotations_follow_from_the_risk(tool: Tool) -> None:
+    """Hosts warn of deletions and allow reads by them."""
     assert tool.annotations["readOnlyHint"] is (tool.risk is Risk.READ)
     assert tool.annotations["destructiveHint"] is (tool.risk in (Risk.DESTROY, Risk.ERASE))
     assert tool.annotations["idempotentHint"] is (not tool.name.startswith(("create", "gdpr")))
 
 
-def test_what_destroys_is_known_as_such() -> None:
-    """What can delete, erase or overwrite many at once, and no less."""
+def test_destructive_tools_have_a_destructive_risk() -> None:
+    """They can delete, erase, or overwrite many contacts in one call."""
     risks = {tool.name: tool.risk for tool in TOOLS}
 
     assert {name for name, risk in risks.items() if risk is Risk.DESTROY} == {
@@ -127,19 +127,19 @@ def test_what_destroys_is_known_as_such() -> None:
     assert {name for name, risk in risks.items() if risk is Risk.ERASE} == {"gdpr_delete_contact"}
 
 
-def test_read_only_leaves_the_reads() -> None:
-    """Nothing that writes is even listed."""
+def test_read_only_leaves_tools_that_read() -> None:
+    """Tools that write are not listed."""
     assert {tool.risk for tool in choose_tools(read_only=True)} == {Risk.READ}
 
 
-def test_an_unknown_tool_in_a_setting_is_an_error_that_names_it() -> None:
-    """A slip in a list of tools never switches on more than was meant."""
-    with pytest.raises(UnknownTools, match="no such tool here: list_contact; there are list_contacts,"):
+def test_unknown_tool_in_a_setting_is_named() -> None:
+    """A typing error never switches on other tools."""
+    with pytest.raises(UnknownTools, match="unknown tool: list_contact; possible here: list_contacts,"):
         choose_tools(only=["list_contact", "get_contact"])
 
 
 def from_schema(schema: dict[str, Any], name: str = "") -> st.SearchStrategy[Any]:
-    """Values that a schema allows."""
+    """Generate values that a schema allows."""
     match schema["type"]:
         case "string" if "enum" in schema:
             return st.sampled_from(schema["enum"])
@@ -160,8 +160,8 @@ def from_schema(schema: dict[str, Any], name: str = "") -> st.SearchStrategy[Any
 @each_tool
 @given(data=st.data())
 @settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
-def test_whatever_the_schema_allows_is_accepted(tool: Tool, data: st.DataObject) -> None:
-    """The schema and the validation are two writings of one thing."""
+def test_arguments_that_the_schema_allows_are_accepted(tool: Tool, data: st.DataObject) -> None:
+    """The schema and the validation agree."""
     required = tool.input_schema.get("required", [])
     properties = tool.input_schema["properties"]
     optional = {name: from_schema(child, name) for name, child in properties.items() if name not in required}

@@ -19,7 +19,7 @@ def schemas(node: Any) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("tool", FILES["openai.json"], ids=lambda tool: tool["name"])
-def test_openai_tools_are_strict(tool: dict[str, Any]) -> None:
+def test_openai_tools_follow_strict_mode(tool: dict[str, Any]) -> None:
     """Function tools in strict mode: closed objects, all properties required, optional ones nullable, no defaults."""
     allowed = {"type", "properties", "required", "additionalProperties", "items", "enum", "description"}
     allowed |= {"minimum", "maximum", "minItems", "maxItems"}
@@ -49,7 +49,7 @@ def test_anthropic_tools_have_an_object_schema(tool: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("tool", FILES["gemini.json"]["functionDeclarations"], ids=lambda tool: tool["name"])
-def test_gemini_declarations_use_its_subset(tool: dict[str, Any]) -> None:
+def test_gemini_declarations_use_its_schema_subset(tool: dict[str, Any]) -> None:
     """The schema subset of function declarations has no additionalProperties; enums are strings."""
     allowed = {"type", "properties", "required", "items", "enum", "description", "default"}
     allowed |= {"minimum", "maximum", "minItems", "maxItems"}

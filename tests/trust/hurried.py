@@ -11,7 +11,7 @@ from typing import Any
 
 from contacts_mcp.__main__ import main
 from contacts_mcp.client import ContactsClient, _client, _retry
-from contacts_mcp.tools.steps import _pace
+from contacts_mcp.tools import _job
 
 TIME_LIMIT = 1.5
 """Seconds for one call of the service, instead of 30."""
@@ -26,9 +26,9 @@ _LIMITS = {"time_limit": TIME_LIMIT, "connect_limit": SILENCE, "max_wait": TIME_
 _SHORTER: tuple[tuple[Any, str, Any], ...] = (
     (ContactsClient.__init__, "__kwdefaults__", {**(ContactsClient.__init__.__kwdefaults__ or {}), **_LIMITS}),
     (_retry, "FIRST_WAIT_SECONDS", 0.02),
-    (_pace, "_FIRST_WAIT", 0.1),
-    (_pace, "_PATIENCE", PATIENCE),
-    (_pace, "_SETBACKS", (0.01, 0.02)),
+    (_job, "FIRST_WAIT_SECONDS", 0.1),
+    (_job, "MAX_WAIT_SECONDS", PATIENCE),
+    (_job, "RETRY_DELAYS_SECONDS", (0.01, 0.02)),
 )
 
 

@@ -21,7 +21,7 @@ from contacts_mcp.app import Platform
 from contacts_mcp.client import Credential
 from contacts_mcp.contract import Risk
 from contacts_mcp.tools import ENDPOINTS, TOOLS, WORKFLOWS, Tool
-from contacts_mcp.tools.steps import Planned
+from contacts_mcp.tools._plan import PlanArguments
 from harness import LEGACY, MODERN, NOBODY, Host, Person, answer_of, host, text_of
 from misbehaving import GuardedCall, Misbehaving, drip, silence
 from network.servers import quick_folder
@@ -63,7 +63,7 @@ _ALSO = (Leg("stdio", LEGACY, extensions=False), Leg("http", MODERN, extensions=
 """The other way round, in which tools that ask a person suffer at the action."""
 
 
-_PLANNING = [tool for tool in WORKFLOWS if issubclass(tool.arguments, Planned)]
+_PLANNING = [tool for tool in WORKFLOWS if issubclass(tool.arguments, PlanArguments)]
 
 
 def _ways() -> Sequence[Any]:
@@ -243,7 +243,7 @@ class _Matrix:
         self._before = self._upstream.state()
         self._known = set(ids.values())
         self._arguments = calls(ids)[self._tool.name]
-        if issubclass(self._tool.arguments, Planned):
+        if issubclass(self._tool.arguments, PlanArguments):
             self._arguments |= {"apply": True, "plan": (await self._answer())["plan"]}
         await self.undisturbed()  # what the service offers is asked for the first time alone
         self.normal = await self.undisturbed()

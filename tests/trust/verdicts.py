@@ -45,9 +45,9 @@ class Counted:
 
 _COUNTED = {
     "import_contacts": Counted(("created", "updated"), "contact"),
-    "update_matching_contacts": Counted(("changed",), "contact"),
-    "add_matching_to_group": Counted(("joined",), "member"),
-    "merge_contacts": Counted(("merged",), "deleted"),
+    "update_matching_contacts": Counted(("updated",), "contact"),
+    "add_matching_to_group": Counted(("added",), "member"),
+    "merge_contacts": Counted(("deleted",), "deleted"),
 }
 
 
@@ -166,10 +166,7 @@ def _of_counts(
 def _tallied(line: str) -> Mapping[str, int]:
     """The counts in a line such as `server_fault: …; until then 3 of 9 done: 1 created, 2 unknown; …`."""
     _, _, counts = line.partition("; until then ")
-    return {
-        word: int(number)
-        for number, word in re.findall(r"(\d+) (created|updated|changed|joined|merged|unknown)", counts)
-    }
+    return {word: int(number) for number, word in re.findall(r"(\d+) (created|updated|added|deleted|unknown)", counts)}
 
 
 def _counts(answer: Mapping[str, Any]) -> Mapping[str, int]:
@@ -178,8 +175,7 @@ def _counts(answer: Mapping[str, Any]) -> Mapping[str, int]:
     counts = {name: value for name, value in answer.items() if isinstance(value, int)}
     return {
         **counts,
-        "merged": len(answer.get("deleted", ())),
-        "joined": answer.get("joining", 0),
+        "deleted": len(answer.get("deleted", ())),
         "unknown": counts.get("unknown", 0) + len(lost),
     }
 

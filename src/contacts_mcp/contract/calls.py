@@ -39,7 +39,7 @@ class ListContacts(Call[ContactPage]):
 
 
 class CreateContact(Call[Contact]):
-    """Create a contact. Search first where it may already exist; to change one use update_contact."""
+    """Create a contact. Search first if it may already exist; to change one use update_contact."""
 
     route = "POST /v1/contacts"
     risk = Risk.WRITE
@@ -79,7 +79,7 @@ class UpdateContact(Call[Contact]):
 
 
 class DeleteContact(Call[None]):
-    """Delete a contact. It leaves its groups and the service keeps its data; for an erasure use gdpr_delete_contact."""
+    """Delete a contact: it is removed from all groups, its data is kept. To erase the data use gdpr_delete_contact."""
 
     route = "DELETE /v1/contacts/{contact_id}"
     risk = Risk.DESTROY
@@ -88,13 +88,13 @@ class DeleteContact(Call[None]):
 
 
 class GdprDeleteContact(Call[None]):
-    """Erase a contact's personal data for good (GDPR article 17). To merely remove a contact use delete_contact."""
+    """Erase a contact's personal data permanently (GDPR article 17). To only remove a contact use delete_contact."""
 
     route = "POST /v1/contacts/{contact_id}/gdpr-delete"
     risk = Risk.ERASE
     idempotent = False
     contact_id: _ContactId
-    reason: Text = Field(description="Why, without personal data; it is kept.")
+    reason: Text = Field(description="The reason, without personal data; it is kept.")
 
 
 class ListContactGroups(Call[GroupList]):
@@ -106,7 +106,7 @@ class ListContactGroups(Call[GroupList]):
 
 
 class CreateContactGroup(Call[Group]):
-    """Create an empty group, for instance as an SMS audience; fill it with add_group_members."""
+    """Create an empty group, e.g. an SMS audience; fill it with add_group_members."""
 
     route = "POST /v1/contacts/groups"
     risk = Risk.WRITE
@@ -116,7 +116,7 @@ class CreateContactGroup(Call[Group]):
 
 
 class GetContactGroup(Call[Group]):
-    """Read one group; its people come from list_group_members."""
+    """Read one group; list_group_members lists its contacts."""
 
     route = "GET /v1/contacts/groups/{group_id}"
     risk = Risk.READ
@@ -154,7 +154,7 @@ class ListGroupMembers(Call[MemberList]):
 
 
 class AddGroupMembers(Call[Added]):
-    """Add contacts to a group by id; those already in it do no harm. For a new group use create_contact_group first."""
+    """Add contacts to a group by id; existing members stay. For a new group use create_contact_group first."""
 
     route = "POST /v1/contacts/groups/{group_id}/members"
     risk = Risk.WRITE

@@ -38,7 +38,7 @@ from contacts_mcp.server._elicitation import add_token, obtain_consent, question
 from contacts_mcp.server._subscriptions import Subscriptions
 from contacts_mcp.server._telemetry import count_rejected_call, log_failure, measure_call
 from contacts_mcp.text import sanitize
-from contacts_mcp.tools import Backend, FileAnswer, PreparedCall, Tool, parse_arguments, read_target, render
+from contacts_mcp.tools import FileAnswer, PreparedCall, Tool, parse_arguments, render
 
 REQUEST_ID_META = "services.wayscloud/request-id"
 """Key of the request id in a failed result's `_meta`; the operator finds the request in the log by it."""
@@ -131,7 +131,7 @@ class ToolHandlers:
             raise PermissionDenied("this call would do more than you may do here", advice="nothing was changed")
         consent: Consent | Question | Preview = Consent.NONE_NEEDED
         if self._guard.requires_consent(tool.name, prepared.risk):
-            guarded_call = _guarded_call(call, backend, arguments, prepared, raw)
+            guarded_call = _guarded_call(call, arguments, prepared, raw)
             consent = await obtain_consent(call.ctx, call.params, self._guard, guarded_call, token, record)
         if not isinstance(consent, Consent):
             record.outcome = Outcome.ASKED
@@ -171,15 +171,13 @@ class ToolHandlers:
         )
 
 
-def _guarded_call(
-    call: _Call, backend: Backend, arguments: BaseModel, prepared: PreparedCall, raw: Mapping[str, Any]
-) -> GuardedCall:
+def _guarded_call(call: _Call, arguments: BaseModel, prepared: PreparedCall, raw: Mapping[str, Any]) -> GuardedCall:
     return GuardedCall(
         tool=call.tool.name,
         risk=prepared.risk,
         arguments=raw,
         principal=call.caller.principal,
-        read_target=prepared.read_target or (lambda: read_target(backend, call.tool, arguments)),
+        read_target=prepared.read_target,
         details=arguments.model_dump(exclude_unset=True, exclude=set(call.tool.target_args)),
         wording=call.tool.wording,
     )

@@ -1,23 +1,28 @@
-"""The catalog: tools are data (name, text, schemas, risk, run), most of them derived from the contract's calls."""
+"""The catalog of tools. Tools are data: name, text, schemas, risk, and how a call is prepared and run."""
 
-from contacts_mcp.tools._answers import FileAnswer
+from contacts_mcp.tools._answers import FileAnswer, render
 from contacts_mcp.tools._arguments import parse_arguments
-from contacts_mcp.tools._backend import NO_FOLDER_CONFIGURED, NO_PATHS_OVER_NETWORK, Backend, Sender
-from contacts_mcp.tools._budget import WriteBudget, WriteBudgets
+from contacts_mcp.tools._backend import (
+    DOWNLOAD_URI_TEMPLATE,
+    NO_FOLDER_CONFIGURED,
+    NO_PATHS_OVER_NETWORK,
+    Backend,
+    Download,
+    Downloads,
+    Sender,
+    WriteBudget,
+    WriteBudgets,
+)
 from contacts_mcp.tools._catalog import (
-    ENDPOINTS,
     TOOLS,
     TOOLSETS,
     WORKFLOWS,
     UnknownTools,
     choose_tools,
+    export_files,
     require_confirmable,
 )
-from contacts_mcp.tools._downloads import ADDRESS as DOWNLOAD_URI_TEMPLATE
-from contacts_mcp.tools._downloads import Download, Downloads
-from contacts_mcp.tools._exports import export_files
-from contacts_mcp.tools._render import render
-from contacts_mcp.tools._targets import read_target
+from contacts_mcp.tools._endpoints import ENDPOINTS
 from contacts_mcp.tools._tool import PreparedCall, Tool, run_directly
 
 __all__ = [
@@ -41,7 +46,6 @@ __all__ = [
     "choose_tools",
     "export_files",
     "parse_arguments",
-    "read_target",
     "render",
     "require_confirmable",
     "run_directly",

@@ -1,38 +1,30 @@
-"""What tools answer where it is more than the service's record."""
+"""What tools answer: the shapes that several tools share, and how an answer is rendered and kept short."""
 
-from pydantic import Field
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from contacts_mcp.contract import Contact, ContactPage, Group, Record
+from pydantic import BaseModel, Field
+from pydantic_core import to_json
 
+from contacts_mcp.contract import Contact, Record
+from contacts_mcp.text import sanitize
 
-class Done(Record):
-    """A change without a record to show."""
-
-    done: bool
-
-
-class Erased(Record):
-    """What was seen on reading the contact back after its erasure."""
-
-    erased: bool
-    seen: str
-    left: list[str] | None = None
-
-
-class SavedContact(Contact):
-    """A contact as it is now, and what the caller should know."""
-
-    warnings: list[str] | None = None
-
-
-class ChangedContact(SavedContact):
-    """A contact after an update: `changed` names the fields that differ from before."""
-
-    changed: list[str]
+MAX_STRING_LENGTH = 2_000
+"""Characters of a value that are shown."""
+MAX_NOTES_LENGTH = 12_000
+"""Characters of notes that are shown: a model that adds to a note must have read all of it."""
+MAX_ANSWER_LENGTH = 40_000
+"""Characters of an answer, about 12,000 tokens of contacts; hosts cut at 25,000 tokens."""
+MAX_SHORT_ANSWER_TOKENS = 4_000
+_MIN_CHARACTERS_PER_TOKEN = 1.5
+"""The fewest characters that a token of ids and other plain text holds on average."""
+_LINE_LENGTH = 60
+"""Characters of a value in an answer with many values."""
+_SUMMARY_FIELDS = ("name", "company_name", "phone_number", "email")
 
 
 class Page(Record):
-    """Where in a list an answer stands; `next_page` only where there is more."""
+    """The position of a page in a list; `next_page` is absent on the last page."""
 
     total: int | None = None
     page: int | None = None
@@ -42,36 +34,14 @@ class Page(Record):
     note: str | None = None
 
 
-class ContactListing(ContactPage, Page):
-    """One page of contacts."""
-
-
-class GroupListing(Page):
-    """One page of groups."""
-
-    groups: list[Group]
-
-
-class MemberListing(Page):
-    """One page of a group's members."""
-
-    members: list[Contact]
-
-
-def next_page(page: int, per_page: int, shown: int, total: int | None) -> int | None:
-    """The number of the page after this one, or None where this is the last."""
-    more = page * per_page < total if total is not None else shown >= per_page
-    return page + 1 if more and shown else None
-
-
 class ShortAnswer(Record):
-    """What a workflow tool answers: never more than a few thousand tokens, however many contacts it was about."""
+    """The answer of a workflow tool: a few thousand tokens at most, however many contacts it is about."""
 
     left_out: int | None = Field(default=None, description="Rows left out to keep the answer short.")
 
 
 class FileAnswer(ShortAnswer):
-    """An answer with a file beside it, which can be fetched at `uri`."""
+    """An answer with a file, which can be fetched at `uri`."""
 
     uri: str | None = None
     file: str | None = None
@@ -79,11 +49,88 @@ class FileAnswer(ShortAnswer):
     bytes: int | None = None
 
 
-class Brief(Record):
-    """As much of a contact as it takes to tell who it is."""
+class ContactSummary(Record):
+    """Enough of a contact to recognize it."""
 
     id: str
     name: str | None = None
     company_name: str | None = None
     phone_number: str | None = None
     email: str | None = None
+
+
+def summarize(contact: Contact, *fields: str) -> ContactSummary:
+    """Summarize a contact: its id, and those of `fields` (default: all) that are not empty."""
+    values = {name: one_line(getattr(contact, name, None)) for name in fields or _SUMMARY_FIELDS}
+    return ContactSummary(id=contact.id, **{name: value for name, value in values.items() if value})
+
+
+def one_line(text: str | None, limit: int = _LINE_LENGTH) -> str | None:
+    """Shorten a value to one line; None if nothing is left."""
+    return " ".join(sanitize(text, limit).split()) or None if text else None
+
+
+def join_names(names: Sequence[str], limit: int = 5) -> str:
+    """Join the first names, and say how many more there are."""
+    more = len(names) - limit
+    return ", ".join(names[:limit]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def next_page(page: int, per_page: int, shown: int, total: int | None) -> int | None:
+    """The number of the next page; None if this page is the last."""
+    has_more = page * per_page < total if total is not None else shown >= per_page
+    return page + 1 if has_more and shown else None
+
+
+def slice_page(rows: Sequence[Any], page: int, per_page: int) -> tuple[list[Any], dict[str, Any]]:
+    """Cut one page out of a list that the API answers as a whole; return its rows and the fields of `Page`."""
+    start = (page - 1) * per_page
+    shown = list(rows[start : start + per_page])
+    following = next_page(page, per_page, len(shown), len(rows))
+    return shown, {"total": len(rows), "page": page, "per_page": per_page, "next_page": following}
+
+
+def render(answer: BaseModel) -> tuple[dict[str, Any], str]:
+    """Render an answer as structured content and as the same JSON in text: without nulls, sanitized and bounded."""
+    data = _sanitize_value(answer.model_dump(mode="json", exclude_none=True, exclude_unset=True))
+    text = to_json(data).decode()
+    if isinstance(answer, ShortAnswer):
+        if estimate_tokens(text) > MAX_SHORT_ANSWER_TOKENS:
+            return _shorten(data, estimate_tokens, MAX_SHORT_ANSWER_TOKENS, "too long; ask about fewer")
+    elif len(text) > MAX_ANSWER_LENGTH:
+        return _shorten(data, len, MAX_ANSWER_LENGTH, "too long; ask again with a smaller per_page")
+    return data, text
+
+
+def estimate_tokens(text: str) -> int:
+    """Estimate the most tokens that a text can have; a character that is not ASCII may take one for each byte."""
+    plain = sum(map(str.isascii, text)) if not text.isascii() else len(text)
+    return int(plain / _MIN_CHARACTERS_PER_TOKEN) + len(text.encode()) - plain
+
+
+def _sanitize_value(value: Any, limit: int = MAX_STRING_LENGTH) -> Any:
+    if isinstance(value, str):
+        return sanitize(value, limit)
+    if isinstance(value, dict):
+        return {
+            key: _sanitize_value(item, MAX_NOTES_LENGTH if key == "notes" else MAX_STRING_LENGTH)
+            for key, item in value.items()
+        }
+    return [_sanitize_value(item) for item in value] if isinstance(value, list) else value
+
+
+def _shorten(
+    data: dict[str, Any], size_of: Callable[[str], int], limit: int, advice: str
+) -> tuple[dict[str, Any], str]:
+    """Leave out rows at the end of the longest list until the answer fits, and count them in `left_out`."""
+    text = to_json(data).decode()
+    while (size := size_of(text)) > limit and any(value for value in data.values() if isinstance(value, list)):
+        lists = [key for key, value in data.items() if isinstance(value, list)]
+        longest = max(lists, key=lambda key: len(to_json(data[key])))
+        rows = data[longest]
+        kept = min(len(rows) - 1, int(len(rows) * limit / size))
+        left_out = data.get("left_out", 0) + len(rows) - kept
+        data = {key: value for key, value in data.items() if key != "next_page"}  # it would skip the rows left out
+        data |= {longest: rows[:kept], "left_out": left_out, "note": advice}
+        text = to_json(data).decode()
+    return data, text

@@ -1,52 +1,20 @@
-"""The catalog: every tool, and which of them are on."""
+"""The catalog: every tool, which tools a server offers, and the catalog as files for model providers."""
 
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
-from contacts_mcp.contract import (
-    AddGroupMembers,
-    CreateContactGroup,
-    DeleteContact,
-    DeleteContactGroup,
-    GetContact,
-    GetContactGroup,
-    RemoveGroupMember,
-    Risk,
-)
-from contacts_mcp.tools._derive import derive_tool
+from contacts_mcp.contract import Risk
+from contacts_mcp.tools._add_matching_to_group import add_matching_to_group
+from contacts_mcp.tools._check_group_audience import check_group_audience
+from contacts_mcp.tools._endpoints import ENDPOINTS
+from contacts_mcp.tools._export_contacts import export_contacts
+from contacts_mcp.tools._find_contacts import find_contacts
+from contacts_mcp.tools._find_duplicate_contacts import find_duplicate_contacts
+from contacts_mcp.tools._import_contacts import import_contacts
+from contacts_mcp.tools._merge_contacts import merge_contacts
 from contacts_mcp.tools._tool import Tool
-from contacts_mcp.tools.add_matching_to_group import add_matching_to_group
-from contacts_mcp.tools.check_group_audience import check_group_audience
-from contacts_mcp.tools.create_contact import create_contact
-from contacts_mcp.tools.export_contacts import export_contacts
-from contacts_mcp.tools.find_contacts import find_contacts
-from contacts_mcp.tools.find_duplicate_contacts import find_duplicate_contacts
-from contacts_mcp.tools.gdpr_delete_contact import gdpr_delete_contact
-from contacts_mcp.tools.import_contacts import import_contacts
-from contacts_mcp.tools.list_contact_groups import list_contact_groups
-from contacts_mcp.tools.list_contacts import list_contacts
-from contacts_mcp.tools.list_group_members import list_group_members
-from contacts_mcp.tools.merge_contacts import merge_contacts
-from contacts_mcp.tools.update_contact import update_contact
-from contacts_mcp.tools.update_contact_group import update_contact_group
-from contacts_mcp.tools.update_matching_contacts import update_matching_contacts
-
-ENDPOINTS: tuple[Tool, ...] = (
-    list_contacts,
-    create_contact,
-    derive_tool(GetContact),
-    update_contact,
-    derive_tool(DeleteContact),
-    gdpr_delete_contact,
-    list_contact_groups,
-    derive_tool(CreateContactGroup),
-    derive_tool(GetContactGroup),
-    update_contact_group,
-    derive_tool(DeleteContactGroup),
-    list_group_members,
-    derive_tool(AddGroupMembers),
-    derive_tool(RemoveGroupMember),
-)
-"""One tool for each documented endpoint, in the order of the API's page."""
+from contacts_mcp.tools._update_matching_contacts import update_matching_contacts
 
 WORKFLOWS: tuple[Tool, ...] = (
     find_contacts,
@@ -58,43 +26,93 @@ WORKFLOWS: tuple[Tool, ...] = (
     add_matching_to_group,
     check_group_audience,
 )
-"""Tools that do a whole job on the server's side."""
+"""Tools that do a whole job on the server in one or two calls."""
 
 TOOLS: tuple[Tool, ...] = ENDPOINTS + WORKFLOWS
-"""Every tool there is."""
-
 TOOLSETS = {"endpoints": ENDPOINTS, "workflows": WORKFLOWS}
-"""Names for several tools at once, where tools are chosen."""
+"""Names that stand for several tools in a setting."""
 
 
 class UnknownTools(ValueError):
-    """A setting names tools that do not exist, or not for its purpose."""
+    """A setting names tools that do not exist or that it does not accept."""
 
     def __init__(self, names: Collection[str], known: Collection[str]) -> None:
-        super().__init__(f"no such tool here: {', '.join(sorted(names))}; there are {', '.join(known)}")
+        super().__init__(f"unknown tool: {', '.join(sorted(names))}; possible here: {', '.join(known)}")
 
 
 def choose_tools(*, read_only: bool = False, only: Collection[str] | None = None) -> tuple[Tool, ...]:
-    """The tools that are listed and callable; `only` names tools and toolsets.
+    """Choose the tools that a server lists and runs; `only` names tools and toolsets.
 
     Raises:
-        UnknownTools: `only` names what does not exist.
+        UnknownTools: `only` names a tool that does not exist.
     """
-    names = {tool.name for tool in TOOLS} if only is None else _named(only)
+    names = {tool.name for tool in TOOLS} if only is None else set(only)
+    _require_known(names, [*(tool.name for tool in TOOLS), *TOOLSETS])
+    names |= {tool.name for name in names for tool in TOOLSETS.get(name, ())}
     return tuple(tool for tool in TOOLS if tool.name in names and (tool.risk is Risk.READ or not read_only))
 
 
-def _named(names: Collection[str]) -> set[str]:
-    _require(names, [*(tool.name for tool in TOOLS), *TOOLSETS])
-    of_sets = {tool.name for name in names for tool in TOOLSETS.get(name, ())}
-    return of_sets | set(names)
-
-
 def require_confirmable(names: Collection[str]) -> None:
-    """Raise UnknownTools where a tool to be confirmed does not exist, or only reads."""
-    _require(names, [tool.name for tool in TOOLS if tool.risk is not Risk.READ])
+    """Raise UnknownTools if a tool to be confirmed does not exist or only reads."""
+    _require_known(names, [tool.name for tool in TOOLS if tool.risk is not Risk.READ])
 
 
-def _require(names: Collection[str], known: Collection[str]) -> None:
+def _require_known(names: Collection[str], known: Collection[str]) -> None:
     if unknown := set(names) - set(known):
         raise UnknownTools(unknown, known)
+
+
+def export_files(tools: Sequence[Tool]) -> dict[str, str]:
+    """Export the tools as JSON texts by file name: one document per tool, and one file per model provider's API."""
+    documents: dict[str, Any] = {f"{tool.name}.json": _to_mcp(tool) for tool in tools}
+    documents |= {
+        "openai.json": [_to_openai(tool) for tool in tools],
+        "anthropic.json": [_to_anthropic(tool) for tool in tools],
+        "gemini.json": {"functionDeclarations": [_to_gemini(tool) for tool in tools]},
+    }
+    return {name: json.dumps(document, indent=2, ensure_ascii=False) + "\n" for name, document in documents.items()}
+
+
+def _to_mcp(tool: Tool) -> dict[str, Any]:
+    """The tool as MCP's tools/list shows it."""
+    return {
+        "name": tool.name,
+        "title": tool.title,
+        "description": tool.description,
+        "inputSchema": tool.input_schema,
+        "outputSchema": tool.output_schema,
+        "annotations": tool.annotations,
+    }
+
+
+def _to_anthropic(tool: Tool) -> dict[str, Any]:
+    return {"name": tool.name, "description": tool.description, "input_schema": tool.input_schema}
+
+
+def _to_openai(tool: Tool) -> dict[str, Any]:
+    """A function tool in strict mode: every property required, optional ones nullable, no defaults."""
+    schema = tool.input_schema
+    required = schema.get("required", ())
+    properties = {
+        name: _to_strict(child, optional=name not in required) for name, child in schema["properties"].items()
+    }
+    parameters = {**schema, "properties": properties, "required": list(properties)}
+    function = {"name": tool.name, "description": tool.description, "parameters": parameters}
+    return {"type": "function", **function, "strict": True}
+
+
+def _to_strict(schema: Mapping[str, Any], *, optional: bool) -> dict[str, Any]:
+    strict = {key: value for key, value in schema.items() if key != "default"}
+    if "default" in schema:
+        strict["description"] = f"{schema.get('description', '')} Default {schema['default']}.".strip()
+    if optional:
+        strict["type"] = [schema["type"], "null"]
+        if "enum" in schema:
+            strict["enum"] = [*schema["enum"], None]
+    return strict
+
+
+def _to_gemini(tool: Tool) -> dict[str, Any]:
+    """A function declaration; its schema dialect has no `additionalProperties`."""
+    parameters = {key: value for key, value in tool.input_schema.items() if key != "additionalProperties"}
+    return {"name": tool.name, "description": tool.description, "parameters": parameters}

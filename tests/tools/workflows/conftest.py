@@ -20,7 +20,7 @@ from manyfold import Unsteady
 
 @pytest.fixture(autouse=True)
 def waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits for retries."""
+    """Retries do not wait."""
 
     async def sleep(_seconds: float) -> None:
         return None
@@ -38,7 +38,7 @@ def files(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def person() -> Person:
-    """Whoever is asked; says yes to nothing unless a test lets them."""
+    """The person who is asked; declines unless a test changes the answer."""
     return Person(content={"decision": "keep"})
 
 
@@ -69,7 +69,7 @@ async def _over(unsteady: Unsteady, files: Path, person: Person) -> AsyncIterato
 
 @pytest.fixture
 def unsteady() -> Unsteady:
-    """A service without extensions, which fails where a test wants it."""
+    """A service without extensions that fails when a test wants it to."""
     return Unsteady()
 
 
@@ -82,7 +82,7 @@ async def platform(unsteady: Unsteady, files: Path, person: Person) -> AsyncIter
 
 @pytest.fixture(params=["embedded", "platform"])
 def either(request: pytest.FixtureRequest) -> Host:
-    """A host over each kind of service: what a workflow tool does must be the same."""
+    """A host over each kind of service, since workflow tools must behave the same on both."""
     return request.getfixturevalue("directory" if request.param == "embedded" else "platform")  # type: ignore[no-any-return]
 
 

@@ -1,4 +1,4 @@
-"""Imports a file into a directory as a process of its own, to be killed: database, folder, file, one by one or not."""
+"""A process that imports a file, to be killed. Arguments: database, folder, file, and `singly` or `batches`."""
 
 import asyncio
 import sys

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from contacts_mcp.tools._render import SHORT_LIMIT, tokens_at_most
+from contacts_mcp.tools._answers import MAX_SHORT_ANSWER_TOKENS, estimate_tokens
 from counting import count_tokens
 from harness import Person, host
 
@@ -28,11 +28,11 @@ def size(answer: dict[str, Any]) -> int:
 @pytest.mark.parametrize(
     "text", ["abc " * 500, *NASTY, "a1b2c3d4-5678-9abc-def0-123456789abc " * 50, "{}[]\"'\\" * 200]
 )
-def test_the_estimate_is_never_too_low(text: str) -> None:
-    """A text is cut by an estimate of its tokens, which may only err on the safe side for what answers are made of."""
+def test_token_estimate_is_never_too_low(text: str) -> None:
+    """Answers are shortened by this estimate, which may only be too high."""
     dumped = json.dumps(text, ensure_ascii=False)
 
-    assert count_tokens(dumped) <= 1.1 * tokens_at_most(dumped)
+    assert count_tokens(dumped) <= 1.1 * estimate_tokens(dumped)
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +40,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("nasty")
 
 
-async def test_every_answer_fits(folder: Path) -> None:
-    """A directory of the longest and strangest values, asked for as much as each tool shows."""
+async def test_every_workflow_answer_fits_in_4000_tokens(folder: Path) -> None:
+    """The directory has the longest and strangest values, and each tool is asked for as much as it can show."""
     header = "name,phone,email,company,tags,notes"
     lines = [
         f'"{NASTY[number % 7].replace(chr(34), chr(34) * 2)[:240]}{number}",+4790{number // 2:06d},'
@@ -80,5 +80,5 @@ async def test_every_answer_fits(folder: Path) -> None:
         person.content = {"decision": "merge"}
         answers.append(await directory.call("merge_contacts", keep_id=ids[0], merge_ids=ids[1:]))
 
-    assert [(size(answer), list(answer)) for answer in answers if size(answer) > SHORT_LIMIT] == []
+    assert [(size(answer), list(answer)) for answer in answers if size(answer) > MAX_SHORT_ANSWER_TOKENS] == []
     assert line.startswith("invalid: merge_ids: their notes together have more than 10,000 characters")

@@ -1,4 +1,4 @@
-"""export_contacts: a file, of which the model sees a few lines, and which reads back to the letter."""
+"""export_contacts: the file reads back exactly, and the model sees only a few lines about it."""
 
 import csv
 import io
@@ -25,8 +25,8 @@ async def fill(directory: Host) -> list[dict[str, Any]]:
     return [await directory.call("create_contact", **person) for person in PEOPLE]
 
 
-async def test_a_file_and_a_link_and_no_contact_in_the_answer(directory: Host, files: Path) -> None:
-    """The answer is a few lines, the link reads what the file holds, and only its owner can read the file."""
+async def test_export_answers_a_link_without_contacts(directory: Host, files: Path) -> None:
+    """The link reads the file's content, and only its owner can read the file."""
     await fill(directory)
 
     result = await directory.raw("export_contacts", path="out.csv")
@@ -43,22 +43,22 @@ async def test_a_file_and_a_link_and_no_contact_in_the_answer(directory: Host, f
 
 
 @pytest.mark.parametrize("format_", ["csv", "vcard", "json"])
-async def test_exporting_and_importing_again_changes_nothing(either: Host, files: Path, format_: str) -> None:
-    """In every format, also who has neither number nor address, and whatever a cell begins with."""
+async def test_imported_export_changes_nothing(either: Host, files: Path, format_: str) -> None:
+    """In every format, also for contacts without number and address, and for cells that begin like formulas."""
     before = await fill(either)
     exported = await either.raw("export_contacts", format=format_)
     name = exported.structured_content["file"]
 
     for on_match in ("skip", "update", "create"):
         again = await either.call("import_contacts", path=name, on_match=on_match)
-        assert (again["new"], again["updates"], again["unchanged"], again["invalid"]) == (0, 0, 5, 0)
+        assert (again["creates"], again["updates"], again["unchanged"], again["invalid"]) == (0, 0, 5, 0)
     assert [await either.call("get_contact", contact_id=each["id"]) for each in before] == [
         {name: value for name, value in each.items() if name != "warnings"} for each in before
     ]
 
 
-async def test_formulas_are_defused_and_numbers_are_not(directory: Host, files: Path) -> None:
-    """A spreadsheet calculates nothing of it, and E.164 is as SMS needs it."""
+async def test_csv_export_defuses_formulas_but_not_numbers(directory: Host, files: Path) -> None:
+    """A spreadsheet evaluates no cell, and numbers stay E.164."""
     await fill(directory)
     await directory.raw("export_contacts", path="out.csv")
 
@@ -70,8 +70,8 @@ async def test_formulas_are_defused_and_numbers_are_not(directory: Host, files: 
     assert "'=HYPERLINK(1)" in cells
 
 
-async def test_a_filter_says_who_is_exported(either: Host) -> None:
-    """By type, tags, search and group, all of which have to match."""
+async def test_export_contains_the_contacts_that_match_the_filter(either: Host) -> None:
+    """Type, tags, search and group must all match."""
     people = await fill(either)
     group = (await either.call("create_contact_group", name="G"))["id"]
     await either.call("add_group_members", group_id=group, contact_ids=[people[0]["id"], people[3]["id"]])
@@ -87,8 +87,8 @@ async def test_a_filter_says_who_is_exported(either: Host) -> None:
     assert await count(search="nordmann") == 1
 
 
-async def test_without_a_folder_it_is_a_download_for_its_owner_alone(tmp_path: Path) -> None:
-    """No path is taken, and the file is kept in memory for a while."""
+async def test_export_without_a_folder_is_a_download(tmp_path: Path) -> None:
+    """A path is refused, and the file is kept in memory for a while."""
     async with host(tmp_path / "contacts.db") as directory:
         await fill(directory)
         line = await directory.error("export_contacts", path="out.csv")
@@ -97,13 +97,13 @@ async def test_without_a_folder_it_is_a_download_for_its_owner_alone(tmp_path: P
         assert isinstance(link, ResourceLink)
         contents = (await directory.client.read_resource(str(link.uri))).contents
 
-    assert line.startswith("invalid: path: cannot be used here: the operator has named no folder for files")
+    assert line.startswith("invalid: path: cannot be used here: the operator has configured no folder for files")
     assert contents[0].text.count("BEGIN:VCARD") == 5  # type: ignore[union-attr]
     assert contents[0].mime_type == "text/vcard"
 
 
-async def test_nothing_is_ever_overwritten(directory: Host, files: Path) -> None:
-    """A name that is taken is an error, and the file stays."""
+async def test_export_never_overwrites_a_file(directory: Host, files: Path) -> None:
+    """The name of an existing file is an error, and the file stays."""
     (files / "out.csv").write_text("mine")
 
     line = await directory.error("export_contacts", path="out.csv")
@@ -112,13 +112,11 @@ async def test_nothing_is_ever_overwritten(directory: Host, files: Path) -> None
     assert (files / "out.csv").read_text() == "mine"
 
 
-async def test_a_service_that_shows_contacts_one_at_a_time_is_not_asked_for_thousands(
+async def test_large_export_without_scans_contains_list_fields_only(
     platform: Host, unsteady: Unsteady, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Then the file holds what lists show, and the answer says so."""
-    from contacts_mcp.tools import export_contacts  # noqa: F401 - the module is patched below
-
-    monkeypatch.setattr("contacts_mcp.tools.export_contacts._MOST_IN_FULL", 3)
+    """The answer says which fields are missing."""
+    monkeypatch.setattr("contacts_mcp.tools._export_contacts._MAX_READ_SINGLY", 3)
     await fill(platform)
     unsteady.seen.clear()
 
@@ -129,8 +127,8 @@ async def test_a_service_that_shows_contacts_one_at_a_time_is_not_asked_for_thou
     assert not result.is_error, text_of(result)
 
 
-async def test_nobody_is_asked_about_reading(directory: Host, person: Person) -> None:
-    """Exporting changes nothing in the directory."""
+async def test_export_asks_for_no_consent(directory: Host, person: Person) -> None:
+    """It changes nothing in the directory."""
     await fill(directory)
     await directory.raw("export_contacts")
 

@@ -1,4 +1,4 @@
-"""find_contacts: who is meant, with as much as tells them apart, and whether that is clear."""
+"""find_contacts: the best matches, what distinguishes them, and whether the best one is unambiguous."""
 
 import json
 from typing import Any
@@ -39,8 +39,8 @@ async def people(either: Host) -> Host:
         ("ola acme", "Ola Nordmann"),
     ],
 )
-async def test_one_call_finds_who_is_meant(people: Host, query: str, name: str) -> None:
-    """Any order, accents, typos, part of a number, e-mail, company."""
+async def test_find_matches_partial_and_misspelled_queries(people: Host, query: str, name: str) -> None:
+    """Words in any order, accents, typos, part of a number, e-mail, company."""
     found = await people.call("find_contacts", query=query)
 
     best = found["candidates"][0]
@@ -49,32 +49,32 @@ async def test_one_call_finds_who_is_meant(people: Host, query: str, name: str) 
     assert 0 < best["score"] <= 100
 
 
-async def test_an_ambiguous_name_is_answered_with_what_tells_apart(people: Host) -> None:
-    """Never a pick: two namesakes come with the field in which they differ, and the advice to ask."""
+async def test_namesakes_are_shown_with_the_field_that_differs(people: Host) -> None:
+    """The server does not pick one, but advises to ask."""
     found = await people.call("find_contacts", query="ola nordmann")
 
     first, second = found["candidates"][:2]
     assert found["clear"] is False
     assert {first["company_name"], second["company_name"]} == {"ACME AS", "Fjord Consulting"}
-    assert found["next"] == "ask which one is meant"
+    assert found["next"] == "ask the person which contact they mean"
 
 
-async def test_a_clear_one_is_said_to_be(people: Host) -> None:
-    """The best is well ahead of the rest."""
+async def test_best_match_far_ahead_is_clear(people: Host) -> None:
+    """Its score is well above the others."""
     assert (await people.call("find_contacts", query="kari nordmann"))["clear"] is True
 
 
-async def test_somebody_unknown_is_nobody(people: Host) -> None:
-    """With a hint of what else to ask for."""
+async def test_unknown_name_finds_no_candidates(people: Host) -> None:
+    """The answer says what else to ask for."""
     found = await people.call("find_contacts", query="Zebedee Quux")
 
     assert found["candidates"] == []
     assert found["clear"] is False
-    assert found["next"].startswith("nobody fits")
+    assert found["next"].startswith("no contact matches")
 
 
-async def test_five_candidates_are_about_three_hundred_tokens(either: Host) -> None:
-    """Whatever they are called."""
+async def test_five_candidates_take_at_most_420_tokens(either: Host) -> None:
+    """However long their values are."""
     for number in range(8):
         name = f"Ola {'Christoffer ' * 4}Nordmann-Håkonsen {number}"
         await either.call(
@@ -88,8 +88,8 @@ async def test_five_candidates_are_about_three_hundred_tokens(either: Host) -> N
     assert found["more"] == 3
 
 
-async def test_the_service_is_asked_a_bounded_number_of_times(platform: Host, unsteady: Unsteady) -> None:
-    """However many contacts there are, and whether it finds anybody or not."""
+async def test_find_sends_a_bounded_number_of_requests(platform: Host, unsteady: Unsteady) -> None:
+    """However many contacts there are, and even if none matches."""
     for number in range(3_000):
         unsteady.service.create_contact({}, {"type": "person", "name": f"Person{number} Berg", "tags": []})
     unsteady.seen.clear()

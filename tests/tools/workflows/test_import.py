@@ -1,4 +1,4 @@
-"""import_contacts: planned first, matched by number or address, and never twice."""
+"""import_contacts: planned first, matched by number or address, and safe to repeat."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ ROWS = (
 
 
 async def everybody(directory: Host) -> dict[str, dict[str, Any]]:
-    """All contacts in full, by name."""
+    """Read all contacts in full, by name."""
     listed = (await directory.call("list_contacts", per_page=100))["contacts"]
     full = [await directory.call("get_contact", contact_id=row["id"]) for row in listed]
     assert len({each["name"] for each in full}) == len(full), "a contact is there twice"
@@ -32,15 +32,15 @@ async def apply(directory: Host, **arguments: Any) -> dict[str, Any]:
     return dict(result.structured_content or {})
 
 
-async def test_a_plan_changes_nothing_and_says_what_would_be(either: Host, save: Any) -> None:
-    """Counts that add up, a sample of how rows were understood, and the fingerprint to apply it by."""
+async def test_import_plan_changes_nothing_and_its_counts_add_up(either: Host, save: Any) -> None:
+    """It shows a sample of how rows were understood, and a fingerprint to apply the plan."""
     path = save(HEADER, *ROWS, "Ola N,99999999,,,,", ",,x@example.com,,,", "Bad Mail,,nonsense,,,")
 
     plan = await either.call("import_contacts", path=path)
 
-    assert (plan["rows"], plan["new"], plan["duplicates"], plan["invalid"]) == (7, 4, 1, 2)
+    assert (plan["rows"], plan["creates"], plan["duplicates"], plan["invalid"]) == (7, 4, 1, 2)
     assert (
-        plan["new"] + plan["updates"] + plan["unchanged"] + plan["duplicates"] + plan["ambiguous"] + plan["invalid"]
+        plan["creates"] + plan["updates"] + plan["unchanged"] + plan["duplicates"] + plan["ambiguous"] + plan["invalid"]
         == 7
     )
     assert plan["sample"][0] == {
@@ -50,13 +50,15 @@ async def test_a_plan_changes_nothing_and_says_what_would_be(either: Host, save:
         "phone_number": "+4799999999",
         "email": "ola@example.com",
     }
-    assert plan["problems"] == ["row 7 has no name", "row 8 has an e-mail address that is none"]
+    assert plan["problems"] == ["row 7 has no name", "row 8 has an invalid e-mail address"]
     assert plan["understood_as"] == "csv, by column name, UTF-8, commas"
     assert (await either.call("list_contacts"))["total"] == 0
 
 
-async def test_what_was_planned_is_done_and_every_row_accounted_for(either: Host, save: Any, files: Path) -> None:
-    """The directory holds the rows, numbers are E.164, and the result file names each row's contact."""
+async def test_applied_import_writes_the_contacts_and_a_result_for_each_row(
+    either: Host, save: Any, files: Path
+) -> None:
+    """Numbers are E.164, and the result file has the id of each row's contact."""
     path = save(HEADER, *ROWS, "Ola N,99999999,,,,")
 
     done = await apply(either, path=path, tags=["fair"])
@@ -69,26 +71,26 @@ async def test_what_was_planned_is_done_and_every_row_accounted_for(either: Host
     results = (files / "people.csv.result.csv").read_text().splitlines()
     assert results[0] == "row,outcome,id,detail"
     assert results[1] == f"2,created,{people['Ola Nordmann']['id']},"
-    assert results[5] == f"6,duplicate,{people['Ola Nordmann']['id']},says the same as row 2"
+    assert results[5] == f"6,duplicate,{people['Ola Nordmann']['id']},repeats row 2"
     assert "Nordmann" not in "".join(results)
 
 
-async def test_to_import_again_changes_nothing(either: Host, save: Any) -> None:
-    """Not even who has neither number nor address is made twice, whatever is asked for."""
+async def test_repeated_import_changes_nothing(either: Host, save: Any) -> None:
+    """Contacts without number and address are not created twice either, whatever `on_match` says."""
     path = save(HEADER, *ROWS)
     await apply(either, path=path)
     before = await everybody(either)
 
     for on_match in ("skip", "update", "create"):
         again = await either.call("import_contacts", path=path, on_match=on_match)
-        assert (again["new"], again["updates"], again["unchanged"]) == (0, 0, 4)
+        assert (again["creates"], again["updates"], again["unchanged"]) == (0, 0, 4)
         assert "plan" not in again
 
     assert await everybody(either) == before
 
 
-async def test_an_update_never_blanks_a_field_and_unites_tags(either: Host, save: Any, person: Person) -> None:
-    """What a row says is set, what it leaves out stays; overwriting is put to a person."""
+async def test_import_update_blanks_no_field_and_unites_tags(either: Host, save: Any, person: Person) -> None:
+    """Filled fields of the row are set, blank ones stay, and a person is asked."""
     await apply(either, path=save(HEADER, *ROWS))
     person.content = {"decision": "change"}
 
@@ -99,11 +101,11 @@ async def test_an_update_never_blanks_a_field_and_unites_tags(either: Host, save
     assert (done["updated"], done["overwritten"]) == (1, 1)
     assert (ola["company_name"], ola["email"], ola["notes"]) == ("Fjord", "ola@example.com", "Met at the fair")
     assert ola["tags"] == ["vip", "new"]
-    assert "overwritten: 1 times company_name" in person.question
+    assert "overwritten: company_name of 1 contacts" in person.question
 
 
-async def test_overwriting_needs_a_person(either: Host, save: Any, person: Person) -> None:
-    """A no leaves everything as it was, and without a host that can ask nothing runs."""
+async def test_import_that_overwrites_needs_consent(either: Host, save: Any, person: Person) -> None:
+    """A declined question leaves everything as it was."""
     await apply(either, path=save(HEADER, *ROWS))
     arguments = {"path": save(HEADER, "Ola Nordmann,99999999,,Fjord,,", name="update.csv"), "on_match": "update"}
     plan = await either.call("import_contacts", **arguments)
@@ -115,8 +117,8 @@ async def test_overwriting_needs_a_person(either: Host, save: Any, person: Perso
     assert (await everybody(either))["Ola Nordmann"]["company_name"] == "ACME"
 
 
-async def test_a_plan_is_refused_once_something_else_would_be_lost(either: Host, save: Any, person: Person) -> None:
-    """The person agreed to what was to be overwritten then."""
+async def test_plan_is_refused_after_a_value_to_overwrite_changed(either: Host, save: Any, person: Person) -> None:
+    """The person consented to losing another value."""
     ola = (await either.call("create_contact", name="Ola", email="ola@example.com", company_name="Old"))["id"]
     given = {"path": save(HEADER, "Ola,,ola@example.com,New,,"), "on_match": "update"}
     plan = await either.call("import_contacts", **given)
@@ -129,8 +131,8 @@ async def test_a_plan_is_refused_once_something_else_would_be_lost(either: Host,
     assert (await either.call("get_contact", contact_id=ola))["company_name"] == "Newer"
 
 
-async def test_filling_empty_fields_of_a_few_needs_nobody(either: Host, save: Any, person: Person) -> None:
-    """Nothing is lost by it."""
+async def test_import_that_fills_few_empty_fields_needs_no_consent(either: Host, save: Any, person: Person) -> None:
+    """No value is lost."""
     await apply(either, path=save(HEADER, *ROWS))
 
     done = await apply(
@@ -143,8 +145,8 @@ async def test_filling_empty_fields_of_a_few_needs_nobody(either: Host, save: An
 
 
 @pytest.mark.parametrize("change", ["file", "directory", "none"])
-async def test_a_plan_is_only_good_for_what_it_was_made_of(either: Host, save: Any, change: str) -> None:
-    """A file or a directory that changed in a way that matters is refused; a change that does not matter is not."""
+async def test_import_plan_is_refused_after_a_relevant_change(either: Host, save: Any, change: str) -> None:
+    """A change of the file or directory that does not affect the plan is accepted."""
     path = save(HEADER, *ROWS)
     plan = await either.call("import_contacts", path=path)
     if change == "file":
@@ -155,20 +157,20 @@ async def test_a_plan_is_only_good_for_what_it_was_made_of(either: Host, save: A
 
     assert result.is_error is (change != "none")
     if result.is_error:
-        assert text_of(result).startswith("conflict: what there is to do is not what that plan says")
+        assert text_of(result).startswith("conflict: the plan no longer fits")
         assert (await either.call("list_contacts"))["total"] == 1
 
 
 async def test_apply_without_a_plan_is_refused(either: Host, save: Any) -> None:
-    """Nobody has seen what it would do."""
+    """No person has seen what it would do."""
     line = await either.error("import_contacts", path=save(HEADER, *ROWS), apply=True)
 
     assert line.startswith("invalid: plan: is required with apply")
     assert (await either.call("list_contacts"))["total"] == 0
 
 
-async def test_people_who_share_a_number_are_not_each_other(either: Host, save: Any) -> None:
-    """A switchboard's number with another name and another address is a colleague; a tie is nobody's guess."""
+async def test_people_who_share_a_number_stay_separate(either: Host, save: Any) -> None:
+    """Another name and address with the same number is a colleague; a row that matches both is ambiguous."""
     rows = ("Ola Nordmann,22222222,ola@example.com,,,", "Kari Hansen,22222222,kari@example.com,,,")
     await apply(either, path=save(HEADER, *rows))
 
@@ -176,11 +178,11 @@ async def test_people_who_share_a_number_are_not_each_other(either: Host, save: 
 
     assert set(await everybody(either)) == {"Ola Nordmann", "Kari Hansen"}
     assert plan["ambiguous"] == 1
-    assert plan["problems"] == ["row 2 fits 2 contacts"]
+    assert plan["problems"] == ["row 2 matches 2 contacts"]
 
 
-async def test_all_of_the_file_join_the_group(either: Host, save: Any) -> None:
-    """Those who are new and those who were there; again, nobody joins twice."""
+async def test_import_adds_new_and_existing_contacts_to_the_group(either: Host, save: Any) -> None:
+    """The repetition adds no contact again."""
     await either.call("create_contact", name="Kari Nordmann", phone_number="+4790000001")
     group = (await either.call("create_contact_group", name="Fair"))["id"]
     path = save(HEADER, *ROWS)
@@ -188,13 +190,13 @@ async def test_all_of_the_file_join_the_group(either: Host, save: Any) -> None:
     done = await apply(either, path=path, group_id=group)
     again = await either.call("import_contacts", path=path, group_id=group)
 
-    assert (done["created"], done["unchanged"], done["joined"]) == (3, 1, 4)
+    assert (done["created"], done["unchanged"], done["added_to_group"]) == (3, 1, 4)
     assert (await either.call("list_group_members", group_id=group))["total"] == 4
     assert "plan" not in again
 
 
 async def test_text_is_imported_without_a_folder(tmp_path: Path) -> None:
-    """The content comes with the call, and the result file is a download."""
+    """The text is an argument, and the result file is a download."""
     async with host(tmp_path / "contacts.db") as directory:
         done = await apply(directory, content=f"{HEADER}\n{ROWS[0]}\n", default_region="no")
         contents = (await directory.client.read_resource(done["uri"])).contents
@@ -206,10 +208,10 @@ async def test_text_is_imported_without_a_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "arguments", "line"),
     [
-        ({}, {"path": "x.csv"}, "invalid: path: cannot be used here: the operator has named no folder for files"),
-        ({}, {}, "invalid: path: is needed, or else content"),
-        ({}, {"content": "name\nOla", "path": "x.csv"}, "invalid: path: is needed, or else content"),
-        ({}, {"content": "name\nOla", "mapping": ["x"]}, "invalid: mapping: should hold entries such as"),
+        ({}, {"path": "x.csv"}, "invalid: path: cannot be used here: the operator has configured no folder for files"),
+        ({}, {}, "invalid: path: is required, or else content"),
+        ({}, {"content": "name\nOla", "path": "x.csv"}, "invalid: path: is required, or else content"),
+        ({}, {"content": "name\nOla", "mapping": ["x"]}, "invalid: mapping: should have entries such as"),
         ({}, {"content": "a,b\n1,2"}, "invalid: no column holds a name; the columns are a, b"),
         ({}, {"content": "name\nOla", "format": "json"}, "invalid: format: the file is not json"),
         (
@@ -219,10 +221,10 @@ async def test_text_is_imported_without_a_folder(tmp_path: Path) -> None:
         ),
     ],
 )
-async def test_what_cannot_be_imported_is_said_in_one_line(
+async def test_import_error_names_the_argument_in_one_line(
     tmp_path: Path, settings: dict[str, Any], arguments: dict[str, Any], line: str
 ) -> None:
-    """Which argument, what is wrong, what to do."""
+    """It says which argument is wrong, why, and what to do."""
     async with host(tmp_path / "contacts.db", **settings) as directory:
         said = await directory.error("import_contacts", **arguments)
 
@@ -231,7 +233,7 @@ async def test_what_cannot_be_imported_is_said_in_one_line(
 
 
 async def test_columns_can_be_mapped_by_hand(either: Host, save: Any) -> None:
-    """Where their names say nothing."""
+    """For columns with unknown names."""
     path = save("Kunde;Ring;Post", "Ola Nordmann;99999999;ola@example.com")
 
     plan = await either.call("import_contacts", path=path, mapping=["Kunde=name", "Ring=phone_number", "Post=ignore"])
@@ -240,8 +242,8 @@ async def test_columns_can_be_mapped_by_hand(either: Host, save: Any) -> None:
     assert plan["sample"] == [{"row": 2, "name": "Ola Nordmann", "phone_number": "+4799999999"}]
 
 
-async def test_more_than_the_budget_is_refused_before_anything_is_written(tmp_path: Path, save: Any) -> None:
-    """A runaway stops in words that say how many, and who decides."""
+async def test_import_over_the_write_budget_writes_nothing(tmp_path: Path, save: Any) -> None:
+    """The error says how many changes are left and who can raise the limit."""
     path = save(HEADER, *ROWS)
     async with host(
         tmp_path / "contacts.db", files=tmp_path / "files", write_budget=3, default_region="NO"
@@ -250,15 +252,13 @@ async def test_more_than_the_budget_is_refused_before_anything_is_written(tmp_pa
         line = await directory.error("import_contacts", path=path, apply=True, plan=plan["plan"])
         total = (await directory.call("list_contacts"))["total"]
 
-    assert line.startswith("write_budget: this takes 4 changes, and 3 of the 3 an hour are left")
-    assert "the operator decides" in line
+    assert line.startswith("write_budget: this call makes 4 changes, but only 3 of 3 per hour are left")
+    assert "ask the operator to raise the limit" in line
     assert total == 0
 
 
-async def test_a_folder_that_takes_no_result_file_does_not_fail_the_import(
-    either: Host, save: Any, files: Path
-) -> None:
-    """The contacts are written, and the results are a download instead."""
+async def test_import_succeeds_if_the_result_file_cannot_be_written(either: Host, save: Any, files: Path) -> None:
+    """The results are a download instead."""
     path = save(HEADER, *ROWS)
     (files / "people.csv.result.csv").mkdir()
 

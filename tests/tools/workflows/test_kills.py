@@ -1,4 +1,4 @@
-"""An import that is killed at random moments and run again leaves the directory as an undisturbed one does."""
+"""An import that is killed at random moments and repeated leaves the same directory as an undisturbed one."""
 
 import os
 import random
@@ -21,7 +21,7 @@ FIELDS = ["name", "type", "phone_number", "email", "tags", "notes", "company_nam
 
 
 def write(folder: Path, count: int) -> None:
-    """Rows of which every fourth has no key and every tenth is there twice."""
+    """Write rows of which every fourth has no key and every tenth is repeated."""
     lines = ["name,phone,email,company,notes"]
     for number in range(count):
         phone = "" if number % 4 == 0 else f"9{number:07d}"
@@ -41,7 +41,7 @@ def start(home: Path, database: Path, how: str) -> "subprocess.Popen[bytes]":
 
 
 async def content(database: Path) -> Counter[str]:
-    """What the directory holds, ids and times aside."""
+    """Read the contacts without ids and times."""
     connection = connect(Embedded(database, "test"))
     async with connection.lifespan():
         page = await connection.send(ScanContacts(fields=FIELDS))
@@ -78,7 +78,7 @@ async def killed_and_repeated(home: Path, count: int, kills: int, how: str, long
 
 
 @pytest.mark.parametrize(("how", "longest"), [("batches", 0.3), pytest.param("singly", 1.5, marks=pytest.mark.load)])
-async def test_an_import_killed_and_run_again_ends_as_if_nothing_had_been(
+async def test_killed_and_repeated_import_ends_like_an_undisturbed_one(
     tmp_path: Path, how: str, longest: float
 ) -> None:
     """In batches and one by one, killed at random moments of writing."""
@@ -87,7 +87,7 @@ async def test_an_import_killed_and_run_again_ends_as_if_nothing_had_been(
 
 @pytest.mark.load
 @pytest.mark.parametrize(("how", "longest"), [("batches", 0.8), ("singly", 10.0)])
-async def test_a_large_import_killed_ten_times_ends_as_if_nothing_had_been(
+async def test_large_import_killed_ten_times_ends_like_an_undisturbed_one(
     tmp_path: Path, how: str, longest: float
 ) -> None:
     """5,000 rows and ten kills."""

@@ -24,8 +24,8 @@ async def apply(host: Host, tool: str, **arguments: Any) -> dict[str, Any]:
     return await host.call(tool, **arguments, apply=True, plan=plan["plan"])
 
 
-async def test_a_change_of_a_few_that_overwrites_nothing_needs_nobody(either: Host, person: Person) -> None:
-    """Tags come and go by a filter, and the counts add up."""
+async def test_small_update_that_overwrites_nothing_needs_no_consent(either: Host, person: Person) -> None:
+    """Tags are added and removed, and the counts add up."""
     ids = await fill(either, 5, tags=["fair"])
     await either.call("create_contact", name="Other")
 
@@ -34,9 +34,9 @@ async def test_a_change_of_a_few_that_overwrites_nothing_needs_nobody(either: Ho
         "update_matching_contacts", tags=["fair"], add_tags=["vip"], remove_tags=["FAIR"], apply=True, plan=plan["plan"]
     )
 
-    assert (plan["matched"], plan["to_change"], plan["overwritten"]) == (5, 5, 0)
+    assert (plan["matched"], plan["updates"], plan["overwrites"]) == (5, 5, 0)
     assert plan["sample"][0]["change"] == "tags: fair → vip"
-    assert (done["changed"], done["unchanged"], done["failed"], done["unknown"]) == (5, 0, 0, 0)
+    assert (done["updated"], done["unchanged"], done["failed"], done["unknown"]) == (5, 0, 0, 0)
     assert (await either.call("get_contact", contact_id=ids[0]))["tags"] == ["vip"]
     assert not person.asked
 
@@ -50,21 +50,21 @@ async def test_a_change_of_a_few_that_overwrites_nothing_needs_nobody(either: Ho
         (1, {"set_notes": "New"}, False),
     ],
 )
-async def test_many_or_what_overwrites_is_put_to_a_person(
+async def test_large_or_overwriting_update_needs_consent(
     either: Host, person: Person, count: int, change: dict[str, Any], asked: bool
 ) -> None:
-    """From 25 on, or where a field that is not empty gets another value; an empty one may be filled."""
+    """From 25 contacts on, or if a non-empty field is replaced; filling an empty field needs none."""
     await fill(either, count, company_name="Old")
     person.content = {"decision": "change"}
 
     done = await apply(either, "update_matching_contacts", **change)
 
-    assert done["changed"] == count
+    assert done["updated"] == count
     assert bool(person.asked) is asked
 
 
-async def test_a_no_changes_nothing(either: Host, person: Person) -> None:
-    """The question says how many, who, and what is lost."""
+async def test_declined_update_changes_nothing(either: Host, person: Person) -> None:
+    """The question names the contacts and the values that would be lost."""
     ids = await fill(either, 2, company_name="Old")
     plan = await either.call("update_matching_contacts", set_company_name="New")
 
@@ -73,26 +73,47 @@ async def test_a_no_changes_nothing(either: Host, person: Person) -> None:
     assert line.startswith("refused: ")
     assert person.question.startswith('Change: 2 contacts, "Person')
     assert 'company_name becomes "New"' in person.question
-    assert "overwritten: 2 times company_name" in person.question
+    assert "overwritten: company_name of 2 contacts" in person.question
     assert (await either.call("get_contact", contact_id=ids[0]))["company_name"] == "Old"
 
 
-async def test_what_is_no_number_in_any_writing_is_counted_and_stays(either: Host, person: Person) -> None:
-    """The others are written as E.164, which overwrites nothing: it is the same number."""
-    for name, number in (("A", "+47 999 99 999"), ("B", "call me"), ("C", "+4790000002")):
+async def test_invalid_numbers_are_counted_and_stay(either: Host, person: Person) -> None:
+    """Other numbers are written as E.164, which overwrites nothing: it is the same number."""
+    for name, number in (("A", "+47 999 99 999"), ("B", "call me"), ("C", "070-123 45 67")):
         row = (await either.call("create_contact", name=name))["id"]
         await either.call("update_contact", contact_id=row, phone_number=number)
-    await either.call("update_contact", contact_id=row, phone_number="+47 90 00 00 02x")
 
     done = await apply(either, "update_matching_contacts", normalize_phones=True, default_region="SE")
 
-    assert done["not_normalized"] >= 1
+    assert (done["updated"], done["unchanged"]) == (1, 2)
+    assert (await either.call("get_contact", contact_id=row))["phone_number"] == "+46701234567"
+    assert done["not_normalized"] == 1
     assert done["overwritten"] == 0
     assert not person.asked
 
 
-async def test_a_plan_is_refused_once_somebody_else_matches(either: Host) -> None:
-    """The person agreed to other contacts."""
+@pytest.mark.parametrize(
+    ("tool", "change", "count"),
+    [
+        ("update_matching_contacts", {"add_tags": ["fair"]}, "updates"),
+        ("add_matching_to_group", {}, "adds"),
+    ],
+)
+async def test_empty_plan_asks_for_nothing(either: Host, tool: str, change: dict[str, Any], count: str) -> None:
+    """It has no fingerprint to apply, and says that nothing would change."""
+    ids = await fill(either, 2, tags=["fair"])
+    group = (await either.call("create_contact_group", name="Fair"))["id"]
+    await either.call("add_group_members", group_id=group, contact_ids=ids)
+
+    plan = await either.call(tool, tags=["fair"], group_id=group, **change)
+
+    assert (plan["matched"], plan[count], plan["applied"]) == (2, 0, False)
+    assert plan["next"] == "nothing would change; there is nothing to apply"
+    assert "plan" not in plan
+
+
+async def test_update_plan_is_refused_after_another_contact_matches(either: Host) -> None:
+    """The person consented to other contacts."""
     await fill(either, 2, tags=["a"])
     plan = await either.call("update_matching_contacts", tags=["a"], add_tags=["b"])
     await fill(either, 1, tags=["a"])
@@ -102,8 +123,8 @@ async def test_a_plan_is_refused_once_somebody_else_matches(either: Host) -> Non
     assert line.startswith("conflict: ")
 
 
-async def test_a_plan_is_refused_once_something_else_would_be_lost(either: Host, person: Person) -> None:
-    """The person agreed to what was to be overwritten then, and is asked anew about what is there now."""
+async def test_plan_is_refused_after_a_value_to_overwrite_changed(either: Host, person: Person) -> None:
+    """The person consented to losing another value."""
     (ola,) = await fill(either, 1, company_name="Old")
     given = {"set_company_name": "New"}
     plan = await either.call("update_matching_contacts", **given)
@@ -116,13 +137,13 @@ async def test_a_plan_is_refused_once_something_else_would_be_lost(either: Host,
     assert (await either.call("get_contact", contact_id=ola))["company_name"] == "Newer"
 
 
-async def test_a_change_that_says_nothing_is_refused(either: Host) -> None:
-    """And so is a fingerprint without apply's plan."""
+async def test_update_without_a_change_is_refused(either: Host) -> None:
+    """It names only a filter."""
     assert "names nothing to change" in await either.error("update_matching_contacts", tags=["a"])
 
 
-async def test_a_group_is_filled_by_a_filter(either: Host) -> None:
-    """The ids never pass through the model: five rows are shown of however many; who is in it already is no change."""
+async def test_matching_contacts_are_added_to_a_group(either: Host) -> None:
+    """The answer shows five contacts; members of the group are no change."""
     ids = await fill(either, 30, tags=["fair"])
     group = (await either.call("create_contact_group", name="Fair"))["id"]
     await either.call("add_group_members", group_id=group, contact_ids=ids[:4])
@@ -130,19 +151,19 @@ async def test_a_group_is_filled_by_a_filter(either: Host) -> None:
     plan = await either.call("add_matching_to_group", group_id=group, tags=["fair"])
     done = await either.call("add_matching_to_group", group_id=group, tags=["fair"], apply=True, plan=plan["plan"])
 
-    assert (plan["matched"], plan["already_members"], plan["joining"], plan["members"]) == (30, 4, 26, 30)
+    assert (plan["matched"], plan["already_members"], plan["adds"], plan["members"]) == (30, 4, 26, 30)
     assert len(plan["sample"]) == 5
     assert done["members"] == (await either.call("list_group_members", group_id=group))["total"] == 30
 
 
 @pytest.mark.parametrize("tool", ["add_matching_to_group", "check_group_audience"])
-async def test_a_group_that_is_not_there_is_an_error(either: Host, tool: str) -> None:
-    """In one line."""
+async def test_missing_group_is_not_found(either: Host, tool: str) -> None:
+    """The error is one line."""
     assert (await either.error(tool, group_id=NOBODY)).startswith("not_found: ")
 
 
-async def test_an_audience_is_counted_before_anything_is_sent(either: Host) -> None:
-    """Who is reached, who is not and why, who is there twice, which countries, how many requests."""
+async def test_audience_counts_reachable_and_unreachable_members(either: Host) -> None:
+    """It also counts duplicates, countries and requests."""
     people = [
         ("Mobile", "+4799999999"),
         ("Same", "+4799999999"),
@@ -169,8 +190,8 @@ async def test_an_audience_is_counted_before_anything_is_sent(either: Host) -> N
     assert any("update_contact" in advice for advice in found["next"])
 
 
-async def test_duplicates_come_with_evidence_most_certain_first(either: Host) -> None:
-    """And with what to call next."""
+async def test_duplicates_are_shown_most_certain_first_with_evidence(either: Host) -> None:
+    """The answer says what to call next."""
     for name, more in (
         ("Ola Nordmann", {"phone_number": "+4799999999", "email": "ola@example.com"}),
         ("Nordmann, Ola", {"phone_number": "+4799999999"}),
@@ -191,8 +212,8 @@ async def test_duplicates_come_with_evidence_most_certain_first(either: Host) ->
     assert found["total"] == found["certain"] + found["likely"] + found["possible"]
 
 
-async def test_no_duplicates_is_an_answer(either: Host) -> None:
-    """Nothing more to say."""
+async def test_directory_without_duplicates_answers_no_clusters(either: Host) -> None:
+    """It advises no next step."""
     await fill(either, 3)
 
     found = await either.call("find_duplicate_contacts")
@@ -201,8 +222,10 @@ async def test_no_duplicates_is_an_answer(either: Host) -> None:
     assert "next" not in found
 
 
-async def test_a_failure_among_many_is_counted_and_named(platform: Host, unsteady: Unsteady, person: Person) -> None:
-    """The others are changed, and the answer says whose change failed and why."""
+async def test_failed_update_among_many_is_counted_and_named(
+    platform: Host, unsteady: Unsteady, person: Person
+) -> None:
+    """The other contacts are changed, and the answer says which update failed and why."""
     ids = await fill(platform, 4, tags=["a"])
     plan = await platform.call("update_matching_contacts", add_tags=["b"])
     answer = unsteady.service.answer
@@ -217,14 +240,14 @@ async def test_a_failure_among_many_is_counted_and_named(platform: Host, unstead
 
     said = result.structured_content or {}
     assert not result.is_error, text_of(result)
-    assert (said["changed"], said["failed"]) == (3, 1)
+    assert (said["updated"], said["failed"]) == (3, 1)
     assert said["failures"][0]["id"] == ids[2]
     assert "tags" in said["failures"][0]["why"]
     assert not person.asked
 
 
 class _HardToAsk(httpx.ASGITransport):
-    """A directory that cannot be asked what it offers until a client has given up once."""
+    """A directory that does not answer which extensions it has until a client has given up once."""
 
     questions = 0
 
@@ -235,8 +258,8 @@ class _HardToAsk(httpx.ASGITransport):
         return await super().handle_async_request(request)
 
 
-async def test_what_is_overwritten_is_known_even_where_the_service_says_late_what_it_offers(tmp_path: Path) -> None:
-    """Rows of lists have no notes: were they taken for rows in full, notes would go without anybody being asked."""
+async def test_overwrites_are_counted_if_extensions_are_known_late(tmp_path: Path) -> None:
+    """List rows have no notes: taken for full contacts, their notes would be overwritten without consent."""
     async with (
         Directory(tmp_path / "contacts.db") as kept,
         ContactsClient(base_url="http://service", transport=_HardToAsk(kept.app)) as api,
@@ -246,4 +269,4 @@ async def test_what_is_overwritten_is_known_even_where_the_service_says_late_wha
 
         plan = await Host(client).call("update_matching_contacts", tags=["vip"], set_notes="yours")
 
-    assert plan["overwritten"] == 1
+    assert plan["overwrites"] == 1

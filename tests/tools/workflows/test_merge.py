@@ -1,18 +1,21 @@
-"""merge_contacts: one question that names all, nothing lost, the others deleted last."""
+"""merge_contacts: one question names all contacts, no data is lost, and the others are deleted last."""
 
+import time
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 
-from contacts_mcp.contract import DeleteContact
+from contacts_mcp.contract import Contact, DeleteContact, GroupList, ListContactGroups
+from contacts_mcp.tools import WORKFLOWS, Backend, parse_arguments
 from harness import NOBODY, Host, Person
 from manyfold import Unsteady
 
 
 @pytest.fixture
 async def doubles(either: Host) -> tuple[Host, list[dict[str, Any]], list[str]]:
-    """Three records of Ola, of whom the second is in a group, and another group that all are strangers to."""
+    """Three records of one person, of which the second is in a group, and another group without them."""
     people = [
         await either.call("create_contact", **person)
         for person in (
@@ -26,10 +29,10 @@ async def doubles(either: Host) -> tuple[Host, list[dict[str, Any]], list[str]]:
     return either, people, groups
 
 
-async def test_everything_goes_into_one_and_the_others_go(
+async def test_merge_unites_all_data_and_deletes_the_others(
     doubles: tuple[Host, list[dict[str, Any]], list[str]], person: Person
 ) -> None:
-    """LogFields, tags, notes and groups are united, conflicts reported, and what has no room is kept in the notes."""
+    """Conflicts are reported, and values without room are kept in the notes."""
     host, (keep, *others), groups = doubles
     person.content = {"decision": "merge"}
 
@@ -48,10 +51,10 @@ async def test_everything_goes_into_one_and_the_others_go(
     assert (await host.call("list_contacts"))["total"] == 1
 
 
-async def test_one_question_names_all_of_them(
+async def test_merge_question_names_all_contacts(
     doubles: tuple[Host, list[dict[str, Any]], list[str]], person: Person
 ) -> None:
-    """By name, id and what tells them apart; a no leaves everything as it was."""
+    """By name, id and distinguishing fields; a declined question leaves everything as it was."""
     host, (keep, *others), _ = doubles
 
     line = await host.error("merge_contacts", keep_id=keep["id"], merge_ids=[each["id"] for each in others])
@@ -63,8 +66,8 @@ async def test_one_question_names_all_of_them(
     assert (await host.call("get_contact", contact_id=keep["id"])).get("email") is None
 
 
-async def test_the_newest_value_wins_where_that_is_preferred(directory: Host, person: Person) -> None:
-    """Whoever was changed last is right about the number."""
+async def test_merge_prefers_the_newest_value_if_asked(directory: Host, person: Person) -> None:
+    """The contact that was changed last has the right number."""
     person.content = {"decision": "merge"}
     keep = await directory.call("create_contact", name="Ola", phone_number="+4799999999")
     other = await directory.call("create_contact", name="Ola", phone_number="+4790000001")
@@ -73,13 +76,13 @@ async def test_the_newest_value_wins_where_that_is_preferred(directory: Host, pe
     merged = await directory.call("merge_contacts", keep_id=keep["id"], merge_ids=[other["id"]], prefer="newest")
 
     assert merged["contact"]["phone_number"] == "+4790000001"
-    assert merged["conflicts"][0]["settled"] == "the newest wins; the other is in the notes"
+    assert merged["conflicts"][0]["resolution"] == "the newest contact wins; the other value is in the notes"
 
 
-async def test_a_contact_that_changed_meanwhile_is_not_merged(
+async def test_merge_is_not_confirmed_if_a_contact_changed_meanwhile(
     doubles: tuple[Host, list[dict[str, Any]], list[str]], person: Person
 ) -> None:
-    """What the person agreed to is no longer so."""
+    """The person consented to the earlier records."""
     host, (keep, other, _), _ = doubles
     person.content = {"decision": "merge"}
     person.meanwhile = lambda: host.call("update_contact", contact_id=other["id"], name="Per Berg")
@@ -90,8 +93,8 @@ async def test_a_contact_that_changed_meanwhile_is_not_merged(
     assert (await host.call("list_contacts"))["total"] == 3
 
 
-async def test_a_contact_that_changed_and_changed_back_is_not_merged(directory: Host, person: Person) -> None:
-    """It looks the same, within the same second, and somebody was at work on it."""
+async def test_merge_is_not_confirmed_if_a_contact_changed_and_changed_back(directory: Host, person: Person) -> None:
+    """It looks the same within the same second, but another caller is editing it."""
     ids = [(await directory.call("create_contact", name=name))["id"] for name in ("Ola", "Per")]
     person.content = {"decision": "merge"}
 
@@ -107,8 +110,8 @@ async def test_a_contact_that_changed_and_changed_back_is_not_merged(directory: 
 
 
 @pytest.mark.parametrize("which", ["keep_id", "merge_ids"])
-async def test_who_is_not_there_stops_it_before_anybody_is_asked(either: Host, person: Person, which: str) -> None:
-    """And is named."""
+async def test_merge_with_a_missing_contact_asks_for_no_consent(either: Host, person: Person, which: str) -> None:
+    """The error names the missing contact."""
     ola = (await either.call("create_contact", name="Ola"))["id"]
     given = {"keep_id": ola, "merge_ids": [NOBODY]} if which == "merge_ids" else {"keep_id": NOBODY, "merge_ids": [ola]}
 
@@ -118,15 +121,17 @@ async def test_who_is_not_there_stops_it_before_anybody_is_asked(either: Host, p
     assert not person.asked
 
 
-async def test_a_contact_is_not_merged_with_itself(either: Host) -> None:
-    """However its id is written."""
+async def test_contact_is_not_merged_with_itself(either: Host) -> None:
+    """Whatever the case of its id."""
     ola = (await either.call("create_contact", name="Ola"))["id"]
 
     assert "names a contact twice" in await either.error("merge_contacts", keep_id=ola, merge_ids=[ola.upper()])
 
 
-async def test_what_could_not_be_deleted_is_named(platform: Host, unsteady: Unsteady, person: Person) -> None:
-    """Everything is in the kept one by then, and calling again finishes it."""
+async def test_merge_names_contacts_that_could_not_be_deleted(
+    platform: Host, unsteady: Unsteady, person: Person
+) -> None:
+    """The kept contact has all data by then, and another call finishes the merge."""
     person.content = {"decision": "merge"}
     keep = await platform.call("create_contact", name="Ola", phone_number="+4799999999")
     other = await platform.call("create_contact", name="Ola", email="ola@example.com")
@@ -147,10 +152,10 @@ async def test_what_could_not_be_deleted_is_named(platform: Host, unsteady: Unst
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_a_group_that_is_deleted_meanwhile_holds_up_no_merge(
+async def test_merge_ignores_a_group_that_was_deleted_meanwhile(
     platform: Host, unsteady: Unsteady, person: Person, method: str
 ) -> None:
-    """Neither while its members are looked at, nor when the kept contact is about to join it."""
+    """While its members are read, or just before the kept contact is added."""
     person.content = {"decision": "merge"}
     keep, other = [await platform.call("create_contact", name=name) for name in ("Ola Nordmann", "Ola N")]
     for name in ("Choir", "Board"):
@@ -170,10 +175,51 @@ async def test_a_group_that_is_deleted_meanwhile_holds_up_no_merge(
     assert merged["groups_joined"] == ["Choir"]
 
 
-async def test_a_merge_that_ends_half_way_says_how_far_it_came(
-    platform: Host, unsteady: Unsteady, person: Person
+class SlowDeletes:
+    """A client whose deletions take three seconds each."""
+
+    def __init__(self) -> None:
+        self.deleted: list[str] = []
+        self.began = anyio.Event()
+
+    async def send(self, call: Any, _report: Any = None) -> Any:
+        if isinstance(call, ListContactGroups):
+            return GroupList(groups=[])
+        if isinstance(call, DeleteContact):
+            self.deleted.append(call.contact_id)
+            self.began.set()
+            await anyio.sleep(3)
+            return None
+        return Contact(id=call.contact_id, name="Ola")
+
+    async def extensions(self) -> frozenset[str]:
+        return frozenset()
+
+
+async def test_cancelled_merge_ends_within_the_grace_period_and_begins_no_other_change(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The kept one is changed by then, so the error must not say that nothing was."""
+    """A deletion under way gets a moment to finish; the next contact is not deleted."""
+    monkeypatch.setattr("contacts_mcp.tools._job.CANCEL_GRACE_SECONDS", 0.05)
+    (tool,) = (tool for tool in WORKFLOWS if tool.name == "merge_contacts")
+    ids = [f"0000000{number}{NOBODY[8:]}" for number in range(3)]
+    given = {"keep_id": ids[0], "merge_ids": ids[1:]}
+    client = SlowDeletes()
+    arguments = parse_arguments(tool.arguments, tool.input_schema, given)
+    prepared = await tool.prepare(Backend(client), arguments)  # type: ignore[arg-type]
+    started = time.monotonic()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(prepared.run)
+        await client.began.wait()
+        tasks.cancel_scope.cancel()
+
+    assert client.deleted == [ids[1]]
+    assert time.monotonic() - started < 2
+
+
+async def test_failed_merge_counts_what_was_done(platform: Host, unsteady: Unsteady, person: Person) -> None:
+    """The kept contact was changed, so the error must not say that nothing was changed."""
     person.content = {"decision": "merge"}
     keep = await platform.call("create_contact", name="Ola", phone_number="+4799999999")
     other = await platform.call("create_contact", name="Ola", email="ola@example.com")

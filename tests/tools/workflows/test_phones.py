@@ -1,4 +1,4 @@
-"""Every example number of every region, valid and invalid, through import and normalisation."""
+"""Every example number of every region, valid and invalid, in imports and normalization."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
 
 
 def national(region: str) -> list[tuple[str, str]]:
-    """Numbers as people of a region write them, with how SMS needs them."""
+    """Numbers in national writing, with their E.164 form."""
     kinds = (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE)
     found = [number for kind in kinds if (number := phonenumbers.example_number_for_type(region, kind))]
     return [
@@ -30,7 +30,7 @@ def invalid(region: str) -> str | None:
 
 
 def rows_of(region: str) -> list[tuple[str, str, str]]:
-    """Name, as written, as stored."""
+    """Rows of a name, the number as written, and the number as stored."""
     good = [(f"{region} valid {place}", *pair) for place, pair in enumerate(national(region))]
     bad = invalid(region)
     return [*good, *([(f"{region} invalid", bad, bad)] if bad else [])]
@@ -38,7 +38,7 @@ def rows_of(region: str) -> list[tuple[str, str, str]]:
 
 @pytest.mark.parametrize("part", [0, *(pytest.param(part, marks=pytest.mark.load) for part in range(1, 8))])
 async def test_every_example_number_is_imported_as_e164(directory: Host, files: Any, part: int) -> None:
-    """Valid ones in national writing become E.164 with their region; invalid ones are kept and counted."""
+    """Valid national numbers become E.164; invalid ones are kept and counted."""
     for region in REGIONS[part::8]:
         rows = rows_of(region)
         lines = ["name;phone", *(f"{name};{written}" for name, written, _ in rows)]
@@ -57,8 +57,8 @@ async def test_every_example_number_is_imported_as_e164(directory: Host, files: 
 
 
 @pytest.mark.load
-async def test_every_example_number_is_normalised_in_place(tmp_path: Path, person: Person) -> None:
-    """The same numbers, stored as people wrote them, are put right by one call for each region."""
+async def test_every_example_number_is_normalized_in_place(tmp_path: Path, person: Person) -> None:
+    """One call for each region normalizes numbers that were stored as written."""
     person.content = {"decision": "change"}
     async with host(tmp_path / "as-written.db", person=person) as directory:
         await normalise_all(directory)

@@ -1,4 +1,4 @@
-"""Long runs: told of, ended between rows, counted, within a budget, and as good over a network."""
+"""Long jobs: progress, cancellation, counts, write budgets, downloads and permissions."""
 
 import json
 import time
@@ -19,8 +19,8 @@ from contacts_mcp.folder import Folder
 from contacts_mcp.guard import Guard
 from contacts_mcp.server import Caller, build_server
 from contacts_mcp.tools import NO_PATHS_OVER_NETWORK, TOOLS, Backend, Download, Downloads, WriteBudget, WriteBudgets
-from contacts_mcp.tools._budget import WriteBudgetExceeded
-from contacts_mcp.tools.steps import JobClient
+from contacts_mcp.tools._backend import WriteBudgetExceeded
+from contacts_mcp.tools._job import JobClient
 from harness import LEGACY, MODERN, NOBODY, Host, host
 from listening import identify_callers
 from manyfold import Unsteady
@@ -37,9 +37,11 @@ def write(folder: Path, count: int) -> str:
 
 
 @each_era
-async def test_progress_is_told_with_counts_and_words(tmp_path: Path, files: Path, era: str, monkeypatch: Any) -> None:
-    """A long import says how far it is, of how many, and of what."""
-    monkeypatch.setattr("contacts_mcp.tools.steps._progress._BETWEEN", 0.0)
+async def test_import_reports_progress_with_counts_and_units(
+    tmp_path: Path, files: Path, era: str, monkeypatch: Any
+) -> None:
+    """A long import reports how many rows are done, and of how many."""
+    monkeypatch.setattr("contacts_mcp.tools._job.REPORT_INTERVAL_SECONDS", 0.0)
     told: list[tuple[float, float | None, str | None]] = []
 
     async def hear(done: float, total: float | None, message: str | None) -> None:
@@ -58,7 +60,7 @@ async def test_progress_is_told_with_counts_and_words(tmp_path: Path, files: Pat
 
 
 class Slow(Unsteady):
-    """Answers to writes take a moment; `begun` is set by the tenth."""
+    """A service that answers writes slowly; `begun` is set by the tenth."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,8 +91,8 @@ async def over(service: Unsteady, files: Path, era: str, **more: Any) -> AsyncIt
 
 
 @each_era
-async def test_a_cancelled_import_ends_between_rows_and_says_what_it_did(files: Path, era: str) -> None:
-    """What was begun is finished, nothing more is begun, and the result file is exact to the row."""
+async def test_cancelled_import_finishes_the_rows_under_way_and_lists_every_result(files: Path, era: str) -> None:
+    """No other write begins, and the result file is exact."""
     service = Slow()
     async with over(service, files, era) as platform:
         given = {"path": write(files, 400)}
@@ -107,15 +109,15 @@ async def test_a_cancelled_import_ends_between_rows_and_says_what_it_did(files: 
         assert 10 <= len(created) < 400
         assert {row["outcome"] for row in results} == {"created", "not_created"}
         again = await platform.call("import_contacts", **given)
-        assert (again["unchanged"], again["new"]) == (len(created), 400 - len(created))
+        assert (again["unchanged"], again["creates"]) == (len(created), 400 - len(created))
 
 
 async def _call(platform: Host, arguments: dict[str, Any]) -> None:
     await platform.client.call_tool("import_contacts", arguments)
 
 
-async def test_the_service_is_obeyed_when_it_asks_to_wait(files: Path) -> None:
-    """All of a job's calls wait then, and none is lost."""
+async def test_all_calls_of_a_job_wait_for_the_rate_limit(files: Path) -> None:
+    """No call is lost."""
     service = Unsteady()
     answer, limited = service.service.answer, []
 
@@ -163,36 +165,38 @@ async def test_the_service_is_obeyed_when_it_asks_to_wait(files: Path) -> None:
         (BatchContacts(creates=[CreateContact(name="x")] * 2), 2),
     ],
 )
-def test_a_budget_counts_changes_by_the_hour(call: Any, changes: int) -> None:
-    """Reads cost nothing; what is spent comes back after an hour, and 0 means any number."""
+def test_write_budget_counts_the_changes_of_an_hour(call: Any, changes: int) -> None:
+    """Reads cost nothing, and a limit of 0 means no limit."""
     now = [0.0]
     budget = WriteBudget(5, lambda: now[0])
     budget.require(5)
     budget.spend(call)
 
-    with pytest.raises(WriteBudgetExceeded, match=f"this takes 6 changes, and {5 - changes} of the 5 an hour are left"):
+    with pytest.raises(
+        WriteBudgetExceeded, match=f"this call makes 6 changes, but only {5 - changes} of 5 per hour are left"
+    ):
         budget.require(6)
     now[0] = 3_700.0
     budget.require(5)
     WriteBudget(0).require(10**9)
 
 
-async def test_a_runaway_is_stopped_whatever_tool_it_runs_away_with(tmp_path: Path) -> None:
-    """Endpoint tools spend of the same budget; each caller has their own."""
+async def test_write_budget_stops_every_tool_for_one_caller(tmp_path: Path) -> None:
+    """Endpoint tools use the same budget as workflow tools; each caller has a separate one."""
     async with host(tmp_path / "contacts.db", write_budget=2) as directory:
         for number in range(2):
             await directory.call("create_contact", name=f"x{number}")
         line = await directory.error("create_contact", name="x3")
         await directory.call("list_contacts")
 
-    assert line.startswith("write_budget: this takes 1 changes, and 0 of the 2 an hour are left; ")
+    assert line.startswith("write_budget: this call makes 1 changes, but only 0 of 2 per hour are left; ")
     budgets = WriteBudgets(1)
     budgets.for_caller("ada").spend(CreateContact(name="x"))
     budgets.for_caller("bob").spend(CreateContact(name="x"))
 
 
-def test_a_download_is_its_owners_alone_and_only_for_a_while() -> None:
-    """Another caller, a wrong id and a late one all get the same answer."""
+def test_download_is_fetched_only_by_its_owner_within_15_minutes() -> None:
+    """Another caller and a late request get the same error."""
     now = [0.0]
     downloads = Downloads(lambda: now[0])
     address = downloads.keep(Download("x.csv", "text/csv", 1, lambda: b"x"), "ada")
@@ -205,8 +209,8 @@ def test_a_download_is_its_owners_alone_and_only_for_a_while() -> None:
             downloads.fetch(identifier, owner)
 
 
-def test_downloads_never_fill_the_memory() -> None:
-    """The oldest goes first."""
+def test_oldest_downloads_are_dropped_from_memory() -> None:
+    """Downloads in memory have a total limit."""
     downloads = Downloads()
     kept = [downloads.keep(Download("x", "text/csv", 8 * 1024 * 1024, lambda: b""), "") for _ in range(20)]
 
@@ -215,8 +219,8 @@ def test_downloads_never_fill_the_memory() -> None:
         downloads.fetch(kept[0].rpartition("/")[2], "")
 
 
-async def test_over_a_network_no_path_is_taken(tmp_path: Path) -> None:
-    """Whatever the operator's folder is: a caller elsewhere has none here."""
+async def test_paths_are_refused_over_a_network(tmp_path: Path) -> None:
+    """Even if the operator has configured a folder."""
     from contacts_mcp.app import Embedded, build_app
     from contacts_mcp.settings import load_settings
 
@@ -237,8 +241,8 @@ async def test_over_a_network_no_path_is_taken(tmp_path: Path) -> None:
     assert not list((tmp_path / "files").glob("out*"))
 
 
-async def test_a_caller_may_do_no_more_than_their_scopes_say(tmp_path: Path, files: Path) -> None:
-    """Who may write but not delete plans and makes small changes; what overwrites is not theirs to do."""
+async def test_caller_without_the_destroy_scope_cannot_overwrite(tmp_path: Path, files: Path) -> None:
+    """A caller who may only write can plan and make small changes."""
     from contacts_mcp.app import Embedded, connect
 
     connection = connect(Embedded(tmp_path / "contacts.db", "test"))
@@ -265,8 +269,10 @@ async def test_a_caller_may_do_no_more_than_their_scopes_say(tmp_path: Path, fil
     assert line.startswith("permission_denied: this call would do more than you may do here")
 
 
-async def test_the_trail_counts_what_a_job_did(tmp_path: Path, files: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """One line with counts and no names; a plan leaves none."""
+async def test_audit_record_counts_what_an_import_did(
+    tmp_path: Path, files: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The record has counts and no names; a plan leaves no record."""
     caplog.set_level("INFO", "contacts_mcp.trail")
     async with host(tmp_path / "contacts.db", files=files) as directory:
         given = {"path": write(files, 3)}

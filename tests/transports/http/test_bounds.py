@@ -36,9 +36,9 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     [
         ({"tags": [1] * 300_000}, "tags: should have no more than 5,000 items"),
         ({"tags": [[]] * 200_000}, "tags: should have no more than 5,000 items"),
-        ({f"x{number}": 1 for number in range(80_000)}, "there are too many fields"),
+        ({f"x{number}": 1 for number in range(80_000)}, "too many arguments"),
         ({"search": "a" * 200_000}, "too long"),
-        ({"search": "half \ud800 of it"}, "search: holds half of a character"),
+        ({"search": "half \ud800 of it"}, "search: contains half of a character"),
     ],
     ids=["numbers", "arrays", "fields", "search", "surrogate"],
 )

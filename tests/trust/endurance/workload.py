@@ -210,7 +210,7 @@ async def import_contacts(caller: Caller) -> None:
     lines = [",".join(columns), *(",".join(row[name] or "" for name in columns) for row in rows)]
     arguments = {"content": "\n".join(lines), "tags": [caller.tag]}
     plan = await caller.read("import_contacts", **arguments)
-    assert (plan["new"], plan["updates"]) == (2, 0)
+    assert (plan["creates"], plan["updates"]) == (2, 0)
     after = caller.model
     for row in rows:
         after = after.with_person(**row)
@@ -231,8 +231,8 @@ async def update_matching(caller: Caller) -> None:
         changing += any(fields[name] != value for name, value in values.items())
         after = after.with_person(email, **values)
     plan = await caller.read("update_matching_contacts", **arguments)
-    assert (plan["matched"], plan["to_change"]) == (len(caller.model.people), changing)
-    await _apply(caller, "update_matching_contacts", plan, after, {"changed": changing}, **arguments)
+    assert (plan["matched"], plan["updates"]) == (len(caller.model.people), changing)
+    await _apply(caller, "update_matching_contacts", plan, after, {"updated": changing}, **arguments)
 
 
 async def add_matching(caller: Caller) -> None:
@@ -241,7 +241,7 @@ async def add_matching(caller: Caller) -> None:
     joining = [email for email in caller.model.matching(tags=tags) if email not in members]
     arguments = {"group_id": caller.ids[key], "tags": tags}
     plan = await caller.read("add_matching_to_group", **arguments)
-    assert plan["joining"] == len(joining)
+    assert plan["adds"] == len(joining)
     after = caller.model.with_group(key, members=[*members, *joining])
     expected = {"members": len(members) + len(joining)}
     await _apply(caller, "add_matching_to_group", plan, after, expected, **arguments)

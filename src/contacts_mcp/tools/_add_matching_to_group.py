@@ -1,0 +1,115 @@
+"""add_matching_to_group: add the contacts that match a filter to a group; their ids never pass through the model."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import Field
+
+from contacts_mcp.contract import Contact, GetContactGroup, Group, GroupId, Risk
+from contacts_mcp.guard import Target
+from contacts_mcp.text import quote
+from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, join_names, summarize
+from contacts_mcp.tools._backend import Backend
+from contacts_mcp.tools._job import JobClient, ProgressReporter, add_to_group
+from contacts_mcp.tools._plan import PlanArguments, fingerprint_plan, plan_or_apply
+from contacts_mcp.tools._select import FilterArguments, fetch_member_ids, iter_contacts
+from contacts_mcp.tools._tool import JobCounts, PreparedCall, Tool
+
+_SAMPLE_SIZE = 5
+
+
+class AddMatchingToGroup(FilterArguments, PlanArguments):
+    """Add all contacts that match a filter to a group. First shows a plan; for a few known ids use
+    add_group_members.
+    """
+
+    group_id: GroupId = Field(description="The group to fill.")
+
+
+class MatchingAdded(ShortAnswer):
+    """The plan, or what was added. `already_members` + `adds` (or `added`) = `matched`."""
+
+    applied: bool
+    group: str | None
+    matched: int = Field(description="Contacts that match the filter.")
+    already_members: int = Field(description="Of these, contacts that are in the group already.")
+    adds: int | None = Field(default=None, description="Contacts that the plan adds.")
+    added: int | None = Field(default=None, description="Contacts that were added.")
+    members: int = Field(description="Members of the group afterwards.")
+    sample: list[ContactSummary]
+    plan: str | None = None
+    next: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    group: Group
+    member_count: int
+    matched: int
+    ids: list[str]
+    sample: list[Contact]
+    fingerprint: str
+    risk: Risk = Risk.WRITE
+
+    @property
+    def change_count(self) -> int:
+        return len(self.ids)
+
+    def to_answer(self, **steps: str | None) -> MatchingAdded:
+        return self._answer(self.member_count + len(self.ids), applied=False, adds=len(self.ids), **steps)
+
+    def to_target(self) -> Target:
+        names = join_names([quote(contact.name or "", 60) for contact in self.sample])
+        return Target(
+            label=f"{len(self.ids):,} contacts to group {quote(self.group.name or '', 80)}",
+            effect=f"Among them {names}.",
+            phrase="",
+            fingerprint=self.fingerprint,
+        )
+
+    async def apply(self, backend: Backend, counts: JobCounts) -> MatchingAdded:
+        counts.to_do = len(self.ids)
+        client, progress = JobClient(backend), ProgressReporter(backend.report, "contacts added", counts.to_do)
+        await add_to_group(client, self.group.id, self.ids, lambda count: counts.update(added=count), progress)
+        group = await backend.send(GetContactGroup(group_id=self.group.id))
+        members = group.member_count or self.member_count + len(self.ids)
+        return self._answer(members, applied=True, added=counts["added"])
+
+    def _answer(self, members: int, **more: Any) -> MatchingAdded:
+        return MatchingAdded(
+            group=self.group.name,
+            matched=self.matched,
+            already_members=self.matched - len(self.ids),
+            members=members,
+            sample=[summarize(contact) for contact in self.sample],
+            **more,
+        )
+
+
+async def _make_plan(backend: Backend, arguments: AddMatchingToGroup) -> _Plan:
+    client, progress = JobClient(backend), ProgressReporter(backend.report, "contacts read")
+    group = await client.send(GetContactGroup(group_id=arguments.group_id))
+    members = await fetch_member_ids(client, arguments.group_id)
+    ids: list[str] = []
+    sample: list[Contact] = []
+    matched = 0
+    async for page in iter_contacts(backend, client, arguments.filter, ("id", "name"), progress):
+        missing = [contact for contact in page if contact.id not in members]
+        matched += len(page)
+        ids += [contact.id for contact in missing]
+        sample += missing[: _SAMPLE_SIZE - len(sample)]
+    return _Plan(group, len(members), matched, ids, sample, fingerprint_plan(arguments, sorted(ids)))
+
+
+async def _prepare(backend: Backend, arguments: AddMatchingToGroup) -> PreparedCall:
+    return await plan_or_apply(backend, arguments, lambda: _make_plan(backend, arguments))
+
+
+add_matching_to_group = Tool(
+    name="add_matching_to_group",
+    risk=Risk.WRITE,
+    arguments=AddMatchingToGroup,
+    answer=MatchingAdded,
+    prepare=_prepare,
+    target_args=("group_id",),
+)

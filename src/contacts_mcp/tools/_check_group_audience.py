@@ -1,0 +1,151 @@
+"""check_group_audience: check which members of a group an SMS would reach, before it is sent."""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from contacts_mcp import phones
+from contacts_mcp.contract import Contact, GetContactGroup, GroupId, ListGroupMembers, Record, Risk
+from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, one_line, summarize
+from contacts_mcp.tools._backend import Backend
+from contacts_mcp.tools._job import JobClient, ProgressReporter, iterate_cooperatively
+from contacts_mcp.tools._tool import Tool, run_directly
+
+_SAMPLE_SIZE = 5
+_MAX_COUNTRIES = 20
+_MAX_SMS_RECIPIENTS = 1_000
+"""Recipients of one request that sends an SMS."""
+_ADVICE = {
+    "not_e164": "update_matching_contacts with this group_id and normalize_phones fixes numbers that are not E.164",
+    "no_number": "update_contact adds a missing number",
+    "duplicates": "find_duplicate_contacts shows who is in the directory twice",
+}
+
+
+class CheckGroupAudience(BaseModel):
+    """Check whom an SMS to a group would reach: unreachable members and why, duplicate numbers, countries, requests.
+    Sends nothing.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+    group_id: GroupId = Field(description="Group id (UUID).")
+
+
+class UnreachableMember(ContactSummary):
+    """A member whom no SMS reaches."""
+
+    why: str = Field(description="no_number, not_e164 or invalid.")
+
+
+class SharedNumber(Record):
+    """A number that several members have."""
+
+    phone_number: str
+    members: list[ContactSummary]
+    count: int = Field(description="Members with this number.")
+
+
+class Country(Record):
+    """A country (ISO 3166) and its reachable members."""
+
+    country: str
+    numbers: int = Field(description="Members with a number of this country.")
+
+
+class Audience(ShortAnswer):
+    """Which members an SMS reaches. `reachable` + `no_number` + `not_e164` + `invalid` = `members`."""
+
+    group: str | None
+    members: int = Field(description="Members of the group.")
+    reachable: int = Field(description="Members with a valid E.164 number.")
+    numbers: int = Field(description="Different numbers of the reachable members.")
+    no_number: int = Field(description="Members without a number.")
+    not_e164: int = Field(description="Members whose number is valid once normalized.")
+    invalid: int = Field(description="Members whose number is not valid.")
+    landlines: int = Field(description="Reachable members whose number is not a mobile.")
+    sms_requests: int = Field(description="Requests needed to send, of at most 1,000 recipients each.")
+    countries: list[Country]
+    unreachable_sample: list[UnreachableMember]
+    duplicate_sample: list[SharedNumber]
+    duplicates: int = Field(description="Reachable members beyond the first of each number.")
+    next: list[str] | None = None
+
+
+@dataclass(slots=True)
+class _NumberCounts:
+    """Counts of members by what is known of their numbers."""
+
+    region: str | None
+    unreachable: Counter[str] = field(default_factory=Counter)
+    countries: Counter[str] = field(default_factory=Counter)
+    by_number: defaultdict[str, list[Contact]] = field(default_factory=lambda: defaultdict(list))
+    landlines: int = 0
+    sample: list[UnreachableMember] = field(default_factory=list)
+
+    def add(self, member: Contact) -> None:
+        number = member.phone_number
+        known = phones.parse(number, self.region) if number else None
+        if number and known and number == known.e164:
+            self.by_number[number].append(member)
+            self.countries[known.country] += 1
+            self.landlines += known.fixed_line
+            return
+        why = "no_number" if not number else "not_e164" if known else "invalid"
+        self.unreachable[why] += 1
+        if len(self.sample) < _SAMPLE_SIZE:
+            self.sample.append(UnreachableMember(**summarize(member).model_dump(exclude_unset=True), why=why))
+
+    def sample_shared(self) -> list[SharedNumber]:
+        """The numbers that most members share."""
+        shared = [(number, members) for number, members in self.by_number.items() if len(members) > 1]
+        return [
+            SharedNumber(
+                phone_number=number, members=[summarize(each, "name") for each in members[:3]], count=len(members)
+            )
+            for number, members in sorted(shared, key=lambda pair: -len(pair[1]))[:_SAMPLE_SIZE]
+        ]
+
+
+async def _run(backend: Backend, arguments: CheckGroupAudience) -> Audience:
+    client = JobClient(backend)
+    group = await client.send(GetContactGroup(group_id=arguments.group_id))
+    members = (await client.send(ListGroupMembers(group_id=arguments.group_id))).members
+    counts = _NumberCounts(backend.default_region)
+    progress = ProgressReporter(backend.report, "numbers checked", len(members))
+    async for member in iterate_cooperatively(members, progress):
+        counts.add(member)
+    return _to_audience(group.name, len(members), counts)
+
+
+def _to_audience(name: str | None, members: int, counts: _NumberCounts) -> Audience:
+    reachable, numbers = sum(counts.countries.values()), len(counts.by_number)
+    duplicates = reachable - numbers
+    problems = {**counts.unreachable, "duplicates": duplicates}
+    return Audience(
+        group=one_line(name),
+        members=members,
+        reachable=reachable,
+        numbers=numbers,
+        no_number=counts.unreachable["no_number"],
+        not_e164=counts.unreachable["not_e164"],
+        invalid=counts.unreachable["invalid"],
+        landlines=counts.landlines,
+        sms_requests=-(-numbers // _MAX_SMS_RECIPIENTS),
+        countries=[Country(country=each, numbers=many) for each, many in counts.countries.most_common(_MAX_COUNTRIES)],
+        unreachable_sample=counts.sample,
+        duplicate_sample=counts.sample_shared(),
+        duplicates=duplicates,
+        next=[advice for problem, advice in _ADVICE.items() if problems.get(problem)] or None,
+    )
+
+
+check_group_audience = Tool(
+    name="check_group_audience",
+    risk=Risk.READ,
+    arguments=CheckGroupAudience,
+    answer=Audience,
+    prepare=run_directly(_run),
+    target_args=("group_id",),
+)

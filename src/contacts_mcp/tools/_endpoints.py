@@ -1,0 +1,284 @@
+"""The endpoint tools: each is derived from the contract's call, a few with arguments or checks of their own."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from contacts_mcp.contract import (
+    AddGroupMembers,
+    Call,
+    Contact,
+    ContactPage,
+    ContactsError,
+    CreateContact,
+    CreateContactGroup,
+    DeleteContact,
+    DeleteContactGroup,
+    GdprDeleteContact,
+    GetContact,
+    GetContactGroup,
+    Group,
+    ListContactGroups,
+    ListContacts,
+    ListGroupMembers,
+    NotFound,
+    Record,
+    RemoveGroupMember,
+    Text,
+    UpdateContact,
+    UpdateContactGroup,
+)
+from contacts_mcp.tools._answers import Page, next_page, slice_page
+from contacts_mcp.tools._backend import Backend
+from contacts_mcp.tools._targets import read_target
+from contacts_mcp.tools._tool import PreparedCall, Tool
+from contacts_mcp.tools._values import edit_tags, normalize_phone
+
+_PERSONAL_FIELDS = ("name", "company_name", "phone_number", "email", "tags", "notes")
+
+
+class Done(Record):
+    """The answer of a change without a record to show."""
+
+    done: bool
+
+
+class ContactListing(ContactPage, Page):
+    """One page of contacts."""
+
+
+class SavedContact(Contact):
+    """A contact as it is now."""
+
+    warnings: list[str] | None = None
+
+
+class UpdatedContact(SavedContact):
+    """A contact after an update; `changed` names the fields that differ from before."""
+
+    changed: list[str]
+
+
+class ErasureResult(Record):
+    """What the service shows of a contact after its erasure; `left` names the fields that it still shows."""
+
+    erased: bool
+    seen: str
+    left: list[str] | None = None
+
+
+class GroupListing(Page):
+    """One page of groups."""
+
+    groups: list[Group]
+
+
+class MemberListing(Page):
+    """One page of a group's members."""
+
+    members: list[Contact]
+
+
+class PageArguments(BaseModel):
+    """Which page of a list that the API answers as a whole."""
+
+    page: int = Field(default=1, ge=1, le=1_000_000)
+    per_page: int = Field(default=50, ge=1, le=100)
+
+
+class UpdateContactArguments(UpdateContact):
+    """Change, clear or tag a contact; omitted fields stay as they are. To create one use create_contact."""
+
+    tags: list[Text] | None = Field(default=None, description="Replaces all tags; else use add_tags, remove_tags.")
+    add_tags: list[Text] | None = None
+    remove_tags: list[Text] | None = None
+    clear_fields: list[Literal["company_name", "phone_number", "email", "tags", "notes"]] | None = Field(
+        default=None, description="Fields to empty."
+    )
+
+    @model_validator(mode="after")
+    def _check_consistency(self) -> Self:
+        given = self.model_fields_set - {"contact_id"}
+        if not given:
+            raise PydanticCustomError("nothing", "names nothing to change")
+        cleared = set(self.clear_fields or ())
+        if both := sorted(cleared & given):
+            raise PydanticCustomError("both", "sets and clears the same field: " + ", ".join(both))
+        if (given & {"add_tags", "remove_tags"}) and ("tags" in given or "tags" in cleared):
+            raise PydanticCustomError("both", "replaces or clears tags and also adds or removes some: choose one")
+        return self
+
+
+class ListContactGroupsArguments(PageArguments, ListContactGroups):
+    """List the groups with ids and member counts. For the contacts in a group use list_group_members."""
+
+
+class UpdateContactGroupArguments(UpdateContactGroup):
+    """Rename a group or change its description; for its members use add_group_members or remove_group_member."""
+
+    clear_fields: list[Literal["description"]] | None = None
+
+    @model_validator(mode="after")
+    def _check_consistency(self) -> Self:
+        if not self.model_fields_set - {"group_id"}:
+            raise PydanticCustomError("nothing", "names nothing to change")
+        if self.clear_fields and self.description is not None:
+            raise PydanticCustomError("both", "sets and clears the same field: description")
+        return self
+
+
+class ListGroupMembersArguments(PageArguments, ListGroupMembers):
+    """List the contacts in a group: id, name and phone number. For all fields of one use get_contact."""
+
+
+async def _list_contacts(backend: Backend, call: ListContacts) -> ContactListing:
+    found = await backend.send(call)
+    page, per_page = found.page or call.page, found.per_page or max(call.per_page, len(found.contacts))
+    following = next_page(page, per_page, len(found.contacts), found.total)
+    return ContactListing(
+        contacts=found.contacts,
+        total=found.total,
+        page=page,
+        per_page=per_page,
+        next_page=following,
+        similar=found.similar,
+    )
+
+
+async def _create_contact(backend: Backend, call: CreateContact) -> SavedContact:
+    number, warnings = normalize_phone(call.phone_number, backend.default_region)
+    if number != call.phone_number:
+        call = call.model_copy(update={"phone_number": number})
+    created = await backend.send(call)
+    return SavedContact(**created.model_dump(exclude_unset=True), warnings=warnings or None)
+
+
+async def _update_contact(backend: Backend, arguments: UpdateContactArguments) -> UpdatedContact:
+    before = await backend.send(GetContact(contact_id=arguments.contact_id))
+    wanted, warnings = _wanted_fields(arguments, before, backend.default_region)
+    differing = {name: value for name, value in wanted.items() if value != getattr(before, name)}
+    after = before
+    if differing:
+        after = await backend.send(UpdateContact(contact_id=arguments.contact_id, **differing))
+    changed = [name for name in differing if getattr(after, name) != getattr(before, name)]
+    if ignored := [name for name in differing if name not in changed]:
+        warnings.append("the service did not change: " + ", ".join(ignored))
+    return UpdatedContact(**after.model_dump(exclude_unset=True), changed=changed, warnings=warnings or None)
+
+
+def _wanted_fields(
+    arguments: UpdateContactArguments, before: Contact, region: str | None
+) -> tuple[dict[str, Any], list[str]]:
+    """The fields after the update, and warnings. Cleared tags become an empty list, other cleared fields null."""
+    wanted = arguments.model_dump(exclude_unset=True, exclude={"contact_id", "add_tags", "remove_tags", "clear_fields"})
+    number, warnings = normalize_phone(arguments.phone_number, region)
+    if number is None:
+        wanted.pop("phone_number", None)
+    else:
+        wanted["phone_number"] = number
+    if arguments.add_tags or arguments.remove_tags:
+        wanted["tags"] = edit_tags(before.tags, arguments.add_tags or [], arguments.remove_tags or [])
+    for name in arguments.clear_fields or ():
+        wanted[name] = [] if name == "tags" else None
+    return wanted, warnings
+
+
+async def _gdpr_delete_contact(backend: Backend, call: GdprDeleteContact) -> ErasureResult:
+    """Erase, then read the contact back: only what the service shows now is reported as erased."""
+    before = await _read_contact(backend, call.contact_id)
+    await backend.send(call)
+    try:
+        after = await _read_contact(backend, call.contact_id)
+    except ContactsError:
+        unread = "the service accepted the erasure, but the contact could not be read back: read it again to be sure"
+        return ErasureResult(erased=False, seen=unread)
+    if after is None:
+        if before is None:
+            unseen = "the service accepted the erasure; it did not show the contact before, so this cannot be checked"
+            return ErasureResult(erased=False, seen=unseen)
+        return ErasureResult(erased=True, seen="the service no longer shows the contact")
+    # With nothing to compare with, every value counts as left.
+    left = [
+        name
+        for name in _PERSONAL_FIELDS
+        if getattr(after, name) and (before is None or getattr(before, name) == getattr(after, name))
+    ]
+    if left:
+        seen = "the service accepted the erasure, but still shows personal data"
+        return ErasureResult(erased=False, seen=seen, left=left)
+    return ErasureResult(erased=True, seen="the contact is still listed, its personal data replaced or cleared")
+
+
+async def _read_contact(backend: Backend, contact_id: str) -> Contact | None:
+    try:
+        return await backend.send(GetContact(contact_id=contact_id))
+    except NotFound:
+        return None
+
+
+async def _list_contact_groups(backend: Backend, arguments: ListContactGroupsArguments) -> GroupListing:
+    found = await backend.send(ListContactGroups())
+    groups, position = slice_page(found.groups, arguments.page, arguments.per_page)
+    return GroupListing(groups=groups, **position)
+
+
+async def _update_contact_group(backend: Backend, arguments: UpdateContactGroupArguments) -> Group:
+    changes = arguments.model_dump(exclude_unset=True, exclude={"clear_fields"})
+    if arguments.clear_fields:
+        changes["description"] = None
+    return await backend.send(UpdateContactGroup(**changes))
+
+
+async def _list_group_members(backend: Backend, arguments: ListGroupMembersArguments) -> MemberListing:
+    found = await backend.send(ListGroupMembers(group_id=arguments.group_id))
+    members, position = slice_page(found.members, arguments.page, arguments.per_page)
+    return MemberListing(members=members, **position)
+
+
+async def _send(backend: Backend, call: Call[Any]) -> BaseModel:
+    answer = await backend.send(call)
+    return answer if isinstance(answer, BaseModel) else Done(done=True)
+
+
+def _derive_tool(
+    call: type[Call[Any]],
+    run: Callable[[Backend, Any], Awaitable[BaseModel]] = _send,
+    *,
+    arguments: type[BaseModel] | None = None,
+    answer: type[BaseModel] | None = None,
+) -> Tool:
+    """Derive the tool of one endpoint; `run`, `arguments` and `answer` replace the call's own."""
+
+    async def prepare(backend: Backend, given: Any) -> PreparedCall:
+        return PreparedCall(call.risk, lambda: run(backend, given), lambda: read_target(backend, call.risk, given))
+
+    return Tool(
+        name=call.tool_name(),
+        risk=call.risk,
+        idempotent=call.idempotent,
+        arguments=arguments or call,
+        answer=answer or call.answer_type or Done,
+        prepare=prepare,
+        target_args=call.path_fields,
+    )
+
+
+ENDPOINTS: tuple[Tool, ...] = (
+    _derive_tool(ListContacts, _list_contacts, answer=ContactListing),
+    _derive_tool(CreateContact, _create_contact, answer=SavedContact),
+    _derive_tool(GetContact),
+    _derive_tool(UpdateContact, _update_contact, arguments=UpdateContactArguments, answer=UpdatedContact),
+    _derive_tool(DeleteContact),
+    _derive_tool(GdprDeleteContact, _gdpr_delete_contact, answer=ErasureResult),
+    _derive_tool(ListContactGroups, _list_contact_groups, arguments=ListContactGroupsArguments, answer=GroupListing),
+    _derive_tool(CreateContactGroup),
+    _derive_tool(GetContactGroup),
+    _derive_tool(UpdateContactGroup, _update_contact_group, arguments=UpdateContactGroupArguments),
+    _derive_tool(DeleteContactGroup),
+    _derive_tool(ListGroupMembers, _list_group_members, arguments=ListGroupMembersArguments, answer=MemberListing),
+    _derive_tool(AddGroupMembers),
+    _derive_tool(RemoveGroupMember),
+)
+"""One tool for each documented endpoint, in the order of the API's page."""

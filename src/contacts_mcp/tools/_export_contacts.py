@@ -1,0 +1,89 @@
+"""export_contacts: write contacts to a file; the model sees only its size and where it is."""
+
+from datetime import UTC, datetime
+from typing import Literal
+
+import anyio.to_thread
+from pydantic import Field
+
+from contacts_mcp.contract import Risk, Text, ValidationFailed
+from contacts_mcp.folder import Folder
+from contacts_mcp.formats import FORMATS, Writer
+from contacts_mcp.tools._answers import FileAnswer
+from contacts_mcp.tools._backend import MAX_DOWNLOAD_BYTES, Backend, Download
+from contacts_mcp.tools._job import JobClient, ProgressReporter
+from contacts_mcp.tools._select import LIST_FIELDS, Filter, FilterOrGroupArguments, iter_contacts
+from contacts_mcp.tools._tool import Tool, run_directly
+
+_ALL_FIELDS = LIST_FIELDS | {"company_name", "notes", "created_at", "updated_at"}
+_MAX_READ_SINGLY = 5_000
+"""Contacts that are read one by one from a service that does not support scans."""
+
+
+class ExportContacts(FilterOrGroupArguments):
+    """Export contacts to a file: CSV, vCard or JSON. Answers a link, not the contacts; to look at some use
+    list_contacts.
+    """
+
+    format: Literal["csv", "vcard", "json"] = "csv"
+    path: Text | None = Field(default=None, description="New file in the server's folder; default: a generated name.")
+
+
+class Exported(FileAnswer):
+    """The file, and how many contacts it has."""
+
+    contacts: int = Field(description="Contacts in the file.")
+    note: str | None = None
+
+
+async def _run(backend: Backend, arguments: ExportContacts) -> Exported:
+    folder = backend.require_folder() if arguments.path else backend.files
+    kind = FORMATS[arguments.format]
+    name = arguments.path or f"contacts-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}{kind.suffix}"
+    client, progress = JobClient(backend), ProgressReporter(backend.report, "contacts exported")
+    fields, note = await _choose_fields(backend, client, arguments.filter)
+    writer, chunks, count = Writer(arguments.format), [], 0
+    async for page in iter_contacts(backend, client, arguments.filter, fields, progress):
+        count += len(page)
+        chunks.append(writer.write(page))
+    chunks.append(writer.end())
+    size = sum(map(len, chunks))
+    if isinstance(folder, Folder):
+        await anyio.to_thread.run_sync(lambda: folder.write(name, chunks, replace=False))
+        download = Download(name, kind.mime_type, size, lambda: folder.read(name).data, in_memory=False)
+        uri = backend.downloads.keep(download, backend.owner) if size <= MAX_DOWNLOAD_BYTES else None
+    else:
+        uri = _keep_in_memory(backend, name, kind.mime_type, chunks, size)
+    return Exported(contacts=count, file=name, uri=uri, mime_type=kind.mime_type, bytes=size, note=note)
+
+
+async def _choose_fields(backend: Backend, client: JobClient, wanted: Filter) -> tuple[frozenset[str], str | None]:
+    """Choose all fields, or only those of lists, with a note, if the contacts are too many to read one by one."""
+    if not await backend.supports("scan"):
+        count = 0
+        progress = ProgressReporter(backend.report, "contacts counted")
+        async for page in iter_contacts(backend, client, wanted, LIST_FIELDS, progress):
+            count += len(page)
+            if count > _MAX_READ_SINGLY:
+                return LIST_FIELDS, "without company, notes and times, which this service shows one contact at a time"
+    return _ALL_FIELDS, None
+
+
+def _keep_in_memory(backend: Backend, name: str, mime_type: str, chunks: list[bytes], size: int) -> str:
+    if size > MAX_DOWNLOAD_BYTES:
+        raise ValidationFailed(
+            f"the export has {size // 1024**2:,} MiB, and a download at most {MAX_DOWNLOAD_BYTES // 1024**2}",
+            advice="export fewer contacts at a time, by type, search, tags or group_id",
+        )
+    content = b"".join(chunks)
+    return backend.downloads.keep(Download(name, mime_type, size, lambda: content), backend.owner)
+
+
+export_contacts = Tool(
+    name="export_contacts",
+    risk=Risk.READ,
+    arguments=ExportContacts,
+    answer=Exported,
+    prepare=run_directly(_run),
+    target_args=("group_id",),
+)

@@ -1,0 +1,162 @@
+"""find_contacts: find a contact from a few words, however they are written."""
+
+from collections.abc import Iterable, Sequence
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from contacts_mcp.contract import Contact, ContactPage, ContactsError, FilterIgnored, ListContacts, Risk, Text
+from contacts_mcp.matching import RankedContact, is_unambiguous, query_variants, rank_contacts
+from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, one_line
+from contacts_mcp.tools._backend import Backend
+from contacts_mcp.tools._job import JobClient, ProgressReporter
+from contacts_mcp.tools._select import LIST_FIELDS, Filter, fetch_full, iter_contacts
+from contacts_mcp.tools._tool import Tool, run_directly
+
+_MAX_ROWS = 50
+_MAX_READ_IN_FULL = 10
+"""Search results that are read in full because their rows do not show what matched."""
+_GOOD_SCORE = 85
+"""From this score on no better match is looked for."""
+_MAX_LISTED, _MAX_SCANNED = 2_000, 50_000
+"""The largest directories that are read as a whole if a search finds no good match: by list pages, and by scan."""
+_VALUE_LENGTH = 40
+_ADVICE_IF_NONE = "no contact matches; ask for another spelling, a number or an e-mail address"
+_ADVICE_IF_UNCLEAR = "ask the person which contact they mean"
+_DISTINGUISHING_FIELDS = ("company_name", "phone_number", "email")
+
+
+class FindContacts(BaseModel):
+    """Find a contact from a partial or misspelled name, company, number or e-mail. Says whether the best match is
+    unambiguous; to page through many use list_contacts.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+    query: Text
+    limit: int = Field(default=5, ge=1, le=20)
+
+
+class Candidate(ContactSummary):
+    """A contact that matches the query."""
+
+    score: int = Field(description="How well it matches, 0 to 100.")
+    why: str = Field(description="What matched.")
+
+
+class ContactsFound(ShortAnswer):
+    """The contacts that match, best first."""
+
+    clear: bool = Field(description="The best match is unambiguous; else ask the person which contact they mean.")
+    candidates: list[Candidate]
+    more: int | None = Field(default=None, description="Further contacts that match.")
+    next: str | None = None
+
+
+async def _run(backend: Backend, arguments: FindContacts) -> ContactsFound:
+    ranked = await _Search(backend, arguments.query).find_best(arguments.limit)
+    clear = is_unambiguous(ranked)
+    shown = ranked[: arguments.limit]
+    more = len(ranked) - len(shown)
+    return ContactsFound(
+        clear=clear,
+        candidates=[_to_candidate(each, [other.contact for other in shown]) for each in shown],
+        more=more if more > 0 else None,
+        next=None if clear else _ADVICE_IF_UNCLEAR if shown else _ADVICE_IF_NONE,
+    )
+
+
+class _Search:
+    """The search for one query: first by the service's search, then, if that is not enough, in all contacts."""
+
+    def __init__(self, backend: Backend, query: str) -> None:
+        self._backend = backend
+        self._client = JobClient(backend)
+        self._query = query
+        self._known: dict[str, Contact] = {}
+
+    async def find_best(self, limit: int) -> list[RankedContact]:
+        """Rank all contacts that match, best first."""
+        first, *others = query_variants(self._query, self._backend.default_region)
+        await self._search([first])
+        ranked = self._rank(self._known.values())
+        if not _is_good(ranked):
+            await self._search(others)
+            ranked = self._rank(self._known.values())
+        if not _is_good(ranked):
+            ranked = _merge(ranked, await self._rank_all())
+        return await self._read_namesakes(ranked, limit)
+
+    def _rank(self, contacts: Iterable[Contact]) -> list[RankedContact]:
+        return rank_contacts(self._query, contacts, self._backend.default_region)
+
+    async def _search(self, queries: Sequence[str]) -> None:
+        """Search for each query; some rows that do not show what matched are read in full."""
+        found: dict[str, Contact] = {}
+
+        async def search(query: str) -> None:
+            try:
+                page: ContactPage = await self._client.send(ListContacts(search=query, per_page=_MAX_ROWS))
+            except FilterIgnored:
+                return  # too many contacts to search; the results of other queries still count
+            found.update((row.id, row) for row in page.contacts)
+
+        await self._client.map_concurrently([query for query in queries if query.strip()], search)
+        self._known |= {contact_id: row for contact_id, row in found.items() if contact_id not in self._known}
+        explained = {each.contact.id for each in self._rank(self._known.values())}
+        unexplained = [contact_id for contact_id in found if contact_id not in explained]
+        for contact in await fetch_full(self._client, unexplained[:_MAX_READ_IN_FULL]):
+            self._known[contact.id] = contact
+
+    async def _rank_all(self) -> list[RankedContact]:
+        """Rank all contacts, unless there are too many: no search finds a name whose beginning is misspelled."""
+        supports_scan = await self._backend.supports("scan")
+        total = (await self._client.send(ListContacts(per_page=1))).total
+        if total is None or total > (_MAX_SCANNED if supports_scan else _MAX_LISTED):
+            return []
+        fields = LIST_FIELDS | ({"company_name"} if supports_scan else frozenset())
+        progress = ProgressReporter(self._backend.report, "contacts compared", total)
+        found: list[RankedContact] = []
+        async for page in iter_contacts(self._backend, self._client, Filter(), fields, progress):
+            found = _merge(found, self._rank(page))[:_MAX_ROWS]
+        return found
+
+    async def _read_namesakes(self, ranked: list[RankedContact], limit: int) -> list[RankedContact]:
+        """Read contacts of the same name in full: their rows may lack the company, which distinguishes them."""
+        names = [each.contact.name for each in ranked[:limit]]
+        namesakes = [each.contact.id for each in ranked[:limit] if names.count(each.contact.name) > 1]
+        try:
+            full = {contact.id: contact for contact in await fetch_full(self._client, namesakes)}
+        except ContactsError:
+            full = {}
+        return [RankedContact(full.get(each.contact.id, each.contact), each.score, each.reason) for each in ranked]
+
+
+def _merge(these: Iterable[RankedContact], those: Iterable[RankedContact]) -> list[RankedContact]:
+    best: dict[str, RankedContact] = {}
+    for each in (*these, *those):
+        if each.contact.id not in best or best[each.contact.id].score < each.score:
+            best[each.contact.id] = each
+    return sorted(best.values(), key=lambda each: -each.score)
+
+
+def _is_good(ranked: Sequence[RankedContact]) -> bool:
+    return bool(ranked) and ranked[0].score >= _GOOD_SCORE
+
+
+def _to_candidate(each: RankedContact, shown: Sequence[Contact]) -> Candidate:
+    """Show as little as distinguishes a candidate from the others: its name and the first field that differs."""
+    contact = each.contact
+    own = [name for name in _DISTINGUISHING_FIELDS if getattr(contact, name)]
+    unique = [name for name in own if sum(getattr(other, name) == getattr(contact, name) for other in shown) == 1]
+    return Candidate(
+        id=contact.id,
+        name=one_line(contact.name, _VALUE_LENGTH),
+        **{name: one_line(getattr(contact, name), _VALUE_LENGTH) for name in (unique or own)[:1]},
+        score=each.score,
+        why=each.reason,
+    )
+
+
+find_contacts = Tool(
+    name="find_contacts", risk=Risk.READ, arguments=FindContacts, answer=ContactsFound, prepare=run_directly(_run)
+)

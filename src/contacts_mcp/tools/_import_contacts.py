@@ -1,0 +1,78 @@
+"""import_contacts: import a file of contacts into the directory. It is planned first and safe to repeat."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from contacts_mcp.contract import GetContactGroup, GroupId, Risk, Text
+from contacts_mcp.guard import PromptWording
+from contacts_mcp.tools._backend import Backend, invalid_argument
+from contacts_mcp.tools._import_plan import ImportAnswer, ImportPlan
+from contacts_mcp.tools._import_rows import MatchOptions, OnMatch, match_rows, read_source
+from contacts_mcp.tools._job import JobClient
+from contacts_mcp.tools._plan import PlanArguments, fingerprint_plan, plan_or_apply
+from contacts_mcp.tools._select import fetch_member_ids
+from contacts_mcp.tools._tool import PreparedCall, Tool
+from contacts_mcp.tools._values import Region
+
+
+class ImportContacts(PlanArguments):
+    """Import a file (CSV, vCard, Excel, JSON) of any size: matches by number or e-mail, shows a plan first, then
+    applies it. Never loop create_contact over a file.
+    """
+
+    path: Text | None = Field(default=None, description="File in the server's folder; or give content.")
+    content: Text | None = Field(default=None, description="The file's text.")
+    format: Literal["csv", "vcard", "excel", "json"] | None = None
+    mapping: list[Text] | None = Field(default=None, description='For unrecognized columns: "Column=field".')
+    default_region: Region | None = Field(default=None, description="Of national numbers, e.g. NO.")
+    on_match: OnMatch = Field(default="skip", description="For contacts that exist; update never blanks a field.")
+    tags: list[Text] | None = Field(default=None, description="For all imported contacts.")
+    group_id: GroupId | None = Field(default=None, description="Group to add all contacts of the file to.")
+
+
+async def _prepare(backend: Backend, arguments: ImportContacts) -> PreparedCall:
+    return await plan_or_apply(backend, arguments, lambda: _make_plan(backend, arguments))
+
+
+async def _make_plan(backend: Backend, arguments: ImportContacts) -> ImportPlan:
+    client = JobClient(backend)
+    members: frozenset[str] = frozenset()
+    if arguments.group_id:
+        await client.send(GetContactGroup(group_id=arguments.group_id))
+        members = frozenset(await fetch_member_ids(client, arguments.group_id))
+    options = MatchOptions(arguments.on_match, arguments.default_region or backend.default_region)
+    source = await read_source(
+        backend,
+        arguments.path,
+        arguments.content,
+        format=arguments.format,
+        mapping=_parse_mapping(arguments.mapping),
+        region=options.region,
+        tags=arguments.tags or (),
+    )
+    decisions = await match_rows(backend, client, source.drafts, options)
+    plan = ImportPlan(arguments.group_id, source, decisions, options, members)
+    adds = sorted({decision.id for decision in decisions if decision.id} - members) if arguments.group_id else []
+    plan.fingerprint = fingerprint_plan(arguments, [*(decision.to_step() for decision in decisions), adds])
+    return plan
+
+
+def _parse_mapping(given: Sequence[str] | None) -> Mapping[str, str]:
+    pairs = [entry.rpartition("=") for entry in given or ()]
+    if any(not (column and name) for column, _, name in pairs):
+        raise invalid_argument("mapping", 'should have entries such as "Mobil=phone_number"')
+    return {column.strip(): name.strip() for column, _, name in pairs}
+
+
+import_contacts = Tool(
+    name="import_contacts",
+    risk=Risk.DESTROY,
+    arguments=ImportContacts,
+    answer=ImportAnswer,
+    prepare=_prepare,
+    min_risk=Risk.WRITE,
+    target_args=("group_id",),
+    wording=PromptWording("Change", "change"),
+)

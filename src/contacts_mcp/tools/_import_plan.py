@@ -1,0 +1,320 @@
+"""The plan of an import: how it is shown, how it is applied, and the result of each row."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from typing import Any, NamedTuple
+
+import anyio
+import anyio.to_thread
+from pydantic import Field
+
+from contacts_mcp.contract import CreateContact, Record, Risk, UpdateContact, ValidationFailed
+from contacts_mcp.folder import Folder
+from contacts_mcp.formats import FORMATS
+from contacts_mcp.guard import Target
+from contacts_mcp.text import quote
+from contacts_mcp.tools._answers import FileAnswer, join_names, one_line
+from contacts_mcp.tools._backend import MAX_DOWNLOAD_BYTES, Backend, Download
+from contacts_mcp.tools._import_rows import Decision, Draft, MatchOptions, Source, match_rows
+from contacts_mcp.tools._job import ContactWrite, JobClient, ProgressReporter, WriteResult, add_to_group, write_contacts
+from contacts_mcp.tools._plan import CONFIRM_FROM_CONTACTS, describe_overwrites
+from contacts_mcp.tools._tool import JobCounts
+
+_SAMPLE_SIZE = 3
+_MAX_COLUMNS_SHOWN = 20
+_MAX_PROBLEMS_SHOWN, _MAX_FAILURES_SHOWN = 10, 5
+_MAX_WRITE_ATTEMPTS = 5
+"""Times that a row is written if the answer to its write is lost."""
+_RESULT_SUFFIX = ".result.csv"
+_RESULT_COLUMNS = ("row", "outcome", "id", "detail")
+_CSV_TYPE = FORMATS["csv"].mime_type
+_DELIMITER_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs"}
+_NOT_WRITTEN = {"create": "not_created", "update": "not_updated"}
+"""The outcome of rows that the import did not get to."""
+
+
+class RowSample(Record):
+    """A row as it was understood."""
+
+    row: int
+    name: str | None = None
+    company_name: str | None = None
+    phone_number: str | None = None
+    email: str | None = None
+
+
+class ImportAnswer(FileAnswer):
+    """How the file was understood, and the plan or what was done. The counts of rows add up to `rows`: `creates`,
+    `updates` (or `created`, `updated`, `failed`, `unknown`), `unchanged`, `duplicates`, `ambiguous`, `invalid`.
+    """
+
+    applied: bool
+    understood_as: str
+    mapping: list[str] | None = None
+    unused_columns: list[str] | None = None
+    sample: list[RowSample]
+    rows: int = Field(description="Rows of the file.")
+    creates: int | None = Field(default=None, description="Rows that become new contacts.")
+    updates: int | None = Field(default=None, description="Rows that change a contact.")
+    created: int | None = Field(default=None, description="Rows that became new contacts.")
+    updated: int | None = Field(default=None, description="Rows that changed a contact.")
+    unchanged: int = Field(description="Rows whose contact exists and stays as it is.")
+    duplicates: int = Field(description="Rows that repeat an earlier one.")
+    ambiguous: int = Field(description="Rows that match several contacts.")
+    invalid: int = Field(description="Rows that cannot be imported.")
+    failed: int | None = Field(default=None, description="Rows that the service refused.")
+    unknown: int | None = Field(default=None, description="Rows whose answer was lost; import again to settle them.")
+    adds_to_group: int | None = Field(default=None, description="Contacts that the plan adds to the group.")
+    added_to_group: int | None = Field(default=None, description="Contacts that were added to the group.")
+    overwrites: int | None = Field(default=None, description="Non-empty fields that the plan replaces.")
+    overwritten: int | None = Field(default=None, description="Non-empty fields that were replaced.")
+    unreachable: int = Field(description="Rows with a number that SMS cannot reach; it is kept.")
+    extra_values: int = Field(description="Further numbers and addresses; a contact has room for one of each.")
+    problems: list[str] | None = None
+    plan: str | None = None
+    next: str | None = None
+
+
+class _RowResult(NamedTuple):
+    row: int
+    outcome: str
+    id: str | None
+    detail: str
+
+
+@dataclass(slots=True)
+class ImportPlan:
+    """What is done with each row, and who is added to the group.
+
+    Attributes:
+        members: the ids of the group's members before the import.
+        written: the results of the rows that were written, by row.
+        overwritten: how many non-empty fields were replaced.
+    """
+
+    group_id: str | None
+    source: Source
+    decisions: list[Decision]
+    options: MatchOptions
+    members: frozenset[str]
+    fingerprint: str = ""
+    written: dict[int, _RowResult] = field(default_factory=dict)
+    overwritten: int = 0
+
+    @property
+    def counts_by_action(self) -> Counter[str]:
+        return Counter(decision.action for decision in self.decisions)
+
+    @property
+    def to_write(self) -> list[Decision]:
+        return [decision for decision in self.decisions if decision.action in _NOT_WRITTEN]
+
+    @property
+    def overwrites(self) -> Counter[str]:
+        """How many contacts lose the value of each field."""
+        return Counter(name for decision in self.decisions for name in decision.overwrites)
+
+    @property
+    def adds_to_group(self) -> int:
+        """How many contacts are added to the group."""
+        if self.group_id is None:
+            return 0
+        existing = {decision.id for decision in self.decisions if decision.id} - self.members
+        return len(existing) + self.counts_by_action["create"]
+
+    @property
+    def change_count(self) -> int:
+        return len(self.to_write) + self.adds_to_group
+
+    @property
+    def risk(self) -> Risk:
+        """DESTROY if many contacts change, or if values are overwritten; creating contacts loses nothing."""
+        is_large = self.counts_by_action["update"] >= CONFIRM_FROM_CONTACTS
+        return Risk.DESTROY if is_large or self.overwrites else Risk.WRITE
+
+    def to_answer(self, **steps: str | None) -> ImportAnswer:
+        counts = self.counts_by_action
+        return self._answer(
+            applied=False,
+            creates=counts["create"],
+            updates=counts["update"],
+            adds_to_group=self.adds_to_group or None,
+            overwrites=self.overwrites.total(),
+            **steps,
+        )
+
+    def to_target(self) -> Target:
+        updates = [decision for decision in self.decisions if decision.action == "update"]
+        names = join_names([quote(decision.draft.name, 60) for decision in updates])
+        return Target(
+            label=f"{len(updates):,} contacts by a file, {names}",
+            effect=describe_overwrites(self.overwrites) or "Tags and empty fields are filled.",
+            phrase="",
+            fingerprint=self.fingerprint,
+        )
+
+    async def apply(self, backend: Backend, counts: JobCounts) -> ImportAnswer:
+        """Write the rows, then add the contacts to the group. The result file is written even after an error."""
+        counts.to_do = len(self.decisions)
+        for decision in self.decisions:
+            if decision.action not in _NOT_WRITTEN:
+                counts[decision.action] += 1
+        result_file: dict[str, Any] = {}
+        try:
+            await self._write(backend, counts)
+            added = await self._add_to_group(backend)
+        finally:
+            with anyio.CancelScope(shield=True):
+                result_file = await self._keep_results(backend)
+        if backend.report is not None:
+            await backend.report(len(self.decisions), len(self.decisions), str(counts))
+        return self._answer(
+            applied=True,
+            created=counts["created"],
+            updated=counts["updated"],
+            failed=counts["failed"] or None,
+            unknown=counts["unknown"] or None,
+            added_to_group=added,
+            overwritten=self.overwritten,
+            **result_file,
+            next="call again without apply for what failed" if counts["failed"] or counts["unknown"] else None,
+        )
+
+    async def _write(self, backend: Backend, counts: JobCounts) -> None:
+        """Write the rows. If the answer to a write is lost, the row is matched again: its contact may be there now."""
+        client, left = JobClient(backend), self.to_write
+        progress = ProgressReporter(backend.report, "rows written", len(left))
+        for attempt in range(1, _MAX_WRITE_ATTEMPTS + 1):
+            writes = (ContactWrite(decision, _to_call(decision)) for decision in left)
+            await write_contacts(backend, client, writes, partial(self._record, counts), progress)
+            uncertain = [decision for decision in left if self.written[decision.draft.row].outcome == "unknown"]
+            if not uncertain or attempt == _MAX_WRITE_ATTEMPTS:
+                return
+            left = await self._match_again(backend, client, uncertain, counts)
+
+    def _record(self, counts: JobCounts, decision: Decision, result: WriteResult) -> None:
+        """Record the result of a row; an unknown result from an earlier attempt is replaced."""
+        row = decision.draft.row
+        if row in self.written:
+            counts["unknown"] -= 1
+        outcome = result.failure or ("created" if decision.action == "create" else "updated")
+        counts[outcome] += 1
+        if result.error is None:
+            self.overwritten += len(decision.overwrites)
+        detail = one_line(str(result.error), 200) if result.error else decision.detail
+        self.written[row] = _RowResult(row, outcome, result.id or decision.id, detail or "")
+
+    async def _match_again(
+        self, backend: Backend, client: JobClient, uncertain: Sequence[Decision], counts: JobCounts
+    ) -> list[Decision]:
+        """Match rows again whose result is unknown; return those that still have to be written.
+
+        The result of a row that now matches several contacts stays unknown.
+        """
+        again = await match_rows(backend, client, [decision.draft for decision in uncertain], self.options)
+        for before, now in zip(uncertain, again, strict=True):
+            row = now.draft.row
+            if now.action == "unchanged":
+                self._record(counts, before, WriteResult(now.id))
+            elif now.action not in _NOT_WRITTEN:
+                self.written[row] = _RowResult(row, "unknown", None, f"the answer was lost; now {now.detail}")
+        return [decision for decision in again if decision.action in _NOT_WRITTEN]
+
+    async def _add_to_group(self, backend: Backend) -> int | None:
+        if self.group_id is None:
+            return None
+        ids = {result.id for result in self._iter_results() if result.id} - self.members
+        progress = ProgressReporter(backend.report, "contacts added to the group", len(ids))
+        await add_to_group(JobClient(backend), self.group_id, sorted(ids), lambda _: None, progress)
+        return len(ids)
+
+    def _iter_results(self) -> Iterator[_RowResult]:
+        ids: dict[int, str | None] = {}
+        for decision in self.decisions:
+            row = decision.draft.row
+            outcome = _NOT_WRITTEN.get(decision.action, decision.action)
+            result = self.written.get(row) or _RowResult(row, outcome, decision.id, decision.detail)
+            if decision.first is not None:
+                result = result._replace(id=ids.get(decision.first))
+            ids[row] = result.id
+            yield result
+
+    async def _keep_results(self, backend: Backend) -> dict[str, Any]:
+        """Write the result file beside the source, or keep it as a download; return the answer's fields about it."""
+        content = b"".join(_to_csv(self._iter_results()))
+        download = await self._write_beside_source(backend.files, content)
+        download = download or Download(f"import{_RESULT_SUFFIX}", _CSV_TYPE, len(content), lambda: content)
+        uri = backend.downloads.keep(download, backend.owner) if len(content) <= MAX_DOWNLOAD_BYTES else None
+        return {"file": download.name, "uri": uri, "mime_type": _CSV_TYPE, "bytes": len(content)}
+
+    async def _write_beside_source(self, folder: Folder | str, content: bytes) -> Download | None:
+        if self.source.path is None or not isinstance(folder, Folder):
+            return None
+        name = self.source.path + _RESULT_SUFFIX
+        try:
+            await anyio.to_thread.run_sync(lambda: folder.write(name, [content], replace=True))
+        except ValidationFailed:  # the contacts are written, so the import has not failed
+            return None
+        return Download(name, _CSV_TYPE, len(content), lambda: folder.read(name).data, in_memory=False)
+
+    def _answer(self, **more: Any) -> ImportAnswer:
+        parsed, drafts = self.source.parsed, self.source.drafts
+        counts = self.counts_by_action
+        return ImportAnswer(
+            understood_as=_describe_format(self.source),
+            mapping=[f"{one_line(column, 40)} → {name}" for column, name in parsed.mapping[:_MAX_COLUMNS_SHOWN]]
+            or None,
+            unused_columns=[one_line(column, 40) or "" for column in parsed.unmapped[:_MAX_COLUMNS_SHOWN]] or None,
+            sample=[_to_sample(draft) for draft in islice((each for each in drafts if not each.problem), _SAMPLE_SIZE)],
+            rows=len(drafts),
+            unchanged=counts["unchanged"],
+            duplicates=counts["duplicate"],
+            ambiguous=counts["ambiguous"],
+            invalid=counts["invalid"],
+            unreachable=sum(draft.is_unreachable for draft in drafts),
+            extra_values=sum(draft.extra_values for draft in drafts),
+            problems=self._list_problems() or None,
+            **more,
+        )
+
+    def _list_problems(self) -> list[str]:
+        """The first rows that a person should look at."""
+        unusable = [decision for decision in self.decisions if decision.action in ("invalid", "ambiguous")]
+        lines = [f"row {decision.draft.row} {decision.detail}" for decision in unusable[:_MAX_PROBLEMS_SHOWN]]
+        unwritten = [result for result in self.written.values() if result.outcome in ("failed", "unknown")]
+        return lines + [f"row {result.row}: {result.detail}" for result in unwritten[:_MAX_FAILURES_SHOWN]]
+
+
+def _to_call(decision: Decision) -> CreateContact | UpdateContact:
+    if decision.action == "update":
+        return UpdateContact(contact_id=decision.id or "", **decision.values)
+    fields: dict[str, Any] = {"type": "person", **decision.draft.filled_fields}
+    if decision.draft.tags:
+        fields["tags"] = list(decision.draft.tags)
+    return CreateContact(**fields)
+
+
+def _to_csv(results: Iterable[_RowResult]) -> Iterator[bytes]:
+    """The result file, in chunks. It holds ids, but no personal data."""
+    yield f"{','.join(_RESULT_COLUMNS)}\r\n".encode()
+    rows = ((result.row, result.outcome, result.id or "", result.detail) for result in results)
+    while chunk := list(islice(rows, 2_000)):
+        text = io.StringIO()
+        csv.writer(text).writerows(chunk)
+        yield text.getvalue().encode()
+
+
+def _to_sample(draft: Draft) -> RowSample:
+    values = {name: one_line(value) for name, value in draft.filled_fields.items() if name in RowSample.model_fields}
+    return RowSample(row=draft.row, **{name: value for name, value in values.items() if value})
+
+
+def _describe_format(source: Source) -> str:
+    parsed = source.parsed
+    delimiter = _DELIMITER_NAMES.get(parsed.delimiter or "")
+    return ", ".join(filter(None, [parsed.format, parsed.dialect, parsed.encoding, delimiter]))

@@ -1,0 +1,310 @@
+"""The rows of a file: read, made ready, and matched to the contacts of the directory."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import anyio.to_thread
+
+from contacts_mcp import phones
+from contacts_mcp.contract import Contact, ContactType
+from contacts_mcp.formats import ParsedFile, Row, read_contacts
+from contacts_mcp.mail import is_email
+from contacts_mcp.matching import ContactIndex, email_key, phone_key
+from contacts_mcp.tools._backend import Backend, invalid_argument
+from contacts_mcp.tools._job import JobClient, ProgressReporter, iterate_cooperatively
+from contacts_mcp.tools._select import LIST_FIELDS, Filter, fetch_full, iter_contacts
+from contacts_mcp.tools._values import edit_tags
+
+OnMatch = Literal["skip", "update", "create"]
+Action = Literal["create", "update", "unchanged", "duplicate", "invalid", "ambiguous"]
+
+_TEXT_FIELDS = ("name", "company_name", "phone_number", "email", "notes")
+_ALL_FIELDS = frozenset({*LIST_FIELDS, "company_name", "notes"})
+
+
+@dataclass(slots=True)
+class Draft:
+    """A row as a contact; blank fields say nothing.
+
+    Attributes:
+        phone_keys: match keys of all numbers of the row; a contact has room for one of them.
+        email_keys: match keys of all addresses of the row.
+        extra_values: the numbers and addresses that a contact has no room for.
+        is_unreachable: whether the row has a number, but none that SMS can reach.
+        problem: why the row cannot be imported.
+    """
+
+    row: int
+    id: str | None
+    type: ContactType | None
+    name: str
+    company_name: str
+    phone_number: str
+    email: str
+    tags: tuple[str, ...]
+    notes: str
+    phone_keys: tuple[str, ...] = ()
+    email_keys: tuple[str, ...] = ()
+    extra_values: int = 0
+    is_unreachable: bool = False
+    problem: str | None = None
+
+    @property
+    def filled_fields(self) -> dict[str, Any]:
+        """The fields that are not blank, without the tags."""
+        return {name: value for name in ("type", *_TEXT_FIELDS) if (value := getattr(self, name))}
+
+    @property
+    def has_key(self) -> bool:
+        """Whether the row has a number or address to be matched by."""
+        return bool(self.phone_keys or self.email_keys)
+
+
+@dataclass(slots=True)
+class Source:
+    """The file or text that is imported, as it was understood, and its rows."""
+
+    path: str | None
+    parsed: ParsedFile
+    drafts: list[Draft]
+
+
+@dataclass(frozen=True, slots=True)
+class MatchOptions:
+    """How rows are matched to contacts; `region` is that of national numbers."""
+
+    on_match: OnMatch
+    region: str | None
+
+
+@dataclass(slots=True)
+class Decision:
+    """What an import does with a row.
+
+    Attributes:
+        id: the contact that the row matches.
+        values: the fields that an update sets.
+        overwrites: the non-empty fields that an update replaces, with their values.
+        first: the earlier row that a duplicate repeats.
+        detail: the reason, for the result file.
+    """
+
+    draft: Draft
+    action: Action
+    id: str | None = None
+    values: dict[str, Any] = field(default_factory=dict)
+    overwrites: dict[str, Any] = field(default_factory=dict)
+    first: int | None = None
+    detail: str = ""
+
+    def to_step(self) -> list[Any]:
+        """The part of the decision that a plan's fingerprint depends on."""
+        written = self.draft.filled_fields if self.action == "create" else self.values
+        return [self.draft.row, self.action, self.id, written, list(self.draft.tags), self.overwrites]
+
+
+async def read_source(
+    backend: Backend,
+    path: str | None,
+    content: str | None,
+    *,
+    format: str | None,  # noqa: A002 - the argument's name
+    mapping: Mapping[str, str],
+    region: str | None,
+    tags: Sequence[str],
+) -> Source:
+    """Read a file of the folder, or text that came with the call.
+
+    Raises:
+        ValidationFailed: why it cannot be read, and what can.
+    """
+    if (path is None) == (content is None):
+        raise invalid_argument("path", "is required, or else content", "give a file's path or its text, one of the two")
+    if path is not None:
+        folder = backend.require_folder()
+        data = (await anyio.to_thread.run_sync(folder.read, path)).data
+    else:
+        data = (content or "").encode()
+    parsed = await anyio.to_thread.run_sync(lambda: read_contacts(data, name=path, format=format, mapping=mapping))
+    progress = ProgressReporter(backend.report, "rows read")
+    drafts = [_to_draft(row, region, tags) async for row in iterate_cooperatively(parsed.rows, progress)]
+    return Source(path, parsed, drafts)
+
+
+def _to_draft(row: Row, region: str | None, tags: Sequence[str]) -> Draft:
+    """Choose the first valid number and address of a row; if no number is valid, the first is kept as it is."""
+    numbers = [(number, phones.normalize(number, region)) for number in row.phones]
+    number = next((valid for _, valid in numbers if valid), next((raw for raw, _ in numbers), ""))
+    emails = [email for email in row.emails if is_email(email)]
+    problem = row.problem
+    if row.emails and not emails:
+        problem = problem or "has an invalid e-mail address"
+    return Draft(
+        row=row.number,
+        id=row.id,
+        type=row.type,
+        name=row.name,
+        company_name=row.company_name,
+        phone_number=number,
+        email=emails[0] if emails else "",
+        tags=tuple(edit_tags(row.tags, tags)) if row.tags or tags else (),
+        notes=row.notes,
+        phone_keys=_distinct(valid or phone_key(raw, region) for raw, valid in numbers),
+        email_keys=_distinct(map(email_key, emails)),
+        extra_values=max(0, len(row.phones) - 1) + max(0, len(row.emails) - 1),
+        is_unreachable=bool(number) and not any(valid for _, valid in numbers),
+        problem=problem,
+    )
+
+
+def _distinct(keys: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(filter(None, keys)))
+
+
+async def match_rows(
+    backend: Backend, client: JobClient, drafts: Sequence[Draft], options: MatchOptions
+) -> list[Decision]:
+    """Decide what to do with each row, in order. A contact is matched by number or address, never only by its name."""
+    unique, decisions = await _find_repeated_rows(drafts)
+    known = await _KnownContacts.read(backend, client, unique, options)
+    async for draft in iterate_cooperatively(unique):
+        decisions[draft.row] = _decide(draft, known, options)
+    return [decisions[draft.row] for draft in drafts]
+
+
+async def _find_repeated_rows(drafts: Sequence[Draft]) -> tuple[list[Draft], dict[int, Decision]]:
+    """Separate the usable rows from those that repeat an earlier row or are invalid, which are decided here."""
+    index = ContactIndex()
+    seen: dict[int, int] = {}
+    usable: list[Draft] = []
+    decisions: dict[int, Decision] = {}
+    async for draft in iterate_cooperatively(drafts):
+        if draft.problem:
+            decisions[draft.row] = Decision(draft, "invalid", detail=draft.problem)
+            continue
+        # Two rows with ids are two records of an export, however similar: merging them is another decision.
+        content = hash((draft.id, *_content_of(draft)))  # a hash instead of the values saves memory
+        first = seen.get(content)
+        if first is None and draft.id is None and draft.has_key:
+            ids = index.find(draft.name, draft.phone_keys, draft.email_keys).ids
+            first = int(ids[0]) if ids else None
+        if first is not None:
+            decisions[draft.row] = Decision(draft, "duplicate", first=first, detail=f"repeats row {first}")
+            continue
+        usable.append(draft)
+        seen[content] = draft.row
+        for phone, email in _key_pairs(draft):
+            index.add(str(draft.row), draft.name, phone, email)
+    return usable, decisions
+
+
+def _key_pairs(draft: Draft) -> Iterator[tuple[str, str]]:
+    """All keys of a row, in as few pairs of a number and an address as possible."""
+    for index in range(max(len(draft.phone_keys), len(draft.email_keys))):
+        yield (
+            draft.phone_keys[index] if index < len(draft.phone_keys) else "",
+            draft.email_keys[index] if index < len(draft.email_keys) else "",
+        )
+
+
+class _KnownContacts:
+    """The contacts of the directory that a row may match."""
+
+    def __init__(self) -> None:
+        self.contacts: dict[str, Contact] = {}
+        self.index = ContactIndex()
+        self._ids_by_name: dict[str, list[str]] = {}
+
+    @classmethod
+    async def read(
+        cls, backend: Backend, client: JobClient, drafts: Sequence[Draft], options: MatchOptions
+    ) -> "_KnownContacts":
+        """Read the whole directory once, and keep the contacts that could match."""
+        known = cls()
+        keys = {key for draft in drafts for key in (*draft.phone_keys, *draft.email_keys, draft.id) if key}
+        names = {_line(draft.name) for draft in drafts if options.on_match == "create" or not draft.has_key}
+        to_complete: list[str] = []
+        fields = _ALL_FIELDS if await backend.supports("scan") else LIST_FIELDS
+        progress = ProgressReporter(backend.report, "contacts compared")
+        async for page in iter_contacts(backend, client, Filter(), fields, progress):
+            for contact in page:
+                phone, email = phone_key(contact.phone_number, options.region), email_key(contact.email)
+                by_name = _line(contact.name) in names
+                if by_name or keys & {phone, email, contact.id}:
+                    known._add(contact, phone, email)
+                    to_complete += [contact.id] if by_name or options.on_match == "update" else []
+        if fields != _ALL_FIELDS:
+            known.contacts |= {contact.id: contact for contact in await fetch_full(client, to_complete)}
+        return known
+
+    def _add(self, contact: Contact, phone: str, email: str) -> None:
+        self.contacts[contact.id] = contact
+        self._ids_by_name.setdefault(_line(contact.name), []).append(contact.id)
+        if phone or email:
+            self.index.add(contact.id, contact.name or "", phone, email)
+
+    def find_same(self, draft: Draft) -> str | None:
+        """Find a contact whose fields equal the row's."""
+        for contact_id in self._ids_by_name.get(_line(draft.name), ()):
+            if contact_id in self.contacts and _content_of(self.contacts[contact_id]) == _content_of(draft):
+                return contact_id
+        return None
+
+
+def _decide(draft: Draft, known: _KnownContacts, options: MatchOptions) -> Decision:
+    # A contact that equals the row is never created again, even with on_match=create: so an import can be repeated.
+    if same := known.find_same(draft):
+        return Decision(draft, "unchanged", same, detail="is there already")
+    if draft.id in known.contacts:
+        return _decide_match(draft, known.contacts[draft.id], options, "has this id")
+    if options.on_match == "create":
+        return Decision(draft, "create")
+    ids = known.index.find(draft.name, draft.phone_keys, draft.email_keys).ids
+    if len(ids) > 1:
+        return Decision(draft, "ambiguous", detail=f"matches {len(ids)} contacts")
+    if not ids or ids[0] not in known.contacts:
+        return Decision(draft, "create")
+    return _decide_match(draft, known.contacts[ids[0]], options, "has this number or address")
+
+
+def _decide_match(draft: Draft, contact: Contact, options: MatchOptions, why: str) -> Decision:
+    if options.on_match != "update":
+        return Decision(draft, "unchanged", contact.id, detail=f"{why}; left as it is")
+    values = _changed_values(draft, contact, options.region)
+    if not values:
+        return Decision(draft, "unchanged", contact.id, detail=f"{why}; nothing new in the row")
+    lost = {name: getattr(contact, name) for name in values if name != "tags"}
+    overwrites = {name: value for name, value in lost.items() if value}
+    return Decision(draft, "update", contact.id, values, overwrites, detail=why)
+
+
+def _changed_values(draft: Draft, contact: Contact, region: str | None) -> dict[str, Any]:
+    """The values that an update sets: blank fields change nothing, and tags are united."""
+    values = {
+        name: value
+        for name, value in draft.filled_fields.items()
+        if not _has_value(draft, name, getattr(contact, name), region)
+    }
+    tags = edit_tags(contact.tags, draft.tags)
+    return values if tags == list(contact.tags) else {**values, "tags": tags}
+
+
+def _has_value(draft: Draft, name: str, value: str | None, region: str | None) -> bool:
+    """Whether the contact's value is the row's, or another of the row's numbers or addresses."""
+    if name == "phone_number":
+        return bool(value) and (phone_key(value, region) in draft.phone_keys or value == draft.phone_number)
+    if name == "email":
+        return email_key(value) in draft.email_keys
+    return _line(value) == _line(getattr(draft, name))
+
+
+def _content_of(record: Draft | Contact) -> tuple[Any, ...]:
+    """All fields of a record, for the comparison of a row with another row or a contact."""
+    fields = (_line(getattr(record, name)) for name in _TEXT_FIELDS)
+    return (record.type or "person", *fields, frozenset(map(str.casefold, record.tags)))
+
+
+def _line(value: str | None) -> str:
+    """A value without the extra spaces that services remove."""
+    return " ".join(value.split()) if value else ""

@@ -1,0 +1,294 @@
+"""Sending the many calls of a job: a few at a time, slower if the service asks for it, and never cut off half-way."""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Generic, TypeVar
+
+import anyio
+import anyio.lowlevel
+
+from contacts_mcp.contract import (
+    MAX_BATCH_SIZE,
+    AddGroupMembers,
+    AnswerT,
+    AuthenticationFailed,
+    BatchContacts,
+    BatchItemResult,
+    Call,
+    ContactsError,
+    CreateContact,
+    NotFound,
+    OutcomeUnknown,
+    PermissionDenied,
+    ProgressCallback,
+    RateLimited,
+    Risk,
+    ServerFault,
+    Unreachable,
+    UnreadableAnswer,
+    UpdateContact,
+    ValidationFailed,
+)
+from contacts_mcp.tools._backend import Backend, WriteBudgetExceeded
+
+K = TypeVar("K")
+T = TypeVar("T")
+
+MAX_CONCURRENT_CALLS = 8
+"""Concurrent calls of one job: half of what the client allows, so that other callers are not held up."""
+FIRST_WAIT_SECONDS = 1.0
+MAX_WAIT_STEP_SECONDS = 60.0
+MAX_WAIT_SECONDS = 600.0
+"""How long a job waits in total when the service limits its rate."""
+RETRY_DELAYS_SECONDS = (0.05, 0.2, 0.5, 1.0)
+"""Delays before an idempotent call is repeated: among thousands of calls, some fail."""
+CANCEL_GRACE_SECONDS = 2.0
+"""How long a change that has begun may take to finish after the job was cancelled."""
+REPORT_INTERVAL_SECONDS = 0.3
+"""Least time between two progress reports; each one is a message to the host."""
+_ITEMS_PER_TURN = 200
+"""Items of CPU work between two moments at which other tasks may run."""
+_MAX_GROUP_ADDITIONS = 1_000
+"""Contacts that one request adds to a group (API page: Add members to group)."""
+_TRANSIENT_ERRORS = (ServerFault, Unreachable, UnreadableAnswer)
+_FATAL_ERRORS = (AuthenticationFailed, PermissionDenied, WriteBudgetExceeded)
+"""Errors that every further contact would meet as well."""
+_UNCERTAIN_ERRORS = (OutcomeUnknown, ServerFault, UnreadableAnswer, Unreachable)
+"""Errors after which a contact may have been written, or may be written by another attempt."""
+
+
+class ProgressReporter:
+    """Counts what is done and reports it now and then; `what` names the unit, such as `contacts read`."""
+
+    def __init__(self, report: ProgressCallback | None, what: str, total: int | None = None) -> None:
+        self.total = total
+        self._report = report
+        self._what = what
+        self._done = 0
+        self._reported_at = time.monotonic()
+
+    async def advance(self, count: int = 1) -> None:
+        """Count more items as done."""
+        self._done += count
+        now = time.monotonic()
+        if self._report is not None and now - self._reported_at >= REPORT_INTERVAL_SECONDS:
+            self._reported_at = now
+            await self._report(self._done, self.total, self._what)
+
+
+async def iterate_cooperatively(items: Iterable[T], progress: ProgressReporter | None = None) -> AsyncIterator[T]:
+    """Iterate over CPU work. Between the items other tasks run, and a cancellation takes effect."""
+    for number, item in enumerate(items, 1):
+        yield item
+        if number % _ITEMS_PER_TURN == 0:
+            if progress is not None:
+                await progress.advance(_ITEMS_PER_TURN)
+            await anyio.lowlevel.checkpoint()
+
+
+class JobClient:
+    """The client of one job. If the service limits the rate, all calls of the job wait."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = replace(backend, report=None)  # the job reports its own progress
+        self._resume_at = 0.0
+        self._next_wait = FIRST_WAIT_SECONDS
+        self._waited = 0.0
+        self._changes_under_way: set[anyio.CancelScope] = set()
+
+    async def send(self, call: Call[AnswerT]) -> AnswerT:
+        """Send a call as soon as the service takes more. A change that has begun survives a cancellation.
+
+        Raises:
+            RateLimited: the job has waited for as long as it may.
+            ContactsError: see ContactsClient.send.
+        """
+        delays = iter(RETRY_DELAYS_SECONDS if call.idempotent else ())
+        while True:
+            if (wait := self._resume_at - time.monotonic()) > 0:
+                await anyio.sleep(wait)
+            try:
+                answer = await (self._backend.send(call) if call.risk is Risk.READ else self._send_change(call))
+            except RateLimited as exc:
+                self._pause(exc)
+            except _TRANSIENT_ERRORS:
+                if (wait := next(delays, 0.0)) == 0.0:
+                    raise
+                await anyio.sleep(wait)
+            else:
+                self._next_wait = FIRST_WAIT_SECONDS
+                return answer
+
+    async def map_concurrently(self, items: Iterable[T], work: Callable[[T], Awaitable[None]]) -> None:
+        """Run `work` for each item, MAX_CONCURRENT_CALLS at a time. The first ContactsError stops it and is raised."""
+        source = iter(items)
+        errors: list[ContactsError] = []
+
+        async def run_worker() -> None:
+            for item in source:
+                try:
+                    await work(item)
+                except ContactsError as exc:
+                    errors.append(exc)
+                if errors:
+                    return
+                await anyio.lowlevel.checkpoint()
+
+        async with self.cancel_grace(), anyio.create_task_group() as workers:
+            for _ in range(MAX_CONCURRENT_CALLS):
+                workers.start_soon(run_worker)
+        if errors:
+            raise errors[0]
+
+    @asynccontextmanager
+    async def cancel_grace(self) -> AsyncIterator[None]:
+        """Limit what a cancellation waits for: a change under way gets CANCEL_GRACE_SECONDS, and no other begins."""
+        error: ContactsError | None = None
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._set_deadlines_on_cancel)
+            try:
+                yield
+            except ContactsError as exc:  # raised below, since the task group would wrap it
+                error = exc
+            tasks.cancel_scope.cancel()
+        if error is not None:
+            raise error
+
+    async def _set_deadlines_on_cancel(self) -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            for scope in self._changes_under_way:
+                scope.deadline = anyio.current_time() + CANCEL_GRACE_SECONDS
+
+    async def _send_change(self, call: Call[AnswerT]) -> AnswerT:
+        await anyio.lowlevel.checkpoint_if_cancelled()
+        with anyio.CancelScope(shield=True) as scope:
+            self._changes_under_way.add(scope)
+            try:
+                return await self._backend.send(call)
+            finally:
+                self._changes_under_way.discard(scope)
+        raise OutcomeUnknown("the job was cancelled before the service answered")
+
+    def _pause(self, refusal: RateLimited) -> None:
+        wait = self._next_wait if refusal.retry_after is None else max(refusal.retry_after, 0.1)
+        until = time.monotonic() + wait
+        if until <= self._resume_at:
+            return
+        self._waited += until - max(self._resume_at, time.monotonic())
+        if self._waited > MAX_WAIT_SECONDS:
+            raise refusal
+        self._next_wait = min(2 * self._next_wait, MAX_WAIT_STEP_SECONDS)
+        self._resume_at = until
+
+
+@dataclass(frozen=True, slots=True)
+class ContactWrite(Generic[K]):
+    """A contact to write; `key` identifies it for the caller of `write_contacts`."""
+
+    key: K
+    call: CreateContact | UpdateContact
+
+
+@dataclass(frozen=True, slots=True)
+class WriteResult:
+    """The id of a contact that was written, or why it was not written."""
+
+    id: str | None = None
+    error: ContactsError | None = None
+
+    @property
+    def is_uncertain(self) -> bool:
+        """Whether the contact may have been written in spite of the error, or may be by another attempt."""
+        return isinstance(self.error, _UNCERTAIN_ERRORS)
+
+    @property
+    def failure(self) -> str | None:
+        """`unknown`, `failed`, or None if the contact was written."""
+        return "unknown" if self.is_uncertain else "failed" if self.error else None
+
+
+async def write_contacts(
+    backend: Backend,
+    client: JobClient,
+    writes: Iterable[ContactWrite[K]],
+    record: Callable[[K, WriteResult], None],
+    progress: ProgressReporter,
+) -> None:
+    """Write contacts, in batches if the service supports them; `record` gets each result as soon as it is known.
+
+    `writes` is consumed while it is sent, so that a large job does not build all calls first.
+
+    Raises:
+        ContactsError: no further contact can be written; contacts that were not recorded were not written.
+    """
+
+    async def write_one(write: ContactWrite[K]) -> None:
+        try:
+            result = WriteResult((await client.send(write.call)).id)
+        except _FATAL_ERRORS:
+            raise
+        except ContactsError as exc:
+            result = WriteResult(error=exc)
+        record(write.key, result)
+        await progress.advance()
+
+    async def write_batch(batch: Sequence[ContactWrite[K]]) -> None:
+        for write, result in zip(batch, await _send_batch(client, [each.call for each in batch]), strict=True):
+            record(write.key, result)
+        await progress.advance(len(batch))
+
+    if await backend.supports("batch"):
+        await client.map_concurrently(_slice(writes, MAX_BATCH_SIZE), write_batch)
+    else:
+        await client.map_concurrently(writes, write_one)
+
+
+async def add_to_group(
+    client: JobClient, group_id: str, ids: Sequence[str], record: Callable[[int], None], progress: ProgressReporter
+) -> None:
+    """Add contacts to a group; `record` gets the number of contacts after each request."""
+
+    async def add(part: Sequence[str]) -> None:
+        await client.send(AddGroupMembers(group_id=group_id, contact_ids=list(part)))
+        record(len(part))
+        await progress.advance(len(part))
+
+    await client.map_concurrently(_slice(ids, _MAX_GROUP_ADDITIONS), add)
+
+
+async def _send_batch(client: JobClient, calls: Sequence[CreateContact | UpdateContact]) -> Iterator[WriteResult]:
+    """Send one batch; the results are in the order of the calls (the service answers creates first, then updates)."""
+    creates = [call for call in calls if isinstance(call, CreateContact)]
+    updates = [call for call in calls if isinstance(call, UpdateContact)]
+    try:
+        answer = await client.send(BatchContacts(creates=creates, updates=updates))
+    except _FATAL_ERRORS:
+        raise
+    except ContactsError as exc:
+        return iter([WriteResult(error=exc)] * len(calls))
+    if len(answer.results) != len(calls):
+        incomplete = UnreadableAnswer("the directory did not report the result of each contact")
+        return iter([WriteResult(error=incomplete)] * len(calls))
+    of_creates, of_updates = iter(answer.results[: len(creates)]), iter(answer.results[len(creates) :])
+    return (_to_result(next(of_creates if isinstance(call, CreateContact) else of_updates)) for call in calls)
+
+
+def _to_result(item: BatchItemResult) -> WriteResult:
+    match item.status:
+        case 200 | 201:
+            return WriteResult(item.id)
+        case 404:
+            return WriteResult(error=NotFound("there is no such contact (any more)"))
+        case _:
+            return WriteResult(error=ValidationFailed(item.detail or "the directory refused the contact"))
+
+
+def _slice(items: Iterable[T], size: int) -> Iterator[Sequence[T]]:
+    source = iter(items)
+    while part := list(islice(source, size)):
+        yield part

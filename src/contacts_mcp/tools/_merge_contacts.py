@@ -1,0 +1,258 @@
+"""merge_contacts: unite several records of one person in one contact, and delete the others after a person agreed."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from contacts_mcp.contract import (
+    AddGroupMembers,
+    Contact,
+    ContactId,
+    ContactsError,
+    DeleteContact,
+    GetContact,
+    Group,
+    ListContactGroups,
+    NotFound,
+    Record,
+    Risk,
+    UpdateContact,
+)
+from contacts_mcp.guard import PromptWording, Target, hash_json
+from contacts_mcp.text import quote
+from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, one_line, summarize
+from contacts_mcp.tools._backend import Backend, invalid_argument
+from contacts_mcp.tools._job import JobClient
+from contacts_mcp.tools._plan import RefreshingPlan
+from contacts_mcp.tools._select import fetch_member_ids
+from contacts_mcp.tools._targets import describe_record
+from contacts_mcp.tools._tool import JobCounts, PreparedCall, Tool
+from contacts_mcp.tools._values import edit_tags
+
+_MAX_MERGED = 20
+_SINGLE_FIELDS = ("type", "name", "company_name", "phone_number", "email")
+_FIELDS_KEPT_IN_NOTES = ("phone_number", "email")
+"""A person may well have two of these, but a contact has room for one: the other goes into the notes."""
+_MAX_NOTES_LENGTH = 10_000
+
+
+class MergeContacts(BaseModel):
+    """Merge duplicates: unites fields, tags, notes and groups in the contact to keep, deletes the others. A person is
+    asked once; find duplicates with find_duplicate_contacts.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+    keep_id: ContactId = Field(description="The contact to keep.")
+    merge_ids: list[ContactId] = Field(min_length=1, max_length=_MAX_MERGED, description="Contacts to merge into it.")
+    prefer: Literal["keep", "newest"] = Field(default="keep", description="Whose value wins if they differ.")
+
+    @model_validator(mode="after")
+    def _check_ids_differ(self) -> Self:
+        if len({self.keep_id.lower(), *map(str.lower, self.merge_ids)}) != 1 + len(self.merge_ids):
+            raise PydanticCustomError("twice", "names a contact twice")
+        return self
+
+
+class FieldConflict(Record):
+    """A field in which the contacts differed."""
+
+    field: str
+    kept: str
+    dropped: list[str]
+    resolution: str = Field(description="Whose value won, and where the others are.")
+
+
+class Merged(ShortAnswer):
+    """The contact that was kept, and what became of the others."""
+
+    contact: ContactSummary
+    changed: list[str] = Field(description="Fields of the kept contact that changed.")
+    conflicts: list[FieldConflict]
+    groups_joined: list[str] = Field(description="Groups that the kept contact was added to.")
+    deleted: list[str] = Field(description="Ids of the contacts that were deleted.")
+    not_deleted: list[str] | None = Field(default=None, description="Ids of contacts still there, and why.")
+    next: str | None = None
+
+
+@dataclass(slots=True)
+class _Merge:
+    """A merge: the contacts as they are, the values that the kept one gets, and the groups it is added to."""
+
+    keep: Contact
+    others: list[Contact]
+    prefer: str
+    groups: list[Group]
+    values: dict[str, Any] = field(default_factory=dict)
+    conflicts: list[FieldConflict] = field(default_factory=list)
+    _dropped_for_notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for name in _SINGLE_FIELDS:
+            self._unite_field(name)
+        self.values["tags"] = edit_tags(self.keep.tags, [tag for other in self.others for tag in other.tags])
+        self.values["notes"] = self._unite_notes()
+        self.values = {name: value for name, value in self.values.items() if value != getattr(self.keep, name)}
+
+    def _unite_field(self, name: str) -> None:
+        """Choose one of the values; an empty field is no conflict."""
+        order = [self.keep, *self.others]
+        if self.prefer == "newest":
+            order.sort(key=lambda contact: contact.updated_at.timestamp() if contact.updated_at else 0, reverse=True)
+        found: dict[str, str] = {}
+        for contact in order:
+            if value := getattr(contact, name):
+                found.setdefault(value.casefold(), value)
+        if not found:
+            return
+        kept, *dropped = found.values()
+        self.values[name] = kept
+        if not dropped:
+            return
+        winner = "the newest contact" if self.prefer == "newest" else "the contact to keep"
+        resolution = f"{winner} wins"
+        if name in _FIELDS_KEPT_IN_NOTES:
+            self._dropped_for_notes += dropped
+            resolution += "; the other value is in the notes"
+        shown = [one_line(value) or "" for value in dropped]
+        conflict = FieldConflict(field=name, kept=one_line(kept) or "", dropped=shown, resolution=resolution)
+        self.conflicts.append(conflict)
+
+    def _unite_notes(self) -> str | None:
+        """Each note once, and the values that have no room elsewhere."""
+        notes = [contact.notes for contact in (self.keep, *self.others) if contact.notes]
+        known = "\n".join(notes)
+        also = [value for value in self._dropped_for_notes if value not in known]
+        lines = list(dict.fromkeys(notes)) + ([f"Also: {', '.join(also)}"] if also else [])
+        return "\n".join(lines) or None
+
+    def to_target(self) -> Target:
+        """The question names all contacts, and the values that win."""
+        lines = [f"- {describe_record(other)}" for other in self.others]
+        effect = "These contacts are deleted, and their data is added to it:\n" + "\n".join(lines)
+        if self.conflicts:
+            kept = [f"{each.field}: {quote(each.kept, 60)} is kept" for each in self.conflicts]
+            effect += f"\nWhere they differ, {'; '.join(kept)}."
+        if self.groups:
+            effect += f"\nIt is added to {len(self.groups)} of their groups."
+        state = [contact.model_dump() for contact in (self.keep, *self.others)]
+        fingerprint = hash_json([*state, sorted(group.id for group in self.groups)])
+        return Target(describe_record(self.keep), effect, "", fingerprint)
+
+
+async def _prepare(backend: Backend, arguments: MergeContacts) -> PreparedCall:
+    async def plan() -> _Merge:
+        return await _plan_merge(JobClient(backend), arguments)
+
+    current, counts = RefreshingPlan(await plan(), plan), JobCounts()
+
+    async def read_target() -> Target:
+        return (await current()).to_target()
+
+    return PreparedCall(
+        Risk.DESTROY, lambda: _run_merge(JobClient(backend), current.value, counts), read_target, counts
+    )
+
+
+async def _plan_merge(client: JobClient, arguments: MergeContacts) -> _Merge:
+    """Read the contacts, and the groups that the others are members of and the kept one is not.
+
+    Raises:
+        NotFound: names the contact that does not exist.
+        ValidationFailed: the united notes are too long for one contact.
+    """
+    ids = [arguments.keep_id, *arguments.merge_ids]
+    found: dict[str, Contact] = {}
+
+    async def read(contact_id: str) -> None:
+        try:
+            found[contact_id] = await client.send(GetContact(contact_id=contact_id))
+        except NotFound:
+            raise NotFound(f"there is no contact {contact_id}", advice="nothing was merged; leave it out") from None
+
+    await client.map_concurrently(ids, read)
+    keep, *others = (found[contact_id] for contact_id in ids)
+    merge = _Merge(keep, others, arguments.prefer, await _find_groups_to_join(client, keep, others))
+    if len(merge.values.get("notes") or "") > _MAX_NOTES_LENGTH:
+        reason = f"their notes together have more than {_MAX_NOTES_LENGTH:,} characters"
+        raise invalid_argument("merge_ids", reason, "shorten them first")
+    return merge
+
+
+async def _find_groups_to_join(client: JobClient, keep: Contact, others: list[Contact]) -> list[Group]:
+    other_ids = {other.id for other in others}
+    to_join: list[Group] = []
+
+    async def check(group: Group) -> None:
+        if group.member_count == 0:
+            return
+        try:
+            members = await fetch_member_ids(client, group.id)
+        except NotFound:
+            return  # deleted meanwhile
+        if other_ids & members and keep.id not in members:
+            to_join.append(group)
+
+    await client.map_concurrently((await client.send(ListContactGroups())).groups, check)
+    return sorted(to_join, key=lambda group: group.id)
+
+
+async def _run_merge(client: JobClient, merge: _Merge, counts: JobCounts) -> Merged:
+    """Update the kept contact and add it to the groups; only after that delete the others."""
+    counts.to_do = bool(merge.values) + len(merge.groups) + len(merge.others)
+    kept = merge.keep
+    async with client.cancel_grace():
+        if merge.values:
+            kept = await client.send(UpdateContact(contact_id=kept.id, **merge.values))
+            counts["updated"] += 1
+        joined = [group for group in merge.groups if await _join_group(client, group, kept, counts)]
+        errors: dict[str, str] = {}
+        for other in merge.others:
+            if error := await _delete_contact(client, other, counts):
+                errors[other.id] = error
+    return Merged(
+        contact=summarize(kept),
+        changed=list(merge.values),
+        conflicts=merge.conflicts,
+        groups_joined=[one_line(group.name) or group.id for group in joined],
+        deleted=[other.id for other in merge.others if other.id not in errors],
+        not_deleted=[f"{contact_id}: {code}" for contact_id, code in errors.items()] or None,
+        next="the kept contact has all data; call again to delete the contacts in not_deleted" if errors else None,
+    )
+
+
+async def _join_group(client: JobClient, group: Group, contact: Contact, counts: JobCounts) -> bool:
+    """Whether the contact was added; a group that was deleted meanwhile is left out."""
+    try:
+        await client.send(AddGroupMembers(group_id=group.id, contact_ids=[contact.id]))
+    except NotFound:
+        counts.to_do = (counts.to_do or 1) - 1
+        return False
+    counts["joined"] += 1
+    return True
+
+
+async def _delete_contact(client: JobClient, contact: Contact, counts: JobCounts) -> str | None:
+    """Delete a contact; return the error's code if it is still there."""
+    try:
+        await client.send(DeleteContact(contact_id=contact.id))
+    except NotFound:
+        pass  # deleted meanwhile
+    except ContactsError as exc:
+        counts["not_deleted"] += 1
+        return exc.code
+    counts["deleted"] += 1
+    return None
+
+
+merge_contacts = Tool(
+    name="merge_contacts",
+    risk=Risk.DESTROY,
+    arguments=MergeContacts,
+    answer=Merged,
+    prepare=_prepare,
+    target_args=("keep_id", "merge_ids"),
+    wording=PromptWording("Merge into", "merge"),
+)

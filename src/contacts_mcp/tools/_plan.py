@@ -1,0 +1,126 @@
+"""Two-step bulk tools: the first call returns a plan, the second applies it if nothing has changed since."""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Generic, Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from contacts_mcp.contract import Conflict, Risk, Text
+from contacts_mcp.guard import Target, hash_json
+from contacts_mcp.tools._backend import Backend, invalid_argument
+from contacts_mcp.tools._tool import JobCounts, PreparedCall
+
+CONFIRM_FROM_CONTACTS = 25
+"""Changing this many contacts in one call needs a person's confirmation."""
+_FINGERPRINT_LENGTH = 16
+_NEXT_STEP = "show the plan to the person; if they agree, call again with apply and this plan"
+
+
+class PlanArguments(BaseModel):
+    """The arguments of a two-step tool."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+    apply: bool = Field(default=False, description="Apply the plan; else it is only shown.")
+    plan: Text | None = Field(default=None, description="With apply: the plan's fingerprint.")
+
+
+class Plan(Protocol):
+    """What a call would do."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    @property
+    def change_count(self) -> int:
+        """The most changes that applying the plan makes."""
+        ...
+
+    @property
+    def risk(self) -> Risk: ...
+
+    def to_answer(self, **steps: str | None) -> BaseModel:
+        """The answer of a call that only shows the plan; `steps` are its `plan` and `next` fields."""
+        ...
+
+    def to_target(self) -> Target:
+        """What a person is asked about, if applying the plan needs consent."""
+        ...
+
+    async def apply(self, backend: Backend, counts: JobCounts) -> BaseModel:
+        """Apply the plan, counting what was done; return the answer."""
+        ...
+
+
+P = TypeVar("P")
+PlanT = TypeVar("PlanT", bound=Plan)
+
+
+class RefreshingPlan(Generic[P]):
+    """The current plan. The first call returns the plan it was made with; later calls recompute it."""
+
+    def __init__(self, value: P, recompute: Callable[[], Awaitable[P]]) -> None:
+        self.value = value
+        self._recompute = recompute
+        self._was_called = False
+
+    async def __call__(self) -> P:
+        """Return the current plan, and keep it in `value`."""
+        if self._was_called:
+            self.value = await self._recompute()
+        self._was_called = True
+        return self.value
+
+
+async def plan_or_apply(
+    backend: Backend, arguments: PlanArguments, make_plan: Callable[[], Awaitable[PlanT]]
+) -> PreparedCall:
+    """Prepare a call that shows the plan or applies it.
+
+    Raises:
+        ValidationFailed: `apply` is given without a plan's fingerprint.
+        Conflict: the current plan has another fingerprint.
+        WriteBudgetExceeded: the plan makes more changes than the caller has left.
+    """
+    if arguments.apply and arguments.plan is None:
+        raise invalid_argument(
+            "plan", "is required with apply", "call without apply first, and show the plan to the person"
+        )
+    plan = await make_plan()
+    if not arguments.apply:
+        return PreparedCall(Risk.READ, lambda: _show(plan))
+    if arguments.plan != plan.fingerprint:
+        raise Conflict(
+            "the plan no longer fits: the contacts, the file or the arguments differ",
+            advice="nothing was changed; call again without apply, and check the new plan",
+        )
+    backend.budget.require(plan.change_count)
+    current, counts = RefreshingPlan(plan, make_plan), JobCounts()
+
+    async def read_target() -> Target:
+        return (await current()).to_target()
+
+    return PreparedCall(plan.risk, lambda: current.value.apply(backend, counts), read_target, counts)
+
+
+def describe_overwrites(overwrites: Mapping[str, int]) -> str:
+    """Describe which values applying a plan loses, for the question; `overwrites` counts contacts by field."""
+    lost = ", ".join(f"{name} of {count:,} contacts" for name, count in overwrites.items())
+    return f"Existing values are overwritten: {lost}." if lost else ""
+
+
+async def _show(plan: Plan) -> BaseModel:
+    """Show the plan. An empty plan has no fingerprint: there is nothing to ask a person or to apply."""
+    if not plan.change_count:
+        return plan.to_answer(plan=None, next="nothing would change; there is nothing to apply")
+    return plan.to_answer(plan=plan.fingerprint, next=_NEXT_STEP)
+
+
+def fingerprint_plan(arguments: PlanArguments, steps: Iterable[Any]) -> str:
+    """Fingerprint a plan: its arguments and each of its steps."""
+    asked = arguments.model_dump(mode="json", exclude_unset=True, exclude={"apply", "plan"})
+    fingerprint = hashlib.sha256(hash_json(asked).encode())
+    for step in steps:
+        fingerprint.update(repr(step).encode("utf-8", "surrogatepass"))
+    return fingerprint.hexdigest()[:_FINGERPRINT_LENGTH]

@@ -1,0 +1,241 @@
+"""update_matching_contacts: make one change to all contacts that match a filter."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from contacts_mcp import phones
+from contacts_mcp.contract import Contact, ContactType, Record, Risk, Text, UpdateContact
+from contacts_mcp.guard import PromptWording, Target
+from contacts_mcp.text import quote
+from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, join_names, one_line, summarize
+from contacts_mcp.tools._backend import Backend
+from contacts_mcp.tools._job import ContactWrite, JobClient, ProgressReporter, WriteResult, write_contacts
+from contacts_mcp.tools._plan import (
+    CONFIRM_FROM_CONTACTS,
+    PlanArguments,
+    describe_overwrites,
+    fingerprint_plan,
+    plan_or_apply,
+)
+from contacts_mcp.tools._select import FilterOrGroupArguments, iter_contacts
+from contacts_mcp.tools._tool import JobCounts, PreparedCall, Tool
+from contacts_mcp.tools._values import Region, edit_tags
+
+_SAMPLE_SIZE = 5
+_FIELD_BY_ARGUMENT = {"set_type": "type", "set_company_name": "company_name", "set_notes": "notes"}
+
+
+class UpdateMatchingContacts(FilterOrGroupArguments, PlanArguments):
+    """Change all contacts that match a filter: tags, fields, numbers to E.164. First shows a plan; for one contact use
+    update_contact.
+    """
+
+    set_type: ContactType | None = None
+    set_company_name: Text | None = None
+    set_notes: Text | None = Field(default=None, description="Replaces their notes.")
+    add_tags: list[Text] | None = None
+    remove_tags: list[Text] | None = None
+    normalize_phones: bool = Field(default=False, description="Write valid numbers as E.164.")
+    default_region: Region | None = Field(default=None, description="Of national numbers, e.g. NO.")
+
+    @model_validator(mode="after")
+    def _check_changes_something(self) -> Self:
+        if not (self.normalize_phones or self.set_fields or self.add_tags or self.remove_tags):
+            raise PydanticCustomError("nothing", "names nothing to change")
+        return self
+
+    @property
+    def set_fields(self) -> dict[str, Any]:
+        """The fields of a contact that are set, and their values."""
+        values = {name: getattr(self, argument) for argument, name in _FIELD_BY_ARGUMENT.items()}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+class ContactChange(ContactSummary):
+    """A contact of the plan."""
+
+    change: str = Field(description="Old and new values.")
+
+
+class FailedUpdate(Record):
+    """A contact that could not be updated."""
+
+    id: str
+    why: str
+
+
+class MatchingUpdated(ShortAnswer):
+    """The plan: `unchanged` + `updates` = `matched`. Or what was done: `unchanged` + `updated` + `failed` + `unknown`
+    = `matched`.
+    """
+
+    applied: bool
+    matched: int = Field(description="Contacts that match the filter.")
+    unchanged: int = Field(description="Of these, contacts that have the values already.")
+    updates: int | None = Field(default=None, description="Contacts that the plan changes.")
+    updated: int | None = Field(default=None, description="Contacts that were changed.")
+    failed: int | None = Field(default=None, description="Contacts that could not be changed.")
+    unknown: int | None = Field(default=None, description="Contacts whose answer was lost; they may be changed.")
+    overwrites: int | None = Field(default=None, description="Non-empty fields that the plan replaces.")
+    overwritten: int | None = Field(default=None, description="Non-empty fields that were replaced.")
+    not_normalized: int | None = Field(default=None, description="Contacts whose number is not valid.")
+    sample: list[ContactChange]
+    failures: list[FailedUpdate] | None = None
+    plan: str | None = None
+    next: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Update:
+    contact_id: str
+    values: dict[str, Any]
+    before: dict[str, Any]
+    overwrites: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Plan:
+    arguments: UpdateMatchingContacts
+    region: str | None
+    matched: int = 0
+    not_normalized: int = 0
+    updates: list[_Update] = field(default_factory=list)
+    sample: list[ContactChange] = field(default_factory=list)
+    fingerprint: str = ""
+
+    def add(self, contact: Contact) -> None:
+        """Plan the update of a contact, if it differs."""
+        self.matched += 1
+        wanted = {**self.arguments.set_fields, **self._edit_tags(contact), **self._normalize_phone(contact)}
+        values = {name: value for name, value in wanted.items() if value != getattr(contact, name)}
+        if not values:
+            return
+        before = {name: getattr(contact, name) for name in values}
+        # Nothing is lost by writing the same number as E.164, or by tags, which can be added again.
+        overwrites = tuple(name for name, value in before.items() if name in self.arguments.set_fields and value)
+        self.updates.append(_Update(contact.id, values, before, overwrites))
+        if len(self.sample) < _SAMPLE_SIZE:
+            change = _describe_change(before, values)
+            self.sample.append(ContactChange(**summarize(contact, "name").model_dump(), change=change))
+
+    def _edit_tags(self, contact: Contact) -> dict[str, Any]:
+        add, remove = self.arguments.add_tags or [], self.arguments.remove_tags or []
+        return {"tags": edit_tags(contact.tags, add, remove)} if add or remove else {}
+
+    def _normalize_phone(self, contact: Contact) -> dict[str, Any]:
+        if not self.arguments.normalize_phones or not contact.phone_number:
+            return {}
+        number = phones.normalize(contact.phone_number, self.region)
+        self.not_normalized += number is None
+        return {"phone_number": number} if number else {}
+
+    @property
+    def change_count(self) -> int:
+        return len(self.updates)
+
+    @property
+    def overwrites(self) -> Counter[str]:
+        """How many contacts lose the value of each field."""
+        return Counter(name for update in self.updates for name in update.overwrites)
+
+    @property
+    def risk(self) -> Risk:
+        """DESTROY if many contacts change, or if values are lost that nobody could restore."""
+        return Risk.DESTROY if len(self.updates) >= CONFIRM_FROM_CONTACTS or self.overwrites else Risk.WRITE
+
+    def to_answer(self, **steps: str | None) -> MatchingUpdated:
+        overwrites = self.overwrites.total()
+        return self._answer(applied=False, updates=len(self.updates), overwrites=overwrites, **steps)
+
+    def to_target(self) -> Target:
+        names = [quote(each.name or "", 60) for each in self.sample]
+        more = [""] * (len(self.updates) - len(names))
+        return Target(
+            label=f"{len(self.updates):,} contacts, {join_names([*names, *more], _SAMPLE_SIZE)}",
+            effect=_describe_effect(self.arguments, self.overwrites),
+            phrase="",
+            fingerprint=self.fingerprint,
+        )
+
+    async def apply(self, backend: Backend, counts: JobCounts) -> MatchingUpdated:
+        counts.to_do = len(self.updates)
+        failures: list[FailedUpdate] = []
+        overwritten = 0
+
+        def record(update: _Update, result: WriteResult) -> None:
+            nonlocal overwritten
+            counts[result.failure or "updated"] += 1
+            if result.error is None:
+                overwritten += len(update.overwrites)
+            elif len(failures) < _SAMPLE_SIZE:
+                failures.append(FailedUpdate(id=update.contact_id, why=one_line(str(result.error), 120) or ""))
+
+        writes = (
+            ContactWrite(update, UpdateContact(contact_id=update.contact_id, **update.values))
+            for update in self.updates
+        )
+        progress = ProgressReporter(backend.report, "contacts updated", counts.to_do)
+        await write_contacts(backend, JobClient(backend), writes, record, progress)
+        done = {name: counts[name] for name in ("updated", "failed", "unknown")}
+        return self._answer(applied=True, overwritten=overwritten, failures=failures or None, **done)
+
+    def _answer(self, **more: Any) -> MatchingUpdated:
+        return MatchingUpdated(
+            matched=self.matched,
+            unchanged=self.matched - len(self.updates),
+            not_normalized=self.not_normalized or None,
+            sample=self.sample,
+            **more,
+        )
+
+
+def _describe_change(before: dict[str, Any], values: dict[str, Any]) -> str:
+    return "; ".join(f"{name}: {_shorten(before[name])} → {_shorten(value)}" for name, value in values.items())
+
+
+def _shorten(value: Any) -> str:
+    return one_line(", ".join(value) if isinstance(value, list) else str(value or ""), 40) or "(empty)"
+
+
+def _describe_effect(arguments: UpdateMatchingContacts, overwrites: Counter[str]) -> str:
+    """What happens to each of the contacts, for the question."""
+    parts = [f"{name} becomes {quote(str(value), 200)}" for name, value in arguments.set_fields.items()]
+    parts += _list_tags("tags added", arguments.add_tags) + _list_tags("tags removed", arguments.remove_tags)
+    parts += ["phone numbers are written as E.164"] if arguments.normalize_phones else []
+    return f"{'; '.join(parts)}. {describe_overwrites(overwrites)}".rstrip()
+
+
+def _list_tags(what: str, tags: Iterable[str] | None) -> list[str]:
+    return [f"{what}: {join_names([quote(tag, 60) for tag in tags], 10)}"] if tags else []
+
+
+async def _make_plan(backend: Backend, arguments: UpdateMatchingContacts) -> _Plan:
+    plan = _Plan(arguments, arguments.default_region or backend.default_region)
+    fields = {"id", "name", "tags", "phone_number", *arguments.set_fields}
+    progress = ProgressReporter(backend.report, "contacts read")
+    async for page in iter_contacts(backend, JobClient(backend), arguments.filter, fields, progress):
+        for contact in page:
+            plan.add(contact)
+    updates = sorted((update.contact_id, update.values, update.before) for update in plan.updates)
+    plan.fingerprint = fingerprint_plan(arguments, updates)
+    return plan
+
+
+async def _prepare(backend: Backend, arguments: UpdateMatchingContacts) -> PreparedCall:
+    return await plan_or_apply(backend, arguments, lambda: _make_plan(backend, arguments))
+
+
+update_matching_contacts = Tool(
+    name="update_matching_contacts",
+    risk=Risk.DESTROY,
+    arguments=UpdateMatchingContacts,
+    answer=MatchingUpdated,
+    prepare=_prepare,
+    min_risk=Risk.WRITE,
+    wording=PromptWording("Change", "change"),
+)
