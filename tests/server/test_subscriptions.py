@@ -205,7 +205,7 @@ def test_too_many_uris_of_one_caller_are_rejected_while_others_can_watch() -> No
 async def test_streams_end_gracefully_when_the_server_stops(app: App) -> None:
     """Not as a broken connection; new streams are refused."""
     async with Client(app.server, mode=MODERN) as client, client.listen(resources_list_changed=True) as stream:
-        app.close_subscriptions()
+        app.subscriptions.close()
 
         with anyio.fail_after(5):
             assert [event async for event in stream] == []  # a broken stream would raise
