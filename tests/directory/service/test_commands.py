@@ -30,7 +30,7 @@ def test_keys_create_writes_only_the_key_to_standard_output(keys):
 
     prefix = KEY.fullmatch(made.out.strip())[1]
     assert made.code == 0
-    assert made.err == f"Key {prefix} opens the contacts of owner to read and write; it is not shown again.\n"
+    assert made.err == f"Key {prefix} can read and write the contacts of owner. It is not shown again.\n"
     listed = keys("list")
     assert re.fullmatch(rf"{prefix}  read,write  \S+Z  works  owner: my app\n", listed.out)
     assert made.out.strip()[-40:] not in listed.out + keys("list", "--json").out
@@ -66,7 +66,7 @@ def test_revoked_key_is_listed_as_revoked(keys):
     done = keys("revoke", made["prefix"], "--yes")
     again = keys("revoke", made["prefix"], "--yes")
 
-    assert (done.code, done.out) == (0, f"Key {made['prefix']} (my app) of owner works no more.\n")
+    assert (done.code, done.out) == (0, f"Revoked the key {made['prefix']} (my app) of owner.\n")
     assert again.out == done.out
     assert "revoked 2" in keys("list").out
 
@@ -115,7 +115,7 @@ def test_serve_without_keys_is_refused(command, path):
 
     assert refused.code == 2
     assert refused.err == (
-        "contacts-mcp: no key opens this directory yet; make one with `contacts-mcp directory keys create NAME`\n"
+        "contacts-mcp: this directory has no API key; create one with `contacts-mcp directory keys create NAME`\n"
     )
 
 
