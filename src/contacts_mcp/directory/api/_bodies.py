@@ -167,6 +167,8 @@ def _changes(**example: Any) -> ConfigDict:
 
 
 class _ContactFields(BaseModel):
+    type: ContactType = "person"  # the API's page names no default
+    name: Name = ""
     company_name: Company = None
     phone_number: Phone = None
     email: Email = None
@@ -181,7 +183,6 @@ class NewContact(_ContactFields):
         type="person", name="Ola Nordmann", phone_number="+4799999999", email="ola@example.com", tags=["vip"]
     )
 
-    type: ContactType = "person"  # the API's page names no default
     name: Name
 
 
@@ -192,9 +193,6 @@ class ContactChanges(_ContactFields):
     # defaults of `type` and `name` are never used: null is refused for both.
 
     model_config = _changes(phone_number="+4799999999", tags=["vip", "newsletter"])
-
-    type: ContactType = "person"
-    name: Name = ""
 
 
 class IdentifiedChanges(ContactChanges):
