@@ -125,6 +125,15 @@ def test_a_page_links_only_to_pages_of_the_site(page: str) -> None:
     assert [str(path) for path in found if not (path.exists() and path.is_relative_to(DOCS))] == []
 
 
+def test_every_package_is_on_the_architecture_page() -> None:
+    """The layers of pyproject.toml are those of the page."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    page = (DOCS / "architecture.md").read_text()
+
+    assert [name for layer in layers for name in layer.split(" | ") if f"`{name}`" not in page] == []
+
+
 def test_traced_functions_of_the_architecture_page_exist() -> None:
     """Each file and function of the two traced calls; UPDATE_README=1 traces them again."""
     page = DOCS / "architecture.md"
