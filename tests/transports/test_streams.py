@@ -1,4 +1,4 @@
-"""How many requests may be without an answer at once, and what becomes of one more."""
+"""How many requests may be unanswered at once, and how one more is answered."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,7 +14,7 @@ from contacts_mcp.transports._streams import limit_unanswered
 
 
 class Wire:
-    """A host at one end, the server at the other."""
+    """Streams with a host at one end and the server at the other."""
 
     def __init__(self) -> None:
         self.host, received = anyio.create_memory_object_stream[Any](10)
@@ -43,7 +43,7 @@ async def wired() -> AsyncIterator[Wire]:
 
 
 async def test_request_above_the_limit_is_answered_with_busy(most: int) -> None:
-    """It does not reach the server, and what comes after it does."""
+    """It does not reach the server, but the next message does."""
     async with wired() as wire:
         for identifier in range(most + 1):
             await wire.ask(identifier)
@@ -58,7 +58,7 @@ async def test_request_above_the_limit_is_answered_with_busy(most: int) -> None:
 
 
 async def test_answered_or_cancelled_request_makes_room_for_another(most: int) -> None:
-    """As does a request whose caller no longer waits, which gets no answer."""
+    """A cancelled request gets no answer."""
     async with wired() as wire:
         for identifier in range(most):
             await wire.ask(identifier)

@@ -1,4 +1,4 @@
-"""Clients of a server over the network: the SDK's over either transport, and requests put together by hand."""
+"""Clients of a network server: the SDK's over either transport, and hand-made requests."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -45,7 +45,7 @@ def streamable(url: str, http: Any) -> Any:
 
 
 def headers_of(method: str, tool: str | None = None, **more: str) -> dict[str, str]:
-    """What a modern request has to say in its headers."""
+    """The headers of a modern request."""
     named = {"Mcp-Name": tool} if tool else {}
     return {
         "Accept": "application/json, text/event-stream",
@@ -62,7 +62,7 @@ async def post(http: httpx.AsyncClient, tool: str, arguments: dict[str, Any], **
 
 
 async def initialize(http: httpx.AsyncClient, **headers: str) -> dict[str, str]:
-    """Open a legacy session; the headers of its further requests."""
+    """Open a legacy session, and return the headers for its further requests."""
     accept = {"Accept": "application/json, text/event-stream", **headers}
     params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
     opening = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}

@@ -1,4 +1,4 @@
-"""An issuer over real HTTP, what we know of it, and the time by which we do."""
+"""An issuer over real HTTP, the server's view of it, and a clock."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from transports.http.issuer import AUDIENCE, LoopbackIssuer
 
 
 class Clock:
-    """Seconds that pass when a test says so."""
+    """A clock in seconds that only the test moves."""
 
     def __init__(self) -> None:
         self.now = 1_000.0

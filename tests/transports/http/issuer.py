@@ -1,4 +1,4 @@
-"""An authorization server on loopback, as far as a resource server sees one: metadata, keys, and signed tokens."""
+"""An authorization server on loopback, as a resource server sees it: metadata, keys and signed tokens."""
 
 import json
 import threading
@@ -41,9 +41,9 @@ def good(content: Any) -> Answer:
 
 
 class LoopbackIssuer:
-    """Publishes `keys` and signs tokens; `requests` lists the paths it was asked for.
+    """Publishes `keys` and signs tokens; `requests` lists the requested paths.
 
-    `answers` takes the place of what it would answer to a path. It works from any thread or process.
+    `answers` replaces its responses, by path. It works from any thread or process.
     """
 
     def __init__(self, path: str = "") -> None:
@@ -71,7 +71,7 @@ class LoopbackIssuer:
         return self.requests.count("/keys")
 
     def token(self, key: Any = RSA, algorithm: str = "RS256", *, header: dict[str, Any] | None = None, **claims: Any):
-        """A token for AUDIENCE that is good for a minute; a claim or header of None is left out."""
+        """A token for AUDIENCE that is valid for a minute, without the claims and headers that are None."""
         now = int(time.time())
         payload = {
             "iss": self.url,
@@ -108,7 +108,7 @@ class LoopbackIssuer:
                 self.send_response(status)
                 for name, value in {"Content-Length": str(len(body)), **headers}.items():
                     self.send_header(name, value)
-                with suppress(OSError):  # who asked may have left
+                with suppress(OSError):  # the client may have disconnected
                     self.end_headers()
                     self.wfile.write(body)
 
@@ -119,7 +119,7 @@ class LoopbackIssuer:
 
 
 async def why_not(issuer: Issuer, token: str) -> str:
-    """The reason for which a token is refused."""
+    """The reason why a token is refused."""
     with pytest.raises(InvalidToken) as raised:
         await issuer.verify(token)
     return str(raised.value)

@@ -1,4 +1,4 @@
-"""Where an issuer says that its keys are, and which of its answers are believed."""
+"""Where an issuer's keys are found, and which of its answers are used."""
 
 import json
 import socket
@@ -38,7 +38,7 @@ from transports.http.issuer import (
     ],
 )
 def test_metadata_urls_follow_rfc_8414_and_openid_connect_discovery(url, addresses):
-    """RFC 8414 inserts the issuer's path, OpenID Connect appends to it; a trailing slash is no path."""
+    """RFC 8414 inserts the issuer's path, OpenID Connect appends to it; a trailing slash does not count as a path."""
     assert metadata_urls(url) == addresses
 
 
@@ -73,7 +73,7 @@ async def test_keys_are_found_at_each_metadata_url(path, place):
     ],
 )
 def test_issuer_url_other_than_https_or_loopback_is_refused(url):
-    """https alone, or http on loopback; the message repeats nothing of the value."""
+    """Only https, or http on loopback, is accepted; the message repeats nothing of the value."""
     with pytest.raises(ValueError, match="the OAuth issuer must be an https address") as raised:
         Issuer(url, AUDIENCE)
     assert "secret" not in str(raised.value)
@@ -93,7 +93,7 @@ def test_issuer_url_other_than_https_or_loopback_is_refused(url):
     ],
 )
 async def test_metadata_of_another_issuer_or_form_is_not_used(server, issuer, caplog, answer, said):
-    """The operator reads why; redirects are not followed, and endless answers not read to their end."""
+    """The log says why; redirects are not followed, and oversized answers are not read to their end."""
     server.answers[server.discovery] = answer
 
     with pytest.raises(IssuerUnavailable):
@@ -118,7 +118,7 @@ async def test_keys_are_fetched_only_from_trustworthy_urls(server, issuer, caplo
 
 
 async def test_https_issuer_cannot_name_a_loopback_jwks_uri():
-    """Its metadata would choose a service on loopback that nobody meant to offer."""
+    """Otherwise its metadata could direct requests to a local service."""
     asked = []
 
     async def fetch(url: str) -> bytes:
@@ -144,7 +144,7 @@ async def test_https_issuer_cannot_name_a_loopback_jwks_uri():
     ],
 )
 async def test_unusable_key_set_counts_as_an_outage(server, issuer, answer):
-    """Nobody can say whether a token is good."""
+    """Tokens cannot be checked."""
     server.answers["/keys"] = answer
 
     with pytest.raises(IssuerUnavailable):
@@ -152,14 +152,14 @@ async def test_unusable_key_set_counts_as_an_outage(server, issuer, answer):
 
 
 def test_unusable_keys_do_not_affect_the_others_of_a_set():
-    """A key set may hold kinds that are not known yet."""
+    """A key set may hold unknown types of keys."""
     odd = [{"kty": "AKP"}, {"kty": "EC", "crv": "P-256", "x": 5, "y": "!"}, {**jwk(P256), "x": "AA"}, "x", None]
 
     assert {key["kid"] for key in usable_keys([*odd, jwk(RSA), {**jwk(RSA), "kid": 5}])} == {"one"}
 
 
 async def test_loopback_issuer_is_fetched_without_the_environments_proxy(server, issuer, monkeypatch):
-    """It would read, and could change, what loopback answers in clear."""
+    """A proxy could read and change the plain-text answers."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):

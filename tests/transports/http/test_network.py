@@ -1,4 +1,4 @@
-"""The server over the network, as clients meet it: real processes, real clients, both transports, both eras."""
+"""The server over the network: real processes, real clients, both transports, both protocol eras."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -45,7 +45,7 @@ async def test_client_can_call_tools_and_confirm_a_deletion(network: Network, tr
 @pytest.mark.parametrize("transport", ["http", "sse"])
 @pytest.mark.parametrize("era", [LEGACY, MODERN])
 async def test_declined_deletion_keeps_the_contact(network: Network, transport: str, era: str) -> None:
-    """A no is a no over the network, too."""
+    """The deletion is refused, and the contact can still be read."""
     async with connected(network.url, transport, era, Person(action="decline")) as host:
         ola = await host.call("create_contact", name="Ola Nordmann")
 
@@ -87,7 +87,7 @@ def paged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
 @pytest.mark.parametrize("transport", ["http", "sse"])
 @pytest.mark.parametrize("era", [LEGACY, MODERN])
 async def test_long_call_reports_progress(paged: Network, transport: str, era: str) -> None:
-    """A service that ignores filters is paged through, and the client hears of each page."""
+    """A service that ignores filters is read page by page, and the client gets the progress of each page."""
     heard = []
 
     async def listen(done: float, total: float | None, message: str | None) -> None:
@@ -109,7 +109,7 @@ def keyed_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]
 
 
 async def test_callers_own_key_is_used_upstream(keyed_network: Network) -> None:
-    """Both headers carry it, and upstream sees that key."""
+    """Both headers are accepted, and the service sees that key."""
     async with connected(keyed_network.url, "http", MODERN, key=KEY) as host:
         ola = await host.call("create_contact", name="Ola Nordmann")
     async with httpx.AsyncClient(base_url=keyed_network.url) as http:
@@ -134,7 +134,7 @@ async def test_callers_own_key_is_used_upstream(keyed_network: Network) -> None:
 async def test_wrong_key_is_answered_with_401_and_advice(
     keyed_network: Network, headers: dict[str, str], words: str
 ) -> None:
-    """The status, a challenge, and one clear sentence that holds no key."""
+    """The response has a challenge and one message, which holds no key."""
     async with httpx.AsyncClient(base_url=keyed_network.url) as http:
         answer = await post(http, "get_contact", {"contact_id": NOBODY}, **headers)
 
@@ -147,7 +147,7 @@ async def test_wrong_key_is_answered_with_401_and_advice(
 
 
 async def test_each_wrong_request_gets_its_own_status(keyed_network: Network) -> None:
-    """Host, origin, size, path, method, session: each its own status and a sentence."""
+    """Host, origin, size, path, method and session each have their own status and a message."""
     key = {"X-API-Key": KEY}
     async with httpx.AsyncClient(base_url=keyed_network.url, headers=key) as http:
         statuses = {
@@ -178,7 +178,7 @@ async def test_each_wrong_request_gets_its_own_status(keyed_network: Network) ->
 
 
 async def test_forwarded_request_is_refused_without_authentication(network: Network) -> None:
-    """It reaches the server by loopback, for whoever calls it; so what was passed on is turned down."""
+    """A proxy reaches the server by loopback, for callers from anywhere."""
     async with httpx.AsyncClient(base_url=network.url) as http:
         passed_on = await post(http, "create_contact", {"name": "Ola"}, **{"X-Forwarded-For": "203.0.113.9"})
 
@@ -187,7 +187,7 @@ async def test_forwarded_request_is_refused_without_authentication(network: Netw
 
 
 async def test_failed_requests_do_not_end_a_session(network: Network) -> None:
-    """The SDK names a session even where it opens none; such names do not count."""
+    """The SDK's error responses name a session that was never opened; such names do not count."""
     async with httpx.AsyncClient(base_url=network.url) as http:
         session = await initialize(http)
         for _ in range(205):
@@ -198,7 +198,7 @@ async def test_failed_requests_do_not_end_a_session(network: Network) -> None:
 
 
 async def test_health_page_is_public_and_readiness_follows_the_backend(tmp_path: Path, keyed_network: Network) -> None:
-    """A supervisor needs no key; where the service is gone, the server is alive and not ready, and says why."""
+    """A supervisor needs no key. If the service is unavailable, the server is alive but not ready, and says why."""
     async with httpx.AsyncClient(base_url=keyed_network.url, headers={"Host": "10.0.0.7"}) as http:
         assert (await http.get("/healthz")).json() == {"status": "alive"}
         assert (await http.get("/readyz")).json() == {"status": "ready"}
@@ -214,7 +214,7 @@ async def test_health_page_is_public_and_readiness_follows_the_backend(tmp_path:
 
 
 async def test_rate_limited_client_gets_429_with_a_readable_message(tmp_path: Path) -> None:
-    """429 with Retry-After; the SDK's client shows the sentence."""
+    """The response has Retry-After, and the SDK's client shows the message."""
     with Network(tmp_path, CONTACTS_MCP_RATE="1") as network:
         async with httpx.AsyncClient(base_url=network.url) as http:
             answers = [await post(http, "list_contacts", {}) for _ in range(15)]
@@ -227,7 +227,7 @@ async def test_rate_limited_client_gets_429_with_a_readable_message(tmp_path: Pa
 
 
 async def test_server_without_its_nonce_store_is_not_ready(tmp_path: Path) -> None:
-    """Without its Redis nothing can be confirmed: the supervisor learns it, and so does the log."""
+    """Without its Redis no deletion can be confirmed; the readiness page and the log say so."""
     shared = {"CONTACTS_MCP_STATE_KEYS": "k" * 32, "CONTACTS_MCP_REDIS_URL": "redis://127.0.0.1:1"}
     with Network(tmp_path, **shared) as network:
         async with connected(network.url, "http", MODERN, Person(content=DELETE)) as host:

@@ -1,4 +1,4 @@
-"""Callers with access tokens: who is let in, with what, and what everybody else is told."""
+"""Callers with OAuth tokens: who is accepted, for what, and how all others are refused."""
 
 import json
 import re
@@ -45,7 +45,7 @@ def access(issuer: LoopbackIssuer) -> Access:
 
 @pytest.fixture
 async def http(access: Access) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of an app that lets in by `access`, and answers with what it knows of the caller then."""
+    """A client of an app that authenticates by `access`, and answers with what it knows of the caller."""
 
     async def endpoint(request: Request) -> Response:
         caller = await access.authenticate(request)
@@ -65,7 +65,7 @@ def bearer(token: str) -> dict[str, str]:
 
 
 def challenge(answer: httpx.Response) -> dict[str, str]:
-    """The parameters of the one challenge in an answer; there is nothing else in it."""
+    """The parameters of the response's only challenge, which holds nothing else."""
     scheme, _, rest = answer.headers["WWW-Authenticate"].partition(" ")
     assert scheme == "Bearer"
     parameters = re.findall(r'(\w+)="([^"\\]*)"', rest)
@@ -74,7 +74,7 @@ def challenge(answer: httpx.Response) -> dict[str, str]:
 
 
 def line(answer: httpx.Response) -> str:
-    """The sentence that a client shows."""
+    """The message that a client shows."""
     return answer.json()["error"]["message"]
 
 
@@ -93,14 +93,14 @@ class TestAdmitting:
         ],
     )
     async def test_scopes_decide_what_a_caller_may_do(self, issuer, http, scope, risks):
-        """None implies another; what is not ours counts for nothing."""
+        """No scope implies another; unknown scopes grant nothing."""
         answer = await http.post("/mcp", headers=bearer(issuer.token(scope=scope)))
 
         assert answer.status_code == 200
         assert answer.json()["risks"] == risks
 
     async def test_token_is_removed_from_the_authenticated_request(self, issuer, http):
-        """The server's own credential is used upstream; nothing behind the door can see the caller's token."""
+        """The server's own credential is used upstream; no later middleware sees the caller's token."""
         expires = int(time.time()) + 60
         answer = await http.post("/mcp", headers=bearer(issuer.token(exp=expires)))
 
@@ -109,7 +109,7 @@ class TestAdmitting:
         assert answer.json()["expires"] == expires + 30
 
     async def test_principal_is_stable_and_holds_nothing_of_the_subject(self, issuer, http):
-        """Stable over tokens and programs, different for different subjects, safe in a line of the trail."""
+        """It is the same for all tokens and programs, differs between subjects, and is safe in the audit trail."""
         subjects = [
             "ola@example.com",
             "ola",
@@ -137,7 +137,7 @@ class TestAdmitting:
 
     @pytest.mark.parametrize("scheme", ["bearer", "BEARER", "Bearer  "])
     async def test_bearer_scheme_is_accepted_in_any_case(self, issuer, http, scheme):
-        """RFC 9110 has it so, and allows several blanks."""
+        """RFC 9110 allows any case and several blanks."""
         answer = await http.post("/mcp", headers={"Authorization": f"{scheme} {issuer.token()}"})
 
         assert answer.status_code == 200
@@ -146,7 +146,7 @@ class TestAdmitting:
 class TestRefusing:
     @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic b2xhOnNlY3JldA==", "Token x", "DPoP x"])
     async def test_request_without_a_token_is_told_where_to_get_one(self, http, header):
-        """401, with no error code: it could not know (RFC 6750, 3.1)."""
+        """The 401 has no error code, because the request had no token (RFC 6750, 3.1)."""
         answer = await http.post("/mcp", headers={} if header is None else {"Authorization": header})
 
         assert answer.status_code == 401
@@ -155,14 +155,14 @@ class TestRefusing:
         assert METADATA in line(answer)
 
     async def test_api_key_does_not_replace_a_token(self, http):
-        """Callers' keys have no place where tokens tell callers apart."""
+        """With OAuth, an API key is not accepted."""
         answer = await http.post("/mcp", headers={"X-API-Key": "wayscloud_pat_x"})
 
         assert answer.status_code == 401
         assert "error" not in challenge(answer)
 
     async def test_expired_token_is_refused_with_the_reason(self, issuer, http):
-        """The words are fixed ones: nothing of the token is in the answer."""
+        """The message is a fixed text: nothing of the token is in the response."""
         token = issuer.token(exp=int(time.time()) - 3_600, sub="ola@example.com")
         answer = await http.post("/mcp", headers=bearer(token))
 
@@ -179,7 +179,7 @@ class TestRefusing:
 
     @pytest.mark.parametrize("token", ["x", "wayscloud_pat_secret", 'a"b', "a, Bearer b", "é", "x" * 20_000])
     async def test_malformed_token_is_refused_and_not_echoed(self, http, token):
-        """Whatever it is, it does not get into a header or a sentence."""
+        """Nothing of it reaches a header or a message."""
         answer = await http.post("/mcp", headers={"Authorization": f"Bearer {token}".encode("latin-1")})
 
         assert answer.status_code == 401
@@ -187,14 +187,14 @@ class TestRefusing:
         assert "secret" not in answer.text
 
     async def test_forged_token_is_refused(self, issuer, http):
-        """Signed by somebody else, under the name of a key of the issuer's."""
+        """It is signed with another key under the ID of one of the issuer's."""
         answer = await http.post("/mcp", headers=bearer(issuer.token(RSA_TOO)))
 
         assert (answer.status_code, challenge(answer)["error"]) == (401, "invalid_token")
 
     @pytest.mark.parametrize("scope", [None, "", "profile", "contacts:readall", "CONTACTS:READ", "contacts:*"])
     async def test_token_without_our_scopes_is_refused(self, issuer, http, scope):
-        """403, and the client learns what to ask for."""
+        """The 403 names the scope to request."""
         answer = await http.post("/mcp", headers=bearer(issuer.token(scope=scope)))
 
         assert answer.status_code == 403
@@ -210,7 +210,7 @@ class TestRefusing:
     @pytest.mark.parametrize("with_header", [True, False])
     @pytest.mark.parametrize("name", ["access_token", "access%5Ftoken"])
     async def test_token_in_the_url_is_refused(self, issuer, http, name, with_header):
-        """It would end up in logs; a good header beside it does not help."""
+        """URLs end up in logs; a valid header beside it does not help."""
         headers = bearer(issuer.token()) if with_header else {}
         answer = await http.post(f"/mcp?{name}={issuer.token()}", headers=headers)
 
@@ -219,7 +219,7 @@ class TestRefusing:
         assert "in the URL" in line(answer)
 
     async def test_two_authorization_headers_are_refused(self, issuer, http):
-        """Nobody could say which one a proxy in front has looked at."""
+        """A proxy in front may have checked the other one."""
         token = issuer.token()
         twice = [("Authorization", f"Bearer {token}"), ("Authorization", f"Bearer {token}")]
         answer = await http.post("/mcp", headers=twice)
@@ -228,7 +228,7 @@ class TestRefusing:
         assert challenge(answer)["error"] == "invalid_request"
 
     async def test_token_that_cannot_be_checked_is_answered_with_503(self, issuer, http):
-        """503 and not 401, which would send clients to sign in again where there is nobody."""
+        """A 401 would make clients sign in again, at an issuer that does not answer."""
         issuer.answers["/keys"] = (500, b"", {})
         answer = await http.post("/mcp", headers=bearer(issuer.token()))
 
@@ -251,7 +251,7 @@ class TestRefusing:
         ],
     )
     def test_resource_that_is_not_a_normal_url_is_refused(self, issuer, resource):
-        """It is written into headers and compared by clients."""
+        """It is written into headers, and clients compare it."""
         with pytest.raises(ValueError, match="public URL"):
             OAuthAccess(Issuer(issuer.url, AUDIENCE), resource=resource, risk_of=RISKS.get)
 
@@ -267,7 +267,7 @@ class TestPermitting:
         ],
     )
     async def test_call_beyond_the_scopes_names_the_scopes_to_request(self, issuer, http, scope, tool, asked):
-        """403 with the scope that is lacking, and those it has, so that it keeps them."""
+        """The 403 names the missing scope and those that the token has, so that the client keeps them."""
         answer = await http.post("/mcp", headers=bearer(issuer.token(scope=scope)), content=call(tool))
 
         assert answer.status_code == 403
@@ -287,7 +287,7 @@ class TestPermitting:
         ],
     )
     async def test_call_within_the_scopes_passes(self, issuer, http, scope, tool):
-        """So does one that nobody knows: the protocol answers that."""
+        """So does a call of an unknown tool, which the protocol answers."""
         answer = await http.post("/mcp", headers=bearer(issuer.token(scope=scope)), content=call(tool))
 
         assert answer.status_code == 200
@@ -314,7 +314,7 @@ class TestPermitting:
         ],
     )
     async def test_disguised_tool_call_is_refused(self, access, body):
-        """Escapes, repeated names, batches, encodings that some readers take, numbers that others refuse."""
+        """Escapes, repeated names, batches, encodings that only some parsers read, numbers that only some refuse."""
         with pytest.raises(Refusal) as refusal:
             await access.authorize(READER, body)
         assert refusal.value.status == 403
@@ -341,11 +341,11 @@ class TestPermitting:
         ids=range(15),
     )
     async def test_message_that_is_not_a_tool_call_passes(self, access, body):
-        """It passes; nothing that is no call of a tool is refused here."""
+        """Only tool calls are refused here."""
         await access.authorize(READER, body)
 
     async def test_large_messages_are_not_parsed(self, access):
-        """A body of 1 MiB, without and with a reason to parse it."""
+        """A body of 1 MiB, without and with a reason to parse it, takes little time."""
         began = time.process_time()
         await access.authorize(READER, call("get_contact", padding="x" * 2**20).replace(b"tools/call", b"tools/list"))
         await access.authorize(READER, b"[" + b",".join([call("get_contact")] * 12_000) + b"]")
@@ -356,7 +356,7 @@ class TestPermitting:
 class TestMetadata:
     @pytest.mark.parametrize("path", ["", "/mcp"])
     async def test_resource_metadata_is_public(self, issuer, http, path):
-        """RFC 9728, from any web page, to be kept for an hour."""
+        """RFC 9728: every web page may read it, and cache it for an hour."""
         answer = await http.get(
             f"/.well-known/oauth-protected-resource{path}", headers={"Origin": "https://any.example"}
         )
@@ -373,7 +373,7 @@ class TestMetadata:
         assert answer.headers["Access-Control-Allow-Origin"] == "*"
 
     async def test_browser_may_fetch_resource_metadata_with_mcp_headers(self, http):
-        """MCP clients send theirs, so that browsers ask for leave first."""
+        """MCP clients send headers of their own, so browsers send a preflight request."""
         answer = await http.options(
             "/.well-known/oauth-protected-resource",
             headers={
@@ -392,7 +392,7 @@ class TestMetadata:
         [("https://x.example/a/mcp", "/a/mcp"), ("https://x.example", ""), ("https://x.example/", "")],
     )
     def test_resource_metadata_path_contains_the_resources_path(self, issuer, resource, path):
-        """Its path is inserted (RFC 9728, 3.1), and served."""
+        """The resource's path is inserted (RFC 9728, 3.1), and the result is served."""
         access = OAuthAccess(Issuer(issuer.url, AUDIENCE), resource=resource, risk_of=RISKS.get)
 
         assert f"/.well-known/oauth-protected-resource{path}" in {route.path for route in access.routes()}

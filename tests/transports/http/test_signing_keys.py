@@ -1,4 +1,4 @@
-"""When an issuer's keys are fetched, how long they are used, and who waits for them."""
+"""When an issuer's keys are fetched, how long they are used, and which callers wait for them."""
 
 import asyncio
 import logging
@@ -22,7 +22,7 @@ from transports.http.issuer import (
 
 
 async def test_nothing_is_fetched_before_the_first_token(server, issuer):
-    """A server starts without its issuer."""
+    """A server starts even if its issuer is down."""
     assert server.requests == []
 
     await issuer.verify(server.token())
@@ -32,14 +32,14 @@ async def test_nothing_is_fetched_before_the_first_token(server, issuer):
 
 
 async def test_concurrent_first_use_fetches_once(server, issuer):
-    """Fifty callers share one answer."""
+    """Fifty callers share one fetch."""
     await asyncio.gather(*(issuer.verify(server.token(sub=str(number))) for number in range(50)))
 
     assert server.fetches == 1
 
 
 async def test_rotated_key_is_fetched_and_the_old_one_is_forgotten(server, issuer, clock):
-    """Rotation: the first token of the new key brings it in, and what was signed with the old one is refused."""
+    """The first token of the new key causes a fetch; tokens of the old key are refused."""
     old = server.token()
     await issuer.verify(old)
     server.keys = [jwk(RSA_TOO, "two")]
@@ -51,23 +51,23 @@ async def test_rotated_key_is_fetched_and_the_old_one_is_forgotten(server, issue
 
 
 async def test_unknown_key_ids_cause_one_fetch_in_half_a_minute(server, issuer, clock):
-    """A flood of them causes one fetch in half a minute."""
+    """A flood of such tokens does not flood the issuer."""
     await issuer.verify(server.token())
     clock.now += 31
-    strangers = [server.token(RSA_TOO, header={"kid": f"stranger {number}"}) for number in range(100)]
+    unknown = [server.token(RSA_TOO, header={"kid": f"unknown {number}"}) for number in range(100)]
 
-    await asyncio.gather(*(why_not(issuer, token) for token in strangers))
+    await asyncio.gather(*(why_not(issuer, token) for token in unknown))
     clock.now += 29
-    await asyncio.gather(*(why_not(issuer, token) for token in strangers))
+    await asyncio.gather(*(why_not(issuer, token) for token in unknown))
     assert server.fetches == 2
 
     clock.now += 2
-    await asyncio.gather(*(why_not(issuer, token) for token in strangers))
+    await asyncio.gather(*(why_not(issuer, token) for token in unknown))
     assert server.fetches == 3
 
 
 async def test_keys_are_fetched_again_after_an_hour(server, issuer, clock):
-    """A withdrawn key lives that long at most."""
+    """A withdrawn key is accepted for an hour at most."""
     await issuer.verify(server.token())
     server.keys = [jwk(RSA_TOO)]
     clock.now += 3_599
@@ -79,7 +79,7 @@ async def test_keys_are_fetched_again_after_an_hour(server, issuer, clock):
 
 
 async def test_known_keys_stay_in_use_for_a_day_of_outage(server, issuer, clock, caplog):
-    """Known keys serve on, whatever names an unknown one cannot be judged, and one attempt is made in a while."""
+    """Tokens of unknown keys cannot be checked, and fetches are attempted only at intervals."""
     await issuer.verify(server.token())
     server.answers["/keys"] = (503, b"", {})
     clock.now += 3_601
@@ -103,7 +103,7 @@ async def test_known_keys_stay_in_use_for_a_day_of_outage(server, issuer, clock,
 
 
 async def test_unavailable_issuer_without_keys_is_queried_every_five_seconds(clock, caplog):
-    """While there are no keys, one attempt is made in five seconds."""
+    """Requests in between are refused without a fetch."""
     with LoopbackIssuer() as server:
         issuer = Issuer(server.url, AUDIENCE, clock=clock)
         token = server.token()
@@ -124,7 +124,7 @@ async def test_unavailable_issuer_without_keys_is_queried_every_five_seconds(clo
 
 
 async def test_issuer_that_does_not_answer_is_given_up_before_it_answers(server, issuer, monkeypatch):
-    """Five seconds, here a fifth of one."""
+    """The timeout is five seconds, here a fifth of a second."""
     monkeypatch.setattr(_signing_keys, "FETCH_TIMEOUT_SECONDS", 0.2)
     release, answered = threading.Event(), threading.Event()
 
@@ -143,7 +143,7 @@ async def test_issuer_that_does_not_answer_is_given_up_before_it_answers(server,
 
 
 async def test_known_keys_serve_while_others_are_fetched(server, issuer, clock):
-    """Those who can be judged do not wait for the issuer."""
+    """Tokens of known keys do not wait for the issuer."""
     await issuer.verify(server.token())
     clock.now += 3_601
     asked, answer = threading.Event(), threading.Event()
@@ -154,19 +154,19 @@ async def test_known_keys_serve_while_others_are_fetched(server, issuer, clock):
         return good({"keys": [jwk(RSA), jwk(RSA_TOO, "two")]})
 
     server.answers["/keys"] = late
-    newcomer = asyncio.create_task(issuer.verify(server.token(RSA_TOO, header={"kid": "two"})))
+    waiting = asyncio.create_task(issuer.verify(server.token(RSA_TOO, header={"kid": "two"})))
     try:
         assert await asyncio.to_thread(asked.wait, 10)
         with anyio.fail_after(3):
             assert await issuer.verify(server.token())
-        assert not newcomer.done()
+        assert not waiting.done()
     finally:
         answer.set()
-    assert (await newcomer).subject == "ola"
+    assert (await waiting).subject == "ola"
 
 
 async def test_fetch_is_finished_for_others_if_its_first_caller_is_cancelled(server, issuer):
-    """Their fetch is finished for those who wait, instead of being begun again."""
+    """The fetch is not started again."""
     asked, answer = threading.Event(), threading.Event()
 
     def late() -> tuple[int, bytes, dict[str, str]]:

@@ -1,4 +1,4 @@
-"""What keeps a server over the network from starting, and what the doctor says of one."""
+"""Settings that stop a network server from starting, and what `doctor` reports."""
 
 import socket
 from pathlib import Path
@@ -38,7 +38,7 @@ def test_contradictory_settings_stop_the_start(
 
 @pytest.mark.parametrize("flag", ["--auth", "--host", "--port", "--public-host", "--allow-origin"])
 def test_network_flags_need_the_http_transport(command: Any, flag: str) -> None:
-    """Whoever gives them believes that they count: `--auth key` over stdio would authenticate nobody."""
+    """Over stdio they would have no effect: `--auth key` would authenticate no caller."""
     ended = command("serve", flag, {"--port": "8000", "--auth": "key"}.get(flag, "contacts.example.com"))
 
     assert ended.code == 2
@@ -46,7 +46,7 @@ def test_network_flags_need_the_http_transport(command: Any, flag: str) -> None:
 
 
 def test_doctor_checks_the_network_settings(command: Any, tmp_path: Path) -> None:
-    """Over a network other things can be wrong: they are found before anybody is sent there."""
+    """`doctor` checks the service, the OAuth settings and the issuer."""
     with service(tmp_path) as address:
         good = command("doctor", CONTACTS_MCP_AUTH="key", WAYSCLOUD_API_URL=address)
     gone = command("doctor", CONTACTS_MCP_AUTH="key", WAYSCLOUD_API_URL=address)
@@ -67,7 +67,7 @@ def test_doctor_checks_the_network_settings(command: Any, tmp_path: Path) -> Non
 
 
 def test_port_in_use_is_reported_in_one_line(command: Any) -> None:
-    """No traceback from the depths of a server."""
+    """There is no traceback."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         ended = command("serve", "--transport", "http", "--port", str(other.getsockname()[1]))
 

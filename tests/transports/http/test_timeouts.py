@@ -1,4 +1,4 @@
-"""Connections that never come to a request or to an end; real sockets throughout."""
+"""Connections that never complete a request or never end, over real sockets."""
 
 import asyncio
 import importlib.util
@@ -34,7 +34,7 @@ hello = PlainTextResponse("hello")
 
 
 async def endless(scope, receive, send):
-    """Sends for as long as somebody is there."""
+    """Sends for as long as the client is connected."""
 
     async def chunks():
         while True:
@@ -107,7 +107,7 @@ async def test_idle_keep_alive_connection_outlives_the_head_timeout(parser):
 
 
 async def test_slow_body_outlives_the_head_timeout(parser):
-    """The time is for the head alone: how long a body may take is for others to say."""
+    """The timeout is only for the head; bodies have their own."""
     bodies = []
 
     async def listen(scope, receive, send):
@@ -159,7 +159,7 @@ async def test_peer_that_stops_reading_is_aborted_and_its_request_ends(parser, f
 
 
 async def test_peer_that_stops_reading_cannot_hold_the_rest_of_a_response(parser, tmp_path):
-    """Neither while the request is at work nor after it, when the connection waits for its last bytes to leave."""
+    """Neither while the request runs nor after it, while the connection waits for its last bytes to be sent."""
 
     async def fills(scope, receive, send):
         (connection,) = server.server.server_state.connections
@@ -180,7 +180,7 @@ async def test_peer_that_stops_reading_cannot_hold_the_rest_of_a_response(parser
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the kernel has no such time")
 async def test_vanished_peer_is_aborted_after_the_kernel_buffered_the_response(parser):
-    """As with a machine that vanished: nothing is left to write, and nothing is acknowledged."""
+    """Nothing is left to write, and nothing is acknowledged."""
 
     async def stream(scope, receive, send):
         async def events():
@@ -232,7 +232,7 @@ async def test_rest_of_a_refused_body_does_not_count_as_a_request_head():
 
 
 def test_uvicorn_loads_the_protocol_by_its_name():
-    """So that `uvicorn --workers` can have it as well."""
+    """`uvicorn --workers` needs it by name."""
     config = uvicorn.Config(hello, http=f"{TimeoutProtocol.__module__}:TimeoutProtocol", log_config=None)
     config.load()
 

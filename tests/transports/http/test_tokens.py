@@ -1,4 +1,4 @@
-"""Which tokens are good and which are not, whatever they say of themselves."""
+"""Which tokens are valid, whatever they claim."""
 
 import base64
 import hmac
@@ -29,7 +29,7 @@ from transports.http.issuer import (
 
 
 def segments(*parts: Any) -> str:
-    """A token put together by hand: each part as JSON, or as the bytes it is."""
+    """A token from its parts; each is encoded as JSON unless it is bytes."""
     encoded = [part if isinstance(part, bytes) else json.dumps(part).encode() for part in parts]
     return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in encoded)
 
@@ -47,14 +47,14 @@ def payload_of(server: LoopbackIssuer, **claims: Any) -> dict[str, Any]:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 async def test_every_algorithm_works_with_its_type_of_key(server, issuer, key, algorithm):
-    """RSA, elliptic curves and Edwards curves, with no `alg` at the key."""
+    """RSA, elliptic curves and Edwards curves, for a key without `alg`."""
     server.keys = [jwk(key)]
 
     assert (await issuer.verify(server.token(key, algorithm))).subject == "ola"
 
 
 async def test_claims_are_read_from_the_token(server, issuer):
-    """The subject is not in the repr, since it may be an e-mail address."""
+    """The subject is not in the repr, because it may be an e-mail address."""
     expires = int(time.time()) + 60
     claims = await issuer.verify(server.token(sub="ola@example.com", exp=expires, scope="contacts:read other"))
 
@@ -80,13 +80,13 @@ async def test_claims_are_read_from_the_token(server, issuer):
     ],
 )
 async def test_scopes_are_read_from_scope_or_scp(server, issuer, claims, scopes):
-    """`scope` or `scp`, one string or a list; whatever else it is grants nothing."""
+    """Each may be one string or a list; any other form grants nothing."""
     assert (await issuer.verify(server.token(**claims))).scopes == scopes
 
 
 @pytest.mark.parametrize("kind", ["JWT", "jwt", "at+jwt", "application/at+jwt", None])
 async def test_every_access_token_type_is_accepted(server, issuer, kind):
-    """RFC 9068 names the type, with or without its family."""
+    """RFC 9068 names the type, with or without `application/`."""
     assert await issuer.verify(server.token(header={"typ": kind}))
 
 
@@ -96,7 +96,7 @@ async def test_one_matching_audience_of_several_is_enough(server, issuer):
 
 
 async def test_clocks_may_differ_by_half_a_minute(server, issuer):
-    """Expired or issued 20 seconds ago or from now."""
+    """A token that expired 20 seconds ago, or is issued 20 seconds from now, is accepted."""
     now = int(time.time())
 
     assert await issuer.verify(server.token(exp=now - 20))
@@ -104,7 +104,7 @@ async def test_clocks_may_differ_by_half_a_minute(server, issuer):
 
 
 async def test_token_without_kid_uses_the_only_key_that_fits(server, issuer):
-    """Of two that fit, nobody could say which is meant."""
+    """If two keys fit, it is unclear which is meant."""
     server.keys = [jwk(RSA, None), jwk(P256, "two")]
 
     assert await issuer.verify(server.token(header={"kid": None}))
@@ -134,24 +134,24 @@ async def test_token_without_kid_uses_the_only_key_that_fits(server, issuer):
     ],
 )
 async def test_token_with_wrong_claims_is_refused(server, issuer, claims, reason):
-    """Each with a reason of fixed words."""
+    """Each reason is a fixed text."""
     assert await why_not(issuer, server.token(**claims)) == reason
 
 
 @pytest.mark.parametrize("kind", ["id+jwt", "logout+jwt", "JWE", "dpop+jwt", 5])
 async def test_token_of_another_type_is_refused(server, issuer, kind):
-    """What was signed for another purpose is no access token."""
+    """A token that was signed for another purpose is not an access token."""
     assert "type" in await why_not(issuer, server.token(header={"typ": kind}))
 
 
 async def test_token_with_critical_extensions_is_refused(server, issuer):
-    """None is understood (RFC 7515, 4.1.11)."""
+    """No extension is understood (RFC 7515, 4.1.11)."""
     assert await why_not(issuer, server.token(header={"crit": ["exp"], "exp": 1}))
 
 
 @pytest.mark.parametrize("algorithm", ["HS256", "HS384", "HS512"])
 async def test_token_signed_by_hmac_with_the_public_key_is_refused(server, issuer, algorithm):
-    """The attack on libraries that let the token choose: HMAC, keyed with what everybody can read."""
+    """The attack on libraries that let the token choose the algorithm: HMAC with the public key as its secret."""
     public = RSA.public_key()
     for secret in (
         public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
@@ -166,7 +166,7 @@ async def test_token_signed_by_hmac_with_the_public_key_is_refused(server, issue
 
 @pytest.mark.parametrize("algorithm", ["none", "None", "NONE", "", None, ["RS256"], {"RS256": 1}])
 async def test_unsigned_token_is_refused(server, issuer, algorithm):
-    """However `none` is spelt, with an empty signature or another one, and before any key is fetched."""
+    """In every spelling of `none`, with an empty signature or another one, and before a key is fetched."""
     unsigned = segments({"alg": algorithm, "kid": "one"}, payload_of(server))
 
     assert await why_not(issuer, f"{unsigned}.") == "the token is not a signed JWT"
@@ -175,7 +175,7 @@ async def test_unsigned_token_is_refused(server, issuer, algorithm):
 
 
 async def test_key_is_used_only_for_what_it_was_published_for(server, issuer):
-    """Its `alg` narrows what its type allows; `use`, `key_ops`, a private half and its length count too."""
+    """Its `alg` narrows what its type allows; `use`, `key_ops`, a private half and its length matter, too."""
     short = rsa.generate_private_key(65537, 1024)
     odd = ec.generate_private_key(ec.SECP256K1())
     private = {**json.loads(RSAAlgorithm.to_jwk(RSA)), "key_ops": ["sign", "verify"]}
@@ -200,14 +200,14 @@ async def test_key_is_used_only_for_what_it_was_published_for(server, issuer):
 
 @pytest.mark.parametrize(("key", "algorithm"), [(RSA_TOO, "RS256"), (P256, "ES256"), (ED25519, "EdDSA")])
 async def test_signature_of_another_key_is_refused(server, issuer, key, algorithm):
-    """Also where that key is of another type."""
+    """Also if that key is of another type."""
     reason = await why_not(issuer, server.token(key, algorithm))
 
     assert reason == "the signature of the token is wrong" if key is RSA_TOO else "does not publish" in reason
 
 
 async def test_keys_inside_the_token_are_ignored(server, issuer):
-    """A token cannot vouch for itself, nor name an address to fetch from."""
+    """A token cannot bring its own key, nor a URL to fetch one from."""
     header = {"jwk": jwk(RSA_TOO), "jku": f"{server.origin}/mine", "x5u": f"{server.origin}/mine"}
 
     assert "signature" in await why_not(issuer, server.token(RSA_TOO, header=header))
@@ -233,19 +233,19 @@ async def test_keys_inside_the_token_are_ignored(server, issuer):
     ],
 )
 async def test_malformed_token_is_refused_without_a_fetch(server, issuer, token):
-    """And nothing is fetched on its account."""
+    """It causes no fetch."""
     assert await why_not(issuer, token) == "the token is not a signed JWT"
     assert server.requests == []
 
 
 async def test_oversized_token_is_refused_unread(server, issuer):
-    """16 KiB is more than any issuer's token has."""
+    """No issuer's token has more than 16 KiB."""
     assert await why_not(issuer, server.token(padding="x" * 20_000)) == "the token is too large"
     assert server.requests == []
 
 
 async def test_signed_payload_that_is_not_an_object_is_refused(server, issuer):
-    """Signed rubbish stays rubbish."""
+    """The signature alone makes no valid token."""
     token = jwt.PyJWS().encode(b"[1]", RSA, "RS256", {"kid": "one"})
 
     assert await why_not(issuer, token) == "the token is malformed"

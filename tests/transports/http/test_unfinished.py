@@ -1,4 +1,4 @@
-"""Calls that do not come to their end: a client that leaves, a server that stops."""
+"""Calls that are interrupted: the client disconnects, or the server stops."""
 
 import asyncio
 import json
@@ -24,28 +24,28 @@ GAVE_UP = "timeout graceful shutdown exceeded"
 
 @pytest.fixture
 async def upstream() -> AsyncIterator[Misbehaving]:
-    """A service that does as the test says."""
+    """A service whose answers the test sets."""
     async with Misbehaving() as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    """Where tests that share a server have a service, each one of its own."""
+    """The port of the service, one for each test that shares the server."""
     with free_port() as port:
         yield port
 
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[Network]:
-    """The server that they share."""
+    """A server that tests share."""
     with Network(tmp_path_factory.mktemp("network"), **over(f"http://127.0.0.1:{port}")) as running:
         yield running
 
 
 @pytest.fixture
 async def silent(port: int) -> AsyncIterator[Misbehaving]:
-    """A service that takes what it is sent and never answers."""
+    """A service that reads requests and never answers."""
     async with Misbehaving(port) as running:
         running.answers(silence)
         yield running
@@ -61,7 +61,7 @@ def over(address: str) -> dict[str, str]:
 async def test_disconnected_client_cancels_its_call_and_the_write_is_recorded(
     network: Network, silent: Misbehaving, era: str, transport: str
 ) -> None:
-    """What had been sent upstream may have been done: the trail says `unknown`."""
+    """The service may have carried out the write, so the trail says `unknown`."""
     before = len(network.trail)
     call = asyncio.create_task(_create(network.url, transport, era))
     await asyncio.wait_for(silent.received.wait(), 15)
@@ -78,7 +78,7 @@ async def _create(url: str, transport: str, era: str) -> None:
 
 
 async def test_broken_legacy_connection_cancels_its_call(network: Network, silent: Misbehaving) -> None:
-    """Not only a client that says so: one that just disconnects, too."""
+    """The client disconnects without cancelling the call."""
     before = len(network.trail)
     async with httpx.AsyncClient(base_url=network.url) as http:
         session = await initialize(http)
@@ -151,7 +151,7 @@ async def test_call_that_cannot_finish_is_answered_before_the_server_stops(
 
 
 async def test_modern_subscription_gets_its_result_when_the_server_stops(tmp_path: Path) -> None:
-    """A listen stream gets its last frame, so that the client knows that it was meant."""
+    """The last frame of a listen stream tells the client that the end is intended."""
     with Network(tmp_path) as stopping:
         async with httpx.AsyncClient(base_url=stopping.url, timeout=20) as http:
             body = modern(7, "subscriptions/listen", notifications={"resourcesListChanged": True})

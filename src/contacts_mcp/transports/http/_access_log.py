@@ -16,12 +16,7 @@ from contacts_mcp.server import CALLER_SCOPE_KEY
 
 ACCESS = logging.getLogger("contacts_mcp.access")
 
-_REFUSED = (
-    HTTPStatus.UNAUTHORIZED,
-    HTTPStatus.FORBIDDEN,
-    HTTPStatus.MISDIRECTED_REQUEST,
-    HTTPStatus.TOO_MANY_REQUESTS,
-)
+_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.MISDIRECTED_REQUEST, HTTPStatus.TOO_MANY_REQUESTS)
 _WARNING_INTERVAL_SECONDS = 1
 _refusals = get_meter("contacts_mcp", __version__).create_counter(
     "contacts_mcp.http.refusals", "{request}", "Requests over HTTP that were turned down or failed, by status."

@@ -23,15 +23,8 @@ _MAX_SHOWN_CHARACTERS = 80
 
 _CORS_METHODS = ("GET", "POST", "DELETE")
 _CORS_REQUEST_HEADERS = (
-    "Authorization",
-    "X-API-Key",
-    "Content-Type",
-    "Last-Event-ID",
-    "MCP-Protocol-Version",
-    "Mcp-Method",
-    "Mcp-Name",
-    "Mcp-Session-Id",
-    "X-Request-ID",
+    *("Authorization", "X-API-Key", "Content-Type", "Last-Event-ID", "MCP-Protocol-Version"),
+    *("Mcp-Method", "Mcp-Name", "Mcp-Session-Id", "X-Request-ID"),
 )
 _CORS_RESPONSE_HEADERS = ("Mcp-Session-Id", "WWW-Authenticate", "Retry-After", "X-Request-ID")
 

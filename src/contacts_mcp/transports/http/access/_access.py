@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import nullcontext
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Protocol
 
 import anyio
 from cachetools import LRUCache, TTLCache
@@ -37,24 +36,22 @@ KeyCheck = Callable[[Credential], Awaitable[None]]
 """Makes a call with a key and raises the service's error."""
 
 
-class Access(Protocol):
-    """One way to authenticate and authorize callers."""
+class Access:
+    """One way to authenticate and authorize callers. By default an authenticated caller may send everything."""
 
     async def authenticate(self, connection: HTTPConnection) -> Caller:
         """The caller of a request. Raises Refusal (400, 401, 403, 429 or 503) if it is not accepted."""
-        ...
+        raise NotImplementedError
 
     async def authorize(self, caller: Caller, body: bytes) -> None:
         """Check a JSON-RPC message. Raises Refusal (403) if the caller may not send it."""
-        ...
 
     async def check_ready(self) -> None:
-        """Raise a ContactsError if callers cannot be authenticated now."""
-        ...
+        """Raise a ContactsError if callers cannot be authenticated because another service is away."""
 
     def routes(self) -> list[BaseRoute]:
         """Public pages that tell a client how to authenticate."""
-        ...
+        return []
 
 
 class AuthenticationMiddleware:
@@ -102,7 +99,7 @@ def _sdk_user(principal: str) -> AuthenticatedUser:
     return AuthenticatedUser(AccessToken(token="", client_id=principal, scopes=[], subject=principal))
 
 
-class LoopbackAccess:
+class LoopbackAccess(Access):
     """Accept every request that reaches an address of this machine, in whatever server the app runs."""
 
     async def authenticate(self, connection: HTTPConnection) -> Caller:
@@ -117,21 +114,12 @@ class LoopbackAccess:
             raise _not_local("this request came by an address that others can reach")
         return LOCAL_CALLER
 
-    async def authorize(self, caller: Caller, body: bytes) -> None:
-        """Accept everything."""
 
-    async def check_ready(self) -> None:
-        """Return: authentication depends on no other service."""
-
-    def routes(self) -> list[BaseRoute]:
-        return []
-
-
-class ApiKeyAccess:
+class ApiKeyAccess(Access):
     """Accept callers whose WAYSCloud key the service accepts; each caller works with their own key.
 
     The service's answer is remembered for ten minutes if it accepts the key, else for ten seconds. A key that it
-    accepted before stays accepted while the service is unavailable.
+    accepted before stays accepted while the service is unavailable. The service checks what a key may do.
     """
 
     def __init__(self, check: KeyCheck, clock: Callable[[], float] = time.monotonic) -> None:
@@ -149,15 +137,6 @@ class ApiKeyAccess:
         if not await self._is_good(credential):
             raise _unauthorized("the WAYSCloud key is wrong, expired or revoked", error="invalid_token")
         return Caller(f"key:{credential.fingerprint}", credential=credential)
-
-    async def authorize(self, caller: Caller, body: bytes) -> None:
-        """Accept everything: the service checks what a key may do."""
-
-    async def check_ready(self) -> None:
-        """Return: authentication depends only on the service, whose readiness is checked as the backend's."""
-
-    def routes(self) -> list[BaseRoute]:
-        return []
 
     async def _is_good(self, credential: Credential) -> bool:
         """Whether the service accepts the key. Concurrent requests with one key share one check."""

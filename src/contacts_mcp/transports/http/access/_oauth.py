@@ -16,6 +16,7 @@ from contacts_mcp.contract import ContactsError, Risk
 from contacts_mcp.middleware import CURRENT_REQUEST_ID, Refusal, bearer_token
 from contacts_mcp.server import Caller
 from contacts_mcp.transports.http._endpoints import EXPIRES_SCOPE_KEY
+from contacts_mcp.transports.http.access._access import Access
 from contacts_mcp.transports.http.access._signing_keys import RETRY_INTERVAL_SECONDS, IssuerUnavailable
 from contacts_mcp.transports.http.access._tokens import InvalidToken, Issuer, TokenClaims
 
@@ -48,7 +49,7 @@ async def _record_nothing(_tools: Iterable[str], _caller: str, _request: str, _e
     pass
 
 
-class OAuthAccess:
+class OAuthAccess(Access):
     """Accept callers with a valid token, for what its scopes allow; the server's own credential is used upstream.
 
     Args:
