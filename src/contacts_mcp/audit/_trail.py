@@ -11,7 +11,7 @@ import anyio
 
 from contacts_mcp.audit._file import TrailFile, WriteFailed
 from contacts_mcp.contract import ContactsError
-from contacts_mcp.hash_chain import ChainEnd, end_of, seal
+from contacts_mcp.hash_chain import ChainEnd, seal
 from contacts_mcp.log_fields import LogFields
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Trail:
         failures: list[str] = []
         if self._file is None:
             record = seal(fields, self._end)
-            self._end = end_of(record)
+            self._end = ChainEnd(record["seq"], record["hash"])
         else:
             appending = self._file.append(fields, durable=durable)
             record = await _within_timeout(self._file, appending, failures) or dict(fields)
