@@ -1,4 +1,4 @@
-"""The directory as its users see it: over HTTP, in process, on a database of its own.
+"""The directory over HTTP, in process, on a database of its own.
 
 Whatever uses `place` runs twice: on a SQLite file and on a PostgreSQL server. What uses `path` is about the file.
 """
@@ -16,7 +16,7 @@ from contacts_mcp.directory import Directory, Location, parse_location
 
 @asynccontextmanager
 async def serving(place: Location) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of a directory on `place`; both are closed at the end."""
+    """Yield an HTTP client of the directory at `place`; close both at the end."""
     async with (
         Directory(place) as directory,
         httpx.AsyncClient(transport=httpx.ASGITransport(app=directory.app), base_url="http://directory") as client,
@@ -42,7 +42,7 @@ def postgres():
 
 @pytest.fixture(scope="session")
 def prepared(postgres):
-    """The name of a database that has its tables: to copy it is faster than to create them."""
+    """The name of a database with its tables: copying it is faster than creating them."""
     url = postgres.create_database()
 
     async def prepare():
@@ -63,7 +63,7 @@ def database(postgres, prepared):
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.system)])
 def place(request):
-    """Where an empty directory is."""
+    """The location of an empty directory, on each engine."""
     return request.getfixturevalue("path" if request.param == "sqlite" else "database")
 
 
@@ -102,7 +102,7 @@ def create_group(http):
 
 @pytest.fixture
 def listed(http):
-    """The ids a list with these parameters holds, in its order."""
+    """Return the ids in a list with these parameters, in its order."""
 
     async def listed(**params):
         answer = await http.get("/v1/contacts", params=params)

@@ -1,4 +1,4 @@
-"""Many tasks of one process, and processes that all make the file: nothing lost, nobody turned away (see `trials`)."""
+"""Concurrent tasks of one process, and processes that create the same file (see also `trials`)."""
 
 import asyncio
 import random
@@ -33,7 +33,7 @@ def start_writer(path, count):
 
 
 async def stored(open_directory, path):
-    """Every id in the file, page by page."""
+    """Return all ids in the file, page by page."""
     found, page = [], 1
     async with open_directory(path) as http:
         while rows := (await http.get("/v1/contacts", params={"page": page, "per_page": 100})).json()["contacts"]:
@@ -42,7 +42,7 @@ async def stored(open_directory, path):
     return found
 
 
-async def test_three_processes_create_one_file_at_once_and_lose_nothing(path, open_directory):
+async def test_three_processes_that_create_one_file_lose_no_contact(path, open_directory):
     writers = [start_writer(path, 10) for _ in range(3)]
     results = [writer.communicate(timeout=60) for writer in writers]
 
@@ -52,8 +52,8 @@ async def test_three_processes_create_one_file_at_once_and_lose_nothing(path, op
     assert sorted(await stored(open_directory, path)) == sorted(acknowledged)
 
 
-async def test_64_tasks_at_once_leave_counts_and_lists_that_agree(http, create_group):
-    """Whatever 64 tasks do at once, no answer is a fault, and counts equal what is listed."""
+async def test_64_concurrent_tasks_leave_consistent_counts_and_lists(http, create_group):
+    """No answer is an error, and all counts equal the lists."""
     groups = [(await create_group(f"G{number}"))["id"] for number in range(3)]
     contacts: list[str] = []
 
@@ -91,8 +91,8 @@ async def test_64_tasks_at_once_leave_counts_and_lists_that_agree(http, create_g
 
 
 @pytest.mark.parametrize(("statements", "begun", "isolation"), [(1, 1, "read committed"), (2, 2, "repeatable read")])
-async def test_a_read_of_several_statements_is_done_on_one_snapshot(database, statements, begun, isolation):
-    """A single one is a snapshot by itself; where a second follows, all is asked again in a transaction."""
+async def test_query_with_a_second_statement_starts_again_on_a_snapshot(database, statements, begun, isolation):
+    """One statement is a snapshot by itself; with a second one, the work starts again in a transaction."""
     opened, begins = Database(database), []
 
     def work(connection):

@@ -1,4 +1,4 @@
-"""The six contact routes, as the API's page has them."""
+"""The six contact routes, as the API's page documents them."""
 
 import uuid
 
@@ -22,7 +22,7 @@ FULL = {
 NOWHERE = "f47ac10b-58cc-4372-a567-0e02b2c3d479"
 
 
-async def test_create_answers_201_with_all_ten_fields(http):
+async def test_create_returns_201_with_all_ten_fields(http):
     answer = await http.post("/v1/contacts", json=FULL)
 
     made = answer.json()
@@ -34,7 +34,7 @@ async def test_create_answers_201_with_all_ten_fields(http):
     assert made["created_at"].endswith("Z")
 
 
-async def test_create_needs_a_name_alone(create):
+async def test_create_requires_only_a_name(create):
     made = await create()
 
     assert made["type"] == "person"
@@ -42,14 +42,14 @@ async def test_create_needs_a_name_alone(create):
     assert all(made[field] is None for field in ("company_name", "phone_number", "email", "notes"))
 
 
-async def test_get_answers_what_create_answered_and_ids_ignore_case(http, create):
+async def test_get_returns_the_created_contact_and_ids_ignore_case(http, create):
     made = await create(**FULL)
 
     assert (await http.get(f"/v1/contacts/{made['id']}")).json() == made
     assert (await http.get(f"/v1/contacts/{made['id'].upper()}")).json() == made
 
 
-async def test_values_are_tidied(create):
+async def test_created_values_are_normalized(create):
     made = await create(
         "  Ola \t Nordmann ", company_name=" ", phone_number=" 999 99 999 ", tags=[" VIP ", "vip", "b", "B"], email=None
     )
@@ -83,7 +83,7 @@ async def test_values_are_tidied(create):
         ({"name": "a", "notes": "x" * 10_001}, ["body", "notes"]),
     ],
 )
-async def test_a_wrong_field_is_named_and_its_value_is_not_repeated(http, listed, body, loc):
+async def test_invalid_field_is_named_and_its_value_is_not_echoed(http, listed, body, loc):
     answer = await http.post("/v1/contacts", json=body)
 
     (fault,) = answer.json()["detail"]
@@ -94,7 +94,7 @@ async def test_a_wrong_field_is_named_and_its_value_is_not_repeated(http, listed
     assert await listed() == []
 
 
-async def test_the_longest_values_are_taken(create):
+async def test_values_of_maximum_length_are_accepted(create):
     made = await create(
         "n" * 255,
         company_name="c" * 255,
@@ -106,7 +106,7 @@ async def test_the_longest_values_are_taken(create):
     assert len(made["tags"]) == 50
 
 
-async def test_patch_changes_what_is_provided_alone(http, create):
+async def test_patch_changes_only_the_given_fields(http, create):
     made = await create(**FULL)
 
     changed = (await http.patch(f"/v1/contacts/{made['id']}", json={"notes": "new", "unknown": 1})).json()
@@ -116,7 +116,7 @@ async def test_patch_changes_what_is_provided_alone(http, create):
     assert (await http.get(f"/v1/contacts/{made['id']}")).json() == changed
 
 
-async def test_patch_clears_on_null_and_replaces_tags(http, create):
+async def test_patch_clears_null_fields_and_replaces_tags(http, create):
     made = await create(**FULL)
     cleared = dict.fromkeys(("company_name", "phone_number", "email", "notes"))
 
@@ -127,14 +127,14 @@ async def test_patch_clears_on_null_and_replaces_tags(http, create):
 
 
 @pytest.mark.parametrize("body", [{}, {"name": "Ola  Nordmann"}, {"tags": ["vip", "newsletter"]}])
-async def test_patch_that_changes_nothing_leaves_the_time(http, create, body):
+async def test_patch_without_a_change_keeps_updated_at(http, create, body):
     made = await create(**FULL)
 
     assert (await http.patch(f"/v1/contacts/{made['id']}", json=body)).json() == made
 
 
 @pytest.mark.parametrize("field", ["name", "type"])
-async def test_patch_refuses_null_where_a_value_is_needed(http, create, field):
+async def test_patch_of_a_required_field_to_null_is_rejected(http, create, field):
     made = await create()
 
     answer = await http.patch(f"/v1/contacts/{made['id']}", json={field: None})
@@ -143,11 +143,11 @@ async def test_patch_refuses_null_where_a_value_is_needed(http, create, field):
     assert answer.json()["detail"][0]["loc"] == ["body", field]
 
 
-def test_updated_at_moves_on_where_the_clock_was_set_back():
+def test_updated_at_increases_after_the_clock_was_set_back():
     assert now_after("2999-01-01T00:00:00.000000Z") == "2999-01-01T00:00:00.000001Z"
 
 
-async def test_delete_hides_the_contact_and_keeps_its_row(http, create, listed, path):
+async def test_deleted_contact_is_hidden_from_every_route(http, create, listed, path):
     made, other = await create(**FULL), await create("Kari")
 
     answer = await http.delete(f"/v1/contacts/{made['id']}")
@@ -170,7 +170,7 @@ async def test_delete_hides_the_contact_and_keeps_its_row(http, create, listed, 
     ("method", "action", "body"),
     [("GET", "", None), ("PATCH", "", {}), ("DELETE", "", None), ("POST", "/gdpr-delete", {"reason": "r"})],
 )
-async def test_an_unknown_id_is_404_and_a_malformed_one_422(http, method, action, body):
+async def test_unknown_contact_id_is_404_and_malformed_id_is_422(http, method, action, body):
     unknown = await http.request(method, f"/v1/contacts/{NOWHERE}{action}", json=body)
     malformed = await http.request(method, f"/v1/contacts/not-an-id{action}", json=body)
 
@@ -179,7 +179,7 @@ async def test_an_unknown_id_is_404_and_a_malformed_one_422(http, method, action
     assert malformed.json()["detail"][0]["loc"] == ["path", "contact_id"]
 
 
-async def test_list_rows_are_split_as_on_the_page(http, create):
+async def test_list_rows_have_the_documented_fields(http, create):
     made = await create(**{**FULL, "name": "Ola Bjørn Nordmann"})
 
     page = (await http.get("/v1/contacts")).json()
@@ -203,8 +203,8 @@ async def test_list_rows_are_split_as_on_the_page(http, create):
 
 
 @given(st.text(min_size=1), st.sampled_from(["person", "company"]))
-def test_a_split_name_joins_to_itself(text, contact_type):
-    """First and last name with a space between are the name, whatever it is."""
+def test_joined_parts_of_a_split_name_are_the_name(text, contact_type):
+    """For any name."""
     name = _bodies._collapse_spaces(text)
 
     parts = _routes.split_name(name, contact_type)
@@ -212,11 +212,11 @@ def test_a_split_name_joins_to_itself(text, contact_type):
     assert " ".join(part for part in parts if part is not None) == name
 
 
-def test_a_company_is_not_split():
+def test_company_name_is_not_split():
     assert _routes.split_name("ACME Holding AS", "company") == ("ACME Holding AS", None)
 
 
-async def test_every_page_together_holds_each_contact_once_newest_first(create, listed):
+async def test_all_pages_list_each_contact_once_newest_first(create, listed):
     made = [(await create(f"Contact {number}"))["id"] for number in range(23)]
 
     pages = [await listed(page=page, per_page=5) for page in range(1, 7)]
@@ -225,7 +225,7 @@ async def test_every_page_together_holds_each_contact_once_newest_first(create, 
     assert [each for page in pages for each in page] == made[::-1]
 
 
-async def test_a_contact_created_while_paging_hides_no_other(create, listed):
+async def test_contact_created_while_paging_hides_no_other(create, listed):
     before = {(await create(f"Contact {number}"))["id"] for number in range(6)}
 
     first = await listed(page=1, per_page=3)
@@ -238,20 +238,20 @@ async def test_a_contact_created_while_paging_hides_no_other(create, listed):
 @pytest.mark.parametrize(
     "query", ["page=0", "page=x", "page=1e99", f"page={10**30}", "per_page=0", "per_page=101", "type=x"]
 )
-async def test_a_wrong_parameter_is_named(http, query):
+async def test_invalid_query_parameter_is_named(http, query):
     answer = await http.get(f"/v1/contacts?{query}")
 
     assert answer.status_code == 422
     assert answer.json()["detail"][0]["loc"] == ["query", query.split("=")[0]]
 
 
-async def test_an_unknown_parameter_and_blank_filters_do_not_filter(http, create, listed):
+async def test_unknown_parameters_and_blank_filters_are_ignored(http, create, listed):
     made = await create()
 
     assert await listed(unknown="x", search=" ", tags=[" "]) == [made["id"]]
 
 
-async def test_type_and_tags_filter_together(create, listed):
+async def test_contact_must_match_type_and_all_tags(create, listed):
     person = await create("Ola", tags=["VIP", "Ærlig"])
     company = await create("ACME", type="company", tags=["vip"])
 
@@ -262,6 +262,6 @@ async def test_type_and_tags_filter_together(create, listed):
     assert await listed(tags=["vip", "none"]) == await listed(tags=["vi"]) == []
 
 
-def test_every_personal_column_is_one_of_the_fields_of_a_body():
-    """A field added to the bodies is erased too."""
+def test_personal_fields_are_the_fields_of_a_new_contact():
+    """A field that is added to the bodies must be erased too."""
     assert set(PERSONAL_FIELDS) == set(_bodies.NewContact.model_fields) - {"type"}

@@ -1,4 +1,4 @@
-"""What remains of a contact after gdpr-delete: no byte of its data, and a receipt."""
+"""What gdpr-delete leaves of a contact: a receipt, and no byte of its data."""
 
 import random
 import sqlite3
@@ -52,7 +52,7 @@ def row_of(path, contact_id):
 
 @pytest.fixture
 def receipts(place):
-    """All receipts there are."""
+    """Read all receipts."""
 
     async def receipts():
         async with Directory(place) as directory:
@@ -67,7 +67,7 @@ async def erase(http, contact, reason="Article 17"):
 
 @on_file
 @pytest.mark.parametrize("deleted_first", [False, True])
-async def test_no_byte_of_it_is_left_in_any_file(http, create, create_group, path, deleted_first):
+async def test_erased_contact_leaves_no_byte_in_any_file(http, create, create_group, path, deleted_first):
     made, group = await create(**{**SECRETS, "notes": "Qvxold"}), await create_group()
     await http.patch(f"/v1/contacts/{made['id']}", json={"notes": SECRETS["notes"]})
     await http.post(f"/v1/contacts/groups/{group['id']}/members", json={"contact_ids": [made["id"]]})
@@ -81,7 +81,7 @@ async def test_no_byte_of_it_is_left_in_any_file(http, create, create_group, pat
     assert left_over(path) == []
 
 
-async def test_a_receipt_without_data_is_kept(http, create, receipts):
+async def test_erasure_keeps_a_receipt_without_personal_data(http, create, receipts):
     made = await create(**{**SECRETS, "company_name": None})
 
     await erase(http, made, " Customer asked ")
@@ -95,7 +95,7 @@ async def test_a_receipt_without_data_is_kept(http, create, receipts):
 
 
 @on_file
-async def test_the_row_keeps_its_id_and_times_alone(http, create, path):
+async def test_erased_row_keeps_only_its_id_and_times(http, create, path):
     made = await create(**SECRETS)
 
     await erase(http, made)
@@ -105,7 +105,7 @@ async def test_the_row_keeps_its_id_and_times_alone(http, create, path):
     assert set(kept) == {"seq", "tenant", "id", "created_at", "updated_at", "deleted_at", "erased_at"}
 
 
-async def test_an_erased_contact_is_gone_for_every_route(http, create, listed):
+async def test_erased_contact_is_404_on_every_route(http, create, listed):
     made = await create(**SECRETS)
 
     await erase(http, made)
@@ -116,7 +116,7 @@ async def test_an_erased_contact_is_gone_for_every_route(http, create, listed):
     assert await listed() == await listed(search="qvxname") == await listed(tags=["qvxtag"]) == []
 
 
-async def test_to_erase_again_keeps_the_first_receipt(http, create, receipts):
+async def test_second_erasure_keeps_the_first_receipt(http, create, receipts):
     made = await create()
     await erase(http, made, "first")
     before = await receipts()
@@ -128,7 +128,7 @@ async def test_to_erase_again_keeps_the_first_receipt(http, create, receipts):
 
 
 @pytest.mark.parametrize("body", [{}, {"reason": None}, {"reason": " "}, {"reason": "x" * 1001}])
-async def test_without_a_reason_nothing_is_erased(http, create, body):
+async def test_erasure_without_a_reason_is_rejected(http, create, body):
     made = await create()
 
     answer = await http.post(f"/v1/contacts/{made['id']}/gdpr-delete", json=body)
@@ -139,8 +139,8 @@ async def test_without_a_reason_nothing_is_erased(http, create, body):
 
 
 @on_file
-async def test_a_reader_elsewhere_does_not_fail_an_erasure(http, create, path, monkeypatch, caplog):
-    """Another process's snapshot holds up the removal from the log, which is logged, and not the erasure."""
+async def test_erasure_succeeds_while_another_process_reads(http, create, path, monkeypatch, caplog):
+    """The other process's snapshot only prevents the removal from the write-ahead log, which is logged."""
     made = await create(**SECRETS)
     with closing(sqlite3.connect(path, isolation_level=None)) as reader:
         reader.execute("BEGIN")
@@ -152,8 +152,8 @@ async def test_a_reader_elsewhere_does_not_fail_an_erasure(http, create, path, m
     assert (await http.get(f"/v1/contacts/{made['id']}")).status_code == 404
 
 
-async def test_what_held_up_a_removal_is_made_up_for_when_the_directory_is_closed(path, caplog):
-    """No byte waits for another erasure, which may never come."""
+async def test_closing_the_directory_removes_bytes_that_a_scrub_could_not(path, caplog):
+    """There may never be another erasure."""
     chance = random.Random(1)
     names = ["qz" + "".join(chance.choices(string.ascii_lowercase, k=chance.randint(8, 20))) for _ in range(500)]
     empty = {"type": "person", "tags": [], **dict.fromkeys(("company_name", "email", "phone_number", "notes"))}
@@ -180,8 +180,8 @@ async def test_what_held_up_a_removal_is_made_up_for_when_the_directory_is_close
     ] == []
 
 
-async def test_a_journal_that_another_process_has_written_further_is_left_as_it_is(path, open_directory):
-    """Receipts were read before the other one added his."""
+async def test_journal_that_another_process_continued_is_not_changed(path, open_directory):
+    """The receipts were read before the other process appended its own."""
     async with open_directory(path) as http:
         for _ in range(2):
             await erase(http, (await http.post("/v1/contacts", json={"name": "Ola"})).json())
@@ -192,7 +192,7 @@ async def test_a_journal_that_another_process_has_written_further_is_left_as_it_
     assert journal_path(path).read_bytes() == written
 
 
-async def test_a_line_of_the_journal_that_a_crash_cut_short_is_written_again(path, open_directory):
+async def test_journal_line_that_a_crash_cut_short_is_written_again(path, open_directory):
     async with open_directory(path) as http:
         for _ in range(2):
             await erase(http, (await http.post("/v1/contacts", json={"name": "Ola"})).json())
@@ -225,7 +225,7 @@ async def test_journal_that_does_not_end_with_a_line_is_refused_and_not_changed(
     assert journal_path(path).read_bytes() == damaged
 
 
-async def test_a_journal_of_another_file_is_refused_and_left_as_it_is(path, tmp_path, open_directory):
+async def test_journal_of_another_file_is_refused_and_not_changed(path, tmp_path, open_directory):
     other = tmp_path / "other.db"
     for each in (path, other):
         async with open_directory(each) as http:
@@ -243,8 +243,8 @@ async def test_a_journal_of_another_file_is_refused_and_left_as_it_is(path, tmp_
 
 @pytest.mark.system
 @pytest.mark.parametrize("place", ["postgresql"], indirect=True)
-async def test_a_server_has_neither_rows_nor_dead_rows_of_it(http, create, create_group, postgres, database):
-    """Nothing in any table, and no earlier version that a later VACUUM would remove."""
+async def test_erased_contact_leaves_no_row_or_dead_row_on_a_server(http, create, create_group, postgres, database):
+    """Nothing in any table, and no dead row that is left to a later VACUUM."""
     name = database.display_url.rpartition("/")[2]
     postgres.sql("CREATE EXTENSION pgstattuple", name)
     made, group = await create(**{**SECRETS, "notes": "Qvxold"}), await create_group()
@@ -260,8 +260,8 @@ async def test_a_server_has_neither_rows_nor_dead_rows_of_it(http, create, creat
     assert {postgres.sql(f"SELECT dead_tuple_count FROM pgstattuple('{table}')", name) for table in swept} == {"0"}
 
 
-async def test_a_name_that_another_has_in_his_address_is_forgotten_with_the_last_of_them(http, create, place):
-    """Not only with the last who has it as a name."""
+async def test_name_word_is_deleted_with_the_last_contact_that_has_it_in_any_field(http, create, place):
+    """Here, the last contact has the word in its e-mail address."""
     first, second = await create("Qvxname"), await create("Kari", email="qvxname@example.com")
 
     await erase(http, first)

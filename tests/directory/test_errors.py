@@ -1,4 +1,4 @@
-"""What is answered where a request is no request of this API, or the app itself failed."""
+"""Answers to requests that are not valid, and to errors of the app itself."""
 
 import json
 import logging
@@ -9,7 +9,7 @@ from contacts_mcp.directory import store
 
 
 @pytest.mark.parametrize("body", [b"{", b"\xff\xfe", b"", b"[]", b"\x00", b"[" * 100_000])
-async def test_a_body_that_is_no_json_object_is_422(http, body):
+async def test_body_that_is_not_a_json_object_is_422(http, body):
     answer = await http.post("/v1/contacts", content=body, headers={"content-type": "application/json"})
 
     assert answer.status_code == 422
@@ -27,7 +27,7 @@ async def test_text_that_cannot_be_stored_is_422(http, field, text):
     assert answer.json()["detail"][0]["loc"][:2] == ["body", field]
 
 
-async def test_a_body_over_one_mebibyte_is_413(http, listed):
+async def test_body_over_one_mebibyte_is_413(http, listed):
     answer = await http.post("/v1/contacts", json={"name": "a", "unknown": "x" * 1024 * 1024})
 
     assert answer.status_code == 413
@@ -47,14 +47,14 @@ async def test_a_body_over_one_mebibyte_is_413(http, listed):
         ("DELETE", "/v1/contacts", 405),
     ],
 )
-async def test_no_such_route_is_said_in_the_same_shape_without_a_redirect(http, method, url, status):
+async def test_unknown_route_has_the_usual_error_and_no_redirect(http, method, url, status):
     answer = await http.request(method, url)
 
     assert answer.status_code == status
     assert list(answer.json()) == ["detail"]
 
 
-async def test_an_unforeseen_error_is_a_plain_500_and_is_logged_without_data(http, monkeypatch, caplog):
+async def test_unexpected_error_is_a_500_and_is_logged_without_data(http, monkeypatch, caplog):
     def fail(connection, tenant, values):
         raise KeyError(values["name"])
 
@@ -67,7 +67,7 @@ async def test_an_unforeseen_error_is_a_plain_500_and_is_logged_without_data(htt
     assert "SECRET" not in caplog.text
 
 
-async def test_a_fault_of_the_programs_own_sql_is_a_500_and_changes_nothing(http, monkeypatch, caplog, create, listed):
+async def test_failed_sql_of_the_program_is_a_500_and_changes_nothing(http, monkeypatch, caplog, create, listed):
     made = await create()
     monkeypatch.setattr("contacts_mcp.directory.store._contacts.uuid4", lambda: made["id"])
 

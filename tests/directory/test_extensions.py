@@ -1,4 +1,4 @@
-"""The directory's extensions: scanning and batches say and do what the single routes say and do."""
+"""The directory's extensions, scan and batch, behave like the single routes."""
 
 import asyncio
 import random
@@ -15,7 +15,7 @@ ALL = ["id", "type", "name", "company_name", "phone_number", "email", "tags", "n
 
 
 async def scan(http: httpx.AsyncClient, **query: Any) -> list[dict[str, Any]]:
-    """Every contact that a scan shows, page by page."""
+    """Return all contacts of a scan, page by page."""
     found: list[dict[str, Any]] = []
     after = None
     while True:
@@ -33,12 +33,12 @@ async def batch(http: httpx.AsyncClient, **body: Any) -> list[dict[str, Any]]:
     return list(answer.json()["results"])
 
 
-async def test_it_says_what_it_offers(http: httpx.AsyncClient) -> None:
-    """Whoever uses an extension has asked first."""
+async def test_directory_route_lists_the_extensions(http: httpx.AsyncClient) -> None:
+    """Clients use an extension only if it is listed."""
     assert (await http.get("/v1/directory")).json() == {"extensions": ["batch", "scan"]}
 
 
-async def test_a_scan_shows_what_the_single_route_shows(http: httpx.AsyncClient) -> None:
+async def test_scan_returns_the_same_contacts_as_the_single_route(http: httpx.AsyncClient) -> None:
     """Every live contact in full, oldest first, in pages of any size."""
     made = await batch(
         http,
@@ -53,8 +53,8 @@ async def test_a_scan_shows_what_the_single_route_shows(http: httpx.AsyncClient)
     assert found == [(await http.get(f"/v1/contacts/{each}")).json() for each in live]
 
 
-async def test_a_scan_filters_as_a_list_does(http: httpx.AsyncClient) -> None:
-    """By type, search, tags, and the members of a group; a group that is not there is 404."""
+async def test_scan_has_the_filters_of_a_list(http: httpx.AsyncClient) -> None:
+    """By type, search, tags, and the members of a group; an unknown group is 404."""
     ids = [
         each["id"]
         for each in await batch(
@@ -77,8 +77,8 @@ async def test_a_scan_filters_as_a_list_does(http: httpx.AsyncClient) -> None:
     assert missing.status_code == 404
 
 
-async def test_a_scan_meets_each_contact_once_whatever_is_written_meanwhile(http: httpx.AsyncClient) -> None:
-    """Contacts that are there from its first page to its last; others come and go."""
+async def test_scan_returns_each_contact_once_during_concurrent_writes(http: httpx.AsyncClient) -> None:
+    """The contacts that exist from the first page to the last; others are created and deleted."""
     lasting = {each["id"] for each in await batch(http, creates=[{"name": f"Stays {n}"} for n in range(60)])}
     passing = [each["id"] for each in await batch(http, creates=[{"name": f"Goes {n}"} for n in range(30)])]
     chance = random.Random(1)
@@ -95,8 +95,10 @@ async def test_a_scan_meets_each_contact_once_whatever_is_written_meanwhile(http
     assert sorted(seen) == sorted(lasting)
 
 
-async def test_a_page_of_long_notes_is_cut_and_nothing_is_missed(http: httpx.AsyncClient, monkeypatch: Any) -> None:
-    """A page may be shorter than was asked for; only a null cursor is the end."""
+async def test_scan_page_with_long_notes_is_shortened_without_losing_contacts(
+    http: httpx.AsyncClient, monkeypatch: Any
+) -> None:
+    """A page may be shorter than its limit; only a null cursor is the end."""
     monkeypatch.setattr("contacts_mcp.directory.store._contacts._MAX_NOTES_PER_PAGE", 100)
     await batch(http, creates=[{"name": f"Person {n}", "notes": "x" * 60} for n in range(9)])
 
@@ -106,8 +108,8 @@ async def test_a_page_of_long_notes_is_cut_and_nothing_is_missed(http: httpx.Asy
     assert len(await scan(http)) == 9
 
 
-async def test_a_batch_does_what_single_requests_do(http: httpx.AsyncClient) -> None:
-    """The same values are stored, found and refused; one that is refused holds up no other."""
+async def test_batch_has_the_outcomes_of_single_requests(http: httpx.AsyncClient) -> None:
+    """The same values are stored, found and rejected; a rejected item does not affect the others."""
     bodies = [
         {"name": "  Bjørn   Håkonsen ", "phone_number": "+47 900 00 002", "tags": ["VIP", "vip"]},
         {"name": ""},
@@ -130,8 +132,8 @@ async def test_a_batch_does_what_single_requests_do(http: httpx.AsyncClient) -> 
     assert (await http.get("/v1/contacts", params={"search": "90000002"})).json()["total"] == 2
 
 
-async def test_updates_of_a_batch_keep_absent_and_null_apart(http: httpx.AsyncClient) -> None:
-    """What is left out stays, null clears, and who is gone is 404; searches follow."""
+async def test_batch_update_keeps_absent_fields_and_clears_null_fields(http: httpx.AsyncClient) -> None:
+    """An unknown contact is 404, and searches find the new values."""
     ola, kari = [
         each["id"]
         for each in await batch(
@@ -151,8 +153,8 @@ async def test_updates_of_a_batch_keep_absent_and_null_apart(http: httpx.AsyncCl
     assert (await http.get("/v1/contacts", params={"search": "ola"})).json()["total"] == 0
 
 
-async def test_a_batch_that_changes_nothing_moves_no_time_on(http: httpx.AsyncClient) -> None:
-    """As a single update does."""
+async def test_batch_without_a_change_keeps_updated_at(http: httpx.AsyncClient) -> None:
+    """Like a single update."""
     (made,) = await batch(http, creates=[{"name": "Ola"}])
     before = (await http.get(f"/v1/contacts/{made['id']}")).json()
 
@@ -161,8 +163,8 @@ async def test_a_batch_that_changes_nothing_moves_no_time_on(http: httpx.AsyncCl
     assert (await http.get(f"/v1/contacts/{made['id']}")).json() == before
 
 
-async def test_all_of_a_batch_takes_effect_or_nothing(http: httpx.AsyncClient, monkeypatch: Any) -> None:
-    """What fails in its middle leaves no contact behind."""
+async def test_failed_batch_has_no_effect(http: httpx.AsyncClient, monkeypatch: Any) -> None:
+    """A failure after the creates leaves no contact."""
 
     def fail(connection: Connection, changes: Any) -> Any:
         raise RuntimeError(connection, changes)
@@ -177,13 +179,13 @@ async def test_all_of_a_batch_takes_effect_or_nothing(http: httpx.AsyncClient, m
 @pytest.mark.parametrize(
     "body", [{}, {"creates": [{"name": "x"}] * 1001}, {"creates": "x"}, [], {"creates": [], "updates": []}]
 )
-async def test_a_batch_is_bounded(http: httpx.AsyncClient, body: Any) -> None:
-    """From one contact to a thousand of each kind."""
+async def test_batch_with_too_few_or_too_many_contacts_is_rejected(http: httpx.AsyncClient, body: Any) -> None:
+    """One to a thousand contacts of each kind are accepted."""
     assert (await http.post("/v1/directory/contacts", json=body)).status_code == 422
 
 
-async def test_a_batch_may_be_larger_than_other_bodies(http: httpx.AsyncClient) -> None:
-    """A thousand long notes; a single request may not."""
+async def test_batch_body_may_be_larger_than_other_bodies(http: httpx.AsyncClient) -> None:
+    """A thousand long notes are accepted in a batch only."""
     creates = [{"name": f"Person {n}", "notes": "x" * 9_000} for n in range(1_000)]
 
     outcomes = await batch(http, creates=creates)
@@ -196,6 +198,6 @@ async def test_a_batch_may_be_larger_than_other_bodies(http: httpx.AsyncClient) 
 @pytest.mark.parametrize(
     "query", [{}, {"fields": "secret"}, {"fields": "id", "after": "x"}, {"fields": "id", "limit": 5001}]
 )
-async def test_a_scan_that_makes_no_sense_is_refused(http: httpx.AsyncClient, query: dict[str, Any]) -> None:
-    """With the parameter that is wrong."""
+async def test_scan_with_an_invalid_parameter_is_rejected(http: httpx.AsyncClient, query: dict[str, Any]) -> None:
+    """The fields, the cursor and the limit are validated."""
     assert (await http.get("/v1/directory/contacts", params=query)).status_code == 422

@@ -1,4 +1,4 @@
-"""The file: whom it lets read, and what is said where it cannot be used."""
+"""The file: its permissions, and the answers if it cannot be used."""
 
 import asyncio
 import os
@@ -29,7 +29,7 @@ def wide_umask():
     os.umask(before)
 
 
-async def test_file_and_folders_are_for_their_owner_alone(tmp_path, open_directory, wide_umask):
+async def test_new_file_and_folders_are_private(tmp_path, open_directory, wide_umask):
     path = tmp_path / "new" / "folder" / "contacts.db"
 
     async with open_directory(path) as http:
@@ -41,7 +41,7 @@ async def test_file_and_folders_are_for_their_owner_alone(tmp_path, open_directo
     assert mode(tmp_path / "new") == mode(tmp_path / "new" / "folder") == 0o700
 
 
-def test_nothing_is_created_before_the_first_request(tmp_path):
+def test_no_file_is_created_before_the_first_request(tmp_path):
     Directory(tmp_path / "new" / "contacts.db")
 
     assert list(tmp_path.iterdir()) == []
@@ -49,7 +49,7 @@ def test_nothing_is_created_before_the_first_request(tmp_path):
     assert "wayscloud-contacts-mcp" in default_path().parts
 
 
-async def test_what_was_stored_is_there_after_reopening(path, open_directory):
+async def test_stored_contact_is_found_after_reopening(path, open_directory):
     async with open_directory(path) as http:
         made = (await http.post("/v1/contacts", json={"name": "Ola"})).json()
 
@@ -57,7 +57,7 @@ async def test_what_was_stored_is_there_after_reopening(path, open_directory):
         assert (await http.get(f"/v1/contacts/{made['id']}")).json() == made
 
 
-async def test_concurrent_first_requests_open_it_once(path, open_directory, monkeypatch):
+async def test_concurrent_first_requests_open_the_database_once(path, open_directory, monkeypatch):
     opened = []
     monkeypatch.setattr(
         _database, "build_engine", lambda path, real=_database.build_engine: opened.append(path) or real(path)
@@ -81,14 +81,14 @@ async def refusal(open_directory, path):
     return detail
 
 
-async def test_a_file_that_is_no_database_is_refused_and_left_alone(path, open_directory):
+async def test_file_that_is_not_a_database_is_refused_and_not_changed(path, open_directory):
     path.write_bytes(b"my novel\n" * 1000)
 
     assert "is not a directory of contacts" in await refusal(open_directory, path)
     assert path.read_bytes() == b"my novel\n" * 1000
 
 
-async def test_a_database_of_another_program_is_refused_and_left_alone(path, open_directory):
+async def test_database_of_another_program_is_refused_and_not_changed(path, open_directory):
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE theirs (x)")
     before = path.read_bytes()
@@ -97,7 +97,7 @@ async def test_a_database_of_another_program_is_refused_and_left_alone(path, ope
     assert path.read_bytes() == before
 
 
-async def test_a_file_of_a_newer_version_is_refused(path, open_directory):
+async def test_file_of_a_newer_version_is_refused(path, open_directory):
     async with open_directory(path) as http:
         await http.get("/v1/contacts")
     with closing(sqlite3.connect(path)) as connection:
@@ -108,21 +108,21 @@ async def test_a_file_of_a_newer_version_is_refused(path, open_directory):
 
 
 @pytest.mark.parametrize("name", ["folder", "file/contacts.db", "nul\0", "n" * 300])
-async def test_a_path_that_cannot_be_a_file_is_refused(tmp_path, open_directory, name):
+async def test_path_that_cannot_be_a_file_is_refused(tmp_path, open_directory, name):
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_text("")
 
     assert "choose" in await refusal(open_directory, tmp_path / name) or name == "folder"
 
 
-async def test_a_file_without_permission_is_refused(path, open_directory, monkeypatch):
+async def test_file_without_permission_is_refused(path, open_directory, monkeypatch):
     path.touch()
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may read anything
 
     assert "no permission" in await refusal(open_directory, path)
 
 
-async def test_a_refused_path_is_tried_again_by_the_next_request(path, open_directory):
+async def test_next_request_retries_a_refused_path(path, open_directory):
     path.mkdir()
     async with open_directory(path) as http:
         assert (await http.get("/v1/contacts")).status_code == 503
@@ -133,7 +133,7 @@ async def test_a_refused_path_is_tried_again_by_the_next_request(path, open_dire
 @pytest.mark.parametrize(
     ("pragma", "status", "words"), [("query_only = ON", 503, "read-only"), ("max_page_count = 1", 507, "full disk")]
 )
-async def test_a_write_that_cannot_be_stored_is_said_and_changes_nothing(
+async def test_write_that_cannot_be_stored_is_reported_and_changes_nothing(
     path, open_directory, monkeypatch, pragma, status, words
 ):
     monkeypatch.setattr(_sqlite, "_WRITER_PRAGMAS", (*_sqlite._WRITER_PRAGMAS, pragma))
@@ -145,7 +145,7 @@ async def test_a_write_that_cannot_be_stored_is_said_and_changes_nothing(
         assert (await http.get("/v1/contacts")).json()["total"] == 0
 
 
-async def test_a_lasting_lock_of_another_process_is_503_and_the_next_write_succeeds(path, open_directory, monkeypatch):
+async def test_lock_of_another_process_is_a_503_until_it_is_released(path, open_directory, monkeypatch):
     monkeypatch.setattr(_sqlite, "BUSY_TIMEOUT_SECONDS", 0.02)
     async with open_directory(path) as http:
         await http.get("/v1/contacts")
@@ -156,7 +156,7 @@ async def test_a_lasting_lock_of_another_process_is_503_and_the_next_write_succe
         assert (await http.post("/v1/contacts", json={"name": "a"})).status_code == 201
 
 
-async def test_a_closed_directory_answers_503_and_may_be_closed_twice(path):
+async def test_closed_directory_is_unavailable_and_can_be_closed_again(path):
     directory = Directory(path)
     await directory.aclose()
     await directory.aclose()
@@ -165,8 +165,8 @@ async def test_a_closed_directory_answers_503_and_may_be_closed_twice(path):
         await directory._database.read(lambda connection: None)
 
 
-async def test_a_write_that_has_begun_is_carried_to_its_end_though_its_caller_is_cancelled(path):
-    """Whoever is cancelled while writing leaves a whole contact and no lock behind."""
+async def test_write_whose_caller_is_cancelled_is_completed(path):
+    """It leaves a complete contact and no lock."""
     async with Directory(path) as directory:
         database = directory._database
         await database.read(store.list_contacts, 1, parse_query(), page=1, per_page=1)
@@ -184,7 +184,7 @@ async def test_a_write_that_has_begun_is_carried_to_its_end_though_its_caller_is
     assert len(listed.rows) == listed.total == 12
 
 
-async def test_a_write_cancelled_while_it_waits_for_its_turn_changes_nothing(path):
+async def test_write_cancelled_before_it_starts_changes_nothing(path):
     async with Directory(path) as directory:
         database = directory._database
         await database.read(lambda connection: None)
@@ -196,13 +196,13 @@ async def test_a_write_cancelled_while_it_waits_for_its_turn_changes_nothing(pat
         assert (await database.read(store.list_contacts, 1, parse_query(), page=1, per_page=50)).total == 0
 
 
-def test_unknown_faults_are_the_programs_own():
+def test_errors_of_the_program_are_not_explained():
     assert _sqlite.SqliteEngine(Path("x")).explain(ValueError()) is None
     assert not _sqlite.SqliteEngine(Path("x")).is_transient(ValueError())
 
 
 @pytest.mark.system
-def test_a_process_that_does_not_close_it_ends_without_a_word(path):
+def test_process_that_does_not_close_the_directory_ends_silently(path):
     program = f"""
 import asyncio, httpx
 from pathlib import Path
@@ -218,7 +218,7 @@ asyncio.run(main())
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-async def test_a_server_that_shuts_the_app_down_closes_it(path):
+async def test_shutdown_of_the_app_closes_the_database(path):
     directory = Directory(path)
     async with directory.app.router.lifespan_context(directory.app):
         await directory._database.read(lambda connection: None)

@@ -1,4 +1,4 @@
-"""The eight group routes, as the API's page has them."""
+"""The eight group routes, as the API's page documents them."""
 
 import uuid
 
@@ -19,7 +19,7 @@ async def add(http, group, *contact_ids):
     return answer.json()
 
 
-async def test_create_and_get_answer_the_five_fields(http, create_group):
+async def test_created_group_has_the_five_documented_fields(http, create_group):
     made = await create_group("VIP Customers", description="High-value")
 
     assert list(made) == ["id", "name", "description", "member_count", "created_at"]
@@ -27,7 +27,7 @@ async def test_create_and_get_answer_the_five_fields(http, create_group):
     assert (await http.get(f"/v1/contacts/groups/{made['id'].upper()}")).json() == made
 
 
-async def test_the_list_is_newest_first_without_descriptions_and_names_may_repeat(http, create_group):
+async def test_groups_are_listed_newest_first_without_descriptions(http, create_group):
     first, second = await create_group("VIP", description="d"), await create_group("VIP")
 
     answer = (await http.get("/v1/contacts/groups")).json()
@@ -37,7 +37,7 @@ async def test_the_list_is_newest_first_without_descriptions_and_names_may_repea
     assert list(answer["groups"][0]) == ["id", "name", "member_count", "created_at"]
 
 
-async def test_patch_changes_what_is_provided_alone(http, create_group):
+async def test_patch_changes_only_the_given_group_fields(http, create_group):
     made = await create_group("VIP", description="d")
     url = f"/v1/contacts/groups/{made['id']}"
 
@@ -47,7 +47,7 @@ async def test_patch_changes_what_is_provided_alone(http, create_group):
 
 
 @pytest.mark.parametrize("body", [{"name": None}, {"name": " "}, {"name": "x" * 256}, {"description": "x" * 1001}])
-async def test_a_wrong_field_is_named(http, create_group, body):
+async def test_invalid_group_field_is_named(http, create_group, body):
     made = await create_group()
 
     for method, url in (("PATCH", f"/v1/contacts/groups/{made['id']}"), ("POST", "/v1/contacts/groups")):
@@ -56,7 +56,7 @@ async def test_a_wrong_field_is_named(http, create_group, body):
         assert answer.json()["detail"][0]["loc"] == ["body", next(iter(body))]
 
 
-async def test_delete_removes_the_group_and_leaves_its_contacts(http, create, create_group, listed):
+async def test_deleted_group_leaves_its_contacts(http, create, create_group, listed):
     made, contact = await create_group(), await create()
     await add(http, made, contact["id"])
 
@@ -68,7 +68,7 @@ async def test_delete_removes_the_group_and_leaves_its_contacts(http, create, cr
     assert (await http.delete(f"/v1/contacts/groups/{made['id']}")).status_code == 404
 
 
-async def test_members_come_in_the_order_they_joined_split_as_on_the_page(http, create, create_group):
+async def test_members_are_listed_in_the_order_they_joined(http, create, create_group):
     group = await create_group()
     ola, kari, acme = (
         await create(phone_number="+4799999999"),
@@ -89,7 +89,7 @@ async def test_members_come_in_the_order_they_joined_split_as_on_the_page(http, 
     assert (await http.get(f"/v1/contacts/groups/{group['id']}")).json()["member_count"] == 3
 
 
-async def test_only_live_contacts_that_are_no_members_yet_are_added_and_counted(http, create, create_group):
+async def test_only_live_contacts_that_are_not_members_are_added_and_counted(http, create, create_group):
     group, ola, kari, gone = await create_group(), await create(), await create("Kari"), await create("Gone")
     await http.delete(f"/v1/contacts/{gone['id']}")
     await add(http, group, ola["id"])
@@ -100,7 +100,7 @@ async def test_only_live_contacts_that_are_no_members_yet_are_added_and_counted(
 
 
 @pytest.mark.parametrize("ids", [None, [], ["x"], [NOWHERE, "not-an-id"], [NOWHERE] * 1001])
-async def test_wrong_ids_are_refused(http, create_group, ids):
+async def test_invalid_member_ids_are_rejected(http, create_group, ids):
     group = await create_group()
 
     answer = await http.post(f"/v1/contacts/groups/{group['id']}/members", json={"contact_ids": ids})
@@ -109,11 +109,11 @@ async def test_wrong_ids_are_refused(http, create_group, ids):
     assert answer.json()["detail"][0]["loc"][:2] == ["body", "contact_ids"]
 
 
-async def test_a_thousand_ids_are_taken(http, create_group):
+async def test_thousand_member_ids_are_accepted(http, create_group):
     assert await add(http, await create_group(), *[str(uuid.uuid4()) for _ in range(1000)]) == {"added": 0}
 
 
-async def test_a_member_is_removed_once_and_stays_a_contact(http, create, create_group, listed):
+async def test_removed_member_stays_a_contact(http, create, create_group, listed):
     group, ola = await create_group(), await create()
     await add(http, group, ola["id"])
     url = f"/v1/contacts/groups/{group['id']}/members/{ola['id']}"
@@ -126,7 +126,7 @@ async def test_a_member_is_removed_once_and_stays_a_contact(http, create, create
 
 
 @pytest.mark.parametrize(("action", "body"), [("DELETE", None), ("POST", {"reason": "r"})])
-async def test_a_contact_that_is_deleted_or_erased_leaves_every_group(http, create, create_group, action, body):
+async def test_deleted_or_erased_contact_leaves_every_group(http, create, create_group, action, body):
     group, ola, kari = await create_group(), await create(), await create("Kari")
     await add(http, group, ola["id"], kari["id"])
 
@@ -147,7 +147,7 @@ async def test_a_contact_that_is_deleted_or_erased_leaves_every_group(http, crea
         ("DELETE", f"/members/{NOWHERE}", None),
     ],
 )
-async def test_an_unknown_group_is_404_and_a_malformed_id_422(http, method, action, body):
+async def test_unknown_group_is_404_and_malformed_id_is_422(http, method, action, body):
     unknown = await http.request(method, f"/v1/contacts/groups/{NOWHERE}{action}", json=body)
     malformed = await http.request(method, f"/v1/contacts/groups/not-an-id{action}", json=body)
 

@@ -1,14 +1,15 @@
-"""Two transactions on a PostgreSQL server that meet: the second waits, and what both leave is true.
+"""Two concurrent transactions on a PostgreSQL server: the second waits for the first, and both results are consistent.
 
-The first is held open at the end of its work; the second is begun, and is seen to wait, before the first may go on.
+The first is kept open after its work. The second starts, and is seen to wait for a lock, before the first commits.
 """
 
 import asyncio
+from datetime import UTC, datetime
 from functools import partial
 
 import pytest
 
-from contacts_mcp.directory import maintenance, store
+from contacts_mcp.directory import BackupRefused, ContactErased, maintenance, store
 from contacts_mcp.directory._errors import DirectoryNotFound
 from contacts_mcp.directory.database import OWNER, Database
 from contacts_mcp.directory.database._postgres import connect
@@ -17,7 +18,7 @@ from contacts_mcp.directory.store import create_once, parse_query, read_receipts
 
 pytestmark = pytest.mark.system
 
-BOUND = 30
+TIMEOUT_SECONDS = 30
 WAITING = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     " AND state = 'active'"
@@ -27,7 +28,7 @@ VALUES = {"type": "person", "company_name": None, "phone_number": None, "email":
 
 @pytest.fixture
 async def server(database):
-    """The database as several transactions see it."""
+    """A SQLAlchemy engine of the database."""
     engine = connect(database)
     yield engine
     await engine.dispose()
@@ -35,7 +36,7 @@ async def server(database):
 
 @pytest.fixture
 def run(server):
-    """Do some work in a transaction of its own."""
+    """Run work in a transaction of its own."""
 
     async def run(work, *args, **kwargs):
         async with server.begin() as connection:
@@ -45,35 +46,35 @@ def run(server):
 
 
 @pytest.fixture
-def waiting(server):
-    """Wait until that many transactions wait for a lock."""
+def wait_for_waiters(server):
+    """Wait until this many transactions wait for a lock."""
 
-    async def waiting(number=1):
-        async with asyncio.timeout(BOUND), server.connect() as connection:
-            looking = await connection.execution_options(isolation_level="AUTOCOMMIT")
-            while (await looking.exec_driver_sql(WAITING)).scalar_one() < number:
-                pass
+    async def wait_for_waiters(number=1):
+        async with asyncio.timeout(TIMEOUT_SECONDS), server.connect() as connection:
+            autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
+            while (await autocommit.exec_driver_sql(WAITING)).scalar_one() < number:  # noqa: ASYNC110 - PostgreSQL sends no event
+                await asyncio.sleep(0.01)
 
-    return waiting
+    return wait_for_waiters
 
 
 @pytest.fixture
-def meet(server, run, waiting):
-    """What the second says that waits for the first, which ends when it is seen to wait."""
+def meet(server, run, wait_for_waiters):
+    """Return the result of the second work, which waits for the first; the first commits once the second waits."""
 
     async def meet(first, second):
         async with server.begin() as held:
             await held.run_sync(lambda sync: first(sync, OWNER))
             after = asyncio.create_task(run(second))
-            await waiting()
+            await wait_for_waiters()
         return (await asyncio.gather(after, return_exceptions=True))[0]
 
     return meet
 
 
 @pytest.fixture
-def jam(server, run, waiting):
-    """What works say that wait behind a row, each begun when the one before waits, once it is free."""
+def jam(server, run, wait_for_waiters):
+    """Return the results of works that wait for a locked row; each starts once the one before it waits."""
 
     async def jam(row, *works):
         async with server.begin() as held:
@@ -81,15 +82,15 @@ def jam(server, run, waiting):
             tasks = []
             for work in works:
                 tasks.append(asyncio.create_task(run(work)))
-                await waiting(len(tasks))
+                await wait_for_waiters(len(tasks))
         return await asyncio.gather(*tasks)
 
     return jam
 
 
 @pytest.fixture(autouse=True)
-async def all_is_true(database):
-    """Whatever is done here, nothing is wrong at the end."""
+async def no_faults(database):
+    """Check the directory after each test."""
     yield
     opened = Database(database)
     faults = await opened.read(check)
@@ -130,7 +131,7 @@ def grouping(name="G"):
     return lambda connection, tenant: store.create_group(connection, tenant, {"name": name, "description": None})
 
 
-async def test_changes_of_different_fields_are_all_kept(run, ola, meet):
+async def test_concurrent_updates_of_different_fields_are_all_kept(run, ola, meet):
     made = await ola()
 
     await meet(updating(made, notes="one"), updating(made, company_name="Two AS"))
@@ -140,15 +141,15 @@ async def test_changes_of_different_fields_are_all_kept(run, ola, meet):
 
 
 @pytest.mark.parametrize("gone", [deleting, erasing])
-async def test_who_is_gone_is_not_changed_any_more(ola, meet, gone):
+async def test_update_waiting_for_a_deletion_is_not_found(ola, meet, gone):
     made = await ola()
 
     assert isinstance(await meet(gone(made), updating(made, name="Per", notes="late")), DirectoryNotFound)
 
 
 @pytest.mark.parametrize("gone", [deleting, erasing])
-async def test_a_change_that_came_first_goes_as_well(run, ola, meet, gone):
-    """Its new words and its new type are what leaves."""
+async def test_deletion_waiting_for_an_update_removes_the_new_values(run, ola, meet, gone):
+    """It removes the new words and the new type from the index."""
     made = await ola()
 
     await meet(updating(made, name="Per Hansen", type="company", tags=["b"]), gone(made))
@@ -158,7 +159,7 @@ async def test_a_change_that_came_first_goes_as_well(run, ola, meet, gone):
 
 
 @pytest.mark.parametrize("gone", [deleting, erasing])
-async def test_who_joins_before_going_leaves_and_who_is_gone_does_not_join(run, ola, meet, gone):
+async def test_contact_deleted_while_it_joins_is_not_a_member(run, ola, meet, gone):
     group, first, second = await run(grouping()), await ola(), await ola()
 
     await meet(joining(group, first), gone(first))
@@ -168,14 +169,14 @@ async def test_who_joins_before_going_leaves_and_who_is_gone_does_not_join(run, 
     assert (await run(store.get_group, group["id"]))["member_count"] == 0
 
 
-async def test_who_is_added_twice_at_once_joins_once(run, ola, meet):
+async def test_member_added_twice_concurrently_joins_once(run, ola, meet):
     group, made = await run(grouping()), await ola()
 
     assert await meet(joining(group, made), joining(group, made)) == 0
     assert (await run(store.get_group, group["id"]))["member_count"] == 1
 
 
-async def test_a_group_that_is_deleted_meanwhile_is_joined_by_nobody(run, ola, meet):
+async def test_no_contact_joins_a_group_that_is_being_deleted(run, ola, meet):
     group, other, made = await run(grouping()), await run(grouping()), await ola()
 
     deleted = await meet(
@@ -189,7 +190,7 @@ async def test_a_group_that_is_deleted_meanwhile_is_joined_by_nobody(run, ola, m
     assert joined is None
 
 
-async def test_who_is_erased_twice_at_once_has_one_receipt(run, ola, meet):
+async def test_contact_erased_twice_concurrently_has_one_receipt(run, ola, meet):
     made = await ola()
 
     await meet(erasing(made), erasing(made))
@@ -197,7 +198,7 @@ async def test_who_is_erased_twice_at_once_has_one_receipt(run, ola, meet):
     assert len(await run(lambda connection, _: list(read_receipts(connection)))) == 1
 
 
-async def test_receipts_of_erasures_at_once_follow_each_other(run, ola, meet):
+async def test_receipts_of_concurrent_erasures_form_a_chain(run, ola, meet):
     one, other = await ola(), await run(creating("Kari"))
 
     await meet(erasing(one), erasing(other))
@@ -205,8 +206,8 @@ async def test_receipts_of_erasures_at_once_follow_each_other(run, ola, meet):
     assert [row["seq"] for row in await run(lambda connection, _: list(read_receipts(connection)))] == [1, 2]
 
 
-async def test_a_purge_and_an_erasure_of_the_same_do_not_wait_for_each_other(run, server, ola, waiting):
-    """The purge holds all that it is about before it takes the end of the chain."""
+async def test_purge_and_erasure_of_the_same_contact_do_not_deadlock(run, server, ola, wait_for_waiters):
+    """The purge locks all its contacts before it locks the end of the chain."""
     made = [await ola() for _ in range(3)]
     for each in made:
         await run(deleting(each))
@@ -216,15 +217,17 @@ async def test_a_purge_and_an_erasure_of_the_same_do_not_wait_for_each_other(run
         await held.run_sync(
             lambda sync: sync.exec_driver_sql(f"SELECT 1 FROM contacts WHERE id = '{last['id']}' FOR UPDATE")
         )
-        purging = asyncio.create_task(run(lambda connection, _: maintenance.purge(connection, "9", "old")))
-        await waiting()
+        purging = asyncio.create_task(
+            run(lambda connection, _: maintenance.purge(connection, datetime(9999, 1, 1, tzinfo=UTC), "old"))
+        )
+        await wait_for_waiters()
         await held.run_sync(lambda sync: store.erase_contact(sync, OWNER, last["id"], "asked", "test"))
 
     assert await purging == 2
     assert len(await run(lambda connection, _: list(read_receipts(connection)))) == 3
 
 
-async def test_a_contact_that_is_restored_and_erased_at_once_is_erased(run, ola, meet):
+async def test_contact_restored_and_erased_concurrently_is_erased(run, ola, meet):
     one, other = await ola(), await ola()
     await run(deleting(one))
     await run(deleting(other))
@@ -232,11 +235,11 @@ async def test_a_contact_that_is_restored_and_erased_at_once_is_erased(run, ola,
     await meet(lambda connection, _: maintenance.restore_contact(connection, one["id"]), erasing(one))
     late = await meet(erasing(other), lambda connection, _: maintenance.restore_contact(connection, other["id"]))
 
-    assert isinstance(late, maintenance.ContactErased)
+    assert isinstance(late, ContactErased)
 
 
-async def test_a_name_that_comes_while_its_last_contact_goes_is_known(run, ola, meet):
-    """Whoever comes waits for who goes, and the other way round."""
+async def test_name_word_stays_if_it_is_added_while_its_last_contact_is_deleted(run, ola, meet):
+    """The creation waits for the deletion, and the other way round."""
     first = await ola()
     await meet(deleting(first), creating("Nordmann Ola"))
     (second, *_) = (await run(store.list_contacts, parse_query(), page=1, per_page=9)).rows
@@ -244,20 +247,20 @@ async def test_a_name_that_comes_while_its_last_contact_goes_is_known(run, ola, 
     await meet(creating("Nordmann"), deleting(second))
 
 
-async def test_a_name_that_two_come_by_at_once_is_not_dropped_with_the_first_of_them(run, server, waiting):
-    """The second had only to wait for the first, and keeps the word all the same."""
+async def test_name_word_added_twice_concurrently_survives_the_first_deletion(run, server, wait_for_waiters):
+    """The second transaction only waits for the first, and keeps the word nevertheless."""
     async with server.begin() as late:
         async with server.begin() as early:
             first = await early.run_sync(lambda sync: store.create_contact(sync, OWNER, named("Newname")))
             coming = asyncio.create_task(late.run_sync(lambda sync: creating("Newname")(sync, OWNER)))
-            await waiting()
+            await wait_for_waiters()
         await coming  # written, not committed
         going = asyncio.create_task(run(deleting(first)))
-        await waiting()
+        await wait_for_waiters()
     await going
 
 
-async def test_names_that_are_exchanged_do_not_wait_for_each_other(run, jam):
+async def test_contacts_that_exchange_names_do_not_deadlock(run, jam):
     ola, kari = await run(creating("Olav")), await run(creating("Kari"))
     row = "SELECT 1 FROM spellings WHERE word = 'kari' AND form = word FOR UPDATE"
 
@@ -266,8 +269,8 @@ async def test_names_that_are_exchanged_do_not_wait_for_each_other(run, jam):
     assert [row["name"] for row in rows] == ["Olav", "Kari"]
 
 
-async def test_types_that_are_exchanged_do_not_wait_for_each_other(run, jam, monkeypatch):
-    """Also where both are counted in one slot."""
+async def test_contacts_that_exchange_types_do_not_deadlock(run, jam, monkeypatch):
+    """Even if both are counted in the same slot."""
     monkeypatch.setattr("contacts_mcp.directory.store._index._COUNTER_SLOTS", 2)
     ola, kari = await run(creating("Olav")), await run(creating("Kari", type="company"))
     row = "SELECT 1 FROM counters WHERE term = 'company' FOR UPDATE"
@@ -277,30 +280,30 @@ async def test_types_that_are_exchanged_do_not_wait_for_each_other(run, jam, mon
     assert [row["type"] for row in rows] == ["person", "company"]
 
 
-async def tallied(server, tag):
+async def counted(server, tag):
     async with server.connect() as connection:
         return (await connection.exec_driver_sql(f"SELECT sum(live) FROM counters WHERE term = '{tag}'")).scalar_one()
 
 
-async def test_a_tag_that_its_last_two_contacts_lose_at_once_is_forgotten(run, server, meet):
+async def test_counter_is_deleted_if_the_last_two_contacts_lose_a_tag_concurrently(run, server, meet):
     first, second = [await run(creating(name, tags=["Rare"])) for name in ("Ola", "Kari")]
 
     await meet(deleting(first), updating(second, tags=[]))
 
-    assert await tallied(server, "rare") is None
+    assert await counted(server, "rare") is None
 
 
-async def test_a_tag_that_comes_while_its_last_contact_goes_is_counted(run, server, meet, monkeypatch):
-    """Where both are counted in one slot: who takes it away waits for who is about to have it."""
+async def test_tag_added_while_its_last_contact_is_deleted_is_counted(run, server, meet, monkeypatch):
+    """If both are counted in the same slot, the deletion waits for the creation."""
     monkeypatch.setattr("contacts_mcp.directory.store._index._COUNTER_SLOTS", 2)
     last = await run(creating("Ola", tags=["Rare"]))
 
     await meet(creating("Kari", type="company", tags=["rare"]), deleting(last))
 
-    assert await tallied(server, "rare") == 1
+    assert await counted(server, "rare") == 1
 
 
-async def test_a_tag_that_comes_in_a_slot_of_its_own_while_its_last_contact_goes_is_counted(run, server):
+async def test_tag_added_in_another_slot_while_its_last_contact_is_deleted_is_counted(run, server):
     last = await run(creating("Ola", tags=["rare"]))
 
     async with server.begin() as held:
@@ -308,12 +311,12 @@ async def test_a_tag_that_comes_in_a_slot_of_its_own_while_its_last_contact_goes
         await held.run_sync(lambda sync: creating("Kari", tags=["rare"])(sync, OWNER))
         await run(deleting(last))
 
-    assert await tallied(server, "rare") == 1
+    assert await counted(server, "rare") == 1
 
 
 @pytest.mark.parametrize("joins", [False, True])
-async def test_many_contacts_are_locked_in_one_order(run, jam, joins):
-    """Also where they are too many for one statement, and others come for some of them in the order of their age."""
+async def test_batches_lock_contacts_in_the_order_of_their_ids(run, jam, joins):
+    """Even if there are too many for one statement, and another batch has some of them in the order of their age."""
     made = await run(store.create_contacts, [named(f"Person {number}") for number in range(700)])
     by_id = sorted(made, key=lambda row: row["id"])
     young = max(by_id[:100], key=lambda row: row["seq"])
@@ -332,7 +335,7 @@ async def test_many_contacts_are_locked_in_one_order(run, jam, joins):
     assert (many if joins else len(many)) == 700
 
 
-async def test_a_request_that_is_repeated_at_once_makes_one_contact(run, server, meet):
+async def test_request_repeated_concurrently_creates_one_contact(run, server, meet):
     def once(connection, tenant):
         return create_once(connection, tenant, "key", named("Ola"), store.create_contact, store.get_contact)
 
@@ -342,30 +345,32 @@ async def test_a_request_that_is_repeated_at_once_makes_one_contact(run, server,
     assert (await run(store.list_contacts, parse_query(), page=1, per_page=9)).rows[0]["id"] == row["id"]
 
 
-async def test_a_backup_is_brought_back_whole_whoever_writes_meanwhile(run, server, database, waiting, ola, tmp_path):
-    """Who has begun is waited for, and what he wrote is replaced as well."""
+async def test_backup_is_restored_completely_during_concurrent_writes(
+    run, server, database, wait_for_waiters, ola, tmp_path
+):
+    """The restore waits for running transactions and replaces what they wrote."""
     await ola()
     await maintenance.back_up(database, tmp_path / "backup.db")
 
     async with server.begin() as held:
         await held.run_sync(lambda sync: creating("Kari Nordmann")(sync, OWNER))
-        restoring = asyncio.create_task(maintenance.restore(database, tmp_path / "backup.db"))
-        await waiting()
+        restoring = asyncio.create_task(maintenance.restore_backup(database, tmp_path / "backup.db"))
+        await wait_for_waiters()
 
     assert (await restoring).contacts == 1
     assert (await run(store.list_contacts, parse_query(), page=1, per_page=9)).total == 1
 
 
-async def test_who_is_erased_while_a_backup_is_brought_back_stays_erased(server, database, waiting, ola, tmp_path):
-    """The erasure came after those that were made in the backup: it is not brought back."""
+async def test_contact_erased_during_a_restore_stays_erased(server, database, wait_for_waiters, ola, tmp_path):
+    """The restore repeated only earlier erasures in the backup, so it is refused."""
     made = await ola()
     await maintenance.back_up(database, tmp_path / "backup.db")
 
     async with server.begin() as held:
         await held.run_sync(lambda sync: erasing(made)(sync, OWNER))
-        restoring = asyncio.create_task(maintenance.restore(database, tmp_path / "backup.db"))
-        await waiting()
+        restoring = asyncio.create_task(maintenance.restore_backup(database, tmp_path / "backup.db"))
+        await wait_for_waiters()
 
-    with pytest.raises(maintenance.BackupRefused, match="once more"):
+    with pytest.raises(BackupRefused, match="restore the backup again"):
         await restoring
-    assert (await maintenance.restore(database, tmp_path / "backup.db")).erased_again == 1
+    assert (await maintenance.restore_backup(database, tmp_path / "backup.db")).erased_again == 1

@@ -1,4 +1,4 @@
-"""What is looked up in a PostgreSQL database is looked up in an index, from the first contact on."""
+"""Lookups in a PostgreSQL database use an index, from the first contact on."""
 
 import pytest
 
@@ -13,7 +13,7 @@ CONTACT = {"name": "Ola Hansen", "email": "ola@mail.example.com", "phone_number"
 
 
 async def counted(database: Location, what: str) -> int:
-    """How often tables were read from end to end, or how many terms were, by sessions that have ended."""
+    """Return the number of table scans, or of terms read, by sessions that have ended."""
     engine = connect(database)
     async with engine.connect() as connection:
         number = int((await connection.exec_driver_sql(what)).scalar_one())
@@ -27,7 +27,7 @@ async def look_up(http, *queries: str) -> None:
 
 
 async def change(http) -> None:
-    """Everything that is done with a contact, once."""
+    """Run every operation on a contact once."""
     contact = (await http.post("/v1/contacts", json=CONTACT)).json()["id"]
     group = (await http.post("/v1/contacts/groups", json={"name": "VIP"})).json()["id"]
     members = {"contact_ids": [contact]}
@@ -39,8 +39,8 @@ async def change(http) -> None:
     assert erased.status_code == 200
 
 
-async def test_no_table_is_read_from_end_to_end_to_find_or_change_a_contact(database, open_directory):
-    """Plans are kept, and those of an empty directory would be slow in a full one."""
+async def test_finding_and_changing_a_contact_scans_no_table(database, open_directory):
+    """Plans are kept: the plan for an empty table would be slow when it has grown."""
     async with open_directory(database) as http:
         assert (await http.get("/v1/contacts")).status_code == 200
     before = await counted(database, SCANS)
@@ -49,7 +49,7 @@ async def test_no_table_is_read_from_end_to_end_to_find_or_change_a_contact(data
         for _ in range(6):
             await look_up(http, "ola@mail.example.com", "+4791234567")
             await change(http)
-        for _ in range(3):  # of fewer, misspellings are looked for, which is planned each time
+        for _ in range(3):  # with fewer matches, spelling is corrected, by statements that are planned each time
             await http.post("/v1/contacts", json=CONTACT)
         for _ in range(6):
             await look_up(http, "ola hansen", "hansen")
@@ -58,16 +58,16 @@ async def test_no_table_is_read_from_end_to_end_to_find_or_change_a_contact(data
 
 
 @pytest.mark.parametrize("query", ["olaf sjelden", "sjeldensen olaf"])
-async def test_two_words_are_looked_up_by_the_one_that_fewer_have(database, open_directory, query):
-    """Be it the whole word or the beginning: of the other, no more is read than tells that it is the more frequent."""
+async def test_two_words_are_searched_by_the_more_selective_one(database, open_directory, query):
+    """Of the other word, only a sample is read."""
     await fill(database, open_directory)
 
     assert await read(database, open_directory, query) < 1_000
 
 
 @pytest.mark.parametrize("query", ["olav sjeldensem", "sjeldensem olav"])
-async def test_misspelt_words_are_looked_up_by_what_fewer_have(database, open_directory, query):
-    """PostgreSQL does not know which of two lists of words is the rarer, so the contacts of each are counted."""
+async def test_misspelled_words_are_searched_by_the_more_selective_one(database, open_directory, query):
+    """PostgreSQL cannot estimate lists of corrections, so their contacts are sampled."""
     await fill(database, open_directory)
     await analyze(database)
 
@@ -75,7 +75,7 @@ async def test_misspelt_words_are_looked_up_by_what_fewer_have(database, open_di
 
 
 async def fill(database: Location, open_directory) -> None:
-    """2,003 contacts with a name, of which three have a rare one as well."""
+    """Create 2,003 contacts with a name, three of them with a rare one too."""
     people = [{"name": f"Olaf Person{number}"} for number in range(2_000)]
     people += [{"name": "Olaf Sjeldensen"}] * 3
     async with open_directory(database) as http:
@@ -85,7 +85,7 @@ async def fill(database: Location, open_directory) -> None:
 
 
 async def analyze(database: Location) -> None:
-    """Have PostgreSQL look at its tables, as it does by itself a minute after they have changed."""
+    """Update the statistics, as PostgreSQL does by itself a minute after a change."""
     engine = connect(database)
     async with engine.begin() as connection:
         await connection.exec_driver_sql("ANALYZE")
@@ -93,7 +93,7 @@ async def analyze(database: Location) -> None:
 
 
 async def read(database: Location, open_directory, query: str) -> int:
-    """How many terms are read to find those three."""
+    """Return how many terms a search reads to find the three contacts."""
     before = await counted(database, READ)
     async with open_directory(database) as http:
         assert (await http.get("/v1/contacts", params={"search": query})).json()["total"] == 3

@@ -1,6 +1,6 @@
-"""Whatever is asked in whatever order, the directory answers as a few lines of plain Python do.
+"""The directory behaves like a model in plain Python, for random requests in random order.
 
-The model knows nothing of tables, terms or tallies. Its words are plain ASCII, and none may be meant for another.
+The model has no tables, terms or counters. Its words are ASCII, and none is a misspelling of another.
 """
 
 import asyncio
@@ -50,13 +50,13 @@ which = st.integers(0, 12)
 
 
 def chosen(number: int, there: list[str], gone: list[str]) -> str:
-    """An id of what is there, of what is there no more, or of nothing."""
+    """Return the id of a record that exists, that was deleted, or that never existed."""
     among = there if number < 9 else gone if number < 11 else []
     return among[number % len(among)] if among else NOBODY
 
 
 def stored(body: dict[str, Any]) -> dict[str, Any]:
-    """What of a request is kept: tags that are the same but for case are one."""
+    """Return the stored values of a request: tags that differ only by case are one."""
     if "tags" not in body:
         return body
     tags: dict[str, str] = {}
@@ -74,7 +74,7 @@ def words_of(contact: dict[str, Any]) -> set[str]:
 
 
 def meets(contact: dict[str, Any], type: str = "", search: str = "", tags: Any = ()) -> bool:  # noqa: A002
-    """Whether a filter means the contact."""
+    """Whether a contact matches a filter."""
     if type and contact["type"] != type:
         return False
     if not {tag.lower() for tag in tags} <= {tag.lower() for tag in contact["tags"]}:
@@ -88,7 +88,7 @@ def meets(contact: dict[str, Any], type: str = "", search: str = "", tags: Any =
 
 
 def row_of(contact: dict[str, Any]) -> dict[str, Any]:
-    """A contact in a list."""
+    """Return a contact as a row of a list."""
     first, _, last = contact["name"].rpartition(" ")
     split = (first, last) if first and contact["type"] == "person" else (contact["name"], None)
     return {
@@ -100,7 +100,7 @@ def row_of(contact: dict[str, Any]) -> dict[str, Any]:
 
 
 class Model(RuleBasedStateMachine):
-    """A directory, and what should be in it."""
+    """A directory, and its expected contents."""
 
     place: Location
 
@@ -109,7 +109,7 @@ class Model(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.directory = Directory(self.place)
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(self.directory.app), base_url="http://d")
-        self.contacts: dict[str, dict[str, Any]] = {}  # in the order of their creation, as everything here
+        self.contacts: dict[str, dict[str, Any]] = {}  # in the order of their creation, as all collections here
         self.groups: dict[str, dict[str, Any]] = {}
         self.written = False
         self.known: list[str] = []
@@ -117,7 +117,7 @@ class Model(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        """Every example has a part of its own of one database."""
+        """Give each example a tenant of its own in one database."""
 
         def another(connection: Any) -> int:
             tenant = connection.execute(select(func.max(tenants.c.seq) + 1)).scalar_one()
@@ -136,14 +136,14 @@ class Model(RuleBasedStateMachine):
         return answer.json() if answer.content else None
 
     def one(self, number: int) -> str:
-        """Mostly somebody who is there."""
+        """Return the id of a contact, mostly of a live one."""
         return chosen(number, list(self.contacts), [each for each in self.known if each not in self.contacts])
 
     def one_group(self, number: int) -> str:
         return chosen(number, list(self.groups), [each for each in self.known_groups if each not in self.groups])
 
     def took(self, contact_id: str, body: dict[str, Any]) -> None:
-        """Enter a contact that was made."""
+        """Record a created contact."""
         shown = self.ask(200, "GET", f"/v1/contacts/{contact_id}")
         self.known.append(contact_id)
         times = {"created_at": shown["created_at"], "updated_at": shown["created_at"]}
@@ -151,7 +151,7 @@ class Model(RuleBasedStateMachine):
         assert shown == self.contacts[contact_id]
 
     def changed(self, contact_id: str, body: dict[str, Any]) -> None:
-        """Enter a change that was made; where nothing differs, the time does not move on."""
+        """Record an update; if nothing differs, `updated_at` stays."""
         before, shown = self.contacts[contact_id], self.ask(200, "GET", f"/v1/contacts/{contact_id}")
         after = {**before, **stored(body)}
         assert (shown["updated_at"] > before["updated_at"]) == (after != before)
@@ -182,7 +182,7 @@ class Model(RuleBasedStateMachine):
 
     @rule(creates=st.lists(bodies, max_size=4), updates=st.lists(st.tuples(which, changes), max_size=4))
     def batch(self, creates: list[dict[str, Any]], updates: list[tuple[int, dict[str, Any]]]) -> None:
-        """With one that is refused, which holds up no other."""
+        """With an invalid item, which does not affect the others."""
         changing = [{**body, "id": self.one(number)} for number, body in updates]
         sent = {"creates": [*creates, {"name": " "}], "updates": changing}
         results = self.ask(200, "POST", "/v1/directory/contacts", sent)["results"]
@@ -212,7 +212,7 @@ class Model(RuleBasedStateMachine):
 
     @rule(number=which)
     def erase(self, number: int) -> None:
-        """Also who was deleted, and again who was erased."""
+        """Also deleted contacts, and erased ones again."""
         contact = self.one(number)
         status = 404 if contact == NOBODY else 200
         self.ask(status, "POST", f"/v1/contacts/{contact}/gdpr-delete", {"reason": "asked"})
@@ -302,7 +302,7 @@ class Model(RuleBasedStateMachine):
 
     @invariant()
     def all_of_it_is_there(self) -> None:
-        """After whatever may have changed something."""
+        """Compare everything after each write."""
         if not self.written:
             return
         self.written = False
@@ -324,14 +324,14 @@ class Model(RuleBasedStateMachine):
 @pytest.mark.parametrize(
     ("examples", "steps"), [(5, 40), pytest.param(120, 50, marks=pytest.mark.load)], ids=["some", "many"]
 )
-def test_it_answers_as_the_model_does(place, examples, steps):
+def test_directory_behaves_like_the_model(place, examples, steps):
     run_state_machine_as_test(
         type("Model", (Model,), {"place": place}),
         settings=settings(
             max_examples=examples,
             stateful_step_count=steps,
             derandomize=examples < 100,
-            phases=[Phase.generate] if examples < 100 else list(Phase),  # to shrink takes minutes
+            phases=[Phase.generate] if examples < 100 else list(Phase),  # shrinking takes minutes
             suppress_health_check=list(HealthCheck),
         ),
     )

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 from contacts_mcp import directory
-from contacts_mcp.directory import api, maintenance, service
+from contacts_mcp.directory import api, database, maintenance, service, store
 
 
 def test_directory_has_these_public_names():
@@ -39,6 +39,27 @@ def test_subpackages_have_these_public_names():
         "restore_contact",
         "sample_contacts",
     ]
+
+
+def test_store_and_database_have_these_public_names():
+    of_store = """
+        PERSONAL_FIELDS SCOPES ApiKey ContactPage Query Row add_members add_to_index chunks
+        correctable_words create_contact create_contacts create_group create_key create_once delete_contact
+        delete_group deletion_variants erase_contact find_key get_contact get_group index_postings
+        insert_rows journal_path key_prefix list_contacts list_groups list_keys list_members name_words
+        open_database parse_query phone_digits phone_pieces read_journal read_journal_file read_receipts
+        rebuild_index receipt_chain_end remove_member replay_receipts revoke_key scan_contacts spend_nonce
+        sync_journal update_contact update_contacts update_group verify_receipts words_column
+    """
+    of_database = """
+        DERIVED_TABLES GENERIC_PLANS OWNER REVISION REVISION_TABLE Database Engine build_engine connect_file
+        contacts counters create_private_file create_statements explain_sqlite_error file_uri format_time
+        groups idempotency_keys keys memberships metadata nonces now now_after prepare_file receipt_chain
+        receipts require_known_revision spellings tenants terms
+    """
+
+    assert of_store.split() == store.__all__
+    assert of_database.split() == database.__all__
 
 
 def test_importing_the_directory_loads_neither_fastapi_nor_sqlalchemy():

@@ -1,4 +1,4 @@
-"""What a search finds (API page: List contacts, 'filtering by … search query')."""
+"""Search (API page: List contacts, 'filtering by … search query')."""
 
 import pytest
 from hypothesis import assume, given
@@ -52,7 +52,7 @@ async def bjorn(create):
         "99123 bjorn",
     ],
 )
-async def test_found(listed, bjorn, query):
+async def test_search_finds_the_contact(listed, bjorn, query):
     assert await listed(search=query) == [bjorn]
 
 
@@ -60,18 +60,18 @@ async def test_found(listed, bjorn, query):
     "query",
     ["bj age", "hidden", "%", "b%n", "_rn", "bjorn kari", "00999992", "zzz", ",", "\x00", "\u200b", "47 bjorn 12"],
 )
-async def test_not_found(listed, bjorn, query):
+async def test_search_finds_no_contact(listed, bjorn, query):
     assert await listed(search=query) == []
 
 
 @pytest.mark.parametrize("query", ["bjron", "bjorm age", "bjoorn", "kukasz", "99123 bjor age", "sonnr"])
-async def test_a_slip_is_forgiven(http, listed, bjorn, query):
-    """A letter too many, too few, another one, or two the other way round; the answer says that it is a guess."""
+async def test_misspelled_search_finds_the_contact_as_similar(http, listed, bjorn, query):
+    """A letter added, missing, replaced, or two transposed; the answer counts the contact as `similar`."""
     assert await listed(search=query) == [bjorn]
     assert (await http.get("/v1/contacts", params={"search": query})).json()["similar"] == 1
 
 
-async def test_what_is_spelt_as_asked_comes_first_and_enough_of_it_is_not_joined_by_guesses(http, create, listed):
+async def test_exact_matches_come_first_and_three_of_them_suppress_similar_ones(http, create, listed):
     hansen = [(await create(f"Hansen {number}"))["id"] for number in range(2)]
     hanssen = (await create("Hanssen Ola"))["id"]
 
@@ -83,8 +83,8 @@ async def test_what_is_spelt_as_asked_comes_first_and_enough_of_it_is_not_joined
 
 
 @pytest.mark.parametrize("query", ["hansen", "hansen ola", "ola hans", "91 234 567", "4791234567", "mail.example.com"])
-async def test_every_page_of_a_search_has_its_part_of_what_is_found(http, create, query):
-    """Newest first, each contact once, with the total on each page and behind the last one."""
+async def test_pages_of_a_search_have_all_matches_and_the_total(http, create, query):
+    """Newest first, each contact once, with the total on each page and after the last one."""
     fields = {"phone_number": "+47 91 23 45 67 8"}
     found = [(await create(f"Ola Hansen {n}", email=f"{n}@mail.example.com", **fields))["id"] for n in range(5)]
     await create("Kari Olsen", phone_number="+47 22 33 44 55", email="kari@example.org")
@@ -106,8 +106,8 @@ async def test_every_page_of_a_search_has_its_part_of_what_is_found(http, create
 
 
 @pytest.mark.parametrize("query", ["ola hanse", "hansen ola", "ola hansen", "ola hansensen", "ola hansens"])
-async def test_whichever_of_two_words_fewer_have_the_same_are_found_each_once(http, create, query):
-    """Those that have both, be it the whole word or the beginning that leads to them."""
+async def test_two_words_find_each_contact_once_whichever_is_more_selective(http, create, query):
+    """Contacts with both, whether the whole word or the prefix is searched first."""
     found = [(await create(f"Ola Hansen Hansensen{n}"))["id"] for n in range(3)]
     for number in range(12):
         await create(f"Ola Berg{number}")
@@ -120,8 +120,8 @@ async def test_whichever_of_two_words_fewer_have_the_same_are_found_each_once(ht
 
 
 @pytest.mark.parametrize("word", ["ola______b", "ola%b", "ola/%b"])
-async def test_neither_of_two_words_is_a_pattern(create, listed, word):
-    """What a database takes for a wildcard finds what has that character, whichever of the two words leads to it."""
+async def test_wildcard_characters_in_two_words_are_literal(create, listed, word):
+    """They find words with that character, whichever of the two words is searched first."""
     await create("Olaabcdefb Hansensen")
     for number in range(15):
         await create(f"{word} Berg{number}")
@@ -132,7 +132,7 @@ async def test_neither_of_two_words_is_a_pattern(create, listed, word):
     assert await listed(search=f"hansensen {word}") == asked[::-1]
 
 
-async def test_long_words_may_hold_two_slips_and_short_ones_none(create, listed):
+async def test_long_words_may_have_two_edits_and_short_ones_none(create, listed):
     made = (await create("Kristoffersen Moe"))["id"]
 
     assert await listed(search="kristofersn") == [made]
@@ -140,14 +140,14 @@ async def test_long_words_may_hold_two_slips_and_short_ones_none(create, listed)
     assert await listed(search="mo kristoffersen") == []
 
 
-async def test_a_scan_takes_words_as_they_are_spelt(http, bjorn):
-    """What is done with many contacts must not meet others."""
+async def test_scan_does_not_correct_spelling(http, bjorn):
+    """A job on many contacts must not include others."""
     answer = await http.get("/v1/directory/contacts", params={"fields": "id", "search": "bjorm"})
 
     assert answer.json()["rows"] == []
 
 
-async def test_a_word_that_nobody_has_any_more_is_no_guess(http, create, listed):
+async def test_unused_word_is_not_a_correction(http, create, listed):
     made = await create("Nordmann")
 
     await http.patch(f"/v1/contacts/{made['id']}", json={"name": "Hansen"})
@@ -156,7 +156,7 @@ async def test_a_word_that_nobody_has_any_more_is_no_guess(http, create, listed)
     assert await listed(search="hanssen") == [made["id"]]
 
 
-async def test_a_search_follows_a_change(http, create, listed):
+async def test_search_finds_changed_values_only(http, create, listed):
     made = await create("Ola Nordmann", phone_number="111")
 
     await http.patch(f"/v1/contacts/{made['id']}", json={"name": "Kari Hansen", "phone_number": "222"})
@@ -166,8 +166,8 @@ async def test_a_search_follows_a_change(http, create, listed):
 
 
 @pytest.mark.parametrize("length", range(1, 11))
-async def test_a_number_is_found_by_its_digits_in_their_order_and_by_nothing_like_them(create, listed, length):
-    """The same pieces in other places, or with something between them, are another number."""
+async def test_number_is_found_by_each_fragment_of_its_digits_and_no_other(create, listed, length):
+    """A number with the same pieces in other places, or with digits between them, does not match."""
     numbers = ["4741636228", "4799636228", "4741228636", "4163604228", "6360041228", "4741636229"]
     made = {
         number: (await create(f"N{place}", phone_number=f"+{number}"))["id"] for place, number in enumerate(numbers)
@@ -179,20 +179,20 @@ async def test_a_number_is_found_by_its_digits_in_their_order_and_by_nothing_lik
         assert set(await listed(search=fragment)) == expected, fragment
 
 
-async def test_a_number_as_a_word_is_found_too(create, listed):
+async def test_number_in_a_name_is_found(create, listed):
     made = await create("Club 1881 Oslo")
 
     assert await listed(search="1881 club") == await listed(search="18") == [made["id"]]
     assert await listed(search="00") == []
 
 
-async def test_a_search_of_many_words_is_answered(create, listed):
+async def test_search_of_127_words_finds_the_contact(create, listed):
     made = await create("a " * 127 + "b")
 
     assert await listed(search="a " * 127) == [made["id"]]
 
 
-async def test_too_long_a_search_is_refused(http):
+async def test_search_over_255_characters_is_rejected(http):
     assert (await http.get("/v1/contacts", params={"search": "x" * 256})).status_code == 422
 
 
@@ -201,7 +201,7 @@ names = st.lists(st.text("abcøßłÅé'-", min_size=1, max_size=6), min_size=1,
 
 @pytest.fixture(scope="module")
 def tables():
-    """A database that no example changes: each is rolled back."""
+    """A database for all examples; each is rolled back."""
     engine = create_engine("sqlite://")
     with engine.begin() as connection:
         for statement in create_statements(connection.dialect):
@@ -211,8 +211,8 @@ def tables():
 
 
 @given(names, st.randoms(use_true_random=False), st.integers(1, 6))
-def test_words_in_any_order_find_the_name_with_the_last_cut_short(tables, words, random, length):
-    """Any order of a name's words finds it, folded or not, with the last word cut to its beginning."""
+def test_name_is_found_by_its_words_in_any_order_with_the_last_as_a_prefix(tables, words, random, length):
+    """For any name, folded or not."""
     assume(all(trim(word)[0] not in "'-" for word in words))
     row = {"type": "person", "name": " ".join(words), **dict.fromkeys(("company_name", "phone_number", "email"))}
     random.shuffle(words)
@@ -224,8 +224,8 @@ def test_words_in_any_order_find_the_name_with_the_last_cut_short(tables, words,
     assert [row["id"] for row in found.rows] == [made["id"]]
 
 
-async def test_a_beginning_beside_a_rare_word_is_met_whole(create, listed):
-    """What shares only its first letters with the beginning is not found, in whichever order the words come."""
+async def test_prefix_longer_than_the_indexed_one_is_matched_completely(create, listed):
+    """A word that shares only its first letters with the prefix does not match, in any order of the words."""
     found = await create("Zyxter Andersenmoen")
     await create("Zyxter Andrea")
     for number in range(3):

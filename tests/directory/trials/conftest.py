@@ -1,4 +1,4 @@
-"""Writers in processes of their own, all of which write to the same contacts and groups."""
+"""Processes that write to the same contacts and groups."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ import pytest
 
 from contacts_mcp.directory import Location
 from contacts_service import address_of
-from directory.trials.ledger import NonceStore, differences, events_of, look
+from directory.trials.ledger import Ledger, differences, events_of, look
 from directory.trials.writer import FIELDS
 from waiting import block_until
 
@@ -21,7 +21,7 @@ WRITER = Path(__file__).with_name("writer.py")
 
 @dataclass
 class Crowd:
-    """Writers of one directory, and what they have noted."""
+    """The writers of one directory, and their logs."""
 
     place: Location
     folder: Path
@@ -32,7 +32,7 @@ class Crowd:
     owned: int = 0
 
     def start(self, name: str, tasks: int, seconds: float) -> None:
-        """Have another process ready to write."""
+        """Start another process, which waits for the signal."""
         names = [f"{name}t{number}" for number in range(tasks)]
         free = [(each, attribute) for each in self.contacts for attribute in FIELDS]
         owns = dict(zip(names, free[self.owned : self.owned + tasks], strict=True))
@@ -52,13 +52,13 @@ class Crowd:
             self.processes[name] = subprocess.Popen(command, stderr=err)
 
     def go(self) -> None:
-        """Give the sign to begin, once all are ready."""
+        """Give the signal to begin once all processes are ready."""
         for name in self.processes:
             self.await_events(name, 1)
         (self.folder / "go").touch()
 
     def await_events(self, name: str, number: int) -> None:
-        """Wait until a process has noted that many."""
+        """Wait until a process has logged this many events."""
         log, process = self.logs[name], self.processes[name]
         block_until(
             lambda: (log.exists() and log.read_bytes().count(b"\n") >= number) or process.poll() is not None,
@@ -66,21 +66,21 @@ class Crowd:
         )
 
     def kill(self, name: str) -> None:
-        """End a process as nobody wishes to be ended."""
+        """Kill a process."""
         self.processes[name].kill()
         self.processes[name].wait(30)
 
     def join(self, seconds: float) -> list[int]:
-        """Wait for all to end; how they did."""
+        """Wait for all processes to end; return their exit codes."""
         return [process.wait(seconds) for process in self.processes.values()]
 
     def written(self) -> str:
-        """What they had to complain about."""
+        """Return what the processes wrote to standard error."""
         return "".join((self.folder / f"{name}.err").read_text() for name in self.processes)
 
-    def ledger(self) -> NonceStore:
-        """What all of them have noted."""
-        ledger = NonceStore()
+    def ledger(self) -> Ledger:
+        """Return the ledger of all logs."""
+        ledger = Ledger()
         for log in self.logs.values():
             if log.exists():
                 ledger.enter(events_of(log))
@@ -89,7 +89,7 @@ class Crowd:
 
 @pytest.fixture
 async def crowd(place, http: httpx.AsyncClient, tmp_path: Path):
-    """Nobody yet; who is still there at the end is ended."""
+    """A crowd without writers yet; those that still run at the end are killed."""
     names = [{"name": f"Shared {number}"} for number in range(60)]
     made = (await http.post("/v1/directory/contacts", json={"creates": names})).json()["results"]
     groups = [(await http.post("/v1/contacts/groups", json={"name": f"G{number}"})).json()["id"] for number in range(3)]
@@ -104,7 +104,7 @@ async def crowd(place, http: httpx.AsyncClient, tmp_path: Path):
 
 @pytest.fixture
 def lost(crowd, place, http):
-    """What is not there that should be, is there by halves, or is wrong."""
+    """Return acknowledged writes that are lost, partial writes, and faults of the directory."""
 
     async def lost():
         return differences(crowd.ledger(), await look(place, http))

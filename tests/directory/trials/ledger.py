@@ -1,4 +1,4 @@
-"""What writers have noted, held against what a directory has."""
+"""Compares the logs of writers with the contents of a directory."""
 
 import json
 from collections import Counter
@@ -18,12 +18,12 @@ Event = list[Any]
 
 
 @dataclass
-class NonceStore:
-    """What has to be there by what was acknowledged, and what each task had begun when it ended."""
+class Ledger:
+    """What was acknowledged, and what each task had begun when it ended."""
 
     fields: dict[tuple[str, str], Any] = field(default_factory=dict)
     live: dict[str, str | None] = field(default_factory=dict)
-    """Contacts, and the names that they were given since."""
+    """Contacts with the names they were given since their creation."""
     gone: set[str] = field(default_factory=set)
     erased: set[str] = field(default_factory=set)
     members: set[tuple[str, str]] = field(default_factory=set)
@@ -31,10 +31,10 @@ class NonceStore:
     failed: list[tuple[int, str]] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
     stale: int = 0
-    """Reads that showed something else than what had been acknowledged to the reader."""
+    """Number of reads that returned another value than was acknowledged to the reader."""
 
     def enter(self, events: Iterable[Event]) -> None:
-        """Take over what was noted, in its order."""
+        """Add logged events, in their order."""
         for task, what, *facts in events:
             if what == "begin":
                 self.begun[task] = (facts[0], facts[1])
@@ -78,7 +78,7 @@ class NonceStore:
 
 
 def events_of(log: Path) -> Iterator[Event]:
-    """The whole lines of a log."""
+    """Yield the events in the complete lines of a log."""
     for line in log.read_text().splitlines(keepends=True):
         if line.endswith("\n"):
             yield json.loads(line)
@@ -86,7 +86,7 @@ def events_of(log: Path) -> Iterator[Event]:
 
 @dataclass
 class Found:
-    """What a directory has."""
+    """The contents of a directory."""
 
     contacts: dict[str, dict[str, Any]]
     members: dict[str, list[str]]
@@ -97,7 +97,7 @@ class Found:
 
 
 async def look(place: Location, http: httpx.AsyncClient) -> Found:
-    """Everything there is, and what is wrong with it."""
+    """Read all contents of a directory, and check it."""
     contacts, after, fields = {}, 0, ["id", "name", "company_name", "phone_number", "email", "notes", "tags"]
     while after is not None:
         page = (await http.get("/v1/directory/contacts", params={"fields": fields, "after": after})).json()
@@ -120,13 +120,13 @@ async def look(place: Location, http: httpx.AsyncClient) -> Found:
     return Found(contacts, members, counts, (await http.get("/v1/contacts")).json()["total"], erased, faults)
 
 
-def differences(ledger: NonceStore, found: Found) -> list[str]:
-    """What is not as it has to be; nothing where all is well."""
+def differences(ledger: Ledger, found: Found) -> list[str]:
+    """Return what differs from the ledger; an empty list if nothing does."""
     return [*_lost(ledger, found), *_halves(ledger, found), *found.faults]
 
 
-def _lost(ledger: NonceStore, found: Found) -> Iterator[str]:
-    """What was acknowledged and is not there, but for what somebody had begun to change when he ended."""
+def _lost(ledger: Ledger, found: Found) -> Iterator[str]:
+    """Acknowledged writes that are lost, unless a task had begun to change the same value when it ended."""
     open_ids, open_fields, open_members = _open(ledger)
     if ledger.stale:
         yield f"{ledger.stale} reads of the past"
@@ -150,8 +150,8 @@ def _lost(ledger: NonceStore, found: Found) -> Iterator[str]:
             yield f"group {group} counts {found.counts[group]} and has {len(ids)}, {len(set(ids))} of them different"
 
 
-def _halves(ledger: NonceStore, found: Found) -> Iterator[str]:
-    """What was begun and is neither done nor left undone."""
+def _halves(ledger: Ledger, found: Found) -> Iterator[str]:
+    """Transactions that have only part of their effects."""
     tags = Counter(tag for row in found.contacts.values() for tag in row["tags"])
     members = {(group, each) for group, ids in found.members.items() for each in ids}
     for task, (kind, facts) in ledger.begun.items():
@@ -165,8 +165,8 @@ def _halves(ledger: NonceStore, found: Found) -> Iterator[str]:
                 yield f"{task}: a part of those who joined"
 
 
-def _open(ledger: NonceStore) -> tuple[set[str], dict[tuple[str, str], Any], set[tuple[str, str]]]:
-    """Contacts, fields and memberships of which one cannot know."""
+def _open(ledger: Ledger) -> tuple[set[str], dict[tuple[str, str], Any], set[tuple[str, str]]]:
+    """Contacts, fields and memberships with an unknown outcome."""
     ids: set[str] = set()
     fields: dict[tuple[str, str], Any] = {}
     for kind, facts in ledger.begun.values():

@@ -1,4 +1,4 @@
-"""Many processes with many tasks write to one directory at once: nothing is lost, and nobody is turned away."""
+"""Many processes with many tasks write to one directory: no write is lost or refused."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ pytestmark = pytest.mark.system
 
 
 @pytest.mark.parametrize(("processes", "tasks", "seconds"), [(3, 8, 3), pytest.param(8, 8, 30, marks=pytest.mark.load)])
-async def test_what_many_processes_write_at_once_is_all_there(crowd, lost, processes, tasks, seconds):
+async def test_concurrent_processes_lose_no_write(crowd, lost, processes, tasks, seconds):
     for number in range(processes):
         crowd.start(f"p{number}", tasks, seconds)
     await asyncio.to_thread(crowd.go)
@@ -18,6 +18,6 @@ async def test_what_many_processes_write_at_once_is_all_there(crowd, lost, proce
     print(f"{crowd.place}: {ledger.done.total()} writes and reads in {seconds} s: {dict(ledger.done)}")  # noqa: T201 - with -s
     assert ended == [0] * processes, crowd.written()
     assert ledger.failed == []
-    assert all("bytes could not be removed" in line for line in crowd.written().splitlines())  # yet, in a crowd
+    assert all("bytes could not be removed" in line for line in crowd.written().splitlines())  # while others write
     assert ledger.done["field"] > processes
     assert await lost() == []

@@ -1,4 +1,4 @@
-"""Full disks and places that are read-only: it is said what and where, nothing is harmed, and writing goes on after."""
+"""Full and read-only disks: writes are refused with the reason, nothing is damaged, and later writes succeed."""
 
 import os
 import random
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.system
 
 
 def do(*command):
-    """What only an administrator may do to a disk; where nobody may, the test says so."""
+    """Run an administrator's command; skip the test with the reason if it is not permitted."""
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.skip(f"`{command[0]}` is not permitted here: {done.stderr.strip()}")
@@ -37,7 +37,7 @@ def mounted(folder, *options):
 
 @contextmanager
 def marked(path, mark="i"):
-    """A file or folder that nobody can change, root included."""
+    """Make a file or folder immutable, also for root."""
     if os.getuid() or not shutil.which("chattr"):
         pytest.skip("only root may make a file unchangeable, and with chattr")
     do("chattr", f"+{mark}", path)
@@ -48,7 +48,7 @@ def marked(path, mark="i"):
 
 
 async def fill(http):
-    """Write until it is refused: how many contacts were made, and the refusal."""
+    """Write until a write is refused; return the number of contacts and the refusal."""
     chance, made = random.Random(1), 0
     for _ in range(1_000):
         notes = [chance.randbytes(2_000).hex() for _ in range(25)]
@@ -68,7 +68,7 @@ def fill_to_the_brim(path):
 
 
 async def refused(http, place, status, *words):
-    """A write is refused in one line that names the place, and what to do."""
+    """Assert that a write is refused in one line with the location and what to do."""
     answer = await http.post("/v1/contacts", json={"name": "Lazy"})
     said(answer, place, status, *words)
 
@@ -82,7 +82,7 @@ def said(answer, place, status, *words):
 
 
 async def unharmed(place, http, total):
-    """Everything is there, and there is one more after it is written."""
+    """Assert that no contact is lost, and that another one can be written."""
     assert (await http.get("/v1/contacts")).json()["total"] == total
     assert (await http.post("/v1/contacts", json={"name": "One more"})).status_code == 201
     assert (await http.get("/v1/contacts", params={"search": "one more"})).json()["total"] == 1
@@ -91,7 +91,7 @@ async def unharmed(place, http, total):
         assert await directory._database.read(check) == []
 
 
-async def test_a_file_on_a_full_disk_refuses_writes_and_goes_on_when_there_is_space(tmp_path, open_directory):
+async def test_file_on_a_full_disk_refuses_writes_until_there_is_space(tmp_path, open_directory):
     with mounted(tmp_path / "disk", "-t", "tmpfs", "-o", "size=4m", "tmpfs") as disk:
         place, other = disk / "contacts.db", disk / "other"
         other.write_bytes(b"x" * 1_500_000)
@@ -106,8 +106,8 @@ async def test_a_file_on_a_full_disk_refuses_writes_and_goes_on_when_there_is_sp
             await unharmed(place, http, made)
 
 
-async def test_an_erasure_on_a_full_disk_is_whole_or_refused(tmp_path, open_directory):
-    """And done again when there is space."""
+async def test_erasure_on_a_full_disk_is_refused_until_there_is_space(tmp_path, open_directory):
+    """It succeeds when there is space again."""
     with mounted(tmp_path / "disk", "-t", "tmpfs", "-o", "size=8m", "tmpfs") as disk:
         place, other = disk / "contacts.db", disk / "other"
         other.write_bytes(b"x" * 5_500_000)
@@ -126,7 +126,7 @@ async def test_an_erasure_on_a_full_disk_is_whole_or_refused(tmp_path, open_dire
         assert not any(b"qvxname" in file.read_bytes().lower() for file in disk.iterdir())
 
 
-async def test_a_file_on_a_disk_that_is_read_only_is_refused_until_it_is_not(tmp_path, open_directory):
+async def test_file_on_a_read_only_disk_is_refused_until_it_is_writable(tmp_path, open_directory):
     with mounted(tmp_path / "disk", "-t", "tmpfs", "-o", "size=8m", "tmpfs") as disk:
         place = disk / "contacts.db"
         async with open_directory(place) as http:
@@ -139,7 +139,7 @@ async def test_a_file_on_a_disk_that_is_read_only_is_refused_until_it_is_not(tmp
             await unharmed(place, http, 1)
 
 
-async def test_a_file_that_is_read_only_is_refused_until_it_is_not(path, open_directory):
+async def test_read_only_file_is_refused_until_it_is_writable(path, open_directory):
     async with open_directory(path) as http:
         await http.post("/v1/contacts", json={"name": "First"})
 
@@ -149,8 +149,8 @@ async def test_a_file_that_is_read_only_is_refused_until_it_is_not(path, open_di
         await unharmed(path, http, 1)
 
 
-async def test_a_folder_that_is_read_only_is_refused_until_it_is_not(tmp_path, open_directory):
-    """SQLite needs files beside the file."""
+async def test_file_in_a_read_only_folder_is_refused_until_it_is_writable(tmp_path, open_directory):
+    """SQLite needs to create files beside it."""
     folder = tmp_path / "folder"
     path = folder / "contacts.db"
     async with open_directory(path) as http:
@@ -162,8 +162,8 @@ async def test_a_folder_that_is_read_only_is_refused_until_it_is_not(tmp_path, o
         await unharmed(path, http, 1)
 
 
-async def test_a_server_that_is_read_only_reads_and_refuses_writes_until_it_is_not(postgres, database, open_directory):
-    """As one that follows another is."""
+async def test_read_only_server_refuses_writes_until_it_is_writable(postgres, database, open_directory):
+    """Like a standby server."""
     name = database.url.partition("?")[0].rpartition("/")[2]
     others = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
     async with open_directory(database) as http:
@@ -180,9 +180,7 @@ async def test_a_server_that_is_read_only_reads_and_refuses_writes_until_it_is_n
 
 
 @pytest.mark.load
-async def test_a_server_on_a_full_disk_refuses_writes_and_goes_on_when_there_is_space(
-    postgres, prepared, open_directory
-):
+async def test_server_on_a_full_disk_refuses_writes_until_there_is_space(postgres, prepared, open_directory):
     folder = Path(tempfile.mkdtemp(prefix="contacts-disk-"))
     try:
         folder.chmod(0o755)

@@ -1,4 +1,4 @@
-"""Many erasures among many contacts leave no byte of those who were erased."""
+"""Many erasures among many contacts leave no byte of the erased ones."""
 
 import asyncio
 import random
@@ -17,8 +17,8 @@ pytestmark = pytest.mark.system
 
 
 @pytest.mark.load
-async def test_no_byte_of_a_thousand_erased_among_a_hundred_thousand_is_in_any_file(path):
-    """Names, numbers and addresses that nobody else has, looked for in the file, its log and its journal."""
+async def test_thousand_erased_contacts_among_many_leave_no_byte_in_any_file(path):
+    """Searches for unique names, numbers and addresses in the file, its write-ahead log and its journal."""
     async with Directory(path) as directory:
         database = directory._database
         others = list(sample_contacts(99_000))
@@ -52,8 +52,8 @@ async def test_no_byte_of_a_thousand_erased_among_a_hundred_thousand_is_in_any_f
         assert await database.read(check) == []
 
 
-async def test_no_byte_is_left_where_pages_were_split_meanwhile(path):
-    """Rows that SQLite moved between pages leave no copy behind, which `secure_delete` alone does not see to."""
+async def test_erasure_leaves_no_byte_in_split_pages(path):
+    """Rows that SQLite moved between pages leave no copy, which `secure_delete` does not ensure."""
     chance = random.Random(1)
     words = ["qz" + "".join(chance.choices(string.ascii_lowercase, k=chance.randint(8, 20))) for _ in range(6000)]
     empty = {"type": "person", "tags": [], "email": None, "phone_number": None, "notes": None}

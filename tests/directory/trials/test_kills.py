@@ -1,4 +1,4 @@
-"""Processes and servers that are killed while they write: what was acknowledged is there, and nothing by halves."""
+"""Processes and servers that are killed while they write keep acknowledged writes, and no partial ones."""
 
 import asyncio
 import random
@@ -12,10 +12,10 @@ pytestmark = pytest.mark.system
 
 
 @pytest.mark.parametrize("kills", [3, pytest.param(50, marks=pytest.mark.load)])
-async def test_a_process_that_is_killed_leaves_what_it_acknowledged_and_nothing_by_halves(crowd, lost, kills):
-    """Meanwhile another one goes on."""
+async def test_killed_process_keeps_acknowledged_writes_and_no_partial_ones(crowd, lost, kills):
+    """Another process keeps writing."""
     chance = random.Random(1)
-    crowd.start("survivor", 2, 3_600)  # longer than any of this: it ends when it is killed
+    crowd.start("survivor", 2, 3_600)  # seconds: it writes until it is killed
     await asyncio.to_thread(crowd.go)
     for number in range(kills):
         crowd.start(f"k{number}", 4, 600)
@@ -34,8 +34,8 @@ async def test_a_process_that_is_killed_leaves_what_it_acknowledged_and_nothing_
 
 @pytest.mark.load
 @pytest.mark.parametrize("place", ["crashing"], indirect=True)
-async def test_a_server_that_is_killed_keeps_what_it_acknowledged_and_nothing_by_halves(crowd, lost, crashing_server):
-    """Whole, with all its processes, and started again; writers are told that it does not answer."""
+async def test_killed_server_keeps_acknowledged_writes_and_no_partial_ones(crowd, lost, crashing_server):
+    """All processes of the server are killed, and it is restarted; meanwhile writers get a 503."""
     chance = random.Random(1)
     (crowd.folder / "go").touch()
     for number in range(8):
@@ -60,7 +60,7 @@ def crashing_server():
 
 @pytest.fixture
 def place(request):
-    """As everywhere, and on a server of the test's own."""
+    """The usual locations, or a server of the test's own."""
     if request.param == "crashing":
         return parse_location(request.getfixturevalue("crashing_server").create_database())
     return request.getfixturevalue("path" if request.param == "sqlite" else "database")

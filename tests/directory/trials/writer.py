@@ -1,7 +1,7 @@
-"""Writes to a directory for a while, with several tasks: `python writer.py LOG`, and what to do as JSON.
+"""Writes to a directory for a while, with several tasks: `python writer.py LOG PLAN`, where PLAN is JSON.
 
-Each task notes in LOG what it is about to do and, when it was acknowledged, what came of it: whoever kills this process
-knows afterwards what has to be there, and what may be. A task ends with the first answer that is no success.
+Each task logs what it is about to do and, once it is acknowledged, the result. After this process is killed, the log
+says what must be in the directory and what may be. A task ends with its first answer that is not a success.
 """
 
 import asyncio
@@ -18,19 +18,19 @@ import httpx
 from contacts_mcp.directory import Directory, parse_location
 
 FIELDS = ("name", "company_name", "phone_number", "email", "notes", "tags")
-"""Of the shared contacts, each field has one owner."""
+"""Each field of a shared contact has one owner."""
 
 WEIGHTS = {"field": 8, "batch": 3, "rename": 3, "join": 3, "leave": 2, "delete": 2, "read": 4, "crowd": 2, "erase": 1}
 
 
 def value_of(field: str, number: int) -> Any:
-    """What the owner of a field writes as its number so-and-so."""
+    """Return the value that the owner of a field writes in its `number`th write."""
     values = {"phone_number": f"+479{number:07}", "email": f"n{number}@example.com", "tags": [f"n{number}"]}
     return values.get(field, f"Value {number}")
 
 
 class Task:
-    """One of the tasks, which owns a field of a shared contact and all contacts that it makes."""
+    """A task that owns one field of a shared contact and all contacts that it creates."""
 
     def __init__(self, name: str, http: httpx.AsyncClient, note: Callable[..., None], plan: dict[str, Any]) -> None:
         self.name, self.http, self.note, self.plan = name, http, note, plan
@@ -41,7 +41,7 @@ class Task:
         self.number = 0
 
     async def run(self) -> None:
-        """Do one thing after another, until it is time or one of them fails."""
+        """Write until the time is over or a write fails."""
         until = time.monotonic() + self.plan["seconds"]
         while time.monotonic() < until:
             self.number += 1
@@ -72,7 +72,7 @@ class Task:
         return bool(await self._do("field", "PATCH", url, {self.field: value}, **facts)) and self._done()
 
     async def _read(self) -> bool:
-        """What was acknowledged can be read at once."""
+        """Read a value that was acknowledged."""
         answer = await self._do("read", "GET", f"/v1/contacts/{self.contact}")
         return bool(answer) and self._done(contact=self.contact, field=self.field, value=answer.json()[self.field])
 
@@ -91,7 +91,7 @@ class Task:
         return False
 
     async def _rename(self) -> bool:
-        """Several at once, some of which change their type as well."""
+        """Update several contacts, some of which also change their type."""
         some = self.chance.sample(self.own, 3)
         name = f"Renamed {self.chance.choice(['Hansen', 'Olsen'])} {self.name} {self.number}"
         kind = self.chance.choice(["person", "company"])
@@ -117,7 +117,7 @@ class Task:
         return False
 
     async def _crowd(self) -> bool:
-        """A shared contact is taken out of a group where somebody has put it in, and a search is made meanwhile."""
+        """Remove a shared contact from a group that another task may have added it to, and search meanwhile."""
         group, contact = self.chance.choice(self.plan["groups"]), self.chance.choice(self.plan["contacts"])
         self.note(self.name, "begin", "crowd", {})
         answers = await asyncio.gather(
@@ -131,22 +131,22 @@ class Task:
         return self._done()
 
     async def _delete(self) -> bool:
-        contact = self._farewell()
+        contact = self._give_up()
         return bool(await self._do("delete", "DELETE", f"/v1/contacts/{contact}", contact=contact)) and self._done()
 
     async def _erase(self) -> bool:
-        contact = self._farewell()
+        contact = self._give_up()
         url = f"/v1/contacts/{contact}/gdpr-delete"
         return bool(await self._do("erase", "POST", url, {"reason": "asked"}, contact=contact)) and self._done()
 
-    def _farewell(self) -> str:
+    def _give_up(self) -> str:
         contact = self.own.pop(self.chance.randrange(len(self.own)))
         self.joined = {(group, each) for group, each in self.joined if each != contact}
         return contact
 
 
 async def main(log: Path, plan: dict[str, Any]) -> None:
-    """Wait for the sign to begin, then have every task at work."""
+    """Wait for the signal to begin, then run all tasks."""
     with log.open("a", buffering=1) as file:
 
         def note(*what: Any) -> None:
