@@ -149,8 +149,9 @@ async def test_database_of_the_first_revision_gets_the_current_tables(dialect, r
         old, new = path, tmp_path / "new.db"
     else:
         server = request.getfixturevalue("postgres")
-        old, new = (parse_location(server.create_database()) for _ in range(2))
-        server.sql(f"CREATE EXTENSION pg_trgm; {script}", old.shown.rpartition("/")[2])
+        url = server.create_database()
+        server.sql(f"CREATE EXTENSION pg_trgm; {script}", url)
+        old, new = parse_location(url), parse_location(server.create_database())
 
     assert await migrate(old) == ("0001", REVISION)
 

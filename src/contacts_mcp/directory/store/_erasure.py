@@ -180,8 +180,7 @@ def append_to_journal(path: Path, following: Sequence[Record]) -> None:
     """
     try:
         with lock_file(journal_path(path)) as file:
-            last = file.last_line()
-            end = end_of(parse_line(last)) if last is not None else ChainEnd()
+            end = _end_of_line(file.last_line())
             if any(row["seq"] == end.seq and row["hash"] != end.hash for row in following):
                 raise _mismatch(path)
             lines = b"".join(format_line(row) for row in following if row["seq"] > end.seq)
@@ -192,12 +191,15 @@ def append_to_journal(path: Path, following: Sequence[Record]) -> None:
 
 def _journal_end(path: Path) -> ChainEnd:
     try:
-        last = read_last_line(journal_path(path))
-        return end_of(parse_line(last)) if last is not None else ChainEnd()
+        return _end_of_line(read_last_line(journal_path(path)))
     except FileNotFoundError:
         return ChainEnd()
     except (OSError, ValueError) as exc:
         raise _unusable(journal_path(path), exc) from exc
+
+
+def _end_of_line(last: bytes | None) -> ChainEnd:
+    return ChainEnd() if last is None else end_of(parse_line(last))
 
 
 def _mismatch(path: Path) -> DirectoryUnavailable:
