@@ -1,4 +1,4 @@
-"""export_contacts: write contacts to a file; the model sees only its size and where it is."""
+"""export_contacts: write contacts to a file; the model sees only its size and its link."""
 
 from datetime import UTC, datetime
 from typing import Literal

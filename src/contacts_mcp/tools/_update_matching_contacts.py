@@ -145,7 +145,7 @@ class _Plan:
 
     @property
     def risk(self) -> Risk:
-        """DESTROY if many contacts change, or if values are lost that nobody could restore."""
+        """DESTROY if many contacts change, or if existing values are overwritten."""
         return Risk.DESTROY if len(self.updates) >= CONFIRM_FROM_CONTACTS or self.overwrites else Risk.WRITE
 
     def to_answer(self, **steps: str | None) -> MatchingUpdated:
