@@ -251,6 +251,8 @@ async def _apply(
     caller: Caller, tool: str, plan: Fields, after: Model, expected: Fields, **arguments: Any
 ) -> Fields | None:
     """Apply a plan; a plan without changes has no fingerprint and there is nothing to apply."""
+    if "plan" not in plan:
+        return None
     return await caller.change(tool, after, {"applied": True, **expected}, **arguments, plan=plan["plan"], apply=True)
 
 
