@@ -76,7 +76,7 @@ def test_no_link_is_followed(inside: Path, tmp_path: Path) -> None:
 
     assert "links are not followed" in refusal(lambda: folder.read("link.csv"))
     assert refusal(lambda: folder.read("out/secret.csv"))
-    assert "second name" in refusal(lambda: folder.read("hard.csv"))
+    assert "second hard link" in refusal(lambda: folder.read("hard.csv"))
     assert refusal(lambda: folder.write("out/new.csv", [b"x"], replace=True))
     assert not (tmp_path / "new.csv").exists()
 
@@ -95,13 +95,13 @@ def test_special_files_are_not_read(inside: Path) -> None:
     """A pipe that nobody writes to is not waited for."""
     os.mkfifo(inside / "pipe.csv")
 
-    assert "no regular file" in refusal(lambda: Folder(inside).read("pipe.csv"))
-    assert "no regular file" in refusal(lambda: Folder(inside).read("deep"))
+    assert "not a regular file" in refusal(lambda: Folder(inside).read("pipe.csv"))
+    assert "not a regular file" in refusal(lambda: Folder(inside).read("deep"))
 
 
 def test_a_missing_file_says_which_there_are(inside: Path) -> None:
     """So that the next call is right."""
-    assert "is not in the folder for files; there are people.csv" in refusal(lambda: Folder(inside).read("peple.csv"))
+    assert "is not in the folder for files; it contains people.csv" in refusal(lambda: Folder(inside).read("peple.csv"))
 
 
 def test_a_file_that_is_too_large_is_refused(inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,15 +137,15 @@ def test_what_goes_wrong_half_way_leaves_nothing(inside: Path) -> None:
 
 def test_what_is_there_is_not_overwritten_unasked(inside: Path) -> None:
     """It is said, and nothing is left behind."""
-    assert "is there already" in refusal(lambda: Folder(inside).write("people.csv", [b"x"], replace=False))
+    assert "already exists" in refusal(lambda: Folder(inside).write("people.csv", [b"x"], replace=False))
     assert sorted(os.listdir(inside)) == ["deep", "people.csv"]
 
 
 @pytest.mark.parametrize("name", ["\ud800.csv", "ø" * 200, " ", "\n", "deep/ /x.csv"])
 def test_what_no_system_takes_for_a_name_is_refused(inside: Path, name: str) -> None:
     """Half a character, more bytes than a name may have, or nothing that can be seen."""
-    assert "is no file's name" in refusal(lambda: Folder(inside).read(name))
-    assert "is no file's name" in refusal(lambda: Folder(inside).write(name, [b"x"], replace=True))
+    assert "is not a file name" in refusal(lambda: Folder(inside).read(name))
+    assert "is not a file name" in refusal(lambda: Folder(inside).write(name, [b"x"], replace=True))
 
 
 @pytest.mark.parametrize("name", [".bashrc", ".keys/all.csv", "deep/.x.csv"])
@@ -155,8 +155,8 @@ def test_hidden_files_are_neither_read_nor_written(inside: Path, name: str) -> N
     (inside / ".keys" / "all.csv").write_bytes(b"secret")
     (inside / ".bashrc").write_bytes(b"secret")
 
-    assert "hidden files are not used" in refusal(lambda: Folder(inside).read(name))
-    assert "hidden files are not used" in refusal(lambda: Folder(inside).write(name, [b"x"], replace=True))
+    assert "hidden files cannot be used" in refusal(lambda: Folder(inside).read(name))
+    assert "hidden files cannot be used" in refusal(lambda: Folder(inside).write(name, [b"x"], replace=True))
     assert (inside / ".bashrc").read_bytes() == b"secret"
 
 
@@ -169,7 +169,7 @@ def test_no_device_is_read_through_a_link(inside: Path) -> None:
 
 def test_what_is_no_regular_file_is_not_replaced(inside: Path) -> None:
     """A folder stays a folder."""
-    assert "no regular file" in refusal(lambda: Folder(inside).write("deep", [b"x"], replace=True))
+    assert "not a regular file" in refusal(lambda: Folder(inside).write("deep", [b"x"], replace=True))
     assert sorted(os.listdir(inside)) == ["deep", "people.csv"]
 
 
@@ -182,7 +182,7 @@ def test_names_of_files_stay_on_one_line(inside: Path) -> None:
     line = refusal(lambda: Folder(inside).read("peple.csv"))
     assert " and 4 more" in line
     os.utime(inside / "a\nb\u202e.csv", (2**32, 2**32))
-    assert "there are a b.csv, " in refusal(lambda: Folder(inside).read("peple.csv"))
+    assert "it contains a b.csv, " in refusal(lambda: Folder(inside).read("peple.csv"))
 
 
 def test_a_file_that_is_larger_than_may_be_read_is_refused_unread(inside: Path) -> None:
@@ -249,7 +249,7 @@ def test_a_draft_that_is_swapped_for_a_link_is_not_written_through(inside: Path,
 @pytest.mark.parametrize("name", ["a\u202eb.csv", "a\nb.csv", "a\x1b[2J.csv", "a\u200b.csv", "a  b.csv", "a.csv "])
 def test_no_file_is_made_under_a_name_that_is_not_the_one_that_is_read(inside: Path, name: str) -> None:
     """What is there under such a name already can be read all the same."""
-    assert "holds characters that cannot be seen" in refusal(lambda: Folder(inside).write(name, [b"x"], replace=True))
+    assert "contains invisible characters" in refusal(lambda: Folder(inside).write(name, [b"x"], replace=True))
 
     (inside / name).write_bytes(b"x")
     assert Folder(inside).read(name).data == b"x"
@@ -257,5 +257,5 @@ def test_no_file_is_made_under_a_name_that_is_not_the_one_that_is_read(inside: P
 
 def test_a_folder_that_is_none_is_refused_at_the_start(tmp_path: Path) -> None:
     """Before any model names a file."""
-    with pytest.raises(ValueError, match="does not exist or is no folder"):
+    with pytest.raises(ValueError, match="does not exist or is not a folder"):
         Folder(tmp_path / "nowhere")

@@ -1,7 +1,7 @@
-"""The one folder of which files are read and to which they are written, with no way out of it.
+"""The only folder in which tools read and write files; no path leads out of it.
 
-Every step of a path is opened by itself, relative to the one before, and no link is followed: what was looked at is
-what is opened, whoever renames things meanwhile.
+Each step of a path is opened relative to the step before, and links are not followed: the file that was checked is the
+file that is opened, even if another process renames files meanwhile.
 """
 
 import errno
@@ -17,100 +17,99 @@ from contacts_mcp.contract import FieldFault, ValidationFailed
 from contacts_mcp.text import sanitize
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
-"""Bytes of a file that is read."""
+"""Size limit of a file that is read."""
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_STEP = _FOLDER | os.O_NOFOLLOW
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a pipe nobody writes to would be waited for
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_LINKS = (errno.ELOOP, errno.EMLINK)
-_SHOWN = 10
-_LONGEST = 255  # bytes of a name, on most systems
-_CHUNK = 1024 * 1024
+_OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_OPEN_SUBFOLDER = _OPEN_FOLDER | os.O_NOFOLLOW
+_OPEN_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a read of a pipe without a writer would block
+_OPEN_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_LINK_ERRNOS = (errno.ELOOP, errno.EMLINK)
+_MAX_LISTED_FILES = 10
+_MAX_NAME_BYTES = 255  # on most file systems
+_CHUNK_BYTES = 1024 * 1024
 _TOO_LARGE = f"is larger than {MAX_FILE_BYTES // 1024**2} MiB; split it"
-_NOT_PLAIN = "is no regular file; links, folders, pipes and devices are not used"
-_OUTSIDE = "leads out of the folder for files; give a name below it"
+_NOT_REGULAR = "is not a regular file; links, folders, pipes and devices cannot be used"
+_OUTSIDE = "leads out of the folder for files; use a name below it"
 
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file's content, and its name below the folder."""
+    """A file's content and its name below the folder."""
 
     name: str
     data: bytes
 
 
 class Folder:
-    """The folder at `path`, which an operator has named. Raises ValueError where it is none."""
+    """The folder at `path`, which the operator chose. Raises ValueError if it is not a folder."""
 
     def __init__(self, path: Path) -> None:
         self._path = path.resolve()
         if not self._path.is_dir():
-            raise ValueError("the folder for files does not exist or is no folder; create it, or name another")
+            raise ValueError("the folder for files does not exist or is not a folder; create it, or choose another")
 
     def read(self, name: str) -> SourceFile:
         """Read a regular file of at most MAX_FILE_BYTES bytes; `name` is below the folder, or absolute within it.
 
         Raises:
-            ValidationFailed: there is no such file here, or it is none that may be read; says why.
+            ValidationFailed: the file does not exist or must not be read; says why.
         """
-        *folders, last = self._steps(name)
-        with self._explained(), self._within(folders) as folder:
-            descriptor = os.open(last, _READ, dir_fd=folder)
+        *folders, last = self._split(name)
+        with self._translate_errors(), self._open_folder(folders) as folder:
+            descriptor = os.open(last, _OPEN_READ, dir_fd=folder)
             try:
-                _require_plain(os.fstat(descriptor))
-                return SourceFile("/".join([*folders, last]), _content(descriptor))
+                _require_regular(os.fstat(descriptor))
+                return SourceFile("/".join([*folders, last]), _read_all(descriptor))
             finally:
                 os.close(descriptor)
 
     def write(self, name: str, chunks: Iterable[bytes], *, replace: bool) -> int:
-        """Write a file whole or not at all, and return its bytes. What is there is only replaced where that is asked.
+        """Write a file completely or not at all, and return its size in bytes. An existing file needs `replace`.
 
         Raises:
-            ValidationFailed: the name is taken, leads elsewhere or cannot be read, or the disk does not take it; says
-                why.
+            ValidationFailed: the name exists, leads elsewhere or is not readable, or writing fails; says why.
         """
-        *folders, last = self._steps(name)
-        if not _is_seen(last):
-            raise _refused("holds characters that cannot be seen; choose a plain name")
-        draft = f".{secrets.token_hex(8)}.part"
-        with self._explained(), self._within(folders) as folder:
+        *folders, last = self._split(name)
+        if not _is_visible(last):
+            raise _invalid("contains invisible characters; choose a plain name")
+        temporary = f".{secrets.token_hex(8)}.part"
+        with self._translate_errors(), self._open_folder(folders) as folder:
             try:
-                size = _write_out(os.open(draft, _NEW, 0o600, dir_fd=folder), chunks)
+                size = _write_all(os.open(temporary, _OPEN_NEW, 0o600, dir_fd=folder), chunks)
                 if replace:
-                    os.replace(draft, last, src_dir_fd=folder, dst_dir_fd=folder)
+                    os.replace(temporary, last, src_dir_fd=folder, dst_dir_fd=folder)
                 else:
-                    os.link(draft, last, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+                    os.link(temporary, last, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
                 os.fsync(folder)
             finally:
-                with suppress(FileNotFoundError):  # it has its name by now
-                    os.unlink(draft, dir_fd=folder)
+                with suppress(FileNotFoundError):  # it was renamed
+                    os.unlink(temporary, dir_fd=folder)
         return size
 
-    def _steps(self, name: str) -> list[str]:
-        """The steps from the folder to the file."""
+    def _split(self, name: str) -> list[str]:
+        """Split a name into the steps from the folder to the file."""
         path = PurePosixPath(name)
         if path.is_absolute():
             try:
                 path = path.relative_to(self._path)
             except ValueError:
-                raise _refused(_OUTSIDE) from None
+                raise _invalid(_OUTSIDE) from None
         steps = list(path.parts)
         if ".." in steps:
-            raise _refused(_OUTSIDE)
+            raise _invalid(_OUTSIDE)
         if not steps or name.endswith("/") or not all(map(_is_name, steps)):
-            raise _refused("is no file's name")
-        if any(step.startswith(".") for step in steps):  # in somebody's home, settings and keys
-            raise _refused("is hidden, or in a folder that is; hidden files are not used")
+            raise _invalid("is not a file name")
+        if any(step.startswith(".") for step in steps):  # in a home folder these are settings and keys
+            raise _invalid("is hidden or in a hidden folder; hidden files cannot be used")
         return steps
 
     @contextmanager
-    def _within(self, folders: Sequence[str]) -> Iterator[int]:
-        """The descriptor of the folder that these steps lead to."""
-        current = os.open(self._path, _FOLDER)
+    def _open_folder(self, folders: Sequence[str]) -> Iterator[int]:
+        """Open the folder at the end of these steps; yields its descriptor."""
+        current = os.open(self._path, _OPEN_FOLDER)
         try:
             for step in folders:
-                following = os.open(step, _STEP, dir_fd=current)
+                following = os.open(step, _OPEN_SUBFOLDER, dir_fd=current)
                 os.close(current)
                 current = following
             yield current
@@ -118,65 +117,65 @@ class Folder:
             os.close(current)
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Say what an error of the system means to whoever named the file."""
+    def _translate_errors(self) -> Iterator[None]:
+        """Translate a system error into one about the name."""
         try:
             yield
         except FileNotFoundError:
-            raise _refused(f"is not in the folder for files; {self._there()}") from None
+            raise _invalid(f"is not in the folder for files; {self._list_files()}") from None
         except FileExistsError:
-            raise _refused("is there already; choose another name") from None
+            raise _invalid("already exists; choose another name") from None
         except (NotADirectoryError, IsADirectoryError):
-            raise _refused(_NOT_PLAIN) from None
+            raise _invalid(_NOT_REGULAR) from None
         except OSError as exc:
-            if exc.errno in _LINKS:
-                raise _refused("is a link, or leads through one; links are not followed") from None
-            raise _refused(f"cannot be used ({(exc.strerror or 'system error').lower()})") from None
+            if exc.errno in _LINK_ERRNOS:
+                raise _invalid("is a link or leads through one; links are not followed") from None
+            raise _invalid(f"cannot be used ({(exc.strerror or 'system error').lower()})") from None
 
-    def _there(self) -> str:
-        """The files directly in the folder, those changed last first."""
+    def _list_files(self) -> str:
+        """List the files directly in the folder, latest change first."""
         found: list[os.DirEntry[str]] = []
         with suppress(OSError):
             found = [each for each in os.scandir(self._path) if each.is_file(follow_symlinks=False)]
             found.sort(key=lambda each: -each.stat(follow_symlinks=False).st_mtime)
         names = [" ".join(sanitize(each.name, 80).split()) for each in found if not each.name.startswith(".")]
-        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        return f"there are {', '.join(names[:_SHOWN])}{more}" if names else "it is empty"
+        more = f" and {len(names) - _MAX_LISTED_FILES} more" if len(names) > _MAX_LISTED_FILES else ""
+        return f"it contains {', '.join(names[:_MAX_LISTED_FILES])}{more}" if names else "it is empty"
 
 
 def _is_name(step: str) -> bool:
     try:
-        return "\0" not in step and len(os.fsencode(step)) <= _LONGEST and not step.isspace()
-    except UnicodeEncodeError:  # half a character
+        return "\0" not in step and len(os.fsencode(step)) <= _MAX_NAME_BYTES and not step.isspace()
+    except UnicodeEncodeError:  # a lone surrogate
         return False
 
 
-def _is_seen(step: str) -> bool:
-    """Whether people and models read the name that it has."""
-    return " ".join(sanitize(step, _LONGEST).split()) == step
+def _is_visible(step: str) -> bool:
+    """Whether the name that people and models see is the real one."""
+    return " ".join(sanitize(step, _MAX_NAME_BYTES).split()) == step
 
 
-def _require_plain(found: os.stat_result) -> None:
+def _require_regular(found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
-        raise _refused(_NOT_PLAIN)
+        raise _invalid(_NOT_REGULAR)
     if found.st_nlink > 1:
-        raise _refused("has a second name, which may be outside of the folder; copy it into the folder")
+        raise _invalid("has a second hard link, which may be outside of the folder; copy it into the folder")
     if found.st_size > MAX_FILE_BYTES:
-        raise _refused(_TOO_LARGE)
+        raise _invalid(_TOO_LARGE)
 
 
-def _content(descriptor: int) -> bytes:
+def _read_all(descriptor: int) -> bytes:
     chunks: list[bytes] = []
     size = 0
-    while chunk := os.read(descriptor, _CHUNK):
+    while chunk := os.read(descriptor, _CHUNK_BYTES):
         size += len(chunk)
         if size > MAX_FILE_BYTES:
-            raise _refused(_TOO_LARGE)
+            raise _invalid(_TOO_LARGE)
         chunks.append(chunk)
     return b"".join(chunks)
 
 
-def _write_out(descriptor: int, chunks: Iterable[bytes]) -> int:
+def _write_all(descriptor: int, chunks: Iterable[bytes]) -> int:
     with os.fdopen(descriptor, "wb") as file:
         size = sum(file.write(chunk) for chunk in chunks)
         file.flush()
@@ -184,6 +183,6 @@ def _write_out(descriptor: int, chunks: Iterable[bytes]) -> int:
     return size
 
 
-def _refused(reason: str) -> ValidationFailed:
+def _invalid(reason: str) -> ValidationFailed:
     fault = FieldFault("path", reason)
     return ValidationFailed(str(fault), faults=(fault,))

@@ -1,4 +1,4 @@
-"""Phone numbers as SMS needs them: E.164, such as +4799999999."""
+"""Phone numbers in E.164, as SMS needs them, such as +4799999999."""
 
 import re
 from functools import cache
@@ -8,12 +8,12 @@ _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
 def is_e164(number: str) -> bool:
-    """Whether a number has the form of E.164; whether anybody can have it is another question."""
+    """Whether a number has the form of E.164; it may still not be assignable."""
     return _E164.fullmatch(number) is not None
 
 
 class PhoneNumber(NamedTuple):
-    """What is known of a number: how SMS needs it, its country (ISO 3166), whether it is surely no mobile."""
+    """A valid number in E.164, its country (ISO 3166), and whether it is certainly a fixed line."""
 
     e164: str
     country: str
@@ -21,9 +21,9 @@ class PhoneNumber(NamedTuple):
 
 
 def parse(number: str, region: str | None = None) -> PhoneNumber | None:
-    """What is known of a number that can be in use; None where it can not.
+    """Parse a number; None if it is not valid.
 
-    Without a `region` (ISO 3166 code) only a number with its country code can be told.
+    Without a `region` (ISO 3166 code) only numbers with a country code are valid.
     """
     from phonenumbers import (
         NumberParseException,
@@ -48,12 +48,12 @@ def parse(number: str, region: str | None = None) -> PhoneNumber | None:
 
 
 def is_valid(number: str) -> bool:
-    """Whether a number is written as E.164, and one that can be in use."""
+    """Whether a number is written as E.164 and is valid."""
     return is_e164(number) and normalize(number, None) is not None
 
 
 def normalize(number: str, region: str | None) -> str | None:
-    """The number in E.164; None where it is no valid number. See `parse` for the region."""
+    """Return the number in E.164; None if it is not valid. See `parse` for the region."""
     library = _library()
     try:
         parsed = library.parse(number, region)
@@ -63,11 +63,11 @@ def normalize(number: str, region: str | None) -> str | None:
         return None
     if parsed.italian_leading_zero:
         return str(library.format_number(parsed, library.PhoneNumberFormat.E164))
-    return f"+{parsed.country_code}{parsed.national_number}"  # as the library would write it, in a tenth of the time
+    return f"+{parsed.country_code}{parsed.national_number}"  # what the library writes, in a tenth of the time
 
 
 @cache
 def _library() -> Any:
-    import phonenumbers  # once: imports for hundreds of thousands, some numbers of each, are not free
+    import phonenumbers  # cached: an import of a hundred thousand rows calls this for every number
 
     return phonenumbers

@@ -1,4 +1,4 @@
-"""What the Contacts API is: its records, its calls and its errors. Imports pydantic alone."""
+"""The Contacts API as types: its calls, records and errors. Imports only pydantic."""
 
 from contacts_mcp.contract._call import UUID, AnswerT, Call, ContactId, GroupId, ProgressCallback, Request, Risk, Text
 from contacts_mcp.contract.calls import (

@@ -1,7 +1,7 @@
 """The 14 endpoints of the Contacts API, one class each, in the order of the API's page.
 
-A docstring is what an agent reads of the tool: when to use it, and when another. Field descriptions are part of
-the tool's schema; every word of them is paid for in each conversation.
+A docstring is the tool's description: when an agent should use it, and when another tool. Field descriptions are part
+of the tool's schema. Agents read both in every conversation, so each word costs tokens.
 """
 
 from typing import Annotated, Any
@@ -24,16 +24,16 @@ _GroupId = Annotated[GroupId, Field(description="Group id (UUID).")]
 
 
 class ListContacts(Call[ContactPage]):
-    """List or search contacts, newest first. Rows lack notes, company and times; get_contact has them."""
+    """List or search contacts, newest first. Rows omit notes, company and times; use get_contact for them."""
 
     route = "GET /v1/contacts"
     risk = Risk.READ
     idempotent = True
     type: ContactType | None = None
     search: Text | None = Field(
-        default=None, description="Words of name or company in any order, phone digits or e-mail."
+        default=None, description="Words of a name or company in any order, phone digits or an e-mail."
     )
-    tags: list[Text] | None = Field(default=None, description="All must match.")
+    tags: list[Text] | None = Field(default=None, description="Contacts must have all of them.")
     page: int = Field(default=1, ge=1, le=1_000_000)
     per_page: int = Field(default=50, ge=1, le=100)
 
@@ -54,7 +54,7 @@ class CreateContact(Call[Contact]):
 
 
 class GetContact(Call[Contact]):
-    """Read one contact in full, notes included, by an id from list_contacts."""
+    """Read all fields of one contact, including notes, by an id from list_contacts."""
 
     route = "GET /v1/contacts/{contact_id}"
     risk = Risk.READ
@@ -63,7 +63,7 @@ class GetContact(Call[Contact]):
 
 
 class UpdateContact(Call[Contact]):
-    """Change fields of a contact; fields left out stay as they are."""
+    """Change fields of a contact; omitted fields stay unchanged."""
 
     route = "PATCH /v1/contacts/{contact_id}"
     risk = Risk.WRITE
@@ -98,7 +98,7 @@ class GdprDeleteContact(Call[None]):
 
 
 class ListContactGroups(Call[GroupList]):
-    """List the groups with ids and member counts."""
+    """List all groups with ids and member counts."""
 
     route = "GET /v1/contacts/groups"
     risk = Risk.READ
@@ -136,7 +136,7 @@ class UpdateContactGroup(Call[Group]):
 
 
 class DeleteContactGroup(Call[None]):
-    """Delete a group. Its contacts stay; to take one contact out use remove_group_member."""
+    """Delete a group, but not its contacts; to remove one contact from it use remove_group_member."""
 
     route = "DELETE /v1/contacts/groups/{group_id}"
     risk = Risk.DESTROY
@@ -164,7 +164,7 @@ class AddGroupMembers(Call[Added]):
 
 
 class RemoveGroupMember(Call[None]):
-    """Take one contact out of a group; the contact itself stays. To delete it use delete_contact."""
+    """Remove one contact from a group, but keep the contact. To delete it use delete_contact."""
 
     route = "DELETE /v1/contacts/groups/{group_id}/members/{contact_id}"
     risk = Risk.WRITE

@@ -1,17 +1,17 @@
-"""What can go wrong with a call.
+"""The errors of calls.
 
 ContactsError
 ├── AuthenticationFailed   401: the credential is missing, wrong or expired
-├── PermissionDenied       403: the credential may not do this
-├── NotFound               404: no such contact or group
-├── ValidationFailed       400, 413, 422 or refused here: `faults` name the fields
-├── Conflict               409: the record is not in a state that allows this
-├── RateLimited            429: `retry_after` says for how long, in seconds
-├── ServerFault            any other 5xx, or a status that has no meaning here
-├── Unreachable            no connection, or no answer in time, and nothing can have been changed
-├── UnreadableAnswer       an answer that is no JSON, cut off, of another shape, or a redirect elsewhere
-├── FilterIgnored          a list that does not honour what was asked
-└── OutcomeUnknown         a write whose answer was lost: it may or may not have taken effect
+├── PermissionDenied       403: the credential does not permit this call
+├── NotFound               404: the contact or group does not exist
+├── ValidationFailed       400, 413, 422, or refused before sending: `faults` name the fields
+├── Conflict               409: the record's state does not allow the change
+├── RateLimited            429: `retry_after` is the wait in seconds
+├── ServerFault            any other 5xx, or an unexpected status
+├── Unreachable            no connection or no answer in time; nothing was changed
+├── UnreadableAnswer       an answer that is not JSON, truncated, of another shape or too large, or a redirect elsewhere
+├── FilterIgnored          a list whose filter or page the service ignores
+└── OutcomeUnknown         a write whose answer was lost: it may have taken effect
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from typing import ClassVar
 
 @dataclass(frozen=True, slots=True)
 class FieldFault:
-    """One field the service (or the contract) refused: its path, such as `tags.0`, and why."""
+    """A field that was refused: its path, such as `tags.0`, and the reason."""
 
     path: str
     reason: str
@@ -30,9 +30,13 @@ class FieldFault:
 
 
 class ContactsError(Exception):
-    """A call that did not succeed. `str()` is one line: code, what happened, what to do next.
+    """A failed call. `str()` is one line: code, what happened, what to do next.
 
-    `status` is the HTTP status that the service answered, or None where it answered nothing.
+    Attributes:
+        code: A stable name for the kind of error.
+        message: What happened.
+        next_step: What to do next.
+        status: The HTTP status of the service's answer; None without an answer.
     """
 
     code: ClassVar[str] = "error"
@@ -53,25 +57,25 @@ class AuthenticationFailed(ContactsError):
     """401: the credential is missing, wrong or expired."""
 
     code = "authentication_failed"
-    advice = "the operator has to check the WAYSCloud key (`contacts-mcp doctor` shows which one is used)"
+    advice = "the operator must check the WAYSCloud key (`contacts-mcp doctor` shows which one is used)"
 
 
 class PermissionDenied(ContactsError):
-    """403: the credential is valid, but may not do this."""
+    """403: the credential is valid, but does not permit this call."""
 
     code = "permission_denied"
-    advice = "the operator has to use a WAYSCloud key that may do this"
+    advice = "the operator must use a WAYSCloud key that permits this call"
 
 
 class NotFound(ContactsError):
-    """404: there is no such contact or group, or it was deleted."""
+    """404: the contact or group does not exist, or was deleted."""
 
     code = "not_found"
     advice = "look the id up again; it may have been deleted"
 
 
 class ValidationFailed(ContactsError):
-    """400, 413, 422, or refused before anything was sent. `faults` name the fields."""
+    """400, 413, 422, or refused before sending. `faults` name the fields."""
 
     code = "invalid"
     advice = "correct it and call again"
@@ -89,14 +93,14 @@ class ValidationFailed(ContactsError):
 
 
 class Conflict(ContactsError):
-    """409: the record is not in a state that allows this."""
+    """409: the record's state does not allow the change."""
 
     code = "conflict"
     advice = "read the record again before trying another change"
 
 
 class RateLimited(ContactsError):
-    """429, after the retries that fit. `retry_after` is in seconds, or None where it was not said."""
+    """429 after all retries. `retry_after` is in seconds; None if the service did not say."""
 
     code = "rate_limited"
 
@@ -107,35 +111,35 @@ class RateLimited(ContactsError):
 
 
 class ServerFault(ContactsError):
-    """Another 5xx, or a status that has no meaning here."""
+    """Any other 5xx, or an unexpected status."""
 
     code = "server_fault"
     advice = "try again later"
 
 
 class Unreachable(ContactsError):
-    """No connection, or no answer in time. Nothing can have been changed."""
+    """No connection, or no answer in time. Nothing was changed."""
 
     code = "unreachable"
     advice = "nothing was changed; check the network and the service's address, then try again"
 
 
 class UnreadableAnswer(ContactsError):
-    """An answer that is no JSON, cut off, of another shape, too large, or a redirect elsewhere."""
+    """An answer that is not JSON, truncated, of another shape or too large, or a redirect elsewhere."""
 
     code = "unreadable_answer"
-    advice = "the operator has to check the service's address"
+    advice = "the operator must check the service's address"
 
 
 class FilterIgnored(ContactsError):
-    """A list that does not honour what was asked, and is therefore not shown."""
+    """A list whose filter or page the service ignores; it is therefore not returned."""
 
     code = "filter_ignored"
-    advice = "leave the filter out and page through the list"
+    advice = "omit the filter and page through the list"
 
 
 class OutcomeUnknown(ContactsError):
-    """A write whose answer was lost. Only reading the record back tells whether it took effect."""
+    """A write whose answer was lost. Only reading the record back shows whether it took effect."""
 
     code = "outcome_unknown"
     advice = "read the record back before repeating the change, or it may be made twice"

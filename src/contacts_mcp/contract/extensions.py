@@ -1,7 +1,6 @@
-"""What a directory may offer beyond the API's page, for jobs on many contacts.
+"""Extensions of the API for work on many contacts, which only the embedded directory offers.
 
-The embedded directory does; the platform is never assumed to. Whoever uses one of these has asked DescribeDirectory
-first: `scan` stands for ScanContacts, `batch` for BatchContacts.
+Before sending one of these calls, check DescribeDirectory: `scan` means ScanContacts, `batch` means BatchContacts.
 """
 
 from typing import Any
@@ -13,21 +12,21 @@ from contacts_mcp.contract.calls import CreateContact, UpdateContact
 from contacts_mcp.contract.models import ContactType, Record
 
 MAX_SCAN_ROWS = 5_000
-"""Contacts of one scanned page at most."""
+"""Most contacts in one page of a scan."""
 MAX_BATCH_SIZE = 1_000
-"""Contacts of one batch at most."""
+"""Most contacts in one batch."""
 
 
 class Extensions(Record):
-    """What is offered, by name."""
+    """The names of the offered extensions."""
 
     extensions: list[str]
 
 
 class ScanPage(Record):
-    """Contacts as rows of values in the order of `fields`, and the cursor of the next page; None on the last.
+    """Contacts as rows of values in the order of `fields`; `next` is the next page's cursor, None on the last page.
 
-    Rows and no records: a hundred thousand of them are read in a second, where records would take ten.
+    A hundred thousand rows are read in a second, as records in ten.
     """
 
     fields: list[str]
@@ -36,7 +35,7 @@ class ScanPage(Record):
 
 
 class BatchItemResult(Record):
-    """What became of one contact of a batch: its id where it was written, else why not. `status` is as in HTTP."""
+    """The result of one contact in a batch: an HTTP status, and its id if it was written, else the reason."""
 
     status: int
     id: str | None = None
@@ -44,13 +43,13 @@ class BatchItemResult(Record):
 
 
 class BatchResult(Record):
-    """The outcomes of a batch: of the creates in their order, then of the updates in theirs."""
+    """The results of a batch: first those of the creates in their order, then those of the updates."""
 
     results: list[BatchItemResult]
 
 
 class DescribeDirectory(Call[Extensions]):
-    """Ask what the service offers beyond the API's page."""
+    """List the extensions that the service offers."""
 
     route = "GET /v1/directory"
     risk = Risk.READ
@@ -58,9 +57,9 @@ class DescribeDirectory(Call[Extensions]):
 
 
 class ScanContacts(Call[ScanPage]):
-    """Read all contacts that a filter meets, a large page at a time, oldest first.
+    """Read all contacts that match a filter in large pages, oldest first.
 
-    Each contact that is there from the first page to the last is met exactly once, whatever is written meanwhile.
+    A contact that exists during the whole scan is returned exactly once, even if others are written meanwhile.
     """
 
     route = "GET /v1/directory/contacts"
@@ -76,7 +75,7 @@ class ScanContacts(Call[ScanPage]):
 
 
 class BatchContacts(Call[BatchResult]):
-    """Write several contacts in one transaction. One that is refused is reported, and does not hold up the others."""
+    """Write several contacts in one transaction. An invalid contact is reported and does not stop the others."""
 
     route = "POST /v1/directory/contacts"
     risk = Risk.WRITE
@@ -85,7 +84,7 @@ class BatchContacts(Call[BatchResult]):
     updates: list[UpdateContact] = Field(default_factory=list)
 
     def request(self) -> Request:
-        """Both lists as the single calls would send them, an update with its id."""
+        """Build both lists from the bodies of the single calls; an update also gets its id."""
         creates = [call.request().body for call in self.creates]
         updates = [{"id": call.contact_id, **(call.request().body or {})} for call in self.updates]
 

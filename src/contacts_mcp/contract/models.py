@@ -1,8 +1,8 @@
-"""The records of the Contacts API, in one shape for the caller.
+"""The records of the Contacts API, in one shape.
 
-The API's page writes single contacts with `name` and `type`, but list and member rows with `first_name`,
-`last_name` and `contact_type`. Both are read; `name` and `type` are written. Unknown fields are ignored, and a
-field that was absent stays unset, which is not the same as null.
+On the API's page single contacts have `name` and `type`, but rows of lists have `first_name`, `last_name` and
+`contact_type`. Both shapes are read as `name` and `type`. Unknown fields are ignored. An absent field stays unset,
+which differs from null.
 """
 
 from collections.abc import Mapping
@@ -20,19 +20,19 @@ def _utc(time: datetime) -> str:
 
 
 Timestamp = Annotated[datetime, PlainSerializer(_utc, when_used="json")]
-"""A moment; read with `Z`, an offset or neither (then UTC), written to the second with `Z`, as on the API's page."""
+"""A time; read with `Z`, an offset or neither (then UTC), and written in seconds with `Z`, as on the API's page."""
 
 Tags = Annotated[list[str], BeforeValidator(lambda tags: [] if tags is None else tags)]
 
 
 class Record(BaseModel):
-    """Something the service answered."""
+    """Base class of the service's answers."""
 
     model_config = ConfigDict(frozen=True, defer_build=True, extra="ignore")
 
 
 class Contact(Record):
-    """A person or company (API page: Get contact). A row of a list simply has fewer fields set."""
+    """A person or company (API page: Get contact). In a row of a list fewer fields are set."""
 
     id: str
     type: str | None = None
@@ -48,7 +48,7 @@ class Contact(Record):
     @model_validator(mode="before")
     @classmethod
     def _join_split_row(cls, data: Any) -> Any:
-        """Read a list or member row, whose name and type are written differently."""
+        """Read a row of a list, whose name and type have other field names."""
         if not isinstance(data, Mapping):
             return data
         row = dict(data)
@@ -63,7 +63,7 @@ class Contact(Record):
 class ContactPage(Record):
     """One page of contacts (API page: List contacts).
 
-    `similar` is an extension of the embedded directory: how many of `total` are only spelt nearly as was asked.
+    `similar` is an extension of the embedded directory: how many of `total` only match by a similar spelling.
     """
 
     contacts: list[Contact]
@@ -74,7 +74,7 @@ class ContactPage(Record):
 
 
 class Group(Record):
-    """A contact group (API page: Get contact group). `members` only where the service includes them."""
+    """A contact group (API page: Get contact group). `members` is only set if the service includes them."""
 
     id: str
     name: str | None = None
@@ -97,6 +97,6 @@ class MemberList(Record):
 
 
 class Added(Record):
-    """How many contacts joined the group (API page: Add members to group); the service's count is advisory."""
+    """How many contacts were added to a group (API page: Add members to group)."""
 
-    added: int | None = Field(default=None, description="How many joined; absent where that is not known.")
+    added: int | None = Field(default=None, description="Number of contacts added; absent if unknown.")

@@ -108,7 +108,7 @@ async def test_export_never_overwrites_a_file(directory: Host, files: Path) -> N
 
     line = await directory.error("export_contacts", path="out.csv")
 
-    assert line.startswith("invalid: path: is there already")
+    assert line.startswith("invalid: path: already exists")
     assert (files / "out.csv").read_text() == "mine"
 
 
