@@ -1,4 +1,4 @@
-"""The folder for files: no way out, and files whole or not at all."""
+"""The folder for files: no path leads out, and files are written completely or not at all."""
 
 import os
 import resource
@@ -32,13 +32,11 @@ def refusal(work: Callable[[], object]) -> str:
 
 
 @pytest.mark.parametrize("name", ["people.csv", "./people.csv", "deep/more.csv"])
-def test_what_is_inside_is_read(inside: Path, name: str) -> None:
-    """By its name below the folder."""
+def test_file_below_the_folder_is_read(inside: Path, name: str) -> None:
     assert Folder(inside).read(name).data
 
 
-def test_an_absolute_name_may_lead_inside(inside: Path) -> None:
-    """As people copy it from elsewhere."""
+def test_absolute_path_inside_the_folder_is_read(inside: Path) -> None:
     assert Folder(inside).read(str(inside / "people.csv")).name == "people.csv"
 
 
@@ -54,21 +52,20 @@ def test_an_absolute_name_may_lead_inside(inside: Path) -> None:
         "../files/people.csv",
     ],
 )
-def test_no_name_leads_out(inside: Path, name: str) -> None:
-    """Not by dots, and not from the root."""
+def test_path_out_of_the_folder_is_refused(inside: Path, name: str) -> None:
+    """Neither by dots nor from the root."""
     assert "leads out of the folder" in refusal(lambda: Folder(inside).read(name))
     assert "leads out of the folder" in refusal(lambda: Folder(inside).write(name, [b"x"], replace=True))
 
 
 @pytest.mark.parametrize("name", ["", ".", "people.csv/", "a\0b", "x" * 300, "deep/"])
-def test_what_is_no_name_is_refused(inside: Path, name: str) -> None:
-    """In one line, whatever it is."""
+def test_invalid_file_name_is_refused(inside: Path, name: str) -> None:
     refusal(lambda: Folder(inside).read(name))
     refusal(lambda: Folder(inside).write(name, [b"x"], replace=False))
 
 
-def test_no_link_is_followed(inside: Path, tmp_path: Path) -> None:
-    """Neither at the end of a path, nor in its middle, nor one that only has a second name outside."""
+def test_links_are_not_followed(inside: Path, tmp_path: Path) -> None:
+    """Neither at the end of a path, nor in its middle, nor a hard link."""
     (inside / "link.csv").symlink_to(tmp_path / "secret.csv")
     (inside / "out").symlink_to(tmp_path)
     os.link(tmp_path / "secret.csv", inside / "hard.csv")
@@ -81,8 +78,7 @@ def test_no_link_is_followed(inside: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "new.csv").exists()
 
 
-def test_a_link_is_replaced_and_not_written_through(inside: Path, tmp_path: Path) -> None:
-    """What it led to stays as it was."""
+def test_link_is_replaced_instead_of_written_through(inside: Path, tmp_path: Path) -> None:
     (inside / "link.csv").symlink_to(tmp_path / "secret.csv")
 
     Folder(inside).write("link.csv", [b"x"], replace=True)
@@ -91,28 +87,25 @@ def test_a_link_is_replaced_and_not_written_through(inside: Path, tmp_path: Path
     assert not (inside / "link.csv").is_symlink()
 
 
-def test_special_files_are_not_read(inside: Path) -> None:
-    """A pipe that nobody writes to is not waited for."""
+def test_pipe_and_folder_are_not_read(inside: Path) -> None:
+    """A read of a pipe without a writer would block."""
     os.mkfifo(inside / "pipe.csv")
 
     assert "not a regular file" in refusal(lambda: Folder(inside).read("pipe.csv"))
     assert "not a regular file" in refusal(lambda: Folder(inside).read("deep"))
 
 
-def test_a_missing_file_says_which_there_are(inside: Path) -> None:
-    """So that the next call is right."""
+def test_missing_file_error_lists_existing_files(inside: Path) -> None:
     assert "is not in the folder for files; it contains people.csv" in refusal(lambda: Folder(inside).read("peple.csv"))
 
 
-def test_a_file_that_is_too_large_is_refused(inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before it is read."""
+def test_file_over_the_size_limit_is_refused(inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("contacts_mcp.folder.MAX_FILE_BYTES", 4)
 
     assert "is larger than" in refusal(lambda: Folder(inside).read("people.csv"))
 
 
-def test_a_file_is_written_whole_and_for_its_owner_alone(inside: Path) -> None:
-    """And is there under its name at once."""
+def test_file_is_written_completely_and_only_for_its_owner(inside: Path) -> None:
     written = Folder(inside).write("out.csv", [b"a", b"bc"], replace=False)
 
     assert written == 3
@@ -120,8 +113,8 @@ def test_a_file_is_written_whole_and_for_its_owner_alone(inside: Path) -> None:
     assert (inside / "out.csv").stat().st_mode & 0o777 == 0o600
 
 
-def test_what_goes_wrong_half_way_leaves_nothing(inside: Path) -> None:
-    """Neither half a file nor a draft of one; what was there stays."""
+def test_failed_write_leaves_no_file(inside: Path) -> None:
+    """Neither a partial nor a temporary file; an existing file is kept."""
 
     def broken() -> Iterator[bytes]:
         yield b"half"
@@ -135,22 +128,21 @@ def test_what_goes_wrong_half_way_leaves_nothing(inside: Path) -> None:
     assert (inside / "people.csv").read_bytes() == b"name\nOla\n"
 
 
-def test_what_is_there_is_not_overwritten_unasked(inside: Path) -> None:
-    """It is said, and nothing is left behind."""
+def test_existing_file_is_not_overwritten_without_replace(inside: Path) -> None:
     assert "already exists" in refusal(lambda: Folder(inside).write("people.csv", [b"x"], replace=False))
     assert sorted(os.listdir(inside)) == ["deep", "people.csv"]
 
 
 @pytest.mark.parametrize("name", ["\ud800.csv", "ø" * 200, " ", "\n", "deep/ /x.csv"])
-def test_what_no_system_takes_for_a_name_is_refused(inside: Path, name: str) -> None:
-    """Half a character, more bytes than a name may have, or nothing that can be seen."""
+def test_name_not_allowed_by_the_system_is_refused(inside: Path, name: str) -> None:
+    """A lone surrogate, too many bytes, or only whitespace."""
     assert "is not a file name" in refusal(lambda: Folder(inside).read(name))
     assert "is not a file name" in refusal(lambda: Folder(inside).write(name, [b"x"], replace=True))
 
 
 @pytest.mark.parametrize("name", [".bashrc", ".keys/all.csv", "deep/.x.csv"])
 def test_hidden_files_are_neither_read_nor_written(inside: Path, name: str) -> None:
-    """In somebody's home they are settings and keys."""
+    """In a home folder they are settings and keys."""
     (inside / ".keys").mkdir()
     (inside / ".keys" / "all.csv").write_bytes(b"secret")
     (inside / ".bashrc").write_bytes(b"secret")
@@ -160,21 +152,19 @@ def test_hidden_files_are_neither_read_nor_written(inside: Path, name: str) -> N
     assert (inside / ".bashrc").read_bytes() == b"secret"
 
 
-def test_no_device_is_read_through_a_link(inside: Path) -> None:
-    """It would never end."""
+def test_device_is_not_read_through_a_link(inside: Path) -> None:
+    """The read would never end."""
     (inside / "zero.csv").symlink_to("/dev/zero")
 
     assert "links are not followed" in refusal(lambda: Folder(inside).read("zero.csv"))
 
 
-def test_what_is_no_regular_file_is_not_replaced(inside: Path) -> None:
-    """A folder stays a folder."""
+def test_folder_is_not_replaced_by_a_file(inside: Path) -> None:
     assert "not a regular file" in refusal(lambda: Folder(inside).write("deep", [b"x"], replace=True))
     assert sorted(os.listdir(inside)) == ["deep", "people.csv"]
 
 
-def test_names_of_files_stay_on_one_line(inside: Path) -> None:
-    """Whatever is in them, and however many there are."""
+def test_listed_file_names_stay_on_one_line(inside: Path) -> None:
     (inside / "a\nb\u202e.csv").touch()
     for number in range(12):
         (inside / f"{number}.csv").touch()
@@ -185,16 +175,14 @@ def test_names_of_files_stay_on_one_line(inside: Path) -> None:
     assert "it contains a b.csv, " in refusal(lambda: Folder(inside).read("peple.csv"))
 
 
-def test_a_file_that_is_larger_than_may_be_read_is_refused_unread(inside: Path) -> None:
-    """By its size, which may be that of a hole."""
+def test_sparse_file_over_the_size_limit_is_refused_unread(inside: Path) -> None:
     with (inside / "large.csv").open("wb") as file:
         file.truncate(MAX_FILE_BYTES + 1)
 
     assert "is larger than 64 MiB; split it" in refusal(lambda: Folder(inside).read("large.csv"))
 
 
-def test_a_file_that_outgrows_the_disk_leaves_nothing(inside: Path) -> None:
-    """The system says so while it is written."""
+def test_write_that_fills_the_disk_leaves_no_file(inside: Path) -> None:
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limit[1]))
     try:
@@ -206,8 +194,8 @@ def test_a_file_that_outgrows_the_disk_leaves_nothing(inside: Path) -> None:
     assert sorted(os.listdir(inside)) == ["deep", "people.csv"]
 
 
-def test_a_folder_that_may_not_be_written_to_is_one_line() -> None:
-    """And the file in it can still be read."""
+def test_write_to_a_read_only_folder_is_refused() -> None:
+    """A file in it can still be read."""
     with tempfile.TemporaryDirectory() as name:
         (Path(name) / "people.csv").write_bytes(b"name\n")
         Path(name).chmod(0o555)
@@ -231,8 +219,8 @@ def unprivileged() -> Iterator[None]:
         os.seteuid(user)
 
 
-def test_a_draft_that_is_swapped_for_a_link_is_not_written_through(inside: Path, tmp_path: Path) -> None:
-    """What is written goes to what was opened."""
+def test_temporary_file_swapped_for_a_link_is_not_written_through(inside: Path, tmp_path: Path) -> None:
+    """The write goes to the file that was opened."""
 
     def swapping() -> Iterator[bytes]:
         yield b"first"
@@ -247,15 +235,14 @@ def test_a_draft_that_is_swapped_for_a_link_is_not_written_through(inside: Path,
 
 
 @pytest.mark.parametrize("name", ["a\u202eb.csv", "a\nb.csv", "a\x1b[2J.csv", "a\u200b.csv", "a  b.csv", "a.csv "])
-def test_no_file_is_made_under_a_name_that_is_not_the_one_that_is_read(inside: Path, name: str) -> None:
-    """What is there under such a name already can be read all the same."""
+def test_name_with_invisible_characters_is_not_written(inside: Path, name: str) -> None:
+    """An existing file with such a name can still be read."""
     assert "contains invisible characters" in refusal(lambda: Folder(inside).write(name, [b"x"], replace=True))
 
     (inside / name).write_bytes(b"x")
     assert Folder(inside).read(name).data == b"x"
 
 
-def test_a_folder_that_is_none_is_refused_at_the_start(tmp_path: Path) -> None:
-    """Before any model names a file."""
+def test_missing_folder_is_refused_at_start(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="does not exist or is not a folder"):
         Folder(tmp_path / "nowhere")

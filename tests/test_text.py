@@ -1,4 +1,4 @@
-"""Folding and neutralising."""
+"""Folding and sanitizing."""
 
 import pytest
 from hypothesis import given
@@ -11,13 +11,12 @@ from contacts_mcp.text import digits, fold, quote, sanitize, search_tokens
     ("written", "folded"),
     [("Bjørn", "bjorn"), ("ÆRØ", "aero"), ("Łódź", "lodz"), ("Straße", "strasse"), ("Þór", "thor"), ("Ola", "ola")],
 )
-def test_letters_that_no_decomposition_covers_are_folded(written: str, folded: str) -> None:
-    """A name is found by somebody who has only plain letters on the keyboard."""
+def test_letters_without_decomposition_are_folded(written: str, folded: str) -> None:
+    """Users search with plain letters."""
     assert folded == fold(written)
 
 
-def test_composed_and_decomposed_accents_fold_alike() -> None:
-    """How an accent is encoded makes no difference."""
+def test_composed_and_decomposed_accents_fold_equally() -> None:
     assert fold("e\u0301") == fold("\u00e9") == "e"
 
 
@@ -25,24 +24,22 @@ def test_composed_and_decomposed_accents_fold_alike() -> None:
     "hidden",
     ["\u180f", "\ufff0", "\u200b", "\u202e", "\u2066", "\ufeff", "\x1b", "\x00", "\u00ad", "\U000e0041", "\ud800"],
 )
-def test_what_a_reader_cannot_see_is_stripped(hidden: str) -> None:
-    """Zero-width, direction, control and tag characters and lone surrogates disappear."""
+def test_invisible_characters_are_removed(hidden: str) -> None:
+    """Zero-width, direction, control and tag characters and lone surrogates."""
     assert sanitize(f"Ola{hidden}Nordmann", 100) == "OlaNordmann"
 
 
-def test_letters_accents_and_emoji_are_kept() -> None:
-    """Neutralising harms no ordinary writing."""
+def test_visible_characters_are_kept() -> None:
     assert sanitize("Bjørn 李雷 👍\nline\ttab", 100) == "Bjørn 李雷 👍\nline\ttab"
 
 
-def test_a_long_text_is_cut_and_says_how_much_is_missing() -> None:
-    """Nobody takes a part for the whole."""
+def test_long_text_is_cut_with_a_count_of_missing_characters() -> None:
     assert sanitize("x" * 12, 10) == "xxxxxxxxxx… [+2 characters]"
 
 
 @given(st.text(), st.integers(min_value=1, max_value=50))
-def test_a_quotation_stays_on_one_line_between_its_quotes(text: str, limit: int) -> None:
-    """Quoted words cannot end their own quotation or begin a line."""
+def test_quote_stays_on_one_line_between_its_quotation_marks(text: str, limit: int) -> None:
+    """A quoted text cannot end its own quotation or begin a line."""
     quoted = quote(text, limit)
 
     assert quoted.count('"') == 2
@@ -51,11 +48,9 @@ def test_a_quotation_stays_on_one_line_between_its_quotes(text: str, limit: int)
     quoted.encode()
 
 
-def test_tokens_carry_no_order_case_or_commas() -> None:
-    """'Nordmann, Ola' has the words of 'ola nordmann'."""
+def test_search_tokens_ignore_order_case_and_commas() -> None:
     assert sorted(search_tokens("Nordmann, OLA")) == ["nordmann", "ola"]
 
 
-def test_digits_are_the_decimal_ones() -> None:
-    """A phone fragment is compared by digits alone."""
+def test_digits_returns_only_ascii_digits() -> None:
     assert digits("+47 (99) 99-99 ٣") == "47999999"

@@ -14,7 +14,7 @@ SAMPLES = Path(__file__).parent / "samples"
 
 @pytest.fixture(autouse=True)
 def waits(monkeypatch) -> list[float]:
-    """The waits between attempts, in seconds; none of them is waited for."""
+    """Record the waits between attempts in seconds, without waiting."""
     waited: list[float] = []
 
     async def sleep(seconds: float) -> None:

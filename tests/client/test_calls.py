@@ -1,4 +1,4 @@
-"""Every call goes out as the API's page shows it, and its documented answer is read."""
+"""Every call is sent as the API's page shows it, and its documented answer is read."""
 
 import json
 
@@ -48,13 +48,13 @@ DOCUMENTED = [
 ]
 
 
-def test_every_documented_call_is_here():
+def test_every_call_of_the_contract_is_documented():
     """A call that joins the contract needs a line in DOCUMENTED."""
     assert list(api.CALLS) == [type(call) for call, *_ in DOCUMENTED]
 
 
 @pytest.mark.parametrize(("call", "method", "target", "body"), DOCUMENTED, ids=lambda value: type(value).__name__)
-async def test_a_call_goes_out_as_documented_and_its_answer_is_read(played, sample, call, method, target, body):
+async def test_call_is_sent_as_documented_and_its_answer_is_read(played, sample, call, method, target, body):
     """Method, path, query, body and key are the page's; the page's answer becomes the contract's record."""
     documented = None if call.answer_type is None else sample(call.tool_name())
     client = played(lambda _: httpx.Response(204) if documented is None else httpx.Response(200, json=documented))
@@ -69,8 +69,7 @@ async def test_a_call_goes_out_as_documented_and_its_answer_is_read(played, samp
 
 
 @pytest.mark.parametrize("status", [200, 201, 202])
-async def test_a_create_may_be_answered_with_any_success(played, sample, status):
-    """200, 201 and 202 mean the same."""
+async def test_create_accepts_any_success_status(played, sample, status):
     client = played(lambda _: httpx.Response(status, json=sample("create_contact")))
 
     assert (await client.send(api.CreateContact(name="Ola"))).name == "Ola Nordmann"
@@ -79,15 +78,15 @@ async def test_a_create_may_be_answered_with_any_success(played, sample, status)
 @pytest.mark.parametrize(
     "response", [{"status_code": 200, "json": {"ok": True}}, {"status_code": 202}, {"status_code": 204}]
 )
-async def test_a_delete_is_done_by_any_success_with_or_without_a_body(played, response):
+async def test_delete_accepts_any_success_status_with_or_without_body(played, response):
     """The page documents no answer to a delete."""
     client = played(lambda _: httpx.Response(**response))
 
     assert await client.send(api.DeleteContact(contact_id=CONTACT_ID)) is None
 
 
-async def test_filters_go_into_the_query_with_repeated_tags(played):
-    """Lists repeat their name, text is percent-encoded."""
+async def test_filters_are_sent_in_the_query_with_repeated_tags(played):
+    """Lists repeat their name; text is percent-encoded."""
     client = played(lambda _: httpx.Response(200, json={"contacts": []}))
 
     await client.send(api.ListContacts(type="company", search="Bjørn & co", tags=["a", "b"], page=2, per_page=10))
@@ -99,7 +98,7 @@ async def test_filters_go_into_the_query_with_repeated_tags(played):
 @pytest.mark.parametrize(
     "wrong", ["groups", "../groups", f"{CONTACT_ID}/gdpr-delete", "", CONTACT_ID + "\n", f"{CONTACT_ID}?x"]
 )
-async def test_an_id_that_is_none_never_leaves_even_past_validation(played, wrong):
+async def test_invalid_id_is_not_sent_even_if_validation_is_bypassed(played, wrong):
     """A DELETE of `groups` would be another route."""
     client = played(lambda _: httpx.Response(204))
 
@@ -119,8 +118,8 @@ class TestPatch:
     )
 
     @pytest.mark.parametrize("call", CALLS)
-    async def test_a_name_the_service_insists_on_is_read_and_sent_along_once(self, played, sample, call):
-        """PATCH, 422 about name, GET, PATCH with the present name."""
+    async def test_name_required_by_the_service_is_read_and_sent_once(self, played, sample, call):
+        """PATCH, 422 about name, GET, PATCH with the current name."""
         record = sample(call.tool_name())
 
         def respond(request):
@@ -135,8 +134,8 @@ class TestPatch:
         assert [request.method for request in client.requests] == ["PATCH", "GET", "PATCH"]
         assert json.loads(client.requests[-1].content)["name"] == record["name"]
 
-    async def test_a_name_that_was_sent_and_refused_is_not_replaced(self, played):
-        """The caller's own name is at fault then."""
+    async def test_refused_name_of_the_caller_is_not_replaced(self, played):
+        """The caller's own name is invalid."""
         refusal = {"error": {"code": "INVALID_PARAMETER", "message": "too long", "details": {"field": "name"}}}
         client = played(lambda _: httpx.Response(400, json=refusal))
 
@@ -145,8 +144,8 @@ class TestPatch:
 
         assert len(client.requests) == 1
 
-    async def test_a_record_without_a_name_leaves_the_refusal_as_it_is(self, played):
-        """There is nothing to send along."""
+    async def test_refusal_is_raised_if_the_record_has_no_name(self, played):
+        """There is no current name to send."""
 
         def respond(request):
             if request.method == "GET":
@@ -161,8 +160,8 @@ class TestPatch:
         assert [request.method for request in client.requests] == ["PATCH", "GET"]
 
     @pytest.mark.parametrize("call", CALLS)
-    async def test_an_update_answered_without_a_body_is_read_back(self, played, sample, call):
-        """A 204 says that it was done, a GET what came of it."""
+    async def test_update_with_empty_answer_is_read_back(self, played, sample, call):
+        """A 204 confirms the update, a GET returns the record."""
         record = sample(call.tool_name())
         client = played(
             lambda request: httpx.Response(204) if request.method == "PATCH" else httpx.Response(200, json=record)
@@ -172,8 +171,8 @@ class TestPatch:
 
         assert answer == call.answer_type.model_validate(record)
 
-    async def test_an_update_that_cannot_be_read_back_is_not_called_unchanged(self, played):
-        """The change was accepted; an error must not deny it."""
+    async def test_update_that_cannot_be_read_back_has_unknown_outcome(self, played):
+        """The change was accepted; the error must not deny it."""
         client = played(lambda request: httpx.Response(204 if request.method == "PATCH" else 404))
 
         with pytest.raises(api.OutcomeUnknown):
@@ -181,8 +180,8 @@ class TestPatch:
 
 
 @pytest.mark.parametrize("call", [api.CreateContact(name="Ola"), api.CreateContactGroup(name="VIP")])
-async def test_a_create_answered_without_a_body_says_to_search_first(played, call):
-    """It may have been created, and its id is unknown."""
+async def test_create_with_empty_answer_advises_to_search_first(played, call):
+    """The record may have been created, and its id is unknown."""
     client = played(lambda _: httpx.Response(204))
 
     with pytest.raises(api.UnreadableAnswer, match="search for it before creating it again"):
@@ -191,8 +190,8 @@ async def test_a_create_answered_without_a_body_says_to_search_first(played, cal
     assert len(client.requests) == 1
 
 
-async def test_an_application_in_the_process_can_take_the_place_of_the_network():
-    """The embedded directory is reached like this; its failure is a server fault."""
+async def test_asgi_application_can_replace_the_network():
+    """The embedded directory is called like this; its failure is a server fault."""
     seen = []
 
     async def application(scope, receive, send):
@@ -211,8 +210,8 @@ async def test_an_application_in_the_process_can_take_the_place_of_the_network()
     assert seen == ["/v1/contacts/groups"]
 
 
-def test_the_room_has_one_door():
-    """What other rooms may import."""
+def test_public_names_of_the_client():
+    """The names that other packages may import."""
     assert contacts_mcp.client.__all__ == [
         "BASE_URL",
         "ClientPool",

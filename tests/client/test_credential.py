@@ -1,4 +1,4 @@
-"""The key is found in the SDK's order, sent the right way, and shown nowhere."""
+"""The key is found in the SDK's order, sent in the right header, and never shown."""
 
 import json
 import traceback
@@ -26,7 +26,7 @@ def home(tmp_path):
 
 
 class TestFinding:
-    def test_arguments_come_before_the_environment_and_that_before_the_file(self, home):
+    def test_credential_order_is_arguments_environment_file(self, home):
         """The official SDK's order."""
         place = home({"version": 1, "token": "from-file"})
         environ = {"WAYSCLOUD_API_KEY": "env-key", "WAYSCLOUD_TOKEN": "env-token"}
@@ -51,23 +51,23 @@ class TestFinding:
             "~/.wayscloud/credentials",
         ]
 
-    def test_blank_values_count_as_absent(self, home):
-        """An empty variable is how people switch one off."""
+    def test_blank_credential_counts_as_absent(self, home):
+        """Users switch a variable off by emptying it."""
         environ = {"WAYSCLOUD_API_KEY": " ", "WAYSCLOUD_TOKEN": ""}
 
         assert find_credential(environ, home({"token": "  "}), api_key="") is None
 
-    def test_there_may_be_none(self, tmp_path):
-        """No file is no error."""
+    def test_missing_credential_is_none(self, tmp_path):
+        """A missing file is not an error."""
         assert find_credential({}, tmp_path) is None
 
-    def test_blanks_around_a_key_are_dropped(self, tmp_path):
-        """They come from copying and from files."""
+    def test_whitespace_around_a_key_is_stripped(self, tmp_path):
+        """It comes from copying and from files."""
         assert find_credential({"WAYSCLOUD_API_KEY": f" {KEY}\n"}, tmp_path).secret == KEY
 
     @pytest.mark.parametrize("content", ["{nonsense s3cret", '"s3cret"', '{"token": ["s3cret"]}', "{}"])
-    def test_a_malformed_file_is_named_and_not_quoted(self, home, content):
-        """And it is said what to do."""
+    def test_malformed_credentials_file_is_named_but_not_quoted(self, home, content):
+        """The error says what to do."""
         with pytest.raises(InvalidCredential) as refused:
             find_credential({}, home(content))
 
@@ -76,24 +76,24 @@ class TestFinding:
         assert "WAYSCLOUD_API_KEY" in str(refused.value)
         assert "s3cret" not in shown
 
-    def test_a_file_that_is_no_text_is_refused(self, home):
-        """Nor does its error hold the content."""
+    def test_binary_credentials_file_is_rejected(self, home):
+        """The error does not contain the content."""
         place = home("")
         (place / ".wayscloud" / "credentials").write_bytes(b"\xff\xfe\xfd")
 
         with pytest.raises(InvalidCredential):
             find_credential({}, place)
 
-    def test_a_file_that_cannot_be_read_is_refused(self, tmp_path):
-        """A folder of that name, for instance."""
+    def test_unreadable_credentials_file_is_rejected(self, tmp_path):
+        """A folder with that name, for instance."""
         (tmp_path / ".wayscloud" / "credentials").mkdir(parents=True)
 
         with pytest.raises(InvalidCredential, match="cannot be read"):
             find_credential({}, tmp_path)
 
     @pytest.mark.parametrize("secret", ["two words", "line\nbreak", "tab\tbed", "nøkkel", "zero\u200bwidth", "nul\0"])
-    def test_a_key_that_cannot_be_sent_is_refused_without_being_quoted(self, tmp_path, secret):
-        """It could not be a header."""
+    def test_key_with_unsendable_characters_is_rejected_but_not_quoted(self, tmp_path, secret):
+        """It could not be a header value."""
         with pytest.raises(InvalidCredential, match="WAYSCLOUD_TOKEN") as refused:
             find_credential({"WAYSCLOUD_TOKEN": secret}, tmp_path)
 
@@ -111,15 +111,15 @@ class TestShowing:
             ("s3cret", "…"),
         ],
     )
-    def test_a_mask_shows_the_kind_at_most(self, secret, masked):
-        """And no part of the secret."""
+    def test_masked_key_shows_only_its_kind(self, secret, masked):
+        """No part of the secret is shown."""
         credential = Credential.token(secret, "here")
 
         assert credential.masked == masked
         assert secret not in f"{credential} {credential!r} {[credential]}"
 
-    async def test_a_client_shows_its_address_and_a_mask(self):
-        """repr() goes into logs."""
+    async def test_client_repr_shows_base_url_and_masked_key(self):
+        """repr() is written to logs."""
         async with ContactsClient(credential=Credential.key(KEY, "here")) as client:
             assert repr(client) == (
                 f"<ContactsClient of {BASE_URL} with <Credential wayscloud_pat_… from here, sent as X-API-Key>>"
@@ -138,8 +138,8 @@ class TestSending:
             (Credential.token("eyJhbGci.x.y", "t"), ("Authorization", "Bearer eyJhbGci.x.y")),
         ],
     )
-    async def test_keys_and_tokens_have_their_headers(self, played, credential, header):
-        """The platform's own go out as X-API-Key, other tokens as bearers."""
+    async def test_keys_and_tokens_are_sent_in_their_headers(self, played, credential, header):
+        """The platform's own are sent as X-API-Key, other tokens as bearer tokens."""
         client = played(lambda _: httpx.Response(200, json=CONTACT), credential=credential)
 
         await client.send(GetContact(contact_id=CONTACT_ID))
@@ -148,7 +148,7 @@ class TestSending:
         assert headers[header[0]] == header[1]
         assert ("X-API-Key" in headers) != ("Authorization" in headers)
 
-    async def test_without_a_key_none_is_sent(self, played):
+    async def test_client_without_key_sends_no_key_header(self, played):
         """The embedded directory needs none."""
         client = played(lambda _: httpx.Response(200, json=CONTACT), credential=None)
 
@@ -158,23 +158,23 @@ class TestSending:
 
 
 class TestEnvironment:
-    async def test_a_client_comes_from_the_environment(self, tmp_path):
-        """Key and address as the official SDK finds them; options are the constructor's."""
+    async def test_client_is_configured_from_the_environment(self, tmp_path):
+        """Key and URL as the official SDK finds them; options are the constructor's."""
         environ = {"WAYSCLOUD_API_KEY": KEY, "WAYSCLOUD_API_URL": "https://gateway.example/ways/"}
 
         async with ContactsClient.from_environment(environ, tmp_path, max_in_flight=2) as client:
             assert "https://gateway.example/ways with" in repr(client)
 
-    async def test_the_address_is_the_platforms_unless_named(self, tmp_path, monkeypatch):
-        """And the process's own environment is the default."""
+    async def test_base_url_defaults_to_the_platform(self, tmp_path, monkeypatch):
+        """The process's own environment is the default."""
         monkeypatch.setenv("WAYSCLOUD_API_KEY", KEY)
         monkeypatch.delenv("WAYSCLOUD_API_URL", raising=False)
 
         async with ContactsClient.from_environment() as client:
             assert BASE_URL in repr(client)
 
-    def test_no_key_is_an_authentication_failure(self, tmp_path):
-        """It says what to set."""
+    def test_missing_key_raises_authentication_failed(self, tmp_path):
+        """The error says what to set."""
         with pytest.raises(AuthenticationFailed, match="WAYSCLOUD_API_KEY"):
             ContactsClient.from_environment({}, tmp_path)
 
@@ -198,8 +198,8 @@ class TestAddress:
             "https://Pa55w0rd@h:x",
         ],
     )
-    def test_an_address_no_key_may_be_sent_to_is_refused(self, address):
-        """It would travel readable, or there is none; what was given is not quoted."""
+    def test_base_url_unsafe_for_a_key_is_rejected(self, address):
+        """The key would travel unencrypted, or the URL is invalid; the URL is not quoted."""
         with pytest.raises(ValueError, match="base URL") as refused:
             ContactsClient(base_url=address)
 
@@ -209,27 +209,27 @@ class TestAddress:
         "address",
         ["http://localhost:8000", "http://127.1.2.3", "http://[::1]:80", "https://h", "https://h/a/b/", " https://h/ "],
     )
-    def test_https_and_loopback_are_addresses(self, address):
-        """With a path or without."""
+    def test_https_and_loopback_urls_are_accepted(self, address):
+        """With or without a path."""
         assert not str(parse_base_url(address)).removesuffix("://h/").endswith("/b/")
 
     @pytest.mark.parametrize("base_url", ["https://gw.example/ways", "https://gw.example/ways/"])
-    async def test_a_path_prefix_stays_in_front(self, played, base_url):
-        """For gateways."""
+    async def test_path_prefix_of_the_base_url_is_kept(self, played, base_url):
+        """Gateways need it."""
         client = played(lambda _: httpx.Response(200, json=CONTACT), base_url=base_url)
 
         await client.send(GetContact(contact_id=CONTACT_ID))
 
         assert str(client.requests[0].url) == f"https://gw.example/ways/v1/contacts/{CONTACT_ID}"
 
-    async def test_http_is_allowed_where_nothing_leaves_the_process(self, played):
-        """A transport stands in for the network."""
+    async def test_http_is_accepted_with_a_custom_transport(self, played):
+        """A transport replaces the network."""
         client = played(lambda _: httpx.Response(200, json=CONTACT), base_url="http://directory")
 
         assert (await client.send(GetContact(contact_id=CONTACT_ID))).id == CONTACT_ID
 
-    def test_the_environments_proxy_is_used_for_https_alone(self, monkeypatch):
-        """And not for hosts it excepts."""
+    def test_proxy_of_the_environment_is_used_only_for_https(self, monkeypatch):
+        """Hosts in no_proxy are exempt."""
         monkeypatch.setenv("https_proxy", "http://proxy:1")
         monkeypatch.setenv("no_proxy", "internal.example")
 

@@ -1,4 +1,4 @@
-"""What a service offers beyond the API's page is asked once, and never assumed."""
+"""The client asks once for the service's extensions, and never assumes them."""
 
 import json
 from typing import Any
@@ -28,8 +28,8 @@ ID = "a1b2c3d4-5678-9abc-def0-123456789abc"
         (httpx.Response(204), set()),
     ],
 )
-async def test_only_a_clear_answer_counts(played: Any, answer: httpx.Response, offered: set[str]) -> None:
-    """Whatever else the platform answers means nothing; it is asked once."""
+async def test_only_a_valid_answer_lists_extensions(played: Any, answer: httpx.Response, offered: set[str]) -> None:
+    """Any other answer means no extensions; the service is asked once."""
     client = played(lambda _: answer)
 
     assert await client.extensions() == offered
@@ -37,8 +37,7 @@ async def test_only_a_clear_answer_counts(played: Any, answer: httpx.Response, o
     assert len([request for request in client.requests if request.url.path == "/v1/directory"]) == 1
 
 
-async def test_a_service_that_is_away_is_asked_again(played: Any) -> None:
-    """No answer is no answer."""
+async def test_unreachable_service_is_asked_for_extensions_again(played: Any) -> None:
     answers: list[Any] = [httpx.ConnectError("away")] * 4 + [httpx.Response(200, json={"extensions": ["scan"]})]
 
     def respond(_: httpx.Request) -> httpx.Response:
@@ -53,8 +52,8 @@ async def test_a_service_that_is_away_is_asked_again(played: Any) -> None:
     assert await client.extensions() == {"scan"}
 
 
-async def test_a_scan_is_rows_under_fields(played: Any) -> None:
-    """Lists are repeated names, as everywhere."""
+async def test_scan_returns_rows_in_the_order_of_fields(played: Any) -> None:
+    """Lists are sent as repeated names."""
     client = played(lambda _: httpx.Response(200, json={"fields": ["id", "name"], "rows": [[ID, "Ola"]], "next": "7"}))
 
     page = await client.send(ScanContacts(fields=["id", "name"], tags=["a", "b"], after="3"))
@@ -63,8 +62,8 @@ async def test_a_scan_is_rows_under_fields(played: Any) -> None:
     assert str(client.requests[0].url.query, "ascii") == "fields=id&fields=name&limit=5000&after=3&tags=a&tags=b"
 
 
-async def test_a_batch_is_what_the_single_calls_would_send(played: Any) -> None:
-    """Absent and null stay apart; defaults that are a value are sent."""
+async def test_batch_contains_the_bodies_of_the_single_calls(played: Any) -> None:
+    """Absent and null differ; defaults are sent."""
     client = played(
         lambda _: httpx.Response(200, json={"results": [{"status": 201, "id": ID}, {"status": 404, "detail": "x"}]})
     )

@@ -1,4 +1,4 @@
-"""Statuses and error bodies become typed errors; waits that a service asks for are read."""
+"""Statuses and error bodies become typed errors; Retry-After is read."""
 
 import json
 from datetime import UTC, datetime
@@ -38,16 +38,16 @@ def read(status, content, method="GET"):
     ],
 )
 @pytest.mark.parametrize("content", [{}, None, [], "no", 5, {"error": None}, {"error": []}, {"detail": {"a": 1}}])
-def test_a_status_has_its_error_whatever_the_body(status, expected, content):
-    """A body that says nothing is no trouble."""
+def test_status_maps_to_its_error_for_any_body(status, expected, content):
+    """A body without information is accepted."""
     error = read(status, content)
 
     assert type(error) is expected
     assert str(status) in str(error)
 
 
-def test_the_documented_body_names_code_field_and_expectation_but_not_the_value():
-    """`provided` is what somebody typed."""
+def test_documented_error_body_yields_code_field_and_expectation_without_value():
+    """`provided` is personal data."""
     details = {"field": "phone_number", "provided": "Ola's number", "expected": "E.164"}
     error = read(400, {"error": {"code": "INVALID_PARAMETER", "message": "Invalid number", "details": details}})
 
@@ -56,7 +56,7 @@ def test_the_documented_body_names_code_field_and_expectation_but_not_the_value(
     assert "Ola" not in str(error)
 
 
-def test_fastapis_list_names_each_field_without_the_part_of_the_request():
+def test_fastapi_error_list_yields_field_paths():
     """`body`, `query` and `path` are left out, and so is `input`."""
     detail = [
         {"loc": ["body", "tags", 0], "msg": "too short", "input": "Ola"},
@@ -74,20 +74,19 @@ def test_fastapis_list_names_each_field_without_the_part_of_the_request():
 @pytest.mark.parametrize(
     "content", [{"detail": "so"}, {"error": "so"}, {"message": "so"}, {"error": {"message": "so"}}]
 )
-def test_words_are_found_where_services_put_them(content):
-    """And quoted."""
+def test_error_message_is_found_and_quoted(content):
     assert '"so"' in str(read(409, content))
 
 
-def test_a_body_that_is_no_json_is_not_shown():
-    """A gateway's page, for instance: whatever is in it was not meant for callers."""
+def test_error_body_that_is_not_json_is_not_shown():
+    """A gateway's page, for instance, is not meant for callers."""
     message = str(error_for_status("GET", 500, b"<html>" + b"x" * 10_000, partial(quote_without_keys, None)))
 
     assert message == "server_fault: the service answered 500; try again later"
 
 
-def test_no_more_than_ten_faults_are_told():
-    """A thousand would fill the reader's window."""
+def test_at_most_ten_faults_are_reported():
+    """A thousand would fill the reader's context window."""
     detail = [{"loc": ["body", "contact_ids", number], "msg": "bad"} for number in range(1_000)]
 
     assert len(read(422, {"detail": detail}).faults) == 10
@@ -114,21 +113,21 @@ def test_no_more_than_ten_faults_are_told():
         ("Wed, 99 Jan 99999 09:00:00 GMT", None),
     ],
 )
-def test_a_retry_after_of_either_form_is_read_and_nonsense_is_not(header, seconds):
+def test_retry_after_is_parsed_in_both_forms_and_invalid_values_are_ignored(header, seconds):
     """At most a day."""
     assert parse_retry_after(header, NOW) == seconds
 
 
-def test_patience_ends_with_anything_but_a_setback():
-    """A bug is not tried again."""
+def test_retry_policy_does_not_retry_other_exceptions():
+    """A bug is not retried."""
     assert RetryPolicy(idempotent=True, max_wait=20)(ValueError("bug")) is False
 
 
 @pytest.mark.parametrize(
     ("idempotent", "may_have_worked", "again"), [(True, True, True), (False, True, False), (False, False, True)]
 )
-def test_what_may_have_worked_is_repeated_only_where_that_does_no_harm(idempotent, may_have_worked, again):
-    """A create is not made twice."""
+def test_attempt_that_may_have_worked_is_retried_only_if_idempotent(idempotent, may_have_worked, again):
+    """A create is not repeated."""
     failure = AttemptFailed(api.Unreachable("lost"), may_have_worked=may_have_worked)
 
     assert bool(RetryPolicy(idempotent=idempotent, max_wait=20)(failure)) is again

@@ -1,4 +1,4 @@
-"""A list is never shown as filtered where it is not."""
+"""An unfiltered list is never returned as a filtered one."""
 
 import asyncio
 from uuid import UUID
@@ -49,8 +49,8 @@ MIXED = [row for number in range(1, 151) for row in (people(number)[-1], company
 
 
 @pytest.mark.parametrize("call", [ListContacts(type="person"), ListContacts(tags=["VIP"]), ListContacts(search="ola")])
-async def test_a_filter_the_service_ignores_is_done_here(played, call):
-    """The answer counts what matched, and pages through it."""
+async def test_filter_ignored_by_the_service_is_applied_by_the_client(played, call):
+    """The total and the pages are those of the matching contacts."""
     client = played(directory(MIXED))
 
     page = await client.send(call.model_copy(update={"page": 2, "per_page": 40}))
@@ -59,8 +59,8 @@ async def test_a_filter_the_service_ignores_is_done_here(played, call):
     assert (page.total, page.page, page.per_page) == (150, 2, 40)
 
 
-async def test_filters_the_service_honours_cost_one_request(played):
-    """And its own total is shown."""
+async def test_filter_applied_by_the_service_costs_one_request(played):
+    """The service's total is returned."""
     client = played(directory(MIXED, honours=("type", "tags", "search")))
 
     page = await client.send(ListContacts(type="person", tags=["vip"], search="Ola1"))
@@ -69,8 +69,8 @@ async def test_filters_the_service_honours_cost_one_request(played):
     assert len(client.requests) == 1
 
 
-async def test_a_match_in_a_field_that_rows_lack_is_kept_after_one_probe(played):
-    """The service searches notes as well; a search for nonsense shows that it searches at all."""
+async def test_match_in_a_field_missing_from_rows_is_kept_after_one_probe(played):
+    """The service searches notes as well; a search for random text shows that it searches at all."""
     rows = [*people(3), company(9, notes="Ola's firm")]
     client = played(directory(rows, honours=("search",)))
 
@@ -81,8 +81,7 @@ async def test_a_match_in_a_field_that_rows_lack_is_kept_after_one_probe(played)
     assert [request.url.params["per_page"] for request in client.requests] == ["50", "1", "50"]
 
 
-async def test_calls_at_once_probe_once(played):
-    """The verdict is waited for."""
+async def test_concurrent_calls_share_one_probe(played):
     client = played(directory(MIXED))
 
     await asyncio.gather(*(client.send(ListContacts(search="ACME")) for _ in range(5)))
@@ -90,8 +89,8 @@ async def test_calls_at_once_probe_once(played):
     assert [request.url.params["per_page"] for request in client.requests].count("1") == 1
 
 
-async def test_a_service_known_not_to_search_is_not_asked_again(played):
-    """The second call pages through at once."""
+async def test_service_that_does_not_search_is_not_asked_to_search_again(played):
+    """The second call reads all pages directly."""
     client = played(directory(MIXED))
     await client.send(ListContacts(search="ola"))
     client.requests.clear()
@@ -101,8 +100,8 @@ async def test_a_service_known_not_to_search_is_not_asked_again(played):
     assert [request.url.params["per_page"] for request in client.requests] == ["100"] * 3
 
 
-async def test_an_honoured_search_survives_an_ignored_type(played):
-    """Rows found by their notes are kept while the type is filtered here."""
+async def test_working_search_is_kept_if_the_type_filter_is_ignored(played):
+    """Rows found by their notes are kept while the client filters by type."""
     rows = [*people(2), *[row | {"notes": "Zed"} for row in (people(4)[-1], company(9))]]
     client = played(directory(rows, honours=("search",)))
 
@@ -112,8 +111,8 @@ async def test_an_honoured_search_survives_an_ignored_type(played):
 
 
 @pytest.mark.parametrize("echo", [True, False])
-async def test_a_directory_too_large_to_filter_is_refused_with_the_numbers(played, echo):
-    """2,000 contacts are the most."""
+async def test_directory_too_large_to_filter_is_refused_with_its_size(played, echo):
+    """The limit is 2,000 contacts."""
     client = played(directory([company(5000), *people(2_001)], echo=echo))
 
     with pytest.raises(FilterIgnored, match=r"`type`.*2,00.*2,000"):
@@ -122,7 +121,7 @@ async def test_a_directory_too_large_to_filter_is_refused_with_the_numbers(playe
     assert len(client.requests) <= 22
 
 
-async def test_exactly_the_bound_is_filtered(played):
+async def test_directory_of_the_maximum_size_is_filtered(played):
     """2,000 contacts, in pages of the service's own size."""
     client = played(directory([company(5000), *people(1_999)], most=50))
 
@@ -130,40 +129,39 @@ async def test_exactly_the_bound_is_filtered(played):
 
 
 @pytest.mark.parametrize("call", [ListContacts(type="person"), ListContacts(tags=["vip"])])
-async def test_rows_without_the_field_prove_nothing_and_are_not_shown(played, call):
-    """To show them and to drop them would both be a guess."""
+async def test_rows_without_the_filtered_field_raise_filter_ignored(played, call):
+    """Returning and dropping them would both be a guess."""
     client = played(lambda _: httpx.Response(200, json={"contacts": [{"id": str(UUID(int=1)), "name": "Ola"}]}))
 
     with pytest.raises(FilterIgnored, match="cannot check"):
         await client.send(call)
 
 
-async def test_tags_given_as_null_are_no_tags(played):
-    """The row says that it has none."""
+async def test_null_tags_count_as_no_tags(played):
     rows = [*people(1), company(9, tags=None)]
     client = played(directory(rows))
 
     assert (await client.send(ListContacts(tags=["vip"]))).total == 1
 
 
-async def test_another_page_than_asked_is_not_shown(played):
-    """The service ignores `page`, and says so."""
+async def test_another_page_than_requested_is_refused(played):
+    """The service ignores `page`, and its answer shows that."""
     client = played(directory(people(80), paged=False))
 
     with pytest.raises(FilterIgnored, match="`page`"):
         await client.send(ListContacts(page=2))
 
 
-async def test_a_page_that_repeats_the_one_before_is_not_taken_for_the_end(played):
-    """A list filtered here would be cut short without a word."""
+async def test_repeated_page_is_refused_while_filtering(played):
+    """Otherwise a list filtered by the client would be cut short silently."""
     client = played(directory([company(5000), *people(150)], echo=False, paged=False))
 
     with pytest.raises(FilterIgnored, match="`page`"):
         await client.send(ListContacts(type="person"))
 
 
-async def test_a_smaller_page_than_asked_is_tolerated(played):
-    """The answer says how many it holds."""
+async def test_smaller_page_than_requested_is_accepted(played):
+    """The answer contains its page size."""
     client = played(directory(people(80), most=20))
 
     assert (await client.send(ListContacts(per_page=50))).per_page == 20
@@ -183,7 +181,7 @@ async def test_a_smaller_page_than_asked_is_tolerated(played):
         ("999x", False),
     ],
 )
-def test_a_row_matches_by_the_words_it_shows(search, found):
+def test_row_matches_by_words_digits_and_email(search, found):
     """Words in any order and spelling, phone digits, e-mail, company."""
     row = Contact(
         id="1", name="Ola Bjørn Nordmann", email="ola@example.com", phone_number="+4799999999", company_name="ACME"
@@ -198,36 +196,35 @@ class TestIterate:
 
     @pytest.mark.parametrize("echo", [True, False])
     @pytest.mark.parametrize("most", [100, 20])
-    async def test_every_contact_comes_once(self, played, echo, most):
-        """With and without totals, and where the service gives smaller pages than asked."""
+    async def test_iterate_yields_every_contact_once(self, played, echo, most):
+        """With and without totals, and if the service returns smaller pages."""
         rows = people(130)
         client = played(directory(rows, echo=echo, most=most))
 
         assert await self.ids(client) == [row["id"] for row in rows]
 
-    async def test_the_last_page_ends_it(self, played):
-        """No request is made for an empty page behind it."""
+    async def test_iterate_stops_after_the_last_page(self, played):
+        """It does not request an empty page."""
         client = played(directory(people(100)))
 
         await self.ids(client)
 
         assert len(client.requests) == 2
 
-    async def test_it_starts_at_the_calls_page(self, played):
-        """And ends at the same last one."""
+    async def test_iterate_starts_at_the_page_of_the_call(self, played):
         client = played(directory(people(100)))
 
         assert len(await self.ids(client, page=2)) == 50
         assert len(client.requests) == 1
 
-    async def test_a_repeated_page_ends_it(self, played):
-        """The service ignores `page` and does not say so."""
+    async def test_iterate_stops_at_a_repeated_page(self, played):
+        """The service ignores `page`, and its answer does not show that."""
         client = played(directory(people(70), echo=False, paged=False))
 
         assert len(await self.ids(client)) == 50
         assert len(client.requests) == 2
 
-    async def test_pages_are_fetched_as_they_are_wanted(self, played):
+    async def test_iterate_fetches_pages_on_demand(self, played):
         """One contact needs one page."""
         client = played(directory(people(130)))
         rows = client.iterate(ListContacts())
@@ -237,8 +234,7 @@ class TestIterate:
 
         assert len(client.requests) == 1
 
-    async def test_a_filter_ignored_by_the_service_holds_here_too(self, played):
-        """Only what was asked for comes out."""
+    async def test_iterate_applies_an_ignored_filter(self, played):
         client = played(directory(MIXED))
 
         assert len(await self.ids(client, type="company", per_page=100)) == 150

@@ -1,4 +1,4 @@
-"""What a type checker knows of a call's answer; it fails in the type checks of `.ci/run`, and here at run time."""
+"""The types that a type checker infers for answers; checked by `.ci/run`, and here at run time."""
 
 from typing import assert_type
 
@@ -19,8 +19,7 @@ async def answers(client: ContactsClient) -> None:
     assert_type(await client.send(DeleteContact(contact_id=ID)), None)
 
 
-async def test_the_answers_are_of_the_promised_types() -> None:
-    """The types a checker infers are those that arrive."""
+async def test_answers_have_the_inferred_types() -> None:
     body = {"id": ID, "groups": [], "added": 1}
     transport = httpx.MockTransport(lambda _: httpx.Response(200, json=body))
 

@@ -1,4 +1,4 @@
-"""Calls as requests, and what a call has to state."""
+"""Calls build requests, and must define their risk."""
 
 from typing import Any
 
@@ -56,8 +56,8 @@ OTHER = "b2c3d4e5-6789-0abc-def1-234567890abc"
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_a_call_becomes_the_documented_request(call: Call[Any], request_: Request) -> None:
-    """Path fields go into the path, the rest into query or body; what was left out stays out."""
+def test_call_builds_the_documented_request(call: Call[Any], request_: Request) -> None:
+    """Path fields are in the path, the others in query or body; unset fields are left out."""
     assert set(call.request().query) == set(request_.query)
     assert (call.request().method, call.request().path, call.request().body) == (
         request_.method,
@@ -66,20 +66,20 @@ def test_a_call_becomes_the_documented_request(call: Call[Any], request_: Reques
     )
 
 
-def test_ids_are_checked_before_there_is_a_request() -> None:
+def test_invalid_id_is_rejected_before_a_request_is_built() -> None:
     """`groups` has the shape of an id in a path, and must never be one."""
     with pytest.raises(ValidationError, match="must be an id such as"):
         GetContact(contact_id="groups")
 
 
-def test_an_id_may_have_any_version_and_case() -> None:
-    """The page's own examples are no valid UUID versions."""
+def test_id_may_have_any_uuid_version_and_case() -> None:
+    """The page's own examples have no valid UUID version."""
     assert GetContact(contact_id=f" {ID.upper()} ").contact_id == ID.upper()
 
 
 @pytest.mark.parametrize("missing", ["route", "risk", "idempotent"])
-def test_a_call_must_state_what_its_safety_depends_on(missing: str) -> None:
-    """Nobody gets a default risk."""
+def test_call_must_define_route_risk_and_idempotence(missing: str) -> None:
+    """No call has a default risk."""
     stated = {"route": "GET /x", "risk": Risk.READ, "idempotent": True}
     del stated[missing]
 
@@ -88,13 +88,11 @@ def test_a_call_must_state_what_its_safety_depends_on(missing: str) -> None:
 
 
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: call.__name__)
-def test_reads_are_gets_and_nothing_else_is(call: type[Call[Any]]) -> None:
-    """What only reads can be repeated, and what is no GET is no read."""
+def test_exactly_the_get_calls_are_reads(call: type[Call[Any]]) -> None:
     assert (call.risk is Risk.READ) is call.route.startswith("GET ")
     assert call.idempotent or call.route.startswith("POST ")
 
 
-def test_a_text_must_say_something() -> None:
-    """An empty name is no name."""
+def test_blank_text_is_rejected() -> None:
     with pytest.raises(ValidationError, match="must not be empty"):
         CreateContact(name="  ")

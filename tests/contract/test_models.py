@@ -18,18 +18,16 @@ from contacts_mcp.contract import Contact, NotFound, RateLimited
         ({}, None),
     ],
 )
-def test_a_split_name_is_joined(row: dict[str, Any], name: str | None) -> None:
-    """List and member rows carry two names, single contacts one."""
+def test_split_name_of_a_row_is_joined(row: dict[str, Any], name: str | None) -> None:
+    """Rows of lists have two names, single contacts one."""
     assert name == Contact.model_validate({"id": "1", **row}).name
 
 
-def test_a_rows_type_is_read_under_its_other_name() -> None:
-    """`contact_type` in rows is `type` everywhere else."""
+def test_contact_type_of_a_row_is_read_as_type() -> None:
     assert Contact.model_validate({"id": "1", "contact_type": "company"}).type == "company"
 
 
-def test_absent_is_not_null() -> None:
-    """A row without notes says nothing about them."""
+def test_absent_field_differs_from_null() -> None:
     row = Contact.model_validate({"id": "1", "email": None, "unknown": 1})
 
     assert row.model_fields_set == {"id", "email"}
@@ -39,19 +37,17 @@ def test_absent_is_not_null() -> None:
     "written",
     ["2025-01-15T09:30:00Z", "2025-01-15T09:30:00+00:00", "2025-01-15T10:30:00+01:00", "2025-01-15T09:30:00.25"],
 )
-def test_times_are_written_with_z(written: str) -> None:
-    """Whatever offset they arrive with."""
+def test_times_are_written_in_utc_with_z(written: str) -> None:
     contact = Contact.model_validate({"id": "1", "created_at": written})
 
     assert contact.model_dump(mode="json")["created_at"] == "2025-01-15T09:30:00Z"
 
 
-def test_tags_that_are_null_are_none_at_all() -> None:
-    """Tags are always a list."""
+def test_null_tags_become_an_empty_list() -> None:
     assert Contact.model_validate({"id": "1", "tags": None}).tags == []
 
 
-def test_errors_are_one_line() -> None:
+def test_error_text_is_one_line() -> None:
     """Code, what happened, what to do next."""
     assert (
         str(NotFound("no such contact")) == "not_found: no such contact; look the id up again; it may have been deleted"

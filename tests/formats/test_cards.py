@@ -1,4 +1,4 @@
-"""vCards: as address books write them, and as nobody should."""
+"""vCards as address books write them, and malformed ones."""
 
 import logging
 import logging.config
@@ -9,8 +9,8 @@ from contact_files import card, rows_of
 from contacts_mcp.formats import read_contacts
 
 
-def test_numbers_that_a_message_reaches_come_first() -> None:
-    """Mobiles, then what is preferred; fax and pager numbers are none."""
+def test_card_numbers_are_ordered_by_suitability_for_sms() -> None:
+    """Mobiles first, then preferred ones; fax and pager numbers are dropped."""
     (row,) = rows_of(
         card(
             "FN:Ola",
@@ -25,8 +25,8 @@ def test_numbers_that_a_message_reaches_come_first() -> None:
     assert row.phones == ("5555555", "4444444", "1111111")
 
 
-def test_preferences_of_version_four_are_numbers() -> None:
-    """The lowest first, and what has none last."""
+def test_preferences_of_version_4_order_the_values() -> None:
+    """The lowest first; values without a preference last."""
     (row,) = rows_of(
         card("FN:Ola", "EMAIL:c@example.com", "EMAIL;PREF=2:b@example.com", "EMAIL;PREF=1:mailto:a@example.com")
     )
@@ -34,8 +34,7 @@ def test_preferences_of_version_four_are_numbers() -> None:
     assert row.emails == ("a@example.com", "b@example.com", "c@example.com")
 
 
-def test_numbers_with_a_scheme_and_an_extension() -> None:
-    """The number alone is left."""
+def test_scheme_and_extension_of_a_number_are_removed() -> None:
     (row,) = rows_of(card("FN:Ola", "TEL;VALUE=uri;TYPE=cell:tel:+47-900-00-001;ext=5", version="4.0"))
 
     assert row.phones == ("+47-900-00-001",)
@@ -52,21 +51,20 @@ def test_numbers_with_a_scheme_and_an_extension() -> None:
         (["fn:Ola"], "Ola", ""),
     ],
 )
-def test_names_are_made_of_what_there_is(lines: list[str], name: str, company: str) -> None:
-    """The full name, or its parts, or the company's."""
+def test_name_comes_from_full_name_parts_or_company(lines: list[str], name: str, company: str) -> None:
     (row,) = rows_of(card(*lines))
 
     assert (row.name, row.company_name, row.problem) == (name, company, None)
 
 
-def test_lists_of_other_cards_are_no_contacts() -> None:
-    """Apple and version 4.0 write groups among the people."""
+def test_group_cards_are_reported_as_problems() -> None:
+    """Apple and version 4.0 write groups as cards."""
     rows = rows_of(card("FN:Friends", "KIND:group") + card("FN:Work", "X-ADDRESSBOOKSERVER-KIND:group"))
 
     assert [row.problem for row in rows] == ["is a group of other cards, not a contact"] * 2
 
 
-def test_text_of_two_point_one_in_its_encodings() -> None:
+def test_version_2_1_encodings_are_decoded() -> None:
     """Soft line breaks, old character sets, and parameters without a name."""
     (row,) = rows_of(
         card(
@@ -81,8 +79,7 @@ def test_text_of_two_point_one_in_its_encodings() -> None:
     assert (row.name, row.company_name, row.notes) == ("Øystein Åsen", "Åsen AS", "one\ntwo")
 
 
-def test_only_a_parameter_makes_a_line_quoted_printable() -> None:
-    """Not a note that speaks of it."""
+def test_note_mentioning_quoted_printable_is_not_decoded() -> None:
     (row,) = rows_of(card("FN:Ola", "NOTE:see quoted-printable =", "TEL:90000001"))
 
     assert (row.notes, row.phones) == ("see quoted-printable =", ("90000001",))
@@ -97,8 +94,7 @@ def test_only_a_parameter_makes_a_line_quoted_printable() -> None:
         "item1.LOGO:" + "A" * 2_000_000,
     ],
 )
-def test_pictures_of_any_size_are_passed_over(picture: str) -> None:
-    """However they are folded."""
+def test_pictures_of_any_size_are_skipped(picture: str) -> None:
     (row,) = rows_of(card("FN:Ola", picture, "TEL:90000001"))
 
     assert (row.name, row.phones, row.problem) == ("Ola", ("90000001",), None)
@@ -114,25 +110,23 @@ def test_pictures_of_any_size_are_passed_over(picture: str) -> None:
         "NOTE;ENCODING=QUOTED-PRINTABLE:" + "=\n" * 45_000 + "x",
     ],
 )
-def test_no_card_takes_for_ever(line: str) -> None:
-    """Whatever it is made of, up to the size of which one is read."""
+def test_large_cards_are_read_in_bounded_time(line: str) -> None:
     (row,) = rows_of(card("FN:Ola", line))
 
     assert row.name == "Ola"
 
 
-def test_a_card_beyond_all_measure_is_its_own_problem() -> None:
-    """Those before and after it are read."""
+def test_oversized_card_does_not_affect_other_cards() -> None:
     before, large, after = rows_of(card("FN:A") + card("FN:B", "NOTE:" + "x" * 10_000_000) + card("FN:C"))
 
     assert (before.name, after.name) == ("A", "C")
     assert large.problem == "is a card of more than 100,000 characters"
 
 
-def test_lines_that_cannot_be_read_are_in_no_log(
+def test_unreadable_card_lines_are_not_logged(
     caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """They are passed over; the library would write them out, with whatever they say of somebody."""
+    """The library would log them with their personal data."""
     rows_of(card("FN:Ola"))
     logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})  # as an HTTP server does
     caplog.set_level(logging.DEBUG)
@@ -145,15 +139,15 @@ def test_lines_that_cannot_be_read_are_in_no_log(
 
 @pytest.mark.parametrize("codec", ["utf-16", "utf-8-sig", "cp1252"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_cards_in_any_encoding_and_with_any_ends_of_lines(codec: str, end: str) -> None:
-    """The first line is looked for in the text and not in the bytes."""
+def test_cards_are_read_in_any_encoding_and_with_any_line_ends(codec: str, end: str) -> None:
+    """The format is detected in the text, not in the bytes."""
     (row,) = rows_of(card("FN:Øystein", "TEL:90000001").replace("\n", end).encode(codec))
 
     assert (row.name, row.phones) == ("Øystein", ("90000001",))
 
 
-def test_ids_are_kept_where_they_are_ids() -> None:
-    """With and without the scheme; what others use as one is none of ours."""
+def test_only_uuid_uids_are_kept_as_ids() -> None:
+    """With and without the scheme; other programs use other UIDs."""
     known = "a1b2c3d4-5678-9abc-def0-123456789abc"
     rows = rows_of(
         card("FN:A", f"UID:urn:uuid:{known.upper()}") + card("FN:B", f"UID:{known}") + card("FN:C", "UID:4711")
@@ -162,6 +156,5 @@ def test_ids_are_kept_where_they_are_ids() -> None:
     assert [row.id for row in rows] == [known, known, None]
 
 
-def test_cards_are_told_from_other_text_by_how_they_begin() -> None:
-    """Blank lines before do no harm."""
+def test_vcard_is_detected_after_blank_lines() -> None:
     assert read_contacts(b"\xef\xbb\xbf\n\n" + card("FN:Ola").encode()).format == "vcard"

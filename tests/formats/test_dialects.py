@@ -1,4 +1,4 @@
-"""Files in every dialect that people bring, recognised by themselves; what cannot be read is said in one line."""
+"""Files of many programs are recognized and read; others are refused in one line."""
 
 import json
 from pathlib import Path
@@ -17,8 +17,8 @@ def sample(name: str) -> tuple[ParsedFile, list[Row]]:
     return reading, list(reading.rows)
 
 
-def test_google_old_header() -> None:
-    """Joined cells are taken apart, everybody's group is noise, the mobile comes first."""
+def test_old_google_export_is_read() -> None:
+    """Joined cells are split, system groups are dropped, the mobile comes first."""
     reading, (ola,) = sample("google_old.csv")
 
     assert (reading.format, reading.dialect) == ("csv", "Google Contacts (old)")
@@ -29,8 +29,8 @@ def test_google_old_header() -> None:
     assert ola.notes == "First line\nsecond line"
 
 
-def test_google_new_header() -> None:
-    """Names are joined, and a card with a company alone is a company."""
+def test_new_google_export_is_read() -> None:
+    """Names are joined, and a row with only a company is a company."""
     reading, (kari, bakery) = sample("google_new.csv")
 
     assert reading.dialect == "Google Contacts"
@@ -40,8 +40,8 @@ def test_google_new_header() -> None:
     assert (bakery.name, bakery.type, bakery.emails) == ("Kjær Bageri", "company", ("post@example.dk",))
 
 
-def test_outlook_in_windows_1252() -> None:
-    """No fax number, every other one; the encoding is found out."""
+def test_outlook_export_in_windows_1252_is_read() -> None:
+    """Fax numbers are dropped; the encoding is detected."""
     reading, (bjorn,) = sample("outlook.csv")
 
     assert (reading.dialect, reading.encoding) == ("Outlook", "Windows-1252")
@@ -59,7 +59,9 @@ def test_outlook_in_windows_1252() -> None:
         ("bom.csv", "UTF-8", ",", ("Zoë Lefèvre", ("06 12 34 56 78",), "")),
     ],
 )
-def test_encodings_delimiters_and_languages(name: str, encoding: str, delimiter: str, row: tuple[Any, ...]) -> None:
+def test_encodings_delimiters_and_header_languages_are_detected(
+    name: str, encoding: str, delimiter: str, row: tuple[Any, ...]
+) -> None:
     """Norwegian, German and French headers; `Name` beside `Vorname` and `Nom` beside `Prénom` are last names."""
     reading, (read,) = sample(name)
 
@@ -67,8 +69,8 @@ def test_encodings_delimiters_and_languages(name: str, encoding: str, delimiter:
     assert (read.name, read.phones, read.company_name) == row
 
 
-def test_apple_cards() -> None:
-    """Pictures are skipped, fax numbers too; who is shown as a company is one."""
+def test_apple_cards_are_read() -> None:
+    """Pictures and fax numbers are skipped; a card shown as a company is one."""
     reading, (ola, bakery) = sample("apple.vcf")
 
     assert (reading.format, reading.dialect) == ("vcard", "Apple")
@@ -80,8 +82,8 @@ def test_apple_cards() -> None:
     assert (bakery.name, bakery.type, bakery.phones) == ("Kjær Bageri", "company", ("+45 32 12 34 56",))
 
 
-def test_android_cards_and_a_broken_one() -> None:
-    """Quoted-printable with soft breaks is read; a card that never ends is its own problem."""
+def test_android_cards_are_read_and_a_broken_one_is_reported() -> None:
+    """Quoted-printable with soft line breaks is read; a card without an end affects no other."""
     reading, (bjorn, broken, last) = sample("android21.vcf")
 
     assert reading.dialect == "Android"
@@ -90,8 +92,8 @@ def test_android_cards_and_a_broken_one() -> None:
     assert (last.name, last.problem) == ("One Last", None)
 
 
-def test_version_four_cards() -> None:
-    """Numbers are addresses with a scheme, organisations are companies, an id is kept."""
+def test_version_4_cards_are_read() -> None:
+    """Numbers are URIs, organisations are companies, an id is kept."""
     _, (fjord, mohammed) = sample("vcard4.vcf")
 
     assert (fjord.id, fjord.type) == ("a1b2c3d4-5678-9abc-def0-123456789abc", "company")
@@ -107,15 +109,15 @@ def test_version_four_cards() -> None:
         '{"name": "Ola", "phone": "90000001", "tags": "a;b"}\n{"name": "Kari"}',
     ],
 )
-def test_json_in_its_forms(text: str) -> None:
+def test_json_is_read_in_all_its_forms(text: str) -> None:
     """A list, an object that holds one, or an object on each line."""
     ola = rows_of(text)[0]
 
     assert (ola.number, ola.name, ola.phones, ola.tags) == (1, "Ola", ("90000001",), ("a", "b"))
 
 
-def test_awkward_rows_of_csv() -> None:
-    """Each is read or has its own problem, and keeps its number."""
+def test_irregular_csv_rows_are_read_or_reported() -> None:
+    """Each row keeps its number."""
     rows = rows_of(
         "\n\nName,Phone,Phone,Mail,Notes\n"
         "A,90 00 00 01; 90 00 00 02,+47 900 00 003,a@example.com <x>\n"
@@ -137,8 +139,7 @@ def test_awkward_rows_of_csv() -> None:
     assert [row.number for row in rows] == [4, 5, 6, 7, 9, 10]
 
 
-def test_a_row_of_ten_megabytes_is_its_own_problem() -> None:
-    """Those before and after it are read."""
+def test_oversized_row_does_not_affect_other_rows() -> None:
     before, large, after = rows_of(f"name,notes\nA,x\nB,{'y' * 10_000_000}\nC,z\n")
 
     assert (before.name, after.name) == ("A", "C")
@@ -148,8 +149,7 @@ def test_a_row_of_ten_megabytes_is_its_own_problem() -> None:
 @pytest.mark.parametrize(
     "cell", [" " * 15_000, "1 " * 7_000, "; " * 7_000, "a@b.no " * 2_000, "<" * 15_000, "::: " * 4_000]
 )
-def test_no_cell_takes_for_ever(cell: str) -> None:
-    """Whatever it is made of."""
+def test_long_cells_are_read_in_bounded_time(cell: str) -> None:
     (row,) = rows_of(f"name,phone,email,tags\nOla,{cell},{cell},{cell}\n")
 
     assert row.name == "Ola"
@@ -172,18 +172,16 @@ def test_no_cell_takes_for_ever(cell: str) -> None:
         (b"\xff\xfea", "x.csv", "the file is not valid UTF-16"),
     ],
 )
-def test_what_is_no_file_of_contacts_is_said_to_be_none(data: bytes, name: str | None, line: str) -> None:
-    """And what can be imported, or what to do."""
+def test_file_without_contacts_is_refused_with_the_reason(data: bytes, name: str | None, line: str) -> None:
     assert line in refusal(data, name=name)
 
 
-def test_more_rows_than_can_be_handled_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In words that say what to do."""
+def test_file_with_too_many_rows_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says what to do."""
     monkeypatch.setattr("contacts_mcp.formats._rows.MAX_ROWS", 2)
 
     assert "split it" in refusal("name\na\nb\nc\n")
 
 
-def test_a_format_that_the_content_contradicts_is_refused() -> None:
-    """The content says what it is."""
+def test_format_that_differs_from_the_content_is_refused() -> None:
     assert refusal(json.dumps([{"name": "x"}]), format="csv").startswith("invalid: format: the file is not csv")

@@ -1,4 +1,4 @@
-"""Headers: in many languages, mapped by hand, twice the same, or none at all."""
+"""Headers in many languages, mapped, repeated, or missing."""
 
 import pytest
 
@@ -26,44 +26,41 @@ SAID = ("Zoë Lefèvre", ("90000001", "22222222"), ("zoe@example.com",), "ACME",
         "Nome;Cognome;Cellulare;Telefono;Posta elettronica;Azienda;Tag;Note",
     ],
 )
-def test_headers_are_understood_in_the_languages_of_europe(header: str) -> None:
-    """The mobile comes first, and `Name`, `Nom` and `Nombre` are what they are beside the others."""
+def test_headers_are_understood_in_european_languages(header: str) -> None:
+    """The mobile comes first; `Name`, `Nom` and `Nombre` depend on the columns beside them."""
     (row,) = rows_of(f"{header}\nZoë;Lefèvre;90000001;22222222;zoe@example.com;ACME;VIP;Note\n")
 
     assert (row.name, row.phones, row.emails, row.company_name, row.tags, row.notes) == SAID
 
 
 @pytest.mark.parametrize("header", ["Name", "Full Name", "Fullt navn", "Nombre", "Nom", "Navn", "Kunde", "NAME:"])
-def test_one_column_may_hold_the_whole_name(header: str) -> None:
-    """Whatever it is called, and however it is written."""
+def test_full_name_header_is_recognized(header: str) -> None:
     (row,) = rows_of(f"{header}\nOla Nordmann\n")
 
     assert row.name == "Ola Nordmann"
 
 
-def test_a_last_name_that_is_said_already_is_not_said_again() -> None:
-    """As where a directory writes both."""
+def test_last_name_contained_in_the_full_name_is_not_repeated() -> None:
     (row,) = rows_of("Display name,Surname\nOla Nordmann,NORDMANN\n")
 
     assert row.name == "Ola Nordmann"
 
 
-def test_columns_of_one_name_are_all_read() -> None:
-    """Numbers in their order, notes one under the other, and the first company that there is."""
+def test_columns_with_the_same_name_are_all_read() -> None:
+    """Numbers in their order, notes joined by line breaks, and the first company that is not empty."""
     (row,) = rows_of("Name,Phone,Phone,Notes,Notes,Company,Company\nOla,1111111,2222222,a,b,,ACME\n")
 
     assert (row.phones, row.notes, row.company_name) == (("1111111", "2222222"), "a\nb", "ACME")
 
 
-def test_fax_numbers_are_none() -> None:
-    """No SMS reaches them."""
+def test_fax_columns_are_ignored() -> None:
+    """They receive no SMS."""
     (row,) = rows_of("Name,Fax,Business Fax,Phone\nOla,1111111,2222222,3333333\n")
 
     assert row.phones == ("3333333",)
 
 
-def test_fifty_columns() -> None:
-    """Those that are understood are used, the others named."""
+def test_columns_that_are_not_understood_are_listed_as_unmapped() -> None:
     header = ",".join(["Name", *(f"Field {number}" for number in range(49))])
     reading = read_contacts(f"{header}\nOla{',x' * 49}\n".encode())
 
@@ -72,8 +69,7 @@ def test_fifty_columns() -> None:
     assert next(reading.rows).name == "Ola"
 
 
-def test_thousands_of_columns_are_refused() -> None:
-    """They would take longer to understand than anybody waits."""
+def test_too_many_columns_are_refused() -> None:
     assert "there are more than 1,000 columns" in refusal("Name," * 500_000)
     assert "there are more than 1,000 columns" in refusal(f"[{{{','.join(f'{n}: 1' for n in KEYS)}}}]")
 
@@ -81,8 +77,8 @@ def test_thousands_of_columns_are_refused() -> None:
 KEYS = [f'"key {number}"' for number in range(1_001)]
 
 
-def test_a_mapping_adds_to_what_is_understood() -> None:
-    """It takes columns away as well, and finds them as they are written or nearly."""
+def test_mapping_adds_and_ignores_columns() -> None:
+    """It finds headers despite small differences in spelling."""
     reading = read_contacts(
         b"Kj\xc3\xb8per,Ring,E-mail,Notes\nOla,90000001,ola@example.com,secret\n",
         mapping={"kjoper": "name", "Ring": "phone_number", "Notes": "ignore"},
@@ -94,8 +90,8 @@ def test_a_mapping_adds_to_what_is_understood() -> None:
     assert (row.name, row.phones, row.emails, row.notes) == ("Ola", ("90000001",), ("ola@example.com",), "")
 
 
-def test_a_mapping_reads_headers_in_any_script() -> None:
-    """They are found by what they sound like."""
+def test_mapping_works_for_headers_in_any_script() -> None:
+    """They are compared after transliteration."""
     (row,) = rows_of("имя,電話\nОля,90000001\n", mapping={"имя": "name", "電話": "phone_number"})
 
     assert (row.name, row.phones) == ("Оля", ("90000001",))
@@ -110,13 +106,12 @@ def test_a_mapping_reads_headers_in_any_script() -> None:
         ({"Ring\nme": "x\ny"}, "mapping: fields are name"),
     ],
 )
-def test_a_mapping_that_does_not_fit_says_what_there_is(mapping: dict[str, str], line: str) -> None:
-    """Columns and fields by their names, on one line whatever is in them."""
+def test_invalid_mapping_lists_columns_and_fields(mapping: dict[str, str], line: str) -> None:
+    """On one line, whatever the names contain."""
     assert line in refusal('Kunde,"Ring\nme"\nOla,1\n', mapping=mapping)
 
 
-def test_a_card_has_no_columns_to_map() -> None:
-    """So a mapping is a mistake."""
+def test_mapping_for_a_vcard_is_refused() -> None:
     assert "mapping: a vCard has no columns" in refusal("BEGIN:VCARD\nFN:Ola\nEND:VCARD\n", mapping={"FN": "name"})
 
 
@@ -131,6 +126,5 @@ def test_a_card_has_no_columns_to_map() -> None:
         ("<html><table>\n", "no column holds a name"),
     ],
 )
-def test_a_file_without_a_header_says_so(text: str, line: str) -> None:
-    """And does not take a person for one."""
+def test_csv_without_a_header_is_refused(text: str, line: str) -> None:
     assert line in refusal(text)

