@@ -10,9 +10,9 @@ import pytest
 from hypothesis import settings
 
 from contacts_mcp.__main__ import main
-from loggers import loggers_as_they_were
-from processes import clean_environment
-from trust_summary import pytest_terminal_summary, tried
+from support.processes import clean_environment
+from support.telemetry import loggers_as_they_were
+from support.trust_summary import pytest_terminal_summary, tried
 
 settings.register_profile("here", deadline=None)  # how fast a machine is proves nothing
 settings.load_profile("here")

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from processes import KEY, Child, clean_environment, service
+from support.processes import API_KEY, ChildProcess, clean_environment
+from support.services import directory_service
 
 pytestmark = pytest.mark.system
 
@@ -43,8 +44,8 @@ def test_quickstart_finds_the_contact_that_it_created(tmp_path: Path) -> None:
 
 def test_sms_audience_with_a_key_groups_a_tag(tmp_path: Path) -> None:
     """With a key the script works on the contacts of the service."""
-    with service(tmp_path) as address:
-        out = example(tmp_path, "sms_audience", "nobody", WAYSCLOUD_API_KEY=KEY, WAYSCLOUD_API_URL=address)
+    with directory_service(tmp_path) as address:
+        out = example(tmp_path, "sms_audience", "nobody", WAYSCLOUD_API_KEY=API_KEY, WAYSCLOUD_API_URL=address)
     assert "'member_count': 0" in out
 
 
@@ -98,8 +99,8 @@ def test_erasure_request_with_the_typed_name_erases(tmp_path: Path) -> None:
 @pytest.mark.parametrize("remote", [False, True])
 def test_library_works_without_mcp(tmp_path: Path, remote: bool) -> None:
     """The client works against the embedded directory and over HTTP."""
-    with service(tmp_path) as address:
-        variables = {"WAYSCLOUD_API_KEY": KEY, "WAYSCLOUD_API_URL": address} if remote else {}
+    with directory_service(tmp_path) as address:
+        variables = {"WAYSCLOUD_API_KEY": API_KEY, "WAYSCLOUD_API_URL": address} if remote else {}
         out = example(tmp_path, "library", **variables)
 
     assert "listed: Ola Nordmann +4799999999" in out
@@ -110,8 +111,8 @@ def test_team_commands_serve_two_clients_with_their_own_contacts(tmp_path: Path)
     """The commands of docs/team.md: two clients at once, each with their own contacts."""
     service_of, server_of, clients_of = _team_commands()
     with (
-        Child(tmp_path / "service", ready="takes these keys", **service_of(tmp_path)),
-        Child(tmp_path / "server", ready="listening on", **server_of(tmp_path)),
+        ChildProcess(tmp_path / "service", ready="takes these keys", **service_of(tmp_path)),
+        ChildProcess(tmp_path / "server", ready="listening on", **server_of(tmp_path)),
     ):
         out = subprocess.run(**clients_of(tmp_path), capture_output=True, text=True, timeout=60, check=True).stdout
 
@@ -162,7 +163,7 @@ def test_every_documented_host_has_a_configuration() -> None:
 
 def test_placeholder_key_is_reported_by_doctor(command: Callable[..., Any], tmp_path: Path) -> None:
     """`doctor` reports a copied configuration whose key was not replaced."""
-    with service(tmp_path) as address:
+    with directory_service(tmp_path) as address:
         done = command("doctor", WAYSCLOUD_API_KEY="wayscloud_pat_...", WAYSCLOUD_API_URL=address)
 
     assert done.code == 1

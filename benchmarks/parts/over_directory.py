@@ -15,12 +15,12 @@ from typing import Any
 
 from sqlalchemy import bindparam
 
-import postgres_server
 from contacts_mcp.directory import Location, parse_location, store
 from contacts_mcp.directory.database import OWNER, Database, contacts
 from contacts_mcp.directory.maintenance import sample_contacts
 from contacts_mcp.directory.store import Query, parse_query
 from contacts_mcp.text import fold
+from support.postgres import run_postgres
 
 _TOGETHER = 5_000
 _TIMES = 200
@@ -113,7 +113,7 @@ def _place(engine: str, keep: Path | None) -> Iterator[tuple[Location, Callable[
             folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
             yield folder / "contacts.db", lambda: sum(file.stat().st_size for file in folder.iterdir())
         else:
-            server = stack.enter_context(postgres_server.running(*_SERVER, safe=True))
+            server = stack.enter_context(run_postgres(*_SERVER, safe=True))
             url = server.create_database()
             name = url.partition("?")[0].rpartition("/")[2]
             yield parse_location(url), lambda: int(server.sql(f"SELECT pg_database_size('{name}')"))

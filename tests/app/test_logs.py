@@ -14,20 +14,17 @@ from starlette.responses import PlainTextResponse
 from contacts_mcp.log_fields import LogFields
 from contacts_mcp.middleware import CURRENT_REQUEST_ID
 from contacts_mcp.transports.http._access_log import AccessLogMiddleware
-from harness import LEGACY, MODERN, NOBODY, host
-from misbehaving import CONTACT, CONTACT_ID, Misbehaving, reply
-from ports import free_port
-from processes import KEY, Network
-from telemetry import logged
-from waiting import until
+from support.hosts import MISSING_ID, each_era, host
+from support.processes import API_KEY, HttpServer, free_port, wait_until
+from support.services import CONTACT, CONTACT_ID, ScriptedServer, reply
+from support.telemetry import logged
 
 pytestmark = pytest.mark.system
 
-each_era = pytest.mark.parametrize("era", [LEGACY, MODERN])
 each_transport = pytest.mark.parametrize("transport", ["http", "sse"])
 
 
-def connect(network: Network, transport: str, era: str) -> Client:
+def connect(network: HttpServer, transport: str, era: str) -> Client:
     target: Any = f"{network.url}/mcp" if transport == "http" else sse_client(f"{network.url}/sse")
     return Client(target, mode=era, raise_exceptions=False)
 
@@ -40,20 +37,20 @@ def port() -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def debugged(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[Network]:
+def debugged(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[HttpServer]:
     """A server that logs at DEBUG."""
-    settings = {"WAYSCLOUD_API_KEY": KEY, "WAYSCLOUD_API_URL": f"http://127.0.0.1:{port}"}
-    with Network(tmp_path_factory.mktemp("debugged"), CONTACTS_MCP_LOG_LEVEL="debug", **settings) as running:
+    settings = {"WAYSCLOUD_API_KEY": API_KEY, "WAYSCLOUD_API_URL": f"http://127.0.0.1:{port}"}
+    with HttpServer(tmp_path_factory.mktemp("debugged"), CONTACTS_MCP_LOG_LEVEL="debug", **settings) as running:
         yield running
 
 
 @each_transport
 @each_era
 async def test_request_id_is_in_the_error_and_in_all_log_lines(
-    debugged: Network, port: int, transport: str, era: str
+    debugged: HttpServer, port: int, transport: str, era: str
 ) -> None:
     """The id in a failed call's `_meta` finds its access line, its audit record and the client's lines."""
-    async with Misbehaving(port) as upstream, connect(debugged, transport, era) as client:
+    async with ScriptedServer(port) as upstream, connect(debugged, transport, era) as client:
         upstream.answers(reply(200, CONTACT), reply(429, headers=["Retry-After: 0"]), reply(404))
         await client.call_tool("create_contact", {"name": "Ola"})
         failed = await client.call_tool("update_contact", {"contact_id": CONTACT_ID, "name": "Kari"})
@@ -73,9 +70,9 @@ async def test_request_id_is_in_the_error_and_in_all_log_lines(
     assert created["request"] != request
 
 
-async def until_logged(network: Network, done: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
+async def until_logged(network: HttpServer, done: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
     """Return the log once it is `done`: a line may follow the answer."""
-    await until(lambda: done(network.logged))
+    await wait_until(lambda: done(network.logged))
     return network.logged
 
 
@@ -89,17 +86,17 @@ def requests(lines: list[dict[str, Any]]) -> list[str]:
 
 async def test_stdio_error_has_no_request_id(tmp_path: Path) -> None:
     async with host(tmp_path / "contacts.db") as directory:
-        failed = await directory.raw("get_contact", contact_id=NOBODY)
+        failed = await directory.raw("get_contact", contact_id=MISSING_ID)
 
     assert "services.wayscloud/request-id" not in (failed.meta or {})
 
 
 async def test_access_lines_have_method_route_caller_and_status(tmp_path: Path) -> None:
     """One per request, without keys, queries and unknown paths; successful probes are not logged."""
-    with Network(tmp_path, CONTACTS_MCP_LOG_LEVEL="INFO") as network:
+    with HttpServer(tmp_path, CONTACTS_MCP_LOG_LEVEL="INFO") as network:
         async with httpx.AsyncClient(base_url=network.url) as http:
             await http.get("/healthz")
-            answer = await http.post("/mcp?q=sekret", headers={"X-API-Key": KEY, "X-Request-ID": "my-own-request"})
+            answer = await http.post("/mcp?q=sekret", headers={"X-API-Key": API_KEY, "X-Request-ID": "my-own-request"})
             await http.request("PURGE", "/sekret/Ola%20Nordmann?sekret=1")
         lines = await until_logged(network, lambda lines: len(by("contacts_mcp.access", lines)) > 1)
         network.end()
@@ -110,7 +107,7 @@ async def test_access_lines_have_method_route_caller_and_status(tmp_path: Path) 
     assert known["status"] == answer.status_code
     assert 0 <= known["ms"] < 10_000
     assert (unknown["method"], unknown["route"], unknown["caller"], unknown["status"]) == ("other", "other", None, 404)
-    assert not [secret for secret in ("sekret", "Nordmann", KEY) if secret in network.written]
+    assert not [secret for secret in ("sekret", "Nordmann", API_KEY) if secret in network.written]
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,12 @@ from mcp import Client
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from collecting import collecting, scrape
 from contacts_mcp import __version__
 from contacts_mcp.app._telemetry import Telemetry, plan_telemetry
 from contacts_mcp.settings import InvalidSettings, load_settings
-from harness import LEGACY, MODERN, NOBODY
-from ports import free_port
-from processes import Network, clean_environment
+from support.hosts import LEGACY, MISSING_ID, MODERN
+from support.processes import HttpServer, clean_environment, free_port
+from support.telemetry import collecting, scrape
 
 pytestmark = pytest.mark.system
 
@@ -30,7 +29,7 @@ async def test_telemetry_right_before_the_end_reaches_the_collector(tmp_path: Pa
     """After a call and SIGTERM the collector has its spans, in one trace and with the resource, and the metrics."""
     with collecting() as collector:
         name = {"OTEL_SERVICE_NAME": "team-contacts"}
-        with Network(tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, **name) as network:
+        with HttpServer(tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, **name) as network:
             async with Client(f"{network.url}/mcp", mode=MODERN) as client:
                 await client.call_tool("create_contact", {"name": "Ola Nordmann"})
             network.end()
@@ -47,7 +46,10 @@ async def test_telemetry_right_before_the_end_reaches_the_collector(tmp_path: Pa
 
 async def test_silent_collector_delays_nothing(tmp_path: Path) -> None:
     """Calls are answered, and the server takes at most a second longer to end."""
-    with collecting(silent=True) as collector, Network(tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url) as network:
+    with (
+        collecting(silent=True) as collector,
+        HttpServer(tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url) as network,
+    ):
         async with Client(f"{network.url}/mcp", mode=MODERN) as client:
             await client.call_tool("create_contact", {"name": "Ola Nordmann"})
 
@@ -56,10 +58,10 @@ async def test_silent_collector_delays_nothing(tmp_path: Path) -> None:
 
 async def test_metrics_page_shows_the_current_metrics(tmp_path: Path) -> None:
     """In Prometheus' text format and in OpenMetrics; every other path is 404."""
-    with free_port() as port, Network(tmp_path, CONTACTS_MCP_METRICS_PORT=str(port)) as network:
+    with free_port() as port, HttpServer(tmp_path, CONTACTS_MCP_METRICS_PORT=str(port)) as network:
         async with Client(f"{network.url}/mcp", mode=LEGACY) as client:
             await client.call_tool("create_contact", {"name": "Ola Nordmann"})
-            await client.call_tool("get_contact", {"contact_id": NOBODY})
+            await client.call_tool("get_contact", {"contact_id": MISSING_ID})
         status, kind, text = scrape(network.metrics)
         as_open_metrics = scrape(network.metrics, Accept="application/openmetrics-text; version=1.0.0")
         elsewhere = scrape(network.metrics, "/")
@@ -86,7 +88,7 @@ async def test_second_server_uses_the_next_port(tmp_path: Path) -> None:
     """Both serve metrics; the second one's first line has the URL of its page."""
     with free_port() as port:
         settings = {"CONTACTS_MCP_METRICS_PORT": str(port), "CONTACTS_MCP_DIRECTORY": str(tmp_path / "contacts.db")}
-        with Network(tmp_path, **settings) as first, Network(tmp_path, **settings) as second:
+        with HttpServer(tmp_path, **settings) as first, HttpServer(tmp_path, **settings) as second:
             assert first.metrics == f"http://127.0.0.1:{port}"
             assert urlsplit(second.metrics).port in range(port + 1, port + 16)
             assert {scrape(first.metrics)[0], scrape(second.metrics)[0]} == {200}

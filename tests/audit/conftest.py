@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from audit_lines import FIELDS
 from contacts_mcp.audit import TrailFile
+from support.telemetry import FIELDS
 
 Lines = Callable[[], list[dict[str, Any]]]
 

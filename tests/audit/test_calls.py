@@ -20,12 +20,11 @@ from contacts_mcp.server import Caller
 from contacts_mcp.settings import load_settings
 from contacts_mcp.tools import TOOLS, parse_arguments
 from contacts_mcp.transports.http.access import Issuer, OAuthAccess
-from harness import LEGACY, MODERN, NOBODY, Person, host
-from misbehaving import CONTACT, CONTACT_ID, Misbehaving, reply, reset
-from waiting import until
+from support.hosts import LEGACY, MISSING_ID, MODERN, Person, each_era, host
+from support.processes import wait_until
+from support.services import CONTACT, CONTACT_ID, ScriptedServer, reply, reset
 
 Lines = Callable[[], list[dict[str, Any]]]
-each_era = pytest.mark.parametrize("era", [LEGACY, MODERN])
 YES = {"decision": "delete", "typed": "Ola Nordmann"}
 KEYS = ["seq", "time", "request", "caller", "tool", "risk", "contact_id", "consent", "outcome"]
 
@@ -41,8 +40,8 @@ async def test_each_kind_of_call_is_recorded(tmp_path: Path, path: Path, lines: 
         ola = await directory.call("create_contact", name="Ola Nordmann")
         kari = await directory.call("create_contact", name="Kari Nordmann")
         await directory.call("get_contact", contact_id=ola["id"])
-        await directory.error("get_contact", contact_id=NOBODY)
-        await directory.error("update_contact", contact_id=NOBODY, name="Nobody")
+        await directory.error("get_contact", contact_id=MISSING_ID)
+        await directory.error("update_contact", contact_id=MISSING_ID, name="Nobody")
         await directory.call("gdpr_delete_contact", contact_id=ola["id"], reason="asked for it")
         await directory.call("delete_contact", contact_id=kari["id"])
         await directory.error("delete_contact", contact_id="Ola Nordmann")
@@ -69,7 +68,7 @@ async def test_each_kind_of_call_is_recorded(tmp_path: Path, path: Path, lines: 
     assert by_outcome["done"]["begun"] == by_outcome["begun"]["seq"]
     assert by_outcome["done"]["contact_id"] == ola["id"]
     failed = lines()[2]
-    assert (failed["error"], failed["status"], failed["contact_id"]) == ("not_found", 404, NOBODY)
+    assert (failed["error"], failed["status"], failed["contact_id"]) == ("not_found", 404, MISSING_ID)
 
 
 @each_era
@@ -127,7 +126,7 @@ async def test_merge_is_recorded_like_a_deletion(tmp_path: Path, path: Path, lin
 async def test_disabled_tool_is_named_and_unknown_tool_is_not(tmp_path: Path, path: Path, lines: Lines) -> None:
     """A tool name that a client invents may contain personal data."""
     async with host(tmp_path / "contacts.db", audit=str(path), read_only=True) as directory:
-        await directory.error("delete_contact", contact_id=NOBODY)
+        await directory.error("delete_contact", contact_id=MISSING_ID)
         await directory.error("delete Ola Nordmann")
 
     assert [(line["tool"], line["risk"], line["outcome"], line["error"]) for line in lines()] == [
@@ -299,7 +298,7 @@ async def test_answer_of_the_service_is_recorded(
 ) -> None:
     """An error of the service is no refusal of this server, and after a lost answer the outcome is unknown."""
     erased = {"contact_id": CONTACT_ID, "reason": "asked for it"}
-    async with Misbehaving() as service:
+    async with ScriptedServer() as service:
         service.answers(reply(200, CONTACT), reply(200, CONTACT), reply(200, CONTACT), *answers, reply(404))
         backend = platform(service.url)
         async with host(backend, LEGACY, Person(YES), audit=str(path)) as directory:
@@ -325,14 +324,14 @@ async def test_end_of_a_cancelled_call_is_recorded(path: Path, lines: Lines) -> 
         asked.set()
         await never.wait()
 
-    async with Misbehaving() as service:
+    async with ScriptedServer() as service:
         service.answers(reply(200, CONTACT), reply(200, CONTACT), hang)
         async with host(platform(service.url), LEGACY, Person(YES), audit=str(path)) as directory:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(lambda: directory.raw("delete_contact", contact_id=CONTACT_ID))
                 await asked.wait()
                 tasks.cancel_scope.cancel()
-            await until(lambda: lines()[-1]["outcome"] != "begun")
+            await wait_until(lambda: lines()[-1]["outcome"] != "begun")
 
     assert [line["outcome"] for line in lines()] == ["begun", "unknown"]
 
@@ -353,7 +352,7 @@ async def test_records_hold_no_personal_data(
     async with host(folder / "contacts.db", person=person, audit=str(folder / "audit.jsonl")) as directory:
         known = {"name": name, "phone_number": number, "email": email, "notes": note, "tags": [note]}
         ola = await directory.raw("create_contact", **known)
-        ids = {"contact_id": (ola.structured_content or {}).get("id", NOBODY)}
+        ids = {"contact_id": (ola.structured_content or {}).get("id", MISSING_ID)}
         for tool in TOOLS:
             for arguments in (
                 known,
@@ -375,8 +374,8 @@ async def test_records_hold_no_personal_data(
 def test_target_arguments_accept_only_ids(tool: Any) -> None:
     """Free text in an argument that is recorded is rejected."""
     for aim in tool.target_args:
-        for text in ("Ola Nordmann", f"{NOBODY} Ola", "+4799999999"):
+        for text in ("Ola Nordmann", f"{MISSING_ID} Ola", "+4799999999"):
             value = [text] if "merge_ids" in aim else text
-            given = {name: [NOBODY] if "merge_ids" in name else NOBODY for name in tool.target_args}
+            given = {name: [MISSING_ID] if "merge_ids" in name else MISSING_ID for name in tool.target_args}
             with pytest.raises(ValidationFailed, match=aim):
                 parse_arguments(tool.arguments, tool.input_schema, {**given, aim: value})

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from audit_lines import FIELDS, rewrite
 from contacts_mcp.audit import TrailFile, WriteFailed, verify
 from contacts_mcp.hash_chain import ChainEnd, seal
+from support.telemetry import FIELDS, rewrite
 
 Fill = Callable[..., Any]
 ROTATE_AT_BYTES = 2_000

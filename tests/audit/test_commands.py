@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from audit_lines import FIELDS, rewrite
 from contacts_mcp.audit import TrailFile
-from processes import clean_environment
-from waiting import block_until
+from support.processes import block_until, clean_environment
+from support.telemetry import FIELDS, rewrite
 
 Command = Callable[..., Any]
 Fill = Callable[..., Any]

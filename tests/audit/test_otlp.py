@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from collecting import Collector, collecting
 from contacts_mcp.app import Embedded, build_app
 from contacts_mcp.audit import verify
 from contacts_mcp.settings import InvalidSettings, load_settings
-from harness import Person, host
+from support.hosts import Person, host
+from support.telemetry import Collector, collecting
 
 pytestmark = pytest.mark.system
 

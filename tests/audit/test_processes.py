@@ -9,20 +9,20 @@ from anyio import to_thread
 from mcp import Client
 
 from contacts_mcp.audit import verify
-from harness import MODERN, NOBODY
-from misbehaving import CONTACT, CONTACT_ID, Misbehaving, reply, silence
-from processes import KEY, Network, Server, modern
-from waiting import until
+from support.hosts import MISSING_ID, MODERN
+from support.processes import API_KEY, HttpServer, StdioServer, wait_until
+from support.raw_hosts import modern
+from support.services import CONTACT, CONTACT_ID, ScriptedServer, reply, silence
 
 pytestmark = pytest.mark.system
 
 
-def call(server: Server, tool: str, **arguments: Any) -> dict[str, Any]:
+def call(server: StdioServer, tool: str, **arguments: Any) -> dict[str, Any]:
     say(server, tool, **arguments)
     return json.loads(server.hear())["result"]
 
 
-def say(server: Server, tool: str, **arguments: Any) -> None:
+def say(server: StdioServer, tool: str, **arguments: Any) -> None:
     server.say(json.dumps(modern(1, "tools/call", name=tool, arguments=arguments)).encode())
 
 
@@ -33,9 +33,9 @@ def own_file(home: Path) -> Path:
 
 def test_default_trail_over_stdio_is_a_file_and_standard_error(tmp_path: Path) -> None:
     """The file is in the user data folder, which is created; both have the same records."""
-    with Server(tmp_path) as server:
+    with StdioServer(tmp_path) as server:
         call(server, "create_contact", name="Ola Nordmann")
-        call(server, "delete_contact", contact_id=NOBODY)
+        call(server, "delete_contact", contact_id=MISSING_ID)
         _, err, _ = server.end()
 
     written = [json.loads(line) for line in own_file(tmp_path).read_text().splitlines()]
@@ -47,7 +47,7 @@ def test_default_trail_over_stdio_is_a_file_and_standard_error(tmp_path: Path) -
 
 def test_free_text_request_id_is_not_recorded(tmp_path: Path) -> None:
     """The protocol allows any text as an id."""
-    with Server(tmp_path) as server:
+    with StdioServer(tmp_path) as server:
         request = modern(1, "tools/call", name="create_contact", arguments={"name": "Ola Nordmann"})
         server.say(json.dumps({**request, "id": "for Ola Nordmann"}).encode())
         server.hear()
@@ -58,11 +58,11 @@ def test_free_text_request_id_is_not_recorded(tmp_path: Path) -> None:
 
 async def test_default_trail_over_a_network_is_only_standard_error(tmp_path: Path) -> None:
     """A container's file system may be read-only. Each process has its own chain."""
-    with Network(tmp_path) as network:
+    with HttpServer(tmp_path) as network:
         async with Client(f"{network.url}/mcp", mode=MODERN) as client:
             await client.call_tool("create_contact", {"name": "Ola Nordmann"})
-            await client.call_tool("delete_contact", {"contact_id": NOBODY})
-        await until(lambda: len(network.trail) > 1)
+            await client.call_tool("delete_contact", {"contact_id": MISSING_ID})
+        await wait_until(lambda: len(network.trail) > 1)
         first, second = network.trail
 
     assert not own_file(tmp_path).exists()
@@ -72,7 +72,7 @@ async def test_default_trail_over_a_network_is_only_standard_error(tmp_path: Pat
 @pytest.mark.parametrize("named", ["sterr", "a.jsonl,b.jsonl", ","])
 def test_invalid_destination_stops_the_start(tmp_path: Path, named: str) -> None:
     """A typing error must not create a file of that name."""
-    with Server(tmp_path, "--audit", named) as server:
+    with StdioServer(tmp_path, "--audit", named) as server:
         _, err, _ = server.end()
 
     assert server.process.returncode == 2
@@ -82,7 +82,7 @@ def test_invalid_destination_stops_the_start(tmp_path: Path, named: str) -> None
 
 def test_deletion_is_refused_if_standard_error_is_closed(tmp_path: Path) -> None:
     """If standard error is the only destination of the trail."""
-    with Server(tmp_path, "--guard", "two-step", "--audit", "stderr") as server:
+    with StdioServer(tmp_path, "--guard", "two-step", "--audit", "stderr") as server:
         assert server.process.stderr
         ola = call(server, "create_contact", name="Ola Nordmann")["structuredContent"]["id"]
         server.process.stderr.close()
@@ -97,14 +97,14 @@ def test_deletion_is_refused_if_standard_error_is_closed(tmp_path: Path) -> None
 async def test_begin_record_of_an_erasure_survives_a_kill(tmp_path: Path) -> None:
     """The process is killed while it waits for the service: the trail has the call as unfinished."""
     erased = {"contact_id": CONTACT_ID, "reason": "asked for it"}
-    async with Misbehaving() as service:
+    async with ScriptedServer() as service:
         service.answers(*[reply(200, CONTACT)] * 3, silence)
-        variables = {"WAYSCLOUD_API_KEY": KEY, "WAYSCLOUD_API_URL": service.url}
-        with Server(tmp_path, "--guard", "two-step", **variables) as server:
+        variables = {"WAYSCLOUD_API_KEY": API_KEY, "WAYSCLOUD_API_URL": service.url}
+        with StdioServer(tmp_path, "--guard", "two-step", **variables) as server:
             preview = await to_thread.run_sync(lambda: call(server, "gdpr_delete_contact", **erased))
             token = preview["structuredContent"]["confirmation_token"]
             say(server, "gdpr_delete_contact", **erased, confirmation_token=token)
-            await until(lambda: "POST" in service.methods)
+            await wait_until(lambda: "POST" in service.methods)
             server.process.kill()
 
     last = json.loads(own_file(tmp_path).read_text().splitlines()[-1])

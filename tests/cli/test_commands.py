@@ -12,7 +12,8 @@ import pytest
 from contacts_mcp import __version__
 from contacts_mcp.cli._commands import write_schemas
 from contacts_mcp.tools import TOOLS
-from processes import KEY, service
+from support.processes import API_KEY
+from support.services import directory_service
 
 pytestmark = pytest.mark.system
 
@@ -39,8 +40,8 @@ def test_doctor_checks_the_embedded_directory(command: Command) -> None:
 def test_doctor_checks_a_key_and_masks_it(command: Command, tmp_path: Path) -> None:
     """With a key it reports where the key was found and that it works, without the secret."""
     (tmp_path / ".wayscloud").mkdir()
-    (tmp_path / ".wayscloud" / "credentials").write_text(json.dumps({"version": 1, "token": KEY}))
-    with service(tmp_path) as address:
+    (tmp_path / ".wayscloud" / "credentials").write_text(json.dumps({"version": 1, "token": API_KEY}))
+    with directory_service(tmp_path) as address:
         done = command("doctor", WAYSCLOUD_API_URL=address, CONTACTS_MCP_READ_ONLY="true")
 
     assert done.code == 0, done.out
@@ -58,11 +59,11 @@ def test_doctor_checks_a_key_and_masks_it(command: Command, tmp_path: Path) -> N
             "put a valid key into WAYSCLOUD_API_KEY",
         ),
         (
-            {"WAYSCLOUD_API_KEY": KEY, "WAYSCLOUD_API_URL": "http://127.0.0.1:1"},
+            {"WAYSCLOUD_API_KEY": API_KEY, "WAYSCLOUD_API_URL": "http://127.0.0.1:1"},
             "no connection to 127.0.0.1",
             "check the network",
         ),
-        ({"WAYSCLOUD_API_KEY": KEY, "WAYSCLOUD_API_URL": "ftp://x"}, "✗ settings:", "correct the setting"),
+        ({"WAYSCLOUD_API_KEY": API_KEY, "WAYSCLOUD_API_URL": "ftp://x"}, "✗ settings:", "correct the setting"),
         ({"CONTACTS_MCP_TOOLS": "nonsense"}, "unknown tool: nonsense", "correct the setting"),
         ({"CONTACTS_MCP_GUARD": "none"}, "✗ settings: CONTACTS_MCP_GUARD", "correct the setting"),
         ({"CONTACTS_MCP_DIRECTORY": "/proc/nowhere/contacts.db"}, "✗ connection:", "choose another with --directory"),
@@ -73,7 +74,7 @@ def test_doctor_reports_a_fault_with_the_next_step(
     command: Command, tmp_path: Path, variables: dict[str, str], fault: str, next_step: str
 ) -> None:
     """It exits with 1, without a traceback."""
-    with service(tmp_path) as address:
+    with directory_service(tmp_path) as address:
         done = command("doctor", **{"WAYSCLOUD_API_URL": address, **variables})
 
     assert done.code == 1, done.out
@@ -106,7 +107,7 @@ def test_doctor_stops_waiting_for_a_silent_service(command: Command, monkeypatch
     monkeypatch.setattr("contacts_mcp.cli._doctor._TIMEOUT_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        done = command("doctor", WAYSCLOUD_API_KEY=KEY, WAYSCLOUD_API_URL=address)
+        done = command("doctor", WAYSCLOUD_API_KEY=API_KEY, WAYSCLOUD_API_URL=address)
 
     assert done.code == 1
     assert "no answer within" in done.out

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-import postgres_server
-from processes import clean_environment
+from support.postgres import find_programs, run_postgres
+from support.processes import clean_environment
 
 pytestmark = pytest.mark.system
 
@@ -159,10 +159,10 @@ def location(request: Any, tmp_path: Path) -> Iterator[str]:
         yield str(tmp_path / "contacts.db")
         return
     try:
-        postgres_server.find_programs()
+        find_programs()
     except FileNotFoundError as exc:
         pytest.skip(str(exc))
-    with postgres_server.running() as server:
+    with run_postgres() as server:
         yield server.create_database()
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-import postgres_server
 from contacts_mcp.directory import Directory, parse_location
+from support.postgres import find_programs, run_postgres
 
 pytestmark = pytest.mark.system
 
@@ -24,10 +24,10 @@ def place(request, tmp_path):
         yield str(tmp_path / "contacts.db")
         return
     try:
-        postgres_server.find_programs()
+        find_programs()
     except FileNotFoundError as exc:
         pytest.skip(str(exc))
-    with postgres_server.running() as server:
+    with run_postgres() as server:
         yield server.create_database()
 
 

@@ -7,7 +7,7 @@ import pytest
 import stamina
 
 from contacts_mcp.client import ContactsClient, Credential
-from misbehaving import KEY, Misbehaving
+from support.services import KEY, ScriptedServer
 
 SAMPLES = Path(__file__).parent / "samples"
 
@@ -26,7 +26,7 @@ def waits(monkeypatch) -> list[float]:
 
 @pytest.fixture
 async def server():
-    async with Misbehaving() as misbehaving:
+    async with ScriptedServer() as misbehaving:
         yield misbehaving
 
 

@@ -8,7 +8,7 @@ import pytest
 import contacts_mcp.client
 from contacts_mcp import contract as api
 from contacts_mcp.client import ContactsClient
-from misbehaving import CONTACT_ID, KEY, OTHER_ID
+from support.services import CONTACT_ID, KEY, OTHER_ID
 
 GROUP_ID = "a1b2c3d4-1234-5678-9abc-def012345678"
 CONTACT, GROUP = f"/v1/contacts/{CONTACT_ID}", f"/v1/contacts/groups/{GROUP_ID}"

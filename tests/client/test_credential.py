@@ -9,7 +9,7 @@ import pytest
 from contacts_mcp.client import BASE_URL, ContactsClient, Credential, InvalidCredential, find_credential
 from contacts_mcp.client._credentials import parse_base_url, proxy_for
 from contacts_mcp.contract import AuthenticationFailed, GetContact
-from misbehaving import CONTACT, CONTACT_ID, KEY
+from support.services import CONTACT, CONTACT_ID, KEY
 
 
 @pytest.fixture

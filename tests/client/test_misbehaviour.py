@@ -13,7 +13,7 @@ import pytest
 
 from contacts_mcp import contract as api
 from contacts_mcp.client import ContactsClient, Credential
-from misbehaving import CONTACT, CONTACT_ID, KEY, OTHER_ID, drip, flood, reply, reset, silence
+from support.services import CONTACT, CONTACT_ID, KEY, OTHER_ID, drip, flood, reply, reset, silence
 
 READ = api.GetContact(contact_id=CONTACT_ID)
 UPDATE = api.UpdateContact(contact_id=CONTACT_ID, name="Ola")

@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from processes import Listening, Network
+from support.processes import HttpServer, ListeningServer
 
 _TESTS = Path(__file__).parents[1]
 
 
-def product(home: Path) -> Network:
+def product(home: Path) -> HttpServer:
     """`contacts-mcp serve` over an embedded directory, without a rate limit."""
-    return Network(home, "--directory", str(home / "contacts.db"), CONTACTS_MCP_RATE="0")
+    return HttpServer(home, "--directory", str(home / "contacts.db"), CONTACTS_MCP_RATE="0")
 
 
-def fixture(home: Path) -> Listening:
+def fixture(home: Path) -> ListeningServer:
     """The fixture server."""
-    return Listening(home, "conformance.fixture_server", str(home / "contacts.db"), cwd=_TESTS)
+    return ListeningServer(home, "conformance.fixture_server", str(home / "contacts.db"), cwd=_TESTS)

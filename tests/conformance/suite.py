@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from node import MODULES, install
+from support.node import MODULES, install
 
 REVISIONS = ("2025-11-25", "2026-07-28")
 BASELINE = Path(__file__).with_name("expected-failures.yaml")

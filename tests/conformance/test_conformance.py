@@ -9,8 +9,8 @@ import pytest
 
 from conformance.servers import fixture, product
 from conformance.suite import BASELINE, REVISIONS, Outcome, required_scenarios, run_suite
-from harness import host
-from node import only_when_asked
+from support.hosts import host
+from support.node import only_when_asked
 
 _ONE_CHECK = {
     "tools-call-image": "test_image_content",

@@ -14,10 +14,9 @@ from mcp.client.streamable_http import streamable_http_client
 
 from deploy.files import compose, image
 from deploy.running import HOST, Proxy, nginx
-from harness import Host, Person
-from ports import free_port, free_ports
-from processes import KEY, Listening, service
-from redis_server import redis
+from support.hosts import Host, Person
+from support.processes import API_KEY, ListeningServer, free_port, free_ports, run_redis
+from support.services import directory_service
 
 _PATIENCE, _BOUND = 15.0, 60.0
 """Seconds that a call may take, and all that a host does."""
@@ -29,12 +28,12 @@ class Fleet:
     """What runs."""
 
     proxy: Proxy
-    servers: list[Listening]
+    servers: list[ListeningServer]
 
     @asynccontextmanager
     async def host(self, era: str, person: Person | None = None, *, sse: bool = False) -> AsyncIterator[Host]:
         """A host that speaks to the fleet by its public name, with the SDK's client; it does not wait for ever."""
-        headers = {"X-API-Key": KEY}
+        headers = {"X-API-Key": API_KEY}
         async with AsyncExitStack() as opened:
             opened.enter_context(anyio.fail_after(_BOUND))
             if sse:
@@ -64,7 +63,7 @@ class Fleet:
 def fleet(home: Path, *, own_keys: bool = False, **variables: str) -> Iterator[Fleet]:
     """Start the platform, two servers and nginx; `variables` come on top of those of compose.yaml."""
     with ExitStack() as running:
-        address = running.enter_context(service(home))
+        address = running.enter_context(directory_service(home))
         servers = []
         for number, metrics in enumerate(running.enter_context(free_ports(2))):
             own = {"WAYSCLOUD_API_URL": address, "CONTACTS_MCP_METRICS_PORT": str(metrics)}
@@ -76,19 +75,19 @@ def fleet(home: Path, *, own_keys: bool = False, **variables: str) -> Iterator[F
         yield Fleet(running.enter_context(nginx(home / "nginx", [server.port for server in servers])), servers)
 
 
-def _server(home: Path, variables: dict[str, str]) -> Listening:
+def _server(home: Path, variables: dict[str, str]) -> ListeningServer:
     """The image's own command, on a port of loopback; an empty variable is left out."""
     words = image()["CMD"].words
     words[words.index("--port") + 1] = "0"
     words[words.index("--host") + 1] = "127.0.0.1"
-    return Listening(home, "contacts_mcp", *words, **{name: value for name, value in variables.items() if value})
+    return ListeningServer(home, "contacts_mcp", *words, **{name: value for name, value in variables.items() if value})
 
 
 @contextmanager
 def fleet_redis() -> Iterator[str]:
     """Redis with the command of compose.yaml; its address."""
     _, *options = compose()["services"]["redis"]["command"]
-    with free_port() as port, redis(port, *options):
+    with free_port() as port, run_redis(port, *options):
         yield f"redis://127.0.0.1:{port}/0"
 
 

@@ -18,9 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from ports import free_ports
-from processes import Child
-from waiting import BOUND, block_until
+from support.processes import MAX_WAIT_SECONDS, ChildProcess, block_until, free_ports
 
 DEPLOY = Path(__file__).parents[2] / "examples" / "deploy"
 HOST = "contacts.example.com"
@@ -41,7 +39,7 @@ class Answered:
 class Proxy:
     """A running nginx."""
 
-    process: Child
+    process: ChildProcess
     folder: Path
     tls: int
     plain: int
@@ -56,7 +54,7 @@ class Proxy:
 
     def client(self, headers: dict[str, str] | None = None, **options: Any) -> httpx2.AsyncClient:
         """A client for which every name leads to this nginx."""
-        options.setdefault("timeout", httpx2.Timeout(BOUND))
+        options.setdefault("timeout", httpx2.Timeout(MAX_WAIT_SECONDS))
         return httpx2.AsyncClient(headers=headers, transport=_Here(self), **options)
 
     def log(self, *, open_streams: bool = False) -> list[dict[str, Any]]:
@@ -147,7 +145,7 @@ def nginx(folder: Path, replicas: Sequence[int], **changed: str) -> Iterator[Pro
     with free_ports(3) as (tls, plain, alive):
         command = [*prepare(folder, replicas, tls, plain, alive), "-g", "daemon off;"]
         change(folder / "nginx.conf", changed)
-        with Child(folder / "output", command, "start worker process") as running:
+        with ChildProcess(folder / "output", command, "start worker process") as running:
             yield Proxy(running, folder, tls, plain, alive)
 
 

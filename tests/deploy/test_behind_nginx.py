@@ -14,9 +14,8 @@ from mcp_types import InputRequiredResult
 from deploy.files import check_health
 from deploy.fleet import Fleet, fleet, fleet_redis
 from deploy.running import HOST, needs_nginx
-from harness import LEGACY, MODERN, Host, Person, text_of
-from processes import KEY
-from redis_server import needs_redis
+from support.hosts import LEGACY, MODERN, Host, Person, text_of
+from support.processes import API_KEY, needs_redis
 
 pytestmark = [needs_nginx, pytest.mark.system]
 ADDRESS = f"https://{HOST}"
@@ -160,7 +159,7 @@ async def test_a_modern_client_works_over_sse(replicas: Fleet) -> None:
 async def test_what_is_refused_has_the_right_status_and_a_line(replicas: Fleet) -> None:
     """Too large, under another name, without a key, of an unknown session, at no address: each says what to do."""
     modern = {"Mcp-Protocol-Version": "2026-07-28", "Accept": "application/json, text/event-stream"}
-    async with replicas.proxy.client({"X-API-Key": KEY, "Accept": modern["Accept"]}) as http:
+    async with replicas.proxy.client({"X-API-Key": API_KEY, "Accept": modern["Accept"]}) as http:
         answers = [
             await http.post(f"{ADDRESS}/mcp", content=b"x" * 2_000_000),
             await http.post(f"{ADDRESS}/mcp", content=b"x" * 2_000_000, headers=modern),
@@ -205,7 +204,7 @@ async def test_metrics_have_a_port_of_their_own(replicas: Fleet) -> None:
     """Each replica shows its own there, and on no address that clients can reach."""
     async with replicas.host(MODERN) as host:
         await create(host)
-    async with httpx2.AsyncClient() as inside, replicas.proxy.client({"X-API-Key": KEY}) as outside:
+    async with httpx2.AsyncClient() as inside, replicas.proxy.client({"X-API-Key": API_KEY}) as outside:
         pages = [await inside.get(f"{server.metrics}/metrics") for server in replicas.servers]
         closed = [await inside.get(f"{server.url}/metrics", headers={"Host": HOST}) for server in replicas.servers]
         passed = await outside.get(f"{ADDRESS}/metrics")
@@ -241,6 +240,6 @@ async def test_nothing_of_a_call_is_written_down_by_nginx(replicas: Fleet) -> No
                 await host.call("delete_contact", **await create(host))
     written = replicas.proxy.written()
 
-    assert KEY not in written
+    assert API_KEY not in written
     assert "Nordmann" not in written
     assert "session" not in written

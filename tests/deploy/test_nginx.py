@@ -14,8 +14,7 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
 from deploy.echo import Replica, replica
 from deploy.running import HOST, Proxy, needs_nginx, nginx, prepare
-from ports import free_ports
-from processes import KEY
+from support.processes import API_KEY, free_ports
 
 pytestmark = [needs_nginx, pytest.mark.system]
 ADDRESS = f"https://{HOST}"
@@ -37,7 +36,7 @@ def proxy(tmp_path: Path, replicas: list[Replica]) -> Iterator[Proxy]:
 
 @pytest.fixture
 async def client(proxy: Proxy) -> AsyncIterator[httpx2.AsyncClient]:
-    async with proxy.client({"X-API-Key": KEY}) as http:
+    async with proxy.client({"X-API-Key": API_KEY}) as http:
         yield http
 
 
@@ -75,7 +74,7 @@ async def test_what_is_legacy_stays_with_one_replica(
 ) -> None:
     """No version, a version of the handshake, one nobody knows, the older transport: one caller, one replica."""
     del client.headers["X-API-Key"]
-    client.headers[header] = f"Bearer {KEY}"
+    client.headers[header] = f"Bearer {API_KEY}"
     versions = [None, *HANDSHAKE_PROTOCOL_VERSIONS, "2030-01-01", ""]
     for version in versions:
         headers = {} if version is None else {"Mcp-Protocol-Version": version}
@@ -93,7 +92,9 @@ async def test_callers_are_spread_over_the_replicas(proxy: Proxy, replicas: list
     """Each of forty callers comes three times: always to the same replica, and not all to one."""
     async with proxy.client() as http:
         for number in range(40):
-            came = {(await http.post(f"{ADDRESS}/mcp", headers={"X-API-Key": f"{KEY}{number}"})).text for _ in range(3)}
+            came = {
+                (await http.post(f"{ADDRESS}/mcp", headers={"X-API-Key": f"{API_KEY}{number}"})).text for _ in range(3)
+            }
             assert len(came) == 1
 
     assert min(len(each.seen) for each in replicas) >= 3 * 8
@@ -133,7 +134,7 @@ async def test_a_replica_that_is_down_costs_nothing(tmp_path: Path, headers: dic
     with free_ports(2) as ports, replica(ports[1]) as other, nginx(tmp_path / "nginx", ports) as proxy:
         async with proxy.client() as http:
             for number in range(12):
-                answer = await http.post(f"{ADDRESS}/mcp", headers={**headers, "X-API-Key": f"{KEY}{number}"})
+                answer = await http.post(f"{ADDRESS}/mcp", headers={**headers, "X-API-Key": f"{API_KEY}{number}"})
                 assert answer.json() == {"replica": ports[1]}
 
         assert len(other.seen) == 12
@@ -214,9 +215,9 @@ async def test_long_header_lines_are_refused(client: httpx2.AsyncClient, replica
 
 async def test_a_wrong_host_is_refused(proxy: Proxy, replicas: list[Replica]) -> None:
     """Under another name in Host nothing is served; under another name in the handshake no certificate is shown."""
-    async with proxy.client({"X-API-Key": KEY}) as http:
+    async with proxy.client({"X-API-Key": API_KEY}) as http:
         answer = await http.post(f"{ADDRESS}/mcp", headers={"Host": "evil.example"})
-    async with proxy.client({"X-API-Key": KEY}) as http:
+    async with proxy.client({"X-API-Key": API_KEY}) as http:
         with pytest.raises(httpx2.ConnectError) as refused:
             await http.get("https://evil.example/mcp")
 
@@ -229,7 +230,7 @@ async def test_a_wrong_host_is_refused(proxy: Proxy, replicas: list[Replica]) ->
 async def test_nothing_is_served_in_the_clear(proxy: Proxy, replicas: list[Replica]) -> None:
     """Not even a redirect: a client that sends its key in the clear has to notice."""
     async with httpx2.AsyncClient() as http:
-        answer = await http.post(f"http://127.0.0.1:{proxy.plain}/mcp", headers={"Host": HOST, "X-API-Key": KEY})
+        answer = await http.post(f"http://127.0.0.1:{proxy.plain}/mcp", headers={"Host": HOST, "X-API-Key": API_KEY})
 
     assert answer.status_code == 403
     assert refusal(answer).startswith("https_only: ")
@@ -284,7 +285,7 @@ async def test_a_replica_learns_who_asks_from_nginx_alone(client: httpx2.AsyncCl
     ((seen,),) = [each.seen for each in replicas if each.seen]
     assert seen.path == "/messages/?session_id=7"
     assert seen.headers["host"] == HOST
-    assert seen.headers["x-api-key"] == KEY
+    assert seen.headers["x-api-key"] == API_KEY
     assert seen.headers["x-forwarded-for"] == "127.0.0.1"
     assert seen.headers["x-forwarded-proto"] == "https"
     assert answer.headers.get_list("x-request-id") == [seen.headers["x-request-id"]]
@@ -333,20 +334,25 @@ async def test_no_key_and_no_query_string_is_written_down(tmp_path: Path) -> Non
     """Neither where all is well nor where nginx has to complain, in the clear, over TLS, of any size, to no replica."""
     with free_ports(2) as ports, nginx(tmp_path / "nginx", ports) as proxy, replica(ports[0]) as alive:
         statuses = set()
-        secret = {"X-API-Key": KEY, "Authorization": f"Bearer {KEY}", "Referer": f"{ADDRESS}/?{KEY}", "Cookie": KEY}
+        secret = {
+            "X-API-Key": API_KEY,
+            "Authorization": f"Bearer {API_KEY}",
+            "Referer": f"{ADDRESS}/?{API_KEY}",
+            "Cookie": API_KEY,
+        }
         async with proxy.client(secret) as http:
             for path in ("/mcp", "/sse", "/messages/", "/healthz", "/metrics", f"/{'x' * 9_000}"):
                 for extra in ({}, {"X-Do": "hang-up"}, {"Host": "evil.example"}, {"X-Long": "x" * 9_000}):
-                    for content in (b"{}", KEY.encode() * 50_000):
-                        answer = await http.post(f"{ADDRESS}{path}?key={KEY}", headers=extra, content=content)
+                    for content in (b"{}", API_KEY.encode() * 50_000):
+                        answer = await http.post(f"{ADDRESS}{path}?key={API_KEY}", headers=extra, content=content)
                         statuses.add(answer.status_code)
         async with httpx2.AsyncClient(headers=secret) as http:
             for port in (proxy.plain, proxy.tls):
-                statuses.add((await http.get(f"http://127.0.0.1:{port}/mcp?key={KEY}")).status_code)
+                statuses.add((await http.get(f"http://127.0.0.1:{port}/mcp?key={API_KEY}")).status_code)
         assert alive.seen
 
         assert statuses == {200, 400, 403, 404, 413, 414, 421, 431, 502}
-        assert KEY not in proxy.written()
+        assert API_KEY not in proxy.written()
 
 
 async def test_health_checks_do_not_fill_the_log(client: httpx2.AsyncClient, proxy: Proxy) -> None:

@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-import postgres_server
 from contacts_mcp.directory import Directory, Location, parse_location
+from support.postgres import find_programs, run_postgres
 
 
 @asynccontextmanager
@@ -33,10 +33,10 @@ def path(tmp_path):
 def postgres():
     """A PostgreSQL server for all tests of this process."""
     try:
-        postgres_server.find_programs()
+        find_programs()
     except FileNotFoundError as exc:
         pytest.skip(f"{exc}: install PostgreSQL, or run through `uv run`")
-    with postgres_server.running() as server:
+    with run_postgres() as server:
         yield server
 
 

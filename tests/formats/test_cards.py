@@ -5,8 +5,8 @@ import logging.config
 
 import pytest
 
-from contact_files import card, rows_of
 from contacts_mcp.formats import read_contacts
+from support.texts import card, rows_of
 
 
 def test_card_numbers_are_ordered_by_suitability_for_sms() -> None:

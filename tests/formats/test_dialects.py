@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from contact_files import refusal, rows_of
 from contacts_mcp.formats import ParsedFile, Row, read_contacts
+from support.texts import refusal, rows_of
 
 SAMPLES = Path(__file__).parent / "samples"
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from contact_files import refusal, rows_of
 from contacts_mcp.formats import read_contacts
+from support.texts import refusal, rows_of
 
 SAID = ("Zoë Lefèvre", ("90000001", "22222222"), ("zoe@example.com",), "ACME", ("VIP",), "Note")
 

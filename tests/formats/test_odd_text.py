@@ -2,8 +2,8 @@
 
 import pytest
 
-from contact_files import refusal, rows_of
 from contacts_mcp.formats import read_contacts
+from support.texts import refusal, rows_of
 
 
 def test_unclosed_quote_is_refused() -> None:

@@ -8,8 +8,8 @@ from io import BytesIO
 import openpyxl
 import pytest
 
-from contact_files import refusal, rows_of, workbook
 from contacts_mcp.formats import read_contacts
+from support.texts import refusal, rows_of, workbook
 
 PEOPLE = [("Navn", "Telefon"), ("Ola Nordmann", 90000001)]
 

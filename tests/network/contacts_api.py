@@ -18,7 +18,7 @@ import uvicorn
 
 from contacts_mcp.directory import Directory
 from contacts_mcp.transports.http import TimeoutProtocol
-from keyed import App, Keyed
+from support.services import ApiKeyRouter, App
 
 _KIND = "wayscloud_pat_"
 
@@ -34,7 +34,7 @@ def tenant_of(key: str) -> str | None:
     return tenant if tenant.startswith("tenant") and key == key_of(tenant) else None
 
 
-class Tenants(Keyed):
+class Tenants(ApiKeyRouter):
     """An ASGI app that leads each key to its own directory, and writes down what it was asked."""
 
     def __init__(self, folder: Path, log: int, directories: AsyncExitStack) -> None:

@@ -19,9 +19,8 @@ from contacts_mcp.app import build_network_app
 from contacts_mcp.settings import load_settings
 from contacts_mcp.transports.http import TimeoutProtocol
 from network.contacts_api import Tenants
-from ports import free_port
-from processes import Child, Network, clean_environment
-from wire import served
+from support.processes import ChildProcess, HttpServer, clean_environment, free_port
+from support.services import serve_app
 
 STATE_KEYS = "0123456789abcdef0123456789abcdef"
 _TESTS = Path(__file__).parents[1]
@@ -67,7 +66,7 @@ def contacts_api(folder: Path) -> Iterator[Api]:
     log.touch()
     with socket.create_server(("127.0.0.1", 0), backlog=512) as listening:
         command = [sys.executable, "-m", "network.contacts_api", str(listening.fileno()), str(folder), str(log)]
-        process = Child(folder / "api", command, _AT_ONCE, pass_fds=[listening.fileno()], cwd=_TESTS)
+        process = ChildProcess(folder / "api", command, _AT_ONCE, pass_fds=[listening.fileno()], cwd=_TESTS)
         port = listening.getsockname()[1]
     with process:
         yield Api(f"http://127.0.0.1:{port}", log)
@@ -81,7 +80,7 @@ async def api_here(folder: Path) -> AsyncIterator[Api]:
     try:
         async with (
             AsyncExitStack() as directories,
-            served(Tenants(folder, written, directories), **_SERVED) as here,
+            serve_app(Tenants(folder, written, directories), **_SERVED) as here,
         ):
             yield Api(f"http://127.0.0.1:{here.address[1]}", log)
     finally:
@@ -92,7 +91,7 @@ async def api_here(folder: Path) -> AsyncIterator[Api]:
 async def replica_here(home: Path, **settings: Any) -> AsyncIterator[int]:
     """An MCP server in this event loop; its port."""
     network = build_network_app(load_settings(rate=0, **settings), home)
-    async with served(network.asgi, lifespan="on", **_SERVED) as here:
+    async with serve_app(network.asgi, lifespan="on", **_SERVED) as here:
         yield here.address[1]
 
 
@@ -111,14 +110,14 @@ def _named(settings: dict[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def replicas(folder: Path, *settings: dict[str, str]) -> Iterator[Sequence[Network]]:
+def replicas(folder: Path, *settings: dict[str, str]) -> Iterator[Sequence[HttpServer]]:
     """`contacts-mcp serve`, a process for each of the settings."""
-    starting = [Network(folder, **each) for each in settings]
+    starting = [HttpServer(folder, **each) for each in settings]
     with ExitStack() as running:
         yield [running.enter_context(server) for server in starting]
 
 
-class Crew(Child):
+class Crew(ChildProcess):
     """`uvicorn contacts_mcp.asgi:app --workers`, which may or may not come to serving."""
 
     def __init__(self, folder: Path, port: int, settings: dict[str, str], workers: int) -> None:

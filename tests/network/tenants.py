@@ -6,8 +6,8 @@ from collections.abc import Awaitable
 from random import Random
 from typing import Any
 
-from network.callers import Answer, Modern, key
 from network.contacts_api import key_of
+from support.raw_hosts import Answer, ModernConnection, key
 
 _MARK = re.compile(r"tenant\d\dzz")
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -40,7 +40,7 @@ class Tenant:
         self.hostage: dict[str, str] = {}
         """A contact that stays, because nobody but its owner can say yes to the question about it."""
         self.question: Answer | None = None
-        self._client = Modern(port, key(key_of(self.mark)))
+        self._client = ModernConnection(port, key(key_of(self.mark)))
         self._team = team
         self._random = Random(number)
 

@@ -4,11 +4,11 @@ import asyncio
 import json
 from contextlib import asynccontextmanager
 
-from network.callers import CONTENT, MODERN, Modern, Wire, key
 from network.contacts_api import key_of
 from network.servers import api_here, quick_folder, replica_here
 from network.tenants import mark_of
-from processes import modern
+from support.hosts import MODERN
+from support.raw_hosts import CONTENT, HttpConnection, ModernConnection, key, modern
 
 KEYS = [key_of(mark_of(number)) for number in range(3)]
 ROUNDS = 10
@@ -24,7 +24,7 @@ async def served_tenants():
 
 
 async def contacts_of(port, secret):
-    async with Modern(port, key(secret)) as caller:
+    async with ModernConnection(port, key(secret)) as caller:
         return [(await caller.call("create_contact", name="Somebody")).content["id"] for _ in range(10)]
 
 
@@ -38,7 +38,7 @@ def reading(contact_id, secret):
 
 async def test_callers_who_share_a_connection_share_nothing_else():
     """Each request is its key's own, whatever came over the same connection before, or waits behind it."""
-    async with served_tenants() as (port, contacts), Wire(port) as shared:
+    async with served_tenants() as (port, contacts), HttpConnection(port) as shared:
         for turn in range(ROUNDS):
             for secret, own, others in zip(KEYS, contacts, contacts[1:] + contacts[:1], strict=True):
                 assert (await shared.send(reading(own[turn], secret))).content["id"] == own[turn]
@@ -59,10 +59,10 @@ async def test_a_call_that_breaks_off_leaves_its_answer_to_nobody():
     async with served_tenants() as (port, contacts):
         for turn in range(BREAKS):
             secret, own = KEYS[turn % len(KEYS)], contacts[turn % len(KEYS)]
-            async with Wire(port) as broken:
+            async with HttpConnection(port) as broken:
                 with_patience = asyncio.wait_for(broken.send(reading(own[turn % 10], secret)), turn * 0.0005)
                 await asyncio.gather(with_patience, return_exceptions=True)
 
-            async with Wire(port) as whole:
+            async with HttpConnection(port) as whole:
                 wanted = own[(turn + 1) % 10]
                 assert (await whole.send(reading(wanted, secret))).content["id"] == wanted

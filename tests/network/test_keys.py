@@ -22,11 +22,11 @@ from contacts_mcp.contract import (
 )
 from contacts_mcp.middleware import Refusal
 from contacts_mcp.transports.http.access import ApiKeyAccess
-from network.callers import CONTENT, MODERN, Modern, Wire, key
 from network.contacts_api import key_of
 from network.servers import api_here, quick_folder, replica_here
 from network.tenants import mark_of
-from processes import modern
+from support.hosts import MODERN
+from support.raw_hosts import CONTENT, HttpConnection, ModernConnection, key, modern
 
 OLA, KARI = key_of(mark_of(1)), key_of(mark_of(2))
 FLOOD, AGAIN = 500, 50
@@ -82,7 +82,7 @@ async def test_a_key_is_taken_for_its_owners_or_not_at_all():
     """However the headers are written, nobody gets at data by a key that is not, letter by letter, theirs."""
     async with keyed() as (api, port):
         for secret, name in ((OLA, "Ola"), (KARI, "Kari")):
-            async with Modern(port, key(secret)) as caller:
+            async with ModernConnection(port, key(secret)) as caller:
                 await caller.call("create_contact", name=name)
 
         taken = {case: await listed(port, header) for case, header in TAKEN.items()}
@@ -107,7 +107,7 @@ async def listed(port, header):
     body = json.dumps(modern(1, "tools/call", name="list_contacts", arguments={})).encode()
     routing = [("MCP-Protocol-Version", MODERN), ("Mcp-Method", "tools/call"), ("Mcp-Name", "list_contacts")]
     fields = "".join(f"{name}: {value}\r\n" for name, value in [*CONTENT, *routing, ("Content-Length", len(body))])
-    async with Wire(port) as wire:
+    async with HttpConnection(port) as wire:
         return await wire.send(
             f"POST /mcp HTTP/1.1\r\nHost: localhost\r\n{header}\r\n{fields}\r\n".encode("latin-1") + body
         )
@@ -161,7 +161,11 @@ async def test_a_key_that_may_not_list_contacts_is_still_a_key():
 
 async def test_a_flood_of_wrong_keys_keeps_nobody_out_and_asks_about_each_once_at_most():
     """Who was let in before goes on meanwhile, who comes anew is let in soon, and no wrong key ever is."""
-    async with keyed() as (api, port), Modern(port, key(OLA)) as known, Modern(port, key(KARI)) as newcomer:
+    async with (
+        keyed() as (api, port),
+        ModernConnection(port, key(OLA)) as known,
+        ModernConnection(port, key(KARI)) as newcomer,
+    ):
         await known.call("list_contacts")
         wrong = [f"wrong-{number}-{OLA}" for number in range(FLOOD)]
         flood = [asyncio.create_task(tried(port, secret)) for secret in wrong + wrong[:AGAIN]]
@@ -179,7 +183,7 @@ async def test_a_flood_of_wrong_keys_keeps_nobody_out_and_asks_about_each_once_a
 
 async def tried(port, secret):
     """A wrong key, and the status that it got."""
-    async with Modern(port, key(secret)) as caller:
+    async with ModernConnection(port, key(secret)) as caller:
         return secret, (await caller.call("list_contacts")).status
 
 

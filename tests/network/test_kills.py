@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from network.callers import Answer, Headers, Modern, key, port_of
 from network.contacts_api import key_of
 from network.servers import (
     Api,
@@ -19,9 +18,8 @@ from network.servers import (
     quick_folder,
     replicas,
 )
-from ports import free_port
-from processes import Network
-from redis_server import needs_redis, redis
+from support.processes import HttpServer, free_port, needs_redis, run_redis
+from support.raw_hosts import Answer, Headers, ModernConnection, key, port_of
 
 pytestmark = pytest.mark.system
 
@@ -61,12 +59,12 @@ class GuardedCall:
 class World:
     """Two servers that share what they need to, and what stands behind them."""
 
-    servers: Sequence[Network]
+    servers: Sequence[HttpServer]
     headers: Callable[[int], Headers]
     api: Api | None = None
 
-    def caller(self, server: int, headers: Headers) -> Modern:
-        return Modern(port_of(self.servers[server].url), headers)
+    def caller(self, server: int, headers: Headers) -> ModernConnection:
+        return ModernConnection(port_of(self.servers[server].url), headers)
 
 
 @contextmanager
@@ -81,7 +79,7 @@ def over_one_directory() -> Iterator[World]:
 @contextmanager
 def over_the_platform() -> Iterator[World]:
     """Callers with keys of their own: the ledger is in a Redis."""
-    with quick_folder() as folder, contacts_api(folder) as api, free_port() as port, redis(port):
+    with quick_folder() as folder, contacts_api(folder) as api, free_port() as port, run_redis(port):
         settings = by_keys(api, CONFIRM=CREATES, REDIS_URL=f"redis://127.0.0.1:{port}/0")
         with replicas(folder, settings, settings) as servers:
             yield World(servers, lambda caller: key(key_of(f"tenant{caller}")), api)

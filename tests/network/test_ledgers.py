@@ -16,10 +16,9 @@ from redis.asyncio import Redis
 
 from contacts_mcp.directory import Directory
 from contacts_mcp.guard import MemoryNonceStore, RedisNonceStore
-from harness import Person, host
 from network.servers import STATE_KEYS
-from ports import free_port
-from redis_server import needs_redis, redis
+from support.hosts import Person, host
+from support.processes import free_port, needs_redis, run_redis
 
 pytestmark = pytest.mark.system
 
@@ -32,7 +31,7 @@ SPENDER = Path(__file__).with_name("spender.py")
 
 @pytest.fixture
 def redis_port():
-    with free_port() as port, redis(port):
+    with free_port() as port, run_redis(port):
         yield port
 
 
@@ -140,7 +139,7 @@ async def test_a_call_that_is_given_up_does_not_let_a_nonce_through_twice(redis_
 @asynccontextmanager
 async def gone(port):
     """Nobody listens any more."""
-    with redis(port):
+    with run_redis(port):
         pass
     yield
 
@@ -148,7 +147,7 @@ async def gone(port):
 @asynccontextmanager
 async def stuck(port):
     """Somebody listens and does not answer."""
-    with redis(port) as server:
+    with run_redis(port) as server:
         server.process.send_signal(signal.SIGSTOP)
         try:
             yield
@@ -159,7 +158,7 @@ async def stuck(port):
 @asynccontextmanager
 async def locked(port):
     """Somebody answers, and wants another password."""
-    with redis(port, "--requirepass", "another"):
+    with run_redis(port, "--requirepass", "another"):
         yield
 
 
@@ -193,7 +192,7 @@ async def test_a_redis_that_does_not_answer_refuses_the_deed(tmp_path, caplog, t
 @needs_redis
 async def test_a_redis_that_stops_between_question_and_answer_refuses_the_deed(tmp_path):
     """It was there when the person was asked, and is not when the answer would count."""
-    with free_port() as port, redis(port) as server:
+    with free_port() as port, run_redis(port) as server:
 
         async def stop_redis():
             server.end(signal.SIGKILL)
@@ -227,7 +226,7 @@ def test_an_address_that_no_redis_can_have_stops_the_start(command, address):
     finished = start(command, address)
 
     assert finished.code == 2
-    assert finished.err == "contacts-mcp: CONTACTS_MCP_REDIS_URL must be a URL such as redis://host:6379/0\n"
+    assert finished.err == "contacts-mcp: CONTACTS_MCP_REDIS_URL must be a URL such as run_redis://host:6379/0\n"
 
 
 def test_a_redis_without_the_extra_stops_the_start(command, monkeypatch):

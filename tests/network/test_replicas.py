@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from network.callers import Modern
 from network.servers import STATE_KEYS, quick_folder, replica_here
+from support.raw_hosts import ModernConnection
 
 OTHER_KEYS = STATE_KEYS[::-1]
 MOMENTS = 20
@@ -20,8 +20,8 @@ async def two(folder, *keys, **settings):
     async with (
         replica_here(folder, **where, state_keys=keys[0]) as one,
         replica_here(folder, **where, state_keys=keys[1]) as other,
-        Modern(one) as here,
-        Modern(other) as there,
+        ModernConnection(one) as here,
+        ModernConnection(other) as there,
     ):
         for caller in (here, there):  # one after the other: both import in threads, and share this process's warnings
             await caller.call("list_contacts", per_page=1)

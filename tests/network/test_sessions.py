@@ -8,10 +8,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from contacts_mcp.transports.http._endpoints import MAX_SESSIONS
-from network.callers import CONTENT, Legacy, Wire, accepted, key
 from network.contacts_api import key_of
 from network.servers import api_here, quick_folder, replica_here
 from network.tenants import mark_of
+from support.raw_hosts import CONTENT, HttpConnection, LegacySession, accepted, key
 
 CALLERS = 20
 ROUNDS = 2
@@ -27,7 +27,7 @@ async def server():
 
 
 def legacy(port, number):
-    return Legacy(port, key(key_of(mark_of(number))))
+    return LegacySession(port, key(key_of(mark_of(number))))
 
 
 async def status_of(caller):
@@ -103,7 +103,7 @@ async def test_an_event_stream_is_its_callers_alone():
         place = await asyncio.wait_for(heard.get(), 10)
         ping = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping"}).encode()
 
-        async with Wire(port) as other:
+        async with HttpConnection(port) as other:
             assert (await other.exchange("POST", place, [*CONTENT, *thief.headers], ping)).status == 404
             assert (await other.exchange("POST", place, [*CONTENT, *owner.headers], ping)).status == 202
         stream.cancel()

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from network.callers import Modern, key
 from network.contacts_api import key_of
 from network.servers import api_here, by_keys, contacts_api, quick_folder, replica_here, uvicorn
 from network.tenants import Team, mark_of
-from waiting import block_until
+from support.processes import block_until
+from support.raw_hosts import ModernConnection, key
 
 CALLERS, CALLS = 50, 5_000
 
@@ -48,9 +48,9 @@ async def test_a_change_is_told_to_its_own_tenant_alone():
         async with (
             api_here(folder) as api,
             replica_here(folder, auth="key", api_url=api.address) as port,
-            Modern(port, key(key_of(mark_of(1)))) as listener,
-            Modern(port, key(key_of(mark_of(2)))) as neighbour,
-            Modern(port, key(key_of(mark_of(1)))) as changer,
+            ModernConnection(port, key(key_of(mark_of(1)))) as listener,
+            ModernConnection(port, key(key_of(mark_of(2)))) as neighbour,
+            ModernConnection(port, key(key_of(mark_of(1)))) as changer,
         ):
             theirs = {"contact_id": (await neighbour.call("create_contact", name="Theirs")).content["id"]}
             mine = {"contact_id": (await changer.call("create_contact", name="Mine")).content["id"]}

@@ -5,9 +5,9 @@ import signal
 
 import pytest
 
-from network.callers import Modern
 from network.servers import is_serving, over_directory, uvicorn
-from waiting import block_until
+from support.processes import block_until
+from support.raw_hosts import ModernConnection
 
 pytestmark = pytest.mark.system
 
@@ -59,7 +59,7 @@ async def test_workers_with_shared_keys_serve_and_the_dead_are_replaced(tmp_path
 
 async def deleted(port):
     """The answer to a confirmed deletion, of which each round may come to another worker."""
-    async with Modern(port) as first, Modern(port) as second:
+    async with ModernConnection(port) as first, ModernConnection(port) as second:
         created = await first.call("create_contact", name="Ola Nordmann")
         ola = {"contact_id": created.content["id"]}
         question = await first.call("delete_contact", **ola)

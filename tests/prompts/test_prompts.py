@@ -10,10 +10,8 @@ from mcp_types import INVALID_PARAMS, TextContent
 from contacts_mcp.contract import Risk
 from contacts_mcp.prompts import PROMPTS, Prompt, choose_prompts, named_tools
 from contacts_mcp.tools import TOOLS, choose_tools
-from harness import LEGACY, MODERN, Host, host
-from listening import protocol_error
+from support.hosts import Host, each_era, host, protocol_error
 
-each_era = pytest.mark.parametrize("era", [LEGACY, MODERN])
 each_prompt = pytest.mark.parametrize("prompt", PROMPTS, ids=lambda prompt: prompt.name)
 
 _RISKS = {tool.name: tool.risk for tool in TOOLS}

@@ -13,8 +13,7 @@ from contacts_mcp.contract import Risk
 from contacts_mcp.resources import CONTACT, GROUP, MEMBERS, TOOL_EFFECTS
 from contacts_mcp.settings import load_settings
 from contacts_mcp.tools import TOOLS
-from harness import LEGACY, MODERN, Host, Person, held
-from listening import LIST_CHANGED, Listener, listening
+from support.hosts import LEGACY, LIST_CHANGED, MODERN, Host, Listener, Person, enter_in_one_task, listening
 
 _YES = Person(content={"decision": "delete", "typed": "ola"})
 _IDS = {CONTACT: "contact_id", GROUP: "group_id", MEMBERS: "group_id"}
@@ -82,10 +81,12 @@ async def listened_directory(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> AsyncIterator[tuple[Directory, Listener]]:
     app = build_app(load_settings(), Embedded(tmp_path / "contacts.db", "test"))
-    async with held(Client(app.server, mode=LEGACY, elicitation_callback=_YES)) as client:
+    async with enter_in_one_task(Client(app.server, mode=LEGACY, elicitation_callback=_YES)) as client:
         directory = Directory(Host(client))
         await directory.build()
-        async with held(listening(app.server, request.param, [*directory.uris, directory.marker])) as listener:
+        async with enter_in_one_task(
+            listening(app.server, request.param, [*directory.uris, directory.marker])
+        ) as listener:
             yield directory, listener
 
 

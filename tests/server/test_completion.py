@@ -13,9 +13,8 @@ from contacts_mcp.client import ContactsClient
 from contacts_mcp.prompts import PROMPTS
 from contacts_mcp.resources import GROUP, MEMBERS, Completions
 from contacts_mcp.tools import TOOLS
-from harness import LEGACY, MODERN, NOBODY, Host, host, server_over
+from support.hosts import MISSING_ID, MODERN, Host, each_era, host, server_over
 
-each_era = pytest.mark.parametrize("era", [LEGACY, MODERN])
 PROMPT = PromptReference(name="prepare_sms_audience")
 
 
@@ -38,7 +37,7 @@ class Service:
     def __init__(self, contacts: int) -> None:
         self.asked = 0
         self._rows = [
-            {"id": f"{n:08x}{NOBODY[8:]}", "name": "x", "tags": [f"tag{n:04}", "all"]} for n in range(contacts)
+            {"id": f"{n:08x}{MISSING_ID[8:]}", "name": "x", "tags": [f"tag{n:04}", "all"]} for n in range(contacts)
         ]
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -135,7 +134,7 @@ async def test_failing_service_completes_to_nothing(caplog: pytest.LogCaptureFix
 
 async def test_value_that_sanitizing_would_change_is_not_suggested() -> None:
     tags = ["plain", "pl\u200bus", "pl\nus", "p" * 300, " pl", ""]
-    contacts = [{"id": NOBODY, "name": "x", "tags": tags}]
+    contacts = [{"id": MISSING_ID, "name": "x", "tags": tags}]
     async with tags_of(lambda _: httpx.Response(200, json={"contacts": contacts, "total": 1, "page": 1})) as client:
         assert (await complete(client, "tag", "p")).values == ["plain"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness import LEGACY, MODERN, NOBODY, Host, Person, held, host
+from support.hosts import LEGACY, MISSING_ID, MODERN, Host, Person, enter_in_one_task, host
 
 OLA = {"name": "Ola Nordmann", "phone_number": "+4799999999", "email": "ola@example.com", "tags": ["vip"]}
 
@@ -18,7 +18,7 @@ def person() -> Person:
 
 @pytest.fixture(params=[LEGACY, MODERN])
 async def directory(request: pytest.FixtureRequest, tmp_path: Path, person: Person) -> AsyncIterator[Host]:
-    async with held(host(tmp_path / "contacts.db", request.param, person)) as connected:
+    async with enter_in_one_task(host(tmp_path / "contacts.db", request.param, person)) as connected:
         yield connected
 
 
@@ -186,7 +186,7 @@ async def test_members_are_added_once_and_removed(directory: Host) -> None:
     group = await directory.call("create_contact_group", name="All")
     at = {"group_id": group["id"]}
 
-    added = await directory.call("add_group_members", **at, contact_ids=[ola["id"], kari["id"], NOBODY])
+    added = await directory.call("add_group_members", **at, contact_ids=[ola["id"], kari["id"], MISSING_ID])
     again = await directory.call("add_group_members", **at, contact_ids=[ola["id"]])
     page = await directory.call("list_group_members", **at, per_page=1)
     await directory.call("remove_group_member", **at, contact_id=ola["id"])
@@ -213,15 +213,15 @@ async def test_deleting_a_group_keeps_its_contacts(directory: Host, person: Pers
 
 
 UNKNOWN: list[tuple[str, dict[str, Any]]] = [
-    ("get_contact", {"contact_id": NOBODY}),
-    ("update_contact", {"contact_id": NOBODY, "name": "x"}),
-    ("delete_contact", {"contact_id": NOBODY}),
-    ("get_contact_group", {"group_id": NOBODY}),
-    ("update_contact_group", {"group_id": NOBODY, "name": "x"}),
-    ("delete_contact_group", {"group_id": NOBODY}),
-    ("list_group_members", {"group_id": NOBODY}),
-    ("add_group_members", {"group_id": NOBODY, "contact_ids": [NOBODY]}),
-    ("remove_group_member", {"group_id": NOBODY, "contact_id": NOBODY}),
+    ("get_contact", {"contact_id": MISSING_ID}),
+    ("update_contact", {"contact_id": MISSING_ID, "name": "x"}),
+    ("delete_contact", {"contact_id": MISSING_ID}),
+    ("get_contact_group", {"group_id": MISSING_ID}),
+    ("update_contact_group", {"group_id": MISSING_ID, "name": "x"}),
+    ("delete_contact_group", {"group_id": MISSING_ID}),
+    ("list_group_members", {"group_id": MISSING_ID}),
+    ("add_group_members", {"group_id": MISSING_ID, "contact_ids": [MISSING_ID]}),
+    ("remove_group_member", {"group_id": MISSING_ID, "contact_id": MISSING_ID}),
 ]
 
 

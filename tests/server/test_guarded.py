@@ -8,9 +8,7 @@ import pytest
 from mcp.shared.exceptions import MCPError
 from mcp_types import ElicitResult, InputRequiredResult
 
-from harness import LEGACY, MODERN, NOBODY, Host, Person, host, text_of
-
-each_era = pytest.mark.parametrize("era", [LEGACY, MODERN])
+from support.hosts import LEGACY, MISSING_ID, MODERN, Host, Person, each_era, host, text_of
 
 
 async def create(directory: Host, name: str = "Ola Nordmann") -> dict[str, str]:
@@ -253,7 +251,7 @@ async def test_host_error_instead_of_an_answer_is_a_refusal(tmp_path: Path) -> N
 @each_era
 async def test_token_that_is_not_a_string_is_rejected_by_name(tmp_path: Path, era: str) -> None:
     async with host(tmp_path / "contacts.db", era, guard="two-step") as directory:
-        line = await directory.error("delete_contact", contact_id=NOBODY, confirmation_token=5)
+        line = await directory.error("delete_contact", contact_id=MISSING_ID, confirmation_token=5)
 
     assert line.startswith("invalid: confirmation_token: should be a string")
 

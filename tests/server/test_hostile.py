@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mcp_types import CallToolResult, InputRequiredResult
 
 from contacts_mcp.tools import TOOLS
-from harness import LEGACY, MODERN, Host, Person, held, host
+from support.hosts import LEGACY, MODERN, Host, Person, enter_in_one_task, host
 
 ID = "a1b2c3d4-5678-9abc-def0-123456789abc"
 WORDS = st.sampled_from(
@@ -29,7 +29,7 @@ ARGUMENTS = st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=5), VALUES
 async def hosts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Host]:
     folder: Path = tmp_path_factory.mktemp("hostile")
     person = Person(content={"decision": "delete", "typed": "delete"})
-    async with held(host(folder / "contacts.db", request.param, person)) as connected:
+    async with enter_in_one_task(host(folder / "contacts.db", request.param, person)) as connected:
         yield connected
 
 

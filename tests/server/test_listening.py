@@ -9,8 +9,7 @@ from mcp.client.sse import sse_client
 
 from conformance.servers import product
 from contacts_mcp.resources import GROUP, MEMBERS
-from harness import LEGACY, MODERN, Host
-from listening import LIST_CHANGED, listening
+from support.hosts import LEGACY, LIST_CHANGED, MODERN, Host, listening
 
 
 async def test_changes_are_notified_over_every_transport(tmp_path: Path) -> None:

@@ -16,9 +16,7 @@ from mcp_types import (
 
 from contacts_mcp.app import Embedded, build_app
 from contacts_mcp.settings import load_settings
-from harness import LEGACY, MODERN, NOBODY, Host
-
-each_era = pytest.mark.parametrize("era", [LEGACY, MODERN])
+from support.hosts import LEGACY, MISSING_ID, MODERN, Host, each_era
 
 
 class Log:
@@ -51,7 +49,7 @@ async def test_failed_call_sends_one_log_message(tmp_path: Path, era: str) -> No
         await ask_for(client, era, "info")
         host = Host(client)
         await host.call("create_contact", name="Ola")
-        line = await host.error("get_contact", contact_id=NOBODY)
+        line = await host.error("get_contact", contact_id=MISSING_ID)
 
     (message,) = log.messages
     assert (message.level, message.logger) == ("warning", "contacts")
@@ -69,7 +67,7 @@ async def test_client_without_a_matching_log_level_gets_no_messages(
     async with client_of(tmp_path, era, level, log) as client:
         await ask_for(client, era, level)
         host = Host(client)
-        await host.error("get_contact", contact_id=NOBODY)
+        await host.error("get_contact", contact_id=MISSING_ID)
         await host.error("get_contact", contact_id="x")
         await host.error("no_such_tool")
 
@@ -88,7 +86,7 @@ async def test_unexpected_exception_is_logged_as_error_without_values(
     log = Log()
     async with client_of(tmp_path, era, "error", log) as client:
         await ask_for(client, era, "error")
-        await Host(client).error("get_contact", contact_id=NOBODY)
+        await Host(client).error("get_contact", contact_id=MISSING_ID)
 
     (message,) = log.messages
     assert message.level == "error"

@@ -1,20 +1,18 @@
 """All endpoint tools, in both eras, over HTTP with a service that was written only from the API's page."""
 
-import pytest
-
 from contacts_mcp.app import Platform
 from contacts_mcp.client import Credential
-from harness import LEGACY, MODERN, Person, host
-from page_service import page_service
-from processes import KEY
+from support.hosts import Person, each_era, host
+from support.processes import API_KEY
+from support.services import page_service
 
 
-@pytest.mark.parametrize("era", [LEGACY, MODERN])
+@each_era
 async def test_every_endpoint_tool_works_with_the_answers_on_the_api_page(era: str) -> None:
     """Split rows, missing fields, required names, odd counts and empty answers are all understood."""
     person = Person(content={"decision": "delete", "typed": "Ola Nordmann"})
-    with page_service(KEY) as address:
-        platform = Platform(Credential.key(KEY, "test"), address)
+    with page_service(API_KEY) as address:
+        platform = Platform(Credential.key(API_KEY, "test"), address)
         async with host(platform, era, person) as service:
             ola = await service.call("create_contact", name="Ola Nordmann", email="ola@example.com", tags=["vip"])
             kari = await service.call("create_contact", name="Kari Nordmann", type="company")

@@ -16,15 +16,13 @@ from contacts_mcp.client import ContactsClient
 from contacts_mcp.resources import CONTACT, GROUP, MEMBERS, ResourceCatalog
 from contacts_mcp.server import ActiveCalls
 from contacts_mcp.tools import DOWNLOAD_URI_TEMPLATE, TOOLS, choose_tools
-from harness import LEGACY, MODERN, NOBODY, Host, host, server_over
-from listening import protocol_error
+from support.hosts import LEGACY, MISSING_ID, MODERN, Host, each_era, host, protocol_error, server_over
 
-each_era = pytest.mark.parametrize("era", [LEGACY, MODERN])
 _NOT_FOUND = {LEGACY: -32002, MODERN: INVALID_PARAMS}
 
 
 def numbered(number: int) -> str:
-    return f"{number:08x}{NOBODY[8:]}"
+    return f"{number:08x}{MISSING_ID[8:]}"
 
 
 @asynccontextmanager
@@ -117,12 +115,12 @@ async def test_foreign_cursor_is_rejected(cursor: str, era: str) -> None:
         "test://nonexistent",
         "contacts://contacts/groups",
         "contacts://contacts/",
-        f"contacts://contacts/{NOBODY}/members",
-        f"contacts://groups/{NOBODY}/members/",
-        f"contacts://contacts/{NOBODY}/../groups",
-        f"contacts://contacts/{NOBODY}\n",
-        f"CONTACTS://contacts/{NOBODY}",
-        f"contacts://contacts/{NOBODY}?x=y",
+        f"contacts://contacts/{MISSING_ID}/members",
+        f"contacts://groups/{MISSING_ID}/members/",
+        f"contacts://contacts/{MISSING_ID}/../groups",
+        f"contacts://contacts/{MISSING_ID}\n",
+        f"CONTACTS://contacts/{MISSING_ID}",
+        f"contacts://contacts/{MISSING_ID}?x=y",
     ],
 )
 async def test_unknown_uri_is_not_found_without_a_request_to_the_service(uri: str, era: str) -> None:
@@ -139,7 +137,7 @@ async def test_unknown_uri_is_not_found_without_a_request_to_the_service(uri: st
 @each_era
 async def test_resource_of_a_missing_contact_is_not_found(tmp_path: Path, era: str) -> None:
     async with host(tmp_path / "contacts.db", era) as directory:
-        uri = CONTACT.format(id=NOBODY)
+        uri = CONTACT.format(id=MISSING_ID)
 
         error = await protocol_error(directory.client.read_resource(uri))
 
@@ -158,7 +156,7 @@ async def test_resource_of_a_missing_contact_is_not_found(tmp_path: Path, era: s
 async def test_error_of_the_service_is_a_protocol_error_of_one_line(respond: Any, line: str, era: str) -> None:
     """The line is the one that a tool would return."""
     async with client_of(respond, era) as client:
-        for asking in (client.read_resource(CONTACT.format(id=NOBODY)), client.list_resources()):
+        for asking in (client.read_resource(CONTACT.format(id=MISSING_ID)), client.list_resources()):
             error = await protocol_error(asking)
 
             assert error.code == INTERNAL_ERROR
@@ -174,7 +172,7 @@ async def test_unexpected_exception_shows_no_values(era: str, caplog: pytest.Log
         raise ZeroDivisionError("Zaphod")
 
     async with client_of(respond, era) as client:
-        error = await protocol_error(client.read_resource(CONTACT.format(id=NOBODY)))
+        error = await protocol_error(client.read_resource(CONTACT.format(id=MISSING_ID)))
 
     assert error.message.startswith("internal_error: ")
     assert "Zaphod" not in error.message + caplog.text
@@ -186,7 +184,7 @@ async def test_request_over_the_call_limit_is_refused_before_it_starts(
 ) -> None:
     """No coroutine is created and left unawaited."""
     async with client_of(answering({}), era, active_calls=ActiveCalls(max_per_caller=0)) as client:
-        for asking in (client.read_resource(CONTACT.format(id=NOBODY)), client.list_resources()):
+        for asking in (client.read_resource(CONTACT.format(id=MISSING_ID)), client.list_resources()):
             assert (await protocol_error(asking)).message.startswith("rate_limited: ")
     gc.collect()
 
@@ -197,7 +195,7 @@ async def test_members_of_a_large_group_are_cut_with_a_note() -> None:
     """After a hundred members, or earlier if they are long."""
     short = [{"id": numbered(number), "name": "Ola"} for number in range(1_234)]
     long = [{"id": numbered(number), "name": "x" * 1_500} for number in range(90)]
-    uri = MEMBERS.format(id=NOBODY)
+    uri = MEMBERS.format(id=MISSING_ID)
     async with client_of(answering({"members": short})) as client:
         first = await read(client, uri)
     async with client_of(answering({"members": long})) as client:

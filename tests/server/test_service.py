@@ -9,7 +9,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import EmptyResult, Request
 
 from contacts_mcp.tools import TOOLS, Tool
-from harness import LEGACY, MODERN, Person, host_of_service
+from support.hosts import MODERN, Person, each_era, host_of_service
 
 ID = "a1b2c3d4-5678-9abc-def0-123456789abc"
 OLA = {"id": ID, "type": "person", "name": "Ola Nordmann", "email": "ola@example.com", "tags": ["vip"], "notes": None}
@@ -160,7 +160,7 @@ async def test_unexpected_exception_is_one_line_and_logs_no_values(
     assert "Nordmann" not in caplog.text + line
 
 
-@pytest.mark.parametrize("era", [LEGACY, MODERN])
+@each_era
 async def test_unknown_tool_is_an_error_result_that_lists_the_available_tools(era: str) -> None:
     """Agent frameworks raise protocol errors as exceptions; a typo in a name is no reason to."""
     async with host_of_service(always(500, None), era) as service:
@@ -170,7 +170,7 @@ async def test_unknown_tool_is_an_error_result_that_lists_the_available_tools(er
     assert "list_contacts" in line
 
 
-@pytest.mark.parametrize("era", [LEGACY, MODERN])
+@each_era
 async def test_tool_list_is_deterministic_and_has_a_cache_hint(era: str) -> None:
     async with host_of_service(always(500, None), era) as service:
         first, second = [await service.client.session.list_tools() for _ in range(2)]

@@ -15,32 +15,33 @@ import pytest
 from mcp import Client, StdioServerParameters, stdio_client
 
 from contacts_mcp.tools import TOOLS
-from harness import LEGACY, MODERN, Host, Person
-from processes import KEY, Server, clean_environment, modern, service
-from waiting import shortest
+from support.hosts import Host, Person, each_era
+from support.processes import API_KEY, StdioServer, clean_environment, shortest
+from support.raw_hosts import modern
+from support.services import directory_service
 
 pytestmark = pytest.mark.system
 
 A_SECOND = 2.0  # and as much again, since other tests keep the machine busy
 
 
-def listing(server: Server) -> dict:
+def listing(server: StdioServer) -> dict:
     """The first tools/list, in raw lines."""
     server.say(json.dumps(modern(1, "tools/list")).encode())
     return json.loads(server.hear())
 
 
-def call(server: Server, tool: str, **arguments: Any) -> None:
+def call(server: StdioServer, tool: str, **arguments: Any) -> None:
     """Call a tool, in a raw line."""
     server.say(json.dumps(modern(2, "tools/call", name=tool, arguments=arguments)).encode())
 
 
-@pytest.mark.parametrize("era", [LEGACY, MODERN])
+@each_era
 @pytest.mark.parametrize("backend", ["embedded", "remote"])
 async def test_all_endpoint_tools_work_over_stdio(tmp_path: Path, era: str, backend: str) -> None:
     """Both eras, with the embedded directory and with an HTTP server that requires a key."""
-    with service(tmp_path) as address:
-        variables = {"WAYSCLOUD_API_KEY": KEY, "WAYSCLOUD_API_URL": address} if backend == "remote" else {}
+    with directory_service(tmp_path) as address:
+        variables = {"WAYSCLOUD_API_KEY": API_KEY, "WAYSCLOUD_API_URL": address} if backend == "remote" else {}
         server = StdioServerParameters(
             command=sys.executable,
             args=["-m", "contacts_mcp", "serve"],
@@ -57,7 +58,7 @@ async def test_all_endpoint_tools_work_over_stdio(tmp_path: Path, era: str, back
     first = written.splitlines()[0]
     assert (f"WAYSCloud at {address} (key wayscloud_pat_… from WAYSCLOUD_API_KEY)" in first) is (backend == "remote")
     assert ("the embedded directory in " in first) is (backend == "embedded")
-    assert KEY not in written
+    assert API_KEY not in written
     assert "Nordmann" not in written
     assert sum('"outcome": "done"' in line for line in written.splitlines()) == 10
 
@@ -86,7 +87,7 @@ def test_end_of_input_ends_the_process_within_a_second(tmp_path: Path) -> None:
     """Standard output contains only JSON-RPC."""
 
     def ending() -> float:
-        with Server(tmp_path) as server:
+        with StdioServer(tmp_path) as server:
             answer = listing(server)
             rest, errors, seconds = server.end()
         assert len(answer["result"]["tools"]) == len(TOOLS)
@@ -104,7 +105,7 @@ def test_signal_ends_the_process_within_a_second(tmp_path: Path, sent: signal.Si
     """Also while standard input stays open, and while the backend is in use."""
 
     def ending() -> float:
-        with Server(tmp_path) as server:
+        with StdioServer(tmp_path) as server:
             listing(server)
             if busy:
                 call(server, "list_contacts")
@@ -120,7 +121,7 @@ def test_signal_ends_the_process_while_the_host_does_not_read(tmp_path: Path) ->
     """A write that hangs in a full pipe does not keep the process alive."""
 
     def ending() -> float:
-        with Server(tmp_path) as server:
+        with StdioServer(tmp_path) as server:
             listing(server)
             for number in range(400):
                 server.say(json.dumps(modern(number + 2, "tools/list")).encode())
@@ -133,7 +134,7 @@ def test_signal_ends_the_process_while_the_host_does_not_read(tmp_path: Path) ->
 def test_process_ends_within_a_second_while_a_write_waits_for_another_process(tmp_path: Path, goes: str) -> None:
 
     def ending() -> float:
-        with Server(tmp_path) as server:
+        with StdioServer(tmp_path) as server:
             listing(server)
             call(server, "list_contacts")
             server.hear()
@@ -150,7 +151,7 @@ def test_process_ends_within_a_second_while_a_write_waits_for_another_process(tm
 @pytest.mark.skipif(not Path("/proc/self/coredump_filter").exists(), reason="the kernel does not tell")
 def test_process_makes_no_core_dump(tmp_path: Path) -> None:
     """A core dump would contain keys and contacts."""
-    with Server(tmp_path) as server:
+    with StdioServer(tmp_path) as server:
         listing(server)
         limits, filtered = (Path(f"/proc/{server.process.pid}/{name}").read_text() for name in _OF_CORES)
 
@@ -163,7 +164,7 @@ _OF_CORES = ("limits", "coredump_filter")
 
 def test_closed_standard_output_ends_the_process_without_a_traceback(tmp_path: Path) -> None:
     """Even while standard input stays open."""
-    with Server(tmp_path) as server:
+    with StdioServer(tmp_path) as server:
         listing(server)
         assert server.process.stdout
         assert server.process.stderr
@@ -177,7 +178,7 @@ def test_closed_standard_output_ends_the_process_without_a_traceback(tmp_path: P
 
 def test_slow_host_gets_every_answer_complete(tmp_path: Path) -> None:
     """More answers are waiting than a pipe holds."""
-    with Server(tmp_path) as server:
+    with StdioServer(tmp_path) as server:
         listing(server)
         for number in range(40):
             server.say(json.dumps(modern(number + 2, "tools/list")).encode())
@@ -189,7 +190,7 @@ def test_slow_host_gets_every_answer_complete(tmp_path: Path) -> None:
 
 def test_invalid_input_is_skipped_without_a_traceback(tmp_path: Path) -> None:
     """The next request is answered."""
-    with Server(tmp_path) as server:
+    with StdioServer(tmp_path) as server:
         for garbage in (b"", b"{", b"\xff\xfe", b"[]", b"null", b'{"jsonrpc":"2.0"}', b'"' + b"x" * 100_000 + b'"'):
             server.say(garbage)
         answer = listing(server)
@@ -204,7 +205,7 @@ def test_invalid_input_is_skipped_without_a_traceback(tmp_path: Path) -> None:
 @pytest.mark.parametrize("large", [b"x" * 17 * 1024**2, b"[" * 1_000_001], ids=["bytes", "values"])
 def test_oversized_message_is_skipped_and_logged(tmp_path: Path, large: bytes) -> None:
     """The next request is answered."""
-    with Server(tmp_path) as server:
+    with StdioServer(tmp_path) as server:
         server.say(large)
         answer = listing(server)
         _, errors, _ = server.end()
@@ -229,7 +230,9 @@ def test_input_from_a_file_is_read_to_its_end(tmp_path: Path) -> None:
 
 def test_disabled_tools_are_neither_listed_nor_run(tmp_path: Path) -> None:
     """By read-only mode or by a list of tools."""
-    with Server(tmp_path, CONTACTS_MCP_READ_ONLY="1", CONTACTS_MCP_TOOLS="list_contacts, create_contact") as server:
+    with StdioServer(
+        tmp_path, CONTACTS_MCP_READ_ONLY="1", CONTACTS_MCP_TOOLS="list_contacts, create_contact"
+    ) as server:
         listed = listing(server)["result"]["tools"]
         server.say(json.dumps(modern(2, "tools/call", name="create_contact", arguments={"name": "x"})).encode())
         refused = json.loads(server.hear())["result"]
@@ -251,7 +254,7 @@ def test_disabled_tools_are_neither_listed_nor_run(tmp_path: Path) -> None:
         ({"WAYSCLOUD_API_KEY": "${env:WAYSCLOUD_API_KEY}"}, "WAYSCLOUD_API_KEY holds a placeholder"),
         ({"CONTACTS_MCP_READ_ONLY": "maybe"}, "CONTACTS_MCP_READ_ONLY: "),
         ({"CONTACTS_MCP_DEFAULT_REGION": "Norway"}, "CONTACTS_MCP_DEFAULT_REGION: should be a two-letter region"),
-        ({"WAYSCLOUD_API_KEY": KEY, "WAYSCLOUD_API_URL": "http://api.example.com"}, "https"),
+        ({"WAYSCLOUD_API_KEY": API_KEY, "WAYSCLOUD_API_URL": "http://api.example.com"}, "https"),
         ({"WAYSCLOUD_API_KEY": "two words"}, "WAYSCLOUD_API_KEY"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
@@ -265,15 +268,15 @@ def test_invalid_setting_stops_the_start_with_one_line(
     assert done.code == 2
     assert complaint in done.err
     assert len(done.err.splitlines()) == 1
-    assert KEY not in done.err
+    assert API_KEY not in done.err
     assert done.out == ""
 
 
 def test_debug_logs_contain_no_names_and_no_key(tmp_path: Path) -> None:
     """Not even of invalid input."""
-    with service(tmp_path) as address:
-        variables = {"WAYSCLOUD_API_KEY": KEY, "WAYSCLOUD_API_URL": address, "CONTACTS_MCP_LOG_LEVEL": "debug"}
-        with Server(tmp_path, **variables) as server:
+    with directory_service(tmp_path) as address:
+        variables = {"WAYSCLOUD_API_KEY": API_KEY, "WAYSCLOUD_API_URL": address, "CONTACTS_MCP_LOG_LEVEL": "debug"}
+        with StdioServer(tmp_path, **variables) as server:
             create = modern(1, "tools/call", name="create_contact", arguments={"name": "Zaphod Beeblebrox"})
             server.say(json.dumps(create).encode())
             assert b"Zaphod" in server.hear()
@@ -285,7 +288,7 @@ def test_debug_logs_contain_no_names_and_no_key(tmp_path: Path) -> None:
 
     assert b"DEBUG" in errors
     assert b"Zaphod" not in errors
-    assert KEY.encode() not in errors
+    assert API_KEY.encode() not in errors
 
 
 _STRAY = """

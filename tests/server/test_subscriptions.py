@@ -23,11 +23,21 @@ from contacts_mcp.server import Subscriptions, build_server
 from contacts_mcp.server._subscriptions import TenantListeners
 from contacts_mcp.settings import load_settings
 from contacts_mcp.tools import TOOLS
-from harness import LEGACY, MODERN, NOBODY, Host, Person, held, server_over
-from listening import LIST_CHANGED, listening, protocol_error
-from waiting import until
+from support.hosts import (
+    LEGACY,
+    LIST_CHANGED,
+    MISSING_ID,
+    MODERN,
+    Host,
+    Person,
+    each_era,
+    enter_in_one_task,
+    listening,
+    protocol_error,
+    server_over,
+)
+from support.processes import wait_until
 
-each_era = pytest.mark.parametrize("era", [LEGACY, MODERN])
 UNKNOWN_URI = "test://watched-resource"
 
 
@@ -38,12 +48,12 @@ def app(tmp_path: Path) -> App:
 
 @pytest.fixture
 async def writer(app: App) -> AsyncIterator[Host]:
-    async with held(Client(app.server, mode=MODERN)) as client:
+    async with enter_in_one_task(Client(app.server, mode=MODERN)) as client:
         yield Host(client)
 
 
 def uris_of_groups(number: int) -> list[str]:
-    return [GROUP.format(id=f"{index:08x}{NOBODY[8:]}") for index in range(number)]
+    return [GROUP.format(id=f"{index:08x}{MISSING_ID[8:]}") for index in range(number)]
 
 
 @each_era
@@ -227,7 +237,7 @@ async def test_session_that_does_not_read_delays_no_other(app: App, writer: Host
 
         assert app.subscriptions.tenant_count == 1
         await ours[1].aclose()
-        await until(lambda: not app.subscriptions.tenant_count)
+        await wait_until(lambda: not app.subscriptions.tenant_count)
         tasks.cancel_scope.cancel()
 
 

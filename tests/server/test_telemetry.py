@@ -18,10 +18,11 @@ from contacts_mcp.app import Embedded, Platform, build_app
 from contacts_mcp.client import Credential
 from contacts_mcp.middleware import CURRENT_REQUEST_ID
 from contacts_mcp.settings import load_settings
-from harness import LEGACY, MODERN, NOBODY, Person, host, host_of_service, text_of
-from page_service import page_service
-from processes import KEY, modern
-from telemetry import CapturedTelemetry, capture_telemetry, logged
+from support.hosts import MISSING_ID, MODERN, Person, each_era, host, host_of_service, text_of
+from support.processes import API_KEY
+from support.raw_hosts import modern
+from support.services import page_service
+from support.telemetry import CapturedTelemetry, capture_telemetry, logged
 
 
 class UnknownRequest(Request[dict[str, Any], str]):
@@ -31,8 +32,7 @@ class UnknownRequest(Request[dict[str, Any], str]):
     params: dict[str, Any]
 
 
-each_era = pytest.mark.parametrize("era", [LEGACY, MODERN])
-CONTACT = {"id": NOBODY, "type": "person", "name": "Ola Nordmann", "tags": []}
+CONTACT = {"id": MISSING_ID, "type": "person", "name": "Ola Nordmann", "tags": []}
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ async def test_call_reports_outcome_and_duration(tmp_path: Path, telemetry: Capt
     """Outcome, risk and consent in the SDK's span; outcome and seconds in metrics."""
     async with host(tmp_path / "contacts.db", era) as directory:
         await directory.call("create_contact", name="Ola Nordmann")
-        await directory.error("get_contact", contact_id=NOBODY)
+        await directory.error("get_contact", contact_id=MISSING_ID)
 
     done, failed = telemetry.span("tools/call create_contact"), telemetry.span("tools/call get_contact")
     assert labels(done) == {
@@ -204,7 +204,7 @@ async def test_each_request_to_the_service_is_measured_in_its_own_span(telemetry
         return httpx.Response(next(statuses), json=CONTACT)
 
     async with host_of_service(respond) as service:
-        await service.call("get_contact", contact_id=NOBODY)
+        await service.call("get_contact", contact_id=MISSING_ID)
 
     call, (first, second) = telemetry.span("tools/call get_contact"), telemetry.spans("GET /v1/contacts/{contact_id}")
     route = {
@@ -269,9 +269,9 @@ async def test_unexpected_exception_outside_tools_is_not_reported_by_the_sdk(
 
     monkeypatch.setattr("contacts_mcp.client._client.network_transport", lambda *_: httpx.MockTransport(respond))
     with logged() as log:
-        async with host(Platform(Credential.key(KEY, "test"), "http://127.0.0.1"), era) as service:
+        async with host(Platform(Credential.key(API_KEY, "test"), "http://127.0.0.1"), era) as service:
             with pytest.raises(MCPError) as failed:
-                await service.client.read_resource(f"contacts://contacts/{NOBODY}")
+                await service.client.read_resource(f"contacts://contacts/{MISSING_ID}")
 
     assert failed.value.error.message == "internal_error: resources/read failed here; try again, and tell the operator"
     span = telemetry.span("resources/read")
@@ -293,7 +293,7 @@ async def test_network_request_id_is_in_errors_and_spans(telemetry: CapturedTele
     async with host_of_service(respond) as service:
         failed = [
             await service.raw("create_contact", name="Ola"),
-            await service.raw("get_contact", contact_id=NOBODY),
+            await service.raw("get_contact", contact_id=MISSING_ID),
             await service.raw("no_such_tool"),
         ]
     CURRENT_REQUEST_ID.reset(served)
@@ -309,11 +309,11 @@ async def test_service_error_text_is_not_in_the_span_of_a_protocol_error(
     tmp_path: Path, telemetry: CapturedTelemetry, era: str
 ) -> None:
     """The client reads it in the error; the SDK would also put it into the span."""
-    with page_service(KEY) as address:
+    with page_service(API_KEY) as address:
         wrong = Platform(Credential.key("sekret-key", "test"), address)
         async with host(wrong, era) as service:
             with pytest.raises(MCPError, match="Invalid API key"):
-                await service.client.read_resource(f"contacts://contacts/{NOBODY}")
+                await service.client.read_resource(f"contacts://contacts/{MISSING_ID}")
 
     span = telemetry.span("resources/read")
     assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, None)
@@ -328,7 +328,7 @@ CONTACT_DATA = {
     "tags": ["vip-sekret"],
     "notes": "allergic to nuts",
 }
-SECRETS = ("Sekretsen", "+4791234567", "91234567", "sekret@example.com", "allergic", "vip-sekret", KEY)
+SECRETS = ("Sekretsen", "+4791234567", "91234567", "sekret@example.com", "allergic", "vip-sekret", API_KEY)
 
 
 @each_era
@@ -338,12 +338,12 @@ async def test_telemetry_and_logs_contain_no_personal_data_and_no_key(
     """During successful calls, failing calls, confirmations and resource reads."""
     person = Person({"decision": "delete", "typed": "Wrong Sekretsen"})
     ids: list[str] = []
-    with logged(log_level="DEBUG") as log, page_service(KEY) as address:
-        async with host(Platform(Credential.key(KEY, "test"), address), era, person) as service:
+    with logged(log_level="DEBUG") as log, page_service(API_KEY) as address:
+        async with host(Platform(Credential.key(API_KEY, "test"), address), era, person) as service:
             ids += await _drive(service)
         async with host(tmp_path / "contacts.db", era, person) as directory:
             ids += await _drive(directory)
-        async with host(Platform(Credential.key(f"{KEY}x", "test"), address), era) as refused:
+        async with host(Platform(Credential.key(f"{API_KEY}x", "test"), address), era) as refused:
             await refused.error("list_contacts", search="Sekretsen")
         async with host_of_service(_quoting, era) as quoting:
             assert "Sekretsen" in await quoting.error("create_contact", **CONTACT_DATA)

@@ -18,10 +18,16 @@ from contacts_mcp.prompts import PROMPTS
 from contacts_mcp.resources import GROUP, Completions, ResourceCatalog
 from contacts_mcp.server import Caller, Subscriptions, build_server
 from contacts_mcp.tools import TOOLS, Backend
-from harness import LEGACY, MODERN, held
-from listening import LIST_CHANGED, Listener, identify_callers, listening, protocol_error
-
-each_era = pytest.mark.parametrize("era", [LEGACY, MODERN])
+from support.hosts import (
+    LIST_CHANGED,
+    MODERN,
+    Listener,
+    each_era,
+    enter_in_one_task,
+    identify_callers,
+    listening,
+    protocol_error,
+)
 
 CALLERS = {
     "ada": Caller("ada", credential=Credential.key("wayscloud_pat_ada", "test")),
@@ -71,7 +77,7 @@ async def _office(folder: Path) -> AsyncIterator[Office]:
 
 @pytest.fixture
 async def office(tmp_path: Path) -> AsyncIterator[Office]:
-    async with held(_office(tmp_path)) as server:
+    async with enter_in_one_task(_office(tmp_path)) as server:
         yield server
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from contacts_mcp.contract import CALLS, Risk
 from contacts_mcp.tools import ENDPOINTS, TOOLS, WORKFLOWS, Tool, UnknownTools, choose_tools, parse_arguments
-from counting import count_tokens
+from support.texts import count_tokens
 
 NAMES = (
     "list_contacts create_contact get_contact update_contact delete_contact gdpr_delete_contact list_contact_groups "

@@ -5,9 +5,9 @@ from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
-from trust.lines import Message
+from support.raw_hosts import Message
+from support.trust_summary import Tried
 from trust.rig import Rig, check_refusal, rig
-from trust_summary import Tried
 
 REFUSED = "guard attacks refused"
 

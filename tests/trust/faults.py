@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from misbehaving import GuardedCall, drip, flood, reply, reset, silence
+from support.services import ResponseAction, drip, flood, reply, reset, silence
 
 MARKER = "MARKER-of-the-fault"
 """In every body that a fault makes up, where no reader has any business."""
@@ -36,29 +36,29 @@ class Fault:
     """
 
     name: str
-    action: Callable[[Answer], GuardedCall]
+    action: Callable[[Answer], ResponseAction]
     done: bool = False
     certain: bool = False
     gone: bool = False
 
 
-def _always(action: GuardedCall) -> Callable[[Answer], GuardedCall]:
+def _always(action: ResponseAction) -> Callable[[Answer], ResponseAction]:
     return lambda _: action
 
 
-def _refusal(status: int, *headers: str) -> Callable[[Answer], GuardedCall]:
+def _refusal(status: int, *headers: str) -> Callable[[Answer], ResponseAction]:
     """As the API's page documents it. What was provided is somebody's data, and the rest is nobody's business."""
     details = {"field": "name", "provided": MARKER, "expected": "something else"}
     error = {"code": "SOME_CODE", "message": "Said by the service", "details": details}
     return _always(reply(status, {"error": error, "trace": MARKER}, headers=[*JSON, *headers]))
 
 
-def _page(status: int) -> Callable[[Answer], GuardedCall]:
+def _page(status: int) -> Callable[[Answer], ResponseAction]:
     """What a gateway or a portal says to a person with a browser."""
     return _always(reply(status, raw=f"<html>{MARKER}</html>".encode(), headers=["Content-Type: text/html"]))
 
 
-def _rewritten(rewrite: Callable[[Any], Any]) -> Callable[[Answer], GuardedCall]:
+def _rewritten(rewrite: Callable[[Any], Any]) -> Callable[[Answer], ResponseAction]:
     """The service's answer, made something else."""
     return lambda answer: reply(200, rewrite(answer.content), headers=JSON)
 

@@ -15,10 +15,10 @@ import httpx
 from contacts_mcp.client import ContactsClient
 from contacts_mcp.directory import Directory
 from contacts_mcp.guard import ANSWER_LIFETIME_SECONDS, Guard, GuardMode, MemoryNonceStore, Seal
-from harness import MODERN, server_over
 from network.servers import STATE_KEYS, quick_folder
+from support.hosts import MODERN, server_over
+from support.raw_hosts import LineHost, Message, Responder, declines, line_host
 from trust.guarded_calls import CONFIRMED, Arguments, GuardedCall, Scene, contents, set_up
-from trust.lines import LineHost, Message, Person, declines, line_host
 
 CODES = ("refused", "not_confirmed", "invalid", "conflict", "not_found")
 """How a refusal begins."""
@@ -66,7 +66,7 @@ class Rig:
         self,
         era: str = MODERN,
         mode: GuardMode = GuardMode.ASK,
-        person: Person = declines,
+        person: Responder = declines,
         *,
         forms: bool = True,
         seal: Seal | None = None,

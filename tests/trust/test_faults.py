@@ -22,17 +22,16 @@ from contacts_mcp.client import Credential
 from contacts_mcp.contract import Risk
 from contacts_mcp.tools import ENDPOINTS, TOOLS, WORKFLOWS, Tool
 from contacts_mcp.tools._plan import PlanArguments
-from harness import LEGACY, MODERN, NOBODY, Host, Person, answer_of, host, text_of
-from misbehaving import GuardedCall, Misbehaving, drip, silence
 from network.servers import quick_folder
-from ports import free_ports
-from processes import KEY, Listening, Network, clean_environment
+from support.hosts import LEGACY, MISSING_ID, MODERN, Host, Person, answer_of, host, text_of
+from support.processes import API_KEY, HttpServer, ListeningServer, clean_environment, free_ports
+from support.services import ResponseAction, ScriptedServer, drip, silence
+from support.trust_summary import Tried
 from trust.faults import FAULTS, MARKER, Fault
 from trust.hurried import PATIENCE, SILENCE, TIME_LIMIT, TURNS, hurry
 from trust.trials import NAMES, PRIVATE, calls, furnish, willing
 from trust.upstream import OFFERED, Lasts, Location, Upstream
 from trust.verdicts import Disturbed, Undisturbed, comparable, complaints
-from trust_summary import Tried
 
 _TESTS = Path(__file__).parents[1]
 _HURRIED = ("trust.hurried", "serve")
@@ -43,7 +42,7 @@ _TRIES = 5
 """Times that a call to which nothing happens is made, where it takes as long as a hurried server waits for a word."""
 _FEW, _SOME_MEGABYTES = 4, 64
 """Descriptors and threads, and memory, that a process may hold more of after faults than before."""
-_SECRETS = (MARKER, KEY, PRIVATE, "Nordmann")
+_SECRETS = (MARKER, API_KEY, PRIVATE, "Nordmann")
 
 
 @dataclass(frozen=True)
@@ -113,10 +112,10 @@ class Running:
 @asynccontextmanager
 async def running(leg: Leg, home: Path, address: str, person: Person) -> AsyncIterator[Running]:
     """A server for the service at `address`, whose log says all it can."""
-    settings = {"WAYSCLOUD_API_KEY": KEY, "WAYSCLOUD_API_URL": address, "CONTACTS_MCP_RATE": "0"}
+    settings = {"WAYSCLOUD_API_KEY": API_KEY, "WAYSCLOUD_API_URL": address, "CONTACTS_MCP_RATE": "0"}
     settings |= {"CONTACTS_MCP_LOG_LEVEL": "DEBUG", "CONTACTS_MCP_WRITE_BUDGET": "0"}
     if leg.transport == "http":
-        with Listening(home, *_HURRIED, *_NETWORK, cwd=_TESTS, **settings) as server:
+        with ListeningServer(home, *_HURRIED, *_NETWORK, cwd=_TESTS, **settings) as server:
             async with Client(f"{server.url}/mcp", mode=leg.era, elicitation_callback=person) as client:
                 yield Running(Host(client), lambda: server.written)
         return
@@ -129,11 +128,11 @@ async def running(leg: Leg, home: Path, address: str, person: Person) -> AsyncIt
 
 
 @asynccontextmanager
-async def service(extensions: bool) -> AsyncIterator[tuple[Upstream, Misbehaving]]:
+async def service(extensions: bool) -> AsyncIterator[tuple[Upstream, ScriptedServer]]:
     """The service, and another host to which nobody has any reason to go."""
     with quick_folder() as folder, free_ports(2) as (port, other):
         async with (
-            Misbehaving(other) as elsewhere,
+            ScriptedServer(other) as elsewhere,
             Upstream(folder, port, elsewhere.url, extensions=extensions) as upstream,
         ):
             yield upstream, elsewhere
@@ -141,7 +140,7 @@ async def service(extensions: bool) -> AsyncIterator[tuple[Upstream, Misbehaving
 
 def test_every_tool_has_a_call() -> None:
     """What is new is tried as well."""
-    assert calls(dict.fromkeys(NAMES, NOBODY)).keys() == {tool.name for tool in TOOLS}
+    assert calls(dict.fromkeys(NAMES, MISSING_ID)).keys() == {tool.name for tool in TOOLS}
 
 
 @pytest.mark.parametrize(("tool", "legs"), _ways())
@@ -183,7 +182,7 @@ async def test_whatever_keeps_the_service_from_saying_what_it_offers_a_plan_is_t
     """A server asks once, with its first job; so each of these has a server of its own, in this process."""
     hurry(monkeypatch.setattr)
     async with service(extensions=True) as (upstream, _):
-        platform = Platform(Credential.key(KEY, "a test"), upstream.url)
+        platform = Platform(Credential.key(API_KEY, "a test"), upstream.url)
         matrix = _Matrix(tool.name, tool, upstream, lambda: host(platform, MODERN, willing(tool)))
         await matrix.begin()
         asked = [seen.path for seen in matrix.normal.seen].index(OFFERED)
@@ -198,14 +197,14 @@ async def test_whatever_keeps_the_service_from_saying_what_it_offers_a_plan_is_t
 
 @pytest.mark.parametrize("action", [silence, drip])
 async def test_a_service_that_never_answers_holds_a_call_for_half_a_minute(
-    tmp_path: Path, action: GuardedCall, tried: Tried
+    tmp_path: Path, action: ResponseAction, tried: Tried
 ) -> None:
     """The server as it is: every tool of one endpoint, all at once; a write that was sent first may have been made."""
-    ids = dict.fromkeys(NAMES, NOBODY)
+    ids = dict.fromkeys(NAMES, MISSING_ID)
     asked = [(tool, calls(ids)[tool.name]) for tool in ENDPOINTS]
-    async with Misbehaving() as upstream:
+    async with ScriptedServer() as upstream:
         upstream.answers(action)
-        with Network(tmp_path, WAYSCLOUD_API_KEY=KEY, WAYSCLOUD_API_URL=upstream.url) as network:
+        with HttpServer(tmp_path, WAYSCLOUD_API_KEY=API_KEY, WAYSCLOUD_API_URL=upstream.url) as network:
             async with Client(f"{network.url}/mcp", mode=MODERN, elicitation_callback=Person()) as client:
                 began = time.monotonic()
                 async with asyncio.timeout(30 + _MARGIN):
@@ -304,7 +303,7 @@ class _Matrix:
         found = [*complaints(self.normal, Disturbed(result, answer, seen, refused, fault.gone, self._upstream.state()))]
         if not happened:
             found.append("it did not happen")
-        if MARKER in (shown := result.model_dump_json()) or KEY in shown:
+        if MARKER in (shown := result.model_dump_json()) or API_KEY in shown:
             found.append(f"it is shown: {shown}")
         self.complain(*(f"{fault.name} at the {place}: {each}" for each in found))
         self.outcomes[fault, place] = text_of(result).partition(":")[0] if result.is_error else "ok"

@@ -17,11 +17,13 @@ from mcp.server.request_state import AESGCMRequestStateCodec
 from contacts_mcp.contract import DeleteContact, Risk, UpdateContact
 from contacts_mcp.guard import ANSWER_LIFETIME_SECONDS, GuardMode, Seal
 from contacts_mcp.tools import TOOLS
-from harness import LEGACY
 from network.servers import STATE_KEYS
+from support.hosts import LEGACY, each_era
+from support.processes import wait_until
+from support.raw_hosts import Message
+from support.trust_summary import Tried
 from trust.attack import REFUSED, Attack, Refused
 from trust.guarded_calls import CALLS, CONFIRMED, Arguments, GuardedCall
-from trust.lines import Message
 from trust.rig import Rig, check_refusal, is_done
 from trust.ways import (
     ASK,
@@ -33,14 +35,11 @@ from trust.ways import (
     Way,
     bring,
     each_call,
-    each_era,
     each_mode,
     state_of,
     ways,
     yes,
 )
-from trust_summary import Tried
-from waiting import until
 
 DESTROYING = tuple(call for call in CALLS if call.tool not in CONFIRMED)
 
@@ -235,13 +234,13 @@ async def test_an_answer_that_nobody_waits_for_any_more(here: Rig, tried: Tried,
         seal = Seal(0.01, [STATE_KEYS]) if gone == "the server" else here.seal
         async with here.host(way.era, way.mode, too_late, seal=seal) as host:
             calling = asyncio.create_task(host.call(call.tool, arguments))
-            await until(lambda host=host: host.asked)
+            await wait_until(lambda host=host: host.asked)
             if gone == "the server":
                 check_refusal(await calling)
             else:
                 host.cancel()
             given_up.set()
-            await until(lambda host=host: not host.busy)
+            await wait_until(lambda host=host: not host.busy)
             assert "error" not in await host.call("list_contacts", {})  # by then the yes has been read
             calling.cancel()
 

@@ -10,17 +10,15 @@ import pytest
 
 from contacts_mcp.app import Embedded, build_app
 from contacts_mcp.settings import load_settings
-from network.callers import Headers, Legacy, Modern
 from network.servers import STATE_KEYS, replica_here
-from ports import free_port
-from redis_server import needs_redis, redis
+from support.processes import free_port, needs_redis, run_redis
+from support.raw_hosts import Headers, LegacySession, LineHost, Message, ModernConnection, line_host
+from support.trust_summary import Tried
 from transports.http.issuer import AUDIENCE, LoopbackIssuer
 from trust.attack import REFUSED, Attack, Refused
 from trust.guarded_calls import CALLS, CONFIRMED, Arguments, GuardedCall
-from trust.lines import LineHost, Message, line_host
 from trust.rig import Rig, answer, check_refusal, is_done
 from trust.ways import ASK, BACK, BLOCK, SECOND, TOKEN, TWO_STEP, Way, bring, each_call, state_of, ways, yes
-from trust_summary import Tried
 
 COPIES, MANY = 50, 1_000
 ANSWERED = [way for way in (*SECOND, *TOKEN) if way.mode is not BLOCK]
@@ -100,7 +98,7 @@ async def test_a_used_answer_on_another_replica_and_after_a_restart(
 @ways(*ANSWERED)
 async def test_a_used_answer_where_redis_is_what_replicas_share(here: Rig, refused: Refused, way: Way) -> None:
     """The same with the other ledger; a group can be made twice, so that nothing but the ledger is in the way."""
-    with free_port() as port, redis(port):
+    with free_port() as port, run_redis(port):
         await replays(here, refused, way, by_tool["create_contact_group"], redis_url=f"redis://127.0.0.1:{port}/0")
 
 
@@ -211,7 +209,11 @@ async def shared(here: Rig, mode: Any) -> AsyncIterator[tuple[int, Headers, Head
 @pytest.mark.parametrize("mode", [ASK, TWO_STEP])
 async def test_an_answer_to_what_another_caller_was_asked(here: Rig, refused: Refused, mode: Any) -> None:
     """Modern era: a question belongs to whoever called, so that nobody agrees in somebody else's name."""
-    async with shared(here, mode) as (port, olas, karis), Modern(port, olas) as ola, Modern(port, karis) as kari:
+    async with (
+        shared(here, mode) as (port, olas, karis),
+        ModernConnection(port, olas) as ola,
+        ModernConnection(port, karis) as kari,
+    ):
         for call in CALLS:
             given = {"name": call.tool, "arguments": await here.arguments(call)}
             asked = await ola.request("tools/call", **given)
@@ -220,7 +222,7 @@ async def test_an_answer_to_what_another_caller_was_asked(here: Rig, refused: Re
                 attack.answers.append((await kari.request("tools/call", **given, **answer)).message)
 
 
-@pytest.mark.parametrize("caller", [Legacy, Modern])
+@pytest.mark.parametrize("caller", [LegacySession, ModernConnection])
 async def test_a_token_that_another_caller_was_given(here: Rig, refused: Refused, caller: Any) -> None:
     """Hosts without forms get tokens in two-step mode, and each works for its own caller alone."""
     async with (
@@ -239,7 +241,7 @@ async def test_a_token_that_another_caller_was_given(here: Rig, refused: Refused
 async def test_a_yes_sent_into_somebody_elses_session(here: Rig, tried: Tried, mode: Any) -> None:
     """Legacy era: whoever learns of a session and of a question in it, and is not its caller, cannot answer it."""
     turned_away: list[int] = []
-    async with shared(here, mode) as (port, olas, karis), Legacy(port, karis) as kari:
+    async with shared(here, mode) as (port, olas, karis), LegacySession(port, karis) as kari:
         own = kari.session
 
         async def intrude(question: dict[str, Any]) -> None:
@@ -248,7 +250,7 @@ async def test_a_yes_sent_into_somebody_elses_session(here: Rig, tried: Tried, m
                 kari.session = session
                 turned_away.append((await kari.post(message)).status)
 
-        async with Legacy(port, olas, decision="keep", before_answering=intrude) as ola:
+        async with LegacySession(port, olas, decision="keep", before_answering=intrude) as ola:
             for call in CALLS:
                 arguments = await here.arguments(call)
                 attack = Attack(here)

@@ -14,9 +14,9 @@ from mcp_types import CallToolResult
 
 from contacts_mcp.directory import Directory
 from contacts_mcp.tools import TOOLS
-from harness import LEGACY, MODERN, Host, Person, held, host, text_of
-from hostile import MARK, TEXTS, unseen_in
-from trust_summary import Tried
+from support.hosts import LEGACY, MODERN, Host, Person, enter_in_one_task, host, text_of
+from support.texts import MARK, TEXTS, unseen_in
+from support.trust_summary import Tried
 
 EXAMPLES = 60
 LONGEST_LINE = 1_100
@@ -118,7 +118,7 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     files, file = tmp_path / "files", tmp_path / "contacts.db"
     files.mkdir()
     person = Person(content={"decision": "delete", "typed": "contact 1"})
-    async with held(host(file, request.param, person, files=files, write_budget=0)) as connected:
+    async with enter_in_one_task(host(file, request.param, person, files=files, write_budget=0)) as connected:
         ids = {name: (await connected.call("create_contact", name=name))["id"] for name in CONTACTS}
         ids |= {name: (await connected.call("create_contact_group", name=name))["id"] for name in GROUPS}
         yield World(connected, file, ids)

@@ -18,12 +18,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from contact_files import workbook
 from contacts_mcp.folder import MAX_FILE_BYTES
-from harness import Host, held, host, text_of
-from hostile import TEXTS, unseen_in
-from processes import peak_memory
-from trust_summary import Tried
+from support.hosts import Host, enter_in_one_task, host, text_of
+from support.processes import peak_memory
+from support.texts import TEXTS, unseen_in, workbook
+from support.trust_summary import Tried
 
 SECRET = "Marvin"
 """Stands in every file outside of the folder."""
@@ -72,7 +71,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     ):
         place.write_text(f"name,phone\n{SECRET},+4799999999\n")
     (files / "people.csv").write_text("name,phone\nOla Nordmann,+4799999998\n")
-    async with held(host(tmp_path / "contacts.db", files=files)) as connected:
+    async with enter_in_one_task(host(tmp_path / "contacts.db", files=files)) as connected:
         made = World(connected, files, tmp_path / "around")
         before = made.outside()
         yield made

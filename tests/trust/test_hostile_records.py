@@ -15,9 +15,9 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import PromptReference, ResourceTemplateReference
 
 from contacts_mcp.text import sanitize
-from harness import LEGACY, MODERN, Host, Person, held, host, host_of_service, text_of
-from hostile import HIDING, MARK, TEXTS, UNSEEN, unseen_in
-from trust_summary import Tried
+from support.hosts import LEGACY, MODERN, Host, Person, each_era, enter_in_one_task, host, host_of_service, text_of
+from support.texts import HIDING, MARK, TEXTS, UNSEEN, unseen_in
+from support.trust_summary import Tried
 
 NOTE = "Trillian"
 """Stands in every note, and nowhere else."""
@@ -25,7 +25,6 @@ LONGEST_ANSWER = 45_000
 LONGEST_TEXT = 12_100
 """Characters of a note as it is shown, which is the longest of all values."""
 LONGEST_QUESTION = 3_000
-EACH_ERA = pytest.mark.parametrize("era", [LEGACY, MODERN])
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ class World:
 async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
     files, file, person = tmp_path / "files", tmp_path / "contacts.db", Person(action="decline")
     files.mkdir()
-    async with held(host(file, request.param, person, files=files, write_budget=0)) as connected:
+    async with enter_in_one_task(host(file, request.param, person, files=files, write_budget=0)) as connected:
         contacts = [(await connected.call("create_contact", **kept.given))["id"] for kept in RECORDS]
         for kept in RECORDS:
             about = {"name": kept.given["name"], "description": storable(kept.given["notes"])[:1_000].replace(NOTE, "")}
@@ -222,7 +221,7 @@ def assert_is_plain(question: str) -> None:
     assert len(question) <= LONGEST_QUESTION
 
 
-@EACH_ERA
+@each_era
 async def test_a_preview_is_as_plain_as_a_question(tmp_path: Path, era: str, tried: Tried) -> None:
     """In two-step mode a model carries it to the person."""
     async with host(tmp_path / "contacts.db", era, guard="two-step", confirm=["update_contact"]) as connected:
@@ -308,7 +307,7 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-@EACH_ERA
+@each_era
 @pytest.mark.parametrize("text", [*TEXTS, *LARGE], ids=lambda text: ascii(text[:12]))
 async def test_a_service_that_answers_with_such_records_misleads_nobody(era: str, text: str, tried: Tried) -> None:
     """Also with what its own page does not allow: a megabyte of a name, halves of characters, any type."""

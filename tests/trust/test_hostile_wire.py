@@ -12,10 +12,11 @@ from typing import Any
 import httpx
 import pytest
 
-from hostile import MARK
-from processes import Attended, Network, modern, peak_memory
+from support.processes import HttpServer, ReadingStdioServer, peak_memory
+from support.raw_hosts import modern
+from support.texts import MARK
+from support.trust_summary import Tried
 from transports.http.clients import headers_of
-from trust_summary import Tried
 
 MEGABYTE = 1_000_000
 MOST_MEMORY = 1_000 * MEGABYTE
@@ -100,9 +101,9 @@ def mutated(chance: random.Random) -> bytes:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Attended]:
+def server(tmp_path: Path) -> Iterator[ReadingStdioServer]:
     """A server over stdio that ends by itself, and complains of nothing in more than a line."""
-    with Attended(tmp_path) as running:
+    with ReadingStdioServer(tmp_path) as running:
         running.listen()
         yield running
         running.finish()
@@ -111,14 +112,14 @@ def server(tmp_path: Path) -> Iterator[Attended]:
         assert MARK not in running.complaints
 
 
-def answers_next(server: Attended, identifier: Any) -> bool:
+def answers_next(server: ReadingStdioServer, identifier: Any) -> bool:
     """Whether an ordinary call is answered as ever."""
     server.say(written(call(identifier)))
     return "contacts" in server.answer(identifier)["result"]["structuredContent"]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_server_over_stdio_survives_what_a_fuzzer_writes(server: Attended, seed: int, tried: Tried) -> None:
+def test_a_server_over_stdio_survives_what_a_fuzzer_writes(server: ReadingStdioServer, seed: int, tried: Tried) -> None:
     """After each round of broken messages an ordinary call is answered."""
     chance = random.Random(seed)
     for number in range(ROUNDS):
@@ -185,7 +186,7 @@ ODD: dict[str, list[bytes]] = {
 
 
 @pytest.mark.parametrize("what", ODD)
-def test_a_server_over_stdio_survives(server: Attended, what: str, tried: Tried) -> None:
+def test_a_server_over_stdio_survives(server: ReadingStdioServer, what: str, tried: Tried) -> None:
     """Whatever it was, an ordinary call after it is answered."""
     for line in ODD[what]:
         server.say(line)
@@ -195,7 +196,7 @@ def test_a_server_over_stdio_survives(server: Attended, what: str, tried: Tried)
     tried("bad inputs tried", len(ODD[what]))
 
 
-def test_a_line_that_does_not_end_is_forgotten(server: Attended, tried: Tried) -> None:
+def test_a_line_that_does_not_end_is_forgotten(server: ReadingStdioServer, tried: Tried) -> None:
     """What comes after it is read, and the operator is told that something was left out."""
     assert server.process.stdin
     for _ in range(40):
@@ -212,7 +213,9 @@ def test_a_line_that_does_not_end_is_forgotten(server: Attended, tried: Tried) -
 @pytest.mark.parametrize(
     "half", [b'{"jsonrpc": "2.0", "id": 1, "meth', written(call("last"))[:-1], b"\xf0\x9f", b"x" * MEGABYTE]
 )
-def test_input_that_ends_within_a_message_ends_the_server(server: Attended, half: bytes, tried: Tried) -> None:
+def test_input_that_ends_within_a_message_ends_the_server(
+    server: ReadingStdioServer, half: bytes, tried: Tried
+) -> None:
     """By itself, with code 0 and without a traceback, which the fixture looks for."""
     assert answers_next(server, "before")
     assert server.process.stdin
@@ -228,7 +231,7 @@ UNREAD, PENDING = 2_000, 100_000
 def test_a_host_that_writes_and_does_not_read_is_not_read_either(tmp_path: Path, tried: Tried) -> None:
     """The server stops to read before memory fills; once the host reads, each request has its one answer."""
     requests = iter([written(modern(number, "tools/list")) + b"\n" for number in range(UNREAD)])
-    with Attended(tmp_path) as server:
+    with ReadingStdioServer(tmp_path) as server:
         server.say(written(modern("first", "tools/list")))
         server.hear()
         assert server.process.stdin
@@ -265,7 +268,9 @@ def legacy(identifier: str, method: str, **params: Any) -> bytes:
     return written({"jsonrpc": "2.0", "id": identifier, "method": method, "params": params})
 
 
-def test_a_hundred_thousand_calls_that_wait_for_a_person_are_a_thousand(server: Attended, tried: Tried) -> None:
+def test_a_hundred_thousand_calls_that_wait_for_a_person_are_a_thousand(
+    server: ReadingStdioServer, tried: Tried
+) -> None:
     """All others are turned down at once; when the host gives up those that wait, its next call is answered."""
     server.say(legacy("initialize", "initialize", **INITIALIZE))
     server.answer("initialize")
@@ -291,9 +296,9 @@ def test_a_hundred_thousand_calls_that_wait_for_a_person_are_a_thousand(server: 
 
 
 @pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServer]:
     """A server over HTTP that has not grown and complained of nothing in more than a line, whatever it was sent."""
-    with Network(tmp_path_factory.mktemp("wire"), CONTACTS_MCP_RATE="0") as running:
+    with HttpServer(tmp_path_factory.mktemp("wire"), CONTACTS_MCP_RATE="0") as running:
         yield running
         assert peak_memory(running.process.pid) < MOST_OVER_HTTP
         assert "Traceback" not in running.written
@@ -306,12 +311,12 @@ async def is_well(http: httpx.AsyncClient) -> bool:
     return "contacts" in response.json()["result"]["structuredContent"]
 
 
-def client_of(network: Network) -> httpx.AsyncClient:
+def client_of(network: HttpServer) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=network.url, timeout=30)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-async def test_a_server_over_http_survives_what_a_fuzzer_posts(network: Network, seed: int, tried: Tried) -> None:
+async def test_a_server_over_http_survives_what_a_fuzzer_posts(network: HttpServer, seed: int, tried: Tried) -> None:
     """Every body gets an answer that is no fault of the server's own, and then an ordinary call its own."""
     chance = random.Random(seed)
     tools = [None, "list_contacts", "create_contact", MARK]
@@ -335,7 +340,7 @@ async def post(http: httpx.AsyncClient, body: bytes, method: str, tool: str | No
 
 
 @pytest.mark.parametrize("what", ODD)
-async def test_a_server_over_http_survives(network: Network, what: str, tried: Tried) -> None:
+async def test_a_server_over_http_survives(network: HttpServer, what: str, tried: Tried) -> None:
     """The same messages, one a request."""
     async with client_of(network) as http:
         for body in ODD[what][:200]:
@@ -384,7 +389,7 @@ async def answer_to(frame: bytes, port: int) -> bytes:
         writer.close()
 
 
-async def test_broken_frames_cost_their_own_connection_alone(network: Network, tried: Tried) -> None:
+async def test_broken_frames_cost_their_own_connection_alone(network: HttpServer, tried: Tried) -> None:
     """The server says what is wrong or hangs up, and nobody else notices."""
     async with client_of(network) as http:
         for frame in FRAMES:
@@ -396,7 +401,7 @@ async def test_broken_frames_cost_their_own_connection_alone(network: Network, t
     tried("bad inputs tried", len(FRAMES))
 
 
-async def test_a_crowd_that_sends_halves_keeps_nobody_out(network: Network, tried: Tried) -> None:
+async def test_a_crowd_that_sends_halves_keeps_nobody_out(network: HttpServer, tried: Tried) -> None:
     """Three hundred connections that stop in the middle of a body, and leave without another word."""
     halves = [await asyncio.open_connection("127.0.0.1", network.port) for _ in range(300)]
     for _, writer in halves:

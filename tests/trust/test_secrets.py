@@ -19,18 +19,24 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-import postgres_server
-from collecting import collecting, scrape
-from harness import MODERN
-from misbehaving import CONTACT_ID, Misbehaving, reply
-from network.callers import CONTENT, FORMS, Modern, Wire
-from ports import free_ports
-from processes import Listening, Network, Server, clean_environment, modern, service
-from redis_server import needs_redis, redis
+from support.hosts import MODERN
+from support.postgres import run_postgres
+from support.processes import (
+    HttpServer,
+    ListeningServer,
+    StdioServer,
+    clean_environment,
+    free_ports,
+    needs_redis,
+    run_redis,
+)
+from support.raw_hosts import CONTENT, FORMS, HttpConnection, ModernConnection, modern
+from support.services import CONTACT_ID, ScriptedServer, directory_service, reply
+from support.telemetry import collecting, scrape
+from support.trust_summary import Tried
 from transports.http.issuer import AUDIENCE, RSA_TOO, LoopbackIssuer
 from trust.drive import Drive, ask_wrongly, meet_a_crash, use_everything
 from trust.seeds import OTHER, PERSON, PERSONAL, files_below, found, pieces, secret_of
-from trust_summary import Tried
 
 DIRECTORY = ("contacts.db", "service.db", ".wayscloud/credentials")
 """What may hold what is looked for: the directory itself, and the file that a key is read from."""
@@ -73,12 +79,12 @@ def settings(form: str, **more: str) -> dict[str, str]:
 
 
 @contextmanager
-def over_stdio(home: Path, evidence: Evidence, **variables: str) -> Iterator[tuple[Server, Drive]]:
+def over_stdio(home: Path, evidence: Evidence, **variables: str) -> Iterator[tuple[StdioServer, Drive]]:
     """A server on pipes, and what goes over them as evidence."""
     home.mkdir(exist_ok=True)
     heard = bytearray()
     with (home / "stderr").open("wb") as errors:
-        server = Server(home, options={"stderr": errors}, **variables)
+        server = StdioServer(home, options={"stderr": errors}, **variables)
     numbers = iter(range(1, 1_000_000))
 
     async def ask(method: str, **params: Any) -> dict[str, Any]:
@@ -118,7 +124,7 @@ def break_directory(path: Path) -> None:
     database.close()
 
 
-def rubbish(server: Server) -> None:
+def rubbish(server: StdioServer) -> None:
     """Lines that are no JSON-RPC, with names and keys in them."""
     for line in (
         b'{"broken": "' + str(PERSON["name"]).encode(),
@@ -168,7 +174,7 @@ async def test_a_host_on_pipes_over_the_platform(tmp_path: Path, tried: Tried, k
     credentials.parent.mkdir(parents=True)
     credentials.write_text(json.dumps({"version": 1, "token": STORED}))
     with (
-        service(tmp_path, secret) as address,
+        directory_service(tmp_path, secret) as address,
         over_stdio(home, evidence, **settings("json", WAYSCLOUD_API_URL=address, **variables)) as (_, drive),
     ):
         await use_everything(drive)
@@ -198,7 +204,7 @@ async def test_a_service_that_repeats_the_key(tmp_path: Path, tried: Tried, vari
     for name, secret in (("key", KEY), ("bearer", BEARER)):
         if secret in variables.values():
             evidence.hide(name, secret)
-    async with Misbehaving() as platform:
+    async with ScriptedServer() as platform:
         variables = settings("text", WAYSCLOUD_API_URL=platform.url, **variables)
         with over_stdio(home, evidence, **variables) as (_, drive):
             for fault in FAULTS:
@@ -215,7 +221,7 @@ async def test_a_host_on_pipes_over_postgresql(tmp_path: Path, tried: Tried) -> 
     """The database's password is in its address, which every fault of the driver could quote."""
     evidence, home = Evidence(), tmp_path / "home"
     evidence.hide("password", POSTGRES)
-    with postgres_server.running() as database:
+    with run_postgres() as database:
         place = database.create_database().replace("contacts@", f"contacts:{POSTGRES}@")
         with over_stdio(home, evidence, **settings("json", CONTACTS_MCP_DIRECTORY=place)) as (_, drive):
             await use_everything(drive)
@@ -233,12 +239,12 @@ async def test_a_host_on_pipes_over_postgresql(tmp_path: Path, tried: Tried) -> 
 
 @asynccontextmanager
 async def over_http(
-    server: Network, home: Path, evidence: Evidence, headers: list[tuple[str, str]]
+    server: HttpServer, home: Path, evidence: Evidence, headers: list[tuple[str, str]]
 ) -> AsyncIterator[Drive]:
     """A caller of a server over a network, and what goes over the wire as evidence."""
     heard: list[str] = []
     with server:
-        async with Modern(server.port, headers) as caller:
+        async with ModernConnection(server.port, headers) as caller:
 
             async def ask(method: str, **params: Any) -> dict[str, Any]:
                 answer = await caller.request(method, **params)
@@ -273,7 +279,7 @@ STRAY: list[tuple[str, str, list[tuple[str, str]], bytes]] = [
 
 
 async def stray(port: int, method: str, path: str, headers: list[tuple[str, str]], body: bytes) -> str:
-    async with Wire(port) as wire:
+    async with HttpConnection(port) as wire:
         answer = await wire.exchange(method, path, headers, body)
     return answer.head + answer.body
 
@@ -286,8 +292,8 @@ async def test_a_team_with_keys_of_their_own(tmp_path: Path, tried: Tried) -> No
         evidence.hide(name, secret)
     with ExitStack() as stack:
         redis_port, page_port = stack.enter_context(free_ports(2))
-        stack.enter_context(redis(redis_port, "--requirepass", REDIS))
-        address = stack.enter_context(service(tmp_path, KEY))
+        stack.enter_context(run_redis(redis_port, "--requirepass", REDIS))
+        address = stack.enter_context(directory_service(tmp_path, KEY))
         collector = stack.enter_context(collecting())
         variables = settings(
             "json",
@@ -297,7 +303,7 @@ async def test_a_team_with_keys_of_their_own(tmp_path: Path, tried: Tried) -> No
             CONTACTS_MCP_METRICS_PORT=str(page_port),
             OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
         )
-        server = Network(home, "--auth", "key", **variables)
+        server = HttpServer(home, "--auth", "key", **variables)
         async with over_http(server, home, evidence, [("X-API-Key", KEY)]) as drive:
             await use_everything(drive)
             await ask_wrongly(drive)
@@ -330,7 +336,7 @@ async def test_a_team_with_tokens(tmp_path: Path, tried: Tried) -> None:
             CONTACTS_MCP_DIRECTORY=str(home / "contacts.db"),
             OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
         )
-        server = Network(home, "--auth", "oauth", **variables)
+        server = HttpServer(home, "--auth", "oauth", **variables)
         async with over_http(server, home, evidence, [("Authorization", f"Bearer {tokens['token']}")]) as drive:
             await use_everything(drive)
             await ask_wrongly(drive)
@@ -362,7 +368,7 @@ async def test_the_directory_as_a_service(tmp_path: Path, tried: Tried, form: st
     evidence.hide("directory key", key.rpartition("_")[2])
     evidence.hide("wrong key", WRONG)
     heard, errors = [], []
-    with Listening(home, "contacts_mcp", "directory", "serve", "--port", "0", **variables) as server:
+    with ListeningServer(home, "contacts_mcp", "directory", "serve", "--port", "0", **variables) as server:
         url = re.findall(r"listening on (http://[\d.]+:\d+)", server.written)[0]
         async with httpx.AsyncClient(base_url=url, headers={"X-API-Key": key}) as caller:
             for step in (*REQUESTS, None, *REQUESTS):
@@ -433,7 +439,7 @@ def test_a_server_that_crashes_leaves_no_core(tmp_path: Path, tried: Tried, comm
             other.stdout.readline()
             cores_are_made = dumps_core(other)
         cores = set(tmp_path.glob("core*"))
-        with Listening(tmp_path, "contacts_mcp", *SERVING[command], cwd=tmp_path, **directory) as server:
+        with ListeningServer(tmp_path, "contacts_mcp", *SERVING[command], cwd=tmp_path, **directory) as server:
             dumped = dumps_core(server.process)
 
     assert not dumped

@@ -6,7 +6,7 @@ from typing import Any
 from contacts_mcp.client import ContactsClient
 from contacts_mcp.contract import AddGroupMembers, CreateContact, CreateContactGroup
 from contacts_mcp.tools import Tool
-from harness import Person
+from support.hosts import Person
 
 PRIVATE = "@private.example"
 """In all e-mail addresses and notes: in answers it may be, and nowhere else."""

@@ -16,9 +16,9 @@ import httpx
 from contacts_mcp.client import ContactsClient
 from contacts_mcp.directory import Directory
 from contacts_mcp.directory.store import journal_path
-from misbehaving import Misbehaving, Seen, reply
+from support.processes import wait_until
+from support.services import ReceivedRequest, ScriptedServer, reply
 from trust.faults import JSON, REFUSED, Answer, Fault
-from waiting import until
 
 State = Counter[tuple[Any, ...]]
 """Facts: a word of `_FACTS` and what is so, without ids and times."""
@@ -58,7 +58,7 @@ class Location:
     def __str__(self) -> str:
         return self.what + self.lasts.value
 
-    def holds(self, seen: Sequence[Seen]) -> bool:
+    def holds(self, seen: Sequence[ReceivedRequest]) -> bool:
         """Whether the last of these requests is in it."""
         since = seen[self.number :]
         match self.lasts:
@@ -70,7 +70,7 @@ class Location:
                 return bool(since)
 
 
-class Upstream(Misbehaving):
+class Upstream(ScriptedServer):
     """The service on loopback. Without `extensions` it offers what the API's page documents, and no more.
 
     What no fault happens to is answered by a directory in this process. `elsewhere` is where redirects lead.
@@ -135,10 +135,10 @@ class Upstream(Misbehaving):
 
     async def settle(self) -> None:
         """Have everything end that nobody waits for any more; what was begun in the directory is done."""
-        await until(lambda: not self._relaying)
+        await wait_until(lambda: not self._relaying)
         await self.break_busy()
 
-    def action(self, seen: Seen) -> Any:
+    def action(self, seen: ReceivedRequest) -> Any:
         if self._suffering is not None:
             fault, place = self._suffering
             if fault is not REFUSED and place.holds(self.seen):
@@ -153,17 +153,17 @@ class Upstream(Misbehaving):
         fault, place = self._suffering or (None, None)
         return fault is REFUSED and place is not None and place.number == len(self.seen)
 
-    async def _misbehave(self, seen: Seen, fault: Fault, writer: asyncio.StreamWriter) -> None:
+    async def _misbehave(self, seen: ReceivedRequest, fault: Fault, writer: asyncio.StreamWriter) -> None:
         status, body = await self._ask(seen) if fault.done else (0, b"")
         await fault.action(Answer(status, body, self._elsewhere))(writer)
 
-    async def _relay(self, seen: Seen, refusing: bool, writer: asyncio.StreamWriter) -> None:
+    async def _relay(self, seen: ReceivedRequest, refusing: bool, writer: asyncio.StreamWriter) -> None:
         status, body = await self._ask(seen)
         if refusing:
             await self._refuse()
         await reply(status, raw=body, headers=[*JSON, *(["Connection: close"] if refusing else [])])(writer)
 
-    async def _ask(self, seen: Seen) -> tuple[int, bytes]:
+    async def _ask(self, seen: ReceivedRequest) -> tuple[int, bytes]:
         if not self._additions and seen.path.startswith(OFFERED):
             return 404, b'{"detail": "Not Found"}'
         self._relaying += 1

@@ -9,8 +9,8 @@ from typing import Any
 from mcp_types import CallToolResult
 
 from contacts_mcp.contract import CALLS, UUID, BatchContacts, ContactsError
-from harness import text_of
-from misbehaving import Seen
+from support.hosts import text_of
+from support.services import ReceivedRequest
 from trust.trials import PRIVATE
 from trust.upstream import State
 
@@ -57,7 +57,7 @@ class Undisturbed:
 
     tool: str
     answer: Any
-    seen: Sequence[Seen] = field(compare=False)
+    seen: Sequence[ReceivedRequest] = field(compare=False)
     before: State
     after: State
 
@@ -72,7 +72,7 @@ class Disturbed:
 
     result: CallToolResult
     answer: Any
-    seen: Sequence[Seen]
+    seen: Sequence[ReceivedRequest]
     refused: Collection[int]
     gone: bool
     now: State
@@ -118,7 +118,7 @@ def _repeats(tool: str, case: Disturbed) -> Iterator[str]:
             risked.clear()
 
 
-def _is_repeatable(seen: Seen) -> bool:
+def _is_repeatable(seen: ReceivedRequest) -> bool:
     template = re.sub(UUID.pattern, "{}", seen.path.partition("?")[0])
     return f"{seen.method} {template}" not in _NOT_REPEATABLE
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from contacts_mcp.guard import GuardMode
-from harness import LEGACY, MODERN
+from support.hosts import LEGACY, MODERN
+from support.raw_hosts import LineHost, Message
 from trust.guarded_calls import CALLS, Arguments, GuardedCall
-from trust.lines import LineHost, Message
 from trust.rig import Rig
 
 ASK, TWO_STEP, BLOCK = GuardMode.ASK, GuardMode.TWO_STEP, GuardMode.BLOCK
@@ -45,7 +45,6 @@ def ways(*which: Way) -> pytest.MarkDecorator:
 
 each_call = pytest.mark.parametrize("call", CALLS, ids=str)
 each_mode = pytest.mark.parametrize("mode", GuardMode)
-each_era = pytest.mark.parametrize("era", [LEGACY, MODERN], ids=["legacy", "modern"])
 
 
 async def state_of(here: Rig, way: Way, call: GuardedCall, arguments: Arguments) -> str:

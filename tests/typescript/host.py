@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from node import install
+from support.node import install
 
 _HERE = Path(__file__).parent
 _PATIENCE = 30.0

@@ -6,11 +6,10 @@ import pytest
 
 from conformance.servers import fixture, product
 from contacts_mcp.tools import TOOLS
-from harness import MODERN
-from node import only_when_asked
-from processes import Network
+from support.hosts import MODERN
+from support.node import only_when_asked
+from support.processes import HttpServer, wait_until
 from typescript.host import Kind, TypeScriptHost, typescript_host
-from waiting import until
 
 KINDS = [
     Kind("sdk1", "http", "legacy"),
@@ -28,13 +27,13 @@ each_kind = pytest.mark.parametrize("kind", KINDS, ids=str)
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServer]:
     with product(tmp_path_factory.mktemp("server")) as server:
         yield server
 
 
 @pytest.fixture
-def origin(served: Network) -> str:
+def origin(served: HttpServer) -> str:
     return served.url
 
 
@@ -139,7 +138,7 @@ async def test_a_host_hears_how_far_a_call_is(reporting: str, kind: Kind) -> Non
 
 
 @pytest.mark.parametrize("kind", LEGACY_KINDS, ids=str)
-async def test_a_yes_that_comes_after_the_host_hung_up_changes_nothing(served: Network, kind: Kind) -> None:
+async def test_a_yes_that_comes_after_the_host_hung_up_changes_nothing(served: HttpServer, kind: Kind) -> None:
     """The call is cancelled while the person reads the question; their answer counts no more."""
     async with typescript_host(kind, served.url) as host:
         ola = await create(host)
@@ -152,8 +151,8 @@ async def test_a_yes_that_comes_after_the_host_hung_up_changes_nothing(served: N
         assert await still_there(host, ola)
 
 
-async def recorded(served: Network, tool: str, ola: dict[str, str]) -> str:
+async def recorded(served: HttpServer, tool: str, ola: dict[str, str]) -> str:
     """How a call ended, from the trail: the host no longer waits for it."""
     call = {"tool": tool, **ola}.items()
-    await until(lambda: any(call <= line.items() for line in served.trail))
+    await wait_until(lambda: any(call <= line.items() for line in served.trail))
     return next(line["outcome"] for line in served.trail if call <= line.items())

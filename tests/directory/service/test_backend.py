@@ -7,11 +7,10 @@ import pytest
 
 from contacts_mcp.app import Platform
 from contacts_mcp.client import Credential
-from contacts_service import ContactsService, make_keys
-from harness import Person, host
-from network.callers import Modern, key
 from network.servers import replica_here
-from processes import Server, modern
+from support.hosts import Person, host
+from support.processes import ContactsService, StdioServer, make_keys
+from support.raw_hosts import ModernConnection, key, modern
 
 pytestmark = pytest.mark.system
 
@@ -72,7 +71,7 @@ async def test_tools_change_only_the_records_of_their_keys_tenant(service, ola, 
 
 
 async def test_stdio_server_works_with_the_directory_service(service, ola, tmp_path):
-    with Server(tmp_path, WAYSCLOUD_API_URL=service.url, WAYSCLOUD_API_KEY=ola) as server:
+    with StdioServer(tmp_path, WAYSCLOUD_API_URL=service.url, WAYSCLOUD_API_KEY=ola) as server:
         server.say(json.dumps(modern(1, "tools/call", name="create_contact", arguments={"name": "Ola"})).encode())
         answer = await asyncio.to_thread(server.hear)
         _, errors, _ = await asyncio.to_thread(server.end)
@@ -92,9 +91,9 @@ def test_doctor_accepts_a_key_of_the_directory_service(command, service, ola):
 async def test_network_callers_use_keys_of_their_own_tenants(service, ola, kari, tmp_path):
     async with (
         replica_here(tmp_path, auth="key", api_url=service.url) as port,
-        Modern(port, key(ola)) as first,
-        Modern(port, key(kari)) as second,
-        Modern(port, key(f"{ola[:-1]}?")) as unauthenticated,
+        ModernConnection(port, key(ola)) as first,
+        ModernConnection(port, key(kari)) as second,
+        ModernConnection(port, key(f"{ola[:-1]}?")) as unauthenticated,
     ):
         mine = {"contact_id": (await first.call("create_contact", name="Ola's")).content["id"]}
         theirs = {"contact_id": (await second.call("create_contact", name="Kari's")).content["id"]}

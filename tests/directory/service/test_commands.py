@@ -8,7 +8,7 @@ import time
 import httpx
 import pytest
 
-from contacts_service import ContactsService, address_of, make_keys
+from support.processes import ContactsService, address_of, make_keys
 
 pytestmark = pytest.mark.system
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from contacts_service import ContactsService, make_keys
+from support.processes import ContactsService, make_keys
 
 pytestmark = pytest.mark.system
 

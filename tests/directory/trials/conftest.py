@@ -11,10 +11,9 @@ import httpx
 import pytest
 
 from contacts_mcp.directory import Location
-from contacts_service import address_of
 from directory.trials.ledger import Ledger, differences, events_of, look
 from directory.trials.writer import FIELDS
-from waiting import block_until
+from support.processes import address_of, block_until
 
 WRITER = Path(__file__).with_name("writer.py")
 

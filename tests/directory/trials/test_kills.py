@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-import postgres_server
 from contacts_mcp.directory import parse_location
+from support.postgres import run_postgres
 
 pytestmark = pytest.mark.system
 
@@ -54,7 +54,7 @@ async def test_killed_server_keeps_acknowledged_writes_and_no_partial_ones(crowd
 
 @pytest.fixture
 def crashing_server():
-    with postgres_server.running(safe=True) as server:
+    with run_postgres(safe=True) as server:
         yield server
 
 

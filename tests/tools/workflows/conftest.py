@@ -14,8 +14,8 @@ from contacts_mcp.folder import Folder
 from contacts_mcp.guard import Guard
 from contacts_mcp.server import build_server
 from contacts_mcp.tools import TOOLS, Backend
-from harness import MODERN, Host, Person, held, host
-from manyfold import Unsteady
+from support.hosts import MODERN, Host, Person, enter_in_one_task, host
+from support.services import UnreliableService
 
 
 @pytest.fixture(autouse=True)
@@ -45,12 +45,14 @@ def person() -> Person:
 @pytest.fixture
 async def directory(tmp_path: Path, files: Path, person: Person) -> AsyncIterator[Host]:
     """The embedded directory, with its extensions."""
-    async with held(host(tmp_path / "contacts.db", MODERN, person, files=files, default_region="NO")) as connected:
+    async with enter_in_one_task(
+        host(tmp_path / "contacts.db", MODERN, person, files=files, default_region="NO")
+    ) as connected:
         yield connected
 
 
 @asynccontextmanager
-async def _over(unsteady: Unsteady, files: Path, person: Person) -> AsyncIterator[Host]:
+async def _over(unsteady: UnreliableService, files: Path, person: Person) -> AsyncIterator[Host]:
     from contextlib import nullcontext
 
     transport = httpx.MockTransport(unsteady.respond)
@@ -68,15 +70,15 @@ async def _over(unsteady: Unsteady, files: Path, person: Person) -> AsyncIterato
 
 
 @pytest.fixture
-def unsteady() -> Unsteady:
+def unsteady() -> UnreliableService:
     """A service without extensions that fails when a test wants it to."""
-    return Unsteady()
+    return UnreliableService()
 
 
 @pytest.fixture
-async def platform(unsteady: Unsteady, files: Path, person: Person) -> AsyncIterator[Host]:
+async def platform(unsteady: UnreliableService, files: Path, person: Person) -> AsyncIterator[Host]:
     """A host over that service."""
-    async with held(_over(unsteady, files, person)) as connected:
+    async with enter_in_one_task(_over(unsteady, files, person)) as connected:
         yield connected
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from contacts_mcp.tools._answers import MAX_SHORT_ANSWER_TOKENS, estimate_tokens
-from counting import count_tokens
-from harness import Person, host
+from support.hosts import Person, host
+from support.texts import count_tokens
 
 NASTY = [
     "Ola Nordmann " * 19,

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from mcp_types import ResourceLink
 
-from harness import Host, Person, host, text_of
-from manyfold import Unsteady
+from support.hosts import Host, Person, host, text_of
+from support.services import UnreliableService
 
 PEOPLE: list[dict[str, Any]] = [
     {"name": "Ola Nordmann", "phone_number": "+4799999999", "email": "ola@example.com", "tags": ["vip", "a;b", "=x"]},
@@ -113,7 +113,7 @@ async def test_export_never_overwrites_a_file(directory: Host, files: Path) -> N
 
 
 async def test_large_export_without_scans_contains_list_fields_only(
-    platform: Host, unsteady: Unsteady, monkeypatch: pytest.MonkeyPatch
+    platform: Host, unsteady: UnreliableService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The answer says which fields are missing."""
     monkeypatch.setattr("contacts_mcp.tools._export_contacts._MAX_READ_SINGLY", 3)

@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from harness import Host, Person, text_of
-from manyfold import Unsteady
-from results import read_results
+from support.hosts import Host, Person, text_of
+from support.services import UnreliableService
+from support.texts import read_results
 
 ROWS = 200
 HEADER = "name,phone,email,tags"
@@ -25,7 +25,7 @@ def rows(count: int = ROWS) -> list[str]:
     return [*made, *made[:10]]
 
 
-def contents(unsteady: Unsteady) -> Counter[tuple[Any, ...]]:
+def contents(unsteady: UnreliableService) -> Counter[tuple[Any, ...]]:
     return Counter(
         (contact["name"], contact["phone_number"], tuple(contact["tags"]))
         for contact in unsteady.service.contacts.values()
@@ -34,7 +34,7 @@ def contents(unsteady: Unsteady) -> Counter[tuple[Any, ...]]:
 
 @pytest.mark.parametrize("seed", range(6))
 async def test_import_over_an_unsteady_service_creates_nothing_twice(
-    platform: Host, unsteady: Unsteady, save: Any, seed: int
+    platform: Host, unsteady: UnreliableService, save: Any, seed: int
 ) -> None:
     """429, 500, resets and lost answers occur at random; the counts of each call add up, and a repetition finishes."""
     path = save(HEADER, *rows())
@@ -59,7 +59,7 @@ async def test_import_over_an_unsteady_service_creates_nothing_twice(
 
 
 async def test_rows_with_lost_answers_are_matched_again(
-    platform: Host, unsteady: Unsteady, save: Any, files: Path
+    platform: Host, unsteady: UnreliableService, save: Any, files: Path
 ) -> None:
     """One call finds the result of every row although many answers were lost."""
     path = save(HEADER, *rows(60))
@@ -81,7 +81,7 @@ async def test_rows_with_lost_answers_are_matched_again(
 
 
 async def test_row_with_a_lost_answer_that_matches_two_contacts_is_counted_as_unknown(
-    platform: Host, unsteady: Unsteady, save: Any, files: Path
+    platform: Host, unsteady: UnreliableService, save: Any, files: Path
 ) -> None:
     """The write is lost, and two other contacts get the row's number meanwhile."""
     path = save(HEADER, "Ola Nordmann,+4790000001,,")
@@ -106,7 +106,9 @@ async def test_row_with_a_lost_answer_that_matches_two_contacts_is_counted_as_un
     assert (result["outcome"], result["detail"]) == ("unknown", "the answer was lost; now matches 2 contacts")
 
 
-async def test_import_sends_at_most_eight_requests_at_a_time(platform: Host, unsteady: Unsteady, save: Any) -> None:
+async def test_import_sends_at_most_eight_requests_at_a_time(
+    platform: Host, unsteady: UnreliableService, save: Any
+) -> None:
     """Other callers get through meanwhile."""
     path = save(HEADER, *rows(100))
     plan = await platform.call("import_contacts", path=path)
@@ -119,7 +121,7 @@ async def test_import_sends_at_most_eight_requests_at_a_time(platform: Host, uns
 
 
 async def test_refused_key_stops_the_import_and_the_error_counts_what_was_done(
-    platform: Host, unsteady: Unsteady, save: Any, person: Person, files: Path
+    platform: Host, unsteady: UnreliableService, save: Any, person: Person, files: Path
 ) -> None:
     """The result file lists every row."""
     path = save(HEADER, *rows(50))
@@ -145,7 +147,7 @@ async def test_refused_key_stops_the_import_and_the_error_counts_what_was_done(
 
 
 async def test_rows_that_cannot_be_matched_again_are_counted_as_unknown(
-    platform: Host, unsteady: Unsteady, save: Any
+    platform: Host, unsteady: UnreliableService, save: Any
 ) -> None:
     """The answers are lost, and then the service is unreachable."""
     path = save(HEADER, *rows(3))

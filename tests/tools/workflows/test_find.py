@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from counting import count_tokens
-from harness import Host
-from manyfold import Unsteady
+from support.hosts import Host
+from support.services import UnreliableService
+from support.texts import count_tokens
 
 PEOPLE: list[dict[str, Any]] = [
     {"name": "Bjørn Håkonsen", "phone_number": "+4790000002", "email": "bjorn@example.com"},
@@ -88,7 +88,7 @@ async def test_five_candidates_take_at_most_420_tokens(either: Host) -> None:
     assert found["more"] == 3
 
 
-async def test_find_sends_a_bounded_number_of_requests(platform: Host, unsteady: Unsteady) -> None:
+async def test_find_sends_a_bounded_number_of_requests(platform: Host, unsteady: UnreliableService) -> None:
     """However many contacts there are, and even if none matches."""
     for number in range(3_000):
         unsteady.service.create_contact({}, {"type": "person", "name": f"Person{number} Berg", "tags": []})

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from harness import Host, Person, host, text_of
+from support.hosts import Host, Person, host, text_of
 
 HEADER = "name,phone,email,company,tags,notes"
 ROWS = (

@@ -12,7 +12,7 @@ import pytest
 
 from contacts_mcp.app import Embedded, connect
 from contacts_mcp.contract import ScanContacts
-from processes import clean_environment
+from support.processes import clean_environment
 
 pytestmark = pytest.mark.system
 

@@ -10,8 +10,8 @@ from mcp import Client
 from contacts_mcp.client import ContactsClient
 from contacts_mcp.client._retry import MAX_ATTEMPTS
 from contacts_mcp.directory import Directory
-from harness import MODERN, NOBODY, Host, Person, server_over, text_of
-from manyfold import Unsteady
+from support.hosts import MISSING_ID, MODERN, Host, Person, server_over, text_of
+from support.services import UnreliableService
 
 
 async def fill(host: Host, count: int, **more: Any) -> list[str]:
@@ -159,7 +159,7 @@ async def test_matching_contacts_are_added_to_a_group(either: Host) -> None:
 @pytest.mark.parametrize("tool", ["add_matching_to_group", "check_group_audience"])
 async def test_missing_group_is_not_found(either: Host, tool: str) -> None:
     """The error is one line."""
-    assert (await either.error(tool, group_id=NOBODY)).startswith("not_found: ")
+    assert (await either.error(tool, group_id=MISSING_ID)).startswith("not_found: ")
 
 
 async def test_audience_counts_reachable_and_unreachable_members(either: Host) -> None:
@@ -223,7 +223,7 @@ async def test_directory_without_duplicates_answers_no_clusters(either: Host) ->
 
 
 async def test_failed_update_among_many_is_counted_and_named(
-    platform: Host, unsteady: Unsteady, person: Person
+    platform: Host, unsteady: UnreliableService, person: Person
 ) -> None:
     """The other contacts are changed, and the answer says which update failed and why."""
     ids = await fill(platform, 4, tags=["a"])

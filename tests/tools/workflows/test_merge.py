@@ -9,8 +9,8 @@ import pytest
 
 from contacts_mcp.contract import Contact, DeleteContact, GroupList, ListContactGroups
 from contacts_mcp.tools import WORKFLOWS, Backend, parse_arguments
-from harness import NOBODY, Host, Person
-from manyfold import Unsteady
+from support.hosts import MISSING_ID, Host, Person
+from support.services import UnreliableService
 
 
 @pytest.fixture
@@ -113,11 +113,15 @@ async def test_merge_is_not_confirmed_if_a_contact_changed_and_changed_back(dire
 async def test_merge_with_a_missing_contact_asks_for_no_consent(either: Host, person: Person, which: str) -> None:
     """The error names the missing contact."""
     ola = (await either.call("create_contact", name="Ola"))["id"]
-    given = {"keep_id": ola, "merge_ids": [NOBODY]} if which == "merge_ids" else {"keep_id": NOBODY, "merge_ids": [ola]}
+    given = (
+        {"keep_id": ola, "merge_ids": [MISSING_ID]}
+        if which == "merge_ids"
+        else {"keep_id": MISSING_ID, "merge_ids": [ola]}
+    )
 
     line = await either.error("merge_contacts", **given)
 
-    assert line.startswith(f"not_found: there is no contact {NOBODY}; nothing was merged")
+    assert line.startswith(f"not_found: there is no contact {MISSING_ID}; nothing was merged")
     assert not person.asked
 
 
@@ -129,7 +133,7 @@ async def test_contact_is_not_merged_with_itself(either: Host) -> None:
 
 
 async def test_merge_names_contacts_that_could_not_be_deleted(
-    platform: Host, unsteady: Unsteady, person: Person
+    platform: Host, unsteady: UnreliableService, person: Person
 ) -> None:
     """The kept contact has all data by then, and another call finishes the merge."""
     person.content = {"decision": "merge"}
@@ -153,7 +157,7 @@ async def test_merge_names_contacts_that_could_not_be_deleted(
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_merge_ignores_a_group_that_was_deleted_meanwhile(
-    platform: Host, unsteady: Unsteady, person: Person, method: str
+    platform: Host, unsteady: UnreliableService, person: Person, method: str
 ) -> None:
     """While its members are read, or just before the kept contact is added."""
     person.content = {"decision": "merge"}
@@ -202,7 +206,7 @@ async def test_cancelled_merge_ends_within_the_grace_period_and_begins_no_other_
     """A deletion under way gets a moment to finish; the next contact is not deleted."""
     monkeypatch.setattr("contacts_mcp.tools._job.CANCEL_GRACE_SECONDS", 0.05)
     (tool,) = (tool for tool in WORKFLOWS if tool.name == "merge_contacts")
-    ids = [f"0000000{number}{NOBODY[8:]}" for number in range(3)]
+    ids = [f"0000000{number}{MISSING_ID[8:]}" for number in range(3)]
     given = {"keep_id": ids[0], "merge_ids": ids[1:]}
     client = SlowDeletes()
     arguments = parse_arguments(tool.arguments, tool.input_schema, given)
@@ -218,7 +222,7 @@ async def test_cancelled_merge_ends_within_the_grace_period_and_begins_no_other_
     assert time.monotonic() - started < 2
 
 
-async def test_failed_merge_counts_what_was_done(platform: Host, unsteady: Unsteady, person: Person) -> None:
+async def test_failed_merge_counts_what_was_done(platform: Host, unsteady: UnreliableService, person: Person) -> None:
     """The kept contact was changed, so the error must not say that nothing was changed."""
     person.content = {"decision": "merge"}
     keep = await platform.call("create_contact", name="Ola", phone_number="+4799999999")

@@ -6,7 +6,7 @@ from typing import Any
 import phonenumbers
 import pytest
 
-from harness import Host, Person, host
+from support.hosts import Host, Person, host
 
 REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
 

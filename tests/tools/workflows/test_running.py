@@ -21,13 +21,10 @@ from contacts_mcp.server import Caller, build_server
 from contacts_mcp.tools import NO_PATHS_OVER_NETWORK, TOOLS, Backend, Download, Downloads, WriteBudget, WriteBudgets
 from contacts_mcp.tools._backend import WriteBudgetExceeded
 from contacts_mcp.tools._job import JobClient
-from harness import LEGACY, MODERN, NOBODY, Host, host
-from listening import identify_callers
-from manyfold import Unsteady
-from results import read_results
-from waiting import until
-
-each_era = pytest.mark.parametrize("era", [LEGACY, MODERN])
+from support.hosts import MISSING_ID, MODERN, Host, each_era, host, identify_callers
+from support.processes import wait_until
+from support.services import UnreliableService
+from support.texts import read_results
 
 
 def write(folder: Path, count: int) -> str:
@@ -59,7 +56,7 @@ async def test_import_reports_progress_with_counts_and_units(
     assert told[-1] == (1_200, 1_200, "1,200 of 1,200 done: 1,200 created")
 
 
-class Slow(Unsteady):
+class Slow(UnreliableService):
     """A service that answers writes slowly; `begun` is set by the tenth."""
 
     def __init__(self) -> None:
@@ -76,7 +73,7 @@ class Slow(Unsteady):
 
 
 @asynccontextmanager
-async def over(service: Unsteady, files: Path, era: str, **more: Any) -> AsyncIterator[Host]:
+async def over(service: UnreliableService, files: Path, era: str, **more: Any) -> AsyncIterator[Host]:
     async with ContactsClient(base_url="http://service", transport=httpx.MockTransport(service.respond)) as api:
         server = build_server(
             version="0",
@@ -101,7 +98,7 @@ async def test_cancelled_import_finishes_the_rows_under_way_and_lists_every_resu
             tasks.start_soon(_call, platform, {**given, "apply": True, "plan": plan["plan"]})
             await service.begun.wait()
             tasks.cancel_scope.cancel()
-        await until((files / "people.csv.result.csv").exists)
+        await wait_until((files / "people.csv.result.csv").exists)
 
         results = read_results(files, "people.csv")
         created = {row["id"] for row in results if row["outcome"] == "created"}
@@ -118,7 +115,7 @@ async def _call(platform: Host, arguments: dict[str, Any]) -> None:
 
 async def test_all_calls_of_a_job_wait_for_the_rate_limit(files: Path) -> None:
     """No call is lost."""
-    service = Unsteady()
+    service = UnreliableService()
     answer, limited = service.service.answer, []
 
     def limit(method: str, *rest: Any) -> Any:
@@ -148,7 +145,7 @@ async def test_all_calls_of_a_job_wait_for_the_rate_limit(files: Path) -> None:
     pace = JobClient(Backend(client))  # type: ignore[arg-type]
 
     async def work(number: int) -> None:
-        done.append(await pace.send(GetContact(contact_id=f"{number:08d}{NOBODY[8:]}")))  # type: ignore[arg-type]
+        done.append(await pace.send(GetContact(contact_id=f"{number:08d}{MISSING_ID[8:]}")))  # type: ignore[arg-type]
 
     await pace.map_concurrently(range(40), work)
 
@@ -159,9 +156,9 @@ async def test_all_calls_of_a_job_wait_for_the_rate_limit(files: Path) -> None:
 @pytest.mark.parametrize(
     ("call", "changes"),
     [
-        (GetContact(contact_id=NOBODY), 0),
+        (GetContact(contact_id=MISSING_ID), 0),
         (CreateContact(name="x"), 1),
-        (AddGroupMembers(group_id=NOBODY, contact_ids=[NOBODY] * 3), 3),
+        (AddGroupMembers(group_id=MISSING_ID, contact_ids=[MISSING_ID] * 3), 3),
         (BatchContacts(creates=[CreateContact(name="x")] * 2), 2),
     ],
 )

@@ -9,15 +9,16 @@ import httpx
 from mcp import Client
 from mcp.client.sse import sse_client
 
-from harness import MODERN, Host, Person
-from processes import Network, modern
+from support.hosts import MODERN, Host, Person
+from support.processes import HttpServer
+from support.raw_hosts import modern
 
 DELETE = {"decision": "delete"}
 
 
-def keyed(home: Path, address: str, **variables: str) -> Network:
+def keyed(home: Path, address: str, **variables: str) -> HttpServer:
     """A server whose callers bring their own keys for the service at `address`."""
-    return Network(home, "--auth", "key", WAYSCLOUD_API_URL=address, **variables)
+    return HttpServer(home, "--auth", "key", WAYSCLOUD_API_URL=address, **variables)
 
 
 @asynccontextmanager

@@ -10,8 +10,8 @@ from starlette.responses import JSONResponse, StreamingResponse
 
 from contacts_mcp.middleware import BODY_SCOPE_KEY, BodyLimitMiddleware
 from contacts_mcp.transports.http._errors import json_rpc_error
-from waiting import until
-from wire import served
+from support.processes import wait_until
+from support.services import serve_app
 
 LIMIT = 100_000
 POST = b"POST / HTTP/1.1\r\nHost: localhost\r\n"
@@ -118,7 +118,7 @@ async def test_body_with_identity_encoding_is_accepted(encoding):
 
 async def test_body_that_does_not_arrive_is_answered_with_408():
     app = Noting()
-    async with served(limited(app, timeout_seconds=0.2)) as server:
+    async with serve_app(limited(app, timeout_seconds=0.2)) as server:
         reader, writer = await server.connect()
         writer.write(POST + b"Content-Length: 2\r\n\r\nx")
         heard = await asyncio.wait_for(reader.readuntil(b"send it again"), 5)
@@ -132,7 +132,7 @@ async def test_body_that_does_not_arrive_is_answered_with_408():
 
 async def test_body_that_arrives_byte_by_byte_is_answered_with_408():
     """The timeout is for the whole body; no byte extends it."""
-    async with served(limited(Noting(), timeout_seconds=0.3)) as server:
+    async with serve_app(limited(Noting(), timeout_seconds=0.3)) as server:
         reader, writer = await server.connect()
         writer.write(POST + b"Content-Length: 1000\r\n\r\n")
         heard = asyncio.create_task(reader.readuntil(b"send it again"))
@@ -146,29 +146,29 @@ async def test_body_that_arrives_byte_by_byte_is_answered_with_408():
 
 async def test_app_does_not_run_if_the_client_leaves_before_its_body_is_complete():
     app = Noting()
-    async with served(limited(app)) as server:
+    async with serve_app(limited(app)) as server:
         _, writer = await server.connect()
         writer.write(POST + b"Content-Length: 1000\r\n\r\nhalf")
-        await until(lambda: len(server.server.server_state.tasks) == 1)
+        await wait_until(lambda: len(server.server.server_state.tasks) == 1)
         writer.close()
-        await until(lambda: server.idle)
+        await wait_until(lambda: server.idle)
 
     assert app.ran == 0
 
 
 async def test_app_receives_the_disconnect_of_its_client():
     app = Noting()
-    async with served(limited(app)) as server:
+    async with serve_app(limited(app)) as server:
         _, writer = await server.connect()
         writer.write(POST + b"Content-Length: 4\r\n\r\nbody")
-        await until(lambda: app.ran == 1)
+        await wait_until(lambda: app.ran == 1)
         writer.close()
-        await until(lambda: app.left == 1)
+        await wait_until(lambda: app.left == 1)
 
 
 async def test_client_that_keeps_sending_gets_413_and_is_disconnected():
     """It can read the answer although it is still sending; then the connection is closed."""
-    async with served(limited(Noting(), limit_bytes=LIMIT)) as server:
+    async with serve_app(limited(Noting(), limit_bytes=LIMIT)) as server:
         reader, writer = await server.connect()
         writer.write(POST + b"Transfer-Encoding: chunked\r\n\r\n")
         heard = asyncio.create_task(reader.readuntil(b"\r\n\r\n"))
@@ -177,7 +177,7 @@ async def test_client_that_keeps_sending_gets_413_and_is_disconnected():
         head = await asyncio.wait_for(heard, 5)
         with pytest.raises(ConnectionError):
             await asyncio.wait_for(send_on(writer), 5)
-        await until(lambda: server.idle)
+        await wait_until(lambda: server.idle)
 
     assert head.startswith(b"HTTP/1.1 413 ")
     assert b"connection: close" in head.lower()
@@ -203,7 +203,7 @@ async def test_only_a_bounded_part_of_a_refused_body_is_read():
 
 async def test_ordinary_client_can_read_why_its_large_body_was_refused():
     """A connection that is closed with unread bytes is reset, and the answer is lost, so the bytes are read."""
-    async with served(limited(Noting(), limit_bytes=LIMIT)) as server, httpx.AsyncClient() as http:
+    async with serve_app(limited(Noting(), limit_bytes=LIMIT)) as server, httpx.AsyncClient() as http:
         host, port = server.address
         for content in (b"x" * LIMIT * 6, pieces(*[LIMIT] * 6)):
             answer = await http.post(f"http://{host}:{port}/", content=content)
@@ -225,7 +225,7 @@ async def test_streamed_response_is_not_held_back():
 
         await StreamingResponse(events())(scope, receive, send)
 
-    async with served(limited(stream)) as server:
+    async with serve_app(limited(stream)) as server:
         reader, writer = await server.connect()
         writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await asyncio.wait_for(reader.readuntil(b"data: 1\n\n\r\n"), 5)

@@ -17,17 +17,17 @@ from contacts_mcp.middleware import BodyLimitMiddleware, BodyQuota, Refusal
 from contacts_mcp.server import CALLER_SCOPE_KEY, LOCAL_CALLER, Caller
 from contacts_mcp.transports.http._endpoints import SseEndpoints, _CountingStream
 from contacts_mcp.transports.http._errors import json_rpc_error
-from processes import Network, modern
+from support.processes import HttpServer, wait_until
+from support.raw_hosts import modern
 from transports.http.clients import headers_of
-from waiting import until
 
 pytestmark = pytest.mark.system
 
 
 @pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServer]:
     """A server on the embedded directory."""
-    with Network(tmp_path_factory.mktemp("bounds"), CONTACTS_MCP_RATE="0") as running:
+    with HttpServer(tmp_path_factory.mktemp("bounds"), CONTACTS_MCP_RATE="0") as running:
         yield running
 
 
@@ -43,7 +43,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     ids=["numbers", "arrays", "fields", "search", "surrogate"],
 )
 async def test_oversized_arguments_are_refused_while_other_callers_are_answered(
-    network: Network, arguments: dict[str, Any], words: str
+    network: HttpServer, arguments: dict[str, Any], words: str
 ) -> None:
     """The call is refused before it is validated in full, and other requests are answered meanwhile."""
     async with httpx.AsyncClient(base_url=network.url, timeout=30) as http:
@@ -62,7 +62,7 @@ async def test_oversized_arguments_are_refused_while_other_callers_are_answered(
     assert max(waits, default=0) < 1.5
 
 
-async def test_public_pages_accept_only_small_bodies(network: Network) -> None:
+async def test_public_pages_accept_only_small_bodies(network: HttpServer) -> None:
     """The limit holds for every path without authentication."""
     async with httpx.AsyncClient(base_url=network.url) as http:
         answers = [await http.post(path, content=b"x" * 9_000) for path in ("/healthz", "/readyz", "/elsewhere")]
@@ -89,10 +89,10 @@ async def test_one_caller_may_hold_a_quarter_of_the_body_quota() -> None:
             return (await http.post("/", content=b"x" * size)).status_code
 
     first = asyncio.create_task(post("one", 900))
-    await until(lambda: quota._held["one"] == 900)
+    await wait_until(lambda: quota._held["one"] == 900)
     assert await post("one", 200) == 503
     other = asyncio.create_task(post("another", 900))
-    await until(lambda: quota._held["another"] == 900)
+    await wait_until(lambda: quota._held["another"] == 900)
     release.set()
 
     assert await asyncio.gather(first, other) == [200, 200]
@@ -100,7 +100,7 @@ async def test_one_caller_may_hold_a_quarter_of_the_body_quota() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
-async def test_json_in_another_encoding_than_utf8_is_refused(network: Network, encoding: str) -> None:
+async def test_json_in_another_encoding_than_utf8_is_refused(network: HttpServer, encoding: str) -> None:
     """Parsers differ in the encodings they read, so another encoding could bypass a limit."""
     body = '{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen"}'.encode(encoding)
     headers = {**headers_of("subscriptions/listen"), "Content-Type": "application/json"}

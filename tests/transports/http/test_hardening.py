@@ -13,8 +13,8 @@ from contacts_mcp.middleware import REQUEST_ID_SCOPE_KEY, ErrorMiddleware, Refus
 from contacts_mcp.transports.http._app import _REQUEST_ID
 from contacts_mcp.transports.http._errors import json_rpc_error
 from contacts_mcp.transports.http._hosts import HostOriginMiddleware, cors
-from waiting import until
-from wire import GET, served
+from support.processes import wait_until
+from support.services import GET, serve_app
 
 SECRET = "Kari Nordmann, +47 900 00 000"
 hello = PlainTextResponse("hello")
@@ -125,7 +125,7 @@ async def test_raised_refusal_is_answered():
 async def test_exception_after_the_response_has_started_closes_the_connection(caplog):
     """The response stays incomplete, so that no client takes it for the whole, and no traceback is logged."""
     caplog.set_level(logging.INFO)
-    async with served(guarded(fails_late)) as server:
+    async with serve_app(guarded(fails_late)) as server:
         reader, writer = await server.connect()
         writer.write(GET)
         heard = await asyncio.wait_for(reader.read(), 5)
@@ -139,10 +139,10 @@ async def test_exception_after_the_response_has_started_closes_the_connection(ca
 
 
 async def test_request_cancelled_by_the_server_is_answered_with_503(caplog):
-    async with served(guarded(hangs), timeout_graceful_shutdown=0.1) as server:
+    async with serve_app(guarded(hangs), timeout_graceful_shutdown=0.1) as server:
         reader, writer = await server.connect()
         writer.write(GET)
-        await until(lambda: len(server.server.server_state.tasks) == 1)
+        await wait_until(lambda: len(server.server.server_state.tasks) == 1)
         server.server.should_exit = True
         heard = await asyncio.wait_for(reader.read(), 5)
         writer.close()

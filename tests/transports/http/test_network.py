@@ -12,24 +12,24 @@ from fastmcp.client.transports import SSETransport, StreamableHttpTransport
 
 from contacts_mcp.client import Credential
 from contacts_mcp.tools import TOOLS
-from harness import LEGACY, MODERN, NOBODY, Person
-from page_service import page_service
-from processes import KEY, Network, service
+from support.hosts import MISSING_ID, MODERN, Person, each_era
+from support.processes import API_KEY, HttpServer
+from support.services import directory_service, page_service
 from transports.http.clients import DELETE, connected, initialize, keyed, post
 
 pytestmark = pytest.mark.system
 
 
 @pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServer]:
     """A server on the embedded directory, without authentication."""
-    with Network(tmp_path_factory.mktemp("network"), CONTACTS_MCP_RATE="0") as running:
+    with HttpServer(tmp_path_factory.mktemp("network"), CONTACTS_MCP_RATE="0") as running:
         yield running
 
 
 @pytest.mark.parametrize("transport", ["http", "sse"])
-@pytest.mark.parametrize("era", [LEGACY, MODERN])
-async def test_client_can_call_tools_and_confirm_a_deletion(network: Network, transport: str, era: str) -> None:
+@each_era
+async def test_client_can_call_tools_and_confirm_a_deletion(network: HttpServer, transport: str, era: str) -> None:
     """Tools, answers and a confirmation, over each transport in each era."""
     person = Person(content=DELETE)
     async with connected(network.url, transport, era, person) as host:
@@ -43,8 +43,8 @@ async def test_client_can_call_tools_and_confirm_a_deletion(network: Network, tr
 
 
 @pytest.mark.parametrize("transport", ["http", "sse"])
-@pytest.mark.parametrize("era", [LEGACY, MODERN])
-async def test_declined_deletion_keeps_the_contact(network: Network, transport: str, era: str) -> None:
+@each_era
+async def test_declined_deletion_keeps_the_contact(network: HttpServer, transport: str, era: str) -> None:
     """The deletion is refused, and the contact can still be read."""
     async with connected(network.url, transport, era, Person(action="decline")) as host:
         ola = await host.call("create_contact", name="Ola Nordmann")
@@ -54,7 +54,7 @@ async def test_declined_deletion_keeps_the_contact(network: Network, transport: 
 
 
 @pytest.mark.parametrize("transport", [StreamableHttpTransport, SSETransport])
-async def test_fastmcp_client_can_confirm_a_deletion(network: Network, transport: Callable[[str], Any]) -> None:
+async def test_fastmcp_client_can_confirm_a_deletion(network: HttpServer, transport: Callable[[str], Any]) -> None:
     """Another client library, over both transports."""
     questions = []
 
@@ -73,20 +73,20 @@ async def test_fastmcp_client_can_confirm_a_deletion(network: Network, transport
 
 
 @pytest.fixture(scope="module")
-def paged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+def paged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServer]:
     """A server on a service that ignores filters, with three contacts, of which two are VIPs."""
-    with page_service(KEY) as address:
+    with page_service(API_KEY) as address:
         for number in range(3):
             contact = {"type": "person", "name": f"Contact {number}", "tags": ["vip"] if number else []}
-            httpx.post(f"{address}/v1/contacts", json=contact, headers={"X-API-Key": KEY})
-        settings = {"WAYSCLOUD_API_URL": address, "WAYSCLOUD_API_KEY": KEY}
-        with Network(tmp_path_factory.mktemp("paged"), **settings) as running:
+            httpx.post(f"{address}/v1/contacts", json=contact, headers={"X-API-Key": API_KEY})
+        settings = {"WAYSCLOUD_API_URL": address, "WAYSCLOUD_API_KEY": API_KEY}
+        with HttpServer(tmp_path_factory.mktemp("paged"), **settings) as running:
             yield running
 
 
 @pytest.mark.parametrize("transport", ["http", "sse"])
-@pytest.mark.parametrize("era", [LEGACY, MODERN])
-async def test_long_call_reports_progress(paged: Network, transport: str, era: str) -> None:
+@each_era
+async def test_long_call_reports_progress(paged: HttpServer, transport: str, era: str) -> None:
     """A service that ignores filters is read page by page, and the client gets the progress of each page."""
     heard = []
 
@@ -101,24 +101,24 @@ async def test_long_call_reports_progress(paged: Network, transport: str, era: s
 
 
 @pytest.fixture(scope="module")
-def keyed_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+def keyed_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServer]:
     """A server in key mode over a real service."""
     folder = tmp_path_factory.mktemp("keyed")
-    with service(folder) as address, keyed(folder, address) as running:
+    with directory_service(folder) as address, keyed(folder, address) as running:
         yield running
 
 
-async def test_callers_own_key_is_used_upstream(keyed_network: Network) -> None:
+async def test_callers_own_key_is_used_upstream(keyed_network: HttpServer) -> None:
     """Both headers are accepted, and the service sees that key."""
-    async with connected(keyed_network.url, "http", MODERN, key=KEY) as host:
+    async with connected(keyed_network.url, "http", MODERN, key=API_KEY) as host:
         ola = await host.call("create_contact", name="Ola Nordmann")
     async with httpx.AsyncClient(base_url=keyed_network.url) as http:
-        answer = await post(http, "get_contact", {"contact_id": ola["id"]}, Authorization=f"Bearer {KEY}")
+        answer = await post(http, "get_contact", {"contact_id": ola["id"]}, Authorization=f"Bearer {API_KEY}")
 
     assert answer.json()["result"]["structuredContent"]["name"] == "Ola Nordmann"
-    assert KEY not in keyed_network.written
+    assert API_KEY not in keyed_network.written
     (created,) = [line for line in keyed_network.trail if line["tool"] == "create_contact"]
-    assert created["caller"] == f"key:{Credential.key(KEY, 'test').fingerprint}"
+    assert created["caller"] == f"key:{Credential.key(API_KEY, 'test').fingerprint}"
 
 
 @pytest.mark.parametrize(
@@ -127,16 +127,16 @@ async def test_callers_own_key_is_used_upstream(keyed_network: Network) -> None:
         ({}, "wants your WAYSCloud key"),
         ({"X-API-Key": "wayscloud_pat_wrong"}, "wrong, expired or revoked"),
         ({"Authorization": "Basic dTpw"}, "wants your WAYSCloud key"),
-        ({"X-API-Key": KEY, "Authorization": "Bearer other"}, "more than one key"),
+        ({"X-API-Key": API_KEY, "Authorization": "Bearer other"}, "more than one key"),
         ({"X-API-Key": "with blank"}, "characters that no key has"),
     ],
 )
 async def test_wrong_key_is_answered_with_401_and_advice(
-    keyed_network: Network, headers: dict[str, str], words: str
+    keyed_network: HttpServer, headers: dict[str, str], words: str
 ) -> None:
     """The response has a challenge and one message, which holds no key."""
     async with httpx.AsyncClient(base_url=keyed_network.url) as http:
-        answer = await post(http, "get_contact", {"contact_id": NOBODY}, **headers)
+        answer = await post(http, "get_contact", {"contact_id": MISSING_ID}, **headers)
 
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"].startswith("Bearer")
@@ -146,9 +146,9 @@ async def test_wrong_key_is_answered_with_401_and_advice(
     assert not any(value in answer.text for value in headers.values())
 
 
-async def test_each_wrong_request_gets_its_own_status(keyed_network: Network) -> None:
+async def test_each_wrong_request_gets_its_own_status(keyed_network: HttpServer) -> None:
     """Host, origin, size, path, method and session each have their own status and a message."""
-    key = {"X-API-Key": KEY}
+    key = {"X-API-Key": API_KEY}
     async with httpx.AsyncClient(base_url=keyed_network.url, headers=key) as http:
         statuses = {
             "host": await post(http, "get_contact", {}, Host="evil.example.com"),
@@ -177,7 +177,7 @@ async def test_each_wrong_request_gets_its_own_status(keyed_network: Network) ->
         assert error["data"]["request_id"] == answer.headers["x-request-id"]
 
 
-async def test_forwarded_request_is_refused_without_authentication(network: Network) -> None:
+async def test_forwarded_request_is_refused_without_authentication(network: HttpServer) -> None:
     """A proxy reaches the server by loopback, for callers from anywhere."""
     async with httpx.AsyncClient(base_url=network.url) as http:
         passed_on = await post(http, "create_contact", {"name": "Ola"}, **{"X-Forwarded-For": "203.0.113.9"})
@@ -186,7 +186,7 @@ async def test_forwarded_request_is_refused_without_authentication(network: Netw
     assert "CONTACTS_MCP_AUTH" in passed_on.json()["error"]["message"]
 
 
-async def test_failed_requests_do_not_end_a_session(network: Network) -> None:
+async def test_failed_requests_do_not_end_a_session(network: HttpServer) -> None:
     """The SDK's error responses name a session that was never opened; such names do not count."""
     async with httpx.AsyncClient(base_url=network.url) as http:
         session = await initialize(http)
@@ -197,7 +197,9 @@ async def test_failed_requests_do_not_end_a_session(network: Network) -> None:
         assert (await http.post("/mcp", json=listing, headers=session)).status_code == 200
 
 
-async def test_health_page_is_public_and_readiness_follows_the_backend(tmp_path: Path, keyed_network: Network) -> None:
+async def test_health_page_is_public_and_readiness_follows_the_backend(
+    tmp_path: Path, keyed_network: HttpServer
+) -> None:
     """A supervisor needs no key. If the service is unavailable, the server is alive but not ready, and says why."""
     async with httpx.AsyncClient(base_url=keyed_network.url, headers={"Host": "10.0.0.7"}) as http:
         assert (await http.get("/healthz")).json() == {"status": "alive"}
@@ -206,7 +208,7 @@ async def test_health_page_is_public_and_readiness_follows_the_backend(tmp_path:
         async with httpx.AsyncClient(base_url=network.url) as http:
             assert (await http.get("/healthz")).status_code == 200
             answer = await http.get("/readyz")
-            refused = await post(http, "get_contact", {"contact_id": NOBODY}, **{"X-API-Key": KEY})
+            refused = await post(http, "get_contact", {"contact_id": MISSING_ID}, **{"X-API-Key": API_KEY})
 
     assert (answer.status_code, answer.json()) == (503, {"status": "not ready", "reason": "unreachable"})
     assert refused.status_code == 503
@@ -215,7 +217,7 @@ async def test_health_page_is_public_and_readiness_follows_the_backend(tmp_path:
 
 async def test_rate_limited_client_gets_429_with_a_readable_message(tmp_path: Path) -> None:
     """The response has Retry-After, and the SDK's client shows the message."""
-    with Network(tmp_path, CONTACTS_MCP_RATE="1") as network:
+    with HttpServer(tmp_path, CONTACTS_MCP_RATE="1") as network:
         async with httpx.AsyncClient(base_url=network.url) as http:
             answers = [await post(http, "list_contacts", {}) for _ in range(15)]
         limited = next(answer for answer in answers if answer.status_code == 429)
@@ -229,7 +231,7 @@ async def test_rate_limited_client_gets_429_with_a_readable_message(tmp_path: Pa
 async def test_server_without_its_nonce_store_is_not_ready(tmp_path: Path) -> None:
     """Without its Redis no deletion can be confirmed; the readiness page and the log say so."""
     shared = {"CONTACTS_MCP_STATE_KEYS": "k" * 32, "CONTACTS_MCP_REDIS_URL": "redis://127.0.0.1:1"}
-    with Network(tmp_path, **shared) as network:
+    with HttpServer(tmp_path, **shared) as network:
         async with connected(network.url, "http", MODERN, Person(content=DELETE)) as host:
             ola = await host.call("create_contact", name="Ola Nordmann")
             told = await host.error("delete_contact", contact_id=ola["id"])

@@ -13,7 +13,7 @@ from contacts_mcp.server import CALLER_SCOPE_KEY, Caller
 from contacts_mcp.transports.http import _rate_limits
 from contacts_mcp.transports.http._errors import json_rpc_error
 from contacts_mcp.transports.http._rate_limits import Kind, RateLimitMiddleware, kind_of
-from waiting import until
+from support.processes import wait_until
 
 CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "list_contacts"}}
 LISTEN = {"jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen"}
@@ -66,7 +66,7 @@ class Team:
         began = self.running
         async with asyncio.TaskGroup() as tasks:
             started = [tasks.create_task(self.ask(**more)) for _ in range(times)]
-            await until(lambda: self.running == began + times)
+            await wait_until(lambda: self.running == began + times)
             yield
             self.go.set()
         assert {task.result().status_code for task in started} == {200}
@@ -75,7 +75,7 @@ class Team:
         """The status of a request while others run; one that is accepted is only awaited until it begins."""
         began = self.running
         asking = asyncio.create_task(self.ask(**more))
-        await until(lambda: asking.done() or self.running > began)
+        await wait_until(lambda: asking.done() or self.running > began)
         self.go.set()
         return (await asking).status_code
 
@@ -187,7 +187,7 @@ async def test_cancelled_stream_makes_room_for_another():
     team = Team(max_streams=1)
     team.go.clear()
     stream = asyncio.create_task(team.ask(message=LISTEN))
-    await until(lambda: team.running == 1)
+    await wait_until(lambda: team.running == 1)
     stream.cancel()
     await asyncio.wait({stream})
     team.go.set()

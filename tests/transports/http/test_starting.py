@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from processes import service
+from support.services import directory_service
 
 pytestmark = pytest.mark.system
 
@@ -47,7 +47,7 @@ def test_network_flags_need_the_http_transport(command: Any, flag: str) -> None:
 
 def test_doctor_checks_the_network_settings(command: Any, tmp_path: Path) -> None:
     """`doctor` checks the service, the OAuth settings and the issuer."""
-    with service(tmp_path) as address:
+    with directory_service(tmp_path) as address:
         good = command("doctor", CONTACTS_MCP_AUTH="key", WAYSCLOUD_API_URL=address)
     gone = command("doctor", CONTACTS_MCP_AUTH="key", WAYSCLOUD_API_URL=address)
     oauth = command("doctor", CONTACTS_MCP_AUTH="oauth")

@@ -11,8 +11,8 @@ from starlette.responses import PlainTextResponse, StreamingResponse
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from contacts_mcp.transports.http._serve import TimeoutProtocol, with_timeouts
-from waiting import until
-from wire import GET, served, silent
+from support.processes import wait_until
+from support.services import GET, serve_app, stays_silent
 
 SHORT = 0.3
 
@@ -51,7 +51,7 @@ async def answer_of(reader):
 
 
 async def test_request_head_that_arrives_byte_by_byte_is_cut_off(parser):
-    async with served(hello, http=with_timeouts(parser, head_seconds=SHORT)) as server:
+    async with serve_app(hello, http=with_timeouts(parser, head_seconds=SHORT)) as server:
         reader, writer = await server.connect()
         writer.write(b"GET / HTTP/1.1\r\n")
         heard = asyncio.create_task(reader.readuntil(b"send it at once"))
@@ -61,21 +61,21 @@ async def test_request_head_that_arrives_byte_by_byte_is_cut_off(parser):
 
         assert heard.result().startswith(b"HTTP/1.1 408 ")
         assert b"too_slow: " in heard.result()
-        await until(lambda: server.idle)
+        await wait_until(lambda: server.idle)
         writer.close()
 
 
 async def test_silent_connection_is_closed(parser):
-    async with served(hello, http=with_timeouts(parser, head_seconds=SHORT)) as server:
+    async with serve_app(hello, http=with_timeouts(parser, head_seconds=SHORT)) as server:
         reader, writer = await server.connect()
 
         assert await asyncio.wait_for(reader.read(), 5) == b""
-        await until(lambda: server.idle)
+        await wait_until(lambda: server.idle)
         writer.close()
 
 
 async def test_second_request_head_has_the_same_timeout(parser):
-    async with served(hello, http=with_timeouts(parser, head_seconds=SHORT)) as server:
+    async with serve_app(hello, http=with_timeouts(parser, head_seconds=SHORT)) as server:
         reader, writer = await server.connect()
         writer.write(GET)
         await answer_of(reader)
@@ -86,23 +86,23 @@ async def test_second_request_head_has_the_same_timeout(parser):
 
 
 async def test_endless_request_head_is_refused(parser):
-    async with served(hello, http=with_timeouts(parser)) as server:
+    async with serve_app(hello, http=with_timeouts(parser)) as server:
         reader, writer = await server.connect()
         writer.write(b"GET / HTTP/1.1\r\n" + b"X-Filler: 0123456789\r\n" * 5_000)
 
         assert re.match(rb"HTTP/1.1 4(00|31) ", await asyncio.wait_for(reader.read(100), 5))
-        await until(lambda: server.idle)
+        await wait_until(lambda: server.idle)
         writer.close()
 
 
 async def test_idle_keep_alive_connection_outlives_the_head_timeout(parser):
-    async with served(hello, http=with_timeouts(parser, head_seconds=SHORT, stalled_seconds=SHORT)) as server:
+    async with serve_app(hello, http=with_timeouts(parser, head_seconds=SHORT, stalled_seconds=SHORT)) as server:
         reader, writer = await server.connect()
         for _ in range(3):
             writer.write(GET)
             head, body = await answer_of(reader)
             assert (head[:12], body) == (b"HTTP/1.1 200", b"hello")
-            assert await silent(reader, SHORT * 2)
+            assert await stays_silent(reader, SHORT * 2)
         writer.close()
 
 
@@ -115,10 +115,10 @@ async def test_slow_body_outlives_the_head_timeout(parser):
             bodies.append(message["body"])
         await hello(scope, receive, send)
 
-    async with served(listen, http=with_timeouts(parser, head_seconds=SHORT)) as server:
+    async with serve_app(listen, http=with_timeouts(parser, head_seconds=SHORT)) as server:
         reader, writer = await server.connect()
         writer.write(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n1")
-        assert await silent(reader, SHORT * 2)
+        assert await stays_silent(reader, SHORT * 2)
         writer.write(b"2")
 
         assert (await answer_of(reader))[0].startswith(b"HTTP/1.1 200")
@@ -136,11 +136,11 @@ async def test_idle_stream_outlives_the_stall_timeout(parser):
 
         await StreamingResponse(events())(scope, receive, send)
 
-    async with served(stream, http=with_timeouts(parser, head_seconds=SHORT, stalled_seconds=SHORT)) as server:
+    async with serve_app(stream, http=with_timeouts(parser, head_seconds=SHORT, stalled_seconds=SHORT)) as server:
         reader, writer = await server.connect()
         writer.write(GET)
         await asyncio.wait_for(reader.readuntil(b": ping\n\n\r\n"), 5)
-        assert await silent(reader, SHORT * 3)
+        assert await stays_silent(reader, SHORT * 3)
         event.set()
 
         assert b"data: late" in await asyncio.wait_for(reader.readuntil(b"0\r\n\r\n"), 5)
@@ -150,12 +150,12 @@ async def test_idle_stream_outlives_the_stall_timeout(parser):
 @pytest.mark.parametrize("family", ["unix", "tcp"])
 async def test_peer_that_stops_reading_is_aborted_and_its_request_ends(parser, family, tmp_path):
     path = tmp_path / "wire" if family == "unix" else None
-    async with served(endless, path, http=with_timeouts(parser, stalled_seconds=SHORT)) as server:
+    async with serve_app(endless, path, http=with_timeouts(parser, stalled_seconds=SHORT)) as server:
         with await server.dial() as wire:
             await asyncio.get_running_loop().sock_sendall(wire, GET)
-            await until(lambda: len(server.server.server_state.tasks) == 1)
+            await wait_until(lambda: len(server.server.server_state.tasks) == 1)
 
-            await until(lambda: server.idle)
+            await wait_until(lambda: server.idle)
 
 
 async def test_peer_that_stops_reading_cannot_hold_the_rest_of_a_response(parser, tmp_path):
@@ -170,12 +170,12 @@ async def test_peer_that_stops_reading_cannot_hold_the_rest_of_a_response(parser
 
         await StreamingResponse(chunks(), headers={"Connection": "close"})(scope, receive, send)
 
-    async with served(fills, tmp_path / "wire", http=with_timeouts(parser, stalled_seconds=SHORT)) as server:
+    async with serve_app(fills, tmp_path / "wire", http=with_timeouts(parser, stalled_seconds=SHORT)) as server:
         with await server.dial() as wire:
             await asyncio.get_running_loop().sock_sendall(wire, GET)
-            await until(lambda: len(server.server.server_state.tasks) == 1)
+            await wait_until(lambda: len(server.server.server_state.tasks) == 1)
 
-            await until(lambda: server.idle)
+            await wait_until(lambda: server.idle)
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the kernel has no such time")
@@ -189,17 +189,17 @@ async def test_vanished_peer_is_aborted_after_the_kernel_buffered_the_response(p
 
         await StreamingResponse(events())(scope, receive, send)
 
-    async with served(stream, http=with_timeouts(parser, stalled_seconds=SHORT)) as server:
+    async with serve_app(stream, http=with_timeouts(parser, stalled_seconds=SHORT)) as server:
         with await server.dial(receive_buffer=2048) as wire:
             await asyncio.get_running_loop().sock_sendall(wire, GET)
-            await until(lambda: len(server.server.server_state.tasks) == 1)
+            await wait_until(lambda: len(server.server.server_state.tasks) == 1)
 
-            await until(lambda: server.idle)
+            await wait_until(lambda: server.idle)
 
 
 async def test_slow_but_steady_reader_gets_everything(parser, tmp_path):
     large = PlainTextResponse(b"x" * 8_000_000)
-    async with served(large, tmp_path / "wire", http=with_timeouts(parser, stalled_seconds=1)) as server:
+    async with serve_app(large, tmp_path / "wire", http=with_timeouts(parser, stalled_seconds=1)) as server:
         loop = asyncio.get_running_loop()
         began = loop.time()
         with await server.dial() as wire:
@@ -221,7 +221,7 @@ async def read(wire, count):
 
 
 async def test_rest_of_a_refused_body_does_not_count_as_a_request_head():
-    async with served(hello, http=with_timeouts(H11Protocol)) as server:
+    async with serve_app(hello, http=with_timeouts(H11Protocol)) as server:
         reader, writer = await server.connect()
         writer.write(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200000\r\n\r\n")
         await answer_of(reader)

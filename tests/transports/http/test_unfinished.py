@@ -9,12 +9,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from harness import LEGACY, MODERN
-from misbehaving import CONTACT, CONTACT_ID, Misbehaving, reply, silence
-from ports import free_port
-from processes import KEY, Network, modern
+from support.hosts import LEGACY, each_era
+from support.processes import API_KEY, HttpServer, block_until, free_port, wait_until
+from support.raw_hosts import modern
+from support.services import CONTACT, CONTACT_ID, ScriptedServer, reply, silence
 from transports.http.clients import connected, headers_of, initialize
-from waiting import block_until, until
 
 pytestmark = pytest.mark.system
 
@@ -23,9 +22,9 @@ GAVE_UP = "timeout graceful shutdown exceeded"
 
 
 @pytest.fixture
-async def upstream() -> AsyncIterator[Misbehaving]:
+async def upstream() -> AsyncIterator[ScriptedServer]:
     """A service whose answers the test sets."""
-    async with Misbehaving() as running:
+    async with ScriptedServer() as running:
         yield running
 
 
@@ -37,29 +36,29 @@ def port() -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[Network]:
+def network(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[HttpServer]:
     """A server that tests share."""
-    with Network(tmp_path_factory.mktemp("network"), **over(f"http://127.0.0.1:{port}")) as running:
+    with HttpServer(tmp_path_factory.mktemp("network"), **over(f"http://127.0.0.1:{port}")) as running:
         yield running
 
 
 @pytest.fixture
-async def silent(port: int) -> AsyncIterator[Misbehaving]:
+async def silent(port: int) -> AsyncIterator[ScriptedServer]:
     """A service that reads requests and never answers."""
-    async with Misbehaving(port) as running:
+    async with ScriptedServer(port) as running:
         running.answers(silence)
         yield running
 
 
 def over(address: str) -> dict[str, str]:
     """The settings of a server over a service."""
-    return {"WAYSCLOUD_API_URL": address, "WAYSCLOUD_API_KEY": KEY}
+    return {"WAYSCLOUD_API_URL": address, "WAYSCLOUD_API_KEY": API_KEY}
 
 
-@pytest.mark.parametrize("era", [LEGACY, MODERN])
+@each_era
 @pytest.mark.parametrize("transport", ["http", "sse"])
 async def test_disconnected_client_cancels_its_call_and_the_write_is_recorded(
-    network: Network, silent: Misbehaving, era: str, transport: str
+    network: HttpServer, silent: ScriptedServer, era: str, transport: str
 ) -> None:
     """The service may have carried out the write, so the trail says `unknown`."""
     before = len(network.trail)
@@ -68,7 +67,7 @@ async def test_disconnected_client_cancels_its_call_and_the_write_is_recorded(
     call.cancel()
     await asyncio.wait({call})
 
-    await until(lambda: len(network.trail) > before)
+    await wait_until(lambda: len(network.trail) > before)
     assert [(line["tool"], line["outcome"]) for line in network.trail[before:]] == [("create_contact", "unknown")]
 
 
@@ -77,7 +76,7 @@ async def _create(url: str, transport: str, era: str) -> None:
         await host.raw("create_contact", name="Ola Nordmann")
 
 
-async def test_broken_legacy_connection_cancels_its_call(network: Network, silent: Misbehaving) -> None:
+async def test_broken_legacy_connection_cancels_its_call(network: HttpServer, silent: ScriptedServer) -> None:
     """The client disconnects without cancelling the call."""
     before = len(network.trail)
     async with httpx.AsyncClient(base_url=network.url) as http:
@@ -89,13 +88,13 @@ async def test_broken_legacy_connection_cancels_its_call(network: Network, silen
         sending.cancel()
         await asyncio.wait({sending})
 
-    await until(lambda: len(network.trail) > before)
+    await wait_until(lambda: len(network.trail) > before)
     assert [line["outcome"] for line in network.trail[before:]] == ["unknown"]
 
 
-@pytest.mark.parametrize("era", [LEGACY, MODERN])
+@each_era
 async def test_sigterm_lets_a_call_finish_while_streams_are_open(
-    tmp_path: Path, upstream: Misbehaving, era: str
+    tmp_path: Path, upstream: ScriptedServer, era: str
 ) -> None:
     """The answer arrives, an open event stream ends, and the server stops by itself before uvicorn gives up waiting."""
     answer = asyncio.Event()
@@ -105,7 +104,7 @@ async def test_sigterm_lets_a_call_finish_while_streams_are_open(
         await reply(201, CONTACT)(writer)
 
     upstream.answers(late)
-    with Network(tmp_path, **over(upstream.url)) as network:
+    with HttpServer(tmp_path, **over(upstream.url)) as network:
         async with connected(network.url, "http", era) as host, connected(network.url, "sse", LEGACY):
             await host.client.list_tools()  # or the client does so after the call, to check the answer's shape
             call = asyncio.create_task(host.call("create_contact", name="Ola Nordmann"))
@@ -129,13 +128,13 @@ def _refuses_connections(url: str) -> bool:
     return False
 
 
-@pytest.mark.parametrize("era", [LEGACY, MODERN])
+@each_era
 async def test_call_that_cannot_finish_is_answered_before_the_server_stops(
-    tmp_path: Path, upstream: Misbehaving, era: str
+    tmp_path: Path, upstream: ScriptedServer, era: str
 ) -> None:
     """The model learns that the change may have been made; the trail says `unknown`; the server stops by itself."""
     upstream.answers(silence)
-    with Network(tmp_path, **over(upstream.url)) as network:
+    with HttpServer(tmp_path, **over(upstream.url)) as network:
         async with connected(network.url, "http", era) as host:
             call = asyncio.create_task(host.error("create_contact", name="Ola Nordmann"))
             await asyncio.wait_for(upstream.received.wait(), 15)
@@ -152,7 +151,7 @@ async def test_call_that_cannot_finish_is_answered_before_the_server_stops(
 
 async def test_modern_subscription_gets_its_result_when_the_server_stops(tmp_path: Path) -> None:
     """The last frame of a listen stream tells the client that the end is intended."""
-    with Network(tmp_path) as stopping:
+    with HttpServer(tmp_path) as stopping:
         async with httpx.AsyncClient(base_url=stopping.url, timeout=20) as http:
             body = modern(7, "subscriptions/listen", notifications={"resourcesListChanged": True})
             async with http.stream("POST", "/mcp", json=body, headers=headers_of("subscriptions/listen")) as stream:

@@ -5,7 +5,7 @@ import time
 from collections import Counter, defaultdict
 from typing import Any
 
-from network.callers import Answer
+from support.raw_hosts import Answer
 from trust.endurance.model import FIELDS, Fields, Model, PersonFactory, group_key
 from trust.endurance.servers import FaultyProxy, Host
 

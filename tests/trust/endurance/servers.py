@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from contacts_service import ContactsService, make_keys
-from misbehaving import Misbehaving, Seen, reply, reset
-from network.callers import FORMS, Answer, Legacy, Modern, Wire, port_of
-from processes import Network, clean_environment, modern
+from support.processes import ContactsService, HttpServer, clean_environment, make_keys
+from support.raw_hosts import FORMS, Answer, HttpConnection, LegacySession, ModernConnection, modern, port_of
+from support.services import ReceivedRequest, ScriptedServer, reply, reset
 
 _SETTINGS = {"CONTACTS_MCP_RATE": "0", "CONTACTS_MCP_WRITE_BUDGET": "0"}
 _ANSWER_TIMEOUT_SECONDS = 60.0
@@ -56,7 +55,7 @@ def fill_form(question: dict[str, Any], agrees: bool) -> dict[str, Any]:
 class ModernHost:
     """A host of the modern era, which answers a question with a second call. `client` is a connection or a pipe."""
 
-    def __init__(self, client: "Modern | Pipe") -> None:
+    def __init__(self, client: "ModernConnection | Pipe") -> None:
         self.calls = 0
         self._client = client
 
@@ -77,7 +76,7 @@ class ModernHost:
         return await self._client.request(method, **params)
 
     async def aclose(self) -> None:
-        if isinstance(self._client, Modern):
+        if isinstance(self._client, ModernConnection):
             await self._client.wire.aclose()
 
 
@@ -114,7 +113,7 @@ class LegacyHost:
                 await session.__aexit__()
 
 
-class _Session(Legacy):
+class _Session(LegacySession):
     agrees = True
 
     def filled(self, question: dict[str, Any]) -> dict[str, Any]:
@@ -168,7 +167,7 @@ class Pipe:
             await self._reader
 
 
-class FaultyProxy(Misbehaving):
+class FaultyProxy(ScriptedServer):
     """Passes requests on to a service. While `is_faulty`, some requests or answers are lost.
 
     If an answer is lost, the service has done what was asked before the caller notices the fault.
@@ -178,10 +177,10 @@ class FaultyProxy(Misbehaving):
         super().__init__()
         self.is_faulty = False
         self._service = port
-        self._wires: list[Wire] = []
+        self._wires: list[HttpConnection] = []
         self._exchanges: set[asyncio.Task[Answer]] = set()
         self._random = random.Random(seed)
-        self._faults: list[Callable[[Seen, asyncio.StreamWriter], Awaitable[None]]] = [
+        self._faults: list[Callable[[ReceivedRequest, asyncio.StreamWriter], Awaitable[None]]] = [
             lambda _, writer: reply(503, {"detail": "Down for a moment"})(writer),
             lambda _, writer: reset(writer),
             self._stall,
@@ -196,40 +195,40 @@ class FaultyProxy(Misbehaving):
         for wire in self._wires:
             await wire.aclose()
 
-    async def _meet(self, seen: Seen, writer: asyncio.StreamWriter) -> None:
+    async def _meet(self, seen: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
         if self.is_faulty and self._random.random() < _FAULT_SHARE:
             await self._random.choice(self._faults)(seen, writer)
             return
         answer = await self._forward(seen)
         await reply(answer.status, raw=answer.body.encode(), headers=_end_to_end(answer))(writer)
 
-    async def _stall(self, _seen: Seen, writer: asyncio.StreamWriter) -> None:
+    async def _stall(self, _seen: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(_STALL_SECONDS)
         await reset(writer)
 
-    async def _lose_answer(self, seen: Seen, writer: asyncio.StreamWriter) -> None:
+    async def _lose_answer(self, seen: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
         await self._forward(seen)
         await reset(writer)
 
-    async def _answer_502(self, seen: Seen, writer: asyncio.StreamWriter) -> None:
+    async def _answer_502(self, seen: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
         await self._forward(seen)
         await reply(502, {"detail": "Bad gateway"})(writer)
 
-    async def _truncate_answer(self, seen: Seen, writer: asyncio.StreamWriter) -> None:
+    async def _truncate_answer(self, seen: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
         answer = await self._forward(seen)
         body = answer.body.encode()
         headers = _end_to_end(answer)
         await reply(answer.status, raw=body[: len(body) // 2], headers=headers, length=len(body) + 1)(writer)
 
-    async def _forward(self, seen: Seen) -> Answer:
+    async def _forward(self, seen: ReceivedRequest) -> Answer:
         """The service's answer, which is read to its end even if the caller is gone."""
         exchange = asyncio.create_task(self._exchange(seen))
         self._exchanges.add(exchange)
         exchange.add_done_callback(self._exchanges.discard)
         return await asyncio.shield(exchange)
 
-    async def _exchange(self, seen: Seen) -> Answer:
-        wire = self._wires.pop() if self._wires else Wire(self._service)
+    async def _exchange(self, seen: ReceivedRequest) -> Answer:
+        wire = self._wires.pop() if self._wires else HttpConnection(self._service)
         headers = [(name, value) for name, value in seen.headers.items() if name not in _HOP_BY_HOP]
         answer = await wire.exchange(seen.method, seen.path, headers, seen.body)
         self._wires.append(wire)
@@ -304,10 +303,10 @@ async def stdio(folder: Path, backend: Backend) -> AsyncIterator[RunningServer]:
 async def http(folder: Path, backend: Backend) -> AsyncIterator[RunningServer]:
     """A server over Streamable HTTP with a connection for each caller; every other caller is of the legacy era."""
     hosts: list[ModernHost | LegacyHost] = []
-    with Network(folder, **_SETTINGS, **backend.variables) as server:
+    with HttpServer(folder, **_SETTINGS, **backend.variables) as server:
 
         def host(caller: int) -> Host:
-            hosts.append(LegacyHost(server.port) if caller % 2 else ModernHost(Modern(server.port)))
+            hosts.append(LegacyHost(server.port) if caller % 2 else ModernHost(ModernConnection(server.port)))
             return hosts[-1]
 
         yield RunningServer(server.process.pid, host)

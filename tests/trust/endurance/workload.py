@@ -6,24 +6,24 @@ import io
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from harness import NOBODY
+from support.hosts import MISSING_ID
 from trust.endurance.caller import Caller
 from trust.endurance.model import FIELDS, MEMBER_FIELDS, ROW_FIELDS, TAGS, Fields, Model, retag, without_empty
 
 _INVALID_CALLS: tuple[tuple[str, str, Fields], ...] = (
     ("unknown_tool", "drop_table", {}),
-    ("not_found", "get_contact", {"contact_id": NOBODY}),
-    ("not_found", "delete_contact", {"contact_id": NOBODY}),
-    ("not_found", "update_contact_group", {"group_id": NOBODY, "name": "N"}),
-    ("not_found", "check_group_audience", {"group_id": NOBODY}),
+    ("not_found", "get_contact", {"contact_id": MISSING_ID}),
+    ("not_found", "delete_contact", {"contact_id": MISSING_ID}),
+    ("not_found", "update_contact_group", {"group_id": MISSING_ID, "name": "N"}),
+    ("not_found", "check_group_audience", {"group_id": MISSING_ID}),
     ("invalid", "get_contact", {"contact_id": "7"}),
     ("invalid", "create_contact", {}),
     ("invalid", "create_contact", {"name": "A", "nickname": "B"}),
     ("invalid", "list_contacts", {"page": 0}),
-    ("invalid", "update_contact", {"contact_id": NOBODY}),
-    ("invalid", "gdpr_delete_contact", {"contact_id": NOBODY}),
-    ("invalid", "add_matching_to_group", {"group_id": NOBODY, "apply": True}),
-    ("invalid", "merge_contacts", {"keep_id": NOBODY, "merge_ids": [NOBODY]}),
+    ("invalid", "update_contact", {"contact_id": MISSING_ID}),
+    ("invalid", "gdpr_delete_contact", {"contact_id": MISSING_ID}),
+    ("invalid", "add_matching_to_group", {"group_id": MISSING_ID, "apply": True}),
+    ("invalid", "merge_contacts", {"keep_id": MISSING_ID, "merge_ids": [MISSING_ID]}),
     ("invalid", "import_contacts", {"content": ""}),
 )
 _LONG_READS = ("export_contacts", "find_duplicate_contacts", "list_contacts")

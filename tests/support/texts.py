@@ -1,10 +1,22 @@
-"""Texts that are meant to do harm, and what must be left of them nowhere that somebody reads."""
+"""Texts and files for tests: hostile texts, contact files, result files, and token counts."""
 
+import csv
+import io
 import re
 import sys
 import unicodedata
+import warnings
 from collections.abc import Iterator
+from functools import cache
+from io import BytesIO
+from pathlib import Path
 from typing import Any
+
+import openpyxl
+import pytest
+
+from contacts_mcp.contract import ValidationFailed
+from contacts_mcp.formats import Row, read_contacts
 
 MARK = "Zaphod"
 """Stands in every one of the texts, and in nothing that is not one of them."""
@@ -88,3 +100,54 @@ def texts_in(shown: Any) -> Iterator[str]:
 def unseen_in(shown: Any) -> set[str]:
     """What somebody who reads `shown` would not see."""
     return {character for text in texts_in(shown) for character in set(text) & UNSEEN}
+
+
+def count_tokens(text: str) -> int:
+    """How many tokens a text is."""
+    return len(_encoding().encode(text))
+
+
+@cache
+def _encoding() -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the tokenizer opens its tables in an old way
+        import bpe_openai
+
+    return bpe_openai.get_encoding("o200k_base")
+
+
+def rows_of(data: str | bytes, **more: Any) -> list[Row]:
+    """All rows that are read."""
+    return list(read_contacts(data.encode() if isinstance(data, str) else data, **more).rows)
+
+
+def refusal(data: str | bytes, **more: Any) -> str:
+    """The one line with which it is refused."""
+    with pytest.raises(ValidationFailed) as refused:
+        rows_of(data, **more)
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+def card(*lines: str, version: str = "3.0") -> str:
+    """A vCard with these lines."""
+    return "\n".join(["BEGIN:VCARD", f"VERSION:{version}", *lines, "END:VCARD", ""])
+
+
+def workbook(**sheets: list[tuple[Any, ...]]) -> bytes:
+    """A workbook with these sheets, in this order."""
+    book = openpyxl.Workbook()
+    for sheet in book.worksheets:
+        book.remove(sheet)
+    for title, rows in sheets.items():
+        sheet = book.create_sheet(title)
+        for row in rows:
+            sheet.append(row)
+    written = BytesIO()
+    book.save(written)
+    return written.getvalue()
+
+
+def read_results(files: Path, name: str) -> list[dict[str, str]]:
+    """The rows of a result file."""
+    return list(csv.DictReader(io.StringIO((files / f"{name}.result.csv").read_text())))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 MODULES = HERE / "node_modules"
 _PACKAGES = HERE / "package.json"
 _STAMP = MODULES / ".installed"

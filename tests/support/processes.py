@@ -1,28 +1,83 @@
-"""Real processes: the server as a host starts it, and a service over loopback HTTP."""
+"""Real processes: our servers, Redis, the ports they listen on, and bounded waits for what they do."""
 
 import asyncio
 import json
+import math
 import os
 import queue
+import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import uvicorn
+import pytest
 
-from contacts_mcp.directory import Directory
-from keyed import App, Keyed
-from waiting import BOUND, block_until
+from contacts_mcp.directory import Directory, Location, PostgresServer
 
-KEY = "wayscloud_pat_test1_THISISASECRETTHATMUSTNEVERSHOW"
+MAX_WAIT_SECONDS = 30.0
+"""Seconds in which whatever is waited for has to happen, also on a busy machine."""
+_PAUSE = 0.01
+_TRIES = 3
+
+
+async def wait_until(happened: Callable[[], object], what: str = "it did not happen") -> None:
+    """Wait while others in this event loop go on; AssertionError with `what` where it does not happen in time."""
+    for _ in _looks(happened, what):
+        await asyncio.sleep(_PAUSE)
+
+
+def block_until(happened: Callable[[], object], what: str | Callable[[], str] = "it did not happen") -> None:
+    """The same where nobody else has to go on; `what` may be a function, for what is known only then."""
+    for _ in _looks(happened, what):
+        time.sleep(_PAUSE)
+
+
+def shortest(measure: Callable[[], float], limit: float) -> float:
+    """The first of three measurements that is below `limit`, or else the shortest: a busy machine only adds to them."""
+    seconds = math.inf
+    for _ in range(_TRIES):
+        seconds = min(seconds, measure())
+        if seconds < limit:
+            break
+    return seconds
+
+
+def _looks(happened: Callable[[], object], what: str | Callable[[], str]) -> Iterator[None]:
+    limit = time.monotonic() + MAX_WAIT_SECONDS
+    while not happened():
+        assert time.monotonic() < limit, what if isinstance(what, str) else what()
+        yield
+
+
+@contextmanager
+def free_ports(count: int) -> Iterator[list[int]]:
+    """Ports of this machine that nobody else is given meanwhile; a server that reuses addresses may listen on them."""
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            each.bind(("127.0.0.1", 0))
+        yield [each.getsockname()[1] for each in sockets]
+
+
+@contextmanager
+def free_port() -> Iterator[int]:
+    """One of them."""
+    with free_ports(1) as (port,):
+        yield port
+
+
+API_KEY = "wayscloud_pat_test1_THISISASECRETTHATMUSTNEVERSHOW"
 _OURS = ("CONTACTS_MCP_", "WAYSCLOUD_", "OTEL_")
 
 
@@ -32,7 +87,7 @@ def clean_environment(home: Path, **variables: str) -> dict[str, str]:
     return {**kept, "HOME": str(home), "XDG_DATA_HOME": str(home / "data"), **variables}
 
 
-class Server:
+class StdioServer:
     """`contacts-mcp serve` as a child, spoken to in lines; `options` are those of Popen."""
 
     def __init__(self, home: Path, *flags: str, options: dict[str, Any] | None = None, **variables: str) -> None:
@@ -78,7 +133,7 @@ class Server:
         return time.monotonic() - began
 
 
-class Attended(Server):
+class ReadingStdioServer(StdioServer):
     """The same with somebody who listens: no complaint waits in a pipe, nor an answer once `listen` was called."""
 
     def __init__(self, home: Path, *flags: str, **variables: str) -> None:
@@ -93,7 +148,7 @@ class Attended(Server):
             self.process.kill()
         for ear in self._ears:
             if ear.ident:
-                ear.join(BOUND)
+                ear.join(MAX_WAIT_SECONDS)
         super().__exit__(*exc)
 
     def listen(self) -> Self:
@@ -107,14 +162,14 @@ class Attended(Server):
 
     def next_answer(self) -> dict[str, Any]:
         """What it says next. queue.Empty where that is nothing for long."""
-        return self._answers.get(timeout=BOUND)
+        return self._answers.get(timeout=MAX_WAIT_SECONDS)
 
     def finish(self) -> float:
         """Close standard input, and wait; the seconds it took to end."""
         began = time.monotonic()
         assert self.process.stdin
         self.process.stdin.close()
-        self.process.wait(BOUND)
+        self.process.wait(MAX_WAIT_SECONDS)
         return time.monotonic() - began
 
     @property
@@ -139,7 +194,7 @@ def peak_memory(pid: int) -> int:
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
-class Child:
+class ChildProcess:
     """A process whose output goes to a file: ready once a line says so, ended by its id and not by its name."""
 
     def __init__(self, log: Path, args: Sequence[str], ready: str, **options: Any) -> None:
@@ -177,14 +232,14 @@ class Child:
         if self.process.poll() is None:
             self.process.send_signal(how)
         try:
-            self.process.wait(BOUND)
+            self.process.wait(MAX_WAIT_SECONDS)
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait(BOUND)
+            self.process.wait(MAX_WAIT_SECONDS)
         return time.monotonic() - began
 
 
-class Listening(Child):
+class ListeningServer(ChildProcess):
     """A server of ours over HTTP, `python -m` and more, on a port that it chooses and names."""
 
     def __init__(self, home: Path, *module: str, cwd: Path | None = None, **variables: str) -> None:
@@ -219,47 +274,55 @@ class Listening(Child):
         return [json.loads(line) for line in self.written.splitlines() if line.startswith("{") and line.endswith("}")]
 
 
-class Network(Listening):
+class HttpServer(ListeningServer):
     """`contacts-mcp serve --transport http`."""
 
     def __init__(self, home: Path, *flags: str, **variables: str) -> None:
         super().__init__(home, "contacts_mcp", "serve", "--transport", "http", "--port", "0", *flags, **variables)
 
 
+def address_of(place: Location) -> str:
+    """What the command line takes for a place."""
+    return (
+        place.url.replace("postgresql+asyncpg://", "postgresql://") if isinstance(place, PostgresServer) else str(place)
+    )
+
+
+def make_keys(place: Location, *tenants: str, scopes: Sequence[str] = ("read", "write")) -> list[str]:
+    """A key for each of the tenants; for tests that have no event loop."""
+
+    async def make() -> list[str]:
+        async with Directory(place) as directory:
+            return [(await directory.create_key("test", tenant, scopes))[0] for tenant in tenants]
+
+    return asyncio.run(make())
+
+
+class ContactsService(ListeningServer):
+    """The service, on a port that it chooses and names."""
+
+    def __init__(self, home: Path, place: Location, *flags: str, **variables: str) -> None:
+        where = ("--directory", address_of(place), "--port", "0")
+        super().__init__(home, "contacts_mcp", "directory", "serve", *where, *flags, **variables)
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        found = re.search(r"listening on (http://[\d.]+:\d+)", self.written)
+        assert found, self.written
+        return found[1]
+
+
+_REDIS = shutil.which("redis-server")
+needs_redis = pytest.mark.skipif(_REDIS is None, reason="redis-server is not installed")
+
+
 @contextmanager
-def service(folder: Path, key: str = KEY) -> Iterator[str]:
-    """The Contacts API as an HTTP server on loopback that wants a key, in a thread; yields its address."""
-    servers: list[uvicorn.Server] = []
-
-    async def serve() -> None:
-        async with Directory(folder / "service.db") as directory:
-
-            async def app_of(given: str) -> App | None:
-                return directory.app if given == key else None
-
-            config = uvicorn.Config(Keyed(app_of), log_level="error", lifespan="off", timeout_graceful_shutdown=1)
-            servers.append(uvicorn.Server(config))
-            await servers[0].serve([listening])
-
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen(64)
-        thread = threading.Thread(target=asyncio.run, args=(serve(),))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            while not servers and thread.is_alive():
-                thread.join(0.01)
-            servers[0].should_exit = True
-            thread.join(10)
-
-
-def modern(identifier: int, method: str, **params: Any) -> dict[str, Any]:
-    """A request of the 2026-07-28 era, which carries its own envelope."""
-    meta = {
-        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-        "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
-        "io.modelcontextprotocol/clientCapabilities": {},
-    }
-    return {"jsonrpc": "2.0", "id": identifier, "method": method, "params": {**params, "_meta": meta}}
+def run_redis(port: int, *options: str) -> Iterator[ChildProcess]:
+    """A Redis on a port of this machine, which begins and ends empty; `options` come on top of that."""
+    assert _REDIS is not None
+    with tempfile.TemporaryDirectory() as folder:
+        where = ("--port", str(port), "--bind", "127.0.0.1", "--dir", folder)
+        command = [_REDIS, *where, "--save", "", "--appendonly", "no", *options]
+        with ChildProcess(Path(folder) / "log", command, "Ready to accept connections") as server:
+            yield server

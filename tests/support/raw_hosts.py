@@ -1,17 +1,21 @@
-"""Callers as light as they come: HTTP/1.1 and MCP by hand, so that thousands of calls cost the test little."""
+"""Hosts that speak JSON-RPC without an SDK, over HTTP and in memory."""
 
 import asyncio
 import itertools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Self, cast
 
-from processes import modern
+import anyio
+from mcp.server.lowlevel import Server
+from mcp.server.stdio import stdio_server
 
-MODERN, LEGACY = "2026-07-28", "2025-11-25"
+from support.hosts import LEGACY, MODERN
+
+_LEGACY_VERSION = "2025-11-25"
 FORMS = {"elicitation": {"form": {}}}
 _PATIENCE = 30.0
 """Seconds for an answer."""
@@ -80,7 +84,7 @@ class Answer:
         return self.result["content"][0]["text"]
 
 
-class Wire:
+class HttpConnection:
     """One keep-alive connection to a port of this machine, opened when it is used."""
 
     def __init__(self, port: int) -> None:
@@ -147,7 +151,7 @@ async def _parts(reader: asyncio.StreamReader, headers: dict[str, str]) -> Async
 
 
 @dataclass
-class Modern:
+class ModernConnection:
     """A caller of the modern era, whose host shows forms to somebody, unless its `capabilities` say otherwise."""
 
     port: int
@@ -155,7 +159,7 @@ class Modern:
     capabilities: dict[str, Any] = field(default_factory=lambda: FORMS)
 
     def __post_init__(self) -> None:
-        self.wire = Wire(self.port)
+        self.wire = HttpConnection(self.port)
         self._numbers = itertools.count(1)
 
     async def request(self, method: str, hear: Hear | None = None, **params: Any) -> Answer:
@@ -183,7 +187,7 @@ class Modern:
 
 
 @dataclass
-class Legacy:
+class LegacySession:
     """A caller of the legacy era with a session, who answers every form with `decision`."""
 
     port: int
@@ -196,7 +200,7 @@ class Legacy:
     """The questions that came."""
 
     def __post_init__(self) -> None:
-        self.wire, self._answering = Wire(self.port), Wire(self.port)
+        self.wire, self._answering = HttpConnection(self.port), HttpConnection(self.port)
         self._numbers = itertools.count(1)
 
     @property
@@ -209,7 +213,7 @@ class Legacy:
     async def call(self, tool: str, **arguments: Any) -> Answer:
         return await self.request("tools/call", name=tool, arguments=arguments)
 
-    async def post(self, message: dict[str, Any], wire: Wire | None = None) -> Answer:
+    async def post(self, message: dict[str, Any], wire: HttpConnection | None = None) -> Answer:
         return await (wire or self.wire).exchange(
             "POST", "/mcp", self.all_headers, json.dumps(message).encode(), self._hear
         )
@@ -231,7 +235,7 @@ class Legacy:
         """Open the session."""
         whoever = {"name": "test", "version": "1"}
         opened = await self.request(
-            "initialize", protocolVersion=LEGACY, capabilities=self.capabilities, clientInfo=whoever
+            "initialize", protocolVersion=_LEGACY_VERSION, capabilities=self.capabilities, clientInfo=whoever
         )
         self.session = opened.headers["mcp-session-id"]
         await self.post({"jsonrpc": "2.0", "method": "notifications/initialized"})
@@ -254,3 +258,131 @@ def accepted(question: dict[str, Any], **form: Any) -> dict[str, Any]:
     """The answer to a question of the legacy era: the form as it was filled in."""
     result = {"action": "accept", "content": form}
     return {"jsonrpc": "2.0", "id": question["id"], "result": result}
+
+
+_LINE_TIMEOUT_SECONDS = 120.0
+"""Seconds for an answer, also where a thousand are waited for at once."""
+Message = dict[str, Any]
+Responder = Callable[[Message], Awaitable[Message | None]]
+"""Takes a question of the legacy era; gives the members `result` or `error` of the response, or none at all."""
+
+
+async def declines(_question: Message) -> Message:
+    """Whoever does not want it."""
+    return {"result": {"action": "decline"}}
+
+
+class _Lines:
+    """What the server reads, line by line, until None."""
+
+    def __init__(self) -> None:
+        self.queue: asyncio.Queue[str | None] = asyncio.Queue()
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        while (line := await self.queue.get()) is not None:
+            yield line
+
+
+class LineHost:
+    """Sends requests as they are, and answers the server's as `person` does."""
+
+    def __init__(self, era: str, person: Responder, capabilities: Message) -> None:
+        self._era, self._person, self._capabilities = era, person, capabilities
+        self.lines = _Lines()
+        self.asked: list[Message] = []
+        """The questions of the legacy era."""
+        self._numbers = itertools.count(1)
+        self._open: dict[int, asyncio.Future[Message]] = {}
+        self._busy: set[asyncio.Task[None]] = set()
+
+    async def call(self, tool: str, arguments: Message, **members: Any) -> Message:
+        """A tool call, with whatever members beside its arguments; the response as it came."""
+        return await self.request("tools/call", name=tool, arguments=arguments, **members)
+
+    async def request(self, method: str, **params: Any) -> Message:
+        """Any request; the response as it came."""
+        number = next(self._numbers)
+        message = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+        if self._era != LEGACY:
+            message = modern(number, method, **params)
+            message["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = self._capabilities
+        self._open[number] = asyncio.get_running_loop().create_future()
+        self.send(message)
+        async with asyncio.timeout(_LINE_TIMEOUT_SECONDS):
+            return await self._open[number]
+
+    def send(self, message: Message) -> None:
+        """Say something that may be no request."""
+        self.lines.queue.put_nowait(json.dumps(message))
+
+    def cancel(self) -> None:
+        """Take back the requests that are open."""
+        for number in self._open:
+            self.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": number}})
+
+    @property
+    def busy(self) -> bool:
+        """Whether a question is still being thought about."""
+        return bool(self._busy)
+
+    async def write(self, text: str) -> None:
+        """Hear a line of the server."""
+        message = json.loads(text)
+        if "method" not in message:
+            if (waiting := self._open.pop(message.get("id"), None)) and not waiting.done():
+                waiting.set_result(message)
+        elif message["method"] == "elicitation/create":
+            self.asked.append(message)
+            task = asyncio.create_task(self._answer(message))
+            self._busy.add(task)
+            task.add_done_callback(self._busy.discard)
+
+    async def flush(self) -> None:
+        """Nothing is held back."""
+
+    async def _answer(self, question: Message) -> None:
+        response = await self._person(question)
+        if response is not None:
+            self.send({"jsonrpc": "2.0", "id": question["id"], **response})
+
+    async def open(self) -> None:
+        """Shake hands, where the era has it."""
+        if self._era == LEGACY:
+            whoever = {"name": "test", "version": "1"}
+            await self.request(
+                "initialize", protocolVersion="2025-11-25", capabilities=self._capabilities, clientInfo=whoever
+            )
+            self.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
+
+
+@asynccontextmanager
+async def line_host(
+    server: Server[Any], era: str, person: Responder = declines, *, forms: bool = True
+) -> AsyncIterator[LineHost]:
+    """A host of a server in this event loop, which shows forms or does not."""
+    host = LineHost(era, person, FORMS if forms else {})
+    # Entered and left by the task that serves, since a fixture or a test may be cut off anywhere.
+    serving = asyncio.create_task(_serve(server, host))
+    try:
+        await host.open()
+        yield host
+    finally:
+        host.lines.queue.put_nowait(None)
+        async with asyncio.timeout(_LINE_TIMEOUT_SECONDS):
+            await serving
+
+
+async def _serve(server: Server[Any], host: LineHost) -> None:
+    stdin, stdout = cast("anyio.AsyncFile[str]", host.lines), cast("anyio.AsyncFile[str]", host)
+    async with stdio_server(stdin, stdout) as (read, write):
+        await server.run(read, write, server.create_initialization_options())
+
+
+def modern(identifier: int, method: str, **params: Any) -> dict[str, Any]:
+    """A request of the 2026-07-28 era, which carries its own envelope."""
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+    return {"jsonrpc": "2.0", "id": identifier, "method": method, "params": {**params, "_meta": meta}}

@@ -76,7 +76,7 @@ class PostgresServer:
 
 
 @contextmanager
-def running(*settings: str, safe: bool = False) -> Iterator[PostgresServer]:
+def run_postgres(*settings: str, safe: bool = False) -> Iterator[PostgresServer]:
     """A server that is gone at the end. `safe`: it survives a power cut, as an operator's would."""
     bin_folder = find_programs()
     user = _user()

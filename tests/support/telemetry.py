@@ -1,0 +1,281 @@
+"""What the server reports: spans, metrics and logs in memory, an OTLP collector, and audit records."""
+
+import http.client
+import io
+import json
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+from urllib.parse import urlsplit
+
+from opentelemetry import metrics, trace
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.sdk.metrics import Counter, Histogram, MeterProvider
+from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler, SamplingResult
+
+from contacts_mcp.app import configure_logging
+from contacts_mcp.settings import load_settings
+
+_State = tuple[list[logging.Handler], int, bool, bool]
+
+_NEW: _State = ([], logging.NOTSET, True, False)
+"""What a logger is like that nobody has set up."""
+
+
+@contextmanager
+def loggers_as_they_were() -> Iterator[None]:
+    """Undo at the end whatever is done to loggers within: handlers outlive the standard error they write to."""
+    before = {name: _state(logger) for name, logger in _loggers()}
+    try:
+        yield
+    finally:
+        for name, logger in _loggers():
+            logger.handlers, logger.level, logger.propagate, logger.disabled = before.get(name, _NEW)
+            logger.handlers = list(logger.handlers)
+        logging.root.manager._clear_cache()
+
+
+def _loggers() -> list[tuple[str, logging.Logger]]:
+    known = logging.root.manager.loggerDict.items()
+    return [("root", logging.root), *((name, found) for name, found in known if isinstance(found, logging.Logger))]
+
+
+def _state(logger: logging.Logger) -> _State:
+    return list(logger.handlers), logger.level, logger.propagate, logger.disabled
+
+
+_DELTA = {Counter: AggregationTemporality.DELTA, Histogram: AggregationTemporality.DELTA}
+
+
+class _SwitchedSampler(Sampler):
+    """Samples spans only while a test captures them."""
+
+    is_on = False
+
+    def should_sample(self, *args: Any, **kwargs: Any) -> SamplingResult:
+        return (ALWAYS_ON if self.is_on else ALWAYS_OFF).should_sample(*args, **kwargs)
+
+    def get_description(self) -> str:
+        return "switched"
+
+
+_SAMPLER = _SwitchedSampler()
+
+
+@cache
+def _stores() -> tuple[InMemorySpanExporter, InMemoryMetricReader]:
+    """OpenTelemetry can set its providers only once per process, so all tests share these."""
+    spans, reader = InMemorySpanExporter(), InMemoryMetricReader(preferred_temporality=_DELTA)
+    provider = TracerProvider(sampler=_SAMPLER)
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    trace.set_tracer_provider(provider)
+    metrics.set_meter_provider(MeterProvider([reader]))
+    return spans, reader
+
+
+@dataclass
+class CapturedTelemetry:
+    """The spans and metrics since the test began."""
+
+    _spans: InMemorySpanExporter
+    _reader: InMemoryMetricReader
+    _points: list[tuple[str, dict[str, Any], Any]] = field(default_factory=list)
+
+    def spans(self, name: str | None = None) -> list[ReadableSpan]:
+        """The server's spans in the order they ended, without those of the MCP client in the same process."""
+        server_spans = [span for span in self._spans.get_finished_spans() if not span.name.startswith("MCP send")]
+        return [span for span in server_spans if name is None or span.name == name]
+
+    def span(self, name: str) -> ReadableSpan:
+        (span,) = self.spans(name)
+        return span
+
+    def points(self, name: str) -> list[tuple[dict[str, Any], Any]]:
+        """Attributes and value, or count, of a metric's points."""
+        self._collect()
+        return [(labels, value) for metric, labels, value in self._points if metric == name]
+
+    def count(self, name: str, **labels: str) -> float:
+        """The sum of a metric over the points that have these labels, written with `_` for `.`."""
+        wanted = set(labels.items())
+        return sum(
+            value
+            for attributes, value in self.points(name)
+            if wanted <= {(label.replace(".", "_"), text) for label, text in attributes.items()}
+        )
+
+    def everything(self) -> str:
+        """All spans and metrics as text, to search for data that must not be there."""
+        self._collect()
+        return "\n".join([*(span.to_json() for span in self.spans()), *map(repr, self._points)])
+
+    def _collect(self) -> None:
+        data = self._reader.get_metrics_data()
+        for resource in data.resource_metrics if data else ():
+            for scope in resource.scope_metrics:
+                for metric in scope.metrics:
+                    self._points += [
+                        (metric.name, dict(point.attributes), getattr(point, "count", getattr(point, "value", None)))
+                        for point in metric.data.data_points
+                    ]
+
+
+@contextmanager
+def capture_telemetry() -> Iterator[CapturedTelemetry]:
+    """Capture spans and metrics."""
+    spans, reader = _stores()
+    spans.clear()
+    reader.get_metrics_data()
+    _SAMPLER.is_on = True
+    try:
+        yield CapturedTelemetry(spans, reader)
+    finally:
+        _SAMPLER.is_on = False
+        spans.clear()
+
+
+class Log:
+    """A log of JSON lines."""
+
+    def __init__(self) -> None:
+        self.written = io.StringIO()
+
+    @property
+    def text(self) -> str:
+        return self.written.getvalue()
+
+    def lines(self, logger: str = "") -> list[dict[str, Any]]:
+        lines = [json.loads(line) for line in self.text.splitlines()]
+        return [line for line in lines if line["logger"].startswith(logger)]
+
+
+@contextmanager
+def logged(**settings: Any) -> Iterator[Log]:
+    """Capture the log as `configure_logging` sets it up; afterwards the loggers are restored."""
+    log = Log()
+    with loggers_as_they_were():
+        with patch("sys.stderr", log.written):
+            configure_logging(load_settings(**settings), default="json")
+        yield log
+
+
+class Collector:
+    """Takes what is exported to it, or, where it is `silent`, just the connection; `status` is what it answers."""
+
+    def __init__(self, *, silent: bool = False) -> None:
+        self.traces, self.metrics = ExportTraceServiceRequest(), ExportMetricsServiceRequest()
+        self.logs = ExportLogsServiceRequest()
+        self.silent = silent
+        self.status = 200
+        self.url = ""
+        self.received = bytearray()
+        """All of it, as it came."""
+        self.leave: Callable[[], None] = lambda: None
+        """From then on nobody listens at its address."""
+
+    def take(self, path: str, body: bytes) -> None:
+        self.received += body
+        {"/v1/traces": self.traces, "/v1/metrics": self.metrics, "/v1/logs": self.logs}[path].MergeFromString(body)
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """The log records, which are JSON."""
+        return [
+            json.loads(record.body.string_value)
+            for resource in self.logs.resource_logs
+            for scope in resource.scope_logs
+            for record in scope.log_records
+        ]
+
+    @property
+    def spans(self) -> dict[str, Any]:
+        return {
+            span.name: span
+            for resource in self.traces.resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
+        }
+
+    @property
+    def resources(self) -> list[dict[str, str]]:
+        found = [*self.traces.resource_spans, *self.metrics.resource_metrics]
+        return [{pair.key: pair.value.string_value for pair in each.resource.attributes} for each in found]
+
+    @property
+    def measured(self) -> set[str]:
+        return {
+            metric.name
+            for resource in self.metrics.resource_metrics
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+        }
+
+
+@contextmanager
+def collecting(*, silent: bool = False) -> Iterator[Collector]:
+    """A collector on loopback, in threads of its own."""
+    collector, ended = Collector(silent=silent), threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if collector.silent:
+                ended.wait(30)
+                return
+            if collector.status == 200:
+                collector.take(self.path, body)
+            self.send_response(collector.status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        server.block_on_close = False
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        collector.url = f"http://127.0.0.1:{server.server_port}"
+
+        def leave() -> None:
+            ended.set()
+            server.shutdown()
+            thread.join(10)
+            server.server_close()
+
+        collector.leave = leave
+        try:
+            yield collector
+        finally:
+            leave()
+
+
+def scrape(address: str, path: str = "/metrics", **headers: str) -> tuple[int, str, str]:
+    """Status, type and text of a page."""
+    with closing(http.client.HTTPConnection(urlsplit(address).netloc, timeout=10)) as connection:
+        connection.request("GET", path, headers=headers)
+        response = connection.getresponse()
+        return response.status, response.headers.get("Content-Type", ""), response.read().decode()
+
+
+FIELDS = {"time": "2026-11-24T10:00:00.000Z", "tool": "delete_contact", "outcome": "done", "caller": "local"}
+"""The fields of a record."""
+
+
+def rewrite(path: Path, tamper: Callable[[list[bytes]], list[bytes]]) -> None:
+    """Replace the lines of a file."""
+    path.write_bytes(b"".join(tamper(path.read_bytes().splitlines(keepends=True))))
