@@ -1,6 +1,5 @@
 """What the packages of the transports export."""
 
-import contacts_mcp.middleware
 import contacts_mcp.transports
 import contacts_mcp.transports.http
 import contacts_mcp.transports.http.access
@@ -24,20 +23,4 @@ def test_transports_export_only_what_others_use() -> None:
         "Issuer",
         "LoopbackAccess",
         "OAuthAccess",
-    ]
-
-
-def test_middleware_exports_only_what_both_servers_use() -> None:
-    assert contacts_mcp.middleware.__all__ == [
-        "BODY_SCOPE_KEY",
-        "CURRENT_REQUEST_ID",
-        "REQUEST_ID_SCOPE_KEY",
-        "BodyLimitMiddleware",
-        "BodyQuota",
-        "ErrorMiddleware",
-        "Refusal",
-        "RequestIdMiddleware",
-        "bearer_token",
-        "presented_keys",
-        "route_path",
     ]

@@ -1,0 +1,343 @@
+"""ASGI middleware that the MCP server over HTTP and the directory service share.
+
+Each request gets an ID, refusals and unexpected exceptions get a response, and bodies are read whole within limits.
+"""
+
+import asyncio
+import logging
+import re
+import secrets
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
+from contextvars import ContextVar
+from http import HTTPStatus
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+REQUEST_ID_SCOPE_KEY = "contacts_mcp.request_id"
+"""Key of the request ID in the ASGI scope."""
+CURRENT_REQUEST_ID: ContextVar[str | None] = ContextVar("contacts_mcp.request", default=None)
+"""ID of the HTTP request that the current task serves; None outside of one."""
+BODY_SCOPE_KEY = "contacts_mcp.body"
+"""Key of the whole body, in bytes, in the ASGI scope."""
+
+_REQUEST_ID_HEADER = b"x-request-id"
+_LOGGED_FRAMES = 4
+"""Innermost stack frames that are logged of an unexpected exception."""
+_MEBIBYTE = 1024 * 1024
+_MAX_LENGTH_DIGITS = 18
+"""Digits of a Content-Length that are read; a longer number is too large anyway."""
+_LINGER_SECONDS = 2.0
+"""How long the body of a refused request is read on and discarded, so that the client gets to the answer."""
+_LINGER_LIMIT_FACTOR = 16
+"""At most this many times the body limit is discarded."""
+_MAX_OWNER_SHARE = 4
+"""One caller may hold a quarter of a quota."""
+
+_log = logging.getLogger(__name__)
+
+
+class RequestIdMiddleware:
+    """Give every request an ID: in the ASGI scope, in `CURRENT_REQUEST_ID` and as X-Request-ID of the response.
+
+    The caller's own ID is kept if there is one and `accepted` matches all of it. Web sockets are closed.
+    """
+
+    def __init__(self, app: ASGIApp, accepted: re.Pattern[bytes]) -> None:
+        self._app = app
+        self._accepted = accepted
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close"})
+            return
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = self._id_of(scope)
+        header = (_REQUEST_ID_HEADER, request_id.encode())
+        scope[REQUEST_ID_SCOPE_KEY] = request_id
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message.get("headers", ()), header]}
+            await send(message)
+
+        previous = CURRENT_REQUEST_ID.set(request_id)
+        try:
+            await self._app(scope, receive, send_with_id)
+        finally:
+            CURRENT_REQUEST_ID.reset(previous)
+
+    def _id_of(self, scope: Scope) -> str:
+        given = [value for name, value in scope["headers"] if name == _REQUEST_ID_HEADER]
+        if len(given) == 1 and self._accepted.fullmatch(given[0]):
+            return str(given[0], "ascii")
+        return secrets.token_hex(8)
+
+
+def route_path(scope: Scope) -> str:
+    """The path of a request without the prefix (`root_path`) under which the app is mounted."""
+    path, root = str(scope["path"]), str(scope.get("root_path", ""))
+    return path[len(root) :] if root and path.startswith(f"{root}/") else path
+
+
+def presented_keys(scope: Scope) -> Iterator[tuple[bytes, str]]:
+    """The header and the value of every API key: `X-API-Key: …` and `Authorization: Bearer …`.
+
+    The value is empty for an empty header and for another authorization scheme.
+    """
+    for name, value in scope["headers"]:
+        if name == b"x-api-key":
+            yield name, value.decode("latin-1").strip()
+        elif name == b"authorization":
+            yield name, bearer_token(value.decode("latin-1"))
+
+
+def bearer_token(authorization: str) -> str:
+    """The token of an Authorization header; empty for another scheme."""
+    scheme, _, token = authorization.strip().partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+class Refusal(Exception):
+    """A request that is not served.
+
+    Attributes:
+        status: the HTTP status of the response.
+        code: the error for programs, such as `too_large`.
+        message: what happened, and what to do next.
+        headers: further headers of the response.
+    """
+
+    def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(f"{code}: {message}")
+        self.status = HTTPStatus(status)
+        self.code = code
+        self.message = message
+        self.headers = dict(headers or {})
+
+
+Render = Callable[[Refusal, Scope], ASGIApp]
+"""Makes the response to a refused request."""
+
+
+class ErrorMiddleware:
+    """Answer a Refusal that `app` raises, and any other exception with status 500.
+
+    An unexpected exception is logged by type and location, because its text may hold personal data.
+    With `answers_cancelled` a cancelled request is answered with status 503; use it only in the outermost middleware
+    of a server, which cancels requests only when it ends.
+    """
+
+    def __init__(self, app: ASGIApp, render: Render, *, answers_cancelled: bool = False) -> None:
+        self._app = app
+        self._render = render
+        self._caught = (Exception, asyncio.CancelledError) if answers_cancelled else (Exception,)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        has_started = False
+
+        async def note_start(message: Message) -> None:
+            nonlocal has_started
+            has_started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note_start)
+        except self._caught as error:
+            refusal = _refusal_for(error, scope.get(REQUEST_ID_SCOPE_KEY, "-"))
+            if not has_started:
+                await self._render(refusal, scope)(scope, receive, send)
+            # Otherwise the response stays incomplete, and the server closes the connection.
+
+
+def _refusal_for(error: BaseException, request_id: str) -> Refusal:
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, asyncio.CancelledError):
+        message = "the server is stopping; the call may have been carried out, so check before you repeat it"
+        return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "stopping", message, {"Retry-After": "5"})
+    for cause in _causes(error):
+        _log.error("request %s: %s at %s", request_id, type(cause).__name__, _exception_site(cause))
+    message = f"an unexpected error occurred; give the server's operator the request ID {request_id}"
+    return Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", message)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The exceptions of a group, or the exception itself."""
+    if isinstance(error, BaseExceptionGroup):
+        for part in error.exceptions:
+            yield from _causes(part)
+    else:
+        yield error
+
+
+def _exception_site(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)[: -_LOGGED_FRAMES - 1 : -1]
+    return " < ".join(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
+
+
+class BodyQuota:
+    """Bytes of request bodies in memory, at most `max_bytes` in all and a quarter of that for one owner."""
+
+    def __init__(self, max_bytes: int, owner_of: Callable[[Scope], str]) -> None:
+        self._max_bytes = max_bytes
+        self._owner_of = owner_of
+        self._held: Counter[str] = Counter()
+
+    @contextmanager
+    def hold(self, scope: Scope) -> Iterator[Callable[[int], bool]]:
+        """A function that adds bytes and returns whether they are within the quota; the block's end frees all."""
+        owner, total = self._owner_of(scope), 0
+
+        def add(size: int) -> bool:
+            nonlocal total
+            total += size
+            self._held[owner] += size
+            return self._held[owner] <= self._max_bytes // _MAX_OWNER_SHARE and self._held.total() <= self._max_bytes
+
+        try:
+            yield add
+        finally:
+            self._held[owner] -= total
+            if not self._held[owner]:
+                del self._held[owner]
+
+
+class BodyLimitMiddleware:
+    """Read the body into `scope[BODY_SCOPE_KEY]`, then run the app, which can read it again.
+
+    A body of more than `limit_bytes` is answered with 413, a slow one with 408, a compressed one with 415, one above
+    the quota with 503; each closes the connection. The app does not run if the client leaves before its body is
+    complete. `path_limits` are limits in bytes of single paths.
+
+    The SDK's RequestBodyLimitMiddleware has no time limit and no quota, accepts compressed bodies, and answers at once,
+    so that the connection is reset before a client that is still sending can read the answer.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        render: Render,
+        *,
+        limit_bytes: int = _MEBIBYTE,
+        path_limits: Mapping[str, int] | None = None,
+        timeout_seconds: float = 10.0,
+        quota: BodyQuota | None = None,
+    ) -> None:
+        self._app = app
+        self._render = render
+        self._limit = limit_bytes
+        self._path_limits = path_limits or {}
+        self._timeout = timeout_seconds
+        self._quota = quota
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        limit = self._path_limits.get(route_path(scope), self._limit) if self._path_limits else self._limit
+        with self._quota.hold(scope) if self._quota else nullcontext(_no_quota) as hold:
+            try:
+                _check_headers(scope, limit)
+                async with asyncio.timeout(self._timeout):
+                    body = await _read_body(receive, limit, hold)
+            except Refusal as refusal:
+                await self._refuse(refusal, limit, scope, receive, send)
+            except TimeoutError:
+                await self._refuse(_too_slow(self._timeout), limit, scope, receive, send)
+            else:
+                if body is not None:
+                    scope[BODY_SCOPE_KEY] = body
+                    await self._app(scope, _replay(body, receive), send)
+
+    async def _refuse(self, refusal: Refusal, limit: int, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, then read on for a moment before the connection is closed.
+
+        A connection that is closed with unread bytes is reset, and the reset overtakes the answer.
+        """
+
+        async def send_unfinished(message: Message) -> None:
+            await send({**message, "more_body": True} if message["type"] == "http.response.body" else message)
+
+        if scope.get("http_version", "1.1").startswith("1"):
+            refusal.headers["Connection"] = "close"
+        await self._render(refusal, scope)(scope, receive, send_unfinished)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER_SECONDS):
+                await _discard(receive, limit * _LINGER_LIMIT_FACTOR)
+        await send({"type": "http.response.body", "body": b""})
+
+
+def _check_headers(scope: Scope, limit: int) -> None:
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit() and int(value[:_MAX_LENGTH_DIGITS]) > limit:
+            raise _too_large(limit)
+        if name == b"content-encoding" and value.strip().lower() not in {b"", b"identity"}:
+            message = "the body is compressed; send it without Content-Encoding"
+            headers = {"Accept-Encoding": "identity"}
+            raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding", message, headers)
+
+
+async def _read_body(receive: Receive, limit: int, hold: Callable[[int], bool]) -> bytes | None:
+    """The whole body, or None if the client left before it was complete."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        chunk = message.get("body", b"")
+        body += chunk
+        if len(body) > limit:
+            raise _too_large(limit)
+        if not hold(len(chunk)):
+            text = "too much is being sent at once; wait 1 second, and send less at a time"
+            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "busy", text, {"Retry-After": "1"})
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+async def _discard(receive: Receive, max_bytes: int) -> None:
+    """Read until the body or the connection ends, or `max_bytes` have arrived."""
+    while max_bytes > 0:
+        message = await receive()
+        if not message.get("more_body", False):
+            return
+        max_bytes -= len(message.get("body", b""))
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """The body as one message, then what the connection sends: that the client left."""
+    first: Message | None = {"type": "http.request", "body": body, "more_body": False}
+
+    async def replay() -> Message:
+        nonlocal first
+        if first is None:
+            return await receive()
+        message, first = first, None
+        return message
+
+    return replay
+
+
+def _too_large(limit: int) -> Refusal:
+    size = f"{limit:,} bytes" if limit % _MEBIBYTE else f"{limit // _MEBIBYTE} MiB"
+    return Refusal(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", f"the body has more than {size}; send less at once"
+    )
+
+
+def _too_slow(seconds: float) -> Refusal:
+    message = f"the body did not arrive within {seconds:g} seconds; send it again"
+    return Refusal(HTTPStatus.REQUEST_TIMEOUT, "too_slow", message)
+
+
+def _no_quota(_size: int) -> bool:
+    return True
