@@ -62,7 +62,6 @@ async def test_request_id_is_in_the_error_and_in_all_log_lines(
     assert {line["logger"] for line in mine} == {
         "contacts_mcp.access",
         "contacts_mcp.trail",
-        "contacts_mcp.client._retry",
         "contacts_mcp.client._transport",
     }
     created, updated = by("contacts_mcp.trail", lines)[-2:]

@@ -9,7 +9,7 @@ import pytest
 from contacts_mcp import contract as api
 from contacts_mcp.client._credentials import quote_without_keys
 from contacts_mcp.client._responses import error_for_status
-from contacts_mcp.client._retry import AttemptFailed, RetryPolicy, parse_retry_after
+from contacts_mcp.client._transport import AttemptFailed, RetryPolicy, parse_retry_after
 
 NOW = datetime(2025, 1, 15, 9, 30, tzinfo=UTC)
 

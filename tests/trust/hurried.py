@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from contacts_mcp.__main__ import main
-from contacts_mcp.client import ContactsClient, _client, _retry
+from contacts_mcp.client import ContactsClient, _client, _transport
 from contacts_mcp.tools import _job
 
 TIME_LIMIT = 1.5
@@ -25,7 +25,7 @@ TURNS = 3
 _LIMITS = {"time_limit": TIME_LIMIT, "connect_limit": SILENCE, "max_wait": TIME_LIMIT}
 _SHORTER: tuple[tuple[Any, str, Any], ...] = (
     (ContactsClient.__init__, "__kwdefaults__", {**(ContactsClient.__init__.__kwdefaults__ or {}), **_LIMITS}),
-    (_retry, "FIRST_WAIT_SECONDS", 0.02),
+    (_transport, "FIRST_WAIT_SECONDS", 0.02),
     (_job, "FIRST_WAIT_SECONDS", 0.1),
     (_job, "MAX_WAIT_SECONDS", PATIENCE),
     (_job, "RETRY_DELAYS_SECONDS", (0.01, 0.02)),

@@ -19,8 +19,15 @@ import httpx
 from contacts_mcp.client._credentials import BASE_URL, Credential, find_credential, parse_base_url, quote_without_keys
 from contacts_mcp.client._quirks import ContactLister, unseen, update
 from contacts_mcp.client._responses import SUCCESS, ServiceResponse, build_request, error_for_status, read_answer
-from contacts_mcp.client._retry import AttemptFailed, CallEffect, parse_retry_after, retry
-from contacts_mcp.client._transport import OutgoingRequest, ServiceTransport, network_transport
+from contacts_mcp.client._transport import (
+    AttemptFailed,
+    CallEffect,
+    OutgoingRequest,
+    ServiceTransport,
+    network_transport,
+    parse_retry_after,
+    retry,
+)
 from contacts_mcp.contract import (
     Added,
     AnswerT,

@@ -1,4 +1,4 @@
-"""Sends one request and reads its response: the only place that uses httpx and translates its errors.
+"""Sends a request, reads its response and decides about retries; translates the errors of httpx.
 
 Telemetry records method, route template, status and duration of each attempt, never an id, query or body. No trace
 context is sent to the service: it documents none, and a trace shared by callers with several keys would reveal to its
@@ -6,25 +6,35 @@ operator that they belong together.
 """
 
 import logging
+import random
+import re
 import ssl
 import time
-from contextlib import AbstractContextManager
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import cache
 from http import HTTPStatus
+from typing import TypeVar
 from urllib.parse import urlencode
 
 import httpx
+import stamina
 from opentelemetry.metrics import get_meter
-from opentelemetry.trace import Span, SpanKind, StatusCode, get_tracer
+from opentelemetry.trace import SpanKind, StatusCode, get_tracer
 from pydantic_core import to_json
 
 from contacts_mcp import __version__
 from contacts_mcp.client._credentials import Credential, proxy_for
 from contacts_mcp.client._responses import SUCCESS, Quote, ServiceResponse, unreadable_answer
-from contacts_mcp.client._retry import AttemptFailed
-from contacts_mcp.contract import ContactsError, Request, Unreachable, ValidationFailed
+from contacts_mcp.contract import ContactsError, OutcomeUnknown, Request, Unreachable, ValidationFailed
 
+MAX_ATTEMPTS = 4
+FIRST_WAIT_SECONDS = 0.2
+"""Wait before the first retry, without jitter; it doubles with each retry."""
+MAX_RETRY_AFTER_SECONDS = 86_400.0
 MAX_REDIRECTS = 3
 MAX_BODY_BYTES = 32 * 1024 * 1024
 """Size limit of a response; a list of 100 contacts has about 50,000 bytes."""
@@ -41,8 +51,10 @@ _KEEPALIVE_SECONDS = 4.0  # common servers close an idle connection after 5, at 
 _BUCKET_BOUNDS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30)
 
 _Attributes = dict[str, str | int]
+_T = TypeVar("_T")
 
 _log = logging.getLogger(__name__)
+_retrying = stamina.AsyncRetryingCaller(attempts=MAX_ATTEMPTS, timeout=None)
 _tracer = get_tracer("contacts_mcp", __version__)
 _meter = get_meter("contacts_mcp", __version__)
 _duration = _meter.create_histogram(
@@ -54,6 +66,107 @@ _duration = _meter.create_histogram(
 _retries = _meter.create_counter(
     "contacts_mcp.upstream.retries", "{request}", "Requests to the Contacts API that were sent again."
 )
+
+
+class AttemptFailed(Exception):
+    """An attempt brought no usable response, but another attempt might.
+
+    Attributes:
+        error: The error to raise if the call has certainly changed nothing.
+        may_have_worked: Whether the service may have carried out the request.
+        retry_after: Seconds that the service asks to wait, or None.
+    """
+
+    def __init__(self, error: ContactsError, *, may_have_worked: bool, retry_after: float | None = None) -> None:
+        super().__init__(error.code)
+        self.error = error
+        self.code = error.code
+        self.may_have_worked = may_have_worked
+        self.retry_after = retry_after
+
+
+@dataclass(slots=True)
+class CallEffect:
+    """What is known of one call's effect on the directory.
+
+    Attributes:
+        may_have_changed: Whether a change may have been made without a response that says so.
+        response_lost: Whether an earlier attempt's response was lost, so that a later one may find its work done.
+    """
+
+    may_have_changed: bool = False
+    response_lost: bool = False
+
+    def conclude(self, error: ContactsError) -> ContactsError:
+        """Return `error`, or OutcomeUnknown if the call may have changed something before it failed."""
+        return OutcomeUnknown(error.message, status=error.status) if self.may_have_changed else error
+
+
+class RetryPolicy:
+    """Decides after each failed attempt of a request how many seconds to wait, or False to give up.
+
+    A request that may have worked is only repeated if it is idempotent. All waits together take at most `max_wait`
+    seconds.
+    """
+
+    def __init__(self, *, idempotent: bool, max_wait: float) -> None:
+        self._idempotent = idempotent
+        self._wait_left = max_wait
+        self._next_wait = FIRST_WAIT_SECONDS
+
+    def __call__(self, failure: Exception) -> float | bool:
+        if not isinstance(failure, AttemptFailed) or (failure.may_have_worked and not self._idempotent):
+            return False
+        wait = self._next_wait if failure.retry_after is None else failure.retry_after
+        if wait > self._wait_left:
+            return False
+        wait += random.uniform(0, self._next_wait)  # noqa: S311 - jitter, not security
+        self._wait_left -= wait
+        self._next_wait *= 2
+        _log.debug("waiting %.2f s after %r", wait, failure)
+        return wait
+
+
+async def retry(attempt: Callable[[], Awaitable[_T]], *, idempotent: bool, max_wait: float) -> _T:
+    """Make an attempt, and again after each AttemptFailed as RetryPolicy allows; raises the last AttemptFailed.
+
+    The first attempt bypasses stamina, whose machinery takes a tenth of a loopback round trip.
+    """
+    try:
+        return await attempt()
+    except AttemptFailed as failure:
+        first_failure = [failure]
+
+    async def attempt_again() -> _T:
+        if first_failure:  # stamina counts it, and waits
+            raise first_failure.pop()
+        return await attempt()
+
+    return await _retrying(RetryPolicy(idempotent=idempotent, max_wait=max_wait), attempt_again)
+
+
+def parse_retry_after(header: str | None, now: datetime) -> float | None:
+    """Read a Retry-After header (seconds or a date) as seconds, at most a day; None if it is absent or invalid."""
+    if header is None:
+        return None
+    text = header.strip()
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
+        return min(float(text), MAX_RETRY_AFTER_SECONDS)
+    try:
+        moment = parsedate_to_datetime(text)
+        seconds = ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now).total_seconds()
+    except (ValueError, OverflowError):
+        return None
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)
+
+
+def _is_foreign(record: logging.LogRecord) -> bool:
+    return not getattr(record, "stamina.caused_by", "").startswith(AttemptFailed.__name__ + "(")
+
+
+# Stamina logs each retry as a warning unless the application configures its hooks. A library's retries are no
+# warnings; the filter drops only this client's records and leaves the hooks to the application.
+logging.getLogger("stamina").addFilter(_is_foreign)
 
 
 @dataclass(slots=True)
@@ -91,20 +204,34 @@ class ServiceTransport:
             "server.address": self._host,
         }
         result: _Attributes = {"error.type": "cancelled"}
-        with _start_span(outgoing, labels) as span:
+        with _tracer.start_as_current_span(
+            outgoing.route,
+            kind=SpanKind.CLIENT,
+            attributes=labels,
+            record_exception=False,  # its message may quote the service or an address
+            set_status_on_exception=False,
+        ) as span:
+            if outgoing.attempts:
+                _retries.add(1, labels)
+                span.set_attribute("http.request.resend_count", outgoing.attempts)
+            outgoing.attempts += 1
             started = time.monotonic()
             try:
                 response = await self._follow_redirects(outgoing, credential)
-            except (AttemptFailed, ContactsError) as exc:
-                result = {"error.type": exc.code}
-                raise
-            else:
                 result = {"http.response.status_code": response.status}
                 if response.status not in SUCCESS:
                     result["error.type"] = str(response.status)
-                return response
+            except (AttemptFailed, ContactsError) as exc:
+                result = {"error.type": exc.code}
+                raise
             finally:
-                _record_attempt(span, outgoing.route, time.monotonic() - started, labels, result)
+                seconds = time.monotonic() - started
+                _duration.record(seconds, {**labels, **result})
+                span.set_attributes(result)
+                if "error.type" in result:
+                    span.set_status(StatusCode.ERROR)
+                _log.debug("%s: %s after %.0f ms", outgoing.route, next(iter(result.values())), seconds * 1000)
+        return response
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -134,12 +261,14 @@ class ServiceTransport:
 
     async def _round_trip(self, request: httpx.Request) -> ServiceResponse:
         host = request.url.host
+        body = bytearray()
         try:
-            response = await self._transport.handle_async_request(request)
-            try:
-                body = await _read_body(response, request.method)
-            finally:
-                await response.aclose()
+            async with aclosing(await self._transport.handle_async_request(request)) as response:
+                async for chunk in response.aiter_bytes():
+                    body += chunk
+                    if len(body) > MAX_BODY_BYTES:
+                        body.clear()  # the error's traceback would keep it until garbage collection
+                        raise unreadable_answer(request.method, f"it is larger than {MAX_BODY_BYTES // 1024**2} MiB")
         except _NEVER_SENT as exc:
             error = Unreachable(f"no connection to {host}: {self._quote(_message_of(exc))}")
             raise AttemptFailed(error, may_have_worked=False) from exc
@@ -149,7 +278,7 @@ class ServiceTransport:
         except httpx.DecodingError as exc:
             raise unreadable_answer(request.method, "it is compressed and damaged") from exc
         headers = response.headers
-        return ServiceResponse(response.status_code, body, headers.get("Location"), headers.get("Retry-After"))
+        return ServiceResponse(response.status_code, bytes(body), headers.get("Location"), headers.get("Retry-After"))
 
     def _redirect_target(self, sent: httpx.Request, response: ServiceResponse) -> httpx.URL:
         """Return the URL of a redirect, if the key may be sent there and the request would stay the same."""
@@ -165,46 +294,10 @@ class ServiceTransport:
         return url
 
 
-async def _read_body(response: httpx.Response, method: str) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in response.aiter_bytes():
-        size += len(chunk)
-        if size > MAX_BODY_BYTES:
-            chunks.clear()  # the error's traceback would keep them until garbage collection
-            raise unreadable_answer(method, f"it is larger than {MAX_BODY_BYTES // 1024**2} MiB")
-        chunks.append(chunk)
-    return b"".join(chunks)
-
-
 def _message_of(exc: httpx.TransportError) -> str:
     message = str(exc) or type(exc).__name__
     # A response that is not HTTP is quoted after a colon, and may contain anything.
     return message.partition(":")[0] if isinstance(exc, httpx.RemoteProtocolError) else message
-
-
-def _start_span(outgoing: OutgoingRequest, labels: _Attributes) -> AbstractContextManager[Span]:
-    """Start an attempt's span; a repeated attempt is counted."""
-    attributes = dict(labels)
-    if outgoing.attempts:
-        _retries.add(1, labels)
-        attributes["http.request.resend_count"] = outgoing.attempts
-    outgoing.attempts += 1
-    return _tracer.start_as_current_span(
-        outgoing.route,
-        kind=SpanKind.CLIENT,
-        attributes=attributes,
-        record_exception=False,  # its message may quote the service or an address
-        set_status_on_exception=False,
-    )
-
-
-def _record_attempt(span: Span, route: str, seconds: float, labels: _Attributes, result: _Attributes) -> None:
-    _duration.record(seconds, {**labels, **result})
-    span.set_attributes(result)
-    if "error.type" in result:
-        span.set_status(StatusCode.ERROR)
-    _log.debug("%s: %s after %.0f ms", route, next(iter(result.values())), seconds * 1000)
 
 
 def network_transport(base_url: str, connections: int) -> httpx.AsyncHTTPTransport:

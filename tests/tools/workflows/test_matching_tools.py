@@ -8,7 +8,7 @@ import pytest
 from mcp import Client
 
 from contacts_mcp.client import ContactsClient
-from contacts_mcp.client._retry import MAX_ATTEMPTS
+from contacts_mcp.client._transport import MAX_ATTEMPTS
 from contacts_mcp.directory import Directory
 from support.hosts import MISSING_ID, MODERN, Host, Person, server_over, text_of
 from support.services import UnreliableService

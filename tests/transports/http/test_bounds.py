@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-import time
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -42,24 +43,28 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServer]:
     ],
     ids=["numbers", "arrays", "fields", "search", "surrogate"],
 )
-async def test_oversized_arguments_are_refused_while_other_callers_are_answered(
+async def test_oversized_arguments_are_refused_with_little_processor_time(
     network: HttpServer, arguments: dict[str, Any], words: str
 ) -> None:
-    """The call is refused before it is validated in full, and other requests are answered meanwhile."""
+    """The call is refused before it is validated in full, which would delay all other callers.
+
+    Processor time does not depend on what else the machine does.
+    """
     async with httpx.AsyncClient(base_url=network.url, timeout=30) as http:
         await http.get("/readyz")  # opens the directory, which imports a lot
         body = json.dumps(modern(1, "tools/call", name="list_contacts", arguments=arguments))
         headers = {**headers_of("tools/call", "list_contacts"), "Content-Type": "application/json"}
-        call = asyncio.create_task(http.post("/mcp", content=body, headers=headers))
-        waits = []
-        while not call.done():
-            began = time.monotonic()
-            await http.get("/healthz")
-            waits.append(time.monotonic() - began)
-        result = (await call).json()["result"]
+        before = processor_seconds(network.process.pid)
+        result = (await http.post("/mcp", content=body, headers=headers)).json()["result"]
 
     assert words in result["content"][0]["text"]
-    assert max(waits, default=0) < 1.5
+    assert processor_seconds(network.process.pid) - before < 1.5
+
+
+def processor_seconds(pid: int) -> float:
+    """The time that a process and its threads have used a processor."""
+    used = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return sum(map(int, used)) / os.sysconf("SC_CLK_TCK")
 
 
 async def test_public_pages_accept_only_small_bodies(network: HttpServer) -> None:
