@@ -1,16 +1,214 @@
-"""What our server costs over stdio, against a bare server on the same SDK and the same machine.
+"""Compare our server over stdio with a bare server on the same SDK: starts, memory, calls, and tokens of the tools.
 
     uv run python benchmarks/stdio.py [--quick] [--check]
 
-Both servers run in one go and by turns, since the machine's speed changes from minute to minute; figures are
-medians. Traffic stays on this machine.
+Both servers run by turns in one run, since the machine's speed changes from minute to minute. Figures are medians.
+Traffic stays on this machine.
 """
 
+import asyncio
+import json
 import sys
-from pathlib import Path
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from statistics import median
+
+import bpe_openai
+import httpx
+from common.api_samples import CONTACT_ID
+from common.processes import API_KEY, BARE_SERVER, EMBEDDED_SERVER, Program, platform_server, start, start_api
+from common.report import (
+    Row,
+    at_least_ratio,
+    at_most_ratio,
+    below_count,
+    build_parser,
+    compile_modules,
+    describe_machine,
+    exit_code,
+    to_markdown,
+)
+from common.stdio_client import Era, StdioClient
+
+_MAX_START_RATIO = 1.15
+_MAX_MEMORY_RATIO = 1.35
+_ERAS: tuple[Era, ...] = ("modern", "legacy")
+
+_ROUND_TRIPS = 1.3
+"""A call may take as long as a bare one and so many requests to the API with httpx."""
+_IN_FLIGHT = 16
+_MIN_CONCURRENCY_GAIN = 12
+_WARM_UP_CALLS = 50
+_ARGUMENTS = {"contact_id": CONTACT_ID}
+
+_MAX_TOKENS = 4_200
+_MODEL_KEYS = ("name", "description", "inputSchema")
+"""What a host passes to the model. Titles, annotations and output schemas stay in the host."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """One start: the seconds from the spawn to the answer, and the memory right after it."""
+
+    seconds: float
+    resident_bytes: int
+
+
+def measure_starts(api_url: str, repetitions: int) -> list[Row]:
+    """Compare starts of our server, with and without a key, with starts of the bare one, by turns."""
+    programs = {"bare": BARE_SERVER, "no key": EMBEDDED_SERVER, "key": platform_server(api_url)}
+    starts: dict[tuple[str, Era], list[Start]] = {(name, era): [] for era in _ERAS for name in programs}
+    for turn in range(repetitions + 1):
+        for (name, era), found in starts.items():
+            measured = _start(programs[name], era)
+            if turn:  # the first turn fills the disk's cache
+                found.append(measured)
+    return [*_compare_times(starts), *_compare_memory(starts)]
+
+
+def _start(program: Program, era: Era) -> Start:
+    with start(program) as child:
+        client = StdioClient(child, era)
+        client.connect()
+        client.list_tools()
+        return Start(time.perf_counter() - child.started, child.resident_bytes())
+
+
+def _compare_times(starts: dict[tuple[str, Era], list[Start]]) -> list[Row]:
+    ms = {key: 1000 * median(measured.seconds for measured in found) for key, found in starts.items()}
+    return [
+        at_most_ratio(
+            f"spawn to first tools/list, {era}, {name}", ms[name, era], ms["bare", era], _MAX_START_RATIO, "ms"
+        )
+        for name, era in starts
+        if name != "bare"
+    ]
+
+
+def _compare_memory(starts: dict[tuple[str, Era], list[Start]]) -> list[Row]:
+    mb = {key: median(measured.resident_bytes for measured in found) / 1024**2 for key, found in starts.items()}
+    bare = mb["bare", "modern"]
+    return [
+        at_most_ratio(f"resident after tools/list, {name}", mb[name, "modern"], bare, _MAX_MEMORY_RATIO, "MB")
+        for name in ("no key", "key")
+    ]
+
+
+@contextmanager
+def connect(program: Program) -> Iterator[StdioClient]:
+    """Yield a client whose server has answered one call, for which it opens its backend."""
+    with start(program) as child:
+        client = StdioClient(child, "modern")
+        client.connect()
+        client.call("get_contact", _ARGUMENTS)
+        yield client
+
+
+def measure_calls(api_url: str, blocks: int, block: int) -> list[Row]:
+    """Compare our get_contact with a bare call and 1.3 requests to the same API, block by block."""
+    with connect(platform_server(api_url)) as ours, connect(BARE_SERVER) as bare, asyncio.Runner() as runner:
+        http = runner.run(_open_http_client())
+        timers: dict[str, Callable[[int], list[float]]] = {
+            "ours": lambda count: _time_calls(ours, count),
+            "bare": lambda count: _time_calls(bare, count),
+            "httpx": lambda count: runner.run(_time_requests(http, f"{api_url}/v1/contacts/{CONTACT_ID}", count)),
+        }
+        seconds: dict[str, list[float]] = {name: [] for name in timers}
+        for measure_block in timers.values():
+            measure_block(_WARM_UP_CALLS)
+        for _ in range(blocks):
+            for name, measure_block in timers.items():
+                seconds[name] += measure_block(block)
+        runner.run(http.aclose())
+    ms = {name: 1000 * median(measured) for name, measured in seconds.items()}
+    what = f"get_contact over stdio (baseline: bare {ms['bare']:.2f} ms + {_ROUND_TRIPS} x httpx {ms['httpx']:.2f} ms)"
+    return [at_most_ratio(what, ms["ours"], ms["bare"] + _ROUND_TRIPS * ms["httpx"], 1, "ms")]
+
+
+def measure_concurrency(api_url: str, sequential_calls: int, concurrent_calls: int) -> list[Row]:
+    """Compare the rate of 16 calls in flight with the rate of one at a time, with an API that takes 50 ms."""
+    with connect(platform_server(api_url)) as client:
+        _measure_rate(client, _IN_FLIGHT, _IN_FLIGHT)  # opens the connections
+        sequential = _measure_rate(client, sequential_calls, 1)
+        concurrent = _measure_rate(client, concurrent_calls, _IN_FLIGHT)
+    what = f"{_IN_FLIGHT} in flight against one at a time, API of 50 ms"
+    return [at_least_ratio(what, concurrent, sequential, _MIN_CONCURRENCY_GAIN, "calls/s")]
+
+
+def _time_calls(client: StdioClient, count: int) -> list[float]:
+    """Return the seconds of each of `count` calls, made one after the other."""
+    seconds = []
+    for _ in range(count):
+        started = time.perf_counter()
+        client.call("get_contact", _ARGUMENTS)
+        seconds.append(time.perf_counter() - started)
+    return seconds
+
+
+async def _open_http_client() -> httpx.AsyncClient:
+    return httpx.AsyncClient(headers={"X-API-Key": API_KEY}, trust_env=False)
+
+
+async def _time_requests(client: httpx.AsyncClient, url: str, count: int) -> list[float]:
+    """Return the seconds of each of `count` requests over one open connection."""
+    seconds = []
+    for _ in range(count):
+        started = time.perf_counter()
+        (await client.get(url)).raise_for_status()
+        seconds.append(time.perf_counter() - started)
+    return seconds
+
+
+def _measure_rate(client: StdioClient, count: int, in_flight: int) -> float:
+    """Return calls per second with `in_flight` calls at any time."""
+    started = time.perf_counter()
+    for _ in range(in_flight):
+        client.send_call("get_contact", _ARGUMENTS)
+    for _ in range(count - in_flight):
+        client.receive_answer()
+        client.send_call("get_contact", _ARGUMENTS)
+    for _ in range(in_flight):
+        client.receive_answer()
+    return count / (time.perf_counter() - started)
+
+
+def measure_tokens() -> list[Row]:
+    """Count the tokens (o200k) of the tool list as a model reads it."""
+    with start(EMBEDDED_SERVER) as child:
+        client = StdioClient(child, "modern")
+        client.connect()
+        tools = client.list_tools()
+    text = json.dumps(
+        [{key: tool[key] for key in _MODEL_KEYS} for tool in tools], ensure_ascii=False, separators=(",", ":")
+    )
+    count = len(bpe_openai.get_encoding("o200k_base").encode(text))
+    return [below_count(f"tokens of the {len(tools)} tools (o200k)", count, _MAX_TOKENS)]
+
+
+def measure(*, quick: bool) -> list[Row]:
+    """Measure all figures; a quick run has a third of the repetitions."""
+    with start_api() as api_url:
+        rows = measure_starts(api_url, repetitions=5 if quick else 15)
+        rows += measure_calls(api_url, blocks=10 if quick else 30, block=20)
+    with start_api(delay_ms=50) as api_url:
+        rows += measure_concurrency(
+            api_url, sequential_calls=10 if quick else 30, concurrent_calls=160 if quick else 480
+        )
+    return rows + measure_tokens()
+
+
+def main() -> int:
+    """Print the table."""
+    description = "Compare our server over stdio with a bare one."
+    options = build_parser(description, "fewer repetitions, for a first look").parse_args()
+    compile_modules()
+    machine = describe_machine()
+    rows = measure(quick=options.quick)
+    print(to_markdown(rows), machine, sep="\n\n")
+    return exit_code(rows, check=options.check)
+
 
 if __name__ == "__main__":
-    sys.path[0] = str(Path(__file__).parent / "parts")
-    from over_stdio import main
-
     sys.exit(main())

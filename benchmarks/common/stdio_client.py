@@ -1,29 +1,31 @@
-"""A host's end of one stdio connection: JSON-RPC lines written by hand, so that no client's work is measured."""
+"""The host's end of a stdio connection. It writes JSON-RPC lines itself, so that no client's work is measured."""
 
 import json
 from itertools import count
 from typing import Any, Literal
 
-from child import Child
+from common.processes import Child
 from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, PROTOCOL_VERSION_META_KEY
 from mcp_types.version import LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION
 
 Era = Literal["modern", "legacy"]
-"""`modern` is revision 2026-07-28 (an envelope in every request), `legacy` 2025-11-25 (a handshake)."""
+"""`modern` is revision 2026-07-28 (an envelope in every request), `legacy` is 2025-11-25 (a handshake)."""
 
-CLIENT = {"name": "benchmark", "version": "1"}
+CLIENT_INFO = {"name": "benchmark", "version": "1"}
 ENVELOPE = {
     PROTOCOL_VERSION_META_KEY: LATEST_MODERN_VERSION,
-    CLIENT_INFO_META_KEY: CLIENT,
+    CLIENT_INFO_META_KEY: CLIENT_INFO,
     CLIENT_CAPABILITIES_META_KEY: {},
 }
+INITIALIZE = {"protocolVersion": LATEST_HANDSHAKE_VERSION, "capabilities": {}, "clientInfo": CLIENT_INFO}
+INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
 
 
-class Refused(RuntimeError):
-    """The server answered with an error where the benchmark needs a result."""
+class CallFailed(RuntimeError):
+    """The server answered with an error."""
 
 
-class Host:
+class StdioClient:
     """Speaks one era of the protocol with a server process."""
 
     def __init__(self, child: Child, era: Era) -> None:
@@ -32,34 +34,34 @@ class Host:
         self._ids = count(1)
 
     def connect(self) -> None:
-        """Discover the server, or shake hands with it."""
+        """Discover the server (modern), or initialize it (legacy)."""
         if self._era == "modern":
-            self.ask("server/discover", {})
+            self.request("server/discover", {})
             return
-        self.ask("initialize", {"protocolVersion": LATEST_HANDSHAKE_VERSION, "capabilities": {}, "clientInfo": CLIENT})
-        self._write({"jsonrpc": "2.0", "method": "notifications/initialized"})
+        self.request("initialize", INITIALIZE)
+        self._write(INITIALIZED)
 
     def list_tools(self) -> list[dict[str, Any]]:
-        """The tools as tools/list shows them."""
-        tools: list[dict[str, Any]] = self.ask("tools/list", {})["tools"]
+        """Return the tools of tools/list."""
+        tools: list[dict[str, Any]] = self.request("tools/list", {})["tools"]
         return tools
 
     def call(self, tool: str, arguments: dict[str, Any]) -> None:
         """Call a tool, and wait for its answer."""
-        self.begin_call(tool, arguments)
-        self.end_call()
+        self.send_call(tool, arguments)
+        self.receive_answer()
 
-    def begin_call(self, tool: str, arguments: dict[str, Any]) -> None:
+    def send_call(self, tool: str, arguments: dict[str, Any]) -> None:
         """Send a call without waiting for its answer."""
         self._send("tools/call", {"name": tool, "arguments": arguments})
 
-    def end_call(self) -> None:
-        """Wait for the answer to any call that is under way."""
+    def receive_answer(self) -> None:
+        """Wait for the answer to any of the calls in flight."""
         result = self._receive()
         if result.get("isError"):
-            raise Refused(str(result["content"]))
+            raise CallFailed(str(result["content"]))
 
-    def ask(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+    def request(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         """Send a request and return its result."""
         self._send(method, params)
         return self._receive()
@@ -75,6 +77,6 @@ class Host:
     def _receive(self) -> dict[str, Any]:
         message = json.loads(self._child.read_line())
         if "result" not in message:
-            raise Refused(str(message))
+            raise CallFailed(str(message))
         result: dict[str, Any] = message["result"]
         return result

@@ -1,4 +1,4 @@
-"""The answers of the API's page, word for word."""
+"""Sample answers, word for word from the documentation of the Contacts API."""
 
 CONTACT_ID = "f47ac10b-58cc-4372-a567-0e02b2c3d479"
 

@@ -1,8 +1,8 @@
-"""`contacts-mcp` with a client that answers by itself, and at once: what is left is our server."""
+"""`contacts-mcp` with a client that answers each call at once from memory, so that only our server is measured."""
 
 from typing import cast
 
-from page import CONTACT
+from common.api_samples import CONTACT
 
 from contacts_mcp.__main__ import main
 from contacts_mcp.client import ContactsClient
