@@ -1,8 +1,8 @@
 """A fake Contacts API: `python -m common.fake_api DELAY_MS [--store]`.
 
-It prints its port, keeps connections open, and exits when its standard input is closed. It sends each answer after the
-delay. Answers are the samples of the API's documentation. With `--store` it keeps contacts in memory instead, and has no
-extensions.
+It prints its port, keeps connections open, and exits when its standard input is closed. It sends each answer after
+the delay. Answers are the samples of the API's documentation. With `--store` it keeps contacts in memory instead, and
+has no extensions.
 """
 
 import asyncio
