@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from trust.attack import here, refused
+from trust.guard import refused, servers
 
-__all__ = ["here", "refused"]
+__all__ = ["refused", "servers"]
 
 _HERE = Path(__file__).parent
 

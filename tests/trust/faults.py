@@ -1,12 +1,24 @@
-"""What a service, a gateway or a network can do to a request, each as a thing with a name."""
+"""What a service, a gateway or a network can do to a request, and the Contacts API that lets it happen."""
 
 import asyncio
 import json
-from collections.abc import Callable
+import sqlite3
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
-from typing import Any
+from enum import Enum
+from functools import partial
+from pathlib import Path
+from typing import Any, Self
 
-from support.services import ResponseAction, drip, flood, reply, reset, silence
+import httpx
+
+from contacts_mcp.client import ContactsClient
+from contacts_mcp.directory import Directory
+from contacts_mcp.directory.store import journal_path
+from support.processes import wait_until
+from support.services import ReceivedRequest, ResponseAction, ScriptedServer, drip, flood, reply, reset, silence
 
 MARKER = "MARKER-of-the-fault"
 """In every body that a fault makes up, where no reader has any business."""
@@ -20,7 +32,7 @@ class Answer:
 
     status: int
     body: bytes
-    elsewhere: str
+    redirect_target: str
 
     @property
     def content(self) -> Any:
@@ -42,7 +54,7 @@ class Fault:
     gone: bool = False
 
 
-def _always(action: ResponseAction) -> Callable[[Answer], ResponseAction]:
+def _constant(action: ResponseAction) -> Callable[[Answer], ResponseAction]:
     return lambda _: action
 
 
@@ -50,65 +62,65 @@ def _refusal(status: int, *headers: str) -> Callable[[Answer], ResponseAction]:
     """As the API's page documents it. What was provided is somebody's data, and the rest is nobody's business."""
     details = {"field": "name", "provided": MARKER, "expected": "something else"}
     error = {"code": "SOME_CODE", "message": "Said by the service", "details": details}
-    return _always(reply(status, {"error": error, "trace": MARKER}, headers=[*JSON, *headers]))
+    return _constant(reply(status, {"error": error, "trace": MARKER}, headers=[*JSON, *headers]))
 
 
-def _page(status: int) -> Callable[[Answer], ResponseAction]:
+def _html_page(status: int) -> Callable[[Answer], ResponseAction]:
     """What a gateway or a portal says to a person with a browser."""
-    return _always(reply(status, raw=f"<html>{MARKER}</html>".encode(), headers=["Content-Type: text/html"]))
+    return _constant(reply(status, raw=f"<html>{MARKER}</html>".encode(), headers=["Content-Type: text/html"]))
 
 
-def _rewritten(rewrite: Callable[[Any], Any]) -> Callable[[Answer], ResponseAction]:
+def _rewrite_answer(rewrite: Callable[[Any], Any]) -> Callable[[Answer], ResponseAction]:
     """The service's answer, made something else."""
     return lambda answer: reply(200, rewrite(answer.content), headers=JSON)
 
 
-def _wrongly_typed(content: Any) -> Any:
+def _with_wrong_types(content: Any) -> Any:
     return {name: {MARKER: [value]} for name, value in content.items()}
 
 
-def _nulled(content: Any) -> Any:
+def _with_nulls(content: Any) -> Any:
     """Null for every single value, in rows as well."""
     if isinstance(content, dict):
-        return {name: _nulled(value) for name, value in content.items()}
+        return {name: _with_nulls(value) for name, value in content.items()}
     is_rows = isinstance(content, list) and any(isinstance(each, dict) for each in content)
-    return [_nulled(each) for each in content] if is_rows else None
+    return [_with_nulls(each) for each in content] if is_rows else None
 
 
-def _grown(content: Any) -> Any:
+def _with_unknown_fields(content: Any) -> Any:
     """LogFields that nobody knows, in rows as well."""
     if isinstance(content, list):
-        return [_grown(each) for each in content]
+        return [_with_unknown_fields(each) for each in content]
     if not isinstance(content, dict):
         return content
-    grown = {name: _grown(value) for name, value in content.items()}
+    grown = {name: _with_unknown_fields(value) for name, value in content.items()}
     return {**grown, "score": MARKER, "nested": {"deep": [MARKER]}}
 
 
-async def _speak_no_http(writer: asyncio.StreamWriter) -> None:
+async def _answer_without_http(writer: asyncio.StreamWriter) -> None:
     writer.write(f"{MARKER}\r\n\r\n".encode())
     await writer.drain()
     writer.close()
 
 
-REFUSED = Fault("connection refused", _always(reset), certain=True)
+REFUSED = Fault("connection refused", _constant(reset), certain=True)
 """Nobody listens: nothing that is done to a request, since there is none."""
 
 FAULTS: tuple[Fault, ...] = (
     REFUSED,
-    Fault("reset before", _always(reset)),
-    Fault("reset after", _always(reset), done=True),
-    Fault("time-out", _always(silence), done=True),
+    Fault("reset before", _constant(reset)),
+    Fault("reset after", _constant(reset), done=True),
+    Fault("time-out", _constant(silence), done=True),
     *(Fault(str(status), _refusal(status), certain=True) for status in (400, 401, 403, 409, 422)),
     Fault("404", _refusal(404), certain=True, gone=True),
     Fault("429 and nothing more", _refusal(429), certain=True),
     Fault("429 for now", _refusal(429, "Retry-After: 0"), certain=True),
     Fault("429 for long", _refusal(429, "Retry-After: 60"), certain=True),
     Fault("500", _refusal(500)),
-    Fault("503", _page(503)),
-    Fault("504, done", _page(504), done=True),
-    Fault("no HTTP", _always(_speak_no_http), done=True),
-    Fault("200 with HTML", _page(200), done=True),
+    Fault("503", _html_page(503)),
+    Fault("504, done", _html_page(504), done=True),
+    Fault("no HTTP", _constant(_answer_without_http), done=True),
+    Fault("200 with HTML", _html_page(200), done=True),
     Fault(
         "truncated JSON",
         lambda answer: reply(200, raw=answer.body[: len(answer.body) // 2] or b"{", headers=JSON),
@@ -117,12 +129,190 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "cut off", lambda answer: reply(200, raw=answer.body, length=len(answer.body) + 100, headers=JSON), done=True
     ),
-    Fault("wrong types", _rewritten(_wrongly_typed), done=True),
-    Fault("nulls", _rewritten(_nulled), done=True),
-    Fault("unknown fields", _rewritten(_grown), done=True),
-    Fault("200 with nothing", _always(reply(200)), done=True),
-    Fault("204", _always(reply(204)), done=True),
-    Fault("redirect elsewhere", lambda answer: reply(307, headers=[f"Location: {answer.elsewhere}/?{MARKER}"])),
-    Fault("50 MB", _always(flood), done=True),
-    Fault("slow drip", _always(drip), done=True),
+    Fault("wrong types", _rewrite_answer(_with_wrong_types), done=True),
+    Fault("nulls", _rewrite_answer(_with_nulls), done=True),
+    Fault("unknown fields", _rewrite_answer(_with_unknown_fields), done=True),
+    Fault("200 with nothing", _constant(reply(200)), done=True),
+    Fault("204", _constant(reply(204)), done=True),
+    Fault("redirect elsewhere", lambda answer: reply(307, headers=[f"Location: {answer.redirect_target}/?{MARKER}"])),
+    Fault("50 MB", _constant(flood), done=True),
+    Fault("slow drip", _constant(drip), done=True),
 )
+
+
+State = Counter[tuple[Any, ...]]
+"""Facts: a word of `_FACTS` and what is so, without ids and times."""
+
+_REFUSAL_SECONDS = 0.05
+"""Seconds for which nobody listens, where that does not last."""
+_JSON = {"Content-Type": "application/json"}
+EXTENSIONS_PATH = "/v1/directory"
+"""Where the service says what it offers beyond the API's page, and below it what that is."""
+_CONTACT = "name, type, company_name, phone_number, email, tags, notes"
+_FACTS = {
+    "contact": f"SELECT {_CONTACT} FROM contacts WHERE deleted_at IS NULL",
+    "deleted": f"SELECT {_CONTACT} FROM contacts WHERE deleted_at IS NOT NULL",
+    "group": "SELECT name, description FROM contact_groups",
+    "member": "SELECT g.name, c.name FROM memberships m JOIN contact_groups g ON g.seq = m.group_seq"
+    " JOIN contacts c ON c.seq = m.contact_seq",
+    "erasure": "SELECT contact_id FROM receipts",
+}
+
+
+class Duration(Enum):
+    """How long a fault lasts: for one request, for its repetitions as well, or to the end of the call."""
+
+    ONCE = ""
+    REPEATED = " and again"
+    ON = " and on"
+
+
+@dataclass(frozen=True)
+class FaultPosition:
+    """Where a fault happens: to the request of this number, of which the first is 0, and how long it lasts."""
+
+    what: str
+    number: int
+    lasts: Duration = Duration.ONCE
+
+    def __str__(self) -> str:
+        return self.what + self.lasts.value
+
+    def holds(self, seen: Sequence[ReceivedRequest]) -> bool:
+        """Whether the last of these requests is in it."""
+        since = seen[self.number :]
+        match self.lasts:
+            case Duration.ONCE:
+                return len(since) == 1
+            case Duration.REPEATED:
+                return len({(each.method, each.path) for each in since}) == 1
+            case Duration.ON:
+                return bool(since)
+
+
+class FaultyService(ScriptedServer):
+    """The service on loopback. Without `extensions` it offers what the API's page documents, and no more.
+
+    What no fault happens to is answered by a directory in this process. `elsewhere` is where redirects lead.
+    """
+
+    def __init__(self, folder: Path, port: int, redirect_target: str, *, extensions: bool) -> None:
+        super().__init__(port)
+        self._file, self._copy = folder / "contacts.db", folder / "copy.db"
+        self._redirect_target = redirect_target
+        self._extensions = extensions
+        self._directory = Directory(self._file)
+        self._service = httpx.ASGITransport(self._directory.app)
+        self._relaying = 0
+        self._injected: tuple[Fault, FaultPosition] | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self.has_happened = False
+        """Whether the fault did."""
+        self.refused: set[int] = set()
+        """The numbers of the requests that were certainly not done."""
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await super().__aexit__(*exc)
+        await self._directory.aclose()
+
+    def client(self) -> ContactsClient:
+        """A client to whom nothing happens."""
+        return ContactsClient(base_url="http://directory", transport=self._service)
+
+    def save(self) -> None:
+        """Remember the directory as it is now."""
+        self._copy_database(self._file, self._copy)
+
+    def restore(self) -> None:
+        """Make the directory what was kept."""
+        self._copy_database(self._copy, self._file)
+        journal_path(self._file).unlink(missing_ok=True)
+
+    def state(self) -> State:
+        """What is so in the directory."""
+        with closing(sqlite3.connect(self._file)) as database:
+            return Counter((what, *row) for what, query in _FACTS.items() for row in database.execute(query))
+
+    @asynccontextmanager
+    async def inject(self, fault: Fault, position: FaultPosition) -> AsyncIterator[None]:
+        """Have a fault happen to requests that come meanwhile; what is left of it is cleared away."""
+        self._injected = fault, position
+        self.has_happened = False
+        self.seen.clear()
+        self.refused.clear()
+        if self._refuses_next():
+            await self._refuse()
+        try:
+            yield
+        finally:
+            self._injected = None
+            await self.settle()
+            await self._listen_again()
+
+    async def settle(self) -> None:
+        """Have everything end that nobody waits for any more; what was begun in the directory is done."""
+        await wait_until(lambda: not self._relaying)
+        await self.break_busy()
+
+    def action(self, seen: ReceivedRequest) -> Any:
+        if self._injected is not None:
+            fault, position = self._injected
+            if fault is not REFUSED and position.holds(self.seen):
+                self.has_happened = True
+                if fault.certain:
+                    self.refused.add(len(self.seen) - 1)
+                return partial(self._answer_with_fault, seen, fault)
+        return partial(self._relay, seen, self._refuses_next())
+
+    def _refuses_next(self) -> bool:
+        """Whether nobody listens to the next request."""
+        fault, position = self._injected or (None, None)
+        return fault is REFUSED and position is not None and position.number == len(self.seen)
+
+    async def _answer_with_fault(self, seen: ReceivedRequest, fault: Fault, writer: asyncio.StreamWriter) -> None:
+        status, body = await self._ask(seen) if fault.done else (0, b"")
+        await fault.action(Answer(status, body, self._redirect_target))(writer)
+
+    async def _relay(self, seen: ReceivedRequest, refusing: bool, writer: asyncio.StreamWriter) -> None:
+        status, body = await self._ask(seen)
+        if refusing:
+            await self._refuse()
+        await reply(status, raw=body, headers=[*JSON, *(["Connection: close"] if refusing else [])])(writer)
+
+    async def _ask(self, seen: ReceivedRequest) -> tuple[int, bytes]:
+        if not self._extensions and seen.path.startswith(EXTENSIONS_PATH):
+            return 404, b'{"detail": "Not Found"}'
+        self._relaying += 1
+        try:
+            request = httpx.Request(seen.method, f"http://directory{seen.path}", headers=_JSON, content=seen.body)
+            response = await self._service.handle_async_request(request)
+            return response.status_code, await response.aread()
+        finally:
+            self._relaying -= 1
+
+    async def _refuse(self) -> None:
+        self.has_happened = True
+        self.refuse()
+        await self.break_idle()
+        if self._injected and self._injected[1].lasts is not Duration.ON:
+            self._opening = asyncio.create_task(self._listen_soon())
+
+    async def _listen_soon(self) -> None:
+        await asyncio.sleep(_REFUSAL_SECONDS)
+        await self.listen()
+
+    async def _listen_again(self) -> None:
+        if self._opening is not None:
+            await self._opening
+            self._opening = None
+        elif not self._server.is_serving():
+            await self.listen()
+
+    @staticmethod
+    def _copy_database(source: Path, target: Path) -> None:
+        with closing(sqlite3.connect(source)) as read, closing(sqlite3.connect(target)) as written:
+            read.backup(written)

@@ -27,26 +27,34 @@ from support.hosts import LEGACY, MISSING_ID, MODERN, Host, Person, answer_of, h
 from support.processes import API_KEY, HttpServer, ListeningServer, clean_environment, free_ports
 from support.services import ResponseAction, ScriptedServer, drip, silence
 from support.trust_summary import Tried
-from trust.faults import FAULTS, MARKER, Fault
-from trust.hurried import PATIENCE, SILENCE, TIME_LIMIT, TURNS, hurry
-from trust.trials import NAMES, PRIVATE, calls, furnish, willing
-from trust.upstream import OFFERED, Lasts, Location, Upstream
-from trust.verdicts import Disturbed, Undisturbed, comparable, complaints
+from trust.faults import EXTENSIONS_PATH, FAULTS, MARKER, Duration, Fault, FaultPosition, FaultyService
+from trust.outcomes import (
+    NAMES,
+    PRIVATE_DOMAIN,
+    FaultyCall,
+    ReferenceCall,
+    arguments_by_tool,
+    comparable,
+    create_records,
+    find_violations,
+    person_who_agrees,
+)
+from trust.short_waits import JOB_ATTEMPTS, JOB_WAIT_SECONDS, READ_TIMEOUT_SECONDS, TIME_LIMIT_SECONDS, shorten_waits
 
 _TESTS = Path(__file__).parents[1]
-_HURRIED = ("trust.hurried", "serve")
+_SERVER_MODULE = ("trust.short_waits", "serve")
 _NETWORK = ("--transport", "http", "--port", "0")
 _MARGIN = 5.0
 """Seconds for a busy machine."""
-_TRIES = 5
+_ATTEMPTS = 5
 """Times that a call to which nothing happens is made, where it takes as long as a hurried server waits for a word."""
-_FEW, _SOME_MEGABYTES = 4, 64
+_MAX_NEW_DESCRIPTORS, _MAX_NEW_MEGABYTES = 4, 64
 """Descriptors and threads, and memory, that a process may hold more of after faults than before."""
-_SECRETS = (MARKER, API_KEY, PRIVATE, "Nordmann")
+_SECRETS = (MARKER, API_KEY, PRIVATE_DOMAIN, "Nordmann")
 
 
 @dataclass(frozen=True)
-class Leg:
+class Connection:
     """How a host is connected to the server, and whether the service offers more than the API's page."""
 
     transport: str
@@ -57,32 +65,37 @@ class Leg:
         return f"{self.transport} {self.era} {'with' if self.extensions else 'without'} extensions"
 
 
-_EACH = (Leg("stdio", MODERN, extensions=True), Leg("http", LEGACY, extensions=False))
-_ALSO = (Leg("stdio", LEGACY, extensions=False), Leg("http", MODERN, extensions=True))
+_MAIN_CONNECTIONS = (Connection("stdio", MODERN, extensions=True), Connection("http", LEGACY, extensions=False))
+_OTHER_CONNECTIONS = (Connection("stdio", LEGACY, extensions=False), Connection("http", MODERN, extensions=True))
 """The other way round, in which tools that ask a person suffer at the action."""
 
 
 _PLANNING = [tool for tool in WORKFLOWS if issubclass(tool.arguments, PlanArguments)]
 
 
-def _ways() -> Sequence[Any]:
+def _connections_by_tool() -> Sequence[Any]:
     asking = [tool for tool in TOOLS if tool.risk in (Risk.DESTROY, Risk.ERASE)]
-    each, also = product(TOOLS, [_EACH]), product(asking, [_ALSO])
+    each, also = product(TOOLS, [_MAIN_CONNECTIONS]), product(asking, [_OTHER_CONNECTIONS])
     return [
-        pytest.param(tool, legs, id=f"{tool.name}, {' and '.join(map(str, legs))}") for tool, legs in (*each, *also)
+        pytest.param(tool, connections, id=f"{tool.name}, {' and '.join(map(str, connections))}")
+        for tool, connections in (*each, *also)
     ]
 
 
-class Held(NamedTuple):
+class ResourceUse(NamedTuple):
     """What a process holds."""
 
     descriptors: int
     threads: int
     megabytes: int
 
-    def grown(self, now: "Held") -> list[str]:
+    def grown(self, now: "ResourceUse") -> list[str]:
         """What of it has become more than it may."""
-        may = (self.descriptors + _FEW, self.threads + _FEW, self.megabytes + _SOME_MEGABYTES)
+        may = (
+            self.descriptors + _MAX_NEW_DESCRIPTORS,
+            self.threads + _MAX_NEW_DESCRIPTORS,
+            self.megabytes + _MAX_NEW_MEGABYTES,
+        )
         return [f"{self} became {now}"] if any(has > most for has, most in zip(now, may, strict=True)) else []
 
 
@@ -101,54 +114,60 @@ class Running:
         return Path("/proc", found[1])
 
     @property
-    def held(self) -> Held:
+    def resources(self) -> ResourceUse:
         """What it holds now."""
         found = re.search(r"^VmRSS:\s+(\d+) kB", (self._process / "status").read_text(), re.MULTILINE)
         assert found
         descriptors, threads = (len(list((self._process / each).iterdir())) for each in ("fd", "task"))
-        return Held(descriptors, threads, int(found[1]) // 1024)
+        return ResourceUse(descriptors, threads, int(found[1]) // 1024)
 
 
 @asynccontextmanager
-async def running(leg: Leg, home: Path, address: str, person: Person) -> AsyncIterator[Running]:
+async def running(connection: Connection, home: Path, address: str, person: Person) -> AsyncIterator[Running]:
     """A server for the service at `address`, whose log says all it can."""
     settings = {"WAYSCLOUD_API_KEY": API_KEY, "WAYSCLOUD_API_URL": address, "CONTACTS_MCP_RATE": "0"}
     settings |= {"CONTACTS_MCP_LOG_LEVEL": "DEBUG", "CONTACTS_MCP_WRITE_BUDGET": "0"}
-    if leg.transport == "http":
-        with ListeningServer(home, *_HURRIED, *_NETWORK, cwd=_TESTS, **settings) as server:
-            async with Client(f"{server.url}/mcp", mode=leg.era, elicitation_callback=person) as client:
+    if connection.transport == "http":
+        with ListeningServer(home, *_SERVER_MODULE, *_NETWORK, cwd=_TESTS, **settings) as server:
+            async with Client(f"{server.url}/mcp", mode=connection.era, elicitation_callback=person) as client:
                 yield Running(Host(client), lambda: server.written)
         return
     log = home / "stderr"
     with log.open("w") as errors:
         environment = clean_environment(home, **settings)
-        process = StdioServerParameters(command=sys.executable, args=["-m", *_HURRIED], env=environment, cwd=_TESTS)
-        async with Client(stdio_client(process, errlog=errors), mode=leg.era, elicitation_callback=person) as client:
+        process = StdioServerParameters(
+            command=sys.executable, args=["-m", *_SERVER_MODULE], env=environment, cwd=_TESTS
+        )
+        async with Client(
+            stdio_client(process, errlog=errors), mode=connection.era, elicitation_callback=person
+        ) as client:
             yield Running(Host(client), log.read_text)
 
 
 @asynccontextmanager
-async def service(extensions: bool) -> AsyncIterator[tuple[Upstream, ScriptedServer]]:
+async def service(extensions: bool) -> AsyncIterator[tuple[FaultyService, ScriptedServer]]:
     """The service, and another host to which nobody has any reason to go."""
     with quick_folder() as folder, free_ports(2) as (port, other):
         async with (
-            ScriptedServer(other) as elsewhere,
-            Upstream(folder, port, elsewhere.url, extensions=extensions) as upstream,
+            ScriptedServer(other) as redirect_target,
+            FaultyService(folder, port, redirect_target.url, extensions=extensions) as upstream,
         ):
-            yield upstream, elsewhere
+            yield upstream, redirect_target
 
 
 def test_every_tool_has_a_call() -> None:
     """What is new is tried as well."""
-    assert calls(dict.fromkeys(NAMES, MISSING_ID)).keys() == {tool.name for tool in TOOLS}
+    assert arguments_by_tool(dict.fromkeys(NAMES, MISSING_ID)).keys() == {tool.name for tool in TOOLS}
 
 
-@pytest.mark.parametrize(("tool", "legs"), _ways())
+@pytest.mark.parametrize(("tool", "connections"), _connections_by_tool())
 async def test_whatever_happens_to_a_call_its_answer_is_true(
-    tmp_path: Path, tool: Tool, legs: Sequence[Leg], tried: Tried
+    tmp_path: Path, tool: Tool, connections: Sequence[Connection], tried: Tried
 ) -> None:
     """Right, or an error that is; in time; nothing risked, shown or held for ever; and the next call is as before."""
-    matrices = await asyncio.gather(*(_whole(tool, leg, tmp_path / str(leg)) for leg in legs))
+    matrices = await asyncio.gather(
+        *(_try_all_faults(tool, connection, tmp_path / str(connection)) for connection in connections)
+    )
 
     sys.stdout.write("\n".join(matrix.shown() for matrix in matrices))
     wrong = [each for matrix in matrices for each in matrix.wrong]
@@ -156,22 +175,24 @@ async def test_whatever_happens_to_a_call_its_answer_is_true(
     tried("faults x tools survived", sum(len(matrix.outcomes) for matrix in matrices))
 
 
-async def _whole(tool: Tool, leg: Leg, home: Path) -> "_Matrix":
+async def _try_all_faults(tool: Tool, connection: Connection, home: Path) -> "_Matrix":
     """Everything that can happen to one tool over one leg."""
     home.mkdir()
-    async with service(leg.extensions) as (upstream, elsewhere):
-        async with running(leg, home, upstream.url, willing(tool)) as server:
-            matrix = _Matrix(f"{tool.name}, {leg}", tool, upstream, lambda: nullcontext(server.host))
+    async with service(connection.extensions) as (upstream, redirect_target):
+        async with running(connection, home, upstream.url, person_who_agrees(tool)) as server:
+            matrix = _Matrix(f"{tool.name}, {connection}", tool, upstream, lambda: nullcontext(server.host))
             await matrix.begin()
-            held = server.held
-            for fault, place in product(FAULTS, matrix.places if leg in _EACH else [matrix.action]):
-                await matrix.suffer(fault, place)
+            resources = server.resources
+            for fault, position in product(
+                FAULTS, matrix.positions if connection in _MAIN_CONNECTIONS else [matrix.action]
+            ):
+                await matrix.try_fault(fault, position)
             await upstream.break_idle()
-            if await matrix.undisturbed() != matrix.normal:
-                matrix.complain("afterwards the call is another")
-            matrix.complain(*held.grown(server.held))
-        matrix.complain(*(f"{secret} is in the log" for secret in _SECRETS if secret in server.written()))
-        matrix.complain(*(f"{seen.path} was asked elsewhere" for seen in elsewhere.seen))
+            if await matrix.reference_call() != matrix.normal:
+                matrix.report("afterwards the call is another")
+            matrix.report(*resources.grown(server.resources))
+        matrix.report(*(f"{secret} is in the log" for secret in _SECRETS if secret in server.written()))
+        matrix.report(*(f"{seen.path} was asked elsewhere" for seen in redirect_target.seen))
     return matrix
 
 
@@ -180,14 +201,14 @@ async def test_whatever_keeps_the_service_from_saying_what_it_offers_a_plan_is_t
     tool: Tool, tried: Tried, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server asks once, with its first job; so each of these has a server of its own, in this process."""
-    hurry(monkeypatch.setattr)
+    shorten_waits(monkeypatch.setattr)
     async with service(extensions=True) as (upstream, _):
         platform = Platform(Credential.key(API_KEY, "a test"), upstream.url)
-        matrix = _Matrix(tool.name, tool, upstream, lambda: host(platform, MODERN, willing(tool)))
+        matrix = _Matrix(tool.name, tool, upstream, lambda: host(platform, MODERN, person_who_agrees(tool)))
         await matrix.begin()
-        asked = [seen.path for seen in matrix.normal.seen].index(OFFERED)
+        asked = [seen.path for seen in matrix.normal.seen].index(EXTENSIONS_PATH)
         for fault in FAULTS:
-            await matrix.suffer(fault, Location("what is offered", asked, Lasts.REPEATED))
+            await matrix.try_fault(fault, FaultPosition("what is offered", asked, Duration.REPEATED))
 
     sys.stdout.write(matrix.shown())
     assert not matrix.wrong, "\n".join(matrix.wrong)
@@ -201,7 +222,7 @@ async def test_a_service_that_never_answers_holds_a_call_for_half_a_minute(
 ) -> None:
     """The server as it is: every tool of one endpoint, all at once; a write that was sent first may have been made."""
     ids = dict.fromkeys(NAMES, MISSING_ID)
-    asked = [(tool, calls(ids)[tool.name]) for tool in ENDPOINTS]
+    asked = [(tool, arguments_by_tool(ids)[tool.name]) for tool in ENDPOINTS]
     async with ScriptedServer() as upstream:
         upstream.answers(action)
         with HttpServer(tmp_path, WAYSCLOUD_API_KEY=API_KEY, WAYSCLOUD_API_URL=upstream.url) as network:
@@ -221,39 +242,39 @@ class _Matrix:
     """The calls of one tool; `wrong` says what was wrong with which."""
 
     def __init__(
-        self, name: str, tool: Tool, upstream: Upstream, connect: Callable[[], AbstractAsyncContextManager[Host]]
+        self, name: str, tool: Tool, upstream: FaultyService, connect: Callable[[], AbstractAsyncContextManager[Host]]
     ) -> None:
         self._name = name
         self._tool = tool
         self._upstream = upstream
         self._connect = connect
-        self.outcomes: dict[tuple[Fault, Location], str] = {}
+        self.outcomes: dict[tuple[Fault, FaultPosition], str] = {}
         self.wrong: list[str] = []
 
-    def complain(self, *complaints: str) -> None:
+    def report(self, *find_violations: str) -> None:
         """Note what was wrong."""
-        self.wrong += [f"{self._name}: {each}" for each in complaints]
+        self.wrong += [f"{self._name}: {each}" for each in find_violations]
 
     async def begin(self) -> None:
         """Furnish the directory, and learn what the call comes to where nothing happens."""
         async with self._upstream.client() as api:
-            ids = await furnish(api)
-        self._upstream.keep()
+            ids = await create_records(api)
+        self._upstream.save()
         self._before = self._upstream.state()
         self._known = set(ids.values())
-        self._arguments = calls(ids)[self._tool.name]
+        self._arguments = arguments_by_tool(ids)[self._tool.name]
         if issubclass(self._tool.arguments, PlanArguments):
             self._arguments |= {"apply": True, "plan": (await self._answer())["plan"]}
-        await self.undisturbed()  # what the service offers is asked for the first time alone
-        self.normal = await self.undisturbed()
-        while len(self.normal.seen) > len((again := await self.undisturbed()).seen):
+        await self.reference_call()  # what the service offers is asked for the first time alone
+        self.normal = await self.reference_call()
+        while len(self.normal.seen) > len((again := await self.reference_call()).seen):
             self.normal = again  # on a busy machine it may have taken an attempt more
-        self._limit = TIME_LIMIT * len(self.normal.seen) + _MARGIN
+        self._limit = TIME_LIMIT_SECONDS * len(self.normal.seen) + _MARGIN
         if self._tool in WORKFLOWS:
-            self._limit = TURNS * self._limit + PATIENCE
+            self._limit = JOB_ATTEMPTS * self._limit + JOB_WAIT_SECONDS
 
     @property
-    def places(self) -> Sequence[Location]:
+    def positions(self) -> Sequence[FaultPosition]:
         """Where a fault can make a difference: at the first request, the first write and the last one.
 
         A tool that only reads has its first request and its last. From one of them on it may last.
@@ -262,57 +283,66 @@ class _Matrix:
         kind = "write" if writes else "request"
         first = writes[0] if writes else 0
         named = {0: "first request", self.action.number: self.action.what, first: f"first {kind}"}
-        return [*(Location(what, number) for number, what in named.items()), Location(named[first], first, Lasts.ON)]
+        return [
+            *(FaultPosition(what, number) for number, what in named.items()),
+            FaultPosition(named[first], first, Duration.ON),
+        ]
 
     @property
-    def action(self) -> Location:
+    def action(self) -> FaultPosition:
         """The last write, or the last request of a tool that only reads."""
         last = len(self.normal.seen) - 1
-        return Location("last write", self._writes[-1]) if self._writes else Location("last request", last)
+        return FaultPosition("last write", self._writes[-1]) if self._writes else FaultPosition("last request", last)
 
     @property
     def _writes(self) -> Sequence[int]:
         return [number for number, seen in enumerate(self.normal.seen) if seen.method != "GET"]
 
-    async def undisturbed(self) -> Undisturbed:
+    async def reference_call(self) -> ReferenceCall:
         """Make the call, and have nothing happen to it."""
         answer = comparable(await self._answer(), self._known)
-        return Undisturbed(self._tool.name, answer, tuple(self._upstream.seen), self._before, self._upstream.state())
+        return ReferenceCall(self._tool.name, answer, tuple(self._upstream.seen), self._before, self._upstream.state())
 
     async def _answer(self) -> dict[str, Any]:
         """The answer where nothing happens, nor takes so long on a busy machine that a request may be repeated."""
-        for _ in range(_TRIES):
-            self._upstream.put_back()
+        for _ in range(_ATTEMPTS):
+            self._upstream.restore()
             self._upstream.seen.clear()
             began = time.monotonic()
             async with self._connect() as connected:
                 result = await connected.raw(self._tool.name, **self._arguments)
-            if time.monotonic() - began < SILENCE:
+            if time.monotonic() - began < READ_TIMEOUT_SECONDS:
                 break
             await self._upstream.settle()
         return answer_of(result)
 
-    async def suffer(self, fault: Fault, place: Location) -> None:
+    async def try_fault(self, fault: Fault, position: FaultPosition) -> None:
         """Have a fault happen to the call, and look whether what is said of it is true."""
-        self._upstream.put_back()
-        async with self._connect() as connected, self._upstream.suffering(fault, place):
+        self._upstream.restore()
+        async with self._connect() as connected, self._upstream.inject(fault, position):
             async with asyncio.timeout(self._limit):
                 result = await connected.raw(self._tool.name, **self._arguments)
-            happened, refused, seen = self._upstream.happened, self._upstream.refused, tuple(self._upstream.seen)
+            has_happened, refused, seen = (
+                self._upstream.has_happened,
+                self._upstream.refused,
+                tuple(self._upstream.seen),
+            )
         answer = comparable(result.structured_content, self._known)
-        found = [*complaints(self.normal, Disturbed(result, answer, seen, refused, fault.gone, self._upstream.state()))]
-        if not happened:
+        found = [
+            *find_violations(self.normal, FaultyCall(result, answer, seen, refused, fault.gone, self._upstream.state()))
+        ]
+        if not has_happened:
             found.append("it did not happen")
         if MARKER in (shown := result.model_dump_json()) or API_KEY in shown:
             found.append(f"it is shown: {shown}")
-        self.complain(*(f"{fault.name} at the {place}: {each}" for each in found))
-        self.outcomes[fault, place] = text_of(result).partition(":")[0] if result.is_error else "ok"
+        self.report(*(f"{fault.name} at the {position}: {each}" for each in found))
+        self.outcomes[fault, position] = text_of(result).partition(":")[0] if result.is_error else "ok"
 
     def shown(self) -> str:
         """What each fault came to, as a table."""
-        places = list(dict.fromkeys(place for _, place in self.outcomes))
-        head = [self._name, *map(str, places)]
-        rows = [[fault.name, *(self.outcomes[fault, place] for place in places)] for fault in FAULTS]
+        positions = list(dict.fromkeys(position for _, position in self.outcomes))
+        head = [self._name, *map(str, positions)]
+        rows = [[fault.name, *(self.outcomes[fault, position] for position in positions)] for fault in FAULTS]
         return "".join(
             f"{row[0]:<50}{''.join(f'{cell:<24}' for cell in row[1:])}".rstrip() + "\n" for row in [head, *rows]
         )

@@ -22,23 +22,30 @@ from support.hosts import LEGACY, each_era
 from support.processes import wait_until
 from support.raw_hosts import Message
 from support.trust_summary import Tried
-from trust.attack import REFUSED, Attack, Refused
-from trust.guarded_calls import CALLS, CONFIRMED, Arguments, GuardedCall
-from trust.rig import Rig, check_refusal, is_done
-from trust.ways import (
+from trust.guard import (
     ASK,
-    BACK,
     BLOCK,
-    SECOND,
-    TOKEN,
+    CALLS,
+    CONFIRMED,
+    LEGACY_ANSWERS,
+    REFUSED,
+    SECOND_CALLS,
+    TOKENS,
     TWO_STEP,
-    Way,
-    bring,
+    Arguments,
+    Attack,
+    GuardedCall,
+    GuardedServers,
+    Refused,
+    Route,
+    accept_form,
+    call_with_answer,
+    check_refusal,
     each_call,
     each_mode,
-    state_of,
-    ways,
-    yes,
+    each_route,
+    is_done,
+    obtain_state,
 )
 
 DESTROYING = tuple(call for call in CALLS if call.tool not in CONFIRMED)
@@ -51,24 +58,28 @@ def test_every_tool_that_can_destroy_is_attacked() -> None:
     assert {call.tool for call in DESTROYING} == dangerous
 
 
-@ways(*BACK, *(way for way in SECOND if way.mode is not BLOCK), *TOKEN)
+@each_route(*LEGACY_ANSWERS, *(route for route in SECOND_CALLS if route.mode is not BLOCK), *TOKENS)
 @each_call
-async def test_what_is_attacked_would_work_for_a_person(here: Rig, way: Way, call: GuardedCall) -> None:
+async def test_what_is_attacked_would_work_for_a_person(
+    servers: GuardedServers, route: Route, call: GuardedCall
+) -> None:
     """The yes that attacks are variations of is one: without this, nothing below would prove anything."""
 
     async def agrees(_question: Message) -> Message:
-        return {"result": yes(call)}
+        return {"result": accept_form(call)}
 
-    arguments = await here.arguments(call)
-    before = here.contents()
-    async with here.host(way.era, way.mode, agrees, forms=way.forms) as host:
-        if way.channel == "back":
+    arguments = await servers.arguments(call)
+    before = servers.contents()
+    async with servers.host(route.era, route.mode, agrees, forms=route.forms) as host:
+        if route.channel == "back":
             done = await host.call(call.tool, arguments)
         else:
-            done = await bring(host, way, call, arguments, await state_of(here, way, call, arguments))
+            done = await call_with_answer(
+                host, route, call, arguments, await obtain_state(servers, route, call, arguments)
+            )
 
     assert is_done(done)
-    assert here.contents() != before
+    assert servers.contents() != before
 
 
 def _of(call: GuardedCall, value: Any) -> Message:
@@ -78,23 +89,23 @@ def _of(call: GuardedCall, value: Any) -> Message:
 ANSWERS: dict[str, Callable[[GuardedCall], Message]] = {
     "declined": lambda _: {"action": "decline"},
     "cancelled": lambda _: {"action": "cancel"},
-    "declined with the right word": lambda call: {**yes(call), "action": "decline"},
-    "cancelled with the right word": lambda call: {**yes(call), "action": "cancel"},
+    "declined with the right word": lambda call: {**accept_form(call), "action": "decline"},
+    "cancelled with the right word": lambda call: {**accept_form(call), "action": "cancel"},
     "accepted without a form": lambda _: {"action": "accept"},
     "accepted with null": lambda _: {"action": "accept", "content": None},
     "accepted empty": lambda _: {"action": "accept", "content": {}},
     "accepted with no text": lambda call: _of(call, ""),
     "a blank": lambda call: _of(call, " "),
     "keep": lambda call: _of(call, "keep"),
-    "keep beside the right word": lambda call: {"action": "accept", "content": {**call.yes, "also": "keep"}},
+    "keep beside the right word": lambda call: {"action": "accept", "content": {**call.form, "also": "keep"}},
     "yes": lambda call: _of(call, "yes"),
     "another tool's word": lambda call: _of(call, "delete" if call.word != "delete" else "change"),
     "true": lambda call: _of(call, True),
     "one": lambda call: _of(call, 1),
     "the word in a list": lambda call: _of(call, [call.word]),
     "the word in an object": lambda call: _of(call, {call.field: call.word}),
-    "a form as JSON text": lambda call: {"action": "accept", "content": json.dumps(call.yes)},
-    "a form in a list": lambda call: {"action": "accept", "content": [call.yes]},
+    "a form as JSON text": lambda call: {"action": "accept", "content": json.dumps(call.form)},
+    "a form in a list": lambda call: {"action": "accept", "content": [call.form]},
     "in capitals": lambda call: _of(call, call.word.upper()),
     "in small letters with a dot": lambda call: _of(call, call.word.lower() + "."),
     "the word twice": lambda call: _of(call, call.word * 2),
@@ -113,12 +124,12 @@ ANSWERS: dict[str, Callable[[GuardedCall], Message]] = {
         "action": "accept",
         "content": {call.field: "no", "word": call.word, "confirmed": True},
     },
-    "an answer in an answer": lambda call: {"confirm": yes(call)},
-    "an answer in a form": lambda call: {"action": "accept", "content": {"confirm": yes(call)}},
-    "an action there is not": lambda call: {**yes(call), "action": "accepted"},
-    "an action in capitals": lambda call: {**yes(call), "action": "ACCEPT"},
-    "an action of true": lambda call: {**yes(call), "action": True},
-    "no action": lambda call: {"content": dict(call.yes)},
+    "an answer in an answer": lambda call: {"confirm": accept_form(call)},
+    "an answer in a form": lambda call: {"action": "accept", "content": {"confirm": accept_form(call)}},
+    "an action there is not": lambda call: {**accept_form(call), "action": "accepted"},
+    "an action in capitals": lambda call: {**accept_form(call), "action": "ACCEPT"},
+    "an action of true": lambda call: {**accept_form(call), "action": True},
+    "no action": lambda call: {"content": dict(call.form)},
     "a model's words in place of a person's": lambda call: {
         "role": "assistant",
         "content": {"type": "text", "text": call.word},
@@ -135,104 +146,110 @@ INVISIBLE: dict[str, Callable[[GuardedCall], Message]] = {
 """No yes where a word is chosen. In a name that is typed, what nobody sees counts neither way."""
 
 
-@ways(*BACK, *SECOND)
+@each_route(*LEGACY_ANSWERS, *SECOND_CALLS)
 @pytest.mark.parametrize("name", [*ANSWERS, *INVISIBLE])
-async def test_an_answer_that_is_no_yes(here: Rig, refused: Refused, way: Way, name: str) -> None:
+async def test_an_answer_that_is_no_yes(servers: GuardedServers, refused: Refused, route: Route, name: str) -> None:
     """Empty, wrong, declined, of another shape, or what looks like the word: the call changes nothing."""
     make = (ANSWERS | INVISIBLE)[name]
     calls = [call for call in CALLS if name in ANSWERS or call.field == "decision"]
-    saying: Message = {}
+    response: Message = {}
 
-    async def says(_question: Message) -> Message:
-        return {"result": saying}
+    async def responds(_question: Message) -> Message:
+        return {"result": response}
 
-    async with here.host(way.era, way.mode, says) as host:
+    async with servers.host(route.era, route.mode, responds) as host:
         for call in calls:
-            saying = make(call)
-            arguments = await here.arguments(call)
-            if way.channel == "back":
+            response = make(call)
+            arguments = await servers.arguments(call)
+            if route.channel == "back":
                 with refused() as attack:
                     attack.answers.append(await host.call(call.tool, arguments))
             else:
-                state = await here.question(call.tool, arguments)
+                state = await servers.question(call.tool, arguments)
                 with refused() as attack:
-                    said = {"confirm": saying}
+                    said = {"confirm": response}
                     attack.answers.append(
                         await host.call(call.tool, arguments, inputResponses=said, requestState=state)
                     )
 
-    assert len(host.asked) == (len(calls) if way.channel == "back" else 0)
+    assert len(host.asked) == (len(calls) if route.channel == "back" else 0)
 
 
-async def test_yes_before_the_question_is_no_answer(here: Rig, refused: Refused) -> None:
+async def test_yes_before_the_question_is_no_answer(servers: GuardedServers, refused: Refused) -> None:
     """Legacy era: responses to requests that were never made are lost, and the person who declines decides."""
-    async with here.host(LEGACY) as host:
+    async with servers.host(LEGACY) as host:
         for call in CALLS:
-            arguments = await here.arguments(call)
+            arguments = await servers.arguments(call)
             with refused() as attack:
                 for number in range(20):
-                    host.send({"jsonrpc": "2.0", "id": number, "result": yes(call)})
+                    host.send({"jsonrpc": "2.0", "id": number, "result": accept_form(call)})
                 attack.answers.append(await host.call(call.tool, arguments))
 
     assert len(host.asked) == len(CALLS)
 
 
 @pytest.mark.parametrize("mode", [ASK, TWO_STEP])
-async def test_an_error_in_place_of_an_answer_is_no_yes(here: Rig, refused: Refused, mode: GuardMode) -> None:
+async def test_an_error_in_place_of_an_answer_is_no_yes(
+    servers: GuardedServers, refused: Refused, mode: GuardMode
+) -> None:
     """Legacy era: a host that fails to ask has not asked, whatever its error says."""
 
     async def fails(_question: Message) -> Message:
-        return {"error": {"code": 0, "message": "delete", "data": yes(CALLS[0])}}
+        return {"error": {"code": 0, "message": "delete", "data": accept_form(CALLS[0])}}
 
-    async with here.host(LEGACY, mode, fails) as host:
+    async with servers.host(LEGACY, mode, fails) as host:
         for call in CALLS:
-            arguments = await here.arguments(call)
+            arguments = await servers.arguments(call)
             with refused() as attack:
                 attack.answers.append(await host.call(call.tool, arguments))
 
 
-@ways(*SECOND, *TOKEN)
-async def test_an_answer_after_its_time(here: Rig, refused: Refused, way: Way) -> None:
+@each_route(*SECOND_CALLS, *TOKENS)
+async def test_an_answer_after_its_time(servers: GuardedServers, refused: Refused, route: Route) -> None:
     """What was agreed to ten minutes ago is no agreement any more."""
-    async with here.host(way.era, way.mode, forms=way.forms) as host:
+    async with servers.host(route.era, route.mode, forms=route.forms) as host:
         for call in CALLS:
-            arguments = await here.arguments(call)
-            state = await state_of(here, way, call, arguments)
-            here.clock.now += ANSWER_LIFETIME_SECONDS
+            arguments = await servers.arguments(call)
+            state = await obtain_state(servers, route, call, arguments)
+            servers.clock.now += ANSWER_LIFETIME_SECONDS
             with refused() as attack:
-                attack.answers.append(await bring(host, way, call, arguments, state))
+                attack.answers.append(await call_with_answer(host, route, call, arguments, state))
 
 
-@ways(*BACK)
-async def test_an_answer_to_a_question_that_got_old_meanwhile(here: Rig, refused: Refused, way: Way) -> None:
+@each_route(*LEGACY_ANSWERS)
+async def test_an_answer_to_a_question_that_got_old_meanwhile(
+    servers: GuardedServers, refused: Refused, route: Route
+) -> None:
     """Legacy era: the server's clock decides, however long the call was kept open."""
     for call in CALLS:
 
         async def thinks(_question: Message, call: GuardedCall = call) -> Message:
-            here.clock.now += ANSWER_LIFETIME_SECONDS
-            return {"result": yes(call)}
+            servers.clock.now += ANSWER_LIFETIME_SECONDS
+            return {"result": accept_form(call)}
 
-        arguments = await here.arguments(call)
-        async with here.host(way.era, way.mode, thinks) as host:
+        arguments = await servers.arguments(call)
+        async with servers.host(route.era, route.mode, thinks) as host:
             with refused() as attack:
                 attack.answers.append(await host.call(call.tool, arguments))
 
 
-@ways(*BACK)
+@each_route(*LEGACY_ANSWERS)
 @pytest.mark.parametrize("gone", ["the server", "the caller"])
-async def test_an_answer_that_nobody_waits_for_any_more(here: Rig, tried: Tried, way: Way, gone: str) -> None:
+async def test_an_answer_that_nobody_waits_for_any_more(
+    servers: GuardedServers, tried: Tried, route: Route, gone: str
+) -> None:
     """Legacy era: once the server has given up waiting, or the caller cancelled, a yes starts nothing."""
     for call in CALLS:
         given_up = asyncio.Event()
 
         async def too_late(_question: Message, call: GuardedCall = call, gone_by: asyncio.Event = given_up) -> Message:
             await gone_by.wait()
-            return {"result": yes(call)}
+            return {"result": accept_form(call)}
 
-        arguments = await here.arguments(call)
-        attack = Attack(here)
-        seal = Seal(0.01, [STATE_KEYS]) if gone == "the server" else here.seal
-        async with here.host(way.era, way.mode, too_late, seal=seal) as host:
+        arguments = await servers.arguments(call)
+        attack = Attack(servers)
+        seal = Seal(0.01, [STATE_KEYS]) if gone == "the server" else servers.seal
+        async with servers.host(route.era, route.mode, too_late, seal=seal) as host:
             calling = asyncio.create_task(host.call(call.tool, arguments))
             await wait_until(lambda host=host: host.asked)
             if gone == "the server":
@@ -310,51 +327,57 @@ FORGERIES: dict[str, Callable[[str], Any]] = {
 }
 
 
-@ways(*SECOND, *TOKEN)
+@each_route(*SECOND_CALLS, *TOKENS)
 @pytest.mark.parametrize("name", FORGERIES)
-async def test_state_that_is_not_the_questions(here: Rig, refused: Refused, way: Way, name: str) -> None:
+async def test_state_that_is_not_the_questions(
+    servers: GuardedServers, refused: Refused, route: Route, name: str
+) -> None:
     """Forged, cut, turned, foreign, of another version: with the right word beside it, it opens nothing."""
-    async with here.host(way.era, way.mode, forms=way.forms) as host:
+    async with servers.host(route.era, route.mode, forms=route.forms) as host:
         for call in CALLS:
-            arguments = await here.arguments(call)
-            state = FORGERIES[name](await state_of(here, way, call, arguments))
+            arguments = await servers.arguments(call)
+            state = FORGERIES[name](await obtain_state(servers, route, call, arguments))
             with refused("confirmation_token") as attack:
-                attack.answers.append(await bring(host, way, call, arguments, state))
+                attack.answers.append(await call_with_answer(host, route, call, arguments, state))
 
 
 @pytest.mark.parametrize("mode", GuardMode)
 @pytest.mark.parametrize("state", [None, ""], ids=["missing", "empty"])
-async def test_a_yes_without_state(here: Rig, refused: Refused, mode: GuardMode, state: str | None) -> None:
+async def test_a_yes_without_state(
+    servers: GuardedServers, refused: Refused, mode: GuardMode, state: str | None
+) -> None:
     """An answer alone is no answer to anything."""
-    async with here.host(mode=mode) as host:
+    async with servers.host(mode=mode) as host:
         for call in CALLS:
-            arguments = await here.arguments(call)
+            arguments = await servers.arguments(call)
             with refused() as attack:
-                attack.answers.append(await bring(host, SECOND[0], call, arguments, state))
+                attack.answers.append(await call_with_answer(host, SECOND_CALLS[0], call, arguments, state))
 
 
-@ways(*SECOND, *TOKEN)
-async def test_an_answer_to_the_question_of_another_tool(here: Rig, refused: Refused, way: Way) -> None:
+@each_route(*SECOND_CALLS, *TOKENS)
+async def test_an_answer_to_the_question_of_another_tool(
+    servers: GuardedServers, refused: Refused, route: Route
+) -> None:
     """State belongs to its tool: a deletion that was agreed to is no erasure, nor is anything else."""
-    given = {call.tool: await here.arguments(call) for call in CALLS}
-    async with here.host(way.era, way.mode, forms=way.forms) as host:
+    given = {call.tool: await servers.arguments(call) for call in CALLS}
+    async with servers.host(route.era, route.mode, forms=route.forms) as host:
         for call in CALLS:
             with refused() as attack:
                 for asked in (other for other in CALLS if other is not call):
-                    state = await state_of(here, way, asked, given[asked.tool])
-                    attack.answers.append(await bring(host, way, call, given[call.tool], state))
+                    state = await obtain_state(servers, route, asked, given[asked.tool])
+                    attack.answers.append(await call_with_answer(host, route, call, given[call.tool], state))
 
 
-@ways(*SECOND, *TOKEN)
-async def test_state_of_the_other_channel(here: Rig, refused: Refused, way: Way) -> None:
+@each_route(*SECOND_CALLS, *TOKENS)
+async def test_state_of_the_other_channel(servers: GuardedServers, refused: Refused, route: Route) -> None:
     """What a host carries for a person is no token, and a token is no person's answer."""
-    async with here.host(way.era, way.mode, forms=way.forms) as host:
+    async with servers.host(route.era, route.mode, forms=route.forms) as host:
         for call in CALLS:
-            arguments = await here.arguments(call)
-            other = here.question if way.channel == "token" else here.token
+            arguments = await servers.arguments(call)
+            other = servers.question if route.channel == "token" else servers.token
             state = await other(call.tool, arguments)
             with refused() as attack:
-                attack.answers.append(await bring(host, way, call, arguments, state))
+                attack.answers.append(await call_with_answer(host, route, call, arguments, state))
 
 
 def _variants(call: GuardedCall, arguments: Arguments) -> Iterator[Arguments]:
@@ -382,49 +405,53 @@ def _alike(value: Any) -> list[Any]:
     return [each for each in written if json.dumps(each) != json.dumps(value)]
 
 
-@ways(*SECOND, *TOKEN)
+@each_route(*SECOND_CALLS, *TOKENS)
 @each_call
-async def test_arguments_that_are_not_those_agreed_to(here: Rig, refused: Refused, way: Way, call: GuardedCall) -> None:
+async def test_arguments_that_are_not_those_agreed_to(
+    servers: GuardedServers, refused: Refused, route: Route, call: GuardedCall
+) -> None:
     """Another target, wider, narrower, reordered lists, null for absent, 1 for true, NFD for NFC: another call."""
-    arguments = await here.arguments(call)
-    variants = [await here.arguments(call, other=True), *_variants(call, arguments)]
+    arguments = await servers.arguments(call)
+    variants = [await servers.arguments(call, other=True), *_variants(call, arguments)]
     if call.plans:  # what does not apply its plan reads alone
         variants = [variant for variant in variants if variant.get("apply")]
-    async with here.host(way.era, way.mode, forms=way.forms) as host:
+    async with servers.host(route.era, route.mode, forms=route.forms) as host:
         for variant in variants:
-            state = await state_of(here, way, call, arguments)  # one each: the first that gets by may use it up
+            state = await obtain_state(
+                servers, route, call, arguments
+            )  # one each: the first that gets by may use it up
             with refused() as attack:
-                attack.answers.append(await bring(host, way, call, variant, state))
+                attack.answers.append(await call_with_answer(host, route, call, variant, state))
 
 
-@ways(SECOND[0], *TOKEN)
-async def test_the_order_of_keys_is_no_difference(here: Rig, way: Way) -> None:
+@each_route(SECOND_CALLS[0], *TOKENS)
+async def test_the_order_of_keys_is_no_difference(servers: GuardedServers, route: Route) -> None:
     """JSON objects have no order, so that the same arguments are the same call."""
     call = next(call for call in CALLS if call.tool == "gdpr_delete_contact")
-    arguments = await here.arguments(call)
-    state = await state_of(here, way, call, arguments)
-    async with here.host(way.era, way.mode, forms=way.forms) as host:
-        assert is_done(await bring(host, way, call, dict(reversed(arguments.items())), state))
+    arguments = await servers.arguments(call)
+    state = await obtain_state(servers, route, call, arguments)
+    async with servers.host(route.era, route.mode, forms=route.forms) as host:
+        assert is_done(await call_with_answer(host, route, call, dict(reversed(arguments.items())), state))
 
 
 HIDDEN: dict[str, Callable[[GuardedCall], Any]] = {
     "confirm": lambda _: True,
     "confirmed": lambda _: "yes",
-    "confirmation": yes,
+    "confirmation": accept_form,
     "force": lambda _: True,
     "yes": lambda _: True,
     "decision": lambda call: call.word,
     "typed": lambda call: call.word,
-    "answer": yes,
+    "answer": accept_form,
     "consent": lambda _: "form",
     "guard": lambda _: "off",
     "mode": lambda _: "two-step",
     "risk": lambda _: "read",
     "principal": lambda _: "local",
     "dry_run": lambda _: False,
-    "_meta": lambda call: {"confirm": yes(call)},
-    "inputResponses": lambda call: {"confirm": yes(call)},
-    "input_responses": lambda call: {"confirm": yes(call)},
+    "_meta": lambda call: {"confirm": accept_form(call)},
+    "inputResponses": lambda call: {"confirm": accept_form(call)},
+    "input_responses": lambda call: {"confirm": accept_form(call)},
 }
 
 
@@ -432,15 +459,15 @@ HIDDEN: dict[str, Callable[[GuardedCall], Any]] = {
 @each_mode
 @pytest.mark.parametrize("forms", [True, False], ids=["asked", "not asked"])
 async def test_hidden_fields_that_the_model_fills_in_itself(
-    here: Rig, refused: Refused, era: str, mode: GuardMode, forms: bool
+    servers: GuardedServers, refused: Refused, era: str, mode: GuardMode, forms: bool
 ) -> None:
     """There is no argument by which a model says yes, under any name; an unknown one is refused and not ignored."""
-    async with here.host(era, mode, forms=forms) as host:
+    async with servers.host(era, mode, forms=forms) as host:
         for call in CALLS:
-            arguments = await here.arguments(call)
-            secrets = {"requestState": await here.question(call.tool, arguments)}
+            arguments = await servers.arguments(call)
+            secrets = {"requestState": await servers.question(call.tool, arguments)}
             if mode is not TWO_STEP:
-                secrets["confirmation_token"] = await here.token(call.tool, arguments)
+                secrets["confirmation_token"] = await servers.token(call.tool, arguments)
             for field, value in {**{name: make(call) for name, make in HIDDEN.items()}, **secrets}.items():
                 with refused(field) as attack:
                     attack.answers.append(await host.call(call.tool, {**arguments, field: value}))
@@ -452,103 +479,111 @@ async def test_hidden_fields_that_the_model_fills_in_itself(
 
 
 @each_mode
-async def test_members_of_the_other_era_are_no_answer(here: Rig, refused: Refused, mode: GuardMode) -> None:
+async def test_members_of_the_other_era_are_no_answer(
+    servers: GuardedServers, refused: Refused, mode: GuardMode
+) -> None:
     """A legacy call that brings a modern call's state and answer is asked about like any other, and declined."""
-    async with here.host(LEGACY, mode) as host:
+    async with servers.host(LEGACY, mode) as host:
         for call in CALLS:
-            arguments = await here.arguments(call)
-            state = await here.question(call.tool, arguments)
+            arguments = await servers.arguments(call)
+            state = await servers.question(call.tool, arguments)
             with refused() as attack:
-                attack.answers.append(await bring(host, SECOND[0], call, arguments, state))
+                attack.answers.append(await call_with_answer(host, SECOND_CALLS[0], call, arguments, state))
 
     assert len(host.asked) == (0 if mode is BLOCK else len(CALLS))
 
 
 @each_mode
-async def test_an_answer_from_a_host_that_shows_no_forms(here: Rig, refused: Refused, mode: GuardMode) -> None:
+async def test_an_answer_from_a_host_that_shows_no_forms(
+    servers: GuardedServers, refused: Refused, mode: GuardMode
+) -> None:
     """Who could not have asked anybody brings an answer that another host was asked for."""
-    async with here.host(mode=mode, forms=False) as host:
+    async with servers.host(mode=mode, forms=False) as host:
         for call in CALLS:
-            arguments = await here.arguments(call)
-            state = await here.question(call.tool, arguments)
+            arguments = await servers.arguments(call)
+            state = await servers.question(call.tool, arguments)
             with refused() as attack:
-                attack.answers.append(await bring(host, SECOND[0], call, arguments, state))
+                attack.answers.append(await call_with_answer(host, SECOND_CALLS[0], call, arguments, state))
 
 
 @each_era
-async def test_a_host_that_shows_no_forms_is_refused(here: Rig, refused: Refused, era: str) -> None:
+async def test_a_host_that_shows_no_forms_is_refused(servers: GuardedServers, refused: Refused, era: str) -> None:
     """Nobody can be asked, so nothing is done, and the model is not told of other modes."""
-    async with here.host(era, ASK, forms=False) as host:
+    async with servers.host(era, ASK, forms=False) as host:
         for call in CALLS:
-            arguments = await here.arguments(call)
+            arguments = await servers.arguments(call)
             with refused() as attack:
                 attack.answers.append(await host.call(call.tool, arguments))
 
 
 @each_era
 @pytest.mark.parametrize("forms", [True, False], ids=["forms", "no forms"])
-async def test_a_blocking_server_refuses_every_call(here: Rig, refused: Refused, era: str, forms: bool) -> None:
+async def test_a_blocking_server_refuses_every_call(
+    servers: GuardedServers, refused: Refused, era: str, forms: bool
+) -> None:
     """Nobody is asked, and no preview is shown."""
-    async with here.host(era, BLOCK, forms=forms) as host:
+    async with servers.host(era, BLOCK, forms=forms) as host:
         for call in CALLS:
-            arguments = await here.arguments(call)
+            arguments = await servers.arguments(call)
             with refused() as attack:
                 attack.answers.append(await host.call(call.tool, arguments))
 
     assert host.asked == []
 
 
-@ways(*BACK, *SECOND, *TOKEN)
-@pytest.mark.parametrize("call", [call for call in CALLS if call.disturb], ids=str)
+@each_route(*LEGACY_ANSWERS, *SECOND_CALLS, *TOKENS)
+@pytest.mark.parametrize("call", [call for call in CALLS if call.change_target], ids=str)
 async def test_a_target_swapped_between_question_and_deed(
-    here: Rig, refused: Refused, way: Way, call: GuardedCall
+    servers: GuardedServers, refused: Refused, route: Route, call: GuardedCall
 ) -> None:
     """Somebody changes it while the person thinks: what they agreed to is not what is there."""
-    assert call.disturb
-    disturb = call.disturb
-    arguments = await here.arguments(call)
+    assert call.change_target
+    change_target = call.change_target
+    arguments = await servers.arguments(call)
     with refused() as attack:
 
         async def meanwhile(_question: Message) -> Message:
-            await disturb(here.api, here.scene)
+            await change_target(servers.api, servers.records)
             attack.begin()
-            return {"result": yes(call)}
+            return {"result": accept_form(call)}
 
-        async with here.host(way.era, way.mode, meanwhile, forms=way.forms) as host:
-            if way.channel == "back":
+        async with servers.host(route.era, route.mode, meanwhile, forms=route.forms) as host:
+            if route.channel == "back":
                 attack.answers.append(await host.call(call.tool, arguments))
             else:
-                state = await state_of(here, way, call, arguments)
+                state = await obtain_state(servers, route, call, arguments)
                 await meanwhile({})
-                attack.answers.append(await bring(host, way, call, arguments, state))
+                attack.answers.append(await call_with_answer(host, route, call, arguments, state))
 
 
 _CHANGES_BACK = ("delete_contact", "gdpr_delete_contact", "merge_contacts", "update_contact", "remove_group_member")
 
 
-@ways(*SECOND, *TOKEN)
-async def test_a_target_changed_and_changed_back(here: Rig, refused: Refused, way: Way) -> None:
+@each_route(*SECOND_CALLS, *TOKENS)
+async def test_a_target_changed_and_changed_back(servers: GuardedServers, refused: Refused, route: Route) -> None:
     """It looks the same, and may not be the same: somebody is at work on it."""
-    async with here.host(way.era, way.mode, forms=way.forms) as host:
+    async with servers.host(route.era, route.mode, forms=route.forms) as host:
         for call in [
             call for call in CALLS if call.tool in ("delete_contact", "gdpr_delete_contact", "merge_contacts")
         ]:
-            arguments = await here.arguments(call)
-            state = await state_of(here, way, call, arguments)
+            arguments = await servers.arguments(call)
+            state = await obtain_state(servers, route, call, arguments)
             for name in ("Somebody Else", "Ola Nordmann"):
-                await here.api.send(UpdateContact(contact_id=here.scene.ola, name=name))
+                await servers.api.send(UpdateContact(contact_id=servers.records.ola, name=name))
             with refused() as attack:
-                attack.answers.append(await bring(host, way, call, arguments, state))
+                attack.answers.append(await call_with_answer(host, route, call, arguments, state))
 
 
-@ways(*SECOND, *TOKEN)
-async def test_a_target_deleted_between_question_and_deed(here: Rig, refused: Refused, way: Way) -> None:
+@each_route(*SECOND_CALLS, *TOKENS)
+async def test_a_target_deleted_between_question_and_deed(
+    servers: GuardedServers, refused: Refused, route: Route
+) -> None:
     """What is gone is not deleted once more, and its erasure is asked about anew, as that of a deleted contact."""
-    of_ola = [call for call in CALLS if here.scene.ola in repr(call.arguments(here.scene))]
-    given = {call.tool: await here.arguments(call) for call in of_ola}
-    states = {call.tool: await state_of(here, way, call, given[call.tool]) for call in of_ola}
-    await here.api.send(DeleteContact(contact_id=here.scene.ola))
-    async with here.host(way.era, way.mode, forms=way.forms) as host:
+    of_ola = [call for call in CALLS if servers.records.ola in repr(call.arguments(servers.records))]
+    given = {call.tool: await servers.arguments(call) for call in of_ola}
+    states = {call.tool: await obtain_state(servers, route, call, given[call.tool]) for call in of_ola}
+    await servers.api.send(DeleteContact(contact_id=servers.records.ola))
+    async with servers.host(route.era, route.mode, forms=route.forms) as host:
         for call in of_ola:
             with refused() as attack:
-                attack.answers.append(await bring(host, way, call, given[call.tool], states[call.tool]))
+                attack.answers.append(await call_with_answer(host, route, call, given[call.tool], states[call.tool]))

@@ -15,104 +15,129 @@ from support.processes import free_port, needs_redis, run_redis
 from support.raw_hosts import Headers, LegacySession, LineHost, Message, ModernConnection, line_host
 from support.trust_summary import Tried
 from transports.http.issuer import AUDIENCE, LoopbackIssuer
-from trust.attack import REFUSED, Attack, Refused
-from trust.guarded_calls import CALLS, CONFIRMED, Arguments, GuardedCall
-from trust.rig import Rig, answer, check_refusal, is_done
-from trust.ways import ASK, BACK, BLOCK, SECOND, TOKEN, TWO_STEP, Way, bring, each_call, state_of, ways, yes
+from trust.guard import (
+    ASK,
+    BLOCK,
+    CALLS,
+    CONFIRMED,
+    LEGACY_ANSWERS,
+    REFUSED,
+    SECOND_CALLS,
+    TOKENS,
+    TWO_STEP,
+    Arguments,
+    Attack,
+    GuardedCall,
+    GuardedServers,
+    Refused,
+    Route,
+    accept_form,
+    answer,
+    call_with_answer,
+    check_refusal,
+    each_call,
+    each_route,
+    is_done,
+    obtain_state,
+)
 
 COPIES, MANY = 50, 1_000
-ANSWERED = [way for way in (*SECOND, *TOKEN) if way.mode is not BLOCK]
+ANSWERED = [route for route in (*SECOND_CALLS, *TOKENS) if route.mode is not BLOCK]
 by_tool = {call.tool: call for call in CALLS}
 
 
-@ways(*ANSWERED)
+@each_route(*ANSWERED)
 @each_call
-async def test_a_used_answer(here: Rig, refused: Refused, way: Way, call: GuardedCall) -> None:
+async def test_a_used_answer(servers: GuardedServers, refused: Refused, route: Route, call: GuardedCall) -> None:
     """What was agreed to was done; the same answer does nothing more, however often it comes."""
-    arguments = await here.arguments(call)
-    async with here.host(way.era, way.mode, forms=way.forms) as host:
-        state = await state_of(here, way, call, arguments)
-        assert is_done(await bring(host, way, call, arguments, state))
+    arguments = await servers.arguments(call)
+    async with servers.host(route.era, route.mode, forms=route.forms) as host:
+        state = await obtain_state(servers, route, call, arguments)
+        assert is_done(await call_with_answer(host, route, call, arguments, state))
         with refused() as attack:
             for _ in range(3):
-                attack.answers.append(await bring(host, way, call, arguments, state))
+                attack.answers.append(await call_with_answer(host, route, call, arguments, state))
 
 
-@ways(*(way for way in ANSWERED if way.channel != "token"))
+@each_route(*(route for route in ANSWERED if route.channel != "token"))
 @pytest.mark.parametrize("first", ["decline", "cancel", "accept"])
-async def test_a_yes_after_another_answer(here: Rig, refused: Refused, way: Way, first: str) -> None:
+async def test_a_yes_after_another_answer(servers: GuardedServers, refused: Refused, route: Route, first: str) -> None:
     """Whoever declined, or answered wrong, was asked: that question cannot be answered again."""
-    async with here.host(way.era, way.mode) as host:
+    async with servers.host(route.era, route.mode) as host:
         for call in CALLS:
-            arguments = await here.arguments(call)
-            state = await here.question(call.tool, arguments)
+            arguments = await servers.arguments(call)
+            state = await servers.question(call.tool, arguments)
             other = {"confirm": {"action": first, "content": {}}}
             with refused() as attack:
                 attack.answers += [
                     await host.call(call.tool, arguments, inputResponses=other, requestState=state),
-                    await bring(host, way, call, arguments, state),
+                    await call_with_answer(host, route, call, arguments, state),
                 ]
 
 
 @asynccontextmanager
-async def replica(here: Rig, way: Way, **settings: Any) -> AsyncIterator[LineHost]:
+async def replica(servers: GuardedServers, route: Route, **settings: Any) -> AsyncIterator[LineHost]:
     """A server as it is started, over the one directory, with the keys that replicas share unless told otherwise."""
-    given = {"guard": way.mode, "confirm": list(CONFIRMED), "state_keys": [STATE_KEYS], **settings}
-    app = build_app(load_settings(**given), Embedded(here.path, "test"))
-    async with line_host(app.server, way.era, forms=way.forms) as host:
+    given = {"guard": route.mode, "confirm": list(CONFIRMED), "state_keys": [STATE_KEYS], **settings}
+    app = build_app(load_settings(**given), Embedded(servers.path, "test"))
+    async with line_host(app.server, route.era, forms=route.forms) as host:
         yield host
 
 
-async def state_from(host: LineHost, way: Way, call: GuardedCall, arguments: Arguments) -> str:
+async def obtain_state_from(host: LineHost, route: Route, call: GuardedCall, arguments: Arguments) -> str:
     """The state of a question that this very server asks, or its token."""
     response = await host.call(call.tool, arguments)
-    if way.channel == "token":
+    if route.channel == "token":
         return str(answer(response)["confirmation_token"])
     return str(response["result"]["requestState"])
 
 
-async def replays(here: Rig, refused: Refused, way: Way, call: GuardedCall, **settings: Any) -> None:
+async def replays(servers: GuardedServers, refused: Refused, route: Route, call: GuardedCall, **settings: Any) -> None:
     """Ask at one replica, answer at another, and then once more at both, after a restart and where all is blocked."""
-    arguments = await here.arguments(call)
-    async with replica(here, way, **settings) as one, replica(here, way, **settings) as other:
-        state = await state_from(one, way, call, arguments)
-        assert is_done(await bring(other, way, call, arguments, state))
+    arguments = await servers.arguments(call)
+    async with replica(servers, route, **settings) as one, replica(servers, route, **settings) as other:
+        state = await obtain_state_from(one, route, call, arguments)
+        assert is_done(await call_with_answer(other, route, call, arguments, state))
         with refused("confirmation_token") as attack:
-            attack.answers += [await bring(each, way, call, arguments, state) for each in (one, other)]
-    for later in (way, Way(way.era, BLOCK, way.channel)):
-        async with replica(here, later, **settings) as restarted:
+            attack.answers += [await call_with_answer(each, route, call, arguments, state) for each in (one, other)]
+    for later in (route, Route(route.era, BLOCK, route.channel)):
+        async with replica(servers, later, **settings) as restarted:
             with refused("confirmation_token") as attack:
-                attack.answers.append(await bring(restarted, way, call, arguments, state))
+                attack.answers.append(await call_with_answer(restarted, route, call, arguments, state))
 
 
-@ways(*ANSWERED)
+@each_route(*ANSWERED)
 @each_call
 async def test_a_used_answer_on_another_replica_and_after_a_restart(
-    here: Rig, refused: Refused, way: Way, call: GuardedCall
+    servers: GuardedServers, refused: Refused, route: Route, call: GuardedCall
 ) -> None:
     """The directory remembers which answers were used, for all who share it and for whoever comes after."""
-    await replays(here, refused, way, call)
+    await replays(servers, refused, route, call)
 
 
 @needs_redis
-@ways(*ANSWERED)
-async def test_a_used_answer_where_redis_is_what_replicas_share(here: Rig, refused: Refused, way: Way) -> None:
+@each_route(*ANSWERED)
+async def test_a_used_answer_where_redis_is_what_replicas_share(
+    servers: GuardedServers, refused: Refused, route: Route
+) -> None:
     """The same with the other ledger; a group can be made twice, so that nothing but the ledger is in the way."""
     with free_port() as port, run_redis(port):
-        await replays(here, refused, way, by_tool["create_contact_group"], redis_url=f"redis://127.0.0.1:{port}/0")
+        await replays(servers, refused, route, by_tool["create_contact_group"], redis_url=f"redis://127.0.0.1:{port}/0")
 
 
-@ways(*ANSWERED)
-async def test_an_answer_from_before_a_restart_without_shared_keys(here: Rig, refused: Refused, way: Way) -> None:
+@each_route(*ANSWERED)
+async def test_an_answer_from_before_a_restart_without_shared_keys(
+    servers: GuardedServers, refused: Refused, route: Route
+) -> None:
     """A server with a key of its own takes no answer to a question that it has not asked itself, nor does any other."""
-    calls = [(call, await here.arguments(call)) for call in CALLS]
-    async with replica(here, way, state_keys=[]) as before:
-        states = [await state_from(before, way, call, arguments) for call, arguments in calls]
+    calls = [(call, await servers.arguments(call)) for call in CALLS]
+    async with replica(servers, route, state_keys=[]) as before:
+        states = [await obtain_state_from(before, route, call, arguments) for call, arguments in calls]
     for keys in ([], [STATE_KEYS]):
-        async with replica(here, way, state_keys=keys) as after:
+        async with replica(servers, route, state_keys=keys) as after:
             for (call, arguments), state in zip(calls, states, strict=True):
                 with refused() as attack:
-                    attack.answers.append(await bring(after, way, call, arguments, state))
+                    attack.answers.append(await call_with_answer(after, route, call, arguments, state))
 
 
 async def at_once(attempts: list[Any]) -> list[Message]:
@@ -123,40 +148,44 @@ async def at_once(attempts: list[Any]) -> list[Message]:
     return refusals
 
 
-@ways(*ANSWERED)
+@each_route(*ANSWERED)
 @each_call
-async def test_one_answer_used_in_parallel_is_one_deed(here: Rig, tried: Tried, way: Way, call: GuardedCall) -> None:
+async def test_one_answer_used_in_parallel_is_one_deed(
+    servers: GuardedServers, tried: Tried, route: Route, call: GuardedCall
+) -> None:
     """Copies of one answer race, of a question or a token, and one wins: as many changes as one action makes."""
-    async with here.host(way.era, way.mode, forms=way.forms) as host:
-        arguments = await here.arguments(call)
-        state = await state_of(here, way, call, arguments)
-        here.writes.clear()
-        refusals = await at_once([bring(host, way, call, arguments, state) for _ in range(COPIES)])
+    async with servers.host(route.era, route.mode, forms=route.forms) as host:
+        arguments = await servers.arguments(call)
+        state = await obtain_state(servers, route, call, arguments)
+        servers.writes.clear()
+        refusals = await at_once([call_with_answer(host, route, call, arguments, state) for _ in range(COPIES)])
 
     assert len(refusals) == COPIES - 1
-    assert max(Counter(here.writes).values()) == 1
+    assert max(Counter(servers.writes).values()) == 1
     tried(REFUSED, len(refusals))
 
 
-@ways(SECOND[0], *TOKEN)
-async def test_a_thousand_copies_of_one_answer_are_one_deed(here: Rig, tried: Tried, way: Way) -> None:
+@each_route(SECOND_CALLS[0], *TOKENS)
+async def test_a_thousand_copies_of_one_answer_are_one_deed(
+    servers: GuardedServers, tried: Tried, route: Route
+) -> None:
     """Nothing but its single use keeps a group from being made a thousand times."""
     call = by_tool["create_contact_group"]
-    async with here.host(way.era, way.mode, forms=way.forms) as host:
-        arguments = await here.arguments(call)
-        state = await state_of(here, way, call, arguments)
-        groups = here.contents()["contact_groups"]
-        refusals = await at_once([bring(host, way, call, arguments, state) for _ in range(MANY)])
+    async with servers.host(route.era, route.mode, forms=route.forms) as host:
+        arguments = await servers.arguments(call)
+        state = await obtain_state(servers, route, call, arguments)
+        groups = servers.contents()["contact_groups"]
+        refusals = await at_once([call_with_answer(host, route, call, arguments, state) for _ in range(MANY)])
 
     assert len(refusals) == MANY - 1
-    assert len(here.contents()["contact_groups"]) == len(groups) + 1
+    assert len(servers.contents()["contact_groups"]) == len(groups) + 1
     tried(REFUSED, len(refusals))
 
 
-@ways(BACK[0], SECOND[0], TOKEN[0])
+@each_route(LEGACY_ANSWERS[0], SECOND_CALLS[0], TOKENS[0])
 @pytest.mark.parametrize("tool", ["delete_contact", "gdpr_delete_contact"])
 async def test_a_thousand_confirmations_of_one_target_are_one_deed(
-    here: Rig, tried: Tried, way: Way, tool: str
+    servers: GuardedServers, tried: Tried, route: Route, tool: str
 ) -> None:
     """A thousand people agree to the same, each asked for themselves and all at once: it is done once.
 
@@ -166,23 +195,23 @@ async def test_a_thousand_confirmations_of_one_target_are_one_deed(
 
     async def agrees(_question: Message) -> Message:
         await asyncio.wait_for(asked.wait(), 60)
-        return {"result": yes(call)}
+        return {"result": accept_form(call)}
 
     asked = asyncio.Event()
-    async with here.host(way.era, way.mode, agrees, forms=way.forms) as host:
-        arguments = await here.arguments(call)
-        before = here.contents()
-        if way.channel == "back":
+    async with servers.host(route.era, route.mode, agrees, forms=route.forms) as host:
+        arguments = await servers.arguments(call)
+        before = servers.contents()
+        if route.channel == "back":
             attempts = [asyncio.ensure_future(host.call(call.tool, arguments)) for _ in range(MANY)]
             while len(host.asked) < MANY:
                 await asyncio.wait(attempts, timeout=0.01)
             asked.set()
         else:
-            states = [await state_of(here, way, call, arguments) for _ in range(MANY)]
-            attempts = [bring(host, way, call, arguments, state) for state in states]
+            states = [await obtain_state(servers, route, call, arguments) for _ in range(MANY)]
+            attempts = [call_with_answer(host, route, call, arguments, state) for state in states]
         refusals = await at_once(attempts)
 
-    after = here.contents()
+    after = servers.contents()
     if tool == "delete_contact":
         assert len(refusals) == MANY - 1
     assert len(after["receipts"]) == (tool == "gdpr_delete_contact")
@@ -196,64 +225,64 @@ def _bearer(issuer: LoopbackIssuer, subject: str) -> Headers:
 
 
 @asynccontextmanager
-async def shared(here: Rig, mode: Any) -> AsyncIterator[tuple[int, Headers, Headers]]:
+async def shared(servers: GuardedServers, mode: Any) -> AsyncIterator[tuple[int, Headers, Headers]]:
     """A server over a network with two callers, who are let in by an authorization server and share the directory."""
     with LoopbackIssuer() as issuer:
         settings = {"auth": "oauth", "oauth_issuer": issuer.url, "oauth_audience": AUDIENCE, "guard": mode}
         async with replica_here(
-            here.path.parent, directory=here.path, confirm=list(CONFIRMED), state_keys=[STATE_KEYS], **settings
+            servers.path.parent, directory=servers.path, confirm=list(CONFIRMED), state_keys=[STATE_KEYS], **settings
         ) as port:
             yield port, _bearer(issuer, "ola"), _bearer(issuer, "kari")
 
 
 @pytest.mark.parametrize("mode", [ASK, TWO_STEP])
-async def test_an_answer_to_what_another_caller_was_asked(here: Rig, refused: Refused, mode: Any) -> None:
+async def test_an_answer_to_what_another_caller_was_asked(servers: GuardedServers, refused: Refused, mode: Any) -> None:
     """Modern era: a question belongs to whoever called, so that nobody agrees in somebody else's name."""
     async with (
-        shared(here, mode) as (port, olas, karis),
+        shared(servers, mode) as (port, olas, karis),
         ModernConnection(port, olas) as ola,
         ModernConnection(port, karis) as kari,
     ):
         for call in CALLS:
-            given = {"name": call.tool, "arguments": await here.arguments(call)}
+            given = {"name": call.tool, "arguments": await servers.arguments(call)}
             asked = await ola.request("tools/call", **given)
-            answer = {"inputResponses": {"confirm": yes(call)}, "requestState": asked.result["requestState"]}
+            answer = {"inputResponses": {"confirm": accept_form(call)}, "requestState": asked.result["requestState"]}
             with refused() as attack:
                 attack.answers.append((await kari.request("tools/call", **given, **answer)).message)
 
 
 @pytest.mark.parametrize("caller", [LegacySession, ModernConnection])
-async def test_a_token_that_another_caller_was_given(here: Rig, refused: Refused, caller: Any) -> None:
+async def test_a_token_that_another_caller_was_given(servers: GuardedServers, refused: Refused, caller: Any) -> None:
     """Hosts without forms get tokens in two-step mode, and each works for its own caller alone."""
     async with (
-        shared(here, TWO_STEP) as (port, olas, karis),
+        shared(servers, TWO_STEP) as (port, olas, karis),
         caller(port, olas, capabilities={}) as ola,
         caller(port, karis, capabilities={}) as kari,
     ):
         for call in CALLS:
-            arguments = await here.arguments(call)
+            arguments = await servers.arguments(call)
             token = (await ola.call(call.tool, **arguments)).content["confirmation_token"]
             with refused() as attack:
                 attack.answers.append((await kari.call(call.tool, **arguments, confirmation_token=token)).message)
 
 
 @pytest.mark.parametrize("mode", [ASK, TWO_STEP])
-async def test_a_yes_sent_into_somebody_elses_session(here: Rig, tried: Tried, mode: Any) -> None:
+async def test_a_yes_sent_into_somebody_elses_session(servers: GuardedServers, tried: Tried, mode: Any) -> None:
     """Legacy era: whoever learns of a session and of a question in it, and is not its caller, cannot answer it."""
     turned_away: list[int] = []
-    async with shared(here, mode) as (port, olas, karis), LegacySession(port, karis) as kari:
+    async with shared(servers, mode) as (port, olas, karis), LegacySession(port, karis) as kari:
         own = kari.session
 
         async def intrude(question: dict[str, Any]) -> None:
-            message = {"jsonrpc": "2.0", "id": question["id"], "result": yes(call)}
+            message = {"jsonrpc": "2.0", "id": question["id"], "result": accept_form(call)}
             for session in (own, ola.session):
                 kari.session = session
                 turned_away.append((await kari.post(message)).status)
 
         async with LegacySession(port, olas, decision="keep", before_answering=intrude) as ola:
             for call in CALLS:
-                arguments = await here.arguments(call)
-                attack = Attack(here)
+                arguments = await servers.arguments(call)
+                attack = Attack(servers)
                 attack.answers.append((await ola.call(call.tool, **arguments)).message)
                 attack.check()
                 tried(REFUSED, 2)

@@ -35,8 +35,19 @@ from support.services import CONTACT_ID, ScriptedServer, directory_service, repl
 from support.telemetry import collecting, scrape
 from support.trust_summary import Tried
 from transports.http.issuer import AUDIENCE, RSA_TOO, LoopbackIssuer
-from trust.drive import Drive, ask_wrongly, meet_a_crash, use_everything
-from trust.seeds import OTHER, PERSON, PERSONAL, files_below, found, pieces, secret_of
+from trust.leaks import (
+    OTHER,
+    PERSON,
+    PERSONAL,
+    RecordingHost,
+    call_broken_directory,
+    files_below,
+    find_seeds,
+    halves,
+    secret_of,
+    send_invalid_requests,
+    use_every_feature,
+)
 
 DIRECTORY = ("contacts.db", "service.db", ".wayscloud/credentials")
 """What may hold what is looked for: the directory itself, and the file that a key is read from."""
@@ -55,20 +66,20 @@ class Evidence:
     """What a server left: `told` may hold personal data, `written` must not, and neither a secret."""
 
     secrets: dict[str, str] = field(default_factory=dict)
-    told: dict[str, bytes] = field(default_factory=dict)
+    shown: dict[str, bytes] = field(default_factory=dict)
     written: dict[str, bytes] = field(default_factory=dict)
 
     def hide(self, name: str, secret: str) -> None:
         """Something that must be nowhere, not even half of it."""
-        for number, piece in enumerate(pieces(secret)):
+        for number, piece in enumerate(halves(secret)):
             self.secrets[f"{name} ({number})"] = piece
 
     def check(self, tried: Tried) -> None:
         """Nothing is where it must not be."""
-        everything = self.told | self.written
-        leaks = found(everything, self.secrets) + found(self.written, PERSONAL)
+        everything = self.shown | self.written
+        leaks = find_seeds(everything, self.secrets) + find_seeds(self.written, PERSONAL)
         assert not leaks, "\n".join(leaks)
-        assert found(self.told, PERSONAL), "the personal data was not even told to those who asked for it"
+        assert find_seeds(self.shown, PERSONAL), "the personal data was not even told to those who asked for it"
         tried("leaks found", len(leaks))
         tried("bytes searched for secrets", sum(map(len, everything.values())))
 
@@ -79,7 +90,7 @@ def settings(form: str, **more: str) -> dict[str, str]:
 
 
 @contextmanager
-def over_stdio(home: Path, evidence: Evidence, **variables: str) -> Iterator[tuple[StdioServer, Drive]]:
+def over_stdio(home: Path, evidence: Evidence, **variables: str) -> Iterator[tuple[StdioServer, RecordingHost]]:
     """A server on pipes, and what goes over them as evidence."""
     home.mkdir(exist_ok=True)
     heard = bytearray()
@@ -98,18 +109,18 @@ def over_stdio(home: Path, evidence: Evidence, **variables: str) -> Iterator[tup
         raise AssertionError((home / "stderr").read_text())
 
     with server:
-        drive = Drive(ask)
-        yield server, drive
+        host = RecordingHost(ask)
+        yield server, host
         rest = server.process.communicate(timeout=30)[0]
-    evidence.told["standard output"] = bytes(heard) + rest
-    collect(evidence, home, drive)
+    evidence.shown["standard output"] = bytes(heard) + rest
+    collect(evidence, home, host)
 
 
-def collect(evidence: Evidence, home: Path, drive: Drive) -> None:
+def collect(evidence: Evidence, home: Path, host: RecordingHost) -> None:
     """Add what was written below the home folder, the log among it, and what was said of errors."""
     evidence.written |= files_below(home, DIRECTORY_BELOW)
-    evidence.written["errors"] = json.dumps(drive.errors, ensure_ascii=False).encode()
-    assert drive.errors
+    evidence.written["errors"] = json.dumps(host.errors, ensure_ascii=False).encode()
+    assert host.errors
     assert b"DEBUG" in b"".join(text for name, text in evidence.written.items() if name.startswith("stderr"))
 
 
@@ -144,13 +155,13 @@ async def test_a_host_on_pipes_over_its_own_directory(tmp_path: Path, tried: Tri
     evidence.hide("state key", STATE)
     home = tmp_path / "home"
     variables = settings(form, CONTACTS_MCP_STATE_KEYS=STATE, CONTACTS_MCP_DIRECTORY=str(home / "contacts.db"))
-    with over_stdio(home, evidence, **variables) as (server, drive):
-        await use_everything(drive)
-        await ask_wrongly(drive)
+    with over_stdio(home, evidence, **variables) as (server, host):
+        await use_every_feature(host)
+        await send_invalid_requests(host)
         rubbish(server)
-        await drive.call("create_contact", **PERSON)
+        await host.call("create_contact", **PERSON)
         break_directory(home / "contacts.db")
-        await meet_a_crash(drive)
+        await call_broken_directory(host)
         server.say(json.dumps(modern(0, "tools/call", name="find_contacts", arguments={"query": "Zäph"})).encode())
         server.process.send_signal(signal.SIGTERM)
 
@@ -175,10 +186,10 @@ async def test_a_host_on_pipes_over_the_platform(tmp_path: Path, tried: Tried, k
     credentials.write_text(json.dumps({"version": 1, "token": STORED}))
     with (
         directory_service(tmp_path, secret) as address,
-        over_stdio(home, evidence, **settings("json", WAYSCLOUD_API_URL=address, **variables)) as (_, drive),
+        over_stdio(home, evidence, **settings("json", WAYSCLOUD_API_URL=address, **variables)) as (_, host),
     ):
-        await use_everything(drive)
-        await ask_wrongly(drive)
+        await use_every_feature(host)
+        await send_invalid_requests(host)
 
     evidence.check(tried)
 
@@ -206,13 +217,13 @@ async def test_a_service_that_repeats_the_key(tmp_path: Path, tried: Tried, vari
             evidence.hide(name, secret)
     async with ScriptedServer() as platform:
         variables = settings("text", WAYSCLOUD_API_URL=platform.url, **variables)
-        with over_stdio(home, evidence, **variables) as (_, drive):
+        with over_stdio(home, evidence, **variables) as (_, host):
             for fault in FAULTS:
                 platform.answers(fault)
                 for tool, arguments in (("create_contact", PERSON), ("list_contacts", {"search": PERSON["name"]})):
-                    await drive.request("tools/call", name=tool, arguments=arguments)
+                    await host.request("tools/call", name=tool, arguments=arguments)
             platform.answers(reply(200, {"contacts": [{**PERSON, "id": CONTACT_ID}], "total": 1}))
-            await drive.call("list_contacts")
+            await host.call("list_contacts")
 
     evidence.check(tried)
 
@@ -223,15 +234,15 @@ async def test_a_host_on_pipes_over_postgresql(tmp_path: Path, tried: Tried) -> 
     evidence.hide("password", POSTGRES)
     with run_postgres() as database:
         place = database.create_database().replace("contacts@", f"contacts:{POSTGRES}@")
-        with over_stdio(home, evidence, **settings("json", CONTACTS_MCP_DIRECTORY=place)) as (_, drive):
-            await use_everything(drive)
-            await drive.call("create_contact", **PERSON)
+        with over_stdio(home, evidence, **settings("json", CONTACTS_MCP_DIRECTORY=place)) as (_, host):
+            await use_every_feature(host)
+            await host.call("create_contact", **PERSON)
             name = place.partition("?")[0].rpartition("/")[2]
             for table in ("contact_terms", "spellings"):
                 database.sql(f"DROP TABLE {table}", name)
-            await meet_a_crash(drive)
+            await call_broken_directory(host)
             database.crash()
-            await meet_a_crash(drive, most=1)
+            await call_broken_directory(host, limit=1)
             database.start()
 
     evidence.check(tried)
@@ -240,7 +251,7 @@ async def test_a_host_on_pipes_over_postgresql(tmp_path: Path, tried: Tried) -> 
 @asynccontextmanager
 async def over_http(
     server: HttpServer, home: Path, evidence: Evidence, headers: list[tuple[str, str]]
-) -> AsyncIterator[Drive]:
+) -> AsyncIterator[RecordingHost]:
     """A caller of a server over a network, and what goes over the wire as evidence."""
     heard: list[str] = []
     with server:
@@ -251,14 +262,14 @@ async def over_http(
                 heard.append(answer.head + answer.body)
                 return answer.message
 
-            drive = Drive(ask)
-            yield drive
+            host = RecordingHost(ask)
+            yield host
             heard += [await stray(server.port, *request) for request in STRAY]
             if server.metrics:
                 evidence.written["metrics"] = "".join(map(str, scrape(server.metrics))).encode()
         server.end()
-    evidence.told["answers"] = "".join(heard).encode()
-    collect(evidence, home, drive)
+    evidence.shown["answers"] = "".join(heard).encode()
+    collect(evidence, home, host)
 
 
 _NAME = quote(str(PERSON["name"]))
@@ -304,9 +315,9 @@ async def test_a_team_with_keys_of_their_own(tmp_path: Path, tried: Tried) -> No
             OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
         )
         server = HttpServer(home, "--auth", "key", **variables)
-        async with over_http(server, home, evidence, [("X-API-Key", KEY)]) as drive:
-            await use_everything(drive)
-            await ask_wrongly(drive)
+        async with over_http(server, home, evidence, [("X-API-Key", KEY)]) as host:
+            await use_every_feature(host)
+            await send_invalid_requests(host)
         evidence.written["telemetry"] = bytes(collector.received)
 
     assert collector.spans
@@ -337,15 +348,15 @@ async def test_a_team_with_tokens(tmp_path: Path, tried: Tried) -> None:
             OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
         )
         server = HttpServer(home, "--auth", "oauth", **variables)
-        async with over_http(server, home, evidence, [("Authorization", f"Bearer {tokens['token']}")]) as drive:
-            await use_everything(drive)
-            await ask_wrongly(drive)
+        async with over_http(server, home, evidence, [("Authorization", f"Bearer {tokens['token']}")]) as host:
+            await use_every_feature(host)
+            await send_invalid_requests(host)
             for token in tokens.values():
                 for request in (("GET", f"/mcp?access_token={token}", []), ("GET", "/mcp", [("X-API-Key", token)])):
                     await stray(server.port, *request, b"")
                 await stray(server.port, "POST", "/mcp", [*_POST, ("Authorization", f"Bearer {token}")], b"{")
             break_directory(home / "contacts.db")
-            await meet_a_crash(drive)
+            await call_broken_directory(host)
         evidence.written["telemetry"] = bytes(collector.received)
 
     evidence.check(tried)
@@ -380,7 +391,7 @@ async def test_the_directory_as_a_service(tmp_path: Path, tried: Tried, form: st
                 (heard if answer.is_success else errors).append(answer.text)
         server.end()
 
-    evidence.told["answers"] = "".join(heard).encode()
+    evidence.shown["answers"] = "".join(heard).encode()
     evidence.written |= {"errors": "".join(errors).encode(), **files_below(home, DIRECTORY_BELOW)}
     assert len(errors) > len(REQUESTS)
     evidence.check(tried)

@@ -13,32 +13,32 @@ from contacts_mcp.__main__ import main
 from contacts_mcp.client import ContactsClient, _client, _transport
 from contacts_mcp.tools import _job
 
-TIME_LIMIT = 1.5
+TIME_LIMIT_SECONDS = 1.5
 """Seconds for one call of the service, instead of 30."""
-SILENCE = TIME_LIMIT / _client._TIMEOUTS_PER_CALL
+READ_TIMEOUT_SECONDS = TIME_LIMIT_SECONDS / _client._TIMEOUTS_PER_CALL
 """Seconds without a word after which a request that may be repeated is, instead of 10."""
-PATIENCE = 0.5
+JOB_WAIT_SECONDS = 0.5
 """Seconds that a job waits in all where the service asks it to, instead of 600."""
-TURNS = 3
+JOB_ATTEMPTS = 3
 """Times that a job sends a call that does not get through, instead of 5."""
 
-_LIMITS = {"time_limit": TIME_LIMIT, "connect_limit": SILENCE, "max_wait": TIME_LIMIT}
-_SHORTER: tuple[tuple[Any, str, Any], ...] = (
+_LIMITS = {"time_limit": TIME_LIMIT_SECONDS, "connect_limit": READ_TIMEOUT_SECONDS, "max_wait": TIME_LIMIT_SECONDS}
+_SHORT_WAITS: tuple[tuple[Any, str, Any], ...] = (
     (ContactsClient.__init__, "__kwdefaults__", {**(ContactsClient.__init__.__kwdefaults__ or {}), **_LIMITS}),
     (_transport, "FIRST_WAIT_SECONDS", 0.02),
     (_job, "FIRST_WAIT_SECONDS", 0.1),
-    (_job, "MAX_WAIT_SECONDS", PATIENCE),
+    (_job, "MAX_WAIT_SECONDS", JOB_WAIT_SECONDS),
     (_job, "RETRY_DELAYS_SECONDS", (0.01, 0.02)),
 )
 
 
-def hurry(patch: Callable[[Any, str, Any], None]) -> None:
+def shorten_waits(patch: Callable[[Any, str, Any], None]) -> None:
     """Shorten every wait."""
-    for what, name, value in _SHORTER:
+    for what, name, value in _SHORT_WAITS:
         patch(what, name, value)
 
 
 if __name__ == "__main__":
-    hurry(setattr)
+    shorten_waits(setattr)
     sys.stderr.write(f"process {os.getpid()}\n")
     main()

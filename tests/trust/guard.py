@@ -1,0 +1,445 @@
+"""The guard under attack: the calls that it asks about, servers over one directory, and the ways to answer them."""
+
+import json
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from contacts_mcp.client import ContactsClient
+from contacts_mcp.contract import (
+    AddGroupMembers,
+    CreateContact,
+    CreateContactGroup,
+    RemoveGroupMember,
+    UpdateContact,
+)
+from contacts_mcp.directory import Directory
+from contacts_mcp.directory.database import metadata, nonces
+from contacts_mcp.guard import ANSWER_LIFETIME_SECONDS, Guard, GuardMode, MemoryNonceStore, Seal
+from network.servers import STATE_KEYS, quick_folder
+from support.hosts import LEGACY, MODERN, server_over
+from support.raw_hosts import LineHost, Message, Responder, declines, line_host
+from support.trust_summary import Tried
+
+Arguments = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Records:
+    """Who is in the directory, by id."""
+
+    ola: str
+    kari: str
+    per: str
+    all: str
+    """A group with Ola in it."""
+    few: str
+    """A group with Kari in it."""
+
+
+async def create_records(api: ContactsClient) -> Records:
+    """Fill an empty directory."""
+    ola, kari, per = [
+        (await api.send(CreateContact(name=name, type="person", company_name="Fjell", tags=[tag], email=email))).id
+        for name, tag, email in (
+            ("Ola Nordmann", "vip", "ola@example.com"),
+            ("Kari Nordmann", "vip", "kari@example.com"),
+            ("Per Hansen", "other", "per@example.com"),
+        )
+    ]
+    groups = [(await api.send(CreateContactGroup(name=name))).id for name in ("All", "Few")]
+    for group, member in zip(groups, (ola, kari), strict=True):
+        await api.send(AddGroupMembers(group_id=group, contact_ids=[member]))
+    return Records(ola, kari, per, *groups)
+
+
+@dataclass(frozen=True)
+class GuardedCall:
+    """A tool, arguments that a person is asked about, and what it takes.
+
+    `other` is the same about something else; `disturb` changes what it is about, where that is there already. A call
+    that `plans` first takes its plan's fingerprint along.
+    """
+
+    tool: str
+    arguments: Callable[[Records], Arguments]
+    other: Callable[[Records], Arguments]
+    change_target: Callable[[ContactsClient, Records], Awaitable[object]] | None
+    form: Arguments
+    plans: bool = False
+
+    @property
+    def field(self) -> str:
+        """The field of the form."""
+        return next(iter(self.form))
+
+    @property
+    def word(self) -> str:
+        """What has to be in it."""
+        return str(self.form[self.field])
+
+    def __str__(self) -> str:
+        return self.tool
+
+
+def _rename(who: str) -> Callable[[ContactsClient, Records], Awaitable[object]]:
+    return lambda api, records: api.send(UpdateContact(contact_id=getattr(records, who), name="Somebody Else"))
+
+
+async def _swap_members(api: ContactsClient, records: Records) -> None:
+    await api.send(RemoveGroupMember(group_id=records.all, contact_id=records.ola))
+    await api.send(AddGroupMembers(group_id=records.all, contact_ids=[records.per]))
+
+
+async def _change_company(api: ContactsClient, records: Records) -> None:
+    await api.send(UpdateContact(contact_id=records.kari, company_name="Dal"))
+
+
+def _file(*names: str) -> str:
+    rows = [f"{name},{name.split()[0].lower()}@example.com,Vidde" for name in names]
+    return "\n".join(["name,email,company_name", *rows])
+
+
+DELETE, CHANGE = {"decision": "delete"}, {"decision": "change"}
+CALLS = (
+    GuardedCall(
+        "delete_contact",
+        lambda records: {"contact_id": records.ola},
+        lambda records: {"contact_id": records.kari},
+        _rename("ola"),
+        DELETE,
+    ),
+    GuardedCall(
+        "delete_contact_group",
+        lambda records: {"group_id": records.all},
+        lambda records: {"group_id": records.few},
+        _swap_members,
+        DELETE,
+    ),
+    GuardedCall(
+        "gdpr_delete_contact",
+        lambda records: {"contact_id": records.ola, "reason": "Bedt om på café"},
+        lambda records: {"contact_id": records.kari, "reason": "Bedt om på café"},
+        _rename("ola"),
+        {"typed": "Ola Nordmann"},
+    ),
+    GuardedCall(
+        "merge_contacts",
+        lambda records: {"keep_id": records.ola, "merge_ids": [records.kari, records.per]},
+        lambda records: {"keep_id": records.kari, "merge_ids": [records.ola, records.per]},
+        _rename("per"),
+        {"decision": "merge"},
+    ),
+    GuardedCall(
+        "update_matching_contacts",
+        lambda records: {"tags": ["vip"], "set_company_name": "Vidde"},
+        lambda records: {"tags": ["other"], "set_company_name": "Vidde"},
+        _change_company,
+        CHANGE,
+        plans=True,
+    ),
+    GuardedCall(
+        "import_contacts",
+        lambda records: {"content": _file("Ola Nordmann", "Kari Nordmann"), "on_match": "update"},
+        lambda records: {"content": _file("Per Hansen"), "on_match": "update"},
+        _change_company,
+        CHANGE,
+        plans=True,
+    ),
+    GuardedCall(
+        "update_contact",
+        lambda records: {"contact_id": records.ola, "notes": "på café"},
+        lambda records: {"contact_id": records.kari, "notes": "på café"},
+        _rename("ola"),
+        CHANGE,
+    ),
+    GuardedCall(
+        "remove_group_member",
+        lambda records: {"group_id": records.all, "contact_id": records.ola},
+        lambda records: {"group_id": records.few, "contact_id": records.kari},
+        _rename("ola"),
+        CHANGE,
+    ),
+    GuardedCall("create_contact_group", lambda _: {"name": "New"}, lambda _: {"name": "Newer"}, None, CHANGE),
+)
+CONFIRMED = ("update_contact", "remove_group_member", "create_contact_group")
+"""Writing tools that the operator has put under the guard."""
+
+_KEPT = [table.name for table in metadata.sorted_tables if table is not nonces]
+
+
+def contents(path: Path) -> dict[str, list[Any]]:
+    """Every row of every table of a directory, but for which answers were used."""
+    database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        return {table: sorted(database.execute(f"SELECT * FROM {table}").fetchall(), key=repr) for table in _KEPT}
+    finally:
+        database.close()
+
+
+CODES = ("refused", "not_confirmed", "invalid", "conflict", "not_found")
+"""How a refusal begins."""
+_PROTOCOL_CODES = (-32602, -32600)
+_BYPASS_HINTS = (
+    "token two-step twostep mode setting guard CONTACTS_MCP decision typed requestState request_state inputResponses "
+    "input_responses elicit v1."
+).split()
+"""What a model could try next, were it told."""
+
+
+class Clock:
+    """Time that passes when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class GuardedServers:
+    """One directory; `seal` and `ledger` are those of every server over it, unless another is asked for.
+
+    `asking` and `previewing` are hosts of two such servers, for whoever wants a question or a token.
+    """
+
+    path: Path
+    records: Records
+    directory: Directory
+    api: ContactsClient
+    clock: Clock = field(default_factory=Clock)
+    writes: list[str] = field(default_factory=list)
+    """The changes that were asked of the directory."""
+
+    def __post_init__(self) -> None:
+        self.seal = Seal(ANSWER_LIFETIME_SECONDS, [STATE_KEYS], self.clock)
+        self.ledger = MemoryNonceStore(self.clock)
+        self.asking: LineHost
+        self.previewing: LineHost
+
+    @asynccontextmanager
+    async def host(
+        self,
+        era: str = MODERN,
+        mode: GuardMode = GuardMode.ASK,
+        person: Responder = declines,
+        *,
+        forms: bool = True,
+        seal: Seal | None = None,
+    ) -> AsyncIterator[LineHost]:
+        guard = Guard(mode, CONFIRMED, seal=seal or self.seal, nonce_store=self.ledger)
+        async with line_host(server_over(self.api, guard=guard), era, person, forms=forms) as host:
+            yield host
+
+    async def arguments(self, call: GuardedCall, *, other: bool = False) -> Arguments:
+        """The call's arguments; of a call that plans first with the plan that is there now."""
+        given = (call.other if other else call.arguments)(self.records)
+        if not call.plans:
+            return given
+        plan = answer(await self.asking.call(call.tool, given))["plan"]
+        return {**given, "apply": True, "plan": plan}
+
+    async def question(self, tool: str, arguments: Arguments) -> str:
+        """The state of a question that a server asks about a call."""
+        return str((await self.asking.call(tool, arguments))["result"]["requestState"])
+
+    async def token(self, tool: str, arguments: Arguments) -> str:
+        """The token of a preview of a call."""
+        return str(answer(await self.previewing.call(tool, arguments))["confirmation_token"])
+
+    def contents(self) -> dict[str, list[Any]]:
+        """Everything in the directory, read past all servers."""
+        return contents(self.path)
+
+
+@cache
+def _prepared_folder() -> tuple[Path, tempfile.TemporaryDirectory[str]]:
+    """A folder for a directory that every test begins with a copy of."""
+    folder = tempfile.TemporaryDirectory()
+    return Path(folder.name) / "contacts.db", folder
+
+
+@asynccontextmanager
+async def open_directory(path: Path, writes: list[str]) -> AsyncIterator[tuple[Directory, ContactsClient]]:
+    """A directory and a client of it that notes what it is asked to change."""
+    directory = Directory(path)
+
+    async def noted(scope: Any, receive: Any, send: Any) -> None:
+        if scope["method"] != "GET":
+            writes.append(f"{scope['method']} {scope['path']}")
+        await directory.app(scope, receive, send)
+
+    transport = httpx.ASGITransport(noted, raise_app_exceptions=False)
+    async with directory, ContactsClient(base_url="http://embedded", transport=transport) as api:
+        yield directory, api
+
+
+@asynccontextmanager
+async def open_servers() -> AsyncIterator[GuardedServers]:
+    """A directory of a test's own with the scene in it."""
+    path, _ = _prepared_folder()
+    scene_file = path.with_suffix(".json")
+    if not scene_file.exists():
+        async with open_directory(path, []) as (_, api):
+            scene_file.write_text(json.dumps(vars(await create_records(api))))
+    with quick_folder() as folder:
+        mine = shutil.copytree(path.parent, folder / "directory") / path.name
+        writes: list[str] = []
+        async with open_directory(mine, writes) as (directory, api):
+            made = GuardedServers(mine, Records(**json.loads(scene_file.read_text())), directory, api, writes=writes)
+            async with made.host() as asking, made.host(mode=GuardMode.TWO_STEP, forms=False) as previewing:
+                made.asking, made.previewing = asking, previewing
+                yield made
+
+
+def answer(response: Message) -> Any:
+    """What a call answered that must not fail."""
+    result = response["result"]
+    assert not result.get("isError"), result
+    return result["structuredContent"]
+
+
+def is_done(response: Message) -> bool:
+    """Whether a call did what it was to do."""
+    result = response.get("result", {})
+    return "content" in result and not result.get("isError") and "confirmation_token" not in result["structuredContent"]
+
+
+def refusal_text(response: Message) -> str:
+    """What the model reads of a refusal."""
+    if "error" in response:
+        assert response["error"]["code"] in _PROTOCOL_CODES, response
+        return str(response["error"]["message"])
+    result = response["result"]
+    assert result.get("isError"), result
+    (block,) = result["content"]
+    return str(block["text"])
+
+
+def check_refusal(response: Message, *given: str) -> None:
+    """It is a refusal with a code, and teaches nobody to go round a person; `given` are words that the caller used."""
+    line = refusal_text(response)
+    assert "error" in response or line.split(":")[0] in CODES, line
+    result = response.get("result", {})
+    shown = [response.get("error"), result.get("content"), result.get("structuredContent")]
+    shown_text = json.dumps(shown, ensure_ascii=False)
+    for word in given:
+        shown_text = shown_text.replace(word, "")
+    assert not [hint for hint in _BYPASS_HINTS if hint in shown_text], line
+
+
+REFUSED = "guard attacks refused"
+
+
+class Attack:
+    """What was answered to an attack, and what was in the directory before it."""
+
+    def __init__(self, servers: GuardedServers) -> None:
+        self._servers = servers
+        self.answers: list[Message] = []
+        self.begin()
+
+    def begin(self) -> None:
+        """From here on nothing may change."""
+        self.before = self._servers.contents()
+        self._servers.writes.clear()
+
+    def check(self, *given: str) -> None:
+        """Nothing was changed nor even tried, and the answers are refusals. `given` are words of the caller's own."""
+        assert self.answers
+        for each in self.answers:
+            check_refusal(each, *given)
+        self.check_nothing_changed()
+
+    def check_nothing_changed(self) -> None:
+        """Neither done nor even tried."""
+        assert self._servers.writes == []
+        assert self._servers.contents() == self.before
+
+
+Refused = Callable[..., AbstractContextManager[Attack]]
+
+
+@pytest.fixture
+def refused(servers: GuardedServers, tried: Tried) -> Refused:
+    """Hold what an attack left against what was there."""
+
+    @contextmanager
+    def refused(*given: str) -> Iterator[Attack]:
+        attack = Attack(servers)
+        yield attack
+        attack.check(*given)
+        tried(REFUSED, len(attack.answers))
+
+    return refused
+
+
+@pytest.fixture
+async def servers() -> AsyncIterator[GuardedServers]:
+    async with open_servers() as made:
+        yield made
+
+
+ASK, TWO_STEP, BLOCK = GuardMode.ASK, GuardMode.TWO_STEP, GuardMode.BLOCK
+
+
+@dataclass(frozen=True)
+class Route:
+    """How an answer comes: `back` while a legacy call waits, with a second modern call, or as a two-step token.
+
+    A blocking server gives out neither questions nor tokens. It is brought answers to the questions of another server
+    that holds the same secrets: what an operator's change of mode would leave about.
+    """
+
+    era: str
+    mode: GuardMode
+    channel: str
+
+    def __str__(self) -> str:
+        return f"{'legacy' if self.era == LEGACY else 'modern'} {self.mode} {self.channel}"
+
+    @property
+    def forms(self) -> bool:
+        return self.channel != "token"
+
+
+LEGACY_ANSWERS = [Route(LEGACY, mode, "back") for mode in (ASK, TWO_STEP)]
+SECOND_CALLS = [Route(MODERN, mode, "second call") for mode in (ASK, TWO_STEP, BLOCK)]
+TOKENS = [Route(era, TWO_STEP, "token") for era in (LEGACY, MODERN)]
+
+
+def each_route(*which: Route) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("route", which, ids=str)
+
+
+each_call = pytest.mark.parametrize("call", CALLS, ids=str)
+each_mode = pytest.mark.parametrize("mode", GuardMode)
+
+
+async def obtain_state(servers: GuardedServers, route: Route, call: GuardedCall, arguments: Arguments) -> str:
+    """What an answer on this way is brought with: the state of a question, or a token."""
+    return await (servers.token if route.channel == "token" else servers.question)(call.tool, arguments)
+
+
+def accept_form(call: GuardedCall) -> Message:
+    """What a host sends where the person agreed."""
+    return {"action": "accept", "content": dict(call.form)}
+
+
+async def call_with_answer(
+    host: LineHost, route: Route, call: GuardedCall, arguments: Arguments, state: Any
+) -> Message:
+    """Make a call with a yes to the question that `state` is of."""
+    if route.channel == "token":
+        return await host.call(call.tool, {**arguments, "confirmation_token": state})
+    return await host.call(call.tool, arguments, inputResponses={"confirm": accept_form(call)}, requestState=state)

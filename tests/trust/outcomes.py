@@ -1,0 +1,272 @@
+"""One call of every tool, and whether its answer is true after a fault."""
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from mcp_types import CallToolResult
+
+from contacts_mcp.client import ContactsClient
+from contacts_mcp.contract import (
+    CALLS,
+    UUID,
+    AddGroupMembers,
+    BatchContacts,
+    ContactsError,
+    CreateContact,
+    CreateContactGroup,
+)
+from contacts_mcp.tools import Tool
+from support.hosts import Person, text_of
+from support.services import ReceivedRequest
+from trust.faults import State
+
+PRIVATE_DOMAIN = "@private.example"
+"""In all e-mail addresses and notes: in answers it may be, and nowhere else."""
+_ERASED = "Ola Nordmann"
+_PEOPLE: tuple[dict[str, Any], ...] = (
+    {"name": _ERASED, "phone_number": "+4799999901", "tags": ["vip"], "company_name": "Fjord AS"},
+    {"name": "Kari Nordmann", "phone_number": "+4799999902", "tags": ["vip"], "company_name": "Fjell AS"},
+    {"name": "Liv Berg", "phone_number": "90 00 00 03", "tags": ["vip", "oslo"]},
+    {"name": "Nils Dahl", "phone_number": "+4799999904"},
+    {"name": "Per Hansen", "phone_number": "+4799999905"},
+    {"name": "Per Hanssen", "phone_number": "+4799999905", "tags": ["oslo"]},
+    {"name": "P Hansen", "phone_number": "+4799999906"},
+    {"name": "Sol AS", "type": "company"},
+)
+_GROUPS = {"Customers": (_ERASED, "Per Hanssen", "Liv Berg"), "Suppliers": ("Nils Dahl",)}
+NAMES = (*(person["name"] for person in _PEOPLE), *_GROUPS)
+"""Whose ids a call may need."""
+_FILE = f"""name,phone,email,notes
+Eva Lund,+4799999911,eva{PRIVATE_DOMAIN},new
+Odd Vik,+4799999912,odd{PRIVATE_DOMAIN},new
+Kari Nordmann,+4799999902,another{PRIVATE_DOMAIN},changed
+"""
+
+
+async def create_records(api: ContactsClient) -> Mapping[str, str]:
+    """Make the people and the groups; ids by name."""
+    ids: dict[str, str] = {}
+    for person in _PEOPLE:
+        word = person["name"].casefold().replace(" ", ".")
+        call = CreateContact(**person, email=f"{word}{PRIVATE_DOMAIN}", notes=f"about {word}{PRIVATE_DOMAIN}")
+        ids[person["name"]] = (await api.send(call)).id
+    for name, members in _GROUPS.items():
+        ids[name] = (await api.send(CreateContactGroup(name=name))).id
+        await api.send(AddGroupMembers(group_id=ids[name], contact_ids=[ids[member] for member in members]))
+    return ids
+
+
+def arguments_by_tool(ids: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """The arguments by tool; those of a tool that plans first are applied with its plan."""
+    ola, kari = {"contact_id": ids[_ERASED]}, ids["Kari Nordmann"]
+    customers, suppliers = {"group_id": ids["Customers"]}, {"group_id": ids["Suppliers"]}
+    return {
+        "list_contacts": {"search": "nordmann"},
+        "create_contact": {"name": "Eva Lund", "email": f"eva{PRIVATE_DOMAIN}", "tags": ["new"]},
+        "get_contact": ola,
+        "update_contact": {**ola, "notes": "changed", "add_tags": ["new"]},
+        "delete_contact": ola,
+        "gdpr_delete_contact": {**ola, "reason": "Article 17 request"},
+        "list_contact_groups": {},
+        "create_contact_group": {"name": "Partners", "description": "Who works with us"},
+        "get_contact_group": customers,
+        "update_contact_group": {**customers, "description": "Who buys"},
+        "delete_contact_group": customers,
+        "list_group_members": customers,
+        "add_group_members": {**suppliers, "contact_ids": [ids[_ERASED], kari]},
+        "remove_group_member": {**customers, **ola},
+        "find_contacts": {"query": "kari normann"},
+        "import_contacts": {"content": _FILE, "format": "csv", "on_match": "update", **suppliers},
+        "export_contacts": {"tags": ["vip"]},
+        "find_duplicate_contacts": {},
+        "merge_contacts": {"keep_id": ids["Per Hansen"], "merge_ids": [ids["Per Hanssen"], ids["P Hansen"]]},
+        "update_matching_contacts": {"tags": ["vip"], "set_notes": "changed"},
+        "add_matching_to_group": {"tags": ["vip"], **suppliers},
+        "check_group_audience": customers,
+    }
+
+
+def person_who_agrees(tool: Tool) -> Person:
+    """Somebody who says yes to what a tool asks, or types the name."""
+    return Person(content={"decision": tool.wording.yes if tool.wording else "delete", "typed": _ERASED})
+
+
+_UNSETTLED = {"outcome_unknown", "server_fault", "unreadable_answer"}
+"""Codes that leave open whether something was changed."""
+_VARIABLE_FIELDS = {"created_at", "updated_at", "file", "uri", "plan"}
+_NOT_REPEATABLE = {re.sub(r"{\w+}", "{}", call.route) for call in (*CALLS, BatchContacts) if not call.idempotent}
+_SKIP_MISSING_RECORDS = ("export_contacts", "merge_contacts", "find_contacts", "gdpr_delete_contact")
+"""The tools that go on without a record that is not there (any more)."""
+_PARTIAL_ANSWERS = {
+    "add_group_members": ({},),
+    "gdpr_delete_contact": (
+        {"erased": False, "seen": "accepted, but it could not be read back: read the contact again to be sure"},
+    ),
+}
+"""What may be answered instead, where all was done but not all is known."""
+_CHECKS_BEFORE_REPEAT = "import_contacts"
+"""The tool that repeats a create once it has seen in the directory that it was not made."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What a job counts: the words for what it did, and the facts that come of it."""
+
+    counters: tuple[str, ...]
+    fact: str
+
+    def done(self, normal: "ReferenceCall", now: State) -> int:
+        """How much of it is so."""
+        return sum(count for fact, count in ((normal.after - normal.before) & now).items() if fact[0] == self.fact)
+
+
+_COUNTED = {
+    "import_contacts": Counted(("created", "updated"), "contact"),
+    "update_matching_contacts": Counted(("updated",), "contact"),
+    "add_matching_to_group": Counted(("added",), "member"),
+    "merge_contacts": Counted(("deleted",), "deleted"),
+}
+
+
+@dataclass(frozen=True)
+class ReferenceCall:
+    """A call to which nothing happened: its answer, what it asked of the service, what was so before it and after."""
+
+    tool: str
+    answer: Any
+    seen: Sequence[ReceivedRequest] = field(compare=False)
+    before: State
+    after: State
+
+
+@dataclass(frozen=True)
+class FaultyCall:
+    """The same, where something happened.
+
+    `refused` are the numbers of requests that were certainly not done; `gone` is whether a record was said not to be
+    there.
+    """
+
+    result: CallToolResult
+    answer: Any
+    seen: Sequence[ReceivedRequest]
+    refused: Collection[int]
+    gone: bool
+    now: State
+
+
+def find_violations(normal: ReferenceCall, case: FaultyCall) -> Iterator[str]:
+    """What is wrong with a call to which something happened."""
+    if strange := _unexpected_facts(normal, case.now):
+        yield f"the directory is neither as before nor as it should be: {strange}"
+    yield from _unsafe_repeats(normal.tool, case)
+    if case.result.is_error:
+        yield from _check_error(normal, text_of(case.result), case.now)
+    else:
+        yield from _check_answer(normal, case)
+
+
+def comparable(answer: Any, known: Collection[str]) -> Any:
+    """An answer without times, and without the ids of what it made."""
+    if isinstance(answer, dict):
+        return {name: comparable(value, known) for name, value in answer.items() if name not in _VARIABLE_FIELDS}
+    if isinstance(answer, list):
+        return [comparable(value, known) for value in answer]
+    return "an id" if isinstance(answer, str) and UUID.fullmatch(answer) and answer not in known else answer
+
+
+def _unexpected_facts(normal: ReferenceCall, now: State) -> State:
+    """Facts that are there too often, or too seldom, for a call that was made in part, whole or not at all."""
+    most, least = normal.before | normal.after, normal.before & normal.after
+    return (now - most) + (least - now)
+
+
+def _unsafe_repeats(tool: str, case: FaultyCall) -> Iterator[str]:
+    """A request that must not be made twice, made again after one that may have worked."""
+    risked: list[tuple[str, str, bytes]] = []
+    for number, seen in enumerate(case.seen):
+        if not _is_repeatable(seen):
+            request = (seen.method, seen.path, seen.body)
+            if request in risked:
+                yield f"{seen.method} {seen.path} was repeated, although it may have worked"
+            if number not in case.refused:
+                risked.append(request)
+        elif tool == _CHECKS_BEFORE_REPEAT and seen.method == "GET":
+            risked.clear()
+
+
+def _is_repeatable(seen: ReceivedRequest) -> bool:
+    template = re.sub(UUID.pattern, "{}", seen.path.partition("?")[0])
+    return f"{seen.method} {template}" not in _NOT_REPEATABLE
+
+
+def _check_error(normal: ReferenceCall, line: str, now: State) -> Iterator[str]:
+    code, _, said = line.partition(": ")
+    if code not in _codes() or not said or "\n" in line or "Traceback" in line:
+        yield f"no line of a known kind: {line}"
+    if PRIVATE_DOMAIN in line:
+        yield f"shows somebody's data: {line}"
+    if "nothing was" in line and now != normal.before:
+        yield f"says that nothing was changed, which is not so: {line}"
+    settled = code not in _UNSETTLED
+    if counted := _COUNTED.get(normal.tool):
+        yield from _check_counts(normal, counted, _counts_in_error(line), now, settled=settled)
+    if settled and now != normal.before and "until then" not in line:
+        yield f"does not say that something was changed: {line}"
+
+
+def _check_answer(normal: ReferenceCall, case: FaultyCall) -> Iterator[str]:
+    answer, now = case.answer, case.now
+    if case.gone and normal.tool in _SKIP_MISSING_RECORDS:
+        return
+    if counted := _COUNTED.get(normal.tool) if answer != normal.answer else None:
+        yield from _check_counts(normal, counted, _counts_in_answer(answer), now, settled=True)
+    elif answer not in (normal.answer, *_PARTIAL_ANSWERS.get(normal.tool, ())):
+        yield f"another answer: {answer} and not {normal.answer}"
+    elif now != normal.after:
+        yield f"says that all was done, which is not so: {(normal.after - now) + (now - normal.after)}"
+
+
+def _check_counts(
+    normal: ReferenceCall, counted: Counted, said: Mapping[str, int], now: State, *, settled: bool
+) -> Iterator[str]:
+    """What is said to be done is; what is done is said to be, or at least to be unknown."""
+    reported, unknown, done = (
+        sum(said.get(word, 0) for word in counted.counters),
+        said.get("unknown", 0),
+        counted.done(normal, now),
+    )
+    if reported > done or (settled and done > reported + unknown):
+        yield f"counts {dict(said)}, but {done} were done"
+
+
+def _counts_in_error(line: str) -> Mapping[str, int]:
+    """The counts in a line such as `server_fault: …; until then 3 of 9 done: 1 created, 2 unknown; …`."""
+    _, _, counts = line.partition("; until then ")
+    return {word: int(number) for number, word in re.findall(r"(\d+) (created|updated|added|deleted|unknown)", counts)}
+
+
+def _counts_in_answer(answer: Mapping[str, Any]) -> Mapping[str, int]:
+    """The counts of an answer. Of what was not deleted some was, where it is not known."""
+    lost = [each for each in answer.get("not_deleted", ()) if each.partition(": ")[2] in _UNSETTLED]
+    counts = {name: value for name, value in answer.items() if isinstance(value, int)}
+    return {
+        **counts,
+        "deleted": len(answer.get("deleted", ())),
+        "unknown": counts.get("unknown", 0) + len(lost),
+    }
+
+
+@cache
+def _codes() -> set[str]:
+    """Every code that a caller may read: of all errors there are, and none for a fault of the server's own."""
+
+    def of(kind: type[ContactsError]) -> Iterator[str]:
+        yield kind.code
+        for each in kind.__subclasses__():
+            yield from of(each)
+
+    return set(of(ContactsError)) - {ContactsError.code}
