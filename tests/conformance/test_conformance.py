@@ -116,6 +116,6 @@ def _unexpected(outcome: Outcome, scenarios: list[str]) -> Iterator[str]:
             yield f"{check}: never asks for {thing}"
 
 
-def test_excuses_name_only_things_of_the_suite() -> None:
+def test_exceptions_name_only_items_of_the_suite() -> None:
     """A tool or prompt called `test_…`, or an address `test://…`, which no product has."""
     assert all(re.match(r"test_|test://", thing) for thing in NEEDS_FIXTURE.values())

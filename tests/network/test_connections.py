@@ -36,8 +36,8 @@ def reading(contact_id, secret):
     return b"POST /mcp HTTP/1.1\r\n%b\r\n%b" % ("".join(f"{n}: {v}\r\n" for n, v in headers).encode(), body)
 
 
-async def test_callers_who_share_a_connection_share_nothing_else():
-    """Each request is its key's own, whatever came over the same connection before, or waits behind it."""
+async def test_callers_on_one_connection_are_kept_apart():
+    """Each request counts for its own key, whatever the connection carried before."""
     async with served_tenants() as (port, contacts), HttpConnection(port) as shared:
         for turn in range(ROUNDS):
             for secret, own, others in zip(KEYS, contacts, contacts[1:] + contacts[:1], strict=True):
@@ -54,8 +54,7 @@ async def test_callers_who_share_a_connection_share_nothing_else():
     assert found == [own[0] for own in contacts]
 
 
-async def test_a_call_that_breaks_off_leaves_its_answer_to_nobody():
-    """However far a call had come when its caller hung up, the next one gets the answer to its own question."""
+async def test_answer_of_an_aborted_call_is_not_delivered_to_the_next():
     async with served_tenants() as (port, contacts):
         for turn in range(BREAKS):
             secret, own = KEYS[turn % len(KEYS)], contacts[turn % len(KEYS)]

@@ -78,8 +78,8 @@ BROKEN = {
 }
 
 
-async def test_a_key_is_taken_for_its_owners_or_not_at_all():
-    """However the headers are written, nobody gets at data by a key that is not, letter by letter, theirs."""
+async def test_key_gives_access_only_to_its_owner():
+    """Headers in every spelling: only the exact key works."""
     async with keyed() as (api, port):
         for secret, name in ((OLA, "Ola"), (KARI, "Kari")):
             async with ModernConnection(port, key(secret)) as caller:
@@ -133,8 +133,8 @@ def bringing(secret):
         (UnreadableAnswer("no"), 503),
     ],
 )
-async def test_only_a_service_that_takes_a_key_lets_its_caller_in(said, status):
-    """An answer that says nothing of the key, such as that of a wrong address, is no yes, and is not remembered."""
+async def test_key_is_accepted_only_if_the_service_confirms_it(said, status):
+    """An answer that says nothing about the key, such as a 404, neither admits the caller nor is cached."""
     answers = [said, None]
 
     async def check(_credential):
@@ -150,8 +150,8 @@ async def test_only_a_service_that_takes_a_key_lets_its_caller_in(said, status):
         assert (await access.authenticate(bringing(OLA))).principal.startswith("key:")
 
 
-async def test_a_key_that_may_not_list_contacts_is_still_a_key():
-    """The service knows it; what it may do is said at each call."""
+async def test_key_without_the_right_to_list_contacts_is_accepted():
+    """Permissions are checked at each call."""
 
     async def check(_credential):
         raise PermissionDenied("no")
@@ -159,8 +159,8 @@ async def test_a_key_that_may_not_list_contacts_is_still_a_key():
     assert OLA not in (await ApiKeyAccess(check).authenticate(bringing(OLA))).principal
 
 
-async def test_a_flood_of_wrong_keys_keeps_nobody_out_and_asks_about_each_once_at_most():
-    """Who was let in before goes on meanwhile, who comes anew is let in soon, and no wrong key ever is."""
+async def test_flood_of_wrong_keys_blocks_no_caller_and_checks_each_once():
+    """Known callers continue, new callers get in soon, wrong keys never do."""
     async with (
         keyed() as (api, port),
         ModernConnection(port, key(OLA)) as known,
@@ -187,9 +187,7 @@ async def tried(port, secret):
         return secret, (await caller.call("list_contacts")).status
 
 
-async def test_wrong_keys_are_forgotten():
-    """However many there were, the memory of them has a bound, and nothing waits for an answer any more."""
-
+async def test_cache_of_wrong_keys_is_bounded():
     async def check(_credential):
         raise AuthenticationFailed("no")
 
@@ -202,8 +200,8 @@ async def test_wrong_keys_are_forgotten():
     assert not access._locks
 
 
-async def test_a_pool_with_more_callers_than_places_mixes_nobody_up():
-    """A client in use is never closed; whoever finds all places taken is told to come again, and gets their own."""
+async def test_full_client_pool_keeps_callers_apart():
+    """A client in use is never closed. A caller that finds the pool full is asked to retry."""
     with quick_folder() as folder:
         async with api_here(folder) as api:
             pool = ClientPool(

@@ -93,8 +93,8 @@ def over_the_platform() -> Iterator[World]:
         pytest.param(over_the_platform, 200, marks=[pytest.mark.load, needs_redis]),
     ],
 )
-async def test_a_killed_server_leaves_nothing_done_twice_and_nothing_reported_that_was_not_done(worlds, confirmations):
-    """Each confirmed action is done at most once, and just once where its caller was told so."""
+async def test_killed_server_repeats_nothing_and_reports_nothing_false(worlds, confirmations):
+    """Each confirmed call is made at most once, and exactly once if its caller got an answer."""
     killed_after = int(confirmations * KILLED_AFTER)
     with worlds() as world:
         actions = [GuardedCall(number, world.headers(number % CALLERS)) for number in range(confirmations)]

@@ -42,15 +42,13 @@ async def through(*ledgers):
     return Counter(nonce for (nonce, _), once in zip(tries, first, strict=True) if once)
 
 
-async def test_a_process_lets_each_nonce_through_once():
-    """However many ask at the same moment, one is told that it is the first."""
+async def test_process_accepts_each_nonce_once():
     ledger = MemoryNonceStore()
 
     assert await through(ledger, ledger) == Counter(NONCES)
 
 
-def test_two_processes_with_one_directory_let_each_nonce_through_once(tmp_path):
-    """The file is the ledger of all who have it open."""
+def test_processes_with_one_directory_accept_each_nonce_once(tmp_path):
     path = tmp_path / "contacts.db"
     spenders = [
         subprocess.Popen(
@@ -74,8 +72,8 @@ def test_two_processes_with_one_directory_let_each_nonce_through_once(tmp_path):
 
 
 @needs_redis
-async def test_two_servers_with_one_redis_let_each_nonce_through_once(redis_port):
-    """More than there are connections ask at once, and none is turned away for that."""
+async def test_servers_with_one_redis_accept_each_nonce_once(redis_port):
+    """More calls than connections at a time; none is refused for that."""
     ledgers = [RedisNonceStore(f"redis://127.0.0.1:{redis_port}/0") for _ in range(2)]
     try:
         assert await through(*ledgers) == Counter(NONCES)
@@ -84,8 +82,8 @@ async def test_two_servers_with_one_redis_let_each_nonce_through_once(redis_port
             await ledger.aclose()
 
 
-async def test_a_directory_forgets_what_can_no_longer_be_replayed(tmp_path):
-    """What has expired is gone from the file when the next nonce is spent, and may be spent again."""
+async def test_directory_forgets_expired_nonces(tmp_path):
+    """The next spend deletes them."""
     async with Directory(tmp_path / "contacts.db") as directory:
         assert await directory.spend("old", time.time() - 1)
         assert await directory.spend("alive", time.time() + SOON)
@@ -95,8 +93,8 @@ async def test_a_directory_forgets_what_can_no_longer_be_replayed(tmp_path):
 
 
 @needs_redis
-async def test_redis_forgets_what_can_no_longer_be_replayed(redis_port):
-    """Redis keeps a nonce a little longer than it lives, whatever its own clock says, and nothing for ever."""
+async def test_redis_forgets_expired_nonces(redis_port):
+    """Redis keeps a nonce a little longer than it is valid, independent of its own clock."""
     address = f"redis://127.0.0.1:{redis_port}/0"
     ledger, looking = RedisNonceStore(address), Redis.from_url(address)
     try:
@@ -116,8 +114,8 @@ async def test_redis_forgets_what_can_no_longer_be_replayed(redis_port):
 
 
 @needs_redis
-async def test_a_call_that_is_given_up_does_not_let_a_nonce_through_twice(redis_port):
-    """A reply that nobody waited for is not taken for the reply to the next question."""
+async def test_cancelled_call_does_not_release_its_nonce(redis_port):
+    """The late reply is not taken for the reply to the next command."""
     ledger = RedisNonceStore(f"redis://127.0.0.1:{redis_port}/0")
     try:
         await through(ledger)
@@ -164,8 +162,8 @@ async def locked(port):
 
 @needs_redis
 @pytest.mark.parametrize("trouble", [gone, stuck, locked])
-async def test_a_redis_that_does_not_answer_refuses_the_deed(tmp_path, caplog, trouble):
-    """Where it cannot be told whether an answer was used before, nothing is changed, and no secret is told."""
+async def test_unavailable_redis_refuses_the_call(tmp_path, caplog, trouble):
+    """If the nonce cannot be checked, nothing is changed and no secret is shown."""
     caplog.set_level(logging.DEBUG)
     with free_port() as port:
         address = f"redis://:{PASSWORD}@127.0.0.1:{port}/0"
@@ -190,8 +188,7 @@ async def test_a_redis_that_does_not_answer_refuses_the_deed(tmp_path, caplog, t
 
 
 @needs_redis
-async def test_a_redis_that_stops_between_question_and_answer_refuses_the_deed(tmp_path):
-    """It was there when the person was asked, and is not when the answer would count."""
+async def test_redis_stopped_before_the_answer_refuses_the_call(tmp_path):
     with free_port() as port, run_redis(port) as server:
 
         async def stop_redis():
@@ -221,16 +218,15 @@ async def test_a_redis_that_stops_between_question_and_answer_refuses_the_deed(t
         PASSWORD,
     ],
 )
-def test_an_address_that_no_redis_can_have_stops_the_start(command, address):
-    """The line says what is wanted, and does not repeat what was given."""
+def test_invalid_redis_address_stops_the_start(command, address):
+    """The error says what is expected and does not repeat the value."""
     finished = start(command, address)
 
     assert finished.code == 2
     assert finished.err == "contacts-mcp: CONTACTS_MCP_REDIS_URL must be a URL such as run_redis://host:6379/0\n"
 
 
-def test_a_redis_without_the_extra_stops_the_start(command, monkeypatch):
-    """Better than to find out when the first answer counts."""
+def test_redis_address_without_the_extra_stops_the_start(command, monkeypatch):
     monkeypatch.setitem(sys.modules, "redis", None)
     monkeypatch.delitem(sys.modules, "redis.asyncio", raising=False)
 

@@ -52,8 +52,8 @@ async def is_there(caller, ola):
     ],
     ids=["the same key", "a new key before the old", "one key named twice"],
 )
-async def test_a_confirmation_that_one_server_began_the_other_finishes(tmp_path, keys):
-    """What one sealed the other opens, whichever of its keys it was, and the answer is used up for both."""
+async def test_answer_is_accepted_by_another_replica_once(tmp_path, keys):
+    """Replicas open each other's state with any of the shared keys."""
     async with two(tmp_path, *keys) as (here, there):
         ola, question = await asked(here)
 
@@ -65,8 +65,8 @@ async def test_a_confirmation_that_one_server_began_the_other_finishes(tmp_path,
             assert (await yes(caller, question, ola)).line.startswith("not_confirmed: the answer was used before")
 
 
-async def test_a_server_with_another_key_takes_no_answer(tmp_path):
-    """What it cannot open is no consent; at the server that asked, the answer still counts."""
+async def test_replica_with_another_key_refuses_the_answer(tmp_path):
+    """The server that asked still accepts it."""
     async with two(tmp_path, [STATE_KEYS], [OTHER_KEYS]) as (here, there):
         ola, question = await asked(here)
 
@@ -78,8 +78,7 @@ async def test_a_server_with_another_key_takes_no_answer(tmp_path):
         assert (await yes(here, question, ola)).content == {"done": True}
 
 
-async def test_an_old_key_that_was_taken_away_opens_nothing_any_more(tmp_path):
-    """Whoever had the old key cannot forge an answer once it is gone from the list."""
+async def test_removed_state_key_opens_no_answer(tmp_path):
     async with two(tmp_path, [OTHER_KEYS, STATE_KEYS], [OTHER_KEYS]) as (here, there):
         ola, question = await asked(here)
         assert (await yes(there, question, ola)).content == {"done": True}
@@ -91,8 +90,7 @@ async def test_an_old_key_that_was_taken_away_opens_nothing_any_more(tmp_path):
         assert await is_there(there, ola)
 
 
-async def test_the_same_answer_at_two_servers_in_the_same_moment_is_one_deed():
-    """One of them does it, the other says that the answer was used."""
+async def test_answer_sent_to_two_replicas_at_once_performs_one_call():
     with quick_folder() as folder:
         async with two(folder, [STATE_KEYS], [STATE_KEYS], confirm=["create_contact_group"]) as (here, there):
             for moment in range(MOMENTS):

@@ -35,8 +35,7 @@ async def status_of(caller):
 
 
 @pytest.mark.load
-async def test_twenty_callers_with_sessions_never_see_each_others_data():
-    """Answers, errors and questions of a session are its caller's own, however many there are at the same time."""
+async def test_twenty_sessions_never_see_each_others_data():
     async with server() as port:
         callers = [legacy(port, number) for number in range(CALLERS)]
         heard = await asyncio.gather(*(work(caller, mark_of(number)) for number, caller in enumerate(callers)))
@@ -60,8 +59,8 @@ async def work(caller, mark):
     return " ".join([*(answer.head + answer.body for answer in heard), *caller.asked])
 
 
-async def test_a_session_is_its_callers_alone():
-    """With another key it is not there, for no method, and both callers go on as before."""
+async def test_session_is_usable_only_by_its_caller():
+    """With another key it does not exist, and both callers can continue."""
     async with server() as port, legacy(port, 1) as owner, legacy(port, 2) as thief:
         own, thief.session = thief.session, owner.session
 
@@ -74,8 +73,7 @@ async def test_a_session_is_its_callers_alone():
         assert await status_of(thief) == 200
 
 
-async def test_a_question_is_not_answered_by_somebody_else():
-    """An answer that comes with another key, in whichever session, is not what the action waits for."""
+async def test_question_is_answered_only_by_its_caller():
     async with server() as port, legacy(port, 1) as owner, legacy(port, 2) as thief:
         ola = {"contact_id": (await owner.call("create_contact", name="Ola")).content["id"]}
         statuses = []
@@ -94,8 +92,7 @@ async def test_a_question_is_not_answered_by_somebody_else():
         assert (await owner.call("get_contact", **ola)).content["name"] == "Ola"
 
 
-async def test_an_event_stream_is_its_callers_alone():
-    """Messages for the session of an older stream are taken with the key alone that opened it."""
+async def test_event_stream_accepts_messages_only_of_its_caller():
     async with server() as port:
         owner, thief = legacy(port, 1), legacy(port, 2)
         heard: asyncio.Queue[str] = asyncio.Queue()
@@ -111,8 +108,8 @@ async def test_an_event_stream_is_its_callers_alone():
 
 
 @pytest.mark.load
-async def test_who_opens_too_many_sessions_loses_their_own_that_was_left_longest():
-    """Nobody else's is touched, and there are never more, however many are opened at the same time."""
+async def test_too_many_sessions_close_the_callers_oldest_idle_one():
+    """No other caller's session is closed, and the limit holds during concurrent starts."""
     async with (
         server() as port,
         legacy(port, 1) as neighbour,

@@ -42,8 +42,8 @@ def time_of(process: int) -> float:
     return sum(map(int, used))
 
 
-async def test_a_change_is_told_to_its_own_tenant_alone():
-    """Who listens to somebody else's address hears nothing, and hears of their own changes all the same."""
+async def test_change_notifies_only_its_own_tenant():
+    """A subscriber to another tenant's address gets nothing, but still gets its own changes."""
     with quick_folder() as folder:
         async with (
             api_here(folder) as api,

@@ -15,8 +15,8 @@ REFUSED = "a second worker needs CONTACTS_MCP_STATE_KEYS, because workers have t
 
 
 @pytest.mark.load
-def test_a_second_worker_without_shared_keys_stops_the_server_and_says_why(tmp_path):
-    """One line tells what to set. No worker is started again and again, and none serves on beside it."""
+def test_second_worker_without_shared_keys_stops_the_server(tmp_path):
+    """One line says what to set. No worker is restarted in a loop."""
     with uvicorn(tmp_path, over_directory(tmp_path / "contacts.db", STATE_KEYS=""), 2) as server:
         server.process.wait(30)
 
@@ -26,8 +26,8 @@ def test_a_second_worker_without_shared_keys_stops_the_server_and_says_why(tmp_p
         assert not is_serving(server.port)
 
 
-def test_a_setting_that_cannot_be_used_is_one_line_and_nothing_is_tried_again(tmp_path):
-    """The exit code tells uvicorn and gunicorn that another worker would not start either."""
+def test_invalid_setting_stops_all_workers_with_one_line(tmp_path):
+    """The exit code tells uvicorn and gunicorn not to start another worker."""
     with uvicorn(tmp_path, over_directory(tmp_path / "contacts.db", RATE="many"), 1) as server:
         server.process.wait(30)
 
@@ -37,8 +37,7 @@ def test_a_setting_that_cannot_be_used_is_one_line_and_nothing_is_tried_again(tm
         )
 
 
-async def test_one_worker_needs_no_shared_keys(tmp_path):
-    """What it seals, it opens."""
+async def test_single_worker_needs_no_shared_keys(tmp_path):
     with uvicorn(tmp_path, over_directory(tmp_path / "contacts.db", STATE_KEYS=""), 1) as server:
         block_until(lambda: is_serving(server.port), "the worker does not answer")
 
@@ -46,8 +45,8 @@ async def test_one_worker_needs_no_shared_keys(tmp_path):
 
 
 @pytest.mark.load
-async def test_workers_with_shared_keys_serve_and_the_dead_are_replaced(tmp_path):
-    """One of two workers is killed; the other goes on, and a third takes its place."""
+async def test_killed_worker_is_replaced(tmp_path):
+    """The other worker continues meanwhile."""
     with uvicorn(tmp_path, over_directory(tmp_path / "contacts.db"), 2) as server:
         block_until(lambda: len(server.workers()) == 2, "two workers do not come to serving")
         os.kill(server.workers()[0], signal.SIGKILL)

@@ -155,16 +155,15 @@ async def service(extensions: bool) -> AsyncIterator[tuple[FaultyService, Script
             yield upstream, redirect_target
 
 
-def test_every_tool_has_a_call() -> None:
-    """What is new is tried as well."""
+def test_every_tool_has_arguments() -> None:
     assert arguments_by_tool(dict.fromkeys(NAMES, MISSING_ID)).keys() == {tool.name for tool in TOOLS}
 
 
 @pytest.mark.parametrize(("tool", "connections"), _connections_by_tool())
-async def test_whatever_happens_to_a_call_its_answer_is_true(
+async def test_answer_is_true_after_every_fault(
     tmp_path: Path, tool: Tool, connections: Sequence[Connection], tried: Tried
 ) -> None:
-    """Right, or an error that is; in time; nothing risked, shown or held for ever; and the next call is as before."""
+    """The answer is right or a true error, and in time; nothing is repeated at a risk, leaked or held."""
     matrices = await asyncio.gather(
         *(_try_all_faults(tool, connection, tmp_path / str(connection)) for connection in connections)
     )
@@ -197,10 +196,10 @@ async def _try_all_faults(tool: Tool, connection: Connection, home: Path) -> "_M
 
 
 @pytest.mark.parametrize("tool", _PLANNING, ids=[tool.name for tool in _PLANNING])
-async def test_whatever_keeps_the_service_from_saying_what_it_offers_a_plan_is_the_same(
+async def test_plan_is_the_same_if_extensions_cannot_be_read(
     tool: Tool, tried: Tried, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A server asks once, with its first job; so each of these has a server of its own, in this process."""
+    """A server reads the extensions once, so each fault gets a server of its own in this process."""
     shorten_waits(monkeypatch.setattr)
     async with service(extensions=True) as (upstream, _):
         platform = Platform(Credential.key(API_KEY, "a test"), upstream.url)
@@ -217,10 +216,10 @@ async def test_whatever_keeps_the_service_from_saying_what_it_offers_a_plan_is_t
 
 
 @pytest.mark.parametrize("action", [silence, drip])
-async def test_a_service_that_never_answers_holds_a_call_for_half_a_minute(
+async def test_call_of_a_silent_service_ends_after_half_a_minute(
     tmp_path: Path, action: ResponseAction, tried: Tried
 ) -> None:
-    """The server as it is: every tool of one endpoint, all at once; a write that was sent first may have been made."""
+    """With unpatched waits: every endpoint tool at once. The first write may have been made."""
     ids = dict.fromkeys(NAMES, MISSING_ID)
     asked = [(tool, arguments_by_tool(ids)[tool.name]) for tool in ENDPOINTS]
     async with ScriptedServer() as upstream:

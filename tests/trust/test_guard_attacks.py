@@ -51,8 +51,7 @@ from trust.guard import (
 DESTROYING = tuple(call for call in CALLS if call.tool not in CONFIRMED)
 
 
-def test_every_tool_that_can_destroy_is_attacked() -> None:
-    """A new one needs a case in `guarded_calls.py`."""
+def test_every_destructive_tool_has_an_attacked_call() -> None:
     dangerous = {tool.name for tool in TOOLS if tool.risk in (Risk.DESTROY, Risk.ERASE)}
 
     assert {call.tool for call in DESTROYING} == dangerous
@@ -60,10 +59,8 @@ def test_every_tool_that_can_destroy_is_attacked() -> None:
 
 @each_route(*LEGACY_ANSWERS, *(route for route in SECOND_CALLS if route.mode is not BLOCK), *TOKENS)
 @each_call
-async def test_what_is_attacked_would_work_for_a_person(
-    servers: GuardedServers, route: Route, call: GuardedCall
-) -> None:
-    """The yes that attacks are variations of is one: without this, nothing below would prove anything."""
+async def test_genuine_answer_performs_the_call(servers: GuardedServers, route: Route, call: GuardedCall) -> None:
+    """Without this, the refusals below would prove nothing."""
 
     async def agrees(_question: Message) -> Message:
         return {"result": accept_form(call)}
@@ -148,8 +145,9 @@ INVISIBLE: dict[str, Callable[[GuardedCall], Message]] = {
 
 @each_route(*LEGACY_ANSWERS, *SECOND_CALLS)
 @pytest.mark.parametrize("name", [*ANSWERS, *INVISIBLE])
-async def test_an_answer_that_is_no_yes(servers: GuardedServers, refused: Refused, route: Route, name: str) -> None:
-    """Empty, wrong, declined, of another shape, or what looks like the word: the call changes nothing."""
+async def test_answer_other_than_yes_changes_nothing(
+    servers: GuardedServers, refused: Refused, route: Route, name: str
+) -> None:
     make = (ANSWERS | INVISIBLE)[name]
     calls = [call for call in CALLS if name in ANSWERS or call.field == "decision"]
     response: Message = {}
@@ -175,8 +173,8 @@ async def test_an_answer_that_is_no_yes(servers: GuardedServers, refused: Refuse
     assert len(host.asked) == (len(calls) if route.channel == "back" else 0)
 
 
-async def test_yes_before_the_question_is_no_answer(servers: GuardedServers, refused: Refused) -> None:
-    """Legacy era: responses to requests that were never made are lost, and the person who declines decides."""
+async def test_answer_sent_before_the_question_is_ignored(servers: GuardedServers, refused: Refused) -> None:
+    """Legacy era: the person who is asked later declines."""
     async with servers.host(LEGACY) as host:
         for call in CALLS:
             arguments = await servers.arguments(call)
@@ -189,10 +187,10 @@ async def test_yes_before_the_question_is_no_answer(servers: GuardedServers, ref
 
 
 @pytest.mark.parametrize("mode", [ASK, TWO_STEP])
-async def test_an_error_in_place_of_an_answer_is_no_yes(
+async def test_error_response_to_a_question_changes_nothing(
     servers: GuardedServers, refused: Refused, mode: GuardMode
 ) -> None:
-    """Legacy era: a host that fails to ask has not asked, whatever its error says."""
+    """Legacy era only."""
 
     async def fails(_question: Message) -> Message:
         return {"error": {"code": 0, "message": "delete", "data": accept_form(CALLS[0])}}
@@ -205,8 +203,7 @@ async def test_an_error_in_place_of_an_answer_is_no_yes(
 
 
 @each_route(*SECOND_CALLS, *TOKENS)
-async def test_an_answer_after_its_time(servers: GuardedServers, refused: Refused, route: Route) -> None:
-    """What was agreed to ten minutes ago is no agreement any more."""
+async def test_expired_answer_changes_nothing(servers: GuardedServers, refused: Refused, route: Route) -> None:
     async with servers.host(route.era, route.mode, forms=route.forms) as host:
         for call in CALLS:
             arguments = await servers.arguments(call)
@@ -217,10 +214,10 @@ async def test_an_answer_after_its_time(servers: GuardedServers, refused: Refuse
 
 
 @each_route(*LEGACY_ANSWERS)
-async def test_an_answer_to_a_question_that_got_old_meanwhile(
+async def test_answer_after_the_question_expired_changes_nothing(
     servers: GuardedServers, refused: Refused, route: Route
 ) -> None:
-    """Legacy era: the server's clock decides, however long the call was kept open."""
+    """Legacy era: the server's clock decides, however long the call stays open."""
     for call in CALLS:
 
         async def thinks(_question: Message, call: GuardedCall = call) -> Message:
@@ -235,10 +232,10 @@ async def test_an_answer_to_a_question_that_got_old_meanwhile(
 
 @each_route(*LEGACY_ANSWERS)
 @pytest.mark.parametrize("gone", ["the server", "the caller"])
-async def test_an_answer_that_nobody_waits_for_any_more(
+async def test_answer_to_an_abandoned_call_changes_nothing(
     servers: GuardedServers, tried: Tried, route: Route, gone: str
 ) -> None:
-    """Legacy era: once the server has given up waiting, or the caller cancelled, a yes starts nothing."""
+    """Legacy era: the server gave up waiting, or the caller cancelled the call."""
     for call in CALLS:
         given_up = asyncio.Event()
 
@@ -329,10 +326,7 @@ FORGERIES: dict[str, Callable[[str], Any]] = {
 
 @each_route(*SECOND_CALLS, *TOKENS)
 @pytest.mark.parametrize("name", FORGERIES)
-async def test_state_that_is_not_the_questions(
-    servers: GuardedServers, refused: Refused, route: Route, name: str
-) -> None:
-    """Forged, cut, turned, foreign, of another version: with the right word beside it, it opens nothing."""
+async def test_forged_state_changes_nothing(servers: GuardedServers, refused: Refused, route: Route, name: str) -> None:
     async with servers.host(route.era, route.mode, forms=route.forms) as host:
         for call in CALLS:
             arguments = await servers.arguments(call)
@@ -343,10 +337,9 @@ async def test_state_that_is_not_the_questions(
 
 @pytest.mark.parametrize("mode", GuardMode)
 @pytest.mark.parametrize("state", [None, ""], ids=["missing", "empty"])
-async def test_a_yes_without_state(
+async def test_answer_without_state_changes_nothing(
     servers: GuardedServers, refused: Refused, mode: GuardMode, state: str | None
 ) -> None:
-    """An answer alone is no answer to anything."""
     async with servers.host(mode=mode) as host:
         for call in CALLS:
             arguments = await servers.arguments(call)
@@ -355,10 +348,9 @@ async def test_a_yes_without_state(
 
 
 @each_route(*SECOND_CALLS, *TOKENS)
-async def test_an_answer_to_the_question_of_another_tool(
+async def test_answer_to_another_tools_question_changes_nothing(
     servers: GuardedServers, refused: Refused, route: Route
 ) -> None:
-    """State belongs to its tool: a deletion that was agreed to is no erasure, nor is anything else."""
     given = {call.tool: await servers.arguments(call) for call in CALLS}
     async with servers.host(route.era, route.mode, forms=route.forms) as host:
         for call in CALLS:
@@ -369,8 +361,9 @@ async def test_an_answer_to_the_question_of_another_tool(
 
 
 @each_route(*SECOND_CALLS, *TOKENS)
-async def test_state_of_the_other_channel(servers: GuardedServers, refused: Refused, route: Route) -> None:
-    """What a host carries for a person is no token, and a token is no person's answer."""
+async def test_token_and_request_state_are_not_interchangeable(
+    servers: GuardedServers, refused: Refused, route: Route
+) -> None:
     async with servers.host(route.era, route.mode, forms=route.forms) as host:
         for call in CALLS:
             arguments = await servers.arguments(call)
@@ -407,10 +400,10 @@ def _alike(value: Any) -> list[Any]:
 
 @each_route(*SECOND_CALLS, *TOKENS)
 @each_call
-async def test_arguments_that_are_not_those_agreed_to(
+async def test_answer_with_other_arguments_changes_nothing(
     servers: GuardedServers, refused: Refused, route: Route, call: GuardedCall
 ) -> None:
-    """Another target, wider, narrower, reordered lists, null for absent, 1 for true, NFD for NFC: another call."""
+    """Another target, wider or narrower arguments, reordered lists, null for absent, 1 for true, NFD for NFC."""
     arguments = await servers.arguments(call)
     variants = [await servers.arguments(call, other=True), *_variants(call, arguments)]
     if call.plans:  # what does not apply its plan reads alone
@@ -425,8 +418,8 @@ async def test_arguments_that_are_not_those_agreed_to(
 
 
 @each_route(SECOND_CALLS[0], *TOKENS)
-async def test_the_order_of_keys_is_no_difference(servers: GuardedServers, route: Route) -> None:
-    """JSON objects have no order, so that the same arguments are the same call."""
+async def test_answer_with_reordered_keys_is_accepted(servers: GuardedServers, route: Route) -> None:
+    """JSON objects have no order."""
     call = next(call for call in CALLS if call.tool == "gdpr_delete_contact")
     arguments = await servers.arguments(call)
     state = await obtain_state(servers, route, call, arguments)
@@ -458,10 +451,10 @@ HIDDEN: dict[str, Callable[[GuardedCall], Any]] = {
 @each_era
 @each_mode
 @pytest.mark.parametrize("forms", [True, False], ids=["asked", "not asked"])
-async def test_hidden_fields_that_the_model_fills_in_itself(
+async def test_model_cannot_confirm_with_an_invented_argument(
     servers: GuardedServers, refused: Refused, era: str, mode: GuardMode, forms: bool
 ) -> None:
-    """There is no argument by which a model says yes, under any name; an unknown one is refused and not ignored."""
+    """Unknown arguments are refused, not ignored."""
     async with servers.host(era, mode, forms=forms) as host:
         for call in CALLS:
             arguments = await servers.arguments(call)
@@ -479,10 +472,10 @@ async def test_hidden_fields_that_the_model_fills_in_itself(
 
 
 @each_mode
-async def test_members_of_the_other_era_are_no_answer(
+async def test_modern_answer_in_a_legacy_call_is_ignored(
     servers: GuardedServers, refused: Refused, mode: GuardMode
 ) -> None:
-    """A legacy call that brings a modern call's state and answer is asked about like any other, and declined."""
+    """The call is asked about as usual, and declined."""
     async with servers.host(LEGACY, mode) as host:
         for call in CALLS:
             arguments = await servers.arguments(call)
@@ -494,10 +487,10 @@ async def test_members_of_the_other_era_are_no_answer(
 
 
 @each_mode
-async def test_an_answer_from_a_host_that_shows_no_forms(
+async def test_answer_from_a_host_without_forms_changes_nothing(
     servers: GuardedServers, refused: Refused, mode: GuardMode
 ) -> None:
-    """Who could not have asked anybody brings an answer that another host was asked for."""
+    """Another host was asked the question."""
     async with servers.host(mode=mode, forms=False) as host:
         for call in CALLS:
             arguments = await servers.arguments(call)
@@ -507,8 +500,8 @@ async def test_an_answer_from_a_host_that_shows_no_forms(
 
 
 @each_era
-async def test_a_host_that_shows_no_forms_is_refused(servers: GuardedServers, refused: Refused, era: str) -> None:
-    """Nobody can be asked, so nothing is done, and the model is not told of other modes."""
+async def test_host_without_forms_is_refused(servers: GuardedServers, refused: Refused, era: str) -> None:
+    """The error does not mention other guard modes."""
     async with servers.host(era, ASK, forms=False) as host:
         for call in CALLS:
             arguments = await servers.arguments(call)
@@ -518,10 +511,10 @@ async def test_a_host_that_shows_no_forms_is_refused(servers: GuardedServers, re
 
 @each_era
 @pytest.mark.parametrize("forms", [True, False], ids=["forms", "no forms"])
-async def test_a_blocking_server_refuses_every_call(
+async def test_blocking_server_refuses_every_call(
     servers: GuardedServers, refused: Refused, era: str, forms: bool
 ) -> None:
-    """Nobody is asked, and no preview is shown."""
+    """It asks no question and shows no preview."""
     async with servers.host(era, BLOCK, forms=forms) as host:
         for call in CALLS:
             arguments = await servers.arguments(call)
@@ -533,10 +526,9 @@ async def test_a_blocking_server_refuses_every_call(
 
 @each_route(*LEGACY_ANSWERS, *SECOND_CALLS, *TOKENS)
 @pytest.mark.parametrize("call", [call for call in CALLS if call.change_target], ids=str)
-async def test_a_target_swapped_between_question_and_deed(
+async def test_target_changed_before_the_answer_is_not_touched(
     servers: GuardedServers, refused: Refused, route: Route, call: GuardedCall
 ) -> None:
-    """Somebody changes it while the person thinks: what they agreed to is not what is there."""
     assert call.change_target
     change_target = call.change_target
     arguments = await servers.arguments(call)
@@ -560,8 +552,10 @@ _CHANGES_BACK = ("delete_contact", "gdpr_delete_contact", "merge_contacts", "upd
 
 
 @each_route(*SECOND_CALLS, *TOKENS)
-async def test_a_target_changed_and_changed_back(servers: GuardedServers, refused: Refused, route: Route) -> None:
-    """It looks the same, and may not be the same: somebody is at work on it."""
+async def test_target_changed_and_changed_back_is_not_touched(
+    servers: GuardedServers, refused: Refused, route: Route
+) -> None:
+    """It looks the same, but another caller is editing it."""
     async with servers.host(route.era, route.mode, forms=route.forms) as host:
         for call in [
             call for call in CALLS if call.tool in ("delete_contact", "gdpr_delete_contact", "merge_contacts")
@@ -575,10 +569,10 @@ async def test_a_target_changed_and_changed_back(servers: GuardedServers, refuse
 
 
 @each_route(*SECOND_CALLS, *TOKENS)
-async def test_a_target_deleted_between_question_and_deed(
+async def test_target_deleted_before_the_answer_is_not_touched(
     servers: GuardedServers, refused: Refused, route: Route
 ) -> None:
-    """What is gone is not deleted once more, and its erasure is asked about anew, as that of a deleted contact."""
+    """Erasing the deleted contact needs a new question."""
     of_ola = [call for call in CALLS if servers.records.ola in repr(call.arguments(servers.records))]
     given = {call.tool: await servers.arguments(call) for call in of_ola}
     states = {call.tool: await obtain_state(servers, route, call, given[call.tool]) for call in of_ola}

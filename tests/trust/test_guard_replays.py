@@ -48,8 +48,9 @@ by_tool = {call.tool: call for call in CALLS}
 
 @each_route(*ANSWERED)
 @each_call
-async def test_a_used_answer(servers: GuardedServers, refused: Refused, route: Route, call: GuardedCall) -> None:
-    """What was agreed to was done; the same answer does nothing more, however often it comes."""
+async def test_used_answer_changes_nothing_again(
+    servers: GuardedServers, refused: Refused, route: Route, call: GuardedCall
+) -> None:
     arguments = await servers.arguments(call)
     async with servers.host(route.era, route.mode, forms=route.forms) as host:
         state = await obtain_state(servers, route, call, arguments)
@@ -61,8 +62,9 @@ async def test_a_used_answer(servers: GuardedServers, refused: Refused, route: R
 
 @each_route(*(route for route in ANSWERED if route.channel != "token"))
 @pytest.mark.parametrize("first", ["decline", "cancel", "accept"])
-async def test_a_yes_after_another_answer(servers: GuardedServers, refused: Refused, route: Route, first: str) -> None:
-    """Whoever declined, or answered wrong, was asked: that question cannot be answered again."""
+async def test_yes_after_another_answer_changes_nothing(
+    servers: GuardedServers, refused: Refused, route: Route, first: str
+) -> None:
     async with servers.host(route.era, route.mode) as host:
         for call in CALLS:
             arguments = await servers.arguments(call)
@@ -108,28 +110,27 @@ async def replays(servers: GuardedServers, refused: Refused, route: Route, call:
 
 @each_route(*ANSWERED)
 @each_call
-async def test_a_used_answer_on_another_replica_and_after_a_restart(
+async def test_used_answer_is_refused_on_replicas_and_after_a_restart(
     servers: GuardedServers, refused: Refused, route: Route, call: GuardedCall
 ) -> None:
-    """The directory remembers which answers were used, for all who share it and for whoever comes after."""
+    """The directory stores the used nonces for every server that shares it."""
     await replays(servers, refused, route, call)
 
 
 @needs_redis
 @each_route(*ANSWERED)
-async def test_a_used_answer_where_redis_is_what_replicas_share(
+async def test_used_answer_is_refused_on_replicas_that_share_redis(
     servers: GuardedServers, refused: Refused, route: Route
 ) -> None:
-    """The same with the other ledger; a group can be made twice, so that nothing but the ledger is in the way."""
+    """A group can be created twice, so only the nonce store prevents it."""
     with free_port() as port, run_redis(port):
         await replays(servers, refused, route, by_tool["create_contact_group"], redis_url=f"redis://127.0.0.1:{port}/0")
 
 
 @each_route(*ANSWERED)
-async def test_an_answer_from_before_a_restart_without_shared_keys(
+async def test_answer_from_before_a_restart_needs_shared_keys(
     servers: GuardedServers, refused: Refused, route: Route
 ) -> None:
-    """A server with a key of its own takes no answer to a question that it has not asked itself, nor does any other."""
     calls = [(call, await servers.arguments(call)) for call in CALLS]
     async with replica(servers, route, state_keys=[]) as before:
         states = [await obtain_state_from(before, route, call, arguments) for call, arguments in calls]
@@ -150,10 +151,9 @@ async def at_once(attempts: list[Any]) -> list[Message]:
 
 @each_route(*ANSWERED)
 @each_call
-async def test_one_answer_used_in_parallel_is_one_deed(
+async def test_parallel_copies_of_an_answer_perform_one_call(
     servers: GuardedServers, tried: Tried, route: Route, call: GuardedCall
 ) -> None:
-    """Copies of one answer race, of a question or a token, and one wins: as many changes as one action makes."""
     async with servers.host(route.era, route.mode, forms=route.forms) as host:
         arguments = await servers.arguments(call)
         state = await obtain_state(servers, route, call, arguments)
@@ -166,10 +166,10 @@ async def test_one_answer_used_in_parallel_is_one_deed(
 
 
 @each_route(SECOND_CALLS[0], *TOKENS)
-async def test_a_thousand_copies_of_one_answer_are_one_deed(
+async def test_thousand_copies_of_an_answer_perform_one_call(
     servers: GuardedServers, tried: Tried, route: Route
 ) -> None:
-    """Nothing but its single use keeps a group from being made a thousand times."""
+    """Only the single use of an answer limits how many groups are created."""
     call = by_tool["create_contact_group"]
     async with servers.host(route.era, route.mode, forms=route.forms) as host:
         arguments = await servers.arguments(call)
@@ -236,8 +236,8 @@ async def shared(servers: GuardedServers, mode: Any) -> AsyncIterator[tuple[int,
 
 
 @pytest.mark.parametrize("mode", [ASK, TWO_STEP])
-async def test_an_answer_to_what_another_caller_was_asked(servers: GuardedServers, refused: Refused, mode: Any) -> None:
-    """Modern era: a question belongs to whoever called, so that nobody agrees in somebody else's name."""
+async def test_answer_of_another_caller_changes_nothing(servers: GuardedServers, refused: Refused, mode: Any) -> None:
+    """Modern era only."""
     async with (
         shared(servers, mode) as (port, olas, karis),
         ModernConnection(port, olas) as ola,
@@ -252,8 +252,7 @@ async def test_an_answer_to_what_another_caller_was_asked(servers: GuardedServer
 
 
 @pytest.mark.parametrize("caller", [LegacySession, ModernConnection])
-async def test_a_token_that_another_caller_was_given(servers: GuardedServers, refused: Refused, caller: Any) -> None:
-    """Hosts without forms get tokens in two-step mode, and each works for its own caller alone."""
+async def test_token_of_another_caller_changes_nothing(servers: GuardedServers, refused: Refused, caller: Any) -> None:
     async with (
         shared(servers, TWO_STEP) as (port, olas, karis),
         caller(port, olas, capabilities={}) as ola,
@@ -267,8 +266,10 @@ async def test_a_token_that_another_caller_was_given(servers: GuardedServers, re
 
 
 @pytest.mark.parametrize("mode", [ASK, TWO_STEP])
-async def test_a_yes_sent_into_somebody_elses_session(servers: GuardedServers, tried: Tried, mode: Any) -> None:
-    """Legacy era: whoever learns of a session and of a question in it, and is not its caller, cannot answer it."""
+async def test_answer_sent_into_another_callers_session_changes_nothing(
+    servers: GuardedServers, tried: Tried, mode: Any
+) -> None:
+    """Legacy era: the intruder knows the session and the question's id."""
     turned_away: list[int] = []
     async with shared(servers, mode) as (port, olas, karis), LegacySession(port, karis) as kari:
         own = kari.session

@@ -136,10 +136,10 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
-async def test_whatever_is_given_gets_an_answer_or_one_line(
+async def test_hostile_arguments_get_an_answer_or_a_one_line_error(
     world: World, tried: Tried, tool: Any, data: st.DataObject
 ) -> None:
-    """Bounded, readable and never a fault of the server's own; a call that fails has changed nothing."""
+    """Answers are bounded and readable and no error is internal. A failed call changes nothing."""
     given_ = data.draw(arguments_of(tool.input_schema), label=tool.name)
     before = world.records()
 

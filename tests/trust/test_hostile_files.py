@@ -121,16 +121,16 @@ NEW_NAMES = [name for name in NAMES if name.startswith(("..", "/", "\0", "\ud800
 """Those that lead out whoever reads them; the others may be names of new files in the folder."""
 
 
-async def test_no_name_leads_out_to_be_read(world: World, tried: Tried) -> None:
-    """Whatever way it is written: dots, codes, other systems' roots, devices."""
+async def test_hostile_path_is_not_read(world: World, tried: Tried) -> None:
+    """Paths with dots, encoded characters, roots of other systems and devices stay inside the folder."""
     for name in NAMES:
         await world.refused("import_contacts", name)
 
     tried("bad inputs tried", len(NAMES))
 
 
-async def test_no_name_leads_out_to_be_written(world: World, tried: Tried) -> None:
-    """And a name that is only odd makes its file in the folder, if any."""
+async def test_hostile_path_is_not_written(world: World, tried: Tried) -> None:
+    """An odd but legal name creates its file inside the folder."""
     for name in NEW_NAMES:
         await world.refused("export_contacts", name)
     for name in NAMES:
@@ -160,8 +160,8 @@ PARTS = [
 
 
 @pytest.mark.parametrize("seed", range(2))
-async def test_no_chain_of_steps_leads_out(world: World, seed: int, tried: Tried) -> None:
-    """Three hundred paths put together by chance, among links that lead out."""
+async def test_random_path_through_links_stays_inside(world: World, seed: int, tried: Tried) -> None:
+    """Three hundred random paths, among links that lead out of the folder."""
     (world.files / "link").symlink_to(world.around / "secret.csv")
     (world.files / "out").symlink_to(world.around)
     chance = random.Random(seed)
@@ -193,8 +193,8 @@ def special(files: Path, around: Path) -> Iterator[str]:
         yield "device.csv"
 
 
-async def test_nothing_but_a_plain_file_is_read_or_replaced(world: World, tried: Tried) -> None:
-    """Links, second names, pipes, sockets, devices and folders: each is refused at once."""
+async def test_only_plain_files_are_read_or_replaced(world: World, tried: Tried) -> None:
+    """Symbolic and hard links, pipes, sockets, devices and folders are refused at once."""
     names = list(special(world.files, world.around))
     for name in names:
         began = time.monotonic()
@@ -224,10 +224,8 @@ def meanwhile(action: Callable[[], None]) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("swapped", ["the file", "its folder"])
-async def test_what_is_swapped_for_a_link_between_look_and_use_is_not_followed(
-    world: World, swapped: str, tried: Tried
-) -> None:
-    """A file, or the folder that it is in, is a link half of the time: no read and no write goes through it."""
+async def test_file_swapped_for_a_link_during_use_is_not_followed(world: World, swapped: str, tried: Tried) -> None:
+    """The file or its folder alternates between itself and a link; no read or write follows the link."""
     place = world.files / ("swapped.csv" if swapped == "the file" else "swapped")
     spare, link = world.files / "spare", world.files / "link"
     if swapped == "the file":
@@ -258,8 +256,8 @@ async def test_what_is_swapped_for_a_link_between_look_and_use_is_not_followed(
     tried("bad inputs tried", 300)
 
 
-async def test_a_file_that_grows_while_it_is_read_is_read_to_an_end(world: World, tried: Tried) -> None:
-    """Either as far as it went, or not at all once it is too large."""
+async def test_file_that_grows_during_a_read_does_not_block(world: World, tried: Tried) -> None:
+    """The read returns what was there, or refuses the file once it is too large."""
     growing = world.files / "growing.csv"
     growing.write_text("name\n")
 
@@ -333,8 +331,8 @@ BOMBS: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("what", BOMBS)
-async def test_a_workbook_that_is_a_bomb_ends_itself_alone(world: World, what: str, tried: Tried) -> None:
-    """In one line, within a bounded time, and without the server's memory."""
+async def test_workbook_bomb_ends_only_its_own_process(world: World, what: str, tried: Tried) -> None:
+    """The error is one line, within bounded time and memory of the server."""
     (world.files / "bomb.xlsx").write_bytes(BOMBS[what]())
     before = peak_memory(os.getpid())
 
@@ -387,8 +385,8 @@ LARGE: dict[str, Callable[[], Any]] = {
 
 
 @pytest.mark.parametrize("what", LARGE)
-async def test_a_file_that_is_meant_to_take_for_ever_does_not(world: World, what: str, tried: Tried) -> None:
-    """A plan or one line, within a bounded time and memory."""
+async def test_file_that_exploits_slow_parsing_is_bounded(world: World, what: str, tried: Tried) -> None:
+    """The answer is a plan or a one-line error, within bounded time and memory."""
     content = LARGE[what]()
     (world.files / "large").write_bytes(content if isinstance(content, bytes) else content.encode())
     del content

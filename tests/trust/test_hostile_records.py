@@ -85,8 +85,8 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         yield World(connected, person, file, contacts, group["id"])
 
 
-async def test_what_is_kept_is_what_was_given(world: World, tried: Tried) -> None:
-    """Nothing is neutralised on its way into the directory: that is what showing does."""
+async def test_hostile_text_is_stored_unchanged(world: World, tried: Tried) -> None:
+    """Text is sanitized when it is shown, not when it is stored."""
     with sqlite3.connect(world.file) as looking:
         rows = looking.execute("SELECT name, company_name, phone_number, notes, tags FROM contacts ORDER BY seq")
         found = rows.fetchall()
@@ -97,8 +97,8 @@ async def test_what_is_kept_is_what_was_given(world: World, tried: Tried) -> Non
     tried("bad inputs tried", len(RECORDS))
 
 
-async def test_all_that_a_model_reads_is_readable_and_bounded(world: World, tried: Tried) -> None:
-    """Answers of every tool that reads or plans, resources, completions and prompts."""
+async def test_model_reads_only_visible_bounded_text(world: World, tried: Tried) -> None:
+    """Covers answers of every tool that reads or plans, resources, completions and prompts."""
     count = 0
     async for what, shown in everything(world):
         assert_harmless(what, shown)
@@ -192,8 +192,8 @@ def assert_harmless(what: str, shown: Any) -> None:
             assert max(map(len, re.findall(r'"(?:[^"\\]|\\.)*"', text)), default=0) <= LONGEST_TEXT * 2, what
 
 
-async def test_a_question_holds_such_words_between_its_quotes_alone(world: World, tried: Tried) -> None:
-    """They begin no line, end no quotation and hide nothing; a note is never shown."""
+async def test_hostile_text_stays_inside_the_quotes_of_a_question(world: World, tried: Tried) -> None:
+    """It starts no line, ends no quotation and hides nothing. Notes are never shown."""
     asked = 0
     for number, contact in enumerate(world.contacts):
         for tool, arguments in (
@@ -222,8 +222,8 @@ def assert_is_plain(question: str) -> None:
 
 
 @each_era
-async def test_a_preview_is_as_plain_as_a_question(tmp_path: Path, era: str, tried: Tried) -> None:
-    """In two-step mode a model carries it to the person."""
+async def test_hostile_text_stays_inside_the_quotes_of_a_preview(tmp_path: Path, era: str, tried: Tried) -> None:
+    """In two-step mode the model shows the preview to the person."""
     async with host(tmp_path / "contacts.db", era, guard="two-step", confirm=["update_contact"]) as connected:
         for kept in RECORDS:
             contact = (await connected.call("create_contact", **kept.given))["id"]
@@ -236,8 +236,7 @@ async def test_a_preview_is_as_plain_as_a_question(tmp_path: Path, era: str, tri
     tried("bad inputs tried", len(RECORDS) * 2)
 
 
-def test_whatever_unicode_hides_is_neutralised(tried: Tried) -> None:
-    """Every control, format, separator, half of a character and everything that is to be ignored."""
+def test_every_invisible_character_is_sanitized(tried: Tried) -> None:
     left = {character for character in UNSEEN if sanitize(f"a{character}b", 10) != "ab"}
 
     assert not left, sorted(f"U+{ord(character):04X}" for character in left)
@@ -309,8 +308,8 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
 
 @each_era
 @pytest.mark.parametrize("text", [*TEXTS, *LARGE], ids=lambda text: ascii(text[:12]))
-async def test_a_service_that_answers_with_such_records_misleads_nobody(era: str, text: str, tried: Tried) -> None:
-    """Also with what its own page does not allow: a megabyte of a name, halves of characters, any type."""
+async def test_hostile_records_of_a_service_are_sanitized(era: str, text: str, tried: Tried) -> None:
+    """Includes records that the API does not allow: a name of a megabyte, surrogates, wrong types."""
     person = Person(action="decline")
     async with host_of_service(service_of(text), era, person) as connected:
         for tool, arguments in CALLS:
@@ -337,8 +336,8 @@ def complaints(text: str) -> Iterator[httpx.Response]:
 
 
 @pytest.mark.parametrize("text", [*TEXTS, LARGE[2][:20_000]], ids=lambda text: ascii(text[:12]))
-async def test_a_service_that_complains_in_such_words_is_one_line(text: str, tried: Tried) -> None:
-    """Its words are quoted and cut, whatever shape they come in."""
+async def test_hostile_error_of_a_service_becomes_one_line(text: str, tried: Tried) -> None:
+    """Its text is quoted and shortened."""
     wanted = iter(complaints(text))
     answered: list[httpx.Response] = []
     async with host_of_service(lambda _: answered[-1]) as connected:
@@ -353,6 +352,5 @@ async def test_a_service_that_complains_in_such_words_is_one_line(text: str, tri
     tried("bad inputs tried", len(answered))
 
 
-def test_what_hides_is_hidden_from_this_test_by_nothing() -> None:
-    """Each of the texts that hide something is found by what looks for it."""
+def test_search_finds_every_hiding_text() -> None:
     assert all(unseen_in(text) for text in HIDING[:-1])

@@ -119,8 +119,7 @@ def answers_next(server: ReadingStdioServer, identifier: Any) -> bool:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_server_over_stdio_survives_what_a_fuzzer_writes(server: ReadingStdioServer, seed: int, tried: Tried) -> None:
-    """After each round of broken messages an ordinary call is answered."""
+def test_stdio_server_answers_after_fuzzed_messages(server: ReadingStdioServer, seed: int, tried: Tried) -> None:
     chance = random.Random(seed)
     for number in range(ROUNDS):
         lines = [mutated(chance) for _ in range(A_ROUND)]
@@ -186,8 +185,7 @@ ODD: dict[str, list[bytes]] = {
 
 
 @pytest.mark.parametrize("what", ODD)
-def test_a_server_over_stdio_survives(server: ReadingStdioServer, what: str, tried: Tried) -> None:
-    """Whatever it was, an ordinary call after it is answered."""
+def test_stdio_server_answers_after_a_hostile_message(server: ReadingStdioServer, what: str, tried: Tried) -> None:
     for line in ODD[what]:
         server.say(line)
 
@@ -196,8 +194,8 @@ def test_a_server_over_stdio_survives(server: ReadingStdioServer, what: str, tri
     tried("bad inputs tried", len(ODD[what]))
 
 
-def test_a_line_that_does_not_end_is_forgotten(server: ReadingStdioServer, tried: Tried) -> None:
-    """What comes after it is read, and the operator is told that something was left out."""
+def test_endless_line_is_dropped_and_logged(server: ReadingStdioServer, tried: Tried) -> None:
+    """The next line is read."""
     assert server.process.stdin
     for _ in range(40):
         server.process.stdin.write(b"x" * MEGABYTE)
@@ -213,10 +211,10 @@ def test_a_line_that_does_not_end_is_forgotten(server: ReadingStdioServer, tried
 @pytest.mark.parametrize(
     "half", [b'{"jsonrpc": "2.0", "id": 1, "meth', written(call("last"))[:-1], b"\xf0\x9f", b"x" * MEGABYTE]
 )
-def test_input_that_ends_within_a_message_ends_the_server(
+def test_input_that_ends_inside_a_message_ends_the_server(
     server: ReadingStdioServer, half: bytes, tried: Tried
 ) -> None:
-    """By itself, with code 0 and without a traceback, which the fixture looks for."""
+    """The exit code is 0 and nothing is a traceback; the fixture checks it."""
     assert answers_next(server, "before")
     assert server.process.stdin
     server.process.stdin.write(half)
@@ -228,8 +226,8 @@ def test_input_that_ends_within_a_message_ends_the_server(
 UNREAD, PENDING = 2_000, 100_000
 
 
-def test_a_host_that_writes_and_does_not_read_is_not_read_either(tmp_path: Path, tried: Tried) -> None:
-    """The server stops to read before memory fills; once the host reads, each request has its one answer."""
+def test_server_stops_reading_from_a_host_that_does_not_read(tmp_path: Path, tried: Tried) -> None:
+    """Memory stays bounded. Once the host reads, each request gets one answer."""
     requests = iter([written(modern(number, "tools/list")) + b"\n" for number in range(UNREAD)])
     with ReadingStdioServer(tmp_path) as server:
         server.say(written(modern("first", "tools/list")))
@@ -268,10 +266,8 @@ def legacy(identifier: str, method: str, **params: Any) -> bytes:
     return written({"jsonrpc": "2.0", "id": identifier, "method": method, "params": params})
 
 
-def test_a_hundred_thousand_calls_that_wait_for_a_person_are_a_thousand(
-    server: ReadingStdioServer, tried: Tried
-) -> None:
-    """All others are turned down at once; when the host gives up those that wait, its next call is answered."""
+def test_at_most_a_thousand_calls_wait_for_a_person(server: ReadingStdioServer, tried: Tried) -> None:
+    """The other calls are refused at once. After the host cancels the waiting calls, its next call is answered."""
     server.say(legacy("initialize", "initialize", **INITIALIZE))
     server.answer("initialize")
     server.say(written(notification("notifications/initialized")))
@@ -316,8 +312,8 @@ def client_of(network: HttpServer) -> httpx.AsyncClient:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-async def test_a_server_over_http_survives_what_a_fuzzer_posts(network: HttpServer, seed: int, tried: Tried) -> None:
-    """Every body gets an answer that is no fault of the server's own, and then an ordinary call its own."""
+async def test_http_server_answers_after_fuzzed_bodies(network: HttpServer, seed: int, tried: Tried) -> None:
+    """No body causes an internal error."""
     chance = random.Random(seed)
     tools = [None, "list_contacts", "create_contact", MARK]
     async with client_of(network) as http:
@@ -340,8 +336,7 @@ async def post(http: httpx.AsyncClient, body: bytes, method: str, tool: str | No
 
 
 @pytest.mark.parametrize("what", ODD)
-async def test_a_server_over_http_survives(network: HttpServer, what: str, tried: Tried) -> None:
-    """The same messages, one a request."""
+async def test_http_server_answers_after_a_hostile_body(network: HttpServer, what: str, tried: Tried) -> None:
     async with client_of(network) as http:
         for body in ODD[what][:200]:
             assert (await post(http, body, "tools/call", "list_contacts")).status_code < 500, body[:100]
@@ -389,8 +384,8 @@ async def answer_to(frame: bytes, port: int) -> bytes:
         writer.close()
 
 
-async def test_broken_frames_cost_their_own_connection_alone(network: HttpServer, tried: Tried) -> None:
-    """The server says what is wrong or hangs up, and nobody else notices."""
+async def test_broken_http_frames_affect_only_their_connection(network: HttpServer, tried: Tried) -> None:
+    """The server answers with an error or closes the connection."""
     async with client_of(network) as http:
         for frame in FRAMES:
             heard = await asyncio.wait_for(answer_to(frame, network.port), 30)
@@ -401,8 +396,8 @@ async def test_broken_frames_cost_their_own_connection_alone(network: HttpServer
     tried("bad inputs tried", len(FRAMES))
 
 
-async def test_a_crowd_that_sends_halves_keeps_nobody_out(network: HttpServer, tried: Tried) -> None:
-    """Three hundred connections that stop in the middle of a body, and leave without another word."""
+async def test_half_sent_bodies_do_not_block_other_callers(network: HttpServer, tried: Tried) -> None:
+    """Three hundred connections stop in the middle of a body and close."""
     halves = [await asyncio.open_connection("127.0.0.1", network.port) for _ in range(300)]
     for _, writer in halves:
         writer.write(POST + b'Content-Length: 1000\r\n\r\n{"jsonrpc": "2.0"')

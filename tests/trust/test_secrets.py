@@ -149,8 +149,8 @@ def rubbish(server: StdioServer) -> None:
 
 
 @each_format
-async def test_a_host_on_pipes_over_its_own_directory(tmp_path: Path, tried: Tried, form: str) -> None:
-    """Everything right and wrong, rubbish, a directory that breaks under the server, and SIGTERM at work."""
+async def test_stdio_server_with_a_directory_leaks_nothing(tmp_path: Path, tried: Tried, form: str) -> None:
+    """Valid and invalid requests, invalid lines, a directory that breaks during use, and SIGTERM during a call."""
     evidence = Evidence()
     evidence.hide("state key", STATE)
     home = tmp_path / "home"
@@ -176,8 +176,7 @@ CREDENTIALS = {
 
 
 @pytest.mark.parametrize("kind", CREDENTIALS)
-async def test_a_host_on_pipes_over_the_platform(tmp_path: Path, tried: Tried, kind: str) -> None:
-    """Every form in which a credential is found, over a service that takes it."""
+async def test_stdio_server_with_the_platform_leaks_no_credential(tmp_path: Path, tried: Tried, kind: str) -> None:
     secret, variables = CREDENTIALS[kind]
     evidence, home = Evidence(), tmp_path / "home"
     evidence.hide(kind, secret)
@@ -209,8 +208,7 @@ FAULTS = [
 @pytest.mark.parametrize(
     "variables", [{"WAYSCLOUD_API_KEY": KEY}, {"WAYSCLOUD_TOKEN": BEARER}], ids=["a key", "a bearer token"]
 )
-async def test_a_service_that_repeats_the_key(tmp_path: Path, tried: Tried, variables: dict[str, str]) -> None:
-    """Whatever a service says of what went wrong, the key that it was sent does not come back through us."""
+async def test_key_repeated_by_a_service_is_not_shown(tmp_path: Path, tried: Tried, variables: dict[str, str]) -> None:
     evidence, home = Evidence(), tmp_path / "home"
     for name, secret in (("key", KEY), ("bearer", BEARER)):
         if secret in variables.values():
@@ -228,8 +226,8 @@ async def test_a_service_that_repeats_the_key(tmp_path: Path, tried: Tried, vari
     evidence.check(tried)
 
 
-async def test_a_host_on_pipes_over_postgresql(tmp_path: Path, tried: Tried) -> None:
-    """The database's password is in its address, which every fault of the driver could quote."""
+async def test_stdio_server_with_postgresql_leaks_no_password(tmp_path: Path, tried: Tried) -> None:
+    """Driver errors could quote the address, which contains the password."""
     evidence, home = Evidence(), tmp_path / "home"
     evidence.hide("password", POSTGRES)
     with run_postgres() as database:
@@ -296,8 +294,8 @@ async def stray(port: int, method: str, path: str, headers: list[tuple[str, str]
 
 
 @needs_redis
-async def test_a_team_with_keys_of_their_own(tmp_path: Path, tried: Tried) -> None:
-    """Callers' keys, Redis with a password, state keys, a collector and a page of metrics."""
+async def test_http_server_with_caller_keys_leaks_nothing(tmp_path: Path, tried: Tried) -> None:
+    """Also covers the Redis password, state keys, the OTLP collector and the metrics page."""
     evidence, home = Evidence(), tmp_path / "home"
     for name, secret in (("key", KEY), ("wrong key", WRONG), ("state key", STATE), ("Redis' password", REDIS)):
         evidence.hide(name, secret)
@@ -325,8 +323,8 @@ async def test_a_team_with_keys_of_their_own(tmp_path: Path, tried: Tried) -> No
     evidence.check(tried)
 
 
-async def test_a_team_with_tokens(tmp_path: Path, tried: Tried) -> None:
-    """OAuth over the embedded directory: good tokens, expired ones and foreign ones, and a directory that breaks."""
+async def test_http_server_with_oauth_leaks_no_token(tmp_path: Path, tried: Tried) -> None:
+    """Valid, expired and foreign tokens over an embedded directory that breaks during use."""
     evidence, home = Evidence(), tmp_path / "home"
     evidence.hide("wrong key", WRONG)
     with LoopbackIssuer() as issuer, collecting() as collector:
@@ -371,8 +369,8 @@ def make_key(home: Path, **variables: str) -> str:
 
 
 @each_format
-async def test_the_directory_as_a_service(tmp_path: Path, tried: Tried, form: str) -> None:
-    """Its own keys: shown once by the command that makes one, and never by the service."""
+async def test_directory_service_leaks_no_key(tmp_path: Path, tried: Tried, form: str) -> None:
+    """The command that creates a key shows it once; the service never does."""
     evidence, home = Evidence(), tmp_path / "home"
     variables = settings(form, CONTACTS_MCP_DIRECTORY=str(home / "contacts.db"))
     key = make_key(home, **variables)
@@ -439,8 +437,8 @@ SERVING = {
 
 
 @pytest.mark.parametrize("command", SERVING)
-def test_a_server_that_crashes_leaves_no_core(tmp_path: Path, tried: Tried, command: str) -> None:
-    """A core holds the keys and contacts that the process held, so that the server has none made."""
+def test_crashed_server_leaves_no_core_file(tmp_path: Path, tried: Tried, command: str) -> None:
+    """A core file would contain keys and contacts."""
     directory = {"CONTACTS_MCP_DIRECTORY": str(tmp_path / "contacts.db")}
     make_key(tmp_path, **directory)
     with cores_allowed():

@@ -54,8 +54,7 @@ async def still_there(host: TypeScriptHost, ola: dict[str, str]) -> bool:
 
 
 @each_kind
-async def test_a_host_sees_the_tools_and_reads_what_it_wrote(origin: str, kind: Kind) -> None:
-    """Connect, list, create, read: schemas and answers are of a shape that the client takes."""
+async def test_host_lists_tools_and_reads_a_created_contact(origin: str, kind: Kind) -> None:
     async with typescript_host(kind, origin) as host:
         listed = await host.tools()
         ola = await create(host)
@@ -68,8 +67,8 @@ async def test_a_host_sees_the_tools_and_reads_what_it_wrote(origin: str, kind: 
 
 
 @each_kind
-async def test_a_person_confirms_a_deletion(origin: str, kind: Kind) -> None:
-    """The person is asked once, by name, and the contact is gone."""
+async def test_confirmed_deletion_removes_the_contact(origin: str, kind: Kind) -> None:
+    """The person is asked once, by name."""
     async with typescript_host(kind, origin) as host:
         ola = await create(host)
 
@@ -82,8 +81,7 @@ async def test_a_person_confirms_a_deletion(origin: str, kind: Kind) -> None:
 
 
 @each_kind
-async def test_a_person_confirms_an_erasure_by_typing_the_name(origin: str, kind: Kind) -> None:
-    """The wrong name erases nothing, the right one erases."""
+async def test_erasure_needs_the_typed_name(origin: str, kind: Kind) -> None:
     async with typescript_host(kind, origin) as host:
         ola = await create(host)
 
@@ -104,8 +102,7 @@ async def test_a_person_confirms_an_erasure_by_typing_the_name(origin: str, kind
     [{"action": "decline"}, {"action": "cancel"}, {"action": "accept", "content": {"decision": "keep"}}],
     ids=["decline", "cancel", "keep"],
 )
-async def test_a_person_who_says_no_keeps_the_contact(origin: str, kind: Kind, answer: dict[str, object]) -> None:
-    """Declined, cancelled, kept: the host reads that nothing was changed."""
+async def test_declined_deletion_keeps_the_contact(origin: str, kind: Kind, answer: dict[str, object]) -> None:
     async with typescript_host(kind, origin) as host:
         ola = await create(host)
 
@@ -116,8 +113,7 @@ async def test_a_person_who_says_no_keeps_the_contact(origin: str, kind: Kind, a
 
 
 @each_kind
-async def test_a_host_that_shows_no_forms_deletes_nothing(origin: str, kind: Kind) -> None:
-    """Without elicitation the tool refuses."""
+async def test_host_without_forms_deletes_nothing(origin: str, kind: Kind) -> None:
     async with typescript_host(kind, origin, asks=False) as host:
         ola = await create(host)
 
@@ -128,8 +124,7 @@ async def test_a_host_that_shows_no_forms_deletes_nothing(origin: str, kind: Kin
 
 
 @each_kind
-async def test_a_host_hears_how_far_a_call_is(reporting: str, kind: Kind) -> None:
-    """What a tool reports arrives in order, before its answer."""
+async def test_progress_arrives_in_order_before_the_answer(reporting: str, kind: Kind) -> None:
     async with typescript_host(kind, reporting) as host:
         result = await host.raw("test_tool_with_progress")
 
@@ -138,8 +133,8 @@ async def test_a_host_hears_how_far_a_call_is(reporting: str, kind: Kind) -> Non
 
 
 @pytest.mark.parametrize("kind", LEGACY_KINDS, ids=str)
-async def test_a_yes_that_comes_after_the_host_hung_up_changes_nothing(served: HttpServer, kind: Kind) -> None:
-    """The call is cancelled while the person reads the question; their answer counts no more."""
+async def test_yes_after_the_host_hung_up_changes_nothing(served: HttpServer, kind: Kind) -> None:
+    """The call is cancelled while the person reads the question."""
     async with typescript_host(kind, served.url) as host:
         ola = await create(host)
 
