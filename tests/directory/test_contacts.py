@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contacts_mcp.directory.api import _bodies, _routes
+from contacts_mcp.directory.api import _requests, _routes
 from contacts_mcp.directory.database import now_after
 from contacts_mcp.directory.store import PERSONAL_FIELDS
 
@@ -205,7 +205,7 @@ async def test_list_rows_have_the_documented_fields(http, create):
 @given(st.text(min_size=1), st.sampled_from(["person", "company"]))
 def test_joined_parts_of_a_split_name_are_the_name(text, contact_type):
     """For any name."""
-    name = _bodies._collapse_spaces(text)
+    name = _requests._collapse_spaces(text)
 
     parts = _routes.split_name(name, contact_type)
 
@@ -264,4 +264,4 @@ async def test_contact_must_match_type_and_all_tags(create, listed):
 
 def test_personal_fields_are_the_fields_of_a_new_contact():
     """A field that is added to the bodies must be erased too."""
-    assert set(PERSONAL_FIELDS) == set(_bodies.NewContact.model_fields) - {"type"}
+    assert set(PERSONAL_FIELDS) == set(_requests.NewContact.model_fields) - {"type"}

@@ -6,11 +6,15 @@ from contacts_mcp.guard._guard import (
     ConsentAnswer,
     Guard,
     GuardMode,
+    MemoryNonceStore,
+    NonceStore,
+    NonceStoreUnavailable,
     NotConfirmed,
     Preview,
+    RedisNonceStore,
+    Seal,
 )
 from contacts_mcp.guard._questions import GuardedCall, PromptWording, Question, Refused, Target, hash_json
-from contacts_mcp.guard._state import MemoryNonceStore, NonceStore, NonceStoreUnavailable, RedisNonceStore, Seal
 
 __all__ = [
     "ANSWER_LIFETIME_SECONDS",

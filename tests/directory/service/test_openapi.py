@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from contacts_mcp import __version__
 from contacts_mcp.contract import CALLS
-from contacts_mcp.directory.api import _bodies as bodies
+from contacts_mcp.directory.api import _requests as bodies
 from contacts_mcp.directory.service._openapi import openapi_document
 
 DOCUMENT = openapi_document()

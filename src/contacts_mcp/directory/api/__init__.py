@@ -1,7 +1,6 @@
 """The Contacts API over HTTP."""
 
 from contacts_mcp.directory.api._app import ROUTERS, build_app
-from contacts_mcp.directory.api._bodies import ContactType
-from contacts_mcp.directory.api._tenant import TENANT_SCOPE_KEY, Tenant
+from contacts_mcp.directory.api._requests import TENANT_SCOPE_KEY, ContactType, Tenant
 
 __all__ = ["ROUTERS", "TENANT_SCOPE_KEY", "ContactType", "Tenant", "build_app"]

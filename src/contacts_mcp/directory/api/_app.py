@@ -14,8 +14,8 @@ from starlette.types import Scope
 
 from contacts_mcp.directory._errors import Conflict, DirectoryNotFound, DirectoryUnavailable
 from contacts_mcp.directory.api._extensions import extensions_router
+from contacts_mcp.directory.api._requests import Tenant
 from contacts_mcp.directory.api._routes import contacts_router, groups_router
-from contacts_mcp.directory.api._tenant import Tenant
 from contacts_mcp.directory.database import Database
 from contacts_mcp.middleware import BodyLimitMiddleware, ErrorMiddleware, Refusal
 

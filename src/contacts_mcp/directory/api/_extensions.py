@@ -12,8 +12,16 @@ from pydantic_core import to_json
 from sqlalchemy import Connection
 
 from contacts_mcp.directory import store
-from contacts_mcp.directory.api._bodies import Batch, IdentifiedChanges, NewContact, RecordId
-from contacts_mcp.directory.api._tenant import CurrentTenant, SearchFilter, TagsFilter, TypeFilter
+from contacts_mcp.directory.api._requests import (
+    Batch,
+    CurrentTenant,
+    IdentifiedChanges,
+    NewContact,
+    RecordId,
+    SearchFilter,
+    TagsFilter,
+    TypeFilter,
+)
 
 extensions_router = APIRouter(prefix="/v1/directory", tags=["Extensions"])
 

@@ -8,19 +8,17 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import Connection
 
 from contacts_mcp.directory import store
-from contacts_mcp.directory.api._bodies import (
+from contacts_mcp.directory.api._requests import (
     ContactChanges,
+    ContactId,
+    CurrentTenant,
     Erasure,
     GroupChanges,
+    GroupId,
+    IdempotencyKey,
     NewContact,
     NewGroup,
     NewMembers,
-)
-from contacts_mcp.directory.api._tenant import (
-    ContactId,
-    CurrentTenant,
-    GroupId,
-    IdempotencyKey,
     SearchFilter,
     TagsFilter,
     Tenant,
