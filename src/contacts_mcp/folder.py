@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from contacts_mcp.contract import FieldFault, ValidationFailed
+from contacts_mcp.contract import invalid_field
 from contacts_mcp.text import sanitize
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
@@ -71,7 +71,7 @@ class Folder:
         """
         *folders, last = self._split(name)
         if not _is_visible(last):
-            raise _invalid("contains invisible characters; choose a plain name")
+            raise invalid_field("path", "contains invisible characters; choose a plain name")
         temporary = f".{secrets.token_hex(8)}.part"
         with self._translate_errors(), self._open_folder(folders) as folder:
             try:
@@ -93,14 +93,14 @@ class Folder:
             try:
                 path = path.relative_to(self._path)
             except ValueError:
-                raise _invalid(_OUTSIDE) from None
+                raise invalid_field("path", _OUTSIDE) from None
         steps = list(path.parts)
         if ".." in steps:
-            raise _invalid(_OUTSIDE)
+            raise invalid_field("path", _OUTSIDE)
         if not steps or name.endswith("/") or not all(map(_is_name, steps)):
-            raise _invalid("is not a file name")
+            raise invalid_field("path", "is not a file name")
         if any(step.startswith(".") for step in steps):  # in a home folder these are settings and keys
-            raise _invalid("is hidden or in a hidden folder; hidden files cannot be used")
+            raise invalid_field("path", "is hidden or in a hidden folder; hidden files cannot be used")
         return steps
 
     @contextmanager
@@ -122,15 +122,15 @@ class Folder:
         try:
             yield
         except FileNotFoundError:
-            raise _invalid(f"is not in the folder for files; {self._list_files()}") from None
+            raise invalid_field("path", f"is not in the folder for files; {self._list_files()}") from None
         except FileExistsError:
-            raise _invalid("already exists; choose another name") from None
+            raise invalid_field("path", "already exists; choose another name") from None
         except (NotADirectoryError, IsADirectoryError):
-            raise _invalid(_NOT_REGULAR) from None
+            raise invalid_field("path", _NOT_REGULAR) from None
         except OSError as exc:
             if exc.errno in _LINK_ERRNOS:
-                raise _invalid("is a link or leads through one; links are not followed") from None
-            raise _invalid(f"cannot be used ({(exc.strerror or 'system error').lower()})") from None
+                raise invalid_field("path", "is a link or leads through one; links are not followed") from None
+            raise invalid_field("path", f"cannot be used ({(exc.strerror or 'system error').lower()})") from None
 
     def _list_files(self) -> str:
         """List the files directly in the folder, latest change first."""
@@ -157,11 +157,13 @@ def _is_visible(step: str) -> bool:
 
 def _require_regular(found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
-        raise _invalid(_NOT_REGULAR)
+        raise invalid_field("path", _NOT_REGULAR)
     if found.st_nlink > 1:
-        raise _invalid("has a second hard link, which may be outside of the folder; copy it into the folder")
+        raise invalid_field(
+            "path", "has a second hard link, which may be outside of the folder; copy it into the folder"
+        )
     if found.st_size > MAX_FILE_BYTES:
-        raise _invalid(_TOO_LARGE)
+        raise invalid_field("path", _TOO_LARGE)
 
 
 def _read_all(descriptor: int) -> bytes:
@@ -170,7 +172,7 @@ def _read_all(descriptor: int) -> bytes:
     while chunk := os.read(descriptor, _CHUNK_BYTES):
         size += len(chunk)
         if size > MAX_FILE_BYTES:
-            raise _invalid(_TOO_LARGE)
+            raise invalid_field("path", _TOO_LARGE)
         chunks.append(chunk)
     return b"".join(chunks)
 
@@ -181,8 +183,3 @@ def _write_all(descriptor: int, chunks: Iterable[bytes]) -> int:
         file.flush()
         os.fsync(file.fileno())
     return size
-
-
-def _invalid(reason: str) -> ValidationFailed:
-    fault = FieldFault("path", reason)
-    return ValidationFailed(str(fault), faults=(fault,))

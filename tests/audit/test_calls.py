@@ -202,7 +202,7 @@ async def test_log_says_why_the_trail_cannot_be_written(
         await directory.error("delete_contact", contact_id=ola["id"])
 
     reason = f"{path}: not a regular file"
-    logged = [each.getMessage() for each in caplog.records if each.name == "contacts_mcp.server._call_record"]
+    logged = [each.getMessage() for each in caplog.records if each.name == "contacts_mcp.server._recording"]
     assert any(
         line.startswith(f"the audit trail lacks a record: create_contact ended as done: {reason}") for line in logged
     )

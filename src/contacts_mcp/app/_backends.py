@@ -15,10 +15,11 @@ import anyio.to_thread
 from contacts_mcp.client import BASE_URL, Credential, find_credential, parse_base_url
 from contacts_mcp.contract import AnswerT, AuthenticationFailed, Call, ListContacts, ProgressCallback
 from contacts_mcp.directory import Location, PostgresServer, default_path
+from contacts_mcp.folder import Folder
 from contacts_mcp.guard import NonceStoreUnavailable
-from contacts_mcp.server import Caller
+from contacts_mcp.server import BackendFactory, Caller
 from contacts_mcp.settings import Settings
-from contacts_mcp.tools import Sender
+from contacts_mcp.tools import NO_FOLDER_CONFIGURED, NO_PATHS_OVER_NETWORK, Backend, Downloads, Sender, WriteBudgets
 
 if TYPE_CHECKING:
     from contacts_mcp.client import ClientPool, ContactsClient
@@ -263,3 +264,24 @@ async def _client_of(directory: "Directory") -> "AsyncIterator[ContactsClient]":
     transport = httpx.ASGITransport(directory.app, raise_app_exceptions=False)
     async with directory, ContactsClient(base_url="http://embedded", transport=transport) as client:
         yield client
+
+
+def backend_factory(settings: Settings, connection: Connection, *, paths: bool) -> BackendFactory:
+    """Return a function that builds each caller's backend, with their own key, write budget and downloads."""
+    files: Folder | str = NO_PATHS_OVER_NETWORK
+    if paths:
+        files = Folder(settings.files.expanduser()) if settings.files else NO_FOLDER_CONFIGURED
+    downloads, budgets = Downloads(), WriteBudgets(settings.write_budget)
+    per_caller = connection if isinstance(connection, PerCallerConnection) else None
+
+    def backend_for(caller: Caller) -> Backend:
+        return Backend(
+            per_caller.sender_for(caller) if per_caller else connection,
+            settings.default_region,
+            files=files,
+            downloads=downloads,
+            owner=caller.principal,
+            budget=budgets.for_caller(caller.principal),
+        )
+
+    return backend_for

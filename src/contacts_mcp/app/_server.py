@@ -11,26 +11,15 @@ from typing import Any
 from mcp.server.lowlevel import Server
 
 from contacts_mcp import __version__
-from contacts_mcp.app._backends import Connection, DirectoryConnection, Embedded, PerCallerConnection, Platform, connect
+from contacts_mcp.app._backends import Connection, DirectoryConnection, Embedded, Platform, backend_factory, connect
 from contacts_mcp.audit import AuditDestinations, LogOutput, OtlpOutput, Trail, TrailFile
 from contacts_mcp.directory import default_path
-from contacts_mcp.folder import Folder
 from contacts_mcp.guard import ANSWER_LIFETIME_SECONDS, Guard, NonceStore, RedisNonceStore, Seal
 from contacts_mcp.prompts import choose_prompts
 from contacts_mcp.resources import Completions, ResourceCatalog
-from contacts_mcp.server import ActiveCalls, BackendFactory, Caller, CallRecorder, Lifespan, Subscriptions, build_server
+from contacts_mcp.server import ActiveCalls, CallRecorder, Lifespan, Subscriptions, build_server
 from contacts_mcp.settings import InvalidSettings, Settings, env_name
-from contacts_mcp.tools import (
-    NO_FOLDER_CONFIGURED,
-    NO_PATHS_OVER_NETWORK,
-    TOOLS,
-    Backend,
-    Downloads,
-    Tool,
-    WriteBudgets,
-    choose_tools,
-    require_confirmable,
-)
+from contacts_mcp.tools import TOOLS, Tool, choose_tools, require_confirmable
 
 _INSTRUCTIONS = """\
 A shared contact directory for SMS, e-mail and other services: contacts and groups of them. It is {kind}.
@@ -101,7 +90,7 @@ def build_app(
         version=__version__,
         instructions=_instructions(backend.kind, tools),
         tools=tools,
-        backend_for=_backend_for(settings, connection, paths=paths),
+        backend_for=backend_factory(settings, connection, paths=paths),
         guard=_guard(settings, connection, redis),
         lifespan=_lifespan(connection, redis, trail),
         active_calls=active_calls,
@@ -155,27 +144,6 @@ def _instructions(kind: str, tools: Collection[Tool]) -> str:
             f"\nFor more than a few contacts never loop or page: use {', '.join(bulk)}. Show people a plan first."
         )
     return instructions
-
-
-def _backend_for(settings: Settings, connection: Connection, *, paths: bool) -> BackendFactory:
-    """Return a function that builds each caller's backend, with their own key, write budget and downloads."""
-    files: Folder | str = NO_PATHS_OVER_NETWORK
-    if paths:
-        files = Folder(settings.files.expanduser()) if settings.files else NO_FOLDER_CONFIGURED
-    downloads, budgets = Downloads(), WriteBudgets(settings.write_budget)
-    per_caller = connection if isinstance(connection, PerCallerConnection) else None
-
-    def backend_for(caller: Caller) -> Backend:
-        return Backend(
-            per_caller.sender_for(caller) if per_caller else connection,
-            settings.default_region,
-            files=files,
-            downloads=downloads,
-            owner=caller.principal,
-            budget=budgets.for_caller(caller.principal),
-        )
-
-    return backend_for
 
 
 def _guard(settings: Settings, connection: Connection, redis: RedisNonceStore | None) -> Guard:

@@ -32,6 +32,7 @@ from contacts_mcp.contract.errors import (
     Unreachable,
     UnreadableAnswer,
     ValidationFailed,
+    invalid_field,
 )
 from contacts_mcp.contract.extensions import (
     MAX_BATCH_SIZE,
@@ -110,4 +111,5 @@ __all__ = [
     "UpdateContact",
     "UpdateContactGroup",
     "ValidationFailed",
+    "invalid_field",
 ]

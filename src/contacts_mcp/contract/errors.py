@@ -92,6 +92,12 @@ class ValidationFailed(ContactsError):
         self.faults = faults
 
 
+def invalid_field(path: str, reason: str, advice: str | None = None) -> ValidationFailed:
+    """Build the error about one field or argument."""
+    fault = FieldFault(path, reason)
+    return ValidationFailed(str(fault), faults=(fault,), advice=advice)
+
+
 class Conflict(ContactsError):
     """409: the record's state does not allow the change."""
 

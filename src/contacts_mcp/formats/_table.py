@@ -7,7 +7,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import NamedTuple
 
-from contacts_mcp.contract import ContactType, FieldFault, ValidationFailed
+from contacts_mcp.contract import ContactType, ValidationFailed, invalid_field
 from contacts_mcp.formats import _export
 from contacts_mcp.formats._rows import Row
 from contacts_mcp.text import fold, sanitize
@@ -190,10 +190,12 @@ def _mapped_fields(headers: Sequence[str], mapping: Mapping[str, str]) -> dict[i
     found: dict[int, str] = {}
     for header, field in mapping.items():
         if field not in (*_MAPPABLE, IGNORE):
-            raise _invalid_mapping(f"fields are {', '.join(_MAPPABLE)} and {IGNORE}, not {_one_line(field)}")
+            raise invalid_field("mapping", f"fields are {', '.join(_MAPPABLE)} and {IGNORE}, not {_one_line(field)}")
         index = indexes.get(normalize_header(header))
         if index is None:
-            raise _invalid_mapping(f"there is no column {_one_line(header)}; the columns are {_list_headers(headers)}")
+            raise invalid_field(
+                "mapping", f"there is no column {_one_line(header)}; the columns are {_list_headers(headers)}"
+            )
         found[index] = field
     return found
 
@@ -216,11 +218,6 @@ def _list_headers(headers: Sequence[str]) -> str:
 
 def _one_line(name: str) -> str:
     return " ".join(sanitize(name, 40).split())
-
-
-def _invalid_mapping(reason: str) -> ValidationFailed:
-    fault = FieldFault("mapping", reason)
-    return ValidationFailed(str(fault), faults=(fault,))
 
 
 def phone_kind_rank(label: str) -> int:

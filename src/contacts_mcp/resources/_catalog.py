@@ -11,7 +11,6 @@ from mcp_types import Resource, ResourceTemplate, TextResourceContents
 from contacts_mcp.contract import (
     UUID,
     Contact,
-    FieldFault,
     GetContact,
     GetContactGroup,
     Group,
@@ -19,7 +18,7 @@ from contacts_mcp.contract import (
     ListGroupMembers,
     NotFound,
     Record,
-    ValidationFailed,
+    invalid_field,
 )
 from contacts_mcp.text import fold, sanitize
 from contacts_mcp.tools import DOWNLOAD_URI_TEMPLATE, Backend, Download, Tool, render
@@ -173,8 +172,7 @@ def _page_start(cursor: str | None, groups: list[Group]) -> int:
     for index, group in enumerate(groups):
         if group.id == cursor:
             return index + 1
-    fault = FieldFault("cursor", "is not from this list, or the list has changed since")
-    raise ValidationFailed(str(fault), faults=(fault,), advice="list again from the start")
+    raise invalid_field("cursor", "is not from this list, or the list has changed since", "list again from the start")
 
 
 def _group_resource(group: Group) -> Resource:

@@ -1,6 +1,5 @@
 """The MCP server: protocol handlers over the tools. It knows nothing about contacts."""
 
-from contacts_mcp.server._call_record import CallRecorder
 from contacts_mcp.server._context import (
     ACTIVE_CALLS_SCOPE_KEY,
     CALLER_SCOPE_KEY,
@@ -9,6 +8,7 @@ from contacts_mcp.server._context import (
     BackendFactory,
     Caller,
 )
+from contacts_mcp.server._recording import CallRecorder
 from contacts_mcp.server._server import Lifespan, build_server
 from contacts_mcp.server._subscriptions import Subscriptions
 

@@ -15,11 +15,10 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolRequestParams, ElicitRequest, ElicitRequestFormParams, ElicitResult, InputRequiredResult
 from pydantic import ValidationError
 
-from contacts_mcp.contract import FieldFault, ValidationFailed
+from contacts_mcp.contract import invalid_field
 from contacts_mcp.guard import Consent, ConsentAnswer, Guard, GuardedCall, Preview, Question, Refused
-from contacts_mcp.server._call_record import CallRecord
 from contacts_mcp.server._context import RequestContext, is_modern
-from contacts_mcp.server._telemetry import count_confirmation
+from contacts_mcp.server._recording import CallRecord, count_confirmation
 
 _INPUT_KEY = "confirm"
 _TOKEN = "confirmation_token"  # noqa: S105 - an argument's name
@@ -127,6 +126,5 @@ def split_token(given: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
     arguments = dict(given)
     token = arguments.pop(_TOKEN, None)
     if token is not None and not isinstance(token, str):
-        fault = FieldFault(_TOKEN, "should be a string")
-        raise ValidationFailed(str(fault), faults=(fault,))
+        raise invalid_field(_TOKEN, "should be a string")
     return arguments, token or None

@@ -12,11 +12,10 @@ from contacts_mcp.audit import LogOutput, Trail
 from contacts_mcp.guard import Guard
 from contacts_mcp.prompts import Prompt
 from contacts_mcp.resources import Completions, ResourceCatalog
-from contacts_mcp.server._call_record import CallRecorder
 from contacts_mcp.server._context import ActiveCalls, BackendFactory
+from contacts_mcp.server._recording import CallRecorder, SpanScrubber, set_log_level
 from contacts_mcp.server._resources import CompletionHandler, PromptHandlers, ResourceHandlers
 from contacts_mcp.server._subscriptions import Subscriptions
-from contacts_mcp.server._telemetry import SpanScrubber, set_log_level
 from contacts_mcp.server._tool_calls import ToolHandlers
 from contacts_mcp.tools import Tool
 

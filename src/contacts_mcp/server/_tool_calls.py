@@ -22,7 +22,6 @@ from contacts_mcp.audit import Outcome
 from contacts_mcp.contract import ContactsError, PermissionDenied, Risk
 from contacts_mcp.guard import Consent, Guard, GuardedCall, GuardMode, Preview, Question
 from contacts_mcp.middleware import CURRENT_REQUEST_ID
-from contacts_mcp.server._call_record import CallRecord, CallRecorder
 from contacts_mcp.server._context import (
     ActiveCalls,
     BackendFactory,
@@ -35,8 +34,8 @@ from contacts_mcp.server._context import (
     request_id_of,
 )
 from contacts_mcp.server._elicitation import add_token, obtain_consent, question_result, split_token
+from contacts_mcp.server._recording import CallRecord, CallRecorder, count_rejected_call, log_failure, measure_call
 from contacts_mcp.server._subscriptions import Subscriptions
-from contacts_mcp.server._telemetry import count_rejected_call, log_failure, measure_call
 from contacts_mcp.text import sanitize
 from contacts_mcp.tools import FileAnswer, PreparedCall, Tool, parse_arguments, render
 
@@ -75,6 +74,8 @@ class ToolHandlers:
         self._tools = {tool.name: tool for tool in tools}
         self._backend_for = backend_for
         self._guard = guard
+        guarded = {tool.name for tool in tools if guard.requires_consent(tool.name, tool.risk)}
+        self._two_step_tools = guarded if guard.mode is GuardMode.TWO_STEP else frozenset[str]()
         self._active_calls = active_calls
         self._subscriptions = subscriptions
         self._recorder = recorder
@@ -87,7 +88,7 @@ class ToolHandlers:
         caller, request_id = caller_of(ctx), request_id_of(ctx)
         tool = self._tools.get(params.name)
         result: Result
-        if tool is None or not tool.is_allowed(caller.risks):
+        if tool is None or caller.risks.isdisjoint(tool.call_risks):
             count_rejected_call()
             error = "unknown_tool" if tool is None else PermissionDenied.code
             await self._recorder.record_rejected([params.name], caller.principal, request_id, error)
@@ -120,14 +121,16 @@ class ToolHandlers:
     async def _call(self, call: _Call) -> Result:
         """Validate the arguments, prepare the call, obtain consent, run the call, render its answer."""
         tool, record, given = call.tool, call.record, call.params.arguments or {}
-        raw, token = split_token(given) if self._takes_token(tool) else (given, None)
+        raw, token = split_token(given) if tool.name in self._two_step_tools else (given, None)
         arguments = parse_arguments(tool.arguments, tool.input_schema, raw)
         targets = {name: getattr(arguments, name) for name in tool.target_args}
         record.targets = {name: value for name, value in targets.items() if value is not None}
         backend = replace(self._backend_for(call.caller), report=call.ctx.session.report_progress)
         prepared = await tool.prepare(backend, arguments)
         record.risk, record.counts = prepared.risk, prepared.counts
-        if prepared.risk is not Risk.READ and prepared.risk not in call.caller.risks:  # `is_allowed` checks the minimum
+        if (
+            prepared.risk is not Risk.READ and prepared.risk not in call.caller.risks
+        ):  # before, only one of `call_risks` was checked
             raise PermissionDenied("this call would do more than you may do here", advice="nothing was changed")
         consent: Consent | Question | Preview = Consent.NONE_NEEDED
         if self._guard.requires_consent(tool.name, prepared.risk):
@@ -154,13 +157,10 @@ class ToolHandlers:
         return answer
 
     def _allowed_tools(self, caller: Caller) -> dict[str, Tool]:
-        return {name: tool for name, tool in self._tools.items() if tool.is_allowed(caller.risks)}
-
-    def _takes_token(self, tool: Tool) -> bool:
-        return self._guard.mode is GuardMode.TWO_STEP and self._guard.requires_consent(tool.name, tool.risk)
+        return {name: tool for name, tool in self._tools.items() if not caller.risks.isdisjoint(tool.call_risks)}
 
     def _listed(self, tool: Tool) -> ListedTool:
-        takes_token = self._takes_token(tool)
+        takes_token = tool.name in self._two_step_tools
         return ListedTool(
             name=tool.name,
             title=tool.title,

@@ -2,17 +2,6 @@
 
 from contacts_mcp.tools._answers import FileAnswer, render
 from contacts_mcp.tools._arguments import parse_arguments
-from contacts_mcp.tools._backend import (
-    DOWNLOAD_URI_TEMPLATE,
-    NO_FOLDER_CONFIGURED,
-    NO_PATHS_OVER_NETWORK,
-    Backend,
-    Download,
-    Downloads,
-    Sender,
-    WriteBudget,
-    WriteBudgets,
-)
 from contacts_mcp.tools._catalog import (
     TOOLS,
     TOOLSETS,
@@ -23,7 +12,20 @@ from contacts_mcp.tools._catalog import (
     require_confirmable,
 )
 from contacts_mcp.tools._endpoints import ENDPOINTS
-from contacts_mcp.tools._tool import PreparedCall, Tool, run_directly
+from contacts_mcp.tools._tool import (
+    DOWNLOAD_URI_TEMPLATE,
+    NO_FOLDER_CONFIGURED,
+    NO_PATHS_OVER_NETWORK,
+    Backend,
+    Download,
+    Downloads,
+    PreparedCall,
+    Sender,
+    Tool,
+    WriteBudget,
+    WriteBudgets,
+    run_directly,
+)
 
 __all__ = [
     "DOWNLOAD_URI_TEMPLATE",

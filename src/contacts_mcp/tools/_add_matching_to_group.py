@@ -9,11 +9,10 @@ from contacts_mcp.contract import Contact, GetContactGroup, Group, GroupId, Risk
 from contacts_mcp.guard import Target
 from contacts_mcp.text import quote
 from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, join_names, summarize
-from contacts_mcp.tools._backend import Backend
 from contacts_mcp.tools._job import JobClient, ProgressReporter, add_to_group
 from contacts_mcp.tools._plan import PlanArguments, fingerprint_plan, plan_or_apply
 from contacts_mcp.tools._select import FilterArguments, fetch_member_ids, iter_contacts
-from contacts_mcp.tools._tool import JobCounts, PreparedCall, Tool
+from contacts_mcp.tools._tool import Backend, JobCounts, PreparedCall, Tool
 
 _SAMPLE_SIZE = 5
 

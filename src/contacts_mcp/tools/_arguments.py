@@ -15,9 +15,8 @@ from annotated_types import Ge, Le, MaxLen, MinLen
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from contacts_mcp.contract import FieldFault, ValidationFailed
+from contacts_mcp.contract import FieldFault, ValidationFailed, invalid_field
 from contacts_mcp.text import sanitize
-from contacts_mcp.tools._backend import invalid_argument
 
 _MAX_FAULTS_SHOWN = 5
 _MAX_NAME_LENGTH = 64
@@ -100,7 +99,7 @@ def parse_arguments(model: type[BaseModel], schema: Mapping[str, Any], raw: Mapp
     """
     properties = schema["properties"]
     if len(raw) > len(properties) + _MAX_FAULTS_SHOWN:
-        raise invalid_argument("", f"too many arguments; this tool accepts {', '.join(properties)}")
+        raise invalid_field("", f"too many arguments; this tool accepts {', '.join(properties)}")
     required = schema.get("required", ())
     cleaned: dict[str, Any] = {}
     for name, given in raw.items():
@@ -121,10 +120,10 @@ def parse_arguments(model: type[BaseModel], schema: Mapping[str, Any], raw: Mapp
 def _check_bounds(name: str, value: Any) -> None:
     """Refuse a list that would take seconds to validate, and text that cannot be encoded."""
     if isinstance(value, list) and len(value) > _MAX_ITEMS:
-        raise invalid_argument(sanitize(name, _MAX_NAME_LENGTH), f"should have no more than {_MAX_ITEMS:,} items")
+        raise invalid_field(sanitize(name, _MAX_NAME_LENGTH), f"should have no more than {_MAX_ITEMS:,} items")
     texts = value if isinstance(value, list) else [value]
     if any(isinstance(text, str) and _SURROGATE.search(text) for text in texts):
-        raise invalid_argument(sanitize(name, _MAX_NAME_LENGTH), "contains half of a character (a lone surrogate)")
+        raise invalid_field(sanitize(name, _MAX_NAME_LENGTH), "contains half of a character (a lone surrogate)")
 
 
 def _decode_array(text: str) -> Any:

@@ -8,9 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from contacts_mcp import phones
 from contacts_mcp.contract import Contact, GetContactGroup, GroupId, ListGroupMembers, Record, Risk
 from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, one_line, summarize
-from contacts_mcp.tools._backend import Backend
 from contacts_mcp.tools._job import JobClient, ProgressReporter, iterate_cooperatively
-from contacts_mcp.tools._tool import Tool, run_directly
+from contacts_mcp.tools._tool import Backend, Tool, run_directly
 
 _SAMPLE_SIZE = 5
 _MAX_COUNTRIES = 20

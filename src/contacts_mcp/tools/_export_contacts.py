@@ -10,10 +10,9 @@ from contacts_mcp.contract import Risk, Text, ValidationFailed
 from contacts_mcp.folder import Folder
 from contacts_mcp.formats import FORMATS, Writer
 from contacts_mcp.tools._answers import FileAnswer
-from contacts_mcp.tools._backend import MAX_DOWNLOAD_BYTES, Backend, Download
 from contacts_mcp.tools._job import JobClient, ProgressReporter
 from contacts_mcp.tools._select import LIST_FIELDS, Filter, FilterOrGroupArguments, iter_contacts
-from contacts_mcp.tools._tool import Tool, run_directly
+from contacts_mcp.tools._tool import MAX_DOWNLOAD_BYTES, Backend, Download, Tool, run_directly
 
 _ALL_FIELDS = LIST_FIELDS | {"company_name", "notes", "created_at", "updated_at"}
 _MAX_READ_SINGLY = 5_000

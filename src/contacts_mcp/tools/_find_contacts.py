@@ -7,10 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from contacts_mcp.contract import Contact, ContactPage, ContactsError, FilterIgnored, ListContacts, Risk, Text
 from contacts_mcp.matching import RankedContact, is_unambiguous, query_variants, rank_contacts
 from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, one_line
-from contacts_mcp.tools._backend import Backend
 from contacts_mcp.tools._job import JobClient, ProgressReporter
 from contacts_mcp.tools._select import LIST_FIELDS, Filter, fetch_full, iter_contacts
-from contacts_mcp.tools._tool import Tool, run_directly
+from contacts_mcp.tools._tool import Backend, Tool, run_directly
 
 _MAX_ROWS = 50
 _MAX_READ_IN_FULL = 10

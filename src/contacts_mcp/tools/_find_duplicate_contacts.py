@@ -8,10 +8,9 @@ from pydantic import Field
 from contacts_mcp.contract import Record, Risk
 from contacts_mcp.matching import Cluster, ContactRecord, DuplicateFinder
 from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, one_line
-from contacts_mcp.tools._backend import Backend
 from contacts_mcp.tools._job import JobClient, ProgressReporter, iterate_cooperatively
 from contacts_mcp.tools._select import Filter, FilterArguments, iter_contacts
-from contacts_mcp.tools._tool import Tool, run_directly
+from contacts_mcp.tools._tool import Backend, Tool, run_directly
 
 _COMPARED_FIELDS = frozenset({"id", "name", "phone_number", "email"})
 _MAX_SHOWN = 5

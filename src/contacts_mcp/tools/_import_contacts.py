@@ -5,15 +5,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from contacts_mcp.contract import GetContactGroup, GroupId, Risk, Text
+from contacts_mcp.contract import GetContactGroup, GroupId, Risk, Text, invalid_field
 from contacts_mcp.guard import PromptWording
-from contacts_mcp.tools._backend import Backend, invalid_argument
 from contacts_mcp.tools._import_plan import ImportAnswer, ImportPlan
 from contacts_mcp.tools._import_rows import MatchOptions, OnMatch, match_rows, read_source
 from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._plan import PlanArguments, fingerprint_plan, plan_or_apply
 from contacts_mcp.tools._select import fetch_member_ids
-from contacts_mcp.tools._tool import PreparedCall, Tool
+from contacts_mcp.tools._tool import Backend, PreparedCall, Tool
 from contacts_mcp.tools._values import Region
 
 
@@ -62,7 +61,7 @@ async def _make_plan(backend: Backend, arguments: ImportContacts) -> ImportPlan:
 def _parse_mapping(given: Sequence[str] | None) -> Mapping[str, str]:
     pairs = [entry.rpartition("=") for entry in given or ()]
     if any(not (column and name) for column, _, name in pairs):
-        raise invalid_argument("mapping", 'should have entries such as "Mobil=phone_number"')
+        raise invalid_field("mapping", 'should have entries such as "Mobil=phone_number"')
     return {column.strip(): name.strip() for column, _, name in pairs}
 
 

@@ -19,11 +19,10 @@ from contacts_mcp.formats import FORMATS
 from contacts_mcp.guard import Target
 from contacts_mcp.text import quote
 from contacts_mcp.tools._answers import FileAnswer, join_names, one_line
-from contacts_mcp.tools._backend import MAX_DOWNLOAD_BYTES, Backend, Download
 from contacts_mcp.tools._import_rows import Decision, Draft, MatchOptions, Source, match_rows
 from contacts_mcp.tools._job import ContactWrite, JobClient, ProgressReporter, WriteResult, add_to_group, write_contacts
 from contacts_mcp.tools._plan import CONFIRM_FROM_CONTACTS, describe_overwrites
-from contacts_mcp.tools._tool import JobCounts
+from contacts_mcp.tools._tool import MAX_DOWNLOAD_BYTES, Backend, Download, JobCounts
 
 _SAMPLE_SIZE = 3
 _MAX_COLUMNS_SHOWN = 20

@@ -7,13 +7,13 @@ from typing import Any, Literal
 import anyio.to_thread
 
 from contacts_mcp import phones
-from contacts_mcp.contract import Contact, ContactType
+from contacts_mcp.contract import Contact, ContactType, invalid_field
 from contacts_mcp.formats import ParsedFile, Row, read_contacts
 from contacts_mcp.mail import is_email
 from contacts_mcp.matching import ContactIndex, email_key, phone_key
-from contacts_mcp.tools._backend import Backend, invalid_argument
 from contacts_mcp.tools._job import JobClient, ProgressReporter, iterate_cooperatively
 from contacts_mcp.tools._select import LIST_FIELDS, Filter, fetch_full, iter_contacts
+from contacts_mcp.tools._tool import Backend
 from contacts_mcp.tools._values import edit_tags
 
 OnMatch = Literal["skip", "update", "create"]
@@ -120,7 +120,7 @@ async def read_source(
         ValidationFailed: why it cannot be read, and what can.
     """
     if (path is None) == (content is None):
-        raise invalid_argument("path", "is required, or else content", "give a file's path or its text, one of the two")
+        raise invalid_field("path", "is required, or else content", "give a file's path or its text, one of the two")
     if path is not None:
         folder = backend.require_folder()
         data = (await anyio.to_thread.run_sync(folder.read, path)).data

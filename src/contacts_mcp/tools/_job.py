@@ -32,7 +32,7 @@ from contacts_mcp.contract import (
     UpdateContact,
     ValidationFailed,
 )
-from contacts_mcp.tools._backend import Backend, WriteBudgetExceeded
+from contacts_mcp.tools._tool import Backend, WriteBudgetExceeded
 
 K = TypeVar("K")
 T = TypeVar("T")

@@ -19,16 +19,16 @@ from contacts_mcp.contract import (
     Record,
     Risk,
     UpdateContact,
+    invalid_field,
 )
 from contacts_mcp.guard import PromptWording, Target, hash_json
 from contacts_mcp.text import quote
 from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, one_line, summarize
-from contacts_mcp.tools._backend import Backend, invalid_argument
+from contacts_mcp.tools._endpoints import describe_record
 from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._plan import RefreshingPlan
 from contacts_mcp.tools._select import fetch_member_ids
-from contacts_mcp.tools._targets import describe_record
-from contacts_mcp.tools._tool import JobCounts, PreparedCall, Tool
+from contacts_mcp.tools._tool import Backend, JobCounts, PreparedCall, Tool
 from contacts_mcp.tools._values import edit_tags
 
 _MAX_MERGED = 20
@@ -177,7 +177,7 @@ async def _plan_merge(client: JobClient, arguments: MergeContacts) -> _Merge:
     merge = _Merge(keep, others, arguments.prefer, await _find_groups_to_join(client, keep, others))
     if len(merge.values.get("notes") or "") > _MAX_NOTES_LENGTH:
         reason = f"their notes together have more than {_MAX_NOTES_LENGTH:,} characters"
-        raise invalid_argument("merge_ids", reason, "shorten them first")
+        raise invalid_field("merge_ids", reason, "shorten them first")
     return merge
 
 

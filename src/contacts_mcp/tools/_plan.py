@@ -6,10 +6,9 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from contacts_mcp.contract import Conflict, Risk, Text
+from contacts_mcp.contract import Conflict, Risk, Text, invalid_field
 from contacts_mcp.guard import Target, hash_json
-from contacts_mcp.tools._backend import Backend, invalid_argument
-from contacts_mcp.tools._tool import JobCounts, PreparedCall
+from contacts_mcp.tools._tool import Backend, JobCounts, PreparedCall
 
 CONFIRM_FROM_CONTACTS = 25
 """Changing this many contacts in one call needs a person's confirmation."""
@@ -84,7 +83,7 @@ async def plan_or_apply(
         WriteBudgetExceeded: the plan makes more changes than the caller has left.
     """
     if arguments.apply and arguments.plan is None:
-        raise invalid_argument(
+        raise invalid_field(
             "plan", "is required with apply", "call without apply first, and show the plan to the person"
         )
     plan = await make_plan()

@@ -20,8 +20,8 @@ from contacts_mcp.contract import (
     ScanContacts,
     Text,
 )
-from contacts_mcp.tools._backend import Backend
 from contacts_mcp.tools._job import MAX_CONCURRENT_CALLS, JobClient, ProgressReporter
+from contacts_mcp.tools._tool import Backend
 
 LIST_FIELDS = frozenset({"id", "type", "name", "phone_number", "email", "tags"})
 """The fields of a list's rows; other fields take one request for each contact, unless the service supports scans."""

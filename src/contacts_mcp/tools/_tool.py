@@ -1,17 +1,212 @@
-"""What a tool is: data. A tool is derived from an endpoint's call (`_endpoints.py`) or written by hand."""
+"""What a tool is (data) and what its calls work with: the client, a write budget, a folder for files, and downloads.
 
-from collections import Counter
-from collections.abc import Awaitable, Callable, Collection
+A tool is derived from an endpoint's call (`_endpoints.py`) or written by hand.
+"""
+
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
+from uuid import uuid4
 
 from pydantic import BaseModel
 
-from contacts_mcp.contract import Risk
+from contacts_mcp.contract import (
+    AddGroupMembers,
+    AnswerT,
+    BatchContacts,
+    Call,
+    ContactsError,
+    NotFound,
+    ProgressCallback,
+    Risk,
+    invalid_field,
+)
+from contacts_mcp.folder import Folder
 from contacts_mcp.guard import PromptWording, Target
 from contacts_mcp.tools._arguments import input_schema, output_schema
-from contacts_mcp.tools._backend import Backend
+
+NO_FOLDER_CONFIGURED = "the operator has configured no folder for files (CONTACTS_MCP_FILES)"
+NO_PATHS_OVER_NETWORK = "a server on a network accepts no paths"
+DOWNLOAD_URI_TEMPLATE = "contacts://exports/{id}"
+MAX_DOWNLOAD_BYTES = 8 * 1024 * 1024
+_DOWNLOAD_LIFETIME_SECONDS = 900.0
+_MAX_DOWNLOADS = 256
+_MAX_DOWNLOADS_BYTES = 64 * 1024 * 1024
+_BUDGET_PERIOD_SECONDS = 3600.0
+_MINUTE_SECONDS = 60.0
+_MAX_BUDGETS = 4_096
+
+
+class WriteBudgetExceeded(ContactsError):
+    """The call would make more changes than the caller has left; it made none of them."""
+
+    code = "write_budget"
+
+    def __init__(self, wanted: int, left: int, limit: int, seconds: float) -> None:
+        super().__init__(
+            f"this call makes {wanted:,} changes, but only {max(left, 0):,} of {limit:,} per hour are left",
+            advice=f"nothing more was changed; try again in {max(1, round(seconds / _MINUTE_SECONDS))} minutes, "
+            "or ask the operator to raise the limit (CONTACTS_MCP_WRITE_BUDGET)",
+        )
+
+
+class WriteBudget:
+    """The number of changes that one caller may make in an hour, counted by the minute. A `limit` of 0 means no limit.
+
+    It stops a runaway agent, whichever tools it uses.
+    """
+
+    def __init__(self, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limit = limit
+        self._clock = clock
+        self._spent: OrderedDict[float, int] = OrderedDict()
+
+    def require(self, changes: int) -> None:
+        """Raise WriteBudgetExceeded if fewer changes are left; spends nothing."""
+        if not self._limit or not changes:
+            return
+        now = self._clock()
+        while self._spent and next(iter(self._spent)) <= now - _BUDGET_PERIOD_SECONDS:
+            self._spent.popitem(last=False)
+        left = self._limit - sum(self._spent.values())
+        if changes > left:
+            oldest = next(iter(self._spent), now)
+            raise WriteBudgetExceeded(changes, left, self._limit, oldest + _BUDGET_PERIOD_SECONDS - now)
+
+    def spend(self, call: Call[Any]) -> None:
+        """Count the changes that a call makes. Raises WriteBudgetExceeded if fewer are left."""
+        if not self._limit or call.risk is Risk.READ:
+            return
+        match call:
+            case AddGroupMembers():
+                changes = len(call.contact_ids)
+            case BatchContacts():
+                changes = len(call.creates) + len(call.updates)
+            case _:
+                changes = 1
+        self.require(changes)
+        minute = self._clock() // _MINUTE_SECONDS * _MINUTE_SECONDS
+        self._spent[minute] = self._spent.get(minute, 0) + changes
+
+
+class WriteBudgets:
+    """A write budget for each caller; the least recently used one is forgotten first."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._by_caller: OrderedDict[str, WriteBudget] = OrderedDict()
+
+    def for_caller(self, principal: str) -> WriteBudget:
+        """The budget of this caller."""
+        budget = self._by_caller.pop(principal, None) or WriteBudget(self._limit)
+        self._by_caller[principal] = budget
+        if len(self._by_caller) > _MAX_BUDGETS:
+            self._by_caller.popitem(last=False)
+        return budget
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file of `size` bytes, kept in memory or read from where it was written."""
+
+    name: str
+    mime_type: str
+    size: int
+    read: Callable[[], bytes]
+    in_memory: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _KeptDownload:
+    download: Download
+    owner: str
+    expires: float
+
+
+class Downloads:
+    """Files that their owner can fetch for 15 minutes. If they are too many or too large, the oldest is dropped."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._kept: OrderedDict[str, _KeptDownload] = OrderedDict()
+        self._clock = clock
+
+    def keep(self, download: Download, owner: str) -> str:
+        """Keep a file of at most MAX_DOWNLOAD_BYTES; return the URI at which its owner can fetch it."""
+        identifier = str(uuid4())
+        self._kept[identifier] = _KeptDownload(download, owner, self._clock() + _DOWNLOAD_LIFETIME_SECONDS)
+        self._drop_old()
+        return DOWNLOAD_URI_TEMPLATE.format(id=identifier)
+
+    def fetch(self, identifier: str, owner: str) -> Download:
+        """Return the owner's file with this id.
+
+        Raises:
+            NotFound: there is no such file, it belongs to another caller, or it has expired.
+        """
+        self._drop_old()
+        kept = self._kept.get(identifier.lower())
+        if kept is None or kept.owner != owner:
+            raise NotFound("there is no such download", advice="export again; a download is kept for 15 minutes")
+        return kept.download
+
+    def _drop_old(self) -> None:
+        now = self._clock()
+        while self._kept and (self._is_full() or next(iter(self._kept.values())).expires <= now):
+            self._kept.popitem(last=False)
+
+    def _is_full(self) -> bool:
+        size = sum(kept.download.size for kept in self._kept.values() if kept.download.in_memory)
+        return len(self._kept) > _MAX_DOWNLOADS or (size > _MAX_DOWNLOADS_BYTES and len(self._kept) > 1)
+
+
+class Sender(Protocol):
+    """The part of the API client that tools use."""
+
+    async def send(self, call: Call[AnswerT], report: ProgressCallback | None = None) -> AnswerT:
+        """Send one call and return its answer. Raises a ContactsError if it did not succeed."""
+        ...
+
+    async def extensions(self) -> frozenset[str]:
+        """The names of the extensions that the service offers beyond the documented API."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """What one caller's tool calls work with.
+
+    Attributes:
+        default_region: the region (ISO 3166 code) of phone numbers without a country code.
+        report: reports the progress of a long call.
+        files: the folder for files, or the reason why there is none.
+        owner: the caller to whom downloads belong.
+    """
+
+    client: Sender
+    default_region: str | None = None
+    report: ProgressCallback | None = None
+    files: Folder | str = NO_FOLDER_CONFIGURED
+    downloads: Downloads = field(default_factory=Downloads)
+    owner: str = ""
+    budget: WriteBudget = field(default_factory=lambda: WriteBudget(0))
+
+    async def send(self, call: Call[AnswerT]) -> AnswerT:
+        """Send a call within the caller's write budget. Raises a ContactsError if it did not succeed."""
+        self.budget.spend(call)
+        return await self.client.send(call, self.report)
+
+    async def supports(self, extension: str) -> bool:
+        """Whether the service offers this extension."""
+        return extension in await self.client.extensions()
+
+    def require_folder(self) -> Folder:
+        """The folder for files. Raises ValidationFailed, with the reason, if there is none."""
+        if isinstance(self.files, Folder):
+            return self.files
+        raise invalid_field("path", f"cannot be used here: {self.files}", "leave path out")
 
 
 class JobCounts(Counter[str]):
@@ -72,9 +267,10 @@ class Tool:
     min_risk: Risk | None = None
     wording: PromptWording | None = None
 
-    def is_allowed(self, risks: Collection[Risk]) -> bool:
-        """Whether a caller who may make calls of these risks can use the tool, at least in part."""
-        return self.risk in risks or self.min_risk in risks
+    @cached_property
+    def call_risks(self) -> frozenset[Risk]:
+        """The highest and the lowest risk of a call; a caller who may take one of them can use the tool."""
+        return frozenset({self.risk, self.min_risk or self.risk})
 
     @cached_property
     def title(self) -> str:

@@ -13,7 +13,6 @@ from contacts_mcp.contract import Contact, ContactType, Record, Risk, Text, Upda
 from contacts_mcp.guard import PromptWording, Target
 from contacts_mcp.text import quote
 from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, join_names, one_line, summarize
-from contacts_mcp.tools._backend import Backend
 from contacts_mcp.tools._job import ContactWrite, JobClient, ProgressReporter, WriteResult, write_contacts
 from contacts_mcp.tools._plan import (
     CONFIRM_FROM_CONTACTS,
@@ -23,7 +22,7 @@ from contacts_mcp.tools._plan import (
     plan_or_apply,
 )
 from contacts_mcp.tools._select import FilterOrGroupArguments, iter_contacts
-from contacts_mcp.tools._tool import JobCounts, PreparedCall, Tool
+from contacts_mcp.tools._tool import Backend, JobCounts, PreparedCall, Tool
 from contacts_mcp.tools._values import Region, edit_tags
 
 _SAMPLE_SIZE = 5

@@ -19,8 +19,8 @@ from contacts_mcp.folder import Folder
 from contacts_mcp.guard import Guard
 from contacts_mcp.server import Caller, build_server
 from contacts_mcp.tools import NO_PATHS_OVER_NETWORK, TOOLS, Backend, Download, Downloads, WriteBudget, WriteBudgets
-from contacts_mcp.tools._backend import WriteBudgetExceeded
 from contacts_mcp.tools._job import JobClient
+from contacts_mcp.tools._tool import WriteBudgetExceeded
 from support.hosts import MISSING_ID, MODERN, Host, each_era, host, identify_callers
 from support.processes import wait_until
 from support.services import UnreliableService

@@ -297,7 +297,8 @@ async def _current_tenant(request: Request) -> Tenant:  # async, or FastAPI woul
 
 
 CurrentTenant = Annotated[Tenant, Depends(_current_tenant)]
-ContactId = GroupId = Annotated[RecordId, Path()]
+ContactId = Annotated[RecordId, Path()]
+GroupId = Annotated[RecordId, Path()]
 TypeFilter = Annotated[ContactType | None, Query(description="Only contacts of this type.")]
 SearchFilter = Annotated[
     str,

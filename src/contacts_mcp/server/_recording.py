@@ -1,10 +1,17 @@
-"""Metrics, spans and client log messages of calls. They report tool, risk, consent, outcome and time, never data."""
+"""What is recorded of a call: audit records, metrics, spans, and log messages that the client asked for.
+
+The audit trail gets every call that is more than a read, and every refusal. Nothing here contains a name, a number or
+a note.
+"""
 
 import logging
+import re
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import get_args
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, get_args
 
 from mcp.server.context import CallNext, HandlerResult
 from mcp.shared.exceptions import MCPError
@@ -26,9 +33,10 @@ from opentelemetry.trace import Span, StatusCode, get_current_span
 from pydantic import ValidationError
 
 from contacts_mcp import __version__
-from contacts_mcp.audit import Outcome
+from contacts_mcp.audit import AuditRecord, Outcome, Trail, TrailUnavailable
+from contacts_mcp.contract import ContactsError, OutcomeUnknown, PermissionDenied, Risk, ServerFault, UnreadableAnswer
+from contacts_mcp.guard import Refused
 from contacts_mcp.middleware import CURRENT_REQUEST_ID
-from contacts_mcp.server._call_record import OTHER, PLAIN_ID, CallRecord
 from contacts_mcp.server._context import (
     RequestContext,
     connection_of,
@@ -38,7 +46,13 @@ from contacts_mcp.server._context import (
     request_id_of,
 )
 
-_log = logging.getLogger(__name__)
+_OTHER = "_OTHER"
+"""Replaces a name or an id that a client made up."""
+_PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+_DESTRUCTIVE = (Risk.DESTROY, Risk.ERASE)
+_MAY_HAVE_WRITTEN = (OutcomeUnknown, ServerFault, UnreadableAnswer)
+"""After these errors a write may have been made: its answer was lost or unreadable."""
 
 _TOOL, _OUTCOME, _ERROR = "gen_ai.tool.name", "contacts_mcp.outcome", "error.type"
 _CUT_OFF = (Outcome.NOT_RUN, Outcome.UNKNOWN)
@@ -60,6 +74,120 @@ _duration = _meter.create_histogram(
 _confirmations = _meter.create_counter(
     "contacts_mcp.confirmations", "{confirmation}", "Confirmations that were asked for, given and refused."
 )
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class CallRecord:
+    """What is known of one tool call, at any moment: it is recorded even if the call is cut off.
+
+    Attributes:
+        consent: a `Consent`, or "refused" (by a person or the guard), "asked" (no answer yet), "none" (not reached).
+        targets: the ids in the arguments, by argument name.
+        counts: what the call has done, updated while it runs.
+        start_seq: number of the record that says that a destructive call is about to run.
+    """
+
+    tool: str
+    risk: Risk | None
+    caller: str
+    request_id: str
+    consent: str = "none"
+    outcome: Outcome = Outcome.NOT_RUN
+    error: str | None = None
+    status: int | None = None
+    targets: Mapping[str, Any] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    start_seq: int | None = None
+    started_at: float = field(default_factory=time.monotonic)
+
+    def mark_failed(self, error: ContactsError) -> None:
+        """Set the outcome of a call that raised `error`, before or after it started to run."""
+        self.error, self.status = error.code, error.status
+        if self.outcome is Outcome.UNKNOWN:
+            self.outcome = Outcome.UNKNOWN if isinstance(error, _MAY_HAVE_WRITTEN) else Outcome.FAILED
+        else:
+            self.outcome = Outcome.REFUSED if _refused_by_us(error) else Outcome.FAILED
+        if isinstance(error, Refused):
+            self.consent = "refused"
+
+    def mark_crashed(self) -> None:
+        """Set the outcome of a call that raised an unexpected exception."""
+        self.error = "internal_error"
+        if self.outcome is not Outcome.UNKNOWN:
+            self.outcome = Outcome.FAILED
+
+    def has_written(self, failure: BaseException) -> bool:
+        """Whether a running call that ended with `failure` has changed something, or may have."""
+        is_definite = isinstance(failure, ContactsError) and not isinstance(failure, _MAY_HAVE_WRITTEN)
+        return self.risk is not Risk.READ and (any(self.counts.values()) or not is_definite)
+
+    def to_record(self, outcome: Outcome) -> AuditRecord:
+        """The audit record, with this outcome."""
+        optional = {
+            "counts": dict(self.counts),
+            "error": self.error,
+            "status": self.status,
+            "begun": self.start_seq,
+        }
+        return {
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "request": self.request_id if _PLAIN_ID.fullmatch(self.request_id) else _OTHER,
+            "caller": self.caller,
+            "tool": self.tool,
+            "risk": "unknown" if self.risk is None else self.risk.value,
+            **self.targets,
+            "consent": self.consent,
+            "outcome": outcome.value,
+            **{name: value for name, value in optional.items() if value not in (None, {})},
+            "ms": round((time.monotonic() - self.started_at) * 1000),
+        }
+
+
+def _refused_by_us(error: ContactsError) -> bool:
+    """Whether this server refused the call, rather than the service."""
+    return isinstance(error, Refused | TrailUnavailable) or (isinstance(error, PermissionDenied) and not error.status)
+
+
+class CallRecorder:
+    """Writes calls to the audit trail. `risks` are those of all tools by name, also of tools that are switched off."""
+
+    def __init__(self, trail: Trail, risks: Mapping[str, Risk]) -> None:
+        self._trail = trail
+        self._risks = risks
+
+    async def record_start(self, call: CallRecord) -> None:
+        """Record that a destructive call is about to run.
+
+        Raises:
+            TrailUnavailable: the record could not be written, so the call must not run.
+        """
+        if call.risk not in _DESTRUCTIVE:
+            return
+        try:
+            record = await self._trail.write(call.to_record(Outcome.BEGUN), durable=True)
+        except TrailUnavailable as exc:
+            call.start_seq = exc.seq
+            _log.error("%s was refused because the audit trail cannot be written: %s", call.tool, exc.why)
+            raise
+        call.start_seq = record.get("seq")
+
+    async def record_end(self, call: CallRecord) -> None:
+        """Record how a call ended. If that fails, the answer still holds, and the log reports the missing record."""
+        if call.risk is Risk.READ and call.outcome is not Outcome.REFUSED:
+            return
+        try:
+            await self._trail.write(call.to_record(call.outcome), durable=call.risk in _DESTRUCTIVE)
+        except TrailUnavailable as exc:
+            what = f"the end of record {call.start_seq}" if call.start_seq else "a record"
+            _log.error("the audit trail lacks %s: %s ended as %s: %s", what, call.tool, call.outcome, exc.why)
+
+    async def record_rejected(self, tools: Iterable[str], caller: str, request_id: str, error: str) -> None:
+        """Record calls that were rejected by the names of their tools."""
+        for tool in sorted({tool if tool in self._risks else _OTHER for tool in tools}):
+            risk = self._risks.get(tool)
+            await self.record_end(CallRecord(tool, risk, caller, request_id, outcome=Outcome.REFUSED, error=error))
 
 
 @contextmanager
@@ -85,7 +213,7 @@ def measure_call(record: CallRecord) -> Iterator[None]:
 
 def count_rejected_call() -> None:
     """Count a call of a tool that does not exist or that the caller may not use."""
-    _calls.add(1, {_TOOL: OTHER, _OUTCOME: "unknown_tool", _ERROR: "unknown_tool"})
+    _calls.add(1, {_TOOL: _OTHER, _OUTCOME: "unknown_tool", _ERROR: "unknown_tool"})
 
 
 def count_confirmation(tool: str, event: str) -> None:
@@ -130,21 +258,21 @@ def _error_result(span: Span, error: ErrorData) -> ErrorData:
 def _describe(span: Span, ctx: RequestContext, names: Collection[str]) -> None:
     method = _known_method(ctx.method)
     given = ctx.params.get("name") if ctx.params else None
-    name = given if isinstance(given, str) and given in names else OTHER
+    name = given if isinstance(given, str) and given in names else _OTHER
     span.update_name(f"{method} {name}" if isinstance(given, str) else method)
     span.set_attribute("mcp.method.name", method)
     if method == "tools/call":
         span.set_attribute(_TOOL, name)
     elif method == "prompts/get":
         span.set_attribute("gen_ai.prompt.name", name)
-    if ctx.request_id is not None and not PLAIN_ID.fullmatch(str(ctx.request_id)):
-        span.set_attribute("jsonrpc.request.id", OTHER)
+    if ctx.request_id is not None and not _PLAIN_ID.fullmatch(str(ctx.request_id)):
+        span.set_attribute("jsonrpc.request.id", _OTHER)
     if request_id := CURRENT_REQUEST_ID.get():
         span.set_attribute("contacts_mcp.request.id", request_id)
 
 
 def _known_method(method: str) -> str:
-    return method if method in SPEC_CLIENT_METHODS or method in SPEC_CLIENT_NOTIFICATION_METHODS else OTHER
+    return method if method in SPEC_CLIENT_METHODS or method in SPEC_CLIENT_NOTIFICATION_METHODS else _OTHER
 
 
 async def set_log_level(ctx: RequestContext, params: SetLevelRequestParams) -> EmptyResult:
