@@ -1,4 +1,4 @@
-"""What stands in examples/deploy, read by what it means."""
+"""Read the files of examples/deploy."""
 
 import json
 import re
@@ -11,23 +11,25 @@ from typing import Any
 import yaml
 
 DEPLOY = Path(__file__).parents[2] / "examples" / "deploy"
+HOST = "contacts.example.com"
+STATE_KEY = "0123456789abcdef" * 4
 
 
 @dataclass(frozen=True)
 class Instruction:
-    """One instruction of a Dockerfile, on one line."""
+    """An instruction of a Dockerfile, joined to one line."""
 
     name: str
     value: str
 
     @property
     def words(self) -> list[str]:
-        """The words of the exec form. ValueError for the shell form."""
+        """The words of the exec form. Raises ValueError for the shell form."""
         return [str(word) for word in json.loads(self.value)]
 
 
-def dockerfile() -> list[list[Instruction]]:
-    """The instructions of each stage; the first list holds what comes before the first FROM."""
+def read_dockerfile() -> list[list[Instruction]]:
+    """Return the instructions of each stage. The first list has those before the first FROM."""
     text = re.sub(r"^\s*#.*\n", "", (DEPLOY / "Dockerfile").read_text(), flags=re.MULTILINE)
     stages: list[list[Instruction]] = [[]]
     for line in filter(str.strip, text.replace("\\\n", " ").splitlines()):
@@ -38,32 +40,39 @@ def dockerfile() -> list[list[Instruction]]:
     return stages
 
 
-def image() -> dict[str, Instruction]:
-    """The last instruction of each name in the stage that becomes the image."""
-    return {each.name: each for each in dockerfile()[-1]}
+def image_instructions() -> dict[str, Instruction]:
+    """Return the last instruction of each name in the final stage."""
+    return {each.name: each for each in read_dockerfile()[-1]}
 
 
-def health_check() -> list[str]:
-    """The command by which the image tells whether it is alive."""
-    _, _, command = image()["HEALTHCHECK"].value.partition("CMD ")
+def health_check_command() -> list[str]:
+    """Return the command of the image's health check."""
+    _, _, command = image_instructions()["HEALTHCHECK"].value.partition("CMD ")
     return [str(word) for word in json.loads(command)]
 
 
 def check_health(port: int) -> None:
-    """Run the image's own check against another port. CalledProcessError where it fails."""
-    _, *words = health_check()
+    """Run the image's health check against another port. Raises CalledProcessError if it fails."""
+    _, *words = health_check_command()
     assert words[-1].count("8000") == 1
     words[-1] = words[-1].replace("8000", str(port))
     subprocess.run([sys.executable, *words], check=True, capture_output=True, timeout=30)
 
 
-def compose() -> dict[str, Any]:
-    """The compose file, merged and with its anchors followed."""
+def read_compose() -> dict[str, Any]:
+    """Return the compose file with its anchors resolved."""
     return yaml.safe_load((DEPLOY / "compose.yaml").read_text())  # type: ignore[no-any-return]
 
 
-def manifests() -> dict[tuple[str, str], dict[str, Any]]:
-    """The Kubernetes objects by kind and name, the template of the Secret among them."""
+def compose_settings() -> dict[str, str]:
+    """Return what compose.yaml sets for a replica, with the operator's secret filled in."""
+    given = dict(read_compose()["services"]["contacts-1"]["environment"])
+    assert given["CONTACTS_MCP_STATE_KEYS"].startswith("${CONTACTS_MCP_STATE_KEYS:?")
+    return {**given, "CONTACTS_MCP_STATE_KEYS": STATE_KEY}
+
+
+def read_manifests() -> dict[tuple[str, str], dict[str, Any]]:
+    """Return the Kubernetes objects by kind and name, including the template of the Secret."""
     files = [*(DEPLOY / "kubernetes").glob("*.yaml"), *(DEPLOY / "kubernetes").glob("*.yaml.template")]
     objects = [each for path in sorted(files) for each in yaml.safe_load_all(path.read_text())]
     named = {(each["kind"], each["metadata"]["name"]): each for each in objects}
@@ -71,6 +80,6 @@ def manifests() -> dict[tuple[str, str], dict[str, Any]]:
     return named
 
 
-def pod() -> dict[str, Any]:
-    """The pod of the Deployment."""
-    return manifests()["Deployment", "contacts-mcp"]["spec"]["template"]["spec"]  # type: ignore[no-any-return]
+def read_pod() -> dict[str, Any]:
+    """Return the pod spec of the Deployment."""
+    return read_manifests()["Deployment", "contacts-mcp"]["spec"]["template"]["spec"]  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""What stands in several files is the same in all, and is what the server does."""
+"""Values that several files of the deployment repeat are equal, and match the server."""
 
 import re
 from typing import Any
@@ -11,23 +11,31 @@ from contacts_mcp.guard import ANSWER_LIFETIME_SECONDS
 from contacts_mcp.settings import InvalidSettings, Settings, load_settings
 from contacts_mcp.transports.http import _app, _endpoints, _lifecycle, _serve
 from contacts_mcp.transports.http.access import _oauth
-from deploy.files import DEPLOY, compose, health_check, image, manifests, pod
-from deploy.fleet import STATE_KEY, settings
-from deploy.running import HOST
+from deploy.files import (
+    DEPLOY,
+    HOST,
+    STATE_KEY,
+    compose_settings,
+    health_check_command,
+    image_instructions,
+    read_compose,
+    read_manifests,
+    read_pod,
+)
 
 NGINX = (DEPLOY / "nginx.conf").read_text()
 ANNOTATION = "nginx.ingress.kubernetes.io/"
-BOTH = ("contacts-mcp", "contacts-mcp-modern")
+SERVICES = ("contacts-mcp", "contacts-mcp-modern")
 
 
 def container() -> dict[str, Any]:
-    (only,) = pod()["containers"]
+    (only,) = read_pod()["containers"]
     return only  # type: ignore[no-any-return]
 
 
 def flag(name: str) -> str:
-    """A flag of the image's command."""
-    words = image()["CMD"].words
+    """Return the value of a flag of the image's command."""
+    words = image_instructions()["CMD"].words
     return words[words.index(name) + 1]
 
 
@@ -36,12 +44,12 @@ def seconds(value: str) -> int:
 
 
 def ingress_annotation(name: str) -> str:
-    return str(manifests()["Ingress", "contacts-mcp"]["metadata"]["annotations"][ANNOTATION + name])
+    return str(read_manifests()["Ingress", "contacts-mcp"]["metadata"]["annotations"][ANNOTATION + name])
 
 
 def pod_settings() -> dict[str, str]:
-    """What the Deployment sets, with the template of the Secret filled in."""
-    secret = manifests()["Secret", "contacts-mcp"]["stringData"]
+    """Return what the Deployment sets, with the values of the Secret's template."""
+    secret = read_manifests()["Secret", "contacts-mcp"]["stringData"]
     given = {}
     for each in container()["env"]:
         reference = each.get("valueFrom", {}).get("secretKeyRef")
@@ -57,46 +65,45 @@ def load(variables: dict[str, str]) -> Settings:
         return load_settings()
 
 
-def test_the_port_is_one() -> None:
-    """Image, nginx and Kubernetes; the Ingress and the probes go by its name."""
+def test_image_nginx_and_kubernetes_use_the_same_port() -> None:
+    """The Ingress and the probes refer to it by name."""
     port = flag("--port")
     named = {each["name"]: each["containerPort"] for each in container()["ports"]}
-    in_policy = manifests()["NetworkPolicy", "contacts-mcp"]["spec"]["ingress"][0]["ports"]
+    in_policy = read_manifests()["NetworkPolicy", "contacts-mcp"]["spec"]["ingress"][0]["ports"]
 
-    assert port in image()["EXPOSE"].value.split()
-    assert f"'127.0.0.1', {port}," in health_check()[-1]
+    assert port in image_instructions()["EXPOSE"].value.split()
+    assert f"'127.0.0.1', {port}," in health_check_command()[-1]
     assert set(re.findall(r"server contacts-[12]:(\d+)", NGINX)) == {port}
     assert str(named["http"]) == port
     assert [str(each["port"]) for each in in_policy] == [port]
-    for name in BOTH:
-        (served,) = manifests()["Service", name]["spec"]["ports"]
+    for name in SERVICES:
+        (served,) = read_manifests()["Service", name]["spec"]["ports"]
         assert served == {"name": "http", "port": int(port), "targetPort": "http"}
 
 
-def test_the_port_of_metrics_is_one() -> None:
-    """And it is nobody's whom clients could reach."""
-    port = settings()["CONTACTS_MCP_METRICS_PORT"]
-    in_policy = manifests()["NetworkPolicy", "contacts-mcp"]["spec"]["ingress"][1]["ports"]
+def test_metrics_port_is_the_same_everywhere_and_not_public() -> None:
+    """Clients cannot reach it through nginx or the Service."""
+    port = compose_settings()["CONTACTS_MCP_METRICS_PORT"]
+    in_policy = read_manifests()["NetworkPolicy", "contacts-mcp"]["spec"]["ingress"][1]["ports"]
 
     assert pod_settings()["CONTACTS_MCP_METRICS_PORT"] == port
-    assert image()["EXPOSE"].value.split() == [flag("--port"), port]
+    assert image_instructions()["EXPOSE"].value.split() == [flag("--port"), port]
     assert {each["containerPort"] for each in container()["ports"] if each["name"] == "metrics"} == {int(port)}
     assert [str(each["port"]) for each in in_policy] == [port]
     assert port not in NGINX
-    assert port not in str(manifests()["Service", "contacts-mcp"])
+    assert port not in str(read_manifests()["Service", "contacts-mcp"])
 
 
-def test_the_user_is_one() -> None:
-    """Image and pod."""
-    context = pod()["securityContext"]
+def test_image_and_pod_run_as_the_same_user() -> None:
+    context = read_pod()["securityContext"]
 
-    assert image()["USER"].value == f"{context['runAsUser']}:{context['runAsGroup']}"
+    assert image_instructions()["USER"].value == f"{context['runAsUser']}:{context['runAsGroup']}"
 
 
-def test_the_image_is_one() -> None:
-    """The name that is built, the one that compose runs and the one that Kubernetes runs, in this version."""
+def test_compose_and_kubernetes_run_the_image_that_is_built() -> None:
+    """Its name has the current version."""
     (built,) = re.findall(r"docker build .* -t (\S+) \.", (DEPLOY / "Dockerfile").read_text())
-    services = compose()["services"]
+    services = read_compose()["services"]
 
     assert built == f"wayscloud-contacts-mcp:{__version__}"
     assert services["contacts-1"]["image"] == services["contacts-2"]["image"] == built
@@ -105,41 +112,41 @@ def test_the_image_is_one() -> None:
     assert (DEPLOY / build["context"] / build["dockerfile"]).samefile(DEPLOY / "Dockerfile")
 
 
-def test_the_command_is_one() -> None:
-    """Kubernetes gives the image's own arguments; compose leaves them to the image."""
-    assert container()["args"] == image()["CMD"].words
-    assert not {"command", "entrypoint"} & (set(container()) | set(compose()["services"]["contacts-1"]))
+def test_compose_and_kubernetes_run_the_command_of_the_image() -> None:
+    """Kubernetes repeats its arguments; compose sets none."""
+    assert container()["args"] == image_instructions()["CMD"].words
+    assert not {"command", "entrypoint"} & (set(container()) | set(read_compose()["services"]["contacts-1"]))
 
 
-def test_the_name_is_one() -> None:
-    """nginx answers to it, the replicas check it, the Ingress routes it."""
-    hosts = {rule["host"] for name in BOTH for rule in manifests()["Ingress", name]["spec"]["rules"]}
+def test_public_host_name_is_the_same_everywhere() -> None:
+    """nginx serves it, the replicas check it, the Ingress routes it."""
+    hosts = {rule["host"] for name in SERVICES for rule in read_manifests()["Ingress", name]["spec"]["rules"]}
 
     assert re.findall(r"server_name ([^_]\S*);", NGINX) == [HOST]
-    assert settings()["CONTACTS_MCP_PUBLIC_HOST"] == pod_settings()["CONTACTS_MCP_PUBLIC_HOST"] == HOST
+    assert compose_settings()["CONTACTS_MCP_PUBLIC_HOST"] == pod_settings()["CONTACTS_MCP_PUBLIC_HOST"] == HOST
     assert hosts == {HOST}
 
 
-def test_settings_are_the_servers_and_the_same_for_compose_and_kubernetes() -> None:
-    """The server starts with each, and knows every name."""
-    by_compose = load(settings())
-    by_kubernetes = load({**pod_settings(), "CONTACTS_MCP_STATE_KEYS": STATE_KEY})
+def test_compose_and_kubernetes_have_the_same_valid_settings() -> None:
+    """The server loads both."""
+    of_compose = load(compose_settings())
+    of_kubernetes = load({**pod_settings(), "CONTACTS_MCP_STATE_KEYS": STATE_KEY})
 
-    assert by_compose == by_kubernetes
-    assert by_compose.auth == "key"
-    assert by_compose.redis_url is not None
-    assert by_compose.redis_url.get_secret_value() == "redis://redis:6379/0"
-    assert "redis" in compose()["services"]
+    assert of_compose == of_kubernetes
+    assert of_compose.auth == "key"
+    assert of_compose.redis_url is not None
+    assert of_compose.redis_url.get_secret_value() == "redis://redis:6379/0"
+    assert "redis" in read_compose()["services"]
 
 
-def test_the_secret_as_it_stands_is_refused() -> None:
-    """A placeholder that passed for a key would seal every confirmation with a word that all can read."""
+def test_placeholder_state_key_is_rejected() -> None:
+    """A placeholder that was accepted would sign confirmations with a key that everyone can read."""
     with pytest.raises(InvalidSettings, match="CONTACTS_MCP_STATE_KEYS"):
         load(pod_settings())
 
 
-def test_paths_are_the_servers() -> None:
-    """Every path that the server serves is passed on, but readiness; and none that it does not."""
+def test_nginx_and_ingress_pass_on_all_public_paths_of_the_server() -> None:
+    """All that it serves except readiness, and no others."""
     public = {
         _app.MCP_PATH,
         _endpoints.EVENTS_PATH,
@@ -148,14 +155,14 @@ def test_paths_are_the_servers() -> None:
         _oauth.METADATA_PATH,
     }
     passed = {path for path, body in re.findall(r"location (?:= )?(/\S*) \{([^}]*)\}", NGINX) if "proxy_pass" in body}
-    (rule,) = manifests()["Ingress", "contacts-mcp"]["spec"]["rules"]
+    (rule,) = read_manifests()["Ingress", "contacts-mcp"]["spec"]["rules"]
 
     assert passed == public
     assert {each["path"] for each in rule["http"]["paths"]} == public
 
 
-def test_probes_ask_the_servers_pages() -> None:
-    """Alive decides on a restart, ready on traffic: on a new pod's at once, on an old one's after an hour."""
+def test_probes_request_the_health_and_readiness_paths() -> None:
+    """Readiness decides on traffic: at once for a new pod, and only after an hour for a running one."""
     paths = {name: container()[f"{name}Probe"]["httpGet"] for name in ("startup", "liveness", "readiness")}
     ready = container()["readinessProbe"]
 
@@ -163,60 +170,58 @@ def test_probes_ask_the_servers_pages() -> None:
     assert paths["readiness"] == {"path": _lifecycle.READINESS_PATH, "port": "http"}
     assert ready["periodSeconds"] * ready["failureThreshold"] == 3600
     assert ready["timeoutSeconds"] > _lifecycle.READINESS_TIMEOUT_SECONDS
-    assert f"'{_lifecycle.HEALTH_PATH}'" in health_check()[-1]
+    assert f"'{_lifecycle.HEALTH_PATH}'" in health_check_command()[-1]
 
 
-def test_modern_versions_are_the_servers() -> None:
-    """nginx spreads each stateless revision that the server speaks, and nothing beside; the canary knows one value."""
+def test_nginx_and_canary_know_the_modern_protocol_versions() -> None:
+    """nginx spreads exactly the stateless revisions that the server speaks; the canary matches a single value."""
     (known,) = re.findall(r"map \$http_mcp_protocol_version \$era \{(.*?)\}", NGINX, re.DOTALL)
-    canary = manifests()["Ingress", "contacts-mcp-modern"]["metadata"]["annotations"]
+    canary = read_manifests()["Ingress", "contacts-mcp-modern"]["metadata"]["annotations"]
 
     assert tuple(re.findall(r"(\S+)\s+modern;", known)) == MODERN_PROTOCOL_VERSIONS
     assert (canary[f"{ANNOTATION}canary-by-header-value"],) == MODERN_PROTOCOL_VERSIONS
 
 
-def test_limits_of_bodies_are_the_servers() -> None:
-    """1 MiB."""
+def test_body_limit_is_one_mebibyte_everywhere() -> None:
     assert _app.MAX_BODY_BYTES == 1024 * 1024
     assert re.findall(r"client_max_body_size (\S+);", NGINX) == ["1m"]
     assert ingress_annotation("proxy-body-size") == "1m"
 
 
-def test_idle_connections_are_closed_by_nginx_first() -> None:
-    """A POST on a connection that the replica is closing would be lost, and is not repeated."""
+def test_nginx_closes_idle_connections_before_the_server() -> None:
+    """A POST on a connection that the replica is closing would be lost, and nginx does not repeat it."""
     upstream = re.findall(r"keepalive \d+;\s+keepalive_timeout (\w+);", NGINX)
 
     assert len(upstream) == 2
     assert all(seconds(each) < _serve.KEEP_ALIVE_SECONDS for each in upstream)
 
 
-def test_a_person_has_time_to_answer() -> None:
-    """The proxy waits longer than a question lives."""
-    (patience,) = re.findall(r"proxy_read_timeout (\w+);", NGINX)
+def test_read_timeout_of_the_proxy_exceeds_the_lifetime_of_a_question() -> None:
+    (read_timeout,) = re.findall(r"proxy_read_timeout (\w+);", NGINX)
 
-    assert seconds(patience) > ANSWER_LIFETIME_SECONDS
-    assert seconds(patience) == int(ingress_annotation("proxy-read-timeout"))
+    assert seconds(read_timeout) > ANSWER_LIFETIME_SECONDS
+    assert seconds(read_timeout) == int(ingress_annotation("proxy-read-timeout"))
 
 
-def test_nobody_is_killed_who_is_stopping() -> None:
-    """The server takes five seconds at most, nginx as long as it says; both are given more."""
-    services = compose()["services"]
+def test_grace_periods_exceed_shutdown_times() -> None:
+    """The server takes at most five seconds, nginx at most its worker_shutdown_timeout."""
+    services = read_compose()["services"]
     (shutdown,) = re.findall(r"worker_shutdown_timeout (\w+);", NGINX)
 
     assert seconds(services["contacts-1"]["stop_grace_period"]) > 5
-    assert pod()["terminationGracePeriodSeconds"] > 5
+    assert read_pod()["terminationGracePeriodSeconds"] > 5
     assert services["nginx"]["stop_signal"] == "SIGQUIT"
     assert seconds(services["nginx"]["stop_grace_period"]) > seconds(shutdown)
 
 
-def test_nginx_finds_what_compose_gives_it() -> None:
-    """Replicas by their names, the certificate where secrets lie, the ports that are published, a page for health."""
-    services, this = compose()["services"], compose()["services"]["nginx"]
+def test_names_files_and_ports_of_nginx_match_compose() -> None:
+    """The replicas' names, the certificate's secrets, the published ports, and the health check's port."""
+    services, this = read_compose()["services"], read_compose()["services"]["nginx"]
     certificate = re.findall(r"ssl_certificate(?:_key)?\s+/run/secrets/(\S+);", NGINX)
     listens = set(re.findall(r"listen (?:127\.0\.0\.1:)?(\d+)[ ;]", NGINX))
 
     assert set(re.findall(r"server (contacts-\d):", NGINX)) == {name for name in services if "contacts" in name}
-    assert certificate == this["secrets"] == list(compose()["secrets"])
+    assert certificate == this["secrets"] == list(read_compose()["secrets"])
     assert {each.split(":")[1] for each in this["ports"]} < listens
     assert this["healthcheck"]["test"][-1].split(":")[-1].strip("/") in listens
     assert this["volumes"] == [
@@ -224,8 +229,7 @@ def test_nginx_finds_what_compose_gives_it() -> None:
     ]
 
 
-def test_the_readme_names_every_file() -> None:
-    """And none that is not there."""
+def test_readme_lists_exactly_the_files_of_the_folder() -> None:
     text = (DEPLOY / "README.md").read_text()
     files = {str(path.relative_to(DEPLOY)) for path in DEPLOY.rglob("*") if path.is_file()}
     files -= {"README.md", ".gitignore", *(DEPLOY / ".gitignore").read_text().splitlines()}

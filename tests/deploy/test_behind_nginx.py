@@ -1,4 +1,4 @@
-"""Two replicas behind nginx, as the deployment has it: any replica, one replica, and what is refused on the way."""
+"""Two real servers behind nginx, as the deployment has them: sessions, confirmations, refusals and metrics."""
 
 import asyncio
 import json
@@ -11,9 +11,8 @@ import httpx2
 import pytest
 from mcp_types import InputRequiredResult
 
-from deploy.files import check_health
-from deploy.fleet import Fleet, fleet, fleet_redis
-from deploy.running import HOST, needs_nginx
+from deploy.files import HOST, check_health
+from deploy.servers import Fleet, needs_nginx, run_compose_redis, run_fleet
 from support.hosts import LEGACY, MODERN, Host, Person, text_of
 from support.processes import API_KEY, needs_redis
 
@@ -24,13 +23,13 @@ YES = {"decision": "delete"}
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    with fleet(tmp_path_factory.mktemp("fleet"), CONTACTS_MCP_REDIS_URL="") as running:
+    with run_fleet(tmp_path_factory.mktemp("fleet"), CONTACTS_MCP_REDIS_URL="") as running:
         yield running
 
 
 @pytest.fixture
 def replicas(running: Fleet) -> Fleet:
-    """Two replicas without Redis, which tests share: what needs it, or stops one, starts its own."""
+    """Two replicas without Redis that tests share. Tests that need Redis or stop a replica start their own."""
     running.proxy.answered.clear()
     return running
 
@@ -39,64 +38,64 @@ async def create(host: Host, name: str = "Ola Nordmann") -> dict[str, str]:
     return {"contact_id": (await host.call("create_contact", name=name))["id"]}
 
 
-async def gone(host: Host, contact: dict[str, str]) -> bool:
+async def is_deleted(host: Host, contact: dict[str, str]) -> bool:
     return (await host.raw("get_contact", **contact)).is_error is True
 
 
 def pairs(rounds: list[str]) -> list[tuple[str, str]]:
-    """The replicas that asked, with those that were answered."""
+    """Return pairs of the replica that asked and the one that received the answer."""
     return list(zip(rounds[::2], rounds[1::2], strict=True))
 
 
 async def test_modern_calls_are_answered_by_both_replicas(replicas: Fleet) -> None:
-    """One host's calls are spread, and each replica sees what the other wrote."""
+    """Each replica reads what the other wrote."""
     async with replicas.host(MODERN) as host:
         before = (await host.call("list_contacts"))["total"]
         for number in range(4):
             await create(host, f"Ola {number}")
             assert (await host.call("list_contacts"))["total"] == before + number + 1
 
-    asked = replicas.rounds("create_contact") + replicas.rounds("list_contacts")
+    asked = replicas.replicas_called("create_contact") + replicas.replicas_called("list_contacts")
     assert set(asked) == set(replicas.addresses())
 
 
-async def test_a_confirmation_is_finished_by_the_other_replica(replicas: Fleet) -> None:
-    """The question comes from one replica, the answer goes to the other, and the contact is gone."""
+async def test_answer_to_one_replica_completes_a_question_of_the_other(replicas: Fleet) -> None:
+    """One replica asks, the other receives the answer and deletes the contact."""
     person = Person(content=YES)
     async with replicas.host(MODERN, person) as host:
         for number in range(8):
             ola = await create(host)
             await host.call("delete_contact", **ola)
             assert len(person.asked) == number + 1
-            assert await gone(host, ola)
-    rounds = replicas.rounds("delete_contact")
+            assert await is_deleted(host, ola)
+    rounds = replicas.replicas_called("delete_contact")
 
     assert len(rounds) == 16
     assert any(asked != answered for asked, answered in pairs(rounds))
 
 
 @pytest.mark.load
-async def test_replicas_with_other_keys_change_nothing(tmp_path: Path) -> None:
-    """What one sealed the other cannot open: the host is told, and the contact stays."""
-    with fleet(tmp_path, CONTACTS_MCP_REDIS_URL="", own_keys=True) as replicas:
+async def test_replicas_with_different_state_keys_reject_each_others_questions(tmp_path: Path) -> None:
+    """The host gets an error, and the contact stays."""
+    with run_fleet(tmp_path, CONTACTS_MCP_REDIS_URL="", own_keys=True) as replicas:
         async with replicas.host(MODERN, Person(content=YES)) as host:
             failed = []
             for _ in range(8):
                 ola = await create(host)
                 result = await host.raw("delete_contact", **ola)
                 failed.append(result.is_error)
-                assert await gone(host, ola) is not result.is_error
+                assert await is_deleted(host, ola) is not result.is_error
                 if result.is_error:
                     assert text_of(result).startswith("not_confirmed: ")
                     assert "nothing was changed" in text_of(result)
-    rounds = replicas.rounds("delete_contact")
+    rounds = replicas.replicas_called("delete_contact")
 
     assert failed == [asked != answered for asked, answered in pairs(rounds)]
     assert any(failed)
 
 
-async def replayed(replicas: Fleet) -> list[str]:
-    """Delete a contact in two rounds, then send the second round ten times more; what each of them says."""
+async def answer_repeatedly(replicas: Fleet) -> list[str]:
+    """Delete a contact in two rounds, then repeat the second round ten times. Return the text of each answer."""
     async with replicas.host(MODERN, Person()) as host:
         ola = await create(host)
         asked = await host.client.session.call_tool("delete_contact", ola, allow_input_required=True)
@@ -114,14 +113,14 @@ async def replayed(replicas: Fleet) -> list[str]:
 
 
 @needs_redis
-async def test_with_redis_an_answer_is_used_once_in_all_and_without_it_not_at_all(tmp_path: Path) -> None:
-    """Replayed to either replica it is known to be used; where that cannot be told any more, nothing is deleted."""
+async def test_answer_is_used_once_with_redis_and_never_without_it(tmp_path: Path) -> None:
+    """Either replica rejects a replayed answer. If Redis is down, nothing is deleted."""
     with ExitStack() as redis:
-        address = redis.enter_context(fleet_redis())
-        with fleet(tmp_path, CONTACTS_MCP_REDIS_URL=address) as replicas:
-            first, *others = await replayed(replicas)
+        address = redis.enter_context(run_compose_redis())
+        with run_fleet(tmp_path, CONTACTS_MCP_REDIS_URL=address) as replicas:
+            first, *others = await answer_repeatedly(replicas)
             redis.close()
-            lines = await replayed(replicas)
+            lines = await answer_repeatedly(replicas)
 
     assert json.loads(first)
     assert {line.partition(";")[0] for line in others} == {"not_confirmed: the answer was used before"}
@@ -129,35 +128,35 @@ async def test_with_redis_an_answer_is_used_once_in_all_and_without_it_not_at_al
 
 
 @pytest.mark.parametrize("sse", [False, True], ids=["mcp", "sse"])
-async def test_a_legacy_session_stays_with_its_replica_through_a_question(replicas: Fleet, sse: bool) -> None:
-    """Handshake, calls, the server's question and the answer to it: all on the replica that knows the session."""
+async def test_legacy_session_stays_on_its_replica(replicas: Fleet, sse: bool) -> None:
+    """Handshake, calls, the server's question and its answer reach the replica that has the session."""
     for _ in range(3):
         person = Person(content=YES)
         async with replicas.host(LEGACY, person, sse=sse) as host:
             ola = await create(host)
             await host.call("delete_contact", **ola)
             assert "Ola Nordmann" in person.question
-            assert await gone(host, ola)
+            assert await is_deleted(host, ola)
 
-    lines = replicas.proxy.log()
+    lines = replicas.proxy.answered_lines()
     assert len({line["replica"] for line in lines}) == 1
     assert {line["era"] for line in lines} == {"legacy"}
     assert {line["path"] for line in lines} == ({"/sse", "/messages/"} if sse else {"/mcp"})
 
 
-async def test_a_modern_client_works_over_sse(replicas: Fleet) -> None:
-    """The older transport has a session whatever the era, and it sticks."""
+async def test_modern_client_over_sse_stays_on_its_replica(replicas: Fleet) -> None:
+    """SSE has a session in both eras."""
     person = Person(content=YES)
     async with replicas.host(MODERN, person, sse=True) as host:
         ola = await create(host)
         await host.call("delete_contact", **ola)
-        assert await gone(host, ola)
+        assert await is_deleted(host, ola)
 
-    assert len({line["replica"] for line in replicas.proxy.log()}) == 1
+    assert len({line["replica"] for line in replicas.proxy.answered_lines()}) == 1
 
 
-async def test_what_is_refused_has_the_right_status_and_a_line(replicas: Fleet) -> None:
-    """Too large, under another name, without a key, of an unknown session, at no address: each says what to do."""
+async def test_refused_requests_get_a_status_and_a_message(replicas: Fleet) -> None:
+    """Too large, another host name, no key, a wrong key, an unknown session, an unknown path."""
     modern = {"Mcp-Protocol-Version": "2026-07-28", "Accept": "application/json, text/event-stream"}
     async with replicas.proxy.client({"X-API-Key": API_KEY, "Accept": modern["Accept"]}) as http:
         answers = [
@@ -181,17 +180,16 @@ async def test_what_is_refused_has_the_right_status_and_a_line(replicas: Fleet) 
         assert answer.headers.get_list("x-request-id")[1:] == []
 
 
-async def test_a_request_has_one_id_on_both_sides(replicas: Fleet) -> None:
-    """The id in nginx's log is the one in the server's answer and its header."""
+async def test_request_id_is_the_same_in_log_header_and_answer(replicas: Fleet) -> None:
     async with replicas.proxy.client() as http:
         answer = await http.post(f"{ADDRESS}/mcp", json={})
-    (line,) = replicas.proxy.log()
+    (line,) = replicas.proxy.answered_lines()
 
     assert answer.json()["error"]["data"]["request_id"] == line["request_id"] == answer.headers["x-request-id"]
 
 
-async def test_health_is_shown_and_both_replicas_are_ready(replicas: Fleet) -> None:
-    """Alive through nginx; ready at the replicas themselves, whatever the name by which a probe calls them."""
+async def test_health_is_public_and_both_replicas_are_ready(replicas: Fleet) -> None:
+    """Readiness is checked at the replicas themselves, under any host name."""
     async with replicas.proxy.client() as http:
         assert (await http.get(f"{ADDRESS}/healthz")).json() == {"status": "alive"}
     async with httpx2.AsyncClient() as probe:
@@ -200,8 +198,8 @@ async def test_health_is_shown_and_both_replicas_are_ready(replicas: Fleet) -> N
             await asyncio.to_thread(check_health, server.port)
 
 
-async def test_metrics_have_a_port_of_their_own(replicas: Fleet) -> None:
-    """Each replica shows its own there, and on no address that clients can reach."""
+async def test_metrics_are_served_only_on_the_metrics_port(replicas: Fleet) -> None:
+    """Each replica has its own; clients cannot reach them."""
     async with replicas.host(MODERN) as host:
         await create(host)
     async with httpx2.AsyncClient() as inside, replicas.proxy.client({"X-API-Key": API_KEY}) as outside:
@@ -215,15 +213,15 @@ async def test_metrics_have_a_port_of_their_own(replicas: Fleet) -> None:
 
 
 @pytest.mark.parametrize("how", [pytest.param(signal.SIGTERM, marks=pytest.mark.load), signal.SIGKILL])
-async def test_a_replica_that_goes_takes_nothing_but_its_sessions(tmp_path: Path, how: signal.Signals) -> None:
-    """Modern hosts notice nothing; a legacy host starts a new session, and goes on."""
-    with fleet(tmp_path, CONTACTS_MCP_REDIS_URL="") as replicas:
+async def test_stopped_replica_loses_only_its_legacy_sessions(tmp_path: Path, how: signal.Signals) -> None:
+    """Modern hosts notice nothing; a legacy host starts a new session."""
+    with run_fleet(tmp_path, CONTACTS_MCP_REDIS_URL="") as replicas:
         async with replicas.host(MODERN) as modern:
             async with replicas.host(LEGACY) as legacy:
                 await create(legacy)
-                lines = replicas.proxy.log(open_streams=True)
-                (place,) = {line["replica"] for line in lines if line["era"] == "legacy"}
-                took = replicas.servers[replicas.addresses().index(place)].end(how)
+                lines = replicas.proxy.answered_lines(open_streams=True)
+                (replica,) = {line["replica"] for line in lines if line["era"] == "legacy"}
+                took = replicas.servers[replicas.addresses().index(replica)].end(how)
                 for _ in range(6):
                     await create(modern)
             async with replicas.host(LEGACY) as legacy:
@@ -232,13 +230,12 @@ async def test_a_replica_that_goes_takes_nothing_but_its_sessions(tmp_path: Path
     assert took < 5
 
 
-async def test_nothing_of_a_call_is_written_down_by_nginx(replicas: Fleet) -> None:
-    """No key, no session, no name of a contact, in whatever nginx has written."""
+async def test_nginx_writes_no_key_session_or_contact_name(replicas: Fleet) -> None:
     for sse in (False, True):
         for era in (LEGACY, MODERN):
             async with replicas.host(era, Person(content=YES), sse=sse) as host:
                 await host.call("delete_contact", **await create(host))
-    written = replicas.proxy.written()
+    written = replicas.proxy.read_output()
 
     assert API_KEY not in written
     assert "Nordmann" not in written
