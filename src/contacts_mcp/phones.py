@@ -25,26 +25,16 @@ def parse(number: str, region: str | None = None) -> PhoneNumber | None:
 
     Without a `region` (ISO 3166 code) only numbers with a country code are valid.
     """
-    from phonenumbers import (
-        NumberParseException,
-        PhoneNumberFormat,
-        PhoneNumberType,
-        format_number,
-        is_valid_number_for_region,
-        number_type,
-        parse,
-        region_code_for_number,
-    )
-
+    library = _library()
     try:
-        parsed = parse(number, region)
-    except NumberParseException:
+        parsed = library.parse(number, region)
+    except library.NumberParseException:
         return None
-    country = region_code_for_number(parsed)
-    if country is None or not is_valid_number_for_region(parsed, country):
+    country = library.region_code_for_number(parsed)
+    if country is None or not library.is_valid_number_for_region(parsed, country):
         return None
-    fixed = number_type(parsed) == PhoneNumberType.FIXED_LINE
-    return PhoneNumber(format_number(parsed, PhoneNumberFormat.E164), country, fixed)
+    is_fixed = library.number_type(parsed) == library.PhoneNumberType.FIXED_LINE
+    return PhoneNumber(library.format_number(parsed, library.PhoneNumberFormat.E164), country, is_fixed)
 
 
 def is_valid(number: str) -> bool:

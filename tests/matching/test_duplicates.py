@@ -1,15 +1,24 @@
 """The duplicate search: blocking, comparison and clustering."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import combinations
 
 import pytest
 
-from contacts_mcp.matching import Cluster, ContactRecord, DuplicateFinder, find_duplicates
+from contacts_mcp.matching import Cluster, ContactRecord, DuplicateFinder
 from contacts_mcp.matching._similarity import KeyedContact, Link, compare
 
 OLA = "+4799999999"
+
+
+def find_duplicates(contacts: Iterable[ContactRecord], region: str | None = None) -> list[Cluster]:
+    finder = DuplicateFinder(region)
+    for contact in contacts:
+        finder.add(contact)
+    for _ in finder.search():
+        pass
+    return finder.clusters
 
 
 def _implied(clusters: list[Cluster]) -> Iterator[tuple[frozenset[str], str]]:

@@ -128,7 +128,7 @@ def test_equally_good_matches_are_ambiguous() -> None:
 
     found = index.find("Ola Nordmann", [OLA], ["ola@example.no"])
 
-    assert (found.ids, found.id, found.is_ambiguous) == (("1", "2"), None, True)
+    assert (found.ids, found.id) == (("1", "2"), None)
 
 
 def test_contact_added_twice_is_found_by_old_and_new_keys() -> None:

@@ -1,6 +1,5 @@
 """`contacts-mcp` and its commands; a command imports what it needs when it runs."""
 
-import gc
 import os
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +11,7 @@ import typer
 from contacts_mcp import __version__
 from contacts_mcp.cli._audit import audit_cli
 from contacts_mcp.cli._directory import directory_cli
+from contacts_mcp.cli._options import enable_gc
 from contacts_mcp.guard import GuardMode
 from contacts_mcp.settings import Auth, Settings, load_settings
 
@@ -144,7 +144,7 @@ def _serve_stdio(settings: Settings) -> None:
     app = build_app(settings, choose_backend(settings, Path.home()), own_file=True)
     configure_logging(settings, default="text")
     announce(app.summary)
-    _enable_gc()
+    enable_gc()
     anyio.run(serve_stdio, app.server)
 
 
@@ -157,17 +157,11 @@ def _serve_network(settings: Settings, host: str, port: int) -> None:
     require_reachable(settings, host)
     network = build_network_app(settings, Path.home())
     configure_logging(settings, default="json")
-    _enable_gc()
+    enable_gc()
     with listen(host, port) as listening:
         address = f"[{host}]" if ":" in host else host
         announce(f"{network.summary}; listening on http://{address}:{listening.getsockname()[1]}/mcp and /sse")
         run(network.asgi, listening)
-
-
-def _enable_gc() -> None:
-    """Collect garbage from now on, but not what was imported."""
-    gc.freeze()
-    gc.enable()
 
 
 @cli.command()

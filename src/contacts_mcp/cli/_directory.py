@@ -1,6 +1,5 @@
 """`contacts-mcp directory`: serve a directory to other programs, manage its API keys, and maintain it."""
 
-import gc
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from contacts_mcp.cli._options import AsJson, Yes, confirm, parse_age, print_result, show_progress
+from contacts_mcp.cli._options import AsJson, Yes, confirm, enable_gc, parse_age, print_result, show_progress
 from contacts_mcp.directory import (
     DEFAULT_RATE_LIMIT,
     KEY_CACHE_SECONDS,
@@ -19,7 +18,7 @@ from contacts_mcp.directory import (
     default_path,
     parse_location,
 )
-from contacts_mcp.settings import Settings, load_settings
+from contacts_mcp.settings import load_settings
 
 if TYPE_CHECKING:
     from contacts_mcp.directory import Directory
@@ -49,8 +48,9 @@ Scopes = Annotated[
 T = TypeVar("T")
 
 
-def _locate(option: str | None, settings: Settings) -> Location:
+def _locate(option: str | None) -> Location:
     """The directory of the option, else of the settings, else this user's. Raises ValueError."""
+    settings = load_settings()  # an invalid setting is an error even if the option makes it unnecessary
     return parse_location(option) if option is not None else settings.directory or default_path()
 
 
@@ -84,15 +84,14 @@ def serve(
 
     forbid_core_dumps()
     settings = load_settings()
-    location = _locate(directory, settings)
+    location = _locate(directory)
     keys = _count_working_keys(location)
     from contacts_mcp.directory import Directory
     from contacts_mcp.transports.http import listen, run
 
     configure_logging(settings, default="json")
     app = Directory(location, keys=True, rate=rate).app
-    gc.freeze()  # imported modules stay for good: the collector need not look at them
-    gc.enable()
+    enable_gc()
     with listen(host, port) as listening:
         address = f"[{host}]" if ":" in host else host
         url = f"http://{address}:{listening.getsockname()[1]}"
@@ -120,7 +119,7 @@ def create_key(
     directory: DirectoryOption = None,
 ) -> None:
     """Create a key and write it to standard output. It is not stored, so it cannot be shown again."""
-    location = _locate(directory, load_settings())
+    location = _locate(directory)
     text, key = _run(location, lambda opened: opened.create_key(name, tenant, scopes or list(Scope)))
     if as_json:
         typer.echo(json.dumps({"key": text, **_describe_key(key)}))
@@ -133,7 +132,7 @@ def create_key(
 @keys_cli.command("list")
 def list_keys(as_json: AsJson = False, directory: DirectoryOption = None) -> None:
     """List all keys by prefix, revoked ones included."""
-    keys = _run(_locate(directory, load_settings()), lambda opened: opened.list_keys())
+    keys = _run(_locate(directory), lambda opened: opened.list_keys())
     if as_json:
         typer.echo(json.dumps([_describe_key(key) for key in keys]))
         return
@@ -145,7 +144,7 @@ def list_keys(as_json: AsJson = False, directory: DirectoryOption = None) -> Non
 
 @keys_cli.command("revoke", help=f"Revoke a key for good. Every service refuses it within {KEY_CACHE_SECONDS} seconds.")
 def revoke_key(prefix: KeyPrefix, yes: Yes = False, directory: DirectoryOption = None) -> None:
-    location = _locate(directory, load_settings())
+    location = _locate(directory)
     confirm(f"Revoke the key {prefix}? Programs that use it will be refused", yes)
     key = _run(location, lambda opened: opened.revoke_key(prefix))
     typer.echo(f"Revoked the key {key.prefix} ({key.name}) of {key.tenant_name}.")
@@ -166,7 +165,7 @@ def _describe_key(key: Any) -> dict[str, Any]:
 @directory_cli.command()
 def stats(directory: DirectoryOption = None, as_json: AsJson = False) -> None:
     """Count contacts (live, deleted and erased), groups and keys by tenant, and memberships and receipts in all."""
-    location = _locate(directory, load_settings())
+    location = _locate(directory)
     counts: Mapping[str, Any] = _run(location, lambda opened: opened.maintenance.count_records())
     lines = [f"schema {counts['schema']}, {counts['memberships']:,} memberships, {counts['receipts']:,} receipts"]
     lines += [
@@ -180,7 +179,7 @@ def stats(directory: DirectoryOption = None, as_json: AsJson = False) -> None:
 @directory_cli.command()
 def check(directory: DirectoryOption = None, as_json: AsJson = False) -> None:
     """Check integrity, counts, orphans, search index and receipts. The exit code is 1 if anything is wrong."""
-    faults = _run(_locate(directory, load_settings()), lambda opened: opened.maintenance.check())
+    faults = _run(_locate(directory), lambda opened: opened.maintenance.check())
     print_result("\n".join(faults) or "No faults found.", {"faults": faults}, as_json)
     raise typer.Exit(1 if faults else 0)
 
@@ -194,7 +193,7 @@ def receipts(
     as_json: AsJson = False,
 ) -> None:
     """List the receipts of erasures, or verify that none was changed, removed or inserted."""
-    location = _locate(directory, load_settings())
+    location = _locate(directory)
     if not verify:
         for row in _run(location, lambda opened: opened.maintenance.list_receipts()):
             line = f"{row['seq']}  {row['erased_at']}  {row['contact_id']}  {row['actor']}: {row['reason']}"
@@ -213,7 +212,7 @@ def deleted(
     as_json: AsJson = False,
 ) -> None:
     """List deleted contacts that can be restored, the latest first."""
-    rows = _run(_locate(directory, load_settings()), lambda opened: opened.maintenance.list_deleted(tenant))
+    rows = _run(_locate(directory), lambda opened: opened.maintenance.list_deleted(tenant))
     lines = [f"{row['id']}  {row['deleted_at']}  {row['tenant']}: {row['name']}" for row in rows]
     print_result("\n".join(lines) or "There are no deleted contacts.", [dict(row) for row in rows], as_json)
 
@@ -225,9 +224,7 @@ def restore(
     as_json: AsJson = False,
 ) -> None:
     """Restore a deleted contact, except for its group memberships. An erased contact cannot be restored."""
-    row = _run(
-        _locate(directory, load_settings()), lambda opened: opened.maintenance.restore_contact(contact_id.lower())
-    )
+    row = _run(_locate(directory), lambda opened: opened.maintenance.restore_contact(contact_id.lower()))
     print_result(f"Restored {row['id']}: {row['name']}.", {"id": row["id"]}, as_json)
 
 
@@ -240,7 +237,7 @@ def purge(
 ) -> None:
     """Erase for good the contacts that were deleted longer ago, each with a receipt."""
     before = datetime.now(UTC) - parse_age(older_than, "--older-than")
-    location = _locate(directory, load_settings())
+    location = _locate(directory)
     number = len(_run(location, lambda opened: opened.maintenance.list_deleted(before=before)))
     if number:
         confirm(f"Erase {number:,} contacts that were deleted more than {older_than} ago? This cannot be undone.", yes)
@@ -259,7 +256,7 @@ def backup(
 
     The copy contains every contact: keep it as safe as the directory, and no longer than erased contacts may be kept.
     """
-    location = _locate(directory, load_settings())
+    location = _locate(directory)
     with show_progress("copied") as report:
         size = _run(location, lambda opened: opened.maintenance.back_up(target, report))
     print_result(f"{target}: {size:,} bytes.", {"file": str(target), "bytes": size}, as_json)
@@ -283,7 +280,7 @@ def restore_backup(
     Contacts that were erased since the backup are erased from it before any caller can read them, and keys that were
     revoked since stay revoked.
     """
-    location = _locate(directory, load_settings())
+    location = _locate(directory)
     confirm(f"Replace everything in {location} by the contents of {source}?", yes)
     with show_progress("copied") as report:
         result = _run(location, lambda opened: opened.maintenance.restore_backup(source, journal or (), report))
@@ -302,7 +299,7 @@ def restore_backup(
 @directory_cli.command()
 def migrate(directory: DirectoryOption = None, as_json: AsJson = False) -> None:
     """Migrate a directory of an older version to the current schema, in one transaction."""
-    location = _locate(directory, load_settings())
+    location = _locate(directory)
     with show_progress("contacts indexed") as report:
         before, now = _run(location, lambda opened: opened.maintenance.migrate(report))
     text = f"Migrated from schema {before} to {now}." if before != now else f"Schema {now} is current."
@@ -318,5 +315,5 @@ def import_sample(
 ) -> None:
     """Add made-up contacts, to try the directory out. Their phone numbers may be real: do not write to them."""
     with show_progress("contacts created", number) as report:
-        _run(_locate(directory, load_settings()), lambda opened: opened.maintenance.add_samples(number, seed, report))
+        _run(_locate(directory), lambda opened: opened.maintenance.add_samples(number, seed, report))
     print_result(f"Added {number:,} made-up contacts.", {"contacts": number}, as_json)

@@ -1,5 +1,6 @@
 """What several commands share: flags, times, confirmation, progress, and output as text or JSON."""
 
+import gc
 import json
 import re
 import sys
@@ -36,6 +37,12 @@ def parse_moment(text: str, option: str) -> datetime:
             f"{option} accepts a day or time such as 2026-11-24T10:00, or an age such as 12h or 30d"
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def enable_gc() -> None:
+    """Collect garbage from now on, but not the imported modules, which stay for good."""
+    gc.freeze()
+    gc.enable()
 
 
 def confirm(question: str, yes: bool) -> None:

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self, cast
 
 import anyio
@@ -43,9 +42,6 @@ from contacts_mcp.contract import (
     UpdateContact,
     UpdateContactGroup,
 )
-
-MAX_CLIENTS = 256
-IDLE_SECONDS = 300.0
 
 _TRANSIENT = (
     HTTPStatus.TOO_MANY_REQUESTS,
@@ -226,9 +222,7 @@ class ContactsClient:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_exc: object) -> None:
         await self.aclose()
 
     def __repr__(self) -> str:
@@ -252,8 +246,8 @@ class ClientPool:
         self,
         open_client: Callable[[Credential], ContactsClient],
         *,
-        max_clients: int = MAX_CLIENTS,
-        idle_seconds: float = IDLE_SECONDS,
+        max_clients: int = 256,
+        idle_seconds: float = 300.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._open_client = open_client

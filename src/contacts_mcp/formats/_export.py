@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
 
-from contacts_mcp.contract import UUID, Contact
-from contacts_mcp.formats._rows import Row
+from contacts_mcp.contract import Contact
+from contacts_mcp.formats._rows import Row, parse_id, parse_type
 from contacts_mcp.phones import is_e164
 
 COLUMNS = (
@@ -80,11 +80,10 @@ def parse_exported_row(number: int, headers: Sequence[str], cells: Sequence[str]
     """Read an exported contact from its cells."""
     values = dict(zip(headers, (_unescape_formula(cell) for cell in cells), strict=False))
     phone, email = values.get("phone_number", ""), values.get("email", "")
-    found_id = values.get("id", "").strip()
     return Row(
         number,
-        id=found_id.lower() if UUID.fullmatch(found_id) else None,
-        type="company" if values.get("type") == "company" else "person" if values.get("type") == "person" else None,
+        id=parse_id(values.get("id", "")),
+        type=parse_type(values.get("type")),
         name=values.get("name", ""),
         company_name=values.get("company_name", ""),
         phones=(phone,) if phone else (),

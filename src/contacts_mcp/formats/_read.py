@@ -12,10 +12,19 @@ from io import BytesIO, StringIO, TextIOWrapper
 from itertools import chain
 from typing import Any, TextIO
 
-from contacts_mcp.contract import UUID, ContactType, ValidationFailed
+from contacts_mcp.contract import ValidationFailed
 from contacts_mcp.formats import _rows, _workbook
 from contacts_mcp.formats._export import COLUMNS, OWN_DIALECT, TIMES
-from contacts_mcp.formats._rows import Format, ParsedFile, Row, check_rows, decode, detect_encoding
+from contacts_mcp.formats._rows import (
+    Format,
+    ParsedFile,
+    Row,
+    check_rows,
+    decode,
+    detect_encoding,
+    parse_id,
+    parse_type,
+)
 from contacts_mcp.formats._table import read_table
 from contacts_mcp.formats._vcard import read_vcard
 
@@ -106,8 +115,7 @@ def _read_csv(data: bytes, mapping: Mapping[str, str]) -> ParsedFile:
     header = next(rows, None)
     if header is None:
         raise ValidationFailed("the file is empty", advice="choose another file")
-    table = read_table(header[1], rows, mapping)
-    return ParsedFile("csv", table.dialect, check_rows(table.rows), table.mapping, table.unmapped, encoding, delimiter)
+    return read_table("csv", header[1], rows, mapping, encoding, delimiter)
 
 
 def _detect_delimiter(text: str) -> str:
@@ -166,8 +174,7 @@ def _read_json(data: bytes, mapping: Mapping[str, str]) -> ParsedFile:
         used = [(key, key) for key in keys if key not in TIMES]
         return ParsedFile("json", OWN_DIALECT, check_rows(_exported_rows(items)), used)
     cells = ((number, [_to_cell(item.get(key)) for key in keys]) for number, item in _numbered_objects(items))
-    table = read_table(keys, cells, mapping)
-    return ParsedFile("json", table.dialect, check_rows(table.rows), table.mapping, table.unmapped)
+    return read_table("json", keys, cells, mapping)
 
 
 def _json_items(text: str) -> list[Any]:
@@ -197,11 +204,10 @@ def _numbered_objects(items: list[Any]) -> Iterator[tuple[int, dict[str, Any]]]:
 def _exported_rows(items: list[Any]) -> Iterator[Row]:
     for number, item in _numbered_objects(items):
         tags = item.get("tags")
-        found_id = _to_cell(item.get("id"))
         yield Row(
             number,
-            id=found_id.lower() if UUID.fullmatch(found_id) else None,
-            type=_contact_type(item.get("type")),
+            id=parse_id(_to_cell(item.get("id"))),
+            type=parse_type(item.get("type")),
             name=_to_cell(item.get("name")),
             company_name=_to_cell(item.get("company_name")),
             phones=tuple(filter(None, [_to_cell(item.get("phone_number"))])),
@@ -209,10 +215,6 @@ def _exported_rows(items: list[Any]) -> Iterator[Row]:
             tags=tuple(map(_to_cell, tags)) if isinstance(tags, list) else tuple(filter(None, [_to_cell(tags)])),
             notes=_to_cell(item.get("notes")),
         )
-
-
-def _contact_type(value: Any) -> ContactType | None:
-    return "company" if value == "company" else "person" if value == "person" else None
 
 
 def _to_cell(value: Any, depth: int = _MAX_JSON_DEPTH) -> str:
@@ -238,8 +240,7 @@ def _read_excel(data: bytes, mapping: Mapping[str, str]) -> ParsedFile:
     header = next(rows, None)
     if header is None:
         raise ValidationFailed("the workbook is empty", advice="choose another file")
-    table = read_table(header[1], rows, mapping)
-    return ParsedFile("excel", table.dialect, check_rows(table.rows), table.mapping, table.unmapped)
+    return read_table("excel", header[1], rows, mapping)
 
 
 def _run_workbook_reader(data: bytes) -> bytes:

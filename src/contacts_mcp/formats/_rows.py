@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from contacts_mcp.contract import ContactType, ValidationFailed
+from contacts_mcp.contract import UUID, ContactType, ValidationFailed
 
 Format = Literal["csv", "vcard", "excel", "json"]
 MAX_ROWS = 250_000
@@ -84,6 +84,16 @@ def detect_encoding(data: bytes) -> tuple[str, str]:
             raise ValidationFailed(f"the file is not valid {name}", advice="save it as UTF-8") from None
         return "cp1252", "Windows-1252"
     return codec, name
+
+
+def parse_id(text: str) -> str | None:
+    """Return an id in lower case; None if it is not a UUID."""
+    return text.strip().lower() if UUID.fullmatch(text.strip()) else None
+
+
+def parse_type(value: object) -> ContactType | None:
+    """Return a contact type as exports write it; None for any other value."""
+    return "company" if value == "company" else "person" if value == "person" else None
 
 
 def check_rows(rows: Iterable[Row]) -> Iterator[Row]:

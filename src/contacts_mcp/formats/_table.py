@@ -2,14 +2,13 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from operator import itemgetter
 from typing import NamedTuple
 
 from contacts_mcp.contract import ContactType, ValidationFailed, invalid_field
 from contacts_mcp.formats import _export
-from contacts_mcp.formats._rows import Row
+from contacts_mcp.formats._rows import Format, ParsedFile, Row, check_rows
 from contacts_mcp.text import fold, sanitize
 
 Cells = Sequence[str]
@@ -105,17 +104,14 @@ class Column(NamedTuple):
     label_position: int | None = None
 
 
-@dataclass(slots=True)
-class Table:
-    """A table whose header was understood."""
-
-    dialect: str
-    mapping: list[tuple[str, str]]
-    unmapped: list[str]
-    rows: Iterator[Row]
-
-
-def read_table(header: Cells, rows: Iterable[tuple[int, Cells]], mapping: Mapping[str, str]) -> Table:
+def read_table(
+    file_format: Format,
+    header: Cells,
+    rows: Iterable[tuple[int, Cells]],
+    mapping: Mapping[str, str],
+    encoding: str | None = None,
+    delimiter: str | None = None,
+) -> ParsedFile:
     """Read numbered rows under a header. `mapping` sets the field of columns by their header.
 
     Raises:
@@ -130,14 +126,19 @@ def read_table(header: Cells, rows: Iterable[tuple[int, Cells]], mapping: Mappin
     if not mapping and _export.is_export_header(headers):
         used = [(name, name) for name in headers if name not in _export.TIMES]
         exported = (_export.parse_exported_row(number, headers, cells) for number, cells in rows)
-        return Table(_export.OWN_DIALECT, used, [], exported)
+        return ParsedFile(
+            file_format, _export.OWN_DIALECT, check_rows(exported), used, encoding=encoding, delimiter=delimiter
+        )
     columns = map_columns(headers, mapping)
     used_positions = {column.position for column in columns} | {column.label_position for column in columns}
-    return Table(
+    return ParsedFile(
+        file_format,
         _dialect(headers),
+        check_rows(map(_RowReader(columns).read, rows)),
         [(column.header, column.field) for column in columns],
         [name for index, name in enumerate(headers) if index not in used_positions and name],
-        map(_RowReader(columns).read, rows),
+        encoding,
+        delimiter,
     )
 
 

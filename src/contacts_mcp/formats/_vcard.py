@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from contacts_mcp.contract import UUID, ContactType, ValidationFailed
+from contacts_mcp.contract import ContactType, ValidationFailed
 from contacts_mcp.formats._export import OWN_DIALECT, PRODUCT_ID
-from contacts_mcp.formats._rows import ParsedFile, Row, check_rows, decode
+from contacts_mcp.formats._rows import ParsedFile, Row, check_rows, decode, parse_id
 from contacts_mcp.formats._table import phone_kind_rank, split_emails, split_phones
 
 _CARD = re.compile(r"^BEGIN:VCARD\b.*?^END:VCARD\s*?$", re.IGNORECASE | re.DOTALL | re.MULTILINE)
@@ -24,7 +24,6 @@ _DIALECTS = {
 }
 _QUOTED_PRINTABLE = re.compile(r"^[^:\s][^:\n]*;(?:ENCODING=)?QUOTED-PRINTABLE[;:]", re.IGNORECASE | re.MULTILINE)
 _MAX_CARD_LENGTH = 100_000  # the library takes quadratic time on long lines
-_UUID_SCHEME = "urn:uuid:"
 
 
 def read_vcard(data: bytes, mapping: Mapping[str, str]) -> ParsedFile:
@@ -76,10 +75,9 @@ def _row_of(number: int, contents: Mapping[str, list[Any]]) -> Row:
         return Row(number, problem="is a group of other cards, not a contact")
     is_own = _text(contents, "prodid") == PRODUCT_ID  # one value each, as in the directory
     numbers, addresses = _preferred(contents, "tel"), _preferred(contents, "email")
-    uid = _text(contents, "uid").removeprefix(_UUID_SCHEME).strip()
     return Row(
         number,
-        id=uid.lower() if UUID.fullmatch(uid) else None,
+        id=parse_id(_text(contents, "uid").removeprefix("urn:uuid:")),
         type=_type(contents),
         name=_name(contents),
         company_name=next(_organisations(contents), ""),

@@ -1,6 +1,6 @@
 """Record linkage: match keys and similarities by which imports, searches and the duplicate search recognize people."""
 
-from contacts_mcp.matching._duplicates import Cluster, ContactRecord, DuplicateFinder, find_duplicates
+from contacts_mcp.matching._duplicates import Cluster, ContactRecord, DuplicateFinder
 from contacts_mcp.matching._index import ContactIndex, Match
 from contacts_mcp.matching._search import RankedContact, is_unambiguous, query_variants, rank_contacts
 from contacts_mcp.matching._similarity import email_key, name_similarity, phone_key
@@ -13,7 +13,6 @@ __all__ = [
     "Match",
     "RankedContact",
     "email_key",
-    "find_duplicates",
     "is_unambiguous",
     "name_similarity",
     "phone_key",

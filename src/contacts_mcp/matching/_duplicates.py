@@ -30,7 +30,7 @@ _MAX_SMALL_COMPANY_CONTACTS = 100
 """In a company with more contacts, namesakes are common."""
 _MAX_BLOCK_SIZE = 30
 _NEIGHBOURS = 6
-_PHONE_TAIL_DIGITS = 4
+_TAIL_DIGITS = 4
 _COMPANY_KEY_WORDS = 2
 _COMPARED_MEMBERS = 4
 """Members of each cluster that are compared before two clusters are joined."""
@@ -63,16 +63,6 @@ class Cluster(NamedTuple):
     ids: tuple[str, ...]
     confidence: Literal["certain", "likely", "possible"]
     evidence: tuple[str, ...]
-
-
-def find_duplicates(contacts: Iterable[ContactRecord], region: str | None = None) -> list[Cluster]:
-    """Return the clusters, most certain first, without steps; see DuplicateFinder."""
-    finder = DuplicateFinder(region)
-    for contact in contacts:
-        finder.add(contact)
-    for _ in finder.search():
-        pass
-    return finder.clusters
 
 
 class DuplicateFinder:
@@ -132,7 +122,7 @@ def candidate_pairs(contacts: Sequence[KeyedContact]) -> Iterator[list[Pair]]:
     A pair may be repeated. In a block of more than 30 contacts each is paired only with its neighbours by name, so that
     a number shared by thousands costs no more than thousands of numbers.
     """
-    for block_keys in (_phone, _email, _phone_tail, _phone_head, _company):
+    for block_keys in _BLOCK_KEYS:
         blocks: dict[int, list[int]] = {}
         for _ in _gather_blocks(contacts, block_keys, blocks):
             yield []
@@ -143,7 +133,7 @@ def candidate_pairs(contacts: Sequence[KeyedContact]) -> Iterator[list[Pair]]:
 
 def _gather_blocks(
     contacts: Sequence[KeyedContact],
-    block_keys: Callable[[KeyedContact], Iterator[object]],
+    block_keys: Callable[[KeyedContact], Iterable[object]],
     blocks: dict[int, list[int]],
 ) -> Iterator[None]:
     """Fill `blocks` with the blocks of two contacts or more; stores hashes of keys to save memory."""
@@ -167,29 +157,22 @@ def _pairs(block: list[int], contacts: Sequence[KeyedContact]) -> Iterator[Pair]
             yield min(position, neighbour), max(position, neighbour)
 
 
-def _phone(contact: KeyedContact) -> Iterator[object]:
-    if contact.phone:
-        yield contact.phone
+_BLOCK_KEYS: tuple[Callable[[KeyedContact], Iterable[object]], ...] = (
+    lambda contact: [contact.phone] if contact.phone else [],
+    lambda contact: [contact.email] if contact.email else [],
+    # A typo in a number leaves its tail or its head unchanged; the initials keep the blocks small.
+    lambda contact: _with_initials(contact.phone[-_TAIL_DIGITS:], contact),
+    lambda contact: _with_initials(contact.phone[:-_TAIL_DIGITS], contact),
+    lambda contact: _company_keys(contact) if contact.company and contact.name else [],
+)
 
 
-def _email(contact: KeyedContact) -> Iterator[object]:
-    if contact.email:
-        yield contact.email
+def _with_initials(key: str, contact: KeyedContact) -> list[object]:
+    return [(key, _initials(contact.name))] if key and contact.name else []
 
 
-# A typo in a number leaves its tail or its head unchanged; the initials keep the blocks small.
-def _phone_tail(contact: KeyedContact) -> Iterator[object]:
-    if contact.phone and contact.name:
-        yield contact.phone[-_PHONE_TAIL_DIGITS:], _initials(contact.name)
-
-
-def _phone_head(contact: KeyedContact) -> Iterator[object]:
-    if contact.phone and contact.name:
-        yield contact.phone[:-_PHONE_TAIL_DIGITS], _initials(contact.name)
-
-
-def _company(contact: KeyedContact) -> Iterator[object]:
-    if contact.company and contact.name and not contact.has_large_company:
+def _company_keys(contact: KeyedContact) -> Iterator[object]:
+    if not contact.has_large_company:
         initials = _initials(contact.name)
         for word in sorted(contact.company.split(), key=len)[-_COMPANY_KEY_WORDS:]:
             yield word, initials

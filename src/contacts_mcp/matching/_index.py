@@ -34,11 +34,6 @@ class Match(NamedTuple):
         """The contact's id, if there is exactly one."""
         return self.ids[0] if len(self.ids) == 1 else None
 
-    @property
-    def is_ambiguous(self) -> bool:
-        """Whether several contacts match equally well."""
-        return len(self.ids) > 1
-
 
 class ContactIndex:
     """Contacts by `phone_key` and `email_key`; about 30 MB for a hundred thousand.

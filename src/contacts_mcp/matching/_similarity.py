@@ -1,11 +1,10 @@
 """Match keys, the similarity of names, and the comparison of two contacts."""
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from contacts_mcp.phones import normalize
 from contacts_mcp.text import digits, fold
@@ -149,7 +148,7 @@ def name_key_similarity(one: str, other: str) -> float:
     else:
         similarity -= min(_MISSING_WORD_PENALTY * (len(more) - len(fewer)), _MAX_MISSING_WORD_PENALTY)
     # `Anne Marie Berg` and `Annemarie Berg`
-    joined = _edit_similarity()(one.replace(" ", ""), other.replace(" ", ""), score_cutoff=_MIN_JOINED_SIMILARITY)
+    joined = _edit_similarity(one.replace(" ", ""), other.replace(" ", ""), _MIN_JOINED_SIMILARITY)
     return max(similarity, joined * _JOINED_WORDS_FACTOR)
 
 
@@ -173,7 +172,7 @@ def _word_similarity(one: str, other: str) -> float:
     short, long = sorted((one, other), key=len)
     if len(short) == 1:
         return _INITIAL_SIMILARITY if long[0] == short else 0.0
-    similarity = _edit_similarity()(one, other, score_cutoff=_MIN_WORD_SIMILARITY)
+    similarity = _edit_similarity(one, other, _MIN_WORD_SIMILARITY)
     if len(short) >= _MIN_SHORT_FORM_LENGTH and long.startswith(short):
         return max(similarity, _SHORT_FORM_SIMILARITY)
     return similarity
@@ -247,32 +246,23 @@ def is_similar_phone(one: str, other: str) -> bool:
         return False
     if abs(excess) > 1:
         return one.endswith(other) or other.endswith(one)
-    return _edit_distance()(one, other, score_cutoff=1) <= 1
+    return bool(_distance().OSA.distance(one, other, score_cutoff=1) <= 1)
 
 
 def _company_similarity(one: str, other: str) -> float:
     if not one or not other:
         return 0.0
-    return 1.0 if one == other else _indel_similarity()(one, other, score_cutoff=_SAME_COMPANY_FROM)
+    if one == other:
+        return 1.0
+    return float(_distance().Indel.normalized_similarity(one, other, score_cutoff=_SAME_COMPANY_FROM))
 
 
-# Imported on first use and cached: an import inside of a function that runs a million times is not free.
-@cache
-def _edit_similarity() -> Callable[..., float]:
-    from rapidfuzz.distance import OSA
-
-    return OSA.normalized_similarity
-
-
-@cache
-def _edit_distance() -> Callable[..., int]:
-    from rapidfuzz.distance import OSA
-
-    return OSA.distance
+def _edit_similarity(one: str, other: str, cutoff: float) -> float:
+    return float(_distance().OSA.normalized_similarity(one, other, score_cutoff=cutoff))
 
 
 @cache
-def _indel_similarity() -> Callable[..., float]:
-    from rapidfuzz.distance import Indel
+def _distance() -> Any:
+    from rapidfuzz import distance  # cached: a search calls this a million times
 
-    return Indel.normalized_similarity
+    return distance

@@ -4,7 +4,6 @@ The SDK begins to work on every message that it reads. A host that writes reques
 have this process keep all answers in memory.
 """
 
-from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 import anyio
@@ -32,9 +31,7 @@ class StreamProxy(Generic[S]):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_exc: object) -> None:
         await self.aclose()
 
 

@@ -4,7 +4,6 @@ import asyncio
 import math
 import resource
 import socket
-from collections.abc import Callable
 from typing import Any, cast
 
 import uvicorn
@@ -66,27 +65,6 @@ def _raise_descriptor_limit() -> int:
     return soft
 
 
-class _Timer:
-    """Calls an action once, after some seconds, unless it is stopped."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._handle: asyncio.TimerHandle | None = None
-
-    def start(self, seconds: float, action: Callable[[], None]) -> None:
-        self.stop()
-        self._handle = self._loop.call_later(seconds, action)
-
-    def stop(self) -> None:
-        if self._handle is not None:
-            self._handle.cancel()
-            self._handle = None
-
-    @property
-    def is_set(self) -> bool:
-        return self._handle is not None
-
-
 class _Timeouts(asyncio.Protocol):
     """Mixed into one of uvicorn's protocols: closes connections without a complete head, and peers that do not read.
 
@@ -102,6 +80,8 @@ class _Timeouts(asyncio.Protocol):
     transport: asyncio.Transport
     cycle: Any
 
+    _head_timer: asyncio.TimerHandle
+    _stall_timer: asyncio.TimerHandle | None = None
     _received = 0
     _unsent = 0
 
@@ -110,32 +90,31 @@ class _Timeouts(asyncio.Protocol):
         # Every byte that the peer has not taken counts as unsent, not only what exceeds 64 KiB.
         self.transport.set_write_buffer_limits(high=0)
         _tune_socket(transport, self.stalled_seconds)
-        self._head_timer, self._stall_timer = _Timer(self.loop), _Timer(self.loop)
-        self._head_timer.start(self.head_seconds, self._refuse_slow_head)
+        self._start_head_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._head_timer.stop()
-        self._stall_timer.stop()
+        self._head_timer.cancel()
+        self._stop_stall_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         if self.cycle is not None and not self.cycle.response_complete:
-            self._head_timer.stop()
+            self._head_timer.cancel()
             self._received = 0
             return
         self._received += len(data)
         if self._received > self.head_bytes:
             self._refuse(*_TOO_LARGE)
-        elif not self._head_timer.is_set:
-            self._head_timer.start(self.head_seconds, self._refuse_slow_head)
+        elif self._head_timer.cancelled():
+            self._start_head_timer()
 
-    def _refuse_slow_head(self) -> None:
-        self._refuse(*_TOO_SLOW)
+    def _start_head_timer(self) -> None:
+        self._head_timer = self.loop.call_later(self.head_seconds, self._refuse, *_TOO_SLOW)
 
     def _refuse(self, status: bytes, line: bytes) -> None:
         """Close the connection. A peer that has sent something reads why."""
-        self._head_timer.stop()
+        self._head_timer.cancel()
         if self.transport.is_closing():
             return
         if self._received:
@@ -149,11 +128,16 @@ class _Timeouts(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._stall_timer.stop()
+        self._stop_stall_timer()
+
+    def _stop_stall_timer(self) -> None:
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
 
     def _await_reader(self) -> None:
         self._unsent = self.transport.get_write_buffer_size()
-        self._stall_timer.start(self.stalled_seconds, self._check_reader)
+        self._stop_stall_timer()
+        self._stall_timer = self.loop.call_later(self.stalled_seconds, self._check_reader)
 
     def _check_reader(self) -> None:
         """Abort a peer that has not taken half of what waited for it: it may be slow, but not for ever."""

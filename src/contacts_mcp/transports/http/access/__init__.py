@@ -1,6 +1,5 @@
 """Authentication and authorization of callers: only this machine, by WAYSCloud key, or by OAuth token."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from contacts_mcp.transports.http.access._access import (
@@ -24,11 +23,12 @@ __all__ = [
     "LoopbackAccess",
     "OAuthAccess",
 ]
-_LAZY = {"Issuer": "_tokens", "OAuthAccess": "_oauth"}
 
 
 def __getattr__(name: str) -> Any:
     """Import what checks signatures only if tokens are checked."""
-    if name not in _LAZY:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+    from contacts_mcp.transports.http.access import _oauth
+
+    return getattr(_oauth, name)

@@ -1,4 +1,8 @@
-"""The keys that an authorization server signs tokens with: where they are found, and how long they are used."""
+"""The keys that an authorization server signs tokens with: where they are found, and how long they are used.
+
+PyJWT parses the keys. A subclass of its PyJWKClient, even without its caches, would fetch for every token, so that all
+of the memory below would be needed beside it: `SigningKeys` replaces it.
+"""
 
 import json
 import logging
@@ -66,9 +70,8 @@ class SigningKeys:
     One fetch runs at a time, and only callers who need its outcome wait for it. Callers choose what their tokens name,
     so an unknown key causes at most two fetches a minute. Keys stay in use for a day while the issuer is down.
 
-    PyJWT parses the keys, but its PyJWKClient would not do: it holds a lock while it fetches, so that tokens with
-    known keys wait too; during an outage it discards expired keys, and fetches for every token; it cannot limit the
-    total time or the size of an answer.
+    PyJWKClient with its caches holds a lock while it fetches, so that tokens with known keys wait too; during an outage
+    it discards expired keys, and fetches for every token; it cannot limit the total time or the size of an answer.
     """
 
     def __init__(self, issuer: str, fetch: Fetch, clock: Callable[[], float] = time.monotonic) -> None:
