@@ -73,12 +73,13 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = Field(
         default=None,
         validation_alias="WAYSCLOUD_API_KEY",
-        description="WAYSCloud key, sent as `X-API-Key`. With a key the server talks to the platform.",
+        description="WAYSCloud key, sent as `X-API-Key`. With a key the server works on the platform.",
     )
     token: SecretStr | None = Field(
         default=None,
         validation_alias="WAYSCLOUD_TOKEN",
-        description="WAYSCloud personal access token, used without a key. Else `~/.wayscloud/credentials` is used.",
+        description="WAYSCloud personal access token, used if there is no key. Without both, the key in "
+        "`~/.wayscloud/credentials` is used.",
     )
     api_url: str | None = Field(
         default=None,
@@ -93,16 +94,16 @@ class Settings(BaseSettings):
     tools: Names | None = Field(
         default=None,
         description="The only tools that are listed and run, such as `list_contacts,get_contact`; `endpoints` and "
-        "`workflows` name them all.",
+        "`workflows` stand for all endpoint tools and all workflow tools.",
     )
     guard: GuardMode = Field(
         default=GuardMode.ASK,
         description="How consent to destructive tools is obtained: `ask`, `two-step` or `block`.",
     )
-    confirm: Names = Field(default=[], description="Writing tools that need consent too, such as `update_contact`.")
+    confirm: Names = Field(default=[], description="Writing tools that also need consent, such as `update_contact`.")
     default_region: Annotated[str | None, BeforeValidator(_parse_region)] = Field(
         default=None,
-        description="Region of phone numbers without a country code, such as `NO`; they are then normalized.",
+        description="Region of phone numbers without a country code, such as `NO`. With it, they are written as E.164.",
     )
     files: Path | None = Field(
         default=None,
@@ -124,7 +125,8 @@ class Settings(BaseSettings):
         default=[], description="Host names that clients use, such as `contacts.example.com`. Default: only loopback."
     )
     allow_origin: Names = Field(
-        default=[], description="Origins of web pages whose scripts may call, such as `https://app.example.com`."
+        default=[],
+        description="Origins of web pages whose scripts may call the server, such as `https://app.example.com`.",
     )
     oauth_issuer: str | None = Field(default=None, description="URL of the authorization server, for `oauth`.")
     oauth_audience: str | None = Field(
@@ -136,22 +138,24 @@ class Settings(BaseSettings):
     state_keys: Annotated[list[SecretStr], NoDecode, BeforeValidator(_parse_secrets)] = Field(
         default=[],
         description="Secrets that replicas share, so that each can finish a confirmation that another one began. "
-        "The first one seals; all of them open.",
+        "The first one encrypts; all of them decrypt.",
     )
     redis_url: SecretStr | None = Field(
-        default=None, description="Redis in which replicas on the platform store used confirmations."
+        default=None, description="Redis in which replicas store used confirmations if they share no directory."
     )
     metrics_port: int | None = Field(
         default=None,
         ge=1,
         le=65_535,
-        description="Port of a page for Prometheus at `/metrics`; more workers use the next free ports.",
+        description="Port that serves metrics to Prometheus at `/metrics`; further workers use the next free ports.",
     )
     metrics_host: str = Field(
-        default="127.0.0.1", description="Address of that page. It needs no key, so do not expose it."
+        default="127.0.0.1",
+        description="Address that the metrics port binds to. Metrics need no key, so do not expose them.",
     )
     log_format: Literal["text", "json"] | None = Field(
-        default=None, description="Format of log lines. Default: `text` over stdio, `json` over a network."
+        default=None,
+        description="Format of log lines, `text` or `json`. Default: `text` over stdio, `json` over a network.",
     )
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], _parser(str.upper)] = Field(
         default="WARNING",

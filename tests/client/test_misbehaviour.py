@@ -300,7 +300,7 @@ class TestUnreadableAnswers:
             (b'{"id": "x", "name": "Ola Nordm', "it is not JSON"),
             (b'{"id": "x", "name": ["Ola Nordmann"]}', "its `name` is missing or has the wrong type"),
             (b'{"name": "Ola Nordmann"}', "its `id` is missing or has the wrong type"),
-            (b'["Ola Nordmann"]', "it has the wrong shape"),
+            (b'["Ola Nordmann"]', "it has the wrong structure"),
         ],
     )
     async def test_unreadable_answer_is_described_without_its_values(self, server, client, body, why):

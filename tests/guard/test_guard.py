@@ -377,7 +377,7 @@ async def test_guarded_write_too_long_to_show_is_refused() -> None:
     world = World(confirm=("add_group_members",))
     call = world.call(Risk.WRITE, tool="add_group_members", details={"contact_ids": ["x" * 36] * 100})
 
-    with pytest.raises(Refused, match="more than a person can be shown"):
+    with pytest.raises(Refused, match="too long to show to a person"):
         await world.guard.decide(call, None, can_ask=True)
 
 

@@ -74,7 +74,7 @@ async def test_long_list_is_cut_and_counts_what_is_left_out() -> None:
         answer = await service.call("list_contacts", per_page=100)
 
     assert answer["left_out"] == 100 - len(answer["contacts"])
-    assert answer["note"] == "too long; ask again with a smaller per_page"
+    assert answer["note"] == "too long; call again with a smaller per_page"
     assert "next_page" not in answer
     assert 10 < len(answer["contacts"]) < 30
     assert len(json.dumps(answer)) < 42_000

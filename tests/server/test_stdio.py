@@ -245,9 +245,12 @@ def test_disabled_tools_are_neither_listed_nor_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("variables", "complaint"),
     [
-        ({"CONTACTS_MCP_TOOLS": "get_contact,get_contatc"}, "unknown tool: get_contatc; possible here: list_contacts"),
+        (
+            {"CONTACTS_MCP_TOOLS": "get_contact,get_contatc"},
+            "unknown tool: get_contatc; available tools: list_contacts",
+        ),
         ({"CONTACTS_MCP_CONFIRM": "everything"}, "unknown tool: everything"),
-        ({"CONTACTS_MCP_CONFIRM": "get_contact"}, "unknown tool: get_contact; possible here: create_contact,"),
+        ({"CONTACTS_MCP_CONFIRM": "get_contact"}, "unknown tool: get_contact; available tools: create_contact,"),
         ({"CONTACTS_MCP_GUARD": "off"}, "CONTACTS_MCP_GUARD: should be 'ask', 'two-step' or 'block'"),
         ({"CONTACTS_MCP_READONLY": "1"}, "not a setting; did you mean CONTACTS_MCP_READ_ONLY?"),
         ({"CONTACTS_MCP_TOOLS": "delete_contact", "CONTACTS_MCP_READ_ONLY": "1"}, "enable no tool"),

@@ -134,7 +134,7 @@ def test_read_only_leaves_tools_that_read() -> None:
 
 def test_unknown_tool_in_a_setting_is_named() -> None:
     """A typing error never switches on other tools."""
-    with pytest.raises(UnknownTools, match="unknown tool: list_contact; possible here: list_contacts,"):
+    with pytest.raises(UnknownTools, match="unknown tool: list_contact; available tools: list_contacts,"):
         choose_tools(only=["list_contact", "get_contact"])
 
 

@@ -64,7 +64,7 @@ def show(
     caller: Annotated[str | None, typer.Option(help="Only calls of this caller.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List records, the oldest first; with --json as they are in the file."""
+    """List records, the oldest first. With --json they are printed as stored."""
     from contacts_mcp.audit import read_records
 
     wanted = {"tool": tool, "outcome": outcome, "caller": caller}
@@ -85,7 +85,7 @@ def tail(
     file: File = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the last records; with -f also new ones, over rotations of the file."""
+    """List the last records; with -f also new ones, across rotations of the file."""
     from contacts_mcp.audit import follow_records, read_latest
 
     path = _find_file(file)

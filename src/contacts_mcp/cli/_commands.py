@@ -34,13 +34,15 @@ Tools = Annotated[str | None, typer.Option(help="The only tools to list and run,
 Mode = Annotated[
     GuardMode | None, typer.Option("--guard", help="How consent to destructive tools is obtained. Default: ask.")
 ]
-Confirm = Annotated[str | None, typer.Option(help="Writing tools that need consent too, such as update_contact.")]
+Confirm = Annotated[str | None, typer.Option(help="Writing tools that also need consent, such as update_contact.")]
 Files = Annotated[Path | None, typer.Option(help="The only folder to import files from and export them to.")]
 Audit = Annotated[str | None, typer.Option(help="Where the audit trail goes: stderr, otlp, a file, or several.")]
 Region = Annotated[str | None, typer.Option("--default-region", help="Region of national numbers, such as NO.")]
-PublicHosts = Annotated[list[str] | None, typer.Option("--public-host", help="A host name that clients use.")]
+PublicHosts = Annotated[
+    list[str] | None, typer.Option("--public-host", help="A host name that clients use, such as contacts.example.com.")
+]
 Origins = Annotated[
-    list[str] | None, typer.Option("--allow-origin", help="Origin of a web page whose scripts may call.")
+    list[str] | None, typer.Option("--allow-origin", help="Origin of a web page whose scripts may call the server.")
 ]
 
 

@@ -36,11 +36,13 @@ class Scope(StrEnum):
 
 DirectoryOption = Annotated[
     str | None,
-    typer.Option("--directory", help="A file, or a URL such as postgresql://…; default: CONTACTS_MCP_DIRECTORY."),
+    typer.Option("--directory", help="The directory: a file or a postgresql:// URL. Default: CONTACTS_MCP_DIRECTORY."),
 ]
 KeyName = Annotated[str, typer.Argument(help="What the key is for, such as the program that will use it.")]
 KeyPrefix = Annotated[str, typer.Argument(help="The first eight characters of the key, as `keys list` shows them.")]
-TenantOption = Annotated[str, typer.Option(help="The tenant whose contacts the key opens; a new name creates one.")]
+TenantOption = Annotated[
+    str, typer.Option(help="The tenant whose contacts the key gives access to; a new name creates a tenant.")
+]
 Scopes = Annotated[
     list[Scope] | None,
     typer.Option("--scope", help="What the key allows: read or write. Repeat it for both, which is the default."),
@@ -74,10 +76,8 @@ def _run(location: Location, work: Callable[["Directory"], Awaitable[T]]) -> T:
 def serve(
     directory: DirectoryOption = None,
     host: Annotated[str, typer.Option(help="Address to bind to.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port; 0 for any free one.", min=0, max=65_535)] = 8080,
-    rate: Annotated[
-        int, typer.Option(help="Requests a minute that each key may make; 0 for no limit.", min=0)
-    ] = DEFAULT_RATE_LIMIT,
+    port: Annotated[int, typer.Option(help="Port; 0 is any free port.", min=0, max=65_535)] = 8080,
+    rate: Annotated[int, typer.Option(help="Requests per key and minute; 0 is unlimited.", min=0)] = DEFAULT_RATE_LIMIT,
 ) -> None:
     """Serve the Contacts API over HTTP to callers with API keys, until SIGTERM or SIGINT."""
     from contacts_mcp.app import announce, configure_logging, forbid_core_dumps
@@ -142,7 +142,9 @@ def list_keys(as_json: AsJson = False, directory: DirectoryOption = None) -> Non
         typer.echo(f"{key.prefix}  {scopes:<10}  {key.created_at}  {state}  {key.tenant_name}: {key.name}")
 
 
-@keys_cli.command("revoke", help=f"Revoke a key for good. Every service refuses it within {KEY_CACHE_SECONDS} seconds.")
+@keys_cli.command(
+    "revoke", help=f"Revoke a key permanently. Every service refuses it within {KEY_CACHE_SECONDS} seconds."
+)
 def revoke_key(prefix: KeyPrefix, yes: Yes = False, directory: DirectoryOption = None) -> None:
     location = _locate(directory)
     confirm(f"Revoke the key {prefix}? Programs that use it will be refused", yes)
@@ -164,7 +166,7 @@ def _describe_key(key: Any) -> dict[str, Any]:
 
 @directory_cli.command()
 def stats(directory: DirectoryOption = None, as_json: AsJson = False) -> None:
-    """Count contacts (live, deleted and erased), groups and keys by tenant, and memberships and receipts in all."""
+    """Count contacts (live, deleted and erased), groups and keys of each tenant, and all memberships and receipts."""
     location = _locate(directory)
     counts: Mapping[str, Any] = _run(location, lambda opened: opened.maintenance.count_records())
     lines = [f"schema {counts['schema']}, {counts['memberships']:,} memberships, {counts['receipts']:,} receipts"]
@@ -200,7 +202,7 @@ def receipts(
             typer.echo(json.dumps(dict(row), ensure_ascii=False) if as_json else line)
         return
     number, last, faults = _run(location, lambda opened: opened.maintenance.verify_receipts())
-    intact = f"The chain of {number:,} receipts is intact; the hash of the last is {last or '(none yet)'}."
+    intact = f"The chain of {number:,} receipts is unbroken; the last hash is {last or '(none)'}."
     print_result("\n".join(faults) or intact, {"receipts": number, "last": last, "faults": faults}, as_json)
     raise typer.Exit(1 if faults else 0)
 
@@ -211,7 +213,7 @@ def deleted(
     directory: DirectoryOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """List deleted contacts that can be restored, the latest first."""
+    """List deleted contacts that can be restored, the last deleted first."""
     rows = _run(_locate(directory), lambda opened: opened.maintenance.list_deleted(tenant))
     lines = [f"{row['id']}  {row['deleted_at']}  {row['tenant']}: {row['name']}" for row in rows]
     print_result("\n".join(lines) or "There are no deleted contacts.", [dict(row) for row in rows], as_json)
@@ -230,12 +232,12 @@ def restore(
 
 @directory_cli.command()
 def purge(
-    older_than: Annotated[str, typer.Option(help="How long ago contacts were deleted, such as 30d, 12h or 4w.")],
+    older_than: Annotated[str, typer.Option(help="Minimum age of the deletion, such as 30d, 12h or 4w.")],
     directory: DirectoryOption = None,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Erase for good the contacts that were deleted longer ago, each with a receipt."""
+    """Erase contacts permanently that were deleted longer ago than --older-than; each erasure leaves a receipt."""
     before = datetime.now(UTC) - parse_age(older_than, "--older-than")
     location = _locate(directory)
     number = len(_run(location, lambda opened: opened.maintenance.list_deleted(before=before)))
@@ -252,7 +254,7 @@ def backup(
     directory: DirectoryOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a consistent copy to a SQLite file while the directory is in use; a PostgreSQL directory as well.
+    """Write a consistent copy of a SQLite or PostgreSQL directory to a SQLite file, while the directory is in use.
 
     The copy contains every contact: keep it as safe as the directory, and no longer than erased contacts may be kept.
     """
@@ -275,13 +277,13 @@ def restore_backup(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Replace everything in the directory by a backup, in one transaction.
+    """Replace everything in the directory with a backup, in one transaction.
 
     Contacts that were erased since the backup are erased from it before any caller can read them, and keys that were
     revoked since stay revoked.
     """
     location = _locate(directory)
-    confirm(f"Replace everything in {location} by the contents of {source}?", yes)
+    confirm(f"Replace everything in {location} with the contents of {source}?", yes)
     with show_progress("copied") as report:
         result = _run(location, lambda opened: opened.maintenance.restore_backup(source, journal or (), report))
     print_result(
@@ -309,7 +311,9 @@ def migrate(directory: DirectoryOption = None, as_json: AsJson = False) -> None:
 @directory_cli.command()
 def import_sample(
     number: Annotated[int, typer.Argument(min=1, max=10_000_000, help="How many contacts to make up.")],
-    seed: Annotated[int, typer.Option(help="Another number makes up other contacts.")] = 1,
+    seed: Annotated[
+        int, typer.Option(help="Number that selects the contacts to make up; another number gives other contacts.")
+    ] = 1,
     directory: DirectoryOption = None,
     as_json: AsJson = False,
 ) -> None:

@@ -101,7 +101,7 @@ def read_answer(call: Call[AnswerT], response: ServiceResponse, quote: Quote) ->
     """Read the call's answer from a response, or raise the error that the response means."""
     status, method = response.status, call.method
     if status in _REDIRECTION:
-        raise unreadable_answer(method, f"status {status} has no meaning here", status=status)
+        raise unreadable_answer(method, f"status {status} is not expected", status=status)
     if status not in SUCCESS:
         raise error_for_status(method, status, response.body, quote)
     if call.answer_type is None:
@@ -121,7 +121,7 @@ def _mismatch(exc: ValidationError) -> str:
     if mismatch["type"] == "json_invalid":
         return "it is not JSON"
     path = ".".join(map(str, mismatch["loc"]))
-    return f"its `{path}` is missing or has the wrong type" if path else "it has the wrong shape"
+    return f"its `{path}` is missing or has the wrong type" if path else "it has the wrong structure"
 
 
 def unreadable_answer(
@@ -151,7 +151,7 @@ def error_for_status(
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return RateLimited(message, retry_after=retry_after, status=status)
     if status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        message += " (a status that has no meaning here)"
+        message += " (an unexpected status)"
     advice = None if retry_after is None else f"try again in {retry_after:.0f} seconds"
     return ServerFault(message, status=status, advice=advice if method == "GET" else READ_BACK)
 

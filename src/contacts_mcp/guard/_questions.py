@@ -143,7 +143,7 @@ def _quote_details(details: Mapping[str, Any]) -> str:
     quoted = "; ".join(f"{name}: {_quote_value(name, value)}" for name, value in details.items())
     if len(quoted) > _MAX_DETAILS_LENGTH:
         raise Refused(
-            "this is more than a person can be shown at once", advice="nothing was changed; change less in one call"
+            "the values are too long to show to a person", advice="nothing was changed; change less in one call"
         )
     return quoted
 

@@ -63,7 +63,7 @@ def _add_person(given: Mapping[str, str]) -> str:
     return f"""\
 Add a person to the contact directory: {given["who"]}. {_DATA}
 1. Look first: search list_contacts for the name, and for the number and e-mail address if I gave them. If a contact \
-looks alike, show it to me, and ask whether I mean that one.
+looks similar, show it to me, and ask whether it is the same person.
 2. Show me the contact as you would create it{tag}{group}. Leave out what I did not say; do not guess. Wait for my yes.
 3. Then call create_contact{join}. Tell me what was saved, and any warning."""
 
@@ -104,7 +104,7 @@ Find duplicate contacts in the directory{tagged}. {_DATA}
 share numbers; if it is unclear, read the contacts with get_contact.
 2. Show me one cluster at a time with its ids: what agrees, what differs, which you would keep. Wait for my yes to it.
 3. Then call merge_contacts for that cluster only. A refusal is final: leave the cluster as it is.
-4. Tell me what was merged, and how each conflict was settled."""
+4. Tell me what was merged, and how each conflict was resolved."""
 
 
 PROMPTS: tuple[Prompt, ...] = (

@@ -186,7 +186,7 @@ async def run_request(
         raise invalid_params(str(exc)) from None
     except ContactsError as exc:
         raise MCPError(INTERNAL_ERROR, one_line(str(exc))) from None
-    raise MCPError(INTERNAL_ERROR, "stopping: the server is stopping; ask again in a moment")
+    raise MCPError(INTERNAL_ERROR, "stopping: the server is stopping; try again in a moment")
 
 
 def _require_first_page(params: types.PaginatedRequestParams | None) -> None:

@@ -210,7 +210,7 @@ class Subscriptions:
     async def listen(self, ctx: RequestContext, params: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
         """Serve a modern caller's stream until the caller leaves or the server closes it."""
         if self._is_closed:
-            raise MCPError(INTERNAL_ERROR, "stopping: the server is stopping; listen again in a moment")
+            raise MCPError(INTERNAL_ERROR, "stopping: the server is stopping; try again in a moment")
         caller = caller_of(ctx)
         accepted = self._accepted(params.notifications, caller)
         uris = [uri for uri in accepted.resource_subscriptions or () if self.catalog.matches(uri)]

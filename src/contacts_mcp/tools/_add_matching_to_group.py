@@ -33,7 +33,7 @@ class MatchingAdded(ShortAnswer):
     matched: int = Field(description="Contacts that match the filter.")
     already_members: int = Field(description="Of these, contacts that are in the group already.")
     adds: int | None = Field(default=None, description="Contacts that the plan adds.")
-    added: int | None = Field(default=None, description="Contacts that were added.")
+    added: int | None = Field(default=None, description="Added contacts.")
     members: int = Field(description="Members of the group afterwards.")
     sample: list[ContactSummary]
     plan: str | None = None

@@ -98,7 +98,7 @@ def render(answer: BaseModel) -> tuple[dict[str, Any], str]:
         if estimate_tokens(text) > MAX_SHORT_ANSWER_TOKENS:
             return _shorten(data, estimate_tokens, MAX_SHORT_ANSWER_TOKENS, "too long; ask about fewer")
     elif len(text) > MAX_ANSWER_LENGTH:
-        return _shorten(data, len, MAX_ANSWER_LENGTH, "too long; ask again with a smaller per_page")
+        return _shorten(data, len, MAX_ANSWER_LENGTH, "too long; call again with a smaller per_page")
     return data, text
 
 

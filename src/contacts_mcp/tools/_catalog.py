@@ -37,7 +37,7 @@ class UnknownTools(ValueError):
     """A setting names tools that do not exist or that it does not accept."""
 
     def __init__(self, names: Collection[str], known: Collection[str]) -> None:
-        super().__init__(f"unknown tool: {', '.join(sorted(names))}; possible here: {', '.join(known)}")
+        super().__init__(f"unknown tool: {', '.join(sorted(names))}; available tools: {', '.join(known)}")
 
 
 def choose_tools(*, read_only: bool = False, only: Collection[str] | None = None) -> tuple[Tool, ...]:

@@ -41,8 +41,7 @@ from contacts_mcp.tools._values import edit_tags, normalize_phone
 _MAX_LABEL_LENGTH = 80
 _CONTACT_EFFECT = {
     Risk.WRITE: "The contact is changed.",
-    Risk.DESTROY: "The contact is removed from all groups. "
-    "WAYSCloud keeps the data, but this server cannot restore it.",
+    Risk.DESTROY: "The contact is removed from all groups. Its data is kept, but no tool can restore the contact.",
     Risk.ERASE: "All personal data is erased: name, company, phone, e-mail, tags, notes.",
 }
 # Words that people and hosts enter into a form without reading it, or to say no. A contact can have such a name, by
@@ -82,8 +81,8 @@ class ErasureResult(Record):
     """What the service shows of a contact after its erasure; `left` names the fields that it still shows."""
 
     erased: bool
-    seen: str
-    left: list[str] | None = None
+    seen: str = Field(description="What the service showed afterwards.")
+    left: list[str] | None = Field(default=None, description="Fields it still shows.")
 
 
 class GroupListing(Page):
@@ -326,7 +325,7 @@ def _effect(risk: Risk, records: list[Contact | Group]) -> str:
         case [Group()]:
             return "The group is changed; its contacts stay."
         case [Contact(), Group()]:
-            return "The contact is taken out of the group; the contact itself stays."
+            return "The contact is removed from the group, but stays in the directory."
         case _:
             return "A record is added."
 

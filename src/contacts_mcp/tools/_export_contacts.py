@@ -20,7 +20,7 @@ _MAX_READ_SINGLY = 5_000
 
 
 class ExportContacts(FilterOrGroupArguments):
-    """Export contacts to a file: CSV, vCard or JSON. Answers a link, not the contacts; to look at some use
+    """Export contacts to a file: CSV, vCard or JSON. Returns a link, not the contacts; to look at some use
     list_contacts.
     """
 

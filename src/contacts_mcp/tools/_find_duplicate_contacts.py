@@ -35,7 +35,7 @@ class DuplicateCluster(Record):
     confidence: str = Field(description="certain, likely or possible.")
     evidence: list[str]
     contacts: list[ContactSummary]
-    more: int | None = Field(default=None, description="Contacts of this cluster that are not shown.")
+    more: int | None = Field(default=None, description="Further contacts of this cluster.")
 
 
 class DuplicatesFound(ShortAnswer):

@@ -67,9 +67,9 @@ class ImportAnswer(FileAnswer):
     ambiguous: int = Field(description="Rows that match several contacts.")
     invalid: int = Field(description="Rows that cannot be imported.")
     failed: int | None = Field(default=None, description="Rows that the service refused.")
-    unknown: int | None = Field(default=None, description="Rows whose answer was lost; import again to settle them.")
+    unknown: int | None = Field(default=None, description="Rows whose answer was lost; import again to check.")
     adds_to_group: int | None = Field(default=None, description="Contacts that the plan adds to the group.")
-    added_to_group: int | None = Field(default=None, description="Contacts that were added to the group.")
+    added_to_group: int | None = Field(default=None, description="Contacts added to the group.")
     overwrites: int | None = Field(default=None, description="Non-empty fields that the plan replaces.")
     overwritten: int | None = Field(default=None, description="Non-empty fields that were replaced.")
     unreachable: int = Field(description="Rows with a number that SMS cannot reach; it is kept.")
@@ -151,7 +151,7 @@ class ImportPlan:
         updates = [decision for decision in self.decisions if decision.action == "update"]
         names = join_names([quote(decision.draft.name, 60) for decision in updates])
         return Target(
-            label=f"{len(updates):,} contacts by a file, {names}",
+            label=f"{len(updates):,} contacts with data from a file: {names}",
             effect=describe_overwrites(self.overwrites) or "Tags and empty fields are filled.",
             phrase="",
             fingerprint=self.fingerprint,

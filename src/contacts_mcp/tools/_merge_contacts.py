@@ -72,7 +72,7 @@ class Merged(ShortAnswer):
     changed: list[str] = Field(description="Fields of the kept contact that changed.")
     conflicts: list[FieldConflict]
     groups_joined: list[str] = Field(description="Groups that the kept contact was added to.")
-    deleted: list[str] = Field(description="Ids of the contacts that were deleted.")
+    deleted: list[str] = Field(description="Ids of the deleted contacts.")
     not_deleted: list[str] | None = Field(default=None, description="Ids of contacts still there, and why.")
     next: str | None = None
 
@@ -131,12 +131,12 @@ class _Merge:
     def to_target(self) -> Target:
         """The question names all contacts, and the values that win."""
         lines = [f"- {describe_record(other)}" for other in self.others]
-        effect = "These contacts are deleted, and their data is added to it:\n" + "\n".join(lines)
+        effect = "Its data is completed from these contacts, which are then deleted:\n" + "\n".join(lines)
         if self.conflicts:
             kept = [f"{each.field}: {quote(each.kept, 60)} is kept" for each in self.conflicts]
-            effect += f"\nWhere they differ, {'; '.join(kept)}."
+            effect += f"\nIf values differ, {'; '.join(kept)}."
         if self.groups:
-            effect += f"\nIt is added to {len(self.groups)} of their groups."
+            effect += f"\nThe kept contact is added to {len(self.groups)} of their groups."
         state = [contact.model_dump() for contact in (self.keep, *self.others)]
         fingerprint = hash_json([*state, sorted(group.id for group in self.groups)])
         return Target(describe_record(self.keep), effect, "", fingerprint)

@@ -77,7 +77,7 @@ class MatchingUpdated(ShortAnswer):
     matched: int = Field(description="Contacts that match the filter.")
     unchanged: int = Field(description="Of these, contacts that have the values already.")
     updates: int | None = Field(default=None, description="Contacts that the plan changes.")
-    updated: int | None = Field(default=None, description="Contacts that were changed.")
+    updated: int | None = Field(default=None, description="Changed contacts.")
     failed: int | None = Field(default=None, description="Contacts that could not be changed.")
     unknown: int | None = Field(default=None, description="Contacts whose answer was lost; they may be changed.")
     overwrites: int | None = Field(default=None, description="Non-empty fields that the plan replaces.")

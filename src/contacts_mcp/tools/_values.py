@@ -32,7 +32,7 @@ def normalize_phone(number: str | None, region: str | None) -> tuple[str | None,
     normalized = (phones.normalize(number, region) or number) if region else number
     warnings = [] if normalized == number else [f"phone_number was normalized to {normalized}"]
     if not phones.is_e164(normalized):
-        warnings.append("phone_number is not E.164 (such as +4799999999): SMS will not reach it")
+        warnings.append("phone_number is not E.164 (e.g. +4799999999): SMS will not reach it")
     elif not phones.is_valid(normalized):
         warnings.append("phone_number looks like E.164 but is not a valid number: check it")
     return normalized, warnings

@@ -14,7 +14,7 @@ from contacts_mcp.text import sanitize
 _KEPT_HEADERS = (b"allow", b"mcp-session-id")
 _MAX_SHOWN_CHARACTERS = 300
 _SDK_ERRORS = {
-    HTTPStatus.NOT_FOUND: ("unknown_session", "this server has no such session of yours; initialize again"),
+    HTTPStatus.NOT_FOUND: ("unknown_session", "the session has ended or belongs to another caller; initialize again"),
     HTTPStatus.METHOD_NOT_ALLOWED: (
         "method_not_allowed",
         "this path does not support the method; send messages by POST",
