@@ -322,7 +322,7 @@ class Model(RuleBasedStateMachine):
 
 
 @pytest.mark.parametrize(
-    ("examples", "steps"), [(5, 40), pytest.param(120, 50, marks=pytest.mark.load)], ids=["some", "many"]
+    ("examples", "steps"), [(5, 40), pytest.param(60, 50, marks=pytest.mark.load)], ids=["some", "many"]
 )
 def test_directory_behaves_like_the_model(place, examples, steps):
     run_state_machine_as_test(
@@ -330,8 +330,8 @@ def test_directory_behaves_like_the_model(place, examples, steps):
         settings=settings(
             max_examples=examples,
             stateful_step_count=steps,
-            derandomize=examples < 100,
-            phases=[Phase.generate] if examples < 100 else list(Phase),  # shrinking takes minutes
+            derandomize=examples < 20,
+            phases=[Phase.generate] if examples < 20 else list(Phase),  # shrinking takes minutes
             suppress_health_check=list(HealthCheck),
         ),
     )

@@ -26,7 +26,7 @@ def test_directory_has_these_public_names():
 
 
 def test_subpackages_have_these_public_names():
-    assert api.__all__ == ["ROUTERS", "TENANT_SCOPE_KEY", "ContactType", "Tenant", "build_app"]
+    assert api.__all__ == ["ROUTERS", "TENANT_SCOPE_KEY", "ContactType", "Tenant", "build_app", "render_refusal"]
     assert service.__all__ == ["build_service"]
     assert maintenance.__all__ == [
         "Maintenance",

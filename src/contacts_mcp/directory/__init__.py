@@ -12,7 +12,6 @@ from contacts_mcp.directory._errors import (
     DirectoryNotFound,
     DirectoryUnavailable,
 )
-from contacts_mcp.directory._limits import DEFAULT_RATE_LIMIT, KEY_CACHE_SECONDS
 from contacts_mcp.directory._location import Location, PostgresServer, default_path, parse_location
 
 if TYPE_CHECKING:
@@ -32,6 +31,12 @@ __all__ = [
     "default_path",
     "parse_location",
 ]
+
+DEFAULT_RATE_LIMIT = 1_200
+"""Requests a minute that each key may make, unless the service is started with another limit."""
+
+KEY_CACHE_SECONDS = 3
+"""How long a service trusts what it last read about a key, and so how long a revoked key may still work."""
 
 
 def __getattr__(name: str) -> Any:

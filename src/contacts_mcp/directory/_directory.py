@@ -6,8 +6,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from contacts_mcp.directory import store
-from contacts_mcp.directory._limits import DEFAULT_RATE_LIMIT
+from contacts_mcp.directory import DEFAULT_RATE_LIMIT, store
 from contacts_mcp.directory._location import Location
 from contacts_mcp.directory.store import ApiKey
 
@@ -20,12 +19,12 @@ if TYPE_CHECKING:
 class Directory:
     """An embedded Contacts API on a SQLite file, which is created with its folders if missing, or on PostgreSQL.
 
-    `app` serves it: in process through `httpx.ASGITransport`, or by any ASGI server. The first request opens the
-    database; while it cannot be used, every request gets a 503 and the next one tries again. One Directory belongs to
-    one event loop; several, in one process or in many, may share a location.
+    `app` serves it to this process, through `httpx.ASGITransport`. The first request opens the database; while it
+    cannot be used, every request gets a 503 and the next one tries again. One Directory belongs to one event loop;
+    several, in one process or in many, may share a location.
 
-    With `keys`, the app is a service of its own: callers send an API key, and each key may make `rate` requests a
-    minute (0: no limit), measured by `clock`. Without, every caller is the owner.
+    With `keys`, the app is a service of its own, for any ASGI server: callers send an API key, each key may make `rate`
+    requests a minute (0: no limit), measured by `clock`, and bodies are limited. Without, every caller is the owner.
 
     Every method that uses the database raises DirectoryUnavailable if that is not possible. FastAPI and the code for
     maintenance are imported on first use.

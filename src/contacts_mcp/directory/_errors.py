@@ -11,11 +11,19 @@ Exception
 
 
 class DirectoryError(Exception):
-    """A request or an operator's command failed for a reason that `str()` gives in one line."""
+    """A request or an operator's command failed for a reason that `str()` gives in one line.
+
+    Attributes:
+        status: the HTTP status of the response to the request.
+    """
+
+    status = 500
 
 
 class DirectoryNotFound(DirectoryError):
     """The id names no contact, group, member or key, or one that was deleted or erased."""
+
+    status = 404
 
     def __init__(self, what: str) -> None:
         super().__init__(f"{what} not found")
@@ -23,6 +31,8 @@ class DirectoryNotFound(DirectoryError):
 
 class Conflict(DirectoryError):
     """An `Idempotency-Key` was used again with another body."""
+
+    status = 409
 
     def __init__(self) -> None:
         super().__init__("This Idempotency-Key was used with another body; send a new one")

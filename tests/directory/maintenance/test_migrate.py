@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from contacts_mcp.directory import DirectoryUnavailable, migrations, parse_location
 from contacts_mcp.directory.database import REVISION, Database, _schema, create_statements
-from contacts_mcp.directory.database._sqlite_file import APPLICATION_ID
+from contacts_mcp.directory.database._sqlite import APPLICATION_ID
 from contacts_mcp.directory.maintenance import _migrate, check, migrate
 
 NEXT = "0002"

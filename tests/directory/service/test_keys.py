@@ -6,7 +6,7 @@ import pytest
 from starlette.requests import Request
 
 from contacts_mcp.directory import KEY_CACHE_SECONDS, Directory
-from contacts_mcp.directory.api import _tenant
+from contacts_mcp.directory.api import _requests
 from contacts_mcp.directory.service._api_keys import KeyCache
 
 CONTACTS = "/v1/contacts"
@@ -190,4 +190,4 @@ async def test_request_that_skipped_the_api_key_middleware_has_no_tenant(service
     request = Request({"type": "http", "app": service.directory.app})
 
     with pytest.raises(KeyError):
-        await _tenant._current_tenant(request)
+        await _requests._current_tenant(request)

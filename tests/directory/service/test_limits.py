@@ -1,4 +1,4 @@
-"""The rate limit of an API key."""
+"""The limits of the service: the request rate of a key, and the size of a body."""
 
 import pytest
 
@@ -66,3 +66,25 @@ async def test_open_pages_do_not_count_against_the_limit(open_service, path, pag
     client = await (await open_service(path, rate=6)).caller()
 
     assert {(await client.get(page)).status_code for _ in range(12)} == {200}
+
+
+async def test_body_over_one_mebibyte_is_413(open_service, path):
+    client = await (await open_service(path)).caller()
+
+    answer = await client.post(CONTACTS, json={"name": "a", "unknown": "x" * 1024 * 1024})
+
+    assert answer.status_code == 413
+    assert "1 MiB" in answer.json()["detail"]
+    assert (await client.get(CONTACTS)).json()["total"] == 0
+
+
+async def test_batch_body_may_be_larger_than_other_bodies(open_service, path):
+    """A thousand long notes are accepted in a batch only."""
+    client = await (await open_service(path)).caller()
+    creates = [{"name": f"Person {n}", "notes": "x" * 9_000} for n in range(1_000)]
+
+    batch = await client.post("/v1/directory/contacts", json={"creates": creates})
+    single = await client.post(CONTACTS, json={"name": "x", "notes": "x" * 2_000_000})
+
+    assert {each["status"] for each in batch.json()["results"]} == {201}
+    assert single.status_code == 413

@@ -7,7 +7,7 @@ import pytest
 pytestmark = pytest.mark.system
 
 
-@pytest.mark.parametrize(("processes", "tasks", "seconds"), [(3, 8, 3), pytest.param(8, 8, 30, marks=pytest.mark.load)])
+@pytest.mark.parametrize(("processes", "tasks", "seconds"), [(3, 8, 3), pytest.param(8, 8, 10, marks=pytest.mark.load)])
 async def test_concurrent_processes_lose_no_write(crowd, lost, processes, tasks, seconds):
     for number in range(processes):
         crowd.start(f"p{number}", tasks, seconds)

@@ -21,7 +21,7 @@ async def test_thousand_erased_contacts_among_many_leave_no_byte_in_any_file(pat
     """Searches for unique names, numbers and addresses in the file, its write-ahead log and its journal."""
     async with Directory(path) as directory:
         database = directory._database
-        others = list(sample_contacts(99_000))
+        others = list(sample_contacts(49_000))
         for first in range(0, len(others), 5_000):
             await database.write(store.create_contacts, OWNER, others[first : first + 5_000])
         secrets = [

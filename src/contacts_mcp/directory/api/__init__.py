@@ -1,6 +1,6 @@
 """The Contacts API over HTTP."""
 
-from contacts_mcp.directory.api._app import ROUTERS, build_app
+from contacts_mcp.directory.api._app import ROUTERS, build_app, render_refusal
 from contacts_mcp.directory.api._requests import TENANT_SCOPE_KEY, ContactType, Tenant
 
-__all__ = ["ROUTERS", "TENANT_SCOPE_KEY", "ContactType", "Tenant", "build_app"]
+__all__ = ["ROUTERS", "TENANT_SCOPE_KEY", "ContactType", "Tenant", "build_app", "render_refusal"]

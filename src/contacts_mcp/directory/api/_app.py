@@ -12,26 +12,23 @@ from starlette.middleware import Middleware
 from starlette.routing import Match
 from starlette.types import Scope
 
-from contacts_mcp.directory._errors import Conflict, DirectoryNotFound, DirectoryUnavailable
+from contacts_mcp.directory._errors import DirectoryError
 from contacts_mcp.directory.api._extensions import extensions_router
 from contacts_mcp.directory.api._requests import Tenant
 from contacts_mcp.directory.api._routes import contacts_router, groups_router
 from contacts_mcp.directory.database import Database
-from contacts_mcp.middleware import BodyLimitMiddleware, ErrorMiddleware, Refusal
+from contacts_mcp.middleware import ErrorMiddleware, Refusal
 
 ROUTERS = (contacts_router, groups_router, extensions_router)
 
 _METHODS = ("GET", "POST", "PATCH", "DELETE")
-_PATH_LIMITS_BYTES = {"/v1/directory/contacts": 16 * 1024 * 1024}
-"""A batch holds what many single requests would."""
-_BODY_TIMEOUT_SECONDS = 60.0
 
 
 def build_app(database: Database, tenant: Tenant | None, *middleware: Middleware) -> FastAPI:
     """Build the app with the 14 routes and the extensions. The database is closed when a server shuts the app down.
 
-    Every request is about `tenant`; if that is None, a middleware has to put a Tenant into the scope. `middleware` runs
-    before a body is read, the innermost first.
+    Every request is about `tenant`; if that is None, a middleware has to put a Tenant into the scope. `middleware` is
+    ordered from the innermost to the outermost.
     """
 
     @asynccontextmanager
@@ -48,21 +45,16 @@ def build_app(database: Database, tenant: Tenant | None, *middleware: Middleware
     app.state.tenant = tenant
     for router in ROUTERS:
         app.include_router(router)
-    app.add_middleware(
-        BodyLimitMiddleware, _render, path_limits=_PATH_LIMITS_BYTES, timeout_seconds=_BODY_TIMEOUT_SECONDS
-    )
     for each in middleware:
         app.add_middleware(each.cls, *each.args, **each.kwargs)
-    app.add_middleware(ErrorMiddleware, _render)
+    app.add_middleware(ErrorMiddleware, render_refusal)
     app.add_exception_handler(RequestValidationError, _handle_invalid_request)
     app.add_exception_handler(HTTPException, _handle_http_error)
-    app.add_exception_handler(DirectoryNotFound, _handle_not_found)
-    app.add_exception_handler(Conflict, _handle_conflict)
-    app.add_exception_handler(DirectoryUnavailable, _handle_unavailable)
+    app.add_exception_handler(DirectoryError, _handle_directory_error)
     return app
 
 
-def _render(refusal: Refusal, _scope: Scope) -> JSONResponse:
+def render_refusal(refusal: Refusal, _scope: Scope) -> JSONResponse:
     """Make the response to a request that a middleware refuses."""
     detail = "Internal error" if refusal.status == HTTPStatus.INTERNAL_SERVER_ERROR else refusal.message
     return JSONResponse({"detail": detail}, refusal.status, refusal.headers)
@@ -92,14 +84,6 @@ def _allowed_methods(request: Request) -> list[str]:
     return [method for method in _METHODS if any(route.matches(scopes[method])[0] is Match.FULL for route in routes)]
 
 
-async def _handle_not_found(_: Request, error: Exception) -> JSONResponse:
-    return JSONResponse({"detail": str(error)}, 404)
-
-
-async def _handle_conflict(_: Request, error: Exception) -> JSONResponse:
-    return JSONResponse({"detail": str(error)}, 409)
-
-
-async def _handle_unavailable(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, DirectoryUnavailable)
+async def _handle_directory_error(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, DirectoryError)
     return JSONResponse({"detail": str(error)}, error.status)

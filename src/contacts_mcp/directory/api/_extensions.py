@@ -4,7 +4,7 @@ No documented path can be mistaken for one of these.
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 from pydantic import TypeAdapter, ValidationError
@@ -22,12 +22,10 @@ from contacts_mcp.directory.api._requests import (
     TagsFilter,
     TypeFilter,
 )
+from contacts_mcp.directory.api._routes import ContactField
 
 extensions_router = APIRouter(prefix="/v1/directory", tags=["Extensions"])
 
-ContactField = Literal[
-    "id", "type", "name", "company_name", "phone_number", "email", "tags", "notes", "created_at", "updated_at"
-]
 BatchResult = dict[str, Any]
 """The HTTP `status` of one item, with the `id` of the contact that was written or a `detail` without the input."""
 

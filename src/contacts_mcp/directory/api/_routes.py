@@ -1,7 +1,7 @@
 """The 14 routes of the API's page, in its order. Summaries and first paragraphs are the page's words."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
@@ -29,18 +29,10 @@ from contacts_mcp.directory.store import Row
 contacts_router = APIRouter(prefix="/v1/contacts", tags=["Contacts"])
 groups_router = APIRouter(prefix="/v1/contacts/groups", tags=["Groups"])
 
-_CONTACT_FIELDS = (
-    "id",
-    "type",
-    "name",
-    "company_name",
-    "phone_number",
-    "email",
-    "tags",
-    "notes",
-    "created_at",
-    "updated_at",
-)
+ContactField = Literal[
+    "id", "type", "name", "company_name", "phone_number", "email", "tags", "notes", "created_at", "updated_at"
+]
+_CONTACT_FIELDS: tuple[str, ...] = get_args(ContactField)
 _GROUP_FIELDS = ("id", "name", "description", "member_count", "created_at")
 _GROUP_ROW_FIELDS = ("id", "name", "member_count", "created_at")
 _MAX_PAGE = 1_000_000_000  # keeps every offset within the integers of a database
@@ -212,29 +204,15 @@ def _pick(row: Row, fields: tuple[str, ...]) -> dict[str, Any]:
     return {field: row[field] for field in fields}
 
 
-def _contact_row(row: Row) -> dict[str, Any]:
-    """A contact in a list (API page: List contacts): without company, notes and times."""
-    first_name, last_name = split_name(row["name"], row["type"])
-    return {
-        "id": row["id"],
-        "first_name": first_name,
-        "last_name": last_name,
-        "email": row["email"],
-        "phone_number": row["phone_number"],
-        "contact_type": row["type"],
-        "tags": row["tags"],
-    }
-
-
 def _member_row(row: Row) -> dict[str, Any]:
     """A contact in a group (API page: List group members)."""
     first_name, last_name = split_name(row["name"], row["type"])
-    return {
-        "id": row["id"],
-        "first_name": first_name,
-        "last_name": last_name,
-        "phone_number": row["phone_number"],
-    }
+    return {"id": row["id"], "first_name": first_name, "last_name": last_name, "phone_number": row["phone_number"]}
+
+
+def _contact_row(row: Row) -> dict[str, Any]:
+    """A contact in a list (API page: List contacts): without company, notes and times."""
+    return {**_member_row(row), "email": row["email"], "contact_type": row["type"], "tags": row["tags"]}
 
 
 def split_name(name: str, contact_type: str) -> tuple[str, str | None]:

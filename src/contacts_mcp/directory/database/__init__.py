@@ -1,7 +1,6 @@
 """The directory's tables and transactions, on SQLite and on PostgreSQL."""
 
-from contacts_mcp.directory.database._database import Database, build_engine
-from contacts_mcp.directory.database._engine import GENERIC_PLANS, Engine
+from contacts_mcp.directory.database._database import GENERIC_PLANS, Database, Engine, build_engine
 from contacts_mcp.directory.database._schema import (
     DERIVED_TABLES,
     OWNER,
@@ -10,12 +9,15 @@ from contacts_mcp.directory.database._schema import (
     contacts,
     counters,
     create_statements,
+    format_time,
     groups,
     idempotency_keys,
     keys,
     memberships,
     metadata,
     nonces,
+    now,
+    now_after,
     receipt_chain,
     receipts,
     require_known_revision,
@@ -23,14 +25,13 @@ from contacts_mcp.directory.database._schema import (
     tenants,
     terms,
 )
-from contacts_mcp.directory.database._sqlite_file import (
+from contacts_mcp.directory.database._sqlite import (
     connect_file,
     create_private_file,
     explain_sqlite_error,
     file_uri,
     prepare_file,
 )
-from contacts_mcp.directory.database._times import format_time, now, now_after
 
 __all__ = [
     "DERIVED_TABLES",

@@ -12,7 +12,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from contacts_mcp.directory._errors import DirectoryUnavailable
 from contacts_mcp.directory._location import PostgresServer
-from contacts_mcp.directory.database._engine import GENERIC_PLANS, Work
+from contacts_mcp.directory.database._database import GENERIC_PLANS, Work
 from contacts_mcp.directory.database._schema import REVISION, REVISION_TABLE, create_statements
 
 _POOL_SIZE = 5
@@ -75,11 +75,9 @@ class PostgresEngine:
         self._query = _single_statement(self._planner)
 
     async def prepare(self) -> str:
-        """Create the tables if the database is empty; return its revision. Raises DirectoryUnavailable."""
         return await self.write(lambda connection: _prepare(connection, self.name))
 
     async def read(self, work: Work[T]) -> T:
-        """Run `work` on a snapshot."""
         return await _transact(self._reader, work)
 
     async def query(self, work: Work[T]) -> T:
@@ -93,7 +91,6 @@ class PostgresEngine:
             return await self.read(work)
 
     async def look_up(self, work: Work[T]) -> T:
-        """Run `work` like `query`, with a generic plan, which saves the server most of its work."""
         try:
             return await _transact(self._lookup, work)
         except _SecondStatement:
@@ -117,7 +114,6 @@ class PostgresEngine:
             _log.warning("A contact is erased, but its dead rows could not be removed yet (%s)", type(exc).__name__)
 
     async def close(self) -> None:
-        """Close every connection."""
         await self._writer.dispose()
         await self._planner.dispose()
 
@@ -126,7 +122,6 @@ class PostgresEngine:
         return isinstance(error, _ConnectionLost) or _sqlstate(error) in ("40001", "40P01")
 
     def explain(self, error: BaseException) -> DirectoryUnavailable | None:
-        """Return what an error means for the operator and what to do; None if it is a bug of this program."""
         meaning = _meaning_of(error)
         if meaning is None:
             return None

@@ -8,6 +8,7 @@ and add the new schema to the snapshots of tests/directory/maintenance.
 """
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -29,7 +30,6 @@ from sqlalchemy import (
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from contacts_mcp.directory._errors import DirectoryUnavailable
-from contacts_mcp.directory.database._times import now
 
 REVISION = "0001"
 """The revision that `migrations` leads to. Revisions sort in their order."""
@@ -222,6 +222,21 @@ _PHONE_INDEX = {
     "postgresql": "CREATE INDEX contacts_phones ON contacts USING gin (phone_digits gin_trgm_ops)"
     " WHERE deleted_at IS NULL",
 }
+
+
+def now() -> str:
+    """Return the current time, such as `2025-01-15T09:30:00.000000Z`."""
+    return format_time(datetime.now(UTC))
+
+
+def now_after(earlier: str) -> str:
+    """Return the current time, or 1 µs after `earlier` if the clock was set back: a change always moves the time on."""
+    return max(now(), format_time(datetime.fromisoformat(earlier) + timedelta(microseconds=1)))
+
+
+def format_time(time: datetime) -> str:
+    """Return a time as the API writes it."""
+    return time.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def create_statements(dialect: Dialect) -> Iterator[str]:

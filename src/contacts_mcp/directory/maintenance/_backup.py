@@ -1,4 +1,4 @@
-"""Write a backup while the directory is in use, and restore one.
+"""Migrate a directory, write a backup while it is in use, and restore one.
 
 A backup is a directory in a SQLite file, whichever engine it comes from, and can be restored into either: this is also
 the way from a file to a server.
@@ -16,11 +16,15 @@ from pathlib import Path
 
 from sqlalchemy import Connection, create_engine, delete, func, select
 
+from contacts_mcp.directory import store
 from contacts_mcp.directory._errors import BackupRefused
 from contacts_mcp.directory._location import Location, PostgresServer
 from contacts_mcp.directory.database import (
     DERIVED_TABLES,
+    REVISION,
+    REVISION_TABLE,
     Database,
+    build_engine,
     connect_file,
     contacts,
     create_private_file,
@@ -34,19 +38,8 @@ from contacts_mcp.directory.database import (
     prepare_file,
     receipt_chain,
     receipts,
+    require_known_revision,
     tenants,
-)
-from contacts_mcp.directory.maintenance._migrate import migrate
-from contacts_mcp.directory.store import (
-    insert_rows,
-    open_database,
-    read_journal,
-    read_journal_file,
-    read_receipts,
-    rebuild_index,
-    receipt_chain_end,
-    replay_receipts,
-    verify_receipts,
 )
 from contacts_mcp.hash_chain import ChainEnd, Record, end_of
 
@@ -57,6 +50,7 @@ _LOCKED = tuple(
     table.name for table in (contacts, memberships, groups, *DERIVED_TABLES, receipts, receipt_chain, keys, tenants)
 )
 _BATCH_ROWS = 5_000
+_MIGRATIONS = "contacts_mcp.directory:migrations"
 
 ProgressCallback = Callable[[int], None]
 """Gets the number of rows that the current step has processed."""
@@ -72,13 +66,49 @@ class RestoreResult:
     keys_revoked_again: int
 
 
+async def migrate(location: Location, report: ProgressCallback = lambda _: None) -> tuple[str, str]:
+    """Migrate a database in one transaction; return the revision it had and the one it has.
+
+    An empty database is created, and one of the current revision is not changed. `report` gets the number of contacts
+    that are indexed. Raises DirectoryUnavailable.
+    """
+    engine = build_engine(location)
+    try:
+        before = await engine.prepare()
+        require_known_revision(engine.name, before)
+        if before != REVISION:
+            await engine.write(lambda connection: _upgrade(connection, report))
+            await engine.scrub()
+    except Exception as exc:
+        if explained := engine.explain(exc):
+            raise explained from exc
+        raise
+    else:
+        return before, REVISION
+    finally:
+        await engine.close()
+
+
+def _upgrade(connection: Connection, report: ProgressCallback) -> None:
+    """Run the scripts up to the current revision, then derive the index again."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", _MIGRATIONS)
+    config.set_main_option("path_separator", "os")
+    config.attributes.update(connection=connection, version_table=REVISION_TABLE)
+    command.upgrade(config, REVISION)
+    store.rebuild_index(connection, report)
+
+
 async def back_up(location: Location, target: Path, report: ProgressCallback = lambda _: None) -> int:
     """Write a consistent copy of the directory to a new file, completely or not at all. Returns its size in bytes.
 
     Callers can read and write meanwhile. Raises BackupRefused, DirectoryUnavailable.
     """
     _require(not target.exists(), f"The file {target} exists already; choose another name.")
-    database = open_database(location)
+    database = store.open_database(location)
     try:
         await database.read(lambda _: None)  # creates a missing directory, and refuses a file that is none
         with _draft(target) as draft:
@@ -107,7 +137,7 @@ async def restore_backup(
         create_private_file(draft)
         await asyncio.to_thread(_copy_file, source, draft)
         await migrate(draft, report)
-        database = open_database(location)
+        database = store.open_database(location)
         try:
             known, revoked = await _changes_since(database, location, journals)
             result = await _update_draft(draft, known, revoked)
@@ -121,18 +151,19 @@ async def _changes_since(
     database: Database, location: Location, journals: Sequence[Path]
 ) -> tuple[Sequence[Record], list[str]]:
     """Collect all known receipts, and the prefixes of the revoked keys, before the backup replaces the directory."""
-    chains = [await asyncio.to_thread(read_journal_file, path) for path in journals]
+    chains = [await asyncio.to_thread(store.read_journal_file, path) for path in journals]
     if isinstance(location, Path):
-        chains.append(await asyncio.to_thread(read_journal, location))
-    chains.append(await database.read(lambda connection: list(read_receipts(connection))))
-    revoked = await database.read(_revoked_keys)
+        chains.append(await asyncio.to_thread(store.read_journal, location))
+    chains.append(await database.read(lambda connection: list(store.read_receipts(connection))))
+    of_revoked = select(keys.c.prefix).where(keys.c.revoked_at.is_not(None))
+    revoked = await database.read(lambda connection: list(connection.execute(of_revoked).scalars()))
     longest = max(chains, key=len)
     for chain in chains:
         if chain and chain[-1]["hash"] != longest[len(chain) - 1]["hash"]:
             raise BackupRefused(
                 "The journals and the directory record different erasures; give only journals of this directory."
             )
-    if faults := list(verify_receipts(longest, end_of(longest[-1]) if longest else ChainEnd())):
+    if faults := list(store.verify_receipts(longest, end_of(longest[-1]) if longest else ChainEnd())):
         raise BackupRefused(f"The receipts of this directory are damaged: {faults[0]}.")
     return longest, revoked
 
@@ -141,11 +172,12 @@ async def _update_draft(draft: Path, known: Sequence[Record], revoked: list[str]
     """Repeat in the draft the erasures and revocations since the backup."""
 
     def work(connection: Connection) -> RestoreResult:
-        length, _ = receipt_chain_end(connection)
+        length, _ = store.receipt_chain_end(connection)
         common = min(length, len(known))
-        if common and known[common - 1]["hash"] != _receipt_hash(connection, common):
+        of_common = select(receipts.c.hash).where(receipts.c.seq == common)
+        if common and known[common - 1]["hash"] != connection.execute(of_common).scalar():
             raise BackupRefused("The backup is of another directory: it records different erasures.")
-        erased = replay_receipts(connection, known) if len(known) > length else 0
+        erased = store.replay_receipts(connection, known) if len(known) > length else 0
         revoking = keys.update().where(keys.c.prefix.in_(revoked), keys.c.revoked_at.is_(None))
         keys_revoked = connection.execute(revoking.values(revoked_at=now())).rowcount
         live = connection.execute(select(func.count()).where(contacts.c.deleted_at.is_(None))).scalar_one()
@@ -163,28 +195,15 @@ def _require(condition: bool, message: str) -> None:
         raise BackupRefused(message)
 
 
-def _receipt_hash(connection: Connection, number: int) -> str | None:
-    return connection.execute(select(receipts.c.hash).where(receipts.c.seq == number)).scalar()
-
-
-def _revoked_keys(connection: Connection) -> list[str]:
-    return list(connection.execute(select(keys.c.prefix).where(keys.c.revoked_at.is_not(None))).scalars())
-
-
 def _copy_file(source: Path, draft: Path) -> None:
     """Copy the current contents of a SQLite file, without remains of deleted rows."""
-    with _explained(source), closing(sqlite3.connect(f"{file_uri(source)}?mode=ro", uri=True)) as connection:
-        connection.execute("VACUUM INTO ?", [str(draft)])
+    try:
+        with closing(sqlite3.connect(f"{file_uri(source)}?mode=ro", uri=True)) as connection:
+            connection.execute("VACUUM INTO ?", [str(draft)])
+    except sqlite3.Error as exc:
+        raise (explain_sqlite_error(exc, source) or exc) from exc
     with closing(connect_file(draft)) as copy:
         copy.execute("PRAGMA journal_mode = DELETE")
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as exc:
-        raise (explain_sqlite_error(exc, path) or exc) from exc
 
 
 def _replace(target: Connection, draft: Path, known: Sequence[Record], report: ProgressCallback) -> None:
@@ -192,7 +211,7 @@ def _replace(target: Connection, draft: Path, known: Sequence[Record], report: P
     if target.dialect.name == "postgresql":
         # Waits for running transactions, which would otherwise leave old rows behind, or an erasure unrecorded.
         target.exec_driver_sql(f"LOCK TABLE {', '.join(_LOCKED)} IN SHARE ROW EXCLUSIVE MODE")
-    length, last = receipt_chain_end(target)
+    length, last = store.receipt_chain_end(target)
     is_known = not length or (length <= len(known) and known[length - 1]["hash"] == last)
     _require(is_known, "A contact was erased meanwhile; restore the backup again.")
     with _file_transaction(draft) as copy:
@@ -207,14 +226,14 @@ def _copy_rows(source: Connection, target: Connection, report: ProgressCallback)
         copied = 0
         ordered = select(table).order_by(*table.primary_key).execution_options(yield_per=_BATCH_ROWS)
         for rows in source.execute(ordered).mappings().partitions():
-            insert_rows(target, table, rows)
+            store.insert_rows(target, table, rows)
             copied += len(rows)
             report(copied)
     if target.dialect.name == "postgresql":
         for table in (tenants, keys, contacts, groups, memberships):  # continue their sequences
             following = select(func.coalesce(func.max(table.c.seq), 0) + 1).scalar_subquery()
             target.execute(select(func.setval(f"{table.name}_seq_seq", following, False)))
-    rebuild_index(target, report)
+    store.rebuild_index(target, report)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, exists, func, or_, select, text
 
+from contacts_mcp.directory import store
 from contacts_mcp.directory.database import (
     contacts,
     counters,
@@ -21,21 +22,6 @@ from contacts_mcp.directory.database import (
     spellings,
     tenants,
     terms,
-)
-from contacts_mcp.directory.store import (
-    PERSONAL_FIELDS,
-    Row,
-    chunks,
-    correctable_words,
-    deletion_variants,
-    index_postings,
-    name_words,
-    phone_digits,
-    phone_pieces,
-    read_receipts,
-    receipt_chain_end,
-    verify_receipts,
-    words_column,
 )
 
 _BATCH_ROWS = 5_000
@@ -60,8 +46,9 @@ def check(connection: Connection) -> list[str]:
     Returns:
         One line for each fault, none if the directory is consistent.
     """
-    checks = (_engine, _rows, _counters, _contacts, _terms, _phones, _spellings, _receipts)
-    return [fault for check_part in checks for fault in check_part(connection)]
+    checks = (_engine, _rows, _counters, _contacts, _terms, _phones, _spellings)
+    faults = [fault for check_part in checks for fault in check_part(connection)]
+    return [*faults, *check_receipts(connection)[2]]
 
 
 def _engine(connection: Connection) -> Iterator[str]:
@@ -120,7 +107,7 @@ def _contradictions() -> Iterator[tuple[str, Select[Any]]]:
         "live contacts without a type, a name or tags",
         contact.where(_live, or_(*(each.is_(None) for each in needed))),
     )
-    emptied = (contacts.c[name] for name in (*PERSONAL_FIELDS, "type", "phone_digits", "words"))
+    emptied = (contacts.c[name] for name in (*store.PERSONAL_FIELDS, "type", "phone_digits", "words"))
     yield "erased contacts with remaining data", contact.where(_erased, or_(*(each.is_not(None) for each in emptied)))
     yield "erased contacts that are not marked as deleted", contact.where(_erased, _live)
     yield "erased contacts without a receipt", contact.where(_erased, ~exists().where(of_erased))
@@ -167,9 +154,9 @@ def _contacts(connection: Connection) -> Iterator[str]:
     """The columns of a row that are derived from its other columns, for searches."""
     words, numbers = [], []
     for row in _live_rows(connection):
-        if row["words"] != words_column(row):
+        if row["words"] != store.words_column(row):
             words.append(row["seq"])
-        if row["phone_digits"] != phone_digits(row["phone_number"]):
+        if row["phone_digits"] != store.phone_digits(row["phone_number"]):
             numbers.append(row["seq"])
     yield from _fault("contacts with wrong search words", words)
     yield from _fault("contacts with wrong phone digits", numbers)
@@ -179,7 +166,7 @@ def _terms(connection: Connection) -> Iterator[str]:
     def expected(connection: Connection) -> Iterator[Item]:
         for row in _live_rows(connection):
             yield from (
-                (seq, row["tenant"], kind, term, signature) for kind, term, seq, signature in index_postings(row)
+                (seq, row["tenant"], kind, term, signature) for kind, term, seq, signature in store.index_postings(row)
             )
 
     def found(connection: Connection) -> Iterator[Item]:
@@ -199,7 +186,7 @@ def _phones(connection: Connection) -> Iterator[str]:
     def expected(connection: Connection) -> Iterator[Item]:
         numbered = select(contacts.c.seq, contacts.c.phone_digits).where(_live, contacts.c.phone_digits.is_not(None))
         for seq, digits in _stream(connection, numbered):
-            yield from ((seq, piece) for piece in set(phone_pieces(digits)))
+            yield from ((seq, piece) for piece in set(store.phone_pieces(digits)))
 
     def found(connection: Connection) -> Iterator[Item]:
         yield from _stream(connection, text("SELECT doc, term FROM temp.indexed_phones"))
@@ -236,7 +223,7 @@ def _spellings(connection: Connection) -> Iterator[str]:
 
     def expected(connection: Connection) -> Iterator[Item]:
         for tenant, word in _stream(connection, select(spellings.c.tenant, spellings.c.word).where(itself)):
-            yield from ((word, tenant, form) for form in deletion_variants(word))
+            yield from ((word, tenant, form) for form in store.deletion_variants(word))
 
     def found(connection: Connection) -> Iterator[Item]:
         yield from _stream(connection, select(spellings.c.word, spellings.c.tenant, spellings.c.form))
@@ -251,11 +238,13 @@ def _count_words_without_spellings(connection: Connection) -> int:
     known: set[tuple[int, str]] = set()
     missing: set[tuple[int, str]] = set()
     for rows in _batches(_live_rows(connection)):
-        words = {(row["tenant"], word) for row in rows for word in correctable_words(name_words(row))} - known
+        words = {
+            (row["tenant"], word) for row in rows for word in store.correctable_words(store.name_words(row))
+        } - known
         known = known if len(known) < _MAX_KNOWN_WORDS else set()
         for tenant in {tenant for tenant, _ in words}:
             kept = select(spellings.c.word).where(spellings.c.tenant == tenant, spellings.c.form == spellings.c.word)
-            for each in chunks(sorted(word for one, word in words if one == tenant)):
+            for each in store.chunks(sorted(word for one, word in words if one == tenant)):
                 found = connection.execute(kept.where(spellings.c.form.in_(each))).scalars()
                 known |= {(tenant, word) for word in found}
         missing |= words - known
@@ -264,15 +253,11 @@ def _count_words_without_spellings(connection: Connection) -> int:
 
 def check_receipts(connection: Connection) -> tuple[int, str, list[str]]:
     """Verify the hash chain of the receipts: their number, the last hash, and one line for each fault."""
-    end = receipt_chain_end(connection)
-    return end.seq, end.hash, list(verify_receipts(read_receipts(connection), end))
+    end = store.receipt_chain_end(connection)
+    return end.seq, end.hash, list(store.verify_receipts(store.read_receipts(connection), end))
 
 
-def _receipts(connection: Connection) -> Iterable[str]:
-    return check_receipts(connection)[2]
-
-
-def _live_rows(connection: Connection) -> Iterator[Row]:
+def _live_rows(connection: Connection) -> Iterator[store.Row]:
     """Live contacts with a name and tags; `_contradictions` reports the others."""
     wanted = ("seq", "tenant", "name", "company_name", "email", "phone_number", "phone_digits", "tags", "words")
     query = select(*(contacts.c[name] for name in wanted)).where(_live, contacts.c.name.is_not(None))
@@ -283,7 +268,7 @@ def _stream(connection: Connection, query: Any) -> Any:
     return connection.execute(query, execution_options={"yield_per": _BATCH_ROWS})
 
 
-def _batches(rows: Iterator[Row]) -> Iterator[Sequence[Row]]:
+def _batches(rows: Iterator[store.Row]) -> Iterator[Sequence[store.Row]]:
     while batch := list(islice(rows, _BATCH_ROWS)):
         yield batch
 

@@ -5,12 +5,33 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Connection, Select, func, select, update
+
 from contacts_mcp.directory import store
+from contacts_mcp.directory._errors import ContactErased, DirectoryNotFound
 from contacts_mcp.directory._location import Location
-from contacts_mcp.directory.database import Database
-from contacts_mcp.directory.maintenance import _backup, _check, _migrate, _records, _sample
+from contacts_mcp.directory.database import (
+    REVISION,
+    Database,
+    contacts,
+    format_time,
+    groups,
+    keys,
+    memberships,
+    now_after,
+    receipt_chain,
+    tenants,
+)
+from contacts_mcp.directory.maintenance import _backup, _check
 from contacts_mcp.directory.maintenance._backup import ProgressCallback, RestoreResult
+from contacts_mcp.directory.maintenance._sample import add_samples
 from contacts_mcp.directory.store import Row
+
+_ACTOR = "operator"
+"""Who erased a contact, as receipts name them."""
+
+_LISTED = (contacts.c.id, contacts.c.name, contacts.c.type, contacts.c.deleted_at, tenants.c.name.label("tenant"))
+_is_deleted = contacts.c.deleted_at.is_not(None) & contacts.c.erased_at.is_(None)
 
 
 class Maintenance:
@@ -26,7 +47,7 @@ class Maintenance:
 
     async def count_records(self) -> dict[str, Any]:
         """Count contacts, groups and working keys by tenant, and memberships and receipts in all."""
-        return await self._database.read(_records.count_records)
+        return await self._database.read(_count_records)
 
     async def list_receipts(self) -> list[Row]:
         """List the receipts of all erasures, the oldest first."""
@@ -38,7 +59,7 @@ class Maintenance:
 
     async def list_deleted(self, tenant: str | None = None, *, before: datetime | None = None) -> Sequence[Row]:
         """List deleted contacts that are not erased, the latest first: id, name, type, deleted_at and tenant."""
-        return await self._database.read(_records.list_deleted, tenant, before)
+        return await self._database.read(_list_deleted, tenant, before)
 
     async def restore_contact(self, contact_id: str) -> Row:
         """Undo a deletion, except for the contact's group memberships.
@@ -47,19 +68,19 @@ class Maintenance:
             DirectoryNotFound: no deleted contact has this id.
             ContactErased: the contact was erased.
         """
-        return await self._database.write(_records.restore_contact, contact_id)
+        return await self._database.write(restore_contact, contact_id)
 
     async def purge(self, before: datetime, reason: str) -> int:
         """Erase contacts that were deleted before a time in UTC, each with a receipt. Returns their number."""
-        return await self._database.erase(_records.purge, before, reason)
+        return await self._database.erase(purge, before, reason)
 
     async def add_samples(self, number: int, seed: int, report: ProgressCallback) -> None:
         """Create made-up contacts for the owner."""
-        await _sample.add_samples(self._database, number, seed, report)
+        await add_samples(self._database, number, seed, report)
 
     async def migrate(self, report: ProgressCallback) -> tuple[str, str]:
         """Migrate an older database to the current schema. Returns the revisions before and after."""
-        return await _migrate.migrate(self._location, report)
+        return await _backup.migrate(self._location, report)
 
     async def back_up(self, target: Path, report: ProgressCallback) -> int:
         """Write a consistent copy to a new SQLite file while the directory is in use. Returns its size in bytes.
@@ -76,3 +97,71 @@ class Maintenance:
             BackupRefused: the backup or a journal does not belong to this directory, or is damaged.
         """
         return await _backup.restore_backup(self._location, source, journals, report)
+
+
+def _list_deleted(connection: Connection, tenant: str | None = None, before: datetime | None = None) -> Sequence[Row]:
+    query = select(*_LISTED).join(tenants, tenants.c.seq == contacts.c.tenant).where(_is_deleted)
+    if tenant:
+        query = query.where(tenants.c.name == tenant)
+    if before is not None:
+        query = query.where(contacts.c.deleted_at < format_time(before))
+    ordered = query.order_by(contacts.c.deleted_at.desc(), contacts.c.seq.desc())
+    return connection.execute(ordered).mappings().all()
+
+
+def restore_contact(connection: Connection, contact_id: str) -> Row:
+    """Undo a deletion, except for group memberships. Raises DirectoryNotFound, or ContactErased if it was erased."""
+    query = select(contacts).where(contacts.c.id == contact_id, contacts.c.deleted_at.is_not(None)).with_for_update()
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None:
+        raise DirectoryNotFound("Deleted contact")
+    if row["erased_at"]:
+        raise ContactErased(contact_id)
+    values = {"deleted_at": None, "updated_at": now_after(row["updated_at"])}
+    connection.execute(update(contacts).where(contacts.c.seq == row["seq"]).values(values))
+    restored = {**row, **values}
+    store.add_to_index(connection, row["tenant"], [restored])
+    return restored
+
+
+def purge(connection: Connection, before: datetime, reason: str) -> int:
+    """Erase contacts that were deleted before a time in UTC, each with a receipt. Returns their number."""
+    query = select(contacts.c.id, contacts.c.tenant).where(_is_deleted, contacts.c.deleted_at < format_time(before))
+    # Every writer locks contacts before the chain of receipts, so all of them are locked first.
+    found = connection.execute(query.order_by(contacts.c.id).with_for_update()).all()
+    for contact_id, tenant in found:
+        store.erase_contact(connection, tenant, contact_id, reason, _ACTOR)
+    return len(found)
+
+
+def _count_records(connection: Connection) -> dict[str, Any]:
+    live, deleted, erased = (
+        func.count().filter(condition)
+        for condition in (contacts.c.deleted_at.is_(None), _is_deleted, contacts.c.erased_at.is_not(None))
+    )
+    query = select(contacts.c.tenant, live.label("contacts"), deleted.label("deleted"), erased.label("erased"))
+    counted = {row.tenant: row for row in connection.execute(query.group_by(contacts.c.tenant))}
+    group_counts = _by_tenant(connection, select(groups.c.tenant, func.count()).group_by(groups.c.tenant))
+    working = select(keys.c.tenant, func.count()).where(keys.c.revoked_at.is_(None)).group_by(keys.c.tenant)
+    key_counts = _by_tenant(connection, working)
+    by_tenant = [
+        {
+            "tenant": name,
+            "contacts": counted[seq].contacts if seq in counted else 0,
+            "deleted": counted[seq].deleted if seq in counted else 0,
+            "erased": counted[seq].erased if seq in counted else 0,
+            "groups": group_counts.get(seq, 0),
+            "keys": key_counts.get(seq, 0),
+        }
+        for seq, name in connection.execute(select(tenants.c.seq, tenants.c.name).order_by(tenants.c.seq))
+    ]
+    return {
+        "schema": REVISION,
+        "tenants": by_tenant,
+        "memberships": connection.execute(select(func.count()).select_from(memberships)).scalar_one(),
+        "receipts": connection.execute(select(receipt_chain.c.length)).scalar_one(),
+    }
+
+
+def _by_tenant(connection: Connection, query: Select[int, int]) -> dict[int, int]:
+    return {tenant: number for tenant, number in connection.execute(query)}  # noqa: C416 - `dict` does not take rows

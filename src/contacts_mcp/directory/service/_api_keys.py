@@ -9,14 +9,16 @@ from cachetools import LRUCache
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from contacts_mcp.directory import KEY_CACHE_SECONDS
 from contacts_mcp.directory._errors import DirectoryUnavailable
-from contacts_mcp.directory._limits import KEY_CACHE_SECONDS
 from contacts_mcp.directory.api import TENANT_SCOPE_KEY, Tenant
 from contacts_mcp.directory.database import Database
-from contacts_mcp.directory.service._pages import OPEN_PATHS
 from contacts_mcp.directory.store import ApiKey, find_key, key_prefix
 from contacts_mcp.middleware import Refusal, presented_keys
 from contacts_mcp.token_bucket import TokenBucket
+
+OPEN_PATHS = ("/openapi.json", "/docs", "/healthz")
+"""Paths that need no API key."""
 
 _MAX_CACHED_KEYS = 10_000
 _REALM = 'Bearer realm="contacts"'

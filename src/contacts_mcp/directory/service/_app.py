@@ -1,29 +1,38 @@
-"""The Contacts API as an app for a network."""
+"""The Contacts API as an app for a network, and its pages that need no API key."""
 
 import re
 from collections.abc import Callable
 
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse
+from pydantic_core import to_json
+from sqlalchemy import Connection, select
 from starlette.middleware import Middleware
 
 from contacts_mcp.directory._errors import DirectoryUnavailable
-from contacts_mcp.directory.api import build_app
-from contacts_mcp.directory.database import Database
+from contacts_mcp.directory.api import build_app, render_refusal
+from contacts_mcp.directory.database import Database, tenants
 from contacts_mcp.directory.service._api_keys import ApiKeyMiddleware, unavailable
-from contacts_mcp.directory.service._pages import pages_router
-from contacts_mcp.middleware import RequestIdMiddleware
+from contacts_mcp.middleware import BodyLimitMiddleware, RequestIdMiddleware
+
+pages_router = APIRouter()
 
 _REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
+_PATH_LIMITS_BYTES = {"/v1/directory/contacts": 16 * 1024 * 1024}
+"""A batch holds what many single requests would."""
+_BODY_TIMEOUT_SECONDS = 60.0
 
 
 def build_service(database: Database, per_minute: int, clock: Callable[[], float]) -> FastAPI:
     """Build the API for callers with keys, each of which may make `per_minute` requests a minute (0: no limit).
 
-    A request gets an ID, is authenticated, counted and authorized, and is then answered by a route.
+    A request gets an ID, is authenticated, counted and authorized; then its body is read, and a route answers it.
     """
+    body_limit = Middleware(
+        BodyLimitMiddleware, render_refusal, path_limits=_PATH_LIMITS_BYTES, timeout_seconds=_BODY_TIMEOUT_SECONDS
+    )
     authentication = Middleware(ApiKeyMiddleware, database, per_minute, clock)
-    app = build_app(database, None, authentication)
+    app = build_app(database, None, body_limit, authentication)
     app.state.database = database
     app.include_router(pages_router)
     app.add_middleware(RequestIdMiddleware, _REQUEST_ID)
@@ -34,3 +43,36 @@ def build_service(database: Database, per_minute: int, clock: Callable[[], float
 async def _handle_unavailable(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, DirectoryUnavailable)
     return unavailable(error)
+
+
+@pages_router.get("/openapi.json")
+async def openapi() -> Response:
+    """Show the OpenAPI document."""
+    from contacts_mcp.directory.service._openapi import openapi_document  # takes a while, so on first use
+
+    return Response(to_json(openapi_document()), media_type="application/json")
+
+
+@pages_router.get("/docs")
+async def docs() -> HTMLResponse:
+    """Show the document on one HTML page."""
+    from contacts_mcp.directory.service._docs_page import CONTENT_SECURITY_POLICY, docs_page
+
+    policy = {"Content-Security-Policy": CONTENT_SECURITY_POLICY}
+    headers = {**policy, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+    return HTMLResponse(docs_page(), headers=headers)
+
+
+@pages_router.get("/healthz")
+async def healthz(request: Request) -> JSONResponse:
+    """Report 200 if the database can be used, else 503."""
+    database: Database = request.app.state.database
+    try:
+        await database.look_up(_probe)
+    except DirectoryUnavailable:
+        return JSONResponse({"status": "unavailable"}, 503)
+    return JSONResponse({"status": "ok"})
+
+
+def _probe(connection: Connection) -> None:
+    connection.execute(select(tenants.c.seq).limit(1)).all()

@@ -7,10 +7,13 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from hashlib import sha256
 from html import escape
 from http import HTTPStatus
 from typing import Any
+
+from contacts_mcp.directory.service._openapi import openapi_document
 
 _STYLE = """
 :root{color-scheme:light dark;--text:#1c2430;--dim:#5b6675;--line:#d9dee6;--soft:#f4f6f9;--link:#0b5cad}
@@ -37,8 +40,10 @@ CONTENT_SECURITY_POLICY = (
 Document = Mapping[str, Any]
 
 
-def render_docs(document: Document) -> str:
-    """Render an OpenAPI document as an HTML page."""
+@cache
+def docs_page() -> str:
+    """Render the OpenAPI document as an HTML page, once."""
+    document = openapi_document()
     endpoints = [
         (method.upper(), path, operation)
         for path, methods in document["paths"].items()

@@ -213,16 +213,9 @@ _HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string", "enum": ["true"]},
     },
     "WWW-Authenticate": {"required": True, "schema": {"type": "string"}},
-    "Retry-After": {
-        "description": "Seconds to wait.",
-        "required": True,
-        "schema": {"type": "integer", "minimum": 1},
-    },
+    "Retry-After": {"description": "Seconds to wait.", "required": True, "schema": {"type": "integer", "minimum": 1}},
 }
-_SECURITY = [
-    Security(APIKeyHeader(name="X-API-Key", scheme_name="ApiKey")),
-    Security(HTTPBearer(scheme_name="Bearer")),
-]
+_SECURITY = [Security(APIKeyHeader(name="X-API-Key", scheme_name="ApiKey")), Security(HTTPBearer(scheme_name="Bearer"))]
 
 
 @cache

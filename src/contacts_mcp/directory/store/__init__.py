@@ -34,33 +34,11 @@ from contacts_mcp.directory.store._groups import (
     remove_member,
     update_group,
 )
-from contacts_mcp.directory.store._idempotency import (
-    create_once,
-    spend_nonce,
-)
-from contacts_mcp.directory.store._index import (
-    add_to_index,
-    index_postings,
-    rebuild_index,
-)
-from contacts_mcp.directory.store._keys import (
-    SCOPES,
-    ApiKey,
-    create_key,
-    find_key,
-    key_prefix,
-    list_keys,
-    revoke_key,
-)
-from contacts_mcp.directory.store._query import (
-    Query,
-    parse_query,
-)
-from contacts_mcp.directory.store._rows import (
-    Row,
-    chunks,
-    insert_rows,
-)
+from contacts_mcp.directory.store._idempotency import create_once, spend_nonce
+from contacts_mcp.directory.store._index import add_to_index, index_postings, rebuild_index
+from contacts_mcp.directory.store._keys import SCOPES, ApiKey, create_key, find_key, key_prefix, list_keys, revoke_key
+from contacts_mcp.directory.store._query import Query, parse_query
+from contacts_mcp.directory.store._rows import Row, chunks, insert_rows
 from contacts_mcp.directory.store._terms import (
     correctable_words,
     deletion_variants,

@@ -69,11 +69,7 @@ def spend_nonce(connection: Connection, nonce: str, expires: float) -> bool:
 def _insert_key(connection: Connection, tenant: int, key_hash: str, request_hash: str) -> bool:
     """Insert the key; return False if it exists."""
     new = insert_on_conflict(connection, idempotency_keys).values(
-        tenant=tenant,
-        key_hash=key_hash,
-        request_hash=request_hash,
-        record_id="",
-        expires=time.time() + KEY_TTL_SECONDS,
+        tenant=tenant, key_hash=key_hash, request_hash=request_hash, record_id="", expires=time.time() + KEY_TTL_SECONDS
     )
     inserted = new.on_conflict_do_nothing().returning(idempotency_keys.c.key_hash)
     return connection.execute(inserted).first() is not None

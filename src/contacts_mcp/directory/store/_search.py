@@ -92,7 +92,9 @@ def prepare_query(connection: Connection, tenant: int, query: Query) -> tuple[Qu
     """
     dialect = connection.dialect.name
     is_planned = dialect == "postgresql" and all(len(term.exact) <= 1 for term in query.terms)
-    ordered = _exact_first(query.terms) if is_planned else _most_selective_first(connection, tenant, query.terms)
+    ordered: Sequence[Term] = sorted(query.terms, key=lambda term: bool(term.prefix))  # exact terms first
+    if not is_planned:
+        ordered = _most_selective_first(connection, tenant, query.terms)
     term_shapes = tuple(shape_of(f"s{number}", term) for number, term in enumerate(ordered))
     number_shapes = tuple(shape_of(f"n{number}", term) for number, term in enumerate(query.number_words))
     number: Literal["", "short", "long"] = "long" if len(query.number) >= LONG_NUMBER else "short"
@@ -246,10 +248,6 @@ _PREFIX_COST = (
 _UNKNOWN = 2.0**60
 
 
-def _exact_first(query_terms: Sequence[Term]) -> Sequence[Term]:
-    return sorted(query_terms, key=lambda term: bool(term.prefix))
-
-
 def _most_selective_first(connection: Connection, tenant: int, query_terms: Sequence[Term]) -> Sequence[Term]:
     """Sort terms by the estimated number of matches, then terms without a prefix first."""
     if len(query_terms) <= 1:
@@ -286,7 +284,9 @@ def _estimates(shapes: tuple[TermShape, ...]) -> _Rows:
     if ordered := [_newest(term, part, condition) for term, part, condition, is_ordered in samples if is_ordered]:
         extrapolated = _extrapolate(ordered).cte("extrapolated")
         counts.append(select(extrapolated))
-        limit = select(_count_limit(func.min(extrapolated.c.matches))).scalar_subquery()
+        share = func.min(extrapolated.c.matches) / _COUNT_SHARE
+        at_least = case((share > _SAMPLE_SIZE, share), else_=_SAMPLE_SIZE)
+        limit = select(cast(at_least, Integer)).scalar_subquery()
     counts += [
         _counted(term, part, condition, limit) for term, part, condition, is_ordered in samples if not is_ordered
     ]
@@ -316,11 +316,6 @@ def _counted(term: int, part: int, condition: ColumnElement[bool], limit: Column
     matches = case((func.count() < limit, func.count()), else_=_UNKNOWN)
     labels = literal(term).label("term"), literal(part).label("part")
     return select(*labels, matches.label("matches")).select_from(counted)
-
-
-def _count_limit(fewest: ColumnElement[float]) -> ColumnElement[int]:
-    share = fewest / _COUNT_SHARE
-    return cast(case((share > _SAMPLE_SIZE, share), else_=_SAMPLE_SIZE), Integer)
 
 
 # Pages, with the total number of matches.
