@@ -18,7 +18,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "directory.md"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def place(request, tmp_path):
+def location(request, tmp_path):
     """The location of a directory, as in a setting."""
     if request.param == "sqlite":
         yield str(tmp_path / "contacts.db")
@@ -32,12 +32,12 @@ def place(request, tmp_path):
 
 
 @pytest.fixture
-def directory(command, place, tmp_path, monkeypatch):
+def directory(command, location, tmp_path, monkeypatch):
     """Run `contacts-mcp directory` on the location, in a folder of its own."""
     monkeypatch.chdir(tmp_path)
 
     def directory(*arguments):
-        return command("directory", *arguments, CONTACTS_MCP_DIRECTORY=place)
+        return command("directory", *arguments, CONTACTS_MCP_DIRECTORY=location)
 
     return directory
 
@@ -54,9 +54,9 @@ def test_maintenance_commands_of_the_documentation_run_in_their_order(directory)
     assert "owner: 200 contacts" in outcomes[1][1].out
 
 
-def test_deleted_contacts_are_listed_restored_and_purged_with_a_receipt(directory, place):
+def test_deleted_contacts_are_listed_restored_and_purged_with_a_receipt(directory, location):
     directory("import-sample", "3")
-    gone = delete(place, 2)
+    gone = delete(location, 2)
 
     listed = json.loads(directory("deleted", "--json").out)
     restored = directory("restore", gone[0])
@@ -73,13 +73,13 @@ def test_deleted_contacts_are_listed_restored_and_purged_with_a_receipt(director
     assert json.loads(directory("check", "--json").out) == {"faults": []}
 
 
-def test_restored_backup_has_no_contact_that_was_erased_since(directory, place):
+def test_restored_backup_has_no_contact_that_was_erased_since(directory, location):
     directory("import-sample", "5")
     directory("backup", "before.db")
-    gone = delete(place, 1)
+    gone = delete(location, 1)
     directory("purge", "--older-than", "0h", "--yes")
 
-    create_once(place)
+    create_once(location)
     done = json.loads(directory("restore-backup", "before.db", "--yes", "--json").out)
 
     assert done == {"contacts": 4, "erased_again": 1, "keys_revoked_again": 0}
@@ -109,19 +109,19 @@ def test_backup_of_a_lost_directory_is_restored_without_erasures_of_its_journal(
 
 
 def test_erasures_are_repeated_when_an_old_file_was_copied_back(command, tmp_path):
-    place = tmp_path / "contacts.db"
-    command("directory", "import-sample", "5", "--directory", str(place))
-    command("directory", "backup", str(tmp_path / "before.db"), "--directory", str(place))
-    delete(str(place), 1)
-    command("directory", "purge", "--older-than", "0h", "--yes", "--directory", str(place))
-    place.write_bytes((tmp_path / "before.db").read_bytes())
+    location = tmp_path / "contacts.db"
+    command("directory", "import-sample", "5", "--directory", str(location))
+    command("directory", "backup", str(tmp_path / "before.db"), "--directory", str(location))
+    delete(str(location), 1)
+    command("directory", "purge", "--older-than", "0h", "--yes", "--directory", str(location))
+    location.write_bytes((tmp_path / "before.db").read_bytes())
 
-    stats = json.loads(command("directory", "stats", "--json", "--directory", str(place)).out)
+    stats = json.loads(command("directory", "stats", "--json", "--directory", str(location)).out)
 
     assert (stats["tenants"][0]["contacts"], stats["tenants"][0]["erased"], stats["receipts"]) == (4, 1, 1)
 
 
-def test_backup_of_one_engine_can_be_restored_into_the_other(directory, command, place, tmp_path):
+def test_backup_of_one_engine_can_be_restored_into_the_other(directory, command, location, tmp_path):
     directory("import-sample", "20")
     directory("backup", "copy.db")
     other = str(tmp_path / "other.db")
@@ -156,12 +156,12 @@ def test_refused_command_is_reported_in_one_line_with_the_reason(command, tmp_pa
     assert (tmp_path / "there.db").read_text() == "mine"
 
 
-def over(place, work):
+def over(location, work):
     """Run `work` with a client of the API."""
 
     async def run():
         async with (
-            Directory(parse_location(place)) as directory,
+            Directory(parse_location(location)) as directory,
             httpx.AsyncClient(transport=httpx.ASGITransport(directory.app), base_url="http://d") as http,
         ):
             return await work(http)
@@ -169,7 +169,7 @@ def over(place, work):
     return asyncio.run(run())
 
 
-def delete(place, number):
+def delete(location, number):
     """Delete this many contacts and return their ids."""
 
     async def work(http):
@@ -178,9 +178,11 @@ def delete(place, number):
             await http.delete(f"/v1/contacts/{row['id']}")
         return [row["id"] for row in rows]
 
-    return over(place, work)
+    return over(location, work)
 
 
-def create_once(place):
+def create_once(location):
     """Create a contact with an idempotency key."""
-    return over(place, lambda http: http.post("/v1/contacts", json={"name": "Lazy"}, headers={"Idempotency-Key": "k"}))
+    return over(
+        location, lambda http: http.post("/v1/contacts", json={"name": "Lazy"}, headers={"Idempotency-Key": "k"})
+    )

@@ -1,6 +1,6 @@
 """The directory over HTTP, in process, on a database of its own.
 
-Whatever uses `place` runs twice: on a SQLite file and on a PostgreSQL server. What uses `path` is about the file.
+A test that uses `location` runs on a SQLite file and on a PostgreSQL server; one that uses `path`, only on the file.
 """
 
 import asyncio
@@ -15,10 +15,10 @@ from support.postgres import find_programs, run_postgres
 
 
 @asynccontextmanager
-async def serving(place: Location) -> AsyncIterator[httpx.AsyncClient]:
-    """Yield an HTTP client of the directory at `place`; close both at the end."""
+async def serving(location: Location) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield an HTTP client of the directory at `location`; close both at the end."""
     async with (
-        Directory(place) as directory,
+        Directory(location) as directory,
         httpx.AsyncClient(transport=httpx.ASGITransport(app=directory.app), base_url="http://directory") as client,
     ):
         yield client
@@ -62,14 +62,14 @@ def database(postgres, prepared):
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.system)])
-def place(request):
+def location(request):
     """The location of an empty directory, on each engine."""
     return request.getfixturevalue("path" if request.param == "sqlite" else "database")
 
 
 @pytest.fixture
-async def http(place):
-    async with serving(place) as client:
+async def http(location):
+    async with serving(location) as client:
         yield client
 
 

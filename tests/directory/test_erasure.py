@@ -35,7 +35,7 @@ BYTES = [
 ]
 
 
-on_file = pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+on_file = pytest.mark.parametrize("location", ["sqlite"], indirect=True)
 
 
 def left_over(path):
@@ -51,11 +51,11 @@ def row_of(path, contact_id):
 
 
 @pytest.fixture
-def receipts(place):
+def receipts(location):
     """Read all receipts."""
 
     async def receipts():
-        async with Directory(place) as directory:
+        async with Directory(location) as directory:
             return await directory._database.read(lambda connection: list(read_receipts(connection)))
 
     return receipts
@@ -242,7 +242,7 @@ async def test_journal_of_another_file_is_refused_and_not_changed(path, tmp_path
 
 
 @pytest.mark.system
-@pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("location", ["postgresql"], indirect=True)
 async def test_erased_contact_leaves_no_row_or_dead_row_on_a_server(http, create, create_group, postgres, database):
     """Nothing in any table, and no dead row that is left to a later VACUUM."""
     name = database.display_url.rpartition("/")[2]
@@ -260,14 +260,14 @@ async def test_erased_contact_leaves_no_row_or_dead_row_on_a_server(http, create
     assert {postgres.sql(f"SELECT dead_tuple_count FROM pgstattuple('{table}')", name) for table in swept} == {"0"}
 
 
-async def test_name_word_is_deleted_with_the_last_contact_that_has_it_in_any_field(http, create, place):
+async def test_name_word_is_deleted_with_the_last_contact_that_has_it_in_any_field(http, create, location):
     """Here, the last contact has the word in its e-mail address."""
     first, second = await create("Qvxname"), await create("Kari", email="qvxname@example.com")
 
     await erase(http, first)
     await erase(http, second)
 
-    async with Directory(place) as directory:
+    async with Directory(location) as directory:
         words = await directory._database.read(lambda connection: list(connection.execute(select(spellings.c.word))))
         assert words == []
         assert await directory._database.read(check) == []

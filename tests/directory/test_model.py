@@ -18,7 +18,7 @@ from contacts_mcp.directory.api import Tenant
 from contacts_mcp.directory.database import tenants
 from contacts_mcp.directory.maintenance import check
 
-NOBODY = "00000000-0000-0000-0000-000000000000"
+UNKNOWN_ID = "00000000-0000-0000-0000-000000000000"
 WORDS = ("anna", "bertil", "carolina", "dorthea", "egon", "fjodor", "gunnhild", "hovland")
 NUMBERS = ("+4790012345", "0047 400 55 566", "+1 (212) 555-0199")
 TAGS = ("VIP", "vip", "lead", "Oslo")
@@ -46,13 +46,13 @@ searches = st.one_of(
 filters = st.fixed_dictionaries(
     {}, optional={"type": types, "search": searches, "tags": st.lists(st.sampled_from(TAGS), max_size=2)}
 )
-which = st.integers(0, 12)
+any_number = st.integers(0, 12)
 
 
-def chosen(number: int, there: list[str], gone: list[str]) -> str:
+def pick_id(number: int, existing: list[str], deleted: list[str]) -> str:
     """Return the id of a record that exists, that was deleted, or that never existed."""
-    among = there if number < 9 else gone if number < 11 else []
-    return among[number % len(among)] if among else NOBODY
+    among = existing if number < 9 else deleted if number < 11 else []
+    return among[number % len(among)] if among else UNKNOWN_ID
 
 
 def stored(body: dict[str, Any]) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def words_of(contact: dict[str, Any]) -> set[str]:
     return found
 
 
-def meets(contact: dict[str, Any], type: str = "", search: str = "", tags: Any = ()) -> bool:  # noqa: A002
+def matches(contact: dict[str, Any], type: str = "", search: str = "", tags: Any = ()) -> bool:  # noqa: A002
     """Whether a contact matches a filter."""
     if type and contact["type"] != type:
         return False
@@ -102,16 +102,16 @@ def row_of(contact: dict[str, Any]) -> dict[str, Any]:
 class Model(RuleBasedStateMachine):
     """A directory, and its expected contents."""
 
-    place: Location
+    location: Location
 
     def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner()
-        self.directory = Directory(self.place)
+        self.directory = Directory(self.location)
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(self.directory.app), base_url="http://d")
         self.contacts: dict[str, dict[str, Any]] = {}  # in the order of their creation, as all collections here
         self.groups: dict[str, dict[str, Any]] = {}
-        self.written = False
+        self.has_written = False
         self.known: list[str] = []
         self.known_groups: list[str] = []
 
@@ -129,188 +129,188 @@ class Model(RuleBasedStateMachine):
         self.batch([{"name": "Anna"}, {"name": "Egon As", "tags": ["VIP"]}], [])
         self.create_group("Some", None)
 
-    def ask(self, status: int, method: str, url: str, body: Any = None, **params: Any) -> Any:
+    def request(self, status: int, method: str, url: str, body: Any = None, **params: Any) -> Any:
         answer = self.runner.run(self.http.request(method, url, json=body, params=params))
         assert answer.status_code == status, answer.text
-        self.written |= method != "GET"
+        self.has_written |= method != "GET"
         return answer.json() if answer.content else None
 
-    def one(self, number: int) -> str:
+    def contact_id_of(self, number: int) -> str:
         """Return the id of a contact, mostly of a live one."""
-        return chosen(number, list(self.contacts), [each for each in self.known if each not in self.contacts])
+        return pick_id(number, list(self.contacts), [each for each in self.known if each not in self.contacts])
 
-    def one_group(self, number: int) -> str:
-        return chosen(number, list(self.groups), [each for each in self.known_groups if each not in self.groups])
+    def group_id_of(self, number: int) -> str:
+        return pick_id(number, list(self.groups), [each for each in self.known_groups if each not in self.groups])
 
-    def took(self, contact_id: str, body: dict[str, Any]) -> None:
+    def record_creation(self, contact_id: str, body: dict[str, Any]) -> None:
         """Record a created contact."""
-        shown = self.ask(200, "GET", f"/v1/contacts/{contact_id}")
+        shown = self.request(200, "GET", f"/v1/contacts/{contact_id}")
         self.known.append(contact_id)
         times = {"created_at": shown["created_at"], "updated_at": shown["created_at"]}
         self.contacts[contact_id] = {**CLEARED, "type": "person", **stored(body), "id": contact_id, **times}
         assert shown == self.contacts[contact_id]
 
-    def changed(self, contact_id: str, body: dict[str, Any]) -> None:
+    def record_update(self, contact_id: str, body: dict[str, Any]) -> None:
         """Record an update; if nothing differs, `updated_at` stays."""
-        before, shown = self.contacts[contact_id], self.ask(200, "GET", f"/v1/contacts/{contact_id}")
+        before, shown = self.contacts[contact_id], self.request(200, "GET", f"/v1/contacts/{contact_id}")
         after = {**before, **stored(body)}
         assert (shown["updated_at"] > before["updated_at"]) == (after != before)
         self.contacts[contact_id] = {**after, "updated_at": shown["updated_at"]}
         assert shown == self.contacts[contact_id]
 
-    def left(self, contact_id: str) -> None:
+    def record_removal(self, contact_id: str) -> None:
         del self.contacts[contact_id]
         for group in self.groups.values():
             group["members"] = [each for each in group["members"] if each != contact_id]
 
     @rule(body=bodies)
     def create(self, body: dict[str, Any]) -> None:
-        self.took(self.ask(201, "POST", "/v1/contacts", body)["id"], body)
+        self.record_creation(self.request(201, "POST", "/v1/contacts", body)["id"], body)
 
-    @rule(number=which, body=changes)
+    @rule(number=any_number, body=changes)
     def update(self, number: int, body: dict[str, Any]) -> None:
-        contact = self.one(number)
+        contact = self.contact_id_of(number)
         if contact not in self.contacts:
-            self.ask(404, "PATCH", f"/v1/contacts/{contact}", body)
+            self.request(404, "PATCH", f"/v1/contacts/{contact}", body)
             return
-        self.ask(200, "PATCH", f"/v1/contacts/{contact}", body)
-        self.changed(contact, body)
+        self.request(200, "PATCH", f"/v1/contacts/{contact}", body)
+        self.record_update(contact, body)
 
-    @rule(number=which, field=st.sampled_from(["name", "type"]))
-    def clear_what_is_needed(self, number: int, field: str) -> None:
-        self.ask(422, "PATCH", f"/v1/contacts/{self.one(number)}", {field: None})
+    @rule(number=any_number, field=st.sampled_from(["name", "type"]))
+    def clear_required_field(self, number: int, field: str) -> None:
+        self.request(422, "PATCH", f"/v1/contacts/{self.contact_id_of(number)}", {field: None})
 
-    @rule(creates=st.lists(bodies, max_size=4), updates=st.lists(st.tuples(which, changes), max_size=4))
+    @rule(creates=st.lists(bodies, max_size=4), updates=st.lists(st.tuples(any_number, changes), max_size=4))
     def batch(self, creates: list[dict[str, Any]], updates: list[tuple[int, dict[str, Any]]]) -> None:
-        """With an invalid item, which does not affect the others."""
-        changing = [{**body, "id": self.one(number)} for number, body in updates]
+        """Add an invalid item, which does not affect the others."""
+        changing = [{**body, "id": self.contact_id_of(number)} for number, body in updates]
         sent = {"creates": [*creates, {"name": " "}], "updates": changing}
-        results = self.ask(200, "POST", "/v1/directory/contacts", sent)["results"]
-        there = [200 if each["id"] in self.contacts else 404 for each in changing]
-        assert [each["status"] for each in results] == [201] * len(creates) + [422] + there
+        results = self.request(200, "POST", "/v1/directory/contacts", sent)["results"]
+        existing = [200 if each["id"] in self.contacts else 404 for each in changing]
+        assert [each["status"] for each in results] == [201] * len(creates) + [422] + existing
         for outcome, body in zip(results, creates, strict=False):
-            self.took(outcome["id"], body)
+            self.record_creation(outcome["id"], body)
         merged: dict[str, dict[str, Any]] = {}
         for each in changing:
             if each["id"] in self.contacts:
                 merged[each["id"]] = {**merged.get(each["id"], {}), **each}
         for contact, body in merged.items():
-            self.changed(contact, body)
+            self.record_update(contact, body)
 
-    @rule(number=which)
+    @rule(number=any_number)
     def get(self, number: int) -> None:
-        contact = self.one(number)
-        shown = self.ask(200 if contact in self.contacts else 404, "GET", f"/v1/contacts/{contact}")
+        contact = self.contact_id_of(number)
+        shown = self.request(200 if contact in self.contacts else 404, "GET", f"/v1/contacts/{contact}")
         assert shown == self.contacts.get(contact, {"detail": "Contact not found"})
 
-    @rule(number=which)
+    @rule(number=any_number)
     def delete(self, number: int) -> None:
-        contact = self.one(number)
-        self.ask(204 if contact in self.contacts else 404, "DELETE", f"/v1/contacts/{contact}")
+        contact = self.contact_id_of(number)
+        self.request(204 if contact in self.contacts else 404, "DELETE", f"/v1/contacts/{contact}")
         if contact in self.contacts:
-            self.left(contact)
+            self.record_removal(contact)
 
-    @rule(number=which)
+    @rule(number=any_number)
     def erase(self, number: int) -> None:
         """Also deleted contacts, and erased ones again."""
-        contact = self.one(number)
-        status = 404 if contact == NOBODY else 200
-        self.ask(status, "POST", f"/v1/contacts/{contact}/gdpr-delete", {"reason": "asked"})
+        contact = self.contact_id_of(number)
+        status = 404 if contact == UNKNOWN_ID else 200
+        self.request(status, "POST", f"/v1/contacts/{contact}/gdpr-delete", {"reason": "asked"})
         if contact in self.contacts:
-            self.left(contact)
+            self.record_removal(contact)
 
     @rule(wanted=filters, page=st.integers(1, 3), per_page=st.integers(1, 5))
     def search(self, wanted: dict[str, Any], page: int, per_page: int) -> None:
-        found = [row_of(each) for each in self.contacts.values() if meets(each, **wanted)][::-1]
-        shown = self.ask(200, "GET", "/v1/contacts", page=page, per_page=per_page, **wanted)
+        found = [row_of(each) for each in self.contacts.values() if matches(each, **wanted)][::-1]
+        shown = self.request(200, "GET", "/v1/contacts", page=page, per_page=per_page, **wanted)
         part = found[(page - 1) * per_page : page * per_page]
         assert shown == {"contacts": part, "total": len(found), "page": page, "per_page": per_page}
 
-    @rule(wanted=filters, limit=st.integers(1, 5), number=which, grouped=st.booleans())
+    @rule(wanted=filters, limit=st.integers(1, 5), number=any_number, grouped=st.booleans())
     def scan(self, wanted: dict[str, Any], limit: int, number: int, grouped: bool) -> None:
-        group = self.one_group(number)
+        group = self.group_id_of(number)
         if grouped and group not in self.groups:
-            self.ask(404, "GET", "/v1/directory/contacts", fields=["id"], group_id=group)
+            self.request(404, "GET", "/v1/directory/contacts", fields=["id"], group_id=group)
             return
         among = self.groups[group]["members"] if grouped else self.contacts
         fields, rows, after = ["id", "name", "tags", "notes"], [], "0"
         query = {**wanted, "fields": fields, "limit": limit} | ({"group_id": group} if grouped else {})
         while after is not None:
-            page = self.ask(200, "GET", "/v1/directory/contacts", after=after, **query)
+            page = self.request(200, "GET", "/v1/directory/contacts", after=after, **query)
             rows, after = [*rows, *page["rows"]], page["next"]
-        found = [each for key, each in self.contacts.items() if key in among and meets(each, **wanted)]
+        found = [each for key, each in self.contacts.items() if key in among and matches(each, **wanted)]
         assert rows == [[each[field] for field in fields] for each in found]
 
     @rule(name=names, description=st.none() | st.just("d"))
     def create_group(self, name: str, description: str | None) -> None:
-        made = self.ask(201, "POST", "/v1/contacts/groups", {"name": name, "description": description})
+        made = self.request(201, "POST", "/v1/contacts/groups", {"name": name, "description": description})
         self.groups[made["id"]] = {"shown": made, "members": []}
         self.known_groups.append(made["id"])
         assert (made["name"], made["description"], made["member_count"]) == (name, description, 0)
 
-    @rule(number=which, body=st.fixed_dictionaries({}, optional={"name": names, "description": st.none() | words}))
+    @rule(number=any_number, body=st.fixed_dictionaries({}, optional={"name": names, "description": st.none() | words}))
     def update_group(self, number: int, body: dict[str, Any]) -> None:
-        group = self.one_group(number)
-        answer = self.ask(200 if group in self.groups else 404, "PATCH", f"/v1/contacts/groups/{group}", body)
+        group = self.group_id_of(number)
+        answer = self.request(200 if group in self.groups else 404, "PATCH", f"/v1/contacts/groups/{group}", body)
         if group in self.groups:
             self.groups[group]["shown"] |= body
             assert answer == self.show(group)
 
-    @rule(number=which)
+    @rule(number=any_number)
     def get_group(self, number: int) -> None:
-        group = self.one_group(number)
-        answer = self.ask(200 if group in self.groups else 404, "GET", f"/v1/contacts/groups/{group}")
+        group = self.group_id_of(number)
+        answer = self.request(200 if group in self.groups else 404, "GET", f"/v1/contacts/groups/{group}")
         assert group not in self.groups or answer == self.show(group)
 
     def show(self, group: str) -> dict[str, Any]:
         return {**self.groups[group]["shown"], "member_count": len(self.groups[group]["members"])}
 
-    @rule(number=which)
+    @rule(number=any_number)
     def delete_group(self, number: int) -> None:
-        group = self.one_group(number)
-        self.ask(204 if group in self.groups else 404, "DELETE", f"/v1/contacts/groups/{group}")
+        group = self.group_id_of(number)
+        self.request(204 if group in self.groups else 404, "DELETE", f"/v1/contacts/groups/{group}")
         self.groups.pop(group, None)
 
-    @rule(number=which, numbers=st.lists(which, min_size=1, max_size=5))
+    @rule(number=any_number, numbers=st.lists(any_number, min_size=1, max_size=5))
     def add_members(self, number: int, numbers: list[int]) -> None:
-        group, ids = self.one_group(number), [self.one(each) for each in numbers]
+        group, ids = self.group_id_of(number), [self.contact_id_of(each) for each in numbers]
         url = f"/v1/contacts/groups/{group}/members"
-        answer = self.ask(200 if group in self.groups else 404, "POST", url, {"contact_ids": ids})
+        answer = self.request(200 if group in self.groups else 404, "POST", url, {"contact_ids": ids})
         if group in self.groups:
             members = self.groups[group]["members"]
             new = [each for each in dict.fromkeys(ids) if each in self.contacts and each not in members]
             members += new
             assert answer == {"added": len(new)}
 
-    @rule(number=which, contact_number=which)
+    @rule(number=any_number, contact_number=any_number)
     def remove_member(self, number: int, contact_number: int) -> None:
-        group, contact = self.one_group(number), self.one(contact_number)
+        group, contact = self.group_id_of(number), self.contact_id_of(contact_number)
         members = self.groups[group]["members"] if group in self.groups else []
         url = f"/v1/contacts/groups/{group}/members/{contact}"
-        self.ask(204 if contact in members else 404, "DELETE", url)
+        self.request(204 if contact in members else 404, "DELETE", url)
         if contact in members:
             members.remove(contact)
 
-    @rule(number=which)
+    @rule(number=any_number)
     def list_members(self, number: int) -> None:
-        group = self.one_group(number)
-        answer = self.ask(200 if group in self.groups else 404, "GET", f"/v1/contacts/groups/{group}/members")
+        group = self.group_id_of(number)
+        answer = self.request(200 if group in self.groups else 404, "GET", f"/v1/contacts/groups/{group}/members")
         if group in self.groups:
             rows = [row_of(self.contacts[each]) for each in self.groups[group]["members"]]
             shown = ("id", "first_name", "last_name", "phone_number")
             assert answer == {"members": [{key: row[key] for key in shown} for row in rows]}
 
     @invariant()
-    def all_of_it_is_there(self) -> None:
+    def contents_equal_the_model(self) -> None:
         """Compare everything after each write."""
-        if not self.written:
+        if not self.has_written:
             return
-        self.written = False
-        shown = self.ask(200, "GET", "/v1/contacts", per_page=100)
+        self.has_written = False
+        shown = self.request(200, "GET", "/v1/contacts", per_page=100)
         assert shown["contacts"] == [row_of(each) for each in self.contacts.values()][::-1][:100]
         assert shown["total"] == len(self.contacts)
         rows = [{key: value for key, value in self.show(each).items() if key != "description"} for each in self.groups]
-        assert self.ask(200, "GET", "/v1/contacts/groups") == {"groups": rows[::-1]}
+        assert self.request(200, "GET", "/v1/contacts/groups") == {"groups": rows[::-1]}
 
     def teardown(self) -> None:
         try:
@@ -324,9 +324,9 @@ class Model(RuleBasedStateMachine):
 @pytest.mark.parametrize(
     ("examples", "steps"), [(5, 40), pytest.param(60, 50, marks=pytest.mark.load)], ids=["some", "many"]
 )
-def test_directory_behaves_like_the_model(place, examples, steps):
+def test_directory_behaves_like_the_model(location, examples, steps):
     run_state_machine_as_test(
-        type("Model", (Model,), {"place": place}),
+        type("Model", (Model,), {"location": location}),
         settings=settings(
             max_examples=examples,
             stateful_step_count=steps,

@@ -170,7 +170,7 @@ async def test_number_is_found_by_each_fragment_of_its_digits_and_no_other(creat
     """A number with the same pieces in other places, or with digits between them, does not match."""
     numbers = ["4741636228", "4799636228", "4741228636", "4163604228", "6360041228", "4741636229"]
     made = {
-        number: (await create(f"N{place}", phone_number=f"+{number}"))["id"] for place, number in enumerate(numbers)
+        number: (await create(f"N{index}", phone_number=f"+{number}"))["id"] for index, number in enumerate(numbers)
     }
 
     for start in range(11 - length):

@@ -9,16 +9,16 @@ from contacts_mcp.directory import PostgresServer, store
 from contacts_mcp.directory.database import Database
 from contacts_mcp.directory.maintenance import _check, check
 
-on_file = pytest.mark.parametrize("place", ["sqlite"], indirect=True)
-on_server = pytest.mark.parametrize("place", [pytest.param("postgresql", marks=pytest.mark.system)], indirect=True)
+on_file = pytest.mark.parametrize("location", ["sqlite"], indirect=True)
+on_server = pytest.mark.parametrize("location", [pytest.param("postgresql", marks=pytest.mark.system)], indirect=True)
 
 OLA, KARI, DELETED, ERASED = 1, 2, 3, 4
 """The contacts of `written`, by `seq`; the groups are 1 and 2, the other tenant 2."""
 
 
 @pytest.fixture
-async def opened(place):
-    database = Database(place)
+async def opened(location):
+    database = Database(location)
     yield database
     await database.aclose()
 
@@ -57,14 +57,14 @@ async def written(http, create, create_group, opened):
 
 
 @pytest.fixture
-def damaged(opened, place):
+def damaged(opened, location):
     """Run statements past all constraints, and check the directory afterwards."""
 
     async def damaged(*statements):
-        if isinstance(place, PostgresServer):
+        if isinstance(location, PostgresServer):
             await opened.write(lambda connection: [connection.exec_driver_sql(each) for each in statements])
         else:
-            with closing(sqlite3.connect(place)) as connection, connection:  # foreign keys are off
+            with closing(sqlite3.connect(location)) as connection, connection:  # foreign keys are off
                 for statement in statements:
                     connection.execute(statement)
         return await opened.read(check)
@@ -159,8 +159,8 @@ async def test_each_kind_of_damage_is_reported(written, damaged, fault, statemen
         ("duplicate memberships: 1 (seq 101)", "unique", "INSERT INTO memberships VALUES (101, 1, 1)"),
     ],
 )  # fmt: skip
-async def test_damage_that_constraints_would_prevent_is_reported(written, damaged, place, fault, bound, statement):
-    if isinstance(place, PostgresServer):
+async def test_damage_that_constraints_would_prevent_is_reported(written, damaged, location, fault, bound, statement):
+    if isinstance(location, PostgresServer):
         statements = [UNBOUND[bound], statement]
     elif bound == "unique":  # the constraint is part of the table there
         statements = ["ALTER TABLE memberships RENAME TO bound", "CREATE TABLE memberships AS SELECT * FROM bound"]

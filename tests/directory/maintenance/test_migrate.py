@@ -40,9 +40,9 @@ def snapshot(revision, dialect):
 
 
 @pytest.fixture
-async def filled(place, open_directory):
+async def filled(location, open_directory):
     """A directory of the current revision with a contact in a group, a deleted and an erased one."""
-    async with open_directory(place) as http:
+    async with open_directory(location) as http:
         body = {"name": "Ola Nordmann", "phone_number": "+4799999999", "tags": ["vip", "Oslo"], "notes": "Met in May"}
         ola, kari, eva = [
             (await http.post("/v1/contacts", json=each)).json()["id"] for each in (body, {"name": "K"}, {"name": "E"})
@@ -51,7 +51,7 @@ async def filled(place, open_directory):
         await http.post(f"/v1/contacts/groups/{group}/members", json={"contact_ids": [ola, kari]})
         await http.delete(f"/v1/contacts/{kari}")
         await http.post(f"/v1/contacts/{eva}/gdpr-delete", json={"reason": "asked"})
-    return place
+    return location
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def add_revision(tmp_path, monkeypatch):
     return add_revision
 
 
-@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("location", ["sqlite"], indirect=True)
 async def test_older_file_is_refused_with_advice_and_not_changed(filled, add_revision, open_directory):
     add_revision()
     before = filled.read_bytes()
@@ -114,7 +114,7 @@ async def test_migrated_database_has_the_new_column_and_no_fault(filled, add_rev
     assert faults == []
 
 
-@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("location", ["sqlite"], indirect=True)
 async def test_failed_migration_leaves_the_file_as_it_was(filled, add_revision):
     add_revision(f"{SCRIPT}    raise RuntimeError('the last step fails')\n")
     before = content_of(filled)

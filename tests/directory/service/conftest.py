@@ -1,4 +1,4 @@
-"""The service in process, with a clock that tests set. Tests that use `place` run on both engines."""
+"""The service in process, with a clock that tests set. Tests that use `location` run on both engines."""
 
 from contextlib import AsyncExitStack
 
@@ -44,13 +44,13 @@ async def open_service(clock):
     """Serve a directory with this rate limit."""
     async with AsyncExitStack() as stack:
 
-        async def open_service(place, rate=0):
-            directory = await stack.enter_async_context(Directory(place, keys=True, rate=rate, clock=clock))
+        async def open_service(location, rate=0):
+            directory = await stack.enter_async_context(Directory(location, keys=True, rate=rate, clock=clock))
             return Service(directory, stack)
 
         yield open_service
 
 
 @pytest.fixture
-async def service(place, open_service):  # in this order, so that the place is there until the end
-    return await open_service(place)
+async def service(location, open_service):  # in this order, so that the directory outlives its clients
+    return await open_service(location)

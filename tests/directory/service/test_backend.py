@@ -16,10 +16,10 @@ pytestmark = pytest.mark.system
 
 
 @pytest.fixture
-def served(place, tmp_path):
+def served(location, tmp_path):
     """A service as a process, and keys of two tenants."""
-    keys = make_keys(place, "ola", "kari")
-    with ContactsService(tmp_path / "service", place) as service:
+    keys = make_keys(location, "ola", "kari")
+    with ContactsService(tmp_path / "service", location) as service:
         yield service, *keys
 
 
@@ -105,8 +105,8 @@ async def test_network_callers_use_keys_of_their_own_tenants(service, ola, kari,
         assert (await unauthenticated.call("list_contacts")).status == 401
 
 
-async def test_write_with_a_read_only_key_reports_the_missing_scope(service, place):
-    (reader,) = await asyncio.to_thread(make_keys, place, "ola", scopes=["read"])
+async def test_write_with_a_read_only_key_reports_the_missing_scope(service, location):
+    (reader,) = await asyncio.to_thread(make_keys, location, "ola", scopes=["read"])
     async with host(platform(service, reader)) as tools:
         assert (await tools.call("list_contacts"))["total"] == 0
         line = await tools.error("create_contact", name="Ola")

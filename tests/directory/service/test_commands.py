@@ -16,11 +16,11 @@ KEY = re.compile(r"wayscloud_contacts_([a-z0-9]{8})_[A-Za-z0-9]{40}")
 
 
 @pytest.fixture
-def keys(command, place):
+def keys(command, location):
     """Run `contacts-mcp directory keys` on this location."""
 
     def keys(*arguments):
-        return command("directory", "keys", *arguments, "--directory", address_of(place))
+        return command("directory", "keys", *arguments, "--directory", address_of(location))
 
     return keys
 
@@ -119,16 +119,16 @@ def test_serve_without_keys_is_refused(command, path):
     )
 
 
-def test_serve_with_only_revoked_keys_is_refused(command, keys, place):
+def test_serve_with_only_revoked_keys_is_refused(command, keys, location):
     made = json.loads(keys("create", "my app", "--json").out)
     keys("revoke", made["prefix"], "--yes")
 
-    assert command("directory", "serve", "--directory", address_of(place), "--port", "0").code == 2
+    assert command("directory", "serve", "--directory", address_of(location), "--port", "0").code == 2
 
 
-def test_serve_announces_its_address_and_number_of_keys_in_one_line(place, tmp_path):
-    ola, _ = make_keys(place, "ola", "kari")
-    with ContactsService(tmp_path / "service", place, CONTACTS_MCP_LOG_FORMAT="text") as service:
+def test_serve_announces_its_address_and_number_of_keys_in_one_line(location, tmp_path):
+    ola, _ = make_keys(location, "ola", "kari")
+    with ContactsService(tmp_path / "service", location, CONTACTS_MCP_LOG_FORMAT="text") as service:
         answer = httpx.get(f"{service.url}/v1/contacts", headers={"X-API-Key": ola})
         written = service.written
         seconds = service.end()
@@ -138,10 +138,10 @@ def test_serve_announces_its_address_and_number_of_keys_in_one_line(place, tmp_p
     assert seconds < 10
 
 
-def test_key_revoked_by_the_command_stops_working_in_a_running_service(keys, place, tmp_path):
+def test_key_revoked_by_the_command_stops_working_in_a_running_service(keys, location, tmp_path):
     made = json.loads(keys("create", "my app", "--json").out)
     keys("create", "another")
-    with ContactsService(tmp_path / "service", place) as service, httpx.Client(base_url=service.url) as client:
+    with ContactsService(tmp_path / "service", location) as service, httpx.Client(base_url=service.url) as client:
         client.headers["Authorization"] = f"Bearer {made['key']}"
         assert client.get("/v1/contacts").status_code == 200
 

@@ -26,11 +26,11 @@ def configure(folder: Path, **keys: str) -> Path:
     return config
 
 
-def run_schemathesis(folder: Path, place, examples: int) -> str:
+def run_schemathesis(folder: Path, location, examples: int) -> str:
     """Run schemathesis on a service at this location, and assert that it finds nothing. Returns its output."""
-    ola, kari = make_keys(place, "ola", "kari")
+    ola, kari = make_keys(location, "ola", "kari")
     config = configure(folder, ola=ola, kari=kari)
-    with ContactsService(folder, place, "--rate", "0") as service:
+    with ContactsService(folder, location, "--rate", "0") as service:
         command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "run"]
         options = ["--checks", "all", "--max-examples", str(examples), "--no-color", "--generation-database", "none"]
         done = subprocess.run(
@@ -53,5 +53,5 @@ def test_schemathesis_finds_no_contradiction(tmp_path, path):
 
 
 @pytest.mark.load
-def test_schemathesis_finds_no_contradiction_in_thousands_of_requests(tmp_path, place):
-    assert "Tested: 17" in run_schemathesis(tmp_path, place, examples=75)
+def test_schemathesis_finds_no_contradiction_in_thousands_of_requests(tmp_path, location):
+    assert "Tested: 17" in run_schemathesis(tmp_path, location, examples=75)

@@ -97,12 +97,12 @@ async def test_repeated_request_for_a_deleted_record_is_404_and_creates_nothing(
     assert await count(http, kind[0]) == 0
 
 
-async def test_erasure_forgets_the_idempotency_key(http, place):
+async def test_erasure_forgets_the_idempotency_key(http, location):
     headers = {"Idempotency-Key": "key"}
     made = (await http.post("/v1/contacts", json={"name": "Ola"}, headers=headers)).json()
     await http.post(f"/v1/contacts/{made['id']}/gdpr-delete", json={"reason": "asked"})
 
-    async with Directory(place) as directory:
+    async with Directory(location) as directory:
         assert await directory._database.read(lambda c: c.execute(idempotency_keys.select()).all()) == []
 
 
@@ -125,9 +125,9 @@ async def test_failed_request_does_not_use_up_the_key(http, kind, send, monkeypa
     assert "Idempotency-Replayed" not in answer.headers
 
 
-async def test_key_can_be_used_again_after_a_day(http, kind, send, place):
+async def test_key_can_be_used_again_after_a_day(http, kind, send, location):
     await send()
-    async with Directory(place) as directory:
+    async with Directory(location) as directory:
         await directory._database.write(
             lambda c: c.execute(update(idempotency_keys).values(expires=idempotency_keys.c.expires - 86_400))
         )
@@ -153,18 +153,18 @@ async def test_key_of_255_characters_is_accepted(send):
     assert (await send("~" * 255)).status_code == 201
 
 
-async def test_stored_keys_reveal_nothing_about_the_record(http, kind, send, place):
+async def test_stored_keys_reveal_nothing_about_the_record(http, kind, send, location):
     await send("a-telling-key")
 
-    async with Directory(place) as directory:
+    async with Directory(location) as directory:
         (row,) = await directory._database.read(lambda c: c.execute(idempotency_keys.select()).all())
     assert not any(said in str(row) for said in ("telling", *kind[1].values()))
 
 
-async def test_concurrent_repeats_create_one_record(http, kind, send, open_directory, place):
+async def test_concurrent_repeats_create_one_record(http, kind, send, open_directory, location):
     """Two directories are like two processes for the database."""
     path, body = kind
-    async with open_directory(place) as other:
+    async with open_directory(location) as other:
         headers = {"Idempotency-Key": "key"}
         asked = [(http, other)[n % 2].post(path, json=body, headers=headers) for n in range(16)]
         answers = await asyncio.gather(*asked)

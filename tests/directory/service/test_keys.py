@@ -80,8 +80,8 @@ async def test_revoked_key_stops_working_when_the_cache_expires(service, clock):
     assert (await client.get(CONTACTS)).status_code == 401
 
 
-async def test_key_created_by_another_process_works_immediately(service, open_directory, place):
-    async with open_directory(place):
+async def test_key_created_by_another_process_works_immediately(service, open_directory, location):
+    async with open_directory(location):
         key, _ = await service.directory.create_key("test")
 
     assert (await (await service.client({"X-API-Key": key})).get(CONTACTS)).status_code == 200
@@ -115,7 +115,7 @@ async def test_write_key_can_write_and_not_read(service):
     assert (await writer.get(CONTACTS)).status_code == 403
 
 
-async def test_receipt_names_the_key_that_erased_the_contact(service, place, request):
+async def test_receipt_names_the_key_that_erased_the_contact(service, location, request):
     key, kept = await service.directory.create_key("test")
     client = await service.client({"X-API-Key": key})
     made = (await client.post(CONTACTS, json={"name": "Ola"})).json()["id"]
@@ -149,11 +149,11 @@ async def test_keys_are_listed_in_order_of_creation(service):
     assert keys[0].tenant == keys[2].tenant != keys[1].tenant
 
 
-async def test_owner_with_a_key_and_embedded_owner_share_contacts(service, open_directory, place):
+async def test_owner_with_a_key_and_embedded_owner_share_contacts(service, open_directory, location):
     owner = await service.caller()
     made = (await owner.post(CONTACTS, json={"name": "Ola"})).json()
 
-    async with open_directory(place) as embedded:
+    async with open_directory(location) as embedded:
         assert (await embedded.get(f"{CONTACTS}/{made['id']}")).json() == made
 
 

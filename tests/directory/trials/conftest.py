@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from contacts_mcp.directory import Location
-from directory.trials.ledger import Ledger, differences, events_of, look
+from directory.trials.expected_state import ExpectedState, differences, events_of, read_state
 from directory.trials.writer import FIELDS
 from support.processes import address_of, block_until
 
@@ -19,10 +19,10 @@ WRITER = Path(__file__).with_name("writer.py")
 
 
 @dataclass
-class Crowd:
+class WriterProcesses:
     """The writers of one directory, and their logs."""
 
-    place: Location
+    location: Location
     folder: Path
     contacts: list[str]
     groups: list[str]
@@ -36,7 +36,7 @@ class Crowd:
         free = [(each, attribute) for each in self.contacts for attribute in FIELDS]
         owns = dict(zip(names, free[self.owned : self.owned + tasks], strict=True))
         plan: dict[str, Any] = {
-            "place": address_of(self.place),
+            "location": address_of(self.location),
             "tasks": names,
             "owns": owns,
             "seconds": seconds,
@@ -50,7 +50,7 @@ class Crowd:
         with (self.folder / f"{name}.err").open("wb") as err:
             self.processes[name] = subprocess.Popen(command, stderr=err)
 
-    def go(self) -> None:
+    def begin(self) -> None:
         """Give the signal to begin once all processes are ready."""
         for name in self.processes:
             self.await_events(name, 1)
@@ -61,7 +61,7 @@ class Crowd:
         log, process = self.logs[name], self.processes[name]
         block_until(
             lambda: (log.exists() and log.read_bytes().count(b"\n") >= number) or process.poll() is not None,
-            f"{name} notes nothing",
+            f"{name} logs nothing",
         )
 
     def kill(self, name: str) -> None:
@@ -69,43 +69,43 @@ class Crowd:
         self.processes[name].kill()
         self.processes[name].wait(30)
 
-    def join(self, seconds: float) -> list[int]:
+    def wait(self, seconds: float) -> list[int]:
         """Wait for all processes to end; return their exit codes."""
         return [process.wait(seconds) for process in self.processes.values()]
 
-    def written(self) -> str:
+    def error_output(self) -> str:
         """Return what the processes wrote to standard error."""
         return "".join((self.folder / f"{name}.err").read_text() for name in self.processes)
 
-    def ledger(self) -> Ledger:
-        """Return the ledger of all logs."""
-        ledger = Ledger()
+    def read_logs(self) -> ExpectedState:
+        """Return what the directory must contain, according to all logs."""
+        expected = ExpectedState()
         for log in self.logs.values():
             if log.exists():
-                ledger.enter(events_of(log))
-        return ledger
+                expected.apply(events_of(log))
+        return expected
 
 
 @pytest.fixture
-async def crowd(place, http: httpx.AsyncClient, tmp_path: Path):
-    """A crowd without writers yet; those that still run at the end are killed."""
+async def writers(location, http: httpx.AsyncClient, tmp_path: Path):
+    """Start no process yet; kill those that still run at the end."""
     names = [{"name": f"Shared {number}"} for number in range(60)]
     made = (await http.post("/v1/directory/contacts", json={"creates": names})).json()["results"]
     groups = [(await http.post("/v1/contacts/groups", json={"name": f"G{number}"})).json()["id"] for number in range(3)]
-    folder = tmp_path / "crowd"
+    folder = tmp_path / "writers"
     folder.mkdir()
-    crowd = Crowd(place, folder, [each["id"] for each in made], groups)
-    yield crowd
-    for name, process in crowd.processes.items():
+    writers = WriterProcesses(location, folder, [each["id"] for each in made], groups)
+    yield writers
+    for name, process in writers.processes.items():
         if process.poll() is None:
-            crowd.kill(name)
+            writers.kill(name)
 
 
 @pytest.fixture
-def lost(crowd, place, http):
-    """Return acknowledged writes that are lost, partial writes, and faults of the directory."""
+def find_differences(writers, location, http):
+    """List acknowledged writes that are lost, partial writes, and faults of the directory."""
 
-    async def lost():
-        return differences(crowd.ledger(), await look(place, http))
+    async def find_differences():
+        return differences(writers.read_logs(), await read_state(location, http))
 
-    return lost
+    return find_differences

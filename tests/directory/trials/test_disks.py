@@ -16,7 +16,7 @@ from contacts_mcp.directory.maintenance import check
 pytestmark = pytest.mark.system
 
 
-def do(*command):
+def run_command(*command):
     """Run an administrator's command; skip the test with the reason if it is not permitted."""
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
     if done.returncode:
@@ -28,7 +28,7 @@ def mounted(folder, *options):
     folder.mkdir(exist_ok=True)
     if os.getuid():
         pytest.skip("only root may mount a disk")
-    do("mount", *options, folder)
+    run_command("mount", *options, folder)
     try:
         yield folder
     finally:
@@ -36,11 +36,11 @@ def mounted(folder, *options):
 
 
 @contextmanager
-def marked(path, mark="i"):
+def immutable(path, mark="i"):
     """Make a file or folder immutable, also for root."""
     if os.getuid() or not shutil.which("chattr"):
         pytest.skip("only root may make a file unchangeable, and with chattr")
-    do("chattr", f"+{mark}", path)
+    run_command("chattr", f"+{mark}", path)
     try:
         yield
     finally:
@@ -60,83 +60,83 @@ async def fill(http):
     raise AssertionError("the disk is never full")
 
 
-def fill_to_the_brim(path):
+def fill_disk(path):
     with path.open("wb", buffering=0) as file, suppress(OSError):
         for _ in range(100_000):
             file.write(b"x" * 512)
         raise AssertionError("the disk is never full")
 
 
-async def refused(http, place, status, *words):
+async def assert_write_refused(http, location, status, *words):
     """Assert that a write is refused in one line with the location and what to do."""
     answer = await http.post("/v1/contacts", json={"name": "Lazy"})
-    said(answer, place, status, *words)
+    assert_refusal(answer, location, status, *words)
 
 
-def said(answer, place, status, *words):
+def assert_refusal(answer, location, status, *words):
     assert answer.status_code == status, answer.text
     detail = answer.json()["detail"]
     assert "\n" not in detail
-    for word in (str(place), *words):
+    for word in (str(location), *words):
         assert word in detail
 
 
-async def unharmed(place, http, total):
+async def assert_intact(location, http, total):
     """Assert that no contact is lost, and that another one can be written."""
     assert (await http.get("/v1/contacts")).json()["total"] == total
     assert (await http.post("/v1/contacts", json={"name": "One more"})).status_code == 201
     assert (await http.get("/v1/contacts", params={"search": "one more"})).json()["total"] == 1
     assert (await http.get("/v1/contacts")).json()["total"] == total + 1
-    async with Directory(place) as directory:
+    async with Directory(location) as directory:
         assert await directory._database.read(check) == []
 
 
 async def test_file_on_a_full_disk_refuses_writes_until_there_is_space(tmp_path, open_directory):
     with mounted(tmp_path / "disk", "-t", "tmpfs", "-o", "size=4m", "tmpfs") as disk:
-        place, other = disk / "contacts.db", disk / "other"
+        location, other = disk / "contacts.db", disk / "other"
         other.write_bytes(b"x" * 1_500_000)
-        async with open_directory(place) as http:
+        async with open_directory(location) as http:
             made, answer = await fill(http)
 
-            said(answer, place, 507, "full disk", "nothing was changed", "free some space")
+            assert_refusal(answer, location, 507, "full disk", "nothing was changed", "free some space")
             assert made
             listed = await http.get("/v1/contacts", params={"search": "filling"})
             assert (listed.status_code, listed.json()["total"]) == (200, made)
             other.unlink()
-            await unharmed(place, http, made)
+            await assert_intact(location, http, made)
 
 
 async def test_erasure_on_a_full_disk_is_refused_until_there_is_space(tmp_path, open_directory):
     """It succeeds when there is space again."""
     with mounted(tmp_path / "disk", "-t", "tmpfs", "-o", "size=8m", "tmpfs") as disk:
-        place, other = disk / "contacts.db", disk / "other"
+        location, other = disk / "contacts.db", disk / "other"
         other.write_bytes(b"x" * 5_500_000)
-        async with open_directory(place) as http:
+        async with open_directory(location) as http:
             who = (await http.post("/v1/contacts", json={"name": "Qvxname"})).json()["id"]
             made, _ = await fill(http)
-            fill_to_the_brim(disk / "rest")
+            fill_disk(disk / "rest")
 
             first = await http.post(f"/v1/contacts/{who}/gdpr-delete", json={"reason": "asked"})
 
-            said(first, place, 507, "free some space")
+            assert_refusal(first, location, 507, "free some space")
             other.unlink()
             (disk / "rest").unlink()
             assert (await http.post(f"/v1/contacts/{who}/gdpr-delete", json={"reason": "asked"})).status_code == 200
-            await unharmed(place, http, made)
+            await assert_intact(location, http, made)
         assert not any(b"qvxname" in file.read_bytes().lower() for file in disk.iterdir())
 
 
 async def test_file_on_a_read_only_disk_is_refused_until_it_is_writable(tmp_path, open_directory):
     with mounted(tmp_path / "disk", "-t", "tmpfs", "-o", "size=8m", "tmpfs") as disk:
-        place = disk / "contacts.db"
-        async with open_directory(place) as http:
+        location = disk / "contacts.db"
+        async with open_directory(location) as http:
             await http.post("/v1/contacts", json={"name": "First"})
-        do("mount", "-o", "remount,ro", disk)
+        run_command("mount", "-o", "remount,ro", disk)
 
-        async with open_directory(place) as http:
-            await refused(http, place, 503, "no permission to read and write it", "choose another path")
-            do("mount", "-o", "remount,rw", disk)
-            await unharmed(place, http, 1)
+        async with open_directory(location) as http:
+            await assert_write_refused(http, location, 503, "no permission to read and write it", "choose another path")
+            run_command("mount", "-o", "remount,rw", disk)
+            await assert_intact(location, http, 1)
 
 
 async def test_read_only_file_is_refused_until_it_is_writable(path, open_directory):
@@ -144,9 +144,9 @@ async def test_read_only_file_is_refused_until_it_is_writable(path, open_directo
         await http.post("/v1/contacts", json={"name": "First"})
 
     async with open_directory(path) as http:
-        with marked(path):
-            await refused(http, path, 503, "no permission to read and write it", "choose another path")
-        await unharmed(path, http, 1)
+        with immutable(path):
+            await assert_write_refused(http, path, 503, "no permission to read and write it", "choose another path")
+        await assert_intact(path, http, 1)
 
 
 async def test_file_in_a_read_only_folder_is_refused_until_it_is_writable(tmp_path, open_directory):
@@ -157,9 +157,9 @@ async def test_file_in_a_read_only_folder_is_refused_until_it_is_writable(tmp_pa
         await http.post("/v1/contacts", json={"name": "First"})
 
     async with open_directory(path) as http:
-        with marked(folder):
-            await refused(http, path, 503, "cannot be opened", "folder is writable")
-        await unharmed(path, http, 1)
+        with immutable(folder):
+            await assert_write_refused(http, path, 503, "cannot be opened", "folder is writable")
+        await assert_intact(path, http, 1)
 
 
 async def test_read_only_server_refuses_writes_until_it_is_writable(postgres, database, open_directory):
@@ -171,12 +171,14 @@ async def test_read_only_server_refuses_writes_until_it_is_writable(postgres, da
         postgres.sql(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
         postgres.sql(others)
 
-        await refused(http, database, 503, "is read-only and nothing was changed", "use the primary server")
+        await assert_write_refused(
+            http, database, 503, "is read-only and nothing was changed", "use the primary server"
+        )
 
         assert (await http.get("/v1/contacts")).json()["total"] == 1
         postgres.sql(f"ALTER DATABASE {name} RESET default_transaction_read_only")
         postgres.sql(others)
-        await unharmed(database, http, 1)
+        await assert_intact(database, http, 1)
 
 
 @pytest.mark.load
@@ -191,16 +193,16 @@ async def test_server_on_a_full_disk_refuses_writes_until_there_is_space(postgre
             other.write_bytes(b"x" * 4_000_000)
             postgres.sql(f"CREATE TABLESPACE small LOCATION '{disk}'")
             postgres.sql(f"CREATE DATABASE small TEMPLATE {prepared} TABLESPACE small")
-            place = parse_location(postgres.url("small"))
+            location = parse_location(postgres.url("small"))
             try:
-                async with open_directory(place) as http:
+                async with open_directory(location) as http:
                     made, answer = await fill(http)
 
-                    said(answer, place, 507, "full disk", "nothing was changed", "free some space")
+                    assert_refusal(answer, location, 507, "full disk", "nothing was changed", "free some space")
                     assert made
                     assert (await http.get("/v1/contacts")).json()["total"] == made
                     other.unlink()
-                    await unharmed(place, http, made)
+                    await assert_intact(location, http, made)
             finally:
                 postgres.drop_database(postgres.url("small"))
                 postgres.sql("DROP TABLESPACE small")

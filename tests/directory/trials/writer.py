@@ -79,8 +79,8 @@ class Task:
     async def _batch(self) -> bool:
         tag, size = f"{self.name}-{self.number}", self.chance.choice([1, 5, 25])
         creates = [
-            {"name": f"Crowd {self.name} {place}", "tags": [tag], "phone_number": f"+47{self.number:04}{place:04}"}
-            for place in range(size)
+            {"name": f"Crowd {self.name} {index}", "tags": [tag], "phone_number": f"+47{self.number:04}{index:04}"}
+            for index in range(size)
         ]
         if answer := await self._do(
             "batch", "POST", "/v1/directory/contacts", {"creates": creates}, tag=tag, size=size
@@ -153,7 +153,7 @@ async def main(log: Path, plan: dict[str, Any]) -> None:
             file.write(json.dumps(what) + "\n")
 
         async with (
-            Directory(parse_location(plan["place"])) as directory,
+            Directory(parse_location(plan["location"])) as directory,
             httpx.AsyncClient(transport=httpx.ASGITransport(directory.app), base_url="http://d", timeout=None) as http,
         ):
             tasks = [Task(name, http, note, plan) for name in plan["tasks"]]

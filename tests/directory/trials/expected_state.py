@@ -18,38 +18,38 @@ Event = list[Any]
 
 
 @dataclass
-class Ledger:
-    """What was acknowledged, and what each task had begun when it ended."""
+class ExpectedState:
+    """The acknowledged writes, and the request of each task that had no answer when the task ended."""
 
     fields: dict[tuple[str, str], Any] = field(default_factory=dict)
     live: dict[str, str | None] = field(default_factory=dict)
     """Contacts with the names they were given since their creation."""
-    gone: set[str] = field(default_factory=set)
+    deleted: set[str] = field(default_factory=set)
     erased: set[str] = field(default_factory=set)
     members: set[tuple[str, str]] = field(default_factory=set)
-    begun: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
-    failed: list[tuple[int, str]] = field(default_factory=list)
-    done: Counter[str] = field(default_factory=Counter)
-    stale: int = 0
+    pending: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
+    failures: list[tuple[int, str]] = field(default_factory=list)
+    completed: Counter[str] = field(default_factory=Counter)
+    stale_reads: int = 0
     """Number of reads that returned another value than was acknowledged to the reader."""
 
-    def enter(self, events: Iterable[Event]) -> None:
+    def apply(self, events: Iterable[Event]) -> None:
         """Add logged events, in their order."""
         for task, what, *facts in events:
             if what == "begin":
-                self.begun[task] = (facts[0], facts[1])
+                self.pending[task] = (facts[0], facts[1])
             elif what == "failed":
-                self.failed.append((facts[0], facts[1]))
+                self.failures.append((facts[0], facts[1]))
             elif what == "done":
-                kind, before = self.begun.pop(task)
-                self.done[kind] += 1
+                kind, before = self.pending.pop(task)
+                self.completed[kind] += 1
                 getattr(self, f"_{kind}", lambda **_: None)(**before, **facts[0])
 
     def _field(self, contact: str, field: str, value: Any) -> None:
         self.fields[contact, field] = value
 
     def _read(self, contact: str, field: str, value: Any) -> None:
-        self.stale += (contact, field) in self.fields and self.fields[contact, field] != value
+        self.stale_reads += (contact, field) in self.fields and self.fields[contact, field] != value
 
     def _batch(self, tag: str, size: int, ids: list[str]) -> None:
         assert len(ids) == size
@@ -65,15 +65,15 @@ class Ledger:
         self.members.discard((group, contact))
 
     def _delete(self, contact: str) -> None:
-        self._go(contact)
+        self._remove(contact)
 
     def _erase(self, contact: str) -> None:
-        self._go(contact)
+        self._remove(contact)
         self.erased.add(contact)
 
-    def _go(self, contact: str) -> None:
+    def _remove(self, contact: str) -> None:
         del self.live[contact]
-        self.gone.add(contact)
+        self.deleted.add(contact)
         self.members = {(group, each) for group, each in self.members if each != contact}
 
 
@@ -85,7 +85,7 @@ def events_of(log: Path) -> Iterator[Event]:
 
 
 @dataclass
-class Found:
+class ActualState:
     """The contents of a directory."""
 
     contacts: dict[str, dict[str, Any]]
@@ -96,7 +96,7 @@ class Found:
     faults: list[str]
 
 
-async def look(place: Location, http: httpx.AsyncClient) -> Found:
+async def read_state(location: Location, http: httpx.AsyncClient) -> ActualState:
     """Read all contents of a directory, and check it."""
     contacts, after, fields = {}, 0, ["id", "name", "company_name", "phone_number", "email", "notes", "tags"]
     while after is not None:
@@ -110,72 +110,72 @@ async def look(place: Location, http: httpx.AsyncClient) -> Found:
         ]
         for group in groups
     }
-    database = Database(place)
+    database = Database(location)
     try:
         erased = await database.read(lambda connection: {row["contact_id"] for row in read_receipts(connection)})
         faults = await database.read(check)
     finally:
         await database.aclose()
     counts = {group["id"]: group["member_count"] for group in groups}
-    return Found(contacts, members, counts, (await http.get("/v1/contacts")).json()["total"], erased, faults)
+    return ActualState(contacts, members, counts, (await http.get("/v1/contacts")).json()["total"], erased, faults)
 
 
-def differences(ledger: Ledger, found: Found) -> list[str]:
-    """Return what differs from the ledger; an empty list if nothing does."""
-    return [*_lost(ledger, found), *_halves(ledger, found), *found.faults]
+def differences(expected: ExpectedState, actual: ActualState) -> list[str]:
+    """Return what differs from the expected state; an empty list if nothing does."""
+    return [*_lost_writes(expected, actual), *_partial_writes(expected, actual), *actual.faults]
 
 
-def _lost(ledger: Ledger, found: Found) -> Iterator[str]:
+def _lost_writes(expected: ExpectedState, actual: ActualState) -> Iterator[str]:
     """Acknowledged writes that are lost, unless a task had begun to change the same value when it ended."""
-    open_ids, open_fields, open_members = _open(ledger)
-    if ledger.stale:
-        yield f"{ledger.stale} reads of the past"
-    for (contact, name), value in ledger.fields.items():
-        if found.contacts[contact][name] not in (value, open_fields.get((contact, name), value)):
+    uncertain_ids, uncertain_fields, uncertain_members = _uncertain(expected)
+    if expected.stale_reads:
+        yield f"{expected.stale_reads} reads returned an older value than was acknowledged"
+    for (contact, name), value in expected.fields.items():
+        if actual.contacts[contact][name] not in (value, uncertain_fields.get((contact, name), value)):
             yield f"field {name} of {contact} is lost"
-    for contact, name in ledger.live.items():
-        there = found.contacts.get(contact)
-        if there is None and contact not in open_ids:
+    for contact, name in expected.live.items():
+        stored = actual.contacts.get(contact)
+        if stored is None and contact not in uncertain_ids:
             yield f"contact {contact} is lost"
-        elif there and name and there["name"] != name and contact not in open_ids:
+        elif stored and name and stored["name"] != name and contact not in uncertain_ids:
             yield f"the name of {contact} is lost"
-    yield from (f"contact {each} is back" for each in ledger.gone & found.contacts.keys())
-    yield from (f"the receipt of {each} is lost" for each in ledger.erased - found.erased)
-    there = {(group, each) for group, ids in found.members.items() for each in ids if each in ledger.live}
-    yield from (f"membership {each} differs" for each in (ledger.members ^ there) - open_members)
-    if found.total != len(found.contacts):
-        yield f"{found.total} are counted, {len(found.contacts)} are there"
-    for group, ids in found.members.items():
-        if not found.counts[group] == len(ids) == len(set(ids)):
-            yield f"group {group} counts {found.counts[group]} and has {len(ids)}, {len(set(ids))} of them different"
+    yield from (f"contact {each} is back" for each in expected.deleted & actual.contacts.keys())
+    yield from (f"the receipt of {each} is lost" for each in expected.erased - actual.erased)
+    memberships = {(group, each) for group, ids in actual.members.items() for each in ids if each in expected.live}
+    yield from (f"membership {each} differs" for each in (expected.members ^ memberships) - uncertain_members)
+    if actual.total != len(actual.contacts):
+        yield f"{actual.total} contacts are counted, {len(actual.contacts)} are stored"
+    for group, ids in actual.members.items():
+        if not actual.counts[group] == len(ids) == len(set(ids)):
+            yield f"group {group} counts {actual.counts[group]} and has {len(ids)}, {len(set(ids))} of them different"
 
 
-def _halves(ledger: Ledger, found: Found) -> Iterator[str]:
+def _partial_writes(expected: ExpectedState, actual: ActualState) -> Iterator[str]:
     """Transactions that have only part of their effects."""
-    tags = Counter(tag for row in found.contacts.values() for tag in row["tags"])
-    members = {(group, each) for group, ids in found.members.items() for each in ids}
-    for task, (kind, facts) in ledger.begun.items():
+    tags = Counter(tag for row in actual.contacts.values() for tag in row["tags"])
+    members = {(group, each) for group, ids in actual.members.items() for each in ids}
+    for task, (kind, facts) in expected.pending.items():
         if kind == "batch" and tags[facts["tag"]] not in (0, facts["size"]):
             yield f"{task}: {tags[facts['tag']]} of a batch of {facts['size']}"
-        if kind == "rename" and len({found.contacts[each]["name"] == facts["name"] for each in facts["ids"]}) > 1:
-            yield f"{task}: a part of a batch of updates"
+        if kind == "rename" and len({actual.contacts[each]["name"] == facts["name"] for each in facts["ids"]}) > 1:
+            yield f"{task}: only some updates of a batch"
         if kind == "join":
-            new = [(facts["group"], each) for each in facts["ids"] if (facts["group"], each) not in ledger.members]
+            new = [(facts["group"], each) for each in facts["ids"] if (facts["group"], each) not in expected.members]
             if len({each in members for each in new}) > 1:
-                yield f"{task}: a part of those who joined"
+                yield f"{task}: only some members joined"
 
 
-def _open(ledger: Ledger) -> tuple[set[str], dict[tuple[str, str], Any], set[tuple[str, str]]]:
+def _uncertain(expected: ExpectedState) -> tuple[set[str], dict[tuple[str, str], Any], set[tuple[str, str]]]:
     """Contacts, fields and memberships with an unknown outcome."""
     ids: set[str] = set()
     fields: dict[tuple[str, str], Any] = {}
-    for kind, facts in ledger.begun.values():
+    for kind, facts in expected.pending.values():
         if kind == "field":
             fields[facts["contact"], facts["field"]] = facts["value"]
         elif kind in {"rename", "delete", "erase"}:
             ids |= set(facts.get("ids") or [facts["contact"]])
-    members = {(group, each) for group, each in ledger.members if each in ids}
-    for kind, facts in ledger.begun.values():
+    members = {(group, each) for group, each in expected.members if each in ids}
+    for kind, facts in expected.pending.values():
         if kind in {"join", "leave"}:
             members |= {(facts["group"], each) for each in facts.get("ids") or [facts["contact"]]}
     return ids, fields, members
