@@ -28,17 +28,7 @@ def test_directory_has_these_public_names():
 def test_subpackages_have_these_public_names():
     assert api.__all__ == ["ROUTERS", "TENANT_SCOPE_KEY", "ContactType", "Tenant", "build_app", "render_refusal"]
     assert service.__all__ == ["build_service"]
-    assert maintenance.__all__ == [
-        "Maintenance",
-        "RestoreResult",
-        "back_up",
-        "check",
-        "migrate",
-        "purge",
-        "restore_backup",
-        "restore_contact",
-        "sample_contacts",
-    ]
+    assert maintenance.__all__ == ["Maintenance", "check", "migrate", "sample_contacts"]
 
 
 def test_store_and_database_have_these_public_names():
@@ -49,7 +39,7 @@ def test_store_and_database_have_these_public_names():
         insert_rows journal_path key_prefix list_contacts list_groups list_keys list_members name_words
         open_database parse_query phone_digits phone_pieces read_journal read_journal_file read_receipts
         rebuild_index receipt_chain_end remove_member replay_receipts revoke_key scan_contacts spend_nonce
-        sync_journal update_contact update_contacts update_group verify_receipts words_column
+        update_contact update_contacts update_group verify_receipts words_column
     """
     of_database = """
         DERIVED_TABLES GENERIC_PLANS OWNER REVISION REVISION_TABLE Database Engine build_engine connect_file

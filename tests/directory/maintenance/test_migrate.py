@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from contacts_mcp.directory import DirectoryUnavailable, migrations, parse_location
 from contacts_mcp.directory.database import REVISION, Database, _schema, create_statements
 from contacts_mcp.directory.database._sqlite import APPLICATION_ID
-from contacts_mcp.directory.maintenance import _migrate, check, migrate
+from contacts_mcp.directory.maintenance import _backup, check, migrate
 
 NEXT = "0002"
 SCRIPT = f"""
@@ -62,8 +62,8 @@ def add_revision(tmp_path, monkeypatch):
         scripts = tmp_path / "migrations"
         shutil.copytree(Path(migrations.__file__).parent, scripts, ignore=shutil.ignore_patterns("__pycache__"))
         (scripts / "versions" / "v0002_next.py").write_text(script)
-        monkeypatch.setattr(_migrate, "_SCRIPTS", str(scripts))
-        for module in (_migrate, _schema):
+        monkeypatch.setattr(_backup, "_MIGRATIONS", str(scripts))
+        for module in (_backup, _schema):
             monkeypatch.setattr(module, "REVISION", NEXT)
 
     return add_revision

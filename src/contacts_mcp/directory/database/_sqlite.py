@@ -237,7 +237,6 @@ def prepare_file(path: Path) -> str:
 
 
 def _is_busy(error: BaseException) -> bool:
-    """Whether another process held the lock for too long."""
     return _primary_code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 

@@ -68,11 +68,11 @@ class Maintenance:
             DirectoryNotFound: no deleted contact has this id.
             ContactErased: the contact was erased.
         """
-        return await self._database.write(restore_contact, contact_id)
+        return await self._database.write(_restore_contact, contact_id)
 
     async def purge(self, before: datetime, reason: str) -> int:
         """Erase contacts that were deleted before a time in UTC, each with a receipt. Returns their number."""
-        return await self._database.erase(purge, before, reason)
+        return await self._database.erase(_purge, before, reason)
 
     async def add_samples(self, number: int, seed: int, report: ProgressCallback) -> None:
         """Create made-up contacts for the owner."""
@@ -109,8 +109,7 @@ def _list_deleted(connection: Connection, tenant: str | None = None, before: dat
     return connection.execute(ordered).mappings().all()
 
 
-def restore_contact(connection: Connection, contact_id: str) -> Row:
-    """Undo a deletion, except for group memberships. Raises DirectoryNotFound, or ContactErased if it was erased."""
+def _restore_contact(connection: Connection, contact_id: str) -> Row:
     query = select(contacts).where(contacts.c.id == contact_id, contacts.c.deleted_at.is_not(None)).with_for_update()
     row = connection.execute(query).mappings().one_or_none()
     if row is None:
@@ -124,8 +123,7 @@ def restore_contact(connection: Connection, contact_id: str) -> Row:
     return restored
 
 
-def purge(connection: Connection, before: datetime, reason: str) -> int:
-    """Erase contacts that were deleted before a time in UTC, each with a receipt. Returns their number."""
+def _purge(connection: Connection, before: datetime, reason: str) -> int:
     query = select(contacts.c.id, contacts.c.tenant).where(_is_deleted, contacts.c.deleted_at < format_time(before))
     # Every writer locks contacts before the chain of receipts, so all of them are locked first.
     found = connection.execute(query.order_by(contacts.c.id).with_for_update()).all()

@@ -72,7 +72,6 @@ class ApiKeyMiddleware:
         self._buckets: dict[str, TokenBucket] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass an authenticated request on, with its tenant in the scope."""
         if scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
             try:
                 key = await self._authenticate(scope)

@@ -47,7 +47,6 @@ async def _handle_unavailable(_: Request, error: Exception) -> JSONResponse:
 
 @pages_router.get("/openapi.json")
 async def openapi() -> Response:
-    """Show the OpenAPI document."""
     from contacts_mcp.directory.service._openapi import openapi_document  # takes a while, so on first use
 
     return Response(to_json(openapi_document()), media_type="application/json")
@@ -55,7 +54,6 @@ async def openapi() -> Response:
 
 @pages_router.get("/docs")
 async def docs() -> HTMLResponse:
-    """Show the document on one HTML page."""
     from contacts_mcp.directory.service._docs_page import CONTENT_SECURITY_POLICY, docs_page
 
     policy = {"Content-Security-Policy": CONTENT_SECURITY_POLICY}
@@ -65,7 +63,6 @@ async def docs() -> HTMLResponse:
 
 @pages_router.get("/healthz")
 async def healthz(request: Request) -> JSONResponse:
-    """Report 200 if the database can be used, else 503."""
     database: Database = request.app.state.database
     try:
         await database.look_up(_probe)

@@ -21,7 +21,6 @@ from contacts_mcp.directory.store._erasure import (
     read_receipts,
     receipt_chain_end,
     replay_receipts,
-    sync_journal,
     verify_receipts,
 )
 from contacts_mcp.directory.store._groups import (
@@ -94,7 +93,6 @@ __all__ = [
     "revoke_key",
     "scan_contacts",
     "spend_nonce",
-    "sync_journal",
     "update_contact",
     "update_contacts",
     "update_group",
