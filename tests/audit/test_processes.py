@@ -19,11 +19,11 @@ pytestmark = pytest.mark.system
 
 def call(server: StdioServer, tool: str, **arguments: Any) -> dict[str, Any]:
     say(server, tool, **arguments)
-    return json.loads(server.hear())["result"]
+    return json.loads(server.read_line())["result"]
 
 
 def say(server: StdioServer, tool: str, **arguments: Any) -> None:
-    server.say(json.dumps(modern(1, "tools/call", name=tool, arguments=arguments)).encode())
+    server.write_line(json.dumps(modern(1, "tools/call", name=tool, arguments=arguments)).encode())
 
 
 def own_file(home: Path) -> Path:
@@ -49,8 +49,8 @@ def test_free_text_request_id_is_not_recorded(tmp_path: Path) -> None:
     """The protocol allows any text as an id."""
     with StdioServer(tmp_path) as server:
         request = modern(1, "tools/call", name="create_contact", arguments={"name": "Ola Nordmann"})
-        server.say(json.dumps({**request, "id": "for Ola Nordmann"}).encode())
-        server.hear()
+        server.write_line(json.dumps({**request, "id": "for Ola Nordmann"}).encode())
+        server.read_line()
         server.end()
 
     assert [json.loads(line)["request"] for line in own_file(tmp_path).read_text().splitlines()] == ["_OTHER"]

@@ -1,5 +1,11 @@
-"""Servers as real processes: the Contacts API for many tenants, MCP servers before it, workers, replicas."""
+"""Servers for many callers: the Contacts API with a directory for each key, MCP servers in front of it, and workers.
 
+`python -m network.servers DESCRIPTOR FOLDER LOG` serves that API. It logs each answered request as a line of JSON, so
+that a test can count what really happened.
+"""
+
+import asyncio
+import hashlib
 import http.client
 import json
 import os
@@ -15,47 +21,115 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+import uvicorn
+
 from contacts_mcp.app import build_network_app
+from contacts_mcp.directory import Directory
 from contacts_mcp.settings import load_settings
 from contacts_mcp.transports.http import TimeoutProtocol
-from network.contacts_api import Tenants
 from support.processes import ChildProcess, HttpServer, clean_environment, free_port
-from support.services import serve_app
+from support.services import ApiKeyRouter, App, serve_app
 
 STATE_KEYS = "0123456789abcdef0123456789abcdef"
 _TESTS = Path(__file__).parents[1]
-_AT_ONCE = ""
-"""What a process writes that is not waited for."""
-_IDLE = 120
-"""Seconds for which a connection may be idle: longer than any test on a busy machine."""
-_SERVED: dict[str, Any] = {"http": TimeoutProtocol, "timeout_keep_alive": _IDLE}
+_NO_READY_LINE = ""
+"""Do not wait for a line that says that the process is ready."""
+_KEEP_ALIVE_SECONDS = 120
+"""Longer than any test takes on a busy machine."""
+_UVICORN_OPTIONS: dict[str, Any] = {"http": TimeoutProtocol, "timeout_keep_alive": _KEEP_ALIVE_SECONDS}
 # What the app cannot tell uvicorn: without it each answer of a worker waits 40 ms for an acknowledgement.
-_GUARDED = ["--http", "contacts_mcp.asgi:Http"]
-_UVICORN = ["uvicorn", "contacts_mcp.asgi:app", "--no-access-log", "--timeout-keep-alive", str(_IDLE), *_GUARDED]
+_PROTOCOL = ["--http", "contacts_mcp.asgi:Http"]
+_UVICORN = [
+    "uvicorn",
+    "contacts_mcp.asgi:app",
+    "--no-access-log",
+    "--timeout-keep-alive",
+    str(_KEEP_ALIVE_SECONDS),
+    *_PROTOCOL,
+]
 _SHARED = {"RATE": "0", "STATE_KEYS": STATE_KEYS}
 
 
 @contextmanager
 def quick_folder() -> Iterator[Path]:
-    """A folder in memory where there is one: what is tested in it is not the disk."""
+    """A folder in memory if the machine has one, for tests that do not test the disk."""
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
         yield Path(folder)
 
 
+_KEY_PREFIX = "wayscloud_pat_"
+
+
+def key_of(tenant: str) -> str:
+    """The key of a tenant."""
+    return f"{_KEY_PREFIX}{tenant}_{hashlib.sha256(tenant.encode()).hexdigest()[:32].upper()}"
+
+
+def tenant_of(key: str) -> str | None:
+    """The tenant of a key; None if the key is invalid."""
+    tenant = key.removeprefix(_KEY_PREFIX).partition("_")[0]
+    return tenant if tenant.startswith("tenant") and key == key_of(tenant) else None
+
+
+class Tenants(ApiKeyRouter):
+    """An ASGI app with a directory for each key, which logs the requests."""
+
+    def __init__(self, folder: Path, log: int, directories: AsyncExitStack) -> None:
+        super().__init__(self._directory)
+        self._folder = folder
+        self._log = log
+        self._resources = directories
+        self._directories: dict[str, Directory] = {}
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        answered = {"method": scope["method"], "path": scope["path"], "status": 0}
+
+        async def noted(message: Any) -> None:
+            answered["status"] = message.get("status", answered["status"])
+            await send(message)
+
+        await super().__call__(scope, receive, noted)
+        os.write(self._log, json.dumps(answered).encode() + b"\n")
+
+    async def _directory(self, key: str) -> App | None:
+        tenant = tenant_of(key)
+        if tenant is None:
+            return None
+        if tenant not in self._directories:
+            directory = self._directories[tenant] = Directory(self._folder / f"{tenant}.db")
+            await self._resources.enter_async_context(directory)
+        return self._directories[tenant].app
+
+
+async def _serve_tenants(listening: socket.socket, folder: Path, log: int) -> None:
+    """Serve until SIGTERM."""
+    async with AsyncExitStack() as directories:
+        app = Tenants(folder, log, directories)
+        config = uvicorn.Config(
+            app,
+            http=TimeoutProtocol,
+            log_level="error",
+            lifespan="off",
+            timeout_keep_alive=120,
+            timeout_graceful_shutdown=1,
+        )
+        await uvicorn.Server(config).serve([listening])
+
+
 @dataclass(frozen=True)
 class Api:
-    """The Contacts API of `contacts_api.py`, running."""
+    """The running Contacts API for many tenants."""
 
     address: str
     log: Path
 
     def asked(self) -> list[dict[str, Any]]:
-        """What was asked and answered so far."""
+        """The answered requests so far."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
     def attempts(self, method: str) -> Counter[str]:
-        """How often a method was used on each path, whatever the answer."""
+        """How often each path was requested with this method, whatever the answer."""
         return Counter(line["path"] for line in self.asked() if line["method"] == method)
 
 
@@ -65,8 +139,8 @@ def contacts_api(folder: Path) -> Iterator[Api]:
     log = folder / "asked.jsonl"
     log.touch()
     with socket.create_server(("127.0.0.1", 0), backlog=512) as listening:
-        command = [sys.executable, "-m", "network.contacts_api", str(listening.fileno()), str(folder), str(log)]
-        process = ChildProcess(folder / "api", command, _AT_ONCE, pass_fds=[listening.fileno()], cwd=_TESTS)
+        command = [sys.executable, "-m", "network.servers", str(listening.fileno()), str(folder), str(log)]
+        process = ChildProcess(folder / "api", command, _NO_READY_LINE, pass_fds=[listening.fileno()], cwd=_TESTS)
         port = listening.getsockname()[1]
     with process:
         yield Api(f"http://127.0.0.1:{port}", log)
@@ -74,13 +148,13 @@ def contacts_api(folder: Path) -> Iterator[Api]:
 
 @asynccontextmanager
 async def api_here(folder: Path) -> AsyncIterator[Api]:
-    """The same in this event loop, for tests that do not need it beside."""
+    """The Contacts API for many tenants in this event loop."""
     log = folder / "asked.jsonl"
     written = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         async with (
             AsyncExitStack() as directories,
-            serve_app(Tenants(folder, written, directories), **_SERVED) as here,
+            serve_app(Tenants(folder, written, directories), **_UVICORN_OPTIONS) as here,
         ):
             yield Api(f"http://127.0.0.1:{here.address[1]}", log)
     finally:
@@ -91,7 +165,7 @@ async def api_here(folder: Path) -> AsyncIterator[Api]:
 async def replica_here(home: Path, **settings: Any) -> AsyncIterator[int]:
     """An MCP server in this event loop; its port."""
     network = build_network_app(load_settings(rate=0, **settings), home)
-    async with serve_app(network.asgi, lifespan="on", **_SERVED) as here:
+    async with serve_app(network.asgi, lifespan="on", **_UVICORN_OPTIONS) as here:
         yield here.address[1]
 
 
@@ -101,7 +175,7 @@ def by_keys(api: Api, **variables: str) -> dict[str, str]:
 
 
 def over_directory(path: Path, **variables: str) -> dict[str, str]:
-    """The settings of a server over an embedded directory, with one caller who may do much at once."""
+    """The settings of a server over an embedded directory whose caller may make many calls at a time."""
     return _named({**_SHARED, "DIRECTORY": str(path), "MAX_CALLS": "500", **variables})
 
 
@@ -117,33 +191,39 @@ def replicas(folder: Path, *settings: dict[str, str]) -> Iterator[Sequence[HttpS
         yield [running.enter_context(server) for server in starting]
 
 
-class Crew(ChildProcess):
-    """`uvicorn contacts_mcp.asgi:app --workers`, which may or may not come to serving."""
+class WorkerGroup(ChildProcess):
+    """`uvicorn contacts_mcp.asgi:app --workers`, which may fail to start."""
 
     def __init__(self, folder: Path, port: int, settings: dict[str, str], workers: int) -> None:
         self.port = port
         command = [sys.executable, "-m", *_UVICORN, "--workers", str(workers), "--port", str(port)]
         variables = {"CONTACTS_MCP_LOG_LEVEL": "INFO", **settings}
-        super().__init__(folder / "uvicorn", command, _AT_ONCE, env=clean_environment(folder, **variables))
+        super().__init__(folder / "uvicorn", command, _NO_READY_LINE, env=clean_environment(folder, **variables))
 
     def workers(self) -> list[int]:
-        """The processes that were started and came to serving, by id."""
+        """The ids of the worker processes that started to serve."""
         serving = self.written.count("Application startup complete")
         return [int(found) for found in re.findall(r"Started server process \[(\d+)\]", self.written)][:serving]
 
 
 @contextmanager
-def uvicorn(folder: Path, settings: dict[str, str], workers: int) -> Iterator[Crew]:
+def run_workers(folder: Path, settings: dict[str, str], workers: int) -> Iterator[WorkerGroup]:
     """Workers on a port of this machine."""
-    with free_port() as port, Crew(folder, port, settings, workers) as crew:
-        yield crew
+    with free_port() as port, WorkerGroup(folder, port, settings, workers) as group:
+        yield group
 
 
 def is_serving(port: int) -> bool:
-    """Whether somebody answers on a port that they are alive."""
+    """Whether the health page of a server on this port answers."""
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
         try:
             connection.request("GET", "/healthz")
             return connection.getresponse().status == HTTPStatus.OK
         except (OSError, http.client.HTTPException):
             return False
+
+
+if __name__ == "__main__":
+    descriptor, folder, log = sys.argv[1:]
+    written = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    asyncio.run(_serve_tenants(socket.socket(fileno=int(descriptor)), Path(folder), written))

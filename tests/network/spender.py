@@ -1,6 +1,6 @@
-"""Spends nonces in a directory: `python spender.py FILE NAME`, then a line of them as JSON; prints which got through.
+"""Spend nonces in a directory: `python spender.py FILE NAME` reads a JSON list of them and prints those that were new.
 
-Each is tried twice, all at once.
+Each is spent twice, all at the same time.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""A caller with a key of their own, who knows what is theirs and looks for anything that is not in every answer."""
+"""Callers with their own keys, which search every answer for data of other tenants."""
 
 import json
 import re
@@ -6,22 +6,22 @@ from collections.abc import Awaitable
 from random import Random
 from typing import Any
 
-from network.contacts_api import key_of
+from network.servers import key_of
 from support.raw_hosts import Answer, ModernConnection, key
 
 _MARK = re.compile(r"tenant\d\dzz")
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_TURN = 10
-"""Calls over one connection; the next may lead to another worker."""
+_CALLS_PER_CONNECTION = 10
+"""Calls on one connection; the next connection may reach another worker."""
 
 
 def mark_of(number: int) -> str:
-    """What a tenant's key and the name of each of their records have in them."""
+    """A text in the key and the records of a tenant, and in no others."""
     return f"tenant{number:02}zz"
 
 
 class Team:
-    """All tenants of a server, and whose every id is."""
+    """All tenants of a server, and the owner of each id."""
 
     def __init__(self, size: int, port: int) -> None:
         self.owners: dict[str, str] = {}
@@ -29,30 +29,30 @@ class Team:
 
 
 class Tenant:
-    """Calls this and that, one after another; what is wrong with an answer is an AssertionError."""
+    """Makes random calls one after another and asserts that each answer is right."""
 
     def __init__(self, number: int, port: int, team: Team) -> None:
         self.mark = mark_of(number)
         self.calls = 0
         self.contacts: dict[str, str] = {}
-        """Their names by id, as they have to be."""
+        """The expected names by id."""
         self.group = ""
-        self.hostage: dict[str, str] = {}
-        """A contact that stays, because nobody but its owner can say yes to the question about it."""
+        self.undeleted: dict[str, str] = {}
+        """A contact whose deletion only its owner can confirm; other tenants try to."""
         self.question: Answer | None = None
         self._client = ModernConnection(port, key(key_of(self.mark)))
         self._team = team
         self._random = Random(number)
 
     async def begin(self) -> None:
-        """Create what the others will be after."""
-        self.group = (await self._done("create_contact_group", name=f"Group of {self.mark}"))["id"]
+        """Create the records that the other tenants try to reach."""
+        self.group = (await self._call_tool("create_contact_group", name=f"Group of {self.mark}"))["id"]
         self._team.owners[self.group] = self.mark
-        self.hostage = {"contact_id": await self._create()}
-        self.question = await self._call("delete_contact", **self.hostage)
+        self.undeleted = {"contact_id": await self._create()}
+        self.question = await self._call("delete_contact", **self.undeleted)
 
     async def work(self, calls: int) -> None:
-        """Do what callers do, and now and then what they must not."""
+        """Make permitted calls, and a few that must be refused."""
         actions = [
             self._create,
             self._get,
@@ -61,72 +61,74 @@ class Tenant:
             self._update,
             self._delete,
             self._read,
-            self._trespass,
+            self._call_with_foreign_ids,
         ]
         while self.calls < calls:
             (action,) = self._random.choices(actions, [16, 20, 10, 12, 14, 8, 4, 3])
             await action()
 
     async def end(self) -> None:
-        """Delete the hostage after all; what is left is what has to be."""
-        await self._confirm(self.question, **self.hostage)
+        """Confirm the open deletion, and check how many contacts are left."""
+        await self._confirm(self.question, **self.undeleted)
         await self._list()
         await self._client.wire.aclose()
 
     async def _create(self) -> str:
         name = f"Person {self.calls} of {self.mark}"
-        contact = await self._done("create_contact", name=name, tags=[f"tag-{self.mark}"], notes=f"About {self.mark}")
+        contact = await self._call_tool(
+            "create_contact", name=name, tags=[f"tag-{self.mark}"], notes=f"About {self.mark}"
+        )
         self.contacts[contact["id"]] = name
         self._team.owners[contact["id"]] = self.mark
         return contact["id"]
 
     async def _get(self) -> None:
-        contact_id = self._one()
-        contact = await self._done("get_contact", contact_id=contact_id)
+        contact_id = self._any_contact()
+        contact = await self._call_tool("get_contact", contact_id=contact_id)
         assert (contact["name"], contact["notes"]) == (self.contacts[contact_id], f"About {self.mark}")
 
     async def _list(self) -> None:
-        assert (await self._done("list_contacts", per_page=5))["total"] == len(self.contacts)
+        assert (await self._call_tool("list_contacts", per_page=5))["total"] == len(self.contacts)
 
     async def _search(self) -> None:
-        """By what each of this tenant's contacts has in common with those of all the others, or not."""
+        """Search by a text that only this tenant has, or that all tenants have."""
         asked = self._random.choice([{"search": self.mark}, {"tags": [f"tag-{self.mark}"]}, {"search": "person"}])
-        assert (await self._done("list_contacts", per_page=5, **asked))["total"] == len(self.contacts)
+        assert (await self._call_tool("list_contacts", per_page=5, **asked))["total"] == len(self.contacts)
 
     async def _update(self) -> None:
-        contact_id, name = self._one(), f"Person {self.calls}, renamed, of {self.mark}"
-        if contact_id in self.hostage.values():
+        contact_id, name = self._any_contact(), f"Person {self.calls}, renamed, of {self.mark}"
+        if contact_id in self.undeleted.values():
             return  # the question was about the contact as it is
-        assert (await self._done("update_contact", contact_id=contact_id, name=name))["name"] == name
+        assert (await self._call_tool("update_contact", contact_id=contact_id, name=name))["name"] == name
         self.contacts[contact_id] = name
 
     async def _delete(self) -> None:
-        contact_id = self._one()
-        if contact_id in self.hostage.values():
+        contact_id = self._any_contact()
+        if contact_id in self.undeleted.values():
             return
         question = await self._call("delete_contact", contact_id=contact_id)
         assert self.contacts[contact_id] in question.result["inputRequests"]["confirm"]["params"]["message"]
         await self._confirm(question, contact_id=contact_id)
 
     async def _confirm(self, question: Answer | None, *, contact_id: str) -> None:
-        """Say yes, over another connection."""
+        """Confirm over another connection."""
         await self._client.wire.aclose()
         answer = await self._yes(question, contact_id=contact_id)
         assert answer.content == {"done": True}
         del self.contacts[contact_id]
 
     async def _read(self) -> None:
-        """By address, and by what may have been meant."""
+        """Read a resource by its address, and complete an address."""
         listed = await self._ask("resources/list")
         assert [resource["uri"] for resource in listed.result["resources"]] == [f"contacts://groups/{self.group}"]
-        contact_id = self._one()
+        contact_id = self._any_contact()
         read = await self._ask("resources/read", uri=f"contacts://contacts/{contact_id}")
         assert self.contacts[contact_id] in read.result["contents"][0]["text"]
         reference = {"type": "ref/resource", "uri": "contacts://groups/{id}"}
         meant = await self._ask("completion/complete", ref=reference, argument={"name": "id", "value": "Group"})
         assert meant.result["completion"]["values"] == [self.group]
 
-    async def _trespass(self) -> None:
+    async def _call_with_foreign_ids(self) -> None:
         """Another caller's ids are not found, and their question is not this caller's to answer."""
         other = self._random.choice([tenant for tenant in self._team.tenants if tenant is not self])
         theirs = {"contact_id": self._random.choice(list(other.contacts))}
@@ -134,13 +136,13 @@ class Tenant:
             assert (await self._call(tool, **theirs, **arguments)).line.startswith("not_found: ")
         group = await self._ask("resources/read", uri=f"contacts://groups/{other.group}")
         assert group.line.startswith("not_found: "), group.body
-        yes = await self._yes(other.question, **other.hostage)
+        yes = await self._yes(other.question, **other.undeleted)
         assert yes.line.startswith("not_confirmed: the answer belongs to another question"), yes.body
 
-    def _one(self) -> str:
+    def _any_contact(self) -> str:
         return self._random.choice(list(self.contacts))
 
-    async def _done(self, tool: str, **arguments: Any) -> dict[str, Any]:
+    async def _call_tool(self, tool: str, **arguments: Any) -> dict[str, Any]:
         return (await self._call(tool, **arguments)).content
 
     async def _call(self, tool: str, **arguments: Any) -> Answer:
@@ -148,15 +150,15 @@ class Tenant:
 
     async def _yes(self, question: Answer | None, **arguments: str) -> Answer:
         assert question is not None
-        return await self._look(self._client.answer(question, "delete_contact", "delete", **arguments), arguments)
+        return await self._checked(self._client.answer(question, "delete_contact", "delete", **arguments), arguments)
 
     async def _ask(self, method: str, **params: Any) -> Answer:
-        return await self._look(self._client.request(method, **params), params)
+        return await self._checked(self._client.request(method, **params), params)
 
-    async def _look(self, asking: Awaitable[Answer], params: Any) -> Answer:
-        """Every answer to this tenant, searched for whatever belongs to somebody else."""
+    async def _checked(self, asking: Awaitable[Answer], params: Any) -> Answer:
+        """The answer to this tenant, which must contain no data of another."""
         self.calls += 1
-        if self.calls % _TURN == 0:
+        if self.calls % _CALLS_PER_CONNECTION == 0:
             await self._client.wire.aclose()
         answer = await asking
         said, asked = answer.head + answer.body, json.dumps(params)

@@ -22,8 +22,7 @@ from contacts_mcp.contract import (
 )
 from contacts_mcp.middleware import Refusal
 from contacts_mcp.transports.http.access import ApiKeyAccess
-from network.contacts_api import key_of
-from network.servers import api_here, quick_folder, replica_here
+from network.servers import api_here, key_of, quick_folder, replica_here
 from network.tenants import mark_of
 from support.hosts import MODERN
 from support.raw_hosts import CONTENT, HttpConnection, ModernConnection, key, modern

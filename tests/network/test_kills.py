@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from network.contacts_api import key_of
 from network.servers import (
     Api,
     by_keys,
     contacts_api,
+    key_of,
     over_directory,
     quick_folder,
     replicas,

@@ -8,8 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from contacts_mcp.transports.http._endpoints import MAX_SESSIONS
-from network.contacts_api import key_of
-from network.servers import api_here, quick_folder, replica_here
+from network.servers import api_here, key_of, quick_folder, replica_here
 from network.tenants import mark_of
 from support.raw_hosts import CONTENT, HttpConnection, LegacySession, accepted, key
 

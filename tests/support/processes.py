@@ -31,13 +31,13 @@ _TRIES = 3
 
 
 async def wait_until(happened: Callable[[], object], what: str = "it did not happen") -> None:
-    """Wait while others in this event loop go on; AssertionError with `what` where it does not happen in time."""
+    """Wait while the event loop runs; AssertionError with `what` if it does not happen in time."""
     for _ in _looks(happened, what):
         await asyncio.sleep(_PAUSE)
 
 
 def block_until(happened: Callable[[], object], what: str | Callable[[], str] = "it did not happen") -> None:
-    """The same where nobody else has to go on; `what` may be a function, for what is known only then."""
+    """Wait without an event loop; `what` may be a function, for a message that is known only then."""
     for _ in _looks(happened, what):
         time.sleep(_PAUSE)
 
@@ -61,7 +61,7 @@ def _looks(happened: Callable[[], object], what: str | Callable[[], str]) -> Ite
 
 @contextmanager
 def free_ports(count: int) -> Iterator[list[int]]:
-    """Ports of this machine that nobody else is given meanwhile; a server that reuses addresses may listen on them."""
+    """Free ports of this machine, reserved meanwhile; a server that reuses addresses may listen on them."""
     with ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:
@@ -110,12 +110,12 @@ class StdioServer:
             if pipe:
                 pipe.close()
 
-    def say(self, line: bytes) -> None:
+    def write_line(self, line: bytes) -> None:
         assert self.process.stdin
         self.process.stdin.write(line + b"\n")
         self.process.stdin.flush()
 
-    def hear(self) -> bytes:
+    def read_line(self) -> bytes:
         assert self.process.stdout
         return self.process.stdout.readline()
 
@@ -125,7 +125,7 @@ class StdioServer:
         out, err = self.process.communicate(timeout=20)
         return out, err, time.monotonic() - began
 
-    def end_by(self, sent: signal.Signals) -> float:
+    def end_with(self, sent: signal.Signals) -> float:
         """Send a signal while standard input stays open; the seconds it took to end."""
         began = time.monotonic()
         self.process.send_signal(sent)
@@ -134,34 +134,34 @@ class StdioServer:
 
 
 class ReadingStdioServer(StdioServer):
-    """The same with somebody who listens: no complaint waits in a pipe, nor an answer once `listen` was called."""
+    """A stdio server whose standard error, and after `start_reading` also its answers, threads read all the time."""
 
     def __init__(self, home: Path, *flags: str, **variables: str) -> None:
         super().__init__(home, *flags, **variables)
         self._answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._errors: list[bytes] = []
-        self._ears = [threading.Thread(target=self._hear_errors), threading.Thread(target=self._hear_answers)]
-        self._ears[0].start()
+        self._readers = [threading.Thread(target=self._read_errors), threading.Thread(target=self._read_answers)]
+        self._readers[0].start()
 
     def __exit__(self, *exc: object) -> None:
         if self.process.poll() is None:
             self.process.kill()
-        for ear in self._ears:
-            if ear.ident:
-                ear.join(MAX_WAIT_SECONDS)
+        for reader in self._readers:
+            if reader.ident:
+                reader.join(MAX_WAIT_SECONDS)
         super().__exit__(*exc)
 
-    def listen(self) -> Self:
+    def start_reading(self) -> Self:
         """Begin to read answers."""
-        self._ears[1].start()
+        self._readers[1].start()
         return self
 
     def answer(self, identifier: Any) -> dict[str, Any]:
-        """The answer to this request; what is heard before it is forgotten. queue.Empty where it does not come."""
-        return next(heard for heard in iter(self.next_answer, None) if heard.get("id") == identifier)
+        """The answer to this request; messages before it are dropped. queue.Empty if it does not arrive in time."""
+        return next(message for message in iter(self.next_answer, None) if message.get("id") == identifier)
 
     def next_answer(self) -> dict[str, Any]:
-        """What it says next. queue.Empty where that is nothing for long."""
+        """The next message. queue.Empty if none arrives in time."""
         return self._answers.get(timeout=MAX_WAIT_SECONDS)
 
     def finish(self) -> float:
@@ -173,16 +173,16 @@ class ReadingStdioServer(StdioServer):
         return time.monotonic() - began
 
     @property
-    def complaints(self) -> str:
+    def stderr_text(self) -> str:
         """Standard error so far."""
         return b"".join(self._errors).decode()
 
-    def _hear_answers(self) -> None:
+    def _read_answers(self) -> None:
         assert self.process.stdout
         for line in self.process.stdout:
             self._answers.put(json.loads(line))
 
-    def _hear_errors(self) -> None:
+    def _read_errors(self) -> None:
         assert self.process.stderr
         for line in self.process.stderr:
             self._errors.append(line)
@@ -227,7 +227,7 @@ class ChildProcess:
         return self._log.read_text()
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> float:
-        """End it as an operator would, and for good where it does not listen; the seconds that it took."""
+        """Send a signal, and kill the process group if that does not end it; return the seconds it took."""
         began = time.monotonic()
         if self.process.poll() is None:
             self.process.send_signal(how)
@@ -260,7 +260,7 @@ class ListeningServer(ChildProcess):
 
     @property
     def metrics(self) -> str:
-        """Where its page for Prometheus is, without the path; empty where there is none."""
+        """The address of the page for Prometheus, without the path; empty if there is none."""
         return self.written.partition("metrics on ")[2].partition("/metrics")[0]
 
     @property

@@ -17,18 +17,18 @@ from support.hosts import LEGACY, MODERN
 
 _LEGACY_VERSION = "2025-11-25"
 FORMS = {"elicitation": {"form": {}}}
-_PATIENCE = 30.0
-"""Seconds for an answer."""
+_ANSWER_TIMEOUT_SECONDS = 30.0
 
+Message = dict[str, Any]
 Headers = list[tuple[str, str]]
 Hear = Callable[[str], Awaitable[None]]
-"""Told the data of each event of a stream, as it comes."""
+"""Gets the data of each event of a stream as it arrives."""
 
 CONTENT: Headers = [("Content-Type", "application/json"), ("Accept", "application/json, text/event-stream")]
 
 
 def key(secret: str) -> Headers:
-    """The header that brings a WAYSCloud key."""
+    """The header with a WAYSCloud key."""
     return [("X-API-Key", secret)]
 
 
@@ -66,18 +66,18 @@ class Answer:
 
     @property
     def failed(self) -> bool:
-        """Whether something was refused, by the protocol or by a tool."""
+        """Whether the answer is an error of the protocol or of a tool."""
         return "error" in self.message or bool(self.message["result"].get("isError"))
 
     @property
     def content(self) -> dict[str, Any]:
-        """What a tool answered."""
+        """The structured content of a successful tool call."""
         assert not self.result["isError"], self.body
         return self.result["structuredContent"]
 
     @property
     def line(self) -> str:
-        """What the caller reads where something was refused: of the protocol's error, or of a tool's."""
+        """The text of an error of the protocol or of a tool."""
         if "error" in self.message:
             return self.message["error"]["message"]
         assert self.result.get("isError"), self.body
@@ -94,15 +94,15 @@ class HttpConnection:
     async def exchange(
         self, method: str, path: str, headers: Headers, body: bytes = b"", hear: Hear | None = None
     ) -> Answer:
-        """Send a request and read its answer whole. Raises OSError or EOFError where the connection breaks."""
+        """Send a request and read the whole answer. Raises OSError or EOFError if the connection breaks."""
         fields = [("Host", f"127.0.0.1:{self._port}"), ("Content-Length", str(len(body))), *headers]
         head = "".join(f"{name}: {value}\r\n" for name, value in fields)
         return await self.send(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + body, hear)
 
     async def send(self, request: bytes, hear: Hear | None = None) -> Answer:
-        """The same, byte for byte as it is."""
+        """Send a request as these bytes, and read the whole answer."""
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(_ANSWER_TIMEOUT_SECONDS):
                 reader, writer = self._streams = self._streams or await asyncio.open_connection("127.0.0.1", self._port)
                 writer.write(request)
                 answer = await _answer(reader, hear)
@@ -152,7 +152,7 @@ async def _parts(reader: asyncio.StreamReader, headers: dict[str, str]) -> Async
 
 @dataclass
 class ModernConnection:
-    """A caller of the modern era, whose host shows forms to somebody, unless its `capabilities` say otherwise."""
+    """A caller of the modern era. Its host shows forms, unless its `capabilities` say otherwise."""
 
     port: int
     headers: Headers = field(default_factory=list)
@@ -163,8 +163,7 @@ class ModernConnection:
         self._numbers = itertools.count(1)
 
     async def request(self, method: str, hear: Hear | None = None, **params: Any) -> Answer:
-        message = modern(next(self._numbers), method, **params)
-        message["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = self.capabilities
+        message = modern(next(self._numbers), method, self.capabilities, **params)
         name = params.get("name") or params.get("uri")
         routing = [("MCP-Protocol-Version", MODERN), ("Mcp-Method", method), *([("Mcp-Name", name)] if name else [])]
         headers = [*CONTENT, *routing, *self.headers]
@@ -188,7 +187,7 @@ class ModernConnection:
 
 @dataclass
 class LegacySession:
-    """A caller of the legacy era with a session, who answers every form with `decision`."""
+    """A caller of the legacy era with a session. It answers every form with `decision`."""
 
     port: int
     headers: Headers = field(default_factory=list)
@@ -197,7 +196,7 @@ class LegacySession:
     capabilities: dict[str, Any] = field(default_factory=lambda: FORMS)
     session: str = ""
     asked: list[str] = field(default_factory=list)
-    """The questions that came."""
+    """The questions so far."""
 
     def __post_init__(self) -> None:
         self.wire, self._answering = HttpConnection(self.port), HttpConnection(self.port)
@@ -233,10 +232,7 @@ class LegacySession:
 
     async def __aenter__(self) -> Self:
         """Open the session."""
-        whoever = {"name": "test", "version": "1"}
-        opened = await self.request(
-            "initialize", protocolVersion=_LEGACY_VERSION, capabilities=self.capabilities, clientInfo=whoever
-        )
+        opened = await self.request("initialize", **_initialize_params(self.capabilities))
         self.session = opened.headers["mcp-session-id"]
         await self.post({"jsonrpc": "2.0", "method": "notifications/initialized"})
         return self
@@ -250,7 +246,7 @@ class LegacySession:
         """Close the connections, and leave the session as it is; `leave` ends it."""
         try:
             await self.wire.aclose()
-        finally:  # whoever is cancelled while the one closes leaves the other closed as well
+        finally:  # also if this is cancelled while the first one closes
             await self._answering.aclose()
 
 
@@ -261,128 +257,167 @@ def accepted(question: dict[str, Any], **form: Any) -> dict[str, Any]:
 
 
 _LINE_TIMEOUT_SECONDS = 120.0
-"""Seconds for an answer, also where a thousand are waited for at once."""
-Message = dict[str, Any]
+"""For an answer on pipes or in memory, also if a thousand requests wait at a time."""
 Responder = Callable[[Message], Awaitable[Message | None]]
-"""Takes a question of the legacy era; gives the members `result` or `error` of the response, or none at all."""
+"""Takes a question of the legacy era; returns a `result` or `error` member, or None to leave it unanswered."""
 
 
 async def declines(_question: Message) -> Message:
-    """Whoever does not want it."""
+    """A person who declines."""
     return {"result": {"action": "decline"}}
 
 
-class _Lines:
-    """What the server reads, line by line, until None."""
-
-    def __init__(self) -> None:
-        self.queue: asyncio.Queue[str | None] = asyncio.Queue()
-
-    async def __aiter__(self) -> AsyncIterator[str]:
-        while (line := await self.queue.get()) is not None:
-            yield line
-
-
 class LineHost:
-    """Sends requests as they are, and answers the server's as `person` does."""
+    """A host that writes lines with `write_line`, takes the server's with `receive`, and answers its questions.
 
-    def __init__(self, era: str, person: Responder, capabilities: Message) -> None:
+    A request that is cancelled by its task is cancelled at the server as well.
+    """
+
+    def __init__(self, era: str, person: Responder, capabilities: Message, write_line: Callable[[str], None]) -> None:
         self._era, self._person, self._capabilities = era, person, capabilities
-        self.lines = _Lines()
+        self._write_line = write_line
         self.asked: list[Message] = []
         """The questions of the legacy era."""
         self._numbers = itertools.count(1)
         self._open: dict[int, asyncio.Future[Message]] = {}
-        self._busy: set[asyncio.Task[None]] = set()
+        self._answering: set[asyncio.Task[None]] = set()
 
     async def call(self, tool: str, arguments: Message, **members: Any) -> Message:
-        """A tool call, with whatever members beside its arguments; the response as it came."""
+        """The response to a tool call; `members` are added beside its arguments."""
         return await self.request("tools/call", name=tool, arguments=arguments, **members)
 
     async def request(self, method: str, **params: Any) -> Message:
-        """Any request; the response as it came."""
+        """The response to a request."""
         number = next(self._numbers)
         message = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
         if self._era != LEGACY:
-            message = modern(number, method, **params)
-            message["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = self._capabilities
-        self._open[number] = asyncio.get_running_loop().create_future()
+            message = modern(number, method, self._capabilities, **params)
+        answer = self._open[number] = asyncio.get_running_loop().create_future()
         self.send(message)
-        async with asyncio.timeout(_LINE_TIMEOUT_SECONDS):
-            return await self._open[number]
+        try:
+            async with asyncio.timeout(_LINE_TIMEOUT_SECONDS):
+                return await answer
+        except asyncio.CancelledError:
+            self._cancel(number)
+            raise
+        finally:
+            self._open.pop(number, None)
 
     def send(self, message: Message) -> None:
-        """Say something that may be no request."""
-        self.lines.queue.put_nowait(json.dumps(message))
+        self._write_line(json.dumps(message))
 
     def cancel(self) -> None:
-        """Take back the requests that are open."""
+        """Cancel the open requests."""
         for number in self._open:
-            self.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": number}})
+            self._cancel(number)
+
+    def _cancel(self, number: int) -> None:
+        self.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": number}})
 
     @property
     def busy(self) -> bool:
-        """Whether a question is still being thought about."""
-        return bool(self._busy)
+        """Whether the person has still to answer a question."""
+        return bool(self._answering)
 
-    async def write(self, text: str) -> None:
-        """Hear a line of the server."""
-        message = json.loads(text)
+    def receive(self, line: str) -> None:
+        """Take a line of the server."""
+        message = json.loads(line)
         if "method" not in message:
-            if (waiting := self._open.pop(message.get("id"), None)) and not waiting.done():
+            if (waiting := self._open.get(message.get("id"))) and not waiting.done():
                 waiting.set_result(message)
         elif message["method"] == "elicitation/create":
             self.asked.append(message)
             task = asyncio.create_task(self._answer(message))
-            self._busy.add(task)
-            task.add_done_callback(self._busy.discard)
-
-    async def flush(self) -> None:
-        """Nothing is held back."""
+            self._answering.add(task)
+            task.add_done_callback(self._answering.discard)
 
     async def _answer(self, question: Message) -> None:
         response = await self._person(question)
         if response is not None:
             self.send({"jsonrpc": "2.0", "id": question["id"], **response})
 
-    async def open(self) -> None:
-        """Shake hands, where the era has it."""
+    async def initialize(self) -> None:
+        """Perform the handshake of the legacy era."""
         if self._era == LEGACY:
-            whoever = {"name": "test", "version": "1"}
-            await self.request(
-                "initialize", protocolVersion="2025-11-25", capabilities=self._capabilities, clientInfo=whoever
-            )
+            await self.request("initialize", **_initialize_params(self._capabilities))
             self.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
+
+
+class _Lines:
+    """Both files of a stdio server in memory: it reads lines from a queue and writes them to a host."""
+
+    def __init__(self) -> None:
+        self.queue: asyncio.Queue[str | None] = asyncio.Queue()
+        self.host: LineHost
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        while (line := await self.queue.get()) is not None:
+            yield line
+
+    async def write(self, text: str) -> None:
+        self.host.receive(text)
+
+    async def flush(self) -> None:
+        """Nothing is buffered."""
 
 
 @asynccontextmanager
 async def line_host(
     server: Server[Any], era: str, person: Responder = declines, *, forms: bool = True
 ) -> AsyncIterator[LineHost]:
-    """A host of a server in this event loop, which shows forms or does not."""
-    host = LineHost(era, person, FORMS if forms else {})
-    # Entered and left by the task that serves, since a fixture or a test may be cut off anywhere.
-    serving = asyncio.create_task(_serve(server, host))
+    """A host of a server in this event loop, with or without forms."""
+    lines = _Lines()
+    host = lines.host = LineHost(era, person, FORMS if forms else {}, lines.queue.put_nowait)
+    # The task that serves also enters and leaves the context: a fixture or test may be cancelled anywhere.
+    serving = asyncio.create_task(_serve(server, cast("anyio.AsyncFile[str]", lines)))
     try:
-        await host.open()
+        await host.initialize()
         yield host
     finally:
-        host.lines.queue.put_nowait(None)
+        lines.queue.put_nowait(None)
         async with asyncio.timeout(_LINE_TIMEOUT_SECONDS):
             await serving
 
 
-async def _serve(server: Server[Any], host: LineHost) -> None:
-    stdin, stdout = cast("anyio.AsyncFile[str]", host.lines), cast("anyio.AsyncFile[str]", host)
-    async with stdio_server(stdin, stdout) as (read, write):
+async def _serve(server: Server[Any], lines: "anyio.AsyncFile[str]") -> None:
+    async with stdio_server(lines, lines) as (read, write):
         await server.run(read, write, server.create_initialization_options())
 
 
-def modern(identifier: int, method: str, **params: Any) -> dict[str, Any]:
+class Pipe(LineHost):
+    """A modern host of a server process, on its standard input and output."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdin
+        stdin = process.stdin
+        super().__init__(MODERN, declines, FORMS, lambda line: stdin.write(line.encode() + b"\n"))
+        self._process = process
+        self._reader = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        assert self._process.stdout
+        while line := await self._process.stdout.readline():
+            self.receive(line.decode())
+
+    async def aclose(self) -> None:
+        """Close standard input, which ends the server."""
+        assert self._process.stdin
+        self._process.stdin.close()
+        async with asyncio.timeout(_LINE_TIMEOUT_SECONDS):
+            await self._process.wait()
+            await self._reader
+
+
+def modern(identifier: Any, method: str, capabilities: Message | None = None, /, **params: Any) -> Message:
     """A request of the 2026-07-28 era, which carries its own envelope."""
     meta = {
-        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/protocolVersion": MODERN,
         "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
-        "io.modelcontextprotocol/clientCapabilities": {},
+        "io.modelcontextprotocol/clientCapabilities": capabilities or {},
     }
     return {"jsonrpc": "2.0", "id": identifier, "method": method, "params": {**params, "_meta": meta}}
+
+
+def _initialize_params(capabilities: Message) -> Message:
+    client = {"name": "test", "version": "1"}
+    return {"protocolVersion": _LEGACY_VERSION, "capabilities": capabilities, "clientInfo": client}

@@ -70,7 +70,7 @@ class PageService:
         self._numbers = count(1)
 
     def answer(self, method: str, path: str, query: dict[str, list[str]], body: dict[str, Any]) -> Answer:
-        """Status and JSON of one request, or 404 for what the page does not document."""
+        """Status and JSON of one request; 404 if the page does not document it."""
         for wanted, pattern, respond in _ROUTES:
             found = re.fullmatch(pattern.replace("ID", "([0-9a-f-]{36})"), path)
             if wanted == method and found:
@@ -332,7 +332,7 @@ async def silence(writer: asyncio.StreamWriter) -> None:
 
 
 async def drip(writer: asyncio.StreamWriter) -> None:
-    """Answer a byte at a time, for ever."""
+    """Send one byte at a time without end."""
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
     while True:
         writer.write(b" ")
@@ -350,7 +350,7 @@ async def flood(writer: asyncio.StreamWriter) -> None:
 
 
 class ScriptedServer:
-    """Does the actions of `script` in turn, the last one for ever."""
+    """Performs the actions of `script` in turn and repeats the last one."""
 
     def __init__(self, port: int = 0) -> None:
         self._port = port
@@ -384,7 +384,7 @@ class ScriptedServer:
         await self._break(self._idle)
 
     async def break_busy(self) -> None:
-        """Break those on which something is, which may be for ever."""
+        """Break the connections on which an answer is being sent."""
         await self._break(self._busy - self._idle)
 
     def answers(self, *script: ResponseAction) -> None:
@@ -456,7 +456,7 @@ class RunningApp:
         return await asyncio.open_connection(sock=await self.dial())
 
     async def dial(self, receive_buffer: int | None = None) -> socket.socket:
-        """A bare connection, which nobody reads from by himself."""
+        """A socket that is connected and that only the test reads from."""
         wire = socket.socket(self.family)
         if receive_buffer:
             wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)

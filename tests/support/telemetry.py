@@ -32,7 +32,7 @@ from contacts_mcp.settings import load_settings
 _State = tuple[list[logging.Handler], int, bool, bool]
 
 _NEW: _State = ([], logging.NOTSET, True, False)
-"""What a logger is like that nobody has set up."""
+"""The state of a logger that is not configured."""
 
 
 @contextmanager
@@ -173,7 +173,7 @@ def logged(**settings: Any) -> Iterator[Log]:
 
 
 class Collector:
-    """Takes what is exported to it, or, where it is `silent`, just the connection; `status` is what it answers."""
+    """Stores what is exported to it, or never answers if `silent`; `status` is the status of its answers."""
 
     def __init__(self, *, silent: bool = False) -> None:
         self.traces, self.metrics = ExportTraceServiceRequest(), ExportMetricsServiceRequest()
@@ -184,7 +184,7 @@ class Collector:
         self.received = bytearray()
         """All of it, as it came."""
         self.leave: Callable[[], None] = lambda: None
-        """From then on nobody listens at its address."""
+        """Stop listening."""
 
     def take(self, path: str, body: bytes) -> None:
         self.received += body

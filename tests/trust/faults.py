@@ -21,14 +21,14 @@ from support.processes import wait_until
 from support.services import ReceivedRequest, ResponseAction, ScriptedServer, drip, flood, reply, reset, silence
 
 MARKER = "MARKER-of-the-fault"
-"""In every body that a fault makes up, where no reader has any business."""
+"""In the body of every fault; it must not reach a reader."""
 
 JSON = ["Content-Type: application/json"]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the service answered to a request that was passed on, and where a redirect could lead."""
+    """What the service answered to a forwarded request, and the target of redirects."""
 
     status: int
     body: bytes
@@ -43,8 +43,8 @@ class Answer:
 class Fault:
     """What is done to a request: `action` makes it of the service's answer.
 
-    `done`: the service did what it was asked before. `certain`: whoever asked can tell that it did not. `gone`: the
-    service says that there is no such record, which nobody can know better.
+    `done`: the service performed the request first. `certain`: the caller can tell that it did not. `gone`: the service
+    says that the record does not exist.
     """
 
     name: str
@@ -59,7 +59,7 @@ def _constant(action: ResponseAction) -> Callable[[Answer], ResponseAction]:
 
 
 def _refusal(status: int, *headers: str) -> Callable[[Answer], ResponseAction]:
-    """As the API's page documents it. What was provided is somebody's data, and the rest is nobody's business."""
+    """An error as the API's page documents it. `provided` is personal data, and `trace` is internal."""
     details = {"field": "name", "provided": MARKER, "expected": "something else"}
     error = {"code": "SOME_CODE", "message": "Said by the service", "details": details}
     return _constant(reply(status, {"error": error, "trace": MARKER}, headers=[*JSON, *headers]))
@@ -80,7 +80,7 @@ def _with_wrong_types(content: Any) -> Any:
 
 
 def _with_nulls(content: Any) -> Any:
-    """Null for every single value, in rows as well."""
+    """Replace every value by null, also in rows."""
     if isinstance(content, dict):
         return {name: _with_nulls(value) for name, value in content.items()}
     is_rows = isinstance(content, list) and any(isinstance(each, dict) for each in content)
@@ -88,7 +88,7 @@ def _with_nulls(content: Any) -> Any:
 
 
 def _with_unknown_fields(content: Any) -> Any:
-    """LogFields that nobody knows, in rows as well."""
+    """Add unknown fields, also in rows."""
     if isinstance(content, list):
         return [_with_unknown_fields(each) for each in content]
     if not isinstance(content, dict):
@@ -104,7 +104,7 @@ async def _answer_without_http(writer: asyncio.StreamWriter) -> None:
 
 
 REFUSED = Fault("connection refused", _constant(reset), certain=True)
-"""Nobody listens: nothing that is done to a request, since there is none."""
+"""The port is closed, so there is no request that a fault could change."""
 
 FAULTS: tuple[Fault, ...] = (
     REFUSED,
@@ -141,13 +141,13 @@ FAULTS: tuple[Fault, ...] = (
 
 
 State = Counter[tuple[Any, ...]]
-"""Facts: a word of `_FACTS` and what is so, without ids and times."""
+"""Facts: a word of `_FACTS` and a row without ids and times."""
 
 _REFUSAL_SECONDS = 0.05
-"""Seconds for which nobody listens, where that does not last."""
+"""How long the port is closed if the fault does not last."""
 _JSON = {"Content-Type": "application/json"}
 EXTENSIONS_PATH = "/v1/directory"
-"""Where the service says what it offers beyond the API's page, and below it what that is."""
+"""Where the service describes its extensions, which are below it."""
 _CONTACT = "name, type, company_name, phone_number, email, tags, notes"
 _FACTS = {
     "contact": f"SELECT {_CONTACT} FROM contacts WHERE deleted_at IS NULL",
@@ -191,9 +191,9 @@ class FaultPosition:
 
 
 class FaultyService(ScriptedServer):
-    """The service on loopback. Without `extensions` it offers what the API's page documents, and no more.
+    """The service on loopback. Without `extensions` it offers only what the API's page documents.
 
-    What no fault happens to is answered by a directory in this process. `elsewhere` is where redirects lead.
+    A directory in this process answers requests without a fault. Redirects lead to `redirect_target`.
     """
 
     def __init__(self, folder: Path, port: int, redirect_target: str, *, extensions: bool) -> None:
@@ -228,7 +228,7 @@ class FaultyService(ScriptedServer):
         self._copy_database(self._file, self._copy)
 
     def restore(self) -> None:
-        """Make the directory what was kept."""
+        """Set the directory back to the saved state."""
         self._copy_database(self._copy, self._file)
         journal_path(self._file).unlink(missing_ok=True)
 
@@ -239,7 +239,7 @@ class FaultyService(ScriptedServer):
 
     @asynccontextmanager
     async def inject(self, fault: Fault, position: FaultPosition) -> AsyncIterator[None]:
-        """Have a fault happen to requests that come meanwhile; what is left of it is cleared away."""
+        """Apply a fault to the requests in the block, and clean up after it."""
         self._injected = fault, position
         self.has_happened = False
         self.seen.clear()
@@ -254,7 +254,7 @@ class FaultyService(ScriptedServer):
             await self._listen_again()
 
     async def settle(self) -> None:
-        """Have everything end that nobody waits for any more; what was begun in the directory is done."""
+        """Finish what runs in the directory and break the open connections."""
         await wait_until(lambda: not self._relaying)
         await self.break_busy()
 
@@ -269,7 +269,7 @@ class FaultyService(ScriptedServer):
         return partial(self._relay, seen, self._refuses_next())
 
     def _refuses_next(self) -> bool:
-        """Whether nobody listens to the next request."""
+        """Whether the next connection is refused."""
         fault, position = self._injected or (None, None)
         return fault is REFUSED and position is not None and position.number == len(self.seen)
 

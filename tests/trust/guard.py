@@ -64,10 +64,10 @@ async def create_records(api: ContactsClient) -> Records:
 
 @dataclass(frozen=True)
 class GuardedCall:
-    """A tool, arguments that a person is asked about, and what it takes.
+    """A tool, arguments that need a person's confirmation, and the form that confirms them.
 
-    `other` is the same about something else; `disturb` changes what it is about, where that is there already. A call
-    that `plans` first takes its plan's fingerprint along.
+    `other` are arguments with another target; `change_target` changes an existing target. A call
+    that `plans` first is made with the fingerprint of its plan.
     """
 
     tool: str
@@ -178,7 +178,7 @@ _KEPT = [table.name for table in metadata.sorted_tables if table is not nonces]
 
 
 def contents(path: Path) -> dict[str, list[Any]]:
-    """Every row of every table of a directory, but for which answers were used."""
+    """Every row of a directory, except used nonces."""
     database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     try:
         return {table: sorted(database.execute(f"SELECT * FROM {table}").fetchall(), key=repr) for table in _KEPT}
@@ -193,7 +193,7 @@ _BYPASS_HINTS = (
     "token two-step twostep mode setting guard CONTACTS_MCP decision typed requestState request_state inputResponses "
     "input_responses elicit v1."
 ).split()
-"""What a model could try next, were it told."""
+"""Words that would show a model how to bypass the guard."""
 
 
 class Clock:
@@ -208,9 +208,9 @@ class Clock:
 
 @dataclass
 class GuardedServers:
-    """One directory; `seal` and `ledger` are those of every server over it, unless another is asked for.
+    """Servers over one directory, which share `seal` and `ledger` unless `host` is given another seal.
 
-    `asking` and `previewing` are hosts of two such servers, for whoever wants a question or a token.
+    `asking` and `previewing` are hosts of two such servers, which return questions and tokens.
     """
 
     path: Path
@@ -271,7 +271,7 @@ def _prepared_folder() -> tuple[Path, tempfile.TemporaryDirectory[str]]:
 
 @asynccontextmanager
 async def open_directory(path: Path, writes: list[str]) -> AsyncIterator[tuple[Directory, ContactsClient]]:
-    """A directory and a client of it that notes what it is asked to change."""
+    """A directory and a client of it; requests that change something are added to `writes`."""
     directory = Directory(path)
 
     async def noted(scope: Any, receive: Any, send: Any) -> None:
@@ -310,7 +310,7 @@ def answer(response: Message) -> Any:
 
 
 def is_done(response: Message) -> bool:
-    """Whether a call did what it was to do."""
+    """Whether a call did its work."""
     result = response.get("result", {})
     return "content" in result and not result.get("isError") and "confirmation_token" not in result["structuredContent"]
 
@@ -327,7 +327,7 @@ def refusal_text(response: Message) -> str:
 
 
 def check_refusal(response: Message, *given: str) -> None:
-    """It is a refusal with a code, and teaches nobody to go round a person; `given` are words that the caller used."""
+    """Assert that a response is a refusal and does not hint at a bypass; `given` are the caller's own words."""
     line = refusal_text(response)
     assert "error" in response or line.split(":")[0] in CODES, line
     result = response.get("result", {})
@@ -342,7 +342,7 @@ REFUSED = "guard attacks refused"
 
 
 class Attack:
-    """What was answered to an attack, and what was in the directory before it."""
+    """The answers to an attack, and the content of the directory before it."""
 
     def __init__(self, servers: GuardedServers) -> None:
         self._servers = servers
@@ -350,19 +350,19 @@ class Attack:
         self.begin()
 
     def begin(self) -> None:
-        """From here on nothing may change."""
+        """Remember the current state, which must not change from here on."""
         self.before = self._servers.contents()
         self._servers.writes.clear()
 
     def check(self, *given: str) -> None:
-        """Nothing was changed nor even tried, and the answers are refusals. `given` are words of the caller's own."""
+        """Assert that all answers are refusals and nothing was written. `given` are the caller's own words."""
         assert self.answers
         for each in self.answers:
             check_refusal(each, *given)
         self.check_nothing_changed()
 
     def check_nothing_changed(self) -> None:
-        """Neither done nor even tried."""
+        """Assert that no change was made or attempted."""
         assert self._servers.writes == []
         assert self._servers.contents() == self.before
 
@@ -372,7 +372,7 @@ Refused = Callable[..., AbstractContextManager[Attack]]
 
 @pytest.fixture
 def refused(servers: GuardedServers, tried: Tried) -> Refused:
-    """Hold what an attack left against what was there."""
+    """Assert that the attack in the block was refused and changed nothing."""
 
     @contextmanager
     def refused(*given: str) -> Iterator[Attack]:
@@ -397,8 +397,8 @@ ASK, TWO_STEP, BLOCK = GuardMode.ASK, GuardMode.TWO_STEP, GuardMode.BLOCK
 class Route:
     """How an answer comes: `back` while a legacy call waits, with a second modern call, or as a two-step token.
 
-    A blocking server gives out neither questions nor tokens. It is brought answers to the questions of another server
-    that holds the same secrets: what an operator's change of mode would leave about.
+    A blocking server gives out neither questions nor tokens. It gets answers to the questions of another server
+    with the same secrets, as after an operator changes the mode.
     """
 
     era: str
@@ -432,7 +432,7 @@ async def obtain_state(servers: GuardedServers, route: Route, call: GuardedCall,
 
 
 def accept_form(call: GuardedCall) -> Message:
-    """What a host sends where the person agreed."""
+    """The answer of a host whose person agrees."""
     return {"action": "accept", "content": dict(call.form)}
 
 

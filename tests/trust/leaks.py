@@ -18,7 +18,7 @@ PERSON = {
     "notes": "Prefers the violet entrance",
     "tags": ["blåbærfolk"],
 }
-"""What the directory is told of somebody."""
+"""The fields of a contact."""
 OTHER = {**PERSON, "name": "Zäphodine Quellwassér", "email": "zq.sampled.too@example.org"}
 PERSONAL = {
     "name": "Zäphodine",
@@ -70,7 +70,7 @@ def find_seeds(where: Mapping[str, bytes], seeds: Mapping[str, str]) -> list[str
 
 
 def _excerpt(text: bytes, spelling: bytes) -> str:
-    """The place of a find, with what stands before and after it."""
+    """The text around a finding."""
     at = text.index(spelling)
     return repr(text[max(0, at - 80) : at + 80])
 
@@ -91,14 +91,14 @@ _WRONG: tuple[Any, ...] = (_NAME, [_NAME], {"value": _NAME}, f"{_NAME}\ud7ff" * 
 
 @dataclass
 class RecordingHost:
-    """Asks, and keeps what was said of what went wrong."""
+    """Sends requests and keeps the errors."""
 
     ask: SendRequest
     errors: list[Message] = field(default_factory=list)
     answers: int = 0
 
     async def request(self, method: str, *, names: bool = False, **params: Any) -> Message:
-        """Make a request. `names`: it has a person's name where a tool's or a field's should be, which is repeated."""
+        """Send a request. `names`: a person's name is used as a name of a tool or field, which errors repeat."""
         response = await self.ask(method, **params)
         self.answers += 1
         result = response.get("result", {})
@@ -123,7 +123,7 @@ class RecordingHost:
 
 
 async def use_every_feature(host: RecordingHost) -> None:
-    """Every tool, resource, prompt and completion once, on somebody who is erased in the end."""
+    """Use every tool, resource, prompt and completion, and erase the person at the end."""
     one, two, three = [(await host.call("create_contact", **who))["id"] for who in (PERSON, OTHER, PERSON)]
     group = {"group_id": (await host.call("create_contact_group", name=PERSON["company_name"]))["id"]}
     await host.call("add_group_members", **group, contact_ids=[one, two, three])

@@ -24,7 +24,7 @@ from support.services import ReceivedRequest
 from trust.faults import State
 
 PRIVATE_DOMAIN = "@private.example"
-"""In all e-mail addresses and notes: in answers it may be, and nowhere else."""
+"""In all e-mail addresses and notes, which may be only in answers."""
 _ERASED = "Ola Nordmann"
 _PEOPLE: tuple[dict[str, Any], ...] = (
     {"name": _ERASED, "phone_number": "+4799999901", "tags": ["vip"], "company_name": "Fjord AS"},
@@ -90,7 +90,7 @@ def arguments_by_tool(ids: Mapping[str, str]) -> dict[str, dict[str, Any]]:
 
 
 def person_who_agrees(tool: Tool) -> Person:
-    """Somebody who says yes to what a tool asks, or types the name."""
+    """A person who confirms the tool's question, or types the name."""
     return Person(content={"decision": tool.wording.yes if tool.wording else "delete", "typed": _ERASED})
 
 
@@ -106,14 +106,14 @@ _PARTIAL_ANSWERS = {
         {"erased": False, "seen": "accepted, but it could not be read back: read the contact again to be sure"},
     ),
 }
-"""What may be answered instead, where all was done but not all is known."""
+"""Other allowed answers, if all was done but not all is known."""
 _CHECKS_BEFORE_REPEAT = "import_contacts"
 """The tool that repeats a create once it has seen in the directory that it was not made."""
 
 
 @dataclass(frozen=True)
 class Counted:
-    """What a job counts: the words for what it did, and the facts that come of it."""
+    """The counters of a job, and the kind of fact that each unit of its work creates."""
 
     counters: tuple[str, ...]
     fact: str
@@ -133,7 +133,7 @@ _COUNTED = {
 
 @dataclass(frozen=True)
 class ReferenceCall:
-    """A call to which nothing happened: its answer, what it asked of the service, what was so before it and after."""
+    """A call without a fault: its answer, its requests to the service, and the facts before and after it."""
 
     tool: str
     answer: Any
@@ -144,7 +144,7 @@ class ReferenceCall:
 
 @dataclass(frozen=True)
 class FaultyCall:
-    """The same, where something happened.
+    """The same call with a fault.
 
     `refused` are the numbers of requests that were certainly not done; `gone` is whether a record was said not to be
     there.
@@ -170,7 +170,7 @@ def find_violations(normal: ReferenceCall, case: FaultyCall) -> Iterator[str]:
 
 
 def comparable(answer: Any, known: Collection[str]) -> Any:
-    """An answer without times, and without the ids of what it made."""
+    """An answer without times and without the ids of new records."""
     if isinstance(answer, dict):
         return {name: comparable(value, known) for name, value in answer.items() if name not in _VARIABLE_FIELDS}
     if isinstance(answer, list):
@@ -233,7 +233,7 @@ def _check_answer(normal: ReferenceCall, case: FaultyCall) -> Iterator[str]:
 def _check_counts(
     normal: ReferenceCall, counted: Counted, said: Mapping[str, int], now: State, *, settled: bool
 ) -> Iterator[str]:
-    """What is said to be done is; what is done is said to be, or at least to be unknown."""
+    """Everything reported as done was done; everything done is reported, or at least as unknown."""
     reported, unknown, done = (
         sum(said.get(word, 0) for word in counted.counters),
         said.get("unknown", 0),
@@ -250,7 +250,7 @@ def _counts_in_error(line: str) -> Mapping[str, int]:
 
 
 def _counts_in_answer(answer: Mapping[str, Any]) -> Mapping[str, int]:
-    """The counts of an answer. Of what was not deleted some was, where it is not known."""
+    """The counts of an answer. A deletion that may have happened counts as unknown."""
     lost = [each for each in answer.get("not_deleted", ()) if each.partition(": ")[2] in _UNSETTLED]
     counts = {name: value for name, value in answer.items() if isinstance(value, int)}
     return {

@@ -1,7 +1,7 @@
-"""`contacts-mcp` in a hurry: `python -m trust.hurried serve` is the same process, with a second where it has minutes.
+"""`contacts-mcp` with short waits: `python -m trust.short_waits serve` waits seconds instead of minutes.
 
-So that thousands of faults take minutes and not days. What it really takes has a test of its own. It says first which
-process it is.
+Thousands of faults then take minutes instead of days; another test covers the real waits. The server first writes its
+process id to standard error.
 """
 
 import os
@@ -18,7 +18,7 @@ TIME_LIMIT_SECONDS = 1.5
 READ_TIMEOUT_SECONDS = TIME_LIMIT_SECONDS / _client._TIMEOUTS_PER_CALL
 """Seconds without a word after which a request that may be repeated is, instead of 10."""
 JOB_WAIT_SECONDS = 0.5
-"""Seconds that a job waits in all where the service asks it to, instead of 600."""
+"""The longest that a job waits if the service asks for it, instead of 600 seconds."""
 JOB_ATTEMPTS = 3
 """Times that a job sends a call that does not get through, instead of 5."""
 

@@ -19,8 +19,8 @@ from support.texts import MARK, TEXTS, unseen_in
 from support.trust_summary import Tried
 
 EXAMPLES = 60
-LONGEST_LINE = 1_100
-LONGEST_ANSWER = 45_000
+MAX_LINE_LENGTH = 1_100
+MAX_ANSWER_LENGTH = 45_000
 
 CONTACTS, GROUPS = [f"contact {number}" for number in range(8)], [f"group {number}" for number in range(3)]
 """Stand for the ids of records that there are, which are known only once they were made."""
@@ -151,7 +151,7 @@ async def test_hostile_arguments_get_an_answer_or_a_one_line_error(
     assert not unseen_in(shown)
     if isinstance(result, CallToolResult):
         text = text_of(result)
-        assert len(text) <= (LONGEST_LINE if result.is_error else LONGEST_ANSWER)
+        assert len(text) <= (MAX_LINE_LENGTH if result.is_error else MAX_ANSWER_LENGTH)
         if result.is_error:
             assert "\n" not in text
             assert not text.startswith("internal_error")

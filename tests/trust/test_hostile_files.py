@@ -26,7 +26,7 @@ from support.trust_summary import Tried
 
 SECRET = "Marvin"
 """Stands in every file outside of the folder."""
-MOST_GROWN = 700 * 1024**2
+MAX_GROWTH_BYTES = 700 * 1024**2
 """A file of 64 MiB is held as bytes and as rows; a workbook is read in a process of its own."""
 LONGEST = 120.0
 """Seconds that a file may take at most, as a workbook's process may."""
@@ -353,7 +353,7 @@ async def endures(world: World, name: str, before: int) -> None:
     assert "\n" not in text
     assert "root:" not in text
     assert time.monotonic() - began < LONGEST
-    assert peak_memory(os.getpid()) - before < MOST_GROWN
+    assert peak_memory(os.getpid()) - before < MAX_GROWTH_BYTES
     assert not (await world.host.raw("list_contacts")).is_error
 
 

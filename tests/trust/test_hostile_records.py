@@ -21,10 +21,10 @@ from support.trust_summary import Tried
 
 NOTE = "Trillian"
 """Stands in every note, and nowhere else."""
-LONGEST_ANSWER = 45_000
-LONGEST_TEXT = 12_100
+MAX_ANSWER_LENGTH = 45_000
+MAX_TEXT_LENGTH = 12_100
 """Characters of a note as it is shown, which is the longest of all values."""
-LONGEST_QUESTION = 3_000
+MAX_QUESTION_LENGTH = 3_000
 
 
 @dataclass(frozen=True)
@@ -186,10 +186,10 @@ def assert_harmless(what: str, shown: Any) -> None:
     assert "internal_error" not in written, what
     if isinstance(shown, dict) and "content" in shown:
         (text,) = (block["text"] for block in shown["content"] if block["type"] == "text")
-        assert len(text) <= LONGEST_ANSWER, what
+        assert len(text) <= MAX_ANSWER_LENGTH, what
         if not shown["is_error"]:
             assert json.loads(text) == shown["structured_content"], what
-            assert max(map(len, re.findall(r'"(?:[^"\\]|\\.)*"', text)), default=0) <= LONGEST_TEXT * 2, what
+            assert max(map(len, re.findall(r'"(?:[^"\\]|\\.)*"', text)), default=0) <= MAX_TEXT_LENGTH * 2, what
 
 
 async def test_hostile_text_stays_inside_the_quotes_of_a_question(world: World, tried: Tried) -> None:
@@ -218,7 +218,7 @@ def assert_is_plain(question: str) -> None:
     assert MARK not in re.sub(r'"[^"\n]*"', "", question)
     assert question.count('"') % 2 == 0
     assert NOTE not in question
-    assert len(question) <= LONGEST_QUESTION
+    assert len(question) <= MAX_QUESTION_LENGTH
 
 
 @each_era

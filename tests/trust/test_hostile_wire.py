@@ -19,13 +19,13 @@ from support.trust_summary import Tried
 from transports.http.clients import headers_of
 
 MEGABYTE = 1_000_000
-MOST_MEMORY = 1_000 * MEGABYTE
+MAX_MEMORY_BYTES = 1_000 * MEGABYTE
 """Each of the million values of a message may take 800 bytes while it is read; the rest takes 150 MB."""
-MOST_OF_SMALL = 300 * MEGABYTE
+MAX_MEMORY_OF_SMALL_BYTES = 300 * MEGABYTE
 """A thousand requests without an answer, or a thousand small messages at once, take some tens of megabytes."""
-MOST_OF_UNREAD = 400 * MEGABYTE
+MAX_MEMORY_OF_UNREAD_BYTES = 400 * MEGABYTE
 """A thousand answers of 32 kB wait to be read, as objects, which take seven times as much; the rest takes 150 MB."""
-MOST_OVER_HTTP = 400 * MEGABYTE
+MAX_MEMORY_OVER_HTTP_BYTES = 400 * MEGABYTE
 """64 MiB of bodies are held at most, as bytes and as what was read of them; the rest takes 150 MB."""
 ROUNDS, SEEDS, A_ROUND = 15, range(4), 50
 
@@ -104,17 +104,17 @@ def mutated(chance: random.Random) -> bytes:
 def server(tmp_path: Path) -> Iterator[ReadingStdioServer]:
     """A server over stdio that ends by itself, and complains of nothing in more than a line."""
     with ReadingStdioServer(tmp_path) as running:
-        running.listen()
+        running.start_reading()
         yield running
         running.finish()
-        assert running.process.returncode == 0, running.complaints[-2_000:]
-        assert "Traceback" not in running.complaints
-        assert MARK not in running.complaints
+        assert running.process.returncode == 0, running.stderr_text[-2_000:]
+        assert "Traceback" not in running.stderr_text
+        assert MARK not in running.stderr_text
 
 
 def answers_next(server: ReadingStdioServer, identifier: Any) -> bool:
     """Whether an ordinary call is answered as ever."""
-    server.say(written(call(identifier)))
+    server.write_line(written(call(identifier)))
     return "contacts" in server.answer(identifier)["result"]["structuredContent"]
 
 
@@ -123,10 +123,10 @@ def test_stdio_server_answers_after_fuzzed_messages(server: ReadingStdioServer, 
     chance = random.Random(seed)
     for number in range(ROUNDS):
         lines = [mutated(chance) for _ in range(A_ROUND)]
-        server.say(b"\n".join(lines))
+        server.write_line(b"\n".join(lines))
         assert answers_next(server, f"round {number}"), lines
 
-    assert peak_memory(server.process.pid) < MOST_OF_SMALL
+    assert peak_memory(server.process.pid) < MAX_MEMORY_OF_SMALL_BYTES
     tried("bad inputs tried", ROUNDS * A_ROUND)
 
 
@@ -187,10 +187,10 @@ ODD: dict[str, list[bytes]] = {
 @pytest.mark.parametrize("what", ODD)
 def test_stdio_server_answers_after_a_hostile_message(server: ReadingStdioServer, what: str, tried: Tried) -> None:
     for line in ODD[what]:
-        server.say(line)
+        server.write_line(line)
 
     assert answers_next(server, "after")
-    assert peak_memory(server.process.pid) < MOST_MEMORY
+    assert peak_memory(server.process.pid) < MAX_MEMORY_BYTES
     tried("bad inputs tried", len(ODD[what]))
 
 
@@ -199,12 +199,12 @@ def test_endless_line_is_dropped_and_logged(server: ReadingStdioServer, tried: T
     assert server.process.stdin
     for _ in range(40):
         server.process.stdin.write(b"x" * MEGABYTE)
-    server.say(b"\n" + written(call("first")))
+    server.write_line(b"\n" + written(call("first")))
 
     assert "contacts" in server.answer("first")["result"]["structuredContent"]
     assert answers_next(server, "after")
-    assert "a message of more than 16 MiB" in server.complaints
-    assert peak_memory(server.process.pid) < MOST_MEMORY
+    assert "a message of more than 16 MiB" in server.stderr_text
+    assert peak_memory(server.process.pid) < MAX_MEMORY_BYTES
     tried("bad inputs tried", 1)
 
 
@@ -230,8 +230,8 @@ def test_server_stops_reading_from_a_host_that_does_not_read(tmp_path: Path, tri
     """Memory stays bounded. Once the host reads, each request gets one answer."""
     requests = iter([written(modern(number, "tools/list")) + b"\n" for number in range(UNREAD)])
     with ReadingStdioServer(tmp_path) as server:
-        server.say(written(modern("first", "tools/list")))
-        server.hear()
+        server.write_line(written(modern("first", "tools/list")))
+        server.read_line()
         assert server.process.stdin
         takes = select.poll()
         takes.register(server.process.stdin, select.POLLOUT)
@@ -244,14 +244,14 @@ def test_server_stops_reading_from_a_host_that_does_not_read(tmp_path: Path, tri
         else:
             pytest.fail("all of it was read")
 
-        server.listen()
-        server.say(rest)
+        server.start_reading()
+        server.write_line(rest)
         answered = [server.next_answer()["id"] for _ in range(UNREAD)]
 
         assert sorted(answered) == list(range(UNREAD))
         assert answers_next(server, "after")
-        assert peak_memory(server.process.pid) < MOST_OF_UNREAD
-        assert "Traceback" not in server.complaints
+        assert peak_memory(server.process.pid) < MAX_MEMORY_OF_UNREAD_BYTES
+        assert "Traceback" not in server.stderr_text
     tried("bad inputs tried", UNREAD)
 
 
@@ -268,14 +268,14 @@ def legacy(identifier: str, method: str, **params: Any) -> bytes:
 
 def test_at_most_a_thousand_calls_wait_for_a_person(server: ReadingStdioServer, tried: Tried) -> None:
     """The other calls are refused at once. After the host cancels the waiting calls, its next call is answered."""
-    server.say(legacy("initialize", "initialize", **INITIALIZE))
+    server.write_line(legacy("initialize", "initialize", **INITIALIZE))
     server.answer("initialize")
-    server.say(written(notification("notifications/initialized")))
-    server.say(legacy("new", "tools/call", name="create_contact", arguments={"name": "Ola"}))
+    server.write_line(written(notification("notifications/initialized")))
+    server.write_line(legacy("new", "tools/call", name="create_contact", arguments={"name": "Ola"}))
     arguments = {"contact_id": server.answer("new")["result"]["structuredContent"]["id"]}
     call_of = partial(legacy, method="tools/call", name="delete_contact", arguments=arguments)
 
-    server.say(b"\n".join(call_of(f"call {number}") for number in range(PENDING)))
+    server.write_line(b"\n".join(call_of(f"call {number}") for number in range(PENDING)))
     heard = [server.next_answer() for _ in range(PENDING)]
     asked = [each for each in heard if each.get("method") == "elicitation/create"]
     refused = {each["id"] for each in heard if "error" in each}
@@ -284,10 +284,10 @@ def test_at_most_a_thousand_calls_wait_for_a_person(server: ReadingStdioServer, 
     assert len(refused) == PENDING - 1_000
     for number in range(PENDING):
         if f"call {number}" not in refused:
-            server.say(written(notification("notifications/cancelled", requestId=f"call {number}")))
-    server.say(legacy("after", "tools/call", name="list_contacts", arguments={}))
+            server.write_line(written(notification("notifications/cancelled", requestId=f"call {number}")))
+    server.write_line(legacy("after", "tools/call", name="list_contacts", arguments={}))
     assert server.answer("after")["result"]["structuredContent"]["total"] == 1
-    assert peak_memory(server.process.pid) < MOST_OF_SMALL
+    assert peak_memory(server.process.pid) < MAX_MEMORY_OF_SMALL_BYTES
     tried("bad inputs tried", PENDING)
 
 
@@ -296,7 +296,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServer]:
     """A server over HTTP that has not grown and complained of nothing in more than a line, whatever it was sent."""
     with HttpServer(tmp_path_factory.mktemp("wire"), CONTACTS_MCP_RATE="0") as running:
         yield running
-        assert peak_memory(running.process.pid) < MOST_OVER_HTTP
+        assert peak_memory(running.process.pid) < MAX_MEMORY_OVER_HTTP_BYTES
         assert "Traceback" not in running.written
         assert MARK not in running.written
 

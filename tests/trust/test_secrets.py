@@ -99,10 +99,9 @@ def over_stdio(home: Path, evidence: Evidence, **variables: str) -> Iterator[tup
     numbers = iter(range(1, 1_000_000))
 
     async def ask(method: str, **params: Any) -> dict[str, Any]:
-        message = modern(next(numbers), method, **params)
-        message["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = FORMS
-        server.say(json.dumps(message).encode())
-        while line := await asyncio.to_thread(server.hear):
+        message = modern(next(numbers), method, FORMS, **params)
+        server.write_line(json.dumps(message).encode())
+        while line := await asyncio.to_thread(server.read_line):
             heard.extend(line)
             if (answer := json.loads(line)).get("id") == message["id"]:
                 return answer
@@ -145,7 +144,7 @@ def rubbish(server: StdioServer) -> None:
         json.dumps({"jsonrpc": "2.0", "method": PERSON["name"], "params": PERSON}).encode(),
         json.dumps({"jsonrpc": "2.0", "id": 7, "result": PERSON}).encode(),
     ):
-        server.say(line)
+        server.write_line(line)
 
 
 @each_format
@@ -162,7 +161,9 @@ async def test_stdio_server_with_a_directory_leaks_nothing(tmp_path: Path, tried
         await host.call("create_contact", **PERSON)
         break_directory(home / "contacts.db")
         await call_broken_directory(host)
-        server.say(json.dumps(modern(0, "tools/call", name="find_contacts", arguments={"query": "Zäph"})).encode())
+        server.write_line(
+            json.dumps(modern(0, "tools/call", name="find_contacts", arguments={"query": "Zäph"})).encode()
+        )
         server.process.send_signal(signal.SIGTERM)
 
     evidence.check(tried)

@@ -11,7 +11,7 @@ from typing import Any
 from support.node import install
 
 _HERE = Path(__file__).parent
-_PATIENCE = 30.0
+_TIMEOUT_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -31,21 +31,21 @@ class Kind:
 
 
 class TypeScriptHost:
-    """Calls tools, and reads what came of it; `hello` is what the client knew once it was connected."""
+    """Calls tools and reads the results. `hello` is what the client knows after connecting."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self.hello: dict[str, Any] = {}
 
     async def tools(self) -> list[dict[str, Any]]:
-        listed: list[dict[str, Any]] = (await self._say({}))["tools"]
+        listed: list[dict[str, Any]] = (await self._exchange({}))["tools"]
         return listed
 
     async def raw(
         self, tool: str, *, answer: dict[str, Any] | None = None, hang_up: bool = False, **arguments: Any
     ) -> dict[str, Any]:
-        """The result, and what came before it: `progress`, and as `asked` the questions to a person who `answer`s."""
-        return await self._say({"tool": tool, "arguments": arguments, "answer": answer, "hang_up": hang_up})
+        """The result, with the `progress` before it and as `asked` the questions to a person who `answer`s."""
+        return await self._exchange({"tool": tool, "arguments": arguments, "answer": answer, "hang_up": hang_up})
 
     async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
         result = await self.raw(tool, **arguments)
@@ -54,30 +54,30 @@ class TypeScriptHost:
         return answer
 
     async def error(self, tool: str, **arguments: Any) -> str:
-        """The line of a call that must fail."""
+        """The error text of a call that must fail."""
         result = await self.raw(tool, **arguments)
         assert result.get("isError"), result
         (block,) = result["content"]
         line: str = block["text"]
         return line
 
-    async def _say(self, line: dict[str, Any]) -> dict[str, Any]:
+    async def _exchange(self, line: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin
         self._process.stdin.write(json.dumps(line).encode() + b"\n")
         await self._process.stdin.drain()
-        return await self.hear()
+        return await self.read()
 
-    async def hear(self) -> dict[str, Any]:
+    async def read(self) -> dict[str, Any]:
         assert self._process.stdout
-        line = await asyncio.wait_for(self._process.stdout.readline(), _PATIENCE)
+        line = await asyncio.wait_for(self._process.stdout.readline(), _TIMEOUT_SECONDS)
         assert line, "the client has ended; what it wrote to standard error says why"
-        heard: dict[str, Any] = json.loads(line)
-        return heard
+        message: dict[str, Any] = json.loads(line)
+        return message
 
 
 @asynccontextmanager
 async def typescript_host(kind: Kind, origin: str, *, asks: bool = True) -> AsyncIterator[TypeScriptHost]:
-    """A host connected to the server at `origin`, which can put questions to its person where it `asks`."""
+    """A host connected to the server at `origin`, which can ask its person questions if `asks`."""
     program = await asyncio.to_thread(install)
     process = await asyncio.create_subprocess_exec(
         program,
@@ -90,10 +90,10 @@ async def typescript_host(kind: Kind, origin: str, *, asks: bool = True) -> Asyn
     assert process.stdin
     host = TypeScriptHost(process)
     try:
-        host.hello = await host.hear()
+        host.hello = await host.read()
         yield host
         process.stdin.close()
-        assert await asyncio.wait_for(process.wait(), _PATIENCE) == 0
+        assert await asyncio.wait_for(process.wait(), _TIMEOUT_SECONDS) == 0
     finally:
         if process.returncode is None:
             process.kill()

@@ -72,8 +72,10 @@ async def test_tools_change_only_the_records_of_their_keys_tenant(service, ola, 
 
 async def test_stdio_server_works_with_the_directory_service(service, ola, tmp_path):
     with StdioServer(tmp_path, WAYSCLOUD_API_URL=service.url, WAYSCLOUD_API_KEY=ola) as server:
-        server.say(json.dumps(modern(1, "tools/call", name="create_contact", arguments={"name": "Ola"})).encode())
-        answer = await asyncio.to_thread(server.hear)
+        server.write_line(
+            json.dumps(modern(1, "tools/call", name="create_contact", arguments={"name": "Ola"})).encode()
+        )
+        answer = await asyncio.to_thread(server.read_line)
         _, errors, _ = await asyncio.to_thread(server.end)
 
     assert json.loads(answer)["result"]["structuredContent"]["name"] == "Ola"

@@ -1,7 +1,6 @@
 """Real server processes over real directory files, the hosts that call them, and the proxy that causes faults."""
 
 import asyncio
-import itertools
 import json
 import os
 import random
@@ -14,11 +13,10 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from support.processes import ContactsService, HttpServer, clean_environment, make_keys
-from support.raw_hosts import FORMS, Answer, HttpConnection, LegacySession, ModernConnection, modern, port_of
+from support.raw_hosts import Answer, HttpConnection, LegacySession, ModernConnection, Pipe, port_of
 from support.services import ReceivedRequest, ScriptedServer, reply, reset
 
 _SETTINGS = {"CONTACTS_MCP_RATE": "0", "CONTACTS_MCP_WRITE_BUDGET": "0"}
-_ANSWER_TIMEOUT_SECONDS = 60.0
 _MAX_LINE_BYTES = 2**22
 _PHRASE_TO_TYPE = re.compile(r'To erase, type "(.*)"\.$')
 _CALLS_PER_SESSION = 200
@@ -55,7 +53,7 @@ def fill_form(question: dict[str, Any], agrees: bool) -> dict[str, Any]:
 class ModernHost:
     """A host of the modern era, which answers a question with a second call. `client` is a connection or a pipe."""
 
-    def __init__(self, client: "ModernConnection | Pipe") -> None:
+    def __init__(self, client: ModernConnection | Pipe) -> None:
         self.calls = 0
         self._client = client
 
@@ -73,7 +71,8 @@ class ModernHost:
 
     async def _send(self, method: str, **params: Any) -> Answer:
         self.calls += 1
-        return await self._client.request(method, **params)
+        answer = await self._client.request(method, **params)
+        return answer if isinstance(answer, Answer) else Answer("", json.dumps(answer))
 
     async def aclose(self) -> None:
         if isinstance(self._client, ModernConnection):
@@ -118,53 +117,6 @@ class _Session(LegacySession):
 
     def filled(self, question: dict[str, Any]) -> dict[str, Any]:
         return fill_form(question["params"], self.agrees)
-
-
-class Pipe:
-    """A server on standard input and output with any number of concurrent requests; abandoned ones are cancelled."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-        self._ids = itertools.count(1)
-        self._waiting: dict[int, asyncio.Future[Answer]] = {}
-        self._reader = asyncio.create_task(self._read())
-
-    async def request(self, method: str, **params: Any) -> Answer:
-        request_id = next(self._ids)
-        message = modern(request_id, method, **params)
-        message["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = FORMS
-        answer = self._waiting[request_id] = asyncio.get_running_loop().create_future()
-        try:
-            await self._write(message)
-            async with asyncio.timeout(_ANSWER_TIMEOUT_SECONDS):
-                return await answer
-        except asyncio.CancelledError:
-            cancelled = {"method": "notifications/cancelled", "params": {"requestId": request_id}}
-            await self._write({"jsonrpc": "2.0", **cancelled})
-            raise
-        finally:
-            del self._waiting[request_id]
-
-    async def _write(self, message: dict[str, Any]) -> None:
-        assert self._process.stdin
-        self._process.stdin.write(json.dumps(message).encode() + b"\n")
-        await self._process.stdin.drain()
-
-    async def _read(self) -> None:
-        assert self._process.stdout
-        while line := await self._process.stdout.readline():
-            answer = Answer("", line.decode())
-            waiting = self._waiting.get(answer.message.get("id"))
-            if waiting and not waiting.done():
-                waiting.set_result(answer)
-
-    async def aclose(self) -> None:
-        """Close standard input, which ends the server."""
-        assert self._process.stdin
-        self._process.stdin.close()
-        async with asyncio.timeout(_ANSWER_TIMEOUT_SECONDS):
-            await self._process.wait()
-            await self._reader
 
 
 class FaultyProxy(ScriptedServer):
