@@ -223,7 +223,7 @@ def test_invalid_redis_address_stops_the_start(command, address):
     finished = start(command, address)
 
     assert finished.code == 2
-    assert finished.err == "contacts-mcp: CONTACTS_MCP_REDIS_URL must be a URL such as run_redis://host:6379/0\n"
+    assert finished.err == "contacts-mcp: CONTACTS_MCP_REDIS_URL must be a URL such as redis://host:6379/0\n"
 
 
 def test_redis_address_without_the_extra_stops_the_start(command, monkeypatch):
