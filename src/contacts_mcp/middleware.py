@@ -244,7 +244,7 @@ class BodyLimitMiddleware:
             await self._app(scope, receive, send)
             return
         limit = self._path_limits.get(route_path(scope), self._limit) if self._path_limits else self._limit
-        with self._quota.hold(scope) if self._quota else nullcontext(_no_quota) as hold:
+        with self._quota.hold(scope) if self._quota else nullcontext(lambda _: True) as hold:
             try:
                 _check_headers(scope, limit)
                 async with asyncio.timeout(self._timeout):
@@ -337,7 +337,3 @@ def _too_large(limit: int) -> Refusal:
 def _too_slow(seconds: float) -> Refusal:
     message = f"the body did not arrive within {seconds:g} seconds; send it again"
     return Refusal(HTTPStatus.REQUEST_TIMEOUT, "too_slow", message)
-
-
-def _no_quota(_size: int) -> bool:
-    return True

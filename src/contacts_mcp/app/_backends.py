@@ -67,9 +67,8 @@ class Embedded:
         return "an embedded directory on this machine, not the WAYSCloud platform"
 
     def __str__(self) -> str:
-        if isinstance(self.database, PostgresServer):
-            return f"the directory in {self.database}"
-        return f"the embedded directory in {self.database}"
+        name = "the directory" if isinstance(self.database, PostgresServer) else "the embedded directory"
+        return f"{name} in {self.database}"
 
     def origin(self) -> str:
         """Return why this backend is used."""

@@ -1,7 +1,7 @@
 """Call: an endpoint of the API as a class, from which its request, its tool and its risk are derived."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
@@ -112,11 +112,7 @@ class Call(BaseModel, Generic[AnswerT_co]):
         }
         path = self.path.format_map({name: values.pop(name) for name in self.path_fields})
         if self.method == "GET":
-            return Request(self.method, path, query=_query(values))
+            lists = {name: value if isinstance(value, list) else [value] for name, value in values.items()}
+            query = [(name, str(item)) for name, items in lists.items() for item in items if item is not None]
+            return Request(self.method, path, query=query)
         return Request(self.method, path, body=values if self.method in ("POST", "PATCH") else None)
-
-
-def _query(values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Write a list as a repeated name, as FastAPI reads it."""
-    pairs = ((name, value) for name, value in values.items() if value is not None)
-    return [(name, str(item)) for name, value in pairs for item in (value if isinstance(value, list) else [value])]

@@ -38,7 +38,11 @@ async def obtain_consent(
     Raises:
         ContactsError: the call must not run; see `Guard.decide`.
     """
-    answer = ConsentAnswer(token, accepted=True, channel="token") if token else _answer_in(ctx, params)
+    answer: ConsentAnswer | None = None
+    if token:
+        answer = ConsentAnswer(token, accepted=True, channel="token")
+    elif is_modern(ctx) and (params.request_state is not None or params.input_responses):  # the second call
+        answer = _to_answer(params.request_state, (params.input_responses or {}).get(_INPUT_KEY))
     verdict = await _decide(guard, call, answer, can_ask=can_elicit(ctx))
     if not isinstance(verdict, Consent):
         record.consent = "asked"
@@ -71,13 +75,6 @@ def can_elicit(ctx: RequestContext) -> bool:
     if elicitation is None or (elicitation.form is None and elicitation.url is not None):  # empty means forms
         return False
     return is_modern(ctx) or ctx.session.can_send_request
-
-
-def _answer_in(ctx: RequestContext, params: CallToolRequestParams) -> ConsentAnswer | None:
-    """The answer in a second modern call, or None in a first call."""
-    if not is_modern(ctx) or (params.request_state is None and not params.input_responses):
-        return None
-    return _to_answer(params.request_state, (params.input_responses or {}).get(_INPUT_KEY))
 
 
 def question_result(question: Question) -> InputRequiredResult:
