@@ -71,7 +71,6 @@ class Embedded:
         return f"{name} in {self.database}"
 
     def origin(self) -> str:
-        """Return why this backend is used."""
         return self.reason
 
 
@@ -117,7 +116,6 @@ class Connection:
 
     @asynccontextmanager
     async def lifespan(self, _server: object = None) -> AsyncIterator[None]:
-        """Close what was opened when the server ends."""
         try:
             yield
         finally:
@@ -180,7 +178,6 @@ class PerCallerConnection(Connection):
         return _CallerSender(self, caller.credential)
 
     async def pools(self) -> _Pools:
-        """Return the clients by key."""
         if self._pools is None:
             await self._open()
         assert self._pools

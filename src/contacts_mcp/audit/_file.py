@@ -77,7 +77,6 @@ class TrailFile:
 
     @property
     def path(self) -> Path:
-        """The file that records are appended to."""
         return self._find_path()
 
     async def append(self, fields: Mapping[str, Any], *, durable: bool) -> Record:

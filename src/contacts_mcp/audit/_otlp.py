@@ -98,7 +98,6 @@ class _Exports:
         return self._exporter.result is self._success
 
     def send_later(self, line: str) -> None:
-        """Send a line with the next batch."""
         _emit(self._later, line)
 
     def send_nothing(self) -> bool:
@@ -106,7 +105,6 @@ class _Exports:
         return self._exporter.export([]) is self._success
 
     def close(self) -> None:
-        """Send the lines that are left."""
         self._later.shutdown()
         self._now.shutdown()
 

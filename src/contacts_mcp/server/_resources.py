@@ -48,7 +48,6 @@ class ResourceHandlers:
         self._active_calls = active_calls
 
     async def list(self, ctx: RequestContext, params: types.PaginatedRequestParams | None) -> types.ListResourcesResult:
-        """List one page of the groups."""
         caller, cursor = caller_of(ctx), params.cursor if params else None
         if Risk.READ not in caller.risks:
             return types.ListResourcesResult(resources=[])
@@ -60,13 +59,11 @@ class ResourceHandlers:
     async def list_templates(
         self, ctx: RequestContext, params: types.PaginatedRequestParams | None
     ) -> types.ListResourceTemplatesResult:
-        """List the URI templates."""
         _require_first_page(params)
         templates = self._catalog.templates if Risk.READ in caller_of(ctx).risks else ()
         return types.ListResourceTemplatesResult(resource_templates=[*templates])
 
     async def read(self, ctx: RequestContext, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
-        """Read one resource."""
         caller = caller_of(ctx)
 
         async def read() -> types.TextResourceContents:
@@ -85,12 +82,10 @@ class PromptHandlers:
         self._prompts = {prompt.name: prompt for prompt in prompts}
 
     async def list(self, _ctx: RequestContext, params: types.PaginatedRequestParams | None) -> types.ListPromptsResult:
-        """List all prompts."""
         _require_first_page(params)
         return types.ListPromptsResult(prompts=[_listed_prompt(prompt) for prompt in self._prompts.values()])
 
     async def get(self, _ctx: RequestContext, params: types.GetPromptRequestParams) -> types.GetPromptResult:
-        """Fill in one prompt."""
         prompt = self._prompts.get(params.name)
         if prompt is None:
             raise invalid_params(

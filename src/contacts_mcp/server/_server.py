@@ -105,7 +105,6 @@ class _Server(Server[Any]):
         *,
         protocol_version: str | None = None,
     ) -> types.ServerCapabilities:
-        """The capabilities that the server announces."""
         found = super().get_capabilities(
             self.list_changes, experimental_capabilities, extensions, protocol_version=protocol_version
         )

@@ -127,7 +127,6 @@ class LegacySession:
             self.watched.add(uri)
 
     def unwatch(self, uri: str) -> None:
-        """Stop watching a URI."""
         if uri in self.watched:
             self.watched.remove(uri)
             self._listeners.unwatch([uri], self._principal)
@@ -181,7 +180,6 @@ class Subscriptions:
 
     @property
     def tenant_count(self) -> int:
-        """Number of tenants with listeners."""
         return len(self._tenants)
 
     def notify(self, tenant: str, tool: Tool, arguments: BaseModel, answer: BaseModel | None) -> None:

@@ -12,7 +12,7 @@ from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, join_names,
 from contacts_mcp.tools._job import JobClient, ProgressReporter, add_to_group
 from contacts_mcp.tools._plan import PlanArguments, fingerprint_plan, plan_or_apply
 from contacts_mcp.tools._select import FilterArguments, fetch_member_ids, iter_contacts
-from contacts_mcp.tools._tool import Backend, JobCounts, PreparedCall, Tool
+from contacts_mcp.tools._tool import Backend, JobCounts, Tool
 
 _SAMPLE_SIZE = 5
 
@@ -100,15 +100,11 @@ async def _make_plan(backend: Backend, arguments: AddMatchingToGroup) -> _Plan:
     return _Plan(group, len(members), matched, ids, sample, fingerprint_plan(arguments, sorted(ids)))
 
 
-async def _prepare(backend: Backend, arguments: AddMatchingToGroup) -> PreparedCall:
-    return await plan_or_apply(backend, arguments, lambda: _make_plan(backend, arguments))
-
-
 add_matching_to_group = Tool(
     name="add_matching_to_group",
     risk=Risk.WRITE,
     arguments=AddMatchingToGroup,
     answer=MatchingAdded,
-    prepare=_prepare,
+    prepare=plan_or_apply(_make_plan),
     target_args=("group_id",),
 )

@@ -12,7 +12,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Le, MaxLen, MinLen
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
 from contacts_mcp.contract import FieldFault, ValidationFailed, invalid_field
@@ -22,6 +22,13 @@ _MAX_FAULTS_SHOWN = 5
 _MAX_NAME_LENGTH = 64
 _MAX_ITEMS = 5_000
 _SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class Arguments(BaseModel):
+    """The arguments of a tool; an unknown argument is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
 
 _SCALARS: dict[Any, str] = {str: "string", datetime: "string", int: "integer", bool: "boolean"}
 

@@ -3,11 +3,12 @@
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from contacts_mcp import phones
 from contacts_mcp.contract import Contact, GetContactGroup, GroupId, ListGroupMembers, Record, Risk
 from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, one_line, summarize
+from contacts_mcp.tools._arguments import Arguments
 from contacts_mcp.tools._job import JobClient, ProgressReporter, iterate_cooperatively
 from contacts_mcp.tools._tool import Backend, Tool, run_directly
 
@@ -22,12 +23,10 @@ _ADVICE = {
 }
 
 
-class CheckGroupAudience(BaseModel):
+class CheckGroupAudience(Arguments):
     """Check whom an SMS to a group would reach: unreachable members and why, duplicate numbers, countries, requests.
     Sends nothing.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     group_id: GroupId = Field(description="Group id (UUID).")
 

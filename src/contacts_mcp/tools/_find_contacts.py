@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from contacts_mcp.contract import Contact, ContactPage, ContactsError, FilterIgnored, ListContacts, Risk, Text
 from contacts_mcp.matching import RankedContact, is_unambiguous, query_variants, rank_contacts
 from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, one_line
+from contacts_mcp.tools._arguments import Arguments
 from contacts_mcp.tools._job import JobClient, ProgressReporter
 from contacts_mcp.tools._select import LIST_FIELDS, Filter, fetch_full, iter_contacts
 from contacts_mcp.tools._tool import Backend, Tool, run_directly
@@ -24,12 +25,10 @@ _ADVICE_IF_UNCLEAR = "ask the person which contact they mean"
 _DISTINGUISHING_FIELDS = ("company_name", "phone_number", "email")
 
 
-class FindContacts(BaseModel):
+class FindContacts(Arguments):
     """Find a contact from a partial or misspelled name, company, number or e-mail. Says whether the best match is
     unambiguous; to page through many use list_contacts.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     query: Text
     limit: int = Field(default=5, ge=1, le=20)

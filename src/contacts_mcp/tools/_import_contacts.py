@@ -12,7 +12,7 @@ from contacts_mcp.tools._import_rows import MatchOptions, OnMatch, match_rows, r
 from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._plan import PlanArguments, fingerprint_plan, plan_or_apply
 from contacts_mcp.tools._select import fetch_member_ids
-from contacts_mcp.tools._tool import Backend, PreparedCall, Tool
+from contacts_mcp.tools._tool import Backend, Tool
 from contacts_mcp.tools._values import Region
 
 
@@ -29,10 +29,6 @@ class ImportContacts(PlanArguments):
     on_match: OnMatch = Field(default="skip", description="For contacts that exist; update never blanks a field.")
     tags: list[Text] | None = Field(default=None, description="For all imported contacts.")
     group_id: GroupId | None = Field(default=None, description="Group to add all contacts of the file to.")
-
-
-async def _prepare(backend: Backend, arguments: ImportContacts) -> PreparedCall:
-    return await plan_or_apply(backend, arguments, lambda: _make_plan(backend, arguments))
 
 
 async def _make_plan(backend: Backend, arguments: ImportContacts) -> ImportPlan:
@@ -70,7 +66,7 @@ import_contacts = Tool(
     risk=Risk.DESTROY,
     arguments=ImportContacts,
     answer=ImportAnswer,
-    prepare=_prepare,
+    prepare=plan_or_apply(_make_plan),
     min_risk=Risk.WRITE,
     target_args=("group_id",),
     wording=PromptWording("Change", "change"),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from contacts_mcp.contract import (
@@ -24,6 +24,7 @@ from contacts_mcp.contract import (
 from contacts_mcp.guard import PromptWording, Target, hash_json
 from contacts_mcp.text import quote
 from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, one_line, summarize
+from contacts_mcp.tools._arguments import Arguments
 from contacts_mcp.tools._endpoints import describe_record
 from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._plan import RefreshingPlan
@@ -38,12 +39,10 @@ _FIELDS_KEPT_IN_NOTES = ("phone_number", "email")
 _MAX_NOTES_LENGTH = 10_000
 
 
-class MergeContacts(BaseModel):
+class MergeContacts(Arguments):
     """Merge duplicates: unites fields, tags, notes and groups in the contact to keep, deletes the others. A person is
     asked once; find duplicates with find_duplicate_contacts.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     keep_id: ContactId = Field(description="The contact to keep.")
     merge_ids: list[ContactId] = Field(min_length=1, max_length=_MAX_MERGED, description="Contacts to merge into it.")

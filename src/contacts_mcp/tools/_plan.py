@@ -4,11 +4,12 @@ import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from contacts_mcp.contract import Conflict, Risk, Text, invalid_field
 from contacts_mcp.guard import Target, hash_json
-from contacts_mcp.tools._tool import Backend, JobCounts, PreparedCall
+from contacts_mcp.tools._arguments import Arguments
+from contacts_mcp.tools._tool import Backend, JobCounts, Prepare, PreparedCall
 
 CONFIRM_FROM_CONTACTS = 25
 """Changing this many contacts in one call needs a person's confirmation."""
@@ -16,10 +17,8 @@ _FINGERPRINT_LENGTH = 16
 _NEXT_STEP = "show the plan to the person; if they agree, call again with apply and this plan"
 
 
-class PlanArguments(BaseModel):
+class PlanArguments(Arguments):
     """The arguments of a two-step tool."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     apply: bool = Field(default=False, description="Apply the plan; else it is only shown.")
     plan: Text | None = Field(default=None, description="With apply: the plan's fingerprint.")
@@ -53,7 +52,6 @@ class Plan(Protocol):
 
 
 P = TypeVar("P")
-PlanT = TypeVar("PlanT", bound=Plan)
 
 
 class RefreshingPlan(Generic[P]):
@@ -72,35 +70,37 @@ class RefreshingPlan(Generic[P]):
         return self.value
 
 
-async def plan_or_apply(
-    backend: Backend, arguments: PlanArguments, make_plan: Callable[[], Awaitable[PlanT]]
-) -> PreparedCall:
-    """Prepare a call that shows the plan or applies it.
+def plan_or_apply(make_plan: Callable[[Backend, Any], Awaitable[Plan]]) -> Prepare:
+    """Prepare calls that show a plan or apply it.
 
     Raises:
         ValidationFailed: `apply` is given without a plan's fingerprint.
         Conflict: the current plan has another fingerprint.
         WriteBudgetExceeded: the plan makes more changes than the caller has left.
     """
-    if arguments.apply and arguments.plan is None:
-        raise invalid_field(
-            "plan", "is required with apply", "call without apply first, and show the plan to the person"
-        )
-    plan = await make_plan()
-    if not arguments.apply:
-        return PreparedCall(Risk.READ, lambda: _show(plan))
-    if arguments.plan != plan.fingerprint:
-        raise Conflict(
-            "the plan no longer fits: the contacts, the file or the arguments differ",
-            advice="nothing was changed; call again without apply, and check the new plan",
-        )
-    backend.budget.require(plan.change_count)
-    current, counts = RefreshingPlan(plan, make_plan), JobCounts()
 
-    async def read_target() -> Target:
-        return (await current()).to_target()
+    async def prepare(backend: Backend, arguments: Any) -> PreparedCall:
+        if arguments.apply and arguments.plan is None:
+            raise invalid_field(
+                "plan", "is required with apply", "call without apply first, and show the plan to the person"
+            )
+        plan = await make_plan(backend, arguments)
+        if not arguments.apply:
+            return PreparedCall(Risk.READ, lambda: _show(plan))
+        if arguments.plan != plan.fingerprint:
+            raise Conflict(
+                "the plan no longer fits: the contacts, the file or the arguments differ",
+                advice="nothing was changed; call again without apply, and check the new plan",
+            )
+        backend.budget.require(plan.change_count)
+        current, counts = RefreshingPlan(plan, lambda: make_plan(backend, arguments)), JobCounts()
 
-    return PreparedCall(plan.risk, lambda: current.value.apply(backend, counts), read_target, counts)
+        async def read_target() -> Target:
+            return (await current()).to_target()
+
+        return PreparedCall(plan.risk, lambda: current.value.apply(backend, counts), read_target, counts)
+
+    return prepare
 
 
 def describe_overwrites(overwrites: Mapping[str, int]) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from contacts_mcp.contract import (
     MAX_SCAN_ROWS,
@@ -20,6 +20,7 @@ from contacts_mcp.contract import (
     ScanContacts,
     Text,
 )
+from contacts_mcp.tools._arguments import Arguments
 from contacts_mcp.tools._job import MAX_CONCURRENT_CALLS, JobClient, ProgressReporter
 from contacts_mcp.tools._tool import Backend
 
@@ -53,10 +54,8 @@ class Filter:
         return self.type in (None, contact.type) and tags >= {tag.casefold() for tag in self.tags}
 
 
-class FilterArguments(BaseModel):
+class FilterArguments(Arguments):
     """The arguments of a tool for the contacts that match a filter."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     type: ContactType | None = None
     search: Text | None = None

@@ -100,7 +100,6 @@ class WriteBudgets:
         self._by_caller: OrderedDict[str, WriteBudget] = OrderedDict()
 
     def for_caller(self, principal: str) -> WriteBudget:
-        """The budget of this caller."""
         budget = self._by_caller.pop(principal, None) or WriteBudget(self._limit)
         self._by_caller[principal] = budget
         if len(self._by_caller) > _MAX_BUDGETS:
@@ -199,7 +198,6 @@ class Backend:
         return await self.client.send(call, self.report)
 
     async def supports(self, extension: str) -> bool:
-        """Whether the service offers this extension."""
         return extension in await self.client.extensions()
 
     def require_folder(self) -> Folder:

@@ -22,7 +22,7 @@ from contacts_mcp.tools._plan import (
     plan_or_apply,
 )
 from contacts_mcp.tools._select import FilterOrGroupArguments, iter_contacts
-from contacts_mcp.tools._tool import Backend, JobCounts, PreparedCall, Tool
+from contacts_mcp.tools._tool import Backend, JobCounts, Tool
 from contacts_mcp.tools._values import Region, edit_tags
 
 _SAMPLE_SIZE = 5
@@ -225,16 +225,12 @@ async def _make_plan(backend: Backend, arguments: UpdateMatchingContacts) -> _Pl
     return plan
 
 
-async def _prepare(backend: Backend, arguments: UpdateMatchingContacts) -> PreparedCall:
-    return await plan_or_apply(backend, arguments, lambda: _make_plan(backend, arguments))
-
-
 update_matching_contacts = Tool(
     name="update_matching_contacts",
     risk=Risk.DESTROY,
     arguments=UpdateMatchingContacts,
     answer=MatchingUpdated,
-    prepare=_prepare,
+    prepare=plan_or_apply(_make_plan),
     min_risk=Risk.WRITE,
     wording=PromptWording("Change", "change"),
 )
