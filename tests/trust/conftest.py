@@ -1,4 +1,4 @@
-"""Tests that try hard to have something lost, doubled, leaked or done without a trace."""
+"""Fixtures of the trust tests, and their marker."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ _HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All tests of this folder are of `pytest -m trust`, and not of the plain suite."""
+    """Mark every test of this folder, except the endurance run, with `trust`."""
     for item in items:
         if item.path.is_relative_to(_HERE) and not item.get_closest_marker("endurance"):
             item.add_marker(pytest.mark.trust)
