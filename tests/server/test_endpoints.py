@@ -257,5 +257,5 @@ async def test_number_that_sms_cannot_reach_is_kept_with_a_warning(directory: Ho
 
     assert national["phone_number"] == "999 99 999"
     assert "SMS will not reach it" in national["warnings"][0]
-    assert "no valid number" in unused["warnings"][0]
+    assert "not a valid number" in unused["warnings"][0]
     assert "warnings" not in good

@@ -273,8 +273,8 @@ async def test_confirm_setting_guards_group_changes(tmp_path: Path, era: str) ->
 
     assert 'person "Ola Nordmann"' in person.asked[0].message
     assert 'in group "All"' in person.asked[0].message
-    assert "the contact itself stays." in person.asked[0].message
-    assert "The group is changed; its contacts stay." in person.asked[1].message
+    assert "stays in the directory." in person.asked[0].message
+    assert "The group is changed; its contacts stay" in person.asked[1].message
 
 
 async def test_malformed_answer_is_not_a_yes(tmp_path: Path) -> None:

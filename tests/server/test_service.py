@@ -39,7 +39,7 @@ async def test_erasure_that_leaves_data_is_reported_as_not_erased() -> None:
     """The service accepts the erasure, but still shows the data."""
     assert await erase(httpx.Response(200, json=OLA)) == {
         "erased": False,
-        "seen": "accepted, but the service still shows personal data",
+        "seen": "the service accepted the erasure, but still shows personal data",
         "left": ["name", "email", "tags"],
     }
 
@@ -64,7 +64,7 @@ async def test_update_that_the_service_ignores_is_reported_as_unchanged() -> Non
         answer = await service.call("update_contact", contact_id=ID, clear_fields=["email"], notes="new")
 
     assert answer["changed"] == []
-    assert answer["warnings"] == ["the service left unchanged: notes, email"]
+    assert answer["warnings"] == ["the service did not change: notes, email"]
 
 
 async def test_long_list_is_cut_and_counts_what_is_left_out() -> None:

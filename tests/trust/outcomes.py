@@ -103,7 +103,11 @@ _SKIP_MISSING_RECORDS = ("export_contacts", "merge_contacts", "find_contacts", "
 _PARTIAL_ANSWERS = {
     "add_group_members": ({},),
     "gdpr_delete_contact": (
-        {"erased": False, "seen": "accepted, but it could not be read back: read the contact again to be sure"},
+        {
+            "erased": False,
+            "seen": "the service accepted the erasure, but the contact could not be read back: "
+            "read it again to be sure",
+        },
     ),
 }
 """Other allowed answers, if all was done but not all is known."""
