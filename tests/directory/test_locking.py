@@ -9,11 +9,11 @@ from functools import partial
 
 import pytest
 
-from contacts_mcp.directory import BackupRefused, ContactErased, maintenance, store
+from contacts_mcp.directory import BackupRefused, ContactErased, store
 from contacts_mcp.directory._errors import DirectoryNotFound
 from contacts_mcp.directory.database import OWNER, Database
 from contacts_mcp.directory.database._postgres import connect
-from contacts_mcp.directory.maintenance import check
+from contacts_mcp.directory.maintenance import _backup, _maintenance, check
 from contacts_mcp.directory.store import create_once, parse_query, read_receipts
 
 pytestmark = pytest.mark.system
@@ -218,7 +218,7 @@ async def test_purge_and_erasure_of_the_same_contact_do_not_deadlock(run, server
             lambda sync: sync.exec_driver_sql(f"SELECT 1 FROM contacts WHERE id = '{last['id']}' FOR UPDATE")
         )
         purging = asyncio.create_task(
-            run(lambda connection, _: maintenance.purge(connection, datetime(9999, 1, 1, tzinfo=UTC), "old"))
+            run(lambda connection, _: _maintenance._purge(connection, datetime(9999, 1, 1, tzinfo=UTC), "old"))
         )
         await wait_for_waiters()
         await held.run_sync(lambda sync: store.erase_contact(sync, OWNER, last["id"], "asked", "test"))
@@ -232,8 +232,8 @@ async def test_contact_restored_and_erased_concurrently_is_erased(run, ola, meet
     await run(deleting(one))
     await run(deleting(other))
 
-    await meet(lambda connection, _: maintenance.restore_contact(connection, one["id"]), erasing(one))
-    late = await meet(erasing(other), lambda connection, _: maintenance.restore_contact(connection, other["id"]))
+    await meet(lambda connection, _: _maintenance._restore_contact(connection, one["id"]), erasing(one))
+    late = await meet(erasing(other), lambda connection, _: _maintenance._restore_contact(connection, other["id"]))
 
     assert isinstance(late, ContactErased)
 
@@ -350,11 +350,11 @@ async def test_backup_is_restored_completely_during_concurrent_writes(
 ):
     """The restore waits for running transactions and replaces what they wrote."""
     await ola()
-    await maintenance.back_up(database, tmp_path / "backup.db")
+    await _backup.back_up(database, tmp_path / "backup.db")
 
     async with server.begin() as held:
         await held.run_sync(lambda sync: creating("Kari Nordmann")(sync, OWNER))
-        restoring = asyncio.create_task(maintenance.restore_backup(database, tmp_path / "backup.db"))
+        restoring = asyncio.create_task(_backup.restore_backup(database, tmp_path / "backup.db"))
         await wait_for_waiters()
 
     assert (await restoring).contacts == 1
@@ -364,13 +364,13 @@ async def test_backup_is_restored_completely_during_concurrent_writes(
 async def test_contact_erased_during_a_restore_stays_erased(server, database, wait_for_waiters, ola, tmp_path):
     """The restore repeated only earlier erasures in the backup, so it is refused."""
     made = await ola()
-    await maintenance.back_up(database, tmp_path / "backup.db")
+    await _backup.back_up(database, tmp_path / "backup.db")
 
     async with server.begin() as held:
         await held.run_sync(lambda sync: erasing(made)(sync, OWNER))
-        restoring = asyncio.create_task(maintenance.restore_backup(database, tmp_path / "backup.db"))
+        restoring = asyncio.create_task(_backup.restore_backup(database, tmp_path / "backup.db"))
         await wait_for_waiters()
 
     with pytest.raises(BackupRefused, match="restore the backup again"):
         await restoring
-    assert (await maintenance.restore_backup(database, tmp_path / "backup.db")).erased_again == 1
+    assert (await _backup.restore_backup(database, tmp_path / "backup.db")).erased_again == 1
