@@ -1,4 +1,4 @@
-"""What is installed with the package may be used by whoever may use the package."""
+"""The licences of all dependencies allow the same use as the package's own."""
 
 import re
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ ALLOWED = {
     "Unlicense",
 }
 """SPDX identifiers."""
-SPOKEN = {
+SPDX_IDENTIFIERS = {
     "3-Clause BSD License": "BSD-3-Clause",
     "Apache": "Apache-2.0",
     "Apache License 2.0": "Apache-2.0",
@@ -37,9 +37,9 @@ SPOKEN = {
     "Python Software Foundation License": "PSF-2.0",
     "The Unlicense (Unlicense)": "Unlicense",
 }
-"""What packages say that use no SPDX identifiers."""
-_LONGEST = 60
-"""Characters of what may be a licence's name; more is its text."""
+"""Names in packages that use no SPDX identifiers."""
+_MAX_NAME_LENGTH = 60
+"""Longer fields hold the licence's text."""
 
 
 def installed_with(name: str, extras: frozenset[str], seen: set[tuple[str, frozenset[str]]]) -> Iterator[str]:
@@ -62,27 +62,27 @@ def dependencies() -> list[str]:
 
 
 def licence_of(about: PackageMetadata) -> str:
-    """An SPDX expression, or whatever the package says instead."""
+    """The SPDX expression, or the text that the package has instead."""
     given = [about.get("License-Expression"), about.get("License")]
     classified = [
         each.rpartition(" :: ")[2] for each in about.get_all("Classifier") or () if each.startswith("License")
     ]
-    told = [each for each in [*given, *classified] if each and len(each) <= _LONGEST]
-    return SPOKEN.get(told[0], told[0]) if told else ""
+    found = [each for each in [*given, *classified] if each and len(each) <= _MAX_NAME_LENGTH]
+    return SPDX_IDENTIFIERS.get(found[0], found[0]) if found else ""
 
 
 def is_allowed(licence: str) -> bool:
-    """Whether one of the alternatives consists of allowed licences alone."""
+    """Whether one of the alternatives consists of only allowed licences."""
     alternatives = re.split(r"\s+OR\s+", licence.strip("()"))
     return any(set(re.split(r"\s+AND\s+", each)) <= ALLOWED for each in alternatives)
 
 
-def test_every_dependency_has_a_licence_that_is_allowed():
+def test_every_dependency_has_an_allowed_licence():
     """Those of extras as well, and those of dependencies."""
-    told = {name: licence_of(metadata(name)) for name in dependencies()}
+    found = {name: licence_of(metadata(name)) for name in dependencies()}
 
-    assert {"mcp", "pydantic-core", "asyncpg", "redis", "protobuf"} <= told.keys()
-    assert {name: licence for name, licence in told.items() if not is_allowed(licence)} == {}
+    assert {"mcp", "pydantic-core", "asyncpg", "redis", "protobuf"} <= found.keys()
+    assert {name: licence for name, licence in found.items() if not is_allowed(licence)} == {}
 
 
 @pytest.mark.parametrize(
@@ -97,5 +97,5 @@ def test_every_dependency_has_a_licence_that_is_allowed():
         ("", False),
     ],
 )
-def test_an_expression_is_allowed_where_all_of_one_alternative_is(licence, allowed):
+def test_expression_is_allowed_if_one_alternative_is(licence, allowed):
     assert is_allowed(licence) == allowed

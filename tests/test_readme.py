@@ -35,13 +35,13 @@ def test_every_link_of_the_readme_leads_to_a_file() -> None:
     assert [target for target in targets if not (ROOT / target).exists()] == []
 
 
-def test_the_test_command_of_the_readme_is_the_one_that_ci_runs() -> None:
+def test_ci_runs_the_test_command_of_the_readme() -> None:
     """A newcomer runs what is checked."""
     assert "python3 -m uv run pytest\n" in README.read_text()
     assert "python3 -m uv run pytest" in (ROOT / ".ci" / "run").read_text()
 
 
-def test_the_demo_command_of_the_readme_is_the_one_that_ci_runs() -> None:
+def test_ci_runs_the_demo_command_of_the_readme() -> None:
     """It installs no development packages."""
     command = "python3 -m uv run --no-dev contacts-mcp demo"
 

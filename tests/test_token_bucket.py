@@ -6,21 +6,21 @@ from contacts_mcp.token_bucket import TokenBucket
 
 
 @pytest.mark.parametrize(("per_minute", "burst"), [(6, 10), (60, 10), (120, 20), (1_200, 200)])
-def test_a_sixth_of_a_minute_but_at_least_ten_may_come_at_once(per_minute, burst):
+def test_burst_is_a_sixth_of_a_minute_but_at_least_ten(per_minute, burst):
     bucket = TokenBucket(per_minute, now=0)
 
     assert [bucket.wait(0) for _ in range(burst)] == [0] * burst
     assert bucket.wait(0) == pytest.approx(60 / per_minute)
 
 
-def test_a_multiple_holds_and_gets_as_much_more():
+def test_multiplied_bucket_has_that_burst_and_rate():
     bucket = TokenBucket(60, now=0, times=2)
 
     assert [bucket.wait(0) for _ in range(20)] == [0] * 20
     assert bucket.wait(0) == pytest.approx(0.5)
 
 
-def test_it_is_full_again_and_never_fuller():
+def test_bucket_refills_up_to_its_burst():
     bucket = TokenBucket(60, now=0)
     bucket.wait(0)
 
@@ -29,7 +29,7 @@ def test_it_is_full_again_and_never_fuller():
     assert [bool(bucket.wait(1_000)) for _ in range(11)] == [False] * 10 + [True]
 
 
-def test_nothing_a_minute_is_no_limit():
+def test_rate_of_zero_is_unlimited():
     bucket = TokenBucket(0, now=0)
 
     assert {bucket.wait(0) for _ in range(1_000)} == {0}

@@ -81,7 +81,7 @@ async def test_each_kind_of_call_is_recorded(tmp_path: Path, path: Path, lines: 
         (None, {}, "refused"),
         (Person(YES), {"guard": "block"}, "refused"),
     ],
-    ids=["declined", "kept", "empty", "nobody", "blocked"],
+    ids=["declined", "kept", "empty", "no form", "blocked"],
 )
 async def test_refusal_is_recorded(
     tmp_path: Path, path: Path, lines: Lines, era: str, person: Person | None, more: dict[str, Any], error: str

@@ -1,4 +1,4 @@
-"""Every call is sent as the API's page shows it, and its documented answer is read."""
+"""Every call is sent as the API documentation shows it, and its documented answer is read."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Records in both shapes of the API's page."""
+"""Records in both shapes of the API documentation."""
 
 from typing import Any
 

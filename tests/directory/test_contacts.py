@@ -1,4 +1,4 @@
-"""The six contact routes, as the API's page documents them."""
+"""The six contact routes, as documented."""
 
 import uuid
 

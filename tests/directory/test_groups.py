@@ -1,4 +1,4 @@
-"""The eight group routes, as the API's page documents them."""
+"""The eight group routes, as documented."""
 
 import uuid
 

@@ -109,7 +109,7 @@ def _pages(entries: Any) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_names_only_files_that_exist(page: str) -> None:
+def test_page_names_only_files_that_exist(page: str) -> None:
     """Paths of the repository in code font, such as `examples/library.py`."""
     named = re.findall(r"`((?:src|tests|docs|examples|benchmarks|tool_schemas)/[\w./-]+)`", (DOCS / page).read_text())
 
@@ -117,7 +117,7 @@ def test_a_page_names_only_files_that_exist(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_links_only_to_pages_of_the_site(page: str) -> None:
+def test_page_links_only_to_pages_of_the_site(page: str) -> None:
     """A link out of docs/ would work in the repository and be broken in the built site."""
     targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", (DOCS / page).read_text())
     found = [(DOCS / page).parent.joinpath(target).resolve() for target in targets]

@@ -1,4 +1,4 @@
-"""Keys as nobody should send them: which of them are taken for whose, and what a flood of wrong ones costs."""
+"""Malformed and wrong API keys: whose access they give, and the cost of a flood of wrong ones."""
 
 import asyncio
 import json

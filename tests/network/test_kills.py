@@ -27,19 +27,19 @@ CALLERS = 10
 KILLED_AFTER = 0.15
 """Of all confirmations, half of which come to the server that is killed."""
 CREATES = "create_contact_group"
-"""Guarded as well, because a group that was created twice can be seen."""
+"""Guarded as well, because a group that was created twice is visible."""
 
 
 @dataclass
 class GuardedCall:
-    """A deletion or a creation that somebody consents to, and what its caller was told."""
+    """A deletion or a creation that a person confirms, and the answer that its caller got."""
 
     number: int
     headers: Headers
     arguments: dict[str, str] = field(default_factory=dict)
     question: Answer | None = None
     refusal: str = ""
-    """Empty where the action was reported done."""
+    """Empty if the action was reported done."""
     tries: int = 0
 
     @property
@@ -57,7 +57,7 @@ class GuardedCall:
 
 @dataclass(frozen=True)
 class World:
-    """Two servers that share what they need to, and what stands behind them."""
+    """Two servers with shared state, and the API behind them."""
 
     servers: Sequence[HttpServer]
     headers: Callable[[int], Headers]
@@ -69,7 +69,7 @@ class World:
 
 @contextmanager
 def over_one_directory() -> Iterator[World]:
-    """Without an account: the ledger is in the directory that both servers open."""
+    """Without an account: nonces are stored in the directory that both servers open."""
     with quick_folder() as folder:
         settings = over_directory(folder / "contacts.db", CONFIRM=CREATES)
         with replicas(folder, settings, settings) as servers:
@@ -78,7 +78,7 @@ def over_one_directory() -> Iterator[World]:
 
 @contextmanager
 def over_the_platform() -> Iterator[World]:
-    """Callers with keys of their own: the ledger is in a Redis."""
+    """Callers with keys of their own: nonces are stored in Redis."""
     with quick_folder() as folder, contacts_api(folder) as api, free_port() as port, run_redis(port):
         settings = by_keys(api, CONFIRM=CREATES, REDIS_URL=f"redis://127.0.0.1:{port}/0")
         with replicas(folder, settings, settings) as servers:
@@ -128,7 +128,7 @@ async def ask(world: World, action: GuardedCall) -> None:
 
 
 async def confirm(world: World, action: GuardedCall, is_time: Callable[[], bool]) -> None:
-    """The second round, at either server, and at the other one again where the first does not answer."""
+    """The second round, at either server, and again at the other one if the first does not answer."""
     for server in (action.number // 4 % 2, 1):
         action.tries += 1
         try:
@@ -141,7 +141,7 @@ async def confirm(world: World, action: GuardedCall, is_time: Callable[[], bool]
             world.servers[0].process.kill()
             world.servers[0].process.wait(10)
         return
-    pytest.fail(f"nobody answered: {action}")
+    pytest.fail(f"no server answered: {action}")
 
 
 async def names_there(world: World) -> Counter[str]:

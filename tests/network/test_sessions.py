@@ -45,7 +45,7 @@ async def test_twenty_sessions_never_see_each_others_data():
 
 
 async def work(caller, mark):
-    """All that a caller is told who creates, lists, and deletes when asked."""
+    """Every answer and question of a caller who creates, lists and deletes."""
     heard = []
     async with caller:
         for turn in range(ROUNDS):

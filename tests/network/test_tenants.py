@@ -1,4 +1,4 @@
-"""Callers with keys of their own on two workers: whatever they do at once, nobody sees another's data."""
+"""Callers with keys of their own on two workers: no caller sees another's data."""
 
 import asyncio
 from pathlib import Path
@@ -15,9 +15,9 @@ CALLERS, CALLS = 50, 5_000
 
 @pytest.mark.load
 async def test_callers_on_two_workers_never_see_each_others_data():
-    """Every answer, error, question, list and resource is searched for what belongs to somebody else."""
+    """Every answer, error, question, list and resource is searched for data of other callers."""
     with quick_folder() as folder, contacts_api(folder) as api, run_workers(folder, by_keys(api), 2) as server:
-        block_until(lambda: len(server.workers()) == 2, "two workers do not come to serving")
+        block_until(lambda: len(server.workers()) == 2, "the two workers do not start")
         before = [time_of(worker) for worker in server.workers()]
         tenants = Team(CALLERS, server.port).tenants
         await asyncio.gather(*(tenant.begin() for tenant in tenants))
@@ -62,9 +62,9 @@ async def test_change_notifies_only_its_own_tenant():
             await neighbour.call("update_contact", **theirs, name="Changed")
             await neighbour.call("create_contact_group", name="Theirs")
             await changer.call("update_contact", **mine, name="Changed")
-            told = await asyncio.wait_for(heard.get(), 10)
+            notified = await asyncio.wait_for(heard.get(), 10)
             listening.cancel()
             await asyncio.wait({listening})
 
-    assert watched[1] in told
+    assert watched[1] in notified
     assert heard.empty()

@@ -1,4 +1,4 @@
-"""Several workers of one uvicorn: with shared keys they work, without them the second says so and nothing goes on."""
+"""Several workers of one uvicorn: they work with shared keys; without them the server stops with an error."""
 
 import os
 import signal
@@ -48,16 +48,16 @@ async def test_single_worker_needs_no_shared_keys(tmp_path):
 async def test_killed_worker_is_replaced(tmp_path):
     """The other worker continues meanwhile."""
     with run_workers(tmp_path, over_directory(tmp_path / "contacts.db"), 2) as server:
-        block_until(lambda: len(server.workers()) == 2, "two workers do not come to serving")
+        block_until(lambda: len(server.workers()) == 2, "the two workers do not start")
         os.kill(server.workers()[0], signal.SIGKILL)
 
         assert await deleted(server.port) == {"done": True}
-        block_until(lambda: len(server.workers()) == 3, "nobody takes the place of a dead worker")
+        block_until(lambda: len(server.workers()) == 3, "the dead worker is not replaced")
         assert await deleted(server.port) == {"done": True}
 
 
 async def deleted(port):
-    """The answer to a confirmed deletion, of which each round may come to another worker."""
+    """The answer to a confirmed deletion, whose rounds may reach different workers."""
     async with ModernConnection(port) as first, ModernConnection(port) as second:
         created = await first.call("create_contact", name="Ola Nordmann")
         ola = {"contact_id": created.content["id"]}

@@ -1,4 +1,4 @@
-"""All endpoint tools, in both eras, over HTTP with a service that was written only from the API's page."""
+"""All endpoint tools, in both eras, over HTTP with a service that was written only from the API documentation."""
 
 from contacts_mcp.app import Platform
 from contacts_mcp.client import Credential

@@ -199,7 +199,7 @@ class ChildProcess:
 
     def __init__(self, log: Path, args: Sequence[str], ready: str, **options: Any) -> None:
         self._log, self._ready = log, ready
-        with log.open("ab") as out:  # some open it once more by its name
+        with log.open("ab") as out:  # some programs open it again by its name
             self.process = subprocess.Popen(
                 args,
                 stdin=subprocess.DEVNULL,

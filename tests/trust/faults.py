@@ -59,7 +59,7 @@ def _constant(action: ResponseAction) -> Callable[[Answer], ResponseAction]:
 
 
 def _refusal(status: int, *headers: str) -> Callable[[Answer], ResponseAction]:
-    """An error as the API's page documents it. `provided` is personal data, and `trace` is internal."""
+    """A documented error of the API. `provided` is personal data, and `trace` is internal."""
     details = {"field": "name", "provided": MARKER, "expected": "something else"}
     error = {"code": "SOME_CODE", "message": "Said by the service", "details": details}
     return _constant(reply(status, {"error": error, "trace": MARKER}, headers=[*JSON, *headers]))
@@ -191,7 +191,7 @@ class FaultPosition:
 
 
 class FaultyService(ScriptedServer):
-    """The service on loopback. Without `extensions` it offers only what the API's page documents.
+    """The service on loopback. Without `extensions` it offers only the documented API.
 
     A directory in this process answers requests without a fault. Redirects lead to `redirect_target`.
     """

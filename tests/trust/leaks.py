@@ -75,10 +75,10 @@ def _excerpt(text: bytes, spelling: bytes) -> str:
     return repr(text[max(0, at - 80) : at + 80])
 
 
-def files_below(folder: Path, besides: Iterable[str]) -> dict[str, bytes]:
-    """Every file in a folder, by its path, but those whose path there begins with one of `besides`."""
+def files_below(folder: Path, excluded: Iterable[str]) -> dict[str, bytes]:
+    """Every file in a folder, by its path, except those whose path begins with one of `excluded`."""
     paths = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    return {name: path.read_bytes() for name, path in paths.items() if not name.startswith(tuple(besides))}
+    return {name: path.read_bytes() for name, path in paths.items() if not name.startswith(tuple(excluded))}
 
 
 Message = dict[str, Any]
@@ -107,7 +107,7 @@ class RecordingHost:
         return response
 
     async def call(self, tool: str, **arguments: Any) -> Message:
-        """A tool call that succeeds; its answer. Whoever is asked agrees."""
+        """Call a tool, confirm its question, and return its answer."""
         response = await self.request("tools/call", name=tool, arguments=arguments)
         result = response["result"]
         if state := result.get("requestState"):
@@ -156,7 +156,7 @@ async def use_every_feature(host: RecordingHost) -> None:
 
 
 async def send_invalid_requests(host: RecordingHost) -> None:
-    """The same with a person's data wherever something else belongs."""
+    """Use every feature with a person's data in place of valid values."""
     for tool in TOOLS:
         for wrong in _WRONG:
             arguments = dict.fromkeys(tool.input_schema["properties"], wrong)

@@ -212,7 +212,7 @@ def _check_error(normal: ReferenceCall, line: str, now: State) -> Iterator[str]:
     if code not in _codes() or not said or "\n" in line or "Traceback" in line:
         yield f"no line of a known kind: {line}"
     if PRIVATE_DOMAIN in line:
-        yield f"shows somebody's data: {line}"
+        yield f"shows a person's data: {line}"
     if "nothing was" in line and now != normal.before:
         yield f"says that nothing was changed, which is not so: {line}"
     settled = code not in _UNSETTLED

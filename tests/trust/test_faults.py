@@ -55,7 +55,7 @@ _SECRETS = (MARKER, API_KEY, PRIVATE_DOMAIN, "Nordmann")
 
 @dataclass(frozen=True)
 class Connection:
-    """How a host is connected to the server, and whether the service offers more than the API's page."""
+    """How a host is connected to the server, and whether the service offers extensions of the API."""
 
     transport: str
     era: str
@@ -146,7 +146,7 @@ async def running(connection: Connection, home: Path, address: str, person: Pers
 
 @asynccontextmanager
 async def service(extensions: bool) -> AsyncIterator[tuple[FaultyService, ScriptedServer]]:
-    """The service, and another host to which nobody has any reason to go."""
+    """The service, and another host, which no request should reach."""
     with quick_folder() as folder, free_ports(2) as (port, other):
         async with (
             ScriptedServer(other) as redirect_target,
@@ -264,7 +264,7 @@ class _Matrix:
         self._arguments = arguments_by_tool(ids)[self._tool.name]
         if issubclass(self._tool.arguments, PlanArguments):
             self._arguments |= {"apply": True, "plan": (await self._answer())["plan"]}
-        await self.reference_call()  # what the service offers is asked for the first time alone
+        await self.reference_call()  # reads the extensions, which only the first call does
         self.normal = await self.reference_call()
         while len(self.normal.seen) > len((again := await self.reference_call()).seen):
             self.normal = again  # on a busy machine it may have taken an attempt more

@@ -140,7 +140,7 @@ INVISIBLE: dict[str, Callable[[GuardedCall], Message]] = {
     "with a direction mark": lambda call: _of(call, "\u202e" + call.word),
     "with a blank behind": lambda call: _of(call, call.word + " "),
 }
-"""No yes where a word is chosen. In a name that is typed, what nobody sees counts neither way."""
+"""No consent if a word is chosen. In a typed name, invisible characters count neither way."""
 
 
 @each_route(*LEGACY_ANSWERS, *SECOND_CALLS)
@@ -263,7 +263,7 @@ async def test_answer_to_an_abandoned_call_changes_nothing(
 
 
 def _claims(sealed: str, **changes: Any) -> str:
-    """The same seal about something else, made by whoever has our key; a claim of None is left out."""
+    """The same sealed state with other claims, made by an attacker who has the key; a claim of None is left out."""
     codec = AESGCMRequestStateCodec([STATE_KEYS])
     claims = {**json.loads(codec.unseal(sealed)), **changes}
     return codec.seal(json.dumps({name: value for name, value in claims.items() if value is not None}).encode())
@@ -281,7 +281,7 @@ _OWN = AESGCMRequestStateCodec([STATE_KEYS])
 FORGERIES: dict[str, Callable[[str], Any]] = {
     "invented": lambda _: "yes",
     "the form's word": lambda _: "delete",
-    "a prefix alone": lambda state: state[:3],
+    "only a prefix": lambda state: state[:3],
     "zeros": lambda state: state[:3] + "A" * (len(state) - 3),
     "without its prefix": lambda state: state[3:],
     "of another format": lambda state: "v2" + state[2:],
@@ -314,8 +314,8 @@ FORGERIES: dict[str, Callable[[str], Any]] = {
     "of a version with fewer": lambda state: _claims(state, nonce=None),
     "of a version that writes times": lambda state: _claims(state, expires="2099-01-01T00:00:00Z"),
     "of a version that counts uses": lambda state: _claims(state, nonce=["1", "2"]),
-    "of another caller": lambda state: _claims(state, principal="oauth:somebody"),
-    "of nobody": lambda state: _claims(state, principal=""),
+    "of another caller": lambda state: _claims(state, principal="oauth:another"),
+    "of no caller": lambda state: _claims(state, principal=""),
     "of another tool": lambda state: _claims(state, tool="list_contacts"),
     "of other arguments": lambda state: _claims(state, arguments="0" * 64),
     "of another target": lambda state: _claims(state, target="0" * 64),
@@ -406,7 +406,7 @@ async def test_answer_with_other_arguments_changes_nothing(
     """Another target, wider or narrower arguments, reordered lists, null for absent, 1 for true, NFD for NFC."""
     arguments = await servers.arguments(call)
     variants = [await servers.arguments(call, other=True), *_variants(call, arguments)]
-    if call.plans:  # what does not apply its plan reads alone
+    if call.plans:  # a call that does not apply its plan only reads
         variants = [variant for variant in variants if variant.get("apply")]
     async with servers.host(route.era, route.mode, forms=route.forms) as host:
         for variant in variants:

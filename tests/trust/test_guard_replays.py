@@ -1,4 +1,4 @@
-"""Answers used more than once: in one process, on replicas, after restarts, at the same moment, by somebody else."""
+"""Answers used more than once: in one process, on replicas, after restarts, at the same moment, by another caller."""
 
 import asyncio
 from collections import Counter
@@ -95,7 +95,7 @@ async def obtain_state_from(host: LineHost, route: Route, call: GuardedCall, arg
 
 
 async def replays(servers: GuardedServers, refused: Refused, route: Route, call: GuardedCall, **settings: Any) -> None:
-    """Ask at one replica, answer at another, and then once more at both, after a restart and where all is blocked."""
+    """Ask at one replica, answer at another, and then again at both, after a restart and in block mode."""
     arguments = await servers.arguments(call)
     async with replica(servers, route, **settings) as one, replica(servers, route, **settings) as other:
         state = await obtain_state_from(one, route, call, arguments)
@@ -184,12 +184,12 @@ async def test_thousand_copies_of_an_answer_perform_one_call(
 
 @each_route(LEGACY_ANSWERS[0], SECOND_CALLS[0], TOKENS[0])
 @pytest.mark.parametrize("tool", ["delete_contact", "gdpr_delete_contact"])
-async def test_a_thousand_confirmations_of_one_target_are_one_deed(
+async def test_thousand_confirmations_of_one_target_change_it_once(
     servers: GuardedServers, tried: Tried, route: Route, tool: str
 ) -> None:
-    """A thousand people agree to the same, each asked for themselves and all at once: it is done once.
+    """A thousand people confirm the same change at once, each in a call of their own: it is made once.
 
-    Several may be told that the contact is erased, which is so; the directory has one receipt of it.
+    Several answers may report that the contact is erased; the directory has one receipt of it.
     """
     call = by_tool[tool]
 

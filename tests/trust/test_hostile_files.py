@@ -118,7 +118,7 @@ NAMES = [
     *(f"../{text}" for text in TEXTS),
 ]
 NEW_NAMES = [name for name in NAMES if name.startswith(("..", "/", "\0", "\ud800")) or "/../" in name]
-"""Those that lead out whoever reads them; the others may be names of new files in the folder."""
+"""Names that lead out of the folder; the others may be names of new files in it."""
 
 
 async def test_hostile_path_is_not_read(world: World, tried: Tried) -> None:
@@ -366,8 +366,8 @@ LARGE: dict[str, Callable[[], Any]] = {
     "a cell of sixty megabytes": lambda: "name\n" + "x" * 60 * MILLION,
     "a name of sixty megabytes": lambda: "x" * 60 * MILLION + "\nOla",
     "quotes and no end": lambda: "name\n" + '"' * (10 * MILLION + 1),
-    "delimiters alone": lambda: ",;\t|" * MILLION,
-    "line ends alone": lambda: "name" + "\r" * 5 * MILLION + "\n\n" * MILLION,
+    "only delimiters": lambda: ",;\t|" * MILLION,
+    "a name and line ends": lambda: "name" + "\r" * 5 * MILLION + "\n\n" * MILLION,
     "a million lines of a card": lambda: CARD.format("\n".join(["TEL:+4799999999"] * 300_000)),
     "a card within a card": lambda: "BEGIN:VCARD\n" * 100_000 + "FN:Ola\n" + "END:VCARD\n" * 100_000,
     "a line of a card that goes on": lambda: CARD.format("NOTE:" + "x\n " * MILLION),

@@ -1,4 +1,4 @@
-"""Records that are written to mislead: neutralised and bounded for who reads them, untouched where they are kept."""
+"""Records that are written to mislead: sanitized and shortened in answers, unchanged in the directory."""
 
 import json
 import re

@@ -175,11 +175,11 @@ ODD: dict[str, list[bytes]] = {
         for number in range(200)
         for line in (written(call(number)), written(notification("notifications/cancelled", requestId=number)))
     ],
-    "ends of what there is not": [
+    "cancellations of unknown requests": [
         written(notification("notifications/cancelled", requestId=identifier, reason="x"))
         for identifier in ("gone", -1, None, 1.5, [], {}, True, "9" * 5_000, 2**70)
     ],
-    "answers to what was not asked": [written({"jsonrpc": "2.0", "id": number, "result": {}}) for number in range(500)],
+    "answers to unknown requests": [written({"jsonrpc": "2.0", "id": number, "result": {}}) for number in range(500)],
     "a flood of notifications": [written(notification("notifications/progress", progressToken=1, progress=1))] * 10_000,
 }  # fmt: skip
 
@@ -293,7 +293,7 @@ def test_at_most_a_thousand_calls_wait_for_a_person(server: ReadingStdioServer, 
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServer]:
-    """A server over HTTP that has not grown and complained of nothing in more than a line, whatever it was sent."""
+    """A server over HTTP. At the end its memory is small and its log has no traceback."""
     with HttpServer(tmp_path_factory.mktemp("wire"), CONTACTS_MCP_RATE="0") as running:
         yield running
         assert peak_memory(running.process.pid) < MAX_MEMORY_OVER_HTTP_BYTES

@@ -1,4 +1,4 @@
-"""Keys are nowhere and personal data is in results and the directory alone, whatever is done to real processes."""
+"""Real processes: keys appear nowhere, and personal data only in results and the directory."""
 
 import asyncio
 import json
@@ -285,7 +285,7 @@ STRAY: list[tuple[str, str, list[tuple[str, str]], bytes]] = [
     ("GET", "/sse", [("Origin", f"https://{WRONG}.example.com"), ("User-Agent", WRONG)], b""),
     ("GET", "/healthz", [("Host", f"{WRONG}.example.com")], b""),
 ]
-"""Requests of passers-by, with a key that is none and a name in every part of them."""
+"""Requests of strangers, with an invalid key and a name in every part."""
 
 
 async def stray(port: int, method: str, path: str, headers: list[tuple[str, str]], body: bytes) -> str:

@@ -15,7 +15,7 @@ const client = new Client({ name: "sdk1", version: "1" }, { capabilities });
 if (asks) client.setRequestHandler(ElicitRequestSchema, person.reply);
 const wire = new Transport(new URL(address));
 const agree = wire.setProtocolVersion.bind(wire);
-let revision; // which the client tells its transport alone
+let revision; // the client passes it only to its transport
 wire.setProtocolVersion = (version) => agree((revision = version));
 await client.connect(wire);
 await obey(person, {

@@ -160,7 +160,7 @@ def parse_destinations(text: str) -> AuditDestinations:
     """Parse `stderr`, `otlp` or a file's path, or several of them separated by commas.
 
     Raises:
-        ValueError: the text is empty, names two files, or has a word that is none of these.
+        ValueError: the text is empty, names two files, or has another word.
     """
     names = {name.strip() for name in text.split(",")} - {""}
     files = names - {"stderr", "otlp"}

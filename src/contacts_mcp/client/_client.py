@@ -129,7 +129,7 @@ class ContactsClient:
         raise effect.conclude(Unreachable(f"the call was not done within {self._time_limit:g} seconds"))
 
     async def extensions(self) -> frozenset[str]:
-        """Return what the service offers beyond the API's page, such as `scan` and `batch`.
+        """Return what the service offers beyond the API documentation, such as `scan` and `batch`.
 
         The service is asked once; an error counts as no extensions. If it cannot be reached, the next call asks again.
         """

@@ -1,4 +1,4 @@
-"""Workarounds for what the API's page leaves open or contradicts: list filters, paging and updates.
+"""Workarounds for what the API documentation leaves open or contradicts: list filters, paging and updates.
 
 The page names no query parameters, and a service may ignore one without an error. So each page is checked against the
 call. If a filter is ignored, the client pages through the directory and filters itself, up to a bound; unfiltered rows

@@ -25,7 +25,7 @@ class Risk(StrEnum):
     ERASE = "erase"  # irreversible
 
 
-# The ids on the API's page have no valid UUID version, so the version is not checked. The check keeps an id from
+# The ids in the API documentation have no valid UUID version, so the version is not checked. The check keeps an id from
 # naming another route: `/v1/contacts/groups` has the shape of `/v1/contacts/{contact_id}`.
 UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -65,7 +65,7 @@ class Call(BaseModel, Generic[AnswerT_co]):
     A subclass's docstring is the description that an agent reads.
 
     Attributes:
-        route: Method and path as on the API's page; a `{name}` in the path is the field of that name.
+        route: Method and path as in the API documentation; a `{name}` in the path is the field of that name.
         risk: What the call can do to the directory.
         idempotent: Whether sending it twice leaves the directory as sending it once does.
         answer_type: The record that the service answers with, from the subclass's type argument; None for no body.

@@ -1,4 +1,4 @@
-"""The 14 endpoints of the Contacts API, one class each, in the order of the API's page.
+"""The 14 endpoints of the Contacts API, one class each, in the order of the API documentation.
 
 A docstring is the tool's description: when an agent should use it, and when another tool. Field descriptions are part
 of the tool's schema. Agents read both in every conversation, so each word costs tokens.

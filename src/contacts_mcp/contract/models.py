@@ -1,6 +1,6 @@
 """The records of the Contacts API, in one shape.
 
-On the API's page single contacts have `name` and `type`, but rows of lists have `first_name`, `last_name` and
+In the API documentation, single contacts have `name` and `type`, but rows of lists have `first_name`, `last_name` and
 `contact_type`. Both shapes are read as `name` and `type`. Unknown fields are ignored. An absent field stays unset,
 which differs from null.
 """
@@ -20,7 +20,7 @@ def _utc(time: datetime) -> str:
 
 
 Timestamp = Annotated[datetime, PlainSerializer(_utc, when_used="json")]
-"""A time; read with `Z`, an offset or neither (then UTC), and written in seconds with `Z`, as on the API's page."""
+"""A time; read with `Z`, an offset or neither (then UTC), and written in seconds with `Z`, as the API does."""
 
 Tags = Annotated[list[str], BeforeValidator(lambda tags: [] if tags is None else tags)]
 

@@ -386,4 +386,4 @@ ENDPOINTS: tuple[Tool, ...] = (
     _derive_tool(AddGroupMembers),
     _derive_tool(RemoveGroupMember),
 )
-"""One tool for each documented endpoint, in the order of the API's page."""
+"""One tool for each documented endpoint, in the order of the API documentation."""

@@ -116,7 +116,7 @@ async def test_import_sends_at_most_eight_requests_at_a_time(
     await platform.call("create_contact", name="Somebody Else")
     refused = await platform.raw("import_contacts", path=path, apply=True, plan=plan["plan"])
 
-    assert not refused.is_error  # somebody else does not matter to it
+    assert not refused.is_error  # the new contact does not affect the plan
     assert 1 <= unsteady.most_at_once <= 8
 
 

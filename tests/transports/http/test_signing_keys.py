@@ -21,7 +21,7 @@ from transports.http.issuer import (
 )
 
 
-async def test_nothing_is_fetched_before_the_first_token(server, issuer):
+async def test_keys_are_first_fetched_for_the_first_token(server, issuer):
     """A server starts even if its issuer is down."""
     assert server.requests == []
 

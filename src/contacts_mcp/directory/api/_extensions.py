@@ -1,4 +1,4 @@
-"""Routes beyond the API's page, for jobs on many contacts. A client lists the extensions before it uses one.
+"""Routes beyond the API documentation, for jobs on many contacts. A client lists the extensions before it uses one.
 
 No documented path can be mistaken for one of these.
 """

@@ -174,7 +174,7 @@ def _changes(**example: Any) -> ConfigDict:
 
 
 class _ContactFields(BaseModel):
-    type: ContactType = "person"  # the API's page names no default
+    type: ContactType = "person"  # the API documentation names no default
     name: Name = ""
     company_name: Company = None
     phone_number: Phone = None
@@ -196,8 +196,8 @@ class NewContact(_ContactFields):
 class ContactChanges(_ContactFields):
     """The fields of a contact to change. Null clears a field, and `tags` are replaced."""
 
-    # The API's page says 'only provided fields are updated' and marks `name` as required; the first is followed. The
-    # defaults of `type` and `name` are never used: null is refused for both.
+    # The API documentation marks `name` as required but says 'only provided fields are updated'; the latter is followed.
+    # The defaults of `type` and `name` are never used: null is refused for both.
 
     model_config = _changes(phone_number="+4799999999", tags=["vip", "newsletter"])
 

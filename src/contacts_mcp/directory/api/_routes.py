@@ -1,4 +1,4 @@
-"""The 14 routes of the API's page, in its order. Summaries and first paragraphs are the page's words."""
+"""The 14 routes of the API documentation, in its order. Summaries and first paragraphs are taken from it."""
 
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, get_args
@@ -90,7 +90,7 @@ async def update_contact(tenant: CurrentTenant, contact_id: ContactId, body: Con
 async def delete_contact(tenant: CurrentTenant, contact_id: ContactId) -> Response:
     """Delete a contact. This is a soft delete - the contact can be restored via GDPR endpoints.
 
-    The API's page names no such endpoint, and this service has none. A deleted contact can still be erased.
+    The API documentation names no such endpoint, and this service has none. A deleted contact can still be erased.
     """
     await tenant.database.write(store.delete_contact, tenant.id, contact_id)
     return Response(status_code=204)
@@ -103,7 +103,7 @@ async def gdpr_delete_contact(tenant: CurrentTenant, contact_id: ContactId, body
     A deleted contact can be erased as well. Erasing a contact again is no error and keeps the first reason and time.
     """
     await tenant.database.erase(store.erase_contact, tenant.id, contact_id, body.reason, tenant.actor)
-    return JSONResponse({"ok": True})  # the API's page documents no response
+    return JSONResponse({"ok": True})  # the response is undocumented
 
 
 @groups_router.get("", summary="List contact groups")
@@ -129,7 +129,7 @@ async def create_contact_group(
 async def get_contact_group(tenant: CurrentTenant, group_id: GroupId) -> Response:
     """Get details of a specific contact group including member list.
 
-    As in the example of the API's page, the response has no members: use List group members.
+    As in the example of the API documentation, the response has no members: use List group members.
     """
     row = await tenant.database.look_up(store.get_group, tenant.id, group_id)
     return JSONResponse(_pick(row, _GROUP_FIELDS))

@@ -110,7 +110,7 @@ async def back_up(location: Location, target: Path, report: ProgressCallback = l
     _require(not target.exists(), f"The file {target} exists already; choose another name.")
     database = store.open_database(location)
     try:
-        await database.read(lambda _: None)  # creates a missing directory, and refuses a file that is none
+        await database.read(lambda _: None)  # creates a missing directory, and refuses a file that is not a directory
         with _draft(target) as draft:
             if isinstance(location, PostgresServer):
                 await asyncio.to_thread(prepare_file, draft)

@@ -105,5 +105,5 @@ def _insert_statement(table: Table, names: tuple[str, ...], dialect: Dialect, on
 
 
 def _without_length(type_: TypeEngine[Any]) -> TypeEngine[Any]:
-    """A cast to a text of limited length truncates the text, where the column would refuse it."""
+    """A cast to a text of limited length truncates the text; the column would refuse it."""
     return String() if isinstance(type_, String) else type_

@@ -74,8 +74,8 @@ def _parts_of(word: str) -> Iterable[str]:
 def signature_of(words: Iterable[str]) -> int:
     """Return a Bloom filter of the words' prefixes: a contact with these words has all of its bits.
 
-    The signature of a contact is stored with each of its terms, so that most contacts that lack another word of a
-    query are ruled out by the index alone.
+    The signature of a contact is stored with each of its terms, so that the index itself rules out most contacts
+    that lack another word of a query.
     """
     signature = 0
     for prefix in {word[:PREFIX_LENGTH] for word in words}:
