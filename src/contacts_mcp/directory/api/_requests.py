@@ -196,7 +196,7 @@ class NewContact(_ContactFields):
 class ContactChanges(_ContactFields):
     """The fields of a contact to change. Null clears a field, and `tags` are replaced."""
 
-    # The API documentation marks `name` as required but says 'only provided fields are updated'; the latter is followed.
+    # The API documentation marks `name` as required but says 'only provided fields are updated', which is followed.
     # The defaults of `type` and `name` are never used: null is refused for both.
 
     model_config = _changes(phone_number="+4799999999", tags=["vip", "newsletter"])
