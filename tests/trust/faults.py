@@ -1,4 +1,4 @@
-"""What a service, a gateway or a network can do to a request, and the Contacts API that lets it happen."""
+"""Faults of a service, a gateway or a network, and a Contacts API that produces them."""
 
 import asyncio
 import json
@@ -21,14 +21,14 @@ from support.processes import wait_until
 from support.services import ReceivedRequest, ResponseAction, ScriptedServer, drip, flood, reply, reset, silence
 
 MARKER = "MARKER-of-the-fault"
-"""In the body of every fault; it must not reach a reader."""
+"""Part of the body of every fault; it must not reach a reader."""
 
 JSON = ["Content-Type: application/json"]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the service answered to a forwarded request, and the target of redirects."""
+    """The service's answer to a forwarded request, and the target of redirects."""
 
     status: int
     body: bytes
@@ -66,12 +66,12 @@ def _refusal(status: int, *headers: str) -> Callable[[Answer], ResponseAction]:
 
 
 def _html_page(status: int) -> Callable[[Answer], ResponseAction]:
-    """What a gateway or a portal says to a person with a browser."""
+    """The page of a gateway or a portal for a person with a browser."""
     return _constant(reply(status, raw=f"<html>{MARKER}</html>".encode(), headers=["Content-Type: text/html"]))
 
 
 def _rewrite_answer(rewrite: Callable[[Any], Any]) -> Callable[[Answer], ResponseAction]:
-    """The service's answer, made something else."""
+    """Change the service's answer."""
     return lambda answer: reply(200, rewrite(answer.content), headers=JSON)
 
 
@@ -147,7 +147,7 @@ _REFUSAL_SECONDS = 0.05
 """How long the port is closed if the fault does not last."""
 _JSON = {"Content-Type": "application/json"}
 EXTENSIONS_PATH = "/v1/directory"
-"""Where the service describes its extensions, which are below it."""
+"""The path of the service's extensions and of their description."""
 _CONTACT = "name, type, company_name, phone_number, email, tags, notes"
 _FACTS = {
     "contact": f"SELECT {_CONTACT} FROM contacts WHERE deleted_at IS NULL",
@@ -169,7 +169,7 @@ class Duration(Enum):
 
 @dataclass(frozen=True)
 class FaultPosition:
-    """Where a fault happens: to the request of this number, of which the first is 0, and how long it lasts."""
+    """When a fault happens: at the request with this number (the first is 0), and how long it lasts."""
 
     what: str
     number: int
@@ -179,7 +179,7 @@ class FaultPosition:
         return self.what + self.lasts.value
 
     def holds(self, seen: Sequence[ReceivedRequest]) -> bool:
-        """Whether the last of these requests is in it."""
+        """Whether the fault affects the last of these requests."""
         since = seen[self.number :]
         match self.lasts:
             case Duration.ONCE:
@@ -207,9 +207,9 @@ class FaultyService(ScriptedServer):
         self._injected: tuple[Fault, FaultPosition] | None = None
         self._opening: asyncio.Task[None] | None = None
         self.has_happened = False
-        """Whether the fault did."""
+        """Whether the fault happened."""
         self.refused: set[int] = set()
-        """The numbers of the requests that were certainly not done."""
+        """The numbers of the requests that were certainly not performed."""
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()
@@ -220,11 +220,11 @@ class FaultyService(ScriptedServer):
         await self._directory.aclose()
 
     def client(self) -> ContactsClient:
-        """A client to whom nothing happens."""
+        """A client without faults."""
         return ContactsClient(base_url="http://directory", transport=self._service)
 
     def save(self) -> None:
-        """Remember the directory as it is now."""
+        """Save the state of the directory."""
         self._copy_database(self._file, self._copy)
 
     def restore(self) -> None:
@@ -233,7 +233,7 @@ class FaultyService(ScriptedServer):
         journal_path(self._file).unlink(missing_ok=True)
 
     def state(self) -> State:
-        """What is so in the directory."""
+        """The facts of the directory."""
         with closing(sqlite3.connect(self._file)) as database:
             return Counter((what, *row) for what, query in _FACTS.items() for row in database.execute(query))
 
@@ -254,7 +254,7 @@ class FaultyService(ScriptedServer):
             await self._listen_again()
 
     async def settle(self) -> None:
-        """Finish what runs in the directory and break the open connections."""
+        """Finish running work of the directory and close the open connections."""
         await wait_until(lambda: not self._relaying)
         await self.break_busy()
 

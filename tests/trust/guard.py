@@ -35,7 +35,7 @@ Arguments = dict[str, Any]
 
 @dataclass(frozen=True)
 class Records:
-    """Who is in the directory, by id."""
+    """The people in the directory, by id."""
 
     ola: str
     kari: str
@@ -84,7 +84,7 @@ class GuardedCall:
 
     @property
     def word(self) -> str:
-        """What has to be in it."""
+        """The value that confirms."""
         return str(self.form[self.field])
 
     def __str__(self) -> str:
@@ -172,7 +172,7 @@ CALLS = (
     GuardedCall("create_contact_group", lambda _: {"name": "New"}, lambda _: {"name": "Newer"}, None, CHANGE),
 )
 CONFIRMED = ("update_contact", "remove_group_member", "create_contact_group")
-"""Writing tools that the operator has put under the guard."""
+"""Writing tools that the operator has guarded."""
 
 _KEPT = [table.name for table in metadata.sorted_tables if table is not nonces]
 
@@ -197,7 +197,7 @@ _BYPASS_HINTS = (
 
 
 class Clock:
-    """Time that passes when a test says so."""
+    """A clock that a test advances."""
 
     def __init__(self) -> None:
         self.now = 1_000_000.0
@@ -219,7 +219,7 @@ class GuardedServers:
     api: ContactsClient
     clock: Clock = field(default_factory=Clock)
     writes: list[str] = field(default_factory=list)
-    """The changes that were asked of the directory."""
+    """The changes that were requested from the directory."""
 
     def __post_init__(self) -> None:
         self.seal = Seal(ANSWER_LIFETIME_SECONDS, [STATE_KEYS], self.clock)
@@ -242,7 +242,7 @@ class GuardedServers:
             yield host
 
     async def arguments(self, call: GuardedCall, *, other: bool = False) -> Arguments:
-        """The call's arguments; of a call that plans first with the plan that is there now."""
+        """The call's arguments, with the current plan if the call plans first."""
         given = (call.other if other else call.arguments)(self.records)
         if not call.plans:
             return given
@@ -250,7 +250,7 @@ class GuardedServers:
         return {**given, "apply": True, "plan": plan}
 
     async def question(self, tool: str, arguments: Arguments) -> str:
-        """The state of a question that a server asks about a call."""
+        """The state of a server's question about a call."""
         return str((await self.asking.call(tool, arguments))["result"]["requestState"])
 
     async def token(self, tool: str, arguments: Arguments) -> str:
@@ -264,7 +264,7 @@ class GuardedServers:
 
 @cache
 def _prepared_folder() -> tuple[Path, tempfile.TemporaryDirectory[str]]:
-    """A folder for a directory that every test begins with a copy of."""
+    """A folder with the directory that every test copies."""
     folder = tempfile.TemporaryDirectory()
     return Path(folder.name) / "contacts.db", folder
 
@@ -303,20 +303,20 @@ async def open_servers() -> AsyncIterator[GuardedServers]:
 
 
 def answer(response: Message) -> Any:
-    """What a call answered that must not fail."""
+    """The answer of a call that must not fail."""
     result = response["result"]
     assert not result.get("isError"), result
     return result["structuredContent"]
 
 
 def is_done(response: Message) -> bool:
-    """Whether a call did its work."""
+    """Whether a call succeeded."""
     result = response.get("result", {})
     return "content" in result and not result.get("isError") and "confirmation_token" not in result["structuredContent"]
 
 
 def refusal_text(response: Message) -> str:
-    """What the model reads of a refusal."""
+    """The text of a refusal that the model reads."""
     if "error" in response:
         assert response["error"]["code"] in _PROTOCOL_CODES, response
         return str(response["error"]["message"])
@@ -350,7 +350,7 @@ class Attack:
         self.begin()
 
     def begin(self) -> None:
-        """Remember the current state, which must not change from here on."""
+        """Save the current state, which must not change from now on."""
         self.before = self._servers.contents()
         self._servers.writes.clear()
 
@@ -427,7 +427,7 @@ each_mode = pytest.mark.parametrize("mode", GuardMode)
 
 
 async def obtain_state(servers: GuardedServers, route: Route, call: GuardedCall, arguments: Arguments) -> str:
-    """What an answer on this way is brought with: the state of a question, or a token."""
+    """The state of a question, or the token, that an answer on this route needs."""
     return await (servers.token if route.channel == "token" else servers.question)(call.tool, arguments)
 
 
@@ -439,7 +439,7 @@ def accept_form(call: GuardedCall) -> Message:
 async def call_with_answer(
     host: LineHost, route: Route, call: GuardedCall, arguments: Arguments, state: Any
 ) -> Message:
-    """Make a call with a yes to the question that `state` is of."""
+    """Make a call that answers yes to the question of `state`."""
     if route.channel == "token":
         return await host.call(call.tool, {**arguments, "confirmation_token": state})
     return await host.call(call.tool, arguments, inputResponses={"confirm": accept_form(call)}, requestState=state)

@@ -1,4 +1,4 @@
-"""Secrets and people with unmistakable data, calls that send them everywhere, and the search for leaks."""
+"""Secrets and people with unique data, calls that send them in every field, and the search for leaks."""
 
 import base64
 import json
@@ -29,7 +29,7 @@ PERSONAL = {
     "note": "violet entrance",
     "tag": "blåbærfolk",
 }
-"""Pieces of it, each of which gives the person away."""
+"""Parts of the data that each identify the person."""
 
 
 def secret_of(name: str) -> str:
@@ -51,12 +51,12 @@ def _spellings(text: str) -> Iterator[bytes]:
     yield from (quote(text, safe="").encode(), quote_plus(text).encode())
     for before in range(3):
         encoded = base64.b64encode(b"\0" * before + raw)
-        whole = encoded[-(-before * 4 // 3) : len(encoded) - 4]  # the letters that no neighbour has a part in
+        whole = encoded[-(-before * 4 // 3) : len(encoded) - 4]  # the letters that do not depend on neighbouring bytes
         yield from (whole, whole.translate(bytes.maketrans(b"+/", b"-_")))
 
 
 def find_seeds(where: Mapping[str, bytes], seeds: Mapping[str, str]) -> list[str]:
-    """Which seeds are in which of the texts, in small letters or large."""
+    """List which seeds are in which texts, in lower or upper case."""
     spelt = {
         name: set(_spellings(text)) | {text.lower().encode(), text.upper().encode()} for name, text in seeds.items()
     }
@@ -83,7 +83,7 @@ def files_below(folder: Path, excluded: Iterable[str]) -> dict[str, bytes]:
 
 Message = dict[str, Any]
 SendRequest = Callable[..., Awaitable[Message]]
-"""Make a request, its method and members; the response as it came."""
+"""Send a request with this method and these members; returns the raw response."""
 
 _NAME = str(PERSON["name"])
 _WRONG: tuple[Any, ...] = (_NAME, [_NAME], {"value": _NAME}, f"{_NAME}\ud7ff" * 500)
@@ -186,6 +186,6 @@ _CALLS_OF_BROKEN_DIRECTORY: tuple[tuple[str, Message], ...] = (
 
 
 async def call_broken_directory(host: RecordingHost, limit: int = len(_CALLS_OF_BROKEN_DIRECTORY)) -> None:
-    """Calls over a directory that has just been broken, of which the first `most`: each is answered."""
+    """Make the first `most` calls over a broken directory: each is answered."""
     for tool, arguments in _CALLS_OF_BROKEN_DIRECTORY[:limit]:
         await host.request("tools/call", name=tool, arguments=arguments)

@@ -1,4 +1,4 @@
-"""One call of every tool, and whether its answer is true after a fault."""
+"""One call of every tool, and a check that its answer is true after a fault."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ from support.services import ReceivedRequest
 from trust.faults import State
 
 PRIVATE_DOMAIN = "@private.example"
-"""In all e-mail addresses and notes, which may be only in answers."""
+"""Part of all e-mail addresses and notes, which may be only in answers."""
 _ERASED = "Ola Nordmann"
 _PEOPLE: tuple[dict[str, Any], ...] = (
     {"name": _ERASED, "phone_number": "+4799999901", "tags": ["vip"], "company_name": "Fjord AS"},
@@ -38,7 +38,7 @@ _PEOPLE: tuple[dict[str, Any], ...] = (
 )
 _GROUPS = {"Customers": (_ERASED, "Per Hanssen", "Liv Berg"), "Suppliers": ("Nils Dahl",)}
 NAMES = (*(person["name"] for person in _PEOPLE), *_GROUPS)
-"""Whose ids a call may need."""
+"""The names whose ids a call may need."""
 _FILE = f"""name,phone,email,notes
 Eva Lund,+4799999911,eva{PRIVATE_DOMAIN},new
 Odd Vik,+4799999912,odd{PRIVATE_DOMAIN},new
@@ -47,7 +47,7 @@ Kari Nordmann,+4799999902,another{PRIVATE_DOMAIN},changed
 
 
 async def create_records(api: ContactsClient) -> Mapping[str, str]:
-    """Make the people and the groups; ids by name."""
+    """Create the people and the groups. Returns their ids by name."""
     ids: dict[str, str] = {}
     for person in _PEOPLE:
         word = person["name"].casefold().replace(" ", ".")
@@ -99,7 +99,7 @@ _UNSETTLED = {"outcome_unknown", "server_fault", "unreadable_answer"}
 _VARIABLE_FIELDS = {"created_at", "updated_at", "file", "uri", "plan"}
 _NOT_REPEATABLE = {re.sub(r"{\w+}", "{}", call.route) for call in (*CALLS, BatchContacts) if not call.idempotent}
 _SKIP_MISSING_RECORDS = ("export_contacts", "merge_contacts", "find_contacts", "gdpr_delete_contact")
-"""The tools that go on without a record that is not there (any more)."""
+"""The tools that skip a missing record."""
 _PARTIAL_ANSWERS = {
     "add_group_members": ({},),
     "gdpr_delete_contact": (
@@ -110,9 +110,9 @@ _PARTIAL_ANSWERS = {
         },
     ),
 }
-"""Other allowed answers, if all was done but not all is known."""
+"""Other allowed answers, if all was done but not all results are known."""
 _CHECKS_BEFORE_REPEAT = "import_contacts"
-"""The tool that repeats a create once it has seen in the directory that it was not made."""
+"""The tool that repeats a create after reading in the directory that it was not made."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Counted:
     fact: str
 
     def done(self, normal: "ReferenceCall", now: State) -> int:
-        """How much of it is so."""
+        """How many of them are facts."""
         return sum(count for fact, count in ((normal.after - normal.before) & now).items() if fact[0] == self.fact)
 
 
@@ -163,7 +163,7 @@ class FaultyCall:
 
 
 def find_violations(normal: ReferenceCall, case: FaultyCall) -> Iterator[str]:
-    """What is wrong with a call to which something happened."""
+    """Yield what is wrong with a call that met a fault."""
     if strange := _unexpected_facts(normal, case.now):
         yield f"the directory is neither as before nor as it should be: {strange}"
     yield from _unsafe_repeats(normal.tool, case)
@@ -183,13 +183,13 @@ def comparable(answer: Any, known: Collection[str]) -> Any:
 
 
 def _unexpected_facts(normal: ReferenceCall, now: State) -> State:
-    """Facts that are there too often, or too seldom, for a call that was made in part, whole or not at all."""
+    """Facts that exist too often or too rarely for a call that was made in part, completely or not at all."""
     most, least = normal.before | normal.after, normal.before & normal.after
     return (now - most) + (least - now)
 
 
 def _unsafe_repeats(tool: str, case: FaultyCall) -> Iterator[str]:
-    """A request that must not be made twice, made again after one that may have worked."""
+    """A request that must not be made twice but was repeated after one that may have worked."""
     risked: list[tuple[str, str, bytes]] = []
     for number, seen in enumerate(case.seen):
         if not _is_repeatable(seen):
@@ -237,7 +237,7 @@ def _check_answer(normal: ReferenceCall, case: FaultyCall) -> Iterator[str]:
 def _check_counts(
     normal: ReferenceCall, counted: Counted, said: Mapping[str, int], now: State, *, settled: bool
 ) -> Iterator[str]:
-    """Everything reported as done was done; everything done is reported, or at least as unknown."""
+    """All changes reported as done were done; all changes done are reported, at least as unknown."""
     reported, unknown, done = (
         sum(said.get(word, 0) for word in counted.counters),
         said.get("unknown", 0),
@@ -266,7 +266,7 @@ def _counts_in_answer(answer: Mapping[str, Any]) -> Mapping[str, int]:
 
 @cache
 def _codes() -> set[str]:
-    """Every code that a caller may read: of all errors there are, and none for a fault of the server's own."""
+    """The codes of all errors that a caller may read, without internal errors."""
 
     def of(kind: type[ContactsError]) -> Iterator[str]:
         yield kind.code

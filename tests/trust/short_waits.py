@@ -16,11 +16,11 @@ from contacts_mcp.tools import _job
 TIME_LIMIT_SECONDS = 1.5
 """Seconds for one call of the service, instead of 30."""
 READ_TIMEOUT_SECONDS = TIME_LIMIT_SECONDS / _client._TIMEOUTS_PER_CALL
-"""Seconds without a word after which a request that may be repeated is, instead of 10."""
+"""Seconds without data after which an idempotent request is repeated, instead of 10."""
 JOB_WAIT_SECONDS = 0.5
-"""The longest that a job waits if the service asks for it, instead of 600 seconds."""
+"""Seconds that a job waits at most if the service demands it, instead of 600."""
 JOB_ATTEMPTS = 3
-"""Times that a job sends a call that does not get through, instead of 5."""
+"""Attempts of a job to send a call, instead of 5."""
 
 _LIMITS = {"time_limit": TIME_LIMIT_SECONDS, "connect_limit": READ_TIMEOUT_SECONDS, "max_wait": TIME_LIMIT_SECONDS}
 _SHORT_WAITS: tuple[tuple[Any, str, Any], ...] = (

@@ -1,4 +1,4 @@
-"""A server that has worked for long holds no more, is no slower, and knows no less than a fresh one.
+"""After a long run a server uses no more memory, is no slower, and has lost no data.
 
 Several callers do their everyday work at the same time, with faults for a fifth of it. A model in plain Python predicts
 every answer.
@@ -18,7 +18,7 @@ from trust.endurance.servers import OpenBackend, StartServer, embedded, http, st
 
 _SAMPLES = 10
 _WARM_UP_CALLS = 600
-"""Calls before the first sample, after which there are as many contacts and groups as there will be."""
+"""Calls before the first sample; from then on the number of contacts and groups stays level."""
 _MAX_MEMORY_RATIO = 1.10
 """How much more memory any sample may show than the first."""
 _DESCRIPTOR_TOLERANCE = 16
@@ -61,7 +61,7 @@ _TOOLS = [f"tool_{number}" for number in range(20)]
 
 
 def random_seconds(seed: int, calls: int = 150, **factors: float) -> dict[str, list[float]]:
-    """How long calls of each tool take on a busy machine: most are short, some are not."""
+    """Seconds of each tool's calls on a busy machine: most are short, some are long."""
     chance = Random(seed)
     return {
         tool: [0.02 * factors.get(tool, 1.0) * chance.lognormvariate(0, 0.5) for _ in range(calls)] for tool in _TOOLS

@@ -1,6 +1,6 @@
-"""Whatever the service does to a call of any tool, over either transport: the answer is right, or says what is so.
+"""Every fault of the service, with every tool, over both transports: the answer is right or a true error.
 
-`pytest -m trust -rP tests/trust/test_faults.py` shows what each fault came to, tool by tool.
+`pytest -m trust -rP tests/trust/test_faults.py` shows the result of each fault, tool by tool.
 """
 
 import asyncio
@@ -47,9 +47,9 @@ _NETWORK = ("--transport", "http", "--port", "0")
 _MARGIN = 5.0
 """Seconds for a busy machine."""
 _ATTEMPTS = 5
-"""Times that a call to which nothing happens is made, where it takes as long as a hurried server waits for a word."""
+"""Attempts to make a call without a fault that is faster than the shortened waits."""
 _MAX_NEW_DESCRIPTORS, _MAX_NEW_MEGABYTES = 4, 64
-"""Descriptors and threads, and memory, that a process may hold more of after faults than before."""
+"""Additional descriptors and threads, and memory, that a process may hold after faults."""
 _SECRETS = (MARKER, API_KEY, PRIVATE_DOMAIN, "Nordmann")
 
 
@@ -67,7 +67,7 @@ class Connection:
 
 _MAIN_CONNECTIONS = (Connection("stdio", MODERN, extensions=True), Connection("http", LEGACY, extensions=False))
 _OTHER_CONNECTIONS = (Connection("stdio", LEGACY, extensions=False), Connection("http", MODERN, extensions=True))
-"""The other way round, in which tools that ask a person suffer at the action."""
+"""The second round of a question, so that faults meet the action of tools that ask a person."""
 
 
 _PLANNING = [tool for tool in WORKFLOWS if issubclass(tool.arguments, PlanArguments)]
@@ -83,14 +83,14 @@ def _connections_by_tool() -> Sequence[Any]:
 
 
 class ResourceUse(NamedTuple):
-    """What a process holds."""
+    """The resources of a process."""
 
     descriptors: int
     threads: int
     megabytes: int
 
     def grown(self, now: "ResourceUse") -> list[str]:
-        """What of it has become more than it may."""
+        """The resources that have grown beyond the limits."""
         may = (
             self.descriptors + _MAX_NEW_DESCRIPTORS,
             self.threads + _MAX_NEW_DESCRIPTORS,
@@ -105,7 +105,7 @@ class Running:
 
     host: Host
     written: Callable[[], str]
-    """What it wrote to standard error so far."""
+    """Its standard error so far."""
 
     @property
     def _process(self) -> Path:
@@ -115,7 +115,7 @@ class Running:
 
     @property
     def resources(self) -> ResourceUse:
-        """What it holds now."""
+        """Its resources now."""
         found = re.search(r"^VmRSS:\s+(\d+) kB", (self._process / "status").read_text(), re.MULTILINE)
         assert found
         descriptors, threads = (len(list((self._process / each).iterdir())) for each in ("fd", "task"))
@@ -124,7 +124,7 @@ class Running:
 
 @asynccontextmanager
 async def running(connection: Connection, home: Path, address: str, person: Person) -> AsyncIterator[Running]:
-    """A server for the service at `address`, whose log says all it can."""
+    """A server for the service at `address`, with debug logging."""
     settings = {"WAYSCLOUD_API_KEY": API_KEY, "WAYSCLOUD_API_URL": address, "CONTACTS_MCP_RATE": "0"}
     settings |= {"CONTACTS_MCP_LOG_LEVEL": "DEBUG", "CONTACTS_MCP_WRITE_BUDGET": "0"}
     if connection.transport == "http":
@@ -163,7 +163,7 @@ def test_every_tool_has_arguments() -> None:
 async def test_answer_is_true_after_every_fault(
     tmp_path: Path, tool: Tool, connections: Sequence[Connection], tried: Tried
 ) -> None:
-    """The answer is right or a true error, and in time; nothing is repeated at a risk, leaked or held."""
+    """The answer is right or a true error, and in time; no unsafe repetition, no leak, no growth."""
     matrices = await asyncio.gather(
         *(_try_all_faults(tool, connection, tmp_path / str(connection)) for connection in connections)
     )
@@ -175,7 +175,7 @@ async def test_answer_is_true_after_every_fault(
 
 
 async def _try_all_faults(tool: Tool, connection: Connection, home: Path) -> "_Matrix":
-    """Everything that can happen to one tool over one leg."""
+    """Test all faults of one tool over one connection."""
     home.mkdir()
     async with service(connection.extensions) as (upstream, redirect_target):
         async with running(connection, home, upstream.url, person_who_agrees(tool)) as server:
@@ -238,7 +238,7 @@ async def test_call_of_a_silent_service_ends_after_half_a_minute(
 
 
 class _Matrix:
-    """The calls of one tool; `wrong` says what was wrong with which."""
+    """The calls of one tool; `wrong` lists the violations by call."""
 
     def __init__(
         self, name: str, tool: Tool, upstream: FaultyService, connect: Callable[[], AbstractAsyncContextManager[Host]]
@@ -251,11 +251,11 @@ class _Matrix:
         self.wrong: list[str] = []
 
     def report(self, *find_violations: str) -> None:
-        """Note what was wrong."""
+        """Record the violations."""
         self.wrong += [f"{self._name}: {each}" for each in find_violations]
 
     async def begin(self) -> None:
-        """Furnish the directory, and learn what the call comes to where nothing happens."""
+        """Fill the directory, and record the result of the call without a fault."""
         async with self._upstream.client() as api:
             ids = await create_records(api)
         self._upstream.save()
@@ -267,14 +267,14 @@ class _Matrix:
         await self.reference_call()  # reads the extensions, which only the first call does
         self.normal = await self.reference_call()
         while len(self.normal.seen) > len((again := await self.reference_call()).seen):
-            self.normal = again  # on a busy machine it may have taken an attempt more
+            self.normal = again  # on a busy machine it may have taken one more attempt
         self._limit = TIME_LIMIT_SECONDS * len(self.normal.seen) + _MARGIN
         if self._tool in WORKFLOWS:
             self._limit = JOB_ATTEMPTS * self._limit + JOB_WAIT_SECONDS
 
     @property
     def positions(self) -> Sequence[FaultPosition]:
-        """Where a fault can make a difference: at the first request, the first write and the last one.
+        """The requests at which a fault can matter: the first request, the first write and the last one.
 
         A tool that only reads has its first request and its last. From one of them on it may last.
         """
@@ -298,12 +298,12 @@ class _Matrix:
         return [number for number, seen in enumerate(self.normal.seen) if seen.method != "GET"]
 
     async def reference_call(self) -> ReferenceCall:
-        """Make the call, and have nothing happen to it."""
+        """Make the call without a fault."""
         answer = comparable(await self._answer(), self._known)
         return ReferenceCall(self._tool.name, answer, tuple(self._upstream.seen), self._before, self._upstream.state())
 
     async def _answer(self) -> dict[str, Any]:
-        """The answer where nothing happens, nor takes so long on a busy machine that a request may be repeated."""
+        """The answer without a fault, and fast enough that no request is repeated on a busy machine."""
         for _ in range(_ATTEMPTS):
             self._upstream.restore()
             self._upstream.seen.clear()
@@ -316,7 +316,7 @@ class _Matrix:
         return answer_of(result)
 
     async def try_fault(self, fault: Fault, position: FaultPosition) -> None:
-        """Have a fault happen to the call, and look whether what is said of it is true."""
+        """Make the call with a fault, and check that its answer is true."""
         self._upstream.restore()
         async with self._connect() as connected, self._upstream.inject(fault, position):
             async with asyncio.timeout(self._limit):
@@ -338,7 +338,7 @@ class _Matrix:
         self.outcomes[fault, position] = text_of(result).partition(":")[0] if result.is_error else "ok"
 
     def shown(self) -> str:
-        """What each fault came to, as a table."""
+        """The result of each fault, as a table."""
         positions = list(dict.fromkeys(position for _, position in self.outcomes))
         head = [self._name, *map(str, positions)]
         rows = [[fault.name, *(self.outcomes[fault, position] for position in positions)] for fault in FAULTS]

@@ -1,4 +1,4 @@
-"""Attacks on the guard, as hostile hosts, models and bystanders could try them: nothing is changed, and nothing taught.
+"""Attacks on the guard by hostile hosts, models and bystanders: nothing is changed, and no refusal helps them.
 
 Each attack is made with every tool that can destroy and with writing tools that an operator put under the guard, on
 every way by which an answer can reach the server (see `Way`): a combination that is missing is no way.
@@ -255,7 +255,7 @@ async def test_answer_to_an_abandoned_call_changes_nothing(
                 host.cancel()
             given_up.set()
             await wait_until(lambda host=host: not host.busy)
-            assert "error" not in await host.call("list_contacts", {})  # by then the yes has been read
+            assert "error" not in await host.call("list_contacts", {})  # by then the consent has been read
             calling.cancel()
 
         attack.check_nothing_changed()
@@ -270,7 +270,7 @@ def _claims(sealed: str, **changes: Any) -> str:
 
 
 def _flipped(sealed: str, at: int) -> str:
-    """The same seal with a bit of it turned over."""
+    """The same sealed state with one bit flipped."""
     raw = bytearray(base64.urlsafe_b64decode(sealed[3:] + "=" * (-len(sealed[3:]) % 4)))
     raw[at] ^= 1
     return sealed[:3] + base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
@@ -374,7 +374,7 @@ async def test_token_and_request_state_are_not_interchangeable(
 
 
 def _variants(call: GuardedCall, arguments: Arguments) -> Iterator[Arguments]:
-    """Arguments that are not those that were agreed to, however alike."""
+    """Arguments that differ from the confirmed ones, however similar."""
     (properties,) = (tool.input_schema["properties"] for tool in TOOLS if tool.name == call.tool)
     for name in properties:
         if name not in arguments:
@@ -412,7 +412,7 @@ async def test_answer_with_other_arguments_changes_nothing(
         for variant in variants:
             state = await obtain_state(
                 servers, route, call, arguments
-            )  # one each: the first that gets by may use it up
+            )  # one each: the first that succeeds would use it up
             with refused() as attack:
                 attack.answers.append(await call_with_answer(host, route, call, variant, state))
 
@@ -475,7 +475,7 @@ async def test_model_cannot_confirm_with_an_invented_argument(
 async def test_modern_answer_in_a_legacy_call_is_ignored(
     servers: GuardedServers, refused: Refused, mode: GuardMode
 ) -> None:
-    """The call is asked about as usual, and declined."""
+    """The person is asked as usual, and declines."""
     async with servers.host(LEGACY, mode) as host:
         for call in CALLS:
             arguments = await servers.arguments(call)

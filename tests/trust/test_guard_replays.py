@@ -79,7 +79,7 @@ async def test_yes_after_another_answer_changes_nothing(
 
 @asynccontextmanager
 async def replica(servers: GuardedServers, route: Route, **settings: Any) -> AsyncIterator[LineHost]:
-    """A server as it is started, over the one directory, with the keys that replicas share unless told otherwise."""
+    """A newly started server over the shared directory, with the shared keys unless `keys` are given."""
     given = {"guard": route.mode, "confirm": list(CONFIRMED), "state_keys": [STATE_KEYS], **settings}
     app = build_app(load_settings(**given), Embedded(servers.path, "test"))
     async with line_host(app.server, route.era, forms=route.forms) as host:
@@ -87,7 +87,7 @@ async def replica(servers: GuardedServers, route: Route, **settings: Any) -> Asy
 
 
 async def obtain_state_from(host: LineHost, route: Route, call: GuardedCall, arguments: Arguments) -> str:
-    """The state of a question that this very server asks, or its token."""
+    """The state of this server's question, or its token."""
     response = await host.call(call.tool, arguments)
     if route.channel == "token":
         return str(answer(response)["confirmation_token"])
@@ -142,7 +142,7 @@ async def test_answer_from_before_a_restart_needs_shared_keys(
 
 
 async def at_once(attempts: list[Any]) -> list[Message]:
-    """Make all attempts at the same moment; the refusals of those that did nothing."""
+    """Make all attempts at the same moment. Returns the refusals."""
     refusals = [each for each in await asyncio.gather(*attempts) if not is_done(each)]
     for each in refusals:
         check_refusal(each)
@@ -226,7 +226,7 @@ def _bearer(issuer: LoopbackIssuer, subject: str) -> Headers:
 
 @asynccontextmanager
 async def shared(servers: GuardedServers, mode: Any) -> AsyncIterator[tuple[int, Headers, Headers]]:
-    """A server over a network with two callers, who are let in by an authorization server and share the directory."""
+    """A server over a network with two callers, authenticated by OAuth, who share the directory."""
     with LoopbackIssuer() as issuer:
         settings = {"auth": "oauth", "oauth_issuer": issuer.url, "oauth_audience": AUDIENCE, "guard": mode}
         async with replica_here(

@@ -1,4 +1,4 @@
-"""Arguments as each tool's schema has them, and far beyond it: an answer or one line, and a sound directory."""
+"""Valid and invalid arguments of every tool: an answer or a one-line error, and a consistent directory."""
 
 import sqlite3
 from collections.abc import AsyncIterator
@@ -23,13 +23,13 @@ MAX_LINE_LENGTH = 1_100
 MAX_ANSWER_LENGTH = 45_000
 
 CONTACTS, GROUPS = [f"contact {number}" for number in range(8)], [f"group {number}" for number in range(3)]
-"""Stand for the ids of records that there are, which are known only once they were made."""
+"""Placeholders for the ids of existing records, which are known only after these are created."""
 NOWHERE = (
     *("00000000-0000-0000-0000-000000000000", "groups", "../groups", "%2e%2e/groups", "..%2f..%2f", ".", "*", "1"),
     *(f"{'a' * 8}-1111-2222-3333-{'b' * 12}{end}" for end in ("\r\nX: 1", "\n", "/..", "?x", "#", "\0", "%00", " ")),
     *("-".join(["\uff11" * 8, *["\u0661" * 4] * 3, "1" * 12]), "null", "undefined", "NaN"),
 )
-"""Ids of nothing, some of which would lead elsewhere."""
+"""Ids of no record; some would lead to another path."""
 IDS = st.sampled_from([*CONTACTS, *GROUPS]) | st.sampled_from(NOWHERE)
 LARGE = (MARK * 170_000, "\u202e" * 300_000, f"[{'[' * 100_000}", '["a"' * 50_000, "9" * 5_000, "\U000e0041" * 10_000)
 STRINGS = st.sampled_from(TEXTS) | st.text(max_size=40) | st.sampled_from(["", " ", "null", "[]", '["vip"]', "\ud800"])
@@ -57,11 +57,11 @@ BEYOND = st.one_of(
     st.sampled_from([nested(3), nested(90), [MARK] * 5_001, [[]] * 5_000, [None], {}, {"__proto__": {"x": 1}}]),
     st.lists(STRINGS | IDS | NUMBERS | st.none(), max_size=5),
 )
-"""What no schema has."""
+"""Values that no schema allows."""
 
 
 def fitting(name: str, schema: dict[str, Any]) -> st.SearchStrategy[Any]:
-    """What a schema has; ids mostly of records that there are."""
+    """Values that a schema allows; ids are mostly of existing records."""
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
     match schema["type"]:
@@ -77,7 +77,7 @@ def fitting(name: str, schema: dict[str, Any]) -> st.SearchStrategy[Any]:
 
 
 def arguments_of(schema: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """Arguments of a tool: as its schema has them, or with up to three that it has not."""
+    """Arguments of a tool: all valid, or with up to three invalid ones."""
     fields = {name: fitting(name, each) for name, each in schema["properties"].items()}
     required = {name: fields.pop(name) for name in schema.get("required", ())}
     fits = st.fixed_dictionaries(required, optional=fields)
@@ -94,7 +94,7 @@ class World:
     ids: dict[str, str]
 
     def meant(self, value: Any) -> Any:
-        """With the ids of records in place of what stands for them."""
+        """Replace the placeholders by the ids of records."""
         match value:
             case str():
                 return self.ids.get(value, value)
@@ -104,7 +104,7 @@ class World:
                 return value
 
     def records(self) -> list[Any]:
-        """All that is kept of contacts and groups."""
+        """All stored data of contacts and groups."""
         with sqlite3.connect(self.file) as looking:
             tables = ("contacts", "contact_groups", "memberships")
             rows = [looking.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for table in tables]
@@ -114,7 +114,7 @@ class World:
 
 @pytest_asyncio.fixture(params=[LEGACY, MODERN])
 async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
-    """Afterwards the directory is as its own check wants it."""
+    """Afterwards the directory passes its own check."""
     files, file = tmp_path / "files", tmp_path / "contacts.db"
     files.mkdir()
     person = Person(content={"decision": "delete", "typed": "contact 1"})
@@ -130,7 +130,7 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 @given(data=st.data())
 @settings(
     max_examples=EXAMPLES,
-    phases=[Phase.generate],  # the records are others after each call, so that a failure could not be made shorter
+    phases=[Phase.generate],  # each call changes the records, so hypothesis could not shrink a failure
     derandomize=True,
     database=None,
     deadline=None,
@@ -155,7 +155,5 @@ async def test_hostile_arguments_get_an_answer_or_a_one_line_error(
         if result.is_error:
             assert "\n" not in text
             assert not text.startswith("internal_error")
-            assert (
-                MARK not in text or not text.startswith("invalid") or "content" in given_
-            )  # of which it names columns
+            assert MARK not in text or not text.startswith("invalid") or "content" in given_  # its error names columns
             assert world.records() == before

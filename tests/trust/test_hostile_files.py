@@ -1,4 +1,4 @@
-"""Names and files that are meant to lead out of the folder, or to take all there is: nothing is touched."""
+"""Names and files that try to leave the folder or to exhaust memory: nothing outside is touched."""
 
 import io
 import itertools
@@ -25,7 +25,7 @@ from support.texts import TEXTS, unseen_in, workbook
 from support.trust_summary import Tried
 
 SECRET = "Marvin"
-"""Stands in every file outside of the folder."""
+"""Part of every file outside the folder."""
 MAX_GROWTH_BYTES = 700 * 1024**2
 """A file of 64 MiB is held as bytes and as rows; a workbook is read in a process of its own."""
 LONGEST = 120.0
@@ -41,7 +41,7 @@ class World:
     around: Path
 
     async def refused(self, tool: str, path: str) -> str:
-        """The one line with which a path is refused."""
+        """Return the one line that refuses a path."""
         result = await self.host.raw(tool, path=path)
         line = text_of(result)
         assert result.is_error, path
@@ -53,14 +53,14 @@ class World:
         return line
 
     def outside(self) -> dict[str, bytes]:
-        """All that is around the folder, and not in it."""
+        """All files outside the folder."""
         places = [place for place in self.around.rglob("*") if not place.is_relative_to(self.files) and place.is_file()]
         return {str(place): place.read_bytes() for place in places if "contacts.db" not in place.name}
 
 
 @pytest_asyncio.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    """Whatever is done, what is around the folder stays as it is."""
+    """Files outside the folder stay unchanged."""
     files = tmp_path / "around" / "files"
     (files / "deep").mkdir(parents=True)
     (tmp_path / "around" / "files-of-others").mkdir()
@@ -174,7 +174,7 @@ async def test_random_path_through_links_stays_inside(world: World, seed: int, t
 
 
 def special(files: Path, around: Path) -> Iterator[str]:
-    """Everything that has a name in the folder and is no plain file of it, as far as the system lets it be made."""
+    """Names in the folder that are not regular files of it, as far as the system can create them."""
     links = {"secret": around / "secret.csv", "zero": "/dev/zero", "environ": "/proc/self/environ", "loop": "loop.csv"}
     links |= {"folder": around, "fd": "/proc/self/fd/0", "gone": "nowhere", "inside": "people.csv", "root": "/"}
     for name, to in links.items():
@@ -207,7 +207,7 @@ async def test_only_plain_files_are_read_or_replaced(world: World, tried: Tried)
 
 @contextmanager
 def meanwhile(action: Callable[[], None]) -> Iterator[None]:
-    """Do something again and again in a thread, for as long as the block takes."""
+    """Repeat an action in a thread during the block."""
     ended = threading.Event()
 
     def work() -> None:
@@ -275,7 +275,7 @@ async def test_file_that_grows_during_a_read_does_not_block(world: World, tried:
 
 
 def packed(**members: bytes | Iterator[bytes]) -> bytes:
-    """An archive; what is large is packed piece by piece."""
+    """An archive; large members are written in pieces."""
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name, content in members.items():
@@ -286,7 +286,7 @@ def packed(**members: bytes | Iterator[bytes]) -> bytes:
 
 
 def altered(name: str, content: bytes | Iterator[bytes]) -> bytes:
-    """A workbook of which one part is another."""
+    """A workbook with one member replaced."""
     with zipfile.ZipFile(io.BytesIO(workbook(People=[("Name", "Phone"), ("Ola", "+4799999999")]))) as proper:
         parts = {each: proper.read(each) for each in proper.namelist()}
     return packed(**{**parts, name: content})
@@ -343,7 +343,7 @@ async def test_workbook_bomb_ends_only_its_own_process(world: World, what: str, 
 
 
 async def endures(world: World, name: str, before: int) -> None:
-    """A result or one line, in time, with little memory more than before."""
+    """Assert a result or a one-line error, in time, with little additional memory."""
     began = time.monotonic()
     result = await world.host.raw("import_contacts", path=name)
     text = text_of(result)

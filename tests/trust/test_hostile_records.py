@@ -20,16 +20,16 @@ from support.texts import HIDING, MARK, TEXTS, UNSEEN, unseen_in
 from support.trust_summary import Tried
 
 NOTE = "Trillian"
-"""Stands in every note, and nowhere else."""
+"""Part of every note, and of no other field."""
 MAX_ANSWER_LENGTH = 45_000
 MAX_TEXT_LENGTH = 12_100
-"""Characters of a note as it is shown, which is the longest of all values."""
+"""Characters of a note when it is shown; it is the longest value."""
 MAX_QUESTION_LENGTH = 3_000
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A contact as it was given, and as the directory says that it keeps it: white space apart, to the letter."""
+    """A contact as given and as stored: equal except for white space."""
 
     given: dict[str, Any]
 
@@ -63,7 +63,7 @@ RECORDS = [
 
 @dataclass(frozen=True)
 class World:
-    """A host over a directory of such records, and who is asked about them."""
+    """A host over a directory of such records, and the person who is asked about them."""
 
     host: Host
     person: Person
@@ -108,7 +108,7 @@ async def test_model_reads_only_visible_bounded_text(world: World, tried: Tried)
 
 
 async def everything(world: World) -> AsyncIterator[tuple[str, Any]]:
-    """Whatever shows such records, or is told such words."""
+    """All calls that show such records, or get such values."""
     for contact in world.contacts:
         yield "get_contact", await answer(world.host, "get_contact", contact_id=contact)
         found = await world.host.client.read_resource(f"contacts://contacts/{contact}")
@@ -126,7 +126,7 @@ async def everything(world: World) -> AsyncIterator[tuple[str, Any]]:
 
 
 async def about(world: World, number: int, kept: Kept) -> AsyncIterator[tuple[str, Any]]:
-    """Whatever is told the words of one record."""
+    """The calls that get the values of one record."""
     tag, name = kept.given["tags"][0], kept.given["name"]
     yield "find_contacts", await answer(world.host, "find_contacts", query=name)
     yield "search", await answer(world.host, "list_contacts", search=name, tags=[tag])
@@ -161,7 +161,7 @@ def quoted(cell: str) -> str:
 
 
 async def answer(connected: Host, tool: str, **arguments: Any) -> dict[str, Any]:
-    """All of what a tool answers, whatever it is."""
+    """The whole answer of a tool, of any kind."""
     return (await connected.raw(tool, **arguments)).model_dump(mode="json")
 
 
@@ -180,7 +180,7 @@ async def reading(connected: Host, uri: str) -> Any:
 
 
 def assert_harmless(what: str, shown: Any) -> None:
-    """Nothing in it is unseen or too long, and no error is a fault of the server's own."""
+    """Assert that it has no invisible or overlong text and no internal error."""
     assert not unseen_in(shown), what
     written = json.dumps(shown, ensure_ascii=False)
     assert "internal_error" not in written, what
@@ -248,7 +248,7 @@ LARGE = [f"{MARK}{'x' * 1_000_000}", f"{MARK}{chr(0xE0041) * 80_000}", MARK + "\
 
 
 def record(text: str, number: int) -> dict[str, Any]:
-    """A contact or a group, all of which is hostile but for its id."""
+    """A contact or a group with hostile values in all fields except its id."""
     return {
         "id": ID.format(number),
         "type": text,
@@ -265,7 +265,7 @@ def record(text: str, number: int) -> dict[str, Any]:
 
 
 def service_of(text: str) -> Callable[[httpx.Request], httpx.Response]:
-    """A service whose every record is such."""
+    """A service whose records are all hostile."""
 
     rows = [record(text, number) for number in range(2)]
     one = json.dumps({**rows[0], "added": 1})

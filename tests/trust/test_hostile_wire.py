@@ -77,7 +77,7 @@ LITERALS = [
 
 
 def mutated(chance: random.Random) -> bytes:
-    """One of the messages with something wrong about it."""
+    """One of the messages with a fault."""
     message = json.dumps(chance.choice(MESSAGES))
     match chance.randrange(6):
         case 0:
@@ -102,7 +102,7 @@ def mutated(chance: random.Random) -> bytes:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[ReadingStdioServer]:
-    """A server over stdio that ends by itself, and complains of nothing in more than a line."""
+    """A server over stdio. At the end it exits by itself and has logged no traceback."""
     with ReadingStdioServer(tmp_path) as running:
         running.start_reading()
         yield running
@@ -113,7 +113,7 @@ def server(tmp_path: Path) -> Iterator[ReadingStdioServer]:
 
 
 def answers_next(server: ReadingStdioServer, identifier: Any) -> bool:
-    """Whether an ordinary call is answered as ever."""
+    """Whether an ordinary call still works."""
     server.write_line(written(call(identifier)))
     return "contacts" in server.answer(identifier)["result"]["structuredContent"]
 
@@ -214,7 +214,7 @@ def test_endless_line_is_dropped_and_logged(server: ReadingStdioServer, tried: T
 def test_input_that_ends_inside_a_message_ends_the_server(
     server: ReadingStdioServer, half: bytes, tried: Tried
 ) -> None:
-    """The exit code is 0 and nothing is a traceback; the fixture checks it."""
+    """The exit code is 0 and there is no traceback; the fixture checks it."""
     assert answers_next(server, "before")
     assert server.process.stdin
     server.process.stdin.write(half)
@@ -302,7 +302,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServer]:
 
 
 async def is_well(http: httpx.AsyncClient) -> bool:
-    """Whether an ordinary call is answered as ever."""
+    """Whether an ordinary call still works."""
     response = await http.post("/mcp", json=call(1), headers=headers_of("tools/call", "list_contacts"))
     return "contacts" in response.json()["result"]["structuredContent"]
 
@@ -372,7 +372,7 @@ FRAMES = [
 
 
 async def answer_to(frame: bytes, port: int) -> bytes:
-    """What a server says to that and nothing more; nothing where it hangs up, which it may before all was sent."""
+    """The server's complete response; empty if it closes the connection, perhaps before all was sent."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(frame)

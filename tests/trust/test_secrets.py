@@ -50,7 +50,7 @@ from trust.leaks import (
 )
 
 DIRECTORY = ("contacts.db", "service.db", ".wayscloud/credentials")
-"""What may hold what is looked for: the directory itself, and the file that a key is read from."""
+"""Files that may hold the data: the directory itself, and the file that a key is read from."""
 KEY = f"wayscloud_pat_seed1_{secret_of('key')}"
 TOKEN = f"wayscloud_pat_seed2_{secret_of('token')}"
 BEARER = secret_of("bearer")
@@ -63,19 +63,19 @@ each_format = pytest.mark.parametrize("form", ["text", "json"])
 
 @dataclass
 class Evidence:
-    """What a server left: `told` may hold personal data, `written` must not, and neither a secret."""
+    """The output of a server: `told` may hold personal data, `written` must not; neither may hold a secret."""
 
     secrets: dict[str, str] = field(default_factory=dict)
     shown: dict[str, bytes] = field(default_factory=dict)
     written: dict[str, bytes] = field(default_factory=dict)
 
     def hide(self, name: str, secret: str) -> None:
-        """Something that must be nowhere, not even half of it."""
+        """A secret that must not appear, not even half of it."""
         for number, piece in enumerate(halves(secret)):
             self.secrets[f"{name} ({number})"] = piece
 
     def check(self, tried: Tried) -> None:
-        """Nothing is where it must not be."""
+        """Assert that no secret and no personal data leaked."""
         everything = self.shown | self.written
         leaks = find_seeds(everything, self.secrets) + find_seeds(self.written, PERSONAL)
         assert not leaks, "\n".join(leaks)
@@ -85,13 +85,13 @@ class Evidence:
 
 
 def settings(form: str, **more: str) -> dict[str, str]:
-    """What makes a server say as much as it can."""
+    """Settings for the most verbose logging."""
     return {"CONTACTS_MCP_LOG_LEVEL": "DEBUG", "CONTACTS_MCP_LOG_FORMAT": form, **more}
 
 
 @contextmanager
 def over_stdio(home: Path, evidence: Evidence, **variables: str) -> Iterator[tuple[StdioServer, RecordingHost]]:
-    """A server on pipes, and what goes over them as evidence."""
+    """A server on pipes, and the data on them as evidence."""
     home.mkdir(exist_ok=True)
     heard = bytearray()
     with (home / "stderr").open("wb") as errors:
@@ -116,7 +116,7 @@ def over_stdio(home: Path, evidence: Evidence, **variables: str) -> Iterator[tup
 
 
 def collect(evidence: Evidence, home: Path, host: RecordingHost) -> None:
-    """Add what was written below the home folder, the log among it, and what was said of errors."""
+    """Add the files below the home folder, including the log, and the error messages."""
     evidence.written |= files_below(home, DIRECTORY_BELOW)
     evidence.written["errors"] = json.dumps(host.errors, ensure_ascii=False).encode()
     assert host.errors
@@ -127,7 +127,7 @@ DIRECTORY_BELOW = tuple(f"{folder}{name}" for name in DIRECTORY for folder in ("
 
 
 def break_directory(path: Path) -> None:
-    """Take tables from under a running server, so that its statements fail with people's data in them."""
+    """Drop tables of a running server, so that statements with people's data fail."""
     database = sqlite3.connect(path)
     for table in ("contact_terms", "spellings", "contact_groups", "contacts"):
         database.execute(f"DROP TABLE {table}")
@@ -135,7 +135,7 @@ def break_directory(path: Path) -> None:
 
 
 def rubbish(server: StdioServer) -> None:
-    """Lines that are no JSON-RPC, with names and keys in them."""
+    """Lines that are not JSON-RPC, with names and keys in them."""
     for line in (
         b'{"broken": "' + str(PERSON["name"]).encode(),
         json.dumps({"jsonrpc": "2.0", "id": {"name": PERSON["name"]}, "method": 5, "params": KEY}).encode(),
@@ -251,7 +251,7 @@ async def test_stdio_server_with_postgresql_leaks_no_password(tmp_path: Path, tr
 async def over_http(
     server: HttpServer, home: Path, evidence: Evidence, headers: list[tuple[str, str]]
 ) -> AsyncIterator[RecordingHost]:
-    """A caller of a server over a network, and what goes over the wire as evidence."""
+    """A caller of a server over a network, and the data on the wire as evidence."""
     heard: list[str] = []
     with server:
         async with ModernConnection(server.port, headers) as caller:
@@ -414,7 +414,7 @@ REQUESTS: list[tuple[str, str, dict[str, Any]]] = [
 
 @contextmanager
 def cores_allowed() -> Iterator[None]:
-    """What is started here may leave core files, as far as the machine lets it."""
+    """Let processes that are started here write core files, if the machine allows it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
     try:
@@ -424,7 +424,7 @@ def cores_allowed() -> Iterator[None]:
 
 
 def dumps_core(process: subprocess.Popen[bytes]) -> bool:
-    """Crash a process; whether the kernel wrote down its memory."""
+    """Crash a process. Returns whether the kernel wrote a core file."""
     process.send_signal(signal.SIGABRT)
     ended = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     assert ended is not None

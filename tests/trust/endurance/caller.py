@@ -10,9 +10,9 @@ from trust.endurance.model import FIELDS, Fields, Model, PersonFactory, group_ke
 from trust.endurance.servers import FaultyProxy, Host
 
 _TRANSIENT = {"unreachable", "server_fault", "unreadable_answer", "outcome_unknown"}
-"""Codes that a fault between the server and the service may be reported as."""
+"""Error codes that a fault between the server and the service can cause."""
 _UNCHANGED = {"unreachable"}
-"""Those of them that state that nothing was changed."""
+"""The codes that report that nothing was changed."""
 _READ_ATTEMPTS = 10
 
 
@@ -29,7 +29,7 @@ class Caller:
         self.model = Model()
         self.ids: dict[str, str] = {}
         self.deleted: list[str] = []
-        """Ids of deleted contacts that are still to be erased: the service keeps what is deleted."""
+        """Ids of deleted contacts to erase later: the service keeps deleted contacts."""
         self.calls_by_tool: Counter[str] = Counter()
         self.seconds: defaultdict[str, list[float]] = defaultdict(list)
         """How long each call took since this was cleared, by tool; calls during faults are left out."""
@@ -51,7 +51,7 @@ class Caller:
         return answer
 
     async def read(self, tool: str, **arguments: Any) -> Fields:
-        """The answer of a read, which is repeated if a fault gets in its way."""
+        """Return the answer of a read, which is repeated after a fault."""
         for _ in range(_READ_ATTEMPTS):
             answer = await self.call(tool, **arguments)
             if not self.fault_code(answer):
@@ -59,7 +59,7 @@ class Caller:
         raise AssertionError(answer.line)
 
     async def change(self, tool: str, after: Model, expected: Fields, **arguments: Any) -> Fields | None:
-        """Make a change that leads to the model `after`; None if a fault left open whether it was made."""
+        """Make a change that leads to the model `after`. Return None if a fault leaves the result unknown."""
         answer = await self.call(tool, **arguments)
         if code := self.fault_code(answer):
             if code not in _UNCHANGED:
@@ -74,12 +74,12 @@ class Caller:
         return content
 
     async def erase(self, contact_id: str) -> bool:
-        """Erase a contact that is not in the model; whether that certainly happened."""
+        """Erase a contact that is not in the model. Return whether it was certainly erased."""
         answer = await self.call("gdpr_delete_contact", contact_id=contact_id, reason="asked for by letter")
         return not self.fault_code(answer)
 
     def fault_code(self, answer: Answer) -> str:
-        """The code of an error that the proxy accounts for; empty if the call succeeded."""
+        """The code of an error that the proxy explains; empty if the call succeeded."""
         if not answer.failed:
             return ""
         code = answer.line.partition(":")[0]
@@ -88,7 +88,7 @@ class Caller:
         return code
 
     async def resync(self, after: Model) -> None:
-        """Read everything back: each record has to be as before the change or as after it."""
+        """Read all records back: each has to be as before the change or as after it."""
         before, found = self.model, await self._read_all()
         pairs = ((before.people, after.people, found.people), (before.groups, after.groups, found.groups))
         for old, new, now in pairs:
@@ -98,7 +98,7 @@ class Caller:
         self.model = found
 
     async def learn_ids(self) -> None:
-        """Read the ids of everybody in the model, and the order in which they were created."""
+        """Read the ids of all people in the model, in the order of their creation."""
         rows = await self._rows()
         assert {row["email"] for row in rows} == self.model.people.keys()
         self.ids |= {row["email"]: row["id"] for row in rows}

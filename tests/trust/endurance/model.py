@@ -82,7 +82,7 @@ class PersonFactory:
         self._serial = 0
 
     def person(self, **given: Any) -> Fields:
-        """The fields of a new contact, with what is given."""
+        """The fields of a new contact, with the given values."""
         serial, pick = self.serial(), self.random.choice
         mobile = f"+479{self._number}{serial % 1_000_000:06}"
         return {
@@ -103,6 +103,6 @@ class PersonFactory:
         return self.random.choice(_WORDS)
 
     def serial(self) -> int:
-        """A number that is used once."""
+        """A number that no other person has."""
         self._serial += 1
         return self._serial

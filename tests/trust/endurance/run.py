@@ -21,7 +21,7 @@ from trust.endurance.workload import Workload
 
 CALLERS = 4
 _PARTS_OF_A_STRETCH = 5
-"""In one of which the proxy is faulty."""
+"""The proxy is faulty in one of this many phases."""
 _MAX_STRETCH_CALLS = 2_500
 """Calls between two checks: the possible results of abandoned calls double with each."""
 _WARM_UP_CALLS = 600
@@ -108,7 +108,7 @@ async def start_run(folder: Path, start_server: StartServer, open_backend: OpenB
 async def find_slow_tools(
     aged: Run, folder: Path, start_server: StartServer, open_backend: OpenBackend
 ) -> Mapping[str, tuple[float, float]]:
-    """The tools that take longer than on a fresh server, each with its shortest and the fresh one's longest median."""
+    """The tools that are slower than on a fresh server, with their shortest and the fresh server's longest median."""
     async with _fresh_copy(aged, folder, start_server, open_backend) as fresh:
         runs = (aged, fresh)
         for run in runs:

@@ -39,7 +39,7 @@ class Host(Protocol):
 
 
 def fill_form(question: dict[str, Any], agrees: bool) -> dict[str, Any]:
-    """The form as a person fills it in who agrees, or who keeps the record."""
+    """The form of a person who agrees, or who keeps the record."""
     ((name, field),) = question["requestedSchema"]["properties"].items()
     if not agrees:
         return {name: "keep"}
@@ -104,7 +104,7 @@ class LegacyHost:
         return self._session
 
     async def aclose(self) -> None:
-        session, self._session = self._session, None  # a call that is abandoned meanwhile must not leave it again
+        session, self._session = self._session, None  # an abandoned call must not leave the session twice
         if session is not None:
             try:
                 await session.leave()
@@ -193,7 +193,7 @@ def _end_to_end(answer: Answer) -> list[str]:
 
 @dataclass(frozen=True)
 class Backend:
-    """What a server works on: the directory's file, the server's settings, and what else runs."""
+    """The environment of a server: the directory's file, the settings, and other running processes."""
 
     file: Path
     variables: dict[str, str]
@@ -268,7 +268,7 @@ async def http(folder: Path, backend: Backend) -> AsyncIterator[RunningServer]:
 
 @dataclass(frozen=True)
 class ProcessResources:
-    """What a process holds: anonymous memory in KiB, open descriptors, threads."""
+    """The resources of a process: anonymous memory in KiB, open descriptors, threads."""
 
     memory: int
     descriptors: int

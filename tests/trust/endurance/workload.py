@@ -28,10 +28,10 @@ _INVALID_CALLS: tuple[tuple[str, str, Fields], ...] = (
 )
 _LONG_READS = ("export_contacts", "find_duplicate_contacts", "list_contacts")
 _ABANDON_WITHIN_SECONDS = 0.012
-"""The longest that an impatient host waits: about as long as calls take."""
+"""Seconds that an impatient host waits: about as long as calls take."""
 _MAX_ABANDONED_CONTACTS = 3
 _PEOPLE, _GROUPS = (8, 16), (2, 4)
-"""The fewest and the most that a caller keeps."""
+"""The minimum and maximum that a caller keeps."""
 
 
 class Workload:
@@ -42,7 +42,7 @@ class Workload:
         self._abandoned = AbandonedCalls(caller)
 
     async def run(self, calls: int) -> None:
-        """Run actions until so many more calls were sent."""
+        """Run actions until this many more calls were sent."""
         limit = self.caller.host.calls + calls
         while self.caller.host.calls < limit:
             weights = self._weights()
@@ -50,7 +50,7 @@ class Workload:
             await action(self.caller)
 
     async def settle(self) -> int:
-        """Check the directory against the model and settle the abandoned calls; the number of contacts there."""
+        """Check the directory against the model, resolve the abandoned calls, and return the number of contacts."""
         await self._abandoned.settle()
         await self.caller.resync(self.caller.model)
         return len(self.caller.model.people) + len(self._abandoned)
@@ -160,7 +160,7 @@ async def create_contact(caller: Caller) -> None:
 
 
 async def _create(caller: Caller, fields: Fields) -> str | None:
-    """Create a contact; its e-mail address if it was certainly created."""
+    """Create a contact. Return its e-mail address if it was certainly created."""
     email, given = fields["email"], without_empty(fields)
     if content := await caller.change("create_contact", caller.model.with_person(**fields), given, **given):
         caller.ids[email] = content["id"]
@@ -257,7 +257,7 @@ async def _apply(
 
 
 async def merge_contacts(caller: Caller) -> None:
-    """Merge a person who is there twice, with one number and two e-mail addresses."""
+    """Merge two records of a person, with one number and two e-mail addresses."""
     email = caller.any_person()
     fields = caller.model.people[email]
     if fields["phone_number"] is None:
@@ -335,20 +335,20 @@ async def decline(caller: Caller) -> None:
 
 
 class AbandonedCalls:
-    """Calls that a host gives up on, about contacts outside the model: some of them are carried out all the same."""
+    """Calls that a host abandons, about contacts outside the model. The server carries out some of them."""
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
         self._contacts: dict[str, tuple[str, Fields]] = {}
         self._possible: dict[str, list[Fields | None]] = {}
-        """What each contact of an abandoned call may be; None if it may not exist."""
+        """The possible states of each contact of an abandoned call; None if it may not exist."""
 
     def __len__(self) -> int:
-        """The number of contacts, once all calls are settled."""
+        """The number of contacts after all calls have ended."""
         return len(self._contacts)
 
     async def abandon(self, caller: Caller) -> None:
-        """Wait too short a time for the answer of a read or of a change."""
+        """Send a read or a change, and stop waiting for its answer too early."""
         kind = caller.random.choice(["read", "create", "update", "delete"])
         if kind == "read":
             await self._call(caller.random.choice(_LONG_READS), tags=[caller.tag])
