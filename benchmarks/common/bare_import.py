@@ -18,7 +18,7 @@ _BATCH_SIZE = 500
 
 
 def main(rows: int) -> None:
-    """Import a file with so many rows, and print how long it took."""
+    """Import a file with this many rows, and print the seconds."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "people.csv")
         write_contact_file(source, rows)

@@ -1,4 +1,4 @@
-"""The baseline: a server on the SDK that has the schemas of our tools and imports nothing of ours.
+"""The baseline: a server on the SDK with the schemas of our tools, which imports none of our code.
 
 python -m common.bare_server               over stdio, with constant answers
 python -m common.bare_server PORT [API]    over HTTP; with API, each call gets the contact from there with httpx

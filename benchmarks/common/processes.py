@@ -20,7 +20,7 @@ LOOPBACK = "127.0.0.1"
 
 _ANSWER_TIMEOUT_SECONDS = 30.0
 _EXIT_TIMEOUT_SECONDS = 5.0
-"""How long a process may take to exit after its standard input was closed or it was terminated."""
+"""Seconds that a process may take to exit after its standard input was closed or it was terminated."""
 _READ_BYTES = 1 << 20
 
 _PROC = Path("/proc")

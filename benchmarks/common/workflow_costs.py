@@ -34,7 +34,7 @@ class Cost(NamedTuple):
 
 
 Task = Callable[[WorkflowClient, int], Awaitable[Cost]]
-"""Carries out a task in a directory with so many contacts."""
+"""Carries out a task in a directory with this many contacts."""
 
 
 class Workflow(NamedTuple):

@@ -125,4 +125,4 @@ def test_redis_persists_used_answers_and_evicts_none() -> None:
     assert options["--appendonly"] == "yes"
     assert options["--appendfsync"] == "always"
     assert options["--maxmemory-policy"] == "noeviction"
-    assert service("redis")["volumes"] == ["ledger:/data"]
+    assert service("redis")["volumes"] == ["nonces:/data"]

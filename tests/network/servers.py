@@ -37,7 +37,7 @@ _NO_READY_LINE = ""
 _KEEP_ALIVE_SECONDS = 120
 """Longer than any test takes on a busy machine."""
 _UVICORN_OPTIONS: dict[str, Any] = {"http": TimeoutProtocol, "timeout_keep_alive": _KEEP_ALIVE_SECONDS}
-# What the app cannot tell uvicorn: without it each answer of a worker waits 40 ms for an acknowledgement.
+# The app cannot set this in uvicorn. Without it, each answer of a worker waits 40 ms for an acknowledgement.
 _PROTOCOL = ["--http", "contacts_mcp.asgi:Http"]
 _UVICORN = [
     "uvicorn",
@@ -129,7 +129,7 @@ class Api:
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
     def attempts(self, method: str) -> Counter[str]:
-        """How often each path was requested with this method, whatever the answer."""
+        """Count the requests of each path with this method, also the refused ones."""
         return Counter(line["path"] for line in self.asked() if line["method"] == method)
 
 
@@ -163,7 +163,7 @@ async def api_here(folder: Path) -> AsyncIterator[Api]:
 
 @asynccontextmanager
 async def replica_here(home: Path, **settings: Any) -> AsyncIterator[int]:
-    """An MCP server in this event loop; its port."""
+    """Run an MCP server in this event loop, and yield its port."""
     network = build_network_app(load_settings(rate=0, **settings), home)
     async with serve_app(network.asgi, lifespan="on", **_UVICORN_OPTIONS) as here:
         yield here.address[1]

@@ -98,7 +98,7 @@ class Tenant:
     async def _update(self) -> None:
         contact_id, name = self._any_contact(), f"Person {self.calls}, renamed, of {self.mark}"
         if contact_id in self.undeleted.values():
-            return  # the question was about the contact as it is
+            return  # the question describes the current contact
         assert (await self._call_tool("update_contact", contact_id=contact_id, name=name))["name"] == name
         self.contacts[contact_id] = name
 

@@ -36,7 +36,7 @@ def reading(contact_id, secret):
 
 
 async def test_callers_on_one_connection_are_kept_apart():
-    """Each request counts for its own key, whatever the connection carried before."""
+    """Each request uses its own key, not that of an earlier request on the connection."""
     async with served_tenants() as (port, contacts), HttpConnection(port) as shared:
         for turn in range(ROUNDS):
             for secret, own, others in zip(KEYS, contacts, contacts[1:] + contacts[:1], strict=True):

@@ -102,7 +102,7 @@ async def test_key_gives_access_only_to_its_owner():
 
 
 async def listed(port, header):
-    """The answer to a call that lists contacts, with this in its head."""
+    """The answer to a call that lists contacts, with these headers."""
     body = json.dumps(modern(1, "tools/call", name="list_contacts", arguments={})).encode()
     routing = [("MCP-Protocol-Version", MODERN), ("Mcp-Method", "tools/call"), ("Mcp-Name", "list_contacts")]
     fields = "".join(f"{name}: {value}\r\n" for name, value in [*CONTENT, *routing, ("Content-Length", len(body))])

@@ -1,4 +1,4 @@
-"""One of two servers is killed in the middle of confirmations; its callers go on with the other."""
+"""One of two servers is killed in the middle of confirmations; its callers continue with the other."""
 
 import asyncio
 import itertools
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.system
 
 CALLERS = 10
 KILLED_AFTER = 0.15
-"""Of all confirmations, half of which come to the server that is killed."""
+"""A share of all confirmations; half of them reach the server that is killed."""
 CREATES = "create_contact_group"
 """Guarded as well, because a group that was created twice is visible."""
 
@@ -117,7 +117,7 @@ async def test_killed_server_repeats_nothing_and_reports_nothing_false(worlds, c
 
 
 async def ask(world: World, action: GuardedCall) -> None:
-    """The first round, at one server; what is to be deleted is created first."""
+    """The first round, at one server; the contact to delete is created first."""
     async with world.caller(action.number // 2 % 2, action.headers) as caller:
         if action.tool == CREATES:
             action.arguments = {"name": action.name}
@@ -145,7 +145,7 @@ async def confirm(world: World, action: GuardedCall, is_time: Callable[[], bool]
 
 
 async def names_there(world: World) -> Counter[str]:
-    """How many contacts and groups there are of each name, at the server that is left."""
+    """Count the contacts and groups of each name, at the surviving server."""
     names: Counter[str] = Counter()
     for headers in {str(world.headers(caller)): world.headers(caller) for caller in range(CALLERS)}.values():
         async with world.caller(1, headers) as caller:
@@ -157,13 +157,13 @@ async def names_there(world: World) -> Counter[str]:
 
 
 def records_of_deletions(world: World) -> Counter[str]:
-    """How often the trails of both servers have the deletion of a contact begun."""
+    """Count the started deletions of each contact in the trails of both servers."""
     lines = [line for server in world.servers for line in server.trail]
     return Counter(line["contact_id"] for line in lines if line["outcome"] == "begun" and "contact_id" in line)
 
 
 def allowed(action: GuardedCall) -> tuple[int, ...]:
-    """How many records of its name there may be: where it was refused, the killed server may have done it."""
+    """The allowed numbers of records of its name: a refused action may have been done by the killed server."""
     if action.refusal:
         return (0, 1)
     return (1,) if action.tool == CREATES else (0,)

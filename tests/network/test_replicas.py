@@ -29,7 +29,7 @@ async def two(folder, *keys, **settings):
 
 
 async def asked(caller, name="Ola Nordmann"):
-    """A new contact, and the question whether it shall be deleted."""
+    """A new contact, and the question about its deletion."""
     created = await caller.call("create_contact", name=name)
     ola = {"contact_id": created.content["id"]}
     return ola, await caller.call("delete_contact", **ola)

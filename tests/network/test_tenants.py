@@ -57,7 +57,7 @@ async def test_change_notifies_only_its_own_tenant():
             watched = [f"contacts://contacts/{contact['contact_id']}" for contact in (theirs, mine)]
             wanted = {"resourceSubscriptions": watched, "resourcesListChanged": True}
             listening = asyncio.create_task(listener.request("subscriptions/listen", heard.put, notifications=wanted))
-            await asyncio.wait_for(heard.get(), 10)  # that it listens
+            await asyncio.wait_for(heard.get(), 10)  # the acknowledgement of the subscription
 
             await neighbour.call("update_contact", **theirs, name="Changed")
             await neighbour.call("create_contact_group", name="Theirs")

@@ -1,1 +1,1 @@
-"""What the tests of several folders share: hosts, services, processes and telemetry."""
+"""Shared test helpers: hosts, services, processes and telemetry."""

@@ -89,7 +89,7 @@ class Host:
 
 
 def answer_of(result: CallToolResult) -> dict[str, Any]:
-    """The answer; the text and the structured content of every answer say the same."""
+    """The answer; asserts that its text and its structured content are equal."""
     assert not result.is_error, text_of(result)
     assert json.loads(text_of(result)) == result.structured_content
     return result.structured_content
@@ -125,7 +125,7 @@ async def host_of_service(
 
 
 def server_over(api: ContactsClient, *, guard: Guard | None = None, **more: Any) -> Server[Any]:
-    """A server that has every tool over a client of the caller's own; `more` is whatever else it is built of."""
+    """A server that has every tool over a client of the caller's own; `more` are further arguments of build_server."""
     return build_server(
         version="0",
         instructions="",
@@ -200,7 +200,7 @@ async def listening(server: Any, era: str, uris: Collection[str], name: str = "t
     """A host that is notified of `uris` and of changed lists; `server` is anything that a Client accepts."""
     listener = Listener()
     info = Implementation(name=name, version="1")
-    handler = listener.notified if era == LEGACY else None  # a modern client would get everything twice
+    handler = listener.notified if era == LEGACY else None  # a modern client would get every notification twice
     async with Client(server, mode=era, message_handler=handler, client_info=info) as client:
         listener.client = client
         if era == LEGACY:

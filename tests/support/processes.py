@@ -25,7 +25,7 @@ import pytest
 from contacts_mcp.directory import Directory, Location, PostgresServer
 
 MAX_WAIT_SECONDS = 30.0
-"""Seconds in which whatever is waited for has to happen, also on a busy machine."""
+"""Seconds that tests wait at most for an event, also on a busy machine."""
 _PAUSE = 0.01
 _TRIES = 3
 
@@ -72,7 +72,7 @@ def free_ports(count: int) -> Iterator[list[int]]:
 
 @contextmanager
 def free_port() -> Iterator[int]:
-    """One of them."""
+    """A free port of this machine."""
     with free_ports(1) as (port,):
         yield port
 
@@ -82,7 +82,7 @@ _OURS = ("CONTACTS_MCP_", "WAYSCLOUD_", "OTEL_")
 
 
 def clean_environment(home: Path, **variables: str) -> dict[str, str]:
-    """The environment without any setting of ours, with a home folder of the test's own."""
+    """The environment without settings of the server, and with a new home folder."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
     return {**kept, "HOME": str(home), "XDG_DATA_HOME": str(home / "data"), **variables}
 
@@ -120,13 +120,13 @@ class StdioServer:
         return self.process.stdout.readline()
 
     def end(self) -> tuple[bytes, bytes, float]:
-        """Close standard input; the rest of both outputs, and the seconds it took to end."""
+        """Close standard input; return the rest of both outputs, and the seconds until the exit."""
         began = time.monotonic()
         out, err = self.process.communicate(timeout=20)
         return out, err, time.monotonic() - began
 
     def end_with(self, sent: signal.Signals) -> float:
-        """Send a signal while standard input stays open; the seconds it took to end."""
+        """Send a signal while standard input stays open; return the seconds until the exit."""
         began = time.monotonic()
         self.process.send_signal(sent)
         self.process.wait(10)
@@ -165,7 +165,7 @@ class ReadingStdioServer(StdioServer):
         return self._answers.get(timeout=MAX_WAIT_SECONDS)
 
     def finish(self) -> float:
-        """Close standard input, and wait; the seconds it took to end."""
+        """Close standard input, and return the seconds until the exit."""
         began = time.monotonic()
         assert self.process.stdin
         self.process.stdin.close()
@@ -189,7 +189,7 @@ class ReadingStdioServer(StdioServer):
 
 
 def peak_memory(pid: int) -> int:
-    """The most bytes that a process has had in memory so far."""
+    """The peak memory of a process so far, in bytes."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
@@ -205,7 +205,7 @@ class ChildProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
-                start_new_session=True,  # so that nothing it starts is left where it has to be killed
+                start_new_session=True,  # so that its children can be killed with it
                 **options,
             )
 
@@ -240,7 +240,7 @@ class ChildProcess:
 
 
 class ListeningServer(ChildProcess):
-    """A server of ours over HTTP, `python -m` and more, on a port that it chooses and names."""
+    """A server over HTTP, run with `python -m`, on a port that it chooses and logs."""
 
     def __init__(self, home: Path, *module: str, cwd: Path | None = None, **variables: str) -> None:
         home.mkdir(exist_ok=True)
@@ -250,12 +250,12 @@ class ListeningServer(ChildProcess):
 
     @property
     def url(self) -> str:
-        """Where it listens, without a path."""
+        """Its address, without a path."""
         return self.written.partition("listening on ")[2].partition("/mcp")[0]
 
     @property
     def port(self) -> int:
-        """Where it listens on loopback."""
+        """Its address on loopback."""
         return int(self.url.rpartition(":")[2])
 
     @property
@@ -282,7 +282,7 @@ class HttpServer(ListeningServer):
 
 
 def address_of(place: Location) -> str:
-    """What the command line takes for a place."""
+    """The location as an argument of the command line."""
     return (
         place.url.replace("postgresql+asyncpg://", "postgresql://") if isinstance(place, PostgresServer) else str(place)
     )
@@ -307,7 +307,7 @@ class ContactsService(ListeningServer):
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Its address."""
         found = re.search(r"listening on (http://[\d.]+:\d+)", self.written)
         assert found, self.written
         return found[1]
@@ -319,7 +319,7 @@ needs_redis = pytest.mark.skipif(_REDIS is None, reason="redis-server is not ins
 
 @contextmanager
 def run_redis(port: int, *options: str) -> Iterator[ChildProcess]:
-    """A Redis on a port of this machine, which begins and ends empty; `options` come on top of that."""
+    """Run an empty Redis on a port of this machine, with additional `options`."""
     assert _REDIS is not None
     with tempfile.TemporaryDirectory() as folder:
         where = ("--port", str(port), "--bind", "127.0.0.1", "--dir", folder)

@@ -140,7 +140,7 @@ async def _answer(reader: asyncio.StreamReader, hear: Hear | None) -> Answer:
 
 
 async def _parts(reader: asyncio.StreamReader, headers: dict[str, str]) -> AsyncIterator[str]:
-    """The body as it comes: all at once, or in chunks, each of which holds whole events."""
+    """Yield the body as it arrives: complete, or in chunks of whole events."""
     if "content-length" in headers:
         yield (await reader.readexactly(int(headers["content-length"]))).decode()
     elif headers.get("transfer-encoding") == "chunked":
@@ -218,7 +218,7 @@ class LegacySession:
         )
 
     async def _hear(self, data: str) -> None:
-        """Answer a question as soon as it comes."""
+        """Answer a question as soon as it arrives."""
         message = json.loads(data or "{}")
         if message.get("method") == "elicitation/create":
             self.asked.append(message["params"]["message"])
@@ -251,7 +251,7 @@ class LegacySession:
 
 
 def accepted(question: dict[str, Any], **form: Any) -> dict[str, Any]:
-    """The answer to a question of the legacy era: the form as it was filled in."""
+    """The answer to a question of the legacy era: the completed form."""
     result = {"action": "accept", "content": form}
     return {"jsonrpc": "2.0", "id": question["id"], "result": result}
 
@@ -316,11 +316,11 @@ class LineHost:
 
     @property
     def busy(self) -> bool:
-        """Whether the person has still to answer a question."""
+        """Whether a question is still unanswered."""
         return bool(self._answering)
 
     def receive(self, line: str) -> None:
-        """Take a line of the server."""
+        """Receive a line of the server."""
         message = json.loads(line)
         if "method" not in message:
             if (waiting := self._open.get(message.get("id"))) and not waiting.done():

@@ -1,4 +1,4 @@
-"""Services that a client calls: a Contacts API written from its page, one that needs keys, and a scripted server."""
+"""Services for clients: a Contacts API written from its documentation, one that needs keys, and a scripted server."""
 
 import asyncio
 import json
@@ -70,7 +70,7 @@ class PageService:
         self._numbers = count(1)
 
     def answer(self, method: str, path: str, query: dict[str, list[str]], body: dict[str, Any]) -> Answer:
-        """Status and JSON of one request; 404 if the page does not document it."""
+        """Status and JSON of one request; 404 if it is undocumented."""
         for wanted, pattern, respond in _ROUTES:
             found = re.fullmatch(pattern.replace("ID", "([0-9a-f-]{36})"), path)
             if wanted == method and found:
@@ -229,14 +229,14 @@ def serve_in_thread(opened_app: AbstractAsyncContextManager[App]) -> Iterator[st
 
 @contextmanager
 def page_service(key: str) -> Iterator[str]:
-    """A PageService on loopback that wants a key; yields its address."""
+    """A PageService on loopback that needs a key; yields its address."""
     with serve_in_thread(nullcontext(ApiKeyRouter.for_key(key, PageService().serve))) as address:
         yield address
 
 
 @contextmanager
 def directory_service(folder: Path, key: str = API_KEY) -> Iterator[str]:
-    """The Contacts API of a directory in `folder` on loopback that wants a key; yields its address."""
+    """The Contacts API of a directory in `folder` on loopback that needs a key; yields its address."""
 
     @asynccontextmanager
     async def open_app() -> AsyncIterator[App]:
@@ -248,7 +248,7 @@ def directory_service(folder: Path, key: str = API_KEY) -> Iterator[str]:
 
 
 class UnreliableService:
-    """An `httpx` transport over a PageService; `chance` is how often a request goes wrong."""
+    """An `httpx` transport over a PageService; `chance` is the share of requests that fail."""
 
     def __init__(self, seed: int = 0, chance: float = 0.0) -> None:
         self.service = PageService()
@@ -258,7 +258,7 @@ class UnreliableService:
         self._random = random.Random(seed)
 
     async def respond(self, request: httpx.Request) -> httpx.Response:
-        """Answer a request, or not."""
+        """Answer a request, or fail."""
         self.seen[request.method] += 1
         self.under_way += 1
         self.most_at_once = max(self.most_at_once, self.under_way)
@@ -308,7 +308,7 @@ ResponseAction = Callable[[asyncio.StreamWriter], Awaitable[None]]
 def reply(
     status=200, content=None, *, raw: bytes | None = None, headers=(), length: int | None = None
 ) -> ResponseAction:
-    """Answer with JSON `content` or `raw` bytes; a `length` other than the body's own is a lie."""
+    """Answer with JSON `content` or `raw` bytes; `length` may be wrong."""
     body = raw if raw is not None else b"" if content is None else json.dumps(content).encode()
 
     async def action(writer: asyncio.StreamWriter) -> None:
@@ -341,7 +341,7 @@ async def drip(writer: asyncio.StreamWriter) -> None:
 
 
 async def flood(writer: asyncio.StreamWriter) -> None:
-    """Answer with 50 MB, whose length is not said."""
+    """Answer with 50 MB without a declared length."""
     writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
     for _ in range(50):
         writer.write(b" " * 1_000_000)
@@ -371,16 +371,16 @@ class ScriptedServer:
         await self._server.wait_closed()
 
     async def listen(self) -> None:
-        """Take connections."""
+        """Accept connections."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     def refuse(self) -> None:
-        """Take no connections any more; those that are open stay."""
+        """Stop accepting connections; open ones stay."""
         self._server.close()
 
     async def break_idle(self) -> None:
-        """Break the connections on which nothing is being answered."""
+        """Break the idle connections."""
         await self._break(self._idle)
 
     async def break_busy(self) -> None:
@@ -391,7 +391,7 @@ class ScriptedServer:
         self.script = list(script)
 
     def action(self, seen: ReceivedRequest) -> ResponseAction:
-        """What is done to the request that came last."""
+        """The action for the latest request."""
         return self.script[min(len(self.seen), len(self.script)) - 1]
 
     @property
@@ -449,14 +449,14 @@ class RunningApp:
 
     @property
     def idle(self) -> bool:
-        """No connection is open and no request is at work."""
+        """Whether no connection is open and no request is running."""
         return not self.server.server_state.connections and not self.server.server_state.tasks
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection(sock=await self.dial())
 
     async def dial(self, receive_buffer: int | None = None) -> socket.socket:
-        """A socket that is connected and that only the test reads from."""
+        """A connected socket that only the test reads from."""
         wire = socket.socket(self.family)
         if receive_buffer:
             wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -466,7 +466,7 @@ class RunningApp:
 
 
 class _Server(uvicorn.Server):
-    """Leaves the signals to the tests."""
+    """A uvicorn server that installs no signal handlers."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -493,7 +493,7 @@ async def serve_app(app: Any, path: Path | None = None, **config: Any) -> AsyncI
 
 
 async def stays_silent(reader: asyncio.StreamReader, seconds: float) -> bool:
-    """Whether a connection stays open for so long without a word."""
+    """Whether a connection stays open for this long without data."""
     try:
         await asyncio.wait_for(reader.read(1), seconds)
     except TimeoutError:

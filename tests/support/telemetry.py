@@ -1,4 +1,4 @@
-"""What the server reports: spans, metrics and logs in memory, an OTLP collector, and audit records."""
+"""Capture the server's spans, metrics and logs in memory, an OTLP collector, and audit records."""
 
 import http.client
 import io
@@ -37,7 +37,7 @@ _NEW: _State = ([], logging.NOTSET, True, False)
 
 @contextmanager
 def loggers_as_they_were() -> Iterator[None]:
-    """Undo at the end whatever is done to loggers within: handlers outlive the standard error they write to."""
+    """Restore all loggers after the block: handlers would outlive the standard error that they write to."""
     before = {name: _state(logger) for name, logger in _loggers()}
     try:
         yield
@@ -182,7 +182,7 @@ class Collector:
         self.status = 200
         self.url = ""
         self.received = bytearray()
-        """All of it, as it came."""
+        """All received data."""
         self.leave: Callable[[], None] = lambda: None
         """Stop listening."""
 
@@ -242,7 +242,7 @@ def collecting(*, silent: bool = False) -> Iterator[Collector]:
             self.end_headers()
 
         def log_message(self, *_: Any) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True

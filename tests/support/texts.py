@@ -19,7 +19,7 @@ from contacts_mcp.contract import ValidationFailed
 from contacts_mcp.formats import Row, read_contacts
 
 MARK = "Zaphod"
-"""Stands in every one of the texts, and in nothing that is not one of them."""
+"""Part of every hostile text, and of no other text."""
 
 
 def tagged(text: str) -> str:
@@ -28,7 +28,7 @@ def tagged(text: str) -> str:
 
 
 def in_variants(text: str) -> str:
-    """A text in variation selectors, a byte each."""
+    """A text in variation selectors, one for each byte."""
     return "".join(chr(0xFE00 + byte if byte < 16 else 0xE0100 + byte - 16) for byte in text.encode())
 
 
@@ -61,7 +61,7 @@ POSING = (
 TEXTS = (*HIDING, *POSING)
 
 _VISIBLE_FORMATS = re.compile("[\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd]")
-"""Marks that stand around numbers and are seen, although Unicode counts them among the formats."""
+"""Visible marks around numbers, although Unicode counts them as format characters."""
 _IGNORABLE = (
     *(0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFFA0),
     *range(0x180B, 0x1810),
@@ -81,11 +81,11 @@ def _unseen() -> Iterator[str]:
 
 
 UNSEEN = frozenset(_unseen())
-"""Every character that a reader cannot see or that turns the writing round, but for tab and line feed."""
+"""All characters that are invisible or change the direction of writing, except tab and line feed."""
 
 
 def texts_in(shown: Any) -> Iterator[str]:
-    """Every text in JSON data, the names of fields among them."""
+    """Every text in JSON data, including the names of fields."""
     match shown:
         case str():
             yield shown
@@ -103,26 +103,28 @@ def unseen_in(shown: Any) -> set[str]:
 
 
 def count_tokens(text: str) -> int:
-    """How many tokens a text is."""
+    """Count the tokens of a text."""
     return len(_encoding().encode(text))
 
 
 @cache
 def _encoding() -> Any:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # the tokenizer opens its tables in an old way
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # the tokenizer uses a deprecated function to open its tables
         import bpe_openai
 
     return bpe_openai.get_encoding("o200k_base")
 
 
 def rows_of(data: str | bytes, **more: Any) -> list[Row]:
-    """All rows that are read."""
+    """All rows of the parsed file."""
     return list(read_contacts(data.encode() if isinstance(data, str) else data, **more).rows)
 
 
 def refusal(data: str | bytes, **more: Any) -> str:
-    """The one line with which it is refused."""
+    """The one line that refuses the file."""
     with pytest.raises(ValidationFailed) as refused:
         rows_of(data, **more)
     assert "\n" not in str(refused.value)

@@ -1,4 +1,4 @@
-"""What the tests of trust did, in sums: each says how much it tried, and the run ends with what that makes together."""
+"""A summary of the trust tests: each test counts what it tried, and the run ends with the sums."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -8,12 +8,12 @@ import pytest
 _TRIED = "trust"
 
 Tried = Callable[[str, int], None]
-"""Say what was tried and how many, such as `("guard attacks refused", 12)`; the same words are summed."""
+"""Count what was tried, such as `("guard attacks refused", 12)`; equal labels are summed."""
 
 
 @pytest.fixture
 def tried(record_property: Callable[[str, object], None]) -> Tried:
-    """Counts that end up in the summary, where the test passes."""
+    """Counts for the summary, which are added if the test passes."""
 
     def record(what: str, number: int) -> None:
         record_property(_TRIED, (what, number))

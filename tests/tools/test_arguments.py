@@ -24,7 +24,7 @@ def refusal(name: str, arguments: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("nothing", [None, "", "  ", "null", []])
 def test_filler_in_an_optional_argument_counts_as_absent(nothing: Any) -> None:
-    """Several models fill every field; that must not empty a field."""
+    """Some models fill every field; a filler must not clear a field."""
     given = {"contact_id": ID, "name": "Ola", "email": nothing, "tags": nothing, "clear_fields": nothing}
 
     assert parse("update_contact", given) == {"contact_id": ID, "name": "Ola"}

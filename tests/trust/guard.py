@@ -208,7 +208,7 @@ class Clock:
 
 @dataclass
 class GuardedServers:
-    """Servers over one directory, which share `seal` and `ledger` unless `host` is given another seal.
+    """Servers over one directory, which share `seal` and `nonce_store` unless `host` is given another seal.
 
     `asking` and `previewing` are hosts of two such servers, which return questions and tokens.
     """
@@ -223,7 +223,7 @@ class GuardedServers:
 
     def __post_init__(self) -> None:
         self.seal = Seal(ANSWER_LIFETIME_SECONDS, [STATE_KEYS], self.clock)
-        self.ledger = MemoryNonceStore(self.clock)
+        self.nonce_store = MemoryNonceStore(self.clock)
         self.asking: LineHost
         self.previewing: LineHost
 
@@ -237,7 +237,7 @@ class GuardedServers:
         forms: bool = True,
         seal: Seal | None = None,
     ) -> AsyncIterator[LineHost]:
-        guard = Guard(mode, CONFIRMED, seal=seal or self.seal, nonce_store=self.ledger)
+        guard = Guard(mode, CONFIRMED, seal=seal or self.seal, nonce_store=self.nonce_store)
         async with line_host(server_over(self.api, guard=guard), era, person, forms=forms) as host:
             yield host
 

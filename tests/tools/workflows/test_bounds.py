@@ -1,4 +1,4 @@
-"""Every answer of a workflow tool fits in 4,000 tokens, whatever the directory holds."""
+"""Every answer of a workflow tool fits in 4,000 tokens for any directory."""
 
 import json
 from pathlib import Path

@@ -69,7 +69,7 @@ async def test_rows_with_lost_answers_are_matched_again(
     done = await platform.raw("import_contacts", path=path, apply=True, plan=plan["plan"])
     unsteady.chance = 0
 
-    if done.is_error:  # a look at the directory may fail as well; then it says how far it came
+    if done.is_error:  # a read of the directory may fail as well; then the error counts what was done
         assert "done" in text_of(done)
     outcomes = [line.split(",")[1] for line in (files / "people.csv.result.csv").read_text().splitlines()[1:]]
     created = {

@@ -126,7 +126,7 @@ async def test_merge_with_a_missing_contact_asks_for_no_consent(either: Host, pe
 
 
 async def test_contact_is_not_merged_with_itself(either: Host) -> None:
-    """Whatever the case of its id."""
+    """Also if its id differs in case."""
     ola = (await either.call("create_contact", name="Ola"))["id"]
 
     assert "names a contact twice" in await either.error("merge_contacts", keep_id=ola, merge_ids=[ola.upper()])

@@ -1,4 +1,4 @@
-"""Used answers, remembered by all who share a ledger; and confirmations that two servers have a part in."""
+"""Used answers are refused by all servers that share a nonce store; confirmations over two servers."""
 
 import asyncio
 import json
@@ -35,17 +35,17 @@ def redis_port():
         yield port
 
 
-async def through(*ledgers):
-    """How often each nonce got through, tried twice at each ledger, all at once."""
-    tries = [(nonce, ledger) for nonce in NONCES for ledger in ledgers * 2]
-    first = await asyncio.gather(*(ledger.spend(nonce, time.time() + SOON) for nonce, ledger in tries))
+async def count_accepted(*stores):
+    """Count how often each nonce was accepted when each store got it twice, all at once."""
+    tries = [(nonce, store) for nonce in NONCES for store in stores * 2]
+    first = await asyncio.gather(*(store.spend(nonce, time.time() + SOON) for nonce, store in tries))
     return Counter(nonce for (nonce, _), once in zip(tries, first, strict=True) if once)
 
 
 async def test_process_accepts_each_nonce_once():
-    ledger = MemoryNonceStore()
+    store = MemoryNonceStore()
 
-    assert await through(ledger, ledger) == Counter(NONCES)
+    assert await count_accepted(store, store) == Counter(NONCES)
 
 
 def test_processes_with_one_directory_accept_each_nonce_once(tmp_path):
@@ -74,12 +74,12 @@ def test_processes_with_one_directory_accept_each_nonce_once(tmp_path):
 @needs_redis
 async def test_servers_with_one_redis_accept_each_nonce_once(redis_port):
     """More calls than connections at a time; none is refused for that."""
-    ledgers = [RedisNonceStore(f"redis://127.0.0.1:{redis_port}/0") for _ in range(2)]
+    stores = [RedisNonceStore(f"redis://127.0.0.1:{redis_port}/0") for _ in range(2)]
     try:
-        assert await through(*ledgers) == Counter(NONCES)
+        assert await count_accepted(*stores) == Counter(NONCES)
     finally:
-        for ledger in ledgers:
-            await ledger.aclose()
+        for store in stores:
+            await store.aclose()
 
 
 async def test_directory_forgets_expired_nonces(tmp_path):
@@ -96,15 +96,15 @@ async def test_directory_forgets_expired_nonces(tmp_path):
 async def test_redis_forgets_expired_nonces(redis_port):
     """Redis keeps a nonce a little longer than it is valid, independent of its own clock."""
     address = f"redis://127.0.0.1:{redis_port}/0"
-    ledger, looking = RedisNonceStore(address), Redis.from_url(address)
+    store, looking = RedisNonceStore(address), Redis.from_url(address)
     try:
-        assert await ledger.spend("a", time.time() + SOON)
-        assert await ledger.spend("b", time.time() - 1)
+        assert await store.spend("a", time.time() + SOON)
+        assert await store.spend("b", time.time() - 1)
 
         kept = {key.decode(): await looking.pttl(key) for key in await looking.keys()}
-        assert not await ledger.spend("b", time.time() - 1)
+        assert not await store.spend("b", time.time() - 1)
     finally:
-        await ledger.aclose()
+        await store.aclose()
         await looking.aclose()
 
     prefix = "contacts-mcp:spent:"
@@ -116,19 +116,19 @@ async def test_redis_forgets_expired_nonces(redis_port):
 @needs_redis
 async def test_cancelled_call_does_not_release_its_nonce(redis_port):
     """The late reply is not taken for the reply to the next command."""
-    ledger = RedisNonceStore(f"redis://127.0.0.1:{redis_port}/0")
+    store = RedisNonceStore(f"redis://127.0.0.1:{redis_port}/0")
     try:
-        await through(ledger)
+        await count_accepted(store)
         for given_up in range(200):
-            spending = asyncio.create_task(ledger.spend(f"given up {given_up}", time.time() + SOON))
+            spending = asyncio.create_task(store.spend(f"given up {given_up}", time.time() + SOON))
             for _ in range(given_up % 12):
                 await asyncio.sleep(0)
             spending.cancel()
 
-        again = [await ledger.spend(nonce, time.time() + SOON) for nonce in NONCES]
-        fresh = [await ledger.spend(f"fresh {nonce}", time.time() + SOON) for nonce in NONCES]
+        again = [await store.spend(nonce, time.time() + SOON) for nonce in NONCES]
+        fresh = [await store.spend(f"fresh {nonce}", time.time() + SOON) for nonce in NONCES]
     finally:
-        await ledger.aclose()
+        await store.aclose()
 
     assert not any(again)
     assert all(fresh)
@@ -136,7 +136,7 @@ async def test_cancelled_call_does_not_release_its_nonce(redis_port):
 
 @asynccontextmanager
 async def gone(port):
-    """Nobody listens any more."""
+    """No server listens any more."""
     with run_redis(port):
         pass
     yield
@@ -144,7 +144,7 @@ async def gone(port):
 
 @asynccontextmanager
 async def stuck(port):
-    """Somebody listens and does not answer."""
+    """A server listens and does not answer."""
     with run_redis(port) as server:
         server.process.send_signal(signal.SIGSTOP)
         try:
@@ -155,7 +155,7 @@ async def stuck(port):
 
 @asynccontextmanager
 async def locked(port):
-    """Somebody answers, and wants another password."""
+    """A server answers, and needs another password."""
     with run_redis(port, "--requirepass", "another"):
         yield
 
