@@ -1,4 +1,4 @@
-"""What tests of several rooms use."""
+"""Fixtures of all tests."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ from support.processes import clean_environment
 from support.telemetry import loggers_as_they_were
 from support.trust_summary import pytest_terminal_summary, tried
 
-settings.register_profile("here", deadline=None)  # how fast a machine is proves nothing
+settings.register_profile("here", deadline=None)  # the speed of the machine is not tested
 settings.load_profile("here")
 
 __all__ = ["pytest_terminal_summary", "tried"]
@@ -27,7 +27,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @dataclass(frozen=True)
 class Finished:
-    """What a command left."""
+    """The result of a command."""
 
     code: int
     out: str
@@ -39,7 +39,7 @@ Command = Callable[..., Finished]
 
 @pytest.fixture
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Run `contacts-mcp` in this process, in a home folder and an environment of the test's own."""
+    """Run `contacts-mcp` in this process, in a new home folder and environment."""
 
     def run(*arguments: str, **variables: str) -> Finished:
         with monkeypatch.context() as patched, loggers_as_they_were():

@@ -192,7 +192,7 @@ def _full(_descriptor: int) -> None:
     raise OSError(28, "No space left on device")
 
 
-async def test_log_says_why_the_trail_cannot_be_written(
+async def test_log_has_the_reason_why_the_trail_cannot_be_written(
     tmp_path: Path, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The log has the reason and the missing records, without personal data."""

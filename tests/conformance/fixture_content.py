@@ -53,7 +53,7 @@ ToolResult = CallToolResult | InputRequiredResult
 RawTool = Callable[[Context, CallToolRequestParams], Awaitable[ToolResult]]
 
 _PAUSE_SECONDS = 0.05
-"""Between two notifications, as the suite wants them."""
+"""Seconds between two notifications, which the suite requires."""
 _PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
 """One red pixel."""
 
@@ -230,7 +230,7 @@ def _accepted(params: Params, key: str) -> dict[str, Any] | None:
 
 
 def _state(params: Params) -> str | None:
-    """The state that was sealed here; an error if it was changed."""
+    """Open the sealed state; raise an error if it was changed."""
     if params.request_state is None:
         return None
     try:

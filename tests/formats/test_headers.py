@@ -107,7 +107,7 @@ def test_mapping_works_for_headers_in_any_script() -> None:
     ],
 )
 def test_invalid_mapping_lists_columns_and_fields(mapping: dict[str, str], line: str) -> None:
-    """On one line, whatever the names contain."""
+    """On one line, also if the names contain line breaks."""
     assert line in refusal('Kunde,"Ring\nme"\nOla,1\n', mapping=mapping)
 
 

@@ -186,7 +186,7 @@ async def ask(directory: Host, **ola: str) -> InputRequiredResult:
 async def reply(
     directory: Host, state: str | None, content: Any, tool: str = "delete_contact", **arguments: Any
 ) -> str:
-    """Answer with whatever state and content, as a hostile host could."""
+    """Answer with any state and content, as a hostile host could."""
     answers = {"confirm": ElicitResult(action="accept", content=content)} if content is not None else None
     result = await directory.client.session.call_tool(
         "delete_contact", arguments, input_responses=answers, request_state=state, allow_input_required=True

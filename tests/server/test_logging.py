@@ -20,7 +20,7 @@ from support.hosts import LEGACY, MISSING_ID, MODERN, Host, each_era
 
 
 class Log:
-    """What a client was sent."""
+    """The log messages that a client received."""
 
     def __init__(self) -> None:
         self.messages: list[LoggingMessageNotificationParams] = []
@@ -35,7 +35,7 @@ def client_of(folder: Path, era: str, level: LoggingLevel | None, log: Log) -> C
 
 
 async def ask_for(client: Client, era: str, level: LoggingLevel | None) -> None:
-    """Ask as the older era does; the newer one asks with every request."""
+    """Request log messages as the legacy era does; the modern era requests them with every call."""
     if level and era == LEGACY:
         request = SetLevelRequest(params=SetLevelRequestParams(level=level))
         assert await client.session.send_request(request, EmptyResult) == EmptyResult()

@@ -83,7 +83,7 @@ async def test_groups_are_listed_by_name_and_contacts_by_template(tmp_path: Path
 
 
 async def test_next_page_continues_after_the_last_group_even_if_groups_are_added() -> None:
-    """The list is sorted by name, whatever the service's order."""
+    """The list is sorted by name, also if the service's is not."""
     groups = [{"id": numbered(number), "name": f"Group {number:03}"} for number in reversed(range(120))]
     async with client_of(lambda _: httpx.Response(200, json={"groups": groups})) as client:
         first = await client.list_resources()

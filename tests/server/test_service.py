@@ -21,7 +21,7 @@ def always(status: int, body: Any) -> Any:
 
 
 async def erase(after: httpx.Response) -> dict[str, Any]:
-    """Erase Ola from a service that says yes, and shows `after` when it is read back."""
+    """Erase Ola from a service that reports success, and shows `after` when it is read back."""
     erased = False
 
     def respond(request: httpx.Request) -> httpx.Response:

@@ -22,7 +22,7 @@ from support.services import directory_service
 
 pytestmark = pytest.mark.system
 
-A_SECOND = 2.0  # and as much again, since other tests keep the machine busy
+A_SECOND = 2.0  # twice as much, since other tests keep the machine busy
 
 
 def listing(server: StdioServer) -> dict:
@@ -142,7 +142,7 @@ def test_process_ends_within_a_second_while_a_write_waits_for_another_process(tm
             with closing(sqlite3.connect(file, isolation_level=None)) as another:
                 another.execute("BEGIN IMMEDIATE")
                 call(server, "create_contact", name="Ola Nordmann")
-                listing(server)  # which is answered while that waits
+                listing(server)  # it is answered while the other request waits
                 return server.end()[2] if goes == "the host" else server.end_with(signal.SIGTERM)
 
     assert shortest(ending, A_SECOND) < A_SECOND

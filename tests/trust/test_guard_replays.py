@@ -141,7 +141,7 @@ async def test_answer_from_before_a_restart_needs_shared_keys(
                     attack.answers.append(await call_with_answer(after, route, call, arguments, state))
 
 
-async def at_once(attempts: list[Any]) -> list[Message]:
+async def send_concurrently(attempts: list[Any]) -> list[Message]:
     """Make all attempts at the same moment. Returns the refusals."""
     refusals = [each for each in await asyncio.gather(*attempts) if not is_done(each)]
     for each in refusals:
@@ -158,7 +158,9 @@ async def test_parallel_copies_of_an_answer_perform_one_call(
         arguments = await servers.arguments(call)
         state = await obtain_state(servers, route, call, arguments)
         servers.writes.clear()
-        refusals = await at_once([call_with_answer(host, route, call, arguments, state) for _ in range(COPIES)])
+        refusals = await send_concurrently(
+            [call_with_answer(host, route, call, arguments, state) for _ in range(COPIES)]
+        )
 
     assert len(refusals) == COPIES - 1
     assert max(Counter(servers.writes).values()) == 1
@@ -175,7 +177,7 @@ async def test_thousand_copies_of_an_answer_perform_one_call(
         arguments = await servers.arguments(call)
         state = await obtain_state(servers, route, call, arguments)
         groups = servers.contents()["contact_groups"]
-        refusals = await at_once([call_with_answer(host, route, call, arguments, state) for _ in range(MANY)])
+        refusals = await send_concurrently([call_with_answer(host, route, call, arguments, state) for _ in range(MANY)])
 
     assert len(refusals) == MANY - 1
     assert len(servers.contents()["contact_groups"]) == len(groups) + 1
@@ -209,7 +211,7 @@ async def test_thousand_confirmations_of_one_target_change_it_once(
         else:
             states = [await obtain_state(servers, route, call, arguments) for _ in range(MANY)]
             attempts = [call_with_answer(host, route, call, arguments, state) for state in states]
-        refusals = await at_once(attempts)
+        refusals = await send_concurrently(attempts)
 
     after = servers.contents()
     if tool == "delete_contact":

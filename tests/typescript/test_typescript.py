@@ -1,4 +1,4 @@
-"""Hosts written in TypeScript, over a network: what they see, ask and are refused."""
+"""Hosts written in TypeScript, over a network: what they see, which questions they ask, and which calls are refused."""
 
 from collections.abc import Iterator
 
@@ -39,7 +39,7 @@ def origin(served: HttpServer) -> str:
 
 @pytest.fixture(scope="module")
 def reporting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server that has a tool which takes its time."""
+    """A server with a slow tool."""
     with fixture(tmp_path_factory.mktemp("reporting")) as server:
         yield server.url
 

@@ -18,7 +18,7 @@ POST = b"POST / HTTP/1.1\r\nHost: localhost\r\n"
 
 
 async def measures(scope, receive, send):
-    """Reads the body as any app does, and answers with its length."""
+    """Reads the body, and answers with its length."""
     body = await Request(scope, receive).body()
     await JSONResponse([len(body), body == scope[BODY_SCOPE_KEY]])(scope, receive, send)
 
@@ -92,7 +92,7 @@ async def test_content_length_of_many_digits_is_too_large():
 
 @pytest.mark.parametrize("declared", [None, "1", "-1", "many"])
 async def test_body_that_exceeds_its_declared_length_is_refused(declared):
-    """The bytes are counted, whatever length was declared."""
+    """The bytes are counted, and the declared length is ignored."""
     app = Noting()
     headers = {"Content-Length": declared} if declared else {}
     answer = await ask(limited(app, limit_bytes=LIMIT), headers=headers, content=pieces(LIMIT, 1))

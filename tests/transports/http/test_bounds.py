@@ -51,7 +51,7 @@ async def test_oversized_arguments_are_refused_with_little_processor_time(
     Processor time does not depend on what else the machine does.
     """
     async with httpx.AsyncClient(base_url=network.url, timeout=30) as http:
-        await http.get("/readyz")  # opens the directory, which imports a lot
+        await http.get("/readyz")  # opens the directory, which imports many modules
         body = json.dumps(modern(1, "tools/call", name="list_contacts", arguments=arguments))
         headers = {**headers_of("tools/call", "list_contacts"), "Content-Type": "application/json"}
         before = processor_seconds(network.process.pid)
@@ -62,7 +62,7 @@ async def test_oversized_arguments_are_refused_with_little_processor_time(
 
 
 def processor_seconds(pid: int) -> float:
-    """The time that a process and its threads have used a processor."""
+    """The processor time of a process and its threads."""
     used = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
     return sum(map(int, used)) / os.sysconf("SC_CLK_TCK")
 

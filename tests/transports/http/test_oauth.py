@@ -145,7 +145,7 @@ class TestAdmitting:
 
 class TestRefusing:
     @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic b2xhOnNlY3JldA==", "Token x", "DPoP x"])
-    async def test_request_without_a_token_is_told_where_to_get_one(self, http, header):
+    async def test_challenge_without_a_token_names_the_metadata(self, http, header):
         """The 401 has no error code, because the request had no token (RFC 6750, 3.1)."""
         answer = await http.post("/mcp", headers={} if header is None else {"Authorization": header})
 

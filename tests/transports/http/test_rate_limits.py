@@ -61,7 +61,7 @@ class Team:
 
     @asynccontextmanager
     async def busy(self, times, **more):
-        """Run so many requests inside the block."""
+        """Run this many requests inside the block."""
         self.go.clear()
         began = self.running
         async with asyncio.TaskGroup() as tasks:
@@ -216,7 +216,7 @@ async def test_cancelled_stream_makes_room_for_another():
     ],
 )
 def test_unclear_request_counts_as_a_call(kind, body):
-    """What the protocol may run counts as a call; only what is surely not a call counts as less."""
+    """Each message that may run counts as a call, unless it certainly is no call."""
     assert kind_of("POST", body) is kind
 
 

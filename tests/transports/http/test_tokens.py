@@ -1,4 +1,4 @@
-"""Which tokens are valid, whatever they claim."""
+"""Which tokens are valid."""
 
 import base64
 import hmac
@@ -193,7 +193,7 @@ async def test_key_is_used_only_for_what_it_was_published_for(server, issuer):
     for kid in ("good", "narrow", "symmetric", "encrypts", "wraps", "private", "odd", "secret"):
         assert "does not publish" in await why_not(issuer, server.token(header={"kid": kid})), kid
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # PyJWT's, about signing with so short a key
+        warnings.simplefilter("ignore")  # PyJWT warns of signing with a short key
         assert "does not publish" in await why_not(issuer, server.token(short, header={"kid": "short"}))
     assert await issuer.verify(server.token(algorithm="PS256", header={"kid": "narrow"}))
 
@@ -245,7 +245,7 @@ async def test_oversized_token_is_refused_unread(server, issuer):
 
 
 async def test_signed_payload_that_is_not_an_object_is_refused(server, issuer):
-    """The signature alone makes no valid token."""
+    """A signature does not make a token valid."""
     token = jwt.PyJWS().encode(b"[1]", RSA, "RS256", {"kid": "one"})
 
     assert await why_not(issuer, token) == "the token is malformed"
