@@ -103,7 +103,7 @@ async def test_legacy_callers_are_spread_over_the_replicas(proxy: Proxy, replica
 async def test_post_is_not_repeated_after_a_replica_received_it(
     client: httpx2.AsyncClient, replicas: list[EchoServer], version: str | None
 ) -> None:
-    """The replica closes the connection; the client is told to read back, and the other replica gets nothing."""
+    """The replica closes the connection; the error says to read back, and the other replica gets nothing."""
     headers = {"X-Do": "hang-up"} | ({"Mcp-Protocol-Version": version} if version else {})
     answer = await client.post(f"{ADDRESS}/mcp", headers=headers, content=b"{}")
 

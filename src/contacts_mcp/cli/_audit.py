@@ -149,7 +149,7 @@ def _format(record: "AuditRecord") -> str:
 
 
 def _sanitized(value: object) -> str:
-    """Make a value safe to print at a terminal, whatever is in the file."""
+    """Make any value of the file safe to print at a terminal."""
     text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
     return " ".join(sanitize(text, _MAX_VALUE_CHARACTERS).split())
 

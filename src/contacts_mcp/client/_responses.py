@@ -141,13 +141,13 @@ def error_for_status(
     method: str, status: int, body: bytes, quote: Quote, *, retry_after: float | None = None
 ) -> ContactsError:
     """Make the error that a status outside 2xx and its body mean."""
-    said = parse_error_body(body, quote)
-    details = "; ".join(map(str, said.faults)) or said.message
-    message = f"the service answered {status}" + f" {said.code}".rstrip() + (f": {details}" if details else "")
+    reported = parse_error_body(body, quote)
+    details = "; ".join(map(str, reported.faults)) or reported.message
+    message = f"the service answered {status}" + f" {reported.code}".rstrip() + (f": {details}" if details else "")
     if status in _ERROR_BY_STATUS:
         return _ERROR_BY_STATUS[status](message, status=status)
     if status in _INVALID:
-        return ValidationFailed(message, faults=said.faults, status=status)
+        return ValidationFailed(message, faults=reported.faults, status=status)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return RateLimited(message, retry_after=retry_after, status=status)
     if status < HTTPStatus.INTERNAL_SERVER_ERROR:

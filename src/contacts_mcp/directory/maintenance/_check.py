@@ -1,4 +1,4 @@
-"""Check a directory for contradictions between its tables, whatever wrote to it and however that ended.
+"""Check a directory for contradictions between its tables, such as a crash or another program could cause.
 
 Faults name counts and the `seq` numbers of rows, never contents: an operator need not be allowed to read contacts.
 """

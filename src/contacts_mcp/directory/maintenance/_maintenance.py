@@ -42,7 +42,7 @@ class Maintenance:
         self._database = database
 
     async def check(self) -> list[str]:
-        """Check the directory for inconsistencies: one line for each, none if there is none."""
+        """Check the directory for inconsistencies: returns one line for each."""
         return await self._database.read(_check.check)
 
     async def count_records(self) -> dict[str, Any]:

@@ -98,7 +98,7 @@ def tag_key(tag: str) -> str:
 
 
 def phone_digits(phone_number: str | None) -> str | None:
-    """Return the digits of a number, whatever its script."""
+    """Return the digits of a number in any script."""
     return digits(fold(phone_number)) or None if phone_number else None
 
 
