@@ -70,7 +70,7 @@ def random_seconds(seed: int, calls: int = 150, **factors: float) -> dict[str, l
 
 @pytest.mark.parametrize("seed", range(20))
 def test_equally_fast_server_is_not_reported_as_slow(seed: int):
-    """Chance alone reports no tool, even if calls of one tool differ by half."""
+    """Chance reports no tool, even if calls of one tool differ by half."""
     assert slow_tools(random_seconds(seed, calls=40), random_seconds(seed + 1, calls=40)) == {}
 
 

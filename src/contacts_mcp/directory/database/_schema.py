@@ -184,7 +184,7 @@ terms = Table(
     Column("kind", String(4), primary_key=True),
     Column("term", _TERM, primary_key=True),
     Column("contact_seq", BigInteger, primary_key=True),
-    Column("signature", BigInteger, primary_key=True),  # in the key, so that the index alone answers a query
+    Column("signature", BigInteger, primary_key=True),  # in the key, so that a query reads only the index
     sqlite_with_rowid=False,
 )
 """The inverted index of live contacts: folded words (kind `word`), their three-letter prefixes (`head`), case-folded
