@@ -190,7 +190,7 @@ class NewContact(_ContactFields):
         type="person", name="Ola Nordmann", phone_number="+4799999999", email="ola@example.com", tags=["vip"]
     )
 
-    name: Name
+    name: Name  # pyright: ignore[reportGeneralTypeIssues] - required here, in the same place
 
 
 class ContactChanges(_ContactFields):

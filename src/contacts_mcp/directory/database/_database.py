@@ -35,18 +35,23 @@ class Engine(Protocol):
 
     async def prepare(self) -> str:
         """Create the tables if the database is empty; return its revision. Raises DirectoryUnavailable."""
+        ...
 
     async def read(self, work: Work[T]) -> T:
         """Run `work` on a snapshot."""
+        ...
 
     async def query(self, work: Work[T]) -> T:
         """Run `work` on a snapshot; cheapest if it executes a single statement."""
+        ...
 
     async def look_up(self, work: Work[T]) -> T:
         """Run `work` like `query`; cheapest if the plan of the statement does not depend on its values."""
+        ...
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` as a writer; when this returns, its changes are on the disk."""
+        ...
 
     async def scrub(self) -> None:
         """Remove deleted rows from the disk. If something prevents that, it is logged."""
@@ -56,6 +61,7 @@ class Engine(Protocol):
 
     def is_transient(self, error: BaseException) -> bool:
         """Whether another transaction was in the way, so that the same work may succeed now."""
+        ...
 
     def explain(self, error: BaseException) -> DirectoryUnavailable | None:
         """Return what a driver's error means for the operator and what to do; None if it is a bug of this program."""
@@ -182,7 +188,7 @@ def build_engine(location: Location) -> Engine:
             ) from exc
     from contacts_mcp.directory.database._sqlite import SqliteEngine
 
-    return SqliteEngine(location)
+    return SqliteEngine(location)  # pyright: ignore[reportReturnType] - it does not see that `query = read` is generic
 
 
 async def _transact(
