@@ -117,10 +117,7 @@ def measure_memory(first: int, last: int) -> list[Row]:
     what = f"after {_count_calls(last)} calls and {last:,} sessions, against {_count_calls(first)} and {first:,}"
     return [
         at_most_ratio(f"memory {what}, {kind}", ours / 1024**2, baseline / 1024**2, _MAX_MEMORY_RATIO, "MB")
-        for kind, ours, baseline in [
-            ("resident", after.resident, before.resident),
-            ("its own", after.own, before.own),
-        ]
+        for kind, ours, baseline in [("resident", after.resident, before.resident), ("its own", after.own, before.own)]
     ]
 
 

@@ -217,10 +217,7 @@ WORKFLOWS = (
 def measure_costs(sizes: tuple[int, ...]) -> str:
     """Return a Markdown table: for each workflow and size, the cost with endpoint tools → with all tools."""
     columns = [asyncio.run(_measure_size(size)) for size in sizes]
-    lines = [
-        f"| Workflow | {' | '.join(f'{size:,} contacts' for size in sizes)} |",
-        f"|---|{'---|' * len(sizes)}",
-    ]
+    lines = [f"| Workflow | {' | '.join(f'{size:,} contacts' for size in sizes)} |", f"|---|{'---|' * len(sizes)}"]
     for index, workflow in enumerate(WORKFLOWS):
         cells = [f"{loop} → **{direct}**" for loop, direct in (column[index] for column in columns)]
         lines.append(f"| {workflow.name} | {' | '.join(cells)} |")

@@ -97,8 +97,7 @@ class Settings(BaseSettings):
         "`workflows` stand for all endpoint tools and all workflow tools.",
     )
     guard: GuardMode = Field(
-        default=GuardMode.ASK,
-        description="How consent to destructive tools is obtained: `ask`, `two-step` or `block`.",
+        default=GuardMode.ASK, description="How consent to destructive tools is obtained: `ask`, `two-step` or `block`."
     )
     confirm: Names = Field(default=[], description="Writing tools that also need consent, such as `update_contact`.")
     default_region: Annotated[str | None, BeforeValidator(_parse_region)] = Field(
@@ -130,8 +129,7 @@ class Settings(BaseSettings):
     )
     oauth_issuer: str | None = Field(default=None, description="URL of the authorization server, for `oauth`.")
     oauth_audience: str | None = Field(
-        default=None,
-        description="Audience that tokens must have. Default: `https://<first public host>/mcp`.",
+        default=None, description="Audience that tokens must have. Default: `https://<first public host>/mcp`."
     )
     max_calls: int = Field(default=32, ge=1, description="Concurrent calls per caller, over a network.")
     rate: int = Field(default=1_200, ge=0, description="Calls per caller and minute, over a network; 0 is unlimited.")

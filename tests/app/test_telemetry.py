@@ -168,10 +168,7 @@ def test_start_fails_if_the_telemetry_extra_is_missing(
     [
         ({**COLLECTOR, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "OTEL_EXPORTER_OTLP_PROTOCOL: only http/protobuf"),
         ({**COLLECTOR, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/json"}, "only http/protobuf is supported"),
-        (
-            {"CONTACTS_MCP_METRICS_PORT": 9464, "OTEL_SDK_DISABLED": "true"},
-            "METRICS_PORT would show nothing",
-        ),
+        ({"CONTACTS_MCP_METRICS_PORT": 9464, "OTEL_SDK_DISABLED": "true"}, "METRICS_PORT would show nothing"),
     ],
 )
 def test_start_fails_if_telemetry_is_misconfigured(environ: dict[str, Any], line: str) -> None:

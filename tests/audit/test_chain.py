@@ -220,9 +220,7 @@ async def test_partial_record_on_a_full_disk_is_removed(path: Path, filled: Fill
         "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
     )
     done = subprocess.run(  # noqa: ASYNC221 - nothing else goes on
-        [sys.executable, "-c", code, WRITER, path, "1", "9999999"],
-        capture_output=True,
-        check=False,
+        [sys.executable, "-c", code, WRITER, path, "1", "9999999"], capture_output=True, check=False
     )
 
     assert b"File too large" in done.stderr

@@ -122,11 +122,7 @@ def test_demo_deletes_the_contact_if_the_person_chooses_delete(tmp_path: Path) -
 def test_demo_ends_without_an_error_if_its_reader_leaves(tmp_path: Path) -> None:
     """As `contacts-mcp demo | head` does."""
     with subprocess.Popen(
-        DEMO,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=clean_environment(tmp_path),
+        DEMO, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=clean_environment(tmp_path)
     ) as child:
         assert child.stdout
         assert child.stderr

@@ -39,12 +39,7 @@ DOCUMENTED = [
         f"{GROUP}/members",
         {"contact_ids": [CONTACT_ID, OTHER_ID]},
     ),
-    (
-        api.RemoveGroupMember(group_id=GROUP_ID, contact_id=CONTACT_ID),
-        "DELETE",
-        f"{GROUP}/members/{CONTACT_ID}",
-        None,
-    ),
+    (api.RemoveGroupMember(group_id=GROUP_ID, contact_id=CONTACT_ID), "DELETE", f"{GROUP}/members/{CONTACT_ID}", None),
 ]
 
 

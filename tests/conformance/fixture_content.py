@@ -89,11 +89,7 @@ async def _tool_with_progress(backend: Backend, _arguments: NoArguments) -> Text
 
 CATALOG_TOOLS = tuple(
     Tool(
-        name=f"test{run.__name__}",
-        risk=Risk.READ,
-        arguments=NoArguments,
-        answer=TextAnswer,
-        prepare=run_directly(run),
+        name=f"test{run.__name__}", risk=Risk.READ, arguments=NoArguments, answer=TextAnswer, prepare=run_directly(run)
     )
     for run in (_simple_text, _error_handling, _tool_with_progress)
 )
@@ -331,7 +327,7 @@ RESOURCES = [
     Resource(uri="test://watched-resource", name="watched-resource", description="A text.", mime_type="text/plain"),
 ]
 RESOURCE_TEMPLATES = [
-    ResourceTemplate(uri_template="test://template/{id}/data", name="data", mime_type="application/json"),
+    ResourceTemplate(uri_template="test://template/{id}/data", name="data", mime_type="application/json")
 ]
 _TEMPLATE = re.compile(r"test://template/([^/]+)/data")
 

@@ -72,11 +72,7 @@ def _pair(one: ContactRecord, other: ContactRecord) -> Cluster | None:
             ("Ola Nordman", "+4799999989", None, "Acme"),
             ("likely", ("nearly the same phone", "similar name", "same company")),
         ),
-        (
-            ("Ola Nordmann", OLA),
-            ("Ola Nordmann", "+4799999989"),
-            ("possible", ("nearly the same phone", "same name")),
-        ),
+        (("Ola Nordmann", OLA), ("Ola Nordmann", "+4799999989"), ("possible", ("nearly the same phone", "same name"))),
         (
             ("Ola Nordmann", OLA, None, "Acme"),
             ("Ola Nordmann", "+4791111111", None, "Acme"),
@@ -151,9 +147,7 @@ def test_chain_of_links_is_not_one_cluster() -> None:
     assert all(len(cluster.ids) == 2 for cluster in found)
 
 
-def test_number_shared_by_thousands_needs_few_comparisons(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_number_shared_by_thousands_needs_few_comparisons(monkeypatch: pytest.MonkeyPatch) -> None:
     """A switchboard's contacts are not compared in all pairs, and a duplicate among them is still found."""
     people = [ContactRecord(str(number), f"{_word(number)} {_word(number * 7 + 3)}", OLA) for number in range(5_000)]
     people.append(ContactRecord("again", people[4_000].name, OLA))

@@ -9,15 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from network.servers import (
-    Api,
-    by_keys,
-    contacts_api,
-    key_of,
-    over_directory,
-    quick_folder,
-    replicas,
-)
+from network.servers import Api, by_keys, contacts_api, key_of, over_directory, quick_folder, replicas
 from support.processes import HttpServer, free_port, needs_redis, run_redis
 from support.raw_hosts import Answer, Headers, ModernConnection, key, port_of
 

@@ -45,11 +45,7 @@ async def is_there(caller, ola):
 
 @pytest.mark.parametrize(
     "keys",
-    [
-        ([STATE_KEYS], [STATE_KEYS]),
-        ([STATE_KEYS], [OTHER_KEYS, STATE_KEYS]),
-        ([STATE_KEYS, STATE_KEYS], [STATE_KEYS]),
-    ],
+    [([STATE_KEYS], [STATE_KEYS]), ([STATE_KEYS], [OTHER_KEYS, STATE_KEYS]), ([STATE_KEYS, STATE_KEYS], [STATE_KEYS])],
     ids=["the same key", "a new key before the old", "one key named twice"],
 )
 async def test_answer_is_accepted_by_another_replica_once(tmp_path, keys):

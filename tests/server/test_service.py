@@ -144,9 +144,7 @@ async def test_every_error_of_the_service_is_one_line_without_internals(
     assert not {"Traceback", "pydantic", "httpx"} & set(line.split())
 
 
-async def test_unexpected_exception_is_one_line_and_logs_no_values(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_unexpected_exception_is_one_line_and_logs_no_values(caplog: pytest.LogCaptureFixture) -> None:
     """The log has the exception's type and location."""
 
     def respond(_request: httpx.Request) -> httpx.Response:

@@ -43,9 +43,7 @@ async def test_all_endpoint_tools_work_over_stdio(tmp_path: Path, era: str, back
     with directory_service(tmp_path) as address:
         variables = {"WAYSCLOUD_API_KEY": API_KEY, "WAYSCLOUD_API_URL": address} if backend == "remote" else {}
         server = StdioServerParameters(
-            command=sys.executable,
-            args=["-m", "contacts_mcp", "serve"],
-            env=clean_environment(tmp_path, **variables),
+            command=sys.executable, args=["-m", "contacts_mcp", "serve"], env=clean_environment(tmp_path, **variables)
         )
         person = Person(content={"decision": "delete", "typed": "Ola Nordmann"})
         with (tmp_path / "stderr").open("w+") as errors:

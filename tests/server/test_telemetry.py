@@ -63,10 +63,7 @@ async def test_call_reports_outcome_and_duration(tmp_path: Path, telemetry: Capt
     assert failed.status.status_code is StatusCode.ERROR
     assert telemetry.points("contacts_mcp.calls") == [
         ({"gen_ai.tool.name": "create_contact", "contacts_mcp.outcome": "done"}, 1),
-        (
-            {"gen_ai.tool.name": "get_contact", "contacts_mcp.outcome": "failed", "error.type": "not_found"},
-            1,
-        ),
+        ({"gen_ai.tool.name": "get_contact", "contacts_mcp.outcome": "failed", "error.type": "not_found"}, 1),
     ]
     assert telemetry.count("mcp.server.operation.duration", gen_ai_tool_name="create_contact") == 1
     assert telemetry.count("mcp.server.operation.duration", error_type="not_found") == 1
@@ -165,10 +162,7 @@ async def test_unknown_names_from_a_client_appear_as_other(
     names = {span.name for span in telemetry.spans()}
     assert {"tools/call _OTHER", "prompts/get _OTHER", "_OTHER _OTHER"} <= names
     assert telemetry.points("contacts_mcp.calls") == [
-        (
-            {"gen_ai.tool.name": "_OTHER", "contacts_mcp.outcome": "unknown_tool", "error.type": "unknown_tool"},
-            1,
-        )
+        ({"gen_ai.tool.name": "_OTHER", "contacts_mcp.outcome": "unknown_tool", "error.type": "unknown_tool"}, 1)
     ]
 
 
@@ -207,11 +201,7 @@ async def test_each_request_to_the_service_is_measured_in_its_own_span(telemetry
         await service.call("get_contact", contact_id=MISSING_ID)
 
     call, (first, second) = telemetry.span("tools/call get_contact"), telemetry.spans("GET /v1/contacts/{contact_id}")
-    route = {
-        "http.request.method": "GET",
-        "url.template": "/v1/contacts/{contact_id}",
-        "server.address": "service",
-    }
+    route = {"http.request.method": "GET", "url.template": "/v1/contacts/{contact_id}", "server.address": "service"}
     assert dict(first.attributes) == {**route, "http.response.status_code": 503, "error.type": "503"}
     assert dict(second.attributes) == {**route, "http.response.status_code": 200, "http.request.resend_count": 1}
     assert {first.parent.span_id, second.parent.span_id} == {call.context.span_id}

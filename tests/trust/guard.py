@@ -15,13 +15,7 @@ import httpx
 import pytest
 
 from contacts_mcp.client import ContactsClient
-from contacts_mcp.contract import (
-    AddGroupMembers,
-    CreateContact,
-    CreateContactGroup,
-    RemoveGroupMember,
-    UpdateContact,
-)
+from contacts_mcp.contract import AddGroupMembers, CreateContact, CreateContactGroup, RemoveGroupMember, UpdateContact
 from contacts_mcp.directory import Directory
 from contacts_mcp.directory.database import metadata, nonces
 from contacts_mcp.guard import ANSWER_LIFETIME_SECONDS, Guard, GuardMode, MemoryNonceStore, Seal

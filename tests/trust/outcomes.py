@@ -257,11 +257,7 @@ def _counts_in_answer(answer: Mapping[str, Any]) -> Mapping[str, int]:
     """The counts of an answer. A deletion that may have happened counts as unknown."""
     lost = [each for each in answer.get("not_deleted", ()) if each.partition(": ")[2] in _UNSETTLED]
     counts = {name: value for name, value in answer.items() if isinstance(value, int)}
-    return {
-        **counts,
-        "deleted": len(answer.get("deleted", ())),
-        "unknown": counts.get("unknown", 0) + len(lost),
-    }
+    return {**counts, "deleted": len(answer.get("deleted", ())), "unknown": counts.get("unknown", 0) + len(lost)}
 
 
 @cache

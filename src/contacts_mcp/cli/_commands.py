@@ -26,8 +26,7 @@ cli.add_typer(directory_cli, name="directory")
 cli.add_typer(audit_cli, name="audit")
 
 Directory = Annotated[
-    str | None,
-    typer.Option(help="Use the directory in this file or postgresql:// database, even if there is a key."),
+    str | None, typer.Option(help="Use the directory in this file or postgresql:// database, even if there is a key.")
 ]
 ReadOnly = Annotated[bool | None, typer.Option("--read-only", help="List and run only tools that read.")]
 Tools = Annotated[str | None, typer.Option(help="The only tools to list and run, such as list_contacts,get_contact.")]
@@ -191,9 +190,7 @@ def demo(
 
 
 @cli.command()
-def schemas(
-    out: Annotated[Path, typer.Option(help="The folder to write to.")] = Path("tool_schemas"),
-) -> None:
+def schemas(out: Annotated[Path, typer.Option(help="The folder to write to.")] = Path("tool_schemas")) -> None:
     """Write every tool's schemas, and the tools for the OpenAI, Anthropic and Gemini APIs."""
     typer.echo(f"{write_schemas(out)} files written to {out}")
 

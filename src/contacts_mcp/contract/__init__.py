@@ -45,16 +45,7 @@ from contacts_mcp.contract.extensions import (
     ScanContacts,
     ScanPage,
 )
-from contacts_mcp.contract.models import (
-    Added,
-    Contact,
-    ContactPage,
-    ContactType,
-    Group,
-    GroupList,
-    MemberList,
-    Record,
-)
+from contacts_mcp.contract.models import Added, Contact, ContactPage, ContactType, Group, GroupList, MemberList, Record
 
 __all__ = [
     "CALLS",

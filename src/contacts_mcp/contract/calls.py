@@ -9,15 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from contacts_mcp.contract._call import Call, ContactId, GroupId, Risk, Text
-from contacts_mcp.contract.models import (
-    Added,
-    Contact,
-    ContactPage,
-    ContactType,
-    Group,
-    GroupList,
-    MemberList,
-)
+from contacts_mcp.contract.models import Added, Contact, ContactPage, ContactType, Group, GroupList, MemberList
 
 _ContactId = Annotated[ContactId, Field(description="Contact id (UUID).")]
 _GroupId = Annotated[GroupId, Field(description="Group id (UUID).")]

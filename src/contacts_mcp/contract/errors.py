@@ -81,12 +81,7 @@ class ValidationFailed(ContactsError):
     advice = "correct it and call again"
 
     def __init__(
-        self,
-        message: str,
-        *,
-        faults: tuple[FieldFault, ...] = (),
-        advice: str | None = None,
-        status: int | None = None,
+        self, message: str, *, faults: tuple[FieldFault, ...] = (), advice: str | None = None, status: int | None = None
     ) -> None:
         super().__init__(message, advice=advice, status=status)
         self.faults = faults

@@ -14,8 +14,7 @@ from contacts_mcp.formats._table import phone_kind_rank, split_emails, split_pho
 _CARD = re.compile(r"^BEGIN:VCARD\b.*?^END:VCARD\s*?$", re.IGNORECASE | re.DOTALL | re.MULTILINE)
 _BEGIN = re.compile(r"^BEGIN:VCARD\b", re.IGNORECASE | re.MULTILINE)
 _BINARY_PROPERTY = re.compile(
-    r"^(?:item\d+\.)?(?:PHOTO|LOGO|SOUND|KEY)[;:].*(?:\n[ \t].*|\n[A-Za-z0-9+/=]+$)*\n?",
-    re.IGNORECASE | re.MULTILINE,
+    r"^(?:item\d+\.)?(?:PHOTO|LOGO|SOUND|KEY)[;:].*(?:\n[ \t].*|\n[A-Za-z0-9+/=]+$)*\n?", re.IGNORECASE | re.MULTILINE
 )
 _DIALECTS = {
     OWN_DIALECT: re.compile(rf"^PRODID:{re.escape(PRODUCT_ID)}$", re.MULTILINE),

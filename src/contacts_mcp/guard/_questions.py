@@ -128,10 +128,7 @@ def _wording_of(call: GuardedCall) -> PromptWording:
     return call.wording or _WORDING_BY_RISK.get(call.risk) or PromptWording(f"Allow {call.tool}", "change")
 
 
-_WORDING_BY_RISK = {
-    Risk.DESTROY: PromptWording("Delete", "delete"),
-    Risk.ERASE: PromptWording("Erase permanently", ""),
-}
+_WORDING_BY_RISK = {Risk.DESTROY: PromptWording("Delete", "delete"), Risk.ERASE: PromptWording("Erase permanently", "")}
 
 
 def _normalize_phrase(text: str) -> str:

@@ -125,12 +125,7 @@ class CallRecord:
 
     def to_record(self, outcome: Outcome) -> AuditRecord:
         """The audit record, with this outcome."""
-        optional = {
-            "counts": dict(self.counts),
-            "error": self.error,
-            "status": self.status,
-            "begun": self.start_seq,
-        }
+        optional = {"counts": dict(self.counts), "error": self.error, "status": self.status, "begun": self.start_seq}
         return {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "request": self.request_id if _PLAIN_ID.fullmatch(self.request_id) else _OTHER,

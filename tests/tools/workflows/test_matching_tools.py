@@ -94,10 +94,7 @@ async def test_invalid_numbers_are_counted_and_stay(either: Host, person: Person
 
 @pytest.mark.parametrize(
     ("tool", "change", "count"),
-    [
-        ("update_matching_contacts", {"add_tags": ["fair"]}, "updates"),
-        ("add_matching_to_group", {}, "adds"),
-    ],
+    [("update_matching_contacts", {"add_tags": ["fair"]}, "updates"), ("add_matching_to_group", {}, "adds")],
 )
 async def test_empty_plan_asks_for_nothing(either: Host, tool: str, change: dict[str, Any], count: str) -> None:
     """It has no fingerprint to apply, and says that nothing would change."""

@@ -7,14 +7,7 @@ import pytest
 
 from contacts_mcp.transports.http.access._signing_keys import IssuerUnavailable, metadata_urls, usable_keys
 from contacts_mcp.transports.http.access._tokens import Issuer
-from transports.http.issuer import (
-    AUDIENCE,
-    P256,
-    RSA,
-    LoopbackIssuer,
-    good,
-    jwk,
-)
+from transports.http.issuer import AUDIENCE, P256, RSA, LoopbackIssuer, good, jwk
 
 
 @pytest.mark.parametrize(

@@ -200,11 +200,7 @@ class TestRefusing:
         assert answer.status_code == 403
         parameters = challenge(answer)
         assert parameters.pop("error_description")
-        assert parameters == {
-            "error": "insufficient_scope",
-            "scope": "contacts:read",
-            "resource_metadata": METADATA,
-        }
+        assert parameters == {"error": "insufficient_scope", "scope": "contacts:read", "resource_metadata": METADATA}
         assert line(answer).startswith("insufficient_scope: ")
 
     @pytest.mark.parametrize("with_header", [True, False])

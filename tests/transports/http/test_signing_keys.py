@@ -10,15 +10,7 @@ import pytest
 from contacts_mcp.transports.http.access import _signing_keys
 from contacts_mcp.transports.http.access._signing_keys import IssuerUnavailable
 from contacts_mcp.transports.http.access._tokens import Issuer
-from transports.http.issuer import (
-    AUDIENCE,
-    RSA,
-    RSA_TOO,
-    LoopbackIssuer,
-    good,
-    jwk,
-    why_not,
-)
+from transports.http.issuer import AUDIENCE, RSA, RSA_TOO, LoopbackIssuer, good, jwk, why_not
 
 
 async def test_keys_are_first_fetched_for_the_first_token(server, issuer):

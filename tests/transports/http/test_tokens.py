@@ -14,18 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import RSAAlgorithm
 
 from contacts_mcp.transports.http.access._tokens import Issuer
-from transports.http.issuer import (
-    AUDIENCE,
-    ED25519,
-    P256,
-    P384,
-    P521,
-    RSA,
-    RSA_TOO,
-    LoopbackIssuer,
-    jwk,
-    why_not,
-)
+from transports.http.issuer import AUDIENCE, ED25519, P256, P384, P521, RSA, RSA_TOO, LoopbackIssuer, jwk, why_not
 
 
 def segments(*parts: Any) -> str:
@@ -58,11 +47,7 @@ async def test_claims_are_read_from_the_token(server, issuer):
     expires = int(time.time()) + 60
     claims = await issuer.verify(server.token(sub="ola@example.com", exp=expires, scope="contacts:read other"))
 
-    assert (claims.issuer, claims.subject, claims.scopes) == (
-        server.url,
-        "ola@example.com",
-        {"contacts:read", "other"},
-    )
+    assert (claims.issuer, claims.subject, claims.scopes) == (server.url, "ola@example.com", {"contacts:read", "other"})
     assert claims.expires == expires + 30
     assert "ola" not in repr(claims)
 

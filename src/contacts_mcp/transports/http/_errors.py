@@ -30,11 +30,7 @@ _SDK_ERRORS = {
 def json_rpc_error(refusal: Refusal, scope: Scope, code: int | None = None) -> ASGIApp:
     """The response to a refused request: a JSON-RPC error with the request's ID, by default of the status's kind."""
     kind = INVALID_REQUEST if refusal.status < HTTPStatus.INTERNAL_SERVER_ERROR else INTERNAL_ERROR
-    error = {
-        "code": code or kind,
-        "message": str(refusal),
-        "data": {"request_id": scope.get(REQUEST_ID_SCOPE_KEY)},
-    }
+    error = {"code": code or kind, "message": str(refusal), "data": {"request_id": scope.get(REQUEST_ID_SCOPE_KEY)}}
     return JSONResponse({"jsonrpc": "2.0", "id": None, "error": error}, refusal.status, headers=refusal.headers)
 
 

@@ -68,12 +68,7 @@ class Issuer:
     """
 
     def __init__(
-        self,
-        url: str,
-        audience: str,
-        *,
-        fetch: Fetch = fetch_document,
-        clock: Callable[[], float] = time.monotonic,
+        self, url: str, audience: str, *, fetch: Fetch = fetch_document, clock: Callable[[], float] = time.monotonic
     ) -> None:
         if not is_trustworthy(url) or "?" in url:
             raise ValueError(
