@@ -158,19 +158,10 @@ Reason = Annotated[
 ]
 
 
-def _example(**body: Any) -> ConfigDict:
-    return ConfigDict(json_schema_extra={"examples": [body]})
-
-
-def _changes(**example: Any) -> ConfigDict:
-    """Configure a body of which only the provided fields count: its schema shows no default values."""
-
-    def describe(schema: dict[str, Any]) -> None:
-        for field in schema["properties"].values():
-            field.pop("default", None)
-        schema["examples"] = [example]
-
-    return ConfigDict(json_schema_extra=describe)
+def _drop_defaults(schema: dict[str, Any]) -> None:
+    """Remove the default values from the schema of a body of which only the provided fields count."""
+    for field in schema["properties"].values():
+        field.pop("default", None)
 
 
 class _ContactFields(BaseModel):
@@ -186,10 +177,6 @@ class _ContactFields(BaseModel):
 class NewContact(_ContactFields):
     """A contact to create."""
 
-    model_config = _example(
-        type="person", name="Ola Nordmann", phone_number="+4799999999", email="ola@example.com", tags=["vip"]
-    )
-
     name: Name  # pyright: ignore[reportGeneralTypeIssues] - required here, in the same place
 
 
@@ -199,7 +186,7 @@ class ContactChanges(_ContactFields):
     # The API documentation marks `name` as required but says 'only provided fields are updated', which is followed.
     # The defaults of `type` and `name` are never used: null is refused for both.
 
-    model_config = _changes(phone_number="+4799999999", tags=["vip", "newsletter"])
+    model_config = ConfigDict(json_schema_extra=_drop_defaults)
 
 
 class IdentifiedChanges(ContactChanges):
@@ -216,16 +203,7 @@ class Batch(BaseModel):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "anyOf": [
-                {"properties": {"creates": {"minItems": 1}}, "required": ["creates"]},
-                {"properties": {"updates": {"minItems": 1}}, "required": ["updates"]},
-            ],
-            "examples": [
-                {
-                    "creates": [{"type": "person", "name": "Kari Nordmann"}],
-                    "updates": [{"id": "f47ac10b-58cc-4372-a567-0e02b2c3d479", "tags": ["vip", "newsletter"]}],
-                }
-            ],
+            "anyOf": [{"properties": {field: {"minItems": 1}}, "required": [field]} for field in ("creates", "updates")]
         }
     )
 
@@ -248,15 +226,11 @@ class Batch(BaseModel):
 class Erasure(BaseModel):
     """Why a contact is erased."""
 
-    model_config = _example(reason="Customer requested data deletion per GDPR Article 17")
-
     reason: Reason
 
 
 class NewGroup(BaseModel):
     """A group to create."""
-
-    model_config = _example(name="VIP Customers", description="High-value customers for priority support")
 
     name: Name
     description: Description = None
@@ -265,7 +239,7 @@ class NewGroup(BaseModel):
 class GroupChanges(BaseModel):
     """The fields of a group to change. Null clears the description."""
 
-    model_config = _changes(name="VIP Customers", description="High-value customers for priority support")
+    model_config = ConfigDict(json_schema_extra=_drop_defaults)
 
     name: Name = ""
     description: Description = None
@@ -273,10 +247,6 @@ class GroupChanges(BaseModel):
 
 class NewMembers(BaseModel):
     """Contacts to add to a group."""
-
-    model_config = _example(
-        contact_ids=["a1b2c3d4-5678-9abc-def0-123456789abc", "b2c3d4e5-6789-0abc-def1-234567890abc"]
-    )
 
     contact_ids: Annotated[list[RecordId], Field(min_length=1, max_length=1_000)]
 
