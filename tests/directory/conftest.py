@@ -6,12 +6,14 @@ A test that uses `location` runs on a SQLite file and on a PostgreSQL server; on
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import httpx
 import pytest
 
 from contacts_mcp.directory import Directory, Location, parse_location
 from support.postgres import find_programs, run_postgres
+from support.processes import address_of
 
 
 @asynccontextmanager
@@ -59,6 +61,12 @@ def database(postgres, prepared):
     url = postgres.create_database(prepared)
     yield parse_location(url)
     postgres.drop_database(url)
+
+
+@pytest.fixture
+def sql(postgres, database):
+    """Run a statement on the PostgreSQL database as its administrator, and return the output."""
+    return partial(postgres.sql, database=address_of(database))
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.system)])

@@ -243,21 +243,20 @@ async def test_journal_of_another_file_is_refused_and_not_changed(path, tmp_path
 
 @pytest.mark.system
 @pytest.mark.parametrize("location", ["postgresql"], indirect=True)
-async def test_erased_contact_leaves_no_row_or_dead_row_on_a_server(http, create, create_group, postgres, database):
+async def test_erased_contact_leaves_no_row_or_dead_row_on_a_server(http, create, create_group, sql):
     """Nothing in any table, and no dead row that is left to a later VACUUM."""
-    name = database.display_url.rpartition("/")[2]
-    postgres.sql("CREATE EXTENSION pgstattuple", name)
+    sql("CREATE EXTENSION pgstattuple")
     made, group = await create(**{**SECRETS, "notes": "Qvxold"}), await create_group()
     await http.patch(f"/v1/contacts/{made['id']}", json={"notes": SECRETS["notes"]})
     await http.post(f"/v1/contacts/groups/{group['id']}/members", json={"contact_ids": [made["id"]]})
 
     await erase(http, made)
 
-    tables = postgres.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'", name).split()
-    everything = "".join(postgres.sql(f"SELECT t::text FROM {table} t", name) for table in tables).lower()
+    tables = sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").split()
+    everything = "".join(sql(f"SELECT t::text FROM {table} t") for table in tables).lower()
     assert [secret for secret in BYTES if secret.decode() in everything] == []
     swept = ("contacts", "contact_terms", "spellings", "counters", "memberships", "idempotency_keys")
-    assert {postgres.sql(f"SELECT dead_tuple_count FROM pgstattuple('{table}')", name) for table in swept} == {"0"}
+    assert {sql(f"SELECT dead_tuple_count FROM pgstattuple('{table}')") for table in swept} == {"0"}
 
 
 async def test_name_word_is_deleted_with_the_last_contact_that_has_it_in_any_field(http, create, location):
