@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 from contacts_mcp.__main__ import main
+from support.postgres import PostgresServer, find_programs, run_postgres
 from support.processes import clean_environment
 from support.telemetry import loggers_as_they_were
 from support.trust_summary import pytest_terminal_summary, tried
@@ -51,3 +52,14 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         return Finished(ended.value.code or 0, shown.out, shown.err)  # type: ignore[arg-type]
 
     return run
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for all tests of this process."""
+    try:
+        find_programs()
+    except FileNotFoundError as exc:
+        pytest.skip(f"{exc}: install PostgreSQL, or run through `uv run`")
+    with run_postgres() as server:
+        yield server

@@ -9,34 +9,16 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.postgres import find_programs, run_postgres
 from support.processes import clean_environment
 
 pytestmark = pytest.mark.system
 
 DEMO = [sys.executable, "-m", "contacts_mcp", "demo"]
-
-
-def demo(home: Path, *arguments: str, **variables: str) -> str:
-    """The output of the demo without a terminal."""
-    done = subprocess.run(
-        [*DEMO, *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env=clean_environment(home, **variables),
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    return done.stdout
 
 
 def demo_at_terminal(home: Path, typed: bytes, code: int = 0, **variables: str) -> str:
@@ -73,12 +55,14 @@ def _read(screen: int) -> bytes:
         return b""
 
 
-def test_demo_without_a_terminal_keeps_the_contact(tmp_path: Path) -> None:
+def test_demo_without_a_terminal_keeps_the_contact(command: Any, tmp_path: Path) -> None:
     """It finds, groups and asks in under 15 seconds, keeps the contact and leaves no file."""
     began = time.monotonic()
-    out = re.sub(r"\s+", " ", demo(tmp_path))
+    done = command("demo")
+    out = re.sub(r"\s+", " ", done.out)
 
     assert time.monotonic() - began < 15
+    assert (done.code, done.err) == (0, "")
     assert "→ list_contacts" in out
     assert "Bjørn Håkonsen" in out
     assert "→ add_group_members" in out
@@ -90,9 +74,10 @@ def test_demo_without_a_terminal_keeps_the_contact(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_demo_fits_80_columns_and_shows_each_call_on_one_line(tmp_path: Path) -> None:
+def test_demo_fits_80_columns_and_shows_each_call_on_one_line(command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A person reads sentences and tables: no ids but the one in the guard's question, no JSON."""
-    lines = demo(tmp_path, COLUMNS="80").splitlines()
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = command("demo").out.splitlines()
     calls = [line for line in lines if "→" in line]
 
     assert [line for line in lines if len(line) > 80] == []
@@ -101,9 +86,9 @@ def test_demo_fits_80_columns_and_shows_each_call_on_one_line(tmp_path: Path) ->
     assert [line for line in lines if "{" in line] == []
 
 
-def test_demo_as_json_shows_every_message(tmp_path: Path) -> None:
+def test_demo_as_json_shows_every_message(command: Any) -> None:
     """Each line is a call, a result, a question or an answer."""
-    messages = [json.loads(line) for line in demo(tmp_path, "--json").splitlines()]
+    messages = [json.loads(line) for line in command("demo", "--json").out.splitlines()]
     kinds = [next(iter(message)) for message in messages]
 
     assert set(kinds) == {"call", "result", "question", "answer"}
@@ -146,20 +131,6 @@ def test_ctrl_d_at_the_question_keeps_the_contact(tmp_path: Path) -> None:
     out = demo_at_terminal(tmp_path, b"\x04")
 
     assert "nothing was changed" in out
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def location(request: Any, tmp_path: Path) -> Iterator[str]:
-    """An empty directory in a file, and one in a database."""
-    if request.param == "sqlite":
-        yield str(tmp_path / "contacts.db")
-        return
-    try:
-        find_programs()
-    except FileNotFoundError as exc:
-        pytest.skip(str(exc))
-    with run_postgres() as server:
-        yield server.create_database()
 
 
 def test_demo_runs_once_on_a_directory_of_either_engine(command: Any, location: str) -> None:

@@ -6,29 +6,14 @@ import re
 import shlex
 from pathlib import Path
 
-import httpx
 import pytest
 
-from contacts_mcp.directory import Directory, parse_location
-from support.postgres import find_programs, run_postgres
+from contacts_mcp.directory import parse_location
+from directory.conftest import serving
 
 pytestmark = pytest.mark.system
 
 PAGE = Path(__file__).parents[2] / "docs" / "directory.md"
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def location(request, tmp_path):
-    """The location of a directory, as in a setting."""
-    if request.param == "sqlite":
-        yield str(tmp_path / "contacts.db")
-        return
-    try:
-        find_programs()
-    except FileNotFoundError as exc:
-        pytest.skip(str(exc))
-    with run_postgres() as server:
-        yield server.create_database()
 
 
 @pytest.fixture
@@ -40,6 +25,28 @@ def directory(command, location, tmp_path, monkeypatch):
         return command("directory", *arguments, CONTACTS_MCP_DIRECTORY=location)
 
     return directory
+
+
+def over(location, work):
+    """Run `work` with a client of the API."""
+
+    async def run():
+        async with serving(parse_location(location)) as http:
+            return await work(http)
+
+    return asyncio.run(run())
+
+
+def delete(location, number):
+    """Delete this many contacts and return their ids."""
+
+    async def work(http):
+        ids = [row["id"] for row in (await http.get("/v1/contacts")).json()["contacts"]][:number]
+        for each in ids:
+            await http.delete(f"/v1/contacts/{each}")
+        return ids
+
+    return over(location, work)
 
 
 def test_maintenance_commands_of_the_documentation_run_in_their_order(directory):
@@ -79,7 +86,7 @@ def test_restored_backup_has_no_contact_that_was_erased_since(directory, locatio
     gone = delete(location, 1)
     directory("purge", "--older-than", "0h", "--yes")
 
-    create_once(location)
+    over(location, lambda http: http.post("/v1/contacts", json={"name": "Lazy"}, headers={"Idempotency-Key": "k"}))
     done = json.loads(directory("restore-backup", "before.db", "--yes", "--json").out)
 
     assert done == {"contacts": 4, "erased_again": 1, "keys_revoked_again": 0}
@@ -154,35 +161,3 @@ def test_refused_command_is_reported_in_one_line_with_the_reason(command, tmp_pa
     assert said in done.err
     assert len(done.err.splitlines()) == 1
     assert (tmp_path / "there.db").read_text() == "mine"
-
-
-def over(location, work):
-    """Run `work` with a client of the API."""
-
-    async def run():
-        async with (
-            Directory(parse_location(location)) as directory,
-            httpx.AsyncClient(transport=httpx.ASGITransport(directory.app), base_url="http://d") as http,
-        ):
-            return await work(http)
-
-    return asyncio.run(run())
-
-
-def delete(location, number):
-    """Delete this many contacts and return their ids."""
-
-    async def work(http):
-        rows = (await http.get("/v1/contacts")).json()["contacts"][:number]
-        for row in rows:
-            await http.delete(f"/v1/contacts/{row['id']}")
-        return [row["id"] for row in rows]
-
-    return over(location, work)
-
-
-def create_once(location):
-    """Create a contact with an idempotency key."""
-    return over(
-        location, lambda http: http.post("/v1/contacts", json={"name": "Lazy"}, headers={"Idempotency-Key": "k"})
-    )

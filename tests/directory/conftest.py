@@ -12,7 +12,6 @@ import httpx
 import pytest
 
 from contacts_mcp.directory import Directory, Location, parse_location
-from support.postgres import find_programs, run_postgres
 from support.processes import address_of
 
 
@@ -29,17 +28,6 @@ async def serving(location: Location) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "contacts.db"
-
-
-@pytest.fixture(scope="session")
-def postgres():
-    """A PostgreSQL server for all tests of this process."""
-    try:
-        find_programs()
-    except FileNotFoundError as exc:
-        pytest.skip(f"{exc}: install PostgreSQL, or run through `uv run`")
-    with run_postgres() as server:
-        yield server
 
 
 @pytest.fixture(scope="session")

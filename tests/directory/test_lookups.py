@@ -43,12 +43,7 @@ async def test_finding_and_changing_a_contact_scans_no_table(database, open_dire
 
 @pytest.mark.parametrize(
     ("query", "analyzed"),
-    [
-        ("olaf sjelden", False),
-        ("sjeldensen olaf", False),
-        ("olav sjeldensem", True),
-        ("sjeldensem olav", True),
-    ],
+    [("olaf sjelden", False), ("sjeldensen olaf", False), ("olav sjeldensem", True), ("sjeldensem olav", True)],
 )
 async def test_two_words_are_searched_by_the_more_selective_one(database, open_directory, sql, query, analyzed):
     """Of the other word only a sample is read, also of a misspelled one: PostgreSQL cannot estimate its corrections."""

@@ -114,12 +114,14 @@ async def host(
 
 @asynccontextmanager
 async def host_of_service(
-    respond: Callable[[httpx.Request], httpx.Response], era: str = MODERN, person: Person | None = None
+    respond: Callable[[httpx.Request], Any], era: str = MODERN, person: Person | None = None, **backend: Any
 ) -> AsyncIterator[Host]:
-    """A host connected to a server whose service answers as `respond` says."""
+    """A host connected to a server whose service answers as `respond` says; `backend` are arguments of Backend."""
     async with (
         ContactsClient(base_url="http://service", transport=httpx.MockTransport(respond)) as api,
-        Client(server_over(api), mode=era, elicitation_callback=person) as client,
+        Client(
+            server_over(api, backend_for=lambda _: Backend(api, **backend)), mode=era, elicitation_callback=person
+        ) as client,
     ):
         yield Host(client)
 
@@ -127,13 +129,15 @@ async def host_of_service(
 def server_over(api: ContactsClient, *, guard: Guard | None = None, **more: Any) -> Server[Any]:
     """A server that has every tool over a client of the caller's own; `more` are further arguments of build_server."""
     return build_server(
-        version="0",
-        instructions="",
-        tools=TOOLS,
-        backend_for=lambda _: Backend(api),
-        guard=guard or Guard(),
-        lifespan=lambda _: nullcontext(),
-        **more,
+        **{
+            "version": "0",
+            "instructions": "",
+            "tools": TOOLS,
+            "backend_for": lambda _: Backend(api),
+            "guard": guard or Guard(),
+            "lifespan": lambda _: nullcontext(),
+            **more,
+        }
     )
 
 

@@ -1,20 +1,14 @@
 """Hosts with a folder for files, over the embedded directory and over a service without extensions."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
+from unittest.mock import AsyncMock
 
-import httpx
 import pytest
 import stamina
-from mcp import Client
 
-from contacts_mcp.client import ContactsClient
 from contacts_mcp.folder import Folder
-from contacts_mcp.guard import Guard
-from contacts_mcp.server import build_server
-from contacts_mcp.tools import TOOLS, Backend
-from support.hosts import MODERN, Host, Person, enter_in_one_task, host
+from support.hosts import MODERN, Host, Person, enter_in_one_task, host, host_of_service
 from support.services import UnreliableService
 
 
@@ -22,10 +16,7 @@ from support.services import UnreliableService
 def waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries do not wait."""
 
-    async def sleep(_seconds: float) -> None:
-        return None
-
-    monkeypatch.setattr(stamina._core, "_smart_sleep", sleep)
+    monkeypatch.setattr(stamina._core, "_smart_sleep", AsyncMock())
 
 
 @pytest.fixture
@@ -51,24 +42,6 @@ async def directory(tmp_path: Path, files: Path, person: Person) -> AsyncIterato
         yield connected
 
 
-@asynccontextmanager
-async def _over(unsteady: UnreliableService, files: Path, person: Person) -> AsyncIterator[Host]:
-    from contextlib import nullcontext
-
-    transport = httpx.MockTransport(unsteady.respond)
-    async with ContactsClient(base_url="http://service", transport=transport) as api:
-        server = build_server(
-            version="0",
-            instructions="",
-            tools=TOOLS,
-            backend_for=lambda _: Backend(api, "NO", files=Folder(files)),
-            guard=Guard(),
-            lifespan=lambda _: nullcontext(),
-        )
-        async with Client(server, mode=MODERN, elicitation_callback=person) as client:
-            yield Host(client)
-
-
 @pytest.fixture
 def unsteady() -> UnreliableService:
     """A service without extensions that fails when a test wants it to."""
@@ -78,7 +51,9 @@ def unsteady() -> UnreliableService:
 @pytest.fixture
 async def platform(unsteady: UnreliableService, files: Path, person: Person) -> AsyncIterator[Host]:
     """A host over that service."""
-    async with enter_in_one_task(_over(unsteady, files, person)) as connected:
+    async with enter_in_one_task(
+        host_of_service(unsteady.respond, MODERN, person, default_region="NO", files=Folder(files))
+    ) as connected:
         yield connected
 
 
@@ -88,11 +63,8 @@ def either(request: pytest.FixtureRequest) -> Host:
     return request.getfixturevalue("directory" if request.param == "embedded" else "platform")  # type: ignore[no-any-return]
 
 
-Save = Callable[..., str]
-
-
 @pytest.fixture
-def save(files: Path) -> Save:
+def save(files: Path) -> Callable[..., str]:
     """Write rows under a header as CSV into the folder; the file's name."""
 
     def write(header: str, *rows: str, name: str = "people.csv") -> str:

@@ -1,6 +1,5 @@
 """An import that is killed at random moments and repeated leaves the same directory as an undisturbed one."""
 
-import os
 import random
 import signal
 import subprocess
@@ -53,14 +52,26 @@ async def content(database: Path) -> Counter[str]:
     return Counter(map(repr, rows))
 
 
-async def killed_and_repeated(home: Path, count: int, kills: int, how: str, longest: float) -> None:
-    write(home, count)
-    undisturbed, disturbed = home / "undisturbed.db", home / "disturbed.db"
-    assert start(home, undisturbed, "batches").communicate()[0].endswith(b"done\n")
+@pytest.mark.parametrize(
+    ("count", "kills", "how", "longest"),
+    [
+        (400, 2, "batches", 0.3),
+        pytest.param(400, 2, "singly", 1.5, marks=pytest.mark.load),
+        pytest.param(4_600, 10, "batches", 0.8, marks=pytest.mark.load),
+        pytest.param(4_600, 10, "singly", 10.0, marks=pytest.mark.load),
+    ],
+)
+async def test_killed_and_repeated_import_ends_like_an_undisturbed_one(
+    tmp_path: Path, count: int, kills: int, how: str, longest: float
+) -> None:
+    """In batches and one by one, killed at random moments of writing; 4,600 contacts are 5,000 rows."""
+    write(tmp_path, count)
+    undisturbed, disturbed = tmp_path / "undisturbed.db", tmp_path / "disturbed.db"
+    assert start(tmp_path, undisturbed, "batches").communicate()[0].endswith(b"done\n")
     chance = random.Random(how)
     killed = 0
     for _ in range(kills):
-        process = start(home, disturbed, how)
+        process = start(tmp_path, disturbed, how)
         assert process.stdout
         process.stdout.readline()  # it has planned, and begins to write
         try:
@@ -70,25 +81,8 @@ async def killed_and_repeated(home: Path, count: int, kills: int, how: str, long
         process.send_signal(signal.SIGKILL)
         process.communicate()
 
-    assert start(home, disturbed, how).communicate()[0].endswith(b"done\n")
+    assert start(tmp_path, disturbed, how).communicate()[0].endswith(b"done\n")
 
     assert killed, "it was never killed while it wrote"
     assert await content(disturbed) == await content(undisturbed)
-    assert not [name for name in os.listdir(home) if name.endswith(".part")]
-
-
-@pytest.mark.parametrize(("how", "longest"), [("batches", 0.3), pytest.param("singly", 1.5, marks=pytest.mark.load)])
-async def test_killed_and_repeated_import_ends_like_an_undisturbed_one(
-    tmp_path: Path, how: str, longest: float
-) -> None:
-    """In batches and one by one, killed at random moments of writing."""
-    await killed_and_repeated(tmp_path, 400, 2, how, longest)
-
-
-@pytest.mark.load
-@pytest.mark.parametrize(("how", "longest"), [("batches", 0.8), ("singly", 10.0)])
-async def test_large_import_killed_ten_times_ends_like_an_undisturbed_one(
-    tmp_path: Path, how: str, longest: float
-) -> None:
-    """5,000 rows and ten kills."""
-    await killed_and_repeated(tmp_path, 4_600, 10, how, longest)
+    assert not list(tmp_path.glob("*.part"))

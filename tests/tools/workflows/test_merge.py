@@ -1,7 +1,9 @@
 """merge_contacts: one question names all contacts, no data is lost, and the others are deleted last."""
 
 import time
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock
 
 import anyio
 import httpx
@@ -12,9 +14,11 @@ from contacts_mcp.tools import WORKFLOWS, Backend, parse_arguments
 from support.hosts import MISSING_ID, Host, Person
 from support.services import UnreliableService
 
+Doubles = tuple[Host, list[dict[str, Any]], list[str]]
+
 
 @pytest.fixture
-async def doubles(either: Host) -> tuple[Host, list[dict[str, Any]], list[str]]:
+async def doubles(either: Host) -> Doubles:
     """Three records of one person, of which the second is in a group, and another group without them."""
     people = [
         await either.call("create_contact", **person)
@@ -29,9 +33,7 @@ async def doubles(either: Host) -> tuple[Host, list[dict[str, Any]], list[str]]:
     return either, people, groups
 
 
-async def test_merge_unites_all_data_and_deletes_the_others(
-    doubles: tuple[Host, list[dict[str, Any]], list[str]], person: Person
-) -> None:
+async def test_merge_unites_all_data_and_deletes_the_others(doubles: Doubles, person: Person) -> None:
     """Conflicts are reported, and values without room are kept in the notes."""
     host, (keep, *others), groups = doubles
     person.content = {"decision": "merge"}
@@ -51,9 +53,7 @@ async def test_merge_unites_all_data_and_deletes_the_others(
     assert (await host.call("list_contacts"))["total"] == 1
 
 
-async def test_merge_question_names_all_contacts(
-    doubles: tuple[Host, list[dict[str, Any]], list[str]], person: Person
-) -> None:
+async def test_merge_question_names_all_contacts(doubles: Doubles, person: Person) -> None:
     """By name, id and distinguishing fields; a declined question leaves everything as it was."""
     host, (keep, *others), _ = doubles
 
@@ -79,9 +79,7 @@ async def test_merge_prefers_the_newest_value_if_asked(directory: Host, person: 
     assert merged["conflicts"][0]["resolution"] == "the newest contact wins; the other value is in the notes"
 
 
-async def test_merge_is_not_confirmed_if_a_contact_changed_meanwhile(
-    doubles: tuple[Host, list[dict[str, Any]], list[str]], person: Person
-) -> None:
+async def test_merge_is_not_confirmed_if_a_contact_changed_meanwhile(doubles: Doubles, person: Person) -> None:
     """The person consented to the earlier records."""
     host, (keep, other, _), _ = doubles
     person.content = {"decision": "merge"}
@@ -179,46 +177,36 @@ async def test_merge_ignores_a_group_that_was_deleted_meanwhile(
     assert merged["groups_joined"] == ["Choir"]
 
 
-class SlowDeletes:
-    """A client whose deletions take three seconds each."""
-
-    def __init__(self) -> None:
-        self.deleted: list[str] = []
-        self.began = anyio.Event()
-
-    async def send(self, call: Any, _report: Any = None) -> Any:
-        if isinstance(call, ListContactGroups):
-            return GroupList(groups=[])
-        if isinstance(call, DeleteContact):
-            self.deleted.append(call.contact_id)
-            self.began.set()
-            await anyio.sleep(3)
-            return None
-        return Contact(id=call.contact_id, name="Ola")
-
-    async def extensions(self) -> frozenset[str]:
-        return frozenset()
-
-
 async def test_cancelled_merge_ends_within_the_grace_period_and_begins_no_other_change(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A deletion under way gets a moment to finish; the next contact is not deleted."""
     monkeypatch.setattr("contacts_mcp.tools._job.CANCEL_GRACE_SECONDS", 0.05)
+    deleted, began = [], anyio.Event()
+
+    async def send(call: Any, _report: Any = None) -> Any:
+        if isinstance(call, ListContactGroups):
+            return GroupList(groups=[])
+        if isinstance(call, DeleteContact):
+            deleted.append(call.contact_id)
+            began.set()
+            await anyio.sleep(3)
+        return Contact(id=call.contact_id, name="Ola")
+
     (tool,) = (tool for tool in WORKFLOWS if tool.name == "merge_contacts")
     ids = [f"0000000{number}{MISSING_ID[8:]}" for number in range(3)]
     given = {"keep_id": ids[0], "merge_ids": ids[1:]}
-    client = SlowDeletes()
+    client = SimpleNamespace(send=send, extensions=AsyncMock(return_value=frozenset()))
     arguments = parse_arguments(tool.arguments, tool.input_schema, given)
-    prepared = await tool.prepare(Backend(client), arguments)  # type: ignore[arg-type]
+    prepared = await tool.prepare(Backend(client), arguments)
     started = time.monotonic()
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(prepared.run)
-        await client.began.wait()
+        await began.wait()
         tasks.cancel_scope.cancel()
 
-    assert client.deleted == [ids[1]]
+    assert deleted == [ids[1]]
     assert time.monotonic() - started < 2
 
 

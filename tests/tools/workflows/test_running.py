@@ -2,10 +2,10 @@
 
 import json
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock
 
 import anyio
 import httpx
@@ -13,15 +13,15 @@ import pytest
 from mcp import Client
 from mcp_types import Implementation
 
-from contacts_mcp.client import ContactsClient
+from contacts_mcp.app import Embedded, build_app, connect
 from contacts_mcp.contract import AddGroupMembers, BatchContacts, CreateContact, GetContact, RateLimited, Risk
 from contacts_mcp.folder import Folder
-from contacts_mcp.guard import Guard
-from contacts_mcp.server import Caller, build_server
-from contacts_mcp.tools import NO_PATHS_OVER_NETWORK, TOOLS, Backend, Download, Downloads, WriteBudget, WriteBudgets
+from contacts_mcp.server import Caller
+from contacts_mcp.settings import load_settings
+from contacts_mcp.tools import NO_PATHS_OVER_NETWORK, Backend, Download, Downloads, WriteBudget, WriteBudgets
 from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._tool import WriteBudgetExceeded
-from support.hosts import MISSING_ID, MODERN, Host, each_era, host, identify_callers
+from support.hosts import MISSING_ID, MODERN, Host, each_era, host, host_of_service, identify_callers, server_over
 from support.processes import wait_until
 from support.services import UnreliableService
 from support.texts import read_results
@@ -56,47 +56,26 @@ async def test_import_reports_progress_with_counts_and_units(
     assert told[-1] == (1_200, 1_200, "1,200 of 1,200 done: 1,200 created")
 
 
-class Slow(UnreliableService):
-    """A service that answers writes slowly; `begun` is set by the tenth."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.begun = anyio.Event()
-
-    async def respond(self, request: httpx.Request) -> httpx.Response:
-        answer = await super().respond(request)
-        if request.method == "POST":
-            if self.seen["POST"] >= 10:
-                self.begun.set()
-            await anyio.sleep(0.02)
-        return answer
-
-
-@asynccontextmanager
-async def over(service: UnreliableService, files: Path, era: str, **more: Any) -> AsyncIterator[Host]:
-    async with ContactsClient(base_url="http://service", transport=httpx.MockTransport(service.respond)) as api:
-        server = build_server(
-            version="0",
-            instructions="",
-            tools=TOOLS,
-            backend_for=lambda _: Backend(api, files=Folder(files), **more),
-            guard=Guard(),
-            lifespan=lambda _: nullcontext(),
-        )
-        async with Client(server, mode=era) as client:
-            yield Host(client)
-
-
 @each_era
 async def test_cancelled_import_finishes_the_rows_under_way_and_lists_every_result(files: Path, era: str) -> None:
     """No other write begins, and the result file is exact."""
-    service = Slow()
-    async with over(service, files, era) as platform:
+    service, begun = UnreliableService(), anyio.Event()
+
+    async def respond_slowly(request: httpx.Request) -> httpx.Response:
+        answer = await service.respond(request)
+        if request.method == "POST":
+            if service.seen["POST"] >= 10:
+                begun.set()
+            await anyio.sleep(0.02)
+        return answer
+
+    async with host_of_service(respond_slowly, era, files=Folder(files)) as platform:
         given = {"path": write(files, 400)}
         plan = await platform.call("import_contacts", **given)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_call, platform, {**given, "apply": True, "plan": plan["plan"]})
-            await service.begun.wait()
+            arguments = {**given, "apply": True, "plan": plan["plan"]}
+            tasks.start_soon(platform.client.call_tool, "import_contacts", arguments)
+            await begun.wait()
             tasks.cancel_scope.cancel()
         await wait_until((files / "people.csv.result.csv").exists)
 
@@ -109,43 +88,25 @@ async def test_cancelled_import_finishes_the_rows_under_way_and_lists_every_resu
         assert (again["unchanged"], again["creates"]) == (len(created), 400 - len(created))
 
 
-async def _call(platform: Host, arguments: dict[str, Any]) -> None:
-    await platform.client.call_tool("import_contacts", arguments)
-
-
-async def test_all_calls_of_a_job_wait_for_the_rate_limit(files: Path) -> None:
+async def test_all_calls_of_a_job_wait_for_the_rate_limit() -> None:
     """No call is lost."""
-    service = UnreliableService()
-    answer, limited = service.service.answer, []
+    sent, limited, done, until = [], [], [], 0.0
 
-    def limit(method: str, *rest: Any) -> Any:
-        return answer(method, *rest)
+    async def send(call: Any, _report: Any = None) -> Any:
+        nonlocal until
+        now = time.monotonic()
+        sent.append(now)
+        if len(sent) == 5:
+            until = now + 0.3
+        if now < until:
+            limited.append(now)
+            raise RateLimited("slow down", retry_after=until - now)
+        return call.contact_id
 
-    service.service.answer = limit  # type: ignore[method-assign]
-
-    class Limiting:
-        def __init__(self) -> None:
-            self.until = 0.0
-            self.sent: list[float] = []
-
-        async def send(self, call: Any, _report: Any = None) -> Any:
-            now = time.monotonic()
-            self.sent.append(now)
-            if len(self.sent) == 5:
-                self.until = now + 0.3
-            if now < self.until:
-                limited.append(now)
-                raise RateLimited("slow down", retry_after=self.until - now)
-            return call.contact_id
-
-        async def extensions(self) -> frozenset[str]:
-            return frozenset()
-
-    client, done = Limiting(), []
-    pace = JobClient(Backend(client))  # type: ignore[arg-type]
+    pace = JobClient(Backend(SimpleNamespace(send=send, extensions=AsyncMock(return_value=frozenset()))))
 
     async def work(number: int) -> None:
-        done.append(await pace.send(GetContact(contact_id=f"{number:08d}{MISSING_ID[8:]}")))  # type: ignore[arg-type]
+        done.append(await pace.send(GetContact(contact_id=f"{number:08d}{MISSING_ID[8:]}")))
 
     await pace.map_concurrently(range(40), work)
 
@@ -218,9 +179,6 @@ def test_oldest_downloads_are_dropped_from_memory() -> None:
 
 async def test_paths_are_refused_over_a_network(tmp_path: Path) -> None:
     """Even if the operator has configured a folder."""
-    from contacts_mcp.app import Embedded, build_app
-    from contacts_mcp.settings import load_settings
-
     (tmp_path / "files").mkdir()
     write(tmp_path / "files", 1)
     settings = load_settings(files=tmp_path / "files")
@@ -240,19 +198,10 @@ async def test_paths_are_refused_over_a_network(tmp_path: Path) -> None:
 
 async def test_caller_without_the_destroy_scope_cannot_overwrite(tmp_path: Path, files: Path) -> None:
     """A caller who may only write can plan and make small changes."""
-    from contacts_mcp.app import Embedded, connect
-
     connection = connect(Embedded(tmp_path / "contacts.db", "test"))
     caller = Caller("ada", frozenset({Risk.READ, Risk.WRITE}))
     async with connection.lifespan():
-        server = build_server(
-            version="0",
-            instructions="",
-            tools=TOOLS,
-            backend_for=lambda _: Backend(connection, files=Folder(files)),
-            guard=Guard(),
-            lifespan=lambda _: nullcontext(),
-        )
+        server = server_over(connection, backend_for=lambda _: Backend(connection, files=Folder(files)))
         identify_callers(server, {"ada": caller})
         async with Client(server, mode=MODERN, client_info=Implementation(name="ada", version="1")) as client:
             ada = Host(client)
