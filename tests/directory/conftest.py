@@ -60,7 +60,7 @@ def sql(postgres, database):
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.system)])
 def location(request):
     """The location of an empty directory, on each engine."""
-    return request.getfixturevalue("path" if request.param == "sqlite" else "database")
+    return request.getfixturevalue({"sqlite": "path", "postgresql": "database"}.get(request.param, request.param))
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,39 +16,34 @@ from directory.trials.expected_state import ExpectedState, differences, events_o
 from directory.trials.writer import FIELDS
 from support.processes import address_of, block_until
 
-WRITER = Path(__file__).with_name("writer.py")
-
 
 @dataclass
 class WriterProcesses:
     """The writers of one directory, and their logs."""
 
     location: Location
+    http: httpx.AsyncClient
     folder: Path
     contacts: list[str]
     groups: list[str]
-    logs: dict[str, Path] = field(default_factory=dict)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
-    owned: int = 0
+
+    def __post_init__(self) -> None:
+        self._free = product(self.contacts, FIELDS)
 
     def start(self, name: str, tasks: int, seconds: float) -> None:
         """Start another process, which waits for the signal."""
-        names = [f"{name}t{number}" for number in range(tasks)]
-        free = [(each, attribute) for each in self.contacts for attribute in FIELDS]
-        owns = dict(zip(names, free[self.owned : self.owned + tasks], strict=True))
         plan: dict[str, Any] = {
             "location": address_of(self.location),
-            "tasks": names,
-            "owns": owns,
+            "owns": {f"{name}t{number}": next(self._free) for number in range(tasks)},
             "seconds": seconds,
             "contacts": self.contacts,
             "groups": self.groups,
             "sign": str(self.folder / "go"),
         }
-        self.owned += tasks
-        self.logs[name] = self.folder / f"{name}.log"
-        command = [sys.executable, str(WRITER), str(self.logs[name]), json.dumps(plan)]
-        with (self.folder / f"{name}.err").open("wb") as err:
+        writer = Path(__file__).with_name("writer.py")
+        command = [sys.executable, writer, self._log(name), json.dumps(plan)]
+        with (self.folder / "errors").open("ab") as err:
             self.processes[name] = subprocess.Popen(command, stderr=err)
 
     def begin(self) -> None:
@@ -58,14 +54,13 @@ class WriterProcesses:
 
     def await_events(self, name: str, number: int) -> None:
         """Wait until a process has logged this many events."""
-        log, process = self.logs[name], self.processes[name]
+        log, process = self._log(name), self.processes[name]
         block_until(
             lambda: (log.exists() and log.read_bytes().count(b"\n") >= number) or process.poll() is not None,
             f"{name} logs nothing",
         )
 
     def kill(self, name: str) -> None:
-        """Kill a process."""
         self.processes[name].kill()
         self.processes[name].wait(30)
 
@@ -75,15 +70,22 @@ class WriterProcesses:
 
     def error_output(self) -> str:
         """Return what the processes wrote to standard error."""
-        return "".join((self.folder / f"{name}.err").read_text() for name in self.processes)
+        return (self.folder / "errors").read_text()
 
     def read_logs(self) -> ExpectedState:
         """Return what the directory must contain, according to all logs."""
         expected = ExpectedState()
-        for log in self.logs.values():
-            if log.exists():
-                expected.apply(events_of(log))
+        for name in self.processes:
+            if self._log(name).exists():
+                expected.apply(events_of(self._log(name)))
         return expected
+
+    async def find_differences(self) -> list[str]:
+        """List acknowledged writes that are lost, partial writes, and faults of the directory."""
+        return differences(self.read_logs(), await read_state(self.location, self.http))
+
+    def _log(self, name: str) -> Path:
+        return self.folder / f"{name}.log"
 
 
 @pytest.fixture
@@ -94,18 +96,7 @@ async def writers(location, http: httpx.AsyncClient, tmp_path: Path):
     groups = [(await http.post("/v1/contacts/groups", json={"name": f"G{number}"})).json()["id"] for number in range(3)]
     folder = tmp_path / "writers"
     folder.mkdir()
-    writers = WriterProcesses(location, folder, [each["id"] for each in made], groups)
+    writers = WriterProcesses(location, http, folder, [each["id"] for each in made], groups)
     yield writers
-    for name, process in writers.processes.items():
-        if process.poll() is None:
-            writers.kill(name)
-
-
-@pytest.fixture
-def find_differences(writers, location, http):
-    """List acknowledged writes that are lost, partial writes, and faults of the directory."""
-
-    async def find_differences():
-        return differences(writers.read_logs(), await read_state(location, http))
-
-    return find_differences
+    for name in writers.processes:
+        writers.kill(name)

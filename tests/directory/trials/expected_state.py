@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,38 +44,28 @@ class ExpectedState:
             elif what == "done":
                 kind, before = self.pending.pop(task)
                 self.completed[kind] += 1
-                getattr(self, f"_{kind}", lambda **_: None)(**before, **facts[0])
+                self._acknowledge(kind, **before, **facts[0])
 
-    def _field(self, contact: str, field: str, value: Any) -> None:
-        self.fields[contact, field] = value
-
-    def _read(self, contact: str, field: str, value: Any) -> None:
-        self.stale_reads += (contact, field) in self.fields and self.fields[contact, field] != value
-
-    def _batch(self, tag: str, size: int, ids: list[str]) -> None:
-        assert len(ids) == size
-        self.live |= dict.fromkeys(ids)
-
-    def _rename(self, ids: list[str], name: str) -> None:
-        self.live |= dict.fromkeys(ids, name)
-
-    def _join(self, group: str, ids: list[str]) -> None:
-        self.members |= {(group, each) for each in ids}
-
-    def _leave(self, group: str, contact: str) -> None:
-        self.members.discard((group, contact))
-
-    def _delete(self, contact: str) -> None:
-        self._remove(contact)
-
-    def _erase(self, contact: str) -> None:
-        self._remove(contact)
-        self.erased.add(contact)
-
-    def _remove(self, contact: str) -> None:
-        del self.live[contact]
-        self.deleted.add(contact)
-        self.members = {(group, each) for group, each in self.members if each != contact}
+    def _acknowledge(self, kind: str, **facts: Any) -> None:
+        match kind:
+            case "field":
+                self.fields[facts["contact"], facts["field"]] = facts["value"]
+            case "read":
+                key = facts["contact"], facts["field"]
+                self.stale_reads += key in self.fields and self.fields[key] != facts["value"]
+            case "batch":
+                assert len(facts["ids"]) == facts["size"]
+                self.live |= dict.fromkeys(facts["ids"])
+            case "rename":
+                self.live |= dict.fromkeys(facts["ids"], facts["name"])
+            case "join":
+                self.members |= {(facts["group"], each) for each in facts["ids"]}
+            case "leave":
+                self.members.discard((facts["group"], facts["contact"]))
+            case "delete" | "erase":
+                del self.live[facts["contact"]]
+                (self.deleted if kind == "delete" else self.erased).add(facts["contact"])
+                self.members = {(group, each) for group, each in self.members if each != facts["contact"]}
 
 
 def events_of(log: Path) -> Iterator[Event]:
@@ -104,18 +95,13 @@ async def read_state(location: Location, http: httpx.AsyncClient) -> ActualState
         contacts |= {row[0]: dict(zip(fields, row, strict=True)) for row in page["rows"]}
         after = page["next"]
     groups = (await http.get("/v1/contacts/groups")).json()["groups"]
-    members = {
-        group["id"]: [
-            each["id"] for each in (await http.get(f"/v1/contacts/groups/{group['id']}/members")).json()["members"]
-        ]
-        for group in groups
-    }
-    database = Database(location)
-    try:
+    members = {}
+    for group in groups:
+        rows = (await http.get(f"/v1/contacts/groups/{group['id']}/members")).json()["members"]
+        members[group["id"]] = [each["id"] for each in rows]
+    async with aclosing(Database(location)) as database:
         erased = await database.read(lambda connection: {row["contact_id"] for row in read_receipts(connection)})
         faults = await database.read(check)
-    finally:
-        await database.aclose()
     counts = {group["id"]: group["member_count"] for group in groups}
     return ActualState(contacts, members, counts, (await http.get("/v1/contacts")).json()["total"], erased, faults)
 
@@ -139,7 +125,7 @@ def _lost_writes(expected: ExpectedState, actual: ActualState) -> Iterator[str]:
             yield f"contact {contact} is lost"
         elif stored and name and stored["name"] != name and contact not in uncertain_ids:
             yield f"the name of {contact} is lost"
-    yield from (f"contact {each} is back" for each in expected.deleted & actual.contacts.keys())
+    yield from (f"contact {each} is back" for each in (expected.deleted | expected.erased) & actual.contacts.keys())
     yield from (f"the receipt of {each} is lost" for each in expected.erased - actual.erased)
     memberships = {(group, each) for group, ids in actual.members.items() for each in ids if each in expected.live}
     yield from (f"membership {each} differs" for each in (expected.members ^ memberships) - uncertain_members)

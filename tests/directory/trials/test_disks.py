@@ -16,35 +16,23 @@ from contacts_mcp.directory.maintenance import check
 pytestmark = pytest.mark.system
 
 
-def run_command(*command):
-    """Run an administrator's command; skip the test with the reason if it is not permitted."""
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
+def run_as_root(*command):
+    """Run an administrator's command; skip the test if it is not permitted or not installed."""
+    if os.getuid() or not shutil.which(command[0]):
+        pytest.skip(f"`{command[0]}` needs root, and to be installed")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.skip(f"`{command[0]}` is not permitted here: {done.stderr.strip()}")
 
 
 @contextmanager
-def mounted(folder, *options):
+def small_disk(folder, size):
     folder.mkdir(exist_ok=True)
-    if os.getuid():
-        pytest.skip("only root may mount a disk")
-    run_command("mount", *options, folder)
+    run_as_root("mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder)
     try:
         yield folder
     finally:
         subprocess.run(["umount", "--lazy", folder], check=True)
-
-
-@contextmanager
-def immutable(path, mark="i"):
-    """Make a file or folder immutable, also for root."""
-    if os.getuid() or not shutil.which("chattr"):
-        pytest.skip("only root may make a file unchangeable, and with chattr")
-    run_command("chattr", f"+{mark}", path)
-    try:
-        yield
-    finally:
-        subprocess.run(["chattr", f"-{mark}", path], check=True)
 
 
 async def fill(http):
@@ -60,20 +48,8 @@ async def fill(http):
     raise AssertionError("the disk is never full")
 
 
-def fill_disk(path):
-    with path.open("wb", buffering=0) as file, suppress(OSError):
-        for _ in range(100_000):
-            file.write(b"x" * 512)
-        raise AssertionError("the disk is never full")
-
-
-async def assert_write_refused(http, location, status, *words):
-    """Assert that a write is refused in one line with the location and what to do."""
-    answer = await http.post("/v1/contacts", json={"name": "Lazy"})
-    assert_refusal(answer, location, status, *words)
-
-
 def assert_refusal(answer, location, status, *words):
+    """Assert that a write was refused in one line with the location and what to do."""
     assert answer.status_code == status, answer.text
     detail = answer.json()["detail"]
     assert "\n" not in detail
@@ -92,7 +68,7 @@ async def assert_intact(location, http, total):
 
 
 async def test_file_on_a_full_disk_refuses_writes_until_there_is_space(tmp_path, open_directory):
-    with mounted(tmp_path / "disk", "-t", "tmpfs", "-o", "size=4m", "tmpfs") as disk:
+    with small_disk(tmp_path / "disk", "4m") as disk:
         location, other = disk / "contacts.db", disk / "other"
         other.write_bytes(b"x" * 1_500_000)
         async with open_directory(location) as http:
@@ -108,13 +84,15 @@ async def test_file_on_a_full_disk_refuses_writes_until_there_is_space(tmp_path,
 
 async def test_erasure_on_a_full_disk_is_refused_until_there_is_space(tmp_path, open_directory):
     """It succeeds when there is space again."""
-    with mounted(tmp_path / "disk", "-t", "tmpfs", "-o", "size=8m", "tmpfs") as disk:
+    with small_disk(tmp_path / "disk", "8m") as disk:
         location, other = disk / "contacts.db", disk / "other"
         other.write_bytes(b"x" * 5_500_000)
         async with open_directory(location) as http:
             who = (await http.post("/v1/contacts", json={"name": "Qvxname"})).json()["id"]
             made, _ = await fill(http)
-            fill_disk(disk / "rest")
+            with (disk / "rest").open("wb", buffering=0) as rest, suppress(OSError):
+                for _ in range(100_000):
+                    rest.write(b"x" * 512)
 
             first = await http.post(f"/v1/contacts/{who}/gdpr-delete", json={"reason": "asked"})
 
@@ -127,38 +105,44 @@ async def test_erasure_on_a_full_disk_is_refused_until_there_is_space(tmp_path, 
 
 
 async def test_file_on_a_read_only_disk_is_refused_until_it_is_writable(tmp_path, open_directory):
-    with mounted(tmp_path / "disk", "-t", "tmpfs", "-o", "size=8m", "tmpfs") as disk:
+    with small_disk(tmp_path / "disk", "8m") as disk:
         location = disk / "contacts.db"
         async with open_directory(location) as http:
             await http.post("/v1/contacts", json={"name": "First"})
-        run_command("mount", "-o", "remount,ro", disk)
+        run_as_root("mount", "-o", "remount,ro", disk)
 
         async with open_directory(location) as http:
-            await assert_write_refused(http, location, 503, "no permission to read and write it", "choose another path")
-            run_command("mount", "-o", "remount,rw", disk)
+            assert_refusal(
+                await http.post("/v1/contacts", json={"name": "Lazy"}),
+                location,
+                503,
+                "no permission to read and write it",
+                "choose another path",
+            )
+            run_as_root("mount", "-o", "remount,rw", disk)
             await assert_intact(location, http, 1)
 
 
-async def test_read_only_file_is_refused_until_it_is_writable(path, open_directory):
+@pytest.mark.parametrize(
+    ("immutable", "words"),
+    [
+        ("folder/contacts.db", ("no permission to read and write it", "choose another path")),
+        ("folder", ("cannot be opened", "folder is writable")),
+    ],
+)
+async def test_immutable_file_or_folder_is_refused_until_it_is_writable(tmp_path, open_directory, immutable, words):
+    """Immutable also for root. SQLite needs to create files beside the directory."""
+    path = tmp_path / "folder" / "contacts.db"
     async with open_directory(path) as http:
         await http.post("/v1/contacts", json={"name": "First"})
 
     async with open_directory(path) as http:
-        with immutable(path):
-            await assert_write_refused(http, path, 503, "no permission to read and write it", "choose another path")
-        await assert_intact(path, http, 1)
-
-
-async def test_file_in_a_read_only_folder_is_refused_until_it_is_writable(tmp_path, open_directory):
-    """SQLite needs to create files beside it."""
-    folder = tmp_path / "folder"
-    path = folder / "contacts.db"
-    async with open_directory(path) as http:
-        await http.post("/v1/contacts", json={"name": "First"})
-
-    async with open_directory(path) as http:
-        with immutable(folder):
-            await assert_write_refused(http, path, 503, "cannot be opened", "folder is writable")
+        run_as_root("chattr", "+i", tmp_path / immutable)
+        try:
+            answer = await http.post("/v1/contacts", json={"name": "Lazy"})
+        finally:
+            run_as_root("chattr", "-i", tmp_path / immutable)
+        assert_refusal(answer, path, 503, *words)
         await assert_intact(path, http, 1)
 
 
@@ -171,8 +155,12 @@ async def test_read_only_server_refuses_writes_until_it_is_writable(postgres, da
         postgres.sql(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
         postgres.sql(others)
 
-        await assert_write_refused(
-            http, database, 503, "is read-only and nothing was changed", "use the primary server"
+        assert_refusal(
+            await http.post("/v1/contacts", json={"name": "Lazy"}),
+            database,
+            503,
+            "is read-only and nothing was changed",
+            "use the primary server",
         )
 
         assert (await http.get("/v1/contacts")).json()["total"] == 1
@@ -186,7 +174,7 @@ async def test_server_on_a_full_disk_refuses_writes_until_there_is_space(postgre
     folder = Path(tempfile.mkdtemp(prefix="contacts-disk-"))
     try:
         folder.chmod(0o755)
-        with mounted(folder, "-t", "tmpfs", "-o", "size=32m", "tmpfs") as disk:
+        with small_disk(folder, "32m") as disk:
             if postgres.user:
                 shutil.chown(disk, postgres.user)
             other = disk / "other"

@@ -1,4 +1,4 @@
-"""Processes and servers that are killed while they write keep acknowledged writes, and no partial ones."""
+"""Many processes write to one directory, and processes and servers are killed: no acknowledged write is lost."""
 
 import asyncio
 import random
@@ -11,8 +11,26 @@ from support.postgres import run_postgres
 pytestmark = pytest.mark.system
 
 
+@pytest.mark.parametrize(("processes", "tasks", "seconds"), [(3, 8, 3), pytest.param(8, 8, 10, marks=pytest.mark.load)])
+async def test_concurrent_processes_lose_no_write(writers, processes, tasks, seconds):
+    for number in range(processes):
+        writers.start(f"p{number}", tasks, seconds)
+    await asyncio.to_thread(writers.begin)
+    ended = await asyncio.to_thread(writers.wait, seconds + 120)
+
+    expected = writers.read_logs()
+    counts = dict(expected.completed)
+    print(f"{writers.location}: {sum(counts.values())} writes and reads in {seconds} s: {counts}")  # noqa: T201 - with -s
+    assert ended == [0] * processes, writers.error_output()
+    assert expected.failures == []
+    # A scrub may fail while other processes write.
+    assert all("bytes could not be removed" in line for line in writers.error_output().splitlines())
+    assert expected.completed["field"] > processes
+    assert await writers.find_differences() == []
+
+
 @pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.load)])
-async def test_killed_process_keeps_acknowledged_writes_and_no_partial_ones(writers, find_differences, kills):
+async def test_killed_process_keeps_acknowledged_writes_and_no_partial_ones(writers, kills):
     """Another process keeps writing."""
     chance = random.Random(1)
     writers.start("survivor", 2, 3_600)  # seconds: it writes until it is killed
@@ -30,12 +48,23 @@ async def test_killed_process_keeps_acknowledged_writes_and_no_partial_ones(writ
     print(f"{writers.location}: {kills} kills, {acknowledged} acknowledged, {pending} pending")  # noqa: T201 - with -s
     assert expected.failures == []
     assert expected.pending
-    assert await find_differences() == []
+    assert await writers.find_differences() == []
+
+
+@pytest.fixture
+def crashing_server():
+    with run_postgres(safe=True) as server:
+        yield server
+
+
+@pytest.fixture
+def crashing_database(crashing_server):
+    return parse_location(crashing_server.create_database())
 
 
 @pytest.mark.load
-@pytest.mark.parametrize("location", ["crashing"], indirect=True)
-async def test_killed_server_keeps_acknowledged_writes_and_no_partial_ones(writers, find_differences, crashing_server):
+@pytest.mark.parametrize("location", ["crashing_database"], indirect=True)
+async def test_killed_server_keeps_acknowledged_writes_and_no_partial_ones(writers, crashing_server):
     """All processes of the server are killed, and it is restarted; meanwhile writers get a 503."""
     chance = random.Random(1)
     (writers.folder / "go").touch()
@@ -50,23 +79,4 @@ async def test_killed_server_keeps_acknowledged_writes_and_no_partial_ones(write
     print(f"5 crashes, {expected.completed.total()} acknowledged, {len(expected.failures)} refused")  # noqa: T201 - with -s
     assert expected.failures
     assert {status for status, _ in expected.failures} == {503}, expected.failures
-    assert await find_differences() == []
-
-
-@pytest.fixture
-def crashing_server():
-    with run_postgres(safe=True) as server:
-        yield server
-
-
-@pytest.fixture
-def location(request):
-    """The usual locations, or a server of the test's own."""
-    if request.param == "crashing":
-        return parse_location(request.getfixturevalue("crashing_server").create_database())
-    return request.getfixturevalue("path" if request.param == "sqlite" else "database")
-
-
-def pytest_generate_tests(metafunc):
-    if "location" in metafunc.fixturenames and "crashing_server" not in metafunc.fixturenames:
-        metafunc.parametrize("location", ["sqlite", "postgresql"], indirect=True)
+    assert await writers.find_differences() == []

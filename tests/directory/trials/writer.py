@@ -53,28 +53,36 @@ class Task:
             if not await getattr(self, f"_{kind}")():
                 return
 
-    async def _do(self, kind: str, method: str, url: str, body: Any = None, **facts: Any) -> httpx.Response | None:
+    async def _do(
+        self,
+        kind: str,
+        method: str,
+        path: str,
+        body: Any = None,
+        learn: Callable[[Any], dict[str, Any]] = lambda _: {},
+        **facts: Any,
+    ) -> bool:
+        """Send a request, and log it with its facts and those that `learn` finds in the answer."""
         self.note(self.name, "begin", kind, facts)
-        answer = await self.http.request(method, url, json=body)
+        answer = await self.http.request(method, path, json=body)
         if answer.is_success:
-            return answer
-        self.note(self.name, "failed", answer.status_code, answer.text)
-        return None
-
-    def _done(self, **facts: Any) -> bool:
-        self.note(self.name, "done", facts)
-        return True
+            self.note(self.name, "done", learn(answer.json() if answer.content else None))
+        else:
+            self.note(self.name, "failed", answer.status_code, answer.text)
+        return answer.is_success
 
     async def _field(self) -> bool:
         value = value_of(self.field, self.number)
         facts = {"contact": self.contact, "field": self.field, "value": value}
-        url = f"/v1/contacts/{self.contact}"
-        return bool(await self._do("field", "PATCH", url, {self.field: value}, **facts)) and self._done()
+        return await self._do("field", "PATCH", f"/v1/contacts/{self.contact}", {self.field: value}, **facts)
 
     async def _read(self) -> bool:
         """Read a value that was acknowledged."""
-        answer = await self._do("read", "GET", f"/v1/contacts/{self.contact}")
-        return bool(answer) and self._done(contact=self.contact, field=self.field, value=answer.json()[self.field])
+
+        def learn(contact: Any) -> dict[str, Any]:
+            return {"contact": self.contact, "field": self.field, "value": contact[self.field]}
+
+        return await self._do("read", "GET", f"/v1/contacts/{self.contact}", learn=learn)
 
     async def _batch(self) -> bool:
         tag, size = f"{self.name}-{self.number}", self.chance.choice([1, 5, 25])
@@ -82,13 +90,15 @@ class Task:
             {"name": f"Crowd {self.name} {index}", "tags": [tag], "phone_number": f"+47{self.number:04}{index:04}"}
             for index in range(size)
         ]
-        if answer := await self._do(
-            "batch", "POST", "/v1/directory/contacts", {"creates": creates}, tag=tag, size=size
-        ):
-            made = [each["id"] for each in answer.json()["results"]]
+
+        def learn(answer: Any) -> dict[str, Any]:
+            made = [each["id"] for each in answer["results"]]
             self.own += made
-            return self._done(ids=made)
-        return False
+            return {"ids": made}
+
+        return await self._do(
+            "batch", "POST", "/v1/directory/contacts", {"creates": creates}, learn, tag=tag, size=size
+        )
 
     async def _rename(self) -> bool:
         """Update several contacts, some of which also change their type."""
@@ -96,25 +106,20 @@ class Task:
         name = f"Renamed {self.chance.choice(['Hansen', 'Olsen'])} {self.name} {self.number}"
         kind = self.chance.choice(["person", "company"])
         body = {"updates": [{"id": each, "name": name, "type": kind} for each in some]}
-        answer = await self._do("rename", "POST", "/v1/directory/contacts", body, ids=some, name=name)
-        return bool(answer) and self._done()
+        return await self._do("rename", "POST", "/v1/directory/contacts", body, ids=some, name=name)
 
     async def _join(self) -> bool:
         group, some = self.chance.choice(self.plan["groups"]), self.chance.sample(self.own, 3)
-        url = f"/v1/contacts/groups/{group}/members"
         ids = [*some, *self.chance.sample(self.plan["contacts"], 3)]
-        if await self._do("join", "POST", url, {"contact_ids": ids}, group=group, ids=some):
-            self.joined |= {(group, each) for each in some}
-            return self._done()
-        return False
+        self.joined |= {(group, each) for each in some}
+        path = f"/v1/contacts/groups/{group}/members"
+        return await self._do("join", "POST", path, {"contact_ids": ids}, group=group, ids=some)
 
     async def _leave(self) -> bool:
         group, contact = self.chance.choice(sorted(self.joined))
-        url = f"/v1/contacts/groups/{group}/members/{contact}"
-        if await self._do("leave", "DELETE", url, group=group, contact=contact):
-            self.joined.remove((group, contact))
-            return self._done()
-        return False
+        self.joined.remove((group, contact))
+        path = f"/v1/contacts/groups/{group}/members/{contact}"
+        return await self._do("leave", "DELETE", path, group=group, contact=contact)
 
     async def _crowd(self) -> bool:
         """Remove a shared contact from a group that another task may have added it to, and search meanwhile."""
@@ -128,16 +133,17 @@ class Task:
             if answer.status_code not in {200, 204, 404}:
                 self.note(self.name, "failed", answer.status_code, answer.text)
                 return False
-        return self._done()
+        self.note(self.name, "done", {})
+        return True
 
     async def _delete(self) -> bool:
         contact = self._give_up()
-        return bool(await self._do("delete", "DELETE", f"/v1/contacts/{contact}", contact=contact)) and self._done()
+        return await self._do("delete", "DELETE", f"/v1/contacts/{contact}", contact=contact)
 
     async def _erase(self) -> bool:
         contact = self._give_up()
-        url = f"/v1/contacts/{contact}/gdpr-delete"
-        return bool(await self._do("erase", "POST", url, {"reason": "asked"}, contact=contact)) and self._done()
+        path = f"/v1/contacts/{contact}/gdpr-delete"
+        return await self._do("erase", "POST", path, {"reason": "asked"}, contact=contact)
 
     def _give_up(self) -> str:
         contact = self.own.pop(self.chance.randrange(len(self.own)))
@@ -156,7 +162,7 @@ async def main(log: Path, plan: dict[str, Any]) -> None:
             Directory(parse_location(plan["location"])) as directory,
             httpx.AsyncClient(transport=httpx.ASGITransport(directory.app), base_url="http://d", timeout=None) as http,
         ):
-            tasks = [Task(name, http, note, plan) for name in plan["tasks"]]
+            tasks = [Task(name, http, note, plan) for name in plan["owns"]]
             note("", "ready")
             while not Path(plan["sign"]).exists():  # noqa: ASYNC110 - from another process
                 await asyncio.sleep(0.01)
