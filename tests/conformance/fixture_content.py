@@ -45,8 +45,8 @@ from mcp_types import (
 )
 from pydantic import BaseModel
 
-from contacts_mcp.contract import ContactsError, Risk
-from contacts_mcp.tools import Backend, Tool, run_directly
+from contacts_mcp.contract import ContactsError
+from contacts_mcp.tools import Backend, read_tool
 
 Params = CallToolRequestParams | GetPromptRequestParams
 ToolResult = CallToolResult | InputRequiredResult
@@ -88,9 +88,7 @@ async def _tool_with_progress(backend: Backend, _arguments: NoArguments) -> Text
 
 
 CATALOG_TOOLS = tuple(
-    Tool(
-        name=f"test{run.__name__}", risk=Risk.READ, arguments=NoArguments, answer=TextAnswer, prepare=run_directly(run)
-    )
+    read_tool(f"test{run.__name__}", NoArguments, TextAnswer, run)
     for run in (_simple_text, _error_handling, _tool_with_progress)
 )
 

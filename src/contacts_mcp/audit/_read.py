@@ -8,8 +8,7 @@ from contacts_mcp.audit._file import TrailLine, read_lines, segments_of
 from contacts_mcp.audit._trail import AuditRecord, Outcome
 from contacts_mcp.hash_chain import ChainVerifier, InvalidRecord, parse_line
 
-OnInvalidLine = Callable[[TrailLine], None]
-"""Called with each line that is not a record."""
+OnInvalidLine = Callable[[TrailLine], None]  # called with each line that is not a record
 
 
 def read_records(path: Path, on_invalid: OnInvalidLine, after: int = 0) -> Iterator[AuditRecord]:

@@ -17,8 +17,7 @@ from contacts_mcp.log_fields import LogFields
 if TYPE_CHECKING:
     from contacts_mcp.audit._otlp import OtlpOutput
 
-WRITE_TIMEOUT_SECONDS = 5.0
-"""Time that the file and each output have to take a record."""
+WRITE_TIMEOUT_SECONDS = 5.0  # time that the file and each output have to take a record
 
 AuditRecord = dict[str, Any]
 T = TypeVar("T")

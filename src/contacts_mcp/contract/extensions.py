@@ -11,10 +11,8 @@ from contacts_mcp.contract._call import Call, GroupId, Request, Risk, Text
 from contacts_mcp.contract.calls import CreateContact, UpdateContact
 from contacts_mcp.contract.models import ContactType, Record
 
-MAX_SCAN_ROWS = 5_000
-"""Most contacts in one page of a scan."""
-MAX_BATCH_SIZE = 1_000
-"""Most contacts in one batch."""
+MAX_SCAN_ROWS = 5_000  # most contacts in one page of a scan
+MAX_BATCH_SIZE = 1_000  # most contacts in one batch
 
 
 class Extensions(Record):

@@ -29,11 +29,9 @@ from contacts_mcp.guard._questions import (
     is_yes,
 )
 
-ANSWER_LIFETIME_SECONDS = 600.0
-"""How long a question can be answered."""
+ANSWER_LIFETIME_SECONDS = 600.0  # how long a question can be answered
 _REDIS_KEY_PREFIX = "contacts-mcp:spent:"
-_REDIS_TIMEOUT_SECONDS = 2.0
-"""Short, because a person waits for the confirmation to count."""
+_REDIS_TIMEOUT_SECONDS = 2.0  # short, because a person waits for the confirmation to count
 _MAX_REDIS_CONNECTIONS = 16
 _CLOCK_SKEW_SECONDS = 60.0
 """How far the clocks of two replicas may differ; Redis counts a key's lifetime by its own clock."""

@@ -14,10 +14,8 @@ from typing import Any
 from contacts_mcp.contract import ContactsError, Risk
 from contacts_mcp.text import quote, sanitize
 
-KEEP_CHOICE = "keep"
-"""The form's default choice, which declines the call."""
-_MAX_DETAILS_LENGTH = 1_500
-"""Characters of a guarded write's values; a person cannot judge more than that."""
+KEEP_CHOICE = "keep"  # the form's default choice, which declines the call
+_MAX_DETAILS_LENGTH = 1_500  # characters of a guarded write's values; a person cannot judge more than that
 
 
 class Refused(ContactsError):
@@ -33,14 +31,14 @@ class Target:
     Attributes:
         label: names the record for a person.
         effect: what the call does to it.
-        phrase: what a person has to type before an erasure.
         fingerprint: differs as soon as the record differs.
+        phrase: what a person has to type before an erasure.
     """
 
     label: str
     effect: str
-    phrase: str
     fingerprint: str
+    phrase: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,7 @@ from contacts_mcp.tools import Backend, Tool
 
 T = TypeVar("T")
 
-_TAG_PAGES, _CONTACTS_PER_PAGE = 5, 100
-"""Tags come from this many pages of the newest contacts."""
+_TAG_PAGES, _CONTACTS_PER_PAGE = 5, 100  # tags come from this many pages of the newest contacts
 _TAGS_TTL_SECONDS, _GROUPS_TTL_SECONDS = 60.0, 5.0
 _MAX_CACHED_TENANTS = 256
 _MAX_VALUE_LENGTH = 200

@@ -46,8 +46,7 @@ from contacts_mcp.server._context import (
     request_id_of,
 )
 
-_OTHER = "_OTHER"
-"""Replaces a name or an id that a client made up."""
+_OTHER = "_OTHER"  # replaces a name or an id that a client made up
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 _DESTRUCTIVE = (Risk.DESTROY, Risk.ERASE)
@@ -59,8 +58,7 @@ _CUT_OFF = (Outcome.NOT_RUN, Outcome.UNKNOWN)
 _BUCKET_BOUNDS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 """The long ones are for calls in which a person is asked."""
 _LOG_LEVEL_KEY = "contacts_mcp.log_level"
-_LOG_LEVELS: tuple[LoggingLevel, ...] = get_args(LoggingLevel)
-"""From least to most severe."""
+_LOG_LEVELS: tuple[LoggingLevel, ...] = get_args(LoggingLevel)  # from least to most severe
 
 _meter = get_meter("contacts_mcp", __version__)
 _calls = _meter.create_counter("contacts_mcp.calls", "{call}", "Tool calls, by outcome.")

@@ -31,8 +31,7 @@ _RESOURCE_NOT_FOUND = -32002
 """The legacy era's error code for a resource that does not exist; the modern era uses INVALID_PARAMS."""
 _MAX_NAME_LENGTH = 64
 _MAX_COMPLETION_VALUES = 100  # the protocol's limit
-_MAX_TYPED_LENGTH = 200
-"""No value is longer, so longer text matches none."""
+_MAX_TYPED_LENGTH = 200  # no value is longer, so longer text matches none
 _COMPLETION_TIMEOUT_SECONDS = 5.0
 _NO_VALUES = CompletionValues([], is_complete=True)
 

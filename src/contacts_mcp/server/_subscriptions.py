@@ -37,14 +37,11 @@ from contacts_mcp.resources import ResourceCatalog, affected_resources
 from contacts_mcp.server._context import Caller, RequestContext, caller_of, connection_of, invalid_params
 from contacts_mcp.tools import Tool
 
-_MAX_URIS_PER_SUBSCRIBER = 200
-"""URIs that one session or stream may watch."""
-_MAX_URIS_PER_CALLER = 1_000
-"""URIs that all sessions and streams of one caller may watch together."""
+_MAX_URIS_PER_SUBSCRIBER = 200  # URIs that one session or stream may watch
+_MAX_URIS_PER_CALLER = 1_000  # URIs that all sessions and streams of one caller may watch together
 _MAX_URIS_PER_TENANT = 5_000
 _MAX_STREAMS_PER_TENANT = 1_024
-_MAX_BUFFERED_EVENTS = 512
-"""A stream that is further behind is ended, and its client has to read everything again."""
+_MAX_BUFFERED_EVENTS = 512  # a stream that is further behind is ended, and its client has to read everything again
 _SESSION_KEY = "contacts_mcp.session"
 
 

@@ -24,7 +24,7 @@ from contacts_mcp.tools._tool import (
     Tool,
     WriteBudget,
     WriteBudgets,
-    run_directly,
+    read_tool,
 )
 
 __all__ = [
@@ -48,7 +48,7 @@ __all__ = [
     "choose_tools",
     "export_files",
     "parse_arguments",
+    "read_tool",
     "render",
     "require_confirmable",
-    "run_directly",
 ]

@@ -9,10 +9,10 @@ from contacts_mcp.contract import Contact, GetContactGroup, Group, GroupId, Risk
 from contacts_mcp.guard import Target
 from contacts_mcp.text import quote
 from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, join_names, summarize
-from contacts_mcp.tools._job import JobClient, ProgressReporter, add_to_group
+from contacts_mcp.tools._job import JobClient, add_to_group
 from contacts_mcp.tools._plan import PlanArguments, fingerprint_plan, plan_or_apply
 from contacts_mcp.tools._select import FilterArguments, fetch_member_ids, iter_contacts
-from contacts_mcp.tools._tool import Backend, JobCounts, Tool
+from contacts_mcp.tools._tool import JobCounts, Tool
 
 _SAMPLE_SIZE = 5
 
@@ -59,18 +59,14 @@ class _Plan:
 
     def to_target(self) -> Target:
         names = join_names([quote(contact.name or "", 60) for contact in self.sample])
-        return Target(
-            label=f"{len(self.ids):,} contacts to group {quote(self.group.name or '', 80)}",
-            effect=f"Among them {names}.",
-            phrase="",
-            fingerprint=self.fingerprint,
-        )
+        label = f"{len(self.ids):,} contacts to group {quote(self.group.name or '', 80)}"
+        return Target(label, f"Among them {names}.", self.fingerprint)
 
-    async def apply(self, backend: Backend, counts: JobCounts) -> MatchingAdded:
+    async def apply(self, client: JobClient, counts: JobCounts) -> MatchingAdded:
         counts.to_do = len(self.ids)
-        client, progress = JobClient(backend), ProgressReporter(backend.report, "contacts added", counts.to_do)
+        progress = client.progress("contacts added", counts.to_do)
         await add_to_group(client, self.group.id, self.ids, lambda count: counts.update(added=count), progress)
-        group = await backend.send(GetContactGroup(group_id=self.group.id))
+        group = await client.send(GetContactGroup(group_id=self.group.id))
         members = group.member_count or self.member_count + len(self.ids)
         return self._answer(members, applied=True, added=counts["added"])
 
@@ -85,14 +81,13 @@ class _Plan:
         )
 
 
-async def _make_plan(backend: Backend, arguments: AddMatchingToGroup) -> _Plan:
-    client, progress = JobClient(backend), ProgressReporter(backend.report, "contacts read")
+async def _make_plan(client: JobClient, arguments: AddMatchingToGroup) -> _Plan:
     group = await client.send(GetContactGroup(group_id=arguments.group_id))
     members = await fetch_member_ids(client, arguments.group_id)
     ids: list[str] = []
     sample: list[Contact] = []
     matched = 0
-    async for page in iter_contacts(backend, client, arguments.filter, ("id", "name"), progress):
+    async for page in iter_contacts(client, arguments.filter, ("id", "name"), client.progress("contacts read")):
         missing = [contact for contact in page if contact.id not in members]
         matched += len(page)
         ids += [contact.id for contact in missing]

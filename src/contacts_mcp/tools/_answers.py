@@ -9,17 +9,12 @@ from pydantic_core import to_json
 from contacts_mcp.contract import Contact, Record
 from contacts_mcp.text import sanitize
 
-MAX_STRING_LENGTH = 2_000
-"""Characters of a value that are shown."""
-MAX_NOTES_LENGTH = 12_000
-"""Characters of notes that are shown: a model that adds to a note must have read all of it."""
-MAX_ANSWER_LENGTH = 40_000
-"""Characters of an answer, about 12,000 tokens of contacts; hosts cut at 25,000 tokens."""
+MAX_STRING_LENGTH = 2_000  # characters of a value that are shown
+MAX_NOTES_LENGTH = 12_000  # the same of notes: a model that adds to a note must have read all of it
+MAX_ANSWER_LENGTH = 40_000  # characters of an answer, about 12,000 tokens of contacts; hosts cut at 25,000 tokens
 MAX_SHORT_ANSWER_TOKENS = 4_000
-_MIN_CHARACTERS_PER_TOKEN = 1.5
-"""The fewest characters that a token of ids and other plain text holds on average."""
-_LINE_LENGTH = 60
-"""Characters of a value in an answer with many values."""
+_MIN_CHARACTERS_PER_TOKEN = 1.5  # the fewest characters that a token of ids and other plain text holds on average
+_LINE_LENGTH = 60  # characters of a value in an answer with many values
 _SUMMARY_FIELDS = ("name", "company_name", "phone_number", "email")
 
 

@@ -6,16 +6,15 @@ from dataclasses import dataclass, field
 from pydantic import Field
 
 from contacts_mcp import phones
-from contacts_mcp.contract import Contact, GetContactGroup, GroupId, ListGroupMembers, Record, Risk
+from contacts_mcp.contract import Contact, GetContactGroup, GroupId, ListGroupMembers, Record
 from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, one_line, summarize
 from contacts_mcp.tools._arguments import Arguments
-from contacts_mcp.tools._job import JobClient, ProgressReporter, iterate_cooperatively
-from contacts_mcp.tools._tool import Backend, Tool, run_directly
+from contacts_mcp.tools._job import JobClient, iterate_cooperatively
+from contacts_mcp.tools._tool import Backend, read_tool
 
 _SAMPLE_SIZE = 5
 _MAX_COUNTRIES = 20
-_MAX_SMS_RECIPIENTS = 1_000
-"""Recipients of one request that sends an SMS."""
+_MAX_SMS_RECIPIENTS = 1_000  # recipients of one request that sends an SMS
 _ADVICE = {
     "not_e164": "update_matching_contacts with this group_id and normalize_phones fixes numbers that are not E.164",
     "no_number": "update_contact adds a missing number",
@@ -111,8 +110,7 @@ async def _run(backend: Backend, arguments: CheckGroupAudience) -> Audience:
     group = await client.send(GetContactGroup(group_id=arguments.group_id))
     members = (await client.send(ListGroupMembers(group_id=arguments.group_id))).members
     counts = _NumberCounts(backend.default_region)
-    progress = ProgressReporter(backend.report, "numbers checked", len(members))
-    async for member in iterate_cooperatively(members, progress):
+    async for member in iterate_cooperatively(members, client.progress("numbers checked", len(members))):
         counts.add(member)
     return _to_audience(group.name, len(members), counts)
 
@@ -126,9 +124,7 @@ def _to_audience(name: str | None, members: int, counts: _NumberCounts) -> Audie
         members=members,
         reachable=reachable,
         numbers=numbers,
-        no_number=counts.unreachable["no_number"],
-        not_e164=counts.unreachable["not_e164"],
-        invalid=counts.unreachable["invalid"],
+        **{why: counts.unreachable[why] for why in ("no_number", "not_e164", "invalid")},
         landlines=counts.landlines,
         sms_requests=-(-numbers // _MAX_SMS_RECIPIENTS),
         countries=[Country(country=each, numbers=many) for each, many in counts.countries.most_common(_MAX_COUNTRIES)],
@@ -139,11 +135,4 @@ def _to_audience(name: str | None, members: int, counts: _NumberCounts) -> Audie
     )
 
 
-check_group_audience = Tool(
-    name="check_group_audience",
-    risk=Risk.READ,
-    arguments=CheckGroupAudience,
-    answer=Audience,
-    prepare=run_directly(_run),
-    target_args=("group_id",),
-)
+check_group_audience = read_tool("check_group_audience", CheckGroupAudience, Audience, _run, ("group_id",))

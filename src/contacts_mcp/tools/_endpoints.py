@@ -1,6 +1,5 @@
 """The endpoint tools: each is derived from the contract's call, a few with arguments or checks of their own."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
@@ -35,7 +34,7 @@ from contacts_mcp.contract import (
 from contacts_mcp.guard import Target, hash_json
 from contacts_mcp.text import digits, fold, quote, search_tokens
 from contacts_mcp.tools._answers import Page, next_page, slice_page
-from contacts_mcp.tools._tool import Backend, PreparedCall, Tool
+from contacts_mcp.tools._tool import Backend, PreparedCall, Run, Tool
 from contacts_mcp.tools._values import edit_tags, normalize_phone
 
 _MAX_LABEL_LENGTH = 80
@@ -50,8 +49,7 @@ _STOCK_ANSWERS = (
     "accept agree agreed cancel confirm confirmed continue da decline delete erase false fine ja keep n na nai nao ne "
     "nee nei nein nej never nie no non none nope null ok okay oui proceed refuse remove si stop sure test true y yes"
 )
-_MIN_PHONE_DIGITS = 7
-"""Digits at the end of a number that identify its owner."""
+_MIN_PHONE_DIGITS = 7  # digits at the end of a number that identify its owner
 _PERSONAL_FIELDS = ("name", "company_name", "phone_number", "email", "tags", "notes")
 
 
@@ -153,14 +151,7 @@ async def _list_contacts(backend: Backend, call: ListContacts) -> ContactListing
     found = await backend.send(call)
     page, per_page = found.page or call.page, found.per_page or max(call.per_page, len(found.contacts))
     following = next_page(page, per_page, len(found.contacts), found.total)
-    return ContactListing(
-        contacts=found.contacts,
-        total=found.total,
-        page=page,
-        per_page=per_page,
-        next_page=following,
-        similar=found.similar,
-    )
+    return ContactListing(**{**dict(found), "page": page, "per_page": per_page, "next_page": following})
 
 
 async def _create_contact(backend: Backend, call: CreateContact) -> SavedContact:
@@ -271,12 +262,8 @@ async def read_target(backend: Backend, risk: Risk, arguments: BaseModel) -> Tar
     state: list[Any] = list(records)
     if risk is Risk.DESTROY and group_id:  # the person consents to deleting the group with these members
         state += (await backend.send(ListGroupMembers(group_id=group_id))).members
-    return Target(
-        label=" in ".join(map(describe_record, records)) or "a new record",
-        effect=_effect(risk, records),
-        phrase="",
-        fingerprint=hash_json([record.model_dump() for record in state]),
-    )
+    label = " in ".join(map(describe_record, records)) or "a new record"
+    return Target(label, _effect(risk, records), hash_json([record.model_dump() for record in state]))
 
 
 async def _read_erasure_target(backend: Backend, contact_id: str, reason: str) -> Target:
@@ -284,11 +271,11 @@ async def _read_erasure_target(backend: Backend, contact_id: str, reason: str) -
         contact = await backend.send(GetContact(contact_id=contact_id))
     except NotFound:  # deleted before, or never there; the service does not tell, so the id has to be typed
         label = f"contact with id {contact_id}, which the service no longer shows"
-        return Target(label, "All data that the service still keeps of it is erased.", contact_id, hash_json([]))
+        return Target(label, "All data that the service still keeps of it is erased.", hash_json([]), contact_id)
     if _reveals_identity(contact, reason):
         raise invalid_field("reason", "must not contain the contact's name, e-mail or number: the reason is kept")
-    phrase, fingerprint = _phrase(contact, contact_id), hash_json([contact.model_dump()])
-    return Target(describe_record(contact), _CONTACT_EFFECT[Risk.ERASE], phrase, fingerprint)
+    fingerprint, phrase = hash_json([contact.model_dump()]), _phrase(contact, contact_id)
+    return Target(describe_record(contact), _CONTACT_EFFECT[Risk.ERASE], fingerprint, phrase)
 
 
 def describe_record(record: Contact | Group) -> str:
@@ -300,9 +287,8 @@ def describe_record(record: Contact | Group) -> str:
     name = quote(record.name or "", _MAX_LABEL_LENGTH)
     if isinstance(record, Group):
         return f"group {name} ({known[0]})"
-    known += [
-        quote(value, _MAX_LABEL_LENGTH) for value in (record.company_name, record.email, record.phone_number) if value
-    ]
+    values = (record.company_name, record.email, record.phone_number)
+    known += [quote(value, _MAX_LABEL_LENGTH) for value in values if value]
     if record.updated_at:
         known.append(f"last changed {record.updated_at:%Y-%m-%d %H:%M}")
     kind = record.type if record.type in ("person", "company") else "contact"
@@ -349,7 +335,7 @@ async def _send(backend: Backend, call: Call[Any]) -> BaseModel:
 
 def _derive_tool(
     call: type[Call[Any]],
-    run: Callable[[Backend, Any], Awaitable[BaseModel]] = _send,
+    run: Run = _send,
     *,
     arguments: type[BaseModel] | None = None,
     answer: type[BaseModel] | None = None,

@@ -6,17 +6,16 @@ from typing import Literal
 import anyio.to_thread
 from pydantic import Field
 
-from contacts_mcp.contract import Risk, Text, ValidationFailed
+from contacts_mcp.contract import Text, ValidationFailed
 from contacts_mcp.folder import Folder
 from contacts_mcp.formats import FORMATS, Writer
 from contacts_mcp.tools._answers import FileAnswer
-from contacts_mcp.tools._job import JobClient, ProgressReporter
+from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._select import LIST_FIELDS, Filter, FilterOrGroupArguments, iter_contacts
-from contacts_mcp.tools._tool import MAX_DOWNLOAD_BYTES, Backend, Download, Tool, run_directly
+from contacts_mcp.tools._tool import MAX_DOWNLOAD_BYTES, Backend, Download, read_tool
 
 _ALL_FIELDS = LIST_FIELDS | {"company_name", "notes", "created_at", "updated_at"}
-_MAX_READ_SINGLY = 5_000
-"""Contacts that are read one by one from a service that does not support scans."""
+_MAX_READ_SINGLY = 5_000  # contacts that are read one by one from a service that does not support scans
 
 
 class ExportContacts(FilterOrGroupArguments):
@@ -39,10 +38,10 @@ async def _run(backend: Backend, arguments: ExportContacts) -> Exported:
     folder = backend.require_folder() if arguments.path else backend.files
     kind = FORMATS[arguments.format]
     name = arguments.path or f"contacts-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}{kind.suffix}"
-    client, progress = JobClient(backend), ProgressReporter(backend.report, "contacts exported")
-    fields, note = await _choose_fields(backend, client, arguments.filter)
+    client = JobClient(backend)
+    fields, note = await _choose_fields(client, arguments.filter)
     writer, chunks, count = Writer(arguments.format), [], 0
-    async for page in iter_contacts(backend, client, arguments.filter, fields, progress):
+    async for page in iter_contacts(client, arguments.filter, fields, client.progress("contacts exported")):
         count += len(page)
         chunks.append(writer.write(page))
     chunks.append(writer.end())
@@ -56,12 +55,11 @@ async def _run(backend: Backend, arguments: ExportContacts) -> Exported:
     return Exported(contacts=count, file=name, uri=uri, mime_type=kind.mime_type, bytes=size, note=note)
 
 
-async def _choose_fields(backend: Backend, client: JobClient, wanted: Filter) -> tuple[frozenset[str], str | None]:
+async def _choose_fields(client: JobClient, wanted: Filter) -> tuple[frozenset[str], str | None]:
     """Choose all fields, or only those of lists, with a note, if the contacts are too many to read one by one."""
-    if not await backend.supports("scan"):
+    if not await client.backend.supports("scan"):
         count = 0
-        progress = ProgressReporter(backend.report, "contacts counted")
-        async for page in iter_contacts(backend, client, wanted, LIST_FIELDS, progress):
+        async for page in iter_contacts(client, wanted, LIST_FIELDS, client.progress("contacts counted")):
             count += len(page)
             if count > _MAX_READ_SINGLY:
                 return LIST_FIELDS, "without company, notes and times, which this service shows one contact at a time"
@@ -78,11 +76,4 @@ def _keep_in_memory(backend: Backend, name: str, mime_type: str, chunks: list[by
     return backend.downloads.keep(Download(name, mime_type, size, lambda: content), backend.owner)
 
 
-export_contacts = Tool(
-    name="export_contacts",
-    risk=Risk.READ,
-    arguments=ExportContacts,
-    answer=Exported,
-    prepare=run_directly(_run),
-    target_args=("group_id",),
-)
+export_contacts = read_tool("export_contacts", ExportContacts, Exported, _run, ("group_id",))

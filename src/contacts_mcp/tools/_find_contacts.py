@@ -4,21 +4,18 @@ from collections.abc import Iterable, Sequence
 
 from pydantic import Field
 
-from contacts_mcp.contract import Contact, ContactPage, ContactsError, FilterIgnored, ListContacts, Risk, Text
+from contacts_mcp.contract import Contact, ContactPage, ContactsError, FilterIgnored, ListContacts, Text
 from contacts_mcp.matching import RankedContact, is_unambiguous, query_variants, rank_contacts
 from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, one_line
 from contacts_mcp.tools._arguments import Arguments
-from contacts_mcp.tools._job import JobClient, ProgressReporter
+from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._select import LIST_FIELDS, Filter, fetch_full, iter_contacts
-from contacts_mcp.tools._tool import Backend, Tool, run_directly
+from contacts_mcp.tools._tool import Backend, read_tool
 
 _MAX_ROWS = 50
-_MAX_READ_IN_FULL = 10
-"""Search results that are read in full because their rows do not show what matched."""
-_GOOD_SCORE = 85
-"""From this score on no better match is looked for."""
-_MAX_LISTED, _MAX_SCANNED = 2_000, 50_000
-"""The largest directories that are read as a whole if a search finds no good match: by list pages, and by scan."""
+_MAX_READ_IN_FULL = 10  # search results that are read in full because their rows do not show what matched
+_GOOD_SCORE = 85  # from this score on no better match is looked for
+_MAX_LISTED, _MAX_SCANNED = 2_000, 50_000  # larger directories are not read as a whole, by list pages or by scan
 _VALUE_LENGTH = 40
 _ADVICE_IF_NONE = "no contact matches; ask for another spelling, a number or an e-mail address"
 _ADVICE_IF_UNCLEAR = "ask the person which contact they mean"
@@ -51,7 +48,7 @@ class ContactsFound(ShortAnswer):
 
 
 async def _run(backend: Backend, arguments: FindContacts) -> ContactsFound:
-    ranked = await _Search(backend, arguments.query).find_best(arguments.limit)
+    ranked = await _Search(JobClient(backend), arguments.query).find_best(arguments.limit)
     clear = is_unambiguous(ranked)
     shown = ranked[: arguments.limit]
     more = len(ranked) - len(shown)
@@ -66,15 +63,14 @@ async def _run(backend: Backend, arguments: FindContacts) -> ContactsFound:
 class _Search:
     """The search for one query: first by the service's search, then, if that is not enough, in all contacts."""
 
-    def __init__(self, backend: Backend, query: str) -> None:
-        self._backend = backend
-        self._client = JobClient(backend)
+    def __init__(self, client: JobClient, query: str) -> None:
+        self._client = client
         self._query = query
         self._known: dict[str, Contact] = {}
 
     async def find_best(self, limit: int) -> list[RankedContact]:
         """Rank all contacts that match, best first."""
-        first, *others = query_variants(self._query, self._backend.default_region)
+        first, *others = query_variants(self._query, self._client.backend.default_region)
         await self._search([first])
         ranked = self._rank(self._known.values())
         if not _is_good(ranked):
@@ -85,7 +81,7 @@ class _Search:
         return await self._read_namesakes(ranked, limit)
 
     def _rank(self, contacts: Iterable[Contact]) -> list[RankedContact]:
-        return rank_contacts(self._query, contacts, self._backend.default_region)
+        return rank_contacts(self._query, contacts, self._client.backend.default_region)
 
     async def _search(self, queries: Sequence[str]) -> None:
         """Search for each query; some rows that do not show what matched are read in full."""
@@ -107,14 +103,14 @@ class _Search:
 
     async def _rank_all(self) -> list[RankedContact]:
         """Rank all contacts, unless there are too many: no search finds a name whose beginning is misspelled."""
-        supports_scan = await self._backend.supports("scan")
+        supports_scan = await self._client.backend.supports("scan")
         total = (await self._client.send(ListContacts(per_page=1))).total
         if total is None or total > (_MAX_SCANNED if supports_scan else _MAX_LISTED):
             return []
         fields = LIST_FIELDS | ({"company_name"} if supports_scan else frozenset())
-        progress = ProgressReporter(self._backend.report, "contacts compared", total)
+        progress = self._client.progress("contacts compared", total)
         found: list[RankedContact] = []
-        async for page in iter_contacts(self._backend, self._client, Filter(), fields, progress):
+        async for page in iter_contacts(self._client, Filter(), fields, progress):
             found = _merge(found, self._rank(page))[:_MAX_ROWS]
         return found
 
@@ -155,6 +151,4 @@ def _to_candidate(each: RankedContact, shown: Sequence[Contact]) -> Candidate:
     )
 
 
-find_contacts = Tool(
-    name="find_contacts", risk=Risk.READ, arguments=FindContacts, answer=ContactsFound, prepare=run_directly(_run)
-)
+find_contacts = read_tool("find_contacts", FindContacts, ContactsFound, _run)

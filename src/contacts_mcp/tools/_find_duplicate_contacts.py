@@ -5,16 +5,15 @@ from collections import Counter
 import anyio.lowlevel
 from pydantic import Field
 
-from contacts_mcp.contract import Record, Risk
+from contacts_mcp.contract import Record
 from contacts_mcp.matching import Cluster, ContactRecord, DuplicateFinder
 from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, one_line
-from contacts_mcp.tools._job import JobClient, ProgressReporter, iterate_cooperatively
+from contacts_mcp.tools._job import JobClient, iterate_cooperatively
 from contacts_mcp.tools._select import Filter, FilterArguments, iter_contacts
-from contacts_mcp.tools._tool import Backend, Tool, run_directly
+from contacts_mcp.tools._tool import Backend, read_tool
 
 _COMPARED_FIELDS = frozenset({"id", "name", "phone_number", "email"})
-_MAX_SHOWN = 5
-"""Contacts of one cluster that are shown."""
+_MAX_SHOWN = 5  # contacts of one cluster that are shown
 _NEXT_STEP = (
     "check a cluster with the person, then call merge_contacts with keep_id and merge_ids; "
     "evidence is not proof: a family or a company may share a number"
@@ -51,7 +50,7 @@ class DuplicatesFound(ShortAnswer):
 
 
 async def _run(backend: Backend, arguments: FindDuplicateContacts) -> DuplicatesFound:
-    records = await _read_records(backend, arguments.filter)
+    records = await _read_records(JobClient(backend), arguments.filter)
     finder = DuplicateFinder(backend.default_region)
     async for record in iterate_cooperatively(records.values()):
         finder.add(record)
@@ -69,12 +68,11 @@ async def _run(backend: Backend, arguments: FindDuplicateContacts) -> Duplicates
     )
 
 
-async def _read_records(backend: Backend, wanted: Filter) -> dict[str, ContactRecord]:
+async def _read_records(client: JobClient, wanted: Filter) -> dict[str, ContactRecord]:
     """Read the contacts to compare; with the company, unless that takes one request for each contact."""
-    fields = {*_COMPARED_FIELDS, "company_name"} if await backend.supports("scan") else _COMPARED_FIELDS
-    progress = ProgressReporter(backend.report, "contacts read")
+    fields = {*_COMPARED_FIELDS, "company_name"} if await client.backend.supports("scan") else _COMPARED_FIELDS
     records: dict[str, ContactRecord] = {}
-    async for page in iter_contacts(backend, JobClient(backend), wanted, fields, progress):
+    async for page in iter_contacts(client, wanted, fields, client.progress("contacts read")):
         for each in page:
             records[each.id] = ContactRecord(each.id, each.name or "", each.phone_number, each.email, each.company_name)
     return records
@@ -100,10 +98,4 @@ def _summarize(record: ContactRecord) -> ContactSummary:
     )
 
 
-find_duplicate_contacts = Tool(
-    name="find_duplicate_contacts",
-    risk=Risk.READ,
-    arguments=FindDuplicateContacts,
-    answer=DuplicatesFound,
-    prepare=run_directly(_run),
-)
+find_duplicate_contacts = read_tool("find_duplicate_contacts", FindDuplicateContacts, DuplicatesFound, _run)

@@ -1,18 +1,21 @@
 """import_contacts: import a file of contacts into the directory. It is planned first and safe to repeat."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Literal
 
+import anyio.to_thread
 from pydantic import Field
 
 from contacts_mcp.contract import GetContactGroup, GroupId, Risk, Text, invalid_field
+from contacts_mcp.formats import read_contacts
 from contacts_mcp.guard import PromptWording
 from contacts_mcp.tools._import_plan import ImportAnswer, ImportPlan
-from contacts_mcp.tools._import_rows import MatchOptions, OnMatch, match_rows, read_source
-from contacts_mcp.tools._job import JobClient
+from contacts_mcp.tools._import_rows import MatchOptions, OnMatch, Source, match_rows, to_draft
+from contacts_mcp.tools._job import JobClient, iterate_cooperatively
 from contacts_mcp.tools._plan import PlanArguments, fingerprint_plan, plan_or_apply
 from contacts_mcp.tools._select import fetch_member_ids
-from contacts_mcp.tools._tool import Backend, Tool
+from contacts_mcp.tools._tool import Tool
 from contacts_mcp.tools._values import Region
 
 
@@ -31,27 +34,34 @@ class ImportContacts(PlanArguments):
     group_id: GroupId | None = Field(default=None, description="Group to add all contacts of the file to.")
 
 
-async def _make_plan(backend: Backend, arguments: ImportContacts) -> ImportPlan:
-    client = JobClient(backend)
+async def _make_plan(client: JobClient, arguments: ImportContacts) -> ImportPlan:
     members: frozenset[str] = frozenset()
     if arguments.group_id:
         await client.send(GetContactGroup(group_id=arguments.group_id))
         members = frozenset(await fetch_member_ids(client, arguments.group_id))
-    options = MatchOptions(arguments.on_match, arguments.default_region or backend.default_region)
-    source = await read_source(
-        backend,
-        arguments.path,
-        arguments.content,
-        format=arguments.format,
-        mapping=_parse_mapping(arguments.mapping),
-        region=options.region,
-        tags=arguments.tags or (),
-    )
-    decisions = await match_rows(backend, client, source.drafts, options)
+    options = MatchOptions(arguments.on_match, arguments.default_region or client.backend.default_region)
+    source = await _read_source(client, arguments, options.region)
+    decisions = await match_rows(client, source.drafts, options)
     plan = ImportPlan(arguments.group_id, source, decisions, options, members)
     adds = sorted({decision.id for decision in decisions if decision.id} - members) if arguments.group_id else []
     plan.fingerprint = fingerprint_plan(arguments, [*(decision.to_step() for decision in decisions), adds])
     return plan
+
+
+async def _read_source(client: JobClient, arguments: ImportContacts, region: str | None) -> Source:
+    """Read a file of the folder, or text that came with the call. Raises ValidationFailed if it cannot be read."""
+    path, content, mapping = arguments.path, arguments.content, _parse_mapping(arguments.mapping)
+    if (path is None) == (content is None):
+        raise invalid_field("path", "is required, or else content", "give a file's path or its text, one of the two")
+    if path is not None:
+        folder = client.backend.require_folder()
+        data = (await anyio.to_thread.run_sync(folder.read, path)).data
+    else:
+        data = (content or "").encode()
+    read = partial(read_contacts, data, name=path, format=arguments.format, mapping=mapping)
+    parsed = await anyio.to_thread.run_sync(read)
+    rows = iterate_cooperatively(parsed.rows, client.progress("rows read"))
+    return Source(path, parsed, [to_draft(row, region, arguments.tags or ()) async for row in rows])
 
 
 def _parse_mapping(given: Sequence[str] | None) -> Mapping[str, str]:

@@ -20,15 +20,14 @@ from contacts_mcp.guard import Target
 from contacts_mcp.text import quote
 from contacts_mcp.tools._answers import FileAnswer, join_names, one_line
 from contacts_mcp.tools._import_rows import Decision, Draft, MatchOptions, Source, match_rows
-from contacts_mcp.tools._job import ContactWrite, JobClient, ProgressReporter, WriteResult, add_to_group, write_contacts
+from contacts_mcp.tools._job import ContactWrite, JobClient, WriteResult, add_to_group, write_contacts
 from contacts_mcp.tools._plan import CONFIRM_FROM_CONTACTS, describe_overwrites
 from contacts_mcp.tools._tool import MAX_DOWNLOAD_BYTES, Backend, Download, JobCounts
 
 _SAMPLE_SIZE = 3
 _MAX_COLUMNS_SHOWN = 20
 _MAX_PROBLEMS_SHOWN, _MAX_FAILURES_SHOWN = 10, 5
-_MAX_WRITE_ATTEMPTS = 5
-"""Times that a row is written if the answer to its write is lost."""
+_MAX_WRITE_ATTEMPTS = 5  # times that a row is written if the answer to its write is lost
 _RESULT_SUFFIX = ".result.csv"
 _RESULT_COLUMNS = ("row", "outcome", "id", "detail")
 _CSV_TYPE = FORMATS["csv"].mime_type
@@ -150,28 +149,23 @@ class ImportPlan:
     def to_target(self) -> Target:
         updates = [decision for decision in self.decisions if decision.action == "update"]
         names = join_names([quote(decision.draft.name, 60) for decision in updates])
-        return Target(
-            label=f"{len(updates):,} contacts with data from a file: {names}",
-            effect=describe_overwrites(self.overwrites) or "Tags and empty fields are filled.",
-            phrase="",
-            fingerprint=self.fingerprint,
-        )
+        label = f"{len(updates):,} contacts with data from a file: {names}"
+        effect = describe_overwrites(self.overwrites) or "Tags and empty fields are filled."
+        return Target(label, effect, self.fingerprint)
 
-    async def apply(self, backend: Backend, counts: JobCounts) -> ImportAnswer:
+    async def apply(self, client: JobClient, counts: JobCounts) -> ImportAnswer:
         """Write the rows, then add the contacts to the group. The result file is written even after an error."""
         counts.to_do = len(self.decisions)
-        for decision in self.decisions:
-            if decision.action not in _NOT_WRITTEN:
-                counts[decision.action] += 1
+        counts.update(decision.action for decision in self.decisions if decision.action not in _NOT_WRITTEN)
         result_file: dict[str, Any] = {}
         try:
-            await self._write(backend, counts)
-            added = await self._add_to_group(backend)
+            await self._write(client, counts)
+            added = await self._add_to_group(client)
         finally:
             with anyio.CancelScope(shield=True):
-                result_file = await self._keep_results(backend)
-        if backend.report is not None:
-            await backend.report(len(self.decisions), len(self.decisions), str(counts))
+                result_file = await self._keep_results(client.backend)
+        if client.backend.report is not None:
+            await client.backend.report(len(self.decisions), len(self.decisions), str(counts))
         return self._answer(
             applied=True,
             created=counts["created"],
@@ -184,17 +178,17 @@ class ImportPlan:
             next="call again without apply for what failed" if counts["failed"] or counts["unknown"] else None,
         )
 
-    async def _write(self, backend: Backend, counts: JobCounts) -> None:
+    async def _write(self, client: JobClient, counts: JobCounts) -> None:
         """Write the rows. If the answer to a write is lost, the row is matched again: its contact may be there now."""
-        client, left = JobClient(backend), self.to_write
-        progress = ProgressReporter(backend.report, "rows written", len(left))
+        left = self.to_write
+        progress = client.progress("rows written", len(left))
         for attempt in range(1, _MAX_WRITE_ATTEMPTS + 1):
             writes = (ContactWrite(decision, _to_call(decision)) for decision in left)
-            await write_contacts(backend, client, writes, partial(self._record, counts), progress)
+            await write_contacts(client, writes, partial(self._record, counts), progress)
             uncertain = [decision for decision in left if self.written[decision.draft.row].outcome == "unknown"]
             if not uncertain or attempt == _MAX_WRITE_ATTEMPTS:
                 return
-            left = await self._match_again(backend, client, uncertain, counts)
+            left = await self._match_again(client, uncertain, counts)
 
     def _record(self, counts: JobCounts, decision: Decision, result: WriteResult) -> None:
         """Record the result of a row; an unknown result from an earlier attempt is replaced."""
@@ -208,14 +202,12 @@ class ImportPlan:
         detail = one_line(str(result.error), 200) if result.error else decision.detail
         self.written[row] = _RowResult(row, outcome, result.id or decision.id, detail or "")
 
-    async def _match_again(
-        self, backend: Backend, client: JobClient, uncertain: Sequence[Decision], counts: JobCounts
-    ) -> list[Decision]:
+    async def _match_again(self, client: JobClient, uncertain: Sequence[Decision], counts: JobCounts) -> list[Decision]:
         """Match rows again whose result is unknown; return those that still have to be written.
 
         The result of a row that now matches several contacts stays unknown.
         """
-        again = await match_rows(backend, client, [decision.draft for decision in uncertain], self.options)
+        again = await match_rows(client, [decision.draft for decision in uncertain], self.options)
         for before, now in zip(uncertain, again, strict=True):
             row = now.draft.row
             if now.action == "unchanged":
@@ -224,12 +216,12 @@ class ImportPlan:
                 self.written[row] = _RowResult(row, "unknown", None, f"the answer was lost; now {now.detail}")
         return [decision for decision in again if decision.action in _NOT_WRITTEN]
 
-    async def _add_to_group(self, backend: Backend) -> int | None:
+    async def _add_to_group(self, client: JobClient) -> int | None:
         if self.group_id is None:
             return None
         ids = {result.id for result in self._iter_results() if result.id} - self.members
-        progress = ProgressReporter(backend.report, "contacts added to the group", len(ids))
-        await add_to_group(JobClient(backend), self.group_id, sorted(ids), lambda _: None, progress)
+        progress = client.progress("contacts added to the group", len(ids))
+        await add_to_group(client, self.group_id, sorted(ids), lambda _: None, progress)
         return len(ids)
 
     def _iter_results(self) -> Iterator[_RowResult]:

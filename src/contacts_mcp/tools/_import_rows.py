@@ -1,19 +1,17 @@
 """The rows of a file: read, made ready, and matched to the contacts of the directory."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any, Literal
 
-import anyio.to_thread
-
 from contacts_mcp import phones
-from contacts_mcp.contract import Contact, ContactType, invalid_field
-from contacts_mcp.formats import ParsedFile, Row, read_contacts
+from contacts_mcp.contract import Contact, ContactType
+from contacts_mcp.formats import ParsedFile, Row
 from contacts_mcp.mail import is_email
 from contacts_mcp.matching import ContactIndex, email_key, phone_key
-from contacts_mcp.tools._job import JobClient, ProgressReporter, iterate_cooperatively
+from contacts_mcp.tools._job import JobClient, iterate_cooperatively
 from contacts_mcp.tools._select import LIST_FIELDS, Filter, fetch_full, iter_contacts
-from contacts_mcp.tools._tool import Backend
 from contacts_mcp.tools._values import edit_tags
 
 OnMatch = Literal["skip", "update", "create"]
@@ -104,35 +102,7 @@ class Decision:
         return [self.draft.row, self.action, self.id, written, list(self.draft.tags), self.overwrites]
 
 
-async def read_source(
-    backend: Backend,
-    path: str | None,
-    content: str | None,
-    *,
-    format: str | None,  # noqa: A002 - the argument's name
-    mapping: Mapping[str, str],
-    region: str | None,
-    tags: Sequence[str],
-) -> Source:
-    """Read a file of the folder, or text that came with the call.
-
-    Raises:
-        ValidationFailed: why it cannot be read, and what can.
-    """
-    if (path is None) == (content is None):
-        raise invalid_field("path", "is required, or else content", "give a file's path or its text, one of the two")
-    if path is not None:
-        folder = backend.require_folder()
-        data = (await anyio.to_thread.run_sync(folder.read, path)).data
-    else:
-        data = (content or "").encode()
-    parsed = await anyio.to_thread.run_sync(lambda: read_contacts(data, name=path, format=format, mapping=mapping))
-    progress = ProgressReporter(backend.report, "rows read")
-    drafts = [_to_draft(row, region, tags) async for row in iterate_cooperatively(parsed.rows, progress)]
-    return Source(path, parsed, drafts)
-
-
-def _to_draft(row: Row, region: str | None, tags: Sequence[str]) -> Draft:
+def to_draft(row: Row, region: str | None, tags: Sequence[str]) -> Draft:
     """Choose the first valid number and address of a row; if no number is valid, the first is kept as it is."""
     numbers = [(number, phones.normalize(number, region)) for number in row.phones]
     number = next((valid for _, valid in numbers if valid), next((raw for raw, _ in numbers), ""))
@@ -162,12 +132,10 @@ def _distinct(keys: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, keys)))
 
 
-async def match_rows(
-    backend: Backend, client: JobClient, drafts: Sequence[Draft], options: MatchOptions
-) -> list[Decision]:
+async def match_rows(client: JobClient, drafts: Sequence[Draft], options: MatchOptions) -> list[Decision]:
     """Decide what to do with each row, in order. A contact is matched by number or address, never only by its name."""
     unique, decisions = await _find_repeated_rows(drafts)
-    known = await _KnownContacts.read(backend, client, unique, options)
+    known = await _KnownContacts.read(client, unique, options)
     async for draft in iterate_cooperatively(unique):
         decisions[draft.row] = _decide(draft, known, options)
     return [decisions[draft.row] for draft in drafts]
@@ -194,18 +162,9 @@ async def _find_repeated_rows(drafts: Sequence[Draft]) -> tuple[list[Draft], dic
             continue
         usable.append(draft)
         seen[content] = draft.row
-        for phone, email in _key_pairs(draft):
+        for phone, email in zip_longest(draft.phone_keys, draft.email_keys, fillvalue=""):
             index.add(str(draft.row), draft.name, phone, email)
     return usable, decisions
-
-
-def _key_pairs(draft: Draft) -> Iterator[tuple[str, str]]:
-    """All keys of a row, in as few pairs of a number and an address as possible."""
-    for index in range(max(len(draft.phone_keys), len(draft.email_keys))):
-        yield (
-            draft.phone_keys[index] if index < len(draft.phone_keys) else "",
-            draft.email_keys[index] if index < len(draft.email_keys) else "",
-        )
 
 
 class _KnownContacts:
@@ -217,17 +176,14 @@ class _KnownContacts:
         self._ids_by_name: dict[str, list[str]] = {}
 
     @classmethod
-    async def read(
-        cls, backend: Backend, client: JobClient, drafts: Sequence[Draft], options: MatchOptions
-    ) -> "_KnownContacts":
+    async def read(cls, client: JobClient, drafts: Sequence[Draft], options: MatchOptions) -> "_KnownContacts":
         """Read the whole directory once, and keep the contacts that could match."""
         known = cls()
         keys = {key for draft in drafts for key in (*draft.phone_keys, *draft.email_keys, draft.id) if key}
         names = {_line(draft.name) for draft in drafts if options.on_match == "create" or not draft.has_key}
         to_complete: list[str] = []
-        fields = _ALL_FIELDS if await backend.supports("scan") else LIST_FIELDS
-        progress = ProgressReporter(backend.report, "contacts compared")
-        async for page in iter_contacts(backend, client, Filter(), fields, progress):
+        fields = _ALL_FIELDS if await client.backend.supports("scan") else LIST_FIELDS
+        async for page in iter_contacts(client, Filter(), fields, client.progress("contacts compared")):
             for contact in page:
                 phone, email = phone_key(contact.phone_number, options.region), email_key(contact.email)
                 by_name = _line(contact.name) in names
@@ -281,11 +237,8 @@ def _decide_match(draft: Draft, contact: Contact, options: MatchOptions, why: st
 
 def _changed_values(draft: Draft, contact: Contact, region: str | None) -> dict[str, Any]:
     """The values that an update sets: blank fields change nothing, and tags are united."""
-    values = {
-        name: value
-        for name, value in draft.filled_fields.items()
-        if not _has_value(draft, name, getattr(contact, name), region)
-    }
+    filled = draft.filled_fields.items()
+    values = {name: value for name, value in filled if not _has_value(draft, name, getattr(contact, name), region)}
     tags = edit_tags(contact.tags, draft.tags)
     return values if tags == list(contact.tags) else {**values, "tags": tags}
 

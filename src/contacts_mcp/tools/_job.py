@@ -37,22 +37,15 @@ from contacts_mcp.tools._tool import Backend, WriteBudgetExceeded
 K = TypeVar("K")
 T = TypeVar("T")
 
-MAX_CONCURRENT_CALLS = 8
-"""Concurrent calls of one job: half of what the client allows, so that other callers are not held up."""
+MAX_CONCURRENT_CALLS = 8  # of one job: half of what the client allows, so that other callers are not held up
 FIRST_WAIT_SECONDS = 1.0
 MAX_WAIT_STEP_SECONDS = 60.0
-MAX_WAIT_SECONDS = 600.0
-"""How long a job waits in total when the service limits its rate."""
-RETRY_DELAYS_SECONDS = (0.05, 0.2, 0.5, 1.0)
-"""Delays before an idempotent call is repeated: among thousands of calls, some fail."""
-CANCEL_GRACE_SECONDS = 2.0
-"""How long a change that has begun may take to finish after the job was cancelled."""
-REPORT_INTERVAL_SECONDS = 0.3
-"""Least time between two progress reports; each one is a message to the host."""
-_ITEMS_PER_TURN = 200
-"""Items of CPU work between two moments at which other tasks may run."""
-_MAX_GROUP_ADDITIONS = 1_000
-"""Contacts that one request adds to a group (API page: Add members to group)."""
+MAX_WAIT_SECONDS = 600.0  # how long a job waits in total when the service limits its rate
+RETRY_DELAYS_SECONDS = (0.05, 0.2, 0.5, 1.0)  # of an idempotent call: among thousands of calls, some fail
+CANCEL_GRACE_SECONDS = 2.0  # how long a change that has begun may take to finish after the job was cancelled
+REPORT_INTERVAL_SECONDS = 0.3  # least time between two progress reports; each one is a message to the host
+_ITEMS_PER_TURN = 200  # items of CPU work between two moments at which other tasks may run
+_MAX_GROUP_ADDITIONS = 1_000  # contacts that one request adds to a group (API page: Add members to group)
 _TRANSIENT_ERRORS = (ServerFault, Unreachable, UnreadableAnswer)
 _FATAL_ERRORS = (AuthenticationFailed, PermissionDenied, WriteBudgetExceeded)
 """Errors that every further contact would meet as well."""
@@ -93,11 +86,15 @@ class JobClient:
     """The client of one job. If the service limits the rate, all calls of the job wait."""
 
     def __init__(self, backend: Backend) -> None:
-        self._backend = replace(backend, report=None)  # the job reports its own progress
+        self.backend = backend
+        self._silent_backend = replace(backend, report=None)  # the job reports its own progress
         self._resume_at = 0.0
         self._next_wait = FIRST_WAIT_SECONDS
         self._waited = 0.0
         self._changes_under_way: set[anyio.CancelScope] = set()
+
+    def progress(self, what: str, total: int | None = None) -> ProgressReporter:
+        return ProgressReporter(self.backend.report, what, total)
 
     async def send(self, call: Call[AnswerT]) -> AnswerT:
         """Send a call as soon as the service takes more. A change that has begun survives a cancellation.
@@ -111,7 +108,7 @@ class JobClient:
             if (wait := self._resume_at - time.monotonic()) > 0:
                 await anyio.sleep(wait)
             try:
-                answer = await (self._backend.send(call) if call.risk is Risk.READ else self._send_change(call))
+                answer = await (self._silent_backend.send(call) if call.risk is Risk.READ else self._send_change(call))
             except RateLimited as exc:
                 self._pause(exc)
             except _TRANSIENT_ERRORS:
@@ -169,7 +166,7 @@ class JobClient:
         with anyio.CancelScope(shield=True) as scope:
             self._changes_under_way.add(scope)
             try:
-                return await self._backend.send(call)
+                return await self._silent_backend.send(call)
             finally:
                 self._changes_under_way.discard(scope)
         raise OutcomeUnknown("the job was cancelled before the service answered")
@@ -213,7 +210,6 @@ class WriteResult:
 
 
 async def write_contacts(
-    backend: Backend,
     client: JobClient,
     writes: Iterable[ContactWrite[K]],
     record: Callable[[K, WriteResult], None],
@@ -221,10 +217,8 @@ async def write_contacts(
 ) -> None:
     """Write contacts, in batches if the service supports them; `record` gets each result as soon as it is known.
 
-    `writes` is consumed while it is sent, so that a large job does not build all calls first.
-
-    Raises:
-        ContactsError: no further contact can be written; contacts that were not recorded were not written.
+    `writes` is consumed while it is sent, so that a large job does not build all calls first. Raises a ContactsError if
+    no further contact can be written; contacts that were not recorded were not written.
     """
 
     async def write_one(write: ContactWrite[K]) -> None:
@@ -242,7 +236,7 @@ async def write_contacts(
             record(write.key, result)
         await progress.advance(len(batch))
 
-    if await backend.supports("batch"):
+    if await client.backend.supports("batch"):
         await client.map_concurrently(_slice(writes, MAX_BATCH_SIZE), write_batch)
     else:
         await client.map_concurrently(writes, write_one)

@@ -27,15 +27,14 @@ from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, one_line, s
 from contacts_mcp.tools._arguments import Arguments
 from contacts_mcp.tools._endpoints import describe_record
 from contacts_mcp.tools._job import JobClient
-from contacts_mcp.tools._plan import RefreshingPlan
+from contacts_mcp.tools._plan import prepare_apply
 from contacts_mcp.tools._select import fetch_member_ids
 from contacts_mcp.tools._tool import Backend, JobCounts, PreparedCall, Tool
 from contacts_mcp.tools._values import edit_tags
 
 _MAX_MERGED = 20
 _SINGLE_FIELDS = ("type", "name", "company_name", "phone_number", "email")
-_FIELDS_KEPT_IN_NOTES = ("phone_number", "email")
-"""A person may well have two of these, but a contact has room for one: the other goes into the notes."""
+_FIELDS_KEPT_IN_NOTES = ("phone_number", "email")  # a person may have two, a contact has room for one
 _MAX_NOTES_LENGTH = 10_000
 
 
@@ -84,6 +83,7 @@ class _Merge:
     others: list[Contact]
     prefer: str
     groups: list[Group]
+    risk: Risk = Risk.DESTROY
     values: dict[str, Any] = field(default_factory=dict)
     conflicts: list[FieldConflict] = field(default_factory=list)
     _dropped_for_notes: list[str] = field(default_factory=list)
@@ -110,8 +110,7 @@ class _Merge:
         self.values[name] = kept
         if not dropped:
             return
-        winner = "the newest contact" if self.prefer == "newest" else "the contact to keep"
-        resolution = f"{winner} wins"
+        resolution = f"{'the newest contact' if self.prefer == 'newest' else 'the contact to keep'} wins"
         if name in _FIELDS_KEPT_IN_NOTES:
             self._dropped_for_notes += dropped
             resolution += "; the other value is in the notes"
@@ -138,21 +137,34 @@ class _Merge:
             effect += f"\nThe kept contact is added to {len(self.groups)} of their groups."
         state = [contact.model_dump() for contact in (self.keep, *self.others)]
         fingerprint = hash_json([*state, sorted(group.id for group in self.groups)])
-        return Target(describe_record(self.keep), effect, "", fingerprint)
+        return Target(describe_record(self.keep), effect, fingerprint)
+
+    async def apply(self, client: JobClient, counts: JobCounts) -> Merged:
+        """Update the kept contact and add it to the groups; only after that delete the others."""
+        counts.to_do = bool(self.values) + len(self.groups) + len(self.others)
+        kept = self.keep
+        async with client.cancel_grace():
+            if self.values:
+                kept = await client.send(UpdateContact(contact_id=kept.id, **self.values))
+                counts["updated"] += 1
+            joined = [group for group in self.groups if await _join_group(client, group, kept, counts)]
+            errors: dict[str, str] = {}
+            for other in self.others:
+                if error := await _delete_contact(client, other, counts):
+                    errors[other.id] = error
+        return Merged(
+            contact=summarize(kept),
+            changed=list(self.values),
+            conflicts=self.conflicts,
+            groups_joined=[one_line(group.name) or group.id for group in joined],
+            deleted=[other.id for other in self.others if other.id not in errors],
+            not_deleted=[f"{contact_id}: {code}" for contact_id, code in errors.items()] or None,
+            next="the kept contact has all data; call again to delete the contacts in not_deleted" if errors else None,
+        )
 
 
 async def _prepare(backend: Backend, arguments: MergeContacts) -> PreparedCall:
-    async def plan() -> _Merge:
-        return await _plan_merge(JobClient(backend), arguments)
-
-    current, counts = RefreshingPlan(await plan(), plan), JobCounts()
-
-    async def read_target() -> Target:
-        return (await current()).to_target()
-
-    return PreparedCall(
-        Risk.DESTROY, lambda: _run_merge(JobClient(backend), current.value, counts), read_target, counts
-    )
+    return prepare_apply(await _plan_merge(JobClient(backend), arguments), _plan_merge, backend, arguments)
 
 
 async def _plan_merge(client: JobClient, arguments: MergeContacts) -> _Merge:
@@ -196,30 +208,6 @@ async def _find_groups_to_join(client: JobClient, keep: Contact, others: list[Co
 
     await client.map_concurrently((await client.send(ListContactGroups())).groups, check)
     return sorted(to_join, key=lambda group: group.id)
-
-
-async def _run_merge(client: JobClient, merge: _Merge, counts: JobCounts) -> Merged:
-    """Update the kept contact and add it to the groups; only after that delete the others."""
-    counts.to_do = bool(merge.values) + len(merge.groups) + len(merge.others)
-    kept = merge.keep
-    async with client.cancel_grace():
-        if merge.values:
-            kept = await client.send(UpdateContact(contact_id=kept.id, **merge.values))
-            counts["updated"] += 1
-        joined = [group for group in merge.groups if await _join_group(client, group, kept, counts)]
-        errors: dict[str, str] = {}
-        for other in merge.others:
-            if error := await _delete_contact(client, other, counts):
-                errors[other.id] = error
-    return Merged(
-        contact=summarize(kept),
-        changed=list(merge.values),
-        conflicts=merge.conflicts,
-        groups_joined=[one_line(group.name) or group.id for group in joined],
-        deleted=[other.id for other in merge.others if other.id not in errors],
-        not_deleted=[f"{contact_id}: {code}" for contact_id, code in errors.items()] or None,
-        next="the kept contact has all data; call again to delete the contacts in not_deleted" if errors else None,
-    )
 
 
 async def _join_group(client: JobClient, group: Group, contact: Contact, counts: JobCounts) -> bool:

@@ -2,17 +2,17 @@
 
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol
 
 from pydantic import BaseModel, Field
 
 from contacts_mcp.contract import Conflict, Risk, Text, invalid_field
 from contacts_mcp.guard import Target, hash_json
 from contacts_mcp.tools._arguments import Arguments
+from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._tool import Backend, JobCounts, Prepare, PreparedCall
 
-CONFIRM_FROM_CONTACTS = 25
-"""Changing this many contacts in one call needs a person's confirmation."""
+CONFIRM_FROM_CONTACTS = 25  # changing this many contacts in one call needs a person's confirmation
 _FINGERPRINT_LENGTH = 16
 _NEXT_STEP = "show the plan to the person; if they agree, call again with apply and this plan"
 
@@ -28,6 +28,21 @@ class Plan(Protocol):
     """What a call would do."""
 
     @property
+    def risk(self) -> Risk: ...
+
+    def to_target(self) -> Target:
+        """What a person is asked about, if applying the plan needs consent."""
+        ...
+
+    async def apply(self, client: JobClient, counts: JobCounts) -> BaseModel:
+        """Apply the plan, counting what was done; return the answer."""
+        ...
+
+
+class ShownPlan(Plan, Protocol):
+    """A plan that is shown before it is applied."""
+
+    @property
     def fingerprint(self) -> str: ...
 
     @property
@@ -35,42 +50,12 @@ class Plan(Protocol):
         """The most changes that applying the plan makes."""
         ...
 
-    @property
-    def risk(self) -> Risk: ...
-
     def to_answer(self, **steps: str | None) -> BaseModel:
         """The answer of a call that only shows the plan; `steps` are its `plan` and `next` fields."""
         ...
 
-    def to_target(self) -> Target:
-        """What a person is asked about, if applying the plan needs consent."""
-        ...
 
-    async def apply(self, backend: Backend, counts: JobCounts) -> BaseModel:
-        """Apply the plan, counting what was done; return the answer."""
-        ...
-
-
-P = TypeVar("P")
-
-
-class RefreshingPlan(Generic[P]):
-    """The current plan. The first call returns the plan it was made with; later calls recompute it."""
-
-    def __init__(self, value: P, recompute: Callable[[], Awaitable[P]]) -> None:
-        self.value = value
-        self._recompute = recompute
-        self._was_called = False
-
-    async def __call__(self) -> P:
-        """Return the current plan, and keep it in `value`."""
-        if self._was_called:
-            self.value = await self._recompute()
-        self._was_called = True
-        return self.value
-
-
-def plan_or_apply(make_plan: Callable[[Backend, Any], Awaitable[Plan]]) -> Prepare:
+def plan_or_apply(make_plan: Callable[[JobClient, Any], Awaitable[ShownPlan]]) -> Prepare:
     """Prepare calls that show a plan or apply it.
 
     Raises:
@@ -81,10 +66,9 @@ def plan_or_apply(make_plan: Callable[[Backend, Any], Awaitable[Plan]]) -> Prepa
 
     async def prepare(backend: Backend, arguments: Any) -> PreparedCall:
         if arguments.apply and arguments.plan is None:
-            raise invalid_field(
-                "plan", "is required with apply", "call without apply first, and show the plan to the person"
-            )
-        plan = await make_plan(backend, arguments)
+            advice = "call without apply first, and show the plan to the person"
+            raise invalid_field("plan", "is required with apply", advice)
+        plan = await make_plan(JobClient(backend), arguments)
         if not arguments.apply:
             return PreparedCall(Risk.READ, lambda: _show(plan))
         if arguments.plan != plan.fingerprint:
@@ -93,14 +77,24 @@ def plan_or_apply(make_plan: Callable[[Backend, Any], Awaitable[Plan]]) -> Prepa
                 advice="nothing was changed; call again without apply, and check the new plan",
             )
         backend.budget.require(plan.change_count)
-        current, counts = RefreshingPlan(plan, lambda: make_plan(backend, arguments)), JobCounts()
-
-        async def read_target() -> Target:
-            return (await current()).to_target()
-
-        return PreparedCall(plan.risk, lambda: current.value.apply(backend, counts), read_target, counts)
+        return prepare_apply(plan, make_plan, backend, arguments)
 
     return prepare
+
+
+def prepare_apply(
+    plan: Plan, make_plan: Callable[[JobClient, Any], Awaitable[Plan]], backend: Backend, arguments: Any
+) -> PreparedCall:
+    """Prepare the application of a plan. It is made again each time its target is read, except for the first time."""
+    counts, is_new = JobCounts(), True
+
+    async def read_target() -> Target:
+        nonlocal plan, is_new
+        plan = plan if is_new else await make_plan(JobClient(backend), arguments)
+        is_new = False
+        return plan.to_target()
+
+    return PreparedCall(plan.risk, lambda: plan.apply(JobClient(backend), counts), read_target, counts)
 
 
 def describe_overwrites(overwrites: Mapping[str, int]) -> str:
@@ -109,7 +103,7 @@ def describe_overwrites(overwrites: Mapping[str, int]) -> str:
     return f"Existing values are overwritten: {lost}." if lost else ""
 
 
-async def _show(plan: Plan) -> BaseModel:
+async def _show(plan: ShownPlan) -> BaseModel:
     """Show the plan. An empty plan has no fingerprint: there is nothing to ask a person or to apply."""
     if not plan.change_count:
         return plan.to_answer(plan=None, next="nothing would change; there is nothing to apply")

@@ -22,13 +22,11 @@ from contacts_mcp.contract import (
 )
 from contacts_mcp.tools._arguments import Arguments
 from contacts_mcp.tools._job import MAX_CONCURRENT_CALLS, JobClient, ProgressReporter
-from contacts_mcp.tools._tool import Backend
 
 LIST_FIELDS = frozenset({"id", "type", "name", "phone_number", "email", "tags"})
 """The fields of a list's rows; other fields take one request for each contact, unless the service supports scans."""
 _PAGE_SIZE = 100
-_MAX_MEMBERS_READ_SINGLY = 200
-"""Larger groups are found by listing the whole directory."""
+_MAX_MEMBERS_READ_SINGLY = 200  # larger groups are found by listing the whole directory
 _TIME_FIELDS = ("created_at", "updated_at")
 _EMPTY_CONTACT: dict[str, Any] = {**dict.fromkeys(Contact.model_fields), "tags": []}
 
@@ -77,14 +75,13 @@ class FilterOrGroupArguments(FilterArguments):
 
 
 async def iter_contacts(
-    backend: Backend, client: JobClient, wanted: Filter, fields: Collection[str], progress: ProgressReporter
+    client: JobClient, wanted: Filter, fields: Collection[str], progress: ProgressReporter
 ) -> AsyncIterator[list[Contact]]:
     """Iterate over all contacts that match a filter, each once and with at least these fields, a page at a time.
 
-    Raises:
-        ContactsError: the directory cannot be read, or does not honour the filter.
+    Raises a ContactsError if the directory cannot be read, or does not honour the filter.
     """
-    supports_scan = await backend.supports("scan")  # checked once: the answer may change during the job
+    supports_scan = await client.backend.supports("scan")  # checked once: the answer may change during the job
     if supports_scan:
         pages = _iter_scan(client, wanted, fields, progress)
     elif wanted.group_id:

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, Protocol
 from uuid import uuid4
 
+from cachetools import LRUCache
 from pydantic import BaseModel
 
 from contacts_mcp.contract import (
@@ -97,14 +98,10 @@ class WriteBudgets:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._by_caller: OrderedDict[str, WriteBudget] = OrderedDict()
+        self._by_caller: LRUCache[str, WriteBudget] = LRUCache(_MAX_BUDGETS)
 
     def for_caller(self, principal: str) -> WriteBudget:
-        budget = self._by_caller.pop(principal, None) or WriteBudget(self._limit)
-        self._by_caller[principal] = budget
-        if len(self._by_caller) > _MAX_BUDGETS:
-            self._by_caller.popitem(last=False)
-        return budget
+        return self._by_caller.setdefault(principal, WriteBudget(self._limit))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +137,7 @@ class Downloads:
         return DOWNLOAD_URI_TEMPLATE.format(id=identifier)
 
     def fetch(self, identifier: str, owner: str) -> Download:
-        """Return the owner's file with this id.
-
-        Raises:
-            NotFound: there is no such file, it belongs to another caller, or it has expired.
-        """
+        """Return the owner's file. Raises NotFound if it never existed, has expired, or belongs to another caller."""
         self._drop_old()
         kept = self._kept.get(identifier.lower())
         if kept is None or kept.owner != owner:
@@ -240,6 +233,7 @@ class PreparedCall:
 
 
 Prepare = Callable[[Backend, Any], Awaitable[PreparedCall]]
+Run = Callable[[Backend, Any], Awaitable[BaseModel]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -298,10 +292,12 @@ class Tool:
         }
 
 
-def run_directly(run: Callable[[Backend, Any], Awaitable[BaseModel]]) -> Prepare:
-    """Prepare calls of a READ tool, which need no preparation."""
+def read_tool(
+    name: str, arguments: type[BaseModel], answer: type[BaseModel], run: Run, target_args: tuple[str, ...] = ()
+) -> Tool:
+    """Build a tool that only reads, so that its calls need no preparation."""
 
-    async def prepare(backend: Backend, arguments: Any) -> PreparedCall:
-        return PreparedCall(Risk.READ, lambda: run(backend, arguments))
+    async def prepare(backend: Backend, given: Any) -> PreparedCall:
+        return PreparedCall(Risk.READ, lambda: run(backend, given))
 
-    return prepare
+    return Tool(name=name, risk=Risk.READ, arguments=arguments, answer=answer, prepare=prepare, target_args=target_args)

@@ -13,7 +13,7 @@ from contacts_mcp.contract import Contact, ContactType, Record, Risk, Text, Upda
 from contacts_mcp.guard import PromptWording, Target
 from contacts_mcp.text import quote
 from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, join_names, one_line, summarize
-from contacts_mcp.tools._job import ContactWrite, JobClient, ProgressReporter, WriteResult, write_contacts
+from contacts_mcp.tools._job import ContactWrite, JobClient, WriteResult, write_contacts
 from contacts_mcp.tools._plan import (
     CONFIRM_FROM_CONTACTS,
     PlanArguments,
@@ -22,7 +22,7 @@ from contacts_mcp.tools._plan import (
     plan_or_apply,
 )
 from contacts_mcp.tools._select import FilterOrGroupArguments, iter_contacts
-from contacts_mcp.tools._tool import Backend, JobCounts, Tool
+from contacts_mcp.tools._tool import JobCounts, Tool
 from contacts_mcp.tools._values import Region, edit_tags
 
 _SAMPLE_SIZE = 5
@@ -154,14 +154,10 @@ class _Plan:
     def to_target(self) -> Target:
         names = [quote(each.name or "", 60) for each in self.sample]
         more = [""] * (len(self.updates) - len(names))
-        return Target(
-            label=f"{len(self.updates):,} contacts, {join_names([*names, *more], _SAMPLE_SIZE)}",
-            effect=_describe_effect(self.arguments, self.overwrites),
-            phrase="",
-            fingerprint=self.fingerprint,
-        )
+        label = f"{len(self.updates):,} contacts, {join_names([*names, *more], _SAMPLE_SIZE)}"
+        return Target(label, _describe_effect(self.arguments, self.overwrites), self.fingerprint)
 
-    async def apply(self, backend: Backend, counts: JobCounts) -> MatchingUpdated:
+    async def apply(self, client: JobClient, counts: JobCounts) -> MatchingUpdated:
         counts.to_do = len(self.updates)
         failures: list[FailedUpdate] = []
         overwritten = 0
@@ -174,12 +170,8 @@ class _Plan:
             elif len(failures) < _SAMPLE_SIZE:
                 failures.append(FailedUpdate(id=update.contact_id, why=one_line(str(result.error), 120) or ""))
 
-        writes = (
-            ContactWrite(update, UpdateContact(contact_id=update.contact_id, **update.values))
-            for update in self.updates
-        )
-        progress = ProgressReporter(backend.report, "contacts updated", counts.to_do)
-        await write_contacts(backend, JobClient(backend), writes, record, progress)
+        writes = (ContactWrite(each, UpdateContact(contact_id=each.contact_id, **each.values)) for each in self.updates)
+        await write_contacts(client, writes, record, client.progress("contacts updated", counts.to_do))
         done = {name: counts[name] for name in ("updated", "failed", "unknown")}
         return self._answer(applied=True, overwritten=overwritten, failures=failures or None, **done)
 
@@ -213,11 +205,10 @@ def _list_tags(what: str, tags: Iterable[str] | None) -> list[str]:
     return [f"{what}: {join_names([quote(tag, 60) for tag in tags], 10)}"] if tags else []
 
 
-async def _make_plan(backend: Backend, arguments: UpdateMatchingContacts) -> _Plan:
-    plan = _Plan(arguments, arguments.default_region or backend.default_region)
+async def _make_plan(client: JobClient, arguments: UpdateMatchingContacts) -> _Plan:
+    plan = _Plan(arguments, arguments.default_region or client.backend.default_region)
     fields = {"id", "name", "tags", "phone_number", *arguments.set_fields}
-    progress = ProgressReporter(backend.report, "contacts read")
-    async for page in iter_contacts(backend, JobClient(backend), arguments.filter, fields, progress):
+    async for page in iter_contacts(client, arguments.filter, fields, client.progress("contacts read")):
         for contact in page:
             plan.add(contact)
     updates = sorted((update.contact_id, update.values, update.before) for update in plan.updates)
