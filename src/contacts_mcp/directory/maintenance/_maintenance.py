@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select, update
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, Table, func, select, update
 
 from contacts_mcp.directory import store
 from contacts_mcp.directory._errors import ContactErased, DirectoryNotFound
 from contacts_mcp.directory._location import Location
 from contacts_mcp.directory.database import (
+    OWNER,
     REVISION,
     Database,
     contacts,
@@ -24,14 +26,16 @@ from contacts_mcp.directory.database import (
 )
 from contacts_mcp.directory.maintenance import _backup, _check
 from contacts_mcp.directory.maintenance._backup import ProgressCallback, RestoreResult
-from contacts_mcp.directory.maintenance._sample import add_samples
+from contacts_mcp.directory.maintenance._sample import sample_contacts
 from contacts_mcp.directory.store import Row
 
 _ACTOR = "operator"
 """Who erased a contact, as receipts name them."""
 
+_SAMPLE_BATCH_SIZE = 2_000
 _LISTED = (contacts.c.id, contacts.c.name, contacts.c.type, contacts.c.deleted_at, tenants.c.name.label("tenant"))
-_is_deleted = contacts.c.deleted_at.is_not(None) & contacts.c.erased_at.is_(None)
+_was_deleted = contacts.c.deleted_at.is_not(None)
+_is_deleted = _was_deleted & contacts.c.erased_at.is_(None)
 
 
 class Maintenance:
@@ -76,7 +80,11 @@ class Maintenance:
 
     async def add_samples(self, number: int, seed: int, report: ProgressCallback) -> None:
         """Create made-up contacts for the owner."""
-        await add_samples(self._database, number, seed, report)
+        samples, created = sample_contacts(number, seed), 0
+        while batch := list(islice(samples, _SAMPLE_BATCH_SIZE)):
+            await self._database.write(store.create_contacts, OWNER, batch)
+            created += len(batch)
+            report(created)
 
     async def migrate(self, report: ProgressCallback) -> tuple[str, str]:
         """Migrate an older database to the current schema. Returns the revisions before and after."""
@@ -110,7 +118,7 @@ def _list_deleted(connection: Connection, tenant: str | None = None, before: dat
 
 
 def _restore_contact(connection: Connection, contact_id: str) -> Row:
-    query = select(contacts).where(contacts.c.id == contact_id, contacts.c.deleted_at.is_not(None)).with_for_update()
+    query = select(contacts).where(contacts.c.id == contact_id, _was_deleted).with_for_update()
     row = connection.execute(query).mappings().one_or_none()
     if row is None:
         raise DirectoryNotFound("Deleted contact")
@@ -133,33 +141,22 @@ def _purge(connection: Connection, before: datetime, reason: str) -> int:
 
 
 def _count_records(connection: Connection) -> dict[str, Any]:
-    live, deleted, erased = (
-        func.count().filter(condition)
-        for condition in (contacts.c.deleted_at.is_(None), _is_deleted, contacts.c.erased_at.is_not(None))
+    by_tenant = select(
+        tenants.c.name.label("tenant"),
+        _count_of(contacts, contacts.c.deleted_at.is_(None)).label("contacts"),
+        _count_of(contacts, _is_deleted).label("deleted"),
+        _count_of(contacts, _was_deleted, contacts.c.erased_at.is_not(None)).label("erased"),
+        _count_of(groups).label("groups"),
+        _count_of(keys, keys.c.revoked_at.is_(None)).label("keys"),
     )
-    query = select(contacts.c.tenant, live.label("contacts"), deleted.label("deleted"), erased.label("erased"))
-    counted = {row.tenant: row for row in connection.execute(query.group_by(contacts.c.tenant))}
-    group_counts = _by_tenant(connection, select(groups.c.tenant, func.count()).group_by(groups.c.tenant))
-    working = select(keys.c.tenant, func.count()).where(keys.c.revoked_at.is_(None)).group_by(keys.c.tenant)
-    key_counts = _by_tenant(connection, working)
-    by_tenant = [
-        {
-            "tenant": name,
-            "contacts": counted[seq].contacts if seq in counted else 0,
-            "deleted": counted[seq].deleted if seq in counted else 0,
-            "erased": counted[seq].erased if seq in counted else 0,
-            "groups": group_counts.get(seq, 0),
-            "keys": key_counts.get(seq, 0),
-        }
-        for seq, name in connection.execute(select(tenants.c.seq, tenants.c.name).order_by(tenants.c.seq))
-    ]
     return {
         "schema": REVISION,
-        "tenants": by_tenant,
+        "tenants": [dict(row) for row in connection.execute(by_tenant.order_by(tenants.c.seq)).mappings()],
         "memberships": connection.execute(select(func.count()).select_from(memberships)).scalar_one(),
         "receipts": connection.execute(select(receipt_chain.c.length)).scalar_one(),
     }
 
 
-def _by_tenant(connection: Connection, query: Select[int, int]) -> dict[int, int]:
-    return {tenant: number for tenant, number in connection.execute(query)}  # noqa: C416 - `dict` does not take rows
+def _count_of(table: Table, *conditions: ColumnElement[bool]) -> ScalarSelect[int]:
+    """Return the query for the number of rows of the tenant that the enclosing query reads."""
+    return select(func.count()).where(table.c.tenant == tenants.c.seq, *conditions).scalar_subquery()
