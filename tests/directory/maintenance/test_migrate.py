@@ -15,7 +15,7 @@ from sqlalchemy import inspect
 from sqlalchemy.dialects import postgresql, sqlite
 
 from contacts_mcp.directory import DirectoryUnavailable, migrations, parse_location
-from contacts_mcp.directory.database import REVISION, Database, _schema, create_statements
+from contacts_mcp.directory.database import REVISION, Database, create_statements
 from contacts_mcp.directory.database._sqlite import APPLICATION_ID
 from contacts_mcp.directory.maintenance import _backup, check, migrate
 
@@ -63,8 +63,8 @@ def add_revision(tmp_path, monkeypatch):
         shutil.copytree(Path(migrations.__file__).parent, scripts, ignore=shutil.ignore_patterns("__pycache__"))
         (scripts / "versions" / "v0002_next.py").write_text(script)
         monkeypatch.setattr(_backup, "_MIGRATIONS", str(scripts))
-        for module in (_backup, _schema):
-            monkeypatch.setattr(module, "REVISION", NEXT)
+        for module in ("database", "database._schema"):
+            monkeypatch.setattr(f"contacts_mcp.directory.{module}.REVISION", NEXT)
 
     return add_revision
 

@@ -56,7 +56,7 @@ class Engine(Protocol):
     async def scrub(self) -> None:
         """Remove deleted rows from the disk. If something prevents that, it is logged."""
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """Close every connection. None may be in use."""
 
     def is_transient(self, error: BaseException) -> bool:
@@ -129,7 +129,7 @@ class Database:
             for _ in range(engine.max_writers):  # the semaphore is fair: writers that already wait go first
                 await self._writing.acquire()
             await asyncio.gather(*self._running, return_exceptions=True)
-            await engine.close()
+            await engine.aclose()
 
     async def _open(self) -> Engine:
         async with self._opening:
@@ -142,7 +142,7 @@ class Database:
                     if self._on_change:
                         await self._on_change(engine)
                 except BaseException as exc:
-                    await engine.close()
+                    await engine.aclose()
                     if explained := engine.explain(exc):
                         raise explained from exc
                     raise

@@ -113,7 +113,7 @@ class PostgresEngine:
         except (DBAPIError, OSError) as exc:
             _log.warning("A contact is erased, but its dead rows could not be removed yet (%s)", type(exc).__name__)
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         await self._writer.dispose()
         await self._planner.dispose()
 

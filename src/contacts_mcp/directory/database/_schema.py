@@ -11,22 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    Column,
-    Dialect,
-    Float,
-    ForeignKey,
-    Index,
-    Integer,
-    MetaData,
-    SmallInteger,
-    String,
-    Table,
-    UniqueConstraint,
-    text,
-)
+import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from contacts_mcp.directory._errors import DirectoryUnavailable
@@ -39,175 +24,174 @@ REVISION_TABLE = "directory_revision"
 OWNER = 1
 """The tenant that always exists: callers without an API key."""
 
-metadata = MetaData()
+metadata = sa.MetaData()
 
-_JSON = JSON(none_as_null=True)
-_TERM = String().with_variant(String(collation="C"), "postgresql")  # compared by bytes, as SQLite does
-
-
-def _seq() -> Column[int]:
-    return Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+_JSON = sa.JSON(none_as_null=True)
+_TERM = sa.String().with_variant(sa.String(collation="C"), "postgresql")  # compared by bytes, as SQLite does
 
 
-def _tenant(**options: Any) -> Column[int]:
-    return Column("tenant", ForeignKey("tenants.seq"), nullable=False, **options)
+def _seq() -> sa.Column[int]:
+    return sa.Column("seq", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True)
 
 
-tenants = Table(
+def _tenant(**options: Any) -> sa.Column[int]:
+    return sa.Column("tenant", sa.ForeignKey("tenants.seq"), nullable=False, **options)
+
+
+def _where(condition: str) -> dict[str, Any]:
+    """Return the options of an index of the rows that meet a condition."""
+    return {"sqlite_where": sa.text(condition), "postgresql_where": sa.text(condition)}
+
+
+tenants = sa.Table(
     "tenants",
     metadata,
-    Column("seq", Integer, primary_key=True),
-    Column("name", String(255), nullable=False, unique=True),
-    Column("created_at", String(27), nullable=False),
+    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("name", sa.String(255), nullable=False, unique=True),
+    sa.Column("created_at", sa.String(27), nullable=False),
 )
 
-contacts = Table(
+contacts = sa.Table(
     "contacts",
     metadata,
     _seq(),
     _tenant(),
-    Column("id", String(36), nullable=False, unique=True),
+    sa.Column("id", sa.String(36), nullable=False, unique=True),
     # Null after an erasure, from here to `notes`:
-    Column("type", String(7)),
-    Column("name", String(255)),
-    Column("company_name", String(255)),
-    Column("phone_number", String(64)),
-    Column("phone_digits", String),
-    Column("email", String(320)),
-    Column("tags", _JSON),
-    Column("words", String),  # the contact's index words between spaces, to check them without `contact_terms`
-    Column("notes", String),
-    Column("created_at", String(27), nullable=False),
-    Column("updated_at", String(27), nullable=False),
-    Column("deleted_at", String(27)),
-    Column("erased_at", String(27)),
+    sa.Column("type", sa.String(7)),
+    sa.Column("name", sa.String(255)),
+    sa.Column("company_name", sa.String(255)),
+    sa.Column("phone_number", sa.String(64)),
+    sa.Column("phone_digits", sa.String),
+    sa.Column("email", sa.String(320)),
+    sa.Column("tags", _JSON),
+    sa.Column("words", sa.String),  # the contact's index words between spaces, to check them without `contact_terms`
+    sa.Column("notes", sa.String),
+    sa.Column("created_at", sa.String(27), nullable=False),
+    sa.Column("updated_at", sa.String(27), nullable=False),
+    sa.Column("deleted_at", sa.String(27)),
+    sa.Column("erased_at", sa.String(27)),
     sqlite_autoincrement=True,
 )
-_live = text("deleted_at IS NULL")
-_where_live: dict[str, Any] = {"sqlite_where": _live, "postgresql_where": _live}
-Index("contacts_live", contacts.c.tenant, contacts.c.seq, contacts.c.type, **_where_live)  # pages
-Index(
-    "contacts_deleted",
-    contacts.c.tenant,
-    contacts.c.deleted_at,
-    sqlite_where=text("deleted_at IS NOT NULL"),
-    postgresql_where=text("deleted_at IS NOT NULL"),
-)
+sa.Index("contacts_live", contacts.c.tenant, contacts.c.seq, contacts.c.type, **_where("deleted_at IS NULL"))  # pages
+sa.Index("contacts_deleted", contacts.c.tenant, contacts.c.deleted_at, **_where("deleted_at IS NOT NULL"))
 
-groups = Table(
+groups = sa.Table(
     "contact_groups",
     metadata,
     _seq(),
     _tenant(index=True),
-    Column("id", String(36), nullable=False, unique=True),
-    Column("name", String(255), nullable=False),
-    Column("description", String),
-    Column("created_at", String(27), nullable=False),
+    sa.Column("id", sa.String(36), nullable=False, unique=True),
+    sa.Column("name", sa.String(255), nullable=False),
+    sa.Column("description", sa.String),
+    sa.Column("created_at", sa.String(27), nullable=False),
     sqlite_autoincrement=True,
 )
 
-memberships = Table(
+memberships = sa.Table(
     "memberships",
     metadata,
     _seq(),  # the order in which members joined
-    Column("group_seq", ForeignKey(groups.c.seq), nullable=False),
-    Column("contact_seq", ForeignKey(contacts.c.seq), nullable=False),
-    UniqueConstraint("group_seq", "contact_seq"),
+    sa.Column("group_seq", sa.ForeignKey(groups.c.seq), nullable=False),
+    sa.Column("contact_seq", sa.ForeignKey(contacts.c.seq), nullable=False),
+    sa.UniqueConstraint("group_seq", "contact_seq"),
     sqlite_autoincrement=True,
 )
 """Live contacts in groups; deleted and erased contacts leave every group."""
-Index("memberships_of", memberships.c.contact_seq)
+sa.Index("memberships_of", memberships.c.contact_seq)
 
-receipts = Table(
+receipts = sa.Table(
     "receipts",
     metadata,
-    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
-    Column("contact_id", String(36), nullable=False, unique=True),
-    Column("tenant", Integer, nullable=False),
-    Column("erased_at", String(27), nullable=False),
-    Column("actor", String(255), nullable=False),
-    Column("reason", String(1000), nullable=False),
-    Column("fields", _JSON, nullable=False),
-    Column("previous", String(64), nullable=False),
-    Column("hash", String(64), nullable=False),
+    sa.Column("seq", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
+    sa.Column("contact_id", sa.String(36), nullable=False, unique=True),
+    sa.Column("tenant", sa.Integer, nullable=False),
+    sa.Column("erased_at", sa.String(27), nullable=False),
+    sa.Column("actor", sa.String(255), nullable=False),
+    sa.Column("reason", sa.String(1000), nullable=False),
+    sa.Column("fields", _JSON, nullable=False),
+    sa.Column("previous", sa.String(64), nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
 )
 """One receipt per erasure, numbered from 1, in a hash chain."""
 
-receipt_chain = Table(
+receipt_chain = sa.Table(
     "receipt_chain",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("length", BigInteger, nullable=False),
-    Column("hash", String(64), nullable=False),
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("length", sa.BigInteger, nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
 )
 """One row: the end of the hash chain. A transaction that adds a receipt locks it."""
 
-keys = Table(
+keys = sa.Table(
     "api_keys",
     metadata,
-    Column("seq", Integer, primary_key=True),
+    sa.Column("seq", sa.Integer, primary_key=True),
     _tenant(),
-    Column("prefix", String(16), nullable=False, unique=True),
-    Column("hash", String(64), nullable=False),
-    Column("name", String(255), nullable=False),
-    Column("scopes", _JSON, nullable=False),
-    Column("created_at", String(27), nullable=False),
-    Column("revoked_at", String(27)),
+    sa.Column("prefix", sa.String(16), nullable=False, unique=True),
+    sa.Column("hash", sa.String(64), nullable=False),
+    sa.Column("name", sa.String(255), nullable=False),
+    sa.Column("scopes", _JSON, nullable=False),
+    sa.Column("created_at", sa.String(27), nullable=False),
+    sa.Column("revoked_at", sa.String(27)),
 )
 """Keys of the served API. Of the key itself only the prefix and the hash are stored."""
 
-nonces = Table(
+nonces = sa.Table(
     "nonces",
     metadata,
-    Column("nonce", String(64), primary_key=True),
-    Column("expires", Float, nullable=False, index=True),
+    sa.Column("nonce", sa.String(64), primary_key=True),
+    sa.Column("expires", sa.Float, nullable=False, index=True),
     sqlite_with_rowid=False,
 )
 """Nonces that were used, until they expire (seconds since 1970)."""
 
-idempotency_keys = Table(
+idempotency_keys = sa.Table(
     "idempotency_keys",
     metadata,
     _tenant(primary_key=True),
-    Column("key_hash", String(64), primary_key=True),
-    Column("request_hash", String(64), nullable=False),  # of key and body together, so that it reveals no value
-    Column("record_id", String(36), nullable=False, index=True),
-    Column("expires", Float, nullable=False, index=True),
+    sa.Column("key_hash", sa.String(64), primary_key=True),
+    sa.Column("request_hash", sa.String(64), nullable=False),  # of key and body together, so that it reveals no value
+    sa.Column("record_id", sa.String(36), nullable=False, index=True),
+    sa.Column("expires", sa.Float, nullable=False, index=True),
     sqlite_with_rowid=False,
 )
 """Records that requests with an `Idempotency-Key` created, until the key expires (seconds since 1970)."""
 
-terms = Table(
+terms = sa.Table(
     "contact_terms",
     metadata,
-    Column("tenant", Integer, primary_key=True),
-    Column("kind", String(4), primary_key=True),
-    Column("term", _TERM, primary_key=True),
-    Column("contact_seq", BigInteger, primary_key=True),
-    Column("signature", BigInteger, primary_key=True),  # in the key, so that a query reads only the index
+    sa.Column("tenant", sa.Integer, primary_key=True),
+    sa.Column("kind", sa.String(4), primary_key=True),
+    sa.Column("term", _TERM, primary_key=True),
+    sa.Column("contact_seq", sa.BigInteger, primary_key=True),
+    sa.Column("signature", sa.BigInteger, primary_key=True),  # in the key, so that a query reads only the index
     sqlite_with_rowid=False,
 )
 """The inverted index of live contacts: folded words (kind `word`), their three-letter prefixes (`head`), case-folded
 tags (`tag`), and the suffixes of phone numbers (`end`). `signature` is a Bloom filter of the contact's prefixes."""
 
-spellings = Table(
+spellings = sa.Table(
     "spellings",
     metadata,
-    Column("tenant", Integer, primary_key=True),
-    Column("form", _TERM, primary_key=True),
-    Column("word", _TERM, primary_key=True),
+    sa.Column("tenant", sa.Integer, primary_key=True),
+    sa.Column("form", _TERM, primary_key=True),
+    sa.Column("word", _TERM, primary_key=True),
     sqlite_with_rowid=False,
 )
 """Words of names under each of their deletion variants (SymSpell); the word itself is one of the variants."""
 
-counters = Table(
+counters = sa.Table(
     "counters",
     metadata,
-    Column("tenant", Integer, primary_key=True),
-    Column("kind", String(4), primary_key=True),
-    Column("term", _TERM, primary_key=True),
-    Column("slot", SmallInteger, primary_key=True),  # several per number, so that writers do not wait for each other
-    Column("live", BigInteger, nullable=False),
+    sa.Column("tenant", sa.Integer, primary_key=True),
+    sa.Column("kind", sa.String(4), primary_key=True),
+    sa.Column("term", _TERM, primary_key=True),
+    sa.Column(
+        "slot", sa.SmallInteger, primary_key=True
+    ),  # several per number, so that writers do not wait for each other
+    sa.Column("live", sa.BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 """The number of live contacts with a type (kind `type`) or a tag (kind `tag`): the sum of all slots."""
@@ -239,7 +223,7 @@ def format_time(time: datetime) -> str:
     return time.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def create_statements(dialect: Dialect) -> Iterator[str]:
+def create_statements(dialect: sa.Dialect) -> Iterator[str]:
     """Yield the statements that make an empty database a directory of the current revision."""
     for table in metadata.sorted_tables:
         yield str(CreateTable(table).compile(dialect=dialect))

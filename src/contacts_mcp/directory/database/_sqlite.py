@@ -113,7 +113,7 @@ class SqliteEngine:
                 "A contact is erased, but its bytes could not be removed from the file or its write-ahead log yet"
             )
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         await self._reader.close()
         if self._needs_scrub:
             await self._writer.run(_scrub)

@@ -10,45 +10,24 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import aclosing, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection, create_engine, delete, func, select
 
+from contacts_mcp.directory import database as db
 from contacts_mcp.directory import store
 from contacts_mcp.directory._errors import BackupRefused
 from contacts_mcp.directory._location import Location, PostgresServer
-from contacts_mcp.directory.database import (
-    DERIVED_TABLES,
-    REVISION,
-    REVISION_TABLE,
-    Database,
-    build_engine,
-    connect_file,
-    contacts,
-    create_private_file,
-    explain_sqlite_error,
-    file_uri,
-    groups,
-    idempotency_keys,
-    keys,
-    memberships,
-    now,
-    prepare_file,
-    receipt_chain,
-    receipts,
-    require_known_revision,
-    tenants,
-)
 from contacts_mcp.hash_chain import ChainEnd, Record, end_of
 
-_COPIED = (tenants, keys, contacts, groups, memberships, receipts, receipt_chain)
+_COPIED = (db.tenants, db.keys, db.contacts, db.groups, db.memberships, db.receipts, db.receipt_chain)
 """The tables of a backup. All others are derived from these, or expire within a day."""
 
-_LOCKED = tuple(
-    table.name for table in (contacts, memberships, groups, *DERIVED_TABLES, receipts, receipt_chain, keys, tenants)
-)
+_RECORDS = (db.contacts, db.memberships, db.groups)
+_NUMBERED = (*_RECORDS, db.keys, db.tenants)
+_LOCKED = (*_RECORDS, *db.DERIVED_TABLES, db.receipts, db.receipt_chain, db.keys, db.tenants)
 _BATCH_ROWS = 5_000
 _MIGRATIONS = "contacts_mcp.directory:migrations"
 
@@ -72,21 +51,16 @@ async def migrate(location: Location, report: ProgressCallback = lambda _: None)
     An empty database is created, and one of the current revision is not changed. `report` gets the number of contacts
     that are indexed. Raises DirectoryUnavailable.
     """
-    engine = build_engine(location)
-    try:
-        before = await engine.prepare()
-        require_known_revision(engine.name, before)
-        if before != REVISION:
-            await engine.write(lambda connection: _upgrade(connection, report))
-            await engine.scrub()
-    except Exception as exc:
-        if explained := engine.explain(exc):
-            raise explained from exc
-        raise
-    else:
-        return before, REVISION
-    finally:
-        await engine.close()
+    async with aclosing(db.build_engine(location)) as engine:
+        try:
+            before = await engine.prepare()
+            db.require_known_revision(engine.name, before)
+            if before != db.REVISION:
+                await engine.write(lambda connection: _upgrade(connection, report))
+                await engine.scrub()
+        except Exception as exc:
+            raise (engine.explain(exc) or exc) from exc
+    return before, db.REVISION
 
 
 def _upgrade(connection: Connection, report: ProgressCallback) -> None:
@@ -97,8 +71,8 @@ def _upgrade(connection: Connection, report: ProgressCallback) -> None:
     config = Config()
     config.set_main_option("script_location", _MIGRATIONS)
     config.set_main_option("path_separator", "os")
-    config.attributes.update(connection=connection, version_table=REVISION_TABLE)
-    command.upgrade(config, REVISION)
+    config.attributes.update(connection=connection, version_table=db.REVISION_TABLE)
+    command.upgrade(config, db.REVISION)
     store.rebuild_index(connection, report)
 
 
@@ -108,19 +82,16 @@ async def back_up(location: Location, target: Path, report: ProgressCallback = l
     Callers can read and write meanwhile. Raises BackupRefused, DirectoryUnavailable.
     """
     _require(not target.exists(), f"The file {target} exists already; choose another name.")
-    database = store.open_database(location)
-    try:
+    async with aclosing(store.open_database(location)) as database:
         await database.read(lambda _: None)  # creates a missing directory, and refuses a file that is not a directory
         with _draft(target) as draft:
             if isinstance(location, PostgresServer):
-                await asyncio.to_thread(prepare_file, draft)
+                await asyncio.to_thread(db.prepare_file, draft)
                 with _file_transaction(draft) as copy:
                     await database.read(lambda connection: _copy_rows(connection, copy, report))
             else:
                 await asyncio.to_thread(_copy_file, location, draft)
             return draft.stat().st_size
-    finally:
-        await database.aclose()
 
 
 async def restore_backup(
@@ -134,28 +105,25 @@ async def restore_backup(
     _require(source.is_file(), f"There is no file {source}.")
     with tempfile.TemporaryDirectory(prefix="contacts-restore-", dir=_work_folder(location)) as folder:
         draft = Path(folder) / "contacts.db"
-        create_private_file(draft)
+        db.create_private_file(draft)
         await asyncio.to_thread(_copy_file, source, draft)
         await migrate(draft, report)
-        database = store.open_database(location)
-        try:
+        async with aclosing(store.open_database(location)) as database:
             known, revoked = await _changes_since(database, location, journals)
             result = await _update_draft(draft, known, revoked)
             await database.erase(_replace, draft, known, report)
-        finally:
-            await database.aclose()
     return result
 
 
 async def _changes_since(
-    database: Database, location: Location, journals: Sequence[Path]
+    database: db.Database, location: Location, journals: Sequence[Path]
 ) -> tuple[Sequence[Record], list[str]]:
     """Collect all known receipts, and the prefixes of the revoked keys, before the backup replaces the directory."""
     chains = [await asyncio.to_thread(store.read_journal_file, path) for path in journals]
     if isinstance(location, Path):
         chains.append(await asyncio.to_thread(store.read_journal, location))
     chains.append(await database.read(lambda connection: list(store.read_receipts(connection))))
-    of_revoked = select(keys.c.prefix).where(keys.c.revoked_at.is_not(None))
+    of_revoked = select(db.keys.c.prefix).where(db.keys.c.revoked_at.is_not(None))
     revoked = await database.read(lambda connection: list(connection.execute(of_revoked).scalars()))
     longest = max(chains, key=len)
     for chain in chains:
@@ -174,20 +142,17 @@ async def _update_draft(draft: Path, known: Sequence[Record], revoked: list[str]
     def work(connection: Connection) -> RestoreResult:
         length, _ = store.receipt_chain_end(connection)
         common = min(length, len(known))
-        of_common = select(receipts.c.hash).where(receipts.c.seq == common)
+        of_common = select(db.receipts.c.hash).where(db.receipts.c.seq == common)
         if common and known[common - 1]["hash"] != connection.execute(of_common).scalar():
             raise BackupRefused("The backup is of another directory: it records different erasures.")
         erased = store.replay_receipts(connection, known) if len(known) > length else 0
-        revoking = keys.update().where(keys.c.prefix.in_(revoked), keys.c.revoked_at.is_(None))
-        keys_revoked = connection.execute(revoking.values(revoked_at=now())).rowcount
-        live = connection.execute(select(func.count()).where(contacts.c.deleted_at.is_(None))).scalar_one()
+        revoking = db.keys.update().where(db.keys.c.prefix.in_(revoked), db.keys.c.revoked_at.is_(None))
+        keys_revoked = connection.execute(revoking.values(revoked_at=db.now())).rowcount
+        live = connection.execute(select(func.count()).where(db.contacts.c.deleted_at.is_(None))).scalar_one()
         return RestoreResult(live, erased, keys_revoked)
 
-    database = Database(draft)
-    try:
+    async with aclosing(db.Database(draft)) as database:
         return await database.erase(work)
-    finally:
-        await database.aclose()
 
 
 def _require(condition: bool, message: str) -> None:
@@ -198,11 +163,11 @@ def _require(condition: bool, message: str) -> None:
 def _copy_file(source: Path, draft: Path) -> None:
     """Copy the current contents of a SQLite file, without remains of deleted rows."""
     try:
-        with closing(sqlite3.connect(f"{file_uri(source)}?mode=ro", uri=True)) as connection:
+        with closing(sqlite3.connect(f"{db.file_uri(source)}?mode=ro", uri=True)) as connection:
             connection.execute("VACUUM INTO ?", [str(draft)])
     except sqlite3.Error as exc:
-        raise (explain_sqlite_error(exc, source) or exc) from exc
-    with closing(connect_file(draft)) as copy:
+        raise (db.explain_sqlite_error(exc, source) or exc) from exc
+    with closing(db.connect_file(draft)) as copy:
         copy.execute("PRAGMA journal_mode = DELETE")
 
 
@@ -210,7 +175,8 @@ def _replace(target: Connection, draft: Path, known: Sequence[Record], report: P
     """Replace all rows of the directory by those of the draft, while other processes may be writing."""
     if target.dialect.name == "postgresql":
         # Waits for running transactions, which would otherwise leave old rows behind, or an erasure unrecorded.
-        target.exec_driver_sql(f"LOCK TABLE {', '.join(_LOCKED)} IN SHARE ROW EXCLUSIVE MODE")
+        names = ", ".join(table.name for table in _LOCKED)
+        target.exec_driver_sql(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE")
     length, last = store.receipt_chain_end(target)
     is_known = not length or (length <= len(known) and known[length - 1]["hash"] == last)
     _require(is_known, "A contact was erased meanwhile; restore the backup again.")
@@ -220,7 +186,7 @@ def _replace(target: Connection, draft: Path, known: Sequence[Record], report: P
 
 def _copy_rows(source: Connection, target: Connection, report: ProgressCallback) -> None:
     """Replace all rows of one directory by those of another, and rebuild the derived tables."""
-    for table in (idempotency_keys, *reversed(_COPIED)):
+    for table in (db.idempotency_keys, *reversed(_COPIED)):
         target.execute(delete(table))
     for table in _COPIED:
         copied = 0
@@ -230,7 +196,7 @@ def _copy_rows(source: Connection, target: Connection, report: ProgressCallback)
             copied += len(rows)
             report(copied)
     if target.dialect.name == "postgresql":
-        for table in (tenants, keys, contacts, groups, memberships):  # continue their sequences
+        for table in _NUMBERED:  # continue their sequences
             following = select(func.coalesce(func.max(table.c.seq), 0) + 1).scalar_subquery()
             target.execute(select(func.setval(f"{table.name}_seq_seq", following, False)))
     store.rebuild_index(target, report)
@@ -251,7 +217,7 @@ def _work_folder(location: Location) -> Path | None:
     """The folder for the draft: next to the directory's file, so on the same disk."""
     if isinstance(location, PostgresServer):
         return None
-    create_private_file(location)
+    db.create_private_file(location)
     return location.absolute().parent
 
 
@@ -259,7 +225,7 @@ def _work_folder(location: Location) -> Path | None:
 def _draft(target: Path) -> Iterator[Path]:
     """Create a private file that gets its final name once it is complete, and is removed otherwise."""
     draft = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    create_private_file(draft)
+    db.create_private_file(draft)
     try:
         yield draft
         with draft.open("rb+") as file:

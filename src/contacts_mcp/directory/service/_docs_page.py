@@ -11,26 +11,12 @@ from functools import cache
 from hashlib import sha256
 from html import escape
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 from contacts_mcp.directory.service._openapi import openapi_document
 
-_STYLE = """
-:root{color-scheme:light dark;--text:#1c2430;--dim:#5b6675;--line:#d9dee6;--soft:#f4f6f9;--link:#0b5cad}
-@media(prefers-color-scheme:dark){:root{--text:#e4e8ee;--dim:#9aa5b4;--line:#333b47;--soft:#1b2129;--link:#7db6f5}
-body{background:#12161c}}
-*{box-sizing:border-box}
-body{margin:0 auto;max-width:60rem;padding:2rem 1.25rem 4rem;font:16px/1.55 system-ui,sans-serif;color:var(--text)}
-h1{margin:0 0 .5rem}h2{margin:3rem 0 .25rem;padding-top:1.5rem;border-top:1px solid var(--line)}
-h3{margin:1.25rem 0 .35rem;font-size:.85rem;color:var(--dim);text-transform:uppercase;letter-spacing:.05em}
-p{margin:.35rem 0}a{color:var(--link);text-decoration:none}a:hover{text-decoration:underline}
-table{border-collapse:collapse;width:100%;font-size:.95rem}
-th,td{text-align:left;vertical-align:top;padding:.35rem .75rem .35rem 0;border-bottom:1px solid var(--line)}
-th{font-weight:600;color:var(--dim)}
-code,pre{font:.88rem/1.5 ui-monospace,monospace}
-pre{background:var(--soft);border:1px solid var(--line);border-radius:6px;padding:.75rem 1rem;overflow-x:auto}
-.dim{color:var(--dim)}
-"""
+_STYLE = Path(__file__).with_name("docs.css").read_text(encoding="utf-8")
 CONTENT_SECURITY_POLICY = (
     f"default-src 'none'; style-src 'sha256-{b64encode(sha256(_STYLE.encode()).digest()).decode()}';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

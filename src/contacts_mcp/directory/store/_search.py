@@ -9,32 +9,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import (
-    ARRAY,
-    BigInteger,
-    BindParameter,
-    ColumnElement,
-    Connection,
-    FromClause,
-    Integer,
-    ScalarSelect,
-    Select,
-    and_,
-    bindparam,
-    case,
-    cast,
-    false,
-    func,
-    literal,
-    literal_column,
-    not_,
-    or_,
-    select,
-    text,
-    true,
-    union,
-    union_all,
-)
+import sqlalchemy as sa
 
 from contacts_mcp.directory.database import GENERIC_PLANS, contacts, terms
 from contacts_mcp.directory.store._index import count_live
@@ -42,10 +17,10 @@ from contacts_mcp.directory.store._query import TENANT, Query, Term, TermShape, 
 from contacts_mcp.directory.store._rows import Row
 from contacts_mcp.directory.store._terms import LONG_NUMBER, PHONE_PIECE_LENGTH, signature_of
 
-_Rows: TypeAlias = Select[*tuple[Any, ...]]
+_Rows: TypeAlias = sa.Select[*tuple[Any, ...]]
 
-_SIGNATURE: BindParameter[int] = bindparam("signature", type_=BigInteger)
-_SEQS = ARRAY(BigInteger)
+_SIGNATURE: sa.BindParameter[int] = sa.bindparam("signature", type_=sa.BigInteger)
+_SEQS = sa.ARRAY(sa.BigInteger)
 _MAX_OFFSET = 2**30  # no array is as long, and PostgreSQL counts its elements in 32 bits
 _TRIGRAM_LENGTH = 3
 
@@ -84,7 +59,7 @@ class QueryShape:
         return not (self.number or self.has_type) and len(self.terms) == 1 and self.terms[0].is_ordered
 
 
-def prepare_query(connection: Connection, tenant: int, query: Query) -> tuple[QueryShape, dict[str, Any]]:
+def prepare_query(connection: sa.Connection, tenant: int, query: Query) -> tuple[QueryShape, dict[str, Any]]:
     """Return the shape of a query, and the parameters for its statements.
 
     The most selective term comes first, to find candidates that are then checked for the others. PostgreSQL knows by
@@ -117,11 +92,11 @@ def prepare_query(connection: Connection, tenant: int, query: Query) -> tuple[Qu
     return shape, parameters
 
 
-def find_seqs(shape: QueryShape) -> Select[Any]:
+def find_seqs(shape: QueryShape) -> sa.Select[Any]:
     """Return the statement for the `seq` of every live contact that matches, each once."""
-    of_type = [contacts.c.type == bindparam("type")] if shape.has_type else []
+    of_type = [contacts.c.type == sa.bindparam("type")] if shape.has_type else []
     if shape.matches_nothing:
-        return _live().where(false())
+        return _live().where(sa.false())
     if not shape.terms:
         return _by_number(shape) if shape.number else _live().where(*of_type)
     first, *others = shape.terms
@@ -131,69 +106,69 @@ def find_seqs(shape: QueryShape) -> Select[Any]:
         return _by_two_words(first, *others)
     # Only live contacts of the tenant have terms; repeating that condition would mislead the planner.
     candidates = _by_term(first, check_signature=bool(others)).subquery()
-    found = select(candidates.c.seq).join(contacts, contacts.c.seq == candidates.c.seq)
+    found = sa.select(candidates.c.seq).join(contacts, contacts.c.seq == candidates.c.seq)
     found = found.where(*of_type, *(term.matches_contact(candidates.c.seq) for term in others))
     if shape.number:
-        as_words = and_(true(), *(term.matches_contact(candidates.c.seq) for term in shape.number_words))
-        found = found.where(or_(_has_digits(), as_words))
+        as_words = sa.and_(sa.true(), *(term.matches_contact(candidates.c.seq) for term in shape.number_words))
+        found = found.where(sa.or_(_has_digits(), as_words))
     return found
 
 
-def _by_two_words(word: TermShape, prefix: TermShape) -> Select[Any]:
+def _by_two_words(word: TermShape, prefix: TermShape) -> sa.Select[Any]:
     """Contacts with both, by the more selective one: the statement itself decides, as its plan knows no values."""
     estimate = _is_word_cheaper(word, prefix).cte("estimate")
-    is_word_cheaper = select(estimate.c.is_word_cheaper).scalar_subquery()
+    is_word_cheaper = sa.select(estimate.c.is_word_cheaper).scalar_subquery()
     by_word, by_prefix = _by_first_of_two(word, prefix), _by_first_of_two(prefix, word)
-    either = union_all(by_word.where(is_word_cheaper), by_prefix.where(not_(is_word_cheaper))).subquery()
-    return select(either.c.seq)
+    either = sa.union_all(by_word.where(is_word_cheaper), by_prefix.where(sa.not_(is_word_cheaper))).subquery()
+    return sa.select(either.c.seq)
 
 
-def _by_first_of_two(first: TermShape, second: TermShape) -> Select[Any]:
+def _by_first_of_two(first: TermShape, second: TermShape) -> sa.Select[Any]:
     """Contacts found by one word whose rows have the other: signatures leave few rows to read."""
     candidates = _by_term(first, check_signature=True).subquery()
-    return select(candidates.c.seq).join(contacts, contacts.c.seq == candidates.c.seq).where(second.matches_row())
+    return sa.select(candidates.c.seq).join(contacts, contacts.c.seq == candidates.c.seq).where(second.matches_row())
 
 
-def _by_term(term: TermShape, *, check_signature: bool = False) -> Select[Any]:
+def _by_term(term: TermShape, *, check_signature: bool = False) -> sa.Select[Any]:
     """Contacts with a term, each once; with `check_signature`, those that can have the other terms of the query."""
     selects = _selects_by_term(term)
     if check_signature:
         selects = [each.where(terms.c.signature.bitwise_and(_SIGNATURE) == _SIGNATURE) for each in selects]
     if len(selects) == 1:
         return selects[0] if term.is_ordered else selects[0].distinct()
-    return select(union(*selects).subquery().c.seq)
+    return sa.select(sa.union(*selects).subquery().c.seq)
 
 
-def _selects_by_term(term: TermShape) -> list[Select[Any]]:
+def _selects_by_term(term: TermShape) -> list[sa.Select[Any]]:
     return [_select_terms().where(condition) for condition in term.conditions()]
 
 
-def _by_number(shape: QueryShape) -> Select[Any]:
+def _by_number(shape: QueryShape) -> sa.Select[Any]:
     """Contacts with the digits in their phone number, and those that have the number as words."""
     if shape.number == "long":
         by_phone = _select_terms().where(_has_suffix_with_prefix())
     else:
         by_phone = _live().where(_has_fragment(shape.dialect))
-    either = union_all(by_phone, *_by_number_words(shape)).subquery()
-    found = select(either.c.seq).distinct()
+    either = sa.union_all(by_phone, *_by_number_words(shape)).subquery()
+    found = sa.select(either.c.seq).distinct()
     if shape.has_type:
-        found = found.join(contacts, contacts.c.seq == either.c.seq).where(contacts.c.type == bindparam("type"))
+        found = found.join(contacts, contacts.c.seq == either.c.seq).where(contacts.c.type == sa.bindparam("type"))
     return found
 
 
-def _by_number_words(shape: QueryShape) -> Sequence[Select[Any]]:
+def _by_number_words(shape: QueryShape) -> Sequence[sa.Select[Any]]:
     """Contacts that have the number as words, some of them more than once."""
     if len(shape.number_words) == 1:
         return _selects_by_term(shape.number_words[0])
     return [find_seqs(replace(shape, has_type=False, terms=shape.number_words, number="", number_words=()))]
 
 
-def _live() -> Select[Any]:
-    return select(contacts.c.seq).where(contacts.c.tenant == TENANT, contacts.c.deleted_at.is_(None))
+def _live() -> sa.Select[Any]:
+    return sa.select(contacts.c.seq).where(contacts.c.tenant == TENANT, contacts.c.deleted_at.is_(None))
 
 
 def _select_terms() -> _Rows:
-    return select(terms.c.contact_seq.label("seq")).where(terms.c.tenant == TENANT)
+    return sa.select(terms.c.contact_seq.label("seq")).where(terms.c.tenant == TENANT)
 
 
 # Phone numbers. A long fragment is the prefix of a suffix of the number, and suffixes are terms. For short fragments,
@@ -201,21 +176,22 @@ def _select_terms() -> _Rows:
 # full-text index of four-digit pieces. Either index leads to candidates whose digits are then compared.
 
 
-def _has_suffix_with_prefix() -> ColumnElement[bool]:
-    return and_(terms.c.kind == "end", terms.c.term >= bindparam("number"), terms.c.term < bindparam("after_number"))
+def _has_suffix_with_prefix() -> sa.ColumnElement[bool]:
+    starts = terms.c.term >= sa.bindparam("number"), terms.c.term < sa.bindparam("after_number")
+    return sa.and_(terms.c.kind == "end", *starts)
 
 
-def _has_fragment(dialect: str) -> ColumnElement[bool]:
+def _has_fragment(dialect: str) -> sa.ColumnElement[bool]:
     if dialect != "sqlite":
         # `strpos` checks the rest: a second LIKE would also look up all of its trigrams in the index.
-        has_digits = func.strpos(contacts.c.phone_digits, bindparam("number")) > 0
-        return and_(contacts.c.phone_digits.like(bindparam("trigrams")), has_digits)
-    matches: Select[Any] = select(literal_column("rowid")).select_from(text("contact_phones"))
-    return and_(contacts.c.seq.in_(matches.where(text("contact_phones MATCH :pieces"))), _has_digits())
+        has_digits = sa.func.strpos(contacts.c.phone_digits, sa.bindparam("number")) > 0
+        return sa.and_(contacts.c.phone_digits.like(sa.bindparam("trigrams")), has_digits)
+    matches: sa.Select[Any] = sa.select(sa.literal_column("rowid")).select_from(sa.text("contact_phones"))
+    return sa.and_(contacts.c.seq.in_(matches.where(sa.text("contact_phones MATCH :pieces"))), _has_digits())
 
 
-def _has_digits() -> ColumnElement[bool]:
-    return contacts.c.phone_digits.like(bindparam("digits_like"))
+def _has_digits() -> sa.ColumnElement[bool]:
+    return contacts.c.phone_digits.like(sa.bindparam("digits_like"))
 
 
 def _number_parameters(fragment: str) -> dict[str, str]:
@@ -242,13 +218,11 @@ def _full_text_query(fragment: str) -> str:
 
 _SAMPLE_SIZE = 200  # per condition; counting all matches would take longer than the rest of the query
 _COUNT_SHARE = 8  # a condition without order is counted up to this fraction of the lowest estimate
-_PREFIX_COST = (
-    3  # reading a match of a prefix costs more: most contacts match twice (`olav`, `olav.hansen`), pages apart
-)
+_PREFIX_COST = 3  # reads per match: most contacts match a prefix twice (`olav`, `olav.hansen`), pages apart
 _UNKNOWN = 2.0**60
 
 
-def _most_selective_first(connection: Connection, tenant: int, query_terms: Sequence[Term]) -> Sequence[Term]:
+def _most_selective_first(connection: sa.Connection, tenant: int, query_terms: Sequence[Term]) -> Sequence[Term]:
     """Sort terms by the estimated number of matches, then terms without a prefix first."""
     if len(query_terms) <= 1:
         return query_terms
@@ -261,14 +235,14 @@ def _most_selective_first(connection: Connection, tenant: int, query_terms: Sequ
     return [query_terms[number] for number in order]
 
 
-def _is_word_cheaper(word: TermShape, prefix: TermShape) -> Select[bool]:
+def _is_word_cheaper(word: TermShape, prefix: TermShape) -> sa.Select[bool]:
     """Return the query whether matches of the word are cheaper to read than those of the prefix."""
     estimates = _estimates((word, prefix)).cte("estimates")
 
-    def matches(term: int) -> ScalarSelect[float]:
-        return select(estimates.c.matches).where(estimates.c.term == term).scalar_subquery()
+    def matches(term: int) -> sa.ScalarSelect[float]:
+        return sa.select(estimates.c.matches).where(estimates.c.term == term).scalar_subquery()
 
-    return select((matches(0) <= _PREFIX_COST * matches(1)).label("is_word_cheaper"))
+    return sa.select((matches(0) <= _PREFIX_COST * matches(1)).label("is_word_cheaper"))
 
 
 @lru_cache(256)
@@ -280,49 +254,51 @@ def _estimates(shapes: tuple[TermShape, ...]) -> _Rows:
     """
     samples = [(number, *sample) for number, shape in enumerate(shapes) for sample in shape.samples()]
     counts: list[_Rows] = []
-    limit: ColumnElement[int] = literal(_SAMPLE_SIZE)
+    limit: sa.ColumnElement[int] = sa.literal(_SAMPLE_SIZE)
     if ordered := [_newest(term, part, condition) for term, part, condition, is_ordered in samples if is_ordered]:
         extrapolated = _extrapolate(ordered).cte("extrapolated")
-        counts.append(select(extrapolated))
-        share = func.min(extrapolated.c.matches) / _COUNT_SHARE
-        at_least = case((share > _SAMPLE_SIZE, share), else_=_SAMPLE_SIZE)
-        limit = select(cast(at_least, Integer)).scalar_subquery()
+        counts.append(sa.select(extrapolated))
+        share = sa.func.min(extrapolated.c.matches) / _COUNT_SHARE
+        at_least = sa.case((share > _SAMPLE_SIZE, share), else_=_SAMPLE_SIZE)
+        limit = sa.select(sa.cast(at_least, sa.Integer)).scalar_subquery()
     counts += [
         _counted(term, part, condition, limit) for term, part, condition, is_ordered in samples if not is_ordered
     ]
-    each = union_all(*counts).subquery()
-    best = select(each.c.term, func.min(each.c.matches).label("matches")).group_by(each.c.term, each.c.part).subquery()
-    return select(best.c.term, func.sum(best.c.matches).label("matches")).group_by(best.c.term)
+    each = sa.union_all(*counts).subquery()
+    lowest = sa.func.min(each.c.matches).label("matches")
+    best = sa.select(each.c.term, lowest).group_by(each.c.term, each.c.part).subquery()
+    return sa.select(best.c.term, sa.func.sum(best.c.matches).label("matches")).group_by(best.c.term)
 
 
-def _newest(term: int, part: int, condition: ColumnElement[bool]) -> _Rows:
+def _newest(term: int, part: int, condition: sa.ColumnElement[bool]) -> _Rows:
     """The number of the newest matches, up to the size of a sample, and their first and last `seq`."""
     sample = _select_terms().where(condition).order_by(terms.c.contact_seq.desc()).limit(_SAMPLE_SIZE).subquery()
-    newest, oldest = func.max(sample.c.seq).label("newest"), func.min(sample.c.seq).label("oldest")
-    labels = literal(term).label("term"), literal(part).label("part")
-    return select(*labels, func.count().label("matches"), newest, oldest).select_from(sample)
+    newest, oldest = sa.func.max(sample.c.seq).label("newest"), sa.func.min(sample.c.seq).label("oldest")
+    labels = sa.literal(term).label("term"), sa.literal(part).label("part")
+    return sa.select(*labels, sa.func.count().label("matches"), newest, oldest).select_from(sample)
 
 
 def _extrapolate(samples: Sequence[_Rows]) -> _Rows:
     """The size of each sample if it has all matches; else its density times the highest `seq`."""
-    each = union_all(*samples).subquery()
-    density = each.c.matches / (each.c.newest - each.c.oldest + literal(1.0))
-    matches = case((each.c.matches < _SAMPLE_SIZE, each.c.matches), else_=func.max(each.c.newest).over() * density)
-    return select(each.c.term, each.c.part, matches.label("matches"))
+    each = sa.union_all(*samples).subquery()
+    density = each.c.matches / (each.c.newest - each.c.oldest + sa.literal(1.0))
+    projected = sa.func.max(each.c.newest).over() * density
+    matches = sa.case((each.c.matches < _SAMPLE_SIZE, each.c.matches), else_=projected)
+    return sa.select(each.c.term, each.c.part, matches.label("matches"))
 
 
-def _counted(term: int, part: int, condition: ColumnElement[bool], limit: ColumnElement[int]) -> _Rows:
+def _counted(term: int, part: int, condition: sa.ColumnElement[bool], limit: sa.ColumnElement[int]) -> _Rows:
     counted = _select_terms().where(condition).limit(limit).subquery()
-    matches = case((func.count() < limit, func.count()), else_=_UNKNOWN)
-    labels = literal(term).label("term"), literal(part).label("part")
-    return select(*labels, matches.label("matches")).select_from(counted)
+    matches = sa.case((sa.func.count() < limit, sa.func.count()), else_=_UNKNOWN)
+    labels = sa.literal(term).label("term"), sa.literal(part).label("part")
+    return sa.select(*labels, matches.label("matches")).select_from(counted)
 
 
 # Pages, with the total number of matches.
 
 
 def fetch_page(
-    connection: Connection,
+    connection: sa.Connection,
     shape: QueryShape,
     parameters: Mapping[str, Any],
     window: Mapping[str, Any],
@@ -340,40 +316,40 @@ def fetch_page(
 
 
 @lru_cache(256)
-def _page(shape: QueryShape, *, has_first: bool = False) -> Select[Any]:
+def _page(shape: QueryShape, *, has_first: bool = False) -> sa.Select[Any]:
     """Matching contacts, newest first, each with the `total`."""
     if shape.is_lookup:
         return _lookup_page(shape)
     found = find_seqs(shape).subquery()
     # Matches that must be searched are counted as they are found; matches in the order of an index are not all read.
-    total_of_found = () if shape.is_ordered else (func.count().over().label("total"),)
+    total_of_found = () if shape.is_ordered else (sa.func.count().over().label("total"),)
 
     def order(seq: Any) -> tuple[Any, ...]:
-        return (*((seq.in_(bindparam("first", expanding=True)).desc(),) if has_first else ()), seq.desc())
+        return (*((seq.in_(sa.bindparam("first", expanding=True)).desc(),) if has_first else ()), seq.desc())
 
-    seqs = select(found.c.seq, *total_of_found).order_by(*order(found.c.seq))
-    page = seqs.limit(bindparam("limit")).offset(bindparam("offset")).subquery()
+    seqs = sa.select(found.c.seq, *total_of_found).order_by(*order(found.c.seq))
+    page = seqs.limit(sa.bindparam("limit")).offset(sa.bindparam("offset")).subquery()
     total = _count_matches(shape, found).scalar_subquery().label("total") if shape.is_ordered else page.c.total
-    return select(*contacts.c, total).join(page, page.c.seq == contacts.c.seq).order_by(*order(contacts.c.seq))
+    return sa.select(*contacts.c, total).join(page, page.c.seq == contacts.c.seq).order_by(*order(contacts.c.seq))
 
 
-def _lookup_page(shape: QueryShape) -> Select[Any]:
+def _lookup_page(shape: QueryShape) -> sa.Select[Any]:
     """The same for a lookup: its matches are an array, so that no plan depends on how many there may be."""
     found = find_seqs(shape)
     newest_first = found.order_by(found.selected_columns.seq.desc()).scalar_subquery()
-    matches = select(func.array(newest_first, type_=_SEQS).label("seqs")).cte("matches")
-    offset = cast(func.least(bindparam("offset", type_=BigInteger), _MAX_OFFSET), Integer)
-    part = select(matches.c.seqs[offset + 1 : offset + bindparam("limit", type_=Integer)])
-    page = cast(part.scalar_subquery(), _SEQS)
-    total = select(func.cardinality(matches.c.seqs)).scalar_subquery()
-    rows = select(*contacts.c, total.label("total")).where(contacts.c.seq == func.any(page))
+    matches = sa.select(sa.func.array(newest_first, type_=_SEQS).label("seqs")).cte("matches")
+    offset = sa.cast(sa.func.least(sa.bindparam("offset", type_=sa.BigInteger), _MAX_OFFSET), sa.Integer)
+    part = sa.select(matches.c.seqs[offset + 1 : offset + sa.bindparam("limit", type_=sa.Integer)])
+    page = sa.cast(part.scalar_subquery(), _SEQS)
+    total = sa.select(sa.func.cardinality(matches.c.seqs)).scalar_subquery()
+    rows = sa.select(*contacts.c, total.label("total")).where(contacts.c.seq == sa.func.any(page))
     return rows.order_by(contacts.c.seq.desc())
 
 
 @lru_cache(256)
-def _total(shape: QueryShape) -> Select[int]:
+def _total(shape: QueryShape) -> sa.Select[int]:
     return _count_matches(shape, find_seqs(shape).subquery())
 
 
-def _count_matches(shape: QueryShape, found: FromClause) -> Select[int]:
-    return count_live(*shape.counter) if shape.counter else select(func.count()).select_from(found)
+def _count_matches(shape: QueryShape, found: sa.FromClause) -> sa.Select[int]:
+    return count_live(*shape.counter) if shape.counter else sa.select(sa.func.count()).select_from(found)
