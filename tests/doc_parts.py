@@ -72,10 +72,10 @@ def _consent(tool: Tool) -> str:
 def settings_table() -> str:
     """Every environment variable, with the flag of `serve` that overrides it."""
     flags = {option.name: option.opts[0] for option in _commands()["contacts-mcp serve"].params}
-    rows = [
-        f"| `{env_name(name)}`{_flag(flags.get(name))} | {_default(info.default)} | {info.description} |"
-        for name, info in Settings.model_fields.items()
-    ]
+    rows = []
+    for name, info in Settings.model_fields.items():
+        description = " ".join(info.description.split())
+        rows.append(f"| `{env_name(name)}`{_flag(flags.get(name))} | {_default(info.default)} | {description} |")
     return table("| Variable, flag | Default | What it does |", rows)
 
 

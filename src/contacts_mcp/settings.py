@@ -67,98 +67,68 @@ class Settings(BaseSettings):
     """The settings of a server, from its environment and its flags."""
 
     model_config = SettingsConfigDict(
-        env_prefix=_PREFIX, env_ignore_empty=True, populate_by_name=True, extra="ignore", frozen=True
+        env_prefix=_PREFIX,
+        env_ignore_empty=True,
+        populate_by_name=True,
+        extra="ignore",
+        frozen=True,
+        use_attribute_docstrings=True,
     )
 
-    api_key: SecretStr | None = Field(
-        default=None,
-        validation_alias="WAYSCLOUD_API_KEY",
-        description="WAYSCloud key, sent as `X-API-Key`. With a key the server works on the platform.",
-    )
-    token: SecretStr | None = Field(
-        default=None,
-        validation_alias="WAYSCLOUD_TOKEN",
-        description="WAYSCloud personal access token, used if there is no key. Without both, the key in "
-        "`~/.wayscloud/credentials` is used.",
-    )
-    api_url: str | None = Field(
-        default=None,
-        validation_alias="WAYSCLOUD_API_URL",
-        description="Base URL of the API; `https`, or `http` on this machine.",
-    )
-    directory: Annotated[Location | None, _parser(parse_location)] = Field(
-        default=None,
-        description="File of the embedded directory, or `postgresql://…`. It is used even if there is a key.",
-    )
-    read_only: bool = Field(default=False, description="List and run only tools that read.")
-    tools: Names | None = Field(
-        default=None,
-        description="The only tools that are listed and run, such as `list_contacts,get_contact`; `endpoints` and "
-        "`workflows` stand for all endpoint tools and all workflow tools.",
-    )
-    guard: GuardMode = Field(
-        default=GuardMode.ASK, description="How consent to destructive tools is obtained: `ask`, `two-step` or `block`."
-    )
-    confirm: Names = Field(default=[], description="Writing tools that also need consent, such as `update_contact`.")
-    default_region: Annotated[str | None, BeforeValidator(_parse_region)] = Field(
-        default=None,
-        description="Region of phone numbers without a country code, such as `NO`. With it, they are written as E.164.",
-    )
-    files: Path | None = Field(
-        default=None,
-        description="The only folder that files are imported from and exported to. Without it, tools accept no paths.",
-    )
-    write_budget: int = Field(
-        default=10_000, ge=0, description="Changes that one caller may make per hour; 0 is unlimited."
-    )
-    audit: Annotated[AuditDestinations | None, NoDecode, _parser(parse_destinations)] = Field(
-        default=None,
-        description="Where the audit trail goes: `stderr`, `otlp`, a file's path, or several, separated by commas. "
-        "Default over stdio: `audit.jsonl` in the user data folder and `stderr`; over a network: `stderr`.",
-    )
-    auth: Auth = Field(
-        default=Auth.NONE,
-        description="How callers over a network authenticate: `none` (only on loopback), `key` or `oauth`.",
-    )
-    public_host: Names = Field(
-        default=[], description="Host names that clients use, such as `contacts.example.com`. Default: only loopback."
-    )
-    allow_origin: Names = Field(
-        default=[],
-        description="Origins of web pages whose scripts may call the server, such as `https://app.example.com`.",
-    )
-    oauth_issuer: str | None = Field(default=None, description="URL of the authorization server, for `oauth`.")
-    oauth_audience: str | None = Field(
-        default=None, description="Audience that tokens must have. Default: `https://<first public host>/mcp`."
-    )
-    max_calls: int = Field(default=32, ge=1, description="Concurrent calls per caller, over a network.")
-    rate: int = Field(default=1_200, ge=0, description="Calls per caller and minute, over a network; 0 is unlimited.")
-    state_keys: Annotated[list[SecretStr], NoDecode, BeforeValidator(_parse_secrets)] = Field(
-        default=[],
-        description="Secrets that replicas share, so that each can finish a confirmation that another one began. "
-        "The first one encrypts; all of them decrypt.",
-    )
-    redis_url: SecretStr | None = Field(
-        default=None, description="Redis in which replicas store used confirmations if they share no directory."
-    )
-    metrics_port: int | None = Field(
-        default=None,
-        ge=1,
-        le=65_535,
-        description="Port that serves metrics to Prometheus at `/metrics`; further workers use the next free ports.",
-    )
-    metrics_host: str = Field(
-        default="127.0.0.1",
-        description="Address that the metrics port binds to. Metrics need no key, so do not expose them.",
-    )
-    log_format: Literal["text", "json"] | None = Field(
-        default=None,
-        description="Format of log lines, `text` or `json`. Default: `text` over stdio, `json` over a network.",
-    )
-    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], _parser(str.upper)] = Field(
-        default="WARNING",
-        description="Lowest level that is logged to standard error. The audit trail is logged at every level.",
-    )
+    api_key: SecretStr | None = Field(default=None, validation_alias="WAYSCLOUD_API_KEY")
+    """WAYSCloud key, sent as `X-API-Key`. With a key the server works on the platform."""
+    token: SecretStr | None = Field(default=None, validation_alias="WAYSCLOUD_TOKEN")
+    """WAYSCloud personal access token, used if there is no key. Without both, the key in `~/.wayscloud/credentials`
+    is used."""
+    api_url: str | None = Field(default=None, validation_alias="WAYSCLOUD_API_URL")
+    """Base URL of the API; `https`, or `http` on this machine."""
+    directory: Annotated[Location | None, _parser(parse_location)] = None
+    """File of the embedded directory, or `postgresql://…`. It is used even if there is a key."""
+    read_only: bool = False
+    """List and run only tools that read."""
+    tools: Names | None = None
+    """The only tools that are listed and run, such as `list_contacts,get_contact`; `endpoints` and `workflows` stand
+    for all endpoint tools and all workflow tools."""
+    guard: GuardMode = GuardMode.ASK
+    """How consent to destructive tools is obtained: `ask`, `two-step` or `block`."""
+    confirm: Names = []
+    """Writing tools that also need consent, such as `update_contact`."""
+    default_region: Annotated[str | None, BeforeValidator(_parse_region)] = None
+    """Region of phone numbers without a country code, such as `NO`. With it, they are written as E.164."""
+    files: Path | None = None
+    """The only folder that files are imported from and exported to. Without it, tools accept no paths."""
+    write_budget: int = Field(default=10_000, ge=0)
+    """Changes that one caller may make per hour; 0 is unlimited."""
+    audit: Annotated[AuditDestinations | None, NoDecode, _parser(parse_destinations)] = None
+    """Where the audit trail goes: `stderr`, `otlp`, a file's path, or several, separated by commas. Default over
+    stdio: `audit.jsonl` in the user data folder and `stderr`; over a network: `stderr`."""
+    auth: Auth = Auth.NONE
+    """How callers over a network authenticate: `none` (only on loopback), `key` or `oauth`."""
+    public_host: Names = []
+    """Host names that clients use, such as `contacts.example.com`. Default: only loopback."""
+    allow_origin: Names = []
+    """Origins of web pages whose scripts may call the server, such as `https://app.example.com`."""
+    oauth_issuer: str | None = None
+    """URL of the authorization server, for `oauth`."""
+    oauth_audience: str | None = None
+    """Audience that tokens must have. Default: `https://<first public host>/mcp`."""
+    max_calls: int = Field(default=32, ge=1)
+    """Concurrent calls per caller, over a network."""
+    rate: int = Field(default=1_200, ge=0)
+    """Calls per caller and minute, over a network; 0 is unlimited."""
+    state_keys: Annotated[list[SecretStr], NoDecode, BeforeValidator(_parse_secrets)] = []
+    """Secrets that replicas share, so that each can finish a confirmation that another one began. The first one
+    encrypts; all of them decrypt."""
+    redis_url: SecretStr | None = None
+    """Redis in which replicas store used confirmations if they share no directory."""
+    metrics_port: int | None = Field(default=None, ge=1, le=65_535)
+    """Port that serves metrics to Prometheus at `/metrics`; further workers use the next free ports."""
+    metrics_host: str = "127.0.0.1"
+    """Address that the metrics port binds to. Metrics need no key, so do not expose them."""
+    log_format: Literal["text", "json"] | None = None
+    """Format of log lines, `text` or `json`. Default: `text` over stdio, `json` over a network."""
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], _parser(str.upper)] = "WARNING"
+    """Lowest level that is logged to standard error. The audit trail is logged at every level."""
 
 
 def env_name(name: str) -> str:
