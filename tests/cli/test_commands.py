@@ -25,6 +25,14 @@ def test_version_flag_prints_the_package_version(command: Command) -> None:
     assert command("--version").out == f"contacts-mcp {__version__}\n"
 
 
+@pytest.mark.parametrize(("name", "flag"), [("serve", "--guard"), ("serve", "--auth"), ("audit show", "--outcome")])
+def test_invalid_choice_is_reported_with_the_valid_ones(command: Command, name: str, flag: str) -> None:
+    done = command(*name.split(), flag, "foo", COLUMNS="200")
+
+    assert done.code == 2
+    assert f"Invalid value for '{flag}': 'foo' is not one of '" in done.err
+
+
 def test_doctor_checks_the_embedded_directory(command: Command) -> None:
     """Without a key it reports the backend, the reason, the tools, and that the directory answers."""
     done = command("doctor")

@@ -154,6 +154,7 @@ def test_backup_of_one_engine_can_be_restored_into_the_other(directory, command,
 def test_refused_command_is_reported_in_one_line_with_the_reason(command, tmp_path, monkeypatch, arguments, said):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "there.db").write_text("mine")
+    (tmp_path / "contacts.db").touch()
 
     done = command("directory", *arguments, CONTACTS_MCP_DIRECTORY=str(tmp_path / "contacts.db"))
 
@@ -161,3 +162,15 @@ def test_refused_command_is_reported_in_one_line_with_the_reason(command, tmp_pa
     assert said in done.err
     assert len(done.err.splitlines()) == 1
     assert (tmp_path / "there.db").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["stats", "check", "receipts", "deleted", "backup"])
+def test_misspelled_directory_is_an_error_and_is_not_created(command, tmp_path, name):
+    copy = [str(tmp_path / "copy.db")] if name == "backup" else []
+
+    done = command("directory", name, *copy, "--directory", str(tmp_path / "misspelled" / "contacts.db"))
+
+    assert (done.code, done.out) == (2, "")
+    assert "there is no directory at" in done.err
+    assert len(done.err.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []

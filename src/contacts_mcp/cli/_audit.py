@@ -48,8 +48,7 @@ def verify(
     """
     from contacts_mcp.audit import verify as verify_trail
 
-    path = _find_file(file)
-    with _explained(path):
+    with _find_trail(file) as path:
         found = verify_trail(path, first)
     print_result("\n".join(_summarize(found)), asdict(found), as_json)
     raise typer.Exit(1 if found.faults else 0)
@@ -69,8 +68,7 @@ def show(
 
     wanted = {"tool": tool, "outcome": outcome, "caller": caller}
     earliest = parse_moment(since, "--since").astimezone(UTC).isoformat() if since else ""
-    path = _find_file(file)
-    with _explained(path):
+    with _find_trail(file) as path:
         for record in read_records(path, _report_invalid):
             if str(record.get("time")) >= earliest and all(
                 value in (None, record.get(name)) for name, value in wanted.items()
@@ -88,8 +86,7 @@ def tail(
     """List the last records; with -f also new ones, across rotations of the file."""
     from contacts_mcp.audit import follow_records, read_latest
 
-    path = _find_file(file)
-    with _explained(path):
+    with _find_trail(file) as path:
         last = 0
         for record in read_latest(path, _report_invalid, number):
             last = record["seq"]
@@ -99,17 +96,14 @@ def tail(
                 _print(record, as_json)
 
 
-def _find_file(given: Path | None) -> Path:
+@contextmanager
+def _find_trail(given: Path | None) -> Iterator[Path]:
+    """The trail's file; an error of reading it in the block is one line. Raises ValueError."""
     from contacts_mcp.app import trail_file
 
-    return given if given is not None else trail_file(load_settings())
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Turn errors of reading a trail into one line. Raises ValueError."""
+    path = given if given is not None else trail_file(load_settings())
     try:
-        yield
+        yield path
     except BrokenPipeError:
         raise
     except FileNotFoundError as exc:
@@ -126,10 +120,9 @@ def _summarize(found: "Verification") -> Iterator[str]:
         yield f"and {more:,} more faults"
     if found.unfinished:
         numbers = ", ".join(f"{number:,}" for number in found.unfinished[:_MAX_SHOWN])
-        if len(found.unfinished) == 1:
+        if (count := len(found.unfinished)) == 1:
             yield f"1 call began and has no recorded end; check whether it was done: record {numbers}"
         else:
-            count = len(found.unfinished)
             yield f"{count:,} calls began and have no recorded end; check whether they were done: records {numbers}"
     period = f" from {found.since} to {found.until}" if found.records else ""
     state = "the chain is broken" if found.faults else "the chain is unbroken"

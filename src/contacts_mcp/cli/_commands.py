@@ -4,19 +4,33 @@ import os
 from enum import StrEnum
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from contacts_mcp import __version__
 from contacts_mcp.cli._audit import audit_cli
 from contacts_mcp.cli._directory import directory_cli
-from contacts_mcp.cli._options import enable_gc
+from contacts_mcp.cli._options import enable_gc, serve_app
 from contacts_mcp.guard import GuardMode
 from contacts_mcp.settings import Auth, Settings, load_settings
 
+
+class _Commands(TyperGroup):
+    """The commands; an invalid value is reported without the words that pydantic puts before its message."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as exc:
+            exc.message = exc.message.removeprefix("Value error, ")
+            raise
+
+
 cli = typer.Typer(
     name="contacts-mcp",
+    cls=_Commands,
     help="An MCP server for the WAYSCloud Contacts API, with an embedded directory for working without an account.",
     no_args_is_help=True,
     add_completion=False,
@@ -103,14 +117,11 @@ def serve(
     default_region: Region = None,
 ) -> None:
     """Serve one MCP host over standard input and output, or a team over the network."""
+    network = {"auth": auth, "public_host": public_host or None, "allow_origin": allow_origin or None}
     if transport is Transport.STDIO:
-        _refuse_network_flags(
-            auth=auth, host=host, port=port, public_host=public_host or None, allow_origin=allow_origin or None
-        )
+        _refuse_network_flags(**network, host=host, port=port)
     settings = load_settings(
-        auth=auth,
-        public_host=public_host or None,
-        allow_origin=allow_origin or None,
+        **network,
         directory=directory,
         files=files,
         read_only=read_only,
@@ -151,18 +162,13 @@ def _serve_stdio(settings: Settings) -> None:
 
 def _serve_network(settings: Settings, host: str, port: int) -> None:
     """Serve callers over a network until SIGTERM or SIGINT."""
-    from contacts_mcp.app import announce, build_network_app, configure_logging, forbid_core_dumps, require_reachable
-    from contacts_mcp.transports.http import listen, run
+    from contacts_mcp.app import build_network_app, configure_logging, forbid_core_dumps, require_reachable
 
     forbid_core_dumps()
     require_reachable(settings, host)
     network = build_network_app(settings, Path.home())
     configure_logging(settings, default="json")
-    enable_gc()
-    with listen(host, port) as listening:
-        address = f"[{host}]" if ":" in host else host
-        announce(f"{network.summary}; listening on http://{address}:{listening.getsockname()[1]}/mcp and /sse")
-        run(network.asgi, listening)
+    serve_app(network.asgi, network.summary, host, port, "/mcp and /sse")
 
 
 @cli.command()

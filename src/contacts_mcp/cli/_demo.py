@@ -4,8 +4,8 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,6 +14,7 @@ import anyio
 from mcp import Client, StdioServerParameters, stdio_client
 from mcp_types import CallToolResult, ElicitRequestFormParams, ElicitRequestParams, ElicitResult, TextContent
 from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, RenderableType
 from rich.padding import Padding
@@ -47,22 +48,16 @@ class Screen:
         self.as_json = as_json
         self._names: dict[str, str] = {}
 
-    def write(self, *parts: RenderableType) -> None:
+    def write(self, part: RenderableType) -> None:
         """Write for a person; `--json` leaves these lines out."""
         if not self.as_json:
-            for part in parts:
-                self.console.print(part)
+            self.console.print(part)
 
     def write_message(self, kind: str, message: BaseModel | dict[str, Any]) -> None:
         """Write a message as the client sent or received it; only `--json` shows these."""
         if self.as_json:
-            content = (
-                message
-                if isinstance(message, dict)
-                else message.model_dump(mode="json", by_alias=True, exclude_none=True)
-            )
-            line = json.dumps({kind: content}, ensure_ascii=False)
-            self.console.print(line, soft_wrap=True, markup=False, highlight=False)
+            content = to_jsonable_python({kind: message}, by_alias=True, exclude_none=True)
+            self.console.print(json.dumps(content, ensure_ascii=False), soft_wrap=True, markup=False, highlight=False)
 
     def write_call(self, tool: str, arguments: dict[str, Any]) -> None:
         """Write a tool call as one line, with the names of records instead of their ids."""
@@ -199,21 +194,14 @@ def _ask_at_terminal(screen: Screen, title: str, choices: list[str]) -> str:
         screen.write(_answer(f"(There is no terminal, so the answer is: {_KEEP})", "yellow"))
         return _KEEP
     console = Console(stderr=True) if screen.as_json else screen.console
+    # The prompt blocks the event loop, which could not end it at Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        with _interruptible():
-            return Prompt(title, choices=choices, console=console)(default=_KEEP)
+        return Prompt(title, choices=choices, console=console)(default=_KEEP)
     except EOFError:
         return _KEEP
     except KeyboardInterrupt:
         raise _Interrupted from None
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C end the prompt, which blocks the event loop and cannot be cancelled."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
     finally:
         signal.signal(signal.SIGINT, before)
 
@@ -239,13 +227,9 @@ def _error(result: CallToolResult) -> Padding:
 def _contact_table(contacts: list[dict[str, Any]]) -> Padding:
     table = Table("Name", "Phone", "E-mail", "Tags", box=SIMPLE_HEAD, show_edge=False, header_style="green")
     for contact in contacts:
-        tags = ", ".join(contact.get("tags", []))
-        table.add_row(*(Text(str(cell)) for cell in _cells(contact)), Text(tags))
+        cells = (contact["name"], contact.get("phone_number"), contact.get("email"), ", ".join(contact.get("tags", [])))
+        table.add_row(*(Text(cell or "") for cell in cells))
     return _indented(table)
-
-
-def _cells(contact: dict[str, Any]) -> list[str]:
-    return [contact.get(field, "") for field in ("name", "phone_number", "email")]
 
 
 def _records(result: CallToolResult) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from contacts_mcp.cli._options import AsJson, Yes, confirm, enable_gc, parse_age, print_result, show_progress
+from contacts_mcp.cli._options import AsJson, Yes, confirm, parse_age, print_result, serve_app, show_progress
 from contacts_mcp.directory import (
     DEFAULT_RATE_LIMIT,
     KEY_CACHE_SECONDS,
@@ -56,6 +56,14 @@ def _locate(option: str | None) -> Location:
     return parse_location(option) if option is not None else settings.directory or default_path()
 
 
+def _locate_existing(option: str | None) -> Location:
+    """The directory as `_locate` finds it. Raises ValueError if there is no such file, which would be created."""
+    location = _locate(option)
+    if isinstance(location, Path) and not location.exists():
+        raise ValueError(f"there is no directory at {location}; name its file with --directory")
+    return location
+
+
 def _run(location: Location, work: Callable[["Directory"], Awaitable[T]]) -> T:
     """Open a directory, run `work` on it and close it. Raises ValueError, in one line, if that fails."""
     import anyio
@@ -80,23 +88,16 @@ def serve(
     rate: Annotated[int, typer.Option(help="Requests per key and minute; 0 is unlimited.", min=0)] = DEFAULT_RATE_LIMIT,
 ) -> None:
     """Serve the Contacts API over HTTP to callers with API keys, until SIGTERM or SIGINT."""
-    from contacts_mcp.app import announce, configure_logging, forbid_core_dumps
+    from contacts_mcp.app import configure_logging, forbid_core_dumps
+    from contacts_mcp.directory import Directory
 
     forbid_core_dumps()
     settings = load_settings()
     location = _locate(directory)
     keys = _count_working_keys(location)
-    from contacts_mcp.directory import Directory
-    from contacts_mcp.transports.http import listen, run
-
     configure_logging(settings, default="json")
     app = Directory(location, keys=True, rate=rate).app
-    enable_gc()
-    with listen(host, port) as listening:
-        address = f"[{host}]" if ":" in host else host
-        url = f"http://{address}:{listening.getsockname()[1]}"
-        announce(f"Contacts API for {keys} key{'' if keys == 1 else 's'}; listening on {url}")
-        run(app, listening)
+    serve_app(app, f"Contacts API for {keys} key{'' if keys == 1 else 's'}", host, port)
 
 
 def _count_working_keys(location: Location) -> int:
@@ -167,7 +168,7 @@ def _describe_key(key: Any) -> dict[str, Any]:
 @directory_cli.command()
 def stats(directory: DirectoryOption = None, as_json: AsJson = False) -> None:
     """Count contacts (live, deleted and erased), groups and keys of each tenant, and all memberships and receipts."""
-    location = _locate(directory)
+    location = _locate_existing(directory)
     counts: Mapping[str, Any] = _run(location, lambda opened: opened.maintenance.count_records())
     lines = [f"schema {counts['schema']}, {counts['memberships']:,} memberships, {counts['receipts']:,} receipts"]
     lines += [
@@ -181,7 +182,7 @@ def stats(directory: DirectoryOption = None, as_json: AsJson = False) -> None:
 @directory_cli.command()
 def check(directory: DirectoryOption = None, as_json: AsJson = False) -> None:
     """Check integrity, counts, orphans, search index and receipts. The exit code is 1 if anything is wrong."""
-    faults = _run(_locate(directory), lambda opened: opened.maintenance.check())
+    faults = _run(_locate_existing(directory), lambda opened: opened.maintenance.check())
     print_result("\n".join(faults) or "No faults found.", {"faults": faults}, as_json)
     raise typer.Exit(1 if faults else 0)
 
@@ -195,7 +196,7 @@ def receipts(
     as_json: AsJson = False,
 ) -> None:
     """List the receipts of erasures, or verify that none was changed, removed or inserted."""
-    location = _locate(directory)
+    location = _locate_existing(directory)
     if not verify:
         for row in _run(location, lambda opened: opened.maintenance.list_receipts()):
             line = f"{row['seq']}  {row['erased_at']}  {row['contact_id']}  {row['actor']}: {row['reason']}"
@@ -214,7 +215,7 @@ def deleted(
     as_json: AsJson = False,
 ) -> None:
     """List deleted contacts that can be restored, the last deleted first."""
-    rows = _run(_locate(directory), lambda opened: opened.maintenance.list_deleted(tenant))
+    rows = _run(_locate_existing(directory), lambda opened: opened.maintenance.list_deleted(tenant))
     lines = [f"{row['id']}  {row['deleted_at']}  {row['tenant']}: {row['name']}" for row in rows]
     print_result("\n".join(lines) or "There are no deleted contacts.", [dict(row) for row in rows], as_json)
 
@@ -239,7 +240,7 @@ def purge(
 ) -> None:
     """Erase contacts permanently that were deleted longer ago than --older-than; each erasure leaves a receipt."""
     before = datetime.now(UTC) - parse_age(older_than, "--older-than")
-    location = _locate(directory)
+    location = _locate_existing(directory)
     number = len(_run(location, lambda opened: opened.maintenance.list_deleted(before=before)))
     if number:
         confirm(f"Erase {number:,} contacts that were deleted more than {older_than} ago? This cannot be undone.", yes)
@@ -258,7 +259,7 @@ def backup(
 
     The copy contains every contact: keep it as safe as the directory, and no longer than erased contacts may be kept.
     """
-    location = _locate(directory)
+    location = _locate_existing(directory)
     with show_progress("copied") as report:
         size = _run(location, lambda opened: opened.maintenance.back_up(target, report))
     print_result(f"{target}: {size:,} bytes.", {"file": str(target), "bytes": size}, as_json)

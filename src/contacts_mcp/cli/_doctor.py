@@ -1,9 +1,11 @@
 """`contacts-mcp doctor`: show what is configured, check that it works, and say what to do if it does not."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 import typer
@@ -11,7 +13,7 @@ import typer
 from contacts_mcp import __version__
 from contacts_mcp.app import Embedded, Platform, build_app, choose_backend, connect
 from contacts_mcp.audit import Trail, TrailUnavailable, verify
-from contacts_mcp.contract import ContactPage, ContactsError, ListContacts
+from contacts_mcp.contract import ContactsError, ListContacts, Unreachable
 from contacts_mcp.directory import PostgresServer
 from contacts_mcp.settings import Auth, Settings
 from contacts_mcp.tools import TOOLS, choose_tools
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from contacts_mcp.app import NetworkApp
 
 _TIMEOUT_SECONDS = 20.0
+
+T = TypeVar("T")
 
 
 def examine(load: Callable[[], Settings], home: Path) -> int:
@@ -73,42 +77,31 @@ def _examine_trail(trail: Trail) -> int:
 
 
 def _examine_network(network: "NetworkApp") -> int:
-    try:
-        error = anyio.run(_network_error, network)
-    except TimeoutError:
-        return _failed("connection", _no_answer(), "check the network and the addresses")
-    if error is not None:
-        return _failed("connection", error.message, error.next_step)
+    answer = anyio.run(_attempt, network.server.lifespan(network.server), network.check_ready)
+    if isinstance(answer, ContactsError):
+        return _failed("connection", answer.message, answer.next_step)
     _passed("connection", "all services that the server needs answer")
     return 0
 
 
-async def _network_error(network: "NetworkApp") -> ContactsError | None:
-    with anyio.fail_after(_TIMEOUT_SECONDS):
-        async with network.server.lifespan(network.server):
-            try:
-                await network.check_ready()
-            except ContactsError as exc:  # raised here, the lifespan's task group would wrap it
-                return exc
-    return None
-
-
 def _examine_backend(backend: Platform | Embedded) -> int:
-    try:
-        page = anyio.run(_first_page, backend)
-    except ContactsError as exc:
-        return _failed("connection", exc.message, _next_step(backend, exc))
-    except TimeoutError:
-        return _failed("connection", _no_answer(), "check the network and the address")
+    connection = connect(backend)
+    page = anyio.run(_attempt, connection.lifespan(), partial(connection.send, ListContacts(per_page=1)))
+    if isinstance(page, ContactsError):
+        return _failed("connection", page.message, _next_step(backend, page))
     _passed("connection", "it answers" if page.total is None else f"it answers; {page.total} contacts")
     return 0
 
 
-async def _first_page(backend: Platform | Embedded) -> ContactPage:
-    connection = connect(backend)
-    with anyio.fail_after(_TIMEOUT_SECONDS):
-        async with connection.lifespan():
-            return await connection.send(ListContacts(per_page=1))
+async def _attempt(lifespan: AbstractAsyncContextManager[Any], work: Callable[[], Awaitable[T]]) -> T | ContactsError:
+    """Return what `work` returns, or its error: raised here, the lifespan's task group would wrap it."""
+    with anyio.move_on_after(_TIMEOUT_SECONDS):
+        async with lifespan:
+            try:
+                return await work()
+            except ContactsError as exc:
+                return exc
+    return Unreachable(f"no answer within {_TIMEOUT_SECONDS:.0f} seconds", advice="check the network and the addresses")
 
 
 def _next_step(backend: Platform | Embedded, exc: ContactsError) -> str:
@@ -119,10 +112,6 @@ def _next_step(backend: Platform | Embedded, exc: ContactsError) -> str:
     if isinstance(backend.database, PostgresServer):
         return "check the server and the address, or choose another with --directory"
     return "check the file and its folder, or choose another with --directory"
-
-
-def _no_answer() -> str:
-    return f"no answer within {_TIMEOUT_SECONDS:.0f} seconds"
 
 
 def _passed(check: str, result: str) -> None:

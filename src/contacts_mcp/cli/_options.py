@@ -1,4 +1,4 @@
-"""What several commands share: flags, times, confirmation, progress, and output as text or JSON."""
+"""What several commands share: flags, times, a server, confirmation, progress, and output as text or JSON."""
 
 import gc
 import json
@@ -7,9 +7,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
@@ -43,6 +46,18 @@ def enable_gc() -> None:
     """Collect garbage from now on, but not the imported modules, which stay for good."""
     gc.freeze()
     gc.enable()
+
+
+def serve_app(app: "ASGIApp", summary: str, host: str, port: int, paths: str = "") -> None:
+    """Serve an app until SIGTERM or SIGINT; the first line on standard error says what and where."""
+    from contacts_mcp.app import announce
+    from contacts_mcp.transports.http import listen, run
+
+    enable_gc()
+    with listen(host, port) as listening:
+        address = f"[{host}]" if ":" in host else host
+        announce(f"{summary}; listening on http://{address}:{listening.getsockname()[1]}{paths}")
+        run(app, listening)
 
 
 def confirm(question: str, yes: bool) -> None:
