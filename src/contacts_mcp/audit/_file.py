@@ -27,8 +27,7 @@ from contacts_mcp.append_only_file import (
 )
 from contacts_mcp.hash_chain import ChainEnd, InvalidRecord, Record, end_of, format_line, parse_line, seal
 
-ROTATE_AT_BYTES = 10_000_000
-"""A file of at least this size is rotated before the next record."""
+ROTATE_AT_BYTES = 10_000_000  # a file of at least this size is rotated before the next record
 
 T = TypeVar("T")
 
@@ -82,10 +81,7 @@ class TrailFile:
     async def append(self, fields: Mapping[str, Any], *, durable: bool) -> Record:
         """Append a record, with `durable` safe from a power cut, and return it with its number and hashes.
 
-        Records that wait at the same time are written together in one thread.
-
-        Raises:
-            WriteFailed: the record was not written.
+        Records that wait at the same time are written together in one thread. Raises WriteFailed.
         """
         pending = _Pending(fields, durable)
         self._pending.append(pending)
@@ -172,8 +168,7 @@ def segments_of(path: Path) -> list[Segment]:
 def read_lines(path: Path, after: int = 0) -> Iterator[TrailLine]:
     """Yield the lines of a trail, the oldest first, while servers may append. Segments up to `after` are skipped.
 
-    Raises:
-        OSError: there is no trail, or it cannot be read.
+    Raises OSError if there is no trail, or it cannot be read.
     """
     with ExitStack() as opened:
         current: BinaryIO | None = None

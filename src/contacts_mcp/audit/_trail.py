@@ -87,10 +87,8 @@ class Trail:
     async def write(self, fields: Mapping[str, Any], *, durable: bool = False) -> AuditRecord:
         """Add a record to the chain and give it to all outputs; cancelling the call does not stop this.
 
-        If the file fails, the outputs get the record without a number. With `durable` the record survives a power cut.
-
-        Raises:
-            TrailUnavailable: the file or an output failed or took too long; the others have the record.
+        With `durable` the record survives a power cut. If the file fails, the outputs get the record without a number.
+        Raises TrailUnavailable if the file or an output failed or took too long; the others have the record.
         """
         failures: list[str] = []
         if self._file is None:
@@ -156,16 +154,11 @@ class AuditDestinations:
 
 
 def parse_destinations(text: str) -> AuditDestinations:
-    """Parse `stderr`, `otlp` or a file's path, or several of them separated by commas.
-
-    Raises:
-        ValueError: the text is empty, names two files, or has another word.
-    """
+    """Parse `stderr`, `otlp` or a file's path, or several of them separated by commas. Raises ValueError."""
     names = {name.strip() for name in text.split(",")} - {""}
     files = names - {"stderr", "otlp"}
     if not names or len(files) > 1 or any("/" not in name and "." not in name for name in files):
-        raise ValueError(
-            "should be stderr, otlp or one file such as /var/lib/contacts-mcp/audit.jsonl, or several of them"
-        )
+        example = "/var/lib/contacts-mcp/audit.jsonl"
+        raise ValueError(f"should be stderr, otlp or one file such as {example}, or several of them")
     file = Path(files.pop()).expanduser() if files else None
     return AuditDestinations("stderr" in names, "otlp" in names, file)

@@ -1,18 +1,4 @@
-"""The errors of calls.
-
-ContactsError
-├── AuthenticationFailed   401: the credential is missing, wrong or expired
-├── PermissionDenied       403: the credential does not permit this call
-├── NotFound               404: the contact or group does not exist
-├── ValidationFailed       400, 413, 422, or refused before sending: `faults` name the fields
-├── Conflict               409: the record's state does not allow the change
-├── RateLimited            429: `retry_after` is the wait in seconds
-├── ServerFault            any other 5xx, or an unexpected status
-├── Unreachable            no connection or no answer in time; nothing was changed
-├── UnreadableAnswer       an answer that is not JSON, truncated, of another shape or too large, or a redirect elsewhere
-├── FilterIgnored          a list whose filter or page the service ignores
-└── OutcomeUnknown         a write whose answer was lost: it may have taken effect
-"""
+"""The errors of calls: `ContactsError`, and a subclass for each kind of failure."""
 
 from dataclasses import dataclass
 from typing import ClassVar

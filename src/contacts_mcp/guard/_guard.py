@@ -33,8 +33,7 @@ ANSWER_LIFETIME_SECONDS = 600.0  # how long a question can be answered
 _REDIS_KEY_PREFIX = "contacts-mcp:spent:"
 _REDIS_TIMEOUT_SECONDS = 2.0  # short, because a person waits for the confirmation to count
 _MAX_REDIS_CONNECTIONS = 16
-_CLOCK_SKEW_SECONDS = 60.0
-"""How far the clocks of two replicas may differ; Redis counts a key's lifetime by its own clock."""
+_CLOCK_SKEW_SECONDS = 60.0  # between two replicas; Redis counts a key's lifetime by its own clock
 
 Channel = Literal["form", "token"]
 
@@ -84,10 +83,6 @@ class Preview:
     lifetime_seconds: float
 
 
-class InvalidState(Exception):
-    """The state was not sealed here, was changed, or has expired."""
-
-
 @dataclass(frozen=True, slots=True)
 class QuestionState:
     """What an answer is bound to: `arguments` and `target` are hashes, `expires` is in seconds since 1970."""
@@ -126,15 +121,13 @@ class Seal:
         state = QuestionState(channel, tool, arguments, target, principal, secrets.token_hex(16), expires)
         return self._codec.seal(_STATE.dump_json(state))
 
-    def unseal(self, sealed: str) -> QuestionState:
-        """Return the sealed state. Raises InvalidState if it is forged, from another version or expired."""
+    def unseal(self, sealed: str) -> QuestionState | None:
+        """Return the sealed state; None if it is forged, from another version or expired."""
         try:
             state = _STATE.validate_json(self._codec.unseal(sealed))
-        except (InvalidRequestState, ValueError) as exc:
-            raise InvalidState from exc
-        if state.expires <= self._clock():
-            raise InvalidState
-        return state
+        except (InvalidRequestState, ValueError):
+            return None
+        return state if self._clock() < state.expires else None
 
 
 class NonceStoreUnavailable(ContactsError):
@@ -151,11 +144,7 @@ class NonceStore(Protocol):
     """Accepts each nonce once, on this server or on all servers that share the store."""
 
     async def spend(self, nonce: str, expires: float) -> bool:
-        """Whether this is the nonce's first use. `expires` is in seconds since 1970.
-
-        Raises:
-            NonceStoreUnavailable: the store cannot tell.
-        """
+        """Whether this is the first use. `expires` is in seconds since 1970. Raises NonceStoreUnavailable."""
         ...
 
 
@@ -181,10 +170,8 @@ class MemoryNonceStore:
 class RedisNonceStore:
     """A nonce store in Redis, shared by several servers. Needs the extra `redis`.
 
-    A nonce whose entry got no reply counts as used, since Redis may have stored it.
-
-    Raises:
-        ValueError: the URL is invalid, or the extra is missing; the message never quotes the URL.
+    A nonce whose entry got no reply counts as used, since Redis may have stored it. Raises ValueError if the URL is
+    invalid or the extra is missing; the message never quotes the URL.
     """
 
     def __init__(self, url: str) -> None:
@@ -287,10 +274,9 @@ class Guard:
 
     async def _unseal_once(self, call: GuardedCall, answer: ConsentAnswer) -> QuestionState:
         """Return the state of an answer that belongs to this very call and was not used before."""
-        try:
-            state = self._seal.unseal(answer.state or "")
-        except InvalidState:
-            raise NotConfirmed("the answer belongs to no open question, or came too late") from None
+        state = self._seal.unseal(answer.state or "")
+        if state is None:
+            raise NotConfirmed("the answer belongs to no open question, or came too late")
         bound_to = (state.channel, state.tool, state.arguments, state.principal)
         if bound_to != (answer.channel, call.tool, hash_json(call.arguments), call.principal):
             raise NotConfirmed("the answer belongs to another question")

@@ -81,8 +81,7 @@ class Question:
 def build_question(call: GuardedCall, target: Target, state: str, lifetime_seconds: float) -> Question:
     """Build the question. Its form has a required field, so that a host that submits empty forms says no.
 
-    Raises:
-        Refused: the effect is too long to show.
+    Raises Refused if the effect is too long to show.
     """
     message = describe_effect(call, target)
     if call.risk is Risk.ERASE:
@@ -137,9 +136,8 @@ def _normalize_phrase(text: str) -> str:
 def _quote_details(details: Mapping[str, Any]) -> str:
     quoted = "; ".join(f"{name}: {_quote_value(name, value)}" for name, value in details.items())
     if len(quoted) > _MAX_DETAILS_LENGTH:
-        raise Refused(
-            "the values are too long to show to a person", advice="nothing was changed; change less in one call"
-        )
+        advice = "nothing was changed; change less in one call"
+        raise Refused("the values are too long to show to a person", advice=advice)
     return quoted
 
 

@@ -32,8 +32,7 @@ class Prompt(NamedTuple):
     def fill(self, given: Mapping[str, str]) -> str:
         """The text with these arguments filled in; a blank argument counts as not given.
 
-        Raises:
-            ValidationFailed: a required argument is missing, or the prompt has no such argument.
+        Raises ValidationFailed if a required argument is missing, or the prompt has no such argument.
         """
         filled = {name: quote(value, _MAX_VALUE_LENGTH) for name, value in given.items() if value.strip()}
         faults = [*self._missing(filled), *self._unknown(given)]

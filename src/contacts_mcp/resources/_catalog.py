@@ -127,8 +127,7 @@ class ResourceCatalog:
     async def list_page(self, backend: Backend, cursor: str | None) -> tuple[list[Resource], str | None]:
         """List the groups after the group whose id is `cursor`. Returns one page and the cursor of the next.
 
-        Raises:
-            ValidationFailed: the cursor is not from this list, or its group was deleted.
+        Raises ValidationFailed if the cursor is not from this list, or its group was deleted.
         """
         groups = await self._groups(backend)
         start = _page_start(cursor, groups)
@@ -139,8 +138,7 @@ class ResourceCatalog:
     async def read(self, backend: Backend, uri: str) -> TextResourceContents:
         """Read a resource: JSON, bounded and sanitized like a tool's answer, or an exported file unchanged.
 
-        Raises:
-            NotFound: the URI matches no available template, or the record does not exist.
+        Raises NotFound if the URI matches no available template, or the record does not exist.
         """
         address = parse_uri(uri)
         if address is None or address.template not in self._kinds:

@@ -1,11 +1,12 @@
 """Completions: the tags, group names and group ids that match what a person has typed so far."""
 
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Generic, NamedTuple, TypeVar
+from weakref import WeakValueDictionary
 
 import anyio
+from cachetools import TTLCache
 
 from contacts_mcp.contract import UUID, Group, ListContactGroups, ListContacts
 from contacts_mcp.resources._catalog import GROUP, MEMBERS
@@ -104,27 +105,14 @@ class TenantCache(Generic[T]):
     def __init__(
         self, ttl: float, max_tenants: int = _MAX_CACHED_TENANTS, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._ttl = ttl
-        self._max_tenants = max_tenants
-        self._clock = clock
-        self._entries: OrderedDict[str, _CacheEntry[T]] = OrderedDict()
+        self._values: TTLCache[str, T] = TTLCache(max_tenants, ttl, timer=clock)
+        self._loading: WeakValueDictionary[str, anyio.Lock] = WeakValueDictionary()
 
     async def get(self, tenant: str, load: Callable[[], Awaitable[T]]) -> T:
         """The tenant's value, loaded if it is missing or expired; concurrent callers wait for the same load."""
-        entry = self._entries.setdefault(tenant, _CacheEntry())
-        self._entries.move_to_end(tenant)
-        if len(self._entries) > self._max_tenants:
-            self._entries.popitem(last=False)
-        async with entry.loading:
-            if not entry.values or entry.expires <= self._clock():
-                entry.values = [await load()]
-                entry.expires = self._clock() + self._ttl
-            return entry.values[0]
-
-
-class _CacheEntry(Generic[T]):
-    def __init__(self) -> None:
-        self.loading = anyio.Lock()
-        self.expires = 0.0
-        self.values: list[T] = []
-        """The cached value, or nothing yet."""
+        async with self._loading.setdefault(tenant, anyio.Lock()):
+            try:
+                return self._values[tenant]
+            except KeyError:
+                value = self._values[tenant] = await load()
+                return value

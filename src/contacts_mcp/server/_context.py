@@ -96,17 +96,15 @@ class ActiveCalls:
 
     @contextmanager
     def running(self, ctx: RequestContext) -> Iterator[None]:
-        """Run a call inside the block. If the call is cancelled, execution continues after the block.
+        """Run a call inside the block; if it is cancelled, execution continues after the block.
 
-        Raises:
-            RateLimited: the caller has too many calls running.
+        Raises RateLimited if the caller has too many calls running.
         """
         principal = caller_of(ctx).principal
         if self._max_per_caller is not None and self._per_caller[principal] >= self._max_per_caller:
             raise RateLimited(f"{self._max_per_caller} of your calls are still running", retry_after=1)
-        of_request: set[Any] = (
-            set() if ctx.request is None else ctx.request.scope.setdefault(ACTIVE_CALLS_SCOPE_KEY, set())
-        )
+        asgi_scope = {} if ctx.request is None else ctx.request.scope
+        of_request: set[Any] = asgi_scope.setdefault(ACTIVE_CALLS_SCOPE_KEY, set())
         with anyio.CancelScope() as scope:
             self._per_caller[principal] += 1
             self._scopes.add(scope)

@@ -33,11 +33,7 @@ async def obtain_consent(
     token: str | None,
     record: CallRecord,
 ) -> Consent | Question | Preview:
-    """Obtain consent to a call, or a question or preview that has to be returned first.
-
-    Raises:
-        ContactsError: the call must not run; see `Guard.decide`.
-    """
+    """Obtain consent to a call, or a question or preview that has to be returned first. Raises like `Guard.decide`."""
     answer: ConsentAnswer | None = None
     if token:
         answer = ConsentAnswer(token, accepted=True, channel="token")
@@ -84,11 +80,7 @@ def question_result(question: Question) -> InputRequiredResult:
 
 
 async def _ask_person(ctx: RequestContext, question: Question) -> ConsentAnswer:
-    """Ask in the legacy era, and wait until the question expires.
-
-    Raises:
-        Refused: the host could not show the question.
-    """
+    """Ask in the legacy era, and wait until the question expires. Raises Refused if the host could not show it."""
     result: ElicitResult | None = None
     with anyio.move_on_after(question.lifetime_seconds):
         try:
@@ -115,11 +107,7 @@ def add_token(input_schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def split_token(given: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
-    """The arguments without the token, which the token is bound to, and the token.
-
-    Raises:
-        ValidationFailed: the token is not a string.
-    """
+    """The arguments without the token, which the token is bound to, and the token. Raises ValidationFailed."""
     arguments = dict(given)
     token = arguments.pop(_TOKEN, None)
     if token is not None and not isinstance(token, str):

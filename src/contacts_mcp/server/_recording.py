@@ -151,11 +151,7 @@ class CallRecorder:
         self._risks = risks
 
     async def record_start(self, call: CallRecord) -> None:
-        """Record that a destructive call is about to run.
-
-        Raises:
-            TrailUnavailable: the record could not be written, so the call must not run.
-        """
+        """Record that a destructive call is about to run. Raises TrailUnavailable: without a record it must not run."""
         if call.risk not in _DESTRUCTIVE:
             return
         try:

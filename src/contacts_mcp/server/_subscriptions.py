@@ -49,8 +49,7 @@ class TenantListeners:
     """The listeners of one tenant and the URIs they watch. It is the `SubscriptionBus` of the SDK's streams."""
 
     def __init__(self) -> None:
-        self.users = 0
-        """Sessions and streams that keep this object in use."""
+        self.users = 0  # sessions and streams that keep this object in use
         self.stream = ListenHandler(
             self, max_subscriptions=_MAX_STREAMS_PER_TENANT, max_buffered_events=_MAX_BUFFERED_EVENTS
         )
@@ -77,11 +76,7 @@ class TenantListeners:
             listener(event)
 
     def watch(self, uris: Collection[str], principal: str) -> None:
-        """Add URIs that a caller watches.
-
-        Raises:
-            MCPError: the caller, or all callers of the tenant together, watch too many.
-        """
+        """Add URIs that a caller watches. Raises MCPError if the caller or the tenant watches too many."""
         of_caller = self._per_caller[principal] + len(uris)
         if of_caller > _MAX_URIS_PER_CALLER or len(self._watched) + len(uris) > _MAX_URIS_PER_TENANT:
             raise invalid_params("invalid: too many resources are watched here; unsubscribe from some")
@@ -170,8 +165,7 @@ class Subscriptions:
 
     def __init__(self, list_changes: NotificationOptions | None = None) -> None:
         self.list_changes = list_changes or NotificationOptions(resources_changed=True)
-        self.catalog = ResourceCatalog(())
-        """The resources that can be watched; `build_server` sets it."""
+        self.catalog = ResourceCatalog(())  # the resources that can be watched; `build_server` sets it
         self._tenants: dict[str, TenantListeners] = {}
         self._is_closed = False
 

@@ -99,10 +99,8 @@ def parse_arguments(model: type[BaseModel], schema: Mapping[str, Any], raw: Mapp
     """Validate the arguments of a tool call.
 
     Models fill optional arguments that they do not need with "", "null", null or []: these count as absent, never as
-    "clear". An array that arrives as JSON text counts as the array.
-
-    Raises:
-        ValidationFailed: names each invalid argument and what was expected, but never the value.
+    "clear". An array that arrives as JSON text counts as the array. Raises ValidationFailed, which names each invalid
+    argument and what was expected, but never the value.
     """
     properties = schema["properties"]
     if len(raw) > len(properties) + _MAX_FAULTS_SHOWN:

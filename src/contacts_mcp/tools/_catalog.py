@@ -29,8 +29,7 @@ WORKFLOWS: tuple[Tool, ...] = (
 """Tools that do a whole job on the server in one or two calls."""
 
 TOOLS: tuple[Tool, ...] = ENDPOINTS + WORKFLOWS
-TOOLSETS = {"endpoints": ENDPOINTS, "workflows": WORKFLOWS}
-"""Names that stand for several tools in a setting."""
+TOOLSETS = {"endpoints": ENDPOINTS, "workflows": WORKFLOWS}  # names that stand for several tools in a setting
 
 
 class UnknownTools(ValueError):
@@ -41,11 +40,7 @@ class UnknownTools(ValueError):
 
 
 def choose_tools(*, read_only: bool = False, only: Collection[str] | None = None) -> tuple[Tool, ...]:
-    """Choose the tools that a server lists and runs; `only` names tools and toolsets.
-
-    Raises:
-        UnknownTools: `only` names a tool that does not exist.
-    """
+    """Choose the tools that a server lists and runs; `only` names tools and toolsets. Raises UnknownTools."""
     names = {tool.name for tool in TOOLS} if only is None else set(only)
     _require_known(names, [*(tool.name for tool in TOOLS), *TOOLSETS])
     names |= {tool.name for name in names for tool in TOOLSETS.get(name, ())}

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from pydantic import Field
 
-from contacts_mcp.contract import Contact, ContactPage, ContactsError, FilterIgnored, ListContacts, Text
+from contacts_mcp.contract import Contact, ContactsError, FilterIgnored, ListContacts, Text
 from contacts_mcp.matching import RankedContact, is_unambiguous, query_variants, rank_contacts
 from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, one_line
 from contacts_mcp.tools._arguments import Arguments
@@ -85,16 +85,15 @@ class _Search:
 
     async def _search(self, queries: Sequence[str]) -> None:
         """Search for each query; some rows that do not show what matched are read in full."""
-        found: dict[str, Contact] = {}
 
-        async def search(query: str) -> None:
+        async def search(query: str) -> list[Contact]:
             try:
-                page: ContactPage = await self._client.send(ListContacts(search=query, per_page=_MAX_ROWS))
+                return (await self._client.send(ListContacts(search=query, per_page=_MAX_ROWS))).contacts
             except FilterIgnored:
-                return  # too many contacts to search; the results of other queries still count
-            found.update((row.id, row) for row in page.contacts)
+                return []  # too many contacts to search; the results of other queries still count
 
-        await self._client.map_concurrently([query for query in queries if query.strip()], search)
+        pages = await self._client.map_concurrently([query for query in queries if query.strip()], search)
+        found = {row.id: row for page in pages for row in page}
         self._known |= {contact_id: row for contact_id, row in found.items() if contact_id not in self._known}
         explained = {each.contact.id for each in self._rank(self._known.values())}
         unexplained = [contact_id for contact_id in found if contact_id not in explained]

@@ -35,6 +35,7 @@ from contacts_mcp.contract import (
 from contacts_mcp.tools._tool import Backend, WriteBudgetExceeded
 
 K = TypeVar("K")
+R = TypeVar("R")
 T = TypeVar("T")
 
 MAX_CONCURRENT_CALLS = 8  # of one job: half of what the client allows, so that other callers are not held up
@@ -119,15 +120,19 @@ class JobClient:
                 self._next_wait = FIRST_WAIT_SECONDS
                 return answer
 
-    async def map_concurrently(self, items: Iterable[T], work: Callable[[T], Awaitable[None]]) -> None:
-        """Run `work` for each item, MAX_CONCURRENT_CALLS at a time. The first ContactsError stops it and is raised."""
-        source = iter(items)
+    async def map_concurrently(self, items: Iterable[T], work: Callable[[T], Awaitable[R]]) -> list[R]:
+        """Return the results of `work` in the order of the items, with MAX_CONCURRENT_CALLS at a time.
+
+        The first ContactsError stops it and is raised.
+        """
+        source = enumerate(items)
+        results: dict[int, R] = {}
         errors: list[ContactsError] = []
 
         async def run_worker() -> None:
-            for item in source:
+            for index, item in source:
                 try:
-                    await work(item)
+                    results[index] = await work(item)
                 except ContactsError as exc:
                     errors.append(exc)
                 if errors:
@@ -139,6 +144,7 @@ class JobClient:
                 workers.start_soon(run_worker)
         if errors:
             raise errors[0]
+        return [results[index] for index in range(len(results))]
 
     @asynccontextmanager
     async def cancel_grace(self) -> AsyncIterator[None]:

@@ -1,6 +1,7 @@
 """merge_contacts: unite several records of one person in one contact, and delete the others after a person agreed."""
 
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -174,17 +175,14 @@ async def _plan_merge(client: JobClient, arguments: MergeContacts) -> _Merge:
         NotFound: names the contact that does not exist.
         ValidationFailed: the united notes are too long for one contact.
     """
-    ids = [arguments.keep_id, *arguments.merge_ids]
-    found: dict[str, Contact] = {}
 
-    async def read(contact_id: str) -> None:
+    async def read(contact_id: str) -> Contact:
         try:
-            found[contact_id] = await client.send(GetContact(contact_id=contact_id))
+            return await client.send(GetContact(contact_id=contact_id))
         except NotFound:
             raise NotFound(f"there is no contact {contact_id}", advice="nothing was merged; leave it out") from None
 
-    await client.map_concurrently(ids, read)
-    keep, *others = (found[contact_id] for contact_id in ids)
+    keep, *others = await client.map_concurrently([arguments.keep_id, *arguments.merge_ids], read)
     merge = _Merge(keep, others, arguments.prefer, await _find_groups_to_join(client, keep, others))
     if len(merge.values.get("notes") or "") > _MAX_NOTES_LENGTH:
         reason = f"their notes together have more than {_MAX_NOTES_LENGTH:,} characters"
@@ -194,20 +192,17 @@ async def _plan_merge(client: JobClient, arguments: MergeContacts) -> _Merge:
 
 async def _find_groups_to_join(client: JobClient, keep: Contact, others: list[Contact]) -> list[Group]:
     other_ids = {other.id for other in others}
-    to_join: list[Group] = []
 
-    async def check(group: Group) -> None:
-        if group.member_count == 0:
-            return
+    async def is_to_join(group: Group) -> bool:
         try:
             members = await fetch_member_ids(client, group.id)
         except NotFound:
-            return  # deleted meanwhile
-        if other_ids & members and keep.id not in members:
-            to_join.append(group)
+            return False  # deleted meanwhile
+        return not other_ids.isdisjoint(members) and keep.id not in members
 
-    await client.map_concurrently((await client.send(ListContactGroups())).groups, check)
-    return sorted(to_join, key=lambda group: group.id)
+    groups = [group for group in (await client.send(ListContactGroups())).groups if group.member_count != 0]
+    found = compress(groups, await client.map_concurrently(groups, is_to_join))
+    return sorted(found, key=lambda group: group.id)
 
 
 async def _join_group(client: JobClient, group: Group, contact: Contact, counts: JobCounts) -> bool:

@@ -97,16 +97,14 @@ async def iter_contacts(
 
 async def fetch_full(client: JobClient, ids: Collection[str]) -> list[Contact]:
     """Fetch these contacts with all fields, in this order; contacts that no longer exist are left out."""
-    found: dict[str, Contact] = {}
 
-    async def fetch(contact_id: str) -> None:
+    async def fetch(contact_id: str) -> Contact | None:
         try:
-            found[contact_id] = await client.send(GetContact(contact_id=contact_id))
+            return await client.send(GetContact(contact_id=contact_id))
         except NotFound:
-            return
+            return None
 
-    await client.map_concurrently(ids, fetch)
-    return [found[contact_id] for contact_id in ids if contact_id in found]
+    return [contact for contact in await client.map_concurrently(ids, fetch) if contact]
 
 
 async def fetch_member_ids(client: JobClient, group_id: str) -> set[str]:
@@ -149,10 +147,14 @@ def _to_contact(fields: Sequence[str], known: set[str], row: Sequence[Any]) -> C
 
 async def _iter_list(client: JobClient, wanted: Filter, progress: ProgressReporter) -> AsyncIterator[list[Contact]]:
     """The pages of a list, each without the contacts of earlier pages; from the second page on, several at a time."""
+
+    async def fetch(number: int) -> ContactPage:
+        return await client.send(ListContacts(page=number, per_page=_PAGE_SIZE, **wanted.list_params))
+
     seen: set[str] = set()
     number, count = 1, 1
     while True:
-        pages = await _fetch_pages(client, wanted, range(number, number + count))
+        pages = await client.map_concurrently(range(number, number + count), fetch)
         for page in pages:
             unseen = list({row.id: row for row in page.contacts if row.id not in seen}.values())
             seen.update(row.id for row in unseen)
@@ -166,16 +168,6 @@ async def _iter_list(client: JobClient, wanted: Filter, progress: ProgressReport
         count = MAX_CONCURRENT_CALLS
         if pages[0].total is not None:
             count = min(count, _count_pages_left(pages[0], len(seen)))
-
-
-async def _fetch_pages(client: JobClient, wanted: Filter, numbers: Sequence[int]) -> list[ContactPage]:
-    found: dict[int, ContactPage] = {}
-
-    async def fetch(number: int) -> None:
-        found[number] = await client.send(ListContacts(page=number, per_page=_PAGE_SIZE, **wanted.list_params))
-
-    await client.map_concurrently(numbers, fetch)
-    return [found[number] for number in numbers]
 
 
 def _count_pages_left(page: ContactPage, seen: int) -> int:
