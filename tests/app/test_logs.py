@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -46,9 +45,7 @@ def debugged(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[Ht
 
 @each_transport
 @each_era
-async def test_request_id_is_in_the_error_and_in_all_log_lines(
-    debugged: HttpServer, port: int, transport: str, era: str
-) -> None:
+async def test_request_id_is_in_the_error_and_in_all_log_lines(debugged, port, transport, era):
     """The id in a failed call's `_meta` finds its access line, its audit record and the client's lines."""
     async with ScriptedServer(port) as upstream, connect(debugged, transport, era) as client:
         upstream.answers(reply(200, CONTACT), reply(429, headers=["Retry-After: 0"]), reply(404))
@@ -83,14 +80,14 @@ def requests(lines: list[dict[str, Any]]) -> list[str]:
     return [line["request"] for line in lines]
 
 
-async def test_stdio_error_has_no_request_id(tmp_path: Path) -> None:
+async def test_stdio_error_has_no_request_id(tmp_path):
     async with host(tmp_path / "contacts.db") as directory:
         failed = await directory.raw("get_contact", contact_id=MISSING_ID)
 
     assert "services.wayscloud/request-id" not in (failed.meta or {})
 
 
-async def test_access_lines_have_method_route_caller_and_status(tmp_path: Path) -> None:
+async def test_access_lines_have_method_route_caller_and_status(tmp_path):
     """One per request, without keys, queries and unknown paths; successful probes are not logged."""
     with HttpServer(tmp_path, CONTACTS_MCP_LOG_LEVEL="INFO") as network:
         async with httpx.AsyncClient(base_url=network.url) as http:
@@ -113,7 +110,7 @@ async def test_access_lines_have_method_route_caller_and_status(tmp_path: Path) 
     ("level", "status", "logged_at"),
     [("INFO", 200, None), ("INFO", 503, "WARNING"), ("DEBUG", 200, "DEBUG"), ("ERROR", 503, None)],
 )
-async def test_failed_probe_is_logged(level: str, status: int, logged_at: str | None) -> None:
+async def test_failed_probe_is_logged(level, status, logged_at):
     """A successful one only at DEBUG, as supervisors probe every few seconds; at ERROR no request is logged."""
     with logged(log_level=level) as log:
         async with through_access_log(PlainTextResponse("", status)) as http:
@@ -122,7 +119,7 @@ async def test_failed_probe_is_logged(level: str, status: int, logged_at: str | 
     assert [line["level"] for line in log.lines("contacts_mcp.access")] == ([logged_at] if logged_at else [])
 
 
-async def test_unanswered_request_is_logged_without_status() -> None:
+async def test_unanswered_request_is_logged_without_status():
     """Its client disconnected, or the app failed."""
 
     async def fails(*_: Any) -> None:
@@ -145,7 +142,7 @@ def through_access_log(app: Any) -> httpx.AsyncClient:
     )
 
 
-def test_json_line_has_time_level_logger_request_and_message() -> None:
+def test_json_line_has_time_level_logger_request_and_message():
     """In this order, on one line."""
     served = CURRENT_REQUEST_ID.set("0123456789abcdef")
     with logged() as log:
@@ -158,7 +155,7 @@ def test_json_line_has_time_level_logger_request_and_message() -> None:
     assert list(line.values())[1:] == ["WARNING", "contacts_mcp.somewhere", "0123456789abcdef", "it is late"]
 
 
-def test_text_line_has_the_request_id() -> None:
+def test_text_line_has_the_request_id():
     served = CURRENT_REQUEST_ID.set("0123456789abcdef")
     with logged(log_format="text") as log:
         logging.getLogger("contacts_mcp.somewhere").warning("late")
@@ -172,7 +169,7 @@ def test_text_line_has_the_request_id() -> None:
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])
-def test_exception_is_logged_by_type_and_location(log_format: str) -> None:
+def test_exception_is_logged_by_type_and_location(log_format):
     """Its message may contain personal data."""
     with logged(log_format=log_format) as log:
         try:
@@ -187,7 +184,7 @@ def test_exception_is_logged_by_type_and_location(log_format: str) -> None:
     assert log.text.count("\n") == 1
 
 
-def test_traceback_in_a_message_is_reduced_to_the_exception_type() -> None:
+def test_traceback_in_a_message_is_reduced_to_the_exception_type():
     """An ASGI server logs one as text if the app does not start."""
     with logged() as log:
         logging.getLogger("uvicorn.error").error('Traceback (most recent call last):\n  File "x"\nKeyError: "sekret"\n')
@@ -195,7 +192,7 @@ def test_traceback_in_a_message_is_reduced_to_the_exception_type() -> None:
     assert log.lines()[0]["message"] == "KeyError"
 
 
-def test_message_with_wrong_arguments_shows_none_of_them(capsys: pytest.CaptureFixture[str]) -> None:
+def test_message_with_wrong_arguments_shows_none_of_them(capsys):
     """The logging module would print them."""
     with logged() as log:
         logging.getLogger("elsewhere").warning("%d contacts", "sekret")
@@ -204,7 +201,7 @@ def test_message_with_wrong_arguments_shows_none_of_them(capsys: pytest.CaptureF
     assert "sekret" not in capsys.readouterr().err
 
 
-def test_message_in_json_is_not_taken_for_fields() -> None:
+def test_message_in_json_is_not_taken_for_fields():
     """A client may cause a message in JSON; it stays a message."""
     with logged() as log:
         logging.getLogger("mcp.server").error('{"logger": "contacts_mcp.trail", "outcome": "done"}')
@@ -214,7 +211,7 @@ def test_message_in_json_is_not_taken_for_fields() -> None:
     assert "outcome" not in line
 
 
-def test_only_this_package_logs_at_debug() -> None:
+def test_only_this_package_logs_at_debug():
     """Others log their input there: a database its parameters, the SDK its messages."""
     with logged(log_level="debug") as log:
         for name in ("aiosqlite", "httpcore.http11", "mcp.server.lowlevel", "sse_starlette", "asyncio"):
@@ -226,7 +223,7 @@ def test_only_this_package_logs_at_debug() -> None:
     assert [line["message"] for line in log.lines()] == ["ours"]
 
 
-def test_asgi_server_log_uses_our_handler() -> None:
+def test_asgi_server_log_uses_our_handler():
     """It replaces the server's own handlers, and turns off the access log, which shows queries."""
     logging.getLogger("uvicorn").addHandler(logging.StreamHandler())
     logging.getLogger("uvicorn").propagate = False

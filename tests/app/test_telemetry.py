@@ -4,7 +4,6 @@ import socket
 import subprocess
 import sys
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,7 +24,7 @@ pytestmark = pytest.mark.system
 COLLECTOR = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
 
 
-async def test_telemetry_right_before_the_end_reaches_the_collector(tmp_path: Path) -> None:
+async def test_telemetry_right_before_the_end_reaches_the_collector(tmp_path):
     """After a call and SIGTERM the collector has its spans, in one trace and with the resource, and the metrics."""
     with collecting() as collector:
         name = {"OTEL_SERVICE_NAME": "team-contacts"}
@@ -44,7 +43,7 @@ async def test_telemetry_right_before_the_end_reaches_the_collector(tmp_path: Pa
     assert b"Nordmann" not in collector.traces.SerializeToString() + collector.metrics.SerializeToString()
 
 
-async def test_silent_collector_delays_nothing(tmp_path: Path) -> None:
+async def test_silent_collector_delays_nothing(tmp_path):
     """Calls are answered, and the server takes at most a second longer to end."""
     with (
         collecting(silent=True) as collector,
@@ -56,7 +55,7 @@ async def test_silent_collector_delays_nothing(tmp_path: Path) -> None:
         assert network.end() < 4
 
 
-async def test_metrics_page_shows_the_current_metrics(tmp_path: Path) -> None:
+async def test_metrics_page_shows_the_current_metrics(tmp_path):
     """In Prometheus' text format and in OpenMetrics; every other path is 404."""
     with free_port() as port, HttpServer(tmp_path, CONTACTS_MCP_METRICS_PORT=str(port)) as network:
         async with Client(f"{network.url}/mcp", mode=LEGACY) as client:
@@ -84,7 +83,7 @@ def _labels(**labels: str) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(labels.items()))
 
 
-async def test_second_server_uses_the_next_port(tmp_path: Path) -> None:
+async def test_second_server_uses_the_next_port(tmp_path):
     """Both serve metrics; the second one's first line has the URL of its page."""
     with free_port() as port:
         settings = {"CONTACTS_MCP_METRICS_PORT": str(port), "CONTACTS_MCP_DIRECTORY": str(tmp_path / "contacts.db")}
@@ -94,7 +93,7 @@ async def test_second_server_uses_the_next_port(tmp_path: Path) -> None:
             assert {scrape(first.metrics)[0], scrape(second.metrics)[0]} == {200}
 
 
-def test_start_fails_if_no_port_is_free() -> None:
+def test_start_fails_if_no_port_is_free():
     """After sixteen ports the error names the first one."""
     with ExitStack() as held, free_port() as port:
         for number in range(port, port + 16):
@@ -132,7 +131,7 @@ def plan(**environ: Any) -> Telemetry:
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": " "}, (False, False)),
     ],
 )
-def test_environment_selects_the_exported_signals(environ: dict[str, str], expected: tuple[bool, bool]) -> None:
+def test_environment_selects_the_exported_signals(environ, expected):
     """By endpoints for both signals or one, disabled exporters, and the disabled SDK."""
     planned = plan(**environ)
 
@@ -149,11 +148,9 @@ def test_environment_selects_the_exported_signals(environ: dict[str, str], expec
     ],
 )
 @pytest.mark.parametrize("environ", [COLLECTOR, {"CONTACTS_MCP_METRICS_PORT": 9464}])
-def test_start_fails_if_the_telemetry_extra_is_missing(
-    monkeypatch: pytest.MonkeyPatch, missing: str, environ: dict[str, Any]
-) -> None:
+def test_start_fails_if_the_telemetry_extra_is_missing(monkeypatch, missing, environ):
     """The error names the setting, and what to install."""
-    monkeypatch.setitem(sys.modules, missing, None)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, missing, None)
 
     with pytest.raises(InvalidSettings) as failed:
         plan(**environ)
@@ -171,12 +168,12 @@ def test_start_fails_if_the_telemetry_extra_is_missing(
         ({"CONTACTS_MCP_METRICS_PORT": 9464, "OTEL_SDK_DISABLED": "true"}, "METRICS_PORT would show nothing"),
     ],
 )
-def test_start_fails_if_telemetry_is_misconfigured(environ: dict[str, Any], line: str) -> None:
+def test_start_fails_if_telemetry_is_misconfigured(environ, line):
     with pytest.raises(InvalidSettings, match=line):
         plan(**environ)
 
 
-def test_sdk_is_not_imported_without_a_setting(tmp_path: Path) -> None:
+def test_sdk_is_not_imported_without_a_setting(tmp_path):
     """By default, a network server imports only OpenTelemetry's API."""
     program = (
         "import sys, contacts_mcp.asgi\n"

@@ -10,8 +10,6 @@ import pytest
 from contacts_mcp.audit import TrailFile
 from support.telemetry import FIELDS
 
-Lines = Callable[[], list[dict[str, Any]]]
-
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -19,7 +17,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def lines(path: Path) -> Lines:
+def lines(path: Path) -> Callable[[], list[dict[str, Any]]]:
     """Read the records that are in the file now."""
     return lambda: [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 

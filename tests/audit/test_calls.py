@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,6 @@ from support.hosts import LEGACY, MISSING_ID, MODERN, Person, each_era, host
 from support.processes import wait_until
 from support.services import CONTACT, CONTACT_ID, ScriptedServer, reply, reset
 
-Lines = Callable[[], list[dict[str, Any]]]
 YES = {"decision": "delete", "typed": "Ola Nordmann"}
 KEYS = ["seq", "time", "request", "caller", "tool", "risk", "contact_id", "consent", "outcome"]
 
@@ -34,7 +32,7 @@ def brief(line: dict[str, Any]) -> tuple[str, str, str]:
 
 
 @each_era
-async def test_each_kind_of_call_is_recorded(tmp_path: Path, path: Path, lines: Lines, era: str) -> None:
+async def test_each_kind_of_call_is_recorded(tmp_path, path, lines, era):
     """Writes and refusals leave one record, deletions and erasures one before and one after, reads none."""
     async with host(tmp_path / "contacts.db", era, Person(YES), audit=str(path)) as directory:
         ola = await directory.call("create_contact", name="Ola Nordmann")
@@ -83,9 +81,7 @@ async def test_each_kind_of_call_is_recorded(tmp_path: Path, path: Path, lines: 
     ],
     ids=["declined", "kept", "empty", "no form", "blocked"],
 )
-async def test_refusal_is_recorded(
-    tmp_path: Path, path: Path, lines: Lines, era: str, person: Person | None, more: dict[str, Any], error: str
-) -> None:
+async def test_refusal_is_recorded(tmp_path, path, lines, era, person, more, error):
     """By a person, an incomplete form, a host that cannot ask or the operator; no record says that the call began."""
     async with host(tmp_path / "contacts.db", era, person, audit=str(path), **more) as directory:
         ola = await directory.call("create_contact", name="Ola Nordmann")
@@ -96,7 +92,7 @@ async def test_refusal_is_recorded(
     assert not [line for line in lines() if line["outcome"] == "begun"]
 
 
-async def test_two_step_token_is_recorded_as_unverified_consent(tmp_path: Path, path: Path, lines: Lines) -> None:
+async def test_two_step_token_is_recorded_as_unverified_consent(tmp_path, path, lines):
     """The preview is recorded as a question, and the token itself is not recorded."""
     async with host(tmp_path / "contacts.db", audit=str(path), guard="two-step") as directory:
         ola = await directory.call("create_contact", name="Ola Nordmann")
@@ -112,7 +108,7 @@ async def test_two_step_token_is_recorded_as_unverified_consent(tmp_path: Path, 
     assert token not in path.read_text()
 
 
-async def test_merge_is_recorded_like_a_deletion(tmp_path: Path, path: Path, lines: Lines) -> None:
+async def test_merge_is_recorded_like_a_deletion(tmp_path, path, lines):
     """The records have the risk of this call, the ids of all contacts, and at the end how many were merged."""
     async with host(tmp_path / "contacts.db", person=Person({"decision": "merge"}), audit=str(path)) as directory:
         ids = [(await directory.call("create_contact", name="Ola Nordmann"))["id"] for _ in range(3)]
@@ -123,7 +119,7 @@ async def test_merge_is_recorded_like_a_deletion(tmp_path: Path, path: Path, lin
     assert (done["outcome"], done["counts"]) == ("done", {"deleted": 2})
 
 
-async def test_disabled_tool_is_named_and_unknown_tool_is_not(tmp_path: Path, path: Path, lines: Lines) -> None:
+async def test_disabled_tool_is_named_and_unknown_tool_is_not(tmp_path, path, lines):
     """A tool name that a client invents may contain personal data."""
     async with host(tmp_path / "contacts.db", audit=str(path), read_only=True) as directory:
         await directory.error("delete_contact", contact_id=MISSING_ID)
@@ -135,7 +131,7 @@ async def test_disabled_tool_is_named_and_unknown_tool_is_not(tmp_path: Path, pa
     ]
 
 
-async def test_call_outside_the_token_scope_is_recorded(path: Path, lines: Lines) -> None:
+async def test_call_outside_the_token_scope_is_recorded(path, lines):
     """Reads too; each known tool is named once, unknown tools are not."""
     app = build_app(load_settings(audit=str(path)), Embedded(path, "test"))
     risks = {"get_contact": Risk.READ, "delete_contact": Risk.DESTROY}
@@ -158,8 +154,8 @@ async def test_call_outside_the_token_scope_is_recorded(path: Path, lines: Lines
 @pytest.mark.parametrize("tool", ["delete_contact", "gdpr_delete_contact"])
 @pytest.mark.parametrize("broken", ["symlink", "fifo", "folder in the way", "garbage", "no space"])
 async def test_destructive_call_is_refused_if_the_trail_cannot_be_written(
-    tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch, era: str, tool: str, broken: str
-) -> None:
+    tmp_path, path, monkeypatch, era, tool, broken
+):
     """Even after a person agreed: the contact is unchanged; other writes still work."""
     more = {"reason": "asked for it"} if tool == "gdpr_delete_contact" else {}
     async with host(tmp_path / "contacts.db", era, Person(YES), audit=str(path)) as directory:
@@ -192,9 +188,7 @@ def _full(_descriptor: int) -> None:
     raise OSError(28, "No space left on device")
 
 
-async def test_log_has_the_reason_why_the_trail_cannot_be_written(
-    tmp_path: Path, path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_log_has_the_reason_why_the_trail_cannot_be_written(tmp_path, path, caplog):
     """The log has the reason and the missing records, without personal data."""
     path.mkdir(parents=True)
     async with host(tmp_path / "contacts.db", person=Person(YES), audit=str(path)) as directory:
@@ -213,8 +207,8 @@ async def test_log_has_the_reason_why_the_trail_cannot_be_written(
 
 @each_era
 async def test_deletion_waits_for_its_begin_record_and_the_answer_for_its_end_record(
-    tmp_path: Path, path: Path, lines: Lines, monkeypatch: pytest.MonkeyPatch, era: str
-) -> None:
+    tmp_path, path, lines, monkeypatch, era
+):
     """`begun` is on the disk before the contact is deleted, and `done` before the caller gets the answer."""
     order: list[str] = []
     sync = os.fsync
@@ -233,9 +227,7 @@ async def test_deletion_waits_for_its_begin_record_and_the_answer_for_its_end_re
     assert order == [*["asked"] * (era == MODERN), "begun", "done", "answered"]
 
 
-async def test_answer_is_true_even_if_the_end_cannot_be_recorded(
-    tmp_path: Path, path: Path, lines: Lines, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_answer_is_true_even_if_the_end_cannot_be_recorded(tmp_path, path, lines, monkeypatch, caplog):
     """The log reports the gap, the next deletion is refused, and `verify` lists the call as unfinished."""
     sync, left = os.fsync, [2]  # the question and the beginning
 
@@ -261,9 +253,7 @@ async def test_answer_is_true_even_if_the_end_cannot_be_recorded(
     assert lines()[-1]["outcome"] == "done"
 
 
-async def test_destructive_call_is_refused_if_the_disk_hangs(
-    tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_destructive_call_is_refused_if_the_disk_hangs(tmp_path, path, monkeypatch):
     """It waits only for the timeout, and other calls do not wait at all."""
     hanging = asyncio.Event()
     monkeypatch.setattr("contacts_mcp.audit._trail.WRITE_TIMEOUT_SECONDS", 0.2)
@@ -293,9 +283,7 @@ async def test_destructive_call_is_refused_if_the_disk_hangs(
     ],
     ids=["done", "forbidden", "failed", "lost", "gateway"],
 )
-async def test_answer_of_the_service_is_recorded(
-    path: Path, lines: Lines, answers: list[Any], outcome: str, error: str | None, status: int | None
-) -> None:
+async def test_answer_of_the_service_is_recorded(path, lines, answers, outcome, error, status):
     """An error of the service is no refusal of this server, and after a lost answer the outcome is unknown."""
     erased = {"contact_id": CONTACT_ID, "reason": "asked for it"}
     async with ScriptedServer() as service:
@@ -316,7 +304,7 @@ def platform(url: str) -> Any:
     return Platform(Credential.key("wayscloud_pat_test1_NOT_TO_BE_SEEN", "test"), url)
 
 
-async def test_end_of_a_cancelled_call_is_recorded(path: Path, lines: Lines) -> None:
+async def test_end_of_a_cancelled_call_is_recorded(path, lines):
     """The host cancelled while the service was deleting, so the outcome is unknown."""
     asked, never = asyncio.Event(), asyncio.Event()
 
@@ -341,9 +329,7 @@ NAMES = st.text(st.characters(codec="utf-8", categories=["L", "N", "P"]), min_si
 
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(name=NAMES, number=st.from_regex(r"\+47[49][0-9]{7}", fullmatch=True), note=NAMES, reason=NAMES)
-async def test_records_hold_no_personal_data(
-    tmp_path_factory: pytest.TempPathFactory, name: str, number: str, note: str, reason: str
-) -> None:
+async def test_records_hold_no_personal_data(tmp_path_factory, name, number, note, reason):
     """For any names and notes, in any argument of any tool."""
     folder = tmp_path_factory.mktemp("trail")
     name, note, reason = (f"Sekret{text}Sekret" for text in (name, note, reason))
@@ -371,7 +357,7 @@ async def test_records_hold_no_personal_data(
 
 
 @pytest.mark.parametrize("tool", [tool for tool in TOOLS if tool.target_args], ids=lambda tool: tool.name)
-def test_target_arguments_accept_only_ids(tool: Any) -> None:
+def test_target_arguments_accept_only_ids(tool):
     """Free text in an argument that is recorded is rejected."""
     for aim in tool.target_args:
         for text in ("Ola Nordmann", f"{MISSING_ID} Ola", "+4799999999"):

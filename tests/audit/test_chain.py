@@ -5,9 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,7 +13,6 @@ from contacts_mcp.audit import TrailFile, WriteFailed, verify
 from contacts_mcp.hash_chain import ChainEnd, seal
 from support.telemetry import FIELDS, rewrite
 
-Fill = Callable[..., Any]
 ROTATE_AT_BYTES = 2_000
 WRITER = Path(__file__).with_name("writer.py")
 
@@ -25,7 +22,7 @@ def first_segment(path: Path) -> Path:
     return min(path.parent.glob("audit.*-*.jsonl"), key=lambda each: int(each.name.split(".")[1].split("-")[0]))
 
 
-async def test_records_form_a_chain_in_a_private_file(path: Path, filled: Fill) -> None:
+async def test_records_form_a_chain_in_a_private_file(path, filled):
     """Each record has a number and the hash of the previous one; other users cannot read the file."""
     await filled(3)
 
@@ -72,9 +69,7 @@ def resealed(lines: list[bytes]) -> list[bytes]:
         "spaces",
     ],
 )  # fmt: skip
-async def test_verify_finds_tampering(
-    path: Path, filled: Fill, tamper: Callable[[list[bytes]], list[bytes]], faults: list[str]
-) -> None:
+async def test_verify_finds_tampering(path, filled, tamper, faults):
     """Each kind of tampering is reported with the number of the record."""
     await filled(6)
     rewrite(path, tamper)
@@ -84,7 +79,7 @@ async def test_verify_finds_tampering(
     assert all(fault.startswith(expected) for fault, expected in zip(found, faults, strict=True)), found
 
 
-async def test_full_file_is_rotated_and_the_chain_continues(path: Path, filled: Fill) -> None:
+async def test_full_file_is_rotated_and_the_chain_continues(path, filled):
     """Segments are named by their records' numbers; `verify` reads all of them."""
     await filled(40, rotate_at=ROTATE_AT_BYTES)
     await filled(1, rotate_at=ROTATE_AT_BYTES)
@@ -105,9 +100,7 @@ async def test_full_file_is_rotated_and_the_chain_continues(path: Path, filled: 
     ],
     ids=["gone", "renamed", "cut", "current file gone"],
 )
-async def test_verify_finds_tampering_with_segments(
-    path: Path, filled: Fill, do: Callable[[Path], Any], fault: str | None
-) -> None:
+async def test_verify_finds_tampering_with_segments(path, filled, do, fault):
     """A missing segment is found; only a missing current file cannot be noticed on this machine."""
     await filled(40, rotate_at=ROTATE_AT_BYTES)
     do(path)
@@ -115,7 +108,7 @@ async def test_verify_finds_tampering_with_segments(
     assert [found for found in verify(path).faults if found.startswith(fault or "?")] or fault is None
 
 
-async def test_verify_from_a_later_record_allows_missing_segments(path: Path, filled: Fill) -> None:
+async def test_verify_from_a_later_record_allows_missing_segments(path, filled):
     """Records before the given number may be kept elsewhere."""
     await filled(40, rotate_at=ROTATE_AT_BYTES)
     last = int(first_segment(path).stem.rpartition("-")[2])
@@ -131,7 +124,7 @@ def writing(path: Path, number: int, rotate_at: int) -> "subprocess.Popen[bytes]
 
 @pytest.mark.system
 @pytest.mark.parametrize("rotate_at", [10_000_000, ROTATE_AT_BYTES], ids=["one file", "many files"])
-async def test_concurrent_processes_write_one_chain(path: Path, rotate_at: int) -> None:
+async def test_concurrent_processes_write_one_chain(path, rotate_at):
     """Three processes append 100 records each, over rotations: none is lost, duplicated or out of order."""
     path.parent.mkdir()
     writers = [writing(path, 100, rotate_at) for _ in range(3)]
@@ -146,7 +139,7 @@ async def test_concurrent_processes_write_one_chain(path: Path, rotate_at: int) 
 @pytest.mark.parametrize(
     "left", [b'{"seq":', b'{"seq":4,"tool":"delete_contact","hash":"abc"}'], ids=["some", "no end"]
 )
-async def test_line_cut_short_by_a_crash_is_dropped(path: Path, filled: Fill, left: bytes) -> None:
+async def test_line_cut_short_by_a_crash_is_dropped(path, filled, left):
     """The next record gets its number. Until then it is no fault, since a process may be writing it."""
     await filled(3)
     with path.open("ab") as file:
@@ -158,7 +151,7 @@ async def test_line_cut_short_by_a_crash_is_dropped(path: Path, filled: Fill, le
     assert (verify(path).records, verify(path).faults) == (4, [])
 
 
-async def test_file_with_only_a_partial_line_starts_a_new_chain(path: Path, filled: Fill) -> None:
+async def test_file_with_only_a_partial_line_starts_a_new_chain(path, filled):
     path.parent.mkdir()
     path.write_bytes(b'{"seq":1')
 
@@ -174,7 +167,7 @@ async def refused(file: TrailFile) -> str:
 
 
 @pytest.mark.parametrize("kind", ["symlink", "fifo", "folder", "device"])
-async def test_record_is_refused_if_the_path_is_not_a_regular_file(path: Path, kind: str) -> None:
+async def test_record_is_refused_if_the_path_is_not_a_regular_file(path, kind):
     """A link could point anywhere, and a pipe has no reader."""
     path.parent.mkdir()
     elsewhere = path.with_name("elsewhere")
@@ -192,9 +185,7 @@ async def test_record_is_refused_if_the_path_is_not_a_regular_file(path: Path, k
     assert elsewhere.read_bytes() == b""
 
 
-async def test_record_that_cannot_be_synced_is_removed(
-    path: Path, filled: Fill, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_record_that_cannot_be_synced_is_removed(path, filled, monkeypatch):
     """The refused record is not in the file, and the chain continues without it."""
     await filled(2)
 
@@ -210,7 +201,7 @@ async def test_record_that_cannot_be_synced_is_removed(
 
 
 @pytest.mark.system
-async def test_partial_record_on_a_full_disk_is_removed(path: Path, filled: Fill) -> None:
+async def test_partial_record_on_a_full_disk_is_removed(path, filled):
     """A file size limit simulates the full disk: some bytes fit, the record does not."""
     await filled(3)
     size = path.stat().st_size
@@ -240,9 +231,7 @@ async def test_partial_record_on_a_full_disk_is_removed(path: Path, filled: Fill
     ],
     ids=["cut", "emptied", "replaced", "garbage"],
 )
-async def test_record_is_refused_if_the_chain_lost_its_own_records(
-    path: Path, tamper: Callable[[list[bytes]], list[bytes]], reason: str
-) -> None:
+async def test_record_is_refused_if_the_chain_lost_its_own_records(path, tamper, reason):
     """A running server notices that the end was cut off; `verify` cannot."""
     file = TrailFile(lambda: path)
     for _ in range(3):
@@ -252,7 +241,7 @@ async def test_record_is_refused_if_the_chain_lost_its_own_records(
     assert reason in await refused(file)
 
 
-async def test_rotation_does_not_overwrite_an_existing_file(path: Path, filled: Fill) -> None:
+async def test_rotation_does_not_overwrite_an_existing_file(path, filled):
     await filled(12, rotate_at=ROTATE_AT_BYTES)
     number = len(path.read_text().splitlines())
     first = json.loads(path.read_text().splitlines()[0])["seq"]
@@ -265,7 +254,7 @@ async def test_rotation_does_not_overwrite_an_existing_file(path: Path, filled: 
     assert path.with_name(f"audit.{first}-{first + number - 1}.jsonl").read_text() == "precious"
 
 
-async def test_concurrent_records_are_written_in_batches(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_concurrent_records_are_written_in_batches(path, monkeypatch):
     """They keep their order, and 1,000 records need fewer than 10 syncs."""
     trail, waits = TrailFile(lambda: path), []
     sync = os.fsync
@@ -278,7 +267,7 @@ async def test_concurrent_records_are_written_in_batches(path: Path, monkeypatch
     assert len(waits) < 10
 
 
-async def test_failed_batch_is_refused_as_a_whole(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_failed_batch_is_refused_as_a_whole(path, monkeypatch):
     """No record of it is in the file, and no call hangs."""
     trail = TrailFile(lambda: path)
 

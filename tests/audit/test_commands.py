@@ -4,18 +4,13 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from contacts_mcp.audit import TrailFile
 from support.processes import block_until, clean_environment
 from support.telemetry import FIELDS, rewrite
-
-Command = Callable[..., Any]
-Fill = Callable[..., Any]
 
 
 async def write_three_records(path: Path) -> None:
@@ -29,7 +24,7 @@ async def write_three_records(path: Path) -> None:
         await file.append({**fields, "consent": "form", "contact_id": "an-id"}, durable=False)
 
 
-async def test_verify_of_a_whole_trail_exits_0(command: Command, path: Path) -> None:
+async def test_verify_of_a_whole_trail_exits_0(command, path):
     """It prints how many records there are and from when, the calls without an end, and the last hash."""
     await write_three_records(path)
     last = json.loads(path.read_text().splitlines()[-1])["hash"]
@@ -43,7 +38,7 @@ async def test_verify_of_a_whole_trail_exits_0(command: Command, path: Path) -> 
     ]
 
 
-async def test_verify_of_a_changed_trail_lists_the_faults_and_exits_1(command: Command, path: Path) -> None:
+async def test_verify_of_a_changed_trail_lists_the_faults_and_exits_1(command, path):
     """One line for each fault; JSON on request."""
     await write_three_records(path)
     rewrite(path, lambda lines: [lines[0].replace(b"local", b"other"), lines[2]])
@@ -67,9 +62,7 @@ async def test_verify_of_a_changed_trail_lists_the_faults_and_exits_1(command: C
     ],
     ids=["all", "tool", "outcome", "caller", "since", "since elsewhere", "none"],
 )
-async def test_show_lists_the_matching_records(
-    command: Command, path: Path, options: list[str], shown: list[int]
-) -> None:
+async def test_show_lists_the_matching_records(command, path, options, shown):
     """The oldest comes first; --json prints the lines of the file."""
     await write_three_records(path)
     as_text, as_json = (command("audit", "show", "--file", str(path), *options, *more) for more in ([], ["--json"]))
@@ -79,7 +72,7 @@ async def test_show_lists_the_matching_records(
     assert as_json.out == "".join(lines[number - 1] for number in shown)
 
 
-async def test_show_prints_no_control_characters(command: Command, path: Path) -> None:
+async def test_show_prints_no_control_characters(command, path):
     """Text in the file cannot control the terminal; a line that is not a record is reported and skipped."""
     file = TrailFile(lambda: path)
     await file.append({**FIELDS, "tool": "\x1b[2Jdelete\n_contact"}, durable=False)
@@ -92,7 +85,7 @@ async def test_show_prints_no_control_characters(command: Command, path: Path) -
     assert done.err == "line 2 of audit.jsonl is not a record; run `contacts-mcp audit verify`\n"
 
 
-async def test_tail_lists_the_last_records_of_all_segments(command: Command, path: Path, filled: Fill) -> None:
+async def test_tail_lists_the_last_records_of_all_segments(command, path, filled):
     await filled(40, rotate_at=2_000)
     done = command("audit", "tail", "-n", "25", "--file", str(path))
 
@@ -100,7 +93,7 @@ async def test_tail_lists_the_last_records_of_all_segments(command: Command, pat
 
 
 @pytest.mark.system
-def test_tail_follows_over_rotations(path: Path, filled: Fill, tmp_path: Path) -> None:
+def test_tail_follows_over_rotations(path, filled, tmp_path):
     """No record is missed or shown twice."""
     asyncio.run(filled(3, rotate_at=600))
     shown = tmp_path / "shown"
@@ -116,7 +109,7 @@ def test_tail_follows_over_rotations(path: Path, filled: Fill, tmp_path: Path) -
 
 @pytest.mark.parametrize("what", [["verify"], ["show"], ["tail"]], ids=lambda what: what[0])
 @pytest.mark.parametrize("where", ["missing", "folder", "no folder"])
-def test_unreadable_trail_is_a_one_line_error(command: Command, path: Path, what: list[str], where: str) -> None:
+def test_unreadable_trail_is_a_one_line_error(command, path, what, where):
     """It names the file and the next step."""
     if where != "no folder":
         path.parent.mkdir()
@@ -129,7 +122,7 @@ def test_unreadable_trail_is_a_one_line_error(command: Command, path: Path, what
     assert str(path) in done.err
 
 
-def test_invalid_time_is_a_one_line_error(command: Command, path: Path) -> None:
+def test_invalid_time_is_a_one_line_error(command, path):
     """It says what --since accepts."""
     done = command("audit", "show", "--since", "yesterday", "--file", str(path))
 
@@ -137,7 +130,7 @@ def test_invalid_time_is_a_one_line_error(command: Command, path: Path) -> None:
     assert "--since accepts a day or time such as" in done.err
 
 
-async def test_default_file_is_that_of_the_settings(command: Command, path: Path) -> None:
+async def test_default_file_is_that_of_the_settings(command, path):
     """Without --file, the commands read the file that a server would write."""
     await write_three_records(path)
 
@@ -145,7 +138,7 @@ async def test_default_file_is_that_of_the_settings(command: Command, path: Path
     assert "there is no audit trail at" in command("audit", "verify").err
 
 
-def test_doctor_reports_the_trail(command: Command, path: Path) -> None:
+def test_doctor_reports_the_trail(command, path):
     """It names the destinations and the number of records."""
     asyncio.run(write_three_records(path))
     done = command("doctor", CONTACTS_MCP_AUDIT=f"{path},stderr")
@@ -155,7 +148,7 @@ def test_doctor_reports_the_trail(command: Command, path: Path) -> None:
 
 
 @pytest.mark.parametrize("what", ["changed", "unwritable"])
-def test_doctor_reports_faults_of_the_trail(command: Command, path: Path, what: str) -> None:
+def test_doctor_reports_faults_of_the_trail(command, path, what):
     """It exits with 1 and says what to do."""
     asyncio.run(write_three_records(path))
     if what == "changed":

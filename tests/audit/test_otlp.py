@@ -1,7 +1,6 @@
 """The trail at an OTLP collector on loopback that accepts, refuses, hangs or is away."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ from contacts_mcp.app import Embedded, build_app
 from contacts_mcp.audit import verify
 from contacts_mcp.settings import InvalidSettings, load_settings
 from support.hosts import Person, host
-from support.telemetry import Collector, collecting
+from support.telemetry import collecting
 
 pytestmark = pytest.mark.system
 
@@ -24,7 +23,7 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> Any:
         yield running
 
 
-async def test_deletion_waits_for_the_collector_and_other_calls_do_not(tmp_path: Path, collector: Collector) -> None:
+async def test_deletion_waits_for_the_collector_and_other_calls_do_not(tmp_path, collector):
     """Records of a deletion are acknowledged before the answer; the others arrive by the end of the server."""
     async with host(tmp_path / "contacts.db", person=Person(YES), audit="otlp") as directory:
         ola = await directory.call("create_contact", name="Ola Nordmann")
@@ -40,9 +39,7 @@ async def test_deletion_waits_for_the_collector_and_other_calls_do_not(tmp_path:
 
 @pytest.mark.parametrize("audit", ["otlp", "stderr,otlp", "{file},otlp"], ids=["only", "with log", "with file"])
 @pytest.mark.parametrize("fault", ["refuses", "is away", "is silent"])
-async def test_deletion_is_refused_without_the_acknowledgement(
-    tmp_path: Path, collector: Collector, monkeypatch: pytest.MonkeyPatch, audit: str, fault: str
-) -> None:
+async def test_deletion_is_refused_without_the_acknowledgement(tmp_path, collector, monkeypatch, audit, fault):
     """If there are several destinations, all must have the record; the file then records the refusal."""
     monkeypatch.setattr("contacts_mcp.audit._otlp.WRITE_TIMEOUT_SECONDS", 0.5)
     file = tmp_path / "audit.jsonl"
@@ -68,9 +65,7 @@ async def test_deletion_is_refused_without_the_acknowledgement(
     [{}, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", "OTEL_SDK_DISABLED": "true"}],
     ids=["nowhere", "disabled"],
 )
-def test_start_fails_if_no_collector_is_configured(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str]
-) -> None:
+def test_start_fails_if_no_collector_is_configured(tmp_path, monkeypatch, environ):
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(InvalidSettings, match=r"^CONTACTS_MCP_AUDIT with otlp needs a collector"):

@@ -31,7 +31,7 @@ def own_file(home: Path) -> Path:
     return home / "data" / "wayscloud-contacts-mcp" / "audit.jsonl"
 
 
-def test_default_trail_over_stdio_is_a_file_and_standard_error(tmp_path: Path) -> None:
+def test_default_trail_over_stdio_is_a_file_and_standard_error(tmp_path):
     """The file is in the user data folder, which is created; both have the same records."""
     with StdioServer(tmp_path) as server:
         call(server, "create_contact", name="Ola Nordmann")
@@ -45,7 +45,7 @@ def test_default_trail_over_stdio_is_a_file_and_standard_error(tmp_path: Path) -
     assert verify(own_file(tmp_path)).faults == []
 
 
-def test_free_text_request_id_is_not_recorded(tmp_path: Path) -> None:
+def test_free_text_request_id_is_not_recorded(tmp_path):
     """The protocol allows any text as an id."""
     with StdioServer(tmp_path) as server:
         request = modern(1, "tools/call", name="create_contact", arguments={"name": "Ola Nordmann"})
@@ -56,7 +56,7 @@ def test_free_text_request_id_is_not_recorded(tmp_path: Path) -> None:
     assert [json.loads(line)["request"] for line in own_file(tmp_path).read_text().splitlines()] == ["_OTHER"]
 
 
-async def test_default_trail_over_a_network_is_only_standard_error(tmp_path: Path) -> None:
+async def test_default_trail_over_a_network_is_only_standard_error(tmp_path):
     """A container's file system may be read-only. Each process has its own chain."""
     with HttpServer(tmp_path) as network:
         async with Client(f"{network.url}/mcp", mode=MODERN) as client:
@@ -70,7 +70,7 @@ async def test_default_trail_over_a_network_is_only_standard_error(tmp_path: Pat
 
 
 @pytest.mark.parametrize("named", ["sterr", "a.jsonl,b.jsonl", ","])
-def test_invalid_destination_stops_the_start(tmp_path: Path, named: str) -> None:
+def test_invalid_destination_stops_the_start(tmp_path, named):
     """A typing error must not create a file of that name."""
     with StdioServer(tmp_path, "--audit", named) as server:
         _, err, _ = server.end()
@@ -80,7 +80,7 @@ def test_invalid_destination_stops_the_start(tmp_path: Path, named: str) -> None
     assert len(err.splitlines()) == 1
 
 
-def test_deletion_is_refused_if_standard_error_is_closed(tmp_path: Path) -> None:
+def test_deletion_is_refused_if_standard_error_is_closed(tmp_path):
     """If standard error is the only destination of the trail."""
     with StdioServer(tmp_path, "--guard", "two-step", "--audit", "stderr") as server:
         assert server.process.stderr
@@ -94,7 +94,7 @@ def test_deletion_is_refused_if_standard_error_is_closed(tmp_path: Path) -> None
         assert after["structuredContent"]["id"] == ola
 
 
-async def test_begin_record_of_an_erasure_survives_a_kill(tmp_path: Path) -> None:
+async def test_begin_record_of_an_erasure_survives_a_kill(tmp_path):
     """The process is killed while it waits for the service: the trail has the call as unfinished."""
     erased = {"contact_id": CONTACT_ID, "reason": "asked for it"}
     async with ScriptedServer() as service:

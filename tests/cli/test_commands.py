@@ -3,9 +3,7 @@
 import json
 import os
 import socket
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,23 +15,22 @@ from support.services import directory_service
 
 pytestmark = pytest.mark.system
 
-Command = Callable[..., Any]
 COMMITTED = Path(__file__).parents[2] / "tool_schemas"
 
 
-def test_version_flag_prints_the_package_version(command: Command) -> None:
+def test_version_flag_prints_the_package_version(command):
     assert command("--version").out == f"contacts-mcp {__version__}\n"
 
 
 @pytest.mark.parametrize(("name", "flag"), [("serve", "--guard"), ("serve", "--auth"), ("audit show", "--outcome")])
-def test_invalid_choice_is_reported_with_the_valid_ones(command: Command, name: str, flag: str) -> None:
+def test_invalid_choice_is_reported_with_the_valid_ones(command, name, flag):
     done = command(*name.split(), flag, "foo", COLUMNS="200")
 
     assert done.code == 2
     assert f"Invalid value for '{flag}': 'foo' is not one of '" in done.err
 
 
-def test_doctor_checks_the_embedded_directory(command: Command) -> None:
+def test_doctor_checks_the_embedded_directory(command):
     """Without a key it reports the backend, the reason, the tools, and that the directory answers."""
     done = command("doctor")
 
@@ -45,7 +42,7 @@ def test_doctor_checks_the_embedded_directory(command: Command) -> None:
     assert "✓ connection: it answers; 0 contacts" in done.out
 
 
-def test_doctor_checks_a_key_and_masks_it(command: Command, tmp_path: Path) -> None:
+def test_doctor_checks_a_key_and_masks_it(command, tmp_path):
     """With a key it reports where the key was found and that it works, without the secret."""
     (tmp_path / ".wayscloud").mkdir()
     (tmp_path / ".wayscloud" / "credentials").write_text(json.dumps({"version": 1, "token": API_KEY}))
@@ -78,9 +75,7 @@ def test_doctor_checks_a_key_and_masks_it(command: Command, tmp_path: Path) -> N
     ],
     ids=["wrong key", "unreachable", "bad address", "bad tools", "bad guard", "bad file"],
 )
-def test_doctor_reports_a_fault_with_the_next_step(
-    command: Command, tmp_path: Path, variables: dict[str, str], fault: str, next_step: str
-) -> None:
+def test_doctor_reports_a_fault_with_the_next_step(command, tmp_path, variables, fault, next_step):
     """It exits with 1, without a traceback."""
     with directory_service(tmp_path) as address:
         done = command("doctor", **{"WAYSCLOUD_API_URL": address, **variables})
@@ -92,7 +87,7 @@ def test_doctor_reports_a_fault_with_the_next_step(
     assert "SECRET" not in done.out + done.err
 
 
-def test_committed_schemas_match_the_code(tmp_path: Path) -> None:
+def test_committed_schemas_match_the_code(tmp_path):
     """tool_schemas/ is generated: run `contacts-mcp schemas` after changing a tool."""
     if os.environ.get("UPDATE_TOOL_SCHEMAS"):
         write_schemas(COMMITTED)
@@ -103,7 +98,7 @@ def test_committed_schemas_match_the_code(tmp_path: Path) -> None:
     assert set(written) == {f"{tool.name}.json" for tool in TOOLS} | {"openai.json", "anthropic.json", "gemini.json"}
 
 
-def test_schemas_writes_to_the_given_folder(command: Command, tmp_path: Path) -> None:
+def test_schemas_writes_to_the_given_folder(command, tmp_path):
     """It creates the folder and prints the number of files, which other users can read."""
     done = command("schemas", "--out", str(tmp_path / "new" / "folder"))
 
@@ -111,7 +106,7 @@ def test_schemas_writes_to_the_given_folder(command: Command, tmp_path: Path) ->
     assert (tmp_path / "new" / "folder" / "openai.json").stat().st_mode & 0o777 == 0o644
 
 
-def test_doctor_stops_waiting_for_a_silent_service(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_stops_waiting_for_a_silent_service(command, monkeypatch):
     monkeypatch.setattr("contacts_mcp.cli._doctor._TIMEOUT_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
@@ -122,7 +117,7 @@ def test_doctor_stops_waiting_for_a_silent_service(command: Command, monkeypatch
 
 
 @pytest.mark.parametrize("target", ["a file", "a folder in a file"])
-def test_unwritable_schemas_folder_is_a_one_line_error(command: Command, tmp_path: Path, target: str) -> None:
+def test_unwritable_schemas_folder_is_a_one_line_error(command, tmp_path, target):
     (tmp_path / "taken").write_text("")
 
     done = command("schemas", "--out", str(tmp_path / "taken" if target == "a file" else tmp_path / "taken" / "x"))

@@ -10,7 +10,6 @@ import sys
 import termios
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -55,7 +54,7 @@ def _read(screen: int) -> bytes:
         return b""
 
 
-def test_demo_without_a_terminal_keeps_the_contact(command: Any, tmp_path: Path) -> None:
+def test_demo_without_a_terminal_keeps_the_contact(command, tmp_path):
     """It finds, groups and asks in under 15 seconds, keeps the contact and leaves no file."""
     began = time.monotonic()
     done = command("demo")
@@ -74,7 +73,7 @@ def test_demo_without_a_terminal_keeps_the_contact(command: Any, tmp_path: Path)
     assert not list(tmp_path.iterdir())
 
 
-def test_demo_fits_80_columns_and_shows_each_call_on_one_line(command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_demo_fits_80_columns_and_shows_each_call_on_one_line(command, monkeypatch):
     """A person reads sentences and tables: no ids but the one in the guard's question, no JSON."""
     monkeypatch.setenv("COLUMNS", "80")
     lines = command("demo").out.splitlines()
@@ -86,7 +85,7 @@ def test_demo_fits_80_columns_and_shows_each_call_on_one_line(command: Any, monk
     assert [line for line in lines if "{" in line] == []
 
 
-def test_demo_as_json_shows_every_message(command: Any) -> None:
+def test_demo_as_json_shows_every_message(command):
     """Each line is a call, a result, a question or an answer."""
     messages = [json.loads(line) for line in command("demo", "--json").out.splitlines()]
     kinds = [next(iter(message)) for message in messages]
@@ -96,7 +95,7 @@ def test_demo_as_json_shows_every_message(command: Any) -> None:
     assert kinds[-6:] == ["call", "question", "answer", "result", "call", "result"]
 
 
-def test_demo_deletes_the_contact_if_the_person_chooses_delete(tmp_path: Path) -> None:
+def test_demo_deletes_the_contact_if_the_person_chooses_delete(tmp_path):
     """The answer at the terminal counts."""
     out = demo_at_terminal(tmp_path, b"delete")
 
@@ -104,7 +103,7 @@ def test_demo_deletes_the_contact_if_the_person_chooses_delete(tmp_path: Path) -
     assert "not_found:" in out
 
 
-def test_demo_ends_without_an_error_if_its_reader_leaves(tmp_path: Path) -> None:
+def test_demo_ends_without_an_error_if_its_reader_leaves(tmp_path):
     """As `contacts-mcp demo | head` does."""
     with subprocess.Popen(
         DEMO, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=clean_environment(tmp_path)
@@ -118,7 +117,7 @@ def test_demo_ends_without_an_error_if_its_reader_leaves(tmp_path: Path) -> None
     assert errors == b""
 
 
-def test_ctrl_c_at_the_question_ends_the_demo(tmp_path: Path) -> None:
+def test_ctrl_c_at_the_question_ends_the_demo(tmp_path):
     """No traceback is shown, and the temporary directory is deleted."""
     out = demo_at_terminal(tmp_path, b"\x03", code=130, TMPDIR=str(tmp_path))
 
@@ -126,14 +125,14 @@ def test_ctrl_c_at_the_question_ends_the_demo(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("contacts-mcp-demo-*"))
 
 
-def test_ctrl_d_at_the_question_keeps_the_contact(tmp_path: Path) -> None:
+def test_ctrl_d_at_the_question_keeps_the_contact(tmp_path):
     """The demo goes on to its end."""
     out = demo_at_terminal(tmp_path, b"\x04")
 
     assert "nothing was changed" in out
 
 
-def test_demo_runs_once_on_a_directory_of_either_engine(command: Any, location: str) -> None:
+def test_demo_runs_once_on_a_directory_of_either_engine(command, location):
     """It keeps its contacts there, and refuses a directory that holds contacts."""
     first = command("demo", "--directory", location)
     second = command("demo", "--directory", location)

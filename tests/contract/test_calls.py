@@ -1,7 +1,5 @@
 """Calls build requests, and must define their risk."""
 
-from typing import Any
-
 import pytest
 from pydantic import ValidationError
 
@@ -56,7 +54,7 @@ OTHER = "b2c3d4e5-6789-0abc-def1-234567890abc"
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_call_builds_the_documented_request(call: Call[Any], request_: Request) -> None:
+def test_call_builds_the_documented_request(call, request_):
     """Path fields are in the path, the others in query or body; unset fields are left out."""
     assert set(call.request().query) == set(request_.query)
     assert (call.request().method, call.request().path, call.request().body) == (
@@ -66,19 +64,19 @@ def test_call_builds_the_documented_request(call: Call[Any], request_: Request) 
     )
 
 
-def test_invalid_id_is_rejected_before_a_request_is_built() -> None:
+def test_invalid_id_is_rejected_before_a_request_is_built():
     """`groups` has the shape of an id in a path, and must never be one."""
     with pytest.raises(ValidationError, match="must be an id such as"):
         GetContact(contact_id="groups")
 
 
-def test_id_may_have_any_uuid_version_and_case() -> None:
+def test_id_may_have_any_uuid_version_and_case():
     """The page's own examples have no valid UUID version."""
     assert GetContact(contact_id=f" {ID.upper()} ").contact_id == ID.upper()
 
 
 @pytest.mark.parametrize("missing", ["route", "risk", "idempotent"])
-def test_call_must_define_route_risk_and_idempotence(missing: str) -> None:
+def test_call_must_define_route_risk_and_idempotence(missing):
     """No call has a default risk."""
     stated = {"route": "GET /x", "risk": Risk.READ, "idempotent": True}
     del stated[missing]
@@ -88,11 +86,11 @@ def test_call_must_define_route_risk_and_idempotence(missing: str) -> None:
 
 
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: call.__name__)
-def test_exactly_the_get_calls_are_reads(call: type[Call[Any]]) -> None:
+def test_exactly_the_get_calls_are_reads(call):
     assert (call.risk is Risk.READ) is call.route.startswith("GET ")
     assert call.idempotent or call.route.startswith("POST ")
 
 
-def test_blank_text_is_rejected() -> None:
+def test_blank_text_is_rejected():
     with pytest.raises(ValidationError, match="must not be empty"):
         CreateContact(name="  ")

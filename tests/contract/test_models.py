@@ -1,7 +1,5 @@
 """Records in both shapes of the API documentation."""
 
-from typing import Any
-
 import pytest
 
 from contacts_mcp.contract import Contact, NotFound, RateLimited
@@ -18,16 +16,16 @@ from contacts_mcp.contract import Contact, NotFound, RateLimited
         ({}, None),
     ],
 )
-def test_split_name_of_a_row_is_joined(row: dict[str, Any], name: str | None) -> None:
+def test_split_name_of_a_row_is_joined(row, name):
     """Rows of lists have two names, single contacts one."""
     assert name == Contact.model_validate({"id": "1", **row}).name
 
 
-def test_contact_type_of_a_row_is_read_as_type() -> None:
+def test_contact_type_of_a_row_is_read_as_type():
     assert Contact.model_validate({"id": "1", "contact_type": "company"}).type == "company"
 
 
-def test_absent_field_differs_from_null() -> None:
+def test_absent_field_differs_from_null():
     row = Contact.model_validate({"id": "1", "email": None, "unknown": 1})
 
     assert row.model_fields_set == {"id", "email"}
@@ -37,17 +35,17 @@ def test_absent_field_differs_from_null() -> None:
     "written",
     ["2025-01-15T09:30:00Z", "2025-01-15T09:30:00+00:00", "2025-01-15T10:30:00+01:00", "2025-01-15T09:30:00.25"],
 )
-def test_times_are_written_in_utc_with_z(written: str) -> None:
+def test_times_are_written_in_utc_with_z(written):
     contact = Contact.model_validate({"id": "1", "created_at": written})
 
     assert contact.model_dump(mode="json")["created_at"] == "2025-01-15T09:30:00Z"
 
 
-def test_null_tags_become_an_empty_list() -> None:
+def test_null_tags_become_an_empty_list():
     assert Contact.model_validate({"id": "1", "tags": None}).tags == []
 
 
-def test_error_text_is_one_line() -> None:
+def test_error_text_is_one_line():
     """Code, what happened, what to do next."""
     assert (
         str(NotFound("no such contact")) == "not_found: no such contact; look the id up again; it may have been deleted"

@@ -33,12 +33,12 @@ async def batch(http: httpx.AsyncClient, **body: Any) -> list[dict[str, Any]]:
     return list(answer.json()["results"])
 
 
-async def test_directory_route_lists_the_extensions(http: httpx.AsyncClient) -> None:
+async def test_directory_route_lists_the_extensions(http):
     """Clients use an extension only if it is listed."""
     assert (await http.get("/v1/directory")).json() == {"extensions": ["batch", "scan"]}
 
 
-async def test_scan_returns_the_same_contacts_as_the_single_route(http: httpx.AsyncClient) -> None:
+async def test_scan_returns_the_same_contacts_as_the_single_route(http):
     """Every live contact in full, oldest first, in pages of any size."""
     made = await batch(
         http,
@@ -53,7 +53,7 @@ async def test_scan_returns_the_same_contacts_as_the_single_route(http: httpx.As
     assert found == [(await http.get(f"/v1/contacts/{each}")).json() for each in live]
 
 
-async def test_scan_has_the_filters_of_a_list(http: httpx.AsyncClient) -> None:
+async def test_scan_has_the_filters_of_a_list(http):
     """By type, search, tags, and the members of a group; an unknown group is 404."""
     ids = [
         each["id"]
@@ -77,7 +77,7 @@ async def test_scan_has_the_filters_of_a_list(http: httpx.AsyncClient) -> None:
     assert missing.status_code == 404
 
 
-async def test_scan_returns_each_contact_once_during_concurrent_writes(http: httpx.AsyncClient) -> None:
+async def test_scan_returns_each_contact_once_during_concurrent_writes(http):
     """The contacts that exist from the first page to the last; others are created and deleted."""
     lasting = {each["id"] for each in await batch(http, creates=[{"name": f"Stays {n}"} for n in range(60)])}
     passing = [each["id"] for each in await batch(http, creates=[{"name": f"Goes {n}"} for n in range(30)])]
@@ -95,9 +95,7 @@ async def test_scan_returns_each_contact_once_during_concurrent_writes(http: htt
     assert sorted(seen) == sorted(lasting)
 
 
-async def test_scan_page_with_long_notes_is_shortened_without_losing_contacts(
-    http: httpx.AsyncClient, monkeypatch: Any
-) -> None:
+async def test_scan_page_with_long_notes_is_shortened_without_losing_contacts(http, monkeypatch):
     """A page may be shorter than its limit; only a null cursor is the end."""
     monkeypatch.setattr("contacts_mcp.directory.store._contacts._MAX_NOTES_PER_PAGE", 100)
     await batch(http, creates=[{"name": f"Person {n}", "notes": "x" * 60} for n in range(9)])
@@ -108,7 +106,7 @@ async def test_scan_page_with_long_notes_is_shortened_without_losing_contacts(
     assert len(await scan(http)) == 9
 
 
-async def test_batch_has_the_outcomes_of_single_requests(http: httpx.AsyncClient) -> None:
+async def test_batch_has_the_outcomes_of_single_requests(http):
     """The same values are stored, found and rejected; a rejected item does not affect the others."""
     bodies = [
         {"name": "  Bjørn   Håkonsen ", "phone_number": "+47 900 00 002", "tags": ["VIP", "vip"]},
@@ -132,7 +130,7 @@ async def test_batch_has_the_outcomes_of_single_requests(http: httpx.AsyncClient
     assert (await http.get("/v1/contacts", params={"search": "90000002"})).json()["total"] == 2
 
 
-async def test_batch_update_keeps_absent_fields_and_clears_null_fields(http: httpx.AsyncClient) -> None:
+async def test_batch_update_keeps_absent_fields_and_clears_null_fields(http):
     """An unknown contact is 404, and searches find the new values."""
     ola, kari = [
         each["id"]
@@ -153,7 +151,7 @@ async def test_batch_update_keeps_absent_fields_and_clears_null_fields(http: htt
     assert (await http.get("/v1/contacts", params={"search": "ola"})).json()["total"] == 0
 
 
-async def test_batch_without_a_change_keeps_updated_at(http: httpx.AsyncClient) -> None:
+async def test_batch_without_a_change_keeps_updated_at(http):
     """Like a single update."""
     (made,) = await batch(http, creates=[{"name": "Ola"}])
     before = (await http.get(f"/v1/contacts/{made['id']}")).json()
@@ -163,7 +161,7 @@ async def test_batch_without_a_change_keeps_updated_at(http: httpx.AsyncClient) 
     assert (await http.get(f"/v1/contacts/{made['id']}")).json() == before
 
 
-async def test_failed_batch_has_no_effect(http: httpx.AsyncClient, monkeypatch: Any) -> None:
+async def test_failed_batch_has_no_effect(http, monkeypatch):
     """A failure after the creates leaves no contact."""
 
     def fail(connection: Connection, changes: Any) -> Any:
@@ -179,7 +177,7 @@ async def test_failed_batch_has_no_effect(http: httpx.AsyncClient, monkeypatch: 
 @pytest.mark.parametrize(
     "body", [{}, {"creates": [{"name": "x"}] * 1001}, {"creates": "x"}, [], {"creates": [], "updates": []}]
 )
-async def test_batch_with_too_few_or_too_many_contacts_is_rejected(http: httpx.AsyncClient, body: Any) -> None:
+async def test_batch_with_too_few_or_too_many_contacts_is_rejected(http, body):
     """One to a thousand contacts of each kind are accepted."""
     assert (await http.post("/v1/directory/contacts", json=body)).status_code == 422
 
@@ -187,6 +185,6 @@ async def test_batch_with_too_few_or_too_many_contacts_is_rejected(http: httpx.A
 @pytest.mark.parametrize(
     "query", [{}, {"fields": "secret"}, {"fields": "id", "after": "x"}, {"fields": "id", "limit": 5001}]
 )
-async def test_scan_with_an_invalid_parameter_is_rejected(http: httpx.AsyncClient, query: dict[str, Any]) -> None:
+async def test_scan_with_an_invalid_parameter_is_rejected(http, query):
     """The fields, the cursor and the limit are validated."""
     assert (await http.get("/v1/directory/contacts", params=query)).status_code == 422

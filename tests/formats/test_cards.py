@@ -9,7 +9,7 @@ from contacts_mcp.formats import read_contacts
 from support.texts import card, rows_of
 
 
-def test_card_numbers_are_ordered_by_suitability_for_sms() -> None:
+def test_card_numbers_are_ordered_by_suitability_for_sms():
     """Mobiles first, then preferred ones; fax and pager numbers are dropped."""
     (row,) = rows_of(
         card(
@@ -25,7 +25,7 @@ def test_card_numbers_are_ordered_by_suitability_for_sms() -> None:
     assert row.phones == ("5555555", "4444444", "1111111")
 
 
-def test_preferences_of_version_4_order_the_values() -> None:
+def test_preferences_of_version_4_order_the_values():
     """The lowest first; values without a preference last."""
     (row,) = rows_of(
         card("FN:Ola", "EMAIL:c@example.com", "EMAIL;PREF=2:b@example.com", "EMAIL;PREF=1:mailto:a@example.com")
@@ -34,7 +34,7 @@ def test_preferences_of_version_4_order_the_values() -> None:
     assert row.emails == ("a@example.com", "b@example.com", "c@example.com")
 
 
-def test_scheme_and_extension_of_a_number_are_removed() -> None:
+def test_scheme_and_extension_of_a_number_are_removed():
     (row,) = rows_of(card("FN:Ola", "TEL;VALUE=uri;TYPE=cell:tel:+47-900-00-001;ext=5", version="4.0"))
 
     assert row.phones == ("+47-900-00-001",)
@@ -51,20 +51,20 @@ def test_scheme_and_extension_of_a_number_are_removed() -> None:
         (["fn:Ola"], "Ola", ""),
     ],
 )
-def test_name_comes_from_full_name_parts_or_company(lines: list[str], name: str, company: str) -> None:
+def test_name_comes_from_full_name_parts_or_company(lines, name, company):
     (row,) = rows_of(card(*lines))
 
     assert (row.name, row.company_name, row.problem) == (name, company, None)
 
 
-def test_group_cards_are_reported_as_problems() -> None:
+def test_group_cards_are_reported_as_problems():
     """Apple and version 4.0 write groups as cards."""
     rows = rows_of(card("FN:Friends", "KIND:group") + card("FN:Work", "X-ADDRESSBOOKSERVER-KIND:group"))
 
     assert [row.problem for row in rows] == ["is a group of other cards, not a contact"] * 2
 
 
-def test_version_2_1_encodings_are_decoded() -> None:
+def test_version_2_1_encodings_are_decoded():
     """Soft line breaks, old character sets, and parameters without a name."""
     (row,) = rows_of(
         card(
@@ -79,7 +79,7 @@ def test_version_2_1_encodings_are_decoded() -> None:
     assert (row.name, row.company_name, row.notes) == ("Øystein Åsen", "Åsen AS", "one\ntwo")
 
 
-def test_note_mentioning_quoted_printable_is_not_decoded() -> None:
+def test_note_mentioning_quoted_printable_is_not_decoded():
     (row,) = rows_of(card("FN:Ola", "NOTE:see quoted-printable =", "TEL:90000001"))
 
     assert (row.notes, row.phones) == ("see quoted-printable =", ("90000001",))
@@ -94,7 +94,7 @@ def test_note_mentioning_quoted_printable_is_not_decoded() -> None:
         "item1.LOGO:" + "A" * 2_000_000,
     ],
 )
-def test_pictures_of_any_size_are_skipped(picture: str) -> None:
+def test_pictures_of_any_size_are_skipped(picture):
     (row,) = rows_of(card("FN:Ola", picture, "TEL:90000001"))
 
     assert (row.name, row.phones, row.problem) == ("Ola", ("90000001",), None)
@@ -110,22 +110,20 @@ def test_pictures_of_any_size_are_skipped(picture: str) -> None:
         "NOTE;ENCODING=QUOTED-PRINTABLE:" + "=\n" * 45_000 + "x",
     ],
 )
-def test_large_cards_are_read_in_bounded_time(line: str) -> None:
+def test_large_cards_are_read_in_bounded_time(line):
     (row,) = rows_of(card("FN:Ola", line))
 
     assert row.name == "Ola"
 
 
-def test_oversized_card_does_not_affect_other_cards() -> None:
+def test_oversized_card_does_not_affect_other_cards():
     before, large, after = rows_of(card("FN:A") + card("FN:B", "NOTE:" + "x" * 10_000_000) + card("FN:C"))
 
     assert (before.name, after.name) == ("A", "C")
     assert large.problem == "is a card of more than 100,000 characters"
 
 
-def test_unreadable_card_lines_are_not_logged(
-    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_unreadable_card_lines_are_not_logged(caplog, capfd):
     """The library would log them with their personal data."""
     rows_of(card("FN:Ola"))
     logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})  # as an HTTP server does
@@ -139,14 +137,14 @@ def test_unreadable_card_lines_are_not_logged(
 
 @pytest.mark.parametrize("codec", ["utf-16", "utf-8-sig", "cp1252"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_cards_are_read_in_any_encoding_and_with_any_line_ends(codec: str, end: str) -> None:
+def test_cards_are_read_in_any_encoding_and_with_any_line_ends(codec, end):
     """The format is detected in the text, not in the bytes."""
     (row,) = rows_of(card("FN:Øystein", "TEL:90000001").replace("\n", end).encode(codec))
 
     assert (row.name, row.phones) == ("Øystein", ("90000001",))
 
 
-def test_only_uuid_uids_are_kept_as_ids() -> None:
+def test_only_uuid_uids_are_kept_as_ids():
     """With and without the scheme; other programs use other UIDs."""
     known = "a1b2c3d4-5678-9abc-def0-123456789abc"
     rows = rows_of(
@@ -156,5 +154,5 @@ def test_only_uuid_uids_are_kept_as_ids() -> None:
     assert [row.id for row in rows] == [known, known, None]
 
 
-def test_vcard_is_detected_after_blank_lines() -> None:
+def test_vcard_is_detected_after_blank_lines():
     assert read_contacts(b"\xef\xbb\xbf\n\n" + card("FN:Ola").encode()).format == "vcard"

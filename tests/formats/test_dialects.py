@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,7 +16,7 @@ def sample(name: str) -> tuple[ParsedFile, list[Row]]:
     return reading, list(reading.rows)
 
 
-def test_old_google_export_is_read() -> None:
+def test_old_google_export_is_read():
     """Joined cells are split, system groups are dropped, the mobile comes first."""
     reading, (ola,) = sample("google_old.csv")
 
@@ -29,7 +28,7 @@ def test_old_google_export_is_read() -> None:
     assert ola.notes == "First line\nsecond line"
 
 
-def test_new_google_export_is_read() -> None:
+def test_new_google_export_is_read():
     """Names are joined, and a row with only a company is a company."""
     reading, (kari, bakery) = sample("google_new.csv")
 
@@ -40,7 +39,7 @@ def test_new_google_export_is_read() -> None:
     assert (bakery.name, bakery.type, bakery.emails) == ("Kjær Bageri", "company", ("post@example.dk",))
 
 
-def test_outlook_export_in_windows_1252_is_read() -> None:
+def test_outlook_export_in_windows_1252_is_read():
     """Fax numbers are dropped; the encoding is detected."""
     reading, (bjorn,) = sample("outlook.csv")
 
@@ -59,9 +58,7 @@ def test_outlook_export_in_windows_1252_is_read() -> None:
         ("bom.csv", "UTF-8", ",", ("Zoë Lefèvre", ("06 12 34 56 78",), "")),
     ],
 )
-def test_encodings_delimiters_and_header_languages_are_detected(
-    name: str, encoding: str, delimiter: str, row: tuple[Any, ...]
-) -> None:
+def test_encodings_delimiters_and_header_languages_are_detected(name, encoding, delimiter, row):
     """Norwegian, German and French headers; `Name` beside `Vorname` and `Nom` beside `Prénom` are last names."""
     reading, (read,) = sample(name)
 
@@ -69,7 +66,7 @@ def test_encodings_delimiters_and_header_languages_are_detected(
     assert (read.name, read.phones, read.company_name) == row
 
 
-def test_apple_cards_are_read() -> None:
+def test_apple_cards_are_read():
     """Pictures and fax numbers are skipped; a card shown as a company is one."""
     reading, (ola, bakery) = sample("apple.vcf")
 
@@ -82,7 +79,7 @@ def test_apple_cards_are_read() -> None:
     assert (bakery.name, bakery.type, bakery.phones) == ("Kjær Bageri", "company", ("+45 32 12 34 56",))
 
 
-def test_android_cards_are_read_and_a_broken_one_is_reported() -> None:
+def test_android_cards_are_read_and_a_broken_one_is_reported():
     """Quoted-printable with soft line breaks is read; a card without an end affects no other."""
     reading, (bjorn, broken, last) = sample("android21.vcf")
 
@@ -92,7 +89,7 @@ def test_android_cards_are_read_and_a_broken_one_is_reported() -> None:
     assert (last.name, last.problem) == ("One Last", None)
 
 
-def test_version_4_cards_are_read() -> None:
+def test_version_4_cards_are_read():
     """Numbers are URIs, organisations are companies, an id is kept."""
     _, (fjord, mohammed) = sample("vcard4.vcf")
 
@@ -109,14 +106,14 @@ def test_version_4_cards_are_read() -> None:
         '{"name": "Ola", "phone": "90000001", "tags": "a;b"}\n{"name": "Kari"}',
     ],
 )
-def test_json_is_read_in_all_its_forms(text: str) -> None:
+def test_json_is_read_in_all_its_forms(text):
     """A list, an object that holds one, or an object on each line."""
     ola = rows_of(text)[0]
 
     assert (ola.number, ola.name, ola.phones, ola.tags) == (1, "Ola", ("90000001",), ("a", "b"))
 
 
-def test_irregular_csv_rows_are_read_or_reported() -> None:
+def test_irregular_csv_rows_are_read_or_reported():
     """Each row keeps its number."""
     rows = rows_of(
         "\n\nName,Phone,Phone,Mail,Notes\n"
@@ -139,7 +136,7 @@ def test_irregular_csv_rows_are_read_or_reported() -> None:
     assert [row.number for row in rows] == [4, 5, 6, 7, 9, 10]
 
 
-def test_oversized_row_does_not_affect_other_rows() -> None:
+def test_oversized_row_does_not_affect_other_rows():
     before, large, after = rows_of(f"name,notes\nA,x\nB,{'y' * 10_000_000}\nC,z\n")
 
     assert (before.name, after.name) == ("A", "C")
@@ -149,7 +146,7 @@ def test_oversized_row_does_not_affect_other_rows() -> None:
 @pytest.mark.parametrize(
     "cell", [" " * 15_000, "1 " * 7_000, "; " * 7_000, "a@b.no " * 2_000, "<" * 15_000, "::: " * 4_000]
 )
-def test_long_cells_are_read_in_bounded_time(cell: str) -> None:
+def test_long_cells_are_read_in_bounded_time(cell):
     (row,) = rows_of(f"name,phone,email,tags\nOla,{cell},{cell},{cell}\n")
 
     assert row.name == "Ola"
@@ -172,16 +169,16 @@ def test_long_cells_are_read_in_bounded_time(cell: str) -> None:
         (b"\xff\xfea", "x.csv", "the file is not valid UTF-16"),
     ],
 )
-def test_file_without_contacts_is_refused_with_the_reason(data: bytes, name: str | None, line: str) -> None:
+def test_file_without_contacts_is_refused_with_the_reason(data, name, line):
     assert line in refusal(data, name=name)
 
 
-def test_file_with_too_many_rows_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_with_too_many_rows_is_refused(monkeypatch):
     """The error says what to do."""
     monkeypatch.setattr("contacts_mcp.formats._rows.MAX_ROWS", 2)
 
     assert "split it" in refusal("name\na\nb\nc\n")
 
 
-def test_format_that_differs_from_the_content_is_refused() -> None:
+def test_format_that_differs_from_the_content_is_refused():
     assert refusal(json.dumps([{"name": "x"}]), format="csv").startswith("invalid: format: the file is not csv")

@@ -26,7 +26,7 @@ SAID = ("Zoë Lefèvre", ("90000001", "22222222"), ("zoe@example.com",), "ACME",
         "Nome;Cognome;Cellulare;Telefono;Posta elettronica;Azienda;Tag;Note",
     ],
 )
-def test_headers_are_understood_in_european_languages(header: str) -> None:
+def test_headers_are_understood_in_european_languages(header):
     """The mobile comes first; `Name`, `Nom` and `Nombre` depend on the columns beside them."""
     (row,) = rows_of(f"{header}\nZoë;Lefèvre;90000001;22222222;zoe@example.com;ACME;VIP;Note\n")
 
@@ -34,33 +34,33 @@ def test_headers_are_understood_in_european_languages(header: str) -> None:
 
 
 @pytest.mark.parametrize("header", ["Name", "Full Name", "Fullt navn", "Nombre", "Nom", "Navn", "Kunde", "NAME:"])
-def test_full_name_header_is_recognized(header: str) -> None:
+def test_full_name_header_is_recognized(header):
     (row,) = rows_of(f"{header}\nOla Nordmann\n")
 
     assert row.name == "Ola Nordmann"
 
 
-def test_last_name_contained_in_the_full_name_is_not_repeated() -> None:
+def test_last_name_contained_in_the_full_name_is_not_repeated():
     (row,) = rows_of("Display name,Surname\nOla Nordmann,NORDMANN\n")
 
     assert row.name == "Ola Nordmann"
 
 
-def test_columns_with_the_same_name_are_all_read() -> None:
+def test_columns_with_the_same_name_are_all_read():
     """Numbers in their order, notes joined by line breaks, and the first company that is not empty."""
     (row,) = rows_of("Name,Phone,Phone,Notes,Notes,Company,Company\nOla,1111111,2222222,a,b,,ACME\n")
 
     assert (row.phones, row.notes, row.company_name) == (("1111111", "2222222"), "a\nb", "ACME")
 
 
-def test_fax_columns_are_ignored() -> None:
+def test_fax_columns_are_ignored():
     """They receive no SMS."""
     (row,) = rows_of("Name,Fax,Business Fax,Phone\nOla,1111111,2222222,3333333\n")
 
     assert row.phones == ("3333333",)
 
 
-def test_columns_that_are_not_understood_are_listed_as_unmapped() -> None:
+def test_columns_that_are_not_understood_are_listed_as_unmapped():
     header = ",".join(["Name", *(f"Field {number}" for number in range(49))])
     reading = read_contacts(f"{header}\nOla{',x' * 49}\n".encode())
 
@@ -69,7 +69,7 @@ def test_columns_that_are_not_understood_are_listed_as_unmapped() -> None:
     assert next(reading.rows).name == "Ola"
 
 
-def test_too_many_columns_are_refused() -> None:
+def test_too_many_columns_are_refused():
     assert "there are more than 1,000 columns" in refusal("Name," * 500_000)
     assert "there are more than 1,000 columns" in refusal(f"[{{{','.join(f'{n}: 1' for n in KEYS)}}}]")
 
@@ -77,7 +77,7 @@ def test_too_many_columns_are_refused() -> None:
 KEYS = [f'"key {number}"' for number in range(1_001)]
 
 
-def test_mapping_adds_and_ignores_columns() -> None:
+def test_mapping_adds_and_ignores_columns():
     """It finds headers despite small differences in spelling."""
     reading = read_contacts(
         b"Kj\xc3\xb8per,Ring,E-mail,Notes\nOla,90000001,ola@example.com,secret\n",
@@ -90,7 +90,7 @@ def test_mapping_adds_and_ignores_columns() -> None:
     assert (row.name, row.phones, row.emails, row.notes) == ("Ola", ("90000001",), ("ola@example.com",), "")
 
 
-def test_mapping_works_for_headers_in_any_script() -> None:
+def test_mapping_works_for_headers_in_any_script():
     """They are compared after transliteration."""
     (row,) = rows_of("имя,電話\nОля,90000001\n", mapping={"имя": "name", "電話": "phone_number"})
 
@@ -106,12 +106,12 @@ def test_mapping_works_for_headers_in_any_script() -> None:
         ({"Ring\nme": "x\ny"}, "mapping: fields are name"),
     ],
 )
-def test_invalid_mapping_lists_columns_and_fields(mapping: dict[str, str], line: str) -> None:
+def test_invalid_mapping_lists_columns_and_fields(mapping, line):
     """On one line, also if the names contain line breaks."""
     assert line in refusal('Kunde,"Ring\nme"\nOla,1\n', mapping=mapping)
 
 
-def test_mapping_for_a_vcard_is_refused() -> None:
+def test_mapping_for_a_vcard_is_refused():
     assert "mapping: a vCard has no columns" in refusal("BEGIN:VCARD\nFN:Ola\nEND:VCARD\n", mapping={"FN": "name"})
 
 
@@ -126,5 +126,5 @@ def test_mapping_for_a_vcard_is_refused() -> None:
         ("<html><table>\n", "no column holds a name"),
     ],
 )
-def test_csv_without_a_header_is_refused(text: str, line: str) -> None:
+def test_csv_without_a_header_is_refused(text, line):
     assert line in refusal(text)

@@ -54,7 +54,7 @@ def said(row: Row) -> tuple[object, ...]:
 
 @pytest.mark.parametrize("format_", FORMATS)
 @given(contacts=st.lists(CONTACTS, min_size=1, max_size=4))
-def test_written_contacts_read_back_unchanged(format_: str, contacts: list[Contact]) -> None:
+def test_written_contacts_read_back_unchanged(format_, contacts):
     rows = list(read_contacts(written(contacts, format_)).rows)
 
     assert [said(row) for row in rows] == [
@@ -74,7 +74,7 @@ def test_written_contacts_read_back_unchanged(format_: str, contacts: list[Conta
 
 
 @given(contacts=st.lists(CONTACTS, min_size=1, max_size=4))
-def test_csv_cells_are_never_formulas(contacts: list[Contact]) -> None:
+def test_csv_cells_are_never_formulas(contacts):
     """Except E.164 numbers; tags are escaped too, as `;` may split cells."""
     text = written(contacts, "csv").decode("utf-8-sig")
 
@@ -83,7 +83,7 @@ def test_csv_cells_are_never_formulas(contacts: list[Contact]) -> None:
         assert all(cell == "+4799999999" or not cell.startswith(FORMULA) for cell in cells)
 
 
-def test_e164_numbers_are_not_escaped() -> None:
+def test_e164_numbers_are_not_escaped():
     """A value that only resembles one is escaped."""
     contacts = [Contact(id=ID, type="person", name="Ola", phone_number=number) for number in ("+4799999999", "+1+1")]
 
@@ -92,7 +92,7 @@ def test_e164_numbers_are_not_escaped() -> None:
 
 
 @given(contacts=st.lists(CONTACTS, min_size=1, max_size=3))
-def test_written_cards_are_folded_and_readable_by_another_library(contacts: list[Contact]) -> None:
+def test_written_cards_are_folded_and_readable_by_another_library(contacts):
     data = written(contacts, "vcard")
 
     assert all(len(line) <= 75 for line in data.split(b"\r\n"))
@@ -101,21 +101,21 @@ def test_written_cards_are_folded_and_readable_by_another_library(contacts: list
 
 
 @pytest.mark.parametrize("format_", FORMATS)
-def test_export_without_contacts_is_a_valid_file(format_: str) -> None:
+def test_export_without_contacts_is_a_valid_file(format_):
     data = written([], format_)
 
     assert (b"name" in data, b"contacts" in data) == (format_ == "csv", format_ == "json")
 
 
 @pytest.mark.parametrize("format_", FORMATS)
-def test_own_export_is_recognized(format_: str) -> None:
+def test_own_export_is_recognized(format_):
     """Its values are then not split."""
     reading = read_contacts(written([Contact(id=ID, type="person", name="Ola")], format_))
 
     assert reading.dialect == "this program's own"
 
 
-def test_own_export_with_removed_columns_is_recognized() -> None:
+def test_own_export_with_removed_columns_is_recognized():
     """By id and name, in any order."""
     reading = read_contacts(f"name;tags;id\nOla;'=a;{ID}\n".encode())
 
@@ -123,7 +123,7 @@ def test_own_export_with_removed_columns_is_recognized() -> None:
     assert (reading.dialect, ola.id, ola.tags) == ("this program's own", ID, ("=a",))
 
 
-def test_line_endings_of_notes_are_normalized_only_in_vcards() -> None:
+def test_line_endings_of_notes_are_normalized_only_in_vcards():
     contact = Contact(id=ID, type="person", name="Ola", notes="a\r\nb\rc")
     notes = {format_: next(read_contacts(written([contact], format_)).rows).notes for format_ in FORMATS}
 

@@ -73,7 +73,7 @@ def yes(state: str) -> ConsentAnswer:
 
 @pytest.mark.parametrize("risk", [Risk.READ, Risk.WRITE])
 @pytest.mark.parametrize("mode", GuardMode)
-async def test_reads_and_writes_need_no_consent_in_any_mode(risk: Risk, mode: GuardMode) -> None:
+async def test_reads_and_writes_need_no_consent_in_any_mode(risk, mode):
     """The target is not even read."""
     world = World(mode)
 
@@ -83,7 +83,7 @@ async def test_reads_and_writes_need_no_consent_in_any_mode(risk: Risk, mode: Gu
     assert world.reads == 0
 
 
-async def test_deletion_runs_after_the_person_chose_delete() -> None:
+async def test_deletion_runs_after_the_person_chose_delete():
     """The question is answered with `delete`, and the target did not change in between."""
     world = World()
     question = await world.ask(world.call())
@@ -91,7 +91,7 @@ async def test_deletion_runs_after_the_person_chose_delete() -> None:
     assert await world.answer(world.call(), yes(question.state)) is Consent.FORM
 
 
-async def test_erasure_runs_after_the_person_typed_the_name() -> None:
+async def test_erasure_runs_after_the_person_typed_the_name():
     """Spaces around and within the name make no difference."""
     world = World()
     call = world.call(Risk.ERASE)
@@ -116,7 +116,7 @@ async def test_erasure_runs_after_the_person_typed_the_name() -> None:
         {"decision": ["delete"]},
     ],
 )
-async def test_accepted_form_without_the_word_is_not_confirmed(content: dict[str, Any] | None) -> None:
+async def test_accepted_form_without_the_word_is_not_confirmed(content):
     """A host may accept forms by itself."""
     world = World()
     question = await world.ask(world.call())
@@ -126,7 +126,7 @@ async def test_accepted_form_without_the_word_is_not_confirmed(content: dict[str
 
 
 @pytest.mark.parametrize("typed", ["", "ola nordmann", "Ola", "delete", None, 1, "Ola Nordmann!"])
-async def test_erasure_with_another_name_is_not_confirmed(typed: Any) -> None:
+async def test_erasure_with_another_name_is_not_confirmed(typed):
     """Case, punctuation and partial names count as another name."""
     world = World()
     call = world.call(Risk.ERASE)
@@ -136,7 +136,7 @@ async def test_erasure_with_another_name_is_not_confirmed(typed: Any) -> None:
         await world.answer(call, ConsentAnswer(question.state, accepted=True, content={"typed": typed}))
 
 
-async def test_declined_question_cannot_be_answered_again() -> None:
+async def test_declined_question_cannot_be_answered_again():
     """Not even with yes."""
     world = World()
     question = await world.ask(world.call())
@@ -147,7 +147,7 @@ async def test_declined_question_cannot_be_answered_again() -> None:
         await world.answer(world.call(), yes(question.state))
 
 
-async def test_answer_used_twice_is_not_confirmed() -> None:
+async def test_answer_used_twice_is_not_confirmed():
     """A replayed answer changes nothing."""
     world = World()
     question = await world.ask(world.call())
@@ -157,7 +157,7 @@ async def test_answer_used_twice_is_not_confirmed() -> None:
         await world.answer(world.call(), yes(question.state))
 
 
-async def test_answer_after_ten_minutes_is_not_confirmed() -> None:
+async def test_answer_after_ten_minutes_is_not_confirmed():
     """A question expires."""
     world = World()
     question = await world.ask(world.call())
@@ -167,7 +167,7 @@ async def test_answer_after_ten_minutes_is_not_confirmed() -> None:
         await world.answer(world.call(), yes(question.state))
 
 
-async def test_answer_about_a_changed_target_is_not_confirmed() -> None:
+async def test_answer_about_a_changed_target_is_not_confirmed():
     """The person consented to the record as it was."""
     world = World()
     question = await world.ask(world.call())
@@ -187,7 +187,7 @@ async def test_answer_about_a_changed_target_is_not_confirmed() -> None:
     ],
     ids=["tool", "target", "widened", "caller"],
 )
-async def test_answer_to_another_call_is_not_confirmed(changes: dict[str, Any]) -> None:
+async def test_answer_to_another_call_is_not_confirmed(changes):
     """It is bound to tool, arguments and caller."""
     world = World()
     question = await world.ask(world.call())
@@ -196,7 +196,7 @@ async def test_answer_to_another_call_is_not_confirmed(changes: dict[str, Any]) 
         await world.answer(world.call(**changes), yes(question.state))
 
 
-async def test_answer_counts_for_the_same_arguments_in_another_order() -> None:
+async def test_answer_counts_for_the_same_arguments_in_another_order():
     """Key order does not change the call."""
     world = World()
     question = await world.ask(world.call(arguments={"a": 1, "b": 2}))
@@ -205,7 +205,7 @@ async def test_answer_counts_for_the_same_arguments_in_another_order() -> None:
 
 
 @pytest.mark.parametrize("state", [None, "", "yes", "v1.AAAA", "v1." + "A" * 200])
-async def test_invented_state_is_not_confirmed(state: str | None) -> None:
+async def test_invented_state_is_not_confirmed(state):
     """Only the server can seal state."""
     world = World()
 
@@ -213,7 +213,7 @@ async def test_invented_state_is_not_confirmed(state: str | None) -> None:
         await world.answer(world.call(), ConsentAnswer(state, accepted=True, content={"decision": "delete"}))
 
 
-async def test_state_of_another_process_is_not_confirmed() -> None:
+async def test_state_of_another_process_is_not_confirmed():
     """Without configured keys each process seals with its own key."""
     question = await World().ask(World().call())
     other = World()
@@ -225,7 +225,7 @@ async def test_state_of_another_process_is_not_confirmed() -> None:
 @pytest.mark.parametrize(
     "change", [{"version": 2}, {"expires": "2099-01-01T00:00:00Z"}, {"nonce": ["1"]}, {"nonce": None}], ids=str
 )
-async def test_state_of_another_version_is_not_confirmed(change: dict[str, Any]) -> None:
+async def test_state_of_another_version_is_not_confirmed(change):
     """During an update, replicas of two versions share their keys."""
     world = World()
     world.guard = Guard(seal=Seal(600, ["k" * 32], world.clock))
@@ -239,7 +239,7 @@ async def test_state_of_another_version_is_not_confirmed(change: dict[str, Any])
 
 
 @pytest.mark.parametrize("cut", [1, 10, -1])
-async def test_truncated_state_is_not_confirmed(cut: int) -> None:
+async def test_truncated_state_is_not_confirmed(cut):
     """The seal covers every character."""
     world = World()
     question = await world.ask(world.call())
@@ -249,7 +249,7 @@ async def test_truncated_state_is_not_confirmed(cut: int) -> None:
 
 
 @pytest.mark.parametrize("risk", [Risk.DESTROY, Risk.ERASE])
-async def test_host_that_cannot_ask_is_refused(risk: Risk) -> None:
+async def test_host_that_cannot_ask_is_refused(risk):
     """The refusal does not say how to bypass the guard."""
     world = World()
 
@@ -262,7 +262,7 @@ async def test_host_that_cannot_ask_is_refused(risk: Risk) -> None:
 
 
 @pytest.mark.parametrize("can_ask", [True, False])
-async def test_blocked_tools_are_refused_even_with_an_answer(can_ask: bool) -> None:
+async def test_blocked_tools_are_refused_even_with_an_answer(can_ask):
     """Mode `block` refuses every guarded call without reading the target."""
     world = World(GuardMode.BLOCK)
 
@@ -273,7 +273,7 @@ async def test_blocked_tools_are_refused_even_with_an_answer(can_ask: bool) -> N
     assert world.reads == 0
 
 
-async def test_two_step_token_allows_the_call_once() -> None:
+async def test_two_step_token_allows_the_call_once():
     """The consent is recorded as not verified by a person."""
     world = World(GuardMode.TWO_STEP)
     token = await world.token(world.call())
@@ -285,14 +285,14 @@ async def test_two_step_token_allows_the_call_once() -> None:
         await world.answer(world.call(), ConsentAnswer(token, accepted=True, channel="token"))
 
 
-async def test_two_step_mode_asks_if_the_host_can_ask() -> None:
+async def test_two_step_mode_asks_if_the_host_can_ask():
     """A person's answer is better evidence than a token."""
     world = World(GuardMode.TWO_STEP)
 
     assert isinstance(await world.guard.decide(world.call(), None, can_ask=True), Question)
 
 
-async def test_state_of_a_question_is_not_a_token() -> None:
+async def test_state_of_a_question_is_not_a_token():
     """The model cannot use the state of a form as a token."""
     world = World(GuardMode.TWO_STEP)
     question = await world.ask(world.call())
@@ -301,7 +301,7 @@ async def test_state_of_a_question_is_not_a_token() -> None:
         await world.answer(world.call(), ConsentAnswer(question.state, accepted=True, channel="token"))
 
 
-async def test_guarded_write_is_asked_about_with_its_quoted_values() -> None:
+async def test_guarded_write_is_asked_about_with_its_quoted_values():
     """The operator names the tool in `confirm`. Only the length of notes is shown."""
     world = World(confirm=("update_contact",))
     call = world.call(
@@ -317,7 +317,7 @@ async def test_guarded_write_is_asked_about_with_its_quoted_values() -> None:
     assert verdict is Consent.FORM
 
 
-async def test_form_has_a_required_field_that_defaults_to_keep() -> None:
+async def test_form_has_a_required_field_that_defaults_to_keep():
     """A host that fills in defaults by itself keeps the contact."""
     world = World()
 
@@ -328,7 +328,7 @@ async def test_form_has_a_required_field_that_defaults_to_keep() -> None:
     assert question.form["properties"]["decision"]["default"] == "keep"
 
 
-async def test_question_names_the_target_and_the_effect() -> None:
+async def test_question_names_the_target_and_the_effect():
     """A person can tell which contact of that name it is."""
     world = World()
 
@@ -340,7 +340,7 @@ async def test_question_names_the_target_and_the_effect() -> None:
     assert question.form["required"] == ["typed"]
 
 
-async def test_nonce_store_forgets_expired_nonces() -> None:
+async def test_nonce_store_forgets_expired_nonces():
     """Only unexpired nonces take memory."""
     clock = Clock()
     store = MemoryNonceStore(clock)
@@ -352,7 +352,7 @@ async def test_nonce_store_forgets_expired_nonces() -> None:
     assert len(store._spent) == 1
 
 
-async def test_choosing_keep_is_refused_as_a_decision() -> None:
+async def test_choosing_keep_is_refused_as_a_decision():
     """It is a refusal, not an invalid answer that asks again."""
     world = World()
     question = await world.ask(world.call())
@@ -363,7 +363,7 @@ async def test_choosing_keep_is_refused_as_a_decision() -> None:
     assert not isinstance(refusal.value, NotConfirmed)
 
 
-async def test_form_answer_from_a_host_that_cannot_ask_is_refused() -> None:
+async def test_form_answer_from_a_host_that_cannot_ask_is_refused():
     """Such a host cannot have shown the form."""
     world = World()
     question = await world.ask(world.call())
@@ -372,7 +372,7 @@ async def test_form_answer_from_a_host_that_cannot_ask_is_refused() -> None:
         await world.guard.decide(world.call(), yes(question.state), can_ask=False)
 
 
-async def test_guarded_write_too_long_to_show_is_refused() -> None:
+async def test_guarded_write_too_long_to_show_is_refused():
     """A person cannot judge it."""
     world = World(confirm=("add_group_members",))
     call = world.call(Risk.WRITE, tool="add_group_members", details={"contact_ids": ["x" * 36] * 100})
@@ -381,7 +381,7 @@ async def test_guarded_write_too_long_to_show_is_refused() -> None:
         await world.guard.decide(call, None, can_ask=True)
 
 
-async def test_question_points_out_hidden_characters() -> None:
+async def test_question_points_out_hidden_characters():
     """They are removed from the question but would be stored."""
     world = World(confirm=("update_contact",))
     call = world.call(Risk.WRITE, tool="update_contact", details={"name": "Ola\u200b\U000e0041"})
@@ -389,7 +389,7 @@ async def test_question_points_out_hidden_characters() -> None:
     assert 'name: "Ola" [+2 hidden characters]' in (await world.ask(call)).message
 
 
-async def test_preview_does_not_ask_to_type() -> None:
+async def test_preview_does_not_ask_to_type():
     """Two-step mode has no form."""
     world = World(GuardMode.TWO_STEP)
 

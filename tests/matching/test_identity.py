@@ -26,12 +26,12 @@ OLA, KARI = "+4799999999", "+4798765432"
         (None, "NO", ""),
     ],
 )
-def test_spellings_of_a_number_have_one_key(number: str | None, region: str | None, key: str) -> None:
+def test_spellings_of_a_number_have_one_key(number, region, key):
     """Spaces, trunk zeros, international prefixes and other digits make no difference; short fragments have no key."""
     assert key == phone_key(number, region)
 
 
-def test_email_key_ignores_case_and_spaces() -> None:
+def test_email_key_ignores_case_and_spaces():
     assert (email_key(" Ola@Example.NO "), email_key(None)) == ("ola@example.no", "")
 
 
@@ -45,7 +45,7 @@ def test_email_key_ignores_case_and_spaces() -> None:
         ("Sinéad O'Brien", "Sinead OBrien"),
     ],
 )
-def test_spellings_of_a_name_are_equal(one: str, other: str) -> None:
+def test_spellings_of_a_name_are_equal(one, other):
     """Order, accents, case, titles and punctuation do not count."""
     assert name_similarity(one, other) == name_similarity(other, one) == 1
 
@@ -61,7 +61,7 @@ def test_spellings_of_a_name_are_equal(one: str, other: str) -> None:
         ("Annemarie Berg", "Anne Marie Berg"),
     ],
 )
-def test_initials_typos_and_middle_names_keep_names_similar(one: str, other: str) -> None:
+def test_initials_typos_and_middle_names_keep_names_similar(one, other):
     assert 0.75 <= name_similarity(one, other) == name_similarity(other, one) < 1
 
 
@@ -75,12 +75,12 @@ def test_initials_typos_and_middle_names_keep_names_similar(one: str, other: str
         ("", ""),
     ],
 )
-def test_half_a_common_name_is_not_similar(one: str, other: str) -> None:
+def test_half_a_common_name_is_not_similar(one, other):
     """Relatives and namesakes are different people; a missing name is similar to none."""
     assert name_similarity(one, other) < 0.5
 
 
-def test_index_finds_a_contact_by_phone_or_email() -> None:
+def test_index_finds_a_contact_by_phone_or_email():
     """The match names the equal keys."""
     index = ContactIndex()
     index.add("1", "Ola Nordmann", OLA, "ola@example.no")
@@ -90,7 +90,7 @@ def test_index_finds_a_contact_by_phone_or_email() -> None:
     assert index.find("Ola", [OLA], ["ola@example.no"]).matching_keys == ("same phone", "same e-mail")
 
 
-def test_equal_name_without_equal_key_is_no_match() -> None:
+def test_equal_name_without_equal_key_is_no_match():
     index = ContactIndex()
     index.add("1", "Ola Nordmann", OLA, "")
     index.add("2", "Ola Nordmann", "", "")
@@ -99,7 +99,7 @@ def test_equal_name_without_equal_key_is_no_match() -> None:
     assert Match() == index.find("Ola Nordmann", [KARI], ["other@example.no"])
 
 
-def test_shared_number_with_other_name_and_email_is_no_match() -> None:
+def test_shared_number_with_other_name_and_email_is_no_match():
     """Colleagues at one switchboard stay two people; a contact with a new address is still found."""
     index = ContactIndex()
     index.add("1", "Kari Nordmann", OLA, "kari@example.no")
@@ -109,7 +109,7 @@ def test_shared_number_with_other_name_and_email_is_no_match() -> None:
     assert index.find("Ola Hansen", [OLA], []).id == "1"
 
 
-def test_best_of_several_matches_is_returned() -> None:
+def test_best_of_several_matches_is_returned():
     """Two equal keys win over one, then the name decides."""
     index = ContactIndex()
     index.add("kari", "Kari Nordmann", OLA, "")
@@ -120,7 +120,7 @@ def test_best_of_several_matches_is_returned() -> None:
     assert index.find("Ola Nordmann", [OLA], ["family@example.no"]).id == "both"
 
 
-def test_equally_good_matches_are_ambiguous() -> None:
+def test_equally_good_matches_are_ambiguous():
     """The number is one contact's and the address another's."""
     index = ContactIndex()
     index.add("1", "Ola Nordmann", OLA, "")
@@ -131,7 +131,7 @@ def test_equally_good_matches_are_ambiguous() -> None:
     assert (found.ids, found.id) == (("1", "2"), None)
 
 
-def test_contact_added_twice_is_found_by_old_and_new_keys() -> None:
+def test_contact_added_twice_is_found_by_old_and_new_keys():
     index = ContactIndex()
     index.add("1", "Ola Nordmann", OLA, "")
     index.add("1", "Ola Nordmann", KARI, "")
@@ -139,7 +139,7 @@ def test_contact_added_twice_is_found_by_old_and_new_keys() -> None:
     assert index.find("Ola Nordmann", [OLA], []).id == index.find("Ola Nordmann", [OLA, KARI], []).id == "1"
 
 
-def test_contacts_sharing_a_number_are_found_by_name() -> None:
+def test_contacts_sharing_a_number_are_found_by_name():
     """Thousands at a switchboard are found without comparing each with each."""
     index = ContactIndex()
     for number in range(3_000):

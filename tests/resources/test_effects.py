@@ -19,7 +19,7 @@ _YES = Person(content={"decision": "delete", "typed": "ola"})
 _IDS = {CONTACT: "contact_id", GROUP: "group_id", MEMBERS: "group_id"}
 
 
-def test_every_writing_tool_has_an_effect_with_ids_among_its_arguments() -> None:
+def test_every_writing_tool_has_an_effect_with_ids_among_its_arguments():
     writing = {tool.name: tool for tool in TOOLS if tool.risk is not Risk.READ}
 
     assert TOOL_EFFECTS.keys() == writing.keys()
@@ -97,7 +97,7 @@ async def notifications(directory: Directory, listener: Listener) -> set[str]:
 
 
 @pytest.mark.parametrize("tool", CALLS)
-async def test_every_changed_resource_is_notified(listened_directory: tuple[Directory, Listener], tool: str) -> None:
+async def test_every_changed_resource_is_notified(listened_directory, tool):
     """In both eras, for every tool; an unrelated contact is not."""
     directory, listener = listened_directory
     before = await directory.state()
@@ -112,14 +112,14 @@ async def test_every_changed_resource_is_notified(listened_directory: tuple[Dire
     notified = await notifications(directory, listener)
 
     after = await directory.state()
-    del after[LIST_CHANGED][directory.marker], before[LIST_CHANGED][directory.marker]  # type: ignore[attr-defined]
+    del after[LIST_CHANGED][directory.marker], before[LIST_CHANGED][directory.marker]
     differing = {uri for uri, content in after.items() if content != before[uri]}
     assert differing <= notified
     assert CONTACT.format(id=directory.ids["kari"]) not in notified
     assert (LIST_CHANGED in notified) == (LIST_CHANGED in differing)
 
 
-async def test_update_without_a_difference_is_not_notified(listened_directory: tuple[Directory, Listener]) -> None:
+async def test_update_without_a_difference_is_not_notified(listened_directory):
     directory, listener = listened_directory
 
     await directory.host.call("update_contact", contact_id=directory.ids["ola"], name="ola")
@@ -127,7 +127,7 @@ async def test_update_without_a_difference_is_not_notified(listened_directory: t
     assert await notifications(directory, listener) == set()
 
 
-async def test_call_that_fails_without_a_write_is_not_notified(listened_directory: tuple[Directory, Listener]) -> None:
+async def test_call_that_fails_without_a_write_is_not_notified(listened_directory):
     directory, listener = listened_directory
 
     await directory.host.error("update_contact", contact_id=directory.ids["board"], name="x")
@@ -135,7 +135,7 @@ async def test_call_that_fails_without_a_write_is_not_notified(listened_director
     assert await notifications(directory, listener) == set()
 
 
-async def test_id_in_capitals_is_notified_as_the_same_resource(listened_directory: tuple[Directory, Listener]) -> None:
+async def test_id_in_capitals_is_notified_as_the_same_resource(listened_directory):
     directory, listener = listened_directory
 
     await directory.host.call(

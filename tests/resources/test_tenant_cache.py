@@ -20,7 +20,7 @@ class Loader:
         return self.loaded
 
 
-async def test_value_is_loaded_again_after_its_ttl() -> None:
+async def test_value_is_loaded_again_after_its_ttl():
     now, loader = [0.0], Loader()
     recent: TenantCache[int] = TenantCache(60.0, clock=lambda: now[0])
 
@@ -31,7 +31,7 @@ async def test_value_is_loaded_again_after_its_ttl() -> None:
     assert seen == [1, 1, 2, 2]
 
 
-async def test_least_recently_used_tenant_is_evicted() -> None:
+async def test_least_recently_used_tenant_is_evicted():
     loader = Loader()
     recent: TenantCache[int] = TenantCache(60.0, max_tenants=2)
 
@@ -40,7 +40,7 @@ async def test_least_recently_used_tenant_is_evicted() -> None:
     assert seen == [1, 2, 1, 3, 1, 4]
 
 
-async def test_concurrent_callers_share_one_load() -> None:
+async def test_concurrent_callers_share_one_load():
     """A host may ask at each keystroke."""
     loader, seen = Loader(), []
     loader.may_answer = anyio.Event()
@@ -58,7 +58,7 @@ async def test_concurrent_callers_share_one_load() -> None:
     assert seen == [1] * 5
 
 
-async def test_failed_load_is_not_cached() -> None:
+async def test_failed_load_is_not_cached():
     recent: TenantCache[int] = TenantCache(60.0)
 
     async def fail() -> int:

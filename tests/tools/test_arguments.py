@@ -23,29 +23,29 @@ def refusal(name: str, arguments: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("nothing", [None, "", "  ", "null", []])
-def test_filler_in_an_optional_argument_counts_as_absent(nothing: Any) -> None:
+def test_filler_in_an_optional_argument_counts_as_absent(nothing):
     """Some models fill every field; a filler must not clear a field."""
     given = {"contact_id": ID, "name": "Ola", "email": nothing, "tags": nothing, "clear_fields": nothing}
 
     assert parse("update_contact", given) == {"contact_id": ID, "name": "Ola"}
 
 
-def test_required_text_may_be_null_as_a_word() -> None:
+def test_required_text_may_be_null_as_a_word():
     """A required text is taken literally."""
     assert parse("create_contact", {"name": "null"}) == {"name": "null"}
 
 
-def test_array_as_json_text_is_decoded() -> None:
+def test_array_as_json_text_is_decoded():
     """Some models encode nested values."""
     assert parse("create_contact", {"name": "Ola", "tags": '["vip", "oslo"]'})["tags"] == ["vip", "oslo"]
 
 
-def test_number_as_text_is_accepted() -> None:
+def test_number_as_text_is_accepted():
     """'2' is page 2."""
     assert parse("list_contacts", {"page": "2"}) == {"page": 2}
 
 
-def test_text_instead_of_an_array_is_refused_by_name() -> None:
+def test_text_instead_of_an_array_is_refused_by_name():
     """A word is not taken for a list with one item."""
     assert (
         refusal("create_contact", {"name": "Ola", "tags": "vip"})
@@ -53,7 +53,7 @@ def test_text_instead_of_an_array_is_refused_by_name() -> None:
     )
 
 
-def test_each_fault_names_the_argument_and_what_was_expected() -> None:
+def test_each_fault_names_the_argument_and_what_was_expected():
     """The model can correct all of them in one call."""
     line = refusal("list_contacts", {"type": "alien", "per_page": 500, "colour": "red"})
 
@@ -62,18 +62,18 @@ def test_each_fault_names_the_argument_and_what_was_expected() -> None:
     assert "colour: unknown argument; this tool accepts type, search, tags, page, per_page" in line
 
 
-def test_missing_argument_is_named() -> None:
+def test_missing_argument_is_named():
     """The error says that it is required."""
     assert refusal("create_contact", {}).startswith("invalid: name: is required")
 
 
 @pytest.mark.parametrize("value", ["groups", "../groups", "1", f"{ID}/gdpr-delete", f"{ID}?x=1", ID + "\n" + ID, ""])
-def test_invalid_id_is_refused(value: str) -> None:
+def test_invalid_id_is_refused(value):
     """An id cannot address another route."""
     assert "contact_id: must be an id such as" in refusal("delete_contact", {"contact_id": value})
 
 
-def test_refusal_never_echoes_a_value() -> None:
+def test_refusal_never_echoes_a_value():
     """Values may be secrets, and errors end up in logs."""
     secret = "hunter2-very-secret"
 
@@ -85,7 +85,7 @@ def test_refusal_never_echoes_a_value() -> None:
         assert secret not in refusal(name, arguments)
 
 
-def test_many_faults_are_counted_in_a_short_line() -> None:
+def test_many_faults_are_counted_in_a_short_line():
     """900 invalid ids make one short line."""
     line = refusal("add_group_members", {"group_id": ID, "contact_ids": ["x"] * 900})
 
@@ -103,12 +103,12 @@ def test_many_faults_are_counted_in_a_short_line() -> None:
         ({"clear_fields": ["name"]}, "clear_fields.0: should be 'company_name'"),
     ],
 )
-def test_contradictory_update_is_refused(arguments: dict[str, Any], why: str) -> None:
+def test_contradictory_update_is_refused(arguments, why):
     """The server does not guess the intention."""
     assert why in refusal("update_contact", {"contact_id": ID, **arguments})
 
 
-def test_empty_group_update_is_refused() -> None:
+def test_empty_group_update_is_refused():
     """It would change nothing."""
     assert "names nothing to change" in refusal("update_contact_group", {"group_id": ID})
     assert "sets and clears" in refusal(
@@ -117,6 +117,6 @@ def test_empty_group_update_is_refused() -> None:
 
 
 @pytest.mark.parametrize("broken", ["[1", '["a"', "[" * 100_000])
-def test_truncated_json_array_is_refused_by_name(broken: str) -> None:
+def test_truncated_json_array_is_refused_by_name(broken):
     """Invalid JSON is not decoded."""
     assert "tags: should be a valid list" in refusal("create_contact", {"name": "Ola", "tags": broken})

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contacts_mcp.contract import CALLS, Risk
-from contacts_mcp.tools import ENDPOINTS, TOOLS, WORKFLOWS, Tool, UnknownTools, choose_tools, parse_arguments
+from contacts_mcp.tools import ENDPOINTS, TOOLS, WORKFLOWS, UnknownTools, choose_tools, parse_arguments
 from support.texts import count_tokens
 
 NAMES = (
@@ -33,13 +33,13 @@ def nodes(schema: Any) -> list[dict[str, Any]]:
     return [node for child in schema for node in nodes(child)] if isinstance(schema, list) else []
 
 
-def test_each_documented_endpoint_has_one_tool() -> None:
+def test_each_documented_endpoint_has_one_tool():
     """Agents and their instructions rely on these names."""
     assert [tool.name for tool in ENDPOINTS] == NAMES
     assert [call.tool_name() for call in CALLS] == NAMES
 
 
-def test_toolsets_choose_endpoints_or_workflows() -> None:
+def test_toolsets_choose_endpoints_or_workflows():
     """Each toolset has a name, which can be combined with names of tools."""
     assert [tool.name for tool in WORKFLOWS] == JOBS
     assert [tool.name for tool in choose_tools(only=["workflows"])] == JOBS
@@ -48,7 +48,7 @@ def test_toolsets_choose_endpoints_or_workflows() -> None:
     assert choose_tools() == TOOLS
 
 
-def test_all_tools_take_less_than_4200_tokens() -> None:
+def test_all_tools_take_less_than_4200_tokens():
     """The list of 22 tools is part of every conversation (tokens of o200k)."""
     seen = [{"name": tool.name, "description": tool.description, "inputSchema": tool.input_schema} for tool in TOOLS]
     text = json.dumps(seen, ensure_ascii=False, separators=(",", ":"))
@@ -57,7 +57,7 @@ def test_all_tools_take_less_than_4200_tokens() -> None:
 
 
 @pytest.mark.parametrize("tool", WORKFLOWS, ids=lambda tool: tool.name)
-def test_workflow_description_names_an_alternative(tool: Tool) -> None:
+def test_workflow_description_names_an_alternative(tool):
     """A model that has never seen the tool can choose between it and similar tools."""
     assert (
         set(re.findall(r"[a-z]+(?:_[a-z]+)+", tool.description)) & {*NAMES, *JOBS} - {tool.name}
@@ -66,7 +66,7 @@ def test_workflow_description_names_an_alternative(tool: Tool) -> None:
 
 
 @each_tool
-def test_names_and_descriptions_fit_the_limits_of_hosts(tool: Tool) -> None:
+def test_names_and_descriptions_fit_the_limits_of_hosts(tool):
     """Hosts prefix and cut names; descriptions have at most three sentences."""
     assert re.fullmatch(r"[a-z][a-z_]{1,23}", tool.name)
     assert 1 <= len(re.findall(r"[.;](?:\s|$)", tool.description)) <= 3
@@ -76,7 +76,7 @@ def test_names_and_descriptions_fit_the_limits_of_hosts(tool: Tool) -> None:
 
 @each_tool
 @pytest.mark.parametrize("side", ["input_schema", "output_schema"])
-def test_schemas_contain_nothing_that_hosts_reject(tool: Tool, side: str) -> None:
+def test_schemas_contain_nothing_that_hosts_reject(tool, side):
     """No combinators, references, nullable types, patterns, null defaults or formats."""
     schema = getattr(tool, side)
 
@@ -100,20 +100,20 @@ def test_schemas_contain_nothing_that_hosts_reject(tool: Tool, side: str) -> Non
 
 
 @each_tool
-def test_input_schemas_allow_no_other_properties(tool: Tool) -> None:
+def test_input_schemas_allow_no_other_properties(tool):
     """An unknown argument is an error, not ignored."""
     assert tool.input_schema["additionalProperties"] is False
 
 
 @each_tool
-def test_annotations_follow_from_the_risk(tool: Tool) -> None:
+def test_annotations_follow_from_the_risk(tool):
     """Hosts warn of deletions and allow reads by them."""
     assert tool.annotations["readOnlyHint"] is (tool.risk is Risk.READ)
     assert tool.annotations["destructiveHint"] is (tool.risk in (Risk.DESTROY, Risk.ERASE))
     assert tool.annotations["idempotentHint"] is (not tool.name.startswith(("create", "gdpr")))
 
 
-def test_destructive_tools_have_a_destructive_risk() -> None:
+def test_destructive_tools_have_a_destructive_risk():
     """They can delete, erase, or overwrite many contacts in one call."""
     risks = {tool.name: tool.risk for tool in TOOLS}
 
@@ -127,12 +127,12 @@ def test_destructive_tools_have_a_destructive_risk() -> None:
     assert {name for name, risk in risks.items() if risk is Risk.ERASE} == {"gdpr_delete_contact"}
 
 
-def test_read_only_leaves_tools_that_read() -> None:
+def test_read_only_leaves_tools_that_read():
     """Tools that write are not listed."""
     assert {tool.risk for tool in choose_tools(read_only=True)} == {Risk.READ}
 
 
-def test_unknown_tool_in_a_setting_is_named() -> None:
+def test_unknown_tool_in_a_setting_is_named():
     """A typing error never switches on other tools."""
     with pytest.raises(UnknownTools, match="unknown tool: list_contact; available tools: list_contacts,"):
         choose_tools(only=["list_contact", "get_contact"])
@@ -160,7 +160,7 @@ def from_schema(schema: dict[str, Any], name: str = "") -> st.SearchStrategy[Any
 @each_tool
 @given(data=st.data())
 @settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
-def test_arguments_that_the_schema_allows_are_accepted(tool: Tool, data: st.DataObject) -> None:
+def test_arguments_that_the_schema_allows_are_accepted(tool, data):
     """The schema and the validation agree."""
     required = tool.input_schema.get("required", [])
     properties = tool.input_schema["properties"]

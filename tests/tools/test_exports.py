@@ -19,7 +19,7 @@ def schemas(node: Any) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("tool", FILES["openai.json"], ids=lambda tool: tool["name"])
-def test_openai_tools_follow_strict_mode(tool: dict[str, Any]) -> None:
+def test_openai_tools_follow_strict_mode(tool):
     """Function tools in strict mode: closed objects, all properties required, optional ones nullable, no defaults."""
     allowed = {"type", "properties", "required", "additionalProperties", "items", "enum", "description"}
     allowed |= {"minimum", "maximum", "minItems", "maxItems"}
@@ -39,7 +39,7 @@ def test_openai_tools_follow_strict_mode(tool: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("tool", FILES["anthropic.json"], ids=lambda tool: tool["name"])
-def test_anthropic_tools_have_an_object_schema(tool: dict[str, Any]) -> None:
+def test_anthropic_tools_have_an_object_schema(tool):
     """Name, description, input_schema; no combinator at the root."""
     assert set(tool) == {"name", "description", "input_schema"}
     assert re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", tool["name"])
@@ -49,7 +49,7 @@ def test_anthropic_tools_have_an_object_schema(tool: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("tool", FILES["gemini.json"]["functionDeclarations"], ids=lambda tool: tool["name"])
-def test_gemini_declarations_use_its_schema_subset(tool: dict[str, Any]) -> None:
+def test_gemini_declarations_use_its_schema_subset(tool):
     """The schema subset of function declarations has no additionalProperties; enums are strings."""
     allowed = {"type", "properties", "required", "items", "enum", "description", "default"}
     allowed |= {"minimum", "maximum", "minItems", "maxItems"}
@@ -64,7 +64,7 @@ def test_gemini_declarations_use_its_schema_subset(tool: dict[str, Any]) -> None
 
 
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
-def test_each_tool_has_a_document(tool: Any) -> None:
+def test_each_tool_has_a_document(tool):
     """Name, title, description, both schemas, annotations."""
     document = FILES[f"{tool.name}.json"]
 

@@ -60,7 +60,7 @@ async def platform(unsteady: UnreliableService, files: Path, person: Person) -> 
 @pytest.fixture(params=["embedded", "platform"])
 def either(request: pytest.FixtureRequest) -> Host:
     """A host over each kind of service, since workflow tools must behave the same on both."""
-    return request.getfixturevalue("directory" if request.param == "embedded" else "platform")  # type: ignore[no-any-return]
+    return request.getfixturevalue("directory" if request.param == "embedded" else "platform")
 
 
 @pytest.fixture

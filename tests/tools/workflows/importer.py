@@ -19,16 +19,16 @@ async def main(database: str, folder: str, name: str, singly: bool) -> None:
         async def none(_client: ContactsClient) -> frozenset[str]:
             return frozenset()
 
-        ContactsClient.extensions = none  # type: ignore[method-assign]
+        ContactsClient.extensions = none
     async with connection.lifespan():
         backend = Backend(connection, "NO", files=Folder(Path(folder)))
         given = {"path": name}
         job = await tool.prepare(backend, parse_arguments(tool.arguments, tool.input_schema, given))
-        plan = (await job.run()).plan  # type: ignore[attr-defined]
+        plan = (await job.run()).plan
         sys.stdout.write("planned\n")
         sys.stdout.flush()
         if plan is not None:
-            given |= {"apply": True, "plan": plan}  # type: ignore[dict-item]
+            given |= {"apply": True, "plan": plan}
             job = await tool.prepare(backend, parse_arguments(tool.arguments, tool.input_schema, given))
             await job.run()
     sys.stdout.write("done\n")

@@ -28,7 +28,7 @@ def size(answer: dict[str, Any]) -> int:
 @pytest.mark.parametrize(
     "text", ["abc " * 500, *NASTY, "a1b2c3d4-5678-9abc-def0-123456789abc " * 50, "{}[]\"'\\" * 200]
 )
-def test_token_estimate_is_never_too_low(text: str) -> None:
+def test_token_estimate_is_never_too_low(text):
     """Answers are shortened by this estimate, which may only be too high."""
     dumped = json.dumps(text, ensure_ascii=False)
 
@@ -40,7 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("nasty")
 
 
-async def test_every_workflow_answer_fits_in_4000_tokens(folder: Path) -> None:
+async def test_every_workflow_answer_fits_in_4000_tokens(folder):
     """The directory has the longest and strangest values, and each tool is asked for as much as it can show."""
     header = "name,phone,email,company,tags,notes"
     lines = [

@@ -1,13 +1,12 @@
 """An import over a failing service, repeated, ends like an undisturbed one; no contact is created twice."""
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from support.hosts import Host, Person, text_of
+from support.hosts import text_of
 from support.services import UnreliableService
 from support.texts import read_results
 
@@ -33,12 +32,10 @@ def contents(unsteady: UnreliableService) -> Counter[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_import_over_an_unsteady_service_creates_nothing_twice(
-    platform: Host, unsteady: UnreliableService, save: Any, seed: int
-) -> None:
+async def test_import_over_an_unsteady_service_creates_nothing_twice(platform, unsteady, save, seed):
     """429, 500, resets and lost answers occur at random; the counts of each call add up, and a repetition finishes."""
     path = save(HEADER, *rows())
-    unsteady.__init__(seed, 0.25)  # type: ignore[misc]
+    unsteady.__init__(seed, 0.25)
     for _ in range(12):
         plan = await platform.raw("import_contacts", path=path)
         if plan.is_error:
@@ -46,7 +43,7 @@ async def test_import_over_an_unsteady_service_creates_nothing_twice(
             continue
         if "plan" not in (plan.structured_content or {}):
             break
-        done = await platform.raw("import_contacts", path=path, apply=True, plan=plan.structured_content["plan"])  # type: ignore[index]
+        done = await platform.raw("import_contacts", path=path, apply=True, plan=plan.structured_content["plan"])
         if not done.is_error:
             said = done.structured_content or {}
             written = sum(said.get(name) or 0 for name in ("created", "updated", "failed", "unknown"))
@@ -58,9 +55,7 @@ async def test_import_over_an_unsteady_service_creates_nothing_twice(
     assert set(contents(unsteady).values()) == {1}
 
 
-async def test_rows_with_lost_answers_are_matched_again(
-    platform: Host, unsteady: UnreliableService, save: Any, files: Path
-) -> None:
+async def test_rows_with_lost_answers_are_matched_again(platform, unsteady, save, files):
     """One call finds the result of every row although many answers were lost."""
     path = save(HEADER, *rows(60))
     plan = await platform.call("import_contacts", path=path)
@@ -80,9 +75,7 @@ async def test_rows_with_lost_answers_are_matched_again(
     assert set(contents(unsteady).values()) == {1}
 
 
-async def test_row_with_a_lost_answer_that_matches_two_contacts_is_counted_as_unknown(
-    platform: Host, unsteady: UnreliableService, save: Any, files: Path
-) -> None:
+async def test_row_with_a_lost_answer_that_matches_two_contacts_is_counted_as_unknown(platform, unsteady, save, files):
     """The write is lost, and two other contacts get the row's number meanwhile."""
     path = save(HEADER, "Ola Nordmann,+4790000001,,")
     plan = await platform.call("import_contacts", path=path)
@@ -95,7 +88,7 @@ async def test_row_with_a_lost_answer_that_matches_two_contacts_is_counted_as_un
             raise httpx.ReadError("lost")
         return answer(method, *rest)
 
-    unsteady.service.answer = lose  # type: ignore[method-assign]
+    unsteady.service.answer = lose
     done = await platform.raw("import_contacts", path=path, apply=True, plan=plan["plan"])
 
     said = done.structured_content or {}
@@ -106,9 +99,7 @@ async def test_row_with_a_lost_answer_that_matches_two_contacts_is_counted_as_un
     assert (result["outcome"], result["detail"]) == ("unknown", "the answer was lost; now matches 2 contacts")
 
 
-async def test_import_sends_at_most_eight_requests_at_a_time(
-    platform: Host, unsteady: UnreliableService, save: Any
-) -> None:
+async def test_import_sends_at_most_eight_requests_at_a_time(platform, unsteady, save):
     """Other callers get through meanwhile."""
     path = save(HEADER, *rows(100))
     plan = await platform.call("import_contacts", path=path)
@@ -120,9 +111,7 @@ async def test_import_sends_at_most_eight_requests_at_a_time(
     assert 1 <= unsteady.most_at_once <= 8
 
 
-async def test_refused_key_stops_the_import_and_the_error_counts_what_was_done(
-    platform: Host, unsteady: UnreliableService, save: Any, person: Person, files: Path
-) -> None:
+async def test_refused_key_stops_the_import_and_the_error_counts_what_was_done(platform, unsteady, save, person, files):
     """The result file lists every row."""
     path = save(HEADER, *rows(50))
     plan = await platform.call("import_contacts", path=path)
@@ -132,7 +121,7 @@ async def test_refused_key_stops_the_import_and_the_error_counts_what_was_done(
         created[method] += 1
         return (401, {}) if method == "POST" and created["POST"] > 20 else answer(method, path, query, body)
 
-    unsteady.service.answer = refuse  # type: ignore[method-assign]
+    unsteady.service.answer = refuse
 
     line = await platform.error("import_contacts", path=path, apply=True, plan=plan["plan"])
 
@@ -146,9 +135,7 @@ async def test_refused_key_stops_the_import_and_the_error_counts_what_was_done(
     }
 
 
-async def test_rows_that_cannot_be_matched_again_are_counted_as_unknown(
-    platform: Host, unsteady: UnreliableService, save: Any
-) -> None:
+async def test_rows_that_cannot_be_matched_again_are_counted_as_unknown(platform, unsteady, save):
     """The answers are lost, and then the service is unreachable."""
     path = save(HEADER, *rows(3))
     plan = await platform.call("import_contacts", path=path)
@@ -164,7 +151,7 @@ async def test_rows_that_cannot_be_matched_again_are_counted_as_unknown(
             raise httpx.ReadError("lost")
         return answered
 
-    unsteady.service.answer = lose  # type: ignore[method-assign]
+    unsteady.service.answer = lose
     line = await platform.error("import_contacts", path=path, apply=True, plan=plan["plan"])
 
     assert len(unsteady.service.contacts) == 3

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from support.hosts import Host
-from support.services import UnreliableService
 from support.texts import count_tokens
 
 PEOPLE: list[dict[str, Any]] = [
@@ -39,7 +38,7 @@ async def people(either: Host) -> Host:
         ("ola acme", "Ola Nordmann"),
     ],
 )
-async def test_find_matches_partial_and_misspelled_queries(people: Host, query: str, name: str) -> None:
+async def test_find_matches_partial_and_misspelled_queries(people, query, name):
     """Words in any order, accents, typos, part of a number, e-mail, company."""
     found = await people.call("find_contacts", query=query)
 
@@ -49,7 +48,7 @@ async def test_find_matches_partial_and_misspelled_queries(people: Host, query: 
     assert 0 < best["score"] <= 100
 
 
-async def test_namesakes_are_shown_with_the_field_that_differs(people: Host) -> None:
+async def test_namesakes_are_shown_with_the_field_that_differs(people):
     """The server does not pick one, but advises to ask."""
     found = await people.call("find_contacts", query="ola nordmann")
 
@@ -59,12 +58,12 @@ async def test_namesakes_are_shown_with_the_field_that_differs(people: Host) -> 
     assert found["next"] == "ask the person which contact they mean"
 
 
-async def test_best_match_far_ahead_is_clear(people: Host) -> None:
+async def test_best_match_far_ahead_is_clear(people):
     """Its score is well above the others."""
     assert (await people.call("find_contacts", query="kari nordmann"))["clear"] is True
 
 
-async def test_unknown_name_finds_no_candidates(people: Host) -> None:
+async def test_unknown_name_finds_no_candidates(people):
     """The answer says what else to ask for."""
     found = await people.call("find_contacts", query="Zebedee Quux")
 
@@ -73,7 +72,7 @@ async def test_unknown_name_finds_no_candidates(people: Host) -> None:
     assert found["next"].startswith("no contact matches")
 
 
-async def test_five_candidates_take_at_most_420_tokens(either: Host) -> None:
+async def test_five_candidates_take_at_most_420_tokens(either):
     """However long their values are."""
     for number in range(8):
         name = f"Ola {'Christoffer ' * 4}Nordmann-Håkonsen {number}"
@@ -88,7 +87,7 @@ async def test_five_candidates_take_at_most_420_tokens(either: Host) -> None:
     assert found["more"] == 3
 
 
-async def test_find_sends_a_bounded_number_of_requests(platform: Host, unsteady: UnreliableService) -> None:
+async def test_find_sends_a_bounded_number_of_requests(platform, unsteady):
     """However many contacts there are, and even if none matches."""
     for number in range(3_000):
         unsteady.service.create_contact({}, {"type": "person", "name": f"Person{number} Berg", "tags": []})

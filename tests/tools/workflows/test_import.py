@@ -1,11 +1,10 @@
 """import_contacts: planned first, matched by number or address, and safe to repeat."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.hosts import Host, Person, host, text_of
+from support.hosts import Host, host, text_of
 
 HEADER = "name,phone,email,company,tags,notes"
 ROWS = (
@@ -32,7 +31,7 @@ async def apply(directory: Host, **arguments: Any) -> dict[str, Any]:
     return dict(result.structured_content or {})
 
 
-async def test_import_plan_changes_nothing_and_its_counts_add_up(either: Host, save: Any) -> None:
+async def test_import_plan_changes_nothing_and_its_counts_add_up(either, save):
     """It shows a sample of how rows were understood, and a fingerprint to apply the plan."""
     path = save(HEADER, *ROWS, "Ola N,99999999,,,,", ",,x@example.com,,,", "Bad Mail,,nonsense,,,")
 
@@ -55,9 +54,7 @@ async def test_import_plan_changes_nothing_and_its_counts_add_up(either: Host, s
     assert (await either.call("list_contacts"))["total"] == 0
 
 
-async def test_applied_import_writes_the_contacts_and_a_result_for_each_row(
-    either: Host, save: Any, files: Path
-) -> None:
+async def test_applied_import_writes_the_contacts_and_a_result_for_each_row(either, save, files):
     """Numbers are E.164, and the result file has the id of each row's contact."""
     path = save(HEADER, *ROWS, "Ola N,99999999,,,,")
 
@@ -75,7 +72,7 @@ async def test_applied_import_writes_the_contacts_and_a_result_for_each_row(
     assert "Nordmann" not in "".join(results)
 
 
-async def test_repeated_import_changes_nothing(either: Host, save: Any) -> None:
+async def test_repeated_import_changes_nothing(either, save):
     """Contacts without number and address are not created twice either, whatever `on_match` says."""
     path = save(HEADER, *ROWS)
     await apply(either, path=path)
@@ -89,7 +86,7 @@ async def test_repeated_import_changes_nothing(either: Host, save: Any) -> None:
     assert await everybody(either) == before
 
 
-async def test_import_update_blanks_no_field_and_unites_tags(either: Host, save: Any, person: Person) -> None:
+async def test_import_update_blanks_no_field_and_unites_tags(either, save, person):
     """Filled fields of the row are set, blank ones stay, and a person is asked."""
     await apply(either, path=save(HEADER, *ROWS))
     person.content = {"decision": "change"}
@@ -104,7 +101,7 @@ async def test_import_update_blanks_no_field_and_unites_tags(either: Host, save:
     assert "overwritten: company_name of 1 contacts" in person.question
 
 
-async def test_import_that_overwrites_needs_consent(either: Host, save: Any, person: Person) -> None:
+async def test_import_that_overwrites_needs_consent(either, save, person):
     """A declined question leaves everything as it was."""
     await apply(either, path=save(HEADER, *ROWS))
     arguments = {"path": save(HEADER, "Ola Nordmann,99999999,,Fjord,,", name="update.csv"), "on_match": "update"}
@@ -117,7 +114,7 @@ async def test_import_that_overwrites_needs_consent(either: Host, save: Any, per
     assert (await everybody(either))["Ola Nordmann"]["company_name"] == "ACME"
 
 
-async def test_plan_is_refused_after_a_value_to_overwrite_changed(either: Host, save: Any, person: Person) -> None:
+async def test_plan_is_refused_after_a_value_to_overwrite_changed(either, save, person):
     """The person consented to losing another value."""
     ola = (await either.call("create_contact", name="Ola", email="ola@example.com", company_name="Old"))["id"]
     given = {"path": save(HEADER, "Ola,,ola@example.com,New,,"), "on_match": "update"}
@@ -131,7 +128,7 @@ async def test_plan_is_refused_after_a_value_to_overwrite_changed(either: Host, 
     assert (await either.call("get_contact", contact_id=ola))["company_name"] == "Newer"
 
 
-async def test_import_that_fills_few_empty_fields_needs_no_consent(either: Host, save: Any, person: Person) -> None:
+async def test_import_that_fills_few_empty_fields_needs_no_consent(either, save, person):
     """No value is lost."""
     await apply(either, path=save(HEADER, *ROWS))
 
@@ -145,7 +142,7 @@ async def test_import_that_fills_few_empty_fields_needs_no_consent(either: Host,
 
 
 @pytest.mark.parametrize("change", ["file", "directory", "none"])
-async def test_import_plan_is_refused_after_a_relevant_change(either: Host, save: Any, change: str) -> None:
+async def test_import_plan_is_refused_after_a_relevant_change(either, save, change):
     """A change of the file or directory that does not affect the plan is accepted."""
     path = save(HEADER, *ROWS)
     plan = await either.call("import_contacts", path=path)
@@ -161,7 +158,7 @@ async def test_import_plan_is_refused_after_a_relevant_change(either: Host, save
         assert (await either.call("list_contacts"))["total"] == 1
 
 
-async def test_apply_without_a_plan_is_refused(either: Host, save: Any) -> None:
+async def test_apply_without_a_plan_is_refused(either, save):
     """No person has seen what it would do."""
     line = await either.error("import_contacts", path=save(HEADER, *ROWS), apply=True)
 
@@ -169,7 +166,7 @@ async def test_apply_without_a_plan_is_refused(either: Host, save: Any) -> None:
     assert (await either.call("list_contacts"))["total"] == 0
 
 
-async def test_people_who_share_a_number_stay_separate(either: Host, save: Any) -> None:
+async def test_people_who_share_a_number_stay_separate(either, save):
     """Another name and address with the same number is a colleague; a row that matches both is ambiguous."""
     rows = ("Ola Nordmann,22222222,ola@example.com,,,", "Kari Hansen,22222222,kari@example.com,,,")
     await apply(either, path=save(HEADER, *rows))
@@ -181,7 +178,7 @@ async def test_people_who_share_a_number_stay_separate(either: Host, save: Any) 
     assert plan["problems"] == ["row 2 matches 2 contacts"]
 
 
-async def test_import_adds_new_and_existing_contacts_to_the_group(either: Host, save: Any) -> None:
+async def test_import_adds_new_and_existing_contacts_to_the_group(either, save):
     """The repetition adds no contact again."""
     await either.call("create_contact", name="Kari Nordmann", phone_number="+4790000001")
     group = (await either.call("create_contact_group", name="Fair"))["id"]
@@ -195,14 +192,14 @@ async def test_import_adds_new_and_existing_contacts_to_the_group(either: Host, 
     assert "plan" not in again
 
 
-async def test_text_is_imported_without_a_folder(tmp_path: Path) -> None:
+async def test_text_is_imported_without_a_folder(tmp_path):
     """The text is an argument, and the result file is a download."""
     async with host(tmp_path / "contacts.db") as directory:
         done = await apply(directory, content=f"{HEADER}\n{ROWS[0]}\n", default_region="no")
         contents = (await directory.client.read_resource(done["uri"])).contents
 
     assert done["created"] == 1
-    assert contents[0].text.startswith("row,outcome,id,detail\r\n2,created,")  # type: ignore[union-attr]
+    assert contents[0].text.startswith("row,outcome,id,detail\r\n2,created,")
 
 
 @pytest.mark.parametrize(
@@ -221,9 +218,7 @@ async def test_text_is_imported_without_a_folder(tmp_path: Path) -> None:
         ),
     ],
 )
-async def test_import_error_names_the_argument_in_one_line(
-    tmp_path: Path, settings: dict[str, Any], arguments: dict[str, Any], line: str
-) -> None:
+async def test_import_error_names_the_argument_in_one_line(tmp_path, settings, arguments, line):
     """It says which argument is wrong, why, and what to do."""
     async with host(tmp_path / "contacts.db", **settings) as directory:
         said = await directory.error("import_contacts", **arguments)
@@ -232,7 +227,7 @@ async def test_import_error_names_the_argument_in_one_line(
     assert "\n" not in said
 
 
-async def test_columns_can_be_mapped_by_hand(either: Host, save: Any) -> None:
+async def test_columns_can_be_mapped_by_hand(either, save):
     """For columns with unknown names."""
     path = save("Kunde;Ring;Post", "Ola Nordmann;99999999;ola@example.com")
 
@@ -242,7 +237,7 @@ async def test_columns_can_be_mapped_by_hand(either: Host, save: Any) -> None:
     assert plan["sample"] == [{"row": 2, "name": "Ola Nordmann", "phone_number": "+4799999999"}]
 
 
-async def test_import_over_the_write_budget_writes_nothing(tmp_path: Path, save: Any) -> None:
+async def test_import_over_the_write_budget_writes_nothing(tmp_path, save):
     """The error says how many changes are left and who can raise the limit."""
     path = save(HEADER, *ROWS)
     async with host(
@@ -257,7 +252,7 @@ async def test_import_over_the_write_budget_writes_nothing(tmp_path: Path, save:
     assert total == 0
 
 
-async def test_import_succeeds_if_the_result_file_cannot_be_written(either: Host, save: Any, files: Path) -> None:
+async def test_import_succeeds_if_the_result_file_cannot_be_written(either, save, files):
     """The results are a download instead."""
     path = save(HEADER, *ROWS)
     (files / "people.csv.result.csv").mkdir()

@@ -61,9 +61,7 @@ async def content(database: Path) -> Counter[str]:
         pytest.param(4_600, 10, "singly", 10.0, marks=pytest.mark.load),
     ],
 )
-async def test_killed_and_repeated_import_ends_like_an_undisturbed_one(
-    tmp_path: Path, count: int, kills: int, how: str, longest: float
-) -> None:
+async def test_killed_and_repeated_import_ends_like_an_undisturbed_one(tmp_path, count, kills, how, longest):
     """In batches and one by one, killed at random moments of writing; 4,600 contacts are 5,000 rows."""
     write(tmp_path, count)
     undisturbed, disturbed = tmp_path / "undisturbed.db", tmp_path / "disturbed.db"

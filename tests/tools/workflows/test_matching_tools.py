@@ -1,6 +1,5 @@
 """update_matching_contacts, add_matching_to_group, find_duplicate_contacts, check_group_audience."""
 
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,8 +9,7 @@ from mcp import Client
 from contacts_mcp.client import ContactsClient
 from contacts_mcp.client._transport import MAX_ATTEMPTS
 from contacts_mcp.directory import Directory
-from support.hosts import MISSING_ID, MODERN, Host, Person, server_over, text_of
-from support.services import UnreliableService
+from support.hosts import MISSING_ID, MODERN, Host, server_over, text_of
 
 
 async def fill(host: Host, count: int, **more: Any) -> list[str]:
@@ -24,7 +22,7 @@ async def apply(host: Host, tool: str, **arguments: Any) -> dict[str, Any]:
     return await host.call(tool, **arguments, apply=True, plan=plan["plan"])
 
 
-async def test_small_update_that_overwrites_nothing_needs_no_consent(either: Host, person: Person) -> None:
+async def test_small_update_that_overwrites_nothing_needs_no_consent(either, person):
     """Tags are added and removed, and the counts add up."""
     ids = await fill(either, 5, tags=["fair"])
     await either.call("create_contact", name="Other")
@@ -50,9 +48,7 @@ async def test_small_update_that_overwrites_nothing_needs_no_consent(either: Hos
         (1, {"set_notes": "New"}, False),
     ],
 )
-async def test_large_or_overwriting_update_needs_consent(
-    either: Host, person: Person, count: int, change: dict[str, Any], asked: bool
-) -> None:
+async def test_large_or_overwriting_update_needs_consent(either, person, count, change, asked):
     """From 25 contacts on, or if a non-empty field is replaced; filling an empty field needs none."""
     await fill(either, count, company_name="Old")
     person.content = {"decision": "change"}
@@ -63,7 +59,7 @@ async def test_large_or_overwriting_update_needs_consent(
     assert bool(person.asked) is asked
 
 
-async def test_declined_update_changes_nothing(either: Host, person: Person) -> None:
+async def test_declined_update_changes_nothing(either, person):
     """The question names the contacts and the values that would be lost."""
     ids = await fill(either, 2, company_name="Old")
     plan = await either.call("update_matching_contacts", set_company_name="New")
@@ -77,7 +73,7 @@ async def test_declined_update_changes_nothing(either: Host, person: Person) -> 
     assert (await either.call("get_contact", contact_id=ids[0]))["company_name"] == "Old"
 
 
-async def test_invalid_numbers_are_counted_and_stay(either: Host, person: Person) -> None:
+async def test_invalid_numbers_are_counted_and_stay(either, person):
     """Other numbers are written as E.164, which overwrites nothing: it is the same number."""
     for name, number in (("A", "+47 999 99 999"), ("B", "call me"), ("C", "070-123 45 67")):
         row = (await either.call("create_contact", name=name))["id"]
@@ -96,7 +92,7 @@ async def test_invalid_numbers_are_counted_and_stay(either: Host, person: Person
     ("tool", "change", "count"),
     [("update_matching_contacts", {"add_tags": ["fair"]}, "updates"), ("add_matching_to_group", {}, "adds")],
 )
-async def test_empty_plan_asks_for_nothing(either: Host, tool: str, change: dict[str, Any], count: str) -> None:
+async def test_empty_plan_asks_for_nothing(either, tool, change, count):
     """It has no fingerprint to apply, and says that nothing would change."""
     ids = await fill(either, 2, tags=["fair"])
     group = (await either.call("create_contact_group", name="Fair"))["id"]
@@ -109,7 +105,7 @@ async def test_empty_plan_asks_for_nothing(either: Host, tool: str, change: dict
     assert "plan" not in plan
 
 
-async def test_update_plan_is_refused_after_another_contact_matches(either: Host) -> None:
+async def test_update_plan_is_refused_after_another_contact_matches(either):
     """The person consented to other contacts."""
     await fill(either, 2, tags=["a"])
     plan = await either.call("update_matching_contacts", tags=["a"], add_tags=["b"])
@@ -120,7 +116,7 @@ async def test_update_plan_is_refused_after_another_contact_matches(either: Host
     assert line.startswith("conflict: ")
 
 
-async def test_plan_is_refused_after_a_value_to_overwrite_changed(either: Host, person: Person) -> None:
+async def test_plan_is_refused_after_a_value_to_overwrite_changed(either, person):
     """The person consented to losing another value."""
     (ola,) = await fill(either, 1, company_name="Old")
     given = {"set_company_name": "New"}
@@ -134,12 +130,12 @@ async def test_plan_is_refused_after_a_value_to_overwrite_changed(either: Host, 
     assert (await either.call("get_contact", contact_id=ola))["company_name"] == "Newer"
 
 
-async def test_update_without_a_change_is_refused(either: Host) -> None:
+async def test_update_without_a_change_is_refused(either):
     """It names only a filter."""
     assert "names nothing to change" in await either.error("update_matching_contacts", tags=["a"])
 
 
-async def test_matching_contacts_are_added_to_a_group(either: Host) -> None:
+async def test_matching_contacts_are_added_to_a_group(either):
     """The answer shows five contacts; members of the group are no change."""
     ids = await fill(either, 30, tags=["fair"])
     group = (await either.call("create_contact_group", name="Fair"))["id"]
@@ -154,12 +150,12 @@ async def test_matching_contacts_are_added_to_a_group(either: Host) -> None:
 
 
 @pytest.mark.parametrize("tool", ["add_matching_to_group", "check_group_audience"])
-async def test_missing_group_is_not_found(either: Host, tool: str) -> None:
+async def test_missing_group_is_not_found(either, tool):
     """The error is one line."""
     assert (await either.error(tool, group_id=MISSING_ID)).startswith("not_found: ")
 
 
-async def test_audience_counts_reachable_and_unreachable_members(either: Host) -> None:
+async def test_audience_counts_reachable_and_unreachable_members(either):
     """It also counts duplicates, countries and requests."""
     people = [
         ("Mobile", "+4799999999"),
@@ -187,7 +183,7 @@ async def test_audience_counts_reachable_and_unreachable_members(either: Host) -
     assert any("update_contact" in advice for advice in found["next"])
 
 
-async def test_duplicates_are_shown_most_certain_first_with_evidence(either: Host) -> None:
+async def test_duplicates_are_shown_most_certain_first_with_evidence(either):
     """The answer says what to call next."""
     for name, more in (
         ("Ola Nordmann", {"phone_number": "+4799999999", "email": "ola@example.com"}),
@@ -209,7 +205,7 @@ async def test_duplicates_are_shown_most_certain_first_with_evidence(either: Hos
     assert found["total"] == found["certain"] + found["likely"] + found["possible"]
 
 
-async def test_directory_without_duplicates_answers_no_clusters(either: Host) -> None:
+async def test_directory_without_duplicates_answers_no_clusters(either):
     """It advises no next step."""
     await fill(either, 3)
 
@@ -219,9 +215,7 @@ async def test_directory_without_duplicates_answers_no_clusters(either: Host) ->
     assert "next" not in found
 
 
-async def test_failed_update_among_many_is_counted_and_named(
-    platform: Host, unsteady: UnreliableService, person: Person
-) -> None:
+async def test_failed_update_among_many_is_counted_and_named(platform, unsteady, person):
     """The other contacts are changed, and the answer says which update failed and why."""
     ids = await fill(platform, 4, tags=["a"])
     plan = await platform.call("update_matching_contacts", add_tags=["b"])
@@ -232,7 +226,7 @@ async def test_failed_update_among_many_is_counted_and_named(
             return 422, {"detail": [{"loc": ["body", "tags"], "msg": "too many", "type": "x"}]}
         return answer(method, path, query, body)
 
-    unsteady.service.answer = refuse  # type: ignore[method-assign]
+    unsteady.service.answer = refuse
     result = await platform.raw("update_matching_contacts", add_tags=["b"], apply=True, plan=plan["plan"])
 
     said = result.structured_content or {}
@@ -255,7 +249,7 @@ class _HardToAsk(httpx.ASGITransport):
         return await super().handle_async_request(request)
 
 
-async def test_overwrites_are_counted_if_extensions_are_known_late(tmp_path: Path) -> None:
+async def test_overwrites_are_counted_if_extensions_are_known_late(tmp_path):
     """List rows have no notes: taken for full contacts, their notes would be overwritten without consent."""
     async with (
         Directory(tmp_path / "contacts.db") as kept,

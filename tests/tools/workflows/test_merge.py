@@ -11,8 +11,7 @@ import pytest
 
 from contacts_mcp.contract import Contact, DeleteContact, GroupList, ListContactGroups
 from contacts_mcp.tools import WORKFLOWS, Backend, parse_arguments
-from support.hosts import MISSING_ID, Host, Person
-from support.services import UnreliableService
+from support.hosts import MISSING_ID, Host
 
 Doubles = tuple[Host, list[dict[str, Any]], list[str]]
 
@@ -33,7 +32,7 @@ async def doubles(either: Host) -> Doubles:
     return either, people, groups
 
 
-async def test_merge_unites_all_data_and_deletes_the_others(doubles: Doubles, person: Person) -> None:
+async def test_merge_unites_all_data_and_deletes_the_others(doubles, person):
     """Conflicts are reported, and values without room are kept in the notes."""
     host, (keep, *others), groups = doubles
     person.content = {"decision": "merge"}
@@ -53,7 +52,7 @@ async def test_merge_unites_all_data_and_deletes_the_others(doubles: Doubles, pe
     assert (await host.call("list_contacts"))["total"] == 1
 
 
-async def test_merge_question_names_all_contacts(doubles: Doubles, person: Person) -> None:
+async def test_merge_question_names_all_contacts(doubles, person):
     """By name, id and distinguishing fields; a declined question leaves everything as it was."""
     host, (keep, *others), _ = doubles
 
@@ -66,7 +65,7 @@ async def test_merge_question_names_all_contacts(doubles: Doubles, person: Perso
     assert (await host.call("get_contact", contact_id=keep["id"])).get("email") is None
 
 
-async def test_merge_prefers_the_newest_value_if_asked(directory: Host, person: Person) -> None:
+async def test_merge_prefers_the_newest_value_if_asked(directory, person):
     """The contact that was changed last has the right number."""
     person.content = {"decision": "merge"}
     keep = await directory.call("create_contact", name="Ola", phone_number="+4799999999")
@@ -79,7 +78,7 @@ async def test_merge_prefers_the_newest_value_if_asked(directory: Host, person: 
     assert merged["conflicts"][0]["resolution"] == "the newest contact wins; the other value is in the notes"
 
 
-async def test_merge_is_not_confirmed_if_a_contact_changed_meanwhile(doubles: Doubles, person: Person) -> None:
+async def test_merge_is_not_confirmed_if_a_contact_changed_meanwhile(doubles, person):
     """The person consented to the earlier records."""
     host, (keep, other, _), _ = doubles
     person.content = {"decision": "merge"}
@@ -91,7 +90,7 @@ async def test_merge_is_not_confirmed_if_a_contact_changed_meanwhile(doubles: Do
     assert (await host.call("list_contacts"))["total"] == 3
 
 
-async def test_merge_is_not_confirmed_if_a_contact_changed_and_changed_back(directory: Host, person: Person) -> None:
+async def test_merge_is_not_confirmed_if_a_contact_changed_and_changed_back(directory, person):
     """It looks the same within the same second, but another caller is editing it."""
     ids = [(await directory.call("create_contact", name=name))["id"] for name in ("Ola", "Per")]
     person.content = {"decision": "merge"}
@@ -108,7 +107,7 @@ async def test_merge_is_not_confirmed_if_a_contact_changed_and_changed_back(dire
 
 
 @pytest.mark.parametrize("which", ["keep_id", "merge_ids"])
-async def test_merge_with_a_missing_contact_asks_for_no_consent(either: Host, person: Person, which: str) -> None:
+async def test_merge_with_a_missing_contact_asks_for_no_consent(either, person, which):
     """The error names the missing contact."""
     ola = (await either.call("create_contact", name="Ola"))["id"]
     given = (
@@ -123,16 +122,14 @@ async def test_merge_with_a_missing_contact_asks_for_no_consent(either: Host, pe
     assert not person.asked
 
 
-async def test_contact_is_not_merged_with_itself(either: Host) -> None:
+async def test_contact_is_not_merged_with_itself(either):
     """Also if its id differs in case."""
     ola = (await either.call("create_contact", name="Ola"))["id"]
 
     assert "names a contact twice" in await either.error("merge_contacts", keep_id=ola, merge_ids=[ola.upper()])
 
 
-async def test_merge_names_contacts_that_could_not_be_deleted(
-    platform: Host, unsteady: UnreliableService, person: Person
-) -> None:
+async def test_merge_names_contacts_that_could_not_be_deleted(platform, unsteady, person):
     """The kept contact has all data by then, and another call finishes the merge."""
     person.content = {"decision": "merge"}
     keep = await platform.call("create_contact", name="Ola", phone_number="+4799999999")
@@ -142,9 +139,9 @@ async def test_merge_names_contacts_that_could_not_be_deleted(
     def refuse(method: str, *rest: Any) -> Any:
         return (403, {}) if method == "DELETE" else answer(method, *rest)
 
-    unsteady.service.answer = refuse  # type: ignore[method-assign]
+    unsteady.service.answer = refuse
     merged = await platform.call("merge_contacts", keep_id=keep["id"], merge_ids=[other["id"]])
-    unsteady.service.answer = answer  # type: ignore[method-assign]
+    unsteady.service.answer = answer
     again = await platform.call("merge_contacts", keep_id=keep["id"], merge_ids=[other["id"]])
 
     assert merged["not_deleted"] == [f"{other['id']}: permission_denied"]
@@ -154,9 +151,7 @@ async def test_merge_names_contacts_that_could_not_be_deleted(
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_merge_ignores_a_group_that_was_deleted_meanwhile(
-    platform: Host, unsteady: UnreliableService, person: Person, method: str
-) -> None:
+async def test_merge_ignores_a_group_that_was_deleted_meanwhile(platform, unsteady, person, method):
     """While its members are read, or just before the kept contact is added."""
     person.content = {"decision": "merge"}
     keep, other = [await platform.call("create_contact", name=name) for name in ("Ola Nordmann", "Ola N")]
@@ -170,16 +165,14 @@ async def test_merge_ignores_a_group_that_was_deleted_meanwhile(
             answer("DELETE", going, {}, {})
         return answer(asked, path, *rest)
 
-    unsteady.service.answer = delete_first  # type: ignore[method-assign]
+    unsteady.service.answer = delete_first
     merged = await platform.call("merge_contacts", keep_id=keep["id"], merge_ids=[other["id"]])
 
     assert merged["deleted"] == [other["id"]]
     assert merged["groups_joined"] == ["Choir"]
 
 
-async def test_cancelled_merge_ends_within_the_grace_period_and_begins_no_other_change(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_cancelled_merge_ends_within_the_grace_period_and_begins_no_other_change(monkeypatch):
     """A deletion under way gets a moment to finish; the next contact is not deleted."""
     monkeypatch.setattr("contacts_mcp.tools._job.CANCEL_GRACE_SECONDS", 0.05)
     deleted, began = [], anyio.Event()
@@ -210,7 +203,7 @@ async def test_cancelled_merge_ends_within_the_grace_period_and_begins_no_other_
     assert time.monotonic() - started < 2
 
 
-async def test_failed_merge_counts_what_was_done(platform: Host, unsteady: UnreliableService, person: Person) -> None:
+async def test_failed_merge_counts_what_was_done(platform, unsteady, person):
     """The kept contact was changed, so the error must not say that nothing was changed."""
     person.content = {"decision": "merge"}
     keep = await platform.call("create_contact", name="Ola", phone_number="+4799999999")
@@ -224,7 +217,7 @@ async def test_failed_merge_counts_what_was_done(platform: Host, unsteady: Unrel
             raise httpx.ConnectError("lost")
         return answer(method, path, *rest)
 
-    unsteady.service.answer = lose  # type: ignore[method-assign]
+    unsteady.service.answer = lose
     line = await platform.error("merge_contacts", keep_id=keep["id"], merge_ids=[other["id"]])
 
     assert line.startswith("unreachable: ")

@@ -1,12 +1,9 @@
 """Every example number of every region, valid and invalid, in imports and normalization."""
 
-from pathlib import Path
-from typing import Any
-
 import phonenumbers
 import pytest
 
-from support.hosts import Host, Person, host
+from support.hosts import host
 
 E164, NATIONAL = phonenumbers.PhoneNumberFormat.E164, phonenumbers.PhoneNumberFormat.NATIONAL
 REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
@@ -26,7 +23,7 @@ def rows_of(region: str) -> list[tuple[str, str, str]]:
 
 
 @pytest.mark.parametrize("part", [0, *(pytest.param(part, marks=pytest.mark.load) for part in range(1, 8))])
-async def test_every_example_number_is_imported_as_e164(directory: Host, files: Any, part: int) -> None:
+async def test_every_example_number_is_imported_as_e164(directory, files, part):
     """Valid national numbers become E.164; invalid ones are kept and counted."""
     for region in REGIONS[part::8]:
         rows = rows_of(region)
@@ -46,7 +43,7 @@ async def test_every_example_number_is_imported_as_e164(directory: Host, files: 
 
 
 @pytest.mark.load
-async def test_every_example_number_is_normalized_in_place(tmp_path: Path, person: Person) -> None:
+async def test_every_example_number_is_normalized_in_place(tmp_path, person):
     """One call for each region normalizes numbers that were stored as written."""
     person.content = {"decision": "change"}
     async with host(tmp_path / "as-written.db", person=person) as directory:

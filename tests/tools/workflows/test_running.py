@@ -34,9 +34,7 @@ def write(folder: Path, count: int) -> str:
 
 
 @each_era
-async def test_import_reports_progress_with_counts_and_units(
-    tmp_path: Path, files: Path, era: str, monkeypatch: Any
-) -> None:
+async def test_import_reports_progress_with_counts_and_units(tmp_path, files, era, monkeypatch):
     """A long import reports how many rows are done, and of how many."""
     monkeypatch.setattr("contacts_mcp.tools._job.REPORT_INTERVAL_SECONDS", 0.0)
     told: list[tuple[float, float | None, str | None]] = []
@@ -57,7 +55,7 @@ async def test_import_reports_progress_with_counts_and_units(
 
 
 @each_era
-async def test_cancelled_import_finishes_the_rows_under_way_and_lists_every_result(files: Path, era: str) -> None:
+async def test_cancelled_import_finishes_the_rows_under_way_and_lists_every_result(files, era):
     """No other write begins, and the result file is exact."""
     service, begun = UnreliableService(), anyio.Event()
 
@@ -88,7 +86,7 @@ async def test_cancelled_import_finishes_the_rows_under_way_and_lists_every_resu
         assert (again["unchanged"], again["creates"]) == (len(created), 400 - len(created))
 
 
-async def test_all_calls_of_a_job_wait_for_the_rate_limit() -> None:
+async def test_all_calls_of_a_job_wait_for_the_rate_limit():
     """No call is lost."""
     sent, limited, done, until = [], [], [], 0.0
 
@@ -123,7 +121,7 @@ async def test_all_calls_of_a_job_wait_for_the_rate_limit() -> None:
         (BatchContacts(creates=[CreateContact(name="x")] * 2), 2),
     ],
 )
-def test_write_budget_counts_the_changes_of_an_hour(call: Any, changes: int) -> None:
+def test_write_budget_counts_the_changes_of_an_hour(call, changes):
     """Reads cost nothing, and a limit of 0 means no limit."""
     now = [0.0]
     budget = WriteBudget(5, lambda: now[0])
@@ -139,7 +137,7 @@ def test_write_budget_counts_the_changes_of_an_hour(call: Any, changes: int) -> 
     WriteBudget(0).require(10**9)
 
 
-async def test_write_budget_stops_every_tool_for_one_caller(tmp_path: Path) -> None:
+async def test_write_budget_stops_every_tool_for_one_caller(tmp_path):
     """Endpoint tools use the same budget as workflow tools; each caller has a separate one."""
     async with host(tmp_path / "contacts.db", write_budget=2) as directory:
         for number in range(2):
@@ -153,7 +151,7 @@ async def test_write_budget_stops_every_tool_for_one_caller(tmp_path: Path) -> N
     budgets.for_caller("bob").spend(CreateContact(name="x"))
 
 
-def test_download_is_fetched_only_by_its_owner_within_15_minutes() -> None:
+def test_download_is_fetched_only_by_its_owner_within_15_minutes():
     """Another caller and a late request get the same error."""
     now = [0.0]
     downloads = Downloads(lambda: now[0])
@@ -167,7 +165,7 @@ def test_download_is_fetched_only_by_its_owner_within_15_minutes() -> None:
             downloads.fetch(identifier, owner)
 
 
-def test_oldest_downloads_are_dropped_from_memory() -> None:
+def test_oldest_downloads_are_dropped_from_memory():
     """Downloads in memory have a total limit."""
     downloads = Downloads()
     kept = [downloads.keep(Download("x", "text/csv", 8 * 1024 * 1024, lambda: b""), "") for _ in range(20)]
@@ -177,7 +175,7 @@ def test_oldest_downloads_are_dropped_from_memory() -> None:
         downloads.fetch(kept[0].rpartition("/")[2], "")
 
 
-async def test_paths_are_refused_over_a_network(tmp_path: Path) -> None:
+async def test_paths_are_refused_over_a_network(tmp_path):
     """Even if the operator has configured a folder."""
     (tmp_path / "files").mkdir()
     write(tmp_path / "files", 1)
@@ -196,7 +194,7 @@ async def test_paths_are_refused_over_a_network(tmp_path: Path) -> None:
     assert not list((tmp_path / "files").glob("out*"))
 
 
-async def test_caller_without_the_destroy_scope_cannot_overwrite(tmp_path: Path, files: Path) -> None:
+async def test_caller_without_the_destroy_scope_cannot_overwrite(tmp_path, files):
     """A caller who may only write can plan and make small changes."""
     connection = connect(Embedded(tmp_path / "contacts.db", "test"))
     caller = Caller("ada", frozenset({Risk.READ, Risk.WRITE}))
@@ -215,9 +213,7 @@ async def test_caller_without_the_destroy_scope_cannot_overwrite(tmp_path: Path,
     assert line.startswith("permission_denied: this call would do more than you may do here")
 
 
-async def test_audit_record_counts_what_an_import_did(
-    tmp_path: Path, files: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_audit_record_counts_what_an_import_did(tmp_path, files, caplog):
     """The record has counts and no names; a plan leaves no record."""
     caplog.set_level("INFO", "contacts_mcp.trail")
     async with host(tmp_path / "contacts.db", files=files) as directory:
