@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 from contacts_mcp.__main__ import main
+from support.clock import Clock
 from support.postgres import PostgresServer, find_programs, run_postgres
 from support.processes import clean_environment
 from support.telemetry import loggers_as_they_were
@@ -52,6 +53,11 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         return Finished(ended.value.code or 0, shown.out, shown.err)  # type: ignore[arg-type]
 
     return run
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import asyncio
 import random
 import subprocess
 import sys
+from contextlib import aclosing
 
 import pytest
 
@@ -82,13 +83,13 @@ async def test_64_concurrent_tasks_leave_consistent_counts_and_lists(http, creat
 @pytest.mark.parametrize(("statements", "begun", "isolation"), [(1, 1, "read committed"), (2, 2, "repeatable read")])
 async def test_query_with_a_second_statement_starts_again_on_a_snapshot(database, statements, begun, isolation):
     """One statement is a snapshot by itself; with a second one, the work starts again in a transaction."""
-    opened, begins = Database(database), []
+    begins = []
 
     def work(connection):
         begins.append(connection)
         seen = [connection.exec_driver_sql("SHOW transaction_isolation").scalar_one() for _ in range(statements)]
         return seen[-1]
 
-    assert await opened.query(work) == isolation
-    await opened.aclose()
+    async with aclosing(Database(database)) as opened:
+        assert await opened.query(work) == isolation
     assert len(begins) == begun

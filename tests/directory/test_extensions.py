@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from contacts_mcp.directory import store
 
-NOBODY = "00000000-0000-0000-0000-000000000000"
+NOWHERE = "00000000-0000-0000-0000-000000000000"
 ALL = ["id", "type", "name", "company_name", "phone_number", "email", "tags", "notes", "created_at", "updated_at"]
 
 
@@ -71,9 +71,7 @@ async def test_scan_has_the_filters_of_a_list(http):
         listed = (await http.get("/v1/contacts", params={**query, "per_page": 100})).json()["contacts"]
         assert {each["id"] for each in await scan(http, **query)} == {each["id"] for each in listed}
     assert [each["id"] for each in await scan(http, group_id=group)] == ids[:5]
-    missing = await http.get(
-        "/v1/directory/contacts", params={"fields": "id", "group_id": "00000000-0000-0000-0000-000000000000"}
-    )
+    missing = await http.get("/v1/directory/contacts", params={"fields": "id", "group_id": NOWHERE})
     assert missing.status_code == 404
 
 
@@ -138,10 +136,10 @@ async def test_batch_update_keeps_absent_fields_and_clears_null_fields(http):
             http, creates=[{"name": "Ola", "email": "ola@example.com", "tags": ["a"]}, {"name": "Kari"}]
         )
     ]
-    gone = "00000000-0000-0000-0000-000000000000"
 
     outcomes = await batch(
-        http, updates=[{"id": ola, "email": None, "name": "Per"}, {"id": gone, "name": "x"}, {"id": kari, "type": None}]
+        http,
+        updates=[{"id": ola, "email": None, "name": "Per"}, {"id": NOWHERE, "name": "x"}, {"id": kari, "type": None}],
     )
 
     assert [each["status"] for each in outcomes] == [200, 404, 422]

@@ -4,6 +4,7 @@ The first is kept open after its work. The second starts, and is seen to wait fo
 """
 
 import asyncio
+from contextlib import aclosing
 from datetime import UTC, datetime
 from functools import partial
 
@@ -93,10 +94,8 @@ def jam(server, run, wait_for_waiters):
 async def no_faults(database):
     """Check the directory after each test."""
     yield
-    opened = Database(database)
-    faults = await opened.read(check)
-    await opened.aclose()
-    assert faults == []
+    async with aclosing(Database(database)) as opened:
+        assert await opened.read(check) == []
 
 
 def named(name, **fields):

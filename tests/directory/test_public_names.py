@@ -3,53 +3,52 @@
 import subprocess
 import sys
 
+import pytest
+
 from contacts_mcp import directory
 from contacts_mcp.directory import api, database, maintenance, service, store
 
 
-def test_directory_has_these_public_names():
-    assert directory.__all__ == [
-        "DEFAULT_RATE_LIMIT",
-        "KEY_CACHE_SECONDS",
-        "BackupRefused",
-        "ContactErased",
-        "Directory",
-        "DirectoryError",
-        "DirectoryNotFound",
-        "DirectoryUnavailable",
-        "Location",
-        "PostgresServer",
-        "default_path",
-        "parse_location",
-    ]
-    assert all(hasattr(directory, name) for name in directory.__all__)
-
-
-def test_subpackages_have_these_public_names():
-    assert api.__all__ == ["ROUTERS", "TENANT_SCOPE_KEY", "ContactType", "Tenant", "build_app", "render_refusal"]
-    assert service.__all__ == ["build_service"]
-    assert maintenance.__all__ == ["Maintenance", "check", "migrate", "sample_contacts"]
-
-
-def test_store_and_database_have_these_public_names():
-    of_store = """
-        PERSONAL_FIELDS SCOPES ApiKey ContactPage Query Row add_members add_to_index chunks
-        correctable_words create_contact create_contacts create_group create_key create_once delete_contact
-        delete_group deletion_variants erase_contact find_key get_contact get_group index_postings
-        insert_rows journal_path key_prefix list_contacts list_groups list_keys list_members name_words
-        open_database parse_query phone_digits phone_pieces read_journal read_journal_file read_receipts
-        rebuild_index receipt_chain_end remove_member replay_receipts revoke_key scan_contacts spend_nonce
-        update_contact update_contacts update_group verify_receipts words_column
-    """
-    of_database = """
-        DERIVED_TABLES GENERIC_PLANS OWNER REVISION REVISION_TABLE Database Engine build_engine connect_file
-        contacts counters create_private_file create_statements explain_sqlite_error file_uri format_time
-        groups idempotency_keys keys memberships metadata nonces now now_after prepare_file receipt_chain
-        receipts require_known_revision spellings tenants terms
-    """
-
-    assert of_store.split() == store.__all__
-    assert of_database.split() == database.__all__
+@pytest.mark.parametrize(
+    ("package", "names"),
+    [
+        (
+            directory,
+            """
+            DEFAULT_RATE_LIMIT KEY_CACHE_SECONDS BackupRefused ContactErased Directory DirectoryError DirectoryNotFound
+            DirectoryUnavailable Location PostgresServer default_path parse_location
+            """,
+        ),
+        (api, "ROUTERS TENANT_SCOPE_KEY ContactType Tenant build_app render_refusal"),
+        (service, "build_service"),
+        (maintenance, "Maintenance check migrate sample_contacts"),
+        (
+            store,
+            """
+            PERSONAL_FIELDS SCOPES ApiKey ContactPage Query Row add_members add_to_index chunks
+            correctable_words create_contact create_contacts create_group create_key create_once delete_contact
+            delete_group deletion_variants erase_contact find_key get_contact get_group index_postings
+            insert_rows journal_path key_prefix list_contacts list_groups list_keys list_members name_words
+            open_database parse_query phone_digits phone_pieces read_journal read_journal_file read_receipts
+            rebuild_index receipt_chain_end remove_member replay_receipts revoke_key scan_contacts spend_nonce
+            update_contact update_contacts update_group verify_receipts words_column
+            """,
+        ),
+        (
+            database,
+            """
+            DERIVED_TABLES GENERIC_PLANS OWNER REVISION REVISION_TABLE Database Engine build_engine connect_file
+            contacts counters create_private_file create_statements explain_sqlite_error file_uri format_time
+            groups idempotency_keys keys memberships metadata nonces now now_after prepare_file receipt_chain
+            receipts require_known_revision spellings tenants terms
+            """,
+        ),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_package_has_these_public_names(package, names):
+    assert names.split() == package.__all__
+    assert all(hasattr(package, name) for name in package.__all__)
 
 
 def test_importing_the_directory_loads_neither_fastapi_nor_sqlalchemy():

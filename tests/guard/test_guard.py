@@ -22,18 +22,9 @@ from contacts_mcp.guard import (
     Seal,
     Target,
 )
+from support.clock import Clock
 
 OLA = Target(label='person "Ola Nordmann" (id 1)', effect="It goes.", phrase="Ola Nordmann", fingerprint="a")
-
-
-class Clock:
-    """A clock that a test sets."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class World:

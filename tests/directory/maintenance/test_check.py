@@ -10,10 +10,6 @@ from contacts_mcp.directory.database import Database
 from contacts_mcp.directory.maintenance import _check, check
 
 on_file = pytest.mark.parametrize("location", ["sqlite"], indirect=True)
-on_server = pytest.mark.parametrize("location", [pytest.param("postgresql", marks=pytest.mark.system)], indirect=True)
-
-OLA, KARI, DELETED, ERASED = 1, 2, 3, 4
-"""The contacts of `written`, by `seq`; the groups are 1 and 2, the other tenant 2."""
 
 
 @pytest.fixture
@@ -25,7 +21,7 @@ async def opened(location):
 
 @pytest.fixture
 async def written(http, create, create_group, opened):
-    """A directory after every kind of write."""
+    """A directory after every kind of write: contacts 1 to 4 (3 is deleted, 4 erased), two groups, two tenants."""
     ola = await create(
         "Ola Nordmann",
         email="ola@example.com",
@@ -87,13 +83,6 @@ async def test_check_changes_nothing_and_does_not_block_writers(written, opened,
     assert await opened.read(check) == []
 
 
-UNBOUND = {  # PostgreSQL enforces these constraints; in a file they are off
-    "contact_groups": "ALTER TABLE memberships DROP CONSTRAINT memberships_group_seq_fkey",
-    "contacts": "ALTER TABLE memberships DROP CONSTRAINT memberships_contact_seq_fkey",
-    "unique": "ALTER TABLE memberships DROP CONSTRAINT memberships_group_seq_contact_seq_key",
-}
-
-
 @pytest.mark.parametrize(
     ("fault", "statements"),
     [
@@ -150,19 +139,23 @@ async def test_each_kind_of_damage_is_reported(written, damaged, fault, statemen
 
 
 @pytest.mark.parametrize(
-    ("fault", "bound", "statement"),
+    ("fault", "constraint", "statement"),
     [
-        ("memberships of missing contacts: 1 (seq 101)", "contacts",
+        ("memberships of missing contacts: 1 (seq 101)", "contact_seq_fkey",
          "INSERT INTO memberships VALUES (101, 1, 77)"),
-        ("memberships of missing groups: 1 (seq 101)", "contact_groups",
+        ("memberships of missing groups: 1 (seq 101)", "group_seq_fkey",
          "INSERT INTO memberships VALUES (101, 77, 1)"),
-        ("duplicate memberships: 1 (seq 101)", "unique", "INSERT INTO memberships VALUES (101, 1, 1)"),
+        ("duplicate memberships: 1 (seq 101)", "group_seq_contact_seq_key",
+         "INSERT INTO memberships VALUES (101, 1, 1)"),
     ],
 )  # fmt: skip
-async def test_damage_that_constraints_would_prevent_is_reported(written, damaged, location, fault, bound, statement):
+async def test_damage_that_constraints_would_prevent_is_reported(
+    written, damaged, location, fault, constraint, statement
+):
+    """PostgreSQL enforces these constraints; in a file, foreign keys are off."""
     if isinstance(location, PostgresServer):
-        statements = [UNBOUND[bound], statement]
-    elif bound == "unique":  # the constraint is part of the table there
+        statements = [f"ALTER TABLE memberships DROP CONSTRAINT memberships_{constraint}", statement]
+    elif fault.startswith("duplicate"):  # the constraint is part of the table there
         statements = ["ALTER TABLE memberships RENAME TO bound", "CREATE TABLE memberships AS SELECT * FROM bound"]
         statements = [*statements, "DROP TABLE bound", statement]
     else:
@@ -202,7 +195,7 @@ async def test_phone_index_that_contradicts_the_contacts_is_reported(written, da
     assert "contacts with wrong entries in the phone index: 2 (seq 3, 77)" in faults
 
 
-@on_server
+@pytest.mark.parametrize("location", [pytest.param("postgresql", marks=pytest.mark.system)], indirect=True)
 async def test_invalid_index_on_a_server_is_reported(written, damaged):
     faults = await damaged("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'contacts_live'::regclass")
 

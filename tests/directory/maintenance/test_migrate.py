@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import sqlite3
-from contextlib import closing
+from contextlib import aclosing, closing
 from pathlib import Path
 
 import pytest
@@ -106,10 +106,9 @@ async def test_migrated_database_has_the_new_column_and_no_fault(filled, add_rev
 
     await migrate(filled)
 
-    database = Database(filled)
-    columns = (await database.read(tables))["contacts"][0]
-    faults = await database.read(check)
-    await database.aclose()
+    async with aclosing(Database(filled)) as database:
+        columns = (await database.read(tables))["contacts"][0]
+        faults = await database.read(check)
     assert "nickname" in [name for name, *_ in columns]
     assert faults == []
 
@@ -117,12 +116,19 @@ async def test_migrated_database_has_the_new_column_and_no_fault(filled, add_rev
 @pytest.mark.parametrize("location", ["sqlite"], indirect=True)
 async def test_failed_migration_leaves_the_file_as_it_was(filled, add_revision):
     add_revision(f"{SCRIPT}    raise RuntimeError('the last step fails')\n")
-    before = content_of(filled)
+
+    def content():
+        with closing(sqlite3.connect(filled)) as connection:
+            names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            readable = [name for name in names if name != "contact_phones"]  # its rows are in other tables
+            return names, [connection.execute(f"SELECT * FROM {name}").fetchall() for name in readable]
+
+    before = content()
 
     with pytest.raises(RuntimeError, match="the last step fails"):
         await migrate(filled)
 
-    assert content_of(filled) == before
+    assert content() == before
 
 
 @pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
@@ -184,11 +190,8 @@ async def test_newer_file_is_refused(path):
 
 
 async def tables_of(location):
-    database = Database(location)
-    try:
+    async with aclosing(Database(location)) as database:
         return await database.read(tables)
-    finally:
-        await database.aclose()
 
 
 def tables(connection):
@@ -203,11 +206,3 @@ def tables(connection):
         )
         for table in sorted(found.get_table_names())
     }
-
-
-def content_of(path):
-    """Tables and rows of a file."""
-    with closing(sqlite3.connect(path)) as connection:
-        names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        readable = [name for name in names if name != "contact_phones"]  # its rows are in other tables
-        return names, [connection.execute(f"SELECT * FROM {name}").fetchall() for name in readable]

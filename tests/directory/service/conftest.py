@@ -8,13 +8,6 @@ import pytest
 from contacts_mcp.directory import Directory
 
 
-class Clock:
-    now = 1_000.0
-
-    def __call__(self):
-        return self.now
-
-
 class Service:
     """A served directory and its clients."""
 
@@ -32,11 +25,6 @@ class Service:
         transport = httpx.ASGITransport(app=self.directory.app)
         client = httpx.AsyncClient(transport=transport, base_url="http://service", headers=headers)
         return await self._stack.enter_async_context(client)
-
-
-@pytest.fixture
-def clock():
-    return Clock()
 
 
 @pytest.fixture

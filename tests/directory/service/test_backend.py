@@ -23,26 +23,12 @@ def served(location, tmp_path):
         yield service, *keys
 
 
-@pytest.fixture
-def service(served):
-    return served[0]
-
-
-@pytest.fixture
-def ola(served):
-    return served[1]
-
-
-@pytest.fixture
-def kari(served):
-    return served[2]
-
-
 def platform(service, secret):
     return Platform(Credential.key(secret, "test"), service.url)
 
 
-async def test_tools_change_only_the_records_of_their_keys_tenant(service, ola, kari):
+async def test_tools_change_only_the_records_of_their_keys_tenant(served):
+    service, ola, kari = served
     person = Person({"decision": "delete"})
     async with host(platform(service, ola), person=person) as tools, host(platform(service, kari)) as others:
         made = await tools.call("create_contact", name="Ola Nordmann", phone_number="+4799999999", tags=["vip"])
@@ -70,7 +56,8 @@ async def test_tools_change_only_the_records_of_their_keys_tenant(service, ola, 
     assert "Ola Nordmann" in person.question
 
 
-async def test_stdio_server_works_with_the_directory_service(service, ola, tmp_path):
+async def test_stdio_server_works_with_the_directory_service(served, tmp_path):
+    service, ola, _ = served
     with StdioServer(tmp_path, WAYSCLOUD_API_URL=service.url, WAYSCLOUD_API_KEY=ola) as server:
         server.write_line(
             json.dumps(modern(1, "tools/call", name="create_contact", arguments={"name": "Ola"})).encode()
@@ -82,7 +69,8 @@ async def test_stdio_server_works_with_the_directory_service(service, ola, tmp_p
     assert ola[-40:] not in errors.decode()
 
 
-def test_doctor_accepts_a_key_of_the_directory_service(command, service, ola):
+def test_doctor_accepts_a_key_of_the_directory_service(command, served):
+    service, ola, _ = served
     done = command("doctor", WAYSCLOUD_API_URL=service.url, WAYSCLOUD_API_KEY=ola)
 
     assert done.code == 0, done.out
@@ -90,7 +78,8 @@ def test_doctor_accepts_a_key_of_the_directory_service(command, service, ola):
     assert ola[-40:] not in done.out + done.err
 
 
-async def test_network_callers_use_keys_of_their_own_tenants(service, ola, kari, tmp_path):
+async def test_network_callers_use_keys_of_their_own_tenants(served, tmp_path):
+    service, ola, kari = served
     async with (
         replica_here(tmp_path, auth="key", api_url=service.url) as port,
         ModernConnection(port, key(ola)) as first,
@@ -107,7 +96,8 @@ async def test_network_callers_use_keys_of_their_own_tenants(service, ola, kari,
         assert (await unauthenticated.call("list_contacts")).status == 401
 
 
-async def test_write_with_a_read_only_key_reports_the_missing_scope(service, location):
+async def test_write_with_a_read_only_key_reports_the_missing_scope(served, location):
+    service, *_ = served
     (reader,) = await asyncio.to_thread(make_keys, location, "ola", scopes=["read"])
     async with host(platform(service, reader)) as tools:
         assert (await tools.call("list_contacts"))["total"] == 0
