@@ -28,72 +28,49 @@ RARE = "SELECT sum(live) FROM counters WHERE term = 'rare'"
 VALUES = {"type": "person", "company_name": None, "phone_number": None, "email": None, "tags": [], "notes": None}
 
 
-@pytest.fixture
-async def server(database):
-    """A SQLAlchemy engine of the database."""
-    engine = connect(database)
-    yield engine
-    await engine.dispose()
+class Transactions:
+    """Transactions on one database, each in a session of its own."""
 
+    def __init__(self, database):
+        self.engine = connect(database)
 
-@pytest.fixture
-def run(server):
-    """Run work in a transaction of its own."""
-
-    async def run(work, *args, **kwargs):
-        async with server.begin() as connection:
+    async def run(self, work, *args, **kwargs):
+        """Return the result of work in a transaction."""
+        async with self.engine.begin() as connection:
             return await connection.run_sync(lambda sync: work(sync, OWNER, *args, **kwargs))
 
-    return run
-
-
-@pytest.fixture
-def wait_for_waiters(server):
-    """Wait until this many transactions wait for a lock."""
-
-    async def wait_for_waiters(number=1):
-        async with asyncio.timeout(TIMEOUT_SECONDS), server.connect() as connection:
+    async def wait_for_waiters(self, number=1):
+        """Wait until this many transactions wait for a lock."""
+        async with asyncio.timeout(TIMEOUT_SECONDS), self.engine.connect() as connection:
             autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
             while (await autocommit.exec_driver_sql(WAITING)).scalar_one() < number:  # noqa: ASYNC110 - PostgreSQL sends no event
                 await asyncio.sleep(0.01)
 
-    return wait_for_waiters
-
-
-@pytest.fixture
-def meet(server, run, wait_for_waiters):
-    """Return the result of the second work, which waits for the first; the first commits once the second waits."""
-
-    async def meet(first, second):
-        async with server.begin() as held:
-            await held.run_sync(lambda sync: first(sync, OWNER))
-            after = asyncio.create_task(run(second))
-            await wait_for_waiters()
+    async def meet(self, first, second):
+        """Return the result of the second work, which waits for the first; the first commits once the second waits."""
+        async with self.engine.begin() as held:
+            await held.run_sync(first, OWNER)
+            after = asyncio.create_task(self.run(second))
+            await self.wait_for_waiters()
         return (await asyncio.gather(after, return_exceptions=True))[0]
 
-    return meet
-
-
-@pytest.fixture
-def jam(server, run, wait_for_waiters):
-    """Return the results of works that wait for a locked row; each starts once the one before it waits."""
-
-    async def jam(row, *works):
-        async with server.begin() as held:
+    async def jam(self, row, *works):
+        """Return the results of works that wait for a locked row; each starts once the one before it waits."""
+        async with self.engine.begin() as held:
             await held.exec_driver_sql(row)
             tasks = []
             for work in works:
-                tasks.append(asyncio.create_task(run(work)))
-                await wait_for_waiters(len(tasks))
+                tasks.append(asyncio.create_task(self.run(work)))
+                await self.wait_for_waiters(len(tasks))
         return await asyncio.gather(*tasks)
 
-    return jam
 
-
-@pytest.fixture(autouse=True)
-async def no_faults(database):
-    """Check the directory after each test."""
-    yield
+@pytest.fixture
+async def db(database):
+    """Transactions on the database, which is checked after each test."""
+    transactions = Transactions(database)
+    yield transactions
+    await transactions.engine.dispose()
     async with aclosing(Database(database)) as opened:
         assert await opened.read(check) == []
 
@@ -103,8 +80,8 @@ def named(name, **fields):
 
 
 @pytest.fixture
-def ola(run):
-    return partial(run, store.create_contact, named("Ola Nordmann", email="ola@example.com", tags=["a"]))
+def ola(db):
+    return partial(db.run, store.create_contact, named("Ola Nordmann", email="ola@example.com", tags=["a"]))
 
 
 def creating(name, **fields):
@@ -131,58 +108,58 @@ def grouping(name="G"):
     return lambda connection, tenant: store.create_group(connection, tenant, {"name": name, "description": None})
 
 
-async def test_concurrent_updates_of_different_fields_are_all_kept(run, ola, meet):
+async def test_concurrent_updates_of_different_fields_are_all_kept(db, ola):
     made = await ola()
 
-    await meet(updating(made, notes="one"), updating(made, company_name="Two AS"))
+    await db.meet(updating(made, notes="one"), updating(made, company_name="Two AS"))
 
-    row = await run(store.get_contact, made["id"])
+    row = await db.run(store.get_contact, made["id"])
     assert (row["notes"], row["company_name"]) == ("one", "Two AS")
 
 
 @pytest.mark.parametrize("gone", [deleting, erasing])
-async def test_update_waiting_for_a_deletion_is_not_found(ola, meet, gone):
+async def test_update_waiting_for_a_deletion_is_not_found(ola, db, gone):
     made = await ola()
 
-    assert isinstance(await meet(gone(made), updating(made, name="Per", notes="late")), DirectoryNotFound)
+    assert isinstance(await db.meet(gone(made), updating(made, name="Per", notes="late")), DirectoryNotFound)
 
 
 @pytest.mark.parametrize("gone", [deleting, erasing])
-async def test_deletion_waiting_for_an_update_removes_the_new_values(run, ola, meet, gone):
+async def test_deletion_waiting_for_an_update_removes_the_new_values(db, ola, gone):
     """It removes the new words and the new type from the index."""
     made = await ola()
 
-    await meet(updating(made, name="Per Hansen", type="company", tags=["b"]), gone(made))
+    await db.meet(updating(made, name="Per Hansen", type="company", tags=["b"]), gone(made))
 
     with pytest.raises(DirectoryNotFound):
-        await run(store.get_contact, made["id"])
+        await db.run(store.get_contact, made["id"])
 
 
 @pytest.mark.parametrize("gone", [deleting, erasing])
-async def test_contact_deleted_while_it_joins_is_not_a_member(run, ola, meet, gone):
-    group, first, second = await run(grouping()), await ola(), await ola()
+async def test_contact_deleted_while_it_joins_is_not_a_member(db, ola, gone):
+    group, first, second = await db.run(grouping()), await ola(), await ola()
 
-    await meet(joining(group, first), gone(first))
-    added = await meet(gone(second), joining(group, first, second))
+    await db.meet(joining(group, first), gone(first))
+    added = await db.meet(gone(second), joining(group, first, second))
 
     assert added == 0
-    assert (await run(store.get_group, group["id"]))["member_count"] == 0
+    assert (await db.run(store.get_group, group["id"]))["member_count"] == 0
 
 
-async def test_member_added_twice_concurrently_joins_once(run, ola, meet):
-    group, made = await run(grouping()), await ola()
+async def test_member_added_twice_concurrently_joins_once(db, ola):
+    group, made = await db.run(grouping()), await ola()
 
-    assert await meet(joining(group, made), joining(group, made)) == 0
-    assert (await run(store.get_group, group["id"]))["member_count"] == 1
+    assert await db.meet(joining(group, made), joining(group, made)) == 0
+    assert (await db.run(store.get_group, group["id"]))["member_count"] == 1
 
 
-async def test_no_contact_joins_a_group_that_is_being_deleted(run, ola, meet):
-    group, other, made = await run(grouping()), await run(grouping()), await ola()
+async def test_no_contact_joins_a_group_that_is_being_deleted(db, ola):
+    group, other, made = await db.run(grouping()), await db.run(grouping()), await ola()
 
-    deleted = await meet(
+    deleted = await db.meet(
         lambda connection, tenant: store.delete_group(connection, tenant, group["id"]), joining(group, made)
     )
-    joined = await meet(
+    joined = await db.meet(
         joining(other, made), lambda connection, tenant: store.delete_group(connection, tenant, other["id"])
     )
 
@@ -190,133 +167,133 @@ async def test_no_contact_joins_a_group_that_is_being_deleted(run, ola, meet):
     assert joined is None
 
 
-async def test_contact_erased_twice_concurrently_has_one_receipt(run, ola, meet):
+async def test_contact_erased_twice_concurrently_has_one_receipt(db, ola):
     made = await ola()
 
-    await meet(erasing(made), erasing(made))
+    await db.meet(erasing(made), erasing(made))
 
-    assert len(await run(lambda connection, _: list(read_receipts(connection)))) == 1
-
-
-async def test_receipts_of_concurrent_erasures_form_a_chain(run, ola, meet):
-    one, other = await ola(), await run(creating("Kari"))
-
-    await meet(erasing(one), erasing(other))
-
-    assert [row["seq"] for row in await run(lambda connection, _: list(read_receipts(connection)))] == [1, 2]
+    assert len(await db.run(lambda connection, _: list(read_receipts(connection)))) == 1
 
 
-async def test_purge_and_erasure_of_the_same_contact_do_not_deadlock(run, server, ola, wait_for_waiters):
+async def test_receipts_of_concurrent_erasures_form_a_chain(db, ola):
+    one, other = await ola(), await db.run(creating("Kari"))
+
+    await db.meet(erasing(one), erasing(other))
+
+    assert [row["seq"] for row in await db.run(lambda connection, _: list(read_receipts(connection)))] == [1, 2]
+
+
+async def test_purge_and_erasure_of_the_same_contact_do_not_deadlock(db, ola):
     """The purge locks all its contacts before it locks the end of the chain."""
     made = [await ola() for _ in range(3)]
     for each in made:
-        await run(deleting(each))
+        await db.run(deleting(each))
     last = max(made, key=lambda row: row["id"])
 
-    async with server.begin() as held:
+    async with db.engine.begin() as held:
         await held.run_sync(
             lambda sync: sync.exec_driver_sql(f"SELECT 1 FROM contacts WHERE id = '{last['id']}' FOR UPDATE")
         )
         purging = asyncio.create_task(
-            run(lambda connection, _: _maintenance._purge(connection, datetime(9999, 1, 1, tzinfo=UTC), "old"))
+            db.run(lambda connection, _: _maintenance._purge(connection, datetime(9999, 1, 1, tzinfo=UTC), "old"))
         )
-        await wait_for_waiters()
+        await db.wait_for_waiters()
         await held.run_sync(lambda sync: store.erase_contact(sync, OWNER, last["id"], "asked", "test"))
 
     assert await purging == 2
-    assert len(await run(lambda connection, _: list(read_receipts(connection)))) == 3
+    assert len(await db.run(lambda connection, _: list(read_receipts(connection)))) == 3
 
 
-async def test_contact_restored_and_erased_concurrently_is_erased(run, ola, meet):
+async def test_contact_restored_and_erased_concurrently_is_erased(db, ola):
     one, other = await ola(), await ola()
-    await run(deleting(one))
-    await run(deleting(other))
+    await db.run(deleting(one))
+    await db.run(deleting(other))
 
-    await meet(lambda connection, _: _maintenance._restore_contact(connection, one["id"]), erasing(one))
-    late = await meet(erasing(other), lambda connection, _: _maintenance._restore_contact(connection, other["id"]))
+    await db.meet(lambda connection, _: _maintenance._restore_contact(connection, one["id"]), erasing(one))
+    late = await db.meet(erasing(other), lambda connection, _: _maintenance._restore_contact(connection, other["id"]))
 
     assert isinstance(late, ContactErased)
 
 
-async def test_name_word_stays_if_it_is_added_while_its_last_contact_is_deleted(run, ola, meet):
+async def test_name_word_stays_if_it_is_added_while_its_last_contact_is_deleted(db, ola):
     """The creation waits for the deletion, and the other way round."""
     first = await ola()
-    await meet(deleting(first), creating("Nordmann Ola"))
-    (second, *_) = (await run(store.list_contacts, parse_query(), page=1, per_page=9)).rows
+    await db.meet(deleting(first), creating("Nordmann Ola"))
+    (second, *_) = (await db.run(store.list_contacts, parse_query(), page=1, per_page=9)).rows
 
-    await meet(creating("Nordmann"), deleting(second))
+    await db.meet(creating("Nordmann"), deleting(second))
 
 
-async def test_name_word_added_twice_concurrently_survives_the_first_deletion(run, server, wait_for_waiters):
+async def test_name_word_added_twice_concurrently_survives_the_first_deletion(db):
     """The second transaction only waits for the first, and keeps the word nevertheless."""
-    async with server.begin() as late:
-        async with server.begin() as early:
+    async with db.engine.begin() as late:
+        async with db.engine.begin() as early:
             first = await early.run_sync(lambda sync: store.create_contact(sync, OWNER, named("Newname")))
             coming = asyncio.create_task(late.run_sync(lambda sync: creating("Newname")(sync, OWNER)))
-            await wait_for_waiters()
+            await db.wait_for_waiters()
         await coming  # written, not committed
-        going = asyncio.create_task(run(deleting(first)))
-        await wait_for_waiters()
+        going = asyncio.create_task(db.run(deleting(first)))
+        await db.wait_for_waiters()
     await going
 
 
-async def test_contacts_that_exchange_names_do_not_deadlock(run, jam):
-    ola, kari = await run(creating("Olav")), await run(creating("Kari"))
+async def test_contacts_that_exchange_names_do_not_deadlock(db):
+    ola, kari = await db.run(creating("Olav")), await db.run(creating("Kari"))
     row = "SELECT 1 FROM spellings WHERE word = 'kari' AND form = word FOR UPDATE"
 
-    rows = await jam(row, updating(kari, name="Olav"), updating(ola, name="Kari"))
+    rows = await db.jam(row, updating(kari, name="Olav"), updating(ola, name="Kari"))
 
     assert [row["name"] for row in rows] == ["Olav", "Kari"]
 
 
-async def test_contacts_that_exchange_types_do_not_deadlock(run, jam, monkeypatch):
+async def test_contacts_that_exchange_types_do_not_deadlock(db, monkeypatch):
     """Even if both are counted in the same slot."""
     monkeypatch.setattr("contacts_mcp.directory.store._index._COUNTER_SLOTS", 2)
-    ola, kari = await run(creating("Olav")), await run(creating("Kari", type="company"))
+    ola, kari = await db.run(creating("Olav")), await db.run(creating("Kari", type="company"))
     row = "SELECT 1 FROM counters WHERE term = 'company' FOR UPDATE"
 
-    rows = await jam(row, updating(kari, type="person"), updating(ola, type="company"))
+    rows = await db.jam(row, updating(kari, type="person"), updating(ola, type="company"))
 
     assert [row["type"] for row in rows] == ["person", "company"]
 
 
-async def test_counter_is_deleted_if_the_last_two_contacts_lose_a_tag_concurrently(run, sql, meet):
-    first, second = [await run(creating(name, tags=["Rare"])) for name in ("Ola", "Kari")]
+async def test_counter_is_deleted_if_the_last_two_contacts_lose_a_tag_concurrently(db, sql):
+    first, second = [await db.run(creating(name, tags=["Rare"])) for name in ("Ola", "Kari")]
 
-    await meet(deleting(first), updating(second, tags=[]))
+    await db.meet(deleting(first), updating(second, tags=[]))
 
     assert sql(RARE) == ""
 
 
-async def test_tag_added_while_its_last_contact_is_deleted_is_counted(run, sql, meet, monkeypatch):
+async def test_tag_added_while_its_last_contact_is_deleted_is_counted(db, sql, monkeypatch):
     """If both are counted in the same slot, the deletion waits for the creation."""
     monkeypatch.setattr("contacts_mcp.directory.store._index._COUNTER_SLOTS", 2)
-    last = await run(creating("Ola", tags=["Rare"]))
+    last = await db.run(creating("Ola", tags=["Rare"]))
 
-    await meet(creating("Kari", type="company", tags=["rare"]), deleting(last))
+    await db.meet(creating("Kari", type="company", tags=["rare"]), deleting(last))
 
     assert sql(RARE) == "1"
 
 
-async def test_tag_added_in_another_slot_while_its_last_contact_is_deleted_is_counted(run, server, sql):
-    last = await run(creating("Ola", tags=["rare"]))
+async def test_tag_added_in_another_slot_while_its_last_contact_is_deleted_is_counted(db, sql):
+    last = await db.run(creating("Ola", tags=["rare"]))
 
-    async with server.begin() as held:
+    async with db.engine.begin() as held:
         held.sync_connection.info["slot"] = 99
         await held.run_sync(lambda sync: creating("Kari", tags=["rare"])(sync, OWNER))
-        await run(deleting(last))
+        await db.run(deleting(last))
 
     assert sql(RARE) == "1"
 
 
 @pytest.mark.parametrize("joins", [False, True])
-async def test_batches_lock_contacts_in_the_order_of_their_ids(run, jam, joins):
+async def test_batches_lock_contacts_in_the_order_of_their_ids(db, joins):
     """Even if there are too many for one statement, and another batch has some of them in the order of their age."""
-    made = await run(store.create_contacts, [named(f"Person {number}") for number in range(700)])
+    made = await db.run(store.create_contacts, [named(f"Person {number}") for number in range(700)])
     by_id = sorted(made, key=lambda row: row["id"])
     young = max(by_id[:100], key=lambda row: row["seq"])
     old = next(row for row in by_id[600:] if row["seq"] < young["seq"])
-    group = await run(grouping())
+    group = await db.run(grouping())
 
     def changing(rows):
         return lambda connection, tenant: store.update_contacts(
@@ -324,47 +301,45 @@ async def test_batches_lock_contacts_in_the_order_of_their_ids(run, jam, joins):
         )
 
     row = f"SELECT 1 FROM contacts WHERE seq = {old['seq']} FOR UPDATE"
-    few, many = await jam(row, changing([young, old]), joining(group, *made) if joins else changing(made))
+    few, many = await db.jam(row, changing([young, old]), joining(group, *made) if joins else changing(made))
 
     assert len(few) == 2
     assert (many if joins else len(many)) == 700
 
 
-async def test_request_repeated_concurrently_creates_one_contact(run, server, meet):
+async def test_request_repeated_concurrently_creates_one_contact(db):
     def once(connection, tenant):
         return create_once(connection, tenant, "key", named("Ola"), store.create_contact, store.get_contact)
 
-    row, again = await meet(once, once)
+    row, again = await db.meet(once, once)
 
     assert again
-    assert (await run(store.list_contacts, parse_query(), page=1, per_page=9)).rows[0]["id"] == row["id"]
+    assert (await db.run(store.list_contacts, parse_query(), page=1, per_page=9)).rows[0]["id"] == row["id"]
 
 
-async def test_backup_is_restored_completely_during_concurrent_writes(
-    run, server, database, wait_for_waiters, ola, tmp_path
-):
+async def test_backup_is_restored_completely_during_concurrent_writes(db, database, ola, tmp_path):
     """The restore waits for running transactions and replaces what they wrote."""
     await ola()
     await _backup.back_up(database, tmp_path / "backup.db")
 
-    async with server.begin() as held:
+    async with db.engine.begin() as held:
         await held.run_sync(lambda sync: creating("Kari Nordmann")(sync, OWNER))
         restoring = asyncio.create_task(_backup.restore_backup(database, tmp_path / "backup.db"))
-        await wait_for_waiters()
+        await db.wait_for_waiters()
 
     assert (await restoring).contacts == 1
-    assert (await run(store.list_contacts, parse_query(), page=1, per_page=9)).total == 1
+    assert (await db.run(store.list_contacts, parse_query(), page=1, per_page=9)).total == 1
 
 
-async def test_contact_erased_during_a_restore_stays_erased(server, database, wait_for_waiters, ola, tmp_path):
+async def test_contact_erased_during_a_restore_stays_erased(db, database, ola, tmp_path):
     """The restore repeated only earlier erasures in the backup, so it is refused."""
     made = await ola()
     await _backup.back_up(database, tmp_path / "backup.db")
 
-    async with server.begin() as held:
+    async with db.engine.begin() as held:
         await held.run_sync(lambda sync: erasing(made)(sync, OWNER))
         restoring = asyncio.create_task(_backup.restore_backup(database, tmp_path / "backup.db"))
-        await wait_for_waiters()
+        await db.wait_for_waiters()
 
     with pytest.raises(BackupRefused, match="restore the backup again"):
         await restoring

@@ -20,7 +20,13 @@ from contacts_mcp.directory import Directory, parse_location
 FIELDS = ("name", "company_name", "phone_number", "email", "notes", "tags")
 """Each field of a shared contact has one owner."""
 
-WEIGHTS = {"field": 8, "batch": 3, "rename": 3, "join": 3, "leave": 2, "delete": 2, "read": 4, "crowd": 2, "erase": 1}
+WEIGHTS = {
+    "field": 8, "batch": 3, "rename": 3, "join": 3, "leave": 2,
+    "delete": 2, "read": 4, "crowd": 2, "search": 2, "erase": 1,
+}  # fmt: skip
+
+Request = tuple[str, str, Any, dict[str, Any]]
+"""Method, path and body of a request, and the facts to log about it."""
 
 
 def value_of(field: str, number: int) -> Any:
@@ -45,105 +51,83 @@ class Task:
         until = time.monotonic() + self.plan["seconds"]
         while time.monotonic() < until:
             self.number += 1
-            (kind,) = self.chance.choices(list(WEIGHTS), list(WEIGHTS.values()))
-            if (kind in {"rename", "join", "delete", "erase"} and len(self.own) < 3) or (
-                kind == "leave" and not self.joined
-            ):
-                kind = "batch"
-            if not await getattr(self, f"_{kind}")():
+            kind = self._choose()
+            method, path, body, facts = getattr(self, f"_{kind}")()
+            self.note(self.name, "begin", kind, facts)
+            answer = await self.http.request(method, path, json=body)
+            if not answer.is_success and (kind, answer.status_code) != ("crowd", 404):
+                self.note(self.name, "failed", answer.status_code, answer.text)
                 return
+            self.note(self.name, "done", self._learn(kind, answer))
 
-    async def _do(
-        self,
-        kind: str,
-        method: str,
-        path: str,
-        body: Any = None,
-        learn: Callable[[Any], dict[str, Any]] = lambda _: {},
-        **facts: Any,
-    ) -> bool:
-        """Send a request, and log it with its facts and those that `learn` finds in the answer."""
-        self.note(self.name, "begin", kind, facts)
-        answer = await self.http.request(method, path, json=body)
-        if answer.is_success:
-            self.note(self.name, "done", learn(answer.json() if answer.content else None))
-        else:
-            self.note(self.name, "failed", answer.status_code, answer.text)
-        return answer.is_success
+    def _choose(self) -> str:
+        (kind,) = self.chance.choices(list(WEIGHTS), list(WEIGHTS.values()))
+        needs_contacts = kind in {"rename", "join", "delete", "erase"}
+        is_possible = len(self.own) > 2 if needs_contacts else self.joined or kind != "leave"
+        return kind if is_possible else "batch"
 
-    async def _field(self) -> bool:
+    def _learn(self, kind: str, answer: httpx.Response) -> dict[str, Any]:
+        """Return the facts that only the answer has."""
+        if kind == "batch":
+            made = [each["id"] for each in answer.json()["results"]]
+            self.own += made
+            return {"ids": made}
+        if kind == "read":
+            return {"contact": self.contact, "field": self.field, "value": answer.json()[self.field]}
+        return {}
+
+    def _field(self) -> Request:
         value = value_of(self.field, self.number)
         facts = {"contact": self.contact, "field": self.field, "value": value}
-        return await self._do("field", "PATCH", f"/v1/contacts/{self.contact}", {self.field: value}, **facts)
+        return "PATCH", f"/v1/contacts/{self.contact}", {self.field: value}, facts
 
-    async def _read(self) -> bool:
+    def _read(self) -> Request:
         """Read a value that was acknowledged."""
+        return "GET", f"/v1/contacts/{self.contact}", None, {}
 
-        def learn(contact: Any) -> dict[str, Any]:
-            return {"contact": self.contact, "field": self.field, "value": contact[self.field]}
-
-        return await self._do("read", "GET", f"/v1/contacts/{self.contact}", learn=learn)
-
-    async def _batch(self) -> bool:
+    def _batch(self) -> Request:
         tag, size = f"{self.name}-{self.number}", self.chance.choice([1, 5, 25])
         creates = [
             {"name": f"Crowd {self.name} {index}", "tags": [tag], "phone_number": f"+47{self.number:04}{index:04}"}
             for index in range(size)
         ]
+        return "POST", "/v1/directory/contacts", {"creates": creates}, {"tag": tag, "size": size}
 
-        def learn(answer: Any) -> dict[str, Any]:
-            made = [each["id"] for each in answer["results"]]
-            self.own += made
-            return {"ids": made}
-
-        return await self._do(
-            "batch", "POST", "/v1/directory/contacts", {"creates": creates}, learn, tag=tag, size=size
-        )
-
-    async def _rename(self) -> bool:
+    def _rename(self) -> Request:
         """Update several contacts, some of which also change their type."""
         some = self.chance.sample(self.own, 3)
         name = f"Renamed {self.chance.choice(['Hansen', 'Olsen'])} {self.name} {self.number}"
         kind = self.chance.choice(["person", "company"])
         body = {"updates": [{"id": each, "name": name, "type": kind} for each in some]}
-        return await self._do("rename", "POST", "/v1/directory/contacts", body, ids=some, name=name)
+        return "POST", "/v1/directory/contacts", body, {"ids": some, "name": name}
 
-    async def _join(self) -> bool:
+    def _join(self) -> Request:
         group, some = self.chance.choice(self.plan["groups"]), self.chance.sample(self.own, 3)
         ids = [*some, *self.chance.sample(self.plan["contacts"], 3)]
         self.joined |= {(group, each) for each in some}
-        path = f"/v1/contacts/groups/{group}/members"
-        return await self._do("join", "POST", path, {"contact_ids": ids}, group=group, ids=some)
+        return "POST", f"/v1/contacts/groups/{group}/members", {"contact_ids": ids}, {"group": group, "ids": some}
 
-    async def _leave(self) -> bool:
+    def _leave(self) -> Request:
         group, contact = self.chance.choice(sorted(self.joined))
         self.joined.remove((group, contact))
-        path = f"/v1/contacts/groups/{group}/members/{contact}"
-        return await self._do("leave", "DELETE", path, group=group, contact=contact)
+        facts = {"group": group, "contact": contact}
+        return "DELETE", f"/v1/contacts/groups/{group}/members/{contact}", None, facts
 
-    async def _crowd(self) -> bool:
-        """Remove a shared contact from a group that another task may have added it to, and search meanwhile."""
+    def _crowd(self) -> Request:
+        """Remove a shared contact from a group that another task may have added it to."""
         group, contact = self.chance.choice(self.plan["groups"]), self.chance.choice(self.plan["contacts"])
-        self.note(self.name, "begin", "crowd", {})
-        answers = await asyncio.gather(
-            self.http.delete(f"/v1/contacts/groups/{group}/members/{contact}"),
-            self.http.get("/v1/contacts", params={"search": "renamd hansen"}),
-        )
-        for answer in answers:
-            if answer.status_code not in {200, 204, 404}:
-                self.note(self.name, "failed", answer.status_code, answer.text)
-                return False
-        self.note(self.name, "done", {})
-        return True
+        return "DELETE", f"/v1/contacts/groups/{group}/members/{contact}", None, {}
 
-    async def _delete(self) -> bool:
-        contact = self._give_up()
-        return await self._do("delete", "DELETE", f"/v1/contacts/{contact}", contact=contact)
+    def _search(self) -> Request:
+        return "GET", "/v1/contacts?search=renamd+hansen", None, {}
 
-    async def _erase(self) -> bool:
+    def _delete(self) -> Request:
         contact = self._give_up()
-        path = f"/v1/contacts/{contact}/gdpr-delete"
-        return await self._do("erase", "POST", path, {"reason": "asked"}, contact=contact)
+        return "DELETE", f"/v1/contacts/{contact}", None, {"contact": contact}
+
+    def _erase(self) -> Request:
+        contact = self._give_up()
+        return "POST", f"/v1/contacts/{contact}/gdpr-delete", {"reason": "asked"}, {"contact": contact}
 
     def _give_up(self) -> str:
         contact = self.own.pop(self.chance.randrange(len(self.own)))
