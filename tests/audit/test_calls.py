@@ -3,16 +3,17 @@
 import asyncio
 import json
 import os
-from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import anyio
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from contacts_mcp.app import Embedded, build_app
+from contacts_mcp.app import Embedded, Platform, build_app
 from contacts_mcp.audit import TrailFile, verify
+from contacts_mcp.client import Credential
 from contacts_mcp.contract import Risk, ValidationFailed
 from contacts_mcp.middleware import CURRENT_REQUEST_ID, Refusal
 from contacts_mcp.server import Caller
@@ -24,6 +25,8 @@ from support.processes import wait_until
 from support.services import CONTACT, CONTACT_ID, ScriptedServer, reply, reset
 
 YES = {"decision": "delete", "typed": "Ola Nordmann"}
+CREDENTIAL = Credential.key("wayscloud_pat_test1_NOT_TO_BE_SEEN", "test")
+NO_SPACE = OSError(28, "No space left on device")
 KEYS = ["seq", "time", "request", "caller", "tool", "risk", "contact_id", "consent", "outcome"]
 
 
@@ -152,7 +155,7 @@ async def test_call_outside_the_token_scope_is_recorded(path, lines):
 
 @each_era
 @pytest.mark.parametrize("tool", ["delete_contact", "gdpr_delete_contact"])
-@pytest.mark.parametrize("broken", ["symlink", "fifo", "folder in the way", "garbage", "no space"])
+@pytest.mark.parametrize("broken", ["symlink", "fifo", "folder", "garbage", "no space"])
 async def test_destructive_call_is_refused_if_the_trail_cannot_be_written(
     tmp_path, path, monkeypatch, era, tool, broken
 ):
@@ -160,7 +163,13 @@ async def test_destructive_call_is_refused_if_the_trail_cannot_be_written(
     more = {"reason": "asked for it"} if tool == "gdpr_delete_contact" else {}
     async with host(tmp_path / "contacts.db", era, Person(YES), audit=str(path)) as directory:
         ola = await directory.call("create_contact", name="Ola Nordmann")
-        _break(path, broken, monkeypatch)
+        if broken == "no space":
+            monkeypatch.setattr(os, "fsync", Mock(side_effect=NO_SPACE))
+        elif broken == "garbage":
+            path.write_text("garbage\n")
+        else:
+            kept = path.rename(path.with_name("kept"))
+            {"symlink": lambda: path.symlink_to(kept), "fifo": lambda: os.mkfifo(path), "folder": path.mkdir}[broken]()
         error = await directory.error(tool, contact_id=ola["id"], **more)
         after = await directory.call("get_contact", contact_id=ola["id"])
         await directory.call("update_contact", contact_id=ola["id"], name="Ola N")
@@ -170,22 +179,6 @@ async def test_destructive_call_is_refused_if_the_trail_cannot_be_written(
         "nothing was changed; the operator has to repair the audit trail"
     )
     assert after == ola
-
-
-def _break(path: Path, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = path.with_name("kept")
-    if how == "no space":
-        monkeypatch.setattr(os, "fsync", _full)
-        return
-    if how == "garbage":
-        path.write_text("garbage\n")
-        return
-    path.rename(kept)
-    {"symlink": lambda: path.symlink_to(kept), "fifo": lambda: os.mkfifo(path), "folder in the way": path.mkdir}[how]()
-
-
-def _full(_descriptor: int) -> None:
-    raise OSError(28, "No space left on device")
 
 
 async def test_log_has_the_reason_why_the_trail_cannot_be_written(tmp_path, path, caplog):
@@ -233,7 +226,7 @@ async def test_answer_is_true_even_if_the_end_cannot_be_recorded(tmp_path, path,
 
     def fails_at_the_end(descriptor: int) -> None:
         if not left[0]:
-            _full(descriptor)
+            raise NO_SPACE
         left[0] -= path.exists() and os.path.samestat(os.fstat(descriptor), path.stat())
         sync(descriptor)
 
@@ -288,20 +281,12 @@ async def test_answer_of_the_service_is_recorded(path, lines, answers, outcome, 
     erased = {"contact_id": CONTACT_ID, "reason": "asked for it"}
     async with ScriptedServer() as service:
         service.answers(reply(200, CONTACT), reply(200, CONTACT), reply(200, CONTACT), *answers, reply(404))
-        backend = platform(service.url)
-        async with host(backend, LEGACY, Person(YES), audit=str(path)) as directory:
+        async with host(Platform(CREDENTIAL, service.url), LEGACY, Person(YES), audit=str(path)) as directory:
             await directory.raw("gdpr_delete_contact", **erased)
 
     end = lines()[-1]
     assert (end["outcome"], end.get("error"), end.get("status")) == (outcome, error, status)
     assert end["begun"] == lines()[-2]["seq"]
-
-
-def platform(url: str) -> Any:
-    from contacts_mcp.app import Platform
-    from contacts_mcp.client import Credential
-
-    return Platform(Credential.key("wayscloud_pat_test1_NOT_TO_BE_SEEN", "test"), url)
 
 
 async def test_end_of_a_cancelled_call_is_recorded(path, lines):
@@ -314,7 +299,7 @@ async def test_end_of_a_cancelled_call_is_recorded(path, lines):
 
     async with ScriptedServer() as service:
         service.answers(reply(200, CONTACT), reply(200, CONTACT), hang)
-        async with host(platform(service.url), LEGACY, Person(YES), audit=str(path)) as directory:
+        async with host(Platform(CREDENTIAL, service.url), LEGACY, Person(YES), audit=str(path)) as directory:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(lambda: directory.raw("delete_contact", contact_id=CONTACT_ID))
                 await asked.wait()

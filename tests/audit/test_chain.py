@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -118,16 +119,13 @@ async def test_verify_from_a_later_record_allows_missing_segments(path, filled):
     assert verify(path, last).faults == [f"record {last} is missing"]
 
 
-def writing(path: Path, number: int, rotate_at: int) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen([sys.executable, WRITER, str(path), str(number), str(rotate_at)], stdout=subprocess.PIPE)
-
-
 @pytest.mark.system
 @pytest.mark.parametrize("rotate_at", [10_000_000, ROTATE_AT_BYTES], ids=["one file", "many files"])
 async def test_concurrent_processes_write_one_chain(path, rotate_at):
     """Three processes append 100 records each, over rotations: none is lost, duplicated or out of order."""
     path.parent.mkdir()
-    writers = [writing(path, 100, rotate_at) for _ in range(3)]
+    command = [sys.executable, WRITER, path, "100", str(rotate_at)]
+    writers = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(3)]  # noqa: ASYNC220 - nothing else goes on
     printed = [json.loads(line) for writer in writers for line in writer.communicate(timeout=60)[0].splitlines()]
 
     verdict = verify(path)
@@ -185,15 +183,11 @@ async def test_record_is_refused_if_the_path_is_not_a_regular_file(path, kind):
     assert elsewhere.read_bytes() == b""
 
 
-async def test_record_that_cannot_be_synced_is_removed(path, filled, monkeypatch):
+async def test_record_that_cannot_be_synced_is_removed(path, filled):
     """The refused record is not in the file, and the chain continues without it."""
     await filled(2)
 
-    def fails(_descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(os, "fsync", fails)
+    with patch("os.fsync", side_effect=OSError(28, "No space left on device")):
         assert await refused(TrailFile(lambda: path)) == "No space left on device"
     await filled(1)
 
@@ -267,15 +261,11 @@ async def test_concurrent_records_are_written_in_batches(path, monkeypatch):
     assert len(waits) < 10
 
 
-async def test_failed_batch_is_refused_as_a_whole(path, monkeypatch):
+async def test_failed_batch_is_refused_as_a_whole(path):
     """No record of it is in the file, and no call hangs."""
     trail = TrailFile(lambda: path)
 
-    def fails(_descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(os, "fsync", fails)
+    with patch("os.fsync", side_effect=OSError(28, "No space left on device")):
         attempts = [trail.append({"tool": "t"}, durable=True) for _ in range(20)]
         refused_ = await asyncio.gather(*attempts, return_exceptions=True)
     await trail.append({"tool": "t"}, durable=True)

@@ -8,7 +8,7 @@ from mcp_types import INVALID_PARAMS, TextContent
 from contacts_mcp.contract import Risk
 from contacts_mcp.prompts import PROMPTS, Prompt, choose_prompts, named_tools
 from contacts_mcp.tools import TOOLS, choose_tools
-from support.hosts import Host, each_era, host, protocol_error
+from support.hosts import each_era, host, protocol_error
 
 each_prompt = pytest.mark.parametrize("prompt", PROMPTS, ids=lambda prompt: prompt.name)
 
@@ -79,18 +79,16 @@ async def test_prompts_are_listed_with_their_arguments(tmp_path, era):
 @each_era
 async def test_prompt_is_one_user_message_without_blank_arguments(tmp_path, era):
     async with host(tmp_path / "contacts.db", era) as directory:
-        text = await get(directory, "add_person", who="Ola", group=" ", tag="choir")
+        (message,) = (
+            await directory.client.get_prompt("add_person", {"who": "Ola", "group": " ", "tag": "choir"})
+        ).messages
 
+        assert message.role == "user"
+        assert isinstance(message.content, TextContent)
+        text = message.content.text
         assert text.startswith('Add a person to the contact directory: "Ola". ')
         assert 'with the tag "choir"' in text
         assert "group" not in text
-
-
-async def get(directory: Host, name: str, **arguments: str) -> str:
-    (message,) = (await directory.client.get_prompt(name, arguments)).messages
-    assert message.role == "user"
-    assert isinstance(message.content, TextContent)
-    return message.content.text
 
 
 @each_era

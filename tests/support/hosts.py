@@ -81,6 +81,11 @@ class Host:
         """The answer of a call that must succeed."""
         return answer_of(await self.raw(tool, **arguments))
 
+    async def apply(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        """The answer of a tool that plans first, after its plan was applied."""
+        plan = await self.call(tool, **arguments)
+        return await self.call(tool, **arguments, apply=True, plan=plan["plan"])
+
     async def error(self, tool: str, **arguments: Any) -> str:
         """The line of a call that must fail."""
         result = await self.raw(tool, **arguments)

@@ -1,4 +1,4 @@
-"""The catalog as data: names, texts, schemas, annotations."""
+"""The catalog as data: names, texts, schemas, annotations, and its exports by each provider's documented rules."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contacts_mcp.contract import CALLS, Risk
-from contacts_mcp.tools import ENDPOINTS, TOOLS, WORKFLOWS, UnknownTools, choose_tools, parse_arguments
+from contacts_mcp.tools import ENDPOINTS, TOOLS, WORKFLOWS, UnknownTools, choose_tools, export_files, parse_arguments
 from support.texts import count_tokens
 
 NAMES = (
@@ -23,14 +23,15 @@ JOBS = (
     "add_matching_to_group check_group_audience"
 ).split()
 
+FILES = {name: json.loads(text) for name, text in export_files(TOOLS).items()}
+
 each_tool = pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
 
 
 def nodes(schema: Any) -> list[dict[str, Any]]:
-    """Every object inside a schema."""
-    if isinstance(schema, dict):
-        return [schema, *(node for child in schema.values() for node in nodes(child))]
-    return [node for child in schema for node in nodes(child)] if isinstance(schema, list) else []
+    """Every schema inside a schema."""
+    children = [*schema.get("properties", {}).values(), *([schema["items"]] if "items" in schema else [])]
+    return [schema, *(node for child in children for node in nodes(child))]
 
 
 def test_each_documented_endpoint_has_one_tool():
@@ -83,8 +84,8 @@ def test_schemas_contain_nothing_that_hosts_reject(tool, side):
     assert schema["type"] == "object"
     jsonschema.Draft202012Validator.check_schema(schema)
     for node in nodes(schema):
-        if "type" not in node or not isinstance(node["type"], str):
-            continue  # the map of properties
+        assert isinstance(node["type"], str)
+        assert isinstance(node.get("additionalProperties", False), bool)
         assert not set(node) & {"anyOf", "oneOf", "allOf", "$ref", "$defs", "pattern", "const", "title", "nullable"}
         assert node.get("format") in (None, "date-time")
         assert node.get("default", "") is not None
@@ -177,3 +178,57 @@ def test_arguments_that_the_schema_allows_are_accepted(tool, data):
 
     jsonschema.validate(arguments, tool.input_schema)
     parse_arguments(tool.arguments, tool.input_schema, arguments)
+
+
+@pytest.mark.parametrize("tool", FILES["openai.json"], ids=lambda tool: tool["name"])
+def test_openai_tools_follow_strict_mode(tool):
+    """Function tools in strict mode: closed objects, all properties required, optional ones nullable, no defaults."""
+    allowed = {"type", "properties", "required", "additionalProperties", "items", "enum", "description"}
+    allowed |= {"minimum", "maximum", "minItems", "maxItems"}
+
+    assert set(tool) == {"type", "name", "description", "parameters", "strict"}
+    assert (tool["type"], tool["strict"]) == ("function", True)
+    assert re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", tool["name"])
+    jsonschema.Draft202012Validator.check_schema(tool["parameters"])
+    for node in nodes(tool["parameters"]):
+        assert set(node) <= allowed
+        if node["type"] == "object":
+            assert node["additionalProperties"] is False
+            assert node["required"] == list(node["properties"])
+        if isinstance(node["type"], list):
+            assert node["type"][1:] == ["null"]
+            assert None in node.get("enum", [None])
+
+
+@pytest.mark.parametrize("tool", FILES["anthropic.json"], ids=lambda tool: tool["name"])
+def test_anthropic_tools_have_an_object_schema(tool):
+    """Name, description, input_schema; no combinator at the root."""
+    assert set(tool) == {"name", "description", "input_schema"}
+    assert re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", tool["name"])
+    assert tool["input_schema"]["type"] == "object"
+    assert not {"anyOf", "oneOf", "allOf"} & set(tool["input_schema"])
+    jsonschema.Draft202012Validator.check_schema(tool["input_schema"])
+
+
+@pytest.mark.parametrize("tool", FILES["gemini.json"]["functionDeclarations"], ids=lambda tool: tool["name"])
+def test_gemini_declarations_use_its_schema_subset(tool):
+    """The schema subset of function declarations has no additionalProperties; enums are strings."""
+    allowed = {"type", "properties", "required", "items", "enum", "description", "default"}
+    allowed |= {"minimum", "maximum", "minItems", "maxItems"}
+
+    assert set(tool) == {"name", "description", "parameters"}
+    assert re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_.:-]{0,63}", tool["name"])
+    for node in nodes(tool["parameters"]):
+        assert set(node) <= allowed
+        assert node["type"] in {"object", "string", "integer", "boolean", "array"}
+        assert node["type"] == "string" or "enum" not in node
+    assert tool["parameters"]["properties"]
+
+
+@pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
+def test_each_tool_has_a_document(tool):
+    """Name, title, description, both schemas, annotations."""
+    document = FILES[f"{tool.name}.json"]
+
+    assert list(document) == ["name", "title", "description", "inputSchema", "outputSchema", "annotations"]
+    assert document["annotations"]["title"] == tool.title

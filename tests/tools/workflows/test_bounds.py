@@ -1,7 +1,6 @@
 """Every answer of a workflow tool fits in 4,000 tokens for any directory."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,12 +34,7 @@ def test_token_estimate_is_never_too_low(text):
     assert count_tokens(dumped) <= 1.1 * estimate_tokens(dumped)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("nasty")
-
-
-async def test_every_workflow_answer_fits_in_4000_tokens(folder):
+async def test_every_workflow_answer_fits_in_4000_tokens(tmp_path):
     """The directory has the longest and strangest values, and each tool is asked for as much as it can show."""
     header = "name,phone,email,company,tags,notes"
     lines = [
@@ -50,10 +44,10 @@ async def test_every_workflow_answer_fits_in_4000_tokens(folder):
         for number in range(400)
     ]
     unreadable = [",".join(["x" * 300] * 6)] * 50
-    (folder / "all.csv").write_text("\n".join([header, *lines, *unreadable]))
-    (folder / "wide.csv").write_text(",".join(f"Column {'y' * 60} {number}" for number in range(300)) + ",name\n")
+    (tmp_path / "all.csv").write_text("\n".join([header, *lines, *unreadable]))
+    (tmp_path / "wide.csv").write_text(",".join(f"Column {'y' * 60} {number}" for number in range(300)) + ",name\n")
     person = Person(content={"decision": "change"})
-    async with host(folder / "contacts.db", person=person, files=folder) as directory:
+    async with host(tmp_path / "contacts.db", person=person, files=tmp_path) as directory:
         group = (await directory.call("create_contact_group", name="x" * 250))["id"]
         answers = []
         plan = await directory.call("import_contacts", path="all.csv", group_id=group)

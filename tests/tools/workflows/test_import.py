@@ -23,14 +23,6 @@ async def everybody(directory: Host) -> dict[str, dict[str, Any]]:
     return {each["name"]: each for each in full}
 
 
-async def apply(directory: Host, **arguments: Any) -> dict[str, Any]:
-    """Plan and apply."""
-    plan = await directory.call("import_contacts", **arguments)
-    result = await directory.raw("import_contacts", **arguments, apply=True, plan=plan["plan"])
-    assert not result.is_error, text_of(result)
-    return dict(result.structured_content or {})
-
-
 async def test_import_plan_changes_nothing_and_its_counts_add_up(either, save):
     """It shows a sample of how rows were understood, and a fingerprint to apply the plan."""
     path = save(HEADER, *ROWS, "Ola N,99999999,,,,", ",,x@example.com,,,", "Bad Mail,,nonsense,,,")
@@ -58,7 +50,7 @@ async def test_applied_import_writes_the_contacts_and_a_result_for_each_row(eith
     """Numbers are E.164, and the result file has the id of each row's contact."""
     path = save(HEADER, *ROWS, "Ola N,99999999,,,,")
 
-    done = await apply(either, path=path, tags=["fair"])
+    done = await either.apply("import_contacts", path=path, tags=["fair"])
 
     people = await everybody(either)
     assert (done["created"], done["duplicates"]) == (4, 1)
@@ -75,7 +67,7 @@ async def test_applied_import_writes_the_contacts_and_a_result_for_each_row(eith
 async def test_repeated_import_changes_nothing(either, save):
     """Contacts without number and address are not created twice either, whatever `on_match` says."""
     path = save(HEADER, *ROWS)
-    await apply(either, path=path)
+    await either.apply("import_contacts", path=path)
     before = await everybody(either)
 
     for on_match in ("skip", "update", "create"):
@@ -88,11 +80,11 @@ async def test_repeated_import_changes_nothing(either, save):
 
 async def test_import_update_blanks_no_field_and_unites_tags(either, save, person):
     """Filled fields of the row are set, blank ones stay, and a person is asked."""
-    await apply(either, path=save(HEADER, *ROWS))
+    await either.apply("import_contacts", path=save(HEADER, *ROWS))
     person.content = {"decision": "change"}
 
     path = save(HEADER, "Ola Nordmann,99999999,,Fjord,new,", name="update.csv")
-    done = await apply(either, path=path, on_match="update")
+    done = await either.apply("import_contacts", path=path, on_match="update")
 
     ola = (await everybody(either))["Ola Nordmann"]
     assert (done["updated"], done["overwritten"]) == (1, 1)
@@ -103,7 +95,7 @@ async def test_import_update_blanks_no_field_and_unites_tags(either, save, perso
 
 async def test_import_that_overwrites_needs_consent(either, save, person):
     """A declined question leaves everything as it was."""
-    await apply(either, path=save(HEADER, *ROWS))
+    await either.apply("import_contacts", path=save(HEADER, *ROWS))
     arguments = {"path": save(HEADER, "Ola Nordmann,99999999,,Fjord,,", name="update.csv"), "on_match": "update"}
     plan = await either.call("import_contacts", **arguments)
 
@@ -130,10 +122,12 @@ async def test_plan_is_refused_after_a_value_to_overwrite_changed(either, save, 
 
 async def test_import_that_fills_few_empty_fields_needs_no_consent(either, save, person):
     """No value is lost."""
-    await apply(either, path=save(HEADER, *ROWS))
+    await either.apply("import_contacts", path=save(HEADER, *ROWS))
 
-    done = await apply(
-        either, path=save(HEADER, "Kari Nordmann,90000001,kari@example.com,,,", name="more.csv"), on_match="update"
+    done = await either.apply(
+        "import_contacts",
+        path=save(HEADER, "Kari Nordmann,90000001,kari@example.com,,,", name="more.csv"),
+        on_match="update",
     )
 
     assert (done["updated"], done["overwritten"]) == (1, 0)
@@ -169,7 +163,7 @@ async def test_apply_without_a_plan_is_refused(either, save):
 async def test_people_who_share_a_number_stay_separate(either, save):
     """Another name and address with the same number is a colleague; a row that matches both is ambiguous."""
     rows = ("Ola Nordmann,22222222,ola@example.com,,,", "Kari Hansen,22222222,kari@example.com,,,")
-    await apply(either, path=save(HEADER, *rows))
+    await either.apply("import_contacts", path=save(HEADER, *rows))
 
     plan = await either.call("import_contacts", path=save(HEADER, "Per Berg,22222222,,,,", name="tie.csv"))
 
@@ -184,7 +178,7 @@ async def test_import_adds_new_and_existing_contacts_to_the_group(either, save):
     group = (await either.call("create_contact_group", name="Fair"))["id"]
     path = save(HEADER, *ROWS)
 
-    done = await apply(either, path=path, group_id=group)
+    done = await either.apply("import_contacts", path=path, group_id=group)
     again = await either.call("import_contacts", path=path, group_id=group)
 
     assert (done["created"], done["unchanged"], done["added_to_group"]) == (3, 1, 4)
@@ -195,7 +189,7 @@ async def test_import_adds_new_and_existing_contacts_to_the_group(either, save):
 async def test_text_is_imported_without_a_folder(tmp_path):
     """The text is an argument, and the result file is a download."""
     async with host(tmp_path / "contacts.db") as directory:
-        done = await apply(directory, content=f"{HEADER}\n{ROWS[0]}\n", default_region="no")
+        done = await directory.apply("import_contacts", content=f"{HEADER}\n{ROWS[0]}\n", default_region="no")
         contents = (await directory.client.read_resource(done["uri"])).contents
 
     assert done["created"] == 1
@@ -257,7 +251,7 @@ async def test_import_succeeds_if_the_result_file_cannot_be_written(either, save
     path = save(HEADER, *ROWS)
     (files / "people.csv.result.csv").mkdir()
 
-    done = await apply(either, path=path)
+    done = await either.apply("import_contacts", path=path)
 
     assert (done["created"], done["file"]) == (4, "import.result.csv")
     assert done["uri"].startswith("contacts://exports/")

@@ -16,12 +16,6 @@ async def fill(host: Host, count: int, **more: Any) -> list[str]:
     return [(await host.call("create_contact", name=f"Person{number} Berg", **more))["id"] for number in range(count)]
 
 
-async def apply(host: Host, tool: str, **arguments: Any) -> dict[str, Any]:
-    """Plan and apply."""
-    plan = await host.call(tool, **arguments)
-    return await host.call(tool, **arguments, apply=True, plan=plan["plan"])
-
-
 async def test_small_update_that_overwrites_nothing_needs_no_consent(either, person):
     """Tags are added and removed, and the counts add up."""
     ids = await fill(either, 5, tags=["fair"])
@@ -53,7 +47,7 @@ async def test_large_or_overwriting_update_needs_consent(either, person, count, 
     await fill(either, count, company_name="Old")
     person.content = {"decision": "change"}
 
-    done = await apply(either, "update_matching_contacts", **change)
+    done = await either.apply("update_matching_contacts", **change)
 
     assert done["updated"] == count
     assert bool(person.asked) is asked
@@ -79,7 +73,7 @@ async def test_invalid_numbers_are_counted_and_stay(either, person):
         row = (await either.call("create_contact", name=name))["id"]
         await either.call("update_contact", contact_id=row, phone_number=number)
 
-    done = await apply(either, "update_matching_contacts", normalize_phones=True, default_region="SE")
+    done = await either.apply("update_matching_contacts", normalize_phones=True, default_region="SE")
 
     assert (done["updated"], done["unchanged"]) == (1, 2)
     assert (await either.call("get_contact", contact_id=row))["phone_number"] == "+46701234567"
@@ -237,23 +231,23 @@ async def test_failed_update_among_many_is_counted_and_named(platform, unsteady,
     assert not person.asked
 
 
-class _HardToAsk(httpx.ASGITransport):
-    """A directory that does not answer which extensions it has until a client has given up once."""
-
-    questions = 0
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self.questions += request.url.path == "/v1/directory"
-        if request.url.path == "/v1/directory" and self.questions <= MAX_ATTEMPTS:
-            raise httpx.ConnectError("not now")
-        return await super().handle_async_request(request)
-
-
 async def test_overwrites_are_counted_if_extensions_are_known_late(tmp_path):
     """List rows have no notes: taken for full contacts, their notes would be overwritten without consent."""
+    questions = 0
+
+    class HardToAsk(httpx.ASGITransport):
+        """A directory that does not answer which extensions it has until a client has given up once."""
+
+        async def handle_async_request(self, request):
+            nonlocal questions
+            questions += request.url.path == "/v1/directory"
+            if request.url.path == "/v1/directory" and questions <= MAX_ATTEMPTS:
+                raise httpx.ConnectError("not now")
+            return await super().handle_async_request(request)
+
     async with (
         Directory(tmp_path / "contacts.db") as kept,
-        ContactsClient(base_url="http://service", transport=_HardToAsk(kept.app)) as api,
+        ContactsClient(base_url="http://service", transport=HardToAsk(kept.app)) as api,
         Client(server_over(api), mode=MODERN) as client,
     ):
         await Host(client).call("create_contact", name="Ola", notes="mine", tags=["vip"])
