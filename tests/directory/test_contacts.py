@@ -170,16 +170,29 @@ async def test_deleted_contact_is_hidden_from_every_route(http, create, listed, 
 
 
 @pytest.mark.parametrize(
-    ("method", "action", "body"),
-    [("GET", "", None), ("PATCH", "", {}), ("DELETE", "", None), ("POST", "/gdpr-delete", {"reason": "r"})],
+    ("method", "path", "body"),
+    [
+        ("GET", "ID", None),
+        ("PATCH", "ID", {}),
+        ("DELETE", "ID", None),
+        ("POST", "ID/gdpr-delete", {"reason": "r"}),
+        ("GET", "groups/ID", None),
+        ("PATCH", "groups/ID", {"name": "n"}),
+        ("DELETE", "groups/ID", None),
+        ("GET", "groups/ID/members", None),
+        ("POST", "groups/ID/members", {"contact_ids": [NOWHERE]}),
+        ("DELETE", f"groups/ID/members/{NOWHERE}", None),
+    ],
 )
-async def test_unknown_contact_id_is_404_and_malformed_id_is_422(http, method, action, body):
-    unknown = await http.request(method, f"/v1/contacts/{NOWHERE}{action}", json=body)
-    malformed = await http.request(method, f"/v1/contacts/not-an-id{action}", json=body)
+async def test_unknown_id_is_404_and_malformed_id_is_422(http, method, path, body):
+    kind = "group" if path.startswith("groups") else "contact"
 
-    assert (unknown.status_code, unknown.json()) == (404, {"detail": "Contact not found"})
+    unknown = await http.request(method, f"/v1/contacts/{path.replace('ID', NOWHERE)}", json=body)
+    malformed = await http.request(method, f"/v1/contacts/{path.replace('ID', 'not-an-id')}", json=body)
+
+    assert (unknown.status_code, unknown.json()) == (404, {"detail": f"{kind.title()} not found"})
     assert malformed.status_code == 422
-    assert malformed.json()["detail"][0]["loc"] == ["path", "contact_id"]
+    assert malformed.json()["detail"][0]["loc"] == ["path", f"{kind}_id"]
 
 
 async def test_list_rows_have_the_documented_fields(http, create):

@@ -134,23 +134,3 @@ async def test_deleted_or_erased_contact_leaves_every_group(http, create, create
 
     assert await members(http, group) == [kari["id"]]
     assert (await http.get("/v1/contacts/groups")).json()["groups"][0]["member_count"] == 1
-
-
-@pytest.mark.parametrize(
-    ("method", "action", "body"),
-    [
-        ("GET", "", None),
-        ("PATCH", "", {"name": "n"}),
-        ("DELETE", "", None),
-        ("GET", "/members", None),
-        ("POST", "/members", {"contact_ids": [NOWHERE]}),
-        ("DELETE", f"/members/{NOWHERE}", None),
-    ],
-)
-async def test_unknown_group_is_404_and_malformed_id_is_422(http, method, action, body):
-    unknown = await http.request(method, f"/v1/contacts/groups/{NOWHERE}{action}", json=body)
-    malformed = await http.request(method, f"/v1/contacts/groups/not-an-id{action}", json=body)
-
-    assert (unknown.status_code, unknown.json()) == (404, {"detail": "Group not found"})
-    assert malformed.status_code == 422
-    assert malformed.json()["detail"][0]["loc"] == ["path", "group_id"]

@@ -196,9 +196,6 @@ async def test_search_over_255_characters_is_rejected(http):
     assert (await http.get("/v1/contacts", params={"search": "x" * 256})).status_code == 422
 
 
-names = st.lists(st.text("abcøßłÅé'-", min_size=1, max_size=6), min_size=1, max_size=4)
-
-
 @pytest.fixture(scope="module")
 def tables():
     """A database for all examples; each is rolled back."""
@@ -210,7 +207,11 @@ def tables():
     engine.dispose()
 
 
-@given(names, st.randoms(use_true_random=False), st.integers(1, 6))
+@given(
+    st.lists(st.text("abcøßłÅé'-", min_size=1, max_size=6), min_size=1, max_size=4),
+    st.randoms(use_true_random=False),
+    st.integers(1, 6),
+)
 def test_name_is_found_by_its_words_in_any_order_with_the_last_as_a_prefix(tables, words, random, length):
     """For any name, folded or not."""
     assume(all(trim(word)[0] not in "'-" for word in words))

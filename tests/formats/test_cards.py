@@ -9,35 +9,51 @@ from contacts_mcp.formats import read_contacts
 from support.texts import card, rows_of
 
 
-def test_card_numbers_are_ordered_by_suitability_for_sms():
-    """Mobiles first, then preferred ones; fax and pager numbers are dropped."""
-    (row,) = rows_of(
-        card(
-            "FN:Ola",
-            "TEL;TYPE=HOME:1111111",
-            "TEL;TYPE=WORK,FAX:2222222",
-            "TEL;TYPE=PAGER:3333333",
-            "TEL;TYPE=HOME,PREF:4444444",
-            'TEL;TYPE="voice,cell":5555555',
-        )
-    )
+@pytest.mark.parametrize(
+    ("version", "lines", "expected"),
+    [
+        (
+            "3.0",
+            [
+                "TEL;TYPE=HOME:1111111",
+                "TEL;TYPE=WORK,FAX:2222222",
+                "TEL;TYPE=PAGER:3333333",
+                "TEL;TYPE=HOME,PREF:4444444",
+                'TEL;TYPE="voice,cell":5555555',
+            ],
+            {"phones": ("5555555", "4444444", "1111111")},
+        ),
+        (
+            "3.0",
+            ["EMAIL:c@example.com", "EMAIL;PREF=2:b@example.com", "EMAIL;PREF=1:mailto:a@example.com"],
+            {"emails": ("a@example.com", "b@example.com", "c@example.com")},
+        ),
+        ("4.0", ["TEL;VALUE=uri;TYPE=cell:tel:+47-900-00-001;ext=5"], {"phones": ("+47-900-00-001",)}),
+        (
+            "2.1",
+            [
+                "N;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:=C3=85sen;=C3=98ystein;;;",
+                "ORG;CHARSET=ISO-8859-1;QUOTED-PRINTABLE:=C5sen=20AS",
+                "NOTE;ENCODING=QUOTED-PRINTABLE:one=0D=0A=",
+                "two",
+            ],
+            {"name": "Øystein Åsen", "company_name": "Åsen AS", "notes": "one\ntwo"},
+        ),
+        (
+            "3.0",
+            ["NOTE:see quoted-printable =", "TEL:90000001"],
+            {"notes": "see quoted-printable =", "phones": ("90000001",)},
+        ),
+    ],
+    ids=["by use", "by preference", "scheme and extension", "encodings of version 2.1", "note about an encoding"],
+)
+def test_values_of_a_card_are_read(version, lines, expected):
+    """Mobiles first, then preferred numbers, no fax and pager numbers; the lowest preference first."""
+    full_name = [] if lines[0].startswith("N;") else ["FN:Ola"]
 
-    assert row.phones == ("5555555", "4444444", "1111111")
+    (row,) = rows_of(card(*full_name, *lines, version=version))
 
-
-def test_preferences_of_version_4_order_the_values():
-    """The lowest first; values without a preference last."""
-    (row,) = rows_of(
-        card("FN:Ola", "EMAIL:c@example.com", "EMAIL;PREF=2:b@example.com", "EMAIL;PREF=1:mailto:a@example.com")
-    )
-
-    assert row.emails == ("a@example.com", "b@example.com", "c@example.com")
-
-
-def test_scheme_and_extension_of_a_number_are_removed():
-    (row,) = rows_of(card("FN:Ola", "TEL;VALUE=uri;TYPE=cell:tel:+47-900-00-001;ext=5", version="4.0"))
-
-    assert row.phones == ("+47-900-00-001",)
+    assert {name: getattr(row, name) for name in expected} == expected
 
 
 @pytest.mark.parametrize(
@@ -62,27 +78,6 @@ def test_group_cards_are_reported_as_problems():
     rows = rows_of(card("FN:Friends", "KIND:group") + card("FN:Work", "X-ADDRESSBOOKSERVER-KIND:group"))
 
     assert [row.problem for row in rows] == ["is a group of other cards, not a contact"] * 2
-
-
-def test_version_2_1_encodings_are_decoded():
-    """Soft line breaks, old character sets, and parameters without a name."""
-    (row,) = rows_of(
-        card(
-            "N;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:=C3=85sen;=C3=98ystein;;;",
-            "ORG;CHARSET=ISO-8859-1;QUOTED-PRINTABLE:=C5sen=20AS",
-            "NOTE;ENCODING=QUOTED-PRINTABLE:one=0D=0A=",
-            "two",
-            version="2.1",
-        )
-    )
-
-    assert (row.name, row.company_name, row.notes) == ("Øystein Åsen", "Åsen AS", "one\ntwo")
-
-
-def test_note_mentioning_quoted_printable_is_not_decoded():
-    (row,) = rows_of(card("FN:Ola", "NOTE:see quoted-printable =", "TEL:90000001"))
-
-    assert (row.notes, row.phones) == ("see quoted-printable =", ("90000001",))
 
 
 @pytest.mark.parametrize(
