@@ -6,10 +6,9 @@ Faults name counts and the `seq` numbers of rows, never contents: an operator ne
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Select, exists, func, or_, select, text
+from sqlalchemy import Connection, CursorResult, Executable, MappingResult, Select, exists, func, or_, select, text
 
 from contacts_mcp.directory import store
 from contacts_mcp.directory.database import (
@@ -31,8 +30,6 @@ _MAX_KNOWN_WORDS = 100_000
 """Words that are remembered and not looked up again."""
 
 Item = tuple[Hashable, ...]
-Read = Callable[[Connection], Iterable[Item]]
-"""Reads all items. It may be called several times."""
 
 _PARTITIONS, _MAX_COMPARED_PARTITIONS = 4_096, 64
 
@@ -163,38 +160,33 @@ def _contacts(connection: Connection) -> Iterator[str]:
 
 
 def _terms(connection: Connection) -> Iterator[str]:
-    def expected(connection: Connection) -> Iterator[Item]:
+    def expected() -> Iterator[Item]:
         for row in _live_rows(connection):
-            yield from (
-                (seq, row["tenant"], kind, term, signature) for kind, term, seq, signature in store.index_postings(row)
-            )
+            for kind, term, seq, signature in store.index_postings(row):
+                yield seq, row["tenant"], kind, term, signature
 
-    def found(connection: Connection) -> Iterator[Item]:
-        named = terms.c.contact_seq, terms.c.tenant, terms.c.kind, terms.c.term, terms.c.signature
-        yield from _stream(connection, select(*named))
-
-    missing, extra = _differences(connection, expected, found)
-    yield from _fault("contacts missing from the word index", _firsts(missing))
-    yield from _fault("contacts with wrong entries in the word index", _firsts(extra))
+    stored = select(terms.c.contact_seq, terms.c.tenant, terms.c.kind, terms.c.term, terms.c.signature)
+    yield from _index_faults("word", *_differences(connection, expected, stored))
 
 
 def _phones(connection: Connection) -> Iterator[str]:
     """The phone index of SQLite; PostgreSQL maintains its own."""
     if connection.dialect.name != "sqlite":
         return
+    numbered = select(contacts.c.seq, contacts.c.phone_digits).where(_live, contacts.c.phone_digits.is_not(None))
 
-    def expected(connection: Connection) -> Iterator[Item]:
-        numbered = select(contacts.c.seq, contacts.c.phone_digits).where(_live, contacts.c.phone_digits.is_not(None))
+    def expected() -> Iterator[Item]:
         for seq, digits in _stream(connection, numbered):
             yield from ((seq, piece) for piece in set(store.phone_pieces(digits)))
 
-    def found(connection: Connection) -> Iterator[Item]:
-        yield from _stream(connection, text("SELECT doc, term FROM temp.indexed_phones"))
-
     with _indexed_phones(connection):
-        missing, extra = _differences(connection, expected, found)
-    yield from _fault("contacts missing from the phone index", _firsts(missing))
-    yield from _fault("contacts with wrong entries in the phone index", _firsts(extra))
+        differences = _differences(connection, expected, text("SELECT doc, term FROM temp.indexed_phones"))
+    yield from _index_faults("phone", *differences)
+
+
+def _index_faults(index: str, missing: Sequence[Item], extra: Sequence[Item]) -> Iterator[str]:
+    yield from _fault(f"contacts missing from the {index} index", _firsts(missing))
+    yield from _fault(f"contacts with wrong entries in the {index} index", _firsts(extra))
 
 
 @contextmanager
@@ -221,14 +213,12 @@ def _spellings(connection: Connection) -> Iterator[str]:
     if number := _count_words_without_spellings(connection):
         yield f"words of names without spellings: {number}"
 
-    def expected(connection: Connection) -> Iterator[Item]:
+    def expected() -> Iterator[Item]:
         for tenant, word in _stream(connection, select(spellings.c.tenant, spellings.c.word).where(itself)):
             yield from ((word, tenant, form) for form in store.deletion_variants(word))
 
-    def found(connection: Connection) -> Iterator[Item]:
-        yield from _stream(connection, select(spellings.c.word, spellings.c.tenant, spellings.c.form))
-
-    missing, extra = _differences(connection, expected, found)
+    stored = select(spellings.c.word, spellings.c.tenant, spellings.c.form)
+    missing, extra = _differences(connection, expected, stored)
     if missing or extra:
         yield f"words with wrong spellings: {len({*_firsts(missing), *_firsts(extra)})}"
 
@@ -237,7 +227,7 @@ def _count_words_without_spellings(connection: Connection) -> int:
     """Count the words of names that the spelling correction does not know."""
     known: set[tuple[int, str]] = set()
     missing: set[tuple[int, str]] = set()
-    for rows in _batches(_live_rows(connection)):
+    for rows in _live_rows(connection).partitions():
         words = {
             (row["tenant"], word) for row in rows for word in store.correctable_words(store.name_words(row))
         } - known
@@ -257,20 +247,15 @@ def check_receipts(connection: Connection) -> tuple[int, str, list[str]]:
     return end.seq, end.hash, list(store.verify_receipts(store.read_receipts(connection), end))
 
 
-def _live_rows(connection: Connection) -> Iterator[store.Row]:
+def _live_rows(connection: Connection) -> MappingResult:
     """Live contacts with a name and tags; `_contradictions` reports the others."""
     wanted = ("seq", "tenant", "name", "company_name", "email", "phone_number", "phone_digits", "tags", "words")
     query = select(*(contacts.c[name] for name in wanted)).where(_live, contacts.c.name.is_not(None))
-    yield from _stream(connection, query.where(contacts.c.tags.is_not(None))).mappings()
+    return _stream(connection, query.where(contacts.c.tags.is_not(None))).mappings()
 
 
-def _stream(connection: Connection, query: Any) -> Any:
+def _stream(connection: Connection, query: Executable) -> CursorResult[*tuple[Any, ...]]:
     return connection.execute(query, execution_options={"yield_per": _BATCH_ROWS})
-
-
-def _batches(rows: Iterator[store.Row]) -> Iterator[Sequence[store.Row]]:
-    while batch := list(islice(rows, _BATCH_ROWS)):
-        yield batch
 
 
 def _firsts(items: Iterable[Item]) -> list[Any]:
@@ -283,20 +268,22 @@ def _fault(description: str, seqs: Iterable[int]) -> Iterator[str]:
         yield f"{description}: {len(rows)} (seq {shown}{', …' if len(rows) > _MAX_SEQS else ''})"
 
 
-def _differences(connection: Connection, expected: Read, found: Read) -> tuple[list[Item], list[Item]]:
+def _differences(
+    connection: Connection, expected: Callable[[], Iterable[Item]], stored: Executable
+) -> tuple[list[Item], list[Item]]:
     """Find items that are missing and items that should not exist, without holding all of them in memory.
 
     Items are partitioned by their first value. Only partitions whose sums of hashes differ are compared item by item,
-    and of these a limited number.
+    and of these a limited number. So both `expected` and the query `stored` may be read twice.
     """
     sums: Counter[int] = Counter()
-    for item in expected(connection):
+    for item in expected():
         sums[hash(item[0]) % _PARTITIONS] += hash(item)
-    for item in found(connection):
+    for item in _stream(connection, stored):
         sums[hash(item[0]) % _PARTITIONS] -= hash(item)
     partitions = set(sorted(number for number, total in sums.items() if total)[:_MAX_COMPARED_PARTITIONS])
     if not partitions:
         return [], []
-    items = Counter(item for item in expected(connection) if hash(item[0]) % _PARTITIONS in partitions)
-    items.subtract(item for item in found(connection) if hash(item[0]) % _PARTITIONS in partitions)
+    items = Counter(item for item in expected() if hash(item[0]) % _PARTITIONS in partitions)
+    items.subtract(tuple(row) for row in _stream(connection, stored) if hash(row[0]) % _PARTITIONS in partitions)
     return [each for each in items if items[each] > 0], [each for each in items if items[each] < 0]
