@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from contextvars import ContextVar
+from dataclasses import KW_ONLY, dataclass, field
 from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -211,6 +212,7 @@ class BodyQuota:
                 del self._held[owner]
 
 
+@dataclass(frozen=True, slots=True)
 class BodyLimitMiddleware:
     """Read the body into `scope[BODY_SCOPE_KEY]`, then run the app, which can read it again.
 
@@ -222,41 +224,32 @@ class BodyLimitMiddleware:
     so that the connection is reset before a client that is still sending can read the answer.
     """
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        render: Render,
-        *,
-        limit_bytes: int = _MEBIBYTE,
-        path_limits: Mapping[str, int] | None = None,
-        timeout_seconds: float = 10.0,
-        quota: BodyQuota | None = None,
-    ) -> None:
-        self._app = app
-        self._render = render
-        self._limit = limit_bytes
-        self._path_limits = path_limits or {}
-        self._timeout = timeout_seconds
-        self._quota = quota
+    app: ASGIApp
+    render: Render
+    _: KW_ONLY
+    limit_bytes: int = _MEBIBYTE
+    path_limits: Mapping[str, int] = field(default_factory=dict)
+    timeout_seconds: float = 10.0
+    quota: BodyQuota | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
-        limit = self._path_limits.get(route_path(scope), self._limit) if self._path_limits else self._limit
-        with self._quota.hold(scope) if self._quota else nullcontext(lambda _: True) as hold:
+        limit = self.path_limits.get(route_path(scope), self.limit_bytes)
+        with self.quota.hold(scope) if self.quota else nullcontext(lambda _: True) as hold:
             try:
                 _check_headers(scope, limit)
-                async with asyncio.timeout(self._timeout):
+                async with asyncio.timeout(self.timeout_seconds):
                     body = await _read_body(receive, limit, hold)
             except Refusal as refusal:
                 await self._refuse(refusal, limit, scope, receive, send)
             except TimeoutError:
-                await self._refuse(_too_slow(self._timeout), limit, scope, receive, send)
+                await self._refuse(_too_slow(self.timeout_seconds), limit, scope, receive, send)
             else:
                 if body is not None:
                     scope[BODY_SCOPE_KEY] = body
-                    await self._app(scope, _replay(body, receive), send)
+                    await self.app(scope, _replay(body, receive), send)
 
     async def _refuse(self, refusal: Refusal, limit: int, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, then read on for a moment before the connection is closed.
@@ -269,7 +262,7 @@ class BodyLimitMiddleware:
 
         if scope.get("http_version", "1.1").startswith("1"):
             refusal.headers["Connection"] = "close"
-        await self._render(refusal, scope)(scope, receive, send_unfinished)
+        await self.render(refusal, scope)(scope, receive, send_unfinished)
         with suppress(TimeoutError):
             async with asyncio.timeout(_LINGER_SECONDS):
                 await _discard(receive, limit * _LINGER_LIMIT_FACTOR)

@@ -34,9 +34,6 @@ class Conflict(DirectoryError):
 
     status = 409
 
-    def __init__(self) -> None:
-        super().__init__("This Idempotency-Key was used with another body; send a new one")
-
 
 class DirectoryUnavailable(DirectoryError):
     """The database cannot be used; the message has its path and what to do.
@@ -52,9 +49,6 @@ class DirectoryUnavailable(DirectoryError):
 
 class ContactErased(DirectoryError):
     """The contact was erased, so there is nothing left to restore."""
-
-    def __init__(self, contact_id: str) -> None:
-        super().__init__(f"the contact {contact_id} was erased; nothing of it is left to restore")
 
 
 class BackupRefused(DirectoryError):

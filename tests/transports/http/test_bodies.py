@@ -194,7 +194,7 @@ async def test_only_a_bounded_part_of_a_refused_body_is_read():
     async def send(message):
         sent.append(message)
 
-    scope = {"type": "http", "http_version": "1.1", "method": "POST", "headers": []}
+    scope = {"type": "http", "http_version": "1.1", "method": "POST", "path": "/", "headers": []}
     await limited(Noting(), limit_bytes=LIMIT)(scope, receive, send)
 
     assert sent[0]["status"] == 413

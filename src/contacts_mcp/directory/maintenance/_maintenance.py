@@ -123,7 +123,7 @@ def _restore_contact(connection: Connection, contact_id: str) -> Row:
     if row is None:
         raise DirectoryNotFound("Deleted contact")
     if row["erased_at"]:
-        raise ContactErased(contact_id)
+        raise ContactErased(f"the contact {contact_id} was erased; nothing of it is left to restore")
     values = {"deleted_at": None, "updated_at": now_after(row["updated_at"])}
     connection.execute(update(contacts).where(contacts.c.seq == row["seq"]).values(values))
     restored = {**row, **values}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Select, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 from sqlalchemy import Row as ResultRow
 
 from contacts_mcp.directory._errors import DirectoryNotFound
@@ -18,7 +18,7 @@ from contacts_mcp.directory.store._erasure import PERSONAL_FIELDS, append_receip
 from contacts_mcp.directory.store._groups import group_seq
 from contacts_mcp.directory.store._index import add_to_index, update_index
 from contacts_mcp.directory.store._query import Query, correct_spelling
-from contacts_mcp.directory.store._rows import Row, chunks, insert_with_seq
+from contacts_mcp.directory.store._rows import Row, chunks, insert_with_seq, require_row
 from contacts_mcp.directory.store._search import fetch_page, find_seqs, prepare_query
 from contacts_mcp.directory.store._terms import phone_digits, words_column
 
@@ -102,7 +102,7 @@ def scan_contacts(
 
 def get_contact(connection: Connection, tenant: int, contact_id: str) -> Row:
     """Return a live contact."""
-    return _get(connection, tenant, contact_id, _SELECT)
+    return require_row(connection, "Contact", _SELECT, id=contact_id, tenant=tenant)
 
 
 def create_contact(connection: Connection, tenant: int, values: Row) -> Row:
@@ -157,7 +157,7 @@ def update_contacts(connection: Connection, tenant: int, changes: Sequence[tuple
 
 def delete_contact(connection: Connection, tenant: int, contact_id: str) -> None:
     """Hide a live contact from lists, searches and groups; its row stays."""
-    row = _get(connection, tenant, contact_id, _SELECT_LOCKED)
+    row = require_row(connection, "Contact", _SELECT_LOCKED, id=contact_id, tenant=tenant)
     update_index(connection, tenant, [row], [None])
     connection.execute(_DELETE_MEMBERSHIPS, {"of_seq": row["seq"]})
     connection.execute(_SET_DELETED, {"of_seq": row["seq"], "deleted_at": now()})
@@ -168,23 +168,14 @@ def erase_contact(connection: Connection, tenant: int, contact_id: str, reason: 
 
     The row keeps its id and times; a receipt keeps the actor, the reason and the names of the fields that had a value.
     """
-    query = select(contacts).where(contacts.c.id == contact_id, contacts.c.tenant == tenant).with_for_update()
-    row = connection.execute(query).mappings().one_or_none()
-    if row is None:
-        raise DirectoryNotFound("Contact")
+    query = select(contacts).where(contacts.c.id == contact_id, contacts.c.tenant == tenant)
+    row = require_row(connection, "Contact", query.with_for_update())
     if row["erased_at"]:
         return
     time = now_after(row["updated_at"])
     clear_contact(connection, row, time)
-    fields = [column for column in PERSONAL_FIELDS if row[column]]
-    append_receipt(connection, tenant, contact_id, time, actor=actor, reason=reason, fields=fields)
-
-
-def _get(connection: Connection, tenant: int, contact_id: str, query: Select[Any]) -> Row:
-    row = connection.execute(query, {"id": contact_id, "tenant": tenant}).mappings().one_or_none()
-    if row is None:
-        raise DirectoryNotFound("Contact")
-    return row
+    receipt = {"contact_id": contact_id, "tenant": tenant, "erased_at": time, "actor": actor, "reason": reason}
+    append_receipt(connection, {**receipt, "fields": [column for column in PERSONAL_FIELDS if row[column]]})
 
 
 def _with_derived(row: Row) -> dict[str, Any]:

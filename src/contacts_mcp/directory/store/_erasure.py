@@ -34,8 +34,6 @@ from contacts_mcp.hash_chain import ChainEnd, ChainVerifier, Record, end_of, for
 PERSONAL_FIELDS = ("name", "company_name", "phone_number", "email", "tags", "notes")
 """Columns with personal data."""
 
-_RECEIPT_FIELDS = ("seq", "contact_id", "tenant", "erased_at", "actor", "reason", "fields", "previous", "hash")
-
 
 def open_database(location: Location) -> Database:
     """Return the database at a location, opened by its first transaction. A file is kept in sync with its journal."""
@@ -58,26 +56,9 @@ def clear_contact(connection: Connection, row: Row, time: str) -> None:
 # Receipts in the database.
 
 
-def append_receipt(
-    connection: Connection,
-    tenant: int,
-    contact_id: str,
-    erased_at: str,
-    *,
-    actor: str,
-    reason: str,
-    fields: Sequence[str],
-) -> None:
-    """Add a receipt to the chain. Other transactions that add one wait until this one has ended."""
+def append_receipt(connection: Connection, values: Record) -> None:
+    """Add a receipt with these values to the chain. Other transactions that add one wait until this one has ended."""
     end = connection.execute(select(receipt_chain).with_for_update()).one()
-    values = {
-        "contact_id": contact_id,
-        "tenant": tenant,
-        "erased_at": erased_at,
-        "actor": actor,
-        "reason": reason,
-        "fields": list(fields),
-    }
     _insert_receipts(connection, [seal(values, ChainEnd(end.length, end.hash))])
 
 
@@ -102,7 +83,7 @@ def read_receipts(connection: Connection, after: int = 0) -> Iterator[Record]:
     """Yield the receipts after number `after`."""
     query = select(receipts).where(receipts.c.seq > after).order_by(receipts.c.seq)
     for row in connection.execute(query).mappings():
-        yield {name: row[name] for name in _RECEIPT_FIELDS}
+        yield dict(row)
 
 
 def receipt_chain_end(connection: Connection) -> ChainEnd:
@@ -121,7 +102,7 @@ def verify_receipts(rows: Iterable[Record], end: ChainEnd) -> Iterator[str]:
 
 
 def _insert_receipts(connection: Connection, following: Sequence[Record]) -> None:
-    rows = [{name: receipt[name] for name in _RECEIPT_FIELDS} for receipt in following]
+    rows = [{name: receipt[name] for name in receipts.columns.keys()} for receipt in following]  # noqa: SIM118
     connection.execute(insert(receipts), rows)
     connection.execute(update(receipt_chain).values(length=rows[-1]["seq"], hash=rows[-1]["hash"]))
 

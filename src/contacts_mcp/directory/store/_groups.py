@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from contacts_mcp.directory._errors import DirectoryNotFound
 from contacts_mcp.directory.database import contacts, groups, memberships, now
-from contacts_mcp.directory.store._rows import Row, chunks
+from contacts_mcp.directory.store._rows import Row, chunks, require_row
 
 _member_count = (
     select(func.count())
@@ -29,11 +29,7 @@ def list_groups(connection: Connection, tenant: int) -> Sequence[Row]:
 
 def get_group(connection: Connection, tenant: int, group_id: str) -> Row:
     """Return a group with its `member_count`."""
-    query = _SELECT.where(groups.c.id == group_id, groups.c.tenant == tenant)
-    row = connection.execute(query).mappings().one_or_none()
-    if row is None:
-        raise DirectoryNotFound("Group")
-    return row
+    return require_row(connection, "Group", _SELECT.where(groups.c.id == group_id, groups.c.tenant == tenant))
 
 
 def create_group(connection: Connection, tenant: int, values: Row) -> Row:
@@ -96,7 +92,5 @@ def remove_member(connection: Connection, tenant: int, group_id: str, contact_id
 def group_seq(connection: Connection, tenant: int, group_id: str, *, lock: bool = False) -> int:
     """Return the `seq` of a group; with `lock`, no other transaction changes the group before this one has ended."""
     query = select(groups.c.seq).where(groups.c.id == group_id, groups.c.tenant == tenant)
-    seq: int | None = connection.execute(query.with_for_update() if lock else query).scalar_one_or_none()
-    if seq is None:
-        raise DirectoryNotFound("Group")
+    seq: int = require_row(connection, "Group", query.with_for_update() if lock else query)["seq"]
     return seq

@@ -48,7 +48,7 @@ def create_once(
         if first is None:
             continue  # it expired meanwhile
         if first.request_hash != request_hash:
-            raise Conflict
+            raise Conflict("This Idempotency-Key was used with another body; send a new one")
         return get(connection, tenant, first.record_id), True
     row = create(connection, tenant, values)
     connection.execute(update(idempotency_keys).where(*of_key).values(record_id=row["id"]))

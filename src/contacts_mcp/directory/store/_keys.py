@@ -22,16 +22,8 @@ SCOPES = ("read", "write")
 
 _KEY = re.compile(r"wayscloud_contacts_([a-z0-9]{8})_[A-Za-z0-9]{40}")
 _MAX_NAME_LENGTH = 255
-_SELECT = select(
-    keys.c.prefix,
-    keys.c.name,
-    keys.c.tenant,
-    tenants.c.name.label("tenant_name"),
-    keys.c.scopes,
-    keys.c.created_at,
-    keys.c.revoked_at,
-    keys.c.hash,
-).join(tenants, tenants.c.seq == keys.c.tenant)
+_COLUMNS = (keys.c.prefix, keys.c.name, keys.c.tenant, keys.c.scopes, keys.c.created_at, keys.c.revoked_at, keys.c.hash)
+_SELECT = select(*_COLUMNS, tenants.c.name.label("tenant_name")).join(tenants, tenants.c.seq == keys.c.tenant)
 
 
 @dataclass(frozen=True, slots=True)

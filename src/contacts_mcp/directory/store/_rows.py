@@ -11,6 +11,8 @@ from sqlalchemy import Connection, Dialect, Executable, RowMapping, String, Tabl
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeEngine
 
+from contacts_mcp.directory._errors import DirectoryNotFound
+
 Row = Mapping[str, Any] | RowMapping
 """Columns by name."""
 
@@ -18,6 +20,14 @@ _MAX_IN_VALUES = 512
 _IN_LENGTHS = (1, 2, 4, 8, 16, 32, 64, 128, 256, _MAX_IN_VALUES)
 
 T = TypeVar("T")
+
+
+def require_row(connection: Connection, noun: str, query: Executable, **parameters: Any) -> Row:
+    """Return the only row of a query. Raises DirectoryNotFound, which names the `noun`, if there is none."""
+    row = connection.execute(query, parameters).mappings().one_or_none()
+    if row is None:
+        raise DirectoryNotFound(noun)
+    return row
 
 
 def chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
