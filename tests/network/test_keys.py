@@ -211,8 +211,10 @@ async def test_full_client_pool_keeps_callers_apart():
                 credential, mine, crowded = Credential.key(key_of(mark_of(number)), "test"), 0, 0
                 while mine < 3:
                     try:
-                        created = await pool.send(credential, CreateContact(name=f"{mine} of {mark_of(number)}"))
-                        page = await pool.send(credential, ListContacts())
+                        async with pool.lease(credential) as client:
+                            created = await client.send(CreateContact(name=f"{mine} of {mark_of(number)}"))
+                        async with pool.lease(credential) as client:
+                            page = await client.send(ListContacts())
                     except RateLimited:
                         crowded += 1
                         await asyncio.sleep(0.005)

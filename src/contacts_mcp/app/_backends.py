@@ -3,11 +3,12 @@
 A connection imports and opens its client at the first call, so that a host sees the tools without waiting for it.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
@@ -83,7 +84,7 @@ def choose_backend(settings: Settings, home: Path) -> Platform | Embedded:
     if settings.directory is not None:
         return Embedded(settings.directory, "chosen by CONTACTS_MCP_DIRECTORY or --directory")
     given = {"WAYSCLOUD_API_KEY": settings.api_key, "WAYSCLOUD_TOKEN": settings.token}
-    environ: Mapping[str, str] = {name: value.get_secret_value() for name, value in given.items() if value}
+    environ = {name: value.get_secret_value() for name, value in given.items() if value}
     credential = find_credential(environ, home)
     if credential is None:
         unused = "; WAYSCLOUD_API_URL is not used without one" if settings.api_url else ""
@@ -102,12 +103,12 @@ class Connection:
 
     async def send(self, call: Call[AnswerT], report: ProgressCallback | None = None) -> AnswerT:
         """Send a call; see ContactsClient.send."""
-        client = self._client or await self._open()
+        client = await self._open()
         return await client.send(call, report)
 
     async def extensions(self) -> frozenset[str]:
         """Return what the service offers beyond the documented API."""
-        client = self._client or await self._open()
+        client = await self._open()
         return await client.extensions()
 
     async def check_ready(self) -> None:
@@ -123,10 +124,11 @@ class Connection:
                 await self._resources.aclose()
 
     async def _open(self) -> "ContactsClient":
-        async with self._opening:
-            if self._client is None:
-                opening = await anyio.to_thread.run_sync(self._open_client)
-                self._client = await self._resources.enter_async_context(opening)
+        if self._client is None:
+            async with self._opening:
+                if self._client is None:
+                    opening = await anyio.to_thread.run_sync(self._open_client)
+                    self._client = await self._resources.enter_async_context(opening)
         return self._client
 
 
@@ -141,8 +143,7 @@ class DirectoryConnection(Connection):
         """Mark a nonce as used, for all servers that share the directory; see guard.NonceStore."""
         from contacts_mcp.directory import DirectoryUnavailable
 
-        if self._client is None:
-            await self._open()
+        await self._open()
         assert self._directory
         try:
             return await self._directory.spend(nonce, expires)
@@ -156,37 +157,26 @@ class DirectoryConnection(Connection):
         return _client_of(self._directory)
 
 
-class _Pools(NamedTuple):
-    """Clients of callers whose keys were verified, and of keys that are being verified."""
-
-    callers: "ClientPool"
-    unverified: "ClientPool"
-
-
 class PerCallerConnection(Connection):
     """The platform with each caller's own key; only `check_ready` sends calls without one."""
 
     def __init__(self, base_url: str) -> None:
-        super().__init__(self._open_pools)
-        self._base_url = base_url
-        self._pools: _Pools | None = None
+        from contacts_mcp.client import ClientPool
+
+        open_client = partial(_open_platform, base_url)
+        super().__init__(open_client)
+        self._verified = ClientPool(open_client)
+        self._unverified = ClientPool(open_client, max_clients=_MAX_UNVERIFIED_CLIENTS)
 
     def sender_for(self, caller: Caller) -> Sender:
         """Return a sender that uses the caller's key. Raises LookupError if the caller has none."""
         if caller.credential is None:
             raise LookupError("a caller without a key")
-        return _CallerSender(self, caller.credential)
-
-    async def pools(self) -> _Pools:
-        if self._pools is None:
-            await self._open()
-        assert self._pools
-        return self._pools
+        return _CallerSender(self._verified, caller.credential)
 
     async def check(self, credential: Credential) -> None:
         """Raise the error that the platform answers to a call with this key, if any."""
-        pools = await self.pools()
-        await pools.unverified.send(credential, _PROBE)
+        await _CallerSender(self._unverified, credential).send(_PROBE)
 
     async def check_ready(self) -> None:
         """Raise a ContactsError if the platform does not answer; that it asks for a key is an answer."""
@@ -198,56 +188,51 @@ class PerCallerConnection(Connection):
     @asynccontextmanager
     async def lifespan(self, _server: object = None) -> AsyncIterator[None]:
         """Close idle clients every minute, and all of them when the server ends."""
+        pools = (self._verified, self._unverified)
+        for pool in pools:
+            self._resources.push_async_callback(pool.aclose)
         async with super().lifespan(), anyio.create_task_group() as tasks:
-            tasks.start_soon(self._close_idle)
+            tasks.start_soon(_close_idle, pools)
             yield
             tasks.cancel_scope.cancel()
 
-    def _open_pools(self) -> "AbstractAsyncContextManager[ContactsClient]":
-        from contacts_mcp.client import ClientPool, ContactsClient
 
-        def open_client(credential: Credential) -> ContactsClient:
-            return ContactsClient(credential=credential, base_url=self._base_url)
-
-        self._pools = _Pools(ClientPool(open_client), ClientPool(open_client, max_clients=_MAX_UNVERIFIED_CLIENTS))
-        for pool in self._pools:
-            self._resources.push_async_callback(pool.aclose)
-        return ContactsClient(base_url=self._base_url)
-
-    async def _close_idle(self) -> None:
-        while True:
-            await anyio.sleep(_CLOSE_IDLE_INTERVAL_SECONDS)
-            for pool in self._pools or ():
-                await pool.close_idle()
+async def _close_idle(pools: Collection["ClientPool"]) -> None:
+    while True:
+        await anyio.sleep(_CLOSE_IDLE_INTERVAL_SECONDS)
+        for pool in pools:
+            await pool.close_idle()
 
 
+@dataclass(frozen=True, slots=True)
 class _CallerSender:
     """Sends calls with one caller's key."""
 
-    def __init__(self, connection: PerCallerConnection, credential: Credential) -> None:
-        self._connection = connection
-        self._credential = credential
+    pool: "ClientPool"
+    credential: Credential
 
     async def send(self, call: Call[AnswerT], report: ProgressCallback | None = None) -> AnswerT:
-        pools = await self._connection.pools()
-        return await pools.callers.send(self._credential, call, report)
+        async with self.pool.lease(self.credential) as client:
+            return await client.send(call, report)
 
     async def extensions(self) -> frozenset[str]:
-        pools = await self._connection.pools()
-        return await pools.callers.extensions(self._credential)
+        async with self.pool.lease(self.credential) as client:
+            return await client.extensions()
 
 
 def connect(backend: Platform | Embedded) -> Connection:
     """Return a connection to a backend, which its first call opens."""
     if isinstance(backend, Embedded):
         return DirectoryConnection(backend)
-    return PerCallerConnection(backend.base_url) if backend.credential is None else Connection(lambda: _open(backend))
+    if backend.credential is None:
+        return PerCallerConnection(backend.base_url)
+    return Connection(partial(_open_platform, backend.base_url, backend.credential))
 
 
-def _open(backend: Platform) -> "AbstractAsyncContextManager[ContactsClient]":
+def _open_platform(base_url: str, credential: Credential | None = None) -> "ContactsClient":
     from contacts_mcp.client import ContactsClient
 
-    return ContactsClient(credential=backend.credential, base_url=backend.base_url)
+    return ContactsClient(credential=credential, base_url=base_url)
 
 
 @asynccontextmanager

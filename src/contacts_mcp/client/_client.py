@@ -256,22 +256,6 @@ class ClientPool:
         self._clock = clock
         self._pooled: OrderedDict[str, _PooledClient] = OrderedDict()  # least recently used first
 
-    async def send(
-        self, credential: Credential, call: Call[AnswerT], report: ProgressCallback | None = None
-    ) -> AnswerT:
-        """Send a call with this credential; see ContactsClient.send.
-
-        Raises:
-            RateLimited: all clients are in use.
-        """
-        async with self._lease(credential) as client:
-            return await client.send(call, report)
-
-    async def extensions(self, credential: Credential) -> frozenset[str]:
-        """Return what the service offers to this credential; see ContactsClient.extensions."""
-        async with self._lease(credential) as client:
-            return await client.extensions()
-
     async def close_idle(self) -> None:
         """Close the clients that are idle for too long; call it periodically."""
         limit = self._clock() - self._idle_seconds
@@ -288,7 +272,8 @@ class ClientPool:
         return len(self._pooled)
 
     @asynccontextmanager
-    async def _lease(self, credential: Credential) -> AsyncIterator[ContactsClient]:
+    async def lease(self, credential: Credential) -> AsyncIterator[ContactsClient]:
+        """Use the client of a credential. Raises RateLimited if all clients are in use."""
         key = f"{credential.header_name} {credential.fingerprint}"
         evicted = [] if key in self._pooled else self._evict()
         if key not in self._pooled:

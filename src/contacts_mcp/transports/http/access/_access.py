@@ -167,14 +167,14 @@ class ApiKeyAccess(Access):
             with anyio.fail_after(_KEY_CHECK_TIMEOUT_SECONDS):
                 async with nullcontext() if was_good else self._turns:
                     good = await self._is_accepted(credential)
-        except Refusal:
-            if was_good:
-                return True
-            raise
-        except TimeoutError:
-            if was_good:
-                return True
-            raise _not_checked(HTTPStatus.SERVICE_UNAVAILABLE, "unreachable") from None
+        except RateLimited as exc:
+            if not was_good:
+                raise _not_checked(HTTPStatus.TOO_MANY_REQUESTS, "rate_limited", exc.retry_after) from None
+            return True
+        except (ContactsError, TimeoutError):
+            if not was_good:
+                raise _not_checked(HTTPStatus.SERVICE_UNAVAILABLE, "unreachable") from None
+            return True
         if good:
             self._good_until[key] = self._clock() + _GOOD_KEY_TTL_SECONDS
         else:
@@ -187,11 +187,7 @@ class ApiKeyAccess(Access):
         except AuthenticationFailed:
             return False
         except PermissionDenied:
-            return True  # the service knows the key
-        except RateLimited as exc:
-            raise _not_checked(HTTPStatus.TOO_MANY_REQUESTS, "rate_limited", exc.retry_after) from None
-        except ContactsError:
-            raise _not_checked(HTTPStatus.SERVICE_UNAVAILABLE, "unreachable") from None
+            pass  # the service knows the key
         return True
 
 
