@@ -47,8 +47,7 @@ class LockedFile:
     def last_line(self) -> bytes | None:
         """Return the last line without its line feed, None if there is none. Remove a line that a crash cut short.
 
-        Raises:
-            DamagedFile: the file ends with something that is too long to be a line.
+        Raises DamagedFile if the file ends with something that is too long to be a line.
         """
         start, lines, rest = _read_tail(self._descriptor)
         if rest:
@@ -84,8 +83,7 @@ class LockedFile:
 def lock_file(path: Path) -> Iterator[LockedFile]:
     """Open a file to append to, create it if it is missing, and lock it until the `with` block ends.
 
-    Raises:
-        OSError: it cannot be opened; NotRegularFile for links, pipes, devices and folders.
+    Raises OSError if it cannot be opened; NotRegularFile for links, pipes, devices and folders.
     """
     for _ in range(_OPEN_ATTEMPTS):
         descriptor = open_regular(path, _APPEND)
@@ -100,12 +98,7 @@ def lock_file(path: Path) -> Iterator[LockedFile]:
 
 
 def read_last_line(path: Path) -> bytes | None:
-    """Return the last whole line of a file without its line feed, None if there is none; needs no lock.
-
-    Raises:
-        OSError: the file cannot be read.
-        DamagedFile: as LockedFile.last_line.
-    """
+    """Return the last whole line of a file, as LockedFile.last_line does, without a lock. Raises OSError, too."""
     descriptor = open_regular(path, os.O_RDONLY)
     try:
         return _last_of(_read_tail(descriptor)[1])

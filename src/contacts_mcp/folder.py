@@ -51,8 +51,7 @@ class Folder:
     def read(self, name: str) -> SourceFile:
         """Read a regular file of at most MAX_FILE_BYTES bytes; `name` is below the folder, or absolute within it.
 
-        Raises:
-            ValidationFailed: the file does not exist or must not be read; says why.
+        Raises ValidationFailed, which says why, if the file does not exist or must not be read.
         """
         *folders, last = self._split(name)
         with self._translate_errors(), self._open_folder(folders) as folder:
@@ -66,8 +65,7 @@ class Folder:
     def write(self, name: str, chunks: Iterable[bytes], *, replace: bool) -> int:
         """Write a file completely or not at all, and return its size in bytes. An existing file needs `replace`.
 
-        Raises:
-            ValidationFailed: the name exists, leads elsewhere or is not readable, or writing fails; says why.
+        Raises ValidationFailed, which says why, if the name exists, leads elsewhere or is unreadable, or writing fails.
         """
         *folders, last = self._split(name)
         if not _is_visible(last):

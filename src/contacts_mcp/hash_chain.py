@@ -48,11 +48,7 @@ def format_line(record: Mapping[str, Any]) -> bytes:
 
 
 def parse_line(line: bytes) -> Record:
-    """Return the record in a line of JSON. Its hash is not checked.
-
-    Raises:
-        InvalidRecord: the line is not JSON, or has no `seq` or `hash`.
-    """
+    """Return the record in a line of JSON, its hash unchecked. Raises InvalidRecord if it has no `seq` or `hash`."""
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as exc:
@@ -63,11 +59,7 @@ def parse_line(line: bytes) -> Record:
 
 
 class ChainVerifier:
-    """Checks the records of a chain, one after the other.
-
-    Attributes:
-        end: the last record that continues the chain.
-    """
+    """Checks the records of a chain, one after the other; `end` is the last one that continues the chain."""
 
     def __init__(self, first: int = 1, hash_function: HashFunction = hash_record, noun: str = "record") -> None:
         self.end = ChainEnd(first - 1)

@@ -21,10 +21,7 @@ class PhoneNumber(NamedTuple):
 
 
 def parse(number: str, region: str | None = None) -> PhoneNumber | None:
-    """Parse a number; None if it is not valid.
-
-    Without a `region` (ISO 3166 code) only numbers with a country code are valid.
-    """
+    """Parse a number; None if it is not valid. Without a `region` (ISO 3166) it needs a country code."""
     library = _library()
     try:
         parsed = library.parse(number, region)

@@ -140,8 +140,7 @@ def env_name(name: str) -> str:
 def load_settings(**flags: object) -> Settings:
     """Load settings from the flags that are not None, then from the environment.
 
-    Raises:
-        InvalidSettings: one line that names each invalid setting.
+    Raises InvalidSettings, with one line that names each invalid setting.
     """
     _refuse_unknown(os.environ)
     try:

@@ -78,8 +78,7 @@ class Embedded:
 def choose_backend(settings: Settings, home: Path) -> Platform | Embedded:
     """Choose the directory that the settings name, else the platform if there is a credential, else the embedded one.
 
-    Raises:
-        ValueError: the credential or the API's address is invalid; one line says why.
+    Raises ValueError, in one line, if the credential or the API's address is invalid.
     """
     if settings.directory is not None:
         return Embedded(settings.directory, "chosen by CONTACTS_MCP_DIRECTORY or --directory")

@@ -35,11 +35,7 @@ class NetworkApp:
 
 
 def build_network_app(settings: Settings, home: Path) -> NetworkApp:
-    """Build the server for a network.
-
-    Raises:
-        ValueError: as build_app, or the network settings contradict each other.
-    """
+    """Build the server for a network. Raises ValueError as build_app, or if network settings contradict each other."""
     app = build_app(settings, _backend(settings, home), max_calls=settings.max_calls, paths=False)
     access = _access(settings, app)
     telemetry = plan_telemetry(settings, os.environ)
@@ -64,11 +60,7 @@ def build_network_app(settings: Settings, home: Path) -> NetworkApp:
 
 
 def require_reachable(settings: Settings, host: str) -> None:
-    """Refuse to bind to an address that other machines reach, unless callers authenticate and the public host is set.
-
-    Raises:
-        InvalidSettings: says what to set.
-    """
+    """Raise InvalidSettings for an address that other machines reach without authentication or a public host."""
     if is_loopback(host):
         return
     if settings.auth is Auth.NONE:
@@ -104,12 +96,10 @@ def _access(settings: Settings, app: App) -> Access:
 
 def _require_loopback_names(settings: Settings) -> None:
     """Refuse public host names without authentication: a proxy on this machine would let everyone in."""
-    for name in settings.public_host:
-        if not is_loopback(urlsplit(f"//{name}").hostname or ""):
-            raise InvalidSettings(
-                f"{env_name('public_host')} is a public host name, but {env_name('auth')} is none; "
-                "set it to key or oauth"
-            )
+    if not all(is_loopback(urlsplit(f"//{name}").hostname or "") for name in settings.public_host):
+        raise InvalidSettings(
+            f"{env_name('public_host')} is a public host name, but {env_name('auth')} is none; set it to key or oauth"
+        )
 
 
 def _oauth(settings: Settings, app: App) -> Access:

@@ -67,15 +67,9 @@ def build_app(
 ) -> App:
     """Build a server over a backend, which is imported and opened by the first call.
 
-    Args:
-        settings: from the environment and the command line.
-        backend: the directory to work on.
-        max_calls: how many calls of one caller may run at once; None is unlimited.
-        paths: whether callers may name files on this machine.
-        own_file: whether the trail has a file of this user if the settings do not name its destinations.
-
-    Raises:
-        ValueError: a setting names an unknown tool, has a read confirmed, or enables no tool.
+    At most `max_calls` calls of one caller run at once (None: no limit). With `paths`, callers may name files on this
+    machine. With `own_file`, the trail has a file of this user if the settings do not name its destinations.
+    Raises ValueError if a setting names an unknown tool, has a read confirmed, or enables no tool.
     """
     tools = choose_tools(read_only=settings.read_only, only=settings.tools)
     if not tools:

@@ -73,8 +73,7 @@ class Telemetry:
 def plan_telemetry(settings: Settings, environ: Mapping[str, str]) -> Telemetry:
     """Return what the environment asks for; this already listens on the port of the Prometheus page.
 
-    Raises:
-        InvalidSettings: the extra is not installed, the protocol is not supported, or no port is free.
+    Raises InvalidSettings if the extra is not installed, the protocol is not supported, or no port is free.
     """
     traces, metrics = (is_exported(signal, environ) for signal in ("TRACES", "METRICS"))
     if traces or metrics or settings.metrics_port is not None:

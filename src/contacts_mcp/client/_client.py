@@ -98,8 +98,7 @@ class ContactsClient:
     ) -> Self:
         """Make a client with the key and base URL that the official SDK would use; `options` are the constructor's.
 
-        Raises:
-            AuthenticationFailed: there is no key.
+        Raises AuthenticationFailed if there is no key.
         """
         environ = os.environ if environ is None else environ
         credential = find_credential(environ, home or Path.home())
@@ -111,13 +110,10 @@ class ContactsClient:
         return cls(**{"credential": credential, "base_url": base_url, **options})
 
     async def send(self, call: Call[AnswerT], report: ProgressCallback | None = None) -> AnswerT:
-        """Send a call and return the service's answer.
+        """Send a call and return the service's answer. Raises a subclass of ContactsError if the call failed.
 
         A call that may have taken effect is only repeated if it is idempotent. `report` gets the progress of a call
         that takes many requests.
-
-        Raises:
-            ContactsError: the call failed; see the subclasses.
         """
         effect = CallEffect()
         with anyio.move_on_after(self._time_limit):

@@ -84,10 +84,7 @@ class Credential:
 
     @property
     def alternatives(self) -> tuple["Credential", ...]:
-        """The ways to send this key, likeliest first.
-
-        The platform's pages show personal access tokens in both headers.
-        """
+        """The ways to send this key, likeliest first: the platform's pages show access tokens in both headers."""
         if self.header_name == "X-API-Key" and self.secret.startswith("wayscloud_pat_"):
             return (self, replace(self, header_name="Authorization"))
         return (self,)
@@ -103,10 +100,7 @@ def find_credential(
 ) -> Credential | None:
     """Find the key as the official SDK and CLI do: arguments, then environment, then `~/.wayscloud/credentials`.
 
-    Blank values count as absent.
-
-    Raises:
-        InvalidCredential: the first credential found cannot be read or sent.
+    Blank values count as absent. Raises InvalidCredential if the first credential found cannot be read or sent.
     """
     candidates = (
         (Credential.key, api_key, "the api_key argument"),
@@ -161,10 +155,7 @@ def parse_base_url(base_url: str, *, allow_http: bool = False) -> str:
     """Check a base URL, with or without a path prefix, and return it without a trailing slash.
 
     `http` is accepted for loopback hosts, or with `allow_http` for a transport that does not leave the process:
-    otherwise the key would travel unencrypted.
-
-    Raises:
-        ValueError: it is no https URL to which a key may be sent.
+    otherwise the key would travel unencrypted. Raises ValueError if no key may be sent to the URL.
     """
     try:
         url = urlsplit(base_url.strip())

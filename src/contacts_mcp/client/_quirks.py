@@ -38,10 +38,7 @@ Send = Callable[[Call[Any]], Awaitable[Any]]
 
 
 class ContactLister:
-    """Lists contacts with filters that hold, over a function that fetches a page as the service returns it.
-
-    It remembers whether the service searches.
-    """
+    """Lists contacts with filters that hold, over pages as the service returns them; learns whether it searches."""
 
     def __init__(self, fetch: Callable[[ListContacts], Awaitable[ContactPage]]) -> None:
         self._fetch = fetch
@@ -51,8 +48,7 @@ class ContactLister:
     async def page(self, call: ListContacts, report: ProgressCallback | None = None) -> ContactPage:
         """Return the page that the call asks for; `report` is called for each further page that this takes.
 
-        Raises:
-            FilterIgnored: the service ignores a filter, and the client cannot filter instead.
+        Raises FilterIgnored if the service ignores a filter, and the client cannot filter instead.
         """
         ignored = ["search"] if call.search and self._searches is False else []
         if not ignored:

@@ -80,9 +80,7 @@ def build_request(call: Call[AnswerT]) -> Request:
     """Build a call's request and check again that its ids lead to no other route.
 
     The call validates its ids, but `model_construct` bypasses that: a DELETE of `groups` or `x/../y` must not be sent.
-
-    Raises:
-        ValidationFailed: an id is no UUID.
+    Raises ValidationFailed if an id is no UUID.
     """
     request = call.request()
     if _path_pattern(call.path).fullmatch(request.path) is None:

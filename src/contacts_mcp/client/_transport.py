@@ -194,9 +194,7 @@ class ServiceTransport:
     async def send(self, outgoing: OutgoingRequest, credential: Credential | None) -> ServiceResponse:
         """Send a request once and record the attempt; follows redirects within the origin.
 
-        Raises:
-            AttemptFailed: there is no response.
-            UnreadableAnswer: the response is too large or redirects elsewhere.
+        Raises AttemptFailed if there is no response, UnreadableAnswer if it is too large or redirects elsewhere.
         """
         labels: _Attributes = {
             "http.request.method": outgoing.request.method,

@@ -4,6 +4,9 @@ The SDK begins to work on every message that it reads. A host that writes reques
 have this process keep all answers in memory.
 """
 
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Generic, Self, TypeVar
 
 import anyio
@@ -33,6 +36,18 @@ class StreamProxy(Generic[S]):
 
     async def __aexit__(self, exc_type: object, exc_val: object, exc_tb: object) -> None:
         await self.aclose()
+
+
+@contextmanager
+def counted(counter: Counter[str], key: str) -> Iterator[None]:
+    """Count one more of a key while the block runs; a key with none takes no memory."""
+    counter[key] += 1
+    try:
+        yield
+    finally:
+        counter[key] -= 1
+        if not counter[key]:
+            del counter[key]
 
 
 def limit_unanswered(read: Read, write: Write) -> tuple[Read, Write]:

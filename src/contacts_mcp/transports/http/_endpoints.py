@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from contacts_mcp.middleware import Refusal
 from contacts_mcp.server import ACTIVE_CALLS_SCOPE_KEY, CALLER_SCOPE_KEY
-from contacts_mcp.transports._streams import StreamProxy, Write
+from contacts_mcp.transports._streams import StreamProxy, Write, counted
 
 EVENTS_PATH, MESSAGES_PATH = "/sse", "/messages/"
 MAX_SESSIONS = 200
@@ -71,13 +71,8 @@ class _CountingStream(StreamProxy[Write]):
         self._principal = principal
 
     async def send(self, item: SessionMessage, /) -> None:
-        self._unread[self._principal] += 1
-        try:
+        with counted(self._unread, self._principal):
             await self._stream.send(item)
-        finally:
-            self._unread[self._principal] -= 1
-            if not self._unread[self._principal]:
-                del self._unread[self._principal]
 
 
 class SessionLimitMiddleware:

@@ -43,10 +43,7 @@ class HostOriginMiddleware:
 
     The SDK's TransportSecurityMiddleware compares strings exactly (no case folding, default ports, IPv6 forms or own
     origin), takes the first of several Host headers, writes the rejected header to the log unescaped, and has no
-    exempt paths.
-
-    Raises:
-        ValueError: a host or an origin is invalid; one line that names the option.
+    exempt paths. An invalid host or origin is a ValueError, in one line that names the option.
     """
 
     def __init__(
@@ -99,11 +96,7 @@ class HostOriginMiddleware:
 
 
 def cors(app: ASGIApp, origins: Collection[str]) -> ASGIApp:
-    """Let pages of `origins` read the responses of `app`, with the headers that MCP uses, but without cookies.
-
-    Raises:
-        ValueError: an origin is invalid.
-    """
+    """Let pages of `origins` read the responses of `app`, with the headers that MCP uses, but without cookies."""
     from starlette.middleware.cors import CORSMiddleware
 
     return CORSMiddleware(

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from contacts_mcp.middleware import BODY_SCOPE_KEY, Refusal
 from contacts_mcp.server import CALLER_SCOPE_KEY
 from contacts_mcp.token_bucket import TokenBucket
+from contacts_mcp.transports._streams import counted
 
 MAX_STREAMS = 32
 """Open event streams of one caller."""
@@ -58,9 +59,6 @@ class RateLimitMiddleware:
         self._streams: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
         principal = scope[CALLER_SCOPE_KEY].principal
         kind = kind_of(scope["method"], scope[BODY_SCOPE_KEY])
         if kind is not Kind.STREAM:
@@ -70,13 +68,8 @@ class RateLimitMiddleware:
         if self._streams[principal] >= self._max_streams:
             raise _limited(f"this caller has {self._max_streams} event streams open", _STREAM_RETRY_SECONDS)
         self._take_token(principal, Kind.MESSAGE)
-        self._streams[principal] += 1
-        try:
+        with counted(self._streams, principal):
             await self._app(scope, receive, send)
-        finally:
-            self._streams[principal] -= 1
-            if not self._streams[principal]:
-                del self._streams[principal]
 
     def _take_token(self, principal: str, kind: Kind) -> None:
         now = self._clock()

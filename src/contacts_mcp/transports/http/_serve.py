@@ -43,11 +43,7 @@ def run(app: ASGIApp, listening: socket.socket) -> None:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Bind before anything is started, so that a port in use is one line and no traceback.
-
-    Raises:
-        OSError: the address cannot be bound.
-    """
+    """Bind before anything is started: a port in use is an OSError in one line, and no traceback."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=128)

@@ -52,14 +52,8 @@ async def _record_nothing(_tools: Iterable[str], _caller: str, _request: str, _e
 class OAuthAccess(Access):
     """Accept callers with a valid token, for what its scopes allow; the server's own credential is used upstream.
 
-    Args:
-        issuer: checks the tokens.
-        resource: the public URL of this server, as clients name it to the authorization server.
-        risk_of: the risk of a tool by name.
-        record_denied: records the tools that a caller was refused.
-
-    Raises:
-        ValueError: `resource` or the issuer's URL is not a URL in its normal form.
+    `resource` is the public URL of this server, as clients name it to the authorization server, and `risk_of` returns
+    the risk of a tool by name. Raises ValueError if `resource` or the issuer's URL is not a URL in its normal form.
     """
 
     def __init__(

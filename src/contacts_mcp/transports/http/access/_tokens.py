@@ -43,14 +43,7 @@ class InvalidToken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TokenClaims:
-    """What a valid token says.
-
-    Attributes:
-        issuer: the authorization server.
-        subject: the user, which may be an e-mail address.
-        scopes: what the user granted.
-        expires: until when the token is accepted, in seconds since 1970, with the leeway.
-    """
+    """What a valid token says. The subject may be an e-mail address; `expires` is seconds since 1970, with leeway."""
 
     issuer: str
     subject: str = field(repr=False)
@@ -62,9 +55,7 @@ class Issuer:
     """An authorization server, known by its URL exactly as its tokens have it, including a trailing slash.
 
     `audience` is what its tokens for this server name in `aud`. Nothing is fetched before the first token.
-
-    Raises:
-        ValueError: `url` is not an https URL (http on loopback), so its answers could be changed on the way.
+    Raises ValueError if `url` is not an https URL (http on loopback): its answers could be changed on the way.
     """
 
     def __init__(
