@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -290,11 +291,7 @@ def restore_backup(
     print_result(
         f"Restored {result.contacts:,} contacts; erased {result.erased_again:,} again and revoked"
         f" {result.keys_revoked_again:,} keys again.",
-        {
-            "contacts": result.contacts,
-            "erased_again": result.erased_again,
-            "keys_revoked_again": result.keys_revoked_again,
-        },
+        asdict(result),
         as_json,
     )
 

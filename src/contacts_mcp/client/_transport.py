@@ -71,10 +71,8 @@ _retries = _meter.create_counter(
 class AttemptFailed(Exception):
     """An attempt brought no usable response, but another attempt might.
 
-    Attributes:
-        error: The error to raise if the call has certainly changed nothing.
-        may_have_worked: Whether the service may have carried out the request.
-        retry_after: Seconds that the service asks to wait, or None.
+    `error` is what to raise if the call has certainly changed nothing. The service may have carried out the request if
+    `may_have_worked`, and asks to wait for `retry_after` seconds if that is not None.
     """
 
     def __init__(self, error: ContactsError, *, may_have_worked: bool, retry_after: float | None = None) -> None:
@@ -87,15 +85,12 @@ class AttemptFailed(Exception):
 
 @dataclass(slots=True)
 class CallEffect:
-    """What is known of one call's effect on the directory.
-
-    Attributes:
-        may_have_changed: Whether a change may have been made without a response that says so.
-        response_lost: Whether an earlier attempt's response was lost, so that a later one may find its work done.
-    """
+    """What is known of one call's effect on the directory."""
 
     may_have_changed: bool = False
+    """Whether a change may have been made without a response that says so."""
     response_lost: bool = False
+    """Whether an earlier attempt's response was lost, so that a later one may find its work done."""
 
     def conclude(self, error: ContactsError) -> ContactsError:
         """Return `error`, or OutcomeUnknown if the call may have changed something before it failed."""
