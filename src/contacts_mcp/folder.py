@@ -68,7 +68,7 @@ class Folder:
         Raises ValidationFailed, which says why, if the name exists, leads elsewhere or is unreadable, or writing fails.
         """
         *folders, last = self._split(name)
-        if not _is_visible(last):
+        if " ".join(sanitize(last, _MAX_NAME_BYTES).split()) != last:  # people and models would see another name
             raise invalid_field("path", "contains invisible characters; choose a plain name")
         temporary = f".{secrets.token_hex(8)}.part"
         with self._translate_errors(), self._open_folder(folders) as folder:
@@ -146,11 +146,6 @@ def _is_name(step: str) -> bool:
         return "\0" not in step and len(os.fsencode(step)) <= _MAX_NAME_BYTES and not step.isspace()
     except UnicodeEncodeError:  # a lone surrogate
         return False
-
-
-def _is_visible(step: str) -> bool:
-    """Whether the name that people and models see is the real one."""
-    return " ".join(sanitize(step, _MAX_NAME_BYTES).split()) == step
 
 
 def _require_regular(found: os.stat_result) -> None:

@@ -71,7 +71,9 @@ class ChainVerifier:
         """Return what is wrong with the next record, one sentence per fault; `line` must be how it is written."""
         seq, noun, faults = record["seq"], self._noun, []
         if seq > self.end.seq + 1:
-            faults.append(self._missing(seq - 1))
+            first, last = self.end.seq + 1, seq - 1
+            missing = f"{noun} {first:,} is" if first == last else f"{noun}s {first:,} to {last:,} are"
+            faults.append(f"{missing} missing")
         elif seq <= self.end.seq:
             faults.append(f"{noun} {seq:,} appears where {noun} {self.end.seq + 1:,} was expected")
         elif self._is_linked and record.get("previous") != self.end.hash:
@@ -81,9 +83,3 @@ class ChainVerifier:
         if seq > self.end.seq:
             self.end, self._is_linked = end_of(record), True
         return faults
-
-    def _missing(self, last: int) -> str:
-        first = self.end.seq + 1
-        if first == last:
-            return f"{self._noun} {first:,} is missing"
-        return f"{self._noun}s {first:,} to {last:,} are missing"

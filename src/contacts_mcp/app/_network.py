@@ -90,16 +90,12 @@ def _access(settings: Settings, app: App) -> Access:
         return ApiKeyAccess(app.connection.check)
     if settings.auth is Auth.OAUTH:
         return _oauth(settings, app)
-    _require_loopback_names(settings)
-    return LoopbackAccess()
-
-
-def _require_loopback_names(settings: Settings) -> None:
-    """Refuse public host names without authentication: a proxy on this machine would let everyone in."""
+    # A proxy on this machine would let everyone in.
     if not all(is_loopback(urlsplit(f"//{name}").hostname or "") for name in settings.public_host):
         raise InvalidSettings(
             f"{env_name('public_host')} is a public host name, but {env_name('auth')} is none; set it to key or oauth"
         )
+    return LoopbackAccess()
 
 
 def _oauth(settings: Settings, app: App) -> Access:

@@ -166,15 +166,11 @@ def _lifespan(connection: Connection, redis: RedisNonceStore | None, trail: Trai
             async with connection.lifespan():
                 yield
         finally:
-            await _flush(trail)
+            if trail.has_unsent:
+                from contacts_mcp.app._telemetry import close_in_time
+
+                await close_in_time([trail.close])
             if redis is not None:
                 await redis.aclose()
 
     return lifespan
-
-
-async def _flush(trail: Trail) -> None:
-    if trail.has_unsent:
-        from contacts_mcp.app._telemetry import close_in_time
-
-        await close_in_time([trail.close])

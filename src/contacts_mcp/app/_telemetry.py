@@ -151,7 +151,12 @@ def _measure(page: socket.socket | None, *, exported: bool) -> Iterator[Close]:
     from opentelemetry.metrics import set_meter_provider
     from opentelemetry.sdk.metrics import MeterProvider
 
-    readers: list[MetricReader] = [_otlp_reader()] if exported else []
+    readers: list[MetricReader] = []
+    if exported:
+        from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+        from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+
+        readers.append(PeriodicExportingMetricReader(OTLPMetricExporter()))
     if page is not None:
         from contacts_mcp.app._prometheus import serve_metrics
 
@@ -161,13 +166,6 @@ def _measure(page: socket.socket | None, *, exported: bool) -> Iterator[Close]:
     provider = MeterProvider(readers, resource=resource(), shutdown_on_exit=False)
     set_meter_provider(provider)
     yield provider.shutdown
-
-
-def _otlp_reader() -> "MetricReader":
-    from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
-    from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
-
-    return PeriodicExportingMetricReader(OTLPMetricExporter())
 
 
 async def close_in_time(closers: list[Close]) -> None:

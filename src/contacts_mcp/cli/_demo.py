@@ -4,8 +4,9 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -65,8 +66,10 @@ class Screen:
         self.write(Text(f"  → {tool}({shown})", style="cyan"))
         self.write_message("call", {"name": tool, "arguments": arguments})
 
-    def remember_names(self, records: Iterable[dict[str, Any]]) -> None:
-        """Learn the names of the records of an answer."""
+    def remember_names(self, answer: dict[str, Any]) -> None:
+        """Learn the names of the records in an answer."""
+        rows = chain.from_iterable(value for value in answer.values() if isinstance(value, list))
+        records = [answer, *(row for row in rows if isinstance(row, dict))]
         self._names.update((record["id"], record["name"]) for record in records if {"id", "name"} <= record.keys())
 
     def _describe(self, value: object) -> str:
@@ -88,7 +91,7 @@ class _Assistant:
         if not hidden:
             self.screen.write_call(tool, arguments)
         result = await self._client.call_tool(tool, arguments)
-        self.screen.remember_names(_records(result))
+        self.screen.remember_names(result.structured_content or {})
         if not hidden:
             self.screen.write_message("result", result)
         return result
@@ -230,9 +233,3 @@ def _contact_table(contacts: list[dict[str, Any]]) -> Padding:
         cells = (contact["name"], contact.get("phone_number"), contact.get("email"), ", ".join(contact.get("tags", [])))
         table.add_row(*(Text(cell or "") for cell in cells))
     return _indented(table)
-
-
-def _records(result: CallToolResult) -> list[dict[str, Any]]:
-    content = result.structured_content or {}
-    lists = [value for value in content.values() if isinstance(value, list)]
-    return [content, *(row for rows in lists for row in rows if isinstance(row, dict))]

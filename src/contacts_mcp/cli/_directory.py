@@ -95,18 +95,12 @@ def serve(
     forbid_core_dumps()
     settings = load_settings()
     location = _locate(directory)
-    keys = _count_working_keys(location)
+    keys = sum(key.revoked_at is None for key in _run(location, lambda opened: opened.list_keys()))
+    if not keys:
+        raise ValueError("this directory has no API key; create one with `contacts-mcp directory keys create NAME`")
     configure_logging(settings, default="json")
     app = Directory(location, keys=True, rate=rate).app
     serve_app(app, f"Contacts API for {keys} key{'' if keys == 1 else 's'}", host, port)
-
-
-def _count_working_keys(location: Location) -> int:
-    """Count the keys that work. Raises ValueError if there is none, because no caller could use the service."""
-    working = sum(key.revoked_at is None for key in _run(location, lambda directory: directory.list_keys()))
-    if not working:
-        raise ValueError("this directory has no API key; create one with `contacts-mcp directory keys create NAME`")
-    return working
 
 
 directory_cli.add_typer(keys_cli, name="keys")

@@ -155,13 +155,11 @@ def parse_retry_after(header: str | None, now: datetime) -> float | None:
     return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)
 
 
-def _is_foreign(record: logging.LogRecord) -> bool:
-    return not getattr(record, "stamina.caused_by", "").startswith(AttemptFailed.__name__ + "(")
-
-
 # Stamina logs each retry as a warning unless the application configures its hooks. A library's retries are no
 # warnings; the filter drops only this client's records and leaves the hooks to the application.
-logging.getLogger("stamina").addFilter(_is_foreign)
+logging.getLogger("stamina").addFilter(
+    lambda record: not getattr(record, "stamina.caused_by", "").startswith(f"{AttemptFailed.__name__}(")
+)
 
 
 @dataclass(slots=True)

@@ -79,7 +79,8 @@ class HostOriginMiddleware:
             return None
         origins = [value for name, value in scope["headers"] if name == b"origin"]
         if origins and not (len(origins) == 1 and self._is_allowed_origin(str(origins[0], "latin-1"), host)):
-            return _wrong_origin()
+            message = "pages of this origin may not use the server; its operator can allow them with --allow-origin"
+            return Refusal(HTTPStatus.FORBIDDEN, "wrong_origin", message)
         return None
 
     def _is_own_host(self, host: str, port: int | None) -> bool:
@@ -163,8 +164,3 @@ def _wrong_host(host: _Host | None) -> Refusal:
             "its operator has to set --public-host to the public name, and the proxy has to pass the Host header on"
         )
     return Refusal(HTTPStatus.MISDIRECTED_REQUEST, "wrong_host", message)
-
-
-def _wrong_origin() -> Refusal:
-    message = "pages of this origin may not use the server; its operator can allow them with --allow-origin"
-    return Refusal(HTTPStatus.FORBIDDEN, "wrong_origin", message)
