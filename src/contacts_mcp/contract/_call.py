@@ -45,8 +45,7 @@ def _require_text(value: str) -> str:
 
 ContactId = Annotated[str, AfterValidator(_require_uuid)]
 GroupId = Annotated[str, AfterValidator(_require_uuid)]
-Text = Annotated[str, AfterValidator(_require_text)]
-"""A string that is not blank."""
+Text = Annotated[str, AfterValidator(_require_text)]  # not blank
 
 
 @dataclass(frozen=True, slots=True)

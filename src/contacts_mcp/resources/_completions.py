@@ -39,10 +39,8 @@ class Completions:
         enabled = {tool.name for tool in tools}
         self._tags: TenantCache[CompletionValues] = TenantCache(_TAGS_TTL_SECONDS)
         self._groups: TenantCache[list[Group]] = TenantCache(_GROUPS_TTL_SECONDS)
-        self.for_arguments: dict[str, Completer] = {}
-        """Completers for prompt arguments, by the argument's name."""
-        self.for_templates: dict[str, Completer] = {}
-        """Completers for the id in a URI template, by template."""
+        self.for_arguments: dict[str, Completer] = {}  # for prompt arguments, by the argument's name
+        self.for_templates: dict[str, Completer] = {}  # for the id in a URI template, by template
         if "list_contacts" in enabled:
             self.for_arguments["tag"] = self._complete_tag
         if "list_contact_groups" in enabled:

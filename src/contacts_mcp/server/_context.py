@@ -20,8 +20,7 @@ from contacts_mcp.middleware import CURRENT_REQUEST_ID, REQUEST_ID_SCOPE_KEY
 from contacts_mcp.text import sanitize
 from contacts_mcp.tools import Backend
 
-CALLER_SCOPE_KEY = "contacts_mcp.caller"
-"""Key of the Caller in the ASGI scope of a request that a network transport has authenticated."""
+CALLER_SCOPE_KEY = "contacts_mcp.caller"  # in the ASGI scope of a request that a transport has authenticated
 ACTIVE_CALLS_SCOPE_KEY = "contacts_mcp.calls"
 """Key of the cancel scopes of a request's calls in the ASGI scope: the transport cancels them if the caller leaves."""
 
@@ -50,11 +49,8 @@ class Caller:
         return self.principal if self.credential else ""
 
 
-BackendFactory = Callable[[Caller], Backend]
-"""Returns the backend that a caller works on."""
-
-LOCAL_CALLER = Caller("local")
-"""The only caller of a server on standard input and output."""
+BackendFactory = Callable[[Caller], Backend]  # returns the backend that a caller works on
+LOCAL_CALLER = Caller("local")  # the only caller of a server on standard input and output
 
 
 def caller_of(ctx: RequestContext) -> Caller:

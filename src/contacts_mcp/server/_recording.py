@@ -13,20 +13,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, get_args
 
+import mcp_types as types
 from mcp.server.context import CallNext, HandlerResult
 from mcp.shared.exceptions import MCPError
-from mcp_types import (
-    INTERNAL_ERROR,
-    LOG_LEVEL_META_KEY,
-    CallToolResult,
-    EmptyResult,
-    ErrorData,
-    LoggingLevel,
-    LoggingMessageNotification,
-    LoggingMessageNotificationParams,
-    SetLevelRequestParams,
-    TextContent,
-)
 from mcp_types.methods import SPEC_CLIENT_METHODS, SPEC_CLIENT_NOTIFICATION_METHODS
 from opentelemetry.metrics import get_meter
 from opentelemetry.trace import Span, StatusCode, get_current_span
@@ -50,15 +39,14 @@ _OTHER = "_OTHER"  # replaces a name or an id that a client made up
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 _DESTRUCTIVE = (Risk.DESTROY, Risk.ERASE)
-_MAY_HAVE_WRITTEN = (OutcomeUnknown, ServerFault, UnreadableAnswer)
-"""After these errors a write may have been made: its answer was lost or unreadable."""
+_MAY_HAVE_WRITTEN = (OutcomeUnknown, ServerFault, UnreadableAnswer)  # the answer to a write was lost or unreadable
 
 _TOOL, _OUTCOME, _ERROR = "gen_ai.tool.name", "contacts_mcp.outcome", "error.type"
 _CUT_OFF = (Outcome.NOT_RUN, Outcome.UNKNOWN)
 _BUCKET_BOUNDS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 """The long ones are for calls in which a person is asked."""
 _LOG_LEVEL_KEY = "contacts_mcp.log_level"
-_LOG_LEVELS: tuple[LoggingLevel, ...] = get_args(LoggingLevel)  # from least to most severe
+_LOG_LEVELS: tuple[types.LoggingLevel, ...] = get_args(types.LoggingLevel)  # from least to most severe
 
 _meter = get_meter("contacts_mcp", __version__)
 _calls = _meter.create_counter("contacts_mcp.calls", "{call}", "Tool calls, by outcome.")
@@ -234,10 +222,10 @@ class SpanScrubber:
             method = _known_method(ctx.method)
             _log.error("%s failed: %s", method, exception_site(exc))
             message = internal_error_line(method, "try again, and")
-            return _error_result(span, ErrorData(code=INTERNAL_ERROR, message=message))
+            return _error_result(span, types.ErrorData(code=types.INTERNAL_ERROR, message=message))
 
 
-def _error_result(span: Span, error: ErrorData) -> ErrorData:
+def _error_result(span: Span, error: types.ErrorData) -> types.ErrorData:
     """The error as a result: the client still gets an error, but the SDK does not copy its text into the span."""
     span.set_attributes({_ERROR: str(error.code), "rpc.response.status_code": str(error.code)})
     span.set_status(StatusCode.ERROR)
@@ -264,20 +252,20 @@ def _known_method(method: str) -> str:
     return method if method in SPEC_CLIENT_METHODS or method in SPEC_CLIENT_NOTIFICATION_METHODS else _OTHER
 
 
-async def set_log_level(ctx: RequestContext, params: SetLevelRequestParams) -> EmptyResult:
+async def set_log_level(ctx: RequestContext, params: types.SetLevelRequestParams) -> types.EmptyResult:
     """Set from which level on a legacy session gets log messages."""
     connection_of(ctx).state[_LOG_LEVEL_KEY] = params.level
-    return EmptyResult()
+    return types.EmptyResult()
 
 
-async def log_failure(ctx: RequestContext, result: CallToolResult) -> None:
+async def log_failure(ctx: RequestContext, result: types.CallToolResult) -> None:
     """Send the line that the model reads, with the request id, to a client that asked for log messages."""
-    line = "".join(block.text for block in result.content if isinstance(block, TextContent))
-    level: LoggingLevel = "error" if line.startswith("internal_error") else "warning"
+    line = "".join(block.text for block in result.content if isinstance(block, types.TextContent))
+    level: types.LoggingLevel = "error" if line.startswith("internal_error") else "warning"
     if not _wants_level(ctx, level):
         return
-    message = LoggingMessageNotification(
-        params=LoggingMessageNotificationParams(
+    message = types.LoggingMessageNotification(
+        params=types.LoggingMessageNotificationParams(
             level=level, logger="contacts", data={"message": line, "request": request_id_of(ctx)}
         )
     )
@@ -285,8 +273,8 @@ async def log_failure(ctx: RequestContext, result: CallToolResult) -> None:
     await ctx.session.send_notification(message, related_request_id=ctx.request_id)
 
 
-def _wants_level(ctx: RequestContext, level: LoggingLevel) -> bool:
+def _wants_level(ctx: RequestContext, level: types.LoggingLevel) -> bool:
     """Whether the session (legacy era) or the request (modern era) asked for messages of this level."""
     meta = ctx.meta or {}
-    wanted = meta.get(LOG_LEVEL_META_KEY) if is_modern(ctx) else connection_of(ctx).state.get(_LOG_LEVEL_KEY)
+    wanted = meta.get(types.LOG_LEVEL_META_KEY) if is_modern(ctx) else connection_of(ctx).state.get(_LOG_LEVEL_KEY)
     return wanted in _LOG_LEVELS and _LOG_LEVELS.index(level) >= _LOG_LEVELS.index(wanted)

@@ -27,8 +27,7 @@ from contacts_mcp.text import sanitize
 
 T = TypeVar("T")
 
-_RESOURCE_NOT_FOUND = -32002
-"""The legacy era's error code for a resource that does not exist; the modern era uses INVALID_PARAMS."""
+_RESOURCE_NOT_FOUND = -32002  # in the legacy era; the modern era uses INVALID_PARAMS
 _MAX_NAME_LENGTH = 64
 _MAX_COMPLETION_VALUES = 100  # the protocol's limit
 _MAX_TYPED_LENGTH = 200  # no value is longer, so longer text matches none

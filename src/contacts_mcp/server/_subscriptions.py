@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
+import mcp_types as types
 from mcp.server.connection import Connection
 from mcp.server.lowlevel import NotificationOptions
 from mcp.server.subscriptions import (
@@ -20,16 +21,6 @@ from mcp.server.subscriptions import (
     ToolsListChanged,
 )
 from mcp.shared.exceptions import MCPError
-from mcp_types import (
-    INTERNAL_ERROR,
-    EmptyResult,
-    NotificationParams,
-    SubscribeRequestParams,
-    SubscriptionFilter,
-    SubscriptionsListenRequestParams,
-    SubscriptionsListenResult,
-    UnsubscribeRequestParams,
-)
 from pydantic import BaseModel
 
 from contacts_mcp.contract import Risk
@@ -196,10 +187,12 @@ class Subscriptions:
         for listeners in list(self._tenants.values()):
             listeners.stream.close()
 
-    async def listen(self, ctx: RequestContext, params: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
+    async def listen(
+        self, ctx: RequestContext, params: types.SubscriptionsListenRequestParams
+    ) -> types.SubscriptionsListenResult:
         """Serve a modern caller's stream until the caller leaves or the server closes it."""
         if self._is_closed:
-            raise MCPError(INTERNAL_ERROR, "stopping: the server is stopping; try again in a moment")
+            raise MCPError(types.INTERNAL_ERROR, "stopping: the server is stopping; try again in a moment")
         caller = caller_of(ctx)
         accepted = self._accepted(params.notifications, caller)
         uris = [uri for uri in accepted.resource_subscriptions or () if self.catalog.matches(uri)]
@@ -210,22 +203,22 @@ class Subscriptions:
             finally:
                 listeners.unwatch(uris, caller.principal)
 
-    async def initialized(self, ctx: RequestContext, _params: NotificationParams) -> None:
+    async def initialized(self, ctx: RequestContext, _params: types.NotificationParams) -> None:
         """Start to notify a legacy session of changed lists."""
         self._legacy_session(ctx)
 
-    async def subscribe(self, ctx: RequestContext, params: SubscribeRequestParams) -> EmptyResult:
+    async def subscribe(self, ctx: RequestContext, params: types.SubscribeRequestParams) -> types.EmptyResult:
         """Watch a URI in a legacy session. A URI that matches no template is accepted and never notified of."""
         session = self._legacy_session(ctx)
         if session is not None and self.catalog.matches(params.uri):
             session.watch(params.uri)
-        return EmptyResult()
+        return types.EmptyResult()
 
-    async def unsubscribe(self, ctx: RequestContext, params: UnsubscribeRequestParams) -> EmptyResult:
+    async def unsubscribe(self, ctx: RequestContext, params: types.UnsubscribeRequestParams) -> types.EmptyResult:
         """Stop watching a URI in a legacy session."""
         if session := self._legacy_session(ctx):
             session.unwatch(params.uri)
-        return EmptyResult()
+        return types.EmptyResult()
 
     def _legacy_session(self, ctx: RequestContext) -> LegacySession | None:
         """The session of a request, opened by its first request. None for a caller without READ."""
@@ -252,13 +245,13 @@ class Subscriptions:
             if not listeners.users:
                 del self._tenants[tenant]
 
-    def _accepted(self, wanted: SubscriptionFilter, caller: Caller) -> SubscriptionFilter:
+    def _accepted(self, wanted: types.SubscriptionFilter, caller: Caller) -> types.SubscriptionFilter:
         """The part of a filter that the server accepts: lists that can change, and resources if the caller may read."""
         uris = list(dict.fromkeys(wanted.resource_subscriptions or ()))
         if len(uris) > _MAX_URIS_PER_SUBSCRIBER:
             raise _too_many_uris()
         can_read = Risk.READ in caller.risks
-        return SubscriptionFilter(
+        return types.SubscriptionFilter(
             tools_list_changed=wanted.tools_list_changed and self.list_changes.tools_changed,
             prompts_list_changed=wanted.prompts_list_changed and self.list_changes.prompts_changed,
             resources_list_changed=wanted.resources_list_changed and self.list_changes.resources_changed and can_read,

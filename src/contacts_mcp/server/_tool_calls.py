@@ -5,17 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mcp_types import (
-    CallToolRequestParams,
-    CallToolResult,
-    InputRequiredResult,
-    ListToolsResult,
-    PaginatedRequestParams,
-    ResourceLink,
-    TextContent,
-    ToolAnnotations,
-)
-from mcp_types import Tool as ListedTool
+import mcp_types as types
 from pydantic import BaseModel
 
 from contacts_mcp.audit import Outcome
@@ -39,11 +29,10 @@ from contacts_mcp.server._subscriptions import Subscriptions
 from contacts_mcp.text import sanitize
 from contacts_mcp.tools import FileAnswer, PreparedCall, Tool, parse_arguments, render
 
-REQUEST_ID_META = "services.wayscloud/request-id"
-"""Key of the request id in a failed result's `_meta`; the operator finds the request in the log by it."""
+REQUEST_ID_META = "services.wayscloud/request-id"  # in a failed result's `_meta`; the log has the same id
 _MAX_NAME_LENGTH = 64
 
-Result = CallToolResult | InputRequiredResult
+Result = types.CallToolResult | types.InputRequiredResult
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +42,7 @@ class _Call:
     """A tool call: the request, its caller, and what is recorded of it."""
 
     ctx: RequestContext
-    params: CallToolRequestParams
+    params: types.CallToolRequestParams
     tool: Tool
     caller: Caller
     record: CallRecord
@@ -80,10 +69,13 @@ class ToolHandlers:
         self._subscriptions = subscriptions
         self._recorder = recorder
 
-    async def list_tools(self, ctx: RequestContext, _params: PaginatedRequestParams | None) -> ListToolsResult:
-        return ListToolsResult(tools=[self._listed(tool) for tool in self._allowed_tools(caller_of(ctx)).values()])
+    async def list_tools(
+        self, ctx: RequestContext, _params: types.PaginatedRequestParams | None
+    ) -> types.ListToolsResult:
+        allowed = self._allowed_tools(caller_of(ctx))
+        return types.ListToolsResult(tools=[self._listed(tool) for tool in allowed.values()])
 
-    async def call_tool(self, ctx: RequestContext, params: CallToolRequestParams) -> Result:
+    async def call_tool(self, ctx: RequestContext, params: types.CallToolRequestParams) -> Result:
         """Find the tool and call it. A failure is one line for the model, and a log message if the client wants it."""
         caller, request_id = caller_of(ctx), request_id_of(ctx)
         tool = self._tools.get(params.name)
@@ -97,7 +89,7 @@ class ToolHandlers:
             record = CallRecord(tool.name, tool.risk, caller.principal, request_id)
             with measure_call(record):
                 result = await self._record_call(_Call(ctx, params, tool, caller, record))
-        if isinstance(result, CallToolResult) and result.is_error:
+        if isinstance(result, types.CallToolResult) and result.is_error:
             await log_failure(ctx, result)
         return result
 
@@ -128,9 +120,8 @@ class ToolHandlers:
         backend = replace(self._backend_for(call.caller), report=call.ctx.session.report_progress)
         prepared = await tool.prepare(backend, arguments)
         record.risk, record.counts = prepared.risk, prepared.counts
-        if (
-            prepared.risk is not Risk.READ and prepared.risk not in call.caller.risks
-        ):  # before, only one of `call_risks` was checked
+        # Before, only one of `call_risks` was checked.
+        if prepared.risk is not Risk.READ and prepared.risk not in call.caller.risks:
             raise PermissionDenied("this call would do more than you may do here", advice="nothing was changed")
         consent: Consent | Question | Preview = Consent.NONE_NEEDED
         if self._guard.requires_consent(tool.name, prepared.risk):
@@ -159,15 +150,15 @@ class ToolHandlers:
     def _allowed_tools(self, caller: Caller) -> dict[str, Tool]:
         return {name: tool for name, tool in self._tools.items() if not caller.risks.isdisjoint(tool.call_risks)}
 
-    def _listed(self, tool: Tool) -> ListedTool:
+    def _listed(self, tool: Tool) -> types.Tool:
         takes_token = tool.name in self._two_step_tools
-        return ListedTool(
+        return types.Tool(
             name=tool.name,
             title=tool.title,
             description=tool.description,
             input_schema=add_token(tool.input_schema) if takes_token else tool.input_schema,
             output_schema=None if takes_token else tool.output_schema,  # a preview has another schema
-            annotations=ToolAnnotations.model_validate(tool.annotations),
+            annotations=types.ToolAnnotations.model_validate(tool.annotations),
         )
 
 
@@ -192,19 +183,19 @@ class PreviewAnswer(BaseModel):
     expires_in_seconds: int
 
 
-def answer_result(answer: BaseModel) -> CallToolResult:
+def answer_result(answer: BaseModel) -> types.CallToolResult:
     """A tool's answer as text and as structured content, with a link to the file that it made."""
     data, text = render(answer)
-    content: list[Any] = [TextContent(type="text", text=text)]
+    content: list[Any] = [types.TextContent(type="text", text=text)]
     if isinstance(answer, FileAnswer) and answer.uri:
         name, size = answer.file or "export", answer.bytes
         content.append(
-            ResourceLink(type="resource_link", uri=answer.uri, name=name, mime_type=answer.mime_type, size=size)
+            types.ResourceLink(type="resource_link", uri=answer.uri, name=name, mime_type=answer.mime_type, size=size)
         )
-    return CallToolResult(content=content, structured_content=data)
+    return types.CallToolResult(content=content, structured_content=data)
 
 
-def preview_result(preview: Preview) -> CallToolResult:
+def preview_result(preview: Preview) -> types.CallToolResult:
     """The result of the first of two steps."""
     return answer_result(
         PreviewAnswer(
@@ -216,11 +207,11 @@ def preview_result(preview: Preview) -> CallToolResult:
     )
 
 
-def error_result(line: str) -> CallToolResult:
+def error_result(line: str) -> types.CallToolResult:
     """An error in one line; over a network with the request id in `_meta`."""
     request_id = CURRENT_REQUEST_ID.get()
-    return CallToolResult(
-        content=[TextContent(type="text", text=one_line(line))],
+    return types.CallToolResult(
+        content=[types.TextContent(type="text", text=one_line(line))],
         is_error=True,
         _meta={REQUEST_ID_META: request_id} if request_id else None,
     )

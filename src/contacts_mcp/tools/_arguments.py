@@ -31,6 +31,17 @@ class Arguments(BaseModel):
 
 
 _SCALARS: dict[Any, str] = {str: "string", datetime: "string", int: "integer", bool: "boolean"}
+_LIMITS: dict[type, tuple[str, str]] = {
+    Ge: ("minimum", "ge"),
+    Le: ("maximum", "le"),
+    MinLen: ("minItems", "min_length"),
+    MaxLen: ("maxItems", "max_length"),
+}
+    Ge: ("minimum", "ge"),
+    Le: ("maximum", "le"),
+    MinLen: ("minItems", "min_length"),
+    MaxLen: ("maxItems", "max_length"),
+}
 
 
 def input_schema(model: type[BaseModel]) -> dict[str, Any]:
@@ -58,7 +69,9 @@ def _property(info: FieldInfo, *, defaults: bool) -> dict[str, Any]:
     if info.description:
         schema["description"] = info.description
     for limit in info.metadata:
-        schema |= _limit_schema(limit)
+        if type(limit) in _LIMITS:
+            keyword, attribute = _LIMITS[type(limit)]
+            schema[keyword] = getattr(limit, attribute)
     if defaults and not info.is_required() and info.default is not None:
         schema["default"] = info.default
     return schema
@@ -79,20 +92,6 @@ def _type(annotation: Any) -> dict[str, Any]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return _object(annotation, defaults=False)
     return {"type": _SCALARS[annotation]}
-
-
-def _limit_schema(limit: Any) -> dict[str, Any]:
-    match limit:
-        case Ge():
-            return {"minimum": limit.ge}
-        case Le():
-            return {"maximum": limit.le}
-        case MinLen():
-            return {"minItems": limit.min_length}
-        case MaxLen():
-            return {"maxItems": limit.max_length}
-        case _:
-            return {}
 
 
 def parse_arguments(model: type[BaseModel], schema: Mapping[str, Any], raw: Mapping[str, Any]) -> BaseModel:

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from typing import Literal
 
-import anyio.to_thread
 from pydantic import Field
 
 from contacts_mcp.contract import Text, ValidationFailed
@@ -12,7 +11,7 @@ from contacts_mcp.formats import FORMATS, Writer
 from contacts_mcp.tools._answers import FileAnswer
 from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._select import LIST_FIELDS, Filter, FilterOrGroupArguments, iter_contacts
-from contacts_mcp.tools._tool import MAX_DOWNLOAD_BYTES, Backend, Download, read_tool
+from contacts_mcp.tools._tool import MAX_DOWNLOAD_BYTES, Backend, read_tool
 
 _ALL_FIELDS = LIST_FIELDS | {"company_name", "notes", "created_at", "updated_at"}
 _MAX_READ_SINGLY = 5_000  # contacts that are read one by one from a service that does not support scans
@@ -35,7 +34,7 @@ class Exported(FileAnswer):
 
 
 async def _run(backend: Backend, arguments: ExportContacts) -> Exported:
-    folder = backend.require_folder() if arguments.path else backend.files
+    folder = backend.require_folder() if arguments.path or isinstance(backend.files, Folder) else None
     kind = FORMATS[arguments.format]
     name = arguments.path or f"contacts-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}{kind.suffix}"
     client = JobClient(backend)
@@ -46,13 +45,12 @@ async def _run(backend: Backend, arguments: ExportContacts) -> Exported:
         chunks.append(writer.write(page))
     chunks.append(writer.end())
     size = sum(map(len, chunks))
-    if isinstance(folder, Folder):
-        await anyio.to_thread.run_sync(lambda: folder.write(name, chunks, replace=False))
-        download = Download(name, kind.mime_type, size, lambda: folder.read(name).data, in_memory=False)
-        uri = backend.downloads.keep(download, backend.owner) if size <= MAX_DOWNLOAD_BYTES else None
-    else:
-        uri = _keep_in_memory(backend, name, kind.mime_type, chunks, size)
-    return Exported(contacts=count, file=name, uri=uri, mime_type=kind.mime_type, bytes=size, note=note)
+    if folder is None and size > MAX_DOWNLOAD_BYTES:
+        raise ValidationFailed(
+            f"the export has {size // 1024**2:,} MiB, and a download at most {MAX_DOWNLOAD_BYTES // 1024**2}",
+            advice="export fewer contacts at a time, by type, search, tags or group_id",
+        )
+    return Exported(contacts=count, note=note, **await backend.keep_file(name, kind.mime_type, chunks, folder))
 
 
 async def _choose_fields(client: JobClient, wanted: Filter) -> tuple[frozenset[str], str | None]:
@@ -64,16 +62,6 @@ async def _choose_fields(client: JobClient, wanted: Filter) -> tuple[frozenset[s
             if count > _MAX_READ_SINGLY:
                 return LIST_FIELDS, "without company, notes and times, which this service shows one contact at a time"
     return _ALL_FIELDS, None
-
-
-def _keep_in_memory(backend: Backend, name: str, mime_type: str, chunks: list[bytes], size: int) -> str:
-    if size > MAX_DOWNLOAD_BYTES:
-        raise ValidationFailed(
-            f"the export has {size // 1024**2:,} MiB, and a download at most {MAX_DOWNLOAD_BYTES // 1024**2}",
-            advice="export fewer contacts at a time, by type, search, tags or group_id",
-        )
-    content = b"".join(chunks)
-    return backend.downloads.keep(Download(name, mime_type, size, lambda: content), backend.owner)
 
 
 export_contacts = read_tool("export_contacts", ExportContacts, Exported, _run, ("group_id",))

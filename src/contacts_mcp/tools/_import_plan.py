@@ -4,13 +4,13 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 import anyio
-import anyio.to_thread
 from pydantic import Field
 
 from contacts_mcp.contract import CreateContact, Record, Risk, UpdateContact, ValidationFailed
@@ -22,14 +22,13 @@ from contacts_mcp.tools._answers import FileAnswer, join_names, one_line
 from contacts_mcp.tools._import_rows import Decision, Draft, MatchOptions, Source, match_rows
 from contacts_mcp.tools._job import ContactWrite, JobClient, WriteResult, add_to_group, write_contacts
 from contacts_mcp.tools._plan import CONFIRM_FROM_CONTACTS, describe_overwrites
-from contacts_mcp.tools._tool import MAX_DOWNLOAD_BYTES, Backend, Download, JobCounts
+from contacts_mcp.tools._tool import Backend, JobCounts
 
 _SAMPLE_SIZE = 3
 _MAX_COLUMNS_SHOWN = 20
 _MAX_PROBLEMS_SHOWN, _MAX_FAILURES_SHOWN = 10, 5
 _MAX_WRITE_ATTEMPTS = 5  # times that a row is written if the answer to its write is lost
 _RESULT_SUFFIX = ".result.csv"
-_RESULT_COLUMNS = ("row", "outcome", "id", "detail")
 _CSV_TYPE = FORMATS["csv"].mime_type
 _DELIMITER_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _NOT_WRITTEN = {"create": "not_created", "update": "not_updated"}
@@ -79,6 +78,8 @@ class ImportAnswer(FileAnswer):
 
 
 class _RowResult(NamedTuple):
+    """A line of the result file; the fields are its columns."""
+
     row: int
     outcome: str
     id: str | None
@@ -157,7 +158,6 @@ class ImportPlan:
         """Write the rows, then add the contacts to the group. The result file is written even after an error."""
         counts.to_do = len(self.decisions)
         counts.update(decision.action for decision in self.decisions if decision.action not in _NOT_WRITTEN)
-        result_file: dict[str, Any] = {}
         try:
             await self._write(client, counts)
             added = await self._add_to_group(client)
@@ -237,21 +237,12 @@ class ImportPlan:
 
     async def _keep_results(self, backend: Backend) -> dict[str, Any]:
         """Write the result file beside the source, or keep it as a download; return the answer's fields about it."""
-        content = b"".join(_to_csv(self._iter_results()))
-        download = await self._write_beside_source(backend.files, content)
-        download = download or Download(f"import{_RESULT_SUFFIX}", _CSV_TYPE, len(content), lambda: content)
-        uri = backend.downloads.keep(download, backend.owner) if len(content) <= MAX_DOWNLOAD_BYTES else None
-        return {"file": download.name, "uri": uri, "mime_type": _CSV_TYPE, "bytes": len(content)}
-
-    async def _write_beside_source(self, folder: Folder | str, content: bytes) -> Download | None:
-        if self.source.path is None or not isinstance(folder, Folder):
-            return None
-        name = self.source.path + _RESULT_SUFFIX
-        try:
-            await anyio.to_thread.run_sync(lambda: folder.write(name, [content], replace=True))
-        except ValidationFailed:  # the contacts are written, so the import has not failed
-            return None
-        return Download(name, _CSV_TYPE, len(content), lambda: folder.read(name).data, in_memory=False)
+        chunks = list(_to_csv(self._iter_results()))
+        if self.source.path is not None and isinstance(backend.files, Folder):
+            name = self.source.path + _RESULT_SUFFIX
+            with suppress(ValidationFailed):  # the contacts are written, so the import has not failed
+                return await backend.keep_file(name, _CSV_TYPE, chunks, backend.files, replace=True)
+        return await backend.keep_file(f"import{_RESULT_SUFFIX}", _CSV_TYPE, chunks, None)
 
     def _answer(self, **more: Any) -> ImportAnswer:
         parsed, drafts = self.source.parsed, self.source.drafts
@@ -292,8 +283,7 @@ def _to_call(decision: Decision) -> CreateContact | UpdateContact:
 
 def _to_csv(results: Iterable[_RowResult]) -> Iterator[bytes]:
     """The result file, in chunks. It holds ids, but no personal data."""
-    yield f"{','.join(_RESULT_COLUMNS)}\r\n".encode()
-    rows = ((result.row, result.outcome, result.id or "", result.detail) for result in results)
+    rows = chain([_RowResult._fields], results)
     while chunk := list(islice(rows, 2_000)):
         text = io.StringIO()
         csv.writer(text).writerows(chunk)

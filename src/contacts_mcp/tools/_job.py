@@ -100,9 +100,7 @@ class JobClient:
     async def send(self, call: Call[AnswerT]) -> AnswerT:
         """Send a call as soon as the service takes more. A change that has begun survives a cancellation.
 
-        Raises:
-            RateLimited: the job has waited for as long as it may.
-            ContactsError: see ContactsClient.send.
+        Raises like ContactsClient.send, but RateLimited only when the job has waited for as long as it may.
         """
         delays = iter(RETRY_DELAYS_SECONDS if call.idempotent else ())
         while True:

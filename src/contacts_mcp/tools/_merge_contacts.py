@@ -171,9 +171,7 @@ async def _prepare(backend: Backend, arguments: MergeContacts) -> PreparedCall:
 async def _plan_merge(client: JobClient, arguments: MergeContacts) -> _Merge:
     """Read the contacts, and the groups that the others are members of and the kept one is not.
 
-    Raises:
-        NotFound: names the contact that does not exist.
-        ValidationFailed: the united notes are too long for one contact.
+    Raises NotFound, which names the contact, or ValidationFailed if the united notes are too long for one contact.
     """
 
     async def read(contact_id: str) -> Contact:

@@ -5,12 +5,13 @@ A tool is derived from an endpoint's call (`_endpoints.py`) or written by hand.
 
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 from uuid import uuid4
 
+import anyio.to_thread
 from cachetools import LRUCache
 from pydantic import BaseModel
 
@@ -192,6 +193,20 @@ class Backend:
 
     async def supports(self, extension: str) -> bool:
         return extension in await self.client.extensions()
+
+    async def keep_file(
+        self, name: str, mime_type: str, chunks: Sequence[bytes], folder: Folder | None, *, replace: bool = False
+    ) -> dict[str, Any]:
+        """Write a file into the folder, or keep it in memory. Returns the fields of FileAnswer, without a URI if large."""
+        size = sum(map(len, chunks))
+        if folder is None:
+            content = b"".join(chunks)
+            download = Download(name, mime_type, size, lambda: content)
+        else:
+            await anyio.to_thread.run_sync(lambda: folder.write(name, chunks, replace=replace))
+            download = Download(name, mime_type, size, lambda: folder.read(name).data, in_memory=False)
+        uri = self.downloads.keep(download, self.owner) if size <= MAX_DOWNLOAD_BYTES else None
+        return {"file": name, "uri": uri, "mime_type": mime_type, "bytes": size}
 
     def require_folder(self) -> Folder:
         """The folder for files. Raises ValidationFailed, with the reason, if there is none."""
