@@ -85,5 +85,4 @@ class BatchContacts(Call[BatchResult]):
         """Build both lists from the bodies of the single calls; an update also gets its id."""
         creates = [call.request().body for call in self.creates]
         updates = [{"id": call.contact_id, **(call.request().body or {})} for call in self.updates]
-
         return Request(self.method, self.path, body={"creates": creates, "updates": updates})

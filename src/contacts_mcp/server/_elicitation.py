@@ -8,6 +8,7 @@
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -82,13 +83,11 @@ def question_result(question: Question) -> InputRequiredResult:
 async def _ask_person(ctx: RequestContext, question: Question) -> ConsentAnswer:
     """Ask in the legacy era, and wait until the question expires. Raises Refused if the host could not show it."""
     result: ElicitResult | None = None
-    with anyio.move_on_after(question.lifetime_seconds):
+    with anyio.move_on_after(question.lifetime_seconds), suppress(ValidationError):  # an unknown shape is not a yes
         try:
             result = await ctx.session.elicit_form(
                 question.message, dict(question.form), related_request_id=ctx.request_id
             )
-        except ValidationError:
-            result = None  # an answer of an unknown shape is not a yes
         except MCPError:
             raise Refused("the host could not put the question to a person", advice="nothing was changed") from None
     return _to_answer(question.state, result)

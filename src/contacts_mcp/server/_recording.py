@@ -183,9 +183,8 @@ def measure_call(record: CallRecord) -> Iterator[None]:
         seconds = time.monotonic() - record.started_at
         _duration.record(seconds, {"mcp.method.name": "tools/call", **tool, **failure})
         risk = record.risk.value if record.risk else "unknown"
-        get_current_span().set_attributes(
-            {**outcome, "contacts_mcp.risk": risk, "contacts_mcp.consent": record.consent}
-        )
+        details = {"contacts_mcp.risk": risk, "contacts_mcp.consent": record.consent}
+        get_current_span().set_attributes({**outcome, **details})
 
 
 def count_rejected_call() -> None:
@@ -264,12 +263,10 @@ async def log_failure(ctx: RequestContext, result: types.CallToolResult) -> None
     level: types.LoggingLevel = "error" if line.startswith("internal_error") else "warning"
     if not _wants_level(ctx, level):
         return
-    message = types.LoggingMessageNotification(
-        params=types.LoggingMessageNotificationParams(
-            level=level, logger="contacts", data={"message": line, "request": request_id_of(ctx)}
-        )
-    )
+    data = {"message": line, "request": request_id_of(ctx)}
+    params = types.LoggingMessageNotificationParams(level=level, logger="contacts", data=data)
     # Not `send_log_message`: it warns that it is deprecated, which is true in one of the two eras.
+    message = types.LoggingMessageNotification(params=params)
     await ctx.session.send_notification(message, related_request_id=ctx.request_id)
 
 

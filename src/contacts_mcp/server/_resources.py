@@ -164,10 +164,9 @@ class CompletionHandler:
 async def run_request(
     active_calls: ActiveCalls, ctx: RequestContext, work: Callable[[], Awaitable[T]], *, uri: str | None = None
 ) -> T:
-    """Run `work` as one of the active calls.
+    """Run `work` as one of the active calls; `uri` is the resource that the request is about.
 
-    Raises:
-        MCPError: `work` failed, or the server is stopping. `uri` is the resource that the request is about.
+    Raises MCPError if `work` failed, or the server is stopping.
     """
     try:
         with active_calls.running(ctx):

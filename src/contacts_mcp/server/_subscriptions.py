@@ -45,7 +45,7 @@ class TenantListeners:
             self, max_subscriptions=_MAX_STREAMS_PER_TENANT, max_buffered_events=_MAX_BUFFERED_EVENTS
         )
         self._listeners: dict[object, Callable[[ServerEvent], None]] = {}
-        self._watched: Counter[str] = Counter()
+        self.watched: Counter[str] = Counter()  # URIs as the clients wrote them, and how often each is watched
         self._per_caller: Counter[str] = Counter()
 
     def subscribe(self, listener: Callable[[ServerEvent], None]) -> Callable[[], None]:
@@ -69,25 +69,20 @@ class TenantListeners:
     def watch(self, uris: Collection[str], principal: str) -> None:
         """Add URIs that a caller watches. Raises MCPError if the caller or the tenant watches too many."""
         of_caller = self._per_caller[principal] + len(uris)
-        if of_caller > _MAX_URIS_PER_CALLER or len(self._watched) + len(uris) > _MAX_URIS_PER_TENANT:
+        if of_caller > _MAX_URIS_PER_CALLER or len(self.watched) + len(uris) > _MAX_URIS_PER_TENANT:
             raise invalid_params("invalid: too many resources are watched here; unsubscribe from some")
         self._per_caller[principal] = of_caller
-        self._watched.update(uris)
+        self.watched.update(uris)
 
     def unwatch(self, uris: Collection[str], principal: str) -> None:
         """Undo one `watch` of each URI."""
         self._per_caller[principal] -= len(uris)
         if not self._per_caller[principal]:
             del self._per_caller[principal]
-        self._watched.subtract(uris)
+        self.watched.subtract(uris)
         for uri in uris:
-            if self._watched[uri] <= 0:
-                del self._watched[uri]
-
-    @property
-    def watched_uris(self) -> list[str]:
-        """The watched URIs, as the clients wrote them."""
-        return list(self._watched)
+            if self.watched[uri] <= 0:
+                del self.watched[uri]
 
 
 class LegacySession:
@@ -170,7 +165,7 @@ class Subscriptions:
         if listeners is None:
             return
         affected = affected_resources(tool, arguments, answer)
-        for uri in listeners.watched_uris:
+        for uri in list(listeners.watched):
             if affected.includes(uri):
                 listeners.notify(ResourceUpdated(uri))
         if affected.group_list:

@@ -197,14 +197,13 @@ def answer_result(answer: BaseModel) -> types.CallToolResult:
 
 def preview_result(preview: Preview) -> types.CallToolResult:
     """The result of the first of two steps."""
-    return answer_result(
-        PreviewAnswer(
-            status="not done yet: show the question to the person; only if they agree, repeat the call with the token",
-            question=preview.message,
-            confirmation_token=preview.token,
-            expires_in_seconds=int(preview.lifetime_seconds),
-        )
+    answer = PreviewAnswer(
+        status="not done yet: show the question to the person; only if they agree, repeat the call with the token",
+        question=preview.message,
+        confirmation_token=preview.token,
+        expires_in_seconds=int(preview.lifetime_seconds),
     )
+    return answer_result(answer)
 
 
 def error_result(line: str) -> types.CallToolResult:

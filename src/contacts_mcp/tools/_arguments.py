@@ -37,11 +37,6 @@ _LIMITS: dict[type, tuple[str, str]] = {
     MinLen: ("minItems", "min_length"),
     MaxLen: ("maxItems", "max_length"),
 }
-    Ge: ("minimum", "ge"),
-    Le: ("maximum", "le"),
-    MinLen: ("minItems", "min_length"),
-    MaxLen: ("maxItems", "max_length"),
-}
 
 
 def input_schema(model: type[BaseModel]) -> dict[str, Any]:

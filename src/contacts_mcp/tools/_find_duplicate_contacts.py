@@ -89,13 +89,8 @@ def _to_answer(cluster: Cluster, records: dict[str, ContactRecord]) -> Duplicate
 
 
 def _summarize(record: ContactRecord) -> ContactSummary:
-    return ContactSummary(
-        id=record.id,
-        name=one_line(record.name),
-        company_name=one_line(record.company),
-        phone_number=one_line(record.phone),
-        email=one_line(record.email),
-    )
+    values = {"name": record.name, "company_name": record.company, "phone_number": record.phone, "email": record.email}
+    return ContactSummary(id=record.id, **{name: one_line(value) for name, value in values.items()})
 
 
 find_duplicate_contacts = read_tool("find_duplicate_contacts", FindDuplicateContacts, DuplicatesFound, _run)

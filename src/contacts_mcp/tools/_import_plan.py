@@ -21,7 +21,7 @@ from contacts_mcp.text import quote
 from contacts_mcp.tools._answers import FileAnswer, join_names, one_line
 from contacts_mcp.tools._import_rows import Decision, Draft, MatchOptions, Source, match_rows
 from contacts_mcp.tools._job import ContactWrite, JobClient, WriteResult, add_to_group, write_contacts
-from contacts_mcp.tools._plan import CONFIRM_FROM_CONTACTS, describe_overwrites
+from contacts_mcp.tools._plan import describe_overwrites, risk_of_updates
 from contacts_mcp.tools._tool import Backend, JobCounts
 
 _SAMPLE_SIZE = 3
@@ -132,9 +132,7 @@ class ImportPlan:
 
     @property
     def risk(self) -> Risk:
-        """DESTROY if many contacts change, or if values are overwritten; creating contacts loses nothing."""
-        is_large = self.counts_by_action["update"] >= CONFIRM_FROM_CONTACTS
-        return Risk.DESTROY if is_large or self.overwrites else Risk.WRITE
+        return risk_of_updates(self.counts_by_action["update"], self.overwrites)
 
     def to_answer(self, **steps: str | None) -> ImportAnswer:
         counts = self.counts_by_action

@@ -97,6 +97,11 @@ def prepare_apply(
     return PreparedCall(plan.risk, lambda: plan.apply(JobClient(backend), counts), read_target, counts)
 
 
+def risk_of_updates(contacts: int, overwrites: Mapping[str, int]) -> Risk:
+    """DESTROY if many contacts change, or if existing values are overwritten; creating contacts loses nothing."""
+    return Risk.DESTROY if contacts >= CONFIRM_FROM_CONTACTS or overwrites else Risk.WRITE
+
+
 def describe_overwrites(overwrites: Mapping[str, int]) -> str:
     """Describe which values applying a plan loses, for the question; `overwrites` counts contacts by field."""
     lost = ", ".join(f"{name} of {count:,} contacts" for name, count in overwrites.items())

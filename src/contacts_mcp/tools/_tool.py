@@ -197,7 +197,7 @@ class Backend:
     async def keep_file(
         self, name: str, mime_type: str, chunks: Sequence[bytes], folder: Folder | None, *, replace: bool = False
     ) -> dict[str, Any]:
-        """Write a file into the folder, or keep it in memory. Returns the fields of FileAnswer, without a URI if large."""
+        """Write a file into the folder, or keep it in memory. Return the fields of FileAnswer; no URI if too large."""
         size = sum(map(len, chunks))
         if folder is None:
             content = b"".join(chunks)

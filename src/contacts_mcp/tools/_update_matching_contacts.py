@@ -15,11 +15,11 @@ from contacts_mcp.text import quote
 from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, join_names, one_line, summarize
 from contacts_mcp.tools._job import ContactWrite, JobClient, WriteResult, write_contacts
 from contacts_mcp.tools._plan import (
-    CONFIRM_FROM_CONTACTS,
     PlanArguments,
     describe_overwrites,
     fingerprint_plan,
     plan_or_apply,
+    risk_of_updates,
 )
 from contacts_mcp.tools._select import FilterOrGroupArguments, iter_contacts
 from contacts_mcp.tools._tool import JobCounts, Tool
@@ -144,8 +144,7 @@ class _Plan:
 
     @property
     def risk(self) -> Risk:
-        """DESTROY if many contacts change, or if existing values are overwritten."""
-        return Risk.DESTROY if len(self.updates) >= CONFIRM_FROM_CONTACTS or self.overwrites else Risk.WRITE
+        return risk_of_updates(len(self.updates), self.overwrites)
 
     def to_answer(self, **steps: str | None) -> MatchingUpdated:
         overwrites = self.overwrites.total()
