@@ -27,21 +27,7 @@ from contacts_mcp.client._transport import (
     parse_retry_after,
     retry,
 )
-from contacts_mcp.contract import (
-    Added,
-    AnswerT,
-    AuthenticationFailed,
-    Call,
-    Contact,
-    ContactsError,
-    DescribeDirectory,
-    ListContacts,
-    ProgressCallback,
-    RateLimited,
-    Unreachable,
-    UpdateContact,
-    UpdateContactGroup,
-)
+from contacts_mcp.contract import Added, AnswerT, Call, Contact, DescribeDirectory, ProgressCallback, calls, errors
 
 _TRANSIENT = (
     HTTPStatus.TOO_MANY_REQUESTS,
@@ -103,7 +89,7 @@ class ContactsClient:
         environ = os.environ if environ is None else environ
         credential = find_credential(environ, home or Path.home())
         if credential is None:
-            raise AuthenticationFailed(
+            raise errors.AuthenticationFailed(
                 "there is no WAYSCloud key", advice="set WAYSCLOUD_API_KEY, or log in with the WAYSCloud CLI"
             )
         base_url = environ.get("WAYSCLOUD_API_URL", "").strip() or BASE_URL
@@ -117,12 +103,12 @@ class ContactsClient:
         """
         effect = CallEffect()
         with anyio.move_on_after(self._time_limit):
-            if isinstance(call, ListContacts):
+            if isinstance(call, calls.ListContacts):
                 return cast("AnswerT", await self._lister.page(call, report))
-            if isinstance(call, UpdateContact | UpdateContactGroup):
+            if isinstance(call, calls.UpdateContact | calls.UpdateContactGroup):
                 return cast("AnswerT", await update(call, partial(self._send_once, effect=effect)))
             return await self._send_once(call, effect)
-        raise effect.conclude(Unreachable(f"the call was not done within {self._time_limit:g} seconds"))
+        raise effect.conclude(errors.Unreachable(f"the call was not done within {self._time_limit:g} seconds"))
 
     async def extensions(self) -> frozenset[str]:
         """Return what the service offers beyond the API documentation, such as `scan` and `batch`.
@@ -132,15 +118,15 @@ class ContactsClient:
         if self._extensions is None:
             try:
                 found = await self.send(DescribeDirectory())
-            except (Unreachable, RateLimited):
+            except (errors.Unreachable, errors.RateLimited):
                 return frozenset()
-            except ContactsError:
+            except errors.ContactsError:
                 self._extensions = frozenset()
             else:
                 self._extensions = frozenset(found.extensions)
         return self._extensions
 
-    async def iterate(self, call: ListContacts) -> AsyncIterator[Contact]:
+    async def iterate(self, call: calls.ListContacts) -> AsyncIterator[Contact]:
         """Iterate over contacts from the call's page to the last, each once; fetches a page when it is needed."""
         seen: set[str] = set()
         number = call.page
@@ -292,7 +278,7 @@ class ClientPool:
         for key, pooled in self._pooled.items():
             if not pooled.users:
                 return [key]
-        raise RateLimited("too many different keys are in use at once", retry_after=1)
+        raise errors.RateLimited("too many different keys are in use at once", retry_after=1)
 
     async def _close(self, keys: list[str]) -> None:
         """Close clients; they leave the pool first, so that no caller gets one that is closing."""

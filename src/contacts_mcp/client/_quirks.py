@@ -12,21 +12,7 @@ from typing import Any
 import anyio
 
 from contacts_mcp.client._responses import EmptyAnswer
-from contacts_mcp.contract import (
-    Call,
-    Contact,
-    ContactPage,
-    ContactsError,
-    FilterIgnored,
-    GetContact,
-    GetContactGroup,
-    ListContacts,
-    OutcomeUnknown,
-    ProgressCallback,
-    UpdateContact,
-    UpdateContactGroup,
-    ValidationFailed,
-)
+from contacts_mcp.contract import Call, Contact, ContactPage, ProgressCallback, calls, errors
 from contacts_mcp.text import digits, fold, search_tokens
 
 MAX_FILTERED_CONTACTS = 2_000
@@ -40,12 +26,12 @@ Send = Callable[[Call[Any]], Awaitable[Any]]
 class ContactLister:
     """Lists contacts with filters that hold, over pages as the service returns them; learns whether it searches."""
 
-    def __init__(self, fetch: Callable[[ListContacts], Awaitable[ContactPage]]) -> None:
+    def __init__(self, fetch: Callable[[calls.ListContacts], Awaitable[ContactPage]]) -> None:
         self._fetch = fetch
         self._searches: bool | None = None
         self._probing = anyio.Lock()
 
-    async def page(self, call: ListContacts, report: ProgressCallback | None = None) -> ContactPage:
+    async def page(self, call: calls.ListContacts, report: ProgressCallback | None = None) -> ContactPage:
         """Return the page that the call asks for; `report` is called for each further page that this takes.
 
         Raises FilterIgnored if the service ignores a filter, and the client cannot filter instead.
@@ -59,7 +45,7 @@ class ContactLister:
                 return page
         return await self._filtered_page(call, ignored, report)
 
-    async def _ignored_filters(self, call: ListContacts, rows: list[Contact]) -> list[str]:
+    async def _ignored_filters(self, call: calls.ListContacts, rows: list[Contact]) -> list[str]:
         """Return the filters that the service ignores, judging by these rows."""
         ignored = [] if all(_has_type(row, call.type) for row in rows) else ["type"]
         ignored += [] if all(_has_tags(row, call.tags) for row in rows) else ["tags"]
@@ -74,11 +60,11 @@ class ContactLister:
         """
         async with self._probing:
             if self._searches is None:
-                self._searches = not (await self._fetch(ListContacts(search=token_hex(16), per_page=1))).contacts
+                self._searches = not (await self._fetch(calls.ListContacts(search=token_hex(16), per_page=1))).contacts
             return self._searches
 
     async def _filtered_page(
-        self, call: ListContacts, ignored: list[str], report: ProgressCallback | None
+        self, call: calls.ListContacts, ignored: list[str], report: ProgressCallback | None
     ) -> ContactPage:
         """Filter all rows here; a search sees only the fields of rows, not company or notes."""
         found: list[Contact] = []
@@ -92,7 +78,7 @@ class ContactLister:
         return ContactPage(contacts=rows, total=len(found), page=call.page, per_page=call.per_page)
 
     async def _all_rows(
-        self, call: ListContacts, ignored: str, report: ProgressCallback | None
+        self, call: calls.ListContacts, ignored: str, report: ProgressCallback | None
     ) -> AsyncIterator[list[Contact]]:
         """Yield the service's pages, each without the contacts of earlier ones."""
         seen: set[str] = set()
@@ -108,7 +94,7 @@ class ContactLister:
                 raise _page_ignored()
             if max(total or 0, len(seen)) > MAX_FILTERED_CONTACTS:
                 count = f"{total:,}" if total else f"more than {MAX_FILTERED_CONTACTS:,}"
-                raise FilterIgnored(
+                raise errors.FilterIgnored(
                     f"the service ignores {ignored} and has {count} contacts, but this client filters at most"
                     f" {MAX_FILTERED_CONTACTS:,}"
                 )
@@ -133,13 +119,13 @@ def matches(row: Contact, search: str) -> bool:
     return all(token in shown for token in search_tokens(search))
 
 
-def _require_page(call: ListContacts, page: ContactPage) -> None:
+def _require_page(call: calls.ListContacts, page: ContactPage) -> None:
     if page.page not in (None, call.page):
         raise _page_ignored()
 
 
-def _page_ignored() -> FilterIgnored:
-    return FilterIgnored("the service ignores `page` and returned another page", advice="ask for page 1")
+def _page_ignored() -> errors.FilterIgnored:
+    return errors.FilterIgnored("the service ignores `page` and returned another page", advice="ask for page 1")
 
 
 def _has_type(row: Contact, wanted: str | None) -> bool:
@@ -158,12 +144,14 @@ def _has_tags(row: Contact, wanted: list[str] | None) -> bool:
     return {tag.casefold() for tag in wanted} <= {tag.casefold() for tag in row.tags}
 
 
-def _unverifiable(name: str) -> FilterIgnored:
+def _unverifiable(name: str) -> errors.FilterIgnored:
     """Make the error for rows without the filtered field: returning or dropping them would both be a guess."""
-    return FilterIgnored(f"the service's rows have no `{name}`, so this client cannot check whether it was filtered by")
+    return errors.FilterIgnored(
+        f"the service's rows have no `{name}`, so this client cannot check whether it was filtered by"
+    )
 
 
-async def update(call: UpdateContact | UpdateContactGroup, send: Send) -> Any:
+async def update(call: calls.UpdateContact | calls.UpdateContactGroup, send: Send) -> Any:
     """Change a record and return it; reads it back if the service accepts the change without a body (204)."""
     try:
         return await _patch(call, send)
@@ -171,18 +159,18 @@ async def update(call: UpdateContact | UpdateContactGroup, send: Send) -> Any:
         pass
     try:
         return await send(_get_call(call))
-    except ContactsError as exc:
-        raise OutcomeUnknown("the change was accepted without an answer, and reading it back failed") from exc
+    except errors.ContactsError as exc:
+        raise errors.OutcomeUnknown("the change was accepted without an answer, and reading it back failed") from exc
 
 
-async def _patch(call: UpdateContact | UpdateContactGroup, send: Send) -> Any:
+async def _patch(call: calls.UpdateContact | calls.UpdateContactGroup, send: Send) -> Any:
     """Send only the changed fields, and the current name if the service insists on one.
 
     The page marks `name` as required, yet says that only provided fields are updated (API page: Update contact).
     """
     try:
         return await send(call)
-    except ValidationFailed as refusal:
+    except errors.ValidationFailed as refusal:
         if "name" in call.model_fields_set or "name" not in (fault.path for fault in refusal.faults):
             raise
         current = await send(_get_call(call))
@@ -191,7 +179,7 @@ async def _patch(call: UpdateContact | UpdateContactGroup, send: Send) -> Any:
         return await send(call.model_copy(update={"name": current.name}))
 
 
-def _get_call(call: UpdateContact | UpdateContactGroup) -> Call[Any]:
-    if isinstance(call, UpdateContact):
-        return GetContact(contact_id=call.contact_id)
-    return GetContactGroup(group_id=call.group_id)
+def _get_call(call: calls.UpdateContact | calls.UpdateContactGroup) -> Call[Any]:
+    if isinstance(call, calls.UpdateContact):
+        return calls.GetContact(contact_id=call.contact_id)
+    return calls.GetContactGroup(group_id=call.group_id)

@@ -15,24 +15,7 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
-from contacts_mcp.contract import (
-    UUID,
-    AnswerT,
-    AuthenticationFailed,
-    Call,
-    Conflict,
-    ContactsError,
-    CreateContact,
-    CreateContactGroup,
-    FieldFault,
-    NotFound,
-    PermissionDenied,
-    RateLimited,
-    Request,
-    ServerFault,
-    UnreadableAnswer,
-    ValidationFailed,
-)
+from contacts_mcp.contract import UUID, AnswerT, Call, ContactsError, FieldFault, Request, calls, errors
 
 READ_BACK = "the change may have been made: read the record back before repeating it"
 SEARCH_FIRST = "the record may have been created: search for it before creating it again"
@@ -45,10 +28,10 @@ _REDIRECTION = range(300, 400)
 _MAX_FAULTS = 10
 _REQUEST_PARTS = ("body", "query", "path", "header")
 _ERROR_BY_STATUS: dict[int, type[ContactsError]] = {
-    HTTPStatus.UNAUTHORIZED: AuthenticationFailed,
-    HTTPStatus.FORBIDDEN: PermissionDenied,
-    HTTPStatus.NOT_FOUND: NotFound,
-    HTTPStatus.CONFLICT: Conflict,
+    HTTPStatus.UNAUTHORIZED: errors.AuthenticationFailed,
+    HTTPStatus.FORBIDDEN: errors.PermissionDenied,
+    HTTPStatus.NOT_FOUND: errors.NotFound,
+    HTTPStatus.CONFLICT: errors.Conflict,
 }
 _INVALID = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY)
 
@@ -72,7 +55,7 @@ class ErrorBody:
     faults: tuple[FieldFault, ...] = ()
 
 
-class EmptyAnswer(UnreadableAnswer):
+class EmptyAnswer(errors.UnreadableAnswer):
     """Success without a body, although the call's answer is a record."""
 
 
@@ -86,7 +69,7 @@ def build_request(call: Call[AnswerT]) -> Request:
     if _path_pattern(call.path).fullmatch(request.path) is None:
         invalid = [name for name in call.path_fields if not UUID.fullmatch(str(getattr(call, name)))]
         faults = tuple(FieldFault(name, "must be an id (UUID)") for name in invalid)
-        raise ValidationFailed("; ".join(map(str, faults)), faults=faults)
+        raise errors.ValidationFailed("; ".join(map(str, faults)), faults=faults)
     return request
 
 
@@ -104,7 +87,7 @@ def read_answer(call: Call[AnswerT], response: ServiceResponse, quote: Quote) ->
         raise error_for_status(method, status, response.body, quote)
     if call.answer_type is None:
         return cast("AnswerT", None)
-    advice = SEARCH_FIRST if isinstance(call, CreateContact | CreateContactGroup) else READ_BACK
+    advice = SEARCH_FIRST if isinstance(call, calls.CreateContact | calls.CreateContactGroup) else READ_BACK
     if not response.body.strip():
         raise unreadable_answer(method, "it is empty", advice=advice, status=status, error=EmptyAnswer)
     try:
@@ -128,8 +111,8 @@ def unreadable_answer(
     *,
     advice: str = READ_BACK,
     status: int | None = None,
-    error: type[UnreadableAnswer] = UnreadableAnswer,
-) -> UnreadableAnswer:
+    error: type[errors.UnreadableAnswer] = errors.UnreadableAnswer,
+) -> errors.UnreadableAnswer:
     """Make the error for an unusable response; after a write, `advice` says that the write may have been made."""
     message = f"the service's answer cannot be used: {reason}"
     return error(message, advice=None if method == "GET" else advice, status=status)
@@ -145,13 +128,13 @@ def error_for_status(
     if status in _ERROR_BY_STATUS:
         return _ERROR_BY_STATUS[status](message, status=status)
     if status in _INVALID:
-        return ValidationFailed(message, faults=reported.faults, status=status)
+        return errors.ValidationFailed(message, faults=reported.faults, status=status)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return RateLimited(message, retry_after=retry_after, status=status)
+        return errors.RateLimited(message, retry_after=retry_after, status=status)
     if status < HTTPStatus.INTERNAL_SERVER_ERROR:
         message += " (an unexpected status)"
     advice = None if retry_after is None else f"try again in {retry_after:.0f} seconds"
-    return ServerFault(message, status=status, advice=advice if method == "GET" else READ_BACK)
+    return errors.ServerFault(message, status=status, advice=advice if method == "GET" else READ_BACK)
 
 
 def parse_error_body(body: bytes, quote: Quote) -> ErrorBody:
