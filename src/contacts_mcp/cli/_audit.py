@@ -66,13 +66,12 @@ def show(
     """List records, the oldest first. With --json they are printed as stored."""
     from contacts_mcp.audit import read_records
 
-    wanted = {"tool": tool, "outcome": outcome, "caller": caller}
+    given = {"tool": tool, "outcome": outcome, "caller": caller}
+    wanted = {name: value for name, value in given.items() if value is not None}
     earliest = parse_moment(since, "--since").astimezone(UTC).isoformat() if since else ""
     with _find_trail(file) as path:
         for record in read_records(path, _report_invalid):
-            if str(record.get("time")) >= earliest and all(
-                value in (None, record.get(name)) for name, value in wanted.items()
-            ):
+            if str(record.get("time")) >= earliest and wanted.items() <= record.items():
                 _print(record, as_json)
 
 

@@ -67,9 +67,6 @@ class Transport(StrEnum):
     SSE = "sse"
 
 
-Wire = Annotated[Transport, typer.Option(help="stdio for one host; http or sse for a team.")]
-
-
 def main() -> None:
     """Run the command line. Invalid settings and errors of the system are one line and exit code 2."""
     try:
@@ -99,7 +96,7 @@ def _root(
 
 @cli.command()
 def serve(
-    transport: Wire = Transport.STDIO,
+    transport: Annotated[Transport, typer.Option(help="stdio for one host; http or sse for a team.")] = Transport.STDIO,
     host: Annotated[str | None, typer.Option(help="Address to bind to. Default: 127.0.0.1.")] = None,
     port: Annotated[
         int | None, typer.Option(help="Port. Default: 8000; 0 is any free port.", min=0, max=65_535)

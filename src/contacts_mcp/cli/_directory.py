@@ -115,8 +115,7 @@ def create_key(
     directory: DirectoryOption = None,
 ) -> None:
     """Create a key and write it to standard output. It is not stored, so it cannot be shown again."""
-    location = _locate(directory)
-    text, key = _run(location, lambda opened: opened.create_key(name, tenant, scopes or list(Scope)))
+    text, key = _run(_locate(directory), lambda opened: opened.create_key(name, tenant, scopes or list(Scope)))
     if as_json:
         typer.echo(json.dumps({"key": text, **_describe_key(key)}))
         return
@@ -254,9 +253,8 @@ def backup(
 
     The copy contains every contact: keep it as safe as the directory, and no longer than erased contacts may be kept.
     """
-    location = _locate_existing(directory)
     with show_progress("copied") as report:
-        size = _run(location, lambda opened: opened.maintenance.back_up(target, report))
+        size = _run(_locate_existing(directory), lambda opened: opened.maintenance.back_up(target, report))
     print_result(f"{target}: {size:,} bytes.", {"file": str(target), "bytes": size}, as_json)
 
 
@@ -293,9 +291,8 @@ def restore_backup(
 @directory_cli.command()
 def migrate(directory: DirectoryOption = None, as_json: AsJson = False) -> None:
     """Migrate a directory of an older version to the current schema, in one transaction."""
-    location = _locate(directory)
     with show_progress("contacts indexed") as report:
-        before, now = _run(location, lambda opened: opened.maintenance.migrate(report))
+        before, now = _run(_locate(directory), lambda opened: opened.maintenance.migrate(report))
     text = f"Migrated from schema {before} to {now}." if before != now else f"Schema {now} is current."
     print_result(text, {"from": before, "to": now}, as_json)
 

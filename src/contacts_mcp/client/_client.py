@@ -142,10 +142,8 @@ class ContactsClient:
 
     async def _send_once(self, call: Call[AnswerT], effect: CallEffect) -> AnswerT:
         """Send one request with its retries, without the workarounds for lists and updates."""
-        request = build_request(call)
-        response = await self._send_with_key(
-            OutgoingRequest(request, call.route, self._timeouts[call.idempotent]), call, effect
-        )
+        outgoing = OutgoingRequest(build_request(call), call.route, self._timeouts[call.idempotent])
+        response = await self._send_with_key(outgoing, call, effect)
         if response.status == HTTPStatus.NOT_FOUND and call.method == "DELETE" and effect.may_have_changed:
             response = ServiceResponse(HTTPStatus.NO_CONTENT, b"")  # an attempt whose response was lost deleted it
         answer = read_answer(call, response, self._quote)

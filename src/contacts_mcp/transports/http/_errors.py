@@ -71,9 +71,7 @@ async def _send_error(start: Message, body: bytes, scope: Scope, receive: Receiv
     error = answer["error"] if answer else {}
     text = sanitize(str(error.get("message") or body.decode(errors="replace")), _MAX_SHOWN_CHARACTERS).strip()
     fallback = ("bad_request", f"{text or status.phrase}; correct the request and send it again")
-    headers = {
-        str(name, "ascii"): str(value, "latin-1") for name, value in start["headers"] if name.lower() in _KEPT_HEADERS
-    }
+    headers = {name.decode(): value.decode() for name, value in start["headers"] if name.lower() in _KEPT_HEADERS}
     refusal = Refusal(status, *_SDK_ERRORS.get(status, fallback), headers)
     await json_rpc_error(refusal, scope, error.get("code"))(scope, receive, send)
 

@@ -117,16 +117,11 @@ class HealthPages:
         """The code of the backend's fault, without its message, which may hold an address."""
         async with self._lock:
             if self._clock() >= self._fresh_until:
-                self._fault = await self._query_backend()
+                self._fault = None
+                try:
+                    with anyio.fail_after(READINESS_TIMEOUT_SECONDS):
+                        await self._check_ready()
+                except (ContactsError, TimeoutError) as exc:
+                    self._fault = exc.code if isinstance(exc, ContactsError) else "unreachable"
                 self._fresh_until = self._clock() + _READINESS_TTL_SECONDS
             return self._fault
-
-    async def _query_backend(self) -> str | None:
-        try:
-            with anyio.fail_after(READINESS_TIMEOUT_SECONDS):
-                await self._check_ready()
-        except ContactsError as exc:
-            return exc.code
-        except TimeoutError:
-            return "unreachable"
-        return None

@@ -19,9 +19,7 @@ from contacts_mcp.contract import AuthenticationFailed, ContactsError, Permissio
 from contacts_mcp.middleware import BODY_SCOPE_KEY, Refusal, presented_keys, route_path
 from contacts_mcp.server import CALLER_SCOPE_KEY, LOCAL_CALLER, Caller
 
-_FORWARDED_HEADERS = frozenset(
-    {b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip"}
-)
+_FORWARDED_HEADERS = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip")
 _NOT_UTF8 = (b"\xfe\xff", b"\xff\xfe")
 
 _GOOD_KEY_TTL_SECONDS, _BAD_KEY_TTL_SECONDS = 600.0, 10.0

@@ -1,8 +1,4 @@
-"""The keys that an authorization server signs tokens with: where they are found, and how long they are used.
-
-PyJWT parses the keys. A subclass of its PyJWKClient, even without its caches, would fetch for every token, so that all
-of the memory below would be needed beside it: `SigningKeys` replaces it.
-"""
+"""The keys that an authorization server signs tokens with: where they are found, and how long they are used."""
 
 import json
 import logging
@@ -71,7 +67,8 @@ class SigningKeys:
     so an unknown key causes at most two fetches a minute. Keys stay in use for a day while the issuer is down.
 
     PyJWKClient with its caches holds a lock while it fetches, so that tokens with known keys wait too; during an outage
-    it discards expired keys, and fetches for every token; it cannot limit the total time or the size of an answer.
+    it discards expired keys, and fetches for every token, as it always does without its caches; it cannot limit the
+    total time or the size of an answer.
     """
 
     def __init__(self, issuer: str, fetch: Fetch, clock: Callable[[], float] = time.monotonic) -> None:
