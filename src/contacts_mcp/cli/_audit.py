@@ -6,18 +6,15 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from contacts_mcp.audit import Outcome
+from contacts_mcp import audit
 from contacts_mcp.cli._options import AsJson, parse_moment, print_result
 from contacts_mcp.hash_chain import format_line
 from contacts_mcp.settings import load_settings
 from contacts_mcp.text import sanitize
-
-if TYPE_CHECKING:
-    from contacts_mcp.audit import AuditRecord, TrailLine, Verification
 
 _POLL_INTERVAL_SECONDS = 0.3
 _MAX_SHOWN = 20
@@ -46,10 +43,8 @@ def verify(
     Anyone who can write the file can cut records off its end or rewrite all of it: compare the last hash with a copy
     of the trail that is kept elsewhere.
     """
-    from contacts_mcp.audit import verify as verify_trail
-
     with _find_trail(file) as path:
-        found = verify_trail(path, first)
+        found = audit.verify(path, first)
     print_result("\n".join(_summarize(found)), asdict(found), as_json)
     raise typer.Exit(1 if found.faults else 0)
 
@@ -59,18 +54,16 @@ def show(
     file: File = None,
     since: Annotated[str | None, typer.Option(help="From this day or time on, such as 2026-11-24 or 12h.")] = None,
     tool: Annotated[str | None, typer.Option(help="Only calls of this tool.")] = None,
-    outcome: Annotated[Outcome | None, typer.Option(help="Only records with this outcome.")] = None,
+    outcome: Annotated[audit.Outcome | None, typer.Option(help="Only records with this outcome.")] = None,
     caller: Annotated[str | None, typer.Option(help="Only calls of this caller.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List records, the oldest first. With --json they are printed as stored."""
-    from contacts_mcp.audit import read_records
-
     given = {"tool": tool, "outcome": outcome, "caller": caller}
     wanted = {name: value for name, value in given.items() if value is not None}
     earliest = parse_moment(since, "--since").astimezone(UTC).isoformat() if since else ""
     with _find_trail(file) as path:
-        for record in read_records(path, _report_invalid):
+        for record in audit.read_records(path, _report_invalid):
             if str(record.get("time")) >= earliest and wanted.items() <= record.items():
                 _print(record, as_json)
 
@@ -83,15 +76,13 @@ def tail(
     as_json: AsJson = False,
 ) -> None:
     """List the last records; with -f also new ones, across rotations of the file."""
-    from contacts_mcp.audit import follow_records, read_latest
-
     with _find_trail(file) as path:
         last = 0
-        for record in read_latest(path, _report_invalid, number):
+        for record in audit.read_latest(path, _report_invalid, number):
             last = record["seq"]
             _print(record, as_json)
         if following:
-            for record in follow_records(path, _report_invalid, last, lambda: time.sleep(_POLL_INTERVAL_SECONDS)):
+            for record in audit.follow_records(path, _report_invalid, last, lambda: time.sleep(_POLL_INTERVAL_SECONDS)):
                 _print(record, as_json)
 
 
@@ -113,7 +104,7 @@ def _find_trail(given: Path | None) -> Iterator[Path]:
         ) from exc
 
 
-def _summarize(found: "Verification") -> Iterator[str]:
+def _summarize(found: audit.Verification) -> Iterator[str]:
     yield from found.faults[:_MAX_SHOWN]
     if (more := len(found.faults) - _MAX_SHOWN) > 0:
         yield f"and {more:,} more faults"
@@ -129,11 +120,11 @@ def _summarize(found: "Verification") -> Iterator[str]:
     yield f"{found.records:,} records{period}; {state}{last}"
 
 
-def _print(record: "AuditRecord", as_json: bool) -> None:
+def _print(record: audit.AuditRecord, as_json: bool) -> None:
     typer.echo(format_line(record).decode().rstrip("\n") if as_json else _format(record))
 
 
-def _format(record: "AuditRecord") -> str:
+def _format(record: audit.AuditRecord) -> str:
     seq, when, outcome, tool, caller, consent = (_sanitized(record.get(name)) for name in _COLUMNS)
     rest = {name: value for name, value in record.items() if name not in (*_COLUMNS, *_OMITTED)}
     more = "  ".join(f"{_sanitized(name)}={_sanitized(value)}" for name, value in rest.items())
@@ -146,5 +137,5 @@ def _sanitized(value: object) -> str:
     return " ".join(sanitize(text, _MAX_VALUE_CHARACTERS).split())
 
 
-def _report_invalid(line: "TrailLine") -> None:
+def _report_invalid(line: audit.TrailLine) -> None:
     typer.echo(f"line {line.number} of {line.file.name} is not a record; run `contacts-mcp audit verify`", err=True)

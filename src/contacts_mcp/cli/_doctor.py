@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import anyio
 import typer
@@ -17,9 +17,6 @@ from contacts_mcp.contract import ContactsError, ListContacts, Unreachable
 from contacts_mcp.directory import PostgresServer
 from contacts_mcp.settings import Auth, Settings
 from contacts_mcp.tools import TOOLS, choose_tools
-
-if TYPE_CHECKING:
-    from contacts_mcp.app import NetworkApp
 
 _TIMEOUT_SECONDS = 20.0
 
@@ -36,7 +33,8 @@ def examine(load: Callable[[], Settings], home: Path) -> int:
 
             network = build_network_app(settings, home)
             _passed("network", network.summary)
-            return max(_examine_trail(network.trail), _examine_network(network))
+            lifespan = network.server.lifespan(network.server)
+            return max(_examine_trail(network.trail), _examine_network(lifespan, network.check_ready))
         backend = choose_backend(settings, home)
         app = build_app(settings, backend, own_file=True)
     except ValueError as exc:
@@ -76,8 +74,8 @@ def _examine_trail(trail: Trail) -> int:
     return 0
 
 
-def _examine_network(network: "NetworkApp") -> int:
-    answer = anyio.run(_attempt, network.server.lifespan(network.server), network.check_ready)
+def _examine_network(lifespan: AbstractAsyncContextManager[Any], check_ready: Callable[[], Awaitable[None]]) -> int:
+    answer = anyio.run(_attempt, lifespan, check_ready)
     if isinstance(answer, ContactsError):
         return _failed("connection", answer.message, answer.next_step)
     _passed("connection", "all services that the server needs answer")

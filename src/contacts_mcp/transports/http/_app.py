@@ -68,16 +68,9 @@ def http_app(
 ) -> ASGIApp:
     """Serve `server` on `/mcp`, `/sse` and `/messages/`, beside health pages; the server's lifespan becomes the app's.
 
-    Args:
-        server: the MCP server.
-        access: authenticates and authorizes the callers.
-        check_ready: raises a ContactsError if the backend cannot be used.
-        calls: the running calls of `server`, which end with the app.
-        close_subscriptions: ends the subscriptions of `server`.
-        hosts: the names by which the server is called; none mean those of loopback.
-        origins: the origins whose pages may call it.
-        limits: for each caller.
-        telemetry: entered before everything else, and left after everything else.
+    `calls` are the running calls of `server`, which end with the app; `close_subscriptions` ends its subscriptions.
+    The server answers to the names `hosts` (none mean those of loopback), and pages of `origins` may call it. `limits`
+    hold for each caller. `telemetry` is entered before everything else, and left after everything else.
     """
     limits = limits or Limits()
     shutdown = Shutdown(calls, close_subscriptions)
