@@ -38,14 +38,12 @@ def _split(value: object) -> object:
     return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
 
-def _parse_region(value: object) -> object:
-    if value is None:
-        return None
+def _parse_region(text: str) -> str:
     from phonenumbers import SUPPORTED_REGIONS
 
-    if isinstance(value, str) and value.upper() in SUPPORTED_REGIONS:
-        return value.upper()
-    raise ValueError("should be a two-letter region such as NO")
+    if text.upper() not in SUPPORTED_REGIONS:
+        raise ValueError("should be a two-letter region such as NO")
+    return text.upper()
 
 
 def _parser(parse: Callable[[str], object]) -> BeforeValidator:
@@ -93,7 +91,7 @@ class Settings(BaseSettings):
     """How consent to destructive tools is obtained: `ask`, `two-step` or `block`."""
     confirm: Names = []
     """Writing tools that also need consent, such as `update_contact`."""
-    default_region: Annotated[str | None, BeforeValidator(_parse_region)] = None
+    default_region: Annotated[str | None, _parser(_parse_region)] = None
     """Region of phone numbers without a country code, such as `NO`. With it, they are written as E.164."""
     files: Path | None = None
     """The only folder that files are imported from and exported to. Without it, tools accept no paths."""

@@ -11,14 +11,10 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from contacts_mcp.text import quote, sanitize
-
-if TYPE_CHECKING:
-    import httpx
 
 BASE_URL = "https://api.wayscloud.services"
 """The platform (API page: Base URL)."""
@@ -180,11 +176,3 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def proxy_for(url: "httpx.URL") -> str | None:
-    """The environment's proxy for a URL; none for http, where the proxy could read the key."""
-    if url.scheme == "http" or proxy_bypass(url.host):
-        return None
-    proxies = getproxies()
-    return proxies.get("https") or proxies.get("all")

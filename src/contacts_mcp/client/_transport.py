@@ -19,6 +19,7 @@ from functools import cache
 from http import HTTPStatus
 from typing import TypeVar
 from urllib.parse import urlencode
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 import stamina
@@ -27,7 +28,7 @@ from opentelemetry.trace import SpanKind, StatusCode, get_tracer
 from pydantic_core import to_json
 
 from contacts_mcp import __version__
-from contacts_mcp.client._credentials import Credential, proxy_for
+from contacts_mcp.client._credentials import Credential
 from contacts_mcp.client._responses import SUCCESS, Quote, ServiceResponse, unreadable_answer
 from contacts_mcp.contract import ContactsError, OutcomeUnknown, Request, Unreachable, ValidationFailed
 
@@ -301,6 +302,12 @@ def network_transport(base_url: str, connections: int) -> httpx.AsyncHTTPTranspo
         ),
         proxy=proxy_for(url),
     )
+
+
+def proxy_for(url: httpx.URL) -> str | None:
+    """The environment's proxy for a URL; none for http, where the proxy could read the key."""
+    proxies = {} if url.scheme == "http" or proxy_bypass(url.host) else getproxies()
+    return proxies.get("https") or proxies.get("all")
 
 
 @cache

@@ -1,7 +1,7 @@
 """The ASGI app: Streamable HTTP and SSE behind authentication and limits, with public pages beside them."""
 
 import re
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -9,8 +9,8 @@ from typing import Any
 
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-from starlette.routing import BaseRoute, Route, Router
-from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from contacts_mcp.middleware import (
     BodyLimitMiddleware,
@@ -87,7 +87,9 @@ def http_app(
     protocol = _protected(_endpoints(server, manager, limits), access, limits)
     if origins:
         protocol = cors(protocol, origins)
-    public = _public([*HealthPages(check_ready, shutdown).routes(), *auth_routes], lifespan)
+    routes = [*HealthPages(check_ready, shutdown).routes(), *auth_routes]
+    public: ASGIApp = Router(routes, redirect_slashes=False, default=_not_found, lifespan=lifespan)
+    public = BodyLimitMiddleware(public, json_rpc_error, limit_bytes=_MAX_PUBLIC_BODY_BYTES)
 
     async def by_kind(scope: Scope, receive: Receive, send: Send) -> None:
         is_protocol = scope["type"] == "http" and route_path(scope) in _METHODS
@@ -124,12 +126,6 @@ def _protected(app: ASGIApp, access: Access, limits: Limits) -> ASGIApp:
     app = BodyLimitMiddleware(app, json_rpc_error, limit_bytes=MAX_BODY_BYTES, quota=quota)
     app = AuthenticationMiddleware(app, access, _METHODS)
     return ErrorMiddleware(app, json_rpc_error)
-
-
-def _public(routes: Sequence[BaseRoute], lifespan: Lifespan[Any]) -> ASGIApp:
-    """Pages without authentication."""
-    router = Router(routes, redirect_slashes=False, default=_not_found, lifespan=lifespan)
-    return BodyLimitMiddleware(router, json_rpc_error, limit_bytes=_MAX_PUBLIC_BODY_BYTES)
 
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:

@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
@@ -16,9 +16,6 @@ from mcp.client.auth.utils import build_oauth_authorization_server_metadata_disc
 
 from contacts_mcp.client import is_loopback
 from contacts_mcp.text import quote
-
-if TYPE_CHECKING:
-    import httpx
 
 RETRY_INTERVAL_SECONDS = 5
 """Between two fetches while there are no keys."""
@@ -224,18 +221,14 @@ async def fetch_document(url: str) -> bytes:
         ):
             if response.status_code != HTTPStatus.OK:
                 raise UnusableAnswer(f"{url} answered {response.status_code}")
-            return await _read_limited(response)
+            body = bytearray()
+            async for chunk in response.aiter_raw():
+                body += chunk
+                if len(body) > _MAX_DOCUMENT_BYTES:
+                    raise UnusableAnswer(f"{url} answered with more than {_MAX_DOCUMENT_BYTES // 1024} KiB")
+            return bytes(body)
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as exc:
         raise IssuerUnavailable(f"no answer from {url} ({type(exc).__name__})") from exc
-
-
-async def _read_limited(response: "httpx.Response") -> bytes:
-    body = bytearray()
-    async for chunk in response.aiter_raw():
-        body += chunk
-        if len(body) > _MAX_DOCUMENT_BYTES:
-            raise UnusableAnswer(f"{response.url} answered with more than {_MAX_DOCUMENT_BYTES // 1024} KiB")
-    return bytes(body)
 
 
 def _is_https(url: str) -> bool:
