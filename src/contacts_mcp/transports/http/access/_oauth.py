@@ -45,10 +45,6 @@ class _IssuerAway(ContactsError):
     advice = "check CONTACTS_MCP_OAUTH_ISSUER and the network between the server and the issuer"
 
 
-async def _record_nothing(_tools: Iterable[str], _caller: str, _request: str, _error: str) -> None:
-    pass
-
-
 class OAuthAccess(Access):
     """Accept callers with a valid token, for what its scopes allow; the server's own credential is used upstream.
 
@@ -62,7 +58,7 @@ class OAuthAccess(Access):
         *,
         resource: str,
         risk_of: Callable[[str], Risk | None],
-        record_denied: DenialRecorder = _record_nothing,
+        record_denied: DenialRecorder | None = None,
     ) -> None:
         if not _RESOURCE.fullmatch(resource) or str(_URL.validate_python(resource)) != resource:
             raise ValueError(
@@ -101,7 +97,8 @@ class OAuthAccess(Access):
         called = {tool: risk for tool in _called_tools(body) if (risk := self._risk_of(tool))}
         denied = {tool: risk for tool, risk in called.items() if risk not in caller.risks}
         if denied:
-            await self._record_denied(denied, caller.principal, CURRENT_REQUEST_ID.get() or "", _INSUFFICIENT)
+            if self._record_denied is not None:
+                await self._record_denied(denied, caller.principal, CURRENT_REQUEST_ID.get() or "", _INSUFFICIENT)
             wanted = set(denied.values())
             needed = {scope for scope, risks in SCOPES.items() if risks & wanted}
             granted = {scope for scope, risks in SCOPES.items() if risks <= caller.risks}
