@@ -84,9 +84,7 @@ def http_app(
             yield
 
     auth_routes = access.routes()
-    protocol = _protected(_endpoints(server, manager, limits), access, limits)
-    if origins:
-        protocol = cors(protocol, origins)
+    protocol = _protected(_endpoints(server, manager, limits), access, limits, origins)
     routes = [*HealthPages(check_ready, shutdown).routes(), *auth_routes]
     public: ASGIApp = Router(routes, redirect_slashes=False, default=_not_found, lifespan=lifespan)
     public = BodyLimitMiddleware(public, json_rpc_error, limit_bytes=_MAX_PUBLIC_BODY_BYTES)
@@ -118,14 +116,15 @@ def _endpoints(server: Server[Any], manager: StreamableHTTPSessionManager, limit
     return SdkErrorMiddleware(by_path)
 
 
-def _protected(app: ASGIApp, access: Access, limits: Limits) -> ASGIApp:
+def _protected(app: ASGIApp, access: Access, limits: Limits, origins: Collection[str]) -> ASGIApp:
     """`app` behind authentication by headers, then limits of body and rate, then authorization by what is asked."""
     app = AuthorizationMiddleware(DisconnectMiddleware(app), access)
     app = RateLimitMiddleware(app, calls_per_minute=limits.calls_per_minute)
     quota = BodyQuota(_MAX_HELD_BYTES, lambda scope: scope[CALLER_SCOPE_KEY].principal)
     app = BodyLimitMiddleware(app, json_rpc_error, limit_bytes=MAX_BODY_BYTES, quota=quota)
     app = AuthenticationMiddleware(app, access, _METHODS)
-    return ErrorMiddleware(app, json_rpc_error)
+    app = ErrorMiddleware(app, json_rpc_error)
+    return cors(app, origins) if origins else app
 
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
