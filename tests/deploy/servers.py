@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ from support.processes import (
     free_ports,
     run_redis,
 )
-from support.services import directory_service
+from support.services import HttpAnswer, ReceivedRequest, directory_service, serve_in_threads
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 needs_nginx = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
@@ -268,18 +268,6 @@ def run_compose_redis() -> Iterator[str]:
         yield f"redis://127.0.0.1:{port}/0"
 
 
-@dataclass(frozen=True)
-class ReceivedRequest:
-    """A request as a replica received it."""
-
-    method: str
-    path: str
-    headers: dict[str, str]
-    body: bytes
-    source: tuple[str, int]
-    """Address and port of the connection."""
-
-
 @dataclass
 class EchoServer:
     """A replica that records its requests and answers with its port.
@@ -294,76 +282,38 @@ class EchoServer:
     client_left: threading.Event = field(default_factory=threading.Event)
     """Set when the client of a stream has disconnected."""
 
+    def respond(self, request: BaseHTTPRequestHandler, body: bytes) -> HttpAnswer | None:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        self.requests.append(ReceivedRequest(request.command, request.path, headers, body, request.client_address))
+        if headers.get("x-do") == "stream":
+            self._stream(request)
+        if headers.get("x-do"):
+            return None
+        content = {"Content-Type": "application/json", "X-Request-ID": "the replica's"}
+        return 200, json.dumps({"replica": self.port}).encode(), content
+
+    def _stream(self, request: BaseHTTPRequestHandler) -> None:
+        """Send an event, wait for the test or for the client to disconnect, then send another event."""
+        request.send_response(200)
+        request.send_header("Content-Type", "text/event-stream")
+        request.send_header("Connection", "close")
+        request.end_headers()
+        request.wfile.write(b"data: first\n\n")
+        request.connection.settimeout(0.05)
+        while not self.continue_stream.is_set():
+            try:
+                if request.connection.recv(1) == b"":
+                    self.client_left.set()
+                    return
+            except TimeoutError:
+                continue
+        request.wfile.write(b"data: second\n\n")
+
 
 @contextmanager
 def run_echo_server(port: int) -> Iterator[EchoServer]:
     """Serve on a port of this machine, in threads."""
-    state = EchoServer(port)
-
-    class Handler(_EchoHandler):
-        echo_server = state
-
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield state
-    finally:
-        state.continue_stream.set()
-        server.shutdown()
-        server.server_close()
-        thread.join(10)
-
-
-class _EchoHandler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    echo_server: EchoServer
-
-    def _answer(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        request = ReceivedRequest(self.command, self.path, headers, body, self.client_address)
-        self.echo_server.requests.append(request)
-        match headers.get("x-do"):
-            case "hang-up":
-                self.close_connection = True
-            case "stream":
-                self._stream()
-            case _:
-                self._reply({"replica": self.echo_server.port})
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("do_"):
-            return self._answer
-        raise AttributeError(name)
-
-    def _reply(self, answer: dict[str, Any]) -> None:
-        body = json.dumps(answer).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("X-Request-ID", "the replica's")
-        self.end_headers()
-        self.wfile.write(body)
-
-    def _stream(self) -> None:
-        """Send an event, wait for the test or for the client to disconnect, then send another event."""
-        self.close_connection = True
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
-        self.send_header("Connection", "close")
-        self.end_headers()
-        self.wfile.write(b"data: first\n\n")
-        self.connection.settimeout(0.05)
-        while not self.echo_server.continue_stream.is_set():
-            try:
-                if self.connection.recv(1) == b"":
-                    self.echo_server.client_left.set()
-                    return
-            except TimeoutError:
-                continue
-        self.wfile.write(b"data: second\n\n")
-
-    def log_message(self, *_args: object) -> None:
-        """Log nothing."""
+    echo = EchoServer(port)
+    with serve_in_threads(echo.respond, port, "HTTP/1.1"):
+        yield echo
+        echo.continue_stream.set()

@@ -7,21 +7,32 @@ import re
 import socket
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
-from typing import Any, Self
-from urllib.parse import parse_qs
+from typing import Any, Self, TypeVar
 
 import httpx
 import uvicorn
+from anyio.from_thread import start_blocking_portal
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from contacts_mcp.directory import Directory
 from support.processes import API_KEY, wait_until
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
+T = TypeVar("T")
 
 
 class ApiKeyRouter:
@@ -33,7 +44,7 @@ class ApiKeyRouter:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         keys = [value.decode() for name, value in scope["headers"] if name == b"x-api-key"]
         app = await self._app_of(keys[0]) if len(keys) == 1 else None
-        await (app or _refuse)(scope, receive, send)
+        await (app or _REFUSAL)(scope, receive, send)
 
     @classmethod
     def for_key(cls, key: str, app: App) -> Self:
@@ -45,19 +56,12 @@ class ApiKeyRouter:
         return cls(app_of)
 
 
-async def _refuse(_scope: Any, _receive: Any, send: Any) -> None:
-    await _send_json(send, 401, {"error": {"code": "AUTH_FAILED", "message": "Invalid API key"}})
-
-
-async def _send_json(send: Any, status: int, content: Any) -> None:
-    body = b"" if content is None else json.dumps(content).encode()
-    head = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": head})
-    await send({"type": "http.response.body", "body": body})
-
+_REFUSAL = JSONResponse({"error": {"code": "AUTH_FAILED", "message": "Invalid API key"}}, 401)
 
 Answer = tuple[int, Any]
+Query = Mapping[str, str]
 _TIME = "2025-01-15T09:30:00+00:00"
+_CLEARED = dict.fromkeys(("company_name", "phone_number", "email", "notes"))
 
 
 class PageService:
@@ -69,122 +73,105 @@ class PageService:
         self.members: dict[str, list[str]] = {}
         self._numbers = count(1)
 
-    def answer(self, method: str, path: str, query: dict[str, list[str]], body: dict[str, Any]) -> Answer:
-        """Status and JSON of one request; 404 if it is undocumented."""
+    def answer(self, method: str, path: str, query: Query, body: dict[str, Any]) -> Answer:
+        """Status and JSON of one request; 404 if the request is undocumented or the record does not exist."""
         for wanted, pattern, respond in _ROUTES:
             found = re.fullmatch(pattern.replace("ID", "([0-9a-f-]{36})"), path)
             if wanted == method and found:
-                return respond(self, query, body, *found.groups())
+                with suppress(KeyError):
+                    return respond(self, query, body, *found.groups())
         return 404, {"error": {"code": "NOT_FOUND", "message": f"{method} {path}"}}
 
     async def serve(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer as an ASGI app."""
-        body, more = b"", True
-        while more:
-            message = await receive()
-            body, more = body + message.get("body", b""), message.get("more_body", False)
-        query = parse_qs(scope["query_string"].decode())
-        status, answer = self.answer(scope["method"], scope["path"], query, json.loads(body or b"{}"))
-        await _send_json(send, status, answer)
+        request = Request(scope, receive)
+        body = json.loads(await request.body() or b"{}")
+        status, answer = self.answer(request.method, request.url.path, request.query_params, body)
+        response = Response(status_code=status) if answer is None else JSONResponse(answer, status)
+        await response(scope, receive, send)
 
-    def list_contacts(self, query: dict[str, list[str]], _body: dict[str, Any]) -> Answer:
-        page, per_page = (int(query[name][0]) for name in ("page", "per_page"))
-        rows = [self._row(contact, "email", "phone_number", "tags") for contact in reversed(self.contacts.values())]
-        for row in rows:
-            row["contact_type"] = self.contacts[row["id"]]["type"]
+    def list_contacts(self, query: Query, _body: dict[str, Any]) -> Answer:
+        page, per_page = int(query["page"]), int(query["per_page"])
+        rows = [
+            {**self._row(contact, "email", "phone_number", "tags"), "contact_type": contact["type"]}
+            for contact in reversed(self.contacts.values())
+        ]
         shown = rows[(page - 1) * per_page : page * per_page]
         return 200, {"contacts": shown, "total": len(rows), "page": page, "per_page": per_page}
 
-    def create_contact(self, _query: Any, body: dict[str, Any]) -> Answer:
+    def create_contact(self, _query: Query, body: dict[str, Any]) -> Answer:
         if "type" not in body:
             return 422, {"detail": [{"loc": ["body", "type"], "msg": "Field required", "type": "missing"}]}
-        empty = dict.fromkeys(("company_name", "phone_number", "email", "notes"))
-        contact = {"id": self._id(), **empty, "tags": [], **body, "created_at": _TIME, "updated_at": _TIME}
+        contact = {"id": self._id(), **_CLEARED, "tags": [], **body, "created_at": _TIME, "updated_at": _TIME}
         self.contacts[contact["id"]] = contact
         return 201, contact
 
-    def get_contact(self, _query: Any, _body: Any, contact_id: str) -> Answer:
-        return self._found(self.contacts, contact_id)
+    def get_contact(self, _query: Query, _body: dict[str, Any], contact_id: str) -> Answer:
+        return 200, self.contacts[contact_id]
 
-    def update_contact(self, _query: Any, body: dict[str, Any], contact_id: str) -> Answer:
-        return self._patch(self.contacts, contact_id, body)
+    def update_contact(self, _query: Query, body: dict[str, Any], contact_id: str) -> Answer:
+        return self._patch(self.contacts[contact_id], body)
 
-    def delete_contact(self, _query: Any, _body: Any, contact_id: str) -> Answer:
-        status, answer = self._found(self.contacts, contact_id)
+    def delete_contact(self, _query: Query, _body: dict[str, Any], contact_id: str) -> Answer:
+        del self.contacts[contact_id]
         for members in self.members.values():
             members[:] = [member for member in members if member != contact_id]
-        self.contacts.pop(contact_id, None)
-        return status, {"ok": True} if status == 200 else answer
+        return 200, {"ok": True}
 
-    def erase_contact(self, _query: Any, body: dict[str, Any], contact_id: str) -> Answer:
-        status, answer = self._found(self.contacts, contact_id)
-        if status == 200:
-            assert body["reason"]
-            cleared = dict.fromkeys(("company_name", "phone_number", "email", "notes"))
-            self.contacts[contact_id] |= {**cleared, "name": "Anonymized", "tags": []}
-        return status, None if status == 200 else answer
+    def erase_contact(self, _query: Query, body: dict[str, Any], contact_id: str) -> Answer:
+        assert body.get("reason")
+        self.contacts[contact_id] |= {**_CLEARED, "name": "Anonymized", "tags": []}
+        return 200, None
 
-    def list_groups(self, _query: Any, _body: Any) -> Answer:
-        return 200, {"groups": [self._group(group_id, description=False) for group_id in self.groups]}
+    def list_groups(self, _query: Query, _body: dict[str, Any]) -> Answer:
+        shown = ("id", "name", "member_count", "created_at")
+        return 200, {"groups": [{name: self._group(each)[name] for name in shown} for each in self.groups]}
 
-    def create_group(self, _query: Any, body: dict[str, Any]) -> Answer:
+    def create_group(self, _query: Query, body: dict[str, Any]) -> Answer:
         group_id = self._id()
         self.groups[group_id] = {"id": group_id, "description": None, **body, "created_at": _TIME}
         self.members[group_id] = []
         return 201, self._group(group_id)
 
-    def get_group(self, _query: Any, _body: Any, group_id: str) -> Answer:
-        status, answer = self._found(self.groups, group_id)
+    def get_group(self, _query: Query, _body: dict[str, Any], group_id: str) -> Answer:
+        return 200, self._group(group_id)
+
+    def update_group(self, _query: Query, body: dict[str, Any], group_id: str) -> Answer:
+        status, answer = self._patch(self.groups[group_id], body)
         return status, self._group(group_id) if status == 200 else answer
 
-    def update_group(self, _query: Any, body: dict[str, Any], group_id: str) -> Answer:
-        status, answer = self._patch(self.groups, group_id, body)
-        return status, self._group(group_id) if status == 200 else answer
+    def delete_group(self, _query: Query, _body: dict[str, Any], group_id: str) -> Answer:
+        del self.groups[group_id], self.members[group_id]
+        return 204, None
 
-    def delete_group(self, _query: Any, _body: Any, group_id: str) -> Answer:
-        status, answer = self._found(self.groups, group_id)
-        self.groups.pop(group_id, None)
-        return (204, None) if status == 200 else (status, answer)
-
-    def list_members(self, _query: Any, _body: Any, group_id: str) -> Answer:
-        if group_id not in self.groups:
-            return self._found(self.groups, group_id)
+    def list_members(self, _query: Query, _body: dict[str, Any], group_id: str) -> Answer:
         rows = [self._row(self.contacts[contact_id], "phone_number") for contact_id in self.members[group_id]]
         return 200, {"members": rows}
 
-    def add_members(self, _query: Any, body: dict[str, Any], group_id: str) -> Answer:
-        if group_id not in self.groups:
-            return self._found(self.groups, group_id)
+    def add_members(self, _query: Query, body: dict[str, Any], group_id: str) -> Answer:
         self.members[group_id] += [contact for contact in body["contact_ids"] if contact in self.contacts]
         return 200, {"added": len(body["contact_ids"]) + 1}
 
-    def remove_member(self, _query: Any, _body: Any, group_id: str, contact_id: str) -> Answer:
+    def remove_member(self, _query: Query, _body: dict[str, Any], group_id: str, contact_id: str) -> Answer:
         self.members[group_id].remove(contact_id)
         return 204, None
 
     def _id(self) -> str:
         return f"a1b2c3d4-5678-9abc-def0-{next(self._numbers):012x}"
 
-    def _found(self, records: dict[str, Any], record_id: str) -> Answer:
-        if record_id in records:
-            return 200, records[record_id]
-        return 404, {"error": {"code": "NOT_FOUND", "message": "No such record"}}
-
-    def _patch(self, records: dict[str, Any], record_id: str, body: dict[str, Any]) -> Answer:
-        if record_id in records and "name" not in body:
+    def _patch(self, record: dict[str, Any], body: dict[str, Any]) -> Answer:
+        if "name" not in body:
             details = {"field": "name", "expected": "string"}
             return 422, {"error": {"code": "INVALID_PARAMETER", "message": "name is required", "details": details}}
-        if record_id in records:
-            records[record_id] |= body
-        return self._found(records, record_id)
+        record |= body
+        return 200, record
 
     def _row(self, contact: dict[str, Any], *fields: str) -> dict[str, Any]:
         first, _, last = contact["name"].rpartition(" ")
         return {"id": contact["id"], "first_name": first, "last_name": last} | {name: contact[name] for name in fields}
 
-    def _group(self, group_id: str, *, description: bool = True) -> dict[str, Any]:
-        shown = {**self.groups[group_id], "member_count": len(self.members[group_id])}
-        return shown if description else {name: shown[name] for name in ("id", "name", "member_count", "created_at")}
+    def _group(self, group_id: str) -> dict[str, Any]:
+        return {**self.groups[group_id], "member_count": len(self.members[group_id])}
 
 
 _GROUPS = "/v1/contacts/groups"
@@ -207,44 +194,79 @@ _ROUTES = [
 
 
 @contextmanager
-def serve_in_thread(opened_app: AbstractAsyncContextManager[App]) -> Iterator[str]:
-    """Serve an app on loopback from a thread, inside its context; yields its address."""
-
-    async def serve() -> None:
-        async with opened_app as app:
-            server.config.app = app
-            await server.serve([listening])
-
-    config = uvicorn.Config(_refuse, log_level="error", lifespan="off", ws="none", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0), backlog=64) as listening:
-        thread = threading.Thread(target=asyncio.run, args=(serve(),))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join(10)
+def serve_in_thread(served: AbstractAsyncContextManager[T]) -> Iterator[T]:
+    """Enter a context, such as a running server, in an event loop of its own in another thread."""
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(served) as entered:
+        yield entered
 
 
-@contextmanager
-def page_service(key: str) -> Iterator[str]:
+@asynccontextmanager
+async def _serve_with_key(opened_app: AbstractAsyncContextManager[App], key: str) -> AsyncIterator[str]:
+    async with opened_app as app, serve_app(ApiKeyRouter.for_key(key, app)) as running:
+        yield running.url
+
+
+def page_service(key: str) -> AbstractContextManager[str]:
     """A PageService on loopback that needs a key; yields its address."""
-    with serve_in_thread(nullcontext(ApiKeyRouter.for_key(key, PageService().serve))) as address:
-        yield address
+    return serve_in_thread(_serve_with_key(nullcontext(PageService().serve), key))
 
 
-@contextmanager
-def directory_service(folder: Path, key: str = API_KEY) -> Iterator[str]:
+def directory_service(folder: Path, key: str = API_KEY) -> AbstractContextManager[str]:
     """The Contacts API of a directory in `folder` on loopback that needs a key; yields its address."""
 
     @asynccontextmanager
     async def open_app() -> AsyncIterator[App]:
         async with Directory(folder / "service.db") as directory:
-            yield ApiKeyRouter.for_key(key, directory.app)
+            yield directory.app
 
-    with serve_in_thread(open_app()) as address:
-        yield address
+    return serve_in_thread(_serve_with_key(open_app(), key))
+
+
+HttpAnswer = tuple[int, bytes, Mapping[str, str]]
+
+
+@contextmanager
+def serve_in_threads(
+    respond: Callable[[BaseHTTPRequestHandler, bytes], HttpAnswer | None], port: int = 0, protocol: str = "HTTP/1.0"
+) -> Iterator[str]:
+    """Serve on loopback with a thread for each connection; yields the address.
+
+    `respond` gets a request and its body. It returns status, body and headers, or None to close the connection.
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = protocol
+
+        def __getattr__(self, name: str) -> Callable[[], None]:
+            if name.startswith("do_"):
+                return self._respond
+            raise AttributeError(name)
+
+        def _respond(self) -> None:
+            answer = respond(self, self.rfile.read(int(self.headers.get("Content-Length", 0))))
+            if answer is None:
+                self.close_connection = True
+                return
+            status, body, headers = answer
+            self.send_response(status)
+            for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                self.send_header(name, value)
+            with suppress(OSError):  # the client may have disconnected
+                self.end_headers()
+                self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Log nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
+        server.daemon_threads, server.block_on_close = True, False
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join(10)
 
 
 class UnreliableService:
@@ -275,9 +297,8 @@ class UnreliableService:
             raise httpx.ReadError("reset")
         if trouble == "broken":
             return httpx.Response(500)
-        query = parse_qs(request.url.query.decode())
-        body: Any = json.loads(request.content or b"{}")
-        status, answer = self.service.answer(request.method, request.url.path, query, body)
+        body = json.loads(request.content or b"{}")
+        status, answer = self.service.answer(request.method, request.url.path, request.url.params, body)
         if trouble == "lost":
             raise httpx.ReadError("lost")
         if trouble == "broken after":
@@ -300,6 +321,8 @@ class ReceivedRequest:
     path: str
     headers: dict[str, str]
     body: bytes
+    source: tuple[str, int] = ("", 0)
+    """Address and port of the connection, if known."""
 
 
 ResponseAction = Callable[[asyncio.StreamWriter], Awaitable[None]]
@@ -448,6 +471,10 @@ class RunningApp:
     family: socket.AddressFamily
 
     @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.address[1]}"
+
+    @property
     def idle(self) -> bool:
         """Whether no connection is open and no request is running."""
         return not self.server.server_state.connections and not self.server.server_state.tasks
@@ -479,7 +506,7 @@ async def serve_app(app: Any, path: Path | None = None, **config: Any) -> AsyncI
     family = socket.AF_UNIX if path else socket.AF_INET
     with socket.socket(family) as listening:
         listening.bind(str(path) if path else ("127.0.0.1", 0))
-        listening.listen(64)
+        listening.listen(512)
         settings = {"ws": "none", "lifespan": "off", "log_config": None, "timeout_graceful_shutdown": 1, **config}
         server = _Server(uvicorn.Config(app, **settings))
         serving = asyncio.create_task(server.serve([listening]))

@@ -6,10 +6,10 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -28,6 +28,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler, Sam
 
 from contacts_mcp.app import configure_logging
 from contacts_mcp.settings import load_settings
+from support.services import HttpAnswer, serve_in_threads
 
 _State = tuple[list[logging.Handler], int, bool, bool]
 
@@ -185,10 +186,17 @@ class Collector:
         """All received data."""
         self.leave: Callable[[], None] = lambda: None
         """Stop listening."""
+        self.ended = threading.Event()
 
-    def take(self, path: str, body: bytes) -> None:
-        self.received += body
-        {"/v1/traces": self.traces, "/v1/metrics": self.metrics, "/v1/logs": self.logs}[path].MergeFromString(body)
+    def respond(self, request: BaseHTTPRequestHandler, body: bytes) -> HttpAnswer | None:
+        if self.silent:
+            self.ended.wait(30)
+            return None
+        if self.status == 200:
+            self.received += body
+            kinds = {"/v1/traces": self.traces, "/v1/metrics": self.metrics, "/v1/logs": self.logs}
+            kinds[request.path].MergeFromString(body)
+        return self.status, b"", {}
 
     @property
     def lines(self) -> list[dict[str, Any]]:
@@ -227,41 +235,12 @@ class Collector:
 @contextmanager
 def collecting(*, silent: bool = False) -> Iterator[Collector]:
     """A collector on loopback, in threads of its own."""
-    collector, ended = Collector(silent=silent), threading.Event()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if collector.silent:
-                ended.wait(30)
-                return
-            if collector.status == 200:
-                collector.take(self.path, body)
-            self.send_response(collector.status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            """Log nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        server.block_on_close = False
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        collector.url = f"http://127.0.0.1:{server.server_port}"
-
-        def leave() -> None:
-            ended.set()
-            server.shutdown()
-            thread.join(10)
-            server.server_close()
-
-        collector.leave = leave
-        try:
-            yield collector
-        finally:
-            leave()
+    collector = Collector(silent=silent)
+    with ExitStack() as serving:
+        serving.callback(collector.ended.set)
+        collector.url = serving.enter_context(serve_in_threads(collector.respond))
+        collector.leave = serving.close
+        yield collector
 
 
 def scrape(address: str, path: str = "/metrics", **headers: str) -> tuple[int, str, str]:

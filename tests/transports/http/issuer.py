@@ -1,11 +1,10 @@
 """An authorization server on loopback, as a resource server sees it: metadata, keys and signed tokens."""
 
 import json
-import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Self
 
 import jwt
@@ -14,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import get_default_algorithms
 
 from contacts_mcp.transports.http.access._tokens import InvalidToken, Issuer
+from support.services import HttpAnswer, serve_in_threads
 
 AUDIENCE = "https://contacts.example.com/mcp"
 
@@ -23,8 +23,6 @@ P256 = ec.generate_private_key(ec.SECP256R1())
 P384 = ec.generate_private_key(ec.SECP384R1())
 P521 = ec.generate_private_key(ec.SECP521R1())
 ED25519 = ed25519.Ed25519PrivateKey.generate()
-
-Answer = tuple[int, bytes, dict[str, str]]
 
 
 def jwk(key: Any, kid: str | None = "one", **members: Any) -> dict[str, Any]:
@@ -36,7 +34,7 @@ def jwk(key: Any, kid: str | None = "one", **members: Any) -> dict[str, Any]:
     return {**public, **({} if kid is None else {"kid": kid}), **members}
 
 
-def good(content: Any) -> Answer:
+def good(content: Any) -> HttpAnswer:
     return 200, json.dumps(content).encode(), {}
 
 
@@ -49,21 +47,17 @@ class LoopbackIssuer:
     def __init__(self, path: str = "") -> None:
         self.keys: list[dict[str, Any]] = [jwk(RSA)]
         self.requests: list[str] = []
-        self.answers: dict[str, Answer | Callable[[], Answer]] = {}
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self.origin = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self.answers: dict[str, HttpAnswer | Callable[[], HttpAnswer]] = {}
+        self._serving = ExitStack()
+        self.origin = self._serving.enter_context(serve_in_threads(self._answer))
         self.url = self.origin + path
         self.discovery = f"/.well-known/oauth-authorization-server{path.removesuffix('/')}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
 
     def __enter__(self) -> Self:
-        self._thread.start()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(10)
+        self._serving.close()
 
     @property
     def fetches(self) -> int:
@@ -87,35 +81,17 @@ class LoopbackIssuer:
             payload, key, algorithm, {name: value for name, value in headers.items() if value is not None}
         )
 
-    def metadata(self, **members: Any) -> Answer:
+    def metadata(self, **members: Any) -> HttpAnswer:
         return good({"issuer": self.url, "jwks_uri": f"{self.origin}/keys", **members})
 
-    def _answer(self, path: str) -> Answer:
-        self.requests.append(path)
-        if path in self.answers:
-            answer = self.answers[path]
+    def _answer(self, request: BaseHTTPRequestHandler, _body: bytes) -> HttpAnswer:
+        self.requests.append(request.path)
+        if request.path in self.answers:
+            answer = self.answers[request.path]
             return answer() if callable(answer) else answer
-        if path == "/keys":
+        if request.path == "/keys":
             return good({"keys": self.keys})
-        return self.metadata() if path == self.discovery else (404, b"", {})
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        issuer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                status, body, headers = issuer._answer(self.path)
-                self.send_response(status)
-                for name, value in {"Content-Length": str(len(body)), **headers}.items():
-                    self.send_header(name, value)
-                with suppress(OSError):  # the client may have disconnected
-                    self.end_headers()
-                    self.wfile.write(body)
-
-            def log_message(self, *arguments: Any) -> None:
-                """Nothing is printed."""
-
-        return Handler
+        return self.metadata() if request.path == self.discovery else (404, b"", {})
 
 
 async def why_not(issuer: Issuer, token: str) -> str:
