@@ -1,53 +1,35 @@
-"""Servers for many callers: the Contacts API with a directory for each key, MCP servers in front of it, and workers.
+"""Servers for many callers: the Contacts API with a directory for each key, MCP servers in front of it, and workers."""
 
-`python -m network.servers DESCRIPTOR FOLDER LOG` serves that API. It logs each answered request as a line of JSON, so
-that a test can count what really happened.
-"""
-
-import asyncio
 import hashlib
 import http.client
-import json
-import os
 import re
-import socket
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, closing, contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, asynccontextmanager, closing, contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-
-import uvicorn
 
 from contacts_mcp.app import build_network_app
 from contacts_mcp.directory import Directory
 from contacts_mcp.settings import load_settings
 from contacts_mcp.transports.http import TimeoutProtocol
 from support.processes import ChildProcess, HttpServer, clean_environment, free_port
-from support.services import ApiKeyRouter, App, serve_app
+from support.services import ApiKeyRouter, App, serve_app, serve_in_thread
 
 STATE_KEYS = "0123456789abcdef0123456789abcdef"
-_TESTS = Path(__file__).parents[1]
 _NO_READY_LINE = ""
 """Do not wait for a line that says that the process is ready."""
 _KEEP_ALIVE_SECONDS = 120
 """Longer than any test takes on a busy machine."""
 _UVICORN_OPTIONS: dict[str, Any] = {"http": TimeoutProtocol, "timeout_keep_alive": _KEEP_ALIVE_SECONDS}
 # The app cannot set this in uvicorn. Without it, each answer of a worker waits 40 ms for an acknowledgement.
-_PROTOCOL = ["--http", "contacts_mcp.asgi:Http"]
-_UVICORN = [
-    "uvicorn",
-    "contacts_mcp.asgi:app",
-    "--no-access-log",
-    "--timeout-keep-alive",
-    str(_KEEP_ALIVE_SECONDS),
-    *_PROTOCOL,
-]
+_PROTOCOL = "--http contacts_mcp.asgi:Http"
+_UVICORN = f"uvicorn contacts_mcp.asgi:app --no-access-log --timeout-keep-alive {_KEEP_ALIVE_SECONDS} {_PROTOCOL}"
 _SHARED = {"RATE": "0", "STATE_KEYS": STATE_KEYS}
+_KEY_PREFIX = "wayscloud_pat_"
 
 
 @contextmanager
@@ -58,28 +40,25 @@ def quick_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-_KEY_PREFIX = "wayscloud_pat_"
+def mark_of(number: int) -> str:
+    """The name of a tenant: a text in the key and the records of that tenant, and in no others."""
+    return f"tenant{number:02}zz"
 
 
 def key_of(tenant: str) -> str:
-    """The key of a tenant."""
     return f"{_KEY_PREFIX}{tenant}_{hashlib.sha256(tenant.encode()).hexdigest()[:32].upper()}"
 
 
-def tenant_of(key: str) -> str | None:
-    """The tenant of a key; None if the key is invalid."""
-    tenant = key.removeprefix(_KEY_PREFIX).partition("_")[0]
-    return tenant if tenant.startswith("tenant") and key == key_of(tenant) else None
+class TenantsApi(ApiKeyRouter):
+    """The Contacts API as an ASGI app with a directory for each key."""
 
-
-class Tenants(ApiKeyRouter):
-    """An ASGI app with a directory for each key, which logs the requests."""
-
-    def __init__(self, folder: Path, log: int, directories: AsyncExitStack) -> None:
+    def __init__(self, folder: Path, resources: AsyncExitStack) -> None:
         super().__init__(self._directory)
+        self.address = ""
+        self.asked: list[dict[str, Any]] = []
+        """The answered requests: method, path and status, also of refused ones."""
         self._folder = folder
-        self._log = log
-        self._resources = directories
+        self._resources = resources
         self._directories: dict[str, Directory] = {}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -90,75 +69,35 @@ class Tenants(ApiKeyRouter):
             await send(message)
 
         await super().__call__(scope, receive, noted)
-        os.write(self._log, json.dumps(answered).encode() + b"\n")
+        self.asked.append(answered)
 
     async def _directory(self, key: str) -> App | None:
-        tenant = tenant_of(key)
-        if tenant is None:
+        tenant = key.removeprefix(_KEY_PREFIX).partition("_")[0]
+        if not tenant.startswith("tenant") or key != key_of(tenant):
             return None
         if tenant not in self._directories:
             directory = self._directories[tenant] = Directory(self._folder / f"{tenant}.db")
             await self._resources.enter_async_context(directory)
         return self._directories[tenant].app
 
-
-async def _serve_tenants(listening: socket.socket, folder: Path, log: int) -> None:
-    """Serve until SIGTERM."""
-    async with AsyncExitStack() as directories:
-        app = Tenants(folder, log, directories)
-        config = uvicorn.Config(
-            app,
-            http=TimeoutProtocol,
-            log_level="error",
-            lifespan="off",
-            timeout_keep_alive=120,
-            timeout_graceful_shutdown=1,
-        )
-        await uvicorn.Server(config).serve([listening])
-
-
-@dataclass(frozen=True)
-class Api:
-    """The running Contacts API for many tenants."""
-
-    address: str
-    log: Path
-
-    def asked(self) -> list[dict[str, Any]]:
-        """The answered requests so far."""
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
-
     def attempts(self, method: str) -> Counter[str]:
-        """Count the requests of each path with this method, also the refused ones."""
-        return Counter(line["path"] for line in self.asked() if line["method"] == method)
-
-
-@contextmanager
-def contacts_api(folder: Path) -> Iterator[Api]:
-    """The Contacts API with its tenants' directories in `folder`, as a process."""
-    log = folder / "asked.jsonl"
-    log.touch()
-    with socket.create_server(("127.0.0.1", 0), backlog=512) as listening:
-        command = [sys.executable, "-m", "network.servers", str(listening.fileno()), str(folder), str(log)]
-        process = ChildProcess(folder / "api", command, _NO_READY_LINE, pass_fds=[listening.fileno()], cwd=_TESTS)
-        port = listening.getsockname()[1]
-    with process:
-        yield Api(f"http://127.0.0.1:{port}", log)
+        """Count the requests of each path with this method."""
+        return Counter(request["path"] for request in self.asked if request["method"] == method)
 
 
 @asynccontextmanager
-async def api_here(folder: Path) -> AsyncIterator[Api]:
-    """The Contacts API for many tenants in this event loop."""
-    log = folder / "asked.jsonl"
-    written = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
-        async with (
-            AsyncExitStack() as directories,
-            serve_app(Tenants(folder, written, directories), **_UVICORN_OPTIONS) as here,
-        ):
-            yield Api(f"http://127.0.0.1:{here.address[1]}", log)
-    finally:
-        os.close(written)
+async def api_here(folder: Path) -> AsyncIterator[TenantsApi]:
+    """The Contacts API for many tenants in this event loop, with their directories in `folder`."""
+    async with AsyncExitStack() as directories:
+        api = TenantsApi(folder, directories)
+        async with serve_app(api, **_UVICORN_OPTIONS) as here:
+            api.address = here.url
+            yield api
+
+
+def contacts_api(folder: Path) -> AbstractContextManager[TenantsApi]:
+    """The same in another thread, for tests that block their event loop."""
+    return serve_in_thread(api_here(folder))
 
 
 @asynccontextmanager
@@ -169,7 +108,15 @@ async def replica_here(home: Path, **settings: Any) -> AsyncIterator[int]:
         yield here.address[1]
 
 
-def by_keys(api: Api, **variables: str) -> dict[str, str]:
+@asynccontextmanager
+async def server_of_tenants(**settings: Any) -> AsyncIterator[tuple[TenantsApi, int]]:
+    """An MCP server whose callers bring their own keys, as its port, and the API behind it."""
+    with quick_folder() as folder:
+        async with api_here(folder) as api, replica_here(folder, auth="key", api_url=api.address, **settings) as port:
+            yield api, port
+
+
+def by_keys(api: TenantsApi, **variables: str) -> dict[str, str]:
     """The settings of a server whose callers bring their own keys for this API; an empty one is left out."""
     return {"WAYSCLOUD_API_URL": api.address, **_named({**_SHARED, "AUTH": "key", **variables})}
 
@@ -196,7 +143,7 @@ class WorkerGroup(ChildProcess):
 
     def __init__(self, folder: Path, port: int, settings: dict[str, str], workers: int) -> None:
         self.port = port
-        command = [sys.executable, "-m", *_UVICORN, "--workers", str(workers), "--port", str(port)]
+        command = [sys.executable, "-m", *_UVICORN.split(), "--workers", str(workers), "--port", str(port)]
         variables = {"CONTACTS_MCP_LOG_LEVEL": "INFO", **settings}
         super().__init__(folder / "uvicorn", command, _NO_READY_LINE, env=clean_environment(folder, **variables))
 
@@ -221,9 +168,3 @@ def is_serving(port: int) -> bool:
             return connection.getresponse().status == HTTPStatus.OK
         except (OSError, http.client.HTTPException):
             return False
-
-
-if __name__ == "__main__":
-    descriptor, folder, log = sys.argv[1:]
-    written = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    asyncio.run(_serve_tenants(socket.socket(fileno=int(descriptor)), Path(folder), written))

@@ -6,18 +6,13 @@ from collections.abc import Awaitable
 from random import Random
 from typing import Any
 
-from network.servers import key_of
+from network.servers import key_of, mark_of
 from support.raw_hosts import Answer, ModernConnection, key
 
 _MARK = re.compile(r"tenant\d\dzz")
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _CALLS_PER_CONNECTION = 10
 """Calls on one connection; the next connection may reach another worker."""
-
-
-def mark_of(number: int) -> str:
-    """A text in the key and the records of a tenant, and in no others."""
-    return f"tenant{number:02}zz"
 
 
 class Team:

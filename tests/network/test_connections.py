@@ -4,8 +4,7 @@ import asyncio
 import json
 from contextlib import asynccontextmanager
 
-from network.servers import api_here, key_of, quick_folder, replica_here
-from network.tenants import mark_of
+from network.servers import key_of, mark_of, server_of_tenants
 from support.hosts import MODERN
 from support.raw_hosts import CONTENT, HttpConnection, ModernConnection, key, modern
 
@@ -17,9 +16,8 @@ BREAKS = 60
 @asynccontextmanager
 async def served_tenants():
     """A server whose callers bring their own keys, and the ids of ten contacts of each of them."""
-    with quick_folder() as folder:
-        async with api_here(folder) as api, replica_here(folder, auth="key", api_url=api.address) as port:
-            yield port, [await contacts_of(port, secret) for secret in KEYS]
+    async with server_of_tenants() as (_, port):
+        yield port, [await contacts_of(port, secret) for secret in KEYS]
 
 
 async def contacts_of(port, secret):

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import time
-from contextlib import asynccontextmanager
 
 import pytest
 from starlette.requests import HTTPConnection
@@ -22,21 +21,12 @@ from contacts_mcp.contract import (
 )
 from contacts_mcp.middleware import Refusal
 from contacts_mcp.transports.http.access import ApiKeyAccess
-from network.servers import api_here, key_of, quick_folder, replica_here
-from network.tenants import mark_of
+from network.servers import api_here, key_of, mark_of, quick_folder, server_of_tenants
 from support.hosts import MODERN
 from support.raw_hosts import CONTENT, HttpConnection, ModernConnection, key, modern
 
 OLA, KARI = key_of(mark_of(1)), key_of(mark_of(2))
 FLOOD, AGAIN = 500, 50
-
-
-@asynccontextmanager
-async def keyed():
-    """A server whose callers bring their own keys, and the service behind it."""
-    with quick_folder() as folder:
-        async with api_here(folder) as api, replica_here(folder, auth="key", api_url=api.address) as port:
-            yield api, port
 
 
 TAKEN = {
@@ -79,7 +69,7 @@ BROKEN = {
 
 async def test_key_gives_access_only_to_its_owner():
     """Headers in every spelling: only the exact key works."""
-    async with keyed() as (api, port):
+    async with server_of_tenants() as (api, port):
         for secret, name in ((OLA, "Ola"), (KARI, "Kari")):
             async with ModernConnection(port, key(secret)) as caller:
                 await caller.call("create_contact", name=name)
@@ -87,7 +77,7 @@ async def test_key_gives_access_only_to_its_owner():
         taken = {case: await listed(port, header) for case, header in TAKEN.items()}
         refused = {case: await listed(port, header) for case, header in REFUSED.items()}
         broken = {case: await listed(port, header) for case, header in BROKEN.items()}
-        asked = [line for line in api.asked() if line["status"] == 200]
+        asked = [line for line in api.asked if line["status"] == 200]
 
     assert {case: names_in(answer) for case, answer in taken.items()} == dict.fromkeys(TAKEN, frozenset({"Ola"}))
     assert {case: answer.status for case, answer in refused.items()} == dict.fromkeys(REFUSED, 401)
@@ -161,7 +151,7 @@ async def test_key_without_the_right_to_list_contacts_is_accepted():
 async def test_flood_of_wrong_keys_blocks_no_caller_and_checks_each_once():
     """Known callers continue, new callers get in soon, wrong keys never do."""
     async with (
-        keyed() as (api, port),
+        server_of_tenants() as (api, port),
         ModernConnection(port, key(OLA)) as known,
         ModernConnection(port, key(KARI)) as newcomer,
     ):
@@ -173,7 +163,7 @@ async def test_flood_of_wrong_keys_blocks_no_caller_and_checks_each_once():
         while (refused := await newcomer.call("list_contacts")).status == 429:
             assert time.monotonic() < limit, refused.body
         answers = await asyncio.gather(*flood)
-        asked_about = sum(line["status"] == 401 for line in api.asked())
+        asked_about = sum(line["status"] == 401 for line in api.asked)
 
     assert [answer.content["total"] for answer in [*calls, refused]] == [0] * 21
     assert {status for _, status in answers} <= {401, 429, 503}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from network.servers import Api, by_keys, contacts_api, key_of, over_directory, quick_folder, replicas
+from network.servers import TenantsApi, by_keys, contacts_api, key_of, over_directory, quick_folder, replicas
 from support.processes import HttpServer, free_port, needs_redis, run_redis
 from support.raw_hosts import Answer, Headers, ModernConnection, key, port_of
 
@@ -53,7 +53,7 @@ class World:
 
     servers: Sequence[HttpServer]
     headers: Callable[[int], Headers]
-    api: Api | None = None
+    api: TenantsApi | None = None
 
     def caller(self, server: int, headers: Headers) -> ModernConnection:
         return ModernConnection(port_of(self.servers[server].url), headers)

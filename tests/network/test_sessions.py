@@ -3,26 +3,16 @@
 import asyncio
 import json
 import re
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 
 import pytest
 
 from contacts_mcp.transports.http._endpoints import MAX_SESSIONS
-from network.servers import api_here, key_of, quick_folder, replica_here
-from network.tenants import mark_of
+from network.servers import key_of, mark_of, server_of_tenants
 from support.raw_hosts import CONTENT, HttpConnection, LegacySession, accepted, key
 
 CALLERS = 20
 ROUNDS = 2
-
-
-@asynccontextmanager
-async def server():
-    """A server whose callers bring their own keys; its port."""
-    with quick_folder() as folder:
-        settings = {"auth": "key", "max_calls": 500}
-        async with api_here(folder) as api, replica_here(folder, api_url=api.address, **settings) as port:
-            yield port
 
 
 def legacy(port, number):
@@ -35,7 +25,7 @@ async def status_of(caller):
 
 @pytest.mark.load
 async def test_twenty_sessions_never_see_each_others_data():
-    async with server() as port:
+    async with server_of_tenants(max_calls=500) as (_, port):
         callers = [legacy(port, number) for number in range(CALLERS)]
         heard = await asyncio.gather(*(work(caller, mark_of(number)) for number, caller in enumerate(callers)))
 
@@ -60,7 +50,7 @@ async def work(caller, mark):
 
 async def test_session_is_usable_only_by_its_caller():
     """With another key it does not exist, and both callers can continue."""
-    async with server() as port, legacy(port, 1) as owner, legacy(port, 2) as thief:
+    async with server_of_tenants(max_calls=500) as (_, port), legacy(port, 1) as owner, legacy(port, 2) as thief:
         own, thief.session = thief.session, owner.session
 
         assert await status_of(thief) == 404
@@ -73,7 +63,7 @@ async def test_session_is_usable_only_by_its_caller():
 
 
 async def test_question_is_answered_only_by_its_caller():
-    async with server() as port, legacy(port, 1) as owner, legacy(port, 2) as thief:
+    async with server_of_tenants(max_calls=500) as (_, port), legacy(port, 1) as owner, legacy(port, 2) as thief:
         ola = {"contact_id": (await owner.call("create_contact", name="Ola")).content["id"]}
         statuses = []
 
@@ -92,7 +82,7 @@ async def test_question_is_answered_only_by_its_caller():
 
 
 async def test_event_stream_accepts_messages_only_of_its_caller():
-    async with server() as port:
+    async with server_of_tenants(max_calls=500) as (_, port):
         owner, thief = legacy(port, 1), legacy(port, 2)
         heard: asyncio.Queue[str] = asyncio.Queue()
         stream = asyncio.create_task(owner.wire.exchange("GET", "/sse", owner.headers, hear=heard.put))
@@ -110,7 +100,7 @@ async def test_event_stream_accepts_messages_only_of_its_caller():
 async def test_too_many_sessions_close_the_callers_oldest_idle_one():
     """No other caller's session is closed, and the limit holds during concurrent starts."""
     async with (
-        server() as port,
+        server_of_tenants(max_calls=500) as (_, port),
         legacy(port, 1) as neighbour,
         legacy(port, 2) as in_use,
         legacy(port, 2) as forgotten,

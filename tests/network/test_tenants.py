@@ -1,13 +1,12 @@
 """Callers with keys of their own on two workers: no caller sees another's data."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
-from network.servers import api_here, by_keys, contacts_api, key_of, quick_folder, replica_here, run_workers
-from network.tenants import Team, mark_of
-from support.processes import block_until
+from network.servers import by_keys, contacts_api, key_of, mark_of, quick_folder, run_workers, server_of_tenants
+from network.tenants import Team
+from support.processes import block_until, processor_seconds
 from support.raw_hosts import ModernConnection, key
 
 CALLERS, CALLS = 50, 5_000
@@ -18,13 +17,13 @@ async def test_callers_on_two_workers_never_see_each_others_data():
     """Every answer, error, question, list and resource is searched for data of other callers."""
     with quick_folder() as folder, contacts_api(folder) as api, run_workers(folder, by_keys(api), 2) as server:
         block_until(lambda: len(server.workers()) == 2, "the two workers do not start")
-        before = [time_of(worker) for worker in server.workers()]
+        before = [processor_seconds(worker) for worker in server.workers()]
         tenants = Team(CALLERS, server.port).tenants
         await asyncio.gather(*(tenant.begin() for tenant in tenants))
         await asyncio.gather(*(tenant.work(CALLS // CALLERS) for tenant in tenants))
         await asyncio.gather(*(tenant.end() for tenant in tenants))
 
-        worked = [time_of(worker) - begun for worker, begun in zip(server.workers(), before, strict=True)]
+        worked = [processor_seconds(worker) - begun for worker, begun in zip(server.workers(), before, strict=True)]
         deleted = api.attempts("DELETE")
         written = server.written
 
@@ -35,36 +34,28 @@ async def test_callers_on_two_workers_never_see_each_others_data():
     assert not any(tenant.mark in written for tenant in tenants)
 
 
-def time_of(process: int) -> float:
-    """Ticks of the processor that a process has used."""
-    used = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]
-    return sum(map(int, used))
-
-
 async def test_change_notifies_only_its_own_tenant():
     """A subscriber to another tenant's address gets nothing, but still gets its own changes."""
-    with quick_folder() as folder:
-        async with (
-            api_here(folder) as api,
-            replica_here(folder, auth="key", api_url=api.address) as port,
-            ModernConnection(port, key(key_of(mark_of(1)))) as listener,
-            ModernConnection(port, key(key_of(mark_of(2)))) as neighbour,
-            ModernConnection(port, key(key_of(mark_of(1)))) as changer,
-        ):
-            theirs = {"contact_id": (await neighbour.call("create_contact", name="Theirs")).content["id"]}
-            mine = {"contact_id": (await changer.call("create_contact", name="Mine")).content["id"]}
-            heard: asyncio.Queue[str] = asyncio.Queue()
-            watched = [f"contacts://contacts/{contact['contact_id']}" for contact in (theirs, mine)]
-            wanted = {"resourceSubscriptions": watched, "resourcesListChanged": True}
-            listening = asyncio.create_task(listener.request("subscriptions/listen", heard.put, notifications=wanted))
-            await asyncio.wait_for(heard.get(), 10)  # the acknowledgement of the subscription
+    async with (
+        server_of_tenants() as (_, port),
+        ModernConnection(port, key(key_of(mark_of(1)))) as listener,
+        ModernConnection(port, key(key_of(mark_of(2)))) as neighbour,
+        ModernConnection(port, key(key_of(mark_of(1)))) as changer,
+    ):
+        theirs = {"contact_id": (await neighbour.call("create_contact", name="Theirs")).content["id"]}
+        mine = {"contact_id": (await changer.call("create_contact", name="Mine")).content["id"]}
+        heard: asyncio.Queue[str] = asyncio.Queue()
+        watched = [f"contacts://contacts/{contact['contact_id']}" for contact in (theirs, mine)]
+        wanted = {"resourceSubscriptions": watched, "resourcesListChanged": True}
+        listening = asyncio.create_task(listener.request("subscriptions/listen", heard.put, notifications=wanted))
+        await asyncio.wait_for(heard.get(), 10)  # the acknowledgement of the subscription
 
-            await neighbour.call("update_contact", **theirs, name="Changed")
-            await neighbour.call("create_contact_group", name="Theirs")
-            await changer.call("update_contact", **mine, name="Changed")
-            notified = await asyncio.wait_for(heard.get(), 10)
-            listening.cancel()
-            await asyncio.wait({listening})
+        await neighbour.call("update_contact", **theirs, name="Changed")
+        await neighbour.call("create_contact_group", name="Theirs")
+        await changer.call("update_contact", **mine, name="Changed")
+        notified = await asyncio.wait_for(heard.get(), 10)
+        listening.cancel()
+        await asyncio.wait({listening})
 
     assert watched[1] in notified
     assert heard.empty()

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -192,6 +193,34 @@ def peak_memory(pid: int) -> int:
     """The peak memory of a process so far, in bytes."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
+
+def processor_seconds(pid: int) -> float:
+    """The processor time of a process and its threads."""
+    used = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return sum(map(int, used)) / os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class ProcessResources:
+    """The resources of a process: anonymous memory in KiB, open descriptors, threads."""
+
+    memory: int
+    descriptors: int
+    threads: int
+
+    @classmethod
+    def of(cls, pid: int) -> Self:
+        process = Path(f"/proc/{pid}")
+        sizes = dict(line.split(":") for line in (process / "smaps_rollup").read_text().splitlines()[1:])
+        descriptors, threads = (len(list((process / kind).iterdir())) for kind in ("fd", "task"))
+        return cls(int(sizes["Anonymous"].split()[0]), descriptors, threads)
+
+    def grown(self, now: Self, kibibytes: float, tolerance: int) -> list[str]:
+        """What has grown by more than `kibibytes` of memory, or by more than `tolerance` descriptors or threads."""
+        is_grown = now.memory > self.memory + kibibytes
+        is_grown |= max(now.descriptors - self.descriptors, now.threads - self.threads) > tolerance
+        return [f"{self} became {now}"] if is_grown else []
 
 
 class ChildProcess:

@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from mcp import Client, StdioServerParameters, stdio_client
@@ -24,7 +24,7 @@ from contacts_mcp.tools import ENDPOINTS, TOOLS, WORKFLOWS, Tool
 from contacts_mcp.tools._plan import PlanArguments
 from network.servers import quick_folder
 from support.hosts import LEGACY, MISSING_ID, MODERN, Host, Person, answer_of, host, text_of
-from support.processes import API_KEY, HttpServer, ListeningServer, clean_environment, free_ports
+from support.processes import API_KEY, HttpServer, ListeningServer, ProcessResources, clean_environment, free_ports
 from support.services import ResponseAction, ScriptedServer, drip, silence
 from support.trust_summary import Tried
 from trust.faults import EXTENSIONS_PATH, FAULTS, MARKER, Duration, Fault, FaultPosition, FaultyService
@@ -48,7 +48,7 @@ _MARGIN = 5.0
 """Seconds for a busy machine."""
 _ATTEMPTS = 5
 """Attempts to make a call without a fault that is faster than the shortened waits."""
-_MAX_NEW_DESCRIPTORS, _MAX_NEW_MEGABYTES = 4, 64
+_MAX_NEW_DESCRIPTORS, _MAX_NEW_KIBIBYTES = 4, 64 * 1024
 """Additional descriptors and threads, and memory, that a process may hold after faults."""
 _SECRETS = (MARKER, API_KEY, PRIVATE_DOMAIN, "Nordmann")
 
@@ -82,23 +82,6 @@ def _connections_by_tool() -> Sequence[Any]:
     ]
 
 
-class ResourceUse(NamedTuple):
-    """The resources of a process."""
-
-    descriptors: int
-    threads: int
-    megabytes: int
-
-    def grown(self, now: "ResourceUse") -> list[str]:
-        """The resources that have grown beyond the limits."""
-        may = (
-            self.descriptors + _MAX_NEW_DESCRIPTORS,
-            self.threads + _MAX_NEW_DESCRIPTORS,
-            self.megabytes + _MAX_NEW_MEGABYTES,
-        )
-        return [f"{self} became {now}"] if any(has > most for has, most in zip(now, may, strict=True)) else []
-
-
 @dataclass(frozen=True)
 class Running:
     """A server in a process of its own, and a host connected to it."""
@@ -108,18 +91,11 @@ class Running:
     """Its standard error so far."""
 
     @property
-    def _process(self) -> Path:
+    def resources(self) -> ProcessResources:
+        """Its resources now."""
         found = re.search(r"^process (\d+)$", self.written(), re.MULTILINE)
         assert found, self.written()
-        return Path("/proc", found[1])
-
-    @property
-    def resources(self) -> ResourceUse:
-        """Its resources now."""
-        found = re.search(r"^VmRSS:\s+(\d+) kB", (self._process / "status").read_text(), re.MULTILINE)
-        assert found
-        descriptors, threads = (len(list((self._process / each).iterdir())) for each in ("fd", "task"))
-        return ResourceUse(descriptors, threads, int(found[1]) // 1024)
+        return ProcessResources.of(int(found[1]))
 
 
 @asynccontextmanager
@@ -189,7 +165,7 @@ async def _try_all_faults(tool: Tool, connection: Connection, home: Path) -> "_M
             await upstream.break_idle()
             if await matrix.reference_call() != matrix.normal:
                 matrix.report("afterwards the call is another")
-            matrix.report(*resources.grown(server.resources))
+            matrix.report(*resources.grown(server.resources, _MAX_NEW_KIBIBYTES, _MAX_NEW_DESCRIPTORS))
         matrix.report(*(f"{secret} is in the log" for secret in _SECRETS if secret in server.written()))
         matrix.report(*(f"{seen.path} was asked elsewhere" for seen in redirect_target.seen))
     return matrix

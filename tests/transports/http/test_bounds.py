@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -18,7 +16,7 @@ from contacts_mcp.middleware import BodyLimitMiddleware, BodyQuota, Refusal
 from contacts_mcp.server import CALLER_SCOPE_KEY, LOCAL_CALLER, Caller
 from contacts_mcp.transports.http._endpoints import SseEndpoints, _CountingStream
 from contacts_mcp.transports.http._errors import json_rpc_error
-from support.processes import HttpServer, wait_until
+from support.processes import HttpServer, processor_seconds, wait_until
 from support.raw_hosts import modern
 from transports.http.clients import headers_of
 
@@ -59,12 +57,6 @@ async def test_oversized_arguments_are_refused_with_little_processor_time(
 
     assert words in result["content"][0]["text"]
     assert processor_seconds(network.process.pid) - before < 1.5
-
-
-def processor_seconds(pid: int) -> float:
-    """The processor time of a process and its threads."""
-    used = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-    return sum(map(int, used)) / os.sysconf("SC_CLK_TCK")
 
 
 async def test_public_pages_accept_only_small_bodies(network: HttpServer) -> None:

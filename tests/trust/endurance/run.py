@@ -15,8 +15,9 @@ from math import isqrt
 from pathlib import Path
 from statistics import median
 
+from support.processes import ProcessResources
 from trust.endurance.caller import Caller
-from trust.endurance.servers import Backend, OpenBackend, ProcessResources, RunningServer, StartServer
+from trust.endurance.servers import Backend, OpenBackend, RunningServer, StartServer
 from trust.endurance.workload import Workload
 
 CALLERS = 4

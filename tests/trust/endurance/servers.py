@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import random
 import re
 import sys
@@ -10,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 from support.processes import ContactsService, HttpServer, clean_environment, make_keys
 from support.raw_hosts import Answer, HttpConnection, LegacySession, ModernConnection, Pipe, port_of
@@ -264,20 +263,3 @@ async def http(folder: Path, backend: Backend) -> AsyncIterator[RunningServer]:
         yield RunningServer(server.process.pid, host)
         for each in hosts:
             await each.aclose()
-
-
-@dataclass(frozen=True)
-class ProcessResources:
-    """The resources of a process: anonymous memory in KiB, open descriptors, threads."""
-
-    memory: int
-    descriptors: int
-    threads: int
-
-    @classmethod
-    def of(cls, pid: int) -> Self:
-        process = Path(f"/proc/{pid}")
-        sizes = dict(line.split(":") for line in (process / "smaps_rollup").read_text().splitlines()[1:])
-        return cls(
-            int(sizes["Anonymous"].split()[0]), len(os.listdir(process / "fd")), len(os.listdir(process / "task"))
-        )
