@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from support.hosts import LEGACY, MODERN
 
 _LEGACY_VERSION = "2025-11-25"
 FORMS = {"elicitation": {"form": {}}}
+_PHRASE_TO_TYPE = re.compile(r'To erase, type "(.*)"\.$')
 _ANSWER_TIMEOUT_SECONDS = 30.0
 
 Message = dict[str, Any]
@@ -82,6 +84,11 @@ class Answer:
             return self.message["error"]["message"]
         assert self.result.get("isError"), self.body
         return self.result["content"][0]["text"]
+
+
+def as_answer(message: Message) -> Answer:
+    """A message that arrived in another way."""
+    return Answer("", json.dumps(message))
 
 
 class HttpConnection:
@@ -234,13 +241,17 @@ class LegacySession:
         """Open the session."""
         opened = await self.request("initialize", **_initialize_params(self.capabilities))
         self.session = opened.headers["mcp-session-id"]
-        await self.post({"jsonrpc": "2.0", "method": "notifications/initialized"})
+        try:
+            await self.post({"jsonrpc": "2.0", "method": "notifications/initialized"})
+        except BaseException:
+            self.session = ""
+            raise
         return self
 
     async def leave(self) -> None:
         """End the session."""
-        await self.wire.exchange("DELETE", "/mcp", self.all_headers)
-        self.session = ""
+        headers, self.session = self.all_headers, ""  # an abandoned call must not leave the session twice
+        await self.wire.exchange("DELETE", "/mcp", headers)
 
     async def __aexit__(self, *_: object) -> None:
         """Close the connections, and leave the session as it is; `leave` ends it."""
@@ -248,6 +259,31 @@ class LegacySession:
             await self.wire.aclose()
         finally:  # also if this is cancelled while the first one closes
             await self._answering.aclose()
+
+
+def fill_form(question: Message, *, agrees: bool = True) -> Message:
+    """The form of a person who agrees to a question, or who keeps the record."""
+    ((name, field),) = question["requestedSchema"]["properties"].items()
+    if not agrees:
+        return {name: "keep"}
+    if "enum" in field:
+        return {name: field["enum"][-1]}
+    asked = _PHRASE_TO_TYPE.search(question["message"])
+    assert asked, question["message"]
+    return {name: asked[1]}
+
+
+async def answer_question(
+    ask: Callable[..., Awaitable[Message]], fill: Callable[[Message], Message], tool: str, arguments: Message
+) -> Message:
+    """Call a tool as a modern host does, and answer its question, if any, with the form that `fill` returns."""
+    call: Message = {"name": tool, "arguments": arguments}
+    response = await ask("tools/call", **call)
+    result = response.get("result", {})
+    if "requestState" not in result:
+        return response
+    form = {"action": "accept", "content": fill(result["inputRequests"]["confirm"]["params"])}
+    return await ask("tools/call", **call, inputResponses={"confirm": form}, requestState=result["requestState"])
 
 
 def accepted(question: dict[str, Any], **form: Any) -> dict[str, Any]:

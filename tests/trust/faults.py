@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import httpx
 
@@ -30,9 +30,10 @@ JSON = ["Content-Type: application/json"]
 class Answer:
     """The service's answer to a forwarded request, and the target of redirects."""
 
-    status: int
-    body: bytes
-    redirect_target: str
+    status: int = 0
+    body: bytes = b""
+    headers: Sequence[str] = ()
+    redirect_target: str = ""
 
     @property
     def content(self) -> Any:
@@ -145,7 +146,7 @@ State = Counter[tuple[Any, ...]]
 
 _REFUSAL_SECONDS = 0.05
 """How long the port is closed if the fault does not last."""
-_JSON = {"Content-Type": "application/json"}
+_HOP_BY_HOP = ("host", "content-length", "connection")
 EXTENSIONS_PATH = "/v1/directory"
 """The path of the service's extensions and of their description."""
 _CONTACT = "name, type, company_name, phone_number, email, tags, notes"
@@ -190,30 +191,54 @@ class FaultPosition:
                 return bool(since)
 
 
-class FaultyService(ScriptedServer):
+class Relay(ScriptedServer):
+    """Passes requests on to the service at `origin`, and turns some of its answers into faults."""
+
+    def __init__(self, service: httpx.AsyncBaseTransport, origin: str, port: int = 0) -> None:
+        super().__init__(port)
+        self._service = service
+        self._origin = origin
+        self._redirect_target = ""
+        self._relaying = 0
+
+    async def _respond(self, seen: ReceivedRequest, fault: Fault | None, writer: asyncio.StreamWriter) -> None:
+        answer = Answer(redirect_target=self._redirect_target)
+        if fault is None or fault.done:
+            answer = await self._ask(seen)
+        action = fault.action(answer) if fault else reply(answer.status, raw=answer.body, headers=answer.headers)
+        await action(writer)
+
+    async def _ask(self, seen: ReceivedRequest) -> Answer:
+        headers = [(name, value) for name, value in seen.headers.items() if name not in _HOP_BY_HOP]
+        request = httpx.Request(seen.method, f"{self._origin}{seen.path}", headers=headers, content=seen.body)
+        self._relaying += 1
+        try:
+            response = await self._service.handle_async_request(request)
+            body = await response.aread()
+        finally:
+            self._relaying -= 1
+        kept = [f"{name}: {value}" for name, value in response.headers.items() if name not in _HOP_BY_HOP]
+        return Answer(response.status_code, body, kept, self._redirect_target)
+
+
+class FaultyService(Relay):
     """The service on loopback. Without `extensions` it offers only the documented API.
 
     A directory in this process answers requests without a fault. Redirects lead to `redirect_target`.
     """
 
     def __init__(self, folder: Path, port: int, redirect_target: str, *, extensions: bool) -> None:
-        super().__init__(port)
         self._file, self._copy = folder / "contacts.db", folder / "copy.db"
+        self._directory = Directory(self._file)
+        super().__init__(httpx.ASGITransport(self._directory.app), "http://directory", port)
         self._redirect_target = redirect_target
         self._extensions = extensions
-        self._directory = Directory(self._file)
-        self._service = httpx.ASGITransport(self._directory.app)
-        self._relaying = 0
         self._injected: tuple[Fault, FaultPosition] | None = None
         self._opening: asyncio.Task[None] | None = None
         self.has_happened = False
         """Whether the fault happened."""
         self.refused: set[int] = set()
         """The numbers of the requests that were certainly not performed."""
-
-    async def __aenter__(self) -> Self:
-        await super().__aenter__()
-        return self
 
     async def __aexit__(self, *exc: object) -> None:
         await super().__aexit__(*exc)
@@ -265,7 +290,7 @@ class FaultyService(ScriptedServer):
                 self.has_happened = True
                 if fault.certain:
                     self.refused.add(len(self.seen) - 1)
-                return partial(self._answer_with_fault, seen, fault)
+                return partial(self._respond, seen, fault)
         return partial(self._relay, seen, self._refuses_next())
 
     def _refuses_next(self) -> bool:
@@ -273,26 +298,17 @@ class FaultyService(ScriptedServer):
         fault, position = self._injected or (None, None)
         return fault is REFUSED and position is not None and position.number == len(self.seen)
 
-    async def _answer_with_fault(self, seen: ReceivedRequest, fault: Fault, writer: asyncio.StreamWriter) -> None:
-        status, body = await self._ask(seen) if fault.done else (0, b"")
-        await fault.action(Answer(status, body, self._redirect_target))(writer)
-
     async def _relay(self, seen: ReceivedRequest, refusing: bool, writer: asyncio.StreamWriter) -> None:
-        status, body = await self._ask(seen)
+        answer = await self._ask(seen)
         if refusing:
             await self._refuse()
-        await reply(status, raw=body, headers=[*JSON, *(["Connection: close"] if refusing else [])])(writer)
+        headers = [*answer.headers, *(["Connection: close"] if refusing else [])]
+        await reply(answer.status, raw=answer.body, headers=headers)(writer)
 
-    async def _ask(self, seen: ReceivedRequest) -> tuple[int, bytes]:
+    async def _ask(self, seen: ReceivedRequest) -> Answer:
         if not self._extensions and seen.path.startswith(EXTENSIONS_PATH):
-            return 404, b'{"detail": "Not Found"}'
-        self._relaying += 1
-        try:
-            request = httpx.Request(seen.method, f"http://directory{seen.path}", headers=_JSON, content=seen.body)
-            response = await self._service.handle_async_request(request)
-            return response.status_code, await response.aread()
-        finally:
-            self._relaying -= 1
+            return Answer(404, b'{"detail": "Not Found"}', JSON, self._redirect_target)
+        return await super()._ask(seen)
 
     async def _refuse(self) -> None:
         self.has_happened = True

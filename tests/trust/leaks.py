@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 from contacts_mcp.tools import TOOLS
+from support.raw_hosts import Message, answer_question, fill_form
 
 PERSON = {
     "name": "Zäphodine Quellwasser",
@@ -81,7 +82,6 @@ def files_below(folder: Path, excluded: Iterable[str]) -> dict[str, bytes]:
     return {name: path.read_bytes() for name, path in paths.items() if not name.startswith(tuple(excluded))}
 
 
-Message = dict[str, Any]
 SendRequest = Callable[..., Awaitable[Message]]
 """Send a request with this method and these members; returns the raw response."""
 
@@ -108,16 +108,8 @@ class RecordingHost:
 
     async def call(self, tool: str, **arguments: Any) -> Message:
         """Call a tool, confirm its question, and return its answer."""
-        response = await self.request("tools/call", name=tool, arguments=arguments)
+        response = await answer_question(self.request, fill_form, tool, arguments)
         result = response["result"]
-        if state := result.get("requestState"):
-            fields = result["inputRequests"]["confirm"]["params"]["requestedSchema"]["properties"]
-            decision = fields.get("decision", {"enum": [_NAME]})["enum"][-1]
-            said = {"confirm": {"action": "accept", "content": {next(iter(fields)): decision}}}
-            response = await self.request(
-                "tools/call", name=tool, arguments=arguments, inputResponses=said, requestState=state
-            )
-            result = response["result"]
         assert not result.get("isError"), response
         return dict(result["structuredContent"])
 
@@ -186,6 +178,6 @@ _CALLS_OF_BROKEN_DIRECTORY: tuple[tuple[str, Message], ...] = (
 
 
 async def call_broken_directory(host: RecordingHost, limit: int = len(_CALLS_OF_BROKEN_DIRECTORY)) -> None:
-    """Make the first `most` calls over a broken directory: each is answered."""
+    """Make the first `limit` calls over a broken directory: each is answered."""
     for tool, arguments in _CALLS_OF_BROKEN_DIRECTORY[:limit]:
         await host.request("tools/call", name=tool, arguments=arguments)
