@@ -1,6 +1,7 @@
 """The trail of server processes, and at an OTLP collector on loopback that accepts, refuses, hangs or is away."""
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +42,12 @@ def test_default_trail_over_stdio_is_a_file_and_standard_error(tmp_path):
     with StdioServer(tmp_path) as server:
         call(server, "create_contact", name="Ola Nordmann")
         call(server, "delete_contact", contact_id=MISSING_ID)
-        _, err, _ = server.end()
+        server.close_input()
 
     written = [json.loads(line) for line in own_file(tmp_path).read_text().splitlines()]
-    shown = [json.loads(line.partition(": ")[2]) for line in err.decode().splitlines() if "contacts_mcp.trail" in line]
+    shown = [
+        json.loads(line.partition(": ")[2]) for line in server.written.splitlines() if "contacts_mcp.trail" in line
+    ]
     assert shown == written
     assert [line["outcome"] for line in written] == ["done", "refused"]
     assert verify(own_file(tmp_path)).faults == []
@@ -56,7 +59,7 @@ def test_free_text_request_id_is_not_recorded(tmp_path):
         request = modern(1, "tools/call", name="create_contact", arguments={"name": "Ola Nordmann"})
         server.write_line(json.dumps({**request, "id": "for Ola Nordmann"}).encode())
         server.read_line()
-        server.end()
+        server.close_input()
 
     assert [json.loads(line)["request"] for line in own_file(tmp_path).read_text().splitlines()] == ["_OTHER"]
 
@@ -78,16 +81,18 @@ async def test_default_trail_over_a_network_is_only_standard_error(tmp_path):
 def test_invalid_destination_stops_the_start(tmp_path, named):
     """A typing error must not create a file of that name."""
     with StdioServer(tmp_path, "--audit", named) as server:
-        _, err, _ = server.end()
+        server.close_input()
 
     assert server.process.returncode == 2
-    assert err.decode().startswith("contacts-mcp: CONTACTS_MCP_AUDIT: should be stderr, otlp or one file such as ")
-    assert len(err.splitlines()) == 1
+    assert server.written.startswith("contacts-mcp: CONTACTS_MCP_AUDIT: should be stderr, otlp or one file such as ")
+    assert len(server.written.splitlines()) == 1
 
 
 def test_deletion_is_refused_if_standard_error_is_closed(tmp_path):
     """If standard error is the only destination of the trail."""
-    with StdioServer(tmp_path, "--guard", "two-step", "--audit", "stderr") as server:
+    with StdioServer(
+        tmp_path, "--guard", "two-step", "--audit", "stderr", options={"stderr": subprocess.PIPE}
+    ) as server:
         assert server.process.stderr
         ola = call(server, "create_contact", name="Ola Nordmann")["structuredContent"]["id"]
         server.process.stderr.close()

@@ -16,12 +16,10 @@ from contacts_mcp.app import build_network_app
 from contacts_mcp.directory import Directory
 from contacts_mcp.settings import load_settings
 from contacts_mcp.transports.http import TimeoutProtocol
-from support.processes import ChildProcess, HttpServer, clean_environment, free_port
+from support.processes import NO_READY_LINE, ChildProcess, HttpServer, clean_environment, free_port
 from support.services import ApiKeyRouter, App, serve_app, serve_in_thread
 
 STATE_KEYS = "0123456789abcdef0123456789abcdef"
-_NO_READY_LINE = ""
-"""Do not wait for a line that says that the process is ready."""
 _KEEP_ALIVE_SECONDS = 120
 """Longer than any test takes on a busy machine."""
 _UVICORN_OPTIONS: dict[str, Any] = {"http": TimeoutProtocol, "timeout_keep_alive": _KEEP_ALIVE_SECONDS}
@@ -145,7 +143,7 @@ class WorkerGroup(ChildProcess):
         self.port = port
         command = [sys.executable, "-m", *_UVICORN.split(), "--workers", str(workers), "--port", str(port)]
         variables = {"CONTACTS_MCP_LOG_LEVEL": "INFO", **settings}
-        super().__init__(folder / "uvicorn", command, _NO_READY_LINE, env=clean_environment(folder, **variables))
+        super().__init__(folder / "uvicorn", command, NO_READY_LINE, env=clean_environment(folder, **variables))
 
     def workers(self) -> list[int]:
         """The ids of the worker processes that started to serve."""

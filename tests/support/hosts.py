@@ -93,6 +93,19 @@ class Host:
         return text_of(result)
 
 
+def with_ids(value: Any, ids: Mapping[str, str]) -> Any:
+    """Arguments in which each value that is the name of a record is replaced by the record's id."""
+    match value:
+        case str():
+            return ids.get(value, value)
+        case list():
+            return [with_ids(item, ids) for item in value]
+        case dict():
+            return {name: with_ids(item, ids) for name, item in value.items()}
+        case _:
+            return value
+
+
 def answer_of(result: CallToolResult) -> dict[str, Any]:
     """The answer; asserts that its text and its structured content are equal."""
     assert not result.is_error, text_of(result)

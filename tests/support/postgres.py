@@ -16,6 +16,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from support.processes import ChildProcess
+
 _FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 """Faster, and unsafe only if the machine crashes."""
 
@@ -34,26 +36,18 @@ class PostgresServer:
     def start(self) -> None:
         """Start the server and wait until it answers."""
         command = [self._bin / "postgres", "-D", self._sockets / "data"]
+        options = [word for each in self._options for word in ("-c", each)]
         log = self._sockets / f"log-{time.monotonic_ns()}"
-        with log.open("wb") as out:
-            self._process = subprocess.Popen(
-                [*command, *(word for each in self._options for word in ("-c", each))],
-                stdout=out,
-                stderr=out,
-                start_new_session=True,  # so that all of it can be killed
-                **_as(self.user),
-            )
-        _await(self._sockets / ".s.PGSQL.5432", self._process, log)
+        self._process = ChildProcess(log, [*command, *options], "ready to accept connections", **_as(self.user))
+        self._process.__enter__()
 
     def stop(self) -> None:
         """Shut the server down."""
-        self._process.send_signal(signal.SIGINT)
-        self._process.wait(timeout=30)
+        self._process.end(signal.SIGINT)
 
     def crash(self) -> None:
         """Kill all processes of the server, as a power cut would."""
-        os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait(timeout=30)
+        self._process.kill_all()
 
     def url(self, database: str) -> str:
         return f"postgresql://contacts@/{database}?host={self._sockets}"
@@ -128,11 +122,3 @@ def _run(command: list[object], user: str | None) -> str:
     if done.returncode:
         raise RuntimeError(f"{command[0]}: {done.stderr[-2000:]}")
     return done.stdout
-
-
-def _await(socket: Path, server: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 30
-    while not socket.exists() or "ready to accept" not in log.read_text():
-        if server.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(log.read_text()[-2000:])
-        time.sleep(0.02)

@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import pytest
@@ -27,6 +26,8 @@ from contacts_mcp.directory import Directory, Location, PostgresServer
 
 MAX_WAIT_SECONDS = 30.0
 """Seconds that tests wait at most for an event, also on a busy machine."""
+NO_READY_LINE = ""
+"""Do not wait for a line that says that the process is ready."""
 _PAUSE = 0.01
 _TRIES = 3
 
@@ -88,107 +89,6 @@ def clean_environment(home: Path, **variables: str) -> dict[str, str]:
     return {**kept, "HOME": str(home), "XDG_DATA_HOME": str(home / "data"), **variables}
 
 
-class StdioServer:
-    """`contacts-mcp serve` as a child, spoken to in lines; `options` are those of Popen."""
-
-    def __init__(self, home: Path, *flags: str, options: dict[str, Any] | None = None, **variables: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "contacts_mcp", "serve", *flags],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=clean_environment(home, **variables),
-            **{"stderr": subprocess.PIPE, **(options or {})},
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, at: TracebackType | None) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait(10)
-        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
-            if pipe:
-                pipe.close()
-
-    def write_line(self, line: bytes) -> None:
-        assert self.process.stdin
-        self.process.stdin.write(line + b"\n")
-        self.process.stdin.flush()
-
-    def read_line(self) -> bytes:
-        assert self.process.stdout
-        return self.process.stdout.readline()
-
-    def end(self) -> tuple[bytes, bytes, float]:
-        """Close standard input; return the rest of both outputs, and the seconds until the exit."""
-        began = time.monotonic()
-        out, err = self.process.communicate(timeout=20)
-        return out, err, time.monotonic() - began
-
-    def end_with(self, sent: signal.Signals) -> float:
-        """Send a signal while standard input stays open; return the seconds until the exit."""
-        began = time.monotonic()
-        self.process.send_signal(sent)
-        self.process.wait(10)
-        return time.monotonic() - began
-
-
-class ReadingStdioServer(StdioServer):
-    """A stdio server whose standard error, and after `start_reading` also its answers, threads read all the time."""
-
-    def __init__(self, home: Path, *flags: str, **variables: str) -> None:
-        super().__init__(home, *flags, **variables)
-        self._answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-        self._errors: list[bytes] = []
-        self._readers = [threading.Thread(target=self._read_errors), threading.Thread(target=self._read_answers)]
-        self._readers[0].start()
-
-    def __exit__(self, *exc: object) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        for reader in self._readers:
-            if reader.ident:
-                reader.join(MAX_WAIT_SECONDS)
-        super().__exit__(*exc)
-
-    def start_reading(self) -> Self:
-        """Begin to read answers."""
-        self._readers[1].start()
-        return self
-
-    def answer(self, identifier: Any) -> dict[str, Any]:
-        """The answer to this request; messages before it are dropped. queue.Empty if it does not arrive in time."""
-        return next(message for message in iter(self.next_answer, None) if message.get("id") == identifier)
-
-    def next_answer(self) -> dict[str, Any]:
-        """The next message. queue.Empty if none arrives in time."""
-        return self._answers.get(timeout=MAX_WAIT_SECONDS)
-
-    def finish(self) -> float:
-        """Close standard input, and return the seconds until the exit."""
-        began = time.monotonic()
-        assert self.process.stdin
-        self.process.stdin.close()
-        self.process.wait(MAX_WAIT_SECONDS)
-        return time.monotonic() - began
-
-    @property
-    def stderr_text(self) -> str:
-        """Standard error so far."""
-        return b"".join(self._errors).decode()
-
-    def _read_answers(self) -> None:
-        assert self.process.stdout
-        for line in self.process.stdout:
-            self._answers.put(json.loads(line))
-
-    def _read_errors(self) -> None:
-        assert self.process.stderr
-        for line in self.process.stderr:
-            self._errors.append(line)
-
-
 def peak_memory(pid: int) -> int:
     """The peak memory of a process so far, in bytes."""
     status = Path(f"/proc/{pid}/status").read_text()
@@ -231,11 +131,8 @@ class ChildProcess:
         with log.open("ab") as out:  # some programs open it again by its name
             self.process = subprocess.Popen(
                 args,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
                 start_new_session=True,  # so that its children can be killed with it
-                **options,
+                **{"stdin": subprocess.DEVNULL, "stdout": out, "stderr": out, **options},
             )
 
     def __enter__(self) -> Self:
@@ -247,7 +144,7 @@ class ChildProcess:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *exc: object) -> None:
         self.end()
 
     @property
@@ -263,9 +160,70 @@ class ChildProcess:
         try:
             self.process.wait(MAX_WAIT_SECONDS)
         except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait(MAX_WAIT_SECONDS)
+            self.kill_all()
         return time.monotonic() - began
+
+    def kill_all(self) -> None:
+        """Kill the process and its children, as a power cut would."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(MAX_WAIT_SECONDS)
+
+
+class StdioServer(ChildProcess):
+    """`contacts-mcp serve`, spoken to in lines; `written` is its standard error. `options` are those of Popen."""
+
+    def __init__(self, home: Path, *flags: str, options: dict[str, Any] | None = None, **variables: str) -> None:
+        home.mkdir(exist_ok=True)
+        command = [sys.executable, "-m", "contacts_mcp", "serve", *flags]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "env": clean_environment(home, **variables)}
+        super().__init__(home / f"stderr-{time.monotonic_ns()}", command, NO_READY_LINE, **pipes, **(options or {}))
+        self._answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read_answers)
+
+    def __exit__(self, *exc: object) -> None:
+        self.end(signal.SIGKILL)
+        if self._reader.ident:
+            self._reader.join(MAX_WAIT_SECONDS)
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if pipe:
+                pipe.close()
+
+    def write(self, data: bytes) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(data)
+        self.process.stdin.flush()
+
+    def write_line(self, line: bytes) -> None:
+        self.write(line + b"\n")
+
+    def read_line(self) -> bytes:
+        assert self.process.stdout
+        return self.process.stdout.readline()
+
+    def close_input(self) -> tuple[bytes, float]:
+        """Close standard input; return the rest of the output if no thread reads it, and the seconds until the exit."""
+        began = time.monotonic()
+        assert self.process.stdin
+        self.process.stdin.close()
+        rest = b"" if self._reader.ident else self.process.stdout.read()
+        self.process.wait(MAX_WAIT_SECONDS)
+        return rest, time.monotonic() - began
+
+    def start_reading(self) -> None:
+        """Let a thread read all answers from now on."""
+        self._reader.start()
+
+    def answer(self, identifier: Any) -> dict[str, Any]:
+        """The answer to this request; messages before it are dropped. queue.Empty if it does not arrive in time."""
+        return next(message for message in iter(self.next_answer, None) if message.get("id") == identifier)
+
+    def next_answer(self) -> dict[str, Any]:
+        """The next message. queue.Empty if none arrives in time."""
+        return self._answers.get(timeout=MAX_WAIT_SECONDS)
+
+    def _read_answers(self) -> None:
+        for line in iter(self.read_line, b""):
+            self._answers.put(json.loads(line))
 
 
 class ListeningServer(ChildProcess):

@@ -4,8 +4,8 @@ import json
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -15,60 +15,55 @@ import httpx
 import pytest
 
 from contacts_mcp.client import ContactsClient
-from contacts_mcp.contract import AddGroupMembers, CreateContact, CreateContactGroup, RemoveGroupMember, UpdateContact
+from contacts_mcp.contract import (
+    AddGroupMembers,
+    Call,
+    CreateContact,
+    CreateContactGroup,
+    RemoveGroupMember,
+    UpdateContact,
+)
 from contacts_mcp.directory import Directory
 from contacts_mcp.directory.database import metadata, nonces
 from contacts_mcp.guard import ANSWER_LIFETIME_SECONDS, Guard, GuardMode, MemoryNonceStore, Seal
 from network.servers import STATE_KEYS, quick_folder
-from support.hosts import LEGACY, MODERN, server_over
+from support.hosts import LEGACY, MODERN, server_over, with_ids
 from support.raw_hosts import LineHost, Message, Responder, declines, line_host
 from support.trust_summary import Tried
 
 Arguments = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Records:
-    """The people in the directory, by id."""
-
-    ola: str
-    kari: str
-    per: str
-    all: str
-    """A group with Ola in it."""
-    few: str
-    """A group with Kari in it."""
+Records = dict[str, str]
+"""The ids of the three people, of the group `all` with Ola in it, and of the group `few` with Kari in it."""
 
 
 async def create_records(api: ContactsClient) -> Records:
     """Fill an empty directory."""
-    ola, kari, per = [
-        (await api.send(CreateContact(name=name, type="person", company_name="Fjell", tags=[tag], email=email))).id
-        for name, tag, email in (
-            ("Ola Nordmann", "vip", "ola@example.com"),
-            ("Kari Nordmann", "vip", "kari@example.com"),
-            ("Per Hansen", "other", "per@example.com"),
-        )
-    ]
-    groups = [(await api.send(CreateContactGroup(name=name))).id for name in ("All", "Few")]
-    for group, member in zip(groups, (ola, kari), strict=True):
-        await api.send(AddGroupMembers(group_id=group, contact_ids=[member]))
-    return Records(ola, kari, per, *groups)
+    records: Records = {}
+    for name, surname, tag in (("Ola", "Nordmann", "vip"), ("Kari", "Nordmann", "vip"), ("Per", "Hansen", "other")):
+        email = f"{name.lower()}@example.com"
+        call = CreateContact(name=f"{name} {surname}", type="person", company_name="Fjell", tags=[tag], email=email)
+        records[name.lower()] = (await api.send(call)).id
+    for name, member in (("all", "ola"), ("few", "kari")):
+        records[name] = (await api.send(CreateContactGroup(name=name.title()))).id
+        await api.send(AddGroupMembers(group_id=records[name], contact_ids=[records[member]]))
+    return records
 
 
 @dataclass(frozen=True)
 class GuardedCall:
     """A tool, arguments that need a person's confirmation, and the form that confirms them.
 
-    `other` are arguments with another target; `change_target` changes an existing target. A call
-    that `plans` first is made with the fingerprint of its plan.
+    `other` are arguments with another target; `changes` are calls that change an existing target. A call that `plans`
+    first is made with the fingerprint of its plan. A record's name as a value stands for its id.
     """
 
     tool: str
-    arguments: Callable[[Records], Arguments]
-    other: Callable[[Records], Arguments]
-    change_target: Callable[[ContactsClient, Records], Awaitable[object]] | None
+    arguments: Arguments
+    other: Arguments
     form: Arguments
+    changes: tuple[tuple[type[Call[Any]], Arguments], ...] = ()
     plans: bool = False
 
     @property
@@ -81,21 +76,13 @@ class GuardedCall:
         """The value that confirms."""
         return str(self.form[self.field])
 
+    @property
+    def accepted(self) -> Message:
+        """The answer of a host whose person agrees."""
+        return {"action": "accept", "content": dict(self.form)}
+
     def __str__(self) -> str:
         return self.tool
-
-
-def _rename(who: str) -> Callable[[ContactsClient, Records], Awaitable[object]]:
-    return lambda api, records: api.send(UpdateContact(contact_id=getattr(records, who), name="Somebody Else"))
-
-
-async def _swap_members(api: ContactsClient, records: Records) -> None:
-    await api.send(RemoveGroupMember(group_id=records.all, contact_id=records.ola))
-    await api.send(AddGroupMembers(group_id=records.all, contact_ids=[records.per]))
-
-
-async def _change_company(api: ContactsClient, records: Records) -> None:
-    await api.send(UpdateContact(contact_id=records.kari, company_name="Dal"))
 
 
 def _file(*names: str) -> str:
@@ -104,80 +91,46 @@ def _file(*names: str) -> str:
 
 
 DELETE, CHANGE = {"decision": "delete"}, {"decision": "change"}
+_OLA, _KARI, _ALL, _FEW = {"contact_id": "ola"}, {"contact_id": "kari"}, {"group_id": "all"}, {"group_id": "few"}
+_REASON, _NOTES, _COMPANY = {"reason": "Bedt om på café"}, {"notes": "på café"}, {"set_company_name": "Vidde"}
+_UPDATE = {"on_match": "update"}
+_MERGED = {"keep_id": "ola", "merge_ids": ["kari", "per"]}
+_OTHER_MERGED = {"keep_id": "kari", "merge_ids": ["ola", "per"]}
+_RENAME_OLA = ((UpdateContact, {**_OLA, "name": "Somebody Else"}),)
+_RENAME_PER = ((UpdateContact, {"contact_id": "per", "name": "Somebody Else"}),)
+_CHANGE_COMPANY = ((UpdateContact, {**_KARI, "company_name": "Dal"}),)
+_SWAP_MEMBERS = ((RemoveGroupMember, {**_ALL, **_OLA}), (AddGroupMembers, {**_ALL, "contact_ids": ["per"]}))
 CALLS = (
+    GuardedCall("delete_contact", _OLA, _KARI, DELETE, _RENAME_OLA),
+    GuardedCall("delete_contact_group", _ALL, _FEW, DELETE, _SWAP_MEMBERS),
     GuardedCall(
-        "delete_contact",
-        lambda records: {"contact_id": records.ola},
-        lambda records: {"contact_id": records.kari},
-        _rename("ola"),
-        DELETE,
+        "gdpr_delete_contact", {**_OLA, **_REASON}, {**_KARI, **_REASON}, {"typed": "Ola Nordmann"}, _RENAME_OLA
     ),
-    GuardedCall(
-        "delete_contact_group",
-        lambda records: {"group_id": records.all},
-        lambda records: {"group_id": records.few},
-        _swap_members,
-        DELETE,
-    ),
-    GuardedCall(
-        "gdpr_delete_contact",
-        lambda records: {"contact_id": records.ola, "reason": "Bedt om på café"},
-        lambda records: {"contact_id": records.kari, "reason": "Bedt om på café"},
-        _rename("ola"),
-        {"typed": "Ola Nordmann"},
-    ),
-    GuardedCall(
-        "merge_contacts",
-        lambda records: {"keep_id": records.ola, "merge_ids": [records.kari, records.per]},
-        lambda records: {"keep_id": records.kari, "merge_ids": [records.ola, records.per]},
-        _rename("per"),
-        {"decision": "merge"},
-    ),
+    GuardedCall("merge_contacts", _MERGED, _OTHER_MERGED, {"decision": "merge"}, _RENAME_PER),
     GuardedCall(
         "update_matching_contacts",
-        lambda records: {"tags": ["vip"], "set_company_name": "Vidde"},
-        lambda records: {"tags": ["other"], "set_company_name": "Vidde"},
-        _change_company,
+        {"tags": ["vip"], **_COMPANY},
+        {"tags": ["other"], **_COMPANY},
         CHANGE,
+        _CHANGE_COMPANY,
         plans=True,
     ),
     GuardedCall(
         "import_contacts",
-        lambda records: {"content": _file("Ola Nordmann", "Kari Nordmann"), "on_match": "update"},
-        lambda records: {"content": _file("Per Hansen"), "on_match": "update"},
-        _change_company,
+        {"content": _file("Ola Nordmann", "Kari Nordmann"), **_UPDATE},
+        {"content": _file("Per Hansen"), **_UPDATE},
         CHANGE,
+        _CHANGE_COMPANY,
         plans=True,
     ),
-    GuardedCall(
-        "update_contact",
-        lambda records: {"contact_id": records.ola, "notes": "på café"},
-        lambda records: {"contact_id": records.kari, "notes": "på café"},
-        _rename("ola"),
-        CHANGE,
-    ),
-    GuardedCall(
-        "remove_group_member",
-        lambda records: {"group_id": records.all, "contact_id": records.ola},
-        lambda records: {"group_id": records.few, "contact_id": records.kari},
-        _rename("ola"),
-        CHANGE,
-    ),
-    GuardedCall("create_contact_group", lambda _: {"name": "New"}, lambda _: {"name": "Newer"}, None, CHANGE),
+    GuardedCall("update_contact", {**_OLA, **_NOTES}, {**_KARI, **_NOTES}, CHANGE, _RENAME_OLA),
+    GuardedCall("remove_group_member", {**_ALL, **_OLA}, {**_FEW, **_KARI}, CHANGE, _RENAME_OLA),
+    GuardedCall("create_contact_group", {"name": "New"}, {"name": "Newer"}, CHANGE),
 )
 CONFIRMED = ("update_contact", "remove_group_member", "create_contact_group")
 """Writing tools that the operator has guarded."""
 
 _KEPT = [table.name for table in metadata.sorted_tables if table is not nonces]
-
-
-def contents(path: Path) -> dict[str, list[Any]]:
-    """Every row of a directory, except used nonces."""
-    database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    try:
-        return {table: sorted(database.execute(f"SELECT * FROM {table}").fetchall(), key=repr) for table in _KEPT}
-    finally:
-        database.close()
 
 
 CODES = ("refused", "not_confirmed", "invalid", "conflict", "not_found")
@@ -237,11 +190,15 @@ class GuardedServers:
 
     async def arguments(self, call: GuardedCall, *, other: bool = False) -> Arguments:
         """The call's arguments, with the current plan if the call plans first."""
-        given = (call.other if other else call.arguments)(self.records)
+        given = with_ids(call.other if other else call.arguments, self.records)
         if not call.plans:
             return given
         plan = answer(await self.asking.call(call.tool, given))["plan"]
         return {**given, "apply": True, "plan": plan}
+
+    async def change_target(self, call: GuardedCall) -> None:
+        for kind, arguments in call.changes:
+            await self.api.send(kind(**with_ids(arguments, self.records)))
 
     async def question(self, tool: str, arguments: Arguments) -> str:
         """The state of a server's question about a call."""
@@ -251,16 +208,20 @@ class GuardedServers:
         """The token of a preview of a call."""
         return str(answer(await self.previewing.call(tool, arguments))["confirmation_token"])
 
+    async def state(self, route: "Route", call: GuardedCall, arguments: Arguments) -> str:
+        """The state of a question, or the token, that an answer on this route needs."""
+        return await (self.token if route.channel == "token" else self.question)(call.tool, arguments)
+
     def contents(self) -> dict[str, list[Any]]:
-        """Everything in the directory, read past all servers."""
-        return contents(self.path)
+        """Every row of the directory, except used nonces, read past all servers."""
+        with closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)) as database:
+            return {table: sorted(database.execute(f"SELECT * FROM {table}").fetchall(), key=repr) for table in _KEPT}
 
 
 @cache
-def _prepared_folder() -> tuple[Path, tempfile.TemporaryDirectory[str]]:
+def _prepared_folder() -> tempfile.TemporaryDirectory[str]:
     """A folder with the directory that every test copies."""
-    folder = tempfile.TemporaryDirectory()
-    return Path(folder.name) / "contacts.db", folder
+    return tempfile.TemporaryDirectory()
 
 
 @asynccontextmanager
@@ -281,16 +242,16 @@ async def open_directory(path: Path, writes: list[str]) -> AsyncIterator[tuple[D
 @asynccontextmanager
 async def open_servers() -> AsyncIterator[GuardedServers]:
     """A directory of a test's own with the scene in it."""
-    path, _ = _prepared_folder()
+    path = Path(_prepared_folder().name) / "contacts.db"
     scene_file = path.with_suffix(".json")
     if not scene_file.exists():
         async with open_directory(path, []) as (_, api):
-            scene_file.write_text(json.dumps(vars(await create_records(api))))
+            scene_file.write_text(json.dumps(await create_records(api)))
     with quick_folder() as folder:
         mine = shutil.copytree(path.parent, folder / "directory") / path.name
         writes: list[str] = []
         async with open_directory(mine, writes) as (directory, api):
-            made = GuardedServers(mine, Records(**json.loads(scene_file.read_text())), directory, api, writes=writes)
+            made = GuardedServers(mine, json.loads(scene_file.read_text()), directory, api, writes=writes)
             async with made.host() as asking, made.host(mode=GuardMode.TWO_STEP, forms=False) as previewing:
                 made.asking, made.previewing = asking, previewing
                 yield made
@@ -384,9 +345,6 @@ async def servers() -> AsyncIterator[GuardedServers]:
         yield made
 
 
-ASK, TWO_STEP, BLOCK = GuardMode.ASK, GuardMode.TWO_STEP, GuardMode.BLOCK
-
-
 @dataclass(frozen=True)
 class Route:
     """How an answer comes: `back` while a legacy call waits, with a second modern call, or as a two-step token.
@@ -406,10 +364,16 @@ class Route:
     def forms(self) -> bool:
         return self.channel != "token"
 
+    async def answer(self, host: LineHost, call: GuardedCall, arguments: Arguments, state: Any) -> Message:
+        """Make a call that answers yes to the question of `state`."""
+        if self.channel == "token":
+            return await host.call(call.tool, {**arguments, "confirmation_token": state})
+        return await host.call(call.tool, arguments, inputResponses={"confirm": call.accepted}, requestState=state)
 
-LEGACY_ANSWERS = [Route(LEGACY, mode, "back") for mode in (ASK, TWO_STEP)]
-SECOND_CALLS = [Route(MODERN, mode, "second call") for mode in (ASK, TWO_STEP, BLOCK)]
-TOKENS = [Route(era, TWO_STEP, "token") for era in (LEGACY, MODERN)]
+
+LEGACY_ANSWERS = [Route(LEGACY, mode, "back") for mode in (GuardMode.ASK, GuardMode.TWO_STEP)]
+SECOND_CALLS = [Route(MODERN, mode, "second call") for mode in (GuardMode.ASK, GuardMode.TWO_STEP, GuardMode.BLOCK)]
+TOKENS = [Route(era, GuardMode.TWO_STEP, "token") for era in (LEGACY, MODERN)]
 
 
 def each_route(*which: Route) -> pytest.MarkDecorator:
@@ -418,22 +382,3 @@ def each_route(*which: Route) -> pytest.MarkDecorator:
 
 each_call = pytest.mark.parametrize("call", CALLS, ids=str)
 each_mode = pytest.mark.parametrize("mode", GuardMode)
-
-
-async def obtain_state(servers: GuardedServers, route: Route, call: GuardedCall, arguments: Arguments) -> str:
-    """The state of a question, or the token, that an answer on this route needs."""
-    return await (servers.token if route.channel == "token" else servers.question)(call.tool, arguments)
-
-
-def accept_form(call: GuardedCall) -> Message:
-    """The answer of a host whose person agrees."""
-    return {"action": "accept", "content": dict(call.form)}
-
-
-async def call_with_answer(
-    host: LineHost, route: Route, call: GuardedCall, arguments: Arguments, state: Any
-) -> Message:
-    """Make a call that answers yes to the question of `state`."""
-    if route.channel == "token":
-        return await host.call(call.tool, {**arguments, "confirmation_token": state})
-    return await host.call(call.tool, arguments, inputResponses={"confirm": accept_form(call)}, requestState=state)

@@ -23,29 +23,23 @@ from support.processes import wait_until
 from support.raw_hosts import Message
 from support.trust_summary import Tried
 from trust.guard import (
-    ASK,
-    BLOCK,
     CALLS,
     CONFIRMED,
     LEGACY_ANSWERS,
     REFUSED,
     SECOND_CALLS,
     TOKENS,
-    TWO_STEP,
     Arguments,
     Attack,
     GuardedCall,
     GuardedServers,
     Refused,
     Route,
-    accept_form,
-    call_with_answer,
     check_refusal,
     each_call,
     each_mode,
     each_route,
     is_done,
-    obtain_state,
 )
 
 DESTROYING = tuple(call for call in CALLS if call.tool not in CONFIRMED)
@@ -57,13 +51,13 @@ def test_every_destructive_tool_has_an_attacked_call() -> None:
     assert {call.tool for call in DESTROYING} == dangerous
 
 
-@each_route(*LEGACY_ANSWERS, *(route for route in SECOND_CALLS if route.mode is not BLOCK), *TOKENS)
+@each_route(*LEGACY_ANSWERS, *(route for route in SECOND_CALLS if route.mode is not GuardMode.BLOCK), *TOKENS)
 @each_call
 async def test_genuine_answer_performs_the_call(servers: GuardedServers, route: Route, call: GuardedCall) -> None:
     """Without this, the refusals below would prove nothing."""
 
     async def agrees(_question: Message) -> Message:
-        return {"result": accept_form(call)}
+        return {"result": call.accepted}
 
     arguments = await servers.arguments(call)
     before = servers.contents()
@@ -71,9 +65,7 @@ async def test_genuine_answer_performs_the_call(servers: GuardedServers, route: 
         if route.channel == "back":
             done = await host.call(call.tool, arguments)
         else:
-            done = await call_with_answer(
-                host, route, call, arguments, await obtain_state(servers, route, call, arguments)
-            )
+            done = await route.answer(host, call, arguments, await servers.state(route, call, arguments))
 
     assert is_done(done)
     assert servers.contents() != before
@@ -86,8 +78,8 @@ def _of(call: GuardedCall, value: Any) -> Message:
 ANSWERS: dict[str, Callable[[GuardedCall], Message]] = {
     "declined": lambda _: {"action": "decline"},
     "cancelled": lambda _: {"action": "cancel"},
-    "declined with the right word": lambda call: {**accept_form(call), "action": "decline"},
-    "cancelled with the right word": lambda call: {**accept_form(call), "action": "cancel"},
+    "declined with the right word": lambda call: {**call.accepted, "action": "decline"},
+    "cancelled with the right word": lambda call: {**call.accepted, "action": "cancel"},
     "accepted without a form": lambda _: {"action": "accept"},
     "accepted with null": lambda _: {"action": "accept", "content": None},
     "accepted empty": lambda _: {"action": "accept", "content": {}},
@@ -121,11 +113,11 @@ ANSWERS: dict[str, Callable[[GuardedCall], Message]] = {
         "action": "accept",
         "content": {call.field: "no", "word": call.word, "confirmed": True},
     },
-    "an answer in an answer": lambda call: {"confirm": accept_form(call)},
-    "an answer in a form": lambda call: {"action": "accept", "content": {"confirm": accept_form(call)}},
-    "an action there is not": lambda call: {**accept_form(call), "action": "accepted"},
-    "an action in capitals": lambda call: {**accept_form(call), "action": "ACCEPT"},
-    "an action of true": lambda call: {**accept_form(call), "action": True},
+    "an answer in an answer": lambda call: {"confirm": call.accepted},
+    "an answer in a form": lambda call: {"action": "accept", "content": {"confirm": call.accepted}},
+    "an action there is not": lambda call: {**call.accepted, "action": "accepted"},
+    "an action in capitals": lambda call: {**call.accepted, "action": "ACCEPT"},
+    "an action of true": lambda call: {**call.accepted, "action": True},
     "no action": lambda call: {"content": dict(call.form)},
     "a model's words in place of a person's": lambda call: {
         "role": "assistant",
@@ -180,20 +172,20 @@ async def test_answer_sent_before_the_question_is_ignored(servers: GuardedServer
             arguments = await servers.arguments(call)
             with refused() as attack:
                 for number in range(20):
-                    host.send({"jsonrpc": "2.0", "id": number, "result": accept_form(call)})
+                    host.send({"jsonrpc": "2.0", "id": number, "result": call.accepted})
                 attack.answers.append(await host.call(call.tool, arguments))
 
     assert len(host.asked) == len(CALLS)
 
 
-@pytest.mark.parametrize("mode", [ASK, TWO_STEP])
+@pytest.mark.parametrize("mode", [GuardMode.ASK, GuardMode.TWO_STEP])
 async def test_error_response_to_a_question_changes_nothing(
     servers: GuardedServers, refused: Refused, mode: GuardMode
 ) -> None:
     """Legacy era only."""
 
     async def fails(_question: Message) -> Message:
-        return {"error": {"code": 0, "message": "delete", "data": accept_form(CALLS[0])}}
+        return {"error": {"code": 0, "message": "delete", "data": CALLS[0].accepted}}
 
     async with servers.host(LEGACY, mode, fails) as host:
         for call in CALLS:
@@ -207,10 +199,10 @@ async def test_expired_answer_changes_nothing(servers: GuardedServers, refused: 
     async with servers.host(route.era, route.mode, forms=route.forms) as host:
         for call in CALLS:
             arguments = await servers.arguments(call)
-            state = await obtain_state(servers, route, call, arguments)
+            state = await servers.state(route, call, arguments)
             servers.clock.now += ANSWER_LIFETIME_SECONDS
             with refused() as attack:
-                attack.answers.append(await call_with_answer(host, route, call, arguments, state))
+                attack.answers.append(await route.answer(host, call, arguments, state))
 
 
 @each_route(*LEGACY_ANSWERS)
@@ -222,7 +214,7 @@ async def test_answer_after_the_question_expired_changes_nothing(
 
         async def thinks(_question: Message, call: GuardedCall = call) -> Message:
             servers.clock.now += ANSWER_LIFETIME_SECONDS
-            return {"result": accept_form(call)}
+            return {"result": call.accepted}
 
         arguments = await servers.arguments(call)
         async with servers.host(route.era, route.mode, thinks) as host:
@@ -241,7 +233,7 @@ async def test_answer_to_an_abandoned_call_changes_nothing(
 
         async def too_late(_question: Message, call: GuardedCall = call, gone_by: asyncio.Event = given_up) -> Message:
             await gone_by.wait()
-            return {"result": accept_form(call)}
+            return {"result": call.accepted}
 
         arguments = await servers.arguments(call)
         attack = Attack(servers)
@@ -330,9 +322,9 @@ async def test_forged_state_changes_nothing(servers: GuardedServers, refused: Re
     async with servers.host(route.era, route.mode, forms=route.forms) as host:
         for call in CALLS:
             arguments = await servers.arguments(call)
-            state = FORGERIES[name](await obtain_state(servers, route, call, arguments))
+            state = FORGERIES[name](await servers.state(route, call, arguments))
             with refused("confirmation_token") as attack:
-                attack.answers.append(await call_with_answer(host, route, call, arguments, state))
+                attack.answers.append(await route.answer(host, call, arguments, state))
 
 
 @pytest.mark.parametrize("mode", GuardMode)
@@ -344,7 +336,7 @@ async def test_answer_without_state_changes_nothing(
         for call in CALLS:
             arguments = await servers.arguments(call)
             with refused() as attack:
-                attack.answers.append(await call_with_answer(host, SECOND_CALLS[0], call, arguments, state))
+                attack.answers.append(await SECOND_CALLS[0].answer(host, call, arguments, state))
 
 
 @each_route(*SECOND_CALLS, *TOKENS)
@@ -356,8 +348,8 @@ async def test_answer_to_another_tools_question_changes_nothing(
         for call in CALLS:
             with refused() as attack:
                 for asked in (other for other in CALLS if other is not call):
-                    state = await obtain_state(servers, route, asked, given[asked.tool])
-                    attack.answers.append(await call_with_answer(host, route, call, given[call.tool], state))
+                    state = await servers.state(route, asked, given[asked.tool])
+                    attack.answers.append(await route.answer(host, call, given[call.tool], state))
 
 
 @each_route(*SECOND_CALLS, *TOKENS)
@@ -370,7 +362,7 @@ async def test_token_and_request_state_are_not_interchangeable(
             other = servers.question if route.channel == "token" else servers.token
             state = await other(call.tool, arguments)
             with refused() as attack:
-                attack.answers.append(await call_with_answer(host, route, call, arguments, state))
+                attack.answers.append(await route.answer(host, call, arguments, state))
 
 
 def _variants(call: GuardedCall, arguments: Arguments) -> Iterator[Arguments]:
@@ -410,11 +402,9 @@ async def test_answer_with_other_arguments_changes_nothing(
         variants = [variant for variant in variants if variant.get("apply")]
     async with servers.host(route.era, route.mode, forms=route.forms) as host:
         for variant in variants:
-            state = await obtain_state(
-                servers, route, call, arguments
-            )  # one each: the first that succeeds would use it up
+            state = await servers.state(route, call, arguments)  # one each: the first that succeeds would use it up
             with refused() as attack:
-                attack.answers.append(await call_with_answer(host, route, call, variant, state))
+                attack.answers.append(await route.answer(host, call, variant, state))
 
 
 @each_route(SECOND_CALLS[0], *TOKENS)
@@ -422,29 +412,29 @@ async def test_answer_with_reordered_keys_is_accepted(servers: GuardedServers, r
     """JSON objects have no order."""
     call = next(call for call in CALLS if call.tool == "gdpr_delete_contact")
     arguments = await servers.arguments(call)
-    state = await obtain_state(servers, route, call, arguments)
+    state = await servers.state(route, call, arguments)
     async with servers.host(route.era, route.mode, forms=route.forms) as host:
-        assert is_done(await call_with_answer(host, route, call, dict(reversed(arguments.items())), state))
+        assert is_done(await route.answer(host, call, dict(reversed(arguments.items())), state))
 
 
 HIDDEN: dict[str, Callable[[GuardedCall], Any]] = {
     "confirm": lambda _: True,
     "confirmed": lambda _: "yes",
-    "confirmation": accept_form,
+    "confirmation": lambda call: call.accepted,
     "force": lambda _: True,
     "yes": lambda _: True,
     "decision": lambda call: call.word,
     "typed": lambda call: call.word,
-    "answer": accept_form,
+    "answer": lambda call: call.accepted,
     "consent": lambda _: "form",
     "guard": lambda _: "off",
     "mode": lambda _: "two-step",
     "risk": lambda _: "read",
     "principal": lambda _: "local",
     "dry_run": lambda _: False,
-    "_meta": lambda call: {"confirm": accept_form(call)},
-    "inputResponses": lambda call: {"confirm": accept_form(call)},
-    "input_responses": lambda call: {"confirm": accept_form(call)},
+    "_meta": lambda call: {"confirm": call.accepted},
+    "inputResponses": lambda call: {"confirm": call.accepted},
+    "input_responses": lambda call: {"confirm": call.accepted},
 }
 
 
@@ -459,7 +449,7 @@ async def test_model_cannot_confirm_with_an_invented_argument(
         for call in CALLS:
             arguments = await servers.arguments(call)
             secrets = {"requestState": await servers.question(call.tool, arguments)}
-            if mode is not TWO_STEP:
+            if mode is not GuardMode.TWO_STEP:
                 secrets["confirmation_token"] = await servers.token(call.tool, arguments)
             for field, value in {**{name: make(call) for name, make in HIDDEN.items()}, **secrets}.items():
                 with refused(field) as attack:
@@ -481,9 +471,9 @@ async def test_modern_answer_in_a_legacy_call_is_ignored(
             arguments = await servers.arguments(call)
             state = await servers.question(call.tool, arguments)
             with refused() as attack:
-                attack.answers.append(await call_with_answer(host, SECOND_CALLS[0], call, arguments, state))
+                attack.answers.append(await SECOND_CALLS[0].answer(host, call, arguments, state))
 
-    assert len(host.asked) == (0 if mode is BLOCK else len(CALLS))
+    assert len(host.asked) == (0 if mode is GuardMode.BLOCK else len(CALLS))
 
 
 @each_mode
@@ -496,13 +486,13 @@ async def test_answer_from_a_host_without_forms_changes_nothing(
             arguments = await servers.arguments(call)
             state = await servers.question(call.tool, arguments)
             with refused() as attack:
-                attack.answers.append(await call_with_answer(host, SECOND_CALLS[0], call, arguments, state))
+                attack.answers.append(await SECOND_CALLS[0].answer(host, call, arguments, state))
 
 
 @each_era
 async def test_host_without_forms_is_refused(servers: GuardedServers, refused: Refused, era: str) -> None:
     """The error does not mention other guard modes."""
-    async with servers.host(era, ASK, forms=False) as host:
+    async with servers.host(era, GuardMode.ASK, forms=False) as host:
         for call in CALLS:
             arguments = await servers.arguments(call)
             with refused() as attack:
@@ -515,7 +505,7 @@ async def test_blocking_server_refuses_every_call(
     servers: GuardedServers, refused: Refused, era: str, forms: bool
 ) -> None:
     """It asks no question and shows no preview."""
-    async with servers.host(era, BLOCK, forms=forms) as host:
+    async with servers.host(era, GuardMode.BLOCK, forms=forms) as host:
         for call in CALLS:
             arguments = await servers.arguments(call)
             with refused() as attack:
@@ -525,30 +515,25 @@ async def test_blocking_server_refuses_every_call(
 
 
 @each_route(*LEGACY_ANSWERS, *SECOND_CALLS, *TOKENS)
-@pytest.mark.parametrize("call", [call for call in CALLS if call.change_target], ids=str)
+@pytest.mark.parametrize("call", [call for call in CALLS if call.changes], ids=str)
 async def test_target_changed_before_the_answer_is_not_touched(
     servers: GuardedServers, refused: Refused, route: Route, call: GuardedCall
 ) -> None:
-    assert call.change_target
-    change_target = call.change_target
     arguments = await servers.arguments(call)
     with refused() as attack:
 
         async def meanwhile(_question: Message) -> Message:
-            await change_target(servers.api, servers.records)
+            await servers.change_target(call)
             attack.begin()
-            return {"result": accept_form(call)}
+            return {"result": call.accepted}
 
         async with servers.host(route.era, route.mode, meanwhile, forms=route.forms) as host:
             if route.channel == "back":
                 attack.answers.append(await host.call(call.tool, arguments))
             else:
-                state = await obtain_state(servers, route, call, arguments)
+                state = await servers.state(route, call, arguments)
                 await meanwhile({})
-                attack.answers.append(await call_with_answer(host, route, call, arguments, state))
-
-
-_CHANGES_BACK = ("delete_contact", "gdpr_delete_contact", "merge_contacts", "update_contact", "remove_group_member")
+                attack.answers.append(await route.answer(host, call, arguments, state))
 
 
 @each_route(*SECOND_CALLS, *TOKENS)
@@ -561,11 +546,11 @@ async def test_target_changed_and_changed_back_is_not_touched(
             call for call in CALLS if call.tool in ("delete_contact", "gdpr_delete_contact", "merge_contacts")
         ]:
             arguments = await servers.arguments(call)
-            state = await obtain_state(servers, route, call, arguments)
+            state = await servers.state(route, call, arguments)
             for name in ("Somebody Else", "Ola Nordmann"):
-                await servers.api.send(UpdateContact(contact_id=servers.records.ola, name=name))
+                await servers.api.send(UpdateContact(contact_id=servers.records["ola"], name=name))
             with refused() as attack:
-                attack.answers.append(await call_with_answer(host, route, call, arguments, state))
+                attack.answers.append(await route.answer(host, call, arguments, state))
 
 
 @each_route(*SECOND_CALLS, *TOKENS)
@@ -573,11 +558,11 @@ async def test_target_deleted_before_the_answer_is_not_touched(
     servers: GuardedServers, refused: Refused, route: Route
 ) -> None:
     """Erasing the deleted contact needs a new question."""
-    of_ola = [call for call in CALLS if servers.records.ola in repr(call.arguments(servers.records))]
+    of_ola = [call for call in CALLS if "'ola'" in repr(call.arguments)]
     given = {call.tool: await servers.arguments(call) for call in of_ola}
-    states = {call.tool: await obtain_state(servers, route, call, given[call.tool]) for call in of_ola}
-    await servers.api.send(DeleteContact(contact_id=servers.records.ola))
+    states = {call.tool: await servers.state(route, call, given[call.tool]) for call in of_ola}
+    await servers.api.send(DeleteContact(contact_id=servers.records["ola"]))
     async with servers.host(route.era, route.mode, forms=route.forms) as host:
         for call in of_ola:
             with refused() as attack:
-                attack.answers.append(await call_with_answer(host, route, call, given[call.tool], states[call.tool]))
+                attack.answers.append(await route.answer(host, call, given[call.tool], states[call.tool]))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from contacts_mcp.app import Embedded, build_app
+from contacts_mcp.guard import GuardMode
 from contacts_mcp.settings import load_settings
 from network.servers import STATE_KEYS, replica_here
 from support.processes import free_port, needs_redis, run_redis
@@ -16,33 +17,27 @@ from support.raw_hosts import Headers, LegacySession, LineHost, Message, ModernC
 from support.trust_summary import Tried
 from transports.http.issuer import AUDIENCE, LoopbackIssuer
 from trust.guard import (
-    ASK,
-    BLOCK,
     CALLS,
     CONFIRMED,
     LEGACY_ANSWERS,
     REFUSED,
     SECOND_CALLS,
     TOKENS,
-    TWO_STEP,
     Arguments,
     Attack,
     GuardedCall,
     GuardedServers,
     Refused,
     Route,
-    accept_form,
     answer,
-    call_with_answer,
     check_refusal,
     each_call,
     each_route,
     is_done,
-    obtain_state,
 )
 
 COPIES, MANY = 50, 1_000
-ANSWERED = [route for route in (*SECOND_CALLS, *TOKENS) if route.mode is not BLOCK]
+ANSWERED = [route for route in (*SECOND_CALLS, *TOKENS) if route.mode is not GuardMode.BLOCK]
 by_tool = {call.tool: call for call in CALLS}
 
 
@@ -53,11 +48,11 @@ async def test_used_answer_changes_nothing_again(
 ) -> None:
     arguments = await servers.arguments(call)
     async with servers.host(route.era, route.mode, forms=route.forms) as host:
-        state = await obtain_state(servers, route, call, arguments)
-        assert is_done(await call_with_answer(host, route, call, arguments, state))
+        state = await servers.state(route, call, arguments)
+        assert is_done(await route.answer(host, call, arguments, state))
         with refused() as attack:
             for _ in range(3):
-                attack.answers.append(await call_with_answer(host, route, call, arguments, state))
+                attack.answers.append(await route.answer(host, call, arguments, state))
 
 
 @each_route(*(route for route in ANSWERED if route.channel != "token"))
@@ -73,7 +68,7 @@ async def test_yes_after_another_answer_changes_nothing(
             with refused() as attack:
                 attack.answers += [
                     await host.call(call.tool, arguments, inputResponses=other, requestState=state),
-                    await call_with_answer(host, route, call, arguments, state),
+                    await route.answer(host, call, arguments, state),
                 ]
 
 
@@ -99,13 +94,13 @@ async def replays(servers: GuardedServers, refused: Refused, route: Route, call:
     arguments = await servers.arguments(call)
     async with replica(servers, route, **settings) as one, replica(servers, route, **settings) as other:
         state = await obtain_state_from(one, route, call, arguments)
-        assert is_done(await call_with_answer(other, route, call, arguments, state))
+        assert is_done(await route.answer(other, call, arguments, state))
         with refused("confirmation_token") as attack:
-            attack.answers += [await call_with_answer(each, route, call, arguments, state) for each in (one, other)]
-    for later in (route, Route(route.era, BLOCK, route.channel)):
+            attack.answers += [await route.answer(each, call, arguments, state) for each in (one, other)]
+    for later in (route, Route(route.era, GuardMode.BLOCK, route.channel)):
         async with replica(servers, later, **settings) as restarted:
             with refused("confirmation_token") as attack:
-                attack.answers.append(await call_with_answer(restarted, route, call, arguments, state))
+                attack.answers.append(await route.answer(restarted, call, arguments, state))
 
 
 @each_route(*ANSWERED)
@@ -138,7 +133,7 @@ async def test_answer_from_before_a_restart_needs_shared_keys(
         async with replica(servers, route, state_keys=keys) as after:
             for (call, arguments), state in zip(calls, states, strict=True):
                 with refused() as attack:
-                    attack.answers.append(await call_with_answer(after, route, call, arguments, state))
+                    attack.answers.append(await route.answer(after, call, arguments, state))
 
 
 async def send_concurrently(attempts: list[Any]) -> list[Message]:
@@ -156,11 +151,9 @@ async def test_parallel_copies_of_an_answer_perform_one_call(
 ) -> None:
     async with servers.host(route.era, route.mode, forms=route.forms) as host:
         arguments = await servers.arguments(call)
-        state = await obtain_state(servers, route, call, arguments)
+        state = await servers.state(route, call, arguments)
         servers.writes.clear()
-        refusals = await send_concurrently(
-            [call_with_answer(host, route, call, arguments, state) for _ in range(COPIES)]
-        )
+        refusals = await send_concurrently([route.answer(host, call, arguments, state) for _ in range(COPIES)])
 
     assert len(refusals) == COPIES - 1
     assert max(Counter(servers.writes).values()) == 1
@@ -175,9 +168,9 @@ async def test_thousand_copies_of_an_answer_perform_one_call(
     call = by_tool["create_contact_group"]
     async with servers.host(route.era, route.mode, forms=route.forms) as host:
         arguments = await servers.arguments(call)
-        state = await obtain_state(servers, route, call, arguments)
+        state = await servers.state(route, call, arguments)
         groups = servers.contents()["contact_groups"]
-        refusals = await send_concurrently([call_with_answer(host, route, call, arguments, state) for _ in range(MANY)])
+        refusals = await send_concurrently([route.answer(host, call, arguments, state) for _ in range(MANY)])
 
     assert len(refusals) == MANY - 1
     assert len(servers.contents()["contact_groups"]) == len(groups) + 1
@@ -197,7 +190,7 @@ async def test_thousand_confirmations_of_one_target_change_it_once(
 
     async def agrees(_question: Message) -> Message:
         await asyncio.wait_for(asked.wait(), 60)
-        return {"result": accept_form(call)}
+        return {"result": call.accepted}
 
     asked = asyncio.Event()
     async with servers.host(route.era, route.mode, agrees, forms=route.forms) as host:
@@ -209,8 +202,8 @@ async def test_thousand_confirmations_of_one_target_change_it_once(
                 await asyncio.wait(attempts, timeout=0.01)
             asked.set()
         else:
-            states = [await obtain_state(servers, route, call, arguments) for _ in range(MANY)]
-            attempts = [call_with_answer(host, route, call, arguments, state) for state in states]
+            states = [await servers.state(route, call, arguments) for _ in range(MANY)]
+            attempts = [route.answer(host, call, arguments, state) for state in states]
         refusals = await send_concurrently(attempts)
 
     after = servers.contents()
@@ -237,7 +230,7 @@ async def shared(servers: GuardedServers, mode: Any) -> AsyncIterator[tuple[int,
             yield port, _bearer(issuer, "ola"), _bearer(issuer, "kari")
 
 
-@pytest.mark.parametrize("mode", [ASK, TWO_STEP])
+@pytest.mark.parametrize("mode", [GuardMode.ASK, GuardMode.TWO_STEP])
 async def test_answer_of_another_caller_changes_nothing(servers: GuardedServers, refused: Refused, mode: Any) -> None:
     """Modern era only."""
     async with (
@@ -248,7 +241,7 @@ async def test_answer_of_another_caller_changes_nothing(servers: GuardedServers,
         for call in CALLS:
             given = {"name": call.tool, "arguments": await servers.arguments(call)}
             asked = await ola.request("tools/call", **given)
-            answer = {"inputResponses": {"confirm": accept_form(call)}, "requestState": asked.result["requestState"]}
+            answer = {"inputResponses": {"confirm": call.accepted}, "requestState": asked.result["requestState"]}
             with refused() as attack:
                 attack.answers.append((await kari.request("tools/call", **given, **answer)).message)
 
@@ -256,7 +249,7 @@ async def test_answer_of_another_caller_changes_nothing(servers: GuardedServers,
 @pytest.mark.parametrize("caller", [LegacySession, ModernConnection])
 async def test_token_of_another_caller_changes_nothing(servers: GuardedServers, refused: Refused, caller: Any) -> None:
     async with (
-        shared(servers, TWO_STEP) as (port, olas, karis),
+        shared(servers, GuardMode.TWO_STEP) as (port, olas, karis),
         caller(port, olas, capabilities={}) as ola,
         caller(port, karis, capabilities={}) as kari,
     ):
@@ -267,7 +260,7 @@ async def test_token_of_another_caller_changes_nothing(servers: GuardedServers, 
                 attack.answers.append((await kari.call(call.tool, **arguments, confirmation_token=token)).message)
 
 
-@pytest.mark.parametrize("mode", [ASK, TWO_STEP])
+@pytest.mark.parametrize("mode", [GuardMode.ASK, GuardMode.TWO_STEP])
 async def test_answer_sent_into_another_callers_session_changes_nothing(
     servers: GuardedServers, tried: Tried, mode: Any
 ) -> None:
@@ -277,7 +270,7 @@ async def test_answer_sent_into_another_callers_session_changes_nothing(
         own = kari.session
 
         async def intrude(question: dict[str, Any]) -> None:
-            message = {"jsonrpc": "2.0", "id": question["id"], "result": accept_form(call)}
+            message = {"jsonrpc": "2.0", "id": question["id"], "result": call.accepted}
             for session in (own, ola.session):
                 kari.session = session
                 turned_away.append((await kari.post(message)).status)

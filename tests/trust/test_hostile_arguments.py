@@ -14,7 +14,7 @@ from mcp_types import CallToolResult
 
 from contacts_mcp.directory import Directory
 from contacts_mcp.tools import TOOLS
-from support.hosts import LEGACY, MODERN, Host, Person, enter_in_one_task, host, text_of
+from support.hosts import LEGACY, MODERN, Host, Person, enter_in_one_task, host, text_of, with_ids
 from support.texts import MARK, TEXTS, unseen_in
 from support.trust_summary import Tried
 
@@ -93,16 +93,6 @@ class World:
     file: Path
     ids: dict[str, str]
 
-    def meant(self, value: Any) -> Any:
-        """Replace the placeholders by the ids of records."""
-        match value:
-            case str():
-                return self.ids.get(value, value)
-            case list():
-                return [self.meant(item) for item in value]
-            case _:
-                return value
-
     def records(self) -> list[Any]:
         """All stored data of contacts and groups."""
         with sqlite3.connect(self.file) as looking:
@@ -143,7 +133,7 @@ async def test_hostile_arguments_get_an_answer_or_a_one_line_error(
     given_ = data.draw(arguments_of(tool.input_schema), label=tool.name)
     before = world.records()
 
-    arguments = {name: world.meant(value) for name, value in given_.items()}
+    arguments = with_ids(given_, world.ids)
     result = await world.host.client.session.call_tool(tool.name, arguments, allow_input_required=True)
 
     tried("bad inputs tried", 1)

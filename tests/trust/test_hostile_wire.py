@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from support.processes import HttpServer, ReadingStdioServer, peak_memory
+from support.processes import HttpServer, StdioServer, peak_memory
 from support.raw_hosts import modern
 from support.texts import MARK
 from support.trust_summary import Tried
@@ -101,25 +101,25 @@ def mutated(chance: random.Random) -> bytes:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[ReadingStdioServer]:
+def server(tmp_path: Path) -> Iterator[StdioServer]:
     """A server over stdio. At the end it exits by itself and has logged no traceback."""
-    with ReadingStdioServer(tmp_path) as running:
+    with StdioServer(tmp_path) as running:
         running.start_reading()
         yield running
-        running.finish()
-        assert running.process.returncode == 0, running.stderr_text[-2_000:]
-        assert "Traceback" not in running.stderr_text
-        assert MARK not in running.stderr_text
+        running.close_input()
+        assert running.process.returncode == 0, running.written[-2_000:]
+        assert "Traceback" not in running.written
+        assert MARK not in running.written
 
 
-def answers_next(server: ReadingStdioServer, identifier: Any) -> bool:
+def answers_next(server: StdioServer, identifier: Any) -> bool:
     """Whether an ordinary call still works."""
     server.write_line(written(call(identifier)))
     return "contacts" in server.answer(identifier)["result"]["structuredContent"]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_stdio_server_answers_after_fuzzed_messages(server: ReadingStdioServer, seed: int, tried: Tried) -> None:
+def test_stdio_server_answers_after_fuzzed_messages(server: StdioServer, seed: int, tried: Tried) -> None:
     chance = random.Random(seed)
     for number in range(ROUNDS):
         lines = [mutated(chance) for _ in range(A_ROUND)]
@@ -185,7 +185,7 @@ ODD: dict[str, list[bytes]] = {
 
 
 @pytest.mark.parametrize("what", ODD)
-def test_stdio_server_answers_after_a_hostile_message(server: ReadingStdioServer, what: str, tried: Tried) -> None:
+def test_stdio_server_answers_after_a_hostile_message(server: StdioServer, what: str, tried: Tried) -> None:
     for line in ODD[what]:
         server.write_line(line)
 
@@ -194,7 +194,7 @@ def test_stdio_server_answers_after_a_hostile_message(server: ReadingStdioServer
     tried("bad inputs tried", len(ODD[what]))
 
 
-def test_endless_line_is_dropped_and_logged(server: ReadingStdioServer, tried: Tried) -> None:
+def test_endless_line_is_dropped_and_logged(server: StdioServer, tried: Tried) -> None:
     """The next line is read."""
     assert server.process.stdin
     for _ in range(40):
@@ -203,7 +203,7 @@ def test_endless_line_is_dropped_and_logged(server: ReadingStdioServer, tried: T
 
     assert "contacts" in server.answer("first")["result"]["structuredContent"]
     assert answers_next(server, "after")
-    assert "a message of more than 16 MiB" in server.stderr_text
+    assert "a message of more than 16 MiB" in server.written
     assert peak_memory(server.process.pid) < MAX_MEMORY_BYTES
     tried("bad inputs tried", 1)
 
@@ -211,15 +211,13 @@ def test_endless_line_is_dropped_and_logged(server: ReadingStdioServer, tried: T
 @pytest.mark.parametrize(
     "half", [b'{"jsonrpc": "2.0", "id": 1, "meth', written(call("last"))[:-1], b"\xf0\x9f", b"x" * MEGABYTE]
 )
-def test_input_that_ends_inside_a_message_ends_the_server(
-    server: ReadingStdioServer, half: bytes, tried: Tried
-) -> None:
+def test_input_that_ends_inside_a_message_ends_the_server(server: StdioServer, half: bytes, tried: Tried) -> None:
     """The exit code is 0 and there is no traceback; the fixture checks it."""
     assert answers_next(server, "before")
     assert server.process.stdin
     server.process.stdin.write(half)
 
-    assert server.finish() < 5
+    assert server.close_input()[1] < 5
     tried("bad inputs tried", 1)
 
 
@@ -229,7 +227,7 @@ UNREAD, PENDING = 2_000, 100_000
 def test_server_stops_reading_from_a_host_that_does_not_read(tmp_path: Path, tried: Tried) -> None:
     """Memory stays bounded. Once the host reads, each request gets one answer."""
     requests = iter([written(modern(number, "tools/list")) + b"\n" for number in range(UNREAD)])
-    with ReadingStdioServer(tmp_path) as server:
+    with StdioServer(tmp_path) as server:
         server.write_line(written(modern("first", "tools/list")))
         server.read_line()
         assert server.process.stdin
@@ -251,7 +249,7 @@ def test_server_stops_reading_from_a_host_that_does_not_read(tmp_path: Path, tri
         assert sorted(answered) == list(range(UNREAD))
         assert answers_next(server, "after")
         assert peak_memory(server.process.pid) < MAX_MEMORY_OF_UNREAD_BYTES
-        assert "Traceback" not in server.stderr_text
+        assert "Traceback" not in server.written
     tried("bad inputs tried", UNREAD)
 
 
@@ -266,7 +264,7 @@ def legacy(identifier: str, method: str, **params: Any) -> bytes:
     return written({"jsonrpc": "2.0", "id": identifier, "method": method, "params": params})
 
 
-def test_at_most_a_thousand_calls_wait_for_a_person(server: ReadingStdioServer, tried: Tried) -> None:
+def test_at_most_a_thousand_calls_wait_for_a_person(server: StdioServer, tried: Tried) -> None:
     """The other calls are refused at once. After the host cancels the waiting calls, its next call is answered."""
     server.write_line(legacy("initialize", "initialize", **INITIALIZE))
     server.answer("initialize")

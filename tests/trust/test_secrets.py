@@ -92,10 +92,8 @@ def settings(form: str, **more: str) -> dict[str, str]:
 @contextmanager
 def over_stdio(home: Path, evidence: Evidence, **variables: str) -> Iterator[tuple[StdioServer, RecordingHost]]:
     """A server on pipes, and the data on them as evidence."""
-    home.mkdir(exist_ok=True)
     heard = bytearray()
-    with (home / "stderr").open("wb") as errors:
-        server = StdioServer(home, options={"stderr": errors}, **variables)
+    server = StdioServer(home, **variables)
     numbers = iter(range(1, 1_000_000))
 
     async def ask(method: str, **params: Any) -> dict[str, Any]:
@@ -105,7 +103,7 @@ def over_stdio(home: Path, evidence: Evidence, **variables: str) -> Iterator[tup
             heard.extend(line)
             if (answer := json.loads(line)).get("id") == message["id"]:
                 return answer
-        raise AssertionError((home / "stderr").read_text())
+        raise AssertionError(server.written)
 
     with server:
         host = RecordingHost(ask)
