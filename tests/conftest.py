@@ -29,8 +29,6 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @dataclass(frozen=True)
 class Finished:
-    """The result of a command."""
-
     code: int
     out: str
     err: str

@@ -52,7 +52,6 @@ def _pattern(name: str) -> re.Pattern[str]:
 
 
 def table(header: str, rows: list[str]) -> str:
-    """A Markdown table."""
     return "\n".join([header, re.sub(r"[^|]+", "---", header), *rows])
 
 
@@ -104,7 +103,6 @@ def _walk(name: str, command: Any) -> Iterator[tuple[str, Any]]:
 
 
 def command_reference() -> str:
-    """Every command with its arguments and options."""
     return "\n\n".join(_command(name, command) for name, command in _commands().items())
 
 
@@ -129,7 +127,6 @@ def _escaped(text: str) -> str:
 
 
 def tool_reference(examples: list[Example]) -> str:
-    """Every tool with its arguments and example calls."""
     endpoints = {tool.name: call.route for tool, call in zip(ENDPOINTS, CALLS, strict=True)}
     return "\n\n".join(
         [
@@ -189,7 +186,6 @@ def _json(value: object, indent: int | None = None) -> str:
 
 
 def host_configuration(file: str) -> str:
-    """A host configuration of the examples."""
     return f"```json\n{(ROOT / 'examples' / 'hosts' / file).read_text()}```"
 
 

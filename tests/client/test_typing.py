@@ -12,7 +12,6 @@ ID = "a1b2c3d4-5678-9abc-def0-123456789abc"
 
 
 async def answers(client: ContactsClient) -> None:
-    """Each call knows its answer."""
     assert_type(await client.send(GetContact(contact_id=ID)), Contact)
     assert_type(await client.send(ListContactGroups()), GroupList)
     assert_type(await client.send(AddGroupMembers(group_id=ID, contact_ids=[ID])), Added)

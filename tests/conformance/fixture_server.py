@@ -114,7 +114,6 @@ def _listed(name: str) -> Tool:
 
 
 def _extend_list(server: Server[Any], method: str, kind: str, more: list[Any]) -> None:
-    """Add `more` to the first page of a list."""
     own = _handler(server, method)
 
     async def extended(ctx: Context, params: PaginatedRequestParams) -> BaseModel:

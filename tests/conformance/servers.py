@@ -13,5 +13,4 @@ def product(home: Path) -> HttpServer:
 
 
 def fixture(home: Path) -> ListeningServer:
-    """The fixture server."""
     return ListeningServer(home, "conformance.fixture_server", str(home / "contacts.db"), cwd=_TESTS)

@@ -41,12 +41,10 @@ def read_dockerfile() -> list[list[Instruction]]:
 
 
 def image_instructions() -> dict[str, Instruction]:
-    """Return the last instruction of each name in the final stage."""
     return {each.name: each for each in read_dockerfile()[-1]}
 
 
 def health_check_command() -> list[str]:
-    """Return the command of the image's health check."""
     _, _, command = image_instructions()["HEALTHCHECK"].value.partition("CMD ")
     return [str(word) for word in json.loads(command)]
 
@@ -60,7 +58,6 @@ def check_health(port: int) -> None:
 
 
 def read_compose() -> dict[str, Any]:
-    """Return the compose file with its anchors resolved."""
     return yaml.safe_load((DEPLOY / "compose.yaml").read_text())  # type: ignore[no-any-return]
 
 
@@ -81,5 +78,4 @@ def read_manifests() -> dict[tuple[str, str], dict[str, Any]]:
 
 
 def read_pod() -> dict[str, Any]:
-    """Return the pod spec of the Deployment."""
     return read_manifests()["Deployment", "contacts-mcp"]["spec"]["template"]["spec"]  # type: ignore[no-any-return]

@@ -59,8 +59,6 @@ class AnsweredRequest:
 
 @dataclass(frozen=True)
 class Proxy:
-    """A running nginx."""
-
     process: ChildProcess
     folder: Path
     tls_port: int
@@ -87,7 +85,6 @@ class Proxy:
         return [lines[name] for name in wanted]
 
     def log_lines(self) -> list[dict[str, Any]]:
-        """Every line of the access log so far."""
         return [json.loads(line) for line in self.process.written.splitlines() if line.startswith("{")]
 
     def read_output(self) -> str:
@@ -164,7 +161,6 @@ def _render_configuration(folder: Path, replicas: Sequence[int], tls: int, plain
 
 
 def _replace_directives(configuration: Path, directives: Mapping[str, str]) -> None:
-    """Replace the values of directives that occur once."""
     for name, value in directives.items():
         text, occurrences = re.subn(rf"\b{name} [^;]+;", f"{name} {value};", configuration.read_text())
         assert occurrences == 1, name
@@ -312,7 +308,6 @@ class EchoServer:
 
 @contextmanager
 def run_echo_server(port: int) -> Iterator[EchoServer]:
-    """Serve on a port of this machine, in threads."""
     echo = EchoServer(port)
     with serve_in_threads(echo.respond, port, "HTTP/1.1"):
         yield echo

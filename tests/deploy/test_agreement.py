@@ -34,7 +34,6 @@ def container() -> dict[str, Any]:
 
 
 def flag(name: str) -> str:
-    """Return the value of a flag of the image's command."""
     words = image_instructions()["CMD"].words
     return words[words.index(name) + 1]
 

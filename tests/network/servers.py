@@ -79,7 +79,6 @@ class TenantsApi(ApiKeyRouter):
         return self._directories[tenant].app
 
     def attempts(self, method: str) -> Counter[str]:
-        """Count the requests of each path with this method."""
         return Counter(request["path"] for request in self.asked if request["method"] == method)
 
 
@@ -153,13 +152,11 @@ class WorkerGroup(ChildProcess):
 
 @contextmanager
 def run_workers(folder: Path, settings: dict[str, str], workers: int) -> Iterator[WorkerGroup]:
-    """Workers on a port of this machine."""
     with free_port() as port, WorkerGroup(folder, port, settings, workers) as group:
         yield group
 
 
 def is_serving(port: int) -> bool:
-    """Whether the health page of a server on this port answers."""
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
         try:
             connection.request("GET", "/healthz")

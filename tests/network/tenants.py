@@ -106,14 +106,12 @@ class Tenant:
         await self._confirm(question, contact_id=contact_id)
 
     async def _confirm(self, question: Answer | None, *, contact_id: str) -> None:
-        """Confirm over another connection."""
         await self._client.wire.aclose()
         answer = await self._yes(question, contact_id=contact_id)
         assert answer.content == {"done": True}
         del self.contacts[contact_id]
 
     async def _read(self) -> None:
-        """Read a resource by its address, and complete an address."""
         listed = await self._ask("resources/list")
         assert [resource["uri"] for resource in listed.result["resources"]] == [f"contacts://groups/{self.group}"]
         contact_id = self._any_contact()

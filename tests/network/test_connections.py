@@ -26,7 +26,6 @@ async def contacts_of(port, secret):
 
 
 def reading(contact_id, secret):
-    """The bytes of a request for a contact."""
     body = json.dumps(modern(1, "tools/call", name="get_contact", arguments={"contact_id": contact_id})).encode()
     routing = [("MCP-Protocol-Version", MODERN), ("Mcp-Method", "tools/call"), ("Mcp-Name", "get_contact")]
     headers = [("Host", "localhost"), ("Content-Length", len(body)), *CONTENT, *routing, *key(secret)]

@@ -107,7 +107,6 @@ def names_in(answer):
 
 
 def bringing(secret):
-    """A request with a key, as an ASGI server hands it on."""
     return HTTPConnection({"type": "http", "headers": [(b"x-api-key", secret.encode())]})
 
 
@@ -171,7 +170,6 @@ async def test_flood_of_wrong_keys_blocks_no_caller_and_checks_each_once():
 
 
 async def tried(port, secret):
-    """A wrong key, and the status that it got."""
     async with ModernConnection(port, key(secret)) as caller:
         return secret, (await caller.call("list_contacts")).status
 

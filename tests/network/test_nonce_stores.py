@@ -136,7 +136,6 @@ async def test_cancelled_call_does_not_release_its_nonce(redis_port):
 
 @asynccontextmanager
 async def gone(port):
-    """No server listens any more."""
     with run_redis(port):
         pass
     yield
@@ -144,7 +143,6 @@ async def gone(port):
 
 @asynccontextmanager
 async def stuck(port):
-    """A server listens and does not answer."""
     with run_redis(port) as server:
         server.process.send_signal(signal.SIGSTOP)
         try:
@@ -155,7 +153,6 @@ async def stuck(port):
 
 @asynccontextmanager
 async def locked(port):
-    """A server answers, and needs another password."""
     with run_redis(port, "--requirepass", "another"):
         yield
 

@@ -16,7 +16,6 @@ OLA = {"id": ID, "type": "person", "name": "Ola Nordmann", "email": "ola@example
 
 
 def always(status: int, body: Any) -> Any:
-    """A service that has one answer."""
     return lambda _request: httpx.Response(status, json=body)
 
 

@@ -26,13 +26,11 @@ A_SECOND = 2.0  # twice as much, since other tests keep the machine busy
 
 
 def listing(server: StdioServer) -> dict:
-    """The first tools/list, in raw lines."""
     server.write_line(json.dumps(modern(1, "tools/list")).encode())
     return json.loads(server.read_line())
 
 
 def call(server: StdioServer, tool: str, **arguments: Any) -> None:
-    """Call a tool, in a raw line."""
     server.write_line(json.dumps(modern(2, "tools/call", name=tool, arguments=arguments)).encode())
 
 

@@ -26,8 +26,6 @@ from support.telemetry import CapturedTelemetry, capture_telemetry, logged
 
 
 class UnknownRequest(Request[dict[str, Any], str]):
-    """A request with an unknown method."""
-
     method: str = "sekret/method"
     params: dict[str, Any]
 

@@ -69,8 +69,6 @@ class Person:
 
 
 class Host:
-    """Calls tools, and reads answers and errors."""
-
     def __init__(self, client: Client) -> None:
         self.client = client
 
@@ -190,7 +188,6 @@ class Listener(Host):
         self.events: list[str] = []
 
     async def notified(self, message: object) -> None:
-        """Add a notification of a legacy session."""
         match message:
             case ResourceUpdatedNotification():
                 self.events.append(message.params.uri)
@@ -253,7 +250,6 @@ def identify_callers(server: Server[Any], callers: Mapping[str, Caller]) -> None
 
 
 async def protocol_error(asking: Any) -> Any:
-    """The protocol error of a request that must fail."""
     try:
         await asking
     except MCPError as exc:

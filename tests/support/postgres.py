@@ -34,7 +34,6 @@ class PostgresServer:
         self._made = 0
 
     def start(self) -> None:
-        """Start the server and wait until it answers."""
         command = [self._bin / "postgres", "-D", self._sockets / "data"]
         options = [word for each in self._options for word in ("-c", each)]
         log = self._sockets / f"log-{time.monotonic_ns()}"
@@ -42,7 +41,6 @@ class PostgresServer:
         self._process.__enter__()
 
     def stop(self) -> None:
-        """Shut the server down."""
         self._process.end(signal.SIGINT)
 
     def crash(self) -> None:
@@ -53,7 +51,6 @@ class PostgresServer:
         return f"postgresql://contacts@/{database}?host={self._sockets}"
 
     def create_database(self, template: str = "template0") -> str:
-        """Create a database and return its address."""
         self._made += 1
         name = f"d{os.getpid()}_{self._made}"
         self.sql(f"CREATE DATABASE {name} TEMPLATE {template}")
@@ -64,7 +61,6 @@ class PostgresServer:
         self.sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
     def sql(self, statement: str, database: str = "postgres") -> str:
-        """Run a statement as the administrator and return the output."""
         command = [self._bin / "psql", "-XAtq", "-h", self._sockets, "-U", "contacts", "-d", database, "-c", statement]
         return _run(command, self.user).strip()
 

@@ -74,7 +74,6 @@ def free_ports(count: int) -> Iterator[list[int]]:
 
 @contextmanager
 def free_port() -> Iterator[int]:
-    """A free port of this machine."""
     with free_ports(1) as (port,):
         yield port
 
@@ -90,13 +89,11 @@ def clean_environment(home: Path, **variables: str) -> dict[str, str]:
 
 
 def peak_memory(pid: int) -> int:
-    """The peak memory of a process so far, in bytes."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
 def processor_seconds(pid: int) -> float:
-    """The processor time of a process and its threads."""
     used = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
     return sum(map(int, used)) / os.sysconf("SC_CLK_TCK")
 
@@ -210,7 +207,6 @@ class StdioServer(ChildProcess):
         return rest, time.monotonic() - began
 
     def start_reading(self) -> None:
-        """Let a thread read all answers from now on."""
         self._reader.start()
 
     def answer(self, identifier: Any) -> dict[str, Any]:
@@ -262,14 +258,11 @@ class ListeningServer(ChildProcess):
 
 
 class HttpServer(ListeningServer):
-    """`contacts-mcp serve --transport http`."""
-
     def __init__(self, home: Path, *flags: str, **variables: str) -> None:
         super().__init__(home, "contacts_mcp", "serve", "--transport", "http", "--port", "0", *flags, **variables)
 
 
 def address_of(place: Location) -> str:
-    """The location as an argument of the command line."""
     return (
         place.url.replace("postgresql+asyncpg://", "postgresql://") if isinstance(place, PostgresServer) else str(place)
     )

@@ -30,7 +30,6 @@ CONTENT: Headers = [("Content-Type", "application/json"), ("Accept", "applicatio
 
 
 def key(secret: str) -> Headers:
-    """The header with a WAYSCloud key."""
     return [("X-API-Key", secret)]
 
 
@@ -52,7 +51,6 @@ class Answer:
 
     @cached_property
     def headers(self) -> dict[str, str]:
-        """By name in lower case."""
         fields = (line.partition(":") for line in self.head.split("\r\n")[1:])
         return {name.lower(): value.strip() for name, _, value in fields}
 
@@ -68,7 +66,6 @@ class Answer:
 
     @property
     def failed(self) -> bool:
-        """Whether the answer is an error of the protocol or of a tool."""
         return "error" in self.message or bool(self.message["result"].get("isError"))
 
     @property
@@ -107,7 +104,6 @@ class HttpConnection:
         return await self.send(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + body, hear)
 
     async def send(self, request: bytes, hear: Hear | None = None) -> Answer:
-        """Send a request as these bytes, and read the whole answer."""
         try:
             async with asyncio.timeout(_ANSWER_TIMEOUT_SECONDS):
                 reader, writer = self._streams = self._streams or await asyncio.open_connection("127.0.0.1", self._port)
@@ -225,7 +221,6 @@ class LegacySession:
         )
 
     async def _hear(self, data: str) -> None:
-        """Answer a question as soon as it arrives."""
         message = json.loads(data or "{}")
         if message.get("method") == "elicitation/create":
             self.asked.append(message["params"]["message"])
@@ -238,7 +233,6 @@ class LegacySession:
         return {"decision": self.decision}
 
     async def __aenter__(self) -> Self:
-        """Open the session."""
         opened = await self.request("initialize", **_initialize_params(self.capabilities))
         self.session = opened.headers["mcp-session-id"]
         try:
@@ -249,7 +243,6 @@ class LegacySession:
         return self
 
     async def leave(self) -> None:
-        """End the session."""
         headers, self.session = self.all_headers, ""  # an abandoned call must not leave the session twice
         await self.wire.exchange("DELETE", "/mcp", headers)
 
@@ -299,7 +292,6 @@ Responder = Callable[[Message], Awaitable[Message | None]]
 
 
 async def declines(_question: Message) -> Message:
-    """A person who declines."""
     return {"result": {"action": "decline"}}
 
 
@@ -323,7 +315,6 @@ class LineHost:
         return await self.request("tools/call", name=tool, arguments=arguments, **members)
 
     async def request(self, method: str, **params: Any) -> Message:
-        """The response to a request."""
         number = next(self._numbers)
         message = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
         if self._era != LEGACY:
@@ -343,7 +334,6 @@ class LineHost:
         self._write_line(json.dumps(message))
 
     def cancel(self) -> None:
-        """Cancel the open requests."""
         for number in self._open:
             self._cancel(number)
 
@@ -352,11 +342,9 @@ class LineHost:
 
     @property
     def busy(self) -> bool:
-        """Whether a question is still unanswered."""
         return bool(self._answering)
 
     def receive(self, line: str) -> None:
-        """Receive a line of the server."""
         message = json.loads(line)
         if "method" not in message:
             if (waiting := self._open.get(message.get("id"))) and not waiting.done():
@@ -373,7 +361,6 @@ class LineHost:
             self.send({"jsonrpc": "2.0", "id": question["id"], **response})
 
     async def initialize(self) -> None:
-        """Perform the handshake of the legacy era."""
         if self._era == LEGACY:
             await self.request("initialize", **_initialize_params(self._capabilities))
             self.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
@@ -436,7 +423,6 @@ class Pipe(LineHost):
             self.receive(line.decode())
 
     async def aclose(self) -> None:
-        """Close standard input, which ends the server."""
         assert self._process.stdin
         self._process.stdin.close()
         async with asyncio.timeout(_LINE_TIMEOUT_SECONDS):

@@ -48,8 +48,6 @@ class ApiKeyRouter:
 
     @classmethod
     def for_key(cls, key: str, app: App) -> Self:
-        """A router with one key."""
-
         async def app_of(given: str) -> App | None:
             return app if given == key else None
 
@@ -83,7 +81,6 @@ class PageService:
         return 404, {"error": {"code": "NOT_FOUND", "message": f"{method} {path}"}}
 
     async def serve(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer as an ASGI app."""
         request = Request(scope, receive)
         body = json.loads(await request.body() or b"{}")
         status, answer = self.answer(request.method, request.url.path, request.query_params, body)
@@ -280,7 +277,6 @@ class UnreliableService:
         self._random = random.Random(seed)
 
     async def respond(self, request: httpx.Request) -> httpx.Response:
-        """Answer a request, or fail."""
         self.seen[request.method] += 1
         self.under_way += 1
         self.most_at_once = max(self.most_at_once, self.under_way)
@@ -350,7 +346,6 @@ async def reset(writer: asyncio.StreamWriter) -> None:
 
 
 async def silence(writer: asyncio.StreamWriter) -> None:
-    """Never answer."""
     await asyncio.Event().wait()
 
 
@@ -394,16 +389,13 @@ class ScriptedServer:
         await self._server.wait_closed()
 
     async def listen(self) -> None:
-        """Accept connections."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     def refuse(self) -> None:
-        """Stop accepting connections; open ones stay."""
         self._server.close()
 
     async def break_idle(self) -> None:
-        """Break the idle connections."""
         await self._break(self._idle)
 
     async def break_busy(self) -> None:
@@ -414,7 +406,6 @@ class ScriptedServer:
         self.script = list(script)
 
     def action(self, seen: ReceivedRequest) -> ResponseAction:
-        """The action for the latest request."""
         return self.script[min(len(self.seen), len(self.script)) - 1]
 
     @property
@@ -483,7 +474,6 @@ class RunningApp:
         return await asyncio.open_connection(sock=await self.dial())
 
     async def dial(self, receive_buffer: int | None = None) -> socket.socket:
-        """A connected socket that only the test reads from."""
         wire = socket.socket(self.family)
         if receive_buffer:
             wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -493,8 +483,6 @@ class RunningApp:
 
 
 class _Server(uvicorn.Server):
-    """A uvicorn server that installs no signal handlers."""
-
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield

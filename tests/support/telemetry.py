@@ -62,8 +62,6 @@ _DELTA = {Counter: AggregationTemporality.DELTA, Histogram: AggregationTemporali
 
 
 class _SwitchedSampler(Sampler):
-    """Samples spans only while a test captures them."""
-
     is_on = False
 
     def should_sample(self, *args: Any, **kwargs: Any) -> SamplingResult:
@@ -136,7 +134,6 @@ class CapturedTelemetry:
 
 @contextmanager
 def capture_telemetry() -> Iterator[CapturedTelemetry]:
-    """Capture spans and metrics."""
     spans, reader = _stores()
     spans.clear()
     reader.get_metrics_data()
@@ -149,8 +146,6 @@ def capture_telemetry() -> Iterator[CapturedTelemetry]:
 
 
 class Log:
-    """A log of JSON lines."""
-
     def __init__(self) -> None:
         self.written = io.StringIO()
 
@@ -200,7 +195,6 @@ class Collector:
 
     @property
     def lines(self) -> list[dict[str, Any]]:
-        """The log records, which are JSON."""
         return [
             json.loads(record.body.string_value)
             for resource in self.logs.resource_logs
@@ -244,7 +238,6 @@ def collecting(*, silent: bool = False) -> Iterator[Collector]:
 
 
 def scrape(address: str, path: str = "/metrics", **headers: str) -> tuple[int, str, str]:
-    """Status, type and text of a page."""
     with closing(http.client.HTTPConnection(urlsplit(address).netloc, timeout=10)) as connection:
         connection.request("GET", path, headers=headers)
         response = connection.getresponse()
@@ -256,5 +249,4 @@ FIELDS = {"time": "2026-11-24T10:00:00.000Z", "tool": "delete_contact", "outcome
 
 
 def rewrite(path: Path, tamper: Callable[[list[bytes]], list[bytes]]) -> None:
-    """Replace the lines of a file."""
     path.write_bytes(b"".join(tamper(path.read_bytes().splitlines(keepends=True))))

@@ -85,7 +85,6 @@ UNSEEN = frozenset(_unseen())
 
 
 def texts_in(shown: Any) -> Iterator[str]:
-    """Every text in JSON data, including the names of fields."""
     match shown:
         case str():
             yield shown
@@ -103,7 +102,6 @@ def unseen_in(shown: Any) -> set[str]:
 
 
 def count_tokens(text: str) -> int:
-    """Count the tokens of a text."""
     return len(_encoding().encode(text))
 
 
@@ -119,7 +117,6 @@ def _encoding() -> Any:
 
 
 def rows_of(data: str | bytes, **more: Any) -> list[Row]:
-    """All rows of the parsed file."""
     return list(read_contacts(data.encode() if isinstance(data, str) else data, **more).rows)
 
 
@@ -132,12 +129,10 @@ def refusal(data: str | bytes, **more: Any) -> str:
 
 
 def card(*lines: str, version: str = "3.0") -> str:
-    """A vCard with these lines."""
     return "\n".join(["BEGIN:VCARD", f"VERSION:{version}", *lines, "END:VCARD", ""])
 
 
 def workbook(**sheets: list[tuple[Any, ...]]) -> bytes:
-    """A workbook with these sheets, in this order."""
     book = openpyxl.Workbook()
     for sheet in book.worksheets:
         book.remove(sheet)
@@ -151,5 +146,4 @@ def workbook(**sheets: list[tuple[Any, ...]]) -> bytes:
 
 
 def read_results(files: Path, name: str) -> list[dict[str, str]]:
-    """The rows of a result file."""
     return list(csv.DictReader(io.StringIO((files / f"{name}.result.csv").read_text())))

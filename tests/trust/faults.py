@@ -72,7 +72,6 @@ def _html_page(status: int) -> Callable[[Answer], ResponseAction]:
 
 
 def _rewrite_answer(rewrite: Callable[[Any], Any]) -> Callable[[Answer], ResponseAction]:
-    """Change the service's answer."""
     return lambda answer: reply(200, rewrite(answer.content), headers=JSON)
 
 
@@ -245,20 +244,16 @@ class FaultyService(Relay):
         await self._directory.aclose()
 
     def client(self) -> ContactsClient:
-        """A client without faults."""
         return ContactsClient(base_url="http://directory", transport=self._service)
 
     def save(self) -> None:
-        """Save the state of the directory."""
         self._copy_database(self._file, self._copy)
 
     def restore(self) -> None:
-        """Set the directory back to the saved state."""
         self._copy_database(self._copy, self._file)
         journal_path(self._file).unlink(missing_ok=True)
 
     def state(self) -> State:
-        """The facts of the directory."""
         with closing(sqlite3.connect(self._file)) as database:
             return Counter((what, *row) for what, query in _FACTS.items() for row in database.execute(query))
 
@@ -294,7 +289,6 @@ class FaultyService(Relay):
         return partial(self._relay, seen, self._refuses_next())
 
     def _refuses_next(self) -> bool:
-        """Whether the next connection is refused."""
         fault, position = self._injected or (None, None)
         return fault is REFUSED and position is not None and position.number == len(self.seen)
 

@@ -39,7 +39,6 @@ Records = dict[str, str]
 
 
 async def create_records(api: ContactsClient) -> Records:
-    """Fill an empty directory."""
     records: Records = {}
     for name, surname, tag in (("Ola", "Nordmann", "vip"), ("Kari", "Nordmann", "vip"), ("Per", "Hansen", "other")):
         email = f"{name.lower()}@example.com"
@@ -68,7 +67,6 @@ class GuardedCall:
 
     @property
     def field(self) -> str:
-        """The field of the form."""
         return next(iter(self.form))
 
     @property
@@ -78,7 +76,6 @@ class GuardedCall:
 
     @property
     def accepted(self) -> Message:
-        """The answer of a host whose person agrees."""
         return {"action": "accept", "content": dict(self.form)}
 
     def __str__(self) -> str:
@@ -201,11 +198,9 @@ class GuardedServers:
             await self.api.send(kind(**with_ids(arguments, self.records)))
 
     async def question(self, tool: str, arguments: Arguments) -> str:
-        """The state of a server's question about a call."""
         return str((await self.asking.call(tool, arguments))["result"]["requestState"])
 
     async def token(self, tool: str, arguments: Arguments) -> str:
-        """The token of a preview of a call."""
         return str(answer(await self.previewing.call(tool, arguments))["confirmation_token"])
 
     async def state(self, route: "Route", call: GuardedCall, arguments: Arguments) -> str:
@@ -265,7 +260,6 @@ def answer(response: Message) -> Any:
 
 
 def is_done(response: Message) -> bool:
-    """Whether a call succeeded."""
     result = response.get("result", {})
     return "content" in result and not result.get("isError") and "confirmation_token" not in result["structuredContent"]
 
@@ -317,7 +311,6 @@ class Attack:
         self.check_nothing_changed()
 
     def check_nothing_changed(self) -> None:
-        """Assert that no change was made or attempted."""
         assert self._servers.writes == []
         assert self._servers.contents() == self.before
 

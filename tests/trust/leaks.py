@@ -71,7 +71,6 @@ def find_seeds(where: Mapping[str, bytes], seeds: Mapping[str, str]) -> list[str
 
 
 def _excerpt(text: bytes, spelling: bytes) -> str:
-    """The text around a finding."""
     at = text.index(spelling)
     return repr(text[max(0, at - 80) : at + 80])
 

@@ -33,7 +33,6 @@ _SHORT_WAITS: tuple[tuple[Any, str, Any], ...] = (
 
 
 def shorten_waits(patch: Callable[[Any, str, Any], None]) -> None:
-    """Shorten every wait."""
     for what, name, value in _SHORT_WAITS:
         patch(what, name, value)
 

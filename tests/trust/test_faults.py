@@ -92,7 +92,6 @@ class Running:
 
     @property
     def resources(self) -> ProcessResources:
-        """Its resources now."""
         found = re.search(r"^process (\d+)$", self.written(), re.MULTILINE)
         assert found, self.written()
         return ProcessResources.of(int(found[1]))
@@ -122,7 +121,6 @@ async def running(connection: Connection, home: Path, address: str, person: Pers
 
 @asynccontextmanager
 async def service(extensions: bool) -> AsyncIterator[tuple[FaultyService, ScriptedServer]]:
-    """The service, and another host, which no request should reach."""
     with quick_folder() as folder, free_ports(2) as (port, other):
         async with (
             ScriptedServer(other) as redirect_target,
@@ -227,7 +225,6 @@ class _Matrix:
         self.wrong: list[str] = []
 
     def report(self, *find_violations: str) -> None:
-        """Record the violations."""
         self.wrong += [f"{self._name}: {each}" for each in find_violations]
 
     async def begin(self) -> None:
@@ -274,7 +271,6 @@ class _Matrix:
         return [number for number, seen in enumerate(self.normal.seen) if seen.method != "GET"]
 
     async def reference_call(self) -> ReferenceCall:
-        """Make the call without a fault."""
         answer = comparable(await self._answer(), self._known)
         return ReferenceCall(self._tool.name, answer, tuple(self._upstream.seen), self._before, self._upstream.state())
 

@@ -262,7 +262,6 @@ def _claims(sealed: str, **changes: Any) -> str:
 
 
 def _flipped(sealed: str, at: int) -> str:
-    """The same sealed state with one bit flipped."""
     raw = bytearray(base64.urlsafe_b64decode(sealed[3:] + "=" * (-len(sealed[3:]) % 4)))
     raw[at] ^= 1
     return sealed[:3] + base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -82,7 +82,6 @@ async def replica(servers: GuardedServers, route: Route, **settings: Any) -> Asy
 
 
 async def obtain_state_from(host: LineHost, route: Route, call: GuardedCall, arguments: Arguments) -> str:
-    """The state of this server's question, or its token."""
     response = await host.call(call.tool, arguments)
     if route.channel == "token":
         return str(answer(response)["confirmation_token"])

@@ -87,14 +87,11 @@ def arguments_of(schema: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class World:
-    """A host over a directory with a few records in it."""
-
     host: Host
     file: Path
     ids: dict[str, str]
 
     def records(self) -> list[Any]:
-        """All stored data of contacts and groups."""
         with sqlite3.connect(self.file) as looking:
             tables = ("contacts", "contact_groups", "memberships")
             rows = [looking.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for table in tables]

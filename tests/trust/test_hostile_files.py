@@ -41,7 +41,6 @@ class World:
     around: Path
 
     async def refused(self, tool: str, path: str) -> str:
-        """Return the one line that refuses a path."""
         result = await self.host.raw(tool, path=path)
         line = text_of(result)
         assert result.is_error, path
@@ -53,7 +52,6 @@ class World:
         return line
 
     def outside(self) -> dict[str, bytes]:
-        """All files outside the folder."""
         places = [place for place in self.around.rglob("*") if not place.is_relative_to(self.files) and place.is_file()]
         return {str(place): place.read_bytes() for place in places if "contacts.db" not in place.name}
 
@@ -207,7 +205,6 @@ async def test_only_plain_files_are_read_or_replaced(world: World, tried: Tried)
 
 @contextmanager
 def meanwhile(action: Callable[[], None]) -> Iterator[None]:
-    """Repeat an action in a thread during the block."""
     ended = threading.Event()
 
     def work() -> None:
@@ -286,7 +283,6 @@ def packed(**members: bytes | Iterator[bytes]) -> bytes:
 
 
 def altered(name: str, content: bytes | Iterator[bytes]) -> bytes:
-    """A workbook with one member replaced."""
     with zipfile.ZipFile(io.BytesIO(workbook(People=[("Name", "Phone"), ("Ola", "+4799999999")]))) as proper:
         parts = {each: proper.read(each) for each in proper.namelist()}
     return packed(**{**parts, name: content})

@@ -113,7 +113,6 @@ def server(tmp_path: Path) -> Iterator[StdioServer]:
 
 
 def answers_next(server: StdioServer, identifier: Any) -> bool:
-    """Whether an ordinary call still works."""
     server.write_line(written(call(identifier)))
     return "contacts" in server.answer(identifier)["result"]["structuredContent"]
 

@@ -75,7 +75,6 @@ class Evidence:
             self.secrets[f"{name} ({number})"] = piece
 
     def check(self, tried: Tried) -> None:
-        """Assert that no secret and no personal data leaked."""
         everything = self.shown | self.written
         leaks = find_seeds(everything, self.secrets) + find_seeds(self.written, PERSONAL)
         assert not leaks, "\n".join(leaks)
@@ -85,7 +84,6 @@ class Evidence:
 
 
 def settings(form: str, **more: str) -> dict[str, str]:
-    """Settings for the most verbose logging."""
     return {"CONTACTS_MCP_LOG_LEVEL": "DEBUG", "CONTACTS_MCP_LOG_FORMAT": form, **more}
 
 
@@ -360,7 +358,6 @@ async def test_http_server_with_oauth_leaks_no_token(tmp_path: Path, tried: Trie
 
 
 def make_key(home: Path, **variables: str) -> str:
-    """A new key of a served directory."""
     create = [sys.executable, "-m", "contacts_mcp", "directory", "keys", "create", "test"]
     environment = clean_environment(home, **variables)
     made = subprocess.run(create, env=environment, capture_output=True, text=True, check=True, timeout=60)

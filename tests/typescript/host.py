@@ -54,7 +54,6 @@ class TypeScriptHost:
         return answer
 
     async def error(self, tool: str, **arguments: Any) -> str:
-        """The error text of a call that must fail."""
         result = await self.raw(tool, **arguments)
         assert result.get("isError"), result
         (block,) = result["content"]

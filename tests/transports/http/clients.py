@@ -25,7 +25,6 @@ def keyed(home: Path, address: str, **variables: str) -> HttpServer:
 async def connected(
     url: str, transport: str, era: str, person: Person | None = None, key: str | None = None
 ) -> AsyncIterator[Host]:
-    """The SDK's client over either transport."""
     headers = {"X-API-Key": key} if key else {}
     async with httpx_of_sdk(headers) as http:
         target: Any = sse_client(f"{url}/sse", headers=headers) if transport == "sse" else streamable(url, http)
@@ -46,7 +45,6 @@ def streamable(url: str, http: Any) -> Any:
 
 
 def headers_of(method: str, tool: str | None = None, **more: str) -> dict[str, str]:
-    """The headers of a modern request."""
     named = {"Mcp-Name": tool} if tool else {}
     return {
         "Accept": "application/json, text/event-stream",

@@ -61,7 +61,6 @@ class LoopbackIssuer:
 
     @property
     def fetches(self) -> int:
-        """How often the keys were fetched."""
         return self.requests.count("/keys")
 
     def token(self, key: Any = RSA, algorithm: str = "RS256", *, header: dict[str, Any] | None = None, **claims: Any):
@@ -95,7 +94,6 @@ class LoopbackIssuer:
 
 
 async def why_not(issuer: Issuer, token: str) -> str:
-    """The reason why a token is refused."""
     with pytest.raises(InvalidToken) as raised:
         await issuer.verify(token)
     return str(raised.value)

@@ -24,8 +24,6 @@ async def measures(scope, receive, send):
 
 
 class Noting:
-    """Counts how often it ran, and how often its client left."""
-
     def __init__(self):
         self.ran = self.left = 0
 

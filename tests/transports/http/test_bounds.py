@@ -25,7 +25,6 @@ pytestmark = pytest.mark.system
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServer]:
-    """A server on the embedded directory."""
     with HttpServer(tmp_path_factory.mktemp("bounds"), CONTACTS_MCP_RATE="0") as running:
         yield running
 

@@ -61,7 +61,6 @@ class Team:
 
     @asynccontextmanager
     async def busy(self, times, **more):
-        """Run this many requests inside the block."""
         self.go.clear()
         began = self.running
         async with asyncio.TaskGroup() as tasks:

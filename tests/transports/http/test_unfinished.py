@@ -23,7 +23,6 @@ GAVE_UP = "timeout graceful shutdown exceeded"
 
 @pytest.fixture
 async def upstream() -> AsyncIterator[ScriptedServer]:
-    """A service whose answers the test sets."""
     async with ScriptedServer() as running:
         yield running
 
@@ -37,7 +36,6 @@ def port() -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[HttpServer]:
-    """A server that tests share."""
     with HttpServer(tmp_path_factory.mktemp("network"), **over(f"http://127.0.0.1:{port}")) as running:
         yield running
 
@@ -51,7 +49,6 @@ async def silent(port: int) -> AsyncIterator[ScriptedServer]:
 
 
 def over(address: str) -> dict[str, str]:
-    """The settings of a server over a service."""
     return {"WAYSCLOUD_API_URL": address, "WAYSCLOUD_API_KEY": API_KEY}
 
 
@@ -120,7 +117,6 @@ async def test_sigterm_lets_a_call_finish_while_streams_are_open(
 
 
 def _refuses_connections(url: str) -> bool:
-    """Whether the server has begun to stop."""
     try:
         httpx.get(f"{url}/healthz")
     except httpx.TransportError:

@@ -60,7 +60,6 @@ class Model:
 
 
 def without_empty(fields: Fields, names: Iterable[str] = FIELDS) -> Fields:
-    """The fields as tools return them, which leave out empty ones."""
     return {name: fields[name] for name in names if fields[name] is not None}
 
 
@@ -103,6 +102,5 @@ class PersonFactory:
         return self.random.choice(_WORDS)
 
     def serial(self) -> int:
-        """A number that no other person has."""
         self._serial += 1
         return self._serial

@@ -72,7 +72,6 @@ class Run:
         self.samples.append(Sample(resources, self.backend.file.stat().st_size // 1024))
 
     async def work(self, calls: int) -> None:
-        """Make so many calls by all callers at the same time."""
         async with asyncio.TaskGroup() as tasks:
             for workload in self.workloads:
                 tasks.create_task(workload.run(calls // CALLERS))

@@ -156,7 +156,6 @@ StartServer = Callable[[Path, Backend], AbstractAsyncContextManager[RunningServe
 
 @asynccontextmanager
 async def embedded(folder: Path) -> AsyncIterator[Backend]:
-    """A directory inside the server."""
     file = folder / "contacts.db"
     yield Backend(file, {"CONTACTS_MCP_DIRECTORY": str(file)})
 
