@@ -10,16 +10,7 @@ from packaging.utils import canonicalize_name
 
 OURS = "wayscloud-contacts-mcp"
 ALLOWED = {
-    "0BSD",
-    "Apache-2.0",
-    "BSD-2-Clause",
-    "BSD-3-Clause",
-    "ISC",
-    "MIT",
-    "MIT-0",
-    "MPL-2.0",
-    "PSF-2.0",
-    "Python-2.0",
+    *("0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "MIT-0", "MPL-2.0", "PSF-2.0", "Python-2.0"),
     "Unlicense",
 }
 """SPDX identifiers."""

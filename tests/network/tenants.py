@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Any
 
@@ -48,18 +48,18 @@ class Tenant:
 
     async def work(self, calls: int) -> None:
         """Make permitted calls, and a few that must be refused."""
-        actions = [
-            self._create,
-            self._get,
-            self._list,
-            self._search,
-            self._update,
-            self._delete,
-            self._read,
-            self._call_with_foreign_ids,
-        ]
+        weights: dict[Callable[[], Awaitable[object]], int] = {
+            self._create: 16,
+            self._get: 20,
+            self._list: 10,
+            self._search: 12,
+            self._update: 14,
+            self._delete: 8,
+            self._read: 4,
+            self._call_with_foreign_ids: 3,
+        }
         while self.calls < calls:
-            (action,) = self._random.choices(actions, [16, 20, 10, 12, 14, 8, 4, 3])
+            (action,) = self._random.choices(list(weights), list(weights.values()))
             await action()
 
     async def end(self) -> None:

@@ -233,7 +233,7 @@ class LegacySession:
         return {"decision": self.decision}
 
     async def __aenter__(self) -> Self:
-        opened = await self.request("initialize", **_initialize_params(self.capabilities))
+        opened = await self.request("initialize", **initialize_params(self.capabilities))
         self.session = opened.headers["mcp-session-id"]
         try:
             await self.post({"jsonrpc": "2.0", "method": "notifications/initialized"})
@@ -362,7 +362,7 @@ class LineHost:
 
     async def initialize(self) -> None:
         if self._era == LEGACY:
-            await self.request("initialize", **_initialize_params(self._capabilities))
+            await self.request("initialize", **initialize_params(self._capabilities))
             self.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
 
 
@@ -440,6 +440,6 @@ def modern(identifier: Any, method: str, capabilities: Message | None = None, /,
     return {"jsonrpc": "2.0", "id": identifier, "method": method, "params": {**params, "_meta": meta}}
 
 
-def _initialize_params(capabilities: Message) -> Message:
+def initialize_params(capabilities: Message) -> Message:
     client = {"name": "test", "version": "1"}
     return {"protocolVersion": _LEGACY_VERSION, "capabilities": capabilities, "clientInfo": client}

@@ -62,12 +62,8 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     files = tmp_path / "around" / "files"
     (files / "deep").mkdir(parents=True)
     (tmp_path / "around" / "files-of-others").mkdir()
-    for place in (
-        files.parent / "secret.csv",
-        files.parent / "files-of-others" / "secret.csv",
-        files.parent / "%2e%2e",
-    ):
-        place.write_text(f"name,phone\n{SECRET},+4799999999\n")
+    for place in ("secret.csv", "files-of-others/secret.csv", "%2e%2e"):
+        (files.parent / place).write_text(f"name,phone\n{SECRET},+4799999999\n")
     (files / "people.csv").write_text("name,phone\nOla Nordmann,+4799999998\n")
     async with enter_in_one_task(host(tmp_path / "contacts.db", files=files)) as connected:
         made = World(connected, files, tmp_path / "around")
@@ -76,31 +72,10 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         assert made.outside() == before
 
 
-UPS = [
-    "..",
-    "../..",
-    "deep/..",
-    "deep/../..",
-    "./..",
-    "//..",
-    "/..",
-    "..//",
-    ".../..",
-    "../files-of-others",
-    "../files/..",
-]
+UPS = ".. ../.. deep/.. deep/../.. ./.. //.. /.. ..// .../.. ../files-of-others ../files/..".split()
 CODED = [
-    "%2e%2e",
-    "%2e%2e%2f",
-    "..%2f",
-    "%252e%252e",
-    "..%c0%af",
-    "\uff0e\uff0e",
-    "\u2024\u2024",
-    "..\\",
-    "..\\..",
-    "~",
-    "$HOME",
+    *("%2e%2e", "%2e%2e%2f", "..%2f", "%252e%252e", "..%c0%af", "\uff0e\uff0e", "\u2024\u2024"),
+    *("..\\", "..\\..", "~", "$HOME"),
 ]
 LASTS = ["secret.csv", "secret.csv\0.csv", "secret.csv ", "secret.csv/", "./secret.csv", "secret%2ecsv", "SECRET.CSV"]
 ABSOLUTE = [
@@ -138,23 +113,7 @@ async def test_hostile_path_is_not_written(world: World, tried: Tried) -> None:
     tried("bad inputs tried", len(NEW_NAMES) + len(NAMES))
 
 
-PARTS = [
-    "..",
-    ".",
-    "",
-    "deep",
-    "people.csv",
-    "link",
-    "out",
-    "secret.csv",
-    "files",
-    "%2e%2e",
-    "\u202e",
-    "~",
-    "\0",
-    "x" * 300,
-    " ",
-]
+PARTS = [*"deep people.csv link out secret.csv files .. . %2e%2e ~".split(), "", "\u202e", "\0", "x" * 300, " "]
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -289,12 +248,13 @@ def altered(name: str, content: bytes | Iterator[bytes]) -> bytes:
 
 
 SHEET = b'<?xml version="1.0"?><worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
+OPEN_CELL = b'<row r="1"><c r="A1" t="inlineStr"><is><t>'
 LAUGHS = (
     b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a0 "ha">'
     + b"".join(b'<!ENTITY a%d "%s">' % (level, b"&a%d;" % (level - 1) * 10) for level in range(1, 12))
     + b'<!ENTITY secret SYSTEM "file:///etc/passwd">]>'
 )
-CELL = b'<row r="1"><c r="A1" t="inlineStr"><is><t>&a11;&secret;</t></is></c></row></sheetData></worksheet>'
+CELL = OPEN_CELL + b"&a11;&secret;</t></is></c></row></sheetData></worksheet>"
 SHEETS, STRINGS = "xl/worksheets/sheet1.xml", "xl/sharedStrings.xml"
 
 
@@ -302,25 +262,16 @@ def zeros(megabytes: int) -> Iterator[bytes]:
     return itertools.repeat(b" " * 1024**2, megabytes)
 
 
+ROWS = [b'<row><c t="n"><v>1</v></c></row>' * 1_000] * 1_100
+TYPES = {"[Content_Types].xml": b"<x/>"}
 BOMBS: dict[str, Callable[[], bytes]] = {
     "300 megabytes of spaces": lambda: altered(SHEETS, itertools.chain([SHEET], zeros(300))),
-    "300 megabytes in one cell": lambda: altered(
-        SHEETS, itertools.chain([SHEET, b'<row r="1"><c r="A1" t="inlineStr"><is><t>'], zeros(300))
-    ),
+    "300 megabytes in one cell": lambda: altered(SHEETS, itertools.chain([SHEET, OPEN_CELL], zeros(300))),
     "300 megabytes of strings": lambda: altered(STRINGS, itertools.chain([b"<sst><si><t>"], zeros(300))),
     "entities of entities": lambda: altered(SHEETS, LAUGHS + SHEET.partition(b"?>")[2] + CELL),
-    "a million rows of a cell": lambda: altered(
-        SHEETS,
-        itertools.chain(
-            [SHEET], itertools.repeat(b'<row><c t="n"><v>1</v></c></row>' * 1_000, 1_100), [b"</sheetData>"]
-        ),
-    ),
-    "an archive of an archive": lambda: packed(
-        **{SHEETS: workbook(People=[("Name",)]), "[Content_Types].xml": b"<x/>"}
-    ),
-    "names that lead out": lambda: packed(
-        **{"../../evil.csv": b"x", "/etc/evil": b"x", "[Content_Types].xml": b"<x/>"}
-    ),
+    "a million rows of a cell": lambda: altered(SHEETS, itertools.chain([SHEET], ROWS, [b"</sheetData>"])),
+    "an archive of an archive": lambda: packed(**{SHEETS: workbook(People=[("Name",)]), **TYPES}),
+    "names that lead out": lambda: packed(**{"../../evil.csv": b"x", "/etc/evil": b"x", **TYPES}),
     "an archive and no more": lambda: b"PK\x03\x04" + bytes(5_000),
     "a directory of nothing": lambda: b"PK\x05\x06" + b"\xff" * 18,
 }

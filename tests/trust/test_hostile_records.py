@@ -3,7 +3,7 @@
 import json
 import re
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,13 @@ import pytest
 import pytest_asyncio
 from mcp.shared.exceptions import MCPError
 from mcp_types import PromptReference, ResourceTemplateReference
+from pydantic import BaseModel
 
 from contacts_mcp.text import sanitize
 from support.hosts import LEGACY, MODERN, Host, Person, each_era, enter_in_one_task, host, host_of_service, text_of
 from support.texts import HIDING, MARK, TEXTS, UNSEEN, unseen_in
 from support.trust_summary import Tried
+from trust.outcomes import NAMES, arguments_by_tool
 
 NOTE = "Trillian"
 """Part of every note, and of no other field."""
@@ -127,7 +129,7 @@ async def everything(world: World) -> AsyncIterator[tuple[str, Any]]:
 
 async def about(world: World, number: int, kept: Kept) -> AsyncIterator[tuple[str, Any]]:
     """The calls that get the values of one record."""
-    tag, name = kept.given["tags"][0], kept.given["name"]
+    tag, name, client = kept.given["tags"][0], kept.given["name"], world.host.client
     yield "find_contacts", await answer(world.host, "find_contacts", query=name)
     yield "search", await answer(world.host, "list_contacts", search=name, tags=[tag])
     yield "matching", await answer(world.host, "update_matching_contacts", tags=[tag], set_company_name=name)
@@ -141,12 +143,12 @@ async def about(world: World, number: int, kept: Kept) -> AsyncIterator[tuple[st
     for reference, argument in COMPLETED:
         for typed in ("", name[:5]):
             given = {"name": argument, "value": typed}
-            yield "completion", (await world.host.client.complete(reference, given)).model_dump(mode="json")
-    for prompt in (await world.host.client.list_prompts()).prompts:
+            yield "completion", await or_error(client.complete(reference, given))
+    for prompt in (await client.list_prompts()).prompts:
         given = {each.name: name for each in prompt.arguments or ()}
-        yield prompt.name, await prompted(world.host, prompt.name, given)
-        yield "prompt's argument", await prompted(world.host, prompt.name, {name: name})
-    yield "no address", await reading(world.host, f"contacts://contacts/{name}")
+        yield prompt.name, await or_error(client.get_prompt(prompt.name, given))
+        yield "prompt's argument", await or_error(client.get_prompt(prompt.name, {name: name}))
+    yield "no address", await or_error(client.read_resource(f"contacts://contacts/{name}"))
 
 
 COMPLETED = [
@@ -165,16 +167,10 @@ async def answer(connected: Host, tool: str, **arguments: Any) -> dict[str, Any]
     return (await connected.raw(tool, **arguments)).model_dump(mode="json")
 
 
-async def prompted(connected: Host, name: str, given: dict[str, str]) -> Any:
+async def or_error(asking: Awaitable[BaseModel]) -> Any:
+    """The answer, or the message of the protocol error."""
     try:
-        return (await connected.client.get_prompt(name, given)).model_dump(mode="json")
-    except MCPError as error:
-        return error.error.message
-
-
-async def reading(connected: Host, uri: str) -> Any:
-    try:
-        return (await connected.client.read_resource(uri)).model_dump(mode="json")
+        return (await asking).model_dump(mode="json")
     except MCPError as error:
         return error.error.message
 
@@ -249,19 +245,9 @@ LARGE = [f"{MARK}{'x' * 1_000_000}", f"{MARK}{chr(0xE0041) * 80_000}", MARK + "\
 
 def record(text: str, number: int) -> dict[str, Any]:
     """A contact or a group with hostile values in all fields except its id."""
-    return {
-        "id": ID.format(number),
-        "type": text,
-        "name": f"{text}{number}",
-        "company_name": text,
-        "phone_number": text,
-        "email": text,
-        "tags": [text, f"{text}2"],
-        "notes": f"{NOTE}{text}",
-        "description": text,
-        "member_count": 3,
-        text: text,
-    }
+    hostile = dict.fromkeys(("type", "company_name", "phone_number", "email", "description", text), text)
+    lists = {"tags": [text, f"{text}2"], "notes": f"{NOTE}{text}", "member_count": 3}
+    return {"id": ID.format(number), "name": f"{text}{number}", **hostile, **lists}
 
 
 def service_of(text: str) -> Callable[[httpx.Request], httpx.Response]:
@@ -280,30 +266,17 @@ def service_of(text: str) -> Callable[[httpx.Request], httpx.Response]:
     return respond
 
 
-CALLS: list[tuple[str, dict[str, Any]]] = [
-    ("list_contacts", {}),
-    ("get_contact", {"contact_id": ID.format(0)}),
-    ("create_contact", {"name": "Ola"}),
-    ("update_contact", {"contact_id": ID.format(0), "name": "Ola"}),
-    ("list_contact_groups", {}),
-    ("get_contact_group", {"group_id": ID.format(0)}),
-    ("create_contact_group", {"name": "All"}),
-    ("update_contact_group", {"group_id": ID.format(0), "name": "All"}),
-    ("list_group_members", {"group_id": ID.format(0)}),
-    ("add_group_members", {"group_id": ID.format(0), "contact_ids": [ID.format(1)]}),
-    ("remove_group_member", {"group_id": ID.format(0), "contact_id": ID.format(1)}),
-    ("find_contacts", {"query": MARK}),
-    ("find_duplicate_contacts", {}),
-    ("check_group_audience", {"group_id": ID.format(0)}),
-    ("update_matching_contacts", {"set_company_name": "Company"}),
-    ("add_matching_to_group", {"group_id": ID.format(0)}),
-    ("export_contacts", {}),
-    ("import_contacts", {"content": f"name\n{MARK}\n", "on_match": "update"}),
-    ("merge_contacts", {"keep_id": ID.format(0), "merge_ids": [ID.format(1)]}),
-    ("delete_contact", {"contact_id": ID.format(0)}),
-    ("gdpr_delete_contact", {"contact_id": ID.format(0), "reason": "asked for"}),
-    ("delete_contact_group", {"group_id": ID.format(0)}),
-]
+CALLS = {
+    **arguments_by_tool({name: ID.format(number % 2) for number, name in enumerate(NAMES)}),
+    "find_contacts": {"query": MARK},
+    "import_contacts": {"content": f"name\n{MARK}\n", "on_match": "update"},
+    "update_matching_contacts": {"set_company_name": "Company"},
+    "add_matching_to_group": {"group_id": ID.format(0)},
+    "merge_contacts": {"keep_id": ID.format(0), "merge_ids": [ID.format(1)]},
+    "export_contacts": {},
+    "list_contacts": {},
+}
+"""Arguments by tool."""
 
 
 @each_era
@@ -312,7 +285,7 @@ async def test_hostile_records_of_a_service_are_sanitized(era: str, text: str, t
     """Includes records that the API does not allow: a name of a megabyte, surrogates, wrong types."""
     person = Person(action="decline")
     async with host_of_service(service_of(text), era, person) as connected:
-        for tool, arguments in CALLS:
+        for tool, arguments in CALLS.items():
             assert_harmless(tool, await answer(connected, tool, **arguments))
 
     for params in person.asked:

@@ -12,8 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
+from support.hosts import MISSING_ID
 from support.processes import HttpServer, StdioServer, peak_memory
-from support.raw_hosts import modern
+from support.raw_hosts import initialize_params, modern
 from support.texts import MARK
 from support.trust_summary import Tried
 from transports.http.clients import headers_of
@@ -42,21 +43,16 @@ def notification(method: str, **params: Any) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "method": method, "params": params}
 
 
+PROMPT = {"type": "ref/prompt", "name": "x"}
 MESSAGES = [
-    modern("fuzz", "tools/list"),
-    call("fuzz", search=MARK, tags=["vip"]),
+    *(call("fuzz", search=MARK, tags=["vip"]), modern("fuzz", "no/such/method", x=1)),
+    *(modern("fuzz", method) for method in ("tools/list", "server/discover")),
     modern("fuzz", "tools/call", name="create_contact", arguments={"name": MARK, "tags": ["vip"]}),
-    modern(
-        "fuzz", "tools/call", name="delete_contact", arguments={"contact_id": "0" * 8 + "-0000" * 3 + "-" + "0" * 12}
-    ),
+    modern("fuzz", "tools/call", name="delete_contact", arguments={"contact_id": MISSING_ID}),
     modern("fuzz", "resources/read", uri="contacts://groups/a1b2c3d4-5678-9abc-def0-123456789abc"),
     modern("fuzz", "resources/list", cursor="x"),
     modern("fuzz", "prompts/get", name="add_person", arguments={"who": MARK}),
-    modern(
-        "fuzz", "completion/complete", ref={"type": "ref/prompt", "name": "x"}, argument={"name": "tag", "value": ""}
-    ),
-    modern("fuzz", "server/discover"),
-    modern("fuzz", "no/such/method", x=1),
+    modern("fuzz", "completion/complete", ref=PROMPT, argument={"name": "tag", "value": ""}),
     notification("notifications/cancelled", requestId="fuzz", reason=MARK),
     notification("notifications/progress", progressToken=1, progress=0.5),
     {"jsonrpc": "2.0", "id": 7, "result": {}},
@@ -64,40 +60,30 @@ MESSAGES = [
 ]
 LITERALS = [
     *("null", "true", "1.5", "-0", "1e999", "NaN", "-Infinity", "9" * 400, "9" * 5_000, '""', "[]", "{}", "[[]]"),
-    *(
-        '"\\ud800"',
-        '"\\u0000"',
-        '"' + "x" * 10_000 + '"',
-        "[" * 500 + "]" * 500,
-        '{"__proto__":{}}',
-        '"\\u202e"',
-        "'x'",
-    ),
+    *('"\\ud800"', '"\\u0000"', f'"{"x" * 10_000}"', "[" * 500 + "]" * 500, '{"__proto__":{}}', '"\\u202e"', "'x'"),
 ]
 
 
 def mutated(chance: random.Random) -> bytes:
     """One of the messages with a fault."""
     message = json.dumps(chance.choice(MESSAGES))
+    place, length = chance.randrange(len(message)), chance.randrange(1, 30)
+    before, behind = message[:place], message[place:]
     match chance.randrange(6):
         case 0:
-            values = [place for place, character in enumerate(message) if character == ":"]
-            place = chance.choice(values) + 1
-            end = min(found for found in (message.find(mark, place) for mark in ",}]") if found > 0)
-            return (message[:place] + chance.choice(LITERALS) + message[end:]).encode()
+            start = chance.choice([found for found, character in enumerate(message) if character == ":"]) + 1
+            end = min(found for found in (message.find(mark, start) for mark in ",}]") if found > 0)
+            return (message[:start] + chance.choice(LITERALS) + message[end:]).encode()
         case 1:
-            return message[: chance.randrange(len(message))].encode()
+            return before.encode()
         case 2:
-            place = chance.randrange(len(message))
-            return message[:place].encode() + chance.randbytes(8).replace(b"\n", b"") + message[place:].encode()
+            return before.encode() + chance.randbytes(8).replace(b"\n", b"") + behind.encode()
         case 3:
-            place = chance.randrange(len(message))
-            return (message[:place] + message[place + chance.randrange(1, 9) :]).encode()
+            return (before + behind[chance.randrange(1, 9) :]).encode()
         case 4:
             return f"[{message},{message}]".encode()
         case _:
-            place, length = chance.randrange(len(message)), chance.randrange(1, 30)
-            return (message[:place] + message[place : place + length] * 3 + message[place:]).encode()
+            return (before + behind[:length] * 3 + behind).encode()
 
 
 @pytest.fixture
@@ -137,19 +123,8 @@ def with_id(literal: str) -> bytes:
     return written(call("HERE")).replace(b'"HERE"', literal.encode())
 
 
-IDS = [
-    "1.5",
-    "null",
-    "[]",
-    "{}",
-    "true",
-    '""',
-    "-1",
-    str(2**70),
-    "9" * 5_000,
-    '"' + "9" * 5_000 + '"',
-    '"\\u0000\\u202e"',
-]
+IDS = ["1.5", "null", "[]", "{}", "true", '""', "-1", str(2**70), "9" * 5_000, '"\\u0000\\u202e"']
+IDS += [f'"{"9" * 5_000}"']
 ODD: dict[str, list[bytes]] = {
     "ids": [with_id(literal) for literal in IDS],
     "an id of a megabyte": [with_id('"' + "x" * MEGABYTE + '"')],
@@ -252,11 +227,7 @@ def test_server_stops_reading_from_a_host_that_does_not_read(tmp_path: Path, tri
     tried("bad inputs tried", UNREAD)
 
 
-INITIALIZE = {
-    "protocolVersion": "2025-11-25",
-    "capabilities": {"elicitation": {}},
-    "clientInfo": {"name": "test", "version": "1"},
-}
+INITIALIZE = initialize_params({"elicitation": {}})
 
 
 def legacy(identifier: str, method: str, **params: Any) -> bytes:
