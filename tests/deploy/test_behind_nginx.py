@@ -13,7 +13,7 @@ from mcp_types import InputRequiredResult
 
 from deploy.files import HOST, check_health
 from deploy.servers import Fleet, needs_nginx, run_compose_redis, run_fleet
-from support.hosts import LEGACY, MODERN, Host, Person, text_of
+from support.hosts import LEGACY, MODERN, Person, text_of
 from support.processes import API_KEY, needs_redis
 
 pytestmark = [needs_nginx, pytest.mark.system]
@@ -34,14 +34,6 @@ def replicas(running: Fleet) -> Fleet:
     return running
 
 
-async def create(host: Host, name: str = "Ola Nordmann") -> dict[str, str]:
-    return {"contact_id": (await host.call("create_contact", name=name))["id"]}
-
-
-async def is_deleted(host: Host, contact: dict[str, str]) -> bool:
-    return (await host.raw("get_contact", **contact)).is_error is True
-
-
 def pairs(rounds: list[str]) -> list[tuple[str, str]]:
     """Return pairs of the replica that asked and the one that received the answer."""
     return list(zip(rounds[::2], rounds[1::2], strict=True))
@@ -52,7 +44,7 @@ async def test_modern_calls_are_answered_by_both_replicas(replicas: Fleet) -> No
     async with replicas.host(MODERN) as host:
         before = (await host.call("list_contacts"))["total"]
         for number in range(4):
-            await create(host, f"Ola {number}")
+            await host.create(f"Ola {number}")
             assert (await host.call("list_contacts"))["total"] == before + number + 1
 
     asked = replicas.replicas_called("create_contact") + replicas.replicas_called("list_contacts")
@@ -64,10 +56,10 @@ async def test_answer_to_one_replica_completes_a_question_of_the_other(replicas:
     person = Person(content=YES)
     async with replicas.host(MODERN, person) as host:
         for number in range(8):
-            ola = await create(host)
+            ola = await host.create()
             await host.call("delete_contact", **ola)
             assert len(person.asked) == number + 1
-            assert await is_deleted(host, ola)
+            assert not await host.has(ola)
     rounds = replicas.replicas_called("delete_contact")
 
     assert len(rounds) == 16
@@ -81,10 +73,10 @@ async def test_replicas_with_different_state_keys_reject_each_others_questions(t
         async with replicas.host(MODERN, Person(content=YES)) as host:
             failed = []
             for _ in range(8):
-                ola = await create(host)
+                ola = await host.create()
                 result = await host.raw("delete_contact", **ola)
                 failed.append(result.is_error)
-                assert await is_deleted(host, ola) is not result.is_error
+                assert await host.has(ola) is result.is_error
                 if result.is_error:
                     assert text_of(result).startswith("not_confirmed: ")
                     assert "nothing was changed" in text_of(result)
@@ -97,7 +89,7 @@ async def test_replicas_with_different_state_keys_reject_each_others_questions(t
 async def answer_repeatedly(replicas: Fleet) -> list[str]:
     """Delete a contact in two rounds, then repeat the second round ten times. Return the text of each answer."""
     async with replicas.host(MODERN, Person()) as host:
-        ola = await create(host)
+        ola = await host.create()
         asked = await host.client.session.call_tool("delete_contact", ola, allow_input_required=True)
         assert isinstance(asked, InputRequiredResult)
         answers = []
@@ -133,10 +125,10 @@ async def test_legacy_session_stays_on_its_replica(replicas: Fleet, sse: bool) -
     for _ in range(3):
         person = Person(content=YES)
         async with replicas.host(LEGACY, person, sse=sse) as host:
-            ola = await create(host)
+            ola = await host.create()
             await host.call("delete_contact", **ola)
             assert "Ola Nordmann" in person.question
-            assert await is_deleted(host, ola)
+            assert not await host.has(ola)
 
     lines = replicas.proxy.answered_lines()
     assert len({line["replica"] for line in lines}) == 1
@@ -148,9 +140,9 @@ async def test_modern_client_over_sse_stays_on_its_replica(replicas: Fleet) -> N
     """SSE has a session in both eras."""
     person = Person(content=YES)
     async with replicas.host(MODERN, person, sse=True) as host:
-        ola = await create(host)
+        ola = await host.create()
         await host.call("delete_contact", **ola)
-        assert await is_deleted(host, ola)
+        assert not await host.has(ola)
 
     assert len({line["replica"] for line in replicas.proxy.answered_lines()}) == 1
 
@@ -201,7 +193,7 @@ async def test_health_is_public_and_both_replicas_are_ready(replicas: Fleet) -> 
 async def test_metrics_are_served_only_on_the_metrics_port(replicas: Fleet) -> None:
     """Each replica has its own; clients cannot reach them."""
     async with replicas.host(MODERN) as host:
-        await create(host)
+        await host.create()
     async with httpx2.AsyncClient() as inside, replicas.proxy.client({"X-API-Key": API_KEY}) as outside:
         pages = [await inside.get(f"{server.metrics}/metrics") for server in replicas.servers]
         closed = [await inside.get(f"{server.url}/metrics", headers={"Host": HOST}) for server in replicas.servers]
@@ -218,12 +210,12 @@ async def test_stopped_replica_loses_only_its_legacy_sessions(tmp_path: Path, ho
     with run_fleet(tmp_path, CONTACTS_MCP_REDIS_URL="") as replicas:
         async with replicas.host(MODERN) as modern:
             async with replicas.host(LEGACY) as legacy:
-                await create(legacy)
+                await legacy.create()
                 lines = replicas.proxy.answered_lines(open_streams=True)
                 (replica,) = {line["replica"] for line in lines if line["era"] == "legacy"}
                 took = replicas.servers[replicas.addresses().index(replica)].end(how)
                 for _ in range(6):
-                    await create(modern)
+                    await modern.create()
             async with replicas.host(LEGACY) as legacy:
                 assert (await legacy.call("list_contacts"))["total"] == 7
 
@@ -234,7 +226,7 @@ async def test_nginx_writes_no_key_session_or_contact_name(replicas: Fleet) -> N
     for sse in (False, True):
         for era in (LEGACY, MODERN):
             async with replicas.host(era, Person(content=YES), sse=sse) as host:
-                await host.call("delete_contact", **await create(host))
+                await host.call("delete_contact", **await host.create())
     written = replicas.proxy.read_output()
 
     assert API_KEY not in written

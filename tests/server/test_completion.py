@@ -1,7 +1,7 @@
 """Completion: typed text is completed from the directory, within limits, and never with an error."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import httpx
@@ -9,11 +9,10 @@ import pytest
 from mcp import Client
 from mcp_types import Completion, PromptReference, ResourceTemplateReference
 
-from contacts_mcp.client import ContactsClient
 from contacts_mcp.prompts import PROMPTS
 from contacts_mcp.resources import GROUP, MEMBERS, Completions
 from contacts_mcp.tools import TOOLS
-from support.hosts import MISSING_ID, MODERN, Host, each_era, host, server_over
+from support.hosts import MISSING_ID, Host, each_era, host, host_of_service
 
 PROMPT = PromptReference(name="prepare_sms_audience")
 
@@ -22,13 +21,9 @@ async def complete(client: Client, argument: str, typed: str, ref: object = PROM
     return (await client.complete(ref, {"name": argument, "value": typed})).completion  # type: ignore[arg-type]
 
 
-@asynccontextmanager
-async def tags_of(respond: Callable[[httpx.Request], httpx.Response]) -> AsyncIterator[Client]:
-    """A client of a server that completes tags from a service with the handler `respond`."""
-    async with ContactsClient(base_url="http://service", transport=httpx.MockTransport(respond)) as api:
-        server = server_over(api, prompts=PROMPTS, completions=Completions(TOOLS))
-        async with Client(server, mode=MODERN) as client:
-            yield client
+def tags_of(respond: Callable[[httpx.Request], httpx.Response]) -> AbstractAsyncContextManager[Host]:
+    """A host of a server that completes tags from a service with the handler `respond`."""
+    return host_of_service(respond, server={"prompts": PROMPTS, "completions": Completions(TOOLS)})
 
 
 class Service:
@@ -96,18 +91,18 @@ async def test_unknown_prompts_templates_and_arguments_complete_to_nothing(tmp_p
 
 async def test_more_than_a_hundred_values_are_cut_and_counted() -> None:
     """A hundred is the protocol's limit."""
-    async with tags_of(Service(150)) as client:
-        found = await complete(client, "tag", "tag")
+    async with tags_of(Service(150)) as service:
+        found = await complete(service.client, "tag", "tag")
 
     assert (len(found.values), found.values[0], found.total, found.has_more) == (100, "tag0000", 150, True)
 
 
 async def test_tags_of_a_large_directory_take_five_requests_and_give_no_total() -> None:
     service = Service(2_000)
-    async with tags_of(service) as client:
-        few = await complete(client, "tag", "tag000")
-        none = await complete(client, "tag", "tag1999")
-        many = await complete(client, "tag", "tag")
+    async with tags_of(service) as connected:
+        few = await complete(connected.client, "tag", "tag000")
+        none = await complete(connected.client, "tag", "tag1999")
+        many = await complete(connected.client, "tag", "tag")
 
     assert service.asked == 5
     assert (len(few.values), few.total, few.has_more) == (10, None, None)
@@ -125,8 +120,8 @@ async def test_failing_service_completes_to_nothing(caplog: pytest.LogCaptureFix
             raise answer
         return answer
 
-    async with tags_of(respond) as client:
-        found = [await complete(client, "tag", "v") for _ in range(3)]
+    async with tags_of(respond) as service:
+        found = [await complete(service.client, "tag", "v") for _ in range(3)]
 
     assert [completion.values for completion in found] == [[], [], []]
     assert "Zaphod" not in caplog.text
@@ -135,8 +130,8 @@ async def test_failing_service_completes_to_nothing(caplog: pytest.LogCaptureFix
 async def test_value_that_sanitizing_would_change_is_not_suggested() -> None:
     tags = ["plain", "pl\u200bus", "pl\nus", "p" * 300, " pl", ""]
     contacts = [{"id": MISSING_ID, "name": "x", "tags": tags}]
-    async with tags_of(lambda _: httpx.Response(200, json={"contacts": contacts, "total": 1, "page": 1})) as client:
-        assert (await complete(client, "tag", "p")).values == ["plain"]
+    async with tags_of(lambda _: httpx.Response(200, json={"contacts": contacts, "total": 1, "page": 1})) as service:
+        assert (await complete(service.client, "tag", "p")).values == ["plain"]
 
 
 async def test_data_of_a_disabled_tool_is_not_suggested(tmp_path: Path) -> None:

@@ -11,15 +11,6 @@ from mcp_types import ElicitResult, InputRequiredResult
 from support.hosts import LEGACY, MISSING_ID, MODERN, Host, Person, each_era, host, text_of
 
 
-async def create(directory: Host, name: str = "Ola Nordmann") -> dict[str, str]:
-    created = await directory.call("create_contact", name=name)
-    return {"contact_id": created["id"]}
-
-
-async def still_there(directory: Host, ola: dict[str, str]) -> bool:
-    return not (await directory.raw("get_contact", **ola)).is_error
-
-
 @each_era
 @pytest.mark.parametrize("tool", ["delete_contact", "gdpr_delete_contact"])
 @pytest.mark.parametrize(
@@ -42,14 +33,14 @@ async def test_any_answer_but_the_right_one_changes_nothing(
     """Declined, cancelled, empty, wrong: the contact stays, and the error says that nothing was changed."""
     person = Person(person.content, person.action)
     async with host(tmp_path / "contacts.db", era, person) as directory:
-        ola = await create(directory)
+        ola = await directory.create()
         extra = {"reason": "request"} if tool == "gdpr_delete_contact" else {}
 
         line = await directory.error(tool, **ola, **extra)
 
         assert "nothing was changed" in line
         assert len(person.asked) == 1
-        assert await still_there(directory, ola)
+        assert await directory.has(ola)
 
 
 @each_era
@@ -57,7 +48,7 @@ async def test_any_answer_but_the_right_one_changes_nothing(
 async def test_host_without_elicitation_deletes_nothing(tmp_path: Path, era: str, tool: str) -> None:
     """The refusal does not teach how to bypass a person."""
     async with host(tmp_path / "contacts.db", era) as directory:
-        ola = await create(directory)
+        ola = await directory.create()
         extra = {"reason": "request"} if tool == "gdpr_delete_contact" else {}
 
         line = await directory.error(tool, **ola, **extra)
@@ -65,19 +56,19 @@ async def test_host_without_elicitation_deletes_nothing(tmp_path: Path, era: str
         assert line.startswith("refused: ")
         assert "nothing was changed" in line
         assert not {"token", "two-step", "guard", "mode", "setting"} & set(line.replace(";", " ").split())
-        assert await still_there(directory, ola)
+        assert await directory.has(ola)
 
 
 @each_era
 @pytest.mark.parametrize("extra", [{"confirm": True}, {"confirmation_token": "x"}, {"force": "yes"}])
 async def test_model_cannot_confirm_by_an_argument(tmp_path: Path, era: str, extra: dict[str, Any]) -> None:
     async with host(tmp_path / "contacts.db", era) as directory:
-        ola = await create(directory)
+        ola = await directory.create()
 
         line = await directory.error("delete_contact", **ola, **extra)
 
         assert "unknown argument; this tool accepts" in line
-        assert await still_there(directory, ola)
+        assert await directory.has(ola)
 
 
 @each_era
@@ -85,7 +76,7 @@ async def test_target_changed_after_the_question_is_not_deleted(tmp_path: Path, 
     """Consent covers what was shown."""
     person = Person(content={"decision": "delete"})
     async with host(tmp_path / "contacts.db", era, person) as directory:
-        ola = await create(directory)
+        ola = await directory.create()
 
         async def rename() -> None:
             await directory.call("update_contact", **ola, name="Kari Nordmann")
@@ -95,37 +86,37 @@ async def test_target_changed_after_the_question_is_not_deleted(tmp_path: Path, 
         line = await directory.error("delete_contact", **ola)
 
         assert line.startswith("not_confirmed: the target was changed")
-        assert await still_there(directory, ola)
+        assert await directory.has(ola)
 
 
 @each_era
 async def test_block_mode_refuses_without_asking(tmp_path: Path, era: str) -> None:
     person = Person(content={"decision": "delete"})
     async with host(tmp_path / "contacts.db", era, person, guard="block") as directory:
-        ola = await create(directory)
+        ola = await directory.create()
 
         line = await directory.error("delete_contact", **ola)
 
         assert line == "refused: the operator has blocked delete_contact; nothing was changed"
         assert not person.asked
-        assert await still_there(directory, ola)
+        assert await directory.has(ola)
 
 
 @each_era
 async def test_two_step_mode_deletes_only_with_the_token_of_the_same_call(tmp_path: Path, era: str) -> None:
     """Preview, another call's token, the token, the token again: one deletion."""
     async with host(tmp_path / "contacts.db", era, guard="two-step") as directory:
-        ola, kari = await create(directory), await create(directory, "Kari")
+        ola, kari = await directory.create(), await directory.create("Kari")
         preview = await directory.call("delete_contact", **ola)
         token = {"confirmation_token": preview["confirmation_token"]}
 
         assert "Ola Nordmann" in preview["question"]
         assert "another question" in await directory.error("delete_contact", **kari, **token)
         assert "belongs to no open question" in await directory.error("delete_contact", **ola, confirmation_token="x")
-        assert await still_there(directory, ola)
+        assert await directory.has(ola)
         assert await directory.call("delete_contact", **ola, **token) == {"done": True}
-        assert await still_there(directory, kari)
-        assert not await still_there(directory, ola)
+        assert await directory.has(kari)
+        assert not await directory.has(ola)
 
 
 @each_era
@@ -146,7 +137,7 @@ async def test_confirm_setting_guards_a_writing_tool(tmp_path: Path, era: str) -
     """The question shows what would be set, and `keep` changes nothing."""
     person = Person(content={"decision": "keep"})
     async with host(tmp_path / "contacts.db", era, person, confirm="update_contact,create_contact_group") as directory:
-        ola = await create(directory)
+        ola = await directory.create()
 
         await directory.error("update_contact", **ola, email="new@example.com", notes="hidden words")
         await directory.error("create_contact_group", name="Group")
@@ -200,7 +191,7 @@ YES = {"decision": "delete"}
 async def test_replayed_foreign_forged_and_missing_state_change_nothing(tmp_path: Path) -> None:
     """Modern era: state is valid once, for its own call, and unaltered."""
     async with host(tmp_path / "contacts.db", MODERN, Person()) as directory:
-        ola, kari, per = [await create(directory, name) for name in ("Ola", "Kari", "Per")]
+        ola, kari, per = [await directory.create(name) for name in ("Ola", "Kari", "Per")]
         state = (await ask(directory, **ola)).request_state
         assert state
 
@@ -213,23 +204,23 @@ async def test_replayed_foreign_forged_and_missing_state_change_nothing(tmp_path
         ):
             assert line.startswith("not_confirmed: ")
             assert "nothing was changed" in line
-        assert await still_there(directory, ola)
+        assert await directory.has(ola)
 
         state = (await ask(directory, **ola)).request_state
         assert await reply(directory, state, YES, **ola) == '{"done":true}'
         assert (await reply(directory, state, YES, **ola)).startswith("not_confirmed: ")
-        assert await still_there(directory, kari)
-        assert await still_there(directory, per)
+        assert await directory.has(kari)
+        assert await directory.has(per)
 
 
 async def test_state_of_another_server_process_is_rejected(tmp_path: Path) -> None:
     """Modern era: after a restart every question is asked again."""
     async with host(tmp_path / "contacts.db", MODERN, Person()) as before:
-        ola = await create(before)
+        ola = await before.create()
         state = (await ask(before, **ola)).request_state
     async with host(tmp_path / "contacts.db", MODERN, Person()) as after:
         assert (await reply(after, state, YES, **ola)).startswith("not_confirmed: ")
-        assert await still_there(after, ola)
+        assert await after.has(ola)
 
 
 async def test_host_error_instead_of_an_answer_is_a_refusal(tmp_path: Path) -> None:
@@ -240,12 +231,12 @@ async def test_host_error_instead_of_an_answer_is_a_refusal(tmp_path: Path) -> N
             raise MCPError(code=-32000, message="no screen")
 
     async with host(tmp_path / "contacts.db", LEGACY, Broken()) as directory:
-        ola = await create(directory)
+        ola = await directory.create()
 
         line = await directory.error("delete_contact", **ola)
 
         assert line == "refused: the host could not put the question to a person; nothing was changed"
-        assert await still_there(directory, ola)
+        assert await directory.has(ola)
 
 
 @each_era
@@ -263,13 +254,13 @@ async def test_confirm_setting_guards_group_changes(tmp_path: Path, era: str) ->
     async with host(
         tmp_path / "contacts.db", era, person, confirm="remove_group_member,update_contact_group"
     ) as directory:
-        ola = await create(directory)
+        ola = await directory.create()
         group = {"group_id": (await directory.call("create_contact_group", name="All"))["id"]}
         await directory.call("add_group_members", **group, contact_ids=[ola["contact_id"]])
 
         assert await directory.call("remove_group_member", **group, **ola) == {"done": True}
         assert (await directory.call("update_contact_group", **group, name="Nobody"))["name"] == "Nobody"
-        assert await still_there(directory, ola)
+        assert await directory.has(ola)
 
     assert 'person "Ola Nordmann"' in person.asked[0].message
     assert 'in group "All"' in person.asked[0].message
@@ -285,10 +276,10 @@ async def test_malformed_answer_is_not_a_yes(tmp_path: Path) -> None:
             return ElicitResult.model_construct(action="perhaps", content={"decision": "delete"})
 
     async with host(tmp_path / "contacts.db", LEGACY, Odd()) as directory:
-        ola = await create(directory)
+        ola = await directory.create()
 
         assert "nothing was changed" in await directory.error("delete_contact", **ola)
-        assert await still_there(directory, ola)
+        assert await directory.has(ola)
 
 
 @each_era
@@ -297,10 +288,10 @@ async def test_contact_with_an_unsuitable_name_is_erased_by_typing_its_id(tmp_pa
     """A name may read like a no, or be invisible, or be too long to type."""
     person = Person(content={"typed": name})
     async with host(tmp_path / "contacts.db", era, person) as directory:
-        ola = await create(directory, name)
+        ola = await directory.create(name)
         await directory.error("gdpr_delete_contact", **ola, reason="request")
         assert f'type "{ola["contact_id"]}"' in person.question
-        assert await still_there(directory, ola)
+        assert await directory.has(ola)
 
         person.content = {"typed": ola["contact_id"]}
         assert (await directory.call("gdpr_delete_contact", **ola, reason="request"))["erased"]
@@ -311,7 +302,7 @@ async def test_name_with_invisible_joiners_can_be_typed(tmp_path: Path, era: str
     """Persian names contain a zero-width joiner, which is ignored."""
     person = Person(content={"typed": "علی\u200cرضا"})
     async with host(tmp_path / "contacts.db", era, person) as directory:
-        ali = await create(directory, "علی\u200cرضا")
+        ali = await directory.create("علی\u200cرضا")
 
         assert (await directory.call("gdpr_delete_contact", **ali, reason="request"))["erased"]
 
@@ -321,7 +312,7 @@ async def test_group_with_swapped_members_is_not_deleted(tmp_path: Path, era: st
     """The same number of members are not the same members."""
     person = Person(content={"decision": "delete"})
     async with host(tmp_path / "contacts.db", era, person) as directory:
-        ola, kari = await create(directory, "Ola"), await create(directory, "Kari")
+        ola, kari = await directory.create("Ola"), await directory.create("Kari")
         group = {"group_id": (await directory.call("create_contact_group", name="G"))["id"]}
         await directory.call("add_group_members", **group, contact_ids=[ola["contact_id"]])
 
@@ -338,7 +329,7 @@ async def test_group_with_swapped_members_is_not_deleted(tmp_path: Path, era: st
 async def test_one_answer_used_in_parallel_is_one_deletion(tmp_path: Path) -> None:
     """Fifty copies of an answer race, and one is accepted."""
     async with host(tmp_path / "contacts.db", MODERN, Person()) as directory:
-        ola = await create(directory)
+        ola = await directory.create()
         state = (await ask(directory, **ola)).request_state
 
         lines = await asyncio.gather(*(reply(directory, state, YES, **ola) for _ in range(50)))

@@ -12,11 +12,10 @@ import pytest
 from mcp import Client
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 
-from contacts_mcp.client import ContactsClient
 from contacts_mcp.resources import CONTACT, GROUP, MEMBERS, ResourceCatalog
 from contacts_mcp.server import ActiveCalls
 from contacts_mcp.tools import DOWNLOAD_URI_TEMPLATE, TOOLS, choose_tools
-from support.hosts import LEGACY, MISSING_ID, MODERN, Host, each_era, host, protocol_error, server_over
+from support.hosts import LEGACY, MISSING_ID, MODERN, Host, each_era, host, host_of_service, protocol_error
 
 _NOT_FOUND = {LEGACY: -32002, MODERN: INVALID_PARAMS}
 
@@ -30,11 +29,8 @@ async def client_of(
     respond: Callable[[httpx.Request], httpx.Response], era: str = MODERN, **more: Any
 ) -> AsyncIterator[Client]:
     """A client of a server over a service with the handler `respond`."""
-    async with (
-        ContactsClient(base_url="http://service", transport=httpx.MockTransport(respond)) as api,
-        Client(server_over(api, resources=ResourceCatalog(TOOLS), **more), mode=era, cache=None) as client,
-    ):
-        yield client
+    async with host_of_service(respond, era, server={"resources": ResourceCatalog(TOOLS), **more}) as service:
+        yield service.client
 
 
 def answering(body: object, status: int = 200) -> Callable[[httpx.Request], httpx.Response]:

@@ -1,6 +1,6 @@
 """Subscriptions in both eras: what is announced, accepted, limited, and ended."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,8 @@ from mcp_types import INVALID_PARAMS, JSONRPCNotification, JSONRPCRequest
 
 from contacts_mcp.app import App, Embedded, build_app
 from contacts_mcp.client import ContactsClient
-from contacts_mcp.guard import Guard
 from contacts_mcp.resources import CONTACT, GROUP, ResourceCatalog
-from contacts_mcp.server import Subscriptions, build_server
+from contacts_mcp.server import Subscriptions
 from contacts_mcp.server._subscriptions import TenantListeners
 from contacts_mcp.settings import load_settings
 from contacts_mcp.tools import TOOLS
@@ -37,6 +36,7 @@ from support.hosts import (
     server_over,
 )
 from support.processes import wait_until
+from support.raw_hosts import initialize_params
 
 UNKNOWN_URI = "test://watched-resource"
 
@@ -109,26 +109,19 @@ async def test_each_listener_is_notified_of_its_own_uris_only(app: App, writer: 
         assert await listener.events_before(uris[1]) in ([], [LIST_CHANGED])
 
 
-class RefusingService:
-    """Two contacts, of which one is in a group. It accepts updates, but does not let anyone join the group."""
+def refusing_service(status: int) -> Callable[[httpx.Request], httpx.Response]:
+    """Two contacts, of which one is in a group. Updates get this status, and no contact may join the group."""
 
-    def __init__(self, on_update: int = 200) -> None:
-        self._on_update = on_update
+    def respond(request: httpx.Request) -> httpx.Response:
+        path, last = request.url.path, request.url.path.rpartition("/")[2]
+        contact = {"id": last, "type": "person", "name": "Ola", "notes": path, "tags": []}
+        if request.method != "GET":
+            return httpx.Response(403 if request.method == "POST" else status, json=contact)
+        members = {"members": [{"id": OTHER_ID, "name": "Ola"}]}
+        groups = {"groups": [{"id": GROUP_ID, "name": "Choir", "member_count": 1}]}
+        return httpx.Response(200, json=members if last == "members" else groups if "group" in last else contact)
 
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        path = request.url.path
-        contact = {"id": path.rpartition("/")[2], "type": "person", "name": "Ola", "notes": path, "tags": []}
-        match request.method, path.rpartition("/")[2]:
-            case "GET", "members":
-                return httpx.Response(200, json={"members": [{"id": OTHER_ID, "name": "Ola"}]})
-            case "GET", name if "group" in name:
-                return httpx.Response(200, json={"groups": [{"id": GROUP_ID, "name": "Choir", "member_count": 1}]})
-            case "GET", _:
-                return httpx.Response(200, json=contact)
-            case "POST", _:
-                return httpx.Response(403, json={"detail": "no"})
-            case _:
-                return httpx.Response(self._on_update, json=contact)
+    return respond
 
 
 KEPT_ID, OTHER_ID, GROUP_ID = (f"{number}0000000-0000-0000-0000-000000000000" for number in (1, 2, 3))
@@ -138,13 +131,13 @@ KEPT_ID, OTHER_ID, GROUP_ID = (f"{number}0000000-0000-0000-0000-000000000000" fo
 @pytest.mark.parametrize(
     ("service", "tool", "arguments", "code"),
     [
-        (RefusingService(), "merge_contacts", {"keep_id": KEPT_ID, "merge_ids": [OTHER_ID]}, "permission_denied"),
-        (RefusingService(500), "update_contact", {"contact_id": KEPT_ID, "name": "Kari"}, "server_fault"),
+        (refusing_service(200), "merge_contacts", {"keep_id": KEPT_ID, "merge_ids": [OTHER_ID]}, "permission_denied"),
+        (refusing_service(500), "update_contact", {"contact_id": KEPT_ID, "name": "Kari"}, "server_fault"),
     ],
     ids=["merge that fails after its update", "update without a usable answer"],
 )
 async def test_write_of_a_call_that_then_fails_is_notified(
-    service: RefusingService, tool: str, arguments: dict[str, Any], code: str, era: str
+    service: Callable[[httpx.Request], httpx.Response], tool: str, arguments: dict[str, Any], code: str, era: str
 ) -> None:
     """A client must not keep showing a contact that was, or may have been, changed."""
     uri = CONTACT.format(id=KEPT_ID)
@@ -228,7 +221,8 @@ async def test_session_that_does_not_read_delays_no_other(app: App, writer: Host
     groups = [await writer.call("create_contact_group", name=str(number)) for number in range(8)]
     async with create_client_server_memory_streams() as (ours, theirs), anyio.create_task_group() as tasks:
         tasks.start_soon(app.server.run, *theirs, app.server.create_initialization_options())
-        await _shake_hands(*ours)
+        await _ask(*ours, "hello", "initialize", **initialize_params({}))
+        await ours[1].send(SessionMessage(JSONRPCNotification(jsonrpc="2.0", method="notifications/initialized")))
         for number, group in enumerate(groups):
             await _ask(*ours, number, "resources/subscribe", uri=GROUP.format(id=group["id"]))
         with anyio.fail_after(5):
@@ -241,12 +235,6 @@ async def test_session_that_does_not_read_delays_no_other(app: App, writer: Host
         tasks.cancel_scope.cancel()
 
 
-async def _shake_hands(read: Any, write: Any) -> None:
-    who = {"clientInfo": {"name": "slow", "version": "1"}, "capabilities": {}, "protocolVersion": "2025-11-25"}
-    await _ask(read, write, "hello", "initialize", **who)
-    await write.send(SessionMessage(JSONRPCNotification(jsonrpc="2.0", method="notifications/initialized")))
-
-
 async def _ask(read: Any, write: Any, identifier: int | str, method: str, **params: Any) -> None:
     await write.send(SessionMessage(JSONRPCRequest(jsonrpc="2.0", id=identifier, method=method, params=params)))
     await read.receive()
@@ -254,15 +242,8 @@ async def _ask(read: Any, write: Any, identifier: int | str, method: str, **para
 
 async def test_published_event_is_notified_if_its_list_is_announced_as_changing(tmp_path: Path) -> None:
     subscriptions = Subscriptions(NotificationOptions(tools_changed=True))
-    server = build_server(
-        version="0",
-        instructions="",
-        tools=(),
-        backend_for=lambda _: None,  # type: ignore[arg-type, return-value]
-        guard=Guard(),
-        lifespan=build_app(load_settings(), Embedded(tmp_path / "contacts.db", "test")).connection.lifespan,
-        subscriptions=subscriptions,
-    )
+    lifespan = build_app(load_settings(), Embedded(tmp_path / "contacts.db", "test")).connection.lifespan
+    server = server_over(tools=(), lifespan=lifespan, subscriptions=subscriptions)
     async with Client(server, mode="auto") as client, client.listen(tools_list_changed=True) as stream:
         assert client.server_capabilities.tools
         assert client.server_capabilities.tools.list_changed

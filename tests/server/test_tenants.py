@@ -1,7 +1,7 @@
 """Several callers of one server: with their own directory, sharing the server's, or without permission to read."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,9 @@ from mcp_types import PromptReference
 from contacts_mcp.app import Embedded, connect
 from contacts_mcp.client import Credential
 from contacts_mcp.contract import Risk
-from contacts_mcp.guard import Guard
 from contacts_mcp.prompts import PROMPTS
 from contacts_mcp.resources import GROUP, Completions, ResourceCatalog
-from contacts_mcp.server import Caller, Subscriptions, build_server
+from contacts_mcp.server import Caller, Subscriptions
 from contacts_mcp.tools import TOOLS, Backend
 from support.hosts import (
     LIST_CHANGED,
@@ -27,6 +26,7 @@ from support.hosts import (
     identify_callers,
     listening,
     protocol_error,
+    server_over,
 )
 
 CALLERS = {
@@ -59,13 +59,8 @@ async def _office(folder: Path) -> AsyncIterator[Office]:
         directories = {name: connect(Embedded(folder / f"{name}.db", "test")) for name in ("ada", "bob", "")}
         for directory in directories.values():
             await stack.enter_async_context(directory.lifespan())
-        server = build_server(
-            version="0",
-            instructions="",
-            tools=TOOLS,
+        server = server_over(
             backend_for=lambda caller: Backend(directories[caller.tenant]),
-            guard=Guard(),
-            lifespan=lambda _: nullcontext(),
             resources=ResourceCatalog(TOOLS),
             prompts=PROMPTS,
             completions=Completions(TOOLS),

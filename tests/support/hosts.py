@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any, TypeVar
 
 import anyio
@@ -84,6 +84,14 @@ class Host:
         plan = await self.call(tool, **arguments)
         return await self.call(tool, **arguments, apply=True, plan=plan["plan"])
 
+    async def create(self, name: str = "Ola Nordmann") -> dict[str, str]:
+        """Create a contact; the argument that names it."""
+        return {"contact_id": (await self.call("create_contact", name=name))["id"]}
+
+    async def has(self, contact: dict[str, str]) -> bool:
+        """Whether a contact can still be read."""
+        return not (await self.raw("get_contact", **contact)).is_error
+
     async def error(self, tool: str, **arguments: Any) -> str:
         """The line of a call that must fail."""
         result = await self.raw(tool, **arguments)
@@ -130,31 +138,34 @@ async def host(
 
 @asynccontextmanager
 async def host_of_service(
-    respond: Callable[[httpx.Request], Any], era: str = MODERN, person: Person | None = None, **backend: Any
+    respond: Callable[[httpx.Request], Any],
+    era: str = MODERN,
+    person: Person | None = None,
+    *,
+    server: Mapping[str, Any] = MappingProxyType({}),
+    **backend: Any,
 ) -> AsyncIterator[Host]:
-    """A host connected to a server whose service answers as `respond` says; `backend` are arguments of Backend."""
+    """A host, without a cache, of a server whose service answers as `respond` says.
+
+    `server` are arguments of `build_server`, and `backend` those of Backend.
+    """
     async with (
         ContactsClient(base_url="http://service", transport=httpx.MockTransport(respond)) as api,
         Client(
-            server_over(api, backend_for=lambda _: Backend(api, **backend)), mode=era, elicitation_callback=person
+            server_over(**{"backend_for": lambda _: Backend(api, **backend), **server}),
+            mode=era,
+            elicitation_callback=person,
+            cache=None,
         ) as client,
     ):
         yield Host(client)
 
 
-def server_over(api: ContactsClient, *, guard: Guard | None = None, **more: Any) -> Server[Any]:
-    """A server that has every tool over a client of the caller's own; `more` are further arguments of build_server."""
-    return build_server(
-        **{
-            "version": "0",
-            "instructions": "",
-            "tools": TOOLS,
-            "backend_for": lambda _: Backend(api),
-            "guard": guard or Guard(),
-            "lifespan": lambda _: nullcontext(),
-            **more,
-        }
-    )
+def server_over(api: ContactsClient | None = None, **more: Any) -> Server[Any]:
+    """A server that has every tool over a client of the caller's own; `more` replaces arguments of `build_server`."""
+    defaults: dict[str, Any] = {"version": "0", "instructions": "", "tools": TOOLS, "guard": Guard()}
+    defaults |= {"backend_for": lambda _: Backend(api), "lifespan": lambda _: nullcontext()}
+    return build_server(**{**defaults, **more})
 
 
 @asynccontextmanager

@@ -28,6 +28,7 @@ from contacts_mcp.directory.database import metadata, nonces
 from contacts_mcp.guard import ANSWER_LIFETIME_SECONDS, Guard, GuardMode, MemoryNonceStore, Seal
 from network.servers import STATE_KEYS, quick_folder
 from support.hosts import LEGACY, MODERN, server_over, with_ids
+from support.clock import Clock
 from support.raw_hosts import LineHost, Message, Responder, declines, line_host
 from support.trust_summary import Tried
 
@@ -138,16 +139,6 @@ _BYPASS_HINTS = (
     "input_responses elicit v1."
 ).split()
 """Words that would show a model how to bypass the guard."""
-
-
-class Clock:
-    """A clock that a test advances."""
-
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @dataclass

@@ -1,19 +1,23 @@
 """Clients of a network server: the SDK's over either transport, and hand-made requests."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 from mcp import Client
 from mcp.client.sse import sse_client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared._httpx_utils import create_mcp_http_client
 
 from support.hosts import MODERN, Host, Person
 from support.processes import HttpServer
-from support.raw_hosts import modern
+from support.raw_hosts import initialize_params, modern
 
 DELETE = {"decision": "delete"}
+ACCEPT = "application/json, text/event-stream"
 
 
 def keyed(home: Path, address: str, **variables: str) -> HttpServer:
@@ -26,33 +30,31 @@ async def connected(
     url: str, transport: str, era: str, person: Person | None = None, key: str | None = None
 ) -> AsyncIterator[Host]:
     headers = {"X-API-Key": key} if key else {}
-    async with httpx_of_sdk(headers) as http:
-        target: Any = sse_client(f"{url}/sse", headers=headers) if transport == "sse" else streamable(url, http)
+    async with create_mcp_http_client(headers=headers) as http:
+        target: Any = sse_client(f"{url}/sse", headers=headers)
+        if transport != "sse":
+            target = streamable_http_client(f"{url}/mcp", http_client=http)
         async with Client(target, mode=era, elicitation_callback=person, raise_exceptions=False) as client:
             yield Host(client)
 
 
-def httpx_of_sdk(headers: dict[str, str]) -> AbstractAsyncContextManager[Any]:
-    from mcp.shared._httpx_utils import create_mcp_http_client
+async def ask(
+    app: Any, method: str = "POST", path: str = "/mcp", headers: Any = (), content: Any = None
+) -> httpx.Response:
+    """The answer of an app in memory."""
+    transport = httpx.ASGITransport(app)
+    async with asyncio.timeout(10), httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
+        return await http.request(method, path, headers=headers, content=content)
 
-    return create_mcp_http_client(headers=headers)
 
-
-def streamable(url: str, http: Any) -> Any:
-    from mcp.client.streamable_http import streamable_http_client
-
-    return streamable_http_client(f"{url}/mcp", http_client=http)
+def line_of(answer: httpx.Response) -> str:
+    """The message that a client shows."""
+    return answer.json()["error"]["message"]
 
 
 def headers_of(method: str, tool: str | None = None, **more: str) -> dict[str, str]:
     named = {"Mcp-Name": tool} if tool else {}
-    return {
-        "Accept": "application/json, text/event-stream",
-        "MCP-Protocol-Version": MODERN,
-        "Mcp-Method": method,
-        **named,
-        **more,
-    }
+    return {"Accept": ACCEPT, "MCP-Protocol-Version": MODERN, "Mcp-Method": method, **named, **more}
 
 
 async def post(http: httpx.AsyncClient, tool: str, arguments: dict[str, Any], **headers: str) -> httpx.Response:
@@ -62,9 +64,8 @@ async def post(http: httpx.AsyncClient, tool: str, arguments: dict[str, Any], **
 
 async def initialize(http: httpx.AsyncClient, **headers: str) -> dict[str, str]:
     """Open a legacy session, and return the headers for its further requests."""
-    accept = {"Accept": "application/json, text/event-stream", **headers}
-    params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
-    opening = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}
+    accept = {"Accept": ACCEPT, **headers}
+    opening = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": initialize_params({})}
     answer = await http.post("/mcp", json=opening, headers=accept)
     assert answer.status_code == 200, answer.text
     session = {**accept, "Mcp-Session-Id": answer.headers["mcp-session-id"], "MCP-Protocol-Version": "2025-11-25"}

@@ -5,17 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from contacts_mcp.transports.http.access._tokens import Issuer
+from support.clock import Clock
 from transports.http.issuer import AUDIENCE, LoopbackIssuer
-
-
-class Clock:
-    """A clock in seconds that only the test moves."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from contacts_mcp.middleware import BODY_SCOPE_KEY, BodyLimitMiddleware
 from contacts_mcp.transports.http._errors import json_rpc_error
 from support.processes import wait_until
 from support.services import serve_app
+from transports.http.clients import ask, line_of
 
 LIMIT = 100_000
 POST = b"POST / HTTP/1.1\r\nHost: localhost\r\n"
@@ -37,12 +38,6 @@ def limited(app, **limits):
     return BodyLimitMiddleware(app, json_rpc_error, **limits)
 
 
-async def ask(app, method="POST", **more):
-    transport = httpx.ASGITransport(app)
-    async with asyncio.timeout(10), httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
-        return await http.request(method, "/", **more)
-
-
 async def send_on(writer):
     while True:
         writer.write(b"2710\r\n" + b"x" * 10_000 + b"\r\n")
@@ -52,10 +47,6 @@ async def send_on(writer):
 async def pieces(*sizes):
     for size in sizes:
         yield b"x" * size
-
-
-def line_of(answer):
-    return answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("sizes", [(0,), (1,), (LIMIT,), (1, 2, 3), (LIMIT // 2, LIMIT // 2)])

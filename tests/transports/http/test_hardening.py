@@ -5,7 +5,6 @@ import json
 import logging
 import re
 
-import httpx
 import pytest
 from starlette.responses import PlainTextResponse
 
@@ -15,6 +14,7 @@ from contacts_mcp.transports.http._errors import json_rpc_error
 from contacts_mcp.transports.http._hosts import HostOriginMiddleware, cors
 from support.processes import wait_until
 from support.services import GET, serve_app
+from transports.http.clients import ask, line_of
 
 SECRET = "Kari Nordmann, +47 900 00 000"
 hello = PlainTextResponse("hello")
@@ -22,15 +22,6 @@ hello = PlainTextResponse("hello")
 
 def guarded(app):
     return RequestIdMiddleware(ErrorMiddleware(app, json_rpc_error, answers_cancelled=True), _REQUEST_ID)
-
-
-async def ask(app, method="GET", path="/mcp", headers=(), **more):
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as http:
-        return await http.request(method, path, headers=headers, **more)
-
-
-def line_of(answer):
-    return answer.json()["error"]["message"]
 
 
 def has_traceback(caplog):

@@ -19,6 +19,7 @@ from contacts_mcp.transports.http._errors import json_rpc_error
 from contacts_mcp.transports.http.access import Access
 from contacts_mcp.transports.http.access._oauth import EXPIRES_SCOPE_KEY, OAuthAccess
 from contacts_mcp.transports.http.access._tokens import Issuer
+from transports.http.clients import line_of
 from transports.http.issuer import AUDIENCE, RSA_TOO, LoopbackIssuer
 
 METADATA = "https://contacts.example.com/.well-known/oauth-protected-resource/mcp"
@@ -71,11 +72,6 @@ def challenge(answer: httpx.Response) -> dict[str, str]:
     parameters = re.findall(r'(\w+)="([^"\\]*)"', rest)
     assert ", ".join(f'{name}="{value}"' for name, value in parameters) == rest
     return dict(parameters)
-
-
-def line(answer: httpx.Response) -> str:
-    """The message that a client shows."""
-    return answer.json()["error"]["message"]
 
 
 def call(tool: str, **members: Any) -> bytes:
@@ -151,8 +147,8 @@ class TestRefusing:
 
         assert answer.status_code == 401
         assert challenge(answer) == {"resource_metadata": METADATA, "scope": EVERYTHING}
-        assert line(answer).startswith("unauthorized: ")
-        assert METADATA in line(answer)
+        assert line_of(answer).startswith("unauthorized: ")
+        assert METADATA in line_of(answer)
 
     async def test_api_key_does_not_replace_a_token(self, http):
         """With OAuth, an API key is not accepted."""
@@ -173,7 +169,7 @@ class TestRefusing:
             "resource_metadata": METADATA,
             "scope": EVERYTHING,
         }
-        assert line(answer).startswith("invalid_token: the token has expired; ")
+        assert line_of(answer).startswith("invalid_token: the token has expired; ")
         for part in ("ola", *token.split(".")):
             assert part not in answer.text + answer.headers["WWW-Authenticate"]
 
@@ -201,7 +197,7 @@ class TestRefusing:
         parameters = challenge(answer)
         assert parameters.pop("error_description")
         assert parameters == {"error": "insufficient_scope", "scope": "contacts:read", "resource_metadata": METADATA}
-        assert line(answer).startswith("insufficient_scope: ")
+        assert line_of(answer).startswith("insufficient_scope: ")
 
     @pytest.mark.parametrize("with_header", [True, False])
     @pytest.mark.parametrize("name", ["access_token", "access%5Ftoken"])
@@ -212,7 +208,7 @@ class TestRefusing:
 
         assert answer.status_code == 400
         assert challenge(answer)["error"] == "invalid_request"
-        assert "in the URL" in line(answer)
+        assert "in the URL" in line_of(answer)
 
     async def test_two_authorization_headers_are_refused(self, issuer, http):
         """A proxy in front may have checked the other one."""
@@ -231,7 +227,7 @@ class TestRefusing:
         assert answer.status_code == 503
         assert answer.headers["Retry-After"] == "5"
         assert "WWW-Authenticate" not in answer.headers
-        assert line(answer).startswith("unreachable: ")
+        assert line_of(answer).startswith("unreachable: ")
         assert issuer.url not in answer.text
 
     @pytest.mark.parametrize(
@@ -270,7 +266,7 @@ class TestPermitting:
         parameters = challenge(answer)
         assert parameters.pop("error_description").startswith("the tool needs contacts:")
         assert parameters == {"error": "insufficient_scope", "scope": asked, "resource_metadata": METADATA}
-        assert line(answer).endswith(f"ask for {asked}")
+        assert line_of(answer).endswith(f"ask for {asked}")
 
     @pytest.mark.parametrize(
         ("scope", "tool"),

@@ -4,7 +4,6 @@ import asyncio
 import json
 from contextlib import asynccontextmanager
 
-import httpx
 import pytest
 from starlette.responses import PlainTextResponse
 
@@ -13,20 +12,15 @@ from contacts_mcp.server import CALLER_SCOPE_KEY, Caller
 from contacts_mcp.transports.http import _rate_limits
 from contacts_mcp.transports.http._errors import json_rpc_error
 from contacts_mcp.transports.http._rate_limits import Kind, RateLimitMiddleware, kind_of
+from support.clock import Clock
 from support.processes import wait_until
+from transports.http.clients import ask, line_of
 
 CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "list_contacts"}}
 LISTEN = {"jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen"}
 ANSWER = {"jsonrpc": "2.0", "id": 1, "result": {"action": "accept", "content": {"method": "tools/call"}}}
 NO_ANSWER = {"jsonrpc": "2.0", "id": 1, "error": {"code": -1, "message": "no"}}
 CANCELLED = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"id": 1}}
-
-
-class Clock:
-    now = 1_000.0
-
-    def __call__(self):
-        return self.now
 
 
 class Team:
@@ -51,10 +45,8 @@ class Team:
 
     async def ask(self, message=CALL, caller="kari", method="POST", headers=()):
         app = ErrorMiddleware(BodyLimitMiddleware(self._authenticate, json_rpc_error), json_rpc_error)
-        transport = httpx.ASGITransport(app)
-        async with asyncio.timeout(10), httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
-            content = message if isinstance(message, bytes) else json.dumps(message)
-            return await http.request(method, "/", content=content, headers={"caller": caller, **dict(headers)})
+        content = message if isinstance(message, bytes) else json.dumps(message)
+        return await ask(app, method, headers={"caller": caller, **dict(headers)}, content=content)
 
     async def statuses(self, times, **more):
         return [(await self.ask(**more)).status_code for _ in range(times)]
@@ -77,10 +69,6 @@ class Team:
         await wait_until(lambda: asking.done() or self.running > began)
         self.go.set()
         return (await asking).status_code
-
-
-def line_of(answer):
-    return answer.json()["error"]["message"]
 
 
 def request_of(caller, method="DELETE"):
