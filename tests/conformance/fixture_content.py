@@ -63,8 +63,6 @@ class NoArguments(BaseModel, extra="forbid"):
 
 
 class TextAnswer(BaseModel):
-    """A text."""
-
     text: str
 
 
@@ -218,9 +216,21 @@ def _ask(ctx: Context, state: str | None = None, **requests: Any) -> InputRequir
     return InputRequiredResult(input_requests=possible, request_state=_STATE.seal(state.encode()) if state else None)
 
 
-def _accepted(params: Params, key: str) -> dict[str, Any] | None:
-    answer = (params.input_responses or {}).get(key)
-    return answer.content if isinstance(answer, ElicitResult) and answer.action == "accept" else None
+_ANSWERS: dict[str, type[BaseModel]] = {
+    "elicitation/create": ElicitResult,
+    "sampling/createMessage": CreateMessageResult,
+    "roots/list": ListRootsResult,
+}
+
+
+def _answers(params: Params, requests: dict[str, Any]) -> dict[str, Any]:
+    """The answers that the call brings; a question that was not accepted has none."""
+    given = params.input_responses or {}
+    return {
+        key: given[key]
+        for key, request in requests.items()
+        if isinstance(given.get(key), _ANSWERS[request.method]) and getattr(given[key], "action", "accept") == "accept"
+    }
 
 
 def _state(params: Params) -> str | None:
@@ -233,56 +243,35 @@ def _state(params: Params) -> str | None:
         raise MCPError(INVALID_PARAMS, "The request state is not one of this server's") from exc
 
 
-async def _ask_for_name(ctx: Context, params: CallToolRequestParams) -> ToolResult:
-    person = _accepted(params, "user_name")
-    return result(f"Hello, {person['name']}!") if person else _ask(ctx, user_name=_NAME)
+def _asking(text: str, *, sealed: bool = False, **requests: Any) -> RawTool:
+    """A tool that asks until it has all answers, and then says `text` with them filled in."""
+
+    async def run(ctx: Context, params: CallToolRequestParams) -> ToolResult:
+        found = _answers(params, requests)
+        if len(found) < len(requests) or (sealed and _state(params) is None):
+            return _ask(ctx, "asked" if sealed else None, **requests)
+        return result(text.format(**found))
+
+    return run
 
 
-async def _ask_for_sample(ctx: Context, params: CallToolRequestParams) -> ToolResult:
-    answer = (params.input_responses or {}).get("capital_question")
-    if not isinstance(answer, CreateMessageResult):
-        return _ask(ctx, capital_question=_sampling("What is the capital of France?"))
-    return result(f"The model says: {answer.content}")
-
-
-async def _ask_for_roots(ctx: Context, params: CallToolRequestParams) -> ToolResult:
-    answer = (params.input_responses or {}).get("client_roots")
-    if not isinstance(answer, ListRootsResult):
-        return _ask(ctx, client_roots=ListRootsRequest())
-    return result(*(str(root.uri) for root in answer.roots))
-
-
-async def _ask_with_state(ctx: Context, params: CallToolRequestParams) -> ToolResult:
-    if _state(params) is None or _accepted(params, "confirm") is None:
-        return _ask(ctx, "asked", confirm=_field("Please confirm", "ok", "boolean"))
-    return result("state-ok")
-
-
-async def _ask_for_three(ctx: Context, params: CallToolRequestParams) -> ToolResult:
-    requests = {"user_name": _NAME, "greeting": _GREETING, "client_roots": ListRootsRequest()}
-    if _state(params) is None or requests.keys() - (params.input_responses or {}).keys():
-        return _ask(ctx, "asked", **requests)
-    return result("Thank you.")
+_STEPS = {
+    "first": {"step1": _field("Step 1: What is your name?", "name")},
+    "second": {"step2": _field("Step 2: What is your favorite color?", "color")},
+}
 
 
 async def _ask_twice(ctx: Context, params: CallToolRequestParams) -> ToolResult:
-    match _state(params):
-        case "first" if _accepted(params, "step1"):
-            return _ask(ctx, "second", step2=_field("Step 2: What is your favorite color?", "color"))
-        case "second" if _accepted(params, "step2"):
-            return result("Thank you.")
-        case _:
-            return _ask(ctx, "first", step1=_field("Step 1: What is your name?", "name"))
+    state = _state(params)
+    if state not in _STEPS or not _answers(params, _STEPS[state]):
+        return _ask(ctx, "first", **_STEPS["first"])
+    return result("Thank you.") if state == "second" else _ask(ctx, "second", **_STEPS["second"])
 
 
-async def _ask_by_capability(ctx: Context, _params: CallToolRequestParams) -> ToolResult:
-    return _ask(ctx, user_name=_NAME, greeting=_GREETING)
-
-
-async def _ask_for_greeting(ctx: Context, _params: CallToolRequestParams) -> ToolResult:
-    return _ask(ctx, greeting=_GREETING)
-
-
+_GREET = _asking("Hello, {user_name.content[name]}!", user_name=_NAME)
+_CAPITAL = _sampling("What is the capital of France?")
+_CONFIRM = _asking("state-ok", sealed=True, confirm=_field("Please confirm", "ok", "boolean"))
+_ROOTS = {"client_roots": ListRootsRequest()}
 RAW_TOOLS: dict[str, RawTool] = {
     **{name: _fixed(blocks) for name, blocks in _FIXED_RESULTS.items()},
     "test_tool_with_logging": _log_messages,
@@ -291,16 +280,18 @@ RAW_TOOLS: dict[str, RawTool] = {
     "test_elicitation": _elicit(None, _form({"username": _STRING, "email": _STRING}, "username", "email")),
     "test_elicitation_sep1034_defaults": _elicit("Please review", _form(_DEFAULTS)),
     "test_elicitation_sep1330_enums": _elicit("Please choose", _form(_ENUMS)),
-    "test_input_required_result_elicitation": _ask_for_name,
-    "test_input_required_result_sampling": _ask_for_sample,
-    "test_input_required_result_list_roots": _ask_for_roots,
-    "test_input_required_result_request_state": _ask_with_state,
-    "test_input_required_result_tampered_state": _ask_with_state,
-    "test_input_required_result_multiple_inputs": _ask_for_three,
+    "test_input_required_result_elicitation": _GREET,
+    "test_input_required_result_sampling": _asking("It is {capital_question.content}", capital_question=_CAPITAL),
+    "test_input_required_result_list_roots": _asking("{client_roots.roots}", **_ROOTS),
+    "test_input_required_result_request_state": _CONFIRM,
+    "test_input_required_result_tampered_state": _CONFIRM,
+    "test_input_required_result_multiple_inputs": _asking(
+        "Thank you.", sealed=True, user_name=_NAME, greeting=_GREETING, **_ROOTS
+    ),
     "test_input_required_result_multi_round": _ask_twice,
-    "test_input_required_result_capabilities": _ask_by_capability,
-    "test_missing_capability": _ask_for_greeting,
-    "test_streaming_elicitation": _ask_for_name,
+    "test_input_required_result_capabilities": _asking("Thank you.", user_name=_NAME, greeting=_GREETING),
+    "test_missing_capability": _asking("Thank you.", greeting=_GREETING),
+    "test_streaming_elicitation": _GREET,
 }
 TOOL_ARGUMENTS = {"test_sampling": "prompt", "test_elicitation": "message"}
 
@@ -334,10 +325,11 @@ async def get_prompt(ctx: Context, params: GetPromptRequestParams) -> GetPromptR
     """One of the suite's prompts; None for any other."""
     arguments = params.arguments or {}
     if params.name == "test_input_required_result_prompt":
-        answer = _accepted(params, "user_context")
-        if answer is None:
-            return _ask(ctx, user_context=_field("What context should the prompt use?", "context"))
-        return _messages(f"Use this context: {answer['context']}")
+        request = {"user_context": _field("What context should the prompt use?", "context")}
+        found = _answers(params, request)
+        if not found:
+            return _ask(ctx, **request)
+        return _messages("Use this context: {user_context.content[context]}".format(**found))
     if params.name == "test_prompt_with_arguments":
         return _messages("Prompt with arguments: arg1='{arg1}', arg2='{arg2}'".format_map(arguments))
     if params.name == "test_prompt_with_embedded_resource":

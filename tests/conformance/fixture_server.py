@@ -37,13 +37,13 @@ from conformance.fixture_content import (
     result,
 )
 from contacts_mcp.app import Embedded, connect
-from contacts_mcp.guard import Guard
 from contacts_mcp.prompts import choose_prompts
 from contacts_mcp.resources import ResourceCatalog
-from contacts_mcp.server import ActiveCalls, Subscriptions, build_server
+from contacts_mcp.server import ActiveCalls, Subscriptions
 from contacts_mcp.tools import TOOLS, Backend
 from contacts_mcp.transports.http import Limits, http_app, listen, run
 from contacts_mcp.transports.http.access import LoopbackAccess
+from support.hosts import server_over
 
 Handler = Callable[[Context, Any], Awaitable[Any]]
 
@@ -53,12 +53,9 @@ def fixture_app(database: Path) -> ASGIApp:
     connection = connect(Embedded(database, "for the suite"))
     all_lists = NotificationOptions(prompts_changed=True, resources_changed=True, tools_changed=True)
     calls, subscriptions = ActiveCalls(), Subscriptions(all_lists)
-    server = build_server(
-        version="0",
-        instructions="",
+    server = server_over(
         tools=(*TOOLS, *CATALOG_TOOLS),
         backend_for=lambda _: Backend(connection),
-        guard=Guard(),
         lifespan=connection.lifespan,
         active_calls=calls,
         resources=ResourceCatalog(TOOLS),
@@ -90,10 +87,13 @@ def add_fixture(server: Server[Any], subscriptions: Subscriptions) -> None:
     async def read(_ctx: Context, params: ReadResourceRequestParams) -> BaseModel | None:
         return read_resource(str(params.uri))
 
-    _extend_list(server, "tools/list", "tools", [_listed(name) for name in tools])
-    _extend_list(server, "prompts/list", "prompts", PROMPTS)
-    _extend_list(server, "resources/list", "resources", RESOURCES)
-    _extend_list(server, "resources/templates/list", "resource_templates", RESOURCE_TEMPLATES)
+    for method, kind, more in (
+        ("tools/list", "tools", [_listed(name) for name in tools]),
+        ("prompts/list", "prompts", PROMPTS),
+        ("resources/list", "resources", RESOURCES),
+        ("resources/templates/list", "resource_templates", RESOURCE_TEMPLATES),
+    ):
+        _extend_list(server, method, kind, more)
     _answer_first(server, "tools/call", CallToolRequestParams, call_tool)
     _answer_first(server, "prompts/get", GetPromptRequestParams, get_prompt)
     _answer_first(server, "resources/read", ReadResourceRequestParams, read)
@@ -114,7 +114,7 @@ def _listed(name: str) -> Tool:
 
 
 def _extend_list(server: Server[Any], method: str, kind: str, more: list[Any]) -> None:
-    own = _handler(server, method)
+    own = server.get_request_handler(method).handler
 
     async def extended(ctx: Context, params: PaginatedRequestParams) -> BaseModel:
         page: BaseModel = await own(ctx, params)
@@ -125,18 +125,12 @@ def _extend_list(server: Server[Any], method: str, kind: str, more: list[Any]) -
 
 def _answer_first(server: Server[Any], method: str, params_type: type[BaseModel], answer: Handler) -> None:
     """Use `answer`, and the server's own handler if that returns None."""
-    own = _handler(server, method)
+    own = server.get_request_handler(method).handler
 
     async def answered(ctx: Context, params: BaseModel) -> BaseModel:
         return await answer(ctx, params) or await own(ctx, params)
 
     server.add_request_handler(method, params_type, answered)
-
-
-def _handler(server: Server[Any], method: str) -> Handler:
-    entry = server.get_request_handler(method)
-    assert entry, f"the server has no handler for {method}"
-    return entry.handler
 
 
 if __name__ == "__main__":
