@@ -15,42 +15,19 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
+import mcp_types as types
 from mcp.server.context import ServerRequestContext as Context
 from mcp.server.request_state import AESGCMRequestStateCodec, InvalidRequestState
 from mcp.shared.exceptions import MCPError
 from mcp.shared.message import ServerMessageMetadata
-from mcp_types import (
-    INVALID_PARAMS,
-    MISSING_REQUIRED_CLIENT_CAPABILITY,
-    CallToolRequestParams,
-    CallToolResult,
-    CreateMessageRequest,
-    CreateMessageRequestParams,
-    CreateMessageResult,
-    ElicitRequest,
-    ElicitRequestFormParams,
-    ElicitResult,
-    GetPromptRequestParams,
-    GetPromptResult,
-    InputRequiredResult,
-    ListRootsRequest,
-    ListRootsResult,
-    Prompt,
-    PromptArgument,
-    ReadResourceResult,
-    Resource,
-    ResourceTemplate,
-    SamplingMessage,
-    TextContent,
-)
 from pydantic import BaseModel
 
 from contacts_mcp.contract import ContactsError
 from contacts_mcp.tools import Backend, read_tool
 
-Params = CallToolRequestParams | GetPromptRequestParams
-ToolResult = CallToolResult | InputRequiredResult
-RawTool = Callable[[Context, CallToolRequestParams], Awaitable[ToolResult]]
+Params = types.CallToolRequestParams | types.GetPromptRequestParams
+ToolResult = types.CallToolResult | types.InputRequiredResult
+RawTool = Callable[[Context, types.CallToolRequestParams], Awaitable[ToolResult]]
 
 _PAUSE_SECONDS = 0.05
 """Seconds between two notifications, which the suite requires."""
@@ -91,8 +68,8 @@ CATALOG_TOOLS = tuple(
 )
 
 
-def result(*blocks: dict[str, Any] | str) -> CallToolResult:
-    return CallToolResult.model_validate({"content": [_block(block) for block in blocks]})
+def result(*blocks: dict[str, Any] | str) -> types.CallToolResult:
+    return types.CallToolResult.model_validate({"content": [_block(block) for block in blocks]})
 
 
 def _block(block: dict[str, Any] | str) -> dict[str, Any]:
@@ -125,13 +102,13 @@ _FIXED_RESULTS: dict[str, list[dict[str, Any] | str]] = {
 
 
 def _fixed(blocks: list[dict[str, Any] | str]) -> RawTool:
-    async def run(_ctx: Context, _params: CallToolRequestParams) -> ToolResult:
+    async def run(_ctx: Context, _params: types.CallToolRequestParams) -> ToolResult:
         return result(*blocks)
 
     return run
 
 
-async def _log_messages(ctx: Context, _params: CallToolRequestParams) -> ToolResult:
+async def _log_messages(ctx: Context, _params: types.CallToolRequestParams) -> ToolResult:
     for line in ("Tool execution started", "Tool processing data", "Tool execution completed"):
         await ctx.session.send_log_message("info", line, related_request_id=ctx.request_id)
         await anyio.sleep(_PAUSE_SECONDS)
@@ -167,22 +144,22 @@ def _form(properties: dict[str, Any], *required: str) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(required)}
 
 
-def _sampling(prompt: str) -> CreateMessageRequest:
-    message = SamplingMessage(role="user", content=TextContent(type="text", text=prompt))
-    return CreateMessageRequest(params=CreateMessageRequestParams(messages=[message], max_tokens=100))
+def _sampling(prompt: str) -> types.CreateMessageRequest:
+    message = types.SamplingMessage(role="user", content=types.TextContent(type="text", text=prompt))
+    return types.CreateMessageRequest(params=types.CreateMessageRequestParams(messages=[message], max_tokens=100))
 
 
-async def _sample(ctx: Context, params: CallToolRequestParams) -> ToolResult:
+async def _sample(ctx: Context, params: types.CallToolRequestParams) -> ToolResult:
     answer = await ctx.session.send_request(
         _sampling((params.arguments or {})["prompt"]),
-        CreateMessageResult,
+        types.CreateMessageResult,
         metadata=ServerMessageMetadata(related_request_id=ctx.request_id),
     )
     return result(f"LLM response: {answer.content}")
 
 
 def _elicit(message: str | None, schema: dict[str, Any]) -> RawTool:
-    async def run(ctx: Context, params: CallToolRequestParams) -> ToolResult:
+    async def run(ctx: Context, params: types.CallToolRequestParams) -> ToolResult:
         text = message or (params.arguments or {})["message"]
         answer = await ctx.session.elicit_form(text, schema, related_request_id=ctx.request_id)
         return result(f"Elicitation completed: action={answer.action}, content={json.dumps(answer.content)}")
@@ -196,9 +173,9 @@ _STATE = AESGCMRequestStateCodec([os.urandom(32)])
 _CAPABILITIES = {"elicitation/create": "elicitation", "sampling/createMessage": "sampling", "roots/list": "roots"}
 
 
-def _field(message: str, name: str, kind: str = "string") -> ElicitRequest:
-    return ElicitRequest(
-        params=ElicitRequestFormParams(message=message, requested_schema=_form({name: {"type": kind}}, name))
+def _field(message: str, name: str, kind: str = "string") -> types.ElicitRequest:
+    return types.ElicitRequest(
+        params=types.ElicitRequestFormParams(message=message, requested_schema=_form({name: {"type": kind}}, name))
     )
 
 
@@ -206,20 +183,24 @@ _NAME = _field("What is your name?", "name")
 _GREETING = _sampling("Generate a greeting")
 
 
-def _ask(ctx: Context, state: str | None = None, **requests: Any) -> InputRequiredResult:
+def _ask(ctx: Context, state: str | None = None, **requests: Any) -> types.InputRequiredResult:
     """Ask for everything that the client has declared a capability for."""
     client = ctx.session.client_capabilities
     possible = {key: each for key, each in requests.items() if getattr(client, _CAPABILITIES[each.method], None)}
     if not possible:
         needed = {_CAPABILITIES[request.method]: {} for request in requests.values()}
-        raise MCPError(MISSING_REQUIRED_CLIENT_CAPABILITY, "No capability to ask", {"requiredCapabilities": needed})
-    return InputRequiredResult(input_requests=possible, request_state=_STATE.seal(state.encode()) if state else None)
+        raise MCPError(
+            types.MISSING_REQUIRED_CLIENT_CAPABILITY, "No capability to ask", {"requiredCapabilities": needed}
+        )
+    return types.InputRequiredResult(
+        input_requests=possible, request_state=_STATE.seal(state.encode()) if state else None
+    )
 
 
 _ANSWERS: dict[str, type[BaseModel]] = {
-    "elicitation/create": ElicitResult,
-    "sampling/createMessage": CreateMessageResult,
-    "roots/list": ListRootsResult,
+    "elicitation/create": types.ElicitResult,
+    "sampling/createMessage": types.CreateMessageResult,
+    "roots/list": types.ListRootsResult,
 }
 
 
@@ -240,13 +221,13 @@ def _state(params: Params) -> str | None:
     try:
         return _STATE.unseal(params.request_state).decode()
     except InvalidRequestState as exc:
-        raise MCPError(INVALID_PARAMS, "The request state is not one of this server's") from exc
+        raise MCPError(types.INVALID_PARAMS, "The request state is not one of this server's") from exc
 
 
 def _asking(text: str, *, sealed: bool = False, **requests: Any) -> RawTool:
     """A tool that asks until it has all answers, and then says `text` with them filled in."""
 
-    async def run(ctx: Context, params: CallToolRequestParams) -> ToolResult:
+    async def run(ctx: Context, params: types.CallToolRequestParams) -> ToolResult:
         found = _answers(params, requests)
         if len(found) < len(requests) or (sealed and _state(params) is None):
             return _ask(ctx, "asked" if sealed else None, **requests)
@@ -261,7 +242,7 @@ _STEPS = {
 }
 
 
-async def _ask_twice(ctx: Context, params: CallToolRequestParams) -> ToolResult:
+async def _ask_twice(ctx: Context, params: types.CallToolRequestParams) -> ToolResult:
     state = _state(params)
     if state not in _STEPS or not _answers(params, _STEPS[state]):
         return _ask(ctx, "first", **_STEPS["first"])
@@ -271,7 +252,7 @@ async def _ask_twice(ctx: Context, params: CallToolRequestParams) -> ToolResult:
 _GREET = _asking("Hello, {user_name.content[name]}!", user_name=_NAME)
 _CAPITAL = _sampling("What is the capital of France?")
 _CONFIRM = _asking("state-ok", sealed=True, confirm=_field("Please confirm", "ok", "boolean"))
-_ROOTS = {"client_roots": ListRootsRequest()}
+_ROOTS = {"client_roots": types.ListRootsRequest()}
 RAW_TOOLS: dict[str, RawTool] = {
     **{name: _fixed(blocks) for name, blocks in _FIXED_RESULTS.items()},
     "test_tool_with_logging": _log_messages,
@@ -303,25 +284,29 @@ _PROMPT_ARGUMENTS = {
     "test_input_required_result_prompt": (),
 }
 PROMPTS = [
-    Prompt(
+    types.Prompt(
         name=name,
         description=f"The suite's {name}.",
-        arguments=[PromptArgument(name=argument, required=True) for argument in arguments],
+        arguments=[types.PromptArgument(name=argument, required=True) for argument in arguments],
     )
     for name, arguments in _PROMPT_ARGUMENTS.items()
 ]
 RESOURCES = [
-    Resource(uri="test://static-text", name="static-text", description="A text.", mime_type="text/plain"),
-    Resource(uri="test://static-binary", name="static-binary", description="An image.", mime_type="image/png"),
-    Resource(uri="test://watched-resource", name="watched-resource", description="A text.", mime_type="text/plain"),
+    types.Resource(uri="test://static-text", name="static-text", description="A text.", mime_type="text/plain"),
+    types.Resource(uri="test://static-binary", name="static-binary", description="An image.", mime_type="image/png"),
+    types.Resource(
+        uri="test://watched-resource", name="watched-resource", description="A text.", mime_type="text/plain"
+    ),
 ]
 RESOURCE_TEMPLATES = [
-    ResourceTemplate(uri_template="test://template/{id}/data", name="data", mime_type="application/json")
+    types.ResourceTemplate(uri_template="test://template/{id}/data", name="data", mime_type="application/json")
 ]
 _TEMPLATE = re.compile(r"test://template/([^/]+)/data")
 
 
-async def get_prompt(ctx: Context, params: GetPromptRequestParams) -> GetPromptResult | InputRequiredResult | None:
+async def get_prompt(
+    ctx: Context, params: types.GetPromptRequestParams
+) -> types.GetPromptResult | types.InputRequiredResult | None:
     """One of the suite's prompts; None for any other."""
     arguments = params.arguments or {}
     if params.name == "test_input_required_result_prompt":
@@ -342,12 +327,12 @@ async def get_prompt(ctx: Context, params: GetPromptRequestParams) -> GetPromptR
     return _messages(*fixed[params.name]) if params.name in fixed else None
 
 
-def _messages(*blocks: dict[str, Any] | str) -> GetPromptResult:
+def _messages(*blocks: dict[str, Any] | str) -> types.GetPromptResult:
     messages = [{"role": "user", "content": _block(block)} for block in blocks]
-    return GetPromptResult.model_validate({"messages": messages})
+    return types.GetPromptResult.model_validate({"messages": messages})
 
 
-def read_resource(uri: str) -> ReadResourceResult | None:
+def read_resource(uri: str) -> types.ReadResourceResult | None:
     """One of the suite's resources; None for any other address."""
     if uri == "test://static-binary":
         content = {"mimeType": "image/png", "blob": _PNG}
@@ -358,4 +343,4 @@ def read_resource(uri: str) -> ReadResourceResult | None:
         content = {"mimeType": "application/json", "text": json.dumps(data)}
     else:
         return None
-    return ReadResourceResult.model_validate({"contents": [{"uri": uri, **content}]})
+    return types.ReadResourceResult.model_validate({"contents": [{"uri": uri, **content}]})

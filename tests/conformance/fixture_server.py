@@ -24,18 +24,7 @@ from mcp_types import (
 from pydantic import BaseModel
 from starlette.types import ASGIApp
 
-from conformance.fixture_content import (
-    CATALOG_TOOLS,
-    PROMPTS,
-    RAW_TOOLS,
-    RESOURCE_TEMPLATES,
-    RESOURCES,
-    TOOL_ARGUMENTS,
-    RawTool,
-    get_prompt,
-    read_resource,
-    result,
-)
+from conformance import fixture_content as content
 from contacts_mcp.app import Embedded, connect
 from contacts_mcp.prompts import choose_prompts
 from contacts_mcp.resources import ResourceCatalog
@@ -54,7 +43,7 @@ def fixture_app(database: Path) -> ASGIApp:
     all_lists = NotificationOptions(prompts_changed=True, resources_changed=True, tools_changed=True)
     calls, subscriptions = ActiveCalls(), Subscriptions(all_lists)
     server = server_over(
-        tools=(*TOOLS, *CATALOG_TOOLS),
+        tools=(*TOOLS, *content.CATALOG_TOOLS),
         backend_for=lambda _: Backend(connection),
         lifespan=connection.lifespan,
         active_calls=calls,
@@ -75,8 +64,8 @@ def fixture_app(database: Path) -> ASGIApp:
 
 def add_fixture(server: Server[Any], subscriptions: Subscriptions) -> None:
     """Extend the server's lists by the suite's content, and answer for that content before the server does."""
-    tools: dict[str, RawTool] = {
-        **RAW_TOOLS,
+    tools: dict[str, content.RawTool] = {
+        **content.RAW_TOOLS,
         "test_trigger_tool_change": _publish(subscriptions, ToolsListChanged()),
         "test_trigger_prompt_change": _publish(subscriptions, PromptsListChanged()),
     }
@@ -85,30 +74,30 @@ def add_fixture(server: Server[Any], subscriptions: Subscriptions) -> None:
         return await tools[params.name](ctx, params) if params.name in tools else None
 
     async def read(_ctx: Context, params: ReadResourceRequestParams) -> BaseModel | None:
-        return read_resource(str(params.uri))
+        return content.read_resource(str(params.uri))
 
     for method, kind, more in (
         ("tools/list", "tools", [_listed(name) for name in tools]),
-        ("prompts/list", "prompts", PROMPTS),
-        ("resources/list", "resources", RESOURCES),
-        ("resources/templates/list", "resource_templates", RESOURCE_TEMPLATES),
+        ("prompts/list", "prompts", content.PROMPTS),
+        ("resources/list", "resources", content.RESOURCES),
+        ("resources/templates/list", "resource_templates", content.RESOURCE_TEMPLATES),
     ):
         _extend_list(server, method, kind, more)
     _answer_first(server, "tools/call", CallToolRequestParams, call_tool)
-    _answer_first(server, "prompts/get", GetPromptRequestParams, get_prompt)
+    _answer_first(server, "prompts/get", GetPromptRequestParams, content.get_prompt)
     _answer_first(server, "resources/read", ReadResourceRequestParams, read)
 
 
-def _publish(subscriptions: Subscriptions, event: ServerEvent) -> RawTool:
+def _publish(subscriptions: Subscriptions, event: ServerEvent) -> content.RawTool:
     async def run(_ctx: Context, _params: CallToolRequestParams) -> CallToolResult:
         await subscriptions.publish(event)
-        return result("Published.")
+        return content.result("Published.")
 
     return run
 
 
 def _listed(name: str) -> Tool:
-    properties = {TOOL_ARGUMENTS[name]: {"type": "string"}} if name in TOOL_ARGUMENTS else {}
+    properties = {content.TOOL_ARGUMENTS[name]: {"type": "string"}} if name in content.TOOL_ARGUMENTS else {}
     schema = {"type": "object", "properties": properties, "required": list(properties)}
     return Tool(name=name, description=f"The suite's {name}.", input_schema=schema)
 

@@ -1,4 +1,4 @@
-"""The official conformance suite as a function that returns the result of each check of each scenario."""
+"""The official conformance suite as a function that returns the result of each check, and the servers it checks."""
 
 import json
 import os
@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from support.node import MODULES, install
+from support.processes import HttpServer, ListeningServer
 
 REVISIONS = ("2025-11-25", "2026-07-28")
 BASELINE = Path(__file__).with_name("expected-failures.yaml")
 _SUITE = MODULES / "@modelcontextprotocol" / "conformance"
 _RECORDER = Path(__file__).with_name("record.mjs")
 _FOLDER = re.compile(r"server-(.+)-\d{4}-\d\d-\d\dT[\d-]+Z")
+_TESTS = Path(__file__).parents[1]
 _COMPLAINTS = ("FAILURE", "WARNING")
 """A warning counts: some scenarios only warn even if no server answers."""
 _TIMEOUT_SECONDS = 120
@@ -29,6 +31,15 @@ class Outcome:
     skipped: frozenset[str]
     requested: frozenset[tuple[str, str]]
     """Pairs of a scenario and the name of a tool or prompt, or the address of a resource, that it asked for."""
+
+
+def product(home: Path) -> HttpServer:
+    """`contacts-mcp serve` over an embedded directory, without a rate limit."""
+    return HttpServer(home, "--directory", str(home / "contacts.db"), CONTACTS_MCP_RATE="0")
+
+
+def fixture(home: Path) -> ListeningServer:
+    return ListeningServer(home, "conformance.fixture_server", str(home / "contacts.db"), cwd=_TESTS)
 
 
 def run_suite(address: str, revision: str, folder: Path) -> Outcome:

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.servers import fixture, product
-from conformance.suite import BASELINE, REVISIONS, Outcome, required_scenarios, run_suite
+from conformance.suite import BASELINE, REVISIONS, Outcome, fixture, product, required_scenarios, run_suite
 from support.hosts import host
 from support.node import only_when_asked
 

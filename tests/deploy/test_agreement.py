@@ -11,30 +11,20 @@ from contacts_mcp.guard import ANSWER_LIFETIME_SECONDS
 from contacts_mcp.settings import InvalidSettings, Settings, load_settings
 from contacts_mcp.transports.http import _app, _endpoints, _lifecycle, _serve
 from contacts_mcp.transports.http.access import _oauth
-from deploy.files import (
-    DEPLOY,
-    HOST,
-    STATE_KEY,
-    compose_settings,
-    health_check_command,
-    image_instructions,
-    read_compose,
-    read_manifests,
-    read_pod,
-)
+from deploy import files as deploy
 
-NGINX = (DEPLOY / "nginx.conf").read_text()
+NGINX = (deploy.DEPLOY / "nginx.conf").read_text()
 ANNOTATION = "nginx.ingress.kubernetes.io/"
 SERVICES = ("contacts-mcp", "contacts-mcp-modern")
 
 
 def container() -> dict[str, Any]:
-    (only,) = read_pod()["containers"]
+    (only,) = deploy.read_pod()["containers"]
     return only  # type: ignore[no-any-return]
 
 
 def flag(name: str) -> str:
-    words = image_instructions()["CMD"].words
+    words = deploy.image_instructions()["CMD"].words
     return words[words.index(name) + 1]
 
 
@@ -43,12 +33,12 @@ def seconds(value: str) -> int:
 
 
 def ingress_annotation(name: str) -> str:
-    return str(read_manifests()["Ingress", "contacts-mcp"]["metadata"]["annotations"][ANNOTATION + name])
+    return str(deploy.read_manifests()["Ingress", "contacts-mcp"]["metadata"]["annotations"][ANNOTATION + name])
 
 
 def pod_settings() -> dict[str, str]:
     """Return what the Deployment sets, with the values of the Secret's template."""
-    secret = read_manifests()["Secret", "contacts-mcp"]["stringData"]
+    secret = deploy.read_manifests()["Secret", "contacts-mcp"]["stringData"]
     given = {}
     for each in container()["env"]:
         reference = each.get("valueFrom", {}).get("secretKeyRef")
@@ -68,74 +58,78 @@ def test_image_nginx_and_kubernetes_use_the_same_port() -> None:
     """The Ingress and the probes refer to it by name."""
     port = flag("--port")
     named = {each["name"]: each["containerPort"] for each in container()["ports"]}
-    in_policy = read_manifests()["NetworkPolicy", "contacts-mcp"]["spec"]["ingress"][0]["ports"]
+    in_policy = deploy.read_manifests()["NetworkPolicy", "contacts-mcp"]["spec"]["ingress"][0]["ports"]
 
-    assert port in image_instructions()["EXPOSE"].value.split()
-    assert f"'127.0.0.1', {port}," in health_check_command()[-1]
+    assert port in deploy.image_instructions()["EXPOSE"].value.split()
+    assert f"'127.0.0.1', {port}," in deploy.health_check_command()[-1]
     assert set(re.findall(r"server contacts-[12]:(\d+)", NGINX)) == {port}
     assert str(named["http"]) == port
     assert [str(each["port"]) for each in in_policy] == [port]
     for name in SERVICES:
-        (served,) = read_manifests()["Service", name]["spec"]["ports"]
+        (served,) = deploy.read_manifests()["Service", name]["spec"]["ports"]
         assert served == {"name": "http", "port": int(port), "targetPort": "http"}
 
 
 def test_metrics_port_is_the_same_everywhere_and_not_public() -> None:
     """Clients cannot reach it through nginx or the Service."""
-    port = compose_settings()["CONTACTS_MCP_METRICS_PORT"]
-    in_policy = read_manifests()["NetworkPolicy", "contacts-mcp"]["spec"]["ingress"][1]["ports"]
+    port = deploy.compose_settings()["CONTACTS_MCP_METRICS_PORT"]
+    in_policy = deploy.read_manifests()["NetworkPolicy", "contacts-mcp"]["spec"]["ingress"][1]["ports"]
 
     assert pod_settings()["CONTACTS_MCP_METRICS_PORT"] == port
-    assert image_instructions()["EXPOSE"].value.split() == [flag("--port"), port]
+    assert deploy.image_instructions()["EXPOSE"].value.split() == [flag("--port"), port]
     assert {each["containerPort"] for each in container()["ports"] if each["name"] == "metrics"} == {int(port)}
     assert [str(each["port"]) for each in in_policy] == [port]
     assert port not in NGINX
-    assert port not in str(read_manifests()["Service", "contacts-mcp"])
+    assert port not in str(deploy.read_manifests()["Service", "contacts-mcp"])
 
 
 def test_image_and_pod_run_as_the_same_user() -> None:
-    context = read_pod()["securityContext"]
+    context = deploy.read_pod()["securityContext"]
 
-    assert image_instructions()["USER"].value == f"{context['runAsUser']}:{context['runAsGroup']}"
+    assert deploy.image_instructions()["USER"].value == f"{context['runAsUser']}:{context['runAsGroup']}"
 
 
 def test_compose_and_kubernetes_run_the_image_that_is_built() -> None:
     """Its name has the current version."""
-    (built,) = re.findall(r"docker build .* -t (\S+) \.", (DEPLOY / "Dockerfile").read_text())
-    services = read_compose()["services"]
+    (built,) = re.findall(r"docker build .* -t (\S+) \.", (deploy.DEPLOY / "Dockerfile").read_text())
+    services = deploy.read_compose()["services"]
 
     assert built == f"wayscloud-contacts-mcp:{__version__}"
     assert services["contacts-1"]["image"] == services["contacts-2"]["image"] == built
     assert container()["image"] == f"registry.example.com/{built}"
     build = services["contacts-1"]["build"]
-    assert (DEPLOY / build["context"] / build["dockerfile"]).samefile(DEPLOY / "Dockerfile")
+    assert (deploy.DEPLOY / build["context"] / build["dockerfile"]).samefile(deploy.DEPLOY / "Dockerfile")
 
 
 def test_compose_and_kubernetes_run_the_command_of_the_image() -> None:
     """Kubernetes repeats its arguments; compose sets none."""
-    assert container()["args"] == image_instructions()["CMD"].words
-    assert not {"command", "entrypoint"} & (set(container()) | set(read_compose()["services"]["contacts-1"]))
+    assert container()["args"] == deploy.image_instructions()["CMD"].words
+    assert not {"command", "entrypoint"} & (set(container()) | set(deploy.read_compose()["services"]["contacts-1"]))
 
 
 def test_public_host_name_is_the_same_everywhere() -> None:
     """nginx serves it, the replicas check it, the Ingress routes it."""
-    hosts = {rule["host"] for name in SERVICES for rule in read_manifests()["Ingress", name]["spec"]["rules"]}
+    hosts = {rule["host"] for name in SERVICES for rule in deploy.read_manifests()["Ingress", name]["spec"]["rules"]}
 
-    assert re.findall(r"server_name ([^_]\S*);", NGINX) == [HOST]
-    assert compose_settings()["CONTACTS_MCP_PUBLIC_HOST"] == pod_settings()["CONTACTS_MCP_PUBLIC_HOST"] == HOST
-    assert hosts == {HOST}
+    assert re.findall(r"server_name ([^_]\S*);", NGINX) == [deploy.HOST]
+    assert (
+        deploy.compose_settings()["CONTACTS_MCP_PUBLIC_HOST"]
+        == pod_settings()["CONTACTS_MCP_PUBLIC_HOST"]
+        == deploy.HOST
+    )
+    assert hosts == {deploy.HOST}
 
 
 def test_compose_and_kubernetes_have_the_same_valid_settings() -> None:
     """The server loads both."""
-    of_compose = load(compose_settings())
-    of_kubernetes = load({**pod_settings(), "CONTACTS_MCP_STATE_KEYS": STATE_KEY})
+    of_compose = load(deploy.compose_settings())
+    of_kubernetes = load({**pod_settings(), "CONTACTS_MCP_STATE_KEYS": deploy.STATE_KEY})
 
     assert of_compose == of_kubernetes
     assert of_compose.auth == "key"
     assert of_compose.redis_url is not None
     assert of_compose.redis_url.get_secret_value() == "redis://redis:6379/0"
-    assert "redis" in read_compose()["services"]
+    assert "redis" in deploy.read_compose()["services"]
 
 
 def test_placeholder_state_key_is_rejected() -> None:
@@ -154,7 +148,7 @@ def test_nginx_and_ingress_pass_on_all_public_paths_of_the_server() -> None:
         _oauth.METADATA_PATH,
     }
     passed = {path for path, body in re.findall(r"location (?:= )?(/\S*) \{([^}]*)\}", NGINX) if "proxy_pass" in body}
-    (rule,) = read_manifests()["Ingress", "contacts-mcp"]["spec"]["rules"]
+    (rule,) = deploy.read_manifests()["Ingress", "contacts-mcp"]["spec"]["rules"]
 
     assert passed == public
     assert {each["path"] for each in rule["http"]["paths"]} == public
@@ -169,13 +163,13 @@ def test_probes_request_the_health_and_readiness_paths() -> None:
     assert paths["readiness"] == {"path": _lifecycle.READINESS_PATH, "port": "http"}
     assert ready["periodSeconds"] * ready["failureThreshold"] == 3600
     assert ready["timeoutSeconds"] > _lifecycle.READINESS_TIMEOUT_SECONDS
-    assert f"'{_lifecycle.HEALTH_PATH}'" in health_check_command()[-1]
+    assert f"'{_lifecycle.HEALTH_PATH}'" in deploy.health_check_command()[-1]
 
 
 def test_nginx_and_canary_know_the_modern_protocol_versions() -> None:
     """nginx spreads exactly the stateless revisions that the server speaks; the canary matches a single value."""
     (known,) = re.findall(r"map \$http_mcp_protocol_version \$era \{(.*?)\}", NGINX, re.DOTALL)
-    canary = read_manifests()["Ingress", "contacts-mcp-modern"]["metadata"]["annotations"]
+    canary = deploy.read_manifests()["Ingress", "contacts-mcp-modern"]["metadata"]["annotations"]
 
     assert tuple(re.findall(r"(\S+)\s+modern;", known)) == MODERN_PROTOCOL_VERSIONS
     assert (canary[f"{ANNOTATION}canary-by-header-value"],) == MODERN_PROTOCOL_VERSIONS
@@ -204,23 +198,23 @@ def test_read_timeout_of_the_proxy_exceeds_the_lifetime_of_a_question() -> None:
 
 def test_grace_periods_exceed_shutdown_times() -> None:
     """The server takes at most five seconds, nginx at most its worker_shutdown_timeout."""
-    services = read_compose()["services"]
+    services = deploy.read_compose()["services"]
     (shutdown,) = re.findall(r"worker_shutdown_timeout (\w+);", NGINX)
 
     assert seconds(services["contacts-1"]["stop_grace_period"]) > 5
-    assert read_pod()["terminationGracePeriodSeconds"] > 5
+    assert deploy.read_pod()["terminationGracePeriodSeconds"] > 5
     assert services["nginx"]["stop_signal"] == "SIGQUIT"
     assert seconds(services["nginx"]["stop_grace_period"]) > seconds(shutdown)
 
 
 def test_names_files_and_ports_of_nginx_match_compose() -> None:
     """The replicas' names, the certificate's secrets, the published ports, and the health check's port."""
-    services, this = read_compose()["services"], read_compose()["services"]["nginx"]
+    services, this = deploy.read_compose()["services"], deploy.read_compose()["services"]["nginx"]
     certificate = re.findall(r"ssl_certificate(?:_key)?\s+/run/secrets/(\S+);", NGINX)
     listens = set(re.findall(r"listen (?:127\.0\.0\.1:)?(\d+)[ ;]", NGINX))
 
     assert set(re.findall(r"server (contacts-\d):", NGINX)) == {name for name in services if "contacts" in name}
-    assert certificate == this["secrets"] == list(read_compose()["secrets"])
+    assert certificate == this["secrets"] == list(deploy.read_compose()["secrets"])
     assert {each.split(":")[1] for each in this["ports"]} < listens
     assert this["healthcheck"]["test"][-1].split(":")[-1].strip("/") in listens
     assert this["volumes"] == [
@@ -229,9 +223,9 @@ def test_names_files_and_ports_of_nginx_match_compose() -> None:
 
 
 def test_readme_lists_exactly_the_files_of_the_folder() -> None:
-    text = (DEPLOY / "README.md").read_text()
-    files = {str(path.relative_to(DEPLOY)) for path in DEPLOY.rglob("*") if path.is_file()}
-    files -= {"README.md", ".gitignore", *(DEPLOY / ".gitignore").read_text().splitlines()}
+    text = (deploy.DEPLOY / "README.md").read_text()
+    files = {str(path.relative_to(deploy.DEPLOY)) for path in deploy.DEPLOY.rglob("*") if path.is_file()}
+    files -= {"README.md", ".gitignore", *(deploy.DEPLOY / ".gitignore").read_text().splitlines()}
     named = set(re.findall(r"^\| \[`?([^`\]]+)`?\]\(\1\)", text, re.MULTILINE))
 
     assert {name.replace("Dockerfile.dockerignore", "Dockerfile") for name in files} == named

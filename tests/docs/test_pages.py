@@ -9,26 +9,12 @@ from typing import Any
 
 import pytest
 
+import doc_parts
 from contacts_mcp.cli._commands import cli
 from contacts_mcp.settings import Settings, env_name
 from contacts_mcp.tools import TOOLS
 from doc_examples import tool_examples
-from doc_parts import (
-    DOCS,
-    ROOT,
-    SOURCE,
-    UPDATE,
-    call_trace,
-    command_reference,
-    error_codes,
-    host_configuration,
-    library_example,
-    part_of,
-    settings_table,
-    tool_reference,
-    tool_table,
-    with_part,
-)
+from doc_parts import DOCS, ROOT, SOURCE, UPDATE, part_of, with_part
 
 HOSTS = {
     "hosts/claude-desktop.md": "claude_desktop_config.json",
@@ -37,11 +23,11 @@ HOSTS = {
     "hosts/cursor.md": "cursor.mcp.json",
 }
 PARTS: dict[tuple[str, str], Callable[[], str]] = {
-    ("settings.md", "settings"): settings_table,
-    ("commands.md", "commands"): command_reference,
-    ("tools.md", "tools"): tool_table,
-    ("library.md", "library"): library_example,
-    **{(page, "host"): (lambda file=file: host_configuration(file)) for page, file in HOSTS.items()},
+    ("settings.md", "settings"): doc_parts.settings_table,
+    ("commands.md", "commands"): doc_parts.command_reference,
+    ("tools.md", "tools"): doc_parts.tool_table,
+    ("library.md", "library"): doc_parts.library_example,
+    **{(page, "host"): (lambda file=file: doc_parts.host_configuration(file)) for page, file in HOSTS.items()},
 }
 PAGES = sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md"))
 
@@ -69,7 +55,7 @@ def test_tool_reference_shows_what_each_tool_answers() -> None:
     examples = tool_examples()
 
     assert {example.tool for example in examples} == {tool.name for tool in TOOLS}
-    check_part("tools.md", "reference", tool_reference(examples))
+    check_part("tools.md", "reference", doc_parts.tool_reference(examples))
 
 
 def test_every_setting_and_flag_is_documented() -> None:
@@ -89,7 +75,7 @@ def test_every_error_code_is_in_the_troubleshooting_page() -> None:
     rows = re.findall(r"^\| `([a-z_]+)` \|", codes, re.MULTILINE)
 
     assert len(rows) == len(set(rows))
-    assert set(rows) == error_codes()
+    assert set(rows) == doc_parts.error_codes()
 
 
 def test_every_page_is_in_the_navigation() -> None:
@@ -138,7 +124,7 @@ def test_traced_functions_of_the_architecture_page_exist() -> None:
     """Each file and function of the two traced calls; UPDATE_README=1 traces them again."""
     page = DOCS / "architecture.md"
     if UPDATE:
-        page.write_text(with_part(page.read_text(), "trace", call_trace()))
+        page.write_text(with_part(page.read_text(), "trace", doc_parts.call_trace()))
     rows = re.findall(r"^\| `([\w/]+\.py)` \| (.+) \|$", page.read_text(), re.MULTILINE)
     missing = [
         f"{file}: {name}"

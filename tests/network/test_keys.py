@@ -7,18 +7,8 @@ import time
 import pytest
 from starlette.requests import HTTPConnection
 
+from contacts_mcp import contract
 from contacts_mcp.client import ClientPool, ContactsClient, Credential
-from contacts_mcp.contract import (
-    AuthenticationFailed,
-    CreateContact,
-    ListContacts,
-    NotFound,
-    PermissionDenied,
-    RateLimited,
-    ServerFault,
-    UnreadableAnswer,
-    ValidationFailed,
-)
 from contacts_mcp.middleware import Refusal
 from contacts_mcp.transports.http.access import ApiKeyAccess
 from network.servers import api_here, key_of, mark_of, quick_folder, server_of_tenants
@@ -113,12 +103,12 @@ def bringing(secret):
 @pytest.mark.parametrize(
     ("said", "status"),
     [
-        (AuthenticationFailed("no"), 401),
-        (RateLimited("no", retry_after=7), 429),
-        (ServerFault("no", status=500), 503),
-        (ValidationFailed("no"), 503),
-        (NotFound("no"), 503),
-        (UnreadableAnswer("no"), 503),
+        (contract.AuthenticationFailed("no"), 401),
+        (contract.RateLimited("no", retry_after=7), 429),
+        (contract.ServerFault("no", status=500), 503),
+        (contract.ValidationFailed("no"), 503),
+        (contract.NotFound("no"), 503),
+        (contract.UnreadableAnswer("no"), 503),
     ],
 )
 async def test_key_is_accepted_only_if_the_service_confirms_it(said, status):
@@ -142,7 +132,7 @@ async def test_key_without_the_right_to_list_contacts_is_accepted():
     """Permissions are checked at each call."""
 
     async def check(_credential):
-        raise PermissionDenied("no")
+        raise contract.PermissionDenied("no")
 
     assert OLA not in (await ApiKeyAccess(check).authenticate(bringing(OLA))).principal
 
@@ -176,7 +166,7 @@ async def tried(port, secret):
 
 async def test_cache_of_wrong_keys_is_bounded():
     async def check(_credential):
-        raise AuthenticationFailed("no")
+        raise contract.AuthenticationFailed("no")
 
     access = ApiKeyAccess(check, clock=lambda: 0.0)
     for number in range(10_100):
@@ -200,10 +190,10 @@ async def test_full_client_pool_keeps_callers_apart():
                 while mine < 3:
                     try:
                         async with pool.lease(credential) as client:
-                            created = await client.send(CreateContact(name=f"{mine} of {mark_of(number)}"))
+                            created = await client.send(contract.CreateContact(name=f"{mine} of {mark_of(number)}"))
                         async with pool.lease(credential) as client:
-                            page = await client.send(ListContacts())
-                    except RateLimited:
+                            page = await client.send(contract.ListContacts())
+                    except contract.RateLimited:
                         crowded += 1
                         await asyncio.sleep(0.005)
                         continue

@@ -234,12 +234,5 @@ def test_redis_address_without_the_extra_stops_the_start(command, monkeypatch):
 
 
 def start(command, address):
-    return command(
-        "serve",
-        "--transport",
-        "http",
-        "--port",
-        "0",
-        CONTACTS_MCP_STATE_KEYS=STATE_KEYS,
-        CONTACTS_MCP_REDIS_URL=address,
-    )
+    serve = "serve --transport http --port 0".split()
+    return command(*serve, CONTACTS_MCP_STATE_KEYS=STATE_KEYS, CONTACTS_MCP_REDIS_URL=address)

@@ -7,7 +7,7 @@ import anyio
 from mcp import Client
 from mcp.client.sse import sse_client
 
-from conformance.servers import product
+from conformance.suite import product
 from contacts_mcp.resources import GROUP, MEMBERS
 from support.hosts import LEGACY, LIST_CHANGED, MODERN, Host, listening
 

@@ -11,25 +11,12 @@ from typing import Any, TypeVar
 
 import anyio
 import httpx
+import mcp_types as types
 import pytest
 from mcp import Client
 from mcp.client.subscriptions import ResourceUpdated, Subscription
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
-from mcp_types import (
-    CallToolResult,
-    ElicitRequestFormParams,
-    ElicitResult,
-    EmptyResult,
-    Implementation,
-    ResourceListChangedNotification,
-    ResourceUpdatedNotification,
-    SubscribeRequest,
-    SubscribeRequestParams,
-    TextContent,
-    UnsubscribeRequest,
-    UnsubscribeRequestParams,
-)
 
 from contacts_mcp.app import Embedded, Platform, build_app
 from contacts_mcp.client import ContactsClient
@@ -54,13 +41,13 @@ class Person:
     content: dict[str, Any] | None = None
     action: str = "accept"
     meanwhile: Callable[[], Any] | None = None
-    asked: list[ElicitRequestFormParams] = field(default_factory=list)
+    asked: list[types.ElicitRequestFormParams] = field(default_factory=list)
 
-    async def __call__(self, _context: object, params: Any) -> ElicitResult:
+    async def __call__(self, _context: object, params: Any) -> types.ElicitResult:
         self.asked.append(params)
         if self.meanwhile:
             await self.meanwhile()
-        return ElicitResult(action=self.action, content=self.content)  # type: ignore[arg-type]
+        return types.ElicitResult(action=self.action, content=self.content)  # type: ignore[arg-type]
 
     @property
     def question(self) -> str:
@@ -72,7 +59,7 @@ class Host:
     def __init__(self, client: Client) -> None:
         self.client = client
 
-    async def raw(self, tool: str, **arguments: Any) -> CallToolResult:
+    async def raw(self, tool: str, **arguments: Any) -> types.CallToolResult:
         return await self.client.call_tool(tool, arguments)
 
     async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
@@ -112,16 +99,16 @@ def with_ids(value: Any, ids: Mapping[str, str]) -> Any:
             return value
 
 
-def answer_of(result: CallToolResult) -> dict[str, Any]:
+def answer_of(result: types.CallToolResult) -> dict[str, Any]:
     """The answer; asserts that its text and its structured content are equal."""
     assert not result.is_error, text_of(result)
     assert json.loads(text_of(result)) == result.structured_content
     return result.structured_content
 
 
-def text_of(result: CallToolResult) -> str:
+def text_of(result: types.CallToolResult) -> str:
     """The one text of a result; links may stand beside it."""
-    (block,) = (block for block in result.content if isinstance(block, TextContent))
+    (block,) = (block for block in result.content if isinstance(block, types.TextContent))
     return block.text
 
 
@@ -200,9 +187,9 @@ class Listener(Host):
 
     async def notified(self, message: object) -> None:
         match message:
-            case ResourceUpdatedNotification():
+            case types.ResourceUpdatedNotification():
                 self.events.append(message.params.uri)
-            case ResourceListChangedNotification():
+            case types.ResourceListChangedNotification():
                 self.events.append(LIST_CHANGED)
 
     async def listen(self, subscription: Subscription) -> None:
@@ -218,18 +205,20 @@ class Listener(Host):
         return before
 
     async def subscribe(self, uri: str) -> None:
-        await self.client.session.send_request(SubscribeRequest(params=SubscribeRequestParams(uri=uri)), EmptyResult)
+        await self.client.session.send_request(
+            types.SubscribeRequest(params=types.SubscribeRequestParams(uri=uri)), types.EmptyResult
+        )
 
     async def unsubscribe(self, uri: str) -> None:
-        request = UnsubscribeRequest(params=UnsubscribeRequestParams(uri=uri))
-        await self.client.session.send_request(request, EmptyResult)
+        request = types.UnsubscribeRequest(params=types.UnsubscribeRequestParams(uri=uri))
+        await self.client.session.send_request(request, types.EmptyResult)
 
 
 @asynccontextmanager
 async def listening(server: Any, era: str, uris: Collection[str], name: str = "test") -> AsyncIterator[Listener]:
     """A host that is notified of `uris` and of changed lists; `server` is anything that a Client accepts."""
     listener = Listener()
-    info = Implementation(name=name, version="1")
+    info = types.Implementation(name=name, version="1")
     handler = listener.notified if era == LEGACY else None  # a modern client would get every notification twice
     async with Client(server, mode=era, message_handler=handler, client_info=info) as client:
         listener.client = client

@@ -88,7 +88,20 @@ def as_answer(message: Message) -> Answer:
     return Answer("", json.dumps(message))
 
 
-class HttpConnection:
+class _Closing:
+    """Closes itself at the end of a `with` block."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        raise NotImplementedError
+
+
+class HttpConnection(_Closing):
     """One keep-alive connection to a port of this machine, opened when it is used."""
 
     def __init__(self, port: int) -> None:
@@ -124,12 +137,6 @@ class HttpConnection:
             with suppress(OSError):
                 await writer.wait_closed()
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
-
 
 async def _answer(reader: asyncio.StreamReader, hear: Hear | None) -> Answer:
     head = Answer((await reader.readuntil(b"\r\n\r\n")).decode("latin-1").rstrip("\r\n"), "")
@@ -154,7 +161,7 @@ async def _parts(reader: asyncio.StreamReader, headers: dict[str, str]) -> Async
 
 
 @dataclass
-class ModernConnection:
+class ModernConnection(_Closing):
     """A caller of the modern era. Its host shows forms, unless its `capabilities` say otherwise."""
 
     port: int
@@ -181,10 +188,7 @@ class ModernConnection:
         state = question.result["requestState"]
         return await self.request("tools/call", name=tool, arguments=arguments, inputResponses=form, requestState=state)
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
+    async def aclose(self) -> None:
         await self.wire.aclose()
 
 

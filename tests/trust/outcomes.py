@@ -8,16 +8,8 @@ from typing import Any
 
 from mcp_types import CallToolResult
 
+from contacts_mcp import contract
 from contacts_mcp.client import ContactsClient
-from contacts_mcp.contract import (
-    CALLS,
-    UUID,
-    AddGroupMembers,
-    BatchContacts,
-    ContactsError,
-    CreateContact,
-    CreateContactGroup,
-)
 from contacts_mcp.tools import Tool
 from support.hosts import Person, text_of
 from support.services import ReceivedRequest
@@ -51,11 +43,11 @@ async def create_records(api: ContactsClient) -> Mapping[str, str]:
     ids: dict[str, str] = {}
     for person in _PEOPLE:
         word = person["name"].casefold().replace(" ", ".")
-        call = CreateContact(**person, email=f"{word}{PRIVATE_DOMAIN}", notes=f"about {word}{PRIVATE_DOMAIN}")
+        call = contract.CreateContact(**person, email=f"{word}{PRIVATE_DOMAIN}", notes=f"about {word}{PRIVATE_DOMAIN}")
         ids[person["name"]] = (await api.send(call)).id
     for name, members in _GROUPS.items():
-        ids[name] = (await api.send(CreateContactGroup(name=name))).id
-        await api.send(AddGroupMembers(group_id=ids[name], contact_ids=[ids[member] for member in members]))
+        ids[name] = (await api.send(contract.CreateContactGroup(name=name))).id
+        await api.send(contract.AddGroupMembers(group_id=ids[name], contact_ids=[ids[member] for member in members]))
     return ids
 
 
@@ -97,7 +89,9 @@ def person_who_agrees(tool: Tool) -> Person:
 _UNSETTLED = {"outcome_unknown", "server_fault", "unreadable_answer"}
 """Codes that leave open whether something was changed."""
 _VARIABLE_FIELDS = {"created_at", "updated_at", "file", "uri", "plan"}
-_NOT_REPEATABLE = {re.sub(r"{\w+}", "{}", call.route) for call in (*CALLS, BatchContacts) if not call.idempotent}
+_NOT_REPEATABLE = {
+    re.sub(r"{\w+}", "{}", call.route) for call in (*contract.CALLS, contract.BatchContacts) if not call.idempotent
+}
 _SKIP_MISSING_RECORDS = ("export_contacts", "merge_contacts", "find_contacts", "gdpr_delete_contact")
 """The tools that skip a missing record."""
 _PARTIAL_ANSWERS = {
@@ -179,7 +173,7 @@ def comparable(answer: Any, known: Collection[str]) -> Any:
         return {name: comparable(value, known) for name, value in answer.items() if name not in _VARIABLE_FIELDS}
     if isinstance(answer, list):
         return [comparable(value, known) for value in answer]
-    return "an id" if isinstance(answer, str) and UUID.fullmatch(answer) and answer not in known else answer
+    return "an id" if isinstance(answer, str) and contract.UUID.fullmatch(answer) and answer not in known else answer
 
 
 def _unexpected_facts(normal: ReferenceCall, now: State) -> State:
@@ -203,7 +197,7 @@ def _unsafe_repeats(tool: str, case: FaultyCall) -> Iterator[str]:
 
 
 def _is_repeatable(seen: ReceivedRequest) -> bool:
-    template = re.sub(UUID.pattern, "{}", seen.path.partition("?")[0])
+    template = re.sub(contract.UUID.pattern, "{}", seen.path.partition("?")[0])
     return f"{seen.method} {template}" not in _NOT_REPEATABLE
 
 
@@ -264,9 +258,9 @@ def _counts_in_answer(answer: Mapping[str, Any]) -> Mapping[str, int]:
 def _codes() -> set[str]:
     """The codes of all errors that a caller may read, without internal errors."""
 
-    def of(kind: type[ContactsError]) -> Iterator[str]:
+    def of(kind: type[contract.ContactsError]) -> Iterator[str]:
         yield kind.code
         for each in kind.__subclasses__():
             yield from of(each)
 
-    return set(of(ContactsError)) - {ContactsError.code}
+    return set(of(contract.ContactsError)) - {contract.ContactsError.code}

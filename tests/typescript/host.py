@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mcp_types import CallToolResult
+
+from support.hosts import Host
 from support.node import install
 
 _HERE = Path(__file__).parent
@@ -30,12 +33,14 @@ class Kind:
         return "/sse" if self.transport == "sse" else "/mcp"
 
 
-class TypeScriptHost:
-    """Calls tools and reads the results. `hello` is what the client knows after connecting."""
+class TypeScriptHost(Host):
+    """A host whose client is in another process. `hello` is what the client knows after connecting."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self.hello: dict[str, Any] = {}
+        self.seen: dict[str, Any] = {}
+        """The last call: the `progress` before its result, the questions `asked`, and what was `thrown` instead."""
 
     async def tools(self) -> list[dict[str, Any]]:
         listed: list[dict[str, Any]] = (await self._exchange({}))["tools"]
@@ -43,22 +48,11 @@ class TypeScriptHost:
 
     async def raw(
         self, tool: str, *, answer: dict[str, Any] | None = None, hang_up: bool = False, **arguments: Any
-    ) -> dict[str, Any]:
-        """The result, with the `progress` before it and as `asked` the questions to a person who `answer`s."""
-        return await self._exchange({"tool": tool, "arguments": arguments, "answer": answer, "hang_up": hang_up})
-
-    async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
-        result = await self.raw(tool, **arguments)
-        assert not result.get("isError"), result
-        answer: dict[str, Any] = result["structuredContent"]
-        return answer
-
-    async def error(self, tool: str, **arguments: Any) -> str:
-        result = await self.raw(tool, **arguments)
-        assert result.get("isError"), result
-        (block,) = result["content"]
-        line: str = block["text"]
-        return line
+    ) -> CallToolResult:
+        """The result of a call whose questions the person answers with `answer`; empty if the client has thrown."""
+        message = await self._exchange({"tool": tool, "arguments": arguments, "answer": answer, "hang_up": hang_up})
+        self.seen = {name: message.pop(name, None) for name in ("progress", "asked", "thrown")}
+        return CallToolResult.model_validate({"content": [], **message})
 
     async def _exchange(self, line: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from conformance.servers import fixture, product
+from conformance.suite import fixture, product
 from contacts_mcp.tools import TOOLS
 from support.hosts import MODERN
 from support.node import only_when_asked
 from support.processes import HttpServer, wait_until
-from typescript.host import Kind, TypeScriptHost, typescript_host
+from typescript.host import Kind, typescript_host
 
 KINDS = [
     Kind("sdk1", "http", "legacy"),
@@ -44,20 +44,11 @@ def reporting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield server.url
 
 
-async def create(host: TypeScriptHost, name: str = "Ola Nordmann") -> dict[str, str]:
-    created = await host.call("create_contact", name=name)
-    return {"contact_id": created["id"]}
-
-
-async def still_there(host: TypeScriptHost, ola: dict[str, str]) -> bool:
-    return not (await host.raw("get_contact", **ola)).get("isError")
-
-
 @each_kind
 async def test_host_lists_tools_and_reads_a_created_contact(origin: str, kind: Kind) -> None:
     async with typescript_host(kind, origin) as host:
         listed = await host.tools()
-        ola = await create(host)
+        ola = await host.create()
         read = await host.call("get_contact", **ola)
 
     assert [tool.name for tool in TOOLS] == [tool["name"] for tool in listed]
@@ -70,20 +61,19 @@ async def test_host_lists_tools_and_reads_a_created_contact(origin: str, kind: K
 async def test_confirmed_deletion_removes_the_contact(origin: str, kind: Kind) -> None:
     """The person is asked once, by name."""
     async with typescript_host(kind, origin) as host:
-        ola = await create(host)
+        ola = await host.create()
 
-        result = await host.raw("delete_contact", answer=DELETE, **ola)
+        assert await host.call("delete_contact", answer=DELETE, **ola)
 
-        (question,) = result["asked"]
+        (question,) = host.seen["asked"]
         assert "Ola Nordmann" in question
-        assert not result.get("isError")
-        assert not await still_there(host, ola)
+        assert not await host.has(ola)
 
 
 @each_kind
 async def test_erasure_needs_the_typed_name(origin: str, kind: Kind) -> None:
     async with typescript_host(kind, origin) as host:
-        ola = await create(host)
+        ola = await host.create()
 
         def typed(name: str) -> dict[str, object]:
             return {"action": "accept", "content": {"typed": name}}
@@ -93,7 +83,7 @@ async def test_erasure_needs_the_typed_name(origin: str, kind: Kind) -> None:
 
         assert "nothing was changed" in wrong
         assert erased
-        assert not await still_there(host, ola)
+        assert not await host.has(ola)
 
 
 @each_kind
@@ -104,46 +94,46 @@ async def test_erasure_needs_the_typed_name(origin: str, kind: Kind) -> None:
 )
 async def test_declined_deletion_keeps_the_contact(origin: str, kind: Kind, answer: dict[str, object]) -> None:
     async with typescript_host(kind, origin) as host:
-        ola = await create(host)
+        ola = await host.create()
 
         line = await host.error("delete_contact", answer=answer, **ola)
 
         assert line.startswith("refused: the person declined")
-        assert await still_there(host, ola)
+        assert await host.has(ola)
 
 
 @each_kind
 async def test_host_without_forms_deletes_nothing(origin: str, kind: Kind) -> None:
     async with typescript_host(kind, origin, asks=False) as host:
-        ola = await create(host)
+        ola = await host.create()
 
         line = await host.error("delete_contact", **ola)
 
         assert line.startswith("refused: ")
-        assert await still_there(host, ola)
+        assert await host.has(ola)
 
 
 @each_kind
 async def test_progress_arrives_in_order_before_the_answer(reporting: str, kind: Kind) -> None:
     async with typescript_host(kind, reporting) as host:
-        result = await host.raw("test_tool_with_progress")
+        result = await host.call("test_tool_with_progress")
 
-    assert result["progress"] == [0, 50, 100]
-    assert result["structuredContent"] == {"text": "Done."}
+    assert host.seen["progress"] == [0, 50, 100]
+    assert result == {"text": "Done."}
 
 
 @pytest.mark.parametrize("kind", LEGACY_KINDS, ids=str)
 async def test_yes_after_the_host_hung_up_changes_nothing(served: HttpServer, kind: Kind) -> None:
     """The call is cancelled while the person reads the question."""
     async with typescript_host(kind, served.url) as host:
-        ola = await create(host)
+        ola = await host.create()
 
-        result = await host.raw("delete_contact", answer=DELETE, hang_up=True, **ola)
+        await host.raw("delete_contact", answer=DELETE, hang_up=True, **ola)
 
-        assert "hung up" in result["thrown"]
-        assert result["asked"]
+        assert "hung up" in host.seen["thrown"]
+        assert host.seen["asked"]
         assert await recorded(served, "delete_contact", ola) == "not_run"
-        assert await still_there(host, ola)
+        assert await host.has(ola)
 
 
 async def recorded(served: HttpServer, tool: str, ola: dict[str, str]) -> str:

@@ -6,12 +6,20 @@ import pytest
 
 from contacts_mcp.transports.http.access._tokens import Issuer
 from support.clock import Clock
+from support.processes import HttpServer
 from transports.http.issuer import AUDIENCE, LoopbackIssuer
 
 
 @pytest.fixture
 def server() -> Iterator[LoopbackIssuer]:
     with LoopbackIssuer() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServer]:
+    """A server on the embedded directory, without authentication."""
+    with HttpServer(tmp_path_factory.mktemp("network"), CONTACTS_MCP_RATE="0") as running:
         yield running
 
 

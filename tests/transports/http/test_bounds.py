@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import anyio
@@ -21,12 +20,6 @@ from support.raw_hosts import modern
 from transports.http.clients import headers_of
 
 pytestmark = pytest.mark.system
-
-
-@pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServer]:
-    with HttpServer(tmp_path_factory.mktemp("bounds"), CONTACTS_MCP_RATE="0") as running:
-        yield running
 
 
 @pytest.mark.parametrize(

@@ -20,13 +20,6 @@ from transports.http.clients import DELETE, connected, initialize, keyed, post
 pytestmark = pytest.mark.system
 
 
-@pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServer]:
-    """A server on the embedded directory, without authentication."""
-    with HttpServer(tmp_path_factory.mktemp("network"), CONTACTS_MCP_RATE="0") as running:
-        yield running
-
-
 @pytest.mark.parametrize("transport", ["http", "sse"])
 @each_era
 async def test_client_can_call_tools_and_confirm_a_deletion(network: HttpServer, transport: str, era: str) -> None:
