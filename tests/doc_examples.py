@@ -43,14 +43,10 @@ def stable(text: str) -> str:
     """A text with ids, times and fingerprints that are the same in every run."""
     ids = {found: number for number, found in reversed(list(enumerate(_UUID.findall(text), 1)))}
     numbers = {found: number for number, found in enumerate(sorted(ids, key=ids.__getitem__), 1)}
-    text = _UUID.sub(lambda found: _stable_id(numbers[found[0]]), text)
+    text = _UUID.sub(lambda found: f"{numbers[found[0]]:08d}-0000-4000-8000-000000000000", text)
     text = _TIME.sub(lambda found: f"2026-11-24{found[1]}09:00{':00' if found[2] else ''}", text)
     text = _EXPORT_NAME.sub("contacts-20261124-090000-000000", text)
     return _FINGERPRINT.sub(r'\1"5f0c2f6d9a415f0c"', text)
-
-
-def _stable_id(number: int) -> str:
-    return f"{number:08d}-0000-4000-8000-000000000000"
 
 
 async def _run() -> list[Example]:

@@ -70,24 +70,17 @@ def _consent(tool: Tool) -> str:
 
 def settings_table() -> str:
     """Every environment variable, with the flag of `serve` that overrides it."""
-    flags = {option.name: option.opts[0] for option in _commands()["contacts-mcp serve"].params}
+    flags = {option.name: f"<br>`{option.opts[0]}`" for option in _commands()["contacts-mcp serve"].params}
     rows = []
     for name, info in Settings.model_fields.items():
         description = " ".join(info.description.split())
-        rows.append(f"| `{env_name(name)}`{_flag(flags.get(name))} | {_default(info.default)} | {description} |")
+        rows.append(f"| `{env_name(name)}`{flags.get(name, '')} | {_default(info.default)} | {description} |")
     return table("| Variable, flag | Default | What it does |", rows)
 
 
-def _flag(name: str | None) -> str:
-    return f"<br>`{name}`" if name else ""
-
-
 def _default(value: object) -> str:
-    return _code(value) if value not in (None, [], False) else ""
-
-
-def _code(value: object) -> str:
-    return "" if value is None else f"`{value}`"
+    value = getattr(value, "value", None if callable(value) else value)
+    return f"`{value}`" if value not in (None, [], False) else ""
 
 
 def _commands() -> dict[str, Any]:
@@ -111,19 +104,9 @@ def _command(name: str, command: Any) -> str:
     arguments = [param for param in shown if param.param_type_name == "argument"]
     options = [param for param in shown if param.param_type_name == "option"]
     usage = " ".join([name, *(param.name.upper() for param in arguments)])
-    lines = [f"## {name}", _escaped(" ".join((command.help or "").split())), f"```sh\n{usage}\n```"]
-    rows = [
-        f"| `{', '.join(param.opts)}` | {_default(_plain(param.default))} | {param.help or ''} |" for param in options
-    ]
+    lines = [f"## {name}", " ".join((command.help or "").split()).replace("<", "&lt;"), f"```sh\n{usage}\n```"]
+    rows = [f"| `{', '.join(param.opts)}` | {_default(param.default)} | {param.help or ''} |" for param in options]
     return "\n\n".join([*lines, *([table("| Option | Default | What it does |", rows)] if rows else [])])
-
-
-def _plain(value: Any) -> object:
-    return getattr(value, "value", None if callable(value) else value)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("<", "&lt;")
 
 
 def tool_reference(examples: list[Example]) -> str:
@@ -212,15 +195,12 @@ def error_codes() -> set[str]:
     codes = set()
     for path in SOURCE.rglob("*.py"):
         tree = ast.parse(path.read_text())
-        names = {target.id: node.value for node in tree.body for target in _targets(node)}
+        assigned = [node for node in tree.body if isinstance(node, ast.Assign)]
+        names = {each.id: node.value for node in assigned for each in node.targets if isinstance(each, ast.Name)}
         if path.relative_to(SOURCE).parts[0] in {"server", "transports", "middleware.py"}:
             codes.update(code for node in ast.walk(tree) for code in _codes_of_refusals(node, names))
         codes.update(code for node in ast.walk(tree) for code in _codes_of_exceptions(node))
     return codes - {"error"}
-
-
-def _targets(node: ast.AST) -> list[ast.Name]:
-    return [target for target in getattr(node, "targets", ()) if isinstance(target, ast.Name)]
 
 
 def _codes_of_exceptions(node: ast.AST) -> Iterator[str]:
@@ -233,16 +213,12 @@ def _codes_of_refusals(node: ast.AST, names: dict[str, ast.expr]) -> Iterator[st
     """The codes of `Refusal(HTTPStatus.X, code, text)`, of pairs of code and text, and of `"code: text"`."""
     match node:
         case ast.Call(args=[ast.Attribute(value=ast.Name(id="HTTPStatus")), code, *_]):
-            yield from _text(names.get(getattr(code, "id", ""), code))
+            value = getattr(names.get(getattr(code, "id", ""), code), "value", None)
+            if isinstance(value, str) and re.fullmatch(_CODE, value):
+                yield value
         case ast.Tuple(elts=[ast.Constant(value=str(code)), ast.Constant(value=str()) | ast.JoinedStr()]):
             if re.fullmatch(_CODE, code) and "; " in ast.dump(node):
                 yield code
         case ast.Constant(value=str(text)):
             if found := re.match(rf"({_CODE}): (?:[a-z].*)?$", text):
                 yield found[1]
-
-
-def _text(node: ast.AST) -> Iterator[str]:
-    match node:
-        case ast.Constant(value=str(text)) if re.fullmatch(_CODE, text):
-            yield text

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 import tracemalloc
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -13,6 +12,7 @@ import pytest
 
 from contacts_mcp import contract as api
 from contacts_mcp.client import ContactsClient, Credential
+from support.processes import free_port
 from support.services import CONTACT, CONTACT_ID, KEY, OTHER_ID, drip, flood, reply, reset, silence
 
 READ = api.GetContact(contact_id=CONTACT_ID)
@@ -32,18 +32,13 @@ async def failure(client, call) -> api.ContactsError:
     return raised.value
 
 
-def closed_port() -> int:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        return unused.getsockname()[1]
-
-
 class TestConnection:
     @pytest.mark.parametrize("call", [READ, CREATE, DELETE])
     async def test_refused_connection_is_tried_four_times(self, waits, call):
         """Nothing was sent, so even a create may be repeated."""
-        async with ContactsClient(base_url=f"http://127.0.0.1:{closed_port()}") as client:
-            error = await failure(client, call)
+        with free_port() as closed:
+            async with ContactsClient(base_url=f"http://127.0.0.1:{closed}") as client:
+                error = await failure(client, call)
 
         assert type(error) is api.Unreachable
         assert len(waits) == 3

@@ -9,7 +9,7 @@ import re
 import shutil
 import ssl
 import threading
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -72,10 +72,11 @@ class Proxy:
         """Trusts only the test's certificate, and checks the name."""
         return ssl.create_default_context(cafile=str(self.folder / "tls.crt"))
 
-    def client(self, headers: dict[str, str] | None = None, **options: Any) -> httpx2.AsyncClient:
+    def client(
+        self, headers: dict[str, str] | None = None, timeout: Any = MAX_WAIT_SECONDS, auth: Any = None
+    ) -> httpx2.AsyncClient:
         """A client that connects to this nginx for every host name."""
-        options.setdefault("timeout", httpx2.Timeout(MAX_WAIT_SECONDS))
-        return httpx2.AsyncClient(headers=headers, transport=_ProxyTransport(self), **options)
+        return httpx2.AsyncClient(headers=headers, timeout=timeout, auth=auth, transport=_ProxyTransport(self))
 
     def answered_lines(self, *, open_streams: bool = False) -> list[dict[str, Any]]:
         """The access log's lines of the answered requests, in order. An open stream has no line yet."""
@@ -128,7 +129,10 @@ def run_nginx(folder: Path, replicas: Sequence[int], **directives: str) -> Itera
     """
     with free_ports(3) as (tls, plain, health):
         command = [*prepare_nginx(folder, replicas, tls, plain, health), "-g", "daemon off;"]
-        _replace_directives(folder / "nginx.conf", directives)
+        for name, value in directives.items():
+            text, occurrences = re.subn(rf"\b{name} [^;]+;", f"{name} {value};", (folder / "nginx.conf").read_text())
+            assert occurrences == 1, name
+            (folder / "nginx.conf").write_text(text)
         with ChildProcess(folder / "output", command, "start worker process") as running:
             yield Proxy(running, folder, tls, plain, health)
 
@@ -158,13 +162,6 @@ def _render_configuration(folder: Path, replicas: Sequence[int], tls: int, plain
         assert text.count(original) == occurrences, original
         text = text.replace(original, replacement)
     return text
-
-
-def _replace_directives(configuration: Path, directives: Mapping[str, str]) -> None:
-    for name, value in directives.items():
-        text, occurrences = re.subn(rf"\b{name} [^;]+;", f"{name} {value};", configuration.read_text())
-        assert occurrences == 1, name
-        configuration.write_text(text)
 
 
 def _write_certificate(folder: Path) -> None:
@@ -205,7 +202,7 @@ class Fleet:
         async with AsyncExitStack() as opened:
             opened.enter_context(anyio.fail_after(_HOST_TIMEOUT_SECONDS))
             if sse:
-                transport = sse_client(f"https://{HOST}/sse", headers=headers, httpx_client_factory=self._client_for)
+                transport = sse_client(f"https://{HOST}/sse", headers=headers, httpx_client_factory=self.proxy.client)
             else:
                 http = await opened.enter_async_context(self.proxy.client(headers))
                 transport = streamable_http_client(f"https://{HOST}/mcp", http_client=http)
@@ -213,11 +210,6 @@ class Fleet:
                 transport, mode=era, elicitation_callback=person, read_timeout_seconds=_CALL_TIMEOUT_SECONDS
             )
             yield Host(await opened.enter_async_context(client))
-
-    def _client_for(
-        self, headers: dict[str, str] | None = None, timeout: Any = None, auth: Any = None
-    ) -> httpx2.AsyncClient:
-        return self.proxy.client(headers, timeout=timeout, auth=auth)
 
     def replicas_called(self, tool: str) -> list[str]:
         """The replicas that received the calls of a tool from modern hosts, in order."""

@@ -34,17 +34,9 @@ class GuardedCall:
     """Empty if the action was reported done."""
     tries: int = 0
 
-    @property
-    def tool(self) -> str:
-        return CREATES if self.number % 2 else "delete_contact"
-
-    @property
-    def decision(self) -> str:
-        return "change" if self.number % 2 else "delete"
-
-    @property
-    def name(self) -> str:
-        return f"Number {self.number}"
+    def __post_init__(self) -> None:
+        self.name = f"Number {self.number}"
+        self.tool, self.decision = (CREATES, "change") if self.number % 2 else ("delete_contact", "delete")
 
 
 @dataclass(frozen=True)

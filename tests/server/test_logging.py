@@ -1,5 +1,7 @@
 """Log messages to the client: only for failed calls, and only if the client asked for them."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,6 @@ from support.hosts import LEGACY, MISSING_ID, MODERN, Host, each_era
 
 
 class Log:
-    """The log messages that a client received."""
-
     def __init__(self) -> None:
         self.messages: list[LoggingMessageNotificationParams] = []
 
@@ -29,25 +29,27 @@ class Log:
         self.messages.append(params)
 
 
-def client_of(folder: Path, era: str, level: LoggingLevel | None, log: Log) -> Client:
-    app = build_app(load_settings(), Embedded(folder / "contacts.db", "test"))
-    return Client(app.server, mode=era, logging_callback=log, log_level=level if era == MODERN else None)
+@asynccontextmanager
+async def connect(server: Any, era: str, level: LoggingLevel | None, log: Log) -> AsyncIterator[Host]:
+    """A host that requests log messages: once in the legacy era, with every call in the modern one."""
+    modern_level = level if era == MODERN else None
+    async with Client(server, mode=era, logging_callback=log, log_level=modern_level) as client:
+        if level and era == LEGACY:
+            request = SetLevelRequest(params=SetLevelRequestParams(level=level))
+            assert await client.session.send_request(request, EmptyResult) == EmptyResult()
+        yield Host(client)
 
 
-async def ask_for(client: Client, era: str, level: LoggingLevel | None) -> None:
-    """Request log messages as the legacy era does; the modern era requests them with every call."""
-    if level and era == LEGACY:
-        request = SetLevelRequest(params=SetLevelRequestParams(level=level))
-        assert await client.session.send_request(request, EmptyResult) == EmptyResult()
+@pytest.fixture
+def server(tmp_path: Path) -> Any:
+    return build_app(load_settings(), Embedded(tmp_path / "contacts.db", "test")).server
 
 
 @each_era
-async def test_failed_call_sends_one_log_message(tmp_path: Path, era: str) -> None:
+async def test_failed_call_sends_one_log_message(server: Any, era: str) -> None:
     """It has the line that the model reads and the request id; a successful call sends none."""
     log = Log()
-    async with client_of(tmp_path, era, "info", log) as client:
-        await ask_for(client, era, "info")
-        host = Host(client)
+    async with connect(server, era, "info", log) as host:
         await host.call("create_contact", name="Ola")
         line = await host.error("get_contact", contact_id=MISSING_ID)
 
@@ -61,12 +63,10 @@ async def test_failed_call_sends_one_log_message(tmp_path: Path, era: str) -> No
 @each_era
 @pytest.mark.parametrize("level", [None, "error", "emergency"])
 async def test_client_without_a_matching_log_level_gets_no_messages(
-    tmp_path: Path, era: str, level: LoggingLevel | None
+    server: Any, era: str, level: LoggingLevel | None
 ) -> None:
     log = Log()
-    async with client_of(tmp_path, era, level, log) as client:
-        await ask_for(client, era, level)
-        host = Host(client)
+    async with connect(server, era, level, log) as host:
         await host.error("get_contact", contact_id=MISSING_ID)
         await host.error("get_contact", contact_id="x")
         await host.error("no_such_tool")
@@ -76,7 +76,7 @@ async def test_client_without_a_matching_log_level_gets_no_messages(
 
 @each_era
 async def test_unexpected_exception_is_logged_as_error_without_values(
-    tmp_path: Path, era: str, monkeypatch: pytest.MonkeyPatch
+    server: Any, era: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
 
     async def fail(*_: Any, **__: Any) -> httpx.Response:
@@ -84,9 +84,8 @@ async def test_unexpected_exception_is_logged_as_error_without_values(
 
     monkeypatch.setattr(httpx.ASGITransport, "handle_async_request", fail)
     log = Log()
-    async with client_of(tmp_path, era, "error", log) as client:
-        await ask_for(client, era, "error")
-        await Host(client).error("get_contact", contact_id=MISSING_ID)
+    async with connect(server, era, "error", log) as host:
+        await host.error("get_contact", contact_id=MISSING_ID)
 
     (message,) = log.messages
     assert message.level == "error"
@@ -94,15 +93,10 @@ async def test_unexpected_exception_is_logged_as_error_without_values(
     assert "Zaphod" not in str(message)
 
 
-async def test_log_level_applies_to_its_own_session_only(tmp_path: Path) -> None:
-    app = build_app(load_settings(), Embedded(tmp_path / "contacts.db", "test"))
+async def test_log_level_applies_to_its_own_session_only(server: Any) -> None:
     asking, silent = Log(), Log()
-    async with (
-        Client(app.server, mode=LEGACY, logging_callback=asking) as first,
-        Client(app.server, mode=LEGACY, logging_callback=silent) as second,
-    ):
-        await ask_for(first, LEGACY, "debug")
-        for client in (first, second):
-            await Host(client).error("no_such_tool")
+    async with connect(server, LEGACY, "debug", asking) as first, connect(server, LEGACY, None, silent) as second:
+        for host in (first, second):
+            await host.error("no_such_tool")
 
     assert (len(asking.messages), len(silent.messages)) == (1, 0)

@@ -124,7 +124,7 @@ class ChildProcess:
     """A process whose output goes to a file: ready once a line says so, ended by its id and not by its name."""
 
     def __init__(self, log: Path, args: Sequence[str], ready: str, **options: Any) -> None:
-        self._log, self._ready = log, ready
+        self.log, self._ready = log, ready
         with log.open("ab") as out:  # some programs open it again by its name
             self.process = subprocess.Popen(
                 args,
@@ -147,7 +147,7 @@ class ChildProcess:
     @property
     def written(self) -> str:
         """All of its output so far."""
-        return self._log.read_text()
+        return self.log.read_text()
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> float:
         """Send a signal, and kill the process group if that does not end it; return the seconds it took."""

@@ -189,10 +189,10 @@ class GuardedServers:
             await self.api.send(kind(**with_ids(arguments, self.records)))
 
     async def question(self, tool: str, arguments: Arguments) -> str:
-        return str((await self.asking.call(tool, arguments))["result"]["requestState"])
+        return state_in(await self.asking.call(tool, arguments))
 
     async def token(self, tool: str, arguments: Arguments) -> str:
-        return str(answer(await self.previewing.call(tool, arguments))["confirmation_token"])
+        return state_in(await self.previewing.call(tool, arguments))
 
     async def state(self, route: "Route", call: GuardedCall, arguments: Arguments) -> str:
         """The state of a question, or the token, that an answer on this route needs."""
@@ -248,6 +248,11 @@ def answer(response: Message) -> Any:
     result = response["result"]
     assert not result.get("isError"), result
     return result["structuredContent"]
+
+
+def state_in(response: Message) -> str:
+    """The state of a question, or the token of a preview."""
+    return str(response["result"].get("requestState") or answer(response)["confirmation_token"])
 
 
 def is_done(response: Message) -> bool:

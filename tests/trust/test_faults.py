@@ -8,7 +8,7 @@ import re
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -67,9 +67,7 @@ class Connection:
 
 _MAIN_CONNECTIONS = (Connection("stdio", MODERN, extensions=True), Connection("http", LEGACY, extensions=False))
 _OTHER_CONNECTIONS = (Connection("stdio", LEGACY, extensions=False), Connection("http", MODERN, extensions=True))
-"""The second round of a question, so that faults meet the action of tools that ask a person."""
-
-
+"""For tools that ask a person: faults also meet the second round of a question."""
 _PLANNING = [tool for tool in WORKFLOWS if issubclass(tool.arguments, PlanArguments)]
 
 
@@ -82,13 +80,12 @@ def _connections_by_tool() -> Sequence[Any]:
     ]
 
 
-@dataclass(frozen=True)
-class Running:
-    """A server in a process of its own, and a host connected to it."""
+class RunningHost(Host):
+    """A host of a server in a process of its own, whose standard error so far is `written()`."""
 
-    host: Host
-    written: Callable[[], str]
-    """Its standard error so far."""
+    def __init__(self, client: Client, written: Callable[[], str]) -> None:
+        super().__init__(client)
+        self.written = written
 
     @property
     def resources(self) -> ProcessResources:
@@ -98,25 +95,24 @@ class Running:
 
 
 @asynccontextmanager
-async def running(connection: Connection, home: Path, address: str, person: Person) -> AsyncIterator[Running]:
+async def running(connection: Connection, home: Path, address: str, person: Person) -> AsyncIterator[RunningHost]:
     """A server for the service at `address`, with debug logging."""
     settings = {"WAYSCLOUD_API_KEY": API_KEY, "WAYSCLOUD_API_URL": address, "CONTACTS_MCP_RATE": "0"}
     settings |= {"CONTACTS_MCP_LOG_LEVEL": "DEBUG", "CONTACTS_MCP_WRITE_BUDGET": "0"}
-    if connection.transport == "http":
-        with ListeningServer(home, *_SERVER_MODULE, *_NETWORK, cwd=_TESTS, **settings) as server:
-            async with Client(f"{server.url}/mcp", mode=connection.era, elicitation_callback=person) as client:
-                yield Running(Host(client), lambda: server.written)
-        return
-    log = home / "stderr"
-    with log.open("w") as errors:
-        environment = clean_environment(home, **settings)
-        process = StdioServerParameters(
-            command=sys.executable, args=["-m", *_SERVER_MODULE], env=environment, cwd=_TESTS
-        )
-        async with Client(
-            stdio_client(process, errlog=errors), mode=connection.era, elicitation_callback=person
-        ) as client:
-            yield Running(Host(client), log.read_text)
+    with ExitStack() as opened:
+        if connection.transport == "http":
+            server = ListeningServer(home, *_SERVER_MODULE, *_NETWORK, cwd=_TESTS, **settings)
+            target: Any = f"{opened.enter_context(server).url}/mcp"
+            log = server.log
+        else:
+            log = home / "stderr"
+            environment = clean_environment(home, **settings)
+            process = StdioServerParameters(
+                command=sys.executable, args=["-m", *_SERVER_MODULE], env=environment, cwd=_TESTS
+            )
+            target = stdio_client(process, errlog=opened.enter_context(log.open("w")))
+        async with Client(target, mode=connection.era, elicitation_callback=person) as client:
+            yield RunningHost(client, log.read_text)
 
 
 @asynccontextmanager
@@ -153,7 +149,7 @@ async def _try_all_faults(tool: Tool, connection: Connection, home: Path) -> "_M
     home.mkdir()
     async with service(connection.extensions) as (upstream, redirect_target):
         async with running(connection, home, upstream.url, person_who_agrees(tool)) as server:
-            matrix = _Matrix(f"{tool.name}, {connection}", tool, upstream, lambda: nullcontext(server.host))
+            matrix = _Matrix(f"{tool.name}, {connection}", tool, upstream, lambda: nullcontext(server))
             await matrix.begin()
             resources = server.resources
             for fault, position in product(
@@ -293,15 +289,11 @@ class _Matrix:
         async with self._connect() as connected, self._upstream.inject(fault, position):
             async with asyncio.timeout(self._limit):
                 result = await connected.raw(self._tool.name, **self._arguments)
-            has_happened, refused, seen = (
-                self._upstream.has_happened,
-                self._upstream.refused,
-                tuple(self._upstream.seen),
-            )
+            upstream = self._upstream
+            has_happened, refused, seen = upstream.has_happened, upstream.refused, tuple(upstream.seen)
         answer = comparable(result.structured_content, self._known)
-        found = [
-            *find_violations(self.normal, FaultyCall(result, answer, seen, refused, fault.gone, self._upstream.state()))
-        ]
+        case = FaultyCall(result, answer, seen, refused, fault.gone, upstream.state())
+        found = list(find_violations(self.normal, case))
         if not has_happened:
             found.append("it did not happen")
         if MARKER in (shown := result.model_dump_json()) or API_KEY in shown:

@@ -23,17 +23,16 @@ from trust.guard import (
     REFUSED,
     SECOND_CALLS,
     TOKENS,
-    Arguments,
     Attack,
     GuardedCall,
     GuardedServers,
     Refused,
     Route,
-    answer,
     check_refusal,
     each_call,
     each_route,
     is_done,
+    state_in,
 )
 
 COPIES, MANY = 50, 1_000
@@ -81,18 +80,11 @@ async def replica(servers: GuardedServers, route: Route, **settings: Any) -> Asy
         yield host
 
 
-async def obtain_state_from(host: LineHost, route: Route, call: GuardedCall, arguments: Arguments) -> str:
-    response = await host.call(call.tool, arguments)
-    if route.channel == "token":
-        return str(answer(response)["confirmation_token"])
-    return str(response["result"]["requestState"])
-
-
 async def replays(servers: GuardedServers, refused: Refused, route: Route, call: GuardedCall, **settings: Any) -> None:
     """Ask at one replica, answer at another, and then again at both, after a restart and in block mode."""
     arguments = await servers.arguments(call)
     async with replica(servers, route, **settings) as one, replica(servers, route, **settings) as other:
-        state = await obtain_state_from(one, route, call, arguments)
+        state = state_in(await one.call(call.tool, arguments))
         assert is_done(await route.answer(other, call, arguments, state))
         with refused("confirmation_token") as attack:
             attack.answers += [await route.answer(each, call, arguments, state) for each in (one, other)]
@@ -127,7 +119,7 @@ async def test_answer_from_before_a_restart_needs_shared_keys(
 ) -> None:
     calls = [(call, await servers.arguments(call)) for call in CALLS]
     async with replica(servers, route, state_keys=[]) as before:
-        states = [await obtain_state_from(before, route, call, arguments) for call, arguments in calls]
+        states = [state_in(await before.call(call.tool, arguments)) for call, arguments in calls]
     for keys in ([], [STATE_KEYS]):
         async with replica(servers, route, state_keys=keys) as after:
             for (call, arguments), state in zip(calls, states, strict=True):

@@ -30,7 +30,7 @@ from support.processes import (
     needs_redis,
     run_redis,
 )
-from support.raw_hosts import CONTENT, FORMS, HttpConnection, ModernConnection, modern
+from support.raw_hosts import CONTENT, FORMS, Headers, HttpConnection, ModernConnection, modern
 from support.services import CONTACT_ID, ScriptedServer, directory_service, reply
 from support.telemetry import collecting, scrape
 from support.trust_summary import Tried
@@ -130,17 +130,16 @@ def break_directory(path: Path) -> None:
     database.close()
 
 
-def rubbish(server: StdioServer) -> None:
-    """Lines that are not JSON-RPC, with names and keys in them."""
-    for line in (
-        b'{"broken": "' + str(PERSON["name"]).encode(),
-        json.dumps({"jsonrpc": "2.0", "id": {"name": PERSON["name"]}, "method": 5, "params": KEY}).encode(),
-        json.dumps([PERSON, KEY]).encode(),
-        b"\xff" + str(PERSON["email"]).encode(),
-        json.dumps({"jsonrpc": "2.0", "method": PERSON["name"], "params": PERSON}).encode(),
-        json.dumps({"jsonrpc": "2.0", "id": 7, "result": PERSON}).encode(),
-    ):
-        server.write_line(line)
+_BROKEN = {"jsonrpc": "2.0", "id": {"name": PERSON["name"]}, "method": 5, "params": KEY}
+_STRAY_MESSAGES = [
+    *(_BROKEN, [PERSON, KEY], {"jsonrpc": "2.0", "method": PERSON["name"], "params": PERSON}),
+    {"jsonrpc": "2.0", "id": 7, "result": PERSON},
+]
+RUBBISH = [
+    *(f'{{"broken": "{PERSON["name"]}'.encode(), b"\xff" + str(PERSON["email"]).encode()),
+    *(json.dumps(message).encode() for message in _STRAY_MESSAGES),
+]
+"""Lines that are not JSON-RPC, with names and keys in them."""
 
 
 @each_format
@@ -153,7 +152,7 @@ async def test_stdio_server_with_a_directory_leaks_nothing(tmp_path: Path, tried
     with over_stdio(home, evidence, **variables) as (server, host):
         await use_every_feature(host)
         await send_invalid_requests(host)
-        rubbish(server)
+        server.write(b"".join(line + b"\n" for line in RUBBISH))
         await host.call("create_contact", **PERSON)
         break_directory(home / "contacts.db")
         await call_broken_directory(host)
@@ -245,7 +244,7 @@ async def test_stdio_server_with_postgresql_leaks_no_password(tmp_path: Path, tr
 
 @asynccontextmanager
 async def over_http(
-    server: HttpServer, home: Path, evidence: Evidence, headers: list[tuple[str, str]]
+    server: HttpServer, home: Path, evidence: Evidence, headers: Headers
 ) -> AsyncIterator[RecordingHost]:
     """A caller of a server over a network, and the data on the wire as evidence."""
     heard: list[str] = []
@@ -270,7 +269,7 @@ async def over_http(
 _NAME = quote(str(PERSON["name"]))
 WRONG = f"wayscloud_pat_seed4_{secret_of('wrong')}"
 _POST = [*CONTENT, ("MCP-Protocol-Version", MODERN)]
-STRAY: list[tuple[str, str, list[tuple[str, str]], bytes]] = [
+STRAY: list[tuple[str, str, Headers, bytes]] = [
     ("GET", f"/{_NAME}?key={WRONG}", [], b""),
     ("GET", f"/mcp?key={WRONG}&name={_NAME}", [("X-API-Key", WRONG)], b""),
     ("DELETE", f"/mcp/{_NAME}", [("Mcp-Session-Id", WRONG)], b""),
@@ -284,7 +283,7 @@ STRAY: list[tuple[str, str, list[tuple[str, str]], bytes]] = [
 """Requests of strangers, with an invalid key and a name in every part."""
 
 
-async def stray(port: int, method: str, path: str, headers: list[tuple[str, str]], body: bytes) -> str:
+async def stray(port: int, method: str, path: str, headers: Headers, body: bytes) -> str:
     async with HttpConnection(port) as wire:
         answer = await wire.exchange(method, path, headers, body)
     return answer.head + answer.body
@@ -358,10 +357,9 @@ async def test_http_server_with_oauth_leaks_no_token(tmp_path: Path, tried: Trie
 
 
 def make_key(home: Path, **variables: str) -> str:
-    create = [sys.executable, "-m", "contacts_mcp", "directory", "keys", "create", "test"]
-    environment = clean_environment(home, **variables)
-    made = subprocess.run(create, env=environment, capture_output=True, text=True, check=True, timeout=60)
-    return made.stdout.strip()
+    """A new key of a served directory."""
+    create = [sys.executable, "-m", *"contacts_mcp directory keys create test".split()]
+    return subprocess.check_output(create, env=clean_environment(home, **variables), text=True, timeout=60).strip()
 
 
 @each_format

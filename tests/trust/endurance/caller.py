@@ -1,6 +1,5 @@
 """One of several callers of a server, with the model of what the directory should hold for it."""
 
-import random
 import time
 from collections import Counter, defaultdict
 from typing import Any
@@ -26,6 +25,7 @@ class Caller:
         self.host = host
         self.proxy = proxy
         self.factory = PersonFactory(number)
+        self.tag, self.random = self.factory.tag, self.factory.random
         self.model = Model()
         self.ids: dict[str, str] = {}
         self.deleted: list[str] = []
@@ -33,14 +33,6 @@ class Caller:
         self.calls_by_tool: Counter[str] = Counter()
         self.seconds: defaultdict[str, list[float]] = defaultdict(list)
         """How long each call took since this was cleared, by tool; calls during faults are left out."""
-
-    @property
-    def tag(self) -> str:
-        return self.factory.tag
-
-    @property
-    def random(self) -> random.Random:
-        return self.factory.random
 
     async def call(self, tool: str, *, agrees: bool = True, **arguments: Any) -> Answer:
         began = time.perf_counter()

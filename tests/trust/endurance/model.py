@@ -29,10 +29,9 @@ class Model:
     groups: dict[str, Fields] = field(default_factory=dict)
 
     def with_person(self, email: str, **changes: Any) -> "Model":
-        after = deepcopy(self)
         empty = {**dict.fromkeys(FIELDS), "type": "person", "tags": []}
-        after.people[email] = {**empty, **after.people.get(email, {}), **changes, "email": email}
-        return after
+        fields = {**empty, **self.people.get(email, {}), **changes, "email": email}
+        return deepcopy(Model({**self.people, email: fields}, self.groups))
 
     def without_person(self, email: str) -> "Model":
         after = deepcopy(self)
@@ -42,14 +41,11 @@ class Model:
         return after
 
     def with_group(self, key: str, **changes: Any) -> "Model":
-        after = deepcopy(self)
-        after.groups[key] = {"description": None, "members": [], **after.groups.get(key, {}), **changes}
-        return after
+        fields = {"description": None, "members": [], **self.groups.get(key, {}), **changes}
+        return deepcopy(Model(self.people, {**self.groups, key: fields}))
 
     def without_group(self, key: str) -> "Model":
-        after = deepcopy(self)
-        del after.groups[key]
-        return after
+        return deepcopy(Model(self.people, {name: group for name, group in self.groups.items() if name != key}))
 
     def matching(self, tags: Iterable[str] = (), type: str | None = None) -> list[str]:  # noqa: A002 - a field
         """The e-mail addresses of the people with all of these tags and this type."""

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import httpx
 
@@ -32,18 +32,6 @@ _CALLS_PER_SESSION = 200
 _FAULT_SHARE = 0.06
 """The share of requests that meet a fault while the proxy is faulty."""
 _STALL_SECONDS = 0.3
-
-
-class Host(Protocol):
-    """Calls tools for a person who agrees to what is asked, or declines it. `calls` counts what was sent."""
-
-    calls: int
-
-    async def call(self, tool: str, *, agrees: bool = True, **arguments: Any) -> Answer: ...
-
-    async def read(self, uri: str) -> Answer: ...
-
-    async def aclose(self) -> None: ...
 
 
 class ModernHost:
@@ -132,6 +120,10 @@ class FaultyProxy(Relay):
         return partial(self._respond, seen, self._random.choice(_TRANSIENT_FAULTS) if is_hit else None)
 
 
+Host = ModernHost | LegacyHost
+"""Calls tools for a person who agrees to what is asked, or declines it. `calls` counts what was sent."""
+
+
 @dataclass(frozen=True)
 class Backend:
     """The environment of a server: the directory's file, the settings, and other running processes."""
@@ -194,7 +186,7 @@ async def stdio(folder: Path, backend: Backend) -> AsyncIterator[RunningServer]:
 @asynccontextmanager
 async def http(folder: Path, backend: Backend) -> AsyncIterator[RunningServer]:
     """A server over Streamable HTTP with a connection for each caller; every other caller is of the legacy era."""
-    hosts: list[ModernHost | LegacyHost] = []
+    hosts: list[Host] = []
     with HttpServer(folder, **_SETTINGS, **backend.variables) as server:
 
         def host(caller: int) -> Host:
