@@ -109,40 +109,33 @@ def test_library_works_without_mcp(tmp_path: Path, remote: bool) -> None:
 
 def test_team_commands_serve_two_clients_with_their_own_contacts(tmp_path: Path) -> None:
     """The commands of docs/team.md: two clients at once, each with their own contacts."""
-    service_of, server_of, clients_of = _team_commands()
+    service, server, clients = _team_commands(tmp_path)
     with (
-        ChildProcess(tmp_path / "service", ready="takes these keys", **service_of(tmp_path)),
-        ChildProcess(tmp_path / "server", ready="listening on", **server_of(tmp_path)),
+        ChildProcess(tmp_path / "service", ready="takes these keys", **service),
+        ChildProcess(tmp_path / "server", ready="listening on", **server),
     ):
-        out = subprocess.run(**clients_of(tmp_path), capture_output=True, text=True, timeout=60, check=True).stdout
+        out = subprocess.run(**clients, capture_output=True, text=True, timeout=60, check=True).stdout
 
     for who in ("Anna", "Berta"):
         assert f'{who} sees: ["{who}\'s customer"]' in out
         assert f"{who} deleted it: {{'done': True}}" in out
 
 
-Launch = Callable[[Path], dict[str, Any]]
-
-
-def _team_commands() -> list[Launch]:
-    """The commands of docs/team.md, to be started in the environment that runs this test."""
+def _team_commands(home: Path) -> list[dict[str, Any]]:
+    """The commands of docs/team.md as arguments of Popen, in the environment that runs this test."""
     page = (EXAMPLES.parent / "docs" / "team.md").read_text()
     block = re.search(r"<!-- team -->\n```sh\n(.*?)```", page, re.DOTALL)
     assert block
     lines = block[1].strip().replace("python3 -m uv run python", sys.executable)
     lines = lines.replace("python3 -m uv run contacts-mcp", f"{Path(sys.executable).parent}/contacts-mcp")
-    return [_launch(line) for line in lines.splitlines()]
+    return [_launch(line, home) for line in lines.splitlines()]
 
 
-def _launch(line: str) -> Launch:
+def _launch(line: str, home: Path) -> dict[str, Any]:
     words = shlex.split(line)
     variables = dict(word.split("=", 1) for word in words if re.match(r"[A-Z_]+=", word))
-    program = words[len(variables) :]
-    return lambda home: {
-        "args": program,
-        "env": clean_environment(home, PYTHONUNBUFFERED="1", **variables),
-        "cwd": EXAMPLES.parent,
-    }
+    environment = clean_environment(home, PYTHONUNBUFFERED="1", **variables)
+    return {"args": words[len(variables) :], "env": environment, "cwd": EXAMPLES.parent}
 
 
 @pytest.mark.parametrize("path", HOSTS, ids=lambda path: path.name)

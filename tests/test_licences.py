@@ -47,7 +47,6 @@ def installed_with(name: str, extras: frozenset[str], seen: set[tuple[str, froze
 
 
 def dependencies() -> list[str]:
-    """Everything that comes with the package and its extras."""
     extras = frozenset(metadata(OURS).get_all("Provides-Extra") or ())
     return sorted(set(installed_with(OURS, extras, set())) - {OURS})
 

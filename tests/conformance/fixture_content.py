@@ -188,13 +188,10 @@ def _ask(ctx: Context, state: str | None = None, **requests: Any) -> types.Input
     client = ctx.session.client_capabilities
     possible = {key: each for key, each in requests.items() if getattr(client, _CAPABILITIES[each.method], None)}
     if not possible:
-        needed = {_CAPABILITIES[request.method]: {} for request in requests.values()}
-        raise MCPError(
-            types.MISSING_REQUIRED_CLIENT_CAPABILITY, "No capability to ask", {"requiredCapabilities": needed}
-        )
-    return types.InputRequiredResult(
-        input_requests=possible, request_state=_STATE.seal(state.encode()) if state else None
-    )
+        needed = {"requiredCapabilities": {_CAPABILITIES[request.method]: {} for request in requests.values()}}
+        raise MCPError(types.MISSING_REQUIRED_CLIENT_CAPABILITY, "No capability to ask", needed)
+    sealed = _STATE.seal(state.encode()) if state else None
+    return types.InputRequiredResult(input_requests=possible, request_state=sealed)
 
 
 _ANSWERS: dict[str, type[BaseModel]] = {
@@ -291,12 +288,10 @@ PROMPTS = [
     )
     for name, arguments in _PROMPT_ARGUMENTS.items()
 ]
+_PLAIN, _IMAGE_TYPE = "text/plain", "image/png"
 RESOURCES = [
-    types.Resource(uri="test://static-text", name="static-text", description="A text.", mime_type="text/plain"),
-    types.Resource(uri="test://static-binary", name="static-binary", description="An image.", mime_type="image/png"),
-    types.Resource(
-        uri="test://watched-resource", name="watched-resource", description="A text.", mime_type="text/plain"
-    ),
+    types.Resource(uri=f"test://{name}", name=name, description="Of the suite.", mime_type=mime_type)
+    for name, mime_type in (("static-text", _PLAIN), ("static-binary", _IMAGE_TYPE), ("watched-resource", _PLAIN))
 ]
 RESOURCE_TEMPLATES = [
     types.ResourceTemplate(uri_template="test://template/{id}/data", name="data", mime_type="application/json")

@@ -33,7 +33,7 @@ class Outcome:
     """Pairs of a scenario and the name of a tool or prompt, or the address of a resource, that it asked for."""
 
 
-def product(home: Path) -> HttpServer:
+def served_product(home: Path) -> HttpServer:
     """`contacts-mcp serve` over an embedded directory, without a rate limit."""
     return HttpServer(home, "--directory", str(home / "contacts.db"), CONTACTS_MCP_RATE="0")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.suite import BASELINE, REVISIONS, Outcome, fixture, product, required_scenarios, run_suite
+from conformance.suite import BASELINE, REVISIONS, Outcome, fixture, required_scenarios, run_suite, served_product
 from support.hosts import host
 from support.node import only_when_asked
 
@@ -92,7 +92,7 @@ async def test_product_passes_every_scenario_that_needs_no_fixture(tmp_path: Pat
     """A check may fail only if its scenario asks for a thing of the suite's own."""
     async with host(tmp_path / "contacts.db") as directory:
         await directory.call("create_contact_group", name="Board")  # a resource to read
-    with product(tmp_path) as server:
+    with served_product(tmp_path) as server:
         outcome = await asyncio.to_thread(run_suite, f"{server.url}/mcp", revision, tmp_path)
 
     wrong = list(_unexpected(outcome, required_scenarios(revision)))

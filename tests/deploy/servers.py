@@ -69,7 +69,6 @@ class Proxy:
 
     @property
     def tls_context(self) -> ssl.SSLContext:
-        """Trusts only the test's certificate, and checks the name."""
         return ssl.create_default_context(cafile=str(self.folder / "tls.crt"))
 
     def client(
@@ -138,17 +137,10 @@ def run_nginx(folder: Path, replicas: Sequence[int], **directives: str) -> Itera
 
 
 def prepare_nginx(folder: Path, replicas: Sequence[int], tls: int, plain: int, health: int) -> list[str]:
-    """Write the configuration and a certificate. Returns the command that runs nginx with them."""
+    """Write our configuration with the ports and folder of the test, and a certificate. Returns nginx's command."""
+    assert NGINX is not None
     folder.mkdir()
     _write_certificate(folder)
-    configuration = folder / "nginx.conf"
-    configuration.write_text(_render_configuration(folder, replicas, tls, plain, health))
-    assert NGINX is not None
-    return [NGINX, "-p", str(folder), "-c", str(configuration), "-e", "stderr"]
-
-
-def _render_configuration(folder: Path, replicas: Sequence[int], tls: int, plain: int, health: int) -> str:
-    """Our configuration with the ports of the test, and with its folder instead of /tmp and /run/secrets."""
     text = (DEPLOY / "nginx.conf").read_text()
     for original, replacement, occurrences in [
         ("contacts-1:8000", f"127.0.0.1:{replicas[0]}", 2),
@@ -161,7 +153,8 @@ def _render_configuration(folder: Path, replicas: Sequence[int], tls: int, plain
     ]:
         assert text.count(original) == occurrences, original
         text = text.replace(original, replacement)
-    return text
+    (folder / "nginx.conf").write_text(text)
+    return [NGINX, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", "stderr"]
 
 
 def _write_certificate(folder: Path) -> None:
@@ -217,7 +210,6 @@ class Fleet:
         return [line["replica"] for line, answered in lines if answered.tool == tool]
 
     def addresses(self) -> list[str]:
-        """The replicas as nginx's log names them."""
         return [f"127.0.0.1:{server.port}" for server in self.servers]
 
 

@@ -1,12 +1,10 @@
 """Connections that several callers share, as behind a proxy, or that break in the middle of a call."""
 
 import asyncio
-import json
 from contextlib import asynccontextmanager
 
 from network.servers import key_of, mark_of, server_of_tenants
-from support.hosts import MODERN
-from support.raw_hosts import CONTENT, HttpConnection, ModernConnection, key, modern
+from support.raw_hosts import HttpConnection, ModernConnection, key, raw_call
 
 KEYS = [key_of(mark_of(number)) for number in range(3)]
 ROUNDS = 10
@@ -26,10 +24,7 @@ async def contacts_of(port, secret):
 
 
 def reading(contact_id, secret):
-    body = json.dumps(modern(1, "tools/call", name="get_contact", arguments={"contact_id": contact_id})).encode()
-    routing = [("MCP-Protocol-Version", MODERN), ("Mcp-Method", "tools/call"), ("Mcp-Name", "get_contact")]
-    headers = [("Host", "localhost"), ("Content-Length", len(body)), *CONTENT, *routing, *key(secret)]
-    return b"POST /mcp HTTP/1.1\r\n%b\r\n%b" % ("".join(f"{n}: {v}\r\n" for n, v in headers).encode(), body)
+    return raw_call("get_contact", f"X-API-Key: {secret}", contact_id=contact_id)
 
 
 async def test_callers_on_one_connection_are_kept_apart():

@@ -1,7 +1,6 @@
 """Malformed and wrong API keys: whose access they give, and the cost of a flood of wrong ones."""
 
 import asyncio
-import json
 import time
 
 import pytest
@@ -12,8 +11,7 @@ from contacts_mcp.client import ClientPool, ContactsClient, Credential
 from contacts_mcp.middleware import Refusal
 from contacts_mcp.transports.http.access import ApiKeyAccess
 from network.servers import api_here, key_of, mark_of, quick_folder, server_of_tenants
-from support.hosts import MODERN
-from support.raw_hosts import CONTENT, HttpConnection, ModernConnection, key, modern
+from support.raw_hosts import HttpConnection, ModernConnection, key, raw_call
 
 OLA, KARI = key_of(mark_of(1)), key_of(mark_of(2))
 FLOOD, AGAIN = 500, 50
@@ -83,13 +81,8 @@ async def test_key_gives_access_only_to_its_owner():
 
 async def listed(port, header):
     """The answer to a call that lists contacts, with these headers."""
-    body = json.dumps(modern(1, "tools/call", name="list_contacts", arguments={})).encode()
-    routing = [("MCP-Protocol-Version", MODERN), ("Mcp-Method", "tools/call"), ("Mcp-Name", "list_contacts")]
-    fields = "".join(f"{name}: {value}\r\n" for name, value in [*CONTENT, *routing, ("Content-Length", len(body))])
     async with HttpConnection(port) as wire:
-        return await wire.send(
-            f"POST /mcp HTTP/1.1\r\nHost: localhost\r\n{header}\r\n{fields}\r\n".encode("latin-1") + body
-        )
+        return await wire.send(raw_call("list_contacts", header))
 
 
 def names_in(answer):

@@ -11,7 +11,7 @@ import pytest
 
 from network.servers import TenantsApi, by_keys, contacts_api, key_of, over_directory, quick_folder, replicas
 from support.processes import HttpServer, free_port, needs_redis, run_redis
-from support.raw_hosts import Answer, Headers, ModernConnection, key, port_of
+from support.raw_hosts import Answer, Headers, ModernConnection, key
 
 pytestmark = pytest.mark.system
 
@@ -48,7 +48,7 @@ class World:
     api: TenantsApi | None = None
 
     def caller(self, server: int, headers: Headers) -> ModernConnection:
-        return ModernConnection(port_of(self.servers[server].url), headers)
+        return ModernConnection(self.servers[server].port, headers)
 
 
 @contextmanager
@@ -62,7 +62,6 @@ def over_one_directory() -> Iterator[World]:
 
 @contextmanager
 def over_the_platform() -> Iterator[World]:
-    """Callers with keys of their own: nonces are stored in Redis."""
     with quick_folder() as folder, contacts_api(folder) as api, free_port() as port, run_redis(port):
         settings = by_keys(api, CONFIRM=CREATES, REDIS_URL=f"redis://127.0.0.1:{port}/0")
         with replicas(folder, settings, settings) as servers:

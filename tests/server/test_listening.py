@@ -7,14 +7,14 @@ import anyio
 from mcp import Client
 from mcp.client.sse import sse_client
 
-from conformance.suite import product
+from conformance.suite import served_product
 from contacts_mcp.resources import GROUP, MEMBERS
 from support.hosts import LEGACY, LIST_CHANGED, MODERN, Host, listening
 
 
 async def test_changes_are_notified_over_every_transport(tmp_path: Path) -> None:
     """Streamable HTTP and SSE, in both eras, for changes made through another connection."""
-    with product(tmp_path) as served:
+    with served_product(tmp_path) as served:
         endpoint, events = f"{served.url}/mcp", f"{served.url}/sse"
         async with Client(endpoint, mode=MODERN) as client, AsyncExitStack() as stack:
             writer = Host(client)

@@ -24,12 +24,6 @@ from support.raw_hosts import modern
 from support.services import page_service
 from support.telemetry import CapturedTelemetry, capture_telemetry, logged
 
-
-class UnknownRequest(Request[dict[str, Any], str]):
-    method: str = "sekret/method"
-    params: dict[str, Any]
-
-
 CONTACT = {"id": MISSING_ID, "type": "person", "name": "Ola Nordmann", "tags": []}
 
 
@@ -154,7 +148,9 @@ async def test_unknown_names_from_a_client_appear_as_other(
         with pytest.raises(MCPError):
             await directory.client.get_prompt("sekret_prompt")
         with pytest.raises(MCPError):
-            await directory.client.session.send_request(UnknownRequest(params={"name": "sekret"}), EmptyResult)
+            await directory.client.session.send_request(
+                Request[dict[str, Any], str](method="sekret/method", params={"name": "sekret"}), EmptyResult
+            )
 
     assert "sekret" not in telemetry.everything()
     names = {span.name for span in telemetry.spans()}

@@ -193,7 +193,6 @@ class Listener(Host):
                 self.events.append(LIST_CHANGED)
 
     async def listen(self, subscription: Subscription) -> None:
-        """Add the notifications of a modern stream, until it ends."""
         async for event in subscription:
             self.events.append(event.uri if isinstance(event, ResourceUpdated) else LIST_CHANGED)
 
@@ -250,8 +249,7 @@ def identify_callers(server: Server[Any], callers: Mapping[str, Caller]) -> None
 
 
 async def protocol_error(asking: Any) -> Any:
-    try:
+    """The error of a request that must fail."""
+    with pytest.raises(MCPError) as failed:
         await asking
-    except MCPError as exc:
-        return exc.error
-    raise AssertionError("it did not fail")
+    return failed.value.error

@@ -32,13 +32,9 @@ def install() -> Path:
         fcntl.flock(file, fcntl.LOCK_EX)  # several pytest workers install at the same time
         wanted = file.read()
         if not _STAMP.exists() or _STAMP.read_text() != wanted:
-            _fetch(program)
+            npm = program.parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+            # A lock file would record the addresses that packages were fetched from; scripts of packages must not run.
+            flags = ("--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+            subprocess.run([program, npm, "install", *flags], cwd=HERE, timeout=_NPM_TIMEOUT_SECONDS, check=True)
             _STAMP.write_text(wanted)
     return program
-
-
-def _fetch(program: Path) -> None:
-    npm = program.parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    # A lock file would record the addresses that packages were fetched from; scripts of packages must not run.
-    flags = ("--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
-    subprocess.run([program, npm, "install", *flags], cwd=HERE, timeout=_NPM_TIMEOUT_SECONDS, check=True)

@@ -234,11 +234,12 @@ class ListeningServer(ChildProcess):
     @property
     def url(self) -> str:
         """Its address, without a path."""
-        return self.written.partition("listening on ")[2].partition("/mcp")[0]
+        found = re.search(r"listening on (http://[\d.]+:\d+)", self.written)
+        assert found, self.written
+        return found[1]
 
     @property
     def port(self) -> int:
-        """Its address on loopback."""
         return int(self.url.rpartition(":")[2])
 
     @property
@@ -248,12 +249,10 @@ class ListeningServer(ChildProcess):
 
     @property
     def trail(self) -> list[dict[str, Any]]:
-        """The lines of the trail so far."""
         return [line for line in self.logged if line["logger"] == "contacts_mcp.trail"]
 
     @property
     def logged(self) -> list[dict[str, Any]]:
-        """The whole lines of the log so far."""
         return [json.loads(line) for line in self.written.splitlines() if line.startswith("{") and line.endswith("}")]
 
 
@@ -284,13 +283,6 @@ class ContactsService(ListeningServer):
     def __init__(self, home: Path, place: Location, *flags: str, **variables: str) -> None:
         where = ("--directory", address_of(place), "--port", "0")
         super().__init__(home, "contacts_mcp", "directory", "serve", *where, *flags, **variables)
-
-    @property
-    def url(self) -> str:
-        """Its address."""
-        found = re.search(r"listening on (http://[\d.]+:\d+)", self.written)
-        assert found, self.written
-        return found[1]
 
 
 _REDIS = shutil.which("redis-server")

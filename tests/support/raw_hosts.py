@@ -33,11 +33,6 @@ def key(secret: str) -> Headers:
     return [("X-API-Key", secret)]
 
 
-def port_of(url: str) -> int:
-    """The port in an address such as http://127.0.0.1:8000."""
-    return int(url.rpartition(":")[2])
-
-
 @dataclass(frozen=True)
 class Answer:
     """An HTTP answer, as text."""
@@ -174,9 +169,7 @@ class ModernConnection(_Closing):
 
     async def request(self, method: str, hear: Hear | None = None, **params: Any) -> Answer:
         message = modern(next(self._numbers), method, self.capabilities, **params)
-        name = params.get("name") or params.get("uri")
-        routing = [("MCP-Protocol-Version", MODERN), ("Mcp-Method", method), *([("Mcp-Name", name)] if name else [])]
-        headers = [*CONTENT, *routing, *self.headers]
+        headers = [*CONTENT, *routing(method, params.get("name") or params.get("uri")), *self.headers]
         return await self.wire.exchange("POST", "/mcp", headers, json.dumps(message).encode(), hear)
 
     async def call(self, tool: str, **arguments: Any) -> Answer:
@@ -442,6 +435,19 @@ def modern(identifier: Any, method: str, capabilities: Message | None = None, /,
         "io.modelcontextprotocol/clientCapabilities": capabilities or {},
     }
     return {"jsonrpc": "2.0", "id": identifier, "method": method, "params": {**params, "_meta": meta}}
+
+
+def routing(method: str, name: str | None) -> Headers:
+    """The headers of a modern request that a proxy may read instead of its body."""
+    return [("MCP-Protocol-Version", MODERN), ("Mcp-Method", method), *([("Mcp-Name", name)] if name else [])]
+
+
+def raw_call(tool: str, header: str, **arguments: Any) -> bytes:
+    """The bytes of a modern tool call with this header line, or several."""
+    body = json.dumps(modern(1, "tools/call", name=tool, arguments=arguments)).encode()
+    headers = [("Content-Length", str(len(body))), *CONTENT, *routing("tools/call", tool)]
+    lines = ["POST /mcp HTTP/1.1", "Host: localhost", header, *(f"{name}: {value}" for name, value in headers)]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
 
 def initialize_params(capabilities: Message) -> Message:

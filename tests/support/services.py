@@ -412,11 +412,6 @@ class ScriptedServer:
     def methods(self) -> list[str]:
         return [seen.method for seen in self.seen]
 
-    async def _meet(self, seen, writer):
-        self.seen.append(seen)
-        self.received.set()
-        await self.action(seen)(writer)
-
     async def _serve(self, reader, writer):
         task = asyncio.current_task()
         self._busy.add(task)
@@ -425,7 +420,9 @@ class ScriptedServer:
                 self._idle.add(task)
                 seen = await _request(reader)
                 self._idle.discard(task)
-                await self._meet(seen, writer)
+                self.seen.append(seen)
+                self.received.set()
+                await self.action(seen)(writer)
         except (asyncio.IncompleteReadError, asyncio.CancelledError, OSError):
             pass
         finally:
@@ -455,8 +452,6 @@ GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 @dataclass(frozen=True)
 class RunningApp:
-    """A server in this event loop."""
-
     server: uvicorn.Server
     address: Any
     family: socket.AddressFamily

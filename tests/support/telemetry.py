@@ -5,7 +5,7 @@ import io
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -123,13 +123,16 @@ class CapturedTelemetry:
 
     def _collect(self) -> None:
         data = self._reader.get_metrics_data()
-        for resource in data.resource_metrics if data else ():
-            for scope in resource.scope_metrics:
-                for metric in scope.metrics:
-                    self._points += [
-                        (metric.name, dict(point.attributes), getattr(point, "count", getattr(point, "value", None)))
-                        for point in metric.data.data_points
-                    ]
+        for metric in _leaves(data.resource_metrics if data else (), "scope_metrics", "metrics"):
+            self._points += [
+                (metric.name, dict(point.attributes), getattr(point, "count", getattr(point, "value", None)))
+                for point in metric.data.data_points
+            ]
+
+
+def _leaves(resources: Iterable[Any], scopes: str, items: str) -> Iterator[Any]:
+    """The items of all scopes of all resources, in the SDK's objects or in OTLP messages."""
+    return (item for resource in resources for scope in getattr(resource, scopes) for item in getattr(scope, items))
 
 
 @contextmanager
@@ -195,21 +198,13 @@ class Collector:
 
     @property
     def lines(self) -> list[dict[str, Any]]:
-        return [
-            json.loads(record.body.string_value)
-            for resource in self.logs.resource_logs
-            for scope in resource.scope_logs
-            for record in scope.log_records
-        ]
+        """The log records, which are JSON."""
+        records = _leaves(self.logs.resource_logs, "scope_logs", "log_records")
+        return [json.loads(record.body.string_value) for record in records]
 
     @property
     def spans(self) -> dict[str, Any]:
-        return {
-            span.name: span
-            for resource in self.traces.resource_spans
-            for scope in resource.scope_spans
-            for span in scope.spans
-        }
+        return {span.name: span for span in _leaves(self.traces.resource_spans, "scope_spans", "spans")}
 
     @property
     def resources(self) -> list[dict[str, str]]:
@@ -218,12 +213,7 @@ class Collector:
 
     @property
     def measured(self) -> set[str]:
-        return {
-            metric.name
-            for resource in self.metrics.resource_metrics
-            for scope in resource.scope_metrics
-            for metric in scope.metrics
-        }
+        return {metric.name for metric in _leaves(self.metrics.resource_metrics, "scope_metrics", "metrics")}
 
 
 @contextmanager

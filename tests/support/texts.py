@@ -108,9 +108,7 @@ def count_tokens(text: str) -> int:
 @cache
 def _encoding() -> Any:
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", DeprecationWarning
-        )  # the tokenizer uses a deprecated function to open its tables
+        warnings.simplefilter("ignore", DeprecationWarning)  # the tokenizer opens its tables with an old function
         import bpe_openai
 
     return bpe_openai.get_encoding("o200k_base")

@@ -247,10 +247,10 @@ class FaultyService(Relay):
         return ContactsClient(base_url="http://directory", transport=self._service)
 
     def save(self) -> None:
-        self._copy_database(self._file, self._copy)
+        copy_database(self._file, self._copy)
 
     def restore(self) -> None:
-        self._copy_database(self._copy, self._file)
+        copy_database(self._copy, self._file)
         journal_path(self._file).unlink(missing_ok=True)
 
     def state(self) -> State:
@@ -322,7 +322,7 @@ class FaultyService(Relay):
         elif not self._server.is_serving():
             await self.listen()
 
-    @staticmethod
-    def _copy_database(source: Path, target: Path) -> None:
-        with closing(sqlite3.connect(source)) as read, closing(sqlite3.connect(target)) as written:
-            read.backup(written)
+
+def copy_database(source: Path, target: Path) -> None:
+    with closing(sqlite3.connect(source)) as read, closing(sqlite3.connect(target)) as written:
+        read.backup(written)

@@ -72,7 +72,6 @@ class GuardedCall:
 
     @property
     def word(self) -> str:
-        """The value that confirms."""
         return str(self.form[self.field])
 
     @property
@@ -244,7 +243,6 @@ async def open_servers() -> AsyncIterator[GuardedServers]:
 
 
 def answer(response: Message) -> Any:
-    """The answer of a call that must not fail."""
     result = response["result"]
     assert not result.get("isError"), result
     return result["structuredContent"]
@@ -260,27 +258,20 @@ def is_done(response: Message) -> bool:
     return "content" in result and not result.get("isError") and "confirmation_token" not in result["structuredContent"]
 
 
-def refusal_text(response: Message) -> str:
-    """The text of a refusal that the model reads."""
-    if "error" in response:
-        assert response["error"]["code"] in _PROTOCOL_CODES, response
-        return str(response["error"]["message"])
-    result = response["result"]
-    assert result.get("isError"), result
-    (block,) = result["content"]
-    return str(block["text"])
-
-
 def check_refusal(response: Message, *given: str) -> None:
     """Assert that a response is a refusal and does not hint at a bypass; `given` are the caller's own words."""
-    line = refusal_text(response)
-    assert "error" in response or line.split(":")[0] in CODES, line
     result = response.get("result", {})
+    if "error" in response:
+        assert response["error"]["code"] in _PROTOCOL_CODES, response
+    else:
+        assert result.get("isError"), result
+        (block,) = result["content"]
+        assert block["text"].split(":")[0] in CODES, response
     shown = [response.get("error"), result.get("content"), result.get("structuredContent")]
     shown_text = json.dumps(shown, ensure_ascii=False)
     for word in given:
         shown_text = shown_text.replace(word, "")
-    assert not [hint for hint in _BYPASS_HINTS if hint in shown_text], line
+    assert not [hint for hint in _BYPASS_HINTS if hint in shown_text], response
 
 
 REFUSED = "guard attacks refused"
@@ -354,7 +345,6 @@ class Route:
         return self.channel != "token"
 
     async def answer(self, host: LineHost, call: GuardedCall, arguments: Arguments, state: Any) -> Message:
-        """Make a call that answers yes to the question of `state`."""
         if self.channel == "token":
             return await host.call(call.tool, {**arguments, "confirmation_token": state})
         return await host.call(call.tool, arguments, inputResponses={"confirm": call.accepted}, requestState=state)

@@ -39,7 +39,6 @@ def secret_of(name: str) -> str:
 
 
 def halves(secret: str) -> tuple[str, str]:
-    """The halves of a secret: a log may cut it at either end."""
     half = len(secret) // 2
     return secret[:half], secret[half:]
 
@@ -57,7 +56,6 @@ def _spellings(text: str) -> Iterator[bytes]:
 
 
 def find_seeds(where: Mapping[str, bytes], seeds: Mapping[str, str]) -> list[str]:
-    """List which seeds are in which texts, in lower or upper case."""
     spelt = {
         name: set(_spellings(text)) | {text.lower().encode(), text.upper().encode()} for name, text in seeds.items()
     }

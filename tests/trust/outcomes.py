@@ -39,7 +39,6 @@ Kari Nordmann,+4799999902,another{PRIVATE_DOMAIN},changed
 
 
 async def create_records(api: ContactsClient) -> Mapping[str, str]:
-    """Create the people and the groups. Returns their ids by name."""
     ids: dict[str, str] = {}
     for person in _PEOPLE:
         word = person["name"].casefold().replace(" ", ".")

@@ -145,7 +145,6 @@ async def test_answer_is_true_after_every_fault(
 
 
 async def _try_all_faults(tool: Tool, connection: Connection, home: Path) -> "_Matrix":
-    """Test all faults of one tool over one connection."""
     home.mkdir()
     async with service(connection.extensions) as (upstream, redirect_target):
         async with running(connection, home, upstream.url, person_who_agrees(tool)) as server:

@@ -71,10 +71,16 @@ async def test_genuine_answer_performs_the_call(servers: GuardedServers, route: 
     assert servers.contents() != before
 
 
+def _form(**content: Any) -> Message:
+    return {"action": "accept", "content": content}
+
+
 def _of(call: GuardedCall, value: Any) -> Message:
-    return {"action": "accept", "content": {call.field: value}}
+    return _form(**{call.field: value})
 
 
+_OTHER_FIELD = {"decision": "typed", "typed": "decision"}
+_MODEL = {"role": "assistant", "model": "m"}
 ANSWERS: dict[str, Callable[[GuardedCall], Message]] = {
     "declined": lambda _: {"action": "decline"},
     "cancelled": lambda _: {"action": "cancel"},
@@ -105,25 +111,15 @@ ANSWERS: dict[str, Callable[[GuardedCall], Message]] = {
     "with an accent": lambda call: _of(call, call.word[0] + "\u0301" + call.word[1:]),
     "another field": lambda call: {"action": "accept", "content": {"confirm": call.word}},
     "the field in capitals": lambda call: {"action": "accept", "content": {call.field.upper(): call.word}},
-    "the other form's field": lambda call: {
-        "action": "accept",
-        "content": {"typed" if call.field == "decision" else "decision": call.word, "confirm": True},
-    },
-    "wrong, with the right word beside it": lambda call: {
-        "action": "accept",
-        "content": {call.field: "no", "word": call.word, "confirmed": True},
-    },
+    "the other form's field": lambda call: _form(**{_OTHER_FIELD[call.field]: call.word, "confirm": True}),
+    "wrong, with the right word beside it": lambda call: _form(**{call.field: "no", "word": call.word}, confirmed=True),
     "an answer in an answer": lambda call: {"confirm": call.accepted},
     "an answer in a form": lambda call: {"action": "accept", "content": {"confirm": call.accepted}},
     "an action there is not": lambda call: {**call.accepted, "action": "accepted"},
     "an action in capitals": lambda call: {**call.accepted, "action": "ACCEPT"},
     "an action of true": lambda call: {**call.accepted, "action": True},
     "no action": lambda call: {"content": dict(call.form)},
-    "a model's words in place of a person's": lambda call: {
-        "role": "assistant",
-        "content": {"type": "text", "text": call.word},
-        "model": "m",
-    },
+    "a model's words in place of a person's": lambda call: {**_MODEL, "content": {"type": "text", "text": call.word}},
     "roots in place of an answer": lambda _: {"roots": []},
     "an empty object": lambda _: {},
 }

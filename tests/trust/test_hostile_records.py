@@ -128,7 +128,6 @@ async def everything(world: World) -> AsyncIterator[tuple[str, Any]]:
 
 
 async def about(world: World, number: int, kept: Kept) -> AsyncIterator[tuple[str, Any]]:
-    """The calls that get the values of one record."""
     tag, name, client = kept.given["tags"][0], kept.given["name"], world.host.client
     yield "find_contacts", await answer(world.host, "find_contacts", query=name)
     yield "search", await answer(world.host, "list_contacts", search=name, tags=[tag])
@@ -163,7 +162,6 @@ def quoted(cell: str) -> str:
 
 
 async def answer(connected: Host, tool: str, **arguments: Any) -> dict[str, Any]:
-    """The whole answer of a tool, of any kind."""
     return (await connected.raw(tool, **arguments)).model_dump(mode="json")
 
 

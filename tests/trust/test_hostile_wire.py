@@ -270,7 +270,6 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServer]:
 
 
 async def is_well(http: httpx.AsyncClient) -> bool:
-    """Whether an ordinary call still works."""
     response = await http.post("/mcp", json=call(1), headers=headers_of("tools/call", "list_contacts"))
     return "contacts" in response.json()["result"]["structuredContent"]
 

@@ -70,7 +70,6 @@ class Evidence:
     written: dict[str, bytes] = field(default_factory=dict)
 
     def hide(self, name: str, secret: str) -> None:
-        """A secret that must not appear, not even half of it."""
         for number, piece in enumerate(halves(secret)):
             self.secrets[f"{name} ({number})"] = piece
 

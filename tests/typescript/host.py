@@ -19,8 +19,6 @@ _TIMEOUT_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Kind:
-    """Which SDK, over which transport, in which era."""
-
     sdk: str
     transport: str
     era: str

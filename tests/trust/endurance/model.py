@@ -77,7 +77,6 @@ class PersonFactory:
         self._serial = 0
 
     def person(self, **given: Any) -> Fields:
-        """The fields of a new contact, with the given values."""
         serial, pick = self.serial(), self.random.choice
         mobile = f"+479{self._number}{serial % 1_000_000:06}"
         return {

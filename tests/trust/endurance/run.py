@@ -5,10 +5,9 @@ Instead a fresh server gets a copy of the directory, and copies of the callers m
 """
 
 import asyncio
-import sqlite3
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
 from math import isqrt
@@ -19,6 +18,7 @@ from support.processes import ProcessResources
 from trust.endurance.caller import Caller
 from trust.endurance.servers import Backend, OpenBackend, RunningServer, StartServer
 from trust.endurance.workload import Workload
+from trust.faults import copy_database
 
 CALLERS = 4
 _PARTS_OF_A_STRETCH = 5
@@ -97,19 +97,25 @@ class Run:
 
 
 @asynccontextmanager
-async def start_run(folder: Path, start_server: StartServer, open_backend: OpenBackend) -> AsyncIterator[Run]:
-    """A server that has just started, and callers with empty models."""
+async def start_run(
+    folder: Path, start_server: StartServer, open_backend: OpenBackend, aged: Run | None = None
+) -> AsyncIterator[Run]:
+    """A server that has just started. Its directory and its callers' models are empty, or copies of those of `aged`."""
+    if aged:
+        copy_database(aged.backend.file, folder / aged.backend.file.name)
     async with open_backend(folder) as backend, start_server(folder, backend) as server:
-        yield Run(
-            backend, server, [Workload(Caller(each, server.host(each), backend.proxy)) for each in range(CALLERS)]
-        )
+        workloads = [Workload(Caller(number, server.host(number), backend.proxy)) for number in range(CALLERS)]
+        for number, old in enumerate(aged.workloads if aged else ()):
+            caller = workloads[number].caller
+            workloads[number] = deepcopy(old, {id(old.caller.host): caller.host, id(old.caller.proxy): backend.proxy})
+        yield Run(backend, server, workloads)
 
 
 async def find_slow_tools(
     aged: Run, folder: Path, start_server: StartServer, open_backend: OpenBackend
 ) -> Mapping[str, tuple[float, float]]:
     """The tools that are slower than on a fresh server, with their shortest and the fresh server's longest median."""
-    async with _fresh_copy(aged, folder, start_server, open_backend) as fresh:
+    async with start_run(folder, start_server, open_backend, aged) as fresh:
         runs = (aged, fresh)
         for run in runs:
             await run.work(_WARM_UP_CALLS)
@@ -125,23 +131,6 @@ async def find_slow_tools(
         for run in runs:
             await run.check()
     return slow
-
-
-@asynccontextmanager
-async def _fresh_copy(
-    aged: Run, folder: Path, start_server: StartServer, open_backend: OpenBackend
-) -> AsyncIterator[Run]:
-    with (
-        closing(sqlite3.connect(aged.backend.file)) as source,
-        closing(sqlite3.connect(folder / aged.backend.file.name)) as copy,
-    ):
-        source.backup(copy)
-    async with open_backend(folder) as backend, start_server(folder, backend) as server:
-        workloads: list[Workload] = []
-        for number, workload in enumerate(aged.workloads):
-            replaced = {id(workload.caller.host): server.host(number), id(workload.caller.proxy): backend.proxy}
-            workloads.append(deepcopy(workload, replaced))
-        yield Run(backend, server, workloads)
 
 
 def slow_tools(

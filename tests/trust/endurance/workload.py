@@ -344,7 +344,6 @@ class AbandonedCalls:
         """The possible states of each contact of an abandoned call; None if it may not exist."""
 
     def __len__(self) -> int:
-        """The number of contacts after all calls have ended."""
         return len(self._contacts)
 
     async def abandon(self, caller: Caller) -> None:
