@@ -27,8 +27,8 @@ from contacts_mcp.directory import Directory
 from contacts_mcp.directory.database import metadata, nonces
 from contacts_mcp.guard import ANSWER_LIFETIME_SECONDS, Guard, GuardMode, MemoryNonceStore, Seal
 from network.servers import STATE_KEYS, quick_folder
-from support.hosts import LEGACY, MODERN, server_over, with_ids
 from support.clock import Clock
+from support.hosts import LEGACY, MODERN, server_over, with_ids
 from support.raw_hosts import LineHost, Message, Responder, declines, line_host
 from support.trust_summary import Tried
 
