@@ -245,7 +245,9 @@ class BodyLimitMiddleware:
             except Refusal as refusal:
                 await self._refuse(refusal, limit, scope, receive, send)
             except TimeoutError:
-                await self._refuse(_too_slow(self.timeout_seconds), limit, scope, receive, send)
+                message = f"the body did not arrive within {self.timeout_seconds:g} seconds; send it again"
+                too_slow = Refusal(HTTPStatus.REQUEST_TIMEOUT, "too_slow", message)
+                await self._refuse(too_slow, limit, scope, receive, send)
             else:
                 if body is not None:
                     scope[BODY_SCOPE_KEY] = body
@@ -325,8 +327,3 @@ def _too_large(limit: int) -> Refusal:
     return Refusal(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", f"the body has more than {size}; send less at once"
     )
-
-
-def _too_slow(seconds: float) -> Refusal:
-    message = f"the body did not arrive within {seconds:g} seconds; send it again"
-    return Refusal(HTTPStatus.REQUEST_TIMEOUT, "too_slow", message)

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from contacts_mcp.directory import DEFAULT_RATE_LIMIT, store
@@ -69,9 +68,7 @@ class Directory:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_exc: object) -> None:
         await self.aclose()
 
     async def spend(self, nonce: str, expires: float) -> bool:

@@ -9,8 +9,9 @@ because `\s` means something else in other engines.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, LiteralString, Self
 
 from fastapi import Depends, Header, Path, Query, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
@@ -53,40 +54,39 @@ def _text(max_length: int) -> WithJsonSchema:
     return _pattern(rf"[{_SPACE}]*[^\x00]{{0,{max_length}}}[{_SPACE}]*")
 
 
-def _check_uuid(value: str) -> str:
-    if not re.fullmatch(_UUID, value):
-        raise PydanticCustomError("uuid", "must be an id such as a1b2c3d4-5678-9abc-def0-123456789abc")
-    return value.lower()
+def _require(
+    is_valid: Callable[[str], object], code: LiteralString, message: LiteralString, **values: Any
+) -> AfterValidator:
+    """Refuse a text that is not valid with an error of this code; `values` are filled into the message."""
+
+    def check(value: str | None) -> str | None:
+        if value is not None and not is_valid(value):
+            raise PydanticCustomError(code, message, values)
+        return value
+
+    return AfterValidator(check)
 
 
-def _check_encodable(value: str) -> str:
+def _max_length(limit: int) -> AfterValidator:
+    """Limit the characters that remain after normalization."""
+    message: LiteralString = "must have at most {limit} characters"
+    return _require(lambda value: len(value) <= limit, "string_too_long", message, limit=limit)
+
+
+def _is_encodable(value: str) -> bool:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise PydanticCustomError("string_unicode", "must be text without halves of characters") from None
-    if "\0" in value:
-        raise PydanticCustomError("string_nul", "must not contain the NUL character")
-    return value
+        return False
+    return True
 
 
 def _collapse_spaces(value: str) -> str:
     return " ".join(value.split())
 
 
-def _check_not_blank(value: str) -> str:
-    if not value.strip():
-        raise PydanticCustomError("blank", "must not be empty")
-    return value
-
-
 def _blank_to_none(value: str) -> str | None:
     return value.strip() or None
-
-
-def _check_email(value: str | None) -> str | None:
-    if value is not None and not is_email(value):
-        raise PydanticCustomError("email", "must be a valid e-mail address")
-    return value
 
 
 def _drop_repeated(tags: list[str] | None) -> list[str]:
@@ -97,24 +97,18 @@ def _drop_repeated(tags: list[str] | None) -> list[str]:
     return list(kept.values())
 
 
-def _max_length(limit: int) -> AfterValidator:
-    """Limit the characters that remain after normalization."""
-
-    def check(value: str | None) -> str | None:
-        if value is not None and len(value) > limit:
-            raise PydanticCustomError("string_too_long", "must have at most {limit} characters", {"limit": limit})
-        return value
-
-    return AfterValidator(check)
-
-
-Encodable = Annotated[str, AfterValidator(_check_encodable), _pattern(r"[^\x00]*")]
-_Line = Annotated[Encodable, AfterValidator(_collapse_spaces)]
-_Required = AfterValidator(_check_not_blank)
+_Uuid = _require(re.compile(_UUID).fullmatch, "uuid", "must be an id such as a1b2c3d4-5678-9abc-def0-123456789abc")
+_Unicode = _require(_is_encodable, "string_unicode", "must be text without halves of characters")
+_NoNul = _require(lambda value: "\0" not in value, "string_nul", "must not contain the NUL character")
+_Required = _require(str.strip, "blank", "must not be empty")
 _Optional = AfterValidator(_blank_to_none)
+_Email = _require(is_email, "email", "must be a valid e-mail address")
+
+Encodable = Annotated[str, _Unicode, _NoNul, _pattern(r"[^\x00]*")]
+_Line = Annotated[Encodable, AfterValidator(_collapse_spaces)]
 
 RecordId = Annotated[
-    str, AfterValidator(_check_uuid), _pattern(_UUID, examples=["f47ac10b-58cc-4372-a567-0e02b2c3d479"])
+    str, _Uuid, AfterValidator(str.lower), _pattern(_UUID, examples=["f47ac10b-58cc-4372-a567-0e02b2c3d479"])
 ]
 Name = Annotated[_Line, _Required, _max_length(255), _line(1, 255), Field(description="1 to 255 characters.")]
 Tag = Annotated[_Line, _Required, _max_length(64), _line(1, 64)]
@@ -130,15 +124,11 @@ Phone = Annotated[
     Annotated[Encodable, _Optional, _max_length(64), _text(64)] | None,
     Field(description="E.164 format recommended; any other format is kept as given, up to 64 characters."),
 ]
+_EmailText = Annotated[
+    Encodable, _Optional, _max_length(320), _Email, _pattern(rf"[{_SPACE}]*(?:{_ADDRESS})?[{_SPACE}]*")
+]
 Email = Annotated[
-    Annotated[
-        Encodable,
-        _Optional,
-        _max_length(320),
-        AfterValidator(_check_email),
-        _pattern(rf"[{_SPACE}]*(?:{_ADDRESS})?[{_SPACE}]*"),
-    ]
-    | None,
+    _EmailText | None,
     Field(description="An e-mail address. The pattern covers plain ones; international addresses are valid as well."),
 ]
 Notes = Annotated[
