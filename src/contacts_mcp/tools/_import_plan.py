@@ -156,6 +156,7 @@ class ImportPlan:
         """Write the rows, then add the contacts to the group. The result file is written even after an error."""
         counts.to_do = len(self.decisions)
         counts.update(decision.action for decision in self.decisions if decision.action not in _NOT_WRITTEN)
+        result_file: dict[str, Any] = {}
         try:
             await self._write(client, counts)
             added = await self._add_to_group(client)
