@@ -20,39 +20,30 @@ from support.telemetry import logged
 
 pytestmark = pytest.mark.system
 
-each_transport = pytest.mark.parametrize("transport", ["http", "sse"])
-
-
-def connect(network: HttpServer, transport: str, era: str) -> Client:
-    target: Any = f"{network.url}/mcp" if transport == "http" else sse_client(f"{network.url}/sse")
-    return Client(target, mode=era, raise_exceptions=False)
-
 
 @pytest.fixture(scope="module")
-def port() -> Iterator[int]:
-    """The port on which each test that uses the shared server runs its own service."""
+def debugged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[HttpServer, int]]:
+    """A server that logs at DEBUG, and the port on which each test that uses it runs its own service."""
     with free_port() as port:
-        yield port
+        settings = {"WAYSCLOUD_API_KEY": API_KEY, "WAYSCLOUD_API_URL": f"http://127.0.0.1:{port}"}
+        with HttpServer(tmp_path_factory.mktemp("debugged"), CONTACTS_MCP_LOG_LEVEL="debug", **settings) as running:
+            yield running, port
 
 
-@pytest.fixture(scope="module")
-def debugged(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[HttpServer]:
-    """A server that logs at DEBUG."""
-    settings = {"WAYSCLOUD_API_KEY": API_KEY, "WAYSCLOUD_API_URL": f"http://127.0.0.1:{port}"}
-    with HttpServer(tmp_path_factory.mktemp("debugged"), CONTACTS_MCP_LOG_LEVEL="debug", **settings) as running:
-        yield running
-
-
-@each_transport
+@pytest.mark.parametrize("transport", ["http", "sse"])
 @each_era
-async def test_request_id_is_in_the_error_and_in_all_log_lines(debugged, port, transport, era):
+async def test_request_id_is_in_the_error_and_in_all_log_lines(debugged, transport, era):
     """The id in a failed call's `_meta` finds its access line, its audit record and the client's lines."""
-    async with ScriptedServer(port) as upstream, connect(debugged, transport, era) as client:
+    network, port = debugged
+    target = f"{network.url}/mcp" if transport == "http" else sse_client(f"{network.url}/sse")
+    async with ScriptedServer(port) as upstream, Client(target, mode=era, raise_exceptions=False) as client:
         upstream.answers(reply(200, CONTACT), reply(429, headers=["Retry-After: 0"]), reply(404))
         await client.call_tool("create_contact", {"name": "Ola"})
         failed = await client.call_tool("update_contact", {"contact_id": CONTACT_ID, "name": "Kari"})
         request = failed.meta["services.wayscloud/request-id"]
-        lines = await until_logged(debugged, lambda lines: request in requests(by("contacts_mcp.access", lines)))
+        lines = await until_logged(
+            network, lambda lines: request in {line["request"] for line in by("contacts_mcp.access", lines)}
+        )
 
     assert failed.is_error
     mine = [line for line in lines if line.get("request") == request]
@@ -74,10 +65,6 @@ async def until_logged(network: HttpServer, done: Callable[[list[dict[str, Any]]
 
 def by(logger: str, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [line for line in lines if line["logger"] == logger]
-
-
-def requests(lines: list[dict[str, Any]]) -> list[str]:
-    return [line["request"] for line in lines]
 
 
 async def test_stdio_error_has_no_request_id(tmp_path):

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import termios
 import time
-from pathlib import Path
+from contextlib import suppress
 
 import pytest
 
@@ -18,40 +18,6 @@ from support.processes import clean_environment
 pytestmark = pytest.mark.system
 
 DEMO = [sys.executable, "-m", "contacts_mcp", "demo"]
-
-
-def demo_at_terminal(home: Path, typed: bytes, code: int = 0, **variables: str) -> str:
-    """The output of the demo at a pseudo-terminal, after a person typed an answer to the guard's question."""
-    screen, terminal = pty.openpty()
-    child = subprocess.Popen(
-        DEMO,
-        stdin=terminal,
-        stdout=terminal,
-        stderr=terminal,
-        env=clean_environment(home, TERM="dumb", COLUMNS="200", **variables),
-        start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - Ctrl-C needs its terminal
-    )
-    os.close(terminal)
-    seen = b""
-    try:
-        while b"(keep)" not in seen:
-            seen += os.read(screen, 4096)
-        os.write(screen, typed + b"\n")
-        while chunk := _read(screen):
-            seen += chunk
-    finally:
-        child.wait(20)
-        os.close(screen)
-    assert child.returncode == code, seen.decode()
-    return seen.decode()
-
-
-def _read(screen: int) -> bytes:
-    try:
-        return os.read(screen, 4096)
-    except OSError:  # the other side of the terminal is closed
-        return b""
 
 
 def test_demo_without_a_terminal_keeps_the_contact(command, tmp_path):
@@ -95,12 +61,44 @@ def test_demo_as_json_shows_every_message(command):
     assert kinds[-6:] == ["call", "question", "answer", "result", "call", "result"]
 
 
-def test_demo_deletes_the_contact_if_the_person_chooses_delete(tmp_path):
-    """The answer at the terminal counts."""
-    out = demo_at_terminal(tmp_path, b"delete")
+@pytest.mark.parametrize(
+    ("typed", "code", "shown"),
+    [
+        (b"delete", 0, ("Deleted Ola Nordmann.", "not_found:")),
+        (b"\x04", 0, ("nothing was changed",)),
+        (b"\x03", 130, ()),
+    ],
+    ids=["delete", "Ctrl-D", "Ctrl-C"],
+)
+def test_demo_at_a_terminal_follows_the_person(tmp_path, typed, code, shown):
+    """Ctrl-D keeps the contact, Ctrl-C ends the demo; the temporary directory is deleted."""
+    screen, terminal = pty.openpty()
+    child = subprocess.Popen(
+        DEMO,
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        env=clean_environment(tmp_path, TERM="dumb", COLUMNS="200", TMPDIR=str(tmp_path)),
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - Ctrl-C needs its terminal
+    )
+    os.close(terminal)
+    seen = b""
+    try:
+        while b"(keep)" not in seen:
+            seen += os.read(screen, 4096)
+        os.write(screen, typed + b"\n")
+        with suppress(OSError):  # the other side of the terminal is closed
+            while chunk := os.read(screen, 4096):
+                seen += chunk
+    finally:
+        child.wait(20)
+        os.close(screen)
 
-    assert "Deleted Ola Nordmann." in out
-    assert "not_found:" in out
+    assert child.returncode == code, seen.decode()
+    assert all(text.encode() in seen for text in shown), seen.decode()
+    assert b"Traceback" not in seen
+    assert not list(tmp_path.glob("contacts-mcp-demo-*"))
 
 
 def test_demo_ends_without_an_error_if_its_reader_leaves(tmp_path):
@@ -115,21 +113,6 @@ def test_demo_ends_without_an_error_if_its_reader_leaves(tmp_path):
         errors = child.stderr.read()
 
     assert errors == b""
-
-
-def test_ctrl_c_at_the_question_ends_the_demo(tmp_path):
-    """No traceback is shown, and the temporary directory is deleted."""
-    out = demo_at_terminal(tmp_path, b"\x03", code=130, TMPDIR=str(tmp_path))
-
-    assert "Traceback" not in out
-    assert not list(tmp_path.glob("contacts-mcp-demo-*"))
-
-
-def test_ctrl_d_at_the_question_keeps_the_contact(tmp_path):
-    """The demo goes on to its end."""
-    out = demo_at_terminal(tmp_path, b"\x04")
-
-    assert "nothing was changed" in out
 
 
 def test_demo_runs_once_on_a_directory_of_either_engine(command, location):

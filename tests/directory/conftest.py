@@ -1,7 +1,4 @@
-"""The directory over HTTP, in process, on a database of its own.
-
-A test that uses `location` runs on a SQLite file and on a PostgreSQL server; one that uses `path`, only on the file.
-"""
+"""The directory over HTTP, in process: on each engine for a test with `location`, on a file for one with `path`."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -74,12 +71,9 @@ def open_directory():
     return serving
 
 
-@pytest.fixture
-def create(http):
-    """Create a contact and return it in full."""
-
-    async def create(name="Ola Nordmann", **fields):
-        answer = await http.post("/v1/contacts", json={"name": name, **fields})
+def creator(http, path, default):
+    async def create(name=default, **fields):
+        answer = await http.post(path, json={"name": name, **fields})
         assert answer.status_code == 201, answer.text
         return answer.json()
 
@@ -87,13 +81,14 @@ def create(http):
 
 
 @pytest.fixture
-def create_group(http):
-    async def create_group(name="VIP", **fields):
-        answer = await http.post("/v1/contacts/groups", json={"name": name, **fields})
-        assert answer.status_code == 201, answer.text
-        return answer.json()
+def create(http):
+    """Create a contact and return it in full."""
+    return creator(http, "/v1/contacts", "Ola Nordmann")
 
-    return create_group
+
+@pytest.fixture
+def create_group(http):
+    return creator(http, "/v1/contacts/groups", "VIP")
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import asyncio
 import random
 from typing import Any
 
-import httpx
 import pytest
 from sqlalchemy import Connection
 
@@ -14,23 +13,20 @@ NOWHERE = "00000000-0000-0000-0000-000000000000"
 ALL = ["id", "type", "name", "company_name", "phone_number", "email", "tags", "notes", "created_at", "updated_at"]
 
 
-async def scan(http: httpx.AsyncClient, **query: Any) -> list[dict[str, Any]]:
+async def scan(http, **query):
     """Return all contacts of a scan, page by page."""
-    found: list[dict[str, Any]] = []
-    after = None
-    while True:
-        given = {"fields": ALL, **query} | ({} if after is None else {"after": after})
-        page = (await http.get("/v1/directory/contacts", params=given)).json()
+    found, after = [], {}
+    while after != {"after": None}:
+        page = (await http.get("/v1/directory/contacts", params={"fields": ALL, **query, **after})).json()
         found += [dict(zip(page["fields"], row, strict=True)) for row in page["rows"]]
-        after = page["next"]
-        if after is None:
-            return found
+        after = {"after": page["next"]}
+    return found
 
 
-async def batch(http: httpx.AsyncClient, **body: Any) -> list[dict[str, Any]]:
+async def batch(http, **body):
     answer = await http.post("/v1/directory/contacts", json=body)
     assert answer.status_code == 200, answer.text
-    return list(answer.json()["results"])
+    return answer.json()["results"]
 
 
 async def test_directory_route_lists_the_extensions(http):

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import sqlite3
-import stat
 import subprocess
 import sys
 from contextlib import closing
@@ -16,10 +15,6 @@ from contacts_mcp.directory.database import _database, _sqlite
 from contacts_mcp.directory.store import parse_query
 
 VALUES = {"type": "person", "name": "a", "tags": [], **dict.fromkeys(("company_name", "phone_number", "email"))}
-
-
-def mode(path):
-    return stat.S_IMODE(path.stat().st_mode)
 
 
 @pytest.fixture
@@ -36,9 +31,9 @@ async def test_new_file_and_folders_are_private(tmp_path, open_directory, wide_u
         assert (await http.post("/v1/contacts", json={"name": "a"})).status_code == 201
         files = sorted(path.parent.iterdir())
         assert [file.name for file in files] == ["contacts.db", "contacts.db-shm", "contacts.db-wal"]
-        assert {mode(file) for file in files} == {0o600}
+        assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
 
-    assert mode(tmp_path / "new") == mode(tmp_path / "new" / "folder") == 0o700
+    assert {folder.stat().st_mode & 0o777 for folder in (path.parent, path.parent.parent)} == {0o700}
 
 
 def test_no_file_is_created_before_the_first_request(tmp_path):

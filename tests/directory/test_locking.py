@@ -104,8 +104,8 @@ def joining(group, *some):
     return lambda connection, tenant: store.add_members(connection, tenant, group["id"], [each["id"] for each in some])
 
 
-def grouping(name="G"):
-    return lambda connection, tenant: store.create_group(connection, tenant, {"name": name, "description": None})
+def grouping():
+    return lambda connection, tenant: store.create_group(connection, tenant, {"name": "G", "description": None})
 
 
 async def test_concurrent_updates_of_different_fields_are_all_kept(db, ola):

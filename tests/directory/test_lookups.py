@@ -1,6 +1,10 @@
-"""Lookups in a PostgreSQL database use an index, from the first contact on."""
+"""Lookups in a PostgreSQL database use an index, from the first contact on, and read one snapshot."""
+
+from contextlib import aclosing
 
 import pytest
+
+from contacts_mcp.directory.database import Database
 
 pytestmark = pytest.mark.system
 
@@ -60,3 +64,18 @@ async def test_two_words_are_searched_by_the_more_selective_one(database, open_d
         assert (await http.get("/v1/contacts", params={"search": query})).json()["total"] == 3
 
     assert int(sql(READ)) - before < 1_000
+
+
+@pytest.mark.parametrize(("statements", "begun", "isolation"), [(1, 1, "read committed"), (2, 2, "repeatable read")])
+async def test_query_with_a_second_statement_starts_again_on_a_snapshot(database, statements, begun, isolation):
+    """One statement is a snapshot by itself; with a second one, the work starts again in a transaction."""
+    begins = []
+
+    def work(connection):
+        begins.append(connection)
+        seen = [connection.exec_driver_sql("SHOW transaction_isolation").scalar_one() for _ in range(statements)]
+        return seen[-1]
+
+    async with aclosing(Database(database)) as opened:
+        assert await opened.query(work) == isolation
+    assert len(begins) == begun

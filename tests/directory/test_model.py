@@ -1,7 +1,4 @@
-"""The directory behaves like a model in plain Python, for random requests in random order.
-
-The model has no tables, terms or counters. Its words are ASCII, and none is a misspelling of another.
-"""
+"""The directory behaves like a model in plain Python, without tables, terms and counters, for random requests."""
 
 import asyncio
 
@@ -18,6 +15,7 @@ from contacts_mcp.directory.database import tenants
 from contacts_mcp.directory.maintenance import check
 
 UNKNOWN_ID = "00000000-0000-0000-0000-000000000000"
+# ASCII, and none is a misspelling of another
 WORDS = ("anna", "bertil", "carolina", "dorthea", "egon", "fjodor", "gunnhild", "hovland")
 NUMBERS = ("+4790012345", "0047 400 55 566", "+1 (212) 555-0199")
 TAGS = ("VIP", "vip", "lead", "Oslo")

@@ -1,7 +1,4 @@
-"""Migration of older databases: only by `migrate`, all of it or nothing.
-
-There is one revision so far. Most tests add a second one, which changes a table and empties part of the index.
-"""
+"""Migration of older databases: only by `migrate`, all of it or nothing."""
 
 import os
 import re
@@ -19,6 +16,7 @@ from contacts_mcp.directory.database import REVISION, Database, create_statement
 from contacts_mcp.directory.database._sqlite import APPLICATION_ID
 from contacts_mcp.directory.maintenance import _backup, check, migrate
 
+SNAPSHOTS = Path(__file__).parent
 NEXT = "0002"
 SCRIPT = f"""
 import sqlalchemy as sa
@@ -32,11 +30,6 @@ def upgrade():
     op.add_column("contacts", sa.Column("nickname", sa.String))
     op.execute("DELETE FROM contact_terms")
 """
-
-
-def snapshot(revision, dialect):
-    """The statements that created a database of a revision."""
-    return Path(__file__).with_name(f"schema_{revision}.{dialect}.sql")
 
 
 @pytest.fixture
@@ -56,7 +49,7 @@ async def filled(location, open_directory):
 
 @pytest.fixture
 def add_revision(tmp_path, monkeypatch):
-    """Add a second revision with this script, and make it the current one."""
+    """Add a second revision with this script, which changes a table and the index, and make it the current one."""
 
     def add_revision(script=SCRIPT):
         scripts = tmp_path / "migrations"
@@ -138,7 +131,7 @@ def test_tables_are_those_of_the_snapshot_of_their_revision(dialect):
     written = "".join(f"{statement.strip()};\n" for statement in statements).replace("\t", "    ")
     written = re.sub(r"'\d{4}-[^']*Z'", "'2026-01-01T00:00:00.000000Z'", written)
     written = "\n".join(line.rstrip() for line in written.split("\n"))
-    file = snapshot(REVISION, dialect)
+    file = SNAPSHOTS / f"schema_{REVISION}.{dialect}.sql"
     if os.environ.get("UPDATE_SCHEMA_SNAPSHOT") and not file.exists():
         file.write_text(written)
 
@@ -147,7 +140,7 @@ def test_tables_are_those_of_the_snapshot_of_their_revision(dialect):
 
 @pytest.mark.parametrize("dialect", ["sqlite", pytest.param("postgresql", marks=pytest.mark.system)])
 async def test_database_of_the_first_revision_gets_the_current_tables(dialect, request, path, tmp_path):
-    script = snapshot("0001", dialect).read_text()
+    script = (SNAPSHOTS / f"schema_0001.{dialect}.sql").read_text()
     if dialect == "sqlite":
         with closing(sqlite3.connect(path)) as connection:
             connection.executescript(script)

@@ -177,17 +177,16 @@ def test_size_of_a_batch_is_limited_as_in_the_schema(body):
     assert validator(SCHEMAS["Batch"]).is_valid(body) == is_accepted(bodies.Batch, body)
 
 
-def closed(schema):
-    """The schema without any field that it does not name."""
-    if isinstance(schema, list):
-        return [closed(each) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    inner = {key: closed(value) for key, value in schema.items()}
-    return {**inner, "additionalProperties": False} if schema.get("type") == "object" else inner
-
-
 async def test_responses_have_exactly_the_described_fields(service):
+    def closed(schema):
+        """The schema without any field that it does not name."""
+        if isinstance(schema, list):
+            return [closed(each) for each in schema]
+        if not isinstance(schema, dict):
+            return schema
+        inner = {key: closed(value) for key, value in schema.items()}
+        return {**inner, "additionalProperties": False} if schema.get("type") == "object" else inner
+
     client = await service.caller()
     ids = {}
     asked = [

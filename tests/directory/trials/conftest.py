@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from contacts_mcp.directory import Location
-from directory.trials.expected_state import ExpectedState, differences, events_of, read_state
+from directory.trials.expected_state import ExpectedState, differences, read_state
 from directory.trials.writer import FIELDS
 from support.processes import address_of, block_until
 
@@ -76,8 +76,7 @@ class WriterProcesses:
         """Return what the directory must contain, according to all logs."""
         expected = ExpectedState()
         for name in self.processes:
-            if self._log(name).exists():
-                expected.apply(events_of(self._log(name)))
+            expected.apply(self._log(name))
         return expected
 
     async def find_differences(self) -> list[str]:

@@ -29,12 +29,6 @@ Request = tuple[str, str, Any, dict[str, Any]]
 """Method, path and body of a request, and the facts to log about it."""
 
 
-def value_of(field: str, number: int) -> Any:
-    """Return the value that the owner of a field writes in its `number`th write."""
-    values = {"phone_number": f"+479{number:07}", "email": f"n{number}@example.com", "tags": [f"n{number}"]}
-    return values.get(field, f"Value {number}")
-
-
 class Task:
     """A task that owns one field of a shared contact and all contacts that it creates."""
 
@@ -77,7 +71,9 @@ class Task:
         return {}
 
     def _field(self) -> Request:
-        value = value_of(self.field, self.number)
+        number = self.number
+        special = {"phone_number": f"+479{number:07}", "email": f"n{number}@example.com", "tags": [f"n{number}"]}
+        value = special.get(self.field, f"Value {number}")
         facts = {"contact": self.contact, "field": self.field, "value": value}
         return "PATCH", f"/v1/contacts/{self.contact}", {self.field: value}, facts
 

@@ -106,20 +106,6 @@ async def test_import_that_overwrites_needs_consent(either, save, person):
     assert (await everybody(either))["Ola Nordmann"]["company_name"] == "ACME"
 
 
-async def test_plan_is_refused_after_a_value_to_overwrite_changed(either, save, person):
-    """The person consented to losing another value."""
-    ola = (await either.call("create_contact", name="Ola", email="ola@example.com", company_name="Old"))["id"]
-    given = {"path": save(HEADER, "Ola,,ola@example.com,New,,"), "on_match": "update"}
-    plan = await either.call("import_contacts", **given)
-    await either.call("update_contact", contact_id=ola, company_name="Newer")
-
-    line = await either.error("import_contacts", **given, apply=True, plan=plan["plan"])
-
-    assert line.startswith("conflict: ")
-    assert not person.asked
-    assert (await either.call("get_contact", contact_id=ola))["company_name"] == "Newer"
-
-
 async def test_import_that_fills_few_empty_fields_needs_no_consent(either, save, person):
     """No value is lost."""
     await either.apply("import_contacts", path=save(HEADER, *ROWS))

@@ -110,14 +110,21 @@ async def test_update_plan_is_refused_after_another_contact_matches(either):
     assert line.startswith("conflict: ")
 
 
-async def test_plan_is_refused_after_a_value_to_overwrite_changed(either, person):
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("update_matching_contacts", {"set_company_name": "New"}),
+        ("import_contacts", {"path": "people.csv", "on_match": "update"}),
+    ],
+)
+async def test_plan_is_refused_after_a_value_to_overwrite_changed(either, person, save, tool, arguments):
     """The person consented to losing another value."""
-    (ola,) = await fill(either, 1, company_name="Old")
-    given = {"set_company_name": "New"}
-    plan = await either.call("update_matching_contacts", **given)
+    ola = (await either.call("create_contact", name="Ola", email="ola@example.com", company_name="Old"))["id"]
+    save("name,email,company", "Ola,ola@example.com,New")
+    plan = await either.call(tool, **arguments)
     await either.call("update_contact", contact_id=ola, company_name="Newer")
 
-    line = await either.error("update_matching_contacts", **given, apply=True, plan=plan["plan"])
+    line = await either.error(tool, **arguments, apply=True, plan=plan["plan"])
 
     assert line.startswith("conflict: ")
     assert not person.asked

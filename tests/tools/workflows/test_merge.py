@@ -13,11 +13,9 @@ from contacts_mcp.contract import Contact, DeleteContact, GroupList, ListContact
 from contacts_mcp.tools import WORKFLOWS, Backend, parse_arguments
 from support.hosts import MISSING_ID, Host
 
-Doubles = tuple[Host, list[dict[str, Any]], list[str]]
-
 
 @pytest.fixture
-async def doubles(either: Host) -> Doubles:
+async def doubles(either: Host) -> tuple[Host, list[dict[str, Any]], list[str]]:
     """Three records of one person, of which the second is in a group, and another group without them."""
     people = [
         await either.call("create_contact", **person)
