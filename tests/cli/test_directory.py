@@ -13,8 +13,6 @@ from directory.conftest import serving
 
 pytestmark = pytest.mark.system
 
-PAGE = Path(__file__).parents[2] / "docs" / "directory.md"
-
 
 @pytest.fixture
 def directory(command, location, tmp_path, monkeypatch):
@@ -51,7 +49,8 @@ def delete(location, number):
 
 def test_maintenance_commands_of_the_documentation_run_in_their_order(directory):
     """Every line of the section in docs/directory.md."""
-    section = PAGE.read_text().split("## Maintain it")[1].split("##")[0]
+    page = Path(__file__).parents[2] / "docs" / "directory.md"
+    section = page.read_text().split("## Maintain it")[1].split("##")[0]
     lines = re.search(r"```sh\n(.*?)```", section, re.DOTALL)[1].splitlines()
 
     outcomes = [(line, directory(*shlex.split(line, comments=True)[2:])) for line in lines]

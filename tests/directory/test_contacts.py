@@ -170,7 +170,7 @@ async def test_deleted_contact_is_hidden_from_every_route(http, create, listed, 
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "body"),
+    ("method", "route", "body"),
     [
         ("GET", "ID", None),
         ("PATCH", "ID", {}),
@@ -184,11 +184,11 @@ async def test_deleted_contact_is_hidden_from_every_route(http, create, listed, 
         ("DELETE", f"groups/ID/members/{NOWHERE}", None),
     ],
 )
-async def test_unknown_id_is_404_and_malformed_id_is_422(http, method, path, body):
-    kind = "group" if path.startswith("groups") else "contact"
+async def test_unknown_id_is_404_and_malformed_id_is_422(http, method, route, body):
+    kind = "group" if route.startswith("groups") else "contact"
 
-    unknown = await http.request(method, f"/v1/contacts/{path.replace('ID', NOWHERE)}", json=body)
-    malformed = await http.request(method, f"/v1/contacts/{path.replace('ID', 'not-an-id')}", json=body)
+    unknown = await http.request(method, f"/v1/contacts/{route.replace('ID', NOWHERE)}", json=body)
+    malformed = await http.request(method, f"/v1/contacts/{route.replace('ID', 'not-an-id')}", json=body)
 
     assert (unknown.status_code, unknown.json()) == (404, {"detail": f"{kind.title()} not found"})
     assert malformed.status_code == 422

@@ -1,7 +1,4 @@
-"""Two concurrent transactions on a PostgreSQL server: the second waits for the first, and both results are consistent.
-
-The first is kept open after its work. The second starts, and is seen to wait for a lock, before the first commits.
-"""
+"""Concurrent transactions on a PostgreSQL server: the second waits for the first, and both results are consistent."""
 
 import asyncio
 from contextlib import aclosing
@@ -19,7 +16,6 @@ from contacts_mcp.directory.store import create_once, parse_query, read_receipts
 
 pytestmark = pytest.mark.system
 
-TIMEOUT_SECONDS = 30
 WAITING = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     " AND state = 'active'"
@@ -41,7 +37,7 @@ class Transactions:
 
     async def wait_for_waiters(self, number=1):
         """Wait until this many transactions wait for a lock."""
-        async with asyncio.timeout(TIMEOUT_SECONDS), self.engine.connect() as connection:
+        async with asyncio.timeout(30), self.engine.connect() as connection:
             autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
             while (await autocommit.exec_driver_sql(WAITING)).scalar_one() < number:  # noqa: ASYNC110 - PostgreSQL sends no event
                 await asyncio.sleep(0.01)

@@ -26,7 +26,6 @@ NUMBERS = st.sampled_from(
     ["+4799999999", "999 99 999", "=1", "call me", "22 22 22 22 / 90 00 00 01", "1234567;ext=5", "tel:1234567, 2"]
 )
 ID = "a1b2c3d4-5678-9abc-def0-123456789abc"
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 CONTACTS = st.builds(
     Contact,
     id=st.uuids().map(str),
@@ -75,11 +74,11 @@ def test_written_contacts_read_back_unchanged(format_, contacts):
 @given(contacts=st.lists(CONTACTS, min_size=1, max_size=4))
 def test_csv_cells_are_never_formulas(contacts):
     """Except E.164 numbers; tags are escaped too, as `;` may split cells."""
-    text = written(contacts, "csv").decode("utf-8-sig")
+    text, signs = written(contacts, "csv").decode("utf-8-sig"), ("=", "+", "-", "@", "\t", "\r", "\n")
 
     for row in csv.DictReader(io.StringIO(text, newline="")):
         cells = [*row.values(), *row["tags"].split(";")]
-        assert all(cell == "+4799999999" or not cell.startswith(FORMULA) for cell in cells)
+        assert all(cell == "+4799999999" or not cell.startswith(signs) for cell in cells)
 
 
 def test_e164_numbers_are_not_escaped():
