@@ -4,6 +4,7 @@ import ast
 import re
 import tomllib
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,7 @@ def test_traced_functions_of_the_architecture_page_exist() -> None:
     assert missing == []
 
 
+@cache
 def _functions(path: Path) -> set[str]:
     if not path.exists():
         return set()
