@@ -43,8 +43,8 @@ def build_app(database: Database, tenant: Tenant | None, *middleware: Middleware
         telemetry={"tracing": False, "metrics": False, "logs": False},  # a search term is a person's name
     )
     app.state.tenant = tenant
-    for router in ROUTERS:
-        app.include_router(router)
+    # Not `include_router`, which analyses every route again for each app: 40 ms at the first request.
+    app.router.routes += [route for router in ROUTERS for route in router.routes]
     for each in middleware:
         app.add_middleware(each.cls, *each.args, **each.kwargs)
     app.add_middleware(ErrorMiddleware, render_refusal)
