@@ -4,7 +4,37 @@ import re
 from functools import cache
 from typing import Any, NamedTuple
 
+from contacts_mcp.text import digits
+
+_MIN_SUBSCRIBER_DIGITS = 7
+_EXPONENT = re.compile(r"(\d)[.,]?(\d*)E\+?(\d{1,2})", re.IGNORECASE)
+COUNTRY_CODE = (
+    r"\+(?:1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]"  # the others have three digits
+    r"|2[1-689][0-9]|3[578][0-9]|42[0-9]|5[09][0-9]|6[7-9][0-9]|8[0578][0-9]|9[679][0-9])"
+)
+_COUNTRY_CODE = re.compile(COUNTRY_CODE)
+_DIGITS_IN_ORDER = frozenset("01234567890"[start : start + length] for start in (0, 1) for length in range(7, 11))
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+
+
+def is_destroyed(text: str) -> bool:
+    """Whether a spreadsheet has replaced digits of a number by an exponent, as in `4.47911E+11`."""
+    exponent = _EXPONENT.fullmatch(text.strip())
+    return exponent is not None and len(exponent[2].rstrip("0")) < int(exponent[3])
+
+
+def without_exponent(text: str) -> str:
+    """Return a number that a spreadsheet wrote with an exponent, but with all digits, as digits."""
+    exponent = _EXPONENT.fullmatch(text.strip())
+    if exponent is None or is_destroyed(text):
+        return text
+    return exponent[1] + exponent[2].ljust(int(exponent[3]), "0")[: int(exponent[3])]
+
+
+def is_placeholder(number: str) -> bool:
+    """Whether a number is nobody's: one repeated digit, or the digits in their order."""
+    national = _COUNTRY_CODE.sub("", number)
+    return len(set(digits(national))) <= 1 or digits(national) in _DIGITS_IN_ORDER
 
 
 def is_e164(number: str) -> bool:
@@ -51,6 +81,20 @@ def normalize(number: str, region: str | None) -> str | None:
     if parsed.italian_leading_zero:
         return str(library.format_number(parsed, library.PhoneNumberFormat.E164))
     return f"+{parsed.country_code}{parsed.national_number}"  # what the library writes, in a tenth of the time
+
+
+def split_alternatives(text: str, region: str | None) -> list[str]:
+    """Split two numbers that a slash separates; `02129/3743399` is one, whose area code it separates.
+
+    Numbers are two if each of them is valid and both together are not one. Without a region, by which few are valid,
+    two are as long as numbers of subscribers.
+    """
+    parts = [part.strip() for part in text.split("/")]
+    if len(parts) == 1 or normalize(text, region):
+        return [text]
+    are_valid = all(normalize(part, region) for part in parts)
+    are_long = region is None and all(len(digits(part)) >= _MIN_SUBSCRIBER_DIGITS for part in parts)
+    return parts if are_valid or are_long else [text]
 
 
 @cache

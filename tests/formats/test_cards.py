@@ -115,18 +115,19 @@ def test_oversized_card_does_not_affect_other_cards():
     before, large, after = rows_of(card("FN:A") + card("FN:B", "NOTE:" + "x" * 10_000_000) + card("FN:C"))
 
     assert (before.name, after.name) == ("A", "C")
-    assert large.problem == "is a card of more than 100,000 characters"
+    assert large.problem == "has more than 10,000 characters in notes"
 
 
 def test_unreadable_card_lines_are_not_logged(caplog, capfd):
-    """The library would log them with their personal data."""
+    """They may be personal data. A line that is no property continues the one before."""
     rows_of(card("FN:Ola"))
     logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})  # as an HTTP server does
     caplog.set_level(logging.DEBUG)
 
     (row,) = rows_of(card("FN:Ola", "Ola lives here without a colon", "TEL:90000001"))
 
-    assert (row.name, row.phones) == ("Ola", ("90000001",))
+    assert (row.name, row.phones) == ("Ola Ola lives here without a colon", ("90000001",))
+    assert row.notices == ("has a line that is no property and was read as part of the line before",)
     assert "lives here" not in caplog.text + "".join(capfd.readouterr())
 
 

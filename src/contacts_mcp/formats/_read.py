@@ -9,29 +9,21 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from io import BytesIO, StringIO, TextIOWrapper
-from itertools import chain
-from typing import Any, TextIO
+from itertools import chain, islice
+from typing import Any, NamedTuple, TextIO
 
 from contacts_mcp.contract import ValidationFailed
 from contacts_mcp.formats import _rows, _workbook
+from contacts_mcp.formats._encoding import Encoding, decode, detect_encoding
 from contacts_mcp.formats._export import COLUMNS, OWN_DIALECT, TIMES
-from contacts_mcp.formats._rows import (
-    Format,
-    ParsedFile,
-    Row,
-    check_rows,
-    decode,
-    detect_encoding,
-    parse_id,
-    parse_type,
-)
+from contacts_mcp.formats._rows import Format, ParsedFile, Row, check_rows, parse_id, parse_type
 from contacts_mcp.formats._table import read_table
 from contacts_mcp.formats._vcard import read_vcard
 
 _WORKBOOK_SIGNATURES = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
 _OTHER_SIGNATURES = {b"%PDF": "a PDF", b"\x89PNG": "a picture", b"\xff\xd8\xff": "a picture", b"GIF8": "a picture",
                      b"\x1f\x8b": "a compressed file", b"Rar!": "an archive", b"7z\xbc\xaf": "an archive"}  # fmt: skip
-_UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_CARD_BEGIN = re.compile(r"(?:BEGIN:VADDRESSBOOK\s+)?[ \t]*BEGIN[ \t]*:[ \t]*VCARD\b", re.IGNORECASE)
 _DETECTION_BYTES = 4096
 _IMPORTABLE = "CSV, vCard, Excel (xlsx, xls, ods) and JSON can be imported"
 
@@ -39,6 +31,7 @@ _MAX_CSV_CELL_LENGTH = 64 * 1024 * 1024
 """Characters of a CSV cell; a longer one makes the file invalid, a shorter one may still be a problem of its row."""
 _DELIMITERS = (",", ";", "\t")
 _SAMPLE_BYTES = 65_536
+_DELIMITER_ROWS = 12
 _DELIMITER_LINE = re.compile(r"sep=([,;\t|:])[\r\n]", re.IGNORECASE)
 """The line by which a file tells Excel its delimiter."""
 _END_MARKER = "\ufdd0end\ufdd0"  # noncharacters, which no file contains
@@ -52,12 +45,20 @@ _MAX_WORKBOOK_CHARACTERS = 64 * 1024 * 1024
 _WORKBOOK_TIMEOUT_SECONDS = 120
 
 
+class _Options(NamedTuple):
+    mapping: Mapping[str, str]
+    encoding: str | None
+    region: str | None
+
+
 def read_contacts(
     data: bytes,
     *,
     name: str | None = None,
     format: str | None = None,  # noqa: A002 - the usual name
     mapping: Mapping[str, str] | None = None,
+    encoding: str | None = None,
+    region: str | None = None,
 ) -> ParsedFile:
     """Read contacts from a file's content.
 
@@ -66,6 +67,8 @@ def read_contacts(
         name: The file's name, if it has one.
         format: The format that the caller expects.
         mapping: The field that a column fills, by its header, for headers that are not understood.
+        encoding: The character set of a text that is not UTF-8; None guesses.
+        region: The country of numbers without a country code (ISO 3166 code).
 
     Raises:
         ValidationFailed: the file is empty, cannot be read, or has another format; says what to do.
@@ -73,7 +76,7 @@ def read_contacts(
     detected = _detect_format(data, name)
     if format is not None and format != detected:
         raise ValidationFailed(f"format: the file is not {format}, it looks like {detected}", advice="omit format")
-    return _READERS[detected](data, mapping or {})
+    return _READERS[detected](data, _Options(mapping or {}, encoding, region))
 
 
 def _detect_format(data: bytes, name: str | None) -> Format:
@@ -82,13 +85,11 @@ def _detect_format(data: bytes, name: str | None) -> Format:
     if data.startswith(_WORKBOOK_SIGNATURES):
         return "excel"
     _require_text(data)
-    begin = data[:_DETECTION_BYTES].removeprefix(b"\xef\xbb\xbf")
-    if begin.startswith(_UTF_16_MARKS):
-        begin = begin.decode("utf-16", "ignore").encode()
-    begin = begin.lstrip()
-    if begin[:11].upper() == b"BEGIN:VCARD":
+    encoding = detect_encoding(data[:_DETECTION_BYTES])
+    begin = decode(data[:_DETECTION_BYTES], encoding).lstrip("\ufeff \t\r\n")
+    if _CARD_BEGIN.match(begin) or (_is_card_file(name) and _CARD_BEGIN.search(decode(data, detect_encoding(data)))):
         return "vcard"
-    if begin[:1] in (b"[", b"{"):
+    if begin[:1] in ("[", "{"):
         return "json"
     if name is not None and name.lower().endswith((".vcf", ".vcard", ".json", ".jsonl")):
         suffix = name.rpartition(".")[2].lower()
@@ -96,45 +97,55 @@ def _detect_format(data: bytes, name: str | None) -> Format:
     return "csv"
 
 
+def _is_card_file(name: str | None) -> bool:
+    return name is not None and name.lower().endswith((".vcf", ".vcard"))
+
+
 def _require_text(data: bytes) -> None:
     for signature, kind in _OTHER_SIGNATURES.items():
         if data.startswith(signature):
             raise ValidationFailed(f"the file is {kind}", advice=_IMPORTABLE)
-    if b"\0" in data[:_DETECTION_BYTES] and not data.startswith(_UTF_16_MARKS):
+    begin = data[:_DETECTION_BYTES]
+    if b"\0" in begin and not detect_encoding(begin[: len(begin) // 2 * 2]).codec.startswith("utf-16"):
         raise ValidationFailed("the file is binary", advice=_IMPORTABLE)
 
 
-def _read_csv(data: bytes, mapping: Mapping[str, str]) -> ParsedFile:
-    codec, encoding = detect_encoding(data)
-    begin = _open_text(data[:_SAMPLE_BYTES], codec).read()
+def _read_csv(data: bytes, options: _Options) -> ParsedFile:
+    encoding = detect_encoding(data, options.encoding)
+    begin = _open_text(data[:_SAMPLE_BYTES], encoding).read()
     delimiter_line = _DELIMITER_LINE.match(begin)
     delimiter = delimiter_line[1] if delimiter_line else _detect_delimiter(begin)
-    rows = _csv_rows(_open_text(data, codec), delimiter)
+    rows = _csv_rows(_open_text(data, encoding), delimiter)
     if delimiter_line:
         next(rows)
-    header = next(rows, None)
-    if header is None:
-        raise ValidationFailed("the file is empty", advice="choose another file")
-    return read_table("csv", header[1], rows, mapping, encoding, delimiter)
+    parsed = read_table("csv", rows, options.mapping, options.region, encoding.name, delimiter)
+    if encoding.fallback:
+        parsed.remarks.append("the encoding is guessed; give encoding if letters are wrong")
+    return parsed
 
 
 def _detect_delimiter(text: str) -> str:
-    """Return the delimiter that splits the header into the most columns; quoted cells do not count."""
+    """Return the delimiter that splits the first rows into the most columns; quoted cells do not count."""
     begin = text.lstrip("\r\n ")
-    counts = {delimiter: _count_columns(begin, delimiter) for delimiter in _DELIMITERS}
-    return max(_DELIMITERS, key=lambda delimiter: counts[delimiter])
+    return max(_DELIMITERS, key=lambda delimiter: _count_columns(begin, delimiter))
 
 
-def _count_columns(text: str, delimiter: str) -> int:
+def _count_columns(text: str, delimiter: str) -> tuple[int, int]:
+    """Return how many rows have the usual number of columns, which a title has not, and that number."""
+    reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter)
     try:
-        return len(next(csv.reader(StringIO(text, newline=""), delimiter=delimiter), []))
+        widths = [len(row) for row in islice(reader, _DELIMITER_ROWS) if row]
     except csv.Error:
-        return 0
+        return 0, 0
+    usual = max(set(widths), key=lambda width: (widths.count(width), width), default=1)
+    return (widths.count(usual) if usual > 1 else 0), usual
 
 
-def _open_text(data: bytes, codec: str) -> TextIO:
-    """Decode while reading: the whole text could take four times the memory."""
-    return TextIOWrapper(BytesIO(data), codec, errors="replace", newline="")
+def _open_text(data: bytes, encoding: Encoding) -> TextIO:
+    """Decode while reading, if possible: the whole text could take four times the memory."""
+    if encoding.fallback:
+        return StringIO(decode(data, encoding), newline="")
+    return TextIOWrapper(BytesIO(data[encoding.mark_length :]), encoding.codec, errors="replace", newline="")
 
 
 def _csv_rows(text: TextIO, delimiter: str) -> Iterator[tuple[int, list[str]]]:
@@ -164,17 +175,17 @@ def _invalid_csv(number: int) -> ValidationFailed:
     )
 
 
-def _read_json(data: bytes, mapping: Mapping[str, str]) -> ParsedFile:
+def _read_json(data: bytes, options: _Options) -> ParsedFile:
     """Read a list of objects, an object that holds one, or an object on each line; keys are read like columns."""
-    items = _json_items(decode(data)[0])
+    items = _json_items(decode(data, detect_encoding(data, options.encoding)))
     keys = list(dict.fromkeys(key for item in items if isinstance(item, dict) for key in item))
     if not keys:
         raise ValidationFailed("the JSON holds no contacts", advice=_JSON_EXAMPLE)
-    if not mapping and {"name"} <= {*keys} <= {*COLUMNS}:
+    if not options.mapping and {"name"} <= {*keys} <= {*COLUMNS}:
         used = [(key, key) for key in keys if key not in TIMES]
         return ParsedFile("json", OWN_DIALECT, check_rows(_exported_rows(items)), used)
     cells = ((number, [_to_cell(item.get(key)) for key in keys]) for number, item in _numbered_objects(items))
-    return read_table("json", keys, cells, mapping)
+    return read_table("json", chain([(1, keys)], cells), options.mapping, options.region)
 
 
 def _json_items(text: str) -> list[Any]:
@@ -234,13 +245,9 @@ def _to_cell(value: Any, depth: int = _MAX_JSON_DEPTH) -> str:
             return str(value)
 
 
-def _read_excel(data: bytes, mapping: Mapping[str, str]) -> ParsedFile:
+def _read_excel(data: bytes, options: _Options) -> ParsedFile:
     """Read the first sheet of a workbook (xlsx, xls, ods) that is not empty."""
-    rows = _sheet_rows(_run_workbook_reader(data))
-    header = next(rows, None)
-    if header is None:
-        raise ValidationFailed("the workbook is empty", advice="choose another file")
-    return read_table("excel", header[1], rows, mapping)
+    return read_table("excel", _sheet_rows(_run_workbook_reader(data)), options.mapping, options.region)
 
 
 def _run_workbook_reader(data: bytes) -> bytes:
@@ -274,9 +281,9 @@ def _workbook_too_large() -> ValidationFailed:
     )
 
 
-_READERS: Mapping[Format, Callable[[bytes, Mapping[str, str]], ParsedFile]] = {
+_READERS: Mapping[Format, Callable[[bytes, _Options], ParsedFile]] = {
     "csv": _read_csv,
-    "vcard": read_vcard,
+    "vcard": lambda data, options: read_vcard(data, options.mapping, options.encoding, options.region),
     "excel": _read_excel,
     "json": _read_json,
 }

@@ -1,4 +1,4 @@
-"""What every reader shares: decoding a file's text, and the rows that reading results in."""
+"""What every reader results in: rows, cleaned and checked in the same way."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -14,11 +14,18 @@ _MAX_LENGTHS = {"name": 255, "company_name": 255, "notes": 10_000}
 _MAX_ITEM_LENGTHS = {"phones": 64, "emails": 320, "tags": 64}
 _MAX_ITEMS = {"phones": 20, "emails": 20, "tags": 50}
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
-_BYTE_ORDER_MARKS = (
-    (b"\xef\xbb\xbf", "utf-8-sig", "UTF-8"),
-    (b"\xff\xfe", "utf-16", "UTF-16"),
-    (b"\xfe\xff", "utf-16", "UTF-16"),
+
+NAMED_BY_ADDRESS, NAMED_BY_NUMBER = (
+    "has no name and is named by its e-mail address",
+    "has no name and is named by its number",
 )
+NAMED_BY_NICKNAME = "has no name and is named by its nickname"
+FAX_NOT_READ = "has a fax or pager number, which is not imported"
+VALUE_NOT_READ = "has a line that looks like a number or an address, but cannot be read"
+LINE_CONTINUED = "has a line that is no property and was read as part of the line before"
+PROPERTY_NOT_READ = "has a value that cannot be decoded"
+CARD_HAS_NO_END = "is cut off: its card has no end"
+EXTRA_CELLS = "has more cells than the header; what is in them is not imported"
 
 
 @dataclass(slots=True)
@@ -30,6 +37,7 @@ class Row:
         id: The contact's id, only in exports of this program.
         phones: All numbers as written, preferred ones first; `emails` likewise.
         problem: Why the row cannot be used, without its values; None if it can.
+        notices: What was read differently than written, or not read, without its values.
     """
 
     number: int
@@ -42,6 +50,7 @@ class Row:
     tags: tuple[str, ...] = ()
     notes: str = ""
     problem: str | None = None
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -52,6 +61,7 @@ class ParsedFile:
         rows: Parsed while they are iterated, so that other work can run between them.
         mapping: The columns that are used, each with the field that it fills.
         unmapped: The columns that are not used.
+        remarks: What the reader of a plan should know about the file as a whole.
     """
 
     format: Format
@@ -61,29 +71,7 @@ class ParsedFile:
     unmapped: list[str] = field(default_factory=list)
     encoding: str | None = None
     delimiter: str | None = None
-
-
-def decode(data: bytes) -> tuple[str, str]:
-    """Return the text and the name of its encoding; see `detect_encoding`."""
-    codec, name = detect_encoding(data)
-    return data.decode(codec, "replace"), name
-
-
-def detect_encoding(data: bytes) -> tuple[str, str]:
-    """Return codec and name: UTF-8 or UTF-16 by their byte order marks, else UTF-8 if it is valid, else Windows-1252.
-
-    Raises:
-        ValidationFailed: the file does not have the encoding that its mark names.
-    """
-    marked = ((codec, name) for mark, codec, name in _BYTE_ORDER_MARKS if data.startswith(mark))
-    codec, name = next(marked, ("utf-8", "UTF-8"))
-    try:
-        data.decode(codec)
-    except UnicodeDecodeError:
-        if codec != "utf-8":
-            raise ValidationFailed(f"the file is not valid {name}", advice="save it as UTF-8") from None
-        return "cp1252", "Windows-1252"
-    return codec, name
+    remarks: list[str] = field(default_factory=list)
 
 
 def parse_id(text: str) -> str | None:
@@ -117,8 +105,17 @@ def _clean(row: Row) -> None:
     for name in _MAX_ITEMS:
         if values := getattr(row, name):
             setattr(row, name, tuple(dict.fromkeys(line for value in values if (line := _one_line(value)))))
-    if not row.name and row.company_name:
+    if not row.name:
+        _name(row)
+
+
+def _name(row: Row) -> None:
+    """Name a row by what else it has."""
+    if row.company_name:
         row.name, row.type = row.company_name, row.type or "company"
+    elif row.emails or row.phones:
+        row.name = (row.emails or row.phones)[0]
+        row.notices += (NAMED_BY_ADDRESS if row.emails else NAMED_BY_NUMBER,)
 
 
 def _one_line(value: str) -> str:
@@ -129,7 +126,7 @@ def _one_line(value: str) -> str:
 
 def _find_problem(row: Row) -> str | None:
     if not row.name:
-        return "has no name"
+        return "has no name, number or address"
     for name, limit in _MAX_LENGTHS.items():
         if len(getattr(row, name)) > limit:
             return f"has more than {limit:,} characters in {name}"

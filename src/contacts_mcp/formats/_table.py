@@ -1,17 +1,32 @@
-"""Tables of any format: finds which column fills which field, and reads rows of cells by dialect."""
+"""Tables of any format: finds the header, decides which column fills which field, and reads rows of cells."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, islice, zip_longest
 from operator import itemgetter
 from typing import NamedTuple
 
+from contacts_mcp import phones
 from contacts_mcp.contract import ContactType, ValidationFailed, invalid_field
 from contacts_mcp.formats import _export
-from contacts_mcp.formats._rows import Format, ParsedFile, Row, check_rows
-from contacts_mcp.text import fold, sanitize
+from contacts_mcp.formats._headers import NUMBERED_LABEL, NUMBERED_VALUE, meaning_of, normalize_header
+from contacts_mcp.formats._rows import EXTRA_CELLS, FAX_NOT_READ, Format, ParsedFile, Row, check_rows
+from contacts_mcp.formats._values import (
+    GOOGLE_SEPARATOR,
+    is_fax,
+    phone_kind_rank,
+    split_emails,
+    split_phones,
+    split_tags,
+    strip_invisible,
+    unwrap_formula,
+)
+from contacts_mcp.mail import is_email
+from contacts_mcp.text import sanitize
 
 Cells = Sequence[str]
+NumberedRow = tuple[int, Cells]
+
 MAX_CELL_LENGTH = 20_000
 """Characters; a row with a longer cell is no contact."""
 MAX_COLUMNS = 1_000
@@ -19,80 +34,24 @@ IGNORE = "ignore"
 """In a mapping: do not use this column."""
 
 _MAPPABLE = ("name", "first_name", "last_name", "company_name", "phone_number", "email", "tags", "notes", "type")
-_NAME_FIELDS = {"name", "first_name", "last_name", "company_name"}
+_NAME_FIELDS = frozenset({"name", "first_name", "last_name", "company_name", "nickname"})
 _NAME_PARTS = ("first_name", "middle_name", "last_name")
 _MAX_LISTED_HEADERS = 30
-_GOOGLE_SEPARATOR = ":::"
-
-_ALIASES: dict[str, str] = {
-    "name": "name, full name, fullname, display name, contact name, customer name, contact, customer, file as, "
-    "navn, fullt navn, kontakt, kontaktnavn, kunde, kundenavn, namn, fullstandigt namn, fulde navn, "
-    "vollstandiger name, nom, nom complet, nombre completo, nombre y apellidos, naam, volledige naam, nome, "
-    "nome completo, kundenname, kontaktname, anzeigename, nom et prenom, nom prenom, prenom nom, nombre y apellido",
-    "first_name": "first name, firstname, given name, givenname, forename, fornavn, fornamn, vorname, prenom, nombre, "
-    "voornaam, first",
-    "middle_name": "middle name, middlename, additional name, mellomnavn, mellemnavn, mellannamn, tussenvoegsel",
-    "last_name": "last name, lastname, family name, familyname, surname, etternavn, efternavn, efternamn, nachname, "
-    "familienname, nom de famille, apellido, apellidos, achternaam, cognome, last",
-    "company_name": "company, company name, companyname, organization, organization name, organization 1 name, "
-    "organisation, organisation name, org, employer, business, firma, firmanavn, firmenname, bedrift, bedriftsnavn, "
-    "selskap, virksomhed, arbeidsgiver, foretag, foretagsnamn, unternehmen, entreprise, societe, empresa, bedrijf, "
-    "bedrijfsnaam, azienda, organisasjon, organizacion, compania",
-    "phone_number": "phone, phone number, phonenumber, phone no, mobile, mobile phone, mobile number, mobilephone, "
-    "cell, cell phone, cellphone, telephone, tel, contact number, sms, sms number, msisdn, primary phone, home phone, "
-    "home phone 2, business phone, business phone 2, work phone, company main phone, car phone, other phone, telefon, "
-    "telefonnr, telefonnummer, tlf, tlf nr, tlfnr, mobil, mobilnr, mobilnummer, mobiltelefon, mobiltlf, "
-    "telefon mobil, telefon privat, privattelefon, jobbtelefon, telefon jobb, handy, handynummer, rufnummer, "
-    "mobilfunk, portable, telephone mobile, numero de telephone, telephone portable, movil, telefono, "
-    "telefono movil, numero, celular, telefoon, telefoonnummer, mobiel, gsm, cellulare, "
-    "phones, phone numbers, phonenumbers, phone 1, phone 2, telephone number, mobile phone number, mobile no, "
-    "phone mobile, cell number, cell phone number, mobile 1, telefon 1, telefon 2, telefon arbeid, "
-    "telefon geschaftlich, telefon dienstlich, telefonnummer mobil, tlf mobil, numero de telefono",
-    "email": "email, e mail, mail, email address, e mail address, emailaddress, e mail 2 address, e mail 3 address, "
-    "primary email, work email, home email, epost, e post, epostadresse, e post adresse, epostadress, e postadress, "
-    "mailadresse, e mailadresse, e mail adresse, correo, correo electronico, courriel, adresse email, adresse e mail, "
-    "adresse mail, emailadres, e mailadres, posta elettronica, e postadresse, emails, email addresses, emailaddresses, "
-    "email 1, email 2, e mail 1, e mail 2",
-    "tags": "tags, tag, labels, label, groups, group, group membership, category, categories, kategori, kategorier, "
-    "gruppe, grupper, gruppen, etikett, etiketter, merker, merkelapper, stikkord, taggar, etiquetas, etiquettes, "
-    "schlagworte, kategorien, categorias, categorieen, categorie, categoria, etiqueta, "
-    "etiquette, groupe, groupes, grupo, grupos, merkelapp",
-    "notes": "notes, note, comment, comments, remarks, notat, notater, merknad, merknader, kommentar, kommentarer, "
-    "bemerkung, bemerkungen, notizen, anmerkungen, anteckning, anteckningar, bemaerkninger, notas, comentarios, "
-    "remarques, opmerkingen, notities, observaciones, observations, notiz",
-    "type": "type, contact type, contacttype, kontakttype",
-}
-_FIELD_BY_ALIAS = {alias.strip(): name for name, aliases in _ALIASES.items() for alias in aliases.split(",")}
 _LAST_NAME_BESIDE_FIRST = frozenset({"name", "nom", "naam", "nome", "apellidos"})
 """Headers of the last name, if another column has the first name."""
-_NUMBERED_VALUE = re.compile(r"(?:(phone)|e ?mail) \d+ value")
-_NUMBERED_LABEL = re.compile(r"(?:phone|e ?mail) \d+ (?:label|type)")
-_PHONE_KINDS = (
-    "mobile cell mobil handy movil portable gsm sms mobiel celular main mobiltelefon mobilnr",
-    "primary",
-    "work business jobb arbeid buero",
-    "home privat hjem",
-)
-"""Words for kinds of numbers, the best for text messages first."""
-_PHONE_KIND_RANKS = {word: rank for rank, kinds in enumerate(_PHONE_KINDS) for word in kinds.split()}
 _COMPANY = re.compile(
     r"compan|firma|bedrift|business|organi[sz]ation|unternehmen|entreprise|empresa|foretag", re.IGNORECASE
 )
 _DATA = re.compile(r"[^@\s]+@[^@\s]+\.\w+|\+?[\d\s()./-]{6,}")
 
-_GOOGLE_SYSTEM_GROUPS = frozenset({"* mycontacts", "mycontacts", "* my contacts", "* starred"})
-"""Groups that Google adds to contacts by itself."""
-# None of these begins with a repetition: a cell of only spaces would be searched again from each of them.
-_NUMBER_SEPARATOR = re.compile(r":::|[;,\n\r|]| / |(?<=\d{5})/(?=[+\d(])| (?:or|og|eller|oder|ou|und|and) ")
-_EMAIL_SEPARATOR = re.compile(r":::|[;,\s|/]")
-_TAG_SEPARATOR = re.compile(r":::|[;,\n\r|]")
-_SPACES = re.compile(r"[ \t\xa0]+")
-_ONE_NUMBER = re.compile(r"\+?[0-9][0-9 ()-]{3,20}[0-9]")
-_ONE_EMAIL = re.compile(r"[\w.+-]+@[\w.-]+")
-_SCHEME = re.compile(r"^(?:tel|callto|mailto|sms):(?://)?", re.IGNORECASE)
-_EXTENSION = re.compile(r";\s*(?:ext|isub|phone-context|postd)=.*$", re.IGNORECASE)
-_ANGLE_BRACKETS = re.compile(r"^.*<([^<>@\s]+@[^<>\s]+)>$")
-_WHOLE_FLOAT = re.compile(r"^(\d{5,})\.0+$")
+_HEADER_ROWS = 12
+"""Rows in which the header is searched; exports may have a title above it."""
+_MIN_HEADERS = 2
+_SAMPLE_ROWS, _MIN_SHARE, _MIN_HINT_SHARE = 200, 0.6, 0.3
+"""A column is used by what its cells hold if this share of them is valid, and named to the reader from the other on."""
+_NUMBER = re.compile(r"(?:\+|00)?\(?\d[\d\s()./-]{5,20}\d")
+_DATE = re.compile(r"\d{4}[-./]\d\d?[-./]\d\d?|\d\d?[-./]\d\d?[-./]\d{4}")
+_PERSON = re.compile(r"[^\W\d_][\w'\u2019.-]*(?:,? [^\W\d_][\w'\u2019.-]*){1,4}")
 
 
 class Column(NamedTuple):
@@ -106,40 +65,97 @@ class Column(NamedTuple):
 
 def read_table(
     file_format: Format,
-    header: Cells,
-    rows: Iterable[tuple[int, Cells]],
+    rows: Iterator[NumberedRow],
     mapping: Mapping[str, str],
+    region: str | None = None,
     encoding: str | None = None,
     delimiter: str | None = None,
 ) -> ParsedFile:
-    """Read numbered rows under a header. `mapping` sets the field of columns by their header.
+    """Read numbered rows, of which one of the first is the header.
+
+    `mapping` sets the field of columns by their header; `region` is the country of numbers without a country code.
 
     Raises:
         ValidationFailed: there is no header, or it cannot be understood.
     """
-    headers = [cell.strip().lstrip("\ufeff") for cell in header]
+    first = [(number, [unwrap_formula(cell) for cell in cells]) for number, cells in islice(rows, _HEADER_ROWS)]
+    if not first:
+        kind = "workbook" if file_format == "excel" else "file"
+        raise ValidationFailed(f"the {kind} is empty", advice="choose another file")
+    index, headers = _find_header(first, mapping)
+    parsed = ParsedFile(file_format, _dialect(headers), iter(()), encoding=encoding, delimiter=delimiter)
+    if first[index][0] != 1:
+        parsed.remarks.append(f"the header ends in row {first[index][0]}; rows above it are not read as contacts")
+    rows = chain(first[index + 1 :], rows)
+    if not mapping and _export.is_export_header(headers):
+        parsed.dialect = _export.OWN_DIALECT
+        parsed.mapping = [(name, name) for name in headers if name not in _export.TIMES]
+        parsed.rows = check_rows(_export.parse_exported_row(number, headers, cells) for number, cells in rows)
+        return parsed
+    sample = list(islice(rows, _SAMPLE_ROWS))
+    columns = _map_columns(headers, mapping, _Samples(sample, region), parsed)
+    filling = [column for column in columns if column.field != "fax"]
+    used = {column.position for column in filling} | {column.label_position for column in filling}
+    parsed.mapping = [(column.header, column.field) for column in filling]
+    parsed.unmapped = [name for position, name in enumerate(headers) if position not in used and name]
+    reader = _RowReader(columns, len(headers), region, is_google=parsed.dialect.startswith("Google"))
+    parsed.rows = check_rows(map(reader.read, chain(sample, rows)))
+    return parsed
+
+
+def _find_header(first: Sequence[NumberedRow], mapping: Mapping[str, str]) -> tuple[int, list[str]]:
+    """Return the index of the header's last row, and the headers.
+
+    Raises:
+        ValidationFailed: the first row looks like data.
+    """
+    wanted = {normalize_header(header) for header in mapping}
+    for index, (_, cells) in enumerate(first):
+        names = {normalize_header(cell) for cell in cells}
+        if wanted <= names if wanted else _is_header(names, cells, first[:index]):
+            return _with_second_line(first, index)
+    headers = _strip(first[0][1])
     if not mapping and any(_DATA.fullmatch(cell) for cell in headers):
         raise ValidationFailed(
             "the first row looks like data, not like a header",
             advice="add a first row with column names, such as name, phone, email",
         )
-    if not mapping and _export.is_export_header(headers):
-        used = [(name, name) for name in headers if name not in _export.TIMES]
-        exported = (_export.parse_exported_row(number, headers, cells) for number, cells in rows)
-        return ParsedFile(
-            file_format, _export.OWN_DIALECT, check_rows(exported), used, encoding=encoding, delimiter=delimiter
-        )
-    columns = map_columns(headers, mapping)
-    used_positions = {column.position for column in columns} | {column.label_position for column in columns}
-    return ParsedFile(
-        file_format,
-        _dialect(headers),
-        check_rows(map(_RowReader(columns).read, rows)),
-        [(column.header, column.field) for column in columns],
-        [name for index, name in enumerate(headers) if index not in used_positions and name],
-        encoding,
-        delimiter,
+    return 0, headers
+
+
+def _is_header(names: frozenset[str] | set[str], cells: Cells, above: Sequence[NumberedRow]) -> bool:
+    """Whether a row has several column names that are understood, and every row above it is a title."""
+    understood = sum(1 for name in names if meaning_of(name) not in (None, "kind"))
+    filled = _count_filled(cells)
+    return (
+        understood >= _MIN_HEADERS
+        and not any(_DATA.fullmatch(cell.strip()) for cell in cells)
+        and all(_count_filled(row) <= max(1, filled // 2) for _, row in above)
     )
+
+
+def _count_filled(cells: Cells) -> int:
+    return sum(1 for cell in cells if cell.strip())
+
+
+def _strip(cells: Cells) -> list[str]:
+    return [cell.strip().lstrip("\ufeff") for cell in cells]
+
+
+def _with_second_line(first: Sequence[NumberedRow], index: int) -> tuple[int, list[str]]:
+    """Join a header with a second line below it, such as `Phone` over `Mobile` and `Work`."""
+    headers = _strip(first[index][1])
+    if index + 1 >= len(first):
+        return index, headers
+    below = _strip(first[index + 1][1])
+    has_gaps = any(name and not header for header, name in zip_longest(headers, below, fillvalue=""))
+    if not has_gaps or not all(meaning_of(normalize_header(name)) for name in below if name):
+        return index, headers
+    joined, group = [], ""
+    for header, name in zip_longest(headers, below, fillvalue=""):
+        group = header or group
+        joined.append(f"{group} {name}".strip() if name else header)
+    return index + 1, joined
 
 
 def _dialect(headers: Sequence[str]) -> str:
@@ -151,13 +167,39 @@ def _dialect(headers: Sequence[str]) -> str:
     return "by column name"
 
 
-def normalize_header(header: str) -> str:
-    """Fold a header to lower-case letters and digits, as headers are compared."""
-    return " ".join(re.findall(r"[a-z0-9]+", fold(header)))
+class _Samples:
+    """What the first cells of each column hold."""
+
+    def __init__(self, rows: Sequence[NumberedRow], region: str | None) -> None:
+        self._rows, self._region = rows, region
+
+    def shares(self, position: int) -> dict[str, float]:
+        """Return the share of filled cells that are numbers, addresses and names of people."""
+        cells = [cells[position].strip() for _, cells in self._rows if position < len(cells)]
+        filled = [unwrap_formula(cell) for cell in cells if cell]
+        if not filled:
+            return {}
+        tests = {"phone_number": self._is_number, "email": _has_address, "name": _is_person}
+        return {field: sum(map(test, filled)) / len(filled) for field, test in tests.items()}
+
+    def _is_number(self, cell: str) -> bool:
+        if _DATE.fullmatch(cell) or not _NUMBER.fullmatch(cell):
+            return False
+        return phones.normalize(cell, self._region) is not None
 
 
-def map_columns(headers: Sequence[str], mapping: Mapping[str, str]) -> list[Column]:
-    """Return the columns that fill a field, in their order.
+def _has_address(cell: str) -> bool:
+    return "@" in cell and any(map(is_email, split_emails([cell])))
+
+
+def _is_person(cell: str) -> bool:
+    return _PERSON.fullmatch(cell) is not None
+
+
+def _map_columns(
+    headers: Sequence[str], mapping: Mapping[str, str], samples: _Samples, parsed: ParsedFile
+) -> list[Column]:
+    """Return the columns that fill a field, in their order: by `mapping`, else by their header, else by their cells.
 
     Raises:
         ValidationFailed: `mapping` has an unknown column or field, no column holds a name, or there are too many
@@ -169,21 +211,57 @@ def map_columns(headers: Sequence[str], mapping: Mapping[str, str]) -> list[Colu
         )
     mapped = _mapped_fields(headers, mapping)
     names = [normalize_header(header) for header in headers]
-    fields = [mapped.get(index) or _field_of(name) for index, name in enumerate(names)]
+    fields = [mapped.get(index) or meaning_of(name) for index, name in enumerate(names)]
     if "first_name" in fields and "last_name" not in fields:
         pairs = zip(names, fields, strict=True)
         fields = ["last_name" if name in _LAST_NAME_BESIDE_FIRST else field for name, field in pairs]
+    _map_by_cells(headers, fields, samples, parsed)
     columns = [
         Column(index, field, headers[index], _label_position(names, index))
         for index, field in enumerate(fields)
-        if field and field != IGNORE
+        if field not in (None, IGNORE, "kind") and field is not None
     ]
-    if not {column.field for column in columns} & _NAME_FIELDS:
+    _require_names(headers, columns, parsed)
+    return columns
+
+
+def _map_by_cells(headers: Sequence[str], fields: list[str | None], samples: _Samples, parsed: ParsedFile) -> None:
+    """Give columns whose header is not understood the field that their cells show; name those that may be one."""
+    open_positions = [index for index, field in enumerate(fields) if field in (None, "kind")]
+    missing = {"phone_number", "email"} - {*fields}
+    if not _NAME_FIELDS & {*fields}:
+        missing.add("name")
+    hints: list[str] = []
+    for index in open_positions:
+        if not missing and fields[index] != "kind":
+            continue
+        shares, name = samples.shares(index), _one_line(headers[index]) or str(index + 1)
+        for field in ("email", "phone_number", "name"):
+            share = shares.get(field, 0.0)
+            is_open = field in missing or (field == "phone_number" and fields[index] == "kind")
+            if is_open and share >= _MIN_SHARE:
+                fields[index] = field
+                missing -= {"name"} if field == "name" else set()
+                parsed.remarks.append(f"column {name} is used as {field}, which its cells look like")
+                break
+            if field in missing and field != "name" and share >= _MIN_HINT_SHARE:
+                hints.append(f"column {name} may hold {field}; if it does, say so with mapping")
+    if not {"phone_number", "email"} & {*fields}:
+        parsed.remarks.append("no column gives a number or an address")
+        parsed.remarks += hints
+
+
+def _require_names(headers: Sequence[str], columns: Sequence[Column], parsed: ParsedFile) -> None:
+    fields = {column.field for column in columns}
+    if fields & _NAME_FIELDS:
+        return
+    unused = [header for index, header in enumerate(headers) if header and index not in {c.position for c in columns}]
+    if unused or not fields & {"phone_number", "email"}:
         raise ValidationFailed(
             f"no column holds a name; the columns are {_list_headers(headers)}",
             advice='name one with mapping, such as ["Kunde=name"]',
         )
-    return columns
+    parsed.remarks.append("no column holds a name; contacts are named by their e-mail address or number")
 
 
 def _mapped_fields(headers: Sequence[str], mapping: Mapping[str, str]) -> dict[int, str]:
@@ -201,15 +279,9 @@ def _mapped_fields(headers: Sequence[str], mapping: Mapping[str, str]) -> dict[i
     return found
 
 
-def _field_of(name: str) -> str | None:
-    if numbered := _NUMBERED_VALUE.fullmatch(name):
-        return "phone_number" if numbered[1] else "email"
-    return _FIELD_BY_ALIAS.get(name)
-
-
 def _label_position(names: Sequence[str], index: int) -> int | None:
     """Return the column of labels before a numbered value, as Google writes them."""
-    has_label = index > 0 and _NUMBERED_VALUE.fullmatch(names[index]) and _NUMBERED_LABEL.fullmatch(names[index - 1])
+    has_label = index > 0 and NUMBERED_VALUE.fullmatch(names[index]) and NUMBERED_LABEL.fullmatch(names[index - 1])
     return index - 1 if has_label else None
 
 
@@ -221,42 +293,44 @@ def _one_line(name: str) -> str:
     return " ".join(sanitize(name, 40).split())
 
 
-def phone_kind_rank(label: str) -> int:
-    """Rank a kind of number by how well it receives text messages; mobiles are 0."""
-    words = normalize_header(label).split()
-    return min((_PHONE_KIND_RANKS[word] for word in words if word in _PHONE_KIND_RANKS), default=len(_PHONE_KINDS))
-
-
 class _RowReader:
     """Reads rows of cells by columns."""
 
-    def __init__(self, columns: Sequence[Column]) -> None:
+    def __init__(self, columns: Sequence[Column], width: int, region: str | None, *, is_google: bool) -> None:
         self._columns: dict[str, list[Column]] = {}
         for column in columns:
             self._columns.setdefault(column.field, []).append(column)
         self._ranks = {column.position: phone_kind_rank(column.header) for column in columns}
+        self._width, self._region, self._is_google = width, region, is_google
 
-    def read(self, numbered: tuple[int, Cells]) -> Row:
+    def read(self, numbered: NumberedRow) -> Row:
         """Read a numbered row; one with an oversized cell only gets a problem."""
         number, cells = numbered
         if max(map(len, cells), default=0) > MAX_CELL_LENGTH:
             return Row(number, problem=f"has a cell of more than {MAX_CELL_LENGTH:,} characters")
-        phones = self._ranked("phone_number", cells)
-        phones.sort(key=itemgetter(0))
+        has_extra = len(cells) > self._width and any(cell.strip() for cell in cells[self._width :])
+        if has_extra and self._is_shifted(cells):
+            return Row(number, problem="is shifted: it has more cells than the header, perhaps by an unquoted comma")
+        phones_, has_fax = self._ranked_phones(cells)
+        notices = (EXTRA_CELLS,) * has_extra + (FAX_NOT_READ,) * has_fax
         return Row(
             number,
             type=self._type(cells),
             name=self._name(cells),
-            company_name=self._first("company_name", cells).partition(_GOOGLE_SEPARATOR)[0].strip(),
-            phones=split_phones(value for _, value in phones),
-            emails=split_emails(value for _, value in self._ranked("email", cells)),
-            tags=_split_tags(self._all("tags", cells)),
+            company_name=self._first("company_name", cells).partition(GOOGLE_SEPARATOR)[0].strip(),
+            phones=split_phones(phones_, self._region),
+            emails=split_emails(value for cell in self._all("email", cells) for value in cell.split(GOOGLE_SEPARATOR)),
+            tags=split_tags(self._all("tags", cells), is_google=self._is_google),
             notes="\n".join(value for value in self._all("notes", cells) if value.strip()),
+            notices=notices,
         )
 
     def _all(self, field: str, cells: Cells) -> list[str]:
         columns = self._columns.get(field)
-        return [cells[column.position] for column in columns if column.position < len(cells)] if columns else []
+        if not columns:
+            return []
+        found = [cells[column.position] for column in columns if column.position < len(cells)]
+        return [cell if cell.isascii() and cell[:1] != "=" else strip_invisible(unwrap_formula(cell)) for cell in found]
 
     def _first(self, field: str, cells: Cells) -> str:
         for value in self._all(field, cells):
@@ -264,16 +338,33 @@ class _RowReader:
                 return value
         return ""
 
-    def _ranked(self, field: str, cells: Cells) -> list[tuple[int, str]]:
-        """Return values with the rank of their kind: by their label if there is one, else by their header."""
+    def _ranked_phones(self, cells: Cells) -> tuple[list[str], bool]:
+        """Return numbers, the best kinds first, and whether a fax number was left out.
+
+        The kind is that of the label if there is one, else that of the header.
+        """
         found: list[tuple[int, str]] = []
-        for column in self._columns.get(field, ()):
-            if column.position < len(cells) and (
-                value := cells[column.position].replace(_GOOGLE_SEPARATOR, "\n").strip()
-            ):
-                label = column.label_position
-                found.append((self._ranks[column.position] if label is None else phone_kind_rank(cells[label]), value))
-        return found
+        has_fax = bool(self._first("fax", cells))
+        for column in self._columns.get("phone_number", ()):
+            if column.position >= len(cells) or not (value := cells[column.position].strip()):
+                continue
+            value = unwrap_formula(value).replace(GOOGLE_SEPARATOR, "\n")
+            label = "" if column.label_position is None else cells[column.label_position]
+            if label and is_fax(label):
+                has_fax = True
+            else:
+                found.append((phone_kind_rank(label) if label else self._ranks[column.position], value))
+        found.sort(key=itemgetter(0))
+        return [value for _, value in found], has_fax
+
+    def _is_shifted(self, cells: Cells) -> bool:
+        """Whether values stand one column further to the right than their header."""
+        for field, looks_right in (("email", _has_address), ("phone_number", _looks_like_number)):
+            for column in self._columns.get(field, ()):
+                here, right = cells[column.position].strip(), cells[column.position + 1].strip()
+                if here and right and not looks_right(here) and looks_right(right):
+                    return True
+        return False
 
     def _name(self, cells: Cells) -> str:
         full = self._first("name", cells).strip()
@@ -282,7 +373,8 @@ class _RowReader:
         first, middle, last = (self._first(field, cells).strip() for field in _NAME_PARTS)
         if full and (first or last.casefold() in full.casefold()):
             return full
-        return " ".join(filter(None, (full or first, middle, last)))  # `Name` beside `Surname` is not the full name
+        # `Name` beside `Surname` is not the full name
+        return " ".join(filter(None, (full or first, middle, last))) or self._first("nickname", cells).strip()
 
     def _type(self, cells: Cells) -> ContactType | None:
         value = self._first("type", cells).strip()
@@ -291,40 +383,5 @@ class _RowReader:
         return "company" if _COMPANY.search(value) else "person"
 
 
-def split_phones(cells: Iterable[str]) -> tuple[str, ...]:
-    """Return every number in cells that may hold several."""
-    return tuple(chain.from_iterable((cell,) if _ONE_NUMBER.fullmatch(cell) else _split_phone(cell) for cell in cells))
-
-
-def _split_phone(cell: str) -> Iterator[str]:
-    text = _EXTENSION.sub("", _SCHEME.sub("", _SPACES.sub(" ", cell).strip()))
-    for part in _NUMBER_SEPARATOR.split(text):
-        number = _SCHEME.sub("", part.strip())
-        if number:
-            yield _WHOLE_FLOAT.sub(r"\1", number)
-
-
-def split_emails(cells: Iterable[str]) -> tuple[str, ...]:
-    """Return every e-mail address in cells that may hold several."""
-    return tuple(address for cell in cells for address in _split_email(cell))
-
-
-def _split_email(cell: str) -> Iterator[str]:
-    if _ONE_EMAIL.fullmatch(cell):
-        yield cell
-        return
-    text = cell.strip()
-    if not text:
-        return
-    bracketed = _ANGLE_BRACKETS.match(text)
-    parts = [bracketed[1]] if bracketed else _EMAIL_SEPARATOR.split(text)
-    yield from (_SCHEME.sub("", part) for part in parts if part)
-
-
-def _split_tags(cells: Iterable[str]) -> tuple[str, ...]:
-    parts = chain.from_iterable(_TAG_SEPARATOR.split(cell) for cell in cells)
-    return tuple(
-        part.removeprefix("* ").strip()
-        for part in parts
-        if part.strip() and part.strip().lower() not in _GOOGLE_SYSTEM_GROUPS
-    )
+def _looks_like_number(cell: str) -> bool:
+    return _NUMBER.fullmatch(cell) is not None

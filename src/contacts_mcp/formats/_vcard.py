@@ -1,144 +1,184 @@
-"""Reads vCard 2.1, 3.0 and 4.0. The text is split into cards first, so that a broken card affects no other."""
+"""Reads vCard 2.1, 3.0 and 4.0: what the properties of a card say about a contact."""
 
-import logging
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache
-from typing import Any
 
 from contacts_mcp.contract import ContactType, ValidationFailed
+from contacts_mcp.formats._encoding import DEFAULT_FALLBACK, decode, detect_encoding
 from contacts_mcp.formats._export import OWN_DIALECT, PRODUCT_ID
-from contacts_mcp.formats._rows import ParsedFile, Row, check_rows, decode, parse_id
-from contacts_mcp.formats._table import phone_kind_rank, split_emails, split_phones
-
-_CARD = re.compile(r"^BEGIN:VCARD\b.*?^END:VCARD\s*?$", re.IGNORECASE | re.DOTALL | re.MULTILINE)
-_BEGIN = re.compile(r"^BEGIN:VCARD\b", re.IGNORECASE | re.MULTILINE)
-_BINARY_PROPERTY = re.compile(
-    r"^(?:item\d+\.)?(?:PHOTO|LOGO|SOUND|KEY)[;:].*(?:\n[ \t].*|\n[A-Za-z0-9+/=]+$)*\n?", re.IGNORECASE | re.MULTILINE
+from contacts_mcp.formats._rows import (
+    CARD_HAS_NO_END,
+    FAX_NOT_READ,
+    LINE_CONTINUED,
+    NAMED_BY_NICKNAME,
+    PROPERTY_NOT_READ,
+    VALUE_NOT_READ,
+    ParsedFile,
+    Row,
+    check_rows,
+    parse_id,
 )
+from contacts_mcp.formats._values import (
+    is_fax,
+    is_system_group,
+    phone_kind_rank,
+    split_emails,
+    split_phones,
+    strip_invisible,
+)
+from contacts_mcp.formats._vcard_syntax import Card, Head, read_cards
+
 _DIALECTS = {
-    OWN_DIALECT: re.compile(rf"^PRODID:{re.escape(PRODUCT_ID)}$", re.MULTILINE),
-    "Apple": re.compile(r"^(?:PRODID:.*Apple|item\d+\.X-AB|X-AB)", re.IGNORECASE | re.MULTILINE),
-    "Android": re.compile(r"^X-ANDROID|^VERSION:2\.1", re.IGNORECASE | re.MULTILINE),
+    OWN_DIALECT: re.compile(rf"^PRODID:{re.escape(PRODUCT_ID)}$".encode(), re.MULTILINE),
+    "Apple": re.compile(rb"^(?:PRODID:.*Apple|item\d+\.X-AB|X-AB)", re.IGNORECASE | re.MULTILINE),
+    "Android": re.compile(rb"^X-ANDROID|^VERSION:2\.1", re.IGNORECASE | re.MULTILINE),
 }
-_QUOTED_PRINTABLE = re.compile(r"^[^:\s][^:\n]*;(?:ENCODING=)?QUOTED-PRINTABLE[;:]", re.IGNORECASE | re.MULTILINE)
-_MAX_CARD_LENGTH = 100_000  # the library takes quadratic time on long lines
+_DIALECT_BYTES = 65_536
+_FOLDS = re.compile(rb"\r?\n[ \t]")  # which may be inside a character
+_ESCAPES = re.compile(r"\\([\\;,:nN])")
+_ESCAPES_21 = re.compile(r"\\([;,:])")  # version 2.1 has no others: `C:\nytt` is a path
+_VALUE_PARTS = re.compile(r"\\.|[^\\;,]+|[;,\\]", re.DOTALL)
+_APPLE_LABEL = re.compile(r"_\$!<(.*)>!\$_")
+_CALLABLE, _FAX_KINDS = frozenset({"cell", "voice"}), frozenset({"fax", "pager"})
 
 
-def read_vcard(data: bytes, mapping: Mapping[str, str]) -> ParsedFile:
-    """Read cards.
+def read_vcard(
+    data: bytes, mapping: Mapping[str, str], encoding: str | None = None, region: str | None = None
+) -> ParsedFile:
+    """Read cards. `encoding` is that of values which do not name theirs and are not UTF-8.
 
     Raises:
         ValidationFailed: `mapping` is given, but a card has no columns.
     """
     if mapping:
         raise ValidationFailed("mapping: a vCard has no columns to map", advice="omit mapping")
-    text, encoding = decode(data)
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    dialect = next((name for name, mark in _DIALECTS.items() if mark.search(text)), "vCard")
-    return ParsedFile("vcard", dialect, check_rows(_rows(text)), encoding=encoding)
+    detected = detect_encoding(data)
+    if detected.codec != "utf-8":
+        data = decode(data, detected).encode()
+    chosen = encoding and detect_encoding(b"", encoding).codec
+    begin = data[:_DIALECT_BYTES].replace(b"\r", b"\n")
+    dialect = next((name for name, mark in _DIALECTS.items() if mark.search(begin)), "vCard")
+    name = detected.name
+    if detected.fallback:
+        name = "UTF-8" if _is_utf_8(_FOLDS.sub(b"", data)) else f"as cards say, else {encoding or 'Windows-1252'}"
+    return ParsedFile("vcard", dialect, check_rows(_rows(data, chosen or DEFAULT_FALLBACK, region)), encoding=name)
 
 
-def _rows(text: str) -> Iterator[Row]:
-    begins = [found.start() for found in _BEGIN.finditer(text)]
-    for number, (start, end) in enumerate(zip(begins, [*begins[1:], len(text)], strict=True), 1):
-        card = _CARD.match(text[start:end])
-        if card is None:
-            yield Row(number, problem="is a card without an end")
-        else:
-            yield _row(number, _BINARY_PROPERTY.sub("", card[0]))
-
-
-def _row(number: int, card: str) -> Row:
-    if len(card) > _MAX_CARD_LENGTH:
-        return Row(number, problem=f"is a card of more than {_MAX_CARD_LENGTH:,} characters")
+def _is_utf_8(data: bytes) -> bool:
     try:
-        read = _library().readOne(card, ignoreUnreadable=True, allowQP=bool(_QUOTED_PRINTABLE.search(card)))
-        return _row_of(number, read.contents)
-    except Exception:  # noqa: BLE001 - a broken card can raise any exception in the library
-        return Row(number, problem="is a card that cannot be read")
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
-@cache
-def _library() -> Any:
-    import vobject
-
-    # It logs lines that it cannot read, which are personal data. A filter survives a later logging configuration, such
-    # as uvicorn's, which enables every logger again.
-    logging.getLogger("vobject.base").addFilter(lambda _: False)
-    return vobject
+def _rows(data: bytes, fallback: str, region: str | None) -> Iterator[Row]:
+    for number, card in enumerate(read_cards(data, fallback), 1):
+        if card.is_cut_off:
+            yield Row(number, problem=CARD_HAS_NO_END)
+        else:
+            yield _CardReader(card, region).read(number)
 
 
-def _row_of(number: int, contents: Mapping[str, list[Any]]) -> Row:
-    if "group" in (_text(contents, "kind").lower(), _text(contents, "x-addressbookserver-kind").lower()):
-        return Row(number, problem="is a group of other cards, not a contact")
-    is_own = _text(contents, "prodid") == PRODUCT_ID  # one value each, as in the directory
-    numbers, addresses = _preferred(contents, "tel"), _preferred(contents, "email")
-    return Row(
-        number,
-        id=parse_id(_text(contents, "uid").removeprefix("urn:uuid:")),
-        type=_type(contents),
-        name=_name(contents),
-        company_name=next(_organisations(contents), ""),
-        phones=tuple(numbers) if is_own else split_phones(numbers),
-        emails=tuple(addresses) if is_own else split_emails(addresses),
-        tags=tuple(
-            tag.strip() for line in contents.get("categories", ()) for tag in _values(line.value) if tag.strip()
-        ),
-        notes="\n".join(note for line in contents.get("note", ()) if (note := _unix_lines(line.value)).strip()),
-    )
+class _CardReader:
+    """Reads one card; one of our own has one number and address, which are exactly those of the directory."""
 
+    def __init__(self, card: Card, region: str | None) -> None:
+        self._card, self._region = card, region
+        self._is_own = any(value == PRODUCT_ID for _, value in card.properties.get("PRODID", ()))
+        self._notices = [VALUE_NOT_READ] * card.has_lost_value + [LINE_CONTINUED] * card.has_continued_line
 
-def _unix_lines(value: Any) -> str:
-    return str(value).replace("\r\n", "\n").replace("\r", "\n")  # quoted-printable contains them
+    def read(self, number: int) -> Row:
+        if "group" in (self._text("KIND").lower(), self._text("X-ADDRESSBOOKSERVER-KIND").lower()):
+            return Row(number, problem="is a group of other cards, not a contact")
+        phones, emails = self._preferred("TEL"), self._preferred("EMAIL")
+        return Row(
+            number,
+            id=parse_id(self._text("UID").removeprefix("urn:uuid:")),
+            type=self._type(),
+            company_name=self._company(),
+            name=self._name(),
+            phones=tuple(phones) if self._is_own else split_phones(phones, self._region),
+            emails=tuple(emails) if self._is_own else split_emails(emails),
+            tags=tuple(self._tags()),
+            notes="\n".join(note for _, value in self._properties("NOTE") if (note := self._unescape(value)).strip()),
+            notices=tuple(dict.fromkeys(self._notices)),
+        )
 
+    def _properties(self, name: str) -> list[tuple[Head, str]]:
+        found = self._card.properties.get(name)
+        if not found:
+            return []
+        readable = [(head, value) for head, value in found if value is not None]
+        if len(readable) < len(found):
+            self._notices.append(PROPERTY_NOT_READ)
+        return readable
 
-def _name(contents: Mapping[str, list[Any]]) -> str:
-    if full := _text(contents, "fn"):
-        return full
-    parts = contents["n"][0].value if contents.get("n") else None
-    names = (getattr(parts, part, "") for part in ("given", "additional", "family"))
-    return " ".join(" ".join(_values(name)) for name in names if name).strip()
+    def _text(self, name: str) -> str:
+        """Return the first value that is not blank."""
+        for _, value in self._properties(name):
+            if text := self._unescape(value).strip():
+                return text
+        return ""
 
+    def _unescape(self, value: str) -> str:
+        value = value if self._is_own else strip_invisible(value)
+        if "\\" not in value:
+            return value
+        escapes = _ESCAPES_21 if self._card.is_version_21 else _ESCAPES
+        return escapes.sub(lambda found: "\n" if found[1] in "nN" else found[1], value)
 
-def _organisations(contents: Mapping[str, list[Any]]) -> Iterator[str]:
-    for line in contents.get("org", ()):
-        yield from (unit.strip() for unit in _values(line.value) if unit.strip())
+    def _split(self, value: str, separators: str) -> list[str]:
+        """Split a value at separators that are not escaped."""
+        if "\\" not in value:
+            for separator in separators[1:]:
+                value = value.replace(separator, separators[0])
+            return value.split(separators[0])
+        parts = [""]
+        for part in _VALUE_PARTS.findall(value):
+            if part in separators:
+                parts.append("")
+            else:
+                parts[-1] += part
+        return [self._unescape(part) for part in parts]
 
+    def _name(self) -> str:
+        if full := self._text("FN"):
+            return full
+        for _, value in self._properties("N"):
+            family, given, additional, *_ = [*self._split(value, ";"), "", "", ""]
+            if name := " ".join(f"{given} {additional} {family}".replace(",", " ").split()):
+                return name
+        nickname = self._text("NICKNAME").partition(",")[0].strip()
+        if nickname and not self._company():
+            self._notices.append(NAMED_BY_NICKNAME)
+            return nickname
+        return ""
 
-def _type(contents: Mapping[str, list[Any]]) -> ContactType | None:
-    kind = _text(contents, "kind").lower()
-    if _text(contents, "x-abshowas").upper() == "COMPANY" or kind in ("org", "organization"):
-        return "company"
-    return "person" if kind == "individual" else None
+    def _company(self) -> str:
+        units = (unit.strip() for _, value in self._properties("ORG") for unit in self._split(value, ";"))
+        return next(filter(None, units), "")
 
+    def _type(self) -> ContactType | None:
+        kind = self._text("KIND").lower()
+        if self._text("X-ABSHOWAS").upper() == "COMPANY" or kind in ("org", "organization"):
+            return "company"
+        return "person" if kind == "individual" else None
 
-def _preferred(contents: Mapping[str, list[Any]], name: str) -> list[str]:
-    """Return values, mobile and preferred ones first, without fax and pager numbers."""
-    found = []
-    for index, line in enumerate(contents.get(name, ())):
-        kinds = _kinds(line)
-        if not kinds & {"fax", "pager"} or kinds & {"cell", "voice"}:
-            rank = 0 if name == "email" or "cell" in kinds else phone_kind_rank(" ".join(kinds))
-            found.append((rank, _preference(line, kinds), index, str(line.value)))
-    return [value for _, _, _, value in sorted(found)]
+    def _tags(self) -> Iterator[str]:
+        for _, value in self._properties("CATEGORIES"):
+            yield from (tag for tag in self._split(value, ",;") if tag.strip() and not is_system_group(tag))
 
-
-def _preference(line: Any, kinds: set[str]) -> int:
-    """Rank a line by its preference: version 4.0 has numbers from 1 to 100, others a bare word."""
-    rank = next((value for value in line.params.get("PREF", ()) if str(value).isdecimal()), None)
-    return int(rank) if rank else 1 if "pref" in kinds else 101
-
-
-def _kinds(line: Any) -> set[str]:
-    """Return the types of a line: 2.1 writes them bare, 3.0 as `TYPE=`, some programs in quotes with commas."""
-    types = [value for values in line.params.values() for value in values] + list(line.params)
-    return {kind.strip('" ').lower() for value in types for kind in str(value).split(",")}
-
-
-def _text(contents: Mapping[str, list[Any]], name: str) -> str:
-    return str(contents[name][0].value).strip() if contents.get(name) else ""
-
-
-def _values(value: Any) -> list[str]:
-    return [str(each) for each in value] if isinstance(value, list) else [str(value)]
+    def _preferred(self, name: str) -> list[str]:
+        """Return values, mobile and preferred ones first, without fax and pager numbers."""
+        labels = {head.group: value for head, value in self._properties("X-ABLABEL")} if name == "TEL" else {}
+        found = []
+        for index, (head, value) in enumerate(self._properties(name)):
+            label = _APPLE_LABEL.sub(r"\1", labels.get(head.group, "")) if head.group else ""
+            kinds = head.kinds
+            if not kinds & _CALLABLE and (kinds & _FAX_KINDS or (label and is_fax(label))):
+                self._notices.append(FAX_NOT_READ)
+                continue
+            rank = 0 if name == "EMAIL" or "cell" in kinds else phone_kind_rank(" ".join((*kinds, label)))
+            found.append((rank, head.preference, index, self._unescape(value)))
+        return [value for _, _, _, value in sorted(found)]

@@ -8,6 +8,7 @@ from contacts_mcp.matching._similarity import (
     SAME_EMAIL,
     SAME_NAME_FROM,
     SAME_PHONE,
+    are_compatible,
     name_key,
     name_key_similarity,
 )
@@ -23,11 +24,13 @@ class Match(NamedTuple):
         ids: The contacts' ids.
         matching_keys: Which keys match (`same phone`, `same e-mail`).
         name_similarity: How similar the names are (0 to 1).
+        sharing: Ids of contacts with an equal key whose names are those of other people.
     """
 
     ids: tuple[str, ...] = ()
     matching_keys: tuple[str, ...] = ()
     name_similarity: float = 0.0
+    sharing: tuple[str, ...] = ()
 
     @property
     def id(self) -> str | None:
@@ -65,27 +68,28 @@ class ContactIndex:
             self._add_posting(email_key, position)
 
     def find(self, name: str | None, phones: Sequence[str], emails: Sequence[str]) -> Match:
-        """Find the contact with this name and these keys.
+        """Find the contact with an equal key and a compatible name.
 
-        Only an equal key makes a match. If another key differs and the names are clearly different, the equal key is
-        merely shared. Among several matches, two equal keys win over one, then the more similar name.
+        A contact with an equal key and an unlike name is somebody else, who shares the number or address. Among several
+        matches, two equal keys win over one, then the more similar name.
         """
         folded, best, best_rank = name_key(name), dict[str, Match](), (0, 0)
+        sharing: dict[str, None] = {}
         for position in self._candidates(folded, (*phones, *emails)):
             matching = self._matching_keys(position, phones, emails)
             other = name_key(self._names[position])
-            similarity = name_key_similarity(folded, other)
-            is_other_name = folded and other and similarity < OTHER_NAME_BELOW
-            if is_other_name and self._has_different_key(position, phones, emails):
+            if not are_compatible(folded, other):
+                sharing[self._ids[position]] = None
                 continue
+            similarity = name_key_similarity(folded, other)
             name_rank = (similarity >= OTHER_NAME_BELOW) + (similarity >= SAME_NAME_FROM) + (similarity == 1)
             rank = (len(matching), name_rank)
             if rank > best_rank:
                 best, best_rank = {}, rank
             if rank == best_rank:
                 best.setdefault(self._ids[position], Match((self._ids[position],), matching, similarity))
-        found = list(best.values())
-        return found[0]._replace(ids=tuple(best)) if found else Match()
+        match = next(iter(best.values()), Match())
+        return match._replace(ids=tuple(best), sharing=tuple(contact for contact in sharing if contact not in best))
 
     def _add_posting(self, key: str, position: int) -> None:
         postings = self._by_key.setdefault(key, position)
@@ -114,10 +118,6 @@ class ContactIndex:
         phone = (SAME_PHONE,) if self._phones[position] and self._phones[position] in phones else ()
         email = (SAME_EMAIL,) if self._emails[position] and self._emails[position] in emails else ()
         return phone + email
-
-    def _has_different_key(self, position: int, phones: Sequence[str], emails: Sequence[str]) -> bool:
-        pairs = ((self._phones[position], phones), (self._emails[position], emails))
-        return any(own and any(others) and own not in others for own, others in pairs)
 
 
 def _sort_words(name: str) -> str:

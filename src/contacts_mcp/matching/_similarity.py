@@ -6,12 +6,18 @@ from enum import IntEnum
 from functools import cache
 from typing import Any, NamedTuple
 
-from contacts_mcp.phones import normalize
+from contacts_mcp.phones import COUNTRY_CODE, is_destroyed, is_placeholder, normalize
 from contacts_mcp.text import digits, fold
 
 SAME_PHONE, SAME_EMAIL, SIMILAR_PHONE = "same phone", "same e-mail", "nearly the same phone"
 SAME_NAME, SIMILAR_NAME, PART_OF_NAME = "same name", "similar name", "part of the name"
 SAME_COMPANY, SIMILAR_COMPANY = "same company", "similar company"
+
+
+def are_compatible(one: str, other: str) -> bool:
+    """Whether two `name_key`s may be names of one person. A missing name is compatible with every other."""
+    return not one or not other or name_key_similarity(one, other) >= OTHER_NAME_BELOW
+
 
 SAME_NAME_FROM = 0.75
 """From this similarity on, two names are taken for spellings of one."""
@@ -20,12 +26,12 @@ OTHER_NAME_BELOW = 0.5
 
 _MAX_WORDS, _MAX_WORD_LENGTH = 8, 40
 _MIN_KEY_DIGITS = 5
-_COUNTRY_CODE = (
-    "1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]"  # the others have three digits
-    "|2[1-689][0-9]|3[578][0-9]|42[0-9]|5[09][0-9]|6[7-9][0-9]|8[0578][0-9]|9[679][0-9]"
-)
 # Certainly E.164. A zero after the country code may be a trunk prefix: such numbers are parsed.
-_PLAIN_E164 = re.compile(rf"\+(?:{_COUNTRY_CODE})[1-9][0-9]{{4,11}}")
+_PLAIN_E164 = re.compile(rf"{COUNTRY_CODE}[1-9][0-9]{{4,11}}")
+_PLACEHOLDER_ADDRESS = re.compile(
+    r"(?:n/a|none|nil|null|no[._-]?e?-?mail|no[._-]?address|unknown|ukjent|okand|ukendt|unbekannt|inconnu|"
+    r"ingen|ingen[._-]?e?-?post|keine?|kein[._-]?e?-?mail|aucun|geen|dummy|placeholder|xx+|-+)@.*"
+)
 _WORD = re.compile(r"[a-z0-9]+")
 _APOSTROPHES = str.maketrans("", "", "'`")
 _TITLES = frozenset(_WORD.findall("mr mrs ms miss dr prof herr frau fru hr sir madame monsieur"))
@@ -81,14 +87,16 @@ class Link(NamedTuple):
 
 
 def phone_key(number: str | None, region: str | None = None) -> str:
-    """Return a valid number in E.164, any other as its digits, with its `+`; '' for fewer than 5 digits.
+    """Return a valid number in E.164, any other as its digits, with its `+`.
+
+    Return '' for a number that identifies nobody: of fewer than 5 digits, a placeholder, or destroyed by a spreadsheet.
 
     `region` (ISO 3166 code) is the country of numbers without a country code.
     """
-    if not number:
+    if not number or is_destroyed(number):
         return ""
     if _PLAIN_E164.fullmatch(number):
-        return number
+        return "" if is_placeholder(number) and normalize(number, None) is None else number
     written = fold(number).strip()
     if written.startswith("00"):
         written = f"+{written[2:]}"
@@ -96,14 +104,15 @@ def phone_key(number: str | None, region: str | None = None) -> str:
     if valid:
         return valid
     bare = digits(written)
-    if len(bare) < _MIN_KEY_DIGITS:
+    if len(bare) < _MIN_KEY_DIGITS or is_placeholder(written):
         return ""
     return f"+{bare}" if written.startswith("+") else bare
 
 
 def email_key(address: str | None) -> str:
-    """Return the address in lower case, without surrounding space."""
-    return address.strip().casefold() if address else ""
+    """Return the address in lower case, without surrounding space; '' for a placeholder such as `n/a@example.org`."""
+    key = address.strip().casefold() if address else ""
+    return "" if _PLACEHOLDER_ADDRESS.fullmatch(key) else key
 
 
 def name_key(name: str | None) -> str:

@@ -1,0 +1,140 @@
+"""Character sets: which one a file has, and how bytes become text when it is not UTF-8, or not everywhere.
+
+Old address books write Windows-1252, and files that were joined or edited have both. So text that is not valid UTF-8 is
+decoded line by line, or value by value, and only what is not UTF-8 is taken for the fallback.
+"""
+
+import codecs
+from functools import cache
+from typing import NamedTuple
+
+from contacts_mcp.contract import ValidationFailed, invalid_field
+
+_BYTE_ORDER_MARKS = (
+    (b"\xef\xbb\xbf", "utf-8", "UTF-8"),
+    (b"\xff\xfe", "utf-16-le", "UTF-16"),
+    (b"\xfe\xff", "utf-16-be", "UTF-16"),
+)
+_DETECTION_BYTES = 512
+DEFAULT_FALLBACK = "cp1252"
+_WINDOWS_1252 = frozenset({"ascii", "iso8859-1"})
+"""Character sets that programs declare for Windows-1252, which contains them."""
+_TEXT_CODECS = frozenset(
+    "utf-8 utf-16 utf-16-le utf-16-be utf-7 gb2312 gbk gb18030 big5 shift_jis cp932 euc_jp iso2022_jp euc_kr "
+    "cp949 koi8-r koi8-u mac-roman mac-cyrillic mac-latin2 mac-greek mac-turkish mac-iceland cp437 cp850 cp852 "
+    "cp858 cp865 cp866 cp874 tis-620".split()
+    + [f"cp{page}" for page in range(1250, 1259)]
+    + [f"iso8859-{part}" for part in (*range(1, 12), *range(13, 17))]
+)
+"""Codecs that a file may name; others of Python are not character sets, or take quadratic time."""
+_EXAMPLES = "utf-8, windows-1252, windows-1250, windows-1251, iso-8859-2, macintosh"
+
+
+class Encoding(NamedTuple):
+    """How a file is decoded.
+
+    Attributes:
+        codec: Python's name.
+        name: The name to show.
+        fallback: The codec of lines and values that `codec` cannot decode; None if there are none.
+        mark_length: Bytes of the byte order mark.
+    """
+
+    codec: str
+    name: str
+    fallback: str | None = None
+    mark_length: int = 0
+
+
+@cache
+def find_codec(name: str) -> str | None:
+    """Return Python's name of a character set; None if it is not one."""
+    try:
+        found = codecs.lookup(name).name
+    except (LookupError, ValueError):  # ValueError: a name with a NUL character
+        return None
+    if found in _WINDOWS_1252:
+        return "cp1252"
+    return found if found in _TEXT_CODECS else None
+
+
+def detect_encoding(data: bytes, chosen: str | None = None) -> Encoding:
+    """Return the encoding of a file: by its byte order mark, else UTF-8 if it is valid, else UTF-8 with a fallback.
+
+    `chosen` is the encoding that the caller names; it counts unless there is a byte order mark.
+
+    Raises:
+        ValidationFailed: `chosen` is not an encoding, or the file does not have the one it is said to have.
+    """
+    codec = _choose(chosen)
+    for mark, marked, name in _BYTE_ORDER_MARKS:
+        if data.startswith(mark):
+            return _validate(data, Encoding(marked, name, mark_length=len(mark)))
+    if codec:
+        return _validate(data, Encoding(codec, codec if chosen is None else chosen))
+    if codec := _unmarked_utf_16(data):
+        return _validate(data, Encoding(codec, "UTF-16"))
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        mixed = any(map(_is_utf_8_text, data.split(b"\n")))
+        return Encoding("utf-8", f"{'UTF-8 and ' if mixed else ''}Windows-1252 (guessed)", DEFAULT_FALLBACK)
+    return Encoding("utf-8", "UTF-8")
+
+
+def _choose(name: str | None) -> str | None:
+    if name is None:
+        return None
+    codec = find_codec(name)
+    if codec is None:
+        raise invalid_field("encoding", f"is not known; examples are {_EXAMPLES}")
+    return codec
+
+
+def _validate(data: bytes, encoding: Encoding) -> Encoding:
+    try:
+        data.decode(encoding.codec)
+    except UnicodeDecodeError:
+        if encoding.codec == "utf-8":  # a part was added in another one
+            return encoding._replace(name=f"{encoding.name} and Windows-1252 (guessed)", fallback=DEFAULT_FALLBACK)
+        if encoding.codec.startswith("utf"):
+            raise ValidationFailed(f"the file is not valid {encoding.name}", advice="save it as UTF-8") from None
+    return encoding
+
+
+def _unmarked_utf_16(data: bytes) -> str | None:
+    """Return the codec of UTF-16 without a mark: every other byte of Latin text is zero."""
+    begin = data[:_DETECTION_BYTES]
+    if len(begin) % 2 or not begin:
+        begin = begin[:-1]
+    zeros, half = (begin[::2].count(0), begin[1::2].count(0)), len(begin) // 4
+    if half and zeros[1] > half and not zeros[0]:
+        return "utf-16-le"
+    return "utf-16-be" if half and zeros[0] > half and not zeros[1] else None
+
+
+def _is_utf_8_text(line: bytes) -> bool:
+    """Whether a line has characters outside ASCII, and is valid UTF-8."""
+    if line.isascii():
+        return False
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def decode(data: bytes, encoding: Encoding) -> str:
+    """Return the text of a file; with a fallback, line by line."""
+    data = data[encoding.mark_length :]
+    if encoding.fallback is None:
+        return data.decode(encoding.codec, "replace")
+    return "\n".join(decode_value(line, encoding.codec, encoding.fallback) for line in data.split(b"\n"))
+
+
+def decode_value(value: bytes, codec: str, fallback: str) -> str:
+    """Decode one value; if it does not have the codec's encoding, by the fallback."""
+    try:
+        return value.decode(codec)
+    except UnicodeDecodeError:
+        return value.decode(fallback, "replace")

@@ -1,0 +1,143 @@
+"""Values as people write them in a cell or property: several numbers, addresses or tags, and invisible characters."""
+
+import csv
+import re
+from collections.abc import Iterable, Iterator
+
+from contacts_mcp.mail import is_email
+from contacts_mcp.phones import split_alternatives
+from contacts_mcp.text import fold
+
+_INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+"""Characters that cannot be seen and mean nothing; joiners, which letters and emoji need, are kept in names."""
+_INVISIBLE_IN_CODES = re.compile("[\u00ad\u034f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff]")
+"""The same in numbers and addresses, where joiners and variation selectors mean nothing either."""
+_QUOTED_FORMULA = re.compile(r'="(.*)"', re.DOTALL)
+
+GOOGLE_SEPARATOR = ":::"
+_GOOGLE_SYSTEM_GROUPS = frozenset({"* mycontacts", "mycontacts", "* my contacts", "my contacts", "* starred"})
+"""Groups that Google adds to contacts by itself."""
+_NUMBER_SEPARATOR = re.compile(
+    r":::|[;\n\r|]|,(?!\d+E\+?\d)| (?:or|og|eller|oder|ou|und|and|e|y|of|tai|lub) ", re.IGNORECASE
+)
+_TAG_SEPARATOR = re.compile(r"[;,\n\r|]")
+_SPACES = re.compile(r"[ \t\xa0\u2007\u2009\u202f]+")
+_ONE_NUMBER = re.compile(r"\+?[0-9][0-9 ()-]{3,20}[0-9]")
+_ONE_EMAIL = re.compile(r"[\w.+-]+@[\w.-]+")
+_SCHEME = re.compile(r"^(?:tel|callto|mailto|sms):(?://)?", re.IGNORECASE)
+_URI_PARAMETERS = re.compile(r";\s*(?:ext|isub|phone-context|postd)=.*$", re.IGNORECASE)
+_BRACKETED_ADDRESS = re.compile(r"<\s*(?:mailto:)?([^<>@\s]+@[^<>\s]+?)\s*>")
+_QUOTED_ADDRESS = re.compile(r'"[^"@]+"@[^\s"]+')
+_EMAIL_SEPARATOR = re.compile(r":::|[;,\s|]")
+_WHOLE_FLOAT = re.compile(r"^(\d{5,})[.,]0+$")
+
+_PHONE_KINDS = (
+    "mobile cell mobil handy movil portable gsm sms mobiel celular cellulare telemovel iphone main mobiltelefon",
+    "primary",
+    "work business jobb arbeid buero arbete arbejde trabajo bureau",
+    "home privat hjem hem private domicile",
+)
+"""Words for kinds of numbers, the best for text messages first."""
+_PHONE_KIND_RANKS = {word: rank for rank, kinds in enumerate(_PHONE_KINDS) for word in kinds.split()}
+_FAX = re.compile(r"\b(?:(?:tele)?fa(?:x|ks)\w*|\w*fax|telecopie|pager|beeper|personsoker|personsokare|semafoon)\b")
+
+
+def strip_invisible(text: str) -> str:
+    """Remove characters that cannot be seen."""
+    return text if text.isascii() else _INVISIBLE.sub("", text)
+
+
+def _clean_code(value: str) -> str:
+    """Return a number or an address without invisible characters."""
+    return value.strip() if value.isascii() else _INVISIBLE_IN_CODES.sub("", value).strip()
+
+
+def unwrap_formula(cell: str) -> str:
+    """Return the text of a cell such as `="0123"`, by which programs keep spreadsheets from reading a number."""
+    quoted = _QUOTED_FORMULA.fullmatch(cell)
+    return quoted[1].replace('""', '"') if quoted else cell
+
+
+def phone_kind_rank(label: str) -> int:
+    """Rank a kind of number by how well it receives text messages; mobiles are 0."""
+    words = re.findall(r"[a-z0-9]+", fold(label))
+    return min((_PHONE_KIND_RANKS[word] for word in words if word in _PHONE_KIND_RANKS), default=len(_PHONE_KINDS))
+
+
+def is_fax(label: str) -> bool:
+    """Whether a label is that of a fax machine or a pager, which receive no text messages."""
+    return _FAX.search(fold(label)) is not None
+
+
+def is_system_group(tag: str) -> bool:
+    """Whether a tag is a group that Google adds by itself."""
+    return tag.strip().casefold() in _GOOGLE_SYSTEM_GROUPS
+
+
+def split_phones(cells: Iterable[str], region: str | None = None) -> tuple[str, ...]:
+    """Return every number in cells that may hold several; `region` is the country of those without a country code."""
+    found: list[str] = []
+    for cell in cells:
+        found.extend((cell,) if _ONE_NUMBER.fullmatch(cell) else _split_phone(cell, region))
+    return tuple(found)
+
+
+def _split_phone(cell: str, region: str | None) -> Iterator[str]:
+    text = _URI_PARAMETERS.sub("", _SCHEME.sub("", _SPACES.sub(" ", _clean_code(cell))))
+    for part in _NUMBER_SEPARATOR.split(text):
+        number = _SCHEME.sub("", part.strip())
+        if number:
+            yield from split_alternatives(_WHOLE_FLOAT.sub(r"\1", number), region)
+
+
+def split_emails(cells: Iterable[str]) -> tuple[str, ...]:
+    """Return every e-mail address in cells that may hold several; a cell without one is returned as it is."""
+    return tuple(address for cell in cells for address in _split_email(cell))
+
+
+def _split_email(cell: str) -> Iterator[str]:
+    if _ONE_EMAIL.fullmatch(cell):
+        yield cell
+        return
+    text = _SCHEME.sub("", _clean_code(cell))
+    if not text:
+        return
+    if (
+        is_email(text) or text.count("@") == text.count("/@") or "@" not in text
+    ):  # legal, but unusual, such as `"Ola N"@example.org`
+        yield text
+    else:
+        yield from _find_addresses(text)
+
+
+def _find_addresses(text: str) -> Iterator[str]:
+    """Yield the addresses of a text such as `Ola <ola@example.org>; kari@example.org`."""
+    if _QUOTED_ADDRESS.fullmatch(text):
+        yield text
+        return
+    bracketed = _BRACKETED_ADDRESS.findall(text)
+    outside = _BRACKETED_ADDRESS.sub(" ", text) if bracketed else text
+    rest = [part for part in _EMAIL_SEPARATOR.split(outside) if "@" in part]
+    for part in (*bracketed, *rest):
+        several = part.split("/")
+        parts = several if all("@" in each for each in several) else [part]
+        yield from (_SCHEME.sub("", each.strip("\"'()[]<>")) for each in parts)
+
+
+def split_tags(cells: Iterable[str], *, is_google: bool = False) -> tuple[str, ...]:
+    """Return the tags of cells; Google separates its labels by `:::`, so that a comma is part of a label."""
+    found: list[str] = []
+    for cell in cells:
+        if is_google or GOOGLE_SEPARATOR in cell:
+            parts = cell.split(GOOGLE_SEPARATOR)
+        elif '"' in cell:  # Mailchimp quotes tags inside the cell
+            parts = _split_quoted(cell)
+        else:
+            parts = _TAG_SEPARATOR.split(cell)
+        found += [part.strip() for part in parts if part.strip()]
+    return tuple(tag.removeprefix("* ").strip() for tag in found if not is_system_group(tag))
+
+
+def _split_quoted(cell: str) -> list[str]:
+    separator = ";" if re.search(r'"\s*;', cell) else ","
+    return next(csv.reader([cell.replace("\n", " ")], delimiter=separator, skipinitialspace=True), [])
