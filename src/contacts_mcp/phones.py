@@ -64,6 +64,13 @@ def parse(number: str, region: str | None = None) -> PhoneNumber | None:
     return PhoneNumber(library.format_number(parsed, library.PhoneNumberFormat.E164), country, is_fixed)
 
 
+def is_fixed_line(e164: str) -> bool:
+    """Whether a valid number is certainly one of a fixed line."""
+    library = _library()
+    parsed = library.parse(e164, None)
+    return bool(library.number_type(parsed) == library.PhoneNumberType.FIXED_LINE)
+
+
 def is_valid(number: str) -> bool:
     """Whether a number is written as E.164 and is valid."""
     return is_e164(number) and normalize(number, None) is not None

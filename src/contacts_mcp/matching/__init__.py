@@ -3,7 +3,7 @@
 from contacts_mcp.matching._duplicates import Cluster, ContactRecord, DuplicateFinder
 from contacts_mcp.matching._index import ContactIndex, Match
 from contacts_mcp.matching._search import RankedContact, is_unambiguous, query_variants, rank_contacts
-from contacts_mcp.matching._similarity import email_key, name_similarity, phone_key
+from contacts_mcp.matching._similarity import email_key, name_similarity, person_name, phone_key
 
 __all__ = [
     "Cluster",
@@ -15,6 +15,7 @@ __all__ = [
     "email_key",
     "is_unambiguous",
     "name_similarity",
+    "person_name",
     "phone_key",
     "query_variants",
     "rank_contacts",

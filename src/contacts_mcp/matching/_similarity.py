@@ -120,6 +120,11 @@ def name_key(name: str | None) -> str:
     return _words_key(name, _TITLES)
 
 
+def person_name(name: str | None, *values: str | None) -> str:
+    """Return a contact's name; '' if it is only its number or address, by which contacts without a name are named."""
+    return "" if name is None or name in values else name
+
+
 def company_key(company: str | None) -> str:
     """Return the folded words of a company's name, without its legal form."""
     return _words_key(company, _LEGAL_FORMS)

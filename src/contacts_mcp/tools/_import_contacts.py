@@ -28,7 +28,10 @@ class ImportContacts(PlanArguments):
     content: Text | None = Field(default=None, description="The file's text.")
     format: Literal["csv", "vcard", "excel", "json"] | None = None
     mapping: list[Text] | None = Field(default=None, description='For unrecognized columns: "Column=field".')
-    default_region: Region | None = Field(default=None, description="Of national numbers, e.g. NO.")
+    encoding: Text | None = Field(default=None, description="If letters come out wrong, e.g. windows-1250.")
+    default_region: Region | None = Field(
+        default=None, description="Country of national numbers, e.g. NO. Without one, only numbers with + are valid."
+    )
     on_match: OnMatch = Field(default="skip", description="For contacts that exist; update never blanks a field.")
     tags: list[Text] | None = Field(default=None, description="For all imported contacts.")
     group_id: GroupId | None = Field(default=None, description="Group to add all contacts of the file to.")
@@ -39,7 +42,8 @@ async def _make_plan(client: JobClient, arguments: ImportContacts) -> ImportPlan
     if arguments.group_id:
         await client.send(GetContactGroup(group_id=arguments.group_id))
         members = frozenset(await fetch_member_ids(client, arguments.group_id))
-    options = MatchOptions(arguments.on_match, arguments.default_region or client.backend.default_region)
+    region = arguments.default_region or client.backend.default_region
+    options = MatchOptions(arguments.on_match, region, is_region_given=arguments.default_region is not None)
     source = await _read_source(client, arguments, options.region)
     decisions = await match_rows(client, source.drafts, options)
     plan = ImportPlan(arguments.group_id, source, decisions, options, members)
@@ -58,7 +62,15 @@ async def _read_source(client: JobClient, arguments: ImportContacts, region: str
         data = (await anyio.to_thread.run_sync(folder.read, path)).data
     else:
         data = (content or "").encode()
-    read = partial(read_contacts, data, name=path, format=arguments.format, mapping=mapping)
+    read = partial(
+        read_contacts,
+        data,
+        name=path,
+        format=arguments.format,
+        mapping=mapping,
+        encoding=arguments.encoding,
+        region=region,
+    )
     parsed = await anyio.to_thread.run_sync(read)
     rows = iterate_cooperatively(parsed.rows, client.progress("rows read"))
     return Source(path, parsed, [to_draft(row, region, arguments.tags or ()) async for row in rows])

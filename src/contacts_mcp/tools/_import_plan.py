@@ -27,6 +27,7 @@ from contacts_mcp.tools._tool import Backend, JobCounts
 _SAMPLE_SIZE = 3
 _MAX_COLUMNS_SHOWN = 20
 _MAX_PROBLEMS_SHOWN, _MAX_FAILURES_SHOWN = 10, 5
+_MAX_ROWS_SHOWN, _MAX_OVERWRITTEN_SHOWN, _MAX_VALUE_LENGTH = 5, 10, 40
 _MAX_WRITE_ATTEMPTS = 5  # times that a row is written if the answer to its write is lost
 _RESULT_SUFFIX = ".result.csv"
 _CSV_TYPE = FORMATS["csv"].mime_type
@@ -70,7 +71,15 @@ class ImportAnswer(FileAnswer):
     added_to_group: int | None = Field(default=None, description="Contacts added to the group.")
     overwrites: int | None = Field(default=None, description="Non-empty fields that the plan replaces.")
     overwritten: int | None = Field(default=None, description="Non-empty fields that were replaced.")
-    unreachable: int = Field(description="Rows with a number that SMS cannot reach; it is kept.")
+    overwritten_contacts: list[str] | None = Field(default=None, description="The first of them, by contact.")
+    region: str = Field(description="Country of national numbers, and where it comes from.")
+    converted: int = Field(description="Numbers that were written in another form than E.164.")
+    unreachable: int = Field(description="Rows whose number is not valid; it is kept.")
+    not_reachable_by_sms: list[str] | None = Field(default=None, description="All rows that SMS cannot reach, and why.")
+    sharing: list[str] | None = Field(
+        default=None, description="Rows with the number or address of somebody with another name: two people."
+    )
+    notices: list[str] | None = Field(default=None, description="What was read differently, or left out.")
     extra_values: int = Field(description="Further numbers and addresses; a contact has room for one of each.")
     problems: list[str] | None = None
     plan: str | None = None
@@ -142,6 +151,7 @@ class ImportPlan:
             updates=counts["update"],
             adds_to_group=self.adds_to_group or None,
             overwrites=self.overwrites.total(),
+            overwritten_contacts=self._list_overwritten() or None,
             **steps,
         )
 
@@ -245,23 +255,40 @@ class ImportPlan:
 
     def _answer(self, **more: Any) -> ImportAnswer:
         parsed, drafts = self.source.parsed, self.source.drafts
+        usable = [draft for draft in drafts if not draft.problem]
         counts = self.counts_by_action
         return ImportAnswer(
             understood_as=_describe_format(self.source),
             mapping=[f"{one_line(column, 40)} → {name}" for column, name in parsed.mapping[:_MAX_COLUMNS_SHOWN]]
             or None,
             unused_columns=[one_line(column, 40) or "" for column in parsed.unmapped[:_MAX_COLUMNS_SHOWN]] or None,
-            sample=[_to_sample(draft) for draft in islice((each for each in drafts if not each.problem), _SAMPLE_SIZE)],
+            sample=[_to_sample(draft) for draft in usable[:_SAMPLE_SIZE]],
             rows=len(drafts),
             unchanged=counts["unchanged"],
             duplicates=counts["duplicate"],
             ambiguous=counts["ambiguous"],
             invalid=counts["invalid"],
-            unreachable=sum(draft.is_unreachable for draft in drafts),
+            region=_describe_region(self.options),
+            converted=sum(draft.is_converted for draft in usable),
+            unreachable=sum(bool(draft.phone_number) and not draft.is_valid_number for draft in usable),
+            not_reachable_by_sms=_count_rows((draft.unreachable, draft.row) for draft in usable) or None,
+            sharing=self._list_sharing(usable) or None,
+            notices=[*parsed.remarks, *_count_rows((notice, each.row) for each in drafts for notice in each.notices)]
+            or None,
             extra_values=sum(draft.extra_values for draft in drafts),
             problems=self._list_problems() or None,
             **more,
         )
+
+    def _list_sharing(self, usable: Sequence[Draft]) -> list[str]:
+        found = [draft for draft in usable if draft.sharing]
+        lines = [f"row {draft.row} with {draft.sharing}" for draft in found[:_MAX_ROWS_SHOWN]]
+        return [f"{len(found):,}: {', '.join(lines)}"] if found else []
+
+    def _list_overwritten(self) -> list[str]:
+        """Describe what the first updates replace, a line for each contact."""
+        updates = [decision for decision in self.decisions if decision.overwrites]
+        return [_describe_update(decision) for decision in updates[:_MAX_OVERWRITTEN_SHOWN]]
 
     def _list_problems(self) -> list[str]:
         """The first rows that a person should look at."""
@@ -269,6 +296,33 @@ class ImportPlan:
         lines = [f"row {decision.draft.row} {decision.detail}" for decision in unusable[:_MAX_PROBLEMS_SHOWN]]
         unwritten = [result for result in self.written.values() if result.outcome in ("failed", "unknown")]
         return lines + [f"row {result.row}: {result.detail}" for result in unwritten[:_MAX_FAILURES_SHOWN]]
+
+
+def _describe_update(decision: Decision) -> str:
+    pairs = [(name, old, decision.values[name]) for name, old in decision.overwrites.items()]
+    changes = [f"{name} {quote(old, _MAX_VALUE_LENGTH)} → {quote(new, _MAX_VALUE_LENGTH)}" for name, old, new in pairs]
+    return f"{decision.id}: {', '.join(changes)}"
+
+
+def _count_rows(reasons: Iterable[tuple[str, int]]) -> list[str]:
+    """Count rows by reason, the most frequent first, and name the first rows of each."""
+    rows: dict[str, list[int]] = {}
+    for reason, row in reasons:
+        if reason:
+            rows.setdefault(reason, []).append(row)
+    by_count = sorted(rows.items(), key=lambda item: -len(item[1]))
+    return [f"{reason}: {len(found):,} (rows {_list_rows(found)})" for reason, found in by_count]
+
+
+def _list_rows(rows: Sequence[int]) -> str:
+    shown = ", ".join(map(str, rows[:_MAX_ROWS_SHOWN]))
+    return f"{shown}, …" if len(rows) > _MAX_ROWS_SHOWN else shown
+
+
+def _describe_region(options: MatchOptions) -> str:
+    if options.region is None:
+        return "none: numbers without a country code are kept as they are"
+    return f"{options.region}, from {'default_region' if options.is_region_given else 'the settings'}"
 
 
 def _to_call(decision: Decision) -> CreateContact | UpdateContact:

@@ -9,13 +9,16 @@ from contacts_mcp import phones
 from contacts_mcp.contract import Contact, ContactType
 from contacts_mcp.formats import ParsedFile, Row
 from contacts_mcp.mail import is_email
-from contacts_mcp.matching import ContactIndex, email_key, phone_key
+from contacts_mcp.matching import ContactIndex, email_key, person_name, phone_key
 from contacts_mcp.tools._job import JobClient, iterate_cooperatively
 from contacts_mcp.tools._select import LIST_FIELDS, Filter, fetch_full, iter_contacts
 from contacts_mcp.tools._values import edit_tags
 
 OnMatch = Literal["skip", "update", "create"]
 Action = Literal["create", "update", "unchanged", "duplicate", "invalid", "ambiguous"]
+
+DESTROYED_NUMBER = "has a number that a spreadsheet destroyed; it is not imported"
+INVALID_ADDRESS = "has an invalid e-mail address, which is not imported"
 
 _TEXT_FIELDS = ("name", "company_name", "phone_number", "email", "notes")
 _ALL_FIELDS = frozenset({*LIST_FIELDS, "company_name", "notes"})
@@ -29,8 +32,11 @@ class Draft:
         phone_keys: match keys of all numbers of the row; a contact has room for one of them.
         email_keys: match keys of all addresses of the row.
         extra_values: the numbers and addresses that a contact has no room for.
-        is_unreachable: whether the row has a number, but none that SMS can reach.
+        is_converted: whether the number was written in another form than E.164.
+        unreachable: why SMS cannot reach the row; empty if it can.
+        sharing: the earlier row or the contact that has the same number or address, but another person's name.
         problem: why the row cannot be imported.
+        notices: what was read differently than written, or left out.
     """
 
     row: int
@@ -45,13 +51,26 @@ class Draft:
     phone_keys: tuple[str, ...] = ()
     email_keys: tuple[str, ...] = ()
     extra_values: int = 0
-    is_unreachable: bool = False
+    is_converted: bool = False
+    unreachable: str = ""
+    sharing: str = ""
+    is_named: bool = True
     problem: str | None = None
+    notices: tuple[str, ...] = ()
 
     @property
     def filled_fields(self) -> dict[str, Any]:
         """The fields that are not blank, without the tags."""
         return {name: value for name in ("type", *_TEXT_FIELDS) if (value := getattr(self, name))}
+
+    @property
+    def is_valid_number(self) -> bool:
+        return self.unreachable in ("", "a landline")
+
+    @property
+    def person(self) -> str:
+        """The name; empty if the row is named by its number or address."""
+        return self.name if self.is_named else ""
 
     @property
     def has_key(self) -> bool:
@@ -70,10 +89,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class MatchOptions:
-    """How rows are matched to contacts; `region` is that of national numbers."""
+    """How rows are matched to contacts; `region` is that of national numbers, of the call or of the settings."""
 
     on_match: OnMatch
     region: str | None
+    is_region_given: bool = False
 
 
 @dataclass(slots=True)
@@ -103,13 +123,14 @@ class Decision:
 
 
 def to_draft(row: Row, region: str | None, tags: Sequence[str]) -> Draft:
-    """Choose the first valid number and address of a row; if no number is valid, the first is kept as it is."""
-    numbers = [(number, phones.normalize(number, region)) for number in row.phones]
-    number = next((valid for _, valid in numbers if valid), next((raw for raw, _ in numbers), ""))
+    """Choose a row's number and address: the first mobile, else the first valid number, else the first as it is."""
+    written = [phones.without_exponent(number) for number in row.phones]
+    numbers = [(number, phones.normalize(number, region)) for number in written if not phones.is_destroyed(number)]
+    valid = [number for _, number in numbers if number]
+    mobile = next((number for number in valid if not phones.is_fixed_line(number)), None)
+    number = mobile or next(iter(valid), next((raw for raw, _ in numbers), ""))
     emails = [email for email in row.emails if is_email(email)]
-    problem = row.problem
-    if row.emails and not emails:
-        problem = problem or "has an invalid e-mail address"
+    notices = [*row.notices, *[DESTROYED_NUMBER] * (len(numbers) < len(written))]
     return Draft(
         row=row.number,
         id=row.id,
@@ -122,10 +143,21 @@ def to_draft(row: Row, region: str | None, tags: Sequence[str]) -> Draft:
         notes=row.notes,
         phone_keys=_distinct(valid or phone_key(raw, region) for raw, valid in numbers),
         email_keys=_distinct(map(email_key, emails)),
-        extra_values=max(0, len(row.phones) - 1) + max(0, len(row.emails) - 1),
-        is_unreachable=bool(number) and not any(valid for _, valid in numbers),
-        problem=problem,
+        extra_values=max(0, len(numbers) - 1) + max(0, len(emails) - 1),
+        is_converted=number in valid and number not in written,
+        unreachable="" if mobile else _why_unreachable(number, row, region, is_valid=bool(valid)),
+        is_named=bool(person_name(row.name, *row.phones, *row.emails)),
+        problem=row.problem,
+        notices=(*notices, *[INVALID_ADDRESS] * (len(emails) < len(row.emails))),
     )
+
+
+def _why_unreachable(number: str, row: Row, region: str | None, *, is_valid: bool) -> str:
+    if is_valid:
+        return "a landline"
+    if number:
+        return f"not valid in {region}" if region else "not valid without a region"
+    return "destroyed by a spreadsheet" if row.phones else "no number"
 
 
 def _distinct(keys: Iterable[str]) -> tuple[str, ...]:
@@ -155,15 +187,18 @@ async def _find_repeated_rows(drafts: Sequence[Draft]) -> tuple[list[Draft], dic
         content = hash((draft.id, *_content_of(draft)))  # a hash instead of the values saves memory
         first = seen.get(content)
         if first is None and draft.id is None and draft.has_key:
-            ids = index.find(draft.name, draft.phone_keys, draft.email_keys).ids
-            first = int(ids[0]) if ids else None
+            match = index.find(draft.person, draft.phone_keys, draft.email_keys)
+            first = int(match.ids[0]) if match.ids else None
+            if match.sharing:
+                draft.sharing = f"row {match.sharing[0]}"
         if first is not None:
             decisions[draft.row] = Decision(draft, "duplicate", first=first, detail=f"repeats row {first}")
             continue
         usable.append(draft)
         seen[content] = draft.row
-        for phone, email in zip_longest(draft.phone_keys, draft.email_keys, fillvalue=""):
-            index.add(str(draft.row), draft.name, phone, email)
+        pairs = zip_longest(draft.phone_keys, draft.email_keys, fillvalue="")
+        for phone, email in pairs if draft.person else ():  # a row without a name must not swallow one with a name
+            index.add(str(draft.row), draft.person, phone, email)
     return usable, decisions
 
 
@@ -198,7 +233,8 @@ class _KnownContacts:
         self.contacts[contact.id] = contact
         self._ids_by_name.setdefault(_line(contact.name), []).append(contact.id)
         if phone or email:
-            self.index.add(contact.id, contact.name or "", phone, email)
+            name = person_name(contact.name, contact.phone_number, contact.email)
+            self.index.add(contact.id, name, phone, email)
 
     def find_same(self, draft: Draft) -> str | None:
         """Find a contact whose fields equal the row's."""
@@ -216,7 +252,10 @@ def _decide(draft: Draft, known: _KnownContacts, options: MatchOptions) -> Decis
         return _decide_match(draft, known.contacts[draft.id], options, "has this id")
     if options.on_match == "create":
         return Decision(draft, "create")
-    ids = known.index.find(draft.name, draft.phone_keys, draft.email_keys).ids
+    match = known.index.find(draft.person, draft.phone_keys, draft.email_keys)
+    ids = match.ids
+    if match.sharing and not draft.sharing:
+        draft.sharing = f"contact {match.sharing[0]}"
     if len(ids) > 1:
         return Decision(draft, "ambiguous", detail=f"matches {len(ids)} contacts")
     if not ids or ids[0] not in known.contacts:
@@ -244,11 +283,16 @@ def _changed_values(draft: Draft, contact: Contact, region: str | None) -> dict[
 
 
 def _has_value(draft: Draft, name: str, value: str | None, region: str | None) -> bool:
-    """Whether the contact's value is the row's, or another of the row's numbers or addresses."""
+    """Whether the contact's value is the row's, another of the row's, or a valid number instead of an invalid one."""
     if name == "phone_number":
-        return bool(value) and (phone_key(value, region) in draft.phone_keys or value == draft.phone_number)
+        is_better = not draft.is_valid_number and bool(phones.normalize(value or "", region))
+        return is_better or (
+            bool(value) and (phone_key(value, region) in draft.phone_keys or value == draft.phone_number)
+        )
+    if name == "name" and not draft.is_named:
+        return bool(value)
     if name == "email":
-        return email_key(value) in draft.email_keys
+        return bool(value) and (email_key(value) in draft.email_keys or value == draft.email)
     return _line(value) == _line(getattr(draft, name))
 
 
