@@ -233,6 +233,8 @@ def _decode(head: Head, value: str, fallback: str) -> str | None:
         try:
             data = a2b_base64(data)
         except InvalidBase64:
+            data = b""
+        if not data and value.strip():
             return None
     text = decode_value(data, find_codec(head.charset) or "utf-8" if head.charset else "utf-8", fallback)
     return text.replace("\r\n", "\n").replace("\r", "\n")

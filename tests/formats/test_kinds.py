@@ -1,0 +1,234 @@
+"""Contact files as people have them: each kind of oddity that public bug reports describe, with the right value."""
+
+import pytest
+
+from contacts_mcp.formats import read_contacts
+from support.texts import card, rows_of
+
+MOBILE, OTHER = "+4791235103", "+4722335103"
+
+
+def old_card(*lines, end="\r\n"):
+    return card(*lines, version="2.1").replace("\n", end)
+
+
+def one(data, **more):
+    (row,) = rows_of(data, **more)
+    return row
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([f"TEL;FAX:{OTHER}", f"TEL;CELL:{MOBILE}"], {"phones": (MOBILE,)}),
+        (
+            ["EMAIL;INTERNET:a@example.org", "EMAIL;PREF;INTERNET:b@example.org"],
+            {"emails": ("b@example.org", "a@example.org")},
+        ),
+        ([f"TEL;WORK;VOICE:{OTHER}", f"TEL;CELL;VOICE:{MOBILE}"], {"phones": (MOBILE, OTHER)}),
+        (["N;ENCODING=quoted-printable:=C3=85sen;=C3=98ystein"], {"name": "Øystein Åsen"}),
+        (["NOTE;quoted-printable;CHARSET=UTF-8:Bl=C3=A5"], {"notes": "Blå"}),
+        (["NOTE;ENCODING=8BIT:hei"], {"notes": "hei"}),
+        (["NOTE;ENCODING=QUOTED-PRINTABLE:Bl=E5b=E6r"], {"notes": "Blåbær"}),
+        (["NOTE;ENCODING=QUOTED-PRINTABLE:Ring f=C3=B8r=20=", " klokka tre"], {"notes": "Ring før klokka tre"}),
+        (["NOTE;ENCODING=QUOTED-PRINTABLE:Bl=C3=", " =A5b=C3=A6r"], {"notes": "Blåbær"}),
+        (["NOTE;ENCODING=QUOTED-PRINTABLE:Syltet=", " =C3=B8y"], {"notes": "Syltetøy"}),
+        (
+            [
+                "NOTE;ENCODING=QUOTED-PRINTABLE:" + "en lang linje som er full med ord og mellomrom =",
+                "og flere=",
+                " ord",
+            ],
+            {"notes": "en lang linje med mange ord og mellomrom og flere ord"},
+        ),
+        (["ORG:Fjord og Fjell Norge", " AS"], {"company_name": "Fjord og Fjell Norge AS"}),
+        (["NOTE:C:\\nytt"], {"notes": "C:\\nytt"}),
+        ([f"TEL;X-CUSTOM(CHARSET=UTF-8,ENCODING=QUOTED-PRINTABLE,=41=42):{MOBILE}"], {"phones": (MOBILE,)}),
+        ([f"PHONE.WORK:{OTHER}"], {"phones": (OTHER,)}),
+        (["NOTE:en", "to: tre", "fire"], {"notes": "en\nto: tre\nfire"}),
+        (["FN:Kari", "", "Hansen"], {"name": "Kari Hansen"}),
+        (["CATEGORIES:myContacts,VIP"], {"tags": ("VIP",)}),
+        (["NICKNAME:Kalle"], {"name": "Kalle", "notices": ("has no name and is named by its nickname",)}),
+        ([f"TEL:{MOBILE}"], {"name": MOBILE, "notices": ("has no name and is named by its number",)}),
+        (["EMAIL:a@example.org"], {"name": "a@example.org"}),
+        (["ORG:Fjord AS"], {"name": "Fjord AS", "type": "company"}),
+    ],
+)
+def test_property_of_an_old_card_is_read(lines, expected):
+    """Version 2.1, as phones and Outlook write it."""
+    row = one(old_card(*lines))
+
+    assert {name: getattr(row, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("codec", "text"), [("WINDOWS-1251", "Иван"), ("MACINTOSH", "Blåbær"), ("ISO-8859-2", "Łucja")]
+)
+def test_raw_bytes_are_decoded_by_the_character_set_of_their_property(codec, text):
+    data = old_card(f"FN;CHARSET={codec}:NAME").encode().replace(b"NAME", text.encode(codec))
+
+    assert one(data).name == text
+
+
+@pytest.mark.parametrize("note", ["NOTE;ENCODING=BASE64:!", "NOTE;ENCODING=B:abcde"])
+def test_unreadable_note_costs_only_the_note(note):
+    row = one(old_card("FN:Kari", note, f"TEL:{MOBILE}"))
+
+    assert (row.name, row.notes, row.phones) == ("Kari", "", (MOBILE,))
+    assert row.notices == ("has a value that cannot be decoded",)
+
+
+@pytest.mark.parametrize("line", [f"TEL;CELL;{MOBILE}", "EMAIL;INTERNET;a@example.org", f"Mob 1: {MOBILE}"])
+def test_line_with_a_value_that_cannot_be_read_is_reported(line):
+    row = one(old_card("FN:Kari", "TITLE:x", line))
+
+    assert row.phones == row.emails == ()
+    assert row.notices == ("has a line that looks like a number or an address, but cannot be read",)
+
+
+@pytest.mark.parametrize(
+    ("data", "names"),
+    [
+        (old_card("FN:A").rstrip() + old_card("FN:B"), ["A", "B"]),
+        ("\ufeff" + old_card("FN:A") + "\ufeff" + old_card("FN:B"), ["A", "B"]),
+        ("BEGIN:VADDRESSBOOK\r\n" + old_card("FN:A") + "END:VADDRESSBOOK\r\n", ["A"]),
+        (old_card("FN:Boss", "AGENT:", "BEGIN:VCARD", "FN:Assistant", "END:VCARD", "TEL:1"), ["Boss"]),
+        (old_card("AGENT:", "BEGIN:VCARD", "FN:Assistant", "END:VCARD", "FN:Boss"), ["Boss"]),
+        ("".join(f"   {line}\r\n" for line in old_card("FN:A", "TEL:1").split("\r\n")), ["A"]),
+        ("BEGIN:VCARD\nFN:A\n" + old_card("FN:B"), ["A", "B"]),
+        (old_card("FN:A", end="\r"), ["A"]),
+    ],
+)
+def test_every_owners_card_is_found(data, names):
+    """Whatever stands around it; the card of an assistant is never taken for the owner's."""
+    assert [row.name for row in rows_of(data, name="people.vcf")] == names
+
+
+def test_picture_does_not_count():
+    picture = "\r\n ".join(["A" * 72] * 20_000)
+
+    assert one(old_card("FN:A", f"X-MS-CARDPICTURE;TYPE=GIF;ENCODING=BASE64:{picture}", f"TEL:{MOBILE}")).phones == (
+        MOBILE,
+    )
+
+
+def test_odd_bytes_change_only_their_card_or_row():
+    table = read_contacts("name,phone\nÅse,1\n".encode() + "Bjørn,2\n".encode("latin-1"))
+    cards = old_card("FN:Åse").encode() + old_card("FN:Bjørn").encode("latin-1")
+
+    assert [row.name for row in table.rows] == [row.name for row in rows_of(cards)] == ["Åse", "Bjørn"]
+    assert table.encoding == "UTF-8 and Windows-1252 (guessed)"
+
+
+def test_fold_inside_a_character_is_read():
+    data = card("FN:Kari Blåb").encode().replace("å".encode(), b"\xc3\r\n \xa5")
+
+    assert one(data).name == "Kari Blåb"
+
+
+def test_encoding_argument_decides_what_is_not_utf_8():
+    assert one("name,phone\nŁukasz Żółw,1\n".encode("cp1250"), encoding="windows-1250").name == "Łukasz Żółw"
+    assert one(old_card("FN:Łukasz Żółw").encode("cp1250"), encoding="windows-1250").name == "Łukasz Żółw"
+
+
+@pytest.mark.parametrize(
+    ("cell", "region", "phones"),
+    [
+        ("02129/3743399", "DE", ("02129/3743399",)),
+        ("01512/3456789", "DE", ("01512/3456789",)),
+        ("02236 / 123456", "AT", ("02236 / 123456",)),
+        ("91 23 51 03 / 22 33 51 03", "NO", ("91 23 51 03", "22 33 51 03")),
+        ("91235103/22335103", "NO", ("91235103", "22335103")),
+        ("4,47911E+11", "GB", ("4,47911E+11",)),
+    ],
+)
+def test_slash_separates_only_two_valid_numbers(cell, region, phones):
+    assert one(f"name;phone\nA;{cell}\n", region=region).phones == phones
+
+
+@pytest.mark.parametrize(
+    ("header", "field"),
+    [
+        (header, field)
+        for field, headers in {
+            "email": "Emailadresse|E-Mail 2: Adresse|Adresse de messagerie|Primäre E-Mail-Adresse|Adres e-mail|"
+            "Dirección de correo electrónico|Indirizzo posta elettronica|Sähköpostiosoite|E-postadress|E-mailadres|"
+            "Endereço de email|Person - Email - Work|EMAIL_ADDRESS|EmailAddress",
+            "phone_number": "Mobil-Nr.|Tél. mobile|Numero di telefono|Phone Number (Mobile)|Mobil-Tel.-Nr.|Móvil|"
+            "Téléphone 2 (bureau)|Telefon, arbeid|Arbejdstelefon|Telefoon op werk|Telefon komórkowy|Matkapuhelin|"
+            "Telefone celular|Person - Phone - Mobile|LANDLINE_NUMBER|SMS|Handynummer|Teléfono del trabajo 2",
+            "company_name": "Firma|Société|Organización|Yritys|Account Name|Person - Organization|Azienda",
+            None: "E-Mail-Typ|E-mail Display Name|Contact owner|Work Email Status|Mobile carrier|Mailing Street|"
+            "Nom complet de l'adresse de messagerie|Kundenummer|Customer number|Home Address|Business Fax|Fax privat",
+        }.items()
+        for header in headers.split("|")
+    ],
+)
+def test_header_is_read_by_its_words(header, field):
+    reading = read_contacts(f'Name,"{header}"\nA,x\n'.encode())
+
+    assert dict(reading.mapping).get(header) == field
+
+
+def test_columns_with_unknown_headers_are_read_by_their_cells():
+    table = f"Spalte1;Spalte2;Spalte3\nKari Hansen;{MOBILE};k@example.org\nOla Berg;{OTHER};o@example.org\n"
+    reading = read_contacts(table.encode())
+
+    assert dict(reading.mapping) == {"Spalte1": "name", "Spalte2": "phone_number", "Spalte3": "email"}
+    assert reading.remarks[0] == "column Spalte1 is used as name, which its cells look like"
+
+
+def test_column_that_only_partly_holds_numbers_is_named():
+    table = f"Navn;Annet\nKari;{MOBILE}\nOla;ingen\nPer;ukjent\nPål;{OTHER}\nAda;-\n"
+
+    assert read_contacts(table.encode()).remarks == [
+        "no column gives a number or an address",
+        "column Annet may hold phone_number; if it does, say so with mapping",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        (
+            'Email Address,First Name,TAGS\na@example.org,Kari,"""VIP"",""Oslo, Norge"""\n',
+            {"tags": ("VIP", "Oslo, Norge")},
+        ),
+        (
+            'First Name,Labels,Phone 1 - Label,Phone 1 - Value\nKari,"Venner, nære ::: Kor; alt",Mobile,1\n',
+            {"tags": ("Venner, nære", "Kor; alt")},
+        ),
+        (
+            'name,email\nOla,"Ola <ola@example.org>; kari@example.org"\n',
+            {"emails": ("ola@example.org", "kari@example.org")},
+        ),
+        (f'name,phone\nOla,"=""{MOBILE}"""\n', {"phones": (MOBILE,)}),
+        ("name,email\nOla,ola@example.org\u200b\n", {"emails": ("ola@example.org",)}),
+        ("name,phone\nOla,+47\ufe0d91235103\n", {"phones": (MOBILE,)}),
+        (
+            "First Name,Phone 1 - Label,Phone 1 - Value,Phone 2 - Label,Phone 2 - Value\n"
+            f"A,Work Fax,{OTHER},Other,{MOBILE}\n",
+            {"phones": (MOBILE,), "notices": ("has a fax or pager number, which is not imported",)},
+        ),
+        ("name,email\nA,user/dept@example.org\n", {"emails": ("user/dept@example.org",)}),
+        (
+            f"name,phone\nMer Celle,{MOBILE},mer@example.org\n",
+            {"name": "Mer Celle", "notices": ("has more cells than the header; what is in them is not imported",)},
+        ),
+        (
+            f"name,phone,email\nHansen, Kari,{MOBILE},kari@example.org\n",
+            {"problem": "is shifted: it has more cells than the header, perhaps by an unquoted comma"},
+        ),
+        (f"Kunder per 1. november,\n,\nNavn,Mobil\nOla,{MOBILE}\n", {"number": 4, "name": "Ola", "phones": (MOBILE,)}),
+        (f"Navn;Telefon;\n;Mobil;Arbeid\nOla;{MOBILE};{OTHER}\n", {"name": "Ola", "phones": (MOBILE, OTHER)}),
+        ("Notes:\n\nFirst Name,Last Name,Email Address\nKari,Berg,k@example.org\n", {"name": "Kari Berg"}),
+    ],
+)
+def test_cells_are_read_as_they_are_meant(table, expected):
+    row = one(table)
+
+    assert {name: getattr(row, name) for name in expected} == expected
+
+
+def test_escaped_colon_of_google_is_read():
+    assert one(card("FN:A", "NOTE:kl 12\\:30")).notes == "kl 12:30"
