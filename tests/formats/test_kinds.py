@@ -34,11 +34,7 @@ def one(data, **more):
         (["NOTE;ENCODING=QUOTED-PRINTABLE:Bl=C3=", " =A5b=C3=A6r"], {"notes": "Blåbær"}),
         (["NOTE;ENCODING=QUOTED-PRINTABLE:Syltet=", " =C3=B8y"], {"notes": "Syltetøy"}),
         (
-            [
-                "NOTE;ENCODING=QUOTED-PRINTABLE:" + "en lang linje som er full med ord og mellomrom =",
-                "og flere=",
-                " ord",
-            ],
+            ["NOTE;ENCODING=QUOTED-PRINTABLE:" + "en lang linje med mange ord og mellomrom =", "og flere=", " ord"],
             {"notes": "en lang linje med mange ord og mellomrom og flere ord"},
         ),
         (["ORG:Fjord og Fjell Norge", " AS"], {"company_name": "Fjord og Fjell Norge AS"}),
@@ -206,9 +202,8 @@ def test_column_that_only_partly_holds_numbers_is_named():
         ("name,email\nOla,ola@example.org\u200b\n", {"emails": ("ola@example.org",)}),
         ("name,phone\nOla,+47\ufe0d91235103\n", {"phones": (MOBILE,)}),
         (
-            "First Name,Phone 1 - Label,Phone 1 - Value,Phone 2 - Label,Phone 2 - Value\n"
-            f"A,Work Fax,{OTHER},Other,{MOBILE}\n",
-            {"phones": (MOBILE,), "notices": ("has a fax or pager number, which is not imported",)},
+            "Name,Phone 1 - Label,Phone 1 - Value,Phone 2 - Label,Phone 2 - Value\nA,Work Fax,22335103,Other,91235103\n",
+            {"phones": ("91235103",), "notices": ("has a fax or pager number, which is not imported",)},
         ),
         ("name,email\nA,user/dept@example.org\n", {"emails": ("user/dept@example.org",)}),
         (
