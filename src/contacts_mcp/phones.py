@@ -4,15 +4,13 @@ import re
 from functools import cache
 from typing import Any, NamedTuple
 
-from contacts_mcp.text import digits
-
 _MIN_SUBSCRIBER_DIGITS = 7
 _EXPONENT = re.compile(r"(\d)[.,]?(\d*)E\+?(\d{1,2})", re.IGNORECASE)
 COUNTRY_CODE = (
     r"\+(?:1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]"  # the others have three digits
     r"|2[1-689][0-9]|3[578][0-9]|42[0-9]|5[09][0-9]|6[7-9][0-9]|8[0578][0-9]|9[679][0-9])"
 )
-_COUNTRY_CODE = re.compile(COUNTRY_CODE)
+_COUNTRY_CODE, _NOT_A_DIGIT = re.compile(COUNTRY_CODE), re.compile(r"[^0-9]")
 _DIGITS_IN_ORDER = frozenset("01234567890"[start : start + length] for start in (0, 1) for length in range(7, 11))
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
@@ -33,8 +31,8 @@ def without_exponent(text: str) -> str:
 
 def is_placeholder(number: str) -> bool:
     """Whether a number is nobody's: one repeated digit, or the digits in their order."""
-    national = _COUNTRY_CODE.sub("", number)
-    return len(set(digits(national))) <= 1 or digits(national) in _DIGITS_IN_ORDER
+    national = _NOT_A_DIGIT.sub("", _COUNTRY_CODE.sub("", number))
+    return len(set(national)) <= 1 or national in _DIGITS_IN_ORDER
 
 
 def is_e164(number: str) -> bool:
@@ -100,7 +98,7 @@ def split_alternatives(text: str, region: str | None) -> list[str]:
     if len(parts) == 1 or normalize(text, region):
         return [text]
     are_valid = all(normalize(part, region) for part in parts)
-    are_long = region is None and all(len(digits(part)) >= _MIN_SUBSCRIBER_DIGITS for part in parts)
+    are_long = region is None and all(len(_NOT_A_DIGIT.sub("", part)) >= _MIN_SUBSCRIBER_DIGITS for part in parts)
     return parts if are_valid or are_long else [text]
 
 
