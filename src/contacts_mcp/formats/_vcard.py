@@ -1,7 +1,8 @@
 """Reads vCard 2.1, 3.0 and 4.0: what the properties of a card say about a contact."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from contacts_mcp.contract import ContactType, ValidationFailed
 from contacts_mcp.formats._encoding import DEFAULT_FALLBACK, decode, detect_encoding
@@ -87,6 +88,7 @@ class _CardReader:
         self._card, self._region = card, region
         self._is_own = any(value == PRODUCT_ID for _, value in card.properties.get("PRODID", ()))
         self._notices = [VALUE_NOT_READ] * card.has_lost_value + [LINE_CONTINUED] * card.has_continued_line
+        self._notices += [PROPERTY_NOT_READ] * card.has_undecodable_value
 
     def read(self, number: int) -> Row:
         if "group" in (self._text("KIND").lower(), self._text("X-ADDRESSBOOKSERVER-KIND").lower()):
@@ -105,14 +107,8 @@ class _CardReader:
             notices=tuple(dict.fromkeys(self._notices)),
         )
 
-    def _properties(self, name: str) -> list[tuple[Head, str]]:
-        found = self._card.properties.get(name)
-        if not found:
-            return []
-        readable = [(head, value) for head, value in found if value is not None]
-        if len(readable) < len(found):
-            self._notices.append(PROPERTY_NOT_READ)
-        return readable
+    def _properties(self, name: str) -> Sequence[tuple[Head, str]]:
+        return self._card.properties.get(name, ())
 
     def _text(self, name: str) -> str:
         """Return the first value that is not blank."""
@@ -171,14 +167,24 @@ class _CardReader:
 
     def _preferred(self, name: str) -> list[str]:
         """Return values, mobile and preferred ones first, without fax and pager numbers."""
-        labels = {head.group: value for head, value in self._properties("X-ABLABEL")} if name == "TEL" else {}
+        properties = self._properties(name)
+        if name == "EMAIL":
+            ranked = [(head.preference, index, value) for index, (head, value) in enumerate(properties)]
+            return [self._unescape(value) for _, _, value in sorted(ranked)]
+        labels = {head.group: value for head, value in self._properties("X-ABLABEL")}
         found = []
-        for index, (head, value) in enumerate(self._properties(name)):
-            label = _APPLE_LABEL.sub(r"\1", labels.get(head.group, "")) if head.group else ""
-            kinds = head.kinds
-            if not kinds & _CALLABLE and (kinds & _FAX_KINDS or (label and is_fax(label))):
+        for index, (head, value) in enumerate(properties):
+            rank = _rank(head.kinds, _APPLE_LABEL.sub(r"\1", labels[head.group]) if head.group in labels else "")
+            if rank is None:
                 self._notices.append(FAX_NOT_READ)
-                continue
-            rank = 0 if name == "EMAIL" or "cell" in kinds else phone_kind_rank(" ".join((*kinds, label)))
-            found.append((rank, head.preference, index, self._unescape(value)))
+            else:
+                found.append((rank, head.preference, index, self._unescape(value)))
         return [value for _, _, _, value in sorted(found)]
+
+
+@lru_cache(maxsize=1024)  # the cards of a file have few different kinds
+def _rank(kinds: frozenset[str], label: str) -> int | None:
+    """Rank a number by its kinds, mobiles first; None for a fax or pager."""
+    if not kinds & _CALLABLE and (kinds & _FAX_KINDS or is_fax(label)):
+        return None
+    return 0 if "cell" in kinds else phone_kind_rank(" ".join((*kinds, label)))

@@ -69,10 +69,7 @@ class Head(NamedTuple):
     preference: int = 101
     encoding: str = ""
     charset: str = ""
-
-    @property
-    def is_encoded(self) -> bool:
-        return bool(self.encoding or self.charset)
+    is_encoded: bool = False
 
 
 _NO_PROPERTY = Head()
@@ -83,18 +80,19 @@ class Card:
     """A card.
 
     Attributes:
-        properties: READ_PROPERTIES by name, each in their order. A value is decoded, but still has its backslashes; it
-            is None if it cannot be decoded.
+        properties: READ_PROPERTIES by name, each in their order. Values are decoded, but still have their backslashes.
         is_cut_off: Whether the file ends inside the card.
+        has_undecodable_value: Whether a value could not be decoded; it is left out.
         has_lost_value: Whether a line looks as if it had a number or address, but is not a property.
         has_continued_line: Whether a line that is not a property was added to the one before.
     """
 
     is_version_21: bool = False
     is_cut_off: bool = False
+    has_undecodable_value: bool = False
     has_lost_value: bool = False
     has_continued_line: bool = False
-    properties: dict[str, list[tuple[Head, str | None]]] = field(default_factory=dict)
+    properties: dict[str, list[tuple[Head, str]]] = field(default_factory=dict)
 
 
 class _RawCard(NamedTuple):
@@ -139,14 +137,22 @@ def _split(data: bytes) -> Iterator[_RawCard]:
 
 def _parse_card(raw: _RawCard, fallback: str) -> Card:
     body = raw.body.replace(b"\n" + raw.indent, b"\n") if raw.indent else raw.body
-    card = Card(_VERSION_21.search(body) is not None, raw.is_cut_off)
+    card = Card(b"2.1" in body and _VERSION_21.search(body) is not None, raw.is_cut_off)
     if b"\n " in body or b"\n\t" in body:
         body = _unfold(body, card.is_version_21)
     properties = card.properties
     for head, parts in _join_lines(card, body.decode("latin-1")):  # which loses nothing: values are decoded one by one
         value = parts[0] if len(parts) == 1 else _JOINERS.get(head.name, " ").join(parts)
-        decoded = value if not head.is_encoded and value.isascii() else _decode(head, value, fallback)
-        properties.setdefault(head.name, []).append((head, decoded))
+        if head.is_encoded or not value.isascii():
+            decoded = _decode(head, value, fallback)
+            if decoded is None:
+                card.has_undecodable_value = True
+                continue
+            value = decoded
+        if head.name in properties:
+            properties[head.name].append((head, value))
+        else:
+            properties[head.name] = [(head, value)]
     return card
 
 
@@ -216,7 +222,8 @@ def _parse_head(text: str) -> Head:
             preference = int(value[:3])
         else:
             kinds.update(kind.strip('" ').lower() for kind in (value if equals else key).split(","))
-    return Head(group, name, frozenset(kinds), 1 if "pref" in kinds else preference, encoding, charset)
+    preference = 1 if "pref" in kinds else preference
+    return Head(group, name, frozenset(kinds), preference, encoding, charset, bool(encoding or charset))
 
 
 def _standard_name(group: str, name: str) -> str:
