@@ -11,6 +11,7 @@ from itertools import chain, islice
 from typing import Any, NamedTuple
 
 import anyio
+import anyio.to_thread
 from pydantic import Field
 
 from contacts_mcp.contract import CreateContact, Record, Risk, UpdateContact, ValidationFailed
@@ -29,7 +30,8 @@ _MAX_COLUMNS_SHOWN = 20
 _MAX_PROBLEMS_SHOWN, _MAX_FAILURES_SHOWN = 10, 5
 _MAX_ROWS_SHOWN, _MAX_OVERWRITTEN_SHOWN, _MAX_VALUE_LENGTH = 5, 10, 40
 _MAX_WRITE_ATTEMPTS = 5  # times that a row is written if the answer to its write is lost
-_RESULT_SUFFIX = ".result.csv"
+_RESULT_SUFFIXES = (".result.csv", ".result-2.csv", ".result-3.csv")
+"""The next one is used if a file that an import did not write has the name."""
 _CSV_TYPE = FORMATS["csv"].mime_type
 _DELIMITER_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _NOT_WRITTEN = {"create": "not_created", "update": "not_updated"}
@@ -248,10 +250,12 @@ class ImportPlan:
         """Write the result file beside the source, or keep it as a download; return the answer's fields about it."""
         chunks = list(_to_csv(self._iter_results()))
         if self.source.path is not None and isinstance(backend.files, Folder):
-            name = self.source.path + _RESULT_SUFFIX
-            with suppress(ValidationFailed):  # the contacts are written, so the import has not failed
-                return await backend.keep_file(name, _CSV_TYPE, chunks, backend.files, replace=True)
-        return await backend.keep_file(f"import{_RESULT_SUFFIX}", _CSV_TYPE, chunks, None)
+            for suffix in _RESULT_SUFFIXES:
+                name = self.source.path + suffix
+                is_ours = await anyio.to_thread.run_sync(_is_result_file, backend.files, name)
+                with suppress(ValidationFailed):  # the contacts are written, so the import has not failed
+                    return await backend.keep_file(name, _CSV_TYPE, chunks, backend.files, replace=is_ours)
+        return await backend.keep_file(f"import{_RESULT_SUFFIXES[0]}", _CSV_TYPE, chunks, None)
 
     def _answer(self, **more: Any) -> ImportAnswer:
         parsed, drafts = self.source.parsed, self.source.drafts
@@ -332,6 +336,14 @@ def _to_call(decision: Decision) -> CreateContact | UpdateContact:
     if decision.draft.tags:
         fields["tags"] = list(decision.draft.tags)
     return CreateContact(**fields)
+
+
+def _is_result_file(folder: Folder, name: str) -> bool:
+    """Whether a file exists and was written by an import, so that it may be replaced."""
+    try:
+        return folder.read(name).data.startswith(",".join(_RowResult._fields).encode())
+    except ValidationFailed:
+        return False
 
 
 def _to_csv(results: Iterable[_RowResult]) -> Iterator[bytes]:

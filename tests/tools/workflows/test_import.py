@@ -143,6 +143,21 @@ async def test_import_plan_is_refused_after_a_relevant_change(either, save, chan
         assert (await either.call("list_contacts"))["total"] == 1
 
 
+async def test_result_file_replaces_only_an_earlier_result_file(either, save, files):
+    """A file of somebody else with that name is kept, and the results get the next name."""
+    path = save(HEADER, *ROWS)
+    (files / f"{path}.result.csv").write_text("not a result")
+
+    first = await either.apply("import_contacts", path=path)
+    second = await either.call("import_contacts", path=path, on_match="create", tags=["again"])
+    again = await either.call(
+        "import_contacts", path=path, on_match="create", tags=["again"], apply=True, plan=second["plan"]
+    )
+
+    assert (first["file"], again["file"]) == (f"{path}.result-2.csv", f"{path}.result-2.csv")
+    assert (files / f"{path}.result.csv").read_text() == "not a result"
+
+
 async def test_apply_without_a_plan_is_refused(either, save):
     """No person has seen what it would do."""
     line = await either.error("import_contacts", path=save(HEADER, *ROWS), apply=True)
@@ -243,7 +258,8 @@ async def test_import_over_the_write_budget_writes_nothing(tmp_path, save):
 async def test_import_succeeds_if_the_result_file_cannot_be_written(either, save, files):
     """The results are a download instead."""
     path = save(HEADER, *ROWS)
-    (files / "people.csv.result.csv").mkdir()
+    for name in ("people.csv.result.csv", "people.csv.result-2.csv", "people.csv.result-3.csv"):
+        (files / name).mkdir()
 
     done = await either.apply("import_contacts", path=path)
 
