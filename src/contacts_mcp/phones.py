@@ -4,7 +4,7 @@ import re
 from functools import cache
 from typing import Any, NamedTuple
 
-_MIN_SUBSCRIBER_DIGITS = 7
+_MIN_SUBSCRIBER_DIGITS, _MAX_ALTERNATIVES_LENGTH = 7, 64
 _EXPONENT = re.compile(r"(\d)[.,]?(\d*)E\+?(\d{1,2})", re.IGNORECASE)
 COUNTRY_CODE = (
     r"\+(?:1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]"  # the others have three digits
@@ -95,7 +95,7 @@ def split_alternatives(text: str, region: str | None) -> list[str]:
     two are as long as numbers of subscribers.
     """
     parts = [part.strip() for part in text.split("/")]
-    if len(parts) == 1 or normalize(text, region):
+    if len(parts) == 1 or len(text) > _MAX_ALTERNATIVES_LENGTH or normalize(text, region):
         return [text]
     are_valid = all(normalize(part, region) for part in parts)
     are_long = region is None and all(len(_NOT_A_DIGIT.sub("", part)) >= _MIN_SUBSCRIBER_DIGITS for part in parts)

@@ -160,7 +160,7 @@ def _classes_of(word: str) -> frozenset[str]:
 
 @cache
 def _compounds() -> re.Pattern[str]:
-    return re.compile(rf"(?:(?:{_alternatives()})s?)+")
+    return re.compile(rf"(?:(?>{_alternatives()})s?+)++")  # atomic: a word is never split in many ways
 
 
 @cache
@@ -169,5 +169,5 @@ def _parts() -> re.Pattern[str]:
 
 
 def _alternatives() -> str:
-    words = (word for word in _CLASSES if len(word) >= _MIN_COMPOUND_PART or word == "nr")
+    words = (word for word in _CLASSES if (len(word) >= _MIN_COMPOUND_PART or word == "nr") and "posta" not in word)
     return "|".join(sorted(words, key=len, reverse=True))

@@ -43,6 +43,7 @@ _JSON_EXAMPLE = 'expected is a list such as [{"name": "..."}]'
 
 _MAX_WORKBOOK_CHARACTERS = 64 * 1024 * 1024
 _WORKBOOK_TIMEOUT_SECONDS = 120
+_workbook_slots = threading.BoundedSemaphore(2)  # each takes much memory
 
 
 class _Options(NamedTuple):
@@ -254,9 +255,10 @@ def _run_workbook_reader(data: bytes) -> bytes:
     """Return a sheet's rows as CSV; they are read in a separate process (see `_workbook`)."""
     program = [sys.executable, "-I", _workbook.__file__, str(_rows.MAX_ROWS + 1), str(_MAX_WORKBOOK_CHARACTERS)]
     try:
-        done = subprocess.run(  # noqa: S603 - our own program, whose arguments are numbers
-            program, input=data, capture_output=True, timeout=_WORKBOOK_TIMEOUT_SECONDS, check=False
-        )
+        with _workbook_slots:
+            done = subprocess.run(  # noqa: S603 - our own program, whose arguments are numbers
+                program, input=data, capture_output=True, timeout=_WORKBOOK_TIMEOUT_SECONDS, check=False, env={}
+            )
     except subprocess.TimeoutExpired:
         raise _workbook_too_large() from None
     if done.returncode == _workbook.TOO_LARGE or done.returncode < 0:  # ended by the library or the system

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Literal
 
 from contacts_mcp.contract import UUID, ContactType, ValidationFailed
@@ -12,6 +13,7 @@ MAX_ROWS = 250_000
 
 _MAX_LENGTHS = {"name": 255, "company_name": 255, "notes": 10_000}
 _MAX_ITEM_LENGTHS = {"phones": 64, "emails": 320, "tags": 64}
+_MAX_ITEMS_READ = 200
 _MAX_ITEMS = {"phones": 20, "emails": 20, "tags": 50}
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
@@ -72,6 +74,16 @@ class ParsedFile:
     encoding: str | None = None
     delimiter: str | None = None
     remarks: list[str] = field(default_factory=list)
+
+
+def take(field: str, values: Iterable[str]) -> tuple[str, ...]:
+    """Return the distinct values of a row's list, at most one more than it may have, which makes the row invalid."""
+    found: dict[str, None] = {}
+    for value in islice(values, _MAX_ITEMS_READ):
+        found[value] = None
+        if len(found) > _MAX_ITEMS[field]:
+            break
+    return tuple(found)
 
 
 def parse_id(text: str) -> str | None:

@@ -10,7 +10,7 @@ from contacts_mcp import phones
 from contacts_mcp.contract import ContactType, ValidationFailed, invalid_field
 from contacts_mcp.formats import _export
 from contacts_mcp.formats._headers import NUMBERED_LABEL, NUMBERED_VALUE, meaning_of, normalize_header
-from contacts_mcp.formats._rows import EXTRA_CELLS, FAX_NOT_READ, Format, ParsedFile, Row, check_rows
+from contacts_mcp.formats._rows import EXTRA_CELLS, FAX_NOT_READ, Format, ParsedFile, Row, check_rows, take
 from contacts_mcp.formats._values import (
     GOOGLE_SEPARATOR,
     is_fax,
@@ -47,6 +47,7 @@ _DATA = re.compile(r"[^@\s]+@[^@\s]+\.\w+|\+?[\d\s()./-]{6,}")
 _HEADER_ROWS = 12
 """Rows in which the header is searched; exports may have a title above it."""
 _MIN_HEADERS = 2
+_MAX_SAMPLED_COLUMNS = 50
 _SAMPLE_ROWS, _MIN_SHARE, _MIN_HINT_SHARE = 200, 0.6, 0.3
 """A column is used by what its cells hold if this share of them is valid, and named to the reader from the other on."""
 _NUMBER = re.compile(r"(?:\+|00)?\(?\d[\d\s()./-]{5,20}\d")
@@ -227,7 +228,7 @@ def _map_columns(
 
 def _map_by_cells(headers: Sequence[str], fields: list[str | None], samples: _Samples, parsed: ParsedFile) -> None:
     """Give columns whose header is not understood the field that their cells show; name those that may be one."""
-    open_positions = [index for index, field in enumerate(fields) if field in (None, "kind")]
+    open_positions = [index for index, field in enumerate(fields) if field in (None, "kind")][:_MAX_SAMPLED_COLUMNS]
     missing = {"phone_number", "email"} - {*fields}
     if not _NAME_FIELDS & {*fields}:
         missing.add("name")
@@ -318,9 +319,9 @@ class _RowReader:
             type=self._type(cells),
             name=self._name(cells),
             company_name=self._first("company_name", cells).partition(GOOGLE_SEPARATOR)[0].strip(),
-            phones=split_phones(phones_, self._region),
-            emails=split_emails(value for cell in self._all("email", cells) for value in cell.split(GOOGLE_SEPARATOR)),
-            tags=split_tags(self._all("tags", cells), is_google=self._is_google),
+            phones=take("phones", split_phones(phones_, self._region)),
+            emails=take("emails", split_emails(self._all("email", cells))),
+            tags=take("tags", split_tags(self._all("tags", cells), is_google=self._is_google)),
             notes="\n".join(value for value in self._all("notes", cells) if value.strip()),
             notices=notices,
         )

@@ -3,6 +3,7 @@
 import csv
 import re
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from contacts_mcp.mail import is_email
 from contacts_mcp.phones import split_alternatives
@@ -74,12 +75,13 @@ def is_system_group(tag: str) -> bool:
     return tag.strip().casefold() in _GOOGLE_SYSTEM_GROUPS
 
 
-def split_phones(cells: Iterable[str], region: str | None = None) -> tuple[str, ...]:
-    """Return every number in cells that may hold several; `region` is the country of those without a country code."""
-    found: list[str] = []
+def split_phones(cells: Iterable[str], region: str | None = None) -> Iterator[str]:
+    """Yield every number in cells that may hold several; `region` is the country of those without a country code."""
     for cell in cells:
-        found.extend((cell,) if _ONE_NUMBER.fullmatch(cell) else _split_phone(cell, region))
-    return tuple(found)
+        if _ONE_NUMBER.fullmatch(cell):
+            yield cell
+        else:
+            yield from _split_phone(cell, region)
 
 
 def _split_phone(cell: str, region: str | None) -> Iterator[str]:
@@ -90,9 +92,10 @@ def _split_phone(cell: str, region: str | None) -> Iterator[str]:
             yield from split_alternatives(_WHOLE_FLOAT.sub(r"\1", number), region)
 
 
-def split_emails(cells: Iterable[str]) -> tuple[str, ...]:
-    """Return every e-mail address in cells that may hold several; a cell without one is returned as it is."""
-    return tuple(address for cell in cells for address in _split_email(cell))
+def split_emails(cells: Iterable[str]) -> Iterator[str]:
+    """Yield every e-mail address in cells that may hold several; a cell without one is yielded as it is."""
+    for cell in cells:
+        yield from _split_email(cell)
 
 
 def _split_email(cell: str) -> Iterator[str]:
@@ -100,12 +103,10 @@ def _split_email(cell: str) -> Iterator[str]:
         yield cell
         return
     text = _SCHEME.sub("", _clean_code(cell))
-    if not text:
-        return
-    if (
-        is_email(text) or text.count("@") == text.count("/@") or "@" not in text
-    ):  # legal, but unusual, such as `"Ola N"@example.org`
-        yield text
+    if GOOGLE_SEPARATOR in text:
+        yield from chain.from_iterable(map(_split_email, text.split(GOOGLE_SEPARATOR)))
+    elif "@" not in text or is_email(text):  # which may be unusual, such as `user/department@example.org`
+        yield from filter(None, [text])
     else:
         yield from _find_addresses(text)
 
@@ -124,9 +125,8 @@ def _find_addresses(text: str) -> Iterator[str]:
         yield from (_SCHEME.sub("", each.strip("\"'()[]<>")) for each in parts)
 
 
-def split_tags(cells: Iterable[str], *, is_google: bool = False) -> tuple[str, ...]:
-    """Return the tags of cells; Google separates its labels by `:::`, so that a comma is part of a label."""
-    found: list[str] = []
+def split_tags(cells: Iterable[str], *, is_google: bool = False) -> Iterator[str]:
+    """Yield the tags of cells; Google separates its labels by `:::`, so that a comma is part of a label."""
     for cell in cells:
         if is_google or GOOGLE_SEPARATOR in cell:
             parts = cell.split(GOOGLE_SEPARATOR)
@@ -134,8 +134,7 @@ def split_tags(cells: Iterable[str], *, is_google: bool = False) -> tuple[str, .
             parts = _split_quoted(cell)
         else:
             parts = _TAG_SEPARATOR.split(cell)
-        found += [part.strip() for part in parts if part.strip()]
-    return tuple(tag.removeprefix("* ").strip() for tag in found if not is_system_group(tag))
+        yield from (part.strip().removeprefix("* ") for part in parts if part.strip() and not is_system_group(part))
 
 
 def _split_quoted(cell: str) -> list[str]:

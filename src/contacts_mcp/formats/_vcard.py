@@ -18,6 +18,7 @@ from contacts_mcp.formats._rows import (
     Row,
     check_rows,
     parse_id,
+    take,
 )
 from contacts_mcp.formats._values import (
     is_fax,
@@ -100,9 +101,9 @@ class _CardReader:
             type=self._type(),
             company_name=self._company(),
             name=self._name(),
-            phones=tuple(phones) if self._is_own else split_phones(phones, self._region),
-            emails=tuple(emails) if self._is_own else split_emails(emails),
-            tags=tuple(self._tags()),
+            phones=take("phones", phones if self._is_own else split_phones(phones, self._region)),
+            emails=take("emails", emails if self._is_own else split_emails(emails)),
+            tags=take("tags", self._tags()),
             notes="\n".join(note for _, value in self._properties("NOTE") if (note := self._unescape(value)).strip()),
             notices=tuple(dict.fromkeys(self._notices)),
         )

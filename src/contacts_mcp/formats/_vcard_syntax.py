@@ -29,6 +29,8 @@ _NAME = re.compile(r"[A-Za-z0-9_-]+")
 _QUOTED_HEAD = re.compile(r'((?:"[^"]*"|[^":])*):')
 _PARAMETER = re.compile(r'(?:"[^"]*"|[^";]|"(?![^"]*"))+')
 _MAX_HEAD_LENGTH = 1_000
+_MAX_PROPERTIES = 1_000
+"""Of one name in a card; far more than a contact may have."""
 READ_PROPERTIES = frozenset(
     "FN N NICKNAME ORG TEL EMAIL CATEGORIES NOTE UID PRODID KIND X-ADDRESSBOOKSERVER-KIND X-ABSHOWAS X-ABLABEL".split()
 )
@@ -149,10 +151,9 @@ def _parse_card(raw: _RawCard, fallback: str) -> Card:
                 card.has_undecodable_value = True
                 continue
             value = decoded
-        if head.name in properties:
-            properties[head.name].append((head, value))
-        else:
-            properties[head.name] = [(head, value)]
+        found = properties.setdefault(head.name, [])
+        if len(found) < _MAX_PROPERTIES:
+            found.append((head, value))
     return card
 
 

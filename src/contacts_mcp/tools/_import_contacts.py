@@ -12,7 +12,7 @@ from contacts_mcp.formats import read_contacts
 from contacts_mcp.guard import PromptWording
 from contacts_mcp.tools._import_plan import ImportAnswer, ImportPlan
 from contacts_mcp.tools._import_rows import MatchOptions, OnMatch, Source, match_rows, to_draft
-from contacts_mcp.tools._job import JobClient, iterate_cooperatively
+from contacts_mcp.tools._job import JobClient, iterate_in_thread
 from contacts_mcp.tools._plan import PlanArguments, fingerprint_plan, plan_or_apply
 from contacts_mcp.tools._select import fetch_member_ids
 from contacts_mcp.tools._tool import Tool
@@ -72,8 +72,8 @@ async def _read_source(client: JobClient, arguments: ImportContacts, region: str
         region=region,
     )
     parsed = await anyio.to_thread.run_sync(read)
-    rows = iterate_cooperatively(parsed.rows, client.progress("rows read"))
-    return Source(path, parsed, [to_draft(row, region, arguments.tags or ()) async for row in rows])
+    drafts = (to_draft(row, region, arguments.tags or ()) for row in parsed.rows)
+    return Source(path, parsed, [draft async for draft in iterate_in_thread(drafts, client.progress("rows read"))])
 
 
 def _parse_mapping(given: Sequence[str] | None) -> Mapping[str, str]:

@@ -124,7 +124,7 @@ class Decision:
 
 def to_draft(row: Row, region: str | None, tags: Sequence[str]) -> Draft:
     """Choose a row's number and address: the first mobile, else the first valid number, else the first as it is."""
-    written = [phones.without_exponent(number) for number in row.phones]
+    written = [phones.without_exponent(number) for number in (() if row.problem else row.phones)]
     numbers = [(number, phones.normalize(number, region)) for number in written if not phones.is_destroyed(number)]
     valid = [number for _, number in numbers if number]
     mobile = next((number for number in valid if not phones.is_fixed_line(number)), None)

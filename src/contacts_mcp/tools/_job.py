@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 
 from contacts_mcp.contract import (
     MAX_BATCH_SIZE,
@@ -45,7 +46,7 @@ MAX_WAIT_SECONDS = 600.0  # how long a job waits in total when the service limit
 RETRY_DELAYS_SECONDS = (0.05, 0.2, 0.5, 1.0)  # of an idempotent call: among thousands of calls, some fail
 CANCEL_GRACE_SECONDS = 2.0  # how long a change that has begun may take to finish after the job was cancelled
 REPORT_INTERVAL_SECONDS = 0.3  # least time between two progress reports; each one is a message to the host
-_ITEMS_PER_TURN = 200  # items of CPU work between two moments at which other tasks may run
+_TURN_SECONDS = 0.02  # of CPU work, between two moments at which other tasks may run
 _MAX_GROUP_ADDITIONS = 1_000  # contacts that one request adds to a group (API page: Add members to group)
 _TRANSIENT_ERRORS = (ServerFault, Unreachable, UnreadableAnswer)
 _FATAL_ERRORS = (AuthenticationFailed, PermissionDenied, WriteBudgetExceeded)
@@ -74,13 +75,35 @@ class ProgressReporter:
 
 
 async def iterate_cooperatively(items: Iterable[T], progress: ProgressReporter | None = None) -> AsyncIterator[T]:
-    """Iterate over CPU work. Between the items other tasks run, and a cancellation takes effect."""
-    for number, item in enumerate(items, 1):
+    """Iterate over CPU work. After each turn of 20 ms other tasks run, and a cancellation takes effect."""
+    count, turn_ends = 0, time.monotonic() + _TURN_SECONDS
+    for item in items:
         yield item
-        if number % _ITEMS_PER_TURN == 0:
+        count += 1
+        if time.monotonic() >= turn_ends:
             if progress is not None:
-                await progress.advance(_ITEMS_PER_TURN)
+                await progress.advance(count)
             await anyio.lowlevel.checkpoint()
+            count, turn_ends = 0, time.monotonic() + _TURN_SECONDS
+
+
+async def iterate_in_thread(items: Iterable[T], progress: ProgressReporter) -> AsyncIterator[T]:
+    """Iterate over work of which a single item may take long, such as a card of a megabyte, in a worker thread."""
+    iterator = iter(items)
+    while turn := await anyio.to_thread.run_sync(_take_turn, iterator):
+        await progress.advance(len(turn))
+        for item in turn:
+            yield item
+
+
+def _take_turn(iterator: Iterator[T]) -> list[T]:
+    turn: list[T] = []
+    ends = time.monotonic() + _TURN_SECONDS
+    for item in iterator:
+        turn.append(item)
+        if time.monotonic() >= ends:
+            break
+    return turn
 
 
 class JobClient:
