@@ -1,6 +1,17 @@
 """The Contacts API as types: its calls, records and errors. Imports only pydantic."""
 
-from contacts_mcp.contract._call import UUID, AnswerT, Call, ContactId, GroupId, ProgressCallback, Request, Risk, Text
+from contacts_mcp.contract._call import (
+    UUID,
+    AnswerT,
+    Call,
+    ContactId,
+    GroupId,
+    ProgressCallback,
+    Request,
+    Risk,
+    Tags,
+    Text,
+)
 from contacts_mcp.contract.calls import (
     CALLS,
     AddGroupMembers,
@@ -96,6 +107,7 @@ __all__ = [
     "ScanContacts",
     "ScanPage",
     "ServerFault",
+    "Tags",
     "Text",
     "Unreachable",
     "UnreadableAnswer",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 AnswerT = TypeVar("AnswerT")
@@ -46,6 +46,7 @@ def _require_text(value: str) -> str:
 ContactId = Annotated[str, AfterValidator(_require_uuid)]
 GroupId = Annotated[str, AfterValidator(_require_uuid)]
 Text = Annotated[str, AfterValidator(_require_text)]  # not blank
+Tags = Annotated[list[Text], Field(max_length=50)]
 
 
 @dataclass(frozen=True, slots=True)

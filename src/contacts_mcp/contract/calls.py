@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from contacts_mcp.contract._call import Call, ContactId, GroupId, Risk, Text
+from contacts_mcp.contract._call import Call, ContactId, GroupId, Risk, Tags, Text
 from contacts_mcp.contract.models import Added, Contact, ContactPage, ContactType, Group, GroupList, MemberList
 
 _ContactId = Annotated[ContactId, Field(description="Contact id (UUID).")]
@@ -25,7 +25,7 @@ class ListContacts(Call[ContactPage]):
     search: Text | None = Field(
         default=None, description="Words of a name or company in any order, phone digits or an e-mail."
     )
-    tags: list[Text] | None = Field(default=None, description="Contacts must have all of them.")
+    tags: Tags | None = Field(default=None, description="Contacts must have all of them.")
     page: int = Field(default=1, ge=1, le=1_000_000)
     per_page: int = Field(default=50, ge=1, le=100)
 
@@ -41,7 +41,7 @@ class CreateContact(Call[Contact]):
     company_name: Text | None = None
     phone_number: Text | None = Field(default=None, description="E.164, e.g. +4799999999.")
     email: Text | None = None
-    tags: list[Text] | None = None
+    tags: Tags | None = None
     notes: Text | None = None
 
 
@@ -66,7 +66,7 @@ class UpdateContact(Call[Contact]):
     company_name: Text | None = None
     phone_number: Text | None = Field(default=None, description="E.164, e.g. +4799999999.")
     email: Text | None = None
-    tags: list[Text] | None = None
+    tags: Tags | None = None
     notes: Text | None = None
 
 

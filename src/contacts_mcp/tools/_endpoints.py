@@ -26,7 +26,7 @@ from contacts_mcp.contract import (
     Record,
     RemoveGroupMember,
     Risk,
-    Text,
+    Tags,
     UpdateContact,
     UpdateContactGroup,
     invalid_field,
@@ -105,9 +105,9 @@ class PageArguments(BaseModel):
 class UpdateContactArguments(UpdateContact):
     """Change, clear or tag a contact; omitted fields stay as they are. To create one use create_contact."""
 
-    tags: list[Text] | None = Field(default=None, description="Replaces all tags; else use add_tags, remove_tags.")
-    add_tags: list[Text] | None = None
-    remove_tags: list[Text] | None = None
+    tags: Tags | None = Field(default=None, description="Replaces all tags; else use add_tags, remove_tags.")
+    add_tags: Tags | None = None
+    remove_tags: Tags | None = None
     clear_fields: list[Literal["company_name", "phone_number", "email", "tags", "notes"]] | None = Field(
         default=None, description="Fields to empty."
     )

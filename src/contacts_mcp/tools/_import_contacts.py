@@ -7,7 +7,7 @@ from typing import Literal
 import anyio.to_thread
 from pydantic import Field
 
-from contacts_mcp.contract import GetContactGroup, GroupId, Risk, Text, invalid_field
+from contacts_mcp.contract import GetContactGroup, GroupId, Risk, Tags, Text, invalid_field
 from contacts_mcp.formats import read_contacts
 from contacts_mcp.guard import PromptWording
 from contacts_mcp.tools._import_plan import ImportAnswer, ImportPlan
@@ -33,7 +33,7 @@ class ImportContacts(PlanArguments):
         default=None, description="Country of national numbers, e.g. NO. Without one, only numbers with + are valid."
     )
     on_match: OnMatch = Field(default="skip", description="For contacts that exist; update never blanks a field.")
-    tags: list[Text] | None = Field(default=None, description="For all imported contacts.")
+    tags: Tags | None = Field(default=None, description="For all imported contacts.")
     group_id: GroupId | None = Field(default=None, description="Group to add all contacts of the file to.")
 
 

@@ -18,6 +18,7 @@ from contacts_mcp.contract import (
     ListGroupMembers,
     NotFound,
     ScanContacts,
+    Tags,
     Text,
 )
 from contacts_mcp.tools._arguments import Arguments
@@ -57,7 +58,7 @@ class FilterArguments(Arguments):
 
     type: ContactType | None = None
     search: Text | None = None
-    tags: list[Text] | None = Field(default=None, description="All must match.")
+    tags: Tags | None = Field(default=None, description="All must match.")
 
     @property
     def filter(self) -> Filter:

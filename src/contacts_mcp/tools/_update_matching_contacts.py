@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from contacts_mcp import phones
-from contacts_mcp.contract import Contact, ContactType, Record, Risk, Text, UpdateContact
+from contacts_mcp.contract import Contact, ContactType, Record, Risk, Tags, Text, UpdateContact
 from contacts_mcp.guard import PromptWording, Target
 from contacts_mcp.text import quote
 from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, join_names, one_line, summarize
@@ -37,8 +37,8 @@ class UpdateMatchingContacts(FilterOrGroupArguments, PlanArguments):
     set_type: ContactType | None = None
     set_company_name: Text | None = None
     set_notes: Text | None = Field(default=None, description="Replaces their notes.")
-    add_tags: list[Text] | None = None
-    remove_tags: list[Text] | None = None
+    add_tags: Tags | None = None
+    remove_tags: Tags | None = None
     normalize_phones: bool = Field(default=False, description="Write valid numbers as E.164.")
     default_region: Region | None = Field(default=None, description="Of national numbers, e.g. NO.")
 
