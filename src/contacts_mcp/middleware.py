@@ -26,16 +26,16 @@ BODY_SCOPE_KEY = "contacts_mcp.body"
 
 _REQUEST_ID_HEADER = b"x-request-id"
 _LOGGED_FRAMES = 4
-"""Innermost stack frames that are logged of an unexpected exception."""
+"""How many of the innermost stack frames are logged for an unexpected exception."""
 _MEBIBYTE = 1024 * 1024
 _MAX_LENGTH_DIGITS = 18
-"""Digits of a Content-Length that are read; a longer number is too large anyway."""
+"""How many digits of a Content-Length are read; a longer number is too large anyway."""
 _LINGER_SECONDS = 2.0
-"""How long the body of a refused request is read on and discarded, so that the client gets to the answer."""
+"""How long the rest of a refused body is read and discarded, so that the client can read the answer."""
 _LINGER_LIMIT_FACTOR = 16
-"""At most this many times the body limit is discarded."""
-_MAX_OWNER_SHARE = 4
-"""One caller may hold a quarter of a quota."""
+"""The discarded part of a body is at most this many times the body limit."""
+_QUOTA_DIVISOR = 4
+"""One owner may hold a quarter of a quota."""
 
 _log = logging.getLogger(__name__)
 
@@ -130,8 +130,8 @@ class ErrorMiddleware:
     """Answer a Refusal that `app` raises, and any other exception with status 500.
 
     An unexpected exception is logged by type and location, because its text may hold personal data.
-    With `answers_cancelled` a cancelled request is answered with status 503; use it only in the outermost middleware
-    of a server, which cancels requests only when it ends.
+    With `answers_cancelled` a cancelled request is answered with status 503. Use it only for the outermost middleware:
+    the server cancels a request only when it stops.
     """
 
     def __init__(self, app: ASGIApp, render: Render, *, answers_cancelled: bool = False) -> None:
@@ -195,17 +195,17 @@ class BodyQuota:
 
     @contextmanager
     def hold(self, scope: Scope) -> Iterator[Callable[[int], bool]]:
-        """A function that adds bytes and returns whether they are within the quota; the block's end frees all."""
+        """Yield a function that reserves bytes and returns whether all are within the quota; leaving frees them."""
         owner, total = self._owner_of(scope), 0
 
-        def add(size: int) -> bool:
+        def reserve(size: int) -> bool:
             nonlocal total
             total += size
             self._held[owner] += size
-            return self._held[owner] <= self._max_bytes // _MAX_OWNER_SHARE and self._held.total() <= self._max_bytes
+            return self._held[owner] <= self._max_bytes // _QUOTA_DIVISOR and self._held.total() <= self._max_bytes
 
         try:
-            yield add
+            yield reserve
         finally:
             self._held[owner] -= total
             if not self._held[owner]:
@@ -237,11 +237,11 @@ class BodyLimitMiddleware:
             await self.app(scope, receive, send)
             return
         limit = self.path_limits.get(route_path(scope), self.limit_bytes)
-        with self.quota.hold(scope) if self.quota else nullcontext(lambda _: True) as hold:
+        with self.quota.hold(scope) if self.quota else nullcontext(lambda _: True) as reserve:
             try:
                 _check_headers(scope, limit)
                 async with asyncio.timeout(self.timeout_seconds):
-                    body = await _read_body(receive, limit, hold)
+                    body = await _read_body(receive, limit, reserve)
             except Refusal as refusal:
                 await self._refuse(refusal, limit, scope, receive, send)
             except TimeoutError:
@@ -254,7 +254,7 @@ class BodyLimitMiddleware:
                     await self.app(scope, _replay(body, receive), send)
 
     async def _refuse(self, refusal: Refusal, limit: int, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, then read on for a moment before the connection is closed.
+        """Answer, then discard the rest of the body for a moment before the connection is closed.
 
         A connection that is closed with unread bytes is reset, and the reset overtakes the answer.
         """
@@ -281,7 +281,7 @@ def _check_headers(scope: Scope, limit: int) -> None:
             raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding", message, headers)
 
 
-async def _read_body(receive: Receive, limit: int, hold: Callable[[int], bool]) -> bytes | None:
+async def _read_body(receive: Receive, limit: int, reserve: Callable[[int], bool]) -> bytes | None:
     """The whole body, or None if the client left before it was complete."""
     body = bytearray()
     while True:
@@ -292,7 +292,7 @@ async def _read_body(receive: Receive, limit: int, hold: Callable[[int], bool]) 
         body += chunk
         if len(body) > limit:
             raise _too_large(limit)
-        if not hold(len(chunk)):
+        if not reserve(len(chunk)):
             text = "too much is being sent at once; wait 1 second, and send less at a time"
             raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "busy", text, {"Retry-After": "1"})
         if not message.get("more_body", False):

@@ -89,10 +89,10 @@ def normalize(number: str, region: str | None) -> str | None:
 
 
 def split_alternatives(text: str, region: str | None) -> list[str]:
-    """Split two numbers that a slash separates; `02129/3743399` is one, whose area code it separates.
+    """Split two numbers that a slash separates; `02129/3743399` is one number after its area code.
 
-    Numbers are two if each of them is valid and both together are not one. Without a region, by which few are valid,
-    two are as long as numbers of subscribers.
+    Numbers are two if each of them is valid and both together are not one. Without a region few numbers can be
+    validated, so there two parts of the length of subscriber numbers count as two.
     """
     parts = [part.strip() for part in text.split("/")]
     if len(parts) == 1 or len(text) > _MAX_ALTERNATIVES_LENGTH or normalize(text, region):

@@ -90,7 +90,7 @@ class Settings(BaseSettings):
     guard: GuardMode = GuardMode.ASK
     """How consent to destructive tools is obtained: `ask`, `two-step` or `block`."""
     confirm: Names = []
-    """Writing tools that also need consent, such as `update_contact`."""
+    """Further tools that need consent, such as `update_contact`."""
     default_region: Annotated[str | None, _parser(_parse_region)] = None
     """Region of phone numbers without a country code, such as `NO`. With it, they are written as E.164."""
     files: Path | None = None

@@ -124,7 +124,7 @@ async def test_unanswered_request_is_logged_without_status():
 def through_access_log(app: Any) -> httpx.AsyncClient:
     """Return a client of an app behind the access log."""
     return httpx.AsyncClient(
-        transport=httpx.ASGITransport(AccessLogMiddleware(app, pages=("/mcp", "/readyz"), probed=("/readyz",))),
+        transport=httpx.ASGITransport(AccessLogMiddleware(app, paths=("/mcp", "/readyz"), probe_paths=("/readyz",))),
         base_url="http://test",
     )
 

@@ -47,7 +47,7 @@ Tools = Annotated[str | None, typer.Option(help="The only tools to list and run,
 Mode = Annotated[
     GuardMode | None, typer.Option("--guard", help="How consent to destructive tools is obtained. Default: ask.")
 ]
-Confirm = Annotated[str | None, typer.Option(help="Writing tools that also need consent, such as update_contact.")]
+Confirm = Annotated[str | None, typer.Option(help="Further tools that need consent, such as update_contact.")]
 Files = Annotated[Path | None, typer.Option(help="The only folder to import files from and export them to.")]
 Audit = Annotated[str | None, typer.Option(help="Where the audit trail goes: stderr, otlp, a file, or several.")]
 Region = Annotated[str | None, typer.Option("--default-region", help="Region of national numbers, such as NO.")]
@@ -68,7 +68,7 @@ class Transport(StrEnum):
 
 
 def main() -> None:
-    """Run the command line. Invalid settings and errors of the system are one line and exit code 2."""
+    """Run the command line. An invalid setting or a system error prints one line and exits with code 2."""
     try:
         cli()
     except BrokenPipeError:
@@ -135,7 +135,7 @@ def serve(
 
 
 def _refuse_network_flags(**flags: object) -> None:
-    """Refuse flags that have no effect over stdio: the operator believes that they protect a network server."""
+    """Refuse flags that have no effect over stdio, so that no operator relies on them."""
     for name, value in flags.items():
         if value is not None:
             flag = f"--{name.replace('_', '-')}"

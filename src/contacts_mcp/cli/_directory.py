@@ -58,7 +58,7 @@ def _locate(option: str | None) -> Location:
 
 
 def _locate_existing(option: str | None) -> Location:
-    """The directory as `_locate` finds it. Raises ValueError if there is no such file, which would be created."""
+    """The directory as `_locate` finds it. Raises ValueError if the file does not exist: opening it would create it."""
     location = _locate(option)
     if isinstance(location, Path) and not location.exists():
         raise ValueError(f"there is no directory at {location}; name its file with --directory")
@@ -265,7 +265,7 @@ def restore_backup(
     journal: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Another journal whose erasures are repeated: `….receipts`, or the output of `receipts --json`."
+            help="A further record of erasures to repeat: a file `….receipts`, or the output of `receipts --json`."
         ),
     ] = None,
     yes: Yes = False,

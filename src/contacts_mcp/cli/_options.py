@@ -30,7 +30,7 @@ def parse_age(text: str, option: str) -> timedelta:
 
 
 def parse_moment(text: str, option: str) -> datetime:
-    """Parse an age such as `12h`, or an ISO 8601 day or time, which is UTC without a time zone. Raises ValueError."""
+    """Parse an age such as `12h`, or an ISO 8601 day or time, by default in UTC. Raises ValueError."""
     if _AGE.fullmatch(text):
         return datetime.now(UTC) - parse_age(text, option)
     try:
@@ -43,13 +43,13 @@ def parse_moment(text: str, option: str) -> datetime:
 
 
 def enable_gc() -> None:
-    """Collect garbage from now on, but not the imported modules, which stay for good."""
+    """Collect garbage from now on, except for the imported modules, which are never freed."""
     gc.freeze()
     gc.enable()
 
 
 def serve_app(app: "ASGIApp", summary: str, host: str, port: int, paths: str = "") -> None:
-    """Serve an app until SIGTERM or SIGINT; the first line on standard error says what and where."""
+    """Serve an app until SIGTERM or SIGINT; the first line on standard error shows what is served and its address."""
     from contacts_mcp.app import announce
     from contacts_mcp.transports.http import listen, run
 
@@ -61,7 +61,7 @@ def serve_app(app: "ASGIApp", summary: str, host: str, port: int, paths: str = "
 
 
 def confirm(question: str, yes: bool) -> None:
-    """Ask at the terminal and abort without a yes, so also if there is no terminal; `yes` skips the question."""
+    """Ask at the terminal, and abort if the answer is not yes or there is no terminal; `yes` skips the question."""
     if not yes:
         typer.confirm(question, abort=True, err=True)
 
@@ -73,7 +73,7 @@ def print_result(text: str, content: Any, as_json: bool) -> None:
 
 @contextmanager
 def show_progress(description: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar on standard error if that is a terminal; call the result with what is done so far."""
+    """Show a progress bar on standard error if that is a terminal; call the result with the number done so far."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return

@@ -80,7 +80,7 @@ class Credential:
 
     @property
     def alternatives(self) -> tuple["Credential", ...]:
-        """The ways to send this key, likeliest first: the platform's pages show access tokens in both headers."""
+        """The ways to send this key, most likely first: the platform's pages show access tokens in both headers."""
         if self.header_name == "X-API-Key" and self.secret.startswith("wayscloud_pat_"):
             return (self, replace(self, header_name="Authorization"))
         return (self,)
@@ -138,7 +138,7 @@ def quote_without_keys(credential: Credential | None, text: str) -> str:
 
 
 def redact(text: str, credential: Credential | None) -> str:
-    """Replace every key in a text; of `credential`, also parts of it."""
+    """Replace every key in a text, and also parts of the key of `credential`."""
     patterns = [_ANY_KEY]
     if credential is not None:
         without_prefix = _KEY_PREFIX.sub("", credential.secret)

@@ -45,10 +45,10 @@ _HEADERS = [
     ("Accept-Encoding", "identity"),  # a compressed response hides its size, and responses are small
     ("User-Agent", f"contacts-mcp/{__version__}"),
 ]
-_METHOD_KEEPING = (HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT)
-_REDIRECTS = (*_METHOD_KEEPING, HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.FOUND, HTTPStatus.SEE_OTHER)
+_METHOD_PRESERVING = (HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT)
+_REDIRECTS = (*_METHOD_PRESERVING, HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.FOUND, HTTPStatus.SEE_OTHER)
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
-_KEEPALIVE_SECONDS = 4.0  # common servers close an idle connection after 5, at which moment a write would be lost
+_KEEPALIVE_SECONDS = 4.0  # many servers close idle connections after 5 s; a write sent just then is lost
 _BUCKET_BOUNDS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30)
 
 _Attributes = dict[str, str | int]
@@ -91,7 +91,7 @@ class CallEffect:
     may_have_changed: bool = False
     """Whether a change may have been made without a response that says so."""
     response_lost: bool = False
-    """Whether an earlier attempt's response was lost, so that a later one may find its work done."""
+    """Whether an earlier attempt's response was lost, so that a later attempt may find the change already made."""
 
     def conclude(self, error: ContactsError) -> ContactsError:
         """Return `error`, or OutcomeUnknown if the call may have changed something before it failed."""
@@ -124,7 +124,7 @@ class RetryPolicy:
 
 
 async def retry(attempt: Callable[[], Awaitable[_T]], *, idempotent: bool, max_wait: float) -> _T:
-    """Make an attempt, and again after each AttemptFailed as RetryPolicy allows; raises the last AttemptFailed.
+    """Await `attempt`, and repeat it after an AttemptFailed while RetryPolicy allows; raise the last AttemptFailed.
 
     The first attempt bypasses stamina, whose machinery takes a tenth of a loopback round trip.
     """
@@ -156,8 +156,8 @@ def parse_retry_after(header: str | None, now: datetime) -> float | None:
     return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)
 
 
-# Stamina logs each retry as a warning unless the application configures its hooks. A library's retries are no
-# warnings; the filter drops only this client's records and leaves the hooks to the application.
+# Stamina logs each retry as a warning unless the application configures its hooks. A library should not
+# warn about a retry: the filter drops only this client's records and leaves the hooks to the application.
 logging.getLogger("stamina").addFilter(
     lambda record: not getattr(record, "stamina.caused_by", "").startswith(f"{AttemptFailed.__name__}(")
 )
@@ -240,7 +240,7 @@ class ServiceTransport:
         try:
             url = httpx.URL(self._base_url + request.path + query)
         except httpx.InvalidURL:  # longer than any URL may be
-            raise ValidationFailed("the search is too long for a request", advice="search for less") from None
+            raise ValidationFailed("the search is too long for a request", advice="shorten the search") from None
         for _ in range(1 + MAX_REDIRECTS):
             sent = httpx.Request(
                 request.method, url, headers=headers, content=content, extensions={"timeout": outgoing.timeouts}
@@ -281,7 +281,7 @@ class ServiceTransport:
         if (url.scheme, url.host, url.port) != (sent.url.scheme, sent.url.host, sent.url.port):
             target = self._quote(f"{url.scheme}://{url.netloc.decode('ascii', 'replace')}")
             raise unreadable_answer(sent.method, f"it redirects to another origin, {target}; the key is not sent there")
-        if response.location is None or (sent.method != "GET" and response.status not in _METHOD_KEEPING):
+        if response.location is None or (sent.method != "GET" and response.status not in _METHOD_PRESERVING):
             raise unreadable_answer(sent.method, f"its redirect ({response.status}) cannot be followed")
         return url
 

@@ -104,7 +104,7 @@ class Call(BaseModel, Generic[AnswerT_co]):
     def request(self) -> Request:
         """Build the request: path fields go into the path, the others into the query (GET) or the body.
 
-        A field that was not set is left out, so that absent and null differ, unless it has a default.
+        Fields that were not set are left out unless they have a default; an explicit None is null in the body.
         """
         given = self.model_fields_set
         values = {

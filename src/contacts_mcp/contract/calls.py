@@ -16,7 +16,7 @@ _GroupId = Annotated[GroupId, Field(description="Group id (UUID).")]
 
 
 class ListContacts(Call[ContactPage]):
-    """List or search contacts, newest first. Rows omit notes, company and times; use get_contact for them."""
+    """List or search contacts, newest first. Rows omit notes, company and times: get_contact has these."""
 
     route = "GET /v1/contacts"
     risk = Risk.READ
@@ -31,7 +31,7 @@ class ListContacts(Call[ContactPage]):
 
 
 class CreateContact(Call[Contact]):
-    """Create a contact. Search first if it may already exist; to change one use update_contact."""
+    """Create a contact. Search first if it may already exist; to change one, use update_contact."""
 
     route = "POST /v1/contacts"
     risk = Risk.WRITE
@@ -71,7 +71,7 @@ class UpdateContact(Call[Contact]):
 
 
 class DeleteContact(Call[None]):
-    """Delete a contact: it is removed from all groups, its data is kept. To erase the data use gdpr_delete_contact."""
+    """Delete a contact: it is removed from all groups, its data is kept. To erase the data, use gdpr_delete_contact."""
 
     route = "DELETE /v1/contacts/{contact_id}"
     risk = Risk.DESTROY
@@ -80,7 +80,7 @@ class DeleteContact(Call[None]):
 
 
 class GdprDeleteContact(Call[None]):
-    """Erase a contact's personal data permanently (GDPR article 17). To only remove a contact use delete_contact."""
+    """Erase a contact's personal data permanently (GDPR article 17). To only remove a contact, use delete_contact."""
 
     route = "POST /v1/contacts/{contact_id}/gdpr-delete"
     risk = Risk.ERASE
@@ -128,7 +128,7 @@ class UpdateContactGroup(Call[Group]):
 
 
 class DeleteContactGroup(Call[None]):
-    """Delete a group, but not its contacts; to remove one contact from it use remove_group_member."""
+    """Delete a group, but not its contacts; to remove one contact from it, use remove_group_member."""
 
     route = "DELETE /v1/contacts/groups/{group_id}"
     risk = Risk.DESTROY
@@ -146,7 +146,7 @@ class ListGroupMembers(Call[MemberList]):
 
 
 class AddGroupMembers(Call[Added]):
-    """Add contacts to a group by id; existing members stay. For a new group use create_contact_group first."""
+    """Add contacts to a group by id; existing members stay. For a new group, use create_contact_group first."""
 
     route = "POST /v1/contacts/groups/{group_id}/members"
     risk = Risk.WRITE
@@ -156,7 +156,7 @@ class AddGroupMembers(Call[Added]):
 
 
 class RemoveGroupMember(Call[None]):
-    """Remove one contact from a group, but keep the contact. To delete it use delete_contact."""
+    """Remove one contact from a group, but keep the contact. To delete it, use delete_contact."""
 
     route = "DELETE /v1/contacts/groups/{group_id}/members/{contact_id}"
     risk = Risk.WRITE

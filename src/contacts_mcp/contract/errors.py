@@ -21,7 +21,7 @@ class ContactsError(Exception):
     Attributes:
         code: A stable name for the kind of error.
         message: What happened.
-        next_step: What to do next.
+        next_step: What to do next; by default the `advice` of the class.
         status: The HTTP status of the service's answer; None without an answer.
     """
 
@@ -61,7 +61,7 @@ class NotFound(ContactsError):
 
 
 class ValidationFailed(ContactsError):
-    """400, 413, 422, or refused before sending. `faults` name the fields."""
+    """400, 413 or 422, or refused before it was sent. `faults` names the invalid fields."""
 
     code = "invalid"
     advice = "correct it and call again"
@@ -98,7 +98,7 @@ class RateLimited(ContactsError):
 
 
 class ServerFault(ContactsError):
-    """Any other 5xx, or an unexpected status."""
+    """A status that no other error describes, such as 500."""
 
     code = "server_fault"
     advice = "try again later"
@@ -112,14 +112,14 @@ class Unreachable(ContactsError):
 
 
 class UnreadableAnswer(ContactsError):
-    """An answer that is not JSON, truncated, of another shape or too large, or a redirect elsewhere."""
+    """The answer is not JSON, is truncated, too large or of another shape, or redirects to another origin."""
 
     code = "unreadable_answer"
     advice = "the operator must check the service's address"
 
 
 class FilterIgnored(ContactsError):
-    """A list whose filter or page the service ignores; it is therefore not returned."""
+    """The service ignored the filter or the page number of a list, so the list is not returned."""
 
     code = "filter_ignored"
     advice = "omit the filter and page through the list"

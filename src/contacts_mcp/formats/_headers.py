@@ -95,7 +95,7 @@ _WORDS: dict[str, str] = {
     "link": "de del di da do du des der la le el los l d da fur for til av af pa i e the of a y et og und och en om "
     "electronico electronica electronique elettronica eletronico electronica elektroniczny correio",
 }
-"""Words of headers of numbers and addresses, by what they add."""
+"""Words in the headers of number and address columns, by their meaning."""
 
 _CLASSES = {word: kind for kind, words in _WORDS.items() for word in words.split()}
 _MEANING_BY_PHRASE: dict[str, Meaning] = {

@@ -28,7 +28,7 @@ _DETECTION_BYTES = 4096
 _IMPORTABLE = "CSV, vCard, Excel (xlsx, xls, ods) and JSON can be imported"
 
 _MAX_CSV_CELL_LENGTH = 64 * 1024 * 1024
-"""Characters of a CSV cell; a longer one makes the file invalid, a shorter one may still be a problem of its row."""
+"""Maximum characters of a CSV cell. A longer cell makes the file invalid; a shorter one can make its row invalid."""
 _DELIMITERS = (",", ";", "\t")
 _SAMPLE_BYTES = 65_536
 _DELIMITER_ROWS = 12

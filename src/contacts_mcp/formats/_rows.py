@@ -122,7 +122,7 @@ def _clean(row: Row) -> None:
 
 
 def _name(row: Row) -> None:
-    """Name a row by what else it has."""
+    """Name a row after its company, e-mail address or number."""
     if row.company_name:
         row.name, row.type = row.company_name, row.type or "company"
     elif row.emails or row.phones:

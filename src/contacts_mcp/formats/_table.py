@@ -28,7 +28,7 @@ Cells = Sequence[str]
 NumberedRow = tuple[int, Cells]
 
 MAX_CELL_LENGTH = 20_000
-"""Characters; a row with a longer cell is no contact."""
+"""Maximum characters of a cell; a row with a longer one is not a contact."""
 MAX_COLUMNS = 1_000
 IGNORE = "ignore"
 """In a mapping: do not use this column."""
@@ -45,11 +45,11 @@ _COMPANY = re.compile(
 _DATA = re.compile(r"[^@\s]+@[^@\s]+\.\w+|\+?[\d\s()./-]{6,}")
 
 _HEADER_ROWS = 12
-"""Rows in which the header is searched; exports may have a title above it."""
+"""How many rows are searched for the header; exports may have a title above it."""
 _MIN_HEADERS = 2
 _MAX_SAMPLED_COLUMNS = 50
 _SAMPLE_ROWS, _MIN_SHARE, _MIN_HINT_SHARE = 200, 0.6, 0.3
-"""A column is used by what its cells hold if this share of them is valid, and named to the reader from the other on."""
+"""Rows to sample; shares of valid cells at which a column with an unknown header is used, or hinted at."""
 _NUMBER = re.compile(r"(?:\+|00)?\(?\d[\d\s()./-]{5,20}\d")
 _DATE = re.compile(r"\d{4}[-./]\d\d?[-./]\d\d?|\d\d?[-./]\d\d?[-./]\d{4}")
 _PERSON = re.compile(r"[^\W\d_][\w'\u2019.-]*(?:,? [^\W\d_][\w'\u2019.-]*){1,4}")
@@ -227,7 +227,7 @@ def _map_columns(
 
 
 def _map_by_cells(headers: Sequence[str], fields: list[str | None], samples: _Samples, parsed: ParsedFile) -> None:
-    """Give columns whose header is not understood the field that their cells show; name those that may be one."""
+    """Give columns whose header is not understood the field that their cells show; mention those that may be one."""
     open_positions = [index for index, field in enumerate(fields) if field in (None, "kind")][:_MAX_SAMPLED_COLUMNS]
     missing = {"phone_number", "email"} - {*fields}
     if not _NAME_FIELDS & {*fields}:

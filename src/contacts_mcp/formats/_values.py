@@ -12,7 +12,7 @@ from contacts_mcp.text import fold
 _INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 """Characters that cannot be seen and mean nothing; joiners, which letters and emoji need, are kept in names."""
 _INVISIBLE_IN_CODES = re.compile("[\u00ad\u034f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff]")
-"""The same in numbers and addresses, where joiners and variation selectors mean nothing either."""
+"""Invisible characters in numbers and addresses, where joiners and variation selectors mean nothing either."""
 _QUOTED_FORMULA = re.compile(r'="(.*)"', re.DOTALL)
 
 GOOGLE_SEPARATOR = ":::"

@@ -23,7 +23,7 @@ _CPU_LIMIT_SECONDS = 60
 
 
 def main() -> int:
-    """Write rows, each after its number; the arguments are the limits of rows and characters."""
+    """Write the rows, each with its number in the first column; the arguments are the limits of rows and characters."""
     max_rows, max_characters = map(int, sys.argv[1:])
     for resource_, limit in ((resource.RLIMIT_AS, _MEMORY_LIMIT_BYTES), (resource.RLIMIT_CPU, _CPU_LIMIT_SECONDS)):
         with suppress(ValueError, OSError):  # a lower limit is set already, or the system has none

@@ -83,7 +83,7 @@ def is_unambiguous(ranked: Sequence[RankedContact]) -> bool:
 
 
 def query_variants(query: str, region: str | None = None) -> list[str]:
-    """Return at most 8 search texts for a service whose search is unknown: the query itself, then the likeliest."""
+    """Return at most 8 search texts for a service whose search is unknown: the query itself, then the most likely."""
     found: dict[str, str] = {}
     for variant in _variants(query, region):
         if variant:

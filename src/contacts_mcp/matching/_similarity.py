@@ -20,7 +20,7 @@ def are_compatible(one: str, other: str) -> bool:
 
 
 SAME_NAME_FROM = 0.75
-"""From this similarity on, two names are taken for spellings of one."""
+"""Minimum similarity of two names that count as spellings of one name."""
 OTHER_NAME_BELOW = 0.5
 """Below this similarity, two names clearly belong to two people."""
 

@@ -96,7 +96,7 @@ def _tidy_duplicates(given: Mapping[str, str]) -> str:
 Find duplicate contacts in the directory{tagged}. {_DATA}
 1. Look first, change nothing: call find_duplicate_contacts. A name alone proves nothing, and families and colleagues \
 share numbers; if it is unclear, read the contacts with get_contact.
-2. Show me one cluster at a time with its ids: what agrees, what differs, which you would keep. Wait for my yes to it.
+2. Show me one cluster at a time with its ids: what agrees, what differs, which you would keep. Wait for my yes to each.
 3. Then call merge_contacts for that cluster only. A refusal is final: leave the cluster as it is.
 4. Tell me what was merged, and how each conflict was resolved."""
 
@@ -135,7 +135,7 @@ PROMPTS: tuple[Prompt, ...] = (
 
 
 def choose_prompts(tools: Collection[Tool]) -> tuple[Prompt, ...]:
-    """The prompts that name no tool that is switched off."""
+    """Choose the prompts whose tools are all enabled."""
     disabled = {tool.name for tool in TOOLS} - {tool.name for tool in tools}
     return tuple(prompt for prompt in PROMPTS if not disabled & named_tools(prompt))
 

@@ -18,7 +18,7 @@ _SAMPLE_SIZE = 5
 
 
 class AddMatchingToGroup(FilterArguments, PlanArguments):
-    """Add all contacts that match a filter to a group. First shows a plan; for a few known ids use
+    """Add all contacts that match a filter to a group. First shows a plan; for a few known ids, use
     add_group_members.
     """
 

@@ -23,8 +23,8 @@ _ADVICE = {
 
 
 class CheckGroupAudience(Arguments):
-    """Check whom an SMS to a group would reach: unreachable members and why, duplicate numbers, countries, requests.
-    Sends nothing.
+    """Check whom an SMS to a group would reach: unreachable members and why, duplicate numbers, countries, SMS
+    requests needed. Sends nothing.
     """
 
     group_id: GroupId = Field(description="Group id (UUID).")
@@ -72,7 +72,7 @@ class Audience(ShortAnswer):
 
 @dataclass(slots=True)
 class _NumberCounts:
-    """Counts of members by what is known of their numbers."""
+    """Counts the members by the kind of their numbers."""
 
     region: str | None
     unreachable: Counter[str] = field(default_factory=Counter)

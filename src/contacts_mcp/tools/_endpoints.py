@@ -54,7 +54,7 @@ _PERSONAL_FIELDS = ("name", "company_name", "phone_number", "email", "tags", "no
 
 
 class Done(Record):
-    """The answer of a change without a record to show."""
+    """The answer of a change that returns no record."""
 
     done: bool
 
@@ -76,11 +76,11 @@ class UpdatedContact(SavedContact):
 
 
 class ErasureResult(Record):
-    """What the service shows of a contact after its erasure; `left` names the fields that it still shows."""
+    """What the service shows of a contact after its erasure; `left` names the fields that are still there."""
 
     erased: bool
     seen: str = Field(description="What the service showed afterwards.")
-    left: list[str] | None = Field(default=None, description="Fields it still shows.")
+    left: list[str] | None = Field(default=None, description="Fields that the service still shows.")
 
 
 class GroupListing(Page):
@@ -96,14 +96,14 @@ class MemberListing(Page):
 
 
 class PageArguments(BaseModel):
-    """Which page of a list that the API answers as a whole."""
+    """Which page to return of a list that the API returns in one piece."""
 
     page: int = Field(default=1, ge=1, le=1_000_000)
     per_page: int = Field(default=50, ge=1, le=100)
 
 
 class UpdateContactArguments(UpdateContact):
-    """Change, clear or tag a contact; omitted fields stay as they are. To create one use create_contact."""
+    """Change, clear or tag a contact; omitted fields stay as they are. To create one, use create_contact."""
 
     tags: Tags | None = Field(default=None, description="Replaces all tags; else use add_tags, remove_tags.")
     add_tags: Tags | None = None
@@ -126,11 +126,11 @@ class UpdateContactArguments(UpdateContact):
 
 
 class ListContactGroupsArguments(PageArguments, ListContactGroups):
-    """List the groups with ids and member counts. For the contacts in a group use list_group_members."""
+    """List the groups with ids and member counts. For the contacts in a group, use list_group_members."""
 
 
 class UpdateContactGroupArguments(UpdateContactGroup):
-    """Rename a group or change its description; for its members use add_group_members or remove_group_member."""
+    """Rename a group or change its description; for its members, use add_group_members or remove_group_member."""
 
     clear_fields: list[Literal["description"]] | None = None
 
@@ -144,7 +144,7 @@ class UpdateContactGroupArguments(UpdateContactGroup):
 
 
 class ListGroupMembersArguments(PageArguments, ListGroupMembers):
-    """List the contacts in a group: id, name and phone number. For all fields of one use get_contact."""
+    """List the contacts in a group: id, name and phone number. For all fields of one, use get_contact."""
 
 
 async def _list_contacts(backend: Backend, call: ListContacts) -> ContactListing:
@@ -269,9 +269,9 @@ async def read_target(backend: Backend, risk: Risk, arguments: BaseModel) -> Tar
 async def _read_erasure_target(backend: Backend, contact_id: str, reason: str) -> Target:
     try:
         contact = await backend.send(GetContact(contact_id=contact_id))
-    except NotFound:  # deleted before, or never there; the service does not tell, so the id has to be typed
+    except NotFound:  # the service does not say whether the id ever existed, so the person must type it
         label = f"contact with id {contact_id}, which the service no longer shows"
-        return Target(label, "All data that the service still keeps of it is erased.", hash_json([]), contact_id)
+        return Target(label, "All data that the service still keeps about it is erased.", hash_json([]), contact_id)
     if _reveals_identity(contact, reason):
         raise invalid_field("reason", "must not contain the contact's name, e-mail or number: the reason is kept")
     fingerprint, phrase = hash_json([contact.model_dump()]), _phrase(contact, contact_id)
@@ -296,7 +296,7 @@ def describe_record(record: Contact | Group) -> str:
 
 
 def _phrase(contact: Contact, contact_id: str) -> str:
-    """What has to be typed: the name as the question shows it, or the id if the name is too long or proves nothing."""
+    """What the person must type: the name as the question shows it, or the id if the name is too long or a stock word."""
     name = quote(contact.name or "", _MAX_LABEL_LENGTH)[1:-1]
     proves_reading = any(map(str.isalnum, name)) and fold(name).strip(" .!?-") not in _STOCK_ANSWERS.split()
     return name if proves_reading and len(contact.name or "") <= _MAX_LABEL_LENGTH else contact_id

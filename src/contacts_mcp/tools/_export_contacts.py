@@ -18,7 +18,7 @@ _MAX_READ_SINGLY = 5_000  # contacts that are read one by one from a service tha
 
 
 class ExportContacts(FilterOrGroupArguments):
-    """Export contacts to a file: CSV, vCard or JSON. Returns a link, not the contacts; to look at some use
+    """Export contacts to a file: CSV, vCard or JSON. Returns a link, not the contacts; to look at some, use
     list_contacts.
     """
 
@@ -54,7 +54,7 @@ async def _run(backend: Backend, arguments: ExportContacts) -> Exported:
 
 
 async def _choose_fields(client: JobClient, wanted: Filter) -> tuple[frozenset[str], str | None]:
-    """Choose all fields, or only those of lists, with a note, if the contacts are too many to read one by one."""
+    """Choose all fields, or if there are too many contacts to read one by one, the fields of list rows and a note."""
     if not await client.backend.supports("scan"):
         count = 0
         async for page in iter_contacts(client, wanted, LIST_FIELDS, client.progress("contacts counted")):

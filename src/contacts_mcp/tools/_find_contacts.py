@@ -1,4 +1,4 @@
-"""find_contacts: find a contact from a few words, however they are written."""
+"""find_contacts: find a contact from a few words, even misspelled."""
 
 from collections.abc import Iterable, Sequence
 
@@ -24,7 +24,7 @@ _DISTINGUISHING_FIELDS = ("company_name", "phone_number", "email")
 
 class FindContacts(Arguments):
     """Find a contact from a partial or misspelled name, company, number or e-mail. Says whether the best match is
-    unambiguous; to page through many use list_contacts.
+    unambiguous; to page through many, use list_contacts.
     """
 
     query: Text

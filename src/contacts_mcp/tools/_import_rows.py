@@ -275,7 +275,7 @@ def _decide_match(draft: Draft, contact: Contact, options: MatchOptions, why: st
 
 
 def _changed_values(draft: Draft, contact: Contact, region: str | None) -> dict[str, Any]:
-    """The values that an update sets: blank fields change nothing, and tags are united."""
+    """The values that an update sets: blank fields change nothing, and tags are combined."""
     filled = draft.filled_fields.items()
     values = {name: value for name, value in filled if not _has_value(draft, name, getattr(contact, name), region)}
     tags = edit_tags(contact.tags, draft.tags)

@@ -1,4 +1,4 @@
-"""Sending the many calls of a job: a few at a time, slower if the service asks for it, and never cut off half-way."""
+"""Send the calls of a job: a few at a time, slower if the service asks for it, and each to its end."""
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""merge_contacts: unite several records of one person in one contact, and delete the others after a person agreed."""
+"""merge_contacts: combine several records of one person in one contact, and delete the others after a person agreed."""
 
 from dataclasses import dataclass, field
 from itertools import compress
@@ -40,8 +40,8 @@ _MAX_NOTES_LENGTH = 10_000
 
 
 class MergeContacts(Arguments):
-    """Merge duplicates: unites fields, tags, notes and groups in the contact to keep, deletes the others. A person is
-    asked once; find duplicates with find_duplicate_contacts.
+    """Merge duplicates: combines fields, tags, notes and groups in the contact to keep, deletes the others. Asks a
+    person once for the whole merge; find duplicates with find_duplicate_contacts.
     """
 
     keep_id: ContactId = Field(description="The contact to keep.")
@@ -65,7 +65,7 @@ class FieldConflict(Record):
 
 
 class Merged(ShortAnswer):
-    """The contact that was kept, and what became of the others."""
+    """The contact that was kept, and what happened to the others."""
 
     contact: ContactSummary
     changed: list[str] = Field(description="Fields of the kept contact that changed.")
@@ -91,12 +91,12 @@ class _Merge:
 
     def __post_init__(self) -> None:
         for name in _SINGLE_FIELDS:
-            self._unite_field(name)
+            self._combine_field(name)
         self.values["tags"] = edit_tags(self.keep.tags, [tag for other in self.others for tag in other.tags])
-        self.values["notes"] = self._unite_notes()
+        self.values["notes"] = self._combine_notes()
         self.values = {name: value for name, value in self.values.items() if value != getattr(self.keep, name)}
 
-    def _unite_field(self, name: str) -> None:
+    def _combine_field(self, name: str) -> None:
         """Choose one of the values; an empty field is no conflict."""
         order = [self.keep, *self.others]
         if self.prefer == "newest":
@@ -119,7 +119,7 @@ class _Merge:
         conflict = FieldConflict(field=name, kept=one_line(kept) or "", dropped=shown, resolution=resolution)
         self.conflicts.append(conflict)
 
-    def _unite_notes(self) -> str | None:
+    def _combine_notes(self) -> str | None:
         """Each note once, and the values that have no room elsewhere."""
         notes = [contact.notes for contact in (self.keep, *self.others) if contact.notes]
         known = "\n".join(notes)
@@ -171,7 +171,7 @@ async def _prepare(backend: Backend, arguments: MergeContacts) -> PreparedCall:
 async def _plan_merge(client: JobClient, arguments: MergeContacts) -> _Merge:
     """Read the contacts, and the groups that the others are members of and the kept one is not.
 
-    Raises NotFound, which names the contact, or ValidationFailed if the united notes are too long for one contact.
+    Raises NotFound, which names the contact, or ValidationFailed if the combined notes are too long for one contact.
     """
 
     async def read(contact_id: str) -> Contact:

@@ -1,4 +1,4 @@
-"""Selecting the contacts that a job is about: those that match a filter, a page at a time, on every kind of service."""
+"""Select the contacts of a job: those that match a filter, a page at a time, with or without support for scans."""
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ _EMPTY_CONTACT: dict[str, Any] = {**dict.fromkeys(Contact.model_fields), "tags":
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which contacts to select: everything given must match; without anything all contacts match."""
+    """Which contacts to select. All given conditions must match; an empty filter matches all contacts."""
 
     type: ContactType | None = None
     search: str | None = None
@@ -43,7 +43,7 @@ class Filter:
 
     @property
     def list_params(self) -> dict[str, Any]:
-        """The part of the filter that lists support."""
+        """The part of the filter that ListContacts supports."""
         params = {"type": self.type, "search": self.search, "tags": list(self.tags) or None}
         return {name: value for name, value in params.items() if value is not None}
 
@@ -66,7 +66,7 @@ class FilterArguments(Arguments):
 
 
 class FilterOrGroupArguments(FilterArguments):
-    """The same, also for the members of a group."""
+    """The filter arguments, and optionally a group whose members to select."""
 
     group_id: GroupId | None = Field(default=None, description="Only members of this group.")
 
@@ -130,7 +130,7 @@ async def _iter_scan(
 
 
 def _to_contact(fields: Sequence[str], known: set[str], row: Sequence[Any]) -> Contact:
-    """Build a contact from a row that the directory wrote in its final form.
+    """Build a contact from a row of the embedded directory, whose values need no validation.
 
     It does what `model_construct` does, but without looking up defaults, which would take ten times as long.
     """

@@ -30,7 +30,7 @@ _FIELD_BY_ARGUMENT = {"set_type": "type", "set_company_name": "company_name", "s
 
 
 class UpdateMatchingContacts(FilterOrGroupArguments, PlanArguments):
-    """Change all contacts that match a filter: tags, fields, numbers to E.164. First shows a plan; for one contact use
+    """Change all contacts that match a filter: tags, fields, numbers to E.164. First shows a plan; for one contact, use
     update_contact.
     """
 

@@ -60,14 +60,14 @@ def limit_unanswered(read: Read, write: Write) -> tuple[Read, Write]:
 
 
 class _Unanswered:
-    """The number of requests without an answer."""
+    """Counts the requests without an answer."""
 
     def __init__(self, write: Write) -> None:
         self._write = write
         self._count = 0
 
     async def admit(self, item: SessionMessage | Exception) -> SessionMessage | Exception | None:
-        """What the server gets to read: None if the request was one too many."""
+        """Return the message for the server to read; None if the request exceeds the limit, and was answered."""
         if isinstance(item, Exception) or not isinstance(item.message, JSONRPCRequest):
             return item
         if self._count >= MAX_UNANSWERED_REQUESTS:

@@ -82,7 +82,7 @@ async def test_repeated_import_changes_nothing(either, save):
     assert await everybody(either) == before
 
 
-async def test_import_update_blanks_no_field_and_unites_tags(either, save, person):
+async def test_import_update_blanks_no_field_and_combines_tags(either, save, person):
     """Filled fields of the row are set, blank ones stay, and a person is asked."""
     await either.apply("import_contacts", path=save(HEADER, *ROWS))
     person.content = {"decision": "change"}

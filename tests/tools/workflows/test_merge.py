@@ -30,7 +30,7 @@ async def doubles(either: Host) -> tuple[Host, list[dict[str, Any]], list[str]]:
     return either, people, groups
 
 
-async def test_merge_unites_all_data_and_deletes_the_others(doubles, person):
+async def test_merge_combines_all_data_and_deletes_the_others(doubles, person):
     """Conflicts are reported, and values without room are kept in the notes."""
     host, (keep, *others), groups = doubles
     person.content = {"decision": "merge"}

@@ -117,9 +117,9 @@ async def test_callers_own_key_is_used_upstream(keyed_network: HttpServer) -> No
 @pytest.mark.parametrize(
     ("headers", "words"),
     [
-        ({}, "wants your WAYSCloud key"),
+        ({}, "requires your WAYSCloud key"),
         ({"X-API-Key": "wayscloud_pat_wrong"}, "wrong, expired or revoked"),
-        ({"Authorization": "Basic dTpw"}, "wants your WAYSCloud key"),
+        ({"Authorization": "Basic dTpw"}, "requires your WAYSCloud key"),
         ({"X-API-Key": API_KEY, "Authorization": "Bearer other"}, "more than one key"),
         ({"X-API-Key": "with blank"}, "characters that no key has"),
     ],

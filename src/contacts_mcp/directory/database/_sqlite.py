@@ -127,7 +127,7 @@ class SqliteEngine:
 
 
 class _ConnectionPool:
-    """Connections and threads of their own: a transaction is one call in a thread, whatever it does."""
+    """Connections with a thread pool for them: each transaction is one call in a thread."""
 
     def __init__(self, path: Path, begin: str, pragmas: tuple[str, ...], *, connections: int) -> None:
         self.threads = ThreadPoolExecutor(connections, thread_name_prefix="contacts-directory")

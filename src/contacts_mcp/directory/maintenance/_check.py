@@ -25,7 +25,7 @@ from contacts_mcp.directory.database import (
 
 _BATCH_ROWS = 5_000
 _MAX_SEQS = 5
-"""Rows that a fault names by their `seq`."""
+"""How many rows a fault names by their `seq`."""
 _MAX_KNOWN_WORDS = 100_000
 """Words that are remembered and not looked up again."""
 

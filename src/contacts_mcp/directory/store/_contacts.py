@@ -45,7 +45,7 @@ _SET_DELETED = update(contacts).where(contacts.c.seq == bindparam("of_seq")).val
 _MIN_EXACT_MATCHES = 3
 """A search with fewer matches also returns contacts that are spelled similarly."""
 _MAX_NOTES_PER_PAGE = 4_000_000
-"""Characters of notes on one page of a scan: a larger answer would exceed what its client accepts."""
+"""Maximum characters of notes on one page of a scan: its client would refuse a larger answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 Each word of a search must match a whole word of name, company or e-mail, the last one a prefix of a word. Words that
 look like a phone number, taken together, can match a fragment of the contact's number instead: only digits count, and
-leading zeros of `00` stand for `+`. Notes are not searched. A search is never a pattern: `%` and `_` are characters.
+a leading `00` means `+`. Notes are not searched. A search text is never a pattern: `%` and `_` match themselves.
 """
 
 import re
@@ -65,7 +65,7 @@ class Query:
 
     @property
     def is_lookup(self) -> bool:
-        """Whether it is a long number or one or two words only: their statement needs only one plan."""
+        """Whether it is only a long number or one or two words: one query plan fits all such values."""
         if self.type or self.matches_nothing:
             return False
         if self.number:
@@ -140,17 +140,17 @@ class TermShape:
         return not self.prefix if self.exact == 1 else not self.exact and self.prefix == "equal"
 
     def conditions(self) -> list[ColumnElement[bool]]:
-        """Return conditions on `contact_terms`, each of which is sufficient. One by one, an index answers them."""
+        """Return conditions on `contact_terms`, each sufficient. Queried separately, each can use an index."""
         conditions = [self._is_exact()] if self.exact else []
         if self.prefix:
             conditions.append(self._has_indexed_prefix() if self.prefix == "equal" else self._starts_with())
         return conditions
 
     def samples(self) -> Iterator[tuple[int, ColumnElement[bool], bool]]:
-        """Yield what to count to estimate the number of matches.
+        """Yield what to count to estimate the number of matches: part, condition, and whether it is ordered.
 
-        The lowest count with the same number applies, and the sum over the numbers. The last value says whether an
-        index has the matches of the condition in the order of `seq`.
+        The estimate is the sum over the parts of the lowest count of each. A condition is ordered if an index has its
+        matches in the order of `seq`.
         """
         if self.exact:
             yield 0, self._is_exact(), self.exact == 1
@@ -168,7 +168,7 @@ class TermShape:
             conditions.append(in_row)
         elif self.prefix:
             has_prefix = has_term.where(self._has_indexed_prefix()).exists()
-            # The signature has ruled out most contacts without such a word, unless an exact term would do as well.
+            # The signature has ruled out most contacts without such a word, unless an exact term can match instead.
             longer = and_(has_prefix, in_row) if self.exact else in_row
             conditions.append(has_prefix if self.prefix == "equal" else longer)
         return or_(*conditions)

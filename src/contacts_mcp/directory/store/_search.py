@@ -30,7 +30,7 @@ class QueryShape:
     """A query without its values: all queries of one shape share one statement.
 
     Attributes:
-        is_lookup: whether the statement must have a plan that is good for all values.
+        is_lookup: whether one query plan must fit all values of the statement.
     """
 
     dialect: str
@@ -334,7 +334,7 @@ def _page(shape: QueryShape, *, has_first: bool = False) -> sa.Select[Any]:
 
 
 def _lookup_page(shape: QueryShape) -> sa.Select[Any]:
-    """The same for a lookup: its matches are an array, so that no plan depends on how many there may be."""
+    """The page of a lookup: its matches are an array, so that the query plan does not depend on their number."""
     found = find_seqs(shape)
     newest_first = found.order_by(found.selected_columns.seq.desc()).scalar_subquery()
     matches = sa.select(sa.func.array(newest_first, type_=_SEQS).label("seqs")).cte("matches")

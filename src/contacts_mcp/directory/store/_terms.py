@@ -14,10 +14,10 @@ from contacts_mcp.directory.store._rows import Row
 from contacts_mcp.text import digits, fold
 
 PREFIX_LENGTH = 3
-"""Characters of the prefixes in the index: many words start with the same three letters."""
+"""Length of the prefixes in the index: many words start with the same three letters."""
 
 LONG_NUMBER = 8
-"""Digits of a long phone fragment. Suffixes of numbers are indexed for these; most national numbers have as many."""
+"""Minimum digits of a long phone fragment. For these, suffixes of numbers are indexed; most numbers are as long."""
 
 PHONE_PIECE_LENGTH = 4
 

@@ -19,22 +19,22 @@ ACCESS = logging.getLogger("contacts_mcp.access")
 _REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.MISDIRECTED_REQUEST, HTTPStatus.TOO_MANY_REQUESTS)
 _WARNING_INTERVAL_SECONDS = 1
 _refusals = get_meter("contacts_mcp", __version__).create_counter(
-    "contacts_mcp.http.refusals", "{request}", "Requests over HTTP that were turned down or failed, by status."
+    "contacts_mcp.http.refusals", "{request}", "HTTP requests that were refused or failed, by status."
 )
 
 
 class AccessLogMiddleware:
     """Log each request at INFO when its response has ended, without query, headers, body or unknown paths.
 
-    Refused and failed requests are counted, and logged at WARNING at most once a second for each status. `pages` are
-    the known paths; successful requests of those in `probed` are logged at DEBUG. `status` is null if the client left
-    before it was answered.
+    Refused and failed requests are counted, and logged at WARNING at most once a second for each status. `paths` are
+    the known paths; successful requests for `probe_paths` are logged at DEBUG. `status` is null if the client left
+    before a response began.
     """
 
-    def __init__(self, app: ASGIApp, *, pages: Collection[str], probed: Collection[str] = ()) -> None:
+    def __init__(self, app: ASGIApp, *, paths: Collection[str], probe_paths: Collection[str] = ()) -> None:
         self._app = app
-        self._pages = frozenset(pages)
-        self._probed = frozenset(probed)
+        self._paths = frozenset(paths)
+        self._probe_paths = frozenset(probe_paths)
         self._warned_at: dict[int, float] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -42,7 +42,7 @@ class AccessLogMiddleware:
             await self._app(scope, receive, send)
             return
         path = route_path(scope)  # before routing, which may change the scope
-        route = path if path in self._pages else "other"
+        route = path if path in self._paths else "other"
         began = time.monotonic()
         status: int | None = None
 
@@ -60,7 +60,7 @@ class AccessLogMiddleware:
                 ACCESS.log(level, _line(scope, route, status, began))
 
     def _level(self, route: str, status: int | None) -> int:
-        if route in self._probed and status == HTTPStatus.OK:
+        if route in self._probe_paths and status == HTTPStatus.OK:
             return logging.DEBUG
         if status not in _REFUSED and (status or 0) < HTTPStatus.INTERNAL_SERVER_ERROR:
             return logging.INFO
@@ -68,7 +68,7 @@ class AccessLogMiddleware:
         return logging.WARNING if self._may_warn(status or 0) else logging.INFO
 
     def _may_warn(self, status: int) -> bool:
-        """Whether the last warning of this status is old enough: a flood must not fill the disk."""
+        """Whether a warning about this status is due: a flood of refused requests must not fill the disk."""
         now = time.monotonic()
         if now - self._warned_at.get(status, -math.inf) < _WARNING_INTERVAL_SECONDS:
             return False

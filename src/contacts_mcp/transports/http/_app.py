@@ -1,4 +1,4 @@
-"""The ASGI app: Streamable HTTP and SSE behind authentication and limits, with public pages beside them."""
+"""The ASGI app: Streamable HTTP and SSE behind authentication and limits, and public pages."""
 
 import re
 from collections.abc import AsyncIterator, Callable, Collection
@@ -39,9 +39,9 @@ MCP_PATH = "/mcp"
 MAX_BODY_BYTES = 1024 * 1024
 _METHODS = {MCP_PATH: ("POST", "GET", "DELETE"), EVENTS_PATH: ("GET",), MESSAGES_PATH: ("POST",)}
 _MAX_PUBLIC_BODY_BYTES = 8 * 1024
-"""Limit for pages without authentication, to which there is nothing to send."""
+"""Limit for pages without authentication, which need no body."""
 _MAX_HELD_BYTES = 64 * 1024 * 1024
-"""All bodies that are being read or worked on."""
+"""Limit for the bodies of all requests in progress together."""
 _SESSION_IDLE_TIMEOUT_SECONDS = 15 * 60.0
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 
@@ -66,11 +66,11 @@ def http_app(
     limits: Limits | None = None,
     telemetry: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
 ) -> ASGIApp:
-    """Serve `server` on `/mcp`, `/sse` and `/messages/`, beside health pages; the server's lifespan becomes the app's.
+    """Serve `server` on `/mcp`, `/sse` and `/messages/`, with health pages; the server's lifespan becomes the app's.
 
     `calls` are the running calls of `server`, which end with the app; `close_subscriptions` ends its subscriptions.
-    The server answers to the names `hosts` (none mean those of loopback), and pages of `origins` may call it. `limits`
-    hold for each caller. `telemetry` is entered before everything else, and left after everything else.
+    `hosts` are the accepted host names (by default only loopback), and web pages of `origins` may call the server.
+    `limits` apply to each caller. `telemetry` is entered before everything else, and left after everything else.
     """
     limits = limits or Limits()
     shutdown = Shutdown(calls, close_subscriptions)
@@ -93,12 +93,12 @@ def http_app(
         is_protocol = scope["type"] == "http" and route_path(scope) in _METHODS
         await (protocol if is_protocol else public)(scope, receive, send)
 
-    probed = (HEALTH_PATH, READINESS_PATH)
+    probe_paths = (HEALTH_PATH, READINESS_PATH)
     auth_paths = [route.path for route in auth_routes if isinstance(route, Route)]
-    app: ASGIApp = HostOriginMiddleware(by_kind, hosts=hosts, origins=origins, exempt=probed, public=auth_paths)
+    app: ASGIApp = HostOriginMiddleware(by_kind, hosts=hosts, origins=origins, exempt=probe_paths, public=auth_paths)
     app = ErrorMiddleware(app, json_rpc_error, answers_cancelled=True)
     app = RequestIdMiddleware(app, _REQUEST_ID)
-    return AccessLogMiddleware(app, pages=[*_METHODS, *probed, *auth_paths], probed=probed)
+    return AccessLogMiddleware(app, paths=[*_METHODS, *probe_paths, *auth_paths], probe_paths=probe_paths)
 
 
 def _endpoints(server: Server[Any], manager: StreamableHTTPSessionManager, limits: Limits) -> ASGIApp:
@@ -117,7 +117,7 @@ def _endpoints(server: Server[Any], manager: StreamableHTTPSessionManager, limit
 
 
 def _protected(app: ASGIApp, access: Access, limits: Limits, origins: Collection[str]) -> ASGIApp:
-    """`app` behind authentication by headers, then limits of body and rate, then authorization by what is asked."""
+    """`app` behind authentication by headers, body and rate limits, and authorization by the called tool."""
     app = AuthorizationMiddleware(DisconnectMiddleware(app), access)
     app = RateLimitMiddleware(app, calls_per_minute=limits.calls_per_minute)
     quota = BodyQuota(_MAX_HELD_BYTES, lambda scope: scope[CALLER_SCOPE_KEY].principal)

@@ -1,4 +1,4 @@
-"""The SDK's transports with what they lack: limits of sessions and of unread answers, and an end to abandoned calls."""
+"""The SDK's transports, with limits on sessions and unread answers, and cancellation of abandoned calls."""
 
 import math
 import time

@@ -194,7 +194,7 @@ def _credential_of(scope: Scope) -> Credential:
     presented = {(name, secret) for name, secret in presented_keys(scope) if secret}
     secrets = {secret for _, secret in presented}
     if not secrets:
-        raise _unauthorized("this server wants your WAYSCloud key")
+        raise _unauthorized("this server requires your WAYSCloud key")
     if len(secrets) > 1:
         raise _unauthorized("the request carries more than one key", error="invalid_request")
     secret = secrets.pop()

@@ -30,17 +30,17 @@ METADATA_PATH = "/.well-known/oauth-protected-resource"
 
 _RESOURCE = re.compile(r"https?://[A-Za-z0-9.:_\[\]-]+(?:/[A-Za-z0-9/._~%-]*)?")
 _URL = TypeAdapter(AnyHttpUrl, config=ConfigDict(url_preserve_empty_path=True))
-_CALL_SIGNS = (b"tools/call", b"\\", b"\0")  # the method, an escape that may hide it, or an encoding that is not UTF-8
+_CALL_MARKERS = (b"tools/call", b"\\", b"\0")  # the method, an escape that may hide it, or a sign of UTF-16 or UTF-32
 _PRINCIPAL_DIGEST_CHARACTERS = 32
 _MAX_PARSED_BYTES = 64 * 1024
-"""Parsing a larger message would delay all callers, only for an HTTP status."""
+"""Larger messages are not parsed for the status 403: that would delay all callers."""
 _INSUFFICIENT = "insufficient_scope"
 
 DenialRecorder = Callable[[Iterable[str], str, str, str], Awaitable[None]]
 """Records refused calls: tools, caller, request ID and error code."""
 
 
-class _IssuerAway(ContactsError):
+class _IssuerNotReady(ContactsError):
     code = "issuer_unavailable"
     advice = "check CONTACTS_MCP_OAUTH_ISSUER and the network between the server and the issuer"
 
@@ -74,7 +74,7 @@ class OAuthAccess(Access):
         self._metadata_url = str(build_resource_metadata_url(self._resource))
 
     async def authenticate(self, connection: HTTPConnection) -> Caller:
-        """The caller that a token was issued to, the same for every program they use.
+        """Return the caller that the token was issued to: a user is the same caller in every client program.
 
         Removes the token from the request. Raises Refusal: 400, 401, 403, or 503 if the token cannot be checked.
         """
@@ -89,10 +89,10 @@ class OAuthAccess(Access):
     async def authorize(self, caller: Caller, body: bytes) -> None:
         """Refuse (403) a call of a tool that the caller's scopes do not cover, and name the scopes that would.
 
-        The server itself refuses such a call, also in a message too large to be parsed here; this is for the status by
-        which a client requests more scopes.
+        The server refuses such a call anyway, even in a message that is too large to be parsed here. This check adds
+        the status after which a client requests more scopes.
         """
-        if len(body) > _MAX_PARSED_BYTES or not any(sign in body for sign in _CALL_SIGNS):
+        if len(body) > _MAX_PARSED_BYTES or not any(marker in body for marker in _CALL_MARKERS):
             return
         called = {tool: risk for tool in _called_tools(body) if (risk := self._risk_of(tool))}
         denied = {tool: risk for tool, risk in called.items() if risk not in caller.risks}
@@ -109,10 +109,10 @@ class OAuthAccess(Access):
         try:
             await self._issuer.check_ready()
         except IssuerUnavailable:
-            raise _IssuerAway("the token issuer's keys cannot be fetched") from None
+            raise _IssuerNotReady("the token issuer's keys cannot be fetched") from None
 
     def routes(self) -> list[BaseRoute]:
-        """The protected-resource metadata (RFC 9728), also where clients look that know only the server's URL."""
+        """The routes of the protected-resource metadata (RFC 9728), at every path where clients look for it."""
         (own,) = create_protected_resource_routes(
             self._resource, [_URL.validate_python(self._issuer.url)], list(SCOPES), "WAYSCloud Contacts"
         )
@@ -120,7 +120,7 @@ class OAuthAccess(Access):
         return [Route(path, own.endpoint, methods=["GET", "OPTIONS"]) for path in paths]
 
     def _token(self, connection: HTTPConnection) -> str:
-        """The one bearer token in the headers; RFC 6750 has other places for it, which end up in logs."""
+        """The one bearer token in the headers. RFC 6750 also allows it in the URL, which ends up in logs."""
         if "access_token" in connection.query_params:
             raise self._malformed("a token in the URL is not accepted")
         headers = connection.headers.getlist("authorization")
@@ -129,7 +129,7 @@ class OAuthAccess(Access):
         token = bearer_token("".join(headers))
         if not token:
             message = (
-                "this server wants an access token; get one from the authorization server that "
+                "this server requires an access token; get one from the authorization server that "
                 f"{self._metadata_url} names, and send it as `Authorization: Bearer`"
             )
             challenge = self._challenge(scope=" ".join(SCOPES))
@@ -157,13 +157,13 @@ class OAuthAccess(Access):
         return Refusal(HTTPStatus.BAD_REQUEST, "invalid_request", message, challenge)
 
     def _insufficient(self, scopes: Iterable[str], what: str) -> Refusal:
-        """The refusal after which a client requests a new token; `scopes` are all it should request."""
+        """The refusal that makes a client request a new token; `scopes` are all scopes to request."""
         wanted = " ".join(scope for scope in SCOPES if scope in scopes)
         challenge = self._challenge(error=_INSUFFICIENT, error_description=what, scope=wanted)
-        return Refusal(HTTPStatus.FORBIDDEN, _INSUFFICIENT, f"{what}; sign in again and ask for {wanted}", challenge)
+        return Refusal(HTTPStatus.FORBIDDEN, _INSUFFICIENT, f"{what}; sign in again and request {wanted}", challenge)
 
     def _challenge(self, **parameters: str) -> dict[str, str]:
-        """A WWW-Authenticate header (RFC 6750, 3; RFC 9728, 5.1); every value is one of this module's own."""
+        """A WWW-Authenticate header (RFC 6750, 3; RFC 9728, 5.1); no value comes from the request."""
         pairs = {**parameters, "resource_metadata": self._metadata_url}
         return {"WWW-Authenticate": "Bearer " + ", ".join(f'{name}="{value}"' for name, value in pairs.items())}
 
@@ -172,7 +172,7 @@ def _principal(claims: TokenClaims) -> str:
     """Issuer and subject, as `oauth:<issuer>#<digest>`.
 
     The digest replaces the subject, which may be an e-mail address or anything else that must not enter the audit
-    trail. An issuer's URL holds no `#`, so that the two cannot run into each other.
+    trail. An issuer's URL holds no `#`, so the pair is unambiguous.
     """
     whole = f"{claims.issuer}#{claims.subject}".encode("utf-8", "surrogatepass")
     return f"oauth:{claims.issuer}#{sha256(whole).hexdigest()[:_PRINCIPAL_DIGEST_CHARACTERS]}"

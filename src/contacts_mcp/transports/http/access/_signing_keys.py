@@ -18,11 +18,11 @@ from contacts_mcp.client import is_loopback
 from contacts_mcp.text import quote
 
 RETRY_INTERVAL_SECONDS = 5
-"""Between two fetches while there are no keys."""
+"""Minimum time between two fetches while there are no keys."""
 FETCH_TIMEOUT_SECONDS = 5.0
-"""For metadata and keys together."""
+"""Time limit for fetching metadata and keys together."""
 _FETCH_INTERVAL_SECONDS = 30.0
-"""Between two fetches otherwise, however many tokens name unknown keys."""
+"""Minimum time between two fetches otherwise, even if many tokens name unknown keys."""
 _REFRESH_INTERVAL_SECONDS = 3_600.0
 _MAX_KEY_AGE_SECONDS = 86_400.0
 """How long keys stay in use while they cannot be fetched again."""
@@ -150,7 +150,7 @@ def _is_for_verifying(key: dict[str, Any]) -> bool:
 
 
 def is_trustworthy(url: str) -> bool:
-    """Whether nothing on the way can change the answers of a URL: https, or http within this machine."""
+    """Whether answers from a URL cannot be tampered with: https, or http within this machine."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
@@ -162,7 +162,7 @@ def is_trustworthy(url: str) -> bool:
 
 
 def metadata_urls(issuer: str) -> list[str]:
-    """Where the metadata of an issuer may be, likeliest first: RFC 8414 (3.1 and 5), OpenID Connect Discovery (4)."""
+    """Where the metadata of an issuer may be, most likely first: RFC 8414 (3.1 and 5), OpenID Connect Discovery (4)."""
     return build_oauth_authorization_server_metadata_discovery_urls(issuer, issuer)
 
 
@@ -192,7 +192,7 @@ def _jwks_uri(metadata: dict[str, Any], found_at: str, issuer: str) -> str:
         shown = quote(str(named), _MAX_SHOWN_CHARACTERS)
         raise UnusableAnswer(f"{found_at} is of the issuer {shown}, not of {quote(issuer, _MAX_SHOWN_CHARACTERS)}")
     if not isinstance(url, str):
-        raise UnusableAnswer(f"{found_at} names no jwks_uri")
+        raise UnusableAnswer(f"{found_at} has no jwks_uri")
     if not is_trustworthy(url) or (_is_https(issuer) and not _is_https(url)):
         raise UnusableAnswer(f"{found_at} names a jwks_uri that is not an https URL")
     return url

@@ -17,7 +17,7 @@ from contacts_mcp.transports.http.access._signing_keys import (
 )
 
 LEEWAY_SECONDS = 30
-"""By how much clocks may differ."""
+"""How much the clocks of server and issuer may differ."""
 _MAX_TOKEN_BYTES = 16 * 1024
 _MAX_TIME = 253_402_300_799  # the end of the year 9999
 _SIGNED_TOKEN = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)  # RFC 7515, 7.1; neither encrypted nor unsigned
@@ -34,11 +34,11 @@ _REASONS: dict[type[Exception], str] = {
     jwt.MissingRequiredClaimError: "the token lacks a required claim",
     jwt.InvalidSignatureError: "the signature of the token is wrong",
 }
-_FAULTS = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
+_DECODING_ERRORS = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
 
 
 class InvalidToken(Exception):
-    """A token that is not accepted. The message is one of fixed texts: it holds nothing of the token."""
+    """A token that is not accepted. The message is a fixed text and contains no part of the token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +52,10 @@ class TokenClaims:
 
 
 class Issuer:
-    """An authorization server, known by its URL exactly as its tokens have it, including a trailing slash.
+    """An authorization server. `url` is exactly the `iss` of its tokens, including a trailing slash.
 
     `audience` is what its tokens for this server name in `aud`. Nothing is fetched before the first token.
-    Raises ValueError if `url` is not an https URL (http on loopback): its answers could be changed on the way.
+    Raises ValueError if `url` is not an https URL (http on loopback), because plain http can be tampered with.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Issuer:
         kid, algorithm = _parse_header(token)
         key = await self._keys.find(kid, algorithm)
         if key is None:
-            raise InvalidToken("the token is signed with a key that its issuer does not publish for it")
+            raise InvalidToken("the token is signed with a key that its issuer does not publish for its algorithm")
         return _claims(self._decode(token, key))
 
     async def check_ready(self) -> None:
@@ -97,7 +97,7 @@ class Issuer:
                 leeway=LEEWAY_SECONDS,
                 options={"require": _REQUIRED_CLAIMS},
             )
-        except _FAULTS as exc:
+        except _DECODING_ERRORS as exc:
             raise InvalidToken(_REASONS.get(type(exc), "the token is malformed")) from None
 
 
@@ -107,24 +107,24 @@ def _parse_header(token: str) -> tuple[str | None, str]:
         raise InvalidToken("the token is too large")
     try:
         header = jwt.get_unverified_header(token) if _SIGNED_TOKEN.fullmatch(token) else {}
-    except _FAULTS:
+    except _DECODING_ERRORS:
         header = {}
     if not header:
         raise InvalidToken("the token is not a signed JWT")
     if header.get("alg") not in ALGORITHMS:
         raise InvalidToken("the token is not signed with an accepted algorithm")
     kind = str(header.get("typ", "JWT")).lower().removeprefix("application/")
-    if kind not in _TOKEN_TYPES or "crit" in header:  # a critical extension must be understood, and none is
-        raise InvalidToken("the token is of a type that gives no access")
+    if kind not in _TOKEN_TYPES or "crit" in header:  # RFC 7515: refuse unknown critical extensions
+        raise InvalidToken("the token is not of a supported type")
     return header.get("kid"), header["alg"]
 
 
 def _claims(payload: dict[str, Any]) -> TokenClaims:
     if not all(_is_time(payload[name]) for name in _TIME_CLAIMS if name in payload):
-        raise InvalidToken("the times of the token make no sense")
+        raise InvalidToken("the token has an invalid time claim")
     if not payload["sub"]:
-        raise InvalidToken("the token names no subject")
-    if "cnf" in payload:  # RFC 7800: the token is for the holder of a key, which a bearer does not prove to be
+        raise InvalidToken("the token has an empty subject")
+    if "cnf" in payload:  # RFC 7800: only for the holder of a key, and a bearer token proves no possession
         raise InvalidToken("the token is bound to a key, and only bearer tokens are accepted")
     return TokenClaims(payload["iss"], payload["sub"], _scopes(payload), payload["exp"] + LEEWAY_SECONDS)
 
