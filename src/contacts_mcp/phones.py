@@ -30,7 +30,7 @@ def without_exponent(text: str) -> str:
 
 
 def is_placeholder(number: str) -> bool:
-    """Whether a number is nobody's: one repeated digit, or the digits in their order."""
+    """Whether a number is a placeholder: one repeated digit, or the digits in their order."""
     national = _NOT_A_DIGIT.sub("", _COUNTRY_CODE.sub("", number))
     return len(set(national)) <= 1 or national in _DIGITS_IN_ORDER
 

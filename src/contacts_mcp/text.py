@@ -42,7 +42,7 @@ def fold(text: str) -> str:
 
 
 def digits(text: str) -> str:
-    """Return the ASCII digits of a text, by which phone numbers are compared."""
+    """Return the ASCII digits of a text, to compare phone numbers."""
     return "".join(character for character in text if "0" <= character <= "9")
 
 

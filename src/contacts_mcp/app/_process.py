@@ -1,4 +1,4 @@
-"""What a server process must not do: write core dumps, or run beside other workers without shared keys."""
+"""What a server process must not do: write core dumps, or run with other workers without shared keys."""
 
 import fcntl
 import logging
@@ -50,7 +50,7 @@ def require_shared_keys(settings: Settings, app: ASGIApp) -> ASGIApp:
 
 
 def _is_worker() -> bool:
-    """Whether an ASGI server may run this process beside others: uvicorn and hypercorn spawn, gunicorn forks."""
+    """Whether an ASGI server may run this process with others: uvicorn and hypercorn spawn, gunicorn forks."""
     return multiprocessing.parent_process() is not None or "gunicorn.arbiter" in sys.modules
 
 

@@ -72,7 +72,7 @@ def read_table(
     encoding: str | None = None,
     delimiter: str | None = None,
 ) -> ParsedFile:
-    """Read numbered rows, of which one of the first is the header.
+    """Read numbered rows; one of the first rows is the header.
 
     `mapping` sets the field of columns by their header; `region` is the country of numbers without a country code.
 

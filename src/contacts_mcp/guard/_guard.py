@@ -152,18 +152,18 @@ class MemoryNonceStore:
     """The nonce store of a single process."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self._spent: dict[str, float] = {}
+        self._used_nonces: dict[str, float] = {}
         self._clock = clock
 
     async def spend(self, nonce: str, expires: float) -> bool:
         """See NonceStore. Nothing is awaited between the look-up and the entry, so that two calls cannot both win."""
         now = self._clock()
         # Entries are in order of insertion, so only expired ones are visited; one behind a later expiry waits for it.
-        while self._spent and (oldest := next(iter(self._spent.items())))[1] <= now:
-            del self._spent[oldest[0]]
-        if nonce in self._spent:
+        while self._used_nonces and (oldest := next(iter(self._used_nonces.items())))[1] <= now:
+            del self._used_nonces[oldest[0]]
+        if nonce in self._used_nonces:
             return False
-        self._spent[nonce] = expires
+        self._used_nonces[nonce] = expires
         return True
 
 

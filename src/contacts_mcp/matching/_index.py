@@ -70,7 +70,7 @@ class ContactIndex:
     def find(self, name: str | None, phones: Sequence[str], emails: Sequence[str]) -> Match:
         """Find the contact with an equal key and a compatible name.
 
-        A contact with an equal key and an unlike name is somebody else, who shares the number or address. Among several
+        A contact with an equal key and an unlike name is another person who shares the number or address. Among several
         matches, two equal keys win over one, then the more similar name.
         """
         folded, best, best_rank = name_key(name), dict[str, Match](), (0, 0)

@@ -89,7 +89,7 @@ class Link(NamedTuple):
 def phone_key(number: str | None, region: str | None = None) -> str:
     """Return a valid number in E.164, any other as its digits, with its `+`.
 
-    Return '' for a number that identifies nobody: of fewer than 5 digits, a placeholder, or destroyed by a spreadsheet.
+    Return '' if it identifies no person: it has fewer than 5 digits, is a placeholder, or a spreadsheet destroyed it.
 
     `region` (ISO 3166 code) is the country of numbers without a country code.
     """
@@ -121,7 +121,7 @@ def name_key(name: str | None) -> str:
 
 
 def person_name(name: str | None, *values: str | None) -> str:
-    """Return a contact's name; '' if it is only its number or address, by which contacts without a name are named."""
+    """Return a contact's name; '' if the name is only its number or address, as for contacts without a name."""
     return "" if name is None or name in values else name
 
 

@@ -31,7 +31,7 @@ class MatchingAdded(ShortAnswer):
     applied: bool
     group: str | None
     matched: int = Field(description="Contacts that match the filter.")
-    already_members: int = Field(description="Of these, contacts that are in the group already.")
+    already_members: int = Field(description="Matching contacts that are already in the group.")
     adds: int | None = Field(default=None, description="Contacts that the plan adds.")
     added: int | None = Field(default=None, description="Added contacts.")
     members: int = Field(description="Members of the group afterwards.")

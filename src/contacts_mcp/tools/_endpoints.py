@@ -296,7 +296,7 @@ def describe_record(record: Contact | Group) -> str:
 
 
 def _phrase(contact: Contact, contact_id: str) -> str:
-    """What the person must type: the name as the question shows it, or the id if the name is too long or a stock word."""
+    """The text to type: the name as the question shows it, or the id if the name is too long or proves nothing."""
     name = quote(contact.name or "", _MAX_LABEL_LENGTH)[1:-1]
     proves_reading = any(map(str.isalnum, name)) and fold(name).strip(" .!?-") not in _STOCK_ANSWERS.split()
     return name if proves_reading and len(contact.name or "") <= _MAX_LABEL_LENGTH else contact_id

@@ -20,15 +20,15 @@ from contacts_mcp.tools._values import Region
 
 
 class ImportContacts(PlanArguments):
-    """Import a file (CSV, vCard, Excel, JSON) of any size: matches by number or e-mail, shows a plan first, then
-    applies it. Never loop create_contact over a file.
+    """Import a file (CSV, vCard, Excel, JSON) of any size: matches contacts by number or e-mail, shows a plan first,
+    then applies it. Never loop create_contact over a file.
     """
 
     path: Text | None = Field(default=None, description="File in the server's folder; or give content.")
     content: Text | None = Field(default=None, description="The file's text.")
     format: Literal["csv", "vcard", "excel", "json"] | None = None
     mapping: list[Text] | None = Field(default=None, description='For unrecognized columns: "Column=field".')
-    encoding: Text | None = Field(default=None, description="If letters come out wrong, e.g. windows-1250.")
+    encoding: Text | None = Field(default=None, description="Encoding, if letters come out wrong, e.g. windows-1250.")
     default_region: Region | None = Field(
         default=None, description="Country of national numbers, e.g. NO. Without one, only numbers with + are valid."
     )

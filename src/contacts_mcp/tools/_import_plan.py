@@ -73,15 +73,15 @@ class ImportAnswer(FileAnswer):
     added_to_group: int | None = Field(default=None, description="Contacts added to the group.")
     overwrites: int | None = Field(default=None, description="Non-empty fields that the plan replaces.")
     overwritten: int | None = Field(default=None, description="Non-empty fields that were replaced.")
-    overwritten_contacts: list[str] | None = Field(default=None, description="The first of them, by contact.")
+    overwritten_contacts: list[str] | None = Field(default=None, description="The first updates that overwrite.")
     region: str = Field(description="Country of national numbers, and where it comes from.")
-    converted: int = Field(description="Numbers that were written in another form than E.164.")
+    converted: int = Field(description="Numbers that were converted to E.164.")
     unreachable: int = Field(description="Rows whose number is not valid; it is kept.")
     not_reachable_by_sms: list[str] | None = Field(default=None, description="All rows that SMS cannot reach, and why.")
     sharing: list[str] | None = Field(
-        default=None, description="Rows with the number or address of somebody with another name: two people."
+        default=None, description="Rows with the number or address of a contact or row with another name: two people."
     )
-    notices: list[str] | None = Field(default=None, description="What was read differently, or left out.")
+    notices: list[str] | None = Field(default=None, description="Values that were changed or left out on reading.")
     extra_values: int = Field(description="Further numbers and addresses; a contact has room for one of each.")
     problems: list[str] | None = None
     plan: str | None = None
@@ -247,7 +247,7 @@ class ImportPlan:
             yield result
 
     async def _keep_results(self, backend: Backend) -> dict[str, Any]:
-        """Write the result file beside the source, or keep it as a download; return the answer's fields about it."""
+        """Write the result file next to the source, or keep it as a download; return the answer's fields about it."""
         chunks = list(_to_csv(self._iter_results()))
         if self.source.path is not None and isinstance(backend.files, Folder):
             for suffix in _RESULT_SUFFIXES:

@@ -72,7 +72,7 @@ class Merged(ShortAnswer):
     conflicts: list[FieldConflict]
     groups_joined: list[str] = Field(description="Groups that the kept contact was added to.")
     deleted: list[str] = Field(description="Ids of the deleted contacts.")
-    not_deleted: list[str] | None = Field(default=None, description="Ids of contacts still there, and why.")
+    not_deleted: list[str] | None = Field(default=None, description="Ids of contacts that remain, and why.")
     next: str | None = None
 
 

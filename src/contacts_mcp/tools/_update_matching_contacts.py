@@ -40,7 +40,7 @@ class UpdateMatchingContacts(FilterOrGroupArguments, PlanArguments):
     add_tags: Tags | None = None
     remove_tags: Tags | None = None
     normalize_phones: bool = Field(default=False, description="Write valid numbers as E.164.")
-    default_region: Region | None = Field(default=None, description="Of national numbers, e.g. NO.")
+    default_region: Region | None = Field(default=None, description="Country of national numbers, e.g. NO.")
 
     @model_validator(mode="after")
     def _check_changes_something(self) -> Self:
@@ -75,7 +75,7 @@ class MatchingUpdated(ShortAnswer):
 
     applied: bool
     matched: int = Field(description="Contacts that match the filter.")
-    unchanged: int = Field(description="Of these, contacts that have the values already.")
+    unchanged: int = Field(description="Matching contacts that already have the values.")
     updates: int | None = Field(default=None, description="Contacts that the plan changes.")
     updated: int | None = Field(default=None, description="Changed contacts.")
     failed: int | None = Field(default=None, description="Contacts that could not be changed.")

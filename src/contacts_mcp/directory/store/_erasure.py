@@ -1,4 +1,4 @@
-"""Erasures: what they remove, their receipts, and the journal of receipts beside a SQLite file.
+"""Erasures: what they remove, their receipts, and the journal of receipts next to a SQLite file.
 
 A receipt proves that an erasure took place and keeps nothing of what was erased. Receipts form a hash chain: none can
 be changed, removed or inserted later without a trace.
