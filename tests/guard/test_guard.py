@@ -340,7 +340,7 @@ async def test_nonce_store_forgets_expired_nonces():
     clock.now += 11
 
     assert await store.spend("new", clock.now + 10)
-    assert len(store._spent) == 1
+    assert len(store._used_nonces) == 1
 
 
 async def test_choosing_keep_is_refused_as_a_decision():
