@@ -7,6 +7,8 @@ import pytest
 from contacts_mcp.contract import Contact
 from contacts_mcp.matching import (
     ContactIndex,
+    ContactRecord,
+    DuplicateFinder,
     Match,
     email_key,
     is_unambiguous,
@@ -259,3 +261,34 @@ def test_query_variants_are_limited_and_unique():
     found = query_variants("Ola Erik Nordmann-Hansen, Acme Fjord AS +4799999999 ola@acme.no", "NO")
 
     assert 8 == len(found) == len({variant.lower() for variant in found})
+
+
+FIRST = "Anne Kari Ola Per Ingrid Lars Marit Jan Solveig Nils Berit Knut Astrid Odd Turid Arne Hanne Tor Siri".split()
+LAST = "Hansen Olsen Berg Haugen Lie Moen Dahl Strand Solberg Bakken Nygård Eide Lund Vik Holm Sunde".split()
+
+
+def shared_numbers():
+    """Two to five people of a household at one landline, and forty of an office at one switchboard and address."""
+    for house in range(300):
+        number = f"+4722{house:06d}"
+        for member in range(2 + house % 4):
+            yield f"{FIRST[(house + 3 * member) % 19]} {LAST[house % 16]}", number, ""
+    for office in range(20):
+        names = [f"{first} {last}" for first in FIRST for last in LAST][office::8][:40]
+        yield from ((name, f"+4723{office:06d}", f"post@firma{office}.example.no") for name in names)
+
+
+def test_people_who_share_a_number_are_never_one():
+    """Neither an import takes one for another, nor does the duplicate search call them more than possibly one."""
+    people = list(shared_numbers())
+    index, finder = ContactIndex(), DuplicateFinder("NO")
+    for number, (name, phone, email) in enumerate(people):
+        assert index.find(name, [phone], [email]).ids == (), name
+        index.add(str(number), name, phone, email)
+        finder.add(ContactRecord(str(number), name, phone, email))
+    for _ in finder.search():
+        pass
+
+    assert {cluster.confidence for cluster in finder.clusters} <= {"possible"}
+    found = [index.find(name, [phone], [email]).id for name, phone, email in people]
+    assert found == [str(number) for number in range(len(people))]

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from contacts_mcp.phones import COUNTRY_CODE, is_destroyed, is_placeholder, normalize
@@ -16,7 +17,33 @@ SAME_COMPANY, SIMILAR_COMPANY = "same company", "similar company"
 
 def are_compatible(one: str, other: str) -> bool:
     """Whether two `name_key`s may be names of one person. A missing name is compatible with every other."""
-    return not one or not other or name_key_similarity(one, other) >= OTHER_NAME_BELOW
+    if not one or not other:
+        return True
+    return name_key_similarity(one, other) >= OTHER_NAME_BELOW and not have_other_given_names(one, other)
+
+
+def have_other_given_names(one: str, other: str) -> bool:
+    """Whether two `name_key`s differ by given names, such as Anne and Arne, which look like typos of each other."""
+    words, others = set(one.split()), set(other.split())
+    left, right = (words - others) & _given_names(), (others - words) & _given_names()
+    return bool(left and right) and not any(_is_one_name(name, each) for name in left for each in right)
+
+
+def _is_one_name(one: str, other: str) -> bool:
+    """Whether two given names are spellings of one, or one is short for the other."""
+    return _spelling(one) == _spelling(other) or one.startswith(other) or other.startswith(one)
+
+
+def _spelling(name: str) -> str:
+    """Fold spellings of one given name: Kristian and Christian, Sofie and Sophie, Thomas and Tomas."""
+    for written, sound in _SAME_SOUNDS:
+        name = name.replace(written, sound)
+    return _DOUBLED.sub(r"\1", name)
+
+
+@cache
+def _given_names() -> frozenset[str]:
+    return frozenset((Path(__file__).parent / "given_names.txt").read_text(encoding="ascii").split())
 
 
 SAME_NAME_FROM = 0.75
@@ -33,6 +60,8 @@ _PLACEHOLDER_ADDRESS = re.compile(
     r"ingen|ingen[._-]?e?-?post|keine?|kein[._-]?e?-?mail|aucun|geen|dummy|placeholder|xx+|-+)@.*"
 )
 _WORD = re.compile(r"[a-z0-9]+")
+_SAME_SOUNDS = (("ch", "k"), ("ck", "k"), ("c", "k"), ("ph", "f"), ("th", "t"), ("w", "v"), ("z", "s"), ("x", "ks"))
+_DOUBLED = re.compile(r"(.)\1")
 _APOSTROPHES = str.maketrans("", "", "'`")
 _TITLES = frozenset(_WORD.findall("mr mrs ms miss dr prof herr frau fru hr sir madame monsieur"))
 _LEGAL_FORMS = frozenset(
@@ -48,6 +77,7 @@ _JOINED_WORDS_FACTOR, _MIN_JOINED_SIMILARITY = 0.95, 0.9
 
 _CERTAIN_NAME_FROM = 0.9
 _COMMON_WORD_FROM = 0.2
+_OTHER_GIVEN_NAME_SIMILARITY = 0.45
 _SAME_COMPANY_FROM = 0.8
 _MIN_COMPARED_DIGITS = 7
 _MAX_COUNTRY_CODE_LENGTH = 5
@@ -202,6 +232,8 @@ def compare(one: KeyedContact, other: KeyedContact) -> Link | None:
     if not shared and not is_near and not in_small_company:
         return None
     name = name_key_similarity(one.name, other.name)
+    if name >= OTHER_NAME_BELOW and have_other_given_names(one.name, other.name):
+        name = _OTHER_GIVEN_NAME_SIMILARITY
     if name < OTHER_NAME_BELOW and not shared:
         return None
     if shared:
