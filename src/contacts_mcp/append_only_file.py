@@ -1,4 +1,4 @@
-"""A file of lines that several processes append to: under a lock, whole lines or nothing, safe over a crash."""
+"""A file to which several processes append lines, under a lock. After a crash it still has only whole lines."""
 
 import errno
 import fcntl
@@ -45,7 +45,7 @@ class LockedFile:
         return os.pread(self._descriptor, MAX_LINE_BYTES, 0).partition(b"\n")[0]
 
     def last_line(self) -> bytes | None:
-        """Return the last line without its line feed, None if there is none. Remove a line that a crash cut short.
+        """Return the last line without its line feed, None if the file is empty. Remove a line that a crash cut short.
 
         Raises DamagedFile if the file ends with something that is too long to be a line.
         """
@@ -55,7 +55,7 @@ class LockedFile:
         return _last_of(lines)
 
     def append(self, lines: bytes, *, durable: bool) -> None:
-        """Append whole lines or nothing; with `durable` they are on the disk afterwards. Raises OSError."""
+        """Append all lines or none; `durable` syncs them to the disk. Raises OSError."""
         size = self.size
         rest = memoryview(lines)
         try:
@@ -94,11 +94,11 @@ def lock_file(path: Path) -> Iterator[LockedFile]:
                 return
         finally:
             os.close(descriptor)
-    raise FileNotFoundError(errno.ENOENT, "other processes rename the file as fast as it is opened")
+    raise FileNotFoundError(errno.ENOENT, "other processes keep renaming the file")
 
 
 def read_last_line(path: Path) -> bytes | None:
-    """Return the last whole line of a file, as LockedFile.last_line does, without a lock. Raises OSError, too."""
+    """Return the last whole line of a file, as LockedFile.last_line does, without a lock. Also raises OSError."""
     descriptor = open_regular(path, os.O_RDONLY)
     try:
         return _last_of(_read_tail(descriptor)[1])
@@ -127,7 +127,7 @@ def is_named(descriptor: int, path: Path) -> bool:
 
 
 def _read_tail(descriptor: int) -> tuple[int, bytes, bytes]:
-    """Return where the end of a file starts, the whole lines in it, and the rest: a line that was cut short."""
+    """Read the last MAX_LINE_BYTES: return their offset, the whole lines in them, and an incomplete last line."""
     start = max(0, os.fstat(descriptor).st_size - MAX_LINE_BYTES)
     head, line_feed, rest = os.pread(descriptor, MAX_LINE_BYTES, start).rpartition(b"\n")
     if rest and start and not head:
@@ -140,7 +140,7 @@ def _last_of(lines: bytes) -> bytes | None:
 
 
 def _sync_folder(path: Path) -> None:
-    """Keep the names of new and renamed files over a power cut."""
+    """Sync the folder, so that a new or renamed file keeps its name after a power cut."""
     folder = os.open(path.absolute().parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(folder)

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from contacts_mcp.contract import invalid_field
-from contacts_mcp.text import sanitize
+from contacts_mcp.text import sanitize_line
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
 """Size limit of a file that is read."""
 
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _OPEN_SUBFOLDER = _OPEN_FOLDER | os.O_NOFOLLOW
-_OPEN_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a read of a pipe without a writer would block
+_OPEN_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # opening a pipe without a writer would block
 _OPEN_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LINK_ERRNOS = (errno.ELOOP, errno.EMLINK)
 _MAX_LISTED_FILES = 10
@@ -51,7 +51,7 @@ class Folder:
     def read(self, name: str) -> SourceFile:
         """Read a regular file of at most MAX_FILE_BYTES bytes; `name` is below the folder, or absolute within it.
 
-        Raises ValidationFailed, which says why, if the file does not exist or must not be read.
+        Raises ValidationFailed, with the reason, if the file does not exist or must not be read.
         """
         *folders, last = self._split(name)
         with self._translate_errors(), self._open_folder(folders) as folder:
@@ -65,10 +65,10 @@ class Folder:
     def write(self, name: str, chunks: Iterable[bytes], *, replace: bool) -> int:
         """Write a file completely or not at all, and return its size in bytes. An existing file needs `replace`.
 
-        Raises ValidationFailed, which says why, if the name exists, leads elsewhere or is unreadable, or writing fails.
+        Raises ValidationFailed, with the reason, if the name exists or is not allowed, or writing fails.
         """
         *folders, last = self._split(name)
-        if " ".join(sanitize(last, _MAX_NAME_BYTES).split()) != last:  # people and models would see another name
+        if sanitize_line(last, _MAX_NAME_BYTES) != last:  # people and models would see another name
             raise invalid_field("path", "contains invisible characters; choose a plain name")
         temporary = f".{secrets.token_hex(8)}.part"
         with self._translate_errors(), self._open_folder(folders) as folder:
@@ -107,16 +107,16 @@ class Folder:
         current = os.open(self._path, _OPEN_FOLDER)
         try:
             for step in folders:
-                following = os.open(step, _OPEN_SUBFOLDER, dir_fd=current)
+                subfolder = os.open(step, _OPEN_SUBFOLDER, dir_fd=current)
                 os.close(current)
-                current = following
+                current = subfolder
             yield current
         finally:
             os.close(current)
 
     @contextmanager
     def _translate_errors(self) -> Iterator[None]:
-        """Translate a system error into one about the name."""
+        """Translate a system error into ValidationFailed of the argument `path`."""
         try:
             yield
         except FileNotFoundError:
@@ -136,7 +136,7 @@ class Folder:
         with suppress(OSError):
             found = [each for each in os.scandir(self._path) if each.is_file(follow_symlinks=False)]
             found.sort(key=lambda each: -each.stat(follow_symlinks=False).st_mtime)
-        names = [" ".join(sanitize(each.name, 80).split()) for each in found if not each.name.startswith(".")]
+        names = [sanitize_line(each.name, 80) for each in found if not each.name.startswith(".")]
         more = f" and {len(names) - _MAX_LISTED_FILES} more" if len(names) > _MAX_LISTED_FILES else ""
         return f"it contains {', '.join(names[:_MAX_LISTED_FILES])}{more}" if names else "it is empty"
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-Record = dict[str, Any]
+ChainRecord = dict[str, Any]
 HashFunction = Callable[[Mapping[str, Any]], str]
 
 
@@ -25,12 +25,12 @@ class ChainEnd(NamedTuple):
 
 
 def hash_record(record: Mapping[str, Any]) -> str:
-    """Hash all fields of a record but `hash`, in any order."""
+    """Hash all fields of a record except `hash`; their order does not matter."""
     fields = {name: value for name, value in record.items() if name != "hash"}
     return sha256(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def seal(fields: Mapping[str, Any], end: ChainEnd, hash_function: HashFunction = hash_record) -> Record:
+def link_record(fields: Mapping[str, Any], end: ChainEnd, hash_function: HashFunction = hash_record) -> ChainRecord:
     """Return the record that follows `end`: `seq`, the fields, `previous` and `hash`."""
     record = {"seq": end.seq + 1, **fields, "previous": end.hash}
     record["hash"] = hash_function(record)
@@ -47,8 +47,8 @@ def format_line(record: Mapping[str, Any]) -> bytes:
     return json.dumps(record, separators=(",", ":")).encode() + b"\n"
 
 
-def parse_line(line: bytes) -> Record:
-    """Return the record in a line of JSON, its hash unchecked. Raises InvalidRecord if it has no `seq` or `hash`."""
+def parse_line(line: bytes) -> ChainRecord:
+    """Parse a line, without checking its hash. Raises InvalidRecord if it is not JSON with `seq` and `hash`."""
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as exc:
@@ -68,7 +68,7 @@ class ChainVerifier:
         self._noun = noun
 
     def check(self, record: Mapping[str, Any], line: bytes | None = None) -> list[str]:
-        """Return what is wrong with the next record, one sentence per fault; `line` must be how it is written."""
+        """Return what is wrong with the next record, one sentence per fault; a `line` must be its exact bytes."""
         seq, noun, faults = record["seq"], self._noun, []
         if seq > self.end.seq + 1:
             first, last = self.end.seq + 1, seq - 1

@@ -81,13 +81,13 @@ class RequestIdMiddleware:
 
 
 def route_path(scope: Scope) -> str:
-    """The path of a request without the prefix (`root_path`) under which the app is mounted."""
+    """Return the path of a request without the prefix (`root_path`) under which the app is mounted."""
     path, root = str(scope["path"]), str(scope.get("root_path", ""))
     return path[len(root) :] if root and path.startswith(f"{root}/") else path
 
 
 def presented_keys(scope: Scope) -> Iterator[tuple[bytes, str]]:
-    """The header and the value of every API key: `X-API-Key: …` and `Authorization: Bearer …`.
+    """Return the header and the value of every API key: `X-API-Key: …` and `Authorization: Bearer …`.
 
     The value is empty for an empty header and for another authorization scheme.
     """
@@ -99,7 +99,7 @@ def presented_keys(scope: Scope) -> Iterator[tuple[bytes, str]]:
 
 
 def bearer_token(authorization: str) -> str:
-    """The token of an Authorization header; empty for another scheme."""
+    """Return the token of an Authorization header; empty for another scheme."""
     scheme, _, token = authorization.strip().partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 
@@ -172,7 +172,7 @@ def _refusal_for(error: BaseException, request_id: str) -> Refusal:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The exceptions of a group, or the exception itself."""
+    """Return the exceptions of a group, or the exception itself."""
     if isinstance(error, BaseExceptionGroup):
         for part in error.exceptions:
             yield from _causes(part)
@@ -282,7 +282,7 @@ def _check_headers(scope: Scope, limit: int) -> None:
 
 
 async def _read_body(receive: Receive, limit: int, reserve: Callable[[int], bool]) -> bytes | None:
-    """The whole body, or None if the client left before it was complete."""
+    """Return the whole body, or None if the client left before it was complete."""
     body = bytearray()
     while True:
         message = await receive()

@@ -13,8 +13,6 @@ _INVISIBLE = re.compile(
     "\U000e0000-\U000e0fff"  # tags and variation selectors, used to hide whole sentences
     "]"
 )
-
-
 _QUOTES = str.maketrans(dict.fromkeys('"\u201c\u201d\u201e\u201f\u2033\uff02\u02ba', "'"))
 
 
@@ -26,9 +24,14 @@ def sanitize(text: str, limit: int) -> str:
     return f"{visible[:limit]}… [+{len(visible) - limit} characters]"
 
 
+def sanitize_line(text: str, limit: int) -> str:
+    """Sanitize a text, cut it at `limit` characters and put it on one line."""
+    return " ".join(sanitize(text, limit).split())
+
+
 def quote(text: str, limit: int) -> str:
     """Quote a text on one line, so that it cannot be mistaken for the sentence around it."""
-    line = " ".join(sanitize(text, limit).split()).translate(_QUOTES)
+    line = sanitize_line(text, limit).translate(_QUOTES)
     return f'"{line}"'
 
 

@@ -33,7 +33,7 @@ async def test_telemetry_right_before_the_end_reaches_the_collector(tmp_path):
                 await client.call_tool("create_contact", {"name": "Ola Nordmann"})
             network.end()
 
-    assert "traces and metrics go out by OTLP" in network.written
+    assert "traces and metrics are exported by OTLP" in network.written
     call, request = collector.spans["tools/call create_contact"], collector.spans["POST /v1/contacts"]
     assert (request.trace_id, request.parent_span_id) == (call.trace_id, call.span_id)
     assert collector.measured >= {"contacts_mcp.calls", "http.client.request.duration"}
@@ -107,11 +107,11 @@ def test_start_fails_if_no_port_is_free():
 
 
 def plan(**environ: Any) -> Telemetry:
-    """Plan telemetry for an environment, and close the socket of the page."""
+    """Plan telemetry for an environment, and close its socket."""
     port = environ.pop("CONTACTS_MCP_METRICS_PORT", None)
     planned = plan_telemetry(load_settings(metrics_port=port), environ)
-    if planned.page is not None:
-        planned.page.close()
+    if planned.prometheus is not None:
+        planned.prometheus.close()
     return planned
 
 

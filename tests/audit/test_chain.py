@@ -11,7 +11,7 @@ from unittest.mock import patch
 import pytest
 
 from contacts_mcp.audit import TrailFile, WriteFailed, verify
-from contacts_mcp.hash_chain import ChainEnd, seal
+from contacts_mcp.hash_chain import ChainEnd, link_record
 from support.telemetry import FIELDS, rewrite
 
 ROTATE_AT_BYTES = 2_000
@@ -43,7 +43,7 @@ def resealed(lines: list[bytes]) -> list[bytes]:
     """Change a record and give it a hash that fits: the next record does not follow it any more."""
     record = json.loads(lines[2])
     fields = {name: value for name, value in record.items() if name not in ("seq", "previous", "hash")}
-    forged = seal({**fields, "outcome": "failed"}, ChainEnd(2, record["previous"]))
+    forged = link_record({**fields, "outcome": "failed"}, ChainEnd(2, record["previous"]))
     return [*lines[:2], json.dumps(forged, separators=(",", ":")).encode() + b"\n", *lines[3:]]
 
 

@@ -119,7 +119,7 @@ def test_oversized_card_does_not_affect_other_cards():
 
 
 def test_unreadable_card_lines_are_not_logged(caplog, capfd):
-    """They may be personal data. A line that is no property continues the one before."""
+    """They may be personal data. A line that is not a property continues the one before."""
     rows_of(card("FN:Ola"))
     logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})  # as an HTTP server does
     caplog.set_level(logging.DEBUG)
@@ -127,7 +127,7 @@ def test_unreadable_card_lines_are_not_logged(caplog, capfd):
     (row,) = rows_of(card("FN:Ola", "Ola lives here without a colon", "TEL:90000001"))
 
     assert (row.name, row.phones) == ("Ola Ola lives here without a colon", ("90000001",))
-    assert row.notices == ("has a line that is no property and was read as part of the line before",)
+    assert row.notices == ("has a line that is not a property and was read as part of the line before",)
     assert "lives here" not in caplog.text + "".join(capfd.readouterr())
 
 

@@ -79,7 +79,7 @@ def test_line_with_a_value_that_cannot_be_read_is_reported(line):
     row = one(old_card("FN:Kari", "TITLE:x", line))
 
     assert row.phones == row.emails == ()
-    assert row.notices == ("has a line that looks like a number or an address, but cannot be read",)
+    assert row.notices == ("has a line that looks like a number or an e-mail address, but cannot be read",)
 
 
 @pytest.mark.parametrize(
@@ -178,8 +178,8 @@ def test_column_that_only_partly_holds_numbers_is_named():
     table = f"Navn;Annet\nKari;{MOBILE}\nOla;ingen\nPer;ukjent\nPål;{OTHER}\nAda;-\n"
 
     assert read_contacts(table.encode()).remarks == [
-        "no column gives a number or an address",
-        "column Annet may hold phone_number; if it does, say so with mapping",
+        "no column has phone numbers or e-mail addresses",
+        "column Annet may hold phone_number; if it does, set it with mapping",
     ]
 
 
@@ -208,7 +208,7 @@ def test_column_that_only_partly_holds_numbers_is_named():
         ("name,email\nA,user/dept@example.org\n", {"emails": ("user/dept@example.org",)}),
         (
             f"name,phone\nMer Celle,{MOBILE},mer@example.org\n",
-            {"name": "Mer Celle", "notices": ("has more cells than the header; what is in them is not imported",)},
+            {"name": "Mer Celle", "notices": ("has more cells than the header; additional cells are not imported",)},
         ),
         (
             f"name,phone,email\nHansen, Kari,{MOBILE},kari@example.org\n",

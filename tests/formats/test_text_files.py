@@ -220,4 +220,4 @@ def test_json_items_that_are_no_objects_are_reported():
     rows = rows_of('[{"name": "Ola"}, "Kari", null, 7, {"name": "Per"}]')
 
     assert [row.name for row in rows if row.problem is None] == ["Ola", "Per"]
-    assert [row.number for row in rows if row.problem == "has no name, number or address"] == [2, 3, 4]
+    assert [row.number for row in rows if row.problem == "has no name, number or e-mail address"] == [2, 3, 4]

@@ -85,7 +85,7 @@ def test_febrl_duplicates_are_found_and_certain_ones_are_right(febrl, address):
     ],
 )
 def test_evidence_determines_confidence(one, other, expected):
-    """An equal number or address with a similar name is certain; weaker evidence is less.
+    """An equal number or e-mail address with a similar name is certain; weaker evidence is less.
 
     An equal name is no evidence of itself, nor is a switchboard's number with different names.
     """

@@ -207,7 +207,7 @@ PEOPLE = [
     ],
 )
 def test_contact_is_found_by_typical_queries(query, meant, reason):
-    """Any word order, plain letters, typos, company, number or address; the reason is returned."""
+    """Any word order, plain letters, typos, company, number or e-mail address; the reason is returned."""
     ranked = rank_contacts(query, PEOPLE, "NO")
 
     assert ((meant, reason), True) == ((ranked[0].contact.id, ranked[0].reason), is_unambiguous(ranked))

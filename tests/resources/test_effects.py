@@ -9,7 +9,7 @@ from mcp.shared.exceptions import MCPError
 
 from contacts_mcp.app import Embedded, build_app
 from contacts_mcp.contract import Risk
-from contacts_mcp.resources import CONTACT, GROUP, MEMBERS, TOOL_EFFECTS
+from contacts_mcp.resources import CONTACT_URI, GROUP_URI, MEMBERS_URI, TOOL_EFFECTS
 from contacts_mcp.settings import load_settings
 from contacts_mcp.tools import TOOLS
 from support.hosts import LEGACY, LIST_CHANGED, MODERN, Host, Listener, Person, enter_in_one_task, listening
@@ -18,7 +18,7 @@ _YES = Person(content={"decision": "delete", "typed": "ola"})
 
 
 def test_every_writing_tool_has_an_effect_with_ids_among_its_arguments():
-    ids = {CONTACT: "contact_id", GROUP: "group_id", MEMBERS: "group_id"}
+    ids = {CONTACT_URI: "contact_id", GROUP_URI: "group_id", MEMBERS_URI: "group_id"}
     writing = {tool.name: tool for tool in TOOLS if tool.risk is not Risk.READ}
 
     assert TOOL_EFFECTS.keys() == writing.keys()
@@ -40,9 +40,9 @@ class WatchedDirectory:
         for name in ("choir", "board", "marker"):
             self.ids[name] = (await self.host.call("create_contact_group", name=name))["id"]
         await self.host.call("add_group_members", group_id=self.ids["choir"], contact_ids=[self.ids["ola"]])
-        people = [CONTACT.format(id=self.ids[name]) for name in ("ola", "kari")]
-        groups = [kind.format(id=self.ids[name]) for kind in (GROUP, MEMBERS) for name in ("choir", "board")]
-        self.uris, self.marker = people + groups, GROUP.format(id=self.ids["marker"])
+        people = [CONTACT_URI.format(id=self.ids[name]) for name in ("ola", "kari")]
+        groups = [kind.format(id=self.ids[name]) for kind in (GROUP_URI, MEMBERS_URI) for name in ("choir", "board")]
+        self.uris, self.marker = people + groups, GROUP_URI.format(id=self.ids["marker"])
 
     async def state(self) -> dict[str, object]:
         """The content of each URI, and the resource list."""
@@ -104,7 +104,7 @@ async def test_every_changed_resource_is_notified(directory, tool, arguments):
     after = await directory.state()
     differing = {uri for uri, content in after.items() if content != before[uri]}
     assert differing <= notified
-    assert CONTACT.format(id=directory.ids["kari"]) not in notified
+    assert CONTACT_URI.format(id=directory.ids["kari"]) not in notified
     assert (LIST_CHANGED in notified) == (LIST_CHANGED in differing)
 
 
@@ -123,4 +123,4 @@ async def test_id_in_capitals_is_notified_as_the_same_resource(directory):
 
     await directory.host.call("remove_group_member", **ids)
 
-    assert MEMBERS.format(id=directory.ids["choir"]) in await directory.notifications()
+    assert MEMBERS_URI.format(id=directory.ids["choir"]) in await directory.notifications()

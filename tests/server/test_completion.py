@@ -10,7 +10,7 @@ from mcp import Client
 from mcp_types import Completion, PromptReference, ResourceTemplateReference
 
 from contacts_mcp.prompts import PROMPTS
-from contacts_mcp.resources import GROUP, MEMBERS, Completions
+from contacts_mcp.resources import GROUP_URI, MEMBERS_URI, Completions
 from contacts_mcp.tools import TOOLS
 from support.hosts import MISSING_ID, Host, each_era, host, host_of_service
 
@@ -63,7 +63,7 @@ async def test_tags_and_groups_are_completed_ignoring_case_and_accents(tmp_path:
 
 
 @each_era
-@pytest.mark.parametrize("template", [GROUP, MEMBERS])
+@pytest.mark.parametrize("template", [GROUP_URI, MEMBERS_URI])
 async def test_group_id_in_a_uri_is_completed_by_id_and_by_name(tmp_path: Path, era: str, template: str) -> None:
     ref = ResourceTemplateReference(uri=template)
     async with host(tmp_path / "contacts.db", era) as directory:
@@ -139,7 +139,7 @@ async def test_data_of_a_disabled_tool_is_not_suggested(tmp_path: Path) -> None:
     async with host(tmp_path / "contacts.db") as directory:
         await fill(directory)
     async with host(tmp_path / "contacts.db", tools=on) as directory:
-        ref = ResourceTemplateReference(uri=MEMBERS)
+        ref = ResourceTemplateReference(uri=MEMBERS_URI)
 
         assert (await complete(directory.client, "tag", "v")).values == []
         assert len((await complete(directory.client, "id", "", ref)).values) == 3

@@ -22,9 +22,9 @@ def test_server_exports_what_transports_and_the_app_use() -> None:
 
 def test_resources_exports_what_the_server_and_the_app_use() -> None:
     assert contacts_mcp.resources.__all__ == [
-        "CONTACT",
-        "GROUP",
-        "MEMBERS",
+        "CONTACT_URI",
+        "GROUP_URI",
+        "MEMBERS_URI",
         "TOOL_EFFECTS",
         "Completer",
         "CompletionValues",

@@ -8,7 +8,7 @@ from mcp import Client
 from mcp.client.sse import sse_client
 
 from conformance.suite import served_product
-from contacts_mcp.resources import GROUP, MEMBERS
+from contacts_mcp.resources import GROUP_URI, MEMBERS_URI
 from support.hosts import LEGACY, LIST_CHANGED, MODERN, Host, listening
 
 
@@ -20,7 +20,7 @@ async def test_changes_are_notified_over_every_transport(tmp_path: Path) -> None
             writer = Host(client)
             ola = (await writer.call("create_contact", name="Ola"))["id"]
             choir = (await writer.call("create_contact_group", name="Choir"))["id"]
-            group, members = GROUP.format(id=choir), MEMBERS.format(id=choir)
+            group, members = GROUP_URI.format(id=choir), MEMBERS_URI.format(id=choir)
             listeners = [
                 await stack.enter_async_context(listening(server, era, [group, members]))
                 for era in (LEGACY, MODERN)

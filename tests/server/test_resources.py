@@ -12,7 +12,7 @@ import pytest
 from mcp import Client
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 
-from contacts_mcp.resources import CONTACT, GROUP, MEMBERS, ResourceCatalog
+from contacts_mcp.resources import CONTACT_URI, GROUP_URI, MEMBERS_URI, ResourceCatalog
 from contacts_mcp.server import ActiveCalls
 from contacts_mcp.tools import DOWNLOAD_URI_TEMPLATE, TOOLS, choose_tools
 from support.hosts import LEGACY, MISSING_ID, MODERN, Host, each_era, host, host_of_service, protocol_error
@@ -57,9 +57,9 @@ async def test_contacts_groups_and_members_are_read_by_uri(tmp_path: Path, era: 
     async with host(tmp_path / "contacts.db", era) as directory:
         contact, group = await fill(directory)
 
-        ola = await read(directory.client, CONTACT.format(id=contact))
-        choir = await read(directory.client, GROUP.format(id=group))
-        members = await read(directory.client, MEMBERS.format(id=group))
+        ola = await read(directory.client, CONTACT_URI.format(id=contact))
+        choir = await read(directory.client, GROUP_URI.format(id=group))
+        members = await read(directory.client, MEMBERS_URI.format(id=group))
 
         assert (ola["name"], ola["notes"]) == ("Ola Nordmann", "Sings.")
         assert (choir["name"], choir["member_count"], "members" in choir) == ("Choir", 1, False)
@@ -74,8 +74,13 @@ async def test_groups_are_listed_by_name_and_contacts_by_template(tmp_path: Path
         (listed,) = (await directory.client.list_resources()).resources
         templates = (await directory.client.list_resource_templates()).resource_templates
 
-        assert (listed.uri, listed.title) == (GROUP.format(id=group), "Choir")
-        assert [template.uri_template for template in templates] == [CONTACT, GROUP, MEMBERS, DOWNLOAD_URI_TEMPLATE]
+        assert (listed.uri, listed.title) == (GROUP_URI.format(id=group), "Choir")
+        assert [template.uri_template for template in templates] == [
+            CONTACT_URI,
+            GROUP_URI,
+            MEMBERS_URI,
+            DOWNLOAD_URI_TEMPLATE,
+        ]
 
 
 async def test_next_page_continues_after_the_last_group_even_if_groups_are_added() -> None:
@@ -133,7 +138,7 @@ async def test_unknown_uri_is_not_found_without_a_request_to_the_service(uri: st
 @each_era
 async def test_resource_of_a_missing_contact_is_not_found(tmp_path: Path, era: str) -> None:
     async with host(tmp_path / "contacts.db", era) as directory:
-        uri = CONTACT.format(id=MISSING_ID)
+        uri = CONTACT_URI.format(id=MISSING_ID)
 
         error = await protocol_error(directory.client.read_resource(uri))
 
@@ -152,7 +157,7 @@ async def test_resource_of_a_missing_contact_is_not_found(tmp_path: Path, era: s
 async def test_error_of_the_service_is_a_protocol_error_of_one_line(respond: Any, line: str, era: str) -> None:
     """The line is the one that a tool would return."""
     async with client_of(respond, era) as client:
-        for asking in (client.read_resource(CONTACT.format(id=MISSING_ID)), client.list_resources()):
+        for asking in (client.read_resource(CONTACT_URI.format(id=MISSING_ID)), client.list_resources()):
             error = await protocol_error(asking)
 
             assert error.code == INTERNAL_ERROR
@@ -168,7 +173,7 @@ async def test_unexpected_exception_shows_no_values(era: str, caplog: pytest.Log
         raise ZeroDivisionError("Zaphod")
 
     async with client_of(respond, era) as client:
-        error = await protocol_error(client.read_resource(CONTACT.format(id=MISSING_ID)))
+        error = await protocol_error(client.read_resource(CONTACT_URI.format(id=MISSING_ID)))
 
     assert error.message.startswith("internal_error: ")
     assert "Zaphod" not in error.message + caplog.text
@@ -180,7 +185,7 @@ async def test_request_over_the_call_limit_is_refused_before_it_starts(
 ) -> None:
     """No coroutine is created and left unawaited."""
     async with client_of(answering({}), era, active_calls=ActiveCalls(max_per_caller=0)) as client:
-        for asking in (client.read_resource(CONTACT.format(id=MISSING_ID)), client.list_resources()):
+        for asking in (client.read_resource(CONTACT_URI.format(id=MISSING_ID)), client.list_resources()):
             assert (await protocol_error(asking)).message.startswith("rate_limited: ")
     gc.collect()
 
@@ -191,7 +196,7 @@ async def test_members_of_a_large_group_are_cut_with_a_note() -> None:
     """After a hundred members, or earlier if they are long."""
     short = [{"id": numbered(number), "name": "Ola"} for number in range(1_234)]
     long = [{"id": numbered(number), "name": "x" * 1_500} for number in range(90)]
-    uri = MEMBERS.format(id=MISSING_ID)
+    uri = MEMBERS_URI.format(id=MISSING_ID)
     async with client_of(answering({"members": short})) as client:
         first = await read(client, uri)
     async with client_of(answering({"members": long})) as client:
@@ -206,9 +211,9 @@ async def test_members_of_a_large_group_are_cut_with_a_note() -> None:
 @pytest.mark.parametrize(
     ("tools", "kinds", "listed"),
     [
-        (["get_contact"], [CONTACT], 0),
-        (["list_contact_groups", "get_contact_group"], [GROUP], 1),
-        (["get_contact_group", "list_group_members"], [GROUP, MEMBERS], 0),
+        (["get_contact"], [CONTACT_URI], 0),
+        (["list_contact_groups", "get_contact_group"], [GROUP_URI], 1),
+        (["get_contact_group", "list_group_members"], [GROUP_URI, MEMBERS_URI], 0),
         (["create_contact"], [], 0),
     ],
 )
@@ -223,7 +228,7 @@ async def test_resource_of_a_disabled_tool_cannot_be_read(
 
         assert [template.uri_template for template in templates] == kinds
         assert len((await directory.client.list_resources()).resources) == listed
-        for kind in {CONTACT, GROUP, MEMBERS} - set(kinds):
+        for kind in {CONTACT_URI, GROUP_URI, MEMBERS_URI} - set(kinds):
             assert (await protocol_error(directory.client.read_resource(kind.format(id=group)))).code == INVALID_PARAMS
     assert not ResourceCatalog(choose_tools(only=tools)).matches("contacts://other/x")
 
@@ -237,7 +242,7 @@ async def test_every_list_has_a_private_cache_hint(tmp_path: Path) -> None:
             await client.list_prompts(),
             await client.list_resource_templates(),
             await client.list_resources(),
-            await client.read_resource(CONTACT.format(id=contact)),
+            await client.read_resource(CONTACT_URI.format(id=contact)),
         ]
 
         assert {result.cache_scope for result in results} == {"private"}

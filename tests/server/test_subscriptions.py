@@ -17,7 +17,7 @@ from mcp_types import INVALID_PARAMS, JSONRPCNotification, JSONRPCRequest
 
 from contacts_mcp.app import App, Embedded, build_app
 from contacts_mcp.client import ContactsClient
-from contacts_mcp.resources import CONTACT, GROUP, ResourceCatalog
+from contacts_mcp.resources import CONTACT_URI, GROUP_URI, ResourceCatalog
 from contacts_mcp.server import Subscriptions
 from contacts_mcp.server._subscriptions import TenantListeners
 from contacts_mcp.settings import load_settings
@@ -53,7 +53,7 @@ async def writer(app: App) -> AsyncIterator[Host]:
 
 
 def uris_of_groups(number: int) -> list[str]:
-    return [GROUP.format(id=f"{index:08x}{MISSING_ID[8:]}") for index in range(number)]
+    return [GROUP_URI.format(id=f"{index:08x}{MISSING_ID[8:]}") for index in range(number)]
 
 
 @each_era
@@ -88,7 +88,7 @@ async def test_unknown_uri_is_accepted_and_never_notified(app: App, writer: Host
 async def test_unsubscribed_uri_is_no_longer_notified(app: App, writer: Host) -> None:
     """Unsubscribing from a URI that is not watched does nothing."""
     groups = [await writer.call("create_contact_group", name=name) for name in ("Choir", "Board")]
-    uris = [GROUP.format(id=group["id"]) for group in groups]
+    uris = [GROUP_URI.format(id=group["id"]) for group in groups]
     async with listening(app.server, LEGACY, uris) as listener:
         await listener.unsubscribe(uris[0])
         await listener.unsubscribe(UNKNOWN_URI)
@@ -101,7 +101,7 @@ async def test_unsubscribed_uri_is_no_longer_notified(app: App, writer: Host) ->
 @each_era
 async def test_each_listener_is_notified_of_its_own_uris_only(app: App, writer: Host, era: str) -> None:
     groups = [await writer.call("create_contact_group", name=name) for name in ("Choir", "Board")]
-    uris = [GROUP.format(id=group["id"]) for group in groups]
+    uris = [GROUP_URI.format(id=group["id"]) for group in groups]
     async with listening(app.server, era, [uris[0]]), listening(app.server, era, [uris[1]]) as listener:
         for group in groups:
             await writer.call("update_contact_group", group_id=group["id"], name="another")
@@ -140,7 +140,7 @@ async def test_write_of_a_call_that_then_fails_is_notified(
     service: Callable[[httpx.Request], httpx.Response], tool: str, arguments: dict[str, Any], code: str, era: str
 ) -> None:
     """A client must not keep showing a contact that was, or may have been, changed."""
-    uri = CONTACT.format(id=KEPT_ID)
+    uri = CONTACT_URI.format(id=KEPT_ID)
     async with ContactsClient(base_url="http://service", transport=httpx.MockTransport(service)) as api:
         server = server_over(api, resources=ResourceCatalog(TOOLS))
         person = Person({"decision": "merge"})
@@ -224,7 +224,7 @@ async def test_session_that_does_not_read_delays_no_other(app: App, writer: Host
         await _ask(*ours, "hello", "initialize", **initialize_params({}))
         await ours[1].send(SessionMessage(JSONRPCNotification(jsonrpc="2.0", method="notifications/initialized")))
         for number, group in enumerate(groups):
-            await _ask(*ours, number, "resources/subscribe", uri=GROUP.format(id=group["id"]))
+            await _ask(*ours, number, "resources/subscribe", uri=GROUP_URI.format(id=group["id"]))
         with anyio.fail_after(5):
             for group in groups:
                 await writer.call("update_contact_group", group_id=group["id"], name="another")

@@ -14,7 +14,7 @@ from contacts_mcp.app import Embedded, connect
 from contacts_mcp.client import Credential
 from contacts_mcp.contract import Risk
 from contacts_mcp.prompts import PROMPTS
-from contacts_mcp.resources import GROUP, Completions, ResourceCatalog
+from contacts_mcp.resources import GROUP_URI, Completions, ResourceCatalog
 from contacts_mcp.server import Caller, Subscriptions
 from contacts_mcp.tools import TOOLS, Backend
 from support.hosts import (
@@ -77,7 +77,7 @@ async def office(tmp_path: Path) -> AsyncIterator[Office]:
 
 
 async def create_group(host: Listener, name: str = "Choir") -> str:
-    return GROUP.format(id=(await host.call("create_contact_group", name=name))["id"])
+    return GROUP_URI.format(id=(await host.call("create_contact_group", name=name))["id"])
 
 
 async def rename(host: Listener, group: str) -> None:

@@ -1,4 +1,4 @@
-"""What a server process must not do: write core dumps, or run with other workers without shared keys."""
+"""Keep a server process from writing core dumps, and from running beside other workers without shared keys."""
 
 import fcntl
 import logging

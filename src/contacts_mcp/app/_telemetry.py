@@ -1,4 +1,4 @@
-"""Telemetry: traces and metrics by OTLP if the standard environment variables say so, and metrics for Prometheus.
+"""Telemetry: traces and metrics by OTLP if the OTEL_* environment variables configure it, and metrics for Prometheus.
 
 The rest of the package measures through OpenTelemetry's API, which does nothing until this module sets up the SDK.
 The SDK, the exporters and prometheus_client are imported only if they are used.
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
 
 _MAX_PORTS = 16
-"""Each worker listens on the next free port, of this many from the configured one on."""
+"""Number of ports to try, from the configured one upwards: each worker listens on the first that is free."""
 _CLOSE_TIMEOUT_SECONDS = 1.0
 _OTLP = "OTEL_EXPORTER_OTLP"
 _REQUIRED = (
@@ -40,23 +40,23 @@ Close = Callable[[], None]
 
 @dataclass(frozen=True, slots=True)
 class Telemetry:
-    """Which signals are exported by OTLP, and the listening socket of the Prometheus page, if there is one."""
+    """Which signals are exported by OTLP, and the listening socket for Prometheus, if it is configured."""
 
     traces: bool = False
     metrics: bool = False
-    page: socket.socket | None = None
+    prometheus: socket.socket | None = None
 
     def __str__(self) -> str:
         exported = " and ".join(name for name in ("traces", "metrics") if getattr(self, name))
-        parts = [f"{exported} go out by OTLP"] if exported else []
-        if self.page is not None:
-            host, port = self.page.getsockname()[:2]
+        parts = [f"{exported} are exported by OTLP"] if exported else []
+        if self.prometheus is not None:
+            host, port = self.prometheus.getsockname()[:2]
             parts.append(f"metrics on http://{f'[{host}]' if ':' in host else host}:{port}/metrics")
         return "; ".join(parts)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Measure and export until the block ends, then flush for at most a second. Once per process."""
+        """Measure and export until the block ends, then flush for at most a second. Use it once per process."""
         closers = list(self._start())
         try:
             yield
@@ -66,12 +66,12 @@ class Telemetry:
     def _start(self) -> Iterator[Close]:
         if self.traces:
             yield _export_traces()
-        if self.metrics or self.page is not None:
-            yield from _measure(self.page, exported=self.metrics)
+        if self.metrics or self.prometheus is not None:
+            yield from _measure(self.prometheus, exported=self.metrics)
 
 
 def plan_telemetry(settings: Settings, environ: Mapping[str, str]) -> Telemetry:
-    """Return what the environment asks for; this already listens on the port of the Prometheus page.
+    """Return the telemetry that the environment configures; its port for Prometheus is already open.
 
     Raises InvalidSettings if the extra is not installed, the protocol is not supported, or no port is free.
     """
@@ -169,7 +169,7 @@ def _measure(page: socket.socket | None, *, exported: bool) -> Iterator[Close]:
 
 
 async def close_in_time(closers: list[Close]) -> None:
-    """Run all closers at once, for at most a second; daemon threads that take longer end with the process."""
+    """Run all closers concurrently, for at most a second; daemon threads that take longer end with the process."""
     threads = [threading.Thread(target=close, daemon=True, name="telemetry") for close in closers]
     for thread in threads:
         thread.start()

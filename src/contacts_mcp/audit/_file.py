@@ -25,7 +25,7 @@ from contacts_mcp.append_only_file import (
     open_regular,
     read_last_line,
 )
-from contacts_mcp.hash_chain import ChainEnd, InvalidRecord, Record, end_of, format_line, parse_line, seal
+from contacts_mcp.hash_chain import ChainEnd, ChainRecord, InvalidRecord, end_of, format_line, link_record, parse_line
 
 ROTATE_AT_BYTES = 10_000_000  # a file of at least this size is rotated before the next record
 
@@ -61,7 +61,7 @@ class _Pending:
     fields: Mapping[str, Any]
     durable: bool
     is_taken: bool = False
-    record: Record | None = None
+    record: ChainRecord | None = None
 
 
 class TrailFile:
@@ -78,7 +78,7 @@ class TrailFile:
     def path(self) -> Path:
         return self._find_path()
 
-    async def append(self, fields: Mapping[str, Any], *, durable: bool) -> Record:
+    async def append(self, fields: Mapping[str, Any], *, durable: bool) -> ChainRecord:
         """Append a record, with `durable` safe from a power cut, and return it with its number and hashes.
 
         Records that wait at the same time are written together in one thread. Raises WriteFailed.
@@ -135,7 +135,7 @@ class TrailFile:
     def _append_to(self, file: LockedFile, batch: Sequence[_Pending], end: ChainEnd) -> None:
         records = []
         for each in batch:
-            records.append(seal(each.fields, end))
+            records.append(link_record(each.fields, end))
             end = end_of(records[-1])
         file.append(b"".join(map(format_line, records)), durable=any(each.durable for each in batch))
         self._written = end

@@ -10,7 +10,7 @@ import anyio.to_thread
 from contacts_mcp import __version__
 from contacts_mcp.audit._file import WriteFailed
 from contacts_mcp.audit._trail import WRITE_TIMEOUT_SECONDS
-from contacts_mcp.hash_chain import Record, format_line
+from contacts_mcp.hash_chain import ChainRecord, format_line
 
 if TYPE_CHECKING:
     from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
@@ -33,7 +33,7 @@ class OtlpOutput:
         self._exports: _Exports | None = None
         self._limiter = anyio.CapacityLimiter(1)
 
-    async def write(self, record: Record, *, durable: bool) -> None:
+    async def write(self, record: ChainRecord, *, durable: bool) -> None:
         """Send a record. Raises WriteFailed."""
         exports = await self._open()
         line = format_line(record).decode().rstrip()

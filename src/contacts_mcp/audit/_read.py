@@ -59,9 +59,9 @@ class Verification:
     """What `verify` found.
 
     Attributes:
-        records: how many records there are, from `since` to `until`.
-        last: number of the last record; `hash` is its hash.
-        unfinished: numbers of the destructive calls whose end is not recorded.
+        records: number of records; `since` and `until` are the times of the first and the last one.
+        last: `seq` of the last record; `hash` is its hash.
+        unfinished: `seq` of each destructive call whose end is not recorded.
         faults: what was changed, removed or inserted, one sentence each.
     """
 
@@ -75,7 +75,7 @@ class Verification:
 
 
 def verify(path: Path, first: int = 1) -> Verification:
-    """Verify a trail from record `first` on; older segments may be kept elsewhere. Raises OSError."""
+    """Verify a trail from record `first` on; older segments may be elsewhere. Raises OSError if it is unreadable."""
     found, chain = Verification(), ChainVerifier(first)
     ranges: dict[Path, tuple[int, int]] = {}
     for line in read_lines(path):
@@ -93,7 +93,7 @@ def verify(path: Path, first: int = 1) -> Verification:
         found.last, found.hash = chain.end
     for segment in segments_of(path):
         if ranges.get(segment.path, segment[:2]) != segment[:2]:
-            found.faults.append(f"{segment.path.name} does not hold the records that its name says")
+            found.faults.append(f"{segment.path.name} does not contain the records that its name states")
     return found
 
 

@@ -11,7 +11,7 @@ import anyio
 
 from contacts_mcp.audit._file import TrailFile, WriteFailed
 from contacts_mcp.contract import ContactsError
-from contacts_mcp.hash_chain import ChainEnd, seal
+from contacts_mcp.hash_chain import ChainEnd, link_record
 from contacts_mcp.log_fields import LogFields
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Trail:
         """
         failures: list[str] = []
         if self._file is None:
-            record = seal(fields, self._end)
+            record = link_record(fields, self._end)
             self._end = ChainEnd(record["seq"], record["hash"])
         else:
             appending = self._file.append(fields, durable=durable)

@@ -14,7 +14,7 @@ from contacts_mcp import audit
 from contacts_mcp.cli._options import AsJson, parse_moment, print_result
 from contacts_mcp.hash_chain import format_line
 from contacts_mcp.settings import load_settings
-from contacts_mcp.text import sanitize
+from contacts_mcp.text import sanitize_line
 
 _POLL_INTERVAL_SECONDS = 0.3
 _MAX_SHOWN = 20
@@ -134,7 +134,7 @@ def _format(record: audit.AuditRecord) -> str:
 def _sanitized(value: object) -> str:
     """Make any value of the file safe to print at a terminal."""
     text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
-    return " ".join(sanitize(text, _MAX_VALUE_CHARACTERS).split())
+    return sanitize_line(text, _MAX_VALUE_CHARACTERS)
 
 
 def _report_invalid(line: audit.TrailLine) -> None:

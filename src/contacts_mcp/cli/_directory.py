@@ -148,7 +148,7 @@ def revoke_key(prefix: KeyPrefix, yes: Yes = False, directory: DirectoryOption =
 
 
 def _describe_key(key: Any) -> dict[str, Any]:
-    """The fields of a key that may be shown."""
+    """Return the fields of a key that may be shown."""
     return {
         "prefix": key.prefix,
         "name": key.name,

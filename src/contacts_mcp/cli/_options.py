@@ -1,4 +1,4 @@
-"""What several commands share: flags, times, a server, confirmation, progress, and output as text or JSON."""
+"""Helpers that several commands share: flags, times, a server, confirmation, progress, and output as text or JSON."""
 
 import gc
 import json

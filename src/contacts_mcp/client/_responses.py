@@ -48,7 +48,7 @@ class ServiceResponse:
 
 @dataclass(frozen=True, slots=True)
 class ErrorBody:
-    """What an error body says: a code such as INVALID_PARAMETER, a quoted message, and faults by field."""
+    """The content of an error body: a code such as INVALID_PARAMETER, a quoted message, and faults by field."""
 
     code: str = ""
     message: str = ""

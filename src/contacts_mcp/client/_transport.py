@@ -86,7 +86,7 @@ class AttemptFailed(Exception):
 
 @dataclass(slots=True)
 class CallEffect:
-    """What is known of one call's effect on the directory."""
+    """The known effect of one call on the directory."""
 
     may_have_changed: bool = False
     """Whether a change may have been made without a response that says so."""

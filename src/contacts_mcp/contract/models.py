@@ -1,4 +1,4 @@
-"""The records of the Contacts API, in one shape.
+"""The records of the Contacts API, with the same field names in every answer.
 
 In the API documentation, single contacts have `name` and `type`, but rows of lists have `first_name`, `last_name` and
 `contact_type`. Both shapes are read as `name` and `type`. Unknown fields are ignored. An absent field stays unset,
@@ -20,7 +20,7 @@ def _utc(time: datetime) -> str:
 
 
 Timestamp = Annotated[datetime, PlainSerializer(_utc, when_used="json")]
-"""A time; read with `Z`, an offset or neither (then UTC), and written in seconds with `Z`, as the API does."""
+"""A time; read with `Z`, an offset or neither (which means UTC), written in UTC with seconds and `Z`."""
 
 Tags = Annotated[list[str], BeforeValidator(lambda tags: [] if tags is None else tags)]
 
@@ -32,7 +32,7 @@ class Record(BaseModel):
 
 
 class Contact(Record):
-    """A person or company (API page: Get contact). In a row of a list fewer fields are set."""
+    """A person or company (API page: Get contact). Rows of lists have fewer fields."""
 
     id: str
     type: str | None = None
@@ -47,8 +47,8 @@ class Contact(Record):
 
     @model_validator(mode="before")
     @classmethod
-    def _join_split_row(cls, data: Any) -> Any:
-        """Read a row of a list, whose name and type have other field names."""
+    def _read_list_row(cls, data: Any) -> Any:
+        """Rename the fields of a list row to `name` and `type`."""
         if not isinstance(data, Mapping):
             return data
         row = dict(data)

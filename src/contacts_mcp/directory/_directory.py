@@ -56,7 +56,7 @@ class Directory:
 
     @cached_property
     def maintenance(self) -> "Maintenance":
-        """What an operator does with the directory."""
+        """An operator's commands for the directory."""
         from contacts_mcp.directory.maintenance import Maintenance
 
         return Maintenance(self._location, self._database)

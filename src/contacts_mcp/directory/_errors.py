@@ -1,4 +1,4 @@
-"""What can go wrong below the routes. FastAPI handles invalid requests before they get here.
+"""Errors of the layers below the routes. FastAPI handles invalid requests before they get here.
 
 Exception
 └── DirectoryError             `str()` is one line for a person

@@ -1,7 +1,7 @@
-"""Character sets: which one a file has, and how bytes become text when it is not UTF-8, or not everywhere.
+"""Detect the character set of a file, and decode files that are not, or only partly, UTF-8.
 
-Old address books write Windows-1252, and files that were joined or edited have both. So text that is not valid UTF-8 is
-decoded line by line, or value by value, and only what is not UTF-8 is taken for the fallback.
+Old address books write Windows-1252, and a file that was joined from others may contain both. So a file that is not
+valid UTF-8 is decoded line by line or value by value, and only the parts that are not UTF-8 use the fallback.
 """
 
 import codecs
@@ -26,7 +26,7 @@ _TEXT_CODECS = frozenset(
     + [f"cp{page}" for page in range(1250, 1259)]
     + [f"iso8859-{part}" for part in (*range(1, 12), *range(13, 17))]
 )
-"""Codecs that a file may name; others of Python are not character sets, or take quadratic time."""
+"""Codecs that a file may name. Python's other codecs are not character sets, or take quadratic time."""
 _EXAMPLES = "utf-8, windows-1252, windows-1250, windows-1251, iso-8859-2, macintosh"
 
 
@@ -36,7 +36,7 @@ class Encoding(NamedTuple):
     Attributes:
         codec: Python's name.
         name: The name to show.
-        fallback: The codec of lines and values that `codec` cannot decode; None if there are none.
+        fallback: The codec for lines and values that `codec` cannot decode; None if it decodes the whole file.
         mark_length: Bytes of the byte order mark.
     """
 
@@ -61,12 +61,12 @@ def find_codec(name: str) -> str | None:
 def detect_encoding(data: bytes, chosen: str | None = None) -> Encoding:
     """Return the encoding of a file: by its byte order mark, else UTF-8 if it is valid, else UTF-8 with a fallback.
 
-    `chosen` is the encoding that the caller names; it counts unless there is a byte order mark.
+    `chosen` is the caller's name of the encoding. A byte order mark overrides it.
 
     Raises:
-        ValidationFailed: `chosen` is not an encoding, or the file does not have the one it is said to have.
+        ValidationFailed: `chosen` is unknown, or the file cannot be decoded with it or as its byte order mark says.
     """
-    codec = _choose(chosen)
+    codec = _require_codec(chosen)
     for mark, marked, name in _BYTE_ORDER_MARKS:
         if data.startswith(mark):
             return _validate(data, Encoding(marked, name, mark_length=len(mark)))
@@ -82,7 +82,7 @@ def detect_encoding(data: bytes, chosen: str | None = None) -> Encoding:
     return Encoding("utf-8", "UTF-8")
 
 
-def _choose(name: str | None) -> str | None:
+def _require_codec(name: str | None) -> str | None:
     if name is None:
         return None
     codec = find_codec(name)
@@ -95,7 +95,7 @@ def _validate(data: bytes, encoding: Encoding) -> Encoding:
     try:
         data.decode(encoding.codec)
     except UnicodeDecodeError:
-        if encoding.codec == "utf-8":  # a part was added in another one
+        if encoding.codec == "utf-8":  # a part with another encoding was added
             return encoding._replace(name=f"{encoding.name} and Windows-1252 (guessed)", fallback=DEFAULT_FALLBACK)
         if encoding.codec.startswith("utf"):
             raise ValidationFailed(f"the file is not valid {encoding.name}", advice="save it as UTF-8") from None
@@ -104,13 +104,11 @@ def _validate(data: bytes, encoding: Encoding) -> Encoding:
 
 def _unmarked_utf_16(data: bytes) -> str | None:
     """Return the codec of UTF-16 without a mark: every other byte of Latin text is zero."""
-    begin = data[:_DETECTION_BYTES]
-    if len(begin) % 2 or not begin:
-        begin = begin[:-1]
-    zeros, half = (begin[::2].count(0), begin[1::2].count(0)), len(begin) // 4
-    if half and zeros[1] > half and not zeros[0]:
+    begin = data[: min(_DETECTION_BYTES, len(data) // 2 * 2)]
+    even_zeros, odd_zeros, half = begin[::2].count(0), begin[1::2].count(0), len(begin) // 4  # half of the even bytes
+    if half and odd_zeros > half and not even_zeros:
         return "utf-16-le"
-    return "utf-16-be" if half and zeros[0] > half and not zeros[1] else None
+    return "utf-16-be" if half and even_zeros > half and not odd_zeros else None
 
 
 def _is_utf_8_text(line: bytes) -> bool:
@@ -125,7 +123,7 @@ def _is_utf_8_text(line: bytes) -> bool:
 
 
 def decode(data: bytes, encoding: Encoding) -> str:
-    """Return the text of a file; with a fallback, line by line."""
+    """Return the text of a file. If the encoding has a fallback, each line is decoded by itself."""
     data = data[encoding.mark_length :]
     if encoding.fallback is None:
         return data.decode(encoding.codec, "replace")
@@ -133,7 +131,7 @@ def decode(data: bytes, encoding: Encoding) -> str:
 
 
 def decode_value(value: bytes, codec: str, fallback: str) -> str:
-    """Decode one value; if it does not have the codec's encoding, by the fallback."""
+    """Decode one value with `codec`, or with `fallback` if that fails."""
     try:
         return value.decode(codec)
     except UnicodeDecodeError:

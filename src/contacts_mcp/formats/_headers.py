@@ -1,4 +1,4 @@
-"""Column names: which field a header means, by its words, in the languages and exports that people have.
+"""Find the field that a column header means, by its words, in many languages and the exports of many programs.
 
 A header is understood only if all of its words are: `Mobile number (work)` is a number, `Mobile carrier` is not. Words
 are folded (`Tél.` is `tel`), and compounds of known words are split (`Emailadresse`, `arbejdstelefon`).
@@ -14,7 +14,7 @@ Meaning = Literal[
     "name", "first_name", "middle_name", "last_name", "nickname", "company_name", "phone_number", "email", "tags",
     "notes", "type", "fax", "kind",
 ]  # fmt: skip
-"""What a header means: a field, or `fax` (not used), or `kind` (says what kind of value its cells are, not which)."""
+"""What a header means: a field; `fax`, which is not imported; or `kind`, such as `Work`, which may be any field."""
 
 _MAX_HEADER_LENGTH, _MAX_WORDS = 100, 10
 
@@ -95,13 +95,13 @@ _WORDS: dict[str, str] = {
     "link": "de del di da do du des der la le el los l d da fur for til av af pa i e the of a y et og und och en om "
     "electronico electronica electronique elettronica eletronico electronica elektroniczny correio",
 }
-"""Words in the headers of number and address columns, by their meaning."""
+"""The class of each word in headers of phone numbers and e-mail addresses. Words of the class `link` mean nothing."""
 
-_CLASSES = {word: kind for kind, words in _WORDS.items() for word in words.split()}
+_WORD_CLASSES = {word: word_class for word_class, words in _WORDS.items() for word in words.split()}
 _MEANING_BY_PHRASE: dict[str, Meaning] = {
     phrase.strip(): meaning for meaning, phrases in _PHRASES.items() for phrase in phrases.split(",")
 }
-_MIN_COMPOUND_PART = 3
+_MIN_PART_LENGTH = 3
 _CAMEL_CASE = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _DIGITS = re.compile(r"\d+")
 _OWNER_PREFIXES = ("person ", "contact ", "kontakt ")  # Pipedrive writes `Person - Email - Work`
@@ -112,7 +112,7 @@ NUMBERED_LABEL = re.compile(r"(?:phone|e ?mail) \d+ (?:label|type)")
 
 
 def normalize_header(header: str) -> str:
-    """Fold a header to lower-case words of letters and digits, as headers are compared."""
+    """Fold a header to lower-case words of letters and digits, for comparison."""
     words = re.findall(r"[a-z]+|\d+", fold(_CAMEL_CASE.sub(" ", header[:_MAX_HEADER_LENGTH])))
     return " ".join(words)
 
@@ -150,12 +150,11 @@ def _combine(classes: set[str]) -> Meaning | None:
 @lru_cache(maxsize=1024)
 def _classes_of(word: str) -> frozenset[str]:
     """Return the classes of a word, or of the words that it is a compound of."""
-    if found := _CLASSES.get(word):
+    if found := _WORD_CLASSES.get(word):
         return frozenset({found})
-    compound = _compounds().fullmatch(word)
-    if compound is None:
+    if _compounds().fullmatch(word) is None:
         return frozenset()
-    return frozenset(_CLASSES[part] for part in _parts().findall(word) if part in _CLASSES)
+    return frozenset(_WORD_CLASSES[part] for part in _parts().findall(word) if part in _WORD_CLASSES)
 
 
 @cache
@@ -169,5 +168,5 @@ def _parts() -> re.Pattern[str]:
 
 
 def _alternatives() -> str:
-    words = (word for word in _CLASSES if (len(word) >= _MIN_COMPOUND_PART or word == "nr") and "posta" not in word)
+    words = (word for word in _WORD_CLASSES if (len(word) >= _MIN_PART_LENGTH or word == "nr") and "posta" not in word)
     return "|".join(sorted(words, key=len, reverse=True))

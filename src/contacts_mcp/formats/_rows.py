@@ -1,4 +1,4 @@
-"""What every reader results in: rows, cleaned and checked in the same way."""
+"""The rows of a file, which are cleaned and checked in the same way for every format."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -23,11 +23,11 @@ NAMED_BY_ADDRESS, NAMED_BY_NUMBER = (
 )
 NAMED_BY_NICKNAME = "has no name and is named by its nickname"
 FAX_NOT_READ = "has a fax or pager number, which is not imported"
-VALUE_NOT_READ = "has a line that looks like a number or an address, but cannot be read"
-LINE_CONTINUED = "has a line that is no property and was read as part of the line before"
+VALUE_NOT_READ = "has a line that looks like a number or an e-mail address, but cannot be read"
+LINE_CONTINUED = "has a line that is not a property and was read as part of the line before"
 PROPERTY_NOT_READ = "has a value that cannot be decoded"
 CARD_HAS_NO_END = "is cut off: its card has no end"
-EXTRA_CELLS = "has more cells than the header; what is in them is not imported"
+EXTRA_CELLS = "has more cells than the header; additional cells are not imported"
 
 
 @dataclass(slots=True)
@@ -39,7 +39,7 @@ class Row:
         id: The contact's id, only in exports of this program.
         phones: All numbers as written, preferred ones first; `emails` likewise.
         problem: Why the row cannot be used, without its values; None if it can.
-        notices: What was read differently than written, or not read, without its values.
+        notices: What was not read as it is written, or not at all; without its values.
     """
 
     number: int
@@ -118,10 +118,10 @@ def _clean(row: Row) -> None:
         if values := getattr(row, name):
             setattr(row, name, tuple(dict.fromkeys(line for value in values if (line := _one_line(value)))))
     if not row.name:
-        _name(row)
+        _set_name(row)
 
 
-def _name(row: Row) -> None:
+def _set_name(row: Row) -> None:
     """Name a row after its company, e-mail address or number."""
     if row.company_name:
         row.name, row.type = row.company_name, row.type or "company"
@@ -131,14 +131,14 @@ def _name(row: Row) -> None:
 
 
 def _one_line(value: str) -> str:
-    if value.isprintable() and "  " not in value:  # as most are
+    if value.isprintable() and "  " not in value:  # most values are like this
         return value.strip()
     return " ".join(_UNSTORABLE.sub("", value).split())
 
 
 def _find_problem(row: Row) -> str | None:
     if not row.name:
-        return "has no name, number or address"
+        return "has no name, number or e-mail address"
     for name, limit in _MAX_LENGTHS.items():
         if len(getattr(row, name)) > limit:
             return f"has more than {limit:,} characters in {name}"

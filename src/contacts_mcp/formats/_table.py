@@ -1,4 +1,4 @@
-"""Tables of any format: finds the header, decides which column fills which field, and reads rows of cells."""
+"""Read tables of any format: find the header, map columns to fields, and read rows of cells."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,13 +22,13 @@ from contacts_mcp.formats._values import (
     unwrap_formula,
 )
 from contacts_mcp.mail import is_email
-from contacts_mcp.text import sanitize
+from contacts_mcp.text import sanitize_line
 
 Cells = Sequence[str]
 NumberedRow = tuple[int, Cells]
 
 MAX_CELL_LENGTH = 20_000
-"""Maximum characters of a cell; a row with a longer one is not a contact."""
+"""Characters; a row with a longer cell is not imported."""
 MAX_COLUMNS = 1_000
 IGNORE = "ignore"
 """In a mapping: do not use this column."""
@@ -38,14 +38,14 @@ _NAME_FIELDS = frozenset({"name", "first_name", "last_name", "company_name", "ni
 _NAME_PARTS = ("first_name", "middle_name", "last_name")
 _MAX_LISTED_HEADERS = 30
 _LAST_NAME_BESIDE_FIRST = frozenset({"name", "nom", "naam", "nome", "apellidos"})
-"""Headers of the last name, if another column has the first name."""
+"""Headers that mean the last name if another column has the first name."""
 _COMPANY = re.compile(
     r"compan|firma|bedrift|business|organi[sz]ation|unternehmen|entreprise|empresa|foretag", re.IGNORECASE
 )
 _DATA = re.compile(r"[^@\s]+@[^@\s]+\.\w+|\+?[\d\s()./-]{6,}")
 
 _HEADER_ROWS = 12
-"""How many rows are searched for the header; exports may have a title above it."""
+"""Number of rows in which the header is searched; exports may have a title above it."""
 _MIN_HEADERS = 2
 _MAX_SAMPLED_COLUMNS = 50
 _SAMPLE_ROWS, _MIN_SHARE, _MIN_HINT_SHARE = 200, 0.6, 0.3
@@ -79,15 +79,15 @@ def read_table(
     Raises:
         ValidationFailed: there is no header, or it cannot be understood.
     """
-    first = [(number, [unwrap_formula(cell) for cell in cells]) for number, cells in islice(rows, _HEADER_ROWS)]
-    if not first:
+    first_rows = [(number, [unwrap_formula(cell) for cell in cells]) for number, cells in islice(rows, _HEADER_ROWS)]
+    if not first_rows:
         kind = "workbook" if file_format == "excel" else "file"
         raise ValidationFailed(f"the {kind} is empty", advice="choose another file")
-    index, headers = _find_header(first, mapping)
+    index, headers = _find_header(first_rows, mapping)
     parsed = ParsedFile(file_format, _dialect(headers), iter(()), encoding=encoding, delimiter=delimiter)
-    if first[index][0] != 1:
-        parsed.remarks.append(f"the header ends in row {first[index][0]}; rows above it are not read as contacts")
-    rows = chain(first[index + 1 :], rows)
+    if first_rows[index][0] != 1:
+        parsed.remarks.append(f"the header ends in row {first_rows[index][0]}; rows above it are not read as contacts")
+    rows = chain(first_rows[index + 1 :], rows)
     if not mapping and _export.is_export_header(headers):
         parsed.dialect = _export.OWN_DIALECT
         parsed.mapping = [(name, name) for name in headers if name not in _export.TIMES]
@@ -95,27 +95,27 @@ def read_table(
         return parsed
     sample = list(islice(rows, _SAMPLE_ROWS))
     columns = _map_columns(headers, mapping, _Samples(sample, region), parsed)
-    filling = [column for column in columns if column.field != "fax"]
-    used = {column.position for column in filling} | {column.label_position for column in filling}
-    parsed.mapping = [(column.header, column.field) for column in filling]
+    used_columns = [column for column in columns if column.field != "fax"]
+    used = {column.position for column in used_columns} | {column.label_position for column in used_columns}
+    parsed.mapping = [(column.header, column.field) for column in used_columns]
     parsed.unmapped = [name for position, name in enumerate(headers) if position not in used and name]
     reader = _RowReader(columns, len(headers), region, is_google=parsed.dialect.startswith("Google"))
     parsed.rows = check_rows(map(reader.read, chain(sample, rows)))
     return parsed
 
 
-def _find_header(first: Sequence[NumberedRow], mapping: Mapping[str, str]) -> tuple[int, list[str]]:
+def _find_header(first_rows: Sequence[NumberedRow], mapping: Mapping[str, str]) -> tuple[int, list[str]]:
     """Return the index of the header's last row, and the headers.
 
     Raises:
         ValidationFailed: the first row looks like data.
     """
     wanted = {normalize_header(header) for header in mapping}
-    for index, (_, cells) in enumerate(first):
+    for index, (_, cells) in enumerate(first_rows):
         names = {normalize_header(cell) for cell in cells}
-        if wanted <= names if wanted else _is_header(names, cells, first[:index]):
-            return _with_second_line(first, index)
-    headers = _strip(first[0][1])
+        if wanted <= names if wanted else _is_header(names, cells, first_rows[:index]):
+            return _with_second_line(first_rows, index)
+    headers = _strip(first_rows[0][1])
     if not mapping and any(_DATA.fullmatch(cell) for cell in headers):
         raise ValidationFailed(
             "the first row looks like data, not like a header",
@@ -143,12 +143,12 @@ def _strip(cells: Cells) -> list[str]:
     return [cell.strip().lstrip("\ufeff") for cell in cells]
 
 
-def _with_second_line(first: Sequence[NumberedRow], index: int) -> tuple[int, list[str]]:
+def _with_second_line(first_rows: Sequence[NumberedRow], index: int) -> tuple[int, list[str]]:
     """Join a header with a second line below it, such as `Phone` over `Mobile` and `Work`."""
-    headers = _strip(first[index][1])
-    if index + 1 >= len(first):
+    headers = _strip(first_rows[index][1])
+    if index + 1 >= len(first_rows):
         return index, headers
-    below = _strip(first[index + 1][1])
+    below = _strip(first_rows[index + 1][1])
     has_gaps = any(name and not header for header, name in zip_longest(headers, below, fillvalue=""))
     if not has_gaps or not all(meaning_of(normalize_header(name)) for name in below if name):
         return index, headers
@@ -169,18 +169,18 @@ def _dialect(headers: Sequence[str]) -> str:
 
 
 class _Samples:
-    """What the first cells of each column hold."""
+    """The first cells of each column, which show what a column without a known header holds."""
 
     def __init__(self, rows: Sequence[NumberedRow], region: str | None) -> None:
         self._rows, self._region = rows, region
 
     def shares(self, position: int) -> dict[str, float]:
-        """Return the share of filled cells that are numbers, addresses and names of people."""
+        """Return the shares of filled cells that are phone numbers, e-mail addresses and names of people."""
         cells = [cells[position].strip() for _, cells in self._rows if position < len(cells)]
         filled = [unwrap_formula(cell) for cell in cells if cell]
         if not filled:
             return {}
-        tests = {"phone_number": self._is_number, "email": _has_address, "name": _is_person}
+        tests = {"phone_number": self._is_number, "email": _has_email, "name": _is_person}
         return {field: sum(map(test, filled)) / len(filled) for field, test in tests.items()}
 
     def _is_number(self, cell: str) -> bool:
@@ -189,7 +189,7 @@ class _Samples:
         return phones.normalize(cell, self._region) is not None
 
 
-def _has_address(cell: str) -> bool:
+def _has_email(cell: str) -> bool:
     return "@" in cell and any(map(is_email, split_emails([cell])))
 
 
@@ -220,35 +220,35 @@ def _map_columns(
     columns = [
         Column(index, field, headers[index], _label_position(names, index))
         for index, field in enumerate(fields)
-        if field not in (None, IGNORE, "kind") and field is not None
+        if field and field not in (IGNORE, "kind")
     ]
     _require_names(headers, columns, parsed)
     return columns
 
 
 def _map_by_cells(headers: Sequence[str], fields: list[str | None], samples: _Samples, parsed: ParsedFile) -> None:
-    """Give columns whose header is not understood the field that their cells show; mention those that may be one."""
-    open_positions = [index for index, field in enumerate(fields) if field in (None, "kind")][:_MAX_SAMPLED_COLUMNS]
+    """Map columns without a known header by their cells, and add remarks about columns that may be useful."""
+    unmapped = [index for index, field in enumerate(fields) if field in (None, "kind")][:_MAX_SAMPLED_COLUMNS]
     missing = {"phone_number", "email"} - {*fields}
     if not _NAME_FIELDS & {*fields}:
         missing.add("name")
     hints: list[str] = []
-    for index in open_positions:
+    for index in unmapped:
         if not missing and fields[index] != "kind":
             continue
         shares, name = samples.shares(index), _one_line(headers[index]) or str(index + 1)
         for field in ("email", "phone_number", "name"):
             share = shares.get(field, 0.0)
-            is_open = field in missing or (field == "phone_number" and fields[index] == "kind")
-            if is_open and share >= _MIN_SHARE:
+            is_wanted = field in missing or (field == "phone_number" and fields[index] == "kind")
+            if is_wanted and share >= _MIN_SHARE:
                 fields[index] = field
                 missing -= {"name"} if field == "name" else set()
                 parsed.remarks.append(f"column {name} is used as {field}, which its cells look like")
                 break
             if field in missing and field != "name" and share >= _MIN_HINT_SHARE:
-                hints.append(f"column {name} may hold {field}; if it does, say so with mapping")
+                hints.append(f"column {name} may hold {field}; if it does, set it with mapping")
     if not {"phone_number", "email"} & {*fields}:
-        parsed.remarks.append("no column gives a number or an address")
+        parsed.remarks.append("no column has phone numbers or e-mail addresses")
         parsed.remarks += hints
 
 
@@ -291,7 +291,7 @@ def _list_headers(headers: Sequence[str]) -> str:
 
 
 def _one_line(name: str) -> str:
-    return " ".join(sanitize(name, 40).split())
+    return sanitize_line(name, 40)
 
 
 class _RowReader:
@@ -342,7 +342,7 @@ class _RowReader:
     def _ranked_phones(self, cells: Cells) -> tuple[list[str], bool]:
         """Return numbers, the best kinds first, and whether a fax number was left out.
 
-        The kind is that of the label if there is one, else that of the header.
+        The label tells the kind, or the header if there is no label.
         """
         found: list[tuple[int, str]] = []
         has_fax = bool(self._first("fax", cells))
@@ -359,11 +359,11 @@ class _RowReader:
         return [value for _, value in found], has_fax
 
     def _is_shifted(self, cells: Cells) -> bool:
-        """Whether values stand one column further to the right than their header."""
-        for field, looks_right in (("email", _has_address), ("phone_number", _looks_like_number)):
+        """Whether values are one column to the right of their header."""
+        for field, is_value in (("email", _has_email), ("phone_number", _looks_like_number)):
             for column in self._columns.get(field, ()):
                 here, right = cells[column.position].strip(), cells[column.position + 1].strip()
-                if here and right and not looks_right(here) and looks_right(right):
+                if here and right and not is_value(here) and is_value(right):
                     return True
         return False
 

@@ -1,4 +1,4 @@
-"""Values as people write them in a cell or property: several numbers, addresses or tags, and invisible characters."""
+"""Split cells and properties that hold several numbers, e-mail addresses or tags, and remove invisible characters."""
 
 import csv
 import re
@@ -11,8 +11,8 @@ from contacts_mcp.text import fold
 
 _INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 """Characters that cannot be seen and mean nothing; joiners, which letters and emoji need, are kept in names."""
-_INVISIBLE_IN_CODES = re.compile("[\u00ad\u034f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff]")
-"""Invisible characters in numbers and addresses, where joiners and variation selectors mean nothing either."""
+_INVISIBLE_OR_JOINER = re.compile("[\u00ad\u034f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff]")
+"""Invisible characters, joiners and variation selectors, which mean nothing in numbers and e-mail addresses."""
 _QUOTED_FORMULA = re.compile(r'="(.*)"', re.DOTALL)
 
 GOOGLE_SEPARATOR = ":::"
@@ -48,13 +48,13 @@ def strip_invisible(text: str) -> str:
     return text if text.isascii() else _INVISIBLE.sub("", text)
 
 
-def _clean_code(value: str) -> str:
-    """Return a number or an address without invisible characters."""
-    return value.strip() if value.isascii() else _INVISIBLE_IN_CODES.sub("", value).strip()
+def _strip_joiners(value: str) -> str:
+    """Remove invisible characters and joiners from a number or an e-mail address."""
+    return value.strip() if value.isascii() else _INVISIBLE_OR_JOINER.sub("", value).strip()
 
 
 def unwrap_formula(cell: str) -> str:
-    """Return the text of a cell such as `="0123"`, by which programs keep spreadsheets from reading a number."""
+    """Return the text of a cell such as `="0123"`, which programs write so that spreadsheets keep it as text."""
     quoted = _QUOTED_FORMULA.fullmatch(cell)
     return quoted[1].replace('""', '"') if quoted else cell
 
@@ -66,7 +66,7 @@ def phone_kind_rank(label: str) -> int:
 
 
 def is_fax(label: str) -> bool:
-    """Whether a label is that of a fax machine or a pager, which receive no text messages."""
+    """Whether a label means a fax machine or a pager, which receive no text messages."""
     return _FAX.search(fold(label)) is not None
 
 
@@ -85,7 +85,7 @@ def split_phones(cells: Iterable[str], region: str | None = None) -> Iterator[st
 
 
 def _split_phone(cell: str, region: str | None) -> Iterator[str]:
-    text = _URI_PARAMETERS.sub("", _SCHEME.sub("", _SPACES.sub(" ", _clean_code(cell))))
+    text = _URI_PARAMETERS.sub("", _SCHEME.sub("", _SPACES.sub(" ", _strip_joiners(cell))))
     for part in _NUMBER_SEPARATOR.split(text):
         number = _SCHEME.sub("", part.strip())
         if number:
@@ -102,7 +102,7 @@ def _split_email(cell: str) -> Iterator[str]:
     if _ONE_EMAIL.fullmatch(cell):
         yield cell
         return
-    text = _SCHEME.sub("", _clean_code(cell))
+    text = _SCHEME.sub("", _strip_joiners(cell))
     if GOOGLE_SEPARATOR in text:
         yield from chain.from_iterable(map(_split_email, text.split(GOOGLE_SEPARATOR)))
     elif "@" not in text or is_email(text):  # which may be unusual, such as `user/department@example.org`

@@ -25,7 +25,7 @@ Pair = tuple[int, int]
 """Positions of two contacts, the smaller one first."""
 
 _MAX_PERSONAL_CONTACTS = 8
-"""A number or address that more contacts share is a switchboard's."""
+"""A number or e-mail address that more contacts share is a switchboard's."""
 _MAX_SMALL_COMPANY_CONTACTS = 100
 """In a company with more contacts, namesakes are common."""
 _MAX_BLOCK_SIZE = 30

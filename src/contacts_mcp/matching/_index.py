@@ -1,12 +1,12 @@
-"""An index of contacts by phone and e-mail, in which an import looks up the person of a row."""
+"""An index of contacts by phone and e-mail, with which an import finds the contact of a row."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from contacts_mcp.matching._similarity import (
-    OTHER_NAME_BELOW,
+    MIN_COMPATIBLE_NAME,
+    MIN_SAME_NAME,
     SAME_EMAIL,
-    SAME_NAME_FROM,
     SAME_PHONE,
     are_compatible,
     name_key,
@@ -14,7 +14,7 @@ from contacts_mcp.matching._similarity import (
 )
 
 _MAX_POSTINGS = 50
-"""A key with more contacts, such as a switchboard's number, is also indexed by name."""
+"""A key with more contacts, such as a switchboard's number, is also indexed together with their names."""
 
 
 class Match(NamedTuple):
@@ -24,7 +24,7 @@ class Match(NamedTuple):
         ids: The contacts' ids.
         matching_keys: Which keys match (`same phone`, `same e-mail`).
         name_similarity: How similar the names are (0 to 1).
-        sharing: Ids of contacts with an equal key whose names are those of other people.
+        sharing: Ids of contacts with an equal key, but the name of another person.
     """
 
     ids: tuple[str, ...] = ()
@@ -39,9 +39,9 @@ class Match(NamedTuple):
 
 
 class ContactIndex:
-    """Contacts by `phone_key` and `email_key`; about 30 MB for a hundred thousand.
+    """Contacts by `phone_key` and `email_key`; 100,000 contacts take about 30 MB.
 
-    A contact that is added again with other keys is found by its old and its new ones.
+    If a contact is added again with other keys, both its old and its new keys find it.
     """
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class ContactIndex:
         return len(self._ids)
 
     def add(self, contact_id: str, name: str | None, phone_key: str, email_key: str) -> None:
-        """Add a contact; '' for a key that it does not have."""
+        """Add a contact; a missing key is ''."""
         position = len(self._ids)
         self._ids.append(contact_id)
         self._names.append(name or "")
@@ -70,8 +70,8 @@ class ContactIndex:
     def find(self, name: str | None, phones: Sequence[str], emails: Sequence[str]) -> Match:
         """Find the contact with an equal key and a compatible name.
 
-        A contact with an equal key and an unlike name is another person who shares the number or address. Among several
-        matches, two equal keys win over one, then the more similar name.
+        A contact with an equal key and another name is another person, who shares the number or e-mail address. Of
+        several matches, two equal keys win over one, then the more similar name, in three steps.
         """
         folded, best, best_rank = name_key(name), dict[str, Match](), (0, 0)
         sharing: dict[str, None] = {}
@@ -82,7 +82,7 @@ class ContactIndex:
                 sharing[self._ids[position]] = None
                 continue
             similarity = name_key_similarity(folded, other)
-            name_rank = (similarity >= OTHER_NAME_BELOW) + (similarity >= SAME_NAME_FROM) + (similarity == 1)
+            name_rank = (similarity >= MIN_COMPATIBLE_NAME) + (similarity >= MIN_SAME_NAME) + (similarity == 1)
             rank = (len(matching), name_rank)
             if rank > best_rank:
                 best, best_rank = {}, rank

@@ -19,7 +19,7 @@ def are_compatible(one: str, other: str) -> bool:
     """Whether two `name_key`s may be names of one person. A missing name is compatible with every other."""
     if not one or not other:
         return True
-    return name_key_similarity(one, other) >= OTHER_NAME_BELOW and not have_other_given_names(one, other)
+    return name_key_similarity(one, other) >= MIN_COMPATIBLE_NAME and not have_other_given_names(one, other)
 
 
 def have_other_given_names(one: str, other: str) -> bool:
@@ -46,10 +46,10 @@ def _given_names() -> frozenset[str]:
     return frozenset((Path(__file__).parent / "given_names.txt").read_text(encoding="ascii").split())
 
 
-SAME_NAME_FROM = 0.75
-"""Minimum similarity of two names that count as spellings of one name."""
-OTHER_NAME_BELOW = 0.5
-"""Below this similarity, two names clearly belong to two people."""
+MIN_SAME_NAME = 0.75
+"""Lowest similarity of two spellings of one name."""
+MIN_COMPATIBLE_NAME = 0.5
+"""Lowest similarity of two names that may belong to one person."""
 
 _MAX_WORDS, _MAX_WORD_LENGTH = 8, 40
 _MIN_KEY_DIGITS = 5
@@ -75,10 +75,10 @@ _ONE_WORD_FACTOR = 0.7
 _MISSING_WORD_PENALTY, _MAX_MISSING_WORD_PENALTY = 0.04, 0.12
 _JOINED_WORDS_FACTOR, _MIN_JOINED_SIMILARITY = 0.95, 0.9
 
-_CERTAIN_NAME_FROM = 0.9
-_COMMON_WORD_FROM = 0.2
+_MIN_CERTAIN_NAME = 0.9
+_MIN_COMMON_WORD = 0.2
 _OTHER_GIVEN_NAME_SIMILARITY = 0.45
-_SAME_COMPANY_FROM = 0.8
+_MIN_SAME_COMPANY = 0.8
 _MIN_COMPARED_DIGITS = 7
 _MAX_COUNTRY_CODE_LENGTH = 5
 
@@ -95,8 +95,8 @@ class Confidence(IntEnum):
 class KeyedContact:
     """A contact's match keys, '' if it has none.
 
-    `has_common_key` is whether many contacts share its number or address, `has_large_company` whether its company has
-    many contacts.
+    `has_common_key` is whether many contacts share its number or e-mail address, `has_large_company` whether its
+    company has many contacts.
     """
 
     id: str
@@ -151,7 +151,7 @@ def name_key(name: str | None) -> str:
 
 
 def person_name(name: str | None, *values: str | None) -> str:
-    """Return a contact's name; '' if the name is only its number or address, as for contacts without a name."""
+    """Return a contact's name; '' if it is only its number or e-mail address, which replaces a missing name."""
     return "" if name is None or name in values else name
 
 
@@ -228,13 +228,13 @@ def compare(one: KeyedContact, other: KeyedContact) -> Link | None:
     shared += [SAME_EMAIL] if one.email and one.email == other.email else []
     is_near = SAME_PHONE not in shared and is_similar_phone(one.phone, other.phone)
     company = _company_similarity(one.company, other.company)
-    in_small_company = company >= _SAME_COMPANY_FROM and not (one.has_large_company or other.has_large_company)
+    in_small_company = company >= _MIN_SAME_COMPANY and not (one.has_large_company or other.has_large_company)
     if not shared and not is_near and not in_small_company:
         return None
     name = name_key_similarity(one.name, other.name)
-    if name >= OTHER_NAME_BELOW and have_other_given_names(one.name, other.name):
+    if name >= MIN_COMPATIBLE_NAME and have_other_given_names(one.name, other.name):
         name = _OTHER_GIVEN_NAME_SIMILARITY
-    if name < OTHER_NAME_BELOW and not shared:
+    if name < MIN_COMPATIBLE_NAME and not shared:
         return None
     if shared:
         confidence = _confidence_by_key(one, other, name, company, both=len(shared) > 1)
@@ -250,37 +250,37 @@ def compare(one: KeyedContact, other: KeyedContact) -> Link | None:
 def _confidence_by_key(
     one: KeyedContact, other: KeyedContact, name: float, company: float, *, both: bool
 ) -> Confidence | None:
-    """Judge a shared number or address: with clearly different names, it may be a family's or a switchboard's."""
-    if name >= _CERTAIN_NAME_FROM or (name >= SAME_NAME_FROM and (both or company >= _SAME_COMPANY_FROM)):
+    """Judge a shared number or e-mail address: with different names, it may be a family's or a switchboard's."""
+    if name >= _MIN_CERTAIN_NAME or (name >= MIN_SAME_NAME and (both or company >= _MIN_SAME_COMPANY)):
         return Confidence.CERTAIN
     have_names = bool(one.name and other.name)
-    if name >= OTHER_NAME_BELOW or (both and not have_names):
+    if name >= MIN_COMPATIBLE_NAME or (both and not have_names):
         return Confidence.LIKELY
     if one.has_common_key or other.has_common_key:
         return None
-    return Confidence.POSSIBLE if both or not have_names or name >= _COMMON_WORD_FROM else None
+    return Confidence.POSSIBLE if both or not have_names or name >= _MIN_COMMON_WORD else None
 
 
 def _confidence_by_similar_phone(name: float, company: float) -> Confidence | None:
     """Judge a similar number: it may be a typo, but colleagues have consecutive numbers, so the name has to match."""
-    if company >= _SAME_COMPANY_FROM:
-        return Confidence.LIKELY if name >= SAME_NAME_FROM else Confidence.POSSIBLE
-    return Confidence.POSSIBLE if name >= SAME_NAME_FROM else None
+    if company >= _MIN_SAME_COMPANY:
+        return Confidence.LIKELY if name >= MIN_SAME_NAME else Confidence.POSSIBLE
+    return Confidence.POSSIBLE if name >= MIN_SAME_NAME else None
 
 
 def _confidence_by_company(one: KeyedContact, other: KeyedContact, name: float) -> Confidence | None:
     """Judge equal names in one small company, where namesakes are rare; a different key speaks against the link."""
-    if name < SAME_NAME_FROM:
+    if name < MIN_SAME_NAME:
         return None
     differ = (one.phone and other.phone) or (one.email and other.email)
-    return Confidence.POSSIBLE if differ or name < _CERTAIN_NAME_FROM else Confidence.LIKELY
+    return Confidence.POSSIBLE if differ or name < _MIN_CERTAIN_NAME else Confidence.LIKELY
 
 
 def _other_evidence(name: float, company: float) -> list[str]:
     evidence: list[str] = []
-    if name >= OTHER_NAME_BELOW:
-        evidence.append(SAME_NAME if name == 1 else SIMILAR_NAME if name >= SAME_NAME_FROM else PART_OF_NAME)
-    if company >= _SAME_COMPANY_FROM:
+    if name >= MIN_COMPATIBLE_NAME:
+        evidence.append(SAME_NAME if name == 1 else SIMILAR_NAME if name >= MIN_SAME_NAME else PART_OF_NAME)
+    if company >= _MIN_SAME_COMPANY:
         evidence.append(SAME_COMPANY if company == 1 else SIMILAR_COMPANY)
     return evidence
 
@@ -300,7 +300,7 @@ def _company_similarity(one: str, other: str) -> float:
         return 0.0
     if one == other:
         return 1.0
-    return float(_distance().Indel.normalized_similarity(one, other, score_cutoff=_SAME_COMPANY_FROM))
+    return float(_distance().Indel.normalized_similarity(one, other, score_cutoff=_MIN_SAME_COMPANY))
 
 
 def _edit_similarity(one: str, other: str, cutoff: float) -> float:

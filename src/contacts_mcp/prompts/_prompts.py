@@ -30,7 +30,7 @@ class Prompt(NamedTuple):
     write: Callable[[Mapping[str, str]], str]
 
     def fill(self, given: Mapping[str, str]) -> str:
-        """The text with these arguments filled in; a blank argument counts as not given.
+        """Return the text with these arguments filled in; a blank argument counts as not given.
 
         Raises ValidationFailed if a required argument is missing, or the prompt has no such argument.
         """
@@ -141,6 +141,6 @@ def choose_prompts(tools: Collection[Tool]) -> tuple[Prompt, ...]:
 
 
 def named_tools(prompt: Prompt) -> set[str]:
-    """The names of the tools in a prompt's text, with every argument filled in."""
+    """Return the names of the tools in a prompt's text, with every argument filled in."""
     text = prompt.fill({argument.name: "x" for argument in prompt.arguments})
     return {tool.name for tool in TOOLS} & set(re.findall(r"\w+", text))

@@ -20,12 +20,12 @@ from contacts_mcp.contract import (
     Record,
     invalid_field,
 )
-from contacts_mcp.text import fold, sanitize
+from contacts_mcp.text import fold, sanitize, sanitize_line
 from contacts_mcp.tools import DOWNLOAD_URI_TEMPLATE, Backend, Download, Tool, render
 
-CONTACT = "contacts://contacts/{id}"
-GROUP = "contacts://groups/{id}"
-MEMBERS = "contacts://groups/{id}/members"
+CONTACT_URI = "contacts://contacts/{id}"
+GROUP_URI = "contacts://groups/{id}"
+MEMBERS_URI = "contacts://groups/{id}/members"
 
 _MIME_TYPE = "application/json"
 _GROUPS_PER_PAGE = 50
@@ -43,12 +43,12 @@ class ResourceAddress(NamedTuple):
 
 _PATTERNS = {
     template: re.compile(re.escape(template).replace(r"\{id\}", f"({UUID.pattern})"))
-    for template in (CONTACT, GROUP, MEMBERS, DOWNLOAD_URI_TEMPLATE)
+    for template in (CONTACT_URI, GROUP_URI, MEMBERS_URI, DOWNLOAD_URI_TEMPLATE)
 }
 
 
 def parse_uri(uri: str) -> ResourceAddress | None:
-    """The template and the id of a URI, or None if it matches no template."""
+    """Return the template and the id of a URI, or None if it matches no template."""
     for template, pattern in _PATTERNS.items():
         if found := pattern.fullmatch(uri):
             return ResourceAddress(template, found[1])
@@ -68,7 +68,7 @@ async def _read_contact(backend: Backend, contact_id: str) -> Contact:
 
 async def _read_group(backend: Backend, group_id: str) -> Group:
     group = await backend.send(GetContactGroup(group_id=group_id))
-    return group.model_copy(update={"members": None})  # they are a resource of their own
+    return group.model_copy(update={"members": None})  # members are a separate resource
 
 
 async def _read_members(backend: Backend, group_id: str) -> GroupMembers:
@@ -91,13 +91,13 @@ class _ResourceKind(NamedTuple):
 
 
 _KINDS = {
-    CONTACT: _ResourceKind(
+    CONTACT_URI: _ResourceKind(
         "contact", "Contact", "One contact with all fields, including notes.", "get_contact", _read_contact
     ),
-    GROUP: _ResourceKind(
+    GROUP_URI: _ResourceKind(
         "group", "Contact group", "One group: name, description, member count.", "get_contact_group", _read_group
     ),
-    MEMBERS: _ResourceKind(
+    MEMBERS_URI: _ResourceKind(
         "group_members", "Group members", "The first 100 members of a group.", "list_group_members", _read_members
     ),
     DOWNLOAD_URI_TEMPLATE: _ResourceKind(
@@ -112,7 +112,7 @@ class ResourceCatalog:
     def __init__(self, tools: Collection[Tool]) -> None:
         enabled = {tool.name for tool in tools}
         self._kinds = {template: kind for template, kind in _KINDS.items() if kind.tool in enabled}
-        self._lists_groups = "list_contact_groups" in enabled and GROUP in self._kinds
+        self._lists_groups = "list_contact_groups" in enabled and GROUP_URI in self._kinds
         self.templates = [
             ResourceTemplate(
                 uri_template=template,
@@ -155,7 +155,7 @@ class ResourceCatalog:
         return address is not None and address.template in self._kinds
 
     async def _groups(self, backend: Backend) -> list[Group]:
-        """All groups whose id fits into a URI, sorted by name: the service's order may differ from call to call."""
+        """Return the groups whose id is a UUID, sorted by name: the service's order may change between calls."""
         if not self._lists_groups:
             return []
         found = await backend.send(ListContactGroups())
@@ -164,7 +164,7 @@ class ResourceCatalog:
 
 
 def _page_start(cursor: str | None, groups: list[Group]) -> int:
-    """The index after the cursor's group. A cursor is an id, not an index, so that changes between pages skip none."""
+    """Return the index after the cursor's group. A cursor is an id, so that changes between pages skip no group."""
     if cursor is None:
         return 0
     for index, group in enumerate(groups):
@@ -174,9 +174,9 @@ def _page_start(cursor: str | None, groups: list[Group]) -> int:
 
 
 def _group_resource(group: Group) -> Resource:
-    name = " ".join(sanitize(group.name or "", _MAX_NAME_LENGTH).split()) or "Group"
+    name = sanitize_line(group.name or "", _MAX_NAME_LENGTH) or "Group"
     return Resource(
-        uri=GROUP.format(id=group.id),
+        uri=GROUP_URI.format(id=group.id),
         name=name,
         title=name,
         description=sanitize(group.description, _MAX_DESCRIPTION_LENGTH) if group.description else None,
@@ -188,6 +188,6 @@ def _to_json(record: Record) -> str:
     data, text = render(record)
     if not isinstance(record, GroupMembers) or len(data["members"]) == record.total:
         return text
-    data.pop("left_out", None)
+    data.pop("left_out", None)  # `note` counts from the group's total
     data["note"] = f"only the first {len(data['members']):,} of {record.total:,} are shown"
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))

@@ -9,8 +9,8 @@ import anyio
 from cachetools import TTLCache
 
 from contacts_mcp.contract import UUID, Group, ListContactGroups, ListContacts
-from contacts_mcp.resources._catalog import GROUP, MEMBERS
-from contacts_mcp.text import fold, sanitize
+from contacts_mcp.resources._catalog import GROUP_URI, MEMBERS_URI
+from contacts_mcp.text import fold, sanitize_line
 from contacts_mcp.tools import Backend, Tool
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ class Completions:
             self.for_arguments["tag"] = self._complete_tag
         if "list_contact_groups" in enabled:
             self.for_arguments["group"] = self._complete_group_name
-            self.for_templates = dict.fromkeys((GROUP, MEMBERS), self._complete_group_id)
+            self.for_templates = dict.fromkeys((GROUP_URI, MEMBERS_URI), self._complete_group_id)
 
     async def _complete_tag(self, backend: Backend, tenant: str, typed: str) -> CompletionValues:
         tags, is_complete = await self._tags.get(tenant, lambda: _collect_tags(backend))
@@ -69,7 +69,7 @@ class Completions:
 
 
 async def _collect_tags(backend: Backend) -> CompletionValues:
-    """The tags of the newest contacts, and whether those were all contacts."""
+    """Return the tags of the newest contacts, and whether those were all contacts."""
     tags: dict[str, None] = {}
     for number in range(1, _TAG_PAGES + 1):
         page = await backend.send(ListContacts(page=number, per_page=_CONTACTS_PER_PAGE))
@@ -80,7 +80,7 @@ async def _collect_tags(backend: Backend) -> CompletionValues:
 
 
 def _matching(candidates: Iterable[tuple[str, tuple[str, ...]]], typed: str) -> list[str]:
-    """The values of which one text contains `typed`; values whose text starts with it come first.
+    """Return the values of which one text contains `typed`; values whose text starts with it come first.
 
     A value that sanitizing would change is left out: what the client shows would not find it again.
     """
@@ -94,7 +94,7 @@ def _matching(candidates: Iterable[tuple[str, tuple[str, ...]]], typed: str) -> 
 
 
 def _is_showable(value: str) -> bool:
-    return bool(value) and " ".join(sanitize(value, _MAX_VALUE_LENGTH).split()) == value
+    return bool(value) and sanitize_line(value, _MAX_VALUE_LENGTH) == value
 
 
 class TenantCache(Generic[T]):
@@ -107,7 +107,7 @@ class TenantCache(Generic[T]):
         self._loading: WeakValueDictionary[str, anyio.Lock] = WeakValueDictionary()
 
     async def get(self, tenant: str, load: Callable[[], Awaitable[T]]) -> T:
-        """The tenant's value, loaded if it is missing or expired; concurrent callers wait for the same load."""
+        """Return the tenant's value, loaded if it is missing or expired; concurrent callers wait for the same load."""
         async with self._loading.setdefault(tenant, anyio.Lock()):
             try:
                 return self._values[tenant]

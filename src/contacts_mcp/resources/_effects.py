@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
-from contacts_mcp.resources._catalog import CONTACT, GROUP, MEMBERS, ResourceAddress, parse_uri
+from contacts_mcp.resources._catalog import CONTACT_URI, GROUP_URI, MEMBERS_URI, ResourceAddress, parse_uri
 from contacts_mcp.tools import Tool
 
 
@@ -42,28 +42,28 @@ class _ToolEffect(NamedTuple):
 # groups a contact is in. So these tools affect every watched group: one notification too many does no harm.
 TOOL_EFFECTS: Mapping[str, _ToolEffect] = {
     "create_contact": _ToolEffect(),  # it is in no group, and no client knows its URI
-    "update_contact": _ToolEffect(by_id=frozenset({CONTACT}), all_of=frozenset({MEMBERS})),
-    "delete_contact": _ToolEffect(by_id=frozenset({CONTACT}), all_of=frozenset({GROUP, MEMBERS})),
-    "gdpr_delete_contact": _ToolEffect(by_id=frozenset({CONTACT}), all_of=frozenset({GROUP, MEMBERS})),
+    "update_contact": _ToolEffect(by_id=frozenset({CONTACT_URI}), all_of=frozenset({MEMBERS_URI})),
+    "delete_contact": _ToolEffect(by_id=frozenset({CONTACT_URI}), all_of=frozenset({GROUP_URI, MEMBERS_URI})),
+    "gdpr_delete_contact": _ToolEffect(by_id=frozenset({CONTACT_URI}), all_of=frozenset({GROUP_URI, MEMBERS_URI})),
     "create_contact_group": _ToolEffect(group_list=True),
-    "update_contact_group": _ToolEffect(by_id=frozenset({GROUP}), group_list=True),
-    "delete_contact_group": _ToolEffect(by_id=frozenset({GROUP, MEMBERS}), group_list=True),
-    "add_group_members": _ToolEffect(by_id=frozenset({GROUP, MEMBERS})),
-    "remove_group_member": _ToolEffect(by_id=frozenset({GROUP, MEMBERS})),
+    "update_contact_group": _ToolEffect(by_id=frozenset({GROUP_URI}), group_list=True),
+    "delete_contact_group": _ToolEffect(by_id=frozenset({GROUP_URI, MEMBERS_URI}), group_list=True),
+    "add_group_members": _ToolEffect(by_id=frozenset({GROUP_URI, MEMBERS_URI})),
+    "remove_group_member": _ToolEffect(by_id=frozenset({GROUP_URI, MEMBERS_URI})),
     # Which contacts these change, and which groups those are in, is not known either.
-    "import_contacts": _ToolEffect(all_of=frozenset({CONTACT, GROUP, MEMBERS})),
-    "merge_contacts": _ToolEffect(all_of=frozenset({CONTACT, GROUP, MEMBERS})),
-    "update_matching_contacts": _ToolEffect(all_of=frozenset({CONTACT, MEMBERS})),
-    "add_matching_to_group": _ToolEffect(by_id=frozenset({GROUP, MEMBERS})),
+    "import_contacts": _ToolEffect(all_of=frozenset({CONTACT_URI, GROUP_URI, MEMBERS_URI})),
+    "merge_contacts": _ToolEffect(all_of=frozenset({CONTACT_URI, GROUP_URI, MEMBERS_URI})),
+    "update_matching_contacts": _ToolEffect(all_of=frozenset({CONTACT_URI, MEMBERS_URI})),
+    "add_matching_to_group": _ToolEffect(by_id=frozenset({GROUP_URI, MEMBERS_URI})),
 }
 """The effect of every tool that writes."""
 
 _NONE = AffectedResources()
-_ID_ARGUMENTS = {CONTACT: "contact_id", GROUP: "group_id", MEMBERS: "group_id"}
+_ID_ARGUMENTS = {CONTACT_URI: "contact_id", GROUP_URI: "group_id", MEMBERS_URI: "group_id"}
 
 
 def affected_resources(tool: Tool, arguments: BaseModel, answer: BaseModel | None) -> AffectedResources:
-    """The resources that a call has changed: none if its answer lists no changed field or is only a plan.
+    """Return the resources that a call has changed: none if its answer lists no changed field or is only a plan.
 
     Without an `answer` (the call failed after a write) all that the tool can change with these arguments.
     """

@@ -17,7 +17,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from contacts_mcp.client import Credential
 from contacts_mcp.contract import RateLimited, Risk
 from contacts_mcp.middleware import CURRENT_REQUEST_ID, REQUEST_ID_SCOPE_KEY
-from contacts_mcp.text import sanitize
+from contacts_mcp.text import sanitize_line
 from contacts_mcp.tools import Backend
 
 CALLER_SCOPE_KEY = "contacts_mcp.caller"  # in the ASGI scope of a request that a transport has authenticated
@@ -54,18 +54,18 @@ LOCAL_CALLER = Caller("local")  # the only caller of a server on standard input 
 
 
 def caller_of(ctx: RequestContext) -> Caller:
-    """The caller of a request. Raise `KeyError` if a network transport has not authenticated one."""
+    """Return the caller of a request. Raises KeyError if a network transport has not authenticated one."""
     caller: Caller = LOCAL_CALLER if ctx.request is None else ctx.request.scope[CALLER_SCOPE_KEY]
     return caller
 
 
 def request_id_of(ctx: RequestContext) -> str:
-    """The request's id in the logs: the network transport's, or the JSON-RPC id without one."""
+    """Return the request's id in the logs: the network transport's, or the JSON-RPC id without one."""
     return str(ctx.request_id) if ctx.request is None else str(ctx.request.scope[REQUEST_ID_SCOPE_KEY])
 
 
 def connection_of(ctx: RequestContext) -> Connection:
-    """The connection of a request: its `state` lasts as long as the session, its `exit_stack` runs at the end.
+    """Return the connection of a request: its `state` lasts as long as the session, its `exit_stack` runs at the end.
 
     The SDK documents both for handlers, but gives low-level handlers no public access. Every other way to notice the
     end of a session is a guess: idle times, garbage collection.
@@ -128,23 +128,23 @@ class ActiveCalls:
 
 
 def one_line(text: str) -> str:
-    """The text on one line, sanitized and shortened."""
-    return " ".join(sanitize(text, _MAX_LINE_LENGTH).split())
+    """Return the text on one line, sanitized and shortened."""
+    return sanitize_line(text, _MAX_LINE_LENGTH)
 
 
 def invalid_params(message: str) -> MCPError:
-    """The protocol error for parameters that cannot be used."""
+    """Return the protocol error for parameters that cannot be used."""
     return MCPError(INVALID_PARAMS, one_line(message))
 
 
 def internal_error_line(what: str, advice: str = "read the record back, and") -> str:
-    """The line that reports a bug: no details, but the request id by which the operator finds the log line."""
+    """Return the line that reports a bug: no details, but the request id by which the operator finds the log line."""
     request_id = CURRENT_REQUEST_ID.get()
     suffix = f" the request id {request_id}" if request_id else ""
     return f"internal_error: {what} failed here; {advice} tell the operator{suffix}"
 
 
 def exception_site(exc: Exception) -> str:
-    """The type of an exception and the line that raised it. Its message could contain personal data."""
+    """Return the type of an exception and the line that raised it. Its message could contain personal data."""
     frames = traceback.extract_tb(exc.__traceback__)
     return f"{type(exc).__name__} at {frames[-1].filename}:{frames[-1].lineno}" if frames else type(exc).__name__

@@ -1,4 +1,4 @@
-"""Asking a person for consent to a call, in both protocol eras and in two-step mode.
+"""Ask a person for consent to a call, in both protocol eras and in two-step mode.
 
 - The modern era (2026-07-28) has no requests from server to client: the question is the result of the first call, and
   the answer comes with a second call.
@@ -22,7 +22,7 @@ from contacts_mcp.server._context import RequestContext, is_modern
 from contacts_mcp.server._recording import CallRecord, count_confirmation
 
 _INPUT_KEY = "confirm"
-_TOKEN = "confirmation_token"  # noqa: S105 - an argument's name
+_TOKEN_ARGUMENT = "confirmation_token"  # noqa: S105 - an argument's name
 _TOKEN_SCHEMA = {"type": "string", "description": "From the preview that the same call returned."}
 
 
@@ -34,7 +34,7 @@ async def obtain_consent(
     token: str | None,
     record: CallRecord,
 ) -> Consent | Question | Preview:
-    """Obtain consent to a call, or a question or preview that has to be returned first. Raises like `Guard.decide`."""
+    """Return consent to a call, or the question or preview to answer with instead. Raises like `Guard.decide`."""
     answer: ConsentAnswer | None = None
     if token:
         answer = ConsentAnswer(token, accepted=True, channel="token")
@@ -51,7 +51,7 @@ async def obtain_consent(
 async def _decide(
     guard: Guard, call: GuardedCall, answer: ConsentAnswer | None, *, can_ask: bool
 ) -> Consent | Question | Preview:
-    """The guard's verdict, counted."""
+    """Return the guard's verdict, and count it in the metrics."""
     try:
         verdict = await guard.decide(call, answer, can_ask=can_ask)
     except Refused:
@@ -69,13 +69,13 @@ def can_elicit(ctx: RequestContext) -> bool:
     """Whether the host can show a form. Asking a host that did not declare this is a protocol error."""
     capabilities = ctx.session.client_capabilities
     elicitation = capabilities.elicitation if capabilities else None
-    if elicitation is None or (elicitation.form is None and elicitation.url is not None):  # empty means forms
+    if elicitation is None or (elicitation.form is None and elicitation.url is not None):  # empty means form
         return False
     return is_modern(ctx) or ctx.session.can_send_request
 
 
 def question_result(question: Question) -> InputRequiredResult:
-    """The question as the result of a modern call."""
+    """Return the question as the result of a modern call."""
     form = ElicitRequestFormParams(message=question.message, requested_schema=dict(question.form))
     return InputRequiredResult(input_requests={_INPUT_KEY: ElicitRequest(params=form)}, request_state=question.state)
 
@@ -94,21 +94,21 @@ async def _ask_person(ctx: RequestContext, question: Question) -> ConsentAnswer:
 
 
 def _to_answer(state: str | None, response: object) -> ConsentAnswer:
-    """The guard's form of a response. A response that is not an elicitation result counts as an empty form."""
+    """Convert a response for the guard. A response that is not an elicitation result counts as an empty form."""
     if not isinstance(response, ElicitResult):
         return ConsentAnswer(state, accepted=True)
     return ConsentAnswer(state, accepted=response.action == "accept", content=response.content)
 
 
-def add_token(input_schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The input schema of a guarded tool in two-step mode."""
-    return {**input_schema, "properties": {**input_schema["properties"], _TOKEN: _TOKEN_SCHEMA}}
+def add_token_argument(input_schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the input schema of a guarded tool in two-step mode."""
+    return {**input_schema, "properties": {**input_schema["properties"], _TOKEN_ARGUMENT: _TOKEN_SCHEMA}}
 
 
-def split_token(given: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
-    """The arguments without the token, which the token is bound to, and the token. Raises ValidationFailed."""
+def split_token_argument(given: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
+    """Split the arguments into those that a token is valid for, and the token. Raises ValidationFailed."""
     arguments = dict(given)
-    token = arguments.pop(_TOKEN, None)
+    token = arguments.pop(_TOKEN_ARGUMENT, None)
     if token is not None and not isinstance(token, str):
-        raise invalid_field(_TOKEN, "should be a string")
+        raise invalid_field(_TOKEN_ARGUMENT, "should be a string")
     return arguments, token or None

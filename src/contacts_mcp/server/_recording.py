@@ -1,4 +1,4 @@
-"""What is recorded of a call: audit records, metrics, spans, and log messages that the client asked for.
+"""Record calls: audit records, metrics, spans, and log messages that the client asked for.
 
 The audit trail gets every call that is more than a read, and every refusal. Nothing here contains a name, a number or
 a note.
@@ -66,7 +66,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class CallRecord:
-    """What is known of one tool call, at any moment: it is recorded even if the call is cut off.
+    """The current state of one tool call: it is recorded even if the call is cut off.
 
     Attributes:
         consent: a `Consent`, or "refused" (by a person or the guard), "asked" (no answer yet), "none" (not reached).
@@ -110,7 +110,7 @@ class CallRecord:
         return self.risk is not Risk.READ and (any(self.counts.values()) or not is_definite)
 
     def to_record(self, outcome: Outcome) -> AuditRecord:
-        """The audit record, with this outcome."""
+        """Return the audit record, with this outcome."""
         optional = {"counts": dict(self.counts), "error": self.error, "status": self.status, "begun": self.start_seq}
         return {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -225,7 +225,7 @@ class SpanScrubber:
 
 
 def _error_result(span: Span, error: types.ErrorData) -> types.ErrorData:
-    """The error as a result: the client still gets an error, but the SDK does not copy its text into the span."""
+    """Return the error as a result: the client gets an error, but the SDK does not copy its text into the span."""
     span.set_attributes({_ERROR: str(error.code), "rpc.response.status_code": str(error.code)})
     span.set_status(StatusCode.ERROR)
     return error

@@ -182,6 +182,6 @@ async def run_request(
 
 
 def _require_first_page(params: types.PaginatedRequestParams | None) -> None:
-    """Refuse a cursor for a list that has only one page. Raise `MCPError`."""
+    """Refuse a cursor for a list that has only one page. Raises MCPError."""
     if params and params.cursor is not None:
         raise invalid_params("invalid: cursor: is not from this list; list again from the start")

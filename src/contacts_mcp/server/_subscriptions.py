@@ -1,4 +1,4 @@
-"""Notifying clients of changes: streams in the modern era, a session's standing channel in the legacy era.
+"""Notify clients of changes: streams in the modern era, a session's standing channel in the legacy era.
 
 Each tenant has listeners of its own, so that no client learns of another tenant's activity.
 """
@@ -97,7 +97,7 @@ class LegacySession:
         self._sender: asyncio.Task[None] | None = None
 
     def watch(self, uri: str) -> None:
-        """Start to watch a URI. Raise `MCPError` if the session, the caller or the tenant watches too many."""
+        """Start to watch a URI. Raises MCPError if the session, the caller or the tenant watches too many."""
         if uri not in self.watched:
             if len(self.watched) >= _MAX_URIS_PER_SUBSCRIBER:
                 raise _too_many_uris()
@@ -241,7 +241,7 @@ class Subscriptions:
                 del self._tenants[tenant]
 
     def _accepted(self, wanted: types.SubscriptionFilter, caller: Caller) -> types.SubscriptionFilter:
-        """The part of a filter that the server accepts: lists that can change, and resources if the caller may read."""
+        """Return the accepted part of a filter: lists that can change, and resources if the caller may read."""
         uris = list(dict.fromkeys(wanted.resource_subscriptions or ()))
         if len(uris) > _MAX_URIS_PER_SUBSCRIBER:
             raise _too_many_uris()

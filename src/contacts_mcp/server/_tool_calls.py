@@ -23,7 +23,7 @@ from contacts_mcp.server._context import (
     one_line,
     request_id_of,
 )
-from contacts_mcp.server._elicitation import add_token, obtain_consent, question_result, split_token
+from contacts_mcp.server._elicitation import add_token_argument, obtain_consent, question_result, split_token_argument
 from contacts_mcp.server._recording import CallRecord, CallRecorder, count_rejected_call, log_failure, measure_call
 from contacts_mcp.server._subscriptions import Subscriptions
 from contacts_mcp.text import sanitize
@@ -113,7 +113,7 @@ class ToolHandlers:
     async def _call(self, call: _Call) -> Result:
         """Validate the arguments, prepare the call, obtain consent, run the call, render its answer."""
         tool, record, given = call.tool, call.record, call.params.arguments or {}
-        raw, token = split_token(given) if tool.name in self._two_step_tools else (given, None)
+        raw, token = split_token_argument(given) if tool.name in self._two_step_tools else (given, None)
         arguments = parse_arguments(tool.arguments, tool.input_schema, raw)
         targets = {name: getattr(arguments, name) for name in tool.target_args}
         record.targets = {name: value for name, value in targets.items() if value is not None}
@@ -156,7 +156,7 @@ class ToolHandlers:
             name=tool.name,
             title=tool.title,
             description=tool.description,
-            input_schema=add_token(tool.input_schema) if takes_token else tool.input_schema,
+            input_schema=add_token_argument(tool.input_schema) if takes_token else tool.input_schema,
             output_schema=None if takes_token else tool.output_schema,  # a preview has another schema
             annotations=types.ToolAnnotations.model_validate(tool.annotations),
         )
@@ -184,7 +184,7 @@ class PreviewAnswer(BaseModel):
 
 
 def answer_result(answer: BaseModel) -> types.CallToolResult:
-    """A tool's answer as text and as structured content, with a link to the file that it made."""
+    """Return a tool's answer as text and as structured content, with a link to the file that it made."""
     data, text = render(answer)
     content: list[Any] = [types.TextContent(type="text", text=text)]
     if isinstance(answer, FileAnswer) and answer.uri:
@@ -196,7 +196,7 @@ def answer_result(answer: BaseModel) -> types.CallToolResult:
 
 
 def preview_result(preview: Preview) -> types.CallToolResult:
-    """The result of the first of two steps."""
+    """Return the result of the first of two steps."""
     answer = PreviewAnswer(
         status="not done yet: show the question to the person; only if they agree, repeat the call with the token",
         question=preview.message,
@@ -207,7 +207,7 @@ def preview_result(preview: Preview) -> types.CallToolResult:
 
 
 def error_result(line: str) -> types.CallToolResult:
-    """An error in one line; over a network with the request id in `_meta`."""
+    """Return an error in one line; over a network with the request id in `_meta`."""
     request_id = CURRENT_REQUEST_ID.get()
     return types.CallToolResult(
         content=[types.TextContent(type="text", text=one_line(line))],
@@ -226,7 +226,7 @@ def _cut_off_line(record: CallRecord) -> str:
 
 
 def _failure_line(error: ContactsError, record: CallRecord) -> str:
-    """The line of an error, with the counts of what a bulk call did before it."""
+    """Return the line of an error, with the counts of what a bulk call did before it."""
     if not record.counts:
         return str(error)
     return f"{error.code}: {error.message}; until then {record.counts}; call again to do the rest"

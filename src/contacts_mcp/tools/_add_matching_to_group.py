@@ -54,8 +54,8 @@ class _Plan:
     def change_count(self) -> int:
         return len(self.ids)
 
-    def to_answer(self, **steps: str | None) -> MatchingAdded:
-        return self._answer(self.member_count + len(self.ids), applied=False, adds=len(self.ids), **steps)
+    def to_answer(self, **fields: str | None) -> MatchingAdded:
+        return self._answer(self.member_count + len(self.ids), applied=False, adds=len(self.ids), **fields)
 
     def to_target(self) -> Target:
         names = join_names([quote(contact.name or "", 60) for contact in self.sample])

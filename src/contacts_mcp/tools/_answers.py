@@ -1,4 +1,4 @@
-"""What tools answer: the shapes that several tools share, and how an answer is rendered and kept short."""
+"""Answers of tools: the types that several tools share, and how an answer is rendered and kept short."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
 from contacts_mcp.contract import Contact, Record
-from contacts_mcp.text import sanitize
+from contacts_mcp.text import sanitize, sanitize_line
 
 MAX_STRING_LENGTH = 2_000  # characters of a value that are shown
 MAX_NOTES_LENGTH = 12_000  # the same of notes: a model that adds to a note must have read all of it
@@ -62,7 +62,7 @@ def summarize(contact: Contact, *fields: str) -> ContactSummary:
 
 def one_line(text: str | None, limit: int = _LINE_LENGTH) -> str | None:
     """Shorten a value to one line; None if nothing is left."""
-    return " ".join(sanitize(text, limit).split()) or None if text else None
+    return sanitize_line(text, limit) or None if text else None
 
 
 def join_names(names: Sequence[str], limit: int = 5) -> str:

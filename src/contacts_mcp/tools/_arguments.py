@@ -73,7 +73,7 @@ def _property(info: FieldInfo, *, defaults: bool) -> dict[str, Any]:
 
 
 def _type(annotation: Any) -> dict[str, Any]:
-    """The schema of one type. Null is left out: it means the same as absent."""
+    """Return the schema of one type. Null is left out: it means the same as absent."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _type(arguments[0])

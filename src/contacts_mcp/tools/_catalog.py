@@ -69,7 +69,7 @@ def export_files(tools: Sequence[Tool]) -> dict[str, str]:
 
 
 def _to_mcp(tool: Tool) -> dict[str, Any]:
-    """The tool as MCP's tools/list shows it."""
+    """Return the tool as MCP's tools/list shows it."""
     return {
         "name": tool.name,
         "title": tool.title,
@@ -85,7 +85,7 @@ def _to_anthropic(tool: Tool) -> dict[str, Any]:
 
 
 def _to_openai(tool: Tool) -> dict[str, Any]:
-    """A function tool in strict mode: every property required, optional ones nullable, no defaults."""
+    """Return a function tool in strict mode: every property required, optional ones nullable, no defaults."""
     schema = tool.input_schema
     required = schema.get("required", ())
     properties = {
@@ -108,6 +108,6 @@ def _to_strict(schema: Mapping[str, Any], *, optional: bool) -> dict[str, Any]:
 
 
 def _to_gemini(tool: Tool) -> dict[str, Any]:
-    """A function declaration; its schema dialect has no `additionalProperties`."""
+    """Return a function declaration; its schema dialect has no `additionalProperties`."""
     parameters = {key: value for key, value in tool.input_schema.items() if key != "additionalProperties"}
     return {"name": tool.name, "description": tool.description, "parameters": parameters}

@@ -72,7 +72,7 @@ class Audience(ShortAnswer):
 
 @dataclass(slots=True)
 class _NumberCounts:
-    """Counts the members by the kind of their numbers."""
+    """Counts members by whether their number is reachable, and by its country."""
 
     region: str | None
     unreachable: Counter[str] = field(default_factory=Counter)
@@ -83,19 +83,19 @@ class _NumberCounts:
 
     def add(self, member: Contact) -> None:
         number = member.phone_number
-        known = phones.parse(number, self.region) if number else None
-        if number and known and number == known.e164:
+        parsed = phones.parse(number, self.region) if number else None
+        if number and parsed and number == parsed.e164:
             self.by_number[number].append(member)
-            self.countries[known.country] += 1
-            self.landlines += known.fixed_line
+            self.countries[parsed.country] += 1
+            self.landlines += parsed.fixed_line
             return
-        why = "no_number" if not number else "not_e164" if known else "invalid"
+        why = "no_number" if not number else "not_e164" if parsed else "invalid"
         self.unreachable[why] += 1
         if len(self.sample) < _SAMPLE_SIZE:
             self.sample.append(UnreachableMember(**summarize(member).model_dump(exclude_unset=True), why=why))
 
     def sample_shared(self) -> list[SharedNumber]:
-        """The numbers that most members share."""
+        """Return the numbers that most members share."""
         shared = [(number, members) for number, members in self.by_number.items() if len(members) > 1]
         return [
             SharedNumber(
@@ -127,7 +127,7 @@ def _to_audience(name: str | None, members: int, counts: _NumberCounts) -> Audie
         **{why: counts.unreachable[why] for why in ("no_number", "not_e164", "invalid")},
         landlines=counts.landlines,
         sms_requests=-(-numbers // _MAX_SMS_RECIPIENTS),
-        countries=[Country(country=each, numbers=many) for each, many in counts.countries.most_common(_MAX_COUNTRIES)],
+        countries=[Country(country=key, numbers=count) for key, count in counts.countries.most_common(_MAX_COUNTRIES)],
         unreachable_sample=counts.sample,
         duplicate_sample=counts.sample_shared(),
         duplicates=duplicates,

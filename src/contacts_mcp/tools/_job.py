@@ -1,4 +1,4 @@
-"""Send the calls of a job: a few at a time, slower if the service asks for it, and each to its end."""
+"""Send the many calls of a job: a few at a time, within the rate limit, and without interrupting a change."""
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
@@ -45,18 +45,17 @@ MAX_WAIT_STEP_SECONDS = 60.0
 MAX_WAIT_SECONDS = 600.0  # how long a job waits in total when the service limits its rate
 RETRY_DELAYS_SECONDS = (0.05, 0.2, 0.5, 1.0)  # of an idempotent call: among thousands of calls, some fail
 CANCEL_GRACE_SECONDS = 2.0  # how long a change that has begun may take to finish after the job was cancelled
-REPORT_INTERVAL_SECONDS = 0.3  # least time between two progress reports; each one is a message to the host
-_TURN_SECONDS = 0.02  # of CPU work, between two moments at which other tasks may run
+REPORT_INTERVAL_SECONDS = 0.3  # between two progress reports; each one is a message to the host
+_TURN_SECONDS = 0.02  # of CPU work before other tasks get a turn
 _MAX_GROUP_ADDITIONS = 1_000  # contacts that one request adds to a group (API page: Add members to group)
 _TRANSIENT_ERRORS = (ServerFault, Unreachable, UnreadableAnswer)
-_FATAL_ERRORS = (AuthenticationFailed, PermissionDenied, WriteBudgetExceeded)
-"""Errors that every further contact would meet as well."""
+_FATAL_ERRORS = (AuthenticationFailed, PermissionDenied, WriteBudgetExceeded)  # every other contact would fail, too
 _UNCERTAIN_ERRORS = (OutcomeUnknown, ServerFault, UnreadableAnswer, Unreachable)
-"""Errors after which a contact may have been written, or may be written by another attempt."""
+"""Errors after which a contact may have been written, or may still be written by another attempt."""
 
 
 class ProgressReporter:
-    """Counts what is done and reports it now and then; `what` names the unit, such as `contacts read`."""
+    """Counts items and reports the count at intervals; `what` names the unit, such as `contacts read`."""
 
     def __init__(self, report: ProgressCallback | None, what: str, total: int | None = None) -> None:
         self.total = total
@@ -75,7 +74,7 @@ class ProgressReporter:
 
 
 async def iterate_cooperatively(items: Iterable[T], progress: ProgressReporter | None = None) -> AsyncIterator[T]:
-    """Iterate over CPU work. After each turn of 20 ms other tasks run, and a cancellation takes effect."""
+    """Iterate over items of CPU work. After each turn of 20 ms other tasks run, and a cancellation takes effect."""
     count, turn_ends = 0, time.monotonic() + _TURN_SECONDS
     for item in items:
         yield item
@@ -121,9 +120,9 @@ class JobClient:
         return ProgressReporter(self.backend.report, what, total)
 
     async def send(self, call: Call[AnswerT]) -> AnswerT:
-        """Send a call as soon as the service takes more. A change that has begun survives a cancellation.
+        """Send a call as soon as the rate limit allows. A change that has begun survives a cancellation.
 
-        Raises like ContactsClient.send, but RateLimited only when the job has waited for as long as it may.
+        Raises like ContactsClient.send, but RateLimited only after the job has waited MAX_WAIT_SECONDS.
         """
         delays = iter(RETRY_DELAYS_SECONDS if call.idempotent else ())
         while True:
@@ -169,7 +168,7 @@ class JobClient:
 
     @asynccontextmanager
     async def cancel_grace(self) -> AsyncIterator[None]:
-        """Limit what a cancellation waits for: a change under way gets CANCEL_GRACE_SECONDS, and no other begins."""
+        """On a cancellation, give each change under way CANCEL_GRACE_SECONDS to finish, and start no other."""
         error: ContactsError | None = None
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._set_deadlines_on_cancel)
@@ -199,6 +198,7 @@ class JobClient:
         raise OutcomeUnknown("the job was cancelled before the service answered")
 
     def _pause(self, refusal: RateLimited) -> None:
+        """Make all calls of the job wait. Raises `refusal` if the job has waited too long in total."""
         wait = self._next_wait if refusal.retry_after is None else max(refusal.retry_after, 0.1)
         until = time.monotonic() + wait
         if until <= self._resume_at:
@@ -227,7 +227,7 @@ class WriteResult:
 
     @property
     def is_uncertain(self) -> bool:
-        """Whether the contact may have been written in spite of the error, or may be by another attempt."""
+        """Whether the contact may have been written despite the error, or may still be written by another attempt."""
         return isinstance(self.error, _UNCERTAIN_ERRORS)
 
     @property
@@ -304,7 +304,7 @@ def _to_result(item: BatchItemResult) -> WriteResult:
         case 200 | 201:
             return WriteResult(item.id)
         case 404:
-            return WriteResult(error=NotFound("there is no such contact (any more)"))
+            return WriteResult(error=NotFound("the contact does not exist, or was deleted"))
         case _:
             return WriteResult(error=ValidationFailed(item.detail or "the directory refused the contact"))
 

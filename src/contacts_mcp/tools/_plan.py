@@ -25,13 +25,13 @@ class PlanArguments(Arguments):
 
 
 class Plan(Protocol):
-    """What a call would do."""
+    """The changes that a call would make."""
 
     @property
     def risk(self) -> Risk: ...
 
     def to_target(self) -> Target:
-        """What a person is asked about, if applying the plan needs consent."""
+        """Return what the question to a person is about, if applying the plan needs consent."""
         ...
 
     async def apply(self, client: JobClient, counts: JobCounts) -> BaseModel:
@@ -47,11 +47,11 @@ class ShownPlan(Plan, Protocol):
 
     @property
     def change_count(self) -> int:
-        """The most changes that applying the plan makes."""
+        """Upper limit of the changes that applying the plan makes."""
         ...
 
-    def to_answer(self, **steps: str | None) -> BaseModel:
-        """The answer of a call that only shows the plan; `steps` are its `plan` and `next` fields."""
+    def to_answer(self, **fields: str | None) -> BaseModel:
+        """Return the answer of a call that only shows the plan; `fields` are its `plan` and `next`."""
         ...
 
 
@@ -61,7 +61,7 @@ def plan_or_apply(make_plan: Callable[[JobClient, Any], Awaitable[ShownPlan]]) -
     Raises:
         ValidationFailed: `apply` is given without a plan's fingerprint.
         Conflict: the current plan has another fingerprint.
-        WriteBudgetExceeded: the plan makes more changes than the caller has left.
+        WriteBudgetExceeded: the plan makes more changes than the caller's write budget allows.
     """
 
     async def prepare(backend: Backend, arguments: Any) -> PreparedCall:
@@ -85,7 +85,7 @@ def plan_or_apply(make_plan: Callable[[JobClient, Any], Awaitable[ShownPlan]]) -
 def prepare_apply(
     plan: Plan, make_plan: Callable[[JobClient, Any], Awaitable[Plan]], backend: Backend, arguments: Any
 ) -> PreparedCall:
-    """Prepare the application of a plan. It is made again each time its target is read, except for the first time."""
+    """Prepare the application of a plan. The plan is recomputed each time its target is read, except the first time."""
     counts, is_new = JobCounts(), True
 
     async def read_target() -> Target:
@@ -98,18 +98,18 @@ def prepare_apply(
 
 
 def risk_of_updates(contacts: int, overwrites: Mapping[str, int]) -> Risk:
-    """DESTROY if many contacts change, or if existing values are overwritten; creating contacts loses nothing."""
+    """Return DESTROY if many contacts change or existing values are overwritten; creating contacts loses nothing."""
     return Risk.DESTROY if contacts >= CONFIRM_FROM_CONTACTS or overwrites else Risk.WRITE
 
 
 def describe_overwrites(overwrites: Mapping[str, int]) -> str:
-    """Describe which values applying a plan loses, for the question; `overwrites` counts contacts by field."""
+    """Describe for the question which values are overwritten; `overwrites` counts contacts by field."""
     lost = ", ".join(f"{name} of {count:,} contacts" for name, count in overwrites.items())
     return f"Existing values are overwritten: {lost}." if lost else ""
 
 
 async def _show(plan: ShownPlan) -> BaseModel:
-    """Show the plan. An empty plan has no fingerprint: there is nothing to ask a person or to apply."""
+    """Return the answer that shows a plan. An empty plan has no fingerprint, because it cannot be applied."""
     if not plan.change_count:
         return plan.to_answer(plan=None, next="nothing would change; there is nothing to apply")
     return plan.to_answer(plan=plan.fingerprint, next=_NEXT_STEP)
@@ -117,8 +117,8 @@ async def _show(plan: ShownPlan) -> BaseModel:
 
 def fingerprint_plan(arguments: PlanArguments, steps: Iterable[Any]) -> str:
     """Fingerprint a plan: its arguments and each of its steps."""
-    asked = arguments.model_dump(mode="json", exclude_unset=True, exclude={"apply", "plan"})
-    fingerprint = hashlib.sha256(hash_json(asked).encode())
+    selection = arguments.model_dump(mode="json", exclude_unset=True, exclude={"apply", "plan"})
+    fingerprint = hashlib.sha256(hash_json(selection).encode())
     for step in steps:
         fingerprint.update(repr(step).encode("utf-8", "surrogatepass"))
     return fingerprint.hexdigest()[:_FINGERPRINT_LENGTH]

@@ -1,4 +1,4 @@
-"""What a tool is (data) and what its calls work with: the client, a write budget, a folder for files, and downloads.
+"""A tool as data, and the context of its calls: the client, a write budget, a folder for files, and downloads.
 
 A tool is derived from an endpoint's call (`_endpoints.py`) or written by hand.
 """
@@ -163,13 +163,13 @@ class Sender(Protocol):
         ...
 
     async def extensions(self) -> frozenset[str]:
-        """The names of the extensions that the service offers beyond the documented API."""
+        """Return the names of the extensions that the service offers beyond the documented API."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """What one caller's tool calls work with.
+    """The context of one caller's tool calls.
 
     Attributes:
         default_region: the region (ISO 3166 code) of phone numbers without a country code.
@@ -209,14 +209,14 @@ class Backend:
         return {"file": name, "uri": uri, "mime_type": mime_type, "bytes": size}
 
     def require_folder(self) -> Folder:
-        """The folder for files. Raises ValidationFailed, with the reason, if there is none."""
+        """Return the folder for files. Raises ValidationFailed, with the reason, if there is none."""
         if isinstance(self.files, Folder):
             return self.files
         raise invalid_field("path", f"cannot be used here: {self.files}", "leave path out")
 
 
 class JobCounts(Counter[str]):
-    """What a running job has done so far: counts by result. `to_do` is the job's size, if known."""
+    """The progress of a running job: counts by result. `to_do` is the job's size, if known."""
 
     to_do: int | None = None
 

@@ -146,9 +146,9 @@ class _Plan:
     def risk(self) -> Risk:
         return risk_of_updates(len(self.updates), self.overwrites)
 
-    def to_answer(self, **steps: str | None) -> MatchingUpdated:
+    def to_answer(self, **fields: str | None) -> MatchingUpdated:
         overwrites = self.overwrites.total()
-        return self._answer(applied=False, updates=len(self.updates), overwrites=overwrites, **steps)
+        return self._answer(applied=False, updates=len(self.updates), overwrites=overwrites, **fields)
 
     def to_target(self) -> Target:
         names = [quote(each.name or "", 60) for each in self.sample]

@@ -1,4 +1,4 @@
-"""Contact fields on their way into the directory: phone numbers as SMS needs them, and tags."""
+"""Prepare contact fields for storage: normalize phone numbers for SMS, and edit tags."""
 
 from collections.abc import Iterable
 from typing import Annotated
@@ -44,4 +44,4 @@ def edit_tags(tags: Iterable[str], add: Iterable[str] = (), remove: Iterable[str
     kept: dict[str, str] = {}
     for tag in (*tags, *add):
         kept.setdefault(tag.casefold(), tag)
-    return [tag for name, tag in kept.items() if name not in unwanted]
+    return [tag for key, tag in kept.items() if key not in unwanted]

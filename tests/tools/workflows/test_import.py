@@ -1,4 +1,4 @@
-"""import_contacts: planned first, matched by number or address, and safe to repeat."""
+"""import_contacts: planned first, matched by number or e-mail address, and safe to repeat."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ async def test_import_plan_changes_nothing_and_its_counts_add_up(either, save):
         "phone_number": "+4799999999",
         "email": "ola@example.com",
     }
-    assert plan["problems"] == ["row 9 has no name, number or address"]
+    assert plan["problems"] == ["row 9 has no name, number or e-mail address"]
     assert plan["notices"] == [
         "has no name and is named by its e-mail address: 1 (rows 7)",
         "has an invalid e-mail address, which is not imported: 1 (rows 8)",

@@ -1,4 +1,4 @@
-"""The FastAPI app: the routes, and one shape for every error (`{"detail": …}`, as FastAPI writes it)."""
+"""The FastAPI app: its routes, and its errors, which all have FastAPI's form `{"detail": …}`."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,7 +25,7 @@ _METHODS = ("GET", "POST", "PATCH", "DELETE")
 
 
 def build_app(database: Database, tenant: Tenant | None, *middleware: Middleware) -> FastAPI:
-    """Build the app with the 14 routes and the extensions. The database is closed when a server shuts the app down.
+    """Build the app with the 14 documented routes and the extensions. The database is closed when the app shuts down.
 
     Every request is about `tenant`; if that is None, a middleware has to put a Tenant into the scope. `middleware` is
     ordered from the innermost to the outermost.
@@ -55,7 +55,7 @@ def build_app(database: Database, tenant: Tenant | None, *middleware: Middleware
 
 
 def render_refusal(refusal: Refusal, _scope: Scope) -> JSONResponse:
-    """Make the response to a request that a middleware refuses."""
+    """Return the response to a request that a middleware refuses."""
     detail = "Internal error" if refusal.status == HTTPStatus.INTERNAL_SERVER_ERROR else refusal.message
     return JSONResponse({"detail": detail}, refusal.status, refusal.headers)
 
@@ -69,7 +69,7 @@ async def _handle_invalid_request(_: Request, error: Exception) -> JSONResponse:
 
 async def _handle_http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:  # a route would name only its own method
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:  # FastAPI's `Allow` has only one of them
         return JSONResponse({"detail": error.detail}, 405, headers={"Allow": ", ".join(_allowed_methods(request))})
     if error.status_code == HTTPStatus.BAD_REQUEST:  # FastAPI could not decode the body
         fault = {"loc": ["body"], "msg": "must be JSON in UTF-8", "type": "json_invalid"}

@@ -1,4 +1,4 @@
-r"""What a request holds: its tenant, the parameters that several routes share, and bodies, all checked and normalized.
+r"""Validate requests: the tenant, the parameters that several routes share, and bodies; all values are normalized.
 
 White space around a value is removed; an optional text that is blank counts as null. Unknown fields are ignored. No
 message repeats what was sent.

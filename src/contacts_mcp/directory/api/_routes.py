@@ -205,13 +205,13 @@ def _pick(row: Row, fields: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _member_row(row: Row) -> dict[str, Any]:
-    """A contact in a group (API page: List group members)."""
+    """Return a contact in a group (API page: List group members)."""
     first_name, last_name = split_name(row["name"], row["type"])
     return {"id": row["id"], "first_name": first_name, "last_name": last_name, "phone_number": row["phone_number"]}
 
 
 def _contact_row(row: Row) -> dict[str, Any]:
-    """A contact in a list (API page: List contacts): without company, notes and times."""
+    """Return a contact in a list (API page: List contacts): without company, notes and times."""
     return {**_member_row(row), "email": row["email"], "contact_type": row["type"], "tags": row["tags"]}
 
 

@@ -1,4 +1,4 @@
-"""Transactions: many readers, as many writers as the engine allows, and every transaction runs to its end."""
+"""Run transactions: any number of readers, and as many writers as the engine allows. Each runs to its end."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -14,10 +14,10 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 Work = Callable[[Connection], T]
-"""The body of one transaction. It may run again from the start if another transaction was in its way."""
+"""The body of one transaction. It runs again from the start after a conflict with another transaction."""
 
 GENERIC_PLANS = "generic_plans"
-"""Execution option of connections whose server plans a statement once, before it knows any value."""
+"""Execution option of connections on which the server plans each statement once, for all values."""
 
 
 class Engine(Protocol):
@@ -26,7 +26,7 @@ class Engine(Protocol):
     Attributes:
         name: how messages refer to the database, such as `file /path` (without a password).
         max_writers: number of transactions that can write at the same time.
-        max_attempts: how often work starts before a transient error is raised.
+        max_attempts: how often work is tried before a transient error is raised.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Engine(Protocol):
         """Close every connection. None may be in use."""
 
     def is_transient(self, error: BaseException) -> bool:
-        """Whether another transaction was in the way, so that the same work may succeed now."""
+        """Whether the error is a conflict with another transaction, so that the same work may succeed now."""
         ...
 
     def explain(self, error: BaseException) -> DirectoryUnavailable | None:
@@ -70,15 +70,15 @@ class Engine(Protocol):
 class Database:
     """A database that is opened by its first transaction.
 
-    A transaction is a function of a connection. It is rolled back if it raises, and may run again from the start if
-    another writer was in the way. It runs to its end in a task of its own, even if its caller is cancelled, so that no
+    A transaction is a function of a connection. It is rolled back if it raises, and runs again from the start after
+    a conflict with another writer. It runs to its end in a task of its own, even if its caller is cancelled, so that no
     lock and no connection is left behind.
     """
 
-    def __init__(self, location: Location, on_change: Callable[[Engine], Awaitable[None]] | None = None) -> None:
-        """`on_change` is called with the engine before the first transaction and after each erasure."""
+    def __init__(self, location: Location, sync: Callable[[Engine], Awaitable[None]] | None = None) -> None:
+        """`sync` is called before the first transaction and after each erasure, to bring the journal up to date."""
         self._location = location
-        self._on_change = on_change
+        self._sync = sync
         self._engine: Engine | None = None
         self._opening = asyncio.Lock()
         self._writing = asyncio.Semaphore(0)
@@ -139,8 +139,8 @@ class Database:
                 engine = build_engine(self._location)
                 try:
                     require_current_revision(engine.name, await engine.prepare())
-                    if self._on_change:
-                        await self._on_change(engine)
+                    if self._sync:
+                        await self._sync(engine)
                 except BaseException as exc:
                     await engine.aclose()
                     if explained := engine.explain(exc):
@@ -166,8 +166,8 @@ class Database:
     async def _scrub_in_turn(self, engine: Engine) -> None:
         async with self._writing:
             self._scrubbing = None  # an erasure from here on needs another scrub
-            if self._on_change:
-                await self._on_change(engine)
+            if self._sync:
+                await self._sync(engine)
             await engine.scrub()
 
 

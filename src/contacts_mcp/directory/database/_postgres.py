@@ -118,7 +118,7 @@ class PostgresEngine:
         await self._planner.dispose()
 
     def is_transient(self, error: BaseException) -> bool:
-        """Whether another transaction was in the way, or the connection was lost before the commit."""
+        """Whether it is a conflict with another transaction, or the connection was lost before the commit."""
         return isinstance(error, _ConnectionLost) or _sqlstate(error) in ("40001", "40P01")
 
     def explain(self, error: BaseException) -> DirectoryUnavailable | None:

@@ -1,4 +1,4 @@
-"""What an operator does with a directory: check it, migrate it, back it up, restore it, and purge deleted contacts."""
+"""An operator's commands: check, migrate, back up and restore a directory, and purge deleted contacts."""
 
 from contacts_mcp.directory.maintenance._backup import migrate
 from contacts_mcp.directory.maintenance._check import check

@@ -20,7 +20,7 @@ from contacts_mcp.directory import database as db
 from contacts_mcp.directory import store
 from contacts_mcp.directory._errors import BackupRefused
 from contacts_mcp.directory._location import Location, PostgresServer
-from contacts_mcp.hash_chain import ChainEnd, Record, end_of
+from contacts_mcp.hash_chain import ChainEnd, ChainRecord, end_of
 
 _COPIED = (db.tenants, db.keys, db.contacts, db.groups, db.memberships, db.receipts, db.receipt_chain)
 """The tables of a backup. All others are derived from these, or expire within a day."""
@@ -117,7 +117,7 @@ async def restore_backup(
 
 async def _changes_since(
     database: db.Database, location: Location, journals: Sequence[Path]
-) -> tuple[Sequence[Record], list[str]]:
+) -> tuple[Sequence[ChainRecord], list[str]]:
     """Collect all known receipts, and the prefixes of the revoked keys, before the backup replaces the directory."""
     chains = [await asyncio.to_thread(store.read_journal_file, path) for path in journals]
     if isinstance(location, Path):
@@ -136,7 +136,7 @@ async def _changes_since(
     return longest, revoked
 
 
-async def _update_draft(draft: Path, known: Sequence[Record], revoked: list[str]) -> RestoreResult:
+async def _update_draft(draft: Path, known: Sequence[ChainRecord], revoked: list[str]) -> RestoreResult:
     """Repeat in the draft the erasures and revocations since the backup."""
 
     def work(connection: Connection) -> RestoreResult:
@@ -171,7 +171,7 @@ def _copy_file(source: Path, draft: Path) -> None:
         copy.execute("PRAGMA journal_mode = DELETE")
 
 
-def _replace(target: Connection, draft: Path, known: Sequence[Record], report: ProgressCallback) -> None:
+def _replace(target: Connection, draft: Path, known: Sequence[ChainRecord], report: ProgressCallback) -> None:
     """Replace all rows of the directory by those of the draft, while other processes may be writing."""
     if target.dialect.name == "postgresql":
         # Waits for running transactions, which would otherwise leave old rows behind, or an erasure unrecorded.

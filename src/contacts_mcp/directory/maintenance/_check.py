@@ -1,6 +1,6 @@
-"""Check a directory for contradictions between its tables, such as a crash or another program could cause.
+"""Check a directory for contradictions between its tables, which a crash or another program could cause.
 
-Faults name counts and the `seq` numbers of rows, never contents: an operator need not be allowed to read contacts.
+Faults name counts and the `seq` numbers of rows, never contents: an operator may have no right to read contacts.
 """
 
 from collections import Counter
@@ -25,11 +25,11 @@ from contacts_mcp.directory.database import (
 
 _BATCH_ROWS = 5_000
 _MAX_SEQS = 5
-"""How many rows a fault names by their `seq`."""
+"""Number of rows that a fault lists by their `seq`."""
 _MAX_KNOWN_WORDS = 100_000
-"""Words that are remembered and not looked up again."""
+"""Words that are kept in memory instead of being looked up again."""
 
-Item = tuple[Hashable, ...]
+IndexEntry = tuple[Hashable, ...]
 
 _PARTITIONS, _MAX_COMPARED_PARTITIONS = 4_096, 64
 
@@ -43,23 +43,23 @@ def check(connection: Connection) -> list[str]:
     Returns:
         One line for each fault, none if the directory is consistent.
     """
-    checks = (_engine, _rows, _counters, _contacts, _terms, _phones, _spellings)
-    faults = [fault for check_part in checks for fault in check_part(connection)]
+    parts = (_check_engine, _check_rows, _check_counters, _check_columns, _check_words, _check_phones, _check_spellings)
+    faults = [fault for check_part in parts for fault in check_part(connection)]
     return [*faults, *check_receipts(connection)[2]]
 
 
-def _engine(connection: Connection) -> Iterator[str]:
-    """Faults that the database engine finds by itself."""
+def _check_engine(connection: Connection) -> Iterator[str]:
+    """Report faults that the database engine finds by itself."""
     if connection.dialect.name == "sqlite":
         for (line,) in connection.exec_driver_sql("PRAGMA integrity_check"):
             if line != "ok":
                 yield f"the file is damaged: {line}"
         broken = Counter(table for table, *_ in connection.exec_driver_sql("PRAGMA foreign_key_check"))
-        yield from (f"rows of {table} with a broken reference: {many}" for table, many in sorted(broken.items()))
+        yield from (f"rows of {table} with a broken reference: {count}" for table, count in sorted(broken.items()))
     else:
         for (name,) in connection.execute(_INVALID_INDEXES):
             yield f"the index {name} is invalid: run REINDEX"
-        if (connection.dialect.server_version_info or ()) >= _KNOWS_COLLATIONS and connection.scalar(_OTHER_COLLATION):
+        if (connection.dialect.server_version_info or ()) >= _POSTGRES_15 and connection.scalar(_COLLATION_CHANGED):
             yield "the server's collation has changed: run REINDEX DATABASE and refresh its collation version"
 
 
@@ -69,15 +69,15 @@ _INVALID_INDEXES = text(
     " AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('contacts'))"
     " ORDER BY 1"
 )
-_KNOWS_COLLATIONS = (15,)
-_OTHER_COLLATION = text(
+_POSTGRES_15 = (15,)  # the first version that records the collation of a database
+_COLLATION_CHANGED = text(
     "SELECT datcollversion IS DISTINCT FROM pg_database_collation_actual_version(oid)"
     " FROM pg_database WHERE datname = current_database()"
 )
 
 
-def _rows(connection: Connection) -> Iterator[str]:
-    """Rows that contradict other rows."""
+def _check_rows(connection: Connection) -> Iterator[str]:
+    """Report rows that contradict other rows."""
     for description, query in _CONTRADICTIONS:
         yield from _fault(description, connection.execute(query.order_by(query.selected_columns[0])).scalars())
 
@@ -94,8 +94,8 @@ def _contradictions() -> Iterator[tuple[str, Select[Any]]]:
     yield "memberships of missing groups", membership.where(~exists().where(of_group))
     both = membership.join(contacts, of_contact).join(groups, of_group)
     yield "memberships between tenants", both.where(contacts.c.tenant != groups.c.tenant)
-    doubled = select(func.max(joined.seq)).group_by(joined.group_seq, joined.contact_seq).having(func.count() > 1)
-    yield "duplicate memberships", doubled
+    duplicates = select(func.max(joined.seq)).group_by(joined.group_seq, joined.contact_seq).having(func.count() > 1)
+    yield "duplicate memberships", duplicates
     for table in (contacts, groups):
         without_tenant = ~exists().where(tenants.c.seq == table.c.tenant)
         yield f"{table.name.removeprefix('contact_')} without a tenant", select(table.c.seq).where(without_tenant)
@@ -108,8 +108,8 @@ def _contradictions() -> Iterator[tuple[str, Select[Any]]]:
     yield "erased contacts with remaining data", contact.where(_erased, or_(*(each.is_not(None) for each in emptied)))
     yield "erased contacts that are not marked as deleted", contact.where(_erased, _live)
     yield "erased contacts without a receipt", contact.where(_erased, ~exists().where(of_erased))
-    several = select(func.max(receipts.c.seq)).group_by(receipts.c.contact_id).having(func.count() > 1)
-    yield "duplicate receipts", several
+    duplicates = select(func.max(receipts.c.seq)).group_by(receipts.c.contact_id).having(func.count() > 1)
+    yield "duplicate receipts", duplicates
     yield "receipts of contacts that are not erased", receipt.join(contacts, of_erased).where(~_erased)
     yield (
         "receipts with another tenant than their contact",
@@ -122,33 +122,33 @@ def _contradictions() -> Iterator[tuple[str, Select[Any]]]:
 _CONTRADICTIONS = tuple(_contradictions())
 
 
-def _counters(connection: Connection) -> Iterator[str]:
-    """The counters of live contacts, compared with the contacts."""
+def _check_counters(connection: Connection) -> Iterator[str]:
+    """Compare the counters of live contacts with the contacts."""
     of_type = select(contacts.c.tenant, contacts.c.type, func.count()).where(_live, contacts.c.type.is_not(None))
-    actual, counted = _numbers(connection, of_type), _counted(connection, "type")
+    actual, counted = _count_terms(connection, of_type), _stored_counts(connection, "type")
     for tenant, kind in sorted(actual.keys() | counted.keys()):
         expected, found = actual[tenant, kind], counted[tenant, kind]
         if expected != found:
             yield f"tenant {tenant} has {expected} contacts of type {kind}, but its counter says {found}"
-    tagged = _numbers(connection, select(terms.c.tenant, terms.c.term, func.count()).where(terms.c.kind == "tag"))
-    counted = _counted(connection, "tag")
+    tagged = _count_terms(connection, select(terms.c.tenant, terms.c.term, func.count()).where(terms.c.kind == "tag"))
+    counted = _stored_counts(connection, "tag")
     if wrong := sum(tagged[tag] != counted[tag] or not counted[tag] for tag in tagged.keys() | counted.keys()):
         yield f"tags with a wrong counter: {wrong}"
 
 
-def _counted(connection: Connection, kind: str) -> Counter[tuple[int, str]]:
+def _stored_counts(connection: Connection, kind: str) -> Counter[tuple[int, str]]:
     query = select(counters.c.tenant, counters.c.term, func.sum(counters.c.live))
-    return _numbers(connection, query.where(counters.c.kind == kind))
+    return _count_terms(connection, query.where(counters.c.kind == kind))
 
 
-def _numbers(connection: Connection, query: Select[*tuple[Any, ...]]) -> Counter[tuple[int, str]]:
-    """Group the numbers of a query by its first two columns, tenant and term."""
+def _count_terms(connection: Connection, query: Select[*tuple[Any, ...]]) -> Counter[tuple[int, str]]:
+    """Return the counts of a query of tenant, term and count, grouped by tenant and term."""
     grouped = query.group_by(*query.selected_columns[:2])
-    return Counter({(tenant, term): int(number) for tenant, term, number in connection.execute(grouped)})
+    return Counter({(tenant, term): int(count) for tenant, term, count in connection.execute(grouped)})
 
 
-def _contacts(connection: Connection) -> Iterator[str]:
-    """The columns of a row that are derived from its other columns, for searches."""
+def _check_columns(connection: Connection) -> Iterator[str]:
+    """Compare the search columns of each row with the columns that they are derived from."""
     words, numbers = [], []
     for row in _live_rows(connection):
         if row["words"] != store.words_column(row):
@@ -159,8 +159,8 @@ def _contacts(connection: Connection) -> Iterator[str]:
     yield from _fault("contacts with wrong phone digits", numbers)
 
 
-def _terms(connection: Connection) -> Iterator[str]:
-    def expected() -> Iterator[Item]:
+def _check_words(connection: Connection) -> Iterator[str]:
+    def expected() -> Iterator[IndexEntry]:
         for row in _live_rows(connection):
             for kind, term, seq, signature in store.index_postings(row):
                 yield seq, row["tenant"], kind, term, signature
@@ -169,13 +169,13 @@ def _terms(connection: Connection) -> Iterator[str]:
     yield from _index_faults("word", *_differences(connection, expected, stored))
 
 
-def _phones(connection: Connection) -> Iterator[str]:
-    """The phone index of SQLite; PostgreSQL maintains its own."""
+def _check_phones(connection: Connection) -> Iterator[str]:
+    """Check the phone index of SQLite; PostgreSQL maintains its own."""
     if connection.dialect.name != "sqlite":
         return
     numbered = select(contacts.c.seq, contacts.c.phone_digits).where(_live, contacts.c.phone_digits.is_not(None))
 
-    def expected() -> Iterator[Item]:
+    def expected() -> Iterator[IndexEntry]:
         for seq, digits in _stream(connection, numbered):
             yield from ((seq, piece) for piece in set(store.phone_pieces(digits)))
 
@@ -184,15 +184,15 @@ def _phones(connection: Connection) -> Iterator[str]:
     yield from _index_faults("phone", *differences)
 
 
-def _index_faults(index: str, missing: Sequence[Item], extra: Sequence[Item]) -> Iterator[str]:
-    yield from _fault(f"contacts missing from the {index} index", _firsts(missing))
-    yield from _fault(f"contacts with wrong entries in the {index} index", _firsts(extra))
+def _index_faults(index: str, missing: Sequence[IndexEntry], extra: Sequence[IndexEntry]) -> Iterator[str]:
+    yield from _fault(f"contacts missing from the {index} index", _first_values(missing))
+    yield from _fault(f"contacts with wrong entries in the {index} index", _first_values(extra))
 
 
 @contextmanager
 def _indexed_phones(connection: Connection) -> Iterator[None]:
-    """Show the phone index as a temporary table, which is in memory, also on a read-only connection."""
-    ((reading,),) = connection.exec_driver_sql("PRAGMA query_only").fetchall()
+    """Show the phone index as a temporary table in memory. This also works on a read-only connection."""
+    ((query_only,),) = connection.exec_driver_sql("PRAGMA query_only").fetchall()
     connection.exec_driver_sql("PRAGMA query_only = OFF")
     try:
         connection.exec_driver_sql(
@@ -201,26 +201,26 @@ def _indexed_phones(connection: Connection) -> Iterator[None]:
         yield
     finally:
         connection.exec_driver_sql("DROP TABLE IF EXISTS temp.indexed_phones")
-        connection.exec_driver_sql(f"PRAGMA query_only = {reading}")
+        connection.exec_driver_sql(f"PRAGMA query_only = {query_only}")
 
 
-def _spellings(connection: Connection) -> Iterator[str]:
-    itself = spellings.c.form == spellings.c.word
+def _check_spellings(connection: Connection) -> Iterator[str]:
+    is_word = spellings.c.form == spellings.c.word
     used = (terms.c.tenant == spellings.c.tenant, terms.c.kind == "word", terms.c.term == spellings.c.word)
-    unused = select(func.count()).select_from(spellings).where(itself, ~exists().where(*used))
+    unused = select(func.count()).select_from(spellings).where(is_word, ~exists().where(*used))
     if number := connection.execute(unused).scalar_one():
         yield f"spellings of unused words: {number}"
     if number := _count_words_without_spellings(connection):
         yield f"words of names without spellings: {number}"
 
-    def expected() -> Iterator[Item]:
-        for tenant, word in _stream(connection, select(spellings.c.tenant, spellings.c.word).where(itself)):
+    def expected() -> Iterator[IndexEntry]:
+        for tenant, word in _stream(connection, select(spellings.c.tenant, spellings.c.word).where(is_word)):
             yield from ((word, tenant, form) for form in store.deletion_variants(word))
 
     stored = select(spellings.c.word, spellings.c.tenant, spellings.c.form)
     missing, extra = _differences(connection, expected, stored)
     if missing or extra:
-        yield f"words with wrong spellings: {len({*_firsts(missing), *_firsts(extra)})}"
+        yield f"words with wrong spellings: {len({*_first_values(missing), *_first_values(extra)})}"
 
 
 def _count_words_without_spellings(connection: Connection) -> int:
@@ -234,7 +234,7 @@ def _count_words_without_spellings(connection: Connection) -> int:
         known = known if len(known) < _MAX_KNOWN_WORDS else set()
         for tenant in {tenant for tenant, _ in words}:
             kept = select(spellings.c.word).where(spellings.c.tenant == tenant, spellings.c.form == spellings.c.word)
-            for each in store.chunks(sorted(word for one, word in words if one == tenant)):
+            for each in store.chunks(sorted(word for owner, word in words if owner == tenant)):
                 found = connection.execute(kept.where(spellings.c.form.in_(each))).scalars()
                 known |= {(tenant, word) for word in found}
         missing |= words - known
@@ -258,7 +258,7 @@ def _stream(connection: Connection, query: Executable) -> CursorResult[*tuple[An
     return connection.execute(query, execution_options={"yield_per": _BATCH_ROWS})
 
 
-def _firsts(items: Iterable[Item]) -> list[Any]:
+def _first_values(items: Iterable[IndexEntry]) -> list[Any]:
     return sorted({item[0] for item in items})
 
 
@@ -269,12 +269,12 @@ def _fault(description: str, seqs: Iterable[int]) -> Iterator[str]:
 
 
 def _differences(
-    connection: Connection, expected: Callable[[], Iterable[Item]], stored: Executable
-) -> tuple[list[Item], list[Item]]:
+    connection: Connection, expected: Callable[[], Iterable[IndexEntry]], stored: Executable
+) -> tuple[list[IndexEntry], list[IndexEntry]]:
     """Find items that are missing and items that should not exist, without holding all of them in memory.
 
     Items are partitioned by their first value. Only partitions whose sums of hashes differ are compared item by item,
-    and of these a limited number. So both `expected` and the query `stored` may be read twice.
+    and at most `_MAX_COMPARED_PARTITIONS` of them. `expected` is called, and `stored` is run, up to twice.
     """
     sums: Counter[int] = Counter()
     for item in expected():

@@ -1,4 +1,4 @@
-"""What an operator does with a directory, as methods of one object."""
+"""An operator's commands for a directory, as methods of one object."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -29,7 +29,7 @@ from contacts_mcp.directory.database import (
 )
 from contacts_mcp.directory.store._index import update_index
 from contacts_mcp.directory.store._rows import Row
-from contacts_mcp.hash_chain import ChainEnd, ChainVerifier, Record, end_of, format_line, parse_line, seal
+from contacts_mcp.hash_chain import ChainEnd, ChainRecord, ChainVerifier, end_of, format_line, link_record, parse_line
 
 PERSONAL_FIELDS = ("name", "company_name", "phone_number", "email", "tags", "notes")
 """Columns with personal data."""
@@ -56,13 +56,13 @@ def clear_contact(connection: Connection, row: Row, time: str) -> None:
 # Receipts in the database.
 
 
-def append_receipt(connection: Connection, values: Record) -> None:
+def append_receipt(connection: Connection, values: ChainRecord) -> None:
     """Add a receipt with these values to the chain. Other transactions that add one wait until this one has ended."""
     end = connection.execute(select(receipt_chain).with_for_update()).one()
-    _insert_receipts(connection, [seal(values, ChainEnd(end.length, end.hash))])
+    _insert_receipts(connection, [link_record(values, ChainEnd(end.length, end.hash))])
 
 
-def replay_receipts(connection: Connection, known: Sequence[Record]) -> int:
+def replay_receipts(connection: Connection, known: Sequence[ChainRecord]) -> int:
     """Repeat the erasures of receipts that the directory lacks and add these receipts.
 
     `known` begins with the first receipt of the directory. Returns how many contacts were erased.
@@ -79,7 +79,7 @@ def replay_receipts(connection: Connection, known: Sequence[Record]) -> int:
     return erased
 
 
-def read_receipts(connection: Connection, after: int = 0) -> Iterator[Record]:
+def read_receipts(connection: Connection, after: int = 0) -> Iterator[ChainRecord]:
     """Yield the receipts after number `after`."""
     query = select(receipts).where(receipts.c.seq > after).order_by(receipts.c.seq)
     for row in connection.execute(query).mappings():
@@ -92,7 +92,7 @@ def receipt_chain_end(connection: Connection) -> ChainEnd:
     return ChainEnd(row.length, row.hash)
 
 
-def verify_receipts(rows: Iterable[Record], end: ChainEnd) -> Iterator[str]:
+def verify_receipts(rows: Iterable[ChainRecord], end: ChainEnd) -> Iterator[str]:
     """Yield what is wrong with a chain that must end with `end`, one sentence per fault."""
     verifier = ChainVerifier(noun="receipt")
     for row in rows:
@@ -101,8 +101,8 @@ def verify_receipts(rows: Iterable[Record], end: ChainEnd) -> Iterator[str]:
         yield f"the chain must end with receipt {end.seq:,} but ends with receipt {verifier.end.seq:,}"
 
 
-def _insert_receipts(connection: Connection, following: Sequence[Record]) -> None:
-    rows = [{name: receipt[name] for name in receipts.columns.keys()} for receipt in following]  # noqa: SIM118
+def _insert_receipts(connection: Connection, missing: Sequence[ChainRecord]) -> None:
+    rows = [{name: receipt[name] for name in receipts.columns.keys()} for receipt in missing]  # noqa: SIM118
     connection.execute(insert(receipts), rows)
     connection.execute(update(receipt_chain).values(length=rows[-1]["seq"], hash=rows[-1]["hash"]))
 
@@ -116,7 +116,7 @@ def journal_path(path: Path) -> Path:
 
 
 async def sync_journal(engine: Engine, path: Path) -> None:
-    """Bring a file and its journal to the same end, whichever of them is behind.
+    """Add the receipts that a file or its journal lacks, so that both have the same.
 
     Raises:
         DirectoryUnavailable: they have different receipts, or the journal cannot be read or written.
@@ -126,7 +126,7 @@ async def sync_journal(engine: Engine, path: Path) -> None:
     if journal_end == end:
         return
     if journal_end.seq < end.seq:
-        # With the journal's last receipt, to see that file and journal belong together.
+        # The journal's last receipt is included, to check that file and journal belong together.
         rows = await engine.read(lambda connection: list(read_receipts(connection, max(journal_end.seq - 1, 0))))
         await anyio.to_thread.run_sync(append_to_journal, path, rows)
         return
@@ -137,12 +137,12 @@ async def sync_journal(engine: Engine, path: Path) -> None:
     await engine.scrub()
 
 
-def read_journal(path: Path) -> list[Record]:
-    """Return the receipts in the journal of a file; none if it has no journal. Raises DirectoryUnavailable."""
+def read_journal(path: Path) -> list[ChainRecord]:
+    """Return the receipts in the journal of a file; an empty list if it has no journal. Raises DirectoryUnavailable."""
     return read_journal_file(journal_path(path)) if journal_path(path).exists() else []
 
 
-def read_journal_file(journal: Path) -> list[Record]:
+def read_journal_file(journal: Path) -> list[ChainRecord]:
     """Return the receipts in a journal, without a line that a crash cut short. Raises DirectoryUnavailable."""
     try:
         *lines, rest = journal.read_bytes().split(b"\n")
@@ -153,7 +153,7 @@ def read_journal_file(journal: Path) -> list[Record]:
         raise _unusable(journal, exc) from exc
 
 
-def append_to_journal(path: Path, following: Sequence[Record]) -> None:
+def append_to_journal(path: Path, missing: Sequence[ChainRecord]) -> None:
     """Append the receipts that a file's journal lacks; another process may have appended them meanwhile.
 
     Raises:
@@ -161,10 +161,10 @@ def append_to_journal(path: Path, following: Sequence[Record]) -> None:
     """
     try:
         with lock_file(journal_path(path)) as file:
-            end = _end_of_line(file.last_line())
-            if any(row["seq"] == end.seq and row["hash"] != end.hash for row in following):
+            end = _chain_end_of(file.last_line())
+            if any(row["seq"] == end.seq and row["hash"] != end.hash for row in missing):
                 raise _mismatch(path)
-            lines = b"".join(format_line(row) for row in following if row["seq"] > end.seq)
+            lines = b"".join(format_line(row) for row in missing if row["seq"] > end.seq)
             file.append(lines, durable=True)
     except (OSError, ValueError) as exc:
         raise _unusable(journal_path(path), exc) from exc
@@ -172,14 +172,14 @@ def append_to_journal(path: Path, following: Sequence[Record]) -> None:
 
 def _journal_end(path: Path) -> ChainEnd:
     try:
-        return _end_of_line(read_last_line(journal_path(path)))
+        return _chain_end_of(read_last_line(journal_path(path)))
     except FileNotFoundError:
         return ChainEnd()
     except (OSError, ValueError) as exc:
         raise _unusable(journal_path(path), exc) from exc
 
 
-def _end_of_line(last: bytes | None) -> ChainEnd:
+def _chain_end_of(last: bytes | None) -> ChainEnd:
     return ChainEnd() if last is None else end_of(parse_line(last))
 
 
@@ -197,6 +197,6 @@ def _unusable(journal: Path, error: Exception) -> DirectoryUnavailable:
         damage = f" ({error})" if isinstance(error, ValueError) else ""
         problem = f"cannot be read or written{damage}; check the file and its folder and try again"
     return DirectoryUnavailable(
-        f"The journal of erasures {journal} {problem}: the directory has every receipt that it lacks.",
+        f"The journal of erasures {journal} {problem}. The directory has every receipt that the journal lacks.",
         status=507 if is_full else 503,
     )

@@ -1,4 +1,4 @@
-"""What may happen only once: creating a record with an `Idempotency-Key`, and using a nonce.
+"""Operations that may happen only once: creating a record with an `Idempotency-Key`, and using a nonce.
 
 A repeated request with the same key returns the same record for a day. Of a request, only a hash of its key and a hash
 of key and values together are stored.

@@ -1,4 +1,4 @@
-"""What is derived from the contacts' rows to find and count them: inverted index, phone index, spellings, counters."""
+"""Data that is derived from contacts to find and count them: inverted index, phone index, spellings, counters."""
 
 import random
 from collections import Counter

@@ -28,7 +28,7 @@ _SELECT = select(*_COLUMNS, tenants.c.name.label("tenant_name")).join(tenants, t
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """What is stored of a key. `revoked_at` is None while the key works."""
+    """A stored key, without its secret. `revoked_at` is None while the key works."""
 
     prefix: str
     name: str

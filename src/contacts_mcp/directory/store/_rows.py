@@ -1,4 +1,4 @@
-"""Writing many rows: the driver gets them directly, because SQLAlchemy takes longer per row than the database.
+"""Write many rows: the driver gets them directly, because SQLAlchemy takes longer per row than the database.
 
 SQLite gets one row after another; PostgreSQL gets all rows in one statement, as an array per column.
 """

@@ -1,4 +1,4 @@
-"""Refused requests as JSON-RPC errors that MCP clients show, and the SDK's own refusals in the same form."""
+"""Render refused requests, also those that the SDK refuses, as JSON-RPC errors, which MCP clients show."""
 
 import json
 from http import HTTPStatus
@@ -28,16 +28,16 @@ _SDK_ERRORS = {
 
 
 def json_rpc_error(refusal: Refusal, scope: Scope, code: int | None = None) -> ASGIApp:
-    """The response to a refused request: a JSON-RPC error with the request's ID, by default of the status's kind."""
+    """Return a refusal as a JSON-RPC error with the request's id; `code` is derived from the status by default."""
     kind = INVALID_REQUEST if refusal.status < HTTPStatus.INTERNAL_SERVER_ERROR else INTERNAL_ERROR
     error = {"code": code or kind, "message": str(refusal), "data": {"request_id": scope.get(REQUEST_ID_SCOPE_KEY)}}
     return JSONResponse({"jsonrpc": "2.0", "id": None, "error": error}, refusal.status, headers=refusal.headers)
 
 
 class SdkErrorMiddleware:
-    """Replace the SDK's refusals by ones that say what to do next.
+    """Replace the SDK's refusals by errors that say what to do next.
 
-    Errors of the protocol pass unchanged: they name the message that they are about.
+    Errors of the protocol pass unchanged: they have the id of a JSON-RPC message.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -77,7 +77,7 @@ async def _send_error(start: Message, body: bytes, scope: Scope, receive: Receiv
 
 
 def _parse_error(body: bytes) -> dict[str, Any] | None:
-    """The body if it is a JSON-RPC error."""
+    """Return the body if it is a JSON-RPC error."""
     try:
         answer = json.loads(body)
     except ValueError:

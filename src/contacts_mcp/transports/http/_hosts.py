@@ -134,7 +134,7 @@ def _parse_origin(text: str) -> _Origin | None:
 
 
 def _format_origin(origin: _Origin) -> str:
-    """The origin as browsers send it."""
+    """Return the origin as browsers send it."""
     scheme, host, port = origin
     return f"{scheme}://{host}" if port == _DEFAULT_PORTS.get(scheme) else f"{scheme}://{host}:{port}"
 

@@ -114,7 +114,7 @@ class HealthPages:
         return JSONResponse({"status": "not ready", "reason": fault}, HTTPStatus.SERVICE_UNAVAILABLE)
 
     async def _find_fault(self) -> str | None:
-        """The code of the backend's fault, without its message, which may hold an address."""
+        """Return the code of the backend's fault, without its message, which may hold an address."""
         async with self._lock:
             if self._clock() >= self._fresh_until:
                 self._fault = None

@@ -38,7 +38,7 @@ class Access:
     """One way to authenticate and authorize callers. By default an authenticated caller may send everything."""
 
     async def authenticate(self, connection: HTTPConnection) -> Caller:
-        """The caller of a request. Raises Refusal (400, 401, 403, 429 or 503) if it is not accepted."""
+        """Return the caller of a request. Raises Refusal (400, 401, 403, 429 or 503) if it is not accepted."""
         raise NotImplementedError
 
     async def authorize(self, caller: Caller, body: bytes) -> None:
@@ -93,7 +93,7 @@ class AuthorizationMiddleware:
 
 @lru_cache(maxsize=1_024)
 def _sdk_user(principal: str) -> AuthenticatedUser:
-    """The caller as the SDK's user: it lets only the principal that opened a session use it."""
+    """Return the caller as the SDK's user: it lets only the principal that opened a session use it."""
     return AuthenticatedUser(AccessToken(token="", client_id=principal, scopes=[], subject=principal))
 
 
@@ -101,7 +101,7 @@ class LoopbackAccess(Access):
     """Accept every request that reaches an address of this machine, in whatever server the app runs."""
 
     async def authenticate(self, connection: HTTPConnection) -> Caller:
-        """The local caller. Raises Refusal (403) if the request may come from another machine.
+        """Return the local caller. Raises Refusal (403) if the request may come from another machine.
 
         A proxy on this machine reaches the server by loopback, for any caller of its own.
         """
@@ -130,7 +130,7 @@ class ApiKeyAccess(Access):
         self._turns = anyio.Semaphore(_MAX_CONCURRENT_CHECKS)
 
     async def authenticate(self, connection: HTTPConnection) -> Caller:
-        """The caller whose key the request carries. Raises Refusal: 401, or 429 and 503 if the key was not checked."""
+        """Return the caller whose key was sent. Raises Refusal: 401, or 429 and 503 if the key was not checked."""
         credential = _credential_of(connection.scope)
         if not await self._is_good(credential):
             raise _unauthorized("the WAYSCloud key is wrong, expired or revoked", error="invalid_token")
@@ -190,7 +190,7 @@ class ApiKeyAccess(Access):
 
 
 def _credential_of(scope: Scope) -> Credential:
-    """The one key of a request. Two different keys are refused: it would be unclear whose data is meant."""
+    """Return the one key of a request. Two different keys are refused: it would be unclear whose data is meant."""
     presented = {(name, secret) for name, secret in presented_keys(scope) if secret}
     secrets = {secret for _, secret in presented}
     if not secrets:

@@ -112,7 +112,7 @@ class OAuthAccess(Access):
             raise _IssuerNotReady("the token issuer's keys cannot be fetched") from None
 
     def routes(self) -> list[BaseRoute]:
-        """The routes of the protected-resource metadata (RFC 9728), at every path where clients look for it."""
+        """Return the routes of the protected-resource metadata (RFC 9728), at every path where clients look for it."""
         (own,) = create_protected_resource_routes(
             self._resource, [_URL.validate_python(self._issuer.url)], list(SCOPES), "WAYSCloud Contacts"
         )
@@ -120,7 +120,7 @@ class OAuthAccess(Access):
         return [Route(path, own.endpoint, methods=["GET", "OPTIONS"]) for path in paths]
 
     def _token(self, connection: HTTPConnection) -> str:
-        """The one bearer token in the headers. RFC 6750 also allows it in the URL, which ends up in logs."""
+        """Return the one bearer token in the headers. RFC 6750 also allows it in the URL, which ends up in logs."""
         if "access_token" in connection.query_params:
             raise self._malformed("a token in the URL is not accepted")
         headers = connection.headers.getlist("authorization")
@@ -157,13 +157,13 @@ class OAuthAccess(Access):
         return Refusal(HTTPStatus.BAD_REQUEST, "invalid_request", message, challenge)
 
     def _insufficient(self, scopes: Iterable[str], what: str) -> Refusal:
-        """The refusal that makes a client request a new token; `scopes` are all scopes to request."""
+        """Return the refusal that makes a client request a new token; `scopes` are all scopes to request."""
         wanted = " ".join(scope for scope in SCOPES if scope in scopes)
         challenge = self._challenge(error=_INSUFFICIENT, error_description=what, scope=wanted)
         return Refusal(HTTPStatus.FORBIDDEN, _INSUFFICIENT, f"{what}; sign in again and request {wanted}", challenge)
 
     def _challenge(self, **parameters: str) -> dict[str, str]:
-        """A WWW-Authenticate header (RFC 6750, 3; RFC 9728, 5.1); no value comes from the request."""
+        """Return a WWW-Authenticate header (RFC 6750, 3; RFC 9728, 5.1); no value comes from the request."""
         pairs = {**parameters, "resource_metadata": self._metadata_url}
         return {"WWW-Authenticate": "Bearer " + ", ".join(f'{name}="{value}"' for name, value in pairs.items())}
 
@@ -186,7 +186,7 @@ class _Members(list[tuple[str, Any]]):
 
 
 def _called_tools(body: bytes) -> Iterator[str]:
-    """The names of all tools that a body could be read to call; none if it is not JSON."""
+    """Return the names of all tools that a body could be read to call; none if it is not JSON."""
     try:
         message = json.loads(body, object_pairs_hook=_Members, parse_int=float)
     except (ValueError, RecursionError):

@@ -78,7 +78,7 @@ class SigningKeys:
         self._lock = anyio.Lock()
 
     async def find(self, kid: str | None, algorithm: str) -> jwt.PyJWK | None:
-        """The key that a token names, or the only key that fits a token which names none.
+        """Return the key that a token names, or the only key that fits a token which names none.
 
         Returns None if the issuer publishes no such key. Raises IssuerUnavailable if that is not known.
         """
@@ -125,12 +125,12 @@ class SigningKeys:
 
 
 def usable_keys(members: Iterable[Any]) -> list[dict[str, Any]]:
-    """The members of a key set (RFC 7517) that may check signatures, one for each algorithm; others are left out."""
+    """Return the keys of a key set (RFC 7517) that may check signatures, one for each algorithm."""
     return [{**key, "alg": name} for key in members if isinstance(key, dict) for name in _algorithms_of(key)]
 
 
 def _algorithms_of(key: dict[str, Any]) -> tuple[str, ...]:
-    """The algorithms that the key may be used with: its type decides, its `alg` narrows."""
+    """Return the algorithms that the key may be used with: its type decides, its `alg` narrows."""
     kind = (str(key.get("kty")), str(key.get("crv", "")))
     algorithms = tuple(name for name in _ALGORITHMS_OF_KEY.get(kind, ()) if key.get("alg") in (None, name))
     if not algorithms or not isinstance(key.get("kid"), str | None) or not _is_for_verifying(key):
@@ -167,7 +167,7 @@ def metadata_urls(issuer: str) -> list[str]:
 
 
 async def _fetch_key_set(issuer: str, fetch: Fetch) -> list[Any]:
-    """The members of the issuer's JSON Web Key set, unchecked. Raises IssuerUnavailable."""
+    """Return the members of the issuer's JSON Web Key set, unchecked. Raises IssuerUnavailable."""
     url = await _find_jwks_uri(issuer, fetch)
     keys = (await _fetch_object(url, fetch)).get("keys")
     if not isinstance(keys, list):
@@ -186,7 +186,7 @@ async def _find_jwks_uri(issuer: str, fetch: Fetch) -> str:
 
 
 def _jwks_uri(metadata: dict[str, Any], found_at: str, issuer: str) -> str:
-    """The URL of the keys, from metadata that is the issuer's own (RFC 8414, 3.3)."""
+    """Return the URL of the keys, from metadata that is the issuer's own (RFC 8414, 3.3)."""
     named, url = metadata.get("issuer"), metadata.get("jwks_uri")
     if named != issuer:
         shown = quote(str(named), _MAX_SHOWN_CHARACTERS)
