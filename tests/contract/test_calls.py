@@ -3,22 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from contacts_mcp.contract import (
-    CALLS,
-    AddGroupMembers,
-    Call,
-    Contact,
-    CreateContact,
-    DeleteContact,
-    GetContact,
-    ListContacts,
-    NotFound,
-    RateLimited,
-    RemoveGroupMember,
-    Request,
-    Risk,
-    UpdateContact,
-)
+from contacts_mcp import contract
 
 ID = "a1b2c3d4-5678-9abc-def0-123456789abc"
 OTHER = "b2c3d4e5-6789-0abc-def1-234567890abc"
@@ -28,8 +13,8 @@ OTHER = "b2c3d4e5-6789-0abc-def1-234567890abc"
     ("call", "request_"),
     [
         (
-            ListContacts(type="person", tags=["a", "b"], search="ola"),
-            Request(
+            contract.ListContacts(type="person", tags=["a", "b"], search="ola"),
+            contract.Request(
                 "GET",
                 "/v1/contacts",
                 [
@@ -42,16 +27,22 @@ OTHER = "b2c3d4e5-6789-0abc-def1-234567890abc"
                 ],
             ),
         ),
-        (CreateContact(name="Ola"), Request("POST", "/v1/contacts", body={"name": "Ola", "type": "person"})),
-        (UpdateContact(contact_id=ID, email=None), Request("PATCH", f"/v1/contacts/{ID}", body={"email": None})),
-        (DeleteContact(contact_id=ID), Request("DELETE", f"/v1/contacts/{ID}")),
         (
-            AddGroupMembers(group_id=ID, contact_ids=[OTHER]),
-            Request("POST", f"/v1/contacts/groups/{ID}/members", body={"contact_ids": [OTHER]}),
+            contract.CreateContact(name="Ola"),
+            contract.Request("POST", "/v1/contacts", body={"name": "Ola", "type": "person"}),
         ),
         (
-            RemoveGroupMember(group_id=ID, contact_id=OTHER),
-            Request("DELETE", f"/v1/contacts/groups/{ID}/members/{OTHER}"),
+            contract.UpdateContact(contact_id=ID, email=None),
+            contract.Request("PATCH", f"/v1/contacts/{ID}", body={"email": None}),
+        ),
+        (contract.DeleteContact(contact_id=ID), contract.Request("DELETE", f"/v1/contacts/{ID}")),
+        (
+            contract.AddGroupMembers(group_id=ID, contact_ids=[OTHER]),
+            contract.Request("POST", f"/v1/contacts/groups/{ID}/members", body={"contact_ids": [OTHER]}),
+        ),
+        (
+            contract.RemoveGroupMember(group_id=ID, contact_id=OTHER),
+            contract.Request("DELETE", f"/v1/contacts/groups/{ID}/members/{OTHER}"),
         ),
     ],
     ids=lambda value: type(value).__name__,
@@ -69,33 +60,33 @@ def test_call_builds_the_documented_request(call, request_):
 def test_invalid_id_is_rejected_before_a_request_is_built():
     """`groups` has the shape of an id in a path, and must never be one."""
     with pytest.raises(ValidationError, match="must be an id such as"):
-        GetContact(contact_id="groups")
+        contract.GetContact(contact_id="groups")
 
 
 def test_id_may_have_any_uuid_version_and_case():
     """The page's own examples have no valid UUID version."""
-    assert GetContact(contact_id=f" {ID.upper()} ").contact_id == ID.upper()
+    assert contract.GetContact(contact_id=f" {ID.upper()} ").contact_id == ID.upper()
 
 
 @pytest.mark.parametrize("missing", ["route", "risk", "idempotent"])
 def test_call_must_define_route_risk_and_idempotence(missing):
     """No call has a default risk."""
-    stated = {"route": "GET /x", "risk": Risk.READ, "idempotent": True}
+    stated = {"route": "GET /x", "risk": contract.Risk.READ, "idempotent": True}
     del stated[missing]
 
     with pytest.raises(TypeError, match=f"Odd must define `{missing}`"):
-        type("Odd", (Call[Contact],), {**stated, "__module__": __name__})
+        type("Odd", (contract.Call[contract.Contact],), {**stated, "__module__": __name__})
 
 
-@pytest.mark.parametrize("call", CALLS, ids=lambda call: call.__name__)
+@pytest.mark.parametrize("call", contract.CALLS, ids=lambda call: call.__name__)
 def test_exactly_the_get_calls_are_reads(call):
-    assert (call.risk is Risk.READ) is call.route.startswith("GET ")
+    assert (call.risk is contract.Risk.READ) is call.route.startswith("GET ")
     assert call.idempotent or call.route.startswith("POST ")
 
 
 def test_blank_text_is_rejected():
     with pytest.raises(ValidationError, match="must not be empty"):
-        CreateContact(name="  ")
+        contract.CreateContact(name="  ")
 
 
 @pytest.mark.parametrize(
@@ -111,15 +102,15 @@ def test_blank_text_is_rejected():
 )
 def test_split_name_of_a_row_is_joined(row, name):
     """Rows of lists have two names, single contacts one."""
-    assert name == Contact.model_validate({"id": "1", **row}).name
+    assert name == contract.Contact.model_validate({"id": "1", **row}).name
 
 
 def test_contact_type_of_a_row_is_read_as_type():
-    assert Contact.model_validate({"id": "1", "contact_type": "company"}).type == "company"
+    assert contract.Contact.model_validate({"id": "1", "contact_type": "company"}).type == "company"
 
 
 def test_absent_field_differs_from_null():
-    row = Contact.model_validate({"id": "1", "email": None, "unknown": 1})
+    row = contract.Contact.model_validate({"id": "1", "email": None, "unknown": 1})
 
     assert row.model_fields_set == {"id", "email"}
 
@@ -129,20 +120,21 @@ def test_absent_field_differs_from_null():
     ["2025-01-15T09:30:00Z", "2025-01-15T09:30:00+00:00", "2025-01-15T10:30:00+01:00", "2025-01-15T09:30:00.25"],
 )
 def test_times_are_written_in_utc_with_z(written):
-    contact = Contact.model_validate({"id": "1", "created_at": written})
+    contact = contract.Contact.model_validate({"id": "1", "created_at": written})
 
     assert contact.model_dump(mode="json")["created_at"] == "2025-01-15T09:30:00Z"
 
 
 def test_null_tags_become_an_empty_list():
-    assert Contact.model_validate({"id": "1", "tags": None}).tags == []
+    assert contract.Contact.model_validate({"id": "1", "tags": None}).tags == []
 
 
 def test_error_text_is_one_line():
     """Code, what happened, what to do next."""
     assert (
-        str(NotFound("no such contact")) == "not_found: no such contact; look the id up again; it may have been deleted"
+        str(contract.NotFound("no such contact"))
+        == "not_found: no such contact; look the id up again; it may have been deleted"
     )
-    assert str(NotFound("no such contact", advice="")) == "not_found: no such contact"
-    assert "wait 7 seconds" in str(RateLimited("too many calls", retry_after=7.2))
-    assert "wait a minute" in str(RateLimited("too many calls"))
+    assert str(contract.NotFound("no such contact", advice="")) == "not_found: no such contact"
+    assert "wait 7 seconds" in str(contract.RateLimited("too many calls", retry_after=7.2))
+    assert "wait a minute" in str(contract.RateLimited("too many calls"))

@@ -29,17 +29,8 @@ from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 
 from deploy.files import DEPLOY, HOST, compose_settings, image_instructions, read_compose
+from support import processes
 from support.hosts import Host, Person
-from support.processes import (
-    API_KEY,
-    MAX_WAIT_SECONDS,
-    ChildProcess,
-    ListeningServer,
-    block_until,
-    free_port,
-    free_ports,
-    run_redis,
-)
 from support.services import HttpAnswer, ReceivedRequest, directory_service, serve_in_threads
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
@@ -59,7 +50,7 @@ class AnsweredRequest:
 
 @dataclass(frozen=True)
 class Proxy:
-    process: ChildProcess
+    process: processes.ChildProcess
     folder: Path
     tls_port: int
     plain_port: int
@@ -72,7 +63,7 @@ class Proxy:
         return ssl.create_default_context(cafile=str(self.folder / "tls.crt"))
 
     def client(
-        self, headers: dict[str, str] | None = None, timeout: Any = MAX_WAIT_SECONDS, auth: Any = None
+        self, headers: dict[str, str] | None = None, timeout: Any = processes.MAX_WAIT_SECONDS, auth: Any = None
     ) -> httpx2.AsyncClient:
         """A client that connects to this nginx for every host name."""
         return httpx2.AsyncClient(headers=headers, timeout=timeout, auth=auth, transport=_ProxyTransport(self))
@@ -80,7 +71,9 @@ class Proxy:
     def answered_lines(self, *, open_streams: bool = False) -> list[dict[str, Any]]:
         """The access log's lines of the answered requests, in order. An open stream has no line yet."""
         wanted = [each.request_id for each in self.answered if not (open_streams and each.method == "GET")]
-        block_until(lambda: set(wanted) <= {line["request_id"] for line in self.log_lines()}, "a line is missing")
+        processes.block_until(
+            lambda: set(wanted) <= {line["request_id"] for line in self.log_lines()}, "a line is missing"
+        )
         lines = {line["request_id"]: line for line in self.log_lines()}
         return [lines[name] for name in wanted]
 
@@ -126,13 +119,13 @@ def run_nginx(folder: Path, replicas: Sequence[int], **directives: str) -> Itera
 
     `directives` replace values of our configuration, for limits that a test cannot reach.
     """
-    with free_ports(3) as (tls, plain, health):
+    with processes.free_ports(3) as (tls, plain, health):
         command = [*prepare_nginx(folder, replicas, tls, plain, health), "-g", "daemon off;"]
         for name, value in directives.items():
             text, occurrences = re.subn(rf"\b{name} [^;]+;", f"{name} {value};", (folder / "nginx.conf").read_text())
             assert occurrences == 1, name
             (folder / "nginx.conf").write_text(text)
-        with ChildProcess(folder / "output", command, "start worker process") as running:
+        with processes.ChildProcess(folder / "output", command, "start worker process") as running:
             yield Proxy(running, folder, tls, plain, health)
 
 
@@ -186,12 +179,12 @@ class Fleet:
     """Two servers behind nginx."""
 
     proxy: Proxy
-    servers: list[ListeningServer]
+    servers: list[processes.ListeningServer]
 
     @asynccontextmanager
     async def host(self, era: str, person: Person | None = None, *, sse: bool = False) -> AsyncIterator[Host]:
         """A host with the SDK's client that connects to the fleet by its public name. Its waits are bounded."""
-        headers = {"X-API-Key": API_KEY}
+        headers = {"X-API-Key": processes.API_KEY}
         async with AsyncExitStack() as opened:
             opened.enter_context(anyio.fail_after(_HOST_TIMEOUT_SECONDS))
             if sse:
@@ -222,7 +215,7 @@ def run_fleet(home: Path, *, own_keys: bool = False, **variables: str) -> Iterat
     with ExitStack() as running:
         address = running.enter_context(directory_service(home))
         servers = []
-        for number, metrics in enumerate(running.enter_context(free_ports(2))):
+        for number, metrics in enumerate(running.enter_context(processes.free_ports(2))):
             own = {"WAYSCLOUD_API_URL": address, "CONTACTS_MCP_METRICS_PORT": str(metrics)}
             if own_keys:
                 own["CONTACTS_MCP_STATE_KEYS"] = f"{number}" * 64
@@ -232,19 +225,21 @@ def run_fleet(home: Path, *, own_keys: bool = False, **variables: str) -> Iterat
         yield Fleet(running.enter_context(run_nginx(home / "nginx", [server.port for server in servers])), servers)
 
 
-def _build_server(home: Path, variables: dict[str, str]) -> ListeningServer:
+def _build_server(home: Path, variables: dict[str, str]) -> processes.ListeningServer:
     """A server with the image's command on a loopback port. Empty variables are left out."""
     words = image_instructions()["CMD"].words
     words[words.index("--port") + 1] = "0"
     words[words.index("--host") + 1] = "127.0.0.1"
-    return ListeningServer(home, "contacts_mcp", *words, **{name: value for name, value in variables.items() if value})
+    return processes.ListeningServer(
+        home, "contacts_mcp", *words, **{name: value for name, value in variables.items() if value}
+    )
 
 
 @contextmanager
 def run_compose_redis() -> Iterator[str]:
     """Run Redis with the command of compose.yaml, and yield its URL."""
     _, *options = read_compose()["services"]["redis"]["command"]
-    with free_port() as port, run_redis(port, *options):
+    with processes.free_port() as port, processes.run_redis(port, *options):
         yield f"redis://127.0.0.1:{port}/0"
 
 

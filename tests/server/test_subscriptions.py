@@ -22,19 +22,7 @@ from contacts_mcp.server import Subscriptions
 from contacts_mcp.server._subscriptions import TenantListeners
 from contacts_mcp.settings import load_settings
 from contacts_mcp.tools import TOOLS
-from support.hosts import (
-    LEGACY,
-    LIST_CHANGED,
-    MISSING_ID,
-    MODERN,
-    Host,
-    Person,
-    each_era,
-    enter_in_one_task,
-    listening,
-    protocol_error,
-    server_over,
-)
+from support import hosts
 from support.processes import wait_until
 from support.raw_hosts import initialize_params
 
@@ -47,19 +35,19 @@ def app(tmp_path: Path) -> App:
 
 
 @pytest.fixture
-async def writer(app: App) -> AsyncIterator[Host]:
-    async with enter_in_one_task(Client(app.server, mode=MODERN)) as client:
-        yield Host(client)
+async def writer(app: App) -> AsyncIterator[hosts.Host]:
+    async with hosts.enter_in_one_task(Client(app.server, mode=hosts.MODERN)) as client:
+        yield hosts.Host(client)
 
 
 def uris_of_groups(number: int) -> list[str]:
-    return [GROUP_URI.format(id=f"{index:08x}{MISSING_ID[8:]}") for index in range(number)]
+    return [GROUP_URI.format(id=f"{index:08x}{hosts.MISSING_ID[8:]}") for index in range(number)]
 
 
-@each_era
+@hosts.each_era
 async def test_only_the_resource_list_is_announced_as_changing(app: App, era: str) -> None:
     """Tools and prompts stay the same while the server runs."""
-    async with Client(app.server, mode="auto" if era == MODERN else era) as client:
+    async with Client(app.server, mode="auto" if era == hosts.MODERN else era) as client:
         promised = client.server_capabilities
 
         assert promised.resources
@@ -71,42 +59,42 @@ async def test_only_the_resource_list_is_announced_as_changing(app: App, era: st
 
 async def test_stream_acknowledges_only_lists_that_can_change(app: App) -> None:
     async with (
-        Client(app.server, mode=MODERN) as client,
+        Client(app.server, mode=hosts.MODERN) as client,
         client.listen(tools_list_changed=True, prompts_list_changed=True, resources_list_changed=True) as stream,
     ):
         assert stream.honored.model_dump(exclude_none=True) == {"resources_list_changed": True}
 
 
-@each_era
-async def test_unknown_uri_is_accepted_and_never_notified(app: App, writer: Host, era: str) -> None:
-    async with listening(app.server, era, [UNKNOWN_URI]) as listener:
+@hosts.each_era
+async def test_unknown_uri_is_accepted_and_never_notified(app: App, writer: hosts.Host, era: str) -> None:
+    async with hosts.listening(app.server, era, [UNKNOWN_URI]) as listener:
         await writer.call("create_contact_group", name="Choir")
 
-        assert await listener.events_before(LIST_CHANGED) == []
+        assert await listener.events_before(hosts.LIST_CHANGED) == []
 
 
-async def test_unsubscribed_uri_is_no_longer_notified(app: App, writer: Host) -> None:
+async def test_unsubscribed_uri_is_no_longer_notified(app: App, writer: hosts.Host) -> None:
     """Unsubscribing from a URI that is not watched does nothing."""
     groups = [await writer.call("create_contact_group", name=name) for name in ("Choir", "Board")]
     uris = [GROUP_URI.format(id=group["id"]) for group in groups]
-    async with listening(app.server, LEGACY, uris) as listener:
+    async with hosts.listening(app.server, hosts.LEGACY, uris) as listener:
         await listener.unsubscribe(uris[0])
         await listener.unsubscribe(UNKNOWN_URI)
         for group in groups:
             await writer.call("update_contact_group", group_id=group["id"], name="another")
 
-        assert await listener.events_before(uris[1]) in ([], [LIST_CHANGED])
+        assert await listener.events_before(uris[1]) in ([], [hosts.LIST_CHANGED])
 
 
-@each_era
-async def test_each_listener_is_notified_of_its_own_uris_only(app: App, writer: Host, era: str) -> None:
+@hosts.each_era
+async def test_each_listener_is_notified_of_its_own_uris_only(app: App, writer: hosts.Host, era: str) -> None:
     groups = [await writer.call("create_contact_group", name=name) for name in ("Choir", "Board")]
     uris = [GROUP_URI.format(id=group["id"]) for group in groups]
-    async with listening(app.server, era, [uris[0]]), listening(app.server, era, [uris[1]]) as listener:
+    async with hosts.listening(app.server, era, [uris[0]]), hosts.listening(app.server, era, [uris[1]]) as listener:
         for group in groups:
             await writer.call("update_contact_group", group_id=group["id"], name="another")
 
-        assert await listener.events_before(uris[1]) in ([], [LIST_CHANGED])
+        assert await listener.events_before(uris[1]) in ([], [hosts.LIST_CHANGED])
 
 
 def refusing_service(status: int) -> Callable[[httpx.Request], httpx.Response]:
@@ -127,7 +115,7 @@ def refusing_service(status: int) -> Callable[[httpx.Request], httpx.Response]:
 KEPT_ID, OTHER_ID, GROUP_ID = (f"{number}0000000-0000-0000-0000-000000000000" for number in (1, 2, 3))
 
 
-@each_era
+@hosts.each_era
 @pytest.mark.parametrize(
     ("service", "tool", "arguments", "code"),
     [
@@ -142,38 +130,38 @@ async def test_write_of_a_call_that_then_fails_is_notified(
     """A client must not keep showing a contact that was, or may have been, changed."""
     uri = CONTACT_URI.format(id=KEPT_ID)
     async with ContactsClient(base_url="http://service", transport=httpx.MockTransport(service)) as api:
-        server = server_over(api, resources=ResourceCatalog(TOOLS))
-        person = Person({"decision": "merge"})
+        server = hosts.server_over(api, resources=ResourceCatalog(TOOLS))
+        person = hosts.Person({"decision": "merge"})
         async with (
-            listening(server, era, [uri]) as listener,
-            Client(server, mode=LEGACY, elicitation_callback=person) as client,
+            hosts.listening(server, era, [uri]) as listener,
+            Client(server, mode=hosts.LEGACY, elicitation_callback=person) as client,
         ):
-            assert (await Host(client).error(tool, **arguments)).startswith(f"{code}: ")
+            assert (await hosts.Host(client).error(tool, **arguments)).startswith(f"{code}: ")
 
             assert await listener.events_before(uri) == []
 
 
-@each_era
+@hosts.each_era
 async def test_ended_session_frees_its_watched_uris(app: App, era: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """While another listener of the tenant remains."""
     monkeypatch.setattr("contacts_mcp.server._subscriptions._MAX_URIS_PER_TENANT", 10)
-    async with listening(app.server, era, uris_of_groups(2)):
+    async with hosts.listening(app.server, era, uris_of_groups(2)):
         for _ in range(3):
-            async with listening(app.server, era, uris_of_groups(8)[2:]):
+            async with hosts.listening(app.server, era, uris_of_groups(8)[2:]):
                 pass
-            async with listening(app.server, era, uris_of_groups(16)[10:]):
+            async with hosts.listening(app.server, era, uris_of_groups(16)[10:]):
                 pass
 
 
-@each_era
+@hosts.each_era
 async def test_too_many_uris_of_one_subscriber_are_rejected(app: App, era: str) -> None:
     """The error has the limit; earlier subscriptions remain."""
-    async with listening(app.server, era, uris_of_groups(200)) as listener:
-        if era == LEGACY:
+    async with hosts.listening(app.server, era, uris_of_groups(200)) as listener:
+        if era == hosts.LEGACY:
             await listener.subscribe(uris_of_groups(1)[0])  # watching a URI twice counts once
-            error = await protocol_error(listener.subscribe(uris_of_groups(201)[200]))
+            error = await hosts.protocol_error(listener.subscribe(uris_of_groups(201)[200]))
         else:
-            error = await protocol_error(_listen(listener.client, uris_of_groups(201)))
+            error = await hosts.protocol_error(_listen(listener.client, uris_of_groups(201)))
 
         assert error.code == INVALID_PARAMS
         assert "no more than 200 resources" in error.message
@@ -207,16 +195,16 @@ def test_too_many_uris_of_one_caller_are_rejected_while_others_can_watch() -> No
 
 async def test_streams_end_gracefully_when_the_server_stops(app: App) -> None:
     """Not as a broken connection; new streams are refused."""
-    async with Client(app.server, mode=MODERN) as client, client.listen(resources_list_changed=True) as stream:
+    async with Client(app.server, mode=hosts.MODERN) as client, client.listen(resources_list_changed=True) as stream:
         app.subscriptions.close()
 
         with anyio.fail_after(5):
             assert [event async for event in stream] == []  # a broken stream would raise
-        assert (await protocol_error(_listen(client, []))).message.startswith("stopping: ")
+        assert (await hosts.protocol_error(_listen(client, []))).message.startswith("stopping: ")
     assert app.subscriptions.tenant_count == 0
 
 
-async def test_session_that_does_not_read_delays_no_other(app: App, writer: Host) -> None:
+async def test_session_that_does_not_read_delays_no_other(app: App, writer: hosts.Host) -> None:
     """The writer's calls return, and the session can end."""
     groups = [await writer.call("create_contact_group", name=str(number)) for number in range(8)]
     async with create_client_server_memory_streams() as (ours, theirs), anyio.create_task_group() as tasks:
@@ -243,7 +231,7 @@ async def _ask(read: Any, write: Any, identifier: int | str, method: str, **para
 async def test_published_event_is_notified_if_its_list_is_announced_as_changing(tmp_path: Path) -> None:
     subscriptions = Subscriptions(NotificationOptions(tools_changed=True))
     lifespan = build_app(load_settings(), Embedded(tmp_path / "contacts.db", "test")).connection.lifespan
-    server = server_over(tools=(), lifespan=lifespan, subscriptions=subscriptions)
+    server = hosts.server_over(tools=(), lifespan=lifespan, subscriptions=subscriptions)
     async with Client(server, mode="auto") as client, client.listen(tools_list_changed=True) as stream:
         assert client.server_capabilities.tools
         assert client.server_capabilities.tools.list_changed

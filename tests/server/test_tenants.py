@@ -17,17 +17,7 @@ from contacts_mcp.prompts import PROMPTS
 from contacts_mcp.resources import GROUP_URI, Completions, ResourceCatalog
 from contacts_mcp.server import Caller, Subscriptions
 from contacts_mcp.tools import TOOLS, Backend
-from support.hosts import (
-    LIST_CHANGED,
-    MODERN,
-    Listener,
-    each_era,
-    enter_in_one_task,
-    identify_callers,
-    listening,
-    protocol_error,
-    server_over,
-)
+from support import hosts
 
 CALLERS = {
     "ada": Caller("ada", credential=Credential.key("wayscloud_pat_ada", "test")),
@@ -47,8 +37,8 @@ class Office:
     subscriptions: Subscriptions
 
     @asynccontextmanager
-    async def host(self, name: str, era: str, *uris: str) -> AsyncIterator[Listener]:
-        async with listening(self.server, era, uris, name) as listener:
+    async def host(self, name: str, era: str, *uris: str) -> AsyncIterator[hosts.Listener]:
+        async with hosts.listening(self.server, era, uris, name) as listener:
             yield listener
 
 
@@ -59,35 +49,35 @@ async def _office(folder: Path) -> AsyncIterator[Office]:
         directories = {name: connect(Embedded(folder / f"{name}.db", "test")) for name in ("ada", "bob", "")}
         for directory in directories.values():
             await stack.enter_async_context(directory.lifespan())
-        server = server_over(
+        server = hosts.server_over(
             backend_for=lambda caller: Backend(directories[caller.tenant]),
             resources=ResourceCatalog(TOOLS),
             prompts=PROMPTS,
             completions=Completions(TOOLS),
             subscriptions=subscriptions,
         )
-        identify_callers(server, CALLERS)
+        hosts.identify_callers(server, CALLERS)
         yield Office(server, subscriptions)
 
 
 @pytest.fixture
 async def office(tmp_path: Path) -> AsyncIterator[Office]:
-    async with enter_in_one_task(_office(tmp_path)) as server:
+    async with hosts.enter_in_one_task(_office(tmp_path)) as server:
         yield server
 
 
-async def create_group(host: Listener, name: str = "Choir") -> str:
+async def create_group(host: hosts.Listener, name: str = "Choir") -> str:
     return GROUP_URI.format(id=(await host.call("create_contact_group", name=name))["id"])
 
 
-async def rename(host: Listener, group: str) -> None:
+async def rename(host: hosts.Listener, group: str) -> None:
     await host.call("update_contact_group", group_id=group.rpartition("/")[2], name="another")
 
 
-@each_era
+@hosts.each_era
 async def test_changes_of_another_tenant_are_not_notified(office: Office, era: str) -> None:
     """Not even for a URI that was guessed, and not as a changed list."""
-    async with office.host("bob", MODERN) as bob, office.host("ada", MODERN) as ada:
+    async with office.host("bob", hosts.MODERN) as bob, office.host("ada", hosts.MODERN) as ada:
         hers, his = await create_group(ada), await create_group(bob)
         async with office.host("ada", era, hers, his) as listener:
             await rename(bob, his)
@@ -95,31 +85,31 @@ async def test_changes_of_another_tenant_are_not_notified(office: Office, era: s
             await rename(ada, hers)
 
             assert await listener.events_before(hers) == []
-            assert await listener.events_before(LIST_CHANGED) == []
+            assert await listener.events_before(hosts.LIST_CHANGED) == []
 
 
-@each_era
+@hosts.each_era
 async def test_callers_who_share_a_directory_are_notified_of_each_others_changes(office: Office, era: str) -> None:
-    async with office.host("dan", MODERN) as dan:
+    async with office.host("dan", hosts.MODERN) as dan:
         group = await create_group(dan)
         async with office.host("cleo", era, group) as cleo:
             await rename(dan, group)
 
             assert await cleo.events_before(group) == []
-            assert await cleo.events_before(LIST_CHANGED) == []
+            assert await cleo.events_before(hosts.LIST_CHANGED) == []
 
 
-@each_era
+@hosts.each_era
 async def test_resources_of_another_tenant_are_not_listed_or_readable(office: Office, era: str) -> None:
     async with office.host("bob", era) as bob, office.host("ada", era) as ada:
         his = await create_group(bob)
 
         assert [item.uri for item in (await bob.client.list_resources()).resources] == [his]
         assert (await ada.client.list_resources()).resources == []
-        assert (await protocol_error(ada.client.read_resource(his))).data == {"uri": his}
+        assert (await hosts.protocol_error(ada.client.read_resource(his))).data == {"uri": his}
 
 
-@each_era
+@hosts.each_era
 async def test_tags_of_another_tenant_are_not_suggested(office: Office, era: str) -> None:
     """Even if they were just suggested to their own tenant."""
     async with office.host("bob", era) as bob, office.host("ada", era) as ada:
@@ -130,31 +120,31 @@ async def test_tags_of_another_tenant_are_not_suggested(office: Office, era: str
         assert await suggested(ada) == ["violin"]
 
 
-async def suggested(host: Listener) -> list[str]:
+async def suggested(host: hosts.Listener) -> list[str]:
     found = await host.client.complete(PromptReference(name=_TAG[0]), {"name": _TAG[1], "value": "vi"})
     return found.completion.values
 
 
-@each_era
+@hosts.each_era
 async def test_caller_without_read_has_no_resources(office: Office, era: str) -> None:
     """Nothing is listed, read, suggested or notified; prompts are texts, and remain."""
-    async with office.host("cleo", MODERN) as cleo:
+    async with office.host("cleo", hosts.MODERN) as cleo:
         group = await create_group(cleo)
         await cleo.call("create_contact", name="Ola", tags=["vinyl"])
         async with office.host("writer", era, group) as writer, office.host("dan", era, group) as dan:
             await rename(cleo, group)
             await dan.events_before(group)
-            await dan.events_before(LIST_CHANGED)
+            await dan.events_before(hosts.LIST_CHANGED)
 
             assert writer.events == []
             assert (await writer.client.list_resources()).resources == []
             assert (await writer.client.list_resource_templates()).resource_templates == []
-            assert (await protocol_error(writer.client.read_resource(group))).message.startswith("not_found: ")
+            assert (await hosts.protocol_error(writer.client.read_resource(group))).message.startswith("not_found: ")
             assert await suggested(writer) == []
             assert len((await writer.client.list_prompts()).prompts) == len(PROMPTS)
 
 
-@each_era
+@hosts.each_era
 async def test_tenant_is_dropped_with_its_last_listener(office: Office, era: str) -> None:
     async with office.host("ada", era), office.host("bob", era):
         async with office.host("ada", era):

@@ -14,15 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
+from contacts_mcp import contract
 from contacts_mcp.client import ContactsClient
-from contacts_mcp.contract import (
-    AddGroupMembers,
-    Call,
-    CreateContact,
-    CreateContactGroup,
-    RemoveGroupMember,
-    UpdateContact,
-)
 from contacts_mcp.directory import Directory
 from contacts_mcp.directory.database import metadata, nonces
 from contacts_mcp.guard import ANSWER_LIFETIME_SECONDS, Guard, GuardMode, MemoryNonceStore, Seal
@@ -43,11 +36,13 @@ async def create_records(api: ContactsClient) -> Records:
     records: Records = {}
     for name, surname, tag in (("Ola", "Nordmann", "vip"), ("Kari", "Nordmann", "vip"), ("Per", "Hansen", "other")):
         email = f"{name.lower()}@example.com"
-        call = CreateContact(name=f"{name} {surname}", type="person", company_name="Fjell", tags=[tag], email=email)
+        call = contract.CreateContact(
+            name=f"{name} {surname}", type="person", company_name="Fjell", tags=[tag], email=email
+        )
         records[name.lower()] = (await api.send(call)).id
     for name, member in (("all", "ola"), ("few", "kari")):
-        records[name] = (await api.send(CreateContactGroup(name=name.title()))).id
-        await api.send(AddGroupMembers(group_id=records[name], contact_ids=[records[member]]))
+        records[name] = (await api.send(contract.CreateContactGroup(name=name.title()))).id
+        await api.send(contract.AddGroupMembers(group_id=records[name], contact_ids=[records[member]]))
     return records
 
 
@@ -63,7 +58,7 @@ class GuardedCall:
     arguments: Arguments
     other: Arguments
     form: Arguments
-    changes: tuple[tuple[type[Call[Any]], Arguments], ...] = ()
+    changes: tuple[tuple[type[contract.Call[Any]], Arguments], ...] = ()
     plans: bool = False
 
     @property
@@ -93,10 +88,13 @@ _REASON, _NOTES, _COMPANY = {"reason": "Bedt om på café"}, {"notes": "på caf�
 _UPDATE = {"on_match": "update"}
 _MERGED = {"keep_id": "ola", "merge_ids": ["kari", "per"]}
 _OTHER_MERGED = {"keep_id": "kari", "merge_ids": ["ola", "per"]}
-_RENAME_OLA = ((UpdateContact, {**_OLA, "name": "Somebody Else"}),)
-_RENAME_PER = ((UpdateContact, {"contact_id": "per", "name": "Somebody Else"}),)
-_CHANGE_COMPANY = ((UpdateContact, {**_KARI, "company_name": "Dal"}),)
-_SWAP_MEMBERS = ((RemoveGroupMember, {**_ALL, **_OLA}), (AddGroupMembers, {**_ALL, "contact_ids": ["per"]}))
+_RENAME_OLA = ((contract.UpdateContact, {**_OLA, "name": "Somebody Else"}),)
+_RENAME_PER = ((contract.UpdateContact, {"contact_id": "per", "name": "Somebody Else"}),)
+_CHANGE_COMPANY = ((contract.UpdateContact, {**_KARI, "company_name": "Dal"}),)
+_SWAP_MEMBERS = (
+    (contract.RemoveGroupMember, {**_ALL, **_OLA}),
+    (contract.AddGroupMembers, {**_ALL, "contact_ids": ["per"]}),
+)
 CALLS = (
     GuardedCall("delete_contact", _OLA, _KARI, DELETE, _RENAME_OLA),
     GuardedCall("delete_contact_group", _ALL, _FEW, DELETE, _SWAP_MEMBERS),

@@ -27,18 +27,8 @@ from support.hosts import LEGACY, MISSING_ID, MODERN, Host, Person, answer_of, h
 from support.processes import API_KEY, HttpServer, ListeningServer, ProcessResources, clean_environment, free_ports
 from support.services import ResponseAction, ScriptedServer, drip, silence
 from support.trust_summary import Tried
+from trust import outcomes
 from trust.faults import EXTENSIONS_PATH, FAULTS, MARKER, Duration, Fault, FaultPosition, FaultyService
-from trust.outcomes import (
-    NAMES,
-    PRIVATE_DOMAIN,
-    FaultyCall,
-    ReferenceCall,
-    arguments_by_tool,
-    comparable,
-    create_records,
-    find_violations,
-    person_who_agrees,
-)
 from trust.short_waits import JOB_ATTEMPTS, JOB_WAIT_SECONDS, READ_TIMEOUT_SECONDS, TIME_LIMIT_SECONDS, shorten_waits
 
 _TESTS = Path(__file__).parents[1]
@@ -50,7 +40,7 @@ _ATTEMPTS = 5
 """Attempts to make a call without a fault that is faster than the shortened waits."""
 _MAX_NEW_DESCRIPTORS, _MAX_NEW_KIBIBYTES = 4, 64 * 1024
 """Additional descriptors and threads, and memory, that a process may hold after faults."""
-_SECRETS = (MARKER, API_KEY, PRIVATE_DOMAIN, "Nordmann")
+_SECRETS = (MARKER, API_KEY, outcomes.PRIVATE_DOMAIN, "Nordmann")
 
 
 @dataclass(frozen=True)
@@ -126,7 +116,7 @@ async def service(extensions: bool) -> AsyncIterator[tuple[FaultyService, Script
 
 
 def test_every_tool_has_arguments() -> None:
-    assert arguments_by_tool(dict.fromkeys(NAMES, MISSING_ID)).keys() == {tool.name for tool in TOOLS}
+    assert outcomes.arguments_by_tool(dict.fromkeys(outcomes.NAMES, MISSING_ID)).keys() == {tool.name for tool in TOOLS}
 
 
 @pytest.mark.parametrize(("tool", "connections"), _connections_by_tool())
@@ -147,7 +137,7 @@ async def test_answer_is_true_after_every_fault(
 async def _try_all_faults(tool: Tool, connection: Connection, home: Path) -> "_Matrix":
     home.mkdir()
     async with service(connection.extensions) as (upstream, redirect_target):
-        async with running(connection, home, upstream.url, person_who_agrees(tool)) as server:
+        async with running(connection, home, upstream.url, outcomes.person_who_agrees(tool)) as server:
             matrix = _Matrix(f"{tool.name}, {connection}", tool, upstream, lambda: nullcontext(server))
             await matrix.begin()
             resources = server.resources
@@ -172,7 +162,7 @@ async def test_plan_is_the_same_if_extensions_cannot_be_read(
     shorten_waits(monkeypatch.setattr)
     async with service(extensions=True) as (upstream, _):
         platform = Platform(Credential.key(API_KEY, "a test"), upstream.url)
-        matrix = _Matrix(tool.name, tool, upstream, lambda: host(platform, MODERN, person_who_agrees(tool)))
+        matrix = _Matrix(tool.name, tool, upstream, lambda: host(platform, MODERN, outcomes.person_who_agrees(tool)))
         await matrix.begin()
         asked = [seen.path for seen in matrix.normal.seen].index(EXTENSIONS_PATH)
         for fault in FAULTS:
@@ -189,8 +179,8 @@ async def test_call_of_a_silent_service_ends_after_half_a_minute(
     tmp_path: Path, action: ResponseAction, tried: Tried
 ) -> None:
     """With unpatched waits: every endpoint tool at once. The first write may have been made."""
-    ids = dict.fromkeys(NAMES, MISSING_ID)
-    asked = [(tool, arguments_by_tool(ids)[tool.name]) for tool in ENDPOINTS]
+    ids = dict.fromkeys(outcomes.NAMES, MISSING_ID)
+    asked = [(tool, outcomes.arguments_by_tool(ids)[tool.name]) for tool in ENDPOINTS]
     async with ScriptedServer() as upstream:
         upstream.answers(action)
         with HttpServer(tmp_path, WAYSCLOUD_API_KEY=API_KEY, WAYSCLOUD_API_URL=upstream.url) as network:
@@ -220,16 +210,16 @@ class _Matrix:
         self.wrong: list[str] = []
 
     def report(self, *find_violations: str) -> None:
-        self.wrong += [f"{self._name}: {each}" for each in find_violations]
+        self.wrong += [f"{self._name}: {each}" for each in outcomes.find_violations]
 
     async def begin(self) -> None:
         """Fill the directory, and record the result of the call without a fault."""
         async with self._upstream.client() as api:
-            ids = await create_records(api)
+            ids = await outcomes.create_records(api)
         self._upstream.save()
         self._before = self._upstream.state()
         self._known = set(ids.values())
-        self._arguments = arguments_by_tool(ids)[self._tool.name]
+        self._arguments = outcomes.arguments_by_tool(ids)[self._tool.name]
         if issubclass(self._tool.arguments, PlanArguments):
             self._arguments |= {"apply": True, "plan": (await self._answer())["plan"]}
         await self.reference_call()  # reads the extensions, which only the first call does
@@ -265,9 +255,11 @@ class _Matrix:
     def _writes(self) -> Sequence[int]:
         return [number for number, seen in enumerate(self.normal.seen) if seen.method != "GET"]
 
-    async def reference_call(self) -> ReferenceCall:
-        answer = comparable(await self._answer(), self._known)
-        return ReferenceCall(self._tool.name, answer, tuple(self._upstream.seen), self._before, self._upstream.state())
+    async def reference_call(self) -> outcomes.ReferenceCall:
+        answer = outcomes.comparable(await self._answer(), self._known)
+        return outcomes.ReferenceCall(
+            self._tool.name, answer, tuple(self._upstream.seen), self._before, self._upstream.state()
+        )
 
     async def _answer(self) -> dict[str, Any]:
         """The answer without a fault, and fast enough that no request is repeated on a busy machine."""
@@ -290,9 +282,9 @@ class _Matrix:
                 result = await connected.raw(self._tool.name, **self._arguments)
             upstream = self._upstream
             has_happened, refused, seen = upstream.has_happened, upstream.refused, tuple(upstream.seen)
-        answer = comparable(result.structured_content, self._known)
-        case = FaultyCall(result, answer, seen, refused, fault.gone, upstream.state())
-        found = list(find_violations(self.normal, case))
+        answer = outcomes.comparable(result.structured_content, self._known)
+        case = outcomes.FaultyCall(result, answer, seen, refused, fault.gone, upstream.state())
+        found = list(outcomes.find_violations(self.normal, case))
         if not has_happened:
             found.append("it did not happen")
         if MARKER in (shown := result.model_dump_json()) or API_KEY in shown:

@@ -22,27 +22,9 @@ from support.hosts import LEGACY, each_era
 from support.processes import wait_until
 from support.raw_hosts import Message
 from support.trust_summary import Tried
-from trust.guard import (
-    CALLS,
-    CONFIRMED,
-    LEGACY_ANSWERS,
-    REFUSED,
-    SECOND_CALLS,
-    TOKENS,
-    Arguments,
-    Attack,
-    GuardedCall,
-    GuardedServers,
-    Refused,
-    Route,
-    check_refusal,
-    each_call,
-    each_mode,
-    each_route,
-    is_done,
-)
+from trust import guard
 
-DESTROYING = tuple(call for call in CALLS if call.tool not in CONFIRMED)
+DESTROYING = tuple(call for call in guard.CALLS if call.tool not in guard.CONFIRMED)
 
 
 def test_every_destructive_tool_has_an_attacked_call() -> None:
@@ -51,9 +33,13 @@ def test_every_destructive_tool_has_an_attacked_call() -> None:
     assert {call.tool for call in DESTROYING} == dangerous
 
 
-@each_route(*LEGACY_ANSWERS, *(route for route in SECOND_CALLS if route.mode is not GuardMode.BLOCK), *TOKENS)
-@each_call
-async def test_genuine_answer_performs_the_call(servers: GuardedServers, route: Route, call: GuardedCall) -> None:
+@guard.each_route(
+    *guard.LEGACY_ANSWERS, *(route for route in guard.SECOND_CALLS if route.mode is not GuardMode.BLOCK), *guard.TOKENS
+)
+@guard.each_call
+async def test_genuine_answer_performs_the_call(
+    servers: guard.GuardedServers, route: guard.Route, call: guard.GuardedCall
+) -> None:
     """Without this, the refusals below would prove nothing."""
 
     async def agrees(_question: Message) -> Message:
@@ -67,7 +53,7 @@ async def test_genuine_answer_performs_the_call(servers: GuardedServers, route: 
         else:
             done = await route.answer(host, call, arguments, await servers.state(route, call, arguments))
 
-    assert is_done(done)
+    assert guard.is_done(done)
     assert servers.contents() != before
 
 
@@ -75,13 +61,13 @@ def _form(**content: Any) -> Message:
     return {"action": "accept", "content": content}
 
 
-def _of(call: GuardedCall, value: Any) -> Message:
+def _of(call: guard.GuardedCall, value: Any) -> Message:
     return _form(**{call.field: value})
 
 
 _OTHER_FIELD = {"decision": "typed", "typed": "decision"}
 _MODEL = {"role": "assistant", "model": "m"}
-ANSWERS: dict[str, Callable[[GuardedCall], Message]] = {
+ANSWERS: dict[str, Callable[[guard.GuardedCall], Message]] = {
     "declined": lambda _: {"action": "decline"},
     "cancelled": lambda _: {"action": "cancel"},
     "declined with the right word": lambda call: {**call.accepted, "action": "decline"},
@@ -123,7 +109,7 @@ ANSWERS: dict[str, Callable[[GuardedCall], Message]] = {
     "roots in place of an answer": lambda _: {"roots": []},
     "an empty object": lambda _: {},
 }
-INVISIBLE: dict[str, Callable[[GuardedCall], Message]] = {
+INVISIBLE: dict[str, Callable[[guard.GuardedCall], Message]] = {
     "with a zero-width space": lambda call: _of(call, call.word[:2] + "\u200b" + call.word[2:]),
     "with a direction mark": lambda call: _of(call, "\u202e" + call.word),
     "with a blank behind": lambda call: _of(call, call.word + " "),
@@ -131,13 +117,13 @@ INVISIBLE: dict[str, Callable[[GuardedCall], Message]] = {
 """No consent if a word is chosen. In a typed name, invisible characters count neither way."""
 
 
-@each_route(*LEGACY_ANSWERS, *SECOND_CALLS)
+@guard.each_route(*guard.LEGACY_ANSWERS, *guard.SECOND_CALLS)
 @pytest.mark.parametrize("name", [*ANSWERS, *INVISIBLE])
 async def test_answer_other_than_yes_changes_nothing(
-    servers: GuardedServers, refused: Refused, route: Route, name: str
+    servers: guard.GuardedServers, refused: guard.Refused, route: guard.Route, name: str
 ) -> None:
     make = (ANSWERS | INVISIBLE)[name]
-    calls = [call for call in CALLS if name in ANSWERS or call.field == "decision"]
+    calls = [call for call in guard.CALLS if name in ANSWERS or call.field == "decision"]
     response: Message = {}
 
     async def responds(_question: Message) -> Message:
@@ -161,39 +147,43 @@ async def test_answer_other_than_yes_changes_nothing(
     assert len(host.asked) == (len(calls) if route.channel == "back" else 0)
 
 
-async def test_answer_sent_before_the_question_is_ignored(servers: GuardedServers, refused: Refused) -> None:
+async def test_answer_sent_before_the_question_is_ignored(
+    servers: guard.GuardedServers, refused: guard.Refused
+) -> None:
     """Legacy era: the person who is asked later declines."""
     async with servers.host(LEGACY) as host:
-        for call in CALLS:
+        for call in guard.CALLS:
             arguments = await servers.arguments(call)
             with refused() as attack:
                 for number in range(20):
                     host.send({"jsonrpc": "2.0", "id": number, "result": call.accepted})
                 attack.answers.append(await host.call(call.tool, arguments))
 
-    assert len(host.asked) == len(CALLS)
+    assert len(host.asked) == len(guard.CALLS)
 
 
 @pytest.mark.parametrize("mode", [GuardMode.ASK, GuardMode.TWO_STEP])
 async def test_error_response_to_a_question_changes_nothing(
-    servers: GuardedServers, refused: Refused, mode: GuardMode
+    servers: guard.GuardedServers, refused: guard.Refused, mode: GuardMode
 ) -> None:
     """Legacy era only."""
 
     async def fails(_question: Message) -> Message:
-        return {"error": {"code": 0, "message": "delete", "data": CALLS[0].accepted}}
+        return {"error": {"code": 0, "message": "delete", "data": guard.CALLS[0].accepted}}
 
     async with servers.host(LEGACY, mode, fails) as host:
-        for call in CALLS:
+        for call in guard.CALLS:
             arguments = await servers.arguments(call)
             with refused() as attack:
                 attack.answers.append(await host.call(call.tool, arguments))
 
 
-@each_route(*SECOND_CALLS, *TOKENS)
-async def test_expired_answer_changes_nothing(servers: GuardedServers, refused: Refused, route: Route) -> None:
+@guard.each_route(*guard.SECOND_CALLS, *guard.TOKENS)
+async def test_expired_answer_changes_nothing(
+    servers: guard.GuardedServers, refused: guard.Refused, route: guard.Route
+) -> None:
     async with servers.host(route.era, route.mode, forms=route.forms) as host:
-        for call in CALLS:
+        for call in guard.CALLS:
             arguments = await servers.arguments(call)
             state = await servers.state(route, call, arguments)
             servers.clock.now += ANSWER_LIFETIME_SECONDS
@@ -201,14 +191,14 @@ async def test_expired_answer_changes_nothing(servers: GuardedServers, refused: 
                 attack.answers.append(await route.answer(host, call, arguments, state))
 
 
-@each_route(*LEGACY_ANSWERS)
+@guard.each_route(*guard.LEGACY_ANSWERS)
 async def test_answer_after_the_question_expired_changes_nothing(
-    servers: GuardedServers, refused: Refused, route: Route
+    servers: guard.GuardedServers, refused: guard.Refused, route: guard.Route
 ) -> None:
     """Legacy era: the server's clock decides, however long the call stays open."""
-    for call in CALLS:
+    for call in guard.CALLS:
 
-        async def thinks(_question: Message, call: GuardedCall = call) -> Message:
+        async def thinks(_question: Message, call: guard.GuardedCall = call) -> Message:
             servers.clock.now += ANSWER_LIFETIME_SECONDS
             return {"result": call.accepted}
 
@@ -218,27 +208,29 @@ async def test_answer_after_the_question_expired_changes_nothing(
                 attack.answers.append(await host.call(call.tool, arguments))
 
 
-@each_route(*LEGACY_ANSWERS)
+@guard.each_route(*guard.LEGACY_ANSWERS)
 @pytest.mark.parametrize("gone", ["the server", "the caller"])
 async def test_answer_to_an_abandoned_call_changes_nothing(
-    servers: GuardedServers, tried: Tried, route: Route, gone: str
+    servers: guard.GuardedServers, tried: Tried, route: guard.Route, gone: str
 ) -> None:
     """Legacy era: the server gave up waiting, or the caller cancelled the call."""
-    for call in CALLS:
+    for call in guard.CALLS:
         given_up = asyncio.Event()
 
-        async def too_late(_question: Message, call: GuardedCall = call, gone_by: asyncio.Event = given_up) -> Message:
+        async def too_late(
+            _question: Message, call: guard.GuardedCall = call, gone_by: asyncio.Event = given_up
+        ) -> Message:
             await gone_by.wait()
             return {"result": call.accepted}
 
         arguments = await servers.arguments(call)
-        attack = Attack(servers)
+        attack = guard.Attack(servers)
         seal = Seal(0.01, [STATE_KEYS]) if gone == "the server" else servers.seal
         async with servers.host(route.era, route.mode, too_late, seal=seal) as host:
             calling = asyncio.create_task(host.call(call.tool, arguments))
             await wait_until(lambda host=host: host.asked)
             if gone == "the server":
-                check_refusal(await calling)
+                guard.check_refusal(await calling)
             else:
                 host.cancel()
             given_up.set()
@@ -247,7 +239,7 @@ async def test_answer_to_an_abandoned_call_changes_nothing(
             calling.cancel()
 
         attack.check_nothing_changed()
-        tried(REFUSED, 1)
+        tried(guard.REFUSED, 1)
 
 
 def _claims(sealed: str, **changes: Any) -> str:
@@ -311,11 +303,13 @@ FORGERIES: dict[str, Callable[[str], Any]] = {
 }
 
 
-@each_route(*SECOND_CALLS, *TOKENS)
+@guard.each_route(*guard.SECOND_CALLS, *guard.TOKENS)
 @pytest.mark.parametrize("name", FORGERIES)
-async def test_forged_state_changes_nothing(servers: GuardedServers, refused: Refused, route: Route, name: str) -> None:
+async def test_forged_state_changes_nothing(
+    servers: guard.GuardedServers, refused: guard.Refused, route: guard.Route, name: str
+) -> None:
     async with servers.host(route.era, route.mode, forms=route.forms) as host:
-        for call in CALLS:
+        for call in guard.CALLS:
             arguments = await servers.arguments(call)
             state = FORGERIES[name](await servers.state(route, call, arguments))
             with refused("confirmation_token") as attack:
@@ -325,34 +319,34 @@ async def test_forged_state_changes_nothing(servers: GuardedServers, refused: Re
 @pytest.mark.parametrize("mode", GuardMode)
 @pytest.mark.parametrize("state", [None, ""], ids=["missing", "empty"])
 async def test_answer_without_state_changes_nothing(
-    servers: GuardedServers, refused: Refused, mode: GuardMode, state: str | None
+    servers: guard.GuardedServers, refused: guard.Refused, mode: GuardMode, state: str | None
 ) -> None:
     async with servers.host(mode=mode) as host:
-        for call in CALLS:
+        for call in guard.CALLS:
             arguments = await servers.arguments(call)
             with refused() as attack:
-                attack.answers.append(await SECOND_CALLS[0].answer(host, call, arguments, state))
+                attack.answers.append(await guard.SECOND_CALLS[0].answer(host, call, arguments, state))
 
 
-@each_route(*SECOND_CALLS, *TOKENS)
+@guard.each_route(*guard.SECOND_CALLS, *guard.TOKENS)
 async def test_answer_to_another_tools_question_changes_nothing(
-    servers: GuardedServers, refused: Refused, route: Route
+    servers: guard.GuardedServers, refused: guard.Refused, route: guard.Route
 ) -> None:
-    given = {call.tool: await servers.arguments(call) for call in CALLS}
+    given = {call.tool: await servers.arguments(call) for call in guard.CALLS}
     async with servers.host(route.era, route.mode, forms=route.forms) as host:
-        for call in CALLS:
+        for call in guard.CALLS:
             with refused() as attack:
-                for asked in (other for other in CALLS if other is not call):
+                for asked in (other for other in guard.CALLS if other is not call):
                     state = await servers.state(route, asked, given[asked.tool])
                     attack.answers.append(await route.answer(host, call, given[call.tool], state))
 
 
-@each_route(*SECOND_CALLS, *TOKENS)
+@guard.each_route(*guard.SECOND_CALLS, *guard.TOKENS)
 async def test_token_and_request_state_are_not_interchangeable(
-    servers: GuardedServers, refused: Refused, route: Route
+    servers: guard.GuardedServers, refused: guard.Refused, route: guard.Route
 ) -> None:
     async with servers.host(route.era, route.mode, forms=route.forms) as host:
-        for call in CALLS:
+        for call in guard.CALLS:
             arguments = await servers.arguments(call)
             other = servers.question if route.channel == "token" else servers.token
             state = await other(call.tool, arguments)
@@ -360,7 +354,7 @@ async def test_token_and_request_state_are_not_interchangeable(
                 attack.answers.append(await route.answer(host, call, arguments, state))
 
 
-def _variants(call: GuardedCall, arguments: Arguments) -> Iterator[Arguments]:
+def _variants(call: guard.GuardedCall, arguments: guard.Arguments) -> Iterator[guard.Arguments]:
     """Arguments that differ from the confirmed ones, however similar."""
     (properties,) = (tool.input_schema["properties"] for tool in TOOLS if tool.name == call.tool)
     for name in properties:
@@ -385,10 +379,10 @@ def _alike(value: Any) -> list[Any]:
     return [each for each in written if json.dumps(each) != json.dumps(value)]
 
 
-@each_route(*SECOND_CALLS, *TOKENS)
-@each_call
+@guard.each_route(*guard.SECOND_CALLS, *guard.TOKENS)
+@guard.each_call
 async def test_answer_with_other_arguments_changes_nothing(
-    servers: GuardedServers, refused: Refused, route: Route, call: GuardedCall
+    servers: guard.GuardedServers, refused: guard.Refused, route: guard.Route, call: guard.GuardedCall
 ) -> None:
     """Another target, wider or narrower arguments, reordered lists, null for absent, 1 for true, NFD for NFC."""
     arguments = await servers.arguments(call)
@@ -402,17 +396,17 @@ async def test_answer_with_other_arguments_changes_nothing(
                 attack.answers.append(await route.answer(host, call, variant, state))
 
 
-@each_route(SECOND_CALLS[0], *TOKENS)
-async def test_answer_with_reordered_keys_is_accepted(servers: GuardedServers, route: Route) -> None:
+@guard.each_route(guard.SECOND_CALLS[0], *guard.TOKENS)
+async def test_answer_with_reordered_keys_is_accepted(servers: guard.GuardedServers, route: guard.Route) -> None:
     """JSON objects have no order."""
-    call = next(call for call in CALLS if call.tool == "gdpr_delete_contact")
+    call = next(call for call in guard.CALLS if call.tool == "gdpr_delete_contact")
     arguments = await servers.arguments(call)
     state = await servers.state(route, call, arguments)
     async with servers.host(route.era, route.mode, forms=route.forms) as host:
-        assert is_done(await route.answer(host, call, dict(reversed(arguments.items())), state))
+        assert guard.is_done(await route.answer(host, call, dict(reversed(arguments.items())), state))
 
 
-HIDDEN: dict[str, Callable[[GuardedCall], Any]] = {
+HIDDEN: dict[str, Callable[[guard.GuardedCall], Any]] = {
     "confirm": lambda _: True,
     "confirmed": lambda _: "yes",
     "confirmation": lambda call: call.accepted,
@@ -434,14 +428,14 @@ HIDDEN: dict[str, Callable[[GuardedCall], Any]] = {
 
 
 @each_era
-@each_mode
+@guard.each_mode
 @pytest.mark.parametrize("forms", [True, False], ids=["asked", "not asked"])
 async def test_model_cannot_confirm_with_an_invented_argument(
-    servers: GuardedServers, refused: Refused, era: str, mode: GuardMode, forms: bool
+    servers: guard.GuardedServers, refused: guard.Refused, era: str, mode: GuardMode, forms: bool
 ) -> None:
     """Unknown arguments are refused, not ignored."""
     async with servers.host(era, mode, forms=forms) as host:
-        for call in CALLS:
+        for call in guard.CALLS:
             arguments = await servers.arguments(call)
             secrets = {"requestState": await servers.question(call.tool, arguments)}
             if mode is not GuardMode.TWO_STEP:
@@ -456,39 +450,39 @@ async def test_model_cannot_confirm_with_an_invented_argument(
     assert host.asked == []
 
 
-@each_mode
+@guard.each_mode
 async def test_modern_answer_in_a_legacy_call_is_ignored(
-    servers: GuardedServers, refused: Refused, mode: GuardMode
+    servers: guard.GuardedServers, refused: guard.Refused, mode: GuardMode
 ) -> None:
     """The person is asked as usual, and declines."""
     async with servers.host(LEGACY, mode) as host:
-        for call in CALLS:
+        for call in guard.CALLS:
             arguments = await servers.arguments(call)
             state = await servers.question(call.tool, arguments)
             with refused() as attack:
-                attack.answers.append(await SECOND_CALLS[0].answer(host, call, arguments, state))
+                attack.answers.append(await guard.SECOND_CALLS[0].answer(host, call, arguments, state))
 
-    assert len(host.asked) == (0 if mode is GuardMode.BLOCK else len(CALLS))
+    assert len(host.asked) == (0 if mode is GuardMode.BLOCK else len(guard.CALLS))
 
 
-@each_mode
+@guard.each_mode
 async def test_answer_from_a_host_without_forms_changes_nothing(
-    servers: GuardedServers, refused: Refused, mode: GuardMode
+    servers: guard.GuardedServers, refused: guard.Refused, mode: GuardMode
 ) -> None:
     """Another host was asked the question."""
     async with servers.host(mode=mode, forms=False) as host:
-        for call in CALLS:
+        for call in guard.CALLS:
             arguments = await servers.arguments(call)
             state = await servers.question(call.tool, arguments)
             with refused() as attack:
-                attack.answers.append(await SECOND_CALLS[0].answer(host, call, arguments, state))
+                attack.answers.append(await guard.SECOND_CALLS[0].answer(host, call, arguments, state))
 
 
 @each_era
-async def test_host_without_forms_is_refused(servers: GuardedServers, refused: Refused, era: str) -> None:
+async def test_host_without_forms_is_refused(servers: guard.GuardedServers, refused: guard.Refused, era: str) -> None:
     """The error does not mention other guard modes."""
     async with servers.host(era, GuardMode.ASK, forms=False) as host:
-        for call in CALLS:
+        for call in guard.CALLS:
             arguments = await servers.arguments(call)
             with refused() as attack:
                 attack.answers.append(await host.call(call.tool, arguments))
@@ -497,11 +491,11 @@ async def test_host_without_forms_is_refused(servers: GuardedServers, refused: R
 @each_era
 @pytest.mark.parametrize("forms", [True, False], ids=["forms", "no forms"])
 async def test_blocking_server_refuses_every_call(
-    servers: GuardedServers, refused: Refused, era: str, forms: bool
+    servers: guard.GuardedServers, refused: guard.Refused, era: str, forms: bool
 ) -> None:
     """It asks no question and shows no preview."""
     async with servers.host(era, GuardMode.BLOCK, forms=forms) as host:
-        for call in CALLS:
+        for call in guard.CALLS:
             arguments = await servers.arguments(call)
             with refused() as attack:
                 attack.answers.append(await host.call(call.tool, arguments))
@@ -509,10 +503,10 @@ async def test_blocking_server_refuses_every_call(
     assert host.asked == []
 
 
-@each_route(*LEGACY_ANSWERS, *SECOND_CALLS, *TOKENS)
-@pytest.mark.parametrize("call", [call for call in CALLS if call.changes], ids=str)
+@guard.each_route(*guard.LEGACY_ANSWERS, *guard.SECOND_CALLS, *guard.TOKENS)
+@pytest.mark.parametrize("call", [call for call in guard.CALLS if call.changes], ids=str)
 async def test_target_changed_before_the_answer_is_not_touched(
-    servers: GuardedServers, refused: Refused, route: Route, call: GuardedCall
+    servers: guard.GuardedServers, refused: guard.Refused, route: guard.Route, call: guard.GuardedCall
 ) -> None:
     arguments = await servers.arguments(call)
     with refused() as attack:
@@ -531,14 +525,14 @@ async def test_target_changed_before_the_answer_is_not_touched(
                 attack.answers.append(await route.answer(host, call, arguments, state))
 
 
-@each_route(*SECOND_CALLS, *TOKENS)
+@guard.each_route(*guard.SECOND_CALLS, *guard.TOKENS)
 async def test_target_changed_and_changed_back_is_not_touched(
-    servers: GuardedServers, refused: Refused, route: Route
+    servers: guard.GuardedServers, refused: guard.Refused, route: guard.Route
 ) -> None:
     """It looks the same, but another caller is editing it."""
     async with servers.host(route.era, route.mode, forms=route.forms) as host:
         for call in [
-            call for call in CALLS if call.tool in ("delete_contact", "gdpr_delete_contact", "merge_contacts")
+            call for call in guard.CALLS if call.tool in ("delete_contact", "gdpr_delete_contact", "merge_contacts")
         ]:
             arguments = await servers.arguments(call)
             state = await servers.state(route, call, arguments)
@@ -548,12 +542,12 @@ async def test_target_changed_and_changed_back_is_not_touched(
                 attack.answers.append(await route.answer(host, call, arguments, state))
 
 
-@each_route(*SECOND_CALLS, *TOKENS)
+@guard.each_route(*guard.SECOND_CALLS, *guard.TOKENS)
 async def test_target_deleted_before_the_answer_is_not_touched(
-    servers: GuardedServers, refused: Refused, route: Route
+    servers: guard.GuardedServers, refused: guard.Refused, route: guard.Route
 ) -> None:
     """Erasing the deleted contact needs a new question."""
-    of_ola = [call for call in CALLS if "'ola'" in repr(call.arguments)]
+    of_ola = [call for call in guard.CALLS if "'ola'" in repr(call.arguments)]
     given = {call.tool: await servers.arguments(call) for call in of_ola}
     states = {call.tool: await servers.state(route, call, given[call.tool]) for call in of_ola}
     await servers.api.send(DeleteContact(contact_id=servers.records["ola"]))

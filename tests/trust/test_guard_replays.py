@@ -16,51 +16,34 @@ from support.processes import free_port, needs_redis, run_redis
 from support.raw_hosts import Headers, LegacySession, LineHost, Message, ModernConnection, line_host
 from support.trust_summary import Tried
 from transports.http.issuer import AUDIENCE, LoopbackIssuer
-from trust.guard import (
-    CALLS,
-    CONFIRMED,
-    LEGACY_ANSWERS,
-    REFUSED,
-    SECOND_CALLS,
-    TOKENS,
-    Attack,
-    GuardedCall,
-    GuardedServers,
-    Refused,
-    Route,
-    check_refusal,
-    each_call,
-    each_route,
-    is_done,
-    state_in,
-)
+from trust import guard
 
 COPIES, MANY = 50, 1_000
-ANSWERED = [route for route in (*SECOND_CALLS, *TOKENS) if route.mode is not GuardMode.BLOCK]
-by_tool = {call.tool: call for call in CALLS}
+ANSWERED = [route for route in (*guard.SECOND_CALLS, *guard.TOKENS) if route.mode is not GuardMode.BLOCK]
+by_tool = {call.tool: call for call in guard.CALLS}
 
 
-@each_route(*ANSWERED)
-@each_call
+@guard.each_route(*ANSWERED)
+@guard.each_call
 async def test_used_answer_changes_nothing_again(
-    servers: GuardedServers, refused: Refused, route: Route, call: GuardedCall
+    servers: guard.GuardedServers, refused: guard.Refused, route: guard.Route, call: guard.GuardedCall
 ) -> None:
     arguments = await servers.arguments(call)
     async with servers.host(route.era, route.mode, forms=route.forms) as host:
         state = await servers.state(route, call, arguments)
-        assert is_done(await route.answer(host, call, arguments, state))
+        assert guard.is_done(await route.answer(host, call, arguments, state))
         with refused() as attack:
             for _ in range(3):
                 attack.answers.append(await route.answer(host, call, arguments, state))
 
 
-@each_route(*(route for route in ANSWERED if route.channel != "token"))
+@guard.each_route(*(route for route in ANSWERED if route.channel != "token"))
 @pytest.mark.parametrize("first", ["decline", "cancel", "accept"])
 async def test_yes_after_another_answer_changes_nothing(
-    servers: GuardedServers, refused: Refused, route: Route, first: str
+    servers: guard.GuardedServers, refused: guard.Refused, route: guard.Route, first: str
 ) -> None:
     async with servers.host(route.era, route.mode) as host:
-        for call in CALLS:
+        for call in guard.CALLS:
             arguments = await servers.arguments(call)
             state = await servers.question(call.tool, arguments)
             other = {"confirm": {"action": first, "content": {}}}
@@ -72,54 +55,56 @@ async def test_yes_after_another_answer_changes_nothing(
 
 
 @asynccontextmanager
-async def replica(servers: GuardedServers, route: Route, **settings: Any) -> AsyncIterator[LineHost]:
+async def replica(servers: guard.GuardedServers, route: guard.Route, **settings: Any) -> AsyncIterator[LineHost]:
     """A newly started server over the shared directory, with the shared keys unless `keys` are given."""
-    given = {"guard": route.mode, "confirm": list(CONFIRMED), "state_keys": [STATE_KEYS], **settings}
+    given = {"guard": route.mode, "confirm": list(guard.CONFIRMED), "state_keys": [STATE_KEYS], **settings}
     app = build_app(load_settings(**given), Embedded(servers.path, "test"))
     async with line_host(app.server, route.era, forms=route.forms) as host:
         yield host
 
 
-async def replays(servers: GuardedServers, refused: Refused, route: Route, call: GuardedCall, **settings: Any) -> None:
+async def replays(
+    servers: guard.GuardedServers, refused: guard.Refused, route: guard.Route, call: guard.GuardedCall, **settings: Any
+) -> None:
     """Ask at one replica, answer at another, and then again at both, after a restart and in block mode."""
     arguments = await servers.arguments(call)
     async with replica(servers, route, **settings) as one, replica(servers, route, **settings) as other:
-        state = state_in(await one.call(call.tool, arguments))
-        assert is_done(await route.answer(other, call, arguments, state))
+        state = guard.state_in(await one.call(call.tool, arguments))
+        assert guard.is_done(await route.answer(other, call, arguments, state))
         with refused("confirmation_token") as attack:
             attack.answers += [await route.answer(each, call, arguments, state) for each in (one, other)]
-    for later in (route, Route(route.era, GuardMode.BLOCK, route.channel)):
+    for later in (route, guard.Route(route.era, GuardMode.BLOCK, route.channel)):
         async with replica(servers, later, **settings) as restarted:
             with refused("confirmation_token") as attack:
                 attack.answers.append(await route.answer(restarted, call, arguments, state))
 
 
-@each_route(*ANSWERED)
-@each_call
+@guard.each_route(*ANSWERED)
+@guard.each_call
 async def test_used_answer_is_refused_on_replicas_and_after_a_restart(
-    servers: GuardedServers, refused: Refused, route: Route, call: GuardedCall
+    servers: guard.GuardedServers, refused: guard.Refused, route: guard.Route, call: guard.GuardedCall
 ) -> None:
     """The directory stores the used nonces for every server that shares it."""
     await replays(servers, refused, route, call)
 
 
 @needs_redis
-@each_route(*ANSWERED)
+@guard.each_route(*ANSWERED)
 async def test_used_answer_is_refused_on_replicas_that_share_redis(
-    servers: GuardedServers, refused: Refused, route: Route
+    servers: guard.GuardedServers, refused: guard.Refused, route: guard.Route
 ) -> None:
     """A group can be created twice, so only the nonce store prevents it."""
     with free_port() as port, run_redis(port):
         await replays(servers, refused, route, by_tool["create_contact_group"], redis_url=f"redis://127.0.0.1:{port}/0")
 
 
-@each_route(*ANSWERED)
+@guard.each_route(*ANSWERED)
 async def test_answer_from_before_a_restart_needs_shared_keys(
-    servers: GuardedServers, refused: Refused, route: Route
+    servers: guard.GuardedServers, refused: guard.Refused, route: guard.Route
 ) -> None:
-    calls = [(call, await servers.arguments(call)) for call in CALLS]
+    calls = [(call, await servers.arguments(call)) for call in guard.CALLS]
     async with replica(servers, route, state_keys=[]) as before:
-        states = [state_in(await before.call(call.tool, arguments)) for call, arguments in calls]
+        states = [guard.state_in(await before.call(call.tool, arguments)) for call, arguments in calls]
     for keys in ([], [STATE_KEYS]):
         async with replica(servers, route, state_keys=keys) as after:
             for (call, arguments), state in zip(calls, states, strict=True):
@@ -129,16 +114,16 @@ async def test_answer_from_before_a_restart_needs_shared_keys(
 
 async def send_concurrently(attempts: list[Any]) -> list[Message]:
     """Make all attempts at the same moment. Returns the refusals."""
-    refusals = [each for each in await asyncio.gather(*attempts) if not is_done(each)]
+    refusals = [each for each in await asyncio.gather(*attempts) if not guard.is_done(each)]
     for each in refusals:
-        check_refusal(each)
+        guard.check_refusal(each)
     return refusals
 
 
-@each_route(*ANSWERED)
-@each_call
+@guard.each_route(*ANSWERED)
+@guard.each_call
 async def test_parallel_copies_of_an_answer_perform_one_call(
-    servers: GuardedServers, tried: Tried, route: Route, call: GuardedCall
+    servers: guard.GuardedServers, tried: Tried, route: guard.Route, call: guard.GuardedCall
 ) -> None:
     async with servers.host(route.era, route.mode, forms=route.forms) as host:
         arguments = await servers.arguments(call)
@@ -148,12 +133,12 @@ async def test_parallel_copies_of_an_answer_perform_one_call(
 
     assert len(refusals) == COPIES - 1
     assert max(Counter(servers.writes).values()) == 1
-    tried(REFUSED, len(refusals))
+    tried(guard.REFUSED, len(refusals))
 
 
-@each_route(SECOND_CALLS[0], *TOKENS)
+@guard.each_route(guard.SECOND_CALLS[0], *guard.TOKENS)
 async def test_thousand_copies_of_an_answer_perform_one_call(
-    servers: GuardedServers, tried: Tried, route: Route
+    servers: guard.GuardedServers, tried: Tried, route: guard.Route
 ) -> None:
     """Only the single use of an answer limits how many groups are created."""
     call = by_tool["create_contact_group"]
@@ -165,13 +150,13 @@ async def test_thousand_copies_of_an_answer_perform_one_call(
 
     assert len(refusals) == MANY - 1
     assert len(servers.contents()["contact_groups"]) == len(groups) + 1
-    tried(REFUSED, len(refusals))
+    tried(guard.REFUSED, len(refusals))
 
 
-@each_route(LEGACY_ANSWERS[0], SECOND_CALLS[0], TOKENS[0])
+@guard.each_route(guard.LEGACY_ANSWERS[0], guard.SECOND_CALLS[0], guard.TOKENS[0])
 @pytest.mark.parametrize("tool", ["delete_contact", "gdpr_delete_contact"])
 async def test_thousand_confirmations_of_one_target_change_it_once(
-    servers: GuardedServers, tried: Tried, route: Route, tool: str
+    servers: guard.GuardedServers, tried: Tried, route: guard.Route, tool: str
 ) -> None:
     """A thousand people confirm the same change at once, each in a call of their own: it is made once.
 
@@ -202,7 +187,7 @@ async def test_thousand_confirmations_of_one_target_change_it_once(
         assert len(refusals) == MANY - 1
     assert len(after["receipts"]) == (tool == "gdpr_delete_contact")
     assert len(set(map(repr, before["contacts"])) - set(map(repr, after["contacts"]))) == 1
-    tried(REFUSED, len(refusals))
+    tried(guard.REFUSED, len(refusals))
 
 
 def _bearer(issuer: LoopbackIssuer, subject: str) -> Headers:
@@ -211,25 +196,31 @@ def _bearer(issuer: LoopbackIssuer, subject: str) -> Headers:
 
 
 @asynccontextmanager
-async def shared(servers: GuardedServers, mode: Any) -> AsyncIterator[tuple[int, Headers, Headers]]:
+async def shared(servers: guard.GuardedServers, mode: Any) -> AsyncIterator[tuple[int, Headers, Headers]]:
     """A server over a network with two callers, authenticated by OAuth, who share the directory."""
     with LoopbackIssuer() as issuer:
         settings = {"auth": "oauth", "oauth_issuer": issuer.url, "oauth_audience": AUDIENCE, "guard": mode}
         async with replica_here(
-            servers.path.parent, directory=servers.path, confirm=list(CONFIRMED), state_keys=[STATE_KEYS], **settings
+            servers.path.parent,
+            directory=servers.path,
+            confirm=list(guard.CONFIRMED),
+            state_keys=[STATE_KEYS],
+            **settings,
         ) as port:
             yield port, _bearer(issuer, "ola"), _bearer(issuer, "kari")
 
 
 @pytest.mark.parametrize("mode", [GuardMode.ASK, GuardMode.TWO_STEP])
-async def test_answer_of_another_caller_changes_nothing(servers: GuardedServers, refused: Refused, mode: Any) -> None:
+async def test_answer_of_another_caller_changes_nothing(
+    servers: guard.GuardedServers, refused: guard.Refused, mode: Any
+) -> None:
     """Modern era only."""
     async with (
         shared(servers, mode) as (port, olas, karis),
         ModernConnection(port, olas) as ola,
         ModernConnection(port, karis) as kari,
     ):
-        for call in CALLS:
+        for call in guard.CALLS:
             given = {"name": call.tool, "arguments": await servers.arguments(call)}
             asked = await ola.request("tools/call", **given)
             answer = {"inputResponses": {"confirm": call.accepted}, "requestState": asked.result["requestState"]}
@@ -238,13 +229,15 @@ async def test_answer_of_another_caller_changes_nothing(servers: GuardedServers,
 
 
 @pytest.mark.parametrize("caller", [LegacySession, ModernConnection])
-async def test_token_of_another_caller_changes_nothing(servers: GuardedServers, refused: Refused, caller: Any) -> None:
+async def test_token_of_another_caller_changes_nothing(
+    servers: guard.GuardedServers, refused: guard.Refused, caller: Any
+) -> None:
     async with (
         shared(servers, GuardMode.TWO_STEP) as (port, olas, karis),
         caller(port, olas, capabilities={}) as ola,
         caller(port, karis, capabilities={}) as kari,
     ):
-        for call in CALLS:
+        for call in guard.CALLS:
             arguments = await servers.arguments(call)
             token = (await ola.call(call.tool, **arguments)).content["confirmation_token"]
             with refused() as attack:
@@ -253,7 +246,7 @@ async def test_token_of_another_caller_changes_nothing(servers: GuardedServers, 
 
 @pytest.mark.parametrize("mode", [GuardMode.ASK, GuardMode.TWO_STEP])
 async def test_answer_sent_into_another_callers_session_changes_nothing(
-    servers: GuardedServers, tried: Tried, mode: Any
+    servers: guard.GuardedServers, tried: Tried, mode: Any
 ) -> None:
     """Legacy era: the intruder knows the session and the question's id."""
     turned_away: list[int] = []
@@ -267,11 +260,11 @@ async def test_answer_sent_into_another_callers_session_changes_nothing(
                 turned_away.append((await kari.post(message)).status)
 
         async with LegacySession(port, olas, decision="keep", before_answering=intrude) as ola:
-            for call in CALLS:
+            for call in guard.CALLS:
                 arguments = await servers.arguments(call)
-                attack = Attack(servers)
+                attack = guard.Attack(servers)
                 attack.answers.append((await ola.call(call.tool, **arguments)).message)
                 attack.check()
-                tried(REFUSED, 2)
+                tried(guard.REFUSED, 2)
 
     assert [status for status in turned_away[1::2] if status < 400] == []

@@ -19,17 +19,9 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from support import processes
 from support.hosts import MODERN
 from support.postgres import run_postgres
-from support.processes import (
-    HttpServer,
-    ListeningServer,
-    StdioServer,
-    clean_environment,
-    free_ports,
-    needs_redis,
-    run_redis,
-)
 from support.raw_hosts import CONTENT, FORMS, Headers, HttpConnection, ModernConnection, modern
 from support.services import CONTACT_ID, ScriptedServer, directory_service, reply
 from support.telemetry import collecting, scrape
@@ -87,10 +79,12 @@ def settings(form: str, **more: str) -> dict[str, str]:
 
 
 @contextmanager
-def over_stdio(home: Path, evidence: Evidence, **variables: str) -> Iterator[tuple[StdioServer, RecordingHost]]:
+def over_stdio(
+    home: Path, evidence: Evidence, **variables: str
+) -> Iterator[tuple[processes.StdioServer, RecordingHost]]:
     """A server on pipes, and the data on them as evidence."""
     heard = bytearray()
-    server = StdioServer(home, **variables)
+    server = processes.StdioServer(home, **variables)
     numbers = iter(range(1, 1_000_000))
 
     async def ask(method: str, **params: Any) -> dict[str, Any]:
@@ -243,7 +237,7 @@ async def test_stdio_server_with_postgresql_leaks_no_password(tmp_path: Path, tr
 
 @asynccontextmanager
 async def over_http(
-    server: HttpServer, home: Path, evidence: Evidence, headers: Headers
+    server: processes.HttpServer, home: Path, evidence: Evidence, headers: Headers
 ) -> AsyncIterator[RecordingHost]:
     """A caller of a server over a network, and the data on the wire as evidence."""
     heard: list[str] = []
@@ -288,15 +282,15 @@ async def stray(port: int, method: str, path: str, headers: Headers, body: bytes
     return answer.head + answer.body
 
 
-@needs_redis
+@processes.needs_redis
 async def test_http_server_with_caller_keys_leaks_nothing(tmp_path: Path, tried: Tried) -> None:
     """Also covers the Redis password, state keys, the OTLP collector and the metrics page."""
     evidence, home = Evidence(), tmp_path / "home"
     for name, secret in (("key", KEY), ("wrong key", WRONG), ("state key", STATE), ("Redis' password", REDIS)):
         evidence.hide(name, secret)
     with ExitStack() as stack:
-        redis_port, page_port = stack.enter_context(free_ports(2))
-        stack.enter_context(run_redis(redis_port, "--requirepass", REDIS))
+        redis_port, page_port = stack.enter_context(processes.free_ports(2))
+        stack.enter_context(processes.run_redis(redis_port, "--requirepass", REDIS))
         address = stack.enter_context(directory_service(tmp_path, KEY))
         collector = stack.enter_context(collecting())
         variables = settings(
@@ -307,7 +301,7 @@ async def test_http_server_with_caller_keys_leaks_nothing(tmp_path: Path, tried:
             CONTACTS_MCP_METRICS_PORT=str(page_port),
             OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
         )
-        server = HttpServer(home, "--auth", "key", **variables)
+        server = processes.HttpServer(home, "--auth", "key", **variables)
         async with over_http(server, home, evidence, [("X-API-Key", KEY)]) as host:
             await use_every_feature(host)
             await send_invalid_requests(host)
@@ -340,7 +334,7 @@ async def test_http_server_with_oauth_leaks_no_token(tmp_path: Path, tried: Trie
             CONTACTS_MCP_DIRECTORY=str(home / "contacts.db"),
             OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
         )
-        server = HttpServer(home, "--auth", "oauth", **variables)
+        server = processes.HttpServer(home, "--auth", "oauth", **variables)
         async with over_http(server, home, evidence, [("Authorization", f"Bearer {tokens['token']}")]) as host:
             await use_every_feature(host)
             await send_invalid_requests(host)
@@ -358,7 +352,9 @@ async def test_http_server_with_oauth_leaks_no_token(tmp_path: Path, tried: Trie
 def make_key(home: Path, **variables: str) -> str:
     """A new key of a served directory."""
     create = [sys.executable, "-m", *"contacts_mcp directory keys create test".split()]
-    return subprocess.check_output(create, env=clean_environment(home, **variables), text=True, timeout=60).strip()
+    return subprocess.check_output(
+        create, env=processes.clean_environment(home, **variables), text=True, timeout=60
+    ).strip()
 
 
 @each_format
@@ -370,7 +366,7 @@ async def test_directory_service_leaks_no_key(tmp_path: Path, tried: Tried, form
     evidence.hide("directory key", key.rpartition("_")[2])
     evidence.hide("wrong key", WRONG)
     heard, errors = [], []
-    with ListeningServer(home, "contacts_mcp", "directory", "serve", "--port", "0", **variables) as server:
+    with processes.ListeningServer(home, "contacts_mcp", "directory", "serve", "--port", "0", **variables) as server:
         url = re.findall(r"listening on (http://[\d.]+:\d+)", server.written)[0]
         async with httpx.AsyncClient(base_url=url, headers={"X-API-Key": key}) as caller:
             for step in (*REQUESTS, None, *REQUESTS):
@@ -441,7 +437,9 @@ def test_crashed_server_leaves_no_core_file(tmp_path: Path, tried: Tried, comman
             other.stdout.readline()
             cores_are_made = dumps_core(other)
         cores = set(tmp_path.glob("core*"))
-        with ListeningServer(tmp_path, "contacts_mcp", *SERVING[command], cwd=tmp_path, **directory) as server:
+        with processes.ListeningServer(
+            tmp_path, "contacts_mcp", *SERVING[command], cwd=tmp_path, **directory
+        ) as server:
             dumped = dumps_core(server.process)
 
     assert not dumped

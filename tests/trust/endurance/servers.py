@@ -12,17 +12,8 @@ from typing import Any
 
 import httpx
 
+from support import raw_hosts
 from support.processes import ContactsService, HttpServer, clean_environment, make_keys
-from support.raw_hosts import (
-    Answer,
-    LegacySession,
-    Message,
-    ModernConnection,
-    Pipe,
-    answer_question,
-    as_answer,
-    fill_form,
-)
 from support.services import ReceivedRequest, ResponseAction, reset
 from trust.faults import FAULTS, Fault, Relay
 
@@ -37,43 +28,45 @@ _STALL_SECONDS = 0.3
 class ModernHost:
     """A host of the modern era, which answers a question with a second call. `client` is a connection or a pipe."""
 
-    def __init__(self, client: ModernConnection | Pipe) -> None:
+    def __init__(self, client: raw_hosts.ModernConnection | raw_hosts.Pipe) -> None:
         self.calls = 0
         self._client = client
 
-    async def call(self, tool: str, *, agrees: bool = True, **arguments: Any) -> Answer:
-        return as_answer(await answer_question(self._send, partial(fill_form, agrees=agrees), tool, arguments))
+    async def call(self, tool: str, *, agrees: bool = True, **arguments: Any) -> raw_hosts.Answer:
+        return raw_hosts.as_answer(
+            await raw_hosts.answer_question(self._send, partial(raw_hosts.fill_form, agrees=agrees), tool, arguments)
+        )
 
-    async def read(self, uri: str) -> Answer:
-        return as_answer(await self._send("resources/read", uri=uri))
+    async def read(self, uri: str) -> raw_hosts.Answer:
+        return raw_hosts.as_answer(await self._send("resources/read", uri=uri))
 
-    async def _send(self, method: str, **params: Any) -> Message:
+    async def _send(self, method: str, **params: Any) -> raw_hosts.Message:
         self.calls += 1
         answer = await self._client.request(method, **params)
-        return answer.message if isinstance(answer, Answer) else answer
+        return answer.message if isinstance(answer, raw_hosts.Answer) else answer
 
     async def aclose(self) -> None:
-        if isinstance(self._client, ModernConnection):
+        if isinstance(self._client, raw_hosts.ModernConnection):
             await self._client.wire.aclose()
 
 
-class LegacyHost(LegacySession):
+class LegacyHost(raw_hosts.LegacySession):
     """A host of the legacy era over HTTP, which leaves its session now and then and opens another."""
 
     calls = 0
     agrees = True
 
-    async def call(self, tool: str, *, agrees: bool = True, **arguments: Any) -> Answer:
+    async def call(self, tool: str, *, agrees: bool = True, **arguments: Any) -> raw_hosts.Answer:
         await self._open()
         self.agrees = agrees
         return await super().call(tool, **arguments)
 
-    async def read(self, uri: str) -> Answer:
+    async def read(self, uri: str) -> raw_hosts.Answer:
         await self._open()
         return await self.request("resources/read", uri=uri)
 
-    def filled(self, question: Message) -> Message:
-        return fill_form(question["params"], agrees=self.agrees)
+    def filled(self, question: raw_hosts.Message) -> raw_hosts.Message:
+        return raw_hosts.fill_form(question["params"], agrees=self.agrees)
 
     async def _open(self) -> None:
         self.calls += 1
@@ -176,7 +169,7 @@ async def stdio(folder: Path, backend: Backend) -> AsyncIterator[RunningServer]:
             env=environment,
             limit=_MAX_LINE_BYTES,
         )
-    pipe = Pipe(process)
+    pipe = raw_hosts.Pipe(process)
     try:
         yield RunningServer(process.pid, lambda _: ModernHost(pipe))
     finally:
@@ -190,7 +183,7 @@ async def http(folder: Path, backend: Backend) -> AsyncIterator[RunningServer]:
     with HttpServer(folder, **_SETTINGS, **backend.variables) as server:
 
         def host(caller: int) -> Host:
-            hosts.append(LegacyHost(server.port) if caller % 2 else ModernHost(ModernConnection(server.port)))
+            hosts.append(LegacyHost(server.port) if caller % 2 else ModernHost(raw_hosts.ModernConnection(server.port)))
             return hosts[-1]
 
         yield RunningServer(server.process.pid, host)
