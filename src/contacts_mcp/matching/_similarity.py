@@ -14,38 +14,6 @@ SAME_PHONE, SAME_EMAIL, SIMILAR_PHONE = "same phone", "same e-mail", "nearly the
 SAME_NAME, SIMILAR_NAME, PART_OF_NAME = "same name", "similar name", "part of the name"
 SAME_COMPANY, SIMILAR_COMPANY = "same company", "similar company"
 
-
-def are_compatible(one: str, other: str) -> bool:
-    """Whether two `name_key`s may be names of one person. A missing name is compatible with every other."""
-    if not one or not other:
-        return True
-    return name_key_similarity(one, other) >= MIN_COMPATIBLE_NAME and not have_other_given_names(one, other)
-
-
-def have_other_given_names(one: str, other: str) -> bool:
-    """Whether two `name_key`s differ by given names, such as Anne and Arne, which look like typos of each other."""
-    words, others = set(one.split()), set(other.split())
-    left, right = (words - others) & _given_names(), (others - words) & _given_names()
-    return bool(left and right) and not any(_is_one_name(name, each) for name in left for each in right)
-
-
-def _is_one_name(one: str, other: str) -> bool:
-    """Whether two given names are spellings of one, or one is short for the other."""
-    return _spelling(one) == _spelling(other) or one.startswith(other) or other.startswith(one)
-
-
-def _spelling(name: str) -> str:
-    """Fold spellings of one given name: Kristian and Christian, Sofie and Sophie, Thomas and Tomas."""
-    for written, sound in _SAME_SOUNDS:
-        name = name.replace(written, sound)
-    return _DOUBLED.sub(r"\1", name)
-
-
-@cache
-def _given_names() -> frozenset[str]:
-    return frozenset((Path(__file__).parent / "given_names.txt").read_text(encoding="ascii").split())
-
-
 MIN_SAME_NAME = 0.75
 """Lowest similarity of two spellings of one name."""
 MIN_COMPATIBLE_NAME = 0.5
@@ -220,6 +188,37 @@ def _word_similarity(one: str, other: str) -> float:
     if len(short) >= _MIN_SHORT_FORM_LENGTH and long.startswith(short):
         return max(similarity, _SHORT_FORM_SIMILARITY)
     return similarity
+
+
+def are_compatible(one: str, other: str) -> bool:
+    """Whether two `name_key`s may be names of one person. A missing name is compatible with every other."""
+    if not one or not other:
+        return True
+    return name_key_similarity(one, other) >= MIN_COMPATIBLE_NAME and not have_other_given_names(one, other)
+
+
+def have_other_given_names(one: str, other: str) -> bool:
+    """Whether two `name_key`s differ by given names, such as Anne and Arne, which look like typos of each other."""
+    words, others = set(one.split()), set(other.split())
+    left, right = (words - others) & _given_names(), (others - words) & _given_names()
+    return bool(left and right) and not any(_is_one_name(name, each) for name in left for each in right)
+
+
+def _is_one_name(one: str, other: str) -> bool:
+    """Whether two given names are spellings of one, or one is short for the other."""
+    return _spelling(one) == _spelling(other) or one.startswith(other) or other.startswith(one)
+
+
+def _spelling(name: str) -> str:
+    """Fold spellings of one given name: Kristian and Christian, Sofie and Sophie, Thomas and Tomas."""
+    for written, sound in _SAME_SOUNDS:
+        name = name.replace(written, sound)
+    return _DOUBLED.sub(r"\1", name)
+
+
+@cache
+def _given_names() -> frozenset[str]:
+    return frozenset((Path(__file__).parent / "given_names.txt").read_text(encoding="ascii").split())
 
 
 def compare(one: KeyedContact, other: KeyedContact) -> Link | None:
