@@ -4,27 +4,25 @@ Old address books write Windows-1252, and a file that was joined from others may
 valid UTF-8 is decoded line by line or value by value, and only the parts that are not UTF-8 use the fallback.
 """
 
-import codecs
-from functools import cache
+from encodings import normalize_encoding
+from encodings.aliases import aliases
 from typing import NamedTuple
 
 from contacts_mcp.contract import ValidationFailed, invalid_field
 
 _BYTE_ORDER_MARKS = (
-    (b"\xef\xbb\xbf", "utf-8", "UTF-8"),
-    (b"\xff\xfe", "utf-16-le", "UTF-16"),
-    (b"\xfe\xff", "utf-16-be", "UTF-16"),
+    (b"\xef\xbb\xbf", "utf_8", "UTF-8"),
+    (b"\xff\xfe", "utf_16_le", "UTF-16"),
+    (b"\xfe\xff", "utf_16_be", "UTF-16"),
 )
 _DETECTION_BYTES = 512
 DEFAULT_FALLBACK = "cp1252"
-_WINDOWS_1252 = frozenset({"ascii", "iso8859-1"})
-"""Character sets that programs declare for Windows-1252, which contains them."""
 _TEXT_CODECS = frozenset(
-    "utf-8 utf-16 utf-16-le utf-16-be utf-7 gb2312 gbk gb18030 big5 shift_jis cp932 euc_jp iso2022_jp euc_kr "
-    "cp949 koi8-r koi8-u mac-roman mac-cyrillic mac-latin2 mac-greek mac-turkish mac-iceland cp437 cp850 cp852 "
-    "cp858 cp865 cp866 cp874 tis-620".split()
+    "utf_8 utf_16 utf_16_le utf_16_be utf_7 gb2312 gbk gb18030 big5 shift_jis cp932 euc_jp iso2022_jp euc_kr cp949 "
+    "koi8_r koi8_u mac_roman mac_cyrillic mac_latin2 mac_greek mac_turkish mac_iceland cp437 cp850 cp852 cp858 cp865 "
+    "cp866 cp874 tis_620".split()
     + [f"cp{page}" for page in range(1250, 1259)]
-    + [f"iso8859-{part}" for part in (*range(1, 12), *range(13, 17))]
+    + [f"iso8859_{part}" for part in (*range(2, 12), *range(13, 17))]
 )
 """Codecs that a file may name. Python's other codecs are not character sets, or take quadratic time."""
 _EXAMPLES = "utf-8, windows-1252, windows-1250, windows-1251, iso-8859-2, macintosh"
@@ -46,16 +44,13 @@ class Encoding(NamedTuple):
     mark_length: int = 0
 
 
-@cache
 def find_codec(name: str) -> str | None:
     """Return Python's name of a character set; None if it is not one."""
-    try:
-        found = codecs.lookup(name).name
-    except (LookupError, ValueError):  # ValueError: a name with a NUL character
-        return None
-    if found in _WINDOWS_1252:
-        return "cp1252"
-    return found if found in _TEXT_CODECS else None
+    plain = normalize_encoding(name.strip().lower())
+    codec = aliases.get(plain, plain)  # not `codecs.lookup`, which remembers every name of a file for ever
+    if codec in {"ascii", "latin_1"}:
+        return "cp1252"  # which contains them, and which programs mean
+    return codec if codec in _TEXT_CODECS else None
 
 
 def detect_encoding(data: bytes, chosen: str | None = None) -> Encoding:
@@ -78,8 +73,8 @@ def detect_encoding(data: bytes, chosen: str | None = None) -> Encoding:
         data.decode()
     except UnicodeDecodeError:
         mixed = any(map(_is_utf_8_text, data.split(b"\n")))
-        return Encoding("utf-8", f"{'UTF-8 and ' if mixed else ''}Windows-1252 (guessed)", DEFAULT_FALLBACK)
-    return Encoding("utf-8", "UTF-8")
+        return Encoding("utf_8", f"{'UTF-8 and ' if mixed else ''}Windows-1252 (guessed)", DEFAULT_FALLBACK)
+    return Encoding("utf_8", "UTF-8")
 
 
 def _require_codec(name: str | None) -> str | None:
@@ -95,7 +90,7 @@ def _validate(data: bytes, encoding: Encoding) -> Encoding:
     try:
         data.decode(encoding.codec)
     except UnicodeDecodeError:
-        if encoding.codec == "utf-8":  # a part with another encoding was added
+        if encoding.codec == "utf_8":  # a part with another encoding was added
             return encoding._replace(name=f"{encoding.name} and Windows-1252 (guessed)", fallback=DEFAULT_FALLBACK)
         if encoding.codec.startswith("utf"):
             raise ValidationFailed(f"the file is not valid {encoding.name}", advice="save it as UTF-8") from None
@@ -107,8 +102,8 @@ def _unmarked_utf_16(data: bytes) -> str | None:
     begin = data[: min(_DETECTION_BYTES, len(data) // 2 * 2)]
     even_zeros, odd_zeros, half = begin[::2].count(0), begin[1::2].count(0), len(begin) // 4  # half of the even bytes
     if half and odd_zeros > half and not even_zeros:
-        return "utf-16-le"
-    return "utf-16-be" if half and even_zeros > half and not odd_zeros else None
+        return "utf_16_le"
+    return "utf_16_be" if half and even_zeros > half and not odd_zeros else None
 
 
 def _is_utf_8_text(line: bytes) -> bool:

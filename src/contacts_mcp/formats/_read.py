@@ -107,7 +107,7 @@ def _require_text(data: bytes) -> None:
         if data.startswith(signature):
             raise ValidationFailed(f"the file is {kind}", advice=_IMPORTABLE)
     begin = data[:_DETECTION_BYTES]
-    if b"\0" in begin and not detect_encoding(begin[: len(begin) // 2 * 2]).codec.startswith("utf-16"):
+    if b"\0" in begin and not detect_encoding(begin[: len(begin) // 2 * 2]).codec.startswith("utf_16"):
         raise ValidationFailed("the file is binary", advice=_IMPORTABLE)
 
 

@@ -55,7 +55,7 @@ def read_vcard(
     if mapping:
         raise ValidationFailed("mapping: a vCard has no columns to map", advice="omit mapping")
     detected = detect_encoding(data)
-    if detected.codec != "utf-8":
+    if detected.codec != "utf_8":
         data = decode(data, detected).encode()
     chosen = encoding and detect_encoding(b"", encoding).codec
     begin = data[:_DIALECT_BYTES].replace(b"\r", b"\n")

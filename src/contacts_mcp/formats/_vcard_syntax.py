@@ -244,7 +244,7 @@ def _decode(head: Head, value: str, fallback: str) -> str | None:
             data = b""
         if not data and value.strip():
             return None
-    text = decode_value(data, find_codec(head.charset) or "utf-8" if head.charset else "utf-8", fallback)
+    text = decode_value(data, find_codec(head.charset) or "utf_8" if head.charset else "utf_8", fallback)
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
