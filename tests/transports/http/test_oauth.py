@@ -266,7 +266,7 @@ class TestPermitting:
         parameters = challenge(answer)
         assert parameters.pop("error_description").startswith("the tool needs contacts:")
         assert parameters == {"error": "insufficient_scope", "scope": asked, "resource_metadata": METADATA}
-        assert line_of(answer).endswith(f"ask for {asked}")
+        assert line_of(answer).endswith(f"request {asked}")
 
     @pytest.mark.parametrize(
         ("scope", "tool"),
