@@ -95,7 +95,10 @@ async def test_full_file_is_rotated_and_the_chain_continues(path, filled):
     ("do", "fault"),
     [
         (lambda path: first_segment(path).unlink(), "records 1 to "),
-        (lambda path: first_segment(path).rename(path.with_name("audit.1-4.jsonl")), "audit.1-4.jsonl does not contain"),
+        (
+            lambda path: first_segment(path).rename(path.with_name("audit.1-4.jsonl")),
+            "audit.1-4.jsonl does not contain",
+        ),
         (lambda path: first_segment(path).write_bytes(first_segment(path).read_bytes()[:-5]), "line "),
         (lambda path: path.unlink(), None),
     ],
