@@ -210,7 +210,7 @@ class _Matrix:
         self.wrong: list[str] = []
 
     def report(self, *find_violations: str) -> None:
-        self.wrong += [f"{self._name}: {each}" for each in outcomes.find_violations]
+        self.wrong += [f"{self._name}: {each}" for each in find_violations]
 
     async def begin(self) -> None:
         """Fill the directory, and record the result of the call without a fault."""
