@@ -84,7 +84,7 @@ class ContactsClient:
     ) -> Self:
         """Make a client with the key and base URL that the official SDK would use; `options` are the constructor's.
 
-        Raises AuthenticationFailed if there is no key.
+        Raises AuthenticationFailed if no key is set.
         """
         environ = os.environ if environ is None else environ
         credential = find_credential(environ, home or Path.home())

@@ -25,7 +25,6 @@ _FOLD_21 = re.compile(rb"\n(?=[ \t])")  # the space is part of the value (vCard 
 _HARD_FOLD, _HARD_FOLD_21 = re.compile(rb"(?<!=)\n[ \t]"), re.compile(rb"(?<!=)\n(?=[ \t])")
 """The same, but not after `=`: that may be a soft line break of quoted-printable, which has rules of its own."""
 
-_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _QUOTED_HEAD = re.compile(r'((?:"[^"]*"|[^":])*):')
 _PARAMETER = re.compile(r'(?:"[^"]*"|[^";]|"(?![^"]*"))+')
 _MAX_HEAD_LENGTH = 1_000
