@@ -76,7 +76,7 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = Field(default=None, validation_alias="WAYSCLOUD_API_KEY")
     """WAYSCloud key, sent as `X-API-Key`. With a key the server works on the platform."""
     token: SecretStr | None = Field(default=None, validation_alias="WAYSCLOUD_TOKEN")
-    """WAYSCloud personal access token, used if there is no key. Without both, the key in `~/.wayscloud/credentials`
+    """WAYSCloud personal access token, used if no key is set. Without both, the key in `~/.wayscloud/credentials`
     is used."""
     api_url: str | None = Field(default=None, validation_alias="WAYSCLOUD_API_URL")
     """Base URL of the API; `https`, or `http` on this machine."""
