@@ -9,8 +9,8 @@ from pathlib import Path
 from starlette.types import ASGIApp
 
 from contacts_mcp.app import announce, build_network_app, configure_logging, forbid_core_dumps, require_shared_keys
+from contacts_mcp.http_server import TimeoutProtocol as Http
 from contacts_mcp.settings import load_settings
-from contacts_mcp.transports.http import TimeoutProtocol as Http
 
 __all__ = ["Http", "app"]
 _DO_NOT_RESTART = 3

@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from contacts_mcp.audit import AuditDestinations, parse_destinations
-from contacts_mcp.directory import Location, parse_location
+from contacts_mcp.directory import Location, default_path, parse_location
 from contacts_mcp.guard import GuardMode
 
 _PREFIX = "CONTACTS_MCP_"
@@ -127,6 +127,11 @@ class Settings(BaseSettings):
     """Format of log lines, `text` or `json`. Default: `text` over stdio, `json` over a network."""
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], _parser(str.upper)] = "WARNING"
     """Lowest level that is logged to standard error. The audit trail is logged at every level."""
+
+    def locate_trail(self) -> Path:
+        """Return the audit trail's file, or this user's default file. Nothing is created."""
+        configured = self.audit.file if self.audit else None
+        return configured or default_path().with_name("audit.jsonl")
 
 
 def env_name(name: str) -> str:

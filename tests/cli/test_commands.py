@@ -3,6 +3,8 @@
 import json
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,15 @@ COMMITTED = Path(__file__).parents[2] / "tool_schemas"
 
 def test_version_flag_prints_the_package_version(command):
     assert command("--version").out == f"contacts-mcp {__version__}\n"
+
+
+def test_commands_and_service_of_a_directory_do_not_import_the_sdk():
+    modules = "contacts_mcp.cli, contacts_mcp.app, contacts_mcp.http_server, contacts_mcp.directory.service"
+    program = f"import sys, {modules}; print({{'mcp', 'mcp_types'}} & sys.modules.keys())"
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+
+    assert done.stdout.strip() == "set()"
 
 
 @pytest.mark.parametrize(("name", "flag"), [("serve", "--guard"), ("serve", "--auth"), ("audit show", "--outcome")])

@@ -26,11 +26,12 @@ from starlette.types import ASGIApp
 
 from conformance import fixture_content as content
 from contacts_mcp.app import Embedded, connect
+from contacts_mcp.http_server import listen, run
 from contacts_mcp.prompts import choose_prompts
 from contacts_mcp.resources import ResourceCatalog
 from contacts_mcp.server import ActiveCalls, Subscriptions
 from contacts_mcp.tools import TOOLS, Backend
-from contacts_mcp.transports.http import Limits, http_app, listen, run
+from contacts_mcp.transports.http import Limits, http_app
 from contacts_mcp.transports.http.access import LoopbackAccess
 from support.hosts import server_over
 

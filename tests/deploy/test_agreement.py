@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from contacts_mcp import __version__
+from contacts_mcp import __version__, http_server
 from contacts_mcp.guard import ANSWER_LIFETIME_SECONDS
 from contacts_mcp.settings import InvalidSettings, Settings, load_settings
-from contacts_mcp.transports.http import _app, _endpoints, _lifecycle, _serve
+from contacts_mcp.transports.http import _app, _endpoints, _lifecycle
 from contacts_mcp.transports.http.access import _oauth
 from deploy import files as deploy
 
@@ -186,7 +186,7 @@ def test_nginx_closes_idle_connections_before_the_server() -> None:
     upstream = re.findall(r"keepalive \d+;\s+keepalive_timeout (\w+);", NGINX)
 
     assert len(upstream) == 2
-    assert all(seconds(each) < _serve.KEEP_ALIVE_SECONDS for each in upstream)
+    assert all(seconds(each) < http_server.KEEP_ALIVE_SECONDS for each in upstream)
 
 
 def test_read_timeout_of_the_proxy_exceeds_the_lifetime_of_a_question() -> None:

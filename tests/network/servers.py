@@ -14,8 +14,8 @@ from typing import Any
 
 from contacts_mcp.app import build_network_app
 from contacts_mcp.directory import Directory
+from contacts_mcp.http_server import TimeoutProtocol
 from contacts_mcp.settings import load_settings
-from contacts_mcp.transports.http import TimeoutProtocol
 from support.processes import NO_READY_LINE, ChildProcess, HttpServer, clean_environment, free_port
 from support.services import ApiKeyRouter, App, serve_app, serve_in_thread
 

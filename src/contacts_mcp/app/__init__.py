@@ -1,14 +1,15 @@
 """Builds servers from settings: the only package that wires the others together."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from contacts_mcp.app._backends import Embedded, Platform, choose_backend, connect
 from contacts_mcp.app._logs import announce, configure_logging
 from contacts_mcp.app._process import forbid_core_dumps, require_shared_keys
-from contacts_mcp.app._server import App, build_app, trail_file
 
 if TYPE_CHECKING:
+    from contacts_mcp.app._backends import Embedded, Platform, choose_backend, connect
     from contacts_mcp.app._network import NetworkApp, build_network_app, require_reachable
+    from contacts_mcp.app._server import App, build_app
 
 __all__ = [
     "App",
@@ -24,14 +25,17 @@ __all__ = [
     "forbid_core_dumps",
     "require_reachable",
     "require_shared_keys",
-    "trail_file",
 ]
+_LAZY = {
+    "_backends": ("Embedded", "Platform", "choose_backend", "connect"),
+    "_network": ("NetworkApp", "build_network_app", "require_reachable"),
+    "_server": ("App", "build_app"),
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Import what serves a network only if it is used."""
-    if name not in ("NetworkApp", "build_network_app", "require_reachable"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from contacts_mcp.app import _network
-
-    return getattr(_network, name)
+    """Import a module on first use: a directory service needs no MCP, and a server over stdio no network."""
+    for module, names in _LAZY.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,8 +4,6 @@ import os
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 from mcp.server.lowlevel import Server
@@ -13,7 +11,6 @@ from mcp.server.lowlevel import Server
 from contacts_mcp import __version__
 from contacts_mcp.app._backends import Connection, DirectoryConnection, Embedded, Platform, backend_factory, connect
 from contacts_mcp.audit import AuditDestinations, LogOutput, OtlpOutput, Trail, TrailFile
-from contacts_mcp.directory import default_path
 from contacts_mcp.guard import ANSWER_LIFETIME_SECONDS, Guard, NonceStore, RedisNonceStore, Seal
 from contacts_mcp.prompts import choose_prompts
 from contacts_mcp.resources import Completions, ResourceCatalog
@@ -98,12 +95,6 @@ def build_app(
     return App(server, connection, active_calls, subscriptions, trail, recorder, redis, summary)
 
 
-def trail_file(settings: Settings) -> Path:
-    """Return the trail's file from the settings, or this user's default file. Nothing is created."""
-    configured = settings.audit.file if settings.audit else None
-    return configured or default_path().with_name("audit.jsonl")
-
-
 def _trail(settings: Settings, *, own_file: bool) -> Trail:
     """Build the trail; its first record opens the file.
 
@@ -112,7 +103,7 @@ def _trail(settings: Settings, *, own_file: bool) -> Trail:
     """
     destinations = settings.audit or AuditDestinations(stderr=True)
     has_file = destinations.file is not None or (own_file and settings.audit is None)
-    file = TrailFile(partial(trail_file, settings)) if has_file else None
+    file = TrailFile(settings.locate_trail) if has_file else None
     return Trail(file, [*([LogOutput()] if destinations.stderr else []), *([_otlp()] if destinations.otlp else [])])
 
 

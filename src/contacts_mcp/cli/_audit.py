@@ -89,9 +89,7 @@ def tail(
 @contextmanager
 def _find_trail(given: Path | None) -> Iterator[Path]:
     """The trail's file; an error of reading it in the block is one line. Raises ValueError."""
-    from contacts_mcp.app import trail_file
-
-    path = given if given is not None else trail_file(load_settings())
+    path = given if given is not None else load_settings().locate_trail()
     try:
         yield path
     except BrokenPipeError:

@@ -51,7 +51,7 @@ def enable_gc() -> None:
 def serve_app(app: "ASGIApp", summary: str, host: str, port: int, paths: str = "") -> None:
     """Serve an app until SIGTERM or SIGINT; the first line on standard error shows what is served and its address."""
     from contacts_mcp.app import announce
-    from contacts_mcp.transports.http import listen, run
+    from contacts_mcp.http_server import listen, run
 
     enable_gc()
     with listen(host, port) as listening:

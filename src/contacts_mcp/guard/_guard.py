@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal, Protocol
 
-from mcp.server.request_state import AESGCMRequestStateCodec, InvalidRequestState
 from pydantic import ConfigDict, TypeAdapter
 
 from contacts_mcp.contract import ContactsError, Risk
@@ -111,6 +110,8 @@ class Seal:
     def __init__(
         self, lifetime_seconds: float, keys: Sequence[str] = (), clock: Callable[[], float] = time.time
     ) -> None:
+        from mcp.server.request_state import AESGCMRequestStateCodec  # the settings need this module, and not the SDK
+
         self._codec = AESGCMRequestStateCodec(list(dict.fromkeys(keys)) or [os.urandom(32)])
         self.lifetime_seconds = lifetime_seconds
         self._clock = clock
@@ -123,6 +124,8 @@ class Seal:
 
     def unseal(self, sealed: str) -> QuestionState | None:
         """Return the sealed state; None if it is forged, from another version or expired."""
+        from mcp.server.request_state import InvalidRequestState
+
         try:
             state = _STATE.validate_json(self._codec.unseal(sealed))
         except (InvalidRequestState, ValueError):

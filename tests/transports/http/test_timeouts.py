@@ -10,7 +10,7 @@ import uvicorn
 from starlette.responses import PlainTextResponse, StreamingResponse
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from contacts_mcp.transports.http._serve import TimeoutProtocol, with_timeouts
+from contacts_mcp.http_server import TimeoutProtocol, with_timeouts
 from support.processes import wait_until
 from support.services import GET, serve_app, stays_silent
 

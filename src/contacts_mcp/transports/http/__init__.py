@@ -2,6 +2,5 @@
 
 from contacts_mcp.transports.http._app import Limits, http_app
 from contacts_mcp.transports.http._lifecycle import ReadinessCheck
-from contacts_mcp.transports.http._serve import TimeoutProtocol, listen, run
 
-__all__ = ["Limits", "ReadinessCheck", "TimeoutProtocol", "http_app", "listen", "run"]
+__all__ = ["Limits", "ReadinessCheck", "http_app"]

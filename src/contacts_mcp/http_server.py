@@ -1,4 +1,4 @@
-"""Run the app in uvicorn: one process, one port, and timeouts that uvicorn lacks."""
+"""Run an ASGI app in uvicorn: one process, one port, and timeouts that uvicorn lacks. Knows nothing of the app."""
 
 import asyncio
 import math
