@@ -11,6 +11,7 @@ COUNTRY_CODE = (
     r"|2[1-689][0-9]|3[578][0-9]|42[0-9]|5[09][0-9]|6[7-9][0-9]|8[0578][0-9]|9[679][0-9])"
 )
 _COUNTRY_CODE, _NOT_A_DIGIT = re.compile(COUNTRY_CODE), re.compile(r"[^0-9]")
+_EXTENSION = re.compile(r"\d[\s;,]*(?:e?xt(?:ensio|n)?n?|x|int|anexo|#)\.?\s*[:=]?\s*\d{1,7}#?", re.IGNORECASE)
 _DIGITS_IN_ORDER = frozenset("01234567890"[start : start + length] for start in (0, 1) for length in range(7, 11))
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
@@ -38,6 +39,11 @@ def is_placeholder(number: str) -> bool:
 def is_e164(number: str) -> bool:
     """Whether a number has the form of E.164; it may still not be assignable."""
     return _E164.fullmatch(number) is not None
+
+
+def has_extension(number: str) -> bool:
+    """Whether a number has an extension, such as `22 33 51 03 ext. 12`, which E.164 has no place for."""
+    return not number.isdecimal() and _EXTENSION.search(number) is not None
 
 
 class PhoneNumber(NamedTuple):

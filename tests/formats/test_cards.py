@@ -28,7 +28,7 @@ from support.texts import card, rows_of
             ["EMAIL:c@example.com", "EMAIL;PREF=2:b@example.com", "EMAIL;PREF=1:mailto:a@example.com"],
             {"emails": ("a@example.com", "b@example.com", "c@example.com")},
         ),
-        ("4.0", ["TEL;VALUE=uri;TYPE=cell:tel:+47-900-00-001;ext=5"], {"phones": ("+47-900-00-001",)}),
+        ("4.0", ["TEL;VALUE=uri;TYPE=cell:tel:+47-900-00-001;ext=5"], {"phones": ("+47-900-00-001 ext. 5",)}),
         (
             "2.1",
             [
@@ -115,7 +115,8 @@ def test_oversized_card_does_not_affect_other_cards():
     before, large, after = rows_of(card("FN:A") + card("FN:B", "NOTE:" + "x" * 10_000_000) + card("FN:C"))
 
     assert (before.name, after.name) == ("A", "C")
-    assert large.problem == "has more than 10,000 characters in notes"
+    assert (len(large.notes), large.problem) == (10_000, None)
+    assert large.notices == ("has more than 10,000 characters in notes; the rest is not imported",)
 
 
 def test_unreadable_card_lines_are_not_logged(caplog, capfd):

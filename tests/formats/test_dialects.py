@@ -89,7 +89,7 @@ SAMPLES = Path(__file__).parent / "samples"
         ),
         (
             "android21.vcf",
-            {"dialect": "Android"},
+            {"dialect": "vCard 2.1"},
             [
                 {"name": "Bjørn Håkonsen", "phones": ("90000002", "22222222")},
                 {"number": 2, "problem": None},
@@ -100,7 +100,11 @@ SAMPLES = Path(__file__).parent / "samples"
             "vcard4.vcf",
             {},
             [
-                {"id": "a1b2c3d4-5678-9abc-def0-123456789abc", "type": "company", "phones": ("+47-22-22-22-22",)},
+                {
+                    "id": "a1b2c3d4-5678-9abc-def0-123456789abc",
+                    "type": "company",
+                    "phones": ("+47-22-22-22-22 ext. 5",),
+                },
                 {"name": "محمد علي 🎉", "phones": ("+4790000004",)},
             ],
         ),

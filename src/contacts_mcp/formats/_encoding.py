@@ -4,6 +4,7 @@ Old address books write Windows-1252, and a file that was joined from others may
 valid UTF-8 is decoded line by line or value by value, and only the parts that are not UTF-8 use the fallback.
 """
 
+import re
 from encodings import normalize_encoding
 from encodings.aliases import aliases
 from typing import NamedTuple
@@ -11,11 +12,16 @@ from typing import NamedTuple
 from contacts_mcp.contract import ValidationFailed, invalid_field
 
 _BYTE_ORDER_MARKS = (
+    (b"\xff\xfe\0\0", "utf_32_le", "UTF-32"),  # before UTF-16, whose mark it begins with
+    (b"\0\0\xfe\xff", "utf_32_be", "UTF-32"),
     (b"\xef\xbb\xbf", "utf_8", "UTF-8"),
     (b"\xff\xfe", "utf_16_le", "UTF-16"),
     (b"\xfe\xff", "utf_16_be", "UTF-16"),
 )
 _DETECTION_BYTES = 512
+_MIN_ZERO_SHARE = 16
+"""One in so many bytes of UTF-16 is zero, at least: all text has spaces and line ends."""
+_SPACE = re.compile(r"\s+")
 DEFAULT_FALLBACK = "cp1252"
 _TEXT_CODECS = frozenset(
     "utf_8 utf_16 utf_16_le utf_16_be utf_7 gb2312 gbk gb18030 big5 shift_jis cp932 euc_jp iso2022_jp euc_kr cp949 "
@@ -25,6 +31,11 @@ _TEXT_CODECS = frozenset(
     + [f"iso8859_{part}" for part in (*range(2, 12), *range(13, 17))]
 )
 """Codecs that a file may name. Python's other codecs are not character sets, or take quadratic time."""
+_SUPERSETS = {
+    "ascii": "cp1252", "latin_1": "cp1252", "iso8859_9": "cp1254", "tis_620": "cp874",
+    "shift_jis": "cp932", "gb2312": "gb18030", "gbk": "gb18030", "euc_kr": "cp949",
+}  # fmt: skip
+"""Codecs that contain others, and that programs mean by the others' names."""
 _EXAMPLES = "utf-8, windows-1252, windows-1250, windows-1251, iso-8859-2, macintosh"
 
 
@@ -46,10 +57,9 @@ class Encoding(NamedTuple):
 
 def find_codec(name: str) -> str | None:
     """Return Python's name of a character set; None if it is not one."""
-    plain = normalize_encoding(name.strip().lower())
+    plain = normalize_encoding(name.strip().lower()).removeprefix("x_").removeprefix("unicode_1_1_")
     codec = aliases.get(plain, plain)  # not `codecs.lookup`, which remembers every name of a file for ever
-    if codec in {"ascii", "latin_1"}:
-        return "cp1252"  # which contains them, and which programs mean
+    codec = _SUPERSETS.get(codec, codec)
     return codec if codec in _TEXT_CODECS else None
 
 
@@ -98,12 +108,13 @@ def _validate(data: bytes, encoding: Encoding) -> Encoding:
 
 
 def _unmarked_utf_16(data: bytes) -> str | None:
-    """Return the codec of UTF-16 without a mark: every other byte of Latin text is zero."""
+    """Return the codec of UTF-16 without a mark: one byte of each ASCII character is zero, and the text is readable."""
     begin = data[: min(_DETECTION_BYTES, len(data) // 2 * 2)]
-    even_zeros, odd_zeros, half = begin[::2].count(0), begin[1::2].count(0), len(begin) // 4  # half of the even bytes
-    if half and odd_zeros > half and not even_zeros:
-        return "utf_16_le"
-    return "utf_16_be" if half and even_zeros > half and not odd_zeros else None
+    even_zeros, odd_zeros = begin[::2].count(0), begin[1::2].count(0)
+    if max(even_zeros, odd_zeros) * _MIN_ZERO_SHARE < len(begin) or min(even_zeros, odd_zeros):
+        return None
+    codec = "utf_16_le" if odd_zeros else "utf_16_be"
+    return codec if _SPACE.sub("", begin.decode(codec, "ignore")).isprintable() else None
 
 
 def _is_utf_8_text(line: bytes) -> bool:

@@ -77,7 +77,7 @@ _WORDS: dict[str, str] = {
     "email": "email emails mail mails epost epostadresse sahkoposti sahkopostin courriel correo messagerie posta "
     "mel eposta",
     "fax": "fax faks telefax telefaks telecopie telecopieur pager beeper personsoker personsokare personsoger semafoon "
-    "cercapersone hakulaite telex",
+    "cercapersone hakulaite telex faxe modem bbs busca buscapersonas bip bipe biper",
     "number": "number numbers no num nr nummer numero numeros numer numeru nro n",
     "address": "address addresses adresse adresses adress adres adresa direccion indirizzo endereco osoite osoitteet "
     "adrese",
@@ -135,6 +135,12 @@ def meaning_of(header: str) -> Meaning | None:
             return None
         classes |= found
     return _combine(classes)
+
+
+@lru_cache(maxsize=1024)
+def is_fax(label: str) -> bool:
+    """Whether a label means a fax machine, modem or pager, which receive no text messages."""
+    return any("fax" in _classes_of(word) for word in normalize_header(label).split())
 
 
 def _combine(classes: set[str]) -> Meaning | None:

@@ -23,7 +23,8 @@ from contacts_mcp.formats._vcard import read_vcard
 _WORKBOOK_SIGNATURES = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
 _OTHER_SIGNATURES = {b"%PDF": "a PDF", b"\x89PNG": "a picture", b"\xff\xd8\xff": "a picture", b"GIF8": "a picture",
                      b"\x1f\x8b": "a compressed file", b"Rar!": "an archive", b"7z\xbc\xaf": "an archive"}  # fmt: skip
-_CARD_BEGIN = re.compile(r"(?:BEGIN:VADDRESSBOOK\s+)?[ \t]*BEGIN[ \t]*:[ \t]*VCARD\b", re.IGNORECASE)
+_CARD_BEGIN = re.compile(r"(?:\A|[\r\n])[ \t>]*BEGIN[ \t]*:[ \t]*VCARD[ \t;\0]*[\r\n]", re.IGNORECASE)
+_CARD_MARKER = re.compile(r"\b(?:BEGIN|END)[ \t]*:[ \t]*VCARD\b", re.IGNORECASE)
 _DETECTION_BYTES = 4096
 _IMPORTABLE = "CSV, vCard, Excel (xlsx, xls, ods) and JSON can be imported"
 
@@ -85,12 +86,12 @@ def _detect_format(data: bytes, name: str | None) -> Format:
         raise ValidationFailed("the file is empty", advice="choose another file")
     if data.startswith(_WORKBOOK_SIGNATURES):
         return "excel"
-    _require_text(data)
-    encoding = detect_encoding(data[:_DETECTION_BYTES])
-    begin = decode(data[:_DETECTION_BYTES], encoding).lstrip("\ufeff \t\r\n")
-    if _CARD_BEGIN.match(begin) or (_is_card_file(name) and _CARD_BEGIN.search(decode(data, detect_encoding(data)))):
+    begin = data[: _DETECTION_BYTES // 4 * 4]
+    text = decode(begin, detect_encoding(begin)).lstrip("\ufeff \t\r\n")
+    if _CARD_BEGIN.search(text) or (_is_card_file(name) and _CARD_MARKER.search(decode(data, detect_encoding(data)))):
         return "vcard"
-    if begin[:1] in ("[", "{"):
+    _require_text(data)
+    if text[:1] in ("[", "{"):
         return "json"
     if name is not None and name.lower().endswith((".vcf", ".vcard", ".json", ".jsonl")):
         suffix = name.rpartition(".")[2].lower()
@@ -107,7 +108,7 @@ def _require_text(data: bytes) -> None:
         if data.startswith(signature):
             raise ValidationFailed(f"the file is {kind}", advice=_IMPORTABLE)
     begin = data[:_DETECTION_BYTES]
-    if b"\0" in begin and not detect_encoding(begin[: len(begin) // 2 * 2]).codec.startswith("utf_16"):
+    if b"\0" in begin and not detect_encoding(begin[: len(begin) // 4 * 4]).codec.startswith(("utf_16", "utf_32")):
         raise ValidationFailed("the file is binary", advice=_IMPORTABLE)
 
 

@@ -7,11 +7,13 @@ from itertools import islice
 from typing import Literal
 
 from contacts_mcp.contract import UUID, ContactType, ValidationFailed
+from contacts_mcp.mail import is_email
 
 Format = Literal["csv", "vcard", "excel", "json"]
 MAX_ROWS = 250_000
 
-_MAX_LENGTHS = {"name": 255, "company_name": 255, "notes": 10_000}
+_MAX_NAME_LENGTH = 255
+_MAX_LENGTHS = {"company_name": 255, "notes": 10_000}
 _MAX_ITEM_LENGTHS = {"phones": 64, "emails": 320, "tags": 64}
 _MAX_ITEMS_READ = 200
 _MAX_ITEMS = {"phones": 20, "emails": 20, "tags": 50}
@@ -26,7 +28,9 @@ FAX_NOT_READ = "has a fax or pager number, which is not imported"
 VALUE_NOT_READ = "has a line that looks like a number or an e-mail address, but cannot be read"
 LINE_CONTINUED = "has a line that is not a property and was read as part of the line before"
 PROPERTY_NOT_READ = "has a value that cannot be decoded"
-CARD_HAS_NO_END = "is cut off: its card has no end"
+CARD_HAS_NO_END = "has no END:VCARD; its last line may be incomplete"
+ENCODING_GUESSED = "has letters whose encoding is guessed; give encoding if they are wrong"
+VALUE_TOO_LONG = "has a number, e-mail address or tag that is too long, which is not imported"
 EXTRA_CELLS = "has more cells than the header; additional cells are not imported"
 
 
@@ -77,7 +81,7 @@ class ParsedFile:
 
 
 def take(field: str, values: Iterable[str]) -> tuple[str, ...]:
-    """Return the distinct values of a row's list, at most one more than it may have, which makes the row invalid."""
+    """Return the distinct values of a row's list, at most one more than it may have, which is reported."""
     found: dict[str, None] = {}
     for value in islice(values, _MAX_ITEMS_READ):
         found[value] = None
@@ -117,17 +121,38 @@ def _clean(row: Row) -> None:
     for name in _MAX_ITEMS:
         if values := getattr(row, name):
             setattr(row, name, tuple(dict.fromkeys(line for value in values if (line := _one_line(value)))))
+    _apply_limits(row)
     if not row.name:
         _set_name(row)
+
+
+def _apply_limits(row: Row) -> None:
+    """Shorten texts, and leave out items, that a contact has no room for."""
+    for name, limit in _MAX_LENGTHS.items():
+        if len(text := getattr(row, name)) > limit:
+            setattr(row, name, text[:limit].rstrip())
+            row.notices += (f"has more than {limit:,} characters in {name}; the rest is not imported",)
+    for name, limit in _MAX_ITEM_LENGTHS.items():
+        values = getattr(row, name)
+        if values and max(map(len, values)) > limit:
+            values = tuple(value for value in values if len(value) <= limit)
+            row.notices += (VALUE_TOO_LONG,)
+        if len(values) > (count := _MAX_ITEMS[name]):
+            values = values[:count]
+            row.notices += (f"has more than {count} {name}; the others are not imported",)
+        setattr(row, name, values)
 
 
 def _set_name(row: Row) -> None:
     """Name a row after its company, e-mail address or number."""
     if row.company_name:
         row.name, row.type = row.company_name, row.type or "company"
-    elif row.emails or row.phones:
-        row.name = (row.emails or row.phones)[0]
-        row.notices += (NAMED_BY_ADDRESS if row.emails else NAMED_BY_NUMBER,)
+    elif email := next(filter(is_email, row.emails), ""):
+        row.name = email
+        row.notices += (NAMED_BY_ADDRESS,)
+    elif row.phones:
+        row.name = row.phones[0]
+        row.notices += (NAMED_BY_NUMBER,)
 
 
 def _one_line(value: str) -> str:
@@ -139,13 +164,6 @@ def _one_line(value: str) -> str:
 def _find_problem(row: Row) -> str | None:
     if not row.name:
         return "has no name, number or e-mail address"
-    for name, limit in _MAX_LENGTHS.items():
-        if len(getattr(row, name)) > limit:
-            return f"has more than {limit:,} characters in {name}"
-    for name, limit in _MAX_ITEM_LENGTHS.items():
-        values = getattr(row, name)
-        if values and max(map(len, values)) > limit:
-            return f"has more than {limit} characters in one of its {name}"
-        if len(values) > _MAX_ITEMS[name]:
-            return f"has too many {name}"
+    if len(row.name) > _MAX_NAME_LENGTH:
+        return f"has more than {_MAX_NAME_LENGTH} characters in name"
     return None

@@ -9,11 +9,10 @@ from typing import NamedTuple
 from contacts_mcp import phones
 from contacts_mcp.contract import ContactType, ValidationFailed, invalid_field
 from contacts_mcp.formats import _export
-from contacts_mcp.formats._headers import NUMBERED_LABEL, NUMBERED_VALUE, meaning_of, normalize_header
+from contacts_mcp.formats._headers import NUMBERED_LABEL, NUMBERED_VALUE, is_fax, meaning_of, normalize_header
 from contacts_mcp.formats._rows import EXTRA_CELLS, FAX_NOT_READ, Format, ParsedFile, Row, check_rows, take
 from contacts_mcp.formats._values import (
     GOOGLE_SEPARATOR,
-    is_fax,
     phone_kind_rank,
     split_emails,
     split_phones,

@@ -3,15 +3,17 @@
 import csv
 import re
 from collections.abc import Iterable, Iterator
-from itertools import chain
+from itertools import chain, pairwise
 
 from contacts_mcp.mail import is_email
 from contacts_mcp.phones import split_alternatives
 from contacts_mcp.text import fold
 
-_INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+_CONTROLS = "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f"  # without spaces and line ends
+_MARKS = "\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff"
+_INVISIBLE = re.compile(f"[{_CONTROLS}{_MARKS}]")
 """Characters that cannot be seen and mean nothing; joiners, which letters and emoji need, are kept in names."""
-_INVISIBLE_OR_JOINER = re.compile("[\u00ad\u034f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff]")
+_INVISIBLE_OR_JOINER = re.compile(f"[{_CONTROLS}{_MARKS}\u034f\u200c\u200d\ufe00-\ufe0f]")
 """Invisible characters, joiners and variation selectors, which mean nothing in numbers and e-mail addresses."""
 _QUOTED_FORMULA = re.compile(r'="(.*)"', re.DOTALL)
 
@@ -25,8 +27,16 @@ _TAG_SEPARATOR = re.compile(r"[;,\n\r|]")
 _SPACES = re.compile(r"[ \t\xa0\u2007\u2009\u202f]+")
 _ONE_NUMBER = re.compile(r"\+?[0-9][0-9 ()-]{3,20}[0-9]")
 _ONE_EMAIL = re.compile(r"[\w.+-]+@[\w.-]+")
-_SCHEME = re.compile(r"^(?:tel|callto|mailto|sms):(?://)?", re.IGNORECASE)
-_URI_PARAMETERS = re.compile(r";\s*(?:ext|isub|phone-context|postd)=.*$", re.IGNORECASE)
+_SCHEME = re.compile(r"^(?:tel|callto|mailto|sms|smtp):(?://)?", re.IGNORECASE)
+_MAIL_QUERY = re.compile(r"\?(?:subject|body|cc|bcc)=.*$", re.IGNORECASE | re.DOTALL)
+_COUNTRY_CONTEXT = re.compile(r"^([^+;]*);(?:.*;)?\s*phone-context=(\+\d+)", re.IGNORECASE)
+_EXTENSION = re.compile(r";\s*ext=", re.IGNORECASE)
+_URI_PARAMETERS = re.compile(r";\s*(?:isub|phone-context|postd)=[^;]*", re.IGNORECASE)
+_SERVICE_CODE = re.compile(r"^[*#]\d{2,3}[*#](?=\+?\d{5})")  # such as `*31#`, which hides the caller's number
+_AFTER_NUMBER = re.compile(r"(?<=\d)\s*(?:\([^()\d]*\)|[pPwW][\d#*pPwW]*)$")
+"""A remark, or digits that are dialled after a pause."""
+_FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+_CONJUNCTIONS = frozenset("or og eller oder ou und and et e y of tai lub".split())
 _BRACKETED_ADDRESS = re.compile(r"<\s*(?:mailto:)?([^<>@\s]+@[^<>\s]+?)\s*>")
 _QUOTED_ADDRESS = re.compile(r'"[^"@]+"@[^\s"]+')
 _EMAIL_SEPARATOR = re.compile(r":::|[;,\s|]")
@@ -40,17 +50,18 @@ _PHONE_KINDS = (
 )
 """Words for kinds of numbers, the best for text messages first."""
 _PHONE_KIND_RANKS = {word: rank for rank, kinds in enumerate(_PHONE_KINDS) for word in kinds.split()}
-_FAX = re.compile(r"\b(?:(?:tele)?fa(?:x|ks)\w*|\w*fax|telecopie|pager|beeper|personsoker|personsokare|semafoon)\b")
 
 
 def strip_invisible(text: str) -> str:
     """Remove characters that cannot be seen."""
-    return text if text.isascii() else _INVISIBLE.sub("", text)
+    return text if text.isprintable() else _INVISIBLE.sub("", text)
 
 
 def _strip_joiners(value: str) -> str:
     """Remove invisible characters and joiners from a number or an e-mail address."""
-    return value.strip() if value.isascii() else _INVISIBLE_OR_JOINER.sub("", value).strip()
+    if value.isascii() and value.isprintable():
+        return value.strip()
+    return _INVISIBLE_OR_JOINER.sub("", value).strip()
 
 
 def unwrap_formula(cell: str) -> str:
@@ -63,11 +74,6 @@ def phone_kind_rank(label: str) -> int:
     """Rank a kind of number by how well it receives text messages; mobiles are 0."""
     words = re.findall(r"[a-z0-9]+", fold(label))
     return min((_PHONE_KIND_RANKS[word] for word in words if word in _PHONE_KIND_RANKS), default=len(_PHONE_KINDS))
-
-
-def is_fax(label: str) -> bool:
-    """Whether a label means a fax machine or a pager, which receive no text messages."""
-    return _FAX.search(fold(label)) is not None
 
 
 def is_system_group(tag: str) -> bool:
@@ -85,11 +91,19 @@ def split_phones(cells: Iterable[str], region: str | None = None) -> Iterator[st
 
 
 def _split_phone(cell: str, region: str | None) -> Iterator[str]:
-    text = _URI_PARAMETERS.sub("", _SCHEME.sub("", _SPACES.sub(" ", _strip_joiners(cell))))
+    text = _read_uri(_SCHEME.sub("", _SPACES.sub(" ", _strip_joiners(cell))))
     for part in _NUMBER_SEPARATOR.split(text):
-        number = _SCHEME.sub("", part.strip())
+        number = _AFTER_NUMBER.sub("", _SERVICE_CODE.sub("", _SCHEME.sub("", part.strip())))
         if number:
             yield from split_alternatives(_WHOLE_FLOAT.sub(r"\1", number), region)
+
+
+def _read_uri(text: str) -> str:
+    """Return the number of a `tel:` URI (RFC 3966), with its country code and its extension."""
+    if "=" not in text:
+        return text
+    text = _COUNTRY_CONTEXT.sub(r"\2\1", text)
+    return _URI_PARAMETERS.sub("", _EXTENSION.sub(" ext. ", text))
 
 
 def split_emails(cells: Iterable[str]) -> Iterator[str]:
@@ -102,7 +116,7 @@ def _split_email(cell: str) -> Iterator[str]:
     if _ONE_EMAIL.fullmatch(cell):
         yield cell
         return
-    text = _SCHEME.sub("", _strip_joiners(cell))
+    text = _MAIL_QUERY.sub("", _SCHEME.sub("", _strip_joiners(cell).translate(_FULL_WIDTH)))
     if GOOGLE_SEPARATOR in text:
         yield from chain.from_iterable(map(_split_email, text.split(GOOGLE_SEPARATOR)))
     elif "@" not in text or is_email(text):  # which may be unusual, such as `user/department@example.org`
@@ -118,11 +132,23 @@ def _find_addresses(text: str) -> Iterator[str]:
         return
     bracketed = _BRACKETED_ADDRESS.findall(text)
     outside = _BRACKETED_ADDRESS.sub(" ", text) if bracketed else text
+    if _has_space_in_address(outside):
+        yield text  # which is invalid: its last part could be the address of another person
+        return
     rest = [part for part in _EMAIL_SEPARATOR.split(outside) if "@" in part]
     for part in (*bracketed, *rest):
         several = part.split("/")
         parts = several if all("@" in each for each in several) else [part]
         yield from (_SCHEME.sub("", each.strip("\"'()[]<>")) for each in parts)
+
+
+def _has_space_in_address(text: str) -> bool:
+    """Whether an address has a space in its first part, as in `kari hansen@example.org`; a name before it has not."""
+    for before, word in pairwise(text.split()):
+        is_label = not before[-1].isalnum() or "@" in before or before.casefold() in _CONJUNCTIONS
+        if "@" in word and not is_label and (before[0].islower() or word[0].isupper()):
+            return True
+    return False
 
 
 def split_tags(cells: Iterable[str], *, is_google: bool = False) -> Iterator[str]:

@@ -7,8 +7,10 @@ from functools import lru_cache
 from contacts_mcp.contract import ContactType, ValidationFailed
 from contacts_mcp.formats._encoding import DEFAULT_FALLBACK, decode, detect_encoding
 from contacts_mcp.formats._export import OWN_DIALECT, PRODUCT_ID
+from contacts_mcp.formats._headers import is_fax
 from contacts_mcp.formats._rows import (
     CARD_HAS_NO_END,
+    ENCODING_GUESSED,
     FAX_NOT_READ,
     LINE_CONTINUED,
     NAMED_BY_NICKNAME,
@@ -20,20 +22,18 @@ from contacts_mcp.formats._rows import (
     parse_id,
     take,
 )
-from contacts_mcp.formats._values import (
-    is_fax,
-    is_system_group,
-    phone_kind_rank,
-    split_emails,
-    split_phones,
-    strip_invisible,
-)
-from contacts_mcp.formats._vcard_syntax import Card, Head, read_cards
+from contacts_mcp.formats._values import is_system_group, phone_kind_rank, split_emails, split_phones, strip_invisible
+from contacts_mcp.formats._vcard_cards import Leftovers
+from contacts_mcp.formats._vcard_heads import Head
+from contacts_mcp.formats._vcard_syntax import Card, read_cards
+from contacts_mcp.formats._vcard_values import Charsets
 
 _DIALECTS = {
     OWN_DIALECT: re.compile(rf"^PRODID:{re.escape(PRODUCT_ID)}$".encode(), re.MULTILINE),
-    "Apple": re.compile(rb"^(?:PRODID:.*Apple|item\d+\.X-AB|X-AB)", re.IGNORECASE | re.MULTILINE),
-    "Android": re.compile(rb"^X-ANDROID|^VERSION:2\.1", re.IGNORECASE | re.MULTILINE),
+    "Apple": re.compile(rb"^(?:PRODID:.*Apple|X-AB|item\d+\.X-AB)", re.IGNORECASE | re.MULTILINE),
+    "Android": re.compile(rb"^X-ANDROID", re.IGNORECASE | re.MULTILINE),
+    "Outlook": re.compile(rb"^X-MS-", re.IGNORECASE | re.MULTILINE),
+    "vCard 2.1": re.compile(rb"^VERSION:2\.1", re.IGNORECASE | re.MULTILINE),
 }
 _DIALECT_BYTES = 65_536
 _FOLDS = re.compile(rb"\r?\n[ \t]")  # which may be inside a character
@@ -41,7 +41,8 @@ _ESCAPES = re.compile(r"\\([\\;,:nN])")
 _ESCAPES_21 = re.compile(r"\\([;,:])")  # version 2.1 has no others: `C:\nytt` is a path
 _VALUE_PARTS = re.compile(r"\\.|[^\\;,]+|[;,\\]", re.DOTALL)
 _APPLE_LABEL = re.compile(r"_\$!<(.*)>!\$_")
-_CALLABLE, _FAX_KINDS = frozenset({"cell", "voice"}), frozenset({"fax", "pager"})
+_CALLABLE = frozenset({"cell", "voice"})
+_COMPANY_KINDS = frozenset({"org", "organization"})
 
 
 def read_vcard(
@@ -57,13 +58,39 @@ def read_vcard(
     detected = detect_encoding(data)
     if detected.codec != "utf_8":
         data = decode(data, detected).encode()
-    chosen = encoding and detect_encoding(b"", encoding).codec
-    begin = data[:_DIALECT_BYTES].replace(b"\r", b"\n")
-    dialect = next((name for name, mark in _DIALECTS.items() if mark.search(begin)), "vCard")
+    codec = encoding and detect_encoding(b"", encoding).codec
+    is_utf_8 = detected.fallback is None or _is_utf_8(_FOLDS.sub(b"", data))
     name = detected.name
     if detected.fallback:
-        name = "UTF-8" if _is_utf_8(_FOLDS.sub(b"", data)) else f"as cards say, else {encoding or 'Windows-1252'}"
-    return ParsedFile("vcard", dialect, check_rows(_rows(data, chosen or DEFAULT_FALLBACK, region)), encoding=name)
+        name = "UTF-8" if is_utf_8 else f"as cards say, else {encoding or 'Windows-1252'}"
+    parsed = ParsedFile("vcard", _dialect(data), iter(()), encoding=name)
+    charsets = Charsets(is_utf_8, codec or DEFAULT_FALLBACK, is_fallback_given=codec is not None)
+    parsed.rows = check_rows(_read_rows(parsed, data, charsets, region))
+    return parsed
+
+
+def _read_rows(parsed: ParsedFile, data: bytes, charsets: Charsets, region: str | None) -> Iterator[Row]:
+    """Yield a row for each card, then list in `parsed` what the file has besides them.
+
+    Raises:
+        ValidationFailed: the file has no card.
+    """
+    leftovers = Leftovers()
+    number = 0
+    for number, card in enumerate(read_cards(data, charsets, leftovers), 1):
+        reader = _CardReader(card, region)
+        yield reader.read(number)
+        leftovers.properties.update(card.unread)
+    if not number:
+        raise ValidationFailed("the file has no card", advice="begin each card with a line BEGIN:VCARD")
+    parsed.unmapped += [name for name, _ in leftovers.properties.most_common()]
+    if leftovers.has_other_text:
+        parsed.remarks.append("the file has text outside of cards, which is not read")
+
+
+def _dialect(data: bytes) -> str:
+    begin = data[:_DIALECT_BYTES].replace(b"\r", b"\n")
+    return next((name for name, mark in _DIALECTS.items() if mark.search(begin)), "vCard")
 
 
 def _is_utf_8(data: bytes) -> bool:
@@ -74,52 +101,63 @@ def _is_utf_8(data: bytes) -> bool:
     return True
 
 
-def _rows(data: bytes, fallback: str, region: str | None) -> Iterator[Row]:
-    for number, card in enumerate(read_cards(data, fallback), 1):
-        if card.is_cut_off:
-            yield Row(number, problem=CARD_HAS_NO_END)
-        else:
-            yield _CardReader(card, region).read(number)
-
-
 class _CardReader:
     """Reads one card; one of our own has one number and address, which are exactly those of the directory."""
 
     def __init__(self, card: Card, region: str | None) -> None:
         self._card, self._region = card, region
         self._is_own = any(value == PRODUCT_ID for _, value in card.properties.get("PRODID", ()))
-        self._notices = [VALUE_NOT_READ] * card.has_lost_value + [LINE_CONTINUED] * card.has_continued_line
-        self._notices += [PROPERTY_NOT_READ] * card.has_undecodable_value
+        self._notices = [notice for has_it, notice in (
+            (not card.has_end, CARD_HAS_NO_END),
+            (card.has_lost_value, VALUE_NOT_READ),
+            (card.has_continued_line, LINE_CONTINUED),
+            (card.has_undecodable_value, PROPERTY_NOT_READ),
+            (card.has_guessed_value, ENCODING_GUESSED),
+        ) if has_it]  # fmt: skip
 
     def read(self, number: int) -> Row:
+        """Return the contact; names of what it has no place for are added to the card's unread properties."""
         if "group" in (self._text("KIND").lower(), self._text("X-ADDRESSBOOKSERVER-KIND").lower()):
             return Row(number, problem="is a group of other cards, not a contact")
-        phones, emails = self._preferred("TEL"), self._preferred("EMAIL")
+        company, phones, emails = self._company(), self._phones(), self._emails()
         return Row(
             number,
             id=parse_id(self._text("UID").removeprefix("urn:uuid:")),
             type=self._type(),
-            company_name=self._company(),
-            name=self._name(),
+            company_name=company,
+            name=self._name() or ("" if company else self._nickname()),
             phones=take("phones", phones if self._is_own else split_phones(phones, self._region)),
             emails=take("emails", emails if self._is_own else split_emails(emails)),
             tags=take("tags", self._tags()),
-            notes="\n".join(note for _, value in self._properties("NOTE") if (note := self._unescape(value)).strip()),
-            notices=tuple(dict.fromkeys(self._notices)),
+            notes="\n".join(note for value in self._values("NOTE") if (note := self._unescape(value)).strip()),
+            notices=tuple(self._notices),
         )
 
     def _properties(self, name: str) -> Sequence[tuple[Head, str]]:
-        return self._card.properties.get(name, ())
+        """Return properties and their values, which still have their backslashes, without invisible characters."""
+        found = self._card.properties.get(name, ())
+        return found if self._is_own else [(head, strip_invisible(value)) for head, value in found]
+
+    def _values(self, name: str) -> list[str]:
+        """Return the values of a property, preferred ones first; of alternatives only the first."""
+        properties = self._properties(name)
+        if len(properties) > 1:
+            properties = sorted(properties, key=lambda each: each[0].preference)
+        values: dict[str, str] = {}
+        for index, (head, value) in enumerate(properties):
+            values.setdefault(head.alternative or f"#{index}", value)
+        if len(values) < len(properties):
+            self._card.unread.add(f"alternative {name}")
+        return list(values.values())
 
     def _text(self, name: str) -> str:
-        """Return the first value that is not blank."""
-        for _, value in self._properties(name):
-            if text := self._unescape(value).strip():
-                return text
-        return ""
+        """Return the first value that is not blank, and count the others as unread."""
+        texts = [text for value in self._values(name) if (text := self._unescape(value).strip())]
+        if len(set(texts)) > 1:
+            self._card.unread.add(f"further {name}")
+        return texts[0] if texts else ""
 
     def _unescape(self, value: str) -> str:
-        value = value if self._is_own else strip_invisible(value)
         if "\\" not in value:
             return value
         escapes = _ESCAPES_21 if self._card.is_version_21 else _ESCAPES
@@ -142,50 +180,61 @@ class _CardReader:
     def _name(self) -> str:
         if full := self._text("FN"):
             return full
-        for _, value in self._properties("N"):
-            family, given, additional, *_ = [*self._split(value, ";"), "", "", ""]
+        for value in self._values("N"):
+            family, given, additional, *affixes = [*self._split(value, ";"), "", "", ""]
+            if any(affixes):
+                self._card.unread.add("titles in N")
             if name := " ".join(f"{given} {additional} {family}".replace(",", " ").split()):
                 return name
-        nickname = self._text("NICKNAME").partition(",")[0].strip()
-        if nickname and not self._company():
-            self._notices.append(NAMED_BY_NICKNAME)
-            return nickname
         return ""
 
+    def _nickname(self) -> str:
+        """Return the nickname, as the name of a card that has no other."""
+        names = (name.strip() for value in self._values("NICKNAME") for name in self._split(value, ","))
+        if name := next(filter(None, names), ""):
+            self._notices.append(NAMED_BY_NICKNAME)
+        return name
+
     def _company(self) -> str:
-        units = (unit.strip() for _, value in self._properties("ORG") for unit in self._split(value, ";"))
-        return next(filter(None, units), "")
+        """Return the first company; its departments and further companies count as unread."""
+        companies = [list(filter(None, map(str.strip, self._split(value, ";")))) for value in self._values("ORG")]
+        filled = list(filter(None, companies))
+        if any(len(units) > 1 for units in filled):
+            self._card.unread.add("departments in ORG")
+        if len({units[0] for units in filled}) > 1:
+            self._card.unread.add("further ORG")
+        return filled[0][0] if filled else ""
 
     def _type(self) -> ContactType | None:
         kind = self._text("KIND").lower()
-        if self._text("X-ABSHOWAS").upper() == "COMPANY" or kind in ("org", "organization"):
+        if self._text("X-ABSHOWAS").upper() == "COMPANY" or kind in _COMPANY_KINDS:
             return "company"
         return "person" if kind == "individual" else None
 
     def _tags(self) -> Iterator[str]:
-        for _, value in self._properties("CATEGORIES"):
+        for value in self._values("CATEGORIES"):
             yield from (tag for tag in self._split(value, ",;") if tag.strip() and not is_system_group(tag))
 
-    def _preferred(self, name: str) -> list[str]:
-        """Return values, mobile and preferred ones first, without fax and pager numbers."""
-        properties = self._properties(name)
-        if name == "EMAIL":
-            ranked = [(head.preference, index, value) for index, (head, value) in enumerate(properties)]
-            return [self._unescape(value) for _, _, value in sorted(ranked)]
-        labels = {head.group: value for head, value in self._properties("X-ABLABEL")}
-        found = []
-        for index, (head, value) in enumerate(properties):
-            rank = _rank(head.kinds, _APPLE_LABEL.sub(r"\1", labels[head.group]) if head.group in labels else "")
-            if rank is None:
+    def _emails(self) -> list[str]:
+        return [self._unescape(value) for value in self._values("EMAIL")]
+
+    def _phones(self) -> list[str]:
+        """Return numbers, mobile and preferred ones first, without fax and pager numbers."""
+        labels = {head.group: _APPLE_LABEL.sub(r"\1", value) for head, value in self._properties("X-ABLABEL")}
+        found: list[tuple[int, int, int, str]] = []
+        for head, value in self._properties("TEL"):
+            rank = _rank(head.kinds, labels.get(head.group, "") if head.group else "")
+            if rank is not None:
+                found.append((rank, head.preference, len(found), self._unescape(value)))
+            elif value.strip() and FAX_NOT_READ not in self._notices:
                 self._notices.append(FAX_NOT_READ)
-            else:
-                found.append((rank, head.preference, index, self._unescape(value)))
         return [value for _, _, _, value in sorted(found)]
 
 
 @lru_cache(maxsize=1024)  # the cards of a file have few different kinds
 def _rank(kinds: frozenset[str], label: str) -> int | None:
     """Rank a number by its kinds, mobiles first; None for a fax or pager."""
-    if not kinds & _CALLABLE and (kinds & _FAX_KINDS or is_fax(label)):
+    words = " ".join((*kinds, label))
+    if not kinds & _CALLABLE and is_fax(words):
         return None
-    return 0 if "cell" in kinds else phone_kind_rank(" ".join((*kinds, label)))
+    return phone_kind_rank(words)

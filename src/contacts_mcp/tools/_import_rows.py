@@ -18,6 +18,7 @@ OnMatch = Literal["skip", "update", "create"]
 Action = Literal["create", "update", "unchanged", "duplicate", "invalid", "ambiguous"]
 
 DESTROYED_NUMBER = "has a number that a spreadsheet destroyed; it is not imported"
+EXTENSION_NOT_IMPORTED = "has a number with an extension, which is not imported"
 INVALID_ADDRESS = "has an invalid e-mail address, which is not imported"
 
 _TEXT_FIELDS = ("name", "company_name", "phone_number", "email", "notes")
@@ -131,6 +132,7 @@ def to_draft(row: Row, region: str | None, tags: Sequence[str]) -> Draft:
     number = mobile or next(iter(valid), next((raw for raw, _ in numbers), ""))
     emails = [email for email in row.emails if is_email(email)]
     notices = [*row.notices, *[DESTROYED_NUMBER] * (len(numbers) < len(written))]
+    notices += [EXTENSION_NOT_IMPORTED] * any(valid and phones.has_extension(raw) for raw, valid in numbers)
     return Draft(
         row=row.number,
         id=row.id,

@@ -1,0 +1,133 @@
+"""Finds the cards of a file: where each begins and ends, whatever stands before, between and inside of them."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+_JOINED_CARDS = re.compile(rb"END:VCARD[ \t\0\x1a]*(?=BEGIN:VCARD)", re.IGNORECASE)
+_TAGS = rb"(?:<[^<>\n]{0,200}>)*"  # of a page that the cards were copied from
+_MARKER = re.compile(
+    rb"\n\x1a?([ \t>]*)" + _TAGS + rb"((?:[\w-]{1,50}\.)?AGENT\b[^:\n]*:\s*)?(BEGIN|END)[ \t]*:[ \t]*VCARD"
+    rb"[ \t;\x1a]*" + _TAGS + rb"[ \t]*(?=\n|\Z)",
+    re.IGNORECASE,
+)  # begins with a line feed, by which the search is fast
+_INDENT = re.compile(rb"\n+([ \t>]*)")
+_MIN_FOLDED_LENGTH = 60
+"""An indented line after one that is shorter is not the rest of a folded line."""
+_PROPERTY = re.compile(rb"\n[ \t>]*(?:[\w-]{1,50}\.)?(?:VERSION|FN|N|TEL|EMAIL)[;:]", re.IGNORECASE)
+_NO_TEXT = re.compile(rb"(?:BEGIN|END):VADDRESSBOOK|<[^<>]{0,200}>|[\s\x1a]+", re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class Leftovers:
+    """What a file has besides the contacts that were read.
+
+    Attributes:
+        properties: The names of properties that are not read, with the number of cards that have them.
+        has_other_text: Whether text stands outside of cards.
+    """
+
+    properties: Counter[str] = field(default_factory=Counter)
+    has_other_text: bool = False
+
+
+class RawCard(NamedTuple):
+    """The lines of a card; each begins with a line feed."""
+
+    body: bytes
+    has_agent: bool = False
+    has_end: bool = True
+
+
+def split_cards(data: bytes, leftovers: Leftovers) -> Iterator[RawCard]:
+    """Yield the cards of a file, without the cards of assistants inside of them."""
+    data = _normalize_lines(data)
+    card = _OpenCard()
+    start = 0
+    for marker in _MARKER.finditer(data):
+        if card.depth and _is_folded(data, marker, card.indents):
+            continue
+        text, start = data[start : marker.start()], marker.end()
+        if marker[3].upper() == b"END":
+            yield from card.end(text, leftovers)
+        elif card.depth and marker[2]:
+            card.begin_agent(text)
+        else:
+            yield from card.begin(text, _indents(data, marker), leftovers)
+    if card.depth:
+        yield card.close(data[start:], has_end=False)
+    else:
+        _note_other_text(data[start:], leftovers)
+
+
+class _OpenCard:
+    """The card that a file's next line belongs to; its depth is 0 outside of cards, and 2 in that of an assistant."""
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self.indents: tuple[bytes, bytes] = (b"", b"")
+        self._parts: list[bytes] = []
+        self._has_agent = False
+
+    def begin(self, text: bytes, indents: tuple[bytes, bytes], leftovers: Leftovers) -> Iterator[RawCard]:
+        """Begin a card; yield the one before if it has no end."""
+        if self.depth:
+            yield self.close(text, has_end=False)
+        else:
+            _note_other_text(text, leftovers)
+        self.depth, self.indents = 1, indents
+
+    def begin_agent(self, text: bytes) -> None:
+        """Begin the card of an assistant, whose lines are not kept."""
+        self._add(text)
+        self.depth, self._has_agent = self.depth + 1, True
+
+    def end(self, text: bytes, leftovers: Leftovers) -> Iterator[RawCard]:
+        """End a card; yield it if it is not an assistant's. One without a beginning is read as well."""
+        if self.depth > 1:
+            self.depth -= 1
+        elif self.depth or _PROPERTY.search(text):
+            yield self.close(text, has_end=True)
+        else:
+            _note_other_text(text, leftovers)
+
+    def close(self, text: bytes, *, has_end: bool) -> RawCard:
+        """Return the card with its last lines, and be outside of cards."""
+        self._add(text)
+        body = b"".join(self._parts)
+        indent = self.indents[1]
+        raw = RawCard(body.replace(b"\n" + indent, b"\n") if indent else body, self._has_agent, has_end)
+        self.depth, self.indents, self._parts, self._has_agent = 0, (b"", b""), [], False
+        return raw
+
+    def _add(self, text: bytes) -> None:
+        if self.depth <= 1:
+            self._parts.append(text)
+
+
+def _normalize_lines(data: bytes) -> bytes:
+    """Return the data without byte order marks and zero bytes; line feeds end lines and stand before the first."""
+    for old, new in ((b"\xef\xbb\xbf", b""), (b"\0", b""), (b"\r\r\n", b"\n"), (b"\r\n", b"\n"), (b"\r", b"\n")):
+        if old in data:
+            data = data.replace(old, new)
+    return b"\n" + _JOINED_CARDS.sub(b"END:VCARD\n", data)
+
+
+def _indents(data: bytes, marker: re.Match[bytes]) -> tuple[bytes, bytes]:
+    """Return what stands before the first line of a card and before its second line, which are not folded."""
+    second = _INDENT.match(data, marker.end())
+    return marker[1], second[1] if second else b""
+
+
+def _is_folded(data: bytes, marker: re.Match[bytes], indents: tuple[bytes, bytes]) -> bool:
+    """Whether a marker is the rest of a folded line, such as a note that mentions END:VCARD."""
+    if not marker[1] or marker[1] in indents:
+        return False
+    return data.rfind(b"\n", max(0, marker.start() - _MIN_FOLDED_LENGTH), marker.start()) < 0
+
+
+def _note_other_text(text: bytes, leftovers: Leftovers) -> None:
+    if not leftovers.has_other_text and not text.isspace():
+        leftovers.has_other_text = bool(_NO_TEXT.sub(b"", text))
