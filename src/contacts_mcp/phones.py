@@ -11,9 +11,15 @@ COUNTRY_CODE = (
     r"|2[1-689][0-9]|3[578][0-9]|42[0-9]|5[09][0-9]|6[7-9][0-9]|8[0578][0-9]|9[679][0-9])"
 )
 _COUNTRY_CODE, _NOT_A_DIGIT = re.compile(COUNTRY_CODE), re.compile(r"[^0-9]")
-_EXTENSION = re.compile(r"\d[\s;,]*(?:e?xt(?:ensio|n)?n?|x|int|anexo|#)\.?\s*[:=]?\s*\d{1,7}#?", re.IGNORECASE)
 _DIGITS_IN_ORDER = frozenset("01234567890"[start : start + length] for start in (0, 1) for length in range(7, 11))
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+_EXTENSION_MARK = re.compile(r"[a-z#,;]", re.IGNORECASE)
+_EXTENSION = re.compile(
+    r"(?<=\d)\)?[\s,;(]*(?:(?:e?xt(?:ensio|n)?n?|x|durchwahl|dw|nebenstelle|nst|linje|lokal|intern[eo]?|int|toestel|tst|poste|"
+    r"wewn?|anexo|ramal|ankn(?:ytning)?|alanumero)[\s.:=-]*|#\s*)(\d{1,7})[#)]?(?=\s*(?:$|[;,/|\n]))"
+    r"|(?<=\d) ?[,;pw]+ ?(\d{1,4})#?$",  # as phones dial it after a pause
+    re.IGNORECASE,
+)
 
 
 def is_destroyed(text: str) -> bool:
@@ -30,6 +36,20 @@ def without_exponent(text: str) -> str:
     return exponent[1] + exponent[2].ljust(int(exponent[3]), "0")[: int(exponent[3])]
 
 
+def mark_extensions(text: str) -> str:
+    """Write the extensions of all numbers in a text as ` ext. 12`, which the library understands."""
+    if not _EXTENSION_MARK.search(text):
+        return text
+    return _EXTENSION.sub(lambda found: f" ext. {found[1] or found[2]}", text)
+
+
+def split_extension(number: str) -> tuple[str, str]:
+    """Return a number without its extension, and the extension; '' if it has none."""
+    marked = mark_extensions(number)
+    main, _, extension = marked.rpartition(" ext. ")
+    return (main, extension) if main else (number, "")
+
+
 def is_placeholder(number: str) -> bool:
     """Whether a number is a placeholder: one repeated digit, or the digits in their order."""
     national = _NOT_A_DIGIT.sub("", _COUNTRY_CODE.sub("", number))
@@ -39,11 +59,6 @@ def is_placeholder(number: str) -> bool:
 def is_e164(number: str) -> bool:
     """Whether a number has the form of E.164; it may still not be assignable."""
     return _E164.fullmatch(number) is not None
-
-
-def has_extension(number: str) -> bool:
-    """Whether a number has an extension, such as `22 33 51 03 ext. 12`, which E.164 has no place for."""
-    return not number.isdecimal() and _EXTENSION.search(number) is not None
 
 
 class PhoneNumber(NamedTuple):

@@ -55,7 +55,7 @@ def test_label_that_only_contains_fax_is_no_fax(label):
         ("TEL;VALUE=uri:tel:91235103;phone-context=+47", MOBILE),
         (f"TEL;VALUE=uri:tel:{OTHER};ext=12", f"{OTHER} ext. 12"),
         (f"TEL:*31#{MOBILE}", MOBILE),
-        (f"TEL:{MOBILE}w9", MOBILE),
+        (f"TEL:{MOBILE}w9", f"{MOBILE} ext. 9"),
         (f"TEL:{MOBILE} (Per)", MOBILE),
         (f"TEL:{MOBILE[:6]}\x07{MOBILE[6:]}", MOBILE),
     ],

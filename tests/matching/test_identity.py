@@ -36,11 +36,25 @@ OLA, KARI = "+4799999999", "+4798765432"
         ("1234", "NO", ""),
         ("none", "NO", ""),
         (None, "NO", ""),
+        ("+49 89 1234-12", None, "+4989123412"),
     ],
 )
 def test_spellings_of_a_number_have_one_key(number, region, key):
     """Spaces, trunk zeros, international prefixes and other digits make no difference; short fragments have no key."""
     assert key == phone_key(number, region)
+
+
+@pytest.mark.parametrize(
+    "written", ["ext. 12", "x12", ";ext=12", ", linje 12", "Durchwahl 12", "(DW-12)", "poste 12", "#12", ",,12", "p12#"]
+)
+def test_extension_is_part_of_the_key(written):
+    """A number without one may be any of them, one with another extension is another person's."""
+    index = ContactIndex()
+    index.add("1", "Ola Nordmann", phone_key(f"22 33 51 03{written}", "NO"), "")
+
+    assert phone_key(f"22 33 51 03 {written}", "NO") == "+4722335103x12"
+    assert index.find("Ola Nordmann", ["+4722335103"], []).id == "1"
+    assert index.find("Ola Nordmann", ["+4722335103x14"], []) == Match(sharing=("1",))
 
 
 @pytest.mark.parametrize("number", ["00000000", "11111111", "+4711111111", "12345678", "4.47911E+11", "4,47911E+11"])

@@ -250,6 +250,32 @@ async def test_national_number_is_normalized_if_a_default_region_is_set(tmp_path
     assert "SMS will not reach it" in updated["warnings"][0]
 
 
+@pytest.mark.parametrize(
+    ("new", "warning"),
+    [
+        ({"name": "Nordmann, Ola", "phone_number": "+47 999 99 999"}, "may be the same person (same phone)"),
+        ({"name": "O. Nordmann", "email": "OLA@example.com"}, "may be the same person (same e-mail)"),
+        (
+            {"name": "Kari Berg", "phone_number": "+4799999999"},
+            "has the same number or e-mail address, but another name",
+        ),
+        ({"name": "Ola Nordmann", "phone_number": "+4798765432"}, None),
+        ({"name": "Ola Nordmann", "email": "n/a@example.com", "phone_number": "00000000"}, None),
+    ],
+)
+async def test_created_contact_that_may_be_a_duplicate_has_a_warning(
+    directory: Host, new: dict[str, Any], warning: str | None
+) -> None:
+    """By the rule of imports: a number or address *and* a compatible name; placeholders identify no person."""
+    ola = await directory.call("create_contact", **OLA)
+    await directory.call("create_contact", name="Ola Nordmann", email="n/a@example.com", phone_number="00000000")
+
+    created = await directory.call("create_contact", **new)
+
+    warnings = [each for each in created.get("warnings", ()) if each.startswith("contact ")]
+    assert [each.startswith(f"contact {ola['id']} {warning}") for each in warnings] == [True] * (warning is not None)
+
+
 async def test_number_that_sms_cannot_reach_is_kept_with_a_warning(directory: Host) -> None:
     national = await directory.call("create_contact", name="Ola", phone_number="999 99 999")
     unused = await directory.call("create_contact", name="Kari", phone_number="+4711111111")

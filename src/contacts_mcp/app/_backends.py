@@ -20,7 +20,15 @@ from contacts_mcp.folder import Folder
 from contacts_mcp.guard import NonceStoreUnavailable
 from contacts_mcp.server import BackendFactory, Caller
 from contacts_mcp.settings import Settings
-from contacts_mcp.tools import NO_FOLDER_CONFIGURED, NO_PATHS_OVER_NETWORK, Backend, Downloads, Sender, WriteBudgets
+from contacts_mcp.tools import (
+    NO_FOLDER_CONFIGURED,
+    NO_PATHS_OVER_NETWORK,
+    Backend,
+    Downloads,
+    PlannedRegions,
+    Sender,
+    WriteBudgets,
+)
 
 if TYPE_CHECKING:
     from contacts_mcp.client import ClientPool, ContactsClient
@@ -251,7 +259,7 @@ def backend_factory(settings: Settings, connection: Connection, *, paths: bool) 
     files: Folder | str = NO_PATHS_OVER_NETWORK
     if paths:
         files = Folder(settings.files.expanduser()) if settings.files else NO_FOLDER_CONFIGURED
-    downloads, budgets = Downloads(), WriteBudgets(settings.write_budget)
+    downloads, planned_regions, budgets = Downloads(), PlannedRegions(), WriteBudgets(settings.write_budget)
     per_caller = connection if isinstance(connection, PerCallerConnection) else None
 
     def backend_for(caller: Caller) -> Backend:
@@ -260,6 +268,7 @@ def backend_factory(settings: Settings, connection: Connection, *, paths: bool) 
             settings.default_region,
             files=files,
             downloads=downloads,
+            planned_regions=planned_regions,
             owner=caller.principal,
             budget=budgets.for_caller(caller.principal),
         )

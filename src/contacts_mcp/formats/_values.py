@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, pairwise
 
 from contacts_mcp.mail import is_email
-from contacts_mcp.phones import split_alternatives
+from contacts_mcp.phones import mark_extensions, split_alternatives
 from contacts_mcp.text import fold
 
 _CONTROLS = "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f"  # without spaces and line ends
@@ -30,7 +30,6 @@ _ONE_EMAIL = re.compile(r"[\w.+-]+@[\w.-]+")
 _SCHEME = re.compile(r"^(?:tel|callto|mailto|sms|smtp):(?://)?", re.IGNORECASE)
 _MAIL_QUERY = re.compile(r"\?(?:subject|body|cc|bcc)=.*$", re.IGNORECASE | re.DOTALL)
 _COUNTRY_CONTEXT = re.compile(r"^([^+;]*);(?:.*;)?\s*phone-context=(\+\d+)", re.IGNORECASE)
-_EXTENSION = re.compile(r";\s*ext=", re.IGNORECASE)
 _URI_PARAMETERS = re.compile(r";\s*(?:isub|phone-context|postd)=[^;]*", re.IGNORECASE)
 _SERVICE_CODE = re.compile(r"^[*#]\d{2,3}[*#](?=\+?\d{5})")  # such as `*31#`, which hides the caller's number
 _AFTER_NUMBER = re.compile(r"(?<=\d)\s*(?:\([^()\d]*\)|[pPwW][\d#*pPwW]*)$")
@@ -92,6 +91,7 @@ def split_phones(cells: Iterable[str], region: str | None = None) -> Iterator[st
 
 def _split_phone(cell: str, region: str | None) -> Iterator[str]:
     text = _read_uri(_SCHEME.sub("", _SPACES.sub(" ", _strip_joiners(cell))))
+    text = mark_extensions(_WHOLE_FLOAT.sub(r"\1", text))
     for part in _NUMBER_SEPARATOR.split(text):
         number = _AFTER_NUMBER.sub("", _SERVICE_CODE.sub("", _SCHEME.sub("", part.strip())))
         if number:
@@ -99,11 +99,11 @@ def _split_phone(cell: str, region: str | None) -> Iterator[str]:
 
 
 def _read_uri(text: str) -> str:
-    """Return the number of a `tel:` URI (RFC 3966), with its country code and its extension."""
+    """Return the number of a `tel:` URI (RFC 3966), with its country code."""
     if "=" not in text:
         return text
     text = _COUNTRY_CONTEXT.sub(r"\2\1", text)
-    return _URI_PARAMETERS.sub("", _EXTENSION.sub(" ext. ", text))
+    return _URI_PARAMETERS.sub("", text)
 
 
 def split_emails(cells: Iterable[str]) -> Iterator[str]:

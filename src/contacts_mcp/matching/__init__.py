@@ -3,7 +3,14 @@
 from contacts_mcp.matching._duplicates import Cluster, ContactRecord, DuplicateFinder
 from contacts_mcp.matching._index import ContactIndex, Match
 from contacts_mcp.matching._search import RankedContact, is_unambiguous, query_variants, rank_contacts
-from contacts_mcp.matching._similarity import email_key, name_similarity, person_name, phone_key
+from contacts_mcp.matching._similarity import (
+    email_key,
+    is_same_number,
+    main_number,
+    name_similarity,
+    person_name,
+    phone_key,
+)
 
 __all__ = [
     "Cluster",
@@ -13,7 +20,9 @@ __all__ = [
     "Match",
     "RankedContact",
     "email_key",
+    "is_same_number",
     "is_unambiguous",
+    "main_number",
     "name_similarity",
     "person_name",
     "phone_key",

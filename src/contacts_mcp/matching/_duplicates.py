@@ -17,6 +17,7 @@ from contacts_mcp.matching._similarity import (
     company_key,
     compare,
     email_key,
+    main_number,
     name_key,
     phone_key,
 )
@@ -158,7 +159,7 @@ def _pairs(block: list[int], contacts: Sequence[KeyedContact]) -> Iterator[Pair]
 
 
 _BLOCK_KEYS: tuple[Callable[[KeyedContact], Iterable[object]], ...] = (
-    lambda contact: [contact.phone] if contact.phone else [],
+    lambda contact: [main_number(contact.phone)] if contact.phone else [],
     lambda contact: [contact.email] if contact.email else [],
     # A typo in a number leaves its tail or its head unchanged; the initials keep the blocks small.
     lambda contact: _with_initials(contact.phone[-_TAIL_DIGITS:], contact),

@@ -9,6 +9,8 @@ from contacts_mcp.matching._similarity import (
     SAME_EMAIL,
     SAME_PHONE,
     are_compatible,
+    is_same_number,
+    main_number,
     name_key,
     name_key_similarity,
 )
@@ -63,22 +65,23 @@ class ContactIndex:
         self._phones.append(phone_key)
         self._emails.append(email_key)
         if phone_key:
-            self._add_posting(phone_key, position)
+            self._add_posting(main_number(phone_key), position)
         if email_key:
             self._add_posting(email_key, position)
 
     def find(self, name: str | None, phones: Sequence[str], emails: Sequence[str]) -> Match:
         """Find the contact with an equal key and a compatible name.
 
-        A contact with an equal key and another name is another person, who shares the number or e-mail address. Of
-        several matches, two equal keys win over one, then the more similar name, in three steps.
+        A contact with an equal key and another name, or with another extension of the number, is another person, who
+        shares the number or e-mail address. Of several matches, two equal keys win over one, then the more similar
+        name, in three steps.
         """
         folded, best, best_rank = name_key(name), dict[str, Match](), (0, 0)
         sharing: dict[str, None] = {}
-        for position in self._candidates(folded, (*phones, *emails)):
+        for position in self._candidates(folded, (*map(main_number, phones), *emails)):
             matching = self._matching_keys(position, phones, emails)
             other = name_key(self._names[position])
-            if not are_compatible(folded, other):
+            if not matching or not are_compatible(folded, other):
                 sharing[self._ids[position]] = None
                 continue
             similarity = name_key_similarity(folded, other)
@@ -115,7 +118,7 @@ class ContactIndex:
             seen.update(postings[:_MAX_POSTINGS])
 
     def _matching_keys(self, position: int, phones: Sequence[str], emails: Sequence[str]) -> tuple[str, ...]:
-        phone = (SAME_PHONE,) if self._phones[position] and self._phones[position] in phones else ()
+        phone = (SAME_PHONE,) if any(is_same_number(self._phones[position], each) for each in phones) else ()
         email = (SAME_EMAIL,) if self._emails[position] and self._emails[position] in emails else ()
         return phone + email
 

@@ -9,6 +9,7 @@ from contacts_mcp.matching._similarity import (
     company_key,
     email_key,
     is_similar_phone,
+    main_number,
     name_key,
     name_key_similarity,
     phone_key,
@@ -132,7 +133,7 @@ def _score(query: _Query, contact: Contact, region: str | None) -> _Score:
         scores.append(_score_address(query.address, email_key(contact.email)))
     if query.number:
         as_word = _score_words([query.number], contact)
-        scores.append(max(_score_number(query, phone_key(contact.phone_number, region)), as_word))
+        scores.append(max(_score_number(query, main_number(phone_key(contact.phone_number, region))), as_word))
     if query.words:
         scores.append(_score_words(query.words, contact))
     if not scores:

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from contacts_mcp.phones import COUNTRY_CODE, is_destroyed, is_placeholder, normalize
+from contacts_mcp.phones import COUNTRY_CODE, is_destroyed, is_placeholder, normalize, split_extension
 from contacts_mcp.text import digits, fold
 
 SAME_PHONE, SAME_EMAIL, SIMILAR_PHONE = "same phone", "same e-mail", "nearly the same phone"
@@ -85,7 +85,7 @@ class Link(NamedTuple):
 
 
 def phone_key(number: str | None, region: str | None = None) -> str:
-    """Return a valid number in E.164, any other as its digits, with its `+`.
+    """Return a valid number in E.164, any other as its digits, with its `+`; an extension follows an `x`.
 
     Return '' if it identifies no person: it has fewer than 5 digits, is a placeholder, or a spreadsheet destroyed it.
 
@@ -95,16 +95,29 @@ def phone_key(number: str | None, region: str | None = None) -> str:
         return ""
     if _PLAIN_E164.fullmatch(number):
         return "" if is_placeholder(number) and normalize(number, None) is None else number
-    written = fold(number).strip()
+    written, extension = split_extension(fold(number).strip())
     if written.startswith("00"):
         written = f"+{written[2:]}"
-    valid = normalize(written, region)
-    if valid:
-        return valid
-    bare = digits(written)
-    if len(bare) < _MIN_KEY_DIGITS or is_placeholder(written):
-        return ""
-    return f"+{bare}" if written.startswith("+") else bare
+    key = normalize(written, region)
+    if not key:
+        key = digits(written)
+        if len(key) < _MIN_KEY_DIGITS or is_placeholder(written):
+            return ""
+        key = f"+{key}" if written.startswith("+") else key
+    return f"{key}x{extension}" if extension else key
+
+
+def main_number(key: str) -> str:
+    """Return a `phone_key` without its extension."""
+    return key.partition("x")[0]
+
+
+def is_same_number(one: str, other: str) -> bool:
+    """Whether two `phone_key`s may be one person's: a number without an extension equals one with any."""
+    if one == other:
+        return bool(one)
+    is_known_of_both = "x" in one and "x" in other
+    return not is_known_of_both and main_number(one) == main_number(other) != ""
 
 
 def email_key(address: str | None) -> str:
@@ -223,7 +236,7 @@ def _given_names() -> frozenset[str]:
 
 def compare(one: KeyedContact, other: KeyedContact) -> Link | None:
     """Return the link between two contacts, or None. An equal name is not enough for a link."""
-    shared = [SAME_PHONE] if one.phone and one.phone == other.phone else []
+    shared = [SAME_PHONE] if is_same_number(one.phone, other.phone) else []
     shared += [SAME_EMAIL] if one.email and one.email == other.email else []
     is_near = SAME_PHONE not in shared and is_similar_phone(one.phone, other.phone)
     company = _company_similarity(one.company, other.company)

@@ -34,6 +34,7 @@ from contacts_mcp.contract import (
 from contacts_mcp.guard import Target, hash_json
 from contacts_mcp.text import digits, fold, quote, search_tokens
 from contacts_mcp.tools._answers import Page, next_page, slice_page
+from contacts_mcp.tools._duplicate_hint import warn_of_duplicates
 from contacts_mcp.tools._tool import Backend, PreparedCall, Run, Tool
 from contacts_mcp.tools._values import edit_tags, normalize_phone
 
@@ -159,6 +160,7 @@ async def _create_contact(backend: Backend, call: CreateContact) -> SavedContact
     if number != call.phone_number:
         call = call.model_copy(update={"phone_number": number})
     created = await backend.send(call)
+    warnings += await warn_of_duplicates(backend, created)
     return SavedContact(**created.model_dump(exclude_unset=True), warnings=warnings or None)
 
 

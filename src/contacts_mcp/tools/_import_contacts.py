@@ -1,6 +1,7 @@
 """import_contacts: import a file of contacts into the directory. It is planned first and safe to repeat."""
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 from typing import Literal
 
@@ -8,10 +9,10 @@ import anyio.to_thread
 from pydantic import Field
 
 from contacts_mcp.contract import GetContactGroup, GroupId, Risk, Tags, Text, invalid_field
-from contacts_mcp.formats import read_contacts
+from contacts_mcp.formats import ParsedFile, read_contacts
 from contacts_mcp.guard import PromptWording
-from contacts_mcp.tools._import_plan import ImportAnswer, ImportPlan
-from contacts_mcp.tools._import_rows import MatchOptions, OnMatch, Source, match_rows, to_draft
+from contacts_mcp.tools._import_plan import ImportAnswer, ImportPlan, RegionChange
+from contacts_mcp.tools._import_rows import Draft, MatchOptions, OnMatch, Source, match_rows, to_draft
 from contacts_mcp.tools._job import JobClient, iterate_in_thread
 from contacts_mcp.tools._plan import PlanArguments, fingerprint_plan, plan_or_apply
 from contacts_mcp.tools._select import fetch_member_ids
@@ -44,36 +45,61 @@ async def _make_plan(client: JobClient, arguments: ImportContacts) -> ImportPlan
         members = frozenset(await fetch_member_ids(client, arguments.group_id))
     region = arguments.default_region or client.backend.default_region
     options = MatchOptions(arguments.on_match, region, is_region_given=arguments.default_region is not None)
-    source = await _read_source(client, arguments, options.region)
+    data = await _read_data(client, arguments)
+    parsed, drafts = await _parse(client, data, arguments, region)
+    source = Source(arguments.path, parsed, [draft async for draft in drafts])
     decisions = await match_rows(client, source.drafts, options)
     plan = ImportPlan(arguments.group_id, source, decisions, options, members)
+    if not arguments.apply:
+        plan.region_change = await _compare_regions(client, data, arguments, plan)
     adds = sorted({decision.id for decision in decisions if decision.id} - members) if arguments.group_id else []
     plan.fingerprint = fingerprint_plan(arguments, [*(decision.to_step() for decision in decisions), adds])
     return plan
 
 
-async def _read_source(client: JobClient, arguments: ImportContacts, region: str | None) -> Source:
-    """Read a file of the folder, or text that came with the call. Raises ValidationFailed if it cannot be read."""
-    path, content, mapping = arguments.path, arguments.content, _parse_mapping(arguments.mapping)
-    if (path is None) == (content is None):
+async def _read_data(client: JobClient, arguments: ImportContacts) -> bytes:
+    """Return the content of a file of the folder, or the text that came with the call."""
+    if (arguments.path is None) == (arguments.content is None):
         raise invalid_field("path", "is required, or else content", "give a file's path or its text, one of the two")
-    if path is not None:
-        folder = client.backend.require_folder()
-        data = (await anyio.to_thread.run_sync(folder.read, path)).data
-    else:
-        data = (content or "").encode()
+    if arguments.path is None:
+        return (arguments.content or "").encode()
+    folder = client.backend.require_folder()
+    return (await anyio.to_thread.run_sync(folder.read, arguments.path)).data
+
+
+async def _parse(
+    client: JobClient, data: bytes, arguments: ImportContacts, region: str | None
+) -> tuple[ParsedFile, AsyncIterator[Draft]]:
+    """Parse a file; its rows are parsed while they are iterated. Raises ValidationFailed if it cannot be read."""
     read = partial(
         read_contacts,
         data,
-        name=path,
+        name=arguments.path,
         format=arguments.format,
-        mapping=mapping,
+        mapping=_parse_mapping(arguments.mapping),
         encoding=arguments.encoding,
         region=region,
     )
     parsed = await anyio.to_thread.run_sync(read)
     drafts = (to_draft(row, region, arguments.tags or ()) for row in parsed.rows)
-    return Source(path, parsed, [draft async for draft in iterate_in_thread(drafts, client.progress("rows read"))])
+    return parsed, iterate_in_thread(drafts, client.progress("rows read"))
+
+
+async def _compare_regions(
+    client: JobClient, data: bytes, arguments: ImportContacts, plan: ImportPlan
+) -> list[str] | None:
+    """Describe which numbers differ from the caller's last plan of the file, if that had another region."""
+    region = plan.options.region
+    digest = await anyio.to_thread.run_sync(lambda: hashlib.sha256(data).hexdigest())
+    before = client.backend.planned_regions.replace(client.backend.owner, digest, region)
+    if before == region:
+        return None
+    _, earlier = await _parse(client, data, arguments, before)
+    change = RegionChange(before)
+    now = iter(plan.source.drafts)
+    async for old in earlier:
+        change.compare(old, next(now, old))
+    return change.to_answer()
 
 
 def _parse_mapping(given: Sequence[str] | None) -> Mapping[str, str]:

@@ -75,6 +75,9 @@ class ImportAnswer(FileAnswer):
     overwritten: int | None = Field(default=None, description="Non-empty fields that were replaced.")
     overwritten_contacts: list[str] | None = Field(default=None, description="The first updates that overwrite.")
     region: str = Field(description="Country of national numbers, and where it comes from.")
+    region_change: list[str] | None = Field(
+        default=None, description="Numbers that the last plan of this file, with another region, had otherwise."
+    )
     converted: int = Field(description="Numbers that were converted to E.164.")
     unreachable: int = Field(description="Rows whose number is not valid; it is kept.")
     not_reachable_by_sms: list[str] | None = Field(default=None, description="All rows that SMS cannot reach, and why.")
@@ -97,12 +100,35 @@ class _RowResult(NamedTuple):
     detail: str
 
 
+class RegionChange:
+    """How many rows have another number than in an earlier plan with another region, and the first of them."""
+
+    def __init__(self, before: str | None) -> None:
+        self._before = before
+        self._count = 0
+        self._first: list[str] = []
+
+    def compare(self, old: Draft, new: Draft) -> None:
+        if old.phone_number == new.phone_number:
+            return
+        self._count += 1
+        if self._count <= _MAX_ROWS_SHOWN:
+            name, before, after = (
+                quote(each, _MAX_VALUE_LENGTH) for each in (new.name, old.phone_number, new.phone_number)
+            )
+            self._first.append(f"row {new.row} {name}: {before} → {after}")
+
+    def to_answer(self) -> list[str]:
+        return [f"numbers that differ from the plan with {self._before or 'no region'}: {self._count:,}", *self._first]
+
+
 @dataclass(slots=True)
 class ImportPlan:
     """What is done with each row, and who is added to the group.
 
     Attributes:
         members: the ids of the group's members before the import.
+        region_change: which numbers differ from the last plan of the file, which had another region.
         written: the results of the rows that were written, by row.
         overwritten: how many non-empty fields were replaced.
     """
@@ -113,6 +139,7 @@ class ImportPlan:
     options: MatchOptions
     members: frozenset[str]
     fingerprint: str = ""
+    region_change: list[str] | None = None
     written: dict[int, _RowResult] = field(default_factory=dict)
     overwritten: int = 0
 
@@ -273,6 +300,7 @@ class ImportPlan:
             ambiguous=counts["ambiguous"],
             invalid=counts["invalid"],
             region=_describe_region(self.options),
+            region_change=self.region_change,
             converted=sum(draft.is_converted for draft in usable),
             unreachable=sum(bool(draft.phone_number) and not draft.is_valid_number for draft in usable),
             not_reachable_by_sms=_count_rows((draft.unreachable, draft.row) for draft in usable) or None,

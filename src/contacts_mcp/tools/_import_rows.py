@@ -9,7 +9,7 @@ from contacts_mcp import phones
 from contacts_mcp.contract import Contact, ContactType
 from contacts_mcp.formats import ParsedFile, Row
 from contacts_mcp.mail import is_email
-from contacts_mcp.matching import ContactIndex, email_key, person_name, phone_key
+from contacts_mcp.matching import ContactIndex, email_key, is_same_number, main_number, person_name, phone_key
 from contacts_mcp.tools._job import JobClient, iterate_cooperatively
 from contacts_mcp.tools._select import LIST_FIELDS, Filter, fetch_full, iter_contacts
 from contacts_mcp.tools._values import edit_tags
@@ -18,7 +18,7 @@ OnMatch = Literal["skip", "update", "create"]
 Action = Literal["create", "update", "unchanged", "duplicate", "invalid", "ambiguous"]
 
 DESTROYED_NUMBER = "has a number that a spreadsheet destroyed; it is not imported"
-EXTENSION_NOT_IMPORTED = "has a number with an extension, which is not imported"
+EXTENSION_IN_NOTES = "has a number with an extension, which is kept in the notes, unless the contact has others"
 INVALID_ADDRESS = "has an invalid e-mail address, which is not imported"
 
 _TEXT_FIELDS = ("name", "company_name", "phone_number", "email", "notes")
@@ -33,6 +33,7 @@ class Draft:
         phone_keys: match keys of all numbers of the row; a contact has room for one of them.
         email_keys: match keys of all addresses of the row.
         extra_values: the numbers and addresses that a contact has no room for.
+        has_notes: whether the notes have more than the number's extension.
         is_converted: whether the number was written in another form than E.164.
         unreachable: why SMS cannot reach the row; empty if it can.
         sharing: the earlier row or the contact that has the same number or address, but another person's name.
@@ -56,6 +57,7 @@ class Draft:
     unreachable: str = ""
     sharing: str = ""
     is_named: bool = True
+    has_notes: bool = True
     problem: str | None = None
     notices: tuple[str, ...] = ()
 
@@ -131,8 +133,9 @@ def to_draft(row: Row, region: str | None, tags: Sequence[str]) -> Draft:
     mobile = next((number for number in valid if not phones.is_fixed_line(number)), None)
     number = mobile or next(iter(valid), next((raw for raw, _ in numbers), ""))
     emails = [email for email in row.emails if is_email(email)]
+    extension = next((phones.split_extension(raw)[1] for raw, each in numbers if each == number), "")
     notices = [*row.notices, *[DESTROYED_NUMBER] * (len(numbers) < len(written))]
-    notices += [EXTENSION_NOT_IMPORTED] * any(valid and phones.has_extension(raw) for raw, valid in numbers)
+    notices += [EXTENSION_IN_NOTES] * bool(extension)
     return Draft(
         row=row.number,
         id=row.id,
@@ -142,16 +145,21 @@ def to_draft(row: Row, region: str | None, tags: Sequence[str]) -> Draft:
         phone_number=number,
         email=emails[0] if emails else "",
         tags=tuple(edit_tags(row.tags, tags)) if row.tags or tags else (),
-        notes=row.notes,
-        phone_keys=_distinct(valid or phone_key(raw, region) for raw, valid in numbers),
+        notes="\n".join(filter(None, [row.notes, extension and f"ext. {extension}"])),
+        phone_keys=_distinct(_phone_key(raw, each, region) for raw, each in numbers),
         email_keys=_distinct(map(email_key, emails)),
         extra_values=max(0, len(numbers) - 1) + max(0, len(emails) - 1),
         is_converted=number in valid and number not in written,
         unreachable="" if mobile else _why_unreachable(number, row, region, is_valid=bool(valid)),
         is_named=bool(person_name(row.name, *row.phones, *row.emails)),
+        has_notes=bool(row.notes),
         problem=row.problem,
         notices=(*notices, *[INVALID_ADDRESS] * (len(emails) < len(row.emails))),
     )
+
+
+def _phone_key(raw: str, valid: str | None, region: str | None) -> str:
+    return valid if valid and not phones.split_extension(raw)[1] else phone_key(raw, region)
 
 
 def _why_unreachable(number: str, row: Row, region: str | None, *, is_valid: bool) -> str:
@@ -216,7 +224,9 @@ class _KnownContacts:
     async def read(cls, client: JobClient, drafts: Sequence[Draft], options: MatchOptions) -> "_KnownContacts":
         """Read the whole directory once, and keep the contacts that could match."""
         known = cls()
-        keys = {key for draft in drafts for key in (*draft.phone_keys, *draft.email_keys, draft.id) if key}
+        keys = {
+            key for each in drafts for key in (*map(main_number, each.phone_keys), *each.email_keys, each.id) if key
+        }
         names = {_line(draft.name) for draft in drafts if options.on_match == "create" or not draft.has_key}
         to_complete: list[str] = []
         fields = _ALL_FIELDS if await client.backend.supports("scan") else LIST_FIELDS
@@ -224,7 +234,7 @@ class _KnownContacts:
             for contact in page:
                 phone, email = phone_key(contact.phone_number, options.region), email_key(contact.email)
                 by_name = _line(contact.name) in names
-                if by_name or keys & {phone, email, contact.id}:
+                if by_name or keys & {main_number(phone), email, contact.id}:
                     known._add(contact, phone, email)
                     to_complete += [contact.id] if by_name or options.on_match == "update" else []
         if fields != _ALL_FIELDS:
@@ -289,13 +299,17 @@ def _has_value(draft: Draft, name: str, value: str | None, region: str | None) -
     if name == "phone_number":
         is_better = not draft.is_valid_number and bool(phones.normalize(value or "", region))
         return is_better or (
-            bool(value) and (phone_key(value, region) in draft.phone_keys or value == draft.phone_number)
+            bool(value) and (_has_number(draft, phone_key(value, region)) or value == draft.phone_number)
         )
-    if name == "name" and not draft.is_named:
+    if (name == "name" and not draft.is_named) or (name == "notes" and not draft.has_notes):
         return bool(value)
     if name == "email":
         return bool(value) and (email_key(value) in draft.email_keys or value == draft.email)
     return _line(value) == _line(getattr(draft, name))
+
+
+def _has_number(draft: Draft, key: str) -> bool:
+    return any(is_same_number(key, each) for each in draft.phone_keys)
 
 
 def _content_of(record: Draft | Contact) -> tuple[Any, ...]:

@@ -40,6 +40,7 @@ _MAX_DOWNLOADS_BYTES = 64 * 1024 * 1024
 _BUDGET_PERIOD_SECONDS = 3600.0
 _MINUTE_SECONDS = 60.0
 _MAX_BUDGETS = 4_096
+_MAX_PLANNED_FILES = 1_000
 
 
 class WriteBudgetExceeded(ContactsError):
@@ -167,6 +168,19 @@ class Sender(Protocol):
         ...
 
 
+class PlannedRegions:
+    """The region of the last import plan of each caller and file, by the file's digest; old ones are forgotten."""
+
+    def __init__(self) -> None:
+        self._regions: LRUCache[tuple[str, str], str | None] = LRUCache(_MAX_PLANNED_FILES)
+
+    def replace(self, owner: str, digest: str, region: str | None) -> str | None:
+        """Remember a plan's region; return that of the plan before, or the same if there was none."""
+        before = self._regions.get((owner, digest), region)
+        self._regions[owner, digest] = region
+        return before
+
+
 @dataclass(frozen=True, slots=True)
 class Backend:
     """The context of one caller's tool calls.
@@ -175,7 +189,7 @@ class Backend:
         default_region: the region (ISO 3166 code) of phone numbers without a country code.
         report: reports the progress of a long call.
         files: the folder for files, or the reason why there is none.
-        owner: the caller to whom downloads belong.
+        owner: the caller to whom downloads and planned regions belong.
     """
 
     client: Sender
@@ -183,6 +197,7 @@ class Backend:
     report: ProgressCallback | None = None
     files: Folder | str = NO_FOLDER_CONFIGURED
     downloads: Downloads = field(default_factory=Downloads)
+    planned_regions: PlannedRegions = field(default_factory=PlannedRegions)
     owner: str = ""
     budget: WriteBudget = field(default_factory=lambda: WriteBudget(0))
 

@@ -181,6 +181,58 @@ async def test_people_who_share_a_number_stay_separate(either, save):
     assert nameless["problems"] == ["row 2 matches 2 contacts"]
 
 
+@pytest.mark.parametrize(
+    ("rows", "contacts", "repeated"),
+    [
+        (["Kari,22335103 x12,", "Per,22335103 x14,"], {("Kari", "ext. 12"), ("Per", "ext. 14")}, 0),
+        (["Sentral,22335103 x12,", "Sentral,22335103 x14,"], {("Sentral", "ext. 12"), ("Sentral", "ext. 14")}, 0),
+        (["Kari,22335103 ext. 12,Hei", "Kari,22335103,"], {("Kari", "Hei\next. 12")}, 1),
+    ],
+)
+async def test_extension_of_a_number_is_kept_and_tells_people_apart(directory, save, rows, contacts, repeated):
+    """It goes to the notes, since a number for SMS has none; the import can still be repeated."""
+    path = save("name,phone,notes", *rows)
+
+    done = await directory.apply("import_contacts", path=path)
+    again = await directory.call("import_contacts", path=path, on_match="update")
+
+    found = (await directory.call("list_contacts"))["contacts"]
+    full = [await directory.call("get_contact", contact_id=row["id"]) for row in found]
+    assert {(each["name"], each["notes"]) for each in full} == contacts
+    assert {each["phone_number"] for each in full} == {"+4722335103"}
+    assert done["duplicates"] == repeated
+    assert done["notices"][0].startswith("has a number with an extension, which is kept in the notes")
+    assert again["creates"] == again["updates"] == 0
+
+
+async def test_plan_with_another_region_says_which_numbers_differ(directory, save):
+    path = save("name,phone", "Anna,030 901820", "Ola,+4799999999", "Per,22 33 51 03")
+
+    plans = [await directory.call("import_contacts", path=path, default_region=region) for region in ("NO", "DE", "DE")]
+    other = await directory.call("import_contacts", path=save("name,phone", "Ola,1", name="b.csv"), default_region="SE")
+    same = await directory.call("import_contacts", path="b.csv", default_region="FI")
+
+    assert [plan.get("region_change") for plan in (*plans, other)] == [
+        None,
+        [
+            "numbers that differ from the plan with NO: 2",
+            'row 2 "Anna": "030 901820" → "+4930901820"',
+            'row 4 "Per": "+4722335103" → "+4922335103"',
+        ],
+        None,
+        None,
+    ]
+    assert same["region_change"] == ["numbers that differ from the plan with SE: 0"]
+
+
+async def test_extension_never_replaces_notes(directory, save):
+    await directory.call("create_contact", name="Kari", phone_number="+4722335103", notes="Met at the fair")
+
+    plan = await directory.call("import_contacts", path=save("name,phone", "Kari,22335103 x12"), on_match="update")
+
+    assert (plan["unchanged"], plan["updates"]) == (1, 0)
+
+
 async def test_import_adds_new_and_existing_contacts_to_the_group(either, save):
     """The repetition adds no contact again."""
     await either.call("create_contact", name="Kari Nordmann", phone_number="+4790000001")
