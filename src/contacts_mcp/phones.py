@@ -15,8 +15,8 @@ _DIGITS_IN_ORDER = frozenset("01234567890"[start : start + length] for start in 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _EXTENSION_MARK = re.compile(r"[a-z#,;]", re.IGNORECASE)
 _EXTENSION = re.compile(
-    r"(?<=\d)\)?[\s,;(]*(?:(?:e?xt(?:ensio|n)?n?|x|durchwahl|dw|nebenstelle|nst|linje|lokal|intern[eo]?|int|toestel|tst|poste|"
-    r"wewn?|anexo|ramal|ankn(?:ytning)?|alanumero)[\s.:=-]*|#\s*)(\d{1,7})[#)]?(?=\s*(?:$|[;,/|\n]))"
+    r"(?<=\d)\)?[\s,;(]*(?:(?:e?xt(?:ensio|n)?n?|x|durchwahl|dw|nebenstelle|nst|linje|lokal|intern[eo]?|int|toestel|tst|"
+    r"poste|wewn?|anexo|ramal|ankn(?:ytning)?|alanumero)[\s.:=-]*|#\s*)(\d{1,7})[#)]?(?=\s*(?:$|[;,/|\n]))"
     r"|(?<=\d) ?[,;pw]+ ?(\d{1,4})#?$",  # as phones dial it after a pause
     re.IGNORECASE,
 )
