@@ -312,6 +312,7 @@ async def test_end_of_a_cancelled_call_is_recorded(path, lines):
 NAMES = st.text(st.characters(codec="utf-8", categories=["L", "N", "P"]), min_size=5, max_size=30)
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(name=NAMES, number=st.from_regex(r"\+47[49][0-9]{7}", fullmatch=True), note=NAMES, reason=NAMES)
 async def test_records_hold_no_personal_data(tmp_path_factory, name, number, note, reason):

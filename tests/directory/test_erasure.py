@@ -141,6 +141,7 @@ async def test_erasure_succeeds_while_another_process_reads(http, create, path, 
     assert (await http.get(f"/v1/contacts/{made['id']}")).status_code == 404
 
 
+@pytest.mark.slow
 async def test_closing_the_directory_removes_bytes_that_a_scrub_could_not(path, caplog):
     """There may never be another erasure."""
     chance = random.Random(1)

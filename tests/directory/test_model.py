@@ -309,6 +309,7 @@ class Model(RuleBasedStateMachine):
             self.runner.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("examples", "steps"), [(5, 40), pytest.param(60, 50, marks=pytest.mark.load)], ids=["some", "many"]
 )

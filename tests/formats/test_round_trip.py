@@ -47,6 +47,7 @@ def written(contacts: list[Contact], format_: str) -> bytes:
     return b"".join([writer.write(contacts[:half]), writer.write(contacts[half:]), writer.end()])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format_", FORMATS)
 @given(contacts=st.lists(CONTACTS, min_size=1, max_size=4))
 def test_written_contacts_read_back_unchanged(format_, contacts):
@@ -71,6 +72,7 @@ def test_written_contacts_read_back_unchanged(format_, contacts):
     ]
 
 
+@pytest.mark.slow
 @given(contacts=st.lists(CONTACTS, min_size=1, max_size=4))
 def test_csv_cells_are_never_formulas(contacts):
     """Except E.164 numbers; tags are escaped too, as `;` may split cells."""
@@ -89,6 +91,7 @@ def test_e164_numbers_are_not_escaped():
     assert [row["phone_number"] for row in rows] == ["+4799999999", "'+1+1"]
 
 
+@pytest.mark.slow
 @given(contacts=st.lists(CONTACTS, min_size=1, max_size=3))
 def test_written_cards_are_folded_and_readable_by_another_library(contacts):
     data = written(contacts, "vcard")

@@ -96,6 +96,7 @@ def test_columns_that_are_not_understood_are_listed_as_unmapped():
     assert next(reading.rows).name == "Ola"
 
 
+@pytest.mark.slow
 def test_too_many_columns_are_refused():
     keys = ",".join(f'"key {number}": 1' for number in range(1_001))
 

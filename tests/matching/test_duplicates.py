@@ -21,6 +21,7 @@ def find_duplicates(contacts: Iterable[ContactRecord], region: str | None = None
     return finder.clusters
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("address", [("address_1", "suburb"), ("street_number", "address_1", "address_2", "suburb")])
 @pytest.mark.parametrize("febrl", [1, *(pytest.param(more, marks=pytest.mark.load) for more in (2, 3))])
 def test_febrl_duplicates_are_found_and_certain_ones_are_right(febrl, address):
@@ -128,6 +129,7 @@ def test_chain_of_links_is_not_one_cluster():
     assert all(len(cluster.ids) == 2 for cluster in found)
 
 
+@pytest.mark.slow
 def test_number_shared_by_thousands_needs_few_comparisons(monkeypatch):
     """A switchboard's contacts are not compared in all pairs, and a duplicate among them is still found."""
     people = [ContactRecord(str(number), f"{_word(number)} {_word(number * 7 + 3)}", OLA) for number in range(5_000)]
@@ -151,6 +153,7 @@ def _word(number: int) -> str:
     return "".join(draw.choice("bdfghklmnprstv") + draw.choice("aeiouy") for _ in range(4))
 
 
+@pytest.mark.slow
 def test_search_runs_in_many_steps():
     """Other tasks can run between them; the clusters are complete after the last."""
     duplicates = DuplicateFinder()

@@ -292,6 +292,7 @@ def shared_numbers():
         yield from ((name, f"+4723{office:06d}", f"post@firma{office}.example.no") for name in names)
 
 
+@pytest.mark.slow
 def test_people_who_share_a_number_are_never_one():
     """Neither an import takes one for another, nor does the duplicate search call them more than possibly one."""
     people = list(shared_numbers())

@@ -3,6 +3,8 @@
 import asyncio
 from contextlib import asynccontextmanager
 
+import pytest
+
 from network.servers import key_of, mark_of, server_of_tenants
 from support.raw_hosts import HttpConnection, ModernConnection, key, raw_call
 
@@ -27,6 +29,7 @@ def reading(contact_id, secret):
     return raw_call("get_contact", f"X-API-Key: {secret}", contact_id=contact_id)
 
 
+@pytest.mark.slow
 async def test_callers_on_one_connection_are_kept_apart():
     """Each request uses its own key, not that of an earlier request on the connection."""
     async with served_tenants() as (port, contacts), HttpConnection(port) as shared:
@@ -45,6 +48,7 @@ async def test_callers_on_one_connection_are_kept_apart():
     assert found == [own[0] for own in contacts]
 
 
+@pytest.mark.slow
 async def test_answer_of_an_aborted_call_is_not_delivered_to_the_next():
     async with served_tenants() as (port, contacts):
         for turn in range(BREAKS):

@@ -130,6 +130,7 @@ async def test_key_without_the_right_to_list_contacts_is_accepted():
     assert OLA not in (await ApiKeyAccess(check).authenticate(bringing(OLA))).principal
 
 
+@pytest.mark.slow
 async def test_flood_of_wrong_keys_blocks_no_caller_and_checks_each_once():
     """Known callers continue, new callers get in soon, wrong keys never do."""
     async with (
@@ -157,6 +158,7 @@ async def tried(port, secret):
         return secret, (await caller.call("list_contacts")).status
 
 
+@pytest.mark.slow
 async def test_cache_of_wrong_keys_is_bounded():
     async def check(_credential):
         raise contract.AuthenticationFailed("no")

@@ -33,6 +33,7 @@ async def hosts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
         yield connected
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio(loop_scope="module")
 @given(tool=st.sampled_from([tool.name for tool in TOOLS]), arguments=ARGUMENTS)
 @settings(max_examples=150, suppress_health_check=list(HealthCheck))

@@ -4,6 +4,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import anyio
+import pytest
 from mcp import Client
 from mcp.client.sse import sse_client
 
@@ -12,6 +13,7 @@ from contacts_mcp.resources import GROUP_URI, MEMBERS_URI
 from support.hosts import LEGACY, LIST_CHANGED, MODERN, Host, listening
 
 
+@pytest.mark.slow
 async def test_changes_are_notified_over_every_transport(tmp_path: Path) -> None:
     """Streamable HTTP and SSE, in both eras, for changes made through another connection."""
     with served_product(tmp_path) as served:

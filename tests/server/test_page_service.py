@@ -1,5 +1,7 @@
 """All endpoint tools, in both eras, over HTTP with a service that was written only from the API documentation."""
 
+import pytest
+
 from contacts_mcp.app import Platform
 from contacts_mcp.client import Credential
 from support.hosts import Person, each_era, host
@@ -7,6 +9,7 @@ from support.processes import API_KEY
 from support.services import page_service
 
 
+@pytest.mark.slow
 @each_era
 async def test_every_endpoint_tool_works_with_the_answers_on_the_api_page(era: str) -> None:
     """Split rows, missing fields, required names, odd counts and empty answers are all understood."""

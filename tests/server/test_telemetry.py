@@ -315,6 +315,7 @@ CONTACT_DATA = {
 SECRETS = ("Sekretsen", "+4791234567", "91234567", "sekret@example.com", "allergic", "vip-sekret", API_KEY)
 
 
+@pytest.mark.slow
 @each_era
 async def test_telemetry_and_logs_contain_no_personal_data_and_no_key(
     tmp_path: Path, telemetry: CapturedTelemetry, era: str

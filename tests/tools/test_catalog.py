@@ -49,6 +49,7 @@ def test_toolsets_choose_endpoints_or_workflows():
     assert choose_tools() == TOOLS
 
 
+@pytest.mark.slow
 def test_all_tools_take_less_than_4200_tokens():
     """The list of 22 tools is part of every conversation (tokens of o200k)."""
     seen = [{"name": tool.name, "description": tool.description, "inputSchema": tool.input_schema} for tool in TOOLS]

@@ -83,6 +83,7 @@ async def test_check_changes_nothing_and_does_not_block_writers(written, opened,
     assert await opened.read(check) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "statements"),
     [

@@ -75,6 +75,7 @@ async def test_older_file_is_refused_with_advice_and_not_changed(filled, add_rev
     assert filled.read_bytes() == before
 
 
+@pytest.mark.slow
 async def test_migrated_database_keeps_its_records_and_gets_a_new_index(filled, add_revision, open_directory):
     add_revision()
 

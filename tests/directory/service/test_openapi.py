@@ -85,6 +85,7 @@ def test_every_schema_is_valid_and_accepts_its_examples(name):
         validator(SCHEMAS[name]).validate(shown)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "field"),
     [
@@ -122,6 +123,7 @@ def test_service_accepts_exactly_the_texts_that_match_the_schema(model, field, t
     assert validator(SCHEMAS[model]).is_valid(body) == is_accepted(getattr(bodies, model), body), (field, text)
 
 
+@pytest.mark.slow
 @given(  # generating from the pattern of the schema itself would take seconds
     address=st.from_regex(
         r"[A-Za-z0-9]{1,9}([._+-][A-Za-z0-9]{1,9}){0,3}@([A-Za-z0-9](-?[A-Za-z0-9]){0,9}\.){1,3}[A-Za-z]{2,9}",

@@ -34,6 +34,7 @@ def test_token_estimate_is_never_too_low(text):
     assert count_tokens(dumped) <= 1.1 * estimate_tokens(dumped)
 
 
+@pytest.mark.slow
 async def test_every_workflow_answer_fits_in_4000_tokens(tmp_path):
     """The directory has the longest and strangest values, and each tool is asked for as much as it can show."""
     header = "name,phone,email,company,tags,notes"

@@ -31,6 +31,7 @@ def contents(unsteady: UnreliableService) -> Counter[tuple[Any, ...]]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 async def test_import_over_an_unsteady_service_creates_nothing_twice(platform, unsteady, save, seed):
     """429, 500, resets and lost answers occur at random; the counts of each call add up, and a repetition finishes."""

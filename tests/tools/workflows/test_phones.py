@@ -22,6 +22,7 @@ def rows_of(region: str) -> list[tuple[str, str, str]]:
     return rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", [0, *(pytest.param(part, marks=pytest.mark.load) for part in range(1, 8))])
 async def test_every_example_number_is_imported_as_e164(directory, files, part):
     """Valid national numbers become E.164; invalid ones are kept and counted."""

@@ -105,6 +105,7 @@ async def test_body_with_identity_encoding_is_accepted(encoding):
     assert (await ask(limited(measures), headers={"Content-Encoding": encoding}, content=b"x")).json() == [1, True]
 
 
+@pytest.mark.slow
 async def test_body_that_does_not_arrive_is_answered_with_408():
     app = Noting()
     async with serve_app(limited(app, timeout_seconds=0.2)) as server:

@@ -95,6 +95,7 @@ async def test_endless_request_head_is_refused(parser):
         writer.close()
 
 
+@pytest.mark.slow
 async def test_idle_keep_alive_connection_outlives_the_head_timeout(parser):
     async with serve_app(hello, http=with_timeouts(parser, head_seconds=SHORT, stalled_seconds=SHORT)) as server:
         reader, writer = await server.connect()
@@ -197,6 +198,7 @@ async def test_vanished_peer_is_aborted_after_the_kernel_buffered_the_response(p
             await wait_until(lambda: server.idle)
 
 
+@pytest.mark.slow
 async def test_slow_but_steady_reader_gets_everything(parser, tmp_path):
     large = PlainTextResponse(b"x" * 8_000_000)
     async with serve_app(large, tmp_path / "wire", http=with_timeouts(parser, stalled_seconds=1)) as server:
