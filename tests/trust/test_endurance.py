@@ -25,9 +25,18 @@ _DESCRIPTOR_TOLERANCE = 16
 """How many more descriptors or threads any sample may show: so many connections may be kept for a next call."""
 
 
-@pytest.mark.parametrize("calls", [6_000, pytest.param(200_000, marks=pytest.mark.endurance)], ids=["short", "long"])
-@pytest.mark.parametrize("open_backend", [embedded, upstream])
-@pytest.mark.parametrize("start_server", [stdio, http])
+_RUNS = [(stdio, embedded), (http, upstream), (stdio, upstream), (http, embedded)]
+_SHORT_RUNS = _RUNS[:2]
+"""Each transport and each backend once."""
+
+
+@pytest.mark.parametrize(
+    ("start_server", "open_backend", "calls"),
+    [
+        *((*parts, 6_000) for parts in _SHORT_RUNS),
+        *(pytest.param(*parts, 200_000, marks=pytest.mark.endurance) for parts in _RUNS),
+    ],
+)
 async def test_server_stays_flat_and_quick_over_many_calls(
     tried, start_server: StartServer, open_backend: OpenBackend, calls: int
 ):
