@@ -67,7 +67,7 @@ def test_doctor_checks_a_key_and_masks_it(command, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("variables", "fault", "next_step"),
+    ("variables", "fault", "advice"),
     [
         (
             {"WAYSCLOUD_API_KEY": "wayscloud_pat_wrong_key"},
@@ -86,14 +86,14 @@ def test_doctor_checks_a_key_and_masks_it(command, tmp_path):
     ],
     ids=["wrong key", "unreachable", "bad address", "bad tools", "bad guard", "bad file"],
 )
-def test_doctor_reports_a_fault_with_the_next_step(command, tmp_path, variables, fault, next_step):
+def test_doctor_reports_a_fault_with_advice(command, tmp_path, variables, fault, advice):
     """It exits with 1, without a traceback."""
     with directory_service(tmp_path) as address:
         done = command("doctor", **{"WAYSCLOUD_API_URL": address, **variables})
 
     assert done.code == 1, done.out
     assert fault in done.out
-    assert next_step in done.out
+    assert advice in done.out
     assert "Traceback" not in done.err
     assert "SECRET" not in done.out + done.err
 

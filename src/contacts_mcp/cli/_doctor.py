@@ -77,7 +77,7 @@ def _examine_trail(trail: Trail) -> int:
 def _examine_network(lifespan: AbstractAsyncContextManager[Any], check_ready: Callable[[], Awaitable[None]]) -> int:
     answer = anyio.run(_attempt, lifespan, check_ready)
     if isinstance(answer, ContactsError):
-        return _failed("connection", answer.message, answer.next_step)
+        return _failed("connection", answer.message, answer.advice)
     _passed("connection", "all services that the server needs answer")
     return 0
 
@@ -86,7 +86,7 @@ def _examine_backend(backend: Platform | Embedded) -> int:
     connection = connect(backend)
     page = anyio.run(_attempt, connection.lifespan(), partial(connection.send, ListContacts(per_page=1)))
     if isinstance(page, ContactsError):
-        return _failed("connection", page.message, _next_step(backend, page))
+        return _failed("connection", page.message, _advise(backend, page))
     _passed("connection", "it answers" if page.total is None else f"it answers; {page.total} contacts")
     return 0
 
@@ -102,7 +102,7 @@ async def _attempt(lifespan: AbstractAsyncContextManager[Any], work: Callable[[]
     return Unreachable(f"no answer within {_TIMEOUT_SECONDS:.0f} seconds", advice="check the network and the addresses")
 
 
-def _next_step(backend: Platform | Embedded, exc: ContactsError) -> str:
+def _advise(backend: Platform | Embedded, exc: ContactsError) -> str:
     if isinstance(backend, Platform):
         if backend.credential and exc.code in ("authentication_failed", "permission_denied"):
             return f"put a valid key into {backend.credential.source}"
@@ -116,7 +116,7 @@ def _passed(check: str, result: str) -> None:
     typer.echo(f"✓ {check}: {result}")
 
 
-def _failed(check: str, reason: str, next_step: str) -> int:
+def _failed(check: str, reason: str, advice: str) -> int:
     typer.echo(f"✗ {check}: {reason}")
-    typer.echo(f"  → {next_step}")
+    typer.echo(f"  → {advice}")
     return 1

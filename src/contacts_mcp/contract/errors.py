@@ -21,22 +21,23 @@ class ContactsError(Exception):
     Attributes:
         code: A stable name for the kind of error.
         message: What happened.
-        next_step: What to do next; by default the `advice` of the class.
+        advice: What to do next; by default that of the class.
         status: The HTTP status of the service's answer; None without an answer.
     """
 
     code: ClassVar[str] = "error"
-    advice: ClassVar[str] = ""
+    advice: str = ""
 
     def __init__(self, message: str, *, advice: str | None = None, status: int | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.status = status
-        self.next_step = self.advice if advice is None else advice
+        if advice is not None:
+            self.advice = advice
 
     def __str__(self) -> str:
         what = f"{self.code}: {self.message}"
-        return f"{what}; {self.next_step}" if self.next_step else what
+        return f"{what}; {self.advice}" if self.advice else what
 
 
 class AuthenticationFailed(ContactsError):
