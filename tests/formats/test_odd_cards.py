@@ -65,6 +65,36 @@ def test_number_is_read_as_it_is_dialled(line, phone):
 
 
 @pytest.mark.parametrize(
+    ("lines", "first"),
+    [
+        ((f"TEL;HOME;PREF:{OTHER}", f"TEL;WORK:{FAX}", f"TEL;CELL:{MOBILE}"), MOBILE),
+        ((f"TEL;WORK:{OTHER}", f"TEL;HOME;PREF:{MOBILE}"), MOBILE),
+        ((f"TEL;TYPE=cell;PREF=2:{OTHER}", f"TEL;TYPE=cell;PREF=1:{MOBILE}"), MOBILE),
+        ((f"TEL;HOME:{OTHER}", f"TEL;WORK:{MOBILE}"), MOBILE),
+    ],
+)
+def test_mobile_is_first_then_the_preferred_number(lines, first):
+    assert one(card("FN:Kari", *lines)).phones[0] == first
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("X-GROUPS:Kor,VIP", {"tags": ("Kor", "VIP")}),
+        ("X-GN:Kor", {"tags": ("Kor",)}),
+        ("CATEGORY:Kor", {"tags": ("Kor",)}),
+        ("X-MOBILE:1", {"phones": ("1",)}),
+        ("X-EMAIL:a@example.org", {"emails": ("a@example.org",)}),
+        ("X-COMPANY:Fjord AS", {"company_name": "Fjord AS"}),
+    ],
+)
+def test_property_with_another_name_is_read(line, expected):
+    row = one(card("FN:Kari", line))
+
+    assert {name: getattr(row, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize(
     ("line", "emails"),
     [
         ("EMAIL.HOME:a@example.org", ("a@example.org",)),

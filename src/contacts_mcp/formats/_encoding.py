@@ -7,6 +7,7 @@ valid UTF-8 is decoded line by line or value by value, and only the parts that a
 import re
 from encodings import normalize_encoding
 from encodings.aliases import aliases
+from functools import lru_cache
 from typing import NamedTuple
 
 from contacts_mcp.contract import ValidationFailed, invalid_field
@@ -55,6 +56,7 @@ class Encoding(NamedTuple):
     mark_length: int = 0
 
 
+@lru_cache(maxsize=64)
 def find_codec(name: str) -> str | None:
     """Return Python's name of a character set; None if it is not one."""
     plain = normalize_encoding(name.strip().lower()).removeprefix("x_").removeprefix("unicode_1_1_")

@@ -88,7 +88,7 @@ def parse_exported_row(number: int, headers: Sequence[str], cells: Sequence[str]
         company_name=values.get("company_name", ""),
         phones=(phone,) if phone else (),
         emails=(email,) if email else (),
-        tags=tuple(map(_unescape_formula, _split_tags(values.get("tags", "")))),
+        tags=tuple(_unescape_tag(tag) for tag in _split_tags(values.get("tags", ""))),
         notes=values.get("notes", ""),
     )
 
@@ -100,7 +100,7 @@ def _to_cells(contact: Contact) -> Iterator[str]:
         if value is None:
             yield ""
         elif name == "tags":
-            yield _escape_formula(_join_tags(map(_escape_formula, contact.tags)))  # a `;` may make each tag a cell
+            yield _escape_formula(_join_tags(map(_escape_tag, contact.tags)))
         elif name in TIMES:
             yield _format_time(value)
         else:
@@ -113,6 +113,15 @@ def _escape_formula(value: str) -> str:
 
 def _unescape_formula(cell: str) -> str:
     return cell[1:] if _ESCAPED_FORMULA.match(cell) else cell
+
+
+def _escape_tag(tag: str) -> str:
+    """Escape a tag, and what follows a `;` in it: a spreadsheet that splits at `;` makes each a cell."""
+    return _TAG_SEPARATOR.join(map(_escape_formula, tag.split(_TAG_SEPARATOR)))
+
+
+def _unescape_tag(tag: str) -> str:
+    return _TAG_SEPARATOR.join(map(_unescape_formula, tag.split(_TAG_SEPARATOR)))
 
 
 def _join_tags(tags: Iterable[str]) -> str:

@@ -133,14 +133,13 @@ def _apply_limits(row: Row) -> None:
             setattr(row, name, text[:limit].rstrip())
             row.notices += (f"has more than {limit:,} characters in {name}; the rest is not imported",)
     for name, limit in _MAX_ITEM_LENGTHS.items():
-        values = getattr(row, name)
+        values, count = getattr(row, name), _MAX_ITEMS[name]
         if values and max(map(len, values)) > limit:
-            values = tuple(value for value in values if len(value) <= limit)
+            setattr(row, name, values := tuple(value for value in values if len(value) <= limit))
             row.notices += (VALUE_TOO_LONG,)
-        if len(values) > (count := _MAX_ITEMS[name]):
-            values = values[:count]
+        if len(values) > count:
+            setattr(row, name, values[:count])
             row.notices += (f"has more than {count} {name}; the others are not imported",)
-        setattr(row, name, values)
 
 
 def _set_name(row: Row) -> None:

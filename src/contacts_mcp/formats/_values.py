@@ -34,6 +34,7 @@ _URI_PARAMETERS = re.compile(r";\s*(?:isub|phone-context|postd)=[^;]*", re.IGNOR
 _SERVICE_CODE = re.compile(r"^[*#]\d{2,3}[*#](?=\+?\d{5})")  # such as `*31#`, which hides the caller's number
 _AFTER_NUMBER = re.compile(r"(?<=\d)\s*(?:\([^()\d]*\)|[pPwW][\d#*pPwW]*)$")
 """A remark, or digits that are dialled after a pause."""
+_MAX_NUMBER_LENGTH = 64
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 _CONJUNCTIONS = frozenset("or og eller oder ou und and et e y of tai lub".split())
 _BRACKETED_ADDRESS = re.compile(r"<\s*(?:mailto:)?([^<>@\s]+@[^<>\s]+?)\s*>")
@@ -93,7 +94,9 @@ def _split_phone(cell: str, region: str | None) -> Iterator[str]:
     text = _read_uri(_SCHEME.sub("", _SPACES.sub(" ", _strip_joiners(cell))))
     text = mark_extensions(_WHOLE_FLOAT.sub(r"\1", text))
     for part in _NUMBER_SEPARATOR.split(text):
-        number = _AFTER_NUMBER.sub("", _SERVICE_CODE.sub("", _SCHEME.sub("", part.strip())))
+        number = _SERVICE_CODE.sub("", _SCHEME.sub("", part.strip()))
+        if len(number) <= _MAX_NUMBER_LENGTH:
+            number = _AFTER_NUMBER.sub("", number)
         if number:
             yield from split_alternatives(_WHOLE_FLOAT.sub(r"\1", number), region)
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from operator import itemgetter
 
 from contacts_mcp.contract import ContactType, ValidationFailed
 from contacts_mcp.formats._encoding import DEFAULT_FALLBACK, decode, detect_encoding
@@ -83,7 +84,7 @@ def _read_rows(parsed: ParsedFile, data: bytes, charsets: Charsets, region: str 
         leftovers.properties.update(card.unread)
     if not number:
         raise ValidationFailed("the file has no card", advice="begin each card with a line BEGIN:VCARD")
-    parsed.unmapped += [name for name, _ in leftovers.properties.most_common()]
+    parsed.unmapped += [name for _, name in sorted((-count, name) for name, count in leftovers.properties.items())]
     if leftovers.has_other_text:
         parsed.remarks.append("the file has text outside of cards, which is not read")
 
@@ -140,11 +141,13 @@ class _CardReader:
 
     def _values(self, name: str) -> list[str]:
         """Return the values of a property, preferred ones first; of alternatives only the first."""
+        if name not in self._card.properties:
+            return []
         properties = self._properties(name)
-        if len(properties) > 1:
-            properties = sorted(properties, key=lambda each: each[0].preference)
+        if len(properties) == 1:
+            return [properties[0][1]]
         values: dict[str, str] = {}
-        for index, (head, value) in enumerate(properties):
+        for index, (head, value) in enumerate(sorted(properties, key=lambda each: each[0].preference)):
             values.setdefault(head.alternative or f"#{index}", value)
         if len(values) < len(properties):
             self._card.unread.add(f"alternative {name}")
@@ -152,10 +155,13 @@ class _CardReader:
 
     def _text(self, name: str) -> str:
         """Return the first value that is not blank, and count the others as unread."""
-        texts = [text for value in self._values(name) if (text := self._unescape(value).strip())]
-        if len(set(texts)) > 1:
-            self._card.unread.add(f"further {name}")
-        return texts[0] if texts else ""
+        first = ""
+        for value in self._values(name):
+            text = self._unescape(value).strip()
+            if first and text not in ("", first):
+                self._card.unread.add(f"further {name}")
+            first = first or text
+        return first
 
     def _unescape(self, value: str) -> str:
         if "\\" not in value:
@@ -219,16 +225,16 @@ class _CardReader:
         return [self._unescape(value) for value in self._values("EMAIL")]
 
     def _phones(self) -> list[str]:
-        """Return numbers, mobile and preferred ones first, without fax and pager numbers."""
+        """Return numbers without those of faxes and pagers: mobiles first, then preferred ones, then by their kind."""
         labels = {head.group: _APPLE_LABEL.sub(r"\1", value) for head, value in self._properties("X-ABLABEL")}
-        found: list[tuple[int, int, int, str]] = []
+        found: list[tuple[bool, int, int, str]] = []
         for head, value in self._properties("TEL"):
             rank = _rank(head.kinds, labels.get(head.group, "") if head.group else "")
             if rank is not None:
-                found.append((rank, head.preference, len(found), self._unescape(value)))
+                found.append((rank > 0, head.preference, rank, self._unescape(value)))
             elif value.strip() and FAX_NOT_READ not in self._notices:
                 self._notices.append(FAX_NOT_READ)
-        return [value for _, _, _, value in sorted(found)]
+        return [value for *_, value in sorted(found, key=itemgetter(0, 1, 2))]
 
 
 @lru_cache(maxsize=1024)  # the cards of a file have few different kinds

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-_JOINED_CARDS = re.compile(rb"END:VCARD[ \t\0\x1a]*(?=BEGIN:VCARD)", re.IGNORECASE)
+_JOINED_CARDS = re.compile(rb"END:VCARD[ \t\x1a,;]*(?=BEGIN:VCARD)", re.IGNORECASE)
 _TAGS = rb"(?:<[^<>\n]{0,200}>)*"  # of a page that the cards were copied from
 _MARKER = re.compile(
-    rb"\n\x1a?([ \t>]*)" + _TAGS + rb"((?:[\w-]{1,50}\.)?AGENT\b[^:\n]*:\s*)?(BEGIN|END)[ \t]*:[ \t]*VCARD"
+    rb"\n\x1a?([ \t>]*)" + _TAGS + rb"((?:[\w-]{1,50}\.)?+AGENT\b[^:\n]*:\s*)?(BEGIN|END)[ \t]*:[ \t]*VCARD"
     rb"[ \t;\x1a]*" + _TAGS + rb"[ \t]*(?=\n|\Z)",
     re.IGNORECASE,
 )  # begins with a line feed, by which the search is fast

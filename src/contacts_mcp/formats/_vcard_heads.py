@@ -9,7 +9,9 @@ Transfer = Literal["", "quoted-printable", "base64"]
 READ_PROPERTIES = frozenset(
     "FN N NICKNAME ORG TEL EMAIL CATEGORIES NOTE UID PRODID KIND X-ADDRESSBOOKSERVER-KIND X-ABSHOWAS X-ABLABEL".split()
 )
-TECHNICAL_PROPERTIES = frozenset("BEGIN CLIENTPIDMAP END PRODID PROFILE REV VERSION".split())
+TECHNICAL_PROPERTIES = frozenset(
+    "BEGIN CLIENTPIDMAP END PRODID PROFILE REV VERSION X-ABADR X-MS-OL-DEFAULT-POSTAL-ADDRESS X-MS-OL-DESIGN".split()
+)
 """Properties that say nothing about a contact."""
 _STANDARD_NAMES = frozenset(
     "ADR AGENT ANNIVERSARY BDAY BEGIN BIRTHPLACE CALADRURI CALURI CATEGORIES CLASS CLIENTPIDMAP CREATED DEATHDATE "
@@ -21,8 +23,11 @@ _OTHER_NAMES: dict[str, tuple[str, str]] = {
     "TEL": ("TEL", ""), "PHONE": ("TEL", ""), "TELEPHONE": ("TEL", ""), "MOBILE": ("TEL", "cell"),
     "CELL": ("TEL", "cell"), "FAX": ("TEL", "fax"), "PAGER": ("TEL", "pager"),
     "EMAIL": ("EMAIL", ""), "MAIL": ("EMAIL", ""), "E-MAIL": ("EMAIL", ""),
+    "CATEGORY": ("CATEGORIES", ""), "CATEGORIES": ("CATEGORIES", ""), "GROUP": ("CATEGORIES", ""),
+    "GROUPS": ("CATEGORIES", ""), "GN": ("CATEGORIES", ""), "TAGS": ("CATEGORIES", ""),
+    "COMPANY": ("ORG", ""), "ORGANIZATION": ("ORG", ""), "NICKNAME": ("NICKNAME", ""), "NOTES": ("NOTE", ""),
 }  # fmt: skip
-"""Names that some programs write for standard ones, and the kind that they mean."""
+"""Names that some programs write for standard ones, also after `X-`, and the kind that they mean."""
 _VARIANT = re.compile(rf"({'|'.join(_OTHER_NAMES)})[\d_.,-]+(?:TYPE=)?([A-Z]*)\d*")
 """Such a name with a number or kind: `TEL1`, `PHONE.WORK`, `EMAIL_HOME`, `TEL,TYPE=CELL`."""
 
@@ -99,10 +104,12 @@ def _preference(value: str, kinds: set[str]) -> int:
 def _parse_name(text: str) -> tuple[str, str, str]:
     """Split a name such as `ITEM1.TEL` into its group, the standard name, and a kind that it means."""
     group, _, name = text.rpartition(".")
-    if name in _STANDARD_NAMES or name.startswith("X-"):
+    if name in _STANDARD_NAMES:
         return group, name, ""
-    if name in _OTHER_NAMES:
-        return group, *_OTHER_NAMES[name]
+    if other := _OTHER_NAMES.get(name.removeprefix("X-")):
+        return group, *other
+    if name.startswith("X-"):
+        return group, name, ""
     if variant := _VARIANT.fullmatch(name) or _VARIANT.fullmatch(text):
         standard, kind = _OTHER_NAMES[variant[1]]
         return group, standard, kind or variant[2].lower()

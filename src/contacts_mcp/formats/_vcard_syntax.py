@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from contacts_mcp.formats._vcard_cards import Leftovers, RawCard, split_cards
 from contacts_mcp.formats._vcard_heads import NO_PROPERTY, READ_PROPERTIES, TECHNICAL_PROPERTIES, Head, parse_head
-from contacts_mcp.formats._vcard_values import Charsets, decode, join_soft_lines
+from contacts_mcp.formats._vcard_values import Charsets, decode, is_plain, join_soft_lines
 
 _VERSION_21 = re.compile(rb"\n[ \t]*VERSION[ \t]*:[ \t]*2\.1", re.IGNORECASE)
 _FOLD = re.compile(rb"\n[ \t]")
@@ -24,7 +24,7 @@ _MAX_HEAD_LENGTH = 1_000
 _MAX_PROPERTIES = 1_000
 """Of one name in a card; far more than a contact may have."""
 _LOST_VALUE = re.compile(
-    r"(?:TEL|EMAIL)\b|[^@\s]@[^@\s]+\.\w|(?<![\w/+=])\+?\(?\d[\d\s()./-]{5,}\d(?![\w/+=])", re.IGNORECASE
+    r"(?:TEL|EMAIL)\b|[^@\s]@[^@\s]+\.\w|(?<![\w/+=])\+?\(?\d[\d\s()./-]{5,30}\d(?![\w/+=])", re.IGNORECASE
 )
 """Found in a line that is not a property, but seems to have a number or an address."""
 _PROSE = re.compile(r"[A-Za-z][a-z-]*: ")
@@ -70,19 +70,21 @@ def _parse_card(raw: RawCard, charsets: Charsets) -> Card:
     if b"\n " in body or b"\n\t" in body:
         body = _unfold(body, card.is_version_21)
     for head, parts in _join_lines(card, body.decode("latin-1")):  # which loses nothing: values are decoded one by one
-        _add(card, head, parts[0] if len(parts) == 1 else _JOINERS.get(head.name, " ").join(parts), charsets)
+        value = parts[0] if len(parts) == 1 else _JOINERS.get(head.name, " ").join(parts)
+        text = value if is_plain(head, value) else _decode(card, head, value, charsets)
+        found = card.properties.setdefault(head.name, [])
+        if text is not None and len(found) < _MAX_PROPERTIES:
+            found.append((head, text))
     return card
 
 
-def _add(card: Card, head: Head, value: str, charsets: Charsets) -> None:
+def _decode(card: Card, head: Head, value: str, charsets: Charsets) -> str | None:
     decoded = decode(head, value, charsets)
     if decoded is None:
         card.has_undecodable_value = True
-        return
+        return None
     card.has_guessed_value |= decoded.is_guessed
-    found = card.properties.setdefault(head.name, [])
-    if len(found) < _MAX_PROPERTIES:
-        found.append((head, decoded.text))
+    return decoded.text
 
 
 def _unfold(body: bytes, is_version_21: bool) -> bytes:
@@ -100,11 +102,14 @@ def _join_lines(card: Card, text: str) -> list[tuple[Head, list[str]]]:
     lines = text.split("\n")[::-1]  # the next one is the last, which is fast to take
     while lines:
         line = lines.pop()
-        head, value = _split_line(line)
-        if not head.name or (last.name == "NOTE" and _PROSE.match(line)):
+        begin, colon, value = line.partition(":")
+        if '"' in begin:
+            begin, value = _split_quoted_head(line, begin, value)
+        head = parse_head(begin) if colon and len(begin) <= _MAX_HEAD_LENGTH else NO_PROPERTY
+        if not head.name or line[0] in " \t" or (last.name == "NOTE" and _PROSE.match(line)):
             _continue(card, last, parts, line)
             continue
-        if head.transfer == "quoted-printable":
+        if head.transfer == "quoted-printable" and line.endswith(("=", " ", "\t")):
             value = join_soft_lines(line, value, lines)
         last, parts = head, [value]
         if head.name in READ_PROPERTIES:
@@ -114,13 +119,11 @@ def _join_lines(card: Card, text: str) -> list[tuple[Head, list[str]]]:
     return found
 
 
-def _split_line(line: str) -> tuple[Head, str]:
-    begin, colon, value = line.partition(":")
-    if not colon or line[0] in " \t":
-        return NO_PROPERTY, ""
-    if begin.count('"') % 2 and (quoted := _QUOTED_HEAD.match(line)):  # the first colon that is not in quotes
-        begin, value = quoted[1], line[quoted.end() :]
-    return (parse_head(begin) if len(begin) <= _MAX_HEAD_LENGTH else NO_PROPERTY), value
+def _split_quoted_head(line: str, begin: str, value: str) -> tuple[str, str]:
+    """Split a line at the first colon that is not in quotes."""
+    if begin.count('"') % 2 and (quoted := _QUOTED_HEAD.match(line)):
+        return quoted[1], line[quoted.end() :]
+    return begin, value
 
 
 def _continue(card: Card, head: Head, parts: list[str], line: str) -> None:

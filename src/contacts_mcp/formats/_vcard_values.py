@@ -42,10 +42,13 @@ class Value(NamedTuple):
     is_guessed: bool = False
 
 
+def is_plain(head: Head, raw: str) -> bool:
+    """Whether a value needs no decoding, which is true for most."""
+    return raw.isascii() and not head.transfer and not head.charset and _ESCAPE not in raw
+
+
 def decode(head: Head, raw: str, charsets: Charsets) -> Value | None:
     """Decode a value, whose bytes are given as Latin-1; None if that is not possible."""
-    if raw.isascii() and not (head.transfer or head.charset) and _ESCAPE not in raw:  # most values are like this
-        return Value(raw)
     data = _decode_transfer(head, raw)
     if data is None:
         return None

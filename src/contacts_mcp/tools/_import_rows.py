@@ -148,7 +148,7 @@ def to_draft(row: Row, region: str | None, tags: Sequence[str]) -> Draft:
         notes="\n".join(filter(None, [row.notes, extension and f"ext. {extension}"])),
         phone_keys=_distinct(_phone_key(raw, each, region) for raw, each in numbers),
         email_keys=_distinct(map(email_key, emails)),
-        extra_values=max(0, len(numbers) - 1) + max(0, len(emails) - 1),
+        extra_values=_count_extra(valid or raw for raw, valid in numbers) + _count_extra(map(email_key, emails)),
         is_converted=number in valid and number not in written,
         unreachable="" if mobile else _why_unreachable(number, row, region, is_valid=bool(valid)),
         is_named=bool(person_name(row.name, *row.phones, *row.emails)),
@@ -168,6 +168,10 @@ def _why_unreachable(number: str, row: Row, region: str | None, *, is_valid: boo
     if number:
         return f"not valid in {region}" if region else "not valid without a region"
     return "destroyed by a spreadsheet" if row.phones else "no number"
+
+
+def _count_extra(values: Iterable[str]) -> int:
+    return max(0, len({*values}) - 1)
 
 
 def _distinct(keys: Iterable[str]) -> tuple[str, ...]:
