@@ -153,6 +153,7 @@ def test_slash_separates_only_two_valid_numbers(cell, region, phones):
             "phone_number": "Mobil-Nr.|Tél. mobile|Numero di telefono|Phone Number (Mobile)|Mobil-Tel.-Nr.|Móvil|"
             "Téléphone 2 (bureau)|Telefon, arbeid|Arbejdstelefon|Telefoon op werk|Telefon komórkowy|Matkapuhelin|"
             "Telefone celular|Person - Phone - Mobile|LANDLINE_NUMBER|SMS|Handynummer|Teléfono del trabajo 2",
+            "name": "For- og etternavn|Vor- und Nachname|Nom / Prénom|Voor- en achternaam|Apellidos, nombre|Your name",
             "company_name": "Firma|Société|Organización|Yritys|Account Name|Person - Organization|Azienda",
             None: "E-Mail-Typ|E-mail Display Name|Contact owner|Work Email Status|Mobile carrier|Mailing Street|"
             "Nom complet de l'adresse de messagerie|Kundenummer|Customer number|Home Address|Business Fax|Fax privat",
@@ -223,6 +224,31 @@ def test_cells_are_read_as_they_are_meant(table, expected):
     row = one(table)
 
     assert {name: getattr(row, name) for name in expected} == expected
+
+
+SECOND_NAME = ("has a second name or company, which is not imported",)
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "name", "company", "notices"),
+    [
+        ("Display Name,First Name,Last Name", "Mamma,Anne,Berg", "Anne Berg", "", SECOND_NAME),
+        ("Display Name,First Name,Last Name", '"Berg, Anne",Anne,Berg', "Anne Berg", "", ()),
+        ("Display Name,First Name,Last Name", "Anne Marie Berg,Anne,Berg", "Anne Marie Berg", "", ()),
+        ("Display Name,First Name,Last Name", "Anne Berg,,", "Anne Berg", "", ()),
+        ("Nome,Cognome", "Anna,Rossi", "Anna Rossi", "", ()),
+        ("Navn,Kontaktperson", "Fjord AS,Kari Berg", "Kari Berg", "Fjord AS", ()),
+        ("Navn,Kontaktperson", "Fjord AS,", "Fjord AS", "Fjord AS", ()),
+        ("Kunde,Fornavn,Etternavn", "Fjord AS,Kari,Berg", "Kari Berg", "Fjord AS", ()),
+        ("Name,Company,Account", "Kari Berg,Fjord AS,Elv AS", "Kari Berg", "Fjord AS", SECOND_NAME),
+        ("First Name,Nickname", ",Kalle", "Kalle", "", ("has no name and is named by its nickname",)),
+    ],
+)
+def test_columns_of_names_are_told_apart(header, cells, name, company, notices):
+    """The parts of a name before the display name; a customer with a contact person is a company."""
+    row = one(f"{header},Phone\n{cells},{MOBILE}\n")
+
+    assert (row.name, row.company_name, row.notices) == (name, company, notices)
 
 
 def test_escaped_colon_of_google_is_read():

@@ -20,16 +20,19 @@ _MAX_HEADER_LENGTH, _MAX_WORDS = 100, 10
 
 _PHRASES: dict[Meaning, str] = {
     "name": "name, full name, fullname, display name, displayname, contact name, customer name, customer, contact, "
-    "file as, person, person name, member name, name surname, client, client name, recipient, "
-    "navn, fullt navn, kontakt, kontaktnavn, kontaktperson, kunde, kundenavn, visningsnavn, fulde navn, vist navn, "
+    "complete name, legal name, contact person, att, attn, name vorname, vorname name, naam voornaam, "
+    "person, person name, member name, name surname, client, client name, recipient, "
+    "navn, fullt navn, fulle navn, navn pa kontakt, kontakt, kontaktnavn, kontaktperson, kunde, kundenavn, "
+    "visningsnavn, fulde navn, vist navn, "
     "namn, fullstandigt namn, kontaktnamn, kund, kundnamn, visningsnamn, "
     "vollstandiger name, ganzer name, kundenname, kontaktname, anzeigename, ansprechpartner, "
-    "nom, nom complet, nom et prenom, nom prenom, prenom nom, prenom et nom, nom affiche, contact nom, "
-    "nombre completo, nombre y apellidos, nombre y apellido, apellidos y nombre, nombre para mostrar, cliente, "
-    "contacto, naam, volledige naam, weergavenaam, klant, klantnaam, contactpersoon, "
-    "nome, nome completo, nome e cognome, cognome e nome, nome visualizzato, nominativo, contatto, contato, "
-    "nome de exibicao, nome para exibicao, nome e sobrenome, "
-    "nimi, koko nimi, nayttonimi, asiakas, yhteyshenkilo, imie i nazwisko, nazwisko i imie, nazwa wyswietlana, klient",
+    "nom, nom complet, nom affiche, nom a afficher, contact nom, nombre completo, nombre para mostrar, cliente, "
+    "contacto, personne de contact, interlocuteur, persona de contacto, persona di contatto, referente, pessoa de "
+    "contato, "
+    "pessoa de contacto, osoba kontaktowa, naam, volledige naam, weergavenaam, klant, klantnaam, contactpersoon, "
+    "nome, nome completo, nome visualizzato, nominativo, contatto, contato, "
+    "nome de exibicao, nome para exibicao, "
+    "nimi, koko nimi, nayttonimi, asiakas, yhteyshenkilo, nazwa wyswietlana, klient",
     "first_name": "first name, firstname, first, given name, givenname, forename, fname, fornavn, fornamn, vorname, "
     "prenom, nombre, nombre de pila, primer nombre, voornaam, roepnaam, primeiro nome, nome proprio, etunimi, imie, "
     "contact first name, person first name",
@@ -41,10 +44,11 @@ _PHRASES: dict[Meaning, str] = {
     "nachname, familienname, zuname, nom de famille, apellido, apellidos, primer apellido, achternaam, familienaam, "
     "cognome, sobrenome, apelido, ultimo nome, sukunimi, nazwisko, slektsnavn, contact last name, person last name",
     "nickname": "nickname, nick name, nick, kallenavn, kaldenavn, oknavn, smeknamn, spitzname, surnom, alias, apodo, "
-    "bijnaam, soprannome, alcunha, lempinimi, pseudonim",
+    "bijnaam, soprannome, alcunha, lempinimi, pseudonim, file as",
     "company_name": "company, company name, companyname, organization, organization name, organization 1 name, "
     "organisation, organisation name, org, employer, business, business name, account, account name, associated "
-    "company, primary associated company, related company, current company, company or organization, "
+    "company, primary associated company, related company, current company, company or organization, companies, "
+    "billing company, default address company, zugehoriges unternehmen, entreprise associee, empresa asociada, "
     "person organization, firma, firmanavn, firmanamn, firmenname, firma name, name der firma, bedrift, bedriftsnavn, "
     "selskap, selskapsnavn, virksomhed, virksomhedsnavn, arbeidsgiver, arbejdsgiver, arbetsgivare, foretag, "
     "foretagsnamn, organisasjon, organisasjonsnavn, unternehmen, unternehmensname, arbeitgeber, entreprise, societe, "
@@ -55,16 +59,21 @@ _PHRASES: dict[Meaning, str] = {
     "tags": "tags, tag, labels, label, person label, groups, group, group membership, category, categories, segment, "
     "segments, list, lists, kategori, kategorier, gruppe, grupper, gruppen, grupp, etikett, etiketter, etiketten, "
     "merker, merkelapp, merkelapper, emneord, stikkord, taggar, etiquetas, etiqueta, etiquettes, etiquette, "
-    "schlagworte, schlagworter, kategorie, kategorien, categoria, categorias, categorie, categories, categorieen, "
+    "schlagworte, schlagworter, stichworter, kundengruppe, kategorie, kategorien, categoria, categorias, categorie, "
+    "categories, categorieen, "
     "groupe, groupes, grupo, grupos, groep, groepen, labels, gruppi, gruppo, etichetta, etichette, luokat, luokka, "
-    "ryhma, ryhmat, tunnisteet, kategorie, grupy, grupa, etykiety, tagi, category id, contact tags",
+    "ryhma, ryhmat, tunnisteet, kategorie, grupy, grupa, etykiety, tagi, category id, contact tags, email lists",
     "notes": "notes, note, comment, comments, remark, remarks, memo, notat, notater, noter, merknad, merknader, "
     "kommentar, kommentarer, kommentare, bemerkung, bemerkungen, bemaerkning, bemaerkninger, notiz, notizen, "
     "anmerkung, anmerkungen, anteckning, anteckningar, anmarkning, nota, notas, comentario, comentarios, "
     "observacion, observaciones, observation, observations, remarque, remarques, commentaire, commentaires, "
     "opmerking, opmerkingen, notitie, notities, annotazioni, osservazioni, commenti, anotacoes, observacoes, "
-    "muistiinpanot, huomautukset, lisatiedot, notatki, uwagi, komentarz, internal notes",
+    "muistiinpanot, huomautukset, lisatiedot, notatki, uwagi, komentarz, internal notes, "
+    "description, beskrivelse, beskrivning, beschreibung, omschrijving, descripcion, descrizione, descricao, kuvaus, "
+    "opis",
     "type": "type, contact type, contacttype, kontakttype, kontakttyp, record type",
+    "kind": "contact number, contact no, contact nr, kontaktnummer, kontaktnr, contactnummer, numero de contacto, "
+    "numero de contato, numero di contatto, numer kontaktowy",
 }  # fmt: skip
 """Whole headers, folded."""
 
@@ -73,14 +82,19 @@ _WORDS: dict[str, str] = {
     "fon mobile mobiles mobil mobilfunk mobiltlf mobiltel cell cellphone cellular handy portable movil celular gsm "
     "mobiel mobiele cellulare telemovel matkapuhelin kannykka komorka komorkowy komorkowa rufnummer rufnr "
     "msisdn sms whatsapp landline fastnett hustelefon festnetz fijo fisso lankapuhelin stacjonarny mobiltelefon "
-    "biltelefon autotelefon haupttelefon hauptrufnummer radiotelefon centralita",
-    "email": "email emails mail mails epost epostadresse sahkoposti sahkopostin courriel correo messagerie posta "
-    "mel eposta",
+    "biltelefon autotelefon haupttelefon hauptrufnummer radiotelefon radiotelefono centralita komorkowego komorki kom "
+    "matkapuhelimen matkapuh puh tfn mob ph fone tlm telno telnr telefoonnr telefonico whats",
+    "email": "elektroniskpost email emails mail mails epost epostadresse sahkoposti sahkopostin courriel correo "
+    "messagerie posta "
+    "mel eposta correio emailadressen",
     "fax": "fax faks telefax telefaks telecopie telecopieur pager beeper personsoker personsokare personsoger semafoon "
     "cercapersone hakulaite telex faxe modem bbs busca buscapersonas bip bipe biper",
-    "number": "number numbers no num nr nummer numero numeros numer numeru nro n",
+    "number": "ndeg number numbers no num nr nummer numero numeros numer numeru nro n",
     "address": "address addresses adresse adresses adress adres adresa direccion indirizzo endereco osoite osoitteet "
-    "adrese",
+    "adrese adresser adressen direcciones indirizzi enderecos adresy",
+    "electronic": "electronico electronica electronique elettronica elettronico eletronico eletronica elektroniczny "
+    "elektronisk elektronische",
+    "and": "y et og und och en e i ja",
     "kind": "value values primary secondary main other others additional alternative alternate preferred default first "
     "second third person contact customer work business office home house private privat personal car company "
     "organization direct direkte switchboard radio kontakt kontakts kunde kunden kunder kund klant cliente client "
@@ -91,9 +105,13 @@ _WORDS: dict[str, str] = {
     "professionnelle pro fixe travail trabajo casa oficina particular otro otra personal principal empresa automovil "
     "laboral werk op thuis zakelijk prive andere ander hoofd bedrijf auto ufficio uff abitazione ab lavoro casa altro "
     "altri principale personale aziendale comercial residencial trabalho outro outra pessoal escritorio carro "
-    "tyo koti muu toinen ensisijainen sluzbowy domowy inny prywatny praca dom glowny glowna dodatkowy",
-    "link": "de del di da do du des der la le el los l d da fur for til av af pa i e the of a y et og und och en om "
-    "electronico electronica electronique elettronica eletronico electronica elektroniczny correio",
+    "tyo koti muu toinen ensisijainen sluzbowy domowy inny prywatny praca dom glowny glowna dodatkowy "
+    "sekundaer sekundaert sekundar sekundara primair primaire secundair secundaire secundario secundaria primario "
+    "primaria secondaria secondario secondaire premiere premier deuxieme podstawowy toissijainen billing arbeit arbets "
+    "organizacion organisation societa priv societe entreprise unternehmen firmy yrityksen yritys samochodzie "
+    "samochodowy kontaktowy faktura rechnung invoice "
+    "facture factura persona personne pessoa yahoo",
+    "link": "de del di da do du des der la le el los l d da fur for til av af pa w the of a om app",
 }
 """The class of each word in headers of phone numbers and e-mail addresses. Words of the class `link` mean nothing."""
 
@@ -104,7 +122,21 @@ _MEANING_BY_PHRASE: dict[str, Meaning] = {
 _MIN_PART_LENGTH = 3
 _CAMEL_CASE = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _DIGITS = re.compile(r"\d+")
-_OWNER_PREFIXES = ("person ", "contact ", "kontakt ")  # Pipedrive writes `Person - Email - Work`
+_OWNER_PREFIXES = ("person ", "personne ", "persona ", "contact ", "kontakt ")  # Pipedrive: `Person - Email - Work`
+_ASKED = re.compile(
+    r"^(?:what is |hva er |vad ar |hvad er |wie lautet |quel est |cual es )?"
+    r"(?:your|ditt|din|dine|dit|ihr|ihre|deine?|votre|tu|su|uw|je|jouw|twoj|twoje|twoja|seu|sua|il tuo|la tua) "
+)
+"""How a form begins its questions, such as `What is your mobile number?`."""
+_GIVEN_NAME = frozenset(
+    "first given fornavn for fornamn vorname vor prenom prenoms nombre nombres voornaam voor nome imie etunimi "
+    "etu".split()
+)
+_FAMILY_NAME = frozenset(
+    "last family surname etternavn efternavn efternamn nachname familienname nom apellido apellidos achternaam cognome "
+    "sobrenome nazwisko sukunimi".split()
+)
+_NAME_LINKS = frozenset("name names navn namn s o and og und och et y en e i ja".split())
 _E_MAIL = re.compile(r"\be (?=mail|post)")
 
 NUMBERED_VALUE = re.compile(r"(?:phone|e ?mail) \d+ value")
@@ -120,8 +152,11 @@ def normalize_header(header: str) -> str:
 @lru_cache(maxsize=1024)
 def meaning_of(header: str) -> Meaning | None:
     """Return what a normalized header means; None if it has an unknown word, or means two things."""
+    header = _ASKED.sub("", header)
     if meaning := _MEANING_BY_PHRASE.get(header) or _MEANING_BY_PHRASE.get(header.replace(" ", "")):
         return meaning
+    if _is_full_name({*header.split()}):
+        return "name"
     without_owner = next((header.removeprefix(each) for each in _OWNER_PREFIXES if header.startswith(each)), "")
     if meaning := _MEANING_BY_PHRASE.get(without_owner):
         return meaning
@@ -143,10 +178,16 @@ def is_fax(label: str) -> bool:
     return any("fax" in _classes_of(word) for word in normalize_header(label).split())
 
 
+def _is_full_name(words: set[str]) -> bool:
+    """Whether a header names both parts of a name, such as `For- og etternavn`."""
+    given, family = words & _GIVEN_NAME, words & _FAMILY_NAME
+    return bool(given and family) and words <= given | family | _NAME_LINKS
+
+
 def _combine(classes: set[str]) -> Meaning | None:
     if "fax" in classes:
-        return "fax"
-    if "email" in classes:
+        return "phone_number" if classes >= {"phone", "and"} else "fax"  # `Telefon og fax` is one number for both
+    if "email" in classes or classes >= {"address", "electronic"}:
         return None if classes & {"phone"} else "email"
     if "phone" in classes:
         return None if "address" in classes else "phone_number"

@@ -4,13 +4,22 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice, zip_longest
 from operator import itemgetter
-from typing import NamedTuple
 
-from contacts_mcp import phones
-from contacts_mcp.contract import ContactType, ValidationFailed, invalid_field
+from contacts_mcp.contract import ContactType, ValidationFailed
 from contacts_mcp.formats import _export
-from contacts_mcp.formats._headers import NUMBERED_LABEL, NUMBERED_VALUE, is_fax, meaning_of, normalize_header
-from contacts_mcp.formats._rows import EXTRA_CELLS, FAX_NOT_READ, Format, ParsedFile, Row, check_rows, take
+from contacts_mcp.formats._columns import Cells, Column, NumberedRow, Samples, has_email, looks_like_number, map_columns
+from contacts_mcp.formats._headers import is_fax, meaning_of, normalize_header
+from contacts_mcp.formats._rows import (
+    EXTRA_CELLS,
+    FAX_NOT_READ,
+    NAMED_BY_NICKNAME,
+    SECOND_NAME,
+    Format,
+    ParsedFile,
+    Row,
+    check_rows,
+    take,
+)
 from contacts_mcp.formats._values import (
     GOOGLE_SEPARATOR,
     phone_kind_rank,
@@ -20,24 +29,11 @@ from contacts_mcp.formats._values import (
     strip_invisible,
     unwrap_formula,
 )
-from contacts_mcp.mail import is_email
-from contacts_mcp.text import sanitize_line
-
-Cells = Sequence[str]
-NumberedRow = tuple[int, Cells]
 
 MAX_CELL_LENGTH = 20_000
 """Characters; a row with a longer cell is not imported."""
-MAX_COLUMNS = 1_000
-IGNORE = "ignore"
-"""In a mapping: do not use this column."""
 
-_MAPPABLE = ("name", "first_name", "last_name", "company_name", "phone_number", "email", "tags", "notes", "type")
-_NAME_FIELDS = frozenset({"name", "first_name", "last_name", "company_name", "nickname"})
 _NAME_PARTS = ("first_name", "middle_name", "last_name")
-_MAX_LISTED_HEADERS = 30
-_LAST_NAME_BESIDE_FIRST = frozenset({"name", "nom", "naam", "nome", "apellidos"})
-"""Headers that mean the last name if another column has the first name."""
 _COMPANY = re.compile(
     r"compan|firma|bedrift|business|organi[sz]ation|unternehmen|entreprise|empresa|foretag", re.IGNORECASE
 )
@@ -46,21 +42,7 @@ _DATA = re.compile(r"[^@\s]+@[^@\s]+\.\w+|\+?[\d\s()./-]{6,}")
 _HEADER_ROWS = 12
 """Number of rows in which the header is searched; exports may have a title above it."""
 _MIN_HEADERS = 2
-_MAX_SAMPLED_COLUMNS = 50
-_SAMPLE_ROWS, _MIN_SHARE, _MIN_HINT_SHARE = 200, 0.6, 0.3
-"""Rows to sample; shares of valid cells at which a column with an unknown header is used, or hinted at."""
-_NUMBER = re.compile(r"(?:\+|00)?\(?\d[\d\s()./-]{5,20}\d")
-_DATE = re.compile(r"\d{4}[-./]\d\d?[-./]\d\d?|\d\d?[-./]\d\d?[-./]\d{4}")
-_PERSON = re.compile(r"[^\W\d_][\w'\u2019.-]*(?:,? [^\W\d_][\w'\u2019.-]*){1,4}")
-
-
-class Column(NamedTuple):
-    """A column that fills a field; the column at `label_position` holds the kinds of its values, such as "Mobile"."""
-
-    position: int
-    field: str
-    header: str
-    label_position: int | None = None
+_SAMPLE_ROWS = 200
 
 
 def read_table(
@@ -93,7 +75,7 @@ def read_table(
         parsed.rows = check_rows(_export.parse_exported_row(number, headers, cells) for number, cells in rows)
         return parsed
     sample = list(islice(rows, _SAMPLE_ROWS))
-    columns = _map_columns(headers, mapping, _Samples(sample, region), parsed)
+    columns = map_columns(headers, mapping, Samples(sample, region), parsed)
     used_columns = [column for column in columns if column.field != "fax"]
     used = {column.position for column in used_columns} | {column.label_position for column in used_columns}
     parsed.mapping = [(column.header, column.field) for column in used_columns]
@@ -167,132 +149,6 @@ def _dialect(headers: Sequence[str]) -> str:
     return "by column name"
 
 
-class _Samples:
-    """The first cells of each column, which show what a column without a known header holds."""
-
-    def __init__(self, rows: Sequence[NumberedRow], region: str | None) -> None:
-        self._rows, self._region = rows, region
-
-    def shares(self, position: int) -> dict[str, float]:
-        """Return the shares of filled cells that are phone numbers, e-mail addresses and names of people."""
-        cells = [cells[position].strip() for _, cells in self._rows if position < len(cells)]
-        filled = [unwrap_formula(cell) for cell in cells if cell]
-        if not filled:
-            return {}
-        tests = {"phone_number": self._is_number, "email": _has_email, "name": _is_person}
-        return {field: sum(map(test, filled)) / len(filled) for field, test in tests.items()}
-
-    def _is_number(self, cell: str) -> bool:
-        if _DATE.fullmatch(cell) or not _NUMBER.fullmatch(cell):
-            return False
-        return phones.normalize(cell, self._region) is not None
-
-
-def _has_email(cell: str) -> bool:
-    return "@" in cell and any(map(is_email, split_emails([cell])))
-
-
-def _is_person(cell: str) -> bool:
-    return _PERSON.fullmatch(cell) is not None
-
-
-def _map_columns(
-    headers: Sequence[str], mapping: Mapping[str, str], samples: _Samples, parsed: ParsedFile
-) -> list[Column]:
-    """Return the columns that fill a field, in their order: by `mapping`, else by their header, else by their cells.
-
-    Raises:
-        ValidationFailed: `mapping` has an unknown column or field, no column holds a name, or there are too many
-            columns.
-    """
-    if len(headers) > MAX_COLUMNS:
-        raise ValidationFailed(
-            f"there are more than {MAX_COLUMNS:,} columns", advice="keep only columns with contact data, and try again"
-        )
-    mapped = _mapped_fields(headers, mapping)
-    names = [normalize_header(header) for header in headers]
-    fields = [mapped.get(index) or meaning_of(name) for index, name in enumerate(names)]
-    if "first_name" in fields and "last_name" not in fields:
-        pairs = zip(names, fields, strict=True)
-        fields = ["last_name" if name in _LAST_NAME_BESIDE_FIRST else field for name, field in pairs]
-    _map_by_cells(headers, fields, samples, parsed)
-    columns = [
-        Column(index, field, headers[index], _label_position(names, index))
-        for index, field in enumerate(fields)
-        if field and field not in (IGNORE, "kind")
-    ]
-    _require_names(headers, columns, parsed)
-    return columns
-
-
-def _map_by_cells(headers: Sequence[str], fields: list[str | None], samples: _Samples, parsed: ParsedFile) -> None:
-    """Map columns without a known header by their cells, and add remarks about columns that may be useful."""
-    unmapped = [index for index, field in enumerate(fields) if field in (None, "kind")][:_MAX_SAMPLED_COLUMNS]
-    missing = {"phone_number", "email"} - {*fields}
-    if not _NAME_FIELDS & {*fields}:
-        missing.add("name")
-    hints: list[str] = []
-    for index in unmapped:
-        if not missing and fields[index] != "kind":
-            continue
-        shares, name = samples.shares(index), _one_line(headers[index]) or str(index + 1)
-        for field in ("email", "phone_number", "name"):
-            share = shares.get(field, 0.0)
-            is_wanted = field in missing or (field == "phone_number" and fields[index] == "kind")
-            if is_wanted and share >= _MIN_SHARE:
-                fields[index] = field
-                missing -= {"name"} if field == "name" else set()
-                parsed.remarks.append(f"column {name} is used as {field}, which its cells look like")
-                break
-            if field in missing and field != "name" and share >= _MIN_HINT_SHARE:
-                hints.append(f"column {name} may hold {field}; if it does, set it with mapping")
-    if not {"phone_number", "email"} & {*fields}:
-        parsed.remarks.append("no column has phone numbers or e-mail addresses")
-        parsed.remarks += hints
-
-
-def _require_names(headers: Sequence[str], columns: Sequence[Column], parsed: ParsedFile) -> None:
-    fields = {column.field for column in columns}
-    if fields & _NAME_FIELDS:
-        return
-    unused = [header for index, header in enumerate(headers) if header and index not in {c.position for c in columns}]
-    if unused or not fields & {"phone_number", "email"}:
-        raise ValidationFailed(
-            f"no column holds a name; the columns are {_list_headers(headers)}",
-            advice='name one with mapping, such as ["Kunde=name"]',
-        )
-    parsed.remarks.append("no column holds a name; contacts are named by their e-mail address or number")
-
-
-def _mapped_fields(headers: Sequence[str], mapping: Mapping[str, str]) -> dict[int, str]:
-    indexes = {normalize_header(header): index for index, header in reversed(list(enumerate(headers)))}
-    found: dict[int, str] = {}
-    for header, field in mapping.items():
-        if field not in (*_MAPPABLE, IGNORE):
-            raise invalid_field("mapping", f"fields are {', '.join(_MAPPABLE)} and {IGNORE}, not {_one_line(field)}")
-        index = indexes.get(normalize_header(header))
-        if index is None:
-            raise invalid_field(
-                "mapping", f"there is no column {_one_line(header)}; the columns are {_list_headers(headers)}"
-            )
-        found[index] = field
-    return found
-
-
-def _label_position(names: Sequence[str], index: int) -> int | None:
-    """Return the column of labels before a numbered value, as Google writes them."""
-    has_label = index > 0 and NUMBERED_VALUE.fullmatch(names[index]) and NUMBERED_LABEL.fullmatch(names[index - 1])
-    return index - 1 if has_label else None
-
-
-def _list_headers(headers: Sequence[str]) -> str:
-    return ", ".join(_one_line(header) or "(empty)" for header in headers[:_MAX_LISTED_HEADERS])
-
-
-def _one_line(name: str) -> str:
-    return sanitize_line(name, 40)
-
-
 class _RowReader:
     """Reads rows of cells by columns."""
 
@@ -312,11 +168,12 @@ class _RowReader:
         if has_extra and self._is_shifted(cells):
             return Row(number, problem="is shifted: it has more cells than the header, perhaps by an unquoted comma")
         phones_, has_fax = self._ranked_phones(cells)
-        notices = (EXTRA_CELLS,) * has_extra + (FAX_NOT_READ,) * has_fax
+        name, notices = self._name(cells)
+        notices += (EXTRA_CELLS,) * has_extra + (FAX_NOT_READ,) * has_fax
         return Row(
             number,
             type=self._type(cells),
-            name=self._name(cells),
+            name=name,
             company_name=self._first("company_name", cells).partition(GOOGLE_SEPARATOR)[0].strip(),
             phones=take("phones", split_phones(phones_, self._region)),
             emails=take("emails", split_emails(self._all("email", cells))),
@@ -359,22 +216,39 @@ class _RowReader:
 
     def _is_shifted(self, cells: Cells) -> bool:
         """Whether values are one column to the right of their header."""
-        for field, is_value in (("email", _has_email), ("phone_number", _looks_like_number)):
+        for field, is_value in (("email", has_email), ("phone_number", looks_like_number)):
             for column in self._columns.get(field, ()):
                 here, right = cells[column.position].strip(), cells[column.position + 1].strip()
                 if here and right and not is_value(here) and is_value(right):
                     return True
         return False
 
-    def _name(self, cells: Cells) -> str:
-        full = self._first("name", cells).strip()
-        if full and "last_name" not in self._columns:
-            return full
-        first, middle, last = (self._first(field, cells).strip() for field in _NAME_PARTS)
-        if full and (first or last.casefold() in full.casefold()):
-            return full
-        # `Name` beside `Surname` is not the full name
-        return " ".join(filter(None, (full or first, middle, last))) or self._first("nickname", cells).strip()
+    def _name(self, cells: Cells) -> tuple[str, tuple[str, ...]]:
+        """Return the name, and what the plan says about it."""
+        full, first, middle, last = (self._first(field, cells).strip() for field in ("name", *_NAME_PARTS))
+        parts = " ".join(filter(None, (first, middle, last)))
+        has_other = self._has_other_name(cells)
+        if full and parts:
+            # `Name` beside `Surname` is not the full name
+            parts = parts if first else " ".join(filter(None, (full, parts)))
+            words, others = _words(full), _words(parts)
+            if words > others or (not first and _words(last) <= words):
+                return full, (SECOND_NAME,) * has_other
+            has_other |= bool(first) and not words <= others
+            full = ""
+        if full or parts:
+            return full or parts, (SECOND_NAME,) * has_other
+        nickname = self._first("nickname", cells).strip()
+        return nickname, (NAMED_BY_NICKNAME,) * bool(nickname)
+
+    def _has_other_name(self, cells: Cells) -> bool:
+        """Whether one of several columns of names or companies has another value than the first."""
+        for field in ("name", "company_name"):
+            if len(self._columns.get(field, ())) > 1:
+                values = {" ".join(value.split()).casefold() for value in self._all(field, cells) if value.strip()}
+                if len(values) > 1:
+                    return True
+        return False
 
     def _type(self, cells: Cells) -> ContactType | None:
         value = self._first("type", cells).strip()
@@ -383,5 +257,5 @@ class _RowReader:
         return "company" if _COMPANY.search(value) else "person"
 
 
-def _looks_like_number(cell: str) -> bool:
-    return _NUMBER.fullmatch(cell) is not None
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"[^\W_]+", text.casefold()))
