@@ -30,6 +30,8 @@ def encoded(text, codec="utf-8"):
         (f'TEL;type=\\"FAX\\":{FAX}', f"TEL;TYPE=,CELL:{MOBILE}"),
         (f"TEL;FAX=;WORK=:{FAX}", f"TEL;CELL=:{MOBILE}"),
         (f"TEL;MODEM:{FAX}", f"TEL:{MOBILE}"),
+        (f"TEL;TYPE=Télécopie:{FAX}", f"TEL;TYPE=Móvil:{MOBILE}"),
+        (f"TEL;X-CUSTOM(CHARSET=UTF-8,ENCODING=QUOTED-PRINTABLE,=46=61=\n=6B=73):{FAX}", f"TEL;CELL:{MOBILE}"),
         (f"PHONE.FAX:{FAX}", f"PHONE.CELL:{MOBILE}"),
         (f"FAX:{FAX}", f"MOBILE:{MOBILE}"),
         (f"item1.TEL:{FAX}\nitem1.X-ABLabel:Arbeidsfaks", f"TEL:{MOBILE}"),
@@ -175,6 +177,7 @@ AGENT = ("BEGIN:VCARD", "FN:Per", f"TEL:{OTHER}", "END:VCARD")
         (card("FN:A", "AGENT:" + "\\n".join(AGENT), "TEL:1"), [("A", ("1",), ())]),
         (card("FN:A", *["AGENT:", "BEGIN:VCARD"] * 300, *["END:VCARD"] * 300, "TEL:1"), [("A", ("1",), ())]),
         (card("FN:A", "TEL:1").replace("\n", "\n\n"), [("A", ("1",), ())]),
+        ("BEGIN:VCARD\n" + card("FN:A") + "END:VCARD\n", [("A", (), ())]),
     ],
 )
 def test_card_is_found_whatever_stands_around_it(data, cards):
@@ -195,6 +198,10 @@ def test_file_without_a_card_is_refused():
     [
         (["NOTE:en", "", "to", "Email: a@example.org", "tlf: 22 33 51 03"], {"emails": (), "phones": ()}),
         (["NOTE:en", "", "to: tre"], {"notes": "en\n\nto: tre"}),
+        (["NOTE:en", "voilà", "to Å"], {"notes": "en\nvoilà\nto Å"}),
+        (["CLOUD:7", f"TEL:{MOBILE}"], {"name": "A", "phones": (MOBILE,), "notices": ()}),
+        ([f"MOB:{MOBILE}"], {"name": "A", "phones": (), "notices": (LOST,)}),
+        (["NOTE;ENCODING=BASE64:", "w4Vz", "ZQ==", ""], {"notes": "Åse", "notices": ()}),
         (["TITLE:sjef", "91 23 51 03"], {"notices": (LOST,)}),
         (["URL:x", "Skriv til a@example.org i dag"], {"notices": (LOST,)}),
         (["PHOTO;ENCODING=BASE64:", "12345678"], {"notices": ()}),

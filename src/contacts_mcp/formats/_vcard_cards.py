@@ -73,10 +73,10 @@ class _OpenCard:
 
     def begin(self, text: bytes, indents: tuple[bytes, bytes], leftovers: Leftovers) -> Iterator[RawCard]:
         """Begin a card; yield the one before if it has no end."""
-        if self.depth:
-            yield self.close(text, has_end=False)
-        else:
+        if not self.depth:
             _note_other_text(text, leftovers)
+        elif self._parts or text.strip():  # else the line BEGIN:VCARD is there twice
+            yield self.close(text, has_end=False)
         self.depth, self.indents = 1, indents
 
     def begin_agent(self, text: bytes) -> None:

@@ -1,6 +1,7 @@
 """Reads what stands before the colon of a vCard's line: the property's name, kinds, preference and encoding."""
 
 import re
+from binascii import a2b_qp
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -83,7 +84,7 @@ def parse_head(text: str) -> Head:
         elif key.lower() in _BARE_TRANSFERS:
             values["ENCODING"] = key
         elif key not in _OTHER_PARAMETERS:
-            kinds.update(word.strip('\\" ').lower() for word in (value or key).split(","))
+            kinds.update(_read_kind(word) for word in (value or key).split(","))
     return Head(
         group,
         name,
@@ -93,6 +94,13 @@ def parse_head(text: str) -> Head:
         values.get("CHARSET", ""),
         values.get("ALTID", ""),
     )
+
+
+def _read_kind(word: str) -> str:
+    """Return a kind in lower case, such as `X-CUSTOM(CHARSET=UTF-8,ENCODING=QUOTED-PRINTABLE,=46=61)` of Android."""
+    if "=" in word:
+        word = a2b_qp(word.encode()).decode("utf-8", "replace")
+    return word.strip('\\") ').lower()
 
 
 def _preference(value: str, kinds: set[str]) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from contacts_mcp.formats._vcard_cards import Leftovers, RawCard, split_cards
 from contacts_mcp.formats._vcard_heads import NO_PROPERTY, READ_PROPERTIES, TECHNICAL_PROPERTIES, Head, parse_head
-from contacts_mcp.formats._vcard_values import Charsets, decode, is_plain, join_soft_lines
+from contacts_mcp.formats._vcard_values import Charsets, decode, decode_head, is_plain, join_soft_lines
 
 _VERSION_21 = re.compile(rb"\n[ \t]*VERSION[ \t]*:[ \t]*2\.1", re.IGNORECASE)
 _FOLD = re.compile(rb"\n[ \t]")
@@ -29,6 +29,11 @@ _LOST_VALUE = re.compile(
 """Found in a line that is not a property, but seems to have a number or an address."""
 _PROSE = re.compile(r"[A-Za-z][a-z-]*: ")
 """A line after a note that is a part of it, such as `Email: ola@example.org`; properties have capital letters."""
+_UNKNOWN_PROPERTY = re.compile(r"(?:[\w-]{1,50}\.)?([A-Z][A-Z0-9-]{2,30})(?:;[^:]*)?:(?! )")
+"""A line that some program must mean as a property, such as `CLOUD:1`."""
+_BROKEN_LABEL = re.compile(r"TEL;[^:]*X-CUSTOM\([^:]*=\Z", re.IGNORECASE)
+_BLANKS = " \t\r\n"
+"""Not all spaces: bytes of UTF-8 letters are some of them in Latin-1."""
 _JOINERS = {"NOTE": "\n", "EMAIL": ""}
 """What stands between a value and a line that continues it without being folded; a space for other properties."""
 
@@ -69,7 +74,7 @@ def _parse_card(raw: RawCard, charsets: Charsets) -> Card:
         card.unread.add("AGENT")
     if b"\n " in body or b"\n\t" in body:
         body = _unfold(body, card.is_version_21)
-    for head, parts in _join_lines(card, body.decode("latin-1")):  # which loses nothing: values are decoded one by one
+    for head, parts in _LineReader(card, body.decode("latin-1")).read():  # values are decoded one by one
         value = parts[0] if len(parts) == 1 else _JOINERS.get(head.name, " ").join(parts)
         text = value if is_plain(head, value) else _decode(card, head, value, charsets)
         found = card.properties.setdefault(head.name, [])
@@ -95,53 +100,72 @@ def _unfold(body: bytes, is_version_21: bool) -> bytes:
     return (_FOLD_21 if is_version_21 else _FOLD).sub(b"", body)
 
 
-def _join_lines(card: Card, text: str) -> list[tuple[Head, list[str]]]:
-    """Return the properties to read, each with its value and the lines that continue it."""
-    found: list[tuple[Head, list[str]]] = []
-    last, parts = NO_PROPERTY, [""]
-    lines = text.split("\n")[::-1]  # the next one is the last, which is fast to take
-    while lines:
-        line = lines.pop()
-        begin, colon, value = line.partition(":")
-        if '"' in begin:
-            begin, value = _split_quoted_head(line, begin, value)
-        head = parse_head(begin) if colon and len(begin) <= _MAX_HEAD_LENGTH else NO_PROPERTY
-        if not head.name or line[0] in " \t" or (last.name == "NOTE" and _PROSE.match(line)):
-            _continue(card, last, parts, line)
-            continue
-        if head.transfer == "quoted-printable" and line.endswith(("=", " ", "\t")):
-            value = join_soft_lines(line, value, lines)
-        last, parts = head, [value]
-        if head.name in READ_PROPERTIES:
-            found.append((head, parts))
-        elif head.name not in TECHNICAL_PROPERTIES and (value or head.transfer):
-            card.unread.add(head.name)
-    return found
+class _LineReader:
+    """Reads the lines of a card, whose bytes are given as Latin-1: properties, and the lines that continue them."""
+
+    def __init__(self, card: Card, text: str) -> None:
+        self._card = card
+        self._lines = text.split("\n")[::-1]  # the next one is the last, which is fast to take
+        self._head = NO_PROPERTY
+        self._parts = [""]
+
+    def read(self) -> list[tuple[Head, list[str]]]:
+        """Return the properties to read, each with its value and the lines that continue it."""
+        found: list[tuple[Head, list[str]]] = []
+        while self._lines:
+            line = self._take_line()
+            begin, colon, value = line.partition(":")
+            if not begin.isascii() or '"' in begin:
+                begin, value = _split_unusual_head(line, begin, value)
+            head = parse_head(begin) if colon and len(begin) <= _MAX_HEAD_LENGTH else NO_PROPERTY
+            if not head.name or line[0] in " \t" or (self._head.name == "NOTE" and _PROSE.match(line)):
+                self._continue(line)
+                continue
+            if head.transfer == "quoted-printable" and line.endswith(("=", " ", "\t")):
+                value = join_soft_lines(line, value, self._lines)
+            self._head, self._parts = head, [value]
+            if head.name in READ_PROPERTIES:
+                found.append((head, self._parts))
+            elif head.name not in TECHNICAL_PROPERTIES and (value or head.transfer):
+                self._card.unread.add(head.name)
+        return found
+
+    def _take_line(self) -> str:
+        """Return the next line; Android breaks those with a long label before the value."""
+        line = self._lines.pop()
+        while _BROKEN_LABEL.match(line) and self._lines and len(line) <= _MAX_HEAD_LENGTH:
+            line = line[:-1] + self._lines.pop()
+        return line
+
+    def _continue(self, line: str) -> None:
+        """Add a line that is not a property to the one before, if it is not a lost value or an unknown property."""
+        text, is_encoded = line.strip(_BLANKS), self._head.transfer == "base64"
+        if line[:1] in (" ", "\t"):  # folded after a `=`, or after a blank line
+            self._continue_folded(line)
+        elif is_encoded or self._head.name == "NOTE":
+            self._parts.append(text)
+            self._card.has_continued_line |= bool(text) and not is_encoded
+        elif not text:
+            return
+        elif _LOST_VALUE.search(text[:_MAX_HEAD_LENGTH]):
+            self._card.has_lost_value = True
+        elif unknown := _UNKNOWN_PROPERTY.match(line):
+            self._head, self._parts = Head(name=unknown[1]), [""]
+            self._card.unread.add(unknown[1])
+        elif not self._head.name:
+            self._card.unread.add("text that is not a property")
+        else:
+            self._parts.append(text)
+            self._card.has_continued_line |= self._head.name in READ_PROPERTIES
+
+    def _continue_folded(self, line: str) -> None:
+        while len(self._parts) > 1 and not self._parts[-1]:
+            self._parts.pop()
+        self._parts[-1] += line if self._card.is_version_21 else line[1:]
 
 
-def _split_quoted_head(line: str, begin: str, value: str) -> tuple[str, str]:
-    """Split a line at the first colon that is not in quotes."""
+def _split_unusual_head(line: str, begin: str, value: str) -> tuple[str, str]:
+    """Split a line at the first colon that is not in quotes, and decode what is before it."""
     if begin.count('"') % 2 and (quoted := _QUOTED_HEAD.match(line)):
-        return quoted[1], line[quoted.end() :]
-    return begin, value
-
-
-def _continue(card: Card, head: Head, parts: list[str], line: str) -> None:
-    """Add a line that is not a property to the one before."""
-    if line[:1] in (" ", "\t"):  # folded after a `=`, or after a blank line
-        while len(parts) > 1 and not parts[-1]:
-            parts.pop()
-        parts[-1] += line if card.is_version_21 else line[1:]
-        return
-    text = line.strip()
-    if head.name == "NOTE":
-        parts.append(text)
-    elif text and head.transfer != "base64" and _LOST_VALUE.search(text[:_MAX_HEAD_LENGTH]):
-        card.has_lost_value = True
-        return
-    elif text:
-        parts.append(text)
-    if text and head.name in READ_PROPERTIES:
-        card.has_continued_line = True
-    elif text and not head.name:
-        card.unread.add("text that is not a property")
+        begin, value = quoted[1], line[quoted.end() :]
+    return decode_head(begin), value

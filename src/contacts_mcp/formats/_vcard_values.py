@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import NamedTuple
 
-from contacts_mcp.formats._encoding import find_codec
+from contacts_mcp.formats._encoding import DEFAULT_FALLBACK, find_codec
 from contacts_mcp.formats._vcard_heads import Head
 
 _FULL_LINE_LENGTH = 70
@@ -58,6 +58,12 @@ def decode(head: Head, raw: str, charsets: Charsets) -> Value | None:
     if b"\x1b$" in data:
         codecs.insert(0, "iso2022_jp")
     return _decode_text(data, codecs, charsets)
+
+
+def decode_head(raw: str) -> str:
+    """Decode what stands before a value, such as a label in `TYPE=`, whose bytes are given as Latin-1."""
+    data = raw.encode("latin-1")
+    return _try_decode(data, "utf_8") or data.decode(DEFAULT_FALLBACK, "replace")
 
 
 def _decode_transfer(head: Head, raw: str) -> bytes | None:
