@@ -100,6 +100,7 @@ def test_property_with_another_name_is_read(line, expected):
     ("line", "emails"),
     [
         ("EMAIL.HOME:a@example.org", ("a@example.org",)),
+        ("VERSION:2.1\nEMAIL;INTERNET:a@exa\n mple.o\n rg", ("a@example.org",)),
         ("EMAIL2:a@example.org", ("a@example.org",)),
         ("EMAIL:mailto:a@example.org?subject=Hei", ("a@example.org",)),
         ("EMAIL:SMTP:a@example.org", ("a@example.org",)),
@@ -165,6 +166,14 @@ AGENT = ("BEGIN:VCARD", "FN:Per", f"TEL:{OTHER}", "END:VCARD")
         (card("FN:A").removesuffix("END:VCARD\n") + card("FN:B"), [("A", (), (NO_END,)), ("B", (), ())]),
         (card("FN:A") + card("FN:B").removeprefix("BEGIN:VCARD\n"), [("A", (), ()), ("B", (), ())]),
         (card("FN:A").removeprefix("BEGIN:VCARD\n"), [("A", (), ())]),
+        (card("FN:A", "AGENT:", *AGENT, "TEL:1").removeprefix("BEGIN:VCARD\n"), [("A", ("1",), ())]),
+        (card("FN:A", "TEL:1").replace("BEGIN:VCARD", "").replace("\n", "\n  "), [("A", ("1",), ())]),
+        ("FN:A\nTEL:1\n" + card("FN:B"), [("A", ("1",), (NO_END,)), ("B", (), ())]),
+        (card("FN:A") + card("FN:B").removeprefix("BEGIN:VCARD"), [("A", (), ()), ("B", (), ())]),
+        (
+            (card("FN:A") + card("FN:B")).replace("END:VCARD\nBEGIN:VCARD\n", "END:VCARD"),
+            [("A", (), ()), ("B", (), ())],
+        ),
         (card("FN:A") + "\x1a" + card("FN:B") + "\x1a", [("A", (), ()), ("B", (), ())]),
         (card("FN:A\0") + "\0" * 9, [("A", (), ())]),
         (card("FN:A").replace("END:VCARD", "END:VCARD;"), [("A", (), ())]),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-_JOINED_CARDS = re.compile(rb"END:VCARD[ \t\x1a,;]*(?=BEGIN:VCARD)", re.IGNORECASE)
+_JOINED_CARDS = re.compile(rb"(?:\nEND:VCARD(?=\w)|END:VCARD[ \t\x1a,;]*(?=BEGIN:VCARD))", re.IGNORECASE)
 _TAGS = rb"(?:<[^<>\n]{0,200}>)*"  # of a page that the cards were copied from
 _MARKER = re.compile(
     rb"\n\x1a?([ \t>]*)" + _TAGS + rb"((?:[\w-]{1,50}\.)?+AGENT\b[^:\n]*:\s*)?(BEGIN|END)[ \t]*:[ \t]*VCARD"
@@ -14,9 +14,12 @@ _MARKER = re.compile(
     re.IGNORECASE,
 )  # begins with a line feed, by which the search is fast
 _INDENT = re.compile(rb"\n+([ \t>]*)")
+_VERSION = re.compile(rb"[\s>]*VERSION:", re.IGNORECASE)
 _MIN_FOLDED_LENGTH = 60
 """An indented line after one that is shorter is not the rest of a folded line."""
 _PROPERTY = re.compile(rb"\n[ \t>]*(?:[\w-]{1,50}\.)?(?:VERSION|FN|N|TEL|EMAIL)[;:]", re.IGNORECASE)
+_NAME = re.compile(rb"\n[ \t>]*(?:[\w-]{1,50}\.)?(?:FN|N)[;:]", re.IGNORECASE)
+"""What text before a lost END:VCARD has, and text before a card or the end of a file, if it is a card as well."""
 _NO_TEXT = re.compile(rb"(?:BEGIN|END):VADDRESSBOOK|<[^<>]{0,200}>|[\s\x1a]+", re.IGNORECASE)
 
 
@@ -44,67 +47,72 @@ class RawCard(NamedTuple):
 def split_cards(data: bytes, leftovers: Leftovers) -> Iterator[RawCard]:
     """Yield the cards of a file, without the cards of assistants inside of them."""
     data = _normalize_lines(data)
-    card = _OpenCard()
+    card = _OpenCard(leftovers)
     start = 0
     for marker in _MARKER.finditer(data):
         if card.depth and _is_folded(data, marker, card.indents):
             continue
         text, start = data[start : marker.start()], marker.end()
         if marker[3].upper() == b"END":
-            yield from card.end(text, leftovers)
-        elif card.depth and marker[2]:
+            yield from card.end(text)
+        elif marker[2]:
             card.begin_agent(text)
         else:
-            yield from card.begin(text, _indents(data, marker), leftovers)
-    if card.depth:
-        yield card.close(data[start:], has_end=False)
-    else:
-        _note_other_text(data[start:], leftovers)
+            yield from card.cut_off(text)
+            card.begin((marker[1], _find_indent(data, marker.end())))
+    yield from card.cut_off(data[start:])
 
 
 class _OpenCard:
     """The card that a file's next line belongs to; its depth is 0 outside of cards, and 2 in that of an assistant."""
 
-    def __init__(self) -> None:
+    def __init__(self, leftovers: Leftovers) -> None:
         self.depth = 0
         self.indents: tuple[bytes, bytes] = (b"", b"")
         self._parts: list[bytes] = []
         self._has_agent = False
+        self._leftovers = leftovers
 
-    def begin(self, text: bytes, indents: tuple[bytes, bytes], leftovers: Leftovers) -> Iterator[RawCard]:
-        """Begin a card; yield the one before if it has no end."""
-        if not self.depth:
-            _note_other_text(text, leftovers)
-        elif self._parts or text.strip():  # else the line BEGIN:VCARD is there twice
-            yield self.close(text, has_end=False)
-        self.depth, self.indents = 1, indents
+    def begin(self, indents: tuple[bytes, bytes]) -> None:
+        """Begin a card; `indents` stand before its lines BEGIN:VCARD and VERSION."""
+        self.depth, self.indents, self._parts, self._has_agent = 1, indents, [], False
 
     def begin_agent(self, text: bytes) -> None:
         """Begin the card of an assistant, whose lines are not kept."""
+        if not self.depth:
+            self.begin((b"", _find_indent(text, 0)))
         self._add(text)
         self.depth, self._has_agent = self.depth + 1, True
 
-    def end(self, text: bytes, leftovers: Leftovers) -> Iterator[RawCard]:
+    def end(self, text: bytes) -> Iterator[RawCard]:
         """End a card; yield it if it is not an assistant's. One without a beginning is read as well."""
         if self.depth > 1:
             self.depth -= 1
-        elif self.depth or _PROPERTY.search(text):
-            yield self.close(text, has_end=True)
         else:
-            _note_other_text(text, leftovers)
+            yield from self._close(text, _PROPERTY, has_end=True)
 
-    def close(self, text: bytes, *, has_end: bool) -> RawCard:
-        """Return the card with its last lines, and be outside of cards."""
+    def cut_off(self, text: bytes) -> Iterator[RawCard]:
+        """End a card without an end, if one is open, or if text outside of cards looks like one."""
+        if not self.depth or self._parts or text.strip():  # else the line BEGIN:VCARD is there twice
+            yield from self._close(text, _NAME, has_end=False)
+
+    def _close(self, text: bytes, mark: re.Pattern[bytes], *, has_end: bool) -> Iterator[RawCard]:
+        if not self.depth and not mark.search(text):
+            self._note_other_text(text)
+            return
+        indent = self.indents[1] if self.depth else _find_indent(text, 0)
         self._add(text)
         body = b"".join(self._parts)
-        indent = self.indents[1]
-        raw = RawCard(body.replace(b"\n" + indent, b"\n") if indent else body, self._has_agent, has_end)
-        self.depth, self.indents, self._parts, self._has_agent = 0, (b"", b""), [], False
-        return raw
+        yield RawCard(body.replace(b"\n" + indent, b"\n") if indent else body, self._has_agent, has_end)
+        self.depth, self._parts, self._has_agent = 0, [], False
 
     def _add(self, text: bytes) -> None:
         if self.depth <= 1:
             self._parts.append(text)
+
+    def _note_other_text(self, text: bytes) -> None:
+        if not self._leftovers.has_other_text and not text.isspace():
+            self._leftovers.has_other_text = bool(_NO_TEXT.sub(b"", text))
 
 
 def _normalize_lines(data: bytes) -> bytes:
@@ -112,22 +120,17 @@ def _normalize_lines(data: bytes) -> bytes:
     for old, new in ((b"\xef\xbb\xbf", b""), (b"\0", b""), (b"\r\r\n", b"\n"), (b"\r\n", b"\n"), (b"\r", b"\n")):
         if old in data:
             data = data.replace(old, new)
-    return b"\n" + _JOINED_CARDS.sub(b"END:VCARD\n", data)
+    return b"\n" + _JOINED_CARDS.sub(b"\nEND:VCARD\n", data)
 
 
-def _indents(data: bytes, marker: re.Match[bytes]) -> tuple[bytes, bytes]:
-    """Return what stands before the first line of a card and before its second line, which are not folded."""
-    second = _INDENT.match(data, marker.end())
-    return marker[1], second[1] if second else b""
+def _find_indent(data: bytes, position: int) -> bytes:
+    """Return what stands before a card's first line after BEGIN:VCARD, which is not folded."""
+    found = _INDENT.match(data, position)
+    return found[1] if found else b""
 
 
 def _is_folded(data: bytes, marker: re.Match[bytes], indents: tuple[bytes, bytes]) -> bool:
     """Whether a marker is the rest of a folded line, such as a note that mentions END:VCARD."""
-    if not marker[1] or marker[1] in indents:
+    if not marker[1] or marker[1] in indents or _VERSION.match(data, marker.end()):
         return False
     return data.rfind(b"\n", max(0, marker.start() - _MIN_FOLDED_LENGTH), marker.start()) < 0
-
-
-def _note_other_text(text: bytes, leftovers: Leftovers) -> None:
-    if not leftovers.has_other_text and not text.isspace():
-        leftovers.has_other_text = bool(_NO_TEXT.sub(b"", text))

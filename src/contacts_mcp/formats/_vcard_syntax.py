@@ -17,6 +17,7 @@ _FOLD = re.compile(rb"\n[ \t]")
 _FOLD_21 = re.compile(rb"\n(?=[ \t])")  # the space is part of the value (vCard 2.1, section 2.1.3)
 _HARD_FOLD, _HARD_FOLD_21 = re.compile(rb"(?<!=)\n[ \t]"), re.compile(rb"(?<!=)\n(?=[ \t])")
 """The same, but not after `=`: that may be a soft line break of quoted-printable, which has rules of its own."""
+_FOLDED_EMAIL = re.compile(rb"\n(?:[\w-]{1,50}\.)?EMAIL[;:][^\n]*(?:\n[ \t][^\n]*)+", re.IGNORECASE)
 _FOLD_IN_CHARACTER = re.compile(rb"(?<=[\x80-\xf4])\n[ \t](?=[\x80-\xbf])")
 
 _QUOTED_HEAD = re.compile(r'((?:"[^"]*"|[^":])*):')
@@ -95,6 +96,8 @@ def _decode(card: Card, head: Head, value: str, charsets: Charsets) -> str | Non
 def _unfold(body: bytes, is_version_21: bool) -> bytes:
     if is_version_21 and not body.isascii():
         body = _FOLD_IN_CHARACTER.sub(b"", body)
+    if is_version_21:  # addresses have no spaces
+        body = _FOLDED_EMAIL.sub(lambda found: _HARD_FOLD.sub(b"", found[0]), body)
     if b"=\n" in body and b"quoted-printable" in body.lower():
         return (_HARD_FOLD_21 if is_version_21 else _HARD_FOLD).sub(b"", body)
     return (_FOLD_21 if is_version_21 else _FOLD).sub(b"", body)
