@@ -42,7 +42,8 @@ _MAX_JSON_DEPTH = 4
 _JSON_LIST_KEYS = ("contacts", "items", "data", "results", "people")
 _JSON_EXAMPLE = 'expected is a list such as [{"name": "..."}]'
 
-_MAX_WORKBOOK_CHARACTERS = 64 * 1024 * 1024
+_MAX_WORKBOOK_BYTES, _MIN_WORKBOOK_LIMIT_BYTES, _MAX_WORKBOOK_RATIO = 64 * 1024**2, 16 * 1024**2, 16
+"""Text of a sheet: at most the first; less if the workbook has few bytes, of which repeated text takes the fewest."""
 _WORKBOOK_TIMEOUT_SECONDS = 120
 _workbook_slots = threading.BoundedSemaphore(2)  # each takes much memory
 
@@ -254,7 +255,8 @@ def _read_excel(data: bytes, options: _Options) -> ParsedFile:
 
 def _run_workbook_reader(data: bytes) -> bytes:
     """Return a sheet's rows as CSV; they are read in a separate process (see `_workbook`)."""
-    program = [sys.executable, "-I", _workbook.__file__, str(_rows.MAX_ROWS + 1), str(_MAX_WORKBOOK_CHARACTERS)]
+    max_bytes = min(_MAX_WORKBOOK_BYTES, _MIN_WORKBOOK_LIMIT_BYTES + _MAX_WORKBOOK_RATIO * len(data))
+    program = [sys.executable, *_workbook.ARGUMENTS, str(_rows.MAX_ROWS + 2), str(max_bytes)]  # and the header
     try:
         with _workbook_slots:
             done = subprocess.run(  # noqa: S603 - our own program, whose arguments are numbers
