@@ -214,6 +214,7 @@ def test_file_without_a_card_is_refused():
         (["TITLE:sjef", "91 23 51 03"], {"notices": (LOST,)}),
         (["URL:x", "Skriv til a@example.org i dag"], {"notices": (LOST,)}),
         (["PHOTO;ENCODING=BASE64:", "12345678"], {"notices": ()}),
+        (["PHOTO;ENCODING=BASE64:AAAA", f"TEL {MOBILE}"], {"notices": (LOST,)}),
         (["CATEGORIES:VIP\u200b,\u200b"], {"tags": ("VIP",)}),
         (["N:Han\u200bsen;Kari"], {"name": "Kari Hansen"}),
         (["FN;PREF=2:K. H.", "FN;PREF=1:Kari Hansen"], {"name": "Kari Hansen"}),

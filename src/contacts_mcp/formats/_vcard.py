@@ -9,20 +9,7 @@ from contacts_mcp.contract import ContactType, ValidationFailed
 from contacts_mcp.formats._encoding import DEFAULT_FALLBACK, decode, detect_encoding
 from contacts_mcp.formats._export import OWN_DIALECT, PRODUCT_ID
 from contacts_mcp.formats._headers import is_fax
-from contacts_mcp.formats._rows import (
-    CARD_HAS_NO_END,
-    ENCODING_GUESSED,
-    FAX_NOT_READ,
-    LINE_CONTINUED,
-    NAMED_BY_NICKNAME,
-    PROPERTY_NOT_READ,
-    VALUE_NOT_READ,
-    ParsedFile,
-    Row,
-    check_rows,
-    parse_id,
-    take,
-)
+from contacts_mcp.formats._rows import FAX_NOT_READ, NAMED_BY_NICKNAME, ParsedFile, Row, check_rows, parse_id, take
 from contacts_mcp.formats._values import is_system_group, phone_kind_rank, split_emails, split_phones, strip_invisible
 from contacts_mcp.formats._vcard_cards import Leftovers
 from contacts_mcp.formats._vcard_heads import Head
@@ -108,13 +95,6 @@ class _CardReader:
     def __init__(self, card: Card, region: str | None) -> None:
         self._card, self._region = card, region
         self._is_own = any(value == PRODUCT_ID for _, value in card.properties.get("PRODID", ()))
-        self._notices = [notice for has_it, notice in (
-            (not card.has_end, CARD_HAS_NO_END),
-            (card.has_lost_value, VALUE_NOT_READ),
-            (card.has_continued_line, LINE_CONTINUED),
-            (card.has_undecodable_value, PROPERTY_NOT_READ),
-            (card.has_guessed_value, ENCODING_GUESSED),
-        ) if has_it]  # fmt: skip
 
     def read(self, number: int) -> Row:
         """Return the contact; names of what it has no place for are added to the card's unread properties."""
@@ -123,7 +103,7 @@ class _CardReader:
         company, phones, emails = self._company(), self._phones(), self._emails()
         return Row(
             number,
-            id=parse_id(self._text("UID").removeprefix("urn:uuid:")),
+            id=parse_id(self._text("UID").lower().removeprefix("urn:uuid:")),
             type=self._type(),
             company_name=company,
             name=self._name() or ("" if company else self._nickname()),
@@ -131,7 +111,7 @@ class _CardReader:
             emails=take("emails", emails if self._is_own else split_emails(emails)),
             tags=take("tags", self._tags()),
             notes="\n".join(note for value in self._values("NOTE") if (note := self._unescape(value)).strip()),
-            notices=tuple(self._notices),
+            notices=tuple(self._card.notices),
         )
 
     def _properties(self, name: str) -> Sequence[tuple[Head, str]]:
@@ -198,7 +178,7 @@ class _CardReader:
         """Return the nickname, as the name of a card that has no other."""
         names = (name.strip() for value in self._values("NICKNAME") for name in self._split(value, ","))
         if name := next(filter(None, names), ""):
-            self._notices.append(NAMED_BY_NICKNAME)
+            self._card.note(NAMED_BY_NICKNAME)
         return name
 
     def _company(self) -> str:
@@ -232,8 +212,8 @@ class _CardReader:
             rank = _rank(head.kinds, labels.get(head.group, "") if head.group else "")
             if rank is not None:
                 found.append((rank > 0, head.preference, rank, self._unescape(value)))
-            elif value.strip() and FAX_NOT_READ not in self._notices:
-                self._notices.append(FAX_NOT_READ)
+            elif value.strip():
+                self._card.note(FAX_NOT_READ)
         return [value for *_, value in sorted(found, key=itemgetter(0, 1, 2))]
 
 

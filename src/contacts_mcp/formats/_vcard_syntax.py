@@ -8,6 +8,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from contacts_mcp.formats._rows import (
+    CARD_HAS_NO_END,
+    ENCODING_GUESSED,
+    LINE_CONTINUED,
+    PROPERTY_NOT_READ,
+    VALUE_NOT_READ,
+)
 from contacts_mcp.formats._vcard_cards import Leftovers, RawCard, split_cards
 from contacts_mcp.formats._vcard_heads import NO_PROPERTY, READ_PROPERTIES, TECHNICAL_PROPERTIES, Head, parse_head
 from contacts_mcp.formats._vcard_values import Charsets, decode, decode_head, is_plain, join_soft_lines
@@ -33,6 +40,7 @@ _PROSE = re.compile(r"[A-Za-z][a-z-]*: ")
 _UNKNOWN_PROPERTY = re.compile(r"(?:[\w-]{1,50}\.)?([A-Z][A-Z0-9-]{2,30})(?:;[^:]*)?:(?! )")
 """A line that some program must mean as a property, such as `CLOUD:1`."""
 _BROKEN_LABEL = re.compile(r"TEL;[^:]*X-CUSTOM\([^:]*=\Z", re.IGNORECASE)
+_BASE64_LINE = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 _BLANKS = " \t\r\n"
 """Not all spaces: bytes of UTF-8 letters are some of them in Latin-1."""
 _JOINERS = {"NOTE": "\n", "EMAIL": ""}
@@ -46,20 +54,17 @@ class Card:
     Attributes:
         properties: READ_PROPERTIES by name, each in their order. Values are decoded, but still have their backslashes.
         unread: The names of other properties.
-        has_undecodable_value: Whether a value could not be decoded; it is left out.
-        has_guessed_value: Whether the character set of a value had to be guessed.
-        has_lost_value: Whether a line looks as if it had a number or address, but is not a property.
-        has_continued_line: Whether a line that is not a property was added to the one before.
+        notices: What was not read as it is written; only the keys are used, in their order.
     """
 
     is_version_21: bool = False
-    has_end: bool = True
-    has_undecodable_value: bool = False
-    has_guessed_value: bool = False
-    has_lost_value: bool = False
-    has_continued_line: bool = False
     properties: dict[str, list[tuple[Head, str]]] = field(default_factory=dict)
     unread: set[str] = field(default_factory=set)
+    notices: dict[str, None] = field(default_factory=dict)
+
+    def note(self, notice: str) -> None:
+        """Add a notice, unless it is there already."""
+        self.notices[notice] = None
 
 
 def read_cards(data: bytes, charsets: Charsets, leftovers: Leftovers) -> Iterator[Card]:
@@ -70,7 +75,9 @@ def read_cards(data: bytes, charsets: Charsets, leftovers: Leftovers) -> Iterato
 
 def _parse_card(raw: RawCard, charsets: Charsets) -> Card:
     body = raw.body
-    card = Card(b"2.1" in body and _VERSION_21.search(body) is not None, raw.has_end)
+    card = Card(b"2.1" in body and _VERSION_21.search(body) is not None)
+    if not raw.has_end:
+        card.note(CARD_HAS_NO_END)
     if raw.has_agent:
         card.unread.add("AGENT")
     if b"\n " in body or b"\n\t" in body:
@@ -87,9 +94,10 @@ def _parse_card(raw: RawCard, charsets: Charsets) -> Card:
 def _decode(card: Card, head: Head, value: str, charsets: Charsets) -> str | None:
     decoded = decode(head, value, charsets)
     if decoded is None:
-        card.has_undecodable_value = True
+        card.note(PROPERTY_NOT_READ)
         return None
-    card.has_guessed_value |= decoded.is_guessed
+    if decoded.is_guessed:
+        card.note(ENCODING_GUESSED)
     return decoded.text
 
 
@@ -142,24 +150,25 @@ class _LineReader:
 
     def _continue(self, line: str) -> None:
         """Add a line that is not a property to the one before, if it is not a lost value or an unknown property."""
-        text, is_encoded = line.strip(_BLANKS), self._head.transfer == "base64"
+        text, name = line.strip(_BLANKS), self._head.name
         if line[:1] in (" ", "\t"):  # folded after a `=`, or after a blank line
             self._continue_folded(line)
-        elif is_encoded or self._head.name == "NOTE":
+        elif self._head.transfer == "base64" and _BASE64_LINE.fullmatch(text):
             self._parts.append(text)
-            self._card.has_continued_line |= bool(text) and not is_encoded
-        elif not text:
-            return
-        elif _LOST_VALUE.search(text[:_MAX_HEAD_LENGTH]):
-            self._card.has_lost_value = True
-        elif unknown := _UNKNOWN_PROPERTY.match(line):
+        elif name != "NOTE" and _LOST_VALUE.search(text[:_MAX_HEAD_LENGTH]):
+            self._card.note(VALUE_NOT_READ)
+        elif name != "NOTE" and (unknown := _UNKNOWN_PROPERTY.match(line)):
             self._head, self._parts = Head(name=unknown[1]), [""]
             self._card.unread.add(unknown[1])
-        elif not self._head.name:
+        elif text or name == "NOTE":
+            self._continue_text(text)
+
+    def _continue_text(self, text: str) -> None:
+        self._parts.append(text)
+        if not self._head.name:
             self._card.unread.add("text that is not a property")
-        else:
-            self._parts.append(text)
-            self._card.has_continued_line |= self._head.name in READ_PROPERTIES
+        elif text and self._head.name in READ_PROPERTIES:
+            self._card.note(LINE_CONTINUED)
 
     def _continue_folded(self, line: str) -> None:
         while len(self._parts) > 1 and not self._parts[-1]:
@@ -169,6 +178,6 @@ class _LineReader:
 
 def _split_unusual_head(line: str, begin: str, value: str) -> tuple[str, str]:
     """Split a line at the first colon that is not in quotes, and decode what is before it."""
-    if begin.count('"') % 2 and (quoted := _QUOTED_HEAD.match(line)):
+    if begin.count('"') % 2 and (quoted := _QUOTED_HEAD.match(line, 0, _MAX_HEAD_LENGTH)):
         begin, value = quoted[1], line[quoted.end() :]
     return decode_head(begin), value

@@ -12,10 +12,12 @@ from contacts_mcp.formats._vcard_heads import Head
 
 _FULL_LINE_LENGTH = 70
 """Quoted-printable breaks a line that is nearly 76 characters long; a shorter one was folded, or ends with a `=`."""
+_BLANKS, _SPACES = " \t", (" ", "\t")
 _ENCODED_SPACES = ("=20", "=09", "=0A", "=0D", " ", "\t")
 _ENCODED_LINE_ENDS = ("=0A=", "=0D=")
-_NEXT_PROPERTY = re.compile(r"(?:[\w-]{1,50}\.)?(?:ADR|BDAY|CATEGORIES|EMAIL|FN|N|NOTE|ORG|PHOTO|TEL|TITLE|UID|URL|"
-                            r"REV|X-[A-Z-]+)[;:]")  # fmt: skip
+_NEXT_PROPERTY = re.compile(
+    r"(?:[\w-]{1,50}\.)?(?:ADR|BDAY|CATEGORIES|EMAIL|FN|N|NOTE|ORG|PHOTO|REV|TEL|TITLE|UID|URL|X-[A-Z-]+)[;:]"
+)
 _UNDECLARED = re.compile(r"(?:[^=]|=[0-9A-F]{2})*")
 _ESCAPE = "\x1b"  # begins a change of the character set in ISO-2022-JP
 _SPACE = re.compile(rb"\s+")
@@ -112,21 +114,26 @@ def join_soft_lines(line: str, value: str, lines: list[str]) -> str:
 
     Some programs fold such lines as well: then each begins with one space too many.
     """
-    parts = [value.rstrip(" \t")]
-    before = line.rstrip(" \t")
-    while before.endswith("=") and lines and _is_soft_break(before, lines[-1]):
-        parts[-1] = parts[-1][:-1]
-        before = lines.pop()
-        if before.rstrip(" \t").endswith("="):
-            before = before.rstrip(" \t")
-        parts.append(before)
+    parts = _take_soft_lines(line, value, lines)
     continued = parts[1:]
-    if not any(part[:1] in (" ", "\t") for part in continued):
+    if not any(part.startswith(_SPACES) for part in continued):
         return "".join(parts)
-    is_folded = all(part[:1] in (" ", "\t") for part in continued) and (
+    is_folded = all(part.startswith(_SPACES) for part in continued) and (
         len(continued) > 1 or len(line) < _FULL_LINE_LENGTH or ("=20" in value and " " not in value)
     )
     return _join_folded(parts, is_folded=is_folded)
+
+
+def _take_soft_lines(line: str, value: str, lines: list[str]) -> list[str]:
+    """Return a value and the lines that continue it, without the `=` at their ends."""
+    parts, before = [value.rstrip(_BLANKS)], line.rstrip(_BLANKS)
+    while before.endswith("=") and lines and _is_soft_break(before, lines[-1]):
+        parts[-1] = parts[-1][:-1]
+        before = lines.pop()
+        if before.rstrip(_BLANKS).endswith("="):
+            before = before.rstrip(_BLANKS)
+        parts.append(before)
+    return parts
 
 
 def _is_soft_break(line: str, following: str) -> bool:
@@ -139,7 +146,7 @@ def _join_folded(parts: list[str], *, is_folded: bool) -> str:
     """Join parts, without the spaces that folding added: before each part, or else where a space cannot be."""
     joined = [parts[0]]
     for before, part in pairwise(parts):
-        is_extra = part[:1] in (" ", "\t") and (is_folded or before.endswith(_ENCODED_SPACES) or _splits(before, part))
+        is_extra = part.startswith(_SPACES) and (is_folded or before.endswith(_ENCODED_SPACES) or _splits(before, part))
         joined.append(part[1:] if is_extra else part)
     return "".join(joined)
 

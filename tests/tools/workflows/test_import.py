@@ -317,3 +317,29 @@ async def test_import_succeeds_if_the_result_file_cannot_be_written(either, save
 
     assert (done["created"], done["file"]) == (4, "import.result.csv")
     assert done["uri"].startswith("contacts://exports/")
+
+
+async def test_plan_of_cards_names_what_is_not_imported(either, save):
+    """As the plan of a table names unused columns; text outside of cards and cut off cards are reported."""
+    path = save(
+        "<html>",
+        *("BEGIN:VCARD", "VERSION:2.1", "FN:Kari", "TEL;FAX:22335104", "TEL;CELL:91235103", "BDAY:1980", "END:VCARD"),
+        "Hilsen Ola",
+        *("BEGIN:VCARD", "VERSION:2.1", "FN:Per", "BDAY:1990", "TITLE:Sjef", "EMAIL;INTERNET:n/a"),
+        name="people.vcf",
+    )
+
+    plan = await either.call("import_contacts", path=path)
+    await either.apply("import_contacts", path=path)
+
+    assert plan["unused_columns"] == ["BDAY", "TITLE"]
+    assert plan["notices"] == [
+        "the file has text outside of cards, which is not read",
+        "has a fax or pager number, which is not imported: 1 (rows 1)",
+        "has no END:VCARD; its last line may be incomplete: 1 (rows 2)",
+        "has an invalid e-mail address, which is not imported: 1 (rows 2)",
+    ]
+    assert {name: person.get("phone_number") for name, person in (await everybody(either)).items()} == {
+        "Kari": "+4791235103",
+        "Per": None,
+    }
