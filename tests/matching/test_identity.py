@@ -64,7 +64,11 @@ def test_number_that_is_nobodys_has_no_key(number):
 
 
 @pytest.mark.parametrize(
-    "address", ["n/a@example.org", "None@example.org", "no-email@example.org", "ukjent@example.org"]
+    "address",
+    [
+        *("n/a@example.org", "None@example.org", "no-email@example.org", "ukjent@example.org"),
+        *("noreply@example.org", "test@test.example.org", "mangler@example.org"),
+    ],
 )
 def test_placeholder_address_has_no_key(address):
     assert email_key(address) == ""
@@ -140,6 +144,38 @@ def test_shared_number_with_an_unlike_name_is_no_match():
     assert Match(sharing=("1",)) == index.find("Ola Hansen", [OLA], [])
     assert index.find("Kari Nordman", [OLA], ["kari@new.example.no"]).id == "1"
     assert index.find("", [OLA], []).id == "1"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ("Emil Berg", "Emilie Berg", False),
+        ("Daniel Roy", "Danielle Roy", False),
+        ("Mehmet Kaya", "Ahmet Kaya", False),
+        ("Kari og Ola Berg", "Kari Berg", False),
+        ("Kari & Ola Berg", "Ola Berg", False),
+        ("Kari + Ola Berg", "Ola og Kari Berg", True),
+        ("Alex Berg", "Alexander Berg", True),
+        ("Tom Berg", "Tommy Berg", True),
+        ("Kristian Berg", "Christian Berg", True),
+    ],
+)
+def test_short_form_is_the_same_person_but_a_relative_is_not(one, other, is_same):
+    index = ContactIndex()
+    index.add("1", one, OLA, "")
+
+    found = index.find(other, [OLA], [])
+
+    assert (found.ids, found.sharing) == ((("1",), ()) if is_same else ((), ("1",)))
+
+
+def test_initial_is_one_of_two_people_not_both():
+    index = ContactIndex()
+    index.add("1", "K. Berg", OLA, "")
+    index.add("1", "Kjell Berg", OLA, "")
+
+    assert index.find("Kjell Berg", [OLA], []).id == "1"
+    assert index.find("Kari Berg", [OLA], []) == Match(sharing=("1",))
 
 
 def test_best_of_several_matches_is_returned():

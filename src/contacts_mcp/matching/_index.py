@@ -43,7 +43,8 @@ class Match(NamedTuple):
 class ContactIndex:
     """Contacts by `phone_key` and `email_key`; 100,000 contacts take about 30 MB.
 
-    If a contact is added again with other keys, both its old and its new keys find it.
+    If a contact is added again with other keys or names, both the old and the new ones find it; but a person whose name
+    is not compatible with all of them is another one: `K. Berg` may be Kari or Kjell, not both.
     """
 
     def __init__(self) -> None:
@@ -77,22 +78,25 @@ class ContactIndex:
         name, in three steps.
         """
         folded, best, best_rank = name_key(name), dict[str, Match](), (0, 0)
-        sharing: dict[str, None] = {}
-        for position in self._candidates(folded, (*map(main_number, phones), *emails)):
-            matching = self._matching_keys(position, phones, emails)
-            other = name_key(self._names[position])
-            if not matching or not are_compatible(folded, other):
-                sharing[self._ids[position]] = None
+        candidates = [
+            (self._ids[position], self._matching_keys(position, phones, emails), name_key(self._names[position]))
+            for position in self._candidates(folded, (*map(main_number, phones), *emails))
+        ]
+        sharing = dict.fromkeys(
+            contact_id for contact_id, keys, other in candidates if not keys or not are_compatible(folded, other)
+        )
+        for contact_id, keys, other in candidates:
+            if contact_id in sharing:
                 continue
             similarity = name_key_similarity(folded, other)
             name_rank = (similarity >= MIN_COMPATIBLE_NAME) + (similarity >= MIN_SAME_NAME) + (similarity == 1)
-            rank = (len(matching), name_rank)
+            rank = (len(keys), name_rank)
             if rank > best_rank:
                 best, best_rank = {}, rank
             if rank == best_rank:
-                best.setdefault(self._ids[position], Match((self._ids[position],), matching, similarity))
+                best.setdefault(contact_id, Match((contact_id,), keys, similarity))
         match = next(iter(best.values()), Match())
-        return match._replace(ids=tuple(best), sharing=tuple(contact for contact in sharing if contact not in best))
+        return match._replace(ids=tuple(best), sharing=tuple(sharing))
 
     def _add_posting(self, key: str, position: int) -> None:
         postings = self._by_key.setdefault(key, position)

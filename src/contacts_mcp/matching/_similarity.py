@@ -24,10 +24,14 @@ _MIN_KEY_DIGITS = 5
 # Certainly E.164. A zero after the country code may be a trunk prefix: such numbers are parsed.
 _PLAIN_E164 = re.compile(rf"{COUNTRY_CODE}[1-9][0-9]{{4,11}}")
 _PLACEHOLDER_ADDRESS = re.compile(
-    r"(?:n/a|none|nil|null|no[._-]?e?-?mail|no[._-]?address|unknown|ukjent|okand|ukendt|unbekannt|inconnu|"
-    r"ingen|ingen[._-]?e?-?post|keine?|kein[._-]?e?-?mail|aucun|geen|dummy|placeholder|xx+|-+)@.*"
+    r"(?:n/?a|none|nil|null|undefined|missing|test|fake|no[._-]?(?:e?-?mail|address|reply)|do[._-]?not[._-]?reply|no|nei|"
+    r"unknown|ukjent|okand|ukendt|unbekannt|inconnu|mangler|saknas|ingen|ingen[._-]?e?-?post|keine?|kein[._-]?e?-?mail|"
+    r"aucun|geen|dummy|placeholder|xx+|-+)@.*"
 )
 _WORD = re.compile(r"[a-z0-9]+")
+_AND = re.compile(r"[&+]|\b(?:og|und|et|och|ja|oraz)\b", re.IGNORECASE)
+_MIN_LONG_FORM_ENDING = 3
+_FEMININE_ENDINGS = frozenset(_WORD.findall("lle elle ette tte nne ine ina iane iana ane ana"))
 _SAME_SOUNDS = (("ch", "k"), ("ck", "k"), ("c", "k"), ("ph", "f"), ("th", "t"), ("w", "v"), ("z", "s"), ("x", "ks"))
 _DOUBLED = re.compile(r"(.)\1")
 _APOSTROPHES = str.maketrans("", "", "'`")
@@ -128,12 +132,14 @@ def email_key(address: str | None) -> str:
 
 def name_key(name: str | None) -> str:
     """Return the folded words of a name in their order, without titles and punctuation."""
-    return _words_key(name, _TITLES)
+    return _words_key(_AND.sub(" and ", name) if name else name, _TITLES)
 
 
 def person_name(name: str | None, *values: str | None) -> str:
-    """Return a contact's name; '' if it is only its number or e-mail address, which replaces a missing name."""
-    return "" if name is None or name in values else name
+    """Return a contact's name; '' if it is only a number or its e-mail address, which replaces a missing name."""
+    if name is None or name in values or not any(map(str.isalpha, split_extension(name)[0])):
+        return ""
+    return name
 
 
 def company_key(company: str | None) -> str:
@@ -211,15 +217,28 @@ def are_compatible(one: str, other: str) -> bool:
 
 
 def have_other_given_names(one: str, other: str) -> bool:
-    """Whether two `name_key`s differ by given names, such as Anne and Arne, which look like typos of each other."""
+    """Whether two `name_key`s differ by given names, such as Anne and Arne, which look like typos of each other.
+
+    The name of a couple, `Kari og Ola Hansen`, differs from that of each.
+    """
     words, others = set(one.split()), set(other.split())
+    if ("and" in words) != ("and" in others):
+        return True
     left, right = (words - others) & _given_names(), (others - words) & _given_names()
     return bool(left and right) and not any(_is_one_name(name, each) for name in left for each in right)
 
 
 def _is_one_name(one: str, other: str) -> bool:
     """Whether two given names are spellings of one, or one is short for the other."""
-    return _spelling(one) == _spelling(other) or one.startswith(other) or other.startswith(one)
+    return _spelling(one) == _spelling(other) or _is_short_form(one, other) or _is_short_form(other, one)
+
+
+def _is_short_form(short: str, long: str) -> bool:
+    """Whether a name is short for another: Alex for Alexander, Tom for Tommy; but not Emil for Emilie."""
+    ending = long.removeprefix(short)
+    if ending == long:
+        return False
+    return (len(ending) >= _MIN_LONG_FORM_ENDING and ending not in _FEMININE_ENDINGS) or ending == f"{short[-1]}y"
 
 
 def _spelling(name: str) -> str:

@@ -1,6 +1,6 @@
 """The rows of a file: read, made ready, and matched to the contacts of the directory."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any, Literal
@@ -192,6 +192,7 @@ async def _find_repeated_rows(drafts: Sequence[Draft]) -> tuple[list[Draft], dic
     index = ContactIndex()
     seen: dict[int, int] = {}
     usable: list[Draft] = []
+    unnamed: dict[str, int] = {}
     decisions: dict[int, Decision] = {}
     async for draft in iterate_cooperatively(drafts):
         if draft.problem:
@@ -201,19 +202,35 @@ async def _find_repeated_rows(drafts: Sequence[Draft]) -> tuple[list[Draft], dic
         content = hash((draft.id, *_content_of(draft)))  # a hash instead of the values saves memory
         first = seen.get(content)
         if first is None and draft.id is None and draft.has_key:
-            match = index.find(draft.person, draft.phone_keys, draft.email_keys)
-            first = int(match.ids[0]) if match.ids else None
-            if match.sharing:
-                draft.sharing = f"row {match.sharing[0]}"
+            first = _find_first(draft, index, unnamed)
         if first is not None:
             decisions[draft.row] = Decision(draft, "duplicate", first=first, detail=f"repeats row {first}")
             continue
         usable.append(draft)
         seen[content] = draft.row
-        pairs = zip_longest(draft.phone_keys, draft.email_keys, fillvalue="")
-        for phone, email in pairs if draft.person else ():  # a row without a name must not swallow one with a name
-            index.add(str(draft.row), draft.person, phone, email)
+        if draft.person:
+            _add_keys(index, str(draft.row), draft)
+        else:  # which must not swallow a row with a name
+            unnamed |= dict.fromkeys((*draft.phone_keys, *draft.email_keys), draft.row)
     return usable, decisions
+
+
+def _find_first(draft: Draft, index: ContactIndex, unnamed: Mapping[str, int]) -> int | None:
+    """Return the earlier row of the same person, and note with which row of another one the draft shares."""
+    match = index.find(draft.person, draft.phone_keys, draft.email_keys)
+    sharing = [*match.sharing]
+    if not match.ids:
+        sharing += [str(unnamed[key]) for key in (*draft.phone_keys, *draft.email_keys) if key in unnamed]
+    draft.sharing = f"row {sharing[0]}" if sharing else ""
+    if draft.person and match.ids and match.name_similarity < 1:
+        _add_keys(index, match.ids[0], draft)
+    return int(match.ids[0]) if match.ids else None
+
+
+def _add_keys(index: ContactIndex, contact_id: str, draft: Draft) -> None:
+    """Add a row to the index, or its name to what it matched, so that another person is not taken for the same."""
+    for phone, email in zip_longest(draft.phone_keys, draft.email_keys, fillvalue=""):
+        index.add(contact_id, draft.person, phone, email)
 
 
 class _KnownContacts:
@@ -276,6 +293,8 @@ def _decide(draft: Draft, known: _KnownContacts, options: MatchOptions) -> Decis
         return Decision(draft, "ambiguous", detail=f"matches {len(ids)} contacts")
     if not ids or ids[0] not in known.contacts:
         return Decision(draft, "create")
+    if draft.person and match.name_similarity < 1:
+        _add_keys(known.index, ids[0], draft)
     return _decide_match(draft, known.contacts[ids[0]], options, "has this number or address")
 
 

@@ -181,6 +181,19 @@ async def test_people_who_share_a_number_stay_separate(either, save):
     assert nameless["problems"] == ["row 2 matches 2 contacts"]
 
 
+@pytest.mark.parametrize("known", [[], ["K. Berg"], [None]])
+async def test_rows_that_fit_one_initial_are_not_one_person(directory, save, known):
+    """Neither in the file nor in the directory; and a row without a name shares with another one."""
+    for name in known:
+        await directory.call("create_contact", name=name or "91235103", phone_number="+4791235103")
+    rows = ["Kjell Berg,91235103,", "Kari Berg,91235103,", ",91235103,a@example.org"]
+
+    plan = await directory.call("import_contacts", path=save("name,phone,email", *rows), on_match="update")
+
+    assert (plan["creates"], plan["updates"]) == ((2, 0), (1, 1))[bool(known)]
+    assert plan["sharing"][0].startswith("1: row 3 with ")
+
+
 @pytest.mark.parametrize(
     ("rows", "contacts", "repeated"),
     [
