@@ -4,7 +4,10 @@ import re
 from functools import cache
 from typing import Any, NamedTuple
 
-_MIN_SUBSCRIBER_DIGITS, _MAX_ALTERNATIVES_LENGTH = 7, 64
+_MIN_SUBSCRIBER_DIGITS, _MIN_DIGITS_OF_TWO, _MAX_ALTERNATIVES_LENGTH = 7, 14, 64
+_SEPARATORS = tuple(map(re.compile, (r"\s*/\s*", r"\s+[-\u2013]\s+", r"[-\u2013]", r"\s+")))
+_OTHER_ENDING = re.compile(r"(.*\d)\s*/\s*(\d\d?)")
+"""Two numbers that differ in their last digits, such as `22 33 51 03/04`."""
 _EXPONENT = re.compile(r"(\d)[.,]?(\d*)E\+?(\d{1,2})", re.IGNORECASE)
 COUNTRY_CODE = (
     r"\+(?:1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]"  # the others have three digits
@@ -110,17 +113,37 @@ def normalize(number: str, region: str | None) -> str | None:
 
 
 def split_alternatives(text: str, region: str | None) -> list[str]:
-    """Split two numbers that a slash separates; `02129/3743399` is one number after its area code.
+    """Split two or more numbers that a slash, dash or space separates; `02129/3743399` is one, after its area code.
 
-    Numbers are two if each of them is valid and both together are not one. Without a region few numbers can be
+    Numbers are several if each of them is valid and all together are not one. Without a region few numbers can be
     validated, so there two parts of the length of subscriber numbers count as two.
     """
-    parts = [part.strip() for part in text.split("/")]
-    if len(parts) == 1 or len(text) > _MAX_ALTERNATIVES_LENGTH or normalize(text, region):
+    is_short = sum(map(str.isdigit, text)) < _MIN_DIGITS_OF_TWO
+    if (is_short and "/" not in text) or len(text) > _MAX_ALTERNATIVES_LENGTH or normalize(text, region):
         return [text]
-    are_valid = all(normalize(part, region) for part in parts)
-    are_long = region is None and all(len(_NOT_A_DIGIT.sub("", part)) >= _MIN_SUBSCRIBER_DIGITS for part in parts)
-    return parts if are_valid or are_long else [text]
+    parts = [part.strip() for part in text.split("/")]
+    if len(parts) > 1 and region is None and all(map(_is_long, parts)):
+        return parts
+    if ending := _OTHER_ENDING.fullmatch(text):
+        number, last_digits = ending[1], ending[2]
+        return [number, number[: -len(last_digits)] + last_digits] if normalize(number, region) else [text]
+    return _split_valid(text, region) or [text]
+
+
+def _split_valid(text: str, region: str | None) -> list[str]:
+    """Split a text into valid numbers, preferably at a slash; return none if that is impossible."""
+    for separator in _SEPARATORS:
+        for found in separator.finditer(text):
+            first, rest = text[: found.start()], text[found.end() :]
+            if normalize(first, region):
+                others = [rest] if normalize(rest, region) else _split_valid(rest, region)
+                if others:
+                    return [first, *others]
+    return []
+
+
+def _is_long(number: str) -> bool:
+    return len(_NOT_A_DIGIT.sub("", number)) >= _MIN_SUBSCRIBER_DIGITS
 
 
 @cache

@@ -25,7 +25,7 @@ _NUMBER_SEPARATOR = re.compile(
 )
 _TAG_SEPARATOR = re.compile(r"[;,\n\r|]")
 _SPACES = re.compile(r"[ \t\xa0\u2007\u2009\u202f]+")
-_ONE_NUMBER = re.compile(r"\+?[0-9][0-9 ()-]{3,20}[0-9]")
+_ONE_NUMBER = re.compile(r"\+?[0-9][0-9 ()-]{3,12}[0-9]")  # longer ones may be two
 _ONE_EMAIL = re.compile(r"[\w.+-]+@[\w.-]+")
 _SCHEME = re.compile(r"^(?:tel|callto|mailto|sms|smtp):(?://)?", re.IGNORECASE)
 _MAIL_QUERY = re.compile(r"\?(?:subject|body|cc|bcc)=.*$", re.IGNORECASE | re.DOTALL)
