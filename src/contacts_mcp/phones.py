@@ -9,6 +9,14 @@ _SEPARATORS = tuple(map(re.compile, (r"\s*/\s*", r"\s+[-\u2013]\s+", r"[-\u2013]
 _OTHER_ENDING = re.compile(r"(.*\d)\s*/\s*(\d\d?)")
 """Two numbers that differ in their last digits, such as `22 33 51 03/04`."""
 _EXPONENT = re.compile(r"(\d)[.,]?(\d*)E\+?(\d{1,2})", re.IGNORECASE)
+_YEAR, _MONTH = r"(?:19|20)\d\d", r"(?:jan|feb|ma[riy]|apr|jun|jul|aug|sep|o[ck]t|nov|de[csz])[a-z]*"
+_DATE = re.compile(
+    rf"(?:\d\d?([./-])\d\d?\1{_YEAR}|{_YEAR}([./-])\d\d?\2\d\d?)(?:[ T][\d:.]+Z?)?"
+    rf"|\d\d?[. -]+{_MONTH}|{_MONTH}[. -]+\d\d",
+    re.IGNORECASE,
+)
+SPREADSHEET_ERROR = re.compile(r"#{2,}|#[A-Z\u00c0-\u00de]+[?!]|#(?:DIV/0!|N/[ADV]|NV|I/[TB])")
+"""What spreadsheets show instead of a value, in several languages."""
 COUNTRY_CODE = (
     r"\+(?:1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]"  # the others have three digits
     r"|2[1-689][0-9]|3[578][0-9]|42[0-9]|5[09][0-9]|6[7-9][0-9]|8[0578][0-9]|9[679][0-9])"
@@ -26,9 +34,12 @@ _EXTENSION = re.compile(
 
 
 def is_destroyed(text: str) -> bool:
-    """Whether a spreadsheet has replaced digits of a number by an exponent, as in `4.47911E+11`."""
-    exponent = _EXPONENT.fullmatch(text.strip())
-    return exponent is not None and len(exponent[2].rstrip("0")) < int(exponent[3])
+    """Whether a spreadsheet has replaced a number by an exponent such as `4.47911E+11`, a date, or an error."""
+    text = text.strip()
+    exponent = _EXPONENT.fullmatch(text)
+    if exponent is not None:
+        return len(exponent[2].rstrip("0")) < int(exponent[3])
+    return SPREADSHEET_ERROR.fullmatch(text) is not None or _DATE.fullmatch(text) is not None
 
 
 def without_exponent(text: str) -> str:
@@ -99,17 +110,23 @@ def is_valid(number: str) -> bool:
 
 
 def normalize(number: str, region: str | None) -> str | None:
-    """Return the number in E.164; None if it is not valid. See `parse` for the region."""
+    """Return the number in E.164; None if it is not valid. See `parse` for the region.
+
+    A number that is valid with its first digits as the country code and without is the former: `491711234567`.
+    """
     library = _library()
     try:
         parsed = library.parse(number, region)
     except library.NumberParseException:
         return None
     if not library.is_valid_number(parsed):
-        return None
+        return normalize(number.replace("(0)", ""), region) if "(0)" in number else None
     if parsed.italian_leading_zero:
         return str(library.format_number(parsed, library.PhoneNumberFormat.E164))
-    return f"+{parsed.country_code}{parsed.national_number}"  # what the library writes, in a tenth of the time
+    code, national = str(parsed.country_code), str(parsed.national_number)
+    if national.startswith(code) and number.lstrip().startswith(code) and is_valid(f"+{national}"):
+        return f"+{national}"
+    return f"+{code}{national}"  # what the library writes, in a tenth of the time
 
 
 def split_alternatives(text: str, region: str | None) -> list[str]:

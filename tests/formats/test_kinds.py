@@ -151,6 +151,50 @@ def test_numbers_are_split_only_if_each_is_valid(cell, region, phones):
 
 
 @pytest.mark.parametrize(
+    ("cell", "phones"),
+    [
+        ("4,791,235,103", ("4791235103",)),
+        ("4.791.235.103,00", ("4791235103",)),
+        ("91'235'103", ("91235103",)),
+        ("4791235103,0", ("4791235103",)),
+        ("'+4791235103", ("'+4791235103",)),
+        ('=T("91235103")', ("91235103",)),
+        ('=HYPERLINK("tel:+4791235103","91 23 51 03")', ("91 23 51 03",)),
+        ("91235103, 22335103", ("91235103", "22335103")),
+    ],
+)
+def test_number_that_a_spreadsheet_formatted_is_read(cell, phones):
+    quoted = cell.replace('"', '""')
+
+    assert one(f'name;phone\nA;"{quoted}"\n', region="NO").phones == phones
+
+
+def test_errors_of_a_spreadsheet_are_left_out_and_reported():
+    row = one("name;phone;email;notes\n#NAME?;91235103;#N/A;#VERDI!\n")
+
+    assert (row.name, row.emails, row.notes) == ("91235103", (), "")
+    assert row.notices[0] == "has an error of a spreadsheet in a cell, which is not imported"
+
+
+@pytest.mark.parametrize(
+    ("cell", "tags"),
+    [
+        ('["VIP", "Oslo, Norge"]', ("VIP", "Oslo, Norge")),
+        ("['VIP', 'Oslo']", ("VIP", "Oslo")),
+        ("{VIP,Oslo}", ("VIP", "Oslo")),
+        ("VIP;Oslo, Norge", ("VIP", "Oslo, Norge")),
+        ("VIP, Oslo", ("VIP", "Oslo")),
+        ("VIP|Oslo, Norge", ("VIP", "Oslo, Norge")),
+        ("[VIP", ("[VIP",)),
+    ],
+)
+def test_tags_of_a_cell_are_split_at_its_strongest_separator(cell, tags):
+    quoted = cell.replace('"', '""')
+
+    assert one(f'name,tags\nA,"{quoted}"\n').tags == tags
+
+
+@pytest.mark.parametrize(
     ("header", "field"),
     [
         (header, field)
@@ -207,6 +251,10 @@ def test_column_that_only_partly_holds_numbers_is_named():
             'name,email\nOla,"Ola <ola@example.org>; kari@example.org"\n',
             {"emails": ("ola@example.org", "kari@example.org")},
         ),
+        ("name,email\nOla,Ola#mailto:ola@example.org#\n", {"emails": ("ola@example.org",)}),
+        ("name,email\nOla,'ola@example.org.\n", {"emails": ("ola@example.org",)}),
+        ('name,notes,phone\nOla,"sa \\"hei, du\\" ja",1\n', {"notes": 'sa "hei, du" ja', "phones": ("1",)}),
+        ('name,notes\nOla,"C:\\"\n', {"notes": "C:\\"}),
         (f'name,phone\nOla,"=""{MOBILE}"""\n', {"phones": (MOBILE,)}),
         ("name,email\nOla,ola@example.org\u200b\n", {"emails": ("ola@example.org",)}),
         ("name,phone\nOla,+47\ufe0d91235103\n", {"phones": (MOBILE,)}),

@@ -37,6 +37,10 @@ OLA, KARI = "+4799999999", "+4798765432"
         ("none", "NO", ""),
         (None, "NO", ""),
         ("+49 89 1234-12", None, "+4989123412"),
+        ("491711234567", "DE", "+491711234567"),
+        ("4791235103", "NO", "+4791235103"),
+        ("+47 (0) 912 35 103", None, "+4791235103"),
+        ("+39 (0)6 69821", None, "+390669821"),
     ],
 )
 def test_spellings_of_a_number_have_one_key(number, region, key):
@@ -57,7 +61,13 @@ def test_extension_is_part_of_the_key(written):
     assert index.find("Ola Nordmann", ["+4722335103x14"], []) == Match(sharing=("1",))
 
 
-@pytest.mark.parametrize("number", ["00000000", "11111111", "+4711111111", "12345678", "4.47911E+11", "4,47911E+11"])
+@pytest.mark.parametrize(
+    "number",
+    [
+        *("00000000", "11111111", "+4711111111", "12345678", "4.47911E+11", "4,47911E+11", "######", "#NAVN?", "#N/A"),
+        *("22.10.2023", "2023-10-22 00:00:00", "12.mar"),
+    ],
+)
 def test_number_that_is_nobodys_has_no_key(number):
     """Neither a placeholder, nor what a spreadsheet left of a number."""
     assert phone_key(number, "NO") == ""

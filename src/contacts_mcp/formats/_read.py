@@ -35,6 +35,8 @@ _SAMPLE_BYTES = 65_536
 _DELIMITER_ROWS = 12
 _DELIMITER_LINE = re.compile(r"sep=([,;\t|:])[\r\n]", re.IGNORECASE)
 """The line by which a file tells Excel its delimiter."""
+_ESCAPED_QUOTE = re.compile(r'[^\\"]\\"(?=[^,;\t\r\n"])')
+"""A quote after a backslash inside of a cell, as databases write it; others double the quote."""
 _END_MARKER = "\ufdd0end\ufdd0"  # noncharacters, which no file contains
 _csv_limit_lock = threading.Lock()
 
@@ -118,7 +120,7 @@ def _read_csv(data: bytes, options: _Options) -> ParsedFile:
     begin = _open_text(data[:_SAMPLE_BYTES], encoding).read()
     delimiter_line = _DELIMITER_LINE.match(begin)
     delimiter = delimiter_line[1] if delimiter_line else _detect_delimiter(begin)
-    rows = _csv_rows(_open_text(data, encoding), delimiter)
+    rows = _csv_rows(_open_text(data, encoding), delimiter, has_escapes=_ESCAPED_QUOTE.search(begin) is not None)
     if delimiter_line:
         next(rows)
     parsed = read_table("csv", rows, options.mapping, options.region, encoding.name, delimiter)
@@ -151,11 +153,11 @@ def _open_text(data: bytes, encoding: Encoding) -> TextIO:
     return TextIOWrapper(BytesIO(data[encoding.mark_length :]), encoding.codec, errors="replace", newline="")
 
 
-def _csv_rows(text: TextIO, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def _csv_rows(text: TextIO, delimiter: str, *, has_escapes: bool = False) -> Iterator[tuple[int, list[str]]]:
     """Yield numbered rows that are not blank; the header is row 1."""
     with _csv_limit_lock:  # the limit is global; a large cell is a problem of its row, not of the file
         csv.field_size_limit(max(_MAX_CSV_CELL_LENGTH, csv.field_size_limit()))
-    reader = csv.reader(chain(text, [_END_MARKER]), delimiter=delimiter)
+    reader = csv.reader(chain(text, [_END_MARKER]), delimiter=delimiter, escapechar="\\" if has_escapes else None)
     number = 0
     while True:
         try:

@@ -25,6 +25,7 @@ NAMED_BY_ADDRESS, NAMED_BY_NUMBER = (
 )
 NAMED_BY_NICKNAME = "has no name and is named by its nickname"
 SECOND_NAME = "has a second name or company, which is not imported"
+SPREADSHEET_ERROR_NOT_READ = "has an error of a spreadsheet in a cell, which is not imported"
 FAX_NOT_READ = "has a fax or pager number, which is not imported"
 VALUE_NOT_READ = "has a line that looks like a number or an e-mail address, but cannot be read"
 LINE_CONTINUED = "has a line that is not a property and was read as part of the line before"

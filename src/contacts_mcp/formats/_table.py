@@ -14,6 +14,7 @@ from contacts_mcp.formats._rows import (
     FAX_NOT_READ,
     NAMED_BY_NICKNAME,
     SECOND_NAME,
+    SPREADSHEET_ERROR_NOT_READ,
     Format,
     ParsedFile,
     Row,
@@ -29,6 +30,7 @@ from contacts_mcp.formats._values import (
     strip_invisible,
     unwrap_formula,
 )
+from contacts_mcp.phones import SPREADSHEET_ERROR
 
 MAX_CELL_LENGTH = 20_000
 """Characters; a row with a longer cell is not imported."""
@@ -157,6 +159,7 @@ class _RowReader:
         for column in columns:
             self._columns.setdefault(column.field, []).append(column)
         self._ranks = {column.position: phone_kind_rank(column.header) for column in columns}
+        self._text_positions = [each.position for each in columns if each.field not in ("phone_number", "fax")]
         self._width, self._region, self._is_google = width, region, is_google
 
     def read(self, numbered: NumberedRow) -> Row:
@@ -169,7 +172,8 @@ class _RowReader:
             return Row(number, problem="is shifted: it has more cells than the header, perhaps by an unquoted comma")
         phones_, has_fax = self._ranked_phones(cells)
         name, notices = self._name(cells)
-        notices += (EXTRA_CELLS,) * has_extra + (FAX_NOT_READ,) * has_fax
+        has_error = any(_is_error(cells[position]) for position in self._text_positions if position < len(cells))
+        notices += (SPREADSHEET_ERROR_NOT_READ,) * has_error + (EXTRA_CELLS,) * has_extra + (FAX_NOT_READ,) * has_fax
         return Row(
             number,
             type=self._type(cells),
@@ -187,7 +191,7 @@ class _RowReader:
         if not columns:
             return []
         found = [cells[column.position] for column in columns if column.position < len(cells)]
-        return [cell if cell.isascii() and cell[:1] != "=" else strip_invisible(unwrap_formula(cell)) for cell in found]
+        return ["" if _is_error(cell) else strip_invisible(unwrap_formula(cell)) for cell in found]
 
     def _first(self, field: str, cells: Cells) -> str:
         for value in self._all(field, cells):
@@ -255,6 +259,10 @@ class _RowReader:
         if not value:
             return None
         return "company" if _COMPANY.search(value) else "person"
+
+
+def _is_error(cell: str) -> bool:
+    return cell[:1] == "#" and SPREADSHEET_ERROR.fullmatch(cell.strip()) is not None
 
 
 def _words(text: str) -> set[str]:

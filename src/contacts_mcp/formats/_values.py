@@ -16,6 +16,7 @@ _INVISIBLE = re.compile(f"[{_CONTROLS}{_MARKS}]")
 _INVISIBLE_OR_JOINER = re.compile(f"[{_CONTROLS}{_MARKS}\u034f\u200c\u200d\ufe00-\ufe0f]")
 """Invisible characters, joiners and variation selectors, which mean nothing in numbers and e-mail addresses."""
 _QUOTED_FORMULA = re.compile(r'="(.*)"', re.DOTALL)
+_TEXT_FORMULA = re.compile(r'=(?:T|HYPERLINK)\((?:"[^"]*"[,;] ?)?"([^"]*)"\)', re.IGNORECASE)
 
 GOOGLE_SEPARATOR = ":::"
 _GOOGLE_SYSTEM_GROUPS = frozenset({"* mycontacts", "mycontacts", "* my contacts", "my contacts", "* starred"})
@@ -23,7 +24,8 @@ _GOOGLE_SYSTEM_GROUPS = frozenset({"* mycontacts", "mycontacts", "* my contacts"
 _NUMBER_SEPARATOR = re.compile(
     r":::|[;\n\r|]|,(?!\d+E\+?\d)| (?:or|og|eller|oder|ou|und|and|e|y|of|tai|lub) ", re.IGNORECASE
 )
-_TAG_SEPARATOR = re.compile(r"[;,\n\r|]")
+_STRONG_SEPARATOR, _WEAK_SEPARATOR = re.compile(r"[;\n\r|]"), re.compile(",")
+_ARRAY = re.compile(r"\[.*\]|\{.*\}", re.DOTALL)
 _SPACES = re.compile(r"[ \t\xa0\u2007\u2009\u202f]+")
 _ONE_NUMBER = re.compile(r"\+?[0-9][0-9 ()-]{3,12}[0-9]")  # longer ones may be two
 _ONE_EMAIL = re.compile(r"[\w.+-]+@[\w.-]+")
@@ -40,7 +42,12 @@ _CONJUNCTIONS = frozenset("or og eller oder ou und and et e y of tai lub".split(
 _BRACKETED_ADDRESS = re.compile(r"<\s*(?:mailto:)?([^<>@\s]+@[^<>\s]+?)\s*>")
 _QUOTED_ADDRESS = re.compile(r'"[^"@]+"@[^\s"]+')
 _EMAIL_SEPARATOR = re.compile(r":::|[;,\s|]")
-_WHOLE_FLOAT = re.compile(r"^(\d{5,})[.,]0+$")
+_WHOLE_FLOAT = re.compile(r"^(\+?\d{5,})[.,]0+$")
+_THOUSANDS = re.compile(
+    r"\+?\d{1,3}(?:(?:,\d{3}){2,}(?:\.0+)?|(?:\.\d{3}){2,}(?:,0+)?|(?:['\u2019]\d{3}){2,}(?:[.,]0+)?)"
+)
+_DECIMALS = re.compile(r"[.,]0{1,2}$")
+_ACCESS_LINK = re.compile(r"[^#]*#(?:mailto:)?([^#]+)#[^#]*")
 
 _PHONE_KINDS = (
     "mobile cell mobil handy movil portable gsm sms mobiel celular cellulare telemovel iphone main mobiltelefon",
@@ -66,6 +73,10 @@ def _strip_joiners(value: str) -> str:
 
 def unwrap_formula(cell: str) -> str:
     """Return the text of a cell such as `="0123"`, which programs write so that spreadsheets keep it as text."""
+    if cell[:1] != "=":
+        return cell
+    if formula := _TEXT_FORMULA.fullmatch(cell):
+        return formula[1]
     quoted = _QUOTED_FORMULA.fullmatch(cell)
     return quoted[1].replace('""', '"') if quoted else cell
 
@@ -92,13 +103,20 @@ def split_phones(cells: Iterable[str], region: str | None = None) -> Iterator[st
 
 def _split_phone(cell: str, region: str | None) -> Iterator[str]:
     text = _read_uri(_SCHEME.sub("", _SPACES.sub(" ", _strip_joiners(cell))))
-    text = mark_extensions(_WHOLE_FLOAT.sub(r"\1", text))
+    text = mark_extensions(_WHOLE_FLOAT.sub(r"\1", _join_thousands(text)))
     for part in _NUMBER_SEPARATOR.split(text):
         number = _SERVICE_CODE.sub("", _SCHEME.sub("", part.strip()))
         if len(number) <= _MAX_NUMBER_LENGTH:
             number = _AFTER_NUMBER.sub("", number)
         if number:
             yield from split_alternatives(_WHOLE_FLOAT.sub(r"\1", number), region)
+
+
+def _join_thousands(text: str) -> str:
+    """Return a number that a spreadsheet wrote as an amount, such as `4,791,235,103`, as digits."""
+    if not _THOUSANDS.fullmatch(text):
+        return text
+    return re.sub(r"[^+\d]", "", _DECIMALS.sub("", text))
 
 
 def _read_uri(text: str) -> str:
@@ -120,6 +138,7 @@ def _split_email(cell: str) -> Iterator[str]:
         yield cell
         return
     text = _MAIL_QUERY.sub("", _SCHEME.sub("", _strip_joiners(cell).translate(_FULL_WIDTH)))
+    text = _ACCESS_LINK.sub(r"\1", text).lstrip("'").rstrip(".")
     if GOOGLE_SEPARATOR in text:
         yield from chain.from_iterable(map(_split_email, text.split(GOOGLE_SEPARATOR)))
     elif "@" not in text or is_email(text):  # which may be unusual, such as `user/department@example.org`
@@ -157,13 +176,18 @@ def _has_space_in_address(text: str) -> bool:
 def split_tags(cells: Iterable[str], *, is_google: bool = False) -> Iterator[str]:
     """Yield the tags of cells; Google separates its labels by `:::`, so that a comma is part of a label."""
     for cell in cells:
-        if is_google or GOOGLE_SEPARATOR in cell:
-            parts = cell.split(GOOGLE_SEPARATOR)
-        elif '"' in cell:  # Mailchimp quotes tags inside the cell
-            parts = _split_quoted(cell)
-        else:
-            parts = _TAG_SEPARATOR.split(cell)
+        parts = cell.split(GOOGLE_SEPARATOR) if is_google or GOOGLE_SEPARATOR in cell else _split_list(cell.strip())
         yield from (part.strip().removeprefix("* ") for part in parts if part.strip() and not is_system_group(part))
+
+
+def _split_list(cell: str) -> list[str]:
+    """Split a cell such as `VIP, Oslo`; `"VIP","Oslo, Norge"`, as Mailchimp writes it; or `["VIP"]`, as databases."""
+    if _ARRAY.fullmatch(cell):
+        cell = cell[1:-1]
+        cell = cell.replace("'", '"') if cell.startswith("'") else cell
+    if '"' in cell:
+        return _split_quoted(cell)
+    return (_STRONG_SEPARATOR if _STRONG_SEPARATOR.search(cell) else _WEAK_SEPARATOR).split(cell)
 
 
 def _split_quoted(cell: str) -> list[str]:
