@@ -20,7 +20,7 @@ from pathlib import Path
 
 from contacts_mcp.contract import Contact
 from contacts_mcp.directory.maintenance import sample_contacts
-from contacts_mcp.formats import Writer, read_contacts
+from contacts_mcp.formats import open_writer, read_contacts
 
 _CARD_LINES = (
     "BEGIN:VCARD",
@@ -93,8 +93,10 @@ def _contacts(count: int) -> list[Contact]:
 
 
 def _write(file_format: str, contacts: list[Contact]) -> bytes:
-    writer = Writer(file_format)
-    return writer.write(contacts) + writer.end()
+    sink = io.BytesIO()
+    with open_writer(sink, file_format) as writer:
+        writer.write(contacts)
+    return sink.getvalue()
 
 
 def _write_outlook(contacts: list[Contact]) -> bytes:
@@ -119,6 +121,7 @@ _FILES: dict[str, Callable[[list[Contact]], bytes]] = {
     "own vCard": lambda contacts: _write("vcard", contacts),
     "vCard 2.1": _write_old_cards,
     "own JSON": lambda contacts: _write("json", contacts),
+    "own Excel": lambda contacts: _write("xlsx", contacts),
 }
 
 if __name__ == "__main__":

@@ -12,8 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any
 
-from contacts_mcp.contract import invalid_field
+from contacts_mcp.contract import ValidationFailed, invalid_field
 from contacts_mcp.text import sanitize_line
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
@@ -84,6 +86,13 @@ class Folder:
                     os.unlink(temporary, dir_fd=folder)
         return size
 
+    def spool(self, max_memory_bytes: int) -> IO[bytes]:
+        """Open a file without a name, for a content that is not complete yet; a small one stays in memory.
+
+        Its `write` raises ValidationFailed, with the reason, if writing fails.
+        """
+        return _Spool(max_memory_bytes, dir=str(self._path))
+
     def _split(self, name: str) -> list[str]:
         """Split a name into the steps from the folder to the file."""
         path = PurePosixPath(name)
@@ -128,7 +137,7 @@ class Folder:
         except OSError as exc:
             if exc.errno in _LINK_ERRNOS:
                 raise invalid_field("path", "is a link or leads through one; links are not followed") from None
-            raise invalid_field("path", f"cannot be used ({(exc.strerror or 'system error').lower()})") from None
+            raise _unusable(exc) from None
 
     def _list_files(self) -> str:
         """List the files directly in the folder, latest change first."""
@@ -139,6 +148,20 @@ class Folder:
         names = [sanitize_line(each.name, 80) for each in found if not each.name.startswith(".")]
         more = f" and {len(names) - _MAX_LISTED_FILES} more" if len(names) > _MAX_LISTED_FILES else ""
         return f"it contains {', '.join(names[:_MAX_LISTED_FILES])}{more}" if names else "it is empty"
+
+
+class _Spool(SpooledTemporaryFile[bytes]):
+    """A temporary file whose `write` translates errors, such as a full disk."""
+
+    def write(self, s: Any) -> int:
+        try:
+            return super().write(s)
+        except OSError as exc:
+            raise _unusable(exc) from None
+
+
+def _unusable(exc: OSError) -> ValidationFailed:
+    return invalid_field("path", f"cannot be used ({(exc.strerror or 'system error').lower()})")
 
 
 def _is_name(step: str) -> bool:

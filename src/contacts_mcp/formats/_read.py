@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TextIO
 from contacts_mcp.contract import ValidationFailed
 from contacts_mcp.formats import _rows, _workbook
 from contacts_mcp.formats._encoding import Encoding, decode, detect_encoding
-from contacts_mcp.formats._export import COLUMNS, OWN_DIALECT, TIMES
+from contacts_mcp.formats._layouts import COLUMNS, OWN_DIALECT, TIMES
 from contacts_mcp.formats._rows import Format, ParsedFile, Row, check_rows, parse_id, parse_type
 from contacts_mcp.formats._table import read_table
 from contacts_mcp.formats._vcard import read_vcard

@@ -6,9 +6,9 @@ from itertools import chain, islice, zip_longest
 from operator import itemgetter
 
 from contacts_mcp.contract import ContactType, ValidationFailed
-from contacts_mcp.formats import _export
 from contacts_mcp.formats._columns import Cells, Column, NumberedRow, Samples, has_email, looks_like_number, map_columns
 from contacts_mcp.formats._headers import is_fax, meaning_of, normalize_header
+from contacts_mcp.formats._layouts import TIMES, find_layout
 from contacts_mcp.formats._rows import (
     EXTRA_CELLS,
     FAX_NOT_READ,
@@ -62,7 +62,8 @@ def read_table(
     Raises:
         ValidationFailed: there is no header, or it cannot be understood.
     """
-    first_rows = [(number, [unwrap_formula(cell) for cell in cells]) for number, cells in islice(rows, _HEADER_ROWS)]
+    written_rows = list(islice(rows, _HEADER_ROWS))
+    first_rows = [(number, [unwrap_formula(cell) for cell in cells]) for number, cells in written_rows]
     if not first_rows:
         kind = "workbook" if file_format == "excel" else "file"
         raise ValidationFailed(f"the {kind} is empty", advice="choose another file")
@@ -70,12 +71,14 @@ def read_table(
     parsed = ParsedFile(file_format, _dialect(headers), iter(()), encoding=encoding, delimiter=delimiter)
     if first_rows[index][0] != 1:
         parsed.remarks.append(f"the header ends in row {first_rows[index][0]}; rows above it are not read as contacts")
-    rows = chain(first_rows[index + 1 :], rows)
-    if not mapping and _export.is_export_header(headers):
-        parsed.dialect = _export.OWN_DIALECT
-        parsed.mapping = [(name, name) for name in headers if name not in _export.TIMES]
-        parsed.rows = check_rows(_export.parse_exported_row(number, headers, cells) for number, cells in rows)
+    columns_of_layout = _without_blank_end(headers)
+    if not mapping and (layout := find_layout(columns_of_layout)):
+        parsed.dialect = layout.dialect
+        parsed.mapping = [(name, name) for name in columns_of_layout if name not in TIMES]
+        written = chain(written_rows[index + 1 :], rows)
+        parsed.rows = check_rows(layout.read_row(number, columns_of_layout, cells) for number, cells in written)
         return parsed
+    rows = chain(first_rows[index + 1 :], rows)
     sample = list(islice(rows, _SAMPLE_ROWS))
     columns = map_columns(headers, mapping, Samples(sample, region), parsed)
     used_columns = [column for column in columns if column.field != "fax"]
@@ -140,6 +143,12 @@ def _with_second_line(first_rows: Sequence[NumberedRow], index: int) -> tuple[in
         group = header or group
         joined.append(f"{group} {name}".strip() if name else header)
     return index + 1, joined
+
+
+def _without_blank_end(headers: Sequence[str]) -> Sequence[str]:
+    """Return headers without the empty ones at the end, which spreadsheets add."""
+    width = max((index for index, header in enumerate(headers, 1) if header), default=0)
+    return headers[:width]
 
 
 def _dialect(headers: Sequence[str]) -> str:

@@ -7,14 +7,15 @@ from operator import itemgetter
 
 from contacts_mcp.contract import ContactType, ValidationFailed
 from contacts_mcp.formats._encoding import DEFAULT_FALLBACK, decode, detect_encoding
-from contacts_mcp.formats._export import OWN_DIALECT, PRODUCT_ID
 from contacts_mcp.formats._headers import is_fax
+from contacts_mcp.formats._layouts import OWN_DIALECT
 from contacts_mcp.formats._rows import FAX_NOT_READ, NAMED_BY_NICKNAME, ParsedFile, Row, check_rows, parse_id, take
 from contacts_mcp.formats._values import is_system_group, phone_kind_rank, split_emails, split_phones, strip_invisible
 from contacts_mcp.formats._vcard_cards import Leftovers
 from contacts_mcp.formats._vcard_heads import Head
 from contacts_mcp.formats._vcard_syntax import Card, read_cards
 from contacts_mcp.formats._vcard_values import Charsets
+from contacts_mcp.formats._write_vcard import PRODUCT_ID
 
 _DIALECTS = {
     OWN_DIALECT: re.compile(rf"^PRODID:{re.escape(PRODUCT_ID)}$".encode(), re.MULTILINE),

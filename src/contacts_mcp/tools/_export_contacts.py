@@ -1,28 +1,37 @@
 """export_contacts: write contacts to a file; the model sees only its size and its link."""
 
 from datetime import UTC, datetime
-from typing import Literal
+from functools import partial
+from io import BytesIO
+from typing import IO, Literal
 
+import anyio.to_thread
 from pydantic import Field
 
 from contacts_mcp.contract import Text, ValidationFailed
 from contacts_mcp.folder import Folder
-from contacts_mcp.formats import FORMATS, Writer
+from contacts_mcp.formats import FORMATS, check_dialect, open_writer
 from contacts_mcp.tools._answers import FileAnswer
 from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._select import LIST_FIELDS, Filter, FilterOrGroupArguments, iter_contacts
 from contacts_mcp.tools._tool import MAX_DOWNLOAD_BYTES, Backend, read_tool
 
 _ALL_FIELDS = LIST_FIELDS | {"company_name", "notes", "created_at", "updated_at"}
+_CHUNK_BYTES = 1024 * 1024
 _MAX_READ_SINGLY = 5_000  # contacts that are read one by one from a service that does not support scans
 
 
 class ExportContacts(FilterOrGroupArguments):
-    """Export contacts to a file: CSV, vCard or JSON. Returns a link, not the contacts; to look at some, use
-    list_contacts.
+    """Export contacts to a file: CSV, Excel (xlsx), vCard or JSON. Returns a link, not the contacts; to look at some,
+    use list_contacts.
     """
 
-    format: Literal["csv", "vcard", "json"] = "csv"
+    format: Literal["csv", "xlsx", "vcard", "json"] = Field(
+        default="csv", description="xlsx for any spreadsheet; opened there, a CSV loses long numbers."
+    )
+    dialect: Literal["semicolon", "google", "outlook", "3.0", "4.0"] | None = Field(
+        default=None, description="semicolon, google, outlook: only csv. 3.0 (default), 4.0: only vcard."
+    )
     path: Text | None = Field(default=None, description="New file in the server's folder; default: a generated name.")
 
 
@@ -34,23 +43,39 @@ class Exported(FileAnswer):
 
 
 async def _run(backend: Backend, arguments: ExportContacts) -> Exported:
+    check_dialect(arguments.format, arguments.dialect)
     folder = backend.require_folder() if arguments.path or isinstance(backend.files, Folder) else None
     kind = FORMATS[arguments.format]
     name = arguments.path or f"contacts-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}{kind.suffix}"
     client = JobClient(backend)
     fields, note = await _choose_fields(client, arguments.filter)
-    writer, chunks, count = Writer(arguments.format), [], 0
-    async for page in iter_contacts(client, arguments.filter, fields, client.progress("contacts exported")):
-        count += len(page)
-        chunks.append(writer.write(page))
-    chunks.append(writer.end())
-    size = sum(map(len, chunks))
-    if folder is None and size > MAX_DOWNLOAD_BYTES:
+    with folder.spool(MAX_DOWNLOAD_BYTES) if folder else BytesIO() as file:
+        count = await _write(client, arguments, fields, file, None if folder else MAX_DOWNLOAD_BYTES)
+        file.seek(0)
+        chunks = iter(partial(file.read, _CHUNK_BYTES), b"")
+        return Exported(contacts=count, note=note, **await backend.keep_file(name, kind.mime_type, chunks, folder))
+
+
+async def _write(
+    client: JobClient, arguments: ExportContacts, fields: frozenset[str], file: IO[bytes], max_bytes: int | None
+) -> int:
+    """Write the contacts, in worker threads since a page of them takes long, and return how many they are."""
+    count = 0
+    with open_writer(file, arguments.format, arguments.dialect) as writer:
+        async for page in iter_contacts(client, arguments.filter, fields, client.progress("contacts exported")):
+            count += len(page)
+            await anyio.to_thread.run_sync(writer.write, page)
+            _require_size(file, max_bytes)
+    _require_size(file, max_bytes)
+    return count
+
+
+def _require_size(file: IO[bytes], max_bytes: int | None) -> None:
+    if max_bytes is not None and file.tell() > max_bytes:
         raise ValidationFailed(
-            f"the export has {size // 1024**2:,} MiB, and a download at most {MAX_DOWNLOAD_BYTES // 1024**2}",
+            f"the export has more than {max_bytes // 1024**2} MiB, the limit of a download",
             advice="export fewer contacts at a time, by type, search, tags or group_id",
         )
-    return Exported(contacts=count, note=note, **await backend.keep_file(name, kind.mime_type, chunks, folder))
 
 
 async def _choose_fields(client: JobClient, wanted: Filter) -> tuple[frozenset[str], str | None]:

@@ -1,7 +1,5 @@
 """The plan of an import: how it is shown, how it is applied, and the result of each row."""
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -16,7 +14,7 @@ from pydantic import Field
 
 from contacts_mcp.contract import CreateContact, Record, Risk, UpdateContact, ValidationFailed
 from contacts_mcp.folder import Folder
-from contacts_mcp.formats import FORMATS
+from contacts_mcp.formats import FORMATS, escape_formulas, write_csv_rows
 from contacts_mcp.guard import Target
 from contacts_mcp.text import quote
 from contacts_mcp.tools._answers import FileAnswer, join_names, one_line
@@ -375,12 +373,14 @@ def _is_result_file(folder: Folder, name: str) -> bool:
 
 
 def _to_csv(results: Iterable[_RowResult]) -> Iterator[bytes]:
-    """The result file, in chunks. It holds ids, but no personal data."""
-    rows = chain([_RowResult._fields], results)
+    """The result file, in chunks. It holds ids, but no personal data. Details may quote the service."""
+    cells = (
+        (str(row), outcome, escape_formulas(id_ or ""), escape_formulas(detail))
+        for row, outcome, id_, detail in results
+    )
+    rows = chain([_RowResult._fields], cells)
     while chunk := list(islice(rows, 2_000)):
-        text = io.StringIO()
-        csv.writer(text).writerows(chunk)
-        yield text.getvalue().encode()
+        yield write_csv_rows(chunk)
 
 
 def _to_sample(draft: Draft) -> RowSample:

@@ -5,7 +5,7 @@ A tool is derived from an endpoint's call (`_endpoints.py`) or written by hand.
 
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
@@ -210,18 +210,17 @@ class Backend:
         return extension in await self.client.extensions()
 
     async def keep_file(
-        self, name: str, mime_type: str, chunks: Sequence[bytes], folder: Folder | None, *, replace: bool = False
+        self, name: str, mime_type: str, chunks: Iterable[bytes], folder: Folder | None, *, replace: bool = False
     ) -> dict[str, Any]:
         """Write a file into the folder, or keep it in memory. Return the fields of FileAnswer; no URI if too large."""
-        size = sum(map(len, chunks))
         if folder is None:
             content = b"".join(chunks)
-            download = Download(name, mime_type, size, lambda: content)
+            download = Download(name, mime_type, len(content), lambda: content)
         else:
-            await anyio.to_thread.run_sync(lambda: folder.write(name, chunks, replace=replace))
+            size = await anyio.to_thread.run_sync(lambda: folder.write(name, chunks, replace=replace))
             download = Download(name, mime_type, size, lambda: folder.read(name).data, in_memory=False)
-        uri = self.downloads.keep(download, self.owner) if size <= MAX_DOWNLOAD_BYTES else None
-        return {"file": name, "uri": uri, "mime_type": mime_type, "bytes": size}
+        uri = self.downloads.keep(download, self.owner) if download.size <= MAX_DOWNLOAD_BYTES else None
+        return {"file": name, "uri": uri, "mime_type": mime_type, "bytes": download.size}
 
     def require_folder(self) -> Folder:
         """Return the folder for files. Raises ValidationFailed, with the reason, if there is none."""

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from mcp_types import ResourceLink
@@ -40,11 +41,22 @@ async def test_export_answers_a_link_without_contacts(directory, files):
     assert result.structured_content["contacts"] == 5
 
 
-@pytest.mark.parametrize("format_", ["csv", "vcard", "json"])
-async def test_imported_export_changes_nothing(either, files, format_):
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"format": "csv"},
+        {"dialect": "semicolon"},
+        {"format": "xlsx"},
+        {"format": "vcard"},
+        {"format": "vcard", "dialect": "4.0"},
+        {"format": "json"},
+    ],
+    ids=str,
+)
+async def test_imported_export_changes_nothing(either, files, options):
     """In every format, also for contacts without number and address, and for cells that begin like formulas."""
     before = await fill(either)
-    exported = await either.raw("export_contacts", format=format_)
+    exported = await either.raw("export_contacts", **options)
     name = exported.structured_content["file"]
 
     for on_match in ("skip", "update", "create"):
@@ -66,6 +78,65 @@ async def test_csv_export_defuses_formulas_but_not_numbers(directory, files):
     assert not [cell for cell in cells if cell[0] in "=+-@\t\r" and cell != "+4799999999"]
     assert "+4799999999" in cells
     assert "'=HYPERLINK(1)" in cells
+
+
+@pytest.mark.parametrize("dialect", ["google", "outlook"])
+async def test_imported_export_for_an_address_book_changes_nothing(directory, files, dialect):
+    """Its columns are those of the program; contacts without number and address are compared by their fields."""
+    await fill(directory)
+    exported = await directory.raw("export_contacts", dialect=dialect)
+    name = exported.structured_content["file"]
+
+    for on_match in ("skip", "update", "create"):
+        again = await directory.call("import_contacts", path=name, on_match=on_match)
+        assert (again["creates"], again["updates"], again["unchanged"], again["invalid"]) == (0, 0, 5, 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (
+            {"format": "vcard", "dialect": "google"},
+            "invalid: dialect: is not one of vcard, which has 3.0, 4.0; set format to csv, or leave dialect out",
+        ),
+        (
+            {"dialect": "4.0"},
+            "invalid: dialect: is not one of csv, which has semicolon, google, outlook; set format to vcard, or",
+        ),
+        (
+            {"format": "json", "dialect": "semicolon"},
+            "invalid: dialect: is not one of json, which has none; set format to csv, or leave dialect out",
+        ),
+    ],
+    ids=str,
+)
+async def test_dialect_of_another_format_is_refused(directory, files, options, line):
+    assert (await directory.error("export_contacts", path="out", **options)).startswith(line)
+    assert not list(files.iterdir())
+
+
+@pytest.mark.parametrize("format_", ["csv", "xlsx", "json"])
+async def test_failed_export_leaves_no_file(directory, files, format_, monkeypatch):
+    """Also none of the files in which an export is prepared."""
+    await fill(directory)
+    monkeypatch.setattr(
+        "contacts_mcp.folder.SpooledTemporaryFile.write", Mock(side_effect=OSError(28, "No space left"))
+    )
+
+    line = await directory.error("export_contacts", format=format_)
+
+    assert line.startswith("invalid: path: cannot be used (no space left)")
+    assert not list(files.iterdir())
+
+
+async def test_download_that_is_too_large_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("contacts_mcp.tools._export_contacts.MAX_DOWNLOAD_BYTES", 500)
+    async with host(tmp_path / "contacts.db") as directory:
+        await fill(directory)
+
+        for format_ in ("csv", "xlsx", "vcard", "json"):
+            line = await directory.error("export_contacts", format=format_)
+            assert line.startswith("invalid: the export has more than 0 MiB, the limit of a download; export fewer")
 
 
 async def test_export_contains_the_contacts_that_match_the_filter(either):

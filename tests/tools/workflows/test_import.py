@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from support.hosts import Host, host, text_of
+from support.texts import read_results
 
 HEADER = "name,phone,email,company,tags,notes"
 ROWS = (
@@ -356,3 +357,22 @@ async def test_plan_of_cards_names_what_is_not_imported(either, save):
         "Kari": "+4791235103",
         "Per": None,
     }
+
+
+async def test_result_file_has_no_formulas(platform, unsteady, save, files, monkeypatch):
+    """Its details quote the service, whose text may hold parts of a row."""
+    path = save("name,phone\nOla Nordmann,90000001\n")
+    answer = unsteady.service.answer
+
+    def refuse(method, url_path, *more):
+        if method == "POST":
+            return 422, {"error": {"code": "INVALID", "message": "refused; =cmd|' /C calc'!A0\t@SUM(1)"}}
+        return answer(method, url_path, *more)
+
+    monkeypatch.setattr(unsteady.service, "answer", refuse)
+    plan = await platform.call("import_contacts", path=path)
+    await platform.raw("import_contacts", path=path, apply=True, plan=plan["plan"])
+
+    (row,) = read_results(files, path)
+    assert row["outcome"] == "failed"
+    assert "; '=cmd" in row["detail"]
