@@ -73,6 +73,8 @@ def test_number_is_read_as_it_is_dialled(line, phone):
         ((f"TEL;WORK:{OTHER}", f"TEL;HOME;PREF:{MOBILE}"), MOBILE),
         ((f"TEL;TYPE=cell;PREF=2:{OTHER}", f"TEL;TYPE=cell;PREF=1:{MOBILE}"), MOBILE),
         ((f"TEL;HOME:{OTHER}", f"TEL;WORK:{MOBILE}"), MOBILE),
+        ((f"TEL;HOME:{OTHER}", f"TEL;PCS:{MOBILE}"), MOBILE),
+        ((f"TEL;PREF:{OTHER}", f"TEL;TYPE=text:{MOBILE}"), MOBILE),
     ],
 )
 def test_mobile_is_first_then_the_preferred_number(lines, first):
@@ -103,6 +105,8 @@ def test_property_with_another_name_is_read(line, expected):
         ("VERSION:2.1\nEMAIL;INTERNET:a@exa\n mple.o\n rg", ("a@example.org",)),
         ("EMAIL2:a@example.org", ("a@example.org",)),
         ("EMAIL:mailto:a@example.org?subject=Hei", ("a@example.org",)),
+        ("EMAIL:mailto:a%2Bb@example.org", ("a+b@example.org",)),
+        ("EMAIL:a@example.org.", ("a@example.org",)),
         ("EMAIL:SMTP:a@example.org", ("a@example.org",)),
         ("EMAIL:a＠example．org", ("a@example.org",)),
         ("EMAIL:kari hansen@example.org", ("kari hansen@example.org",)),
@@ -177,6 +181,7 @@ AGENT = ("BEGIN:VCARD", "FN:Per", f"TEL:{OTHER}", "END:VCARD")
         (card("FN:A") + "\x1a" + card("FN:B") + "\x1a", [("A", (), ()), ("B", (), ())]),
         (card("FN:A\0") + "\0" * 9, [("A", (), ())]),
         (card("FN:A").replace("END:VCARD", "END:VCARD;"), [("A", (), ())]),
+        (card("FN:A", "TEL:1").replace("\n", "<br>\n"), [("A", ("1",), ())]),
         (f"<html><pre>{card('FN:A').strip()}</pre></html>", [("A", (), ())]),
         ("".join(f"> {line}\n" for line in card("FN:A", "TEL:1").splitlines()), [("A", ("1",), ())]),
         (card("FN:A", "TEL:1").replace("\n", "\n        "), [("A", ("1",), ())]),

@@ -4,6 +4,7 @@ import csv
 import re
 from collections.abc import Iterable, Iterator
 from itertools import chain, pairwise
+from urllib.parse import unquote
 
 from contacts_mcp.mail import is_email
 from contacts_mcp.phones import mark_extensions, split_alternatives
@@ -28,7 +29,7 @@ _STRONG_SEPARATOR, _WEAK_SEPARATOR = re.compile(r"[;\n\r|]"), re.compile(",")
 _ARRAY = re.compile(r"\[.*\]|\{.*\}", re.DOTALL)
 _SPACES = re.compile(r"[ \t\xa0\u2007\u2009\u202f]+")
 _ONE_NUMBER = re.compile(r"\+?[0-9][0-9 ()-]{3,12}[0-9]")  # longer ones may be two
-_ONE_EMAIL = re.compile(r"[\w.+-]+@[\w.-]+")
+_ONE_EMAIL = re.compile(r"[\w.+-]+@[\w.-]*\w")
 _SCHEME = re.compile(r"^(?:tel|callto|mailto|sms|smtp):(?://)?", re.IGNORECASE)
 _MAIL_QUERY = re.compile(r"\?(?:subject|body|cc|bcc)=.*$", re.IGNORECASE | re.DOTALL)
 _COUNTRY_CONTEXT = re.compile(r"^([^+;]*);(?:.*;)?\s*phone-context=(\+\d+)", re.IGNORECASE)
@@ -49,8 +50,12 @@ _THOUSANDS = re.compile(
 _DECIMALS = re.compile(r"[.,]0{1,2}$")
 _ACCESS_LINK = re.compile(r"[^#]*#(?:mailto:)?([^#]+)#[^#]*")
 
+_MOBILE_WORDS = (
+    "mobile cell mobil handy movil portable gsm sms text pcs iphone main mobiel celular cellulare telemovel kannykka "
+    "matkapuhelin komorka komorkowy mobiltelefon mobilnummer mobiltlf mobilfunk mobilephone handynummer cellphone"
+)
 _PHONE_KINDS = (
-    "mobile cell mobil handy movil portable gsm sms mobiel celular cellulare telemovel iphone main mobiltelefon",
+    _MOBILE_WORDS,
     "primary",
     "work business jobb arbeid buero arbete arbejde trabajo bureau",
     "home privat hjem hem private domicile",
@@ -137,7 +142,9 @@ def _split_email(cell: str) -> Iterator[str]:
     if _ONE_EMAIL.fullmatch(cell):
         yield cell
         return
-    text = _MAIL_QUERY.sub("", _SCHEME.sub("", _strip_joiners(cell).translate(_FULL_WIDTH)))
+    text = _strip_joiners(cell).translate(_FULL_WIDTH)
+    if _SCHEME.match(text):
+        text = unquote(_MAIL_QUERY.sub("", _SCHEME.sub("", text)))
     text = _ACCESS_LINK.sub(r"\1", text).lstrip("'").rstrip(".")
     if GOOGLE_SEPARATOR in text:
         yield from chain.from_iterable(map(_split_email, text.split(GOOGLE_SEPARATOR)))
@@ -161,7 +168,7 @@ def _find_addresses(text: str) -> Iterator[str]:
     for part in (*bracketed, *rest):
         several = part.split("/")
         parts = several if all("@" in each for each in several) else [part]
-        yield from (_SCHEME.sub("", each.strip("\"'()[]<>")) for each in parts)
+        yield from (_SCHEME.sub("", each.strip("\"'()[]<>").rstrip(".")) for each in parts)
 
 
 def _has_space_in_address(text: str) -> bool:

@@ -13,6 +13,8 @@ _MARKER = re.compile(
     rb"[ \t;\x1a]*" + _TAGS + rb"[ \t]*(?=\n|\Z)",
     re.IGNORECASE,
 )  # begins with a line feed, by which the search is fast
+_BEGIN_WITH_TAG = re.compile(rb"BEGIN:VCARD<br ?/?>", re.IGNORECASE)
+_TAG_AT_LINE_END = re.compile(rb"<br ?/?>\n?", re.IGNORECASE)
 _INDENT = re.compile(rb"\n+([ \t>]*)")
 _VERSION = re.compile(rb"[\s>]*VERSION:", re.IGNORECASE)
 _MIN_FOLDED_LENGTH = 60
@@ -120,7 +122,8 @@ def _normalize_lines(data: bytes) -> bytes:
     for old, new in ((b"\xef\xbb\xbf", b""), (b"\0", b""), (b"\r\r\n", b"\n"), (b"\r\n", b"\n"), (b"\r", b"\n")):
         if old in data:
             data = data.replace(old, new)
-    return b"\n" + _JOINED_CARDS.sub(b"\nEND:VCARD\n", data)
+    data = _JOINED_CARDS.sub(b"\nEND:VCARD\n", data)
+    return b"\n" + (_TAG_AT_LINE_END.sub(b"\n", data) if _BEGIN_WITH_TAG.search(data) else data)
 
 
 def _find_indent(data: bytes, position: int) -> bytes:
