@@ -10,6 +10,7 @@ import pytest
 from mcp_types import ResourceLink
 
 from support.hosts import Host, host, text_of
+from support.spreadsheets import excel_saves
 
 PEOPLE: list[dict[str, Any]] = [
     {"name": "Ola Nordmann", "phone_number": "+4799999999", "email": "ola@example.com", "tags": ["vip", "a;b", "=x"]},
@@ -90,6 +91,21 @@ async def test_imported_export_for_an_address_book_changes_nothing(directory, fi
     for on_match in ("skip", "update", "create"):
         again = await directory.call("import_contacts", path=name, on_match=on_match)
         assert (again["creates"], again["updates"], again["unchanged"], again["invalid"]) == (0, 0, 5, 0)
+
+
+async def test_export_that_excel_has_saved_changes_no_contact(directory, files):
+    """A number that it has destroyed is reported and stays as it was; a changed name is the only update."""
+    await fill(directory)
+    await directory.call("create_contact", name="Jan Weber", phone_number="+4917612345678")
+    exported = await directory.raw("export_contacts", dialect="semicolon")
+    data = (files / exported.structured_content["file"]).read_bytes().replace(b"Ola Nordmann", b"Ola Berg")
+    (files / "saved.csv").write_bytes(excel_saves(data, ";", ",", "utf-8-sig"))
+
+    plan = await directory.call("import_contacts", path="saved.csv", on_match="update")
+
+    assert (plan["updates"], plan["unchanged"], plan["creates"], plan["invalid"]) == (1, 5, 0, 0)
+    assert [line.split(": ", 1)[1] for line in plan["overwritten_contacts"]] == ['name "Ola Nordmann" → "Ola Berg"']
+    assert "has a number that a spreadsheet destroyed; it is not imported: 1 (rows 7)" in plan["notices"]
 
 
 @pytest.mark.parametrize(
