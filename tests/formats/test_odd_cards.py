@@ -212,6 +212,7 @@ def test_file_without_a_card_is_refused():
     [
         (["NOTE:en", "", "to", "Email: a@example.org", "tlf: 22 33 51 03"], {"emails": (), "phones": ()}),
         (["NOTE:en", "", "to: tre"], {"notes": "en\n\nto: tre"}),
+        (['NOTE:\\"som den er\\", kl 12\\:30'], {"notes": '"som den er", kl 12:30'}),
         (["NOTE:en", "voilà", "to Å"], {"notes": "en\nvoilà\nto Å"}),
         (["CLOUD:7", f"TEL:{MOBILE}"], {"name": "A", "phones": (MOBILE,), "notices": ()}),
         ([f"MOB:{MOBILE}"], {"name": "A", "phones": (), "notices": (LOST,)}),

@@ -26,7 +26,7 @@ _DIALECTS = {
 }
 _DIALECT_BYTES = 65_536
 _FOLDS = re.compile(rb"\r?\n[ \t]")  # which may be inside a character
-_ESCAPES = re.compile(r"\\([\\;,:nN])")
+_ESCAPES = re.compile(r"\\([\\;,:\"nN])")  # Google escapes colons and quotes, too
 _ESCAPES_21 = re.compile(r"\\([;,:])")  # version 2.1 has no others: `C:\nytt` is a path
 _VALUE_PARTS = re.compile(r"\\.|[^\\;,]+|[;,\\]", re.DOTALL)
 _APPLE_LABEL = re.compile(r"_\$!<(.*)>!\$_")
