@@ -119,7 +119,7 @@ def _read_csv(data: bytes, options: _Options) -> ParsedFile:
     encoding = detect_encoding(data, options.encoding)
     begin = _open_text(data[:_SAMPLE_BYTES], encoding).read()
     delimiter_line = _DELIMITER_LINE.match(begin)
-    delimiter = delimiter_line[1] if delimiter_line else _detect_delimiter(begin)
+    delimiter = delimiter_line[1] if delimiter_line else _detect_delimiter(begin, is_cut=len(data) > _SAMPLE_BYTES)
     rows = _csv_rows(_open_text(data, encoding), delimiter, has_escapes=_ESCAPED_QUOTE.search(begin) is not None)
     if delimiter_line:
         next(rows)
@@ -129,19 +129,24 @@ def _read_csv(data: bytes, options: _Options) -> ParsedFile:
     return parsed
 
 
-def _detect_delimiter(text: str) -> str:
+def _detect_delimiter(text: str, *, is_cut: bool) -> str:
     """Return the delimiter that splits the first rows into the most columns; quoted cells do not count."""
     begin = text.lstrip("\r\n ")
-    return max(_DELIMITERS, key=lambda delimiter: _count_columns(begin, delimiter))
+    return max(_DELIMITERS, key=lambda delimiter: _count_columns(begin, delimiter, is_cut=is_cut))
 
 
-def _count_columns(text: str, delimiter: str) -> tuple[int, int]:
-    """Return how many rows have the usual number of columns, which a title has not, and that number."""
+def _count_columns(text: str, delimiter: str, *, is_cut: bool) -> tuple[int, int]:
+    """Return how many rows have the usual number of columns, which a title has not, and that number.
+
+    The last row of a text that is cut off does not count if there are others.
+    """
     reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter)
     try:
         widths = [len(row) for row in islice(reader, _DELIMITER_ROWS) if row]
     except csv.Error:
         return 0, 0
+    if is_cut and 1 < len(widths) < _DELIMITER_ROWS:
+        del widths[-1]
     usual = max(set(widths), key=lambda width: (widths.count(width), width), default=1)
     return (widths.count(usual) if usual > 1 else 0), usual
 

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from typing import Literal
 
 import anyio.to_thread
@@ -17,7 +18,7 @@ from contacts_mcp.tools._job import JobClient, iterate_in_thread
 from contacts_mcp.tools._plan import PlanArguments, fingerprint_plan, plan_or_apply
 from contacts_mcp.tools._select import fetch_member_ids
 from contacts_mcp.tools._tool import Tool
-from contacts_mcp.tools._values import Region
+from contacts_mcp.tools._values import Region, edit_tags
 
 
 class ImportContacts(PlanArguments):
@@ -52,9 +53,14 @@ async def _make_plan(client: JobClient, arguments: ImportContacts) -> ImportPlan
     plan = ImportPlan(arguments.group_id, source, decisions, options, members)
     if not arguments.apply:
         plan.region_change = await _compare_regions(client, data, arguments, plan)
-    adds = sorted({decision.id for decision in decisions if decision.id} - members) if arguments.group_id else []
-    plan.fingerprint = fingerprint_plan(arguments, [*(decision.to_step() for decision in decisions), adds])
+    plan.fingerprint = await anyio.to_thread.run_sync(_fingerprint, arguments, plan)
     return plan
+
+
+def _fingerprint(arguments: ImportContacts, plan: ImportPlan) -> str:
+    existing = {decision.id for decision in plan.decisions if decision.id} if arguments.group_id else set[str]()
+    steps = (decision.to_step() for decision in plan.decisions)
+    return fingerprint_plan(arguments, chain(steps, [sorted(existing - plan.members)]))
 
 
 async def _read_data(client: JobClient, arguments: ImportContacts) -> bytes:
@@ -81,7 +87,8 @@ async def _parse(
         region=region,
     )
     parsed = await anyio.to_thread.run_sync(read)
-    drafts = (to_draft(row, region, arguments.tags or ()) for row in parsed.rows)
+    tags = tuple(edit_tags(arguments.tags or ()))
+    drafts = (to_draft(row, region, tags) for row in parsed.rows)
     return parsed, iterate_in_thread(drafts, client.progress("rows read"))
 
 

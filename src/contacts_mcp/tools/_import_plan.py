@@ -202,7 +202,8 @@ class ImportPlan:
                 result_file = await self._keep_results(client.backend)
         if client.backend.report is not None:
             await client.backend.report(len(self.decisions), len(self.decisions), str(counts))
-        return self._answer(
+        make_answer = partial(
+            self._answer,
             applied=True,
             created=counts["created"],
             updated=counts["updated"],
@@ -213,6 +214,7 @@ class ImportPlan:
             **result_file,
             next="call again without apply for what failed" if counts["failed"] or counts["unknown"] else None,
         )
+        return await anyio.to_thread.run_sync(make_answer)
 
     async def _write(self, client: JobClient, counts: JobCounts) -> None:
         """Write the rows. If the answer to a write is lost, the row is matched again: its contact may be there now."""
@@ -273,7 +275,7 @@ class ImportPlan:
 
     async def _keep_results(self, backend: Backend) -> dict[str, Any]:
         """Write the result file next to the source, or keep it as a download; return the answer's fields about it."""
-        chunks = list(_to_csv(self._iter_results()))
+        chunks = await anyio.to_thread.run_sync(list, _to_csv(self._iter_results()))
         if self.source.path is not None and isinstance(backend.files, Folder):
             for suffix in _RESULT_SUFFIXES:
                 name = self.source.path + suffix

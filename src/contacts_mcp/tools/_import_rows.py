@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any, Literal
 
+import anyio.to_thread
+
 from contacts_mcp import phones
 from contacts_mcp.contract import Contact, ContactType
 from contacts_mcp.formats import ParsedFile, Row
@@ -99,6 +101,9 @@ class MatchOptions:
     is_region_given: bool = False
 
 
+_NO_VALUES: Mapping[str, Any] = {}  # shared: most of many decisions have none
+
+
 @dataclass(slots=True)
 class Decision:
     """What an import does with a row.
@@ -114,8 +119,8 @@ class Decision:
     draft: Draft
     action: Action
     id: str | None = None
-    values: dict[str, Any] = field(default_factory=dict)
-    overwrites: dict[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=lambda: _NO_VALUES)
+    overwrites: Mapping[str, Any] = field(default_factory=lambda: _NO_VALUES)
     first: int | None = None
     detail: str = ""
 
@@ -125,7 +130,7 @@ class Decision:
         return [self.draft.row, self.action, self.id, written, list(self.draft.tags), self.overwrites]
 
 
-def to_draft(row: Row, region: str | None, tags: Sequence[str]) -> Draft:
+def to_draft(row: Row, region: str | None, tags: tuple[str, ...]) -> Draft:
     """Choose a row's number and address: the first mobile, else the first valid number, else the first as it is."""
     written = [phones.without_exponent(number) for number in (() if row.problem else row.phones)]
     numbers = [(number, phones.normalize(number, region)) for number in written if not phones.is_destroyed(number)]
@@ -144,7 +149,7 @@ def to_draft(row: Row, region: str | None, tags: Sequence[str]) -> Draft:
         company_name=row.company_name,
         phone_number=number,
         email=emails[0] if emails else "",
-        tags=tuple(edit_tags(row.tags, tags)) if row.tags or tags else (),
+        tags=tuple(edit_tags(row.tags, tags)) if row.tags else tags,
         notes="\n".join(filter(None, [row.notes, extension and f"ext. {extension}"])),
         phone_keys=_distinct(_phone_key(raw, each, region) for raw, each in numbers),
         email_keys=_distinct(map(email_key, emails)),
@@ -233,6 +238,13 @@ def _add_keys(index: ContactIndex, contact_id: str, draft: Draft) -> None:
         index.add(contact_id, draft.person, phone, email)
 
 
+def _keys_and_names(drafts: Sequence[Draft], options: MatchOptions) -> tuple[set[str], set[str]]:
+    """Return the keys that contacts may have to match rows, and the names of rows that only a name can match."""
+    keys = {key for each in drafts for key in (*map(main_number, each.phone_keys), *each.email_keys, each.id) if key}
+    names = {_line(draft.name) for draft in drafts if options.on_match == "create" or not draft.has_key}
+    return keys, names
+
+
 class _KnownContacts:
     """The contacts of the directory that a row may match."""
 
@@ -245,10 +257,7 @@ class _KnownContacts:
     async def read(cls, client: JobClient, drafts: Sequence[Draft], options: MatchOptions) -> "_KnownContacts":
         """Read the whole directory once, and keep the contacts that could match."""
         known = cls()
-        keys = {
-            key for each in drafts for key in (*map(main_number, each.phone_keys), *each.email_keys, each.id) if key
-        }
-        names = {_line(draft.name) for draft in drafts if options.on_match == "create" or not draft.has_key}
+        keys, names = await anyio.to_thread.run_sync(_keys_and_names, drafts, options)
         to_complete: list[str] = []
         fields = _ALL_FIELDS if await client.backend.supports("scan") else LIST_FIELDS
         async for page in iter_contacts(client, Filter(), fields, client.progress("contacts compared")):

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Protocol
 
+import anyio.to_thread
 from pydantic import BaseModel, Field
 
 from contacts_mcp.contract import Conflict, Risk, Text, invalid_field
@@ -109,6 +110,11 @@ def describe_overwrites(overwrites: Mapping[str, int]) -> str:
 
 
 async def _show(plan: ShownPlan) -> BaseModel:
+    """Return the answer that shows a plan, which counts all of its steps, and so is made in a worker thread."""
+    return await anyio.to_thread.run_sync(_to_answer, plan)
+
+
+def _to_answer(plan: ShownPlan) -> BaseModel:
     """Return the answer that shows a plan. An empty plan has no fingerprint, because it cannot be applied."""
     if not plan.change_count:
         return plan.to_answer(plan=None, next="nothing would change; there is nothing to apply")
