@@ -2,11 +2,12 @@
 
 import json
 import re
+from base64 import b64encode
 from collections.abc import Awaitable, Callable, Collection
 from typing import NamedTuple
 
 import anyio.to_thread
-from mcp_types import Resource, ResourceTemplate, TextResourceContents
+from mcp_types import BlobResourceContents, Resource, ResourceTemplate, TextResourceContents
 
 from contacts_mcp.contract import (
     UUID,
@@ -28,6 +29,7 @@ GROUP_URI = "contacts://groups/{id}"
 MEMBERS_URI = "contacts://groups/{id}/members"
 
 _MIME_TYPE = "application/json"
+_TEXT_TYPES = ("text/", _MIME_TYPE)
 _GROUPS_PER_PAGE = 50
 _MAX_MEMBERS = 100
 _MAX_NAME_LENGTH = 100
@@ -135,7 +137,7 @@ class ResourceCatalog:
         has_more = start + _GROUPS_PER_PAGE < len(groups)
         return [_group_resource(group) for group in page], page[-1].id if has_more else None
 
-    async def read(self, backend: Backend, uri: str) -> TextResourceContents:
+    async def read(self, backend: Backend, uri: str) -> TextResourceContents | BlobResourceContents:
         """Read a resource: JSON, bounded and sanitized like a tool's answer, or an exported file unchanged.
 
         Raises NotFound if the URI matches no available template, or the record does not exist.
@@ -145,8 +147,7 @@ class ResourceCatalog:
             raise NotFound("there is no such resource", advice="resources/templates/list shows the available URIs")
         found = await self._kinds[address.template].read(backend, address.id)
         if isinstance(found, Download):
-            content = await anyio.to_thread.run_sync(found.read)
-            return TextResourceContents(uri=uri, mime_type=found.mime_type, text=content.decode("utf-8-sig"))
+            return _to_contents(uri, found.mime_type, await anyio.to_thread.run_sync(found.read))
         return TextResourceContents(uri=uri, mime_type=_MIME_TYPE, text=_to_json(found))
 
     def matches(self, uri: str) -> bool:
@@ -161,6 +162,13 @@ class ResourceCatalog:
         found = await backend.send(ListContactGroups())
         groups = [group for group in found.groups if UUID.fullmatch(group.id)]
         return sorted(groups, key=lambda group: (fold(group.name or ""), group.id))
+
+
+def _to_contents(uri: str, mime_type: str, content: bytes) -> TextResourceContents | BlobResourceContents:
+    """Return a file as text, or a workbook in base64."""
+    if mime_type.startswith(_TEXT_TYPES):
+        return TextResourceContents(uri=uri, mime_type=mime_type, text=content.decode("utf-8-sig"))
+    return BlobResourceContents(uri=uri, mime_type=mime_type, blob=b64encode(content).decode())
 
 
 def _page_start(cursor: str | None, groups: list[Group]) -> int:

@@ -64,7 +64,7 @@ class ResourceHandlers:
     async def read(self, ctx: RequestContext, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
         caller = caller_of(ctx)
 
-        async def read() -> types.TextResourceContents:
+        async def read() -> types.TextResourceContents | types.BlobResourceContents:
             if Risk.READ not in caller.risks:
                 raise NotFound("there is no such resource", advice="you may not read here")
             return await self._catalog.read(self._backend_for(caller), params.uri)

@@ -3,12 +3,14 @@
 import csv
 import io
 import json
+from base64 import b64decode
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
 from mcp_types import ResourceLink
 
+from contacts_mcp.formats import read_contacts
 from support.hosts import Host, host, text_of
 from support.spreadsheets import excel_saves
 
@@ -185,6 +187,17 @@ async def test_export_without_a_folder_is_a_download(tmp_path):
     assert line.startswith("invalid: path: cannot be used here: the operator has configured no folder for files")
     assert contents[0].text.count("BEGIN:VCARD") == 5
     assert contents[0].mime_type == "text/vcard"
+
+
+async def test_workbook_is_a_download_of_bytes(tmp_path):
+    """A program that cannot read the server's disk gets it in base64."""
+    async with host(tmp_path / "contacts.db") as directory:
+        await fill(directory)
+        link = (await directory.raw("export_contacts", format="xlsx")).content[1]
+        (contents,) = (await directory.client.read_resource(str(link.uri))).contents
+
+    assert contents.mime_type == "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    assert [row.name for row in read_contacts(b64decode(contents.blob)).rows] == [each["name"] for each in PEOPLE]
 
 
 async def test_export_never_overwrites_a_file(directory, files):
