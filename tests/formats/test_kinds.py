@@ -5,6 +5,7 @@ import pytest
 from contacts_mcp.formats import read_contacts
 from support.texts import card, rows_of
 
+SHIFTED = "is shifted: its values are not below their headers, perhaps by an unquoted comma"
 MOBILE, OTHER = "+4791235103", "+4722335103"
 
 
@@ -227,6 +228,10 @@ def test_columns_with_unknown_headers_are_read_by_their_cells():
     assert reading.remarks[0] == "column Spalte1 is used as name, which its cells look like"
 
 
+def test_cells_without_a_header_are_named_as_unused():
+    assert read_contacts(b"name,phone,,\nKari,1,x,\n").unmapped == ["column 3"]
+
+
 def test_column_that_only_partly_holds_numbers_is_named():
     table = f"Navn;Annet\nKari;{MOBILE}\nOla;ingen\nPer;ukjent\nPål;{OTHER}\nAda;-\n"
 
@@ -267,10 +272,12 @@ def test_column_that_only_partly_holds_numbers_is_named():
             f"name,phone\nMer Celle,{MOBILE},mer@example.org\n",
             {"name": "Mer Celle", "notices": ("has more cells than the header; additional cells are not imported",)},
         ),
-        (
-            f"name,phone,email\nHansen, Kari,{MOBILE},kari@example.org\n",
-            {"problem": "is shifted: it has more cells than the header, perhaps by an unquoted comma"},
-        ),
+        (f"name,phone,email\nHansen, Kari, Dr.,{MOBILE},kari@example.org\n", {"problem": SHIFTED}),
+        (f"name,phone,email\nHansen, Kari,{MOBILE},kari@example.org\n", {"problem": SHIFTED}),
+        (f"name,phone,email\nHansen, Kari,{MOBILE},\n", {"problem": SHIFTED}),
+        (f"name,phone,email\n{MOBILE},kari@example.org\n", {"problem": SHIFTED}),
+        (f"name,phone,org,phone 2\nKari,ukjent,912345678,{MOBILE}\n", {"problem": None, "phones": ("ukjent", MOBILE)}),
+        ("name,phone,email\nKari,kari@example.org\n", {"phones": (), "emails": ("kari@example.org",)}),
         (f"Kunder per 1. november,\n,\nNavn,Mobil\nOla,{MOBILE}\n", {"number": 4, "name": "Ola", "phones": (MOBILE,)}),
         (f"Navn;Telefon;\n;Mobil;Arbeid\nOla;{MOBILE};{OTHER}\n", {"name": "Ola", "phones": (MOBILE, OTHER)}),
         ("Notes:\n\nFirst Name,Last Name,Email Address\nKari,Berg,k@example.org\n", {"name": "Kari Berg"}),

@@ -45,6 +45,7 @@ _HEADER_ROWS = 12
 """Number of rows in which the header is searched; exports may have a title above it."""
 _MIN_HEADERS = 2
 _SAMPLE_ROWS = 200
+_MAX_SHIFT = 2
 
 
 def read_table(
@@ -80,11 +81,15 @@ def read_table(
         return parsed
     rows = chain(first_rows[index + 1 :], rows)
     sample = list(islice(rows, _SAMPLE_ROWS))
-    columns = map_columns(headers, mapping, Samples(sample, region), parsed)
+    samples = Samples(sample, region)
+    columns = map_columns(headers, mapping, samples, parsed)
     used_columns = [column for column in columns if column.field != "fax"]
     used = {column.position for column in used_columns} | {column.label_position for column in used_columns}
     parsed.mapping = [(column.header, column.field) for column in used_columns]
-    parsed.unmapped = [name for position, name in enumerate(headers) if position not in used and name]
+    unused = [position for position in range(len(headers)) if position not in used]
+    parsed.unmapped = [
+        headers[each] or f"column {each + 1}" for each in unused if headers[each] or samples.shares(each)
+    ]
     reader = _RowReader(columns, len(headers), region, is_google=parsed.dialect.startswith("Google"))
     parsed.rows = check_rows(map(reader.read, chain(sample, rows)))
     return parsed
@@ -177,10 +182,13 @@ class _RowReader:
         if max(map(len, cells), default=0) > MAX_CELL_LENGTH:
             return Row(number, problem=f"has a cell of more than {MAX_CELL_LENGTH:,} characters")
         has_extra = len(cells) > self._width and any(cell.strip() for cell in cells[self._width :])
-        if has_extra and self._is_shifted(cells):
-            return Row(number, problem="is shifted: it has more cells than the header, perhaps by an unquoted comma")
         phones_, has_fax = self._ranked_phones(cells)
+        emails = self._all("email", cells)
         name, notices = self._name(cells)
+        if (has_extra and self._is_shifted(cells)) or _are_misplaced(name, phones_, emails):
+            return Row(
+                number, problem="is shifted: its values are not below their headers, perhaps by an unquoted comma"
+            )
         has_error = any(_is_error(cells[position]) for position in self._text_positions if position < len(cells))
         notices += (SPREADSHEET_ERROR_NOT_READ,) * has_error + (EXTRA_CELLS,) * has_extra + (FAX_NOT_READ,) * has_fax
         return Row(
@@ -188,8 +196,8 @@ class _RowReader:
             type=self._type(cells),
             name=name,
             company_name=self._first("company_name", cells).partition(GOOGLE_SEPARATOR)[0].strip(),
-            phones=take("phones", split_phones(phones_, self._region)),
-            emails=take("emails", split_emails(self._all("email", cells))),
+            phones=take("phones", split_phones((each for each in phones_ if "@" not in each), self._region)),
+            emails=take("emails", split_emails([*emails, *(each for each in phones_ if "@" in each)])),
             tags=take("tags", split_tags(self._all("tags", cells), is_google=self._is_google)),
             notes="\n".join(value for value in self._all("notes", cells) if value.strip()),
             notices=notices,
@@ -228,11 +236,12 @@ class _RowReader:
         return [value for _, value in found], has_fax
 
     def _is_shifted(self, cells: Cells) -> bool:
-        """Whether values are one column to the right of their header."""
+        """Whether values of a row with too many cells stand to the right of their column."""
         for field, is_value in (("email", has_email), ("phone_number", looks_like_number)):
-            for column in self._columns.get(field, ()):
-                here, right = cells[column.position].strip(), cells[column.position + 1].strip()
-                if here and right and not is_value(here) and is_value(right):
+            columns = self._columns.get(field, ())
+            for column in columns:
+                here, *right = (cell.strip() for cell in cells[column.position : column.position + 1 + _MAX_SHIFT])
+                if here and not is_value(here) and any(map(is_value, right)) and len(columns) == 1:
                     return True
         return False
 
@@ -268,6 +277,12 @@ class _RowReader:
         if not value:
             return None
         return "company" if _COMPANY.search(value) else "person"
+
+
+def _are_misplaced(name: str, phones: Sequence[str], emails: Sequence[str]) -> bool:
+    """Whether a number stands in the column of addresses, or number and address one column to the left of their own."""
+    is_number_as_email = any(map(looks_like_number, emails)) and any(map(str.isalpha, "".join(phones)))
+    return is_number_as_email or ("@" in "".join(phones) and looks_like_number(name))
 
 
 def _is_error(cell: str) -> bool:

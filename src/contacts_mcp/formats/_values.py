@@ -139,7 +139,7 @@ def split_emails(cells: Iterable[str]) -> Iterator[str]:
 
 
 def _split_email(cell: str) -> Iterator[str]:
-    if _ONE_EMAIL.fullmatch(cell):
+    if cell.isascii() and _ONE_EMAIL.fullmatch(cell):
         yield cell
         return
     text = _strip_joiners(cell).translate(_FULL_WIDTH)
