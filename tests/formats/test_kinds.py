@@ -314,5 +314,39 @@ def test_columns_of_names_are_told_apart(header, cells, name, company, notices):
     assert (row.name, row.company_name, row.notices) == (name, company, notices)
 
 
+@pytest.mark.parametrize(
+    "above",
+    [
+        "Utskrift;Side 1;av 2;28.11.2026\n",
+        "Firma:;Fjord AS;;\nDato:;28.11.2026;;\n\n",
+        "1;2;3;4\n",
+        ";Privat;Privat;Arbeid\n",
+        "sep=;\nKunder;;;\n",
+        "".join(f"Linje {number}\n" for number in range(15)),
+    ],
+)
+def test_header_is_found_below_lines_of_a_report(above):
+    (row,) = rows_of(f"{above}Navn;Mobil;E-post;Telefon\nKari;{MOBILE};k@example.org;{OTHER}\n")
+
+    assert (row.name, row.phones, row.problem) == ("Kari", (MOBILE, OTHER), None)
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("Name,Phone,Email", "is a line of the header, not a contact"),
+        ("(tekst),(8 siffer),(valgfritt)", "is a line of the header, not a contact"),
+        ("Totalt: 2,,", "is the end of a report, not a contact"),
+        ("Sum,2,", "is the end of a report, not a contact"),
+        ("Grand Totals (2 records)", "is the end of a report, not a contact"),
+        ("Copyright (c) 2000-2026 Fjord AS", "is the end of a report, not a contact"),
+        ("Total Fitness AS,,", None),
+        ("Mobil Huset,ukjent,", None),
+    ],
+)
+def test_line_of_a_report_is_no_contact(line, problem):
+    assert one(f"Navn,Mobil,E-post\n{line}\n").problem == problem
+
+
 def test_escaped_colon_of_google_is_read():
     assert one(card("FN:A", "NOTE:kl 12\\:30")).notes == "kl 12:30"

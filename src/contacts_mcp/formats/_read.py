@@ -32,7 +32,7 @@ _MAX_CSV_CELL_LENGTH = 64 * 1024 * 1024
 """Maximum characters of a CSV cell. A longer cell makes the file invalid; a shorter one can make its row invalid."""
 _DELIMITERS = (",", ";", "\t")
 _SAMPLE_BYTES = 65_536
-_DELIMITER_ROWS = 12
+_DELIMITER_ROWS = 24
 _DELIMITER_LINE = re.compile(r"sep=([,;\t|:])[\r\n]", re.IGNORECASE)
 """The line by which a file tells Excel its delimiter."""
 _ESCAPED_QUOTE = re.compile(r'[^\\"]\\"(?=[^,;\t\r\n"])')
@@ -147,7 +147,7 @@ def _count_columns(text: str, delimiter: str, *, is_cut: bool) -> tuple[int, int
         return 0, 0
     if is_cut and 1 < len(widths) < _DELIMITER_ROWS:
         del widths[-1]
-    usual = max(set(widths), key=lambda width: (widths.count(width), width), default=1)
+    usual = max({*widths} - {1}, key=lambda width: (widths.count(width), width), default=1)
     return (widths.count(usual) if usual > 1 else 0), usual
 
 

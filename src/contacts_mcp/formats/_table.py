@@ -30,7 +30,7 @@ from contacts_mcp.formats._values import (
     strip_invisible,
     unwrap_formula,
 )
-from contacts_mcp.phones import SPREADSHEET_ERROR
+from contacts_mcp.phones import SPREADSHEET_ERROR, is_destroyed
 
 MAX_CELL_LENGTH = 20_000
 """Characters; a row with a longer cell is not imported."""
@@ -41,11 +41,19 @@ _COMPANY = re.compile(
 )
 _DATA = re.compile(r"[^@\s]+@[^@\s]+\.\w+|\+?[\d\s()./-]{6,}")
 
-_HEADER_ROWS = 12
+_HEADER_ROWS = 24
 """Number of rows in which the header is searched; exports may have a title above it."""
 _MIN_HEADERS = 2
 _SAMPLE_ROWS = 200
-_MAX_SHIFT = 2
+_MAX_SHIFT = _MAX_FOOTER_CELLS = 2
+_DIGITS_OR_AT = re.compile(r"\d{5}|\d[\d ./-]{5}|@")
+_EXPLANATION = re.compile(r"\(.*\)|\[.*\]|\{\"ImportId\".*\}", re.DOTALL)
+_FOOTER = re.compile(
+    r"(?:(?:grand |sub)?total(?:s|t|en?|er|sum)?|summe?|summa|antall|anzahl|count|records|rows|rader)\b\s*(?:$|[:(\d])"
+    r"|copyright (?:\(c\)|\u00a9)|confidential information|generated (?:by|on)|end of (?:report|file)",
+    re.IGNORECASE,
+)
+"""How the lines below the table of a report begin."""
 
 
 def read_table(
@@ -107,7 +115,7 @@ def _find_header(first_rows: Sequence[NumberedRow], mapping: Mapping[str, str]) 
         if wanted <= names if wanted else _is_header(names, cells, first_rows[:index]):
             return _with_second_line(first_rows, index)
     headers = _strip(first_rows[0][1])
-    if not mapping and any(_DATA.fullmatch(cell) for cell in headers):
+    if not mapping and _has_data(headers):
         raise ValidationFailed(
             "the first row looks like data, not like a header",
             advice="add a first row with column names, such as name, phone, email",
@@ -116,14 +124,18 @@ def _find_header(first_rows: Sequence[NumberedRow], mapping: Mapping[str, str]) 
 
 
 def _is_header(names: frozenset[str] | set[str], cells: Cells, above: Sequence[NumberedRow]) -> bool:
-    """Whether a row has several column names that are understood, and every row above it is a title."""
+    """Whether a row has several column names that are understood, and no row above it has contacts."""
     understood = sum(1 for name in names if meaning_of(name) not in (None, "kind"))
     filled = _count_filled(cells)
     return (
         understood >= _MIN_HEADERS
-        and not any(_DATA.fullmatch(cell.strip()) for cell in cells)
-        and all(_count_filled(row) <= max(1, filled // 2) for _, row in above)
+        and not _has_data(cells)
+        and not any(_has_data(row) and _count_filled(row) > max(1, filled // 2) for _, row in above)
     )
+
+
+def _has_data(cells: Cells) -> bool:
+    return any(_DATA.fullmatch(cell.strip()) and not is_destroyed(cell) for cell in cells)  # a title may have a date
 
 
 def _count_filled(cells: Cells) -> int:
@@ -189,6 +201,8 @@ class _RowReader:
             return Row(
                 number, problem="is shifted: its values are not below their headers, perhaps by an unquoted comma"
             )
+        if not any(map(_DIGITS_OR_AT.search, (*phones_, *emails))) and (problem := self._why_no_contact(cells)):
+            return Row(number, problem=problem)
         has_error = any(_is_error(cells[position]) for position in self._text_positions if position < len(cells))
         notices += (SPREADSHEET_ERROR_NOT_READ,) * has_error + (EXTRA_CELLS,) * has_extra + (FAX_NOT_READ,) * has_fax
         return Row(
@@ -245,6 +259,19 @@ class _RowReader:
                     return True
         return False
 
+    def _why_no_contact(self, cells: Cells) -> str | None:
+        """Return why a row without a number and an address is not a contact."""
+        filled = [
+            (column, cell)
+            for columns in self._columns.values()
+            for column in columns
+            if column.position < len(cells) and (cell := cells[column.position].strip())
+        ]
+        if 0 < len(filled) <= _MAX_FOOTER_CELLS and _FOOTER.match(filled[0][1]):
+            return "is the end of a report, not a contact"
+        is_header = len(filled) > 1 and all(_is_header_cell(column, cell) for column, cell in filled)
+        return "is a line of the header, not a contact" if is_header else None
+
     def _name(self, cells: Cells) -> tuple[str, tuple[str, ...]]:
         """Return the name, and what the plan says about it."""
         full, first, middle, last = (self._first(field, cells).strip() for field in ("name", *_NAME_PARTS))
@@ -277,6 +304,11 @@ class _RowReader:
         if not value:
             return None
         return "company" if _COMPANY.search(value) else "person"
+
+
+def _is_header_cell(column: Column, cell: str) -> bool:
+    """Whether a cell is another header of its column, or explains it, as in `(optional)`."""
+    return _EXPLANATION.fullmatch(cell) is not None or meaning_of(normalize_header(cell)) == column.field
 
 
 def _are_misplaced(name: str, phones: Sequence[str], emails: Sequence[str]) -> bool:
