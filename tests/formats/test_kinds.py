@@ -117,6 +117,20 @@ def test_odd_bytes_change_only_their_card_or_row():
     assert table.encoding == "UTF-8 and Windows-1252 (guessed)"
 
 
+def test_letters_that_were_encoded_twice_are_repaired_and_reported():
+    data = "name;Telefón\nBjørn Øy;1\nPål;2\n".encode().decode("latin-1").encode() + "NÃO Åse;3\n".encode()
+
+    found = [(row.name, row.phones, len(row.notices)) for row in rows_of(data)]
+
+    assert found == [("Bjørn Øy", ("1",), 1), ("Pål", ("2",), 1), ("NÃO Åse", ("3",), 0)]
+
+
+def test_letters_that_were_lost_are_reported():
+    assert one("name,phone\nBj\ufffdrn,1\n").notices == (
+        "has letters that cannot be read; give encoding, or correct the file",
+    )
+
+
 def test_fold_inside_a_character_is_read():
     data = card("FN:Kari Blåb").encode().replace("å".encode(), b"\xc3\r\n \xa5")
 

@@ -19,6 +19,7 @@ _BYTE_ORDER_MARKS = (
     (b"\xff\xfe", "utf_16_le", "UTF-16"),
     (b"\xfe\xff", "utf_16_be", "UTF-16"),
 )
+_ENCODED_TWICE = re.compile("[\u00c2-\u00f4][\u0080-\u00bf\u0152-\u2122]")
 _DETECTION_BYTES = 512
 _MIN_ZERO_SHARE = 16
 """One in so many bytes of UTF-16 is zero, at least: all text has spaces and line ends."""
@@ -144,3 +145,21 @@ def decode_value(value: bytes, codec: str, fallback: str) -> str:
         return value.decode(codec)
     except UnicodeDecodeError:
         return value.decode(fallback, "replace")
+
+
+def decode_again(text: str) -> str:
+    """Return what a text was before its UTF-8 was read as Windows-1252: `PÃ¥l` was `Pål`."""
+    if text.isascii() or not _ENCODED_TWICE.search(text):
+        return text
+    try:
+        return b"".join(map(_encode_character, text)).decode()
+    except UnicodeError:
+        return text
+
+
+def _encode_character(character: str) -> bytes:
+    """Encode as Windows-1252, or as Latin-1 where that has no character."""
+    try:
+        return character.encode("cp1252")
+    except UnicodeEncodeError:
+        return character.encode("latin-1")

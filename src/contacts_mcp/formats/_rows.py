@@ -33,6 +33,8 @@ PROPERTY_NOT_READ = "has a value that cannot be decoded"
 CARD_HAS_NO_END = "has no END:VCARD; its last line may be incomplete"
 ENCODING_GUESSED = "has letters whose encoding is guessed; give encoding if they are wrong"
 VALUE_TOO_LONG = "has a number, e-mail address or tag that is too long, which is not imported"
+ENCODED_TWICE = "has letters that were encoded twice, such as Ã¥ for å; they are read as they were meant"
+LETTERS_LOST = "has letters that cannot be read; give encoding, or correct the file"
 EXTRA_CELLS = "has more cells than the header; additional cells are not imported"
 
 

@@ -7,11 +7,14 @@ from operator import itemgetter
 
 from contacts_mcp.contract import ContactType, ValidationFailed
 from contacts_mcp.formats._columns import Cells, Column, NumberedRow, Samples, has_email, looks_like_number, map_columns
+from contacts_mcp.formats._encoding import decode_again
 from contacts_mcp.formats._headers import is_fax, meaning_of, normalize_header
 from contacts_mcp.formats._layouts import TIMES, find_layout
 from contacts_mcp.formats._rows import (
+    ENCODED_TWICE,
     EXTRA_CELLS,
     FAX_NOT_READ,
+    LETTERS_LOST,
     NAMED_BY_NICKNAME,
     SECOND_NAME,
     SPREADSHEET_ERROR_NOT_READ,
@@ -49,7 +52,7 @@ _MAX_SHIFT = _MAX_FOOTER_CELLS = 2
 _DIGITS_OR_AT = re.compile(r"\d{5}|\d[\d ./-]{5}|@")
 _EXPLANATION = re.compile(r"\(.*\)|\[.*\]|\{\"ImportId\".*\}", re.DOTALL)
 _FOOTER = re.compile(
-    r"(?:(?:grand |sub)?total(?:s|t|en?|er|sum)?|summe?|summa|antall|anzahl|count|records|rows|rader)\b\s*(?:$|[:(\d])"
+    r"(?:(?:grand |sub)?total(?:s|t|en?|er|sum)?|sum(?:m[ea])?|antall|anzahl|count|records|rows|rader)\b\s*(?:$|[:(\d])"
     r"|copyright (?:\(c\)|\u00a9)|confidential information|generated (?:by|on)|end of (?:report|file)",
     re.IGNORECASE,
 )
@@ -143,7 +146,7 @@ def _count_filled(cells: Cells) -> int:
 
 
 def _strip(cells: Cells) -> list[str]:
-    return [cell.strip().lstrip("\ufeff") for cell in cells]
+    return [decode_again(cell).strip().lstrip("\ufeff") for cell in cells]
 
 
 def _with_second_line(first_rows: Sequence[NumberedRow], index: int) -> tuple[int, list[str]]:
@@ -193,29 +196,43 @@ class _RowReader:
         number, cells = numbered
         if max(map(len, cells), default=0) > MAX_CELL_LENGTH:
             return Row(number, problem=f"has a cell of more than {MAX_CELL_LENGTH:,} characters")
-        has_extra = len(cells) > self._width and any(cell.strip() for cell in cells[self._width :])
-        phones_, has_fax = self._ranked_phones(cells)
+        if all(map(str.isascii, cells)):
+            return self._read(number, cells)
+        decoded = list(map(decode_again, cells))
+        row = self._read(number, decoded)
+        row.notices += (ENCODED_TWICE,) * (decoded != cells) + (LETTERS_LOST,) * ("\ufffd" in "".join(decoded))
+        return row
+
+    def _read(self, number: int, cells: Cells) -> Row:
+        phones, has_fax = self._ranked_phones(cells)
         emails = self._all("email", cells)
         name, notices = self._name(cells)
-        if (has_extra and self._is_shifted(cells)) or _are_misplaced(name, phones_, emails):
-            return Row(
-                number, problem="is shifted: its values are not below their headers, perhaps by an unquoted comma"
-            )
-        if not any(map(_DIGITS_OR_AT.search, (*phones_, *emails))) and (problem := self._why_no_contact(cells)):
+        if problem := self._find_problem(cells, name, phones, emails):
             return Row(number, problem=problem)
-        has_error = any(_is_error(cells[position]) for position in self._text_positions if position < len(cells))
-        notices += (SPREADSHEET_ERROR_NOT_READ,) * has_error + (EXTRA_CELLS,) * has_extra + (FAX_NOT_READ,) * has_fax
         return Row(
             number,
             type=self._type(cells),
             name=name,
             company_name=self._first("company_name", cells).partition(GOOGLE_SEPARATOR)[0].strip(),
-            phones=take("phones", split_phones((each for each in phones_ if "@" not in each), self._region)),
-            emails=take("emails", split_emails([*emails, *(each for each in phones_ if "@" in each)])),
+            phones=take("phones", split_phones((each for each in phones if "@" not in each), self._region)),
+            emails=take("emails", split_emails([*emails, *(each for each in phones if "@" in each)])),
             tags=take("tags", split_tags(self._all("tags", cells), is_google=self._is_google)),
             notes="\n".join(value for value in self._all("notes", cells) if value.strip()),
-            notices=notices,
+            notices=(*notices, *self._list_omissions(cells), *[FAX_NOT_READ] * has_fax),
         )
+
+    def _find_problem(self, cells: Cells, name: str, phones: Sequence[str], emails: Sequence[str]) -> str | None:
+        """Return why a row is not read as a contact."""
+        if (self._has_extra_cells(cells) and self._is_shifted(cells)) or _are_misplaced(name, phones, emails):
+            return "is shifted: its values are not below their headers, perhaps by an unquoted comma"
+        return None if any(map(_DIGITS_OR_AT.search, (*phones, *emails))) else self._why_no_contact(cells)
+
+    def _list_omissions(self, cells: Cells) -> list[str]:
+        has_error = any(_is_error(cells[position]) for position in self._text_positions if position < len(cells))
+        return [SPREADSHEET_ERROR_NOT_READ] * has_error + [EXTRA_CELLS] * self._has_extra_cells(cells)
+
+    def _has_extra_cells(self, cells: Cells) -> bool:
+        return len(cells) > self._width and any(cell.strip() for cell in cells[self._width :])
 
     def _all(self, field: str, cells: Cells) -> list[str]:
         columns = self._columns.get(field)
