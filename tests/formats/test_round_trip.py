@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import tracemalloc
 from datetime import UTC, datetime
 from typing import Any
 
@@ -158,6 +159,24 @@ def test_no_cell_is_a_formula_at_any_separator(dialect, contacts):
     text = written(contacts, "csv", dialect).decode("utf-8-sig")
 
     assert [cell for cell in split_cells(text) if cell.startswith(SIGNS) and not E164.fullmatch(cell)] == []
+
+
+@pytest.mark.slow
+@every_format
+def test_export_of_any_size_takes_constant_memory(format_, dialect, tmp_path):
+    """The file has some MB, of which a page of 10 contacts is in memory."""
+    person = Contact(id=ID, type="person", name="Ola", notes="x" * 10_000)
+    with (tmp_path / "export").open("w+b") as sink, open_writer(sink, format_, dialect) as writer:
+        writer.write([person])
+        tracemalloc.start()
+        try:
+            for _ in range(30):
+                writer.write([person] * 10)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert peak < 1_000_000
 
 
 def test_result_files_follow_the_same_rule():

@@ -102,6 +102,33 @@ def test_csv_survives_opening_and_saving_in_excel(dialect, separator, decimal, c
     assert contacts_in(saved) == CONTACTS
 
 
+@pytest.mark.parametrize(("dialect", "separator"), [(None, ";"), ("semicolon", ",")])
+def test_csv_opened_at_another_separator_is_restored(dialect, separator):
+    """Excel then has each line in a cell. Only quotes that follow the separator are lost, so the plan says it."""
+    contacts = [each.model_copy(update={"tags": [tag for tag in each.tags if tag != '"']}) for each in CONTACTS[1:]]
+
+    saved = excel_saves(written(dialect=dialect, contacts=contacts), separator, ".", "utf-8-sig")
+
+    assert saved.count(b'"id') == 0
+    assert contacts_in(saved) == contacts
+    assert "opened the file at another separator" in read_contacts(saved).remarks[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ('name,phone,tags\n"Hansen, ""Kari"", X",90000001,\n"Berg, Per, X"\n', ['Hansen, "Kari", X', "Berg, Per, X"]),
+        ('"Kunder, Oslo, 2026";;\nname;phone;email\n"Hansen, Per, Oslo";90000001;\n', ["Hansen, Per, Oslo"]),
+    ],
+    ids=["quoted", "title"],
+)  # fmt: skip
+def test_cell_with_commas_is_no_line(text, names):
+    reading = read_contacts(text.encode())
+
+    assert [row.name for row in reading.rows] == names
+    assert not [remark for remark in reading.remarks if "separator" in remark]
+
+
 def test_number_that_excel_destroys_is_reported_and_the_rest_survives():
     saved = excel_saves(written(contacts=[LONG_NUMBER]), ",", ".", "utf-8-sig")
 

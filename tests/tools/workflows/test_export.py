@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import threading
 from base64 import b64decode
 from typing import Any
 from unittest.mock import Mock
@@ -11,6 +12,7 @@ import pytest
 from mcp_types import ResourceLink
 
 from contacts_mcp.formats import read_contacts
+from contacts_mcp.formats._write_csv import CsvWriter
 from support.hosts import Host, host, text_of
 from support.spreadsheets import excel_saves
 
@@ -145,6 +147,19 @@ async def test_failed_export_leaves_no_file(directory, files, format_, monkeypat
 
     assert line.startswith("invalid: path: cannot be used (no space left)")
     assert not list(files.iterdir())
+
+
+async def test_contacts_are_written_in_worker_threads(directory, files, monkeypatch):
+    """So that other calls run meanwhile."""
+    threads: list[threading.Thread] = []
+    write = CsvWriter.write
+    monkeypatch.setattr(CsvWriter, "write", lambda *args: (threads.append(threading.current_thread()), write(*args))[1])
+    await fill(directory)
+
+    await directory.raw("export_contacts")
+
+    assert threads
+    assert threading.main_thread() not in threads
 
 
 async def test_download_that_is_too_large_is_refused(tmp_path, monkeypatch):
