@@ -9,6 +9,7 @@ _SEPARATORS = tuple(map(re.compile, (r"\s*/\s*", r"\s+[-\u2013]\s+", r"[-\u2013]
 _OTHER_ENDING = re.compile(r"(.*\d)\s*/\s*(\d\d?)")
 """Two numbers that differ in their last digits, such as `22 33 51 03/04`."""
 _EXPONENT = re.compile(r"(\d)[.,]?(\d*)E\+?(\d{1,2})", re.IGNORECASE)
+_PLAIN = re.compile(r"\+?[\d ]+")
 _YEAR, _MONTH = r"(?:19|20)\d\d", r"(?:jan|feb|ma[riy]|apr|jun|jul|aug|sep|o[ck]t|nov|de[csz])[a-z]*"
 _DATE = re.compile(
     rf"(?:\d\d?([./-])\d\d?\1{_YEAR}|{_YEAR}([./-])\d\d?\2\d\d?)(?:[ T][\d:.]+Z?)?"
@@ -35,6 +36,8 @@ _EXTENSION = re.compile(
 
 def is_destroyed(text: str) -> bool:
     """Whether a spreadsheet has replaced a number by an exponent such as `4.47911E+11`, a date, or an error."""
+    if _PLAIN.fullmatch(text):
+        return False
     text = text.strip()
     exponent = _EXPONENT.fullmatch(text)
     if exponent is not None:
@@ -59,6 +62,8 @@ def mark_extensions(text: str) -> str:
 
 def split_extension(number: str) -> tuple[str, str]:
     """Return a number without its extension, and the extension; '' if it has none."""
+    if _PLAIN.fullmatch(number):
+        return number, ""
     marked = mark_extensions(number)
     main, _, extension = marked.rpartition(" ext. ")
     return (main, extension) if main else (number, "")

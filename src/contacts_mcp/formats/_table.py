@@ -48,6 +48,7 @@ _HEADER_ROWS = 24
 """Number of rows in which the header is searched; exports may have a title above it."""
 _MIN_HEADERS = 2
 _SAMPLE_ROWS = 200
+_SPECIAL = frozenset("=#")
 _MAX_SHIFT = _MAX_FOOTER_CELLS = 2
 _DIGITS_OR_AT = re.compile(r"\d{5}|\d[\d ./-]{5}|@")
 _EXPLANATION = re.compile(r"\(.*\)|\[.*\]|\{\"ImportId\".*\}", re.DOTALL)
@@ -228,7 +229,8 @@ class _RowReader:
         return None if any(map(_DIGITS_OR_AT.search, (*phones, *emails))) else self._why_no_contact(cells)
 
     def _list_omissions(self, cells: Cells) -> list[str]:
-        has_error = any(_is_error(cells[position]) for position in self._text_positions if position < len(cells))
+        found = (cells[position] for position in self._text_positions if position < len(cells))
+        has_error = any(cell[:1] == "#" and _is_error(cell) for cell in found)
         return [SPREADSHEET_ERROR_NOT_READ] * has_error + [EXTRA_CELLS] * self._has_extra_cells(cells)
 
     def _has_extra_cells(self, cells: Cells) -> bool:
@@ -239,7 +241,7 @@ class _RowReader:
         if not columns:
             return []
         found = [cells[column.position] for column in columns if column.position < len(cells)]
-        return ["" if _is_error(cell) else strip_invisible(unwrap_formula(cell)) for cell in found]
+        return [cell if cell.isprintable() and cell[:1] not in _SPECIAL else _read_special(cell) for cell in found]
 
     def _first(self, field: str, cells: Cells) -> str:
         for value in self._all(field, cells):
@@ -334,8 +336,12 @@ def _are_misplaced(name: str, phones: Sequence[str], emails: Sequence[str]) -> b
     return is_number_as_email or ("@" in "".join(phones) and looks_like_number(name))
 
 
+def _read_special(cell: str) -> str:
+    return "" if _is_error(cell) else strip_invisible(unwrap_formula(cell))
+
+
 def _is_error(cell: str) -> bool:
-    return cell[:1] == "#" and SPREADSHEET_ERROR.fullmatch(cell.strip()) is not None
+    return SPREADSHEET_ERROR.fullmatch(cell.strip()) is not None
 
 
 def _words(text: str) -> set[str]:

@@ -137,9 +137,9 @@ def name_key(name: str | None) -> str:
 
 def person_name(name: str | None, *values: str | None) -> str:
     """Return a contact's name; '' if it is only a number or its e-mail address, which replaces a missing name."""
-    if name is None or name in values or not any(map(str.isalpha, split_extension(name)[0])):
+    if name is None or name in values:
         return ""
-    return name
+    return name if name[:1].isalpha() or any(map(str.isalpha, split_extension(name)[0])) else ""
 
 
 def company_key(company: str | None) -> str:
