@@ -29,7 +29,7 @@ _PLACEHOLDER_ADDRESS = re.compile(
     r"aucun|geen|dummy|placeholder|xx+|-+)@.*"
 )
 _WORD = re.compile(r"[a-z0-9]+")
-_AND = re.compile(r"[&+]|\b(?:og|und|et|och|ja|oraz)\b", re.IGNORECASE)
+_AND = re.compile(r"[&+]|(?<=\S )(?:og|und|et|och|ja|oraz)(?= \S)", re.IGNORECASE)
 _MIN_LONG_FORM_ENDING = 3
 _FEMININE_ENDINGS = frozenset(_WORD.findall("lle elle ette tte nne ine ina iane iana ane ana"))
 _SAME_SOUNDS = (("ch", "k"), ("ck", "k"), ("c", "k"), ("ph", "f"), ("th", "t"), ("w", "v"), ("z", "s"), ("x", "ks"))
