@@ -125,6 +125,13 @@ def test_letters_that_were_encoded_twice_are_repaired_and_reported():
     assert found == [("Bjørn Øy", ("1",), 1), ("Pål", ("2",), 1), ("NÃO Åse", ("3",), 0)]
 
 
+@pytest.mark.parametrize("written", ["HVA NÅ…", "JOSÉ’s", "BLÅ” og GRÅ”", "GRÜß – Gruß…", "MENÜ›"])
+def test_capital_letter_before_typographic_punctuation_is_not_decoded_again(written):
+    (row,) = rows_of(f"name,notes\nOla,{written}\n".encode())
+
+    assert (row.notes, row.notices) == (written, ())
+
+
 def test_letters_that_were_lost_are_reported():
     assert one("name,phone\nBj\ufffdrn,1\n").notices == (
         "has letters that cannot be read; give encoding, or correct the file",
@@ -364,3 +371,12 @@ def test_line_of_a_report_is_no_contact(line, problem):
 
 def test_escaped_colon_of_google_is_read():
     assert one(card("FN:A", "NOTE:kl 12\\:30")).notes == "kl 12:30"
+
+
+@pytest.mark.parametrize("name", ["null null", "(No Name)", "undefined", "-"])
+def test_placeholder_for_a_missing_name_is_no_name(name):
+    (from_table,) = rows_of(f"name,email\n{name},kari@example.org\n".encode())
+    (from_card,) = rows_of(card(f"FN:{name}", "EMAIL:kari@example.org").encode())
+
+    assert from_table.name == from_card.name == "kari@example.org"
+    assert from_table.notices == from_card.notices == ("has no name and is named by its e-mail address",)

@@ -19,7 +19,11 @@ _BYTE_ORDER_MARKS = (
     (b"\xff\xfe", "utf_16_le", "UTF-16"),
     (b"\xfe\xff", "utf_16_be", "UTF-16"),
 )
-_ENCODED_TWICE = re.compile("[\u00c2-\u00f4][\u0080-\u00bf\u0152-\u2122]")
+_ENCODED_TWICE = re.compile(
+    "[\u00c2\u00c3][\u0080-\u00bf\u0152-\u2122]"
+    "|[\u00c4-\u00f4][\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192]"
+)
+"""Found in such text. Other capitals before an ellipsis, a dash or a quote, as in `NÅ…`, are as they were meant."""
 _DETECTION_BYTES = 512
 _MIN_ZERO_SHARE = 16
 """One in so many bytes of UTF-16 is zero, at least: all text has spaces and line ends."""

@@ -18,6 +18,8 @@ _MAX_ITEM_LENGTHS = {"phones": 64, "emails": 320, "tags": 64}
 _MAX_ITEMS_READ = 200
 _MAX_ITEMS = {"phones": 20, "emails": 20, "tags": 50}
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+_NO_NAMES = frozenset({"null", "null null", "none", "none none", "undefined", "(no name)", "n/a", "-", "?", "(null)"})
+"""What programs write for a missing name, in lower case."""
 
 NAMED_BY_ADDRESS, NAMED_BY_NUMBER = (
     "has no name and is named by its e-mail address",
@@ -121,6 +123,8 @@ def check_rows(rows: Iterable[Row]) -> Iterator[Row]:
 
 def _clean(row: Row) -> None:
     row.name, row.company_name = _one_line(row.name), _one_line(row.company_name)
+    if row.id is None and row.name.lower() in _NO_NAMES:
+        row.name = ""
     row.notes = row.notes.strip() if row.notes.isprintable() else _UNSTORABLE.sub("", row.notes).strip()
     for name in _MAX_ITEMS:
         if values := getattr(row, name):
