@@ -77,8 +77,10 @@ class ImportAnswer(FileAnswer):
         default=None, description="Numbers that the last plan of this file, with another region, had otherwise."
     )
     converted: int = Field(description="Numbers that were converted to E.164.")
-    unreachable: int = Field(description="Rows whose number is not valid; it is kept.")
-    not_reachable_by_sms: list[str] | None = Field(default=None, description="All rows that SMS cannot reach, and why.")
+    unreachable: int = Field(description="Rows that SMS cannot reach.")
+    not_reachable_by_sms: list[str] | None = Field(
+        default=None, description="Why not, with the first rows; numbers are kept."
+    )
     sharing: list[str] | None = Field(
         default=None, description="Rows with the number or address of a contact or row with another name: two people."
     )
@@ -302,7 +304,7 @@ class ImportPlan:
             region=_describe_region(self.options),
             region_change=self.region_change,
             converted=sum(draft.is_converted for draft in usable),
-            unreachable=sum(bool(draft.phone_number) and not draft.is_valid_number for draft in usable),
+            unreachable=sum(bool(draft.unreachable) for draft in usable),
             not_reachable_by_sms=_count_rows((draft.unreachable, draft.row) for draft in usable) or None,
             sharing=self._list_sharing(usable) or None,
             notices=[*parsed.remarks, *_count_rows((notice, each.row) for each in drafts for notice in each.notices)]
@@ -315,7 +317,8 @@ class ImportPlan:
     def _list_sharing(self, usable: Sequence[Draft]) -> list[str]:
         found = [draft for draft in usable if draft.sharing]
         lines = [f"row {draft.row} with {draft.sharing}" for draft in found[:_MAX_ROWS_SHOWN]]
-        return [f"{len(found):,}: {', '.join(lines)}"] if found else []
+        subject = "1 row shares" if len(found) == 1 else f"{len(found):,} rows share"
+        return [f"{subject} a number or address: {', '.join(lines)}"] if found else []
 
     def _list_overwritten(self) -> list[str]:
         """Describe what the first updates replace, a line for each contact."""
@@ -343,12 +346,14 @@ def _count_rows(reasons: Iterable[tuple[str, int]]) -> list[str]:
         if reason:
             rows.setdefault(reason, []).append(row)
     by_count = sorted(rows.items(), key=lambda item: -len(item[1]))
-    return [f"{reason}: {len(found):,} (rows {_list_rows(found)})" for reason, found in by_count]
+    return [f"{reason}: {len(found):,} ({_list_rows(found)})" for reason, found in by_count]
 
 
 def _list_rows(rows: Sequence[int]) -> str:
+    if len(rows) == 1:
+        return f"row {rows[0]}"
     shown = ", ".join(map(str, rows[:_MAX_ROWS_SHOWN]))
-    return f"{shown}, …" if len(rows) > _MAX_ROWS_SHOWN else shown
+    return f"rows {shown}{', …' if len(rows) > _MAX_ROWS_SHOWN else ''}"
 
 
 def _describe_region(options: MatchOptions) -> str:

@@ -109,7 +109,7 @@ async def test_export_that_excel_has_saved_changes_no_contact(directory, files):
 
     assert (plan["updates"], plan["unchanged"], plan["creates"], plan["invalid"]) == (1, 5, 0, 0)
     assert [line.split(": ", 1)[1] for line in plan["overwritten_contacts"]] == ['name "Ola Nordmann" → "Ola Berg"']
-    assert "has a number that a spreadsheet destroyed; it is not imported: 1 (rows 7)" in plan["notices"]
+    assert "has a number that a spreadsheet destroyed; it is not imported: 1 (row 7)" in plan["notices"]
 
 
 @pytest.mark.parametrize(

@@ -44,8 +44,8 @@ async def test_import_plan_changes_nothing_and_its_counts_add_up(either, save):
     }
     assert plan["problems"] == ["row 9 has no name, number or e-mail address"]
     assert plan["notices"] == [
-        "has no name and is named by its e-mail address: 1 (rows 7)",
-        "has an invalid e-mail address, which is not imported: 1 (rows 8)",
+        "has no name and is named by its e-mail address: 1 (row 7)",
+        "has an invalid e-mail address, which is not imported: 1 (row 8)",
     ]
     assert plan["understood_as"] == "csv, by column name, UTF-8, commas"
     assert (await either.call("list_contacts"))["total"] == 0
@@ -178,7 +178,9 @@ async def test_people_who_share_a_number_stay_separate(either, save):
 
     assert set(people) == {"Ola Nordmann", "Kari Hansen"}
     assert other["creates"] == 1
-    assert other["sharing"] in [[f"1: row 2 with contact {person['id']}"] for person in people.values()]
+    assert other["sharing"] in [
+        [f"1 row shares a number or address: row 2 with contact {person['id']}"] for person in people.values()
+    ]
     assert nameless["problems"] == ["row 2 matches 2 contacts"]
 
 
@@ -192,7 +194,7 @@ async def test_rows_that_fit_one_initial_are_not_one_person(directory, save, kno
     plan = await directory.call("import_contacts", path=save("name,phone,email", *rows), on_match="update")
 
     assert (plan["creates"], plan["updates"]) == ((2, 0), (1, 1))[bool(known)]
-    assert plan["sharing"][0].startswith("1: row 3 with ")
+    assert plan["sharing"][0].startswith("1 row shares a number or address: row 3 with ")
 
 
 @pytest.mark.parametrize(
@@ -349,9 +351,9 @@ async def test_plan_of_cards_names_what_is_not_imported(either, save):
     assert plan["unused_columns"] == ["BDAY", "TITLE"]
     assert plan["notices"] == [
         "the file has text outside of cards, which is not read",
-        "has a fax or pager number, which is not imported: 1 (rows 1)",
-        "has no END:VCARD; its last line may be incomplete: 1 (rows 2)",
-        "has an invalid e-mail address, which is not imported: 1 (rows 2)",
+        "has a fax or pager number, which is not imported: 1 (row 1)",
+        "has no END:VCARD; its last line may be incomplete: 1 (row 2)",
+        "has an invalid e-mail address, which is not imported: 1 (row 2)",
     ]
     assert {name: person.get("phone_number") for name, person in (await everybody(either)).items()} == {
         "Kari": "+4791235103",
