@@ -145,6 +145,20 @@ async def test_caller_without_read_has_no_resources(office: Office, era: str) ->
 
 
 @hosts.each_era
+async def test_caller_without_read_is_not_warned_of_other_contacts(office: Office, era: str) -> None:
+    """A warning would tell who has the number."""
+    contact = {"name": "Ola", "phone_number": "+4799999999"}
+    async with office.host("cleo", era) as cleo, office.host("writer", era) as writer:
+        first = await cleo.call("create_contact", **contact)
+
+        by_reader = await cleo.call("create_contact", **contact)
+        by_writer = await writer.call("create_contact", **contact)
+
+    assert first["id"] in by_reader["warnings"][0]
+    assert "warnings" not in by_writer
+
+
+@hosts.each_era
 async def test_tenant_is_dropped_with_its_last_listener(office: Office, era: str) -> None:
     async with office.host("ada", era), office.host("bob", era):
         async with office.host("ada", era):

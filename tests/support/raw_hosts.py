@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -83,7 +84,7 @@ def as_answer(message: Message) -> Answer:
     return Answer("", json.dumps(message))
 
 
-class _Closing:
+class _Closing(ABC):
     """Closes itself at the end of a `with` block."""
 
     async def __aenter__(self) -> Self:
@@ -92,8 +93,8 @@ class _Closing:
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
-    async def aclose(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    async def aclose(self) -> None: ...
 
 
 class HttpConnection(_Closing):

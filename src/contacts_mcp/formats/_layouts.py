@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import StringIO
+from typing import NamedTuple
 
 from contacts_mcp.contract import Contact
 from contacts_mcp.formats import _cells
@@ -92,68 +93,12 @@ def _read_own(cells: Mapping[str, str]) -> Row:
     )
 
 
-def _to_google_values(contact: Contact) -> dict[str, str]:
-    """A company has no first and last name; it is filed as its name if that is not the organization's."""
-    first, last, company, filed_as = _to_names(contact)
-    return {
-        "First Name": first,
-        "Last Name": last,
-        "File As": filed_as,
-        "Organization Name": company,
-        "Notes": contact.notes or "",
-        "Labels": _GOOGLE_TAG_SEPARATOR.join(contact.tags),
-        "E-mail 1 - Value": contact.email or "",
-        "Phone 1 - Label": "Mobile" if contact.phone_number else "",
-        "Phone 1 - Value": contact.phone_number or "",
-    }
-
-
-def _read_google(cells: Mapping[str, str]) -> Row:
-    values = {name: _cells.unescape_formulas(cell) for name, cell in cells.items()}
-    row = _read_names(values, values.get("Organization Name", ""), values.get("File As", ""))
-    row.phones, row.emails = _filled(values.get("Phone 1 - Value", "")), _filled(values.get("E-mail 1 - Value", ""))
-    row.tags = tuple(filter(None, values.get("Labels", "").split(_GOOGLE_TAG_SEPARATOR)))
-    row.notes = values.get("Notes", "")
-    return row
-
-
-def _to_outlook_values(contact: Contact) -> dict[str, str]:
-    first, last, company, filed_as = _to_names(contact)
-    return {
-        "First Name": first,
-        "Last Name": last,
-        "Company": company,
-        "Mobile Phone": contact.phone_number or "",
-        "E-mail Address": contact.email or "",
-        "E-mail Type": "SMTP" if contact.email else "",
-        "E-mail Display Name": filed_as,
-        "Categories": _join_tags(contact.tags),
-        "Notes": contact.notes or "",
-    }
-
-
-def _read_outlook(cells: Mapping[str, str]) -> Row:
-    values = {name: _cells.unescape_formulas(cell) for name, cell in cells.items()}
-    row = _read_names(values, values.get("Company", ""), values.get("E-mail Display Name", ""))
-    row.phones, row.emails = _filled(values.get("Mobile Phone", "")), _filled(values.get("E-mail Address", ""))
-    row.tags = tuple(_split_tags(values.get("Categories", "")))
-    row.notes = values.get("Notes", "")
-    return row
-
-
 def _to_names(contact: Contact) -> tuple[str, str, str, str]:
     """Return first name, last name, company, and the name of a company that belongs to another one."""
     name, company = contact.name or "", contact.company_name or ""
     if contact.type == "company":
         return "", "", company or name, name if company else ""
     return *split_name(name), company, ""
-
-
-def _read_names(values: Mapping[str, str], company: str, filed_as: str) -> Row:
-    name = f"{values.get('First Name', '')} {values.get('Last Name', '')}".strip()
-    if name:
-        return Row(0, type="person", name=name, company_name=company)
-    return Row(0, type="company", name=filed_as or company, company_name=company if filed_as else "")
 
 
 def split_name(name: str) -> tuple[str, str]:
@@ -177,6 +122,77 @@ def _split_tags(cell: str) -> list[str]:
     return next(csv.reader([cell], delimiter=_TAG_SEPARATOR), []) if cell else []
 
 
+class _Program(NamedTuple):
+    """The columns of another program's table, besides `First Name`, `Last Name` and `Notes`.
+
+    Attributes:
+        filed_as: the column with the name of a company that belongs to another one.
+        label: a column with a constant text, and the column which that describes.
+    """
+
+    company: str
+    filed_as: str
+    phone: str
+    email: str
+    tags: str
+    label: tuple[str, str, str]
+    join_tags: Callable[[Iterable[str]], str]
+    split_tags: Callable[[str], Iterable[str]]
+
+    def to_values(self, contact: Contact) -> dict[str, str]:
+        """Return what each column has of a contact; a company has no first and last name."""
+        first, last, company, filed_as = _to_names(contact)
+        values = {
+            "First Name": first,
+            "Last Name": last,
+            self.company: company,
+            self.filed_as: filed_as,
+            self.phone: contact.phone_number or "",
+            self.email: contact.email or "",
+            self.tags: self.join_tags(contact.tags),
+            "Notes": contact.notes or "",
+        }
+        column, text, described = self.label
+        return {**values, column: text if values[described] else ""}
+
+    def read(self, cells: Mapping[str, str]) -> Row:
+        """Read a contact from its cells."""
+        values = {column: _cells.unescape_formulas(cell) for column, cell in cells.items()}
+        company, filed_as = values.get(self.company, ""), values.get(self.filed_as, "")
+        name = f"{values.get('First Name', '')} {values.get('Last Name', '')}".strip()
+        return Row(
+            0,
+            type="person" if name else "company",
+            name=name or filed_as or company,
+            company_name=company if name or filed_as else "",
+            phones=_filled(values.get(self.phone, "")),
+            emails=_filled(values.get(self.email, "")),
+            tags=tuple(filter(None, self.split_tags(values.get(self.tags, "")))),
+            notes=values.get("Notes", ""),
+        )
+
+
+_GOOGLE = _Program(
+    company="Organization Name",
+    filed_as="File As",
+    phone="Phone 1 - Value",
+    email="E-mail 1 - Value",
+    tags="Labels",
+    label=("Phone 1 - Label", "Mobile", "Phone 1 - Value"),
+    join_tags=_GOOGLE_TAG_SEPARATOR.join,
+    split_tags=lambda cell: cell.split(_GOOGLE_TAG_SEPARATOR),
+)
+_OUTLOOK = _Program(
+    company="Company",
+    filed_as="E-mail Display Name",
+    phone="Mobile Phone",
+    email="E-mail Address",
+    tags="Categories",
+    label=("E-mail Type", "SMTP", "E-mail Address"),
+    join_tags=_join_tags,
+    split_tags=_split_tags,
+)
+
 OWN = Layout(OWN_DIALECT, COLUMNS, _to_own_values, _read_own)
-GOOGLE = Layout("Google Contacts", _GOOGLE_COLUMNS, _to_google_values, _read_google)
-OUTLOOK = Layout("Outlook", _OUTLOOK_COLUMNS, _to_outlook_values, _read_outlook)
+GOOGLE = Layout("Google Contacts", _GOOGLE_COLUMNS, _GOOGLE.to_values, _GOOGLE.read)
+OUTLOOK = Layout("Outlook", _OUTLOOK_COLUMNS, _OUTLOOK.to_values, _OUTLOOK.read)

@@ -16,7 +16,7 @@ from contacts_mcp.contract import ValidationFailed
 from contacts_mcp.formats import _rows, _workbook
 from contacts_mcp.formats._encoding import Encoding, decode, detect_encoding
 from contacts_mcp.formats._layouts import COLUMNS, OWN_DIALECT, TIMES
-from contacts_mcp.formats._line_cells import LINES_WERE_CELLS, find_line_cells, restore_lines
+from contacts_mcp.formats._resaved_export import LINES_RESTORED, find_separators, restore_lines
 from contacts_mcp.formats._rows import Format, ParsedFile, Row, check_rows, parse_id, parse_type
 from contacts_mcp.formats._table import read_table
 from contacts_mcp.formats._vcard import read_vcard
@@ -122,14 +122,14 @@ def _read_csv(data: bytes, options: _Options) -> ParsedFile:
     delimiter_line = _DELIMITER_LINE.match(begin)
     delimiter = delimiter_line[1] if delimiter_line else _detect_delimiter(begin, is_cut=len(data) > _SAMPLE_BYTES)
     text = _open_text(data, encoding)
-    if separators := None if delimiter_line else find_line_cells(begin):
+    if separators := None if delimiter_line else find_separators(begin):
         text, delimiter = StringIO(restore_lines(text.read(), separators), newline=""), separators.inner
     rows = _csv_rows(text, delimiter, has_escapes=_ESCAPED_QUOTE.search(begin) is not None)
     if delimiter_line:
         next(rows)
     parsed = read_table("csv", rows, options.mapping, options.region, encoding.name, delimiter)
     if separators:
-        parsed.remarks.append(LINES_WERE_CELLS)
+        parsed.remarks.append(LINES_RESTORED)
     if encoding.fallback:
         parsed.remarks.append("the encoding is guessed; give encoding if letters are wrong")
     return parsed

@@ -117,7 +117,11 @@ class ToolHandlers:
         arguments = parse_arguments(tool.arguments, tool.input_schema, raw)
         targets = {name: getattr(arguments, name) for name in tool.target_args}
         record.targets = {name: value for name, value in targets.items() if value is not None}
-        backend = replace(self._backend_for(call.caller), report=call.ctx.session.report_progress)
+        backend = replace(
+            self._backend_for(call.caller),
+            report=call.ctx.session.report_progress,
+            may_read=Risk.READ in call.caller.risks,
+        )
         prepared = await tool.prepare(backend, arguments)
         record.risk, record.counts = prepared.risk, prepared.counts
         # Before, only one of `call_risks` was checked.

@@ -14,11 +14,11 @@ _MAX_ROWS, _MAX_SHOWN = 50, 3
 async def warn_of_duplicates(backend: Backend, created: Contact) -> list[str]:
     """Return warnings about contacts with the number or e-mail address of a new one.
 
-    The platform is not searched: that would double its requests.
+    The platform is not searched, which would triple its requests, and nothing is shown to a caller who may not read.
     """
     phone, email = phone_key(created.phone_number, backend.default_region), email_key(created.email)
     queries = [each for each in (main_number(phone)[-_SEARCHED_DIGITS:], email) if each]
-    if not queries or not await backend.supports("scan"):
+    if not queries or not backend.may_read or not await backend.supports("scan"):
         return []
     index = ContactIndex()
     try:
@@ -28,9 +28,9 @@ async def warn_of_duplicates(backend: Backend, created: Contact) -> list[str]:
     except ContactsError:  # the contact was created, and a warning is not worth an error
         return []
     match = index.find(person_name(created.name, created.phone_number, created.email), [phone], [email])
-    return _warn(
-        match.ids, f"may be the same person ({', '.join(match.matching_keys)}): compare, then merge_contacts"
-    ) + (_warn(match.sharing, "has the same number or e-mail address, but another name"))
+    same = f"may be the same person ({', '.join(match.matching_keys)}): compare, then merge_contacts"
+    other = "has the same number or e-mail address, but another name"
+    return [*_warn(match.ids, same), *_warn(match.sharing, other)]
 
 
 def _add(index: ContactIndex, contacts: Sequence[Contact], region: str | None) -> None:

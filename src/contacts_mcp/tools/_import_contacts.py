@@ -12,13 +12,16 @@ from pydantic import Field
 from contacts_mcp.contract import GetContactGroup, GroupId, Risk, Tags, Text, invalid_field
 from contacts_mcp.formats import ParsedFile, read_contacts
 from contacts_mcp.guard import PromptWording
-from contacts_mcp.tools._import_plan import ImportAnswer, ImportPlan, RegionChange
+from contacts_mcp.text import quote
+from contacts_mcp.tools._import_plan import ImportAnswer, ImportPlan
 from contacts_mcp.tools._import_rows import Draft, MatchOptions, OnMatch, Source, match_rows, to_draft
 from contacts_mcp.tools._job import JobClient, iterate_in_thread
 from contacts_mcp.tools._plan import PlanArguments, fingerprint_plan, plan_or_apply
 from contacts_mcp.tools._select import fetch_member_ids
 from contacts_mcp.tools._tool import Tool
 from contacts_mcp.tools._values import Region, edit_tags
+
+_MAX_ROWS_SHOWN, _MAX_VALUE_LENGTH = 5, 40
 
 
 class ImportContacts(PlanArguments):
@@ -92,6 +95,28 @@ async def _parse(
     return parsed, iterate_in_thread(drafts, client.progress("rows read"))
 
 
+class _RegionChange:
+    """How many rows have another number than in an earlier plan with another region, and the first of them."""
+
+    def __init__(self, before: str | None) -> None:
+        self._before = before
+        self._count = 0
+        self._first: list[str] = []
+
+    def compare(self, old: Draft, new: Draft) -> None:
+        if old.phone_number == new.phone_number:
+            return
+        self._count += 1
+        if self._count <= _MAX_ROWS_SHOWN:
+            name, before, after = (
+                quote(each, _MAX_VALUE_LENGTH) for each in (new.name, old.phone_number, new.phone_number)
+            )
+            self._first.append(f"row {new.row} {name}: {before} → {after}")
+
+    def to_answer(self) -> list[str]:
+        return [f"numbers that differ from the plan with {self._before or 'no region'}: {self._count:,}", *self._first]
+
+
 async def _compare_regions(
     client: JobClient, data: bytes, arguments: ImportContacts, plan: ImportPlan
 ) -> list[str] | None:
@@ -102,7 +127,7 @@ async def _compare_regions(
     if before == region:
         return None
     _, earlier = await _parse(client, data, arguments, before)
-    change = RegionChange(before)
+    change = _RegionChange(before)
     now = iter(plan.source.drafts)
     async for old in earlier:
         change.compare(old, next(now, old))

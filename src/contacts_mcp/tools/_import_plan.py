@@ -100,28 +100,6 @@ class _RowResult(NamedTuple):
     detail: str
 
 
-class RegionChange:
-    """How many rows have another number than in an earlier plan with another region, and the first of them."""
-
-    def __init__(self, before: str | None) -> None:
-        self._before = before
-        self._count = 0
-        self._first: list[str] = []
-
-    def compare(self, old: Draft, new: Draft) -> None:
-        if old.phone_number == new.phone_number:
-            return
-        self._count += 1
-        if self._count <= _MAX_ROWS_SHOWN:
-            name, before, after = (
-                quote(each, _MAX_VALUE_LENGTH) for each in (new.name, old.phone_number, new.phone_number)
-            )
-            self._first.append(f"row {new.row} {name}: {before} → {after}")
-
-    def to_answer(self) -> list[str]:
-        return [f"numbers that differ from the plan with {self._before or 'no region'}: {self._count:,}", *self._first]
-
-
 @dataclass(slots=True)
 class ImportPlan:
     """What is done with each row, and who is added to the group.

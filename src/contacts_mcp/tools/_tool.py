@@ -190,6 +190,7 @@ class Backend:
         report: reports the progress of a long call.
         files: the folder for files, or the reason why there is none.
         owner: the caller to whom downloads and planned regions belong.
+        may_read: whether the caller may read contacts; a call that writes shows no others than its own if not.
     """
 
     client: Sender
@@ -199,6 +200,7 @@ class Backend:
     downloads: Downloads = field(default_factory=Downloads)
     planned_regions: PlannedRegions = field(default_factory=PlannedRegions)
     owner: str = ""
+    may_read: bool = True
     budget: WriteBudget = field(default_factory=lambda: WriteBudget(0))
 
     async def send(self, call: Call[AnswerT]) -> AnswerT:

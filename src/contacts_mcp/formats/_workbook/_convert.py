@@ -17,6 +17,7 @@ from ._xlsx import find_workbook, read_xlsx
 
 _ZIP_SIGNATURE = b"PK\x03\x04"
 _DAMAGES = (Damaged, ExpatError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+"""`zipfile` raises the last two for an unknown compression, and for a file that is protected with a password."""
 
 
 def convert(data: bytes, output: BinaryIO, max_rows: int, max_bytes: int) -> int:

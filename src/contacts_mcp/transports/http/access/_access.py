@@ -1,6 +1,7 @@
 """Who may call: the middleware that asks, and two answers, only this machine and callers with their own keys."""
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import nullcontext
 from functools import lru_cache
@@ -34,17 +35,17 @@ KeyCheck = Callable[[Credential], Awaitable[None]]
 """Makes a call with a key and raises the service's error."""
 
 
-class Access:
+class Access(ABC):
     """One way to authenticate and authorize callers. By default an authenticated caller may send everything."""
 
+    @abstractmethod
     async def authenticate(self, connection: HTTPConnection) -> Caller:
         """Return the caller of a request. Raises Refusal (400, 401, 403, 429 or 503) if it is not accepted."""
-        raise NotImplementedError
 
-    async def authorize(self, caller: Caller, body: bytes) -> None:
+    async def authorize(self, caller: Caller, body: bytes) -> None:  # noqa: B027 - by default all is allowed
         """Check a JSON-RPC message. Raises Refusal (403) if the caller may not send it."""
 
-    async def check_ready(self) -> None:
+    async def check_ready(self) -> None:  # noqa: B027 - most ways need no other service
         """Raise a ContactsError if callers cannot be authenticated because another service is away."""
 
     def routes(self) -> list[BaseRoute]:

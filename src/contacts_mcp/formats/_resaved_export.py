@@ -1,6 +1,6 @@
-"""Undoes what a spreadsheet does to an export that it opens at another separator: each line becomes a cell.
+"""Restores an export that a spreadsheet has opened at another separator, so that each line became one cell, and saved.
 
-Saved again, lines with quotes are quoted as a whole, and all lines are filled up with the spreadsheet's separator.
+The saved file has quotes around lines that have quotes, and the spreadsheet's separator at the end of lines.
 """
 
 import csv
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from contacts_mcp.formats._layouts import find_layout
 
-LINES_WERE_CELLS = (
+LINES_RESTORED = (
     "a spreadsheet has opened the file at another separator and saved it; its lines were joined again, "
     "so compare a few rows, or export again with the dialect semicolon or as xlsx"
 )
@@ -25,10 +25,10 @@ class Separators(NamedTuple):
     inner: str
 
 
-def find_line_cells(begin: str) -> Separators | None:
-    """Return the separators of an export whose lines are cells; None for any other file."""
+def find_separators(begin: str) -> Separators | None:
+    """Return the separators of such a file; None for any other."""
     pairs = (Separators(*pair) for pair in permutations(_SEPARATORS, 2))
-    return next((pair for pair in pairs if _has_line_cells(begin, pair)), None)
+    return next((pair for pair in pairs if _is_resaved(begin, pair)), None)
 
 
 def restore_lines(text: str, separators: Separators) -> str:
@@ -37,7 +37,7 @@ def restore_lines(text: str, separators: Separators) -> str:
     return "\n".join(_to_line(row, separators.outer) for row in rows)
 
 
-def _has_line_cells(begin: str, separators: Separators) -> bool:
+def _is_resaved(begin: str, separators: Separators) -> bool:
     """Whether the header is that of an export in one cell, and is filled up, or a row is a line in quotes."""
     header, *fillers = next(iter(_parse(begin, separators.outer)), [""])
     names = next(iter(_parse(header, separators.inner)), [])
