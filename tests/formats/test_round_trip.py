@@ -13,7 +13,7 @@ import vobject
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contacts_mcp.contract import Contact
+from contacts_mcp.contract import Contact, ValidationFailed
 from contacts_mcp.formats import FORMATS, Row, open_writer, read_contacts, write_csv_rows
 from contacts_mcp.formats._cells import escape, escape_formulas, escape_typed, unescape, unescape_formulas
 
@@ -129,6 +129,22 @@ def test_workbook_reads_back_unchanged(contacts):
 
     assert [row.id for row in rows] == [contact.id for contact in contacts]
     assert [*map(fields_of, rows)] == [*map(expected, contacts)]
+
+
+@pytest.mark.parametrize(
+    ("name", "limit", "reason"),
+    [
+        ("MAX_SHEET_ROWS", 2, "an Excel sheet holds 1 contacts"),
+        ("MAX_CELL_LENGTH", 10, "has more text than an Excel cell holds"),
+        ("_MAX_SHEET_BYTES", 2_000, "more text than an Excel sheet holds"),
+    ],
+)
+def test_workbook_that_excel_could_not_open_is_not_written(monkeypatch, name, limit, reason):
+    monkeypatch.setattr(f"contacts_mcp.formats._write_xlsx.{name}", limit)
+    contacts = [Contact(id=f"0000000{number}-0000-0000-0000-000000000000", name="x" * 200) for number in range(5)]
+
+    with pytest.raises(ValidationFailed, match=reason):
+        written(contacts, "xlsx")
 
 
 @given(value=LINE | NOTES | st.text("=+-@'\" ,;\t\n0aE.\uff1d", max_size=12))
