@@ -119,8 +119,9 @@ def answer_of(result: types.CallToolResult) -> dict[str, Any]:
 
 
 def text_of(result: types.CallToolResult) -> str:
-    """The one text of a result; links may stand beside it."""
-    (block,) = (block for block in result.content if isinstance(block, types.TextContent))
+    """The text of a result, which has no other content."""
+    (block,) = result.content
+    assert isinstance(block, types.TextContent)
     return block.text
 
 

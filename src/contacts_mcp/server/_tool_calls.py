@@ -27,7 +27,7 @@ from contacts_mcp.server._elicitation import add_token_argument, obtain_consent,
 from contacts_mcp.server._recording import CallRecord, CallRecorder, count_rejected_call, log_failure, measure_call
 from contacts_mcp.server._subscriptions import Subscriptions
 from contacts_mcp.text import sanitize
-from contacts_mcp.tools import FileAnswer, PreparedCall, Tool, parse_arguments, render
+from contacts_mcp.tools import PreparedCall, Tool, parse_arguments, render
 
 REQUEST_ID_META = "services.wayscloud/request-id"  # in a failed result's `_meta`; the log has the same id
 _MAX_NAME_LENGTH = 64
@@ -188,15 +188,12 @@ class PreviewAnswer(BaseModel):
 
 
 def answer_result(answer: BaseModel) -> types.CallToolResult:
-    """Return a tool's answer as text and as structured content, with a link to the file that it made."""
+    """Return a tool's answer as text and as structured content.
+
+    A file's URI is in both; a resource link in addition would end the run in many agent frameworks.
+    """
     data, text = render(answer)
-    content: list[Any] = [types.TextContent(type="text", text=text)]
-    if isinstance(answer, FileAnswer) and answer.uri:
-        name, size = answer.file or "export", answer.bytes
-        content.append(
-            types.ResourceLink(type="resource_link", uri=answer.uri, name=name, mime_type=answer.mime_type, size=size)
-        )
-    return types.CallToolResult(content=content, structured_content=data)
+    return types.CallToolResult(content=[types.TextContent(type="text", text=text)], structured_content=data)
 
 
 def preview_result(preview: Preview) -> types.CallToolResult:

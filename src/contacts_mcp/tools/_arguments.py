@@ -40,8 +40,11 @@ _LIMITS: dict[type, tuple[str, str]] = {
 
 
 def input_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """Schema of a tool's arguments: a closed object, with the defaults that are not null."""
-    return {**_object(model, defaults=True), "additionalProperties": False}
+    """Schema of a tool's arguments, with the defaults that are not null.
+
+    No object is closed: `additionalProperties` crashes converters, and an unknown argument is refused anyway.
+    """
+    return _object(model, defaults=True)
 
 
 def output_schema(model: type[BaseModel]) -> dict[str, Any]:

@@ -29,6 +29,7 @@ WORKFLOWS: tuple[Tool, ...] = (
 """Tools that do a whole job on the server in one or two calls."""
 
 TOOLS: tuple[Tool, ...] = ENDPOINTS + WORKFLOWS
+_CLOSED = {"additionalProperties": False}  # the strict modes of OpenAI and Anthropic require it
 TOOLSETS = {"endpoints": ENDPOINTS, "workflows": WORKFLOWS}  # names that stand for several tools in a setting
 
 
@@ -81,7 +82,9 @@ def _to_mcp(tool: Tool) -> dict[str, Any]:
 
 
 def _to_anthropic(tool: Tool) -> dict[str, Any]:
-    return {"name": tool.name, "description": tool.description, "input_schema": tool.input_schema}
+    """Return a tool with a closed schema, so that it also works in strict mode."""
+    schema = {**tool.input_schema, **_CLOSED}
+    return {"name": tool.name, "description": tool.description, "input_schema": schema}
 
 
 def _to_openai(tool: Tool) -> dict[str, Any]:
@@ -91,7 +94,7 @@ def _to_openai(tool: Tool) -> dict[str, Any]:
     properties = {
         name: _to_strict(child, optional=name not in required) for name, child in schema["properties"].items()
     }
-    parameters = {**schema, "properties": properties, "required": list(properties)}
+    parameters = {**schema, "properties": properties, "required": list(properties), **_CLOSED}
     function = {"name": tool.name, "description": tool.description, "parameters": parameters}
     return {"type": "function", **function, "strict": True}
 
@@ -109,5 +112,4 @@ def _to_strict(schema: Mapping[str, Any], *, optional: bool) -> dict[str, Any]:
 
 def _to_gemini(tool: Tool) -> dict[str, Any]:
     """Return a function declaration; its schema dialect has no `additionalProperties`."""
-    parameters = {key: value for key, value in tool.input_schema.items() if key != "additionalProperties"}
-    return {"name": tool.name, "description": tool.description, "parameters": parameters}
+    return {"name": tool.name, "description": tool.description, "parameters": tool.input_schema}

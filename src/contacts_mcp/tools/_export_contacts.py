@@ -1,4 +1,4 @@
-"""export_contacts: write contacts to a file; the model sees only its size and its link."""
+"""export_contacts: write contacts to a file; the model sees only its size and its URI."""
 
 from datetime import UTC, datetime
 from functools import partial
@@ -22,7 +22,7 @@ _MAX_READ_SINGLY = 5_000  # contacts that are read one by one from a service tha
 
 
 class ExportContacts(FilterOrGroupArguments):
-    """Export contacts to a file: CSV, Excel (xlsx), vCard or JSON. Returns a link, not the contacts; to look at some,
+    """Export contacts to a file: CSV, Excel (xlsx), vCard or JSON. Returns its URI, not the contacts; to look at some,
     use list_contacts.
     """
 

@@ -9,7 +9,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from mcp_types import ResourceLink
+from mcp_types import TextContent
 
 from contacts_mcp.formats import read_contacts
 from contacts_mcp.formats._write_csv import CsvWriter
@@ -29,18 +29,19 @@ async def fill(directory: Host) -> list[dict[str, Any]]:
     return [await directory.call("create_contact", **person) for person in PEOPLE]
 
 
-async def test_export_answers_a_link_without_contacts(directory, files):
-    """The link reads the file's content, and only its owner can read the file."""
+async def test_export_answers_a_uri_without_contacts(directory, files):
+    """The URI reads the file's content. A block that is not text would end the run in many agent frameworks."""
     await fill(directory)
 
     result = await directory.raw("export_contacts", path="out.csv")
 
-    text, link = result.content
-    assert isinstance(link, ResourceLink)
-    assert (link.name, link.mime_type) == ("out.csv", "text/csv")
+    (text,) = result.content
+    assert isinstance(text, TextContent)
+    answer = json.loads(text.text)
+    assert answer == result.structured_content
+    assert (answer["file"], answer["mime_type"]) == ("out.csv", "text/csv")
     assert "Nordmann" not in text.text
-    assert json.loads(text.text) == result.structured_content
-    contents = (await directory.client.read_resource(str(link.uri))).contents
+    contents = (await directory.client.read_resource(answer["uri"])).contents
     assert contents[0].text.encode() == (files / "out.csv").read_bytes()[3:]
     assert (files / "out.csv").stat().st_mode & 0o777 == 0o600
     assert result.structured_content["contacts"] == 5
@@ -194,10 +195,8 @@ async def test_export_without_a_folder_is_a_download(tmp_path):
     async with host(tmp_path / "contacts.db") as directory:
         await fill(directory)
         line = await directory.error("export_contacts", path="out.csv")
-        result = await directory.raw("export_contacts", format="vcard")
-        link = result.content[1]
-        assert isinstance(link, ResourceLink)
-        contents = (await directory.client.read_resource(str(link.uri))).contents
+        exported = await directory.call("export_contacts", format="vcard")
+        contents = (await directory.client.read_resource(exported["uri"])).contents
 
     assert line.startswith("invalid: path: cannot be used here: the operator has configured no folder for files")
     assert contents[0].text.count("BEGIN:VCARD") == 5
@@ -208,8 +207,8 @@ async def test_workbook_is_a_download_of_bytes(tmp_path):
     """A program that cannot read the server's disk gets it in base64."""
     async with host(tmp_path / "contacts.db") as directory:
         await fill(directory)
-        link = (await directory.raw("export_contacts", format="xlsx")).content[1]
-        (contents,) = (await directory.client.read_resource(str(link.uri))).contents
+        exported = await directory.call("export_contacts", format="xlsx")
+        (contents,) = (await directory.client.read_resource(exported["uri"])).contents
 
     assert contents.mime_type == "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     assert [row.name for row in read_contacts(b64decode(contents.blob)).rows] == [each["name"] for each in PEOPLE]
