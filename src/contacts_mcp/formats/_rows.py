@@ -88,12 +88,8 @@ class ParsedFile:
 
 def take(field: str, values: Iterable[str]) -> tuple[str, ...]:
     """Return the distinct values of a row's list, at most one more than it may have, which is reported."""
-    found: dict[str, None] = {}
-    for value in islice(values, _MAX_ITEMS_READ):
-        found[value] = None
-        if len(found) > _MAX_ITEMS[field]:
-            break
-    return tuple(found)
+    found = dict.fromkeys(islice(values, _MAX_ITEMS_READ))
+    return tuple(islice(found, _MAX_ITEMS[field] + 1))
 
 
 def parse_id(text: str) -> str | None:
@@ -126,28 +122,37 @@ def _clean(row: Row) -> None:
     if row.id is None and row.name.lower() in _NO_NAMES:
         row.name = ""
     row.notes = row.notes.strip() if row.notes.isprintable() else _UNSTORABLE.sub("", row.notes).strip()
-    for name in _MAX_ITEMS:
-        if values := getattr(row, name):
-            setattr(row, name, tuple(dict.fromkeys(line for value in values if (line := _one_line(value)))))
-    _apply_limits(row)
+    if len(row.company_name) > _MAX_LENGTHS["company_name"] or len(row.notes) > _MAX_LENGTHS["notes"]:
+        _shorten_texts(row)
+    if row.phones:
+        row.phones = _clean_items(row, "phones", row.phones)
+    if row.emails:
+        row.emails = _clean_items(row, "emails", row.emails)
+    if row.tags:
+        row.tags = _clean_items(row, "tags", row.tags)
     if not row.name:
         _set_name(row)
 
 
-def _apply_limits(row: Row) -> None:
-    """Shorten texts, and leave out items, that a contact has no room for."""
+def _shorten_texts(row: Row) -> None:
     for name, limit in _MAX_LENGTHS.items():
         if len(text := getattr(row, name)) > limit:
             setattr(row, name, text[:limit].rstrip())
             row.notices += (f"has more than {limit:,} characters in {name}; the rest is not imported",)
-    for name, limit in _MAX_ITEM_LENGTHS.items():
-        values, count = getattr(row, name), _MAX_ITEMS[name]
-        if values and max(map(len, values)) > limit:
-            setattr(row, name, values := tuple(value for value in values if len(value) <= limit))
-            row.notices += (VALUE_TOO_LONG,)
-        if len(values) > count:
-            setattr(row, name, values[:count])
-            row.notices += (f"has more than {count} {name}; the others are not imported",)
+
+
+def _clean_items(row: Row, name: str, values: tuple[str, ...]) -> tuple[str, ...]:
+    """Return distinct values, without those that a contact has no room for."""
+    limit, count = _MAX_ITEM_LENGTHS[name], _MAX_ITEMS[name]
+    lines = list(filter(None, map(_one_line, values)))
+    found = [line for line in lines if len(line) <= limit]
+    if len(found) < len(lines):
+        row.notices += (VALUE_TOO_LONG,)
+    if len(found) > 1:
+        found = list(dict.fromkeys(found))
+    if len(found) > count:
+        row.notices += (f"has more than {count} {name}; the others are not imported",)
+    return tuple(found[:count])
 
 
 def _set_name(row: Row) -> None:

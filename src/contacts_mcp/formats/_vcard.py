@@ -69,7 +69,8 @@ def _read_rows(parsed: ParsedFile, data: bytes, charsets: Charsets, region: str 
     for number, card in enumerate(read_cards(data, charsets, leftovers), 1):
         reader = _CardReader(card, region)
         yield reader.read(number)
-        leftovers.properties.update(card.unread)
+        if card.unread:
+            leftovers.properties.update(card.unread)
     if not number:
         raise ValidationFailed("the file has no card", advice="begin each card with a line BEGIN:VCARD")
     parsed.unmapped += [name for _, name in sorted((-count, name) for name, count in leftovers.properties.items())]
@@ -95,7 +96,8 @@ class _CardReader:
 
     def __init__(self, card: Card, region: str | None) -> None:
         self._card, self._region = card, region
-        self._is_own = any(value == PRODUCT_ID for _, value in card.properties.get("PRODID", ()))
+        self._is_own = False
+        self._is_own = PRODUCT_ID in self._values("PRODID")
 
     def read(self, number: int) -> Row:
         """Return the contact; names of what it has no place for are added to the card's unread properties."""
@@ -118,15 +120,15 @@ class _CardReader:
     def _properties(self, name: str) -> Sequence[tuple[Head, str]]:
         """Return properties and their values, which still have their backslashes, without invisible characters."""
         found = self._card.properties.get(name, ())
-        return found if self._is_own else [(head, strip_invisible(value)) for head, value in found]
+        if self._is_own or not found:
+            return found
+        return [(head, strip_invisible(value)) for head, value in found]
 
     def _values(self, name: str) -> list[str]:
         """Return the values of a property, preferred ones first; of alternatives only the first."""
-        if name not in self._card.properties:
-            return []
         properties = self._properties(name)
-        if len(properties) == 1:
-            return [properties[0][1]]
+        if len(properties) <= 1:
+            return [value for _, value in properties]
         values: dict[str, str] = {}
         for index, (head, value) in enumerate(sorted(properties, key=lambda each: each[0].preference)):
             values.setdefault(head.alternative or f"#{index}", value)
@@ -136,6 +138,8 @@ class _CardReader:
 
     def _text(self, name: str) -> str:
         """Return the first value that is not blank, and count the others as unread."""
+        if name not in self._card.properties:
+            return ""
         first = ""
         for value in self._values(name):
             text = self._unescape(value).strip()

@@ -13,7 +13,6 @@ _MARKER = re.compile(
     rb"[ \t;\x1a]*" + _TAGS + rb"[ \t]*(?=\n|\Z)",
     re.IGNORECASE,
 )  # begins with a line feed, by which the search is fast
-_BEGIN_WITH_TAG = re.compile(rb"BEGIN:VCARD<br ?/?>", re.IGNORECASE)
 _TAG_AT_LINE_END = re.compile(rb"<br ?/?>\n?", re.IGNORECASE)
 _INDENT = re.compile(rb"\n+([ \t>]*)")
 _VERSION = re.compile(rb"[\s>]*VERSION:", re.IGNORECASE)
@@ -122,8 +121,10 @@ def _normalize_lines(data: bytes) -> bytes:
     for old, new in ((b"\xef\xbb\xbf", b""), (b"\0", b""), (b"\r\r\n", b"\n"), (b"\r\n", b"\n"), (b"\r", b"\n")):
         if old in data:
             data = data.replace(old, new)
-    data = _JOINED_CARDS.sub(b"\nEND:VCARD\n", data)
-    return b"\n" + (_TAG_AT_LINE_END.sub(b"\n", data) if _BEGIN_WITH_TAG.search(data) else data)
+    upper = data.upper()  # searched faster than by patterns that ignore the case
+    if upper.count(b"END:VCARD") > upper.count(b"\nEND:VCARD\n"):
+        data = _JOINED_CARDS.sub(b"\nEND:VCARD\n", data)
+    return b"\n" + (_TAG_AT_LINE_END.sub(b"\n", data) if b"BEGIN:VCARD<BR" in upper else data)
 
 
 def _find_indent(data: bytes, position: int) -> bytes:

@@ -125,11 +125,8 @@ class _LineReader:
         found: list[tuple[Head, list[str]]] = []
         while self._lines:
             line = self._take_line()
-            begin, colon, value = line.partition(":")
-            if not begin.isascii() or '"' in begin:
-                begin, value = _split_unusual_head(line, begin, value)
-            head = parse_head(begin) if colon and len(begin) <= _MAX_HEAD_LENGTH else NO_PROPERTY
-            if not head.name or line[0] in " \t" or (self._head.name == "NOTE" and _PROSE.match(line)):
+            head, value = _split_line(line)
+            if not head.name or (self._head.name == "NOTE" and _PROSE.match(line)):
                 self._continue(line)
                 continue
             if head.transfer == "quoted-printable" and line.endswith(("=", " ", "\t")):
@@ -144,7 +141,7 @@ class _LineReader:
     def _take_line(self) -> str:
         """Return the next line; Android breaks those with a long label before the value."""
         line = self._lines.pop()
-        while _BROKEN_LABEL.match(line) and self._lines and len(line) <= _MAX_HEAD_LENGTH:
+        while line.endswith("=") and _BROKEN_LABEL.match(line) and self._lines and len(line) <= _MAX_HEAD_LENGTH:
             line = line[:-1] + self._lines.pop()
         return line
 
@@ -174,6 +171,16 @@ class _LineReader:
         while len(self._parts) > 1 and not self._parts[-1]:
             self._parts.pop()
         self._parts[-1] += line if self._card.is_version_21 else line[1:]
+
+
+def _split_line(line: str) -> tuple[Head, str]:
+    """Split a line into head and value; `NO_PROPERTY` if it is not a property."""
+    begin, colon, value = line.partition(":")
+    if not begin.isascii() or '"' in begin:
+        begin, value = _split_unusual_head(line, begin, value)
+    if not colon or line[0] in " \t" or len(begin) > _MAX_HEAD_LENGTH:
+        return NO_PROPERTY, value
+    return parse_head(begin), value
 
 
 def _split_unusual_head(line: str, begin: str, value: str) -> tuple[str, str]:
