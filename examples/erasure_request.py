@@ -41,7 +41,10 @@ async def main() -> None:
             created = (await client.call_tool("create_contact", ola)).structured_content
             request = {"contact_id": created["id"], "reason": "Request of 3 March under GDPR article 17"}
             result = await client.call_tool("gdpr_delete_contact", request)
-            print("\nnot erased:" if result.is_error else "\nerased:", result.content[0].text)  # type: ignore[union-attr]
+            if result.is_error:
+                raise SystemExit(result.content[0].text)  # type: ignore[union-attr]
+            answer = result.structured_content
+            print("\nnot erased:", answer["reason"]) if "reason" in answer else print("\nerased:", answer["seen"])
 
 
 anyio.run(main)

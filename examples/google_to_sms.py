@@ -42,6 +42,8 @@ async def merge_first(client: Client, found: dict[str, Any]) -> None:
         keep, *others = (contact["id"] for contact in cluster["contacts"])
         print(f"{cluster['confidence']} by {', '.join(cluster['evidence'])}")
         merged = await call(client, "merge_contacts", keep_id=keep, merge_ids=others)
+        if merged.get("done") is False:  # the person did not agree
+            raise SystemExit(merged["reason"])
         print("merged:", merged["contact"]["name"], [conflict["field"] for conflict in merged["conflicts"]])
 
 

@@ -69,7 +69,7 @@ def test_google_export_becomes_an_sms_group_in_six_calls(tmp_path: Path) -> None
 
 
 def test_google_export_without_a_terminal_merges_nothing(tmp_path: Path) -> None:
-    """Without a person to ask, the merge is refused."""
+    """Without a person to ask, the person has declined."""
     done = subprocess.run(
         [sys.executable, str(EXAMPLES / "google_to_sms.py")],
         capture_output=True,
@@ -80,12 +80,12 @@ def test_google_export_without_a_terminal_merges_nothing(tmp_path: Path) -> None
         check=False,
     )
 
-    assert "refused: the person declined" in done.stderr
+    assert "the person declined; nothing was changed" in done.stderr
 
 
 def test_erasure_request_without_a_terminal_erases_nothing(tmp_path: Path) -> None:
-    """Without a person to ask, the erasure is refused."""
-    assert "not erased: refused: the person declined" in example(tmp_path, "erasure_request")
+    """Without a terminal, the example declines."""
+    assert "not erased: the person declined" in example(tmp_path, "erasure_request")
 
 
 def test_erasure_request_with_the_typed_name_erases(tmp_path: Path) -> None:

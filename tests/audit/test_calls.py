@@ -78,17 +78,18 @@ async def test_each_kind_of_call_is_recorded(tmp_path, path, lines, era):
     [
         (Person(action="decline"), {}, "refused"),
         (Person({"decision": "keep"}), {}, "refused"),
-        (Person({}), {}, "not_confirmed"),
+        (Person(action="cancel"), {}, "refused"),
+        (Person({}), {}, "refused"),
         (None, {}, "refused"),
         (Person(YES), {"guard": "block"}, "refused"),
     ],
-    ids=["declined", "kept", "empty", "no form", "blocked"],
+    ids=["declined", "kept", "closed", "empty", "no form", "blocked"],
 )
 async def test_refusal_is_recorded(tmp_path, path, lines, era, person, more, error):
     """By a person, an incomplete form, a host that cannot ask or the operator; no record says that the call began."""
     async with host(tmp_path / "contacts.db", era, person, audit=str(path), **more) as directory:
         ola = await directory.call("create_contact", name="Ola Nordmann")
-        await directory.error("delete_contact", contact_id=ola["id"])
+        await directory.raw("delete_contact", contact_id=ola["id"])
 
     last = lines()[-1]
     assert (*brief(last), last["error"]) == ("delete_contact", "refused", "refused", error)

@@ -11,6 +11,7 @@ from contacts_mcp.contract import Risk
 from contacts_mcp.guard import (
     Consent,
     ConsentAnswer,
+    Declined,
     Guard,
     GuardedCall,
     GuardMode,
@@ -59,7 +60,7 @@ class World:
 
 
 def yes(state: str) -> ConsentAnswer:
-    return ConsentAnswer(state, accepted=True, content={"decision": "delete"})
+    return ConsentAnswer(state, content={"decision": "delete"})
 
 
 @pytest.mark.parametrize("risk", [Risk.READ, Risk.WRITE])
@@ -88,9 +89,7 @@ async def test_erasure_runs_after_the_person_typed_the_name():
     call = world.call(Risk.ERASE)
     question = await world.ask(call)
 
-    verdict = await world.answer(
-        call, ConsentAnswer(question.state, accepted=True, content={"typed": " Ola  Nordmann "})
-    )
+    verdict = await world.answer(call, ConsentAnswer(question.state, content={"typed": " Ola  Nordmann "}))
 
     assert verdict is Consent.FORM_TYPED
 
@@ -112,8 +111,8 @@ async def test_accepted_form_without_the_word_is_not_confirmed(content):
     world = World()
     question = await world.ask(world.call())
 
-    with pytest.raises(NotConfirmed):
-        await world.answer(world.call(), ConsentAnswer(question.state, accepted=True, content=content))
+    with pytest.raises(Declined):
+        await world.answer(world.call(), ConsentAnswer(question.state, content=content))
 
 
 @pytest.mark.parametrize("typed", ["", "ola nordmann", "Ola", "delete", None, 1, "Ola Nordmann!"])
@@ -123,8 +122,8 @@ async def test_erasure_with_another_name_is_not_confirmed(typed):
     call = world.call(Risk.ERASE)
     question = await world.ask(call)
 
-    with pytest.raises(NotConfirmed):
-        await world.answer(call, ConsentAnswer(question.state, accepted=True, content={"typed": typed}))
+    with pytest.raises(Declined):
+        await world.answer(call, ConsentAnswer(question.state, content={"typed": typed}))
 
 
 async def test_declined_question_cannot_be_answered_again():
@@ -132,8 +131,8 @@ async def test_declined_question_cannot_be_answered_again():
     world = World()
     question = await world.ask(world.call())
 
-    with pytest.raises(Refused, match="the person declined"):
-        await world.answer(world.call(), ConsentAnswer(question.state, accepted=False, content={"decision": "delete"}))
+    with pytest.raises(Declined, match="the person declined"):
+        await world.answer(world.call(), ConsentAnswer(question.state, "decline", {"decision": "delete"}))
     with pytest.raises(NotConfirmed):
         await world.answer(world.call(), yes(question.state))
 
@@ -154,8 +153,23 @@ async def test_answer_after_ten_minutes_is_not_confirmed():
     question = await world.ask(world.call())
     world.clock.now += 600
 
-    with pytest.raises(NotConfirmed, match="too late"):
+    with pytest.raises(Declined, match="not answered in time"):
         await world.answer(world.call(), yes(question.state))
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [("cancel", "the question was closed without an answer"), ("none", "the question was not answered in time")],
+)
+async def test_unanswered_question_is_no_decision(reply, reason):
+    """The person may ask for the call again, but the model does not repeat it by itself."""
+    world = World()
+    question = await world.ask(world.call())
+
+    with pytest.raises(Declined, match=reason) as declined:
+        await world.answer(world.call(), ConsentAnswer(question.state, reply))
+
+    assert declined.value.advice == "nothing was changed; call again only if the person asks for it"
 
 
 async def test_answer_about_a_changed_target_is_not_confirmed():
@@ -201,7 +215,7 @@ async def test_invented_state_is_not_confirmed(state):
     world = World()
 
     with pytest.raises(NotConfirmed):
-        await world.answer(world.call(), ConsentAnswer(state, accepted=True, content={"decision": "delete"}))
+        await world.answer(world.call(), ConsentAnswer(state, content={"decision": "delete"}))
 
 
 async def test_state_of_another_process_is_not_confirmed():
@@ -269,11 +283,11 @@ async def test_two_step_token_allows_the_call_once():
     world = World(GuardMode.TWO_STEP)
     token = await world.token(world.call())
 
-    verdict = await world.answer(world.call(), ConsentAnswer(token, accepted=True, channel="token"))
+    verdict = await world.answer(world.call(), ConsentAnswer(token, channel="token"))
 
     assert verdict is Consent.TWO_STEP
     with pytest.raises(NotConfirmed):
-        await world.answer(world.call(), ConsentAnswer(token, accepted=True, channel="token"))
+        await world.answer(world.call(), ConsentAnswer(token, channel="token"))
 
 
 async def test_two_step_mode_asks_if_the_host_can_ask():
@@ -289,7 +303,7 @@ async def test_state_of_a_question_is_not_a_token():
     question = await world.ask(world.call())
 
     with pytest.raises(NotConfirmed):
-        await world.answer(world.call(), ConsentAnswer(question.state, accepted=True, channel="token"))
+        await world.answer(world.call(), ConsentAnswer(question.state, channel="token"))
 
 
 async def test_guarded_write_is_asked_about_with_its_quoted_values():
@@ -304,7 +318,7 @@ async def test_guarded_write_is_asked_about_with_its_quoted_values():
     assert 'email: "a\'b"' in question.message
     assert "secret" not in question.message
     assert 'tags: "x", "y"' in question.message
-    verdict = await world.answer(call, ConsentAnswer(question.state, accepted=True, content={"decision": "change"}))
+    verdict = await world.answer(call, ConsentAnswer(question.state, content={"decision": "change"}))
     assert verdict is Consent.FORM
 
 
@@ -343,15 +357,13 @@ async def test_nonce_store_forgets_expired_nonces():
     assert len(store._used_nonces) == 1
 
 
-async def test_choosing_keep_is_refused_as_a_decision():
-    """It is a refusal, not an invalid answer that asks again."""
+async def test_choosing_keep_is_the_persons_no():
+    """It is a decision, not an invalid form."""
     world = World()
     question = await world.ask(world.call())
 
-    with pytest.raises(Refused, match="the person declined") as refusal:
-        await world.answer(world.call(), ConsentAnswer(question.state, accepted=True, content={"decision": "keep"}))
-
-    assert not isinstance(refusal.value, NotConfirmed)
+    with pytest.raises(Declined, match="the person declined"):
+        await world.answer(world.call(), ConsentAnswer(question.state, content={"decision": "keep"}))
 
 
 async def test_form_answer_from_a_host_that_cannot_ask_is_refused():

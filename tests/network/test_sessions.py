@@ -77,7 +77,7 @@ async def test_question_is_answered_only_by_its_caller():
         kept = await owner.call("delete_contact", **ola)
 
         assert statuses == [404, 202]
-        assert kept.line.startswith("refused: the person declined")
+        assert kept.content == {"done": False, "reason": "the person declined; nothing was changed; do not try again"}
         assert (await owner.call("get_contact", **ola)).content["name"] == "Ola"
 
 

@@ -103,7 +103,7 @@ async def test_question_about_a_group_of_unknown_size_says_so() -> None:
     person = Person(action="decline")
     unnamed = {"id": ID, "name": None, "members": []}
     async with host_of_service(always(200, unnamed), person=person) as service:
-        await service.error("delete_contact_group", group_id=ID)
+        await service.declined("delete_contact_group", group_id=ID)
 
     assert "number unknown" in person.question
 

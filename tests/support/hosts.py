@@ -97,6 +97,13 @@ class Host:
         assert result.is_error, text_of(result)
         return text_of(result)
 
+    async def declined(self, tool: str, **arguments: Any) -> str:
+        """The reason of a call that a person must not have agreed to."""
+        answer = await self.call(tool, **arguments)
+        assert answer.keys() == {"done", "reason"}, answer
+        assert answer["done"] is False
+        return str(answer["reason"])
+
 
 def with_ids(value: Any, ids: Mapping[str, str]) -> Any:
     """Arguments in which each value that is the name of a record is replaced by the record's id."""

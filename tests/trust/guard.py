@@ -253,16 +253,18 @@ def state_in(response: Message) -> str:
 
 def is_done(response: Message) -> bool:
     result = response.get("result", {})
-    return "content" in result and not result.get("isError") and "confirmation_token" not in result["structuredContent"]
+    is_answer = "content" in result and not result.get("isError")
+    return is_answer and result["structuredContent"].keys().isdisjoint({"confirmation_token", "reason"})
 
 
 def check_refusal(response: Message, *given: str) -> None:
-    """Assert that a response is a refusal and does not hint at a bypass; `given` are the caller's own words."""
+    """Assert that a response is an error or a no, and does not hint at a bypass; `given` are the caller's own words."""
     result = response.get("result", {})
     if "error" in response:
         assert response["error"]["code"] in _PROTOCOL_CODES, response
+    elif not result.get("isError"):
+        assert result["structuredContent"] == {"done": False, "reason": result["structuredContent"]["reason"]}, result
     else:
-        assert result.get("isError"), result
         (block,) = result["content"]
         assert block["text"].split(":")[0] in CODES, response
     shown = [response.get("error"), result.get("content"), result.get("structuredContent")]

@@ -173,7 +173,10 @@ async def _try_to_delete(assistant: _Assistant) -> None:
     found = await assistant.call("list_contacts", hidden=True, search="ola nordmann")
     ola = found.structured_content["contacts"][0]["id"]
     deleted = await assistant.call("delete_contact", contact_id=ola)
-    assistant.screen.write(_answer("Deleted Ola Nordmann.", "green") if not deleted.is_error else _error(deleted))
+    outcome = deleted.structured_content
+    assistant.screen.write(
+        _answer("Deleted Ola Nordmann.", "green") if outcome["done"] else _answer(outcome["reason"], "yellow")
+    )
     assistant.screen.write(Text("\nIs Ola Nordmann still in the directory?", style="bold"))
     read = await assistant.call("get_contact", contact_id=ola)
     assistant.screen.write(_error(read) if read.is_error else _contact_table([read.structured_content]))

@@ -35,6 +35,15 @@ _MAX_REDIS_CONNECTIONS = 16
 _CLOCK_SKEW_SECONDS = 60.0  # between two replicas; Redis counts a key's lifetime by its own clock
 
 Channel = Literal["form", "token"]
+Reply = Literal["accept", "decline", "cancel", "none"]
+"""What came of a question: the form, a no, a form that was closed without a choice, or no reply in time."""
+
+_ASK_AGAIN = "nothing was changed; call again only if the person asks for it"
+_WHY_DECLINED: Mapping[Reply, tuple[str, str]] = {
+    "decline": ("the person declined", "nothing was changed; do not try again"),
+    "cancel": ("the question was closed without an answer", _ASK_AGAIN),
+    "none": ("the question was not answered in time", _ASK_AGAIN),
+}
 
 _log = logging.getLogger(__name__)
 
@@ -57,18 +66,22 @@ class Consent(StrEnum):
 
 
 class NotConfirmed(Refused):
-    """The answer does not confirm this call."""
+    """The answer does not belong to this call, was used before, or the target has changed since the question."""
 
     code = "not_confirmed"
     advice = "nothing was changed; the next call asks again"
 
 
+class Declined(Refused):
+    """The question was put to a person, who did not agree. This is a decision or its absence, not a failed call."""
+
+
 @dataclass(frozen=True, slots=True)
 class ConsentAnswer:
-    """The host's answer to a question: the sealed state, whether the person accepted, and the form's content."""
+    """The host's answer to a question: the sealed state, what came of the question, and the form's content."""
 
     state: str | None
-    accepted: bool
+    reply: Reply = "accept"
     content: Mapping[str, Any] | None = None
     channel: Channel = "form"
 
@@ -123,14 +136,17 @@ class Seal:
         return self._codec.seal(_STATE.dump_json(state))
 
     def unseal(self, sealed: str) -> QuestionState | None:
-        """Return the sealed state; None if it is forged, from another version or expired."""
+        """Return the sealed state, also an expired one; None if it is forged or from another version."""
         from mcp.server.request_state import InvalidRequestState
 
         try:
-            state = _STATE.validate_json(self._codec.unseal(sealed))
+            return _STATE.validate_json(self._codec.unseal(sealed))
         except (InvalidRequestState, ValueError):
             return None
-        return state if self._clock() < state.expires else None
+
+    def is_expired(self, state: QuestionState) -> bool:
+        """Whether the question can no longer be answered."""
+        return self._clock() >= state.expires
 
 
 class NonceStoreUnavailable(ContactsError):
@@ -239,6 +255,7 @@ class Guard:
         """Return the consent if the call may run now, else what a person has to see first.
 
         Raises:
+            Declined: the person did not agree, or not in time.
             Refused: the call must not run, or its effect is too long to show to a person.
             NonceStoreUnavailable: the store cannot tell whether the answer was used before.
             ContactsError: the target cannot be read.
@@ -264,28 +281,37 @@ class Guard:
 
     async def _check(self, call: GuardedCall, answer: ConsentAnswer) -> Consent:
         state = await self._unseal_once(call, answer)
-        if not answer.accepted or KEEP_CHOICE in (answer.content or {}).values():
-            raise Refused("the person declined", advice="nothing was changed; do not try again")
+        if answer.reply != "accept":
+            raise _declined(answer.reply)
+        if KEEP_CHOICE in (answer.content or {}).values():
+            raise _declined("decline")
         target = await call.read_target()
         if not hmac.compare_digest(state.target, target.fingerprint):
             raise NotConfirmed("the target was changed after the question was asked")
         if answer.channel == "token":
             return Consent.TWO_STEP
         if not is_yes(call, target, answer.content):
-            raise NotConfirmed("the form was not filled in as the question asked")
+            raise Declined("the form was not filled in as the question asked", advice=_ASK_AGAIN)
         return Consent.FORM_TYPED if call.risk is Risk.ERASE else Consent.FORM
 
     async def _unseal_once(self, call: GuardedCall, answer: ConsentAnswer) -> QuestionState:
         """Return the state of an answer that belongs to this very call and was not used before."""
         state = self._seal.unseal(answer.state or "")
         if state is None:
-            raise NotConfirmed("the answer belongs to no open question, or came too late")
+            raise NotConfirmed("the answer belongs to no open question")
         bound_to = (state.channel, state.tool, state.arguments, state.principal)
         if bound_to != (answer.channel, call.tool, hash_json(call.arguments), call.principal):
             raise NotConfirmed("the answer belongs to another question")
+        if self._seal.is_expired(state):
+            raise _declined("none")
         if not await self._nonce_store.spend(state.nonce, state.expires):
             raise NotConfirmed(
                 "the answer was used before",
                 advice="this call changed nothing, but the call that used the answer may have: read the record again",
             )
         return state
+
+
+def _declined(reply: Reply) -> Declined:
+    message, advice = _WHY_DECLINED[reply]
+    return Declined(message, advice=advice)

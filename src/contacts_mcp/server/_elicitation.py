@@ -8,7 +8,6 @@
 """
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -37,7 +36,7 @@ async def obtain_consent(
     """Return consent to a call, or the question or preview to answer with instead. Raises like `Guard.decide`."""
     answer: ConsentAnswer | None = None
     if token:
-        answer = ConsentAnswer(token, accepted=True, channel="token")
+        answer = ConsentAnswer(token, channel="token")
     elif is_modern(ctx) and (params.request_state is not None or params.input_responses):  # the second call
         answer = _to_answer(params.request_state, (params.input_responses or {}).get(_INPUT_KEY))
     verdict = await _decide(guard, call, answer, can_ask=can_elicit(ctx))
@@ -82,22 +81,23 @@ def question_result(question: Question) -> InputRequiredResult:
 
 async def _ask_person(ctx: RequestContext, question: Question) -> ConsentAnswer:
     """Ask in the legacy era, and wait until the question expires. Raises Refused if the host could not show it."""
-    result: ElicitResult | None = None
-    with anyio.move_on_after(question.lifetime_seconds), suppress(ValidationError):  # an unknown shape is not a yes
+    form = dict(question.form)
+    with anyio.move_on_after(question.lifetime_seconds):
         try:
-            result = await ctx.session.elicit_form(
-                question.message, dict(question.form), related_request_id=ctx.request_id
-            )
+            result = await ctx.session.elicit_form(question.message, form, related_request_id=ctx.request_id)
+        except ValidationError:  # an unknown shape is not a yes
+            return _to_answer(question.state, None)
         except MCPError:
             raise Refused("the host could not put the question to a person", advice="nothing was changed") from None
-    return _to_answer(question.state, result)
+        return _to_answer(question.state, result)
+    return ConsentAnswer(question.state, "none")
 
 
 def _to_answer(state: str | None, response: object) -> ConsentAnswer:
     """Convert a response for the guard. A response that is not an elicitation result counts as an empty form."""
     if not isinstance(response, ElicitResult):
-        return ConsentAnswer(state, accepted=True)
-    return ConsentAnswer(state, accepted=response.action == "accept", content=response.content)
+        return ConsentAnswer(state)
+    return ConsentAnswer(state, response.action, response.content)
 
 
 def add_token_argument(input_schema: Mapping[str, Any]) -> dict[str, Any]:

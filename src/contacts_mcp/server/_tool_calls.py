@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from contacts_mcp.audit import Outcome
 from contacts_mcp.contract import ContactsError, PermissionDenied, Risk
-from contacts_mcp.guard import Consent, Guard, GuardedCall, GuardMode, Preview, Question
+from contacts_mcp.guard import Consent, Declined, Guard, GuardedCall, GuardMode, Preview, Question
 from contacts_mcp.middleware import CURRENT_REQUEST_ID
 from contacts_mcp.server._context import (
     ActiveCalls,
@@ -27,7 +27,7 @@ from contacts_mcp.server._elicitation import add_token_argument, obtain_consent,
 from contacts_mcp.server._recording import CallRecord, CallRecorder, count_rejected_call, log_failure, measure_call
 from contacts_mcp.server._subscriptions import Subscriptions
 from contacts_mcp.text import sanitize
-from contacts_mcp.tools import PreparedCall, Tool, parse_arguments, render
+from contacts_mcp.tools import NotDone, PreparedCall, Tool, parse_arguments, render
 
 REQUEST_ID_META = "services.wayscloud/request-id"  # in a failed result's `_meta`; the log has the same id
 _MAX_NAME_LENGTH = 64
@@ -100,6 +100,9 @@ class ToolHandlers:
             with self._active_calls.running(call.ctx):
                 return await self._call(call)
             return error_result(_cut_off_line(record))
+        except Declined as exc:  # frameworks take errors for mistakes of the model, and let it repeat the call
+            record.mark_failed(exc)
+            return answer_result(NotDone(done=False, reason=f"{exc.message}; {exc.advice}"))
         except ContactsError as exc:
             record.mark_failed(exc)
             return error_result(_failure_line(exc, record))

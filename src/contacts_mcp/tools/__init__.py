@@ -1,6 +1,6 @@
 """The catalog of tools. Tools are data: name, text, schemas, risk, and how a call is prepared and run."""
 
-from contacts_mcp.tools._answers import render
+from contacts_mcp.tools._answers import NotDone, render
 from contacts_mcp.tools._arguments import parse_arguments
 from contacts_mcp.tools._catalog import (
     TOOLS,
@@ -39,6 +39,7 @@ __all__ = [
     "Backend",
     "Download",
     "Downloads",
+    "NotDone",
     "PlannedRegions",
     "PreparedCall",
     "Sender",

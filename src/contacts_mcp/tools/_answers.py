@@ -44,6 +44,13 @@ class FileAnswer(ShortAnswer):
     bytes: int | None = None
 
 
+class NotDone(Record):
+    """The answer of a call that a person was asked about and did not agree to."""
+
+    done: bool = Field(description="False if the person did not agree: nothing was changed, and reason says why.")
+    reason: str = Field(description="Why nothing was changed.")
+
+
 class ContactSummary(Record):
     """Enough of a contact to recognize it."""
 

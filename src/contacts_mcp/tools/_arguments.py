@@ -52,6 +52,12 @@ def output_schema(model: type[BaseModel]) -> dict[str, Any]:
     return _object(model, defaults=False)
 
 
+def merge_schemas(*schemas: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an object schema that each instance of one of `schemas` matches; hosts reject combinators at the root."""
+    properties = {name: child for schema in schemas for name, child in schema["properties"].items()}
+    return {"type": "object", "properties": properties}
+
+
 def _object(model: type[BaseModel], *, defaults: bool) -> dict[str, Any]:
     fields = model.model_fields
     required = [name for name, info in fields.items() if info.is_required()]

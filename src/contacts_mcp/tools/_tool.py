@@ -28,7 +28,8 @@ from contacts_mcp.contract import (
 )
 from contacts_mcp.folder import Folder
 from contacts_mcp.guard import PromptWording, Target
-from contacts_mcp.tools._arguments import input_schema, output_schema
+from contacts_mcp.tools._answers import NotDone
+from contacts_mcp.tools._arguments import input_schema, merge_schemas, output_schema
 
 NO_FOLDER_CONFIGURED = "the operator has configured no folder for files (CONTACTS_MCP_FILES)"
 NO_PATHS_OVER_NETWORK = "a server on a network accepts no paths"
@@ -309,7 +310,9 @@ class Tool:
 
     @cached_property
     def output_schema(self) -> dict[str, Any]:
-        return output_schema(self.answer)
+        """The schema of the answer; if a person can be asked about the tool's calls, also that of their no."""
+        schema = output_schema(self.answer)
+        return schema if self.risk is Risk.READ else merge_schemas(schema, output_schema(NotDone))
 
     @cached_property
     def annotations(self) -> dict[str, Any]:

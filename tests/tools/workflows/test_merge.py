@@ -54,9 +54,9 @@ async def test_merge_question_names_all_contacts(doubles, person):
     """By name, id and distinguishing fields; a declined question leaves everything as it was."""
     host, (keep, *others), _ = doubles
 
-    line = await host.error("merge_contacts", keep_id=keep["id"], merge_ids=[each["id"] for each in others])
+    reason = await host.declined("merge_contacts", keep_id=keep["id"], merge_ids=[each["id"] for each in others])
 
-    assert line.startswith("refused: the person declined")
+    assert reason == "the person declined; nothing was changed; do not try again"
     assert all(each["id"] in person.question for each in (keep, *others))
     assert "first" not in person.question
     assert (await host.call("list_contacts"))["total"] == 3
