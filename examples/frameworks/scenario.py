@@ -1,0 +1,135 @@
+"""What the examples share: where the server is, a scripted model, and the person who answers the server's questions.
+
+Each example runs an agent of one framework. Without arguments it starts the server over stdio, on a temporary
+directory; an address (`http://127.0.0.1:8000/mcp`) or a command as arguments names another server. It prints a line of
+JSON for the tools that the model gets, for each call with the result that the model sees, and for each question with
+its answer.
+
+The scripted model replaces a real one, so that the examples run without a key. Each example says where to put yours.
+"""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+CONTACT = "<id of the created contact>"
+PHONE = "+4799999999"
+STEPS: list[tuple[str, dict[str, Any]]] = [
+    ("create_contact", {"name": "Nordmann Regnskap", "type": "company", "tags": ["vip"]}),
+    ("list_contacts", {}),
+    ("update_contact", {"contact_id": CONTACT, "phone_number": PHONE}),
+    ("export_contacts", {}),
+    ("get_contact", {"contact_id": "00000000-0000-0000-0000-000000000000"}),  # an error, which must not end the run
+    ("delete_contact", {"contact_id": CONTACT}),  # the person says no
+    ("get_contact", {"contact_id": CONTACT}),
+    ("delete_contact", {"contact_id": CONTACT}),  # the person says yes
+    ("get_contact", {"contact_id": CONTACT}),
+]
+"""The calls of the scripted model. CONTACT is replaced by the id that the first result shows."""
+NEUTRAL = ("any", "unchanged", "auto")
+"""Values of optional enums that mean the same as leaving the argument out."""
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def report(**line: Any) -> None:
+    """Print a line of JSON."""
+    print(json.dumps(line, ensure_ascii=False, default=str), flush=True)
+
+
+@dataclass(frozen=True)
+class Server:
+    """The address of a server over HTTP, or the command that starts one over stdio."""
+
+    url: str | None
+    command: str = ""
+    args: list[str] = field(default_factory=list)
+
+
+def server() -> Server:
+    """Read the server from this program's arguments. Without any, start one on a temporary directory."""
+    words = sys.argv[1:]
+    if words and words[0].startswith(("http://", "https://")):
+        return Server(words[0])
+    repository = Path(__file__).parents[2]  # with an installed package, the command is `contacts-mcp`
+    database = Path(mkdtemp()) / "contacts.db"
+    contacts_mcp = [os.environ.get("UV", "uv"), "run", "--quiet", "--project", str(repository), "contacts-mcp"]
+    command, *args = words or [*contacts_mcp, "serve", "--directory", str(database)]
+    return Server(None, command, args)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A tool call of the model: the tool's name as the framework offers it, and the arguments."""
+
+    tool: str
+    arguments: dict[str, Any]
+
+
+class Script:
+    """The scripted model. It gives every argument that a tool requires, as models do in strict mode."""
+
+    def __init__(self, *, can_confirm: bool) -> None:
+        """`can_confirm` says whether this client can show a form to a person."""
+        self.person = Person()
+        self._steps = iter(STEPS)
+        self._contact = ""
+        self._call: Call | None = None
+        report(can_confirm=can_confirm)
+
+    def next(self, tools: Mapping[str, Mapping[str, Any]], result: Any = None) -> Call | None:
+        """Return the next call, or None at the end. `tools` has the parameters of each; `result` is the last call's."""
+        if self._call is None:
+            report(tools=tools)
+        else:
+            self._hear(self._call, result if isinstance(result, str) else json.dumps(result, default=str))
+        self._call = next((self._prepare(tools, *step) for step in self._steps), None)
+        if self._call is None:
+            report(end=True)
+        return self._call
+
+    def _hear(self, call: Call, text: str) -> None:
+        report(call=call.tool, arguments=call.arguments, result=text)
+        found = _UUID.search(text)
+        self._contact = self._contact or (found[0] if found else "")
+
+    def _prepare(self, tools: Mapping[str, Mapping[str, Any]], name: str, arguments: dict[str, Any]) -> Call:
+        tool = next(offered for offered in tools if offered.endswith(name))  # some frameworks put a prefix before it
+        given = {key: self._contact if value == CONTACT else value for key, value in arguments.items()}
+        properties = tools[tool].get("properties", {})
+        required = [key for key in tools[tool].get("required", ()) if key not in given]
+        return Call(tool, given | {key: neutral(properties[key]) for key in required})
+
+
+def neutral(schema: Mapping[str, Any]) -> Any:
+    """Return the value for an argument that the model does not need, but has to give."""
+    if schema.get("default") is not None:
+        return schema["default"]
+    kinds = [schema, *schema.get("anyOf", ())]
+    types = [kind.get("type") for kind in kinds]
+    if "null" in types or any(isinstance(kind, list) and "null" in kind for kind in types) or schema.get("nullable"):
+        return None
+    if choices := schema.get("enum"):
+        return next((choice for choice in choices if choice in NEUTRAL), choices[0])
+    return {"string": "", "array": [], "object": {}, "boolean": False}.get(str(schema["type"]).lower(), 1)
+
+
+class Person:
+    """Replaces the person at the screen: says no to the first question and yes to all later ones."""
+
+    def __init__(self) -> None:
+        self._asked = 0
+
+    def answer(self, message: str, form: Mapping[str, Any]) -> dict[str, str] | None:
+        """Return the filled-in form, or None if the person declines. A real client shows the message and waits."""
+        self._asked += 1
+        ((name, choice),) = form["properties"].items()
+        agrees = self._asked > 1
+        content = {name: next(value for value in choice["enum"] if value != "keep")} if agrees else None
+        report(question=message, answer=content)
+        return content

@@ -1,0 +1,136 @@
+"""One run of an example, and what it shows about each step of the scenario."""
+
+import json
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from contacts_mcp.tools import TOOLS
+from frameworks.clients import Client
+
+RUN_TIMEOUT_SECONDS = 150
+_STEPS = ("create", "list", "update", "export", "missing", "refused", "kept", "confirmed", "gone")
+"""The calls of `examples/frameworks/scenario.py`, in order."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """The lines that an example printed."""
+
+    code: int | None
+    lines: list[dict[str, Any]]
+    errors: str
+
+    def values(self, key: str) -> list[Any]:
+        return [line[key] for line in self.lines if key in line]
+
+    @property
+    def can_confirm(self) -> bool:
+        return bool(self.values("can_confirm") and self.values("can_confirm")[0])
+
+    @property
+    def results(self) -> dict[str, str]:
+        """What the model saw after each step, without white space and quotes, which frameworks treat differently."""
+        results = [line for line in self.lines if "call" in line]
+        return {step: re.sub(r"[\s\"'\\]", "", line["result"]) for step, line in zip(_STEPS, results, strict=False)}
+
+    def faults(self) -> list[str]:
+        """A line for each check that failed."""
+        wrong = [f"{name}: {fault}" for name, check in CHECKS.items() for fault in check(self)]
+        return [*wrong, self.errors[-3_000:]] if wrong else []
+
+
+def run_example(client: Client, server: list[str]) -> Run:
+    """Run the example of a client against a server: its address, or the command that starts it."""
+    try:
+        done = subprocess.run(
+            [*client.command(), *server],
+            env=client.environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=RUN_TIMEOUT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as exc:
+        return Run(None, _read(_text(exc.stdout)), f"not finished after {RUN_TIMEOUT_SECONDS} s\n{_text(exc.stderr)}")
+    return Run(done.returncode, _read(done.stdout), done.stderr)
+
+
+def _text(output: bytes | str | None) -> str:
+    return output.decode() if isinstance(output, bytes) else output or ""
+
+
+def _read(output: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in output.splitlines() if line.startswith('{"')]
+
+
+def _check_list(run: Run) -> Iterator[str]:
+    offered = list(run.values("tools")[0]) if run.values("tools") else []
+    missing = [tool.name for tool in TOOLS if not any(name.endswith(tool.name) for name in offered)]
+    if missing or len(offered) != len(TOOLS):
+        yield f"the model was offered {offered}"
+
+
+def _check_convert(run: Run) -> Iterator[str]:
+    """A model that gives every argument which the converted schema requires changes and finds what it meant."""
+    if "NordmannRegnskap" not in run.results.get("list", ""):
+        yield f"the contact is not in the list: {run.results.get('list')}"
+    if "type:company" not in run.results.get("update", ""):
+        yield f"setting the phone number changed more: {run.results.get('update')}"
+
+
+def _check_call(run: Run) -> Iterator[str]:
+    for step, shown in {"create": "name:NordmannRegnskap", "update": "phone_number:+4799999999"}.items():
+        if shown not in run.results.get(step, ""):
+            yield f"{step} returned {run.results.get(step)}"
+
+
+def _check_export(run: Run) -> Iterator[str]:
+    result = run.results.get("export", "")
+    if not re.search(r"uri:contacts://exports/[0-9a-f-]{36}", result) or not re.search(r"contacts:[1-9]", result):
+        yield f"the model saw {result!r}"
+    for text in run.values("export"):
+        if "Nordmann Regnskap" not in text:
+            yield f"the exported file has {text[:200]!r}"
+
+
+def _check_error(run: Run) -> Iterator[str]:
+    if "not_found:" not in run.results.get("missing", ""):
+        yield f"the model saw {run.results.get('missing')!r}"
+
+
+def _check_refuse(run: Run) -> Iterator[str]:
+    if "nothing was changed".replace(" ", "") not in run.results.get("refused", ""):
+        yield f"the model saw {run.results.get('refused')!r}"
+    if "NordmannRegnskap" not in run.results.get("kept", ""):
+        yield f"the contact was not kept: {run.results.get('kept')!r}"
+
+
+def _check_confirm(run: Run) -> Iterator[str]:
+    """The person is asked twice. A client that cannot ask deletes nothing."""
+    questions = run.values("question")
+    if [("Nordmann Regnskap" in question) for question in questions] != [True, True][: 2 * run.can_confirm]:
+        yield f"the person was asked {questions}"
+    expected = "not_found:" if run.can_confirm else "NordmannRegnskap"
+    if expected not in run.results.get("gone", ""):
+        yield f"after the second question: {run.results.get('gone')!r}, from {run.results.get('confirmed')!r}"
+
+
+def _check_end(run: Run) -> Iterator[str]:
+    if run.code != 0 or not run.values("end"):
+        yield f"the run ended with exit code {run.code}, after {list(run.results)}"
+
+
+CHECKS: dict[str, Callable[[Run], Iterator[str]]] = {
+    "list": _check_list,
+    "convert": _check_convert,
+    "call": _check_call,
+    "export": _check_export,
+    "error": _check_error,
+    "refuse": _check_refuse,
+    "confirm": _check_confirm,
+    "end": _check_end,
+}
