@@ -10,15 +10,28 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from contacts_mcp.audit import AuditDestinations, parse_destinations
 from contacts_mcp.directory import Location, default_path, parse_location
 from contacts_mcp.guard import GuardMode
+from contacts_mcp.setting_values import (
+    UNEXPANDED,
+    has_reference,
+    is_not_set,
+    is_placeholder_key,
+    is_reference,
+    strip_noise,
+)
 
 _PREFIX = "CONTACTS_MCP_"
 _MIN_SECRET_CHARACTERS = 32
+_LISTS = ("tools", "confirm", "audit", "public_host", "allow_origin", "state_keys")
+_HAS_REFERENCE = {"api_key": is_placeholder_key, "token": is_placeholder_key, "state_keys": is_reference}
+"""How references are found in a setting; by default with `has_reference`."""
+_ENVIRONMENT = ("HOME", "XDG_DATA_HOME", "TMPDIR", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+"""Further variables that this program's paths and connections depend on, besides OpenTelemetry's."""
 
 
 class Auth(StrEnum):
@@ -31,6 +44,19 @@ class Auth(StrEnum):
 
 class InvalidSettings(ValueError):
     """A setting is invalid; the message names the variable and what it accepts, never its value."""
+
+
+def clean_setting(name: str, value: str) -> str | None:
+    """Return a value without the noise around it; None if it says that the setting is not set.
+
+    Raises ValueError if it contains a reference that was not expanded.
+    """
+    if is_not_set(value):
+        return None
+    parts = [strip_noise(part) for part in (value.split(",") if name in _LISTS else [value])]
+    if any(map(_HAS_REFERENCE.get(name, has_reference), (part for part in parts if not is_not_set(part)))):
+        raise ValueError(UNEXPANDED)
+    return ",".join(part for part in parts if not is_not_set(part)) or None
 
 
 def _split(value: object) -> object:
@@ -128,6 +154,15 @@ class Settings(BaseSettings):
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], _parser(str.upper)] = "WARNING"
     """Lowest level that is logged to standard error. The audit trail is logged at every level."""
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _clean(cls, value: object, info: ValidationInfo) -> object:
+        """Clean a text from the environment or a flag."""
+        if not isinstance(value, str) or not info.field_name:
+            return value
+        cleaned = clean_setting(info.field_name, value)
+        return cls.model_fields[info.field_name].get_default() if cleaned is None else cleaned
+
     def locate_trail(self) -> Path:
         """Return the audit trail's file, or this user's default file. Nothing is created."""
         configured = self.audit.file if self.audit else None
@@ -146,8 +181,10 @@ def load_settings(**flags: object) -> Settings:
     Raises InvalidSettings, with one line that names each invalid setting.
     """
     _refuse_unknown(os.environ)
+    _refuse_references(os.environ)
+    given = {name: value for name, value in flags.items() if value is not None and not _is_blank(value)}
     try:
-        return Settings(**{name: value for name, value in flags.items() if value is not None})  # type: ignore[arg-type]
+        return Settings(**given)  # type: ignore[arg-type]
     except ValidationError as exc:
         faults = exc.errors(include_url=False, include_context=False, include_input=False)
         raise InvalidSettings("; ".join(_describe(error["loc"], error["msg"]) for error in faults)) from None
@@ -160,6 +197,17 @@ def _refuse_unknown(environ: Mapping[str, str]) -> None:
         if name.startswith(_PREFIX) and name not in known:
             similar = get_close_matches(name, known, 1)
             raise InvalidSettings(f"{name} is not a setting" + (f"; did you mean {similar[0]}?" if similar else ""))
+
+
+def _refuse_references(environ: Mapping[str, str]) -> None:
+    for name, value in environ.items():
+        if (name in _ENVIRONMENT or name.startswith("OTEL_EXPORTER_")) and has_reference(value):
+            raise InvalidSettings(f"{name}: {UNEXPANDED}")
+
+
+def _is_blank(flag: object) -> bool:
+    """Whether the environment's value is used although there is a flag."""
+    return isinstance(flag, str) and is_not_set(flag)
 
 
 def _describe(location: tuple[int | str, ...], message: str) -> str:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from contacts_mcp import audit
-from contacts_mcp.cli._options import AsJson, parse_moment, print_result
+from contacts_mcp.cli._options import AsJson, clean_option, parse_moment, print_result
 from contacts_mcp.hash_chain import format_line
 from contacts_mcp.settings import load_settings
 from contacts_mcp.text import sanitize_line
@@ -24,7 +24,10 @@ _OMITTED = ("request", "risk", "ms", "previous", "hash")
 
 File = Annotated[
     Path | None,
-    typer.Option(help="The current file of the trail. Default: from CONTACTS_MCP_AUDIT, or this user's file."),
+    typer.Option(
+        callback=clean_option,
+        help="The current file of the trail. Default: from CONTACTS_MCP_AUDIT, or this user's file.",
+    ),
 ]
 
 audit_cli = typer.Typer(help="Verify and read the audit trail.", no_args_is_help=True)

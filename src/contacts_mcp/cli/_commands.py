@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from contacts_mcp import __version__
 from contacts_mcp.cli._audit import audit_cli
 from contacts_mcp.cli._directory import directory_cli
-from contacts_mcp.cli._options import enable_gc, serve_app
+from contacts_mcp.cli._options import clean_option, enable_gc, serve_app
 from contacts_mcp.guard import GuardMode
 from contacts_mcp.settings import Auth, Settings, load_settings
 
@@ -40,7 +40,10 @@ cli.add_typer(directory_cli, name="directory")
 cli.add_typer(audit_cli, name="audit")
 
 Directory = Annotated[
-    str | None, typer.Option(help="Use the directory in this file or postgresql:// database, even if there is a key.")
+    str | None,
+    typer.Option(
+        callback=clean_option, help="Use the directory in this file or postgresql:// database, even if there is a key."
+    ),
 ]
 ReadOnly = Annotated[bool | None, typer.Option("--read-only", help="List and run only tools that read.")]
 Tools = Annotated[str | None, typer.Option(help="The only tools to list and run, such as list_contacts,get_contact.")]
@@ -48,14 +51,25 @@ Mode = Annotated[
     GuardMode | None, typer.Option("--guard", help="How consent to destructive tools is obtained. Default: ask.")
 ]
 Confirm = Annotated[str | None, typer.Option(help="Further tools that need consent, such as update_contact.")]
-Files = Annotated[Path | None, typer.Option(help="The only folder to import files from and export them to.")]
-Audit = Annotated[str | None, typer.Option(help="Where the audit trail goes: stderr, otlp, a file, or several.")]
+Files = Annotated[
+    Path | None, typer.Option(callback=clean_option, help="The only folder to import files from and export them to.")
+]
+Audit = Annotated[
+    str | None,
+    typer.Option(callback=clean_option, help="Where the audit trail goes: stderr, otlp, a file, or several."),
+]
 Region = Annotated[str | None, typer.Option("--default-region", help="Region of national numbers, such as NO.")]
 PublicHosts = Annotated[
-    list[str] | None, typer.Option("--public-host", help="A host name that clients use, such as contacts.example.com.")
+    list[str] | None,
+    typer.Option(
+        "--public-host", callback=clean_option, help="A host name that clients use, such as contacts.example.com."
+    ),
 ]
 Origins = Annotated[
-    list[str] | None, typer.Option("--allow-origin", help="Origin of a web page whose scripts may call the server.")
+    list[str] | None,
+    typer.Option(
+        "--allow-origin", callback=clean_option, help="Origin of a web page whose scripts may call the server."
+    ),
 ]
 
 
@@ -97,7 +111,9 @@ def _root(
 @cli.command()
 def serve(
     transport: Annotated[Transport, typer.Option(help="stdio for one host; http or sse for a team.")] = Transport.STDIO,
-    host: Annotated[str | None, typer.Option(help="Address to bind to. Default: 127.0.0.1.")] = None,
+    host: Annotated[
+        str | None, typer.Option(callback=clean_option, help="Address to bind to. Default: 127.0.0.1.")
+    ] = None,
     port: Annotated[
         int | None, typer.Option(help="Port. Default: 8000; 0 is any free port.", min=0, max=65_535)
     ] = None,
@@ -180,7 +196,10 @@ def doctor(directory: Directory = None, audit: Audit = None) -> None:
 def demo(
     directory: Annotated[
         str | None,
-        typer.Option(help="Use this empty file or postgresql:// database, and keep the sample contacts in it."),
+        typer.Option(
+            callback=clean_option,
+            help="Use this empty file or postgresql:// database, and keep the sample contacts in it.",
+        ),
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Show the messages between client and server as JSON.")
@@ -193,7 +212,9 @@ def demo(
 
 
 @cli.command()
-def schemas(out: Annotated[Path, typer.Option(help="The folder to write to.")] = Path("tool_schemas")) -> None:
+def schemas(
+    out: Annotated[Path, typer.Option(callback=clean_option, help="The folder to write to.")] = Path("tool_schemas"),
+) -> None:
     """Write every tool's schemas, and the tools for the OpenAI, Anthropic and Gemini APIs."""
     typer.echo(f"{write_schemas(out)} files written to {out}")
 

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from contacts_mcp.cli._options import AsJson, Yes, confirm, parse_age, print_result, serve_app, show_progress
+from contacts_mcp.cli._options import (
+    AsJson,
+    Yes,
+    clean_option,
+    confirm,
+    parse_age,
+    print_result,
+    serve_app,
+    show_progress,
+)
 from contacts_mcp.directory import (
     DEFAULT_RATE_LIMIT,
     KEY_CACHE_SECONDS,
@@ -37,7 +46,11 @@ class Scope(StrEnum):
 
 DirectoryOption = Annotated[
     str | None,
-    typer.Option("--directory", help="The directory: a file or a postgresql:// URL. Default: CONTACTS_MCP_DIRECTORY."),
+    typer.Option(
+        "--directory",
+        callback=clean_option,
+        help="The directory: a file or a postgresql:// URL. Default: CONTACTS_MCP_DIRECTORY.",
+    ),
 ]
 KeyName = Annotated[str, typer.Argument(help="What the key is for, such as the program that will use it.")]
 KeyPrefix = Annotated[str, typer.Argument(help="The first eight characters of the key, as `keys list` shows them.")]
@@ -84,7 +97,7 @@ def _run(location: Location, work: Callable[["Directory"], Awaitable[T]]) -> T:
 @directory_cli.command()
 def serve(
     directory: DirectoryOption = None,
-    host: Annotated[str, typer.Option(help="Address to bind to.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(callback=clean_option, help="Address to bind to.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 is any free port.", min=0, max=65_535)] = 8080,
     rate: Annotated[int, typer.Option(help="Requests per key and minute; 0 is unlimited.", min=0)] = DEFAULT_RATE_LIMIT,
 ) -> None:
@@ -245,7 +258,7 @@ def purge(
 
 @directory_cli.command()
 def backup(
-    target: Annotated[Path, typer.Argument(help="The file to write, which must not exist yet.")],
+    target: Annotated[Path, typer.Argument(callback=clean_option, help="The file to write, which must not exist yet.")],
     directory: DirectoryOption = None,
     as_json: AsJson = False,
 ) -> None:
@@ -260,12 +273,15 @@ def backup(
 
 @directory_cli.command()
 def restore_backup(
-    source: Annotated[Path, typer.Argument(help="A file that `backup` wrote, of a directory on either engine.")],
+    source: Annotated[
+        Path, typer.Argument(callback=clean_option, help="A file that `backup` wrote, of a directory on either engine.")
+    ],
     directory: DirectoryOption = None,
     journal: Annotated[
         list[Path] | None,
         typer.Option(
-            help="A further record of erasures to repeat: a file `….receipts`, or the output of `receipts --json`."
+            callback=clean_option,
+            help="A further record of erasures to repeat: a file `….receipts`, or the output of `receipts --json`.",
         ),
     ] = None,
     yes: Yes = False,

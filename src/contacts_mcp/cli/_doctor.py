@@ -13,6 +13,7 @@ import typer
 from contacts_mcp import __version__
 from contacts_mcp.app import Embedded, Platform, build_app, choose_backend, connect
 from contacts_mcp.audit import Trail, TrailUnavailable, verify
+from contacts_mcp.cli._host_files import find_host_files
 from contacts_mcp.contract import ContactsError, ListContacts, Unreachable
 from contacts_mcp.directory import PostgresServer
 from contacts_mcp.settings import Auth, Settings
@@ -38,7 +39,7 @@ def examine(load: Callable[[], Settings], home: Path) -> int:
         backend = choose_backend(settings, home)
         app = build_app(settings, backend, own_file=True)
     except ValueError as exc:
-        return _failed("settings", str(exc), "correct the setting, then run `contacts-mcp doctor` again")
+        return _failed("settings", str(exc), f"correct the setting{_where(home)}, then run `contacts-mcp doctor` again")
     _passed("backend", str(backend))
     _passed("credential" if isinstance(backend, Platform) else "because", backend.origin())
     _passed("tools", _summarize_tools(settings))
@@ -48,6 +49,12 @@ def examine(load: Callable[[], Settings], home: Path) -> int:
         f"in {settings.files}" if settings.files else "no folder, so tools accept no paths (set CONTACTS_MCP_FILES)",
     )
     return max(_examine_trail(app.trail), _examine_backend(backend))
+
+
+def _where(home: Path) -> str:
+    """Name the hosts' files that may hold a setting."""
+    files = find_host_files(home, Path.cwd())
+    return f" in the shell, or in the host's file: {', '.join(files)}" if files else ""
 
 
 def _summarize_tools(settings: Settings) -> str:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from contacts_mcp.setting_values import UNEXPANDED, has_reference, is_not_set, strip_noise
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
@@ -19,6 +21,27 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")
 
 _AGE = re.compile(r"(\d{1,5})([hdw])")
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
+
+
+def clean_option(param: typer.CallbackParam, value: Any) -> Any:
+    """Clean an option or argument that is a path or an address, or several; for `callback=`.
+
+    Raises typer.BadParameter for a reference that the host or the shell did not expand.
+    """
+    if isinstance(value, list | tuple):
+        return [_clean(each) for each in value if not is_not_set(str(each))]
+    if value is None or not is_not_set(str(value)):
+        return value and _clean(value)
+    if param.required:
+        raise typer.BadParameter("is not set")
+    return param.default
+
+
+def _clean(value: Any) -> Any:
+    text = strip_noise(str(value))
+    if has_reference(text):
+        raise typer.BadParameter(UNEXPANDED)
+    return type(value)(text)
 
 
 def parse_age(text: str, option: str) -> timedelta:

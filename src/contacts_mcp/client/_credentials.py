@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+from contacts_mcp.setting_values import UNEXPANDED, is_not_set, is_placeholder_key, strip_key_noise
 from contacts_mcp.text import quote, sanitize
 
 BASE_URL = "https://api.wayscloud.services"
@@ -44,8 +45,8 @@ class Credential:
     source: str
 
     def __post_init__(self) -> None:
-        if self.secret.startswith("${"):
-            raise InvalidCredential(f"{self.source} holds a placeholder that the host did not fill in; set the key")
+        if is_placeholder_key(self.secret):
+            raise InvalidCredential(f"{self.source}: {UNEXPANDED}")
         if not _HEADER_VALUE.fullmatch(self.secret):
             raise InvalidCredential(
                 f"the key from {self.source} contains spaces, line breaks or characters outside ASCII"
@@ -96,7 +97,8 @@ def find_credential(
 ) -> Credential | None:
     """Find the key as the official SDK and CLI do: arguments, then environment, then `~/.wayscloud/credentials`.
 
-    Blank values count as absent. Raises InvalidCredential if the first credential found cannot be read or sent.
+    Blank values count as absent; quotes, white space and `Bearer ` around a key are removed. Raises InvalidCredential
+    if the first credential found cannot be read or sent.
     """
     candidates = (
         (Credential.key, api_key, "the api_key argument"),
@@ -105,9 +107,9 @@ def find_credential(
         (Credential.token, environ.get("WAYSCLOUD_TOKEN"), "WAYSCLOUD_TOKEN"),
     )
     for make, secret, source in candidates:
-        if secret and secret.strip():
-            return make(secret.strip(), source)
-    secret = _read_token_file(home / _FILE).strip()
+        if secret and not is_not_set(secret):
+            return make(strip_key_noise(secret), source)
+    secret = strip_key_noise(_read_token_file(home / _FILE))
     return Credential.token(secret, f"~/{_FILE.as_posix()}") if secret else None
 
 
