@@ -1,6 +1,6 @@
 """`contacts_mcp.asgi:app` for any ASGI server, with settings from the environment.
 
-Run uvicorn with `--http contacts_mcp.asgi:Http`: its own protocol, with timeouts for silent and stalled connections.
+Run uvicorn with `--http contacts_mcp.asgi:Http`: its own protocol, with limits of sizes and times.
 """
 
 import sys
@@ -9,7 +9,7 @@ from pathlib import Path
 from starlette.types import ASGIApp
 
 from contacts_mcp.app import announce, build_network_app, configure_logging, forbid_core_dumps, require_shared_keys
-from contacts_mcp.http_server import TimeoutProtocol as Http
+from contacts_mcp.http_protocol import LimitedProtocol as Http
 from contacts_mcp.settings import load_settings
 
 __all__ = ["Http", "app"]

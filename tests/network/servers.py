@@ -14,7 +14,7 @@ from typing import Any
 
 from contacts_mcp.app import build_network_app
 from contacts_mcp.directory import Directory
-from contacts_mcp.http_server import TimeoutProtocol
+from contacts_mcp.http_protocol import LimitedProtocol
 from contacts_mcp.settings import load_settings
 from support.processes import NO_READY_LINE, ChildProcess, HttpServer, clean_environment, free_port
 from support.services import ApiKeyRouter, App, serve_app, serve_in_thread
@@ -22,7 +22,7 @@ from support.services import ApiKeyRouter, App, serve_app, serve_in_thread
 STATE_KEYS = "0123456789abcdef0123456789abcdef"
 _KEEP_ALIVE_SECONDS = 120
 """Longer than any test takes on a busy machine."""
-_UVICORN_OPTIONS: dict[str, Any] = {"http": TimeoutProtocol, "timeout_keep_alive": _KEEP_ALIVE_SECONDS}
+_UVICORN_OPTIONS: dict[str, Any] = {"http": LimitedProtocol, "timeout_keep_alive": _KEEP_ALIVE_SECONDS}
 # The app cannot set this in uvicorn. Without it, each answer of a worker waits 40 ms for an acknowledgement.
 _PROTOCOL = "--http contacts_mcp.asgi:Http"
 _UVICORN = f"uvicorn contacts_mcp.asgi:app --no-access-log --timeout-keep-alive {_KEEP_ALIVE_SECONDS} {_PROTOCOL}"
