@@ -18,20 +18,10 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-CONTACT = "<id of the created contact>"
-PHONE = "+4799999999"
-STEPS: list[tuple[str, dict[str, Any]]] = [
-    ("create_contact", {"name": "Nordmann Regnskap", "type": "company", "tags": ["vip"]}),
-    ("list_contacts", {}),
-    ("update_contact", {"contact_id": CONTACT, "phone_number": PHONE}),
-    ("export_contacts", {}),
-    ("get_contact", {"contact_id": "00000000-0000-0000-0000-000000000000"}),  # an error, which must not end the run
-    ("delete_contact", {"contact_id": CONTACT}),  # the person says no
-    ("get_contact", {"contact_id": CONTACT}),
-    ("delete_contact", {"contact_id": CONTACT}),  # the person says yes
-    ("get_contact", {"contact_id": CONTACT}),
-]
-"""The calls of the scripted model. CONTACT is replaced by the id that the first result shows."""
+STEPS: list[tuple[str, dict[str, Any]]] = json.loads(Path(__file__).with_name("scenario.json").read_text())
+"""The calls of the scripted model. One of them fails; the person declines the first deletion."""
+CONTACT = "<created contact>"
+"""Replaced in the steps by the id that the first result shows."""
 NEUTRAL = ("any", "unchanged", "auto")
 """Values of optional enums that mean the same as leaving the argument out."""
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -78,6 +68,8 @@ class Script:
         """`can_confirm` says whether this client can show a form to a person."""
         self.person = Person()
         self._steps = iter(STEPS)
+        self.export = ""
+        """The address of the exported file."""
         self._contact = ""
         self._call: Call | None = None
         report(can_confirm=can_confirm)
@@ -93,8 +85,13 @@ class Script:
             report(end=True)
         return self._call
 
+    def read(self, text: str) -> None:
+        """Report the exported file, in clients that can read resources."""
+        report(export=text)
+
     def _hear(self, call: Call, text: str) -> None:
         report(call=call.tool, arguments=call.arguments, result=text)
+        self.export = next(iter(re.findall(r"contacts://exports/[0-9a-f-]+", text)), self.export)
         found = _UUID.search(text)
         self._contact = self._contact or (found[0] if found else "")
 

@@ -55,6 +55,8 @@ async def main() -> None:
     client = MultiServerMCPClient({"contacts": contacts}, callbacks=Callbacks(on_elicitation=ask_person))
     agent = create_agent(ScriptedModel(), await client.get_tools())
     await agent.ainvoke({"messages": "Tidy up my contacts."})
+    (exported,) = await client.get_resources("contacts", uris=[script.export])
+    script.read(exported.as_string())
 
 
 asyncio.run(main())

@@ -30,6 +30,7 @@ async def main() -> None:
         while call:
             result = await client.call_tool(call.tool, call.arguments)
             call = script.next(tools, result.content[0].text)
+        script.read((await client.read_resource(script.export)).contents[0].text)
 
 
 anyio.run(main)

