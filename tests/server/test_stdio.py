@@ -17,7 +17,7 @@ from mcp import Client, StdioServerParameters, stdio_client
 from contacts_mcp.tools import TOOLS
 from support.hosts import Host, Person, each_era
 from support.processes import API_KEY, StdioServer, clean_environment, shortest
-from support.raw_hosts import modern
+from support.raw_hosts import initialize_params, modern, notification
 from support.services import directory_service
 
 pytestmark = pytest.mark.system
@@ -182,30 +182,75 @@ def test_slow_host_gets_every_answer_complete(tmp_path: Path) -> None:
     assert all(len(answer["result"]["tools"]) == len(TOOLS) for answer in answers)
 
 
-def test_invalid_input_is_skipped_without_a_traceback(tmp_path: Path) -> None:
-    """The next request is answered."""
+def test_each_malformed_request_is_answered(tmp_path: Path) -> None:
+    """So is the request after them. Notifications, responses and blank lines get no answer, and nothing is quoted."""
+    malformed: list[tuple[bytes, Any, int]] = [
+        (b"{", None, -32700),
+        (b"\xff\xfe", None, -32700),
+        (b'{"jsonrpc":"2.0","id":1,"method":"Ola","params":[]}', 1, -32602),
+        (b'{"jsonrpc":"2.0","id":1.5,"method":"Ola"}', 1.5, -32600),
+        (b'[{"jsonrpc":"2.0","id":3,"method":"Ola"}]', None, -32600),
+        (b'{"jsonrpc":"2.0","id":"' + b"x" * 17 * 1024**2 + b'"}', None, -32600),
+        (b'{"jsonrpc":"2.0","id":5,"method":"Ola","params":{"x":"' + b"y" * 17 * 1024**2 + b'"}}', 5, -32600),
+        (b'{"method":"Ola","params":{"x":[' + b"1," * 300_000 + b'1]},"jsonrpc":"2.0","id":"six"}', "six", -32600),
+    ]
+    unanswered = [
+        b"",
+        b"  \r",
+        b'{"jsonrpc":"2.0","method":"Ola","params":[]}',
+        b'{"jsonrpc":"2.0","id":9,"result":{}}',
+    ]
     with StdioServer(tmp_path) as server:
-        for garbage in (b"", b"{", b"\xff\xfe", b"[]", b"null", b'{"jsonrpc":"2.0"}', b'"' + b"x" * 100_000 + b'"'):
-            server.write_line(garbage)
-        answer = listing(server)
-        while answer.get("id") != 1:
-            answer = json.loads(server.read_line())
+        for line in [*unanswered, *(line for line, _, _ in malformed)]:
+            server.write_line(line)
+        answers = [json.loads(server.read_line()) for _ in malformed]
+        listed = listing(server)
         server.close_input()
 
-    assert len(answer["result"]["tools"]) == len(TOOLS)
+    assert [(answer["id"], answer["error"]["code"]) for answer in answers] == [
+        (id_, code) for _, id_, code in malformed
+    ]
+    assert len(listed["result"]["tools"]) == len(TOOLS)
+    assert server.written.count("a malformed message was not served: ") == len(malformed) + 1
+    assert "Ola" not in server.written + json.dumps(answers)
     assert "Traceback" not in server.written
 
 
-@pytest.mark.parametrize("large", [b"x" * 17 * 1024**2, b"[" * 1_000_001], ids=["bytes", "values"])
-def test_oversized_message_is_skipped_and_logged(tmp_path: Path, large: bytes) -> None:
-    """The next request is answered."""
+def test_long_text_is_read_however_many_commas_it_has(tmp_path: Path) -> None:
+    content = json.dumps(modern(1, "tools/call", name="import_contacts", arguments={"content": "a," * 1_200_000}))
     with StdioServer(tmp_path) as server:
-        server.write_line(large)
-        answer = listing(server)
-        server.close_input()
+        server.write_line(content.encode())
+        answer = json.loads(server.read_line())
 
-    assert len(answer["result"]["tools"]) == len(TOOLS)
-    assert "dropped a message of more than 16 MiB or 1,000,000 values" in server.written
+    assert answer["id"] == 1
+    assert answer["result"]["isError"]
+
+
+def test_byte_order_mark_before_the_first_line_is_ignored(tmp_path: Path) -> None:
+    with StdioServer(tmp_path) as server:
+        server.write_line(b"\xef\xbb\xbf" + json.dumps(modern(1, "tools/list")).encode() + b"\r")
+
+        assert len(json.loads(server.read_line())["result"]["tools"]) == len(TOOLS)
+
+
+@pytest.mark.parametrize("later", ["initialize", "tools/list"])
+def test_discovery_does_not_decide_the_protocol_era(tmp_path: Path, later: str) -> None:
+    """Some hosts discover, do not wait for the answer, and initialize on the same pipe."""
+    initialize = {"jsonrpc": "2.0", "id": 2, "method": "initialize", "params": initialize_params({})}
+    legacy = [
+        initialize,
+        notification("notifications/initialized"),
+        {"jsonrpc": "2.0", "id": 3, "method": "tools/list"},
+    ]
+    messages = legacy if later == "initialize" else [modern(2, "tools/list"), modern(3, "tools/list")]
+    with StdioServer(tmp_path) as server:
+        lines = [json.dumps(message).encode() for message in (modern(1, "server/discover"), *messages)]
+        server.write_line(b"\n".join(lines))
+        answers = sorted((json.loads(server.read_line()) for _ in range(3)), key=lambda answer: answer["id"])
+
+    assert "supportedVersions" in answers[0]["result"]
+    assert ("protocolVersion" in answers[1]["result"]) == (later == "initialize")
+    assert len(answers[2]["result"]["tools"]) == len(TOOLS)
 
 
 def test_input_from_a_file_is_read_to_its_end(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import anyio
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 
+from contacts_mcp.transports._eras import serve_connection
 from support.hosts import LEGACY, MODERN
 
 _LEGACY_VERSION = "2025-11-25"
@@ -401,8 +402,8 @@ async def line_host(
 
 
 async def _serve(server: Server[Any], lines: "anyio.AsyncFile[str]") -> None:
-    async with stdio_server(lines, lines) as (read, write):
-        await server.run(read, write, server.create_initialization_options())
+    async with stdio_server(lines, lines) as (read, write), server.lifespan(server) as state:
+        await serve_connection(server, read, write, state)
 
 
 class Pipe(LineHost):
@@ -436,6 +437,10 @@ def modern(identifier: Any, method: str, capabilities: Message | None = None, /,
         "io.modelcontextprotocol/clientCapabilities": capabilities or {},
     }
     return {"jsonrpc": "2.0", "id": identifier, "method": method, "params": {**params, "_meta": meta}}
+
+
+def notification(method: str, **params: Any) -> Message:
+    return {"jsonrpc": "2.0", "method": method, "params": params}
 
 
 def routing(method: str, name: str | None) -> Headers:

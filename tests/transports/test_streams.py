@@ -10,7 +10,7 @@ from mcp.shared.message import ServerMessageMetadata, SessionMessage
 from mcp_types import JSONRPCError, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
 
 from contacts_mcp.transports import _streams
-from contacts_mcp.transports._streams import limit_unanswered
+from contacts_mcp.transports._streams import answer_unserved
 
 
 class Wire:
@@ -19,7 +19,7 @@ class Wire:
     def __init__(self) -> None:
         self.host, received = anyio.create_memory_object_stream[Any](10)
         sent, self.heard = anyio.create_memory_object_stream[SessionMessage](10)
-        self.read, self.write = limit_unanswered(received, sent)
+        self.read, self.write = answer_unserved(received, sent)
 
     async def ask(self, identifier: int) -> None:
         await self.host.send(SessionMessage(JSONRPCRequest(jsonrpc="2.0", id=identifier, method="x")))

@@ -14,14 +14,14 @@ import pytest
 
 from support.hosts import MISSING_ID
 from support.processes import HttpServer, StdioServer, peak_memory
-from support.raw_hosts import initialize_params, modern
+from support.raw_hosts import initialize_params, modern, notification
 from support.texts import MARK
 from support.trust_summary import Tried
 from transports.http.clients import headers_of
 
 MEGABYTE = 1_000_000
 MAX_MEMORY_BYTES = 1_000 * MEGABYTE
-"""Each of the million values of a message may take 800 bytes while it is read; the rest takes 150 MB."""
+"""Each of the values of a message may take 800 bytes while it is read; the rest takes 150 MB."""
 MAX_MEMORY_OF_SMALL_BYTES = 300 * MEGABYTE
 """A thousand requests without an answer, or a thousand small messages at once, take some tens of megabytes."""
 MAX_MEMORY_OF_UNREAD_BYTES = 400 * MEGABYTE
@@ -37,10 +37,6 @@ def call(identifier: Any, **arguments: Any) -> dict[str, Any]:
 
 def written(message: Any) -> bytes:
     return json.dumps(message).encode()
-
-
-def notification(method: str, **params: Any) -> dict[str, Any]:
-    return {"jsonrpc": "2.0", "method": method, "params": params}
 
 
 PROMPT = {"type": "ref/prompt", "name": "x"}
@@ -168,7 +164,7 @@ def test_stdio_server_answers_after_a_hostile_message(server: StdioServer, what:
     tried("bad inputs tried", len(ODD[what]))
 
 
-def test_endless_line_is_dropped_and_logged(server: StdioServer, tried: Tried) -> None:
+def test_endless_line_is_refused_and_logged(server: StdioServer, tried: Tried) -> None:
     """The next line is read."""
     assert server.process.stdin
     for _ in range(40):
@@ -177,7 +173,7 @@ def test_endless_line_is_dropped_and_logged(server: StdioServer, tried: Tried) -
 
     assert "contacts" in server.answer("first")["result"]["structuredContent"]
     assert answers_next(server, "after")
-    assert "a message of more than 16 MiB" in server.written
+    assert "the message has more than 16 MiB" in server.written
     assert peak_memory(server.process.pid) < MAX_MEMORY_BYTES
     tried("bad inputs tried", 1)
 

@@ -5,50 +5,62 @@ write when the host has stopped reading, and each answer costs two thread switch
 file descriptors instead, which needs POSIX.
 """
 
-import logging
+import asyncio
 import os
 import select
 import signal
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
-from typing import Any, cast
+from contextlib import asynccontextmanager, contextmanager
+from types import FrameType
+from typing import Any
 
 import anyio
-from anyio import AsyncFile, CancelScope
+from anyio import CancelScope
 from anyio.lowlevel import checkpoint
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.server.lowlevel import Server
-from mcp.server.stdio import stdio_server
+from mcp.shared.message import SessionMessage
 
-from contacts_mcp.transports._streams import limit_unanswered
+from contacts_mcp.transports._eras import serve_connection
+from contacts_mcp.transports._messages import MalformedMessage, parse_message, too_large
+from contacts_mcp.transports._streams import Read, Write, answer_unserved
 
 _EXIT_TIMEOUT_SECONDS = 0.8
 """Time for an orderly end; after it the process is ended."""
+_HANGUP_INTERVAL_SECONDS = 1.0
+"""How often a write that waits checks whether the host has gone."""
 _CHUNK_BYTES = 65_536
 _MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 """A line without an end would take all memory."""
-_MAX_MESSAGE_VALUES = 1_000_000
-"""Commas and opening brackets of a message: each value in it takes hundreds of bytes while it is parsed."""
-_DROPPED = f"dropped a message of more than {_MAX_MESSAGE_BYTES // 1024**2} MiB or {_MAX_MESSAGE_VALUES:,} values"
-
-_log = logging.getLogger(__name__)
+_MAX_SIZE = f"{_MAX_MESSAGE_BYTES // 1024**2} MiB"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 async def serve_stdio(server: Server[Any]) -> None:
     """Serve until standard input ends, or SIGINT or SIGTERM arrives; either ends the process within a second."""
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_stop_on_signal, tasks.cancel_scope)
-        with _standard_streams(tasks.cancel_scope) as (stdin, stdout):
-            async with stdio_server(stdin, stdout) as (read, write):
-                await server.run(*limit_unanswered(read, write), server.create_initialization_options())
+        with _stop_on_signal(tasks.cancel_scope), _claim_stdout() as wire:
+            async with server.lifespan(server) as state, _open_streams(wire, tasks.cancel_scope) as (read, write):
+                await serve_connection(server, *answer_unserved(read, write), lifespan_state=state)
         tasks.cancel_scope.cancel()
 
 
-async def _stop_on_signal(scope: CancelScope) -> None:
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for _ in signals:
-            _exit_after_timeout()
-            scope.cancel()
+@contextmanager
+def _stop_on_signal(scope: CancelScope) -> Iterator[None]:
+    """Cancel the scope on SIGINT or SIGTERM. The handlers run even if the event loop does not get on."""
+    loop = asyncio.get_running_loop()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        _exit_after_timeout()
+        loop.call_soon_threadsafe(scope.cancel)
+
+    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _exit_after_timeout() -> None:
@@ -59,89 +71,113 @@ def _exit_after_timeout() -> None:
 
 
 @contextmanager
-def _standard_streams(scope: CancelScope) -> Iterator[tuple[AsyncFile[str], AsyncFile[str]]]:
-    """Standard input and output in the form in which the SDK's transport takes files.
-
-    Inside the block everything else that writes to standard output reaches standard error. `scope` is cancelled when
-    the host no longer accepts output.
-    """
+def _claim_stdout() -> Iterator[int]:
+    """Yield a file descriptor for standard output; inside the block all other output goes to standard error."""
     wire = os.dup(1)
     os.dup2(2, 1)
     try:
-        yield cast("AsyncFile[str]", _LineReader(0)), cast("AsyncFile[str]", _Writer(wire, scope))
+        yield wire
     finally:
         os.dup2(wire, 1)
         os.close(wire)
 
 
-class _LineReader:
-    """The lines of a file descriptor, without those that are too large."""
+@asynccontextmanager
+async def _open_streams(wire: int, scope: CancelScope) -> AsyncIterator[tuple[Read, Write]]:
+    """Yield the host's messages, and a stream for ours; `scope` is cancelled when the host no longer accepts output."""
+    received, incoming = anyio.create_memory_object_stream[SessionMessage | Exception]()
+    sent, outgoing = anyio.create_memory_object_stream[SessionMessage]()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_read_messages, received)
+        tasks.start_soon(_write_messages, outgoing, wire, scope)
+        yield incoming, sent
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._pending = b""
 
-    async def __aiter__(self) -> AsyncIterator[str]:
-        rest = bytearray()
-        while chunk := await self._read():
-            rest += chunk
-            *lines, rest = rest.split(b"\n") if b"\n" in chunk else [rest]
-            for line in filter(_is_acceptable, lines):
-                yield line.decode("utf-8", errors="replace")
-            if len(rest) > _MAX_MESSAGE_BYTES:
-                _log.warning(_DROPPED)
-                rest.clear()
-                await self._skip_line()
-        if _is_acceptable(rest):
-            yield rest.decode("utf-8", errors="replace")
+async def _read_messages(received: MemoryObjectSendStream[SessionMessage | Exception]) -> None:
+    """Read standard input to its end, then end the process soon."""
+    async with received:
+        async for line in _read_lines(0):
+            try:
+                await received.send(line if isinstance(line, Exception) else SessionMessage(parse_message(line)))
+            except MalformedMessage as malformed:
+                await received.send(malformed)
         _exit_after_timeout()
 
-    async def _skip_line(self) -> None:
-        end = b""
-        while not end and (chunk := await self._read()):
-            _, end, self._pending = chunk.partition(b"\n")
 
-    async def _read(self) -> bytes:
-        if self._pending:
-            chunk, self._pending = self._pending, b""
-            return chunk
-        try:
-            await anyio.wait_readable(self._descriptor)
-        except PermissionError:
-            await checkpoint()  # a regular file cannot be waited for; it is always readable
-        return os.read(self._descriptor, _CHUNK_BYTES)
+async def _read_lines(descriptor: int) -> AsyncIterator[bytes | MalformedMessage]:
+    """Yield the lines of a file descriptor that are not blank, and an error for each that is too large."""
+    rest, head = bytearray(), b""
+    while chunk := await _read(descriptor):
+        rest += chunk
+        *lines, rest = rest.split(b"\n") if b"\n" in chunk else [rest]
+        for line in lines:
+            if found := _finish_line(head, line):
+                yield found
+            head = b""
+        if len(rest) > _MAX_MESSAGE_BYTES or head:  # from now on, only its start and its end are kept
+            head = head or bytes(rest[:_CHUNK_BYTES])
+            del rest[:-_CHUNK_BYTES]
+    if found := _finish_line(head, rest):
+        yield found
 
 
-def _is_acceptable(line: bytearray) -> bool:
-    """Whether a line holds a message that is not too large."""
-    is_small = sum(map(line.count, b",[{")) <= _MAX_MESSAGE_VALUES
-    if not is_small:
-        _log.warning(_DROPPED)
-    return bool(line) and is_small
+def _finish_line(head: bytes, line: bytearray) -> bytes | MalformedMessage | None:
+    if head:
+        return too_large(_MAX_SIZE, head, bytes(line))
+    return None if not line or line.isspace() else bytes(line.removeprefix(_BYTE_ORDER_MARK))
+
+
+async def _read(descriptor: int) -> bytes:
+    try:
+        await anyio.wait_readable(descriptor)
+    except PermissionError:
+        await checkpoint()  # a regular file cannot be waited for; it is always readable
+    try:
+        return os.read(descriptor, _CHUNK_BYTES)
+    except OSError:  # of a terminal that is gone
+        return b""
+
+
+async def _write_messages(outgoing: MemoryObjectReceiveStream[SessionMessage], wire: int, scope: CancelScope) -> None:
+    """Write messages, each of them whole, also if the task that sent it is cancelled."""
+    writer = _Writer(wire)
+    try:
+        async with outgoing:
+            async for item in outgoing:
+                # The id of an error may be a fraction, of which pydantic would warn.
+                text = item.message.model_dump_json(by_alias=True, exclude_unset=True, warnings=False)
+                await writer.write(text.encode() + b"\n")
+    except OSError:  # the host is gone, even if its side of standard input is still open
+        _exit_after_timeout()
+        scope.cancel()
 
 
 class _Writer:
     """Writes to a file descriptor, at most as much at once as a pipe surely takes, so that no write blocks."""
 
-    def __init__(self, descriptor: int, scope: CancelScope) -> None:
+    def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._scope = scope
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLOUT)
 
-    async def write(self, text: str) -> None:
-        try:
-            await self._write(memoryview(text.encode()))
-        except OSError:  # the host is gone, even if its side of standard input is still open
-            _exit_after_timeout()
-            self._scope.cancel()
-            await checkpoint()
-
-    async def _write(self, rest: memoryview) -> None:
+    async def write(self, text: bytes) -> None:
+        """Write all of it. Raises OSError if the host is gone."""
+        rest = memoryview(text)
         while rest:
-            if not self._poll.poll(0):
-                await anyio.wait_writable(self._descriptor)
-            rest = rest[os.write(self._descriptor, rest[: select.PIPE_BUF]) :]
+            if self._poll.poll(0):
+                rest = rest[os.write(self._descriptor, rest[: select.PIPE_BUF]) :]
+            else:
+                await self._wait()
 
-    async def flush(self) -> None:
-        """Do nothing: no output is buffered."""
+    async def _wait(self) -> None:
+        """Wait for the host to read. One that has closed standard input will not; then nothing else would notice."""
+        with anyio.move_on_after(_HANGUP_INTERVAL_SECONDS) as waiting:
+            await anyio.wait_writable(self._descriptor)
+        if waiting.cancelled_caught and _has_hung_up(0):
+            raise BrokenPipeError
+
+
+def _has_hung_up(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, getattr(select, "POLLRDHUP", 0))  # a pipe's end is always reported
+    return bool(poll.poll(0))

@@ -1,18 +1,21 @@
-"""Wrappers around the SDK's message streams, and a limit of the requests that wait for an answer.
+"""Wrappers around the SDK's message streams: they answer malformed messages, and limit the requests without an answer.
 
 The SDK begins to work on every message that it reads. A host that writes requests and reads no answers would therefore
 have this process keep all answers in memory.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar, cast
 
 import anyio
 from mcp.shared._stream_protocols import ReadStream, WriteStream
 from mcp.shared.message import ServerMessageMetadata, SessionMessage
 from mcp_types import INTERNAL_ERROR, ErrorData, JSONRPCError, JSONRPCRequest, JSONRPCResponse
+
+from contacts_mcp.transports._messages import MalformedMessage
 
 MAX_UNANSWERED_REQUESTS = 1_000
 _BUSY = "busy: {:,} of your requests have no answer yet; read the answers, then send the request again"
@@ -20,6 +23,8 @@ _BUSY = "busy: {:,} of your requests have no answer yet; read the answers, then 
 Read = ReadStream[SessionMessage | Exception]
 Write = WriteStream[SessionMessage]
 S = TypeVar("S", Read, Write)
+
+_log = logging.getLogger(__name__)
 
 
 class StreamProxy(Generic[S]):
@@ -50,8 +55,8 @@ def counted(counter: Counter[str], key: str) -> Iterator[None]:
             del counter[key]
 
 
-def limit_unanswered(read: Read, write: Write) -> tuple[Read, Write]:
-    """Wrap both streams, so that a request above `MAX_UNANSWERED_REQUESTS` is answered with an error.
+def answer_unserved(read: Read, write: Write) -> tuple[Read, Write]:
+    """Wrap both streams, so that a malformed message, and a request above the limit, is answered with an error.
 
     Sending that error waits like any answer: nothing more is read from a host that does not read.
     """
@@ -67,7 +72,10 @@ class _Unanswered:
         self._count = 0
 
     async def admit(self, item: SessionMessage | Exception) -> SessionMessage | Exception | None:
-        """Return the message for the server to read; None if the request exceeds the limit, and was answered."""
+        """Return the message for the server to read; None if it is not served, and was answered."""
+        if isinstance(item, MalformedMessage):
+            await self._refuse(item)
+            return None
         if isinstance(item, Exception) or not isinstance(item.message, JSONRPCRequest):
             return item
         if self._count >= MAX_UNANSWERED_REQUESTS:
@@ -76,6 +84,14 @@ class _Unanswered:
             return None
         self._count += 1
         return SessionMessage(item.message, ServerMessageMetadata(on_request_unanswered=self.settle))
+
+    async def _refuse(self, malformed: MalformedMessage) -> None:
+        _log.warning("a malformed message was not served: %s", malformed.message)
+        if malformed.is_answered:
+            error = ErrorData(code=malformed.code, message=malformed.message)
+            # Not validated, because the id may be a fraction.
+            answer = JSONRPCError.model_construct(jsonrpc="2.0", id=cast("Any", malformed.id), error=error)
+            await self._write.send(SessionMessage(answer))
 
     async def settle(self) -> None:
         """Count one request less: it was answered, or its caller no longer waits."""

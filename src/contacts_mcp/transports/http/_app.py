@@ -29,7 +29,7 @@ from contacts_mcp.transports.http._endpoints import (
     SessionLimitMiddleware,
     SseEndpoints,
 )
-from contacts_mcp.transports.http._errors import SdkErrorMiddleware, json_rpc_error
+from contacts_mcp.transports.http._errors import MalformedMessageMiddleware, SdkErrorMiddleware, json_rpc_error
 from contacts_mcp.transports.http._hosts import HostOriginMiddleware, cors
 from contacts_mcp.transports.http._lifecycle import HEALTH_PATH, READINESS_PATH, HealthPages, ReadinessCheck, Shutdown
 from contacts_mcp.transports.http._rate_limits import RateLimitMiddleware
@@ -113,7 +113,7 @@ def _endpoints(server: Server[Any], manager: StreamableHTTPSessionManager, limit
     async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
         await apps[route_path(scope)](scope, receive, send)
 
-    return SdkErrorMiddleware(by_path)
+    return MalformedMessageMiddleware(SdkErrorMiddleware(by_path))
 
 
 def _protected(app: ASGIApp, access: Access, limits: Limits, origins: Collection[str]) -> ASGIApp:

@@ -9,13 +9,13 @@ from typing import Any
 import anyio
 from cachetools import LRUCache
 from mcp.server.lowlevel import Server
-from mcp.server.runner import serve_dual_era_loop
 from mcp.server.sse import SseServerTransport
 from mcp.shared.message import SessionMessage
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from contacts_mcp.middleware import Refusal
 from contacts_mcp.server import ACTIVE_CALLS_SCOPE_KEY, CALLER_SCOPE_KEY
+from contacts_mcp.transports._eras import serve_connection
 from contacts_mcp.transports._streams import StreamProxy, Write, counted
 
 EVENTS_PATH, MESSAGES_PATH = "/sse", "/messages/"
@@ -46,13 +46,8 @@ class SseEndpoints:
     async def events(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one session, of either protocol era, for as long as its stream is open."""
         async with self._transport.connect_sse(scope, receive, send) as (read, write):
-            await serve_dual_era_loop(
-                self._server,
-                read,
-                _CountingStream(write, self._unread, scope[CALLER_SCOPE_KEY].principal),
-                lifespan_state=None,
-                init_options=self._server.create_initialization_options(),
-            )
+            counted_write = _CountingStream(write, self._unread, scope[CALLER_SCOPE_KEY].principal)
+            await serve_connection(self._server, read, counted_write, lifespan_state=None)
 
     async def messages(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one message to an open session."""

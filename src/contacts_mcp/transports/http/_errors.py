@@ -8,8 +8,9 @@ from mcp_types import INTERNAL_ERROR, INVALID_REQUEST
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from contacts_mcp.middleware import REQUEST_ID_SCOPE_KEY, Refusal
+from contacts_mcp.middleware import BODY_SCOPE_KEY, REQUEST_ID_SCOPE_KEY, Refusal
 from contacts_mcp.text import sanitize
+from contacts_mcp.transports._messages import MalformedMessage, parse_message
 
 _KEPT_HEADERS = (b"allow", b"mcp-session-id")
 _MAX_SHOWN_CHARACTERS = 300
@@ -32,6 +33,26 @@ def json_rpc_error(refusal: Refusal, scope: Scope, code: int | None = None) -> A
     kind = INVALID_REQUEST if refusal.status < HTTPStatus.INTERNAL_SERVER_ERROR else INTERNAL_ERROR
     error = {"code": code or kind, "message": str(refusal), "data": {"request_id": scope.get(REQUEST_ID_SCOPE_KEY)}}
     return JSONResponse({"jsonrpc": "2.0", "id": None, "error": error}, refusal.status, headers=refusal.headers)
+
+
+class MalformedMessageMiddleware:
+    """Answer a malformed message with status 400 and a JSON-RPC error that has the id of its request.
+
+    The SDK answers without the id, or over SSE without a JSON-RPC error. Responses have no answer in JSON-RPC, but a
+    POST request has one.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._app
+        if scope["method"] == "POST":
+            try:
+                parse_message(scope[BODY_SCOPE_KEY])
+            except MalformedMessage as malformed:
+                app = JSONResponse(malformed.to_json(), HTTPStatus.BAD_REQUEST)
+        await app(scope, receive, send)
 
 
 class SdkErrorMiddleware:
