@@ -135,7 +135,7 @@ def _arguments(tool: Tool) -> str:
     schema = json.loads((ROOT / "tool_schemas" / f"{tool.name}.json").read_text())["inputSchema"]
     required = set(schema.get("required", ()))
     rows = [
-        f"| `{name}` | {_type(field)} | {'yes' if name in required else ''} | {_meaning(field)} |"
+        f"| `{name}` | {_type(field)} | {'yes' if name in required else ''} | {field.get('description', '')} |"
         for name, field in schema.get("properties", {}).items()
     ]
     return table("| Argument | Type | Required | Meaning |", rows) if rows else "It takes no arguments."
@@ -145,15 +145,6 @@ def _type(field: dict[str, Any]) -> str:
     inner = field.get("items", field)
     kind = " or ".join(f"`{value}`" for value in inner["enum"]) if "enum" in inner else inner.get("type", "")
     return f"list of {kind}" if "items" in field else kind
-
-
-def _meaning(field: dict[str, Any]) -> str:
-    default = field.get("default")
-    return " ".join(
-        part
-        for part in (field.get("description", ""), f"Default: `{_json(default)}`." if default is not None else "")
-        if part
-    )
 
 
 def _example(example: Example) -> str:

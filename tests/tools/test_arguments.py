@@ -3,9 +3,12 @@
 from typing import Any
 
 import pytest
+from pydantic import Field
 
-from contacts_mcp.contract import ValidationFailed
-from contacts_mcp.tools import TOOLS, parse_arguments
+from contacts_mcp.contract import Tags, Text, ValidationFailed
+from contacts_mcp.tools import HOST_ARGUMENTS, TOOLS, parse_arguments
+from contacts_mcp.tools._arguments import Arguments
+from contacts_mcp.tools._schemas import input_schema
 
 TOOL = {tool.name: tool for tool in TOOLS}
 ID = "a1b2c3d4-5678-9abc-def0-123456789abc"
@@ -36,12 +39,96 @@ def test_filler_in_an_optional_argument_counts_as_absent(nothing):
         ("create_contact", {"name": "null"}, {"name": "null"}),
         ("create_contact", {"name": "Ola", "tags": '["vip", "oslo"]'}, {"name": "Ola", "tags": ["vip", "oslo"]}),
         ("list_contacts", {"page": "2"}, {"page": 2}),
+        ("list_contacts", {"page": 2.0, "per_page": " 20 "}, {"page": 2, "per_page": 20}),
+        ("import_contacts", {"content": "x", "apply": "true"}, {"content": "x", "apply": True}),
+        ("create_contact", {"name": "Ola", "phone_number": 4791234567}, {"name": "Ola", "phone_number": "4791234567"}),
+        (
+            "create_contact",
+            {"name": "Ola", "phone_number": 4791234567.0},
+            {"name": "Ola", "phone_number": "4791234567"},
+        ),
+        ("create_contact", {"name": True, "notes": 0, "email": 2.5}, {"name": "true", "notes": "0", "email": "2.5"}),
+        ("create_contact", {"name": 10**20, "tags": [2024, False]}, {"name": str(10**20), "tags": ["2024", "false"]}),
+        ("create_contact", {"name": "Ola", "tags": "[2024.0]"}, {"name": "Ola", "tags": ["2024"]}),
+        ("create_contact", {"name": "Ola", "tags": ["vip", None, "", "null"]}, {"name": "Ola", "tags": ["vip"]}),
+        ("create_contact", {"name": "Ola", "tags": [None, ""]}, {"name": "Ola"}),
     ],
-    ids=["required text", "array as JSON text", "number as text"],
+    ids=str,
 )
 def test_values_as_models_write_them_are_understood(tool, arguments, parsed):
-    """Some models encode nested values; a required text is taken literally."""
+    """Some models encode nested values, others write a number as a number; a required text is taken literally."""
     assert parse(tool, arguments) == parsed
+
+
+@pytest.mark.parametrize(
+    "number", [2.0**53, 1e300, float("nan"), float("inf"), 10**5000], ids=["2^53", "1e300", "nan", "inf", "10^5000"]
+)
+def test_number_that_may_have_lost_digits_is_no_text(number):
+    """A phone number that is wrong in its last digit would be stored silently."""
+    assert "phone_number: should be a valid string" in refusal(
+        "create_contact", {"name": "Ola", "phone_number": number}
+    )
+
+
+@pytest.mark.parametrize("value", [["Ola"], {"name": "Ola"}])
+def test_list_or_object_is_no_text(value):
+    assert "name: should be a valid string" in refusal("create_contact", {"name": value})
+
+
+class Row(Arguments):
+    name: Text
+    age: int = Field(default=1, ge=1, le=9)
+    tags: Tags | None = None
+
+
+class Rows(Arguments):
+    """Arguments with objects in a list, which no tool has yet."""
+
+    rows: list[Row]
+
+
+def parse_rows(rows: Any) -> Any:
+    return parse_arguments(Rows, input_schema(Rows), {"rows": rows}).model_dump(exclude_unset=True)["rows"]
+
+
+def test_objects_in_lists_are_read_like_arguments():
+    """Fillers are dropped, values converted, and what the host added is ignored at every level."""
+    row = {"name": 7, "age": "2", "tags": '["a"]', "_meta": {}, "sessionId": "x"}
+
+    assert parse_rows([row, {"name": "Ola", "age": 0, "tags": "null"}]) == [
+        {"name": "7", "age": 2, "tags": ["a"]},
+        {"name": "Ola"},
+    ]
+    assert parse_rows('[{"name": "Ola"}, "{\\"name\\": \\"Kari\\"}", null]') == [{"name": "Ola"}, {"name": "Kari"}]
+
+
+def test_fault_in_an_object_of_a_list_is_named_with_its_place():
+    with pytest.raises(ValidationFailed, match=r"rows\.0\.nmae: unknown argument; did you mean name\?"):
+        parse_rows([{"nmae": "Ola", "name": "Ola"}])
+
+
+@pytest.mark.parametrize("name", [*sorted(HOST_ARGUMENTS), "_meta", "_anything", "__x"])
+def test_argument_that_the_host_adds_is_ignored(name):
+    """Whatever its value is."""
+    for value in ("x", 5, {"a": [1]}, None):
+        assert parse("get_contact", {"contact_id": ID, name: value}) == {"contact_id": ID}
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("contactId", "contact_id"),
+        ("phone_numbr", "phone_number"),
+        ("tag", "tags"),
+        ("add_tag", "add_tags"),
+        ("companyName", "company_name"),
+    ],
+)
+def test_misspelt_argument_is_refused_with_the_right_name(written, meant):
+    """It is never ignored: a change without it would be another change."""
+    given = {"contact_id": ID, "name": "Ola", written: "x"}
+
+    assert f"{written}: unknown argument; did you mean {meant}?" in refusal("update_contact", given)
 
 
 def test_text_instead_of_an_array_is_refused_by_name():
@@ -56,7 +143,7 @@ def test_each_fault_names_the_argument_and_what_was_expected():
     """The model can correct all of them in one call."""
     line = refusal("list_contacts", {"type": "alien", "per_page": 500, "colour": "red"})
 
-    assert "type: should be 'person' or 'company'" in line
+    assert "type: should be 'any', 'person' or 'company'" in line
     assert "per_page: should be less than or equal to 100" in line
     assert "colour: unknown argument; this tool accepts type, search, tags, page, per_page" in line
 

@@ -50,6 +50,17 @@ Tags = Annotated[list[Text], Field(max_length=50)]
 
 
 @dataclass(frozen=True, slots=True)
+class Neutral:
+    """The value with which a tool's caller leaves an optional choice out; it is the default in the tool's schema.
+
+    Some clients make a model fill in every argument, so that each needs a value that means nothing. A call does not
+    accept the value itself: None stands for it.
+    """
+
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """A call as an HTTP request: `query` repeats a name for each item of a list; `body` is a JSON object."""
 

@@ -8,11 +8,13 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from contacts_mcp.contract._call import Call, ContactId, GroupId, Risk, Tags, Text
+from contacts_mcp.contract._call import Call, ContactId, GroupId, Neutral, Risk, Tags, Text
 from contacts_mcp.contract.models import Added, Contact, ContactPage, ContactType, Group, GroupList, MemberList
 
-_ContactId = Annotated[ContactId, Field(description="Contact id (UUID).")]
-_GroupId = Annotated[GroupId, Field(description="Group id (UUID).")]
+_ContactId = Annotated[ContactId, Field(description="UUID.")]
+_GroupId = Annotated[GroupId, Field(description="UUID.")]
+TypeFilter = Annotated[ContactType | None, Neutral("any")]
+NewType = Annotated[ContactType | None, Neutral("unchanged")]
 
 
 class ListContacts(Call[ContactPage]):
@@ -21,7 +23,7 @@ class ListContacts(Call[ContactPage]):
     route = "GET /v1/contacts"
     risk = Risk.READ
     idempotent = True
-    type: ContactType | None = None
+    type: TypeFilter = None
     search: Text | None = Field(
         default=None, description="Words of a name or company in any order, phone digits or an e-mail."
     )
@@ -61,7 +63,7 @@ class UpdateContact(Call[Contact]):
     risk = Risk.WRITE
     idempotent = True
     contact_id: _ContactId
-    type: ContactType | None = None
+    type: NewType = None
     name: Text | None = None
     company_name: Text | None = None
     phone_number: Text | None = Field(default=None, description="E.164, e.g. +4799999999.")

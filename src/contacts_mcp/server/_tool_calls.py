@@ -27,7 +27,7 @@ from contacts_mcp.server._elicitation import add_token_argument, obtain_consent,
 from contacts_mcp.server._recording import CallRecord, CallRecorder, count_rejected_call, log_failure, measure_call
 from contacts_mcp.server._subscriptions import Subscriptions
 from contacts_mcp.text import sanitize
-from contacts_mcp.tools import NotDone, PreparedCall, Tool, parse_arguments, render
+from contacts_mcp.tools import NotDone, PreparedCall, Tool, drop_host_arguments, parse_arguments, render
 
 REQUEST_ID_META = "services.wayscloud/request-id"  # in a failed result's `_meta`; the log has the same id
 _MAX_NAME_LENGTH = 64
@@ -115,7 +115,8 @@ class ToolHandlers:
 
     async def _call(self, call: _Call) -> Result:
         """Validate the arguments, prepare the call, obtain consent, run the call, render its answer."""
-        tool, record, given = call.tool, call.record, call.params.arguments or {}
+        tool, record = call.tool, call.record
+        given = drop_host_arguments(tool.input_schema, call.params.arguments or {})
         raw, token = split_token_argument(given) if tool.name in self._two_step_tools else (given, None)
         arguments = parse_arguments(tool.arguments, tool.input_schema, raw)
         targets = {name: getattr(arguments, name) for name in tool.target_args}

@@ -1,7 +1,7 @@
 """The catalog of tools. Tools are data: name, text, schemas, risk, and how a call is prepared and run."""
 
 from contacts_mcp.tools._answers import NotDone, render
-from contacts_mcp.tools._arguments import parse_arguments
+from contacts_mcp.tools._arguments import HOST_ARGUMENTS, drop_host_arguments, parse_arguments
 from contacts_mcp.tools._catalog import (
     TOOLS,
     TOOLSETS,
@@ -31,6 +31,7 @@ from contacts_mcp.tools._tool import (
 __all__ = [
     "DOWNLOAD_URI_TEMPLATE",
     "ENDPOINTS",
+    "HOST_ARGUMENTS",
     "NO_FOLDER_CONFIGURED",
     "NO_PATHS_OVER_NETWORK",
     "TOOLS",
@@ -48,6 +49,7 @@ __all__ = [
     "WriteBudget",
     "WriteBudgets",
     "choose_tools",
+    "drop_host_arguments",
     "export_files",
     "parse_arguments",
     "read_tool",

@@ -1,27 +1,27 @@
-"""A tool's schemas in the JSON that every host accepts, and the validation of arguments.
-
-The schemas have only plain types: hosts reject or misuse combinators, references, nullable types, `pattern`,
-`default: null` and formats. A field that may be null becomes one that may be absent; nested models are written out.
-"""
+"""The validation of a tool's arguments, in the many ways in which models and hosts write them."""
 
 import json
 import re
 from collections.abc import Mapping
-from datetime import datetime
-from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from difflib import get_close_matches
+from typing import Any
 
-from annotated_types import Ge, Le, MaxLen, MinLen
 from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic.fields import FieldInfo
 
 from contacts_mcp.contract import FieldFault, ValidationFailed, invalid_field
 from contacts_mcp.text import sanitize
 
+HOST_ARGUMENTS = frozenset({"toolCallId", "sessionId", "requestId"})
+"""Arguments that hosts add to a call by themselves; they are ignored, and so is every name that begins with `_`."""
+
 _MAX_FAULTS_SHOWN = 5
 _MAX_NAME_LENGTH = 64
 _MAX_ITEMS = 5_000
+_MAX_EXACT_FLOAT = 2**53  # from here on a float may have lost digits of what was written
+_MAX_INTEGER_BITS = 512
 _SURROGATE = re.compile("[\ud800-\udfff]")
+
+Schema = Mapping[str, Any]
 
 
 class Arguments(BaseModel):
@@ -30,124 +30,104 @@ class Arguments(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
-_SCALARS: dict[Any, str] = {str: "string", datetime: "string", int: "integer", bool: "boolean"}
-_LIMITS: dict[type, tuple[str, str]] = {
-    Ge: ("minimum", "ge"),
-    Le: ("maximum", "le"),
-    MinLen: ("minItems", "min_length"),
-    MaxLen: ("maxItems", "max_length"),
-}
+def drop_host_arguments(schema: Schema, raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments without those that the host added by itself."""
+    return {name: value for name, value in raw.items() if name in schema["properties"] or not _is_of_host(name)}
 
 
-def input_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """Schema of a tool's arguments, with the defaults that are not null.
-
-    No object is closed: `additionalProperties` crashes converters, and an unknown argument is refused anyway.
-    """
-    return _object(model, defaults=True)
+def _is_of_host(name: str) -> bool:
+    return name in HOST_ARGUMENTS or name.startswith("_")
 
 
-def output_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """Schema of a tool's answer: an open object without nulls."""
-    return _object(model, defaults=False)
-
-
-def merge_schemas(*schemas: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an object schema that each instance of one of `schemas` matches; hosts reject combinators at the root."""
-    properties = {name: child for schema in schemas for name, child in schema["properties"].items()}
-    return {"type": "object", "properties": properties}
-
-
-def _object(model: type[BaseModel], *, defaults: bool) -> dict[str, Any]:
-    fields = model.model_fields
-    required = [name for name, info in fields.items() if info.is_required()]
-    schema: dict[str, Any] = {
-        "type": "object",
-        "properties": {name: _property(info, defaults=defaults) for name, info in fields.items()},
-    }
-    return {**schema, "required": required} if required else schema
-
-
-def _property(info: FieldInfo, *, defaults: bool) -> dict[str, Any]:
-    schema = _type(info.annotation)
-    if info.description:
-        schema["description"] = info.description
-    for limit in info.metadata:
-        if type(limit) in _LIMITS:
-            keyword, attribute = _LIMITS[type(limit)]
-            schema[keyword] = getattr(limit, attribute)
-    if defaults and not info.is_required() and info.default is not None:
-        schema["default"] = info.default
-    return schema
-
-
-def _type(annotation: Any) -> dict[str, Any]:
-    """Return the schema of one type. Null is left out: it means the same as absent."""
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        return _type(arguments[0])
-    if origin in (Union, UnionType):
-        (only,) = (argument for argument in arguments if argument is not NoneType)
-        return _type(only)
-    if origin is Literal:
-        return {"type": "string", "enum": list(arguments)}
-    if origin is list:
-        return {"type": "array", "items": _type(arguments[0])}
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return _object(annotation, defaults=False)
-    return {"type": _SCALARS[annotation]}
-
-
-def parse_arguments(model: type[BaseModel], schema: Mapping[str, Any], raw: Mapping[str, Any]) -> BaseModel:
+def parse_arguments(model: type[BaseModel], schema: Schema, raw: Mapping[str, Any]) -> BaseModel:
     """Validate the arguments of a tool call.
 
-    Models fill optional arguments that they do not need with "", "null", null or []: these count as absent, never as
-    "clear". An array that arrives as JSON text counts as the array. Raises ValidationFailed, which names each invalid
-    argument and what was expected, but never the value.
+    Models fill optional arguments that they do not need with "", "null", null, [] or the default: these count as
+    absent, never as "clear". A value of another JSON type is converted if that loses nothing. Raises ValidationFailed,
+    which names each invalid argument and what was expected, but never the value.
     """
-    properties = schema["properties"]
-    if len(raw) > len(properties) + _MAX_FAULTS_SHOWN:
-        raise invalid_field("", f"too many arguments; this tool accepts {', '.join(properties)}")
-    required = schema.get("required", ())
-    cleaned: dict[str, Any] = {}
-    for name, given in raw.items():
-        _check_bounds(name, given)
-        value = given
-        if isinstance(given, str) and properties.get(name, {}).get("type") == "array":
-            value = _decode_array(given)
-        is_filler = value is None or value == [] or (isinstance(value, str) and value.strip() in ("", "null"))
-        if name in required or not is_filler:
-            cleaned[name] = value
+    given = drop_host_arguments(schema, raw)
+    if len(given) > len(schema["properties"]) + _MAX_FAULTS_SHOWN:
+        raise invalid_field("", f"too many arguments; this tool accepts {', '.join(schema['properties'])}")
     try:
-        return model.model_validate(cleaned)
+        return model.model_validate(_clean_object(schema, given, ""))
     except ValidationError as exc:
         # `from None`: the chained error would carry the values.
-        raise _to_validation_failed(exc, properties) from None
+        raise _to_validation_failed(exc, schema) from None
 
 
-def _check_bounds(name: str, value: Any) -> None:
-    """Refuse a list that would take seconds to validate, and text that cannot be encoded."""
-    if isinstance(value, list) and len(value) > _MAX_ITEMS:
-        raise invalid_field(sanitize(name, _MAX_NAME_LENGTH), f"should have no more than {_MAX_ITEMS:,} items")
-    texts = value if isinstance(value, list) else [value]
-    if any(isinstance(text, str) and _SURROGATE.search(text) for text in texts):
-        raise invalid_field(sanitize(name, _MAX_NAME_LENGTH), "contains half of a character (a lone surrogate)")
+def _clean_object(schema: Schema, given: Mapping[str, Any], path: str) -> dict[str, Any]:
+    """Convert the members of an object, and leave out those that count as absent."""
+    required = schema.get("required", ())
+    cleaned: dict[str, Any] = {}
+    for name, value in drop_host_arguments(schema, given).items():
+        property_schema = schema["properties"].get(name, {})
+        clean = _clean(property_schema, value, f"{path}{sanitize(name, _MAX_NAME_LENGTH)}")
+        is_absent = clean is None if name in required else _is_filler(property_schema, clean)
+        if not is_absent:
+            cleaned[name] = clean
+    return cleaned
 
 
-def _decode_array(text: str) -> Any:
-    """Decode a JSON array; any other text is returned as it is, for the validation to refuse."""
-    if not text.lstrip().startswith("["):
-        return text
+def _is_filler(schema: Schema, value: Any) -> bool:
+    """Whether a value in an optional place means nothing; 0 does if the number must be larger."""
+    if isinstance(value, str) and value.strip() in ("", "null"):
+        return True
+    return value in (None, [], {}, schema.get("default")) or (value == 0 and schema.get("minimum", 0) > 0)
+
+
+def _clean(schema: Schema, value: Any, path: str) -> Any:
+    """Convert a value to the type that the schema wants; one that cannot be converted is left for the validation."""
+    match schema.get("type"):
+        case "string":
+            return _to_text(value, path)
+        case "array":
+            items = _decode(value, list)
+            return _clean_items(schema["items"], items, path) if isinstance(items, list) else items
+        case "object":
+            members = _decode(value, dict)
+            return _clean_object(schema, members, f"{path}.") if isinstance(members, dict) else members
+        case "integer":
+            return _decode(value, int, float)
+        case "boolean":
+            return _decode(value, bool)
+        case _:
+            return value
+
+
+def _clean_items(schema: Schema, items: list[Any], path: str) -> list[Any]:
+    """Convert the items of a list, which is refused if it would take seconds to validate."""
+    if len(items) > _MAX_ITEMS:
+        raise invalid_field(path, f"should have no more than {_MAX_ITEMS:,} items")
+    cleaned = (_clean(schema, item, f"{path}.{index}") for index, item in enumerate(items))
+    return [item for item in cleaned if not _is_filler(schema, item)]
+
+
+def _to_text(value: Any, path: str) -> Any:
+    """Return a number or a boolean as the text that was meant, unless digits may have been lost."""
+    if isinstance(value, str) and _SURROGATE.search(value):
+        raise invalid_field(path, "contains half of a character (a lone surrogate)")
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and abs(value) < _MAX_EXACT_FLOAT:
+        return str(int(value) if value.is_integer() else value)
+    return str(value) if isinstance(value, int) and value.bit_length() < _MAX_INTEGER_BITS else value
+
+
+def _decode(value: Any, *types: type) -> Any:
+    """Decode JSON text that is of one of these types; anything else is returned as it is."""
+    if not isinstance(value, str):
+        return value
     try:
-        decoded = json.loads(text)
+        decoded = json.loads(value)
     except (ValueError, RecursionError):
-        return text
-    return decoded if isinstance(decoded, list) and len(decoded) <= _MAX_ITEMS else text
+        return value
+    return decoded if type(decoded) in types else value
 
 
-def _to_validation_failed(exc: ValidationError, accepted: Mapping[str, Any]) -> ValidationFailed:
+def _to_validation_failed(exc: ValidationError, schema: Schema) -> ValidationFailed:
     faults = tuple(
-        _to_fault(error["type"], error["loc"], error["msg"], accepted)
+        _to_fault(error["type"], error["loc"], error["msg"], schema)
         for error in exc.errors(include_url=False, include_context=False, include_input=False)
     )
     shown = "; ".join(str(fault) for fault in faults[:_MAX_FAULTS_SHOWN])
@@ -155,12 +135,26 @@ def _to_validation_failed(exc: ValidationError, accepted: Mapping[str, Any]) -> 
     return ValidationFailed(f"{shown}; and {more} more" if more > 0 else shown, faults=faults)
 
 
-def _to_fault(
-    error_type: str, location: tuple[int | str, ...], message: str, accepted: Mapping[str, Any]
-) -> FieldFault:
+def _to_fault(error_type: str, location: tuple[int | str, ...], message: str, schema: Schema) -> FieldFault:
     path = sanitize(".".join(str(part) for part in location), _MAX_NAME_LENGTH)
     if error_type == "missing":
         return FieldFault(path, "is required")
     if error_type == "extra_forbidden":
-        return FieldFault(path, f"unknown argument; this tool accepts {', '.join(accepted)}")
+        return FieldFault(path, _describe_unknown(str(location[-1]), _schema_at(schema, location[:-1])["properties"]))
+    if error_type == "literal_error":
+        *others, last = map(repr, _schema_at(schema, location)["enum"])
+        return FieldFault(path, f"should be {', '.join(others)} or {last}" if others else f"should be {last}")
     return FieldFault(path, message.replace("Input should", "should").replace("Value error, ", ""))
+
+
+def _schema_at(schema: Schema, location: tuple[int | str, ...]) -> Schema:
+    for part in location:
+        schema = schema["items"] if isinstance(part, int) else schema["properties"][part]
+    return schema
+
+
+def _describe_unknown(name: str, accepted: Mapping[str, Any]) -> str:
+    """Describe an unknown argument with the argument that it may be a misspelling of, or else all of them."""
+    if close := get_close_matches(name.lower()[:_MAX_NAME_LENGTH], accepted, n=1):
+        return f"unknown argument; did you mean {close[0]}?"
+    return f"unknown argument; this tool accepts {', '.join(accepted)}"

@@ -101,8 +101,6 @@ def _to_openai(tool: Tool) -> dict[str, Any]:
 
 def _to_strict(schema: Mapping[str, Any], *, optional: bool) -> dict[str, Any]:
     strict = {key: value for key, value in schema.items() if key != "default"}
-    if "default" in schema:
-        strict["description"] = f"{schema.get('description', '')} Default {schema['default']}.".strip()
     if optional:
         strict["type"] = [schema["type"], "null"]
         if "enum" in schema:

@@ -27,7 +27,7 @@ class CheckGroupAudience(Arguments):
     requests needed. Sends nothing.
     """
 
-    group_id: GroupId = Field(description="Group id (UUID).")
+    group_id: GroupId = Field(description="UUID.")
 
 
 class UnreachableMember(ContactSummary):

@@ -3,12 +3,12 @@
 from datetime import UTC, datetime
 from functools import partial
 from io import BytesIO
-from typing import IO, Literal
+from typing import IO, Annotated, Literal
 
 import anyio.to_thread
 from pydantic import Field
 
-from contacts_mcp.contract import Text, ValidationFailed
+from contacts_mcp.contract import Neutral, Text, ValidationFailed
 from contacts_mcp.folder import Folder
 from contacts_mcp.formats import FORMATS, check_dialect, open_writer
 from contacts_mcp.tools._answers import FileAnswer
@@ -29,8 +29,8 @@ class ExportContacts(FilterOrGroupArguments):
     format: Literal["csv", "xlsx", "vcard", "json"] = Field(
         default="csv", description="xlsx for any spreadsheet; opened there, a CSV loses long numbers."
     )
-    dialect: Literal["semicolon", "google", "outlook", "3.0", "4.0"] | None = Field(
-        default=None, description="semicolon, google, outlook: only csv. 3.0 (default), 4.0: only vcard."
+    dialect: Annotated[Literal["semicolon", "google", "outlook", "3.0", "4.0"] | None, Neutral("standard")] = Field(
+        default=None, description="3.0 and 4.0 are versions of vcard, the others kinds of csv."
     )
     path: Text | None = Field(default=None, description="New file in the server's folder; default: a generated name.")
 

@@ -4,12 +4,12 @@ import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
-from typing import Literal
+from typing import Annotated, Literal
 
 import anyio.to_thread
 from pydantic import Field
 
-from contacts_mcp.contract import GetContactGroup, GroupId, Risk, Tags, Text, invalid_field
+from contacts_mcp.contract import GetContactGroup, GroupId, Neutral, Risk, Tags, Text, invalid_field
 from contacts_mcp.formats import ParsedFile, read_contacts
 from contacts_mcp.guard import PromptWording
 from contacts_mcp.text import quote
@@ -31,7 +31,7 @@ class ImportContacts(PlanArguments):
 
     path: Text | None = Field(default=None, description="File in the server's folder; or give content.")
     content: Text | None = Field(default=None, description="The file's text.")
-    format: Literal["csv", "vcard", "excel", "json"] | None = None
+    format: Annotated[Literal["csv", "vcard", "excel", "json"] | None, Neutral("auto")] = None
     mapping: list[Text] | None = Field(default=None, description='For unrecognized columns: "Column=field".')
     encoding: Text | None = Field(default=None, description="Encoding, if letters come out wrong, e.g. windows-1250.")
     default_region: Region | None = Field(

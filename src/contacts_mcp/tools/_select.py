@@ -20,6 +20,7 @@ from contacts_mcp.contract import (
     ScanContacts,
     Tags,
     Text,
+    TypeFilter,
 )
 from contacts_mcp.tools._arguments import Arguments
 from contacts_mcp.tools._job import MAX_CONCURRENT_CALLS, JobClient, ProgressReporter
@@ -56,7 +57,7 @@ class Filter:
 class FilterArguments(Arguments):
     """The arguments of a tool for the contacts that match a filter."""
 
-    type: ContactType | None = None
+    type: TypeFilter = None
     search: Text | None = None
     tags: Tags | None = Field(default=None, description="All must match.")
 

@@ -29,7 +29,7 @@ from contacts_mcp.contract import (
 from contacts_mcp.folder import Folder
 from contacts_mcp.guard import PromptWording, Target
 from contacts_mcp.tools._answers import NotDone
-from contacts_mcp.tools._arguments import input_schema, merge_schemas, output_schema
+from contacts_mcp.tools._schemas import has_optional_texts, input_schema, merge_schemas, output_schema
 
 NO_FOLDER_CONFIGURED = "the operator has configured no folder for files (CONTACTS_MCP_FILES)"
 NO_PATHS_OVER_NETWORK = "a server on a network accepts no paths"
@@ -38,6 +38,7 @@ MAX_DOWNLOAD_BYTES = 8 * 1024 * 1024
 _DOWNLOAD_LIFETIME_SECONDS = 900.0
 _MAX_DOWNLOADS = 256
 _MAX_DOWNLOADS_BYTES = 64 * 1024 * 1024
+_FILLERS = '(arguments "" and [] are ignored)'
 _BUDGET_PERIOD_SECONDS = 3600.0
 _MINUTE_SECONDS = 60.0
 _MAX_BUDGETS = 4_096
@@ -302,7 +303,8 @@ class Tool:
 
     @cached_property
     def description(self) -> str:
-        return " ".join((self.arguments.__doc__ or "").split())
+        text = " ".join((self.arguments.__doc__ or "").split())
+        return f"{text[:-1]} {_FILLERS}." if has_optional_texts(self.input_schema) else text
 
     @cached_property
     def input_schema(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from contacts_mcp import phones
-from contacts_mcp.contract import Contact, ContactType, Record, Risk, Tags, Text, UpdateContact
+from contacts_mcp.contract import Contact, NewType, Record, Risk, Tags, Text, UpdateContact
 from contacts_mcp.guard import PromptWording, Target
 from contacts_mcp.text import quote
 from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, join_names, one_line, summarize
@@ -34,7 +34,7 @@ class UpdateMatchingContacts(FilterOrGroupArguments, PlanArguments):
     update_contact.
     """
 
-    set_type: ContactType | None = None
+    set_type: NewType = None
     set_company_name: Text | None = None
     set_notes: Text | None = Field(default=None, description="Replaces their notes.")
     add_tags: Tags | None = None
