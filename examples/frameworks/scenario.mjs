@@ -25,12 +25,8 @@ export class Script {
   #steps = STEPS.values();
   #call;
   #contact;
-  export;
-
-  constructor({ canConfirm }) {
-    this.person = new Person();
-    report({ can_confirm: canConfirm });
-  }
+  export; // the address of the exported file
+  person = new Person();
 
   // The next call, or undefined at the end. `tools` has the parameters of each by name; `result` is the last call's.
   next(tools, result) {

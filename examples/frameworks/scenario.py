@@ -64,15 +64,13 @@ class Call:
 class Script:
     """The scripted model. It gives every argument that a tool requires, as models do in strict mode."""
 
-    def __init__(self, *, can_confirm: bool) -> None:
-        """`can_confirm` says whether this client can show a form to a person."""
+    def __init__(self) -> None:
         self.person = Person()
         self._steps = iter(STEPS)
         self.export = ""
         """The address of the exported file."""
         self._contact = ""
         self._call: Call | None = None
-        report(can_confirm=can_confirm)
 
     def next(self, tools: Mapping[str, Mapping[str, Any]], result: Any = None) -> Call | None:
         """Return the next call, or None at the end. `tools` has the parameters of each; `result` is the last call's."""

@@ -11,7 +11,7 @@ from fastmcp.client.elicitation import ElicitResult
 from fastmcp.client.transports import StdioTransport
 from scenario import Script, server
 
-script = Script(can_confirm=True)
+script = Script()
 
 
 async def ask_person(message, _type, params, _context):

@@ -16,7 +16,7 @@ from mcp.types import ElicitResult
 from scenario import Script, server
 
 TIMEOUT_SECONDS = 60  # the default of 5 is too short for an import
-script = Script(can_confirm=True)
+script = Script()
 
 
 class ScriptedModel(BaseLlm):

@@ -14,7 +14,7 @@ from mcp import Client, StdioServerParameters
 from mcp.types import ElicitResult
 from scenario import Script, server
 
-script = Script(can_confirm=True)
+script = Script()
 
 
 def scripted(request: httpx2.Request) -> httpx2.Response:

@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 import { Script, server } from "./scenario.mjs";
 
 const PROGRAM = new URL("node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js", import.meta.url);
-const script = new Script({ canConfirm: false });
+const script = new Script();
 const where = server();
 const target = where.url ? [where.url.href] : [where.command, ...where.args];
 const run = promisify(execFile);

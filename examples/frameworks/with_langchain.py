@@ -17,7 +17,7 @@ from langchain_mcp_adapters.client import MultiServerMCPClient
 from mcp.types import ElicitResult
 from scenario import Script, server
 
-script = Script(can_confirm=True)
+script = Script()
 numbers = count()
 
 

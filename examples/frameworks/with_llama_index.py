@@ -14,7 +14,7 @@ from llama_index.tools.mcp import BasicMCPClient, McpToolSpec
 from scenario import Script, server
 
 TIMEOUT_SECONDS = 60
-script = Script(can_confirm=False)
+script = Script()
 
 
 class ScriptedModel(FunctionCallingLLM):

@@ -5,7 +5,7 @@ import { MockLanguageModelV4 } from "ai/test";
 
 import { Script, server } from "./scenario.mjs";
 
-const script = new Script({ canConfirm: true });
+const script = new Script();
 const contacts = new MCPClient({
   servers: { contacts: { ...server(), inputRequests: ({ params }) => script.person.answer(params) } },
 });

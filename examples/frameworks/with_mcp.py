@@ -16,7 +16,7 @@ ERA = os.environ.get("MCP_ERA", "auto")  # "legacy" for the protocol before 2026
 
 async def main() -> None:
     """Call the tools that the scripted model chooses."""
-    script = Script(can_confirm=True)
+    script = Script()
     where = server()
 
     async def ask_person(_context, params):

@@ -13,7 +13,7 @@ from mcp.client.streamable_http import streamablehttp_client
 from mcp.types import ElicitResult
 from scenario import Script, server
 
-script = Script(can_confirm=True)
+script = Script()
 
 
 async def ask_person(_context, params):

@@ -58,7 +58,7 @@ async def main() -> None:
     async with contacts:
         agent = Agent(
             name="contacts",
-            model=ScriptedModel(Script(can_confirm=False)),  # model="gpt-5"
+            model=ScriptedModel(Script()),  # model="gpt-5"
             mcp_servers=[contacts],
             mcp_config={"convert_schemas_to_strict": True},
         )

@@ -13,7 +13,7 @@ from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart
 from pydantic_ai.models.function import FunctionModel
 from scenario import Script, server
 
-script = Script(can_confirm=True)
+script = Script()
 
 
 async def scripted(messages, info):

@@ -9,7 +9,7 @@ from scenario import Script, server
 from smolagents import MCPClient, Model, ToolCallingAgent
 from smolagents.models import ChatMessage, ChatMessageToolCall, ChatMessageToolCallFunction, get_tool_json_schema
 
-script = Script(can_confirm=False)
+script = Script()
 
 
 class ScriptedModel(Model):

@@ -14,7 +14,7 @@ from strands import Agent
 from strands.models import Model
 from strands.tools.mcp import MCPClient
 
-script = Script(can_confirm=True)
+script = Script()
 numbers = count()
 
 

@@ -6,7 +6,7 @@ import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js";
 
 import { Script, server } from "./scenario.mjs";
 
-const script = new Script({ canConfirm: true });
+const script = new Script();
 const where = server();
 const transport = where.url ? new StreamableHTTPClientTransport(where.url) : new StdioClientTransport(where);
 const client = new Client({ name: "example", version: "1" }, { capabilities: { elicitation: {} } });

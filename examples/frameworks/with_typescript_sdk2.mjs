@@ -4,7 +4,7 @@ import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 
 import { Script, server } from "./scenario.mjs";
 
-const script = new Script({ canConfirm: true });
+const script = new Script();
 const where = server();
 const transport = where.url ? new StreamableHTTPClientTransport(where.url) : new StdioClientTransport(where);
 const options = { capabilities: { elicitation: {} }, versionNegotiation: { mode: "auto" } };

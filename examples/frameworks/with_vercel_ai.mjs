@@ -6,7 +6,7 @@ import { MockLanguageModelV4 } from "ai/test";
 
 import { Script, server } from "./scenario.mjs";
 
-const script = new Script({ canConfirm: true });
+const script = new Script();
 const where = server();
 const transport = where.url ? { type: "http", url: where.url.href } : new StdioTransport(where);
 const contacts = await createMCPClient({ transport, capabilities: { elicitation: {} } });

@@ -11,7 +11,7 @@ from contacts_mcp.tools import TOOLS
 from frameworks.clients import Client
 
 RUN_TIMEOUT_SECONDS = 150
-_STEPS = ("create", "list", "update", "export", "missing", "refused", "kept", "confirmed", "gone")
+STEPS = ("create", "list", "update", "export", "missing", "refused", "kept", "confirmed", "gone")
 """The calls of `examples/frameworks/scenario.py`, in order."""
 
 
@@ -19,6 +19,7 @@ _STEPS = ("create", "list", "update", "export", "missing", "refused", "kept", "c
 class Run:
     """The lines that an example printed."""
 
+    client: Client
     code: int | None
     lines: list[dict[str, Any]]
     errors: str
@@ -27,14 +28,15 @@ class Run:
         return [line[key] for line in self.lines if key in line]
 
     @property
-    def can_confirm(self) -> bool:
-        return bool(self.values("can_confirm") and self.values("can_confirm")[0])
+    def tools(self) -> dict[str, Any]:
+        """The parameters of each tool, as the model gets them."""
+        return self.values("tools")[0] if self.values("tools") else {}
 
     @property
     def results(self) -> dict[str, str]:
         """What the model saw after each step, without white space and quotes, which frameworks treat differently."""
         results = [line for line in self.lines if "call" in line]
-        return {step: re.sub(r"[\s\"'\\]", "", line["result"]) for step, line in zip(_STEPS, results, strict=False)}
+        return {step: re.sub(r"[\s\"'\\]", "", line["result"]) for step, line in zip(STEPS, results, strict=False)}
 
     def faults(self) -> list[str]:
         """A line for each check that failed."""
@@ -55,8 +57,10 @@ def run_example(client: Client, server: list[str]) -> Run:
             check=False,
         )
     except subprocess.TimeoutExpired as exc:
-        return Run(None, _read(_text(exc.stdout)), f"not finished after {RUN_TIMEOUT_SECONDS} s\n{_text(exc.stderr)}")
-    return Run(done.returncode, _read(done.stdout), done.stderr)
+        return Run(
+            client, None, _read(_text(exc.stdout)), f"not finished after {RUN_TIMEOUT_SECONDS} s\n{_text(exc.stderr)}"
+        )
+    return Run(client, done.returncode, _read(done.stdout), done.stderr)
 
 
 def _text(output: bytes | str | None) -> str:
@@ -68,10 +72,9 @@ def _read(output: str) -> list[dict[str, Any]]:
 
 
 def _check_list(run: Run) -> Iterator[str]:
-    offered = list(run.values("tools")[0]) if run.values("tools") else []
-    missing = [tool.name for tool in TOOLS if not any(name.endswith(tool.name) for name in offered)]
-    if missing or len(offered) != len(TOOLS):
-        yield f"the model was offered {offered}"
+    missing = [tool.name for tool in TOOLS if not any(name.endswith(tool.name) for name in run.tools)]
+    if missing or len(run.tools) != len(TOOLS):
+        yield f"the model was offered {list(run.tools)}"
 
 
 def _check_convert(run: Run) -> Iterator[str]:
@@ -80,6 +83,12 @@ def _check_convert(run: Run) -> Iterator[str]:
         yield f"the contact is not in the list: {run.results.get('list')}"
     if "type:company" not in run.results.get("update", ""):
         yield f"setting the phone number changed more: {run.results.get('update')}"
+    if run.tools and all(_requires_everything(schema) for schema in run.tools.values()) != run.client.is_strict:
+        yield "the conversion makes every argument required, or does so no longer: change `is_strict`"
+
+
+def _requires_everything(schema: dict[str, Any]) -> bool:
+    return set(schema.get("required", ())) == set(schema.get("properties", ()))
 
 
 def _check_call(run: Run) -> Iterator[str]:
@@ -112,9 +121,9 @@ def _check_refuse(run: Run) -> Iterator[str]:
 def _check_confirm(run: Run) -> Iterator[str]:
     """The person is asked twice. A client that cannot ask deletes nothing."""
     questions = run.values("question")
-    if [("Nordmann Regnskap" in question) for question in questions] != [True, True][: 2 * run.can_confirm]:
+    if ["Nordmann Regnskap" in question for question in questions] != [True, True][: 2 * run.client.asks]:
         yield f"the person was asked {questions}"
-    expected = "not_found:" if run.can_confirm else "NordmannRegnskap"
+    expected = "not_found:" if run.client.asks else "NordmannRegnskap"
     if expected not in run.results.get("gone", ""):
         yield f"after the second question: {run.results.get('gone')!r}, from {run.results.get('confirmed')!r}"
 

@@ -8,7 +8,7 @@ import pytest
 
 from conformance.suite import served_product
 from frameworks.clients import CLIENTS, EXAMPLES, Client
-from frameworks.scenario_run import run_example
+from frameworks.scenario_run import STEPS, run_example
 
 pytestmark = pytest.mark.frameworks
 each_client = pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
@@ -21,19 +21,18 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"{server.url}/mcp"
 
 
-@pytest.fixture
-def command(tmp_path: Path) -> list[str]:
-    """The command of a server over stdio with a home folder of its own, whatever environment a client passes on."""
-    home = [f"HOME={tmp_path}", f"XDG_DATA_HOME={tmp_path / 'data'}"]
-    serve = [sys.executable, "-m", "contacts_mcp", "serve", "--directory", str(tmp_path / "contacts.db")]
-    return ["env", *home, *serve]
-
-
 @each_client
-def test_client_passes_the_scenario_over_stdio(client: Client, command: list[str]) -> None:
-    faults = run_example(client, command).faults()
+def test_client_passes_the_scenario_over_stdio(client: Client, tmp_path: Path) -> None:
+    """The server has a home folder of its own, whatever environment the client passes on, and counts its starts."""
+    starts = tmp_path / "starts"
+    count = ["sh", "-c", 'echo >> "$0"; exec "$@"', str(starts)]
+    home = ["env", f"HOME={tmp_path}", f"XDG_DATA_HOME={tmp_path / 'data'}"]
+    serve = [sys.executable, "-m", "contacts_mcp", "serve", "--directory", str(tmp_path / "contacts.db")]
+
+    faults = run_example(client, [*count, *home, *serve]).faults()
 
     assert not faults, "\n".join(faults)
+    assert (starts.read_text().count("\n") > len(STEPS)) == client.starts_per_call
 
 
 @each_client
