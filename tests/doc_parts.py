@@ -21,6 +21,7 @@ from contacts_mcp.contract import CALLS, Risk
 from contacts_mcp.settings import Settings, env_name
 from contacts_mcp.tools import ENDPOINTS, TOOLS, WORKFLOWS, Tool
 from doc_examples import Example, stable
+from frameworks.clients import CLIENTS, Client
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -172,6 +173,20 @@ def library_example() -> str:
     assert names
     assert body
     return f"```python\n{imports}{names[1]}\n\nasync with ContactsClient.from_environment() as client:\n{body[1]}\n```"
+
+
+def client_table() -> str:
+    """The clients of the matrix, whose tests check each column."""
+    header = "| Client | Version | Example | Asks a person | All arguments | Per call over stdio |"
+    return table(header, [_client(client) for client in CLIENTS])
+
+
+def _client(client: Client) -> str:
+    versions = ", ".join(f"`{package}` {client.version(package)}" for package in client.packages)
+    facts = (client.asks, client.is_strict, client.starts_per_call)
+    return (
+        f"| {client.name} | {versions} | `{client.example}` | {' | '.join('yes' if fact else 'no' for fact in facts)} |"
+    )
 
 
 def call_trace() -> str:

@@ -28,6 +28,7 @@ PARTS: dict[tuple[str, str], Callable[[], str]] = {
     ("commands.md", "commands"): doc_parts.command_reference,
     ("tools.md", "tools"): doc_parts.tool_table,
     ("library.md", "library"): doc_parts.library_example,
+    ("frameworks.md", "clients"): doc_parts.client_table,
     **{(page, "host"): (lambda file=file: doc_parts.host_configuration(file)) for page, file in HOSTS.items()},
 }
 PAGES = sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md"))
