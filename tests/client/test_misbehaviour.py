@@ -1,6 +1,7 @@
 """How the client handles a service, a gateway or a network that misbehaves, over a real socket."""
 
 import asyncio
+import gzip
 import json
 import tracemalloc
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,7 @@ CREATE = api.CreateContact(name="Ola")
 ERASE = api.GdprDeleteContact(contact_id=CONTACT_ID, reason="asked")
 ADD = api.AddGroupMembers(group_id=OTHER_ID, contact_ids=[CONTACT_ID])
 
+EXPANDING = gzip.compress(b"\0" * 128 * 1024**2, 1)
 OK = reply(200, CONTACT)
 LIMITED = reply(429, {"detail": "slow down"})
 
@@ -350,6 +352,46 @@ class TestUnreadableAnswers:
         server.answers(reply(200, raw=b"no gzip", headers=["Content-Encoding: gzip"]))
 
         assert "damaged" in str(await failure(client, READ))
+
+    async def test_compressed_answer_is_read(self, server, client):
+        body = gzip.compress(json.dumps(CONTACT).encode())
+        server.answers(reply(200, raw=body, headers=["Content-Encoding: gzip"]))
+
+        assert (await client.send(READ)).id == CONTACT_ID
+
+    @pytest.mark.parametrize(
+        ("layers", "encoding", "fault"),
+        [
+            (1, "gzip", "larger than 32 MiB"),
+            (2, "gzip, gzip", "compressed more than once"),
+            (3, "gzip, identity, gzip, gzip", "compressed more than once"),
+            (1, "br", "compressed more than once or in an unknown way"),
+        ],
+    )
+    async def test_small_answer_that_would_expand_is_refused_within_bounded_memory(
+        self, server, client, layers, encoding, fault
+    ):
+        """A few kilobytes of two layers would become gigabytes."""
+        body = EXPANDING
+        for _ in range(layers - 1):
+            body = gzip.compress(body)
+        server.answers(reply(200, raw=body, headers=[f"Content-Encoding: {encoding}"]))
+
+        tracemalloc.start()
+        try:
+            error = await failure(client, READ)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+
+        assert fault in str(error)
+        assert peak < 80 * 1024**2
+
+    async def test_compressed_answer_that_is_cut_off_is_unreadable(self, server, client):
+        body = gzip.compress(json.dumps(CONTACT).encode())[:-9]
+        server.answers(reply(200, raw=body, headers=["Content-Encoding: gzip"]))
+
+        assert "incomplete" in str(await failure(client, READ))
 
     @pytest.mark.parametrize("status", [204, 304])
     async def test_read_with_empty_answer_is_unreadable(self, server, client, status):

@@ -28,6 +28,7 @@ from opentelemetry.trace import SpanKind, StatusCode, get_tracer
 from pydantic_core import to_json
 
 from contacts_mcp import __version__
+from contacts_mcp.client._body import UnreadableBody, read_body
 from contacts_mcp.client._credentials import Credential
 from contacts_mcp.client._responses import SUCCESS, Quote, ServiceResponse, unreadable_answer
 from contacts_mcp.contract import ContactsError, OutcomeUnknown, Request, Unreachable, ValidationFailed
@@ -253,24 +254,20 @@ class ServiceTransport:
 
     async def _round_trip(self, request: httpx.Request) -> ServiceResponse:
         host = request.url.host
-        body = bytearray()
         try:
             async with aclosing(await self._transport.handle_async_request(request)) as response:
-                async for chunk in response.aiter_bytes():
-                    body += chunk
-                    if len(body) > MAX_BODY_BYTES:
-                        body.clear()  # the error's traceback would keep it until garbage collection
-                        raise unreadable_answer(request.method, f"it is larger than {MAX_BODY_BYTES // 1024**2} MiB")
+                encoding = response.headers.get("Content-Encoding", "")
+                body = await read_body(_stream_of(response), encoding, MAX_BODY_BYTES)
         except _NEVER_SENT as exc:
             error = Unreachable(f"no connection to {host}: {self._quote(_message_of(exc))}")
             raise AttemptFailed(error, may_have_worked=False) from exc
         except httpx.TransportError as exc:
             error = Unreachable(f"no answer from {host}: {self._quote(_message_of(exc))}")
             raise AttemptFailed(error, may_have_worked=request.method != "GET") from exc
-        except httpx.DecodingError as exc:
-            raise unreadable_answer(request.method, "it is compressed and damaged") from exc
+        except UnreadableBody as exc:
+            raise unreadable_answer(request.method, f"it is {exc}") from None
         headers = response.headers
-        return ServiceResponse(response.status_code, bytes(body), headers.get("Location"), headers.get("Retry-After"))
+        return ServiceResponse(response.status_code, body, headers.get("Location"), headers.get("Retry-After"))
 
     def _redirect_target(self, sent: httpx.Request, response: ServiceResponse) -> httpx.URL:
         """Return the URL of a redirect, if the key may be sent there and the request would stay the same."""
@@ -284,6 +281,12 @@ class ServiceTransport:
         if response.location is None or (sent.method != "GET" and response.status not in _METHOD_PRESERVING):
             raise unreadable_answer(sent.method, f"its redirect ({response.status}) cannot be followed")
         return url
+
+
+def _stream_of(response: httpx.Response) -> httpx.AsyncByteStream:
+    """Return the body as it was sent. `Response.aiter_raw` fails for the responses of a transport in memory."""
+    assert isinstance(response.stream, httpx.AsyncByteStream)
+    return response.stream
 
 
 def _message_of(exc: httpx.TransportError) -> str:
