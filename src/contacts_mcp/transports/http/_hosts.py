@@ -72,7 +72,7 @@ class HostOriginMiddleware:
 
     def _check(self, scope: Scope) -> Refusal | None:
         hosts = [value for name, value in scope["headers"] if name == b"host"]
-        host = _parse_host(str(hosts[0], "latin-1")) if len(hosts) == 1 else None
+        host = parse_host(str(hosts[0], "latin-1")) if len(hosts) == 1 else None
         if host is None or not self._is_own_host(*host):
             return _wrong_host(host)
         if route_path(scope) in self._public:
@@ -109,7 +109,8 @@ def cors(app: ASGIApp, origins: Collection[str]) -> ASGIApp:
     )
 
 
-def _parse_host(text: str) -> _Host | None:
+def parse_host(text: str) -> _Host | None:
+    """Return the host and the port of a Host header; None if it is not one."""
     match = _HOST_PORT.fullmatch(text.lower())
     if match is None:
         return None
@@ -126,7 +127,7 @@ def _parse_host(text: str) -> _Host | None:
 
 def _parse_origin(text: str) -> _Origin | None:
     scheme, separator, rest = text.lower().partition("://")
-    parsed = _parse_host(rest)
+    parsed = parse_host(rest)
     if not separator or parsed is None or not _SCHEME.fullmatch(scheme):
         return None
     host, port = parsed
@@ -140,7 +141,7 @@ def _format_origin(origin: _Origin) -> str:
 
 
 def _configured_host(text: str) -> _Host:
-    host = _parse_host(text)
+    host = parse_host(text)
     if host is None:
         raise ValueError(
             "--public-host takes a name without https:// and path, such as contacts.example.com; repeat it for more"
@@ -161,6 +162,7 @@ def _wrong_host(host: _Host | None) -> Refusal:
         # The usual reason is a proxy that sends its own name for the server, so the message shows the name.
         message = (
             f"this server does not answer to {quote(host[0], _MAX_SHOWN_CHARACTERS)}; "
-            "its operator has to set --public-host to the public name, and the proxy has to pass the Host header on"
+            "its operator has to set --public-host to the public name (and --auth to key or oauth), "
+            "and the proxy has to pass the Host header on"
         )
     return Refusal(HTTPStatus.MISDIRECTED_REQUEST, "wrong_host", message)

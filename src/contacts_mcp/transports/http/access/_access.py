@@ -1,5 +1,6 @@
 """Who may call: the middleware that asks, and two answers, only this machine and callers with their own keys."""
 
+import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -19,8 +20,16 @@ from contacts_mcp.client import Credential, InvalidCredential, is_loopback
 from contacts_mcp.contract import AuthenticationFailed, ContactsError, PermissionDenied, RateLimited
 from contacts_mcp.middleware import BODY_SCOPE_KEY, Refusal, presented_keys, route_path
 from contacts_mcp.server import CALLER_SCOPE_KEY, LOCAL_CALLER, Caller
+from contacts_mcp.text import quote
+from contacts_mcp.transports.http._hosts import parse_host
 
-_FORWARDED_HEADERS = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip")
+_PROXY_HEADER = re.compile(
+    rb"via|front-end-https|x-(?:host|scheme|proto|varnish|request-start|cluster-client|cdn.*|cloud-trace-context)"
+    rb"|.*(?:forwarded|proxy|proxied|(?:client|real|remote|connecting|originating|cluster|source|user)[-_]?(?:ip|addr)).*"
+    rb"|(?:cdn|cf|fastly|fly|ngrok|tailscale|x-(?:original|envoy|amzn|amz-cf|azure|appengine|arr|nf|vercel|akamai|goog))-.*"
+)
+"""Headers that reverse proxies, load balancers, tunnels and content delivery networks add."""
+_MAX_SHOWN_CHARACTERS = 40
 _NOT_UTF8 = (b"\xfe\xff", b"\xff\xfe")
 
 _GOOD_KEY_TTL_SECONDS, _BAD_KEY_TTL_SECONDS = 600.0, 10.0
@@ -104,10 +113,11 @@ class LoopbackAccess(Access):
     async def authenticate(self, connection: HTTPConnection) -> Caller:
         """Return the local caller. Raises Refusal (403) if the request may come from another machine.
 
-        A proxy on this machine reaches the server by loopback, for any caller of its own.
+        A proxy on this machine reaches the server by loopback, for any caller of its own. It shows in headers that
+        local clients do not send, in the public name that it passes on, or in HTTP/1.0, nginx's default for years.
         """
-        if any(name in _FORWARDED_HEADERS for name, _ in connection.scope["headers"]):
-            raise _not_local("a proxy forwarded this request")
+        if sign := _find_proxy(connection.scope):
+            raise _not_local(f"a proxy seems to have forwarded this request ({sign})")
         host, port = connection.scope.get("server") or ("", 0)
         if port is not None and not is_loopback(str(host)):  # a Unix socket has no port
             raise _not_local("this request came by an address that others can reach")
@@ -190,6 +200,23 @@ class ApiKeyAccess(Access):
         return True
 
 
+def _find_proxy(scope: Scope) -> str | None:
+    """Return the sign that a proxy forwarded a request, if there is one."""
+    if scope.get("http_version", "1.1") in ("1.0", "0.9"):
+        return "it is HTTP/1.0"
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    if len(hosts) != 1 or not _is_loopback_host(hosts[0]):
+        return "its Host header does not name this machine"
+    names = (name for name, _ in scope["headers"] if _PROXY_HEADER.fullmatch(name.lower()))
+    found = next(names, None)
+    return f"header {quote(found.decode('latin-1'), _MAX_SHOWN_CHARACTERS)}" if found else None
+
+
+def _is_loopback_host(header: bytes) -> bool:
+    host = parse_host(str(header, "latin-1"))
+    return host is not None and is_loopback(host[0].strip("[]"))
+
+
 def _credential_of(scope: Scope) -> Credential:
     """Return the one key of a request. Two different keys are refused: it would be unclear whose data is meant."""
     presented = {(name, secret) for name, secret in presented_keys(scope) if secret}
@@ -220,7 +247,7 @@ def _not_checked(status: HTTPStatus, code: str, retry_seconds: float | None = No
 
 def _not_local(why: str) -> Refusal:
     message = (
-        f"without authentication this server serves only its own machine, and {why}; "
-        "the operator has to set CONTACTS_MCP_AUTH to key or oauth"
+        f"without authentication this server serves only its own machine, and {why}; connect to it directly, "
+        "or let its operator set CONTACTS_MCP_AUTH to key or oauth and --public-host to the proxy's name"
     )
     return Refusal(HTTPStatus.FORBIDDEN, "forbidden", message)
