@@ -124,6 +124,8 @@ class Refusal(Exception):
 
 Render = Callable[[Refusal, Scope], ASGIApp]
 """Makes the response to a refused request."""
+OwnerOf = Callable[[Scope], str]
+"""Returns whose request it is."""
 
 
 class ErrorMiddleware:
@@ -185,10 +187,46 @@ def _exception_site(error: BaseException) -> str:
     return " < ".join(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
 
 
+@contextmanager
+def counted(counter: Counter[str], key: str) -> Iterator[None]:
+    """Count one more of a key while the block runs; a key with none takes no memory."""
+    counter[key] += 1
+    try:
+        yield
+    finally:
+        counter[key] -= 1
+        if not counter[key]:
+            del counter[key]
+
+
+class ConcurrencyLimitMiddleware:
+    """Refuse (429) a request of an owner who has `max_requests` without a whole answer, so that others find room.
+
+    It runs before the body is read: requests whose body is still to come count as well.
+    """
+
+    def __init__(self, app: ASGIApp, owner_of: OwnerOf, max_requests: int) -> None:
+        self._app = app
+        self._owner_of = owner_of
+        self._max_requests = max_requests
+        self._running: Counter[str] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        owner = self._owner_of(scope)
+        if self._running[owner] >= self._max_requests:
+            message = f"{self._max_requests} of your requests have no answer yet; wait for them, then send it again"
+            raise Refusal(HTTPStatus.TOO_MANY_REQUESTS, "rate_limited", message, {"Retry-After": "1"})
+        with counted(self._running, owner):
+            await self._app(scope, receive, send)
+
+
 class BodyQuota:
     """Bytes of request bodies in memory, at most `max_bytes` in all and a quarter of that for one owner."""
 
-    def __init__(self, max_bytes: int, owner_of: Callable[[Scope], str]) -> None:
+    def __init__(self, max_bytes: int, owner_of: OwnerOf) -> None:
         self._max_bytes = max_bytes
         self._owner_of = owner_of
         self._held: Counter[str] = Counter()
@@ -218,7 +256,7 @@ class BodyLimitMiddleware:
 
     A body of more than `limit_bytes` is answered with 413, a slow one with 408, a compressed one with 415, one above
     the quota with 503; each closes the connection. The app does not run if the client leaves before its body is
-    complete. `path_limits` are limits in bytes of single paths.
+    complete. `path_limits` are limits in bytes of single paths, and `path_timeouts` in seconds.
 
     The SDK's RequestBodyLimitMiddleware has no time limit and no quota, accepts compressed bodies, and answers at once,
     so that the connection is reset before a client that is still sending can read the answer.
@@ -230,6 +268,7 @@ class BodyLimitMiddleware:
     limit_bytes: int = _MEBIBYTE
     path_limits: Mapping[str, int] = field(default_factory=dict)
     timeout_seconds: float = 10.0
+    path_timeouts: Mapping[str, float] = field(default_factory=dict)
     quota: BodyQuota | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102
@@ -237,15 +276,16 @@ class BodyLimitMiddleware:
             await self.app(scope, receive, send)
             return
         limit = self.path_limits.get(route_path(scope), self.limit_bytes)
+        timeout = self.path_timeouts.get(route_path(scope), self.timeout_seconds)
         with self.quota.hold(scope) if self.quota else nullcontext(lambda _: True) as reserve:
             try:
                 _check_headers(scope, limit)
-                async with asyncio.timeout(self.timeout_seconds):
+                async with asyncio.timeout(timeout):
                     body = await _read_body(receive, limit, reserve)
             except Refusal as refusal:
                 await self._refuse(refusal, limit, scope, receive, send)
             except TimeoutError:
-                message = f"the body did not arrive within {self.timeout_seconds:g} seconds; send it again"
+                message = f"the body did not arrive within {timeout:g} seconds; send it again"
                 too_slow = Refusal(HTTPStatus.REQUEST_TIMEOUT, "too_slow", message)
                 await self._refuse(too_slow, limit, scope, receive, send)
             else:

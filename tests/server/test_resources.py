@@ -102,7 +102,8 @@ async def test_next_page_continues_after_the_last_group_even_if_groups_are_added
 async def test_foreign_cursor_is_rejected(cursor: str, era: str) -> None:
     """Also for lists that have only one page."""
     async with client_of(answering({"groups": []}), era) as client:
-        for asking in (client.list_resources, client.list_resource_templates, client.list_prompts):
+        lists = (client.list_tools, client.list_resources, client.list_resource_templates, client.list_prompts)
+        for asking in lists:
             error = await protocol_error(asking(cursor=cursor))
 
             assert error.code == INVALID_PARAMS

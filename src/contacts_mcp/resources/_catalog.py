@@ -19,6 +19,7 @@ from contacts_mcp.contract import (
     ListGroupMembers,
     NotFound,
     Record,
+    ValidationFailed,
     invalid_field,
 )
 from contacts_mcp.text import fold, sanitize, sanitize_line
@@ -131,6 +132,8 @@ class ResourceCatalog:
 
         Raises ValidationFailed if the cursor is not from this list, or its group was deleted.
         """
+        if cursor is not None and not UUID.fullmatch(cursor):
+            raise _foreign_cursor()  # also if the service does not answer
         groups = await self._groups(backend)
         start = _page_start(cursor, groups)
         page = groups[start : start + _GROUPS_PER_PAGE]
@@ -178,7 +181,11 @@ def _page_start(cursor: str | None, groups: list[Group]) -> int:
     for index, group in enumerate(groups):
         if group.id == cursor:
             return index + 1
-    raise invalid_field("cursor", "is not from this list, or the list has changed since", "list again from the start")
+    raise _foreign_cursor()
+
+
+def _foreign_cursor() -> ValidationFailed:
+    return invalid_field("cursor", "is not from this list, or the list has changed since", "list again from the start")
 
 
 def _group_resource(group: Group) -> Resource:

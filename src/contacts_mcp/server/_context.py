@@ -11,7 +11,7 @@ import anyio
 from mcp.server.connection import Connection
 from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
-from mcp_types import INVALID_PARAMS
+from mcp_types import INVALID_PARAMS, PaginatedRequestParams
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from contacts_mcp.client import Credential
@@ -135,6 +135,12 @@ def one_line(text: str) -> str:
 def invalid_params(message: str) -> MCPError:
     """Return the protocol error for parameters that cannot be used."""
     return MCPError(INVALID_PARAMS, one_line(message))
+
+
+def require_first_page(params: PaginatedRequestParams | None) -> None:
+    """Refuse a cursor for a list that has only one page. Raises MCPError."""
+    if params and params.cursor is not None:
+        raise invalid_params("invalid: cursor: is not from this list; list again from the start")
 
 
 def internal_error_line(what: str, advice: str = "read the record back, and") -> str:

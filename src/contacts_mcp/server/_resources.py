@@ -22,6 +22,7 @@ from contacts_mcp.server._context import (
     invalid_params,
     is_modern,
     one_line,
+    require_first_page,
 )
 from contacts_mcp.text import sanitize
 
@@ -48,6 +49,7 @@ class ResourceHandlers:
     async def list(self, ctx: RequestContext, params: types.PaginatedRequestParams | None) -> types.ListResourcesResult:
         caller, cursor = caller_of(ctx), params.cursor if params else None
         if Risk.READ not in caller.risks:
+            require_first_page(params)
             return types.ListResourcesResult(resources=[])
         resources, next_cursor = await run_request(
             self._active_calls, ctx, lambda: self._catalog.list_page(self._backend_for(caller), cursor)
@@ -57,7 +59,7 @@ class ResourceHandlers:
     async def list_templates(
         self, ctx: RequestContext, params: types.PaginatedRequestParams | None
     ) -> types.ListResourceTemplatesResult:
-        _require_first_page(params)
+        require_first_page(params)
         templates = self._catalog.templates if Risk.READ in caller_of(ctx).risks else ()
         return types.ListResourceTemplatesResult(resource_templates=[*templates])
 
@@ -80,7 +82,7 @@ class PromptHandlers:
         self._prompts = {prompt.name: prompt for prompt in prompts}
 
     async def list(self, _ctx: RequestContext, params: types.PaginatedRequestParams | None) -> types.ListPromptsResult:
-        _require_first_page(params)
+        require_first_page(params)
         return types.ListPromptsResult(prompts=[_listed_prompt(prompt) for prompt in self._prompts.values()])
 
     async def get(self, _ctx: RequestContext, params: types.GetPromptRequestParams) -> types.GetPromptResult:
@@ -179,9 +181,3 @@ async def run_request(
     except ContactsError as exc:
         raise MCPError(INTERNAL_ERROR, one_line(str(exc))) from None
     raise MCPError(INTERNAL_ERROR, "stopping: the server is stopping; try again in a moment")
-
-
-def _require_first_page(params: types.PaginatedRequestParams | None) -> None:
-    """Refuse a cursor for a list that has only one page. Raises MCPError."""
-    if params and params.cursor is not None:
-        raise invalid_params("invalid: cursor: is not from this list; list again from the start")

@@ -22,6 +22,7 @@ from contacts_mcp.server._context import (
     internal_error_line,
     one_line,
     request_id_of,
+    require_first_page,
 )
 from contacts_mcp.server._elicitation import add_token_argument, obtain_consent, question_result, split_token_argument
 from contacts_mcp.server._recording import CallRecord, CallRecorder, count_rejected_call, log_failure, measure_call
@@ -70,8 +71,9 @@ class ToolHandlers:
         self._recorder = recorder
 
     async def list_tools(
-        self, ctx: RequestContext, _params: types.PaginatedRequestParams | None
+        self, ctx: RequestContext, params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
+        require_first_page(params)
         allowed = self._allowed_tools(caller_of(ctx))
         return types.ListToolsResult(tools=[self._listed(tool) for tool in allowed.values()])
 

@@ -5,9 +5,6 @@ have this process keep all answers in memory.
 """
 
 import logging
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Generic, Self, TypeVar, cast
 
 import anyio
@@ -41,18 +38,6 @@ class StreamProxy(Generic[S]):
 
     async def __aexit__(self, exc_type: object, exc_val: object, exc_tb: object) -> None:
         await self.aclose()
-
-
-@contextmanager
-def counted(counter: Counter[str], key: str) -> Iterator[None]:
-    """Count one more of a key while the block runs; a key with none takes no memory."""
-    counter[key] += 1
-    try:
-        yield
-    finally:
-        counter[key] -= 1
-        if not counter[key]:
-            del counter[key]
 
 
 def answer_unserved(read: Read, write: Write) -> tuple[Read, Write]:

@@ -8,19 +8,25 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic_core import to_json
 from sqlalchemy import Connection, select
 from starlette.middleware import Middleware
+from starlette.types import Scope
 
 from contacts_mcp.directory._errors import DirectoryUnavailable
-from contacts_mcp.directory.api import build_app, render_refusal
+from contacts_mcp.directory.api import TENANT_SCOPE_KEY, Tenant, build_app, render_refusal
 from contacts_mcp.directory.database import Database, tenants
 from contacts_mcp.directory.service._api_keys import ApiKeyMiddleware, unavailable
-from contacts_mcp.middleware import BodyLimitMiddleware, RequestIdMiddleware
+from contacts_mcp.middleware import BodyLimitMiddleware, BodyQuota, ConcurrencyLimitMiddleware, RequestIdMiddleware
 
 pages_router = APIRouter()
 
 _REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
-_PATH_LIMITS_BYTES = {"/v1/directory/contacts": 16 * 1024 * 1024}
+_BATCH_PATH = "/v1/directory/contacts"
+_MAX_BATCH_BYTES = 16 * 1024 * 1024
 """A batch holds what many single requests would."""
-_BODY_TIMEOUT_SECONDS = 60.0
+_BATCH_TIMEOUT_SECONDS = 60.0
+_MAX_HELD_BYTES = 256 * 1024 * 1024
+"""Limit for the bodies of all requests in progress together."""
+_MAX_REQUESTS = 100
+"""Requests of one key without a whole answer."""
 
 
 def build_service(database: Database, per_minute: int, clock: Callable[[], float]) -> FastAPI:
@@ -29,15 +35,26 @@ def build_service(database: Database, per_minute: int, clock: Callable[[], float
     A request gets an ID, is authenticated, counted and authorized; then its body is read, and a route answers it.
     """
     body_limit = Middleware(
-        BodyLimitMiddleware, render_refusal, path_limits=_PATH_LIMITS_BYTES, timeout_seconds=_BODY_TIMEOUT_SECONDS
+        BodyLimitMiddleware,
+        render_refusal,
+        path_limits={_BATCH_PATH: _MAX_BATCH_BYTES},
+        path_timeouts={_BATCH_PATH: _BATCH_TIMEOUT_SECONDS},
+        quota=BodyQuota(_MAX_HELD_BYTES, _owner_of),
     )
+    concurrency_limit = Middleware(ConcurrencyLimitMiddleware, _owner_of, _MAX_REQUESTS)
     authentication = Middleware(ApiKeyMiddleware, database, per_minute, clock)
-    app = build_app(database, None, body_limit, authentication)
+    app = build_app(database, None, body_limit, concurrency_limit, authentication)
     app.state.database = database
     app.include_router(pages_router)
     app.add_middleware(RequestIdMiddleware, _REQUEST_ID)
     app.add_exception_handler(DirectoryUnavailable, _handle_unavailable)
     return app
+
+
+def _owner_of(scope: Scope) -> str:
+    """Return the key of a request, or the address of a client that reads a page without a key."""
+    tenant: Tenant | None = scope.get(TENANT_SCOPE_KEY)
+    return tenant.actor if tenant else str((scope.get("client") or ("",))[0])
 
 
 async def _handle_unavailable(_: Request, error: Exception) -> JSONResponse:

@@ -15,12 +15,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from contacts_mcp.middleware import (
     BodyLimitMiddleware,
     BodyQuota,
+    ConcurrencyLimitMiddleware,
     ErrorMiddleware,
     Refusal,
     RequestIdMiddleware,
     route_path,
 )
-from contacts_mcp.server import CALLER_SCOPE_KEY, ActiveCalls
+from contacts_mcp.server import CALLER_SCOPE_KEY, ActiveCalls, Caller
 from contacts_mcp.transports.http._access_log import AccessLogMiddleware
 from contacts_mcp.transports.http._endpoints import (
     EVENTS_PATH,
@@ -32,6 +33,7 @@ from contacts_mcp.transports.http._endpoints import (
 from contacts_mcp.transports.http._errors import MalformedMessageMiddleware, SdkErrorMiddleware, json_rpc_error
 from contacts_mcp.transports.http._hosts import HostOriginMiddleware, cors
 from contacts_mcp.transports.http._lifecycle import HEALTH_PATH, READINESS_PATH, HealthPages, ReadinessCheck, Shutdown
+from contacts_mcp.transports.http._oauth_paths import is_oauth_path, oauth_errors
 from contacts_mcp.transports.http._rate_limits import RateLimitMiddleware
 from contacts_mcp.transports.http.access import Access, AuthenticationMiddleware, AuthorizationMiddleware
 
@@ -42,6 +44,8 @@ _MAX_PUBLIC_BODY_BYTES = 8 * 1024
 """Limit for pages without authentication, which need no body."""
 _MAX_HELD_BYTES = 64 * 1024 * 1024
 """Limit for the bodies of all requests in progress together."""
+_MAX_REQUESTS = 256
+"""Requests of one caller without a whole answer, event streams included."""
 _SESSION_IDLE_TIMEOUT_SECONDS = 15 * 60.0
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 
@@ -86,7 +90,8 @@ def http_app(
     auth_routes = access.routes()
     protocol = _protected(_endpoints(server, manager, limits), access, limits, origins)
     routes = [*HealthPages(check_ready, shutdown).routes(), *auth_routes]
-    public: ASGIApp = Router(routes, redirect_slashes=False, default=_not_found, lifespan=lifespan)
+    others = _others(oauth_errors(access.oauth_advice))
+    public: ASGIApp = Router(routes, redirect_slashes=False, default=others, lifespan=lifespan)
     public = BodyLimitMiddleware(public, json_rpc_error, limit_bytes=_MAX_PUBLIC_BODY_BYTES)
 
     async def by_kind(scope: Scope, receive: Receive, send: Send) -> None:
@@ -95,10 +100,33 @@ def http_app(
 
     probe_paths = (HEALTH_PATH, READINESS_PATH)
     auth_paths = [route.path for route in auth_routes if isinstance(route, Route)]
-    app: ASGIApp = HostOriginMiddleware(by_kind, hosts=hosts, origins=origins, exempt=probe_paths, public=auth_paths)
+    paths = (*_METHODS, *probe_paths, *auth_paths)
+    app: ASGIApp = HostOriginMiddleware(
+        by_kind,
+        hosts=hosts,
+        origins=origins,
+        exempt=probe_paths,
+        is_public=lambda path: path in auth_paths or is_oauth_path(path),
+    )
     app = ErrorMiddleware(app, json_rpc_error, answers_cancelled=True)
     app = RequestIdMiddleware(app, _REQUEST_ID)
-    return AccessLogMiddleware(app, paths=[*_METHODS, *probe_paths, *auth_paths], probe_paths=probe_paths)
+    app = AccessLogMiddleware(app, paths=paths, probe_paths=probe_paths)
+    return _with_canonical_paths(app, paths)
+
+
+def _with_canonical_paths(app: ASGIApp, paths: Collection[str]) -> ASGIApp:
+    """Serve each path with and without a slash at its end: a redirect would lose the body or the credential."""
+    canonical = {path.rstrip("/"): path for path in paths}
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            given = route_path(scope)
+            path = canonical.get(given.rstrip("/"), given)
+            if path != given:
+                scope = {**scope, "path": scope["path"].removesuffix(given) + path}
+        await app(scope, receive, send)
+
+    return serve
 
 
 def _endpoints(server: Server[Any], manager: StreamableHTTPSessionManager, limits: Limits) -> ASGIApp:
@@ -120,13 +148,28 @@ def _protected(app: ASGIApp, access: Access, limits: Limits, origins: Collection
     """`app` behind authentication by headers, body and rate limits, and authorization by the called tool."""
     app = AuthorizationMiddleware(DisconnectMiddleware(app), access)
     app = RateLimitMiddleware(app, calls_per_minute=limits.calls_per_minute)
-    quota = BodyQuota(_MAX_HELD_BYTES, lambda scope: scope[CALLER_SCOPE_KEY].principal)
-    app = BodyLimitMiddleware(app, json_rpc_error, limit_bytes=MAX_BODY_BYTES, quota=quota)
+    app = BodyLimitMiddleware(
+        app, json_rpc_error, limit_bytes=MAX_BODY_BYTES, quota=BodyQuota(_MAX_HELD_BYTES, _principal_of)
+    )
+    app = ConcurrencyLimitMiddleware(app, _principal_of, max(_MAX_REQUESTS, 2 * limits.concurrent_calls))
     app = AuthenticationMiddleware(app, access, _METHODS)
     app = ErrorMiddleware(app, json_rpc_error)
     return cors(app, origins) if origins else app
 
 
-async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
-    message = f"there is nothing at this path; the server answers on {MCP_PATH}, and on {EVENTS_PATH} for older clients"
-    await json_rpc_error(Refusal(HTTPStatus.NOT_FOUND, "not_found", message), scope)(scope, receive, send)
+def _principal_of(scope: Scope) -> str:
+    caller: Caller = scope[CALLER_SCOPE_KEY]
+    return caller.principal
+
+
+def _others(oauth: ASGIApp) -> ASGIApp:
+    """Answer requests for paths that do not exist here."""
+
+    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+        message = (
+            f"there is nothing at this path; the server answers on {MCP_PATH}, and on {EVENTS_PATH} for older clients"
+        )
+        not_found = json_rpc_error(Refusal(HTTPStatus.NOT_FOUND, "not_found", message), scope)
+        await (oauth if is_oauth_path(route_path(scope)) else not_found)(scope, receive, send)
+
+    return refuse

@@ -13,10 +13,10 @@ from mcp.server.sse import SseServerTransport
 from mcp.shared.message import SessionMessage
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from contacts_mcp.middleware import Refusal
+from contacts_mcp.middleware import Refusal, counted, route_path
 from contacts_mcp.server import ACTIVE_CALLS_SCOPE_KEY, CALLER_SCOPE_KEY
 from contacts_mcp.transports._eras import serve_connection
-from contacts_mcp.transports._streams import StreamProxy, Write, counted
+from contacts_mcp.transports._streams import StreamProxy, Write
 
 EVENTS_PATH, MESSAGES_PATH = "/sse", "/messages/"
 MAX_SESSIONS = 200
@@ -25,6 +25,7 @@ EXPIRES_SCOPE_KEY = "contacts_mcp.expires"
 """Key of the time at which the caller's token expires, in seconds since 1970, in the ASGI scope."""
 _MAX_CALLERS = 10_000
 _SESSION_HEADER = b"mcp-session-id"
+_RESUME_HEADER = b"last-event-id"
 _LISTEN_HEADER = (b"mcp-method", b"subscriptions/listen")
 
 _Sessions = OrderedDict[bytes, None]
@@ -139,6 +140,8 @@ class DisconnectMiddleware:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "GET":
+            _require_new_stream(scope)
         if scope["method"] == "GET" or _LISTEN_HEADER in scope["headers"]:
             await self._serve_stream(scope, receive, send)
             return
@@ -165,3 +168,10 @@ class DisconnectMiddleware:
             await self._app(scope, receive, note_last)
         if last and (last["type"] == "http.response.start" or last.get("more_body")):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _require_new_stream(scope: Scope) -> None:
+    """Refuse to resume a stream: no past events are kept, and the SDK would send no answer at all."""
+    if route_path(scope) != EVENTS_PATH and any(name == _RESUME_HEADER and value for name, value in scope["headers"]):
+        message = "no past events are kept; open the stream without Last-Event-ID, and repeat what got no answer"
+        raise Refusal(HTTPStatus.BAD_REQUEST, "cannot_resume", message)

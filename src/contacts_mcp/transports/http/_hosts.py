@@ -5,7 +5,7 @@ which reveal that.
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from http import HTTPStatus
 from ipaddress import IPv6Address
 
@@ -39,7 +39,7 @@ class HostOriginMiddleware:
 
     A host without a port means any port; no hosts mean the names of loopback. The host's own origin may be http or
     https, because TLS ends at a proxy. Paths in `exempt` accept every host: probes address a server by its number.
-    Paths in `public` accept every origin.
+    Paths for which `is_public` is true accept every origin.
 
     The SDK's TransportSecurityMiddleware compares strings exactly (no case folding, default ports, IPv6 forms or own
     origin), takes the first of several Host headers, writes the rejected header to the log unescaped, and has no
@@ -53,7 +53,7 @@ class HostOriginMiddleware:
         hosts: Collection[str],
         origins: Collection[str],
         exempt: Collection[str] = (),
-        public: Collection[str] = (),
+        is_public: Callable[[str], bool] = lambda _path: False,
     ) -> None:
         self._app = app
         self._ports: dict[str, set[int | None]] = {}
@@ -61,7 +61,7 @@ class HostOriginMiddleware:
             self._ports.setdefault(host, set()).add(port)
         self._origins = frozenset(map(_configured_origin, origins))
         self._exempt = frozenset(exempt)
-        self._public = frozenset(public)
+        self._is_public = is_public
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self._app
@@ -75,7 +75,7 @@ class HostOriginMiddleware:
         host = parse_host(str(hosts[0], "latin-1")) if len(hosts) == 1 else None
         if host is None or not self._is_own_host(*host):
             return _wrong_host(host)
-        if route_path(scope) in self._public:
+        if self._is_public(route_path(scope)):
             return None
         origins = [value for name, value in scope["headers"] if name == b"origin"]
         if origins and not (len(origins) == 1 and self._is_allowed_origin(str(origins[0], "latin-1"), host)):

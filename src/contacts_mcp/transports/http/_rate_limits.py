@@ -11,10 +11,9 @@ from cachetools import LRUCache
 from pydantic_core import from_json
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from contacts_mcp.middleware import BODY_SCOPE_KEY, Refusal
+from contacts_mcp.middleware import BODY_SCOPE_KEY, Refusal, counted
 from contacts_mcp.server import CALLER_SCOPE_KEY
 from contacts_mcp.token_bucket import TokenBucket
-from contacts_mcp.transports._streams import counted
 
 MAX_STREAMS = 32
 """Open event streams of one caller."""

@@ -30,6 +30,7 @@ _PROXY_HEADER = re.compile(
 )
 """Headers that reverse proxies, load balancers, tunnels and content delivery networks add."""
 _MAX_SHOWN_CHARACTERS = 40
+_KEY_HEADERS = "as `X-API-Key`, or as `Authorization: Bearer`"
 _NOT_UTF8 = (b"\xfe\xff", b"\xff\xfe")
 
 _GOOD_KEY_TTL_SECONDS, _BAD_KEY_TTL_SECONDS = 600.0, 10.0
@@ -46,6 +47,9 @@ KeyCheck = Callable[[Credential], Awaitable[None]]
 
 class Access(ABC):
     """One way to authenticate and authorize callers. By default an authenticated caller may send everything."""
+
+    oauth_advice: str
+    """How to authenticate, for clients that look for an authorization server here."""
 
     @abstractmethod
     async def authenticate(self, connection: HTTPConnection) -> Caller:
@@ -110,6 +114,8 @@ def _sdk_user(principal: str) -> AuthenticatedUser:
 class LoopbackAccess(Access):
     """Accept every request that reaches an address of this machine, in whatever server the app runs."""
 
+    oauth_advice = "it requires no authorization, so connect without it"
+
     async def authenticate(self, connection: HTTPConnection) -> Caller:
         """Return the local caller. Raises Refusal (403) if the request may come from another machine.
 
@@ -130,6 +136,8 @@ class ApiKeyAccess(Access):
     The service's answer is remembered for ten minutes if it accepts the key, else for ten seconds. A key that it
     accepted before stays accepted while the service is unavailable. The service checks what a key may do.
     """
+
+    oauth_advice = f"send your WAYSCloud key {_KEY_HEADERS}"
 
     def __init__(self, check: KeyCheck, clock: Callable[[], float] = time.monotonic) -> None:
         self._check = check
@@ -235,7 +243,7 @@ def _credential_of(scope: Scope) -> Credential:
 
 def _unauthorized(what: str, error: str | None = None) -> Refusal:
     challenge = f'Bearer realm="WAYSCloud Contacts"{f", error={chr(34)}{error}{chr(34)}" if error else ""}'
-    message = f"{what}; send it as `X-API-Key`, or as `Authorization: Bearer`"
+    message = f"{what}; send it {_KEY_HEADERS}"
     return Refusal(HTTPStatus.UNAUTHORIZED, "unauthorized", message, {"WWW-Authenticate": challenge})
 
 

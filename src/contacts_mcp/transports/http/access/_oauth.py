@@ -72,6 +72,7 @@ class OAuthAccess(Access):
         self._risk_of = risk_of
         self._record_denied = record_denied
         self._metadata_url = str(build_resource_metadata_url(self._resource))
+        self.oauth_advice = f"the authorization server is named by {self._metadata_url}"
 
     async def authenticate(self, connection: HTTPConnection) -> Caller:
         """Return the caller that the token was issued to: a user is the same caller in every client program.
