@@ -17,7 +17,14 @@ import httpx
 
 from contacts_mcp.client._credentials import BASE_URL, Credential, find_credential, parse_base_url, quote_without_keys
 from contacts_mcp.client._quirks import ContactLister, unseen, update
-from contacts_mcp.client._responses import SUCCESS, ServiceResponse, build_request, error_for_status, read_answer
+from contacts_mcp.client._responses import (
+    SUCCESS,
+    ServiceResponse,
+    build_request,
+    directory_unavailable,
+    error_for_status,
+    read_answer,
+)
 from contacts_mcp.client._transport import (
     AttemptFailed,
     CallEffect,
@@ -178,7 +185,7 @@ class ContactsClient:
             effect.may_have_changed = before or outgoing.request.method != "GET"
             try:
                 response = await self._transport.send(outgoing, credential)
-                if response.status in _TRANSIENT:
+                if response.status in _TRANSIENT or _is_unavailable(response):
                     raise self._transient_failure(outgoing.request.method, response)
             except AttemptFailed as failure:
                 effect.may_have_changed = before or failure.may_have_worked
@@ -191,6 +198,9 @@ class ContactsClient:
     def _transient_failure(self, method: str, response: ServiceResponse) -> AttemptFailed:
         """Make the failure for a transient status: 429 refuses the request, a gateway may have lost the response."""
         seconds = parse_retry_after(response.retry_after, datetime.now(UTC))
+        if _is_unavailable(response):
+            unavailable = directory_unavailable(response, self._quote)
+            return AttemptFailed(unavailable, may_have_worked=False, retry_after=seconds)
         error = error_for_status(method, response.status, response.body, self._quote, retry_after=seconds)
         may_have_worked = method != "GET" and response.status != HTTPStatus.TOO_MANY_REQUESTS
         return AttemptFailed(error, may_have_worked=may_have_worked, retry_after=seconds)
@@ -207,6 +217,10 @@ class ContactsClient:
 
     def __repr__(self) -> str:
         return f"<ContactsClient of {self._base_url} with {self._credentials[0] or 'no credential'}>"
+
+
+def _is_unavailable(response: ServiceResponse) -> bool:
+    return response.nothing_changed and response.status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 @dataclass(slots=True)

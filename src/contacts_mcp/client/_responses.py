@@ -44,6 +44,8 @@ class ServiceResponse:
     body: bytes
     location: str | None = None
     retry_after: str | None = None
+    nothing_changed: bool = False
+    """The directory says so, because it could not use its database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,12 @@ def error_for_status(
         message += " (an unexpected status)"
     advice = None if retry_after is None else f"try again in {retry_after:.0f} seconds"
     return errors.ServerFault(message, status=status, advice=advice if method == "GET" else READ_BACK)
+
+
+def directory_unavailable(response: ServiceResponse, quote: Quote) -> errors.DirectoryUnavailable:
+    """Make the error for a directory that could not use its database; its message says what to do."""
+    reason = parse_error_body(response.body, quote).message or "it cannot be used now"
+    return errors.DirectoryUnavailable(f"the directory answered {response.status}: {reason}", status=response.status)
 
 
 def parse_error_body(body: bytes, quote: Quote) -> ErrorBody:

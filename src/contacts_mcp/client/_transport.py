@@ -49,6 +49,7 @@ _HEADERS = [
 _METHOD_PRESERVING = (HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT)
 _REDIRECTS = (*_METHOD_PRESERVING, HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.FOUND, HTTPStatus.SEE_OTHER)
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+_NOTHING_CHANGED_HEADER = "X-Nothing-Changed"  # of a directory that cannot use its database
 _KEEPALIVE_SECONDS = 4.0  # many servers close idle connections after 5 s; a write sent just then is lost
 _BUCKET_BOUNDS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30)
 
@@ -267,7 +268,13 @@ class ServiceTransport:
         except UnreadableBody as exc:
             raise unreadable_answer(request.method, f"it is {exc}") from None
         headers = response.headers
-        return ServiceResponse(response.status_code, body, headers.get("Location"), headers.get("Retry-After"))
+        return ServiceResponse(
+            response.status_code,
+            body,
+            headers.get("Location"),
+            headers.get("Retry-After"),
+            nothing_changed=_NOTHING_CHANGED_HEADER in headers,
+        )
 
     def _redirect_target(self, sent: httpx.Request, response: ServiceResponse) -> httpx.URL:
         """Return the URL of a redirect, if the key may be sent there and the request would stay the same."""

@@ -112,6 +112,13 @@ class Unreachable(ContactsError):
     advice = "nothing was changed; check the network and the service's address, then try again"
 
 
+class DirectoryUnavailable(ContactsError):
+    """The service's database cannot be used. Nothing was changed."""
+
+    code = "directory_unavailable"
+    advice = "nothing was changed; the operator must do this (`contacts-mcp doctor` checks it)"
+
+
 class UnreadableAnswer(ContactsError):
     """The answer is not JSON, is truncated, too large or of another shape, or redirects to another origin."""
 

@@ -9,15 +9,23 @@ Exception
     └── BackupRefused          a backup cannot be written or restored
 """
 
+NOTHING_CHANGED_HEADER = "X-Nothing-Changed"
+_RETRY_LASTING_AFTER_SECONDS = 60
+
 
 class DirectoryError(Exception):
     """A request or an operator's command failed for a reason that `str()` gives in one line.
 
     Attributes:
         status: the HTTP status of the response to the request.
+        headers: further headers of the response.
     """
 
     status = 500
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {}
 
 
 class DirectoryNotFound(DirectoryError):
@@ -38,13 +46,24 @@ class Conflict(DirectoryError):
 class DirectoryUnavailable(DirectoryError):
     """The database cannot be used; the message has its path and what to do.
 
-    The failed request changed nothing, except in two cases: a server that stops responding during a commit may have
-    carried it out, and an erasure stands even if only its journal could not be written.
+    Attributes:
+        nothing_changed: the failed request has certainly changed nothing. It may have changed something if a commit
+            failed, and an erasure stands even if only its journal could not be written.
+        is_lasting: trying again soon is of no use: the database cannot be opened, or has been locked for long.
     """
+
+    nothing_changed = False
+    is_lasting = False
 
     def __init__(self, message: str, *, status: int = 503) -> None:
         super().__init__(message)
         self.status = status
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of the response, from which a client learns whether to repeat the request."""
+        unchanged = {NOTHING_CHANGED_HEADER: "true"} if self.nothing_changed else {}
+        return {**unchanged, "Retry-After": str(_RETRY_LASTING_AFTER_SECONDS)} if self.is_lasting else unchanged
 
 
 class ContactErased(DirectoryError):

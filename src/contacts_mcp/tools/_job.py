@@ -21,6 +21,7 @@ from contacts_mcp.contract import (
     Call,
     ContactsError,
     CreateContact,
+    DirectoryUnavailable,
     NotFound,
     OutcomeUnknown,
     PermissionDenied,
@@ -49,7 +50,8 @@ REPORT_INTERVAL_SECONDS = 0.3  # between two progress reports; each one is a mes
 _TURN_SECONDS = 0.02  # of CPU work before other tasks get a turn
 _MAX_GROUP_ADDITIONS = 1_000  # contacts that one request adds to a group (API page: Add members to group)
 _TRANSIENT_ERRORS = (ServerFault, Unreachable, UnreadableAnswer)
-_FATAL_ERRORS = (AuthenticationFailed, PermissionDenied, WriteBudgetExceeded)  # every other contact would fail, too
+_FATAL_ERRORS = (AuthenticationFailed, DirectoryUnavailable, PermissionDenied, WriteBudgetExceeded)
+"""Errors after which every other contact would fail, too."""
 _UNCERTAIN_ERRORS = (OutcomeUnknown, ServerFault, UnreadableAnswer, Unreachable)
 """Errors after which a contact may have been written, or may still be written by another attempt."""
 

@@ -27,11 +27,13 @@ class Engine(Protocol):
         name: how messages refer to the database, such as `file /path` (without a password).
         max_writers: number of transactions that can write at the same time.
         max_attempts: how often work is tried before a transient error is raised.
+        waits_for_locks: whether each attempt has waited for locks of other processes as long as is reasonable.
     """
 
     name: str
     max_writers: int
     max_attempts: int
+    waits_for_locks: bool
 
     async def prepare(self) -> str:
         """Create the tables if the database is empty; return its revision. Raises DirectoryUnavailable."""
@@ -113,7 +115,11 @@ class Database:
     async def erase(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work` as `write` does, then remove from the disk what it deleted. Raises as `read` does."""
         result = await self.write(work, *args, **kwargs)
-        await self._scrub()
+        try:
+            await self._scrub()
+        except DirectoryUnavailable as exc:
+            exc.nothing_changed = False
+            raise
         return result
 
     async def aclose(self) -> None:
@@ -134,21 +140,33 @@ class Database:
     async def _open(self) -> Engine:
         async with self._opening:
             if self._is_closed:
-                raise DirectoryUnavailable("The directory is closed.")
+                raise _not_opened(DirectoryUnavailable("The directory is closed."))
             if self._engine is None:
-                engine = build_engine(self._location)
                 try:
-                    require_current_revision(engine.name, await engine.prepare())
-                    if self._sync:
-                        await self._sync(engine)
-                except BaseException as exc:
-                    await engine.aclose()
-                    if explained := engine.explain(exc):
-                        raise explained from exc
-                    raise
-                self._writing = asyncio.Semaphore(engine.max_writers)
-                self._engine = engine
+                    self._engine = await self._open_engine()
+                except DirectoryUnavailable as exc:
+                    raise _not_opened(exc) from exc.__cause__
             return self._engine
+
+    async def _open_engine(self) -> Engine:
+        engine = build_engine(self._location)
+        try:
+            require_current_revision(engine.name, await engine.prepare())
+            if self._sync:
+                await self._sync(engine)
+        except DirectoryUnavailable:
+            await engine.aclose()
+            raise
+        except Exception as exc:
+            await engine.aclose()
+            raise engine.explain(exc) or DirectoryUnavailable(
+                f"The {engine.name} cannot be opened ({type(exc).__name__}); check it, or choose another."
+            ) from exc
+        except BaseException:
+            await engine.aclose()
+            raise
+        self._writing = asyncio.Semaphore(engine.max_writers)
+        return engine
 
     def _start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.create_task(work)
@@ -169,6 +187,11 @@ class Database:
             if self._sync:
                 await self._sync(engine)
             await engine.scrub()
+
+
+def _not_opened(error: DirectoryUnavailable) -> DirectoryUnavailable:
+    error.nothing_changed = error.is_lasting = True
+    return error
 
 
 def build_engine(location: Location) -> Engine:
@@ -198,13 +221,24 @@ async def _transact(
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> T:
+    may_commit = False
+
+    def body(connection: Connection) -> T:
+        nonlocal may_commit
+        may_commit = False
+        result = work(connection, *args, **kwargs)
+        may_commit = True
+        return result
+
     for attempts_left in reversed(range(engine.max_attempts)):
         try:
-            return await run(lambda connection: work(connection, *args, **kwargs))
+            return await run(body)
         except Exception as exc:
             if attempts_left and engine.is_transient(exc):
                 continue
             if explained := engine.explain(exc):
+                explained.nothing_changed = not may_commit
+                explained.is_lasting = engine.waits_for_locks and engine.is_transient(exc)
                 raise explained from exc
             raise
     raise AssertionError  # the last attempt returns or raises

@@ -64,6 +64,7 @@ class PostgresEngine:
 
     max_writers = _POOL_SIZE - 1  # one connection is left for lookups
     max_attempts = 5  # a deadlock is reported at once
+    waits_for_locks = False
 
     def __init__(self, server: PostgresServer) -> None:
         """No connection is made before the first transaction. Raises ModuleNotFoundError without the driver."""

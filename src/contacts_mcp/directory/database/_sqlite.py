@@ -75,7 +75,8 @@ class SqliteEngine:
     """A directory in a file: several readers at a time, one writer, who locks the file first."""
 
     max_writers = 1
-    max_attempts = 3  # each has waited for `BUSY_TIMEOUT_SECONDS` already
+    max_attempts = 2  # each has waited for `BUSY_TIMEOUT_SECONDS`; together less than callers wait
+    waits_for_locks = True
 
     def __init__(self, path: Path) -> None:
         """No connection is made before the first transaction."""

@@ -29,7 +29,8 @@ _log = logging.getLogger(__name__)
 def unavailable(error: DirectoryUnavailable) -> JSONResponse:
     """Status 503 or 507. Only the log says where the database is and what to do: that is for the operator."""
     _log.error("%s", error)
-    return JSONResponse({"detail": "The directory cannot be used now, and nothing was changed"}, error.status)
+    unchanged = ", and nothing was changed" if error.nothing_changed else ""
+    return JSONResponse({"detail": f"The directory cannot be used now{unchanged}"}, error.status, error.headers)
 
 
 class KeyCache:
