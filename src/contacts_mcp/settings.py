@@ -109,7 +109,7 @@ class Settings(BaseSettings):
     directory: Annotated[Location | None, _parser(parse_location)] = None
     """File of the embedded directory, or `postgresql://…`. It is used even if there is a key."""
     read_only: bool = False
-    """List and run only tools that read."""
+    """List and run only tools that write nothing, not even a file: also `export_contacts` is not listed."""
     tools: Names | None = None
     """The only tools that are listed and run, such as `list_contacts,get_contact`; `endpoints` and `workflows` stand
     for all endpoint tools and all workflow tools."""

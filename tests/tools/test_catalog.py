@@ -2,15 +2,21 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mcp import Client
 
+from contacts_mcp.app import Embedded, Platform, build_app
 from contacts_mcp.contract import CALLS, Risk, ValidationFailed
+from contacts_mcp.directory import PostgresServer
+from contacts_mcp.settings import load_settings
 from contacts_mcp.tools import ENDPOINTS, TOOLS, WORKFLOWS, UnknownTools, choose_tools, export_files, parse_arguments
+from support.hosts import MODERN
 from support.texts import count_tokens
 
 NAMES = (
@@ -116,12 +122,56 @@ def test_listed_schemas_do_not_say_additional_properties(tool, side):
     assert "unknown argument" in refusal(tool.name, {"colour": "red"})
 
 
-@each_tool
-def test_annotations_follow_from_the_risk(tool):
-    """Hosts warn of deletions and allow reads by them."""
-    assert tool.annotations["readOnlyHint"] is (tool.risk is Risk.READ)
-    assert tool.annotations["destructiveHint"] is (tool.risk in (Risk.DESTROY, Risk.ERASE))
-    assert tool.annotations["idempotentHint"] is (not tool.name.startswith(("create", "gdpr")))
+def hinted(hint: str, *, of: bool = True) -> set[str]:
+    return {tool.name for tool in TOOLS if tool.annotations(open_world=False)[hint] is of}
+
+
+def test_hints_tell_what_a_call_can_do():
+    """Hosts decide by them what runs without approval; whatever can overwrite or remove is destructive."""
+    assert hinted("destructiveHint") == {
+        "update_contact",
+        "delete_contact",
+        "gdpr_delete_contact",
+        "update_contact_group",
+        "delete_contact_group",
+        "remove_group_member",
+        "import_contacts",
+        "merge_contacts",
+        "update_matching_contacts",
+    }
+    assert hinted("readOnlyHint") == {
+        "list_contacts",
+        "get_contact",
+        "list_contact_groups",
+        "get_contact_group",
+        "list_group_members",
+        "find_contacts",
+        "find_duplicate_contacts",
+        "check_group_audience",
+    }
+    assert hinted("idempotentHint", of=False) == {
+        "create_contact",
+        "create_contact_group",
+        "gdpr_delete_contact",
+        "export_contacts",
+    }
+
+
+@pytest.mark.parametrize(
+    ("backend", "is_open"),
+    [
+        (Embedded(Path("contacts.db"), "test"), False),
+        (Embedded(PostgresServer("postgresql://127.0.0.1/x", "x"), "test"), False),
+        (Platform(None, "http://127.0.0.1:9"), True),
+    ],
+    ids=["file", "postgresql", "platform"],
+)
+async def test_open_world_hint_says_whether_the_platform_is_used(backend, is_open):
+    app = build_app(load_settings(), backend)
+    async with Client(app.server, mode=MODERN) as client:
+        listed = (await client.list_tools()).tools
+
+    assert {tool.annotations.open_world_hint for tool in listed} == {is_open}
 
 
 def test_destructive_tools_have_a_destructive_risk():
@@ -138,9 +188,9 @@ def test_destructive_tools_have_a_destructive_risk():
     assert {name for name, risk in risks.items() if risk is Risk.ERASE} == {"gdpr_delete_contact"}
 
 
-def test_read_only_leaves_tools_that_read():
-    """Tools that write are not listed."""
-    assert {tool.risk for tool in choose_tools(read_only=True)} == {Risk.READ}
+def test_read_only_leaves_tools_that_write_nothing():
+    """Tools that write are not listed, even if they only write a file."""
+    assert {tool.name for tool in choose_tools(read_only=True)} == hinted("readOnlyHint")
 
 
 def test_unknown_tool_in_a_setting_is_named():

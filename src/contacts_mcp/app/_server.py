@@ -90,6 +90,7 @@ def build_app(
         completions=Completions(tools),
         subscriptions=subscriptions,
         recorder=recorder,
+        open_world=isinstance(backend, Platform),
     )
     summary = f"{backend} ({backend.origin()}); {len(tools)} tools; guard: {settings.guard}"
     return App(server, connection, active_calls, subscriptions, trail, recorder, redis, summary)

@@ -45,7 +45,7 @@ Directory = Annotated[
         callback=clean_option, help="Use the directory in this file or postgresql:// database, even if there is a key."
     ),
 ]
-ReadOnly = Annotated[bool | None, typer.Option("--read-only", help="List and run only tools that read.")]
+ReadOnly = Annotated[bool | None, typer.Option("--read-only", help="List and run only tools that write nothing.")]
 Tools = Annotated[str | None, typer.Option(help="The only tools to list and run, such as list_contacts,get_contact.")]
 Mode = Annotated[
     GuardMode | None, typer.Option("--guard", help="How consent to destructive tools is obtained. Default: ask.")

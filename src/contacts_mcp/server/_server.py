@@ -45,17 +45,20 @@ def build_server(
     completions: Completions | None = None,
     subscriptions: Subscriptions | None = None,
     recorder: CallRecorder | None = None,
+    open_world: bool = True,
 ) -> Server[Any]:
     """Build the SDK's low-level server over `tools`; it speaks both protocol eras on any transport.
 
     A transport uses `active_calls` to cancel running calls, and `subscriptions` to close streams. Without a
-    `recorder`, audit records only go to the log.
+    `recorder`, audit records only go to the log. `open_world` says whether the tools work on a service outside of it.
     """
     active_calls, subscriptions = active_calls or ActiveCalls(), subscriptions or Subscriptions()
     resources, completions = resources or ResourceCatalog(()), completions or Completions(())
     if recorder is None:
         recorder = CallRecorder(Trail(outputs=[LogOutput()]), {tool.name: tool.risk for tool in tools})
-    tool_handlers = ToolHandlers(tools, backend_for, guard, active_calls, subscriptions, recorder)
+    tool_handlers = ToolHandlers(
+        tools, backend_for, guard, active_calls, subscriptions, recorder, open_world=open_world
+    )
     resource_handlers, prompt_handlers = ResourceHandlers(resources, backend_for, active_calls), PromptHandlers(prompts)
     server = _Server(
         "wayscloud-contacts",

@@ -60,7 +60,10 @@ class ToolHandlers:
         active_calls: ActiveCalls,
         subscriptions: Subscriptions,
         recorder: CallRecorder,
+        *,
+        open_world: bool,
     ) -> None:
+        self._open_world = open_world
         self._tools = {tool.name: tool for tool in tools}
         self._backend_for = backend_for
         self._guard = guard
@@ -168,7 +171,7 @@ class ToolHandlers:
             description=tool.description,
             input_schema=add_token_argument(tool.input_schema) if takes_token else tool.input_schema,
             output_schema=None if takes_token else tool.output_schema,  # a preview has another schema
-            annotations=types.ToolAnnotations.model_validate(tool.annotations),
+            annotations=types.ToolAnnotations.model_validate(tool.annotations(open_world=self._open_world)),
         )
 
 

@@ -41,11 +41,14 @@ class UnknownTools(ValueError):
 
 
 def choose_tools(*, read_only: bool = False, only: Collection[str] | None = None) -> tuple[Tool, ...]:
-    """Choose the tools that a server lists and runs; `only` names tools and toolsets. Raises UnknownTools."""
+    """Choose the tools that a server lists and runs; `only` names tools and toolsets. Raises UnknownTools.
+
+    With `read_only`, none that writes anything, not even a file.
+    """
     names = {tool.name for tool in TOOLS} if only is None else set(only)
     _require_known(names, [*(tool.name for tool in TOOLS), *TOOLSETS])
     names |= {tool.name for name in names for tool in TOOLSETS.get(name, ())}
-    return tuple(tool for tool in TOOLS if tool.name in names and (tool.risk is Risk.READ or not read_only))
+    return tuple(tool for tool in TOOLS if tool.name in names and (tool.is_read_only or not read_only))
 
 
 def require_confirmable(names: Collection[str]) -> None:
@@ -70,14 +73,14 @@ def export_files(tools: Sequence[Tool]) -> dict[str, str]:
 
 
 def _to_mcp(tool: Tool) -> dict[str, Any]:
-    """Return the tool as MCP's tools/list shows it."""
+    """Return the tool as MCP's tools/list shows it on the platform."""
     return {
         "name": tool.name,
         "title": tool.title,
         "description": tool.description,
         "inputSchema": tool.input_schema,
         "outputSchema": tool.output_schema,
-        "annotations": tool.annotations,
+        "annotations": tool.annotations(open_world=True),
     }
 
 

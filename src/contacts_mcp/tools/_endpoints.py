@@ -350,6 +350,7 @@ def _derive_tool(
     return Tool(
         name=call.tool_name(),
         risk=call.risk,
+        overwrites=call.method in ("PATCH", "DELETE"),
         idempotent=call.idempotent,
         arguments=arguments or call,
         answer=answer or call.answer_type or Done,

@@ -89,4 +89,4 @@ async def _choose_fields(client: JobClient, wanted: Filter) -> tuple[frozenset[s
     return _ALL_FIELDS, None
 
 
-export_contacts = read_tool("export_contacts", ExportContacts, Exported, _run, ("group_id",))
+export_contacts = read_tool("export_contacts", ExportContacts, Exported, _run, ("group_id",), writes_file=True)

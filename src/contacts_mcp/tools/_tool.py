@@ -274,7 +274,9 @@ class Tool:
     """A tool of the catalog; its description is the docstring of its arguments' model.
 
     Attributes:
-        risk: the highest risk that a call can have; it decides the annotations.
+        risk: the highest risk that a call can have.
+        overwrites: whether a call can overwrite or remove something, even if no person is asked about it.
+        writes_file: whether a call that only reads contacts writes a file.
         idempotent: whether a repeated call leaves the directory as the first call did.
         prepare: prepares a call with the backend and the validated arguments.
         target_args: the arguments with the ids of the records that the call is about.
@@ -287,6 +289,8 @@ class Tool:
     arguments: type[BaseModel]
     answer: type[BaseModel]
     prepare: Prepare
+    overwrites: bool = False
+    writes_file: bool = False
     idempotent: bool = True
     target_args: tuple[str, ...] = ()
     min_risk: Risk | None = None
@@ -316,24 +320,43 @@ class Tool:
         schema = output_schema(self.answer)
         return schema if self.risk is Risk.READ else merge_schemas(schema, output_schema(NotDone))
 
-    @cached_property
-    def annotations(self) -> dict[str, Any]:
-        """MCP's tool annotations, all of which follow from the risk and from `idempotent`."""
+    @property
+    def is_read_only(self) -> bool:
+        """Whether no call writes anything, neither to the directory nor to a file."""
+        return self.risk is Risk.READ and not self.writes_file
+
+    def annotations(self, *, open_world: bool) -> dict[str, Any]:
+        """MCP's tool annotations; `open_world` says whether the tools work on a service outside of this server."""
         return {
             "title": self.title,
-            "readOnlyHint": self.risk is Risk.READ,
-            "destructiveHint": self.risk in (Risk.DESTROY, Risk.ERASE),
+            "readOnlyHint": self.is_read_only,
+            "destructiveHint": self.overwrites or self.risk in (Risk.DESTROY, Risk.ERASE),
             "idempotentHint": self.idempotent,
-            "openWorldHint": False,  # the tools reach one directory only
+            "openWorldHint": open_world,
         }
 
 
 def read_tool(
-    name: str, arguments: type[BaseModel], answer: type[BaseModel], run: Run, target_args: tuple[str, ...] = ()
+    name: str,
+    arguments: type[BaseModel],
+    answer: type[BaseModel],
+    run: Run,
+    target_args: tuple[str, ...] = (),
+    *,
+    writes_file: bool = False,
 ) -> Tool:
-    """Build a tool that only reads, so that its calls need no preparation."""
+    """Build a tool that only reads contacts, so that its calls need no preparation."""
 
     async def prepare(backend: Backend, given: Any) -> PreparedCall:
         return PreparedCall(Risk.READ, lambda: run(backend, given))
 
-    return Tool(name=name, risk=Risk.READ, arguments=arguments, answer=answer, prepare=prepare, target_args=target_args)
+    return Tool(
+        name=name,
+        risk=Risk.READ,
+        arguments=arguments,
+        answer=answer,
+        prepare=prepare,
+        writes_file=writes_file,
+        idempotent=not writes_file,
+        target_args=target_args,
+    )
