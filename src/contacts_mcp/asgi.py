@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 from contacts_mcp.app import announce, build_network_app, configure_logging, forbid_core_dumps, require_shared_keys
 from contacts_mcp.http_protocol import LimitedProtocol as Http
 from contacts_mcp.settings import load_settings
+from contacts_mcp.text import escape_invisible
 
 __all__ = ["Http", "app"]
 _DO_NOT_RESTART = 3
@@ -30,5 +31,5 @@ try:
     app = _build()
     """Streamable HTTP at `/mcp`, SSE at `/sse`, health checks at `/healthz` and `/readyz`."""
 except (ValueError, OSError) as exc:
-    sys.stderr.write(f"contacts-mcp: {exc}\n")
+    sys.stderr.write(f"contacts-mcp: {escape_invisible(str(exc))}\n")
     raise SystemExit(_DO_NOT_RESTART) from None

@@ -29,6 +29,16 @@ def sanitize_line(text: str, limit: int) -> str:
     return " ".join(sanitize(text, limit).split())
 
 
+def escape_invisible(text: str) -> str:
+    """Replace what `sanitize` removes by JSON escapes, which say what it is. Tabs and line feeds stay."""
+    return text if text.isascii() and text.isprintable() else _INVISIBLE.sub(_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    units = match[0].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
+
+
 def quote(text: str, limit: int) -> str:
     """Quote a text on one line, so that it cannot be mistaken for the sentence around it."""
     line = sanitize_line(text, limit).translate(_QUOTES)

@@ -12,6 +12,7 @@ from contacts_mcp import __version__
 from contacts_mcp.log_fields import LogFields
 from contacts_mcp.middleware import CURRENT_REQUEST_ID
 from contacts_mcp.settings import Settings
+from contacts_mcp.text import escape_invisible
 
 _PACKAGE = "contacts_mcp"
 _START = "contacts_mcp.start"
@@ -58,7 +59,7 @@ def announce(summary: str) -> None:
     if isinstance(logging.getLogger().handlers[0].formatter, _Json):
         logging.getLogger(_START).info(line)
     else:
-        sys.stderr.write(f"{line}\n")
+        sys.stderr.write(f"{escape_invisible(line)}\n")
 
 
 class _StandardError(logging.StreamHandler[TextIO]):
@@ -77,7 +78,7 @@ class _OneLine(logging.Formatter):
         request = CURRENT_REQUEST_ID.get()
         request_id = f" [{request}]" if request and not isinstance(record.msg, LogFields) else ""
         fault = "".join(f" ({name} at {location})" for name, location in _fault(record))
-        return f"{record.levelname} {record.name}{request_id}: {_message(record)}{fault}"
+        return escape_invisible(f"{record.levelname} {record.name}{request_id}: {_message(record)}{fault}")
 
 
 class _Json(logging.Formatter):

@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 
 from contacts_mcp import audit
-from contacts_mcp.cli._options import AsJson, clean_option, parse_moment, print_result
+from contacts_mcp.cli._options import AsJson, clean_option, parse_moment
+from contacts_mcp.cli._output import print_line, print_result
 from contacts_mcp.hash_chain import format_line
 from contacts_mcp.settings import load_settings
 from contacts_mcp.text import sanitize_line
@@ -48,7 +49,7 @@ def verify(
     """
     with _find_trail(file) as path:
         found = audit.verify(path, first)
-    print_result("\n".join(_summarize(found)), asdict(found), as_json)
+    print_result(list(_summarize(found)), asdict(found), as_json)
     raise typer.Exit(1 if found.faults else 0)
 
 
@@ -115,14 +116,14 @@ def _summarize(found: audit.Verification) -> Iterator[str]:
             yield f"1 call began and has no recorded end; check whether it was done: record {numbers}"
         else:
             yield f"{count:,} calls began and have no recorded end; check whether they were done: records {numbers}"
-    period = f" from {found.since} to {found.until}" if found.records else ""
+    period = f" from {_sanitized(found.since)} to {_sanitized(found.until)}" if found.records else ""
     state = "the chain is broken" if found.faults else "the chain is unbroken"
-    last = f"; the last record is {found.last:,}, hash {found.hash}" if found.records else ""
+    last = f"; the last record is {found.last:,}, hash {_sanitized(found.hash)}" if found.records else ""
     yield f"{found.records:,} records{period}; {state}{last}"
 
 
 def _print(record: audit.AuditRecord, as_json: bool) -> None:
-    typer.echo(format_line(record).decode().rstrip("\n") if as_json else _format(record))
+    print_line(format_line(record).decode().rstrip("\n") if as_json else _format(record))
 
 
 def _format(record: audit.AuditRecord) -> str:
@@ -139,4 +140,4 @@ def _sanitized(value: object) -> str:
 
 
 def _report_invalid(line: audit.TrailLine) -> None:
-    typer.echo(f"line {line.number} of {line.file.name} is not a record; run `contacts-mcp audit verify`", err=True)
+    print_line(f"line {line.number} of {line.file.name} is not a record; run `contacts-mcp audit verify`", err=True)

@@ -13,6 +13,7 @@ from contacts_mcp import __version__
 from contacts_mcp.cli._audit import audit_cli
 from contacts_mcp.cli._directory import directory_cli
 from contacts_mcp.cli._options import clean_option, enable_gc, serve_app
+from contacts_mcp.cli._output import print_line, safe_output
 from contacts_mcp.guard import GuardMode
 from contacts_mcp.settings import Auth, Settings, load_settings
 
@@ -35,6 +36,7 @@ cli = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # its colors would be escaped like any other control sequence
 )
 cli.add_typer(directory_cli, name="directory")
 cli.add_typer(audit_cli, name="audit")
@@ -83,14 +85,15 @@ class Transport(StrEnum):
 
 def main() -> None:
     """Run the command line. An invalid setting or a system error prints one line and exits with code 2."""
-    try:
-        cli()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader is gone, as after `| head`
-        raise SystemExit(1) from None
-    except (ValueError, OSError) as exc:
-        typer.echo(f"contacts-mcp: {exc}", err=True)
-        raise SystemExit(2) from None
+    with safe_output():
+        try:
+            cli()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader is gone, as after `| head`
+            raise SystemExit(1) from None
+        except (ValueError, OSError) as exc:
+            print_line(f"contacts-mcp: {exc}", err=True)
+            raise SystemExit(2) from None
 
 
 def _show_version(wanted: bool) -> None:
@@ -216,7 +219,7 @@ def schemas(
     out: Annotated[Path, typer.Option(callback=clean_option, help="The folder to write to.")] = Path("tool_schemas"),
 ) -> None:
     """Write every tool's schemas, and the tools for the OpenAI, Anthropic and Gemini APIs."""
-    typer.echo(f"{write_schemas(out)} files written to {out}")
+    print_line(f"{write_schemas(out)} files written to {out}")
 
 
 def write_schemas(folder: Path) -> int:

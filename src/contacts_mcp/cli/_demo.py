@@ -24,6 +24,8 @@ from rich.prompt import Prompt
 from rich.table import Table
 from rich.text import Text
 
+from contacts_mcp.cli._console import SafeConsole
+
 _SAMPLE: tuple[dict[str, Any], ...] = (
     {"name": "Ola Nordmann", "phone_number": "+4799999999", "email": "ola@example.com", "tags": ["vip", "oslo"]},
     {"name": "Kari Nordmann", "phone_number": "+4790000001", "email": "kari@example.com", "tags": ["oslo"]},
@@ -101,7 +103,7 @@ def run_demo(directory: str | None, as_json: bool) -> int:
     """Run the demo and return the exit code. It needs no account, and deletes its directory unless it was given one."""
     code = 0
     try:
-        anyio.run(play, Screen(Console(highlight=False), as_json), directory, _ask_at_terminal)
+        anyio.run(play, Screen(SafeConsole(highlight=False), as_json), directory, _ask_at_terminal)
     except* _Interrupted:
         code = 130
     except* SystemExit:  # rich raises it when the reader of a pipe has left, as `| head` does
@@ -199,7 +201,7 @@ def _ask_at_terminal(screen: Screen, title: str, choices: list[str]) -> str:
     if not sys.stdin.isatty():
         screen.write(_answer(f"(There is no terminal, so the answer is: {_KEEP})", "yellow"))
         return _KEEP
-    console = Console(stderr=True) if screen.as_json else screen.console
+    console = SafeConsole(stderr=True) if screen.as_json else screen.console
     # The prompt blocks the event loop, which could not end it at Ctrl-C.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

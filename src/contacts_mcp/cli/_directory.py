@@ -1,6 +1,5 @@
 """`contacts-mcp directory`: serve a directory to other programs, manage its API keys, and maintain it."""
 
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -10,16 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from contacts_mcp.cli._options import (
-    AsJson,
-    Yes,
-    clean_option,
-    confirm,
-    parse_age,
-    print_result,
-    serve_app,
-    show_progress,
-)
+from contacts_mcp.cli._options import AsJson, Yes, clean_option, confirm, parse_age, serve_app, show_progress
+from contacts_mcp.cli._output import print_json, print_line, print_result
 from contacts_mcp.directory import (
     DEFAULT_RATE_LIMIT,
     KEY_CACHE_SECONDS,
@@ -130,11 +121,11 @@ def create_key(
     """Create a key and write it to standard output. It is not stored, so it cannot be shown again."""
     text, key = _run(_locate(directory), lambda opened: opened.create_key(name, tenant, scopes or list(Scope)))
     if as_json:
-        typer.echo(json.dumps({"key": text, **_describe_key(key)}))
+        print_json({"key": text, **_describe_key(key)})
         return
-    typer.echo(text)
+    print_line(text)
     rights = " and ".join(key.scopes)
-    typer.echo(f"Key {key.prefix} can {rights} the contacts of {tenant}. It is not shown again.", err=True)
+    print_line(f"Key {key.prefix} can {rights} the contacts of {tenant}. It is not shown again.", err=True)
 
 
 @keys_cli.command("list")
@@ -142,12 +133,12 @@ def list_keys(as_json: AsJson = False, directory: DirectoryOption = None) -> Non
     """List all keys by prefix, revoked ones included."""
     keys = _run(_locate(directory), lambda opened: opened.list_keys())
     if as_json:
-        typer.echo(json.dumps([_describe_key(key) for key in keys]))
+        print_json([_describe_key(key) for key in keys])
         return
     for key in keys:
         state = f"revoked {key.revoked_at}" if key.revoked_at else "works"
         scopes = ",".join(key.scopes)
-        typer.echo(f"{key.prefix}  {scopes:<10}  {key.created_at}  {state}  {key.tenant_name}: {key.name}")
+        print_line(f"{key.prefix}  {scopes:<10}  {key.created_at}  {state}  {key.tenant_name}: {key.name}")
 
 
 @keys_cli.command(
@@ -157,7 +148,7 @@ def revoke_key(prefix: KeyPrefix, yes: Yes = False, directory: DirectoryOption =
     location = _locate(directory)
     confirm(f"Revoke the key {prefix}? Programs that use it will be refused", yes)
     key = _run(location, lambda opened: opened.revoke_key(prefix))
-    typer.echo(f"Revoked the key {key.prefix} ({key.name}) of {key.tenant_name}.")
+    print_line(f"Revoked the key {key.prefix} ({key.name}) of {key.tenant_name}.")
 
 
 def _describe_key(key: Any) -> dict[str, Any]:
@@ -183,14 +174,14 @@ def stats(directory: DirectoryOption = None, as_json: AsJson = False) -> None:
         f" {each['groups']:,} groups, {each['keys']:,} keys"
         for each in counts["tenants"]
     ]
-    print_result("\n".join(lines), {"directory": str(location), **counts}, as_json)
+    print_result(lines, {"directory": str(location), **counts}, as_json)
 
 
 @directory_cli.command()
 def check(directory: DirectoryOption = None, as_json: AsJson = False) -> None:
     """Check integrity, counts, orphans, search index and receipts. The exit code is 1 if anything is wrong."""
     faults = _run(_locate_existing(directory), lambda opened: opened.maintenance.check())
-    print_result("\n".join(faults) or "No faults found.", {"faults": faults}, as_json)
+    print_result(faults or ["No faults found."], {"faults": faults}, as_json)
     raise typer.Exit(1 if faults else 0)
 
 
@@ -207,11 +198,11 @@ def receipts(
     if not verify:
         for row in _run(location, lambda opened: opened.maintenance.list_receipts()):
             line = f"{row['seq']}  {row['erased_at']}  {row['contact_id']}  {row['actor']}: {row['reason']}"
-            typer.echo(json.dumps(dict(row), ensure_ascii=False) if as_json else line)
+            print_result([line], dict(row), as_json)
         return
     number, last, faults = _run(location, lambda opened: opened.maintenance.verify_receipts())
     intact = f"The chain of {number:,} receipts is unbroken; the last hash is {last or '(none)'}."
-    print_result("\n".join(faults) or intact, {"receipts": number, "last": last, "faults": faults}, as_json)
+    print_result(faults or [intact], {"receipts": number, "last": last, "faults": faults}, as_json)
     raise typer.Exit(1 if faults else 0)
 
 
@@ -224,7 +215,7 @@ def deleted(
     """List deleted contacts that can be restored, the last deleted first."""
     rows = _run(_locate_existing(directory), lambda opened: opened.maintenance.list_deleted(tenant))
     lines = [f"{row['id']}  {row['deleted_at']}  {row['tenant']}: {row['name']}" for row in rows]
-    print_result("\n".join(lines) or "There are no deleted contacts.", [dict(row) for row in rows], as_json)
+    print_result(lines or ["There are no deleted contacts."], [dict(row) for row in rows], as_json)
 
 
 @directory_cli.command()
@@ -235,7 +226,7 @@ def restore(
 ) -> None:
     """Restore a deleted contact, except for its group memberships. An erased contact cannot be restored."""
     row = _run(_locate(directory), lambda opened: opened.maintenance.restore_contact(contact_id.lower()))
-    print_result(f"Restored {row['id']}: {row['name']}.", {"id": row["id"]}, as_json)
+    print_result([f"Restored {row['id']}: {row['name']}."], {"id": row["id"]}, as_json)
 
 
 @directory_cli.command()
@@ -253,7 +244,7 @@ def purge(
         confirm(f"Erase {number:,} contacts that were deleted more than {older_than} ago? This cannot be undone.", yes)
         reason = f"Purged: deleted more than {older_than} ago"
         number = _run(location, lambda opened: opened.maintenance.purge(before, reason))
-    print_result(f"Erased {number:,} contacts.", {"erased": number}, as_json)
+    print_result([f"Erased {number:,} contacts."], {"erased": number}, as_json)
 
 
 @directory_cli.command()
@@ -268,7 +259,7 @@ def backup(
     """
     with show_progress("copied") as report:
         size = _run(_locate_existing(directory), lambda opened: opened.maintenance.back_up(target, report))
-    print_result(f"{target}: {size:,} bytes.", {"file": str(target), "bytes": size}, as_json)
+    print_result([f"{target}: {size:,} bytes."], {"file": str(target), "bytes": size}, as_json)
 
 
 @directory_cli.command()
@@ -296,12 +287,8 @@ def restore_backup(
     confirm(f"Replace everything in {location} with the contents of {source}?", yes)
     with show_progress("copied") as report:
         result = _run(location, lambda opened: opened.maintenance.restore_backup(source, journal or (), report))
-    print_result(
-        f"Restored {result.contacts:,} contacts; erased {result.erased_again:,} again and revoked"
-        f" {result.keys_revoked_again:,} keys again.",
-        asdict(result),
-        as_json,
-    )
+    again = f"erased {result.erased_again:,} again and revoked {result.keys_revoked_again:,} keys again"
+    print_result([f"Restored {result.contacts:,} contacts; {again}."], asdict(result), as_json)
 
 
 @directory_cli.command()
@@ -310,7 +297,7 @@ def migrate(directory: DirectoryOption = None, as_json: AsJson = False) -> None:
     with show_progress("contacts indexed") as report:
         before, now = _run(_locate(directory), lambda opened: opened.maintenance.migrate(report))
     text = f"Migrated from schema {before} to {now}." if before != now else f"Schema {now} is current."
-    print_result(text, {"from": before, "to": now}, as_json)
+    print_result([text], {"from": before, "to": now}, as_json)
 
 
 @directory_cli.command()
@@ -325,4 +312,4 @@ def import_sample(
     """Add made-up contacts, to try the directory out. Their phone numbers may be real: do not write to them."""
     with show_progress("contacts created", number) as report:
         _run(_locate(directory), lambda opened: opened.maintenance.add_samples(number, seed, report))
-    print_result(f"Added {number:,} made-up contacts.", {"contacts": number}, as_json)
+    print_result([f"Added {number:,} made-up contacts."], {"contacts": number}, as_json)

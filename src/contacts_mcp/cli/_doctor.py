@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import anyio
-import typer
 
 from contacts_mcp import __version__
 from contacts_mcp.app import Embedded, Platform, build_app, choose_backend, connect
 from contacts_mcp.audit import Trail, TrailUnavailable, verify
 from contacts_mcp.cli._host_files import find_host_files
+from contacts_mcp.cli._output import print_line
 from contacts_mcp.contract import ContactsError, ListContacts, Unreachable
 from contacts_mcp.directory import PostgresServer
 from contacts_mcp.settings import Auth, Settings
@@ -120,10 +120,10 @@ def _advise(backend: Platform | Embedded, exc: ContactsError) -> str:
 
 
 def _passed(check: str, result: str) -> None:
-    typer.echo(f"✓ {check}: {result}")
+    print_line(f"✓ {check}: {result}")
 
 
 def _failed(check: str, reason: str, advice: str) -> int:
-    typer.echo(f"✗ {check}: {reason}")
-    typer.echo(f"  → {advice}")
+    print_line(f"✗ {check}: {reason}")
+    print_line(f"  → {advice}")
     return 1

@@ -1,7 +1,6 @@
-"""Helpers that several commands share: flags, times, a server, confirmation, progress, and output as text or JSON."""
+"""Helpers that several commands share: flags, times, a server, confirmation and progress."""
 
 import gc
-import json
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from contacts_mcp.cli._output import one_line
 from contacts_mcp.setting_values import UNEXPANDED, has_reference, is_not_set, strip_noise
 
 if TYPE_CHECKING:
@@ -86,12 +86,7 @@ def serve_app(app: "ASGIApp", summary: str, host: str, port: int, paths: str = "
 def confirm(question: str, yes: bool) -> None:
     """Ask at the terminal, and abort if the answer is not yes or there is no terminal; `yes` skips the question."""
     if not yes:
-        typer.confirm(question, abort=True, err=True)
-
-
-def print_result(text: str, content: Any, as_json: bool) -> None:
-    """Print the text, or the content as JSON."""
-    typer.echo(json.dumps(content, ensure_ascii=False) if as_json else text)
+        typer.confirm(one_line(question), abort=True, err=True)
 
 
 @contextmanager
@@ -100,9 +95,10 @@ def show_progress(description: str, total: int | None = None) -> Iterator[Callab
     if not sys.stderr.isatty():
         yield lambda _: None
         return
-    from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    from contacts_mcp.cli._console import SafeConsole
+
+    with Progress(console=SafeConsole(stderr=True), transient=True) as bar:
         task = bar.add_task(description, total=total)
         yield lambda done: bar.update(task, completed=done)
