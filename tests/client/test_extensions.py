@@ -59,7 +59,7 @@ async def test_scan_returns_rows_in_the_order_of_fields(played: Any) -> None:
     page = await client.send(ScanContacts(fields=["id", "name"], tags=["a", "b"], after="3"))
 
     assert (page.rows, page.next) == ([[ID, "Ola"]], "7")
-    assert str(client.requests[0].url.query, "ascii") == "fields=id&fields=name&limit=5000&after=3&tags=a&tags=b"
+    assert str(client.requests[0].url.query, "ascii") == "fields=id&fields=name&limit=1000&after=3&tags=a&tags=b"
 
 
 async def test_batch_contains_the_bodies_of_the_single_calls(played: Any) -> None:

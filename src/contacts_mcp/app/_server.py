@@ -10,6 +10,7 @@ from mcp.server.lowlevel import Server
 
 from contacts_mcp import __version__
 from contacts_mcp.app._backends import Connection, DirectoryConnection, Embedded, Platform, backend_factory, connect
+from contacts_mcp.app._garbage import collect_when_idle
 from contacts_mcp.audit import AuditDestinations, LogOutput, OtlpOutput, Trail, TrailFile
 from contacts_mcp.guard import ANSWER_LIFETIME_SECONDS, Guard, NonceStore, RedisNonceStore, Seal
 from contacts_mcp.prompts import choose_prompts
@@ -83,7 +84,7 @@ def build_app(
         tools=tools,
         backend_for=backend_factory(settings, connection, paths=paths),
         guard=_guard(settings, connection, redis),
-        lifespan=_lifespan(connection, redis, trail),
+        lifespan=_lifespan(connection, redis, trail, active_calls),
         active_calls=active_calls,
         resources=ResourceCatalog(tools),
         prompts=choose_prompts(tools),
@@ -151,11 +152,13 @@ def _redis(settings: Settings) -> RedisNonceStore | None:
     return RedisNonceStore(settings.redis_url.get_secret_value())
 
 
-def _lifespan(connection: Connection, redis: RedisNonceStore | None, trail: Trail) -> Lifespan:
+def _lifespan(
+    connection: Connection, redis: RedisNonceStore | None, trail: Trail, active_calls: ActiveCalls
+) -> Lifespan:
     @asynccontextmanager
     async def lifespan(_server: object) -> AsyncIterator[None]:
         try:
-            async with connection.lifespan():
+            async with connection.lifespan(), collect_when_idle(active_calls):
                 yield
         finally:
             if trail.has_unsent:

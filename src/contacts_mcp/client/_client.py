@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Self, cast
 
 import anyio
+import anyio.to_thread
 import httpx
 
 from contacts_mcp.client._credentials import BASE_URL, Credential, find_credential, parse_base_url, quote_without_keys
@@ -34,7 +35,17 @@ from contacts_mcp.client._transport import (
     parse_retry_after,
     retry,
 )
-from contacts_mcp.contract import Added, AnswerT, Call, Contact, DescribeDirectory, ProgressCallback, calls, errors
+from contacts_mcp.contract import (
+    Added,
+    AnswerT,
+    BatchContacts,
+    Call,
+    Contact,
+    DescribeDirectory,
+    ProgressCallback,
+    calls,
+    errors,
+)
 
 _TRANSIENT = (
     HTTPStatus.TOO_MANY_REQUESTS,
@@ -42,6 +53,7 @@ _TRANSIENT = (
     HTTPStatus.SERVICE_UNAVAILABLE,
     HTTPStatus.GATEWAY_TIMEOUT,
 )
+_LARGE_ANSWER_BYTES = 100_000  # an answer of more, such as all members of a group, is read in a worker thread
 _TIMEOUTS_PER_CALL = 3  # an idempotent call waits a third of its time for a response, which leaves time for a retry
 
 
@@ -149,11 +161,14 @@ class ContactsClient:
 
     async def _send_once(self, call: Call[AnswerT], effect: CallEffect) -> AnswerT:
         """Send one request with its retries, without the workarounds for lists and updates."""
-        outgoing = OutgoingRequest(build_request(call), call.route, self._timeouts[call.idempotent])
+        build = partial(build_request, call)
+        request = await anyio.to_thread.run_sync(build) if isinstance(call, BatchContacts) else build()
+        outgoing = OutgoingRequest(request, call.route, self._timeouts[call.idempotent])
         response = await self._send_with_key(outgoing, call, effect)
         if response.status == HTTPStatus.NOT_FOUND and call.method == "DELETE" and effect.may_have_changed:
             response = ServiceResponse(HTTPStatus.NO_CONTENT, b"")  # an attempt whose response was lost deleted it
-        answer = read_answer(call, response, self._quote)
+        read = partial(read_answer, call, response, self._quote)
+        answer = await anyio.to_thread.run_sync(read) if len(response.body) > _LARGE_ANSWER_BYTES else read()
         if isinstance(answer, Added) and effect.response_lost:
             return cast("AnswerT", Added())  # the lost attempt may have added contacts, which this one did not count
         return answer

@@ -1,15 +1,18 @@
 """The Contacts API as types: its calls, records and errors. Imports only pydantic."""
 
 from contacts_mcp.contract._call import (
+    MAX_TAGS,
     UUID,
     AnswerT,
     Call,
     ContactId,
+    FileText,
     GroupId,
     Neutral,
     ProgressCallback,
     Request,
     Risk,
+    SearchText,
     Tags,
     Text,
 )
@@ -66,6 +69,7 @@ __all__ = [
     "CALLS",
     "MAX_BATCH_SIZE",
     "MAX_SCAN_ROWS",
+    "MAX_TAGS",
     "UUID",
     "AddGroupMembers",
     "Added",
@@ -89,6 +93,7 @@ __all__ = [
     "DirectoryUnavailable",
     "Extensions",
     "FieldFault",
+    "FileText",
     "FilterIgnored",
     "GdprDeleteContact",
     "GetContact",
@@ -113,6 +118,7 @@ __all__ = [
     "Risk",
     "ScanContacts",
     "ScanPage",
+    "SearchText",
     "ServerFault",
     "Tags",
     "Text",

@@ -43,10 +43,28 @@ def _require_text(value: str) -> str:
     return value
 
 
+def _max_length(limit: int) -> AfterValidator:
+    """Limit the characters. Not by `Field`: each `maxLength` in a tool's schema would cost tokens."""
+
+    def check(value: str) -> str:
+        if len(value) > limit:
+            raise PydanticCustomError("long", "must have at most {limit} characters", {"limit": f"{limit:,}"})
+        return value
+
+    return AfterValidator(check)
+
+
+_Text = AfterValidator(_require_text)
+
 ContactId = Annotated[str, AfterValidator(_require_uuid)]
 GroupId = Annotated[str, AfterValidator(_require_uuid)]
-Text = Annotated[str, AfterValidator(_require_text)]  # not blank
-Tags = Annotated[list[Text], Field(max_length=50)]
+FileText = Annotated[str, _Text]  # not blank
+# The API documentation names no limits. These are above those of any service, and bound the work on a value.
+Text = Annotated[str, _max_length(20_000), _Text]
+SearchText = Annotated[str, _max_length(255), _Text]
+Tag = Annotated[str, _max_length(255), _Text]
+MAX_TAGS = 50
+Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS)]
 
 
 @dataclass(frozen=True, slots=True)

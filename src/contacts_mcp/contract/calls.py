@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from contacts_mcp.contract._call import Call, ContactId, GroupId, Neutral, Risk, Tags, Text
+from contacts_mcp.contract._call import Call, ContactId, GroupId, Neutral, Risk, SearchText, Tags, Text
 from contacts_mcp.contract.models import Added, Contact, ContactPage, ContactType, Group, GroupList, MemberList
 
 _ContactId = Annotated[ContactId, Field(description="UUID.")]
@@ -24,7 +24,7 @@ class ListContacts(Call[ContactPage]):
     risk = Risk.READ
     idempotent = True
     type: TypeFilter = None
-    search: Text | None = Field(
+    search: SearchText | None = Field(
         default=None, description="Words of a name or company in any order, phone digits or an e-mail."
     )
     tags: Tags | None = Field(default=None, description="Contacts must have all of them.")

@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import Field
 
-from contacts_mcp.contract._call import Call, GroupId, Request, Risk, Text
+from contacts_mcp.contract._call import Call, GroupId, Request, Risk, SearchText, Tags, Text
 from contacts_mcp.contract.calls import CreateContact, UpdateContact
 from contacts_mcp.contract.models import ContactType, Record
 
-MAX_SCAN_ROWS = 5_000  # most contacts in one page of a scan
+MAX_SCAN_ROWS = 1_000  # most contacts in one page of a scan; each page is read in one turn of the event loop
 MAX_BATCH_SIZE = 1_000  # most contacts in one batch
 
 
@@ -67,8 +67,8 @@ class ScanContacts(Call[ScanPage]):
     limit: int = Field(default=MAX_SCAN_ROWS, ge=1, le=MAX_SCAN_ROWS)
     after: Text | None = None
     type: ContactType | None = None
-    search: Text | None = None
-    tags: list[Text] | None = None
+    search: SearchText | None = None
+    tags: Tags | None = None
     group_id: GroupId | None = None
 
 

@@ -2,7 +2,14 @@
 
 from contacts_mcp.matching._duplicates import Cluster, ContactRecord, DuplicateFinder
 from contacts_mcp.matching._index import ContactIndex, Match
-from contacts_mcp.matching._search import RankedContact, is_unambiguous, query_variants, rank_contacts
+from contacts_mcp.matching._search import (
+    RankedContact,
+    is_unambiguous,
+    iter_ranked,
+    query_variants,
+    rank_contacts,
+    sort_ranked,
+)
 from contacts_mcp.matching._similarity import (
     email_key,
     is_same_number,
@@ -22,10 +29,12 @@ __all__ = [
     "email_key",
     "is_same_number",
     "is_unambiguous",
+    "iter_ranked",
     "main_number",
     "name_similarity",
     "person_name",
     "phone_key",
     "query_variants",
     "rank_contacts",
+    "sort_ranked",
 ]

@@ -66,13 +66,20 @@ _NO_MATCH = _Score(0.0, "")
 
 def rank_contacts(query: str, contacts: Iterable[Contact], region: str | None = None) -> list[RankedContact]:
     """Return the matching contacts, best first; contacts that do not match are left out."""
+    return sort_ranked(filter(None, iter_ranked(query, contacts, region)))
+
+
+def iter_ranked(query: str, contacts: Iterable[Contact], region: str | None = None) -> Iterator[RankedContact | None]:
+    """Yield each contact with its score, or None if it does not match. Scoring one may take a millisecond."""
     parsed = _parse_query(query, region)
-    ranked: list[RankedContact] = []
     for contact in contacts:
         match = _score(parsed, contact, region)
         score = round(100 * match.value)
-        if score >= _MIN_SCORE:
-            ranked.append(RankedContact(contact, score, match.reason))
+        yield RankedContact(contact, score, match.reason) if score >= _MIN_SCORE else None
+
+
+def sort_ranked(ranked: Iterable[RankedContact]) -> list[RankedContact]:
+    """Return these contacts, best first."""
     return sorted(ranked, key=lambda found: (-found.score, found.contact.name or "", found.contact.id))
 
 

@@ -115,9 +115,14 @@ class ActiveCalls:
                 of_request.discard(scope)
                 self._call_ended.set()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no call is running."""
+        return not self._scopes
+
     async def wait_until_idle(self) -> None:
         """Wait until no call is running."""
-        while self._scopes:
+        while not self.is_idle:
             self._call_ended = anyio.Event()
             await self._call_ended.wait()
 

@@ -13,6 +13,7 @@ from contacts_mcp.tools._job import JobClient, add_to_group
 from contacts_mcp.tools._plan import PlanArguments, fingerprint_plan, plan_or_apply
 from contacts_mcp.tools._select import FilterArguments, fetch_member_ids, iter_contacts
 from contacts_mcp.tools._tool import JobCounts, Tool
+from contacts_mcp.tools._turns import iter_sorted
 
 _SAMPLE_SIZE = 5
 
@@ -92,7 +93,8 @@ async def _make_plan(client: JobClient, arguments: AddMatchingToGroup) -> _Plan:
         matched += len(page)
         ids += [contact.id for contact in missing]
         sample += missing[: _SAMPLE_SIZE - len(sample)]
-    return _Plan(group, len(members), matched, ids, sample, fingerprint_plan(arguments, sorted(ids)))
+    fingerprint = await fingerprint_plan(arguments, iter_sorted(ids))
+    return _Plan(group, len(members), matched, ids, sample, fingerprint)
 
 
 add_matching_to_group = Tool(

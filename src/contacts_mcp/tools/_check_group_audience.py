@@ -9,8 +9,9 @@ from contacts_mcp import phones
 from contacts_mcp.contract import Contact, GetContactGroup, GroupId, ListGroupMembers, Record
 from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, one_line, summarize
 from contacts_mcp.tools._arguments import Arguments
-from contacts_mcp.tools._job import JobClient, iterate_cooperatively
+from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._tool import Backend, read_tool
+from contacts_mcp.tools._turns import iterate_cooperatively
 
 _SAMPLE_SIZE = 5
 _MAX_COUNTRIES = 20

@@ -36,7 +36,7 @@ from contacts_mcp.text import digits, fold, quote, search_tokens
 from contacts_mcp.tools._answers import Page, next_page, slice_page
 from contacts_mcp.tools._duplicate_hint import warn_of_duplicates
 from contacts_mcp.tools._tool import Backend, PreparedCall, Run, Tool
-from contacts_mcp.tools._values import edit_tags, normalize_phone
+from contacts_mcp.tools._values import edit_tags, normalize_phone, require_tag_count
 
 _MAX_LABEL_LENGTH = 80
 _CONTACT_EFFECT = {
@@ -189,6 +189,7 @@ def _wanted_fields(
         wanted["phone_number"] = number
     if arguments.add_tags or arguments.remove_tags:
         wanted["tags"] = edit_tags(before.tags, arguments.add_tags or [], arguments.remove_tags or [])
+        require_tag_count(wanted["tags"], "add_tags", "the contact")
     for name in arguments.clear_fields or ():
         wanted[name] = [] if name == "tags" else None
     return wanted, warnings

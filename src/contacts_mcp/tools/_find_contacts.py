@@ -4,13 +4,14 @@ from collections.abc import Iterable, Sequence
 
 from pydantic import Field
 
-from contacts_mcp.contract import Contact, ContactsError, FilterIgnored, ListContacts, Text
-from contacts_mcp.matching import RankedContact, is_unambiguous, query_variants, rank_contacts
+from contacts_mcp.contract import Contact, ContactsError, FilterIgnored, ListContacts, SearchText
+from contacts_mcp.matching import RankedContact, is_unambiguous, iter_ranked, query_variants, sort_ranked
 from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, one_line
 from contacts_mcp.tools._arguments import Arguments
 from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._select import LIST_FIELDS, Filter, fetch_full, iter_contacts
 from contacts_mcp.tools._tool import Backend, read_tool
+from contacts_mcp.tools._turns import iterate_cooperatively
 
 _MAX_ROWS = 50
 _MAX_READ_IN_FULL = 10  # search results that are read in full because their rows do not show what matched
@@ -27,7 +28,7 @@ class FindContacts(Arguments):
     unambiguous; to page through many, use list_contacts.
     """
 
-    query: Text
+    query: SearchText
     limit: int = Field(default=5, ge=1, le=20)
 
 
@@ -72,16 +73,17 @@ class _Search:
         """Rank all contacts that match, best first."""
         first, *others = query_variants(self._query, self._client.backend.default_region)
         await self._search([first])
-        ranked = self._rank(self._known.values())
+        ranked = await self._rank(self._known.values())
         if not _is_good(ranked):
             await self._search(others)
-            ranked = self._rank(self._known.values())
+            ranked = await self._rank(self._known.values())
         if not _is_good(ranked):
             ranked = _merge(ranked, await self._rank_all())
         return await self._read_namesakes(ranked, limit)
 
-    def _rank(self, contacts: Iterable[Contact]) -> list[RankedContact]:
-        return rank_contacts(self._query, contacts, self._client.backend.default_region)
+    async def _rank(self, contacts: Iterable[Contact]) -> list[RankedContact]:
+        ranked = iter_ranked(self._query, contacts, self._client.backend.default_region)
+        return sort_ranked([each async for each in iterate_cooperatively(ranked) if each])
 
     async def _search(self, queries: Sequence[str]) -> None:
         """Search for each query; some rows that do not show what matched are read in full."""
@@ -95,7 +97,7 @@ class _Search:
         pages = await self._client.map_concurrently([query for query in queries if query.strip()], search)
         found = {row.id: row for page in pages for row in page}
         self._known |= {contact_id: row for contact_id, row in found.items() if contact_id not in self._known}
-        explained = {each.contact.id for each in self._rank(self._known.values())}
+        explained = {each.contact.id for each in await self._rank(self._known.values())}
         unexplained = [contact_id for contact_id in found if contact_id not in explained]
         for contact in await fetch_full(self._client, unexplained[:_MAX_READ_IN_FULL]):
             self._known[contact.id] = contact
@@ -110,7 +112,7 @@ class _Search:
         progress = self._client.progress("contacts compared", total)
         found: list[RankedContact] = []
         async for page in iter_contacts(self._client, Filter(), fields, progress):
-            found = _merge(found, self._rank(page))[:_MAX_ROWS]
+            found = _merge(found, await self._rank(page))[:_MAX_ROWS]
         return found
 
     async def _read_namesakes(self, ranked: list[RankedContact], limit: int) -> list[RankedContact]:

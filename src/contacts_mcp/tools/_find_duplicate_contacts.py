@@ -2,15 +2,15 @@
 
 from collections import Counter
 
-import anyio.lowlevel
 from pydantic import Field
 
 from contacts_mcp.contract import Record
 from contacts_mcp.matching import Cluster, ContactRecord, DuplicateFinder
 from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, one_line
-from contacts_mcp.tools._job import JobClient, iterate_cooperatively
+from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._select import Filter, FilterArguments, iter_contacts
 from contacts_mcp.tools._tool import Backend, read_tool
+from contacts_mcp.tools._turns import iterate_cooperatively, iterate_in_thread
 
 _COMPARED_FIELDS = frozenset({"id", "name", "phone_number", "email"})
 _MAX_SHOWN = 5  # contacts of one cluster that are shown
@@ -54,8 +54,8 @@ async def _run(backend: Backend, arguments: FindDuplicateContacts) -> Duplicates
     finder = DuplicateFinder(backend.default_region)
     async for record in iterate_cooperatively(records.values()):
         finder.add(record)
-    for _ in finder.search():
-        await anyio.lowlevel.checkpoint()
+    async for _ in iterate_in_thread(finder.search()):
+        pass
     count = Counter(cluster.confidence for cluster in finder.clusters)
     return DuplicatesFound(
         compared=len(records),

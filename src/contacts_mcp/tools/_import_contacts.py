@@ -1,24 +1,24 @@
 """import_contacts: import a file of contacts into the directory. It is planned first and safe to repeat."""
 
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import chain
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import anyio.to_thread
 from pydantic import Field
 
-from contacts_mcp.contract import GetContactGroup, GroupId, Neutral, Risk, Tags, Text, invalid_field
+from contacts_mcp.contract import FileText, GetContactGroup, GroupId, Neutral, Risk, Tags, Text, invalid_field
 from contacts_mcp.formats import ParsedFile, read_contacts
 from contacts_mcp.guard import PromptWording
 from contacts_mcp.text import quote
 from contacts_mcp.tools._import_plan import ImportAnswer, ImportPlan
 from contacts_mcp.tools._import_rows import Draft, MatchOptions, OnMatch, Source, match_rows, to_draft
-from contacts_mcp.tools._job import JobClient, iterate_in_thread
+from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._plan import PlanArguments, fingerprint_plan, plan_or_apply
 from contacts_mcp.tools._select import fetch_member_ids
 from contacts_mcp.tools._tool import Tool
+from contacts_mcp.tools._turns import iter_sorted, iterate_in_thread
 from contacts_mcp.tools._values import Region, edit_tags
 
 _MAX_ROWS_SHOWN, _MAX_VALUE_LENGTH = 5, 40
@@ -30,7 +30,7 @@ class ImportContacts(PlanArguments):
     """
 
     path: Text | None = Field(default=None, description="File in the server's folder; or give content.")
-    content: Text | None = Field(default=None, description="The file's text.")
+    content: FileText | None = Field(default=None, description="The file's text.")
     format: Annotated[Literal["csv", "vcard", "excel", "json"] | None, Neutral("auto")] = None
     mapping: list[Text] | None = Field(default=None, description='For unrecognized columns: "Column=field".')
     encoding: Text | None = Field(default=None, description="Encoding, if letters come out wrong, e.g. windows-1250.")
@@ -56,14 +56,15 @@ async def _make_plan(client: JobClient, arguments: ImportContacts) -> ImportPlan
     plan = ImportPlan(arguments.group_id, source, decisions, options, members)
     if not arguments.apply:
         plan.region_change = await _compare_regions(client, data, arguments, plan)
-    plan.fingerprint = await anyio.to_thread.run_sync(_fingerprint, arguments, plan)
+    plan.fingerprint = await fingerprint_plan(arguments, _iter_steps(plan))
     return plan
 
 
-def _fingerprint(arguments: ImportContacts, plan: ImportPlan) -> str:
-    existing = {decision.id for decision in plan.decisions if decision.id} if arguments.group_id else set[str]()
-    steps = (decision.to_step() for decision in plan.decisions)
-    return fingerprint_plan(arguments, chain(steps, [sorted(existing - plan.members)]))
+def _iter_steps(plan: ImportPlan) -> Iterator[Any]:
+    """Iterate over what the fingerprint of a plan depends on."""
+    yield from (decision.to_step() for decision in plan.decisions)
+    if plan.group_id:
+        yield from iter_sorted([*{decision.id for decision in plan.decisions if decision.id} - plan.members])
 
 
 async def _read_data(client: JobClient, arguments: ImportContacts) -> bytes:

@@ -22,6 +22,7 @@ from contacts_mcp.tools._import_rows import Decision, Draft, MatchOptions, Sourc
 from contacts_mcp.tools._job import ContactWrite, JobClient, WriteResult, add_to_group, write_contacts
 from contacts_mcp.tools._plan import describe_overwrites, risk_of_updates
 from contacts_mcp.tools._tool import Backend, JobCounts
+from contacts_mcp.tools._turns import iter_sorted
 
 _SAMPLE_SIZE = 3
 _MAX_COLUMNS_SHOWN = 20
@@ -172,7 +173,8 @@ class ImportPlan:
     async def apply(self, client: JobClient, counts: JobCounts) -> ImportAnswer:
         """Write the rows, then add the contacts to the group. The result file is written even after an error."""
         counts.to_do = len(self.decisions)
-        counts.update(decision.action for decision in self.decisions if decision.action not in _NOT_WRITTEN)
+        by_action = await anyio.to_thread.run_sync(lambda: self.counts_by_action)
+        counts.update({action: count for action, count in by_action.items() if action not in _NOT_WRITTEN})
         result_file: dict[str, Any] = {}
         try:
             await self._write(client, counts)
@@ -198,7 +200,7 @@ class ImportPlan:
 
     async def _write(self, client: JobClient, counts: JobCounts) -> None:
         """Write the rows. If the answer to a write is lost, the row is matched again: its contact may be there now."""
-        left = self.to_write
+        left = await anyio.to_thread.run_sync(lambda: self.to_write)
         progress = client.progress("rows written", len(left))
         for attempt in range(1, _MAX_WRITE_ATTEMPTS + 1):
             writes = (ContactWrite(decision, _to_call(decision)) for decision in left)
@@ -237,10 +239,14 @@ class ImportPlan:
     async def _add_to_group(self, client: JobClient) -> int | None:
         if self.group_id is None:
             return None
-        ids = {result.id for result in self._iter_results() if result.id} - self.members
+        ids = await anyio.to_thread.run_sync(self._list_new_members)
         progress = client.progress("contacts added to the group", len(ids))
-        await add_to_group(client, self.group_id, sorted(ids), lambda _: None, progress)
+        await add_to_group(client, self.group_id, ids, lambda _: None, progress)
         return len(ids)
+
+    def _list_new_members(self) -> list[str]:
+        """List the imported contacts that are not in the group yet, in the order in which they are added."""
+        return [*iter_sorted([*{result.id for result in self._iter_results() if result.id} - self.members])]
 
     def _iter_results(self) -> Iterator[_RowResult]:
         ids: dict[int, str | None] = {}

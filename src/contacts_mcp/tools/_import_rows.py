@@ -8,12 +8,13 @@ from typing import Any, Literal
 import anyio.to_thread
 
 from contacts_mcp import phones
-from contacts_mcp.contract import Contact, ContactType
+from contacts_mcp.contract import MAX_TAGS, Contact, ContactType
 from contacts_mcp.formats import ParsedFile, Row
 from contacts_mcp.mail import is_email
 from contacts_mcp.matching import ContactIndex, email_key, is_same_number, main_number, person_name, phone_key
-from contacts_mcp.tools._job import JobClient, iterate_cooperatively
+from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._select import LIST_FIELDS, Filter, fetch_full, iter_contacts
+from contacts_mcp.tools._turns import iterate_cooperatively
 from contacts_mcp.tools._values import edit_tags
 
 OnMatch = Literal["skip", "update", "create"]
@@ -21,6 +22,7 @@ Action = Literal["create", "update", "unchanged", "duplicate", "invalid", "ambig
 
 DESTROYED_NUMBER = "has a number that a spreadsheet destroyed; it is not imported"
 EXTENSION_IN_NOTES = "has a number with an extension, which is kept in the notes, unless the contact has others"
+TOO_MANY_TAGS = f"has more than {MAX_TAGS} tags; the others are not imported"
 INVALID_ADDRESS = "has an invalid e-mail address, which is not imported"
 
 _TEXT_FIELDS = ("name", "company_name", "phone_number", "email", "notes")
@@ -141,6 +143,10 @@ def to_draft(row: Row, region: str | None, tags: tuple[str, ...]) -> Draft:
     extension = next((phones.split_extension(raw)[1] for raw, each in numbers if each == number), "")
     notices = [*row.notices, *[DESTROYED_NUMBER] * (len(numbers) < len(written))]
     notices += [EXTENSION_IN_NOTES] * bool(extension)
+    all_tags = tuple(edit_tags(row.tags, tags)) if row.tags else tags
+    if len(all_tags) > MAX_TAGS:
+        all_tags = tuple(edit_tags(row.tags[: MAX_TAGS - len(tags)], tags))
+        notices.append(TOO_MANY_TAGS)
     return Draft(
         row=row.number,
         id=row.id,
@@ -149,7 +155,7 @@ def to_draft(row: Row, region: str | None, tags: tuple[str, ...]) -> Draft:
         company_name=row.company_name,
         phone_number=number,
         email=emails[0] if emails else "",
-        tags=tuple(edit_tags(row.tags, tags)) if row.tags else tags,
+        tags=all_tags,
         notes="\n".join(filter(None, [row.notes, extension and f"ext. {extension}"])),
         phone_keys=_distinct(_phone_key(raw, each, region) for raw, each in numbers),
         email_keys=_distinct(map(email_key, emails)),
@@ -261,7 +267,7 @@ class _KnownContacts:
         to_complete: list[str] = []
         fields = _ALL_FIELDS if await client.backend.supports("scan") else LIST_FIELDS
         async for page in iter_contacts(client, Filter(), fields, client.progress("contacts compared")):
-            for contact in page:
+            async for contact in iterate_cooperatively(page):
                 phone, email = phone_key(contact.phone_number, options.region), email_key(contact.email)
                 by_name = _line(contact.name) in names
                 if by_name or keys & {main_number(phone), email, contact.id}:
@@ -311,6 +317,8 @@ def _decide_match(draft: Draft, contact: Contact, options: MatchOptions, why: st
     if options.on_match != "update":
         return Decision(draft, "unchanged", contact.id, detail=f"{why}; left as it is")
     values = _changed_values(draft, contact, options.region)
+    if len(values.get("tags", ())) > MAX_TAGS:
+        return Decision(draft, "invalid", detail=f"{why}, but together they would have more than {MAX_TAGS} tags")
     if not values:
         return Decision(draft, "unchanged", contact.id, detail=f"{why}; nothing new in the row")
     lost = {name: getattr(contact, name) for name in values if name != "tags"}

@@ -9,7 +9,6 @@ from typing import Generic, TypeVar
 
 import anyio
 import anyio.lowlevel
-import anyio.to_thread
 
 from contacts_mcp.contract import (
     MAX_BATCH_SIZE,
@@ -25,7 +24,6 @@ from contacts_mcp.contract import (
     NotFound,
     OutcomeUnknown,
     PermissionDenied,
-    ProgressCallback,
     RateLimited,
     Risk,
     ServerFault,
@@ -35,6 +33,7 @@ from contacts_mcp.contract import (
     ValidationFailed,
 )
 from contacts_mcp.tools._tool import Backend, WriteBudgetExceeded
+from contacts_mcp.tools._turns import ProgressReporter, iterate_cooperatively
 
 K = TypeVar("K")
 R = TypeVar("R")
@@ -46,65 +45,13 @@ MAX_WAIT_STEP_SECONDS = 60.0
 MAX_WAIT_SECONDS = 600.0  # how long a job waits in total when the service limits its rate
 RETRY_DELAYS_SECONDS = (0.05, 0.2, 0.5, 1.0)  # of an idempotent call: among thousands of calls, some fail
 CANCEL_GRACE_SECONDS = 2.0  # how long a change that has begun may take to finish after the job was cancelled
-REPORT_INTERVAL_SECONDS = 0.3  # between two progress reports; each one is a message to the host
-_TURN_SECONDS = 0.02  # of CPU work before other tasks get a turn
+_MAX_BATCH_LENGTH = 1_000_000  # characters of notes in one batch, which the service reads in one turn
 _MAX_GROUP_ADDITIONS = 1_000  # contacts that one request adds to a group (API page: Add members to group)
 _TRANSIENT_ERRORS = (ServerFault, Unreachable, UnreadableAnswer)
 _FATAL_ERRORS = (AuthenticationFailed, DirectoryUnavailable, PermissionDenied, WriteBudgetExceeded)
 """Errors after which every other contact would fail, too."""
 _UNCERTAIN_ERRORS = (OutcomeUnknown, ServerFault, UnreadableAnswer, Unreachable)
 """Errors after which a contact may have been written, or may still be written by another attempt."""
-
-
-class ProgressReporter:
-    """Counts items and reports the count at intervals; `what` names the unit, such as `contacts read`."""
-
-    def __init__(self, report: ProgressCallback | None, what: str, total: int | None = None) -> None:
-        self.total = total
-        self._report = report
-        self._what = what
-        self._done = 0
-        self._reported_at = time.monotonic()
-
-    async def advance(self, count: int = 1) -> None:
-        """Count more items as done."""
-        self._done += count
-        now = time.monotonic()
-        if self._report is not None and now - self._reported_at >= REPORT_INTERVAL_SECONDS:
-            self._reported_at = now
-            await self._report(self._done, self.total, self._what)
-
-
-async def iterate_cooperatively(items: Iterable[T], progress: ProgressReporter | None = None) -> AsyncIterator[T]:
-    """Iterate over items of CPU work. After each turn of 20 ms other tasks run, and a cancellation takes effect."""
-    count, turn_ends = 0, time.monotonic() + _TURN_SECONDS
-    for item in items:
-        yield item
-        count += 1
-        if time.monotonic() >= turn_ends:
-            if progress is not None:
-                await progress.advance(count)
-            await anyio.lowlevel.checkpoint()
-            count, turn_ends = 0, time.monotonic() + _TURN_SECONDS
-
-
-async def iterate_in_thread(items: Iterable[T], progress: ProgressReporter) -> AsyncIterator[T]:
-    """Iterate over work of which a single item may take long, such as a card of a megabyte, in a worker thread."""
-    iterator = iter(items)
-    while turn := await anyio.to_thread.run_sync(_take_turn, iterator):
-        await progress.advance(len(turn))
-        for item in turn:
-            yield item
-
-
-def _take_turn(iterator: Iterator[T]) -> list[T]:
-    turn: list[T] = []
-    ends = time.monotonic() + _TURN_SECONDS
-    for item in iterator:
-        turn.append(item)
-        if time.monotonic() >= ends:
-            break
-    return turn
 
 
 class JobClient:
@@ -260,15 +207,38 @@ async def write_contacts(
         record(write.key, result)
         await progress.advance()
 
-    async def write_batch(batch: Sequence[ContactWrite[K]]) -> None:
-        for write, result in zip(batch, await _send_batch(client, [each.call for each in batch]), strict=True):
-            record(write.key, result)
-        await progress.advance(len(batch))
+    batches = _Batches(writes)
+
+    async def write_batches(_worker: int) -> None:
+        while batch := await batches.take():
+            for write, result in zip(batch, await _send_batch(client, [each.call for each in batch]), strict=True):
+                record(write.key, result)
+            await progress.advance(len(batch))
 
     if await client.backend.supports("batch"):
-        await client.map_concurrently(_slice(writes, MAX_BATCH_SIZE), write_batch)
+        await client.map_concurrently(range(MAX_CONCURRENT_CALLS), write_batches)
     else:
         await client.map_concurrently(writes, write_one)
+
+
+class _Batches(Generic[K]):
+    """Batches for several workers. Building the calls of one takes longer than a turn, so it is done cooperatively."""
+
+    def __init__(self, writes: Iterable[ContactWrite[K]]) -> None:
+        self._writes = iterate_cooperatively(writes)
+        self._taking = anyio.Lock()
+
+    async def take(self) -> list[ContactWrite[K]]:
+        """Return the next batch; it is empty after the last."""
+        batch: list[ContactWrite[K]] = []
+        length = 0
+        async with self._taking:
+            async for write in self._writes:
+                batch.append(write)
+                length += len(write.call.notes or "")
+                if len(batch) == MAX_BATCH_SIZE or length >= _MAX_BATCH_LENGTH:
+                    break
+        return batch
 
 
 async def add_to_group(

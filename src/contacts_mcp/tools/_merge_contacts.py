@@ -31,7 +31,7 @@ from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._plan import prepare_apply
 from contacts_mcp.tools._select import fetch_member_ids
 from contacts_mcp.tools._tool import Backend, JobCounts, PreparedCall, Tool
-from contacts_mcp.tools._values import edit_tags
+from contacts_mcp.tools._values import edit_tags, require_tag_count
 
 _MAX_MERGED = 20
 _SINGLE_FIELDS = ("type", "name", "company_name", "phone_number", "email")
@@ -165,7 +165,7 @@ class _Merge:
 
 
 async def _prepare(backend: Backend, arguments: MergeContacts) -> PreparedCall:
-    return prepare_apply(await _plan_merge(JobClient(backend), arguments), _plan_merge, backend, arguments)
+    return await prepare_apply(await _plan_merge(JobClient(backend), arguments), _plan_merge, backend, arguments)
 
 
 async def _plan_merge(client: JobClient, arguments: MergeContacts) -> _Merge:
@@ -185,6 +185,7 @@ async def _plan_merge(client: JobClient, arguments: MergeContacts) -> _Merge:
     if len(merge.values.get("notes") or "") > _MAX_NOTES_LENGTH:
         reason = f"their notes together have more than {_MAX_NOTES_LENGTH:,} characters"
         raise invalid_field("merge_ids", reason, "shorten them first")
+    require_tag_count(merge.values.get("tags") or [], "merge_ids", "the contact to keep")
     return merge
 
 

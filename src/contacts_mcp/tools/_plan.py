@@ -77,25 +77,29 @@ def plan_or_apply(make_plan: Callable[[JobClient, Any], Awaitable[ShownPlan]]) -
                 "the plan no longer fits: the contacts, the file or the arguments differ",
                 advice="nothing was changed; call again without apply, and check the new plan",
             )
-        backend.budget.require(plan.change_count)
-        return prepare_apply(plan, make_plan, backend, arguments)
+        backend.budget.require(await anyio.to_thread.run_sync(lambda: plan.change_count))
+        return await prepare_apply(plan, make_plan, backend, arguments)
 
     return prepare
 
 
-def prepare_apply(
+async def prepare_apply(
     plan: Plan, make_plan: Callable[[JobClient, Any], Awaitable[Plan]], backend: Backend, arguments: Any
 ) -> PreparedCall:
-    """Prepare the application of a plan. The plan is recomputed each time its target is read, except the first time."""
+    """Prepare the application of a plan. The plan is recomputed each time its target is read, except the first time.
+
+    What counts all steps of a plan runs in a worker thread.
+    """
     counts, is_new = JobCounts(), True
+    risk = await anyio.to_thread.run_sync(lambda: plan.risk)
 
     async def read_target() -> Target:
         nonlocal plan, is_new
         plan = plan if is_new else await make_plan(JobClient(backend), arguments)
         is_new = False
-        return plan.to_target()
+        return await anyio.to_thread.run_sync(plan.to_target)
 
-    return PreparedCall(plan.risk, lambda: plan.apply(JobClient(backend), counts), read_target, counts)
+    return PreparedCall(risk, lambda: plan.apply(JobClient(backend), counts), read_target, counts)
 
 
 def risk_of_updates(contacts: int, overwrites: Mapping[str, int]) -> Risk:
@@ -121,8 +125,12 @@ def _to_answer(plan: ShownPlan) -> BaseModel:
     return plan.to_answer(plan=plan.fingerprint, next=_NEXT_STEP)
 
 
-def fingerprint_plan(arguments: PlanArguments, steps: Iterable[Any]) -> str:
+async def fingerprint_plan(arguments: PlanArguments, steps: Iterable[Any]) -> str:
     """Fingerprint a plan: its arguments and each of its steps."""
+    return await anyio.to_thread.run_sync(_fingerprint, arguments, steps)
+
+
+def _fingerprint(arguments: PlanArguments, steps: Iterable[Any]) -> str:
     selection = arguments.model_dump(mode="json", exclude_unset=True, exclude={"apply", "plan"})
     fingerprint = hashlib.sha256(hash_json(selection).encode())
     for step in steps:

@@ -18,8 +18,8 @@ from contacts_mcp.contract import (
     ListGroupMembers,
     NotFound,
     ScanContacts,
+    SearchText,
     Tags,
-    Text,
     TypeFilter,
 )
 from contacts_mcp.tools._arguments import Arguments
@@ -58,7 +58,7 @@ class FilterArguments(Arguments):
     """The arguments of a tool for the contacts that match a filter."""
 
     type: TypeFilter = None
-    search: Text | None = None
+    search: SearchText | None = None
     tags: Tags | None = Field(default=None, description="All must match.")
 
     @property

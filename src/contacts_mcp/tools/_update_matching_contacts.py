@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Self
 
 from pydantic import Field, model_validator
@@ -23,7 +24,8 @@ from contacts_mcp.tools._plan import (
 )
 from contacts_mcp.tools._select import FilterOrGroupArguments, iter_contacts
 from contacts_mcp.tools._tool import JobCounts, Tool
-from contacts_mcp.tools._values import Region, edit_tags
+from contacts_mcp.tools._turns import iter_sorted, iterate_cooperatively
+from contacts_mcp.tools._values import Region, edit_tags, require_tag_count
 
 _SAMPLE_SIZE = 5
 _FIELD_BY_ARGUMENT = {"set_type": "type", "set_company_name": "company_name", "set_notes": "notes"}
@@ -124,7 +126,11 @@ class _Plan:
 
     def _edit_tags(self, contact: Contact) -> dict[str, Any]:
         add, remove = self.arguments.add_tags or [], self.arguments.remove_tags or []
-        return {"tags": edit_tags(contact.tags, add, remove)} if add or remove else {}
+        if not (add or remove):
+            return {}
+        tags = edit_tags(contact.tags, add, remove)
+        require_tag_count(tags, "add_tags", f"contact {contact.id}")
+        return {"tags": tags}
 
     def _normalize_phone(self, contact: Contact) -> dict[str, Any]:
         if not self.arguments.normalize_phones or not contact.phone_number:
@@ -208,10 +214,11 @@ async def _make_plan(client: JobClient, arguments: UpdateMatchingContacts) -> _P
     plan = _Plan(arguments, arguments.default_region or client.backend.default_region)
     fields = {"id", "name", "tags", "phone_number", *arguments.set_fields}
     async for page in iter_contacts(client, arguments.filter, fields, client.progress("contacts read")):
-        for contact in page:
+        async for contact in iterate_cooperatively(page):
             plan.add(contact)
-    updates = sorted((update.contact_id, update.values, update.before) for update in plan.updates)
-    plan.fingerprint = fingerprint_plan(arguments, updates)
+    by_id = iter_sorted(plan.updates, key=attrgetter("contact_id"))
+    steps = ((update.contact_id, update.values, update.before) for update in by_id)
+    plan.fingerprint = await fingerprint_plan(arguments, steps)
     return plan
 
 

@@ -1,12 +1,13 @@
 """Prepare contact fields for storage: normalize phone numbers for SMS, and edit tags."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
 from contacts_mcp import phones
+from contacts_mcp.contract import MAX_TAGS, invalid_field
 
 
 def _check_region(value: str) -> str:
@@ -36,6 +37,13 @@ def normalize_phone(number: str | None, region: str | None) -> tuple[str | None,
     elif not phones.is_valid(normalized):
         warnings.append("phone_number looks like E.164 but is not a valid number: check it")
     return normalized, warnings
+
+
+def require_tag_count(tags: Sequence[str], argument: str, owner: str) -> None:
+    """Raise ValidationFailed, which names the argument that adds tags, if these are too many for one contact."""
+    if len(tags) > MAX_TAGS:
+        reason = f"would give {owner} {len(tags)} tags, and a contact has at most {MAX_TAGS}"
+        raise invalid_field(argument, reason, "remove some of its tags first")
 
 
 def edit_tags(tags: Iterable[str], add: Iterable[str] = (), remove: Iterable[str] = ()) -> list[str]:

@@ -36,7 +36,7 @@ def write(folder: Path, count: int) -> str:
 @each_era
 async def test_import_reports_progress_with_counts_and_units(tmp_path, files, era, monkeypatch):
     """A long import reports how many rows are done, and of how many."""
-    monkeypatch.setattr("contacts_mcp.tools._job.REPORT_INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr("contacts_mcp.tools._turns.REPORT_INTERVAL_SECONDS", 0.0)
     told: list[tuple[float, float | None, str | None]] = []
 
     async def hear(done: float, total: float | None, message: str | None) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
+from pydantic_core import to_json
 from sqlalchemy import Connection
 
 from contacts_mcp.directory import store
@@ -109,8 +110,8 @@ async def gdpr_delete_contact(tenant: CurrentTenant, contact_id: ContactId, body
 @groups_router.get("", summary="List contact groups")
 async def list_contact_groups(tenant: CurrentTenant) -> Response:
     """List all contact groups with member counts."""
-    rows = await tenant.database.query(store.list_groups, tenant.id)
-    return JSONResponse({"groups": [_pick(row, _GROUP_ROW_FIELDS) for row in rows]})
+    groups = await tenant.database.query(_groups_json, tenant.id)
+    return Response(groups, media_type="application/json")
 
 
 @groups_router.post("", status_code=201, summary="Create contact group")
@@ -159,8 +160,8 @@ async def list_group_members(tenant: CurrentTenant, group_id: GroupId) -> Respon
 
     All members in one response, in the order in which they joined.
     """
-    rows = await tenant.database.read(store.list_members, tenant.id, group_id)
-    return JSONResponse({"members": [_member_row(row) for row in rows]})
+    members = await tenant.database.read(_members_json, tenant.id, group_id)
+    return Response(members, media_type="application/json")
 
 
 @groups_router.post("/{group_id}/members", summary="Add members to group")
@@ -198,6 +199,17 @@ async def _create(
         return await tenant.database.write(create, tenant.id, values), {}
     row, is_replay = await tenant.database.write(store.create_once, tenant.id, idempotency_key, values, create, get)
     return row, {"Idempotency-Replayed": "true"} if is_replay else {}
+
+
+# Lists without pages may be long, so their responses are made in the thread of the transaction.
+
+
+def _groups_json(connection: Connection, tenant: int) -> bytes:
+    return to_json({"groups": [_pick(row, _GROUP_ROW_FIELDS) for row in store.list_groups(connection, tenant)]})
+
+
+def _members_json(connection: Connection, tenant: int, group_id: str) -> bytes:
+    return to_json({"members": [_member_row(row) for row in store.list_members(connection, tenant, group_id)]})
 
 
 def _pick(row: Row, fields: tuple[str, ...]) -> dict[str, Any]:
