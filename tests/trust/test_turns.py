@@ -8,6 +8,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from contacts_mcp.app._garbage import collect_when_idle
+from contacts_mcp.server import ActiveCalls
 from support.hosts import MISSING_ID, MODERN, Host, Person, enter_in_one_task, host, host_of_service
 from support.loop_watch import MAX_TURN_SECONDS, watch_loop
 
@@ -171,5 +173,6 @@ async def test_answer_with_all_members_of_a_large_group_leaves_the_event_loop_to
     members = httpx.Response(200, json={"members": [row] * 20_000})
     respond = lambda request: members if request.url.path.endswith("members") else group  # noqa: E731
 
-    async with host_of_service(respond) as connected:
+    collected = {"lifespan": lambda _: collect_when_idle(ActiveCalls())}
+    async with host_of_service(respond, server=collected) as connected:
         assert await longest_turn(lambda: connected.raw(tool, group_id=MISSING_ID)) < MAX_TURN_SECONDS

@@ -93,7 +93,7 @@ async def _make_plan(client: JobClient, arguments: AddMatchingToGroup) -> _Plan:
         matched += len(page)
         ids += [contact.id for contact in missing]
         sample += missing[: _SAMPLE_SIZE - len(sample)]
-    fingerprint = await fingerprint_plan(arguments, iter_sorted(ids))
+    fingerprint = await fingerprint_plan(arguments, iter_sorted(ids, key=str))
     return _Plan(group, len(members), matched, ids, sample, fingerprint)
 
 

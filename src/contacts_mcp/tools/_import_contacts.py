@@ -64,7 +64,7 @@ def _iter_steps(plan: ImportPlan) -> Iterator[Any]:
     """Iterate over what the fingerprint of a plan depends on."""
     yield from (decision.to_step() for decision in plan.decisions)
     if plan.group_id:
-        yield from iter_sorted([*{decision.id for decision in plan.decisions if decision.id} - plan.members])
+        yield from iter_sorted([*{decision.id for decision in plan.decisions if decision.id} - plan.members], key=str)
 
 
 async def _read_data(client: JobClient, arguments: ImportContacts) -> bytes:

@@ -246,7 +246,7 @@ class ImportPlan:
 
     def _list_new_members(self) -> list[str]:
         """List the imported contacts that are not in the group yet, in the order in which they are added."""
-        return [*iter_sorted([*{result.id for result in self._iter_results() if result.id} - self.members])]
+        return [*iter_sorted([*{result.id for result in self._iter_results() if result.id} - self.members], key=str)]
 
     def _iter_results(self) -> Iterator[_RowResult]:
         ids: dict[int, str | None] = {}

@@ -23,7 +23,8 @@ from contacts_mcp.contract import (
     TypeFilter,
 )
 from contacts_mcp.tools._arguments import Arguments
-from contacts_mcp.tools._job import MAX_CONCURRENT_CALLS, JobClient, ProgressReporter
+from contacts_mcp.tools._job import MAX_CONCURRENT_CALLS, JobClient
+from contacts_mcp.tools._turns import ProgressReporter
 
 LIST_FIELDS = frozenset({"id", "type", "name", "phone_number", "email", "tags"})
 """The fields of a list's rows; other fields take one request for each contact, unless the service supports scans."""

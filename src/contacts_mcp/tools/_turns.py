@@ -69,7 +69,7 @@ def _take_turn(iterator: Iterator[T]) -> list[T]:
     return turn
 
 
-def iter_sorted(items: Sequence[T], key: Callable[[T], Any] | None = None) -> Iterator[T]:
+def iter_sorted(items: Sequence[T], key: Callable[[T], Any]) -> Iterator[T]:
     """Iterate over items in their order. One sort of a million items would keep the interpreter's lock for a second."""
     starts = range(0, len(items), _SORTED_AT_ONCE)
     return merge(*(sorted(items[start : start + _SORTED_AT_ONCE], key=key) for start in starts), key=key)
