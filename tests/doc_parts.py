@@ -58,7 +58,7 @@ def table(header: str, rows: list[str]) -> str:
 
 def tool_table(page: str = "") -> str:
     """Every tool with its description and the consent that it needs, with a link to its reference on a page."""
-    rows = [f"| [`{tool.name}`]({page}#{tool.name}) | {tool.description} | {_consent(tool)} |" for tool in TOOLS]
+    rows = [f"| [`{tool.name}`]({page}#{tool.name}) | {tool.summary} | {_consent(tool)} |" for tool in TOOLS]
     return table("| Tool | What it does | Consent |", rows)
 
 

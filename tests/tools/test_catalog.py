@@ -82,9 +82,9 @@ def test_workflow_description_names_an_alternative(tool):
 
 @each_tool
 def test_names_and_descriptions_fit_the_limits_of_hosts(tool):
-    """Hosts prefix and cut names; descriptions have at most three sentences."""
+    """Hosts prefix and cut names; summaries have at most three sentences."""
     assert re.fullmatch(r"[a-z][a-z_]{1,23}", tool.name)
-    assert 1 <= len(re.findall(r"[.;](?:\s|$)", tool.description)) <= 3
+    assert 1 <= len(re.findall(r"[.;](?:\s|$)", tool.summary)) <= 3
     assert len(tool.description) <= 1024
     assert tool.description.endswith(".")
 

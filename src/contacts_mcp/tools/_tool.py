@@ -38,7 +38,7 @@ MAX_DOWNLOAD_BYTES = 8 * 1024 * 1024
 _DOWNLOAD_LIFETIME_SECONDS = 900.0
 _MAX_DOWNLOADS = 256
 _MAX_DOWNLOADS_BYTES = 64 * 1024 * 1024
-_FILLERS = '(arguments "" and [] are ignored)'
+_FILLERS = 'Arguments "" and [] are ignored.'
 _BUDGET_PERIOD_SECONDS = 3600.0
 _MINUTE_SECONDS = 60.0
 _MAX_BUDGETS = 4_096
@@ -306,9 +306,14 @@ class Tool:
         return self.name.replace("_", " ").capitalize().replace("Gdpr", "GDPR")
 
     @cached_property
+    def summary(self) -> str:
+        """What the tool does, and which other tool to use instead: at most three sentences."""
+        return " ".join((self.arguments.__doc__ or "").split())
+
+    @cached_property
     def description(self) -> str:
-        text = " ".join((self.arguments.__doc__ or "").split())
-        return f"{text[:-1]} {_FILLERS}." if has_optional_texts(self.input_schema) else text
+        """The summary, and what a model that has to fill in every argument needs to know."""
+        return f"{self.summary} {_FILLERS}" if has_optional_texts(self.input_schema) else self.summary
 
     @cached_property
     def input_schema(self) -> dict[str, Any]:
