@@ -305,6 +305,10 @@ class LineHost:
         self._write_line = write_line
         self.asked: list[Message] = []
         """The questions of the legacy era."""
+        self.notified: list[Message] = []
+        """The notifications of the server."""
+        self.greeting: Message = {}
+        """The response to `initialize`."""
         self._numbers = itertools.count(1)
         self._open: dict[int, asyncio.Future[Message]] = {}
         self._answering: set[asyncio.Task[None]] = set()
@@ -353,15 +357,18 @@ class LineHost:
             task = asyncio.create_task(self._answer(message))
             self._answering.add(task)
             task.add_done_callback(self._answering.discard)
+        else:
+            self.notified.append(message)
 
     async def _answer(self, question: Message) -> None:
         response = await self._person(question)
         if response is not None:
             self.send({"jsonrpc": "2.0", "id": question["id"], **response})
 
-    async def initialize(self) -> None:
+    async def initialize(self, version: str) -> None:
         if self._era == LEGACY:
-            await self.request("initialize", **initialize_params(self._capabilities))
+            params = {**initialize_params(self._capabilities), "protocolVersion": version}
+            self.greeting = await self.request("initialize", **params)
             self.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
 
 
@@ -385,15 +392,15 @@ class _Lines:
 
 @asynccontextmanager
 async def line_host(
-    server: Server[Any], era: str, person: Responder = declines, *, forms: bool = True
+    server: Server[Any], era: str, person: Responder = declines, *, forms: bool = True, version: str = _LEGACY_VERSION
 ) -> AsyncIterator[LineHost]:
-    """A host of a server in this event loop, with or without forms."""
+    """A host of a server in this event loop, with or without forms; `version` is the legacy era's."""
     lines = _Lines()
     host = lines.host = LineHost(era, person, FORMS if forms else {}, lines.queue.put_nowait)
     # The task that serves also enters and leaves the context: a fixture or test may be cancelled anywhere.
     serving = asyncio.create_task(_serve(server, cast("anyio.AsyncFile[str]", lines)))
     try:
-        await host.initialize()
+        await host.initialize(version)
         yield host
     finally:
         lines.queue.put_nowait(None)

@@ -17,6 +17,7 @@ from contacts_mcp.server._recording import CallRecorder, SpanScrubber, set_log_l
 from contacts_mcp.server._resources import CompletionHandler, PromptHandlers, ResourceHandlers
 from contacts_mcp.server._subscriptions import Subscriptions
 from contacts_mcp.server._tool_calls import ToolHandlers
+from contacts_mcp.server._versions import fit_to_version
 from contacts_mcp.tools import Tool
 
 _ONE_HOUR, _FIVE_SECONDS = CacheHint(ttl_ms=3_600_000), CacheHint(ttl_ms=5_000)
@@ -84,6 +85,7 @@ def build_server(
     server.add_notification_handler("notifications/initialized", types.NotificationParams, subscriptions.initialized)
     # Not `on_set_logging_level`: the constructor warns that it is deprecated, but legacy clients use it.
     server.add_request_handler("logging/setLevel", types.SetLevelRequestParams, set_log_level)
+    server.middleware.append(fit_to_version)
     server.middleware.append(SpanScrubber({tool.name for tool in tools} | {prompt.name for prompt in prompts}))
     return server
 

@@ -27,6 +27,7 @@ from contacts_mcp.server._context import (
 from contacts_mcp.server._elicitation import add_token_argument, obtain_consent, question_result, split_token_argument
 from contacts_mcp.server._recording import CallRecord, CallRecorder, count_rejected_call, log_failure, measure_call
 from contacts_mcp.server._subscriptions import Subscriptions
+from contacts_mcp.server._versions import progress_reporter
 from contacts_mcp.text import sanitize
 from contacts_mcp.tools import NotDone, PreparedCall, Tool, drop_host_arguments, parse_arguments, render
 
@@ -127,9 +128,7 @@ class ToolHandlers:
         targets = {name: getattr(arguments, name) for name in tool.target_args}
         record.targets = {name: value for name, value in targets.items() if value is not None}
         backend = replace(
-            self._backend_for(call.caller),
-            report=call.ctx.session.report_progress,
-            may_read=Risk.READ in call.caller.risks,
+            self._backend_for(call.caller), report=progress_reporter(call.ctx), may_read=Risk.READ in call.caller.risks
         )
         prepared = await tool.prepare(backend, arguments)
         record.risk, record.counts = prepared.risk, prepared.counts
