@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from contacts_mcp.app._backends import Embedded, Platform, choose_backend, connect
     from contacts_mcp.app._network import NetworkApp, build_network_app, require_reachable
     from contacts_mcp.app._server import App, build_app
+    from contacts_mcp.app._shared_state import open_shared_state
 
 __all__ = [
     "App",
@@ -23,6 +24,7 @@ __all__ = [
     "configure_logging",
     "connect",
     "forbid_core_dumps",
+    "open_shared_state",
     "require_reachable",
     "require_shared_keys",
 ]
@@ -30,6 +32,7 @@ _LAZY = {
     "_backends": ("Embedded", "Platform", "choose_backend", "connect"),
     "_network": ("NetworkApp", "build_network_app", "require_reachable"),
     "_server": ("App", "build_app"),
+    "_shared_state": ("open_shared_state",),
 }
 
 

@@ -254,12 +254,22 @@ async def _client_of(directory: "Directory") -> "AsyncIterator[ContactsClient]":
         yield client
 
 
-def backend_factory(settings: Settings, connection: Connection, *, paths: bool) -> BackendFactory:
-    """Return a function that builds each caller's backend, with their own key, write budget and downloads."""
+def backend_factory(
+    settings: Settings,
+    connection: Connection,
+    *,
+    paths: bool,
+    make_downloads: Callable[[Folder | None], Downloads] | None = None,
+) -> BackendFactory:
+    """Return a function that builds each caller's backend, with their own key, write budget and downloads.
+
+    `make_downloads` gets the folder for files; by default downloads are kept in memory.
+    """
     files: Folder | str = NO_PATHS_OVER_NETWORK
     if paths:
         files = Folder(settings.files.expanduser()) if settings.files else NO_FOLDER_CONFIGURED
-    downloads, planned_regions, budgets = Downloads(), PlannedRegions(), WriteBudgets(settings.write_budget)
+    downloads = make_downloads(files if isinstance(files, Folder) else None) if make_downloads else Downloads()
+    planned_regions, budgets = PlannedRegions(), WriteBudgets(settings.write_budget)
     per_caller = connection if isinstance(connection, PerCallerConnection) else None
 
     def backend_for(caller: Caller) -> Backend:

@@ -11,6 +11,7 @@ from mcp.server.lowlevel import Server
 from contacts_mcp import __version__
 from contacts_mcp.app._backends import Connection, DirectoryConnection, Embedded, Platform, backend_factory, connect
 from contacts_mcp.app._garbage import collect_when_idle
+from contacts_mcp.app._shared_state import SharedState
 from contacts_mcp.audit import AuditDestinations, LogOutput, OtlpOutput, Trail, TrailFile
 from contacts_mcp.guard import ANSWER_LIFETIME_SECONDS, Guard, NonceStore, RedisNonceStore, Seal
 from contacts_mcp.prompts import choose_prompts
@@ -62,11 +63,13 @@ def build_app(
     max_calls: int | None = None,
     paths: bool = True,
     own_file: bool = False,
+    shared_state: SharedState | None = None,
 ) -> App:
     """Build a server over a backend, which is imported and opened by the first call.
 
     At most `max_calls` calls of one caller run at once (None: no limit). With `paths`, callers may name files on this
-    machine. With `own_file`, the trail has a file of this user if the settings do not name its destinations.
+    machine. With `own_file`, the trail has a file of this user if the settings do not name its destinations. With
+    `shared_state`, confirmations and exports are also valid in the other processes that share it.
     Raises ValueError if a setting names an unknown tool, has a read confirmed, or enables no tool.
     """
     tools = choose_tools(read_only=settings.read_only, only=settings.tools)
@@ -82,8 +85,10 @@ def build_app(
         version=__version__,
         instructions=_instructions(backend.kind, tools),
         tools=tools,
-        backend_for=backend_factory(settings, connection, paths=paths),
-        guard=_guard(settings, connection, redis),
+        backend_for=backend_factory(
+            settings, connection, paths=paths, make_downloads=shared_state.downloads if shared_state else None
+        ),
+        guard=_guard(settings, connection, redis, shared_state),
         lifespan=_lifespan(connection, redis, trail, active_calls),
         active_calls=active_calls,
         resources=ResourceCatalog(tools),
@@ -133,13 +138,21 @@ def _instructions(kind: str, tools: Collection[Tool]) -> str:
     return instructions
 
 
-def _guard(settings: Settings, connection: Connection, redis: RedisNonceStore | None) -> Guard:
-    """Build the guard. Replicas, which share keys, also share used nonces: in Redis or the embedded directory."""
+def _guard(
+    settings: Settings, connection: Connection, redis: RedisNonceStore | None, shared_state: SharedState | None
+) -> Guard:
+    """Build the guard. Replicas, which share keys, also share used nonces: in Redis or the embedded directory.
+
+    The processes of one user share both in a folder.
+    """
     keys = [key.get_secret_value() for key in settings.state_keys]
-    shared: NonceStore | None = redis or (connection if isinstance(connection, DirectoryConnection) else None)
-    return Guard(
-        settings.guard, settings.confirm, seal=Seal(ANSWER_LIFETIME_SECONDS, keys), nonce_store=shared if keys else None
-    )
+    nonce_store: NonceStore | None = None
+    if keys:
+        nonce_store = redis or (connection if isinstance(connection, DirectoryConnection) else None)
+    elif shared_state:
+        keys, nonce_store = [shared_state.seal_key], shared_state.nonce_store()
+    seal = Seal(ANSWER_LIFETIME_SECONDS, keys)
+    return Guard(settings.guard, settings.confirm, seal=seal, nonce_store=nonce_store)
 
 
 def _redis(settings: Settings) -> RedisNonceStore | None:

@@ -165,13 +165,22 @@ def _serve_stdio(settings: Settings) -> None:
     """Serve one host until it disconnects; the first line on standard error names the backend."""
     import anyio
 
-    from contacts_mcp.app import announce, build_app, choose_backend, configure_logging, forbid_core_dumps
+    from contacts_mcp.app import (
+        announce,
+        build_app,
+        choose_backend,
+        configure_logging,
+        forbid_core_dumps,
+        open_shared_state,
+    )
     from contacts_mcp.transports import serve_stdio
 
     forbid_core_dumps()
-    app = build_app(settings, choose_backend(settings, Path.home()), own_file=True)
+    backend = choose_backend(settings, Path.home())
+    shared_state, warning = open_shared_state(settings, backend)
+    app = build_app(settings, backend, own_file=True, shared_state=shared_state)
     configure_logging(settings, default="text")
-    announce(app.summary)
+    announce("; ".join(filter(None, (app.summary, warning))))
     enable_gc()
     anyio.run(serve_stdio, app.server)
 

@@ -1,5 +1,6 @@
 """The guard: may this tool call run? It asks a person, refuses, or lets the call proceed, and fails closed."""
 
+from contacts_mcp.guard._file_nonces import FileNonceStore
 from contacts_mcp.guard._guard import (
     ANSWER_LIFETIME_SECONDS,
     Consent,
@@ -22,6 +23,7 @@ __all__ = [
     "Consent",
     "ConsentAnswer",
     "Declined",
+    "FileNonceStore",
     "Guard",
     "GuardMode",
     "GuardedCall",

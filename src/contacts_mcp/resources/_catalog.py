@@ -80,7 +80,7 @@ async def _read_members(backend: Backend, group_id: str) -> GroupMembers:
 
 
 async def _read_export(backend: Backend, download_id: str) -> Download:
-    return backend.downloads.fetch(download_id, backend.owner)
+    return await backend.downloads.fetch(download_id, backend.owner)
 
 
 class _ResourceKind(NamedTuple):

@@ -11,14 +11,18 @@ from contacts_mcp.tools._catalog import (
     export_files,
     require_confirmable,
 )
+from contacts_mcp.tools._downloads import (
+    DOWNLOAD_URI_TEMPLATE,
+    Download,
+    Downloads,
+    SharedDownloads,
+    remove_expired_downloads,
+)
 from contacts_mcp.tools._endpoints import ENDPOINTS
 from contacts_mcp.tools._tool import (
-    DOWNLOAD_URI_TEMPLATE,
     NO_FOLDER_CONFIGURED,
     NO_PATHS_OVER_NETWORK,
     Backend,
-    Download,
-    Downloads,
     PlannedRegions,
     PreparedCall,
     Sender,
@@ -44,6 +48,7 @@ __all__ = [
     "PlannedRegions",
     "PreparedCall",
     "Sender",
+    "SharedDownloads",
     "Tool",
     "UnknownTools",
     "WriteBudget",
@@ -53,6 +58,7 @@ __all__ = [
     "export_files",
     "parse_arguments",
     "read_tool",
+    "remove_expired_downloads",
     "render",
     "require_confirmable",
 ]

@@ -12,9 +12,10 @@ from contacts_mcp.contract import Neutral, Text, ValidationFailed
 from contacts_mcp.folder import Folder
 from contacts_mcp.formats import FORMATS, check_dialect, open_writer
 from contacts_mcp.tools._answers import FileAnswer
+from contacts_mcp.tools._downloads import MAX_DOWNLOAD_BYTES
 from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._select import LIST_FIELDS, Filter, FilterOrGroupArguments, iter_contacts
-from contacts_mcp.tools._tool import MAX_DOWNLOAD_BYTES, Backend, read_tool
+from contacts_mcp.tools._tool import Backend, read_tool
 
 _ALL_FIELDS = LIST_FIELDS | {"company_name", "notes", "created_at", "updated_at"}
 _CHUNK_BYTES = 1024 * 1024

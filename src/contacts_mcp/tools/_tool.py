@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
-from uuid import uuid4
 
 import anyio.to_thread
 from cachetools import LRUCache
@@ -21,7 +20,6 @@ from contacts_mcp.contract import (
     BatchContacts,
     Call,
     ContactsError,
-    NotFound,
     ProgressCallback,
     Risk,
     invalid_field,
@@ -29,15 +27,11 @@ from contacts_mcp.contract import (
 from contacts_mcp.folder import Folder
 from contacts_mcp.guard import PromptWording, Target
 from contacts_mcp.tools._answers import NotDone
+from contacts_mcp.tools._downloads import MAX_DOWNLOAD_BYTES, Download, Downloads
 from contacts_mcp.tools._schemas import has_optional_texts, input_schema, merge_schemas, output_schema
 
 NO_FOLDER_CONFIGURED = "the operator has configured no folder for files (CONTACTS_MCP_FILES)"
 NO_PATHS_OVER_NETWORK = "a server on a network accepts no paths"
-DOWNLOAD_URI_TEMPLATE = "contacts://exports/{id}"
-MAX_DOWNLOAD_BYTES = 8 * 1024 * 1024
-_DOWNLOAD_LIFETIME_SECONDS = 900.0
-_MAX_DOWNLOADS = 256
-_MAX_DOWNLOADS_BYTES = 64 * 1024 * 1024
 _FILLERS = 'Arguments "" and [] are ignored.'
 _BUDGET_PERIOD_SECONDS = 3600.0
 _MINUTE_SECONDS = 60.0
@@ -108,56 +102,6 @@ class WriteBudgets:
         return self._by_caller.setdefault(principal, WriteBudget(self._limit))
 
 
-@dataclass(frozen=True, slots=True)
-class Download:
-    """A file of `size` bytes, kept in memory or read from where it was written."""
-
-    name: str
-    mime_type: str
-    size: int
-    read: Callable[[], bytes]
-    in_memory: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class _KeptDownload:
-    download: Download
-    owner: str
-    expires: float
-
-
-class Downloads:
-    """Files that their owner can fetch for 15 minutes. If they are too many or too large, the oldest is dropped."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._kept: OrderedDict[str, _KeptDownload] = OrderedDict()
-        self._clock = clock
-
-    def keep(self, download: Download, owner: str) -> str:
-        """Keep a file of at most MAX_DOWNLOAD_BYTES; return the URI at which its owner can fetch it."""
-        identifier = str(uuid4())
-        self._kept[identifier] = _KeptDownload(download, owner, self._clock() + _DOWNLOAD_LIFETIME_SECONDS)
-        self._drop_old()
-        return DOWNLOAD_URI_TEMPLATE.format(id=identifier)
-
-    def fetch(self, identifier: str, owner: str) -> Download:
-        """Return the owner's file. Raises NotFound if it never existed, has expired, or belongs to another caller."""
-        self._drop_old()
-        kept = self._kept.get(identifier.lower())
-        if kept is None or kept.owner != owner:
-            raise NotFound("there is no such download", advice="export again; a download is kept for 15 minutes")
-        return kept.download
-
-    def _drop_old(self) -> None:
-        now = self._clock()
-        while self._kept and (self._is_full() or next(iter(self._kept.values())).expires <= now):
-            self._kept.popitem(last=False)
-
-    def _is_full(self) -> bool:
-        size = sum(kept.download.size for kept in self._kept.values() if kept.download.in_memory)
-        return len(self._kept) > _MAX_DOWNLOADS or (size > _MAX_DOWNLOADS_BYTES and len(self._kept) > 1)
-
-
 class Sender(Protocol):
     """The part of the API client that tools use."""
 
@@ -223,7 +167,7 @@ class Backend:
         else:
             size = await anyio.to_thread.run_sync(lambda: folder.write(name, chunks, replace=replace))
             download = Download(name, mime_type, size, lambda: folder.read(name).data, in_memory=False)
-        uri = self.downloads.keep(download, self.owner) if download.size <= MAX_DOWNLOAD_BYTES else None
+        uri = await self.downloads.keep(download, self.owner) if download.size <= MAX_DOWNLOAD_BYTES else None
         return {"file": name, "uri": uri, "mime_type": mime_type, "bytes": download.size}
 
     def require_folder(self) -> Folder:

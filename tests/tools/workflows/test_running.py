@@ -14,11 +14,21 @@ from mcp import Client
 from mcp_types import Implementation
 
 from contacts_mcp.app import Embedded, build_app, connect
-from contacts_mcp.contract import AddGroupMembers, BatchContacts, CreateContact, GetContact, RateLimited, Risk
+from contacts_mcp.contract import AddGroupMembers, BatchContacts, CreateContact, GetContact, NotFound, RateLimited, Risk
 from contacts_mcp.folder import Folder
+from contacts_mcp.private_folder import PrivateFolder
 from contacts_mcp.server import Caller
 from contacts_mcp.settings import load_settings
-from contacts_mcp.tools import NO_PATHS_OVER_NETWORK, Backend, Download, Downloads, WriteBudget, WriteBudgets
+from contacts_mcp.tools import (
+    NO_PATHS_OVER_NETWORK,
+    Backend,
+    Download,
+    Downloads,
+    SharedDownloads,
+    WriteBudget,
+    WriteBudgets,
+)
+from contacts_mcp.tools._downloads import MAX_DOWNLOAD_BYTES
 from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._tool import WriteBudgetExceeded
 from support.hosts import MISSING_ID, MODERN, Host, each_era, host, host_of_service, identify_callers, server_over
@@ -151,28 +161,66 @@ async def test_write_budget_stops_every_tool_for_one_caller(tmp_path):
     budgets.for_caller("bob").spend(CreateContact(name="x"))
 
 
-def test_download_is_fetched_only_by_its_owner_within_15_minutes():
+def make_download(size: int = 1) -> Download:
+    return Download("x.csv", "text/csv", size, lambda: b"x")
+
+
+async def is_kept(downloads: Downloads, uri: str, owner: str) -> bool:
+    try:
+        return (await downloads.fetch(uri.rpartition("/")[2], owner)).read() == b"x"
+    except NotFound:
+        return False
+
+
+@pytest.fixture(params=["memory", "folder"])
+def make_downloads(request, tmp_path):
+    """Make a store that reads this clock."""
+
+    def make(clock=time.time):
+        if request.param == "memory":
+            return Downloads(clock)
+        return SharedDownloads(PrivateFolder(tmp_path / "exports"), "scope", None, clock)
+
+    return make
+
+
+async def test_download_is_fetched_only_by_its_owner_within_15_minutes(make_downloads):
     """Another caller and a late request get the same error."""
-    now = [0.0]
-    downloads = Downloads(lambda: now[0])
-    address = downloads.keep(Download("x.csv", "text/csv", 1, lambda: b"x"), "ada")
-    identifier = address.rpartition("/")[2]
+    now = [time.time()]
+    downloads = make_downloads(lambda: now[0])
+    uri = await downloads.keep(make_download(), "ada")
 
-    assert downloads.fetch(identifier, "ada").read() == b"x"
-    for owner, moment in (("bob", 0.0), ("ada", 901.0)):
-        now[0] = moment
-        with pytest.raises(Exception, match="there is no such download"):
-            downloads.fetch(identifier, owner)
+    assert await is_kept(downloads, uri, "ada")
+    assert not await is_kept(downloads, uri, "bob")
+    now[0] += 905
+    assert not await is_kept(downloads, uri, "ada")
 
 
-def test_oldest_downloads_are_dropped_from_memory():
-    """Downloads in memory have a total limit."""
+async def test_oldest_downloads_of_a_caller_are_dropped_and_no_others(make_downloads):
+    downloads = make_downloads()
+    other = await downloads.keep(make_download(), "bob")
+    kept = [await downloads.keep(make_download(), "ada") for _ in range(40)]
+
+    assert [await is_kept(downloads, uri, "ada") for uri in kept] == [False] * 8 + [True] * 32
+    assert await is_kept(downloads, other, "bob")
+
+
+async def test_large_downloads_of_a_caller_drop_only_their_own():
     downloads = Downloads()
-    kept = [downloads.keep(Download("x", "text/csv", 8 * 1024 * 1024, lambda: b""), "") for _ in range(20)]
+    other = await downloads.keep(make_download(1024), "bob")
+    kept = [await downloads.keep(make_download(MAX_DOWNLOAD_BYTES), "ada") for _ in range(6)]
 
-    assert downloads.fetch(kept[-1].rpartition("/")[2], "").size
-    with pytest.raises(Exception, match="there is no such download"):
-        downloads.fetch(kept[0].rpartition("/")[2], "")
+    assert [await is_kept(downloads, uri, "ada") for uri in kept] == [False] * 2 + [True] * 4
+    assert await is_kept(downloads, other, "bob")
+
+
+async def test_full_store_drops_downloads_of_the_caller_with_the_most():
+    downloads = Downloads()
+    small = [await downloads.keep(make_download(1024), f"small {number}") for number in range(50)]
+    large = [await downloads.keep(make_download(MAX_DOWNLOAD_BYTES), f"large {n // 2}") for n in range(20)]
+
+    assert all([await is_kept(downloads, uri, f"small {number}") for number, uri in enumerate(small)])
+    assert sum([await is_kept(downloads, uri, f"large {n // 2}") for n, uri in enumerate(large)]) == 7
 
 
 async def test_paths_are_refused_over_a_network(tmp_path):
