@@ -44,7 +44,7 @@ async def test_fixed_paths_are_served_with_and_without_a_slash_at_their_end(tmp_
         tools = await http.post(f"/mcp{slash}", json=listing, headers=headers_of("tools/list"))
         health = await http.get(f"/healthz{slash}")
         ready = await http.get(f"/readyz{slash}")
-        message = await http.post(f"/messages{slash}?session_id={'f' * 32}", json={})
+        message = await http.post(f"/messages{slash}?session_id={'f' * 32}", json=listing)
         async with http.stream("GET", f"/sse{slash}") as events:
             first = await anext(events.aiter_lines())
 
