@@ -1,12 +1,12 @@
 // The same as scenario.py, for the examples in JavaScript. Run `npm install` in this folder first.
-import { mkdtempSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const STEPS = JSON.parse(readFileSync(new URL("scenario.json", import.meta.url)));
 const CONTACT = "<created contact>";
 const NEUTRAL = ["any", "unchanged", "auto"];
-const REPOSITORY = new URL("../..", import.meta.url).pathname;
+const INSTALLED = new URL("../../.venv/bin/contacts-mcp", import.meta.url).pathname; // by `uv sync` in a clone
 
 const report = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
@@ -14,9 +14,9 @@ const report = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
 export function server() {
   const words = process.argv.slice(2);
   if (words[0]?.startsWith("http")) return { url: new URL(words[0]) };
+  const contactsMcp = existsSync(INSTALLED) ? INSTALLED : "contacts-mcp";
   const database = join(mkdtempSync(join(tmpdir(), "contacts-")), "contacts.db");
-  const run = ["uv", "run", "--quiet", "--project", REPOSITORY, "contacts-mcp", "serve", "--directory", database];
-  const [command, ...args] = words.length ? words : run;
+  const [command, ...args] = words.length ? words : [contactsMcp, "serve", "--directory", database];
   return { command, args };
 }
 

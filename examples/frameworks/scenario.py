@@ -9,7 +9,6 @@ The scripted model replaces a real one, so that the examples run without a key. 
 """
 
 import json
-import os
 import re
 import sys
 from collections.abc import Mapping
@@ -46,10 +45,9 @@ def server() -> Server:
     words = sys.argv[1:]
     if words and words[0].startswith(("http://", "https://")):
         return Server(words[0])
-    repository = Path(__file__).parents[2]  # with an installed package, the command is `contacts-mcp`
-    database = Path(mkdtemp()) / "contacts.db"
-    contacts_mcp = [os.environ.get("UV", "uv"), "run", "--quiet", "--project", str(repository), "contacts-mcp"]
-    command, *args = words or [*contacts_mcp, "serve", "--directory", str(database)]
+    installed = Path(__file__).parents[2] / ".venv" / "bin" / "contacts-mcp"  # by `uv sync` in a clone
+    contacts_mcp = str(installed) if installed.exists() else "contacts-mcp"
+    command, *args = words or [contacts_mcp, "serve", "--directory", str(Path(mkdtemp()) / "contacts.db")]
     return Server(None, command, args)
 
 
