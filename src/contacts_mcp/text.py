@@ -1,24 +1,71 @@
 """Text from people and services: folded for comparison, sanitized for display."""
 
-import re
 import unicodedata
+from collections.abc import Callable
 
-_INVISIBLE = re.compile(
-    "["
-    "\x00-\x08\x0b-\x1f\x7f-\x9f"  # controls except tab and line feed
-    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0"  # invisible letters and marks
-    "\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff0-\ufffc"  # zero-width, direction, separators
-    "\ufe00-\ufe0f\U00013430-\U00013455\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"  # variants, format controls
-    "\ud800-\udfff"  # lone surrogates, which no encoder accepts
-    "\U000e0000-\U000e0fff"  # tags and variation selectors, used to hide whole sentences
-    "]"
+_HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
+"""Controls, changes of direction, tags, characters of no standard, half characters, and separators of lines."""
+_VARIATION_SELECTORS = (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))
+_FILLERS = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\U00016fe4\U0001d159"
+_HIDDEN_CHARACTERS = frozenset({*map(chr, _VARIATION_SELECTORS), *_FILLERS})
+"""What shows nothing although its category is that of letters, marks or symbols."""
+_QUOTE_CATEGORIES = frozenset({"Pi", "Pf"})
+_QUOTE_NAMES = (
+    "QUOTATION MARK",
+    "APOSTROPHE",
+    "PRIME",
+    "CORNER BRACKET",
+    "DITTO",
+    "GERESH",
+    "GERSHAYIM",
+    "DOUBLE ACUTE",
+    "DOUBLE GRAVE",
+    "NIHSHVASA",
 )
-_QUOTES = str.maketrans(dict.fromkeys('"\u201c\u201d\u201e\u201f\u2033\uff02\u02ba', "'"))
+"""Parts of the names of characters that look like quotation marks, as far as they are no letters."""
+_MAX_STACKED_MARKS = 3  # accents on one letter; more of them cover the lines above and below
+
+
+class _Translation(dict[int, str]):
+    """A table for `str.translate`, which asks `translate` about each character and remembers the first ones."""
+
+    _MAX_ENTRIES = 4_096
+
+    def __init__(self, translate: Callable[[str], str]) -> None:
+        self._translate = translate
+
+    def __missing__(self, code: int) -> str:
+        translated = self._translate(chr(code))
+        if len(self) < self._MAX_ENTRIES:
+            self[code] = translated
+        return translated
+
+
+def _to_visible(character: str) -> str:
+    """Return the character, a space for each kind of blank, or nothing for what cannot be seen."""
+    category = unicodedata.category(character)
+    if category == "Zs":
+        return " "
+    is_hidden = character in _HIDDEN_CHARACTERS or (category in _HIDDEN_CATEGORIES and character not in "\t\n")
+    return "" if is_hidden else character
+
+
+def _to_plain_quote(character: str) -> str:
+    """Return an apostrophe for what is, or looks like, a quotation mark of any kind."""
+    category = unicodedata.category(character)
+    if category in _QUOTE_CATEGORIES:
+        return "'"
+    # Letters have such names, too: the Hungarian ones with a double acute accent.
+    name = unicodedata.name(character, "") if category[0] in "PS" or category == "Lm" else ""
+    return "'" if any(part in name for part in _QUOTE_NAMES) else character
+
+
+_VISIBLE, _PLAIN_QUOTES = _Translation(_to_visible), _Translation(_to_plain_quote)
 
 
 def sanitize(text: str, limit: int) -> str:
     """Remove invisible characters and changes of writing direction, and cut the text at `limit` characters."""
-    visible = text if text.isascii() and text.isprintable() else _INVISIBLE.sub("", text)
+    visible = text if text.isascii() and text.isprintable() else text.translate(_VISIBLE)
     if len(visible) <= limit:
         return visible
     return f"{visible[:limit]}… [+{len(visible) - limit} characters]"
@@ -40,9 +87,33 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def quote(text: str, limit: int) -> str:
-    """Quote a text on one line, so that it cannot be mistaken for the sentence around it."""
-    line = sanitize_line(text, limit).translate(_QUOTES)
-    return f'"{line}"'
+    """Quote a text on one line, so that it cannot be mistaken for the sentence around it.
+
+    Every value in a question to a person is written by this function.
+    """
+    return f'"{plain_quotes(sanitize_line(text, limit))}"'
+
+
+def plain_quotes(text: str) -> str:
+    """Replace all kinds of quotation marks by apostrophes, and leave out marks that stand on no letter."""
+    return text.replace('"', "'") if text.isascii() else _drop_stacked_marks(text.translate(_PLAIN_QUOTES))
+
+
+def _drop_stacked_marks(text: str) -> str:
+    """Leave out marks without a letter, which can look like a quotation mark, and those that cover other lines."""
+    kept: list[str] = []
+    room = 0
+    for character in text:
+        category = unicodedata.category(character)
+        if category in ("Mn", "Me"):
+            room -= 1
+        else:
+            room = _MAX_STACKED_MARKS if category[0] in "LMN" else 0
+        if room >= 0:
+            kept.append(character)
+        else:
+            room = 0
+    return "".join(kept)
 
 
 def fold(text: str) -> str:

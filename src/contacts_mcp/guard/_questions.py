@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contacts_mcp.contract import ContactsError, Risk
-from contacts_mcp.text import quote, sanitize, sanitize_line
+from contacts_mcp.text import quote, sanitize
 
 KEEP_CHOICE = "keep"  # the form's default choice, which declines the call
 _MAX_DETAILS_LENGTH = 1_500  # characters of a guarded write's values; a person cannot judge more than that
@@ -129,8 +129,8 @@ _WORDING_BY_RISK = {Risk.DESTROY: PromptWording("Delete", "delete"), Risk.ERASE:
 
 
 def _normalize_phrase(text: str) -> str:
-    """Ignore how a name is spaced, how its accents are encoded, and invisible characters."""
-    return sanitize_line(unicodedata.normalize("NFC", text), len(text))
+    """Ignore how a name is spaced, how its accents are encoded, invisible characters, and which quotes it has."""
+    return quote(unicodedata.normalize("NFC", text), len(text))
 
 
 def _quote_details(details: Mapping[str, Any]) -> str:
