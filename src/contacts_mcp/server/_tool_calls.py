@@ -70,6 +70,7 @@ class ToolHandlers:
         self._guard = guard
         guarded = {tool.name for tool in tools if guard.requires_consent(tool.name, tool.risk)}
         self._two_step_tools = guarded if guard.mode is GuardMode.TWO_STEP else frozenset[str]()
+        self._reading_tools = {tool.name for tool in tools if _shows_stored_data(tool, guard)}
         self._active_calls = active_calls
         self._subscriptions = subscriptions
         self._recorder = recorder
@@ -123,6 +124,7 @@ class ToolHandlers:
         """Validate the arguments, prepare the call, obtain consent, run the call, render its answer."""
         tool, record = call.tool, call.record
         given = drop_host_arguments(tool.input_schema, call.params.arguments or {})
+        self._require_read(tool, call.caller)
         raw, token = split_token_argument(given) if tool.name in self._two_step_tools else (given, None)
         arguments = parse_arguments(tool.arguments, tool.input_schema, raw)
         targets = {name: getattr(arguments, name) for name in tool.target_args}
@@ -137,7 +139,7 @@ class ToolHandlers:
             raise PermissionDenied("this call would do more than you may do here", advice="nothing was changed")
         consent: Consent | Question | Preview = Consent.NONE_NEEDED
         if self._guard.requires_consent(tool.name, prepared.risk):
-            guarded_call = _guarded_call(call, arguments, prepared, raw)
+            guarded_call = _guarded_call(call, prepared, raw)
             consent = await obtain_consent(call.ctx, call.params, self._guard, guarded_call, token, record)
         if not isinstance(consent, Consent):
             record.outcome = Outcome.ASKED
@@ -159,8 +161,19 @@ class ToolHandlers:
         self._subscriptions.notify(call.caller.tenant, call.tool, arguments, answer)
         return answer
 
+    def _require_read(self, tool: Tool, caller: Caller) -> None:
+        """Raise PermissionDenied if the tool shows stored data, and the caller may not read."""
+        if tool.name in self._reading_tools and Risk.READ not in caller.risks:
+            advice = "nothing was changed; request this scope, too"
+            raise PermissionDenied(f"{tool.name} shows stored data, which needs the scope contacts:read", advice=advice)
+
     def _allowed_tools(self, caller: Caller) -> dict[str, Tool]:
-        return {name: tool for name, tool in self._tools.items() if not caller.risks.isdisjoint(tool.call_risks)}
+        hidden = frozenset[str]() if Risk.READ in caller.risks else self._reading_tools
+        return {
+            name: tool
+            for name, tool in self._tools.items()
+            if name not in hidden and not caller.risks.isdisjoint(tool.call_risks)
+        }
 
     def _listed(self, tool: Tool) -> types.Tool:
         takes_token = tool.name in self._two_step_tools
@@ -174,14 +187,19 @@ class ToolHandlers:
         )
 
 
-def _guarded_call(call: _Call, arguments: BaseModel, prepared: PreparedCall, raw: Mapping[str, Any]) -> GuardedCall:
+def _shows_stored_data(tool: Tool, guard: Guard) -> bool:
+    """Whether calls of a tool show stored data to a caller who may not read: in a plan, an answer or a question."""
+    return tool.shows_stored_data or (bool(tool.target_args) and guard.requires_consent(tool.name, tool.risk))
+
+
+def _guarded_call(call: _Call, prepared: PreparedCall, raw: Mapping[str, Any]) -> GuardedCall:
     return GuardedCall(
         tool=call.tool.name,
         risk=prepared.risk,
         arguments=raw,
         principal=call.caller.principal,
         read_target=prepared.read_target,
-        details=arguments.model_dump(exclude_unset=True, exclude=set(call.tool.target_args)),
+        details=prepared.values,
         wording=call.tool.wording,
     )
 

@@ -6,9 +6,10 @@ from typing import Any
 from pydantic import Field
 
 from contacts_mcp.contract import Contact, GetContactGroup, Group, GroupId, Risk
-from contacts_mcp.guard import Target
-from contacts_mcp.text import quote
-from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, join_names, summarize
+from contacts_mcp.guard import Target, hash_json
+from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, summarize
+from contacts_mcp.tools._changes import describe_contact, list_lines
+from contacts_mcp.tools._endpoints import describe_record
 from contacts_mcp.tools._job import JobClient, add_to_group
 from contacts_mcp.tools._plan import PlanArguments, fingerprint_plan, plan_or_apply
 from contacts_mcp.tools._select import FilterArguments, fetch_member_ids, iter_contacts
@@ -59,9 +60,10 @@ class _Plan:
         return self._answer(self.member_count + len(self.ids), applied=False, adds=len(self.ids), **fields)
 
     def to_target(self) -> Target:
-        names = join_names([quote(contact.name or "", 60) for contact in self.sample])
-        label = f"{len(self.ids):,} contacts to group {quote(self.group.name or '', 80)}"
-        return Target(label, f"Among them {names}.", self.fingerprint)
+        label = f"{len(self.ids):,} contacts to {describe_record(self.group)}"
+        names = list_lines([describe_contact(each.id, each.name) for each in self.sample], len(self.ids))
+        state = [self.fingerprint, self.group.model_dump(), [each.name for each in self.sample]]
+        return Target(label, f"It adds:\n{names}", hash_json(state))
 
     async def apply(self, client: JobClient, counts: JobCounts) -> MatchingAdded:
         counts.to_do = len(self.ids)
@@ -104,4 +106,5 @@ add_matching_to_group = Tool(
     answer=MatchingAdded,
     prepare=plan_or_apply(_make_plan),
     target_args=("group_id",),
+    shows_stored_data=True,
 )

@@ -71,7 +71,10 @@ class SavedContact(Contact):
 
 
 class UpdatedContact(SavedContact):
-    """A contact after an update; `changed` names the fields that differ from before."""
+    """A contact after an update; `changed` names the fields that differ from before.
+
+    A caller who may not read gets the id and the names of the fields that were set.
+    """
 
     changed: list[str]
 
@@ -167,6 +170,9 @@ async def _create_contact(backend: Backend, call: CreateContact) -> SavedContact
 async def _update_contact(backend: Backend, arguments: UpdateContactArguments) -> UpdatedContact:
     before = await backend.send(GetContact(contact_id=arguments.contact_id))
     wanted, warnings = _wanted_fields(arguments, before, backend.default_region)
+    if not backend.may_read:  # which fields differed would tell what is stored
+        await backend.send(UpdateContact(contact_id=arguments.contact_id, **wanted))
+        return UpdatedContact(id=before.id, changed=list(wanted), warnings=warnings or None)
     differing = {name: value for name, value in wanted.items() if value != getattr(before, name)}
     after = before
     if differing:
@@ -238,7 +244,8 @@ async def _update_contact_group(backend: Backend, arguments: UpdateContactGroupA
     changes = arguments.model_dump(exclude_unset=True, exclude={"clear_fields"})
     if arguments.clear_fields:
         changes["description"] = None
-    return await backend.send(UpdateContactGroup(**changes))
+    saved = await backend.send(UpdateContactGroup(**changes))
+    return saved if backend.may_read else Group(id=saved.id, name=arguments.name, description=arguments.description)
 
 
 async def _list_group_members(backend: Backend, arguments: ListGroupMembersArguments) -> MemberListing:
@@ -346,7 +353,12 @@ def _derive_tool(
     """Derive the tool of one endpoint; `run`, `arguments` and `answer` replace the call's own."""
 
     async def prepare(backend: Backend, given: Any) -> PreparedCall:
-        return PreparedCall(call.risk, lambda: run(backend, given), lambda: read_target(backend, call.risk, given))
+        return PreparedCall(
+            call.risk,
+            lambda: run(backend, given),
+            lambda: read_target(backend, call.risk, given),
+            values=given.model_dump(exclude_unset=True, exclude=set(call.path_fields)),
+        )
 
     return Tool(
         name=call.tool_name(),

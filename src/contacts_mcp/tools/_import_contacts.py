@@ -43,9 +43,9 @@ class ImportContacts(PlanArguments):
 
 
 async def _make_plan(client: JobClient, arguments: ImportContacts) -> ImportPlan:
-    members: frozenset[str] = frozenset()
+    group, members = None, frozenset[str]()
     if arguments.group_id:
-        await client.send(GetContactGroup(group_id=arguments.group_id))
+        group = await client.send(GetContactGroup(group_id=arguments.group_id))
         members = frozenset(await fetch_member_ids(client, arguments.group_id))
     region = arguments.default_region or client.backend.default_region
     options = MatchOptions(arguments.on_match, region, is_region_given=arguments.default_region is not None)
@@ -53,7 +53,7 @@ async def _make_plan(client: JobClient, arguments: ImportContacts) -> ImportPlan
     parsed, drafts = await _parse(client, data, arguments, region)
     source = Source(arguments.path, parsed, [draft async for draft in drafts])
     decisions = await match_rows(client, source.drafts, options)
-    plan = ImportPlan(arguments.group_id, source, decisions, options, members)
+    plan = ImportPlan(group, source, decisions, options, members)
     if not arguments.apply:
         plan.region_change = await _compare_regions(client, data, arguments, plan)
     plan.fingerprint = await fingerprint_plan(arguments, _iter_steps(plan))
@@ -151,4 +151,5 @@ import_contacts = Tool(
     min_risk=Risk.WRITE,
     target_args=("group_id",),
     wording=PromptWording("Change", "change"),
+    shows_stored_data=True,
 )

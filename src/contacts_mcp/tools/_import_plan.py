@@ -1,7 +1,7 @@
 """The plan of an import: how it is shown, how it is applied, and the result of each row."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,12 +12,13 @@ import anyio
 import anyio.to_thread
 from pydantic import Field
 
-from contacts_mcp.contract import CreateContact, Record, Risk, UpdateContact, ValidationFailed
+from contacts_mcp.contract import CreateContact, Group, Record, Risk, UpdateContact, ValidationFailed
 from contacts_mcp.folder import Folder
 from contacts_mcp.formats import FORMATS, escape_formulas, write_csv_rows
-from contacts_mcp.guard import Target
-from contacts_mcp.text import quote
-from contacts_mcp.tools._answers import FileAnswer, join_names, one_line
+from contacts_mcp.guard import Target, hash_json
+from contacts_mcp.tools._answers import FileAnswer, one_line
+from contacts_mcp.tools._changes import Change, describe_contact, describe_values, list_changes
+from contacts_mcp.tools._endpoints import describe_record
 from contacts_mcp.tools._import_rows import Decision, Draft, MatchOptions, Source, match_rows
 from contacts_mcp.tools._job import ContactWrite, JobClient, WriteResult, add_to_group, write_contacts
 from contacts_mcp.tools._plan import describe_overwrites, risk_of_updates
@@ -27,7 +28,7 @@ from contacts_mcp.tools._turns import iter_sorted
 _SAMPLE_SIZE = 3
 _MAX_COLUMNS_SHOWN = 20
 _MAX_PROBLEMS_SHOWN, _MAX_FAILURES_SHOWN = 10, 5
-_MAX_ROWS_SHOWN, _MAX_OVERWRITTEN_SHOWN, _MAX_VALUE_LENGTH = 5, 10, 40
+_MAX_ROWS_SHOWN, _MAX_OVERWRITTEN_SHOWN = 5, 10
 _MAX_WRITE_ATTEMPTS = 5  # times that a row is written if the answer to its write is lost
 _RESULT_SUFFIXES = (".result.csv", ".result-2.csv", ".result-3.csv")
 """The next one is used if a file that an import did not write has the name."""
@@ -112,7 +113,7 @@ class ImportPlan:
         overwritten: how many non-empty fields were replaced.
     """
 
-    group_id: str | None
+    group: Group | None
     source: Source
     decisions: list[Decision]
     options: MatchOptions
@@ -138,7 +139,7 @@ class ImportPlan:
     @property
     def adds_to_group(self) -> int:
         """How many contacts are added to the group."""
-        if self.group_id is None:
+        if self.group is None:
             return 0
         existing = {decision.id for decision in self.decisions if decision.id} - self.members
         return len(existing) + self.counts_by_action["create"]
@@ -164,11 +165,16 @@ class ImportPlan:
         )
 
     def to_target(self) -> Target:
-        updates = [decision for decision in self.decisions if decision.action == "update"]
-        names = join_names([quote(decision.draft.name, 60) for decision in updates])
-        label = f"{len(updates):,} contacts with data from a file: {names}"
-        effect = describe_overwrites(self.overwrites) or "Tags and empty fields are filled."
-        return Target(label, effect, self.fingerprint)
+        """The question names the contacts as the directory has them: whom they are about is not for the file to say."""
+        updates, creates = (self.counts_by_action[action] for action in ("update", "create"))
+        label = f"{updates:,} contacts{f', and create {creates:,}' if creates else ''}, with data from a file"
+        lines = [list_changes((_to_change(each) for each in self.decisions if each.action == "update"), updates)]
+        lines += [describe_overwrites(self.overwrites)]
+        if self.group is not None:
+            lines.append(f"Added to {describe_record(self.group)}: {self.adds_to_group:,} contacts.")
+        return Target(
+            label, "\n".join(filter(None, lines)), hash_json([self.fingerprint, self.group and self.group.model_dump()])
+        )
 
     async def apply(self, client: JobClient, counts: JobCounts) -> ImportAnswer:
         """Write the rows, then add the contacts to the group. The result file is written even after an error."""
@@ -237,11 +243,11 @@ class ImportPlan:
         return [decision for decision in again if decision.action in _NOT_WRITTEN]
 
     async def _add_to_group(self, client: JobClient) -> int | None:
-        if self.group_id is None:
+        if self.group is None:
             return None
         ids = await anyio.to_thread.run_sync(self._list_new_members)
         progress = client.progress("contacts added to the group", len(ids))
-        await add_to_group(client, self.group_id, ids, lambda _: None, progress)
+        await add_to_group(client, self.group.id, ids, lambda _: None, progress)
         return len(ids)
 
     def _list_new_members(self) -> list[str]:
@@ -306,8 +312,9 @@ class ImportPlan:
 
     def _list_overwritten(self) -> list[str]:
         """Describe what the first updates replace, a line for each contact."""
-        updates = [decision for decision in self.decisions if decision.overwrites]
-        return [_describe_update(decision) for decision in updates[:_MAX_OVERWRITTEN_SHOWN]]
+        updates = islice((decision for decision in self.decisions if decision.overwrites), _MAX_OVERWRITTEN_SHOWN)
+        changes = (_to_change(each, each.overwrites) for each in updates)
+        return [f"{describe_contact(each.id, each.name)}: {describe_values(each, with_notes=True)}" for each in changes]
 
     def _list_problems(self) -> list[str]:
         """The first rows that a person should look at."""
@@ -317,10 +324,10 @@ class ImportPlan:
         return lines + [f"row {result.row}: {result.detail}" for result in unwritten[:_MAX_FAILURES_SHOWN]]
 
 
-def _describe_update(decision: Decision) -> str:
-    pairs = [(name, old, decision.values[name]) for name, old in decision.overwrites.items()]
-    changes = [f"{name} {quote(old, _MAX_VALUE_LENGTH)} → {quote(new, _MAX_VALUE_LENGTH)}" for name, old, new in pairs]
-    return f"{decision.id}: {', '.join(changes)}"
+def _to_change(decision: Decision, fields: Mapping[str, Any] | None = None) -> Change:
+    """The change of a matched contact; with `fields`, only of these."""
+    after = {name: decision.values[name] for name in (decision.before if fields is None else fields)}
+    return Change(decision.id or "", decision.name, decision.before, after)
 
 
 def _count_rows(reasons: Iterable[tuple[str, int]]) -> list[str]:

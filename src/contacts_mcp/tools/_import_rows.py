@@ -112,8 +112,9 @@ class Decision:
 
     Attributes:
         id: the contact that the row matches.
+        name: the name of that contact in the directory.
         values: the fields that an update sets.
-        overwrites: the non-empty fields that an update replaces, with their values.
+        before: the values that these fields have before the update.
         first: the earlier row that a duplicate repeats.
         detail: the reason, for the result file.
     """
@@ -121,15 +122,22 @@ class Decision:
     draft: Draft
     action: Action
     id: str | None = None
+    name: str | None = None
     values: Mapping[str, Any] = field(default_factory=lambda: _NO_VALUES)
-    overwrites: Mapping[str, Any] = field(default_factory=lambda: _NO_VALUES)
+    before: Mapping[str, Any] = field(default_factory=lambda: _NO_VALUES)
     first: int | None = None
     detail: str = ""
+
+    @property
+    def overwrites(self) -> Mapping[str, Any]:
+        """The non-empty fields that an update replaces, with their values; tags are only added."""
+        return {name: value for name, value in self.before.items() if value and name != "tags"}
 
     def to_step(self) -> list[Any]:
         """The part of the decision that a plan's fingerprint depends on."""
         written = self.draft.filled_fields if self.action == "create" else self.values
-        return [self.draft.row, self.action, self.id, written, list(self.draft.tags), self.overwrites]
+        target = [self.id, self.name] if self.action == "update" else [self.id]
+        return [self.draft.row, self.action, *target, written, list(self.draft.tags), self.before]
 
 
 def to_draft(row: Row, region: str | None, tags: tuple[str, ...]) -> Draft:
@@ -321,9 +329,8 @@ def _decide_match(draft: Draft, contact: Contact, options: MatchOptions, why: st
         return Decision(draft, "invalid", detail=f"{why}, but together they would have more than {MAX_TAGS} tags")
     if not values:
         return Decision(draft, "unchanged", contact.id, detail=f"{why}; nothing new in the row")
-    lost = {name: getattr(contact, name) for name in values if name != "tags"}
-    overwrites = {name: value for name, value in lost.items() if value}
-    return Decision(draft, "update", contact.id, values, overwrites, detail=why)
+    before = {name: getattr(contact, name) for name in values}
+    return Decision(draft, "update", contact.id, contact.name, values, before, detail=why)
 
 
 def _changed_values(draft: Draft, contact: Contact, region: str | None) -> dict[str, Any]:

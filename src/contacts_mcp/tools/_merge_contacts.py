@@ -24,8 +24,9 @@ from contacts_mcp.contract import (
 )
 from contacts_mcp.guard import PromptWording, Target, hash_json
 from contacts_mcp.text import quote
-from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, one_line, summarize
+from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, join_names, one_line, summarize
 from contacts_mcp.tools._arguments import Arguments
+from contacts_mcp.tools._changes import Change, describe_contact, describe_values
 from contacts_mcp.tools._endpoints import describe_record
 from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._plan import prepare_apply
@@ -34,6 +35,7 @@ from contacts_mcp.tools._tool import Backend, JobCounts, PreparedCall, Tool
 from contacts_mcp.tools._values import edit_tags, require_tag_count
 
 _MAX_MERGED = 20
+_MAX_DESCRIBED = 3  # contacts of which the question shows more than the name and id
 _SINGLE_FIELDS = ("type", "name", "company_name", "phone_number", "email")
 _FIELDS_KEPT_IN_NOTES = ("phone_number", "email")  # a person may have two, a contact has room for one
 _MAX_NOTES_LENGTH = 10_000
@@ -128,17 +130,27 @@ class _Merge:
         return "\n".join(lines) or None
 
     def to_target(self) -> Target:
-        """The question names all contacts, and the values that win."""
-        lines = [f"- {describe_record(other)}" for other in self.others]
-        effect = "Its data is completed from these contacts, which are then deleted:\n" + "\n".join(lines)
-        if self.conflicts:
-            kept = [f"{each.field}: {quote(each.kept, 60)} is kept" for each in self.conflicts]
-            effect += f"\nIf values differ, {'; '.join(kept)}."
+        """The question names all contacts, the values that change, those that are lost, and the groups."""
+        effect = ["Its data is completed from these contacts, which are then deleted:", *self._list_others()]
+        before = {name: getattr(self.keep, name) for name in self.values}
+        if self.values:
+            change = Change(self.keep.id, self.keep.name, before, self.values)
+            effect.append(f"In the kept contact: {describe_values(change)}.")
+        if lost := [each for each in self.conflicts if each.field not in _FIELDS_KEPT_IN_NOTES]:
+            values = [f"{each.field} {join_names([quote(value, 30) for value in each.dropped], 2)}" for each in lost]
+            effect.append(f"Not kept: {'; '.join(values)}.")
         if self.groups:
-            effect += f"\nThe kept contact is added to {len(self.groups)} of their groups."
+            names = join_names([quote(group.name or "", 40) for group in self.groups], 3)
+            effect.append(f"The kept contact is added to {len(self.groups)} of their groups: {names}.")
         state = [contact.model_dump() for contact in (self.keep, *self.others)]
-        fingerprint = hash_json([*state, sorted(group.id for group in self.groups)])
-        return Target(describe_record(self.keep), effect, fingerprint)
+        fingerprint = hash_json([*state, sorted((group.id, group.name) for group in self.groups)])
+        return Target(describe_record(self.keep), "\n".join(effect), fingerprint)
+
+    def _list_others(self) -> list[str]:
+        """A line for each of the contacts that are deleted; short lines if they are many."""
+        if len(self.others) <= _MAX_DESCRIBED:
+            return [f"- {describe_record(other)}" for other in self.others]
+        return [f"- {describe_contact(other.id, other.name, 20)}" for other in self.others]
 
     async def apply(self, client: JobClient, counts: JobCounts) -> Merged:
         """Update the kept contact and add it to the groups; only after that delete the others."""
@@ -236,4 +248,5 @@ merge_contacts = Tool(
     prepare=_prepare,
     target_args=("keep_id", "merge_ids"),
     wording=PromptWording("Merge into", "merge"),
+    shows_stored_data=True,
 )

@@ -5,7 +5,7 @@ A tool is derived from an endpoint's call (`_endpoints.py`) or written by hand.
 
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
@@ -201,12 +201,14 @@ class PreparedCall:
         run: makes the call and returns an instance of the tool's `answer`.
         read_target: reads what the call changes, for the guard's question; calls that only read need none.
         counts: what was done so far, also after a cancellation.
+        values: the values that the call sets, if `read_target` does not describe them; a question quotes them.
     """
 
     risk: Risk
     run: Callable[[], Awaitable[BaseModel]]
     read_target: Callable[[], Awaitable[Target]] = _read_no_target
     counts: JobCounts = field(default_factory=JobCounts)
+    values: Mapping[str, Any] = field(default_factory=dict)
 
 
 Prepare = Callable[[Backend, Any], Awaitable[PreparedCall]]
@@ -226,6 +228,7 @@ class Tool:
         target_args: the arguments with the ids of the records that the call is about.
         min_risk: the lowest risk of a call that changes something, if lower than `risk`.
         wording: how a person is asked, if not by the risk's own wording.
+        shows_stored_data: whether a plan or an answer shows what the caller did not write, which needs READ, too.
     """
 
     name: str
@@ -239,6 +242,7 @@ class Tool:
     target_args: tuple[str, ...] = ()
     min_risk: Risk | None = None
     wording: PromptWording | None = None
+    shows_stored_data: bool = False
 
     @cached_property
     def call_risks(self) -> frozenset[Risk]:

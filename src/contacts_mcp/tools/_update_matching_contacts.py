@@ -14,6 +14,7 @@ from contacts_mcp.contract import Contact, NewType, Record, Risk, Tags, Text, Up
 from contacts_mcp.guard import PromptWording, Target
 from contacts_mcp.text import quote
 from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, join_names, one_line, summarize
+from contacts_mcp.tools._changes import Change, list_changes
 from contacts_mcp.tools._job import ContactWrite, JobClient, WriteResult, write_contacts
 from contacts_mcp.tools._plan import (
     PlanArguments,
@@ -28,6 +29,7 @@ from contacts_mcp.tools._turns import iter_sorted, iterate_cooperatively
 from contacts_mcp.tools._values import Region, edit_tags, require_tag_count
 
 _SAMPLE_SIZE = 5
+_MAX_NAME_LENGTH, _MAX_TAG_LENGTH = 40, 40
 _FIELD_BY_ARGUMENT = {"set_type": "type", "set_company_name": "company_name", "set_notes": "notes"}
 
 
@@ -94,6 +96,7 @@ class MatchingUpdated(ShortAnswer):
 @dataclass(frozen=True, slots=True)
 class _Update:
     contact_id: str
+    name: str | None
     values: dict[str, Any]
     before: dict[str, Any]
     overwrites: tuple[str, ...]
@@ -119,7 +122,7 @@ class _Plan:
         before = {name: getattr(contact, name) for name in values}
         # Nothing is lost by writing the same number as E.164, or by tags, which can be added again.
         overwrites = tuple(name for name, value in before.items() if name in self.arguments.set_fields and value)
-        self.updates.append(_Update(contact.id, values, before, overwrites))
+        self.updates.append(_Update(contact.id, contact.name, values, before, overwrites))
         if len(self.sample) < _SAMPLE_SIZE:
             change = _describe_change(before, values)
             self.sample.append(ContactChange(**summarize(contact, "name").model_dump(), change=change))
@@ -157,10 +160,12 @@ class _Plan:
         return self._answer(applied=False, updates=len(self.updates), overwrites=overwrites, **fields)
 
     def to_target(self) -> Target:
-        names = [quote(each.name or "", 60) for each in self.sample]
-        more = [""] * (len(self.updates) - len(names))
-        label = f"{len(self.updates):,} contacts, {join_names([*names, *more], _SAMPLE_SIZE)}"
-        return Target(label, _describe_effect(self.arguments, self.overwrites), self.fingerprint)
+        total = len(self.updates)
+        names = [quote(each.name or "", _MAX_NAME_LENGTH) for each in self.updates[:_SAMPLE_SIZE]]
+        label = f"{total:,} contacts, {', '.join(names)}" + (" and others" if total > len(names) else "")
+        changes = (Change(each.contact_id, each.name, each.before, each.values) for each in self.updates)
+        lines = [_describe_effect(self.arguments), list_changes(changes, total), describe_overwrites(self.overwrites)]
+        return Target(label, "\n".join(filter(None, lines)), self.fingerprint)
 
     async def apply(self, client: JobClient, counts: JobCounts) -> MatchingUpdated:
         counts.to_do = len(self.updates)
@@ -198,16 +203,20 @@ def _shorten(value: Any) -> str:
     return one_line(", ".join(value) if isinstance(value, list) else str(value or ""), 40) or "(empty)"
 
 
-def _describe_effect(arguments: UpdateMatchingContacts, overwrites: Counter[str]) -> str:
+def _describe_effect(arguments: UpdateMatchingContacts) -> str:
     """What happens to each of the contacts, for the question."""
-    parts = [f"{name} becomes {quote(str(value), 200)}" for name, value in arguments.set_fields.items()]
+    parts = [f"{name} becomes {_describe_new(name, value)}" for name, value in arguments.set_fields.items()]
     parts += _list_tags("tags added", arguments.add_tags) + _list_tags("tags removed", arguments.remove_tags)
     parts += ["phone numbers are written as E.164"] if arguments.normalize_phones else []
-    return f"{'; '.join(parts)}. {describe_overwrites(overwrites)}".rstrip()
+    return f"{'; '.join(parts)}."
+
+
+def _describe_new(name: str, value: str) -> str:
+    return f"a text of {len(value):,} characters" if name == "notes" else quote(value, 100)
 
 
 def _list_tags(what: str, tags: Iterable[str] | None) -> list[str]:
-    return [f"{what}: {join_names([quote(tag, 60) for tag in tags], 10)}"] if tags else []
+    return [f"{what}: {join_names([quote(tag, _MAX_TAG_LENGTH) for tag in tags])}"] if tags else []
 
 
 async def _make_plan(client: JobClient, arguments: UpdateMatchingContacts) -> _Plan:
@@ -217,7 +226,7 @@ async def _make_plan(client: JobClient, arguments: UpdateMatchingContacts) -> _P
         async for contact in iterate_cooperatively(page):
             plan.add(contact)
     by_id = iter_sorted(plan.updates, key=attrgetter("contact_id"))
-    steps = ((update.contact_id, update.values, update.before) for update in by_id)
+    steps = ((each.contact_id, each.name, each.values, each.before) for each in by_id)
     plan.fingerprint = await fingerprint_plan(arguments, steps)
     return plan
 
@@ -230,4 +239,5 @@ update_matching_contacts = Tool(
     prepare=plan_or_apply(_make_plan),
     min_risk=Risk.WRITE,
     wording=PromptWording("Change", "change"),
+    shows_stored_data=True,
 )
