@@ -11,7 +11,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import Implementation, InputRequiredResult, PromptReference
 
 from contacts_mcp.app import Embedded, connect
-from contacts_mcp.contract import Risk
+from contacts_mcp.contract import AddGroupMembers, CreateContact, CreateContactGroup, Risk
 from contacts_mcp.guard import Guard, GuardMode
 from contacts_mcp.prompts import PROMPTS
 from contacts_mcp.resources import CONTACT_URI, GROUP_URI, Completions, ResourceCatalog
@@ -38,7 +38,7 @@ NEEDS_READ = "shows stored data, which needs the scope contacts:read; nothing wa
 
 @asynccontextmanager
 async def _scene(folder: Path, guard: Guard) -> AsyncIterator[tuple[Any, dict[str, str]]]:
-    """A server with a directory that a reader has filled, and the ids of two contacts and a group."""
+    """A server with a directory that others have filled, and the ids of two contacts and a group."""
     connection = connect(Embedded(folder / "contacts.db", "test"))
     async with connection.lifespan():
         server = server_over(
@@ -49,11 +49,10 @@ async def _scene(folder: Path, guard: Guard) -> AsyncIterator[tuple[Any, dict[st
             completions=Completions(TOOLS),
         )
         identify_callers(server, CALLERS)
-        async with _connected(server, "reader") as reader:
-            ids = {name: (await reader.call("create_contact", **STORED))["id"] for name in ("ola", "kari")}
-            group = await reader.raw("create_contact_group", name=f"{MARK} group", description=f"{MARK} words")
-            ids["group"] = group.structured_content["id"]
-            await reader.call("add_group_members", group_id=ids["group"], contact_ids=[ids["ola"]])
+        ids = {name: (await connection.send(CreateContact(**STORED))).id for name in ("ola", "kari")}
+        group = await connection.send(CreateContactGroup(name=f"{MARK} group", description=f"{MARK} words"))
+        ids["group"] = group.id
+        await connection.send(AddGroupMembers(group_id=group.id, contact_ids=[ids["ola"]]))
         yield server, ids
 
 
@@ -72,7 +71,7 @@ def _calls(ids: dict[str, str]) -> dict[str, list[dict[str, Any]]]:
     apply = {"apply": True, "plan": "0123456789abcdef"}
     content = f"id,name,company_name\n{ids['ola']},Test,Test\n"
     return {
-        "create_contact": [{"name": "Test"}, {"name": "Test", "phone_number": STORED["phone_number"][3:]}],
+        "create_contact": [{"name": "Test"}, {"name": "Test", "phone_number": "90 71 72 33"}],
         "update_contact": [
             {**ola, "company_name": "Test"},
             {**ola, "add_tags": ["test"]},
