@@ -60,7 +60,16 @@ def _to_plain_quote(character: str) -> str:
     return "'" if any(part in name for part in _QUOTE_NAMES) else character
 
 
+def _to_escape(character: str) -> str:
+    """Return the JSON escape of what cannot be seen, and other characters as they are."""
+    if _to_visible(character):
+        return character
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
+
+
 _VISIBLE, _PLAIN_QUOTES = _Translation(_to_visible), _Translation(_to_plain_quote)
+_ESCAPES = _Translation(_to_escape)
 
 
 def sanitize(text: str, limit: int) -> str:
@@ -78,12 +87,7 @@ def sanitize_line(text: str, limit: int) -> str:
 
 def escape_invisible(text: str) -> str:
     """Replace what `sanitize` removes by JSON escapes, which say what it is. Tabs and line feeds stay."""
-    return text if text.isascii() and text.isprintable() else _INVISIBLE.sub(_escape, text)
-
-
-def _escape(match: re.Match[str]) -> str:
-    units = match[0].encode("utf-16-be", "surrogatepass")
-    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
+    return text if text.isascii() and text.isprintable() else text.translate(_ESCAPES)
 
 
 def quote(text: str, limit: int) -> str:

@@ -63,7 +63,7 @@ async def _make_plan(client: JobClient, arguments: ImportContacts) -> ImportPlan
 def _iter_steps(plan: ImportPlan) -> Iterator[Any]:
     """Iterate over what the fingerprint of a plan depends on."""
     yield from (decision.to_step() for decision in plan.decisions)
-    if plan.group_id:
+    if plan.group:
         yield from iter_sorted([*{decision.id for decision in plan.decisions if decision.id} - plan.members], key=str)
 
 
