@@ -5,10 +5,12 @@ import logging
 import sys
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TextIO
 
 from contacts_mcp import __version__
+from contacts_mcp.app._output import unblock_stderr
 from contacts_mcp.log_fields import LogFields
 from contacts_mcp.middleware import CURRENT_REQUEST_ID
 from contacts_mcp.settings import Settings
@@ -27,10 +29,11 @@ _SERVERS = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")
 
 
 def configure_logging(settings: Settings, default: str) -> None:
-    """Log to standard error, one line per message; the audit trail is logged at every level.
+    """Log to standard error, which then never blocks, one line per message; the audit trail is logged at every level.
 
     Only this package logs at DEBUG: others log their input there, down to the parameters of SQL statements.
     """
+    unblock_stderr()
     handler = _StandardError(sys.stderr)
     handler.setFormatter(_Json() if (settings.log_format or default) == "json" else _OneLine())
     level = logging.getLevelNamesMapping()[settings.log_level]
@@ -59,16 +62,16 @@ def announce(summary: str) -> None:
     if isinstance(logging.getLogger().handlers[0].formatter, _Json):
         logging.getLogger(_START).info(line)
     else:
-        sys.stderr.write(f"{escape_invisible(line)}\n")
+        with suppress(OSError):  # nobody reads it
+            sys.stderr.write(f"{escape_invisible(line)}\n")
 
 
 class _StandardError(logging.StreamHandler[TextIO]):
-    """Standard error. A failed write of the audit trail raises, because the trail has to notice."""
+    """Standard error. A failed write of the audit trail raises, because the trail has to notice; others are counted."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         if record.name == _TRAIL:
             raise  # noqa: PLE0704 - logging calls this while it handles the exception
-        super().handleError(record)
 
 
 class _OneLine(logging.Formatter):

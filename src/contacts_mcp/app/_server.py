@@ -11,6 +11,7 @@ from mcp.server.lowlevel import Server
 from contacts_mcp import __version__
 from contacts_mcp.app._backends import Connection, DirectoryConnection, Embedded, Platform, backend_factory, connect
 from contacts_mcp.app._garbage import collect_when_idle
+from contacts_mcp.app._output import flush_stderr
 from contacts_mcp.app._shared_state import SharedState
 from contacts_mcp.audit import AuditDestinations, LogOutput, OtlpOutput, Trail, TrailFile
 from contacts_mcp.guard import ANSWER_LIFETIME_SECONDS, Guard, NonceStore, RedisNonceStore, Seal
@@ -111,7 +112,8 @@ def _trail(settings: Settings, *, own_file: bool) -> Trail:
     destinations = settings.audit or AuditDestinations(stderr=True)
     has_file = destinations.file is not None or (own_file and settings.audit is None)
     file = TrailFile(settings.locate_trail) if has_file else None
-    return Trail(file, [*([LogOutput()] if destinations.stderr else []), *([_otlp()] if destinations.otlp else [])])
+    log = LogOutput(flush_stderr, is_copy=has_file or destinations.otlp)
+    return Trail(file, [*([log] if destinations.stderr else []), *([_otlp()] if destinations.otlp else [])])
 
 
 def _otlp() -> OtlpOutput:

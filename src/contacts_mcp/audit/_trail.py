@@ -1,7 +1,7 @@
 """The audit trail: every record gets its place in a hash chain and then goes to each output."""
 
 import logging
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -55,22 +55,33 @@ class TrailUnavailable(ContactsError):
 
 
 class LogOutput:
-    """Writes records to the logger `contacts_mcp.trail`, which logs to standard error."""
+    """Writes records to the logger `contacts_mcp.trail`, which logs to standard error.
+
+    `flush` waits until the log has been written, or raises OSError. With `is_copy` another output has the records, so
+    the log may lack some: it counts the lines that standard error did not take.
+    """
 
     has_unsent = False
 
-    async def write(self, record: AuditRecord, *, durable: bool) -> None:  # noqa: ARG002 - a line is written at once
-        """Log a record. Raises WriteFailed."""
+    def __init__(self, flush: Callable[[], Awaitable[None]] | None = None, *, is_copy: bool = False) -> None:
+        self._flush = flush
+        self._is_copy = is_copy
+
+    async def write(self, record: AuditRecord, *, durable: bool) -> None:
+        """Log a record. Raises WriteFailed, unless the log is a copy."""
         try:
             _logger.info(LogFields(record))
+            if durable and self._flush and not self._is_copy:
+                await self._flush()
         except (OSError, ValueError) as exc:  # from a log handler that does not swallow them
-            raise WriteFailed(getattr(exc, "strerror", None) or "it is closed") from exc
+            if not self._is_copy:
+                raise WriteFailed(getattr(exc, "strerror", None) or "it is closed") from exc
 
     async def probe(self) -> None:
         """Do nothing: only a record could show whether the log can be written."""
 
     def close(self) -> None:
-        """Do nothing: each record was written at once."""
+        """Do nothing: the log is written by itself."""
 
     def __str__(self) -> str:
         return "standard error"

@@ -25,6 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from contacts_mcp.cli._console import SafeConsole
+from contacts_mcp.cli._options import interruptible
 
 _SAMPLE: tuple[dict[str, Any], ...] = (
     {"name": "Ola Nordmann", "phone_number": "+4799999999", "email": "ola@example.com", "tags": ["vip", "oslo"]},
@@ -103,7 +104,8 @@ def run_demo(directory: str | None, as_json: bool) -> int:
     """Run the demo and return the exit code. It needs no account, and deletes its directory unless it was given one."""
     code = 0
     try:
-        anyio.run(play, Screen(SafeConsole(highlight=False), as_json), directory, _ask_at_terminal)
+        with interruptible():
+            anyio.run(play, Screen(SafeConsole(highlight=False), as_json), directory, _ask_at_terminal)
     except* _Interrupted:
         code = 130
     except* SystemExit:  # rich raises it when the reader of a pipe has left, as `| head` does

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from contacts_mcp.cli._options import AsJson, Yes, clean_option, confirm, parse_age, serve_app, show_progress
+from contacts_mcp.cli._options import (
+    AsJson,
+    Yes,
+    clean_option,
+    confirm,
+    interruptible,
+    parse_age,
+    serve_app,
+    show_progress,
+)
 from contacts_mcp.cli._output import print_json, print_line, print_result
 from contacts_mcp.directory import (
     DEFAULT_RATE_LIMIT,
@@ -80,7 +89,8 @@ def _run(location: Location, work: Callable[["Directory"], Awaitable[T]]) -> T:
             return await work(directory)
 
     try:
-        return anyio.run(run)
+        with interruptible():
+            return anyio.run(run)
     except DirectoryError as exc:
         raise ValueError(str(exc)) from exc
 

@@ -2,6 +2,7 @@
 
 import gc
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -71,6 +72,16 @@ def enable_gc() -> None:
     gc.enable()
 
 
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Have Ctrl-C raise KeyboardInterrupt inside the block, for work that has to clean up after itself."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
 def serve_app(app: "ASGIApp", summary: str, host: str, port: int, paths: str = "") -> None:
     """Serve an app until SIGTERM or SIGINT; the first line on standard error shows what is served and its address."""
     from contacts_mcp.app import announce
@@ -86,7 +97,8 @@ def serve_app(app: "ASGIApp", summary: str, host: str, port: int, paths: str = "
 def confirm(question: str, yes: bool) -> None:
     """Ask at the terminal, and abort if the answer is not yes or there is no terminal; `yes` skips the question."""
     if not yes:
-        typer.confirm(one_line(question), abort=True, err=True)
+        with interruptible():
+            typer.confirm(one_line(question), abort=True, err=True)
 
 
 @contextmanager

@@ -9,9 +9,10 @@ import asyncio
 import os
 import select
 import signal
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, redirect_stdout
 from types import FrameType
 from typing import Any
 
@@ -76,7 +77,8 @@ def _claim_stdout() -> Iterator[int]:
     wire = os.dup(1)
     os.dup2(2, 1)
     try:
-        yield wire
+        with redirect_stdout(sys.stderr):  # which does not block, as the file descriptor may
+            yield wire
     finally:
         os.dup2(wire, 1)
         os.close(wire)
