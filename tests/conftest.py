@@ -1,6 +1,7 @@
 """Fixtures of all tests."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -45,8 +46,10 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         with monkeypatch.context() as patched, loggers_as_they_were():
             patched.setattr(sys, "argv", ["contacts-mcp", *arguments])
             patched.setattr("os.environ", clean_environment(tmp_path, **variables))
+            before = signal.getsignal(signal.SIGINT)
             with pytest.raises(SystemExit) as ended:
                 main()
+            signal.signal(signal.SIGINT, before)
         shown = capsys.readouterr()
         return Finished(ended.value.code or 0, shown.out, shown.err)  # type: ignore[arg-type]
 
