@@ -1,4 +1,4 @@
-"""Log messages to the client: only for failed calls, and only if the client asked for them."""
+"""Log messages to the client: only for internal errors, and only if the client asked for them."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -45,28 +45,23 @@ def server(tmp_path: Path) -> Any:
     return build_app(load_settings(), Embedded(tmp_path / "contacts.db", "test")).server
 
 
+async def _fail(*_: Any, **__: Any) -> httpx.Response:
+    raise ZeroDivisionError("Zaphod")
+
+
+@pytest.fixture
+def broken(server: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A server with a bug in its client."""
+    monkeypatch.setattr(httpx.ASGITransport, "handle_async_request", _fail)
+    return server
+
+
 @each_era
-async def test_failed_call_sends_one_log_message(server: Any, era: str) -> None:
-    """It has the line that the model reads and the request id; a successful call sends none."""
+async def test_error_for_the_model_sends_no_log_message(server: Any, era: str) -> None:
+    """The result has its line already; clients would print it a second time, as a warning."""
     log = Log()
-    async with connect(server, era, "info", log) as host:
+    async with connect(server, era, "debug", log) as host:
         await host.call("create_contact", name="Ola")
-        line = await host.error("get_contact", contact_id=MISSING_ID)
-
-    (message,) = log.messages
-    assert (message.level, message.logger) == ("warning", "contacts")
-    assert message.data["message"] == line
-    assert message.data.keys() == {"message", "request"}
-    assert message.data["request"]
-
-
-@each_era
-@pytest.mark.parametrize("level", [None, "error", "emergency"])
-async def test_client_without_a_matching_log_level_gets_no_messages(
-    server: Any, era: str, level: LoggingLevel | None
-) -> None:
-    log = Log()
-    async with connect(server, era, level, log) as host:
         await host.error("get_contact", contact_id=MISSING_ID)
         await host.error("get_contact", contact_id="x")
         await host.error("no_such_tool")
@@ -75,28 +70,37 @@ async def test_client_without_a_matching_log_level_gets_no_messages(
 
 
 @each_era
-async def test_unexpected_exception_is_logged_as_error_without_values(
-    server: Any, era: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-
-    async def fail(*_: Any, **__: Any) -> httpx.Response:
-        raise ZeroDivisionError("Zaphod")
-
-    monkeypatch.setattr(httpx.ASGITransport, "handle_async_request", fail)
+async def test_internal_error_sends_one_log_message_without_values(broken: Any, era: str) -> None:
+    """It has the line that the model reads and the request id."""
     log = Log()
-    async with connect(server, era, "error", log) as host:
-        await host.error("get_contact", contact_id=MISSING_ID)
+    async with connect(broken, era, "error", log) as host:
+        line = await host.error("get_contact", contact_id=MISSING_ID)
 
     (message,) = log.messages
-    assert message.level == "error"
-    assert message.data["message"].startswith("internal_error: ")
+    assert (message.level, message.logger) == ("error", "contacts")
+    assert message.data["message"] == line
+    assert line.startswith("internal_error: ")
+    assert message.data.keys() == {"message", "request"}
+    assert message.data["request"]
     assert "Zaphod" not in str(message)
 
 
-async def test_log_level_applies_to_its_own_session_only(server: Any) -> None:
+@each_era
+@pytest.mark.parametrize("level", [None, "critical", "emergency"])
+async def test_client_without_a_matching_log_level_gets_no_messages(
+    broken: Any, era: str, level: LoggingLevel | None
+) -> None:
+    log = Log()
+    async with connect(broken, era, level, log) as host:
+        await host.error("get_contact", contact_id=MISSING_ID)
+
+    assert log.messages == []
+
+
+async def test_log_level_applies_to_its_own_session_only(broken: Any) -> None:
     asking, silent = Log(), Log()
-    async with connect(server, LEGACY, "debug", asking) as first, connect(server, LEGACY, None, silent) as second:
+    async with connect(broken, LEGACY, "debug", asking) as first, connect(broken, LEGACY, None, silent) as second:
         for host in (first, second):
-            await host.error("no_such_tool")
+            await host.error("get_contact", contact_id=MISSING_ID)
 
     assert (len(asking.messages), len(silent.messages)) == (1, 0)

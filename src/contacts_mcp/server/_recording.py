@@ -257,21 +257,23 @@ async def set_log_level(ctx: RequestContext, params: types.SetLevelRequestParams
     return types.EmptyResult()
 
 
-async def log_failure(ctx: RequestContext, result: types.CallToolResult) -> None:
-    """Send the line that the model reads, with the request id, to a client that asked for log messages."""
+async def log_internal_error(ctx: RequestContext, result: types.CallToolResult) -> None:
+    """Send the line of an internal error, with the request id, to a client that asked for log messages.
+
+    Other errors are for the model, which reads them in the result; some clients print each log message as a warning.
+    """
     line = "".join(block.text for block in result.content if isinstance(block, types.TextContent))
-    level: types.LoggingLevel = "error" if line.startswith("internal_error") else "warning"
-    if not _wants_level(ctx, level):
+    if not line.startswith("internal_error") or not _wants_errors(ctx):
         return
     data = {"message": line, "request": request_id_of(ctx)}
-    params = types.LoggingMessageNotificationParams(level=level, logger="contacts", data=data)
+    params = types.LoggingMessageNotificationParams(level="error", logger="contacts", data=data)
     # Not `send_log_message`: it warns that it is deprecated, which is true in one of the two eras.
     message = types.LoggingMessageNotification(params=params)
     await ctx.session.send_notification(message, related_request_id=ctx.request_id)
 
 
-def _wants_level(ctx: RequestContext, level: types.LoggingLevel) -> bool:
-    """Whether the session (legacy era) or the request (modern era) asked for messages of this level."""
+def _wants_errors(ctx: RequestContext) -> bool:
+    """Whether the session (legacy era) or the request (modern era) asked for messages of the level `error`."""
     meta = ctx.meta or {}
     wanted = meta.get(types.LOG_LEVEL_META_KEY) if is_modern(ctx) else connection_of(ctx).state.get(_LOG_LEVEL_KEY)
-    return wanted in _LOG_LEVELS and _LOG_LEVELS.index(level) >= _LOG_LEVELS.index(wanted)
+    return wanted in _LOG_LEVELS and _LOG_LEVELS.index(wanted) <= _LOG_LEVELS.index("error")

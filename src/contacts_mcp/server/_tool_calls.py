@@ -25,7 +25,13 @@ from contacts_mcp.server._context import (
     require_first_page,
 )
 from contacts_mcp.server._elicitation import add_token_argument, obtain_consent, question_result, split_token_argument
-from contacts_mcp.server._recording import CallRecord, CallRecorder, count_rejected_call, log_failure, measure_call
+from contacts_mcp.server._recording import (
+    CallRecord,
+    CallRecorder,
+    count_rejected_call,
+    log_internal_error,
+    measure_call,
+)
 from contacts_mcp.server._subscriptions import Subscriptions
 from contacts_mcp.server._versions import progress_reporter
 from contacts_mcp.text import sanitize
@@ -97,7 +103,7 @@ class ToolHandlers:
             with measure_call(record):
                 result = await self._record_call(_Call(ctx, params, tool, caller, record))
         if isinstance(result, types.CallToolResult) and result.is_error:
-            await log_failure(ctx, result)
+            await log_internal_error(ctx, result)
         return result
 
     async def _record_call(self, call: _Call) -> Result:
