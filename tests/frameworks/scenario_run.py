@@ -1,7 +1,9 @@
 """One run of an example, and what it shows about each step of the scenario."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,7 +23,7 @@ class Run:
     """The lines that an example printed."""
 
     client: Client
-    code: int | None
+    code: int
     lines: list[dict[str, Any]]
     errors: str
 
@@ -47,25 +49,22 @@ class Run:
 
 def run_example(client: Client, server: list[str]) -> Run:
     """Run the example of a client against a server: its address, or the command that starts it."""
+    process = subprocess.Popen(
+        [*client.command(), *server],
+        env=client.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # so that the servers which it started end with it
+    )
     try:
-        done = subprocess.run(
-            [*client.command(), *server],
-            env=client.environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=RUN_TIMEOUT_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as exc:
-        return Run(
-            client, None, _read(_text(exc.stdout)), f"not finished after {RUN_TIMEOUT_SECONDS} s\n{_text(exc.stderr)}"
-        )
-    return Run(client, done.returncode, _read(done.stdout), done.stderr)
-
-
-def _text(output: bytes | str | None) -> str:
-    return output.decode() if isinstance(output, bytes) else output or ""
+        out, errors = process.communicate(timeout=RUN_TIMEOUT_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        out, errors = process.communicate()
+        errors += f"\nnot finished after {RUN_TIMEOUT_SECONDS} s"
+    return Run(client, process.returncode, _read(out), errors)
 
 
 def _read(output: str) -> list[dict[str, Any]]:

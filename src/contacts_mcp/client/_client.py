@@ -162,7 +162,8 @@ class ContactsClient:
     async def _send_once(self, call: Call[AnswerT], effect: CallEffect) -> AnswerT:
         """Send one request with its retries, without the workarounds for lists and updates."""
         build = partial(build_request, call)
-        request = await anyio.to_thread.run_sync(build) if isinstance(call, BatchContacts) else build()
+        is_large: bool = isinstance(call, BatchContacts)
+        request = await anyio.to_thread.run_sync(build) if is_large else build()
         outgoing = OutgoingRequest(request, call.route, self._timeouts[call.idempotent])
         response = await self._send_with_key(outgoing, call, effect)
         if response.status == HTTPStatus.NOT_FOUND and call.method == "DELETE" and effect.may_have_changed:
