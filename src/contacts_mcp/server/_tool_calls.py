@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import mcp_types as types
@@ -25,6 +26,7 @@ from contacts_mcp.server._context import (
     require_first_page,
 )
 from contacts_mcp.server._elicitation import add_token_argument, obtain_consent, question_result, split_token_argument
+from contacts_mcp.server._progress import CallProgress
 from contacts_mcp.server._recording import (
     CallRecord,
     CallRecorder,
@@ -45,7 +47,7 @@ Result = types.CallToolResult | types.InputRequiredResult
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Call:
     """A tool call: the request, its caller, and what is recorded of it."""
 
@@ -54,6 +56,14 @@ class _Call:
     tool: Tool
     caller: Caller
     record: CallRecord
+
+    @cached_property
+    def progress(self) -> CallProgress:
+        """The progress, which the SDK sends if the client gave a token for it."""
+        return CallProgress(progress_reporter(self.ctx), self._waiting_for)
+
+    def _waiting_for(self) -> str:
+        return "the person's answer" if self.record.consent == "asked" else "the contact directory"
 
 
 class ToolHandlers:
@@ -110,7 +120,7 @@ class ToolHandlers:
         """Call a tool, turn whatever goes wrong into an error result, and record how the call ended."""
         record = call.record
         try:
-            with self._active_calls.running(call.ctx):
+            with self._active_calls.running(call.ctx), call.progress.reminding():
                 return await self._call(call)
             return error_result(_cut_off_line(record))
         except Declined as exc:  # frameworks take errors for mistakes of the model, and let it repeat the call
@@ -136,7 +146,7 @@ class ToolHandlers:
         targets = {name: getattr(arguments, name) for name in tool.target_args}
         record.targets = {name: value for name, value in targets.items() if value is not None}
         backend = replace(
-            self._backend_for(call.caller), report=progress_reporter(call.ctx), may_read=Risk.READ in call.caller.risks
+            self._backend_for(call.caller), report=call.progress.report, may_read=Risk.READ in call.caller.risks
         )
         prepared = await tool.prepare(backend, arguments)
         record.risk, record.counts = prepared.risk, prepared.counts

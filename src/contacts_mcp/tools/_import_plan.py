@@ -188,8 +188,6 @@ class ImportPlan:
         finally:
             with anyio.CancelScope(shield=True):
                 result_file = await self._keep_results(client.backend)
-        if client.backend.report is not None:
-            await client.backend.report(len(self.decisions), len(self.decisions), str(counts))
         make_answer = partial(
             self._answer,
             applied=True,

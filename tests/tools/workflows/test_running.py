@@ -2,6 +2,7 @@
 
 import json
 import time
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -58,10 +59,11 @@ async def test_import_reports_progress_with_counts_and_units(tmp_path, files, er
         arguments = {**given, "apply": True, "plan": plan["plan"]}
         await directory.client.call_tool("import_contacts", arguments, progress_callback=hear)
 
-    written = [(done, total) for done, total, message in told if message == "rows written"]
-    assert written[-1] == (1_200, 1_200)
-    assert any(message == "rows read" for _, _, message in told)
-    assert told[-1] == (1_200, 1_200, "1,200 of 1,200 done: 1,200 created")
+    messages = [message for _, _, message in told]
+    assert "rows read: 1,200" in messages
+    assert messages[-1] == "rows written: 1,200 of 1,200"
+    assert all(before < after for (before, *_), (after, *_) in pairwise(told))
+    assert told[-1][0] == told[-1][1]
 
 
 @each_era

@@ -89,7 +89,7 @@ async def test_long_call_reports_progress(paged: HttpServer, transport: str, era
         result = await host.client.call_tool("list_contacts", {"tags": ["vip"]}, progress_callback=listen)
 
     assert result.structured_content["total"] == 2
-    assert heard == [(3, 3, "contacts read")]
+    assert heard == [(3, 3, "contacts read: 3 of 3")]
 
 
 @pytest.fixture(scope="module")
