@@ -1,4 +1,4 @@
-"""A file to which several processes append lines, under a lock. After a crash it still has only whole lines."""
+"""A file to which several processes append lines, under a lock."""
 
 import errno
 import fcntl
@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 MAX_LINE_BYTES = 65_536
 """Every line is shorter than this."""
@@ -28,6 +29,15 @@ class DamagedFile(ValueError):
     """The file does not end with a line."""
 
 
+class Tail(NamedTuple):
+    """The end of a file."""
+
+    last_line: bytes | None
+    """The last whole line without its line feed, None if there is none."""
+    rest: bytes
+    """What follows it, such as a line that a crash cut short."""
+
+
 class LockedFile:
     """An append-only file that no other process writes to meanwhile; see `lock_file`."""
 
@@ -44,15 +54,13 @@ class LockedFile:
         """Return the first line, without its line feed."""
         return os.pread(self._descriptor, MAX_LINE_BYTES, 0).partition(b"\n")[0]
 
-    def last_line(self) -> bytes | None:
-        """Return the last line without its line feed, None if the file is empty. Remove a line that a crash cut short.
+    def read_tail(self) -> Tail:
+        """Return the end of the file. Raises DamagedFile if it is too long to be a line."""
+        return _read_tail(self._descriptor)
 
-        Raises DamagedFile if the file ends with something that is too long to be a line.
-        """
-        start, lines, rest = _read_tail(self._descriptor)
-        if rest:
-            os.ftruncate(self._descriptor, start + len(lines))
-        return _last_of(lines)
+    def cut(self, size: int) -> None:
+        """Remove bytes from the end."""
+        os.ftruncate(self._descriptor, self.size - size)
 
     def append(self, lines: bytes, *, durable: bool) -> None:
         """Append all lines or none; `durable` syncs them to the disk. Raises OSError."""
@@ -97,11 +105,11 @@ def lock_file(path: Path) -> Iterator[LockedFile]:
     raise FileNotFoundError(errno.ENOENT, "other processes keep renaming the file")
 
 
-def read_last_line(path: Path) -> bytes | None:
-    """Return the last whole line of a file, as LockedFile.last_line does, without a lock. Also raises OSError."""
+def read_tail(path: Path) -> Tail:
+    """Return the end of a file, as LockedFile.read_tail does, without a lock. Also raises OSError."""
     descriptor = open_regular(path, os.O_RDONLY)
     try:
-        return _last_of(_read_tail(descriptor)[1])
+        return _read_tail(descriptor)
     finally:
         os.close(descriptor)
 
@@ -126,17 +134,12 @@ def is_named(descriptor: int, path: Path) -> bool:
         return False
 
 
-def _read_tail(descriptor: int) -> tuple[int, bytes, bytes]:
-    """Read the last MAX_LINE_BYTES: return their offset, the whole lines in them, and an incomplete last line."""
+def _read_tail(descriptor: int) -> Tail:
     start = max(0, os.fstat(descriptor).st_size - MAX_LINE_BYTES)
-    head, line_feed, rest = os.pread(descriptor, MAX_LINE_BYTES, start).rpartition(b"\n")
-    if rest and start and not head:
+    lines, line_feed, rest = os.pread(descriptor, MAX_LINE_BYTES, start).rpartition(b"\n")
+    if rest and start and not lines:
         raise DamagedFile("the file does not end with a line")
-    return start, head + line_feed, rest
-
-
-def _last_of(lines: bytes) -> bytes | None:
-    return lines[:-1].rpartition(b"\n")[2] if lines else None
+    return Tail(lines.rpartition(b"\n")[2] if line_feed else None, rest)
 
 
 def _sync_folder(path: Path) -> None:

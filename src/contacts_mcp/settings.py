@@ -56,7 +56,8 @@ def clean_setting(name: str, value: str) -> str | None:
     parts = [strip_noise(part) for part in (value.split(",") if name in _LISTS else [value])]
     if any(map(_HAS_REFERENCE.get(name, has_reference), (part for part in parts if not is_not_set(part)))):
         raise ValueError(UNEXPANDED)
-    return ",".join(part for part in parts if not is_not_set(part)) or None
+    given = ",".join(part for part in parts if not is_not_set(part))
+    return given or (None if "${" in value else value)  # `,` is no list of names, and no blank setting either
 
 
 def _split(value: object) -> object:

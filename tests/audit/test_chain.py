@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from unittest.mock import patch
 
@@ -138,7 +139,7 @@ async def test_concurrent_processes_write_one_chain(path, rotate_at):
 
 
 @pytest.mark.parametrize(
-    "left", [b'{"seq":', b'{"seq":4,"tool":"delete_contact","hash":"abc"}'], ids=["some", "no end"]
+    "left", [b"{", b'{"seq":', b'{"seq":4,"tool":"delete_contact","hash":"abc'], ids=["least", "some", "most"]
 )
 async def test_line_cut_short_by_a_crash_is_dropped(path, filled, left):
     """The next record gets its number. Until then it is no fault, since a process may be writing it."""
@@ -150,6 +151,71 @@ async def test_line_cut_short_by_a_crash_is_dropped(path, filled, left):
     await filled(1)
 
     assert (verify(path).records, verify(path).faults) == (4, [])
+
+
+async def test_last_record_without_its_line_feed_is_kept(path, filled):
+    """A crash, or an editor, left out the line feed."""
+    await filled(3)
+    path.write_bytes(path.read_bytes()[:-1])
+
+    await filled(1)
+
+    assert (verify(path).records, verify(path).faults) == (4, [])
+
+
+FOREIGN = {
+    "text without a line feed": lambda own: b"my only copy",
+    "text": lambda own: b"first line\nsecond line\n",
+    "text whose last line has no line feed": lambda own: b"first line\nlast line",
+    "JSON lines": lambda own: b'{"id": 1}\n{"id": 2}\n',
+    "JSON lines without the last line feed": lambda own: b'{"id": 1}\n{"id": 2}',
+    "one JSON object": lambda own: b'{"seq": 1, "hash": "x"}',
+    "a brace": lambda own: b"{",
+    "records of another program": lambda own: b'{"seq":1,"hash":"x"}\n',
+    "records of another program, cut": lambda own: b'{"seq":1,"hash":"x"}\n{"seq":2,"ha',
+    "own records, then text": lambda own: own + b"a note of mine",
+    "own records, then a line": lambda own: own + b"a note of mine\n",
+    "own records, then an empty line": lambda own: own + b"\n",
+    "own records, then another number": lambda own: own + b'{"seq":7,"ti',
+    "own records, then an object": lambda own: own + b'{"seq":3,"time":"x","hash":"x"}',
+    "own records, changed": lambda own: own.replace(b'"count":1', b'"count":9'),
+    "own records with other line ends": lambda own: own.replace(b"\n", b"\r\n"),
+    "binary": lambda own: bytes(range(256)) * 300,
+    "a long line": lambda own: b"x" * 70_000,
+}
+
+
+@pytest.mark.parametrize("change", FOREIGN.values(), ids=FOREIGN)
+async def test_file_that_does_not_end_with_our_records_is_never_changed(path, filled, change):
+    await filled(2)
+    path.write_bytes(change(path.read_bytes()))
+    before = path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_mode
+
+    reasons = [await refused(TrailFile(lambda: path)), await refused(TrailFile(lambda: path, rotate_at=1))]
+    with pytest.raises(WriteFailed):
+        await TrailFile(lambda: path).probe()
+
+    assert "contacts-mcp audit verify" in reasons[0]
+    assert (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_mode) == before
+    assert [each.name for each in path.parent.iterdir()] == ["audit.jsonl"]
+
+
+@pytest.mark.parametrize("left", [b"", b'{"seq":3,"time', b"x"])
+async def test_probe_writes_nothing(path, filled, left):
+    await filled(2)
+    path.write_bytes(path.read_bytes() + left)
+    before = path.read_bytes(), path.stat().st_mtime_ns
+
+    with suppress(WriteFailed):
+        await TrailFile(lambda: path).probe()
+
+    assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+
+
+async def test_probe_creates_neither_file_nor_folder(path):
+    await TrailFile(lambda: path).probe()
+
+    assert not path.parent.exists()
 
 
 async def test_file_with_only_a_partial_line_starts_a_new_chain(path, filled):
@@ -222,7 +288,7 @@ async def test_partial_record_on_a_full_disk_is_removed(path, filled):
         (lambda _: [], "the last record that this server wrote is missing"),
         (
             lambda lines: [*lines[:2], changed([*lines])[2].replace(b'"hash":"', b'"hash":"0')],
-            "the last record that this server wrote",
+            "its last line is not a record",
         ),
         (lambda lines: [*lines, b"garbage\n"], "its last line is not a record"),
     ],

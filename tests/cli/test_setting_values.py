@@ -148,6 +148,12 @@ def test_blank_names_of_a_list_are_left_out(load):
     ]
 
 
+@pytest.mark.parametrize("value", [",", " , "])
+def test_list_of_nothing_is_not_taken_for_a_blank_setting(load, value):
+    with pytest.raises(InvalidSettings, match="CONTACTS_MCP_AUDIT"):
+        load(CONTACTS_MCP_AUDIT=value)
+
+
 def test_blank_flag_leaves_the_environment_in_force(monkeypatch):
     monkeypatch.setenv("CONTACTS_MCP_DIRECTORY", "/srv/contacts.db")
 

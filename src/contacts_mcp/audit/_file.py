@@ -7,7 +7,7 @@ import errno
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -16,15 +16,8 @@ from typing import Any, BinaryIO, NamedTuple, TypeVar
 import anyio
 import anyio.to_thread
 
-from contacts_mcp.append_only_file import (
-    MAX_LINE_BYTES,
-    DamagedFile,
-    LockedFile,
-    is_named,
-    lock_file,
-    open_regular,
-    read_last_line,
-)
+from contacts_mcp.append_only_file import MAX_LINE_BYTES, DamagedFile, LockedFile, is_named, lock_file, open_regular
+from contacts_mcp.chain_file import probe_chain_file, read_chain_end, repair_chain_end
 from contacts_mcp.hash_chain import ChainEnd, ChainRecord, InvalidRecord, end_of, format_line, link_record, parse_line
 
 ROTATE_AT_BYTES = 10_000_000  # a file of at least this size is rotated before the next record
@@ -96,7 +89,7 @@ class TrailFile:
         return pending.record
 
     async def probe(self) -> None:
-        """Check that a record could be appended; creates the file if it is missing. Raises WriteFailed."""
+        """Check that a record could be appended, without writing. Raises WriteFailed."""
         await self._in_thread(self._probe)
 
     def __str__(self) -> str:
@@ -143,16 +136,14 @@ class TrailFile:
             each.record = record
 
     def _probe(self) -> None:
-        _make_folders(self.path)
-        with lock_file(self.path) as file:
-            self._read_end(file)
+        with _named_last_line():
+            probe_chain_file(self.path, _read_end_of_segments(self.path))
 
     def _read_end(self, file: LockedFile) -> ChainEnd:
         """Return the end of the chain, which must include what this process has written."""
-        try:
-            end = _parse_end(file.last_line()) or _read_end_of_segments(self.path)
-        except DamagedFile as exc:
-            raise InvalidRecord(f"its last line {_SEE_VERIFY}") from exc
+        with _named_last_line():
+            is_new = file.read_tail().last_line is None
+            end = repair_chain_end(file, _read_end_of_segments(self.path) if is_new else ChainEnd())
         if end.seq < self._written.seq or (end.seq == self._written.seq and end.hash != self._written.hash):
             raise InvalidRecord("the last record that this server wrote is missing; restore the file")
         return end
@@ -161,7 +152,10 @@ class TrailFile:
 def segments_of(path: Path) -> list[Segment]:
     """Return the segments of a trail, the oldest first."""
     name = re.compile(rf"{re.escape(path.stem)}\.(\d+)-(\d+){re.escape(path.suffix)}")
-    found = ((name.fullmatch(each.name), each) for each in path.parent.iterdir())
+    try:
+        found = [(name.fullmatch(each.name), each) for each in path.parent.iterdir()]
+    except FileNotFoundError:
+        return []
     return sorted(Segment(int(match[1]), int(match[2]), each) for match, each in found if match)
 
 
@@ -203,10 +197,11 @@ def _make_folders(path: Path) -> None:
         folder.mkdir(0o700, exist_ok=True)
 
 
-def _parse_end(line: bytes | None) -> ChainEnd | None:
+@contextmanager
+def _named_last_line() -> Iterator[None]:
     try:
-        return None if line is None else end_of(parse_line(line))
-    except InvalidRecord as exc:
+        yield
+    except (InvalidRecord, DamagedFile) as exc:
         raise InvalidRecord(f"its last line {_SEE_VERIFY}") from exc
 
 
@@ -216,8 +211,9 @@ def _read_end_of_segments(path: Path) -> ChainEnd:
     if not segments:
         return ChainEnd()
     last = segments[-1]
-    end = _parse_end(read_last_line(last.path))
-    if end is None or end.seq < last.last:
+    with _named_last_line():
+        end = read_chain_end(last.path, ChainEnd())
+    if end.seq < last.last:
         raise InvalidRecord(f"{last.path.name} does not end with record {last.last:,}")
     return end
 

@@ -1,6 +1,7 @@
 """The directory's tables and transactions, on SQLite and on PostgreSQL."""
 
 from contacts_mcp.directory.database._database import GENERIC_PLANS, Database, Engine, build_engine
+from contacts_mcp.directory.database._inspection import content_faults
 from contacts_mcp.directory.database._schema import (
     DERIVED_TABLES,
     OWNER,
@@ -30,6 +31,7 @@ from contacts_mcp.directory.database._sqlite import (
     create_private_file,
     explain_sqlite_error,
     file_uri,
+    inspect_backup,
     prepare_file,
 )
 
@@ -44,6 +46,7 @@ __all__ = [
     "build_engine",
     "connect_file",
     "contacts",
+    "content_faults",
     "counters",
     "create_private_file",
     "create_statements",
@@ -52,6 +55,7 @@ __all__ = [
     "format_time",
     "groups",
     "idempotency_keys",
+    "inspect_backup",
     "keys",
     "memberships",
     "metadata",

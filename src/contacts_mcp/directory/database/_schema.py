@@ -199,7 +199,7 @@ counters = sa.Table(
 DERIVED_TABLES = (terms, spellings, counters)
 """Further derived: on SQLite, the index of phone numbers."""
 
-_PHONE_INDEX = {
+PHONE_INDEX = {
     # Pieces of four digits; `store` maintains it. It holds no copy of the digits.
     "sqlite": "CREATE VIRTUAL TABLE contact_phones"
     " USING fts5(digits, content='', detail=none, columnsize=0, tokenize='ascii')",
@@ -229,7 +229,7 @@ def create_statements(dialect: sa.Dialect) -> Iterator[str]:
         yield str(CreateTable(table).compile(dialect=dialect))
         for index in sorted(table.indexes, key=lambda index: str(index.name)):
             yield str(CreateIndex(index).compile(dialect=dialect))
-    yield _PHONE_INDEX[dialect.name]
+    yield PHONE_INDEX[dialect.name]
     yield f"CREATE TABLE {REVISION_TABLE} (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"
     yield f"INSERT INTO {REVISION_TABLE} VALUES ('{REVISION}')"  # noqa: S608 - constants
     yield f"INSERT INTO tenants (seq, name, created_at) VALUES ({OWNER}, 'owner', '{now()}')"  # noqa: S608 - constants

@@ -21,6 +21,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from contacts_mcp.directory._errors import DirectoryUnavailable
 from contacts_mcp.directory.database._database import Work
+from contacts_mcp.directory.database._inspection import schema_faults
 from contacts_mcp.directory.database._schema import REVISION, REVISION_TABLE, create_statements
 
 BUSY_TIMEOUT_SECONDS = 10.0
@@ -51,6 +52,7 @@ _SCRUB_TIMEOUT_MILLISECONDS = 1000  # no process can write while a scrub waits
 
 _PRAGMAS = (
     "foreign_keys = ON",
+    "trusted_schema = OFF",  # the file may come from somebody else
     "synchronous = FULL",  # what was acknowledged survives a power cut
     "secure_delete = ON",  # deleted rows are overwritten
     "temp_store = MEMORY",  # no copies of personal data in temporary files
@@ -215,6 +217,13 @@ def create_private_file(path: Path) -> None:
         raise DirectoryUnavailable(f"The file {path} cannot be opened ({reason}); choose another path.") from exc
 
 
+def inspect_backup(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise DirectoryUnavailable unless a file is a directory whose tables only this program has created."""
+    connection.execute("PRAGMA cell_size_check = ON")
+    if _revision_of(connection, path) is None:
+        raise DirectoryUnavailable(f"The file {path} is empty; choose another backup.")
+
+
 def prepare_file(path: Path) -> str:
     """Create the file and its tables if they are missing; return its revision.
 
@@ -287,5 +296,11 @@ def _revision_of(connection: sqlite3.Connection, path: Path) -> str | None:
         return None
     if application != APPLICATION_ID or REVISION_TABLE not in tables:
         raise DirectoryUnavailable(f"The file {path} belongs to another program; choose another path.")
-    ((revision,),) = connection.execute(f"SELECT version_num FROM {REVISION_TABLE}")  # noqa: S608 - a constant
-    return str(revision)
+    revisions = connection.execute(f"SELECT version_num FROM {REVISION_TABLE}").fetchall()  # noqa: S608 - a constant
+    revision = str(revisions[0][0]) if len(revisions) == 1 else ""
+    fault = next(schema_faults(connection, revision), None) if revision else "it does not have one revision"
+    if fault and revision <= REVISION:  # a newer version may have other tables, and is refused as such
+        raise DirectoryUnavailable(
+            f"The file {path} is not used, because another program changed its tables: {fault}; restore a backup."
+        )
+    return revision

@@ -108,6 +108,7 @@ async def restore_backup(
         db.create_private_file(draft)
         await asyncio.to_thread(_copy_file, source, draft)
         await migrate(draft, report)
+        await asyncio.to_thread(_require_own_contents, draft, source)
         async with aclosing(store.open_database(location)) as database:
             known, revoked = await _changes_since(database, location, journals)
             result = await _update_draft(draft, known, revoked)
@@ -140,7 +141,9 @@ async def _update_draft(draft: Path, known: Sequence[ChainRecord], revoked: list
     """Repeat in the draft the erasures and revocations since the backup."""
 
     def work(connection: Connection) -> RestoreResult:
-        length, _ = store.receipt_chain_end(connection)
+        length, _ = end = store.receipt_chain_end(connection)
+        if fault := next(store.verify_receipts(store.read_receipts(connection), end), None):
+            raise BackupRefused(f"The receipts of the backup are damaged: {fault}; use another backup.")
         common = min(length, len(known))
         of_common = select(db.receipts.c.hash).where(db.receipts.c.seq == common)
         if common and known[common - 1]["hash"] != connection.execute(of_common).scalar():
@@ -164,11 +167,19 @@ def _copy_file(source: Path, draft: Path) -> None:
     """Copy the current contents of a SQLite file, without remains of deleted rows."""
     try:
         with closing(sqlite3.connect(f"{db.file_uri(source)}?mode=ro", uri=True)) as connection:
+            db.inspect_backup(connection, source)
             connection.execute("VACUUM INTO ?", [str(draft)])
     except sqlite3.Error as exc:
         raise (db.explain_sqlite_error(exc, source) or exc) from exc
     with closing(db.connect_file(draft)) as copy:
         copy.execute("PRAGMA journal_mode = DELETE")
+
+
+def _require_own_contents(draft: Path, source: Path) -> None:
+    """Raise BackupRefused unless the contents of a copied backup are those of a directory."""
+    with closing(db.connect_file(draft)) as connection:
+        fault = next(db.content_faults(connection), None)
+    _require(fault is None, f"The backup {source} is not restored: {fault}; use another backup.")
 
 
 def _replace(target: Connection, draft: Path, known: Sequence[ChainRecord], report: ProgressCallback) -> None:

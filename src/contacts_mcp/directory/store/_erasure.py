@@ -8,6 +8,7 @@ put back. Opening it repeats the missing erasures before the first transaction.
 """
 
 import errno
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,8 @@ from pathlib import Path
 import anyio.to_thread
 from sqlalchemy import Connection, delete, insert, select, update
 
-from contacts_mcp.append_only_file import MAX_LINE_BYTES, DamagedFile, lock_file, read_last_line
+from contacts_mcp.append_only_file import MAX_LINE_BYTES, DamagedFile, lock_file
+from contacts_mcp.chain_file import repair_chain_end
 from contacts_mcp.directory._errors import DirectoryUnavailable
 from contacts_mcp.directory._location import Location, PostgresServer
 from contacts_mcp.directory.database import (
@@ -33,6 +35,12 @@ from contacts_mcp.hash_chain import ChainEnd, ChainRecord, ChainVerifier, end_of
 
 PERSONAL_FIELDS = ("name", "company_name", "phone_number", "email", "tags", "notes")
 """Columns with personal data."""
+
+_CONTACT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_RECEIPT_TYPES = {
+    name: {"seq": int, "tenant": int, "fields": list}.get(name, str)
+    for name in receipts.columns.keys()  # noqa: SIM118
+}
 
 
 def open_database(location: Location) -> Database:
@@ -119,10 +127,11 @@ async def sync_journal(engine: Engine, path: Path) -> None:
     """Add the receipts that a file or its journal lacks, so that both have the same.
 
     Raises:
-        DirectoryUnavailable: they have different receipts, or the journal cannot be read or written.
+        DirectoryUnavailable: they have different receipts, or the journal is damaged or cannot be read or written.
     """
     end = await engine.read(receipt_chain_end)
-    journal_end = await anyio.to_thread.run_sync(_journal_end, path)
+    known = await anyio.to_thread.run_sync(read_journal, path)
+    journal_end = end_of(known[-1]) if known else ChainEnd()
     if journal_end == end:
         return
     if journal_end.seq < end.seq:
@@ -130,7 +139,6 @@ async def sync_journal(engine: Engine, path: Path) -> None:
         rows = await engine.read(lambda connection: list(read_receipts(connection, max(journal_end.seq - 1, 0))))
         await anyio.to_thread.run_sync(append_to_journal, path, rows)
         return
-    known = await anyio.to_thread.run_sync(read_journal, path)
     if end.seq and end_of(known[end.seq - 1]) != end:
         raise _mismatch(path)
     await engine.write(lambda connection: replay_receipts(connection, known))
@@ -143,14 +151,22 @@ def read_journal(path: Path) -> list[ChainRecord]:
 
 
 def read_journal_file(journal: Path) -> list[ChainRecord]:
-    """Return the receipts in a journal, without a line that a crash cut short. Raises DirectoryUnavailable."""
+    """Return the receipts in a journal, without a line that a crash cut short.
+
+    Raises:
+        DirectoryUnavailable: it cannot be read, or is not an unbroken chain of receipts.
+    """
     try:
         *lines, rest = journal.read_bytes().split(b"\n")
         if len(rest) >= MAX_LINE_BYTES:
             raise DamagedFile("the file does not end with a line")
-        return [parse_line(line) for line in lines]
+        rows = [parse_line(line) for line in lines]
     except (OSError, ValueError) as exc:
         raise _unusable(journal, exc) from exc
+    fault = next(_journal_faults(rows), None)
+    if fault:
+        raise _damaged(journal, fault)
+    return rows
 
 
 def append_to_journal(path: Path, missing: Sequence[ChainRecord]) -> None:
@@ -161,7 +177,7 @@ def append_to_journal(path: Path, missing: Sequence[ChainRecord]) -> None:
     """
     try:
         with lock_file(journal_path(path)) as file:
-            end = _chain_end_of(file.last_line())
+            end = repair_chain_end(file, ChainEnd())
             if any(row["seq"] == end.seq and row["hash"] != end.hash for row in missing):
                 raise _mismatch(path)
             lines = b"".join(format_line(row) for row in missing if row["seq"] > end.seq)
@@ -170,17 +186,29 @@ def append_to_journal(path: Path, missing: Sequence[ChainRecord]) -> None:
         raise _unusable(journal_path(path), exc) from exc
 
 
-def _journal_end(path: Path) -> ChainEnd:
-    try:
-        return _chain_end_of(read_last_line(journal_path(path)))
-    except FileNotFoundError:
-        return ChainEnd()
-    except (OSError, ValueError) as exc:
-        raise _unusable(journal_path(path), exc) from exc
+def _journal_faults(rows: Sequence[ChainRecord]) -> Iterator[str]:
+    """Yield what is wrong with a journal: with the receipts themselves, or with their chain."""
+    for row in rows:
+        if not _is_receipt(row):
+            yield f"receipt {row['seq']:,} is not one of a directory"
+    yield from verify_receipts(rows, end_of(rows[-1]) if rows else ChainEnd())
 
 
-def _chain_end_of(last: bytes | None) -> ChainEnd:
-    return ChainEnd() if last is None else end_of(parse_line(last))
+def _is_receipt(row: ChainRecord) -> bool:
+    types = {name: type(row.get(name)) for name in receipts.columns.keys()}  # noqa: SIM118
+    return (
+        row.keys() == types.keys()
+        and types == _RECEIPT_TYPES
+        and _CONTACT_ID.fullmatch(row["contact_id"]) is not None
+        and all(field in PERSONAL_FIELDS for field in row["fields"])
+    )
+
+
+def _damaged(journal: Path, fault: str) -> DirectoryUnavailable:
+    return DirectoryUnavailable(
+        f"The journal of erasures {journal} is damaged, so nothing was read from it: {fault}. Put back an intact copy;"
+        " move it away only if the directory's own file is not an older copy."
+    )
 
 
 def _mismatch(path: Path) -> DirectoryUnavailable:
