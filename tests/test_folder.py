@@ -55,13 +55,13 @@ def test_absolute_path_inside_the_folder_is_read(inside: Path) -> None:
 def test_path_out_of_the_folder_is_refused(inside: Path, name: str) -> None:
     """Neither by dots nor from the root."""
     assert "leads out of the folder" in refusal(lambda: Folder(inside).read(name))
-    assert "leads out of the folder" in refusal(lambda: Folder(inside).write(name, [b"x"], replace=True))
+    assert "leads out of the folder" in refusal(lambda: Folder(inside).write(name, [b"x"]))
 
 
 @pytest.mark.parametrize("name", ["", ".", "people.csv/", "a\0b", "x" * 300, "deep/"])
 def test_invalid_file_name_is_refused(inside: Path, name: str) -> None:
     refusal(lambda: Folder(inside).read(name))
-    refusal(lambda: Folder(inside).write(name, [b"x"], replace=False))
+    refusal(lambda: Folder(inside).write(name, [b"x"]))
 
 
 def test_links_are_not_followed(inside: Path, tmp_path: Path) -> None:
@@ -74,17 +74,19 @@ def test_links_are_not_followed(inside: Path, tmp_path: Path) -> None:
     assert "links are not followed" in refusal(lambda: folder.read("link.csv"))
     assert refusal(lambda: folder.read("out/secret.csv"))
     assert "second hard link" in refusal(lambda: folder.read("hard.csv"))
-    assert refusal(lambda: folder.write("out/new.csv", [b"x"], replace=True))
+    assert refusal(lambda: folder.write("out/new.csv", [b"x"]))
     assert not (tmp_path / "new.csv").exists()
 
 
-def test_link_is_replaced_instead_of_written_through(inside: Path, tmp_path: Path) -> None:
-    (inside / "link.csv").symlink_to(tmp_path / "secret.csv")
+@pytest.mark.parametrize("target", ["secret.csv", "missing.csv"])
+def test_link_is_neither_replaced_nor_written_through(inside: Path, tmp_path: Path, target: str) -> None:
+    (inside / "link.csv").symlink_to(tmp_path / target)
 
-    Folder(inside).write("link.csv", [b"x"], replace=True)
+    assert "already exists" in refusal(lambda: Folder(inside).write("link.csv", [b"x"]))
 
     assert (tmp_path / "secret.csv").read_bytes() == b"secret"
-    assert not (inside / "link.csv").is_symlink()
+    assert not (tmp_path / "missing.csv").exists()
+    assert (inside / "link.csv").is_symlink()
 
 
 def test_pipe_and_folder_are_not_read(inside: Path) -> None:
@@ -106,7 +108,7 @@ def test_file_over_the_size_limit_is_refused(inside: Path, monkeypatch: pytest.M
 
 
 def test_file_is_written_completely_and_only_for_its_owner(inside: Path) -> None:
-    written = Folder(inside).write("out.csv", [b"a", b"bc"], replace=False)
+    written = Folder(inside).write("out.csv", [b"a", b"bc"])
 
     assert written == 3
     assert (inside / "out.csv").read_bytes() == b"abc"
@@ -122,14 +124,14 @@ def test_failed_write_leaves_no_file(inside: Path) -> None:
 
     before = sorted(os.listdir(inside))
     with pytest.raises(RuntimeError):
-        Folder(inside).write("people.csv", broken(), replace=True)
+        Folder(inside).write("people.csv", broken())
 
     assert sorted(os.listdir(inside)) == before
     assert (inside / "people.csv").read_bytes() == b"name\nOla\n"
 
 
-def test_existing_file_is_not_overwritten_without_replace(inside: Path) -> None:
-    assert "already exists" in refusal(lambda: Folder(inside).write("people.csv", [b"x"], replace=False))
+def test_existing_file_is_not_overwritten(inside: Path) -> None:
+    assert "already exists" in refusal(lambda: Folder(inside).write("people.csv", [b"x"]))
     assert sorted(os.listdir(inside)) == ["deep", "people.csv"]
 
 
@@ -137,7 +139,7 @@ def test_existing_file_is_not_overwritten_without_replace(inside: Path) -> None:
 def test_name_not_allowed_by_the_system_is_refused(inside: Path, name: str) -> None:
     """A lone surrogate, too many bytes, or only whitespace."""
     assert "is not a file name" in refusal(lambda: Folder(inside).read(name))
-    assert "is not a file name" in refusal(lambda: Folder(inside).write(name, [b"x"], replace=True))
+    assert "is not a file name" in refusal(lambda: Folder(inside).write(name, [b"x"]))
 
 
 @pytest.mark.parametrize("name", [".bashrc", ".keys/all.csv", "deep/.x.csv"])
@@ -148,7 +150,7 @@ def test_hidden_files_are_neither_read_nor_written(inside: Path, name: str) -> N
     (inside / ".bashrc").write_bytes(b"secret")
 
     assert "hidden files cannot be used" in refusal(lambda: Folder(inside).read(name))
-    assert "hidden files cannot be used" in refusal(lambda: Folder(inside).write(name, [b"x"], replace=True))
+    assert "hidden files cannot be used" in refusal(lambda: Folder(inside).write(name, [b"x"]))
     assert (inside / ".bashrc").read_bytes() == b"secret"
 
 
@@ -160,7 +162,7 @@ def test_device_is_not_read_through_a_link(inside: Path) -> None:
 
 
 def test_folder_is_not_replaced_by_a_file(inside: Path) -> None:
-    assert "not a regular file" in refusal(lambda: Folder(inside).write("deep", [b"x"], replace=True))
+    assert "not a regular file" in refusal(lambda: Folder(inside).write("deep", [b"x"]))
     assert sorted(os.listdir(inside)) == ["deep", "people.csv"]
 
 
@@ -186,7 +188,7 @@ def test_write_that_fills_the_disk_leaves_no_file(inside: Path) -> None:
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limit[1]))
     try:
-        line = refusal(lambda: Folder(inside).write("out.csv", [b"x" * 900] * 100, replace=False))
+        line = refusal(lambda: Folder(inside).write("out.csv", [b"x" * 900] * 100))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
 
@@ -200,7 +202,7 @@ def test_write_to_a_read_only_folder_is_refused() -> None:
         (Path(name) / "people.csv").write_bytes(b"name\n")
         Path(name).chmod(0o555)
         with unprivileged():
-            line = refusal(lambda: Folder(Path(name)).write("out.csv", [b"x"], replace=False))
+            line = refusal(lambda: Folder(Path(name)).write("out.csv", [b"x"]))
             data = Folder(Path(name)).read("people.csv").data
 
     assert "path: cannot be used (permission denied)" in line
@@ -229,7 +231,7 @@ def test_temporary_file_swapped_for_a_link_is_not_written_through(inside: Path, 
         draft.symlink_to(tmp_path / "secret.csv")
         yield b"second"
 
-    Folder(inside).write("out.csv", swapping(), replace=False)
+    Folder(inside).write("out.csv", swapping())
 
     assert (tmp_path / "secret.csv").read_bytes() == b"secret"
 
@@ -237,7 +239,7 @@ def test_temporary_file_swapped_for_a_link_is_not_written_through(inside: Path, 
 @pytest.mark.parametrize("name", ["a\u202eb.csv", "a\nb.csv", "a\x1b[2J.csv", "a\u200b.csv", "a  b.csv", "a.csv "])
 def test_name_with_invisible_characters_is_not_written(inside: Path, name: str) -> None:
     """An existing file with such a name can still be read."""
-    assert "contains invisible characters" in refusal(lambda: Folder(inside).write(name, [b"x"], replace=True))
+    assert "contains invisible characters" in refusal(lambda: Folder(inside).write(name, [b"x"]))
 
     (inside / name).write_bytes(b"x")
     assert Folder(inside).read(name).data == b"x"

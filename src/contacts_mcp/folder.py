@@ -64,8 +64,18 @@ class Folder:
             finally:
                 os.close(descriptor)
 
-    def write(self, name: str, chunks: Iterable[bytes], *, replace: bool) -> int:
-        """Write a file completely or not at all, and return its size in bytes. An existing file needs `replace`.
+    def is_free(self, name: str) -> bool:
+        """Whether nothing has this name, not even a link to a missing file. Raises ValidationFailed as `write` does."""
+        *folders, last = self._split(name)
+        with self._translate_errors(), self._open_folder(folders) as folder:
+            try:
+                os.stat(last, dir_fd=folder, follow_symlinks=False)
+            except FileNotFoundError:
+                return True
+        return False
+
+    def write(self, name: str, chunks: Iterable[bytes]) -> int:
+        """Write a new file completely or not at all, and return its size in bytes. No file is ever replaced.
 
         Raises ValidationFailed, with the reason, if the name exists or is not allowed, or writing fails.
         """
@@ -76,13 +86,10 @@ class Folder:
         with self._translate_errors(), self._open_folder(folders) as folder:
             try:
                 size = _write_all(os.open(temporary, _OPEN_NEW, 0o600, dir_fd=folder), chunks)
-                if replace:
-                    os.replace(temporary, last, src_dir_fd=folder, dst_dir_fd=folder)
-                else:
-                    os.link(temporary, last, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+                os.link(temporary, last, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
                 os.fsync(folder)
             finally:
-                with suppress(FileNotFoundError):  # it was renamed
+                with suppress(FileNotFoundError):  # it could not be created
                     os.unlink(temporary, dir_fd=folder)
         return size
 

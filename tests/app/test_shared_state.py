@@ -118,7 +118,7 @@ async def test_export_is_found_by_processes_with_the_same_backend_and_files(tmp_
 async def test_export_into_the_folder_for_files_is_not_copied(tmp_path):
     (tmp_path / "files").mkdir()
     files, shared = Folder(tmp_path / "files"), PrivateFolder(tmp_path / "exports")
-    files.write("x.csv", [b"content"], replace=False)
+    files.write("x.csv", [b"content"])
     kept = Download("x.csv", "text/csv", 7, lambda: files.read("x.csv").data, in_memory=False)
     uri = await SharedDownloads(shared, "", files).keep(kept, "local")
     found = await SharedDownloads(shared, "", files).fetch(uri.rpartition("/")[2], "local")

@@ -12,7 +12,7 @@ import anyio
 import anyio.to_thread
 from pydantic import Field
 
-from contacts_mcp.contract import CreateContact, Group, Record, Risk, UpdateContact, ValidationFailed
+from contacts_mcp.contract import CreateContact, Group, Record, Risk, UpdateContact, ValidationFailed, invalid_field
 from contacts_mcp.folder import Folder
 from contacts_mcp.formats import FORMATS, escape_formulas, write_csv_rows
 from contacts_mcp.guard import Target, hash_json
@@ -30,8 +30,7 @@ _MAX_COLUMNS_SHOWN = 20
 _MAX_PROBLEMS_SHOWN, _MAX_FAILURES_SHOWN = 10, 5
 _MAX_ROWS_SHOWN, _MAX_OVERWRITTEN_SHOWN = 5, 10
 _MAX_WRITE_ATTEMPTS = 5  # times that a row is written if the answer to its write is lost
-_RESULT_SUFFIXES = (".result.csv", ".result-2.csv", ".result-3.csv")
-"""The next one is used if a file that an import did not write has the name."""
+_MAX_RESULT_FILES = 100  # of one imported file; further ones are only kept as downloads
 _CSV_TYPE = FORMATS["csv"].mime_type
 _DELIMITER_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _NOT_WRITTEN = {"create": "not_created", "update": "not_updated"}
@@ -267,12 +266,10 @@ class ImportPlan:
         """Write the result file next to the source, or keep it as a download; return the answer's fields about it."""
         chunks = await anyio.to_thread.run_sync(list, _to_csv(self._iter_results()))
         if self.source.path is not None and isinstance(backend.files, Folder):
-            for suffix in _RESULT_SUFFIXES:
-                name = self.source.path + suffix
-                is_ours = await anyio.to_thread.run_sync(_is_result_file, backend.files, name)
-                with suppress(ValidationFailed):  # the contacts are written, so the import has not failed
-                    return await backend.keep_file(name, _CSV_TYPE, chunks, backend.files, replace=is_ours)
-        return await backend.keep_file(f"import{_RESULT_SUFFIXES[0]}", _CSV_TYPE, chunks, None)
+            with suppress(ValidationFailed):  # the contacts are written, so the import has not failed
+                name = await anyio.to_thread.run_sync(_find_result_name, backend.files, self.source.path)
+                return await backend.keep_file(name, _CSV_TYPE, chunks, backend.files)
+        return await backend.keep_file("import.result.csv", _CSV_TYPE, chunks, None)
 
     def _answer(self, **more: Any) -> ImportAnswer:
         parsed, drafts = self.source.parsed, self.source.drafts
@@ -360,12 +357,15 @@ def _to_call(decision: Decision) -> CreateContact | UpdateContact:
     return CreateContact(**fields)
 
 
-def _is_result_file(folder: Folder, name: str) -> bool:
-    """Whether a file exists and was written by an import, so that it may be replaced."""
-    try:
-        return folder.read(name).data.startswith(",".join(_RowResult._fields).encode())
-    except ValidationFailed:
-        return False
+def _find_result_name(folder: Folder, path: str) -> str:
+    """Return a free name for the result file. No file is replaced: a person may have made or edited it.
+
+    Raises ValidationFailed if there is none.
+    """
+    names = (f"{path}.result{f'-{number}' if number > 1 else ''}.csv" for number in range(1, _MAX_RESULT_FILES + 1))
+    if name := next(filter(folder.is_free, names), None):
+        return name
+    raise invalid_field("path", f"has {_MAX_RESULT_FILES} result files already; move them away")
 
 
 def _to_csv(results: Iterable[_RowResult]) -> Iterator[bytes]:

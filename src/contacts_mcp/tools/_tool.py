@@ -158,14 +158,14 @@ class Backend:
         return extension in await self.client.extensions()
 
     async def keep_file(
-        self, name: str, mime_type: str, chunks: Iterable[bytes], folder: Folder | None, *, replace: bool = False
+        self, name: str, mime_type: str, chunks: Iterable[bytes], folder: Folder | None
     ) -> dict[str, Any]:
-        """Write a file into the folder, or keep it in memory. Return the fields of FileAnswer; no URI if too large."""
+        """Write a new file, or keep it in memory. Return the fields of FileAnswer; no URI if it is too large."""
         if folder is None:
             content = b"".join(chunks)
             download = Download(name, mime_type, len(content), lambda: content)
         else:
-            size = await anyio.to_thread.run_sync(lambda: folder.write(name, chunks, replace=replace))
+            size = await anyio.to_thread.run_sync(folder.write, name, chunks)
             download = Download(name, mime_type, size, lambda: folder.read(name).data, in_memory=False)
         uri = await self.downloads.keep(download, self.owner) if download.size <= MAX_DOWNLOAD_BYTES else None
         return {"file": name, "uri": uri, "mime_type": mime_type, "bytes": download.size}

@@ -143,19 +143,48 @@ async def test_import_plan_is_refused_after_a_relevant_change(either, save, chan
         assert (await either.call("list_contacts"))["total"] == 1
 
 
-async def test_result_file_replaces_only_an_earlier_result_file(either, save, files):
-    """A file of somebody else with that name is kept, and the results get the next name."""
-    path = save(HEADER, *ROWS)
-    (files / f"{path}.result.csv").write_text("not a result")
-
-    first = await either.apply("import_contacts", path=path)
-    second = await either.call("import_contacts", path=path, on_match="create", tags=["again"])
-    again = await either.call(
-        "import_contacts", path=path, on_match="create", tags=["again"], apply=True, plan=second["plan"]
+def occupy(files, path, kind):
+    """Put something in the place of the result file; return a function that describes it."""
+    place, elsewhere = files / f"{path}.result.csv", files / "mine.txt"
+    elsewhere.write_text("mine")
+    if kind == "folder":
+        place.mkdir()
+    elif kind.startswith("link"):
+        place.symlink_to(elsewhere if kind == "link" else files / "missing.txt")
+    else:
+        place.write_text(
+            {"text": "not a result", "same header": "row,outcome,id,detail\n1,mine,,\n", "empty": ""}[kind]
+        )
+    return lambda: (
+        place.is_symlink(),
+        place.is_dir() or (place.exists() and place.read_bytes()),
+        elsewhere.read_text(),
     )
 
-    assert (first["file"], again["file"]) == (f"{path}.result-2.csv", f"{path}.result-2.csv")
-    assert (files / f"{path}.result.csv").read_text() == "not a result"
+
+@pytest.mark.parametrize("kind", ["text", "same header", "empty", "folder", "link", "link to nothing"])
+async def test_import_leaves_what_has_the_name_of_its_result_file(either, save, files, kind):
+    path = save(HEADER, *ROWS)
+    describe = occupy(files, path, kind)
+    before = describe()
+
+    done = await either.apply("import_contacts", path=path)
+
+    assert done["file"] == f"{path}.result-2.csv"
+    assert describe() == before
+    assert not (files / "missing.txt").exists()
+
+
+async def test_result_file_that_a_person_has_edited_is_not_replaced(either, save, files):
+    path = save(HEADER, *ROWS)
+    first = files / (await either.apply("import_contacts", path=path))["file"]
+    first.write_text(first.read_text() + "5,called her,,\n")
+    edited = first.read_bytes()
+
+    again = await either.apply("import_contacts", path=path, on_match="create", tags=["again"])
+
+    assert again["file"] == f"{path}.result-2.csv"
+    assert first.read_bytes() == edited
 
 
 async def test_apply_without_a_plan_is_refused(either, save):
@@ -325,8 +354,8 @@ async def test_import_over_the_write_budget_writes_nothing(tmp_path, save):
 async def test_import_succeeds_if_the_result_file_cannot_be_written(either, save, files):
     """The results are a download instead."""
     path = save(HEADER, *ROWS)
-    for name in ("people.csv.result.csv", "people.csv.result-2.csv", "people.csv.result-3.csv"):
-        (files / name).mkdir()
+    for number in ("", *(f"-{number}" for number in range(2, 101))):
+        (files / f"people.csv.result{number}.csv").mkdir()
 
     done = await either.apply("import_contacts", path=path)
 
