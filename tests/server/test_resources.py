@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 from mcp import Client
@@ -74,7 +75,7 @@ async def test_groups_are_listed_by_name_and_contacts_by_template(tmp_path: Path
         (listed,) = (await directory.client.list_resources()).resources
         templates = (await directory.client.list_resource_templates()).resource_templates
 
-        assert (listed.uri, listed.title) == (GROUP_URI.format(id=group), "Choir")
+        assert (listed.uri, listed.name, listed.title) == (GROUP_URI.format(id=group), f"group_{group}", "Choir")
         assert [template.uri_template for template in templates] == [
             CONTACT_URI,
             GROUP_URI,
@@ -92,7 +93,7 @@ async def test_next_page_continues_after_the_last_group_even_if_groups_are_added
         second = await client.list_resources(cursor=first.next_cursor)
         third = await client.list_resources(cursor=second.next_cursor)
 
-    names = [resource.name for page in (first, second, third) for resource in page.resources]
+    names = [resource.title for page in (first, second, third) for resource in page.resources]
     assert names == [f"Group {number:03}" for number in range(120)]
     assert third.next_cursor is None
 
@@ -158,12 +159,44 @@ async def test_resource_of_a_missing_contact_is_not_found(tmp_path: Path, era: s
 async def test_error_of_the_service_is_a_protocol_error_of_one_line(respond: Any, line: str, era: str) -> None:
     """The line is the one that a tool would return."""
     async with client_of(respond, era) as client:
-        for asking in (client.read_resource(CONTACT_URI.format(id=MISSING_ID)), client.list_resources()):
+        for asking in (
+            client.read_resource(CONTACT_URI.format(id=MISSING_ID)),
+            client.list_resources(cursor=MISSING_ID),
+        ):
             error = await protocol_error(asking)
 
             assert error.code == INTERNAL_ERROR
             assert error.message.startswith(line)
             assert "\n" not in error.message
+
+
+async def never(_: httpx.Request) -> httpx.Response:
+    await anyio.sleep_forever()
+    raise AssertionError
+
+
+@each_era
+@pytest.mark.parametrize(
+    ("respond", "reason"),
+    [
+        (never, "no answer in time"),
+        (answering({"detail": "bad key"}, 401), "authentication_failed"),
+        (lambda _: httpx.Response(200, text="<html>"), "unreadable_answer"),
+    ],
+    ids=["silence", "401", "no JSON"],
+)
+async def test_resources_are_listed_without_groups_if_the_service_does_not_answer(
+    respond: Any, reason: str, era: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Some clients list resources when they connect, and give up if that fails; the log has the reason."""
+    monkeypatch.setattr("contacts_mcp.resources._catalog._LIST_TIMEOUT_SECONDS", 0.05)
+    async with client_of(respond, era) as client:
+        listed = await client.list_resources()
+        templates = await client.list_resource_templates()
+
+    assert (listed.resources, listed.next_cursor) == ([], None)
+    assert len(templates.resource_templates) == 4
+    assert f"resources are listed without groups: {reason}" in caplog.text
 
 
 @each_era

@@ -107,7 +107,9 @@ def test_fault_in_an_object_of_a_list_is_named_with_its_place():
         parse_rows([{"nmae": "Ola", "name": "Ola"}])
 
 
-@pytest.mark.parametrize("name", [*sorted(HOST_ARGUMENTS), "_meta", "_anything", "__x"])
+@pytest.mark.parametrize(
+    "name", [*HOST_ARGUMENTS, "tool_call_id", "session_id", "taskProgress", "_meta", "_anything", "__x"]
+)
 def test_argument_that_the_host_adds_is_ignored(name):
     """Whatever its value is."""
     for value in ("x", 5, {"a": [1]}, None):

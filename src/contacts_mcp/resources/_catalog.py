@@ -1,17 +1,20 @@
 """The resources: groups are listed; contacts, groups, group members and exported files are read by their URI."""
 
 import json
+import logging
 import re
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Collection
 from typing import NamedTuple
 
+import anyio
 import anyio.to_thread
 from mcp_types import BlobResourceContents, Resource, ResourceTemplate, TextResourceContents
 
 from contacts_mcp.contract import (
     UUID,
     Contact,
+    ContactsError,
     GetContact,
     GetContactGroup,
     Group,
@@ -35,6 +38,9 @@ _GROUPS_PER_PAGE = 50
 _MAX_MEMBERS = 100
 _MAX_NAME_LENGTH = 100
 _MAX_DESCRIPTION_LENGTH = 300
+_LIST_TIMEOUT_SECONDS = 2.0
+
+_log = logging.getLogger(__name__)
 
 
 class ResourceAddress(NamedTuple):
@@ -130,11 +136,14 @@ class ResourceCatalog:
     async def list_page(self, backend: Backend, cursor: str | None) -> tuple[list[Resource], str | None]:
         """List the groups after the group whose id is `cursor`. Returns one page and the cursor of the next.
 
+        Without a cursor, the list is empty if the service fails or does not answer soon: many clients list resources
+        when they connect, and do without the server if that fails.
+
         Raises ValidationFailed if the cursor is not from this list, or its group was deleted.
         """
         if cursor is not None and not UUID.fullmatch(cursor):
             raise _foreign_cursor()  # also if the service does not answer
-        groups = await self._groups(backend)
+        groups = await (self._groups(backend) if cursor else self._groups_if_available(backend))
         start = _page_start(cursor, groups)
         page = groups[start : start + _GROUPS_PER_PAGE]
         has_more = start + _GROUPS_PER_PAGE < len(groups)
@@ -157,6 +166,16 @@ class ResourceCatalog:
         """Whether a URI matches an available template."""
         address = parse_uri(uri)
         return address is not None and address.template in self._kinds
+
+    async def _groups_if_available(self, backend: Backend) -> list[Group]:
+        reason = "no answer in time"
+        with anyio.move_on_after(_LIST_TIMEOUT_SECONDS):
+            try:
+                return await self._groups(backend)
+            except ContactsError as exc:
+                reason = exc.code
+        _log.warning("resources are listed without groups: %s", reason)
+        return []
 
     async def _groups(self, backend: Backend) -> list[Group]:
         """Return the groups whose id is a UUID, sorted by name: the service's order may change between calls."""
@@ -189,11 +208,11 @@ def _foreign_cursor() -> ValidationFailed:
 
 
 def _group_resource(group: Group) -> Resource:
-    name = sanitize_line(group.name or "", _MAX_NAME_LENGTH) or "Group"
+    """Return a group's resource. Some clients make a tool's name of its name, which therefore has no spaces."""
     return Resource(
         uri=GROUP_URI.format(id=group.id),
-        name=name,
-        title=name,
+        name=f"group_{group.id}",
+        title=sanitize_line(group.name or "", _MAX_NAME_LENGTH) or "Group",
         description=sanitize(group.description, _MAX_DESCRIPTION_LENGTH) if group.description else None,
         mime_type=_MIME_TYPE,
     )

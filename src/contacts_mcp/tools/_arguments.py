@@ -11,8 +11,16 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from contacts_mcp.contract import FieldFault, ValidationFailed, invalid_field
 from contacts_mcp.text import sanitize
 
-HOST_ARGUMENTS = frozenset({"toolCallId", "sessionId", "requestId"})
+HOST_ARGUMENTS = (
+    *("toolCallId", "sessionId", "chatInput", "action"),  # n8n
+    "requestId",
+    "task_progress",  # Cline
+    "wait_for_previous",  # Gemini CLI
+    *("thread", "conversation_id", "chat_options", "response_format"),  # Microsoft Agent Framework
+)
 """Arguments that hosts add to a call by themselves; they are ignored, and so is every name that begins with `_`."""
+
+_HOST_KEYS = frozenset(name.replace("_", "").lower() for name in HOST_ARGUMENTS)
 
 _MAX_FAULTS_SHOWN = 5
 _MAX_NAME_LENGTH = 64
@@ -36,7 +44,7 @@ def drop_host_arguments(schema: Schema, raw: Mapping[str, Any]) -> dict[str, Any
 
 
 def _is_of_host(name: str) -> bool:
-    return name in HOST_ARGUMENTS or name.startswith("_")
+    return name.startswith("_") or name.replace("_", "").lower() in _HOST_KEYS
 
 
 def parse_arguments(model: type[BaseModel], schema: Schema, raw: Mapping[str, Any]) -> BaseModel:
