@@ -249,6 +249,32 @@ async def test_erased_contact_leaves_no_row_or_dead_row_on_a_server(http, create
     assert {sql(f"SELECT dead_tuple_count FROM pgstattuple('{table}')") for table in swept} == {"0"}
 
 
+@pytest.mark.system
+@pytest.mark.parametrize("location", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("others", [0, 3])
+async def test_erased_values_leave_the_statistics_of_a_server(http, create, sql, others):
+    """PostgreSQL samples values for its planner, and keeps the sample of a table that has become empty."""
+    for number in range(others):
+        await create(
+            f"Kari Nordmann {number}", tags=["oslo"], notes="n", company_name="c", email=f"k{number}@example.com"
+        )
+    made = await create(**SECRETS)
+    await create(**SECRETS)  # a value that occurs twice is a most common one
+    sql("ANALYZE")
+    assert [secret for secret in BYTES if secret.decode() in statistics(sql)] != []
+
+    for each in (await http.get("/v1/contacts", params={"search": SECRETS["name"]})).json()["contacts"]:
+        await erase(http, each)
+
+    assert (await http.get(f"/v1/contacts/{made['id']}")).status_code == 404
+    assert [secret for secret in BYTES if secret.decode() in statistics(sql)] == []
+    assert {sql(f"SELECT count(*) FROM {table} WHERE tenant = 0") for table in ("contact_terms", "spellings")} == {"0"}
+
+
+def statistics(sql):
+    return sql("SELECT * FROM pg_stats WHERE schemaname = 'public'").lower()
+
+
 async def test_name_word_is_deleted_with_the_last_contact_that_has_it_in_any_field(http, create, location):
     """Here, the last contact has the word in its e-mail address."""
     first, second = await create("Qvxname"), await create("Kari", email="qvxname@example.com")

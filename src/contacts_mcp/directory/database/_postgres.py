@@ -28,6 +28,19 @@ _GENERIC_PLANS = {
     "plan_cache_mode": "force_generic_plan",  # a lookup by key always uses the index of the key
     "enable_seqscan": "off",  # even if the table was empty when the statement was planned
 }
+_PERSONAL_COLUMNS = {
+    "contacts": "name, company_name, phone_number, phone_digits, email, words, notes",
+    "contact_terms": "term",
+    "spellings": "form, word",
+    "counters": "term",
+}
+"""Columns whose values the planner's statistics would keep after an erasure."""
+_PLACEHOLDERS = {
+    "contact_terms": "(tenant, kind, term, contact_seq, signature) VALUES (0, '', '', 0, 0)",
+    "spellings": "(tenant, form, word) VALUES (0, '', '')",
+    "counters": "(tenant, kind, term, slot, live) VALUES (0, '', '', 0, 0)",
+}
+"""Rows for tables that an erasure may leave empty: ANALYZE keeps the old statistics of an empty table."""
 _VACUUMED = ("contacts", "contact_terms", "spellings", "counters", "memberships", "idempotency_keys")
 
 _DOES_NOT_ANSWER = (503, "does not answer", "check that it runs and can be reached")
@@ -102,17 +115,20 @@ class PostgresEngine:
         return await _transact(self._writer, work)
 
     async def scrub(self) -> None:
-        """Remove the dead rows and index entries of erased contacts.
+        """Remove the dead rows and index entries of erased contacts, and their values from the planner's statistics.
 
         Rows that an open snapshot can still see stay until a later VACUUM. The server's own log, replicas and backups
         are up to its operator.
         """
         try:
+            await self.write(_analyze)
             async with self._writer.connect() as connection:
                 autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
                 await autocommit.execute(text(f"VACUUM {', '.join(_VACUUMED)}"))
         except (DBAPIError, OSError) as exc:
-            _log.warning("A contact is erased, but its dead rows could not be removed yet (%s)", type(exc).__name__)
+            _log.warning(
+                "A contact is erased, but not yet removed from dead rows and statistics (%s)", type(exc).__name__
+            )
 
     async def aclose(self) -> None:
         await self._writer.dispose()
@@ -128,6 +144,17 @@ class PostgresEngine:
             return None
         status, problem, advice = meaning
         return DirectoryUnavailable(f"The {self.name} {problem}; {advice}.", status=status)
+
+
+def _analyze(connection: Connection) -> None:
+    """Compute the statistics of personal columns again, from the rows that are left."""
+    for table, columns in _PERSONAL_COLUMNS.items():
+        is_empty = connection.scalar(text(f"SELECT NOT EXISTS (SELECT FROM {table})"))  # noqa: S608 - constants
+        if is_empty and table in _PLACEHOLDERS:
+            connection.execute(text(f"INSERT INTO {table} {_PLACEHOLDERS[table]}"))
+        connection.execute(text(f"ANALYZE {table} ({columns})"))
+        if is_empty and table in _PLACEHOLDERS:  # no other transaction sees the placeholder
+            connection.execute(text(f"DELETE FROM {table} WHERE tenant = 0"))  # noqa: S608 - constants
 
 
 class _SecondStatement(Exception):
