@@ -1,5 +1,6 @@
 """Where an issuer's keys are found, and which of its answers are used."""
 
+import gzip
 import json
 import socket
 
@@ -81,6 +82,7 @@ def test_issuer_url_other_than_https_or_loopback_is_refused(url):
         ((200, b"<html>", {}), "no JSON object"),
         ((200, b"[" * 200_000, {}), "no JSON object"),
         ((200, b" " * 300_000, {}), "256 KiB"),
+        ((200, gzip.compress(gzip.compress(b" " * 9_999_999)), {"Content-Encoding": "gzip, gzip"}), "no JSON object"),
         ((302, b"", {"Location": "/elsewhere"}), "302"),
         ((500, b"", {}), "500"),
     ],
