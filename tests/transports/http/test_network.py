@@ -16,6 +16,8 @@ from transports.http.clients import DELETE, connected, initialize, keyed, post
 
 pytestmark = pytest.mark.system
 
+LISTING = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+
 
 @pytest.mark.parametrize("transport", ["http", "sse"])
 @each_era
@@ -149,8 +151,8 @@ async def test_each_wrong_request_gets_its_own_status(keyed_network: HttpServer)
             "path": await http.post("/elsewhere", json={}),
             "method": await http.put("/mcp", json={}),
             "message by get": await http.get("/messages/"),
-            "session": await http.post("/mcp", json={}, headers={"Mcp-Session-Id": "f" * 32}),
-            "sse session": await http.post(f"/messages/?session_id={'f' * 32}", json={}),
+            "session": await http.post("/mcp", json=LISTING, headers={"Mcp-Session-Id": "f" * 32}),
+            "sse session": await http.post(f"/messages/?session_id={'f' * 32}", json=LISTING),
         }
 
     assert {name: answer.status_code for name, answer in statuses.items()} == {
