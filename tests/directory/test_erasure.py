@@ -353,3 +353,18 @@ async def test_erasure_leaves_no_byte_in_split_pages(path):
 
     assert listed.total == 1000
     assert {word for word in words if word.encode() in left} == kept
+
+
+@pytest.mark.parametrize("deleted", [False, True], ids=["live", "deleted"])
+@pytest.mark.parametrize("reason", ["Ola Nordmann asked", "asked by ola@example.com", "call 99 99 99 99"])
+async def test_reason_with_personal_data_is_refused_over_http(http, deleted, reason):
+    """Nothing is erased: the receipt would keep what the erasure removes."""
+    ola = (await http.post("/v1/contacts", json={"type": "person", "name": "Ola Nordmann"})).json()
+    if deleted:
+        await http.delete(f"/v1/contacts/{ola['id']}")
+
+    refused = await erase(http, ola, reason)
+
+    assert refused.status_code == 422
+    assert refused.json()["detail"].startswith("reason: must not contain")
+    assert (await erase(http, ola)).status_code == 200

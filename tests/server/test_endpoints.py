@@ -165,6 +165,49 @@ async def test_erasure_reason_that_repeats_personal_data_is_rejected(
     assert not person.asked
 
 
+async def test_reason_is_shown_to_the_person_who_is_asked(directory: Host, person: Person) -> None:
+    """gdpr_delete_contact: and pointed out if it seems to name somebody."""
+    created = await directory.call("create_contact", **OLA)
+    person.action = "decline"
+
+    for reason in ("Article 17 request", 'asked by Kari "x"'):
+        await directory.declined("gdpr_delete_contact", contact_id=created["id"], reason=reason)
+
+    plain, named = (asked.message for asked in person.asked)
+    assert 'This reason is kept: "Article 17 request".\n' in plain
+    assert (
+        "This reason is kept: \"asked by Kari 'x'\". It may contain a name or an address: decline if it does." in named
+    )
+
+
+async def test_reason_is_checked_against_a_contact_that_was_deleted_before(directory: Host, person: Person) -> None:
+    """gdpr_delete_contact: only the directory still knows the name, and keeps the contact until the reason is clean."""
+    created = await directory.call("create_contact", **OLA)
+    await directory.call("delete_contact", contact_id=created["id"])
+    person.content = {"typed": created["id"]}
+
+    line = await directory.error("gdpr_delete_contact", contact_id=created["id"], reason="ola nordmann asked")
+    await directory.error("gdpr_delete_contact", contact_id=created["id"], reason="call 90 00 00 02")
+    erased = await directory.call("gdpr_delete_contact", contact_id=created["id"], reason="Article 17 request")
+
+    assert line.startswith("invalid: ")
+    assert "must not contain the contact's name" in line
+    assert "seen" in erased
+
+
+async def test_question_about_a_group_shows_its_size_and_age(directory: Host, person: Person) -> None:
+    """delete_contact_group: a group with a harmless name may have been made just now, or have many members."""
+    created = await directory.call("create_contact", **OLA)
+    group = await directory.call("create_contact_group", name="Old tests")
+    await directory.call("add_group_members", group_id=group["id"], contact_ids=[created["id"]])
+    person.action = "decline"
+
+    await directory.declined("delete_contact_group", group_id=group["id"])
+
+    day = group["created_at"][:10]
+    assert f'group "Old tests" (id {group["id"]}, 1 members, created {day} ' in person.question
+
+
 async def test_group_is_created_read_updated_and_listed(directory: Host) -> None:
     """create_contact_group, get_contact_group, update_contact_group, list_contact_groups."""
     group = await directory.call("create_contact_group", name="VIP", description="The best")

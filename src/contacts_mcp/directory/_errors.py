@@ -3,6 +3,7 @@
 Exception
 └── DirectoryError             `str()` is one line for a person
     ├── DirectoryNotFound      the id names no visible record: 404
+    ├── PersonalReason         the reason of an erasure holds personal data: 422
     ├── Conflict               the request contradicts an earlier one: 409
     ├── DirectoryUnavailable   the database cannot be used: 503, or 507 if its disk is full
     ├── ContactErased          an erased contact cannot be restored
@@ -41,6 +42,12 @@ class Conflict(DirectoryError):
     """An `Idempotency-Key` was used again with another body."""
 
     status = 409
+
+
+class PersonalReason(DirectoryError):
+    """The reason of an erasure, which is kept, holds personal data."""
+
+    status = 422
 
 
 class DirectoryUnavailable(DirectoryError):

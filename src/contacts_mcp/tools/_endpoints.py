@@ -31,8 +31,9 @@ from contacts_mcp.contract import (
     UpdateContactGroup,
     invalid_field,
 )
+from contacts_mcp.erasure_reason import MAX_REASON_LENGTH, find_fault, may_name_a_person, repeats_contact
 from contacts_mcp.guard import Target, hash_json
-from contacts_mcp.text import digits, fold, quote, search_tokens
+from contacts_mcp.text import fold, quote
 from contacts_mcp.tools._answers import Page, next_page, slice_page
 from contacts_mcp.tools._duplicate_hint import warn_of_duplicates
 from contacts_mcp.tools._tool import Backend, PreparedCall, Run, Tool
@@ -50,7 +51,6 @@ _STOCK_ANSWERS = (
     "accept agree agreed cancel confirm confirmed continue da decline delete erase false fine ja keep n na nai nao ne "
     "nee nei nein nej never nie no non none nope null ok okay oui proceed refuse remove si stop sure test true y yes"
 )
-_MIN_PHONE_DIGITS = 7  # digits at the end of a number that identify its owner
 _PERSONAL_FIELDS = ("name", "company_name", "phone_number", "email", "tags", "notes")
 
 
@@ -277,15 +277,33 @@ async def read_target(backend: Backend, risk: Risk, arguments: BaseModel) -> Tar
 
 
 async def _read_erasure_target(backend: Backend, contact_id: str, reason: str) -> Target:
+    _check_reason(reason)
     try:
         contact = await backend.send(GetContact(contact_id=contact_id))
     except NotFound:  # the service does not say whether the id ever existed, so the person must type it
         label = f"contact with id {contact_id}, which the service no longer shows"
-        return Target(label, "All data that the service still keeps about it is erased.", hash_json([]), contact_id)
-    if _reveals_identity(contact, reason):
+        effect = f"All data that the service still keeps about it is erased.\n{_describe_reason(reason)}"
+        return Target(label, effect, hash_json([]), contact_id)
+    identity = contact.model_dump(include={"name", "company_name", "email", "phone_number"})
+    if repeats_contact(reason, **identity):
         raise invalid_field("reason", "must not contain the contact's name, e-mail or number: the reason is kept")
     fingerprint, phrase = hash_json([contact.model_dump()]), _phrase(contact, contact_id)
-    return Target(describe_record(contact), _CONTACT_EFFECT[Risk.ERASE], fingerprint, phrase)
+    effect = f"{_CONTACT_EFFECT[Risk.ERASE]}\n{_describe_reason(reason)}"
+    return Target(describe_record(contact), effect, fingerprint, phrase)
+
+
+def _check_reason(reason: str) -> None:
+    """Raise ValidationFailed if a reason is too long to show, or holds personal data of whomever."""
+    if len(reason) > MAX_REASON_LENGTH:
+        raise invalid_field("reason", f"should have at most {MAX_REASON_LENGTH:,} characters")
+    if fault := find_fault(reason):
+        raise invalid_field("reason", fault)
+
+
+def _describe_reason(reason: str) -> str:
+    """Show the reason, and whether a person should look for a name in it."""
+    warning = " It may contain a name or an address: decline if it does." if may_name_a_person(reason) else ""
+    return f"This reason is kept: {quote(reason, MAX_REASON_LENGTH)}.{warning}"
 
 
 def describe_record(record: Contact | Group) -> str:
@@ -296,13 +314,19 @@ def describe_record(record: Contact | Group) -> str:
     known = [f"id {quote(record.id, _MAX_LABEL_LENGTH)[1:-1]}"]
     name = quote(record.name or "", _MAX_LABEL_LENGTH)
     if isinstance(record, Group):
-        return f"group {name} ({known[0]})"
+        return f"group {name} ({', '.join([*known, *_describe_group(record)])})"
     values = (record.company_name, record.email, record.phone_number)
     known += [quote(value, _MAX_LABEL_LENGTH) for value in values if value]
     if record.updated_at:
         known.append(f"last changed {record.updated_at:%Y-%m-%d %H:%M}")
     kind = record.type if record.type in ("person", "company") else "contact"
     return f"{kind} {name} ({', '.join(known)})"
+
+
+def _describe_group(group: Group) -> list[str]:
+    """The size and the age of a group, as far as the service tells; no service tells when a group was renamed."""
+    size = [] if group.member_count is None else [f"{group.member_count:,} members"]
+    return size + ([f"created {group.created_at:%Y-%m-%d %H:%M}"] if group.created_at else [])
 
 
 def _phrase(contact: Contact, contact_id: str) -> str:
@@ -324,18 +348,6 @@ def _effect(risk: Risk, records: list[Contact | Group]) -> str:
             return "The contact is removed from the group, but stays in the directory."
         case _:
             return "A record is added."
-
-
-def _reveals_identity(contact: Contact, reason: str) -> bool:
-    """Whether a reason contains the contact's name, e-mail address or number."""
-    folded = fold(reason)
-    name = search_tokens(contact.name or "")
-    number = digits(contact.phone_number or "")
-    return (
-        (len(name) > 1 and all(word in folded for word in name))  # a single word may be an ordinary one
-        or bool(contact.email and fold(contact.email) in folded.replace(" ", ""))
-        or (len(number) >= _MIN_PHONE_DIGITS and number[-_MIN_PHONE_DIGITS:] in digits(reason))
-    )
 
 
 async def _send(backend: Backend, call: Call[Any]) -> BaseModel:
