@@ -8,9 +8,9 @@ from contacts_mcp.text import digits, fold, sanitize_line, search_tokens
 MAX_REASON_LENGTH = 1_000  # characters, all of which a question to a person shows
 _MIN_NUMBER_DIGITS = 7  # digits that can identify a person; also at the end of the contact's own number
 _MIN_NAME_WORD_LENGTH = 4
-_NUMBER = re.compile(r"\d[\d\s().,/–-]*\d")
-_DATE = re.compile(r"\d{1,4}\s?[-./]\s?\d{1,2}\s?[-./]\s?\d{1,4}")
-_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*|\d+|[.!?:]")
+_NUMBER = re.compile(r"\d[\d\s().,/\u2013-]*\d")
+_DATE = re.compile(r"\b(?:(?:19|20)\d\d([-./])[0-3]?\d\1[0-3]?\d|[0-3]?\d([-./])[0-3]?\d\2(?:19|20)\d\d)\b")
+_WORD = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*|\d+|[.!?:]")
 _ADDRESS = re.compile(
     r"\w(?:gata|gaten|gate|gade|veien|vegen|vei|vej|väg|vägen|straße|strasse|street|road|avenue|lane|plass)\s+\d"
     r"|\b(?:street|road|avenue|lane|rue|via|calle|ul)\b\.?\s+\w+\s+\d|\b\d{1,4}\s+\w+\s+(?:street|road|avenue|lane)\b"
@@ -34,15 +34,16 @@ def may_name_a_person(reason: str) -> bool:
     """Whether something in a reason looks like a name or an address; only a person can tell."""
     if _ADDRESS.search(reason):
         return True
-    words = ["."] + [word for word in _WORD.findall(sanitize_line(reason, len(reason)))] + ["."]
-    looks = [_looks_like_a_name(word) for word in words]
-    for before, at in enumerate(range(1, len(words) - 1)):
-        if looks[at] and looks[at + 1]:
-            return True
-        is_begun, is_numbered = words[before] in ".!?:", words[before].isdecimal() or words[at + 1].isdecimal()
-        if looks[at] and not is_begun and not is_numbered:
-            return True
-    return False
+    words = [".", *_WORD.findall(sanitize_line(reason, len(reason))), "."]
+    return any(map(_is_name_between, words, words[1:], words[2:]))
+
+
+def _is_name_between(before: str, word: str, after: str) -> bool:
+    """Whether a word looks like a name: not `Request` at the beginning, nor a month or an article with its number."""
+    if not _looks_like_a_name(word):
+        return False
+    is_ordinary = before in ".!?:" or before.isdecimal() or after.isdecimal()
+    return _looks_like_a_name(after) or not is_ordinary
 
 
 def _looks_like_a_name(word: str) -> bool:
