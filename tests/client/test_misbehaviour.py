@@ -115,6 +115,19 @@ class TestTime:
         async with ContactsClient(base_url=server.url, time_limit=0.15) as client:
             assert type(await failure(client, call)) is expected
 
+    async def test_call_ends_before_an_mcp_client_gives_a_tool_up(self):
+        """Many wait 30 seconds."""
+        left = []
+
+        async def respond(request):
+            left.append(anyio.current_effective_deadline() - anyio.current_time())
+            return httpx.Response(200, json=CONTACT)
+
+        async with ContactsClient(base_url="http://service", transport=httpx.MockTransport(respond)) as client:
+            await client.send(READ)
+
+        assert 20 < left[0] <= 25
+
     async def test_idempotent_call_has_time_for_a_retry_after_a_silent_attempt(self, server):
         """An attempt waits a third of the whole time."""
         server.answers(silence, OK)

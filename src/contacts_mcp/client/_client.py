@@ -54,6 +54,8 @@ _TRANSIENT = (
     HTTPStatus.GATEWAY_TIMEOUT,
 )
 _LARGE_ANSWER_BYTES = 100_000  # an answer of more, such as all members of a group, is read in a worker thread
+TIME_LIMIT_SECONDS = 25.0
+"""Less than the 30 seconds after which many MCP clients give a tool call up, so that they get our error."""
 _TIMEOUTS_PER_CALL = 3  # an idempotent call waits a third of its time for a response, which leaves time for a retry
 
 
@@ -77,7 +79,7 @@ class ContactsClient:
         base_url: str = BASE_URL,
         transport: httpx.AsyncBaseTransport | None = None,
         max_in_flight: int = 16,
-        time_limit: float = 30.0,
+        time_limit: float = TIME_LIMIT_SECONDS,
         connect_limit: float = 5.0,
         max_wait: float = 20.0,
     ) -> None:
