@@ -41,8 +41,29 @@ def test_invalid_choice_is_reported_with_the_valid_ones(command, name, flag):
     assert f"Invalid value for '{flag}': 'foo' is not one of '" in done.err
 
 
+def test_doctor_writes_nothing(command, tmp_path):
+    """Neither a directory nor a trail, which the first call creates."""
+    done = command("doctor")
+
+    assert done.code == 0, done.out
+    assert "there is no directory yet" in done.out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_doctor_does_not_change_a_file_that_is_no_trail(command, tmp_path):
+    notes = tmp_path / "notes.txt"
+    notes.write_text("first line\nmy only copy")
+
+    done = command("doctor", "--audit", str(notes))
+
+    assert done.code == 1
+    assert "✗ trail: it cannot be written" in done.out
+    assert notes.read_text() == "first line\nmy only copy"
+
+
 def test_doctor_checks_the_embedded_directory(command):
     """Without a key it reports the backend, the reason, the tools, and that the directory answers."""
+    command("directory", "keys", "list")  # creates the directory
     done = command("doctor")
 
     assert done.code == 0, done.out
@@ -62,7 +83,7 @@ def test_doctor_checks_a_key_and_masks_it(command, tmp_path):
 
     assert done.code == 0, done.out
     assert "✓ credential: key wayscloud_pat_… from ~/.wayscloud/credentials" in done.out
-    assert "✓ tools: 9 of 22: list_contacts, get_contact" in done.out
+    assert "✓ tools: 8 of 22: list_contacts, get_contact" in done.out
     assert "SECRET" not in done.out + done.err
 
 

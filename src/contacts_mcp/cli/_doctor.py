@@ -1,10 +1,12 @@
 """`contacts-mcp doctor`: show what is configured, check that it works, and say what to do if it does not."""
 
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
+from shutil import disk_usage
 from typing import Any, TypeVar
 
 import anyio
@@ -85,6 +87,14 @@ def _examine_trail(trail: Trail) -> int:
     return 0
 
 
+def _is_missing(backend: Platform | Embedded) -> bool:
+    """Whether opening a directory would create it, in a folder where that is possible: a doctor writes nothing."""
+    if not isinstance(backend, Embedded) or not isinstance(backend.database, Path) or backend.database.exists():
+        return False
+    folder = next(each for each in backend.database.absolute().parents if each.exists())
+    return folder.is_dir() and os.access(folder, os.W_OK) and disk_usage(folder).free > 0
+
+
 def _examine_network(lifespan: AbstractAsyncContextManager[Any], check_ready: Callable[[], Awaitable[None]]) -> int:
     answer = anyio.run(_attempt, lifespan, check_ready)
     if isinstance(answer, ContactsError):
@@ -94,6 +104,9 @@ def _examine_network(lifespan: AbstractAsyncContextManager[Any], check_ready: Ca
 
 
 def _examine_backend(backend: Platform | Embedded) -> int:
+    if _is_missing(backend):
+        _passed("connection", "there is no directory yet; the first call creates it")
+        return 0
     connection = connect(backend)
     page = anyio.run(_attempt, connection.lifespan(), partial(connection.send, ListContacts(per_page=1)))
     if isinstance(page, ContactsError):
