@@ -28,6 +28,7 @@ def app(**scope_changes):
         *("Proxy-Connection", "WL-Proxy-Client-IP", "X-ProxyUser-Ip", "X-Forwarded", "Forwarded-For", "X-Scheme"),
         *("Front-End-Https", "X-Appengine-User-IP", "X-Vercel-Id", "Ngrok-Trace", "Tailscale-User-Login", "X-Host"),
         *("X-Akamai-Edgescape", "X-Proxied-By", "X-Varnish", "X-Cloud-Trace-Context", "CloudFront-Forwarded-Proto"),
+        *("X-Goog-IAP-JWT-Assertion", "X-Goog-Authenticated-User-Email"),
     ],
 )
 async def test_request_with_a_header_of_a_proxy_is_refused(name):
@@ -86,6 +87,7 @@ async def test_request_for_this_machine_is_served(host):
         ),
         *("Last-Event-ID", "X-API-Key", "X-Request-ID", "Sec-Fetch-Site", "Traceparent", "Baggage", "Connection", "TE"),
         *("X-Requested-With", "Cache-Control", "DNT", "Upgrade-Insecure-Requests", "Expect", "X-Custom-Auth-Headers"),
+        "X-Goog-API-Client",
     ],
 )
 async def test_headers_of_local_clients_are_accepted(name):

@@ -26,7 +26,8 @@ from contacts_mcp.transports.http._hosts import parse_host
 _PROXY_HEADER = re.compile(
     rb"via|front-end-https|x-(?:host|scheme|proto|varnish|request-start|cluster-client|cdn.*|cloud-trace-context)"
     rb"|.*(?:forwarded|proxy|proxied|(?:client|real|remote|connecting|originating|cluster|source|user)[-_]?(?:ip|addr)).*"
-    rb"|(?:cdn|cf|fastly|fly|ngrok|tailscale|x-(?:original|envoy|amzn|amz-cf|azure|appengine|arr|nf|vercel|akamai|goog))-.*"
+    rb"|(?:cdn|cf|fastly|fly|ngrok|tailscale|x-(?:original|envoy|amzn|amz-cf|azure|appengine|arr|nf|vercel|akamai))-.*"
+    rb"|x-goog-(?!api-).*"  # clients of Google's SDKs send x-goog-api-client
 )
 """Headers that reverse proxies, load balancers, tunnels and content delivery networks add."""
 _MAX_SHOWN_CHARACTERS = 40
