@@ -25,13 +25,14 @@ pytestmark = pytest.mark.system
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"tags": [1] * 300_000}, "tags: should have no more than 5,000 items"),
-        ({"tags": [[]] * 200_000}, "tags: should have no more than 5,000 items"),
+        ({"tags": [1] * 300_000}, "more than 200,000 values"),
+        ({"tags": [1] * 150_000}, "tags: should have no more than 5,000 items"),
+        ({"tags": [[]] * 200_000}, "more than 200,000 values"),
         ({f"x{number}": 1 for number in range(80_000)}, "too many arguments"),
-        ({"search": "a" * 200_000}, "too long"),
-        ({"search": "half \ud800 of it"}, "search: contains half of a character"),
+        ({"search": "a" * 200_000}, "search: must have at most 255 characters"),
+        ({"search": "half \ud800 of it"}, "not valid JSON in UTF-8"),
     ],
-    ids=["numbers", "arrays", "fields", "search", "surrogate"],
+    ids=["numbers", "fewer numbers", "arrays", "fields", "search", "surrogate"],
 )
 async def test_oversized_arguments_are_refused_with_little_processor_time(
     network: HttpServer, arguments: dict[str, Any], words: str
@@ -45,9 +46,9 @@ async def test_oversized_arguments_are_refused_with_little_processor_time(
         body = json.dumps(modern(1, "tools/call", name="list_contacts", arguments=arguments))
         headers = {**headers_of("tools/call", "list_contacts"), "Content-Type": "application/json"}
         before = processor_seconds(network.process.pid)
-        result = (await http.post("/mcp", content=body, headers=headers)).json()["result"]
+        answer = (await http.post("/mcp", content=body, headers=headers)).json()
 
-    assert words in result["content"][0]["text"]
+    assert words in (answer["error"]["message"] if "error" in answer else answer["result"]["content"][0]["text"])
     assert processor_seconds(network.process.pid) - before < 1.5
 
 
