@@ -9,10 +9,10 @@ from typing import NamedTuple
 _JOINED_CARDS = re.compile(rb"(?:\nEND:VCARD(?=\w)|END:VCARD[ \t\x1a,;]*(?=BEGIN:VCARD))", re.IGNORECASE)
 _TAGS = rb"(?:<[^<>\n]{0,200}>)*"  # of a page that the cards were copied from
 _MARKER = re.compile(
-    rb"\n\x1a?([ \t>]*)" + _TAGS + rb"((?:[\w-]{1,50}\.)?+AGENT\b[^:\n]*:\s*)?(BEGIN|END)[ \t]*:[ \t]*VCARD"
-    rb"[ \t;\x1a]*" + _TAGS + rb"[ \t]*(?=\n|\Z)",
+    rb"\n\x1a?([ \t>]*+)" + _TAGS + rb"((?:[\w-]{1,50}\.)?+AGENT\b[^:\n]*+:\s*+)?(BEGIN|END)[ \t]*+:[ \t]*+VCARD"
+    rb"[ \t;\x1a]*+" + _TAGS + rb"[ \t]*+(?=\n|\Z)",
     re.IGNORECASE,
-)  # begins with a line feed, by which the search is fast
+)  # begins with a line feed, by which the search is fast; possessive, or a megabyte of spaces would take minutes
 _TAG_AT_LINE_END = re.compile(rb"<br ?/?>\n?", re.IGNORECASE)
 _INDENT = re.compile(rb"\n+([ \t>]*)")
 _VERSION = re.compile(rb"[\s>]*VERSION:", re.IGNORECASE)
