@@ -83,7 +83,7 @@ async def without_a_table(path, _patch):
     await new_directory(path)
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("DROP TABLE receipt_chain")
-    return path, "cannot be opened"
+    return path, "it lacks a table"
 
 
 async def refused_server(_path, _patch):
