@@ -116,7 +116,7 @@ def run_demo(directory: str | None, as_json: bool) -> int:
 async def play(screen: Screen, directory: str | None, ask_person: AskPerson) -> None:
     """Run each scene of the demo."""
     with TemporaryDirectory(prefix="contacts-mcp-demo-") as folder:
-        async with _connect(screen, directory or str(Path(folder) / "contacts.db"), ask_person) as assistant:
+        async with _connect(screen, directory, folder, ask_person) as assistant:
             if (await assistant.call("list_contacts", hidden=True, per_page=1)).structured_content.get("total"):
                 screen.console.print("The directory holds contacts already. The demo needs an empty one.")
                 raise SystemExit(1)
@@ -129,10 +129,16 @@ async def play(screen: Screen, directory: str | None, ask_person: AskPerson) -> 
 
 
 @asynccontextmanager
-async def _connect(screen: Screen, directory: str, ask_person: AskPerson) -> AsyncIterator[_Assistant]:
-    """Start the server as a host such as Claude Desktop does, with a form to ask the person."""
-    args = ["-m", "contacts_mcp", "serve", "--directory", directory, "--audit", "stderr"]  # writes no audit file
-    server = StdioServerParameters(command=sys.executable, args=args)
+async def _connect(
+    screen: Screen, directory: str | None, folder: str, ask_person: AskPerson
+) -> AsyncIterator[_Assistant]:
+    """Start the server as a host such as Claude Desktop does, with a form to ask the person.
+
+    It writes only to `folder`, and to the directory if one is given.
+    """
+    directory = directory or str(Path(folder) / "contacts.db")
+    args = ["-m", "contacts_mcp", "serve", "--directory", directory, "--audit", "stderr"]
+    server = StdioServerParameters(command=sys.executable, args=args, env={"XDG_DATA_HOME": folder})
 
     async def elicit(context: object, params: ElicitRequestParams) -> ElicitResult:  # noqa: ARG001
         return _answer_question(screen, params, ask_person)
