@@ -119,6 +119,15 @@ def test_oversized_card_does_not_affect_other_cards():
     assert large.notices == ("has more than 10,000 characters in notes; the rest is not imported",)
 
 
+def test_lines_above_the_limit_of_a_card_are_left_out_and_reported():
+    before, *_, after = rows = rows_of(card("FN:A", "NOTE:x", *[""] * 99_000, "TEL:90000001") + card("FN:B"))
+    (long,) = rows_of(card("FN:A", "NOTE:x", *[""] * 100_000, "TEL:90000001"))
+
+    assert (len(rows), before.phones, after.name) == (2, ("90000001",), "B")
+    assert (long.name, long.phones) == ("A", ())
+    assert long.notices == ("has more than 100,000 lines; the others are not imported",)
+
+
 def test_unreadable_card_lines_are_not_logged(caplog, capfd):
     """They may be personal data. A line that is not a property continues the one before."""
     rows_of(card("FN:Ola"))

@@ -33,6 +33,7 @@ VALUE_NOT_READ = "has a line that looks like a number or an e-mail address, but 
 LINE_CONTINUED = "has a line that is not a property and was read as part of the line before"
 PROPERTY_NOT_READ = "has a value that cannot be decoded"
 CARD_HAS_NO_END = "has no END:VCARD; its last line may be incomplete"
+CARD_TOO_LONG = "has more than 100,000 lines; the others are not imported"
 ENCODING_GUESSED = "has letters whose encoding is guessed; give encoding if they are wrong"
 VALUE_TOO_LONG = "has a number, e-mail address or tag that is too long, which is not imported"
 ENCODED_TWICE = "has letters that were encoded twice, such as Ã¥ for å; they are read as they were meant"

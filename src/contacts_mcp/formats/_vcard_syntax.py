@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from contacts_mcp.formats._rows import (
     CARD_HAS_NO_END,
+    CARD_TOO_LONG,
     ENCODING_GUESSED,
     LINE_CONTINUED,
     PROPERTY_NOT_READ,
@@ -29,6 +30,8 @@ _FOLD_IN_CHARACTER = re.compile(rb"(?<=[\x80-\xf4])\n[ \t](?=[\x80-\xbf])")
 
 _QUOTED_HEAD = re.compile(r'((?:"[^"]*"|[^":])*):')
 _MAX_HEAD_LENGTH = 1_000
+_MAX_LINES = 100_000
+"""Of a card; a photo of seven megabytes has as many."""
 _MAX_PROPERTIES = 1_000
 """Of one name in a card; far more than a contact may have."""
 _LOST_VALUE = re.compile(
@@ -116,7 +119,11 @@ class _LineReader:
 
     def __init__(self, card: Card, text: str) -> None:
         self._card = card
-        self._lines = text.split("\n")[::-1]  # the next one is the last, which is fast to take
+        lines = text.split("\n", _MAX_LINES)
+        if len(lines) > _MAX_LINES:
+            del lines[-1]
+            card.note(CARD_TOO_LONG)
+        self._lines = lines[::-1]  # the next one is the last, which is fast to take
         self._head = NO_PROPERTY
         self._parts = [""]
 
