@@ -162,7 +162,7 @@ def test_device_is_not_read_through_a_link(inside: Path) -> None:
 
 
 def test_folder_is_not_replaced_by_a_file(inside: Path) -> None:
-    assert "not a regular file" in refusal(lambda: Folder(inside).write("deep", [b"x"]))
+    assert "already exists" in refusal(lambda: Folder(inside).write("deep", [b"x"]))
     assert sorted(os.listdir(inside)) == ["deep", "people.csv"]
 
 

@@ -38,9 +38,9 @@ from contacts_mcp.directory import api, database, maintenance, service, store
             database,
             """
             DERIVED_TABLES GENERIC_PLANS OWNER REVISION REVISION_TABLE Database Engine build_engine connect_file
-            contacts counters create_private_file create_statements explain_sqlite_error file_uri format_time
-            groups idempotency_keys keys memberships metadata nonces now now_after prepare_file receipt_chain
-            receipts require_known_revision spellings tenants terms
+            contacts content_faults counters create_private_file create_statements explain_sqlite_error file_uri
+            format_time groups idempotency_keys inspect_backup keys memberships metadata nonces now now_after
+            prepare_file receipt_chain receipts require_known_revision spellings tenants terms
             """,
         ),
     ],

@@ -47,7 +47,7 @@ class WatchedDirectory:
     async def state(self) -> dict[str, object]:
         """The content of each URI, and the resource list."""
         listed = await self.host.client.list_resources(cache_mode="refresh")
-        resources = {item.uri: item.name for item in listed.resources if item.uri != self.marker}
+        resources = {item.uri: (item.name, item.title) for item in listed.resources if item.uri != self.marker}
         found: dict[str, object] = {LIST_CHANGED: resources}
         for uri in self.uris:
             try:

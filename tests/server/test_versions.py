@@ -140,7 +140,7 @@ async def test_refused_and_agreed_call_has_only_what_the_version_has(version: st
 async def test_first_version_reports_progress_without_a_message(
     version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("contacts_mcp.tools._job.REPORT_INTERVAL_SECONDS", 0)
+    monkeypatch.setattr("contacts_mcp.tools._turns.REPORT_INTERVAL_SECONDS", 0)
     app = build_app(load_settings(), Embedded(tmp_path / "contacts.db", "test"))
     async with line_host(app.server, LEGACY, version=version) as host:
         await host.call("create_contact", {"name": "Ola Nordmann"})

@@ -73,17 +73,23 @@ def _examine_trail(trail: Trail) -> int:
         return _failed(
             "trail", f"it cannot be written: {exc.why}", "fix this, or set CONTACTS_MCP_AUDIT to another destination"
         )
-    if trail.path is None:
-        _passed("trail", str(trail))
-        return 0
+    if trail.path is not None:
+        return _examine_trail_file(trail.path, str(trail))
+    _passed("trail", str(trail))
+    return 0
+
+
+def _examine_trail_file(path: Path, shown: str) -> int:
     try:
-        found = verify(trail.path)
+        found = verify(path)
     except FileNotFoundError:
-        _passed("trail", f"{trail}; the first record creates the file")
+        if not _can_create(path):
+            return _failed("trail", f"{path} cannot be created", "create its folder, or choose another file")
+        _passed("trail", f"{shown}; the first record creates the file")
         return 0
     if found.faults:
-        return _failed("trail", f"{trail.path}: {found.faults[0]}", "run `contacts-mcp audit verify` for all faults")
-    _passed("trail", f"{trail}; {found.records:,} records, the chain is unbroken")
+        return _failed("trail", f"{path}: {found.faults[0]}", "run `contacts-mcp audit verify` for all faults")
+    _passed("trail", f"{shown}; {found.records:,} records, the chain is unbroken")
     return 0
 
 
@@ -91,7 +97,12 @@ def _is_missing(backend: Platform | Embedded) -> bool:
     """Whether opening a directory would create it, in a folder where that is possible: a doctor writes nothing."""
     if not isinstance(backend, Embedded) or not isinstance(backend.database, Path) or backend.database.exists():
         return False
-    folder = next(each for each in backend.database.absolute().parents if each.exists())
+    return _can_create(backend.database)
+
+
+def _can_create(path: Path) -> bool:
+    """Whether the nearest folder that exists takes a new file or folder."""
+    folder = next(each for each in path.absolute().parents if each.exists())
     return folder.is_dir() and os.access(folder, os.W_OK) and disk_usage(folder).free > 0
 
 
