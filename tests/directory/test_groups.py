@@ -46,6 +46,22 @@ async def test_patch_changes_only_the_given_group_fields(http, create_group):
     assert (await http.patch(url, json={"description": None})).json() == {**made, "name": "New", "description": None}
 
 
+async def test_renamed_group_shows_its_previous_name_and_the_time(http, create_group):
+    """An extension. The same name again is no rename."""
+    made = await create_group("VIP")
+    url = f"/v1/contacts/groups/{made['id']}"
+
+    await http.patch(url, json={"name": "VIP", "description": "d"})
+    assert (await http.get(url)).json() == {**made, "description": "d"}
+
+    await http.patch(url, json={"name": "New"})
+    await http.patch(url, json={"name": "New"})
+    renamed = (await http.get(url)).json()
+
+    assert (renamed["name"], renamed["previous_name"]) == ("New", "VIP")
+    assert renamed["renamed_at"] >= made["created_at"]
+
+
 @pytest.mark.parametrize("body", [{"name": None}, {"name": " "}, {"name": "x" * 256}, {"description": "x" * 1001}])
 async def test_invalid_group_field_is_named(http, create_group, body):
     made = await create_group()

@@ -195,17 +195,19 @@ async def test_reason_is_checked_against_a_contact_that_was_deleted_before(direc
     assert "seen" in erased
 
 
-async def test_question_about_a_group_shows_its_size_and_age(directory: Host, person: Person) -> None:
-    """delete_contact_group: a group with a harmless name may have been made just now, or have many members."""
+async def test_question_about_a_group_shows_its_size_age_and_last_rename(directory: Host, person: Person) -> None:
+    """delete_contact_group: a harmless name may have been given just now, and a group may have many members."""
     created = await directory.call("create_contact", **OLA)
-    group = await directory.call("create_contact_group", name="Old tests")
+    group = await directory.call("create_contact_group", name="Customers")
+    await directory.call("update_contact_group", group_id=group["id"], name="Old tests")
     await directory.call("add_group_members", group_id=group["id"], contact_ids=[created["id"]])
     person.action = "decline"
 
     await directory.declined("delete_contact_group", group_id=group["id"])
 
     day = group["created_at"][:10]
-    assert f'group "Old tests" (id {group["id"]}, 1 members, created {day} ' in person.question
+    assert f'group "Old tests" (id {group["id"]}, 1 member, created {day} ' in person.question
+    assert f', renamed from "Customers" {day} ' in person.question
 
 
 async def test_group_is_created_read_updated_and_listed(directory: Host) -> None:

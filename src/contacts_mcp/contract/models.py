@@ -74,13 +74,18 @@ class ContactPage(Record):
 
 
 class Group(Record):
-    """A contact group (API page: Get contact group). `members` is only set if the service includes them."""
+    """A contact group (API page: Get contact group). `members` is only set if the service includes them.
+
+    `previous_name` and `renamed_at` are an extension of the embedded directory: the last change of the name, if any.
+    """
 
     id: str
     name: str | None = None
     description: str | None = None
     member_count: int | None = None
     created_at: Timestamp | None = None
+    previous_name: str | None = None
+    renamed_at: Timestamp | None = None
     members: list[Contact] | None = None
 
 

@@ -324,9 +324,15 @@ def describe_record(record: Contact | Group) -> str:
 
 
 def _describe_group(group: Group) -> list[str]:
-    """The size and the age of a group, as far as the service tells; no service tells when a group was renamed."""
-    size = [] if group.member_count is None else [f"{group.member_count:,} members"]
-    return size + ([f"created {group.created_at:%Y-%m-%d %H:%M}"] if group.created_at else [])
+    """The size, the age and the last rename of a group, as far as the service tells."""
+    count = group.member_count
+    known = [] if count is None else [f"{count:,} member{'' if count == 1 else 's'}"]
+    if group.created_at:
+        known.append(f"created {group.created_at:%Y-%m-%d %H:%M}")
+    if group.renamed_at:
+        previous = quote(group.previous_name or "", _MAX_LABEL_LENGTH)
+        known.append(f"renamed from {previous} {group.renamed_at:%Y-%m-%d %H:%M}")
+    return known
 
 
 def _phrase(contact: Contact, contact_id: str) -> str:

@@ -76,6 +76,8 @@ CREATE TABLE contact_groups (
     name VARCHAR(255) NOT NULL,
     description VARCHAR,
     created_at VARCHAR(27) NOT NULL,
+    previous_name VARCHAR(255),
+    renamed_at VARCHAR(27),
     FOREIGN KEY(tenant) REFERENCES tenants (seq),
     UNIQUE (id)
 );

@@ -35,6 +35,7 @@ ContactField = Literal[
 ]
 _CONTACT_FIELDS: tuple[str, ...] = get_args(ContactField)
 _GROUP_FIELDS = ("id", "name", "description", "member_count", "created_at")
+_RENAMED_FIELDS = ("previous_name", "renamed_at")  # an extension, of a group whose name was changed
 _GROUP_ROW_FIELDS = ("id", "name", "member_count", "created_at")
 _MAX_PAGE = 1_000_000_000  # keeps every offset within the integers of a database
 
@@ -133,7 +134,8 @@ async def get_contact_group(tenant: CurrentTenant, group_id: GroupId) -> Respons
     As in the example of the API documentation, the response has no members: use List group members.
     """
     row = await tenant.database.look_up(store.get_group, tenant.id, group_id)
-    return JSONResponse(_pick(row, _GROUP_FIELDS))
+    renamed = () if row["renamed_at"] is None else _RENAMED_FIELDS
+    return JSONResponse(_pick(row, (*_GROUP_FIELDS, *renamed)))
 
 
 @groups_router.patch("/{group_id}", summary="Update contact group")

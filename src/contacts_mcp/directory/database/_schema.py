@@ -85,6 +85,8 @@ groups = sa.Table(
     sa.Column("name", sa.String(255), nullable=False),
     sa.Column("description", sa.String),
     sa.Column("created_at", sa.String(27), nullable=False),
+    sa.Column("previous_name", sa.String(255)),  # before the last change of the name, at `renamed_at`
+    sa.Column("renamed_at", sa.String(27)),
     sqlite_autoincrement=True,
 )
 

@@ -70,6 +70,8 @@ class GroupRow(BaseModel):
 
 class Group(GroupRow):
     description: str | None
+    previous_name: str | SkipJsonSchema[None] = Field(None, description="Before the last change. An extension.")
+    renamed_at: datetime | SkipJsonSchema[None] = Field(None, description="The last change of the name. An extension.")
 
 
 class Scan(BaseModel):

@@ -6,7 +6,7 @@ Values are validated by the API. An id that is not a group of the tenant, or not
 from collections.abc import Sequence
 from uuid import uuid4
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
 from contacts_mcp.directory._errors import DirectoryNotFound
 from contacts_mcp.directory.database import contacts, groups, memberships, now
@@ -40,11 +40,18 @@ def create_group(connection: Connection, tenant: int, values: Row) -> Row:
 
 
 def update_group(connection: Connection, tenant: int, group_id: str, values: Row) -> Row:
-    """Set the given columns of a group and return it."""
+    """Set the given columns of a group and return it. A new name is remembered with the one before."""
     seq = group_seq(connection, tenant, group_id, lock=True)
     if values:
-        connection.execute(update(groups).where(groups.c.seq == seq).values(dict(values)))
+        this = groups.c.seq == seq
+        connection.execute(update(groups).where(this).values(dict(values) | _rename(connection, this, values)))
     return get_group(connection, tenant, group_id)
+
+
+def _rename(connection: Connection, this: ColumnElement[bool], values: Row) -> dict[str, str]:
+    """Return the columns that a new name sets besides itself."""
+    before = connection.execute(select(groups.c.name).where(this)).scalar_one()
+    return {} if values.get("name", before) == before else {"previous_name": before, "renamed_at": now()}
 
 
 def delete_group(connection: Connection, tenant: int, group_id: str) -> None:
