@@ -128,6 +128,15 @@ class TestTime:
 
         assert 20 < left[0] <= 25
 
+    @pytest.mark.parametrize(("call", "expected"), [(READ, api.Unreachable), (CREATE, api.OutcomeUnknown)])
+    async def test_call_ends_before_the_deadline_of_its_caller(self, server, call, expected):
+        """So that the caller gets an error that says whether something may have been changed."""
+        server.answers(silence)
+
+        async with ContactsClient(base_url=server.url) as client:
+            with anyio.fail_after(0.4):
+                assert type(await failure(client, call)) is expected
+
     async def test_idempotent_call_has_time_for_a_retry_after_a_silent_attempt(self, server):
         """An attempt waits a third of the whole time."""
         server.answers(silence, OK)

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 from mcp.shared.exceptions import MCPError
@@ -55,6 +56,29 @@ async def test_erasure_that_cannot_be_read_back_is_reported_as_not_erased() -> N
 
     assert not answer["erased"]
     assert "could not be read back" in answer["seen"]
+
+
+@pytest.mark.parametrize(("silent", "code", "requests"), [("GET", "unreachable", 1), ("PATCH", "outcome_unknown", 2)])
+async def test_requests_of_one_call_share_its_time_limit(
+    silent: str, code: str, requests: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An update reads the contact first. Clients give up a call after a while, however many requests it sends."""
+    limit, left = 0.5, []
+    monkeypatch.setattr("contacts_mcp.tools._endpoints.TIME_LIMIT_SECONDS", limit)
+
+    async def respond(request: httpx.Request) -> httpx.Response:
+        left.append(anyio.current_effective_deadline() - anyio.current_time())
+        if request.method == silent:
+            await anyio.sleep_forever()
+        return httpx.Response(200, json=OLA)
+
+    async with host_of_service(respond) as service:
+        line = await service.error("update_contact", contact_id=ID, name="Kari")
+
+    assert line.startswith(f"{code}: ")
+    assert len(left) == requests
+    assert sorted(left, reverse=True) == left
+    assert left[0] < limit
 
 
 async def test_update_that_the_service_ignores_is_reported_as_unchanged() -> None:

@@ -36,6 +36,7 @@ from contacts_mcp.client._transport import (
     retry,
 )
 from contacts_mcp.contract import (
+    TIME_LIMIT_SECONDS,
     Added,
     AnswerT,
     BatchContacts,
@@ -54,8 +55,8 @@ _TRANSIENT = (
     HTTPStatus.GATEWAY_TIMEOUT,
 )
 _LARGE_ANSWER_BYTES = 100_000  # an answer of more, such as all members of a group, is read in a worker thread
-TIME_LIMIT_SECONDS = 25.0
-"""Less than the 30 seconds after which many MCP clients give a tool call up, so that they get our error."""
+_DEADLINE_MARGIN_SECONDS = 0.1
+"""How long before the caller's own deadline a call ends, so that its error says whether something was changed."""
 _TIMEOUTS_PER_CALL = 3  # an idempotent call waits a third of its time for a response, which leaves time for a retry
 
 
@@ -120,16 +121,21 @@ class ContactsClient:
         """Send a call and return the service's answer. Raises a subclass of ContactsError if the call failed.
 
         A call that may have taken effect is only repeated if it is idempotent. `report` gets the progress of a call
-        that takes many requests.
+        that takes many requests. A cancel scope's deadline shortens the time limit.
         """
         effect = CallEffect()
-        with anyio.move_on_after(self._time_limit):
+        with anyio.move_on_after(self._time_left()):
             if isinstance(call, calls.ListContacts):
                 return cast("AnswerT", await self._lister.page(call, report))
             if isinstance(call, calls.UpdateContact | calls.UpdateContactGroup):
                 return cast("AnswerT", await update(call, partial(self._send_once, effect=effect)))
             return await self._send_once(call, effect)
         raise effect.conclude(errors.Unreachable(f"the call was not done within {self._time_limit:g} seconds"))
+
+    def _time_left(self) -> float:
+        """Return the seconds for a call: the limit, or less if the caller has a deadline."""
+        left = anyio.current_effective_deadline() - anyio.current_time() - _DEADLINE_MARGIN_SECONDS
+        return max(0.0, min(self._time_limit, left))
 
     async def extensions(self) -> frozenset[str]:
         """Return what the service offers beyond the API documentation, such as `scan` and `batch`.

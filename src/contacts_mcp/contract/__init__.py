@@ -2,6 +2,7 @@
 
 from contacts_mcp.contract._call import (
     MAX_TAGS,
+    TIME_LIMIT_SECONDS,
     UUID,
     AnswerT,
     Call,
@@ -70,6 +71,7 @@ __all__ = [
     "MAX_BATCH_SIZE",
     "MAX_SCAN_ROWS",
     "MAX_TAGS",
+    "TIME_LIMIT_SECONDS",
     "UUID",
     "AddGroupMembers",
     "Added",

@@ -12,6 +12,9 @@ from pydantic_core import PydanticCustomError
 AnswerT = TypeVar("AnswerT")
 AnswerT_co = TypeVar("AnswerT_co", covariant=True)
 
+TIME_LIMIT_SECONDS = 25.0
+"""For a call with all its retries: less than the 30 seconds after which many MCP clients give up a tool call."""
+
 ProgressCallback = Callable[[float, float | None, str | None], Awaitable[None]]
 """Reports a long call's progress: how many are done, of how many (None if unknown), and a message."""
 

@@ -9,10 +9,10 @@ from contacts_mcp.contract import Contact, GetContactGroup, Group, GroupId, Risk
 from contacts_mcp.guard import Target, hash_json
 from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, summarize
 from contacts_mcp.tools._changes import describe_contact, list_lines
-from contacts_mcp.tools._endpoints import describe_record
 from contacts_mcp.tools._job import JobClient, add_to_group
 from contacts_mcp.tools._plan import PlanArguments, fingerprint_plan, plan_or_apply
 from contacts_mcp.tools._select import FilterArguments, fetch_member_ids, iter_contacts
+from contacts_mcp.tools._targets import describe_record
 from contacts_mcp.tools._tool import JobCounts, Tool
 from contacts_mcp.tools._turns import iter_sorted
 

@@ -1,12 +1,16 @@
 """The endpoint tools: each is derived from the contract's call, a few with arguments or checks of their own."""
 
+from dataclasses import replace
 from typing import Any, Literal, Self
 
+import anyio
 from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from contacts_mcp.contract import (
+    TIME_LIMIT_SECONDS,
     AddGroupMembers,
+    AnswerT,
     Call,
     Contact,
     ContactPage,
@@ -23,34 +27,22 @@ from contacts_mcp.contract import (
     ListContacts,
     ListGroupMembers,
     NotFound,
+    OutcomeUnknown,
+    ProgressCallback,
     Record,
     RemoveGroupMember,
     Risk,
     Tags,
+    Unreachable,
     UpdateContact,
     UpdateContactGroup,
-    invalid_field,
 )
-from contacts_mcp.erasure_reason import MAX_REASON_LENGTH, find_fault, may_name_a_person, repeats_contact
-from contacts_mcp.guard import Target, hash_json
-from contacts_mcp.text import fold, quote
 from contacts_mcp.tools._answers import Page, next_page, slice_page
 from contacts_mcp.tools._duplicate_hint import warn_of_duplicates
-from contacts_mcp.tools._tool import Backend, PreparedCall, Run, Tool
+from contacts_mcp.tools._targets import read_target
+from contacts_mcp.tools._tool import Backend, PreparedCall, Run, Sender, Tool
 from contacts_mcp.tools._values import edit_tags, normalize_phone, require_tag_count
 
-_MAX_LABEL_LENGTH = 80
-_CONTACT_EFFECT = {
-    Risk.WRITE: "The contact is changed.",
-    Risk.DESTROY: "The contact is removed from all groups. Its data is kept, but no tool can restore the contact.",
-    Risk.ERASE: "All personal data is erased: name, company, phone, e-mail, tags, notes.",
-}
-# Words that people and hosts enter into a form without reading it, or to say no. A contact can have such a name, by
-# chance or because a model renamed it, so typing the name would not prove that a person read the question.
-_STOCK_ANSWERS = (
-    "accept agree agreed cancel confirm confirmed continue da decline delete erase false fine ja keep n na nai nao ne "
-    "nee nei nein nej never nie no non none nope null ok okay oui proceed refuse remove si stop sure test true y yes"
-)
 _PERSONAL_FIELDS = ("name", "company_name", "phone_number", "email", "tags", "notes")
 
 
@@ -254,106 +246,31 @@ async def _list_group_members(backend: Backend, arguments: ListGroupMembersArgum
     return MemberListing(members=members, **position)
 
 
-async def read_target(backend: Backend, risk: Risk, arguments: BaseModel) -> Target:
-    """Read what the call changes: the contact, the group, both, or nothing yet (a create).
+class _TimeLimit:
+    """Sends the requests of one call of a tool, which may take TIME_LIMIT_SECONDS together.
 
-    Raises:
-        NotFound: the record does not exist, unless the call erases: an erasure also reaches deleted records.
-        ValidationFailed: the reason of an erasure contains the personal data that is to be erased.
+    What a person needs to answer a question does not count. The client ends a request a moment before its deadline,
+    with an error that says what is known.
     """
-    contact_id, group_id = (getattr(arguments, name, None) for name in ("contact_id", "group_id"))
-    if risk is Risk.ERASE:
-        return await _read_erasure_target(backend, str(contact_id), getattr(arguments, "reason", ""))
-    records: list[Contact | Group] = []
-    if contact_id:
-        records.append(await backend.send(GetContact(contact_id=contact_id)))
-    if group_id:
-        records.append(await backend.send(GetContactGroup(group_id=group_id)))
-    state: list[Any] = list(records)
-    if risk is Risk.DESTROY and group_id:  # the person consents to deleting the group with these members
-        state += (await backend.send(ListGroupMembers(group_id=group_id))).members
-    label = " in ".join(map(describe_record, records)) or "a new record"
-    return Target(label, _effect(risk, records), hash_json([record.model_dump() for record in state]))
 
+    def __init__(self, client: Sender) -> None:
+        self._client = client
+        self._left = TIME_LIMIT_SECONDS
 
-async def _read_erasure_target(backend: Backend, contact_id: str, reason: str) -> Target:
-    _check_reason(reason)
-    try:
-        contact = await backend.send(GetContact(contact_id=contact_id))
-    except NotFound:  # the service does not say whether the id ever existed, so the person must type it
-        label = f"contact with id {contact_id}, which the service no longer shows"
-        effect = f"All data that the service still keeps about it is erased.\n{_describe_reason(reason)}"
-        return Target(label, effect, hash_json([]), contact_id)
-    identity = contact.model_dump(include={"name", "company_name", "email", "phone_number"})
-    if repeats_contact(reason, **identity):
-        raise invalid_field("reason", "must not contain the contact's name, e-mail or number: the reason is kept")
-    fingerprint, phrase = hash_json([contact.model_dump()]), _phrase(contact, contact_id)
-    effect = f"{_CONTACT_EFFECT[Risk.ERASE]}\n{_describe_reason(reason)}"
-    return Target(describe_record(contact), effect, fingerprint, phrase)
+    async def send(self, call: Call[AnswerT], report: ProgressCallback | None = None) -> AnswerT:
+        """Send a call; see Sender."""
+        began = anyio.current_time()
+        try:
+            with anyio.move_on_after(self._left):
+                return await self._client.send(call, report)
+        finally:
+            self._left = max(0.0, self._left - (anyio.current_time() - began))
+        late = f"the call was not done within {TIME_LIMIT_SECONDS:g} seconds"
+        raise Unreachable(late) if call.risk is Risk.READ else OutcomeUnknown(late)
 
-
-def _check_reason(reason: str) -> None:
-    """Raise ValidationFailed if a reason is too long to show, or holds personal data of whomever."""
-    if len(reason) > MAX_REASON_LENGTH:
-        raise invalid_field("reason", f"should have at most {MAX_REASON_LENGTH:,} characters")
-    if fault := find_fault(reason):
-        raise invalid_field("reason", fault)
-
-
-def _describe_reason(reason: str) -> str:
-    """Show the reason, and whether a person should look for a name in it."""
-    warning = " It may contain a name or an address: decline if it does." if may_name_a_person(reason) else ""
-    return f"This reason is kept: {quote(reason, MAX_REASON_LENGTH)}.{warning}"
-
-
-def describe_record(record: Contact | Group) -> str:
-    """Describe a record so that a person can tell it from others of the same name.
-
-    The time of the last change shows whether a model has just given the record its name.
-    """
-    known = [f"id {quote(record.id, _MAX_LABEL_LENGTH)[1:-1]}"]
-    name = quote(record.name or "", _MAX_LABEL_LENGTH)
-    if isinstance(record, Group):
-        return f"group {name} ({', '.join([*known, *_describe_group(record)])})"
-    values = (record.company_name, record.email, record.phone_number)
-    known += [quote(value, _MAX_LABEL_LENGTH) for value in values if value]
-    if record.updated_at:
-        known.append(f"last changed {record.updated_at:%Y-%m-%d %H:%M}")
-    kind = record.type if record.type in ("person", "company") else "contact"
-    return f"{kind} {name} ({', '.join(known)})"
-
-
-def _describe_group(group: Group) -> list[str]:
-    """The size, the age and the last rename of a group, as far as the service tells."""
-    count = group.member_count
-    known = [] if count is None else [f"{count:,} member{'' if count == 1 else 's'}"]
-    if group.created_at:
-        known.append(f"created {group.created_at:%Y-%m-%d %H:%M}")
-    if group.renamed_at:
-        previous = quote(group.previous_name or "", _MAX_LABEL_LENGTH)
-        known.append(f"renamed from {previous} {group.renamed_at:%Y-%m-%d %H:%M}")
-    return known
-
-
-def _phrase(contact: Contact, contact_id: str) -> str:
-    """The text to type: the name as the question shows it, or the id if the name is too long or proves nothing."""
-    name = quote(contact.name or "", _MAX_LABEL_LENGTH)[1:-1]
-    proves_reading = any(map(str.isalnum, name)) and fold(name).strip(" .!?-") not in _STOCK_ANSWERS.split()
-    return name if proves_reading and len(contact.name or "") <= _MAX_LABEL_LENGTH else contact_id
-
-
-def _effect(risk: Risk, records: list[Contact | Group]) -> str:
-    match records:
-        case [Contact()]:
-            return _CONTACT_EFFECT[risk]
-        case [Group(member_count=count)] if risk is Risk.DESTROY:
-            return f"Its members ({'number unknown' if count is None else count}) stay as contacts."
-        case [Group()]:
-            return "The group is changed; its contacts stay."
-        case [Contact(), Group()]:
-            return "The contact is removed from the group, but stays in the directory."
-        case _:
-            return "A record is added."
+    async def extensions(self) -> frozenset[str]:
+        """Return the service's extensions; see Sender."""
+        return await self._client.extensions()
 
 
 async def _send(backend: Backend, call: Call[Any]) -> BaseModel:
@@ -371,6 +288,7 @@ def _derive_tool(
     """Derive the tool of one endpoint; `run`, `arguments` and `answer` replace the call's own."""
 
     async def prepare(backend: Backend, given: Any) -> PreparedCall:
+        backend = replace(backend, client=_TimeLimit(backend.client))
         return PreparedCall(
             call.risk,
             lambda: run(backend, given),

@@ -18,10 +18,10 @@ from contacts_mcp.formats import FORMATS, escape_formulas, write_csv_rows
 from contacts_mcp.guard import Target, hash_json
 from contacts_mcp.tools._answers import FileAnswer, one_line
 from contacts_mcp.tools._changes import Change, describe_contact, describe_values, list_changes
-from contacts_mcp.tools._endpoints import describe_record
 from contacts_mcp.tools._import_rows import Decision, Draft, MatchOptions, Source, match_rows
 from contacts_mcp.tools._job import ContactWrite, JobClient, WriteResult, add_to_group, write_contacts
 from contacts_mcp.tools._plan import describe_overwrites, risk_of_updates
+from contacts_mcp.tools._targets import describe_record
 from contacts_mcp.tools._tool import Backend, JobCounts
 from contacts_mcp.tools._turns import iter_sorted
 

@@ -27,10 +27,10 @@ from contacts_mcp.text import quote
 from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, join_names, one_line, summarize
 from contacts_mcp.tools._arguments import Arguments
 from contacts_mcp.tools._changes import Change, describe_contact, describe_values
-from contacts_mcp.tools._endpoints import describe_record
 from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._plan import prepare_apply
 from contacts_mcp.tools._select import fetch_member_ids
+from contacts_mcp.tools._targets import describe_record
 from contacts_mcp.tools._tool import Backend, JobCounts, PreparedCall, Tool
 from contacts_mcp.tools._values import edit_tags, require_tag_count
 
