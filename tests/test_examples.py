@@ -160,4 +160,4 @@ def test_placeholder_key_is_reported_by_doctor(command: Callable[..., Any], tmp_
         done = command("doctor", WAYSCLOUD_API_KEY="wayscloud_pat_...", WAYSCLOUD_API_URL=address)
 
     assert done.code == 1
-    assert "put a valid key into WAYSCLOUD_API_KEY" in done.out
+    assert "WAYSCLOUD_API_KEY: contains a placeholder" in done.out

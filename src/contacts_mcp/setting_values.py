@@ -5,7 +5,7 @@ A host's file may say `"WAYSCLOUD_API_KEY": "${MY_KEY}"`. A host that does not e
 
 import re
 
-UNEXPANDED = "contains a reference, such as ${NAME}, that was not expanded; write the value itself"
+UNEXPANDED = "contains a placeholder, or a reference such as ${NAME} that was not expanded; write the value itself"
 
 _BLANKS = " \t\r\n\v\f\u00a0\u200b\u200c\u200d\u2060\ufeff"
 _QUOTES = {'"': '"', "'": "'", "`": "`", "\u201c": "\u201d", "\u201d": "\u201d", "\u201e": "\u201c", "\u2018": "\u2019"}

@@ -263,7 +263,7 @@ def test_doctor_names_the_setting_and_the_host_files_that_mention_the_server(com
     done = command("doctor", WAYSCLOUD_API_KEY="${MY_KEY}")
 
     assert done.code == 1
-    assert "✗ settings: WAYSCLOUD_API_KEY: contains a reference" in done.out
+    assert "✗ settings: WAYSCLOUD_API_KEY: contains a placeholder" in done.out
     assert ".cursor/mcp.json (Cursor)" in done.out
     assert ".claude.json" not in done.out
     assert "MY_KEY" not in done.out

@@ -293,7 +293,7 @@ def test_disabled_tools_are_neither_listed_nor_run(tmp_path: Path) -> None:
         ({"CONTACTS_MCP_GUARD": "off"}, "CONTACTS_MCP_GUARD: should be 'ask', 'two-step' or 'block'"),
         ({"CONTACTS_MCP_READONLY": "1"}, "not a setting; did you mean CONTACTS_MCP_READ_ONLY?"),
         ({"CONTACTS_MCP_TOOLS": "delete_contact", "CONTACTS_MCP_READ_ONLY": "1"}, "enable no tool"),
-        ({"WAYSCLOUD_API_KEY": "${env:WAYSCLOUD_API_KEY}"}, "WAYSCLOUD_API_KEY holds a placeholder"),
+        ({"WAYSCLOUD_API_KEY": "${env:WAYSCLOUD_API_KEY}"}, "WAYSCLOUD_API_KEY: contains a placeholder"),
         ({"CONTACTS_MCP_READ_ONLY": "maybe"}, "CONTACTS_MCP_READ_ONLY: "),
         ({"CONTACTS_MCP_DEFAULT_REGION": "Norway"}, "CONTACTS_MCP_DEFAULT_REGION: should be a two-letter region"),
         ({"WAYSCLOUD_API_KEY": API_KEY, "WAYSCLOUD_API_URL": "http://api.example.com"}, "https"),

@@ -359,7 +359,7 @@ async def _drive(service: Any) -> list[str]:
     await service.client.read_resource(f"contacts://contacts/{ola['id']}")
     await service.error("update_contact", contact_id="Ola Sekretsen", email="sekret@example.com")
     await service.error("get_contact", contact_id=ola["id"], notes="allergic")
-    await service.error("gdpr_delete_contact", contact_id=ola["id"], reason="Article 17")
+    await service.declined("gdpr_delete_contact", contact_id=ola["id"], reason="Article 17")
     await service.raw("no_such_tool_sekret@example.com", name="Sekretsen")
     with pytest.raises(MCPError):
         await service.client.read_resource("contacts://contacts/Ola%20Sekretsen")

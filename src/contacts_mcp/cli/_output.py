@@ -43,7 +43,8 @@ def safe_output() -> Iterator[None]:
     for stream in before:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    sys.stdout, sys.stderr = (cast("TextIO", SafeStream(stream)) for stream in before)
+    # A descriptor that was closed when the process started has no stream.
+    sys.stdout, sys.stderr = (stream and cast("TextIO", SafeStream(stream)) for stream in before)
     try:
         yield
     finally:
