@@ -421,7 +421,6 @@ HIDDEN: dict[str, Callable[[guard.GuardedCall], Any]] = {
     "risk": lambda _: "read",
     "principal": lambda _: "local",
     "dry_run": lambda _: False,
-    "_meta": lambda call: {"confirm": call.accepted},
     "inputResponses": lambda call: {"confirm": call.accepted},
     "input_responses": lambda call: {"confirm": call.accepted},
 }
@@ -448,6 +447,21 @@ async def test_model_cannot_confirm_with_an_invented_argument(
                 attack.answers.append(await host.call(call.tool, {**arguments, **everything}))
 
     assert host.asked == []
+
+
+@pytest.mark.parametrize("mode", [GuardMode.ASK, GuardMode.BLOCK])
+async def test_argument_that_is_ignored_confirms_nothing(
+    servers: guard.GuardedServers, refused: guard.Refused, mode: GuardMode
+) -> None:
+    """Hosts add `_meta` to arguments. The person is asked as usual, and declines."""
+    async with servers.host(LEGACY, mode) as host:
+        for call in guard.CALLS:
+            arguments = await servers.arguments(call)
+            with refused() as attack:
+                hidden = {**arguments, "_meta": {"confirm": call.accepted, "inputResponses": call.accepted}}
+                attack.answers.append(await host.call(call.tool, hidden))
+
+    assert len(host.asked) == (0 if mode is GuardMode.BLOCK else len(guard.CALLS))
 
 
 @guard.each_mode

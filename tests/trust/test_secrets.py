@@ -41,7 +41,7 @@ from trust.leaks import (
     use_every_feature,
 )
 
-DIRECTORY = ("contacts.db", "service.db", ".wayscloud/credentials")
+DIRECTORY = ("contacts.db", "service.db", "shared/exports/", ".wayscloud/credentials")
 """Files that may hold the data: the directory itself, and the file that a key is read from."""
 KEY = f"wayscloud_pat_seed1_{secret_of('key')}"
 TOKEN = f"wayscloud_pat_seed2_{secret_of('token')}"

@@ -1,5 +1,6 @@
 """The endpoint tools: each is derived from the contract's call, a few with arguments or checks of their own."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal, Self
 
@@ -163,16 +164,21 @@ async def _update_contact(backend: Backend, arguments: UpdateContactArguments) -
     before = await backend.send(GetContact(contact_id=arguments.contact_id))
     wanted, warnings = _wanted_fields(arguments, before, backend.default_region)
     if not backend.may_read:  # which fields differed would tell what is stored
-        await backend.send(UpdateContact(contact_id=arguments.contact_id, **wanted))
+        await backend.send(_update(arguments.contact_id, wanted))
         return UpdatedContact(id=before.id, changed=list(wanted), warnings=warnings or None)
     differing = {name: value for name, value in wanted.items() if value != getattr(before, name)}
     after = before
     if differing:
-        after = await backend.send(UpdateContact(contact_id=arguments.contact_id, **differing))
+        after = await backend.send(_update(arguments.contact_id, differing))
     changed = [name for name in differing if getattr(after, name) != getattr(before, name)]
     if ignored := [name for name in differing if name not in changed]:
         warnings.append("the service did not change: " + ", ".join(ignored))
     return UpdatedContact(**after.model_dump(exclude_unset=True), changed=changed, warnings=warnings or None)
+
+
+def _update(contact_id: str, fields: Mapping[str, Any]) -> UpdateContact:
+    """Make the call. Its fields are not validated again: a stored tag may be longer than one in an argument."""
+    return UpdateContact(contact_id=contact_id).model_copy(update=fields)
 
 
 def _wanted_fields(
