@@ -175,10 +175,10 @@ async def test_plan_is_the_same_if_extensions_cannot_be_read(
 
 
 @pytest.mark.parametrize("action", [silence, drip])
-async def test_call_of_a_silent_service_ends_after_half_a_minute(
+async def test_call_of_a_silent_service_ends_before_clients_give_up(
     tmp_path: Path, action: ResponseAction, tried: Tried
 ) -> None:
-    """With unpatched waits: every endpoint tool at once. The first write may have been made."""
+    """With unpatched waits: every endpoint tool at once, after 25 seconds. The first write may have been made."""
     ids = dict.fromkeys(outcomes.NAMES, MISSING_ID)
     asked = [(tool, outcomes.arguments_by_tool(ids)[tool.name]) for tool in ENDPOINTS]
     async with ScriptedServer() as upstream:
@@ -186,13 +186,13 @@ async def test_call_of_a_silent_service_ends_after_half_a_minute(
         with HttpServer(tmp_path, WAYSCLOUD_API_KEY=API_KEY, WAYSCLOUD_API_URL=upstream.url) as network:
             async with Client(f"{network.url}/mcp", mode=MODERN, elicitation_callback=Person()) as client:
                 began = time.monotonic()
-                async with asyncio.timeout(30 + _MARGIN):
+                async with asyncio.timeout(25 + _MARGIN):
                     lines = await asyncio.gather(*(Host(client).error(tool.name, **given) for tool, given in asked))
                 seconds = time.monotonic() - began
 
     assert {line.partition(":")[0] for line in lines} == {"unreachable", "outcome_unknown"}
     assert all(("nothing was changed" in line) is line.startswith("unreachable") for line in lines)
-    assert seconds > 29
+    assert seconds > 24
     tried("faults x tools survived", len(asked))
 
 
