@@ -25,17 +25,18 @@ class CallProgress:
         self._part = ""
         self._done_before = 0.0  # items of earlier parts of the job
         self._value, self._total = 0.0, 0.0
+        self._has_sent = False
         self._message = ""
         self._sent_at = time.monotonic()
 
     async def report(self, done: float, total: float | None, message: str | None) -> None:
         """Report a part of the job; each part begins again at 0, and is known by its message."""
-        if message != self._part:
+        if (message or "") != self._part:
             self._part, self._done_before = message or "", self._value
         of = "" if total is None else f" of {total:,.0f}"
         self._message = f"{message}: {done:,.0f}{of}" if message else ""
         self._total = 0.0 if total is None else self._done_before + total
-        if self._done_before + done > self._value:
+        if self._done_before + done > self._value or not self._has_sent:
             await self._send_value(self._done_before + done, self._message)
 
     @contextmanager
@@ -57,5 +58,5 @@ class CallProgress:
                 await self._send_value(self._value + _REMINDER_STEP, f"waiting for {self._waiting_for()}{known}")
 
     async def _send_value(self, value: float, message: str) -> None:
-        self._value, self._sent_at = value, time.monotonic()
+        self._value, self._sent_at, self._has_sent = value, time.monotonic(), True
         await self._send(value, max(value, self._total) if self._total else None, message or None)
