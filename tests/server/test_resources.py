@@ -179,7 +179,7 @@ async def never(_: httpx.Request) -> httpx.Response:
 @pytest.mark.parametrize(
     ("respond", "reason"),
     [
-        (never, "no answer in time"),
+        (never, "unreachable"),
         (answering({"detail": "bad key"}, 401), "authentication_failed"),
         (lambda _: httpx.Response(200, text="<html>"), "unreadable_answer"),
     ],

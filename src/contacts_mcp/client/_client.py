@@ -55,8 +55,8 @@ _TRANSIENT = (
     HTTPStatus.GATEWAY_TIMEOUT,
 )
 _LARGE_ANSWER_BYTES = 100_000  # an answer of more, such as all members of a group, is read in a worker thread
-_DEADLINE_MARGIN_SECONDS = 0.1
-"""How long before the caller's own deadline a call ends, so that its error says whether something was changed."""
+_MAX_MARGIN_SECONDS, _MARGIN_SHARE = 0.1, 0.1
+"""How long before its caller's own deadline a call ends, so that its error says whether something was changed."""
 _TIMEOUTS_PER_CALL = 3  # an idempotent call waits a third of its time for a response, which leaves time for a retry
 
 
@@ -134,8 +134,8 @@ class ContactsClient:
 
     def _time_left(self) -> float:
         """Return the seconds for a call: the limit, or less if the caller has a deadline."""
-        left = anyio.current_effective_deadline() - anyio.current_time() - _DEADLINE_MARGIN_SECONDS
-        return max(0.0, min(self._time_limit, left))
+        left = max(0.0, anyio.current_effective_deadline() - anyio.current_time())
+        return min(self._time_limit, left - min(_MAX_MARGIN_SECONDS, left * _MARGIN_SHARE))
 
     async def extensions(self) -> frozenset[str]:
         """Return what the service offers beyond the API documentation, such as `scan` and `batch`.
