@@ -99,7 +99,7 @@ class Model(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.directory = Directory(self.location)
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(self.directory.app), base_url="http://d/v1")
-        self.contacts, self.groups, self.members = {}, {}, {}
+        self.contacts, self.groups, self.members, self.previous_names = {}, {}, {}, {}
         self.known, self.known_groups = [], []
         self.has_written = False
 
@@ -246,13 +246,20 @@ class Model(RuleBasedStateMachine):
     def update_group(self, number, body):
         group, answer = self.on_group(200, "PATCH", number, body=body)
         if group:
+            before = self.groups[group]["name"]
+            if body.get("name", before) != before:
+                self.previous_names[group] = before
             self.groups[group] |= body
             assert answer == self.shown_group(group)
 
     @rule(number=any_number)
     def get_group(self, number):
         group, answer = self.on_group(200, "GET", number)
-        assert not group or answer == self.shown_group(group)
+        if group:
+            assert ("renamed_at" in answer) is (group in self.previous_names)
+            assert answer.pop("previous_name", None) == self.previous_names.get(group)
+            answer.pop("renamed_at", None)
+            assert answer == self.shown_group(group)
 
     @rule(number=any_number)
     def delete_group(self, number):

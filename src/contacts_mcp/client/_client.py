@@ -124,18 +124,21 @@ class ContactsClient:
         that takes many requests. A cancel scope's deadline shortens the time limit.
         """
         effect = CallEffect()
-        with anyio.move_on_after(self._time_left()):
+        limit, margin = self._limit()
+        with anyio.move_on_after(limit - margin):
             if isinstance(call, calls.ListContacts):
                 return cast("AnswerT", await self._lister.page(call, report))
             if isinstance(call, calls.UpdateContact | calls.UpdateContactGroup):
                 return cast("AnswerT", await update(call, partial(self._send_once, effect=effect)))
             return await self._send_once(call, effect)
-        raise effect.conclude(errors.Unreachable(f"the call was not done within {self._time_limit:g} seconds"))
+        raise effect.conclude(errors.Unreachable(f"the call was not done within {round(limit, 1):g} seconds"))
 
-    def _time_left(self) -> float:
-        """Return the seconds for a call: the limit, or less if the caller has a deadline."""
+    def _limit(self) -> tuple[float, float]:
+        """Return the seconds for a call, and how much of them to leave to the caller, if its deadline is the limit."""
         left = max(0.0, anyio.current_effective_deadline() - anyio.current_time())
-        return min(self._time_limit, left - min(_MAX_MARGIN_SECONDS, left * _MARGIN_SHARE))
+        if left > self._time_limit:
+            return self._time_limit, 0.0
+        return left, min(_MAX_MARGIN_SECONDS, left * _MARGIN_SHARE)
 
     async def extensions(self) -> frozenset[str]:
         """Return what the service offers beyond the API documentation, such as `scan` and `batch`.
