@@ -18,6 +18,7 @@ class Interrupt:
         if name == chosen:
             os.kill(os.getpid(), signal.SIGINT)
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # the background jobs of a shell ignore it
 chosen = sys.argv.pop(1)
 sys.modules.pop(chosen, None)
 sys.meta_path.insert(0, Interrupt())

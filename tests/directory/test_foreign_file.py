@@ -1,6 +1,8 @@
 """A file from somebody else: its journal, its schema and its contents are checked before they are used or believed."""
 
+import asyncio
 import json
+import shutil
 import sqlite3
 from contextlib import closing
 
@@ -14,19 +16,31 @@ from directory.conftest import serving
 SECRET = "Ola Nordmann"
 
 
+@pytest.fixture(scope="session")
+def original(tmp_path_factory):
+    """The folder of a directory with a contact in a group, a deleted one, and two erased ones."""
+    folder = tmp_path_factory.mktemp("original")
+
+    async def make():
+        async with serving(folder / "contacts.db") as http:
+            ids = [
+                (await http.post("/v1/contacts", json={"name": f"{SECRET} {n}", "tags": ["x"]})).json()["id"]
+                for n in range(4)
+            ]
+            group = (await http.post("/v1/contacts/groups", json={"name": "VIP"})).json()["id"]
+            await http.post(f"/v1/contacts/groups/{group}/members", json={"contact_ids": ids[:1]})
+            await http.delete(f"/v1/contacts/{ids[1]}")
+            for each in ids[2:]:
+                await http.post(f"/v1/contacts/{each}/gdpr-delete", json={"reason": "asked"})
+
+    asyncio.run(make())
+    return folder
+
+
 @pytest.fixture
-async def made(path):
-    """A directory with a contact in a group, a deleted one, and two erased ones."""
-    async with serving(path) as http:
-        ids = [
-            (await http.post("/v1/contacts", json={"name": f"{SECRET} {n}", "tags": ["x"]})).json()["id"]
-            for n in range(4)
-        ]
-        group = (await http.post("/v1/contacts/groups", json={"name": "VIP"})).json()["id"]
-        await http.post(f"/v1/contacts/groups/{group}/members", json={"contact_ids": ids[:1]})
-        await http.delete(f"/v1/contacts/{ids[1]}")
-        for each in ids[2:]:
-            await http.post(f"/v1/contacts/{each}/gdpr-delete", json={"reason": "asked"})
+def made(original, path):
+    """A copy of the original directory."""
+    shutil.copytree(original, path.parent, dirs_exist_ok=True)
     return path
 
 

@@ -207,6 +207,7 @@ def tables():
     engine.dispose()
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.text("abcøßłÅé'-", min_size=1, max_size=6), min_size=1, max_size=4),
     st.randoms(use_true_random=False),

@@ -198,6 +198,7 @@ def test_any_line_ending_ends_a_row(end):
     assert [(row.number, row.name) for row in rows_of(text)] == [(2, "Ola")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codec", ["utf-16", "utf-8-sig"])
 def test_large_file_is_not_split_inside_a_character(codec):
     rows = rows_of(("Name;Phone\n" + "Øø🎉;1\n" * 20_000).encode(codec))

@@ -145,6 +145,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", HOSTILE)
 def test_small_workbook_that_describes_much_is_refused(what):
     data = HOSTILE[what]()

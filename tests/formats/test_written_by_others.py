@@ -249,6 +249,7 @@ def check(write, people, missing=()):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DIALECTS)
 @settings(max_examples=15)
 @given(data=st.data())

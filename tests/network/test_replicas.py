@@ -74,6 +74,7 @@ async def test_replica_with_another_key_refuses_the_answer(tmp_path):
         assert (await yes(here, question, ola)).content == {"done": True}
 
 
+@pytest.mark.slow
 async def test_removed_state_key_opens_no_answer(tmp_path):
     async with two(tmp_path, [OTHER_KEYS, STATE_KEYS], [OTHER_KEYS]) as (here, there):
         ola, question = await asked(here)
@@ -86,6 +87,7 @@ async def test_removed_state_key_opens_no_answer(tmp_path):
         assert await is_there(there, ola)
 
 
+@pytest.mark.slow
 async def test_answer_sent_to_two_replicas_at_once_performs_one_call():
     with quick_folder() as folder:
         async with two(folder, [STATE_KEYS], [STATE_KEYS], confirm=["create_contact_group"]) as (here, there):

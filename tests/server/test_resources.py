@@ -2,6 +2,7 @@
 
 import gc
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -179,7 +180,7 @@ async def never(_: httpx.Request) -> httpx.Response:
 @pytest.mark.parametrize(
     ("respond", "reason"),
     [
-        (never, "unreachable"),
+        (never, "(unreachable|no answer in time)"),  # the client and the list have almost the same deadline
         (answering({"detail": "bad key"}, 401), "authentication_failed"),
         (lambda _: httpx.Response(200, text="<html>"), "unreadable_answer"),
     ],
@@ -196,7 +197,7 @@ async def test_resources_are_listed_without_groups_if_the_service_does_not_answe
 
     assert (listed.resources, listed.next_cursor) == ([], None)
     assert len(templates.resource_templates) == 4
-    assert f"resources are listed without groups: {reason}" in caplog.text
+    assert re.search(f"resources are listed without groups: {reason}", caplog.text)
 
 
 @each_era
@@ -213,6 +214,7 @@ async def test_unexpected_exception_shows_no_values(era: str, caplog: pytest.Log
     assert "Zaphod" not in error.message + caplog.text
 
 
+@pytest.mark.slow
 @each_era
 async def test_request_over_the_call_limit_is_refused_before_it_starts(
     era: str, recwarn: pytest.WarningsRecorder

@@ -206,6 +206,7 @@ async def test_each_request_to_the_service_is_measured_in_its_own_span(telemetry
     assert not {"traceparent", "tracestate", "baggage"} & {name for request in seen for name in request.headers}
 
 
+@pytest.mark.slow
 async def test_unreachable_service_has_an_error_type_and_no_status(telemetry: CapturedTelemetry) -> None:
     """`error.type` is our error code; the network's message is not in the span."""
 

@@ -243,6 +243,7 @@ async def test_refused_requests_count_against_the_limit(open_service, path):
     assert refused == [403] * 10 + [429]
 
 
+@pytest.mark.slow
 async def test_rate_zero_means_no_limit(open_service, path):
     client = await (await open_service(path, rate=0)).caller()
 

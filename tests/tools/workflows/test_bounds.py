@@ -24,6 +24,7 @@ def size(answer: dict[str, Any]) -> int:
     return count_tokens(json.dumps(answer, ensure_ascii=False, separators=(",", ":")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text", ["abc " * 500, *NASTY, "a1b2c3d4-5678-9abc-def0-123456789abc " * 50, "{}[]\"'\\" * 200]
 )

@@ -128,6 +128,7 @@ async def test_question_with_hostile_values_is_bounded_and_plain(guarded, person
     assert "hidden" not in question
 
 
+@pytest.mark.slow
 async def test_merge_of_many_long_contacts_is_bounded(guarded, person):
     """Every contact that is deleted is named."""
     fields = {"company_name": LONG, "email": "a" * 60 + "@example.com"}

@@ -136,6 +136,7 @@ async def test_refused_key_stops_the_import_and_the_error_counts_what_was_done(p
     }
 
 
+@pytest.mark.slow
 async def test_rows_that_cannot_be_matched_again_are_counted_as_unknown(platform, unsteady, save):
     """The answers are lost, and then the service is unreachable."""
     path = save(HEADER, *rows(3))

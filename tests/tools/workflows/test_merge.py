@@ -201,6 +201,7 @@ async def test_cancelled_merge_ends_within_the_grace_period_and_begins_no_other_
     assert time.monotonic() - started < 2
 
 
+@pytest.mark.slow
 async def test_failed_merge_counts_what_was_done(platform, unsteady, person):
     """The kept contact was changed, so the error must not say that nothing was changed."""
     person.content = {"decision": "merge"}

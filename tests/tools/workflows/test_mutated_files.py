@@ -160,6 +160,7 @@ async def import_file(directory: Host, files: Path, data: bytes) -> str:
     return text_of(result)
 
 
+@pytest.mark.slow
 async def test_mutated_file_is_imported_or_refused_in_one_line(directory, files):
     chance = random.Random(1)
     for _ in range(40):

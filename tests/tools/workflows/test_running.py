@@ -44,6 +44,7 @@ def write(folder: Path, count: int) -> str:
     return "people.csv"
 
 
+@pytest.mark.slow
 @each_era
 async def test_import_reports_progress_with_counts_and_units(tmp_path, files, era, monkeypatch):
     """A long import reports how many rows are done, and of how many."""

@@ -115,6 +115,7 @@ async def test_slow_body_outlives_the_head_timeout():
         writer.close()
 
 
+@pytest.mark.slow
 async def test_idle_stream_outlives_the_stall_timeout():
     event = asyncio.Event()
 
