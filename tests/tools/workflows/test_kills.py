@@ -44,7 +44,6 @@ async def content(database: Path) -> Counter[str]:
     connection = connect(Embedded(database, "test"))
     async with connection.lifespan():
         page = await connection.send(ScanContacts(fields=FIELDS))
-        assert page.next is None or len(page.rows) >= 5_000
         rows = list(page.rows)
         while page.next:
             page = await connection.send(ScanContacts(fields=FIELDS, after=page.next))

@@ -19,7 +19,7 @@ _INVALID_CALLS: tuple[tuple[str, str, Fields], ...] = (
     ("invalid", "get_contact", {"contact_id": "7"}),
     ("invalid", "create_contact", {}),
     ("invalid", "create_contact", {"name": "A", "nickname": "B"}),
-    ("invalid", "list_contacts", {"page": 0}),
+    ("invalid", "list_contacts", {"type": "robot"}),
     ("invalid", "update_contact", {"contact_id": MISSING_ID}),
     ("invalid", "gdpr_delete_contact", {"contact_id": MISSING_ID}),
     ("invalid", "add_matching_to_group", {"group_id": MISSING_ID, "apply": True}),
