@@ -318,7 +318,13 @@ class Model(RuleBasedStateMachine):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("examples", "steps"), [(5, 40), pytest.param(60, 50, marks=pytest.mark.load)], ids=["some", "many"]
+    ("examples", "steps"),
+    [
+        (5, 40),
+        pytest.param(25, 50, marks=pytest.mark.load),
+        pytest.param(60, 50, marks=[pytest.mark.load, pytest.mark.endurance]),
+    ],
+    ids=["some", "many", "most"],
 )
 def test_directory_behaves_like_the_model(location, examples, steps):
     run_state_machine_as_test(

@@ -33,7 +33,7 @@ _SHORT_RUNS = _RUNS[:2]
 @pytest.mark.parametrize(
     ("start_server", "open_backend", "calls"),
     [
-        *((*parts, 6_000) for parts in _SHORT_RUNS),
+        *((*parts, 3_000) for parts in _SHORT_RUNS),
         *(pytest.param(*parts, 200_000, marks=pytest.mark.endurance) for parts in _RUNS),
     ],
 )

@@ -232,9 +232,10 @@ async def test_responses_have_exactly_the_described_fields(service):
 @pytest.mark.parametrize(
     ("examples", "location"),
     [
-        (2, "sqlite"),
-        pytest.param(75, "sqlite", marks=pytest.mark.load),
-        pytest.param(75, "postgresql", marks=pytest.mark.load),
+        pytest.param(25, "sqlite", marks=pytest.mark.load),
+        pytest.param(25, "postgresql", marks=pytest.mark.load),
+        pytest.param(75, "sqlite", marks=[pytest.mark.load, pytest.mark.endurance]),
+        pytest.param(75, "postgresql", marks=[pytest.mark.load, pytest.mark.endurance]),
     ],
     indirect=["location"],
 )

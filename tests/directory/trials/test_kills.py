@@ -98,7 +98,10 @@ async def test_concurrent_processes_lose_no_write(writers, processes, tasks, sec
     assert await writers.find_differences() == []
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.load)])
+@pytest.mark.parametrize(
+    "kills",
+    [3, pytest.param(8, marks=pytest.mark.load), pytest.param(20, marks=[pytest.mark.load, pytest.mark.endurance])],
+)
 async def test_killed_process_keeps_acknowledged_writes_and_no_partial_ones(writers, kills):
     """Another process keeps writing."""
     chance = random.Random(1)

@@ -56,8 +56,10 @@ async def content(database: Path) -> Counter[str]:
     [
         (400, 2, "batches", 0.3),
         pytest.param(400, 2, "singly", 1.5, marks=pytest.mark.load),
-        pytest.param(4_600, 10, "batches", 0.8, marks=pytest.mark.load),
-        pytest.param(1_500, 10, "singly", 3.0, marks=pytest.mark.load),
+        pytest.param(4_600, 4, "batches", 0.8, marks=pytest.mark.load),
+        pytest.param(1_500, 4, "singly", 3.0, marks=pytest.mark.load),
+        pytest.param(4_600, 10, "batches", 0.8, marks=[pytest.mark.load, pytest.mark.endurance]),
+        pytest.param(1_500, 10, "singly", 3.0, marks=[pytest.mark.load, pytest.mark.endurance]),
     ],
 )
 async def test_killed_and_repeated_import_ends_like_an_undisturbed_one(tmp_path, count, kills, how, longest):
