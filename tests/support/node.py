@@ -9,7 +9,7 @@ import pytest
 
 HERE = Path(__file__).parents[1]
 MODULES = HERE / "node_modules"
-_NPM_TIMEOUT_SECONDS = 120
+_NPM_TIMEOUT_SECONDS = 300
 
 only_when_asked = pytest.mark.skipif(
     not os.environ.get("WITH_NODE"), reason="fetches packages with npm: set WITH_NODE=1 to run this"
