@@ -12,7 +12,10 @@ _MARKER = re.compile(
     rb"\n\x1a?([ \t>]*+)" + _TAGS + rb"((?:[\w-]{1,50}\.)?+AGENT\b[^:\n]*+:\s*+)?(BEGIN|END)[ \t]*+:[ \t]*+VCARD"
     rb"[ \t;\x1a]*+" + _TAGS + rb"[ \t]*+(?=\n|\Z)",
     re.IGNORECASE,
-)  # begins with a line feed, by which the search is fast; possessive, or a megabyte of spaces would take minutes
+)  # possessive, or a megabyte of spaces would take minutes
+_MARKER_WORD = b"VCARD"
+_MAX_AGENT_GAP = 4096
+"""Bytes between AGENT: and the card of the assistant."""
 _TAG_AT_LINE_END = re.compile(rb"<br ?/?>\n?", re.IGNORECASE)
 _INDENT = re.compile(rb"\n+([ \t>]*)")
 _VERSION = re.compile(rb"[\s>]*VERSION:", re.IGNORECASE)
@@ -50,7 +53,7 @@ def split_cards(data: bytes, leftovers: Leftovers) -> Iterator[RawCard]:
     data = _normalize_lines(data)
     card = _OpenCard(leftovers)
     start = 0
-    for marker in _MARKER.finditer(data):
+    for marker in _find_markers(data):
         if card.depth and _is_folded(data, marker, card.indents):
             continue
         text, start = data[start : marker.start()], marker.end()
@@ -62,6 +65,28 @@ def split_cards(data: bytes, leftovers: Leftovers) -> Iterator[RawCard]:
             yield from card.cut_off(text)
             card.begin((marker[1], _find_indent(data, marker.end())))
     yield from card.cut_off(data[start:])
+
+
+def _find_markers(data: bytes) -> Iterator[re.Match[bytes]]:
+    """Yield the markers, which are found by their word: the pattern would try every line of a long card in one step."""
+    upper = data.upper()
+    done = tried = 0
+    while (word := upper.find(_MARKER_WORD, tried)) >= 0:
+        line = data.rfind(b"\n", tried, word)
+        tried = word + len(_MARKER_WORD)
+        if line >= 0 and (marker := _match_agent(data, done, line) or _MARKER.match(data, line)):
+            yield marker
+            done = tried = marker.end()
+
+
+def _match_agent(data: bytes, start: int, line: int) -> re.Match[bytes] | None:
+    """Match the marker of an assistant's card whose AGENT: stands in a line before that of BEGIN:VCARD."""
+    start = max(start, line - _MAX_AGENT_GAP)
+    before = data[start:line].rstrip()
+    if not before.endswith(b":"):
+        return None
+    agent = before.rfind(b"\n")
+    return _MARKER.match(data, start + agent) if agent >= 0 else None
 
 
 class _OpenCard:
