@@ -15,7 +15,7 @@ _MARKER = re.compile(
 )  # possessive, or a megabyte of spaces would take minutes
 _MARKER_WORD = b"VCARD"
 _MAX_AGENT_GAP = 4096
-"""Bytes between AGENT: and the card of the assistant."""
+"""How many bytes before the card of an assistant are searched for the line AGENT: that it belongs to."""
 _TAG_AT_LINE_END = re.compile(rb"<br ?/?>\n?", re.IGNORECASE)
 _INDENT = re.compile(rb"\n+([ \t>]*)")
 _VERSION = re.compile(rb"[\s>]*VERSION:", re.IGNORECASE)

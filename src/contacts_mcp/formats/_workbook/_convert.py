@@ -16,8 +16,8 @@ from ._package import Damaged, NumberedRow, Package, TooLarge
 from ._xlsx import find_workbook, read_xlsx
 
 _ZIP_SIGNATURE = b"PK\x03\x04"
-_DAMAGES = (Damaged, ExpatError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
-"""`zipfile` raises the last two for an unknown compression, and for a file that is protected with a password."""
+_DAMAGES = (Damaged, ExpatError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
+"""`zipfile` raises the last one for a file that is protected with a password, or has an unknown compression."""
 
 
 def convert(data: bytes, output: BinaryIO, max_rows: int, max_bytes: int) -> int:
