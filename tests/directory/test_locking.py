@@ -179,6 +179,29 @@ async def test_receipts_of_concurrent_erasures_form_a_chain(db, ola):
     assert [row["seq"] for row in await db.run(lambda connection, _: list(read_receipts(connection)))] == [1, 2]
 
 
+async def test_record_that_is_merged_while_its_erasure_waits_is_erased_as_well(db, ola):
+    keep, other, late = await ola(), await ola(), await ola()
+    await db.run(store.merge_contacts, keep["id"], [other["id"]])
+
+    await db.meet(
+        lambda connection, tenant: store.merge_contacts(connection, tenant, keep["id"], [late["id"]]), erasing(keep)
+    )
+
+    assert (await db.run(store.read_person, late["id"])).status == "erased"
+    assert len(await db.run(lambda connection, _: list(read_receipts(connection)))) == 3
+
+
+async def test_merge_into_a_contact_that_is_being_erased_is_not_found(db, ola):
+    keep, other = await ola(), await ola()
+
+    late = await db.meet(
+        erasing(keep), lambda connection, tenant: store.merge_contacts(connection, tenant, keep["id"], [other["id"]])
+    )
+
+    assert isinstance(late, DirectoryNotFound)
+    assert (await db.run(store.read_person, other["id"])).status == "live"
+
+
 async def test_purge_and_erasure_of_the_same_contact_do_not_deadlock(db, ola):
     """The purge locks all its contacts before it locks the end of the chain."""
     made = [await ola() for _ in range(3)]

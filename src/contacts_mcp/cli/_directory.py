@@ -234,9 +234,11 @@ def restore(
     directory: DirectoryOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Restore a deleted contact, except for its group memberships. An erased contact cannot be restored."""
+    """Restore a deleted or merged contact, except for its group memberships. An erased one cannot be restored."""
     row = _run(_locate(directory), lambda opened: opened.maintenance.restore_contact(contact_id.lower()))
-    print_result([f"Restored {row['id']}: {row['name']}."], {"id": row["id"]}, as_json)
+    kept = row["was_merged_into"]
+    note = f" It is no longer linked to {kept}, which keeps what was merged into it." if kept else ""
+    print_result([f"Restored {row['id']}: {row['name']}.{note}"], {"id": row["id"], "was_merged_into": kept}, as_json)
 
 
 @directory_cli.command()

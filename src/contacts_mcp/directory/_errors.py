@@ -39,7 +39,7 @@ class DirectoryNotFound(DirectoryError):
 
 
 class Conflict(DirectoryError):
-    """An `Idempotency-Key` was used again with another body."""
+    """An `Idempotency-Key` was used again with another body, or other records were merged meanwhile."""
 
     status = 409
 

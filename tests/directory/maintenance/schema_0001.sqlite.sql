@@ -99,11 +99,13 @@ CREATE TABLE contacts (
     updated_at VARCHAR(27) NOT NULL,
     deleted_at VARCHAR(27),
     erased_at VARCHAR(27),
+    merged_into VARCHAR(36),
     FOREIGN KEY(tenant) REFERENCES tenants (seq),
     UNIQUE (id)
 );
 CREATE INDEX contacts_deleted ON contacts (tenant, deleted_at) WHERE deleted_at IS NOT NULL;
 CREATE INDEX contacts_live ON contacts (tenant, seq, type) WHERE deleted_at IS NULL;
+CREATE INDEX contacts_merged ON contacts (tenant, merged_into) WHERE merged_into IS NOT NULL;
 CREATE TABLE idempotency_keys (
     tenant INTEGER NOT NULL,
     key_hash VARCHAR(64) NOT NULL,

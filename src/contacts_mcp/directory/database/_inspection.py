@@ -31,7 +31,7 @@ _HEX = "[0-9a-f]"
 _ID = "-".join(_HEX * length for length in (8, 4, 4, 4, 12))
 _DIGIT = "[0-9]"
 _TIME = f"{_DIGIT * 4}-{_DIGIT * 2}-{_DIGIT * 2}T{_DIGIT * 2}:{_DIGIT * 2}:{_DIGIT * 2}.{_DIGIT * 6}Z"
-_IDS = {(contacts.name, "id"), (groups.name, "id"), (receipts.name, "contact_id")}
+_IDS = {(contacts.name, "id"), (contacts.name, "merged_into"), (groups.name, "id"), (receipts.name, "contact_id")}
 
 
 def schema_faults(connection: sqlite3.Connection, revision: str) -> Iterator[str]:

@@ -71,10 +71,12 @@ contacts = sa.Table(
     sa.Column("updated_at", sa.String(27), nullable=False),
     sa.Column("deleted_at", sa.String(27)),
     sa.Column("erased_at", sa.String(27)),
+    sa.Column("merged_into", sa.String(36)),  # the id of the contact that this one, now deleted, was merged into
     sqlite_autoincrement=True,
 )
 sa.Index("contacts_live", contacts.c.tenant, contacts.c.seq, contacts.c.type, **_where("deleted_at IS NULL"))  # pages
 sa.Index("contacts_deleted", contacts.c.tenant, contacts.c.deleted_at, **_where("deleted_at IS NOT NULL"))
+sa.Index("contacts_merged", contacts.c.tenant, contacts.c.merged_into, **_where("merged_into IS NOT NULL"))
 
 groups = sa.Table(
     "contact_groups",

@@ -115,6 +115,13 @@ def _contradictions() -> Iterator[tuple[str, Select[Any]]]:
         "receipts with another tenant than their contact",
         receipt.join(contacts, of_erased).where(contacts.c.tenant != receipts.c.tenant),
     )
+    yield "live contacts that are marked as merged", contact.where(_live, contacts.c.merged_into.is_not(None))
+    kept = contacts.alias()
+    of_kept = (kept.c.id == contacts.c.merged_into, kept.c.tenant == contacts.c.tenant)
+    merged = contact.where(contacts.c.merged_into.is_not(None))
+    yield "contacts merged into missing contacts", merged.where(~exists().where(*of_kept))
+    left = merged.where(~_erased, exists().where(*of_kept, kept.c.erased_at.is_not(None)))
+    yield "contacts merged into erased contacts, but not erased", left
     of_key = idempotency_keys.c.record_id == contacts.c.id
     yield "erased contacts with an idempotency key", contact.join(idempotency_keys, of_key).where(_erased)
 

@@ -66,7 +66,9 @@ class Maintenance:
         return await self._database.read(_list_deleted, tenant, before)
 
     async def restore_contact(self, contact_id: str) -> Row:
-        """Undo a deletion, except for the contact's group memberships.
+        """Undo a deletion or a merge, except for the contact's group memberships. Returns the contact.
+
+        It is no longer linked to the contact that it was merged into, `was_merged_into`, which keeps what it got.
 
         Raises:
             DirectoryNotFound: no deleted contact has this id.
@@ -124,19 +126,20 @@ def _restore_contact(connection: Connection, contact_id: str) -> Row:
         raise DirectoryNotFound("Deleted contact")
     if row["erased_at"]:
         raise ContactErased(f"the contact {contact_id} was erased; nothing of it is left to restore")
-    values = {"deleted_at": None, "updated_at": now_after(row["updated_at"])}
+    values = {"deleted_at": None, "merged_into": None, "updated_at": now_after(row["updated_at"])}
     connection.execute(update(contacts).where(contacts.c.seq == row["seq"]).values(values))
     restored = {**row, **values}
     store.add_to_index(connection, row["tenant"], [restored])
-    return restored
+    return {**restored, "was_merged_into": row["merged_into"]}
 
 
 def _purge(connection: Connection, before: datetime, reason: str) -> int:
     query = select(contacts.c.id, contacts.c.tenant).where(_is_deleted, contacts.c.deleted_at < format_time(before))
     # Every writer locks contacts before the chain of receipts, so all of them are locked first.
     found = connection.execute(query.order_by(contacts.c.id).with_for_update()).all()
-    for contact_id, tenant in found:
-        store.erase_contact(connection, tenant, contact_id, reason, _ACTOR)
+    for tenant in sorted({tenant for _, tenant in found}):
+        ids = [contact_id for contact_id, owner in found if owner == tenant]
+        store.erase_contacts(connection, tenant, ids, reason, _ACTOR)
     return len(found)
 
 

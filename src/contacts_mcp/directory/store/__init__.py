@@ -5,7 +5,6 @@ from contacts_mcp.directory.store._contacts import (
     create_contact,
     create_contacts,
     delete_contact,
-    erase_contact,
     get_contact,
     list_contacts,
     scan_contacts,
@@ -36,6 +35,14 @@ from contacts_mcp.directory.store._groups import (
 from contacts_mcp.directory.store._idempotency import create_once, spend_nonce
 from contacts_mcp.directory.store._index import add_to_index, index_postings, rebuild_index
 from contacts_mcp.directory.store._keys import SCOPES, ApiKey, create_key, find_key, key_prefix, list_keys, revoke_key
+from contacts_mcp.directory.store._persons import (
+    Receipt,
+    StoredRecord,
+    erase_contact,
+    erase_contacts,
+    merge_contacts,
+    read_person,
+)
 from contacts_mcp.directory.store._query import Query, parse_query
 from contacts_mcp.directory.store._rows import Row, chunks, insert_rows
 from contacts_mcp.directory.store._terms import (
@@ -53,7 +60,9 @@ __all__ = [
     "ApiKey",
     "ContactPage",
     "Query",
+    "Receipt",
     "Row",
+    "StoredRecord",
     "add_members",
     "add_to_index",
     "chunks",
@@ -67,6 +76,7 @@ __all__ = [
     "delete_group",
     "deletion_variants",
     "erase_contact",
+    "erase_contacts",
     "find_key",
     "get_contact",
     "get_group",
@@ -78,6 +88,7 @@ __all__ = [
     "list_groups",
     "list_keys",
     "list_members",
+    "merge_contacts",
     "name_words",
     "open_database",
     "parse_query",
@@ -85,6 +96,7 @@ __all__ = [
     "phone_pieces",
     "read_journal",
     "read_journal_file",
+    "read_person",
     "read_receipts",
     "rebuild_index",
     "receipt_chain_end",

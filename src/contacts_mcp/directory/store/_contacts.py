@@ -12,16 +12,15 @@ from uuid import uuid4
 from sqlalchemy import Connection, bindparam, delete, select, update
 from sqlalchemy import Row as ResultRow
 
-from contacts_mcp.directory._errors import DirectoryNotFound, PersonalReason
+from contacts_mcp.directory._errors import DirectoryNotFound
 from contacts_mcp.directory.database import contacts, memberships, now, now_after
-from contacts_mcp.directory.store._erasure import PERSONAL_FIELDS, append_receipt, clear_contact
+from contacts_mcp.directory.store._erasure import PERSONAL_FIELDS
 from contacts_mcp.directory.store._groups import group_seq
 from contacts_mcp.directory.store._index import add_to_index, update_index
 from contacts_mcp.directory.store._query import Query, correct_spelling
 from contacts_mcp.directory.store._rows import Row, chunks, insert_with_seq, require_row
 from contacts_mcp.directory.store._search import fetch_page, find_seqs, prepare_query
 from contacts_mcp.directory.store._terms import phone_digits, words_column
-from contacts_mcp.erasure_reason import find_fault, repeats_contact
 
 _CHANGEABLE = ("type", *PERSONAL_FIELDS, "phone_digits", "words", "updated_at")
 _UPDATE = (
@@ -162,31 +161,6 @@ def delete_contact(connection: Connection, tenant: int, contact_id: str) -> None
     update_index(connection, tenant, [row], [None])
     connection.execute(_DELETE_MEMBERSHIPS, {"of_seq": row["seq"]})
     connection.execute(_SET_DELETED, {"of_seq": row["seq"], "deleted_at": now()})
-
-
-def erase_contact(connection: Connection, tenant: int, contact_id: str, reason: str, actor: str) -> None:
-    """Remove all personal data of a contact, deleted or not; if it is erased already, nothing changes.
-
-    The row keeps its id and times; a receipt keeps the actor, the reason and the names of the fields that had a value.
-    Raises PersonalReason if the reason holds personal data, of this contact or of anyone.
-    """
-    query = select(contacts).where(contacts.c.id == contact_id, contacts.c.tenant == tenant)
-    row = require_row(connection, "Contact", query.with_for_update())
-    if row["erased_at"]:
-        return
-    _check_reason(reason, row)
-    time = now_after(row["updated_at"])
-    clear_contact(connection, row, time)
-    receipt = {"contact_id": contact_id, "tenant": tenant, "erased_at": time, "actor": actor, "reason": reason}
-    append_receipt(connection, {**receipt, "fields": [column for column in PERSONAL_FIELDS if row[column]]})
-
-
-def _check_reason(reason: str, row: Row) -> None:
-    identity = {name: row[name] for name in ("name", "company_name", "email", "phone_number")}
-    if fault := find_fault(reason):
-        raise PersonalReason(f"reason: {fault}")
-    if repeats_contact(reason, **identity):
-        raise PersonalReason("reason: must not contain the contact's name, e-mail or number: the reason is kept")
 
 
 def _with_derived(row: Row) -> dict[str, Any]:
