@@ -14,8 +14,8 @@ from sqlalchemy import select
 from contacts_mcp.directory import Directory, DirectoryUnavailable, store
 from contacts_mcp.directory.database import OWNER, spellings
 from contacts_mcp.directory.maintenance import check, sample_contacts
-from contacts_mcp.directory.store import journal_path, parse_query, read_journal, read_receipts
-from contacts_mcp.directory.store._erasure import append_to_journal
+from contacts_mcp.directory.store import _journal, journal_path, parse_query, read_journal, read_receipts
+from contacts_mcp.directory.store._journal import append_to_journal
 
 SECRETS = {
     "name": "Qvxname Zwqlast",
@@ -225,6 +225,61 @@ async def test_journal_of_another_file_is_refused_and_not_changed(path, tmp_path
 
     async with open_directory(path) as http:
         answer = await http.get("/v1/contacts")
+
+    assert answer.status_code == 503
+    assert "do not belong together" in answer.json()["detail"]
+    assert journal_path(path).read_bytes() == foreign
+
+
+async def erase_some(http, number):
+    for _ in range(number):
+        await erase(http, (await http.post("/v1/contacts", json={"name": "Ola"})).json())
+
+
+async def test_erasure_reads_only_what_was_added_to_the_journal(path, open_directory, monkeypatch):
+    """Otherwise each erasure of a directory would take longer than the one before."""
+    parsed = []
+    parse_line = _journal.parse_line
+    monkeypatch.setattr(_journal, "parse_line", lambda line: parsed.append(line) or parse_line(line))
+
+    async with open_directory(path) as http:
+        await erase_some(http, 5)
+
+    assert len(parsed) == len(set(parsed)) == 4
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda journal: journal.unlink(),
+        lambda journal: journal.write_bytes(b""),
+        lambda journal: journal.write_bytes(journal.read_bytes()[:-40]),
+        lambda journal: journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:1])),
+    ],
+    ids=["removed", "emptied", "cut short", "without a line"],
+)
+async def test_journal_that_lost_lines_while_the_directory_is_open_gets_them_again(path, open_directory, damage):
+    async with open_directory(path) as http:
+        await erase_some(http, 3)
+        before = journal_path(path).read_bytes()
+        damage(journal_path(path))
+
+        await erase_some(http, 1)
+
+    assert journal_path(path).read_bytes().startswith(before)
+    assert len(read_journal(path)) == 4
+
+
+async def test_journal_that_was_replaced_while_the_directory_is_open_is_refused(path, tmp_path, open_directory):
+    async with open_directory(tmp_path / "other.db") as http:
+        await erase_some(http, 3)
+    foreign = journal_path(tmp_path / "other.db").read_bytes()
+    async with open_directory(path) as http:
+        await erase_some(http, 2)
+        journal_path(path).write_bytes(foreign)
+        made = (await http.post("/v1/contacts", json={"name": "Ola"})).json()
+
+        answer = await http.post(f"/v1/contacts/{made['id']}/gdpr-delete", json={"reason": "r"})
 
     assert answer.status_code == 503
     assert "do not belong together" in answer.json()["detail"]

@@ -13,10 +13,6 @@ from contacts_mcp.directory.store._contacts import (
 )
 from contacts_mcp.directory.store._erasure import (
     PERSONAL_FIELDS,
-    journal_path,
-    open_database,
-    read_journal,
-    read_journal_file,
     read_receipts,
     receipt_chain_end,
     replay_receipts,
@@ -34,6 +30,7 @@ from contacts_mcp.directory.store._groups import (
 )
 from contacts_mcp.directory.store._idempotency import create_once, spend_nonce
 from contacts_mcp.directory.store._index import add_to_index, index_postings, rebuild_index
+from contacts_mcp.directory.store._journal import journal_path, open_database, read_journal, read_journal_file
 from contacts_mcp.directory.store._keys import SCOPES, ApiKey, create_key, find_key, key_prefix, list_keys, revoke_key
 from contacts_mcp.directory.store._persons import (
     Receipt,
