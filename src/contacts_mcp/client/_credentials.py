@@ -3,7 +3,6 @@
 Nothing here imports httpx: the command line checks both before it loads the client.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+from contacts_mcp.pseudonyms import digest
 from contacts_mcp.setting_values import UNEXPANDED, is_not_set, is_placeholder_key, strip_key_noise
 from contacts_mcp.text import quote, sanitize
 
@@ -72,7 +72,7 @@ class Credential:
     @property
     def fingerprint(self) -> str:
         """The first 128 bits of the key's SHA-256, in hexadecimal; identifies the key without revealing it."""
-        return hashlib.sha256(self.secret.encode()).hexdigest()[:32]
+        return digest(self.secret)
 
     @property
     def header(self) -> tuple[str, str]:

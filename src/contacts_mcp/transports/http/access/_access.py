@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from contacts_mcp.client import Credential, InvalidCredential, is_loopback
 from contacts_mcp.contract import AuthenticationFailed, ContactsError, PermissionDenied, RateLimited
 from contacts_mcp.middleware import BODY_SCOPE_KEY, Refusal, presented_keys, route_path
+from contacts_mcp.pseudonyms import key_pseudonym
 from contacts_mcp.server import CALLER_SCOPE_KEY, LOCAL_CALLER, Caller
 from contacts_mcp.text import quote
 from contacts_mcp.transports.http._hosts import parse_host
@@ -154,7 +155,7 @@ class ApiKeyAccess(Access):
         credential = _credential_of(connection.scope)
         if not await self._is_good(credential):
             raise _unauthorized("the WAYSCloud key is wrong, expired or revoked", error="invalid_token")
-        return Caller(f"key:{credential.fingerprint}", credential=credential)
+        return Caller(key_pseudonym(credential.secret), credential=credential)
 
     async def _is_good(self, credential: Credential) -> bool:
         """Whether the service accepts the key. Concurrent requests with one key share one check."""

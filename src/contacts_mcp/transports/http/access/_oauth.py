@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from hashlib import sha256
 from http import HTTPStatus
 from typing import Any
 
@@ -14,6 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from contacts_mcp.contract import ContactsError, Risk
 from contacts_mcp.middleware import CURRENT_REQUEST_ID, Refusal, bearer_token
+from contacts_mcp.pseudonyms import subject_pseudonym
 from contacts_mcp.server import Caller
 from contacts_mcp.transports.http._endpoints import EXPIRES_SCOPE_KEY
 from contacts_mcp.transports.http.access._access import Access
@@ -31,7 +31,6 @@ METADATA_PATH = "/.well-known/oauth-protected-resource"
 _RESOURCE = re.compile(r"https?://[A-Za-z0-9.:_\[\]-]+(?:/[A-Za-z0-9/._~%-]*)?")
 _URL = TypeAdapter(AnyHttpUrl, config=ConfigDict(url_preserve_empty_path=True))
 _CALL_MARKERS = (b"tools/call", b"\\", b"\0")  # the method, an escape that may hide it, or a sign of UTF-16 or UTF-32
-_PRINCIPAL_DIGEST_CHARACTERS = 32
 _MAX_PARSED_BYTES = 64 * 1024
 """Larger messages are not parsed for the status 403: that would delay all callers."""
 _INSUFFICIENT = "insufficient_scope"
@@ -85,7 +84,7 @@ class OAuthAccess(Access):
         risks = frozenset(risk for scope in claims.scopes & SCOPES.keys() for risk in SCOPES[scope])
         if not risks:
             raise self._insufficient({"contacts:read"}, "the token has none of this server's scopes")
-        return Caller(_principal(claims), risks)
+        return Caller(subject_pseudonym(claims.issuer, claims.subject), risks)
 
     async def authorize(self, caller: Caller, body: bytes) -> None:
         """Refuse (403) a call of a tool that the caller's scopes do not cover, and name the scopes that would.
@@ -167,16 +166,6 @@ class OAuthAccess(Access):
         """Return a WWW-Authenticate header (RFC 6750, 3; RFC 9728, 5.1); no value comes from the request."""
         pairs = {**parameters, "resource_metadata": self._metadata_url}
         return {"WWW-Authenticate": "Bearer " + ", ".join(f'{name}="{value}"' for name, value in pairs.items())}
-
-
-def _principal(claims: TokenClaims) -> str:
-    """Issuer and subject, as `oauth:<issuer>#<digest>`.
-
-    The digest replaces the subject, which may be an e-mail address or anything else that must not enter the audit
-    trail. An issuer's URL holds no `#`, so the pair is unambiguous.
-    """
-    whole = f"{claims.issuer}#{claims.subject}".encode("utf-8", "surrogatepass")
-    return f"oauth:{claims.issuer}#{sha256(whole).hexdigest()[:_PRINCIPAL_DIGEST_CHARACTERS]}"
 
 
 class _Members(list[tuple[str, Any]]):
