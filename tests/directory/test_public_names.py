@@ -15,8 +15,8 @@ from contacts_mcp.directory import api, database, maintenance, service, store
         (
             directory,
             """
-            DEFAULT_RATE_LIMIT KEY_CACHE_SECONDS BackupRefused ContactErased Directory DirectoryError DirectoryNotFound
-            DirectoryUnavailable Location PostgresServer default_path parse_location
+            DEFAULT_RATE_LIMIT KEY_CACHE_SECONDS ApiKey BackupRefused ContactErased Directory DirectoryError
+            DirectoryNotFound DirectoryUnavailable Location PostgresServer default_path parse_location
             """,
         ),
         (api, "ROUTERS TENANT_SCOPE_KEY ContactType Tenant build_app render_refusal"),
@@ -25,13 +25,14 @@ from contacts_mcp.directory import api, database, maintenance, service, store
         (
             store,
             """
-            PERSONAL_FIELDS SCOPES ApiKey ContactPage Query Receipt Row StoredRecord add_members add_to_index chunks
-            correctable_words create_contact create_contacts create_group create_key create_once delete_contact
-            delete_group deletion_variants erase_contact erase_contacts find_key get_contact get_group index_postings
-            insert_rows journal_path key_prefix list_contacts list_groups list_keys list_members merge_contacts
-            name_words open_database parse_query phone_digits phone_pieces read_journal read_journal_file read_person
-            read_receipts rebuild_index receipt_chain_end remove_member replay_receipts revoke_key scan_contacts
-            spend_nonce update_contact update_contacts update_group verify_receipts words_column
+            PERSONAL_FIELDS SCOPES ApiKey ContactPage Query Receipt Row StoredRecord add_members add_to_index
+            check_key chunks correctable_words create_contact create_contacts create_group create_key create_once
+            delete_contact delete_group deletion_variants erase_contact erase_contacts find_key find_keys get_contact
+            get_group index_postings insert_rows journal_path key_prefix list_contacts list_groups list_keys
+            list_members list_tenants merge_contacts name_words open_database parse_query phone_digits phone_pieces
+            read_journal read_journal_file read_person read_receipts rebuild_index receipt_chain_end record_use
+            remove_member replay_receipts revoke_key scan_contacts spend_nonce update_contact update_contacts
+            update_group verify_receipts words_column
             """,
         ),
         (

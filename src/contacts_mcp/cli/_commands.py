@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from contacts_mcp import __version__
 from contacts_mcp.cli._audit import audit_cli
 from contacts_mcp.cli._directory import directory_cli
+from contacts_mcp.cli._keys import keys_cli
 from contacts_mcp.cli._options import clean_option, enable_gc, serve_app
 from contacts_mcp.cli._output import print_line, safe_output
 from contacts_mcp.guard import GuardMode
@@ -38,6 +39,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # its colors would be escaped like any other control sequence
 )
+directory_cli.add_typer(keys_cli, name="keys")
 cli.add_typer(directory_cli, name="directory")
 cli.add_typer(audit_cli, name="audit")
 

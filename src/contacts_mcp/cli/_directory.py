@@ -1,98 +1,21 @@
-"""`contacts-mcp directory`: serve a directory to other programs, manage its API keys, and maintain it."""
+"""`contacts-mcp directory`: serve a directory to other programs, and maintain it."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 
-from contacts_mcp.cli._options import (
-    AsJson,
-    Yes,
-    clean_option,
-    confirm,
-    interruptible,
-    parse_age,
-    serve_app,
-    show_progress,
-)
-from contacts_mcp.cli._output import print_json, print_line, print_result
-from contacts_mcp.directory import (
-    DEFAULT_RATE_LIMIT,
-    KEY_CACHE_SECONDS,
-    DirectoryError,
-    Location,
-    default_path,
-    parse_location,
-)
+from contacts_mcp.cli._location import DirectoryOption, locate, locate_existing, run_on
+from contacts_mcp.cli._options import AsJson, Yes, clean_option, confirm, parse_age, serve_app, show_progress
+from contacts_mcp.cli._output import print_result
+from contacts_mcp.directory import DEFAULT_RATE_LIMIT
 from contacts_mcp.settings import load_settings
-
-if TYPE_CHECKING:
-    from contacts_mcp.directory import Directory
+from contacts_mcp.wording import count
 
 directory_cli = typer.Typer(help="Serve a directory to other programs, and maintain it.", no_args_is_help=True)
-keys_cli = typer.Typer(help="Create, list and revoke the API keys of the service.", no_args_is_help=True)
-
-
-class Scope(StrEnum):
-    """What a key allows."""
-
-    READ = "read"
-    WRITE = "write"
-
-
-DirectoryOption = Annotated[
-    str | None,
-    typer.Option(
-        "--directory",
-        callback=clean_option,
-        help="The directory: a file or a postgresql:// URL. Default: CONTACTS_MCP_DIRECTORY.",
-    ),
-]
-KeyName = Annotated[str, typer.Argument(help="What the key is for, such as the program that will use it.")]
-KeyPrefix = Annotated[str, typer.Argument(help="The first eight characters of the key, as `keys list` shows them.")]
-TenantOption = Annotated[
-    str, typer.Option(help="The tenant whose contacts the key gives access to; a new name creates a tenant.")
-]
-Scopes = Annotated[
-    list[Scope] | None,
-    typer.Option("--scope", help="What the key allows: read or write. Repeat it for both, which is the default."),
-]
-T = TypeVar("T")
-
-
-def _locate(option: str | None) -> Location:
-    """The directory of the option, else of the settings, else this user's. Raises ValueError."""
-    settings = load_settings()  # an invalid setting is an error even if the option makes it unnecessary
-    return parse_location(option) if option is not None else settings.directory or default_path()
-
-
-def _locate_existing(option: str | None) -> Location:
-    """The directory as `_locate` finds it. Raises ValueError if the file does not exist: opening it would create it."""
-    location = _locate(option)
-    if isinstance(location, Path) and not location.exists():
-        raise ValueError(f"there is no directory at {location}; name its file with --directory")
-    return location
-
-
-def _run(location: Location, work: Callable[["Directory"], Awaitable[T]]) -> T:
-    """Open a directory, run `work` on it and close it. Raises ValueError, in one line, if that fails."""
-    import anyio
-
-    from contacts_mcp.directory import Directory
-
-    async def run() -> T:
-        async with Directory(location) as directory:
-            return await work(directory)
-
-    try:
-        with interruptible():
-            return anyio.run(run)
-    except DirectoryError as exc:
-        raise ValueError(str(exc)) from exc
 
 
 @directory_cli.command()
@@ -108,76 +31,20 @@ def serve(
 
     forbid_core_dumps()
     settings = load_settings()
-    location = _locate(directory)
-    keys = sum(key.revoked_at is None for key in _run(location, lambda opened: opened.list_keys()))
+    location = locate(directory)
+    keys = sum(key.revoked_at is None for key in run_on(location, lambda opened: opened.list_keys()))
     if not keys:
         raise ValueError("this directory has no API key; create one with `contacts-mcp directory keys create NAME`")
     configure_logging(settings, default="json")
     app = Directory(location, keys=True, rate=rate).app
-    serve_app(app, f"Contacts API for {keys} key{'' if keys == 1 else 's'}", host, port)
-
-
-directory_cli.add_typer(keys_cli, name="keys")
-
-
-@keys_cli.command("create")
-def create_key(
-    name: KeyName,
-    tenant: TenantOption = "owner",
-    scopes: Scopes = None,
-    as_json: AsJson = False,
-    directory: DirectoryOption = None,
-) -> None:
-    """Create a key and write it to standard output. It is not stored, so it cannot be shown again."""
-    text, key = _run(_locate(directory), lambda opened: opened.create_key(name, tenant, scopes or list(Scope)))
-    if as_json:
-        print_json({"key": text, **_describe_key(key)})
-        return
-    print_line(text)
-    rights = " and ".join(key.scopes)
-    print_line(f"Key {key.prefix} can {rights} the contacts of {tenant}. It is not shown again.", err=True)
-
-
-@keys_cli.command("list")
-def list_keys(as_json: AsJson = False, directory: DirectoryOption = None) -> None:
-    """List all keys by prefix, revoked ones included."""
-    keys = _run(_locate(directory), lambda opened: opened.list_keys())
-    if as_json:
-        print_json([_describe_key(key) for key in keys])
-        return
-    for key in keys:
-        state = f"revoked {key.revoked_at}" if key.revoked_at else "works"
-        scopes = ",".join(key.scopes)
-        print_line(f"{key.prefix}  {scopes:<10}  {key.created_at}  {state}  {key.tenant_name}: {key.name}")
-
-
-@keys_cli.command(
-    "revoke", help=f"Revoke a key permanently. Every service refuses it within {KEY_CACHE_SECONDS} seconds."
-)
-def revoke_key(prefix: KeyPrefix, yes: Yes = False, directory: DirectoryOption = None) -> None:
-    location = _locate(directory)
-    confirm(f"Revoke the key {prefix}? Programs that use it will be refused", yes)
-    key = _run(location, lambda opened: opened.revoke_key(prefix))
-    print_line(f"Revoked the key {key.prefix} ({key.name}) of {key.tenant_name}.")
-
-
-def _describe_key(key: Any) -> dict[str, Any]:
-    """Return the fields of a key that may be shown."""
-    return {
-        "prefix": key.prefix,
-        "name": key.name,
-        "tenant": key.tenant_name,
-        "scopes": list(key.scopes),
-        "created_at": key.created_at,
-        "revoked_at": key.revoked_at,
-    }
+    serve_app(app, f"Contacts API for {count(keys, 'key')}", host, port)
 
 
 @directory_cli.command()
 def stats(directory: DirectoryOption = None, as_json: AsJson = False) -> None:
     """Count contacts (live, deleted and erased), groups and keys of each tenant, and all memberships and receipts."""
-    location = _locate_existing(directory)
-    counts: Mapping[str, Any] = _run(location, lambda opened: opened.maintenance.count_records())
+    location = locate_existing(directory)
+    counts: Mapping[str, Any] = run_on(location, lambda opened: opened.maintenance.count_records())
     lines = [f"schema {counts['schema']}, {counts['memberships']:,} memberships, {counts['receipts']:,} receipts"]
     lines += [
         f"{each['tenant']}: {each['contacts']:,} contacts, {each['deleted']:,} deleted, {each['erased']:,} erased,"
@@ -190,7 +57,7 @@ def stats(directory: DirectoryOption = None, as_json: AsJson = False) -> None:
 @directory_cli.command()
 def check(directory: DirectoryOption = None, as_json: AsJson = False) -> None:
     """Check integrity, counts, orphans, search index and receipts. The exit code is 1 if anything is wrong."""
-    faults = _run(_locate_existing(directory), lambda opened: opened.maintenance.check())
+    faults = run_on(locate_existing(directory), lambda opened: opened.maintenance.check())
     print_result(faults or ["No faults found."], {"faults": faults}, as_json)
     raise typer.Exit(1 if faults else 0)
 
@@ -204,13 +71,13 @@ def receipts(
     as_json: AsJson = False,
 ) -> None:
     """List the receipts of erasures, or verify that none was changed, removed or inserted."""
-    location = _locate_existing(directory)
+    location = locate_existing(directory)
     if not verify:
-        for row in _run(location, lambda opened: opened.maintenance.list_receipts()):
+        for row in run_on(location, lambda opened: opened.maintenance.list_receipts()):
             line = f"{row['seq']}  {row['erased_at']}  {row['contact_id']}  {row['actor']}: {row['reason']}"
             print_result([line], dict(row), as_json)
         return
-    number, last, faults = _run(location, lambda opened: opened.maintenance.verify_receipts())
+    number, last, faults = run_on(location, lambda opened: opened.maintenance.verify_receipts())
     intact = f"The chain of {number:,} receipts is unbroken; the last hash is {last or '(none)'}."
     print_result(faults or [intact], {"receipts": number, "last": last, "faults": faults}, as_json)
     raise typer.Exit(1 if faults else 0)
@@ -223,7 +90,7 @@ def deleted(
     as_json: AsJson = False,
 ) -> None:
     """List deleted contacts that can be restored, the last deleted first."""
-    rows = _run(_locate_existing(directory), lambda opened: opened.maintenance.list_deleted(tenant))
+    rows = run_on(locate_existing(directory), lambda opened: opened.maintenance.list_deleted(tenant))
     lines = [f"{row['id']}  {row['deleted_at']}  {row['tenant']}: {row['name']}" for row in rows]
     print_result(lines or ["There are no deleted contacts."], [dict(row) for row in rows], as_json)
 
@@ -235,7 +102,7 @@ def restore(
     as_json: AsJson = False,
 ) -> None:
     """Restore a deleted or merged contact, except for its group memberships. An erased one cannot be restored."""
-    row = _run(_locate(directory), lambda opened: opened.maintenance.restore_contact(contact_id.lower()))
+    row = run_on(locate(directory), lambda opened: opened.maintenance.restore_contact(contact_id.lower()))
     kept = row["was_merged_into"]
     note = f" It is no longer linked to {kept}, which keeps what was merged into it." if kept else ""
     print_result([f"Restored {row['id']}: {row['name']}.{note}"], {"id": row["id"], "was_merged_into": kept}, as_json)
@@ -250,12 +117,12 @@ def purge(
 ) -> None:
     """Erase contacts permanently that were deleted longer ago than --older-than; each erasure leaves a receipt."""
     before = datetime.now(UTC) - parse_age(older_than, "--older-than")
-    location = _locate_existing(directory)
-    number = len(_run(location, lambda opened: opened.maintenance.list_deleted(before=before)))
+    location = locate_existing(directory)
+    number = len(run_on(location, lambda opened: opened.maintenance.list_deleted(before=before)))
     if number:
         confirm(f"Erase {number:,} contacts that were deleted more than {older_than} ago? This cannot be undone.", yes)
         reason = f"Purged: deleted more than {older_than} ago"
-        number = _run(location, lambda opened: opened.maintenance.purge(before, reason))
+        number = run_on(location, lambda opened: opened.maintenance.purge(before, reason))
     print_result([f"Erased {number:,} contacts."], {"erased": number}, as_json)
 
 
@@ -270,7 +137,7 @@ def backup(
     The copy contains every contact: keep it as safe as the directory, and no longer than erased contacts may be kept.
     """
     with show_progress("copied") as report:
-        size = _run(_locate_existing(directory), lambda opened: opened.maintenance.back_up(target, report))
+        size = run_on(locate_existing(directory), lambda opened: opened.maintenance.back_up(target, report))
     print_result([f"{target}: {size:,} bytes."], {"file": str(target), "bytes": size}, as_json)
 
 
@@ -295,10 +162,10 @@ def restore_backup(
     Contacts that were erased since the backup are erased from it before any caller can read them, and keys that were
     revoked since stay revoked.
     """
-    location = _locate(directory)
+    location = locate(directory)
     confirm(f"Replace everything in {location} with the contents of {source}?", yes)
     with show_progress("copied") as report:
-        result = _run(location, lambda opened: opened.maintenance.restore_backup(source, journal or (), report))
+        result = run_on(location, lambda opened: opened.maintenance.restore_backup(source, journal or (), report))
     again = f"erased {result.erased_again:,} again and revoked {result.keys_revoked_again:,} keys again"
     print_result([f"Restored {result.contacts:,} contacts; {again}."], asdict(result), as_json)
 
@@ -307,7 +174,7 @@ def restore_backup(
 def migrate(directory: DirectoryOption = None, as_json: AsJson = False) -> None:
     """Migrate a directory of an older version to the current schema, in one transaction."""
     with show_progress("contacts indexed") as report:
-        before, now = _run(_locate(directory), lambda opened: opened.maintenance.migrate(report))
+        before, now = run_on(locate(directory), lambda opened: opened.maintenance.migrate(report))
     text = f"Migrated from schema {before} to {now}." if before != now else f"Schema {now} is current."
     print_result([text], {"from": before, "to": now}, as_json)
 
@@ -323,5 +190,5 @@ def import_sample(
 ) -> None:
     """Add made-up contacts, to try the directory out. Their phone numbers may be real: do not write to them."""
     with show_progress("contacts created", number) as report:
-        _run(_locate(directory), lambda opened: opened.maintenance.add_samples(number, seed, report))
+        run_on(locate(directory), lambda opened: opened.maintenance.add_samples(number, seed, report))
     print_result([f"Added {number:,} made-up contacts."], {"contacts": number}, as_json)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from contacts_mcp.cli._output import one_line
+from contacts_mcp.cli._output import one_line, print_line
 from contacts_mcp.setting_values import UNEXPANDED, has_reference, is_not_set, strip_noise
 
 if TYPE_CHECKING:
@@ -96,9 +96,15 @@ def serve_app(app: "ASGIApp", summary: str, host: str, port: int, paths: str = "
 
 def confirm(question: str, yes: bool) -> None:
     """Ask at the terminal, and abort if the answer is not yes or there is no terminal; `yes` skips the question."""
-    if not yes:
+    if yes:
+        return
+    try:
         with interruptible():
             typer.confirm(one_line(question), abort=True, err=True)
+    except typer.Abort:
+        if not sys.stdin or not sys.stdin.isatty():
+            print_line("Nothing was done. There is no terminal to ask at: --yes skips the question.", err=True)
+        raise
 
 
 @contextmanager

@@ -6,7 +6,7 @@ these are terminals. Within JSON they therefore keep their meaning.
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from typing import Any, TextIO, cast
@@ -69,6 +69,32 @@ def one_line(text: str) -> str:
 def print_json(content: Any) -> None:
     """Print JSON on one line."""
     typer.echo(json.dumps(content, ensure_ascii=False))
+
+
+def print_json_array(items: Iterable[str]) -> None:
+    """Print JSON texts as one array, each on its own line; they are printed as they come."""
+    is_first = True
+    for item in items:
+        typer.echo("[" if is_first else ",")
+        typer.echo(item, nl=False)
+        is_first = False
+    typer.echo("[]" if is_first else "\n]")
+
+
+def print_list(lines: Iterable[str], items: Iterable[Mapping[str, Any]], as_json: bool) -> None:
+    """Print each line, or the items as a JSON array of objects."""
+    if as_json:
+        print_json_array(json.dumps(item, ensure_ascii=False) for item in items)
+        return
+    for line in lines:
+        print_line(line)
+
+
+def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a table with aligned columns, below their names."""
+    shown = [[one_line(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in shown]
 
 
 def print_result(lines: Sequence[str], content: Any, as_json: bool) -> None:

@@ -15,11 +15,12 @@ from contacts_mcp.directory._errors import (
 from contacts_mcp.directory._location import Location, PostgresServer, default_path, parse_location
 
 if TYPE_CHECKING:
-    from contacts_mcp.directory._directory import Directory
+    from contacts_mcp.directory._directory import ApiKey, Directory
 
 __all__ = [
     "DEFAULT_RATE_LIMIT",
     "KEY_CACHE_SECONDS",
+    "ApiKey",
     "BackupRefused",
     "ContactErased",
     "Directory",
@@ -40,8 +41,8 @@ KEY_CACHE_SECONDS = 3
 
 
 def __getattr__(name: str) -> Any:
-    if name != "Directory":
+    if name not in ("ApiKey", "Directory"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from contacts_mcp.directory._directory import Directory
+    from contacts_mcp.directory import _directory
 
-    return Directory
+    return getattr(_directory, name)

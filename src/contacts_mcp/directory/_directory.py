@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from contacts_mcp.directory.maintenance import Maintenance
 
 
+__all__ = ["ApiKey", "Directory"]
+
+
 class Directory:
     """An embedded Contacts API on a SQLite file, which is created with its folders if missing, or on PostgreSQL.
 
@@ -85,9 +88,19 @@ class Directory:
         """
         return await self._database.write(store.create_key, name, tenant, scopes)
 
+    check_key = staticmethod(store.check_key)
+
     async def list_keys(self) -> Sequence[ApiKey]:
         """List all API keys, revoked ones included."""
         return await self._database.read(store.list_keys)
+
+    async def list_tenants(self) -> Sequence[str]:
+        """List the names of all tenants."""
+        return await self._database.read(store.list_tenants)
+
+    async def find_keys(self, beginning: str) -> Sequence[ApiKey]:
+        """Find the keys whose prefix begins like this, or the one key if `beginning` is its prefix or all of it."""
+        return await self._database.read(store.find_keys, beginning)
 
     async def revoke_key(self, prefix: str) -> ApiKey:
         """Revoke an API key. It may work for KEY_CACHE_SECONDS more, in processes that have just used it.

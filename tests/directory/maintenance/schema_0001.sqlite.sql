@@ -65,6 +65,7 @@ CREATE TABLE api_keys (
     scopes JSON NOT NULL,
     created_at VARCHAR(27) NOT NULL,
     revoked_at VARCHAR(27),
+    last_used_at VARCHAR(27),
     PRIMARY KEY (seq),
     FOREIGN KEY(tenant) REFERENCES tenants (seq),
     UNIQUE (prefix)

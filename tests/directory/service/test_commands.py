@@ -11,6 +11,7 @@ import pytest
 
 from contacts_mcp.app import Platform
 from contacts_mcp.client import Credential
+from contacts_mcp.directory.store import _keys
 from network.servers import replica_here
 from support.hosts import Person, host
 from support.processes import ContactsService, StdioServer, address_of, make_keys
@@ -18,6 +19,7 @@ from support.raw_hosts import ModernConnection, key, modern
 
 pytestmark = pytest.mark.system
 
+TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d UTC"
 KEY = re.compile(r"wayscloud_contacts_([a-z0-9]{8})_[A-Za-z0-9]{40}")
 
 
@@ -38,12 +40,14 @@ def test_keys_create_writes_only_the_key_to_standard_output(keys):
     assert made.code == 0
     assert made.err == f"Key {prefix} can read and write the contacts of owner. It is not shown again.\n"
     listed = keys("list")
-    assert re.fullmatch(rf"{prefix}  read,write  \S+Z  works  owner: my app\n", listed.out)
+    header, row = listed.out.splitlines()
+    assert header.split("  ")[0] == "PREFIX"
+    assert re.fullmatch(rf"{prefix}  read,write  {TIME}  never {{4,}}  works  owner   my app  key:[0-9a-f]{{32}}", row)
     assert made.out.strip()[-40:] not in listed.out + keys("list", "--json").out
 
 
 def test_keys_commands_write_json_on_request(keys):
-    made = json.loads(keys("create", "my app", "--tenant", "ola", "--scope", "read", "--json").out)
+    made = json.loads(keys("create", "my app", "--tenant", "ola", "--scope", "read", "--yes", "--json").out)
 
     shown = {name: value for name, value in made.items() if name != "key"}
     assert KEY.fullmatch(made["key"])[1] == made["prefix"]
@@ -52,7 +56,7 @@ def test_keys_commands_write_json_on_request(keys):
 
 
 def test_keys_list_without_keys_is_an_empty_list(keys):
-    assert keys("list").out == ""
+    assert keys("list").out == "There are no keys.\n"
     assert json.loads(keys("list", "--json").out) == []
 
 
@@ -62,7 +66,8 @@ def test_keys_revoke_asks_for_confirmation(keys, monkeypatch):
     asked = keys("revoke", made["prefix"])
 
     assert asked.code == 1
-    assert f"Revoke the key {made['prefix']}?" in asked.err
+    assert f"Revoke the key {made['prefix']} (my app) of owner, never used? Programs" in asked.err
+    assert "--yes skips the question" in asked.err
     assert json.loads(keys("list", "--json").out)[0]["revoked_at"] is None
 
 
@@ -72,15 +77,77 @@ def test_revoked_key_is_listed_as_revoked(keys):
     done = keys("revoke", made["prefix"], "--yes")
     again = keys("revoke", made["prefix"], "--yes")
 
-    assert (done.code, done.out) == (0, f"Revoked the key {made['prefix']} (my app) of owner.\n")
-    assert again.out == done.out
+    assert (done.code, done.out) == (0, f"Revoked the key {made['prefix']} (my app) of owner, never used.\n")
+    assert re.fullmatch(rf"The key {made['prefix']} \(my app\) of owner was already revoked, {TIME}\.\n", again.out)
     assert "revoked 2" in keys("list").out
+
+
+def test_keys_revoke_accepts_the_whole_key_and_an_unambiguous_beginning(keys):
+    first, second = (json.loads(keys("create", name, "--json").out) for name in ("first", "second"))
+
+    by_key = json.loads(keys("revoke", first["key"], "--yes", "--json").out)
+    length = next(n for n in range(1, 9) if first["prefix"][:n] != second["prefix"][:n])
+    by_beginning = json.loads(keys("revoke", second["prefix"][:length], "--yes", "--json").out)
+
+    assert (by_key["prefix"], by_beginning["prefix"]) == (first["prefix"], second["prefix"])
+    assert by_key["revoked_at"]
+
+
+def test_keys_revoke_with_an_ambiguous_beginning_names_the_candidates(keys, monkeypatch):
+    prefixes = iter(["abcd1111", "abcd2222"])
+    monkeypatch.setattr(_keys, "_random", lambda _, length: next(prefixes) if length == 8 else "x" * length)
+    keys("create", "my app")
+    keys("create", "your app")
+
+    done = keys("revoke", "abcd", "--yes")
+
+    assert done.code == 2
+    assert 'several keys begin with "abcd": abcd1111 (my app) of owner; abcd2222 (your app) of owner' in done.err
+    assert {key["revoked_at"] for key in json.loads(keys("list", "--json").out)} == {None}
+
+
+def test_keys_revoke_suggests_the_nearest_prefix_and_repeats_no_secret(keys):
+    made = json.loads(keys("create", "my app", "--json").out)
+
+    misspelled = keys("revoke", made["prefix"][:7] + "#")
+    foreign = keys("revoke", f"wayscloud_contacts_{made['prefix']}_secret")
+
+    assert (misspelled.code, foreign.code) == (2, 2)
+    assert f'did you mean "{made["prefix"]}"?' in misspelled.err
+    assert "secret" not in foreign.err
+    assert len(foreign.err.splitlines()) == 1
+
+
+def test_keys_create_asks_before_it_creates_a_tenant(keys, monkeypatch):
+    keys("create", "a", "--tenant", "customers", "--yes")
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    refused = keys("create", "b", "--tenant", "custmers")
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    agreed = keys("create", "c", "--tenant", "new")
+    known = keys("create", "d", "--tenant", "customers")
+
+    assert (refused.code, agreed.code, known.code) == (1, 0, 0)
+    assert 'There is no tenant "custmers" yet. There is "customers". Create it?' in refused.err
+    assert [(key["name"], key["tenant"]) for key in json.loads(keys("list", "--json").out)] == [
+        ("a", "customers"),
+        ("c", "new"),
+        ("d", "customers"),
+    ]
+
+
+def test_keys_list_shows_the_caller_of_a_key_as_audit_trails_do(keys):
+    made = json.loads(keys("create", "my app", "--json").out)
+
+    assert made["caller"] == f"key:{Credential.key(made['key'], 'test').fingerprint}"
+    assert json.loads(keys("list", "--json").out)[0]["caller"] == made["caller"]
+    assert made["caller"] in keys("list").out
 
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("revoke", "nothing1", "--yes"), "Key not found"),
+        (("revoke", "nothing1", "--yes"), 'there is no key "nothing1"'),
+        (("revoke", "", "--yes"), "there is no key"),
         (("create", ""), "the name of a key"),
         (("create", "a", "--tenant", "a\nb"), "the name of a tenant"),
     ],

@@ -1,13 +1,16 @@
 """API keys: authentication, scopes, and the limits of request rate and body size."""
 
+import asyncio
 import re
 
 import pytest
 from starlette.requests import Request
 
-from contacts_mcp.directory import KEY_CACHE_SECONDS, Directory
+from contacts_mcp.directory import KEY_CACHE_SECONDS, Directory, DirectoryUnavailable
 from contacts_mcp.directory.api import _requests
-from contacts_mcp.directory.service._api_keys import KeyCache
+from contacts_mcp.directory.database import now
+from contacts_mcp.directory.service._api_keys import ApiKeyMiddleware, KeyCache
+from contacts_mcp.directory.store import _keys
 
 CONTACTS = "/v1/contacts"
 KEY = re.compile(r"wayscloud_contacts_[a-z0-9]{8}_[A-Za-z0-9]{40}")
@@ -124,6 +127,75 @@ async def test_receipt_names_the_key_that_erased_the_contact(service, location, 
 
     (actor,) = await service.directory._database.read(lambda c: c.exec_driver_sql("SELECT actor FROM receipts").one())
     assert actor == f"key {kept.prefix}"
+
+
+async def last_use(service):
+    """The last use of the only key, once the running writes are done."""
+    while writes := _uses(service)._writes:
+        await asyncio.wait(writes)
+    (key,) = await service.directory.list_keys()
+    return key.last_used_at
+
+
+def _uses(service):
+    layer = service.directory.app.middleware_stack
+    while not isinstance(layer, ApiKeyMiddleware):
+        layer = getattr(layer, "app", None) or layer._app
+    return layer._uses
+
+
+async def test_last_use_of_a_key_is_stored_by_its_first_request(service):
+    client = await service.caller()
+    before = now()
+    assert (await service.directory.list_keys())[0].last_used_at is None
+
+    await client.get(CONTACTS)
+
+    assert before <= await last_use(service) <= now()
+
+
+async def test_last_use_is_stored_at_most_once_a_minute(service, clock, monkeypatch):
+    client = await service.caller()
+    await client.get(CONTACTS)
+    first = await last_use(service)
+
+    for _ in range(5):
+        clock.now += 20
+        await client.get(CONTACTS)
+    assert await last_use(service) == first, "another process may have stored it, so the stored time decides"
+
+    monkeypatch.setattr(_keys, "_use_limit", now)
+    writes = []
+    monkeypatch.setattr("contacts_mcp.directory.service._api_keys.record_use", lambda *_: writes.append(1))
+    for _ in range(30):
+        clock.now += 5
+        await client.get(CONTACTS)
+    await last_use(service)
+    assert len(writes) == 3
+
+
+async def test_request_neither_waits_for_the_last_use_nor_fails_with_it(service, monkeypatch):
+    stored = asyncio.Event()
+
+    async def fail(*_):
+        await stored.wait()
+        raise DirectoryUnavailable("The disk is full.")
+
+    client = await service.caller()
+    monkeypatch.setattr(service.directory._database, "write", fail)
+
+    assert (await client.get(CONTACTS)).status_code == 200
+    stored.set()
+    assert await last_use(service) is None
+
+
+async def test_refused_key_has_no_use(service):
+    key, _ = await service.directory.create_key("test")
+    client = await service.client({"X-API-Key": f"{key[:-1]}{'a' if key[-1] != 'a' else 'b'}"})
+
+    assert (await client.get(CONTACTS)).status_code == 401
+
+    assert await last_use(service) is None
 
 
 async def test_only_the_prefix_and_the_hash_of_a_key_are_stored(path):

@@ -139,6 +139,7 @@ keys = sa.Table(
     sa.Column("scopes", _JSON, nullable=False),
     sa.Column("created_at", sa.String(27), nullable=False),
     sa.Column("revoked_at", sa.String(27)),
+    sa.Column("last_used_at", sa.String(27)),  # to the minute or so
 )
 """Keys of the served API. Of the key itself only the prefix and the hash are stored."""
 

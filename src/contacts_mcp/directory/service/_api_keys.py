@@ -1,5 +1,6 @@
 """Authentication of the directory service: API keys, their scopes and their rate limits."""
 
+import asyncio
 import logging
 import math
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from contacts_mcp.directory import KEY_CACHE_SECONDS
 from contacts_mcp.directory._errors import DirectoryUnavailable
 from contacts_mcp.directory.api import TENANT_SCOPE_KEY, Tenant
 from contacts_mcp.directory.database import Database
-from contacts_mcp.directory.store import ApiKey, find_key, key_prefix
+from contacts_mcp.directory.store import ApiKey, find_key, key_prefix, record_use
 from contacts_mcp.middleware import Refusal, presented_keys
 from contacts_mcp.token_bucket import TokenBucket
 
@@ -21,6 +22,7 @@ OPEN_PATHS = ("/openapi.json", "/docs", "/healthz")
 """Paths that need no API key."""
 
 _MAX_CACHED_KEYS = 10_000
+_USE_INTERVAL_SECONDS = 60.0
 _REALM = 'Bearer realm="contacts"'
 
 _log = logging.getLogger(__name__)
@@ -57,6 +59,32 @@ class KeyCache:
         return key if key and key.matches(presented) and key.revoked_at is None else None
 
 
+class KeyUses:
+    """Stores when keys were last used: in the background, and at most once a minute for each key."""
+
+    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+        self._database = database
+        self._clock = clock
+        self._noted_at: dict[str, float] = {}  # never more than there are keys
+        self._writes: set[asyncio.Task[None]] = set()
+
+    def note(self, key: ApiKey) -> None:
+        """Note that a key is used now. The request does not wait for the write, and does not fail with it."""
+        now = self._clock()
+        if not key.is_use_due or now - self._noted_at.get(key.prefix, -math.inf) < _USE_INTERVAL_SECONDS:
+            return
+        self._noted_at[key.prefix] = now
+        write = asyncio.create_task(self._store(key.prefix))
+        self._writes.add(write)
+        write.add_done_callback(self._writes.discard)
+
+    async def _store(self, prefix: str) -> None:
+        try:
+            await self._database.write(record_use, prefix)
+        except DirectoryUnavailable as error:
+            _log.info("the last use of the key %s is not stored: %s", prefix, error)
+
+
 class ApiKeyMiddleware:
     """Refuse a request without a valid key (401), above the key's rate (429), or outside the key's scopes (403).
 
@@ -68,6 +96,7 @@ class ApiKeyMiddleware:
         self._app = app
         self._database = database
         self._keys = KeyCache(database, clock)
+        self._uses = KeyUses(database, clock)
         self._per_minute = per_minute
         self._clock = clock
         self._buckets: dict[str, TokenBucket] = {}
@@ -79,6 +108,7 @@ class ApiKeyMiddleware:
             except DirectoryUnavailable as error:
                 await unavailable(error)(scope, receive, send)
                 return
+            self._uses.note(key)
             self._count(key)
             needed = "read" if scope["method"] == "GET" else "write"
             if needed not in key.scopes:

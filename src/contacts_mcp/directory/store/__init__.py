@@ -31,7 +31,19 @@ from contacts_mcp.directory.store._groups import (
 from contacts_mcp.directory.store._idempotency import create_once, spend_nonce
 from contacts_mcp.directory.store._index import add_to_index, index_postings, rebuild_index
 from contacts_mcp.directory.store._journal import journal_path, open_database, read_journal, read_journal_file
-from contacts_mcp.directory.store._keys import SCOPES, ApiKey, create_key, find_key, key_prefix, list_keys, revoke_key
+from contacts_mcp.directory.store._keys import (
+    SCOPES,
+    ApiKey,
+    check_key,
+    create_key,
+    find_key,
+    find_keys,
+    key_prefix,
+    list_keys,
+    list_tenants,
+    record_use,
+    revoke_key,
+)
 from contacts_mcp.directory.store._persons import (
     Receipt,
     StoredRecord,
@@ -62,6 +74,7 @@ __all__ = [
     "StoredRecord",
     "add_members",
     "add_to_index",
+    "check_key",
     "chunks",
     "correctable_words",
     "create_contact",
@@ -75,6 +88,7 @@ __all__ = [
     "erase_contact",
     "erase_contacts",
     "find_key",
+    "find_keys",
     "get_contact",
     "get_group",
     "index_postings",
@@ -85,6 +99,7 @@ __all__ = [
     "list_groups",
     "list_keys",
     "list_members",
+    "list_tenants",
     "merge_contacts",
     "name_words",
     "open_database",
@@ -97,6 +112,7 @@ __all__ = [
     "read_receipts",
     "rebuild_index",
     "receipt_chain_end",
+    "record_use",
     "remove_member",
     "replay_receipts",
     "revoke_key",

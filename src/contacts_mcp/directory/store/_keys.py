@@ -9,26 +9,36 @@ import secrets
 import string
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from hmac import compare_digest
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, insert, or_, select, update
 
 from contacts_mcp.directory._errors import DirectoryNotFound
-from contacts_mcp.directory.database import keys, now, tenants
+from contacts_mcp.directory.database import format_time, keys, now, tenants
 from contacts_mcp.directory.store._rows import insert_on_conflict
+from contacts_mcp.pseudonyms import key_pseudonym_of_hash
 
 SCOPES = ("read", "write")
+_PREFIX_LENGTH = 8
 
 _KEY = re.compile(r"wayscloud_contacts_([a-z0-9]{8})_[A-Za-z0-9]{40}")
 _MAX_NAME_LENGTH = 255
-_COLUMNS = (keys.c.prefix, keys.c.name, keys.c.tenant, keys.c.scopes, keys.c.created_at, keys.c.revoked_at, keys.c.hash)
-_SELECT = select(*_COLUMNS, tenants.c.name.label("tenant_name")).join(tenants, tenants.c.seq == keys.c.tenant)
+_USE_INTERVAL = timedelta(minutes=1)
+"""The last use of a key is not stored more often than that."""
+_COLUMNS = ("prefix", "name", "tenant", "scopes", "created_at", "revoked_at", "last_used_at", "hash")
+_SELECT = select(*(keys.c[name] for name in _COLUMNS), tenants.c.name.label("tenant_name")).join(
+    tenants, tenants.c.seq == keys.c.tenant
+)
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A stored key, without its secret. `revoked_at` is None while the key works."""
+    """A stored key, without its secret. `revoked_at` is None while the key works, `last_used_at` before its first use.
+
+    A request less than a minute after `last_used_at` does not change it.
+    """
 
     prefix: str
     name: str
@@ -37,7 +47,18 @@ class ApiKey:
     scopes: tuple[str, ...]
     created_at: str
     revoked_at: str | None
+    last_used_at: str | None
     hash: str
+
+    @property
+    def caller(self) -> str:
+        """The pseudonym of the key's user in audit trails."""
+        return key_pseudonym_of_hash(self.hash)
+
+    @property
+    def is_use_due(self) -> bool:
+        """Whether a use of the key now should be stored."""
+        return self.last_used_at is None or self.last_used_at < _use_limit()
 
     def matches(self, presented: str) -> bool:
         """Whether `presented` is this key; compares in constant time."""
@@ -47,14 +68,10 @@ class ApiKey:
 def create_key(connection: Connection, name: str, tenant_name: str, scopes: Collection[str]) -> tuple[str, ApiKey]:
     """Create a key, and its tenant if it does not exist; return the text of the key, which is not stored, and the key.
 
-    Raises:
-        ValueError: a name is empty, too long or not printable on one line, or a scope does not exist.
+    Raises ValueError as `check_key` does.
     """
-    _check_name("a key", name)
-    _check_name("a tenant", tenant_name)
-    if not scopes or set(scopes).difference(SCOPES):
-        raise ValueError("a key needs a scope: read, write, or both")
-    prefix, secret = _random(string.ascii_lowercase, 8), _random(string.ascii_letters, 40)
+    check_key(name, tenant_name, scopes)
+    prefix, secret = _random(string.ascii_lowercase, _PREFIX_LENGTH), _random(string.ascii_letters, 40)
     text = f"wayscloud_contacts_{prefix}_{secret}"
     row = {
         "tenant": _tenant(connection, tenant_name),
@@ -68,10 +85,25 @@ def create_key(connection: Connection, name: str, tenant_name: str, scopes: Coll
     return text, _get(connection, prefix)
 
 
+def check_key(name: str, tenant_name: str, scopes: Collection[str]) -> None:
+    """Raise ValueError if a name is empty, too long or not printable on one line, or a scope does not exist."""
+    _check_name("a key", name)
+    _check_name("a tenant", tenant_name)
+    if not scopes or set(scopes).difference(SCOPES):
+        raise ValueError("a key needs a scope: read, write, or both")
+
+
 def list_keys(connection: Connection) -> Sequence[ApiKey]:
     """Return all keys, revoked ones too, in the order in which they were created."""
     rows = connection.execute(_SELECT.order_by(keys.c.seq)).mappings()
     return [ApiKey(**{**row, "scopes": tuple(row["scopes"])}) for row in rows]
+
+
+def find_keys(connection: Connection, beginning: str) -> Sequence[ApiKey]:
+    """Return the keys whose prefix begins like this, or the one key if `beginning` is its prefix or all of it."""
+    prefix = key_prefix(beginning) or beginning
+    candidates = [key for key in list_keys(connection) if prefix and key.prefix.startswith(prefix)]
+    return [key for key in candidates if key.prefix == prefix] or candidates
 
 
 def revoke_key(connection: Connection, prefix: str) -> ApiKey:
@@ -79,6 +111,21 @@ def revoke_key(connection: Connection, prefix: str) -> ApiKey:
     working = update(keys).where(keys.c.prefix == prefix, keys.c.revoked_at.is_(None))
     connection.execute(working.values(revoked_at=now()))
     return _get(connection, prefix)
+
+
+def record_use(connection: Connection, prefix: str) -> None:
+    """Store that a key is used now, unless any process has stored a use within the last minute."""
+    is_due = or_(keys.c.last_used_at.is_(None), keys.c.last_used_at < _use_limit())
+    connection.execute(update(keys).where(keys.c.prefix == prefix, is_due).values(last_used_at=now()))
+
+
+def _use_limit() -> str:
+    return format_time(datetime.now(UTC) - _USE_INTERVAL)
+
+
+def list_tenants(connection: Connection) -> list[str]:
+    """Return the names of all tenants, in the order in which they were created."""
+    return list(connection.execute(select(tenants.c.name).order_by(tenants.c.seq)).scalars())
 
 
 def find_key(connection: Connection, prefix: str) -> ApiKey | None:
