@@ -3,7 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import Flag, StrEnum, auto
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -26,6 +26,22 @@ class Risk(StrEnum):
     WRITE = "write"
     DESTROY = "destroy"  # recoverable by the service's operator at best
     ERASE = "erase"  # irreversible
+
+
+class Change(Flag):
+    """What reads differently after a call; `CONTACT`, `GROUP` and `MEMBERS` are of the ids in the call's path.
+
+    No answer says which groups a contact is in, so a call that changes its groups changes `ALL_GROUPS`.
+    """
+
+    NOTHING = 0
+    CONTACT = auto()
+    GROUP = auto()
+    MEMBERS = auto()
+    ALL_CONTACTS = auto()
+    ALL_GROUPS = auto()
+    ALL_MEMBERS = auto()
+    GROUP_LIST = auto()
 
 
 # The ids in the API documentation have no valid UUID version, so the version is not checked. The check keeps an id from
@@ -94,12 +110,15 @@ class Request:
 class Call(BaseModel, Generic[AnswerT_co]):
     """One endpoint. Subclasses define `route`, `risk` and `idempotent`; their fields are the endpoint's parameters.
 
+    A documented call that writes also defines `changes`.
+
     A subclass's docstring is the description that an agent reads.
 
     Attributes:
         route: Method and path as in the API documentation; a `{name}` in the path is the field of that name.
         risk: What the call can do to the directory.
         idempotent: Whether sending it twice leaves the directory as sending it once does.
+        changes: What reads differently after the call, so that those who watch it are notified.
         answer_type: The record that the service answers with, from the subclass's type argument; None for no body.
         method: The HTTP method, from the route.
         path: The path template, from the route.
@@ -111,6 +130,7 @@ class Call(BaseModel, Generic[AnswerT_co]):
     route: ClassVar[str]
     risk: ClassVar[Risk]
     idempotent: ClassVar[bool]
+    changes: ClassVar[Change | None] = None
     answer_type: ClassVar[type[BaseModel] | None]
     method: ClassVar[str]
     path: ClassVar[str]

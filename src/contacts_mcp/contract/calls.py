@@ -1,4 +1,4 @@
-"""The 14 endpoints of the Contacts API, one class each, in the order of the API documentation.
+"""The endpoints of the Contacts API, one class each, in the order of the API documentation.
 
 A docstring is the tool's description: when an agent should use it, and when another tool. Field descriptions are part
 of the tool's schema. Agents read both in every conversation, so each word costs tokens.
@@ -8,8 +8,28 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from contacts_mcp.contract._call import Call, ContactId, GroupId, Neutral, Risk, SearchText, Tags, Text
+from contacts_mcp.contract._call import Call, Change, ContactId, GroupId, Neutral, Risk, SearchText, Tags, Text
 from contacts_mcp.contract.models import Added, Contact, ContactPage, ContactType, Group, GroupList, MemberList
+
+__all__ = [
+    "CALLS",
+    "AddGroupMembers",
+    "CreateContact",
+    "CreateContactGroup",
+    "DeleteContact",
+    "DeleteContactGroup",
+    "GdprDeleteContact",
+    "GetContact",
+    "GetContactGroup",
+    "ListContactGroups",
+    "ListContacts",
+    "ListGroupMembers",
+    "NewType",
+    "RemoveGroupMember",
+    "TypeFilter",
+    "UpdateContact",
+    "UpdateContactGroup",
+]
 
 _ContactId = Annotated[ContactId, Field(description="UUID.")]
 _GroupId = Annotated[GroupId, Field(description="UUID.")]
@@ -38,6 +58,7 @@ class CreateContact(Call[Contact]):
     route = "POST /v1/contacts"
     risk = Risk.WRITE
     idempotent = False
+    changes = Change.NOTHING  # it is in no group, and no client knows its id
     type: ContactType = "person"
     name: Text
     company_name: Text | None = None
@@ -62,6 +83,7 @@ class UpdateContact(Call[Contact]):
     route = "PATCH /v1/contacts/{contact_id}"
     risk = Risk.WRITE
     idempotent = True
+    changes = Change.CONTACT | Change.ALL_MEMBERS  # groups show the fields of their members
     contact_id: _ContactId
     type: NewType = None
     name: Text | None = None
@@ -78,6 +100,7 @@ class DeleteContact(Call[None]):
     route = "DELETE /v1/contacts/{contact_id}"
     risk = Risk.DESTROY
     idempotent = True
+    changes = Change.CONTACT | Change.ALL_GROUPS | Change.ALL_MEMBERS
     contact_id: _ContactId
 
 
@@ -87,6 +110,7 @@ class GdprDeleteContact(Call[None]):
     route = "POST /v1/contacts/{contact_id}/gdpr-delete"
     risk = Risk.ERASE
     idempotent = False
+    changes = Change.CONTACT | Change.ALL_GROUPS | Change.ALL_MEMBERS
     contact_id: _ContactId
     reason: Text = Field(description="The reason, without personal data; it is kept.")
 
@@ -105,6 +129,7 @@ class CreateContactGroup(Call[Group]):
     route = "POST /v1/contacts/groups"
     risk = Risk.WRITE
     idempotent = False
+    changes = Change.GROUP_LIST
     name: Text
     description: Text | None = None
 
@@ -124,6 +149,7 @@ class UpdateContactGroup(Call[Group]):
     route = "PATCH /v1/contacts/groups/{group_id}"
     risk = Risk.WRITE
     idempotent = True
+    changes = Change.GROUP | Change.GROUP_LIST
     group_id: _GroupId
     name: Text | None = None
     description: Text | None = None
@@ -135,6 +161,7 @@ class DeleteContactGroup(Call[None]):
     route = "DELETE /v1/contacts/groups/{group_id}"
     risk = Risk.DESTROY
     idempotent = True
+    changes = Change.GROUP | Change.MEMBERS | Change.GROUP_LIST
     group_id: _GroupId
 
 
@@ -153,6 +180,7 @@ class AddGroupMembers(Call[Added]):
     route = "POST /v1/contacts/groups/{group_id}/members"
     risk = Risk.WRITE
     idempotent = True
+    changes = Change.GROUP | Change.MEMBERS
     group_id: _GroupId
     contact_ids: list[ContactId] = Field(min_length=1, max_length=1000)
 
@@ -163,24 +191,14 @@ class RemoveGroupMember(Call[None]):
     route = "DELETE /v1/contacts/groups/{group_id}/members/{contact_id}"
     risk = Risk.WRITE
     idempotent = True
+    changes = Change.GROUP | Change.MEMBERS
     group_id: _GroupId
     contact_id: _ContactId
 
 
-CALLS: tuple[type[Call[Any]], ...] = (
-    ListContacts,
-    CreateContact,
-    GetContact,
-    UpdateContact,
-    DeleteContact,
-    GdprDeleteContact,
-    ListContactGroups,
-    CreateContactGroup,
-    GetContactGroup,
-    UpdateContactGroup,
-    DeleteContactGroup,
-    ListGroupMembers,
-    AddGroupMembers,
-    RemoveGroupMember,
+CALLS: tuple[type[Call[Any]], ...] = tuple(
+    value
+    for value in tuple(globals().values())
+    if isinstance(value, type) and issubclass(value, Call) and hasattr(value, "route")
 )
-"""Every documented endpoint."""
+"""Every documented endpoint: each call of this module, in order."""

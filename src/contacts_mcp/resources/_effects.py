@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
+from contacts_mcp.contract import CALLS, Change
 from contacts_mcp.resources._catalog import CONTACT_URI, GROUP_URI, MEMBERS_URI, ResourceAddress, parse_uri
 from contacts_mcp.tools import Tool
 
@@ -38,19 +39,23 @@ class _ToolEffect(NamedTuple):
     group_list: bool = False
 
 
-# A group's members are shown with their fields, and a deleted contact leaves its groups, but no answer says which
-# groups a contact is in. So these tools affect every watched group: one notification too many does no harm.
+_CHANGED_BY_ID = {Change.CONTACT: CONTACT_URI, Change.GROUP: GROUP_URI, Change.MEMBERS: MEMBERS_URI}
+_ALL_CHANGED = {Change.ALL_CONTACTS: CONTACT_URI, Change.ALL_GROUPS: GROUP_URI, Change.ALL_MEMBERS: MEMBERS_URI}
+
+
+def _to_effect(changes: Change) -> _ToolEffect:
+    return _ToolEffect(
+        by_id=frozenset(uri for change, uri in _CHANGED_BY_ID.items() if change in changes),
+        all_of=frozenset(uri for change, uri in _ALL_CHANGED.items() if change in changes),
+        group_list=Change.GROUP_LIST in changes,
+    )
+
+
+# Which groups a contact is in is not known, so some tools affect every watched group: one notification too many does
+# no harm.
 TOOL_EFFECTS: Mapping[str, _ToolEffect] = {
-    "create_contact": _ToolEffect(),  # it is in no group, and no client knows its URI
-    "update_contact": _ToolEffect(by_id=frozenset({CONTACT_URI}), all_of=frozenset({MEMBERS_URI})),
-    "delete_contact": _ToolEffect(by_id=frozenset({CONTACT_URI}), all_of=frozenset({GROUP_URI, MEMBERS_URI})),
-    "gdpr_delete_contact": _ToolEffect(by_id=frozenset({CONTACT_URI}), all_of=frozenset({GROUP_URI, MEMBERS_URI})),
-    "create_contact_group": _ToolEffect(group_list=True),
-    "update_contact_group": _ToolEffect(by_id=frozenset({GROUP_URI}), group_list=True),
-    "delete_contact_group": _ToolEffect(by_id=frozenset({GROUP_URI, MEMBERS_URI}), group_list=True),
-    "add_group_members": _ToolEffect(by_id=frozenset({GROUP_URI, MEMBERS_URI})),
-    "remove_group_member": _ToolEffect(by_id=frozenset({GROUP_URI, MEMBERS_URI})),
-    # Which contacts these change, and which groups those are in, is not known either.
+    **{call.tool_name(): _to_effect(call.changes) for call in CALLS if call.changes is not None},
+    # Which contacts these change is not known either.
     "import_contacts": _ToolEffect(all_of=frozenset({CONTACT_URI, GROUP_URI, MEMBERS_URI})),
     "merge_contacts": _ToolEffect(all_of=frozenset({CONTACT_URI, GROUP_URI, MEMBERS_URI})),
     "update_matching_contacts": _ToolEffect(all_of=frozenset({CONTACT_URI, MEMBERS_URI})),

@@ -2,27 +2,23 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import anyio
 from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from contacts_mcp.contract import (
+    CALLS,
     TIME_LIMIT_SECONDS,
-    AddGroupMembers,
     AnswerT,
     Call,
     Contact,
     ContactPage,
     ContactsError,
     CreateContact,
-    CreateContactGroup,
-    DeleteContact,
-    DeleteContactGroup,
     GdprDeleteContact,
     GetContact,
-    GetContactGroup,
     Group,
     ListContactGroups,
     ListContacts,
@@ -31,7 +27,6 @@ from contacts_mcp.contract import (
     OutcomeUnknown,
     ProgressCallback,
     Record,
-    RemoveGroupMember,
     Risk,
     Tags,
     Unreachable,
@@ -284,20 +279,22 @@ async def _send(backend: Backend, call: Call[Any]) -> BaseModel:
     return answer if isinstance(answer, BaseModel) else Done(done=True)
 
 
-def _derive_tool(
-    call: type[Call[Any]],
-    run: Run = _send,
-    *,
-    arguments: type[BaseModel] | None = None,
-    answer: type[BaseModel] | None = None,
-) -> Tool:
-    """Derive the tool of one endpoint; `run`, `arguments` and `answer` replace the call's own."""
+class _Custom(NamedTuple):
+    """What the tool of an endpoint has instead of its call's own."""
+
+    run: Run = _send
+    arguments: type[BaseModel] | None = None
+    answer: type[BaseModel] | None = None
+
+
+def _derive_tool(call: type[Call[Any]], custom: _Custom) -> Tool:
+    """Derive the tool of one endpoint."""
 
     async def prepare(backend: Backend, given: Any) -> PreparedCall:
         backend = replace(backend, client=_TimeLimit(backend.client))
         return PreparedCall(
             call.risk,
-            lambda: run(backend, given),
+            lambda: custom.run(backend, given),
             lambda: read_target(backend, call.risk, given),
             values=given.model_dump(exclude_unset=True, exclude=set(call.path_fields)),
         )
@@ -307,27 +304,21 @@ def _derive_tool(
         risk=call.risk,
         overwrites=call.method in ("PATCH", "DELETE"),
         idempotent=call.idempotent,
-        arguments=arguments or call,
-        answer=answer or call.answer_type or Done,
+        arguments=custom.arguments or call,
+        answer=custom.answer or call.answer_type or Done,
         prepare=prepare,
         target_args=call.path_fields,
     )
 
 
-ENDPOINTS: tuple[Tool, ...] = (
-    _derive_tool(ListContacts, _list_contacts, answer=ContactListing),
-    _derive_tool(CreateContact, _create_contact, answer=SavedContact),
-    _derive_tool(GetContact),
-    _derive_tool(UpdateContact, _update_contact, arguments=UpdateContactArguments, answer=UpdatedContact),
-    _derive_tool(DeleteContact),
-    _derive_tool(GdprDeleteContact, _gdpr_delete_contact, answer=ErasureResult),
-    _derive_tool(ListContactGroups, _list_contact_groups, arguments=ListContactGroupsArguments, answer=GroupListing),
-    _derive_tool(CreateContactGroup),
-    _derive_tool(GetContactGroup),
-    _derive_tool(UpdateContactGroup, _update_contact_group, arguments=UpdateContactGroupArguments),
-    _derive_tool(DeleteContactGroup),
-    _derive_tool(ListGroupMembers, _list_group_members, arguments=ListGroupMembersArguments, answer=MemberListing),
-    _derive_tool(AddGroupMembers),
-    _derive_tool(RemoveGroupMember),
-)
+_CUSTOM: Mapping[type[Call[Any]], _Custom] = {
+    ListContacts: _Custom(_list_contacts, answer=ContactListing),
+    CreateContact: _Custom(_create_contact, answer=SavedContact),
+    UpdateContact: _Custom(_update_contact, UpdateContactArguments, UpdatedContact),
+    GdprDeleteContact: _Custom(_gdpr_delete_contact, answer=ErasureResult),
+    ListContactGroups: _Custom(_list_contact_groups, ListContactGroupsArguments, GroupListing),
+    UpdateContactGroup: _Custom(_update_contact_group, UpdateContactGroupArguments),
+    ListGroupMembers: _Custom(_list_group_members, ListGroupMembersArguments, MemberListing),
+}
+ENDPOINTS: tuple[Tool, ...] = tuple(_derive_tool(call, _CUSTOM.get(call, _Custom())) for call in CALLS)
 """One tool for each documented endpoint, in the order of the API documentation."""

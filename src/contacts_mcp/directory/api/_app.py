@@ -25,7 +25,7 @@ _METHODS = ("GET", "POST", "PATCH", "DELETE")
 
 
 def build_app(database: Database, tenant: Tenant | None, *middleware: Middleware) -> FastAPI:
-    """Build the app with the 14 documented routes and the extensions. The database is closed when the app shuts down.
+    """Build the app with the documented routes and the extensions. The database is closed when the app shuts down.
 
     Every request is about `tenant`; if that is None, a middleware has to put a Tenant into the scope. `middleware` is
     ordered from the innermost to the outermost.

@@ -1,4 +1,4 @@
-"""The 14 routes of the API documentation, in its order. Summaries and first paragraphs are taken from it."""
+"""The routes of the API documentation, in its order. Summaries and first paragraphs are taken from it."""
 
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, get_args
