@@ -13,6 +13,8 @@ from mcp_types import ElicitRequestFormParams, ElicitResult
 
 from contacts_mcp.app import Embedded, build_app
 from contacts_mcp.settings import load_settings
+from endpoint_cases import CONTACTS, GROUPS, cases_not_in
+from support.hosts import with_ids
 
 CSV = "First Name,Last Name,Mobile Phone,E-mail Address\nIngrid,Moe,900 00 003,ingrid@example.com\n"
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -75,6 +77,7 @@ async def _run() -> list[Example]:
             await _groups(call)
             await _jobs(call)
             await _deletions(call)
+            await _others(call, {example.tool for example in examples})
     return examples
 
 
@@ -123,3 +126,13 @@ async def _deletions(call: Call) -> None:
     await call("delete_contact", contact_id=ingrid)
     group = (await call("list_contact_groups", shown=False))["groups"][0]["id"]
     await call("delete_contact_group", group_id=group)
+
+
+async def _others(call: Call, shown: set[str]) -> None:
+    """The cases of all other endpoints, each with records of its own."""
+    for case in cases_not_in(shown):
+        names = {name: f"{name.title()} Nordmann" for name in CONTACTS} | {name: name.title() for name in GROUPS}
+        tools = {**dict.fromkeys(CONTACTS, "create_contact"), **dict.fromkeys(GROUPS, "create_contact_group")}
+        ids = {name: (await call(tools[name], shown=False, name=full))["id"] for name, full in names.items()}
+        await call("add_group_members", shown=False, group_id=ids["customers"], contact_ids=[ids["ola"]])
+        await call(case.tool, **with_ids(case.arguments, ids))

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from contacts_mcp.tools import TOOLS
 from support.processes import API_KEY, ChildProcess, clean_environment
 from support.services import directory_service
 
@@ -38,7 +39,7 @@ def test_quickstart_finds_the_contact_that_it_created(tmp_path: Path) -> None:
     """The first script that a reader runs lists the tools and finds its contact."""
     out = example(tmp_path, "quickstart")
 
-    assert out.startswith("22 tools: list_contacts, create_contact")
+    assert out.startswith(f"{len(TOOLS)} tools: list_contacts, create_contact")
     assert "'total': 1" in out
 
 

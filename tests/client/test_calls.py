@@ -8,49 +8,18 @@ import pytest
 import contacts_mcp.client
 from contacts_mcp import contract as api
 from contacts_mcp.client import ContactsClient
+from endpoint_cases import CASES
+from support.hosts import with_ids
 from support.services import CONTACT_ID, KEY, OTHER_ID
 
 GROUP_ID = "a1b2c3d4-1234-5678-9abc-def012345678"
-CONTACT, GROUP = f"/v1/contacts/{CONTACT_ID}", f"/v1/contacts/groups/{GROUP_ID}"
-OLA = {"type": "person", "name": "Ola Nordmann", "phone_number": "+4799999999", "email": "ola@example.com"}
-VIP = {"name": "VIP Customers", "description": "High-value customers for priority support"}
-
-DOCUMENTED = [
-    (api.ListContacts(), "GET", "/v1/contacts?page=1&per_page=50", None),
-    (api.CreateContact(**OLA, tags=["vip"]), "POST", "/v1/contacts", {**OLA, "tags": ["vip"]}),
-    (api.GetContact(contact_id=CONTACT_ID), "GET", CONTACT, None),
-    (api.UpdateContact(contact_id=CONTACT_ID, **OLA), "PATCH", CONTACT, OLA),
-    (api.DeleteContact(contact_id=CONTACT_ID), "DELETE", CONTACT, None),
-    (
-        api.GdprDeleteContact(contact_id=CONTACT_ID, reason="Asked"),
-        "POST",
-        f"{CONTACT}/gdpr-delete",
-        {"reason": "Asked"},
-    ),
-    (api.ListContactGroups(), "GET", "/v1/contacts/groups", None),
-    (api.CreateContactGroup(**VIP), "POST", "/v1/contacts/groups", VIP),
-    (api.GetContactGroup(group_id=GROUP_ID), "GET", GROUP, None),
-    (api.UpdateContactGroup(group_id=GROUP_ID, **VIP), "PATCH", GROUP, VIP),
-    (api.DeleteContactGroup(group_id=GROUP_ID), "DELETE", GROUP, None),
-    (api.ListGroupMembers(group_id=GROUP_ID), "GET", f"{GROUP}/members", None),
-    (
-        api.AddGroupMembers(group_id=GROUP_ID, contact_ids=[CONTACT_ID, OTHER_ID]),
-        "POST",
-        f"{GROUP}/members",
-        {"contact_ids": [CONTACT_ID, OTHER_ID]},
-    ),
-    (api.RemoveGroupMember(group_id=GROUP_ID, contact_id=CONTACT_ID), "DELETE", f"{GROUP}/members/{CONTACT_ID}", None),
-]
+IDS = {"ola": CONTACT_ID, "kari": OTHER_ID, "customers": GROUP_ID, "suppliers": GROUP_ID}
 
 
-def test_every_call_of_the_contract_is_documented():
-    """A call that joins the contract needs a line in DOCUMENTED."""
-    assert list(api.CALLS) == [type(call) for call, *_ in DOCUMENTED]
-
-
-@pytest.mark.parametrize(("call", "method", "target", "body"), DOCUMENTED, ids=lambda value: type(value).__name__)
-async def test_call_is_sent_as_documented_and_its_answer_is_read(played, sample, call, method, target, body):
+@pytest.mark.parametrize("case", CASES, ids=str)
+async def test_call_is_sent_as_documented_and_its_answer_is_read(played, sample, case):
     """Method, path, query, body and key are the page's; the page's answer becomes the contract's record."""
+    call, (method, target, body) = case.call(**with_ids(case.arguments, IDS)), case.sent(IDS)
     documented = None if call.answer_type is None else sample(call.tool_name())
     client = played(lambda _: httpx.Response(204) if documented is None else httpx.Response(200, json=documented))
 

@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from contacts_mcp import contract
+from endpoint_cases import CASES
 
 ID = "a1b2c3d4-5678-9abc-def0-123456789abc"
 OTHER = "b2c3d4e5-6789-0abc-def1-234567890abc"
@@ -76,6 +77,17 @@ def test_call_must_define_route_risk_and_idempotence(missing):
 
     with pytest.raises(TypeError, match=f"Odd must define `{missing}`"):
         type("Odd", (contract.Call[contract.Contact],), {**stated, "__module__": __name__})
+
+
+def test_calls_are_those_of_the_cases_with_their_names_routes_and_risks():
+    """Agents and their instructions rely on the names; the risk decides what a person is asked."""
+    assert [(call.tool_name(), call.route, call.risk, call.idempotent) for call in contract.CALLS] == [
+        (case.tool, case.route, case.risk, case.idempotent) for case in CASES
+    ]
+
+
+def test_every_call_is_public():
+    assert {call.__name__ for call in contract.CALLS} <= set(contract.__all__)
 
 
 @pytest.mark.parametrize("call", contract.CALLS, ids=lambda call: call.__name__)

@@ -12,7 +12,8 @@ from contacts_mcp.contract import Risk
 from contacts_mcp.resources import CONTACT_URI, GROUP_URI, MEMBERS_URI, TOOL_EFFECTS
 from contacts_mcp.settings import load_settings
 from contacts_mcp.tools import TOOLS
-from support.hosts import LEGACY, LIST_CHANGED, MODERN, Host, Listener, Person, enter_in_one_task, listening
+from endpoint_cases import CASES
+from support.hosts import LEGACY, LIST_CHANGED, MODERN, Host, Listener, Person, enter_in_one_task, listening, with_ids
 
 _YES = Person(content={"decision": "delete", "typed": "ola"})
 
@@ -37,11 +38,13 @@ class WatchedDirectory:
     async def build(self) -> None:
         for name in ("ola", "kari"):
             self.ids[name] = (await self.host.call("create_contact", name=name))["id"]
-        for name in ("choir", "board", "marker"):
+        for name in ("customers", "suppliers", "marker"):
             self.ids[name] = (await self.host.call("create_contact_group", name=name))["id"]
-        await self.host.call("add_group_members", group_id=self.ids["choir"], contact_ids=[self.ids["ola"]])
+        await self.host.call("add_group_members", group_id=self.ids["customers"], contact_ids=[self.ids["ola"]])
         people = [CONTACT_URI.format(id=self.ids[name]) for name in ("ola", "kari")]
-        groups = [kind.format(id=self.ids[name]) for kind in (GROUP_URI, MEMBERS_URI) for name in ("choir", "board")]
+        groups = [
+            kind.format(id=self.ids[name]) for kind in (GROUP_URI, MEMBERS_URI) for name in ("customers", "suppliers")
+        ]
         self.uris, self.marker = people + groups, GROUP_URI.format(id=self.ids["marker"])
 
     async def state(self) -> dict[str, object]:
@@ -73,32 +76,14 @@ async def directory(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIter
             yield directory
 
 
-@pytest.mark.parametrize(
-    ("tool", "arguments"),
-    [
-        ("create_contact", {"name": "Ida"}),
-        ("update_contact", {"contact_id": "ola", "name": "Ola Nordmann"}),
-        ("delete_contact", {"contact_id": "ola"}),
-        ("gdpr_delete_contact", {"contact_id": "ola", "reason": "asked for"}),
-        ("create_contact_group", {"name": "Band"}),
-        ("update_contact_group", {"group_id": "choir", "name": "Kor"}),
-        ("delete_contact_group", {"group_id": "choir"}),
-        ("add_group_members", {"group_id": "board", "contact_ids": ["ola"]}),
-        ("remove_group_member", {"group_id": "choir", "contact_id": "ola"}),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-async def test_every_changed_resource_is_notified(directory, tool, arguments):
+@pytest.mark.parametrize("case", [case for case in CASES if case.risk is not Risk.READ], ids=str)
+async def test_every_changed_resource_is_notified(directory, case):
     """In both eras, for every tool; an unrelated contact is not."""
     before = await directory.state()
     await directory.notifications()
     await directory.listener.events_before(LIST_CHANGED)
 
-    ids = {
-        name: [directory.ids[i] for i in value] if isinstance(value, list) else directory.ids.get(value, value)
-        for name, value in arguments.items()
-    }
-    await directory.host.call(tool, **ids)
+    await directory.host.call(case.tool, **with_ids(case.arguments, directory.ids))
     notified = await directory.notifications()
 
     after = await directory.state()
@@ -109,7 +94,7 @@ async def test_every_changed_resource_is_notified(directory, tool, arguments):
 
 
 @pytest.mark.parametrize(
-    ("target", "fails"), [("ola", False), ("board", True)], ids=["no difference", "no such contact"]
+    ("target", "fails"), [("ola", False), ("suppliers", True)], ids=["no difference", "no such contact"]
 )
 async def test_call_that_changes_nothing_is_not_notified(directory, target, fails):
     done = await directory.host.raw("update_contact", contact_id=directory.ids[target], name="ola")
@@ -119,8 +104,8 @@ async def test_call_that_changes_nothing_is_not_notified(directory, target, fail
 
 
 async def test_id_in_capitals_is_notified_as_the_same_resource(directory):
-    ids = {"group_id": directory.ids["choir"].upper(), "contact_id": directory.ids["ola"]}
+    ids = {"group_id": directory.ids["customers"].upper(), "contact_id": directory.ids["ola"]}
 
     await directory.host.call("remove_group_member", **ids)
 
-    assert MEMBERS_URI.format(id=directory.ids["choir"]) in await directory.notifications()
+    assert MEMBERS_URI.format(id=directory.ids["customers"]) in await directory.notifications()

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from support.hosts import LEGACY, MISSING_ID, MODERN, Host, Person, enter_in_one_task, host
+from contacts_mcp.contract import Risk
+from endpoint_cases import CASES, CONTACTS, GROUPS, RECORDS, EndpointCase
+from support.hosts import LEGACY, MISSING_ID, MODERN, Host, Person, enter_in_one_task, host, with_ids
 
 OLA = {"name": "Ola Nordmann", "phone_number": "+4799999999", "email": "ola@example.com", "tags": ["vip"]}
 
@@ -257,25 +259,34 @@ async def test_deleting_a_group_keeps_its_contacts(directory: Host, person: Pers
     assert (await directory.call("get_contact", contact_id=ola["id"]))["name"] == "Ola Nordmann"
 
 
-UNKNOWN: list[tuple[str, dict[str, Any]]] = [
-    ("get_contact", {"contact_id": MISSING_ID}),
-    ("update_contact", {"contact_id": MISSING_ID, "name": "x"}),
-    ("delete_contact", {"contact_id": MISSING_ID}),
-    ("get_contact_group", {"group_id": MISSING_ID}),
-    ("update_contact_group", {"group_id": MISSING_ID, "name": "x"}),
-    ("delete_contact_group", {"group_id": MISSING_ID}),
-    ("list_group_members", {"group_id": MISSING_ID}),
-    ("add_group_members", {"group_id": MISSING_ID, "contact_ids": [MISSING_ID]}),
-    ("remove_group_member", {"group_id": MISSING_ID, "contact_id": MISSING_ID}),
-]
+@pytest.fixture
+async def records(directory: Host) -> dict[str, str]:
+    """The ids of the records that the cases of the endpoints name."""
+    ids = {name: (await directory.call("create_contact", name=name))["id"] for name in CONTACTS}
+    ids |= {name: (await directory.call("create_contact_group", name=name))["id"] for name in GROUPS}
+    await directory.call("add_group_members", group_id=ids["customers"], contact_ids=[ids["ola"]])
+    return ids
 
 
-@pytest.mark.parametrize(("tool", "arguments"), UNKNOWN, ids=[tool for tool, _ in UNKNOWN])
-async def test_unknown_id_is_one_line_that_says_what_to_do(
-    directory: Host, person: Person, tool: str, arguments: dict[str, Any]
+@pytest.mark.parametrize("case", CASES, ids=str)
+async def test_case_of_every_endpoint_is_answered(
+    directory: Host, person: Person, records: dict[str, str], case: EndpointCase
 ) -> None:
-    """No person is asked."""
-    line = await directory.error(tool, **arguments)
+    """A person is asked exactly before a deletion or an erasure."""
+    person.content = {"typed": "ola", "decision": "delete"}
+
+    assert await directory.call(case.tool, **with_ids(case.arguments, records))
+
+    assert bool(person.asked) is (case.risk in (Risk.DESTROY, Risk.ERASE))
+
+
+UNKNOWN = [case for case in CASES if case.names_records and case.risk is not Risk.ERASE]
+
+
+@pytest.mark.parametrize("case", UNKNOWN, ids=str)
+async def test_unknown_id_is_one_line_that_says_what_to_do(directory: Host, person: Person, case: EndpointCase) -> None:
+    """No person is asked. An erasure also reaches records that the service no longer shows."""
+    line = await directory.error(case.tool, **with_ids(case.arguments, dict.fromkeys(RECORDS, MISSING_ID)))
 
     assert line.startswith("not_found: ")
     assert "look the id up again" in line

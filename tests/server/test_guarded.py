@@ -8,6 +8,8 @@ import pytest
 from mcp.shared.exceptions import MCPError
 from mcp_types import ElicitResult, InputRequiredResult
 
+from contacts_mcp.contract import Risk
+from contacts_mcp.tools import TOOLS
 from support.hosts import LEGACY, MISSING_ID, MODERN, Host, Person, each_era, host, text_of
 
 
@@ -127,8 +129,7 @@ async def test_token_is_in_the_schema_only_in_two_step_mode(tmp_path: Path, era:
             listed = (await directory.client.list_tools()).tools
             tokens[mode] = {tool.name for tool in listed if "confirmation_token" in tool.input_schema["properties"]}
 
-    guarded = {"delete_contact", "gdpr_delete_contact", "delete_contact_group", "merge_contacts"}
-    guarded |= {"import_contacts", "update_matching_contacts"}
+    guarded = {tool.name for tool in TOOLS if tool.risk in (Risk.DESTROY, Risk.ERASE)}
     assert tokens == {"ask": set(), "two-step": guarded, "block": set()}
 
 

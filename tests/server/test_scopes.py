@@ -17,7 +17,8 @@ from contacts_mcp.prompts import PROMPTS
 from contacts_mcp.resources import CONTACT_URI, GROUP_URI, Completions, ResourceCatalog
 from contacts_mcp.server import Caller
 from contacts_mcp.tools import TOOLS, Backend, WriteBudget
-from support.hosts import MODERN, Host, Person, identify_callers, server_over, text_of
+from endpoint_cases import CASES
+from support.hosts import MODERN, Host, Person, identify_callers, server_over, text_of, with_ids
 
 MARK = "Sekret"
 STORED = {
@@ -38,7 +39,7 @@ NEEDS_READ = "shows stored data, which needs the scope contacts:read; nothing wa
 
 @asynccontextmanager
 async def _scene(folder: Path, guard: Guard) -> AsyncIterator[tuple[Any, dict[str, str]]]:
-    """A server with a directory that others have filled, and the ids of two contacts and a group."""
+    """A server with a directory that others have filled, and the ids of two contacts and two groups."""
     connection = connect(Embedded(folder / "contacts.db", "test"))
     async with connection.lifespan():
         server = server_over(
@@ -50,9 +51,10 @@ async def _scene(folder: Path, guard: Guard) -> AsyncIterator[tuple[Any, dict[st
         )
         identify_callers(server, CALLERS)
         ids = {name: (await connection.send(CreateContact(**STORED))).id for name in ("ola", "kari")}
-        group = await connection.send(CreateContactGroup(name=f"{MARK} group", description=f"{MARK} words"))
-        ids["group"] = group.id
-        await connection.send(AddGroupMembers(group_id=group.id, contact_ids=[ids["ola"]]))
+        for name in ("customers", "suppliers"):
+            group = await connection.send(CreateContactGroup(name=f"{MARK} group", description=f"{MARK} words"))
+            ids[name] = group.id
+        await connection.send(AddGroupMembers(group_id=ids["customers"], contact_ids=[ids["ola"]]))
         yield server, ids
 
 
@@ -66,11 +68,12 @@ async def _connected(server: Any, name: str, person: Person | None = None) -> As
 def _calls(ids: dict[str, str]) -> dict[str, list[dict[str, Any]]]:
     """Calls of every tool that changes something, with and without what is stored."""
     ola, kari, group = (
-        {name: ids[each]} for name, each in (("contact_id", "ola"), ("contact_id", "kari"), ("group_id", "group"))
+        {name: ids[each]} for name, each in (("contact_id", "ola"), ("contact_id", "kari"), ("group_id", "customers"))
     )
     apply = {"apply": True, "plan": "0123456789abcdef"}
     content = f"id,name,company_name\n{ids['ola']},Test,Test\n"
     return {
+        **{case.tool: [with_ids(case.arguments, ids)] for case in CASES if case.risk is not Risk.READ},
         "create_contact": [{"name": "Test"}, {"name": "Test", "phone_number": "90 71 72 33"}],
         "update_contact": [
             {**ola, "company_name": "Test"},
@@ -79,10 +82,6 @@ def _calls(ids: dict[str, str]) -> dict[str, list[dict[str, Any]]]:
         ],
         "delete_contact": [kari],
         "gdpr_delete_contact": [{**kari, "reason": "request"}],
-        "create_contact_group": [{"name": "Test"}],
-        "update_contact_group": [{**group, "description": "Test"}],
-        "delete_contact_group": [group],
-        "add_group_members": [{**group, "contact_ids": [ids["kari"]]}],
         "remove_group_member": [{**group, **ola}, {**group, **ola}],
         "import_contacts": [{"content": content, "on_match": "update", **more} for more in ({}, apply)],
         "merge_contacts": [{"keep_id": ids["ola"], "merge_ids": [ids["kari"]]}],
@@ -133,16 +132,16 @@ async def test_refusal_names_the_missing_scope_and_nothing_is_changed(tmp_path):
 async def test_writer_gets_back_only_what_the_call_said(tmp_path):
     async with _scene(tmp_path, Guard()) as (server, ids), _connected(server, "writer") as host:
         updated = await host.call("update_contact", contact_id=ids["ola"], company_name=STORED["company_name"])
-        renamed = await host.call("update_contact_group", group_id=ids["group"], name="Test")
+        renamed = await host.call("update_contact_group", group_id=ids["customers"], name="Test")
 
     assert updated == {"id": ids["ola"], "changed": ["company_name"]}, "whether it differed would tell what is stored"
-    assert renamed == {"id": ids["group"], "name": "Test"}
+    assert renamed == {"id": ids["customers"], "name": "Test"}
 
 
 async def test_writer_reads_no_resource_and_gets_no_completion(tmp_path):
     async with _scene(tmp_path, Guard()) as (server, ids), _connected(server, "writer") as host:
         assert (await host.client.list_resources()).resources == []
-        for uri in (CONTACT_URI.format(id=ids["ola"]), GROUP_URI.format(id=ids["group"])):
+        for uri in (CONTACT_URI.format(id=ids["ola"]), GROUP_URI.format(id=ids["customers"])):
             with pytest.raises(MCPError) as failed:
                 await host.client.read_resource(uri)
             assert MARK not in str(failed.value)

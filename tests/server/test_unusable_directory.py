@@ -11,24 +11,12 @@ from contacts_mcp.directory import parse_location
 from contacts_mcp.directory.database import _sqlite
 from contacts_mcp.tools import TOOLS
 from directory.conftest import serving
-from support.hosts import MISSING_ID, Person, each_era, host, text_of
+from endpoint_cases import CASES, RECORDS
+from support.hosts import MISSING_ID, Person, each_era, host, text_of, with_ids
 
-CONTACT, GROUP = {"contact_id": MISSING_ID}, {"group_id": MISSING_ID}
+GROUP = {"group_id": MISSING_ID}
 ARGUMENTS = {
-    "list_contacts": {},
-    "create_contact": {"name": "Ola Nordmann", "phone_number": "+4799999999"},
-    "get_contact": CONTACT,
-    "update_contact": {**CONTACT, "name": "Kari"},
-    "delete_contact": CONTACT,
-    "gdpr_delete_contact": {**CONTACT, "reason": "asked"},
-    "list_contact_groups": {},
-    "create_contact_group": {"name": "VIP"},
-    "get_contact_group": GROUP,
-    "update_contact_group": {**GROUP, "name": "VIP"},
-    "delete_contact_group": GROUP,
-    "list_group_members": GROUP,
-    "add_group_members": {**GROUP, "contact_ids": [MISSING_ID]},
-    "remove_group_member": {**GROUP, **CONTACT},
+    **{case.tool: with_ids(case.arguments, dict.fromkeys(RECORDS, MISSING_ID)) for case in CASES},
     "find_contacts": {"query": "Ola"},
     "import_contacts": {"content": "name\nOla Nordmann\n"},
     "export_contacts": {},

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +13,27 @@ from hypothesis import strategies as st
 from mcp import Client
 
 from contacts_mcp.app import Embedded, Platform, build_app
-from contacts_mcp.contract import CALLS, Risk, ValidationFailed
+from contacts_mcp.contract import Risk, ValidationFailed
 from contacts_mcp.directory import PostgresServer
 from contacts_mcp.settings import load_settings
-from contacts_mcp.tools import ENDPOINTS, TOOLS, WORKFLOWS, UnknownTools, choose_tools, export_files, parse_arguments
+from contacts_mcp.tools import (
+    ENDPOINTS,
+    TOOLS,
+    WORKFLOWS,
+    Tool,
+    UnknownTools,
+    choose_tools,
+    export_files,
+    parse_arguments,
+)
+from endpoint_cases import CASES
 from support.hosts import MODERN
 from support.texts import count_tokens
 
-NAMES = (
-    "list_contacts create_contact get_contact update_contact delete_contact gdpr_delete_contact list_contact_groups "
-    "create_contact_group get_contact_group update_contact_group delete_contact_group list_group_members "
-    "add_group_members remove_group_member"
-).split()
-JOBS = (
-    "find_contacts import_contacts export_contacts find_duplicate_contacts merge_contacts update_matching_contacts "
-    "add_matching_to_group check_group_audience"
-).split()
+CONSENT = (Risk.DESTROY, Risk.ERASE)
+WORKFLOW_NAMES = {tool.name for tool in WORKFLOWS}
+DESTROYING = {"import_contacts", "merge_contacts", "update_matching_contacts"}
+"""The workflow tools that can overwrite or delete many contacts in one call."""
 
 FILES = {name: json.loads(text) for name, text in export_files(TOOLS).items()}
 
@@ -47,24 +53,26 @@ def refusal(name: str, arguments: dict[str, Any]) -> str:
     return str(refused.value)
 
 
+def names(tools: Iterable[Tool]) -> list[str]:
+    return [tool.name for tool in tools]
+
+
 def test_each_documented_endpoint_has_one_tool():
     """Agents and their instructions rely on these names."""
-    assert [tool.name for tool in ENDPOINTS] == NAMES
-    assert [call.tool_name() for call in CALLS] == NAMES
+    assert names(ENDPOINTS) == [case.tool for case in CASES]
 
 
 def test_toolsets_choose_endpoints_or_workflows():
     """Each toolset has a name, which can be combined with names of tools."""
-    assert [tool.name for tool in WORKFLOWS] == JOBS
-    assert [tool.name for tool in choose_tools(only=["workflows"])] == JOBS
-    assert [tool.name for tool in choose_tools(only=["endpoints"])] == NAMES
-    assert [tool.name for tool in choose_tools(only=["endpoints", "find_contacts"])] == [*NAMES, "find_contacts"]
-    assert choose_tools() == TOOLS
+    assert choose_tools(only=["workflows"]) == WORKFLOWS
+    assert choose_tools(only=["endpoints"]) == ENDPOINTS
+    assert names(choose_tools(only=["endpoints", "find_contacts"])) == [*names(ENDPOINTS), "find_contacts"]
+    assert choose_tools() == TOOLS == (*ENDPOINTS, *WORKFLOWS)
 
 
 @pytest.mark.slow
 def test_all_tools_take_less_than_4200_tokens():
-    """The list of 22 tools is part of every conversation (tokens of o200k)."""
+    """The list of tools is part of every conversation (tokens of o200k)."""
     seen = [{"name": tool.name, "description": tool.description, "inputSchema": tool.input_schema} for tool in TOOLS]
     text = json.dumps(seen, ensure_ascii=False, separators=(",", ":"))
 
@@ -74,10 +82,8 @@ def test_all_tools_take_less_than_4200_tokens():
 @pytest.mark.parametrize("tool", WORKFLOWS, ids=lambda tool: tool.name)
 def test_workflow_description_names_an_alternative(tool):
     """A model that has never seen the tool can choose between it and similar tools."""
-    assert (
-        set(re.findall(r"[a-z]+(?:_[a-z]+)+", tool.description)) & {*NAMES, *JOBS} - {tool.name}
-        or "SMS" in tool.description
-    )
+    others = set(names(TOOLS)) - {tool.name}
+    assert set(re.findall(r"[a-z]+(?:_[a-z]+)+", tool.description)) & others or "SMS" in tool.description
 
 
 @each_tool
@@ -126,35 +132,23 @@ def hinted(hint: str, *, of: bool = True) -> set[str]:
     return {tool.name for tool in TOOLS if tool.annotations(open_world=False)[hint] is of}
 
 
-def test_hints_tell_what_a_call_can_do():
+def test_hints_of_an_endpoint_follow_from_its_request_and_risk():
     """Hosts decide by them what runs without approval; whatever can overwrite or remove is destructive."""
-    assert hinted("destructiveHint") == {
-        "update_contact",
-        "delete_contact",
-        "gdpr_delete_contact",
-        "update_contact_group",
-        "delete_contact_group",
-        "remove_group_member",
-        "import_contacts",
-        "merge_contacts",
-        "update_matching_contacts",
-    }
-    assert hinted("readOnlyHint") == {
-        "list_contacts",
-        "get_contact",
-        "list_contact_groups",
-        "get_contact_group",
-        "list_group_members",
+    destructive = {case.tool for case in CASES if case.request.startswith(("PATCH", "DELETE")) or case.risk in CONSENT}
+
+    assert hinted("destructiveHint") - WORKFLOW_NAMES == destructive
+    assert hinted("readOnlyHint") - WORKFLOW_NAMES == {case.tool for case in CASES if case.risk is Risk.READ}
+    assert hinted("idempotentHint", of=False) - WORKFLOW_NAMES == {case.tool for case in CASES if not case.idempotent}
+
+
+def test_hints_of_a_workflow_tell_what_a_call_can_do():
+    assert hinted("destructiveHint") & WORKFLOW_NAMES == DESTROYING
+    assert hinted("readOnlyHint") & WORKFLOW_NAMES == {
         "find_contacts",
         "find_duplicate_contacts",
         "check_group_audience",
     }
-    assert hinted("idempotentHint", of=False) == {
-        "create_contact",
-        "create_contact_group",
-        "gdpr_delete_contact",
-        "export_contacts",
-    }
+    assert hinted("idempotentHint", of=False) & WORKFLOW_NAMES == {"export_contacts"}
 
 
 @pytest.mark.parametrize(
@@ -176,16 +170,9 @@ async def test_open_world_hint_says_whether_the_platform_is_used(backend, is_ope
 
 def test_destructive_tools_have_a_destructive_risk():
     """They can delete, erase, or overwrite many contacts in one call."""
-    risks = {tool.name: tool.risk for tool in TOOLS}
-
-    assert {name for name, risk in risks.items() if risk is Risk.DESTROY} == {
-        "delete_contact",
-        "delete_contact_group",
-        "merge_contacts",
-        "update_matching_contacts",
-        "import_contacts",
-    }
-    assert {name for name, risk in risks.items() if risk is Risk.ERASE} == {"gdpr_delete_contact"}
+    assert {tool.name for tool in WORKFLOWS if tool.risk is Risk.DESTROY} == DESTROYING
+    assert not [tool.name for tool in WORKFLOWS if tool.risk is Risk.ERASE]
+    assert {tool.name: tool.risk for tool in ENDPOINTS} == {case.tool: case.risk for case in CASES}
 
 
 def test_read_only_leaves_tools_that_write_nothing():

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from contacts_mcp.contract import ValidationFailed
 from contacts_mcp.tools import TOOLS, Tool, parse_arguments
-from support.hosts import Person, each_era, host_of_service
+from endpoint_cases import CASES, RECORDS
+from support.hosts import Person, each_era, host_of_service, with_ids
 
 ID, OTHER_ID = "a1b2c3d4-5678-9abc-def0-123456789abc", "b1b2c3d4-5678-9abc-def0-123456789abc"
 OLA = {"id": ID, "type": "company", "name": "Ola Nordmann", "phone_number": "+4799999999"}
@@ -27,10 +28,10 @@ REQUIRED = {
     "query": "Ola",
     "reason": "Request of 3 March",
 }
+CASE_ARGUMENTS = {case.tool: with_ids(case.arguments, dict.fromkeys(RECORDS, ID)) for case in CASES}
 ALSO_NEEDED = {
+    **{case.tool: CASE_ARGUMENTS[case.tool] for case in CASES if case.request.startswith("PATCH")},
     "import_contacts": {"content": "Name,Phone\nKari Moe,+4790000001\n"},
-    "update_contact": {"phone_number": "+4790000001"},
-    "update_contact_group": {"name": "Band"},
     "update_matching_contacts": {"add_tags": ["vip"]},
 }
 
@@ -39,7 +40,8 @@ each_tool = pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
 
 def needed(tool: Tool) -> dict[str, Any]:
     """The fewest arguments with which the tool does something."""
-    return {name: REQUIRED[name] for name in tool.input_schema.get("required", ())} | ALSO_NEEDED.get(tool.name, {})
+    given = CASE_ARGUMENTS.get(tool.name, {}) | REQUIRED
+    return {name: given[name] for name in tool.input_schema.get("required", ())} | ALSO_NEEDED.get(tool.name, {})
 
 
 def neutral_values(schema: dict[str, Any]) -> list[Any]:

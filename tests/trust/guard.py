@@ -16,9 +16,11 @@ import pytest
 
 from contacts_mcp import contract
 from contacts_mcp.client import ContactsClient
+from contacts_mcp.contract import Risk
 from contacts_mcp.directory import Directory
 from contacts_mcp.directory.database import metadata, nonces
 from contacts_mcp.guard import ANSWER_LIFETIME_SECONDS, Guard, GuardMode, MemoryNonceStore, Seal
+from endpoint_cases import CALLS_BY_TOOL, CASES, EndpointCase
 from network.servers import STATE_KEYS, quick_folder
 from support.clock import Clock
 from support.hosts import LEGACY, MODERN, server_over, with_ids
@@ -29,7 +31,7 @@ Arguments = dict[str, Any]
 
 
 Records = dict[str, str]
-"""The ids of the three people, of the group `all` with Ola in it, and of the group `few` with Kari in it."""
+"""The ids of the three people, of the group `customers` with Ola in it, and of `suppliers` with Kari in it."""
 
 
 async def create_records(api: ContactsClient) -> Records:
@@ -40,7 +42,7 @@ async def create_records(api: ContactsClient) -> Records:
             name=f"{name} {surname}", type="person", company_name="Fjell", tags=[tag], email=email
         )
         records[name.lower()] = (await api.send(call)).id
-    for name, member in (("all", "ola"), ("few", "kari")):
+    for name, member in (("customers", "ola"), ("suppliers", "kari")):
         records[name] = (await api.send(contract.CreateContactGroup(name=name.title()))).id
         await api.send(contract.AddGroupMembers(group_id=records[name], contact_ids=[records[member]]))
     return records
@@ -83,24 +85,27 @@ def _file(*names: str) -> str:
 
 
 DELETE, CHANGE = {"decision": "delete"}, {"decision": "change"}
-_OLA, _KARI, _ALL, _FEW = {"contact_id": "ola"}, {"contact_id": "kari"}, {"group_id": "all"}, {"group_id": "few"}
-_REASON, _NOTES, _COMPANY = {"reason": "Bedt om på café"}, {"notes": "på café"}, {"set_company_name": "Vidde"}
+_OLA, _KARI = {"contact_id": "ola"}, {"contact_id": "kari"}
+_CUSTOMERS, _SUPPLIERS = {"group_id": "customers"}, {"group_id": "suppliers"}
+_NOTES, _COMPANY = {"notes": "på café"}, {"set_company_name": "Vidde"}
+_FORMS = {Risk.DESTROY: DELETE, Risk.ERASE: {"typed": "Ola Nordmann"}}
 _UPDATE = {"on_match": "update"}
 _MERGED = {"keep_id": "ola", "merge_ids": ["kari", "per"]}
 _OTHER_MERGED = {"keep_id": "kari", "merge_ids": ["ola", "per"]}
 _RENAME_OLA = ((contract.UpdateContact, {**_OLA, "name": "Somebody Else"}),)
 _RENAME_PER = ((contract.UpdateContact, {"contact_id": "per", "name": "Somebody Else"}),)
 _CHANGE_COMPANY = ((contract.UpdateContact, {**_KARI, "company_name": "Dal"}),)
-_SWAP_MEMBERS = (
-    (contract.RemoveGroupMember, {**_ALL, **_OLA}),
-    (contract.AddGroupMembers, {**_ALL, "contact_ids": ["per"]}),
-)
+
+
+def _guarded_call(case: EndpointCase) -> GuardedCall:
+    """The call of an endpoint that needs consent."""
+    assert case.other is not None, f"{case.tool} needs `other` arguments"
+    changes = tuple((CALLS_BY_TOOL[tool], dict(arguments)) for tool, arguments in case.meanwhile)
+    return GuardedCall(case.tool, dict(case.arguments), dict(case.other), _FORMS[case.risk], changes)
+
+
 CALLS = (
-    GuardedCall("delete_contact", _OLA, _KARI, DELETE, _RENAME_OLA),
-    GuardedCall("delete_contact_group", _ALL, _FEW, DELETE, _SWAP_MEMBERS),
-    GuardedCall(
-        "gdpr_delete_contact", {**_OLA, **_REASON}, {**_KARI, **_REASON}, {"typed": "Ola Nordmann"}, _RENAME_OLA
-    ),
+    *(_guarded_call(case) for case in CASES if case.risk in _FORMS),
     GuardedCall("merge_contacts", _MERGED, _OTHER_MERGED, {"decision": "merge"}, _RENAME_PER),
     GuardedCall(
         "update_matching_contacts",
@@ -119,7 +124,7 @@ CALLS = (
         plans=True,
     ),
     GuardedCall("update_contact", {**_OLA, **_NOTES}, {**_KARI, **_NOTES}, CHANGE, _RENAME_OLA),
-    GuardedCall("remove_group_member", {**_ALL, **_OLA}, {**_FEW, **_KARI}, CHANGE, _RENAME_OLA),
+    GuardedCall("remove_group_member", {**_CUSTOMERS, **_OLA}, {**_SUPPLIERS, **_KARI}, CHANGE, _RENAME_OLA),
     GuardedCall("create_contact_group", {"name": "New"}, {"name": "Newer"}, CHANGE),
 )
 CONFIRMED = ("update_contact", "remove_group_member", "create_contact_group")

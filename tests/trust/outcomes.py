@@ -11,7 +11,8 @@ from mcp_types import CallToolResult
 from contacts_mcp import contract
 from contacts_mcp.client import ContactsClient
 from contacts_mcp.tools import Tool
-from support.hosts import Person, text_of
+from endpoint_cases import CASES
+from support.hosts import Person, text_of, with_ids
 from support.services import ReceivedRequest
 from trust.faults import State
 
@@ -50,25 +51,21 @@ async def create_records(api: ContactsClient) -> Mapping[str, str]:
     return ids
 
 
+def _cast(ids: Mapping[str, str]) -> dict[str, str]:
+    """The ids of the records that the cases of the endpoints name."""
+    names = {"ola": _ERASED, "kari": "Kari Nordmann", "customers": "Customers", "suppliers": "Suppliers"}
+    return {record: ids[name] for record, name in names.items()}
+
+
 def arguments_by_tool(ids: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """The arguments by tool; those of a tool that plans first are applied with its plan."""
-    ola, kari = {"contact_id": ids[_ERASED]}, ids["Kari Nordmann"]
+    ola = {"contact_id": ids[_ERASED]}
     customers, suppliers = {"group_id": ids["Customers"]}, {"group_id": ids["Suppliers"]}
     return {
+        **{case.tool: with_ids(case.arguments, _cast(ids)) for case in CASES},
         "list_contacts": {"search": "nordmann"},
         "create_contact": {"name": "Eva Lund", "email": f"eva{PRIVATE_DOMAIN}", "tags": ["new"]},
-        "get_contact": ola,
         "update_contact": {**ola, "notes": "changed", "add_tags": ["new"]},
-        "delete_contact": ola,
-        "gdpr_delete_contact": {**ola, "reason": "Article 17 request"},
-        "list_contact_groups": {},
-        "create_contact_group": {"name": "Partners", "description": "Who works with us"},
-        "get_contact_group": customers,
-        "update_contact_group": {**customers, "description": "Who buys"},
-        "delete_contact_group": customers,
-        "list_group_members": customers,
-        "add_group_members": {**suppliers, "contact_ids": [ids[_ERASED], kari]},
-        "remove_group_member": {**customers, **ola},
         "find_contacts": {"query": "kari normann"},
         "import_contacts": {"content": _FILE, "format": "csv", "on_match": "update", **suppliers},
         "export_contacts": {"tags": ["vip"]},

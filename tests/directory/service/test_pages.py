@@ -112,7 +112,7 @@ async def test_docs_page_shows_every_endpoint_with_an_example(service):
             assert f'<section id="{operation["operationId"]}">' in page
             assert f"{method.upper()} {path}" in page
             assert operation["summary"] in page
-    assert page.count("curl ") == 17
+    assert page.count("curl ") == page.count("<section id=")
     assert "wayscloud_" not in page
 
 

@@ -4,21 +4,9 @@ import asyncio
 
 import pytest
 
-from contacts_mcp.directory.service._openapi import openapi_document
+from endpoint_cases import CASES, CONTACTS, EXTENSIONS, GROUPS
 
-FOREIGN = [
-    ("GET", "/v1/contacts/{contact}", None),
-    ("PATCH", "/v1/contacts/{contact}", {"name": "Taken"}),
-    ("DELETE", "/v1/contacts/{contact}", None),
-    ("POST", "/v1/contacts/{contact}/gdpr-delete", {"reason": "not mine"}),
-    ("GET", "/v1/contacts/groups/{group}", None),
-    ("PATCH", "/v1/contacts/groups/{group}", {"name": "Taken"}),
-    ("DELETE", "/v1/contacts/groups/{group}", None),
-    ("GET", "/v1/contacts/groups/{group}/members", None),
-    ("POST", "/v1/contacts/groups/{group}/members", {"contact_ids": ["{contact}"]}),
-    ("DELETE", "/v1/contacts/groups/{group}/members/{contact}", None),
-    ("GET", "/v1/directory/contacts?fields=id&group_id={group}", None),
-]
+ALL = (*CASES, *EXTENSIONS)
 
 
 class Owner:
@@ -32,6 +20,7 @@ class Owner:
         self.group = (await self.client.post("/v1/contacts/groups", json={"name": "VIP"})).json()
         members = f"/v1/contacts/groups/{self.group['id']}/members"
         await self.client.post(members, json={"contact_ids": [self.contact["id"]]})
+        self.ids = {**dict.fromkeys(CONTACTS, self.contact["id"]), **dict.fromkeys(GROUPS, self.group["id"])}
         return self
 
     async def everything(self):
@@ -56,33 +45,27 @@ async def kari(service):
     return await Owner(await service.caller("kari")).begin()
 
 
-def test_every_endpoint_has_a_case():
-    tried = {f"{method} {path.partition('?')[0]}" for method, path, _ in FOREIGN}
-    named = {http.replace("{contact}", "{contact_id}").replace("{group}", "{group_id}") for http in tried}
-    elsewhere = {  # tested below: they name no id, or name it in their bodies
-        "GET /v1/contacts",
-        "POST /v1/contacts",
-        "GET /v1/contacts/groups",
-        "POST /v1/contacts/groups",
-        "GET /v1/directory",
-        "POST /v1/directory/contacts",
-    }
-
-    paths = openapi_document()["paths"]
-    assert named | elsewhere == {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
-    assert len(named | elsewhere) == 17
-
-
-async def test_ids_of_another_tenant_are_404_and_its_records_do_not_change(ola, kari):
+@pytest.mark.parametrize("case", [case for case in ALL if case.names_records], ids=str)
+async def test_ids_of_another_tenant_are_404_and_its_records_do_not_change(ola, kari, case):
     before = await ola.everything()
-    ids = {"contact": ola.contact["id"], "group": ola.group["id"]}
-    for method, path, body in FOREIGN:
-        sent = {"contact_ids": [ids["contact"]]} if body and "contact_ids" in body else body
-        answer = await kari.client.request(method, path.format(**ids), json=sent)
+    method, target, body = case.sent(ola.ids)
 
-        assert answer.status_code == 404, (method, path, answer.text)
-        assert "Ola" not in answer.text
+    answer = await kari.client.request(method, target, json=body)
 
+    assert answer.status_code == 404, answer.text
+    assert "Ola" not in answer.text
+    assert await ola.everything() == before
+
+
+@pytest.mark.parametrize("case", [case for case in ALL if not case.names_records], ids=str)
+async def test_call_without_an_id_shows_and_changes_no_record_of_another_tenant(ola, kari, case):
+    before = await ola.everything()
+    method, target, body = case.sent(ola.ids)
+
+    answer = await kari.client.request(method, target, json=body)
+
+    assert answer.is_success, answer.text
+    assert not any(record_id in answer.text for record_id in ola.ids.values())
     assert await ola.everything() == before
 
 

@@ -6,15 +6,19 @@ import io
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from support.hosts import MISSING_ID
+from contacts_mcp.contract import Risk
+from endpoint_cases import CASES, RECORDS
+from support.hosts import MISSING_ID, with_ids
 from trust.endurance.caller import Caller
 from trust.endurance.model import FIELDS, MEMBER_FIELDS, ROW_FIELDS, TAGS, Fields, Model, retag, without_empty
 
 _INVALID_CALLS: tuple[tuple[str, str, Fields], ...] = (
     ("unknown_tool", "drop_table", {}),
-    ("not_found", "get_contact", {"contact_id": MISSING_ID}),
-    ("not_found", "delete_contact", {"contact_id": MISSING_ID}),
-    ("not_found", "update_contact_group", {"group_id": MISSING_ID, "name": "N"}),
+    *(
+        ("not_found", case.tool, with_ids(case.arguments, dict.fromkeys(RECORDS, MISSING_ID)))
+        for case in CASES
+        if case.names_records and case.risk is not Risk.ERASE
+    ),
     ("not_found", "check_group_audience", {"group_id": MISSING_ID}),
     ("invalid", "get_contact", {"contact_id": "7"}),
     ("invalid", "create_contact", {}),
