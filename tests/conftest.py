@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from support.processes import clean_environment
 from support.telemetry import loggers_as_they_were
 from support.trust_summary import pytest_terminal_summary, tried
 
+os.environ["TZ"] = "UTC"  # times that a person reads are local
+time.tzset()
 settings.register_profile("here", deadline=None)  # the speed of the machine is not tested
 settings.load_profile("here")
 
@@ -54,6 +57,19 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         return Finished(ended.value.code or 0, shown.out, shown.err)  # type: ignore[arg-type]
 
     return run
+
+
+@pytest.fixture
+def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Set the time zone of this process."""
+
+    def set_zone(name: str) -> None:
+        monkeypatch.setenv("TZ", name)
+        time.tzset()
+
+    yield set_zone
+    monkeypatch.undo()
+    time.tzset()
 
 
 @pytest.fixture

@@ -1,24 +1,12 @@
 """Counts, times and suggestions, as people read them."""
 
-import time
 from datetime import UTC, datetime
 
 import pytest
 
+from contacts_mcp.contract import Contact, Group
+from contacts_mcp.tools._targets import describe_record
 from contacts_mcp.wording import count, local_time, nearest, unknown_name
-
-
-@pytest.fixture
-def zone(monkeypatch):
-    """Set the zone of this process for a test."""
-
-    def set_zone(name):
-        monkeypatch.setenv("TZ", name)
-        time.tzset()
-
-    yield set_zone
-    monkeypatch.undo()
-    time.tzset()
 
 
 @pytest.mark.parametrize(
@@ -82,3 +70,12 @@ def test_unknown_name_suggests_the_nearest_or_lists_all():
     assert unknown_name("tenant", "olla", ["ola", "kari"]) == 'there is no tenant "olla"; did you mean "ola"?'
     assert unknown_name("tenant", "zzz", ["ola", "kari"]) == 'there is no tenant "zzz"; there are kari, ola'
     assert unknown_name("tenant", "zzz", []) == 'there is no tenant "zzz"'
+
+
+def test_question_shows_times_in_the_zone_of_the_machine(zone):
+    zone("Europe/Oslo")
+    contact = Contact(id="an-id", name="Ola", type="person", updated_at="2026-11-29T06:12:45Z")
+    group = Group(id="an-id", name="VIP", member_count=1, created_at="2026-07-01T06:12:45Z")
+
+    assert describe_record(contact) == 'person "Ola" (id an-id, last changed 2026-11-29 07:12 CET)'
+    assert describe_record(group) == 'group "VIP" (id an-id, 1 member, created 2026-07-01 08:12 CEST)'

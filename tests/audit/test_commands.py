@@ -30,7 +30,7 @@ async def test_verify_of_a_whole_trail_exits_0(command, path):
     last = json.loads(path.read_text().splitlines()[-1])["hash"]
     done = command("audit", "verify", "--file", str(path))
 
-    summary = "3 records from 2026-11-24T10:00:00.000Z to 2026-11-24T12:00:00.000Z; the chain is unbroken"
+    summary = "3 records from 2026-11-24 10:00 UTC to 2026-11-24 12:00 UTC; the chain is unbroken"
     assert done.code == 0
     assert done.out.splitlines() == [
         "1 call began and has no recorded end; check whether it was done: record 2",
@@ -63,13 +63,60 @@ async def test_verify_of_a_changed_trail_lists_the_faults_and_exits_1(command, p
     ids=["all", "tool", "outcome", "caller", "since", "since elsewhere", "none"],
 )
 async def test_show_lists_the_matching_records(command, path, options, shown):
-    """The oldest comes first; --json prints the lines of the file."""
+    """The oldest comes first; --json prints an array with the lines of the file."""
     await write_three_records(path)
     as_text, as_json = (command("audit", "show", "--file", str(path), *options, *more) for more in ([], ["--json"]))
 
     assert [int(line.split()[0]) for line in as_text.out.splitlines()] == shown
-    lines = path.read_text().splitlines(keepends=True)
-    assert as_json.out == "".join(lines[number - 1] for number in shown)
+    lines = path.read_text().splitlines()
+    array = "[\n" + ",\n".join(lines[number - 1] for number in shown) + "\n]\n"
+    assert as_json.out == (array if shown else "[]\n")
+
+
+async def test_times_are_shown_in_the_zone_of_the_machine_and_stored_in_utc(command, path, zone):
+    """--since is read in the same zone as it is shown."""
+    zone("Europe/Oslo")
+    await write_three_records(path)
+    shown = command("audit", "show", "--since", "2026-11-24T12:30", "--file", str(path))
+    as_json = json.loads(command("audit", "show", "--since", "2026-11-24T12:30", "--json", "--file", str(path)).out)
+    verified = command("audit", "verify", "--file", str(path))
+
+    assert [line.split()[1:4] for line in shown.out.splitlines()] == [["2026-11-24", "13:00:00", "CET"]]
+    assert [record["time"] for record in as_json] == ["2026-11-24T12:00:00.000Z"]
+    assert "3 records from 2026-11-24 11:00 CET to 2026-11-24 13:00 CET" in verified.out
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--tool", "delete_contac"], '--tool: there is no tool "delete_contac"; did you mean "delete_contact"?'),
+        (["--tool", "list_contact"], '--tool: there is no tool "list_contact"; did you mean "list_contacts"?'),
+        (["--caller", "key:abd"], '--caller: there is no caller "key:abd"; did you mean "key:abc"?'),
+        (["--caller", "zzz"], '--caller: there is no caller "zzz"; there are key:abc, local'),
+    ],
+)
+@pytest.mark.parametrize("flags", [[], ["--json"], ["--since", "2027-01-01"]], ids=["text", "json", "since"])
+async def test_unknown_value_of_a_filter_is_an_error_that_names_the_nearest(command, path, options, said, flags):
+    await write_three_records(path)
+
+    done = command("audit", "show", *options, *flags, "--file", str(path))
+
+    assert (done.code, done.out) == (2, "")
+    assert done.err == f"contacts-mcp: {said}\n"
+
+
+async def test_tool_that_was_never_called_has_no_records(command, path):
+    await write_three_records(path)
+
+    assert command("audit", "show", "--tool", "merge_contacts", "--file", str(path)).out == ""
+
+
+async def test_tail_prints_an_array_on_request(command, path):
+    await write_three_records(path)
+
+    done = command("audit", "tail", "-n", "2", "--json", "--file", str(path))
+
+    assert [record["seq"] for record in json.loads(done.out)] == [2, 3]
 
 
 async def test_show_prints_no_control_characters(command, path):

@@ -1,6 +1,7 @@
 """The commands of `contacts-mcp directory`, as the documentation shows them, on a file and on a server."""
 
 import asyncio
+import io
 import json
 import re
 import shlex
@@ -74,9 +75,125 @@ def test_deleted_contacts_are_listed_restored_and_purged_with_a_receipt(director
     assert asked.code != 0  # there was no terminal to confirm at
     assert json.loads(purged.out) == {"erased": 1}
     assert "nothing of it is left" in directory("restore", gone[1]).err
-    (receipt,) = [json.loads(line) for line in directory("receipts", "--json").out.splitlines()]
+    (receipt,) = json.loads(directory("receipts", "--json").out)
     assert (receipt["contact_id"], receipt["actor"]) == (gone[1], "operator")
     assert json.loads(directory("check", "--json").out) == {"faults": []}
+
+
+def test_purge_dry_run_lists_the_contacts_of_a_tenant_and_erases_nothing(directory, location):
+    directory("import-sample", "2")
+    directory("keys", "create", "app", "--tenant", "other", "--yes")
+    gone = delete(location, 2)
+    listed = json.loads(directory("deleted", "--json").out)
+    purge = ("purge", "--older-than", "0h", "--dry-run")
+
+    shown, as_json = directory(*purge), json.loads(directory(*purge, "--json").out)
+    of_other = directory(*purge, "--tenant", "other")
+
+    assert [row["id"] for row in as_json] == [row["id"] for row in listed]
+    assert all(f"owner: {row['name']}" in shown.out for row in listed)
+    assert "2 contacts would be erased. Nothing was changed." in shown.out
+    assert of_other.out == "0 contacts would be erased. Nothing was changed.\n"
+    assert {row["id"] for row in json.loads(directory("deleted", "--json").out)} == set(gone)
+    assert json.loads(directory("receipts", "--json").out) == []
+
+
+def test_purge_of_a_tenant_leaves_the_deleted_contacts_of_others(directory, location):
+    directory("import-sample", "1")
+    directory("keys", "create", "app", "--tenant", "other", "--yes")
+    delete(location, 1)
+
+    of_other = directory("purge", "--older-than", "0h", "--tenant", "other", "--yes")
+    of_owner = directory("purge", "--older-than", "0h", "--tenant", "owner", "--yes")
+
+    assert (of_other.out, of_owner.out) == ("Erased 0 contacts.\n", "Erased 1 contact.\n")
+
+
+def test_purge_names_the_contacts_before_it_asks(directory, location, monkeypatch):
+    directory("import-sample", "2")
+    delete(location, 1)
+    (row,) = json.loads(directory("deleted", "--json").out)
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+
+    asked = directory("purge", "--older-than", "0h")
+
+    assert asked.code == 1
+    assert f"owner: {row['name']}\nErase 1 contact that was deleted more than 0h ago?" in asked.err
+
+
+@pytest.mark.parametrize("name", ["deleted", "purge"])
+def test_unknown_tenant_is_an_error_that_names_the_nearest(directory, name):
+    directory("import-sample", "1")
+
+    done = directory(name, "--tenant", "ownr", *(["--older-than", "0h", "--yes"] if name == "purge" else []))
+
+    assert (done.code, done.out) == (2, "")
+    assert done.err == 'contacts-mcp: --tenant: there is no tenant "ownr"; did you mean "owner"?\n'
+
+
+def test_restore_backup_shows_both_sides_before_it_asks(directory, location, monkeypatch):
+    directory("import-sample", "3")
+    directory("backup", "before.db")
+    delete(location, 1)
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+
+    asked = directory("restore-backup", "before.db")
+
+    time = r"\d{4}-\d\d-\d\d \d\d:\d\d UTC"
+    backup, current, warning, question, *_ = asked.err.splitlines()
+    assert asked.code == 1
+    counts = "0 groups, 0 keys, 0 receipts; last changed"
+    assert re.fullmatch(rf"The backup before\.db: 3 contacts, 0 deleted, {counts} {time}", backup)
+    assert re.fullmatch(rf"The directory .*: 2 contacts, 1 deleted, {counts} {time}", current)
+    assert warning == "The directory was changed later than the backup: these changes will be lost."
+    assert question.startswith("Replace everything in ")
+    assert json.loads(directory("stats", "--json").out)["tenants"][0]["contacts"] == 2
+
+
+def test_restore_backup_refuses_a_file_that_is_no_backup_before_it_asks(directory, tmp_path):
+    (tmp_path / "notes.txt").write_text("my only copy")
+
+    missing, foreign = directory("restore-backup", "nowhere.db"), directory("restore-backup", "notes.txt")
+
+    assert (missing.code, foreign.code) == (2, 2)
+    assert "There is no file nowhere.db" in missing.err
+    assert "notes.txt is not a directory of contacts" in foreign.err
+    assert "Replace" not in missing.err + foreign.err
+
+
+def test_every_list_is_a_json_array_of_objects_one_on_a_line(directory, location):
+    directory("import-sample", "2")
+    directory("keys", "create", "a")
+    directory("keys", "create", "b")
+    delete(location, 2)
+    lists = (("keys", "list"), ("deleted",), ("purge", "--older-than", "0h", "--dry-run"), ("receipts",))
+    before = [directory(*words, "--json").out for words in lists]
+    directory("purge", "--older-than", "0h", "--yes")
+    receipts = directory("receipts", "--json").out
+
+    assert before[-1] == "[]\n"
+    for shown in (*before[:-1], receipts):
+        assert all(isinstance(each, dict) for each in json.loads(shown))
+        first, *rows, last = shown.splitlines()
+        assert (first, len(rows), last) == ("[", 2, "]")
+        assert [json.loads(row.rstrip(",")) for row in rows] == json.loads(shown)
+
+
+def test_one_of_each_is_counted_in_the_singular(directory, location):
+    directory("import-sample", "2")
+    directory("keys", "create", "a")
+    delete(location, 1)
+    purged = directory("purge", "--older-than", "0h", "--yes")
+    directory("backup", "copy.db")
+
+    assert purged.out == "Erased 1 contact.\n"
+    schema, owner = directory("stats").out.splitlines()
+    assert schema.endswith(", 0 memberships, 1 receipt")
+    assert owner == "owner: 1 contact, 0 deleted, 1 erased, 0 groups, 1 key"
+    assert directory("receipts", "--verify").out.startswith("The chain of 1 receipt is unbroken")
+    restored = directory("restore-backup", "copy.db", "--yes")
+    assert restored.out == "Restored 1 contact; erased 0 contacts and revoked 0 keys again.\n"
+    assert directory("import-sample", "1").out == "Added 1 made-up contact.\n"
 
 
 def test_restored_backup_has_no_contact_that_was_erased_since(directory, location):

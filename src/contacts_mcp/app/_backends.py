@@ -100,10 +100,16 @@ def choose_backend(settings: Settings, home: Path) -> Platform | Embedded:
 
 
 class Connection:
-    """One client that all callers share; `open_client` imports it, in a thread."""
+    """One client that all callers share; `open_client` imports it, in a thread.
 
-    def __init__(self, open_client: "Callable[[], AbstractAsyncContextManager[ContactsClient]]") -> None:
+    `tells_scopes` says whether the service tells what the key allows.
+    """
+
+    def __init__(
+        self, open_client: "Callable[[], AbstractAsyncContextManager[ContactsClient]]", *, tells_scopes: bool = False
+    ) -> None:
         self._open_client = open_client
+        self.tells_scopes = tells_scopes
         self._client: ContactsClient | None = None
         self._opening = anyio.Lock()
         self._resources = AsyncExitStack()
@@ -117,6 +123,11 @@ class Connection:
         """Return what the service offers beyond the documented API."""
         client = await self._open()
         return await client.extensions()
+
+    async def scopes(self) -> frozenset[str] | None:
+        """Return what the key allows; None if the service does not tell."""
+        client = await self._open()
+        return await client.scopes()
 
     async def check_ready(self) -> None:
         """Raise a ContactsError if the backend does not answer."""
@@ -226,6 +237,10 @@ class _CallerSender:
         async with self.pool.lease(self.credential) as client:
             return await client.extensions()
 
+    async def scopes(self) -> frozenset[str] | None:
+        async with self.pool.lease(self.credential) as client:
+            return await client.scopes()
+
 
 def connect(backend: Platform | Embedded) -> Connection:
     """Return a connection to a backend, which its first call opens."""
@@ -233,7 +248,8 @@ def connect(backend: Platform | Embedded) -> Connection:
         return DirectoryConnection(backend)
     if backend.credential is None:
         return PerCallerConnection(backend.base_url)
-    return Connection(partial(_open_platform, backend.base_url, backend.credential))
+    open_client = partial(_open_platform, backend.base_url, backend.credential)
+    return Connection(open_client, tells_scopes=backend.credential.is_of_directory)
 
 
 def _open_platform(base_url: str, credential: Credential | None = None) -> "ContactsClient":
@@ -281,6 +297,7 @@ def backend_factory(
             planned_regions=planned_regions,
             owner=caller.principal,
             budget=budgets.for_caller(caller.principal),
+            tells_scopes=caller.credential.is_of_directory if caller.credential else connection.tells_scopes,
         )
 
     return backend_for

@@ -20,6 +20,7 @@ from contacts_mcp.resources import Completions, ResourceCatalog
 from contacts_mcp.server import ActiveCalls, CallRecorder, Lifespan, Subscriptions, build_server
 from contacts_mcp.settings import InvalidSettings, Settings, env_name
 from contacts_mcp.tools import TOOLS, Tool, choose_tools, require_confirmable
+from contacts_mcp.wording import count
 
 _INSTRUCTIONS = """\
 A shared contact directory for SMS, e-mail and other services: contacts and groups of them. It is {kind}.
@@ -99,7 +100,7 @@ def build_app(
         recorder=recorder,
         open_world=isinstance(backend, Platform),
     )
-    summary = f"{backend} ({backend.origin()}); {len(tools)} tools; guard: {settings.guard}"
+    summary = f"{backend} ({backend.origin()}); {count(len(tools), 'tool')}; guard: {settings.guard}"
     return App(server, connection, active_calls, subscriptions, trail, recorder, redis, summary)
 
 

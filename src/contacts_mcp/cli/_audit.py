@@ -1,7 +1,7 @@
 """`contacts-mcp audit`: verify and read the audit trail."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC
@@ -12,10 +12,11 @@ import typer
 
 from contacts_mcp import audit
 from contacts_mcp.cli._options import AsJson, clean_option, parse_moment
-from contacts_mcp.cli._output import print_line, print_result
+from contacts_mcp.cli._output import print_json_array, print_line, print_result
 from contacts_mcp.hash_chain import format_line
 from contacts_mcp.settings import load_settings
 from contacts_mcp.text import sanitize_line
+from contacts_mcp.wording import count, local_time, unknown_name
 
 _POLL_INTERVAL_SECONDS = 0.3
 _MAX_SHOWN = 20
@@ -62,14 +63,13 @@ def show(
     caller: Annotated[str | None, typer.Option(help="Only calls of this caller.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List records, the oldest first. With --json they are printed as stored."""
+    """List records, the oldest first. With --json they are an array, each record on a line as it is stored."""
     given = {"tool": tool, "outcome": outcome, "caller": caller}
     wanted = {name: value for name, value in given.items() if value is not None}
     earliest = parse_moment(since, "--since").astimezone(UTC).isoformat() if since else ""
     with _find_trail(file) as path:
-        for record in audit.read_records(path, _report_invalid):
-            if str(record.get("time")) >= earliest and wanted.items() <= record.items():
-                _print(record, as_json)
+        records = audit.read_records(path, _report_invalid)
+        _print_all(_select(records, wanted, earliest), as_json)
 
 
 @audit_cli.command()
@@ -79,15 +79,20 @@ def tail(
     file: File = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the last records; with -f also new ones, across rotations of the file."""
+    """List the last records; with -f also new ones, across rotations of the file.
+
+    With --json they are an array, and with -f, which has no end, one record on each line.
+    """
     with _find_trail(file) as path:
-        last = 0
-        for record in audit.read_latest(path, _report_invalid, number):
-            last = record["seq"]
+        latest = audit.read_latest(path, _report_invalid, number)
+        if not following:
+            _print_all(latest, as_json)
+            return
+        for record in latest:
             _print(record, as_json)
-        if following:
-            for record in audit.follow_records(path, _report_invalid, last, lambda: time.sleep(_POLL_INTERVAL_SECONDS)):
-                _print(record, as_json)
+        last = latest[-1]["seq"] if latest else 0
+        for record in audit.follow_records(path, _report_invalid, last, lambda: time.sleep(_POLL_INTERVAL_SECONDS)):
+            _print(record, as_json)
 
 
 @contextmanager
@@ -106,28 +111,72 @@ def _find_trail(given: Path | None) -> Iterator[Path]:
         ) from exc
 
 
+def _select(
+    records: Iterable[audit.AuditRecord], wanted: Mapping[str, str], earliest: str
+) -> Iterator[audit.AuditRecord]:
+    """Yield the records from a time on that have the wanted values.
+
+    Raises ValueError at the end if no record, of any time, has a wanted value: it is probably misspelled.
+    """
+    seen = {name: _known_values(name) for name in wanted}
+    for record in records:
+        for name, values in seen.items():
+            values.add(str(record.get(name)))
+        if str(record.get("time")) >= earliest and wanted.items() <= record.items():
+            yield record
+    for name, value in wanted.items():
+        if value not in seen[name]:
+            raise ValueError(f"--{name}: {unknown_name(name, value, seen[name])}")
+
+
+def _known_values(name: str) -> set[str]:
+    """Return the values that a field may have even if no record has them."""
+    if name == "outcome":
+        return {*audit.Outcome}
+    if name == "tool":
+        from contacts_mcp.tools import TOOLS
+
+        return {tool.name for tool in TOOLS}
+    return set()
+
+
 def _summarize(found: audit.Verification) -> Iterator[str]:
     yield from found.faults[:_MAX_SHOWN]
     if (more := len(found.faults) - _MAX_SHOWN) > 0:
-        yield f"and {more:,} more faults"
+        yield f"and {count(more, 'more fault')}"
     if found.unfinished:
         numbers = ", ".join(f"{number:,}" for number in found.unfinished[:_MAX_SHOWN])
-        if (count := len(found.unfinished)) == 1:
+        if len(found.unfinished) == 1:
             yield f"1 call began and has no recorded end; check whether it was done: record {numbers}"
         else:
-            yield f"{count:,} calls began and have no recorded end; check whether they were done: records {numbers}"
-    period = f" from {_sanitized(found.since)} to {_sanitized(found.until)}" if found.records else ""
+            calls = count(len(found.unfinished), "call")
+            yield f"{calls} began and have no recorded end; check whether they were done: records {numbers}"
+    since, until = (_sanitized(local_time(str(moment))) for moment in (found.since, found.until))
+    period = f" from {since} to {until}" if found.records else ""
     state = "the chain is broken" if found.faults else "the chain is unbroken"
     last = f"; the last record is {found.last:,}, hash {_sanitized(found.hash)}" if found.records else ""
-    yield f"{found.records:,} records{period}; {state}{last}"
+    yield f"{count(found.records, 'record')}{period}; {state}{last}"
+
+
+def _print_all(records: Iterable[audit.AuditRecord], as_json: bool) -> None:
+    if as_json:
+        print_json_array(_to_json(record) for record in records)
+        return
+    for record in records:
+        _print(record, as_json)
 
 
 def _print(record: audit.AuditRecord, as_json: bool) -> None:
-    print_line(format_line(record).decode().rstrip("\n") if as_json else _format(record))
+    print_line(_to_json(record) if as_json else _format(record))
+
+
+def _to_json(record: audit.AuditRecord) -> str:
+    return format_line(record).decode().rstrip("\n")
 
 
 def _format(record: audit.AuditRecord) -> str:
     seq, when, outcome, tool, caller, consent = (_sanitized(record.get(name)) for name in _COLUMNS)
+    when = _sanitized(local_time(when, seconds=True))
     rest = {name: value for name, value in record.items() if name not in (*_COLUMNS, *_OMITTED)}
     more = "  ".join(f"{_sanitized(name)}={_sanitized(value)}" for name, value in rest.items())
     return f"{seq:>6}  {when:<24}  {outcome:<7}  {tool:<24}  {caller}  {consent}  {more}".rstrip()

@@ -17,6 +17,7 @@ from contacts_mcp.cli._options import clean_option, enable_gc, serve_app
 from contacts_mcp.cli._output import print_line, safe_output
 from contacts_mcp.guard import GuardMode
 from contacts_mcp.settings import Auth, Settings, load_settings
+from contacts_mcp.wording import count
 
 
 class _Commands(TyperGroup):
@@ -230,7 +231,7 @@ def schemas(
     out: Annotated[Path, typer.Option(callback=clean_option, help="The folder to write to.")] = Path("tool_schemas"),
 ) -> None:
     """Write every tool's schemas, and the tools for the OpenAI, Anthropic and Gemini APIs."""
-    print_line(f"{write_schemas(out)} files written to {out}")
+    print_line(f"{count(write_schemas(out), 'file')} written to {out}")
 
 
 def write_schemas(folder: Path) -> int:

@@ -1,6 +1,6 @@
 """`contacts-mcp directory`: serve a directory to other programs, and maintain it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,12 +8,15 @@ from typing import Annotated, Any
 
 import typer
 
-from contacts_mcp.cli._location import DirectoryOption, locate, locate_existing, run_on
+from contacts_mcp.cli._location import DirectoryOption, locate, locate_existing, require_tenant, run_on
 from contacts_mcp.cli._options import AsJson, Yes, clean_option, confirm, parse_age, serve_app, show_progress
-from contacts_mcp.cli._output import print_result
-from contacts_mcp.directory import DEFAULT_RATE_LIMIT
+from contacts_mcp.cli._output import print_line, print_list, print_result
+from contacts_mcp.directory import DEFAULT_RATE_LIMIT, Location
 from contacts_mcp.settings import load_settings
-from contacts_mcp.wording import count
+from contacts_mcp.wording import count, local_time
+
+_MAX_SHOWN = 20
+"""Contacts that a question names."""
 
 directory_cli = typer.Typer(help="Serve a directory to other programs, and maintain it.", no_args_is_help=True)
 
@@ -45,10 +48,11 @@ def stats(directory: DirectoryOption = None, as_json: AsJson = False) -> None:
     """Count contacts (live, deleted and erased), groups and keys of each tenant, and all memberships and receipts."""
     location = locate_existing(directory)
     counts: Mapping[str, Any] = run_on(location, lambda opened: opened.maintenance.count_records())
-    lines = [f"schema {counts['schema']}, {counts['memberships']:,} memberships, {counts['receipts']:,} receipts"]
+    totals = (count(counts["memberships"], "membership"), count(counts["receipts"], "receipt"))
+    lines = [f"schema {counts['schema']}, {', '.join(totals)}"]
     lines += [
-        f"{each['tenant']}: {each['contacts']:,} contacts, {each['deleted']:,} deleted, {each['erased']:,} erased,"
-        f" {each['groups']:,} groups, {each['keys']:,} keys"
+        f"{each['tenant']}: {count(each['contacts'], 'contact')}, {each['deleted']:,} deleted,"
+        f" {each['erased']:,} erased, {count(each['groups'], 'group')}, {count(each['keys'], 'key')}"
         for each in counts["tenants"]
     ]
     print_result(lines, {"directory": str(location), **counts}, as_json)
@@ -57,7 +61,8 @@ def stats(directory: DirectoryOption = None, as_json: AsJson = False) -> None:
 @directory_cli.command()
 def check(directory: DirectoryOption = None, as_json: AsJson = False) -> None:
     """Check integrity, counts, orphans, search index and receipts. The exit code is 1 if anything is wrong."""
-    faults = run_on(locate_existing(directory), lambda opened: opened.maintenance.check())
+    with show_progress("checked", 100) as report:
+        faults = run_on(locate_existing(directory), lambda opened: opened.maintenance.check(report))
     print_result(faults or ["No faults found."], {"faults": faults}, as_json)
     raise typer.Exit(1 if faults else 0)
 
@@ -73,12 +78,15 @@ def receipts(
     """List the receipts of erasures, or verify that none was changed, removed or inserted."""
     location = locate_existing(directory)
     if not verify:
-        for row in run_on(location, lambda opened: opened.maintenance.list_receipts()):
-            line = f"{row['seq']}  {row['erased_at']}  {row['contact_id']}  {row['actor']}: {row['reason']}"
-            print_result([line], dict(row), as_json)
+        rows = run_on(location, lambda opened: opened.maintenance.list_receipts())
+        lines = [
+            f"{row['seq']}  {local_time(row['erased_at'])}  {row['contact_id']}  {row['actor']}: {row['reason']}"
+            for row in rows
+        ]
+        print_list(lines or ["There are no receipts."], [dict(row) for row in rows], as_json)
         return
     number, last, faults = run_on(location, lambda opened: opened.maintenance.verify_receipts())
-    intact = f"The chain of {number:,} receipts is unbroken; the last hash is {last or '(none)'}."
+    intact = f"The chain of {count(number, 'receipt')} is unbroken; the last hash is {last or '(none)'}."
     print_result(faults or [intact], {"receipts": number, "last": last, "faults": faults}, as_json)
     raise typer.Exit(1 if faults else 0)
 
@@ -90,9 +98,16 @@ def deleted(
     as_json: AsJson = False,
 ) -> None:
     """List deleted contacts that can be restored, the last deleted first."""
-    rows = run_on(locate_existing(directory), lambda opened: opened.maintenance.list_deleted(tenant))
-    lines = [f"{row['id']}  {row['deleted_at']}  {row['tenant']}: {row['name']}" for row in rows]
-    print_result(lines or ["There are no deleted contacts."], [dict(row) for row in rows], as_json)
+    location = locate_existing(directory)
+    if tenant is not None:
+        require_tenant(location, tenant)
+    rows = run_on(location, lambda opened: opened.maintenance.list_deleted(tenant))
+    lines = [_format_deleted(row) for row in rows]
+    print_list(lines or ["There are no deleted contacts."], [dict(row) for row in rows], as_json)
+
+
+def _format_deleted(row: Any) -> str:
+    return f"{row['id']}  {local_time(row['deleted_at'])}  {row['tenant']}: {row['name']}"
 
 
 @directory_cli.command()
@@ -111,6 +126,8 @@ def restore(
 @directory_cli.command()
 def purge(
     older_than: Annotated[str, typer.Option(help="Minimum age of the deletion, such as 30d, 12h or 4w.")],
+    tenant: Annotated[str | None, typer.Option(help="Only contacts of this tenant.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the contacts that would be erased.")] = False,
     directory: DirectoryOption = None,
     yes: Yes = False,
     as_json: AsJson = False,
@@ -118,12 +135,31 @@ def purge(
     """Erase contacts permanently that were deleted longer ago than --older-than; each erasure leaves a receipt."""
     before = datetime.now(UTC) - parse_age(older_than, "--older-than")
     location = locate_existing(directory)
-    number = len(run_on(location, lambda opened: opened.maintenance.list_deleted(before=before)))
-    if number:
-        confirm(f"Erase {number:,} contacts that were deleted more than {older_than} ago? This cannot be undone.", yes)
+    if tenant is not None:
+        require_tenant(location, tenant)
+    rows = run_on(location, lambda opened: opened.maintenance.list_deleted(tenant, before=before))
+    if dry_run:
+        lines = [*map(_format_deleted, rows), f"{count(len(rows), 'contact')} would be erased. Nothing was changed."]
+        print_list(lines, [dict(row) for row in rows], as_json)
+        return
+    number = len(rows)
+    if rows:
+        _confirm_purge(rows, older_than, yes)
         reason = f"Purged: deleted more than {older_than} ago"
-        number = run_on(location, lambda opened: opened.maintenance.purge(before, reason))
-    print_result([f"Erased {number:,} contacts."], {"erased": number}, as_json)
+        number = run_on(location, lambda opened: opened.maintenance.purge(before, reason, tenant))
+    print_result([f"Erased {count(number, 'contact')}."], {"erased": number}, as_json)
+
+
+def _confirm_purge(rows: Sequence[Any], older_than: str, yes: bool) -> None:
+    """Ask before contacts are erased, with the names of the first."""
+    if not yes:
+        for row in rows[:_MAX_SHOWN]:
+            print_line(_format_deleted(row), err=True)
+        if (more := len(rows) - _MAX_SHOWN) > 0:
+            print_line(f"and {more:,} more, which --dry-run lists", err=True)
+    number = count(len(rows), "contact")
+    verb = "was" if len(rows) == 1 else "were"
+    confirm(f"Erase {number} that {verb} deleted more than {older_than} ago? This cannot be undone.", yes)
 
 
 @directory_cli.command()
@@ -138,7 +174,7 @@ def backup(
     """
     with show_progress("copied") as report:
         size = run_on(locate_existing(directory), lambda opened: opened.maintenance.back_up(target, report))
-    print_result([f"{target}: {size:,} bytes."], {"file": str(target), "bytes": size}, as_json)
+    print_result([f"{target}: {count(size, 'byte')}."], {"file": str(target), "bytes": size}, as_json)
 
 
 @directory_cli.command()
@@ -163,11 +199,40 @@ def restore_backup(
     revoked since stay revoked.
     """
     location = locate(directory)
+    if not yes:
+        _show_both_sides(location, source)
     confirm(f"Replace everything in {location} with the contents of {source}?", yes)
     with show_progress("copied") as report:
         result = run_on(location, lambda opened: opened.maintenance.restore_backup(source, journal or (), report))
-    again = f"erased {result.erased_again:,} again and revoked {result.keys_revoked_again:,} keys again"
-    print_result([f"Restored {result.contacts:,} contacts; {again}."], asdict(result), as_json)
+    again = (
+        f"erased {count(result.erased_again, 'contact')} and revoked {count(result.keys_revoked_again, 'key')} again"
+    )
+    print_result([f"Restored {count(result.contacts, 'contact')}; {again}."], asdict(result), as_json)
+
+
+def _show_both_sides(location: Location, source: Path) -> None:
+    """Print what a backup and the directory that it would replace hold, and which of them is newer."""
+    backup = run_on(location, lambda opened: opened.maintenance.summarize_backup(source))
+    print_line(f"The backup {source}: {_format_summary(backup)}", err=True)
+    if isinstance(location, Path) and not location.exists():
+        print_line(f"The directory {location} does not exist yet.", err=True)
+        return
+    current = run_on(location, lambda opened: opened.maintenance.summarize())
+    print_line(f"The directory {location}: {_format_summary(current)}", err=True)
+    if (current.changed_at or "") > (backup.changed_at or ""):
+        print_line("The directory was changed later than the backup: these changes will be lost.", err=True)
+
+
+def _format_summary(found: Any) -> str:
+    numbers = (
+        count(found.contacts, "contact"),
+        f"{found.deleted:,} deleted",
+        count(found.groups, "group"),
+        count(found.keys, "key"),
+        count(found.receipts, "receipt"),
+    )
+    changed = local_time(found.changed_at) if found.changed_at else "never"
+    return f"{', '.join(numbers)}; last changed {changed}"
 
 
 @directory_cli.command()
@@ -191,4 +256,4 @@ def import_sample(
     """Add made-up contacts, to try the directory out. Their phone numbers may be real: do not write to them."""
     with show_progress("contacts created", number) as report:
         run_on(locate(directory), lambda opened: opened.maintenance.add_samples(number, seed, report))
-    print_result([f"Added {number:,} made-up contacts."], {"contacts": number}, as_json)
+    print_result([f"Added {count(number, 'made-up contact')}."], {"contacts": number}, as_json)

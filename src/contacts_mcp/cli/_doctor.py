@@ -20,6 +20,7 @@ from contacts_mcp.contract import ContactsError, ListContacts, Unreachable
 from contacts_mcp.directory import PostgresServer
 from contacts_mcp.settings import Auth, Settings
 from contacts_mcp.tools import TOOLS, choose_tools
+from contacts_mcp.wording import count
 
 _TIMEOUT_SECONDS = 20.0
 
@@ -89,7 +90,7 @@ def _examine_trail_file(path: Path, shown: str) -> int:
         return 0
     if found.faults:
         return _failed("trail", f"{path}: {found.faults[0]}", "run `contacts-mcp audit verify` for all faults")
-    _passed("trail", f"{shown}; {found.records:,} records, the chain is unbroken")
+    _passed("trail", f"{shown}; {count(found.records, 'record')}, the chain is unbroken")
     return 0
 
 
@@ -122,7 +123,7 @@ def _examine_backend(backend: Platform | Embedded) -> int:
     page = anyio.run(_attempt, connection.lifespan(), partial(connection.send, ListContacts(per_page=1)))
     if isinstance(page, ContactsError):
         return _failed("connection", page.message, _advise(backend, page))
-    _passed("connection", "it answers" if page.total is None else f"it answers; {page.total} contacts")
+    _passed("connection", "it answers" if page.total is None else f"it answers; {count(page.total, 'contact')}")
     return 0
 
 

@@ -9,6 +9,7 @@ import typer
 from contacts_mcp.cli._options import clean_option, interruptible
 from contacts_mcp.directory import DirectoryError, Location, default_path, parse_location
 from contacts_mcp.settings import load_settings
+from contacts_mcp.wording import unknown_name
 
 if TYPE_CHECKING:
     from contacts_mcp.directory import Directory
@@ -36,6 +37,13 @@ def locate_existing(option: str | None) -> Location:
     if isinstance(location, Path) and not location.exists():
         raise ValueError(f"there is no directory at {location}; name its file with --directory")
     return location
+
+
+def require_tenant(location: Location, name: str) -> None:
+    """Raise ValueError if the directory has no tenant of this name."""
+    known = run_on(location, lambda opened: opened.list_tenants())
+    if name not in known:
+        raise ValueError(f"--tenant: {unknown_name('tenant', name, known)}")
 
 
 def run_on(location: Location, work: Callable[["Directory"], Awaitable[T]]) -> T:

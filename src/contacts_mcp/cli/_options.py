@@ -54,7 +54,7 @@ def parse_age(text: str, option: str) -> timedelta:
 
 
 def parse_moment(text: str, option: str) -> datetime:
-    """Parse an age such as `12h`, or an ISO 8601 day or time, by default in UTC. Raises ValueError."""
+    """Parse an age such as `12h`, or an ISO 8601 day or time, by default in the local zone. Raises ValueError."""
     if _AGE.fullmatch(text):
         return datetime.now(UTC) - parse_age(text, option)
     try:
@@ -63,7 +63,7 @@ def parse_moment(text: str, option: str) -> datetime:
         raise ValueError(
             f"{option} accepts a day or time such as 2026-11-24T10:00, or an age such as 12h or 30d"
         ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment.astimezone()
 
 
 def enable_gc() -> None:

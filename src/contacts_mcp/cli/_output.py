@@ -73,12 +73,11 @@ def print_json(content: Any) -> None:
 
 def print_json_array(items: Iterable[str]) -> None:
     """Print JSON texts as one array, each on its own line; they are printed as they come."""
-    is_first = True
+    before = "[\n"
     for item in items:
-        typer.echo("[" if is_first else ",")
-        typer.echo(item, nl=False)
-        is_first = False
-    typer.echo("[]" if is_first else "\n]")
+        typer.echo(f"{before}{item}", nl=False)
+        before = ",\n"
+    typer.echo("[]" if before == "[\n" else "\n]")
 
 
 def print_list(lines: Iterable[str], items: Iterable[Mapping[str, Any]], as_json: bool) -> None:

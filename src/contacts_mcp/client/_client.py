@@ -43,6 +43,7 @@ from contacts_mcp.contract import (
     Call,
     Contact,
     DescribeDirectory,
+    Extensions,
     ProgressCallback,
     calls,
     errors,
@@ -98,7 +99,7 @@ class ContactsClient:
             transport or network_transport(self._base_url, max_in_flight), self._base_url, self._quote
         )
         self._lister = ContactLister(lambda call: self._send_once(call, CallEffect()))
-        self._extensions: frozenset[str] | None = None
+        self._description: Extensions | None = None
 
     @classmethod
     def from_environment(
@@ -145,16 +146,25 @@ class ContactsClient:
 
         The service is asked once; an error counts as no extensions. If it cannot be reached, the next call asks again.
         """
-        if self._extensions is None:
+        return frozenset((await self._describe()).extensions)
+
+    async def scopes(self) -> frozenset[str] | None:
+        """Return what the key allows, `read` or `write` or both; None if the service does not tell.
+
+        The service is asked as for `extensions`.
+        """
+        scopes = (await self._describe()).scopes
+        return None if scopes is None else frozenset(scopes)
+
+    async def _describe(self) -> Extensions:
+        if self._description is None:
             try:
-                found = await self.send(DescribeDirectory())
+                self._description = await self.send(DescribeDirectory())
             except (errors.Unreachable, errors.RateLimited):
-                return frozenset()
+                return Extensions(extensions=[])
             except errors.ContactsError:
-                self._extensions = frozenset()
-            else:
-                self._extensions = frozenset(found.extensions)
-        return self._extensions
+                self._description = Extensions(extensions=[])
+        return self._description
 
     async def iterate(self, call: calls.ListContacts) -> AsyncIterator[Contact]:
         """Iterate over contacts from the call's page to the last, each once; fetches a page when it is needed."""

@@ -70,6 +70,11 @@ class Credential:
         return f"{prefix[0] if prefix else ''}…"
 
     @property
+    def is_of_directory(self) -> bool:
+        """Whether the key has the form of a directory service's keys; such a service tells what its keys allow."""
+        return self.secret.startswith("wayscloud_contacts_")
+
+    @property
     def fingerprint(self) -> str:
         """The first 128 bits of the key's SHA-256, in hexadecimal; identifies the key without revealing it."""
         return digest(self.secret)

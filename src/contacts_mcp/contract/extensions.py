@@ -16,9 +16,10 @@ MAX_BATCH_SIZE = 1_000  # most contacts in one batch
 
 
 class Extensions(Record):
-    """The names of the offered extensions."""
+    """The names of the offered extensions, and what the caller's key allows, if the service tells: `read`, `write`."""
 
     extensions: list[str]
+    scopes: list[str] | None = None
 
 
 class ScanPage(Record):

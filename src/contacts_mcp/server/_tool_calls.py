@@ -95,7 +95,7 @@ class ToolHandlers:
         self, ctx: RequestContext, params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
         require_first_page(params)
-        allowed = self._allowed_tools(caller_of(ctx))
+        allowed = self._allowed_tools(await self._limit(caller_of(ctx)))
         return types.ListToolsResult(tools=[self._listed(tool) for tool in allowed.values()])
 
     async def call_tool(self, ctx: RequestContext, params: types.CallToolRequestParams) -> Result:
@@ -109,6 +109,7 @@ class ToolHandlers:
             await self._recorder.record_rejected([params.name], caller.principal, request_id, error)
             result = error_result(_unknown_tool_line(params.name, self._allowed_tools(caller)))
         else:
+            caller = caller if tool.risk is Risk.READ else await self._limit(caller)
             record = CallRecord(tool.name, tool.risk, caller.principal, request_id)
             with measure_call(record):
                 result = await self._record_call(_Call(ctx, params, tool, caller, record))
@@ -139,6 +140,10 @@ class ToolHandlers:
     async def _call(self, call: _Call) -> Result:
         """Validate the arguments, prepare the call, obtain consent, run the call, render its answer."""
         tool, record = call.tool, call.record
+        if call.caller.risks.isdisjoint(tool.call_risks):
+            scope = "read" if tool.risk is Risk.READ else "write"
+            message = f"the key for the contact directory does not have the scope {scope}, which {tool.name} needs"
+            raise PermissionDenied(message, advice="nothing was changed")
         given = drop_host_arguments(tool.input_schema, call.params.arguments or {})
         self._require_read(tool, call.caller)
         raw, token = split_token_argument(given) if tool.name in self._two_step_tools else (given, None)
@@ -176,6 +181,15 @@ class ToolHandlers:
         call.record.outcome = Outcome.DONE
         self._subscriptions.notify(call.caller.tenant, call.tool, arguments, answer)
         return answer
+
+    async def _limit(self, caller: Caller) -> Caller:
+        """Return the caller without the risks that the key for the service does not allow."""
+        try:
+            backend = self._backend_for(caller)
+        except LookupError:  # a caller without a key: every call fails with its own error
+            return caller
+        risks = caller.risks & await backend.allowed_risks()
+        return caller if risks == caller.risks else replace(caller, risks=risks)
 
     def _require_read(self, tool: Tool, caller: Caller) -> None:
         """Raise PermissionDenied if the tool shows stored data, and the caller may not read."""

@@ -15,6 +15,7 @@ from contacts_mcp.tools._select import FilterArguments, fetch_member_ids, iter_c
 from contacts_mcp.tools._targets import describe_record
 from contacts_mcp.tools._tool import JobCounts, Tool
 from contacts_mcp.tools._turns import iter_sorted
+from contacts_mcp.wording import count
 
 _SAMPLE_SIZE = 5
 
@@ -60,7 +61,7 @@ class _Plan:
         return self._answer(self.member_count + len(self.ids), applied=False, adds=len(self.ids), **fields)
 
     def to_target(self) -> Target:
-        label = f"{len(self.ids):,} contacts to {describe_record(self.group)}"
+        label = f"{count(len(self.ids), 'contact')} to {describe_record(self.group)}"
         names = list_lines([describe_contact(each.id, each.name) for each in self.sample], len(self.ids))
         state = [self.fingerprint, self.group.model_dump(), [each.name for each in self.sample]]
         return Target(label, f"It adds:\n{names}", hash_json(state))

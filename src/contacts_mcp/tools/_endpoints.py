@@ -273,6 +273,10 @@ class _TimeLimit:
         """Return the service's extensions; see Sender."""
         return await self._client.extensions()
 
+    async def scopes(self) -> frozenset[str] | None:
+        """Return the scopes of the key; see Sender."""
+        return await self._client.scopes()
+
 
 async def _send(backend: Backend, call: Call[Any]) -> BaseModel:
     answer = await backend.send(call)

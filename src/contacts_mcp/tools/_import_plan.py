@@ -24,6 +24,7 @@ from contacts_mcp.tools._plan import describe_overwrites, risk_of_updates
 from contacts_mcp.tools._targets import describe_record
 from contacts_mcp.tools._tool import Backend, JobCounts
 from contacts_mcp.tools._turns import iter_sorted
+from contacts_mcp.wording import count
 
 _SAMPLE_SIZE = 3
 _MAX_COLUMNS_SHOWN = 20
@@ -166,11 +167,11 @@ class ImportPlan:
     def to_target(self) -> Target:
         """The question names the contacts as the directory has them: whom they are about is not for the file to say."""
         updates, creates = (self.counts_by_action[action] for action in ("update", "create"))
-        label = f"{updates:,} contacts{f', and create {creates:,}' if creates else ''}, with data from a file"
+        label = f"{count(updates, 'contact')}{f', and create {creates:,}' if creates else ''}, with data from a file"
         lines = [list_changes((_to_change(each) for each in self.decisions if each.action == "update"), updates)]
         lines += [describe_overwrites(self.overwrites)]
         if self.group is not None:
-            lines.append(f"Added to {describe_record(self.group)}: {self.adds_to_group:,} contacts.")
+            lines.append(f"Added to {describe_record(self.group)}: {count(self.adds_to_group, 'contact')}.")
         return Target(
             label, "\n".join(filter(None, lines)), hash_json([self.fingerprint, self.group and self.group.model_dump()])
         )
@@ -302,7 +303,7 @@ class ImportPlan:
     def _list_sharing(self, usable: Sequence[Draft]) -> list[str]:
         found = [draft for draft in usable if draft.sharing]
         lines = [f"row {draft.row} with {draft.sharing}" for draft in found[:_MAX_ROWS_SHOWN]]
-        subject = "1 row shares" if len(found) == 1 else f"{len(found):,} rows share"
+        subject = f"{count(len(found), 'row')} {'shares' if len(found) == 1 else 'share'}"
         return [f"{subject} a number or address: {', '.join(lines)}"] if found else []
 
     def _list_overwritten(self) -> list[str]:

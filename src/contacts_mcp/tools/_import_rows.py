@@ -16,6 +16,7 @@ from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._select import LIST_FIELDS, Filter, fetch_full, iter_contacts
 from contacts_mcp.tools._turns import iterate_cooperatively
 from contacts_mcp.tools._values import edit_tags
+from contacts_mcp.wording import count
 
 OnMatch = Literal["skip", "update", "create"]
 Action = Literal["create", "update", "unchanged", "duplicate", "invalid", "ambiguous"]
@@ -313,7 +314,7 @@ def _decide(draft: Draft, known: _KnownContacts, options: MatchOptions) -> Decis
     if match.sharing and not draft.sharing:
         draft.sharing = f"contact {match.sharing[0]}"
     if len(ids) > 1:
-        return Decision(draft, "ambiguous", detail=f"matches {len(ids)} contacts")
+        return Decision(draft, "ambiguous", detail=f"matches {count(len(ids), 'contact')}")
     if not ids or ids[0] not in known.contacts:
         return Decision(draft, "create")
     if draft.person and match.name_similarity < 1:

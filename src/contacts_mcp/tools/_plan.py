@@ -12,6 +12,7 @@ from contacts_mcp.guard import Target, hash_json
 from contacts_mcp.tools._arguments import Arguments
 from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._tool import Backend, JobCounts, Prepare, PreparedCall
+from contacts_mcp.wording import count
 
 CONFIRM_FROM_CONTACTS = 25  # changing this many contacts in one call needs a person's confirmation
 _FINGERPRINT_LENGTH = 16
@@ -109,7 +110,7 @@ def risk_of_updates(contacts: int, overwrites: Mapping[str, int]) -> Risk:
 
 def describe_overwrites(overwrites: Mapping[str, int]) -> str:
     """Describe for the question which values are overwritten; `overwrites` counts contacts by field."""
-    lost = ", ".join(f"{name} of {count:,} contacts" for name, count in overwrites.items())
+    lost = ", ".join(f"{name} of {count(number, 'contact')}" for name, number in overwrites.items())
     return f"Existing values are overwritten: {lost}." if lost else ""
 
 

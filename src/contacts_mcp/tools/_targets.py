@@ -18,6 +18,7 @@ from contacts_mcp.erasure_reason import MAX_REASON_LENGTH, find_fault, may_name_
 from contacts_mcp.guard import Target, hash_json
 from contacts_mcp.text import fold, quote
 from contacts_mcp.tools._tool import Backend
+from contacts_mcp.wording import count, local_time
 
 _MAX_LABEL_LENGTH = 80
 _CONTACT_EFFECT = {
@@ -97,20 +98,20 @@ def describe_record(record: Contact | Group) -> str:
     values = (record.company_name, record.email, record.phone_number)
     known += [quote(value, _MAX_LABEL_LENGTH) for value in values if value]
     if record.updated_at:
-        known.append(f"last changed {record.updated_at:%Y-%m-%d %H:%M}")
+        known.append(f"last changed {local_time(record.updated_at)}")
     kind = record.type if record.type in ("person", "company") else "contact"
     return f"{kind} {name} ({', '.join(known)})"
 
 
 def _describe_group(group: Group) -> list[str]:
     """The size, the age and the last rename of a group, as far as the service tells."""
-    count = group.member_count
-    known = [] if count is None else [f"{count:,} member{'' if count == 1 else 's'}"]
+    members = group.member_count
+    known = [] if members is None else [count(members, "member")]
     if group.created_at:
-        known.append(f"created {group.created_at:%Y-%m-%d %H:%M}")
+        known.append(f"created {local_time(group.created_at)}")
     if group.renamed_at:
         previous = quote(group.previous_name or "", _MAX_LABEL_LENGTH)
-        known.append(f"renamed from {previous} {group.renamed_at:%Y-%m-%d %H:%M}")
+        known.append(f"renamed from {previous} {local_time(group.renamed_at)}")
     return known
 
 
@@ -125,8 +126,8 @@ def _effect(risk: Risk, records: list[Contact | Group]) -> str:
     match records:
         case [Contact()]:
             return _CONTACT_EFFECT[risk]
-        case [Group(member_count=count)] if risk is Risk.DESTROY:
-            return f"Its members ({'number unknown' if count is None else count}) stay as contacts."
+        case [Group(member_count=members)] if risk is Risk.DESTROY:
+            return f"Its members ({'number unknown' if members is None else members}) stay as contacts."
         case [Group()]:
             return "The group is changed; its contacts stay."
         case [Contact(), Group()]:

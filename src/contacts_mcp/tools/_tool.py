@@ -6,6 +6,7 @@ A tool is derived from an endpoint's call (`_endpoints.py`) or written by hand.
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
@@ -35,6 +36,9 @@ NO_PATHS_OVER_NETWORK = "a server on a network accepts no paths"
 _FILLERS = 'Arguments "" and [] are ignored.'
 _BUDGET_PERIOD_SECONDS = 3600.0
 _MINUTE_SECONDS = 60.0
+_SCOPES_TIMEOUT_SECONDS = 2.0
+_RISKS_BY_SCOPE = {"read": frozenset({Risk.READ}), "write": frozenset({Risk.WRITE, Risk.DESTROY, Risk.ERASE})}
+"""What the scopes of a directory service's key allow."""
 _MAX_BUDGETS = 4_096
 _MAX_PLANNED_FILES = 1_000
 
@@ -113,6 +117,10 @@ class Sender(Protocol):
         """Return the names of the extensions that the service offers beyond the documented API."""
         ...
 
+    async def scopes(self) -> frozenset[str] | None:
+        """Return what the key for the service allows, `read` or `write` or both; None if it is not known."""
+        ...
+
 
 class PlannedRegions:
     """The region of the last import plan of each caller and file, by the file's digest; old ones are forgotten."""
@@ -137,6 +145,7 @@ class Backend:
         files: the folder for files, or the reason why there is none.
         owner: the caller to whom downloads and planned regions belong.
         may_read: whether the caller may read contacts; a call that writes shows no others than its own if not.
+        tells_scopes: whether the service tells what the caller's key allows; the platform does not.
     """
 
     client: Sender
@@ -148,6 +157,7 @@ class Backend:
     owner: str = ""
     may_read: bool = True
     budget: WriteBudget = field(default_factory=lambda: WriteBudget(0))
+    tells_scopes: bool = False
 
     async def send(self, call: Call[AnswerT]) -> AnswerT:
         """Send a call within the caller's write budget. Raises a ContactsError if it did not succeed."""
@@ -156,6 +166,19 @@ class Backend:
 
     async def supports(self, extension: str) -> bool:
         return extension in await self.client.extensions()
+
+    async def allowed_risks(self) -> frozenset[Risk]:
+        """Return the risks that the key for the service allows; all of them if the service does not tell in time.
+
+        The service refuses what a key does not allow in any case.
+        """
+        scopes = None
+        if self.tells_scopes:
+            with anyio.move_on_after(_SCOPES_TIMEOUT_SECONDS), suppress(ContactsError):
+                scopes = await self.client.scopes()
+        if scopes is None:
+            return frozenset(Risk)
+        return frozenset(risk for scope, risks in _RISKS_BY_SCOPE.items() if scope in scopes for risk in risks)
 
     async def keep_file(
         self, name: str, mime_type: str, chunks: Iterable[bytes], folder: Folder | None

@@ -27,6 +27,7 @@ from contacts_mcp.tools._select import FilterOrGroupArguments, iter_contacts
 from contacts_mcp.tools._tool import JobCounts, Tool
 from contacts_mcp.tools._turns import iter_sorted, iterate_cooperatively
 from contacts_mcp.tools._values import Region, edit_tags, require_tag_count
+from contacts_mcp.wording import count
 
 _SAMPLE_SIZE = 5
 _MAX_NAME_LENGTH, _MAX_TAG_LENGTH = 40, 40
@@ -162,7 +163,7 @@ class _Plan:
     def to_target(self) -> Target:
         total = len(self.updates)
         names = [quote(each.name or "", _MAX_NAME_LENGTH) for each in self.updates[:_SAMPLE_SIZE]]
-        label = f"{total:,} contacts, {', '.join(names)}" + (" and others" if total > len(names) else "")
+        label = f"{count(total, 'contact')}, {', '.join(names)}" + (" and others" if total > len(names) else "")
         changes = (Change(each.contact_id, each.name, each.before, each.values) for each in self.updates)
         lines = [_describe_effect(self.arguments), list_changes(changes, total), describe_overwrites(self.overwrites)]
         return Target(label, "\n".join(filter(None, lines)), self.fingerprint)

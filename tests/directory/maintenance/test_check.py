@@ -76,6 +76,15 @@ async def test_empty_directory_has_no_fault(opened):
     assert await opened.read(check) == []
 
 
+async def test_check_reports_its_progress_up_to_a_hundred_per_cent(written, opened):
+    reported = []
+
+    assert await opened.read(check, reported.append) == []
+
+    assert reported == sorted(set(reported))
+    assert reported[-1] == 100
+
+
 async def test_check_changes_nothing_and_does_not_block_writers(written, opened, http):
     """The check also runs on a connection that can write."""
     assert await opened.write(check) == []

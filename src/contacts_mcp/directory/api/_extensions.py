@@ -38,9 +38,10 @@ _NEW_CONTACT, _CHANGES = TypeAdapter(NewContact), TypeAdapter(IdentifiedChanges)
 
 
 @extensions_router.get("", summary="List extensions")
-async def list_extensions() -> Response:
-    """List the extensions to the Contacts API that this service offers."""
-    return _json({"extensions": ["batch", "scan"]})
+async def list_extensions(tenant: CurrentTenant) -> Response:
+    """List the extensions to the Contacts API that this service offers, and the scopes of the caller's key."""
+    scopes = {} if tenant.scopes is None else {"scopes": tenant.scopes}
+    return _json({"extensions": ["batch", "scan"], **scopes})
 
 
 @extensions_router.get("/contacts", summary="Scan contacts")

@@ -249,6 +249,8 @@ class Tenant:
     id: int = OWNER
     actor: str = "embedded"
     """Who the caller is, as receipts of erasures name them."""
+    scopes: tuple[str, ...] | None = None
+    """What the caller's API key allows; None if there are no keys."""
 
 
 async def _current_tenant(request: Request) -> Tenant:  # async, or FastAPI would call it in a thread

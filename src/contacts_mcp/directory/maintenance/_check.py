@@ -37,15 +37,19 @@ _live = contacts.c.deleted_at.is_(None)
 _erased = contacts.c.erased_at.is_not(None)
 
 
-def check(connection: Connection) -> list[str]:
+def check(connection: Connection, report: Callable[[int], None] = lambda _: None) -> list[str]:
     """Check everything in one transaction, which takes a while on a large directory. Writes nothing.
+
+    `report` gets the percentage done, after each part.
 
     Returns:
         One line for each fault, none if the directory is consistent.
     """
-    parts = (_check_engine, _check_rows, _check_counters, _check_columns, _check_words, _check_phones, _check_spellings)
-    faults = [fault for check_part in parts for fault in check_part(connection)]
-    return [*faults, *check_receipts(connection)[2]]
+    faults: list[str] = []
+    for number, check_part in enumerate(_PARTS, 1):
+        faults += check_part(connection)
+        report(100 * number // len(_PARTS))
+    return faults
 
 
 def _check_engine(connection: Connection) -> Iterator[str]:
@@ -252,6 +256,22 @@ def check_receipts(connection: Connection) -> tuple[int, str, list[str]]:
     """Verify the hash chain of the receipts: their number, the last hash, and one line for each fault."""
     end = store.receipt_chain_end(connection)
     return end.seq, end.hash, list(store.verify_receipts(store.read_receipts(connection), end))
+
+
+def _check_receipts(connection: Connection) -> Iterator[str]:
+    yield from check_receipts(connection)[2]
+
+
+_PARTS = (
+    _check_engine,
+    _check_rows,
+    _check_counters,
+    _check_columns,
+    _check_words,
+    _check_phones,
+    _check_spellings,
+    _check_receipts,
+)
 
 
 def _live_rows(connection: Connection) -> MappingResult:

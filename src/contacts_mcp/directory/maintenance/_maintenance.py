@@ -1,5 +1,6 @@
 """An operator's commands for a directory, as methods of one object."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import islice
@@ -24,9 +25,10 @@ from contacts_mcp.directory.database import (
     receipt_chain,
     tenants,
 )
-from contacts_mcp.directory.maintenance import _backup, _check
+from contacts_mcp.directory.maintenance import _backup, _check, _summary
 from contacts_mcp.directory.maintenance._backup import ProgressCallback, RestoreResult
 from contacts_mcp.directory.maintenance._sample import sample_contacts
+from contacts_mcp.directory.maintenance._summary import Summary
 from contacts_mcp.directory.store import Row
 
 _ACTOR = "operator"
@@ -45,9 +47,21 @@ class Maintenance:
         self._location = location
         self._database = database
 
-    async def check(self) -> list[str]:
-        """Check the directory for inconsistencies: returns one line for each."""
-        return await self._database.read(_check.check)
+    async def check(self, report: ProgressCallback = lambda _: None) -> list[str]:
+        """Check the directory for inconsistencies: returns one line for each. `report` gets the percentage done."""
+        return await self._database.read(_check.check, report)
+
+    async def summarize(self) -> Summary:
+        """Summarize the directory: counts, and the time of the last change."""
+        return await self._database.read(_summary.summarize)
+
+    async def summarize_backup(self, source: Path) -> Summary:
+        """Summarize a backup, without opening the directory.
+
+        Raises:
+            BackupRefused: there is no such file.
+        """
+        return await asyncio.to_thread(_summary.summarize_backup, source)
 
     async def count_records(self) -> dict[str, Any]:
         """Count contacts, groups and working keys by tenant, and memberships and receipts in all."""
@@ -76,9 +90,12 @@ class Maintenance:
         """
         return await self._database.write(_restore_contact, contact_id)
 
-    async def purge(self, before: datetime, reason: str) -> int:
-        """Erase contacts that were deleted before a time in UTC, each with a receipt. Returns their number."""
-        return await self._database.erase(_purge, before, reason)
+    async def purge(self, before: datetime, reason: str, tenant: str | None = None) -> int:
+        """Erase contacts, by default of all tenants, that were deleted before a time in UTC. Returns their number.
+
+        Each erasure leaves a receipt.
+        """
+        return await self._database.erase(_purge, before, reason, tenant)
 
     async def add_samples(self, number: int, seed: int, report: ProgressCallback) -> None:
         """Create made-up contacts for the owner."""
@@ -133,8 +150,10 @@ def _restore_contact(connection: Connection, contact_id: str) -> Row:
     return {**restored, "was_merged_into": row["merged_into"]}
 
 
-def _purge(connection: Connection, before: datetime, reason: str) -> int:
+def _purge(connection: Connection, before: datetime, reason: str, tenant_name: str | None) -> int:
     query = select(contacts.c.id, contacts.c.tenant).where(_is_deleted, contacts.c.deleted_at < format_time(before))
+    if tenant_name is not None:
+        query = query.where(contacts.c.tenant.in_(select(tenants.c.seq).where(tenants.c.name == tenant_name)))
     # Every writer locks contacts before the chain of receipts, so all of them are locked first.
     found = connection.execute(query.order_by(contacts.c.id).with_for_update()).all()
     for tenant in sorted({tenant for _, tenant in found}):

@@ -21,6 +21,7 @@ from contacts_mcp.token_bucket import TokenBucket
 OPEN_PATHS = ("/openapi.json", "/docs", "/healthz")
 """Paths that need no API key."""
 
+_DESCRIPTION = ("GET", "/v1/directory")  # tells the scopes of every key, and shows no contact
 _MAX_CACHED_KEYS = 10_000
 _USE_INTERVAL_SECONDS = 60.0
 _REALM = 'Bearer realm="contacts"'
@@ -111,9 +112,9 @@ class ApiKeyMiddleware:
             self._uses.note(key)
             self._count(key)
             needed = "read" if scope["method"] == "GET" else "write"
-            if needed not in key.scopes:
+            if needed not in key.scopes and (scope["method"], scope["path"]) != _DESCRIPTION:
                 raise Refusal(HTTPStatus.FORBIDDEN, "forbidden", f"This key does not have the scope '{needed}'")
-            scope[TENANT_SCOPE_KEY] = Tenant(self._database, key.tenant, f"key {key.prefix}")
+            scope[TENANT_SCOPE_KEY] = Tenant(self._database, key.tenant, f"key {key.prefix}", key.scopes)
         await self._app(scope, receive, send)
 
     async def _authenticate(self, scope: Scope) -> ApiKey:

@@ -100,7 +100,7 @@ Erased = create_model("Erased", ok=bool)
 Groups = create_model("Groups", groups=list[GroupRow])
 Members = create_model("Members", members=list[Member])
 Added = create_model("Added", added=NonNegativeInt)
-Extensions = create_model("Extensions", extensions=list[str])
+Extensions = create_model("Extensions", extensions=list[str], scopes=list[Literal["read", "write"]])
 Results = create_model("Results", results=list[Result])
 Error = create_model("Error", detail=str)
 

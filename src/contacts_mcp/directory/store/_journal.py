@@ -5,6 +5,7 @@ the missing erasures before the first transaction.
 """
 
 import errno
+import json
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -116,14 +117,16 @@ def read_journal(path: Path) -> list[ChainRecord]:
 
 
 def read_journal_file(journal: Path) -> list[ChainRecord]:
-    """Return the receipts in a journal, without a line that a crash cut short.
+    """Return the receipts in a journal, without a line that a crash cut short, or in the output of `receipts --json`.
 
     Raises:
         DirectoryUnavailable: it cannot be read, or is not an unbroken chain of receipts.
     """
     try:
         with journal.open("rb") as file:
-            lines = _whole_lines(file)
+            is_array = file.read(1) == b"["
+            file.seek(0)
+            lines = [format_line(each).strip() for each in json.load(file)] if is_array else _whole_lines(file)
     except (OSError, ValueError) as exc:
         raise _unusable(journal, exc) from exc
     return _parse(journal, lines, ChainVerifier(noun="receipt"))
