@@ -41,6 +41,13 @@ def test_invalid_choice_is_reported_with_the_valid_ones(command, name, flag):
     assert f"Invalid value for '{flag}': 'foo' is not one of '" in done.err
 
 
+def test_misspelled_choice_is_reported_with_the_nearest(command):
+    done = command("audit", "show", "--outcome", "faild", COLUMNS="300")
+
+    assert done.code == 2
+    assert "Did you mean 'failed'?" in done.err
+
+
 def test_doctor_writes_nothing(command, tmp_path):
     """Neither a directory nor a trail, which the first call creates."""
     done = command("doctor")

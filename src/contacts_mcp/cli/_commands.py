@@ -1,6 +1,7 @@
 """`contacts-mcp` and its commands; a command imports what it needs when it runs."""
 
 import os
+import re
 from enum import StrEnum
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -13,11 +14,14 @@ from contacts_mcp import __version__
 from contacts_mcp.cli._audit import audit_cli
 from contacts_mcp.cli._directory import directory_cli
 from contacts_mcp.cli._keys import keys_cli
-from contacts_mcp.cli._options import clean_option, enable_gc, serve_app
-from contacts_mcp.cli._output import print_line, safe_output
+from contacts_mcp.cli._options import AsJson, clean_option, enable_gc, serve_app
+from contacts_mcp.cli._output import print_line, print_result, safe_output
 from contacts_mcp.guard import GuardMode
 from contacts_mcp.settings import Auth, Settings, load_settings
-from contacts_mcp.wording import count
+from contacts_mcp.wording import count, nearest
+
+_INVALID_CHOICE = re.compile(r"'([^']*)' is not one of (.*)", re.DOTALL)
+_CHOICE = re.compile(r"'([^']*)'")
 
 
 class _Commands(TyperGroup):
@@ -27,8 +31,16 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except typer.BadParameter as exc:
-            exc.message = exc.message.removeprefix("Value error, ")
+            exc.message = _with_nearest(exc.message.removeprefix("Value error, "))
             raise
+
+
+def _with_nearest(message: str) -> str:
+    """Add the nearest choice to click's message about an invalid one."""
+    if not (found := _INVALID_CHOICE.fullmatch(message)):
+        return message
+    near = nearest(found[1], _CHOICE.findall(found[2]))
+    return f"{message} Did you mean '{near}'?" if near else message
 
 
 cli = typer.Typer(
@@ -229,9 +241,11 @@ def demo(
 @cli.command()
 def schemas(
     out: Annotated[Path, typer.Option(callback=clean_option, help="The folder to write to.")] = Path("tool_schemas"),
+    as_json: AsJson = False,
 ) -> None:
     """Write every tool's schemas, and the tools for the OpenAI, Anthropic and Gemini APIs."""
-    print_line(f"{count(write_schemas(out), 'file')} written to {out}")
+    written = write_schemas(out)
+    print_result([f"{count(written, 'file')} written to {out}"], {"folder": str(out), "files": written}, as_json)
 
 
 def write_schemas(folder: Path) -> int:

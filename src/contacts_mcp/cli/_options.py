@@ -98,13 +98,18 @@ def confirm(question: str, yes: bool) -> None:
     """Ask at the terminal, and abort if the answer is not yes or there is no terminal; `yes` skips the question."""
     if yes:
         return
+    # Not `typer.confirm`, which writes a space to standard output, so before the JSON or the key that is printed there.
+    typer.echo(f"{one_line(question)} [y/N]: ", nl=False, err=True)
     try:
         with interruptible():
-            typer.confirm(one_line(question), abort=True, err=True)
-    except typer.Abort:
-        if not sys.stdin or not sys.stdin.isatty():
-            print_line("Nothing was done. There is no terminal to ask at: --yes skips the question.", err=True)
-        raise
+            answer = sys.stdin.readline() if sys.stdin else ""
+    except KeyboardInterrupt:
+        raise typer.Abort from None
+    if not answer:
+        typer.echo(err=True)
+        print_line("Nothing was done. There is no terminal to ask at: --yes skips the question.", err=True)
+    if answer.strip().lower() not in ("y", "yes"):
+        raise typer.Abort
 
 
 @contextmanager

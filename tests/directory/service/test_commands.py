@@ -11,7 +11,9 @@ import pytest
 
 from contacts_mcp.app import Platform
 from contacts_mcp.client import Credential
+from contacts_mcp.contract import Risk
 from contacts_mcp.directory.store import _keys
+from contacts_mcp.tools import TOOLS
 from network.servers import replica_here
 from support.hosts import Person, host
 from support.processes import ContactsService, StdioServer, address_of, make_keys
@@ -67,8 +69,27 @@ def test_keys_revoke_asks_for_confirmation(keys, monkeypatch):
 
     assert asked.code == 1
     assert f"Revoke the key {made['prefix']} (my app) of owner, never used? Programs" in asked.err
-    assert "--yes skips the question" in asked.err
+    assert asked.out == ""
     assert json.loads(keys("list", "--json").out)[0]["revoked_at"] is None
+
+
+def test_question_without_a_terminal_says_how_to_skip_it(keys, monkeypatch):
+    made = json.loads(keys("create", "my app", "--json").out)
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+
+    asked = keys("revoke", made["prefix"])
+
+    assert asked.code == 1
+    assert "\nNothing was done. There is no terminal to ask at: --yes skips the question.\n" in asked.err
+    assert json.loads(keys("list", "--json").out)[0]["revoked_at"] is None
+
+
+def test_question_writes_nothing_to_standard_output(keys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+
+    made = keys("create", "my app", "--tenant", "new")
+
+    assert KEY.fullmatch(made.out.removesuffix("\n"))
 
 
 def test_revoked_key_is_listed_as_revoked(keys):
@@ -315,6 +336,25 @@ async def test_network_callers_use_keys_of_their_own_tenants(served, tmp_path):
             assert (await caller.call("get_contact", **own)).content["id"] == own["contact_id"]
             assert (await caller.call("get_contact", **foreign)).line.startswith("not_found: ")
         assert (await unauthenticated.call("list_contacts")).status == 401
+
+
+async def test_network_caller_with_a_read_only_key_is_shown_no_tool_that_writes(served, location, tmp_path):
+    service, ola, _ = served
+    (reader,) = await asyncio.to_thread(make_keys, location, "ola", scopes=["read"])
+    async with (
+        replica_here(tmp_path, auth="key", api_url=service.url) as port,
+        ModernConnection(port, key(reader)) as only_reads,
+        ModernConnection(port, key(ola)) as writes,
+    ):
+        shown, all_tools = [
+            {tool["name"] for tool in (await each.request("tools/list")).result["tools"]}
+            for each in (only_reads, writes)
+        ]
+        refused = (await only_reads.call("create_contact", name="Kari")).line
+
+    assert shown == {tool.name for tool in TOOLS if tool.risk is Risk.READ}
+    assert all_tools == {tool.name for tool in TOOLS}
+    assert refused.startswith("permission_denied: the key for the contact directory does not have the scope write")
 
 
 async def test_write_with_a_read_only_key_reports_the_missing_scope(served, location):
