@@ -1,9 +1,13 @@
-"""README.md: its generated parts, its links and its length. UPDATE_README=1 writes the generated parts again."""
+"""README.md: its generated parts, its links and its length; CHANGELOG.md: its tools.
+
+UPDATE_README=1 writes the generated parts again.
+"""
 
 import re
 
 import pytest
 
+from contacts_mcp.tools import TOOLS
 from doc_parts import README, ROOT, UPDATE, host_configuration, part_of, tool_table, with_part
 
 PARTS = {"tools": lambda: tool_table("docs/tools.md"), "host": lambda: host_configuration("claude_desktop_config.json")}
@@ -33,6 +37,13 @@ def test_every_link_of_the_readme_leads_to_a_file() -> None:
 
     assert len(targets) > 10
     assert [target for target in targets if not (ROOT / target).exists()] == []
+
+
+def test_changelog_names_every_tool() -> None:
+    """A new tool is a change that a user notices."""
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+
+    assert [tool.name for tool in TOOLS if f"`{tool.name}`" not in changelog] == []
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:

@@ -19,7 +19,7 @@ from contacts_mcp.directory import api, database, maintenance, service, store
             DirectoryNotFound DirectoryUnavailable Location PostgresServer default_path parse_location
             """,
         ),
-        (api, "ROUTERS TENANT_SCOPE_KEY ContactType Tenant build_app render_refusal"),
+        (api, "RESPONSE_MODELS ROUTERS TENANT_SCOPE_KEY ContactType Tenant build_app render_refusal"),
         (service, "build_service"),
         (maintenance, "Maintenance check migrate sample_contacts"),
         (

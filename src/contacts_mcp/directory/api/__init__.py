@@ -2,5 +2,6 @@
 
 from contacts_mcp.directory.api._app import ROUTERS, build_app, render_refusal
 from contacts_mcp.directory.api._requests import TENANT_SCOPE_KEY, ContactType, Tenant
+from contacts_mcp.directory.api._responses import RESPONSE_MODELS
 
-__all__ = ["ROUTERS", "TENANT_SCOPE_KEY", "ContactType", "Tenant", "build_app", "render_refusal"]
+__all__ = ["RESPONSE_MODELS", "ROUTERS", "TENANT_SCOPE_KEY", "ContactType", "Tenant", "build_app", "render_refusal"]

@@ -23,6 +23,7 @@ from contacts_mcp.directory.api._requests import (
     TagsFilter,
     TypeFilter,
 )
+from contacts_mcp.directory.api._responses import returns
 from contacts_mcp.directory.api._routes import ContactField
 
 extensions_router = APIRouter(prefix="/v1/directory", tags=["Extensions"])
@@ -38,6 +39,7 @@ _NEW_CONTACT, _CHANGES = TypeAdapter(NewContact), TypeAdapter(IdentifiedChanges)
 
 
 @extensions_router.get("", summary="List extensions")
+@returns("Extensions")
 async def list_extensions(tenant: CurrentTenant) -> Response:
     """List the extensions to the Contacts API that this service offers, and the scopes of the caller's key."""
     scopes = {} if tenant.scopes is None else {"scopes": tenant.scopes}
@@ -45,6 +47,7 @@ async def list_extensions(tenant: CurrentTenant) -> Response:
 
 
 @extensions_router.get("/contacts", summary="Scan contacts")
+@returns("Scan")
 async def scan_contacts(
     tenant: CurrentTenant,
     fields: Annotated[
@@ -68,6 +71,7 @@ async def scan_contacts(
 
 
 @extensions_router.post("/contacts", summary="Write contacts")
+@returns("Results")
 async def write_contacts(tenant: CurrentTenant, body: Batch) -> Response:
     """Create and update contacts in one transaction, except for items that are refused.
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
+from pydantic import NonNegativeInt
 from pydantic_core import to_json
 from sqlalchemy import Connection
 
@@ -25,6 +26,7 @@ from contacts_mcp.directory.api._requests import (
     Tenant,
     TypeFilter,
 )
+from contacts_mcp.directory.api._responses import returns
 from contacts_mcp.directory.store import Row
 
 contacts_router = APIRouter(prefix="/v1/contacts", tags=["Contacts"])
@@ -41,6 +43,7 @@ _MAX_PAGE = 1_000_000_000  # keeps every offset within the integers of a databas
 
 
 @contacts_router.get("", summary="List contacts")
+@returns("ContactPage")
 async def list_contacts(
     tenant: CurrentTenant,
     type: TypeFilter = None,  # noqa: A002 - the parameter's name on the wire
@@ -64,6 +67,7 @@ async def list_contacts(
 
 
 @contacts_router.post("", status_code=201, summary="Create contact")
+@returns("Contact")
 async def create_contact(tenant: CurrentTenant, body: NewContact, idempotency_key: IdempotencyKey = None) -> Response:
     """Create a new contact. Phone numbers should be in E.164 format for SMS sending."""
     row, headers = await _create(tenant, idempotency_key, body.model_dump(), store.create_contact, store.get_contact)
@@ -71,6 +75,7 @@ async def create_contact(tenant: CurrentTenant, body: NewContact, idempotency_ke
 
 
 @contacts_router.get("/{contact_id:contact}", summary="Get contact")
+@returns("Contact")
 async def get_contact(tenant: CurrentTenant, contact_id: ContactId) -> Response:
     """Get details of a specific contact."""
     row = await tenant.database.look_up(store.get_contact, tenant.id, contact_id)
@@ -78,6 +83,7 @@ async def get_contact(tenant: CurrentTenant, contact_id: ContactId) -> Response:
 
 
 @contacts_router.patch("/{contact_id:contact}", summary="Update contact")
+@returns("Contact")
 async def update_contact(tenant: CurrentTenant, contact_id: ContactId, body: ContactChanges) -> Response:
     """Update an existing contact. Only provided fields are updated.
 
@@ -99,6 +105,7 @@ async def delete_contact(tenant: CurrentTenant, contact_id: ContactId) -> Respon
 
 
 @contacts_router.post("/{contact_id:contact}/gdpr-delete", summary="GDPR anonymize contact")
+@returns("Erased", ok=bool)
 async def gdpr_delete_contact(tenant: CurrentTenant, contact_id: ContactId, body: Erasure) -> Response:
     """Permanently anonymize contact data for GDPR compliance. This is irreversible.
 
@@ -109,6 +116,7 @@ async def gdpr_delete_contact(tenant: CurrentTenant, contact_id: ContactId, body
 
 
 @groups_router.get("", summary="List contact groups")
+@returns("Groups")
 async def list_contact_groups(tenant: CurrentTenant) -> Response:
     """List all contact groups with member counts."""
     groups = await tenant.database.query(_groups_json, tenant.id)
@@ -116,6 +124,7 @@ async def list_contact_groups(tenant: CurrentTenant) -> Response:
 
 
 @groups_router.post("", status_code=201, summary="Create contact group")
+@returns("Group")
 async def create_contact_group(
     tenant: CurrentTenant, body: NewGroup, idempotency_key: IdempotencyKey = None
 ) -> Response:
@@ -128,6 +137,7 @@ async def create_contact_group(
 
 
 @groups_router.get("/{group_id}", summary="Get contact group")
+@returns("Group")
 async def get_contact_group(tenant: CurrentTenant, group_id: GroupId) -> Response:
     """Get details of a specific contact group including member list.
 
@@ -139,6 +149,7 @@ async def get_contact_group(tenant: CurrentTenant, group_id: GroupId) -> Respons
 
 
 @groups_router.patch("/{group_id}", summary="Update contact group")
+@returns("Group")
 async def update_contact_group(tenant: CurrentTenant, group_id: GroupId, body: GroupChanges) -> Response:
     """Update group name or description.
 
@@ -157,6 +168,7 @@ async def delete_contact_group(tenant: CurrentTenant, group_id: GroupId) -> Resp
 
 
 @groups_router.get("/{group_id}/members", summary="List group members")
+@returns("Members")
 async def list_group_members(tenant: CurrentTenant, group_id: GroupId) -> Response:
     """List all contacts in a group.
 
@@ -167,6 +179,7 @@ async def list_group_members(tenant: CurrentTenant, group_id: GroupId) -> Respon
 
 
 @groups_router.post("/{group_id}/members", summary="Add members to group")
+@returns("Added", added=NonNegativeInt)
 async def add_group_members(tenant: CurrentTenant, group_id: GroupId, body: NewMembers) -> Response:
     """Add one or more contacts to a group.
 

@@ -1,6 +1,6 @@
 """The OpenAPI document of the service: FastAPI generates it from the routes, and from the response models below.
 
-The routes return responses that are already in their final form, so an embedded directory never loads these models.
+A route names its model by `@returns`.
 """
 
 import tomllib
@@ -20,7 +20,7 @@ from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt, create_model
 from pydantic.json_schema import SkipJsonSchema
 
 from contacts_mcp import __version__
-from contacts_mcp.directory.api import ROUTERS, ContactType
+from contacts_mcp.directory.api import RESPONSE_MODELS, ROUTERS, ContactType
 
 _TEXTS = tomllib.loads(Path(__file__).with_name("openapi.toml").read_text(encoding="utf-8"))
 _ERRORS = {int(status): meaning for status, meaning in _TEXTS["errors"].items()}
@@ -96,31 +96,11 @@ class ValidationFaults(BaseModel):
     detail: list[ValidationFault] = Field(min_length=1)
 
 
-Erased = create_model("Erased", ok=bool)
 Groups = create_model("Groups", groups=list[GroupRow])
 Members = create_model("Members", members=list[Member])
-Added = create_model("Added", added=NonNegativeInt)
 Extensions = create_model("Extensions", extensions=list[str], scopes=list[Literal["read", "write"]])
 Results = create_model("Results", results=list[Result])
 Error = create_model("Error", detail=str)
-
-_RESPONSES: dict[str, type[BaseModel]] = {
-    "list_contacts": ContactPage,
-    "create_contact": Contact,
-    "get_contact": Contact,
-    "update_contact": Contact,
-    "gdpr_delete_contact": Erased,
-    "list_contact_groups": Groups,
-    "create_contact_group": Group,
-    "get_contact_group": Group,
-    "update_contact_group": Group,
-    "list_group_members": Members,
-    "add_group_members": Added,
-    "list_extensions": Extensions,
-    "scan_contacts": Scan,
-    "write_contacts": Results,
-}
-"""The responses of the routes by name; a route that is not here returns 204 without a body."""
 
 
 @cache
@@ -172,13 +152,24 @@ def _describe(route: APIRoute, described: APIRouter) -> None:
         tags=route.tags,
         summary=route.summary,
         status_code=status,
-        response_model=_RESPONSES.get(route.name),
+        response_model=_find_model(route.name),
         response_description="Created." if status == HTTPStatus.CREATED else "Done.",
         responses={
             status: {"headers": headers},
             **{error: _error(error) for error in _ERRORS if possible.get(error, True)},
         },
     )
+
+
+def _find_model(route: str) -> type[BaseModel] | None:
+    """Find the model of a route's response: of this module, or made of the fields that the route names."""
+    declared = RESPONSE_MODELS.get(route)
+    if declared is None:
+        return None
+    if declared.fields:
+        return create_model(declared.name, **declared.fields)
+    model: type[BaseModel] = globals()[declared.name]
+    return model
 
 
 def _error(status: int) -> dict[str, Any]:
