@@ -278,9 +278,17 @@ class _TimeLimit:
         return await self._client.scopes()
 
 
+_SHOWN_WITHOUT_READ = ("id", "added")
+
+
 async def _send(backend: Backend, call: Call[Any]) -> BaseModel:
+    """Send the call. A caller who may not read gets no stored fields of the record that it changes."""
     answer = await backend.send(call)
-    return answer if isinstance(answer, BaseModel) else Done(done=True)
+    if not isinstance(answer, BaseModel):
+        return Done(done=True)
+    if backend.may_read or not call.path_fields:
+        return answer
+    return type(answer).model_validate(answer.model_dump(include=set(_SHOWN_WITHOUT_READ)))
 
 
 class _Custom(NamedTuple):

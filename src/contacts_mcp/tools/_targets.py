@@ -6,11 +6,14 @@ from pydantic import BaseModel
 
 from contacts_mcp.contract import (
     Contact,
+    DeleteContact,
+    DeleteContactGroup,
     GetContact,
     GetContactGroup,
     Group,
     ListGroupMembers,
     NotFound,
+    RemoveGroupMember,
     Risk,
     invalid_field,
 )
@@ -53,7 +56,10 @@ async def read_target(backend: Backend, risk: Risk, arguments: BaseModel) -> Tar
     if risk is Risk.DESTROY and group_id:  # the person consents to deleting the group with these members
         state += (await backend.send(ListGroupMembers(group_id=group_id))).members
     label = " in ".join(map(describe_record, records)) or "a new record"
-    return Target(label, _effect(risk, records), hash_json([record.model_dump() for record in state]))
+    changes_one = risk is Risk.WRITE and not (contact_id and group_id)
+    is_known = changes_one or isinstance(arguments, DeleteContact | DeleteContactGroup | RemoveGroupMember)
+    effect = _effect(risk, records) if is_known else _description(arguments)
+    return Target(label, effect, hash_json([record.model_dump() for record in state]))
 
 
 async def _read_erasure_target(backend: Backend, contact_id: str, reason: str) -> Target:
@@ -120,6 +126,11 @@ def _phrase(contact: Contact, contact_id: str) -> str:
     name = quote(contact.name or "", _MAX_LABEL_LENGTH)[1:-1]
     proves_reading = any(map(str.isalnum, name)) and fold(name).strip(" .!?-") not in _STOCK_ANSWERS.split()
     return name if proves_reading and len(contact.name or "") <= _MAX_LABEL_LENGTH else contact_id
+
+
+def _description(arguments: BaseModel) -> str:
+    """What a call does, by the first sentence of its description."""
+    return f"{(arguments.__doc__ or '').partition('.')[0]}."
 
 
 def _effect(risk: Risk, records: list[Contact | Group]) -> str:
