@@ -9,11 +9,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import anyio
-import httpx
 
 from contacts_mcp.client import ContactsClient
 from contacts_mcp.contract import CreateContact, GetContact, ListContacts, NotFound, UpdateContact
-from contacts_mcp.directory import Directory
 
 
 async def use(client: ContactsClient) -> None:
@@ -38,10 +36,8 @@ async def main() -> None:
             await use(client)
         return
     with TemporaryDirectory() as folder:
-        async with Directory(Path(folder) / "contacts.db") as directory:
-            transport = httpx.ASGITransport(directory.app)
-            async with ContactsClient(base_url="http://embedded", transport=transport) as client:
-                await use(client)
+        async with ContactsClient.for_directory(Path(folder) / "contacts.db") as client:
+            await use(client)
 
 
 anyio.run(main)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 from typer.main import get_command
@@ -167,12 +168,13 @@ def host_configuration(file: str) -> str:
 def library_example() -> str:
     """The part of the example that shows the client at work."""
     source = (ROOT / "examples" / "library.py").read_text()
-    imports = "from contacts_mcp.client import ContactsClient\nfrom contacts_mcp.contract import "
+    imports = "import asyncio\n\nfrom contacts_mcp.client import ContactsClient\nfrom contacts_mcp.contract import "
     names = re.search(r"from contacts_mcp.contract import (.*)", source)
     body = re.search(r'async def use.*?"""\n(.*?)\n\n\nasync def', source, re.DOTALL)
     assert names
     assert body
-    return f"```python\n{imports}{names[1]}\n\nasync with ContactsClient.from_environment() as client:\n{body[1]}\n```"
+    main = f"async def main():\n    async with ContactsClient.from_environment() as client:\n{indent(body[1], '    ')}"
+    return f"```python\n{imports}{names[1]}\n\n\n{main}\n\n\nasyncio.run(main())\n```"
 
 
 def client_table() -> str:

@@ -178,10 +178,12 @@ def test_public_names_of_the_client():
     """The names that other packages may import."""
     assert contacts_mcp.client.__all__ == [
         "BASE_URL",
+        "ClientOptions",
         "ClientPool",
         "ContactsClient",
         "Credential",
         "InvalidCredential",
+        "SyncContactsClient",
         "find_credential",
         "is_loopback",
         "parse_base_url",

@@ -9,7 +9,7 @@ import pytest
 from contacts_mcp.client import BASE_URL, ContactsClient, Credential, InvalidCredential, find_credential
 from contacts_mcp.client._credentials import parse_base_url
 from contacts_mcp.client._transport import proxy_for
-from contacts_mcp.contract import AuthenticationFailed, GetContact
+from contacts_mcp.contract import AuthenticationFailed, CreateContact, GetContact
 from support.services import CONTACT, CONTACT_ID, KEY
 
 
@@ -163,7 +163,7 @@ class TestEnvironment:
         """Key and URL as the official SDK finds them; options are the constructor's."""
         environ = {"WAYSCLOUD_API_KEY": KEY, "WAYSCLOUD_API_URL": "https://gateway.example/ways/"}
 
-        async with ContactsClient.from_environment(environ, tmp_path, max_in_flight=2) as client:
+        async with ContactsClient.from_environment(environ, tmp_path, max_connections=2) as client:
             assert "https://gateway.example/ways with" in repr(client)
 
     async def test_base_url_defaults_to_the_platform(self, tmp_path, monkeypatch):
@@ -176,8 +176,29 @@ class TestEnvironment:
 
     def test_missing_key_raises_authentication_failed(self, tmp_path):
         """The error says what to set."""
-        with pytest.raises(AuthenticationFailed, match="WAYSCLOUD_API_KEY"):
+        with pytest.raises(AuthenticationFailed, match=r"WAYSCLOUD_API_KEY.* CONTACTS_MCP_DIRECTORY"):
             ContactsClient.from_environment({}, tmp_path)
+
+    async def test_directory_is_used_even_if_there_is_a_key(self, tmp_path):
+        """As the server does; quotes around the path are noise."""
+        environ = {"CONTACTS_MCP_DIRECTORY": f'"{tmp_path}/chosen.db"', "WAYSCLOUD_API_KEY": KEY}
+
+        async with ContactsClient.from_environment(environ, tmp_path) as client:
+            await client.send(CreateContact(name="Ola"))
+            assert [contact.name for contact in await client.list_all()] == ["Ola"]
+            assert f"{tmp_path}/chosen.db" in repr(client)
+
+        assert (tmp_path / "chosen.db").exists()
+
+    async def test_blank_directory_is_not_set(self, tmp_path):
+        environ = {"CONTACTS_MCP_DIRECTORY": " ", "WAYSCLOUD_API_KEY": KEY}
+
+        async with ContactsClient.from_environment(environ, tmp_path) as client:
+            assert BASE_URL in repr(client)
+
+    def test_directory_that_was_not_expanded_is_an_error(self, tmp_path):
+        with pytest.raises(ValueError, match="CONTACTS_MCP_DIRECTORY: contains a placeholder"):
+            ContactsClient.from_environment({"CONTACTS_MCP_DIRECTORY": "${DIR}/x.db"}, tmp_path)
 
 
 class TestAddress:

@@ -4,9 +4,11 @@ import json
 from datetime import UTC, datetime
 from functools import partial
 
+import httpx
 import pytest
 
 from contacts_mcp import contract as api
+from contacts_mcp.client import ContactsClient
 from contacts_mcp.client._credentials import quote_without_keys
 from contacts_mcp.client._responses import error_for_status
 from contacts_mcp.client._transport import AttemptFailed, RetryPolicy, parse_retry_after
@@ -116,6 +118,31 @@ def test_at_most_ten_faults_are_reported():
 def test_retry_after_is_parsed_in_both_forms_and_invalid_values_are_ignored(header, seconds):
     """At most a day."""
     assert parse_retry_after(header, NOW) == seconds
+
+
+@pytest.mark.parametrize("max_retries", [0, 2])
+async def test_request_is_repeated_at_most_max_retries_times(played, max_retries):
+    client = played(lambda _: httpx.Response(503), max_retries=max_retries)
+
+    with pytest.raises(api.ServerFault):
+        await client.send(api.ListContactGroups())
+
+    assert len(client.requests) == 1 + max_retries
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"timeout": 0}, "timeout must be more than 0 seconds"),
+        ({"connect_timeout": -1}, "connect_timeout must be more than 0 seconds"),
+        ({"max_retries": -1}, "max_retries must be at least 0"),
+        ({"max_retry_wait": -1}, "max_retry_wait must be at least 0"),
+        ({"max_connections": 0}, "max_connections must be at least 1"),
+    ],
+)
+def test_limit_out_of_range_is_refused_with_its_name(options, message):
+    with pytest.raises(ValueError, match=message):
+        ContactsClient(**options)
 
 
 def test_retry_policy_does_not_retry_other_exceptions():

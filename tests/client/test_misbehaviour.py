@@ -112,7 +112,7 @@ class TestTime:
         """If a write may have been sent, its outcome is unknown."""
         server.answers(action)
 
-        async with ContactsClient(base_url=server.url, time_limit=0.15) as client:
+        async with ContactsClient(base_url=server.url, timeout=0.15) as client:
             assert type(await failure(client, call)) is expected
 
     async def test_call_ends_before_an_mcp_client_gives_a_tool_up(self):
@@ -141,16 +141,16 @@ class TestTime:
         """An attempt waits a third of the whole time."""
         server.answers(silence, OK)
 
-        async with ContactsClient(base_url=server.url, time_limit=0.6) as client:
+        async with ContactsClient(base_url=server.url, timeout=0.6) as client:
             assert (await client.send(READ)).id == CONTACT_ID
 
     async def test_call_that_only_waited_for_a_free_slot_changed_nothing(self, server):
         """The wait counts towards the time limit, and nothing was sent."""
         server.answers(silence)
-        async with ContactsClient(base_url=server.url, time_limit=0.15, max_in_flight=1) as client:
+        async with ContactsClient(base_url=server.url, timeout=0.15, max_connections=1) as client:
             first = asyncio.create_task(failure(client, CREATE))
             await server.received.wait()
-            client._time_limit = 0.03
+            client._timeout = 0.03
 
             assert type(await failure(client, DELETE)) is api.Unreachable
             assert type(await first) is api.OutcomeUnknown
@@ -160,7 +160,7 @@ class TestTime:
     async def test_cancelled_call_raises_and_frees_its_slot(self, server):
         """The cancellation is not translated, and the client stays usable."""
         server.answers(silence, OK)
-        async with ContactsClient(base_url=server.url, max_in_flight=1) as client:
+        async with ContactsClient(base_url=server.url, max_connections=1) as client:
             call = asyncio.create_task(client.send(READ))
             await server.received.wait()
             call.cancel()
@@ -190,7 +190,7 @@ class TestTime:
             await asyncio.Event().wait()
 
         monkeypatch.setattr("stamina._core._smart_sleep", for_ever)
-        async with ContactsClient(base_url=server.url, time_limit=0.1) as client:
+        async with ContactsClient(base_url=server.url, timeout=0.1) as client:
             assert type(await failure(client, CREATE)) is api.Unreachable
 
 
@@ -603,7 +603,7 @@ async def test_concurrent_requests_are_limited(played):
             busy -= 1
             return httpx.Response(200, json=CONTACT)
 
-    async with ContactsClient(transport=Counting(), max_in_flight=3) as client:
+    async with ContactsClient(transport=Counting(), max_connections=3) as client:
         await asyncio.gather(*(client.send(READ) for _ in range(20)))
 
     assert most == 3

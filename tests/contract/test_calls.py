@@ -1,7 +1,6 @@
 """Calls build requests and must define their risk; records are read in both shapes of the API documentation."""
 
 import pytest
-from pydantic import ValidationError
 
 from contacts_mcp import contract
 from endpoint_cases import CASES
@@ -60,8 +59,27 @@ def test_call_builds_the_documented_request(call, request_):
 
 def test_invalid_id_is_rejected_before_a_request_is_built():
     """`groups` has the shape of an id in a path, and must never be one."""
-    with pytest.raises(ValidationError, match="must be an id such as"):
+    with pytest.raises(contract.ValidationFailed, match="contact_id: must be an id such as"):
         contract.GetContact(contact_id="groups")
+
+
+@pytest.mark.parametrize(
+    ("make", "fault"),
+    [
+        (contract.GetContact, "contact_id: is required"),
+        (lambda: contract.GetContact(contact_id=ID, id=ID), "id: unknown argument; GetContact accepts contact_id"),
+        (lambda: contract.ListContacts(type="robot"), "type: should be 'person' or 'company'"),
+        (lambda: contract.CreateContact(name="Ola", tags=["vip", ""]), "tags.1: must not be empty"),
+    ],
+)
+def test_invalid_argument_raises_a_contacts_error_with_its_name(make, fault):
+    """Without pydantic's error, which would carry the values into a traceback."""
+    with pytest.raises(contract.ContactsError) as refused:
+        make()
+
+    assert [str(found) for found in refused.value.faults] == [fault]
+    assert str(refused.value) == f"invalid: {fault}; correct it and call again"
+    assert refused.value.__suppress_context__
 
 
 def test_id_may_have_any_uuid_version_and_case():
@@ -97,7 +115,7 @@ def test_exactly_the_get_calls_are_reads(call):
 
 
 def test_blank_text_is_rejected():
-    with pytest.raises(ValidationError, match="must not be empty"):
+    with pytest.raises(contract.ValidationFailed, match="name: must not be empty"):
         contract.CreateContact(name="  ")
 
 

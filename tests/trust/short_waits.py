@@ -22,7 +22,7 @@ JOB_WAIT_SECONDS = 0.5
 JOB_ATTEMPTS = 3
 """Attempts of a job to send a call, instead of 5."""
 
-_LIMITS = {"time_limit": TIME_LIMIT_SECONDS, "connect_limit": READ_TIMEOUT_SECONDS, "max_wait": TIME_LIMIT_SECONDS}
+_LIMITS = {"timeout": TIME_LIMIT_SECONDS, "connect_timeout": READ_TIMEOUT_SECONDS, "max_retry_wait": TIME_LIMIT_SECONDS}
 _SHORT_WAITS: tuple[tuple[Any, str, Any], ...] = (
     (ContactsClient.__init__, "__kwdefaults__", {**(ContactsClient.__init__.__kwdefaults__ or {}), **_LIMITS}),
     (_transport, "FIRST_WAIT_SECONDS", 0.02),

@@ -1,23 +1,21 @@
-"""ContactsClient sends the contract's calls with one credential; ClientPool keeps a client for each credential."""
+"""ContactsClient sends the contract's calls with one credential."""
 
 import os
-import time
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self, TypedDict, Unpack, cast
 
 import anyio
 import anyio.to_thread
 import httpx
 
 from contacts_mcp.client._credentials import BASE_URL, Credential, find_credential, parse_base_url, quote_without_keys
-from contacts_mcp.client._quirks import ContactLister, unseen, update
+from contacts_mcp.client._environment import EmbeddedTransport, find_directory
+from contacts_mcp.client._pages import ContactPages
+from contacts_mcp.client._quirks import ContactLister, update
 from contacts_mcp.client._responses import (
     SUCCESS,
     ServiceResponse,
@@ -27,9 +25,11 @@ from contacts_mcp.client._responses import (
     read_answer,
 )
 from contacts_mcp.client._transport import (
+    DEFAULT_MAX_RETRIES,
     AttemptFailed,
     CallEffect,
     OutgoingRequest,
+    RetryPolicy,
     ServiceTransport,
     network_transport,
     parse_retry_after,
@@ -61,6 +61,19 @@ _MAX_MARGIN_SECONDS, _MARGIN_SHARE = 0.1, 0.1
 _TIMEOUTS_PER_CALL = 3  # an idempotent call waits a third of its time for a response, which leaves time for a retry
 
 
+class ClientOptions(TypedDict, total=False):
+    """The arguments of ContactsClient, for functions that pass them on."""
+
+    credential: Credential | None
+    base_url: str
+    transport: httpx.AsyncBaseTransport | None
+    max_connections: int
+    timeout: float
+    connect_timeout: float
+    max_retries: int
+    max_retry_wait: float
+
+
 class ContactsClient:
     """Sends calls to the Contacts API. Use it as an async context manager, or `aclose()` it.
 
@@ -68,10 +81,11 @@ class ContactsClient:
         credential: The key to send; None for a service that needs none.
         base_url: Where the service is. Raises ValueError if a key must not be sent there.
         transport: Replaces the network, for instance with `httpx.ASGITransport`.
-        max_in_flight: Most requests at the same time.
-        time_limit: Seconds for a whole call with all its retries.
-        connect_limit: Seconds to reach the service.
-        max_wait: Seconds for all waits between the attempts of a request.
+        max_connections: Most requests at the same time; further calls wait.
+        timeout: Seconds for a whole call with all its retries.
+        connect_timeout: Seconds to connect to the service.
+        max_retries: How often a request is repeated; 0 for never.
+        max_retry_wait: Seconds for all waits between the attempts of a request.
     """
 
     def __init__(
@@ -80,43 +94,69 @@ class ContactsClient:
         credential: Credential | None = None,
         base_url: str = BASE_URL,
         transport: httpx.AsyncBaseTransport | None = None,
-        max_in_flight: int = 16,
-        time_limit: float = TIME_LIMIT_SECONDS,
-        connect_limit: float = 5.0,
-        max_wait: float = 20.0,
+        max_connections: int = 16,
+        timeout: float = TIME_LIMIT_SECONDS,
+        connect_timeout: float = 5.0,
+        max_retries: int = DEFAULT_MAX_RETRIES,
+        max_retry_wait: float = 20.0,
     ) -> None:
+        _require_at_least(1, max_connections=max_connections)
+        _require_at_least(0, max_retries=max_retries, max_retry_wait=max_retry_wait)
+        _require_positive(timeout=timeout, connect_timeout=connect_timeout)
         self._base_url = parse_base_url(base_url, allow_http=transport is not None)
         self._credentials: tuple[Credential | None, ...] = (None,) if credential is None else credential.alternatives
-        self._time_limit = time_limit
+        self._service = transport if isinstance(transport, EmbeddedTransport) else self._base_url
+        self._timeout = timeout
         self._timeouts = {
-            idempotent: {"connect": connect_limit, "read": timeout, "write": timeout, "pool": connect_limit}
-            for idempotent, timeout in ((True, time_limit / _TIMEOUTS_PER_CALL), (False, time_limit))
+            idempotent: {"connect": connect_timeout, "read": seconds, "write": seconds, "pool": connect_timeout}
+            for idempotent, seconds in ((True, timeout / _TIMEOUTS_PER_CALL), (False, timeout))
         }
-        self._max_wait = max_wait
-        self._in_flight = anyio.Semaphore(max_in_flight, fast_acquire=True)
+        self._make_retry_policy = partial(RetryPolicy, max_wait=max_retry_wait, max_retries=max_retries)
+        self._in_flight = anyio.Semaphore(max_connections, fast_acquire=True)
         self._quote = partial(quote_without_keys, credential)
         self._transport = ServiceTransport(
-            transport or network_transport(self._base_url, max_in_flight), self._base_url, self._quote
+            transport or network_transport(self._base_url, max_connections), self._base_url, self._quote
         )
         self._lister = ContactLister(lambda call: self._send_once(call, CallEffect()))
         self._description: Extensions | None = None
 
     @classmethod
     def from_environment(
-        cls, environ: Mapping[str, str] | None = None, home: Path | None = None, **options: Any
+        cls, environ: Mapping[str, str] | None = None, home: Path | None = None, **options: Unpack[ClientOptions]
     ) -> Self:
-        """Make a client with the key and base URL that the official SDK would use; `options` are the constructor's.
+        """Make a client of the directory that CONTACTS_MCP_DIRECTORY names, else of the platform with the user's key.
 
-        Raises AuthenticationFailed if no key is set.
+        The key and the base URL are found as the official SDK finds them. `options` are the constructor's.
+
+        Raises:
+            AuthenticationFailed: there is neither a directory nor a key.
+            ValueError: the directory, the key or the base URL is invalid.
         """
         environ = os.environ if environ is None else environ
+        location = find_directory(environ)
+        if location is not None:
+            return cls.for_directory(location, **options)
         credential = find_credential(environ, home or Path.home())
-        if credential is None:
+        if credential is None and "credential" not in options:
             raise errors.AuthenticationFailed(
-                "there is no WAYSCloud key", advice="set WAYSCLOUD_API_KEY, or log in with the WAYSCloud CLI"
+                "there is no WAYSCloud key",
+                advice="set WAYSCLOUD_API_KEY, or log in with the WAYSCloud CLI; for an embedded directory, set"
+                " CONTACTS_MCP_DIRECTORY to its file",
             )
         base_url = environ.get("WAYSCLOUD_API_URL", "").strip() or BASE_URL
-        return cls(**{"credential": credential, "base_url": base_url, **options})
+        found: ClientOptions = {"credential": credential, "base_url": base_url}
+        found.update(options)
+        return cls(**found)
+
+    @classmethod
+    def for_directory(cls, location: str | os.PathLike[str], **options: Unpack[ClientOptions]) -> Self:
+        """Make a client of an embedded directory: a SQLite file, created by the first call, or a `postgresql://` URL.
+
+        `options` are the constructor's. Closing the client closes the directory.
+        """
+        embedded: ClientOptions = {"base_url": "http://embedded", "transport": EmbeddedTransport(location)}
+        embedded.update(options)
+        return cls(**embedded)
 
     async def send(self, call: Call[AnswerT], report: ProgressCallback | None = None) -> AnswerT:
         """Send a call and return the service's answer. Raises a subclass of ContactsError if the call failed.
@@ -137,8 +177,8 @@ class ContactsClient:
     def _limit(self) -> tuple[float, float]:
         """Return the seconds for a call, and how much of them to leave to the caller, if its deadline is the limit."""
         left = max(0.0, anyio.current_effective_deadline() - anyio.current_time())
-        if left > self._time_limit:
-            return self._time_limit, 0.0
+        if left > self._timeout:
+            return self._timeout, 0.0
         return left, min(_MAX_MARGIN_SECONDS, left * _MARGIN_SHARE)
 
     async def extensions(self) -> frozenset[str]:
@@ -166,19 +206,19 @@ class ContactsClient:
                 self._description = Extensions(extensions=[])
         return self._description
 
-    async def iterate(self, call: calls.ListContacts) -> AsyncIterator[Contact]:
-        """Iterate over contacts from the call's page to the last, each once; fetches a page when it is needed."""
-        seen: set[str] = set()
-        number = call.page
-        while True:
-            page = await self.send(call.model_copy(update={"page": number}))
-            new = unseen(page.contacts, seen)
-            for row in new:
+    async def iterate(self, call: calls.ListContacts | None = None) -> AsyncIterator[Contact]:
+        """Iterate over contacts from the call's page to the last, each once; fetches a page when it is needed.
+
+        Without a call it iterates over all contacts.
+        """
+        pages = ContactPages(call)
+        while rows := await pages.fetch_next(self.send):
+            for row in rows:
                 yield row
-            before = (call.page - 1) * (page.per_page or call.per_page)
-            if not new or (page.total is not None and before + len(seen) >= page.total):
-                return
-            number += 1
+
+    async def list_all(self, call: calls.ListContacts | None = None) -> list[Contact]:
+        """Return the contacts that `iterate` yields, as a list."""
+        return [row async for row in self.iterate(call)]
 
     async def _send_once(self, call: Call[AnswerT], effect: CallEffect) -> AnswerT:
         """Send one request with its retries, without the workarounds for lists and updates."""
@@ -202,7 +242,7 @@ class ContactsClient:
         for credential in credentials:
             attempt = partial(self._attempt, outgoing, credential, effect)
             try:
-                response = await retry(attempt, idempotent=call.idempotent, max_wait=self._max_wait)
+                response = await retry(attempt, self._make_retry_policy(idempotent=call.idempotent))
             except AttemptFailed as failure:
                 raise effect.conclude(failure.error) from failure.__cause__
             if response.status in SUCCESS:
@@ -253,85 +293,20 @@ class ContactsClient:
         await self.aclose()
 
     def __repr__(self) -> str:
-        return f"<ContactsClient of {self._base_url} with {self._credentials[0] or 'no credential'}>"
+        return f"<ContactsClient of {self._service} with {self._credentials[0] or 'no credential'}>"
 
 
 def _is_unavailable(response: ServiceResponse) -> bool:
     return response.nothing_changed and response.status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-@dataclass(slots=True)
-class _PooledClient:
-    client: ContactsClient
-    users: int = 0
-    idle_since: float = 0.0
+def _require_at_least(minimum: int, **values: float) -> None:
+    for name, value in values.items():
+        if value < minimum:
+            raise ValueError(f"{name} must be at least {minimum}")
 
 
-class ClientPool:
-    """Keeps a client for each credential; clients share no connections and no state.
-
-    At most `max_clients` are open. A client idle for `idle_seconds` is closed; one in use never is.
-    """
-
-    def __init__(
-        self,
-        open_client: Callable[[Credential], ContactsClient],
-        *,
-        max_clients: int = 256,
-        idle_seconds: float = 300.0,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._open_client = open_client
-        self._max_clients = max_clients
-        self._idle_seconds = idle_seconds
-        self._clock = clock
-        self._pooled: OrderedDict[str, _PooledClient] = OrderedDict()  # least recently used first
-
-    async def close_idle(self) -> None:
-        """Close the clients that are idle for too long; call it periodically."""
-        limit = self._clock() - self._idle_seconds
-        await self._close(
-            [key for key, pooled in self._pooled.items() if not pooled.users and pooled.idle_since <= limit]
-        )
-
-    async def aclose(self) -> None:
-        """Close every client."""
-        await self._close(list(self._pooled))
-
-    def __len__(self) -> int:
-        """Return how many clients are open."""
-        return len(self._pooled)
-
-    @asynccontextmanager
-    async def lease(self, credential: Credential) -> AsyncIterator[ContactsClient]:
-        """Use the client of a credential. Raises RateLimited if all clients are in use."""
-        key = f"{credential.header_name} {credential.fingerprint}"
-        evicted = [] if key in self._pooled else self._evict()
-        if key not in self._pooled:
-            self._pooled[key] = _PooledClient(self._open_client(credential))
-        pooled = self._pooled[key]
-        pooled.users += 1
-        try:
-            await self._close(evicted)
-            yield pooled.client
-        finally:
-            pooled.users -= 1
-            pooled.idle_since = self._clock()
-            if key in self._pooled:
-                self._pooled.move_to_end(key)
-
-    def _evict(self) -> list[str]:
-        """Return the key of the client to close before another is opened: the least recently used that is idle."""
-        if len(self._pooled) < self._max_clients:
-            return []
-        for key, pooled in self._pooled.items():
-            if not pooled.users:
-                return [key]
-        raise errors.RateLimited("too many different keys are in use at once", retry_after=1)
-
-    async def _close(self, keys: list[str]) -> None:
-        """Close clients; they leave the pool first, so that no caller gets one that is closing."""
-        closing = [self._pooled.pop(key) for key in keys if key in self._pooled]
-        with anyio.CancelScope(shield=True):
-            for pooled in closing:
-                await pooled.client.aclose()
+def _require_positive(**values: float) -> None:
+    for name, value in values.items():
+        if value <= 0:
+            raise ValueError(f"{name} must be more than 0 seconds")

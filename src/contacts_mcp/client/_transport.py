@@ -33,7 +33,7 @@ from contacts_mcp.client._credentials import Credential
 from contacts_mcp.client._responses import SUCCESS, Quote, ServiceResponse, unreadable_answer
 from contacts_mcp.contract import ContactsError, OutcomeUnknown, Request, Unreachable, ValidationFailed
 
-MAX_ATTEMPTS = 4
+DEFAULT_MAX_RETRIES = 3
 FIRST_WAIT_SECONDS = 0.2
 """Wait before the first retry, without jitter; it doubles with each retry."""
 MAX_RETRY_AFTER_SECONDS = 86_400.0
@@ -57,7 +57,7 @@ _Attributes = dict[str, str | int]
 _T = TypeVar("_T")
 
 _log = logging.getLogger(__name__)
-_retrying = stamina.AsyncRetryingCaller(attempts=MAX_ATTEMPTS, timeout=None)
+_retrying = stamina.AsyncRetryingCaller(attempts=None, timeout=None)  # RetryPolicy decides
 _tracer = get_tracer("contacts_mcp", __version__)
 _meter = get_meter("contacts_mcp", __version__)
 _duration = _meter.create_histogram(
@@ -104,20 +104,22 @@ class RetryPolicy:
     """Decides after each failed attempt of a request how many seconds to wait, or False to give up.
 
     A request that may have worked is only repeated if it is idempotent. All waits together take at most `max_wait`
-    seconds.
+    seconds. A request is repeated at most `max_retries` times.
     """
 
-    def __init__(self, *, idempotent: bool, max_wait: float) -> None:
+    def __init__(self, *, idempotent: bool, max_wait: float, max_retries: int = DEFAULT_MAX_RETRIES) -> None:
         self._idempotent = idempotent
         self._wait_left = max_wait
+        self._retries_left = max_retries
         self._next_wait = FIRST_WAIT_SECONDS
 
     def __call__(self, failure: Exception) -> float | bool:
         if not isinstance(failure, AttemptFailed) or (failure.may_have_worked and not self._idempotent):
             return False
         wait = self._next_wait if failure.retry_after is None else failure.retry_after
-        if wait > self._wait_left:
+        if wait > self._wait_left or not self._retries_left:
             return False
+        self._retries_left -= 1
         wait += random.uniform(0, self._next_wait)  # noqa: S311 - jitter, not security
         self._wait_left -= wait
         self._next_wait *= 2
@@ -125,8 +127,8 @@ class RetryPolicy:
         return wait
 
 
-async def retry(attempt: Callable[[], Awaitable[_T]], *, idempotent: bool, max_wait: float) -> _T:
-    """Await `attempt`, and repeat it after an AttemptFailed while RetryPolicy allows; raise the last AttemptFailed.
+async def retry(attempt: Callable[[], Awaitable[_T]], policy: RetryPolicy) -> _T:
+    """Await `attempt`, and repeat it after an AttemptFailed while `policy` allows; raise the last AttemptFailed.
 
     The first attempt bypasses stamina, whose machinery takes a tenth of a loopback round trip.
     """
@@ -140,7 +142,7 @@ async def retry(attempt: Callable[[], Awaitable[_T]], *, idempotent: bool, max_w
             raise first_failure.pop()
         return await attempt()
 
-    return await _retrying(RetryPolicy(idempotent=idempotent, max_wait=max_wait), attempt_again)
+    return await _retrying(policy, attempt_again)
 
 
 def parse_retry_after(header: str | None, now: datetime) -> float | None:

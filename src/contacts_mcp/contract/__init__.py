@@ -36,6 +36,7 @@ from contacts_mcp.contract.errors import (
     UnreadableAnswer,
     ValidationFailed,
     invalid_field,
+    invalid_fields,
 )
 from contacts_mcp.contract.extensions import (
     MAX_BATCH_SIZE,
@@ -99,5 +100,6 @@ __all__ = [
     "UnreadableAnswer",
     "ValidationFailed",
     "invalid_field",
+    "invalid_fields",
 ]
 __all__ += calls.__all__

@@ -4,10 +4,12 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import Flag, StrEnum, auto
-from typing import Annotated, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
+
+from contacts_mcp.contract.errors import FieldFault, ValidationFailed, invalid_fields
 
 AnswerT = TypeVar("AnswerT")
 AnswerT_co = TypeVar("AnswerT_co", covariant=True)
@@ -112,7 +114,8 @@ class Call(BaseModel, Generic[AnswerT_co]):
 
     A documented call that writes also defines `changes`.
 
-    A subclass's docstring is the description that an agent reads.
+    A subclass's docstring is the description that an agent reads. Raises ValidationFailed, which names each invalid
+    argument, if it is made with arguments that are not valid.
 
     Attributes:
         route: Method and path as in the API documentation; a `{name}` in the path is the field of that name.
@@ -135,6 +138,18 @@ class Call(BaseModel, Generic[AnswerT_co]):
     method: ClassVar[str]
     path: ClassVar[str]
     path_fields: ClassVar[tuple[str, ...]]
+
+    if not TYPE_CHECKING:  # type checkers derive the arguments of each subclass from its fields
+
+        def __init__(self, /, **arguments: Any) -> None:
+            try:
+                super().__init__(**arguments)
+            except ValidationError as exc:
+                # `from None`: the chained error would carry the values.
+                raise _to_validation_failed(exc, type(self)) from None
+
+        # Tells pydantic not to use it for `model_validate`, which raises pydantic's own error.
+        __init__.__pydantic_base_init__ = True
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
@@ -168,3 +183,17 @@ class Call(BaseModel, Generic[AnswerT_co]):
             query = [(name, str(item)) for name, items in lists.items() for item in items if item is not None]
             return Request(self.method, path, query=query)
         return Request(self.method, path, body=values if self.method in ("POST", "PATCH") else None)
+
+
+def _to_validation_failed(exc: ValidationError, call: type[Call[Any]]) -> ValidationFailed:
+    errors = exc.errors(include_url=False, include_context=False, include_input=False)
+    return invalid_fields([_to_fault(error["type"], error["loc"], error["msg"], call) for error in errors])
+
+
+def _to_fault(error_type: str, location: tuple[int | str, ...], message: str, call: type[Call[Any]]) -> FieldFault:
+    path = ".".join(str(part) for part in location)
+    if error_type == "missing":
+        return FieldFault(path, "is required")
+    if error_type == "extra_forbidden":
+        return FieldFault(path, f"unknown argument; {call.__name__} accepts {', '.join(call.model_fields)}")
+    return FieldFault(path, message.replace("Input should", "should"))

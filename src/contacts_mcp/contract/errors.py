@@ -1,7 +1,10 @@
 """The errors of calls: `ContactsError`, and a subclass for each kind of failure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
+
+_MAX_FAULTS_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,13 @@ def invalid_field(path: str, reason: str, advice: str | None = None) -> Validati
     """Build the error about one field or argument."""
     fault = FieldFault(path, reason)
     return ValidationFailed(str(fault), faults=(fault,), advice=advice)
+
+
+def invalid_fields(faults: Sequence[FieldFault]) -> ValidationFailed:
+    """Build the error about several fields or arguments; its message names the first few."""
+    shown = "; ".join(str(fault) for fault in faults[:_MAX_FAULTS_SHOWN])
+    more = len(faults) - _MAX_FAULTS_SHOWN
+    return ValidationFailed(f"{shown}; and {more} more" if more > 0 else shown, faults=tuple(faults))
 
 
 class Conflict(ContactsError):

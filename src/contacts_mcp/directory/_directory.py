@@ -1,12 +1,14 @@
 """The public face of the directory: its ASGI app, its API keys, and its maintenance."""
 
+import os
 import time
 from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from contacts_mcp.directory import DEFAULT_RATE_LIMIT, store
-from contacts_mcp.directory._location import Location
+from contacts_mcp.directory._location import Location, PostgresServer, parse_location
 from contacts_mcp.directory.store import ApiKey
 
 if TYPE_CHECKING:
@@ -21,6 +23,9 @@ __all__ = ["ApiKey", "Directory"]
 class Directory:
     """An embedded Contacts API on a SQLite file, which is created with its folders if missing, or on PostgreSQL.
 
+    `location` is a path, or a text: a path, or a URL such as `postgresql://user@host/contacts`. Raises TypeError or
+    ValueError if it is neither.
+
     `app` serves it to this process, through `httpx.ASGITransport`. The first request opens the database; while it
     cannot be used, every request gets a 503 and the next one tries again. One Directory belongs to one event loop;
     several, in one process or in many, may share a location.
@@ -34,14 +39,14 @@ class Directory:
 
     def __init__(
         self,
-        location: Location,
+        location: Location | str | os.PathLike[str],
         *,
         keys: bool = False,
         rate: int = DEFAULT_RATE_LIMIT,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._location = location
-        self._database = store.open_database(location)
+        self.location = _to_location(location)
+        self._database = store.open_database(self.location)
         self._has_keys = keys
         self._rate = rate
         self._clock = clock
@@ -62,7 +67,7 @@ class Directory:
         """An operator's commands for the directory."""
         from contacts_mcp.directory.maintenance import Maintenance
 
-        return Maintenance(self._location, self._database)
+        return Maintenance(self.location, self._database)
 
     async def aclose(self) -> None:
         """Finish the running requests and close the database. Later requests get a 503. Closing again is no error."""
@@ -109,3 +114,16 @@ class Directory:
             DirectoryNotFound: there is no such key.
         """
         return await self._database.write(store.revoke_key, prefix)
+
+
+def _to_location(value: Location | str | os.PathLike[str]) -> Location:
+    if isinstance(value, PostgresServer | Path):
+        return value
+    text = os.fspath(value) if isinstance(value, str | os.PathLike) else None
+    if not isinstance(text, str):
+        raise TypeError(
+            f"a directory's location must be a path or a postgresql:// URL (str or Path), not {type(value).__name__}"
+        )
+    if not text.strip():
+        raise ValueError("a directory's location must not be empty")
+    return parse_location(text)

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from contacts_mcp.contract import FieldFault, ValidationFailed, invalid_field
+from contacts_mcp.contract import FieldFault, ValidationFailed, invalid_field, invalid_fields
 from contacts_mcp.text import sanitize
 
 HOST_ARGUMENTS = (
@@ -22,7 +22,7 @@ HOST_ARGUMENTS = (
 
 _HOST_KEYS = frozenset(name.replace("_", "").lower() for name in HOST_ARGUMENTS)
 
-_MAX_FAULTS_SHOWN = 5
+_MAX_UNKNOWN_ARGUMENTS = 5
 _MAX_NAME_LENGTH = 64
 _MAX_ITEMS = 5_000
 _MAX_EXACT_FLOAT = 2**53  # from here on a float may have lost digits of what was written
@@ -55,7 +55,7 @@ def parse_arguments(model: type[BaseModel], schema: Schema, raw: Mapping[str, An
     which names each invalid argument and what was expected, but never the value.
     """
     given = drop_host_arguments(schema, raw)
-    if len(given) > len(schema["properties"]) + _MAX_FAULTS_SHOWN:
+    if len(given) > len(schema["properties"]) + _MAX_UNKNOWN_ARGUMENTS:
         raise invalid_field("", f"too many arguments; this tool accepts {', '.join(schema['properties'])}")
     try:
         return model.model_validate(_clean_object(schema, given, ""))
@@ -134,13 +134,8 @@ def _decode(value: Any, *types: type) -> Any:
 
 
 def _to_validation_failed(exc: ValidationError, schema: Schema) -> ValidationFailed:
-    faults = tuple(
-        _to_fault(error["type"], error["loc"], error["msg"], schema)
-        for error in exc.errors(include_url=False, include_context=False, include_input=False)
-    )
-    shown = "; ".join(str(fault) for fault in faults[:_MAX_FAULTS_SHOWN])
-    more = len(faults) - _MAX_FAULTS_SHOWN
-    return ValidationFailed(f"{shown}; and {more} more" if more > 0 else shown, faults=faults)
+    errors = exc.errors(include_url=False, include_context=False, include_input=False)
+    return invalid_fields([_to_fault(error["type"], error["loc"], error["msg"], schema) for error in errors])
 
 
 def _to_fault(error_type: str, location: tuple[int | str, ...], message: str, schema: Schema) -> FieldFault:

@@ -7,7 +7,7 @@ import pytest
 from mcp import Client
 
 from contacts_mcp.client import ContactsClient
-from contacts_mcp.client._transport import MAX_ATTEMPTS
+from contacts_mcp.client._transport import DEFAULT_MAX_RETRIES
 from contacts_mcp.directory import Directory
 from support.hosts import MISSING_ID, MODERN, Host, server_over, text_of
 
@@ -247,7 +247,7 @@ async def test_overwrites_are_counted_if_extensions_are_known_late(tmp_path):
         async def handle_async_request(self, request):
             nonlocal questions
             questions += request.url.path == "/v1/directory"
-            if request.url.path == "/v1/directory" and questions <= MAX_ATTEMPTS:
+            if request.url.path == "/v1/directory" and questions <= DEFAULT_MAX_RETRIES + 1:
                 raise httpx.ConnectError("not now")
             return await super().handle_async_request(request)
 
