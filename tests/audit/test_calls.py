@@ -62,7 +62,7 @@ async def test_each_kind_of_call_is_recorded(tmp_path, path, lines, era):
         ("delete_contact", "none", "failed"),
         ("_OTHER", "none", "refused"),
     ]
-    assert verify(path).faults == []
+    assert verify([path]).faults == []
     by_outcome = {line["outcome"]: line for line in lines() if line["tool"] == "gdpr_delete_contact"}
     assert list(by_outcome["begun"]) == [*KEYS, "ms", "previous", "hash"]
     assert list(by_outcome["done"]) == [*KEYS, "begun", "ms", "previous", "hash"]
@@ -242,8 +242,8 @@ async def test_answer_is_true_even_if_the_end_cannot_be_recorded(tmp_path, path,
     assert done == {"done": True}
     assert refused.startswith("trail_unavailable")
     assert "the audit trail lacks the end of record 4: delete_contact ended as done" in caplog.text
-    assert verify(path).faults == []
-    assert verify(path).unfinished == [4]
+    assert verify([path]).faults == []
+    assert verify([path]).unfinished == [4]
     assert lines()[-1]["outcome"] == "done"
 
 

@@ -32,7 +32,7 @@ async def test_records_form_a_chain_in_a_private_file(path, filled):
     assert [first["seq"], second["seq"], third["seq"]] == [1, 2, 3]
     assert (first["previous"], second["previous"], third["previous"]) == ("", first["hash"], second["hash"])
     assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
-    verdict = verify(path)
+    verdict = verify([path])
     assert (verdict.records, verdict.faults, verdict.last, verdict.hash) == (3, [], 3, third["hash"])
 
 
@@ -76,7 +76,7 @@ async def test_verify_finds_tampering(path, filled, tamper, faults):
     await filled(6)
     rewrite(path, tamper)
 
-    found = verify(path).faults
+    found = verify([path]).faults
     assert len(found) == len(faults)
     assert all(fault.startswith(expected) for fault, expected in zip(found, faults, strict=True)), found
 
@@ -89,7 +89,7 @@ async def test_full_file_is_rotated_and_the_chain_continues(path, filled):
     assert len(list(path.parent.iterdir())) > 4
     assert first_segment(path).name.startswith("audit.1-")
     assert all(each.stat().st_size < ROTATE_AT_BYTES + 400 for each in path.parent.iterdir())
-    assert (verify(path).records, verify(path).faults) == (41, [])
+    assert (verify([path]).records, verify([path]).faults) == (41, [])
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ async def test_verify_finds_tampering_with_segments(path, filled, do, fault):
     await filled(40, rotate_at=ROTATE_AT_BYTES)
     do(path)
 
-    assert [found for found in verify(path).faults if found.startswith(fault or "?")] or fault is None
+    assert [found for found in verify([path]).faults if found.startswith(fault or "?")] or fault is None
 
 
 async def test_verify_from_a_later_record_allows_missing_segments(path, filled):
@@ -119,8 +119,9 @@ async def test_verify_from_a_later_record_allows_missing_segments(path, filled):
     last = int(first_segment(path).stem.rpartition("-")[2])
     first_segment(path).unlink()
 
-    assert verify(path, last + 1).faults == []
-    assert verify(path, last).faults == [f"record {last} is missing"]
+    assert verify([path], last + 1).faults == []
+    (fault,) = verify([path], last).faults
+    assert fault.startswith(f"record {last} is missing: no file before audit.{last + 1}-")
 
 
 @pytest.mark.system
@@ -132,7 +133,7 @@ async def test_concurrent_processes_write_one_chain(path, rotate_at):
     writers = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(3)]  # noqa: ASYNC220 - nothing else goes on
     printed = [json.loads(line) for writer in writers for line in writer.communicate(timeout=60)[0].splitlines()]
 
-    verdict = verify(path)
+    verdict = verify([path])
     assert [writer.returncode for writer in writers] == [0, 0, 0]
     assert (verdict.records, verdict.faults) == (300, [])
     assert sorted(printed) == list(range(1, 301))
@@ -146,11 +147,11 @@ async def test_line_cut_short_by_a_crash_is_dropped(path, filled, left):
     await filled(3)
     with path.open("ab") as file:
         file.write(left)
-    assert verify(path).faults == []
+    assert verify([path]).faults == []
 
     await filled(1)
 
-    assert (verify(path).records, verify(path).faults) == (4, [])
+    assert (verify([path]).records, verify([path]).faults) == (4, [])
 
 
 async def test_last_record_without_its_line_feed_is_kept(path, filled):
@@ -160,7 +161,7 @@ async def test_last_record_without_its_line_feed_is_kept(path, filled):
 
     await filled(1)
 
-    assert (verify(path).records, verify(path).faults) == (4, [])
+    assert (verify([path]).records, verify([path]).faults) == (4, [])
 
 
 FOREIGN = {
@@ -224,7 +225,7 @@ async def test_file_with_only_a_partial_line_starts_a_new_chain(path, filled):
 
     await filled(1)
 
-    assert (verify(path).records, verify(path).faults) == (1, [])
+    assert (verify([path]).records, verify([path]).faults) == (1, [])
 
 
 async def refused(file: TrailFile) -> str:
@@ -260,7 +261,7 @@ async def test_record_that_cannot_be_synced_is_removed(path, filled):
         assert await refused(TrailFile(lambda: path)) == "No space left on device"
     await filled(1)
 
-    assert (verify(path).records, verify(path).faults) == (3, [])
+    assert (verify([path]).records, verify([path]).faults) == (3, [])
 
 
 @pytest.mark.system
@@ -278,7 +279,7 @@ async def test_partial_record_on_a_full_disk_is_removed(path, filled):
     )
 
     assert b"File too large" in done.stderr
-    assert (path.stat().st_size, verify(path).faults) == (size, [])
+    assert (path.stat().st_size, verify([path]).faults) == (size, [])
 
 
 @pytest.mark.parametrize(
@@ -326,7 +327,7 @@ async def test_concurrent_records_are_written_in_batches(path, monkeypatch):
     written = await asyncio.gather(*(trail.append({"tool": f"t{number}"}, durable=True) for number in range(1_000)))
 
     assert [record["tool"] for record in written] == [f"t{number}" for number in range(1_000)]
-    assert (verify(path).records, verify(path).faults) == (1_000, [])
+    assert (verify([path]).records, verify([path]).faults) == (1_000, [])
     assert len(waits) < 10
 
 
@@ -340,4 +341,4 @@ async def test_failed_batch_is_refused_as_a_whole(path):
     await trail.append({"tool": "t"}, durable=True)
 
     assert {str(each) for each in refused_} == {"No space left on device"}
-    assert (verify(path).records, verify(path).faults) == (1, [])
+    assert (verify([path]).records, verify([path]).faults) == (1, [])

@@ -164,7 +164,7 @@ async def test_deletion_is_refused_without_the_acknowledgement(tmp_path, collect
         written = [json.loads(line) for line in file.read_text().splitlines()]
         assert [line["outcome"] for line in written] == ["done", "asked", "begun", "refused"]
         assert written[-1]["begun"] == written[-2]["seq"]
-        assert (verify(file).faults, verify(file).unfinished) == ([], [])
+        assert (verify([file]).faults, verify([file]).unfinished) == ([], [])
 
 
 @pytest.mark.parametrize(

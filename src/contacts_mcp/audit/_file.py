@@ -1,50 +1,38 @@
-"""The trail in a file that several processes may append to, and the segments it is rotated into.
+"""Write the trail to a file that several processes may append to, and that they and log rotators may rotate.
 
-When `audit.jsonl` with records 1 to 30,000 is full, it becomes the segment `audit.1-30000.jsonl`. Nothing is deleted.
+When `audit.jsonl` with records 1 to 30,000 is full, it becomes `audit.1-30000.jsonl`. Nothing is deleted. The file is
+opened for each batch of records, so that a file that was renamed is no longer written to.
 """
 
 import errno
-import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
 
-from contacts_mcp.append_only_file import MAX_LINE_BYTES, DamagedFile, LockedFile, is_named, lock_file, open_regular
-from contacts_mcp.chain_file import probe_chain_file, read_chain_end, repair_chain_end
+from contacts_mcp.append_only_file import DamagedFile, LockedFile, lock_file
+from contacts_mcp.audit._parts import read_lines, read_rotated_end
+from contacts_mcp.chain_file import probe_chain_file, repair_chain_end
 from contacts_mcp.hash_chain import ChainEnd, ChainRecord, InvalidRecord, end_of, format_line, link_record, parse_line
 
 ROTATE_AT_BYTES = 10_000_000  # a file of at least this size is rotated before the next record
 
 T = TypeVar("T")
 
+_LOST = (
+    "the last record that this server wrote is missing; restore the file, and rotate it by renaming it in its folder"
+    " (logrotate's `create`, not `copytruncate` or `olddir`)"
+)
 _SEE_VERIFY = "is not a record; run `contacts-mcp audit verify`"
 
 
 class WriteFailed(Exception):
     """The file or an output did not take a record; the text says why, for the operator."""
-
-
-class Segment(NamedTuple):
-    """A full file that was rotated, and the numbers of its first and last record."""
-
-    first: int
-    last: int
-    path: Path
-
-
-class TrailLine(NamedTuple):
-    """A line of a trail, and where it is."""
-
-    file: Path
-    number: int
-    text: bytes
 
 
 @dataclass(slots=True, eq=False)
@@ -64,6 +52,7 @@ class TrailFile:
         self._find_path = cache(find_path)
         self._rotate_at = rotate_at
         self._written = ChainEnd()
+        self._first_line = b""
         self._pending: list[_Pending] = []
         self._writing = anyio.Lock()
 
@@ -131,65 +120,33 @@ class TrailFile:
             records.append(link_record(each.fields, end))
             end = end_of(records[-1])
         file.append(b"".join(map(format_line, records)), durable=any(each.durable for each in batch))
-        self._written = end
+        self._written, self._first_line = end, file.first_line()
         for each, record in zip(batch, records, strict=True):
             each.record = record
 
     def _probe(self) -> None:
         with _named_last_line():
-            probe_chain_file(self.path, _read_end_of_segments(self.path))
+            probe_chain_file(self.path, _read_rotated_end(self.path))
 
     def _read_end(self, file: LockedFile) -> ChainEnd:
         """Return the end of the chain, which must include what this process has written."""
         with _named_last_line():
             is_new = file.read_tail().last_line is None
-            end = repair_chain_end(file, _read_end_of_segments(self.path) if is_new else ChainEnd())
-        if end.seq < self._written.seq or (end.seq == self._written.seq and end.hash != self._written.hash):
-            raise InvalidRecord("the last record that this server wrote is missing; restore the file")
+            end = repair_chain_end(file, _read_rotated_end(self.path) if is_new else ChainEnd())
+        is_lost = end.seq < self._written.seq or (end.seq == self._written.seq and end.hash != self._written.hash)
+        is_other_file = self._written.seq > 0 and file.first_line() != self._first_line
+        if is_lost or (is_other_file and not self._is_in_trail(self._written)):
+            raise InvalidRecord(_LOST)
         return end
 
-
-def segments_of(path: Path) -> list[Segment]:
-    """Return the segments of a trail, the oldest first."""
-    name = re.compile(rf"{re.escape(path.stem)}\.(\d+)-(\d+){re.escape(path.suffix)}")
-    try:
-        found = [(name.fullmatch(each.name), each) for each in path.parent.iterdir()]
-    except FileNotFoundError:
-        return []
-    return sorted(Segment(int(match[1]), int(match[2]), each) for match, each in found if match)
-
-
-def read_lines(path: Path, after: int = 0) -> Iterator[TrailLine]:
-    """Yield the lines of a trail, the oldest first, while servers may append. Segments up to `after` are skipped.
-
-    Raises OSError if there is no trail, or it cannot be read.
-    """
-    with ExitStack() as opened:
-        current: BinaryIO | None = None
-        with suppress(FileNotFoundError):  # it may just have been rotated
-            current = opened.enter_context(_open_to_read(path))
-        segments = segments_of(path)
-        if current is None and not segments:
-            raise FileNotFoundError(errno.ENOENT, "there is no trail", str(path))
-        if current and any(is_named(current.fileno(), each.path) for each in segments):  # rotated since it was opened
-            current = None
-        for segment in segments:
-            if segment.last > after:
-                with _open_to_read(segment.path) as file:
-                    yield from _lines(segment.path, file)
-        if current:  # its last line may be half written
-            yield from (line for line in _lines(path, current) if line.text.endswith(b"\n"))
-
-
-def _open_to_read(path: Path) -> BinaryIO:
-    return os.fdopen(open_regular(path, os.O_RDONLY), "rb")
-
-
-def _lines(path: Path, file: BinaryIO) -> Iterator[TrailLine]:
-    number = 0
-    while text := file.readline(MAX_LINE_BYTES):
-        number += 1
-        yield TrailLine(path, number, text)
+    def _is_in_trail(self, written: ChainEnd) -> bool:
+        """Whether a record is in the current or a rotated file, or in one older than all of them."""
+        for line in read_lines([self.path], written.seq - 1):
+            with suppress(InvalidRecord):
+                record = parse_line(line.text)
+                if record["seq"] >= written.seq:
+                    return bool(record["seq"] > written.seq or record["hash"] == written.hash)
+        return False
 
 
 def _make_folders(path: Path) -> None:
@@ -205,17 +162,9 @@ def _named_last_line() -> Iterator[None]:
         raise InvalidRecord(f"its last line {_SEE_VERIFY}") from exc
 
 
-def _read_end_of_segments(path: Path) -> ChainEnd:
-    """Return the last record of the last segment: a new file continues from there."""
-    segments = segments_of(path)
-    if not segments:
-        return ChainEnd()
-    last = segments[-1]
+def _read_rotated_end(path: Path) -> ChainEnd:
     with _named_last_line():
-        end = read_chain_end(last.path, ChainEnd())
-    if end.seq < last.last:
-        raise InvalidRecord(f"{last.path.name} does not end with record {last.last:,}")
-    return end
+        return read_rotated_end(path)
 
 
 def _rotate(file: LockedFile, path: Path, last: int) -> None:

@@ -1,10 +1,10 @@
 """Read the records of a trail, and verify that none was changed, removed or inserted."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from contacts_mcp.audit._file import TrailLine, read_lines, segments_of
+from contacts_mcp.audit._parts import TrailLine, find_parts, read_lines
 from contacts_mcp.audit._trail import AuditRecord, Outcome
 from contacts_mcp.hash_chain import ChainVerifier, InvalidRecord, parse_line
 
@@ -13,7 +13,7 @@ OnInvalidLine = Callable[[TrailLine], None]  # called with each line that is not
 
 def read_records(path: Path, on_invalid: OnInvalidLine, after: int = 0) -> Iterator[AuditRecord]:
     """Yield the records after number `after`, the oldest first. Raises OSError if there is no trail."""
-    for line in read_lines(path, after):
+    for line in read_lines([path], after):
         try:
             record = parse_line(line.text)
         except InvalidRecord:
@@ -25,8 +25,8 @@ def read_records(path: Path, on_invalid: OnInvalidLine, after: int = 0) -> Itera
 
 def read_latest(path: Path, on_invalid: OnInvalidLine, count: int) -> list[AuditRecord]:
     """Return the last `count` records. Raises OSError if there is no trail."""
-    rotated = max((segment.last for segment in segments_of(path)), default=0)
-    return list(read_records(path, on_invalid, max(0, rotated - count)))[-count:] if count else []
+    newest = max((part.first for part in find_parts([path])), default=1)
+    return list(read_records(path, on_invalid, max(0, newest - 1 - count)))[-count:] if count else []
 
 
 def follow_records(
@@ -74,11 +74,16 @@ class Verification:
     faults: list[str] = field(default_factory=list)
 
 
-def verify(path: Path, first: int = 1) -> Verification:
-    """Verify a trail from record `first` on; older segments may be elsewhere. Raises OSError if it is unreadable."""
+def verify(paths: Sequence[Path], first: int = 1) -> Verification:
+    """Verify a trail from record `first` on; older files may be elsewhere.
+
+    `paths` are files, folders or patterns; a single file stands for those that were rotated from it too. Raises
+    OSError.
+    """
     found, chain = Verification(), ChainVerifier(first)
     ranges: dict[Path, tuple[int, int]] = {}
-    for line in read_lines(path):
+    before: Path | None = None
+    for line in read_lines(paths):
         try:
             record = parse_line(line.text)
         except InvalidRecord:
@@ -87,14 +92,25 @@ def verify(path: Path, first: int = 1) -> Verification:
         seq = record["seq"]
         ranges[line.file] = (ranges.get(line.file, (seq,))[0], seq)
         if seq >= first:
-            found.faults += chain.check(record, line.text)
+            gap = _describe_gap(before, line.file, seq)
+            found.faults += [
+                f"{fault}{gap}" if fault.endswith("missing") else fault for fault in chain.check(record, line.text)
+            ]
             _count(found, record)
+            before = line.file
     if found.records:
         found.last, found.hash = chain.end
-    for segment in segments_of(path):
-        if ranges.get(segment.path, segment[:2]) != segment[:2]:
-            found.faults.append(f"{segment.path.name} does not contain the records that its name states")
+    for part in find_parts(paths):
+        if part.stated_range and ranges.get(part.path, part.stated_range) != part.stated_range:
+            found.faults.append(f"{part.path.name} does not contain the records that its name states")
     return found
+
+
+def _describe_gap(before: Path | None, file: Path, seq: int) -> str:
+    """Return where records that are missing before a record would be, for the end of a sentence."""
+    if before is None:
+        return f": no file before {file.name} was found; if it is kept elsewhere, verify from record {seq:,}"
+    return "" if before == file else f": a file between {before.name} and {file.name} is not here"
 
 
 def _count(found: Verification, record: AuditRecord) -> None:

@@ -49,7 +49,7 @@ def verify(
     of the trail that is kept elsewhere.
     """
     with _find_trail(file) as path:
-        found = audit.verify(path, first)
+        found = audit.verify([path], first)
     print_result(list(_summarize(found)), asdict(found), as_json)
     raise typer.Exit(1 if found.faults else 0)
 

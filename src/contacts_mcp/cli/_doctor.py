@@ -82,7 +82,7 @@ def _examine_trail(trail: Trail) -> int:
 
 def _examine_trail_file(path: Path, shown: str) -> int:
     try:
-        found = verify(path)
+        found = verify([path])
     except FileNotFoundError:
         if not _can_create(path):
             return _failed("trail", f"{path} cannot be created", "create its folder, or choose another file")
