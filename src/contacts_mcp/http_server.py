@@ -1,7 +1,10 @@
 """Run an ASGI app in uvicorn: one process, one port. Knows nothing of the app."""
 
+import asyncio
 import resource
+import signal
 import socket
+from collections.abc import Callable
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -17,8 +20,8 @@ _SPARE_DESCRIPTORS = 300
 """For connections to the service, files, and a burst of connections before they are refused."""
 
 
-def run(app: ASGIApp, listening: socket.socket) -> None:
-    """Serve until SIGTERM or SIGINT."""
+def run(app: ASGIApp, listening: socket.socket, on_hangup: Callable[[], None] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT; the event loop calls `on_hangup` for each SIGHUP."""
     config = uvicorn.Config(
         app,
         http=LimitedProtocol,
@@ -32,7 +35,18 @@ def run(app: ASGIApp, listening: socket.socket) -> None:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT_SECONDS,
     )
-    uvicorn.Server(config).run([listening])
+    _Server(config, on_hangup).run([listening])
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, on_hangup: Callable[[], None] | None) -> None:
+        super().__init__(config)
+        self._on_hangup = on_hangup
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._on_hangup:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._on_hangup)
+        await super().startup(sockets)
 
 
 def listen(host: str, port: int) -> socket.socket:

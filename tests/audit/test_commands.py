@@ -209,3 +209,21 @@ def test_doctor_reports_faults_of_the_trail(command, path, what):
     reason = {"changed": "record 1 was changed", "unwritable": f"it cannot be written: {path}: not a regular file"}
     assert f"✗ trail: {f'{path}: ' if what == 'changed' else ''}{reason[what]}" in done.out
     assert "→" in done.out
+
+
+async def test_verify_accepts_several_files_a_folder_and_a_pattern(command, path):
+    await write_three_records(path)
+    path.rename(path.with_name("audit.jsonl.1"))
+    await write_three_records(path)
+    files = [str(path.with_name("audit.jsonl.1")), str(path)]
+
+    for given in (files, [str(path.parent)], [f"{path.parent}/audit*"], ["--file", str(path)]):
+        done = command("audit", "verify", *given)
+        assert (done.code, "6 records" in done.out) == (0, True), given
+
+
+def test_verify_of_files_that_do_not_exist_is_an_error(command, tmp_path):
+    done = command("audit", "verify", str(tmp_path / "*.gz"))
+
+    assert done.code == 2
+    assert "there is no audit trail at" in done.err

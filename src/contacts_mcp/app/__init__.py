@@ -3,11 +3,12 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from contacts_mcp.app._hangup import Reload, hangup_handler
 from contacts_mcp.app._logs import announce, configure_logging
 from contacts_mcp.app._process import forbid_core_dumps, require_shared_keys
 
 if TYPE_CHECKING:
-    from contacts_mcp.app._backends import Embedded, Platform, choose_backend, connect
+    from contacts_mcp.app._backends import Embedded, Platform, choose_backend, connect, credential_reload
     from contacts_mcp.app._network import NetworkApp, build_network_app, require_reachable
     from contacts_mcp.app._server import App, build_app
     from contacts_mcp.app._shared_state import open_shared_state
@@ -17,19 +18,22 @@ __all__ = [
     "Embedded",
     "NetworkApp",
     "Platform",
+    "Reload",
     "announce",
     "build_app",
     "build_network_app",
     "choose_backend",
     "configure_logging",
     "connect",
+    "credential_reload",
     "forbid_core_dumps",
+    "hangup_handler",
     "open_shared_state",
     "require_reachable",
     "require_shared_keys",
 ]
 _LAZY = {
-    "_backends": ("Embedded", "Platform", "choose_backend", "connect"),
+    "_backends": ("Embedded", "Platform", "choose_backend", "connect", "credential_reload"),
     "_network": ("NetworkApp", "build_network_app", "require_reachable"),
     "_server": ("App", "build_app"),
     "_shared_state": ("open_shared_state",),

@@ -142,12 +142,34 @@ class Connection:
                 await self._resources.aclose()
 
     async def _open(self) -> "ContactsClient":
-        if self._client is None:
-            async with self._opening:
-                if self._client is None:
-                    opening = await anyio.to_thread.run_sync(self._open_client)
-                    self._client = await self._resources.enter_async_context(opening)
-        return self._client
+        if self._client is not None:
+            return self._client
+        async with self._opening:
+            client: ContactsClient | None
+            while (client := self._client) is None:
+                open_client = self._open_client
+                opening = await anyio.to_thread.run_sync(open_client)
+                opened = await self._resources.enter_async_context(opening)
+                if self._open_client is open_client:  # else its key was replaced meanwhile
+                    self._client = opened
+            return client
+
+
+class PlatformConnection(Connection):
+    """The platform with the server's own key."""
+
+    def __init__(self, base_url: str, credential: Credential) -> None:
+        super().__init__(partial(_open_platform, base_url, credential), tells_scopes=credential.is_of_directory)
+        self._base_url = base_url
+        self._credential = credential
+
+    def replace_key(self, credential: Credential) -> bool:
+        """Use another key for calls that begin from now on. Return False if it is the same."""
+        if credential == self._credential:
+            return False
+        self._credential, self.tells_scopes = credential, credential.is_of_directory
+        self._open_client, self._client = partial(_open_platform, self._base_url, credential), None
+        return True
 
 
 class DirectoryConnection(Connection):
@@ -248,8 +270,29 @@ def connect(backend: Platform | Embedded) -> Connection:
         return DirectoryConnection(backend)
     if backend.credential is None:
         return PerCallerConnection(backend.base_url)
-    open_client = partial(_open_platform, backend.base_url, backend.credential)
-    return Connection(open_client, tells_scopes=backend.credential.is_of_directory)
+    return PlatformConnection(backend.base_url, backend.credential)
+
+
+def credential_reload(connection: Connection, settings: Settings, home: Path) -> Callable[[], str | None]:
+    """Return a function that uses the key in the WAYSCloud CLI's file, which may have changed.
+
+    It returns what it did in words, None if nothing. It raises ValueError if there is no valid key any more: then the
+    one that was read before stays in use.
+    """
+
+    def reload() -> str | None:
+        if not isinstance(connection, PlatformConnection):
+            return None
+        kept = "the WAYSCloud key that was read before stays in use"
+        try:
+            backend = choose_backend(settings, home)
+        except ValueError as exc:
+            raise ValueError(f"{exc}; {kept}") from exc
+        if not isinstance(backend, Platform) or backend.credential is None:
+            raise ValueError(f"no WAYSCloud key was found; {kept}")
+        return "the WAYSCloud key was read again" if connection.replace_key(backend.credential) else None
+
+    return reload
 
 
 def _open_platform(base_url: str, credential: Credential | None = None) -> "ContactsClient":

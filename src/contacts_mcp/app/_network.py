@@ -9,7 +9,15 @@ from urllib.parse import urlsplit
 from mcp.server.lowlevel import Server
 from starlette.types import ASGIApp
 
-from contacts_mcp.app._backends import DirectoryConnection, Embedded, PerCallerConnection, Platform, choose_backend
+from contacts_mcp.app._backends import (
+    DirectoryConnection,
+    Embedded,
+    PerCallerConnection,
+    Platform,
+    choose_backend,
+    credential_reload,
+)
+from contacts_mcp.app._hangup import Reload
 from contacts_mcp.app._server import App, build_app
 from contacts_mcp.app._telemetry import plan_telemetry
 from contacts_mcp.audit import Trail
@@ -32,6 +40,8 @@ class NetworkApp:
     check_ready: ReadinessCheck
     trail: Trail
     summary: str
+    reloads: tuple[Reload, ...]
+    """What SIGHUP reads again."""
 
 
 def build_network_app(settings: Settings, home: Path) -> NetworkApp:
@@ -56,7 +66,8 @@ def build_network_app(settings: Settings, home: Path) -> NetworkApp:
         telemetry=telemetry.running,
     )
     summary = (app.summary, *_summarize_access(settings), _nonce_warning(settings, app), str(telemetry))
-    return NetworkApp(asgi, app.server, check_ready, app.trail, "; ".join(filter(None, summary)))
+    reloads = (credential_reload(app.connection, settings, home), access.reload)
+    return NetworkApp(asgi, app.server, check_ready, app.trail, "; ".join(filter(None, summary)), reloads)
 
 
 def require_reachable(settings: Settings, host: str) -> None:

@@ -37,6 +37,13 @@ audit_cli = typer.Typer(help="Verify and read the audit trail.", no_args_is_help
 
 @audit_cli.command()
 def verify(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            callback=clean_option,
+            help="Files of one trail, folders or patterns such as 'archive/audit*.gz', instead of --file.",
+        ),
+    ] = None,
     file: File = None,
     first: Annotated[
         int, typer.Option("--from", min=1, help="The first record to verify, if older segments are kept elsewhere.")
@@ -45,11 +52,15 @@ def verify(
 ) -> None:
     """Check all files of the trail for records that were changed, removed or inserted; exit with 1 if there are any.
 
+    With --file, the files into which it was rotated are read as well, also .gz and .xz.
+
     Anyone who can write the file can cut records off its end or rewrite all of it: compare the last hash with a copy
     of the trail that is kept elsewhere.
     """
-    with _find_trail(file) as path:
-        found = audit.verify([path], first)
+    if files and file:
+        raise ValueError("give either --file or files to verify, not both")
+    with _find_trail(file or (files[0] if files else None)) as path:
+        found = audit.verify(files or [path], first)
     print_result(list(_summarize(found)), asdict(found), as_json)
     raise typer.Exit(1 if found.faults else 0)
 

@@ -185,7 +185,9 @@ def _serve_stdio(settings: Settings) -> None:
         build_app,
         choose_backend,
         configure_logging,
+        credential_reload,
         forbid_core_dumps,
+        hangup_handler,
         open_shared_state,
     )
     from contacts_mcp.transports import serve_stdio
@@ -197,7 +199,7 @@ def _serve_stdio(settings: Settings) -> None:
     configure_logging(settings, default="text")
     announce("; ".join(filter(None, (app.summary, warning))))
     enable_gc()
-    anyio.run(serve_stdio, app.server)
+    anyio.run(serve_stdio, app.server, hangup_handler(credential_reload(app.connection, settings, Path.home())))
 
 
 def _serve_network(settings: Settings, host: str, port: int) -> None:
@@ -208,7 +210,7 @@ def _serve_network(settings: Settings, host: str, port: int) -> None:
     require_reachable(settings, host)
     network = build_network_app(settings, Path.home())
     configure_logging(settings, default="json")
-    serve_app(network.asgi, network.summary, host, port, "/mcp and /sse")
+    serve_app(network.asgi, network.summary, host, port, "/mcp and /sse", *network.reloads)
 
 
 @cli.command()

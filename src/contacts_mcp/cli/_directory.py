@@ -39,8 +39,8 @@ def serve(
     if not keys:
         raise ValueError("this directory has no API key; create one with `contacts-mcp directory keys create NAME`")
     configure_logging(settings, default="json")
-    app = Directory(location, keys=True, rate=rate).app
-    serve_app(app, f"Contacts API for {count(keys, 'key')}", host, port)
+    served = Directory(location, keys=True, rate=rate)
+    serve_app(served.app, f"Contacts API for {count(keys, 'key')}", host, port, "", served.reload_keys)
 
 
 @directory_cli.command()

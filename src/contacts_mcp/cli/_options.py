@@ -17,6 +17,8 @@ from contacts_mcp.setting_values import UNEXPANDED, has_reference, is_not_set, s
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
+    from contacts_mcp.app import Reload
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 
@@ -82,16 +84,20 @@ def interruptible() -> Iterator[None]:
         signal.signal(signal.SIGINT, previous)
 
 
-def serve_app(app: "ASGIApp", summary: str, host: str, port: int, paths: str = "") -> None:
-    """Serve an app until SIGTERM or SIGINT; the first line on standard error shows what is served and its address."""
-    from contacts_mcp.app import announce
+def serve_app(app: "ASGIApp", summary: str, host: str, port: int, paths: str = "", *reloads: "Reload") -> None:
+    """Serve an app until SIGTERM or SIGINT; the first line on standard error shows what is served and its address.
+
+    SIGHUP reopens the log and runs `reloads`.
+    """
+    from contacts_mcp.app import announce, hangup_handler
     from contacts_mcp.http_server import listen, run
 
+    on_hangup = hangup_handler(*reloads)
     enable_gc()
     with listen(host, port) as listening:
         address = f"[{host}]" if ":" in host else host
         announce(f"{summary}; listening on http://{address}:{listening.getsockname()[1]}{paths}")
-        run(app, listening)
+        run(app, listening, on_hangup)
 
 
 def confirm(question: str, yes: bool) -> None:

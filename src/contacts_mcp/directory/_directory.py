@@ -62,6 +62,11 @@ class Directory:
 
         return build_app(self._database, Tenant(self._database))
 
+    def reload_keys(self) -> str:
+        """Have the service read each API key again at its next use, and return that in words."""
+        self.app.state.keys.clear()
+        return "API keys are read again"
+
     @cached_property
     def maintenance(self) -> "Maintenance":
         """An operator's commands for the directory."""

@@ -11,7 +11,7 @@ import select
 import signal
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, redirect_stdout
 from types import FrameType
 from typing import Any
@@ -38,8 +38,13 @@ _MAX_SIZE = f"{_MAX_MESSAGE_BYTES // 1024**2} MiB"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-async def serve_stdio(server: Server[Any]) -> None:
-    """Serve until standard input ends, or SIGINT or SIGTERM arrives; either ends the process within a second."""
+async def serve_stdio(server: Server[Any], on_hangup: Callable[[], None] | None = None) -> None:
+    """Serve until standard input ends, or SIGINT or SIGTERM arrives; either ends the process within a second.
+
+    SIGHUP only calls `on_hangup`: if the terminal or the host has gone, standard input ends as well.
+    """
+    if on_hangup:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, on_hangup)
     async with anyio.create_task_group() as tasks:
         with _stop_on_signal(tasks.cancel_scope), _claim_stdout() as wire:
             async with server.lifespan(server) as state, _open_streams(wire, tasks.cancel_scope) as (read, write):

@@ -83,6 +83,18 @@ async def test_revoked_key_stops_working_when_the_cache_expires(service, clock):
     assert (await client.get(CONTACTS)).status_code == 401
 
 
+async def test_revoked_key_stops_working_when_keys_are_reloaded(service):
+    key, kept = await service.directory.create_key("test")
+    client = await service.client({"X-API-Key": key})
+    await client.get(CONTACTS)
+    await service.directory.revoke_key(kept.prefix)
+    assert (await client.get(CONTACTS)).status_code == 200
+
+    service.directory.reload_keys()
+
+    assert (await client.get(CONTACTS)).status_code == 401
+
+
 async def test_key_created_by_another_process_works_immediately(service, open_directory, location):
     async with open_directory(location):
         key, _ = await service.directory.create_key("test")

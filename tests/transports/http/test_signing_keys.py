@@ -176,3 +176,15 @@ async def test_fetch_is_finished_for_others_if_its_first_caller_is_cancelled(ser
 
     assert (await second).subject == "ola"
     assert server.fetches == 1
+
+
+async def test_reload_fetches_keys_at_the_next_token(server, issuer, clock):
+    """A withdrawn key is refused at once, and not only after an hour."""
+    await issuer.verify(server.token())
+    server.keys = [jwk(RSA_TOO)]
+    clock.now += 6
+    issuer.reload()
+
+    assert await why_not(issuer, server.token()) == "the signature of the token is wrong"
+    assert await why_not(issuer, server.token()) == "the signature of the token is wrong"
+    assert server.fetches == 2

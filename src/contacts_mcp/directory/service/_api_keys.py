@@ -59,6 +59,10 @@ class KeyCache:
             self._cached[prefix] = now, key  # the time before reading, so that no key is cached for longer
         return key if key and key.matches(presented) and key.revoked_at is None else None
 
+    def clear(self) -> None:
+        """Read each key from the database again at its next use."""
+        self._cached.clear()
+
 
 class KeyUses:
     """Stores when keys were last used: in the background, and at most once a minute for each key."""
@@ -93,10 +97,12 @@ class ApiKeyMiddleware:
     those that are refused afterwards; there are never more counters than keys. OPEN_PATHS need no key.
     """
 
-    def __init__(self, app: ASGIApp, database: Database, per_minute: int, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, app: ASGIApp, database: Database, keys: KeyCache, per_minute: int, clock: Callable[[], float]
+    ) -> None:
         self._app = app
         self._database = database
-        self._keys = KeyCache(database, clock)
+        self._keys = keys
         self._uses = KeyUses(database, clock)
         self._per_minute = per_minute
         self._clock = clock

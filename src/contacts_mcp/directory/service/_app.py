@@ -13,7 +13,7 @@ from starlette.types import Scope
 from contacts_mcp.directory._errors import DirectoryUnavailable
 from contacts_mcp.directory.api import TENANT_SCOPE_KEY, Tenant, build_app, render_refusal
 from contacts_mcp.directory.database import Database, tenants
-from contacts_mcp.directory.service._api_keys import ApiKeyMiddleware, unavailable
+from contacts_mcp.directory.service._api_keys import ApiKeyMiddleware, KeyCache, unavailable
 from contacts_mcp.middleware import BodyLimitMiddleware, BodyQuota, ConcurrencyLimitMiddleware, RequestIdMiddleware
 
 pages_router = APIRouter()
@@ -42,9 +42,10 @@ def build_service(database: Database, per_minute: int, clock: Callable[[], float
         quota=BodyQuota(_MAX_HELD_BYTES, _owner_of),
     )
     concurrency_limit = Middleware(ConcurrencyLimitMiddleware, _owner_of, _MAX_REQUESTS)
-    authentication = Middleware(ApiKeyMiddleware, database, per_minute, clock)
+    keys = KeyCache(database, clock)
+    authentication = Middleware(ApiKeyMiddleware, database, keys, per_minute, clock)
     app = build_app(database, None, body_limit, concurrency_limit, authentication)
-    app.state.database = database
+    app.state.database, app.state.keys = database, keys
     app.include_router(pages_router)
     app.add_middleware(RequestIdMiddleware, _REQUEST_ID)
     app.add_exception_handler(DirectoryUnavailable, _handle_unavailable)

@@ -63,6 +63,10 @@ class Access(ABC):
     async def check_ready(self) -> None:  # noqa: B027 - most ways need no other service
         """Raise a ContactsError if callers cannot be authenticated because another service is away."""
 
+    def reload(self) -> str | None:
+        """Check keys again that were checked before, from the next request on; return that in words, None if not."""
+        return None
+
     def routes(self) -> list[BaseRoute]:
         """Public pages that tell a client how to authenticate."""
         return []
@@ -156,6 +160,12 @@ class ApiKeyAccess(Access):
         if not await self._is_good(credential):
             raise _unauthorized("the WAYSCloud key is wrong, expired or revoked", error="invalid_token")
         return Caller(key_pseudonym(credential.secret), credential=credential)
+
+    def reload(self) -> str:
+        for key in self._good_until:  # they stay in the cache, so that they are accepted while the service is away
+            self._good_until[key] = 0.0
+        self._bad.clear()
+        return "callers' keys are checked again"
 
     async def _is_good(self, credential: Credential) -> bool:
         """Whether the service accepts the key. Concurrent requests with one key share one check."""

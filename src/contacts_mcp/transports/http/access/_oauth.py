@@ -111,6 +111,10 @@ class OAuthAccess(Access):
         except IssuerUnavailable:
             raise _IssuerNotReady("the token issuer's keys cannot be fetched") from None
 
+    def reload(self) -> str:
+        self._issuer.reload()
+        return "the token issuer's keys are fetched again"
+
     def routes(self) -> list[BaseRoute]:
         """Return the routes of the protected-resource metadata (RFC 9728), at every path where clients look for it."""
         (own,) = create_protected_resource_routes(

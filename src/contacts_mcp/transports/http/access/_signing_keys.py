@@ -74,7 +74,7 @@ class SigningKeys:
         self._clock = clock
         self._keys: list[jwt.PyJWK] = []
         self._fetched_at = self._tried_at = -math.inf
-        self._has_failed = False
+        self._has_failed = self._is_expired = False
         self._lock = anyio.Lock()
 
     async def find(self, kid: str | None, algorithm: str) -> jwt.PyJWK | None:
@@ -87,6 +87,10 @@ class SigningKeys:
             raise IssuerUnavailable("its keys cannot be fetched")
         matches = [key for key in self._keys if kid in (None, key.key_id) and key.algorithm_name == algorithm]
         return matches[0] if matches and (kid is not None or len(matches) == 1) else None
+
+    def expire(self) -> None:
+        """Fetch the keys again when one is next needed, unless they were just fetched."""
+        self._is_expired = True
 
     async def _refresh(self, kid: str | None) -> None:
         is_served = self._are_usable() and self._knows(kid)
@@ -107,15 +111,17 @@ class SigningKeys:
             _log.warning("cannot fetch the token issuer's keys: %s; %s", str(exc) or "it takes too long", effect)
         else:
             self._fetched_at, self._has_failed = self._clock(), False
+            self._is_expired = False
         finally:
             self._tried_at = self._clock()
 
     def _is_due(self, kid: str | None) -> bool:
         now = self._clock()
-        interval = _FETCH_INTERVAL_SECONDS if self._are_usable() else RETRY_INTERVAL_SECONDS
+        is_urgent = self._is_expired or not self._are_usable()
+        interval = RETRY_INTERVAL_SECONDS if is_urgent else _FETCH_INTERVAL_SECONDS
         if now - self._tried_at < interval:
             return False
-        return now - self._fetched_at > _REFRESH_INTERVAL_SECONDS or not self._knows(kid)
+        return self._is_expired or now - self._fetched_at > _REFRESH_INTERVAL_SECONDS or not self._knows(kid)
 
     def _are_usable(self) -> bool:
         return self._clock() - self._fetched_at <= _MAX_KEY_AGE_SECONDS

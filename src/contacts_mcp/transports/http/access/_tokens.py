@@ -86,6 +86,10 @@ class Issuer:
         """Raise IssuerUnavailable if there are no keys to check tokens with."""
         await self._keys.find(None, ALGORITHMS[0])
 
+    def reload(self) -> None:
+        """Fetch the keys again at the next token; those fetched before stay in use if that fails."""
+        self._keys.expire()
+
     def _decode(self, token: str, key: jwt.PyJWK) -> dict[str, Any]:
         try:
             return jwt.decode(
