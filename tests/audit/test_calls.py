@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contacts_mcp.app import Embedded, Platform, build_app
+from contacts_mcp.append_only_file import MAX_LINE_BYTES
 from contacts_mcp.audit import TrailFile, verify
 from contacts_mcp.client import Credential
 from contacts_mcp.contract import Risk, ValidationFailed
@@ -65,6 +66,7 @@ async def test_each_kind_of_call_is_recorded(tmp_path, path, lines, era):
     assert verify([path]).faults == []
     by_outcome = {line["outcome"]: line for line in lines() if line["tool"] == "gdpr_delete_contact"}
     assert list(by_outcome["begun"]) == [*KEYS, "ms", "previous", "hash"]
+    assert lines()[0]["created_ids"] == [ola["id"]]
     assert list(by_outcome["done"]) == [*KEYS, "begun", "ms", "previous", "hash"]
     assert by_outcome["done"]["begun"] == by_outcome["begun"]["seq"]
     assert by_outcome["done"]["contact_id"] == ola["id"]
@@ -121,6 +123,32 @@ async def test_merge_is_recorded_like_a_deletion(tmp_path, path, lines):
     begun, done = lines()[-2:]
     assert (begun["outcome"], begun["keep_id"], begun["merge_ids"]) == ("begun", ids[0], ids[1:])
     assert (done["outcome"], done["counts"]) == ("done", {"deleted": 2})
+
+
+async def test_records_of_creations_name_what_was_created(tmp_path, path, lines):
+    """A failed creation names nothing."""
+    async with host(tmp_path / "contacts.db", audit=str(path)) as directory:
+        ola = await directory.call("create_contact", name="Ola Nordmann")
+        group = await directory.call("create_contact_group", name="Friends")
+        await directory.error("create_contact", name="Kari", phone_number="nonsense" * 100)
+
+    assert [line.get("created_ids") for line in lines()] == [[ola["id"]], [group["id"]], None]
+
+
+@pytest.mark.parametrize("limit", [1_000, 2])
+async def test_record_of_an_import_names_the_first_contacts(tmp_path, path, lines, monkeypatch, limit):
+    """The number of all contacts is in the counts, and the line stays shorter than lines may be."""
+    monkeypatch.setattr("contacts_mcp.tools._tool.MAX_RECORDED_IDS", limit)
+    rows = "\n".join(["name,phone", *(f"Ola {number},9999{number:04}" for number in range(1_100 if limit > 2 else 3))])
+    async with host(tmp_path / "contacts.db", audit=str(path), default_region="NO") as directory:
+        await directory.apply("import_contacts", content=rows)
+        listed = {row["id"] for row in (await directory.call("list_contacts", per_page=100))["contacts"]}
+
+    last, created = lines()[-1], json.loads(path.read_text().splitlines()[-1])["created_ids"]
+    assert (len(created), last["counts"]["created"]) == (limit, rows.count("\n"))
+    assert listed & set(created)
+    assert len(path.read_text().splitlines()[-1]) < MAX_LINE_BYTES
+    assert verify([path]).faults == []
 
 
 async def test_disabled_tool_is_named_and_unknown_tool_is_not(tmp_path, path, lines):

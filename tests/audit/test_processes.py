@@ -50,7 +50,7 @@ def test_default_trail_over_stdio_is_a_file_and_standard_error(tmp_path):
     ]
     assert shown == written
     assert [line["outcome"] for line in written] == ["done", "refused"]
-    assert verify(own_file(tmp_path)).faults == []
+    assert verify([own_file(tmp_path)]).faults == []
 
 
 def test_free_text_request_id_is_not_recorded(tmp_path):
@@ -118,7 +118,7 @@ async def test_begin_record_of_an_erasure_survives_a_kill(tmp_path):
             server.process.kill()
 
     last = json.loads(own_file(tmp_path).read_text().splitlines()[-1])
-    found = verify(own_file(tmp_path))
+    found = verify([own_file(tmp_path)])
     assert (last["tool"], last["outcome"], last["contact_id"]) == ("gdpr_delete_contact", "begun", CONTACT_ID)
     assert (found.faults, found.unfinished) == ([], [last["seq"]])
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from contacts_mcp.audit import TrailFile, WriteFailed, follow_records, read_latest, read_records, verify
+from contacts_mcp.hash_chain import ChainEnd, format_line, link_record
 from support.telemetry import FIELDS
 
 LOGROTATE = shutil.which("logrotate", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
@@ -139,6 +140,7 @@ async def test_files_that_were_moved_are_verified_where_they_are(path, given):
     if given == "folder":
         shutil.copy(path, archive / "copy.jsonl")
         (archive / "README.txt").write_text("the trail of 2026")
+        (archive / "erasures.jsonl").write_bytes(format_line(link_record({"contact_id": "an-id"}, ChainEnd())))
 
     paths = {
         "folder": [archive],

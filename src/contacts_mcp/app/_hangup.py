@@ -72,8 +72,9 @@ class _LogFile:
 
 def _path_of(descriptor: int) -> Path:
     """Return the path with which a file was opened. Raises OSError if the system does not tell."""
-    if hasattr(fcntl, "F_GETPATH"):
-        return Path(os.fsdecode(fcntl.fcntl(descriptor, fcntl.F_GETPATH, bytes(_MAX_PATH_BYTES)).rstrip(b"\0")))
+    get_path = getattr(fcntl, "F_GETPATH", None)  # on macOS
+    if get_path is not None:
+        return Path(os.fsdecode(fcntl.fcntl(descriptor, get_path, bytes(_MAX_PATH_BYTES)).rstrip(b"\0")))
     return Path(f"/proc/self/fd/{descriptor}").readlink()
 
 

@@ -1,5 +1,6 @@
 """The audit trail: records in a hash chain, where they go, and how they are read and verified. Knows nothing of MCP."""
 
+from contacts_mcp.audit._callers import CallerActivity, issuers_of, summarize_callers
 from contacts_mcp.audit._file import TrailFile, WriteFailed
 from contacts_mcp.audit._otlp import OtlpOutput
 from contacts_mcp.audit._parts import TrailLine
@@ -17,6 +18,7 @@ from contacts_mcp.audit._trail import (
 __all__ = [
     "AuditDestinations",
     "AuditRecord",
+    "CallerActivity",
     "LogOutput",
     "OtlpOutput",
     "Outcome",
@@ -27,8 +29,10 @@ __all__ = [
     "Verification",
     "WriteFailed",
     "follow_records",
+    "issuers_of",
     "parse_destinations",
     "read_latest",
     "read_records",
+    "summarize_callers",
     "verify",
 ]

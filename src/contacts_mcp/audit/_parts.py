@@ -30,6 +30,7 @@ _DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
 _MARK = r"(?:[.-]\d[\d.T_-]*)?"  # a number or a date
 _OWN_MARK = re.compile(r"\.(\d+)-(\d+)")
 _NOT_A_RECORD = b"not a record"  # replaces what cannot be decompressed
+_IN_RECORDS = b'"tool":'  # and not in the receipts of erasures, which are a chain as well
 _OPEN_ATTEMPTS = 10
 
 
@@ -133,7 +134,7 @@ def _expand(path: Path) -> Iterator[Path]:
     """Yield a file, the files of a trail in a folder, or those that match a pattern."""
     if path.is_dir():
         files = sorted(each for each in path.iterdir() if each.is_file() and not each.is_symlink())
-        yield from (part.path for part in map(_to_part, files) if part.first)
+        yield from (part.path for part in map(_to_part, files) if part.first and _IN_RECORDS in part.first_line)
     elif _is_pattern(path):
         yield from map(Path, sorted(glob(str(path))))  # noqa: PTH207 - an absolute pattern is allowed
     else:

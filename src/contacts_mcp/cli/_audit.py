@@ -11,8 +11,9 @@ from typing import Annotated
 import typer
 
 from contacts_mcp import audit
+from contacts_mcp.cli._location import DirectoryOption
 from contacts_mcp.cli._options import AsJson, clean_option, parse_moment
-from contacts_mcp.cli._output import print_json_array, print_line, print_result
+from contacts_mcp.cli._output import print_json_array, print_line, print_list, print_result
 from contacts_mcp.hash_chain import format_line
 from contacts_mcp.settings import load_settings
 from contacts_mcp.text import sanitize_line
@@ -106,6 +107,28 @@ def tail(
             _print(record, as_json)
 
 
+@audit_cli.command()
+def who(
+    caller: Annotated[
+        str,
+        typer.Argument(
+            help="The beginning of a directory key's eight characters, a user's subject, a caller as the trail shows "
+            "it, or a whole key; - reads it from standard input, so that a key stays out of the shell's history."
+        ),
+    ],
+    file: File = None,
+    directory: DirectoryOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show which caller of the trail a key or a user is, or whose key a caller has, and count their calls."""
+    from contacts_mcp.cli._audit_who import find_callers
+
+    with _find_trail(file) as path:
+        found = find_callers(caller, audit.summarize_callers(audit.read_records(path, _report_invalid)), directory)
+    lines = [line for each in found for line in each.lines()]
+    print_list(lines, [each.to_json() for each in found], as_json)
+
+
 @contextmanager
 def _find_trail(given: Path | None) -> Iterator[Path]:
     """The trail's file; an error of reading it in the block is one line. Raises ValueError."""
@@ -115,7 +138,10 @@ def _find_trail(given: Path | None) -> Iterator[Path]:
     except BrokenPipeError:
         raise
     except FileNotFoundError as exc:
-        raise ValueError(f"there is no audit trail at {path}; name its file with --file or CONTACTS_MCP_AUDIT") from exc
+        where = exc.filename or path
+        raise ValueError(
+            f"there is no audit trail at {where}; name its file with --file or CONTACTS_MCP_AUDIT"
+        ) from exc
     except OSError as exc:
         raise ValueError(
             f"the audit trail {path} cannot be read: {exc.strerror}; check the file and its permissions"

@@ -72,6 +72,7 @@ class CallRecord:
         consent: a `Consent`, or "refused" (by a person or the guard), "asked" (no answer yet), "none" (not reached).
         targets: the ids in the arguments, by argument name.
         counts: what the call has done, updated while it runs.
+        results: ids and receipts of what the call made or erased, updated while it runs.
         start_seq: number of the record that says that a destructive call is about to run.
     """
 
@@ -85,6 +86,7 @@ class CallRecord:
     status: int | None = None
     targets: Mapping[str, Any] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
+    results: Mapping[str, Any] = field(default_factory=dict)
     start_seq: int | None = None
     started_at: float = field(default_factory=time.monotonic)
 
@@ -121,9 +123,17 @@ class CallRecord:
             **self.targets,
             "consent": self.consent,
             "outcome": outcome.value,
+            **{name: _plain(value) for name, value in self.results.items() if value},
             **{name: value for name, value in optional.items() if value not in (None, {})},
             "ms": round((time.monotonic() - self.started_at) * 1000),
         }
+
+
+def _plain(value: Any) -> Any:
+    """Return ids without those that the service made of something else: they might identify a person."""
+    if isinstance(value, list):
+        return [each if _PLAIN_ID.fullmatch(str(each)) else _OTHER for each in value]
+    return value
 
 
 def _refused_by_us(error: ContactsError) -> bool:

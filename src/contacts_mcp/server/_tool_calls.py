@@ -154,7 +154,7 @@ class ToolHandlers:
             self._backend_for(call.caller), report=call.progress.report, may_read=Risk.READ in call.caller.risks
         )
         prepared = await tool.prepare(backend, arguments)
-        record.risk, record.counts = prepared.risk, prepared.counts
+        record.risk, record.counts, record.results = prepared.risk, prepared.counts, prepared.results
         # Before, only one of `call_risks` was checked.
         if prepared.risk is not Risk.READ and prepared.risk not in call.caller.risks:
             raise PermissionDenied("this call would do more than you may do here", advice="nothing was changed")

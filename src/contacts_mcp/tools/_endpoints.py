@@ -304,11 +304,20 @@ def _derive_tool(call: type[Call[Any]], custom: _Custom) -> Tool:
 
     async def prepare(backend: Backend, given: Any) -> PreparedCall:
         backend = replace(backend, client=_TimeLimit(backend.client))
+        results: dict[str, Any] = {}
+
+        async def run_and_note() -> BaseModel:
+            made = await custom.run(backend, given)
+            if call.method == "POST" and not call.path_fields:
+                results["created_ids"] = [getattr(made, "id", None)]
+            return made
+
         return PreparedCall(
             call.risk,
-            lambda: custom.run(backend, given),
+            run_and_note,
             lambda: read_target(backend, call.risk, given),
             values=given.model_dump(exclude_unset=True, exclude=set(call.path_fields)),
+            results=results,
         )
 
     return Tool(

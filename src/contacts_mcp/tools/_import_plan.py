@@ -221,6 +221,8 @@ class ImportPlan:
             counts["unknown"] -= 1
         outcome = result.failure or ("created" if decision.action == "create" else "updated")
         counts[outcome] += 1
+        if outcome == "created" and result.id:
+            counts.add_created(result.id)
         if result.error is None:
             self.overwritten += len(decision.overwrites)
         detail = one_line(str(result.error), 200) if result.error else decision.detail

@@ -100,7 +100,8 @@ async def prepare_apply(
         is_new = False
         return await anyio.to_thread.run_sync(plan.to_target)
 
-    return PreparedCall(risk, lambda: plan.apply(JobClient(backend), counts), read_target, counts)
+    results = {"created_ids": counts.created_ids}
+    return PreparedCall(risk, lambda: plan.apply(JobClient(backend), counts), read_target, counts, results=results)
 
 
 def risk_of_updates(contacts: int, overwrites: Mapping[str, int]) -> Risk:

@@ -40,6 +40,8 @@ _SCOPES_TIMEOUT_SECONDS = 2.0
 _RISKS_BY_SCOPE = {"read": frozenset({Risk.READ}), "write": frozenset({Risk.WRITE, Risk.DESTROY, Risk.ERASE})}
 """What the scopes of a directory service's key allow."""
 _MAX_BUDGETS = 4_096
+MAX_RECORDED_IDS = 1_000
+"""An id takes 39 bytes in the audit trail, whose lines are shorter than 65,536 bytes."""
 _MAX_PLANNED_FILES = 1_000
 
 
@@ -201,9 +203,21 @@ class Backend:
 
 
 class JobCounts(Counter[str]):
-    """The progress of a running job: counts by result. `to_do` is the job's size, if known."""
+    """The progress of a running job: counts by result. `to_do` is the job's size, if known.
+
+    `created_ids` are the first contacts that were created, as many as a line of the audit trail has room for.
+    """
 
     to_do: int | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.created_ids: list[str] = []
+
+    def add_created(self, contact_id: str) -> None:
+        """Remember a contact that was created."""
+        if len(self.created_ids) < MAX_RECORDED_IDS:
+            self.created_ids.append(contact_id)
 
     def __str__(self) -> str:
         of = "" if self.to_do is None else f" of {self.to_do:,}"
@@ -225,6 +239,7 @@ class PreparedCall:
         read_target: reads what the call changes, for the guard's question; calls that only read need none.
         counts: what was done so far, also after a cancellation.
         values: the values that the call sets, if `read_target` does not describe them; a question quotes them.
+        results: what the call made or erased, such as `created_ids`, for the audit trail; filled while it runs.
     """
 
     risk: Risk
@@ -232,6 +247,7 @@ class PreparedCall:
     read_target: Callable[[], Awaitable[Target]] = _read_no_target
     counts: JobCounts = field(default_factory=JobCounts)
     values: Mapping[str, Any] = field(default_factory=dict)
+    results: Mapping[str, Any] = field(default_factory=dict)
 
 
 Prepare = Callable[[Backend, Any], Awaitable[PreparedCall]]
