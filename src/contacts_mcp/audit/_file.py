@@ -134,8 +134,9 @@ class TrailFile:
             is_new = file.read_tail().last_line is None
             end = repair_chain_end(file, _read_rotated_end(self.path) if is_new else ChainEnd())
         is_lost = end.seq < self._written.seq or (end.seq == self._written.seq and end.hash != self._written.hash)
-        is_other_file = self._written.seq > 0 and file.first_line() != self._first_line
-        if is_lost or (is_other_file and not self._is_in_trail(self._written)):
+        is_behind = 0 < self._written.seq < end.seq  # other processes wrote since, perhaps to another file
+        is_uncertain = is_behind and file.first_line() != self._first_line
+        if is_lost or (is_uncertain and not self._is_in_trail(self._written)):
             raise InvalidRecord(_LOST)
         return end
 
