@@ -16,11 +16,15 @@ ISSUER = "https://login.example.com"
 OLA = subject_pseudonym(ISSUER, "ola@example.com")
 
 
-async def write_calls(path: Path, *calls: tuple[str, str, str]) -> None:
+def write_calls(path: Path, *calls: tuple[str, str, str]) -> None:
     file = TrailFile(lambda: path)
-    for minute, (caller, tool, outcome) in enumerate(calls):
-        fields = {"time": f"2026-11-24T10:{minute:02}:00.000Z", "tool": tool, "outcome": outcome, "caller": caller}
-        await file.append(fields, durable=False)
+
+    async def write() -> None:
+        for minute, (caller, tool, outcome) in enumerate(calls):
+            fields = {"time": f"2026-11-24T10:{minute:02}:00.000Z", "tool": tool, "outcome": outcome, "caller": caller}
+            await file.append(fields, durable=False)
+
+    asyncio.run(write())
 
 
 @pytest.fixture
@@ -32,11 +36,11 @@ def who(command, path, tmp_path):
 
 
 @pytest.fixture
-async def key(tmp_path, path):
+def key(tmp_path, path):
     """A key of the directory, whose user has made calls."""
-    (key,) = await asyncio.to_thread(make_keys, tmp_path / "keys.db", "sales")
+    (key,) = make_keys(tmp_path / "keys.db", "sales")
     caller = key_pseudonym(key)
-    await write_calls(
+    write_calls(
         path,
         (caller, "create_contact", "done"),
         (OLA, "create_contact", "done"),
@@ -51,7 +55,7 @@ def prefix_of(key: str) -> str:
     return key.split("_")[2]
 
 
-async def test_prefix_of_a_key_finds_its_caller_and_counts_the_calls(who, key):
+def test_prefix_of_a_key_finds_its_caller_and_counts_the_calls(who, key):
     done = who(prefix_of(key)[:5])
 
     first, period, *calls = done.out.splitlines()
@@ -61,12 +65,12 @@ async def test_prefix_of_a_key_finds_its_caller_and_counts_the_calls(who, key):
     assert calls == ["  create_contact: 1 done, 1 failed", "  delete_contact: 1 done"]
 
 
-async def test_caller_of_the_trail_names_the_key_of_the_directory(who, key):
+def test_caller_of_the_trail_names_the_key_of_the_directory(who, key):
     assert f"is the key {prefix_of(key)} (test) of the tenant sales" in who(key_pseudonym(key)).out
 
 
 @pytest.mark.parametrize("text", ["ola@example.com", f"{ISSUER}#ola@example.com", OLA])
-async def test_subject_of_a_user_finds_the_caller(who, key, text):
+def test_subject_of_a_user_finds_the_caller(who, key, text):
     """Also without a configured issuer: the trail names the issuers."""
     done = who(text, "--json")
 
@@ -74,15 +78,15 @@ async def test_subject_of_a_user_finds_the_caller(who, key, text):
     assert (found["caller"], found["records"], found["calls"]) == (OLA, 1, {"create_contact": {"done": 1}})
 
 
-async def test_key_without_records_is_found(who, key, path):
+def test_key_without_records_is_found(who, key, path):
     path.unlink()
-    await write_calls(path, ("local", "create_contact", "done"))
+    write_calls(path, ("local", "create_contact", "done"))
 
     assert who(prefix_of(key)).out.splitlines()[1] == "  no records in this trail"
 
 
-async def test_key_is_read_from_standard_input_and_not_shown(tmp_path, path, key):
-    done = subprocess.run(  # noqa: ASYNC221 - nothing else goes on
+def test_key_is_read_from_standard_input_and_not_shown(tmp_path, path, key):
+    done = subprocess.run(
         [sys.executable, "-m", "contacts_mcp", "audit", "who", "-", "--file", path, "--json"],
         input=f"{key}\n",
         capture_output=True,
@@ -97,7 +101,7 @@ async def test_key_is_read_from_standard_input_and_not_shown(tmp_path, path, key
 
 
 @pytest.mark.parametrize("text", ["kari@example.com", "zzzzzzzz", "key:00", "wayscloud", ""])
-async def test_unknown_caller_is_an_error_that_repeats_nothing(who, key, text):
+def test_unknown_caller_is_an_error_that_repeats_nothing(who, key, text):
     done = who(text)
 
     assert done.code == 2

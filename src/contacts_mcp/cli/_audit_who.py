@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -30,7 +29,10 @@ class FoundCaller(NamedTuple):
     activity: CallerActivity
 
     def to_json(self) -> dict[str, Any]:
-        return {"caller": self.caller, "description": self.description, **asdict(self.activity)}
+        found = self.activity
+        calls = {tool: dict(outcomes) for tool, outcomes in found.calls.items()}
+        period = {"records": found.records, "since": found.since, "until": found.until}
+        return {"caller": self.caller, "description": self.description, **period, "calls": calls}
 
     def lines(self) -> Iterator[str]:
         """Describe the caller to a person."""

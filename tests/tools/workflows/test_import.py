@@ -95,7 +95,7 @@ async def test_import_update_blanks_no_field_and_combines_tags(either, save, per
     assert (done["updated"], done["overwritten"]) == (1, 1)
     assert (ola["company_name"], ola["email"], ola["notes"]) == ("Fjord", "ola@example.com", "Met at the fair")
     assert ola["tags"] == ["vip", "new"]
-    assert "overwritten: company_name of 1 contacts" in person.question
+    assert "overwritten: company_name of 1 contact" in person.question
 
 
 async def test_import_that_overwrites_needs_consent(either, save, person):
