@@ -155,7 +155,7 @@ def test_script_that_closes_no_client_ends_quietly(tmp_path):
         [sys.executable, "-c", program],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         cwd=tmp_path,
         env=clean_environment(tmp_path),
         check=False,
