@@ -70,7 +70,7 @@ def test_doctor_does_not_change_a_file_that_is_no_trail(command, tmp_path):
 
 def test_doctor_checks_the_embedded_directory(command):
     """Without a key it reports the backend, the reason, the tools, and that the directory answers."""
-    command("directory", "keys", "list")  # creates the directory
+    command("directory", "migrate")  # creates the directory
     done = command("doctor")
 
     assert done.code == 0, done.out
@@ -79,6 +79,40 @@ def test_doctor_checks_the_embedded_directory(command):
     assert "✓ tools: all 22" in done.out
     assert "✓ guard: ask" in done.out
     assert "✓ connection: it answers; 0 contacts" in done.out
+
+
+def test_doctor_reports_as_json_which_part_does_not_work(command, tmp_path):
+    (tmp_path / "contacts.db").write_text("my novel\n" * 1000)
+
+    done = command(
+        "doctor", "--json", CONTACTS_MCP_DIRECTORY=str(tmp_path / "contacts.db"), CONTACTS_MCP_FILES="/nowhere/files"
+    )
+
+    report = json.loads(done.out)
+    assert (done.code, report["ok"]) == (1, False)
+    failed = {each["check"]: each for each in report["checks"] if not each["ok"]}
+    assert failed.keys() == {"files", "connection"}
+    assert failed["files"]["result"] == "/nowhere/files is not a folder"
+    assert "CONTACTS_MCP_FILES" in failed["files"]["advice"]
+    assert str(tmp_path / "contacts.db") in failed["connection"]["advice"]
+
+
+def test_doctor_creates_no_directory_in_an_empty_file(command, tmp_path):
+    (tmp_path / "contacts.db").touch()
+
+    done = command("doctor", CONTACTS_MCP_DIRECTORY=str(tmp_path / "contacts.db"))
+
+    assert (done.code, "there is no directory yet" in done.out) == (0, True)
+    assert (tmp_path / "contacts.db").stat().st_size == 0
+
+
+def test_doctor_reports_an_unreachable_redis(command):
+    shared = {"CONTACTS_MCP_STATE_KEYS": "k" * 32, "CONTACTS_MCP_REDIS_URL": "redis://127.0.0.1:1"}
+
+    done = command("doctor", **shared)
+
+    assert done.code == 1
+    assert "✗ shared state: " in done.out
 
 
 def test_doctor_checks_a_key_and_masks_it(command, tmp_path):

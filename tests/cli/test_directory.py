@@ -270,7 +270,7 @@ def test_backup_of_one_engine_can_be_restored_into_the_other(directory, command,
 def test_refused_command_is_reported_in_one_line_with_the_reason(command, tmp_path, monkeypatch, arguments, said):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "there.db").write_text("mine")
-    (tmp_path / "contacts.db").touch()
+    command("directory", "migrate", CONTACTS_MCP_DIRECTORY=str(tmp_path / "contacts.db"))
 
     done = command("directory", *arguments, CONTACTS_MCP_DIRECTORY=str(tmp_path / "contacts.db"))
 
@@ -280,13 +280,57 @@ def test_refused_command_is_reported_in_one_line_with_the_reason(command, tmp_pa
     assert (tmp_path / "there.db").read_text() == "mine"
 
 
-@pytest.mark.parametrize("name", ["stats", "check", "receipts", "deleted", "backup"])
-def test_misspelled_directory_is_an_error_and_is_not_created(command, tmp_path, name):
-    copy = [str(tmp_path / "copy.db")] if name == "backup" else []
+MAINTENANCE = (
+    ["stats"],
+    ["check"],
+    ["receipts"],
+    ["receipts", "--verify"],
+    ["deleted"],
+    ["backup", "copy.db"],
+    ["restore", "a1b2c3d4-5678-9abc-def0-123456789abc"],
+    ["purge", "--older-than", "1h", "--yes"],
+    ["keys", "create", "my app"],
+    ["keys", "list"],
+    ["keys", "revoke", "abcdefgh", "--yes"],
+)
 
-    done = command("directory", name, *copy, "--directory", str(tmp_path / "misspelled" / "contacts.db"))
+
+@pytest.mark.parametrize("words", MAINTENANCE, ids=" ".join)
+@pytest.mark.parametrize("state", ["missing", "empty"])
+def test_misspelled_directory_is_an_error_and_is_not_created(command, tmp_path, monkeypatch, words, state):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "misspelled" / "contacts.db"
+    if state == "empty":
+        path.parent.mkdir()
+        path.touch()
+
+    done = command("directory", *words, "--directory", str(path))
 
     assert (done.code, done.out) == (2, "")
-    assert "there is no directory at" in done.err
+    assert f"There is no directory at {path}" in done.err
+    assert f"`contacts-mcp directory migrate --directory {path}`" in done.err
     assert len(done.err.splitlines()) == 1
-    assert list(tmp_path.iterdir()) == []
+    assert [each.stat().st_size for each in tmp_path.rglob("*.*")] == [0] * (state == "empty")
+
+
+def test_misspelled_postgres_database_gets_no_tables(command, postgres):
+    url = postgres.create_database()
+
+    done = command("directory", "stats", "--directory", url)
+    tried = command("directory", "migrate", "--dry-run", "--directory", url)
+
+    assert (done.code, "There is no directory at" in done.err) == (2, True)
+    assert "would create a new directory" in tried.out
+    assert postgres.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'", url) == "0"
+
+
+@pytest.mark.parametrize("words", [["migrate"], ["import-sample", "1"], ["serve", "--port", "0"]], ids=" ".join)
+def test_command_that_creates_a_directory_says_so(command, tmp_path, words):
+    path = tmp_path / "new" / "contacts.db"
+
+    done = command("directory", *words, "--directory", str(path))
+    again = command("directory", *words, "--directory", str(path))
+
+    assert f"Created a new directory at {path}." in done.err.splitlines()
+    assert "Created" not in again.err
+    assert path.stat().st_size > 0

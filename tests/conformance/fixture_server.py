@@ -56,7 +56,7 @@ def fixture_app(database: Path) -> ASGIApp:
     return http_app(
         server,
         LoopbackAccess(),
-        check_ready=connection.check_ready,
+        checks={"directory": connection.check_ready},
         calls=calls,
         close_subscriptions=subscriptions.close,
         limits=Limits(calls_per_minute=0),  # the suite makes many calls

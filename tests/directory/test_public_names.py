@@ -15,13 +15,13 @@ from contacts_mcp.directory import api, database, maintenance, service, store
         (
             directory,
             """
-            DEFAULT_RATE_LIMIT KEY_CACHE_SECONDS ApiKey BackupRefused ContactErased Directory DirectoryError
-            DirectoryNotFound DirectoryUnavailable Location PostgresServer default_path parse_location
+            DEFAULT_RATE_LIMIT KEY_CACHE_SECONDS NO_DIRECTORY ApiKey BackupRefused ContactErased Directory
+            DirectoryError DirectoryNotFound DirectoryUnavailable Location PostgresServer default_path parse_location
             """,
         ),
         (api, "RESPONSE_MODELS ROUTERS TENANT_SCOPE_KEY ContactType Tenant build_app render_refusal"),
         (service, "build_service"),
-        (maintenance, "Maintenance check migrate sample_contacts"),
+        (maintenance, "Maintenance Migration check migrate sample_contacts"),
         (
             store,
             """
@@ -38,10 +38,11 @@ from contacts_mcp.directory import api, database, maintenance, service, store
         (
             database,
             """
-            DERIVED_TABLES GENERIC_PLANS OWNER REVISION REVISION_TABLE Database Engine build_engine connect_file
-            contacts content_faults counters create_private_file create_statements explain_sqlite_error file_uri
-            format_time groups idempotency_keys inspect_backup keys memberships metadata nonces now now_after
-            prepare_file receipt_chain receipts require_known_revision spellings tenants terms
+            DERIVED_TABLES GENERIC_PLANS OWNER REVISION REVISION_TABLE Database Engine Prepared build_engine
+            cli_command connect_file contacts content_faults counters create_private_file create_statements
+            explain_sqlite_error file_uri format_time groups idempotency_keys inspect_backup keys memberships
+            metadata nonces not_created now now_after prepare_file
+            receipt_chain receipts require_known_revision spellings tenants terms
             """,
         ),
     ],

@@ -351,10 +351,12 @@ async def test_http_server_with_oauth_leaks_no_token(tmp_path: Path, tried: Trie
 
 def make_key(home: Path, **variables: str) -> str:
     """A new key of a served directory."""
-    create = [sys.executable, "-m", *"contacts_mcp directory keys create test".split()]
-    return subprocess.check_output(
-        create, env=processes.clean_environment(home, **variables), text=True, timeout=60
-    ).strip()
+    for words in ("migrate", "keys create test"):
+        create = [sys.executable, "-m", "contacts_mcp", "directory", *words.split()]
+        written = subprocess.check_output(
+            create, env=processes.clean_environment(home, **variables), text=True, timeout=60
+        )
+    return written.strip()
 
 
 @each_format

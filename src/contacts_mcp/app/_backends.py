@@ -175,8 +175,8 @@ class PlatformConnection(Connection):
 class DirectoryConnection(Connection):
     """The embedded directory, which also stores the nonces of used confirmations."""
 
-    def __init__(self, backend: Embedded) -> None:
-        super().__init__(lambda: self._open_directory(backend))
+    def __init__(self, backend: Embedded, *, create: bool = True) -> None:
+        super().__init__(lambda: self._open_directory(backend, create))
         self._directory: Directory | None = None
 
     async def spend(self, nonce: str, expires: float) -> bool:
@@ -190,10 +190,10 @@ class DirectoryConnection(Connection):
         except DirectoryUnavailable:
             raise NonceStoreUnavailable from None
 
-    def _open_directory(self, backend: Embedded) -> "AbstractAsyncContextManager[ContactsClient]":
+    def _open_directory(self, backend: Embedded, create: bool) -> "AbstractAsyncContextManager[ContactsClient]":
         from contacts_mcp.directory import Directory
 
-        self._directory = Directory(backend.database)
+        self._directory = Directory(backend.database, create=create)
         return _client_of(self._directory)
 
 
@@ -264,10 +264,10 @@ class _CallerSender:
             return await client.scopes()
 
 
-def connect(backend: Platform | Embedded) -> Connection:
-    """Return a connection to a backend, which its first call opens."""
+def connect(backend: Platform | Embedded, *, create: bool = True) -> Connection:
+    """Return a connection to a backend, which its first call opens; without `create` no directory is created."""
     if isinstance(backend, Embedded):
-        return DirectoryConnection(backend)
+        return DirectoryConnection(backend, create=create)
     if backend.credential is None:
         return PerCallerConnection(backend.base_url)
     return PlatformConnection(backend.base_url, backend.credential)

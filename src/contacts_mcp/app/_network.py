@@ -1,6 +1,7 @@
 """The server over a network: authentication, host names, limits and telemetry."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,27 +38,24 @@ class NetworkApp:
 
     asgi: ASGIApp
     server: Server[Any]
-    check_ready: ReadinessCheck
+    checks: Mapping[str, ReadinessCheck]
     trail: Trail
     summary: str
     reloads: tuple[Reload, ...]
     """What SIGHUP reads again."""
 
 
-def build_network_app(settings: Settings, home: Path) -> NetworkApp:
+def build_network_app(settings: Settings, home: Path, *, create: bool = True) -> NetworkApp:
     """Build the server for a network. Raises ValueError as build_app, or if network settings contradict each other."""
-    app = build_app(settings, _backend(settings, home), max_calls=settings.max_calls, paths=False)
+    app = build_app(settings, _backend(settings, home), max_calls=settings.max_calls, paths=False, create=create)
     access = _access(settings, app)
     telemetry = plan_telemetry(settings, os.environ)
 
-    async def check_ready() -> None:
-        await app.check_ready()
-        await access.check_ready()
-
+    checks = app.checks() | ({"issuer": access.check_ready} if settings.auth is Auth.OAUTH else {})
     asgi = http_app(
         app.server,
         access,
-        check_ready=check_ready,
+        checks=checks,
         calls=app.active_calls,
         close_subscriptions=app.subscriptions.close,
         hosts=settings.public_host,
@@ -67,7 +65,7 @@ def build_network_app(settings: Settings, home: Path) -> NetworkApp:
     )
     summary = (app.summary, *_summarize_access(settings), _nonce_warning(settings, app), str(telemetry))
     reloads = (credential_reload(app.connection, settings, home), access.reload)
-    return NetworkApp(asgi, app.server, check_ready, app.trail, "; ".join(filter(None, summary)), reloads)
+    return NetworkApp(asgi, app.server, checks, app.trail, "; ".join(filter(None, summary)), reloads)
 
 
 def require_reachable(settings: Settings, host: str) -> None:

@@ -1,7 +1,7 @@
 """A server over a backend, for any transport, with its guard and its audit trail."""
 
 import os
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -51,11 +51,11 @@ class App:
     redis: RedisNonceStore | None
     summary: str
 
-    async def check_ready(self) -> None:
-        """Raise a ContactsError if the backend or Redis does not answer."""
-        await self.connection.check_ready()
-        if self.redis is not None:
-            await self.redis.check_ready()
+    def checks(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        """Return the check of each part that calls need; it raises a ContactsError if the part cannot be used."""
+        backend = "directory" if isinstance(self.connection, DirectoryConnection) else "platform"
+        shared = {"shared_state": self.redis.check_ready} if self.redis is not None else {}
+        return {backend: self.connection.check_ready, "trail": self.trail.probe, **shared}
 
 
 def build_app(
@@ -66,19 +66,21 @@ def build_app(
     paths: bool = True,
     own_file: bool = False,
     shared_state: SharedState | None = None,
+    create: bool = True,
 ) -> App:
     """Build a server over a backend, which is imported and opened by the first call.
 
     At most `max_calls` calls of one caller run at once (None: no limit). With `paths`, callers may name files on this
     machine. With `own_file`, the trail has a file of this user if the settings do not name its destinations. With
     `shared_state`, confirmations and exports are also valid in the other processes that share it.
+    Without `create`, a directory that does not exist is not created.
     Raises ValueError if a setting names an unknown tool, has a read confirmed, or enables no tool.
     """
     tools = choose_tools(read_only=settings.read_only, only=settings.tools)
     if not tools:
         raise ValueError("the settings enable no tool; check CONTACTS_MCP_TOOLS and CONTACTS_MCP_READ_ONLY")
     require_confirmable(settings.confirm)
-    connection = connect(backend)
+    connection = connect(backend, create=create)
     redis = _redis(settings)
     trail = _trail(settings, own_file=own_file)
     recorder = CallRecorder(trail, {tool.name: tool.risk for tool in TOOLS})

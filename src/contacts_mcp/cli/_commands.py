@@ -214,11 +214,11 @@ def _serve_network(settings: Settings, host: str, port: int) -> None:
 
 
 @cli.command()
-def doctor(directory: Directory = None, audit: Audit = None) -> None:
+def doctor(directory: Directory = None, audit: Audit = None, as_json: AsJson = False) -> None:
     """Show what is configured, check that it works, and say what to do if it does not."""
     from contacts_mcp.cli._doctor import examine
 
-    raise typer.Exit(examine(lambda: load_settings(directory=directory, audit=audit), Path.home()))
+    raise typer.Exit(examine(lambda: load_settings(directory=directory, audit=audit), Path.home(), as_json=as_json))
 
 
 @cli.command()

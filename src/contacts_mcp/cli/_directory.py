@@ -1,5 +1,6 @@
 """`contacts-mcp directory`: serve a directory to other programs, and maintain it."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -8,10 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from contacts_mcp.cli._location import DirectoryOption, locate, locate_existing, require_tenant, run_on
+from contacts_mcp.cli._location import DirectoryOption, locate, report_new, require_tenant, run_on
 from contacts_mcp.cli._options import AsJson, Yes, clean_option, confirm, parse_age, serve_app, show_progress
 from contacts_mcp.cli._output import print_line, print_list, print_result
-from contacts_mcp.directory import DEFAULT_RATE_LIMIT, Location
+from contacts_mcp.directory import DEFAULT_RATE_LIMIT, NO_DIRECTORY, Location
 from contacts_mcp.settings import load_settings
 from contacts_mcp.wording import count, local_time
 
@@ -35,9 +36,10 @@ def serve(
     forbid_core_dumps()
     settings = load_settings()
     location = locate(directory)
-    keys = sum(key.revoked_at is None for key in run_on(location, lambda opened: opened.list_keys()))
+    keys = sum(key.revoked_at is None for key in run_on(location, lambda opened: opened.list_keys(), create=True))
     if not keys:
-        raise ValueError("this directory has no API key; create one with `contacts-mcp directory keys create NAME`")
+        create = f"`contacts-mcp directory keys create NAME --directory {shlex.quote(str(location))}`"
+        raise ValueError(f"the directory at {location} has no API key; create one with {create}")
     configure_logging(settings, default="json")
     served = Directory(location, keys=True, rate=rate)
     serve_app(served.app, f"Contacts API for {count(keys, 'key')}", host, port, "", served.reload_keys)
@@ -46,7 +48,7 @@ def serve(
 @directory_cli.command()
 def stats(directory: DirectoryOption = None, as_json: AsJson = False) -> None:
     """Count contacts (live, deleted and erased), groups and keys of each tenant, and all memberships and receipts."""
-    location = locate_existing(directory)
+    location = locate(directory)
     counts: Mapping[str, Any] = run_on(location, lambda opened: opened.maintenance.count_records())
     totals = (count(counts["memberships"], "membership"), count(counts["receipts"], "receipt"))
     lines = [f"schema {counts['schema']}, {', '.join(totals)}"]
@@ -62,7 +64,7 @@ def stats(directory: DirectoryOption = None, as_json: AsJson = False) -> None:
 def check(directory: DirectoryOption = None, as_json: AsJson = False) -> None:
     """Check integrity, counts, orphans, search index and receipts. The exit code is 1 if anything is wrong."""
     with show_progress("checked", 100) as report:
-        faults = run_on(locate_existing(directory), lambda opened: opened.maintenance.check(report))
+        faults = run_on(locate(directory), lambda opened: opened.maintenance.check(report))
     print_result(faults or ["No faults found."], {"faults": faults}, as_json)
     raise typer.Exit(1 if faults else 0)
 
@@ -76,7 +78,7 @@ def receipts(
     as_json: AsJson = False,
 ) -> None:
     """List the receipts of erasures, or verify that none was changed, removed or inserted."""
-    location = locate_existing(directory)
+    location = locate(directory)
     if not verify:
         rows = run_on(location, lambda opened: opened.maintenance.list_receipts())
         lines = [
@@ -98,7 +100,7 @@ def deleted(
     as_json: AsJson = False,
 ) -> None:
     """List deleted contacts that can be restored, the last deleted first."""
-    location = locate_existing(directory)
+    location = locate(directory)
     if tenant is not None:
         require_tenant(location, tenant)
     rows = run_on(location, lambda opened: opened.maintenance.list_deleted(tenant))
@@ -134,7 +136,7 @@ def purge(
 ) -> None:
     """Erase contacts permanently that were deleted longer ago than --older-than; each erasure leaves a receipt."""
     before = datetime.now(UTC) - parse_age(older_than, "--older-than")
-    location = locate_existing(directory)
+    location = locate(directory)
     if tenant is not None:
         require_tenant(location, tenant)
     rows = run_on(location, lambda opened: opened.maintenance.list_deleted(tenant, before=before))
@@ -173,7 +175,7 @@ def backup(
     The copy contains every contact: keep it as safe as the directory, and no longer than erased contacts may be kept.
     """
     with show_progress("copied") as report:
-        size = run_on(locate_existing(directory), lambda opened: opened.maintenance.back_up(target, report))
+        size = run_on(locate(directory), lambda opened: opened.maintenance.back_up(target, report))
     print_result([f"{target}: {count(size, 'byte')}."], {"file": str(target), "bytes": size}, as_json)
 
 
@@ -203,7 +205,9 @@ def restore_backup(
         _show_both_sides(location, source)
     confirm(f"Replace everything in {location} with the contents of {source}?", yes)
     with show_progress("copied") as report:
-        result = run_on(location, lambda opened: opened.maintenance.restore_backup(source, journal or (), report))
+        result = run_on(
+            location, lambda opened: opened.maintenance.restore_backup(source, journal or (), report), create=True
+        )
     again = (
         f"erased {count(result.erased_again, 'contact')} and revoked {count(result.keys_revoked_again, 'key')} again"
     )
@@ -214,10 +218,13 @@ def _show_both_sides(location: Location, source: Path) -> None:
     """Print what a backup and the directory that it would replace hold, and which of them is newer."""
     backup = run_on(location, lambda opened: opened.maintenance.summarize_backup(source))
     print_line(f"The backup {source}: {_format_summary(backup)}", err=True)
-    if isinstance(location, Path) and not location.exists():
+    try:
+        current = run_on(location, lambda opened: opened.maintenance.summarize())
+    except ValueError as exc:
+        if NO_DIRECTORY not in str(exc):
+            raise
         print_line(f"The directory {location} does not exist yet.", err=True)
         return
-    current = run_on(location, lambda opened: opened.maintenance.summarize())
     print_line(f"The directory {location}: {_format_summary(current)}", err=True)
     if (current.changed_at or "") > (backup.changed_at or ""):
         print_line("The directory was changed later than the backup: these changes will be lost.", err=True)
@@ -236,12 +243,38 @@ def _format_summary(found: Any) -> str:
 
 
 @directory_cli.command()
-def migrate(directory: DirectoryOption = None, as_json: AsJson = False) -> None:
-    """Migrate a directory of an older version to the current schema, in one transaction."""
-    with show_progress("contacts indexed") as report:
-        before, now = run_on(locate(directory), lambda opened: opened.maintenance.migrate(report))
-    text = f"Migrated from schema {before} to {now}." if before != now else f"Schema {now} is current."
-    print_result([text], {"from": before, "to": now}, as_json)
+def migrate(
+    directory: DirectoryOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Migrate and undo it, to see that it works.")] = False,
+    copy: Annotated[bool, typer.Option(help="Write a copy of the directory first.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Migrate a directory of an older version to the current schema, in one transaction; create it if it is missing.
+
+    The copy is a backup in this user's folder, or beside the directory's file. It contains every contact.
+    """
+    location = locate(directory)
+    with show_progress("contacts done") as report:
+        done = run_on(location, lambda opened: opened.maintenance.migrate(report, copy=copy, dry_run=dry_run))
+    if done.before is None and not dry_run:
+        report_new(location)
+    shown = {"from": done.before, "to": done.after, "contacts": done.contacts, "copy": done.copy and str(done.copy)}
+    print_result(
+        _describe_migration(done, location, dry_run), {"directory": str(location), "dry_run": dry_run, **shown}, as_json
+    )
+
+
+def _describe_migration(done: Any, location: Location, dry_run: bool) -> list[str]:
+    """Return what a migration did to a directory, or would do, as lines for a person."""
+    if done.before == done.after:
+        return [f"Schema {done.after} of {location} is current."]
+    if done.before is None:
+        return [f"This would create a new directory at {location}." if dry_run else f"Schema {done.after} is current."]
+    counted = f"{location} from schema {done.before} to {done.after}: {count(done.contacts, 'contact')}"
+    if dry_run:
+        return [f"This would migrate {counted}. Nothing was changed."]
+    copy = [f"A copy of it as it was is in {done.copy}; delete it once you no longer need it."] if done.copy else []
+    return [*copy, f"Migrated {counted}."]
 
 
 @directory_cli.command()
@@ -255,5 +288,5 @@ def import_sample(
 ) -> None:
     """Add made-up contacts, to try the directory out. Their phone numbers may be real: do not write to them."""
     with show_progress("contacts created", number) as report:
-        run_on(locate(directory), lambda opened: opened.maintenance.add_samples(number, seed, report))
+        run_on(locate(directory), lambda opened: opened.maintenance.add_samples(number, seed, report), create=True)
     print_result([f"Added {count(number, 'made-up contact')}."], {"contacts": number}, as_json)

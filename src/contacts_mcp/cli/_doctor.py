@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
 from shutil import disk_usage
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 
@@ -15,43 +15,78 @@ from contacts_mcp import __version__
 from contacts_mcp.app import Embedded, Platform, build_app, choose_backend, connect
 from contacts_mcp.audit import Trail, TrailUnavailable, verify
 from contacts_mcp.cli._host_files import find_host_files
-from contacts_mcp.cli._output import print_line
+from contacts_mcp.cli._output import print_json, print_line
 from contacts_mcp.contract import ContactsError, ListContacts, Unreachable
-from contacts_mcp.directory import PostgresServer
+from contacts_mcp.directory import NO_DIRECTORY, PostgresServer
 from contacts_mcp.settings import Auth, Settings
 from contacts_mcp.tools import TOOLS, choose_tools
 from contacts_mcp.wording import count
 
+if TYPE_CHECKING:
+    from contacts_mcp.app import NetworkApp
+
 _TIMEOUT_SECONDS = 20.0
+_NEW_DIRECTORY = "there is no directory yet; the first call creates it"
 
 T = TypeVar("T")
 
 
-def examine(load: Callable[[], Settings], home: Path) -> int:
-    """Print one line per check, beginning with the settings from `load`; return 0 if all are well, else 1."""
-    _passed("version", f"contacts-mcp {__version__}, Python {sys.version.split()[0]}")
+class _Report:
+    """The checks so far, each printed as a line for a person at once, or all as JSON at the end."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._as_json = as_json
+        self._checks: list[dict[str, str | bool]] = []
+
+    def passed(self, check: str, result: str) -> None:
+        self._checks.append({"check": check, "ok": True, "result": result})
+        if not self._as_json:
+            print_line(f"✓ {check}: {result}")
+
+    def failed(self, check: str, reason: str, advice: str) -> None:
+        self._checks.append({"check": check, "ok": False, "result": reason, "advice": advice})
+        if not self._as_json:
+            print_line(f"✗ {check}: {reason}")
+            print_line(f"  → {advice}")
+
+    def end(self) -> int:
+        """Print the JSON, and return the exit code: 1 if a check failed."""
+        is_well = all(each["ok"] for each in self._checks)
+        if self._as_json:
+            print_json({"ok": is_well, "checks": self._checks})
+        return 0 if is_well else 1
+
+
+def examine(load: Callable[[], Settings], home: Path, *, as_json: bool = False) -> int:
+    """Report one check after the other, beginning with the settings from `load`; return 0 if all are well, else 1."""
+    report = _Report(as_json)
+    report.passed("version", f"contacts-mcp {__version__}, Python {sys.version.split()[0]}")
     try:
         settings = load()
         if settings.auth is not Auth.NONE or settings.public_host:
             from contacts_mcp.app import build_network_app
 
-            network = build_network_app(settings, home)
-            _passed("network", network.summary)
-            lifespan = network.server.lifespan(network.server)
-            return max(_examine_trail(network.trail), _examine_network(lifespan, network.check_ready))
+            network = build_network_app(settings, home, create=False)
+            report.passed("network", network.summary)
+            _examine_trail(report, network.trail)
+            _examine_parts(report, network)
+            return report.end()
         backend = choose_backend(settings, home)
-        app = build_app(settings, backend, own_file=True)
+        app = build_app(settings, backend, own_file=True, create=False)
     except ValueError as exc:
-        return _failed("settings", str(exc), f"correct the setting{_where(home)}, then run `contacts-mcp doctor` again")
-    _passed("backend", str(backend))
-    _passed("credential" if isinstance(backend, Platform) else "because", backend.origin())
-    _passed("tools", _summarize_tools(settings))
-    _passed("guard", settings.guard + (f", also for {', '.join(settings.confirm)}" if settings.confirm else ""))
-    _passed(
-        "files",
-        f"in {settings.files}" if settings.files else "no folder, so tools accept no paths (set CONTACTS_MCP_FILES)",
-    )
-    return max(_examine_trail(app.trail), _examine_backend(backend))
+        advice = f"correct the setting{_where(home)}, then run `contacts-mcp doctor` again"
+        report.failed("settings", str(exc), advice)
+        return report.end()
+    report.passed("backend", str(backend))
+    report.passed("credential" if isinstance(backend, Platform) else "because", backend.origin())
+    report.passed("tools", _summarize_tools(settings))
+    report.passed("guard", settings.guard + (f", also for {', '.join(settings.confirm)}" if settings.confirm else ""))
+    _examine_files(report, settings)
+    _examine_trail(report, app.trail)
+    if app.redis is not None:
+        _examine_part(report, "shared state", app.connection.lifespan(), app.redis.check_ready)
+    _examine_backend(report, backend)
+    return report.end()
 
 
 def _where(home: Path) -> str:
@@ -67,38 +102,53 @@ def _summarize_tools(settings: Settings) -> str:
     return f"{len(chosen)} of {len(TOOLS)}: {', '.join(tool.name for tool in chosen)}"
 
 
-def _examine_trail(trail: Trail) -> int:
+def _examine_files(report: _Report, settings: Settings) -> None:
+    if settings.files is None:
+        report.passed("files", "no folder, so tools accept no paths (set CONTACTS_MCP_FILES)")
+        return
+    folder = settings.files.expanduser()
+    needed = os.R_OK | os.X_OK | (0 if settings.read_only else os.W_OK)
+    if not folder.is_dir():
+        report.failed("files", f"{folder} is not a folder", "create it, or correct CONTACTS_MCP_FILES")
+    elif not os.access(folder, needed):
+        access = "read" if settings.read_only else "read and written"
+        report.failed("files", f"{folder} cannot be {access}", "change its permissions, or correct CONTACTS_MCP_FILES")
+    else:
+        report.passed("files", f"in {settings.files}")
+
+
+def _examine_trail(report: _Report, trail: Trail) -> None:
     try:
         anyio.run(trail.probe)
     except TrailUnavailable as exc:
-        return _failed(
-            "trail", f"it cannot be written: {exc.why}", "fix this, or set CONTACTS_MCP_AUDIT to another destination"
-        )
+        advice = "fix this, or set CONTACTS_MCP_AUDIT to another destination"
+        report.failed("trail", f"it cannot be written: {exc.why}", advice)
+        return
     if trail.path is not None:
-        return _examine_trail_file(trail.path, str(trail))
-    _passed("trail", str(trail))
-    return 0
+        _examine_trail_file(report, trail.path, str(trail))
+    else:
+        report.passed("trail", str(trail))
 
 
-def _examine_trail_file(path: Path, shown: str) -> int:
+def _examine_trail_file(report: _Report, path: Path, shown: str) -> None:
     try:
         found = verify([path])
     except FileNotFoundError:
-        if not _can_create(path):
-            return _failed("trail", f"{path} cannot be created", "create its folder, or choose another file")
-        _passed("trail", f"{shown}; the first record creates the file")
-        return 0
+        if _can_create(path):
+            report.passed("trail", f"{shown}; the first record creates the file")
+        else:
+            report.failed("trail", f"{path} cannot be created", "create its folder, or choose another file")
+        return
     if found.faults:
-        return _failed("trail", f"{path}: {found.faults[0]}", "run `contacts-mcp audit verify` for all faults")
-    _passed("trail", f"{shown}; {count(found.records, 'record')}, the chain is unbroken")
-    return 0
+        report.failed("trail", f"{path}: {found.faults[0]}", "run `contacts-mcp audit verify` for all faults")
+    else:
+        report.passed("trail", f"{shown}; {count(found.records, 'record')}, the chain is unbroken")
 
 
-def _is_missing(backend: Platform | Embedded) -> bool:
-    """Whether opening a directory would create it, in a folder where that is possible: a doctor writes nothing."""
-    if not isinstance(backend, Embedded) or not isinstance(backend.database, Path) or backend.database.exists():
-        return False
-    return _can_create(backend.database)
+def _is_creatable(backend: Platform | Embedded) -> bool:
+    """Whether the first call of a server could create the directory: a doctor writes nothing."""
+    database = backend.database if isinstance(backend, Embedded) else None
+    return not isinstance(database, Path) or _can_create(database)
 
 
 def _can_create(path: Path) -> bool:
@@ -107,35 +157,66 @@ def _can_create(path: Path) -> bool:
     return folder.is_dir() and os.access(folder, os.W_OK) and disk_usage(folder).free > 0
 
 
-def _examine_network(lifespan: AbstractAsyncContextManager[Any], check_ready: Callable[[], Awaitable[None]]) -> int:
-    answer = anyio.run(_attempt, lifespan, check_ready)
-    if isinstance(answer, ContactsError):
-        return _failed("connection", answer.message, answer.advice)
-    _passed("connection", "all services that the server needs answer")
-    return 0
+def _examine_parts(report: _Report, network: "NetworkApp") -> None:
+    """Check every part of a server over a network but its trail, which has been checked."""
+
+    async def run() -> dict[str, ContactsError | None]:
+        found = dict[str, ContactsError | None]()
+        async with network.server.lifespan(network.server):
+            for name, check in network.checks.items():
+                if name != "trail":
+                    found[name] = await _attempt(check)
+        return found
+
+    for name, error in anyio.run(run).items():
+        _report_part(report, name.replace("_", " "), error)
 
 
-def _examine_backend(backend: Platform | Embedded) -> int:
-    if _is_missing(backend):
-        _passed("connection", "there is no directory yet; the first call creates it")
-        return 0
-    connection = connect(backend)
-    page = anyio.run(_attempt, connection.lifespan(), partial(connection.send, ListContacts(per_page=1)))
-    if isinstance(page, ContactsError):
-        return _failed("connection", page.message, _advise(backend, page))
-    _passed("connection", "it answers" if page.total is None else f"it answers; {count(page.total, 'contact')}")
-    return 0
+def _examine_part(
+    report: _Report, name: str, lifespan: AbstractAsyncContextManager[Any], check: Callable[[], Awaitable[None]]
+) -> None:
+    _report_part(report, name, anyio.run(_attempt_in, lifespan, check))
 
 
-async def _attempt(lifespan: AbstractAsyncContextManager[Any], work: Callable[[], Awaitable[T]]) -> T | ContactsError:
+def _report_part(report: _Report, name: str, error: ContactsError | None) -> None:
+    if error is None:
+        report.passed(name, "it answers")
+    elif NO_DIRECTORY in error.message:
+        report.passed(name, _NEW_DIRECTORY)
+    else:
+        report.failed(name, error.message, error.advice)
+
+
+def _examine_backend(report: _Report, backend: Platform | Embedded) -> None:
+    connection = connect(backend, create=False)
+    page = anyio.run(_attempt_in, connection.lifespan(), partial(connection.send, ListContacts(per_page=1)))
+    if not isinstance(page, ContactsError):
+        report.passed(
+            "connection", "it answers" if page.total is None else f"it answers; {count(page.total, 'contact')}"
+        )
+    elif NO_DIRECTORY in page.message and _is_creatable(backend):
+        report.passed("connection", _NEW_DIRECTORY)
+    else:
+        report.failed("connection", page.message, _advise(backend, page))
+
+
+async def _attempt_in(
+    lifespan: AbstractAsyncContextManager[Any], work: Callable[[], Awaitable[T]]
+) -> T | ContactsError:
     """Return what `work` returns, or its error: raised here, the lifespan's task group would wrap it."""
-    with anyio.move_on_after(_TIMEOUT_SECONDS):
-        async with lifespan:
-            try:
-                return await work()
-            except ContactsError as exc:
-                return exc
-    return Unreachable(f"no answer within {_TIMEOUT_SECONDS:.0f} seconds", advice="check the network and the addresses")
+    async with lifespan:
+        return await _attempt(work)
+
+
+async def _attempt(work: Callable[[], Awaitable[T]]) -> T | ContactsError:
+    try:
+        with anyio.fail_after(_TIMEOUT_SECONDS):
+            return await work()
+    except ContactsError as exc:
+        return exc
+    except TimeoutError:
+        problem = f"no answer within {_TIMEOUT_SECONDS:.0f} seconds"
+        return Unreachable(problem, advice="check the network and the addresses")
 
 
 def _advise(backend: Platform | Embedded, exc: ContactsError) -> str:
@@ -144,15 +225,5 @@ def _advise(backend: Platform | Embedded, exc: ContactsError) -> str:
             return f"put a valid key into {backend.credential.source}"
         return "check the network and WAYSCLOUD_API_URL, then run `contacts-mcp doctor` again"
     if isinstance(backend.database, PostgresServer):
-        return "check the server and the address, or choose another with --directory"
-    return "check the file and its folder, or choose another with --directory"
-
-
-def _passed(check: str, result: str) -> None:
-    print_line(f"✓ {check}: {result}")
-
-
-def _failed(check: str, reason: str, advice: str) -> int:
-    print_line(f"✗ {check}: {reason}")
-    print_line(f"  → {advice}")
-    return 1
+        return f"check the server and the address {backend.database}, or choose another with --directory"
+    return f"check {backend.database} and its folder, or choose another with --directory"

@@ -6,6 +6,7 @@
 from typing import TYPE_CHECKING, Any
 
 from contacts_mcp.directory._errors import (
+    NO_DIRECTORY,
     BackupRefused,
     ContactErased,
     DirectoryError,
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_RATE_LIMIT",
     "KEY_CACHE_SECONDS",
+    "NO_DIRECTORY",
     "ApiKey",
     "BackupRefused",
     "ContactErased",

@@ -28,7 +28,8 @@ class Directory:
 
     `app` serves it to this process, through `httpx.ASGITransport`. The first request opens the database; while it
     cannot be used, every request gets a 503 and the next one tries again. One Directory belongs to one event loop;
-    several, in one process or in many, may share a location.
+    several, in one process or in many, may share a location. Without `create`, a directory that does not exist is
+    refused instead of created.
 
     With `keys`, the app is a service of its own, for any ASGI server: callers send an API key, each key may make `rate`
     requests a minute (0: no limit), measured by `clock`, and bodies are limited. Without, every caller is the owner.
@@ -41,12 +42,13 @@ class Directory:
         self,
         location: Location | str | os.PathLike[str],
         *,
+        create: bool = True,
         keys: bool = False,
         rate: int = DEFAULT_RATE_LIMIT,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.location = _to_location(location)
-        self._database = store.open_database(self.location)
+        self._database = store.open_database(self.location, create=create)
         self._has_keys = keys
         self._rate = rate
         self._clock = clock
@@ -66,6 +68,11 @@ class Directory:
         """Have the service read each API key again at its next use, and return that in words."""
         self.app.state.keys.clear()
         return "API keys are read again"
+
+    @property
+    def is_new(self) -> bool:
+        """Whether this object has created the directory."""
+        return self._database.is_new
 
     @cached_property
     def maintenance(self) -> "Maintenance":

@@ -10,6 +10,8 @@ Exception
     └── BackupRefused          a backup cannot be written or restored
 """
 
+NO_DIRECTORY = "There is no directory at"
+"""How the message begins if a directory that does not exist was not to be created."""
 NOTHING_CHANGED_HEADER = "X-Nothing-Changed"
 _RETRY_LASTING_AFTER_SECONDS = 60
 
@@ -56,10 +58,12 @@ class DirectoryUnavailable(DirectoryError):
     Attributes:
         nothing_changed: the failed request has certainly changed nothing. It may have changed something if a commit
             failed, and an erasure stands even if only its journal could not be written.
+        is_missing: there is no directory, and it was not to be created.
         is_lasting: trying again soon is of no use: the database cannot be opened, or has been locked for long.
     """
 
     nothing_changed = False
+    is_missing = False
     is_lasting = False
 
     def __init__(self, message: str, *, status: int = 503) -> None:

@@ -1,10 +1,10 @@
 """Where a directory is stored: in a file on this machine, or on a PostgreSQL server."""
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
-_SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg")
+from contacts_mcp.directory._postgres_url import is_postgres, parse_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +12,7 @@ class PostgresServer:
     """A database on a PostgreSQL server. `str()` and `repr()` leave out the password."""
 
     url: str = field(repr=False)
-    """For the driver, with the password."""
+    """As it was given, perhaps with a password."""
     display_url: str
 
     def __str__(self) -> str:
@@ -28,21 +28,11 @@ def parse_location(text: str) -> Location:
     Raises:
         ValueError: the URL cannot be used. The message does not contain the password.
     """
-    scheme, separator, rest = text.partition("://")
-    if not separator:
-        return Path(text).expanduser()
-    if scheme not in _SCHEMES:
+    if is_postgres(text):
+        return PostgresServer(text, str(parse_url(text, os.environ)))
+    if "://" in text:
         raise ValueError("a directory is a file, or a URL such as postgresql://user:password@host:5432/contacts")
-    try:
-        parts = urlsplit(f"postgresql://{rest}")
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:
-        raise ValueError("the URL of the PostgreSQL database is not valid") from None
-    if len(parts.path) <= 1:
-        raise ValueError("the URL of the PostgreSQL database must end with the database's name, such as /contacts")
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
-    user = f"{parts.username}@" if parts.username else ""
-    return PostgresServer(f"postgresql+asyncpg://{rest}", f"postgresql://{user}{host}{port}{parts.path}")
+    return Path(text).expanduser()
 
 
 def default_path() -> Path:

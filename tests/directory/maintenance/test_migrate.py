@@ -11,10 +11,10 @@ import pytest
 from sqlalchemy import inspect
 from sqlalchemy.dialects import postgresql, sqlite
 
-from contacts_mcp.directory import DirectoryUnavailable, migrations, parse_location
-from contacts_mcp.directory.database import REVISION, Database, create_statements
+from contacts_mcp.directory import Directory, DirectoryUnavailable, migrations, parse_location
+from contacts_mcp.directory.database import REVISION, Database, build_engine, create_statements
 from contacts_mcp.directory.database._sqlite import APPLICATION_ID
-from contacts_mcp.directory.maintenance import _backup, check, migrate
+from contacts_mcp.directory.maintenance import _migrate, _upgrade, check, migrate
 
 SNAPSHOTS = Path(__file__).parent
 NEXT = "0002"
@@ -55,7 +55,7 @@ def add_revision(tmp_path, monkeypatch):
         scripts = tmp_path / "migrations"
         shutil.copytree(Path(migrations.__file__).parent, scripts, ignore=shutil.ignore_patterns("__pycache__"))
         (scripts / "versions" / "v0002_next.py").write_text(script)
-        monkeypatch.setattr(_backup, "_MIGRATIONS", str(scripts))
+        monkeypatch.setattr(_upgrade, "_MIGRATIONS", str(scripts))
         for module in ("database", "database._schema"):
             monkeypatch.setattr(f"contacts_mcp.directory.{module}.REVISION", NEXT)
 
@@ -79,7 +79,7 @@ async def test_older_file_is_refused_with_advice_and_not_changed(filled, add_rev
 async def test_migrated_database_keeps_its_records_and_gets_a_new_index(filled, add_revision, open_directory):
     add_revision()
 
-    assert await migrate(filled) == (REVISION, NEXT)
+    assert revisions(await migrate(filled)) == (REVISION, NEXT)
 
     async with open_directory(filled) as http:
         listed = (await http.get("/v1/contacts")).json()
@@ -105,6 +105,77 @@ async def test_migrated_database_has_the_new_column_and_no_fault(filled, add_rev
         faults = await database.read(check)
     assert "nickname" in [name for name, *_ in columns]
     assert faults == []
+
+
+async def test_copy_is_written_before_a_migration_and_holds_the_older_directory(filled, add_revision, tmp_path):
+    add_revision()
+    copy = tmp_path / "copy.db"
+
+    done = await migrate(filled, copy_to=copy)
+    async with Directory(filled) as directory:
+        result = await directory.maintenance.restore_backup(copy, [], lambda _: None)
+
+    assert (done.copy, done.contacts) == (copy, 3)
+    assert result.contacts == 1
+    assert copy.stat().st_mode & 0o077 == 0
+
+
+async def test_backup_of_an_older_directory_leaves_it_as_it_is(filled, add_revision, tmp_path):
+    before = await tables_of(filled)
+    add_revision()
+    copy = tmp_path / "copy.db"
+
+    async with Directory(filled, create=False) as directory:
+        await directory.maintenance.back_up(copy, lambda _: None)
+        with pytest.raises(DirectoryUnavailable, match="older version"):
+            await directory.list_keys()
+    assert (await migrate(filled, dry_run=True)).before == REVISION
+    assert before["contacts"][0] == await columns_of_contacts(filled)
+
+    await migrate(filled)
+    async with Directory(filled) as directory:
+        assert (await directory.maintenance.restore_backup(copy, [], lambda _: None)).contacts == 1
+
+
+async def test_dry_run_migrates_and_changes_nothing(filled, add_revision, tmp_path):
+    add_revision()
+    before = await columns_of_contacts(filled)
+    copy = tmp_path / "copy.db"
+
+    tried = await migrate(filled, copy_to=copy, dry_run=True)
+
+    assert (*revisions(tried), tried.contacts, tried.copy) == (REVISION, NEXT, 3, None)
+    assert await columns_of_contacts(filled) == before
+    assert not copy.exists()
+    assert revisions(await migrate(filled)) == (REVISION, NEXT)
+
+
+async def test_dry_run_creates_no_directory(path):
+    assert revisions(await migrate(path, dry_run=True)) == (None, REVISION)
+    assert not path.exists()
+
+
+def test_copy_has_a_new_name_beside_the_file(path):
+    assert _migrate.find_copy_path(path) == path.with_name(f"contacts.before-{REVISION}.db")
+    path.with_name(f"contacts.before-{REVISION}.db").touch()
+    assert _migrate.find_copy_path(path) == path.with_name(f"contacts.before-{REVISION}-2.db")
+
+
+def test_migrate_command_names_the_directory_and_the_copy(command, path, add_revision):
+    command("directory", "import-sample", "2", "--directory", str(path))
+    add_revision()
+    refused = command("directory", "stats", "--directory", str(path))
+    tried = command("directory", "migrate", "--dry-run", "--directory", str(path))
+    done = command("directory", "migrate", "--directory", str(path))
+
+    assert f"run `contacts-mcp directory migrate --directory {path}`" in refused.err
+    assert f"This would migrate {path} from schema {REVISION} to {NEXT}: 2 contacts" in tried.out
+    copy = path.with_name(f"contacts.before-{NEXT}.db")
+    assert done.out.splitlines() == [
+        f"A copy of it as it was is in {copy}; delete it once you no longer need it.",
+        f"Migrated {path} from schema {REVISION} to {NEXT}: 2 contacts.",
+    ]
+    assert copy.exists()
 
 
 @pytest.mark.parametrize("location", ["sqlite"], indirect=True)
@@ -153,16 +224,16 @@ async def test_database_of_the_first_revision_gets_the_current_tables(dialect, r
         server.sql(f"CREATE EXTENSION pg_trgm; {script}", url)
         old, new = parse_location(url), parse_location(server.create_database())
 
-    assert await migrate(old) == ("0001", REVISION)
+    assert (await migrate(old)).after == REVISION
 
     assert await tables_of(old) == await tables_of(new)
 
 
 async def test_migrating_a_current_database_changes_nothing(path):
-    assert await migrate(path) == (REVISION, REVISION)
+    assert revisions(await migrate(path)) == (None, REVISION)
     before = await tables_of(path)
 
-    assert await migrate(path) == (REVISION, REVISION)
+    assert revisions(await migrate(path)) == (REVISION, REVISION)
     assert await tables_of(path) == before
 
 
@@ -170,7 +241,7 @@ async def test_migrating_a_current_database_changes_nothing(path):
 async def test_migrating_an_empty_postgres_database_creates_the_current_tables(postgres):
     url = postgres.create_database()
 
-    assert await migrate(parse_location(url)) == (REVISION, REVISION)
+    assert revisions(await migrate(parse_location(url))) == (None, REVISION)
 
 
 async def test_newer_file_is_refused(path):
@@ -181,6 +252,16 @@ async def test_newer_file_is_refused(path):
 
     with pytest.raises(DirectoryUnavailable, match="newer version"):
         await migrate(path)
+
+
+def revisions(migration):
+    return migration.before, migration.after
+
+
+async def columns_of_contacts(location):
+    """The columns, read without opening the directory."""
+    async with aclosing(build_engine(location)) as engine:
+        return (await engine.read(tables))["contacts"][0]
 
 
 async def tables_of(location):

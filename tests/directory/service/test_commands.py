@@ -27,7 +27,8 @@ KEY = re.compile(r"wayscloud_contacts_([a-z0-9]{8})_[A-Za-z0-9]{40}")
 
 @pytest.fixture
 def keys(command, location):
-    """Run `contacts-mcp directory keys` on this location."""
+    """Run `contacts-mcp directory keys` on this location, which has a directory."""
+    command("directory", "migrate", "--directory", address_of(location))
 
     def keys(*arguments):
         return command("directory", "keys", *arguments, "--directory", address_of(location))
@@ -199,7 +200,7 @@ def test_directory_comes_from_the_environment_without_an_option(command, path):
 
 
 def test_directory_is_the_users_own_by_default(command, tmp_path):
-    command("directory", "keys", "create", "my app")
+    command("directory", "migrate")
 
     assert (tmp_path / "data" / "wayscloud-contacts-mcp" / "contacts.db").exists()
 
@@ -209,7 +210,9 @@ def test_serve_without_keys_is_refused(command, path):
 
     assert refused.code == 2
     assert refused.err == (
-        "contacts-mcp: this directory has no API key; create one with `contacts-mcp directory keys create NAME`\n"
+        f"Created a new directory at {path}.\n"
+        f"contacts-mcp: the directory at {path} has no API key; create one with"
+        f" `contacts-mcp directory keys create NAME --directory {path}`\n"
     )
 
 

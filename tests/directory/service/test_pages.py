@@ -8,7 +8,7 @@ import pytest
 from contacts_mcp.directory import Directory, store
 from contacts_mcp.directory.service._openapi import openapi_document
 
-OPEN = ("/openapi.json", "/docs", "/healthz")
+OPEN = ("/openapi.json", "/docs", "/healthz", "/readyz")
 VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
 
 
@@ -34,11 +34,15 @@ async def test_health_reflects_the_state_of_the_database(open_service, tmp_path)
     service = await open_service(tmp_path / "folder" / "contacts.db")
     client = await service.client()
     assert (await client.get("/healthz")).json() == {"status": "ok"}
+    assert (await client.get("/readyz")).json() == {"status": "ready", "parts": {"directory": "ok"}}
 
     await service.directory.aclose()
 
-    answer = await client.get("/healthz")
+    answer, ready = await client.get("/healthz"), await client.get("/readyz")
     assert (answer.status_code, answer.json()) == (503, {"status": "unavailable"})
+    fault = "directory_unavailable"
+    assert ready.status_code == 503
+    assert ready.json() == {"status": "not ready", "reason": fault, "parts": {"directory": fault}}
 
 
 async def test_location_of_an_unusable_database_is_only_logged(open_service, tmp_path, caplog):

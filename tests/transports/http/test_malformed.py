@@ -18,7 +18,7 @@ def app() -> Any:
     async def is_ready() -> None:
         pass
 
-    return http_app(server_over(), LoopbackAccess(), check_ready=is_ready, calls=ActiveCalls())
+    return http_app(server_over(), LoopbackAccess(), checks={"directory": is_ready}, calls=ActiveCalls())
 
 
 @pytest.mark.parametrize("path", ["/mcp", "/messages/"])

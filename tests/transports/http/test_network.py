@@ -197,14 +197,20 @@ async def test_health_page_is_public_and_readiness_follows_the_backend(
     """A supervisor needs no key. If the service is unavailable, the server is alive but not ready, and says why."""
     async with httpx.AsyncClient(base_url=keyed_network.url, headers={"Host": "10.0.0.7"}) as http:
         assert (await http.get("/healthz")).json() == {"status": "alive"}
-        assert (await http.get("/readyz")).json() == {"status": "ready"}
+        assert (await http.get("/readyz")).json() == {"status": "ready", "parts": {"platform": "ok", "trail": "ok"}}
     with keyed(tmp_path, "http://127.0.0.1:1") as network:
         async with httpx.AsyncClient(base_url=network.url) as http:
             assert (await http.get("/healthz")).status_code == 200
             answer = await http.get("/readyz")
+            text = await http.get("/readyz", headers={"Accept": "text/plain"})
             refused = await post(http, "get_contact", {"contact_id": MISSING_ID}, **{"X-API-Key": API_KEY})
 
-    assert (answer.status_code, answer.json()) == (503, {"status": "not ready", "reason": "unreachable"})
+    parts = {"platform": "unreachable", "trail": "ok"}
+    assert (answer.status_code, answer.json()) == (
+        503,
+        {"status": "not ready", "reason": "unreachable", "parts": parts},
+    )
+    assert (text.status_code, text.text) == (503, "not ready: unreachable\nplatform: unreachable\ntrail: ok\n")
     assert refused.status_code == 503
     assert int(refused.headers["retry-after"]) >= 1
 
@@ -233,6 +239,7 @@ async def test_server_without_its_nonce_store_is_not_ready(tmp_path: Path) -> No
             answer = await http.get("/readyz")
 
     assert answer.json()["reason"] == "nonce_store_unavailable"
+    assert answer.json()["parts"] == {"directory": "ok", "trail": "ok", "shared_state": "nonce_store_unavailable"}
     assert told.startswith("nonce_store_unavailable: ")
     assert network.trail[-1]["error"] == "nonce_store_unavailable"
     assert "Redis does not answer" in network.written

@@ -1,6 +1,7 @@
 """Run transactions: any number of readers, and as many writers as the engine allows. Each runs to its end."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -8,7 +9,7 @@ from sqlalchemy import Connection
 
 from contacts_mcp.directory._errors import DirectoryUnavailable
 from contacts_mcp.directory._location import Location, PostgresServer
-from contacts_mcp.directory.database._schema import require_current_revision
+from contacts_mcp.directory.database._schema import Prepared, require_current_revision
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -18,6 +19,9 @@ Work = Callable[[Connection], T]
 
 GENERIC_PLANS = "generic_plans"
 """Execution option of connections on which the server plans each statement once, for all values."""
+
+
+_log = logging.getLogger(__name__)
 
 
 class Engine(Protocol):
@@ -35,8 +39,8 @@ class Engine(Protocol):
     max_attempts: int
     waits_for_locks: bool
 
-    async def prepare(self) -> str:
-        """Create the tables if the database is empty; return its revision. Raises DirectoryUnavailable."""
+    async def prepare(self, *, create: bool = True) -> Prepared:
+        """Return the revision; if there are no tables, create them or refuse that. Raises DirectoryUnavailable."""
         ...
 
     async def read(self, work: Work[T]) -> T:
@@ -77,12 +81,19 @@ class Database:
     lock and no connection is left behind.
     """
 
-    def __init__(self, location: Location, sync: Callable[[Engine], Awaitable[None]] | None = None) -> None:
-        """`sync` is called before the first transaction and after each erasure, to bring the journal up to date."""
+    def __init__(
+        self, location: Location, sync: Callable[[Engine], Awaitable[None]] | None = None, *, create: bool = True
+    ) -> None:
+        """`sync` is called before the first transaction and after each erasure, to bring the journal up to date.
+
+        A missing database is created, and logged; without `create`, every transaction raises DirectoryUnavailable.
+        """
+        self.is_new = False
+        self._create = create
         self._location = location
         self._sync = sync
         self._engine: Engine | None = None
-        self._opening = asyncio.Lock()
+        self._opening: _Opening | None = None
         self._writing = asyncio.Semaphore(0)
         self._running: set[asyncio.Task[Any]] = set()
         self._scrubbing: asyncio.Task[None] | None = None
@@ -127,31 +138,43 @@ class Database:
         await asyncio.shield(asyncio.create_task(self._close()))
 
     async def _close(self) -> None:
-        async with self._opening:
-            self._is_closed = True
-            engine, self._engine = self._engine, None  # no transaction can start from here on
-            if engine is None:
-                return
-            for _ in range(engine.max_writers):  # the semaphore is fair: writers that already wait go first
-                await self._writing.acquire()
-            await asyncio.gather(*self._running, return_exceptions=True)
-            await engine.aclose()
+        self._is_closed = True
+        if self._opening:
+            await self._opening.end()
+        engine, self._engine = self._engine, None  # no transaction can start from here on
+        if engine is None:
+            return
+        for _ in range(engine.max_writers):  # the semaphore is fair: writers that already wait go first
+            await self._writing.acquire()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        await engine.aclose()
 
     async def _open(self) -> Engine:
-        async with self._opening:
-            if self._is_closed:
-                raise _not_opened(DirectoryUnavailable("The directory is closed."))
-            if self._engine is None:
-                try:
-                    self._engine = await self._open_engine()
-                except DirectoryUnavailable as exc:
-                    raise _not_opened(exc) from exc.__cause__
-            return self._engine
+        """Open the database, or raise DirectoryUnavailable. All callers that wait share one attempt.
 
-    async def _open_engine(self) -> Engine:
+        If each made its own in turn, the last would wait longer than callers do, who could not tell whether a change
+        was made.
+        """
+        if self._is_closed:
+            raise _not_opened("The directory is closed.")
+        if self._engine:
+            return self._engine
+        if self._opening is None or self._opening.is_over:
+            self._opening = _Opening(self._open_engine())
+        try:
+            await self._opening.wait()
+        except DirectoryUnavailable as exc:
+            raise _not_opened(str(exc), exc.status) from exc.__cause__
+        return self._engine or await self._open()  # it was closed meanwhile
+
+    async def _open_engine(self) -> None:
         engine = build_engine(self._location)
         try:
-            require_current_revision(engine.name, await engine.prepare())
+            revision, is_new = await engine.prepare(create=self._create)
+            require_current_revision(engine.name, revision, self._location)
+            if is_new:
+                self.is_new = True
+                _log.info("Created a new directory in the %s", engine.name)
             if self._sync:
                 await self._sync(engine)
         except DirectoryUnavailable:
@@ -166,7 +189,7 @@ class Database:
             await engine.aclose()
             raise
         self._writing = asyncio.Semaphore(engine.max_writers)
-        return engine
+        self._engine = engine
 
     def _start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.create_task(work)
@@ -189,7 +212,32 @@ class Database:
             await engine.scrub()
 
 
-def _not_opened(error: DirectoryUnavailable) -> DirectoryUnavailable:
+class _Opening:
+    """One attempt to open a database, for any number of callers; it ends early if none waits for it any more."""
+
+    def __init__(self, work: Coroutine[Any, Any, None]) -> None:
+        self._task = asyncio.create_task(work)
+        self._waiters = 0
+        self.is_over = False
+
+    async def wait(self) -> None:
+        """Wait until the attempt has ended, and raise what it raises."""
+        self._waiters += 1
+        try:
+            await asyncio.shield(self._task)
+        finally:
+            self._waiters -= 1
+            if not self._waiters:
+                self.is_over = True
+                self._task.cancel()
+
+    async def end(self) -> None:
+        """Wait until the attempt has ended in any way."""
+        await asyncio.wait({self._task})
+
+
+def _not_opened(message: str, status: int = 503) -> DirectoryUnavailable:
+    error = DirectoryUnavailable(message, status=status)
     error.nothing_changed = error.is_lasting = True
     return error
 
@@ -225,12 +273,12 @@ async def _transact(
 
     def body(connection: Connection) -> T:
         nonlocal may_commit
-        may_commit = False
         result = work(connection, *args, **kwargs)
         may_commit = True
         return result
 
     for attempts_left in reversed(range(engine.max_attempts)):
+        may_commit = False  # an attempt that is repeated was rolled back
         try:
             return await run(body)
         except Exception as exc:

@@ -1,6 +1,7 @@
 """PostgreSQL: connections, isolation, removal of dead rows, and what its errors mean."""
 
 import logging
+import os
 from typing import TypeVar
 
 from sqlalchemy import Connection, event, text
@@ -12,17 +13,15 @@ from sqlalchemy.util import greenlet_spawn
 
 from contacts_mcp.directory._errors import DirectoryUnavailable
 from contacts_mcp.directory._location import PostgresServer
+from contacts_mcp.directory._postgres_url import parse_url
 from contacts_mcp.directory.database._database import GENERIC_PLANS, Work
-from contacts_mcp.directory.database._schema import REVISION, REVISION_TABLE, create_statements
+from contacts_mcp.directory.database._postgres_connect import ConnectionRefused, Connector
+from contacts_mcp.directory.database._schema import REVISION, REVISION_TABLE, Prepared, create_statements, not_created
 
 _POOL_SIZE = 5
-_CONNECT_TIMEOUT_SECONDS = 10
 _POOL_TIMEOUT_SECONDS = 20
 _CREATE_LOCK = 0x57434354  # advisory lock of the process that creates the tables
-_SESSION = {
-    "application_name": "contacts-mcp",
-    "jit": "off",  # compiling takes longer than any of these queries
-}
+_SESSION = {"jit": "off"}  # compiling takes longer than any of these queries
 _CUSTOM_PLANS = {"plan_cache_mode": "force_custom_plan"}  # the best index depends on how frequent the word is
 _GENERIC_PLANS = {
     "plan_cache_mode": "force_generic_plan",  # a lookup by key always uses the index of the key
@@ -82,14 +81,20 @@ class PostgresEngine:
     def __init__(self, server: PostgresServer) -> None:
         """No connection is made before the first transaction. Raises ModuleNotFoundError without the driver."""
         self.name = f"database {server}"
+        self._server = server
         self._writer = connect(server, **_GENERIC_PLANS)
         self._lookup = _single_statement(self._writer.execution_options(**{GENERIC_PLANS: True}))
         self._planner = connect(server, **_CUSTOM_PLANS)
         self._reader = self._planner.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._query = _single_statement(self._planner)
 
-    async def prepare(self) -> str:
-        return await self.write(lambda connection: _prepare(connection, self.name))
+    async def prepare(self, *, create: bool = True) -> Prepared:
+        if create:
+            return await self.write(lambda connection: _prepare(connection, self.name))
+        revision = await self.query(lambda connection: _revision_of(connection, self.name))
+        if revision is None:
+            raise not_created(self._server)
+        return Prepared(revision)
 
     async def read(self, work: Work[T]) -> T:
         return await _transact(self._reader, work)
@@ -139,6 +144,8 @@ class PostgresEngine:
         return isinstance(error, _ConnectionLost) or _sqlstate(error) in ("40001", "40P01")
 
     def explain(self, error: BaseException) -> DirectoryUnavailable | None:
+        if isinstance(error, ConnectionRefused):
+            return DirectoryUnavailable(f"The {self.name} {error.problem}; {error.advice}.")
         meaning = _meaning_of(error)
         if meaning is None:
             return None
@@ -168,13 +175,13 @@ class _ConnectionLost(Exception):
 def connect(server: PostgresServer, **settings: str) -> AsyncEngine:
     """Return a SQLAlchemy engine whose sessions have these settings; it connects on demand."""
     return create_async_engine(
-        server.url,
+        "postgresql+asyncpg://",
+        async_creator=Connector(parse_url(server.url, os.environ), _SESSION | settings),
         pool_size=_POOL_SIZE,
         max_overflow=0,
         pool_timeout=_POOL_TIMEOUT_SECONDS,
         hide_parameters=True,  # errors may be logged, personal data may not
         isolation_level="READ COMMITTED",
-        connect_args={"timeout": _CONNECT_TIMEOUT_SECONDS, "server_settings": _SESSION | settings},
     )
 
 
@@ -209,14 +216,14 @@ def _run_in_transaction(engine: SyncEngine, work: Work[T]) -> T:
             raise
 
 
-def _prepare(connection: Connection, name: str) -> str:
+def _prepare(connection: Connection, name: str) -> Prepared:
     if revision := _revision_of(connection, name):
-        return revision
+        return Prepared(revision)
     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _CREATE_LOCK})
     revision = _revision_of(connection, name)  # another process may have created the tables meanwhile
     if not revision:
         _create_tables(connection, name)
-    return revision or REVISION
+    return Prepared(revision or REVISION, is_new=not revision)
 
 
 def _revision_of(connection: Connection, name: str) -> str | None:

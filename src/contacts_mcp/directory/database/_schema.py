@@ -7,14 +7,16 @@ A change of the tables needs a new revision: change this module, raise `REVISION
 and add the new schema to the snapshots of tests/directory/maintenance.
 """
 
+import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from contacts_mcp.directory._errors import DirectoryUnavailable
+from contacts_mcp.directory._errors import NO_DIRECTORY, DirectoryUnavailable
+from contacts_mcp.directory._location import Location
 
 REVISION = "0001"
 """The revision that `migrations` leads to. Revisions sort in their order."""
@@ -241,6 +243,28 @@ def create_statements(dialect: sa.Dialect) -> Iterator[str]:
     yield "INSERT INTO receipt_chain (id, length, hash) VALUES (1, 0, '')"
 
 
+class Prepared(NamedTuple):
+    """A database that can be used: the revision of its schema, and whether it was created now."""
+
+    revision: str
+    is_new: bool = False
+
+
+def not_created(location: Location) -> DirectoryUnavailable:
+    """Return the error of a command that creates no directory, if there is none."""
+    error = DirectoryUnavailable(
+        f"{NO_DIRECTORY} {location}; name another with --directory, or create this one with"
+        f" {cli_command('migrate', location)}."
+    )
+    error.is_missing = True
+    return error
+
+
+def cli_command(name: str, location: Location) -> str:
+    """Return a command of `contacts-mcp directory` that names this directory."""
+    return f"`contacts-mcp directory {name} --directory {shlex.quote(str(location))}`"
+
+
 def require_known_revision(name: str, revision: str) -> None:
     """Raise DirectoryUnavailable if a newer version of this program wrote the database."""
     if revision > REVISION:
@@ -250,11 +274,11 @@ def require_known_revision(name: str, revision: str) -> None:
         )
 
 
-def require_current_revision(name: str, revision: str) -> None:
+def require_current_revision(name: str, revision: str, location: Location) -> None:
     """Raise DirectoryUnavailable if another version of this program wrote the database."""
     require_known_revision(name, revision)
     if revision < REVISION:
         raise DirectoryUnavailable(
             f"The {name} was written by an older version of this program (schema {revision}, now {REVISION});"
-            " run `contacts-mcp directory migrate`."
+            f" run {cli_command('migrate', location)}."
         )

@@ -22,7 +22,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 from contacts_mcp.directory._errors import DirectoryUnavailable
 from contacts_mcp.directory.database._database import Work
 from contacts_mcp.directory.database._inspection import schema_faults
-from contacts_mcp.directory.database._schema import REVISION, REVISION_TABLE, create_statements
+from contacts_mcp.directory.database._schema import REVISION, REVISION_TABLE, Prepared, create_statements, not_created
 
 BUSY_TIMEOUT_SECONDS = 10.0
 """How long a connection waits for a lock of another process before SQLite gives up."""
@@ -89,8 +89,10 @@ class SqliteEngine:
         self._writer = _ConnectionPool(path, "BEGIN IMMEDIATE", _WRITER_PRAGMAS, connections=1)
         self._needs_scrub = False
 
-    async def prepare(self) -> str:
-        return await asyncio.to_thread(prepare_file, self._path)  # another process may be creating the same file
+    async def prepare(self, *, create: bool = True) -> Prepared:
+        return await asyncio.to_thread(
+            prepare_file, self._path, create=create
+        )  # another process may be creating the same file
 
     async def read(self, work: Work[T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._reader.threads, self._reader.transact, work)
@@ -213,8 +215,7 @@ def create_private_file(path: Path) -> None:
         with _creating:
             _create_or_access(path)
     except (OSError, ValueError) as exc:
-        reason = getattr(exc, "strerror", None) or "not a path"
-        raise DirectoryUnavailable(f"The file {path} cannot be opened ({reason}); choose another path.") from exc
+        raise _not_opened(path, exc) from exc
 
 
 def inspect_backup(connection: sqlite3.Connection, path: Path) -> None:
@@ -224,8 +225,8 @@ def inspect_backup(connection: sqlite3.Connection, path: Path) -> None:
         raise DirectoryUnavailable(f"The file {path} is empty; choose another backup.")
 
 
-def prepare_file(path: Path) -> str:
-    """Create the file and its tables if they are missing; return its revision.
+def prepare_file(path: Path, *, create: bool = True) -> Prepared:
+    """Return the revision of a directory's file. If the file or its tables are missing, create them or refuse that.
 
     Several processes may do this to one file at the same time. Blocks while another one holds the lock, for about
     `BUSY_TIMEOUT_SECONDS` at most.
@@ -233,17 +234,37 @@ def prepare_file(path: Path) -> str:
     Raises:
         DirectoryUnavailable: the file cannot be used, or belongs to another program; it is not changed.
     """
-    create_private_file(path)
+    if create:
+        create_private_file(path)
+    else:
+        _require_file(path)
     deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
     while True:
         try:
             with closing(connect_file(path)) as connection:
-                return _create_tables(connection, path)
+                return _create_tables(connection, path, create)
         except sqlite3.Error as exc:
             # SQLite does not wait when the journal mode changes, which every creator does at the same time.
             if not _is_busy(exc) or time.monotonic() > deadline:
                 raise (explain_sqlite_error(exc, path) or exc) from exc
         time.sleep(_RETRY_SECONDS)
+
+
+def _require_file(path: Path) -> None:
+    """Raise DirectoryUnavailable unless there is a file that can be read and written."""
+    try:
+        path.stat()
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise PermissionError(0, "no permission to read and write it")
+    except FileNotFoundError:
+        raise not_created(path) from None
+    except (OSError, ValueError) as exc:
+        raise _not_opened(path, exc) from exc
+
+
+def _not_opened(path: Path, error: OSError | ValueError) -> DirectoryUnavailable:
+    reason = getattr(error, "strerror", None) or "not a path"
+    return DirectoryUnavailable(f"The file {path} cannot be opened ({reason}); choose another path.")
 
 
 def _is_busy(error: BaseException) -> bool:
@@ -274,9 +295,11 @@ def _create_or_access(path: Path) -> None:
             raise PermissionError(0, "no permission to read and write it") from None
 
 
-def _create_tables(connection: sqlite3.Connection, path: Path) -> str:
+def _create_tables(connection: sqlite3.Connection, path: Path, create: bool) -> Prepared:
     if revision := _revision_of(connection, path):  # before the first write
-        return revision
+        return Prepared(revision)
+    if not create:
+        raise not_created(path)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("BEGIN IMMEDIATE")
     revision = _revision_of(connection, path)  # another process may have created the tables meanwhile
@@ -285,7 +308,7 @@ def _create_tables(connection: sqlite3.Connection, path: Path) -> str:
             connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute("COMMIT")
-    return revision or REVISION
+    return Prepared(revision or REVISION, is_new=not revision)
 
 
 def _revision_of(connection: sqlite3.Connection, path: Path) -> str | None:

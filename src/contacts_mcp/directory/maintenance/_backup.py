@@ -1,4 +1,4 @@
-"""Migrate a directory, write a backup while it is in use, and restore one.
+"""Write a backup of a directory while it is in use, and restore one.
 
 A backup is a directory in a SQLite file, whichever engine it comes from, and can be restored into either: this is also
 the way from a file to a server.
@@ -9,8 +9,8 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import aclosing, closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import aclosing, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from contacts_mcp.directory import database as db
 from contacts_mcp.directory import store
 from contacts_mcp.directory._errors import BackupRefused
 from contacts_mcp.directory._location import Location, PostgresServer
+from contacts_mcp.directory.maintenance._upgrade import ProgressCallback, explained, run_scripts, upgrade
 from contacts_mcp.hash_chain import ChainEnd, ChainRecord, end_of
 
 _COPIED = (db.tenants, db.keys, db.contacts, db.groups, db.memberships, db.receipts, db.receipt_chain)
@@ -29,10 +30,6 @@ _RECORDS = (db.contacts, db.memberships, db.groups)
 _NUMBERED = (*_RECORDS, db.keys, db.tenants)
 _LOCKED = (*_RECORDS, *db.DERIVED_TABLES, db.receipts, db.receipt_chain, db.keys, db.tenants)
 _BATCH_ROWS = 5_000
-_MIGRATIONS = "contacts_mcp.directory:migrations"
-
-ProgressCallback = Callable[[int], None]
-"""Gets the number of rows that the current step has processed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,45 +42,21 @@ class RestoreResult:
     keys_revoked_again: int
 
 
-async def migrate(location: Location, report: ProgressCallback = lambda _: None) -> tuple[str, str]:
-    """Migrate a database in one transaction; return the revision it had and the one it has.
-
-    An empty database is created, and one of the current revision is not changed. `report` gets the number of contacts
-    that are indexed. Raises DirectoryUnavailable.
-    """
-    async with aclosing(db.build_engine(location)) as engine:
-        try:
-            before = await engine.prepare()
-            db.require_known_revision(engine.name, before)
-            if before != db.REVISION:
-                await engine.write(lambda connection: _upgrade(connection, report))
-                await engine.scrub()
-        except Exception as exc:
-            raise (engine.explain(exc) or exc) from exc
-    return before, db.REVISION
-
-
-def _upgrade(connection: Connection, report: ProgressCallback) -> None:
-    """Run the scripts up to the current revision, then derive the index again."""
-    from alembic import command
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", _MIGRATIONS)
-    config.set_main_option("path_separator", "os")
-    config.attributes.update(connection=connection, version_table=db.REVISION_TABLE)
-    command.upgrade(config, db.REVISION)
-    store.rebuild_index(connection, report)
+class _Copied(Exception):
+    """Ends the transaction in which an older directory was migrated for a copy; it is rolled back."""
 
 
 async def back_up(location: Location, target: Path, report: ProgressCallback = lambda _: None) -> int:
     """Write a consistent copy of the directory to a new file, completely or not at all. Returns its size in bytes.
 
-    Callers can read and write meanwhile. Raises BackupRefused, DirectoryUnavailable.
+    Callers can read and write meanwhile. A directory of an older version is copied as well. Raises BackupRefused,
+    DirectoryUnavailable.
     """
     _require(not target.exists(), f"The file {target} exists already; choose another name.")
-    async with aclosing(store.open_database(location)) as database:
-        await database.read(lambda _: None)  # creates a missing directory, and refuses a file that is not a directory
+    if await _is_older(location):
+        return await _back_up_older(location, target, report)
+    async with aclosing(store.open_database(location, create=False)) as database:
+        await database.read(lambda _: None)  # brings the journal up to date
         with _draft(target) as draft:
             if isinstance(location, PostgresServer):
                 await asyncio.to_thread(db.prepare_file, draft)
@@ -92,6 +65,35 @@ async def back_up(location: Location, target: Path, report: ProgressCallback = l
             else:
                 await asyncio.to_thread(_copy_file, location, draft)
             return draft.stat().st_size
+
+
+async def _is_older(location: Location) -> bool:
+    """Whether an older version of this program wrote the directory. Raises DirectoryUnavailable."""
+    async with aclosing(db.build_engine(location)) as engine:
+        with explained(engine):
+            revision = (await engine.prepare(create=False)).revision
+        db.require_known_revision(engine.name, revision)
+        return revision != db.REVISION
+
+
+async def _back_up_older(location: Location, target: Path, report: ProgressCallback) -> int:
+    """Copy a directory of an older version: a file as it is, the rows of a server as the migrations change them."""
+    with _draft(target) as draft:
+        if isinstance(location, Path):
+            await asyncio.to_thread(_copy_file, location, draft)
+            return draft.stat().st_size
+        await asyncio.to_thread(db.prepare_file, draft)
+
+        def work(connection: Connection) -> None:
+            run_scripts(connection)
+            with _file_transaction(draft) as copy:
+                _copy_rows(connection, copy, report)
+            raise _Copied
+
+        async with aclosing(db.build_engine(location)) as engine:
+            with suppress(_Copied), explained(engine):
+                await engine.write(work)
+        return draft.stat().st_size
 
 
 async def restore_backup(
@@ -107,13 +109,21 @@ async def restore_backup(
         draft = Path(folder) / "contacts.db"
         db.create_private_file(draft)
         await asyncio.to_thread(_copy_file, source, draft)
-        await migrate(draft, report)
+        await _migrate_draft(draft)
         await asyncio.to_thread(_require_own_contents, draft, source)
         async with aclosing(store.open_database(location)) as database:
             known, revoked = await _changes_since(database, location, journals)
             result = await _update_draft(draft, known, revoked)
             await database.erase(_replace, draft, known, report)
     return result
+
+
+async def _migrate_draft(draft: Path) -> None:
+    """Bring the copy of a backup to the current revision."""
+    if await _is_older(draft):
+        async with aclosing(db.build_engine(draft)) as engine:
+            with explained(engine):
+                await engine.write(upgrade)
 
 
 async def _changes_since(
@@ -225,11 +235,10 @@ def _file_transaction(path: Path) -> Iterator[Connection]:
 
 
 def _work_folder(location: Location) -> Path | None:
-    """The folder for the draft: next to the directory's file, so on the same disk."""
+    """The folder for the draft: next to the directory's file, or where its folder will be, so on the same disk."""
     if isinstance(location, PostgresServer):
         return None
-    db.create_private_file(location)
-    return location.absolute().parent
+    return next(folder for folder in location.absolute().parents if folder.is_dir())
 
 
 @contextmanager

@@ -25,10 +25,12 @@ from contacts_mcp.directory.database import (
     receipt_chain,
     tenants,
 )
-from contacts_mcp.directory.maintenance import _backup, _check, _summary
-from contacts_mcp.directory.maintenance._backup import ProgressCallback, RestoreResult
+from contacts_mcp.directory.maintenance import _backup, _check, _migrate, _summary
+from contacts_mcp.directory.maintenance._backup import RestoreResult
+from contacts_mcp.directory.maintenance._migrate import Migration
 from contacts_mcp.directory.maintenance._sample import sample_contacts
 from contacts_mcp.directory.maintenance._summary import Summary
+from contacts_mcp.directory.maintenance._upgrade import ProgressCallback
 from contacts_mcp.directory.store import Row
 
 _ACTOR = "operator"
@@ -105,15 +107,17 @@ class Maintenance:
             created += len(batch)
             report(created)
 
-    async def migrate(self, report: ProgressCallback) -> tuple[str, str]:
-        """Migrate an older database to the current schema. Returns the revisions before and after."""
-        return await _backup.migrate(self._location, report)
+    async def migrate(self, report: ProgressCallback, *, copy: bool = True, dry_run: bool = False) -> Migration:
+        """Migrate an older database to the current schema, after a copy; see Migration. A dry run changes nothing."""
+        copy_to = _migrate.find_copy_path(self._location) if copy else None
+        return await _migrate.migrate(self._location, report, copy_to=copy_to, dry_run=dry_run)
 
     async def back_up(self, target: Path, report: ProgressCallback) -> int:
         """Write a consistent copy to a new SQLite file while the directory is in use. Returns its size in bytes.
 
         Raises:
             BackupRefused: the file exists.
+            DirectoryUnavailable: also if there is no directory.
         """
         return await _backup.back_up(self._location, target, report)
 

@@ -18,7 +18,7 @@ from contacts_mcp.directory.store import ApiKey, find_key, key_prefix, record_us
 from contacts_mcp.middleware import Refusal, presented_keys
 from contacts_mcp.token_bucket import TokenBucket
 
-OPEN_PATHS = ("/openapi.json", "/docs", "/healthz")
+OPEN_PATHS = ("/openapi.json", "/docs", "/healthz", "/readyz")
 """Paths that need no API key."""
 
 _DESCRIPTION = ("GET", "/v1/directory")  # tells the scopes of every key, and shows no contact

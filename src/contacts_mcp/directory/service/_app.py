@@ -15,6 +15,7 @@ from contacts_mcp.directory.api import TENANT_SCOPE_KEY, Tenant, build_app, rend
 from contacts_mcp.directory.database import Database, tenants
 from contacts_mcp.directory.service._api_keys import ApiKeyMiddleware, KeyCache, unavailable
 from contacts_mcp.middleware import BodyLimitMiddleware, BodyQuota, ConcurrencyLimitMiddleware, RequestIdMiddleware
+from contacts_mcp.readiness import PART_WORKS, render_readiness
 
 pages_router = APIRouter()
 
@@ -87,6 +88,16 @@ async def healthz(request: Request) -> JSONResponse:
     except DirectoryUnavailable:
         return JSONResponse({"status": "unavailable"}, 503)
     return JSONResponse({"status": "ok"})
+
+
+@pages_router.get("/readyz")
+async def readyz(request: Request) -> Response:
+    database: Database = request.app.state.database
+    try:
+        await database.look_up(_probe)
+    except DirectoryUnavailable:
+        return render_readiness({"directory": "directory_unavailable"}, request)
+    return render_readiness({"directory": PART_WORKS}, request)
 
 
 def _probe(connection: Connection) -> None:

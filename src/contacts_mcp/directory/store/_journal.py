@@ -30,11 +30,14 @@ _RECEIPT_TYPES = {
 }
 
 
-def open_database(location: Location) -> Database:
-    """Return the database at a location, opened by its first transaction. A file is kept in sync with its journal."""
+def open_database(location: Location, *, create: bool = True) -> Database:
+    """Return the database at a location, opened by its first transaction. A file is kept in sync with its journal.
+
+    Without `create`, a directory that does not exist is refused.
+    """
     if isinstance(location, PostgresServer):
-        return Database(location)
-    return Database(location, Journal(location).sync)
+        return Database(location, create=create)
+    return Database(location, Journal(location).sync, create=create)
 
 
 def journal_path(path: Path) -> Path:

@@ -1,7 +1,7 @@
 """The ASGI app: Streamable HTTP and SSE behind authentication and limits, and public pages."""
 
 import re
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -62,7 +62,7 @@ def http_app(
     server: Server[Any],
     access: Access,
     *,
-    check_ready: ReadinessCheck,
+    checks: Mapping[str, ReadinessCheck],
     calls: ActiveCalls,
     close_subscriptions: Callable[[], None] = lambda: None,
     hosts: Collection[str] = (),
@@ -73,6 +73,7 @@ def http_app(
     """Serve `server` on `/mcp`, `/sse` and `/messages/`, with health pages; the server's lifespan becomes the app's.
 
     `calls` are the running calls of `server`, which end with the app; `close_subscriptions` ends its subscriptions.
+    `checks` are the parts that the readiness page names.
     `hosts` are the accepted host names (by default only loopback), and web pages of `origins` may call the server.
     `limits` apply to each caller. `telemetry` is entered before everything else, and left after everything else.
     """
@@ -89,7 +90,7 @@ def http_app(
 
     auth_routes = access.routes()
     protocol = _protected(_endpoints(server, manager, limits), access, limits, origins)
-    routes = [*HealthPages(check_ready, shutdown).routes(), *auth_routes]
+    routes = [*HealthPages(checks, shutdown).routes(), *auth_routes]
     others = _others(oauth_errors(access.oauth_advice))
     public: ASGIApp = Router(routes, redirect_slashes=False, default=others, lifespan=lifespan)
     public = BodyLimitMiddleware(public, json_rpc_error, limit_bytes=_MAX_PUBLIC_BODY_BYTES)

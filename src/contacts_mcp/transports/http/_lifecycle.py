@@ -4,19 +4,19 @@ import asyncio
 import signal
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from http import HTTPStatus
 from types import FrameType
 from typing import Any
 
 import anyio
 from sse_starlette.sse import AppStatus
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from contacts_mcp.contract import ContactsError
+from contacts_mcp.readiness import PART_WORKS, render_readiness
 from contacts_mcp.server import ActiveCalls
 
 HEALTH_PATH, READINESS_PATH = "/healthz", "/readyz"
@@ -30,7 +30,7 @@ _FLUSH_SECONDS = 0.3
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 ReadinessCheck = Callable[[], Awaitable[None]]
-"""Raises a ContactsError if the backend cannot be used."""
+"""Raises a ContactsError if a part of the server cannot be used."""
 
 
 class Shutdown:
@@ -86,15 +86,15 @@ class Shutdown:
 
 
 class HealthPages:
-    """Two pages without authentication: the process is alive if it answers, and ready if its backend can be used."""
+    """Two pages without authentication: the process is alive if it answers, and ready if all its parts work."""
 
     def __init__(
-        self, check_ready: ReadinessCheck, shutdown: Shutdown, clock: Callable[[], float] = time.monotonic
+        self, checks: Mapping[str, ReadinessCheck], shutdown: Shutdown, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._check_ready = check_ready
+        self._checks = checks
         self._shutdown = shutdown
         self._clock = clock
-        self._fault: str | None = None
+        self._parts: dict[str, str] = {}
         self._fresh_until = 0.0
         self._lock = anyio.Lock()
 
@@ -107,21 +107,27 @@ class HealthPages:
     async def _get_health(self, _request: Request) -> JSONResponse:
         return JSONResponse({"status": "alive"})
 
-    async def _get_readiness(self, _request: Request) -> JSONResponse:
-        fault = "stopping" if self._shutdown.has_begun else await self._find_fault()
-        if fault is None:
-            return JSONResponse({"status": "ready"})
-        return JSONResponse({"status": "not ready", "reason": fault}, HTTPStatus.SERVICE_UNAVAILABLE)
+    async def _get_readiness(self, request: Request) -> Response:
+        if self._shutdown.has_begun:
+            return render_readiness({}, request, "stopping")
+        return render_readiness(await self._examine(), request)
 
-    async def _find_fault(self) -> str | None:
-        """Return the code of the backend's fault, without its message, which may hold an address."""
+    async def _examine(self) -> dict[str, str]:
+        """Return the state of each part; an answer is reused for seconds."""
         async with self._lock:
             if self._clock() >= self._fresh_until:
-                self._fault = None
-                try:
-                    with anyio.fail_after(READINESS_TIMEOUT_SECONDS):
-                        await self._check_ready()
-                except (ContactsError, TimeoutError) as exc:
-                    self._fault = exc.code if isinstance(exc, ContactsError) else "unreachable"
+                parts = dict.fromkeys(self._checks, PART_WORKS)
+                async with anyio.create_task_group() as tasks:
+                    for name, check in self._checks.items():
+                        tasks.start_soon(self._examine_part, parts, name, check)
+                self._parts = parts
                 self._fresh_until = self._clock() + _READINESS_TTL_SECONDS
-            return self._fault
+            return self._parts
+
+    async def _examine_part(self, parts: dict[str, str], name: str, check: ReadinessCheck) -> None:
+        """Store the code of a part's fault, without its message, which may hold an address."""
+        try:
+            with anyio.fail_after(READINESS_TIMEOUT_SECONDS):
+                await check()
+        except (ContactsError, TimeoutError) as exc:
+            parts[name] = exc.code if isinstance(exc, ContactsError) else "unreachable"

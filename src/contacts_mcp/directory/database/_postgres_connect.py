@@ -1,0 +1,167 @@
+"""Open connections to PostgreSQL as libpq does: each host in turn, the password file, and TLS.
+
+The driver would limit the time for all hosts together, so that one host that is cut off hides the others, and it does
+not remove the backslashes in a password file.
+"""
+
+import logging
+import os
+import random
+import re
+import ssl
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import asyncpg
+from asyncpg.exceptions import CannotConnectNowError, InvalidPasswordError, TargetServerAttributeNotMatched
+
+from contacts_mcp.directory._postgres_url import SYSTEM_CERTIFICATES, ConnectionParameters, Host
+
+_TLS_FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
+_FIELDS = re.compile(r"((?:\\.|[^:\\])*)(?::|$)")
+
+_log = logging.getLogger(__name__)
+
+
+class ConnectionRefused(Exception):
+    """No connection can be made; `problem` and `advice` are parts of a sentence about the database."""
+
+    def __init__(self, problem: str, advice: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.advice = advice
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """Opens connections to the first host of a URL that fits. `session` are settings of each session."""
+
+    parameters: ConnectionParameters
+    session: Mapping[str, str]
+
+    async def __call__(self) -> "asyncpg.Connection":
+        """Connect. Raises ConnectionRefused, OSError, and what the server answers."""
+        last: Exception | None = None
+        for host, target in self._attempts():
+            try:
+                return await self._connect(host, target)
+            except (OSError, CannotConnectNowError, TargetServerAttributeNotMatched) as exc:
+                last = exc
+        assert last is not None  # there is at least one host
+        raise _explain(last, self.parameters.target_session_attrs) from last
+
+    def _attempts(self) -> Iterator[tuple[Host, str]]:
+        hosts: Sequence[Host] = self.parameters.hosts
+        if self.parameters.is_random:
+            hosts = random.sample(hosts, len(hosts))
+        target = self.parameters.target_session_attrs
+        if target == "prefer-standby":
+            yield from ((host, "standby") for host in hosts)
+            target = "any"
+        yield from ((host, target) for host in hosts)
+
+    async def _connect(self, host: Host, target: str) -> "asyncpg.Connection":
+        known = self.parameters
+        password = known.password or find_password(known, host)
+        try:
+            return await asyncpg.connect(
+                **_tls_arguments(known, host),
+                host=host.name or None,
+                port=host.port,
+                user=known.user,
+                password=password or "",  # None would have the driver search for it
+                database=known.database,
+                timeout=known.connect_timeout,  # pyright: ignore[reportArgumentType] - it may be None or a float
+                target_session_attrs=target,
+                server_settings={**known.session, **self.session},
+            )
+        except InvalidPasswordError as exc:
+            if password:
+                raise
+            raise ConnectionRefused(
+                "needs a password", "put it into the URL, PGPASSWORD or ~/.pgpass, which only its owner may read"
+            ) from exc
+
+
+def _explain(error: Exception, target: str) -> Exception:
+    """Return the error with what a person can do about it, if it is not one of the network."""
+    if isinstance(error, TargetServerAttributeNotMatched):
+        return ConnectionRefused(
+            f"has no host that is {target} (target_session_attrs)", "try again after a failover, or correct the URL"
+        )
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return ConnectionRefused(
+            f"has a TLS certificate that is not accepted ({error.verify_message})", "check sslrootcert and the host"
+        )
+    if isinstance(error, ssl.SSLError):
+        return ConnectionRefused(f"cannot be reached by TLS ({error.reason})", "check sslmode and the certificates")
+    if isinstance(error, ConnectionError) and "rejected SSL upgrade" in str(error):
+        return ConnectionRefused("does not offer TLS", "enable it on the server, or choose another sslmode")
+    return error
+
+
+def _tls_arguments(parameters: ConnectionParameters, host: Host) -> dict[str, Any]:
+    """Return the driver's arguments for TLS. Raises ConnectionRefused."""
+    if host.is_local:
+        return {}
+    tls = dict(parameters.tls)
+    for name in _TLS_FILES:
+        if name in tls and tls[name] != SYSTEM_CERTIFICATES:
+            _require_readable(name, tls[name])
+    arguments: dict[str, Any] = {"direct_tls": True} if parameters.is_direct_tls else {}
+    if tls.get("sslrootcert") == SYSTEM_CERTIFICATES:
+        context = ssl.create_default_context()
+        if "sslcert" in tls:
+            context.load_cert_chain(tls["sslcert"], tls.get("sslkey"), tls.get("sslpassword", ""))
+        return {**arguments, "ssl": context}
+    return {**arguments, "dsn": f"postgresql://?{urlencode(tls)}"} if tls else arguments
+
+
+def _require_readable(name: str, path: str) -> None:
+    try:
+        with open(path, "rb"):  # noqa: PTH123 - Path would change the name of the file
+            pass
+    except OSError as exc:
+        raise ConnectionRefused(
+            f"cannot be reached, because {name} is {path}, which cannot be read ({exc.strerror})", "correct it"
+        ) from exc
+
+
+def find_password(parameters: ConnectionParameters, host: Host) -> str | None:
+    """Return the password for a host from the password file, None if it has none or others may read it."""
+    path = Path(parameters.passfile) if parameters.passfile else Path.home() / ".pgpass"
+    name = "localhost" if host.is_local else host.name
+    wanted = (name, str(host.port), parameters.database, parameters.user)
+    for line in _read_private_lines(path):
+        *keys, password = (re.sub(r"\\(.)", r"\1", each) for each in _split_line(line))
+        if all(key in ("*", value) for key, value in zip(keys, wanted, strict=True)):
+            return password
+    return None
+
+
+def _read_private_lines(path: Path) -> list[str]:
+    """Return the entries of a password file, none if others may read it, as libpq does."""
+    try:
+        with path.open(encoding="utf-8", errors="surrogateescape") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if not stat.S_ISREG(mode) or mode & (stat.S_IRWXG | stat.S_IRWXO):
+                _log.warning("The password file %s is not used: it must be a file that only its owner may read", path)
+                return []
+            lines = [line.rstrip("\r\n") for line in file]
+    except OSError:
+        return []
+    return [line for line in lines if not line.startswith("#") and len(_split_line(line)) == 5]  # noqa: PLR2004
+
+
+def _split_line(line: str) -> list[str]:
+    """Split `host:port:database:user:password`; a password may contain colons that are not escaped."""
+    fields: list[str] = []
+    position = 0
+    while len(fields) < 4 and (match := _FIELDS.match(line, position)) and match.end() > position:  # noqa: PLR2004
+        fields.append(match[1])
+        position = match.end()
+    return [*fields, line[position:]]
