@@ -154,5 +154,11 @@ EXTENSIONS = (
         body={"creates": [{"type": "person", "name": "Per Hansen"}]},
         idempotent=False,
     ),
+    EndpointCase("read_person", "GET /v1/directory/persons/{ola}", Risk.READ),
+    EndpointCase("merge_records", "POST /v1/directory/persons/{ola}/merge", Risk.DESTROY, body={"merge_ids": ["kari"]}),
+    EndpointCase("list_deleted_contacts", "GET /v1/directory/deleted", Risk.READ),
+    EndpointCase(
+        "erase_records", "POST /v1/directory/persons/{ola}/erase", Risk.ERASE, body={"also_erase": ["kari"], **_REASON}
+    ),
 )
 """The embedded directory's own routes, which have no tool."""

@@ -67,7 +67,8 @@ async def test_each_kind_of_call_is_recorded(tmp_path, path, lines, era):
     by_outcome = {line["outcome"]: line for line in lines() if line["tool"] == "gdpr_delete_contact"}
     assert list(by_outcome["begun"]) == [*KEYS, "ms", "previous", "hash"]
     assert lines()[0]["created_ids"] == [ola["id"]]
-    assert list(by_outcome["done"]) == [*KEYS, "begun", "ms", "previous", "hash"]
+    assert list(by_outcome["done"]) == [*KEYS, "erased_ids", "receipts", "begun", "ms", "previous", "hash"]
+    assert (by_outcome["done"]["erased_ids"], by_outcome["done"]["receipts"]) == ([ola["id"]], [1])
     assert by_outcome["done"]["begun"] == by_outcome["begun"]["seq"]
     assert by_outcome["done"]["contact_id"] == ola["id"]
     failed = lines()[2]
@@ -310,7 +311,8 @@ async def test_answer_of_the_service_is_recorded(path, lines, answers, outcome, 
     """An error of the service is no refusal of this server, and after a lost answer the outcome is unknown."""
     erased = {"contact_id": CONTACT_ID, "reason": "asked for it"}
     async with ScriptedServer() as service:
-        service.answers(reply(200, CONTACT), reply(200, CONTACT), reply(200, CONTACT), *answers, reply(404))
+        read = (reply(200, CONTACT), reply(200, {"contacts": [], "total": 0}))  # the contact, and others of its name
+        service.answers(reply(404), *read, *read, *answers, reply(404))
         async with host(Platform(CREDENTIAL, service.url), LEGACY, Person(YES), audit=str(path)) as directory:
             await directory.raw("gdpr_delete_contact", **erased)
 

@@ -108,7 +108,8 @@ async def test_begin_record_of_an_erasure_survives_a_kill(tmp_path):
     """The process is killed while it waits for the service: the trail has the call as unfinished."""
     erased = {"contact_id": CONTACT_ID, "reason": "asked for it"}
     async with ScriptedServer() as service:
-        service.answers(*[reply(200, CONTACT)] * 3, silence)
+        read = (reply(200, CONTACT), reply(200, {"contacts": [], "total": 0}))  # the contact, and others of its name
+        service.answers(reply(404), *read, *read, silence)
         variables = {"WAYSCLOUD_API_KEY": API_KEY, "WAYSCLOUD_API_URL": service.url}
         with StdioServer(tmp_path, "--guard", "two-step", **variables) as server:
             preview = await to_thread.run_sync(lambda: call(server, "gdpr_delete_contact", **erased))

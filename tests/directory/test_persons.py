@@ -189,3 +189,71 @@ async def test_merged_record_of_an_old_copy_is_erased_when_the_copy_is_opened(
         person = await old._database.read(store.read_person, OWNER, keep)
         assert [person.status, *(each.status for each in person.merged)] == ["erased", "erased"]
         assert await old._database.read(check) == []
+
+
+async def test_person_is_read_with_status_links_groups_and_receipt(http, create, create_group):
+    keep, other = await create("Ola Nordmann", email="ola@example.com"), await create("Ola N")
+    group = await create_group()
+    await http.post(f"/v1/contacts/groups/{group['id']}/members", json={"contact_ids": [keep["id"]]})
+    url = f"/v1/directory/persons/{keep['id']}"
+
+    merged = await http.post(f"{url}/merge", json={"merge_ids": [other["id"]]})
+    live = (await http.get(url)).json()
+    body = {"also_erase": [other["id"]], "reason": "Article 17"}
+    receipts = (await http.post(f"{url}/erase", json=body)).json()["receipts"]
+    erased = (await http.get(url)).json()
+
+    assert merged.json() == {"merged": [other["id"]]}
+    assert (live["status"], live["email"], live["group_ids"]) == ("live", "ola@example.com", [group["id"]])
+    (linked,) = live["merged"]
+    assert (linked["status"], linked["merged_into"], linked["name"]) == ("deleted", keep["id"], "Ola N")
+    assert [each["number"] for each in receipts] == [1, 2]
+    assert (erased["status"], erased["name"], erased["group_ids"]) == ("erased", None, [])
+    assert {erased["receipt"], erased["merged"][0]["receipt"]} == {1, 2}
+    assert erased["erased_at"] == next(each["erased_at"] for each in receipts if each["contact_id"] == keep["id"])
+
+
+async def test_erasure_without_a_record_that_was_merged_meanwhile_is_409_and_erases_nothing(http, create):
+    keep, other = await create(), await create()
+    url = f"/v1/directory/persons/{keep['id']}"
+    await http.post(f"{url}/merge", json={"merge_ids": [other["id"]]})
+
+    answer = await http.post(f"{url}/erase", json={"reason": "Article 17"})
+
+    assert answer.status_code == 409
+    assert (await http.get(f"/v1/contacts/{keep['id']}")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [
+        ("nordmann ola", ["Ola Nordmann"]),
+        ("ola nord", ["Ola Nordmann"]),
+        ("90 00 00 01", ["Ola Nordmann", "Eva"]),
+        ("kari@example.com", ["Kari Bjørnsen"]),
+        ("BJORNSEN", ["Kari Bjørnsen"]),
+        ("ower", []),
+        ("", ["Ola Nordmann", "Kari Bjørnsen", "Eva", "Lower_case"]),
+    ],
+)
+async def test_deleted_contacts_are_found_by_the_words_and_digits_of_a_search(http, create, search, found):
+    made = [
+        await create("Ola Nordmann", phone_number="+4790000001"),
+        await create("Kari Bjørnsen", email="kari@example.com"),
+        await create("Eva", phone_number="90000001"),
+        await create("Lower_case"),
+    ]
+    for each in made:
+        await http.delete(f"/v1/contacts/{each['id']}")
+    await create("Ola Nordmann", phone_number="+4790000001")  # live
+    erased = await create("Ola Nordmann", phone_number="+4790000001")
+    await http.post(f"/v1/contacts/{erased['id']}/gdpr-delete", json={"reason": "asked"})
+
+    page = (await http.get("/v1/directory/deleted", params={"search": search, "limit": 2})).json()
+    names = [each["name"] for each in page["contacts"]]
+    while page["next"]:
+        params = {"search": search, "limit": 2, "after": page["next"]}
+        page = (await http.get("/v1/directory/deleted", params=params)).json()
+        names += [each["name"] for each in page["contacts"]]
+
+    assert names == found

@@ -93,6 +93,25 @@ async def test_every_changed_resource_is_notified(directory, case):
     assert (LIST_CHANGED in notified) == (LIST_CHANGED in differing)
 
 
+@pytest.mark.parametrize("same", [False, True], ids=["one contact", "with a related contact"])
+async def test_erasure_notifies_exactly_of_the_erased_contacts_and_their_groups(directory, same):
+    """Not of every contact, and not of groups that none of them was in."""
+    host, ids = directory.host, directory.ids
+    if same:
+        await host.call("update_contact", contact_id=ids["kari"], name="Ola")
+        _YES.content |= {"also_1": True}
+    await directory.notifications()
+    await directory.listener.events_before(LIST_CHANGED)
+
+    await host.call("gdpr_delete_contact", contact_id=ids["ola"], reason="asked for")
+    notified = await directory.notifications()
+    _YES.content.pop("also_1", None)
+
+    erased = ["ola", "kari"] if same else ["ola"]
+    groups = {kind.format(id=ids["customers"]) for kind in (GROUP_URI, MEMBERS_URI)}
+    assert notified == {CONTACT_URI.format(id=ids[name]) for name in erased} | groups
+
+
 @pytest.mark.parametrize(
     ("target", "fails"), [("ola", False), ("suppliers", True)], ids=["no difference", "no such contact"]
 )

@@ -29,6 +29,8 @@ async def erase(after: httpx.Response) -> dict[str, Any]:
         if request.url.path.endswith("/gdpr-delete"):
             erased = True
             return httpx.Response(202)
+        if request.url.path == "/v1/contacts":
+            return httpx.Response(200, json={"contacts": [], "total": 0})
         return after if erased else httpx.Response(200, json=OLA)
 
     async with host_of_service(respond, person=Person(content={"typed": "Ola Nordmann"})) as service:
@@ -37,11 +39,11 @@ async def erase(after: httpx.Response) -> dict[str, Any]:
 
 async def test_erasure_that_leaves_data_is_reported_as_not_erased() -> None:
     """The service accepts the erasure, but still shows the data."""
-    assert await erase(httpx.Response(200, json=OLA)) == {
-        "erased": False,
-        "seen": "the service accepted the erasure, but still shows personal data",
-        "left": ["name", "email", "tags"],
-    }
+    answer = await erase(httpx.Response(200, json=OLA))
+
+    assert answer["erased"] is False
+    assert answer["seen"] == "the service accepted the erasure, but still shows personal data"
+    assert answer["left"] == ["email", "name", "tags"]
 
 
 async def test_erasure_that_anonymizes_in_place_is_reported_as_erased() -> None:
@@ -132,8 +134,8 @@ async def test_question_about_a_group_of_unknown_size_says_so() -> None:
     assert "number unknown" in person.question
 
 
-async def test_contact_without_a_name_is_erased_by_typing_its_id() -> None:
-    person = Person(content={"typed": ID})
+async def test_contact_without_a_name_is_erased_by_typing_a_short_phrase() -> None:
+    person = Person(content={"typed": "erase a1b2"})
     seen = []
 
     def respond(request: httpx.Request) -> httpx.Response:
@@ -143,7 +145,7 @@ async def test_contact_without_a_name_is_erased_by_typing_its_id() -> None:
     async with host_of_service(respond, person=person) as service:
         assert (await service.call("gdpr_delete_contact", contact_id=ID, reason="request"))["erased"]
 
-    assert f'type "{ID}"' in person.question
+    assert 'type "erase a1b2"' in person.question
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 418, 422, 500, 501])
@@ -158,7 +160,7 @@ async def test_every_error_of_the_service_is_one_line_without_internals(
     }
     if tool.name.startswith("update"):
         arguments["name"] = "New"
-    person = Person(content={"decision": "delete", "typed": ID})
+    person = Person(content={"decision": "delete", "typed": f"erase {ID[:4]}"})
     async with host_of_service(always(status, {"detail": "no"}), person=person) as service:
         line = await service.error(tool.name, **arguments)
 

@@ -84,7 +84,9 @@ def person_who_agrees(tool: Tool) -> Person:
 
 _UNSETTLED = {"outcome_unknown", "server_fault", "unreadable_answer"}
 """Codes that leave open whether something was changed."""
-_VARIABLE_FIELDS = {"created_at", "updated_at", "file", "uri", "plan"}
+_KNOWN_BESIDE = {"records", "groups_left", "related", "more_related", "known", "unknown"}
+"""What an erasure reports beside its success: it depends on which requests were answered, and when."""
+_VARIABLE_FIELDS = {"created_at", "updated_at", "file", "uri", "plan", *_KNOWN_BESIDE}
 _NOT_REPEATABLE = {
     re.sub(r"{\w+}", "{}", call.route) for call in (*contract.CALLS, contract.BatchContacts) if not call.idempotent
 }
@@ -93,11 +95,10 @@ _SKIP_MISSING_RECORDS = ("export_contacts", "merge_contacts", "find_contacts", "
 _PARTIAL_ANSWERS = {
     "add_group_members": ({},),
     "gdpr_delete_contact": (
-        {
-            "erased": False,
-            "seen": "the service accepted the erasure, but the contact could not be read back: "
-            "read it again to be sure",
-        },
+        *(
+            {"erased": False, "seen": f"the {who} accepted the erasure, but the contact could not be read back: {then}"}
+            for who, then in (("service", "read it again"), ("directory", "call again to be sure"))
+        ),
     ),
 }
 """Other allowed answers, if all was done but not all results are known."""

@@ -1,16 +1,18 @@
-"""Extensions of the API for work on many contacts, which only the embedded directory offers.
+"""Extensions of the API, which only the embedded directory offers: many contacts at once, all records of a person.
 
-Before sending one of these calls, check DescribeDirectory: `scan` means ScanContacts, `batch` means BatchContacts.
+Before sending one of these calls, check DescribeDirectory: `scan` means ScanContacts, `batch` means BatchContacts, and
+`persons` means the calls from ReadPerson on.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
-from contacts_mcp.contract._call import Call, GroupId, Request, Risk, SearchText, Tags, Text
+from contacts_mcp.contract._call import Call, ContactId, GroupId, Request, Risk, SearchText, Tags, Text
 from contacts_mcp.contract.calls import CreateContact, UpdateContact
-from contacts_mcp.contract.models import ContactType, Record
+from contacts_mcp.contract.models import Contact, ContactType, Record, Timestamp
 
+MAX_ERASED = 1_000  # most records in one erasure
 MAX_SCAN_ROWS = 1_000  # most contacts in one page of a scan; each page is read in one turn of the event loop
 MAX_BATCH_SIZE = 1_000  # most contacts in one batch
 
@@ -45,6 +47,54 @@ class BatchResult(Record):
     """The results of a batch: first those of the creates in their order, then those of the updates."""
 
     results: list[BatchItemResult]
+
+
+class PersonRecord(Contact):
+    """A contact as the directory keeps it, live or not, without its tags and notes.
+
+    `merged_into` is the id of the contact that it was merged into, `receipt` the number of the receipt of its erasure.
+    """
+
+    status: Literal["live", "deleted", "erased"] = "live"
+    deleted_at: Timestamp | None = None
+    erased_at: Timestamp | None = None
+    merged_into: str | None = None
+    receipt: int | None = None
+
+
+class Person(PersonRecord):
+    """A contact with the records that were merged into it, also through others, and the groups it is a member of."""
+
+    merged: list[PersonRecord]
+    group_ids: list[str]
+
+
+class DeletedPage(Record):
+    """Deleted contacts; `next` is the next page's cursor, None on the last page."""
+
+    contacts: list[PersonRecord]
+    next: str | None = None
+
+
+class Receipt(Record):
+    """The receipt of one erasure; `fields` names the fields that had a value."""
+
+    number: int
+    contact_id: str
+    erased_at: Timestamp
+    fields: list[str]
+
+
+class MergedIds(Record):
+    """The ids of the records that are now linked to the kept contact."""
+
+    merged: list[str]
+
+
+class Receipts(Record):
+    """The receipts of all records that are erased now."""
+
+    receipts: list[Receipt]
 
 
 class DescribeDirectory(Call[Extensions]):
@@ -87,3 +137,44 @@ class BatchContacts(Call[BatchResult]):
         creates = [call.request().body for call in self.creates]
         updates = [{"id": call.contact_id, **(call.request().body or {})} for call in self.updates]
         return Request(self.method, self.path, body={"creates": creates, "updates": updates})
+
+
+class ReadPerson(Call[Person]):
+    """Read a contact, live, deleted or erased, with the records that were merged into it."""
+
+    route = "GET /v1/directory/persons/{contact_id}"
+    risk = Risk.READ
+    idempotent = True
+    contact_id: ContactId
+
+
+class ListDeletedContacts(Call[DeletedPage]):
+    """List deleted contacts that match a search and are not erased."""
+
+    route = "GET /v1/directory/deleted"
+    risk = Risk.READ
+    idempotent = True
+    search: SearchText | None = None
+    limit: int = Field(default=MAX_SCAN_ROWS, ge=1, le=MAX_SCAN_ROWS)
+    after: Text | None = None
+
+
+class MergeRecords(Call[MergedIds]):
+    """Delete contacts whose data another contact has taken over, and link them to it."""
+
+    route = "POST /v1/directory/persons/{contact_id}/merge"
+    risk = Risk.DESTROY
+    idempotent = True
+    contact_id: ContactId
+    merge_ids: list[ContactId] = Field(min_length=1)
+
+
+class EraseRecords(Call[Receipts]):
+    """Erase a contact and others in one transaction; they must include what was merged into one of them."""
+
+    route = "POST /v1/directory/persons/{contact_id}/erase"
+    risk = Risk.ERASE
+    idempotent = True
+    contact_id: ContactId
+    also_erase: list[ContactId] = Field(default_factory=list, max_length=MAX_ERASED)
+    reason: Text

@@ -16,10 +16,21 @@ from contacts_mcp.guard._guard import (
     RedisNonceStore,
     Seal,
 )
-from contacts_mcp.guard._questions import GuardedCall, PromptWording, Question, Refused, Target, hash_json
+from contacts_mcp.guard._questions import (
+    Choice,
+    Choices,
+    GuardedCall,
+    PromptWording,
+    Question,
+    Refused,
+    Target,
+    hash_json,
+)
 
 __all__ = [
     "ANSWER_LIFETIME_SECONDS",
+    "Choice",
+    "Choices",
     "Consent",
     "ConsentAnswer",
     "Declined",

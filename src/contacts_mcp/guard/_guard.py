@@ -23,7 +23,8 @@ from contacts_mcp.guard._questions import (
     Question,
     Refused,
     build_question,
-    describe_effect,
+    chosen_ids,
+    describe_preview,
     hash_json,
     is_yes,
 )
@@ -277,7 +278,7 @@ class Guard:
         state = self._seal.seal(channel, call.tool, hash_json(call.arguments), target.fingerprint, call.principal)
         if can_ask:
             return build_question(call, target, state, self._seal.lifetime_seconds)
-        return Preview(describe_effect(call, target), state, self._seal.lifetime_seconds)
+        return Preview(describe_preview(call, target), state, self._seal.lifetime_seconds)
 
     async def _check(self, call: GuardedCall, answer: ConsentAnswer) -> Consent:
         state = await self._unseal_once(call, answer)
@@ -292,6 +293,7 @@ class Guard:
             return Consent.TWO_STEP
         if not is_yes(call, target, answer.content):
             raise Declined("the form was not filled in as the question asked", advice=_ASK_AGAIN)
+        call.choose(chosen_ids(target, answer.content))
         return Consent.FORM_TYPED if call.risk is Risk.ERASE else Consent.FORM
 
     async def _unseal_once(self, call: GuardedCall, answer: ConsentAnswer) -> QuestionState:

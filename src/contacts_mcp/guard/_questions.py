@@ -7,7 +7,7 @@ cannot look like part of the question. Notes are never shown: a sentence is easi
 import hashlib
 import json
 import unicodedata
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,20 +25,48 @@ class Refused(ContactsError):
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """A further record that a person can include in an erasure: its id, what names it, and all that is known of it."""
+
+    id: str
+    name: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """Further records that a call reaches only if a person chooses them.
+
+    Attributes:
+        argument: the argument of the tool that takes their ids, if the host cannot show a form.
+        reason: why they are offered, as the beginning of a sentence.
+        items: the records that can be chosen.
+        more: what a person should know of those that are not offered.
+    """
+
+    argument: str
+    reason: str
+    items: Sequence[Choice] = ()
+    more: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """The record that a call changes, as the directory has it now.
 
     Attributes:
         label: names the record for a person.
         effect: what the call does to it.
-        fingerprint: differs as soon as the record differs.
+        fingerprint: differs as soon as the record or one of the choices differs.
         phrase: what a person has to type before an erasure.
+        choices: further records that the person can include in an erasure.
     """
 
     label: str
     effect: str
     fingerprint: str
     phrase: str = ""
+    choices: Choices | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +85,7 @@ class GuardedCall:
         read_target: reads the target's current record; the guard calls it for the question and again for the answer.
         details: the values that a guarded WRITE sets, which the question quotes.
         wording: replaces the wording that goes with the risk.
+        choose: gets the ids of the choices that the person included, before the call is allowed to run.
     """
 
     tool: str
@@ -66,6 +95,7 @@ class GuardedCall:
     read_target: Callable[[], Awaitable[Target]]
     details: Mapping[str, Any] = field(default_factory=dict)
     wording: PromptWording | None = None
+    choose: Callable[[Sequence[str]], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,22 +113,35 @@ def build_question(call: GuardedCall, target: Target, state: str, lifetime_secon
 
     Raises Refused if the effect is too long to show.
     """
-    message = describe_effect(call, target)
+    message = describe_effect(call, target, "tick a record below to erase it as well")
+    properties: dict[str, Any] = {}
     if call.risk is Risk.ERASE:
         message += f"\nTo erase, type {quote(target.phrase, len(target.phrase))}."
         name = "typed"
+        properties |= _choice_schemas(target)
         schema: dict[str, Any] = {"type": "string", "title": "Type the quoted text to erase", "minLength": 1}
     else:
         name = "decision"
         choices = [KEEP_CHOICE, _wording_of(call).yes]
         schema = {"type": "string", "title": "Decision", "enum": choices, "default": KEEP_CHOICE}
-    form = {"type": "object", "properties": {name: schema}, "required": [name]}
+    form = {"type": "object", "properties": {**properties, name: schema}, "required": [name]}
     return Question(message, form, state, lifetime_seconds)
 
 
-def describe_effect(call: GuardedCall, target: Target) -> str:
+def describe_preview(call: GuardedCall, target: Target) -> str:
+    """Describe the effect for a host without forms, where the ids of chosen records come with another call."""
+    argument = target.choices.argument if target.choices else ""
+    return describe_effect(call, target, f"a call with their ids in {argument} asks about those, too")
+
+
+def describe_effect(call: GuardedCall, target: Target, how_to_choose: str) -> str:
     """Describe what the call does to its target. Raises Refused if that is too long to show."""
     lines = [f"{_wording_of(call).verb}: {target.label}?", target.effect]
+    if target.choices and target.choices.items:
+        lines.append(f"{target.choices.reason}. They stay; {how_to_choose}:")
+        lines += [f"{number}. {each.description}" for number, each in enumerate(target.choices.items, 1)]
+    if target.choices and target.choices.more:
+        lines.append(target.choices.more)
     if call.risk is Risk.WRITE and call.details:
         lines.append(f"It would set {_quote_details(call.details)}.")
     if call.risk is Risk.ERASE:
@@ -106,11 +149,39 @@ def describe_effect(call: GuardedCall, target: Target) -> str:
     return "\n".join(lines)
 
 
+def _choice_schemas(target: Target) -> dict[str, Any]:
+    """Return a field for each choice, which is off by default. Its title names the record, as the message does."""
+    items = target.choices.items if target.choices else ()
+    return {
+        _choice_field(number): {
+            "type": "boolean",
+            "title": f"Also erase {number}: {each.name}",
+            "description": f"id {each.id}",
+            "default": False,
+        }
+        for number, each in enumerate(items, 1)
+    }
+
+
+def _choice_field(number: int) -> str:
+    return f"also_{number}"
+
+
+def chosen_ids(target: Target, content: Mapping[str, Any] | None) -> list[str]:
+    """Return the ids of the choices that an accepted form includes."""
+    items = target.choices.items if target.choices else ()
+    answer = content or {}
+    return [each.id for number, each in enumerate(items, 1) if answer.get(_choice_field(number)) is True]
+
+
 def is_yes(call: GuardedCall, target: Target, content: Mapping[str, Any] | None) -> bool:
     """Whether an accepted form says yes; an empty or wrong form does not."""
     answer = content or {}
     if call.risk is Risk.ERASE:
         typed = answer.get("typed")
+        ticked = [answer[name] for name in _choice_schemas(target) if answer.get(name) is not None]
+        if not all(isinstance(each, bool) for each in ticked):
+            return False  # what was chosen is unclear
         return isinstance(typed, str) and _normalize_phrase(typed) == _normalize_phrase(target.phrase)
     return answer.get("decision") == _wording_of(call).yes
 

@@ -1,6 +1,7 @@
 """Record linkage: match keys and similarities by which imports, searches and the duplicate search recognize people."""
 
 from contacts_mcp.matching._duplicates import Cluster, ContactRecord, DuplicateFinder
+from contacts_mcp.matching._identity import Identity, identify, list_shared
 from contacts_mcp.matching._index import ContactIndex, Match
 from contacts_mcp.matching._search import (
     RankedContact,
@@ -24,12 +25,15 @@ __all__ = [
     "ContactIndex",
     "ContactRecord",
     "DuplicateFinder",
+    "Identity",
     "Match",
     "RankedContact",
     "email_key",
+    "identify",
     "is_same_number",
     "is_unambiguous",
     "iter_ranked",
+    "list_shared",
     "main_number",
     "name_similarity",
     "person_name",

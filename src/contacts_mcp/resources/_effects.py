@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from contacts_mcp.contract import CALLS, Change
 from contacts_mcp.resources._catalog import CONTACT_URI, GROUP_URI, MEMBERS_URI, ResourceAddress, parse_uri
-from contacts_mcp.tools import Tool
+from contacts_mcp.tools import ErasureResult, Tool
 
 
 class AffectedResources(NamedTuple):
@@ -52,7 +52,7 @@ def _to_effect(changes: Change) -> _ToolEffect:
 
 
 # Which groups a contact is in is not known, so some tools affect every watched group: one notification too many does
-# no harm.
+# no harm. Only the answer to an erasure in the embedded directory names the groups.
 TOOL_EFFECTS: Mapping[str, _ToolEffect] = {
     **{call.tool_name(): _to_effect(call.changes) for call in CALLS if call.changes is not None},
     # Which contacts these change is not known either.
@@ -75,8 +75,21 @@ def affected_resources(tool: Tool, arguments: BaseModel, answer: BaseModel | Non
     effect = TOOL_EFFECTS.get(tool.name)
     if effect is None or getattr(answer, "changed", None) == [] or getattr(answer, "applied", True) is False:
         return _NONE
-    addresses = frozenset(_address(template, arguments) for template in effect.by_id)
-    return AffectedResources(addresses, effect.all_of, effect.group_list)
+    addresses = frozenset(_address(template, arguments) for template in effect.by_id) | _erased(arguments, answer)
+    groups = getattr(answer, "groups_left", None)
+    if groups is None:
+        return AffectedResources(addresses, effect.all_of, effect.group_list)
+    left = {ResourceAddress(template, each.lower()) for template in (GROUP_URI, MEMBERS_URI) for each in groups}
+    return AffectedResources(addresses | left, effect.all_of - {GROUP_URI, MEMBERS_URI}, effect.group_list)
+
+
+def _erased(arguments: BaseModel, answer: BaseModel | None) -> frozenset[ResourceAddress]:
+    """Return the contacts that an erasure reached, or may have reached if it failed."""
+    if isinstance(answer, ErasureResult):
+        ids = [each.id for each in answer.records or ()]
+    else:
+        ids = getattr(arguments, "related_ids", None) or []
+    return frozenset(ResourceAddress(CONTACT_URI, each.lower()) for each in ids)
 
 
 def _address(template: str, arguments: Any) -> ResourceAddress:

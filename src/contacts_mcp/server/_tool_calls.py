@@ -231,6 +231,7 @@ def _guarded_call(call: _Call, prepared: PreparedCall, raw: Mapping[str, Any]) -
         read_target=prepared.read_target,
         details=prepared.values,
         wording=call.tool.wording,
+        choose=prepared.choose,
     )
 
 

@@ -19,6 +19,7 @@ from contacts_mcp.tools._downloads import (
     remove_expired_downloads,
 )
 from contacts_mcp.tools._endpoints import ENDPOINTS
+from contacts_mcp.tools._erasure import ErasureResult
 from contacts_mcp.tools._tool import (
     NO_FOLDER_CONFIGURED,
     NO_PATHS_OVER_NETWORK,
@@ -44,6 +45,7 @@ __all__ = [
     "Backend",
     "Download",
     "Downloads",
+    "ErasureResult",
     "NotDone",
     "PlannedRegions",
     "PreparedCall",

@@ -15,7 +15,6 @@ from contacts_mcp.contract import (
     Call,
     Contact,
     ContactPage,
-    ContactsError,
     CreateContact,
     GdprDeleteContact,
     GetContact,
@@ -23,7 +22,6 @@ from contacts_mcp.contract import (
     ListContactGroups,
     ListContacts,
     ListGroupMembers,
-    NotFound,
     OutcomeUnknown,
     ProgressCallback,
     Record,
@@ -35,11 +33,10 @@ from contacts_mcp.contract import (
 )
 from contacts_mcp.tools._answers import Page, next_page, slice_page
 from contacts_mcp.tools._duplicate_hint import warn_of_duplicates
+from contacts_mcp.tools._erasure import EraseArguments, ErasureResult, prepare_erasure
 from contacts_mcp.tools._targets import read_target
-from contacts_mcp.tools._tool import Backend, PreparedCall, Run, Sender, Tool
+from contacts_mcp.tools._tool import Backend, Prepare, PreparedCall, Run, Sender, Tool
 from contacts_mcp.tools._values import edit_tags, normalize_phone, require_tag_count
-
-_PERSONAL_FIELDS = ("name", "company_name", "phone_number", "email", "tags", "notes")
 
 
 class Done(Record):
@@ -65,14 +62,6 @@ class UpdatedContact(SavedContact):
     """
 
     changed: list[str]
-
-
-class ErasureResult(Record):
-    """What the service shows of a contact after its erasure; `left` names the fields that are still there."""
-
-    erased: bool
-    seen: str = Field(description="What the service showed afterwards.")
-    left: list[str] | None = Field(default=None, description="Fields that the service still shows.")
 
 
 class GroupListing(Page):
@@ -194,39 +183,6 @@ def _wanted_fields(
     return wanted, warnings
 
 
-async def _gdpr_delete_contact(backend: Backend, call: GdprDeleteContact) -> ErasureResult:
-    """Erase, then read the contact back: only what the service shows now is reported as erased."""
-    before = await _read_contact(backend, call.contact_id)
-    await backend.send(call)
-    try:
-        after = await _read_contact(backend, call.contact_id)
-    except ContactsError:
-        unread = "the service accepted the erasure, but the contact could not be read back: read it again to be sure"
-        return ErasureResult(erased=False, seen=unread)
-    if after is None:
-        if before is None:
-            unseen = "the service accepted the erasure; it did not show the contact before, so this cannot be checked"
-            return ErasureResult(erased=False, seen=unseen)
-        return ErasureResult(erased=True, seen="the service no longer shows the contact")
-    # With nothing to compare with, every value counts as left.
-    left = [
-        name
-        for name in _PERSONAL_FIELDS
-        if getattr(after, name) and (before is None or getattr(before, name) == getattr(after, name))
-    ]
-    if left:
-        seen = "the service accepted the erasure, but still shows personal data"
-        return ErasureResult(erased=False, seen=seen, left=left)
-    return ErasureResult(erased=True, seen="the contact is still listed, its personal data replaced or cleared")
-
-
-async def _read_contact(backend: Backend, contact_id: str) -> Contact | None:
-    try:
-        return await backend.send(GetContact(contact_id=contact_id))
-    except NotFound:
-        return None
-
-
 async def _list_contact_groups(backend: Backend, arguments: ListContactGroupsArguments) -> GroupListing:
     found = await backend.send(ListContactGroups())
     groups, position = slice_page(found.groups, arguments.page, arguments.per_page)
@@ -297,6 +253,7 @@ class _Custom(NamedTuple):
     run: Run = _send
     arguments: type[BaseModel] | None = None
     answer: type[BaseModel] | None = None
+    prepare: Prepare | None = None
 
 
 def _derive_tool(call: type[Call[Any]], custom: _Custom) -> Tool:
@@ -304,6 +261,8 @@ def _derive_tool(call: type[Call[Any]], custom: _Custom) -> Tool:
 
     async def prepare(backend: Backend, given: Any) -> PreparedCall:
         backend = replace(backend, client=_TimeLimit(backend.client))
+        if custom.prepare:
+            return await custom.prepare(backend, given)
         results: dict[str, Any] = {}
 
         async def run_and_note() -> BaseModel:
@@ -336,7 +295,7 @@ _CUSTOM: Mapping[type[Call[Any]], _Custom] = {
     ListContacts: _Custom(_list_contacts, answer=ContactListing),
     CreateContact: _Custom(_create_contact, answer=SavedContact),
     UpdateContact: _Custom(_update_contact, UpdateContactArguments, UpdatedContact),
-    GdprDeleteContact: _Custom(_gdpr_delete_contact, answer=ErasureResult),
+    GdprDeleteContact: _Custom(arguments=EraseArguments, answer=ErasureResult, prepare=prepare_erasure),
     ListContactGroups: _Custom(_list_contact_groups, ListContactGroupsArguments, GroupListing),
     UpdateContactGroup: _Custom(_update_contact_group, UpdateContactGroupArguments),
     ListGroupMembers: _Custom(_list_group_members, ListGroupMembersArguments, MemberListing),

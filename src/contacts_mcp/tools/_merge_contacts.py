@@ -16,6 +16,7 @@ from contacts_mcp.contract import (
     GetContact,
     Group,
     ListContactGroups,
+    MergeRecords,
     NotFound,
     Record,
     Risk,
@@ -28,6 +29,7 @@ from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, join_names,
 from contacts_mcp.tools._arguments import Arguments
 from contacts_mcp.tools._changes import Change, describe_contact, describe_values
 from contacts_mcp.tools._job import JobClient
+from contacts_mcp.tools._person import PERSONS
 from contacts_mcp.tools._plan import prepare_apply
 from contacts_mcp.tools._select import fetch_member_ids
 from contacts_mcp.tools._targets import describe_record
@@ -161,10 +163,7 @@ class _Merge:
                 kept = await client.send(UpdateContact(contact_id=kept.id, **self.values))
                 counts["updated"] += 1
             joined = [group for group in self.groups if await _join_group(client, group, kept, counts)]
-            errors: dict[str, str] = {}
-            for other in self.others:
-                if error := await _delete_contact(client, other, counts):
-                    errors[other.id] = error
+            errors = await self._delete_others(client, counts)
         return Merged(
             contact=summarize(kept),
             changed=list(self.values),
@@ -174,6 +173,23 @@ class _Merge:
             not_deleted=[f"{contact_id}: {code}" for contact_id, code in errors.items()] or None,
             next="the kept contact has all data; call again to delete the contacts in not_deleted" if errors else None,
         )
+
+    async def _delete_others(self, client: JobClient, counts: JobCounts) -> dict[str, str]:
+        """Delete the others; return the error's code for each that is still there.
+
+        A directory that can, links them to the kept contact, so that an erasure of that one reaches them, too.
+        """
+        ids = [other.id for other in self.others]
+        if await client.backend.supports(PERSONS):
+            try:
+                await client.send(MergeRecords(contact_id=self.keep.id, merge_ids=ids))
+            except ContactsError as exc:
+                counts["not_deleted"] += len(ids)
+                return dict.fromkeys(ids, exc.code)
+            counts["deleted"] += len(ids)
+            return {}
+        deletions = [(other.id, await _delete_contact(client, other, counts)) for other in self.others]
+        return {contact_id: error for contact_id, error in deletions if error}
 
 
 async def _prepare(backend: Backend, arguments: MergeContacts) -> PreparedCall:

@@ -5,7 +5,7 @@ A tool is derived from an endpoint's call (`_endpoints.py`) or written by hand.
 
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,6 +21,8 @@ from contacts_mcp.contract import (
     BatchContacts,
     Call,
     ContactsError,
+    EraseRecords,
+    MergeRecords,
     ProgressCallback,
     Risk,
     invalid_field,
@@ -90,6 +92,10 @@ class WriteBudget:
                 changes = len(call.contact_ids)
             case BatchContacts():
                 changes = len(call.creates) + len(call.updates)
+            case MergeRecords():
+                changes = len(call.merge_ids)
+            case EraseRecords():
+                changes = 1 + len(call.also_erase)
             case _:
                 changes = 1
         self.require(changes)
@@ -239,6 +245,7 @@ class PreparedCall:
         read_target: reads what the call changes, for the guard's question; calls that only read need none.
         counts: what was done so far, also after a cancellation.
         values: the values that the call sets, if `read_target` does not describe them; a question quotes them.
+        choose: gets the ids of the records that the person included in the call, of those that the question offers.
         results: what the call made or erased, such as `created_ids`, for the audit trail; filled while it runs.
     """
 
@@ -247,6 +254,7 @@ class PreparedCall:
     read_target: Callable[[], Awaitable[Target]] = _read_no_target
     counts: JobCounts = field(default_factory=JobCounts)
     values: Mapping[str, Any] = field(default_factory=dict)
+    choose: Callable[[Sequence[str]], None] = lambda _: None
     results: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -98,6 +98,20 @@ async def test_batch_does_not_change_contacts_of_another_tenant(ola, kari):
     assert await ola.everything() == before
 
 
+async def test_merge_and_list_of_deleted_contacts_reach_no_other_tenant(ola, kari):
+    person = f"/v1/directory/persons/{kari.contact['id']}"
+    before = await ola.everything()
+
+    merged = await kari.client.post(f"{person}/merge", json={"merge_ids": [ola.contact["id"]]})
+    erased = await kari.client.post(f"{person}/erase", json={"also_erase": [ola.contact["id"]], "reason": "not mine"})
+
+    assert merged.json() == {"merged": []}
+    assert erased.status_code == 404
+    assert await ola.everything() == before
+    await ola.client.delete(f"/v1/contacts/{ola.contact['id']}")
+    assert (await kari.client.get("/v1/directory/deleted")).json() == {"contacts": [], "next": None}
+
+
 async def test_contact_of_another_tenant_cannot_join_or_leave_a_group(ola, kari):
     members = f"/v1/contacts/groups/{kari.group['id']}/members"
 

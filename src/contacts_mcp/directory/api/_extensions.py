@@ -43,7 +43,7 @@ _NEW_CONTACT, _CHANGES = TypeAdapter(NewContact), TypeAdapter(IdentifiedChanges)
 async def list_extensions(tenant: CurrentTenant) -> Response:
     """List the extensions to the Contacts API that this service offers, and the scopes of the caller's key."""
     scopes = {} if tenant.scopes is None else {"scopes": tenant.scopes}
-    return _json({"extensions": ["batch", "scan"], **scopes})
+    return _json({"extensions": ["batch", "persons", "scan"], **scopes})
 
 
 @extensions_router.get("/contacts", summary="Scan contacts")

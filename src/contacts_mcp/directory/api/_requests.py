@@ -219,6 +219,18 @@ class Erasure(BaseModel):
     reason: Reason
 
 
+class PersonErasure(Erasure):
+    """Why a contact is erased, and which others are erased with it."""
+
+    also_erase: Annotated[list[RecordId], Field(max_length=1_000)] = Field(default_factory=list)
+
+
+class Merge(BaseModel):
+    """Contacts to merge into another."""
+
+    merge_ids: Annotated[list[RecordId], Field(min_length=1, max_length=1_000)]
+
+
 class NewGroup(BaseModel):
     """A group to create."""
 

@@ -80,6 +80,38 @@ class Scan(BaseModel):
     next: str | None = Field(description="The `after` of the next page; null at the end.")
 
 
+class StoredContact(BaseModel):
+    id: UUID
+    status: Literal["live", "deleted", "erased"]
+    type: ContactType | None
+    name: str | None
+    company_name: str | None
+    phone_number: str | None
+    email: str | None
+    updated_at: datetime
+    deleted_at: datetime | None
+    erased_at: datetime | None
+    merged_into: UUID | None = Field(description="The contact that it was merged into.")
+    receipt: PositiveInt | None = Field(description="The number of the receipt of its erasure.")
+
+
+class Person(StoredContact):
+    merged: list[StoredContact] = Field(description="The records that were merged into it, also through others.")
+    group_ids: list[UUID]
+
+
+class DeletedPage(BaseModel):
+    contacts: list[StoredContact]
+    next: str | None = Field(description="The `after` of the next page; null at the end.")
+
+
+class Receipt(BaseModel):
+    number: PositiveInt
+    contact_id: UUID
+    erased_at: datetime
+    fields: list[str] = Field(description="The fields that had a value.")
+
+
 class Result(BaseModel):
     status: Literal[200, 201, 404, 422]
     id: UUID | SkipJsonSchema[None] = None
@@ -100,6 +132,8 @@ Groups = create_model("Groups", groups=list[GroupRow])
 Members = create_model("Members", members=list[Member])
 Extensions = create_model("Extensions", extensions=list[str], scopes=list[Literal["read", "write"]])
 Results = create_model("Results", results=list[Result])
+Merged = create_model("Merged", merged=list[UUID])
+Receipts = create_model("Receipts", receipts=list[Receipt])
 Error = create_model("Error", detail=str)
 
 
@@ -137,7 +171,7 @@ def _describe(route: APIRoute, described: APIRouter) -> None:
     has_body, is_idempotent = route.body_field is not None, "idempotency_key" in names
     possible = {
         404: bool(names & {"contact_id", "group_id", "idempotency_key"}),
-        409: is_idempotent,
+        409: is_idempotent or route.name == "erase_person",
         413: has_body,
         422: has_body or bool(names),
         507: route.methods != {"GET"},

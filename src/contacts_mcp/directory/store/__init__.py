@@ -49,6 +49,7 @@ from contacts_mcp.directory.store._persons import (
     StoredRecord,
     erase_contact,
     erase_contacts,
+    list_deleted,
     merge_contacts,
     read_person,
 )
@@ -96,6 +97,7 @@ __all__ = [
     "journal_path",
     "key_prefix",
     "list_contacts",
+    "list_deleted",
     "list_groups",
     "list_keys",
     "list_members",

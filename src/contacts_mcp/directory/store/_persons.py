@@ -14,7 +14,9 @@ from contacts_mcp.directory._errors import Conflict, DirectoryNotFound, Personal
 from contacts_mcp.directory.database import contacts, groups, memberships, now, now_after, receipts
 from contacts_mcp.directory.store._erasure import PERSONAL_FIELDS, append_receipt, clear_contact
 from contacts_mcp.directory.store._index import update_index
+from contacts_mcp.directory.store._query import Query
 from contacts_mcp.directory.store._rows import Row, chunks
+from contacts_mcp.directory.store._search import matches_row, prepare_query
 from contacts_mcp.erasure_reason import find_fault, repeats_contact
 
 Status = Literal["live", "deleted", "erased"]
@@ -82,6 +84,22 @@ def read_person(connection: Connection, tenant: int, contact_id: str) -> StoredR
     of_contact = {"of_contact": rows[contact_id]["seq"]}
     group_ids = connection.execute(_SELECT_GROUP_IDS, of_contact).scalars().all()
     return StoredRecord(rows[contact_id], found.get(contact_id), merged, group_ids)
+
+
+def list_deleted(
+    connection: Connection, tenant: int, query: Query, *, after: int, limit: int
+) -> tuple[Sequence[Row], int | None]:
+    """Return deleted contacts that are not erased and match a query without tags, and the next cursor, or None.
+
+    They are in no index, so each row is compared.
+    """
+    shape, parameters = prepare_query(connection, tenant, query)
+    of_tenant = contacts.c.tenant == bindparam("tenant"), contacts.c.seq > after
+    deleted = contacts.c.deleted_at.is_not(None), contacts.c.erased_at.is_(None)
+    statement = select(contacts).where(*of_tenant, *deleted, matches_row(shape)).order_by(contacts.c.seq)
+    found = connection.execute(statement.limit(limit + 1), parameters).mappings().all()
+    page = found[:limit]
+    return page, page[-1]["seq"] if len(page) < len(found) else None
 
 
 def merge_contacts(connection: Connection, tenant: int, keep_id: str, merge_ids: Collection[str]) -> list[str]:

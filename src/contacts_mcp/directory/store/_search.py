@@ -114,6 +114,17 @@ def find_seqs(shape: QueryShape) -> sa.Select[Any]:
     return found
 
 
+def matches_row(shape: QueryShape) -> sa.ColumnElement[bool]:
+    """Return the condition that a row matches a query without tags, for contacts that are in no index."""
+    conditions: list[sa.ColumnElement[bool]] = [term.matches_row() for term in shape.terms]
+    if shape.has_type:
+        conditions.append(contacts.c.type == sa.bindparam("type"))
+    if shape.number:
+        as_words = sa.and_(sa.true(), *(term.matches_row() for term in shape.number_words))
+        conditions.append(sa.or_(_has_digits(), as_words))
+    return sa.false() if shape.matches_nothing else sa.and_(sa.true(), *conditions)
+
+
 def _by_two_words(word: TermShape, prefix: TermShape) -> sa.Select[Any]:
     """Contacts with both, by the more selective one: the statement itself decides, as its plan knows no values."""
     estimate = _is_word_cheaper(word, prefix).cte("estimate")
