@@ -227,6 +227,7 @@ def test_backup_of_a_lost_directory_is_restored_without_erasures_of_its_journal(
     done = command(*restore, "--journal", str(kept))
 
     assert (missing.code, "nowhere" in missing.err) == (2, True)
+    assert f"Created a new directory at {new}." in done.err
     assert json.loads(done.out)["erased_again"] == 1
     assert json.loads(command("directory", "stats", "--json", "--directory", new).out)["receipts"] == 1
 
