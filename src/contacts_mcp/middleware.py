@@ -279,42 +279,44 @@ class BodyLimitMiddleware:
         timeout = self.path_timeouts.get(route_path(scope), self.timeout_seconds)
         with self.quota.hold(scope) if self.quota else nullcontext(lambda _: True) as reserve:
             try:
-                _check_headers(scope, limit)
+                check_body_headers(scope, limit)
                 async with asyncio.timeout(timeout):
                     body = await _read_body(receive, limit, reserve)
             except Refusal as refusal:
-                await self._refuse(refusal, limit, scope, receive, send)
+                await refuse_body(refusal, self.render, limit, scope, receive, send)
             except TimeoutError:
                 message = f"the body did not arrive within {timeout:g} seconds; send it again"
                 too_slow = Refusal(HTTPStatus.REQUEST_TIMEOUT, "too_slow", message)
-                await self._refuse(too_slow, limit, scope, receive, send)
+                await refuse_body(too_slow, self.render, limit, scope, receive, send)
             else:
                 if body is not None:
                     scope[BODY_SCOPE_KEY] = body
                     await self.app(scope, _replay(body, receive), send)
 
-    async def _refuse(self, refusal: Refusal, limit: int, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, then discard the rest of the body for a moment before the connection is closed.
 
-        A connection that is closed with unread bytes is reset, and the reset overtakes the answer.
-        """
+async def refuse_body(refusal: Refusal, render: Render, limit: int, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer, then discard the rest of a body of `limit` bytes for a moment before the connection is closed.
 
-        async def send_unfinished(message: Message) -> None:
-            await send({**message, "more_body": True} if message["type"] == "http.response.body" else message)
+    A connection that is closed with unread bytes is reset, and the reset overtakes the answer.
+    """
 
-        if scope.get("http_version", "1.1").startswith("1"):
-            refusal.headers["Connection"] = "close"
-        await self.render(refusal, scope)(scope, receive, send_unfinished)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_LINGER_SECONDS):
-                await _discard(receive, limit * _LINGER_LIMIT_FACTOR)
-        await send({"type": "http.response.body", "body": b""})
+    async def send_unfinished(message: Message) -> None:
+        await send({**message, "more_body": True} if message["type"] == "http.response.body" else message)
+
+    if scope.get("http_version", "1.1").startswith("1"):
+        refusal.headers["Connection"] = "close"
+    await render(refusal, scope)(scope, receive, send_unfinished)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LINGER_SECONDS):
+            await _discard(receive, limit * _LINGER_LIMIT_FACTOR)
+    await send({"type": "http.response.body", "body": b""})
 
 
-def _check_headers(scope: Scope, limit: int) -> None:
+def check_body_headers(scope: Scope, limit: int) -> None:
+    """Raise Refusal if the headers announce a body of more than `limit` bytes, or a compressed one."""
     for name, value in scope["headers"]:
         if name == b"content-length" and value.isdigit() and int(value[:_MAX_LENGTH_DIGITS]) > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
         if name == b"content-encoding" and value.strip().lower() not in {b"", b"identity"}:
             message = "the body is compressed; send it without Content-Encoding"
             headers = {"Accept-Encoding": "identity"}
@@ -331,7 +333,7 @@ async def _read_body(receive: Receive, limit: int, reserve: Callable[[int], bool
         chunk = message.get("body", b"")
         body += chunk
         if len(body) > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
         if not reserve(len(chunk)):
             text = "too much is being sent at once; wait 1 second, and send less at a time"
             raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "busy", text, {"Retry-After": "1"})
@@ -362,7 +364,8 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-def _too_large(limit: int) -> Refusal:
+def too_large(limit: int) -> Refusal:
+    """Return the refusal of a body of more than `limit` bytes."""
     size = f"{limit:,} bytes" if limit % _MEBIBYTE else f"{limit // _MEBIBYTE} MiB"
     return Refusal(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", f"the body has more than {size}; send less at once"

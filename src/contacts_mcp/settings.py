@@ -122,6 +122,9 @@ class Settings(BaseSettings):
     """Region of phone numbers without a country code, such as `NO`. With it, they are written as E.164."""
     files: Path | None = None
     """The only folder that files are imported from and exported to. Without it, tools accept no paths."""
+    links: Path | None = None
+    """Folder for files that are sent and fetched by link over a network; replicas have to share it. Default: the user
+    data folder, or no links with `CONTACTS_MCP_STATE_KEYS`."""
     write_budget: int = Field(default=10_000, ge=0)
     """Changes that one caller may make per hour; 0 is unlimited."""
     audit: Annotated[AuditDestinations | None, NoDecode, _parser(parse_destinations)] = None

@@ -217,6 +217,7 @@ def run_fleet(home: Path, *, own_keys: bool = False, **variables: str) -> Iterat
         servers = []
         for number, metrics in enumerate(running.enter_context(processes.free_ports(2))):
             own = {"WAYSCLOUD_API_URL": address, "CONTACTS_MCP_METRICS_PORT": str(metrics)}
+            own["CONTACTS_MCP_LINKS"] = str(home / "links")
             if own_keys:
                 own["CONTACTS_MCP_STATE_KEYS"] = f"{number}" * 64
             servers.append(_build_server(home / f"{number}", {**compose_settings(), **own, **variables}))

@@ -1,15 +1,17 @@
 """Values that several files of the deployment repeat are equal, and match the server."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from contacts_mcp import __version__, http_server
+from contacts_mcp.file_links import MAX_FILE_BYTES
 from contacts_mcp.guard import ANSWER_LIFETIME_SECONDS
 from contacts_mcp.settings import InvalidSettings, Settings, load_settings
-from contacts_mcp.transports.http import _app, _endpoints, _lifecycle
+from contacts_mcp.transports.http import _app, _endpoints, _files, _lifecycle
 from contacts_mcp.transports.http.access import _oauth
 from deploy import files as deploy
 
@@ -121,11 +123,12 @@ def test_public_host_name_is_the_same_everywhere() -> None:
 
 
 def test_compose_and_kubernetes_have_the_same_valid_settings() -> None:
-    """The server loads both."""
+    """The server loads both. Links need a volume that pods on several machines share, which not every cluster has."""
     of_compose = load(deploy.compose_settings())
     of_kubernetes = load({**pod_settings(), "CONTACTS_MCP_STATE_KEYS": deploy.STATE_KEY})
 
-    assert of_compose == of_kubernetes
+    assert of_compose.links == Path("/data")
+    assert of_compose.model_copy(update={"links": None}) == of_kubernetes
     assert of_compose.auth == "key"
     assert of_compose.redis_url is not None
     assert of_compose.redis_url.get_secret_value() == "redis://redis:6379/0"
@@ -150,7 +153,7 @@ def test_nginx_and_ingress_pass_on_all_public_paths_of_the_server() -> None:
     passed = {path for path, body in re.findall(r"location (?:= )?(/\S*) \{([^}]*)\}", NGINX) if "proxy_pass" in body}
     (rule,) = deploy.read_manifests()["Ingress", "contacts-mcp"]["spec"]["rules"]
 
-    assert passed == public
+    assert passed == public | {_files.FILES_PATH}
     assert {each["path"] for each in rule["http"]["paths"]} == public
 
 
@@ -175,9 +178,10 @@ def test_nginx_and_canary_know_the_modern_protocol_versions() -> None:
     assert (canary[f"{ANNOTATION}canary-by-header-value"],) == MODERN_PROTOCOL_VERSIONS
 
 
-def test_body_limit_is_one_mebibyte_everywhere() -> None:
+def test_body_limit_is_one_mebibyte_everywhere_except_for_files() -> None:
     assert _app.MAX_BODY_BYTES == 1024 * 1024
-    assert re.findall(r"client_max_body_size (\S+);", NGINX) == ["1m"]
+    assert MAX_FILE_BYTES == 64 * 1024 * 1024
+    assert re.findall(r"client_max_body_size (\S+);", NGINX) == ["1m", "64m"]
     assert ingress_annotation("proxy-body-size") == "1m"
 
 

@@ -147,6 +147,28 @@ async def test_modern_client_over_sse_stays_on_its_replica(replicas: Fleet) -> N
     assert len({line["replica"] for line in replicas.proxy.answered_lines()}) == 1
 
 
+async def test_file_above_the_limit_of_a_message_is_sent_and_imported_by_any_replica(replicas: Fleet) -> None:
+    """Its link needs no key, has the public name, and is in no log."""
+    rows = "".join(f"P{number},+4790{number:06d},{'x' * 10_000}\n" for number in range(300))
+    async with replicas.host(MODERN) as host, replicas.proxy.client() as http:
+        for _ in range(3):
+            link = await host.call("import_contacts")
+            assert link["url"].startswith(f"{ADDRESS}/files?link=")
+            sent = await http.put(link["url"], content=f"name,phone,notes\n{rows}".encode())
+            assert sent.status_code == 201, sent.text
+            assert (await host.call("import_contacts", upload=link["upload"]))["rows"] == 300
+            assert (await http.put(link["url"], content=b"x")).status_code == 409
+        exported = await host.call("export_contacts")
+        assert (await http.get(exported["url"])).content.startswith(b"\xef\xbb\xbf")
+    lines = replicas.proxy.answered_lines()
+
+    assert set(replicas.replicas_called("import_contacts")) == set(replicas.addresses())
+    assert {line["path"] for line in lines} == {"/mcp", "/files"}
+    written = replicas.proxy.read_output() + "".join(server.written for server in replicas.servers)
+    for url in (link["url"], exported["url"]):
+        assert url.partition("link=")[2] not in written
+
+
 async def test_refused_requests_get_a_status_and_a_message(replicas: Fleet) -> None:
     """Too large, another host name, no key, a wrong key, an unknown session, an unknown path."""
     modern = {"Mcp-Protocol-Version": "2026-07-28", "Accept": "application/json, text/event-stream"}

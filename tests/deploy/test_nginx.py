@@ -156,7 +156,7 @@ async def test_body_over_one_mebibyte_is_rejected_by_nginx(
     assert taken.status_code == 200
     assert [answer.status_code for answer in refused] == [413] * 3
     assert {refusal(answer) for answer in refused} == {
-        "too_large: the body is over 1 MiB; nothing was changed, send less"
+        "too_large: the body is over 1 MiB, or the file over 64 MiB; nothing was changed, send less"
     }
     assert [seen.body for each in replicas for seen in each.requests] == [body]
 

@@ -16,6 +16,7 @@ import anyio.to_thread
 from contacts_mcp.client import BASE_URL, Credential, find_credential, parse_base_url
 from contacts_mcp.contract import AnswerT, AuthenticationFailed, Call, ListContacts, ProgressCallback
 from contacts_mcp.directory import Location, PostgresServer, default_path
+from contacts_mcp.file_links import FileLinks
 from contacts_mcp.folder import Folder
 from contacts_mcp.guard import NonceStoreUnavailable
 from contacts_mcp.server import BackendFactory, Caller
@@ -24,7 +25,9 @@ from contacts_mcp.tools import (
     NO_FOLDER_CONFIGURED,
     NO_PATHS_OVER_NETWORK,
     Backend,
+    CallerLinks,
     Downloads,
+    LinkedDownloads,
     PlannedRegions,
     Sender,
     WriteBudgets,
@@ -319,15 +322,18 @@ def backend_factory(
     *,
     paths: bool,
     make_downloads: Callable[[Folder | None], Downloads] | None = None,
+    links: FileLinks | None = None,
 ) -> BackendFactory:
     """Return a function that builds each caller's backend, with their own key, write budget and downloads.
 
-    `make_downloads` gets the folder for files; by default downloads are kept in memory.
+    `make_downloads` gets the folder for files; by default downloads are kept in memory, or in the folder of `links`.
     """
     files: Folder | str = NO_PATHS_OVER_NETWORK
     if paths:
         files = Folder(settings.files.expanduser()) if settings.files else NO_FOLDER_CONFIGURED
-    downloads = make_downloads(files if isinstance(files, Folder) else None) if make_downloads else Downloads()
+    downloads = LinkedDownloads(links) if links else Downloads()
+    if make_downloads:
+        downloads = make_downloads(files if isinstance(files, Folder) else None)
     planned_regions, budgets = PlannedRegions(), WriteBudgets(settings.write_budget)
     per_caller = connection if isinstance(connection, PerCallerConnection) else None
 
@@ -337,6 +343,7 @@ def backend_factory(
             settings.default_region,
             files=files,
             downloads=downloads,
+            links=CallerLinks(links, caller.principal) if links else None,
             planned_regions=planned_regions,
             owner=caller.principal,
             budget=budgets.for_caller(caller.principal),

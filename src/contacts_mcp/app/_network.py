@@ -19,6 +19,7 @@ from contacts_mcp.app._backends import (
     credential_reload,
 )
 from contacts_mcp.app._hangup import Reload
+from contacts_mcp.app._links import choose_links, links_warning
 from contacts_mcp.app._server import App, build_app
 from contacts_mcp.app._telemetry import plan_telemetry
 from contacts_mcp.audit import Trail
@@ -47,7 +48,9 @@ class NetworkApp:
 
 def build_network_app(settings: Settings, home: Path, *, create: bool = True) -> NetworkApp:
     """Build the server for a network. Raises ValueError as build_app, or if network settings contradict each other."""
-    app = build_app(settings, _backend(settings, home), max_calls=settings.max_calls, paths=False, create=create)
+    backend = _backend(settings, home)
+    links = choose_links(settings, backend)
+    app = build_app(settings, backend, max_calls=settings.max_calls, paths=False, create=create, links=links)
     access = _access(settings, app)
     telemetry = plan_telemetry(settings, os.environ)
 
@@ -61,9 +64,11 @@ def build_network_app(settings: Settings, home: Path, *, create: bool = True) ->
         hosts=settings.public_host,
         origins=settings.allow_origin,
         limits=Limits(settings.max_calls, settings.rate),
+        links=links,
         telemetry=telemetry.running,
     )
-    summary = (app.summary, *_summarize_access(settings), _nonce_warning(settings, app), str(telemetry))
+    warnings = (_nonce_warning(settings, app), links_warning(settings))
+    summary = (app.summary, *_summarize_access(settings), *warnings, str(telemetry))
     reloads = (credential_reload(app.connection, settings, home), access.reload)
     return NetworkApp(asgi, app.server, checks, app.trail, "; ".join(filter(None, summary)), reloads)
 

@@ -14,6 +14,7 @@ from contacts_mcp.app._garbage import collect_when_idle
 from contacts_mcp.app._output import flush_stderr
 from contacts_mcp.app._shared_state import SharedState
 from contacts_mcp.audit import AuditDestinations, LogOutput, OtlpOutput, Trail, TrailFile
+from contacts_mcp.file_links import FileLinks
 from contacts_mcp.guard import ANSWER_LIFETIME_SECONDS, Guard, NonceStore, RedisNonceStore, Seal
 from contacts_mcp.prompts import choose_prompts
 from contacts_mcp.resources import Completions, ResourceCatalog
@@ -67,13 +68,15 @@ def build_app(
     own_file: bool = False,
     shared_state: SharedState | None = None,
     create: bool = True,
+    links: FileLinks | None = None,
 ) -> App:
     """Build a server over a backend, which is imported and opened by the first call.
 
     At most `max_calls` calls of one caller run at once (None: no limit). With `paths`, callers may name files on this
     machine. With `own_file`, the trail has a file of this user if the settings do not name its destinations. With
     `shared_state`, confirmations and exports are also valid in the other processes that share it.
-    Without `create`, a directory that does not exist is not created.
+    Without `create`, a directory that does not exist is not created. With `links`, files can be sent and fetched by
+    links, which a network transport serves.
     Raises ValueError if a setting names an unknown tool, has a read confirmed, or enables no tool.
     """
     tools = choose_tools(read_only=settings.read_only, only=settings.tools)
@@ -90,7 +93,11 @@ def build_app(
         instructions=_instructions(backend.kind, tools),
         tools=tools,
         backend_for=backend_factory(
-            settings, connection, paths=paths, make_downloads=shared_state.downloads if shared_state else None
+            settings,
+            connection,
+            paths=paths,
+            make_downloads=shared_state.downloads if shared_state else None,
+            links=links,
         ),
         guard=_guard(settings, connection, redis, shared_state),
         lifespan=_lifespan(connection, redis, trail, active_calls),

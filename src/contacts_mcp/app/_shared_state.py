@@ -65,10 +65,11 @@ def _make_seed() -> bytes:
 
 
 def _scope(settings: Settings, backend: Platform | Embedded) -> str:
-    return f"{_identify(backend)}\n{settings.files.expanduser().absolute() if settings.files else env_name('files')}"
+    return f"{identify(backend)}\n{settings.files.expanduser().absolute() if settings.files else env_name('files')}"
 
 
-def _identify(backend: Platform | Embedded) -> str:
+def identify(backend: Platform | Embedded) -> str:
+    """Return a text that differs for each directory, and for each key of the server's own."""
     if isinstance(backend, Platform):
         return f"{backend.base_url} {backend.credential.fingerprint if backend.credential else ''}"
     return str(backend.database)
@@ -78,4 +79,4 @@ def _derive_key(seed: bytes, backend: Platform | Embedded) -> str:
     """Return the key for confirmations on this backend; those of another one cannot be unsealed with it."""
     if len(seed) < _MIN_KEY_BYTES:
         raise ValueError("the key file is damaged; delete it")
-    return hmac.digest(seed, _identify(backend).encode(), "sha256").hex()
+    return hmac.digest(seed, identify(backend).encode(), "sha256").hex()

@@ -3,6 +3,7 @@
 from contacts_mcp.server._context import (
     ACTIVE_CALLS_SCOPE_KEY,
     CALLER_SCOPE_KEY,
+    FILES_URL_SCOPE_KEY,
     LOCAL_CALLER,
     ActiveCalls,
     BackendFactory,
@@ -15,6 +16,7 @@ from contacts_mcp.server._subscriptions import Subscriptions
 __all__ = [
     "ACTIVE_CALLS_SCOPE_KEY",
     "CALLER_SCOPE_KEY",
+    "FILES_URL_SCOPE_KEY",
     "LOCAL_CALLER",
     "ActiveCalls",
     "BackendFactory",

@@ -23,6 +23,8 @@ from contacts_mcp.tools import Backend
 CALLER_SCOPE_KEY = "contacts_mcp.caller"  # in the ASGI scope of a request that a transport has authenticated
 ACTIVE_CALLS_SCOPE_KEY = "contacts_mcp.calls"
 """Key of the cancel scopes of a request's calls in the ASGI scope: the transport cancels them if the caller leaves."""
+FILES_URL_SCOPE_KEY = "contacts_mcp.files_url"
+"""Key of the address of a request's file links, without their token, in the ASGI scope."""
 
 _MAX_LINE_LENGTH = 1_000
 
@@ -62,6 +64,11 @@ def caller_of(ctx: RequestContext) -> Caller:
 def request_id_of(ctx: RequestContext) -> str:
     """Return the request's id in the logs: the network transport's, or the JSON-RPC id without one."""
     return str(ctx.request_id) if ctx.request is None else str(ctx.request.scope[REQUEST_ID_SCOPE_KEY])
+
+
+def files_url_of(ctx: RequestContext) -> str | None:
+    """Return the address of file links, to which a token is appended; None without a network transport."""
+    return None if ctx.request is None else ctx.request.scope.get(FILES_URL_SCOPE_KEY)
 
 
 def connection_of(ctx: RequestContext) -> Connection:

@@ -20,6 +20,7 @@ from contacts_mcp.server._context import (
     RequestContext,
     caller_of,
     exception_site,
+    files_url_of,
     internal_error_line,
     one_line,
     request_id_of,
@@ -37,7 +38,7 @@ from contacts_mcp.server._recording import (
 from contacts_mcp.server._subscriptions import Subscriptions
 from contacts_mcp.server._versions import progress_reporter
 from contacts_mcp.text import sanitize
-from contacts_mcp.tools import NotDone, PreparedCall, Tool, drop_host_arguments, parse_arguments, render
+from contacts_mcp.tools import Backend, NotDone, PreparedCall, Tool, drop_host_arguments, parse_arguments, render
 
 REQUEST_ID_META = "services.wayscloud/request-id"  # in a failed result's `_meta`; the log has the same id
 _MAX_NAME_LENGTH = 64
@@ -150,10 +151,7 @@ class ToolHandlers:
         arguments = parse_arguments(tool.arguments, tool.input_schema, raw)
         targets = {name: getattr(arguments, name) for name in tool.target_args}
         record.targets = {name: value for name, value in targets.items() if value is not None}
-        backend = replace(
-            self._backend_for(call.caller), report=call.progress.report, may_read=Risk.READ in call.caller.risks
-        )
-        prepared = await tool.prepare(backend, arguments)
+        prepared = await tool.prepare(self._backend_of(call), arguments)
         record.risk, record.counts, record.results = prepared.risk, prepared.counts, prepared.results
         # Before, only one of `call_risks` was checked.
         if prepared.risk is not Risk.READ and prepared.risk not in call.caller.risks:
@@ -167,6 +165,15 @@ class ToolHandlers:
             return question_result(consent) if isinstance(consent, Question) else preview_result(consent)
         record.consent = consent.value
         return answer_result(await self._run(call, arguments, prepared))
+
+    def _backend_of(self, call: _Call) -> Backend:
+        backend = self._backend_for(call.caller)
+        return replace(
+            backend,
+            report=call.progress.report,
+            may_read=Risk.READ in call.caller.risks,
+            links=backend.links and replace(backend.links, url=files_url_of(call.ctx)),
+        )
 
     async def _run(self, call: _Call, arguments: BaseModel, prepared: PreparedCall) -> BaseModel:
         """Run a prepared call, and notify subscribers of what it changed, also if it failed after a write."""

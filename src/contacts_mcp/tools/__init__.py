@@ -15,11 +15,13 @@ from contacts_mcp.tools._downloads import (
     DOWNLOAD_URI_TEMPLATE,
     Download,
     Downloads,
+    LinkedDownloads,
     SharedDownloads,
     remove_expired_downloads,
 )
 from contacts_mcp.tools._endpoints import ENDPOINTS
 from contacts_mcp.tools._erasure import ErasureResult
+from contacts_mcp.tools._links import CallerLinks
 from contacts_mcp.tools._tool import (
     NO_FOLDER_CONFIGURED,
     NO_PATHS_OVER_NETWORK,
@@ -43,9 +45,11 @@ __all__ = [
     "TOOLSETS",
     "WORKFLOWS",
     "Backend",
+    "CallerLinks",
     "Download",
     "Downloads",
     "ErasureResult",
+    "LinkedDownloads",
     "NotDone",
     "PlannedRegions",
     "PreparedCall",

@@ -36,9 +36,10 @@ class ShortAnswer(Record):
 
 
 class FileAnswer(ShortAnswer):
-    """An answer with a file, which can be fetched at `uri`."""
+    """An answer with a file, which can be fetched at `uri`, and by anyone who has the link at `url`."""
 
     uri: str | None = None
+    url: str | None = Field(default=None, description="Link for the person to download the file within 15 minutes.")
     file: str | None = None
     mime_type: str | None = None
     bytes: int | None = None

@@ -12,6 +12,7 @@ from uuid import uuid4
 import anyio.to_thread
 
 from contacts_mcp.contract import NotFound
+from contacts_mcp.file_links import FileLinks, LinkNotFound
 from contacts_mcp.folder import Folder
 from contacts_mcp.private_folder import PrivateFolder
 
@@ -92,6 +93,22 @@ class Downloads:
         for kept in self._kept.values():
             sizes[kept.owner] += kept.bytes_in_memory + 1  # files elsewhere count as well
         return max(sizes, key=lambda owner: sizes[owner])
+
+
+class LinkedDownloads(Downloads):
+    """Also finds the files of links, which are in their folder; other files are kept in memory."""
+
+    def __init__(self, links: FileLinks) -> None:
+        super().__init__()
+        self._links = links
+
+    async def fetch(self, identifier: str, owner: str) -> Download:
+        """See Downloads."""
+        try:
+            mime_type, content = await anyio.to_thread.run_sync(self._links.read_download, identifier, owner)
+        except (LinkNotFound, OSError):
+            return await super().fetch(identifier, owner)
+        return Download(identifier, mime_type, len(content), lambda: content)
 
 
 class SharedDownloads(Downloads):

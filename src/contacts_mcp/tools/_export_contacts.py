@@ -9,6 +9,7 @@ import anyio.to_thread
 from pydantic import Field
 
 from contacts_mcp.contract import Neutral, Text, ValidationFailed
+from contacts_mcp.file_links import MAX_FILE_BYTES
 from contacts_mcp.folder import Folder
 from contacts_mcp.formats import FORMATS, check_dialect, open_writer
 from contacts_mcp.tools._answers import FileAnswer
@@ -50,6 +51,10 @@ async def _run(backend: Backend, arguments: ExportContacts) -> Exported:
     name = arguments.path or f"contacts-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}{kind.suffix}"
     client = JobClient(backend)
     fields, note = await _choose_fields(client, arguments.filter)
+    if folder is None and backend.usable_links:
+        async with backend.usable_links.new_download(name, kind.mime_type) as download:
+            count = await _write(client, arguments, fields, download.file, MAX_FILE_BYTES)
+        return Exported(contacts=count, note=note, **download.fields)
     with folder.spool(MAX_DOWNLOAD_BYTES) if folder else BytesIO() as file:
         count = await _write(client, arguments, fields, file, None if folder else MAX_DOWNLOAD_BYTES)
         file.seek(0)

@@ -2,22 +2,35 @@
 
 import hashlib
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, Literal
 
 import anyio.to_thread
-from pydantic import Field
+from pydantic import BaseModel, Field
 
-from contacts_mcp.contract import FileText, GetContactGroup, GroupId, Neutral, Risk, Tags, Text, invalid_field
+from contacts_mcp.contract import (
+    ContactsError,
+    FileText,
+    GetContactGroup,
+    GroupId,
+    Neutral,
+    Risk,
+    Tags,
+    Text,
+    invalid_field,
+)
 from contacts_mcp.formats import ParsedFile, read_contacts
 from contacts_mcp.guard import PromptWording
 from contacts_mcp.text import quote
 from contacts_mcp.tools._import_plan import ImportAnswer, ImportPlan
 from contacts_mcp.tools._import_rows import Draft, MatchOptions, OnMatch, Source, match_rows, to_draft
 from contacts_mcp.tools._job import JobClient
+from contacts_mcp.tools._links import CallerLinks, UploadLink
 from contacts_mcp.tools._plan import PlanArguments, fingerprint_plan, plan_or_apply
 from contacts_mcp.tools._select import fetch_member_ids
-from contacts_mcp.tools._tool import Tool
+from contacts_mcp.tools._tool import Backend, PreparedCall, Tool
 from contacts_mcp.tools._turns import iter_sorted, iterate_in_thread
 from contacts_mcp.tools._values import Region, edit_tags
 
@@ -29,8 +42,11 @@ class ImportContacts(PlanArguments):
     then applies it. Never loop create_contact over a file.
     """
 
-    path: Text | None = Field(default=None, description="File in the server's folder; or give content.")
+    path: Text | None = Field(default=None, description="File in the server's folder; or give content or upload.")
     content: FileText | None = Field(default=None, description="The file's text.")
+    upload: Text | None = Field(
+        default=None, description="Id of a sent file. Over HTTP, a call without a file answers with an upload link."
+    )
     format: Annotated[Literal["csv", "vcard", "excel", "json"] | None, Neutral("auto")] = None
     mapping: list[Text] | None = Field(default=None, description='For unrecognized columns: "Column=field".')
     encoding: Text | None = Field(default=None, description="Encoding, if letters come out wrong, e.g. windows-1250.")
@@ -68,13 +84,27 @@ def _iter_steps(plan: ImportPlan) -> Iterator[Any]:
 
 
 async def _read_data(client: JobClient, arguments: ImportContacts) -> bytes:
-    """Return the content of a file of the folder, or the text that came with the call."""
-    if (arguments.path is None) == (arguments.content is None):
-        raise invalid_field("path", "is required, or else content", "give a file's path or its text, one of the two")
-    if arguments.path is None:
-        return (arguments.content or "").encode()
+    """Return the content of a file of the folder, the text that came with the call, or a file that was sent."""
+    if _count_sources(arguments) != 1:
+        raise invalid_field("path", "is required, or else content or upload", "give one of the three")
+    if arguments.content is not None:
+        return arguments.content.encode()
+    if arguments.upload is not None:
+        return await _require_links(client.backend).read_upload(arguments.upload)
     folder = client.backend.require_folder()
+    assert arguments.path is not None
     return (await anyio.to_thread.run_sync(folder.read, arguments.path)).data
+
+
+def _count_sources(arguments: ImportContacts) -> int:
+    return sum(source is not None for source in (arguments.path, arguments.content, arguments.upload))
+
+
+def _require_links(backend: Backend) -> CallerLinks:
+    """Return the caller's links. Raises ValidationFailed if there are none."""
+    if links := backend.usable_links:
+        return links
+    raise invalid_field("upload", "cannot be used: this server makes no upload links", "give path or content")
 
 
 async def _parse(
@@ -142,14 +172,37 @@ def _parse_mapping(given: Sequence[str] | None) -> Mapping[str, str]:
     return {column.strip(): name.strip() for column, _, name in pairs}
 
 
+_plan_or_apply = plan_or_apply(_make_plan)
+
+
+async def _prepare(backend: Backend, arguments: ImportContacts) -> PreparedCall:
+    """Prepare an import, or the offer of an upload link if the call names no file. A file is used for one import."""
+    if backend.usable_links and not arguments.apply and _count_sources(arguments) == 0:
+        return PreparedCall(Risk.READ, backend.usable_links.offer_upload)
+    prepared = await _plan_or_apply(backend, arguments)
+    if not arguments.apply or arguments.upload is None:
+        return prepared
+    return replace(prepared, run=partial(_run_and_remove, backend, arguments.upload, prepared))
+
+
+async def _run_and_remove(backend: Backend, upload: str, prepared: PreparedCall) -> BaseModel:
+    """Apply an import, then remove the file, unless rows are left to import again."""
+    answer = await prepared.run()
+    if not (prepared.counts["failed"] or prepared.counts["unknown"]):
+        with suppress(ContactsError):  # it expires soon
+            await _require_links(backend).remove_upload(upload)
+    return answer
+
+
 import_contacts = Tool(
     name="import_contacts",
     risk=Risk.DESTROY,
     arguments=ImportContacts,
     answer=ImportAnswer,
-    prepare=plan_or_apply(_make_plan),
+    prepare=_prepare,
     min_risk=Risk.WRITE,
     target_args=("group_id",),
     wording=PromptWording("Change", "change"),
     shows_stored_data=True,
+    other_answers=(UploadLink,),
 )

@@ -24,13 +24,16 @@ from contacts_mcp.contract import (
     EraseRecords,
     MergeRecords,
     ProgressCallback,
+    RateLimited,
     Risk,
+    ValidationFailed,
     invalid_field,
 )
 from contacts_mcp.folder import Folder
 from contacts_mcp.guard import PromptWording, Target
 from contacts_mcp.tools._answers import NotDone
 from contacts_mcp.tools._downloads import MAX_DOWNLOAD_BYTES, Download, Downloads
+from contacts_mcp.tools._links import CallerLinks
 from contacts_mcp.tools._schemas import has_optional_texts, input_schema, merge_schemas, output_schema
 
 NO_FOLDER_CONFIGURED = "the operator has configured no folder for files (CONTACTS_MCP_FILES)"
@@ -151,6 +154,7 @@ class Backend:
         default_region: the region (ISO 3166 code) of phone numbers without a country code.
         report: reports the progress of a long call.
         files: the folder for files, or the reason why there is none.
+        links: the caller's links to send and fetch files, if there can be any.
         owner: the caller to whom downloads and planned regions belong.
         may_read: whether the caller may read contacts; a call that writes shows no others than its own if not.
         tells_scopes: whether the service tells what the caller's key allows; the platform does not.
@@ -161,6 +165,7 @@ class Backend:
     report: ProgressCallback | None = None
     files: Folder | str = NO_FOLDER_CONFIGURED
     downloads: Downloads = field(default_factory=Downloads)
+    links: CallerLinks | None = None
     planned_regions: PlannedRegions = field(default_factory=PlannedRegions)
     owner: str = ""
     may_read: bool = True
@@ -191,7 +196,10 @@ class Backend:
     async def keep_file(
         self, name: str, mime_type: str, chunks: Iterable[bytes], folder: Folder | None
     ) -> dict[str, Any]:
-        """Write a new file, or keep it in memory. Return the fields of FileAnswer; no URI if it is too large."""
+        """Write a new file, or keep it as a download. Return the fields of FileAnswer; no URI if it is too large."""
+        if folder is None and self.usable_links:
+            with suppress(RateLimited, ValidationFailed):
+                return await self.usable_links.keep(name, mime_type, chunks)
         if folder is None:
             content = b"".join(chunks)
             download = Download(name, mime_type, len(content), lambda: content)
@@ -200,6 +208,11 @@ class Backend:
             download = Download(name, mime_type, size, lambda: folder.read(name).data, in_memory=False)
         uri = await self.downloads.keep(download, self.owner) if download.size <= MAX_DOWNLOAD_BYTES else None
         return {"file": name, "uri": uri, "mime_type": mime_type, "bytes": download.size}
+
+    @property
+    def usable_links(self) -> CallerLinks | None:
+        """The caller's links, if links can be made now."""
+        return self.links if self.links and self.links.is_available else None
 
     def require_folder(self) -> Folder:
         """Return the folder for files. Raises ValidationFailed, with the reason, if there is none."""
@@ -276,6 +289,7 @@ class Tool:
         min_risk: the lowest risk of a call that changes something, if lower than `risk`.
         wording: how a person is asked, if not by the risk's own wording.
         shows_stored_data: whether a plan or an answer shows what the caller did not write, which needs READ, too.
+        other_answers: answers of calls that do something else, if their arguments say so.
     """
 
     name: str
@@ -290,6 +304,7 @@ class Tool:
     min_risk: Risk | None = None
     wording: PromptWording | None = None
     shows_stored_data: bool = False
+    other_answers: tuple[type[BaseModel], ...] = ()
 
     @cached_property
     def call_risks(self) -> frozenset[Risk]:
@@ -317,8 +332,10 @@ class Tool:
     @cached_property
     def output_schema(self) -> dict[str, Any]:
         """The schema of the answer; if a person can be asked about the tool's calls, also that of their no."""
+        others: tuple[type[BaseModel], ...] = () if self.risk is Risk.READ else (NotDone,)
+        others = (*self.other_answers, *others)
         schema = output_schema(self.answer)
-        return schema if self.risk is Risk.READ else merge_schemas(schema, output_schema(NotDone))
+        return merge_schemas(schema, *(output_schema(each) for each in others)) if others else schema
 
     @property
     def is_read_only(self) -> bool:

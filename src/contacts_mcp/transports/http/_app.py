@@ -12,16 +12,18 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from contacts_mcp.file_links import FileLinks
 from contacts_mcp.middleware import (
     BodyLimitMiddleware,
     BodyQuota,
     ConcurrencyLimitMiddleware,
     ErrorMiddleware,
     Refusal,
+    Render,
     RequestIdMiddleware,
     route_path,
 )
-from contacts_mcp.server import CALLER_SCOPE_KEY, ActiveCalls, Caller
+from contacts_mcp.server import CALLER_SCOPE_KEY, FILES_URL_SCOPE_KEY, ActiveCalls, Caller
 from contacts_mcp.transports.http._access_log import AccessLogMiddleware
 from contacts_mcp.transports.http._endpoints import (
     EVENTS_PATH,
@@ -31,6 +33,7 @@ from contacts_mcp.transports.http._endpoints import (
     SseEndpoints,
 )
 from contacts_mcp.transports.http._errors import MalformedMessageMiddleware, SdkErrorMiddleware, json_rpc_error
+from contacts_mcp.transports.http._files import FILES_PATH, files_app, files_url
 from contacts_mcp.transports.http._hosts import HostOriginMiddleware, cors
 from contacts_mcp.transports.http._lifecycle import HEALTH_PATH, READINESS_PATH, HealthPages, ReadinessCheck, Shutdown
 from contacts_mcp.transports.http._oauth_paths import is_oauth_path, oauth_errors
@@ -68,6 +71,7 @@ def http_app(
     hosts: Collection[str] = (),
     origins: Collection[str] = (),
     limits: Limits | None = None,
+    links: FileLinks | None = None,
     telemetry: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
 ) -> ASGIApp:
     """Serve `server` on `/mcp`, `/sse` and `/messages/`, with health pages; the server's lifespan becomes the app's.
@@ -75,7 +79,8 @@ def http_app(
     `calls` are the running calls of `server`, which end with the app; `close_subscriptions` ends its subscriptions.
     `checks` are the parts that the readiness page names.
     `hosts` are the accepted host names (by default only loopback), and web pages of `origins` may call the server.
-    `limits` apply to each caller. `telemetry` is entered before everything else, and left after everything else.
+    `limits` apply to each caller. `links` are served on `/files`. `telemetry` is entered before everything else, and
+    left after everything else.
     """
     limits = limits or Limits()
     shutdown = Shutdown(calls, close_subscriptions)
@@ -85,23 +90,30 @@ def http_app(
 
     @asynccontextmanager
     async def lifespan(_app: object) -> AsyncIterator[None]:
-        async with telemetry(), manager.run(), shutdown.watch():
+        async with telemetry(), links.running() if links else nullcontext(), manager.run(), shutdown.watch():
             yield
 
     auth_routes = access.routes()
-    protocol = _protected(_endpoints(server, manager, limits), access, limits, origins)
+    render = _with_link_advice if links else json_rpc_error
+    protocol = _protected(_endpoints(server, manager, limits), access, limits, origins, render)
     routes = [*HealthPages(checks, shutdown).routes(), *auth_routes]
     others = _others(oauth_errors(access.oauth_advice))
     public: ASGIApp = Router(routes, redirect_slashes=False, default=others, lifespan=lifespan)
     public = BodyLimitMiddleware(public, json_rpc_error, limit_bytes=_MAX_PUBLIC_BODY_BYTES)
 
+    files = files_app(links, origins) if links else public
+
     async def by_kind(scope: Scope, receive: Receive, send: Send) -> None:
-        is_protocol = scope["type"] == "http" and route_path(scope) in _METHODS
-        await (protocol if is_protocol else public)(scope, receive, send)
+        path = route_path(scope) if scope["type"] == "http" else ""
+        if path in _METHODS:
+            scope[FILES_URL_SCOPE_KEY] = files_url(scope, hosts)
+            await protocol(scope, receive, send)
+        else:
+            await (files if path == FILES_PATH else public)(scope, receive, send)
 
     probe_paths = (HEALTH_PATH, READINESS_PATH)
     auth_paths = [route.path for route in auth_routes if isinstance(route, Route)]
-    paths = (*_METHODS, *probe_paths, *auth_paths)
+    paths = (*_METHODS, *([FILES_PATH] if links else []), *probe_paths, *auth_paths)
     app: ASGIApp = HostOriginMiddleware(
         by_kind,
         hosts=hosts,
@@ -145,17 +157,23 @@ def _endpoints(server: Server[Any], manager: StreamableHTTPSessionManager, limit
     return MalformedMessageMiddleware(SdkErrorMiddleware(by_path))
 
 
-def _protected(app: ASGIApp, access: Access, limits: Limits, origins: Collection[str]) -> ASGIApp:
+def _protected(app: ASGIApp, access: Access, limits: Limits, origins: Collection[str], render: Render) -> ASGIApp:
     """`app` behind authentication by headers, body and rate limits, and authorization by the called tool."""
     app = AuthorizationMiddleware(DisconnectMiddleware(app), access)
     app = RateLimitMiddleware(app, calls_per_minute=limits.calls_per_minute)
-    app = BodyLimitMiddleware(
-        app, json_rpc_error, limit_bytes=MAX_BODY_BYTES, quota=BodyQuota(_MAX_HELD_BYTES, _principal_of)
-    )
+    app = BodyLimitMiddleware(app, render, limit_bytes=MAX_BODY_BYTES, quota=BodyQuota(_MAX_HELD_BYTES, _principal_of))
     app = ConcurrencyLimitMiddleware(app, _principal_of, max(_MAX_REQUESTS, 2 * limits.concurrent_calls))
     app = AuthenticationMiddleware(app, access, _METHODS)
     app = ErrorMiddleware(app, json_rpc_error)
     return cors(app, origins) if origins else app
+
+
+def _with_link_advice(refusal: Refusal, scope: Scope) -> ASGIApp:
+    """Return a refusal as a JSON-RPC error; that of a large body says how to import a file."""
+    if refusal.code == "too_large":
+        advice = "to import a large file, call import_contacts without one, which answers with a link"
+        refusal = Refusal(refusal.status, refusal.code, f"{refusal.message}; {advice}", refusal.headers)
+    return json_rpc_error(refusal, scope)
 
 
 def _principal_of(scope: Scope) -> str:

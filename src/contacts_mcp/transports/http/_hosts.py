@@ -96,14 +96,14 @@ class HostOriginMiddleware:
         return scheme in _DEFAULT_PORTS and (host, port) == (own_host, own_port or _DEFAULT_PORTS[scheme])
 
 
-def cors(app: ASGIApp, origins: Collection[str]) -> ASGIApp:
+def cors(app: ASGIApp, origins: Collection[str], methods: Collection[str] = _CORS_METHODS) -> ASGIApp:
     """Let pages of `origins` read the responses of `app`, with the headers that MCP uses, but without cookies."""
     from starlette.middleware.cors import CORSMiddleware
 
     return CORSMiddleware(
         app,
         allow_origins=[_format_origin(_configured_origin(origin)) for origin in origins],
-        allow_methods=_CORS_METHODS,
+        allow_methods=list(methods),
         allow_headers=_CORS_REQUEST_HEADERS,
         expose_headers=_CORS_RESPONSE_HEADERS,
     )
