@@ -118,7 +118,7 @@ def by_keys(api: TenantsApi, **variables: str) -> dict[str, str]:
     return {"WAYSCLOUD_API_URL": api.address, **_named({**_SHARED, "AUTH": "key", **variables})}
 
 
-def over_directory(path: Path, **variables: str) -> dict[str, str]:
+def over_directory(path: Path | str, **variables: str) -> dict[str, str]:
     """The settings of a server over an embedded directory whose caller may make many calls at a time."""
     return _named({**_SHARED, "DIRECTORY": str(path), "MAX_CALLS": "500", **variables})
 

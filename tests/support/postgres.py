@@ -30,14 +30,14 @@ class PostgresServer:
         self._sockets = folder
         self.user = user
         self._options = options
-        self.version = _run([bin_folder / "postgres", "--version"], user).split()[2]
+        self.version = run_program([bin_folder / "postgres", "--version"], user).split()[2]
         self._made = 0
 
     def start(self) -> None:
         command = [self._bin / "postgres", "-D", self._sockets / "data"]
         options = [word for each in self._options for word in ("-c", each)]
         log = self._sockets / f"log-{time.monotonic_ns()}"
-        self._process = ChildProcess(log, [*command, *options], "ready to accept connections", **_as(self.user))
+        self._process = ChildProcess(log, [*command, *options], "ready to accept connections", **as_user(self.user))
         self._process.__enter__()
 
     def stop(self) -> None:
@@ -62,20 +62,18 @@ class PostgresServer:
 
     def sql(self, statement: str, database: str = "postgres") -> str:
         command = [self._bin / "psql", "-XAtq", "-h", self._sockets, "-U", "contacts", "-d", database, "-c", statement]
-        return _run(command, self.user).strip()
+        return run_program(command, self.user).strip()
 
 
 @contextmanager
 def run_postgres(*settings: str, safe: bool = False) -> Iterator[PostgresServer]:
     """Run a server and delete it afterwards. If `safe`, its data survives `crash`."""
-    bin_folder = find_programs()
-    user = _user()
-    folder = Path(tempfile.mkdtemp(prefix="contacts-pg-"))
-    try:
-        if user:
-            shutil.chown(folder, user)
+    bin_folder, user = find_programs(), user_of_servers()
+    with new_folder(user) as folder:
         data = folder / "data"
-        _run([bin_folder / "initdb", "-D", data, "-U", "contacts", "-A", "trust", "-E", "UTF8", "--no-sync"], user)
+        run_program(
+            [bin_folder / "initdb", "-D", data, "-U", "contacts", "-A", "trust", "-E", "UTF8", "--no-sync"], user
+        )
         options = ["listen_addresses=", f"unix_socket_directories={folder}", *settings, *(() if safe else _FAST)]
         server = PostgresServer(bin_folder, folder, user, options)
         try:
@@ -83,6 +81,16 @@ def run_postgres(*settings: str, safe: bool = False) -> Iterator[PostgresServer]
             yield server
         finally:
             server.stop()
+
+
+@contextmanager
+def new_folder(user: str | None) -> Iterator[Path]:
+    """A new folder that belongs to the user of the servers."""
+    folder = Path(tempfile.mkdtemp(prefix="contacts-pg-"))
+    try:
+        if user:
+            shutil.chown(folder, user)
+        yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -100,20 +108,29 @@ def find_programs() -> Path:
     raise FileNotFoundError("no PostgreSQL on this machine")
 
 
-def _user() -> str | None:
+def user_of_servers() -> str | None:
+    """The user that runs the servers, None for this process's own."""
     if os.getuid():
         return None
     names = {entry.pw_name for entry in pwd.getpwall()}
     return "postgres" if "postgres" in names else "nobody"
 
 
-def _as(user: str | None) -> dict[str, object]:
+def as_user(user: str | None) -> dict[str, object]:
+    """The options of Popen for a process of this user."""
     return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []} if user else {}
 
 
-def _run(command: list[object], user: str | None) -> str:
+def run_program(command: Sequence[object], user: str | None) -> str:
+    """Run a command to its end and return its output. Raises RuntimeError with what it wrote if it fails."""
     done = subprocess.run(
-        [str(word) for word in command], capture_output=True, text=True, check=False, cwd="/", timeout=60, **_as(user)
+        [str(word) for word in command],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd="/",
+        timeout=60,
+        **as_user(user),
     )
     if done.returncode:
         raise RuntimeError(f"{command[0]}: {done.stderr[-2000:]}")

@@ -12,6 +12,8 @@ from urllib.parse import quote, unquote
 
 SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg")
 DEFAULT_CONNECT_TIMEOUT_SECONDS = 10.0
+_TIMEOUT_OF_SEVERAL_SECONDS = 3.0
+"""For each of several hosts, so that one whose machine is lost does not hide the others for long."""
 SYSTEM_CERTIFICATES = "system"
 """Value of `sslrootcert` for the certificate authorities that the machine trusts."""
 
@@ -137,7 +139,7 @@ def parse_url(text: str, environ: Mapping[str, str]) -> ConnectionParameters:
         is_direct_tls=values.get("sslnegotiation") == "direct",
         # The directory writes, so with several hosts it looks for the primary.
         target_session_attrs=values.get("target_session_attrs") or ("read-write" if len(hosts) > 1 else "any"),
-        connect_timeout=_parse_timeout(values.get("connect_timeout", "")),
+        connect_timeout=_parse_timeout(values.get("connect_timeout", ""), len(hosts)),
         is_random=values.get("load_balance_hosts") == "random",
         session={
             "application_name": values.get("application_name") or _APPLICATION_NAME,
@@ -209,9 +211,9 @@ def _parse_port(text: str) -> int:
     return _parse_number(text, "port", lambda number: 0 < number <= _MAX_PORT) if text else _DEFAULT_PORT
 
 
-def _parse_timeout(text: str) -> float | None:
+def _parse_timeout(text: str, hosts: int) -> float | None:
     if not text:
-        return DEFAULT_CONNECT_TIMEOUT_SECONDS
+        return DEFAULT_CONNECT_TIMEOUT_SECONDS if hosts == 1 else _TIMEOUT_OF_SEVERAL_SECONDS
     # libpq waits without limit at 0 and below
     seconds = _parse_number(text, "connect_timeout", lambda _: True)
     return float(seconds) if seconds > 0 else None

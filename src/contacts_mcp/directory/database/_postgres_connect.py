@@ -8,6 +8,7 @@ import logging
 import os
 import random
 import re
+import socket
 import ssl
 import stat
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +24,14 @@ from contacts_mcp.directory._postgres_url import SYSTEM_CERTIFICATES, Connection
 
 _TLS_FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
 _FIELDS = re.compile(r"((?:\\.|[^:\\])*)(?::|$)")
+
+_SILENCE = {
+    "TCP_KEEPIDLE": 4,  # seconds until the first question to a silent server
+    "TCP_KEEPINTVL": 2,  # seconds between questions
+    "TCP_KEEPCNT": 3,
+    "TCP_USER_TIMEOUT": 10_000,  # milliseconds for the confirmation of what was sent
+}
+"""When the system gives up a connection: after ten seconds without a sign of the server."""
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +57,7 @@ class Connector:
         last: Exception | None = None
         for host, target in self._attempts():
             try:
-                return await self._connect(host, target)
+                return _give_up_on_silence(await self._connect(host, target))
             except (OSError, CannotConnectNowError, TargetServerAttributeNotMatched) as exc:
                 last = exc
         assert last is not None  # there is at least one host
@@ -85,6 +94,21 @@ class Connector:
             raise ConnectionRefused(
                 "needs a password", "put it into the URL, PGPASSWORD or ~/.pgpass, which only its owner may read"
             ) from exc
+
+
+def _give_up_on_silence(connection: "asyncpg.Connection[asyncpg.Record]") -> "asyncpg.Connection[asyncpg.Record]":
+    """Have the system end the connection if the server's machine is lost, which closes nothing; return it.
+
+    The driver has no option for that.
+    """
+    transport = connection._transport  # noqa: SLF001  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
+    channel = transport.get_extra_info("socket")
+    if channel.family in (socket.AF_INET, socket.AF_INET6):
+        channel.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _SILENCE.items():
+            if option := getattr(socket, name, None):  # not every system has all of them
+                channel.setsockopt(socket.IPPROTO_TCP, option, value)
+    return connection
 
 
 def _explain(error: Exception, target: str) -> Exception:
