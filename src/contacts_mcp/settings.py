@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, Validat
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from contacts_mcp.audit import AuditDestinations, parse_destinations
-from contacts_mcp.directory import Location, default_path, parse_location
+from contacts_mcp.directory import Location, default_path, parse_location, with_replica
 from contacts_mcp.guard import GuardMode
 from contacts_mcp.setting_values import (
     UNEXPANDED,
@@ -109,6 +109,8 @@ class Settings(BaseSettings):
     """Base URL of the API; `https`, or `http` on this machine."""
     directory: Annotated[Location | None, _parser(parse_location)] = None
     """File of the embedded directory, or `postgresql://…`. It is used even if there is a key."""
+    directory_replica: Annotated[Location | None, _parser(parse_location)] = None
+    """A standby of the directory's PostgreSQL server, which then answers searches and lists."""
     read_only: bool = False
     """List and run only tools that write nothing, not even a file: also `export_contacts` is not listed."""
     tools: Names | None = None
@@ -166,6 +168,17 @@ class Settings(BaseSettings):
             return value
         cleaned = clean_setting(info.field_name, value)
         return cls.model_fields[info.field_name].get_default() if cleaned is None else cleaned
+
+    @field_validator("directory_replica")
+    @classmethod
+    def _check_replica(cls, replica: Location | None, info: ValidationInfo) -> Location | None:
+        if replica is not None and "directory" in info.data:
+            with_replica(info.data["directory"], replica)
+        return replica
+
+    def locate_directory(self) -> Location | None:
+        """Return the directory that was chosen, with its replica; None if none was chosen."""
+        return with_replica(self.directory, self.directory_replica) if self.directory_replica else self.directory
 
     def locate_trail(self) -> Path:
         """Return the audit trail's file, or this user's default file. Nothing is created."""

@@ -135,6 +135,21 @@ def test_random_state_key_is_taken_whatever_signs_it_has(load, secret):
     assert [key.get_secret_value() for key in load(CONTACTS_MCP_STATE_KEYS=secret).state_keys] == [secret]
 
 
+@pytest.mark.parametrize("directory", ["/tmp/contacts.db", ""])
+def test_replica_without_a_server_that_it_copies_is_refused(load, directory):
+    with pytest.raises(InvalidSettings, match=r"^CONTACTS_MCP_DIRECTORY_REPLICA: both the directory and its replica"):
+        load(CONTACTS_MCP_DIRECTORY=directory, CONTACTS_MCP_DIRECTORY_REPLICA="postgresql://two/contacts")
+
+
+def test_directory_is_located_with_its_replica(load):
+    settings = load(
+        CONTACTS_MCP_DIRECTORY="postgresql://one/contacts", CONTACTS_MCP_DIRECTORY_REPLICA="postgresql://two/contacts"
+    )
+
+    assert "two" in str(settings.locate_directory().replica)
+    assert "one" in str(settings.locate_directory())
+
+
 @pytest.mark.parametrize("form", ["${user_config.x}", '"${user_config.x}"', " ${user_config.x} ", '""', "' '"])
 @pytest.mark.parametrize("name", sorted(Settings.model_fields))
 def test_blank_setting_of_a_bundle_is_not_set(load, name, form):

@@ -17,6 +17,7 @@ from contacts_mcp.directory import api, database, maintenance, service, store
             """
             DEFAULT_RATE_LIMIT KEY_CACHE_SECONDS NO_DIRECTORY ApiKey BackupRefused ContactErased Directory
             DirectoryError DirectoryNotFound DirectoryUnavailable Location PostgresServer default_path parse_location
+            with_replica
             """,
         ),
         (api, "RESPONSE_MODELS ROUTERS TENANT_SCOPE_KEY ContactType Tenant build_app render_refusal"),

@@ -80,6 +80,11 @@ class PostgresPair:
         hosts = ",".join(sorted(node.place for node in (self.primary, self.standby)))
         return f"postgresql://contacts@{hosts}/{database}?target_session_attrs=read-write"
 
+    @staticmethod
+    def url_of(node: Node, database: str) -> str:
+        """The address of one of the two servers."""
+        return f"postgresql://contacts@{node.place}/{database}"
+
     def follow(self) -> None:
         """Start the standby on a copy of the primary, and make commits wait for it."""
         self.standby.copy_from(self.primary)

@@ -91,8 +91,8 @@ def choose_backend(settings: Settings, home: Path) -> Platform | Embedded:
 
     Raises ValueError, in one line, if the credential or the API's address is invalid.
     """
-    if settings.directory is not None:
-        return Embedded(settings.directory, "chosen by CONTACTS_MCP_DIRECTORY or --directory")
+    if (directory := settings.locate_directory()) is not None:
+        return Embedded(directory, "chosen by CONTACTS_MCP_DIRECTORY or --directory")
     given = {"WAYSCLOUD_API_KEY": settings.api_key, "WAYSCLOUD_TOKEN": settings.token}
     environ = {name: value.get_secret_value() for name, value in given.items() if value}
     credential = find_credential(environ, home)

@@ -28,7 +28,7 @@ T = TypeVar("T")
 def locate(option: str | None) -> Location:
     """The directory of the option, else of the settings, else this user's. Raises ValueError."""
     settings = load_settings()  # an invalid setting is an error even if the option makes it unnecessary
-    return parse_location(option) if option is not None else settings.directory or default_path()
+    return parse_location(option) if option is not None else settings.locate_directory() or default_path()
 
 
 def require_tenant(location: Location, name: str) -> None:

@@ -13,7 +13,7 @@ from contacts_mcp.directory._errors import (
     DirectoryNotFound,
     DirectoryUnavailable,
 )
-from contacts_mcp.directory._location import Location, PostgresServer, default_path, parse_location
+from contacts_mcp.directory._location import Location, PostgresServer, default_path, parse_location, with_replica
 
 if TYPE_CHECKING:
     from contacts_mcp.directory._directory import ApiKey, Directory
@@ -33,6 +33,7 @@ __all__ = [
     "PostgresServer",
     "default_path",
     "parse_location",
+    "with_replica",
 ]
 
 DEFAULT_RATE_LIMIT = 1_200

@@ -1,5 +1,6 @@
 """Where a directory is stored: in a file on this machine, or on a PostgreSQL server."""
 
+import dataclasses
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,8 @@ class PostgresServer:
     url: str = field(repr=False)
     """As it was given, perhaps with a password."""
     display_url: str
+    replica: "PostgresServer | None" = None
+    """A standby that answers searches and lists."""
 
     def __str__(self) -> str:
         return self.display_url
@@ -33,6 +36,13 @@ def parse_location(text: str) -> Location:
     if "://" in text:
         raise ValueError("a directory is a file, or a URL such as postgresql://user:password@host:5432/contacts")
     return Path(text).expanduser()
+
+
+def with_replica(location: Location | None, replica: Location) -> PostgresServer:
+    """Return a database whose searches and lists go to a standby. Raises ValueError if one of them is a file."""
+    if not isinstance(location, PostgresServer) or not isinstance(replica, PostgresServer):
+        raise ValueError("both the directory and its replica should be postgresql:// URLs")  # noqa: TRY004
+    return dataclasses.replace(location, replica=replica)
 
 
 def default_path() -> Path:

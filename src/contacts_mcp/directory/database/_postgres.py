@@ -2,6 +2,8 @@
 
 import logging
 import os
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import Connection, event, text
@@ -16,6 +18,12 @@ from contacts_mcp.directory._location import PostgresServer
 from contacts_mcp.directory._postgres_url import parse_url
 from contacts_mcp.directory.database._database import GENERIC_PLANS, Work
 from contacts_mcp.directory.database._postgres_connect import ConnectionRefused, Connector
+from contacts_mcp.directory.database._postgres_standby import (
+    StandbyWatch,
+    has_caught_up,
+    read_applied_position,
+    read_flushed_position,
+)
 from contacts_mcp.directory.database._schema import REVISION, REVISION_TABLE, Prepared, create_statements, not_created
 
 _POOL_SIZE = 5
@@ -82,38 +90,46 @@ class PostgresEngine:
         """No connection is made before the first transaction. Raises ModuleNotFoundError without the driver."""
         self.name = f"database {server}"
         self._server = server
-        self._writer = connect(server, **_GENERIC_PLANS)
-        self._lookup = _single_statement(self._writer.execution_options(**{GENERIC_PLANS: True}))
-        self._planner = connect(server, **_CUSTOM_PLANS)
-        self._reader = self._planner.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        self._query = _single_statement(self._planner)
+        self._primary = _Server(server)
+        self._writer = self._primary.generic
+        self._standby = _Server(server.replica) if server.replica else None
+        self._watch = StandbyWatch(str(server.replica))
 
     async def prepare(self, *, create: bool = True) -> Prepared:
         if create:
             return await self.write(lambda connection: _prepare(connection, self.name))
-        revision = await self.query(lambda connection: _revision_of(connection, self.name))
+        revision = await self._primary.query(lambda connection: _revision_of(connection, self.name))
         if revision is None:
             raise not_created(self._server)
         return Prepared(revision)
 
     async def read(self, work: Work[T]) -> T:
-        return await _transact(self._reader, work)
+        return await self._read(lambda server: server.read(work))
 
     async def query(self, work: Work[T]) -> T:
         """Run `work` in autocommit mode: one statement is a snapshot by itself, and saves two of three round trips.
 
         If the work executes a second statement, it starts again on a snapshot.
         """
-        try:
-            return await _transact(self._query, work)
-        except _SecondStatement:
-            return await self.read(work)
+        return await self._read(lambda server: server.query(work))
 
     async def look_up(self, work: Work[T]) -> T:
+        """Run `work` on the primary: a lookup costs no more than the question how far its log has come."""
+        return await self._primary.look_up(work)
+
+    async def _read(self, run: Callable[["_Server"], Awaitable[T]]) -> T:
+        """Run a read on the standby if it has everything that was acknowledged before, and else on the primary."""
+        if self._standby is None or self._watch.is_resting:
+            return await run(self._primary)
+        position = await self._primary.look_up(read_flushed_position)
         try:
-            return await _transact(self._lookup, work)
-        except _SecondStatement:
-            return await self.read(work)
+            if await has_caught_up(position, partial(self._standby.look_up, read_applied_position)):
+                return await run(self._standby)
+        except Exception as exc:
+            if self.explain(exc) is None:  # an answer, such as DirectoryNotFound
+                raise
+            self._watch.rest(exc)
+        return await run(self._primary)
 
     async def write(self, work: Work[T]) -> T:
         """Run `work`, which locks the rows it reads and means to change."""
@@ -136,8 +152,9 @@ class PostgresEngine:
             )
 
     async def aclose(self) -> None:
-        await self._writer.dispose()
-        await self._planner.dispose()
+        for server in (self._primary, self._standby):
+            if server:
+                await server.aclose()
 
     def is_transient(self, error: BaseException) -> bool:
         """Whether it is a conflict with another transaction, or the connection was lost before the commit."""
@@ -151,6 +168,39 @@ class PostgresEngine:
             return None
         status, problem, advice = meaning
         return DirectoryUnavailable(f"The {self.name} {problem}; {advice}.", status=status)
+
+
+class _Server:
+    """The connections to one server."""
+
+    def __init__(self, server: PostgresServer) -> None:
+        self.generic = connect(server, **_GENERIC_PLANS)
+        self._planner = connect(server, **_CUSTOM_PLANS)
+        self._lookup = _single_statement(self.generic.execution_options(**{GENERIC_PLANS: True}))
+        self._reader = self._planner.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        self._query = _single_statement(self._planner)
+
+    async def read(self, work: Work[T]) -> T:
+        """Run `work` on a snapshot."""
+        return await _transact(self._reader, work)
+
+    async def query(self, work: Work[T]) -> T:
+        """Run `work` by itself if it is a single statement, planned for its values, and else on a snapshot."""
+        return await self._single(self._query, work)
+
+    async def look_up(self, work: Work[T]) -> T:
+        """Run `work` by itself if it is a single statement, with a plan that is kept, and else on a snapshot."""
+        return await self._single(self._lookup, work)
+
+    async def aclose(self) -> None:
+        await self.generic.dispose()
+        await self._planner.dispose()
+
+    async def _single(self, engine: AsyncEngine, work: Work[T]) -> T:
+        try:
+            return await _transact(engine, work)
+        except _SecondStatement:
+            return await self.read(work)
 
 
 def _analyze(connection: Connection) -> None:
