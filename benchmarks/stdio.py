@@ -34,6 +34,7 @@ from common.stdio_client import Era, StdioClient
 
 _MAX_START_RATIO = 1.15
 _MAX_MEMORY_RATIO = 1.35
+_MAX_END_RATIO = 0.5
 _ERAS: tuple[Era, ...] = ("modern", "legacy")
 
 _ROUND_TRIPS = 1.3
@@ -50,10 +51,11 @@ _MODEL_KEYS = ("name", "description", "inputSchema")
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """One start: the seconds from the spawn to the answer, and the memory right after it."""
+    """One start: the seconds from the spawn to the answer, the memory right after it, and the seconds of the end."""
 
     seconds: float
     resident_bytes: int
+    end_seconds: float
 
 
 def measure_starts(api_url: str, repetitions: int) -> list[Row]:
@@ -65,7 +67,7 @@ def measure_starts(api_url: str, repetitions: int) -> list[Row]:
             measured = _start(programs[name], era)
             if turn:  # the first turn fills the disk's cache
                 found.append(measured)
-    return [*_compare_times(starts), *_compare_memory(starts)]
+    return [*_compare_times(starts), *_compare_memory(starts), *_compare_ends(starts)]
 
 
 def _start(program: Program, era: Era) -> Start:
@@ -73,7 +75,8 @@ def _start(program: Program, era: Era) -> Start:
         client = StdioClient(child, era)
         client.connect()
         client.list_tools()
-        return Start(time.perf_counter() - child.started, child.resident_bytes())
+        seconds, resident_bytes = time.perf_counter() - child.started, child.resident_bytes()
+        return Start(seconds, resident_bytes, child.close_input())
 
 
 def _compare_times(starts: dict[tuple[str, Era], list[Start]]) -> list[Row]:
@@ -92,6 +95,15 @@ def _compare_memory(starts: dict[tuple[str, Era], list[Start]]) -> list[Row]:
     bare = mb["bare", "modern"]
     return [
         at_most_ratio(f"resident after tools/list, {name}", mb[name, "modern"], bare, _MAX_MEMORY_RATIO, "MB")
+        for name in ("no key", "key")
+    ]
+
+
+def _compare_ends(starts: dict[tuple[str, Era], list[Start]]) -> list[Row]:
+    ms = {key: 1000 * median(measured.end_seconds for measured in found) for key, found in starts.items()}
+    bare = ms["bare", "modern"]
+    return [
+        at_most_ratio(f"closed input to exit, {name}", ms[name, "modern"], bare, _MAX_END_RATIO, "ms")
         for name in ("no key", "key")
     ]
 

@@ -89,6 +89,14 @@ class Child:
         """Send SIGTERM. Leaving the `with` block waits for the exit."""
         self._process.terminate()
 
+    def close_input(self) -> float:
+        """Close standard input and wait for the exit; return the seconds that it took."""
+        started = time.perf_counter()
+        if self._stdin:
+            self._stdin.close()
+        self._process.wait(_EXIT_TIMEOUT_SECONDS)
+        return time.perf_counter() - started
+
     def _read(self, timeout_seconds: float) -> bytes:
         if self._stdout is None or not select.select([self._stdout], [], [], timeout_seconds)[0]:
             raise ChildFailed(f"no answer within {timeout_seconds:g} s: {self._error_output()}")
@@ -107,10 +115,8 @@ class Child:
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._stdin:
-            self._stdin.close()
         try:
-            self._process.wait(_EXIT_TIMEOUT_SECONDS)
+            self.close_input()
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait(_EXIT_TIMEOUT_SECONDS)
