@@ -107,8 +107,12 @@ def _command(name: str, command: Any) -> str:
     options = [param for param in shown if param.param_type_name == "option"]
     usage = " ".join([name, *(param.name.upper() for param in arguments)])
     lines = [f"## {name}", " ".join((command.help or "").split()).replace("<", "&lt;"), f"```sh\n{usage}\n```"]
-    rows = [f"| `{', '.join(param.opts)}` | {_default(param.default)} | {param.help or ''} |" for param in options]
+    rows = [f"| {_flags(param)} | {_default(param.default)} | {param.help or ''} |" for param in options]
     return "\n\n".join([*lines, *([table("| Option | Default | What it does |", rows)] if rows else [])])
+
+
+def _flags(option: Any) -> str:
+    return ", ".join(f"`{flag}`" for flag in [*option.opts, *option.secondary_opts])
 
 
 def tool_reference(examples: list[Example]) -> str:

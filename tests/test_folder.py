@@ -36,6 +36,24 @@ def test_file_below_the_folder_is_read(inside: Path, name: str) -> None:
     assert Folder(inside).read(name).data
 
 
+@pytest.mark.parametrize(("name", "fault"), [("nowhere", "does not exist"), ("people.csv", "is not a folder")])
+def test_unusable_folder_is_reported_with_its_setting_and_its_path(inside: Path, name: str, fault: str) -> None:
+    with pytest.raises(ValueError, match=r"^CONTACTS_MCP_FILES \(--files\): ") as refused:
+        Folder(inside / name)
+
+    assert f"{inside / name} {fault}" in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["people.csv", "deep/more.csv"])
+def test_folder_that_was_removed_is_reported_with_its_setting_and_its_path(inside: Path, name: str) -> None:
+    folder = Folder(inside)
+    inside.rename(inside.parent / "moved")
+
+    for work in (lambda: folder.read(name), lambda: folder.write(name, [b"x"]), lambda: folder.is_free(name)):
+        line = refusal(work)
+        assert f"CONTACTS_MCP_FILES (--files), {inside.resolve()} (no such file or directory)" in line
+
+
 def test_absolute_path_inside_the_folder_is_read(inside: Path) -> None:
     assert Folder(inside).read(str(inside / "people.csv")).name == "people.csv"
 
@@ -243,8 +261,3 @@ def test_name_with_invisible_characters_is_not_written(inside: Path, name: str) 
 
     (inside / name).write_bytes(b"x")
     assert Folder(inside).read(name).data == b"x"
-
-
-def test_missing_folder_is_refused_at_start(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="does not exist or is not a folder"):
-        Folder(tmp_path / "nowhere")

@@ -31,6 +31,7 @@ _MAX_NAME_BYTES = 255  # on most file systems
 _CHUNK_BYTES = 1024 * 1024
 _TOO_LARGE = f"is larger than {MAX_FILE_BYTES // 1024**2} MiB; split it"
 _NOT_REGULAR = "is not a regular file; links, folders, pipes and devices cannot be used"
+_SETTING = "CONTACTS_MCP_FILES (--files)"
 _OUTSIDE = "leads out of the folder for files; use a name below it"
 
 
@@ -48,7 +49,8 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self._path = path.resolve()
         if not self._path.is_dir():
-            raise ValueError("the folder for files does not exist or is not a folder; create it, or choose another")
+            kind = "is not a folder" if self._path.exists() else "does not exist"
+            raise ValueError(f"{_SETTING}: {path.absolute()} {kind}; create the folder, or choose another")
 
     def read(self, name: str) -> SourceFile:
         """Read a regular file of at most MAX_FILE_BYTES bytes; `name` is below the folder, or absolute within it.
@@ -120,7 +122,10 @@ class Folder:
     @contextmanager
     def _open_folder(self, folders: Sequence[str]) -> Iterator[int]:
         """Open the folder at the end of these steps; yields its descriptor."""
-        current = os.open(self._path, _OPEN_FOLDER)
+        try:
+            current = os.open(self._path, _OPEN_FOLDER)
+        except OSError as exc:
+            raise self._unusable_folder(exc) from None
         try:
             for step in folders:
                 subfolder = os.open(step, _OPEN_SUBFOLDER, dir_fd=current)
@@ -145,6 +150,11 @@ class Folder:
             if exc.errno in _LINK_ERRNOS:
                 raise invalid_field("path", "is a link or leads through one; links are not followed") from None
             raise _unusable(exc) from None
+
+    def _unusable_folder(self, exc: OSError) -> ValidationFailed:
+        """Describe a folder that was removed or locked after the start, with its setting and its path."""
+        reason = (exc.strerror or "system error").lower()
+        return invalid_field("path", f"the folder for files cannot be used: {_SETTING}, {self._path} ({reason})")
 
     def _list_files(self) -> str:
         """List the files directly in the folder, latest change first."""

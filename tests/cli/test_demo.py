@@ -51,6 +51,19 @@ def test_demo_fits_80_columns_and_shows_each_call_on_one_line(command, monkeypat
     assert [line for line in lines if "{" in line] == []
 
 
+@pytest.mark.parametrize("columns", [40, 60, 120])
+def test_demo_breaks_no_word_at_any_width(command, monkeypatch, columns):
+    """An id, a number or a name is on one line, whole; nothing is shortened."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    out = command("demo").out
+    words = {word.strip('",()') for word in out.split()}
+
+    assert [line for line in out.splitlines() if len(line) > columns] == []
+    assert {"+4799999999", "ola@example.com", "Nordmann", "Håkonsen"} <= words
+    assert any(re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", word) for word in words)
+    assert "…" not in out
+
+
 def test_demo_as_json_shows_every_message(command):
     """Each line is a call, a result, a question or an answer."""
     messages = [json.loads(line) for line in command("demo", "--json").out.splitlines()]

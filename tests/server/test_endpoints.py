@@ -298,13 +298,14 @@ async def test_unknown_id_is_one_line_that_says_what_to_do(directory: Host, pers
 
 
 async def test_national_number_is_normalized_if_a_default_region_is_set(tmp_path: Path) -> None:
-    """The answer has a warning."""
+    """The answer says so, and warns only of a number that SMS cannot reach."""
     async with host(tmp_path / "contacts.db", default_region="NO") as directory:
         created = await directory.call("create_contact", name="Ola", phone_number="999 99 999")
         updated = await directory.call("update_contact", contact_id=created["id"], phone_number="nonsense")
 
     assert created["phone_number"] == "+4799999999"
-    assert created["warnings"] == ["phone_number was normalized to +4799999999"]
+    assert created["information"] == ["phone_number was normalized to +4799999999"]
+    assert "warnings" not in created
     assert updated["phone_number"] == "nonsense"
     assert "SMS will not reach it" in updated["warnings"][0]
 
@@ -319,7 +320,7 @@ async def test_national_number_is_normalized_if_a_default_region_is_set(tmp_path
             "has the same number or e-mail address, but another name",
         ),
         ({"name": "Ola Nordmann", "phone_number": "+4798765432"}, None),
-        ({"name": "Ola Nordmann", "email": "n/a@example.com", "phone_number": "00000000"}, None),
+        ({"name": "Kari Berg", "email": "n/a@example.com", "phone_number": "00000000"}, None),
     ],
 )
 async def test_created_contact_that_may_be_a_duplicate_has_a_warning(
@@ -333,6 +334,46 @@ async def test_created_contact_that_may_be_a_duplicate_has_a_warning(
 
     warnings = [each for each in created.get("warnings", ()) if each.startswith("contact ")]
     assert [each.startswith(f"contact {ola['id']} {warning}") for each in warnings] == [True] * (warning is not None)
+
+
+@pytest.mark.parametrize("contact", [OLA, {"name": "Ola Nordmann"}], ids=["with a number", "only a name"])
+async def test_identical_contact_is_pointed_out_when_created_again(directory: Host, contact: dict[str, Any]) -> None:
+    first = await directory.call("create_contact", **contact)
+    again = await directory.call("create_contact", **contact)
+
+    assert "warnings" not in first
+    assert len(again["warnings"]) == 1
+    assert again["warnings"][0].startswith(f"contact {first['id']} has the same name, number and e-mail address")
+
+
+async def test_group_of_the_same_name_is_pointed_out_when_created_again(directory: Host) -> None:
+    first = await directory.call("create_contact_group", name="Våre kunder")
+    again = await directory.call("create_contact_group", name="våre KUNDER")
+
+    assert "warnings" not in first
+    assert [each.startswith(f"group {first['id']} has the same name") for each in again["warnings"]] == [True]
+
+
+async def test_removing_a_member_again_says_that_it_is_not_in_the_group(directory: Host) -> None:
+    ola = await directory.call("create_contact", **OLA)
+    group = await directory.call("create_contact_group", name="All")
+    both = {"group_id": group["id"], "contact_id": ola["id"]}
+    await directory.call("add_group_members", group_id=group["id"], contact_ids=[ola["id"]])
+    await directory.call("remove_group_member", **both)
+
+    line = await directory.error("remove_group_member", **both)
+
+    assert line.startswith("not_found: the contact is not in this group; nothing was changed")
+
+
+@pytest.mark.parametrize("blank", ["", None, "null", []], ids=repr)
+async def test_update_with_only_an_empty_value_names_clear_fields(directory: Host, blank: object) -> None:
+    ola = await directory.call("create_contact", **OLA)
+
+    line = await directory.error("update_contact", contact_id=ola["id"], phone_number=blank)
+
+    assert "to empty phone_number, use clear_fields" in line
+    assert (await directory.call("get_contact", contact_id=ola["id"]))["phone_number"] == OLA["phone_number"]
 
 
 async def test_number_that_sms_cannot_reach_is_kept_with_a_warning(directory: Host) -> None:

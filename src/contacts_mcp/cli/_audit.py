@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from contacts_mcp import audit
+from contacts_mcp.cli._command_line import CommandLine
 from contacts_mcp.cli._location import DirectoryOption
 from contacts_mcp.cli._options import AsJson, clean_option, parse_moment
 from contacts_mcp.cli._output import print_json_array, print_line, print_list, print_result
@@ -33,7 +34,7 @@ File = Annotated[
     ),
 ]
 
-audit_cli = typer.Typer(help="Verify and read the audit trail.", no_args_is_help=True)
+audit_cli = CommandLine(help="Verify and read the audit trail.")
 
 
 @audit_cli.command()

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from enum import StrEnum
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -12,6 +13,7 @@ from typer.core import TyperGroup
 
 from contacts_mcp import __version__
 from contacts_mcp.cli._audit import audit_cli
+from contacts_mcp.cli._command_line import CommandLine
 from contacts_mcp.cli._directory import directory_cli
 from contacts_mcp.cli._keys import keys_cli
 from contacts_mcp.cli._options import AsJson, clean_option, enable_gc, serve_app
@@ -43,11 +45,10 @@ def _with_nearest(message: str) -> str:
     return f"{message} Did you mean '{near}'?" if near else message
 
 
-cli = typer.Typer(
+cli = CommandLine(
     name="contacts-mcp",
     cls=_Commands,
     help="An MCP server for the WAYSCloud Contacts API, with an embedded directory for working without an account.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # its colors would be escaped like any other control sequence
@@ -62,7 +63,9 @@ Directory = Annotated[
         callback=clean_option, help="Use the directory in this file or postgresql:// database, even if there is a key."
     ),
 ]
-ReadOnly = Annotated[bool | None, typer.Option("--read-only", help="List and run only tools that write nothing.")]
+ReadOnly = Annotated[
+    bool | None, typer.Option("--read-only/--no-read-only", help="List and run only tools that write nothing.")
+]
 Tools = Annotated[str | None, typer.Option(help="The only tools to list and run, such as list_contacts,get_contact.")]
 Mode = Annotated[
     GuardMode | None, typer.Option("--guard", help="How consent to destructive tools is obtained. Default: ask.")
@@ -88,6 +91,15 @@ Origins = Annotated[
         "--allow-origin", callback=clean_option, help="Origin of a web page whose scripts may call the server."
     ),
 ]
+
+
+_AT_A_TERMINAL = """\
+This command is for an MCP host, such as Claude Code, which starts it and writes messages to its standard input.
+At a terminal it waits for such messages; Ctrl-C ends it. Try one of these instead:
+  contacts-mcp demo                     see the server at work
+  contacts-mcp doctor                   check what is configured
+  contacts-mcp serve --transport http   serve hosts on this machine over HTTP
+  contacts-mcp --help                   all commands"""
 
 
 class Transport(StrEnum):
@@ -198,6 +210,9 @@ def _serve_stdio(settings: Settings) -> None:
     app = build_app(settings, backend, own_file=True, shared_state=shared_state)
     configure_logging(settings, default="text")
     announce("; ".join(filter(None, (app.summary, warning))))
+    if sys.stdin and sys.stdin.isatty():
+        for line in _AT_A_TERMINAL.splitlines():
+            print_line(line, err=True)
     enable_gc()
     anyio.run(serve_stdio, app.server, hangup_handler(credential_reload(app.connection, settings, Path.home())))
 

@@ -17,11 +17,12 @@ from mcp_types import CallToolResult, ElicitRequestFormParams, ElicitRequestPara
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.padding import Padding
 from rich.panel import Panel
 from rich.prompt import Prompt
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from contacts_mcp.cli._console import SafeConsole
@@ -35,6 +36,10 @@ _SAMPLE: tuple[dict[str, Any], ...] = (
     {"name": "Fjord Consulting", "type": "company", "email": "post@example.no", "tags": ["customer"]},
 )
 _KEEP = "keep"
+_INDENT = 2
+_BOX_COLUMNS = 4
+_UNLIMITED = 1_000
+"""Columns that are enough for any table of the demo."""
 
 AskPerson = Callable[["Screen", str, list[str]], str]
 """Ask the person to choose one of the words; return the word they chose."""
@@ -66,7 +71,9 @@ class Screen:
     def write_call(self, tool: str, arguments: dict[str, Any]) -> None:
         """Write a tool call as one line, with the names of records instead of their ids."""
         shown = ", ".join(f"{name}={self._describe(value)}" for name, value in arguments.items())
-        self.write(Text(f"  → {tool}({shown})", style="cyan"))
+        line = Table.grid(Column(), Column(), padding=(0, 1))
+        line.add_row("  →", Text(f"{tool}({shown})"), style="cyan")
+        self.write(line)
         self.write_message("call", {"name": tool, "arguments": arguments})
 
     def remember_names(self, answer: dict[str, Any]) -> None:
@@ -154,7 +161,9 @@ async def _add_a_contact(assistant: _Assistant) -> None:
     assistant.screen.write(Text(f"A new directory with {len(_SAMPLE)} sample contacts."))
     _user_says(assistant, "Add Ingrid Moe, phone 900 00 003. She is a VIP.")
     result = await assistant.call("create_contact", name="Ingrid Moe", phone_number="900 00 003", tags=["vip"])
-    assistant.screen.write(_contact_table([result.structured_content]))
+    assistant.screen.write(_Contacts([result.structured_content]))
+    for remark in result.structured_content.get("information", []):
+        assistant.screen.write(_answer(remark, "green"))
     for warning in result.structured_content.get("warnings", []):
         assistant.screen.write(_answer(f"Warning: {warning}", "yellow"))
 
@@ -162,13 +171,13 @@ async def _add_a_contact(assistant: _Assistant) -> None:
 async def _find_a_contact(assistant: _Assistant) -> None:
     _user_says(assistant, "Who was Bjorn again?", "Accents, spelling and the order of words do not matter.")
     found = await assistant.call("list_contacts", search="hakonsen bjorn")
-    assistant.screen.write(_contact_table(found.structured_content["contacts"]))
+    assistant.screen.write(_Contacts(found.structured_content["contacts"]))
 
 
 async def _build_a_group(assistant: _Assistant) -> None:
     _user_says(assistant, "Put all VIPs into a group, so that we can invite them by SMS.")
     found = await assistant.call("list_contacts", tags=["vip"])
-    assistant.screen.write(_contact_table(found.structured_content["contacts"]))
+    assistant.screen.write(_Contacts(found.structured_content["contacts"]))
     group = await assistant.call("create_contact_group", name="VIP customers")
     ids = [contact["id"] for contact in found.structured_content["contacts"]]
     await assistant.call("add_group_members", group_id=group.structured_content["id"], contact_ids=ids)
@@ -189,7 +198,7 @@ async def _try_to_delete(assistant: _Assistant) -> None:
     )
     assistant.screen.write(Text("\nIs Ola Nordmann still in the directory?", style="bold"))
     read = await assistant.call("get_contact", contact_id=ola)
-    assistant.screen.write(_error(read) if read.is_error else _contact_table([read.structured_content]))
+    assistant.screen.write(_error(read) if read.is_error else _Contacts([read.structured_content]))
 
 
 def _answer_question(screen: Screen, params: ElicitRequestParams, ask_person: AskPerson) -> ElicitResult:
@@ -197,7 +206,7 @@ def _answer_question(screen: Screen, params: ElicitRequestParams, ask_person: As
     screen.write_message("question", params)
     if not isinstance(params, ElicitRequestFormParams):
         return ElicitResult(action="decline")
-    screen.write(Panel(Text(params.message), title="The guard asks", border_style="red", expand=False))
+    screen.write(_Question(params.message))
     ((name, field),) = params.requested_schema["properties"].items()
     answer = ElicitResult(action="accept", content={name: ask_person(screen, field["title"], field.get("enum", []))})
     screen.write_message("answer", answer)
@@ -233,16 +242,45 @@ def _answer(sentence: str, style: str) -> Padding:
 
 
 def _indented(part: RenderableType) -> Padding:
-    return Padding(part, (0, 0, 0, 2), expand=False)
+    return Padding(part, (0, 0, 0, _INDENT), expand=False)
 
 
 def _error(result: CallToolResult) -> Padding:
     return _answer(" ".join(block.text for block in result.content if isinstance(block, TextContent)), "yellow")
 
 
-def _contact_table(contacts: list[dict[str, Any]]) -> Padding:
-    table = Table("Name", "Phone", "E-mail", "Tags", box=SIMPLE_HEAD, show_edge=False, header_style="green")
-    for contact in contacts:
-        cells = (contact["name"], contact.get("phone_number"), contact.get("email"), ", ".join(contact.get("tags", [])))
-        table.add_row(*(Text(cell or "") for cell in cells))
-    return _indented(table)
+class _Question:
+    """A question in a box, or without one if the box would break a word, such as an id."""
+
+    def __init__(self, message: str) -> None:
+        self._message = Text(message)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        title = "The guard asks"
+        if Measurement.get(console, options, self._message).minimum <= options.max_width - _BOX_COLUMNS:
+            yield Panel(self._message, title=title, border_style="red", expand=False)
+        else:
+            yield Text(f"{title}:", style="red")
+            yield self._message
+
+
+class _Contacts:
+    """Contacts as a table, or as one paragraph for each if the table would break or shorten a value."""
+
+    def __init__(self, contacts: list[dict[str, Any]]) -> None:
+        self._rows = [
+            (each["name"], each.get("phone_number") or "", each.get("email") or "", ", ".join(each.get("tags", [])))
+            for each in contacts
+        ]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        table = Table("Name", "Phone", "E-mail", "Tags", box=SIMPLE_HEAD, show_edge=False, header_style="green")
+        for row in self._rows:
+            table.add_row(*map(Text, row))
+        if Measurement.get(console, options.update(max_width=_UNLIMITED), table).maximum <= options.max_width - _INDENT:
+            yield _indented(table)
+            return
+        for name, *values in self._rows:
+            yield _indented(Text(name, style="bold"))
+            for value in filter(None, values):
+                yield Padding(Text(value), (0, 0, 0, 2 * _INDENT), expand=False)

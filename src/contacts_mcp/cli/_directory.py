@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from contacts_mcp.cli._command_line import CommandLine
 from contacts_mcp.cli._location import DirectoryOption, locate, report_new, require_tenant, run_on
 from contacts_mcp.cli._options import AsJson, Yes, clean_option, confirm, parse_age, serve_app, show_progress
 from contacts_mcp.cli._output import print_line, print_list, print_result
@@ -19,7 +20,7 @@ from contacts_mcp.wording import count, local_time
 _MAX_SHOWN = 20
 """Contacts that a question names."""
 
-directory_cli = typer.Typer(help="Serve a directory to other programs, and maintain it.", no_args_is_help=True)
+directory_cli = CommandLine(help="Serve a directory to other programs, and maintain it.")
 
 
 @directory_cli.command()

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from contacts_mcp.cli._command_line import CommandLine
 from contacts_mcp.cli._location import DirectoryOption, locate, run_on
 from contacts_mcp.cli._options import AsJson, Yes, confirm
 from contacts_mcp.cli._output import format_table, print_json, print_line, print_list, print_result
@@ -14,7 +15,7 @@ from contacts_mcp.wording import local_time, nearest, unknown_name
 if TYPE_CHECKING:
     from contacts_mcp.directory import ApiKey
 
-keys_cli = typer.Typer(help="Create, list and revoke the API keys of the service.", no_args_is_help=True)
+keys_cli = CommandLine(help="Create, list and revoke the API keys of the service.")
 
 
 class Scope(StrEnum):

@@ -2,11 +2,12 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo
 
 from contacts_mcp.contract import FieldFault, ValidationFailed, invalid_field, invalid_fields
 from contacts_mcp.text import sanitize
@@ -22,6 +23,8 @@ HOST_ARGUMENTS = (
 
 _HOST_KEYS = frozenset(name.replace("_", "").lower() for name in HOST_ARGUMENTS)
 
+_BLANK = "blank"
+"""Key of the validation context: the arguments that were given without a value."""
 _MAX_UNKNOWN_ARGUMENTS = 5
 _MAX_NAME_LENGTH = 64
 _MAX_ITEMS = 5_000
@@ -58,10 +61,27 @@ def parse_arguments(model: type[BaseModel], schema: Schema, raw: Mapping[str, An
     if len(given) > len(schema["properties"]) + _MAX_UNKNOWN_ARGUMENTS:
         raise invalid_field("", f"too many arguments; this tool accepts {', '.join(schema['properties'])}")
     try:
-        return model.model_validate(_clean_object(schema, given, ""))
+        cleaned = _clean_object(schema, given, "")
+        blank = [name for name in given if name in schema["properties"] and name not in cleaned]
+        return model.model_validate(cleaned, context={_BLANK: blank})
     except ValidationError as exc:
         # `from None`: the chained error would carry the values.
         raise _to_validation_failed(exc, schema) from None
+
+
+def blank_fields(info: ValidationInfo, model: type[BaseModel]) -> tuple[str, ...]:
+    """Return the fields that a call gave without a value and that `clear_fields` of the model can empty."""
+    (accepted,) = [each for each in get_args(model.model_fields["clear_fields"].annotation) if each is not NoneType]
+    names = get_args(get_args(accepted)[0])
+    return tuple(name for name in (info.context or {}).get(_BLANK, ()) if name in names)
+
+
+def describe_nothing(blank: Sequence[str]) -> str:
+    """Describe an update without a change. A caller who gave an empty value may have meant to empty the field."""
+    if not blank:
+        return "names nothing to change"
+    fields = ", ".join(blank)
+    return f"names nothing to change: an empty value leaves a field as it is; to empty {fields}, use clear_fields"
 
 
 def _clean_object(schema: Schema, given: Mapping[str, Any], path: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, Literal, NamedTuple, Self
 
 import anyio
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
 from contacts_mcp.contract import (
@@ -16,6 +16,7 @@ from contacts_mcp.contract import (
     Contact,
     ContactPage,
     CreateContact,
+    CreateContactGroup,
     GdprDeleteContact,
     GetContact,
     Group,
@@ -24,25 +25,21 @@ from contacts_mcp.contract import (
     ListGroupMembers,
     OutcomeUnknown,
     ProgressCallback,
-    Record,
+    RemoveGroupMember,
     Risk,
     Tags,
     Unreachable,
     UpdateContact,
     UpdateContactGroup,
 )
-from contacts_mcp.tools._answers import Page, next_page, slice_page
+from contacts_mcp.tools._answers import Done, Page, next_page, slice_page
+from contacts_mcp.tools._arguments import blank_fields, describe_nothing
 from contacts_mcp.tools._duplicate_hint import warn_of_duplicates
 from contacts_mcp.tools._erasure import EraseArguments, ErasureResult, prepare_erasure
+from contacts_mcp.tools._group_calls import SavedGroup, create_group, remove_member
 from contacts_mcp.tools._targets import read_target
 from contacts_mcp.tools._tool import Backend, Prepare, PreparedCall, Run, Sender, Tool
-from contacts_mcp.tools._values import edit_tags, normalize_phone, require_tag_count
-
-
-class Done(Record):
-    """The answer of a change that returns no record."""
-
-    done: bool
+from contacts_mcp.tools._values import Remarks, describe_own_form, edit_tags, normalize_phone, require_tag_count
 
 
 class ContactListing(ContactPage, Page):
@@ -52,7 +49,8 @@ class ContactListing(ContactPage, Page):
 class SavedContact(Contact):
     """A contact as it is now."""
 
-    warnings: list[str] | None = None
+    information: list[str] | None = Field(default=None, description="What happened, such as a normalized number.")
+    warnings: list[str] | None = Field(default=None, description="What the caller should check.")
 
 
 class UpdatedContact(SavedContact):
@@ -94,10 +92,12 @@ class UpdateContactArguments(UpdateContact):
     )
 
     @model_validator(mode="after")
-    def _check_consistency(self) -> Self:
+    def _check_consistency(self, info: ValidationInfo) -> Self:
         given = self.model_fields_set - {"contact_id"}
         if not given:
-            raise PydanticCustomError("nothing", "names nothing to change")
+            raise PydanticCustomError(
+                "nothing", "{reason}", {"reason": describe_nothing(blank_fields(info, type(self)))}
+            )
         cleared = set(self.clear_fields or ())
         if both := sorted(cleared & given):
             raise PydanticCustomError("both", "sets and clears the same field: " + ", ".join(both))
@@ -116,9 +116,11 @@ class UpdateContactGroupArguments(UpdateContactGroup):
     clear_fields: list[Literal["description"]] | None = None
 
     @model_validator(mode="after")
-    def _check_consistency(self) -> Self:
+    def _check_consistency(self, info: ValidationInfo) -> Self:
         if not self.model_fields_set - {"group_id"}:
-            raise PydanticCustomError("nothing", "names nothing to change")
+            raise PydanticCustomError(
+                "nothing", "{reason}", {"reason": describe_nothing(blank_fields(info, type(self)))}
+            )
         if self.clear_fields and self.description is not None:
             raise PydanticCustomError("both", "sets and clears the same field: description")
         return self
@@ -136,28 +138,31 @@ async def _list_contacts(backend: Backend, call: ListContacts) -> ContactListing
 
 
 async def _create_contact(backend: Backend, call: CreateContact) -> SavedContact:
-    number, warnings = normalize_phone(call.phone_number, backend.default_region)
+    number, remarks = normalize_phone(call.phone_number, backend.default_region)
     if number != call.phone_number:
         call = call.model_copy(update={"phone_number": number})
     created = await backend.send(call)
-    warnings += await warn_of_duplicates(backend, created)
-    return SavedContact(**created.model_dump(exclude_unset=True), warnings=warnings or None)
+    remarks.information.extend(describe_own_form(call.model_dump(), created).values())
+    remarks.warnings.extend(await warn_of_duplicates(backend, created))
+    return SavedContact(**created.model_dump(exclude_unset=True), **remarks.fields())
 
 
 async def _update_contact(backend: Backend, arguments: UpdateContactArguments) -> UpdatedContact:
     before = await backend.send(GetContact(contact_id=arguments.contact_id))
-    wanted, warnings = _wanted_fields(arguments, before, backend.default_region)
+    wanted, remarks = _wanted_fields(arguments, before, backend.default_region)
     if not backend.may_read:  # which fields differed would tell what is stored
         await backend.send(_update(arguments.contact_id, wanted))
-        return UpdatedContact(id=before.id, changed=list(wanted), warnings=warnings or None)
+        return UpdatedContact(id=before.id, changed=list(wanted), **remarks.fields())
     differing = {name: value for name, value in wanted.items() if value != getattr(before, name)}
     after = before
     if differing:
         after = await backend.send(_update(arguments.contact_id, differing))
     changed = [name for name in differing if getattr(after, name) != getattr(before, name)]
-    if ignored := [name for name in differing if name not in changed]:
-        warnings.append("the service did not change: " + ", ".join(ignored))
-    return UpdatedContact(**after.model_dump(exclude_unset=True), changed=changed, warnings=warnings or None)
+    own_form = describe_own_form(differing, after)
+    remarks.information.extend(own_form.values())
+    if ignored := [name for name in differing if name not in changed and name not in own_form]:
+        remarks.warnings.append("the service did not change: " + ", ".join(ignored))
+    return UpdatedContact(**after.model_dump(exclude_unset=True), changed=changed, **remarks.fields())
 
 
 def _update(contact_id: str, fields: Mapping[str, Any]) -> UpdateContact:
@@ -167,10 +172,10 @@ def _update(contact_id: str, fields: Mapping[str, Any]) -> UpdateContact:
 
 def _wanted_fields(
     arguments: UpdateContactArguments, before: Contact, region: str | None
-) -> tuple[dict[str, Any], list[str]]:
-    """The fields after the update, and warnings. Cleared tags become an empty list, other cleared fields null."""
+) -> tuple[dict[str, Any], Remarks]:
+    """The fields after the update, and remarks. Cleared tags become an empty list, other cleared fields null."""
     wanted = arguments.model_dump(exclude_unset=True, exclude={"contact_id", "add_tags", "remove_tags", "clear_fields"})
-    number, warnings = normalize_phone(arguments.phone_number, region)
+    number, remarks = normalize_phone(arguments.phone_number, region)
     if number is None:
         wanted.pop("phone_number", None)
     else:
@@ -180,7 +185,7 @@ def _wanted_fields(
         require_tag_count(wanted["tags"], "add_tags", "the contact")
     for name in arguments.clear_fields or ():
         wanted[name] = [] if name == "tags" else None
-    return wanted, warnings
+    return wanted, remarks
 
 
 async def _list_contact_groups(backend: Backend, arguments: ListContactGroupsArguments) -> GroupListing:
@@ -297,6 +302,8 @@ _CUSTOM: Mapping[type[Call[Any]], _Custom] = {
     UpdateContact: _Custom(_update_contact, UpdateContactArguments, UpdatedContact),
     GdprDeleteContact: _Custom(arguments=EraseArguments, answer=ErasureResult, prepare=prepare_erasure),
     ListContactGroups: _Custom(_list_contact_groups, ListContactGroupsArguments, GroupListing),
+    CreateContactGroup: _Custom(create_group, answer=SavedGroup),
+    RemoveGroupMember: _Custom(remove_member),
     UpdateContactGroup: _Custom(_update_contact_group, UpdateContactGroupArguments),
     ListGroupMembers: _Custom(_list_group_members, ListGroupMembersArguments, MemberListing),
 }

@@ -1,0 +1,93 @@
+"""The search on the platform for what is already there, when a contact or a group is created."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from mcp import Client
+from mcp_types import Implementation
+
+from contacts_mcp.client import ContactsClient
+from contacts_mcp.contract import Risk
+from contacts_mcp.server import Caller
+from support.hosts import MODERN, Host, host_of_service, identify_callers, server_over
+from support.services import UnreliableService
+
+OLA = {"name": "Ola Nordmann", "phone_number": "+4799999999", "email": "ola@example.com"}
+CREATIONS = pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [("create_contact", OLA), ("create_contact_group", {"name": "Customers"})],
+    ids=["contact", "group"],
+)
+
+
+class Platform:
+    """The documented API; records the searches, which `fault` may replace by something else."""
+
+    def __init__(self, fault: Callable[[], Any] | None = None) -> None:
+        self.searches: list[str] = []
+        self._fault = fault
+        self._service = UnreliableService()
+
+    async def respond(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "GET" and request.url.path.endswith(("/contacts", "/groups")):
+            self.searches.append(request.url.params.get("search", ""))
+            if self._fault:
+                return await self._fault()
+        return await self._service.respond(request)
+
+
+async def _hang() -> httpx.Response:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def _refuse() -> httpx.Response:
+    return httpx.Response(403, json={"error": {"code": "FORBIDDEN", "message": "no"}})
+
+
+async def _create_twice(host: Host, tool: str, arguments: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    return await host.call(tool, **arguments), await host.call(tool, **arguments)
+
+
+@CREATIONS
+async def test_platform_is_searched_once_for_each_created_record(tool: str, arguments: dict[str, Any]) -> None:
+    platform = Platform()
+    async with host_of_service(platform.respond) as host:
+        first, again = await _create_twice(host, tool, arguments)
+
+    assert platform.searches == [arguments.get("phone_number", "")] * 2
+    assert "warnings" not in first
+    assert [first["id"] in warning and "has the same name" in warning for warning in again["warnings"]] == [True]
+
+
+@CREATIONS
+@pytest.mark.parametrize("fault", [_hang, _refuse])
+async def test_search_that_hangs_or_fails_does_not_change_the_creation(
+    monkeypatch: pytest.MonkeyPatch, tool: str, arguments: dict[str, Any], fault: Callable[[], Any]
+) -> None:
+    for module in ("_duplicate_hint", "_group_calls"):
+        monkeypatch.setattr(f"contacts_mcp.tools.{module}.HINT_SECONDS", 0.05)
+    platform = Platform(fault)
+    async with host_of_service(platform.respond) as host:
+        _, again = await _create_twice(host, tool, arguments)
+
+    assert len(platform.searches) == 2
+    assert again["name"] == arguments["name"]
+    assert "warnings" not in again
+
+
+@CREATIONS
+async def test_nothing_is_searched_for_a_caller_who_may_not_read(tool: str, arguments: dict[str, Any]) -> None:
+    platform = Platform()
+    async with ContactsClient(base_url="http://service", transport=httpx.MockTransport(platform.respond)) as api:
+        server = server_over(api)
+        identify_callers(server, {"writer": Caller("writer", frozenset({Risk.WRITE}))})
+        info = Implementation(name="writer", version="1")
+        async with Client(server, mode=MODERN, client_info=info, cache=None) as client:
+            _, again = await _create_twice(Host(client), tool, arguments)
+
+    assert platform.searches == []
+    assert "warnings" not in again
