@@ -105,9 +105,9 @@ def test_link_of_one_kind_is_no_link_of_the_other(links):
 
 
 def test_folder_and_representations_hold_no_token_and_are_private(links, tmp_path):
-    link = links.create_upload("ada")
+    link = links.create_upload("hanne")
     send(links, link.token)
-    token = write(links, "ada")
+    token = write(links, "hanne")
 
     paths = list((tmp_path / "links").iterdir())
     assert {path.stat().st_mode & 0o777 for path in paths} == {0o600}
@@ -115,7 +115,7 @@ def test_folder_and_representations_hold_no_token_and_are_private(links, tmp_pat
     text = "".join(path.name + path.read_text() for path in paths) + repr(link)
     assert link.token not in text
     assert token not in text
-    assert "ada" not in text
+    assert "hanne" not in text
 
 
 def test_link_is_valid_for_15_minutes(links, tmp_path, now):

@@ -9,6 +9,7 @@ def test_server_exports_what_transports_and_the_app_use() -> None:
     assert contacts_mcp.server.__all__ == [
         "ACTIVE_CALLS_SCOPE_KEY",
         "CALLER_SCOPE_KEY",
+        "FILES_URL_SCOPE_KEY",
         "LOCAL_CALLER",
         "ActiveCalls",
         "BackendFactory",

@@ -33,7 +33,7 @@ async def test_import_question_names_the_contact_and_not_the_row(either, person)
 
     question = await _ask(either, person, "import_contacts", content=content, on_match="update", group_id=group)
 
-    assert question.startswith("Change: 1 contacts, and create 1, with data from a file?\n")
+    assert question.startswith("Change: 1 contact, and create 1, with data from a file?\n")
     expected = f'- "Kari Nordmann" (id {kari}): name "Kari Nordmann" → "Old Test Entry"; company_name (empty) → "Fjell"'
     assert f"{expected}; notes of 13 characters → 1 characters" in question
     assert 'Added to group "Newsletter"' in question
