@@ -1,6 +1,7 @@
 """A client that must fill in every argument can leave any of them out: each optional argument has a neutral value."""
 
 import json
+import re
 from typing import Any
 
 import httpx
@@ -13,6 +14,7 @@ from contacts_mcp.tools import TOOLS, Tool, parse_arguments
 from endpoint_cases import CASES, RECORDS
 from support.hosts import Person, each_era, host_of_service, with_ids
 
+_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC")
 ID, OTHER_ID = "a1b2c3d4-5678-9abc-def0-123456789abc", "b1b2c3d4-5678-9abc-def0-123456789abc"
 OLA = {"id": ID, "type": "company", "name": "Ola Nordmann", "phone_number": "+4799999999"}
 KARI = {**OLA, "id": OTHER_ID, "name": "Kari Moe"}
@@ -132,4 +134,5 @@ async def _observed(tool: Tool, arguments: dict[str, Any], era: str) -> tuple[di
     for volatile in ("uri", "file"):
         answer.pop(volatile, None)
     assert requests
+    answer = json.loads(_TIME.sub("TIME", json.dumps(answer)))
     return answer, [question.message for question in person.asked], requests
