@@ -37,8 +37,9 @@ async def test_only_a_valid_answer_lists_extensions(played: Any, answer: httpx.R
     assert len([request for request in client.requests if request.url.path == "/v1/directory"]) == 1
 
 
-async def test_unreachable_service_is_asked_for_extensions_again(played: Any) -> None:
-    answers: list[Any] = [httpx.ConnectError("away")] * 4 + [httpx.Response(200, json={"extensions": ["scan"]})]
+@pytest.mark.parametrize("failure", [httpx.ConnectError("away"), httpx.Response(503), httpx.Response(429)])
+async def test_service_that_cannot_answer_now_is_asked_for_extensions_again(played: Any, failure: Any) -> None:
+    answers: list[Any] = [failure] * 4 + [httpx.Response(200, json={"extensions": ["scan"]})]
 
     def respond(_: httpx.Request) -> httpx.Response:
         answer = answers.pop(0)

@@ -184,7 +184,8 @@ class ContactsClient:
     async def extensions(self) -> frozenset[str]:
         """Return what the service offers beyond the API documentation, such as `scan` and `batch`.
 
-        The service is asked once; an error counts as no extensions. If it cannot be reached, the next call asks again.
+        The service is asked once; an error counts as no extensions. If it cannot be reached or cannot answer, the next
+        call asks again.
         """
         return frozenset((await self._describe()).extensions)
 
@@ -200,9 +201,9 @@ class ContactsClient:
         if self._description is None:
             try:
                 self._description = await self.send(DescribeDirectory())
-            except (errors.Unreachable, errors.RateLimited):
-                return Extensions(extensions=[])
-            except errors.ContactsError:
+            except errors.ContactsError as exc:
+                if isinstance(exc, errors.Unreachable) or exc.status in _TRANSIENT:  # it says nothing of the service
+                    return Extensions(extensions=[])
                 self._description = Extensions(extensions=[])
         return self._description
 
