@@ -82,7 +82,8 @@ def _subjects(text: str, activity: dict[str, CallerActivity]) -> Iterator[tuple[
     """Yield the user of each issuer whose subject this is, if the trail has records of them."""
     configured = load_settings().oauth_issuer
     issuer, separator, subject = text.rpartition("#")
-    pairs = [(each, text) for each in sorted({*issuers_of(activity), *([configured] if configured else [])})]
+    issuers: set[str] = {*issuers_of(activity), *([configured] if configured else [])}
+    pairs = [(each, text) for each in sorted(issuers)]
     pairs += [(issuer, subject)] if separator else []
     for each, name in pairs:
         pseudonym = subject_pseudonym(each, name)

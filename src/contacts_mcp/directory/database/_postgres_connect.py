@@ -96,7 +96,7 @@ class Connector:
             ) from exc
 
 
-def _give_up_on_silence(connection: "asyncpg.Connection[asyncpg.Record]") -> "asyncpg.Connection[asyncpg.Record]":
+def _give_up_on_silence(connection: "asyncpg.Connection") -> "asyncpg.Connection":
     """Have the system end the connection if the server's machine is lost, which closes nothing; return it.
 
     The driver has no option for that.
