@@ -54,9 +54,15 @@ def test_maintenance_commands_of_the_documentation_run_in_their_order(directory)
     section = page.read_text().split("## Maintain it")[1].split("##")[0]
     lines = re.search(r"```sh\n(.*?)```", section, re.DOTALL)[1].splitlines()
 
-    outcomes = [(line, directory(*shlex.split(line, comments=True)[2:])) for line in lines]
+    outcomes = []
+    for line in lines:
+        words = shlex.split(line, comments=True)[2:]
+        if "ID" in words:
+            newest = json.loads(directory("list", "--limit", "1", "--json").out)[0]["id"]
+            words[words.index("ID")] = newest
+        outcomes.append((line, directory(*words)))
 
-    assert len(outcomes) == 10
+    assert len(outcomes) == 13
     assert [(line, done.code, done.err[-300:]) for line, done in outcomes if done.code] == []
     assert "owner: 200 contacts" in outcomes[1][1].out
 
@@ -121,7 +127,7 @@ def test_purge_names_the_contacts_before_it_asks(directory, location, monkeypatc
     assert f"owner: {row['name']}\nErase 1 contact that was deleted more than 0h ago?" in asked.err
 
 
-@pytest.mark.parametrize("name", ["deleted", "purge"])
+@pytest.mark.parametrize("name", ["list", "deleted", "purge"])
 def test_unknown_tenant_is_an_error_that_names_the_nearest(directory, name):
     directory("import-sample", "1")
 
@@ -166,9 +172,10 @@ def test_every_list_is_a_json_array_of_objects_one_on_a_line(directory, location
     directory("keys", "create", "a")
     directory("keys", "create", "b")
     delete(location, 2)
-    lists = (("keys", "list"), ("deleted",), ("purge", "--older-than", "0h", "--dry-run"), ("receipts",))
+    purge = ("purge", "--older-than", "0h")
+    lists = (("keys", "list"), ("deleted",), ("list", "--deleted"), (*purge, "--dry-run"), ("receipts",))
     before = [directory(*words, "--json").out for words in lists]
-    directory("purge", "--older-than", "0h", "--yes")
+    directory(*purge, "--yes")
     receipts = directory("receipts", "--json").out
 
     assert before[-1] == "[]\n"
@@ -286,6 +293,9 @@ MAINTENANCE = (
     ["check"],
     ["receipts"],
     ["receipts", "--verify"],
+    ["list"],
+    ["show", "a1b2c3d4-5678-9abc-def0-123456789abc"],
+    ["erase", "a1b2c3d4-5678-9abc-def0-123456789abc", "--reason", "asked", "--yes"],
     ["deleted"],
     ["backup", "copy.db"],
     ["restore", "a1b2c3d4-5678-9abc-def0-123456789abc"],

@@ -16,22 +16,23 @@ from contacts_mcp.directory import api, database, maintenance, service, store
             directory,
             """
             DEFAULT_RATE_LIMIT KEY_CACHE_SECONDS NO_DIRECTORY ApiKey BackupRefused ContactErased Directory
-            DirectoryError DirectoryNotFound DirectoryUnavailable Location PostgresServer default_path parse_location
-            with_replica
+            DirectoryError DirectoryNotFound DirectoryUnavailable Location PostgresServer TenantContact default_path
+            parse_location with_replica
             """,
         ),
         (api, "RESPONSE_MODELS ROUTERS TENANT_SCOPE_KEY ContactType Tenant build_app render_refusal"),
         (service, "build_service"),
-        (maintenance, "Maintenance Migration check migrate sample_contacts"),
+        (maintenance, "Maintenance Migration TenantContact check migrate sample_contacts"),
         (
             store,
             """
-            PERSONAL_FIELDS SCOPES ApiKey ContactPage Query Receipt Row StoredRecord add_members add_to_index
-            check_key chunks correctable_words create_contact create_contacts create_group create_key create_once
-            delete_contact delete_group deletion_variants erase_contact erase_contacts find_key find_keys get_contact
-            get_group index_postings insert_rows journal_path key_prefix list_contacts list_deleted list_groups
-            list_keys list_members list_tenants merge_contacts name_words open_database parse_query phone_digits
-            phone_pieces read_journal read_journal_file read_person read_receipts rebuild_index receipt_chain_end
+            PERSONAL_FIELDS SCOPES ApiKey ContactPage Query Receipt Row Status StoredRecord add_members
+            add_to_index check_key chunks correctable_words create_contact create_contacts create_group
+            create_key create_once delete_contact delete_group deletion_variants erase_contact
+            erase_contacts find_key find_keys find_tenant get_contact get_group index_postings insert_rows
+            journal_path key_prefix list_contacts list_deleted list_groups list_keys list_members
+            list_tenants merge_contacts name_words open_database parse_query phone_digits phone_pieces
+            read_journal read_journal_file read_person read_receipts rebuild_index receipt_chain_end
             record_use remove_member replay_receipts revoke_key scan_contacts spend_nonce update_contact
             update_contacts update_group verify_receipts words_column
             """,

@@ -1,24 +1,21 @@
 """`contacts-mcp directory`: serve a directory to other programs, and maintain it."""
 
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from contacts_mcp.cli._command_line import CommandLine
-from contacts_mcp.cli._location import DirectoryOption, locate, report_new, require_tenant, run_on
-from contacts_mcp.cli._options import AsJson, Yes, clean_option, confirm, parse_age, serve_app, show_progress
+from contacts_mcp.cli._contacts import CONTACT_COMMANDS
+from contacts_mcp.cli._erase import erase
+from contacts_mcp.cli._location import DirectoryOption, advise, locate, report_new, run_on
+from contacts_mcp.cli._options import AsJson, Yes, clean_option, confirm, serve_app, show_progress
 from contacts_mcp.cli._output import print_line, print_list, print_result
 from contacts_mcp.directory import DEFAULT_RATE_LIMIT, NO_DIRECTORY, Location
 from contacts_mcp.settings import load_settings
 from contacts_mcp.wording import count, local_time
-
-_MAX_SHOWN = 20
-"""Contacts that a question names."""
 
 directory_cli = CommandLine(help="Serve a directory to other programs, and maintain it.")
 
@@ -39,8 +36,9 @@ def serve(
     location = locate(directory)
     keys = sum(key.revoked_at is None for key in run_on(location, lambda opened: opened.list_keys(), create=True))
     if not keys:
-        create = f"`contacts-mcp directory keys create NAME --directory {shlex.quote(str(location))}`"
-        raise ValueError(f"the directory at {location} has no API key; create one with {create}")
+        raise ValueError(
+            f"the directory at {location} has no API key; create one with {advise('keys create NAME', location)}"
+        )
     configure_logging(settings, default="json")
     served = Directory(location, keys=True, rate=rate)
     serve_app(served.app, f"Contacts API for {count(keys, 'key')}", host, port, "", served.reload_keys)
@@ -94,75 +92,8 @@ def receipts(
     raise typer.Exit(1 if faults else 0)
 
 
-@directory_cli.command()
-def deleted(
-    tenant: Annotated[str | None, typer.Option(help="Only contacts of this tenant.")] = None,
-    directory: DirectoryOption = None,
-    as_json: AsJson = False,
-) -> None:
-    """List deleted contacts that can be restored, the last deleted first."""
-    location = locate(directory)
-    if tenant is not None:
-        require_tenant(location, tenant)
-    rows = run_on(location, lambda opened: opened.maintenance.list_deleted(tenant))
-    lines = [_format_deleted(row) for row in rows]
-    print_list(lines or ["There are no deleted contacts."], [dict(row) for row in rows], as_json)
-
-
-def _format_deleted(row: Any) -> str:
-    return f"{row['id']}  {local_time(row['deleted_at'])}  {row['tenant']}: {row['name']}"
-
-
-@directory_cli.command()
-def restore(
-    contact_id: Annotated[str, typer.Argument(help="The id of a deleted contact, as `deleted` lists it.")],
-    directory: DirectoryOption = None,
-    as_json: AsJson = False,
-) -> None:
-    """Restore a deleted or merged contact, except for its group memberships. An erased one cannot be restored."""
-    row = run_on(locate(directory), lambda opened: opened.maintenance.restore_contact(contact_id.lower()))
-    kept = row["was_merged_into"]
-    note = f" It is no longer linked to {kept}, which keeps what was merged into it." if kept else ""
-    print_result([f"Restored {row['id']}: {row['name']}.{note}"], {"id": row["id"], "was_merged_into": kept}, as_json)
-
-
-@directory_cli.command()
-def purge(
-    older_than: Annotated[str, typer.Option(help="Minimum age of the deletion, such as 30d, 12h or 4w.")],
-    tenant: Annotated[str | None, typer.Option(help="Only contacts of this tenant.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the contacts that would be erased.")] = False,
-    directory: DirectoryOption = None,
-    yes: Yes = False,
-    as_json: AsJson = False,
-) -> None:
-    """Erase contacts permanently that were deleted longer ago than --older-than; each erasure leaves a receipt."""
-    before = datetime.now(UTC) - parse_age(older_than, "--older-than")
-    location = locate(directory)
-    if tenant is not None:
-        require_tenant(location, tenant)
-    rows = run_on(location, lambda opened: opened.maintenance.list_deleted(tenant, before=before))
-    if dry_run:
-        lines = [*map(_format_deleted, rows), f"{count(len(rows), 'contact')} would be erased. Nothing was changed."]
-        print_list(lines, [dict(row) for row in rows], as_json)
-        return
-    number = len(rows)
-    if rows:
-        _confirm_purge(rows, older_than, yes)
-        reason = f"Purged: deleted more than {older_than} ago"
-        number = run_on(location, lambda opened: opened.maintenance.purge(before, reason, tenant))
-    print_result([f"Erased {count(number, 'contact')}."], {"erased": number}, as_json)
-
-
-def _confirm_purge(rows: Sequence[Any], older_than: str, yes: bool) -> None:
-    """Ask before contacts are erased, with the names of the first."""
-    if not yes:
-        for row in rows[:_MAX_SHOWN]:
-            print_line(_format_deleted(row), err=True)
-        if (more := len(rows) - _MAX_SHOWN) > 0:
-            print_line(f"and {more:,} more, which --dry-run lists", err=True)
-    number = count(len(rows), "contact")
-    verb = "was" if len(rows) == 1 else "were"
-    confirm(f"Erase {number} that {verb} deleted more than {older_than} ago? This cannot be undone.", yes)
+for _name, _command in (*CONTACT_COMMANDS, ("erase", erase)):
+    directory_cli.command(_name)(_command)
 
 
 @directory_cli.command()

@@ -1,5 +1,6 @@
 """Which directory a command is for, and how the command works on it."""
 
+import shlex
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -29,6 +30,11 @@ def locate(option: str | None) -> Location:
     """The directory of the option, else of the settings, else this user's. Raises ValueError."""
     settings = load_settings()  # an invalid setting is an error even if the option makes it unnecessary
     return parse_location(option) if option is not None else settings.locate_directory() or default_path()
+
+
+def advise(command: str, location: Location) -> str:
+    """Return a command of `contacts-mcp directory` that names this directory, to run next."""
+    return f"`contacts-mcp directory {command} --directory {shlex.quote(str(location))}`"
 
 
 def require_tenant(location: Location, name: str) -> None:

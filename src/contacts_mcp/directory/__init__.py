@@ -3,6 +3,7 @@
 `Directory` loads FastAPI and SQLAlchemy, so it is imported on first use: a server starts without waiting for them.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from contacts_mcp.directory._errors import (
@@ -17,6 +18,7 @@ from contacts_mcp.directory._location import Location, PostgresServer, default_p
 
 if TYPE_CHECKING:
     from contacts_mcp.directory._directory import ApiKey, Directory
+    from contacts_mcp.directory.maintenance import TenantContact
 
 __all__ = [
     "DEFAULT_RATE_LIMIT",
@@ -31,6 +33,7 @@ __all__ = [
     "DirectoryUnavailable",
     "Location",
     "PostgresServer",
+    "TenantContact",
     "default_path",
     "parse_location",
     "with_replica",
@@ -42,10 +45,10 @@ DEFAULT_RATE_LIMIT = 1_200
 KEY_CACHE_SECONDS = 3
 """How long a service trusts what it last read about a key, and so how long a revoked key may still work."""
 
+_LAZY = {"ApiKey": "_directory", "Directory": "_directory", "TenantContact": "maintenance"}
+
 
 def __getattr__(name: str) -> Any:
-    if name not in ("ApiKey", "Directory"):
+    if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from contacts_mcp.directory import _directory
-
-    return getattr(_directory, name)
+    return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)

@@ -64,6 +64,16 @@ class Directory:
 
         return build_app(self._database, Tenant(self._database))
 
+    async def app_of(self, tenant: str) -> "FastAPI":
+        """Return an ASGI app whose every caller is this tenant. Closing it closes this directory.
+
+        Raises:
+            DirectoryNotFound: there is no such tenant.
+        """
+        from contacts_mcp.directory.api import Tenant, build_app
+
+        return build_app(self._database, Tenant(self._database, await self._database.read(store.find_tenant, tenant)))
+
     def reload_keys(self) -> str:
         """Have the service read each API key again at its next use, and return that in words."""
         self.app.state.keys.clear()

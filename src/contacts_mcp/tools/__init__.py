@@ -21,7 +21,10 @@ from contacts_mcp.tools._downloads import (
 )
 from contacts_mcp.tools._endpoints import ENDPOINTS
 from contacts_mcp.tools._erasure import ErasureResult
+from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._links import CallerLinks
+from contacts_mcp.tools._person import read_person
+from contacts_mcp.tools._related import RelatedRecord, RelatedRecords, find_related
 from contacts_mcp.tools._tool import (
     NO_FOLDER_CONFIGURED,
     NO_PATHS_OVER_NETWORK,
@@ -49,10 +52,13 @@ __all__ = [
     "Download",
     "Downloads",
     "ErasureResult",
+    "JobClient",
     "LinkedDownloads",
     "NotDone",
     "PlannedRegions",
     "PreparedCall",
+    "RelatedRecord",
+    "RelatedRecords",
     "Sender",
     "SharedDownloads",
     "Tool",
@@ -62,7 +68,9 @@ __all__ = [
     "choose_tools",
     "drop_host_arguments",
     "export_files",
+    "find_related",
     "parse_arguments",
+    "read_person",
     "read_tool",
     "remove_expired_downloads",
     "render",

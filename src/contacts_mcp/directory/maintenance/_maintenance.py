@@ -1,45 +1,38 @@
 """An operator's commands for a directory, as methods of one object."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, ScalarSelect, Table, func, select, update
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, Table, func, select
 
 from contacts_mcp.directory import store
-from contacts_mcp.directory._errors import ContactErased, DirectoryNotFound
 from contacts_mcp.directory._location import Location
 from contacts_mcp.directory.database import (
     OWNER,
     REVISION,
     Database,
     contacts,
-    format_time,
     groups,
     keys,
     memberships,
-    now_after,
     receipt_chain,
     tenants,
 )
-from contacts_mcp.directory.maintenance import _backup, _check, _migrate, _summary
+from contacts_mcp.directory.maintenance import _backup, _check, _contacts, _migrate, _summary
 from contacts_mcp.directory.maintenance._backup import RestoreResult
+from contacts_mcp.directory.maintenance._contacts import ContactList, TenantContact
 from contacts_mcp.directory.maintenance._migrate import Migration
 from contacts_mcp.directory.maintenance._sample import sample_contacts
 from contacts_mcp.directory.maintenance._summary import Summary
 from contacts_mcp.directory.maintenance._upgrade import ProgressCallback
-from contacts_mcp.directory.store import Row
-
-_ACTOR = "operator"
-"""Who erased a contact, as receipts name them."""
+from contacts_mcp.directory.store import Receipt, Row, Status
 
 _SAMPLE_BATCH_SIZE = 2_000
-_LISTED = (contacts.c.id, contacts.c.name, contacts.c.type, contacts.c.deleted_at, tenants.c.name.label("tenant"))
-_was_deleted = contacts.c.deleted_at.is_not(None)
-_is_deleted = _was_deleted & contacts.c.erased_at.is_(None)
+_LIVE: tuple[Status, ...] = ("live",)
 
 
 class Maintenance:
@@ -77,9 +70,27 @@ class Maintenance:
         """Verify the hash chain of the receipts: their number, the last hash, and one line for each fault."""
         return await self._database.read(_check.check_receipts)
 
+    async def list_contacts(
+        self,
+        statuses: Collection[Status] = _LIVE,
+        tenant: str | None = None,
+        search: str = "",
+        limit: int = _contacts.ALL,
+    ) -> ContactList:
+        """List contacts of these statuses, by default of all tenants.
+
+        Live ones come first, the newest before others, then deleted and erased ones, the last deleted or erased first.
+        A search matches the words of live and deleted contacts as the API does; erased contacts have none.
+        """
+        return await self._database.read(_contacts.list_contacts, statuses, tenant, search, limit)
+
     async def list_deleted(self, tenant: str | None = None, *, before: datetime | None = None) -> Sequence[Row]:
-        """List deleted contacts that are not erased, the latest first: id, name, type, deleted_at and tenant."""
-        return await self._database.read(_list_deleted, tenant, before)
+        """List contacts that were deleted (before a time in UTC) and are not erased, the last deleted first."""
+        return await self._database.read(_contacts.list_deleted, tenant, before)
+
+    async def read_contacts(self, contact_ids: Sequence[str]) -> list[TenantContact]:
+        """Read contacts of any tenants in this order, live or not; ids that never existed are left out."""
+        return await self._database.read(_contacts.read_contacts, contact_ids)
 
     async def restore_contact(self, contact_id: str) -> Row:
         """Undo a deletion or a merge, except for the contact's group memberships. Returns the contact.
@@ -90,14 +101,26 @@ class Maintenance:
             DirectoryNotFound: no deleted contact has this id.
             ContactErased: the contact was erased.
         """
-        return await self._database.write(_restore_contact, contact_id)
+        return await self._database.write(_contacts.restore_contact, contact_id)
+
+    async def erase_contacts(self, contact_ids: Collection[str], reason: str) -> list[Receipt]:
+        """Erase contacts of any tenants, live or deleted, in one transaction. Returns their receipts, old and new.
+
+        `contact_ids` must have every record that was merged into one of them. Nothing is changed on an error.
+
+        Raises:
+            DirectoryNotFound: an id never existed.
+            Conflict: another record was merged into one of these.
+            PersonalReason: the reason holds personal data, of one of these contacts or of anyone.
+        """
+        return await self._database.erase(_contacts.erase_contacts, contact_ids, reason)
 
     async def purge(self, before: datetime, reason: str, tenant: str | None = None) -> int:
         """Erase contacts, by default of all tenants, that were deleted before a time in UTC. Returns their number.
 
         Each erasure leaves a receipt.
         """
-        return await self._database.erase(_purge, before, reason, tenant)
+        return await self._database.erase(_contacts.purge, before, reason, tenant)
 
     async def add_samples(self, number: int, seed: int, report: ProgressCallback) -> None:
         """Create made-up contacts for the owner."""
@@ -130,48 +153,12 @@ class Maintenance:
         return await _backup.restore_backup(self._location, source, journals, report)
 
 
-def _list_deleted(connection: Connection, tenant: str | None = None, before: datetime | None = None) -> Sequence[Row]:
-    query = select(*_LISTED).join(tenants, tenants.c.seq == contacts.c.tenant).where(_is_deleted)
-    if tenant:
-        query = query.where(tenants.c.name == tenant)
-    if before is not None:
-        query = query.where(contacts.c.deleted_at < format_time(before))
-    ordered = query.order_by(contacts.c.deleted_at.desc(), contacts.c.seq.desc())
-    return connection.execute(ordered).mappings().all()
-
-
-def _restore_contact(connection: Connection, contact_id: str) -> Row:
-    query = select(contacts).where(contacts.c.id == contact_id, _was_deleted).with_for_update()
-    row = connection.execute(query).mappings().one_or_none()
-    if row is None:
-        raise DirectoryNotFound("Deleted contact")
-    if row["erased_at"]:
-        raise ContactErased(f"the contact {contact_id} was erased; nothing of it is left to restore")
-    values = {"deleted_at": None, "merged_into": None, "updated_at": now_after(row["updated_at"])}
-    connection.execute(update(contacts).where(contacts.c.seq == row["seq"]).values(values))
-    restored = {**row, **values}
-    store.add_to_index(connection, row["tenant"], [restored])
-    return {**restored, "was_merged_into": row["merged_into"]}
-
-
-def _purge(connection: Connection, before: datetime, reason: str, tenant_name: str | None) -> int:
-    query = select(contacts.c.id, contacts.c.tenant).where(_is_deleted, contacts.c.deleted_at < format_time(before))
-    if tenant_name is not None:
-        query = query.where(contacts.c.tenant.in_(select(tenants.c.seq).where(tenants.c.name == tenant_name)))
-    # Every writer locks contacts before the chain of receipts, so all of them are locked first.
-    found = connection.execute(query.order_by(contacts.c.id).with_for_update()).all()
-    for tenant in sorted({tenant for _, tenant in found}):
-        ids = [contact_id for contact_id, owner in found if owner == tenant]
-        store.erase_contacts(connection, tenant, ids, reason, _ACTOR)
-    return len(found)
-
-
 def _count_records(connection: Connection) -> dict[str, Any]:
     by_tenant = select(
         tenants.c.name.label("tenant"),
         _count_of(contacts, contacts.c.deleted_at.is_(None)).label("contacts"),
-        _count_of(contacts, _is_deleted).label("deleted"),
-        _count_of(contacts, _was_deleted, contacts.c.erased_at.is_not(None)).label("erased"),
+        _count_of(contacts, _contacts.is_deleted).label("deleted"),
+        _count_of(contacts, _contacts.was_deleted, contacts.c.erased_at.is_not(None)).label("erased"),
         _count_of(groups).label("groups"),
         _count_of(keys, keys.c.revoked_at.is_(None)).label("keys"),
     )

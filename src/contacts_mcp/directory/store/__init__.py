@@ -38,6 +38,7 @@ from contacts_mcp.directory.store._keys import (
     create_key,
     find_key,
     find_keys,
+    find_tenant,
     key_prefix,
     list_keys,
     list_tenants,
@@ -46,6 +47,7 @@ from contacts_mcp.directory.store._keys import (
 )
 from contacts_mcp.directory.store._persons import (
     Receipt,
+    Status,
     StoredRecord,
     erase_contact,
     erase_contacts,
@@ -72,6 +74,7 @@ __all__ = [
     "Query",
     "Receipt",
     "Row",
+    "Status",
     "StoredRecord",
     "add_members",
     "add_to_index",
@@ -90,6 +93,7 @@ __all__ = [
     "erase_contacts",
     "find_key",
     "find_keys",
+    "find_tenant",
     "get_contact",
     "get_group",
     "index_postings",

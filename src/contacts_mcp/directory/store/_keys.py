@@ -128,6 +128,14 @@ def list_tenants(connection: Connection) -> list[str]:
     return list(connection.execute(select(tenants.c.name).order_by(tenants.c.seq)).scalars())
 
 
+def find_tenant(connection: Connection, name: str) -> int:
+    """Return the number of a tenant. Raises DirectoryNotFound if there is none of this name."""
+    seq: int | None = connection.execute(select(tenants.c.seq).where(tenants.c.name == name)).scalar_one_or_none()
+    if seq is None:
+        raise DirectoryNotFound("Tenant")
+    return seq
+
+
 def find_key(connection: Connection, prefix: str) -> ApiKey | None:
     """Return the key with this prefix."""
     row = connection.execute(_SELECT.where(keys.c.prefix == prefix)).mappings().one_or_none()

@@ -44,12 +44,17 @@ _SET_MERGED = (
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The receipt of an erasure: its number in the chain, the contact, the time, and the fields that had a value."""
+    """The receipt of an erasure: its number in the chain, the contact, the time, and the fields that had a value.
+
+    `actor` is who erased it, and `reason` is why.
+    """
 
     number: int
     contact_id: str
     erased_at: str
     fields: Sequence[str]
+    actor: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,8 +206,13 @@ def _read_receipts(connection: Connection, tenant: int, ids: Collection[str]) ->
     found: list[Receipt] = []
     for some in chunks(sorted(ids)):
         rows = connection.execute(_SELECT_RECEIPTS, {"ids": some, "tenant": tenant}).mappings()
-        found += [Receipt(row["seq"], row["contact_id"], row["erased_at"], row["fields"]) for row in rows]
+        found += [_to_receipt(row) for row in rows]
     return sorted(found, key=lambda receipt: receipt.number)
+
+
+def _to_receipt(row: Row) -> Receipt:
+    names = ("contact_id", "erased_at", "fields", "actor", "reason")
+    return Receipt(row["seq"], **{name: row[name] for name in names})
 
 
 def _check_reason(reason: str, rows: Sequence[Row]) -> None:
