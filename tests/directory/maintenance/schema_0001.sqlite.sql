@@ -65,7 +65,6 @@ CREATE TABLE api_keys (
     scopes JSON NOT NULL,
     created_at VARCHAR(27) NOT NULL,
     revoked_at VARCHAR(27),
-    last_used_at VARCHAR(27),
     PRIMARY KEY (seq),
     FOREIGN KEY(tenant) REFERENCES tenants (seq),
     UNIQUE (prefix)
@@ -100,13 +99,11 @@ CREATE TABLE contacts (
     updated_at VARCHAR(27) NOT NULL,
     deleted_at VARCHAR(27),
     erased_at VARCHAR(27),
-    merged_into VARCHAR(36),
     FOREIGN KEY(tenant) REFERENCES tenants (seq),
     UNIQUE (id)
 );
 CREATE INDEX contacts_deleted ON contacts (tenant, deleted_at) WHERE deleted_at IS NOT NULL;
 CREATE INDEX contacts_live ON contacts (tenant, seq, type) WHERE deleted_at IS NULL;
-CREATE INDEX contacts_merged ON contacts (tenant, merged_into) WHERE merged_into IS NOT NULL;
 CREATE TABLE idempotency_keys (
     tenant INTEGER NOT NULL,
     key_hash VARCHAR(64) NOT NULL,

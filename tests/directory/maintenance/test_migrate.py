@@ -15,9 +15,10 @@ from contacts_mcp.directory import Directory, DirectoryUnavailable, migrations, 
 from contacts_mcp.directory.database import REVISION, Database, build_engine, create_statements
 from contacts_mcp.directory.database._sqlite import APPLICATION_ID
 from contacts_mcp.directory.maintenance import _migrate, _upgrade, check, migrate
+from contacts_mcp.directory.maintenance._backup import back_up
 
 SNAPSHOTS = Path(__file__).parent
-NEXT = "0002"
+NEXT = "0003"
 SCRIPT = f"""
 import sqlalchemy as sa
 from alembic import op
@@ -49,12 +50,12 @@ async def filled(location, open_directory):
 
 @pytest.fixture
 def add_revision(tmp_path, monkeypatch):
-    """Add a second revision with this script, which changes a table and the index, and make it the current one."""
+    """Add a further revision with this script, which changes a table and the index, and make it the current one."""
 
     def add_revision(script=SCRIPT):
         scripts = tmp_path / "migrations"
         shutil.copytree(Path(migrations.__file__).parent, scripts, ignore=shutil.ignore_patterns("__pycache__"))
-        (scripts / "versions" / "v0002_next.py").write_text(script)
+        (scripts / "versions" / "v0003_next.py").write_text(script)
         monkeypatch.setattr(_upgrade, "_MIGRATIONS", str(scripts))
         for module in ("database", "database._schema"):
             monkeypatch.setattr(f"contacts_mcp.directory.{module}.REVISION", NEXT)
@@ -210,23 +211,63 @@ def test_tables_are_those_of_the_snapshot_of_their_revision(dialect):
     assert file.read_text() == written
 
 
-@pytest.mark.parametrize("dialect", ["sqlite", pytest.param("postgresql", marks=pytest.mark.system)])
-async def test_database_of_the_first_revision_gets_the_current_tables(dialect, request, path, tmp_path):
-    script = (SNAPSHOTS / f"schema_0001.{dialect}.sql").read_text()
-    if dialect == "sqlite":
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.system)])
+def run_script(request, path):
+    """Run the script of a snapshot of a schema on an empty database of one engine, and return its location."""
+
+    def run_script(revision, *statements):
+        script = (SNAPSHOTS / f"schema_{revision}.{request.param}.sql").read_text() + ";".join(statements)
+        if request.param == "postgresql":
+            server = request.getfixturevalue("postgres")
+            url = server.create_database()
+            server.sql(f"CREATE EXTENSION pg_trgm; {script}", url)
+            return parse_location(url)
         with closing(sqlite3.connect(path)) as connection:
             connection.executescript(script)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        old, new = path, tmp_path / "new.db"
-    else:
-        server = request.getfixturevalue("postgres")
-        url = server.create_database()
-        server.sql(f"CREATE EXTENSION pg_trgm; {script}", url)
-        old, new = parse_location(url), parse_location(server.create_database())
+        return path
 
-    assert (await migrate(old)).after == REVISION
+    return run_script
 
+
+OF_FIRST_REVISION = "UPDATE directory_revision SET version_num = '0001'"
+
+
+@pytest.mark.parametrize("written_as", ["0001", "0002"])
+async def test_database_of_the_first_revision_gets_the_current_tables(run_script, written_as, tmp_path, request):
+    """Development versions added the columns of the second revision before there was a second one."""
+    old = run_script(written_as, OF_FIRST_REVISION)
+    new = tmp_path / "new.db"
+    if not isinstance(old, Path):
+        new = parse_location(request.getfixturevalue("postgres").create_database())
+
+    done = await migrate(old)
+
+    assert revisions(done) == ("0001", REVISION)
     assert await tables_of(old) == await tables_of(new)
+
+
+CONTACT = "1, 1, 'a1b2c3d4-5678-4abc-8ef0-123456789abc', 'person', 'Ola', '[]'"
+KEY = "1, 'abcdefgh', 'x', 'app', 1, '[]'"
+TIME = "'2026-01-01T00:00:00.000000Z'"
+
+
+async def test_backup_of_the_first_revision_is_restored_with_its_contacts_and_keys(run_script, tmp_path):
+    old = run_script(
+        "0001",
+        f"INSERT INTO contacts (seq, tenant, id, type, name, tags, created_at, updated_at) "
+        f"VALUES ({CONTACT}, {TIME}, {TIME})",
+        f"INSERT INTO api_keys (seq, prefix, hash, name, tenant, scopes, created_at) VALUES ({KEY}, {TIME})",
+    )
+    copy = tmp_path / "copy.db"
+
+    await back_up(old, copy)
+    async with Directory(tmp_path / "new.db") as directory:
+        restored = await directory.maintenance.restore_backup(copy, [], lambda _: None)
+        (key,) = await directory.list_keys()
+
+    assert restored.contacts == 1
+    assert (key.prefix, key.last_used_at) == ("abcdefgh", None)
 
 
 async def test_migrating_a_current_database_changes_nothing(path):

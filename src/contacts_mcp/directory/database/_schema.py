@@ -18,7 +18,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from contacts_mcp.directory._errors import NO_DIRECTORY, DirectoryUnavailable
 from contacts_mcp.directory._location import Location
 
-REVISION = "0001"
+REVISION = "0002"
 """The revision that `migrations` leads to. Revisions sort in their order."""
 
 REVISION_TABLE = "directory_revision"
