@@ -212,7 +212,7 @@ def test_restored_backup_has_no_contact_that_was_erased_since(directory, locatio
     over(location, lambda http: http.post("/v1/contacts", json={"name": "Lazy"}, headers={"Idempotency-Key": "k"}))
     done = json.loads(directory("restore-backup", "before.db", "--yes", "--json").out)
 
-    assert done == {"contacts": 4, "erased_again": 1, "keys_revoked_again": 0}
+    assert done == {"contacts": 4, "erased_again": 1, "keys_revoked_again": 0, "created": False}
     assert "erased" in directory("restore", gone[0]).err
     assert directory("receipts", "--verify").code == directory("check").code == 0
 
@@ -345,3 +345,15 @@ def test_command_that_creates_a_directory_says_so(command, tmp_path, words):
     assert f"Created a new directory at {path}." in done.err.splitlines()
     assert "Created" not in again.err
     assert path.stat().st_size > 0
+
+
+def test_restoring_into_an_empty_database_creates_a_directory_and_says_so(command, postgres, tmp_path):
+    url, old, copy = postgres.create_database(), str(tmp_path / "old.db"), str(tmp_path / "copy.db")
+    command("directory", "import-sample", "1", "--directory", old)
+    command("directory", "backup", copy, "--directory", old)
+
+    done = command("directory", "restore-backup", copy, "--yes", "--directory", url)
+    again = command("directory", "restore-backup", copy, "--yes", "--directory", url)
+
+    assert f"Created a new directory at {parse_location(url)}." in done.err.splitlines()
+    assert (again.code, again.err) == (0, "")

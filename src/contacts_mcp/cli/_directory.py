@@ -136,12 +136,11 @@ def restore_backup(
     if not yes:
         _show_both_sides(location, source)
     confirm(f"Replace everything in {location} with the contents of {source}?", yes)
-    is_new = isinstance(location, Path) and not location.exists()
     with show_progress("copied") as report:
         result = run_on(
             location, lambda opened: opened.maintenance.restore_backup(source, journal or (), report), create=True
         )
-    if is_new:
+    if result.created:
         report_new(location)
     again = (
         f"erased {count(result.erased_again, 'contact')} and revoked {count(result.keys_revoked_again, 'key')} again"

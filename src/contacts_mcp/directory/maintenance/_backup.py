@@ -11,7 +11,7 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import aclosing, closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy import Connection, create_engine, delete, func, select
@@ -40,6 +40,8 @@ class RestoreResult:
     erased_again: int
     """Contacts of the backup that had been erased since."""
     keys_revoked_again: int
+    created: bool = False
+    """Whether there was no directory before."""
 
 
 class _Copied(Exception):
@@ -115,7 +117,7 @@ async def restore_backup(
             known, revoked = await _changes_since(database, location, journals)
             result = await _update_draft(draft, known, revoked)
             await database.erase(_replace, draft, known, report)
-    return result
+            return replace(result, created=database.is_new)
 
 
 async def _migrate_draft(draft: Path) -> None:
