@@ -158,7 +158,7 @@ def test_process_prints_safely_in_any_encoding(tmp_path, encoding):
     assert done.returncode == 2
     assert b"\x1b" not in done.stderr + done.stdout
     assert "\u202e".encode() not in done.stderr
-    assert b"there is no directory at" in done.stderr
+    assert b"There is no directory at" in done.stderr
 
 
 @pytest.mark.system

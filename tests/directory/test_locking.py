@@ -11,7 +11,7 @@ from contacts_mcp.directory import BackupRefused, ContactErased, store
 from contacts_mcp.directory._errors import DirectoryNotFound
 from contacts_mcp.directory.database import OWNER, Database
 from contacts_mcp.directory.database._postgres import connect
-from contacts_mcp.directory.maintenance import _backup, _maintenance, check
+from contacts_mcp.directory.maintenance import _backup, _contacts, check
 from contacts_mcp.directory.store import create_once, parse_query, read_receipts
 
 pytestmark = pytest.mark.system
@@ -214,7 +214,7 @@ async def test_purge_and_erasure_of_the_same_contact_do_not_deadlock(db, ola):
             lambda sync: sync.exec_driver_sql(f"SELECT 1 FROM contacts WHERE id = '{last['id']}' FOR UPDATE")
         )
         purging = asyncio.create_task(
-            db.run(lambda connection, _: _maintenance._purge(connection, datetime(9999, 1, 1, tzinfo=UTC), "old"))
+            db.run(lambda connection, _: _contacts.purge(connection, datetime(9999, 1, 1, tzinfo=UTC), "old", None))
         )
         await db.wait_for_waiters()
         await held.run_sync(lambda sync: store.erase_contact(sync, OWNER, last["id"], "asked", "test"))
@@ -228,8 +228,8 @@ async def test_contact_restored_and_erased_concurrently_is_erased(db, ola):
     await db.run(deleting(one))
     await db.run(deleting(other))
 
-    await db.meet(lambda connection, _: _maintenance._restore_contact(connection, one["id"]), erasing(one))
-    late = await db.meet(erasing(other), lambda connection, _: _maintenance._restore_contact(connection, other["id"]))
+    await db.meet(lambda connection, _: _contacts.restore_contact(connection, one["id"]), erasing(one))
+    late = await db.meet(erasing(other), lambda connection, _: _contacts.restore_contact(connection, other["id"]))
 
     assert isinstance(late, ContactErased)
 

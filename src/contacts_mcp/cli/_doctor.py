@@ -72,7 +72,7 @@ def examine(load: Callable[[], Settings], home: Path, *, as_json: bool = False) 
             _examine_parts(report, network)
             return report.end()
         backend = choose_backend(settings, home)
-        app = build_app(settings, backend, own_file=True, create=False)
+        app = build_app(_without_missing_folder(settings), backend, own_file=True, create=False)
     except ValueError as exc:
         advice = f"correct the setting{_where(home)}, then run `contacts-mcp doctor` again"
         report.failed("settings", str(exc), advice)
@@ -87,6 +87,12 @@ def examine(load: Callable[[], Settings], home: Path, *, as_json: bool = False) 
         _examine_part(report, "shared state", app.connection.lifespan(), app.redis.check_ready)
     _examine_backend(report, backend)
     return report.end()
+
+
+def _without_missing_folder(settings: Settings) -> Settings:
+    """Leave out a folder for files that does not exist, which is reported by itself, so that all else is checked."""
+    is_missing = settings.files is not None and not settings.files.expanduser().is_dir()
+    return settings.model_copy(update={"files": None}) if is_missing else settings
 
 
 def _where(home: Path) -> str:
