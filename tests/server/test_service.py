@@ -85,6 +85,24 @@ async def test_requests_of_one_call_share_its_time_limit(
     assert all(later < earlier - limit / 10 for earlier, later in pairwise(left))
 
 
+async def test_question_for_extensions_counts_towards_the_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An erasure asks first what the service offers; if it is silent, no time is left for another request."""
+    limit, left = 0.5, []
+    monkeypatch.setattr("contacts_mcp.tools._endpoints.TIME_LIMIT_SECONDS", limit)
+
+    async def respond(_request: httpx.Request) -> None:
+        left.append(anyio.current_effective_deadline() - anyio.current_time())
+        await anyio.sleep_forever()
+
+    async with host_of_service(respond, person=Person()) as service:
+        line = await service.error("gdpr_delete_contact", contact_id=ID, reason="request")
+
+    assert line.startswith("unreachable: ")
+    assert "nothing was changed" in line
+    assert left[0] < limit
+    assert all(later < limit / 10 for later in left[1:])
+
+
 async def test_update_that_the_service_ignores_is_reported_as_unchanged() -> None:
     """The answer lists what changed, not what was requested."""
     async with host_of_service(always(200, OLA)) as service:

@@ -1,6 +1,7 @@
 """The endpoint tools: each is derived from the contract's call, a few with arguments or checks of their own."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple, Self
 
@@ -221,22 +222,33 @@ class _TimeLimit:
 
     async def send(self, call: Call[AnswerT], report: ProgressCallback | None = None) -> AnswerT:
         """Send a call; see Sender."""
-        began = anyio.current_time()
-        try:
-            with anyio.move_on_after(self._left):
-                return await self._client.send(call, report)
-        finally:
-            self._left = max(0.0, self._left - (anyio.current_time() - began))
-        late = f"the call was not done within {TIME_LIMIT_SECONDS:g} seconds"
-        raise Unreachable(late) if call.risk is Risk.READ else OutcomeUnknown(late)
+        with self._limit():
+            return await self._client.send(call, report)
+        raise Unreachable(_late()) if call.risk is Risk.READ else OutcomeUnknown(_late())
 
     async def extensions(self) -> frozenset[str]:
-        """Return the service's extensions; see Sender."""
-        return await self._client.extensions()
+        """Return the service's extensions; see Sender. The first call asks the service, so this takes time as well."""
+        with self._limit():
+            return await self._client.extensions()
+        raise Unreachable(_late())
 
     async def scopes(self) -> frozenset[str] | None:
         """Return the scopes of the key; see Sender."""
         return await self._client.scopes()
+
+    @contextmanager
+    def _limit(self) -> Iterator[None]:
+        """Cancel the block when no time is left, and count the time that it took."""
+        began = anyio.current_time()
+        try:
+            with anyio.move_on_after(self._left):
+                yield
+        finally:
+            self._left = max(0.0, self._left - (anyio.current_time() - began))
+
+
+def _late() -> str:
+    return f"the call was not done within {TIME_LIMIT_SECONDS:g} seconds"
 
 
 _SHOWN_WITHOUT_READ = ("id", "added")
