@@ -254,8 +254,10 @@ class LegacySession:
 
 
 def fill_form(question: Message, *, agrees: bool = True) -> Message:
-    """The form of a person who agrees to a question, or who keeps the record."""
-    ((name, field),) = question["requestedSchema"]["properties"].items()
+    """The form of a person who agrees to a question, or who keeps the record. Boxes for related records stay empty."""
+    schema = question["requestedSchema"]
+    (name,) = schema["required"]
+    field = schema["properties"][name]
     if not agrees:
         return {name: "keep"}
     if "enum" in field:
