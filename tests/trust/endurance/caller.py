@@ -12,6 +12,8 @@ _TRANSIENT = {"unreachable", "server_fault", "unreadable_answer", "outcome_unkno
 """Error codes that a fault between the server and the service can cause."""
 _UNCHANGED = {"unreachable"}
 """The codes that report that nothing was changed."""
+_ASKING_ATTEMPTS = 20
+_CHANGED_MEANWHILE = "not_confirmed: the target was changed after the question was asked; nothing was changed"
 _READ_ATTEMPTS = 10
 
 
@@ -35,6 +37,14 @@ class Caller:
         """How long each call took since this was cleared, by tool; calls during faults are left out."""
 
     async def call(self, tool: str, *, agrees: bool = True, **arguments: Any) -> Answer:
+        """Call a tool, and again while other callers change what its question named, such as related records."""
+        for _ in range(_ASKING_ATTEMPTS):
+            answer = await self._call_once(tool, agrees=agrees, **arguments)
+            if not (answer.failed and answer.line.startswith(_CHANGED_MEANWHILE)):
+                break
+        return answer
+
+    async def _call_once(self, tool: str, *, agrees: bool, **arguments: Any) -> Answer:
         began = time.perf_counter()
         answer = await self.host.call(tool, agrees=agrees, **arguments)
         if self.proxy is None or not self.proxy.is_faulty:
