@@ -28,7 +28,7 @@ _INVALID_CALLS: tuple[tuple[str, str, Fields], ...] = (
     ("invalid", "gdpr_delete_contact", {"contact_id": MISSING_ID}),
     ("invalid", "add_matching_to_group", {"group_id": MISSING_ID, "apply": True}),
     ("invalid", "merge_contacts", {"keep_id": MISSING_ID, "merge_ids": [MISSING_ID]}),
-    ("invalid", "import_contacts", {"content": ""}),
+    ("invalid", "import_contacts", {"content": "name\nOla", "encoding": "unknown"}),
 )
 _LONG_READS = ("export_contacts", "find_duplicate_contacts", "list_contacts")
 _ABANDON_WITHIN_SECONDS = 0.012
