@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,10 @@ class GuardedCall:
     @property
     def accepted(self) -> Message:
         return {"action": "accept", "content": dict(self.form)}
+
+    def erased_id(self, arguments: Arguments) -> str | None:
+        """The id of the contact that the call erases. A repeated call then only reports that erasure."""
+        return str(arguments["contact_id"]) if self.tool == "gdpr_delete_contact" else None
 
     def __str__(self) -> str:
         return self.tool
@@ -205,6 +210,16 @@ class GuardedServers:
         with closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)) as database:
             return {table: sorted(database.execute(f"SELECT * FROM {table}").fetchall(), key=repr) for table in _KEPT}
 
+    def earlier_erasure(self, contact_id: str) -> Message:
+        """What a repeated erasure answers, by the only receipt in the directory, read past all servers."""
+        with closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)) as database:
+            ((number, erased_id, erased_at),) = database.execute("SELECT seq, contact_id, erased_at FROM receipts")
+        assert erased_id == contact_id
+        at = datetime.fromisoformat(erased_at).astimezone(UTC)
+        seen = f"the contact was erased before, at {at:%Y-%m-%d %H:%M:%S} UTC, under receipt {number}"
+        record = {"id": contact_id, "receipt": number, "erased_at": f"{at:%Y-%m-%dT%H:%M:%SZ}"}
+        return {"erased": True, "seen": f"{seen}; nothing was changed", "records": [record]}
+
 
 @cache
 def _prepared_folder() -> tempfile.TemporaryDirectory[str]:
@@ -295,11 +310,17 @@ class Attack:
         self.before = self._servers.contents()
         self._servers.writes.clear()
 
-    def check(self, *given: str) -> None:
-        """Assert that all answers are refusals and nothing was written. `given` are the caller's own words."""
+    def check(self, *given: str, erased: str | None = None) -> None:
+        """Assert that all answers are refusals and nothing was written. `given` are the caller's own words.
+
+        If `erased` is the id of a contact that was erased before, all answers must only report that erasure.
+        """
         assert self.answers
         for each in self.answers:
-            check_refusal(each, *given)
+            if erased is None:
+                check_refusal(each, *given)
+            else:
+                assert answer(each) == self._servers.earlier_erasure(erased)
         self.check_nothing_changed()
 
     def check_nothing_changed(self) -> None:
@@ -312,13 +333,13 @@ Refused = Callable[..., AbstractContextManager[Attack]]
 
 @pytest.fixture
 def refused(servers: GuardedServers, tried: Tried) -> Refused:
-    """Assert that the attack in the block was refused and changed nothing."""
+    """Assert that the attack in the block was refused, or only told of the erasure of `erased`, and changed nothing."""
 
     @contextmanager
-    def refused(*given: str) -> Iterator[Attack]:
+    def refused(*given: str, erased: str | None = None) -> Iterator[Attack]:
         attack = Attack(servers)
         yield attack
-        attack.check(*given)
+        attack.check(*given, erased=erased)
         tried(REFUSED, len(attack.answers))
 
     return refused
