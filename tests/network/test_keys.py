@@ -61,11 +61,12 @@ async def test_key_gives_access_only_to_its_owner():
         for secret, name in ((OLA, "Ola"), (KARI, "Kari")):
             async with ModernConnection(port, key(secret)) as caller:
                 await caller.call("create_contact", name=name)
+        asked_before = len(api.asked)
 
         taken = {case: await listed(port, header) for case, header in TAKEN.items()}
         refused = {case: await listed(port, header) for case, header in REFUSED.items()}
         broken = {case: await listed(port, header) for case, header in BROKEN.items()}
-        asked = [line for line in api.asked if line["status"] == 200]
+        asked = [line for line in api.asked[asked_before:] if line["status"] == 200]
 
     assert {case: names_in(answer) for case, answer in taken.items()} == dict.fromkeys(TAKEN, frozenset({"Ola"}))
     assert {case: answer.status for case, answer in refused.items()} == dict.fromkeys(REFUSED, 401)
@@ -76,7 +77,7 @@ async def test_key_gives_access_only_to_its_owner():
     for answer in [*refused.values(), *broken.values()]:
         assert not names_in(answer)
         assert "wayscloud_pat_" not in answer.head + answer.body
-    assert len(asked) == len(TAKEN) + 2, "a refused key came to reading"
+    assert len(asked) == len(TAKEN), "a refused key came to reading"
 
 
 async def listed(port, header):
