@@ -37,7 +37,7 @@ def test_http_server_reopens_its_log_and_serves_on(tmp_path):
         url = server.url
         said = rename_log(server)
 
-        assert httpx.get(f"{url}/readyz").status_code == 200
+        block_until(lambda: httpx.get(f"{url}/readyz", timeout=30).status_code == 200)  # the first time it imports
         server.process.send_signal(signal.SIGHUP)
         block_until(lambda: "nothing to reload" in server.written)
         assert server.process.poll() is None
