@@ -168,7 +168,7 @@ def test_keys_list_shows_the_caller_of_a_key_as_audit_trails_do(keys):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("revoke", "nothing1", "--yes"), 'there is no key "nothing1"'),
+        (("revoke", "unknown1", "--yes"), 'there is no key "unknown1"'),
         (("revoke", "", "--yes"), "there is no key"),
         (("create", ""), "the name of a key"),
         (("create", "a", "--tenant", "a\nb"), "the name of a tenant"),
