@@ -163,6 +163,7 @@ class Copy:
     def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "PYTHONPATH": str(self.folder / "src"), **variables}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)  # compiling the copy again would take seconds each time
+        environment.pop("COVERAGE_PROCESS_CONFIG", None)  # the copy's package is not the one whose coverage is measured
         command = [sys.executable, "-m", *arguments]
         return subprocess.run(
             command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=600, check=False
