@@ -66,6 +66,7 @@ async def create(http, name):
 async def test_lists_are_answered_by_the_standby(pair, database):
     async with client_of(over_both(pair, database)) as http:
         await create(http, "Ola")
+        pair.wait_for_replay()
         before = scans(pair.standby, database)
 
         for address in LISTS:

@@ -94,6 +94,12 @@ class PostgresPair:
         synchronous = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync' AND state = 'streaming'"
         block_until(lambda: self.primary.sql(synchronous) == "1", "the standby does not follow the primary")
 
+    def wait_for_replay(self) -> None:
+        """Wait until the standby shows what the primary has committed: a commit waits only until it is stored there."""
+        written = self.primary.sql("SELECT pg_current_wal_lsn()")
+        replayed = f"SELECT pg_last_wal_replay_lsn() >= '{written}'"
+        block_until(lambda: self.standby.sql(replayed) == "t", "the standby does not replay what it has stored")
+
     def promote(self) -> None:
         """Let the standby take the place of the killed primary. It commits alone until another one follows it."""
         self.standby.sql("SELECT pg_promote()")
