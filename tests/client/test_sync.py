@@ -76,6 +76,15 @@ def test_progress_is_reported_to_a_plain_function():
     assert reported == [(1, 1, "contacts read")]
 
 
+@pytest.fixture
+def interruptible():
+    """SIGINT interrupts: the background jobs of a shell ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_interrupt_cancels_the_call():
     cancelled = threading.Event()
 
