@@ -30,7 +30,7 @@ host all contacts,ola 127.0.0.1/32 scram-sha-256
 
 
 class Server:
-    """A server on a port of this machine, with TLS and a user with a password."""
+    """A server on a port of this machine, with TLS if its build has it, and a user with a password."""
 
     def __init__(self, port, folder, sockets):
         self.port, self.folder, self.sockets = port, folder, sockets
@@ -61,6 +61,10 @@ def own_folder(user):
         shutil.rmtree(folder)
 
 
+def has_tls(postgres):
+    return bool(postgres.sql("SHOW ssl_library"))
+
+
 @pytest.fixture(scope="module")
 def server(postgres):
     with own_folder(postgres.user) as folder, free_port() as port:
@@ -68,10 +72,11 @@ def server(postgres):
             "listen_addresses": "127.0.0.1",
             "port": port,
             "hba_file": folder / "hba",
-            "ssl": "on",
             "ssl_cert_file": folder / "server.crt",
             "ssl_key_file": folder / "server.key",
         }
+        if has_tls(postgres):
+            settings["ssl"] = "on"
         with run_postgres(*(f"{name}={value}" for name, value in settings.items())) as started:
             sockets = started.url("x").rpartition("=")[2]
             admin = ["psql", "-XAtq", "-h", sockets, "-p", str(port), "-U", "contacts", "-d", "postgres"]
@@ -86,6 +91,13 @@ def server(postgres):
                 subprocess.run([*admin, "-c", statement], check=True, capture_output=True)
             subprocess.run([*admin[:-1], "contacts", "-c", "CREATE EXTENSION pg_trgm"], check=True, capture_output=True)
             yield Server(port, folder, sockets)
+
+
+@pytest.fixture
+def tls_server(postgres, server):
+    if not has_tls(postgres):
+        pytest.skip("this build of PostgreSQL has no TLS")
+    return server
 
 
 @pytest.fixture(autouse=True)
@@ -158,8 +170,8 @@ async def test_session_has_the_name_and_options_of_the_url(server):
         ("verify-full&sslrootcert={ca}", True),
     ],
 )
-async def test_sslmode_decides_whether_the_connection_is_encrypted(server, mode, is_encrypted):
-    url = server.url(f"sslmode={mode.format(ca=server.folder / 'server.crt')}")
+async def test_sslmode_decides_whether_the_connection_is_encrypted(tls_server, mode, is_encrypted):
+    url = tls_server.url(f"sslmode={mode.format(ca=tls_server.folder / 'server.crt')}")
 
     assert await session_of(url, "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()") is is_encrypted
 
@@ -173,10 +185,11 @@ async def test_sslmode_decides_whether_the_connection_is_encrypted(server, mode,
         ("sslmode=require&sslcert={ca}&sslkey=/nowhere/k", None, "sslkey is /nowhere/k, which cannot be read"),
     ],
 )
-async def test_failure_of_tls_names_its_reason(server, query, hosts, said):
-    hosts = hosts and f"{hosts}:{server.port}"
+async def test_failure_of_tls_names_its_reason(tls_server, query, hosts, said):
+    hosts = hosts and f"{hosts}:{tls_server.port}"
+    ca = tls_server.folder / "server.crt"
 
-    assert said in await refusal(server.url(query.format(ca=server.folder / "server.crt"), hosts=hosts))
+    assert said in await refusal(tls_server.url(query.format(ca=ca), hosts=hosts))
 
 
 async def test_wrong_password_and_missing_database_are_reported_as_such(server):
