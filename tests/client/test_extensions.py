@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from contacts_mcp.contract import BatchContacts, CreateContact, ScanContacts, UpdateContact
+from contacts_mcp.contract import BatchContacts, ContactsError, CreateContact, ScanContacts, UpdateContact
 
 ID = "a1b2c3d4-5678-9abc-def0-123456789abc"
 
@@ -18,18 +18,13 @@ ID = "a1b2c3d4-5678-9abc-def0-123456789abc"
         (httpx.Response(200, json={"extensions": []}), set()),
         (httpx.Response(404, json={"detail": "Not Found"}), set()),
         (httpx.Response(405), set()),
-        (httpx.Response(403), set()),
-        (httpx.Response(500), set()),
-        (httpx.Response(302, headers={"Location": "https://elsewhere.example/"}), set()),
-        (httpx.Response(200, text="<html>"), set()),
-        (httpx.Response(200, json={"contacts": []}), set()),
-        (httpx.Response(200, json=["scan"]), set()),
-        (httpx.Response(200, json={"extensions": "scan"}), set()),
-        (httpx.Response(204), set()),
+        (httpx.Response(410), set()),
+        (httpx.Response(501), set()),
     ],
 )
-async def test_only_a_valid_answer_lists_extensions(played: Any, answer: httpx.Response, offered: set[str]) -> None:
-    """Any other answer means no extensions; the service is asked once."""
+async def test_service_that_tells_its_extensions_or_has_no_such_route_is_asked_once(
+    played: Any, answer: httpx.Response, offered: set[str]
+) -> None:
     client = played(lambda _: answer)
 
     assert await client.extensions() == offered
@@ -37,19 +32,37 @@ async def test_only_a_valid_answer_lists_extensions(played: Any, answer: httpx.R
     assert len([request for request in client.requests if request.url.path == "/v1/directory"]) == 1
 
 
-@pytest.mark.parametrize("failure", [httpx.ConnectError("away"), httpx.Response(503), httpx.Response(429)])
-async def test_service_that_cannot_answer_now_is_asked_for_extensions_again(played: Any, failure: Any) -> None:
-    answers: list[Any] = [failure] * 4 + [httpx.Response(200, json={"extensions": ["scan"]})]
+@pytest.mark.parametrize(
+    "failure",
+    [
+        httpx.ConnectError("away"),
+        httpx.Response(429),
+        httpx.Response(503),
+        httpx.Response(500),
+        httpx.Response(403),
+        httpx.Response(302, headers={"Location": "https://elsewhere.example/"}),
+        httpx.Response(200, text="<html>"),
+        httpx.Response(200, json={"contacts": []}),
+        httpx.Response(200, json=["scan"]),
+        httpx.Response(200, json={"extensions": "scan"}),
+        httpx.Response(204),
+    ],
+)
+async def test_failure_says_nothing_of_the_extensions_and_the_service_is_asked_again(played: Any, failure: Any) -> None:
+    is_away = True
 
     def respond(_: httpx.Request) -> httpx.Response:
-        answer = answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        if not is_away:
+            return httpx.Response(200, json={"extensions": ["scan"]})
+        if isinstance(failure, Exception):
+            raise failure
+        return failure
 
     client = played(respond)
 
-    assert await client.extensions() == frozenset()
+    with pytest.raises(ContactsError):
+        await client.extensions()
+    is_away = False
     assert await client.extensions() == {"scan"}
 
 

@@ -102,6 +102,8 @@ def refusing_service(status: int) -> Callable[[httpx.Request], httpx.Response]:
 
     def respond(request: httpx.Request) -> httpx.Response:
         path, last = request.url.path, request.url.path.rpartition("/")[2]
+        if path == "/v1/directory":
+            return httpx.Response(404)
         contact = {"id": last, "type": "person", "name": "Ola", "notes": path, "tags": []}
         if request.method != "GET":
             return httpx.Response(403 if request.method == "POST" else status, json=contact)

@@ -19,7 +19,7 @@ ID, OTHER_ID = "a1b2c3d4-5678-9abc-def0-123456789abc", "b1b2c3d4-5678-9abc-def0-
 OLA = {"id": ID, "type": "company", "name": "Ola Nordmann", "phone_number": "+4799999999"}
 KARI = {**OLA, "id": OTHER_ID, "name": "Kari Moe"}
 GROUPS = [{"id": ID, "name": "Choir"}]
-ANSWER = {**OLA, "contacts": [OLA], "members": [KARI], "groups": GROUPS, "total": 1, "added": 1}
+ANSWER = {**OLA, "contacts": [OLA], "members": [KARI], "groups": GROUPS, "total": 1, "added": 1, "extensions": []}
 REQUIRED = {
     "contact_id": ID,
     "group_id": ID,

@@ -107,7 +107,7 @@ async def _find_related(directory: "Directory", found: "Sequence[TenantContact]"
             job = JobClient(Backend(client, default_region=region))
             for each in (each for each in found if each.tenant == tenant and each.record.row["id"] in known):
                 person = await read_person(job.backend, each.record.row["id"], has_persons=True)
-                related = await find_related(job, person)
+                related = await find_related(job, person, has_persons=True)
                 named |= {one.record.id: (tenant, one) for one in related.named if one.record.id not in known}
                 more += related.more
                 gaps |= {related.gap: None} if related.gap else {}

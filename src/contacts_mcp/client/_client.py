@@ -55,6 +55,7 @@ _TRANSIENT = (
     HTTPStatus.SERVICE_UNAVAILABLE,
     HTTPStatus.GATEWAY_TIMEOUT,
 )
+_NO_SUCH_ROUTE = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE, HTTPStatus.NOT_IMPLEMENTED)
 _LARGE_ANSWER_BYTES = 100_000  # an answer of more, such as all members of a group, is read in a worker thread
 _MAX_MARGIN_SECONDS, _MARGIN_SHARE = 0.1, 0.1
 """How long before its caller's own deadline a call ends, so that its error says whether something was changed."""
@@ -184,8 +185,8 @@ class ContactsClient:
     async def extensions(self) -> frozenset[str]:
         """Return what the service offers beyond the API documentation, such as `scan` and `batch`.
 
-        The service is asked once; an error counts as no extensions. If it cannot be reached or cannot answer, the next
-        call asks again.
+        The service is asked until it has answered; a service without this route has no extensions. Raises a
+        ContactsError if it gave no answer, which says nothing of its extensions.
         """
         return frozenset((await self._describe()).extensions)
 
@@ -202,8 +203,8 @@ class ContactsClient:
             try:
                 self._description = await self.send(DescribeDirectory())
             except errors.ContactsError as exc:
-                if isinstance(exc, errors.Unreachable) or exc.status in _TRANSIENT:  # it says nothing of the service
-                    return Extensions(extensions=[])
+                if exc.status not in _NO_SUCH_ROUTE:
+                    raise
                 self._description = Extensions(extensions=[])
         return self._description
 

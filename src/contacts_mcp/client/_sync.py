@@ -56,7 +56,10 @@ class SyncContactsClient:
         return self._wait(partial(self._client.send, call, _to_async(report)))
 
     def extensions(self) -> frozenset[str]:
-        """Return what the service offers beyond the API documentation, such as `scan` and `batch`."""
+        """Return what the service offers beyond the API documentation, such as `scan` and `batch`.
+
+        Raises a ContactsError if the service gave no answer.
+        """
         return self._wait(self._client.extensions)
 
     def scopes(self) -> frozenset[str] | None:

@@ -23,7 +23,7 @@ from contacts_mcp.guard import Target
 from contacts_mcp.tools._answers import one_line
 from contacts_mcp.tools._erasure_question import check_reason, check_reason_against, erasure_target
 from contacts_mcp.tools._job import JobClient
-from contacts_mcp.tools._person import PERSONS, KnownPerson, read_person
+from contacts_mcp.tools._person import KnownPerson, offers_persons, read_person
 from contacts_mcp.tools._related import MAX_RELATED, RelatedRecord, RelatedRecords, find_related
 from contacts_mcp.tools._tool import Backend, PreparedCall
 from contacts_mcp.wording import count
@@ -116,7 +116,7 @@ class _Erasure:
 
     async def _find_related(self) -> RelatedRecords:
         with anyio.move_on_after(_SEARCH_SECONDS):
-            return await find_related(JobClient(self.backend), self.person)
+            return await find_related(JobClient(self.backend), self.person, has_persons=self.has_persons)
         return RelatedRecords(gap="other records could not be searched in time")
 
     def _select(self, ids: Sequence[str], *, is_argument: bool = False) -> list[RelatedRecord]:
@@ -227,10 +227,11 @@ def _compare(before: PersonRecord | None, after: PersonRecord | None) -> tuple[b
 async def prepare_erasure(backend: Backend, arguments: EraseArguments) -> PreparedCall:
     """Prepare an erasure. If the directory shows that the contact was erased, no person is asked again.
 
-    Raises NotFound before any person is asked if the directory says that the contact never existed.
+    Raises NotFound before any person is asked if the directory says that the contact never existed, and RecordsUnknown
+    if it does not say which records belong to the person.
     """
     check_reason(arguments.reason)
-    has_persons, results = await backend.supports(PERSONS), dict[str, Any]()
+    has_persons, results = await offers_persons(backend), dict[str, Any]()
     if has_persons:
         person = await read_person(backend, arguments.contact_id, has_persons=True)
         if person.contact and person.contact.status == "erased":

@@ -29,7 +29,7 @@ from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, join_names,
 from contacts_mcp.tools._arguments import Arguments
 from contacts_mcp.tools._changes import Change, describe_contact, describe_values
 from contacts_mcp.tools._job import JobClient
-from contacts_mcp.tools._person import PERSONS
+from contacts_mcp.tools._person import offers_persons
 from contacts_mcp.tools._plan import prepare_apply
 from contacts_mcp.tools._select import fetch_member_ids
 from contacts_mcp.tools._targets import describe_record
@@ -88,6 +88,7 @@ class _Merge:
     others: list[Contact]
     prefer: str
     groups: list[Group]
+    has_persons: bool
     risk: Risk = Risk.DESTROY
     values: dict[str, Any] = field(default_factory=dict)
     conflicts: list[FieldConflict] = field(default_factory=list)
@@ -180,7 +181,7 @@ class _Merge:
         A directory that can, links them to the kept contact, so that an erasure of that one reaches them, too.
         """
         ids = [other.id for other in self.others]
-        if await client.backend.supports(PERSONS):
+        if self.has_persons:
             try:
                 await client.send(MergeRecords(contact_id=self.keep.id, merge_ids=ids))
             except ContactsError as exc:
@@ -199,8 +200,10 @@ async def _prepare(backend: Backend, arguments: MergeContacts) -> PreparedCall:
 async def _plan_merge(client: JobClient, arguments: MergeContacts) -> _Merge:
     """Read the contacts, and the groups that the others are members of and the kept one is not.
 
-    Raises NotFound, which names the contact, or ValidationFailed if the combined notes are too long for one contact.
+    Raises NotFound, which names the contact; ValidationFailed if the combined notes are too long for one contact; and
+    RecordsUnknown if the service does not say whether it links merged records.
     """
+    has_persons = await offers_persons(client.backend)
 
     async def read(contact_id: str) -> Contact:
         try:
@@ -209,7 +212,7 @@ async def _plan_merge(client: JobClient, arguments: MergeContacts) -> _Merge:
             raise NotFound(f"there is no contact {contact_id}", advice="nothing was merged; leave it out") from None
 
     keep, *others = await client.map_concurrently([arguments.keep_id, *arguments.merge_ids], read)
-    merge = _Merge(keep, others, arguments.prefer, await _find_groups_to_join(client, keep, others))
+    merge = _Merge(keep, others, arguments.prefer, await _find_groups_to_join(client, keep, others), has_persons)
     if len(merge.values.get("notes") or "") > _MAX_NOTES_LENGTH:
         reason = f"their notes together have more than {_MAX_NOTES_LENGTH:,} characters"
         raise invalid_field("merge_ids", reason, "shorten them first")

@@ -6,11 +6,31 @@ Only a directory with the extension `persons` shows deleted records, merges and 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from contacts_mcp.contract import Contact, GetContact, NotFound, PersonRecord, ReadPerson
+from contacts_mcp.contract import (
+    AuthenticationFailed,
+    Contact,
+    ContactsError,
+    DirectoryUnavailable,
+    GetContact,
+    NotFound,
+    PersonRecord,
+    ReadPerson,
+)
 from contacts_mcp.tools._tool import Backend
 
-PERSONS = "persons"
-"""The extension with which a directory shows deleted records, merges and receipts."""
+_PERSONS = "persons"  # the extension with which a directory shows deleted records, merges and receipts
+
+
+class RecordsUnknown(ContactsError):
+    """The service did not say whether it knows which records belong to a person, so none is erased or merged."""
+
+    code = "records_unknown"
+    advice = "nothing was changed; try again in a moment; if it happens again, the operator must check the service"
+
+    def __init__(self, cause: ContactsError) -> None:
+        super().__init__(
+            f"the directory could not say which records belong to the person ({cause.message})", status=cause.status
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +51,20 @@ class KnownPerson:
     def records(self) -> list[PersonRecord]:
         """The contact, if it is shown, and what was merged into it."""
         return [*([self.contact] if self.contact else []), *self.merged]
+
+
+async def offers_persons(backend: Backend) -> bool:
+    """Whether the service knows which records belong to a person.
+
+    Without an answer this is an error: an erasure would miss records that were merged into the contact, and would not
+    name them. Raises RecordsUnknown, AuthenticationFailed or DirectoryUnavailable.
+    """
+    try:
+        return _PERSONS in await backend.client.extensions()
+    except (AuthenticationFailed, DirectoryUnavailable):
+        raise
+    except ContactsError as exc:
+        raise RecordsUnknown(exc) from exc
 
 
 async def read_person(backend: Backend, contact_id: str, *, has_persons: bool) -> KnownPerson:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from contacts_mcp.contract import ContactsError, ListDeletedContacts, PersonRecord, ReadPerson
 from contacts_mcp.matching import Identity, identify, list_shared
 from contacts_mcp.tools._job import JobClient
-from contacts_mcp.tools._person import PERSONS, KnownPerson, to_record
+from contacts_mcp.tools._person import KnownPerson, to_record
 from contacts_mcp.tools._select import LIST_FIELDS, Filter, iter_contacts
 from contacts_mcp.tools._turns import iterate_cooperatively
 
@@ -54,9 +54,12 @@ class RelatedRecords:
     gap: str = ""
 
 
-async def find_related(client: JobClient, person: KnownPerson) -> RelatedRecords:
-    """Find the related records of a person; if they cannot be searched, the result says so."""
-    search = _RelatedSearch(client, person, await client.backend.supports(PERSONS))
+async def find_related(client: JobClient, person: KnownPerson, *, has_persons: bool) -> RelatedRecords:
+    """Find the related records of a person; if they cannot be searched, the result says so.
+
+    `has_persons` says whether deleted and merged records can be searched, too.
+    """
+    search = _RelatedSearch(client, person, has_persons)
     try:
         await search.run()
         found = search.found()

@@ -125,7 +125,10 @@ class Sender(Protocol):
         ...
 
     async def extensions(self) -> frozenset[str]:
-        """Return the names of the extensions that the service offers beyond the documented API."""
+        """Return the names of the extensions that the service offers beyond the documented API.
+
+        Raises a ContactsError if the service gave no answer.
+        """
         ...
 
     async def scopes(self) -> frozenset[str] | None:
@@ -178,7 +181,10 @@ class Backend:
         return await self.client.send(call, self.report)
 
     async def supports(self, extension: str) -> bool:
-        return extension in await self.client.extensions()
+        """Whether the service offers an extension that only makes a job faster; False if it gives no answer."""
+        with suppress(ContactsError):
+            return extension in await self.client.extensions()
+        return False
 
     async def allowed_risks(self) -> frozenset[Risk]:
         """Return the risks that the key for the service allows; all of them if the service does not tell in time.

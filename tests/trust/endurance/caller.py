@@ -8,9 +8,9 @@ from support.raw_hosts import Answer
 from trust.endurance.model import FIELDS, Fields, Model, PersonFactory, group_key
 from trust.endurance.servers import FaultyProxy, Host
 
-_TRANSIENT = {"unreachable", "server_fault", "unreadable_answer", "outcome_unknown"}
+_TRANSIENT = {"unreachable", "server_fault", "unreadable_answer", "outcome_unknown", "records_unknown"}
 """Error codes that a fault between the server and the service can cause."""
-_UNCHANGED = {"unreachable"}
+_UNCHANGED = {"unreachable", "records_unknown"}
 """The codes that report that nothing was changed."""
 _ASKING_ATTEMPTS = 20
 _CHANGED_MEANWHILE = "not_confirmed: the target was changed after the question was asked; nothing was changed"
