@@ -11,6 +11,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import EmptyResult, Request
 
 from contacts_mcp.tools import TOOLS, Tool
+from support.arguments import needed_arguments
 from support.hosts import MODERN, Person, each_era, host_of_service
 
 ID = "a1b2c3d4-5678-9abc-def0-123456789abc"
@@ -69,7 +70,7 @@ async def test_requests_of_one_call_share_its_time_limit(
 ) -> None:
     """An update reads the contact first. Clients give up a call after a while, however many requests it sends."""
     limit, left = 0.5, []
-    monkeypatch.setattr("contacts_mcp.tools._endpoints.TIME_LIMIT_SECONDS", limit)
+    monkeypatch.setattr("contacts_mcp.tools._time_limit.TIME_LIMIT_SECONDS", limit)
 
     async def respond(request: httpx.Request) -> httpx.Response:
         left.append(anyio.current_effective_deadline() - anyio.current_time())
@@ -90,7 +91,7 @@ async def test_requests_of_one_call_share_its_time_limit(
 async def test_question_for_extensions_counts_towards_the_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """An erasure asks first what the service offers; if it is silent, no time is left for another request."""
     limit, left = 0.5, []
-    monkeypatch.setattr("contacts_mcp.tools._endpoints.TIME_LIMIT_SECONDS", limit)
+    monkeypatch.setattr("contacts_mcp.tools._time_limit.TIME_LIMIT_SECONDS", limit)
 
     async def respond(_request: httpx.Request) -> None:
         left.append(anyio.current_effective_deadline() - anyio.current_time())
@@ -179,7 +180,7 @@ async def test_every_error_of_the_service_is_one_line_without_internals(
     monkeypatch.setattr("contacts_mcp.tools._job.RETRY_DELAYS_SECONDS", (0.01, 0.02))
     arguments = {
         name: {"type": "person", "reason": "request", "contact_ids": [ID]}.get(name, ID)
-        for name in tool.input_schema.get("required", [])
+        for name in needed_arguments(tool)
     }
     if tool.name.startswith("update"):
         arguments["name"] = "New"

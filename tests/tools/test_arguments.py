@@ -16,7 +16,7 @@ ID = "a1b2c3d4-5678-9abc-def0-123456789abc"
 
 def parse(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
     tool = TOOL[name]
-    return parse_arguments(tool.arguments, tool.input_schema, arguments).model_dump(exclude_unset=True)
+    return parse_arguments(tool.arguments, tool.input_schema, arguments).arguments.model_dump(exclude_unset=True)
 
 
 def refusal(name: str, arguments: dict[str, Any]) -> str:
@@ -88,7 +88,7 @@ class Rows(Arguments):
 
 
 def parse_rows(rows: Any) -> Any:
-    return parse_arguments(Rows, input_schema(Rows), {"rows": rows}).model_dump(exclude_unset=True)["rows"]
+    return parse_arguments(Rows, input_schema(Rows), {"rows": rows}).arguments.model_dump(exclude_unset=True)["rows"]
 
 
 def test_objects_in_lists_are_read_like_arguments():

@@ -26,7 +26,9 @@ from contacts_mcp.tools import (
     export_files,
     parse_arguments,
 )
+from contacts_mcp.tools._references import REFERENCES
 from endpoint_cases import CASES
+from support.arguments import needed_arguments
 from support.hosts import MODERN
 from support.texts import count_tokens
 
@@ -210,8 +212,12 @@ def from_schema(schema: dict[str, Any], name: str = "") -> st.SearchStrategy[Any
 @settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 def test_arguments_that_the_schema_allows_are_accepted(tool, data):
     """The schema and the validation agree."""
-    required = tool.input_schema.get("required", [])
-    properties = tool.input_schema["properties"]
+    required = needed_arguments(tool)
+    references = [each for each in REFERENCES if each.by_id in tool.input_schema["properties"]]
+    hidden = [data.draw(st.sampled_from([each.by_id, each.by_name])) for each in references]  # one of two is given
+    required = [each for each in required if each not in hidden]
+    required += [each.by_name for each in references if each.by_id in hidden]
+    properties = {name: child for name, child in tool.input_schema["properties"].items() if name not in hidden}
     optional = {name: from_schema(child, name) for name, child in properties.items() if name not in required}
     always = {name: from_schema(properties[name], name) for name in required}
     if tool.name.startswith("update"):  # these also refuse contradictions, which no plain schema can say

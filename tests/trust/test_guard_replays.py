@@ -11,7 +11,7 @@ import pytest
 from contacts_mcp.app import Embedded, build_app
 from contacts_mcp.guard import GuardMode
 from contacts_mcp.settings import load_settings
-from contacts_mcp.tools import _endpoints
+from contacts_mcp.tools import _time_limit
 from network.servers import STATE_KEYS, replica_here
 from support import raw_hosts
 from support.processes import free_port, needs_redis, run_redis
@@ -179,7 +179,7 @@ async def test_thousand_confirmations_of_one_target_change_it_once(
     Several answers may report that the contact is erased, under the only receipt of the directory. The time limits are
     long, as a thousand calls of one process wait for each other.
     """
-    monkeypatch.setattr(_endpoints, "TIME_LIMIT_SECONDS", LONG_WAIT_SECONDS)
+    monkeypatch.setattr(_time_limit, "TIME_LIMIT_SECONDS", LONG_WAIT_SECONDS)
     monkeypatch.setattr(servers.api, "_timeout", LONG_WAIT_SECONDS)
     monkeypatch.setattr(raw_hosts, "_LINE_TIMEOUT_SECONDS", LONG_WAIT_SECONDS)
     call = by_tool[tool]

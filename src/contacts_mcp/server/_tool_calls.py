@@ -1,4 +1,4 @@
-"""tools/list and tools/call: find the tool, validate, prepare, guard, run, render, record."""
+"""tools/list and tools/call: find the tool, validate, resolve names, prepare, guard, run, render, record."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,16 @@ from contacts_mcp.server._recording import (
 from contacts_mcp.server._subscriptions import Subscriptions
 from contacts_mcp.server._versions import progress_reporter
 from contacts_mcp.text import sanitize
-from contacts_mcp.tools import Backend, NotDone, PreparedCall, Tool, drop_host_arguments, parse_arguments, render
+from contacts_mcp.tools import (
+    Backend,
+    NotDone,
+    PreparedCall,
+    Tool,
+    drop_host_arguments,
+    parse_arguments,
+    render,
+    resolve_names,
+)
 
 REQUEST_ID_META = "services.wayscloud/request-id"  # in a failed result's `_meta`; the log has the same id
 _MAX_NAME_LENGTH = 64
@@ -139,7 +148,7 @@ class ToolHandlers:
             await self._recorder.record_end(record)
 
     async def _call(self, call: _Call) -> Result:
-        """Validate the arguments, prepare the call, obtain consent, run the call, render its answer."""
+        """Validate the arguments, look up names, prepare the call, obtain consent, run the call, render its answer."""
         tool, record = call.tool, call.record
         if call.caller.risks.isdisjoint(tool.call_risks):
             scope = "read" if tool.risk is Risk.READ else "write"
@@ -148,17 +157,19 @@ class ToolHandlers:
         given = drop_host_arguments(tool.input_schema, call.params.arguments or {})
         self._require_read(tool, call.caller)
         raw, token = split_token_argument(given) if tool.name in self._two_step_tools else (given, None)
-        arguments = parse_arguments(tool.arguments, tool.input_schema, raw)
+        parsed = parse_arguments(tool.arguments, tool.input_schema, raw)
+        backend = tool.limit(self._backend_of(call))
+        arguments = await resolve_names(backend, parsed)
         targets = {name: getattr(arguments, name) for name in tool.target_args}
         record.targets = {name: value for name, value in targets.items() if value is not None}
-        prepared = await tool.prepare(self._backend_of(call), arguments)
+        prepared = await tool.prepare(backend, arguments)
         record.risk, record.counts, record.results = prepared.risk, prepared.counts, prepared.results
         # Before, only one of `call_risks` was checked.
         if prepared.risk is not Risk.READ and prepared.risk not in call.caller.risks:
             raise PermissionDenied("this call would do more than you may do here", advice="nothing was changed")
         consent: Consent | Question | Preview = Consent.NONE_NEEDED
         if self._guard.requires_consent(tool.name, prepared.risk):
-            guarded_call = _guarded_call(call, prepared, raw)
+            guarded_call = _guarded_call(call, prepared, parsed.bind(raw, arguments))
             consent = await obtain_consent(call.ctx, call.params, self._guard, guarded_call, token, record)
         if not isinstance(consent, Consent):
             record.outcome = Outcome.ASKED
@@ -229,11 +240,11 @@ def _shows_stored_data(tool: Tool, guard: Guard) -> bool:
     return tool.shows_stored_data or (bool(tool.target_args) and guard.requires_consent(tool.name, tool.risk))
 
 
-def _guarded_call(call: _Call, prepared: PreparedCall, raw: Mapping[str, Any]) -> GuardedCall:
+def _guarded_call(call: _Call, prepared: PreparedCall, arguments: Mapping[str, Any]) -> GuardedCall:
     return GuardedCall(
         tool=call.tool.name,
         risk=prepared.risk,
-        arguments=raw,
+        arguments=arguments,
         principal=call.caller.principal,
         read_target=prepared.read_target,
         details=prepared.values,

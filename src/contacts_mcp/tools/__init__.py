@@ -1,7 +1,7 @@
 """The catalog of tools. Tools are data: name, text, schemas, risk, and how a call is prepared and run."""
 
 from contacts_mcp.tools._answers import NotDone, render
-from contacts_mcp.tools._arguments import HOST_ARGUMENTS, drop_host_arguments, parse_arguments
+from contacts_mcp.tools._arguments import HOST_ARGUMENTS, drop_host_arguments
 from contacts_mcp.tools._catalog import (
     TOOLS,
     TOOLSETS,
@@ -24,7 +24,9 @@ from contacts_mcp.tools._erasure import ErasureResult
 from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._links import CallerLinks
 from contacts_mcp.tools._person import read_person
+from contacts_mcp.tools._references import ParsedArguments, parse_arguments
 from contacts_mcp.tools._related import RelatedRecord, RelatedRecords, find_related
+from contacts_mcp.tools._resolve import Ambiguous, resolve_names
 from contacts_mcp.tools._tool import (
     NO_FOLDER_CONFIGURED,
     NO_PATHS_OVER_NETWORK,
@@ -47,6 +49,7 @@ __all__ = [
     "TOOLS",
     "TOOLSETS",
     "WORKFLOWS",
+    "Ambiguous",
     "Backend",
     "CallerLinks",
     "Download",
@@ -55,6 +58,7 @@ __all__ = [
     "JobClient",
     "LinkedDownloads",
     "NotDone",
+    "ParsedArguments",
     "PlannedRegions",
     "PreparedCall",
     "RelatedRecord",
@@ -75,4 +79,5 @@ __all__ = [
     "remove_expired_downloads",
     "render",
     "require_confirmable",
+    "resolve_names",
 ]

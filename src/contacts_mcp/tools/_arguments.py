@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from types import NoneType
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo
 
@@ -50,20 +50,36 @@ def _is_of_host(name: str) -> bool:
     return name.startswith("_") or name.replace("_", "").lower() in _HOST_KEYS
 
 
-def parse_arguments(model: type[BaseModel], schema: Schema, raw: Mapping[str, Any]) -> BaseModel:
-    """Validate the arguments of a tool call.
+class CleanArguments(NamedTuple):
+    """Arguments as the schema wants them, before they are validated.
+
+    `blank` names those that were given without a value.
+    """
+
+    values: dict[str, Any]
+    blank: list[str]
+
+
+def clean_arguments(schema: Schema, raw: Mapping[str, Any]) -> CleanArguments:
+    """Convert the arguments of a tool call to what the schema wants, as far as that loses nothing.
 
     Models fill optional arguments that they do not need with "", "null", null, [] or the default: these count as
-    absent, never as "clear". A value of another JSON type is converted if that loses nothing. Raises ValidationFailed,
-    which names each invalid argument and what was expected, but never the value.
+    absent, never as "clear". Raises ValidationFailed if the arguments are too many to be validated.
     """
     given = drop_host_arguments(schema, raw)
     if len(given) > len(schema["properties"]) + _MAX_UNKNOWN_ARGUMENTS:
         raise invalid_field("", f"too many arguments; this tool accepts {', '.join(schema['properties'])}")
+    cleaned = _clean_object(schema, given, "")
+    return CleanArguments(cleaned, [name for name in given if name in schema["properties"] and name not in cleaned])
+
+
+def validate_arguments(model: type[BaseModel], schema: Schema, clean: CleanArguments) -> BaseModel:
+    """Validate clean arguments.
+
+    Raises ValidationFailed, which names each invalid argument and what was expected, but never the value.
+    """
     try:
-        cleaned = _clean_object(schema, given, "")
-        blank = [name for name in given if name in schema["properties"] and name not in cleaned]
-        return model.model_validate(cleaned, context={_BLANK: blank})
+        return model.model_validate(clean.values, context={_BLANK: clean.blank})
     except ValidationError as exc:
         # `from None`: the chained error would carry the values.
         raise _to_validation_failed(exc, schema) from None

@@ -1,18 +1,13 @@
 """The endpoint tools: each is derived from the contract's call, a few with arguments or checks of their own."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, Self
 
-import anyio
 from pydantic import BaseModel, Field, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
 from contacts_mcp.contract import (
     CALLS,
-    TIME_LIMIT_SECONDS,
-    AnswerT,
     Call,
     Contact,
     ContactPage,
@@ -24,12 +19,8 @@ from contacts_mcp.contract import (
     ListContactGroups,
     ListContacts,
     ListGroupMembers,
-    OutcomeUnknown,
-    ProgressCallback,
     RemoveGroupMember,
-    Risk,
     Tags,
-    Unreachable,
     UpdateContact,
     UpdateContactGroup,
 )
@@ -39,7 +30,7 @@ from contacts_mcp.tools._duplicate_hint import warn_of_duplicates
 from contacts_mcp.tools._erasure import EraseArguments, ErasureResult, prepare_erasure
 from contacts_mcp.tools._group_calls import SavedGroup, create_group, remove_member
 from contacts_mcp.tools._targets import read_target
-from contacts_mcp.tools._tool import Backend, Prepare, PreparedCall, Run, Sender, Tool
+from contacts_mcp.tools._tool import Backend, Prepare, PreparedCall, Run, Tool
 from contacts_mcp.tools._values import Remarks, describe_own_form, edit_tags, normalize_phone, require_tag_count
 
 
@@ -209,48 +200,6 @@ async def _list_group_members(backend: Backend, arguments: ListGroupMembersArgum
     return MemberListing(members=members, **position)
 
 
-class _TimeLimit:
-    """Sends the requests of one call of a tool, which may take TIME_LIMIT_SECONDS together.
-
-    What a person needs to answer a question does not count. The client ends a request a moment before its deadline,
-    with an error that says what is known.
-    """
-
-    def __init__(self, client: Sender) -> None:
-        self._client = client
-        self._left = TIME_LIMIT_SECONDS
-
-    async def send(self, call: Call[AnswerT], report: ProgressCallback | None = None) -> AnswerT:
-        """Send a call; see Sender."""
-        with self._limit():
-            return await self._client.send(call, report)
-        raise Unreachable(_late()) if call.risk is Risk.READ else OutcomeUnknown(_late())
-
-    async def extensions(self) -> frozenset[str]:
-        """Return the service's extensions; see Sender. The first call asks the service, so this takes time as well."""
-        with self._limit():
-            return await self._client.extensions()
-        raise Unreachable(_late())
-
-    async def scopes(self) -> frozenset[str] | None:
-        """Return the scopes of the key; see Sender."""
-        return await self._client.scopes()
-
-    @contextmanager
-    def _limit(self) -> Iterator[None]:
-        """Cancel the block when no time is left, and count the time that it took."""
-        began = anyio.current_time()
-        try:
-            with anyio.move_on_after(self._left):
-                yield
-        finally:
-            self._left = max(0.0, self._left - (anyio.current_time() - began))
-
-
-def _late() -> str:
-    return f"the call was not done within {TIME_LIMIT_SECONDS:g} seconds"
-
-
 _SHOWN_WITHOUT_READ = ("id", "added")
 
 
@@ -277,7 +226,6 @@ def _derive_tool(call: type[Call[Any]], custom: _Custom) -> Tool:
     """Derive the tool of one endpoint."""
 
     async def prepare(backend: Backend, given: Any) -> PreparedCall:
-        backend = replace(backend, client=_TimeLimit(backend.client))
         if custom.prepare:
             return await custom.prepare(backend, given)
         results: dict[str, Any] = {}
@@ -305,6 +253,7 @@ def _derive_tool(call: type[Call[Any]], custom: _Custom) -> Tool:
         answer=custom.answer or call.answer_type or Done,
         prepare=prepare,
         target_args=call.path_fields,
+        is_time_limited=True,
     )
 
 

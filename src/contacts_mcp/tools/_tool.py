@@ -7,7 +7,7 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -34,7 +34,9 @@ from contacts_mcp.guard import PromptWording, Target
 from contacts_mcp.tools._answers import NotDone
 from contacts_mcp.tools._downloads import MAX_DOWNLOAD_BYTES, Download, Downloads
 from contacts_mcp.tools._links import CallerLinks
+from contacts_mcp.tools._references import add_name_arguments
 from contacts_mcp.tools._schemas import has_optional_texts, input_schema, merge_schemas, output_schema
+from contacts_mcp.tools._time_limit import TimeLimit
 
 NO_FOLDER_CONFIGURED = "the operator has configured no folder for files (CONTACTS_MCP_FILES)"
 NO_PATHS_OVER_NETWORK = "a server on a network accepts no paths"
@@ -296,6 +298,7 @@ class Tool:
         wording: how a person is asked, if not by the risk's own wording.
         shows_stored_data: whether a plan or an answer shows what the caller did not write, which needs READ, too.
         other_answers: answers of calls that do something else, if their arguments say so.
+        is_time_limited: whether all requests of one call share a time limit.
     """
 
     name: str
@@ -311,6 +314,11 @@ class Tool:
     wording: PromptWording | None = None
     shows_stored_data: bool = False
     other_answers: tuple[type[BaseModel], ...] = ()
+    is_time_limited: bool = False
+
+    def limit(self, backend: Backend) -> Backend:
+        """Return the backend for one call, with the call's time limit if it has one."""
+        return replace(backend, client=TimeLimit(backend.client)) if self.is_time_limited else backend
 
     @cached_property
     def call_risks(self) -> frozenset[Risk]:
@@ -333,7 +341,7 @@ class Tool:
 
     @cached_property
     def input_schema(self) -> dict[str, Any]:
-        return input_schema(self.arguments)
+        return add_name_arguments(input_schema(self.arguments))
 
     @cached_property
     def output_schema(self) -> dict[str, Any]:

@@ -23,13 +23,13 @@ async def main(database: str, folder: str, name: str, singly: bool) -> None:
     async with connection.lifespan():
         backend = Backend(connection, "NO", files=Folder(Path(folder)))
         given = {"path": name}
-        job = await tool.prepare(backend, parse_arguments(tool.arguments, tool.input_schema, given))
+        job = await tool.prepare(backend, parse_arguments(tool.arguments, tool.input_schema, given).arguments)
         plan = (await job.run()).plan
         sys.stdout.write("planned\n")
         sys.stdout.flush()
         if plan is not None:
             given |= {"apply": True, "plan": plan}
-            job = await tool.prepare(backend, parse_arguments(tool.arguments, tool.input_schema, given))
+            job = await tool.prepare(backend, parse_arguments(tool.arguments, tool.input_schema, given).arguments)
             await job.run()
     sys.stdout.write("done\n")
 

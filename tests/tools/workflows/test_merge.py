@@ -188,7 +188,7 @@ async def test_cancelled_merge_ends_within_the_grace_period_and_begins_no_other_
     ids = [f"0000000{number}{MISSING_ID[8:]}" for number in range(3)]
     given = {"keep_id": ids[0], "merge_ids": ids[1:]}
     client = SimpleNamespace(send=send, extensions=AsyncMock(return_value=frozenset()))
-    arguments = parse_arguments(tool.arguments, tool.input_schema, given)
+    arguments = parse_arguments(tool.arguments, tool.input_schema, given).arguments
     prepared = await tool.prepare(Backend(client), arguments)
     started = time.monotonic()
 
