@@ -13,15 +13,16 @@ from hypothesis import strategies as st
 
 from contacts_mcp.app import Embedded, Platform, build_app
 from contacts_mcp.append_only_file import MAX_LINE_BYTES
-from contacts_mcp.audit import TrailFile, verify
+from contacts_mcp.audit import TrailFile, summarize_callers, verify
 from contacts_mcp.client import Credential
 from contacts_mcp.contract import Risk, ValidationFailed
 from contacts_mcp.middleware import CURRENT_REQUEST_ID, Refusal
 from contacts_mcp.server import Caller
+from contacts_mcp.server._recording import MAX_RECORDED_IDS
 from contacts_mcp.settings import load_settings
 from contacts_mcp.tools import TOOLS, parse_arguments
 from contacts_mcp.transports.http.access import Issuer, OAuthAccess
-from support.hosts import LEGACY, MISSING_ID, MODERN, Person, each_era, host
+from support.hosts import LEGACY, MISSING_ID, MODERN, Host, Person, each_era, host
 from support.processes import wait_until
 from support.services import CONTACT, CONTACT_ID, ScriptedServer, reply, reset
 
@@ -65,7 +66,7 @@ async def test_each_kind_of_call_is_recorded(tmp_path, path, lines, era):
     ]
     assert verify([path]).faults == []
     by_outcome = {line["outcome"]: line for line in lines() if line["tool"] == "gdpr_delete_contact"}
-    assert list(by_outcome["begun"]) == [*KEYS, "ms", "previous", "hash"]
+    assert list(by_outcome["begun"]) == [*KEYS, "agreed_ids", "ms", "previous", "hash"]
     assert lines()[0]["created_ids"] == [ola["id"]]
     assert list(by_outcome["done"]) == [*KEYS, "erased_ids", "receipts", "begun", "ms", "previous", "hash"]
     assert (by_outcome["done"]["erased_ids"], by_outcome["done"]["receipts"]) == ([ola["id"]], [1])
@@ -136,21 +137,52 @@ async def test_records_of_creations_name_what_was_created(tmp_path, path, lines)
     assert [line.get("created_ids") for line in lines()] == [[ola["id"]], [group["id"]], None]
 
 
-@pytest.mark.parametrize("limit", [1_000, 2])
-async def test_record_of_an_import_names_the_first_contacts(tmp_path, path, lines, monkeypatch, limit):
-    """The number of all contacts is in the counts, and the line stays shorter than lines may be."""
-    monkeypatch.setattr("contacts_mcp.tools._tool.MAX_RECORDED_IDS", limit)
-    rows = "\n".join(["name,phone", *(f"Ola {number},9999{number:04}" for number in range(1_100 if limit > 2 else 3))])
-    async with host(tmp_path / "contacts.db", audit=str(path), default_region="NO") as directory:
-        await directory.apply("import_contacts", content=rows)
-        created = lines()[-1]["created_ids"]
-        first = await directory.call("get_contact", contact_id=created[0])
+async def import_people(directory: Host, number: int) -> list[str]:
+    """Import people; their ids."""
+    rows = "\n".join(["name,phone", *(f"Ola {each},9999{each:04}" for each in range(number))])
+    await directory.apply("import_contacts", content=rows)
+    listed = [await directory.call("list_contacts", per_page=100, page=page) for page in range(1, number // 100 + 2)]
+    return [row["id"] for page in listed for row in page["contacts"]]
 
-    last = lines()[-1]
-    assert (len(created), last["counts"]["created"]) == (limit, rows.count("\n"))
-    assert first["name"].startswith("Ola ")  # batches are stored at the same time, so any of them may be the first
-    assert len(path.read_text().splitlines()[-1]) < MAX_LINE_BYTES
+
+async def test_records_of_an_import_name_every_contact_that_was_created(tmp_path, path, lines):
+    """Ids for which a record has no room are in further records, which name the first one and are counted in it."""
+    number = 2 * MAX_RECORDED_IDS + 1
+    async with host(tmp_path / "contacts.db", audit=str(path), default_region="NO") as directory:
+        ids = await import_people(directory, number)
+
+    first, *others = lines()
+    assert (first["outcome"], first["counts"], first["parts"]) == ("done", {"created": number}, 2)
+    assert [len(line["created_ids"]) for line in lines()] == [MAX_RECORDED_IDS, MAX_RECORDED_IDS, 1]
+    assert sorted(each for line in lines() for each in line["created_ids"]) == sorted(ids)
+    assert {(line["part_of"], line["request"], line["outcome"]) for line in others} == {
+        (first["seq"], first["request"], "done")
+    }
+    assert max(map(len, path.read_bytes().splitlines())) < MAX_LINE_BYTES
     assert verify([path]).faults == []
+    assert summarize_callers(lines())["local"].calls == {"import_contacts": {"done": 1}}
+
+
+@pytest.mark.parametrize(("room", "shown", "total"), [(2, 2, None), (1, 1, 2)])
+async def test_begun_record_has_the_contacts_that_the_person_agreed_to_change(
+    tmp_path, path, lines, monkeypatch, room, shown, total
+):
+    """An import that overwrites, and adds to a group. If there are more ids than a record has room for, it says so."""
+    monkeypatch.setattr("contacts_mcp.server._recording.MAX_RECORDED_IDS", room)
+    person = Person({"decision": "change"})
+    async with host(tmp_path / "contacts.db", MODERN, person, audit=str(path), default_region="NO") as directory:
+        changed, joins, stays = [
+            (await directory.call("create_contact", name=name, phone_number=phone, company_name="Old"))["id"]
+            for name, phone in (("Ola", "+4799990001"), ("Kari", "+4799990002"), ("Eva", "+4799990003"))
+        ]
+        group = (await directory.call("create_contact_group", name="Choir"))["id"]
+        await directory.call("add_group_members", group_id=group, contact_ids=[changed, stays])
+        rows = "name,phone,company\nKari,99990002,Old\nOla,99990001,New\nEva,99990003,Old\nPer,99990004,Old"
+        await directory.apply("import_contacts", content=rows, on_match="update", group_id=group)
+
+    (begun,) = [line for line in lines() if line["outcome"] == "begun"]
+    assert begun["agreed_ids"] == [changed, joins][:shown]
+    assert begun.get("agreed_count") == total
 
 
 async def test_disabled_tool_is_named_and_unknown_tool_is_not(tmp_path, path, lines):

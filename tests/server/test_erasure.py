@@ -253,17 +253,20 @@ async def test_reason_must_not_name_a_related_record(directory: Host, person: Pe
 
 
 async def test_trail_has_all_erased_ids_and_receipts(tmp_path: Path, person: Person) -> None:
+    """The record before the erasure has all ids, too: after a crash it is the only one."""
     trail = tmp_path / "trail.jsonl"
     async with host(tmp_path / "contacts.db", MODERN, person, audit=str(trail)) as directory:
-        keep, other = await create(directory), await create(directory)
+        keep, other, ticked, unticked = [await create(directory) for _ in range(4)]
         await merge(directory, keep, other)
+        person.content = {"typed": "Ola Nordmann", f"also_{sorted((ticked, unticked)).index(ticked) + 1}": True}
         await erase(directory, keep)
 
     records = [each for each in map(json.loads, trail.read_text().splitlines()) if each["risk"] == "erase"]
     begun, done = [each for each in records if each["outcome"] != "asked"]
     assert (begun["outcome"], begun["contact_id"]) == ("begun", keep)
-    assert set(done["erased_ids"]) == {keep, other}
-    assert done["receipts"] == [1, 2]
+    assert set(begun["agreed_ids"]) == {keep, other, ticked}
+    assert set(done["erased_ids"]) == {keep, other, ticked}
+    assert done["receipts"] == [1, 2, 3]
 
 
 @pytest.fixture

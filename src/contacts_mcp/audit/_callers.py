@@ -24,11 +24,11 @@ class CallerActivity:
     calls: dict[str, Counter[str]] = field(default_factory=dict)
 
     def add(self, record: AuditRecord) -> None:
-        """Count a record. The one that was written before a call is not a call of its own."""
+        """Count a record. One that was written before a call, or has more of its ids, is not a call of its own."""
         self.records += 1
         self.until = str(record.get("time"))
         self.since = self.since or self.until
-        if record.get("outcome") != Outcome.BEGUN:
+        if record.get("outcome") != Outcome.BEGUN and "part_of" not in record:
             self.calls.setdefault(str(record.get("tool")), Counter())[str(record.get("outcome"))] += 1
 
 

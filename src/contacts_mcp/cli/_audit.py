@@ -23,6 +23,7 @@ from contacts_mcp.wording import count, local_time, unknown_name
 _POLL_INTERVAL_SECONDS = 0.3
 _MAX_SHOWN = 20
 _MAX_VALUE_CHARACTERS = 100
+_MAX_LISTED = 2  # of the ids of a record; each has 36 characters
 _COLUMNS = ("seq", "time", "outcome", "tool", "caller", "consent")
 _OMITTED = ("request", "risk", "ms", "previous", "hash")
 
@@ -74,6 +75,7 @@ def show(
     tool: Annotated[str | None, typer.Option(help="Only calls of this tool.")] = None,
     outcome: Annotated[audit.Outcome | None, typer.Option(help="Only records with this outcome.")] = None,
     caller: Annotated[str | None, typer.Option(help="Only calls of this caller.")] = None,
+    record_id: Annotated[str | None, typer.Option("--id", help="Only calls that name this contact or group.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List records, the oldest first. With --json they are an array, each record on a line as it is stored."""
@@ -82,7 +84,8 @@ def show(
     earliest = parse_moment(since, "--since").astimezone(UTC).isoformat() if since else ""
     with _find_trail(file) as path:
         records = audit.read_records(path, _report_invalid)
-        _print_all(_select(records, wanted, earliest), as_json)
+        chosen = _select(records, wanted, earliest)
+        _print_all(chosen if record_id is None else _naming(chosen, record_id.lower()), as_json)
 
 
 @audit_cli.command()
@@ -167,6 +170,18 @@ def _select(
             raise ValueError(f"--{name}: {unknown_name(name, value, seen[name])}")
 
 
+def _naming(records: Iterable[audit.AuditRecord], record_id: str) -> Iterator[audit.AuditRecord]:
+    """Yield the records that have an id in one of their fields. Raises ValueError at the end if none has it."""
+    is_named = False
+    for record in records:
+        values = (each for value in record.values() for each in (value if isinstance(value, list) else [value]))
+        if any(isinstance(each, str) and each.lower() == record_id for each in values):
+            is_named = True
+            yield record
+    if not is_named:
+        raise ValueError("--id: no record names this contact or group; check the id, and other options")
+
+
 def _known_values(name: str) -> set[str]:
     """Return the values that a field may have even if no record has them."""
     if name == "outcome":
@@ -221,8 +236,11 @@ def _format(record: audit.AuditRecord) -> str:
 
 
 def _sanitized(value: object) -> str:
-    """Make any value of the file safe to print at a terminal."""
-    text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    """Make any value of the file safe to print at a terminal; of a long list only the beginning is shown."""
+    text = str(value)
+    if isinstance(value, list):
+        more = len(value) - _MAX_LISTED
+        text = ",".join(map(str, value[:_MAX_LISTED])) + (f" and {more:,} more" if more > 0 else "")
     return sanitize_line(text, _MAX_VALUE_CHARACTERS)
 
 

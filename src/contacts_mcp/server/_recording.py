@@ -7,12 +7,14 @@ a note.
 import logging
 import re
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, get_args
 
+import anyio.lowlevel
+import anyio.to_thread
 import mcp_types as types
 from mcp.server.context import CallNext, HandlerResult
 from mcp.shared.exceptions import MCPError
@@ -23,7 +25,15 @@ from pydantic import ValidationError
 
 from contacts_mcp import __version__
 from contacts_mcp.audit import AuditRecord, Outcome, Trail, TrailUnavailable
-from contacts_mcp.contract import ContactsError, OutcomeUnknown, PermissionDenied, Risk, ServerFault, UnreadableAnswer
+from contacts_mcp.contract import (
+    MAX_ERASED,
+    ContactsError,
+    OutcomeUnknown,
+    PermissionDenied,
+    Risk,
+    ServerFault,
+    UnreadableAnswer,
+)
 from contacts_mcp.guard import Refused
 from contacts_mcp.middleware import CURRENT_REQUEST_ID
 from contacts_mcp.server._context import (
@@ -37,6 +47,9 @@ from contacts_mcp.server._context import (
 
 _OTHER = "_OTHER"  # replaces a name or an id that a client made up
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+MAX_RECORDED_IDS = MAX_ERASED + 1
+"""Ids in one record: as many as an erasure has. One takes 39 bytes, and a line of the trail has less than 65,536."""
 
 _DESTRUCTIVE = (Risk.DESTROY, Risk.ERASE)
 _MAY_HAVE_WRITTEN = (OutcomeUnknown, ServerFault, UnreadableAnswer)  # the answer to a write was lost or unreadable
@@ -72,7 +85,7 @@ class CallRecord:
         consent: a `Consent`, or "refused" (by a person or the guard), "asked" (no answer yet), "none" (not reached).
         targets: the ids in the arguments, by argument name.
         counts: what the call has done, updated while it runs.
-        results: ids and receipts of what the call made or erased, updated while it runs.
+        results: ids and receipts of what the call made or erased, by name, updated while it runs.
         start_seq: number of the record that says that a destructive call is about to run.
     """
 
@@ -86,7 +99,7 @@ class CallRecord:
     status: int | None = None
     targets: Mapping[str, Any] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
-    results: Mapping[str, Any] = field(default_factory=dict)
+    results: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     start_seq: int | None = None
     started_at: float = field(default_factory=time.monotonic)
 
@@ -111,9 +124,35 @@ class CallRecord:
         is_definite = isinstance(failure, ContactsError) and not isinstance(failure, _MAY_HAVE_WRITTEN)
         return self.risk is not Risk.READ and (any(self.counts.values()) or not is_definite)
 
-    def to_record(self, outcome: Outcome) -> AuditRecord:
-        """Return the audit record, with this outcome."""
+    def to_record(self, outcome: Outcome, results: Mapping[str, Any]) -> AuditRecord:
+        """Return the audit record, with this outcome and these results."""
         optional = {"counts": dict(self.counts), "error": self.error, "status": self.status, "begun": self.start_seq}
+        return {
+            **self._common_fields(outcome),
+            **results,
+            **{name: value for name, value in optional.items() if value not in (None, {})},
+            "ms": round((time.monotonic() - self.started_at) * 1000),
+        }
+
+    def to_part(self, outcome: Outcome, results: Mapping[str, Any], first_seq: int | None) -> AuditRecord:
+        """Return a record of results for which record `first_seq` of the same call has no room."""
+        return {**self._common_fields(outcome), **results, "part_of": first_seq}
+
+    def split_results(self) -> list[dict[str, Any]]:
+        """Return the results in parts that fit in a record each; the first one counts the others in `parts`."""
+        length = max(map(len, self.results.values()), default=0)
+        starts = range(0, length, MAX_RECORDED_IDS) or range(1)
+        parts = [
+            {
+                name: _plain(part)
+                for name, values in self.results.items()
+                if (part := values[at : at + MAX_RECORDED_IDS])
+            }
+            for at in starts
+        ]
+        return parts if len(parts) == 1 else [{**parts[0], "parts": len(parts) - 1}, *parts[1:]]
+
+    def _common_fields(self, outcome: Outcome) -> AuditRecord:
         return {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "request": self.request_id if _PLAIN_ID.fullmatch(self.request_id) else _OTHER,
@@ -123,17 +162,12 @@ class CallRecord:
             **self.targets,
             "consent": self.consent,
             "outcome": outcome.value,
-            **{name: _plain(value) for name, value in self.results.items() if value},
-            **{name: value for name, value in optional.items() if value not in (None, {})},
-            "ms": round((time.monotonic() - self.started_at) * 1000),
         }
 
 
-def _plain(value: Any) -> Any:
-    """Return ids without those that the service made of something else: they might identify a person."""
-    if isinstance(value, list):
-        return [each if _PLAIN_ID.fullmatch(str(each)) else _OTHER for each in value]
-    return value
+def _plain(ids: Sequence[Any]) -> list[Any]:
+    """Return ids and numbers without those that the service made of something else: they might identify a person."""
+    return [each if _PLAIN_ID.fullmatch(str(each)) else _OTHER for each in ids]
 
 
 def _refused_by_us(error: ContactsError) -> bool:
@@ -148,12 +182,19 @@ class CallRecorder:
         self._trail = trail
         self._risks = risks
 
-    async def record_start(self, call: CallRecord) -> None:
-        """Record that a destructive call is about to run. Raises TrailUnavailable: without a record it must not run."""
+    async def record_start(self, call: CallRecord, list_targets: Callable[[], Sequence[str]]) -> None:
+        """Record that a destructive call is about to run, and which records the person agreed to change.
+
+        Raises TrailUnavailable: without a record it must not run.
+        """
         if call.risk not in _DESTRUCTIVE:
             return
+        ids = await anyio.to_thread.run_sync(list_targets)
+        agreed: dict[str, Any] = {"agreed_ids": _plain(ids[:MAX_RECORDED_IDS])} if ids else {}
+        if len(ids) > MAX_RECORDED_IDS:
+            agreed["agreed_count"] = len(ids)
         try:
-            record = await self._trail.write(call.to_record(Outcome.BEGUN), durable=True)
+            record = await self._trail.write(call.to_record(Outcome.BEGUN, agreed), durable=True)
         except TrailUnavailable as exc:
             call.start_seq = exc.seq
             _log.error("%s was refused because the audit trail cannot be written: %s", call.tool, exc.why)
@@ -164,8 +205,13 @@ class CallRecorder:
         """Record how a call ended. If that fails, the answer still holds, and the log reports the missing record."""
         if call.risk is Risk.READ and call.outcome is not Outcome.REFUSED:
             return
+        durable = call.risk in _DESTRUCTIVE
+        first, *others = call.split_results()
         try:
-            await self._trail.write(call.to_record(call.outcome), durable=call.risk in _DESTRUCTIVE)
+            record = await self._trail.write(call.to_record(call.outcome, first), durable=durable)
+            for part in others:
+                await anyio.lowlevel.cancel_shielded_checkpoint()  # other callers wait no longer than for one record
+                await self._trail.write(call.to_part(call.outcome, part, record.get("seq")), durable=durable)
         except TrailUnavailable as exc:
             what = f"the end of record {call.start_seq}" if call.start_seq else "a record"
             _log.error("the audit trail lacks %s: %s ended as %s: %s", what, call.tool, call.outcome, exc.why)

@@ -188,7 +188,7 @@ class ToolHandlers:
 
     async def _run(self, call: _Call, arguments: BaseModel, prepared: PreparedCall) -> BaseModel:
         """Run a prepared call, and notify subscribers of what it changed, also if it failed after a write."""
-        await self._recorder.record_start(call.record)
+        await self._recorder.record_start(call.record, prepared.list_targets)
         call.record.outcome = Outcome.UNKNOWN
         try:
             answer = await prepared.run()

@@ -60,6 +60,9 @@ class _Plan:
     def to_answer(self, **fields: str | None) -> MatchingAdded:
         return self._answer(self.member_count + len(self.ids), applied=False, adds=len(self.ids), **fields)
 
+    def list_targets(self) -> list[str]:
+        return self.ids
+
     def to_target(self) -> Target:
         label = f"{count(len(self.ids), 'contact')} to {describe_record(self.group)}"
         names = list_lines([describe_contact(each.id, each.name) for each in self.sample], len(self.ids))

@@ -130,6 +130,11 @@ class _Erasure:
             )
         return [known[each] for each in wanted]
 
+    def list_targets(self) -> list[str]:
+        """List every record that is erased: the contact first, then what was merged into it, then what was chosen."""
+        shown = [*self.person.records, *(record for each in self.included for record in each.records)]
+        return list(dict.fromkeys([each.id for each in shown] or [self.arguments.contact_id]))
+
     async def run(self) -> ErasureResult:
         """Erase what the question named, and read it back."""
         result = await (self._erase_in_directory() if self.has_persons else self._erase_on_platform())
@@ -142,8 +147,7 @@ class _Erasure:
 
     async def _erase_in_directory(self) -> ErasureResult:
         """Erase all records in one transaction: all or none."""
-        shown = [*self.person.records, *(record for each in self.included for record in each.records)]
-        contact_id, *others = dict.fromkeys(record.id for record in shown)
+        contact_id, *others = self.list_targets()
         call = EraseRecords(contact_id=contact_id, also_erase=others, reason=self.arguments.reason)
         found = await self.backend.send(call)
         erased = [_to_erased(each.contact_id, each.number, each.erased_at) for each in found.receipts]
@@ -238,7 +242,14 @@ async def prepare_erasure(backend: Backend, arguments: EraseArguments) -> Prepar
             answer = await _describe_earlier(backend, arguments, person)
             return PreparedCall(Risk.READ, lambda: _answer(answer))
     erasure = _Erasure(backend, arguments, has_persons, results)
-    return PreparedCall(Risk.ERASE, erasure.run, erasure.read_target, results=results, choose=erasure.choose)
+    return PreparedCall(
+        Risk.ERASE,
+        erasure.run,
+        erasure.read_target,
+        results=results,
+        choose=erasure.choose,
+        list_targets=erasure.list_targets,
+    )
 
 
 async def _describe_earlier(backend: Backend, arguments: EraseArguments, person: KnownPerson) -> ErasureResult:

@@ -139,10 +139,7 @@ class ImportPlan:
     @property
     def adds_to_group(self) -> int:
         """How many contacts are added to the group."""
-        if self.group is None:
-            return 0
-        existing = {decision.id for decision in self.decisions if decision.id} - self.members
-        return len(existing) + self.counts_by_action["create"]
+        return len(self._list_joining()) + self.counts_by_action["create"] if self.group else 0
 
     @property
     def change_count(self) -> int:
@@ -151,6 +148,18 @@ class ImportPlan:
     @property
     def risk(self) -> Risk:
         return risk_of_updates(self.counts_by_action["update"], self.overwrites)
+
+    def list_targets(self) -> list[str]:
+        """List the contacts that are updated or added to the group."""
+        updated = (each.id for each in self.decisions if each.id and each.action == "update")
+        return list(dict.fromkeys([*updated, *self._list_joining()]))
+
+    def _list_joining(self) -> list[str]:
+        """List the contacts of the directory that are added to the group."""
+        if self.group is None:
+            return []
+        found = dict.fromkeys(each.id for each in self.decisions if each.id)
+        return [each for each in found if each not in self.members]
 
     def to_answer(self, **steps: str | None) -> ImportAnswer:
         counts = self.counts_by_action
@@ -222,7 +231,7 @@ class ImportPlan:
         outcome = result.failure or ("created" if decision.action == "create" else "updated")
         counts[outcome] += 1
         if outcome == "created" and result.id:
-            counts.add_created(result.id)
+            counts.created_ids.append(result.id)
         if result.error is None:
             self.overwritten += len(decision.overwrites)
         detail = one_line(str(result.error), 200) if result.error else decision.detail

@@ -132,6 +132,9 @@ class _Merge:
         lines = list(dict.fromkeys(notes)) + ([f"Also: {', '.join(also)}"] if also else [])
         return "\n".join(lines) or None
 
+    def list_targets(self) -> list[str]:
+        return [self.keep.id, *(other.id for other in self.others)]
+
     def to_target(self) -> Target:
         """The question names all contacts, the values that change, those that are lost, and the groups."""
         effect = ["Its data is completed from these contacts, which are then deleted:", *self._list_others()]

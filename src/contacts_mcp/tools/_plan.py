@@ -1,7 +1,7 @@
 """Two-step bulk tools: the first call returns a plan, the second applies it if nothing has changed since."""
 
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import anyio.to_thread
@@ -34,6 +34,10 @@ class Plan(Protocol):
 
     def to_target(self) -> Target:
         """Return what the question to a person is about, if applying the plan needs consent."""
+        ...
+
+    def list_targets(self) -> Sequence[str]:
+        """List the ids of the contacts that are changed, but for those that are created."""
         ...
 
     async def apply(self, client: JobClient, counts: JobCounts) -> BaseModel:
@@ -100,8 +104,14 @@ async def prepare_apply(
         is_new = False
         return await anyio.to_thread.run_sync(plan.to_target)
 
-    results = {"created_ids": counts.created_ids}
-    return PreparedCall(risk, lambda: plan.apply(JobClient(backend), counts), read_target, counts, results=results)
+    return PreparedCall(
+        risk,
+        lambda: plan.apply(JobClient(backend), counts),
+        read_target,
+        counts,
+        results={"created_ids": counts.created_ids},
+        list_targets=lambda: plan.list_targets(),  # noqa: PLW0108 - the plan may be replaced until then
+    )
 
 
 def risk_of_updates(contacts: int, overwrites: Mapping[str, int]) -> Risk:

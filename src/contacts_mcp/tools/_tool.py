@@ -47,8 +47,6 @@ _SCOPES_TIMEOUT_SECONDS = 2.0
 _RISKS_BY_SCOPE = {"read": frozenset({Risk.READ}), "write": frozenset({Risk.WRITE, Risk.DESTROY, Risk.ERASE})}
 """What the scopes of a directory service's key allow."""
 _MAX_BUDGETS = 4_096
-MAX_RECORDED_IDS = 1_000
-"""An id takes 39 bytes in the audit trail, whose lines are shorter than 65,536 bytes."""
 _MAX_PLANNED_FILES = 1_000
 
 
@@ -230,9 +228,9 @@ class Backend:
 
 
 class JobCounts(Counter[str]):
-    """The progress of a running job: counts by result. `to_do` is the job's size, if known.
+    """The progress of a running job: counts by result, and the ids of the contacts that it created.
 
-    `created_ids` are the first contacts that were created, as many as a line of the audit trail has room for.
+    `to_do` is the job's size, if known.
     """
 
     to_do: int | None = None
@@ -240,11 +238,6 @@ class JobCounts(Counter[str]):
     def __init__(self) -> None:
         super().__init__()
         self.created_ids: list[str] = []
-
-    def add_created(self, contact_id: str) -> None:
-        """Remember a contact that was created."""
-        if len(self.created_ids) < MAX_RECORDED_IDS:
-            self.created_ids.append(contact_id)
 
     def __str__(self) -> str:
         of = "" if self.to_do is None else f" of {self.to_do:,}"
@@ -268,6 +261,8 @@ class PreparedCall:
         values: the values that the call sets, if `read_target` does not describe them; a question quotes them.
         choose: gets the ids of the records that the person included in the call, of those that the question offers.
         results: what the call made or erased, such as `created_ids`, for the audit trail; filled while it runs.
+        list_targets: lists the records that the call will change, once it may run, if its arguments do not name them
+            all; the audit trail records them before. It runs in a worker thread.
     """
 
     risk: Risk
@@ -277,6 +272,7 @@ class PreparedCall:
     values: Mapping[str, Any] = field(default_factory=dict)
     choose: Callable[[Sequence[str]], None] = lambda _: None
     results: Mapping[str, Any] = field(default_factory=dict)
+    list_targets: Callable[[], Sequence[str]] = tuple
 
 
 Prepare = Callable[[Backend, Any], Awaitable[PreparedCall]]

@@ -160,6 +160,9 @@ class _Plan:
         overwrites = self.overwrites.total()
         return self._answer(applied=False, updates=len(self.updates), overwrites=overwrites, **fields)
 
+    def list_targets(self) -> list[str]:
+        return [update.contact_id for update in self.updates]
+
     def to_target(self) -> Target:
         total = len(self.updates)
         names = [quote(each.name or "", _MAX_NAME_LENGTH) for each in self.updates[:_SAMPLE_SIZE]]
