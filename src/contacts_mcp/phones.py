@@ -102,6 +102,15 @@ def parse(number: str, region: str | None = None) -> PhoneNumber | None:
     return PhoneNumber(library.format_number(parsed, library.PhoneNumberFormat.E164), country, is_fixed)
 
 
+def national_number(e164: str) -> str:
+    """Return the digits of a number in E.164 behind its country code; '' if it cannot be parsed."""
+    library = _library()
+    try:
+        return str(library.parse(e164, None).national_number)
+    except library.NumberParseException:
+        return ""
+
+
 def is_fixed_line(e164: str) -> bool:
     """Whether a valid number is certainly one of a fixed line."""
     library = _library()

@@ -11,6 +11,8 @@ from contacts_mcp.matching import (
     DuplicateFinder,
     Match,
     email_key,
+    exact_search_texts,
+    is_exact_match,
     is_unambiguous,
     name_similarity,
     phone_key,
@@ -353,3 +355,87 @@ def test_people_who_share_a_number_are_never_one():
     assert {cluster.confidence for cluster in finder.clusters} <= {"possible"}
     found = [index.find(name, [phone], [email]).id for name, phone, email in people]
     assert found == [str(number) for number in range(len(people))]
+
+
+BJORN = Contact(id="1", name="Bjørn Åse Dahl", phone_number=KARI, email="bjorn@example.com", company_name="Dahl AS")
+
+
+@pytest.mark.parametrize(
+    ("query", "region"),
+    [
+        ("Bjørn Åse Dahl", None),
+        ("bjorn ase dahl", None),
+        ("Dahl, Bjørn Åse", None),
+        ("DAHL BJØRN ÅSE", None),
+        ("Bjørn A\u030ase Dahl", None),
+        ("Dr. Bjørn Åse Dahl", None),
+        ("+47 987 65 432", None),
+        ("0047-98765432", "SE"),
+        ("98 76 54 32", "NO"),
+        ("98 76 54 32", None),
+        ("Bjorn@Example.com ", None),
+        ("Bjørn Åse Dahl <bjorn@example.com>", None),
+        ("Bjørn Åse Dahl 98765432", "NO"),
+    ],
+)
+def test_name_in_any_order_number_in_any_notation_and_address_match_exactly(query: str, region: str | None) -> None:
+    assert is_exact_match(query, BJORN, region)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "Bjørn Dahl",
+        "Bjørn Åse Dahl Hansen",
+        "Bjørn Åse Dal",
+        "Björn Åse Dahl",
+        "Bjørn",
+        "Dahl AS",
+        "8765432",
+        "+46 98 76 54 32",
+        "98765433",
+        "bjorn@example.no",
+        "bjorn",
+        "Bjørn Åse Dahl <kari@example.com>",
+        "Bjørn Åse Dahl 98765433",
+        "bjorn@example.com 98765433",
+        "",
+        ",",
+    ],
+)
+def test_part_or_similar_spelling_is_no_exact_match(query: str) -> None:
+    """What is done to a contact is never done on a likeness."""
+    assert not is_exact_match(query, BJORN, "NO")
+
+
+def test_long_names_match_exactly_only_as_a_whole() -> None:
+    """Similarity compares the first words of a name; equality compares all."""
+    name = " ".join(f"word{number}" for number in range(12))
+
+    assert is_exact_match(name, Contact(id="1", name=name))
+    assert not is_exact_match(name, Contact(id="1", name=f"{name[:-2]}99"))
+
+
+@pytest.mark.parametrize(("query", "name"), [("王伟", "汪伟"), ("Jörn Moe", "Jørn Moe")])
+def test_names_that_only_sound_alike_in_ascii_do_not_match_exactly(query: str, name: str) -> None:
+    assert not is_exact_match(query, Contact(id="1", name=name))
+
+
+@pytest.mark.parametrize(("query", "name"), [("Studio 1881", "Studio 1881"), ("7-Eleven", "7-eleven")])
+def test_name_with_a_number_in_it_matches_exactly(query: str, name: str) -> None:
+    assert is_exact_match(query, Contact(id="1", name=name))
+
+
+@pytest.mark.parametrize(
+    ("query", "texts"),
+    [
+        ("Nordmann, Ola", ["Ola Nordmann", "Nordmann"]),
+        ("Ola  Nordmann", ["Ola Nordmann", "Nordmann"]),
+        ("Ola", ["Ola"]),
+        ("Ola Nordmann <OLA@example.com>", ["ola@example.com"]),
+        ("+47 987 65 432", ["98765432", "+47 987 65 432"]),
+        ("98765432", ["98765432"]),
+    ],
+)
+def test_exact_match_is_found_by_one_or_two_searches(query: str, texts: list[str]) -> None:
+    assert exact_search_texts(query) == texts

@@ -69,7 +69,7 @@ class CreateContact(Call[Contact]):
 
 
 class GetContact(Call[Contact]):
-    """Read all fields of one contact, including notes, by an id from list_contacts."""
+    """Read all fields of one contact, including notes. To look for one, use find_contacts."""
 
     route = "GET /v1/contacts/{contact_id}"
     risk = Risk.READ
@@ -175,7 +175,7 @@ class ListGroupMembers(Call[MemberList]):
 
 
 class AddGroupMembers(Call[Added]):
-    """Add contacts to a group by id; existing members stay. For a new group, use create_contact_group first."""
+    """Add contacts to a group; existing members stay. For a new group, use create_contact_group first."""
 
     route = "POST /v1/contacts/groups/{group_id}/members"
     risk = Risk.WRITE

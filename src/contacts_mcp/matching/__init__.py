@@ -5,6 +5,8 @@ from contacts_mcp.matching._identity import Identity, identify, list_shared
 from contacts_mcp.matching._index import ContactIndex, Match
 from contacts_mcp.matching._search import (
     RankedContact,
+    exact_search_texts,
+    is_exact_match,
     is_unambiguous,
     iter_ranked,
     query_variants,
@@ -29,7 +31,9 @@ __all__ = [
     "Match",
     "RankedContact",
     "email_key",
+    "exact_search_texts",
     "identify",
+    "is_exact_match",
     "is_same_number",
     "is_unambiguous",
     "iter_ranked",

@@ -8,12 +8,15 @@ from contacts_mcp.contract import Contact
 from contacts_mcp.matching._similarity import (
     company_key,
     email_key,
+    is_same_name,
+    is_same_number,
     is_similar_phone,
     main_number,
     name_key,
     name_key_similarity,
     phone_key,
 )
+from contacts_mcp.phones import national_number
 from contacts_mcp.text import digits, fold
 
 _MIN_SCORE, _GOOD_SCORE, _MIN_LEAD = 45, 70, 10
@@ -46,8 +49,9 @@ class RankedContact(NamedTuple):
 
 
 class _Query(NamedTuple):
-    """A parsed query: folded words, a number's digits and match key, an e-mail address; empty if it has none."""
+    """A parsed query: a name and its folded words, a number's digits and match key, an e-mail address; or empty."""
 
+    name: str
     words: tuple[str, ...]
     number: str
     number_key: str
@@ -99,6 +103,45 @@ def query_variants(query: str, region: str | None = None) -> list[str]:
     return list(found.values())[:_MAX_VARIANTS]
 
 
+def exact_search_texts(query: str, region: str | None = None) -> list[str]:
+    """Return the search texts that find every contact of `is_exact_match`, the most likely first; at most two."""
+    parsed = _parse_query(query, region)
+    before, _, after = query.partition(",")
+    written = " ".join(f"{after} {before}".replace(",", " ").split())
+    if parsed.address:
+        found = [parsed.address]
+    elif parsed.number_key:
+        found = [digits(main_number(parsed.number_key))[-_LOCAL_NUMBER_DIGITS:], " ".join(query.split())]
+    else:  # a service whose search does not know the words of a name in another order finds them by the longest
+        found = [written, max(written.split(), key=len, default="")]
+    return list({fold(text): text for text in found if text}.values())
+
+
+def is_exact_match(query: str, contact: Contact, region: str | None = None) -> bool:
+    """Whether a contact is what a query says: its number in any notation, its e-mail address, its name in any order.
+
+    All parts of a query must match: `Ola Nordmann 99999999` is the contact with this name and this number. A similar
+    spelling is no match, nor is a part of a name; `is_same_name` says which differences do not count.
+    """
+    parsed = _parse_query(query, region)
+    if is_same_name(query, contact.name):
+        return True  # also a name with a number in it
+    parts = [parsed.address == email_key(contact.email)] if parsed.address else []
+    parts += [_is_number_of(parsed.number_key, phone_key(contact.phone_number, region))] if parsed.number else []
+    parts += [is_same_name(parsed.name, contact.name)] if parsed.words else []
+    return bool(parts) and all(parts)
+
+
+def _is_number_of(written: str, own: str) -> bool:
+    """Whether a number as it was said is a stored one; without a known region, by its digits within its country."""
+    if not written or not own:
+        return False
+    if is_same_number(written, own):
+        return True
+    is_national = not written.startswith("+") and own.startswith("+")
+    return is_national and national_number(main_number(own)) == main_number(written).lstrip("0")
+
+
 def _variants(query: str, region: str | None) -> Iterator[str]:
     yield " ".join(query.split())
     before, comma, after = query.partition(",")
@@ -129,8 +172,8 @@ def _parse_query(query: str, region: str | None) -> _Query:
     bare = digits(fold(written))
     if len(bare) < _MIN_NUMBER_DIGITS:
         numeric, written, bare = [], "", ""
-    words = name_key(" ".join(piece for piece in rest if piece not in numeric)).split()
-    return _Query(tuple(words), bare.lstrip("0"), phone_key(written, region), address)
+    name = " ".join(piece for piece in rest if piece not in numeric)
+    return _Query(name, tuple(name_key(name).split()), bare.lstrip("0"), phone_key(written, region), address)
 
 
 def _score(query: _Query, contact: Contact, region: str | None) -> _Score:

@@ -1,6 +1,7 @@
 """Match keys, the similarity of names, and the comparison of two contacts."""
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
@@ -28,7 +29,7 @@ _PLACEHOLDER_ADDRESS = re.compile(
     r"unknown|ukjent|okand|ukendt|unbekannt|inconnu|mangler|saknas|ingen|ingen[._-]?e?-?post|keine?|kein[._-]?e?-?mail|"
     r"aucun|geen|dummy|placeholder|xx+|-+)@.*"
 )
-_WORD = re.compile(r"[a-z0-9]+")
+_WORD, _ANY_WORD = re.compile(r"[a-z0-9]+"), re.compile(r"\w+")
 _AND = re.compile(r"[&+]|(?<=\S )(?:og|und|et|och|ja|oraz)(?= \S)", re.IGNORECASE)
 _MIN_LONG_FORM_ENDING = 3
 _FEMININE_ENDINGS = frozenset(_WORD.findall("lle elle ette tte nne ine ina iane iana ane ana"))
@@ -147,13 +148,30 @@ def company_key(company: str | None) -> str:
     return _words_key(company, _LEGAL_FORMS)
 
 
+def is_same_name(one: str | None, other: str | None) -> bool:
+    """Whether two names have the same words in any order; case, titles and punctuation make no difference.
+
+    A name in ASCII is that of its accented spelling, `Bjorn` of `Bjørn`; two different accents are two names.
+    """
+    if not one or not other or sorted(_words(one, _TITLES)) != sorted(_words(other, _TITLES)):
+        return False
+    return one.isascii() or other.isascii() or _accented_words(one) == _accented_words(other)
+
+
+def _accented_words(name: str) -> list[str]:
+    words = _ANY_WORD.findall(unicodedata.normalize("NFC", name).casefold().translate(_APOSTROPHES))
+    return sorted(word for word in words if word not in _TITLES)
+
+
 def _words_key(text: str | None, ignored: frozenset[str]) -> str:
     """Bounded, since names are compared word by word with many others."""
-    if not text:
-        return ""
-    words = _WORD.findall(fold(text).translate(_APOSTROPHES))
-    words = [word for word in words if word not in ignored] or words
+    words = _words(text, ignored) if text else []
     return " ".join(word[:_MAX_WORD_LENGTH] for word in words[:_MAX_WORDS])
+
+
+def _words(text: str, ignored: frozenset[str]) -> list[str]:
+    words = _WORD.findall(fold(text).translate(_APOSTROPHES))
+    return [word for word in words if word not in ignored] or words
 
 
 def name_similarity(one: str | None, other: str | None) -> float:

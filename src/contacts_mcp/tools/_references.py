@@ -5,7 +5,7 @@ are looked up (`_resolve.py`) before the call is prepared, so that no tool sees 
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,6 +15,8 @@ from contacts_mcp.contract import UUID, FieldFault, ValidationFailed, invalid_fi
 from contacts_mcp.tools._arguments import CleanArguments, Schema, clean_arguments, validate_arguments
 
 MAX_NAME_LENGTH = 255
+MAX_NAMES = 25
+"""Names that one call may give in a list: each takes a request to the service."""
 
 _PLACEHOLDER = "00000000-0000-0000-0000-000000000000"
 """The id in place of a name while the other arguments are validated; it never leaves this module."""
@@ -23,28 +25,50 @@ _LIKE_AN_ID = re.compile(r"[0-9a-fA-F]{8}-.*", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Two arguments for the same record, of which a call gives one.
+    """Two arguments for the same record, or for several, of which a call gives one.
 
     Attributes:
-        by_id: the argument with the record's id.
+        by_id: the argument with the record's id, or the list of ids.
         by_name: the argument beside it.
         description: what `by_name` takes, in the tool's schema.
+        is_list: whether both are lists.
     """
 
     by_id: str
     by_name: str
     description: str
+    is_list: bool = False
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The schema of `by_name`."""
+        text = {"type": "string"}
+        return {**({"type": "array", "items": text} if self.is_list else text), "description": self.description}
 
 
+CONTACT = Reference("contact_id", "contact", "Or name, number or e-mail.")
+CONTACTS = Reference("contact_ids", "contacts", "Or names, numbers or e-mails.", is_list=True)
 GROUP = Reference("group_id", "group", "Or its name.")
-REFERENCES = (GROUP,)
+REFERENCES = (CONTACT, CONTACTS, GROUP)
 
 
 class Named(NamedTuple):
-    """A name that a call gives in place of an id."""
+    """The records of a reference as a call gives them: names, and in a list also ids."""
 
     reference: Reference
-    name: str
+    items: Sequence[str]
+
+    @property
+    def names(self) -> list[str]:
+        return list(dict.fromkeys(item for item in self.items if not _is_id(item)))
+
+    def with_ids(self, ids: Mapping[str, str]) -> str | list[str]:
+        """Return the value of `by_id`, with the id of each name."""
+        found = list(dict.fromkeys(ids.get(item, item) for item in self.items))
+        return found if self.reference.is_list else found[0]
+
+    def with_placeholders(self) -> str | list[str]:
+        return [_PLACEHOLDER] * len(self.items) if self.reference.is_list else _PLACEHOLDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,25 +76,25 @@ class ParsedArguments:
     """The arguments of a call, valid except that ids may still have to be looked up.
 
     Attributes:
-        names: what has to be looked up.
+        named: what has to be looked up.
         arguments: the arguments; an id to be looked up is a placeholder in it.
     """
 
     model: type[BaseModel]
     schema: Schema
     clean: CleanArguments
-    names: tuple[Named, ...]
+    named: tuple[Named, ...]
     arguments: BaseModel
 
-    def with_ids(self, ids: Mapping[str, str]) -> BaseModel:
+    def with_ids(self, ids: Mapping[str, str | list[str]]) -> BaseModel:
         """Return the arguments with the ids that were looked up, by argument. Raises ValidationFailed."""
         clean = self.clean._replace(values={**self.clean.values, **ids})
         return validate_arguments(self.model, self.schema, clean)
 
     def bind(self, raw: Mapping[str, Any], arguments: BaseModel) -> dict[str, Any]:
         """Return the arguments as they were written, but with ids in place of names: what a consent is bound to."""
-        found = {each.reference.by_id: getattr(arguments, each.reference.by_id) for each in self.names}
-        replaced = {argument for each in self.names for argument in (each.reference.by_id, each.reference.by_name)}
+        found = {each.reference.by_id: getattr(arguments, each.reference.by_id) for each in self.named}
+        replaced = {argument for each in self.named for argument in (each.reference.by_id, each.reference.by_name)}
         return {name: value for name, value in raw.items() if name not in replaced} | found
 
 
@@ -81,8 +105,7 @@ def add_name_arguments(schema: Mapping[str, Any]) -> dict[str, Any]:
     for name, child in schema["properties"].items():
         properties[name] = child
         if reference := by_id.get(name):
-            added = {"type": "string", "description": reference.description}
-            properties[reference.by_name] = schema["properties"].get(reference.by_name, added)
+            properties[reference.by_name] = schema["properties"].get(reference.by_name, reference.schema)
     required = [name for name in schema.get("required", ()) if name not in by_id]
     rest = {key: value for key, value in schema.items() if key != "required"}
     return {**rest, "properties": properties, **({"required": required} if required else {})}
@@ -95,38 +118,51 @@ def parse_arguments(model: type[BaseModel], schema: Schema, raw: Mapping[str, An
     """
     clean = clean_arguments(schema, raw)
     faults: list[FieldFault] = []
-    names: list[Named] = []
+    named: list[Named] = []
     for reference in REFERENCES:
         if reference.by_id in model.model_fields:
             try:
-                names += _take_name(reference, model, clean.values)
+                named += _take_names(reference, model, clean.values)
             except ValidationFailed as exc:
                 faults += exc.faults
-                clean.values[reference.by_id] = _PLACEHOLDER
-    values = {**clean.values, **{each.reference.by_id: _PLACEHOLDER for each in names}}
+                clean.values[reference.by_id] = Named(reference, [_PLACEHOLDER]).with_placeholders()
+    values = {**clean.values, **{each.reference.by_id: each.with_placeholders() for each in named}}
     try:
         arguments = validate_arguments(model, schema, clean._replace(values=values))
     except ValidationFailed as exc:
         raise invalid_fields([*faults, *exc.faults]) from None
     if faults:
         raise invalid_fields(faults)
-    return ParsedArguments(model, schema, clean, tuple(names), arguments)
+    return ParsedArguments(model, schema, clean, tuple(named), arguments)
 
 
-def _take_name(reference: Reference, model: type[BaseModel], values: dict[str, Any]) -> Iterator[Named]:
-    """Take the name of a record out of the arguments. An id in the place of a name is put in its own place.
+def _take_names(reference: Reference, model: type[BaseModel], values: dict[str, Any]) -> Iterator[Named]:
+    """Take the names of records out of the arguments. An id in the place of a name is put in its own place.
 
     Raises ValidationFailed.
     """
     given = [values.pop(name) for name in (reference.by_id, reference.by_name) if name in values]
-    if len(given) > 1:
+    if len(given) > 1 and not reference.is_list:
         raise invalid_field(reference.by_name, f"cannot be given with {reference.by_id}: give one of the two")
     if not given and model.model_fields[reference.by_id].is_required():
         raise invalid_field(reference.by_id, f"is required, or {reference.by_name} instead")
-    for value in given:
-        if not isinstance(value, str) or UUID.fullmatch(value.strip()) or _LIKE_AN_ID.fullmatch(value.strip()):
-            values[reference.by_id] = value
-        elif len(value) > MAX_NAME_LENGTH:
-            raise invalid_field(reference.by_name, f"must have at most {MAX_NAME_LENGTH} characters")
-        else:
-            yield Named(reference, value)
+    if not given:
+        return
+    items = [item for value in given for item in (value if isinstance(value, list) else [value])]
+    if not all(isinstance(item, str) for item in items) or reference.is_list != isinstance(given[0], list):
+        values[reference.by_id] = given[0]  # the validation says what is wrong with it
+        return
+    names = Named(reference, items).names
+    if not names:
+        values[reference.by_id] = items if reference.is_list else items[0]
+        return
+    if len(names) > MAX_NAMES:
+        raise invalid_field(reference.by_name, f"should have no more than {MAX_NAMES} names: use ids, or a filter")
+    if any(len(name) > MAX_NAME_LENGTH for name in names):
+        raise invalid_field(reference.by_name, f"must have at most {MAX_NAME_LENGTH} characters")
+    yield Named(reference, items)
+
+
+def _is_id(text: str) -> bool:
+    """Whether a text is an id, or an id with a fault in it, for which no record is searched."""
+    return UUID.fullmatch(text.strip()) is not None or _LIKE_AN_ID.fullmatch(text.strip()) is not None

@@ -1,17 +1,33 @@
 """Look up the records that a call names: each name must match exactly one, or nothing is done."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from pydantic import BaseModel
 
-from contacts_mcp.contract import ContactsError, Group, ListContactGroups, NotFound, PermissionDenied
+from contacts_mcp.contract import (
+    Contact,
+    ContactPage,
+    ContactsError,
+    Group,
+    ListContactGroups,
+    ListContacts,
+    NotFound,
+    PermissionDenied,
+)
+from contacts_mcp.matching import exact_search_texts, is_exact_match, rank_contacts
 from contacts_mcp.text import fold, quote
-from contacts_mcp.tools._references import MAX_NAME_LENGTH, Named, ParsedArguments
+from contacts_mcp.tools._job import JobClient
+from contacts_mcp.tools._references import GROUP, MAX_NAME_LENGTH, Named, ParsedArguments
+from contacts_mcp.tools._select import fetch_full
 from contacts_mcp.tools._tool import Backend
 from contacts_mcp.wording import count
 
+_MAX_ROWS = 100  # contacts that one search returns; a name that more contacts match is too common
 _MAX_CANDIDATES = 5
-_MAX_SHOWN_LENGTH = 40
+_MAX_SHOWN_LENGTH, _MAX_SHOWN_TAGS = 40, 3
+_MAX_LIST_LENGTH = 700  # of the candidates in an error, which is one line
+_NOTHING_DONE = "nothing was changed"
 
 
 class Ambiguous(ContactsError):
@@ -29,30 +45,138 @@ async def resolve_names(backend: Backend, parsed: ParsedArguments) -> BaseModel:
         PermissionDenied: the caller may not read, and what a name matches would tell what is stored.
         ContactsError: the records cannot be read.
     """
-    if not parsed.names:
+    if not parsed.named:
         return parsed.arguments
     if not backend.may_read:
-        by_name, by_id = parsed.names[0].reference.by_name, parsed.names[0].reference.by_id
+        by_name, by_id = parsed.named[0].reference.by_name, parsed.named[0].reference.by_id
         message = f"a search by {by_name} shows stored data, which needs the scope contacts:read"
-        raise PermissionDenied(message, advice=f"nothing was changed; give {by_id}, or request this scope, too")
-    return parsed.with_ids({each.reference.by_id: await _find_group(backend, each) for each in parsed.names})
+        raise PermissionDenied(message, advice=f"{_NOTHING_DONE}; give {by_id}, or request this scope, too")
+    found: dict[str, str | list[str]] = {}
+    for each in parsed.named:
+        ids = await (_find_group(backend, each) if each.reference is GROUP else _find_contacts(backend, each))
+        found[each.reference.by_id] = each.with_ids(ids)
+    return parsed.with_ids(found)
 
 
-async def _find_group(backend: Backend, named: Named) -> str:
+class _Match(NamedTuple):
+    """What a name matches.
+
+    Attributes:
+        exact: the contacts that it matches exactly.
+        similar: the best of the others that were found.
+        is_complete: whether every contact that matches exactly was found.
+    """
+
+    name: str
+    exact: Sequence[Contact]
+    similar: Sequence[Contact]
+    is_complete: bool
+
+    @property
+    def is_clear(self) -> bool:
+        return len(self.exact) == 1 and self.is_complete
+
+
+async def _find_contacts(backend: Backend, named: Named) -> dict[str, str]:
+    """Return the id of the contact that each name, number or address matches exactly."""
+
+    async def match(name: str) -> _Match:
+        return await _match_contacts(backend, name)
+
+    client = JobClient(backend)
+    matches = await client.map_concurrently(named.names, match)
+    if unclear := [each for each in matches if not each.is_clear]:
+        raise await _unclear_error(client, named, unclear)
+    return {each.name: each.exact[0].id for each in matches}
+
+
+async def _match_contacts(backend: Backend, name: str) -> _Match:
+    """Search for a contact, by other words only if the first search finds none that matches exactly."""
+    region = backend.default_region
+    found: dict[str, Contact] = {}
+    is_complete = True
+    for text in exact_search_texts(name, region):
+        page = await backend.send(ListContacts(search=text, per_page=_MAX_ROWS))
+        found |= {each.id: each for each in page.contacts}
+        is_complete = _is_complete(page)
+        if any(is_exact_match(name, each, region) for each in found.values()):
+            break
+    exact = [each for each in found.values() if is_exact_match(name, each, region)]
+    similar = [each.contact for each in rank_contacts(name, found.values(), region) if each.contact not in exact]
+    return _Match(name, exact, similar, is_complete)
+
+
+def _is_complete(page: ContactPage) -> bool:
+    """Whether a page has all contacts that the search finds."""
+    rows = len(page.contacts)
+    return rows < _MAX_ROWS if page.total is None else rows >= page.total
+
+
+async def _unclear_error(client: JobClient, named: Named, unclear: Sequence[_Match]) -> ContactsError:
+    """Return the error about names that do not match exactly one contact, with the candidates of each."""
+    limit = max(1, _MAX_CANDIDATES // len(unclear))
+    shown = {each.name: (each.exact or each.similar)[:limit] for each in unclear}
+    ids = dict.fromkeys(contact.id for contacts in shown.values() for contact in contacts)
+    try:
+        full = {each.id: each for each in await fetch_full(client, list(ids)[:_MAX_CANDIDATES])}
+    except ContactsError:  # rows of a list do not show the company, but are better than no candidate
+        full = {}
+    room = _MAX_LIST_LENGTH // len(unclear)
+    parts = [_describe_match(each, [full.get(row.id, row) for row in shown[each.name]], room) for each in unclear]
+    kind = Ambiguous if any(each.exact for each in unclear) else NotFound
+    has_candidates = any(shown.values())
+    advice = (
+        f"ask the person which one, then call again with {named.reference.by_id}"
+        if has_candidates
+        else ("find_contacts also finds misspelled names")
+    )
+    return kind("; ".join(parts), advice=f"{_NOTHING_DONE}; {advice}")
+
+
+def _describe_match(match: _Match, shown: Sequence[Contact], room: int) -> str:
+    name = _shown(match.name)
+    if not match.is_complete and len(match.exact) <= 1:
+        claim = f"too many contacts match {name} to be sure which one is meant"
+    elif match.exact:
+        claim = f"{count(len(match.exact), 'contact')} match {name}"
+    else:
+        claim = f"no contact matches {name}{' exactly, only similar ones' if shown else ''}"
+    listed: list[str] = []
+    for each in shown:
+        line = _describe_contact(each)
+        room -= len(line)
+        if listed and room < 0:
+            break
+        listed.append(line)
+    if not listed:
+        return claim
+    return f"{claim}: {', '.join(listed)}{_and_more(len(match.exact or match.similar) - len(listed))}"
+
+
+def _describe_contact(contact: Contact) -> str:
+    """Describe a contact by all that tells it from others of its name."""
+    values = (contact.name, contact.phone_number, contact.email, contact.company_name)
+    tags = [_shown(tag) for tag in contact.tags[:_MAX_SHOWN_TAGS]]
+    known = [*(_shown(value) for value in values if value), *([f"tags {' '.join(tags)}"] if tags else [])]
+    return f"{contact.id} ({', '.join(known)})"
+
+
+async def _find_group(backend: Backend, named: Named) -> dict[str, str]:
     """Return the id of the group with a name; case and surrounding space make no difference."""
+    (name,) = named.names
     groups = (await backend.send(ListContactGroups())).groups
-    same = [group for group in groups if _group_key(group.name) == _group_key(named.name)]
+    same = [group for group in groups if _group_key(group.name) == _group_key(name)]
     if len(same) == 1:
-        return same[0].id
+        return {name: same[0].id}
     if same:
         listed = ", ".join(f"{group.id} {_describe_group(group)}" for group in same[:_MAX_CANDIDATES])
         raise Ambiguous(
-            f"{count(len(same), 'group')} are named {_shown(named.name)}: {listed}{_and_more(same)}",
-            advice="nothing was changed; ask the person which one, then call again with its group_id",
+            f"{count(len(same), 'group')} are named {_shown(name)}: {listed}{_and_more(len(same) - _MAX_CANDIDATES)}",
+            advice=f"{_NOTHING_DONE}; ask the person which one, then call again with its group_id",
         )
     raise NotFound(
-        f"no group is named {_shown(named.name)}; {_describe_nearest(named.name, groups)}",
-        advice="nothing was changed; call again with the name that is meant",
+        f"no group is named {_shown(name)}; {_describe_nearest(name, groups)}",
+        advice=f"{_NOTHING_DONE}; call again with the name that is meant",
     )
 
 
@@ -68,7 +192,7 @@ def _describe_nearest(name: str, groups: Sequence[Group]) -> str:
 
     keys = [fold((group.name or "")[:MAX_NAME_LENGTH]) for group in groups]
     nearest = [groups[index] for _, _, index in process.extract(fold(name), keys, limit=_MAX_CANDIDATES)]
-    return f"the nearest names are {', '.join(map(_describe_group, nearest))}{_and_more(groups)}"
+    return f"the nearest names are {', '.join(map(_describe_group, nearest))}{_and_more(len(groups) - _MAX_CANDIDATES)}"
 
 
 def _describe_group(group: Group) -> str:
@@ -80,6 +204,5 @@ def _shown(text: str | None) -> str:
     return quote(text or "", _MAX_SHOWN_LENGTH)
 
 
-def _and_more(found: Sequence[object]) -> str:
-    more = len(found) - _MAX_CANDIDATES
-    return f" and {more:,} more" if more > 0 else ""
+def _and_more(number: int) -> str:
+    return f" and {number:,} more" if number > 0 else ""
