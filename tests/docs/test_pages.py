@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from evals.result import read_published
 
 import doc_parts
 from contacts_mcp.cli._commands import cli
@@ -16,6 +17,7 @@ from contacts_mcp.settings import Settings, env_name
 from contacts_mcp.tools import TOOLS
 from doc_examples import tool_examples
 from doc_parts import DOCS, ROOT, SOURCE, UPDATE, part_of, with_part
+from evals import report
 
 HOSTS = {
     "hosts/claude-desktop.md": "claude_desktop_config.json",
@@ -29,6 +31,8 @@ PARTS: dict[tuple[str, str], Callable[[], str]] = {
     ("tools.md", "tools"): doc_parts.tool_table,
     ("library.md", "library"): doc_parts.library_example,
     ("frameworks.md", "clients"): doc_parts.client_table,
+    ("evals.md", "results"): lambda: report.to_markdown(read_published()),
+    ("evals.md", "tasks"): report.to_task_list,
     **{(page, "host"): (lambda file=file: doc_parts.host_configuration(file)) for page, file in HOSTS.items()},
 }
 PAGES = sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md"))
@@ -48,7 +52,7 @@ def check_part(page: str, name: str, content: str) -> None:
 
 @pytest.mark.parametrize(("page", "name"), PARTS)
 def test_generated_part_of_a_page_is_up_to_date(page: str, name: str) -> None:
-    """Settings, commands, tools, host configurations and the library's example are those of the code."""
+    """Settings, commands, tools, host configurations, examples, evals and their results are those of the code."""
     check_part(page, name, PARTS[page, name]())
 
 
