@@ -20,7 +20,8 @@ _INVALID_CALLS: tuple[tuple[str, str, Fields], ...] = (
         if case.names_records and case.risk is not Risk.ERASE
     ),
     ("not_found", "check_group_audience", {"group_id": MISSING_ID}),
-    ("invalid", "get_contact", {"contact_id": "7"}),
+    ("invalid", "get_contact", {}),
+    ("not_found", "get_contact", {"contact_id": "nobody is called that"}),
     ("invalid", "create_contact", {}),
     ("invalid", "create_contact", {"name": "A", "nickname": "B"}),
     ("invalid", "list_contacts", {"type": "robot"}),
