@@ -127,7 +127,9 @@ FAULTS: tuple[Fault, ...] = (
         done=True,
     ),
     Fault(
-        "cut off", lambda answer: reply(200, raw=answer.body, length=len(answer.body) + 100, headers=JSON), done=True
+        "cut off",
+        lambda answer: reply(answer.status, raw=answer.body, length=len(answer.body) + 100, headers=JSON),
+        done=True,
     ),
     Fault("wrong types", _rewrite_answer(_with_wrong_types), done=True),
     Fault("nulls", _rewrite_answer(_with_nulls), done=True),
