@@ -74,7 +74,7 @@ async def test_misspelled_search_counts_similar_matches(directory):
     assert "similar" not in found
 
 
-async def test_update_changes_the_given_fields_and_lists_them(directory: Host) -> None:
+async def test_update_changes_the_given_fields_and_lists_old_and_new_values(directory: Host) -> None:
     """update_contact: set, tag and clear in one call."""
     created = await directory.call("create_contact", **OLA, notes="old")
 
@@ -87,11 +87,27 @@ async def test_update_changes_the_given_fields_and_lists_them(directory: Host) -
         clear_fields=["notes", "email"],
     )
 
-    assert sorted(updated["changed"]) == ["company_name", "email", "notes", "tags"]
+    assert updated["changed"] == [
+        {"field": "company_name", "after": "ACME"},
+        {"field": "tags", "added": ["oslo"], "removed": ["vip"]},
+        {"field": "notes", "before": "old"},
+        {"field": "email", "before": OLA["email"]},
+    ]
     assert updated["tags"] == ["oslo"]
     assert "notes" not in updated
     assert "email" not in updated
     assert updated["phone_number"] == OLA["phone_number"]
+
+
+async def test_update_shows_notes_only_if_it_changed_them(directory: Host) -> None:
+    ola = {"contact_id": (await directory.call("create_contact", **OLA, notes="private"))["id"]}
+
+    tagged = await directory.call("update_contact", **ola, add_tags=["oslo"])
+    noted = await directory.call("update_contact", **ola, notes="private\nIn Spain")
+
+    assert "private" not in str(tagged)
+    assert "notes" not in noted
+    assert noted["changed"] == [{"field": "notes", "before": "private", "after": "private\nIn Spain"}]
 
 
 async def test_update_without_a_difference_lists_no_changes(directory: Host) -> None:
@@ -109,7 +125,9 @@ async def test_tags_are_cleared_only_by_clear_fields(directory: Host) -> None:
     of_ola = {"contact_id": created["id"]}
 
     assert (await directory.call("update_contact", **of_ola, tags=["a", "b"]))["tags"] == ["a", "b"]
-    assert (await directory.call("update_contact", **of_ola, tags=[], notes="n"))["changed"] == ["notes"]
+    assert (await directory.call("update_contact", **of_ola, tags=[], notes="n"))["changed"] == [
+        {"field": "notes", "after": "n"}
+    ]
     assert (await directory.call("update_contact", **of_ola, clear_fields=["tags"]))["tags"] == []
 
 

@@ -136,7 +136,9 @@ async def test_writer_gets_back_only_what_the_call_said(tmp_path):
         updated = await host.call("update_contact", contact_id=ids["ola"], company_name=STORED["company_name"])
         renamed = await host.call("update_contact_group", group_id=ids["customers"], name="Test")
 
-    assert updated == {"id": ids["ola"], "changed": ["company_name"]}, "whether it differed would tell what is stored"
+    assert updated == {"id": ids["ola"], "changed": [{"field": "company_name"}]}, (
+        "whether it differed, and from what, would tell what is stored"
+    )
     assert renamed == {"id": ids["customers"], "name": "Test"}
 
 

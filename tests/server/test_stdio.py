@@ -63,7 +63,9 @@ async def use_every_tool(directory: Host) -> None:
     ola = await directory.call("create_contact", name="Ola Nordmann", tags=["vip"])
     kari = await directory.call("create_contact", name="Kari Nordmann")
     assert (await directory.call("list_contacts", search="ola"))["contacts"][0]["id"] == ola["id"]
-    assert (await directory.call("update_contact", contact_id=ola["id"], notes="n"))["changed"] == ["notes"]
+    assert (await directory.call("update_contact", contact_id=ola["id"], notes="n"))["changed"] == [
+        {"field": "notes", "after": "n"}
+    ]
     assert (await directory.call("get_contact", contact_id=ola["id"]))["notes"] == "n"
     group = {"group_id": (await directory.call("create_contact_group", name="G"))["id"]}
     assert (await directory.call("update_contact_group", **group, description="D"))["description"] == "D"

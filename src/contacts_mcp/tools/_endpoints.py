@@ -19,6 +19,7 @@ from contacts_mcp.contract import (
     ListContactGroups,
     ListContacts,
     ListGroupMembers,
+    Record,
     RemoveGroupMember,
     Tags,
     UpdateContact,
@@ -45,13 +46,23 @@ class SavedContact(Contact):
     warnings: list[str] | None = Field(default=None, description="What the caller should check.")
 
 
+class FieldChange(Record):
+    """A field that an update changed; an absent value is an empty one."""
+
+    field: str
+    before: str | None = None
+    after: str | None = None
+    added: list[str] | None = Field(default=None, description="Tags that the contact did not have.")
+    removed: list[str] | None = Field(default=None, description="Tags that the contact no longer has.")
+
+
 class UpdatedContact(SavedContact):
-    """A contact after an update; `changed` names the fields that differ from before.
+    """A contact after an update, and what changed. Notes are only in `changed`, if the call changed them.
 
     A caller who may not read gets the id and the names of the fields that were set.
     """
 
-    changed: list[str]
+    changed: list[FieldChange]
 
 
 class GroupListing(Page):
@@ -144,7 +155,7 @@ async def _update_contact(backend: Backend, arguments: UpdateContactArguments) -
     wanted, remarks = _wanted_fields(arguments, before, backend.default_region)
     if not backend.may_read:  # which fields differed would tell what is stored
         await backend.send(_update(arguments.contact_id, wanted))
-        return UpdatedContact(id=before.id, changed=list(wanted), **remarks.fields())
+        return UpdatedContact(id=before.id, changed=[FieldChange(field=name) for name in wanted], **remarks.fields())
     differing = {name: value for name, value in wanted.items() if value != getattr(before, name)}
     after = before
     if differing:
@@ -154,7 +165,19 @@ async def _update_contact(backend: Backend, arguments: UpdateContactArguments) -
     remarks.information.extend(own_form.values())
     if ignored := [name for name in differing if name not in changed and name not in own_form]:
         remarks.warnings.append("the service did not change: " + ", ".join(ignored))
-    return UpdatedContact(**after.model_dump(exclude_unset=True), changed=changed, **remarks.fields())
+    return UpdatedContact(
+        **after.model_dump(exclude_unset=True, exclude={"notes"}),
+        changed=[_describe_change(name, getattr(before, name), getattr(after, name)) for name in changed],
+        **remarks.fields(),
+    )
+
+
+def _describe_change(name: str, before: Any, after: Any) -> FieldChange:
+    values = {"before": before, "after": after}
+    if name == "tags":
+        values = {"added": [tag for tag in after if tag not in before]}
+        values["removed"] = [tag for tag in before if tag not in after]
+    return FieldChange(field=name, **{key: value for key, value in values.items() if value})
 
 
 def _update(contact_id: str, fields: Mapping[str, Any]) -> UpdateContact:
