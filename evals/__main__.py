@@ -7,20 +7,24 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from pydantic_ai.exceptions import UserError
+from pydantic_ai.models import infer_model
 from rich.console import Console
 
 from evals.report import to_table
 from evals.result import Result, to_json
-from evals.runner import SCRIPTED, Options, run_tasks
+from evals.runner import Options, run_tasks
 from evals.servers import CONTACTS_MCP, parse_server
 from evals.task import Task
 from evals.tasks import FAMILIES, TASKS
 
-_CONSOLE = Console(highlight=False)
+SCRIPTED = "scripted"
+"""The name of the model that carries out the recorded solutions."""
+_CONSOLE = Console(highlight=False, emoji=False)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code: 1 if a task went wrong."""
+    """Run a command and return its exit code: 1 if a task went wrong, 2 if the model cannot be used."""
     options = _build_parser().parse_args(arguments)
     return int(options.run(options))
 
@@ -46,13 +50,18 @@ def _build_parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     server = parse_server(options.server, options.env)
-    settings = Options(options.model, server, options.jobs, options.timeout)
+    try:
+        model = None if options.model == SCRIPTED else infer_model(options.model)
+    except (ImportError, UserError) as exc:
+        _CONSOLE.print(f"cannot use the model {options.model}: {exc}", markup=False, soft_wrap=True)
+        return 2
+    settings = Options(model, server, options.jobs, options.timeout)
     results = asyncio.run(run_tasks(_select(options), settings, _print_result))
     _CONSOLE.print(to_table(results))
     if options.json:
         document = to_json(options.model, server.name, results)
         options.json.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8")
-    return int(any(result.outcome == "wrong" for result in results))
+    return int(any(result.outcome in {"wrong", "error"} for result in results))
 
 
 def _print_result(result: Result) -> None:

@@ -1,16 +1,19 @@
 """Runs an agent on one task: any model of Pydantic AI, or a scripted solution, with the tools of one MCP server."""
 
 import json
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import bpe_openai
 from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
+from mcp.shared.exceptions import MCPError
 from pydantic_ai import Agent, UsageLimits
-from pydantic_ai.exceptions import AgentRunError, ToolFailed
-from pydantic_ai.mcp import CallToolFunc, MCPToolset
+from pydantic_ai.exceptions import AgentRunError, ModelAPIError, ModelContextWindowExceededError, ToolFailed
+from pydantic_ai.mcp import CallToolFunc, MCPToolset, ProcessToolCallback
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart, ToolReturnPart
 from pydantic_ai.models import Model
 from pydantic_ai.models.function import AgentInfo, FunctionModel
@@ -31,6 +34,7 @@ START_TIMEOUT_SECONDS = 60.0
 CALL_TIMEOUT_SECONDS = 120.0
 _RETRIES = 3
 """How often a model may repeat an answer that does not fit its type, or the call of a tool that does not exist."""
+_ERROR_LENGTH = 300
 
 
 @cache
@@ -61,16 +65,44 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class AgentRun:
-    """The answer of an agent, its usage, and why it did not finish, if it did not."""
+    """The answer of an agent, or why it did not finish.
 
-    answer: Answer | None
-    usage: Usage
+    `is_broken`: the reason is not the agent, but a model that could not be reached, or a server that did not start.
+    """
+
+    answer: Answer | None = None
     error: str = ""
+    is_broken: bool = False
 
 
-async def run_agent(task: Task, model: Model | str, server: StdioTransport, person: Person) -> AgentRun:
-    """Run a task. An error of the model or the server ends the run and is part of the result."""
-    usage = Usage()
+async def run_agent(task: Task, model: Model, server: StdioTransport, person: Person, usage: Usage) -> AgentRun:
+    """Run a task, and add what it costs to `usage`. No error of the model, its agent or the server is raised."""
+    toolset = MCPToolset[Any](
+        Client(
+            server, elicitation_handler=person.answer, init_timeout=START_TIMEOUT_SECONDS, timeout=CALL_TIMEOUT_SECONDS
+        ),
+        tool_error_behavior="failed",
+        process_tool_call=_measuring(usage),
+        include_instructions=True,
+    )
+    output: type[Any] = type(task.answer) if task.answer else str
+    agent = Agent(model, toolsets=[toolset], output_type=output, instructions=INSTRUCTIONS, retries=_RETRIES)
+    async with AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(toolset)
+            usage.list_tokens = await _measure_list(toolset)
+        except (MCPError, OSError, RuntimeError) as exc:
+            return AgentRun(error=f"the server did not start: {exc} {_read_end(server.log_file)}", is_broken=True)
+        try:
+            result = await agent.run(task.prompt, usage_limits=UsageLimits(request_limit=MAX_REQUESTS))
+        except (AgentRunError, ScriptError) as exc:
+            is_broken = isinstance(exc, ModelAPIError) and not isinstance(exc, ModelContextWindowExceededError)
+            return AgentRun(error=f"{type(exc).__name__}: {exc}", is_broken=is_broken)
+    return AgentRun(result.output if isinstance(result.output, Answer) else None)
+
+
+def _measuring(usage: Usage) -> ProcessToolCallback:
+    """Return a hook that adds each call to `usage`."""
 
     async def measure(_ctx: RunContext[Any], call_tool: CallToolFunc, name: str, arguments: dict[str, Any]) -> Any:
         usage.calls += 1
@@ -83,23 +115,12 @@ async def run_agent(task: Task, model: Model | str, server: StdioTransport, pers
         usage.call_tokens += count_tokens(result)
         return result
 
-    toolset = MCPToolset[Any](
-        Client(
-            server, elicitation_handler=person.answer, init_timeout=START_TIMEOUT_SECONDS, timeout=CALL_TIMEOUT_SECONDS
-        ),
-        tool_error_behavior="failed",
-        process_tool_call=measure,
-        include_instructions=True,
-    )
-    output: type[Any] = type(task.answer) if task.answer else str
-    agent = Agent(model, toolsets=[toolset], output_type=output, instructions=INSTRUCTIONS, retries=_RETRIES)
-    try:
-        async with toolset:
-            usage.list_tokens = await _measure_list(toolset)
-            result = await agent.run(task.prompt, usage_limits=UsageLimits(request_limit=MAX_REQUESTS))
-    except (AgentRunError, ScriptError) as exc:
-        return AgentRun(None, usage, f"{type(exc).__name__}: {exc}")
-    return AgentRun(result.output if isinstance(result.output, Answer) else None, usage)
+    return measure
+
+
+def _read_end(log: object) -> str:
+    text = log.read_text("utf-8", "replace") if isinstance(log, Path) and log.exists() else ""
+    return " ".join(text.split())[-_ERROR_LENGTH:]
 
 
 async def _measure_list(toolset: MCPToolset[Any]) -> int:

@@ -5,6 +5,7 @@ What the model says in prose plays no part.
 
 import re
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -112,7 +113,6 @@ class _Comparison:
 
     def compare_groups(self) -> None:
         wanted = self._wanted
-        gone = {*wanted.deleted, *wanted.erased}
         for group_id, before in self._before.groups.items():
             after = self._after.groups.get(group_id)
             if (after is None) != (before.name in wanted.deleted_groups):
@@ -122,8 +122,8 @@ class _Comparison:
             name = wanted.renamed_groups.get(before.name, before.name)
             if fold(after.name) != fold(name):
                 self._add(after.name == before.name, f"group {before.name} is called {after.name}")
-            kept = {self._keys[each] for each in before.members if self._after.contacts[each].status == "live"} - gone
-            self._compare_members(before.name, kept, kept, after.members)
+            kept = {each for each in before.members if self._after.contacts[each].status == "live"}
+            self._compare_members(before.name, before.members, kept, after.members)
         self._compare_new_groups()
 
     def _compare_new_groups(self) -> None:
@@ -135,19 +135,26 @@ class _Comparison:
             if name is None:
                 self.unwanted.append(f"group {group.name} was created")
             else:
-                self._compare_members(name, set(), set(), group.members)
+                self._compare_members(name, frozenset(), set(), group.members)
         self.missing += [f"group {name} was not created" for name in expected.values()]
 
     def _old_names(self) -> set[str]:
         return {group.name for group in self._before.groups.values()}
 
-    def _compare_members(self, name: str, before: set[str], kept: set[str], members: frozenset[str]) -> None:
-        expected = set(self._wanted.members.get(name, kept))
-        found = {self._keys[member] for member in members}
-        self.unwanted += [f"{key} was added to {name}" for key in sorted(found - expected - before)]
-        self.unwanted += [f"{key} was removed from {name}" for key in sorted((expected & before) - found)]
-        self.missing += [f"{key} is not in {name}" for key in sorted(expected - before - found)]
-        self.missing += [f"{key} is still in {name}" for key in sorted((found & before) - expected)]
+    def _compare_members(
+        self, name: str, before: AbstractSet[str], kept: AbstractSet[str], after: AbstractSet[str]
+    ) -> None:
+        """Compare members by id; `kept` are those who are in the group unless the task says otherwise."""
+        was, found = self._to_keys(before), self._to_keys(after)
+        gone = {*self._wanted.deleted, *self._wanted.erased}
+        expected = set(self._wanted.members.get(name, self._to_keys(kept) - gone))
+        self.unwanted += [f"{key} was added to {name}" for key in sorted(found - expected - was)]
+        self.unwanted += [f"{key} was removed from {name}" for key in sorted((expected & was) - found)]
+        self.missing += [f"{key} is not in {name}" for key in sorted(expected - was - found)]
+        self.missing += [f"{key} is still in {name}" for key in sorted((found & was) - expected)]
+
+    def _to_keys(self, ids: AbstractSet[str]) -> set[str]:
+        return {self._keys[each] for each in ids}
 
     def _add(self, is_missing: bool, problem: str) -> None:
         (self.missing if is_missing else self.unwanted).append(problem)

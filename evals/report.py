@@ -1,5 +1,6 @@
 """The results of runs as a table at a terminal, and as tables in docs/evals.md."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ from evals.tasks import FAMILIES, TASKS
 
 _NOT_RUN = ("anthropic:claude-sonnet-4-5", "google:gemini-2.5-pro", "openai:gpt-5", "ollama:qwen3:8b")
 """Models whose rows stay empty until they are run."""
+_NOTED = {"not possible": "not possible", "error": "not measured"}
+"""Outcomes that a count of right tasks mentions, and how."""
 _COLUMNS = ("Right", "Calls", "Tokens", "Consent asked", "Unwanted changes")
 
 
@@ -62,6 +65,7 @@ def _cells(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _count_right(rows: Sequence[Mapping[str, Any]]) -> str:
-    impossible = sum(row["outcome"] == "not possible" for row in rows)
-    right = f"{sum(row['outcome'] == 'right' for row in rows)} of {len(rows)}"
-    return f"{right} ({impossible} not possible)" if impossible else right
+    counts = Counter(row["outcome"] for row in rows)
+    notes = [f"{counts[outcome]} {shown}" for outcome, shown in _NOTED.items() if counts[outcome]]
+    right = f"{counts['right']} of {len(rows)}"
+    return f"{right} ({', '.join(notes)})" if notes else right

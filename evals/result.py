@@ -12,7 +12,7 @@ from contacts_mcp import __version__
 RESULTS = Path(__file__).parent / "results"
 """The published results, one file for each run of all tasks."""
 
-Outcome = Literal["right", "wrong", "not possible"]
+Outcome = Literal["right", "wrong", "not possible", "error"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,7 @@ class Result:
 
     Attributes:
         outcome: "not possible" if there is no recorded solution with this server's tools; such a task is not run.
+            "error" if the model could not be reached or the server did not start, so that nothing was measured.
         problems: what is wrong, one line each.
         calls, call_tokens, list_tokens: see `Usage`.
         questions: how often the person was asked.

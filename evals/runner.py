@@ -11,24 +11,27 @@ from pydantic_ai.models import Model
 
 from evals.agent import AgentRun, Usage, run_agent, scripted_model
 from evals.baseline.solutions import BASELINE_SOLUTIONS
-from evals.judge import Observed, Verdict, judge
+from evals.judge import Observed, judge
 from evals.person import Person
 from evals.places import Place, prepare, read_files, read_trail
 from evals.result import Result
 from evals.servers import BASELINE, CONTACTS_MCP, Server, transport_to
 from evals.snapshot import read_snapshot
-from evals.task import Solution, Task
+from evals.task import Task
 from evals.world import Seeder
-
-SCRIPTED = "scripted"
-"""The name of the model that carries out the recorded solutions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What runs the tasks: a model by its name, a server, how many tasks at once, and each one's time limit."""
+    """How tasks are run.
 
-    model: str = SCRIPTED
+    Attributes:
+        model: None for the recorded solutions.
+        concurrency: tasks at once.
+        timeout_seconds: how long a task may take.
+    """
+
+    model: Model | None = None
     server: Server = CONTACTS_MCP
     concurrency: int = 2
     timeout_seconds: float = 300.0
@@ -36,70 +39,74 @@ class Options:
 
 async def run_tasks(tasks: Sequence[Task], options: Options, report: Callable[[Result], None]) -> list[Result]:
     """Run tasks and return their results in the same order; `report` gets each when it is there."""
-    limit = asyncio.Semaphore(options.concurrency)
     with TemporaryDirectory(prefix="contacts-evals-") as folder:
-        seeder, seeding = Seeder(Path(folder)), asyncio.Lock()
+        runner = _Runner(options, Path(folder))
 
         async def run(task: Task) -> Result:
-            solution = _solution_of(task, options)
-            if options.model == SCRIPTED and solution is None:
-                result = Result(task.name, task.family, "not possible")
-            else:
-                async with limit:
-                    place = Place(Path(folder) / task.name)
-                    async with seeding:
-                        ids = await prepare(task, place, seeder)
-                    model = scripted_model(solution()) if solution else options.model
-                    result = await run_task(task, model, options, place, ids)
+            result = await runner.run(task)
             report(result)
             return result
 
         return list(await asyncio.gather(*map(run, tasks)))
 
 
-def _solution_of(task: Task, options: Options) -> Callable[[], Solution] | None:
-    if options.model != SCRIPTED:
-        return None
-    return BASELINE_SOLUTIONS.get(task.name) if options.server == BASELINE else task.solve
+class _Runner:
+    def __init__(self, options: Options, folder: Path) -> None:
+        self._options = options
+        self._folder = folder
+        self._seeder = Seeder(folder)
+        self._seeding = asyncio.Lock()
+        self._limit = asyncio.Semaphore(options.concurrency)
 
+    async def run(self, task: Task) -> Result:
+        model = self._options.model or self._scripted_model(task)
+        if model is None:
+            return Result(task.name, task.family, "not possible")
+        async with self._limit:
+            place = Place(self._folder / task.name)
+            async with self._seeding:
+                ids = await prepare(task, place, self._seeder)
+            return await self._run(task, model, place, ids)
 
-async def run_task(task: Task, model: Model | str, options: Options, place: Place, ids: Mapping[str, str]) -> Result:
-    """Run one task in a prepared place."""
-    started = time.perf_counter()
-    before = await read_snapshot(place.directory)
-    person = Person(task)
-    run = await _run_in_time(task, model, options, place, person)
-    observed = Observed(
-        ids,
-        before,
-        await read_snapshot(place.directory),
-        run.answer,
-        person.questions,
-        read_files(place),
-        read_trail(place) if options.server.uses("audit") else None,
-    )
-    return _to_result(task, run, judge(task, observed), len(person.questions), time.perf_counter() - started)
+    def _scripted_model(self, task: Task) -> Model | None:
+        solve = BASELINE_SOLUTIONS.get(task.name) if self._options.server == BASELINE else task.solve
+        return scripted_model(solve()) if solve else None
 
+    async def _run(self, task: Task, model: Model, place: Place, ids: Mapping[str, str]) -> Result:
+        started = time.perf_counter()
+        before = await read_snapshot(place.directory)
+        person, usage = Person(task), Usage()
+        run = await self._run_in_time(task, model, place, person, usage)
+        observed = Observed(
+            ids,
+            before,
+            await read_snapshot(place.directory),
+            run.answer,
+            person.questions,
+            read_files(place),
+            read_trail(place) if self._options.server.uses("audit") else None,
+        )
+        verdict = judge(task, observed)
+        problems = [run.error] if run.error else []
+        if not run.is_broken:
+            problems += [*verdict.unwanted, *verdict.problems]
+        return Result(
+            task.name,
+            task.family,
+            "error" if run.is_broken else "wrong" if problems else "right",
+            problems,
+            usage.calls,
+            usage.call_tokens,
+            usage.list_tokens,
+            len(person.questions),
+            len(verdict.unwanted),
+            round(time.perf_counter() - started, 2),
+        )
 
-async def _run_in_time(task: Task, model: Model | str, options: Options, place: Place, person: Person) -> AgentRun:
-    try:
-        async with asyncio.timeout(options.timeout_seconds), transport_to(options.server, place) as transport:
-            return await run_agent(task, model, transport, person)
-    except TimeoutError:
-        return AgentRun(None, Usage(), f"not finished within {options.timeout_seconds:g} s")
-
-
-def _to_result(task: Task, run: AgentRun, verdict: Verdict, questions: int, seconds: float) -> Result:
-    problems = [*([run.error] if run.error else []), *verdict.unwanted, *verdict.problems]
-    return Result(
-        task.name,
-        task.family,
-        "wrong" if problems else "right",
-        problems,
-        run.usage.calls,
-        run.usage.call_tokens,
-        run.usage.list_tokens,
-        questions,
-        len(verdict.unwanted),
-        round(seconds, 2),
-    )
+    async def _run_in_time(self, task: Task, model: Model, place: Place, person: Person, usage: Usage) -> AgentRun:
+        limit = self._options.timeout_seconds
+        try:
+            async with asyncio.timeout(limit), transport_to(self._options.server, place) as transport:
+                return await run_agent(task, model, transport, person, usage)
+        except TimeoutError:
+            return AgentRun(error=f"not finished within {limit:g} s")

@@ -85,9 +85,7 @@ def overwrite_the_company() -> Solution:
     wanted=_tags(BASE, list(BASE.groups["Choir"]), remove="choir"),
 )
 def remove_a_tag_from_a_group() -> Solution:
-    groups = yield call("list_contact_groups")
-    (group,) = (row["id"] for row in groups["groups"] if row["name"] == "Choir")
-    yield from plan_and_apply("update_matching_contacts", group_id=group, remove_tags=["choir"])
+    yield from plan_and_apply("update_matching_contacts", group="Choir", remove_tags=["choir"])
     return None
 
 

@@ -36,9 +36,7 @@ def add_existing_person() -> Solution:
     wanted=Wanted(updated={"kari": {"phone_number": "+4790000201"}}),
 )
 def change_number() -> Solution:
-    found = yield call("list_contacts", search="Kari Nordmann")
-    (kari,) = (row["id"] for row in found["contacts"] if row["name"] == "Kari Nordmann")
-    yield call("update_contact", contact_id=kari, phone_number="+4790000201")
+    yield call("update_contact", contact="Kari Nordmann", phone_number="+4790000201")
     return None
 
 
@@ -47,8 +45,7 @@ def change_number() -> Solution:
     wanted=Wanted(updated={"grete": {"tags": ["volunteer", "board"]}}),
 )
 def add_tag() -> Solution:
-    found = yield call("find_contacts", query="Grete Vik")
-    yield call("update_contact", contact_id=best_of(found), add_tags=["board"])
+    yield call("update_contact", contact="Grete Vik", add_tags=["board"])
     return None
 
 
@@ -60,8 +57,7 @@ _NEW_NOTES = re.compile("(?s)(?=.*Prefers calls in the morning)(?=.*Spain)(?=.*M
     wanted=Wanted(updated={"bjorn": {"notes": _NEW_NOTES}}),
 )
 def append_to_notes() -> Solution:
-    found = yield call("find_contacts", query="Bjørn Håkonsen")
-    contact = yield call("get_contact", contact_id=best_of(found))
+    contact = yield call("get_contact", contact="Bjørn Håkonsen")
     notes = f"{contact['notes']} In Spain until March."
     yield call("update_contact", contact_id=contact["id"], notes=notes)
     return None
@@ -69,9 +65,7 @@ def append_to_notes() -> Solution:
 
 @family.task("Delete Kari Nordmo. Kari Nordmann stays.", agrees=["Kari Nordmo"], wanted=Wanted(deleted=["kari_nordmo"]))
 def delete_person() -> Solution:
-    found = yield call("list_contacts", search="Kari Nordmo")
-    (nordmo,) = (row["id"] for row in found["contacts"] if row["name"] == "Kari Nordmo")
-    yield call("delete_contact", contact_id=nordmo)
+    yield call("delete_contact", contact="Kari Nordmo")
     return None
 
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from evals.task import Family, Number, Solution, Wanted, call
 from evals.tasks.bulk import plan_and_apply
-from evals.tasks.groups import group_named
 from evals.world import BASE
 
 family = Family("files")
@@ -121,6 +120,5 @@ def _check_table(files: Mapping[str, bytes]) -> str:
 
 @family.task("Export the members of the group Choir to choir.csv.", check_files=_check_table)
 def export_a_group() -> Solution:
-    group = yield from group_named("Choir")
-    yield call("export_contacts", group_id=group, path="choir.csv")
+    yield call("export_contacts", group="Choir", path="choir.csv")
     return None

@@ -1,8 +1,7 @@
 """Groups and whom an SMS to them reaches."""
 
-from evals.task import Audience, Family, Solution, Steps, Wanted, call
+from evals.task import Audience, Family, Solution, Wanted, call
 from evals.tasks.bulk import plan_and_apply
-from evals.tasks.find import best_of
 from evals.world import BASE
 
 family = Family("groups")
@@ -11,20 +10,13 @@ _CHOIR = BASE.groups["Choir"]
 _WITH_PARTY = BASE.plus({}, {"Summer party 2024": ("kari", "per", "grete"), "Summer party 2025": ("kari",)})
 
 
-def group_named(name: str) -> Steps:
-    """Return the id of the group with this name."""
-    found = yield call("list_contact_groups")
-    (group,) = (row["id"] for row in found["groups"] if row["name"] == name)
-    return group
-
-
 @family.task(
     "Make a group called Fjord people with all contacts that have the tag fjord.",
     wanted=Wanted(members={"Fjord people": BASE.tagged("fjord")}),
 )
 def group_from_a_tag() -> Solution:
-    group = yield call("create_contact_group", name="Fjord people")
-    yield from plan_and_apply("add_matching_to_group", group_id=group["id"], tags=["fjord"])
+    yield call("create_contact_group", name="Fjord people")
+    yield from plan_and_apply("add_matching_to_group", group="Fjord people", tags=["fjord"])
     return None
 
 
@@ -33,10 +25,7 @@ def group_from_a_tag() -> Solution:
     wanted=Wanted(members={"Choir": [*_CHOIR, "grete", "bjorn"]}),
 )
 def add_two_members() -> Solution:
-    grete = yield call("find_contacts", query="Grete Vik")
-    bjorn = yield call("find_contacts", query="Bjørn Håkonsen")
-    group = yield from group_named("Choir")
-    yield call("add_group_members", group_id=group, contact_ids=[best_of(grete), best_of(bjorn)])
+    yield call("add_group_members", group="Choir", contacts=["Grete Vik", "Bjørn Håkonsen"])
     return None
 
 
@@ -45,9 +34,7 @@ def add_two_members() -> Solution:
     wanted=Wanted(members={"Choir": [key for key in _CHOIR if key != "per"]}),
 )
 def remove_a_member() -> Solution:
-    found = yield call("find_contacts", query="Per Aas")
-    group = yield from group_named("Choir")
-    yield call("remove_group_member", group_id=group, contact_id=best_of(found))
+    yield call("remove_group_member", group="Choir", contact="Per Aas")
     return None
 
 
@@ -56,16 +43,14 @@ def remove_a_member() -> Solution:
     answer=Audience(numbers=3, unreachable=["eva", "tor"]),
 )
 def sms_audience() -> Solution:
-    group = yield from group_named("Choir")
-    checked = yield call("check_group_audience", group_id=group)
+    checked = yield call("check_group_audience", group="Choir")
     unreachable = [member["id"] for member in checked["unreachable_sample"]]
     return Audience(numbers=checked["numbers"], unreachable=unreachable)
 
 
 @family.task("Rename the group Board to Board 2027.", wanted=Wanted(renamed_groups={"Board": "Board 2027"}))
 def rename_a_group() -> Solution:
-    group = yield from group_named("Board")
-    yield call("update_contact_group", group_id=group, name="Board 2027")
+    yield call("update_contact_group", group="Board", name="Board 2027")
     return None
 
 
@@ -76,6 +61,5 @@ def rename_a_group() -> Solution:
     agrees=["Summer party 2024"],
 )
 def delete_a_group() -> Solution:
-    group = yield from group_named("Summer party 2024")
-    yield call("delete_contact_group", group_id=group)
+    yield call("delete_contact_group", group="Summer party 2024")
     return None

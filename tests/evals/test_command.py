@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Never
 
 import pytest
 from evals.result import read_published
@@ -49,6 +50,31 @@ def test_generated_baseline_deletes_without_a_question_and_cannot_read_files(tmp
         "person-declines": "wrong",
         "import-cards": "not possible",
     }
+
+
+@pytest.mark.system
+async def test_unreachable_model_is_an_error_and_not_a_wrong_answer() -> None:
+    """A provider's outage must not look like an agent that did nothing."""
+    from evals.runner import Options, run_tasks
+    from pydantic_ai.exceptions import ModelHTTPError  # it takes seconds to import, and the fast tests do without
+    from pydantic_ai.models.function import FunctionModel
+
+    async def fail(_messages: object, _info: object) -> Never:
+        raise ModelHTTPError(503, "a model")
+
+    (task,) = (task for task in TASKS if task.name == "add-tag")
+    (result,) = await run_tasks([task], Options(FunctionModel(fail)), lambda _: None)
+
+    assert result.outcome == "error"
+    assert "503" in " ".join(result.problems)
+
+
+@pytest.mark.slow
+def test_model_without_its_package_or_key_ends_with_a_message() -> None:
+    finished = run_evals("run", "--model", "openai:gpt-5", "--task", "add-tag")
+
+    assert finished.returncode == 2
+    assert finished.stdout.startswith("cannot use the model openai:gpt-5: ")
 
 
 @pytest.mark.slow
