@@ -31,6 +31,7 @@ _INVALID_CALLS: tuple[tuple[str, str, Fields], ...] = (
     ("invalid", "merge_contacts", {"keep_id": MISSING_ID, "merge_ids": [MISSING_ID]}),
     ("invalid", "import_contacts", {"content": "name\nOla", "encoding": "unknown"}),
 )
+_REMOVALS = ("delete_contact", "delete_contact_group", "remove_group_member")
 _LONG_READS = ("export_contacts", "find_duplicate_contacts", "list_contacts")
 _ABANDON_WITHIN_SECONDS = 0.012
 """Seconds that an impatient host waits: about as long as calls take."""
@@ -332,7 +333,11 @@ async def remove_member(caller: Caller) -> None:
 async def call_invalidly(caller: Caller) -> None:
     code, tool, arguments = caller.random.choice(_INVALID_CALLS)
     answer = await caller.call(tool, **arguments)
-    assert answer.line.startswith(f"{code}:") or caller.fault_code(answer), answer.line
+    if not answer.failed:
+        # The proxy lost the first answer, and the second attempt found nothing: the client takes the removal for its own.
+        assert caller.proxy and tool in _REMOVALS, (tool, arguments, answer.body)
+        return
+    assert answer.line.startswith(f"{code}:") or caller.fault_code(answer), (tool, arguments, answer.line)
 
 
 async def decline(caller: Caller) -> None:
