@@ -333,10 +333,8 @@ async def remove_member(caller: Caller) -> None:
 async def call_invalidly(caller: Caller) -> None:
     code, tool, arguments = caller.random.choice(_INVALID_CALLS)
     answer = await caller.call(tool, **arguments)
-    if not answer.failed:
-        # The proxy lost the first answer, and the second attempt found nothing: the client takes the removal for its own.
-        assert caller.proxy and tool in _REMOVALS, (tool, arguments, answer.body)
-        return
+    if caller.proxy and tool in _REMOVALS and not answer.failed:
+        return  # the answer was lost, and the second attempt found nothing: the client takes the removal for its own
     assert answer.line.startswith(f"{code}:") or caller.fault_code(answer), (tool, arguments, answer.line)
 
 
