@@ -111,6 +111,20 @@ async def test_ticked_records_are_erased_in_the_same_consent(directory: Host, pe
     assert await directory.has({"contact_id": stays})
 
 
+async def test_related_record_shares_the_same_name_or_a_similar_one_but_not_both(
+    directory: Host, person: Person
+) -> None:
+    """A merged record of the person is spelled otherwise."""
+    ola, merged = await create(directory), await create(directory, "Ola Nordman")
+    await merge(directory, ola, merged)
+    other = await create(directory)
+    person.asked.clear()
+
+    answer = await erase(directory, ola)
+
+    assert [(each["id"], each["shared"]) for each in answer["related"]] == [(other, ["same name"])]
+
+
 @pytest.mark.parametrize("value", ["yes", 1, ["x"]])
 async def test_form_in_which_a_choice_is_unclear_erases_nothing(directory: Host, person: Person, value: Any) -> None:
     ola, other = await create(directory, **OLA), await create(directory, **OLA)

@@ -14,6 +14,8 @@ from contacts_mcp.matching._search import (
     sort_ranked,
 )
 from contacts_mcp.matching._similarity import (
+    SAME_NAME,
+    SIMILAR_NAME,
     email_key,
     is_same_number,
     main_number,
@@ -23,6 +25,8 @@ from contacts_mcp.matching._similarity import (
 )
 
 __all__ = [
+    "SAME_NAME",
+    "SIMILAR_NAME",
     "Cluster",
     "ContactIndex",
     "ContactRecord",

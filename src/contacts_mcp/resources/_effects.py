@@ -1,13 +1,14 @@
 """Which resources a tool call changes, so that their subscribers can be notified."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
 from contacts_mcp.contract import CALLS, Change
 from contacts_mcp.resources._catalog import CONTACT_URI, GROUP_URI, MEMBERS_URI, ResourceAddress, parse_uri
-from contacts_mcp.tools import ErasureResult, Tool
+from contacts_mcp.tools import ErasureResult, Merged, Tool
 
 
 class AffectedResources(NamedTuple):
@@ -52,12 +53,12 @@ def _to_effect(changes: Change) -> _ToolEffect:
 
 
 # Which groups a contact is in is not known, so some tools affect every watched group: one notification too many does
-# no harm. Only the answer to an erasure in the embedded directory names the groups.
+# no harm. Only the answers to a merge, and to an erasure in the embedded directory, name the groups.
 TOOL_EFFECTS: Mapping[str, _ToolEffect] = {
     **{call.tool_name(): _to_effect(call.changes) for call in CALLS if call.changes is not None},
     # Which contacts these change is not known either.
     "import_contacts": _ToolEffect(all_of=frozenset({CONTACT_URI, GROUP_URI, MEMBERS_URI})),
-    "merge_contacts": _ToolEffect(all_of=frozenset({CONTACT_URI, GROUP_URI, MEMBERS_URI})),
+    "merge_contacts": _ToolEffect(all_of=frozenset({GROUP_URI, MEMBERS_URI})),  # of the contacts, those with its ids
     "update_matching_contacts": _ToolEffect(all_of=frozenset({CONTACT_URI, MEMBERS_URI})),
     "add_matching_to_group": _ToolEffect(by_id=frozenset({GROUP_URI, MEMBERS_URI})),
 }
@@ -73,23 +74,38 @@ def affected_resources(tool: Tool, arguments: BaseModel, answer: BaseModel | Non
     Without an `answer` (the call failed after a write) all that the tool can change with these arguments.
     """
     effect = TOOL_EFFECTS.get(tool.name)
-    if effect is None or getattr(answer, "changed", None) == [] or getattr(answer, "applied", True) is False:
+    if effect is None or _changes_nothing(answer):
         return _NONE
-    addresses = frozenset(_address(template, arguments) for template in effect.by_id) | _erased(arguments, answer)
+    addresses = frozenset(_address(template, arguments) for template in effect.by_id)
+    addresses |= {ResourceAddress(CONTACT_URI, each.lower()) for each in _contact_ids(arguments, answer)}
     groups = getattr(answer, "groups_left", None)
-    if groups is None:
+    if groups is None and not isinstance(answer, Merged):
         return AffectedResources(addresses, effect.all_of, effect.group_list)
-    left = {ResourceAddress(template, each.lower()) for template in (GROUP_URI, MEMBERS_URI) for each in groups}
-    return AffectedResources(addresses | left, effect.all_of - {GROUP_URI, MEMBERS_URI}, effect.group_list)
+    left = {ResourceAddress(template, each.lower()) for template in (GROUP_URI, MEMBERS_URI) for each in groups or ()}
+    is_shown_changed = bool(getattr(answer, "changed", None))  # groups show the fields of their members
+    all_of = effect.all_of - {GROUP_URI} if is_shown_changed else effect.all_of - {GROUP_URI, MEMBERS_URI}
+    return AffectedResources(addresses | left, all_of, effect.group_list)
 
 
-def _erased(arguments: BaseModel, answer: BaseModel | None) -> frozenset[ResourceAddress]:
-    """Return the contacts that an erasure reached, or may have reached if it failed."""
-    if isinstance(answer, ErasureResult):
-        ids = [each.id for each in answer.records or ()]
-    else:
-        ids = getattr(arguments, "related_ids", None) or []
-    return frozenset(ResourceAddress(CONTACT_URI, each.lower()) for each in ids)
+def _changes_nothing(answer: BaseModel | None) -> bool:
+    """Whether an answer is a plan, or names neither a field that changed nor a contact that was deleted."""
+    is_plan = getattr(answer, "applied", True) is False
+    return is_plan or (getattr(answer, "changed", None) == [] and not getattr(answer, "deleted", None))
+
+
+def _contact_ids(arguments: BaseModel, answer: BaseModel | None) -> Sequence[str]:
+    """Return the contacts that an erasure or a merge reached, or may have reached if it failed."""
+    match answer:
+        case ErasureResult():
+            return [each.id for each in answer.records or ()]
+        case Merged():
+            return [*answer.deleted, *([answer.contact.id] if answer.changed else [])]
+        case None:
+            kept = getattr(arguments, "keep_id", None)
+            others = [getattr(arguments, name, None) or [] for name in ("related_ids", "merge_ids")]
+            return [*([kept] if kept else []), *chain.from_iterable(others)]
+        case _:
+            return []
 
 
 def _address(template: str, arguments: Any) -> ResourceAddress:

@@ -23,6 +23,7 @@ from contacts_mcp.tools._endpoints import ENDPOINTS
 from contacts_mcp.tools._erasure import ErasureResult
 from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._links import CallerLinks
+from contacts_mcp.tools._merge_contacts import Merged
 from contacts_mcp.tools._person import read_person
 from contacts_mcp.tools._references import ParsedArguments, parse_arguments
 from contacts_mcp.tools._related import RelatedRecord, RelatedRecords, find_related
@@ -57,6 +58,7 @@ __all__ = [
     "ErasureResult",
     "JobClient",
     "LinkedDownloads",
+    "Merged",
     "NotDone",
     "ParsedArguments",
     "PlannedRegions",

@@ -1,7 +1,6 @@
 """merge_contacts: combine several records of one person in one contact, and delete the others after a person agreed."""
 
 from dataclasses import dataclass, field
-from itertools import compress
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -75,6 +74,7 @@ class Merged(ShortAnswer):
     changed: list[str] = Field(description="Fields of the kept contact that changed.")
     conflicts: list[FieldConflict]
     groups_joined: list[str] = Field(description="Groups that the kept contact was added to.")
+    groups_left: list[str] | None = Field(default=None, description="Ids of groups that lost deleted contacts.")
     deleted: list[str] = Field(description="Ids of the deleted contacts.")
     not_deleted: list[str] | None = Field(default=None, description="Ids of contacts that remain, and why.")
     next: str | None = None
@@ -82,12 +82,16 @@ class Merged(ShortAnswer):
 
 @dataclass(slots=True)
 class _Merge:
-    """A merge: the contacts as they are, the values that the kept one gets, and the groups it is added to."""
+    """A merge: the contacts as they are, the values that the kept one gets, and the groups it is added to.
+
+    `groups_left` are the ids of all groups of the others.
+    """
 
     keep: Contact
     others: list[Contact]
     prefer: str
     groups: list[Group]
+    groups_left: list[str]
     has_persons: bool
     risk: Risk = Risk.DESTROY
     values: dict[str, Any] = field(default_factory=dict)
@@ -173,6 +177,7 @@ class _Merge:
             changed=list(self.values),
             conflicts=self.conflicts,
             groups_joined=[one_line(group.name) or group.id for group in joined],
+            groups_left=self.groups_left or None,
             deleted=[other.id for other in self.others if other.id not in errors],
             not_deleted=[f"{contact_id}: {code}" for contact_id, code in errors.items()] or None,
             next="the kept contact has all data; call again to delete the contacts in not_deleted" if errors else None,
@@ -215,7 +220,8 @@ async def _plan_merge(client: JobClient, arguments: MergeContacts) -> _Merge:
             raise NotFound(f"there is no contact {contact_id}", advice="nothing was merged; leave it out") from None
 
     keep, *others = await client.map_concurrently([arguments.keep_id, *arguments.merge_ids], read)
-    merge = _Merge(keep, others, arguments.prefer, await _find_groups_to_join(client, keep, others), has_persons)
+    groups, joining = await _find_groups(client, keep, others)
+    merge = _Merge(keep, others, arguments.prefer, joining, [group.id for group in groups], has_persons)
     if len(merge.values.get("notes") or "") > _MAX_NOTES_LENGTH:
         reason = f"their notes together have more than {_MAX_NOTES_LENGTH:,} characters"
         raise invalid_field("merge_ids", reason, "shorten them first")
@@ -223,19 +229,21 @@ async def _plan_merge(client: JobClient, arguments: MergeContacts) -> _Merge:
     return merge
 
 
-async def _find_groups_to_join(client: JobClient, keep: Contact, others: list[Contact]) -> list[Group]:
+async def _find_groups(client: JobClient, keep: Contact, others: list[Contact]) -> tuple[list[Group], list[Group]]:
+    """Return the groups of the others, and those of them that the kept contact is not a member of."""
     other_ids = {other.id for other in others}
 
-    async def is_to_join(group: Group) -> bool:
+    async def read_members(group: Group) -> set[str]:
         try:
-            members = await fetch_member_ids(client, group.id)
+            return await fetch_member_ids(client, group.id)
         except NotFound:
-            return False  # deleted meanwhile
-        return not other_ids.isdisjoint(members) and keep.id not in members
+            return set()  # deleted meanwhile
 
     groups = [group for group in (await client.send(ListContactGroups())).groups if group.member_count != 0]
-    found = compress(groups, await client.map_concurrently(groups, is_to_join))
-    return sorted(found, key=lambda group: group.id)
+    members = await client.map_concurrently(groups, read_members)
+    found = [(group, ids) for group, ids in zip(groups, members, strict=True) if not other_ids.isdisjoint(ids)]
+    found.sort(key=lambda each: each[0].id)
+    return [group for group, _ in found], [group for group, ids in found if keep.id not in ids]
 
 
 async def _join_group(client: JobClient, group: Group, contact: Contact, counts: JobCounts) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from contacts_mcp.contract import ContactsError, ListDeletedContacts, PersonRecord, ReadPerson
-from contacts_mcp.matching import Identity, identify, list_shared
+from contacts_mcp.matching import SAME_NAME, SIMILAR_NAME, Identity, identify, list_shared
 from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._person import KnownPerson, to_record
 from contacts_mcp.tools._select import LIST_FIELDS, Filter, iter_contacts
@@ -140,6 +140,8 @@ class _RelatedSearch:
         for record in records:
             other = self._identify(record)
             shared = dict.fromkeys(each for identity in self._identities for each in list_shared(identity, other))
+            if SAME_NAME in shared:  # as one of the person's records, and another has a similar name
+                shared.pop(SIMILAR_NAME, None)
             yield RelatedRecord(record, tuple(shared)) if shared else None
 
     def _identify(self, record: PersonRecord) -> Identity:

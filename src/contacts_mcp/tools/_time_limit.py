@@ -1,6 +1,6 @@
 """The time limit of one call of an endpoint tool, with all its requests to the service."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,13 +15,16 @@ if TYPE_CHECKING:
 class TimeLimit:
     """Sends the requests of one call of a tool, which may take TIME_LIMIT_SECONDS together.
 
-    What a person needs to answer a question does not count. The client ends a request a moment before its deadline,
-    with an error that says what is known.
+    Only the time in which a request waits counts, and once if several wait: not what a person needs to answer.
+    The client ends a request a moment before its deadline, with an error that says what is known.
     """
 
-    def __init__(self, client: "Sender") -> None:
+    def __init__(self, client: "Sender", clock: Callable[[], float] = anyio.current_time) -> None:
         self._client = client
+        self._clock = clock
         self._left = TIME_LIMIT_SECONDS
+        self._waiting = 0  # requests under way
+        self._counted_at = 0.0  # up to when their time was taken from what is left
 
     async def send(self, call: Call[AnswerT], report: ProgressCallback | None = None) -> AnswerT:
         """Send a call; see Sender."""
@@ -41,13 +44,22 @@ class TimeLimit:
 
     @contextmanager
     def _limit(self) -> Iterator[None]:
-        """Cancel the block when no time is left, and count the time that it took."""
-        began = anyio.current_time()
+        """Cancel the block when no time is left."""
+        self._count_time()
+        self._waiting += 1
         try:
             with anyio.move_on_after(self._left):
                 yield
         finally:
-            self._left = max(0.0, self._left - (anyio.current_time() - began))
+            self._count_time()
+            self._waiting -= 1
+
+    def _count_time(self) -> None:
+        """Take the time since the last count from what is left, if a request was under way."""
+        now = self._clock()
+        if self._waiting:
+            self._left = max(0.0, self._left - (now - self._counted_at))
+        self._counted_at = now
 
 
 def _late() -> str:
