@@ -128,7 +128,7 @@ class Settings(BaseSettings):
     """Folder for files that are sent and fetched by link over a network; replicas have to share it. Default: the user
     data folder, or no links with `CONTACTS_MCP_STATE_KEYS`."""
     write_budget: int = Field(default=10_000, ge=0)
-    """Changes that one caller may make per hour; 0 is unlimited."""
+    """Changes that one caller may make per hour without a person who agrees in a form; 0 is unlimited."""
     audit: Annotated[AuditDestinations | None, NoDecode, _parser(parse_destinations)] = None
     """Where the audit trail goes: `stderr`, `otlp`, a file's path, or several, separated by commas. Default over
     stdio: `audit.jsonl` in the user data folder and `stderr`; over a network: `stderr`."""

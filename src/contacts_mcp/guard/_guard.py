@@ -261,7 +261,7 @@ class Guard:
             NonceStoreUnavailable: the store cannot tell whether the answer was used before.
             ContactsError: the target cannot be read.
         """
-        if not self.requires_consent(call.tool, call.risk):
+        if not (call.needs_consent or self.requires_consent(call.tool, call.risk)):
             return Consent.NONE_NEEDED
         if self.mode is GuardMode.BLOCK:
             raise Refused(f"the operator has blocked {call.tool}", advice="nothing was changed")

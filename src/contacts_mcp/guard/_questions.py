@@ -86,6 +86,7 @@ class GuardedCall:
         details: the values that a guarded WRITE sets, which the question quotes.
         wording: replaces the wording that goes with the risk.
         choose: gets the ids of the choices that the person included, before the call is allowed to run.
+        needs_consent: whether a person has to agree even if the tool and its risk do not require it.
     """
 
     tool: str
@@ -96,6 +97,7 @@ class GuardedCall:
     details: Mapping[str, Any] = field(default_factory=dict)
     wording: PromptWording | None = None
     choose: Callable[[Sequence[str]], None] = lambda _: None
+    needs_consent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

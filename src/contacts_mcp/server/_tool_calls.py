@@ -26,7 +26,13 @@ from contacts_mcp.server._context import (
     request_id_of,
     require_first_page,
 )
-from contacts_mcp.server._elicitation import add_token_argument, obtain_consent, question_result, split_token_argument
+from contacts_mcp.server._elicitation import (
+    add_token_argument,
+    can_elicit,
+    obtain_consent,
+    question_result,
+    split_token_argument,
+)
 from contacts_mcp.server._progress import CallProgress
 from contacts_mcp.server._recording import (
     CallRecord,
@@ -40,6 +46,7 @@ from contacts_mcp.server._versions import progress_reporter
 from contacts_mcp.text import sanitize
 from contacts_mcp.tools import (
     Backend,
+    CallConsent,
     NotDone,
     PreparedCall,
     Tool,
@@ -168,13 +175,14 @@ class ToolHandlers:
         if prepared.risk is not Risk.READ and prepared.risk not in call.caller.risks:
             raise PermissionDenied("this call would do more than you may do here", advice="nothing was changed")
         consent: Consent | Question | Preview = Consent.NONE_NEEDED
-        if self._guard.requires_consent(tool.name, prepared.risk):
+        if prepared.needs_consent or self._guard.requires_consent(tool.name, prepared.risk):
             guarded_call = _guarded_call(call, prepared, parsed.bind(raw, arguments))
             consent = await obtain_consent(call.ctx, call.params, self._guard, guarded_call, token, record)
         if not isinstance(consent, Consent):
             record.outcome = Outcome.ASKED
             return question_result(consent) if isinstance(consent, Question) else preview_result(consent)
         record.consent = consent.value
+        backend.consent.is_given = consent in (Consent.FORM, Consent.FORM_TYPED)
         return answer_result(await self._run(call, arguments, prepared))
 
     def _backend_of(self, call: _Call) -> Backend:
@@ -184,6 +192,10 @@ class ToolHandlers:
             report=call.progress.report,
             may_read=Risk.READ in call.caller.risks,
             links=backend.links and replace(backend.links, url=files_url_of(call.ctx)),
+            consent=CallConsent(
+                can_ask=can_elicit(call.ctx) and self._guard.mode is not GuardMode.BLOCK,
+                was_asked=call.params.request_state is not None,
+            ),
         )
 
     async def _run(self, call: _Call, arguments: BaseModel, prepared: PreparedCall) -> BaseModel:
@@ -250,6 +262,7 @@ def _guarded_call(call: _Call, prepared: PreparedCall, arguments: Mapping[str, A
         details=prepared.values,
         wording=call.tool.wording,
         choose=prepared.choose,
+        needs_consent=prepared.needs_consent,
     )
 
 

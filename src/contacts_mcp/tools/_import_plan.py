@@ -176,7 +176,8 @@ class ImportPlan:
     def to_target(self) -> Target:
         """The question names the contacts as the directory has them: whom they are about is not for the file to say."""
         updates, creates = (self.counts_by_action[action] for action in ("update", "create"))
-        label = f"{count(updates, 'contact')}{f', and create {creates:,}' if creates else ''}, with data from a file"
+        changed = count(updates, "contact") if updates else "no existing contact"
+        label = f"{changed}{f', and create {creates:,}' if creates else ''}, with data from a file"
         lines = [list_changes((_to_change(each) for each in self.decisions if each.action == "update"), updates)]
         lines += [describe_overwrites(self.overwrites)]
         if self.group is not None:

@@ -2,6 +2,8 @@
 
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 import anyio.to_thread
@@ -11,7 +13,7 @@ from contacts_mcp.contract import Conflict, Risk, Text, invalid_field
 from contacts_mcp.guard import Target, hash_json
 from contacts_mcp.tools._arguments import Arguments
 from contacts_mcp.tools._job import JobClient
-from contacts_mcp.tools._tool import Backend, JobCounts, Prepare, PreparedCall
+from contacts_mcp.tools._tool import Backend, JobCounts, Prepare, PreparedCall, WriteBudgetExceeded
 from contacts_mcp.wording import count
 
 CONFIRM_FROM_CONTACTS = 25  # changing this many contacts in one call needs a person's confirmation
@@ -67,7 +69,8 @@ def plan_or_apply(make_plan: Callable[[JobClient, Any], Awaitable[ShownPlan]]) -
     Raises:
         ValidationFailed: `apply` is given without a plan's fingerprint.
         Conflict: the current plan has another fingerprint.
-        WriteBudgetExceeded: the plan makes more changes than the caller's write budget allows.
+        WriteBudgetExceeded: the plan makes more changes than the caller's write budget allows, and no person can be
+            asked. If one can be asked, applying the plan needs that person's consent.
     """
 
     async def prepare(backend: Backend, arguments: Any) -> PreparedCall:
@@ -75,17 +78,46 @@ def plan_or_apply(make_plan: Callable[[JobClient, Any], Awaitable[ShownPlan]]) -
             advice = "call without apply first, and show the plan to the person"
             raise invalid_field("plan", "is required with apply", advice)
         plan = await make_plan(JobClient(backend), arguments)
+        excess = await anyio.to_thread.run_sync(_find_excess, plan, backend)
         if not arguments.apply:
-            return PreparedCall(Risk.READ, lambda: _show(plan))
+            return PreparedCall(Risk.READ, lambda: _show(plan, excess, can_ask=backend.consent.can_ask))
         if arguments.plan != plan.fingerprint:
             raise Conflict(
                 "the plan no longer fits: the contacts, the file or the arguments differ",
                 advice="nothing was changed; call again without apply, and check the new plan",
             )
-        backend.budget.require(await anyio.to_thread.run_sync(lambda: plan.change_count))
-        return await prepare_apply(plan, make_plan, backend, arguments)
+        if excess and not backend.consent.can_ask:
+            raise excess
+        prepared = await prepare_apply(plan, make_plan, backend, arguments)
+        # An answer counts even if the budget has become large enough since the question: it may be a no.
+        needs_consent = excess is not None or backend.consent.was_asked
+        return replace(prepared, needs_consent=needs_consent, read_target=_naming_excess(prepared.read_target, excess))
 
     return prepare
+
+
+def _find_excess(plan: ShownPlan, backend: Backend) -> WriteBudgetExceeded | None:
+    """Return why the budget does not allow a plan, if it does not."""
+    try:
+        backend.budget.require(plan.change_count)
+    except WriteBudgetExceeded as exc:
+        return exc
+    return None
+
+
+def _naming_excess(
+    read_target: Callable[[], Awaitable[Target]], excess: WriteBudgetExceeded | None
+) -> Callable[[], Awaitable[Target]]:
+    """Return a function that reads the target, whose question says that the plan exceeds the budget if it does."""
+
+    async def read() -> Target:
+        target = await read_target()
+        if excess is None:
+            return target
+        why = f"These are {excess.wanted:,} changes; {excess.left:,} are left in this hour without a person's consent."
+        return replace(target, effect="\n".join(filter(None, (target.effect, why))))
+
+    return read
 
 
 async def prepare_apply(
@@ -125,16 +157,21 @@ def describe_overwrites(overwrites: Mapping[str, int]) -> str:
     return f"Existing values are overwritten: {lost}." if lost else ""
 
 
-async def _show(plan: ShownPlan) -> BaseModel:
+async def _show(plan: ShownPlan, excess: WriteBudgetExceeded | None, *, can_ask: bool) -> BaseModel:
     """Return the answer that shows a plan, which counts all of its steps, and so is made in a worker thread."""
-    return await anyio.to_thread.run_sync(_to_answer, plan)
+    return await anyio.to_thread.run_sync(partial(_to_answer, plan, excess, can_ask=can_ask))
 
 
-def _to_answer(plan: ShownPlan) -> BaseModel:
+def _to_answer(plan: ShownPlan, excess: WriteBudgetExceeded | None, *, can_ask: bool) -> BaseModel:
     """Return the answer that shows a plan. An empty plan has no fingerprint, because it cannot be applied."""
     if not plan.change_count:
         return plan.to_answer(plan=None, next="nothing would change; there is nothing to apply")
-    return plan.to_answer(plan=plan.fingerprint, next=_NEXT_STEP)
+    step = _NEXT_STEP
+    if excess and can_ask:
+        step += f"; a form then asks them, as only {excess.left:,} changes are left in this hour without consent"
+    elif excess:
+        step = f"cannot be applied now: {excess.message}; {excess.advice}"
+    return plan.to_answer(plan=plan.fingerprint, next=step)
 
 
 async def fingerprint_plan(arguments: PlanArguments, steps: Iterable[Any]) -> str:

@@ -51,13 +51,19 @@ _MAX_PLANNED_FILES = 1_000
 
 
 class WriteBudgetExceeded(ContactsError):
-    """The call would make more changes than the caller has left; it made none of them."""
+    """The call would make more changes than the caller has left; it made none of them.
+
+    Attributes:
+        wanted: the changes of the call.
+        left: the changes that are left of `limit`.
+    """
 
     code = "write_budget"
 
     def __init__(self, wanted: int, left: int, limit: int, seconds: float) -> None:
+        self.wanted, self.left, self.limit = wanted, max(left, 0), limit
         super().__init__(
-            f"this call makes {wanted:,} changes, but only {max(left, 0):,} of {limit:,} per hour are left",
+            f"this call makes {wanted:,} changes, but only {self.left:,} of {limit:,} per hour are left",
             advice=f"nothing more was changed; try again in {max(1, round(seconds / _MINUTE_SECONDS))} minutes, "
             "or ask the operator to raise the limit (CONTACTS_MCP_WRITE_BUDGET)",
         )
@@ -66,7 +72,7 @@ class WriteBudgetExceeded(ContactsError):
 class WriteBudget:
     """The number of changes that one caller may make in an hour, counted by the minute. A `limit` of 0 means no limit.
 
-    It stops a runaway agent, whichever tools it uses.
+    It stops a runaway agent, whichever tools it uses. What a person agreed to in a form does not count.
     """
 
     def __init__(self, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -149,6 +155,21 @@ class PlannedRegions:
         return before
 
 
+@dataclass(slots=True)
+class CallConsent:
+    """A person's consent to one call.
+
+    Attributes:
+        can_ask: whether a person can be asked in a form.
+        was_asked: whether the call brings the answer to a question.
+        is_given: whether a person agreed in a form.
+    """
+
+    can_ask: bool = False
+    was_asked: bool = False
+    is_given: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Backend:
     """The context of one caller's tool calls.
@@ -161,6 +182,7 @@ class Backend:
         owner: the caller to whom downloads and planned regions belong.
         may_read: whether the caller may read contacts; a call that writes shows no others than its own if not.
         tells_scopes: whether the service tells what the caller's key allows; the platform does not.
+        consent: a person's consent to the current call, whose changes do not count towards the budget then.
     """
 
     client: Sender
@@ -174,10 +196,12 @@ class Backend:
     may_read: bool = True
     budget: WriteBudget = field(default_factory=lambda: WriteBudget(0))
     tells_scopes: bool = False
+    consent: CallConsent = field(default_factory=CallConsent)
 
     async def send(self, call: Call[AnswerT]) -> AnswerT:
         """Send a call within the caller's write budget. Raises a ContactsError if it did not succeed."""
-        self.budget.spend(call)
+        if not self.consent.is_given:
+            self.budget.spend(call)
         return await self.client.send(call, self.report)
 
     async def supports(self, extension: str) -> bool:
@@ -255,6 +279,7 @@ class PreparedCall:
 
     Attributes:
         risk: this call's own risk, which may be lower than the tool's.
+        needs_consent: whether a person has to agree even if the risk does not require it.
         run: makes the call and returns an instance of the tool's `answer`.
         read_target: reads what the call changes, for the guard's question; calls that only read need none.
         counts: what was done so far, also after a cancellation.
@@ -273,6 +298,7 @@ class PreparedCall:
     choose: Callable[[Sequence[str]], None] = lambda _: None
     results: Mapping[str, Any] = field(default_factory=dict)
     list_targets: Callable[[], Sequence[str]] = tuple
+    needs_consent: bool = False
 
 
 Prepare = Callable[[Backend, Any], Awaitable[PreparedCall]]

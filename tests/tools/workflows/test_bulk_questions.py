@@ -103,7 +103,7 @@ async def test_question_about_new_members_names_them_and_the_group(guarded, pers
 async def test_import_that_only_creates_says_so(guarded, person):
     question = await _ask(guarded, person, "import_contacts", content="name\nOla Nordmann\n")
 
-    assert "0 contacts, and create 1, with data from a file" in question
+    assert "no existing contact, and create 1, with data from a file" in question
 
 
 @pytest.mark.parametrize("tool", ["import_contacts", "update_matching_contacts", "add_matching_to_group"])

@@ -9,7 +9,8 @@ from contacts_mcp.app import build_network_app
 from contacts_mcp.http_protocol import LimitedProtocol
 from contacts_mcp.settings import load_settings
 from network.servers import key_of, server_of_tenants
-from support.hosts import MODERN, host
+from support.hosts import MODERN, Person, each_era, host
+from support.processes import HttpServer
 from support.services import serve_app
 from transports.http.clients import connected, post
 
@@ -48,6 +49,28 @@ async def test_file_above_the_limit_of_a_message_is_imported_by_a_link(tmp_path)
     assert again.startswith("not_found: ")
     assert "call without upload for a new link" in again
     assert uploads == []
+
+
+@pytest.mark.system
+@each_era
+async def test_twenty_thousand_rows_are_imported_by_a_link_with_the_default_settings(tmp_path, era):
+    """They are too large for a message, and more changes than an hour allows without a person, who is asked once."""
+    number = 20_000
+    rows = "".join(f"P{each} Berg,+4790{each:06d},p{each}@example.com,{'x' * 40}\n" for each in range(number))
+    person = Person(content={"decision": "change"})
+    with HttpServer(tmp_path) as server:
+        async with connected(server.url, "http", era, person) as caller, httpx.AsyncClient() as http:
+            link = await caller.call("import_contacts")
+            sent = await http.put(link["url"], content=f"name,phone_number,email,notes\n{rows}".encode())
+            plan = await caller.call("import_contacts", upload=link["upload"])
+            done = await caller.call("import_contacts", upload=link["upload"], apply=True, plan=plan["plan"])
+            total = (await caller.call("list_contacts"))["total"]
+
+    assert len(rows) > 1024**2
+    assert sent.status_code == 201
+    assert "a form then asks them" in plan["next"]
+    assert "create 20,000" in person.question
+    assert (done["created"], total) == (number, number)
 
 
 async def test_file_that_was_not_imported_is_kept_for_another_import(tmp_path):
