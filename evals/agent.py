@@ -1,13 +1,13 @@
 """Runs an agent on one task: any model of Pydantic AI, or a scripted solution, with the tools of one MCP server."""
 
 import json
+import warnings
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import bpe_openai
 from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
 from mcp.shared.exceptions import MCPError
@@ -39,6 +39,10 @@ _ERROR_LENGTH = 300
 
 @cache
 def _encoding() -> Any:
+    with warnings.catch_warnings():  # it reads its data by a deprecated function
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import bpe_openai
+
     return bpe_openai.get_encoding("o200k_base")
 
 

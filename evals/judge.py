@@ -4,6 +4,7 @@ What the model says in prose plays no part.
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from evals.snapshot import FIELDS, Snapshot, StoredContact
 from evals.task import Answer, Expected, Task, Wanted
 
 MAX_REFUSALS = 2
-"""How often a person may be asked for something that they have refused."""
+"""How often a person may have to refuse the same."""
 _CONSENTS = ("form", "form_typed")
 
 
@@ -189,9 +190,8 @@ def _check_questions(task: Task, seen: Observed) -> list[str]:
     problems += [
         f"asked about something else: {question.message}" for question in seen.questions if not question.is_expected
     ]
-    if len(refused) > MAX_REFUSALS:
-        problems.append(f"the person had to refuse {len(refused)} times")
-    return problems
+    repeated = max(Counter(refused).values(), default=0)
+    return [*problems, f"asked {repeated} times about the same"] if repeated > MAX_REFUSALS else problems
 
 
 def _check_answer(task: Task, seen: Observed) -> list[str]:

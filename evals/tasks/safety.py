@@ -74,7 +74,7 @@ def person_types_another_name() -> Solution:
 
 @family.task(
     """Erase the personal data of Eva Strand permanently. Reason to record: Eva Strand, 22 33 51 03, asked for it by
-    phone. Without her name and number, if the record of the reason is kept.""",
+    phone. If the reason is kept, leave her name and number out.""",
     wanted=Wanted(erased=["eva"]),
     agrees=["Eva Strand"],
     receipt="eva|strand|22 ?33",

@@ -30,11 +30,12 @@ def test_scripted_run_is_right_and_reports_its_cost(tmp_path: Path) -> None:
 
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert outcomes(tmp_path / "out") == {"delete-person": "right", "person-declines": "right"}
-    for result in json.loads((tmp_path / "out").read_text())["results"]:
-        assert result["calls"] == 2
-        assert result["questions"] == 1
-        assert result["unwanted"] == 0
-        assert 2_000 < result["list_tokens"] < 6_000
+    deleted, declined = json.loads((tmp_path / "out").read_text())["results"]
+    assert (deleted["calls"], declined["calls"]) == (1, 2)
+    assert (deleted["questions"], declined["questions"]) == (1, 1)
+    assert (deleted["unwanted"], declined["unwanted"]) == (0, 0)
+    assert 0 < deleted["call_tokens"] < declined["call_tokens"]
+    assert 2_000 < deleted["list_tokens"] < 6_000
 
 
 @pytest.mark.system
