@@ -27,16 +27,16 @@ class PostgresServer:
 
     def __init__(self, bin_folder: Path, folder: Path, user: str | None, options: Sequence[str]) -> None:
         self._bin = bin_folder
-        self._sockets = folder
+        self.folder = folder
         self.user = user
         self._options = options
         self.version = run_program([bin_folder / "postgres", "--version"], user).split()[2]
         self._made = 0
 
     def start(self) -> None:
-        command = [self._bin / "postgres", "-D", self._sockets / "data"]
+        command = [self._bin / "postgres", "-D", self.folder / "data"]
         options = [word for each in self._options for word in ("-c", each)]
-        log = self._sockets / f"log-{time.monotonic_ns()}"
+        log = self.folder / f"log-{time.monotonic_ns()}"
         self._process = ChildProcess(log, [*command, *options], "ready to accept connections", **as_user(self.user))
         self._process.__enter__()
 
@@ -48,7 +48,7 @@ class PostgresServer:
         self._process.kill_all()
 
     def url(self, database: str) -> str:
-        return f"postgresql://contacts@/{database}?host={self._sockets}"
+        return f"postgresql://contacts@/{database}?host={self.folder}"
 
     def create_database(self, template: str = "template0") -> str:
         self._made += 1
@@ -61,7 +61,7 @@ class PostgresServer:
         self.sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
     def sql(self, statement: str, database: str = "postgres") -> str:
-        command = [self._bin / "psql", "-XAtq", "-h", self._sockets, "-U", "contacts", "-d", database, "-c", statement]
+        command = [self._bin / "psql", "-XAtq", "-h", self.folder, "-U", "contacts", "-d", database, "-c", statement]
         return run_program(command, self.user).strip()
 
 

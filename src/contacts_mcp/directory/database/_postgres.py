@@ -15,9 +15,10 @@ from sqlalchemy.util import greenlet_spawn
 
 from contacts_mcp.directory._errors import DirectoryUnavailable
 from contacts_mcp.directory._location import PostgresServer
-from contacts_mcp.directory._postgres_url import parse_url
+from contacts_mcp.directory._postgres_url import Host, parse_url
 from contacts_mcp.directory.database._database import GENERIC_PLANS, Work
-from contacts_mcp.directory.database._postgres_connect import ConnectionRefused, Connector
+from contacts_mcp.directory.database._postgres_connect import Connector
+from contacts_mcp.directory.database._postgres_pooler import ConnectionRefused
 from contacts_mcp.directory.database._postgres_standby import (
     StandbyWatch,
     has_caught_up,
@@ -146,7 +147,9 @@ class PostgresEngine:
             async with self._writer.connect() as connection:
                 autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
                 await autocommit.execute(text(f"VACUUM {', '.join(_VACUUMED)}"))
-        except (DBAPIError, OSError) as exc:
+        except Exception as exc:
+            if self.explain(exc) is None:
+                raise
             _log.warning(
                 "A contact is erased, but not yet removed from dead rows and statistics (%s)", type(exc).__name__
             )
@@ -174,8 +177,9 @@ class _Server:
     """The connections to one server."""
 
     def __init__(self, server: PostgresServer) -> None:
-        self.generic = connect(server, **_GENERIC_PLANS)
-        self._planner = connect(server, **_CUSTOM_PLANS)
+        self._poolers: set[Host] = set()
+        self.generic = connect(server, self._poolers, **_GENERIC_PLANS)
+        self._planner = connect(server, self._poolers, **_CUSTOM_PLANS)
         self._lookup = _single_statement(self.generic.execution_options(**{GENERIC_PLANS: True}))
         self._reader = self._planner.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._query = _single_statement(self._planner)
@@ -197,6 +201,8 @@ class _Server:
         await self._planner.dispose()
 
     async def _single(self, engine: AsyncEngine, work: Work[T]) -> T:
+        if self._poolers:  # only the beginning of a transaction has a time limit and settings
+            return await self.read(work)
         try:
             return await _transact(engine, work)
         except _SecondStatement:
@@ -222,11 +228,16 @@ class _ConnectionLost(Exception):
     """The connection was lost before the end of the transaction, which therefore has no effect."""
 
 
-def connect(server: PostgresServer, **settings: str) -> AsyncEngine:
-    """Return a SQLAlchemy engine whose sessions have these settings; it connects on demand."""
+def connect(server: PostgresServer, poolers: set[Host] | None = None, **settings: str) -> AsyncEngine:
+    """Return a SQLAlchemy engine whose sessions have these settings; it connects on demand.
+
+    A host that turns out to be a pooler is added to `poolers`, if given, and has sessions without settings.
+    """
     return create_async_engine(
         "postgresql+asyncpg://",
-        async_creator=Connector(parse_url(server.url, os.environ), _SESSION | settings),
+        async_creator=Connector(
+            parse_url(server.url, os.environ), _SESSION | settings, set() if poolers is None else poolers
+        ),
         pool_size=_POOL_SIZE,
         max_overflow=0,
         pool_timeout=_POOL_TIMEOUT_SECONDS,

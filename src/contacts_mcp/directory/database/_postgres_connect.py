@@ -12,15 +12,28 @@ import socket
 import ssl
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import asyncpg
-from asyncpg.exceptions import CannotConnectNowError, InvalidPasswordError, TargetServerAttributeNotMatched
+from asyncpg.exceptions import (
+    CannotConnectNowError,
+    InvalidPasswordError,
+    PostgresConnectionError,
+    ProtocolViolationError,
+    TargetServerAttributeNotMatched,
+)
 
 from contacts_mcp.directory._postgres_url import SYSTEM_CERTIFICATES, ConnectionParameters, Host
+from contacts_mcp.directory.database._postgres_pooler import (
+    ConnectionRefused,
+    PooledConnection,
+    explain_refusal,
+    is_direct,
+    refuses_settings,
+)
 
 _TLS_FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
 _FIELDS = re.compile(r"((?:\\.|[^:\\])*)(?::|$)")
@@ -36,21 +49,17 @@ _SILENCE = {
 _log = logging.getLogger(__name__)
 
 
-class ConnectionRefused(Exception):
-    """No connection can be made; `problem` and `advice` are parts of a sentence about the database."""
-
-    def __init__(self, problem: str, advice: str) -> None:
-        super().__init__(problem)
-        self.problem = problem
-        self.advice = advice
-
-
 @dataclass(frozen=True, slots=True)
 class Connector:
-    """Opens connections to the first host of a URL that fits. `session` are settings of each session."""
+    """Opens connections to the first host of a URL that fits. `session` are settings of each session.
+
+    `poolers` are the hosts that turned out to be poolers: their sessions are shared, so they get no settings. Several
+    connectors can share the set.
+    """
 
     parameters: ConnectionParameters
     session: Mapping[str, str]
+    poolers: set[Host] = field(default_factory=set)
 
     async def __call__(self) -> "asyncpg.Connection":
         """Connect. Raises ConnectionRefused, OSError, and what the server answers."""
@@ -74,6 +83,41 @@ class Connector:
         yield from ((host, target) for host in hosts)
 
     async def _connect(self, host: Host, target: str) -> "asyncpg.Connection":
+        try:
+            if host not in self.poolers and (direct := await self._connect_directly(host, target)):
+                return direct
+            return await self._connect_to_pooler(host, target)
+        except PostgresConnectionError as exc:
+            raise explain_refusal(exc) or exc from exc
+
+    async def _connect_directly(self, host: Host, target: str) -> "asyncpg.Connection | None":
+        """Connect with a session of one's own; None if the host turns out to be a pooler."""
+        try:
+            connection = await self._open(host, target, server_settings={**self.parameters.session, **self.session})
+            if await is_direct(connection, self.session):
+                return connection
+        except ProtocolViolationError as exc:
+            if not refuses_settings(exc):
+                raise
+        self.poolers.add(host)
+        _log.info("The database %s is behind a pooler, whose sessions are shared", self.parameters)
+        return None
+
+    async def _connect_to_pooler(self, host: Host, target: str) -> "asyncpg.Connection":
+        if "options" in self.parameters.session:
+            raise ConnectionRefused(
+                "is behind a pooler, whose sessions are shared and have no `options`",
+                "remove them from the URL or PGOPTIONS, and use ALTER ROLE … SET",
+            )
+        return await self._open(
+            host,
+            target,
+            server_settings=dict(self.parameters.session),
+            statement_cache_size=0,
+            connection_class=PooledConnection,
+        )
+
+    async def _open(self, host: Host, target: str, **arguments: Any) -> "asyncpg.Connection":
         known = self.parameters
         password = known.password or find_password(known, host)
         try:
@@ -86,7 +130,7 @@ class Connector:
                 database=known.database,
                 timeout=known.connect_timeout,  # pyright: ignore[reportArgumentType] - it may be None or a float
                 target_session_attrs=target,
-                server_settings={**known.session, **self.session},
+                **arguments,
             )
         except InvalidPasswordError as exc:
             if password:
