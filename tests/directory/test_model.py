@@ -250,16 +250,19 @@ class Model(RuleBasedStateMachine):
             if body.get("name", before) != before:
                 self.previous_names[group] = before
             self.groups[group] |= body
-            assert answer == self.shown_group(group)
+            self.check_group(group, answer)
 
     @rule(number=any_number)
     def get_group(self, number):
         group, answer = self.on_group(200, "GET", number)
         if group:
-            assert ("renamed_at" in answer) is (group in self.previous_names)
-            assert answer.pop("previous_name", None) == self.previous_names.get(group)
-            answer.pop("renamed_at", None)
-            assert answer == self.shown_group(group)
+            self.check_group(group, answer)
+
+    def check_group(self, group, answer):
+        assert ("renamed_at" in answer) is (group in self.previous_names)
+        assert answer.pop("previous_name", None) == self.previous_names.get(group)
+        answer.pop("renamed_at", None)
+        assert answer == self.shown_group(group)
 
     @rule(number=any_number)
     def delete_group(self, number):

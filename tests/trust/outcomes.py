@@ -102,8 +102,6 @@ _PARTIAL_ANSWERS = {
     ),
 }
 """Other allowed answers, if all was done but not all results are known."""
-_READ_BACK = {"update_contact_group": {"previous_name": "Customers"}}
-"""What an answer has beside the normal one if the service's answer was lost, and the record was read instead."""
 _CHECKS_BEFORE_REPEAT = "import_contacts"
 """The tool that repeats a create after reading in the directory that it was not made."""
 
@@ -220,10 +218,9 @@ def _check_answer(normal: ReferenceCall, case: FaultyCall) -> Iterator[str]:
     answer, now = case.answer, case.now
     if case.gone and normal.tool in _SKIP_MISSING_RECORDS:
         return
-    read_back = {**normal.answer, **_READ_BACK.get(normal.tool, {})}
     if counted := _COUNTED.get(normal.tool) if answer != normal.answer else None:
         yield from _check_counts(normal, counted, _counts_in_answer(answer), now, settled=True)
-    elif answer not in (normal.answer, read_back, *_PARTIAL_ANSWERS.get(normal.tool, ())):
+    elif answer not in (normal.answer, *_PARTIAL_ANSWERS.get(normal.tool, ())):
         yield f"another answer: {answer} and not {normal.answer}"
     elif now != normal.after:
         yield f"says that all was done, which is not so: {(normal.after - now) + (now - normal.after)}"

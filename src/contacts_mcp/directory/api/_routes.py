@@ -133,7 +133,7 @@ async def create_contact_group(
     Several groups may have the same name.
     """
     row, headers = await _create(tenant, idempotency_key, body.model_dump(), store.create_group, store.get_group)
-    return JSONResponse(_pick(row, _GROUP_FIELDS), 201, headers)
+    return JSONResponse(_to_group(row), 201, headers)
 
 
 @groups_router.get("/{group_id}", summary="Get contact group")
@@ -143,9 +143,7 @@ async def get_contact_group(tenant: CurrentTenant, group_id: GroupId) -> Respons
 
     As in the example of the API documentation, the response has no members: use List group members.
     """
-    row = await tenant.database.look_up(store.get_group, tenant.id, group_id)
-    renamed = () if row["renamed_at"] is None else _RENAMED_FIELDS
-    return JSONResponse(_pick(row, (*_GROUP_FIELDS, *renamed)))
+    return JSONResponse(_to_group(await tenant.database.look_up(store.get_group, tenant.id, group_id)))
 
 
 @groups_router.patch("/{group_id}", summary="Update contact group")
@@ -156,8 +154,7 @@ async def update_contact_group(tenant: CurrentTenant, group_id: GroupId, body: G
     Only provided fields are updated; null clears the description.
     """
     changes = body.model_dump(exclude_unset=True)
-    row = await tenant.database.write(store.update_group, tenant.id, group_id, changes)
-    return JSONResponse(_pick(row, _GROUP_FIELDS))
+    return JSONResponse(_to_group(await tenant.database.write(store.update_group, tenant.id, group_id, changes)))
 
 
 @groups_router.delete("/{group_id}", status_code=204, summary="Delete contact group")
@@ -225,6 +222,10 @@ def _groups_json(connection: Connection, tenant: int) -> bytes:
 
 def _members_json(connection: Connection, tenant: int, group_id: str) -> bytes:
     return to_json({"members": [_member_row(row) for row in store.list_members(connection, tenant, group_id)]})
+
+
+def _to_group(row: Row) -> dict[str, Any]:
+    return _pick(row, _GROUP_FIELDS if row["renamed_at"] is None else (*_GROUP_FIELDS, *_RENAMED_FIELDS))
 
 
 def _pick(row: Row, fields: tuple[str, ...]) -> dict[str, Any]:
