@@ -107,8 +107,13 @@ def _command(name: str, command: Any) -> str:
     options = [param for param in shown if param.param_type_name == "option"]
     usage = " ".join([name, *(param.name.upper() for param in arguments)])
     lines = [f"## {name}", " ".join((command.help or "").split()).replace("<", "&lt;"), f"```sh\n{usage}\n```"]
-    rows = [f"| {_flags(param)} | {_default(param.default)} | {param.help or ''} |" for param in options]
+    rows = [f"| {_flags(param)} | {_default(_written_default(param))} | {param.help or ''} |" for param in options]
     return "\n\n".join([*lines, *([table("| Option | Default | What it does |", rows)] if rows else [])])
+
+
+def _written_default(option: Any) -> object:
+    """The default as a person writes it: of a flag with an opposite, the flag."""
+    return option.opts[0] if option.default is True and option.secondary_opts else option.default
 
 
 def _flags(option: Any) -> str:

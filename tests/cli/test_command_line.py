@@ -29,6 +29,13 @@ def test_short_help_flag_shows_the_help_without_types_of_python(command, name):
     assert not any(word in short.out for word in ("<bool>", "<str>", "<int", "list[", "<path>"))
 
 
+@pytest.mark.parametrize("group", ["", "directory", "directory keys", "audit"])
+def test_list_of_commands_shows_each_summary_whole_in_80_columns(command, group):
+    shown = command(*group.split(), "--help", COLUMNS="80").out.partition("Commands:")[2].splitlines()[1:]
+
+    assert [line for line in shown if not line.endswith(".") or len(line) > 80 or "..." in line] == []
+
+
 @pytest.mark.parametrize(
     ("written", "is_on"),
     [

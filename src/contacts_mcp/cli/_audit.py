@@ -53,9 +53,9 @@ def verify(
     ] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Check all files of the trail for records that were changed, removed or inserted; exit with 1 if there are any.
+    """Check that no record was changed, removed or inserted.
 
-    With --file, the files into which it was rotated are read as well, also .gz and .xz.
+    It exits with 1 if one was. With --file, the files into which it was rotated are read as well, also .gz and .xz.
 
     Anyone who can write the file can cut records off its end or rewrite all of it: compare the last hash with a copy
     of the trail that is kept elsewhere.
@@ -78,7 +78,10 @@ def show(
     record_id: Annotated[str | None, typer.Option("--id", help="Only calls that name this contact or group.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List records, the oldest first. With --json they are an array, each record on a line as it is stored."""
+    """List records, the oldest first.
+
+    With --json they are an array, each record on a line as it is stored.
+    """
     given = {"tool": tool, "outcome": outcome, "caller": caller}
     wanted = {name: value for name, value in given.items() if value is not None}
     earliest = parse_moment(since, "--since").astimezone(UTC).isoformat() if since else ""
@@ -95,7 +98,9 @@ def tail(
     file: File = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the last records; with -f also new ones, across rotations of the file.
+    """List the last records; with -f also new ones.
+
+    It goes on in the new file when the file is rotated.
 
     With --json they are an array, and with -f, which has no end, one record on each line.
     """
@@ -124,7 +129,10 @@ def who(
     directory: DirectoryOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show which caller of the trail a key or a user is, or whose key a caller has, and count their calls."""
+    """Show the caller of a key or user, or the key of a caller.
+
+    It counts their calls.
+    """
     from contacts_mcp.cli._audit_who import find_callers
 
     with _find_trail(file) as path:

@@ -159,7 +159,7 @@ def serve(
     audit: Audit = None,
     default_region: Region = None,
 ) -> None:
-    """Serve one MCP host over standard input and output, or a team over the network."""
+    """Serve one MCP host over stdio, or a team over the network."""
     network = {"auth": auth, "public_host": public_host or None, "allow_origin": allow_origin or None}
     if transport is Transport.STDIO:
         _refuse_network_flags(**network, host=host, port=port)
@@ -230,7 +230,7 @@ def _serve_network(settings: Settings, host: str, port: int) -> None:
 
 @cli.command()
 def doctor(directory: Directory = None, audit: Audit = None, as_json: AsJson = False) -> None:
-    """Show what is configured, check that it works, and say what to do if it does not."""
+    """Show what is configured, check it, and say what to correct."""
     from contacts_mcp.cli._doctor import examine
 
     raise typer.Exit(examine(lambda: load_settings(directory=directory, audit=audit), Path.home(), as_json=as_json))
@@ -249,7 +249,10 @@ def demo(
         bool, typer.Option("--json", help="Show the messages between client and server as JSON.")
     ] = False,
 ) -> None:
-    """Show the server at work: an assistant adds, finds, groups and deletes contacts in a temporary directory."""
+    """Show an assistant at work in a temporary directory.
+
+    It adds, finds, groups and deletes contacts.
+    """
     from contacts_mcp.cli._demo import run_demo
 
     raise typer.Exit(run_demo(directory, as_json))
@@ -260,7 +263,10 @@ def schemas(
     out: Annotated[Path, typer.Option(callback=clean_option, help="The folder to write to.")] = Path("tool_schemas"),
     as_json: AsJson = False,
 ) -> None:
-    """Write every tool's schemas, and the tools for the OpenAI, Anthropic and Gemini APIs."""
+    """Write every tool's schemas to files.
+
+    Also the tools as the APIs of OpenAI, Anthropic and Gemini take them.
+    """
     written = write_schemas(out)
     print_result([f"{count(written, 'file')} written to {out}"], {"folder": str(out), "files": written}, as_json)
 

@@ -51,7 +51,10 @@ def list_contacts(
     directory: DirectoryOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """List contacts of all tenants, the newest first. Use --live, --deleted and --erased together to list several."""
+    """List contacts of all tenants, the newest first.
+
+    Use --live, --deleted and --erased together to list several.
+    """
     flags: tuple[tuple[Status, bool], ...] = (("live", live), ("deleted", deleted), ("erased", erased))
     statuses: list[Status] = [status for status, is_chosen in flags if is_chosen] or ["live"]
     words = (search or "").strip()
@@ -61,7 +64,10 @@ def list_contacts(
 
 
 def list_deleted(tenant: TenantFilter = None, directory: DirectoryOption = None, as_json: AsJson = False) -> None:
-    """List all deleted contacts that can be restored, the last deleted first: `list --deleted` without a limit."""
+    """List all deleted contacts, which can be restored.
+
+    The last deleted is the first. It is `list --deleted` without a limit.
+    """
     _list(directory, ["deleted"], tenant, as_json)
 
 
@@ -100,7 +106,10 @@ def show(
     directory: DirectoryOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a contact of any tenant: its fields, groups, merged records and the receipt of its erasure."""
+    """Show a contact of any tenant, whatever its status.
+
+    It shows its fields, groups, merged records and the receipt of its erasure.
+    """
     (found,) = read_contacts(locate(directory), [contact_id])
     print_result(list(_describe(found)), _to_json(found), as_json)
 
@@ -165,7 +174,10 @@ def restore(
     directory: DirectoryOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Restore a deleted or merged contact, except for its group memberships. An erased one cannot be restored."""
+    """Restore a deleted or merged contact.
+
+    Its group memberships are not restored, and an erased contact cannot be.
+    """
     row = run_on(locate(directory), lambda opened: opened.maintenance.restore_contact(contact_id.lower()))
     kept = row["was_merged_into"]
     note = f" It is no longer linked to {kept}, which keeps what was merged into it." if kept else ""
@@ -180,7 +192,10 @@ def purge(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Erase contacts permanently that were deleted longer ago than --older-than; each erasure leaves a receipt."""
+    """Erase contacts permanently that were deleted long ago.
+
+    They were deleted longer ago than --older-than. Each erasure leaves a receipt.
+    """
     before = datetime.now(UTC) - parse_age(older_than, "--older-than")
     location = locate(directory)
     if tenant is not None:

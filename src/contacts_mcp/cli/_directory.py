@@ -27,7 +27,10 @@ def serve(
     port: Annotated[int, typer.Option(help="Port; 0 is any free port.", min=0, max=65_535)] = 8080,
     rate: Annotated[int, typer.Option(help="Requests per key and minute; 0 is unlimited.", min=0)] = DEFAULT_RATE_LIMIT,
 ) -> None:
-    """Serve the Contacts API over HTTP to callers with API keys, until SIGTERM or SIGINT."""
+    """Serve the Contacts API over HTTP, to callers with keys.
+
+    It ends on SIGTERM or SIGINT.
+    """
     from contacts_mcp.app import configure_logging, forbid_core_dumps
     from contacts_mcp.directory import Directory
 
@@ -46,7 +49,10 @@ def serve(
 
 @directory_cli.command()
 def stats(directory: DirectoryOption = None, as_json: AsJson = False) -> None:
-    """Count contacts (live, deleted and erased), groups and keys of each tenant, and all memberships and receipts."""
+    """Count contacts, groups and keys of each tenant.
+
+    Live, deleted and erased contacts are counted apart. Memberships and receipts are those of all tenants.
+    """
     location = locate(directory)
     counts: Mapping[str, Any] = run_on(location, lambda opened: opened.maintenance.count_records())
     totals = (count(counts["memberships"], "membership"), count(counts["receipts"], "receipt"))
@@ -61,7 +67,10 @@ def stats(directory: DirectoryOption = None, as_json: AsJson = False) -> None:
 
 @directory_cli.command()
 def check(directory: DirectoryOption = None, as_json: AsJson = False) -> None:
-    """Check integrity, counts, orphans, search index and receipts. The exit code is 1 if anything is wrong."""
+    """Check integrity, counts, search index and receipts.
+
+    It also finds orphans. The exit code is 1 if anything is wrong.
+    """
     with show_progress("checked", 100) as report:
         faults = run_on(locate(directory), lambda opened: opened.maintenance.check(report))
     print_result(faults or ["No faults found."], {"faults": faults}, as_json)
@@ -76,7 +85,10 @@ def receipts(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the receipts of erasures, or verify that none was changed, removed or inserted."""
+    """List the receipts of erasures, or verify their chain.
+
+    A chain is broken if a receipt was changed, removed or inserted.
+    """
     location = locate(directory)
     if not verify:
         rows = run_on(location, lambda opened: opened.maintenance.list_receipts())
@@ -102,9 +114,10 @@ def backup(
     directory: DirectoryOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a consistent copy of a SQLite or PostgreSQL directory to a SQLite file, while the directory is in use.
+    """Write a consistent copy to a SQLite file.
 
-    The copy contains every contact: keep it as safe as the directory, and no longer than erased contacts may be kept.
+    The directory, SQLite or PostgreSQL, may be in use. The copy contains every contact: keep it as safe as the
+    directory, and no longer than erased contacts may be kept.
     """
     with show_progress("copied") as report:
         size = run_on(locate(directory), lambda opened: opened.maintenance.back_up(target, report))
@@ -127,10 +140,10 @@ def restore_backup(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Replace everything in the directory with a backup, in one transaction.
+    """Replace everything in the directory with a backup.
 
-    Contacts that were erased since the backup are erased from it before any caller can read them, and keys that were
-    revoked since stay revoked.
+    This is one transaction. Contacts that were erased since the backup are erased from it before any caller can
+    read them, and keys that were revoked since stay revoked.
     """
     location = locate(directory)
     if not yes:
@@ -183,9 +196,10 @@ def migrate(
     copy: Annotated[bool, typer.Option(help="Write a copy of the directory first.")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Migrate a directory of an older version to the current schema, in one transaction; create it if it is missing.
+    """Migrate an older directory to the current schema.
 
-    The copy is a backup in this user's folder, or beside the directory's file. It contains every contact.
+    This is one transaction. A missing directory is created. The copy is a backup in this user's folder, or beside
+    the directory's file. It contains every contact.
     """
     location = locate(directory)
     with show_progress("contacts done") as report:
@@ -220,7 +234,10 @@ def import_sample(
     directory: DirectoryOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add made-up contacts, to try the directory out. Their phone numbers may be real: do not write to them."""
+    """Add made-up contacts, to try the directory out.
+
+    Their phone numbers may be real: do not write to them.
+    """
     with show_progress("contacts created", number) as report:
         run_on(locate(directory), lambda opened: opened.maintenance.add_samples(number, seed, report), create=True)
     print_result([f"Added {count(number, 'made-up contact')}."], {"contacts": number}, as_json)

@@ -44,10 +44,11 @@ def erase(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Erase contacts permanently, all or none, with what was merged into them. Each erased record leaves a receipt.
+    """Erase contacts permanently, all of them or none.
 
-    The question names each record that is erased, and others with the same number, e-mail address or name, which are
-    erased only if their ids are given as well.
+    What was merged into them is erased, too. Each erased record leaves a receipt. The question names each record
+    that is erased, and others with the same number, e-mail address or name, which are erased only if their ids are
+    given as well.
     """
     kept_reason = _parse_reason(reason)
     location = locate(directory)

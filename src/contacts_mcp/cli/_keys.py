@@ -49,7 +49,10 @@ def create_key(
     as_json: AsJson = False,
     directory: DirectoryOption = None,
 ) -> None:
-    """Create a key and write it to standard output. It is not stored, so it cannot be shown again."""
+    """Create a key and write it to standard output.
+
+    It is not stored, so it cannot be shown again.
+    """
     from contacts_mcp.directory import Directory
 
     location, allowed = locate(directory), scopes or list(Scope)
@@ -66,7 +69,10 @@ def create_key(
 
 @keys_cli.command("list")
 def list_keys(as_json: AsJson = False, directory: DirectoryOption = None) -> None:
-    """List all keys by prefix, revoked ones included: when each was created and last used, to the minute or so."""
+    """List all keys by prefix, revoked ones included.
+
+    It shows when each was created and last used, to the minute or so.
+    """
     keys = run_on(locate(directory), lambda opened: opened.list_keys())
     lines = format_table(_COLUMNS, [_to_row(key) for key in keys]) if keys else ["There are no keys."]
     print_list(lines, [_describe(key) for key in keys], as_json)
