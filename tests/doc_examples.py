@@ -124,6 +124,8 @@ async def _deletions(call: Call) -> None:
     await call("gdpr_delete_contact", contact_id=kari, reason="Request of 3 March")
     ingrid = (await call("list_contacts", shown=False, search="ingrid"))["contacts"][0]["id"]
     await call("delete_contact", contact_id=ingrid)
+    await call("list_deleted_contacts", search="ingrid")
+    await call("restore_contact", contact_id=ingrid)
     group = (await call("list_contact_groups", shown=False))["groups"][0]["id"]
     await call("delete_contact_group", group_id=group)
 

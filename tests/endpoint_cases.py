@@ -156,9 +156,10 @@ EXTENSIONS = (
     ),
     EndpointCase("read_person", "GET /v1/directory/persons/{ola}", Risk.READ),
     EndpointCase("merge_records", "POST /v1/directory/persons/{ola}/merge", Risk.DESTROY, body={"merge_ids": ["kari"]}),
+    EndpointCase("restore_contact", "POST /v1/directory/persons/{ola}/restore", Risk.WRITE),
     EndpointCase("list_deleted_contacts", "GET /v1/directory/deleted", Risk.READ),
     EndpointCase(
         "erase_records", "POST /v1/directory/persons/{ola}/erase", Risk.ERASE, body={"also_erase": ["kari"], **_REASON}
     ),
 )
-"""The embedded directory's own routes, which have no tool."""
+"""The embedded directory's own routes; no tool is derived from them."""

@@ -76,7 +76,7 @@ def test_doctor_checks_the_embedded_directory(command):
     assert done.code == 0, done.out
     assert "✓ backend: the embedded directory in " in done.out
     assert "✓ because: no WAYSCloud key was found" in done.out
-    assert "✓ tools: all 22" in done.out
+    assert "✓ tools: all 24" in done.out
     assert "✓ guard: ask" in done.out
     assert "✓ connection: it answers; 0 contacts" in done.out
 

@@ -31,7 +31,7 @@ async def batch(http, **body):
 
 async def test_directory_route_lists_the_extensions(http):
     """Clients use an extension only if it is listed."""
-    assert (await http.get("/v1/directory")).json() == {"extensions": ["batch", "persons", "scan"]}
+    assert (await http.get("/v1/directory")).json() == {"extensions": ["batch", "persons", "restore", "scan"]}
 
 
 async def test_scan_returns_the_same_contacts_as_the_single_route(http):

@@ -150,6 +150,43 @@ async def test_restored_contact_is_separate_again(make, write, read, directory):
     assert (await read(other)).status == "live"
 
 
+async def test_record_that_was_merged_into_a_restored_one_stays_linked_to_it(make, write, read):
+    """The restored contact is a person of its own, with all that was merged into it."""
+    first, second, third = await make(), await make(), await make()
+    await write(store.merge_contacts, second, [first])
+    await write(store.merge_contacts, third, [second])
+
+    restored = await write(store.restore_contact, second)
+
+    assert (restored.was_deleted, restored.merged_into, restored.record.status) == (True, third, "live")
+    assert [each.row["id"] for each in (await read(second)).merged] == [first]
+    assert (await read(third)).merged == []
+
+
+async def test_restored_contact_is_found_again_and_is_in_no_group(http, create, create_group):
+    ola, group = await create("Ola Nordmann", tags=["vip"]), await create_group()
+    await http.post(f"/v1/contacts/groups/{group['id']}/members", json={"contact_ids": [ola["id"]]})
+    await http.delete(f"/v1/contacts/{ola['id']}")
+    url = f"/v1/directory/persons/{ola['id']}/restore"
+
+    restored, again = (await http.post(url)).json(), (await http.post(url)).json()
+
+    assert (restored["status"], restored["was_deleted"], restored["was_merged_into"]) == ("live", True, None)
+    assert again == {**restored, "was_deleted": False}
+    found = (await http.get("/v1/contacts", params={"search": "ola nord", "tags": "vip"})).json()
+    assert [row["id"] for row in found["contacts"]] == [ola["id"]]
+    assert (await http.get(f"/v1/directory/persons/{ola['id']}")).json()["group_ids"] == []
+
+
+async def test_restoring_an_erased_contact_is_409(http, create):
+    ola = await create("Ola Nordmann")
+    await http.post(f"/v1/contacts/{ola['id']}/gdpr-delete", json={"reason": "asked"})
+
+    answer = await http.post(f"/v1/directory/persons/{ola['id']}/restore")
+
+    assert (answer.status_code, "nothing of it is left" in answer.text) == (409, True)
+
+
 async def test_contact_that_never_existed_or_belongs_to_another_tenant_is_not_found(make, write, read):
     made = await make()
 

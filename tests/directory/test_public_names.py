@@ -15,7 +15,7 @@ from contacts_mcp.directory import api, database, maintenance, service, store
         (
             directory,
             """
-            DEFAULT_RATE_LIMIT KEY_CACHE_SECONDS NO_DIRECTORY ApiKey BackupRefused ContactErased Directory
+            DEFAULT_RATE_LIMIT EXTENSIONS KEY_CACHE_SECONDS NO_DIRECTORY ApiKey BackupRefused ContactErased Directory
             DirectoryError DirectoryNotFound DirectoryUnavailable Location PostgresServer TenantContact default_path
             parse_location with_replica
             """,
@@ -33,7 +33,7 @@ from contacts_mcp.directory import api, database, maintenance, service, store
             journal_path key_prefix list_contacts list_deleted list_groups list_keys list_members
             list_tenants merge_contacts name_words open_database parse_query phone_digits phone_pieces
             read_journal read_journal_file read_person read_receipts rebuild_index receipt_chain_end
-            record_use remove_member replay_receipts revoke_key scan_contacts spend_nonce update_contact
+            record_use remove_member replay_receipts restore_contact revoke_key scan_contacts spend_nonce update_contact
             update_contacts update_group verify_receipts words_column
             """,
         ),

@@ -62,6 +62,7 @@ def test_every_tool_that_takes_a_contact_id_takes_what_a_person_says() -> None:
         "delete_contact",
         "gdpr_delete_contact",
         "remove_group_member",
+        "restore_contact",
     } == WITH_CONTACT
     for tool in TOOLS:
         properties = tool.input_schema["properties"]
@@ -108,7 +109,7 @@ async def test_every_kind_of_call_works_by_what_a_person_says(directory: Host, p
     assert f'person "Ola Nordmann" (id {ola}' in person.asked[1].message
 
 
-@pytest.mark.parametrize("tool", sorted(WITH_CONTACT - {"get_contact"}))
+@pytest.mark.parametrize("tool", sorted(WITH_CONTACT - {"get_contact", "restore_contact"}))
 async def test_name_of_several_contacts_does_nothing_and_shows_the_candidates(
     directory: Host, person: Person, tool: str
 ) -> None:

@@ -12,7 +12,7 @@ from mcp_types import Implementation
 from contacts_mcp.client import ContactsClient, Credential
 from contacts_mcp.contract import Risk
 from contacts_mcp.directory import Directory
-from contacts_mcp.tools import TOOLS, Backend
+from contacts_mcp.tools import TOOLS, Backend, ServiceOffer
 from support.hosts import MODERN, Host, Person, server_over
 
 READING = {tool.name for tool in TOOLS if tool.risk is Risk.READ}
@@ -85,15 +85,17 @@ async def test_key_with_both_scopes_lists_every_tool(tmp_path: Path) -> None:
 
 
 async def test_service_that_tells_no_scopes_limits_nothing(tmp_path: Path) -> None:
-    """The platform is not asked; it refuses what a key does not allow."""
+    """The platform is not asked; it refuses what a key does not allow, and has no extensions."""
     async with _host_with_key(tmp_path / "contacts.db", "read", tells_scopes=False) as (host, _):
-        assert await _listed(host) == READING | WRITING
+        assert await _listed(host) == {tool.name for tool in TOOLS if tool.extension is None}
         assert "does not have the scope 'write'" in await host.error("create_contact", name="Kari")
 
 
-@pytest.mark.parametrize("status", [404, 500, 503])
-async def test_service_that_does_not_answer_the_question_limits_nothing(status: int, monkeypatch: Any) -> None:
-    monkeypatch.setattr("contacts_mcp.tools._tool._SCOPES_TIMEOUT_SECONDS", 0.05)
+@pytest.mark.parametrize(("status", "extensions"), [(404, frozenset()), (500, None), (503, None)])
+async def test_service_that_does_not_answer_the_question_limits_nothing(
+    status: int, extensions: frozenset[str] | None, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("contacts_mcp.tools._offer._TIMEOUT_SECONDS", 0.05)
     transport = httpx.MockTransport(lambda _: httpx.Response(status))
     async with ContactsClient(base_url="http://service", transport=transport) as api:
-        assert await Backend(api, tells_scopes=True).allowed_risks() == frozenset(Risk)
+        assert await Backend(api, tells_scopes=True).offer() == ServiceOffer(extensions=extensions)

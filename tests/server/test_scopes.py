@@ -12,6 +12,7 @@ from mcp_types import Implementation, InputRequiredResult, PromptReference
 
 from contacts_mcp.app import Embedded, connect
 from contacts_mcp.contract import AddGroupMembers, CreateContact, CreateContactGroup, Risk
+from contacts_mcp.directory import EXTENSIONS
 from contacts_mcp.guard import Guard, GuardMode
 from contacts_mcp.prompts import PROMPTS
 from contacts_mcp.resources import CONTACT_URI, GROUP_URI, Completions, ResourceCatalog
@@ -43,7 +44,7 @@ async def _scene(folder: Path, guard: Guard) -> AsyncIterator[tuple[Any, dict[st
     connection = connect(Embedded(folder / "contacts.db", "test"))
     async with connection.lifespan():
         server = server_over(
-            backend_for=lambda _: Backend(connection, budget=WriteBudget(0)),
+            backend_for=lambda _: Backend(connection, budget=WriteBudget(0), known_extensions=EXTENSIONS),
             guard=guard,
             resources=ResourceCatalog(TOOLS),
             prompts=PROMPTS,
@@ -89,6 +90,7 @@ def _calls(ids: dict[str, str]) -> dict[str, list[dict[str, Any]]]:
         "merge_contacts": [{"keep_id": ids["ola"], "merge_ids": [ids["kari"]]}],
         "update_matching_contacts": [{"set_company_name": "Test", **more} for more in ({}, apply)],
         "add_matching_to_group": [{**group, **more} for more in ({}, apply)],
+        "restore_contact": [kari, ola, {"contact": STORED["name"]}],
     }
 
 

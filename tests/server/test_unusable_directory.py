@@ -25,6 +25,8 @@ ARGUMENTS = {
     "update_matching_contacts": {"search": "ola", "add_tags": ["vip"]},
     "add_matching_to_group": {**GROUP, "search": "ola"},
     "check_group_audience": GROUP,
+    "list_deleted_contacts": {},
+    "restore_contact": {"contact_id": MISSING_ID},
 }
 
 

@@ -22,6 +22,7 @@ from mcp.shared.exceptions import MCPError
 
 from contacts_mcp.app import Embedded, Platform, build_app
 from contacts_mcp.client import ContactsClient
+from contacts_mcp.directory import EXTENSIONS
 from contacts_mcp.guard import Guard
 from contacts_mcp.middleware import REQUEST_ID_SCOPE_KEY
 from contacts_mcp.server import CALLER_SCOPE_KEY, Caller, build_server
@@ -154,12 +155,13 @@ async def host_of_service(
 ) -> AsyncIterator[Host]:
     """A host, without a cache, of a server whose service answers as `respond` says.
 
-    `server` are arguments of `build_server`, and `backend` those of Backend.
+    `server` are arguments of `build_server`, and `backend` those of Backend. Every tool is listed.
     """
+    offered: dict[str, Any] = {"known_extensions": EXTENSIONS, **backend}
     async with (
         ContactsClient(base_url="http://service", transport=httpx.MockTransport(respond)) as api,
         Client(
-            server_over(**{"backend_for": lambda _: Backend(api, **backend), **server}),
+            server_over(**{"backend_for": lambda _: Backend(api, **offered), **server}),
             mode=era,
             elicitation_callback=person,
             cache=None,
@@ -171,7 +173,10 @@ async def host_of_service(
 def server_over(api: ContactsClient | None = None, **more: Any) -> Server[Any]:
     """A server that has every tool over a client of the caller's own; `more` replaces arguments of `build_server`."""
     defaults: dict[str, Any] = {"version": "0", "instructions": "", "tools": TOOLS, "guard": Guard()}
-    defaults |= {"backend_for": lambda _: Backend(api), "lifespan": lambda _: nullcontext()}
+    defaults |= {
+        "backend_for": lambda _: Backend(api, known_extensions=EXTENSIONS),
+        "lifespan": lambda _: nullcontext(),
+    }
     return build_server(**{**defaults, **more})
 
 

@@ -149,6 +149,7 @@ def test_hints_of_a_workflow_tell_what_a_call_can_do():
         "find_contacts",
         "find_duplicate_contacts",
         "check_group_audience",
+        "list_deleted_contacts",
     }
     assert hinted("idempotentHint", of=False) & WORKFLOW_NAMES == {"export_contacts"}
 

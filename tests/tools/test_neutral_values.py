@@ -23,6 +23,7 @@ OLA = {"id": ID, "type": "company", "name": "Ola Nordmann", "phone_number": "+47
 KARI = {**OLA, "id": OTHER_ID, "name": "Kari Moe"}
 GROUPS = [{"id": ID, "name": "Choir"}]
 ANSWER = {**OLA, "contacts": [OLA], "members": [KARI], "groups": GROUPS, "total": 1, "added": 1, "extensions": []}
+ANSWER["was_deleted"] = True
 REQUIRED = {
     "contact_id": ID,
     "group_id": ID,

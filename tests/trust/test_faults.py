@@ -20,7 +20,7 @@ from mcp import Client, StdioServerParameters, stdio_client
 from contacts_mcp.app import Platform
 from contacts_mcp.client import Credential
 from contacts_mcp.contract import Risk
-from contacts_mcp.tools import ENDPOINTS, TOOLS, WORKFLOWS, Tool
+from contacts_mcp.tools import ENDPOINTS, WORKFLOWS, Tool, choose_tools
 from contacts_mcp.tools._plan import PlanArguments
 from network.servers import quick_folder
 from support.hosts import LEGACY, MISSING_ID, MODERN, Host, Person, answer_of, host, text_of
@@ -58,6 +58,8 @@ class Connection:
 _MAIN_CONNECTIONS = (Connection("stdio", MODERN, extensions=True), Connection("http", LEGACY, extensions=False))
 _OTHER_CONNECTIONS = (Connection("stdio", LEGACY, extensions=False), Connection("http", MODERN, extensions=True))
 """For tools that ask a person: faults also meet the second round of a question."""
+TOOLS = choose_tools(extensions=False)
+"""The tools of a service that is called with a key of the platform."""
 _PLANNING = [tool for tool in WORKFLOWS if issubclass(tool.arguments, PlanArguments)]
 
 

@@ -8,14 +8,14 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import anyio
 import anyio.to_thread
 
 from contacts_mcp.client import BASE_URL, Credential, find_credential, parse_base_url
 from contacts_mcp.contract import AnswerT, AuthenticationFailed, Call, ListContacts, ProgressCallback
-from contacts_mcp.directory import Location, PostgresServer, default_path
+from contacts_mcp.directory import EXTENSIONS, Location, PostgresServer, default_path
 from contacts_mcp.file_links import FileLinks
 from contacts_mcp.folder import Folder
 from contacts_mcp.guard import NonceStoreUnavailable
@@ -54,6 +54,11 @@ class Platform:
         """The backend, for the instructions that a model reads."""
         return f"the WAYSCloud platform at {self.base_url}"
 
+    @property
+    def may_have_extensions(self) -> bool:
+        """Whether the service may be a directory of `directory serve`, by the key; the platform has no extensions."""
+        return self.credential is None or self.credential.is_of_directory
+
     def __str__(self) -> str:
         return f"WAYSCloud at {self.base_url}"
 
@@ -70,6 +75,7 @@ class Embedded:
 
     database: Location
     reason: str
+    may_have_extensions: ClassVar[bool] = True
 
     @property
     def kind(self) -> str:
@@ -348,6 +354,7 @@ def backend_factory(
             owner=caller.principal,
             budget=budgets.for_caller(caller.principal),
             tells_scopes=caller.credential.is_of_directory if caller.credential else connection.tells_scopes,
+            known_extensions=EXTENSIONS if isinstance(connection, DirectoryConnection) else (),
         )
 
     return backend_for

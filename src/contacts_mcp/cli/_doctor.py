@@ -19,7 +19,7 @@ from contacts_mcp.cli._output import print_json, print_line
 from contacts_mcp.contract import ContactsError, ListContacts, Unreachable
 from contacts_mcp.directory import NO_DIRECTORY, PostgresServer
 from contacts_mcp.settings import Auth, Settings
-from contacts_mcp.tools import TOOLS, choose_tools
+from contacts_mcp.tools import choose_tools
 from contacts_mcp.wording import count
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def examine(load: Callable[[], Settings], home: Path, *, as_json: bool = False) 
         return report.end()
     report.passed("backend", str(backend))
     report.passed("credential" if isinstance(backend, Platform) else "because", backend.origin())
-    report.passed("tools", _summarize_tools(settings))
+    report.passed("tools", _summarize_tools(settings, extensions=backend.may_have_extensions))
     report.passed("guard", settings.guard + (f", also for {', '.join(settings.confirm)}" if settings.confirm else ""))
     _examine_files(report, settings)
     _examine_trail(report, app.trail)
@@ -101,11 +101,12 @@ def _where(home: Path) -> str:
     return f" in the shell, or in the host's file: {', '.join(files)}" if files else ""
 
 
-def _summarize_tools(settings: Settings) -> str:
-    chosen = choose_tools(read_only=settings.read_only, only=settings.tools)
-    if len(chosen) == len(TOOLS):
-        return f"all {len(TOOLS)}"
-    return f"{len(chosen)} of {len(TOOLS)}: {', '.join(tool.name for tool in chosen)}"
+def _summarize_tools(settings: Settings, *, extensions: bool) -> str:
+    total = len(choose_tools(extensions=extensions))
+    chosen = choose_tools(read_only=settings.read_only, only=settings.tools, extensions=extensions)
+    if len(chosen) == total:
+        return f"all {total}"
+    return f"{len(chosen)} of {total}: {', '.join(tool.name for tool in chosen)}"
 
 
 def _examine_files(report: _Report, settings: Settings) -> None:

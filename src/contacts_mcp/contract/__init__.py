@@ -57,6 +57,8 @@ from contacts_mcp.contract.extensions import (
     ReadPerson,
     Receipt,
     Receipts,
+    RestoreContact,
+    RestoredRecord,
     ScanContacts,
     ScanPage,
 )
@@ -111,6 +113,8 @@ __all__ = [
     "Receipts",
     "Record",
     "Request",
+    "RestoreContact",
+    "RestoredRecord",
     "Risk",
     "ScanContacts",
     "ScanPage",

@@ -1,7 +1,7 @@
 """Extensions of the API, which only the embedded directory offers: many contacts at once, all records of a person.
 
 Before sending one of these calls, check DescribeDirectory: `scan` means ScanContacts, `batch` means BatchContacts, and
-`persons` means the calls from ReadPerson on.
+`persons` means the calls from ReadPerson on, but for RestoreContact, which has the name `restore`.
 """
 
 from typing import Any, Literal
@@ -67,6 +67,16 @@ class Person(PersonRecord):
 
     merged: list[PersonRecord]
     group_ids: list[str]
+
+
+class RestoredRecord(PersonRecord):
+    """A contact after it was restored; if `was_deleted` is false, it was live before and nothing was changed.
+
+    `was_merged_into` is the id of the contact that it was merged into and is separate from now.
+    """
+
+    was_deleted: bool
+    was_merged_into: str | None = None
 
 
 class DeletedPage(Record):
@@ -167,6 +177,15 @@ class MergeRecords(Call[MergedIds]):
     idempotent = True
     contact_id: ContactId
     merge_ids: list[ContactId] = Field(min_length=1)
+
+
+class RestoreContact(Call[RestoredRecord]):
+    """Make a deleted contact live again, in no group, and separate from the contact that it was merged into."""
+
+    route = "POST /v1/directory/persons/{contact_id}/restore"
+    risk = Risk.WRITE
+    idempotent = True
+    contact_id: ContactId
 
 
 class EraseRecords(Call[Receipts]):

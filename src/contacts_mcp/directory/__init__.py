@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_RATE_LIMIT",
+    "EXTENSIONS",
     "KEY_CACHE_SECONDS",
     "NO_DIRECTORY",
     "ApiKey",
@@ -38,6 +39,9 @@ __all__ = [
     "parse_location",
     "with_replica",
 ]
+
+EXTENSIONS = ("batch", "persons", "restore", "scan")
+"""The names of what the directory offers beyond the documented API."""
 
 DEFAULT_RATE_LIMIT = 1_200
 """Requests a minute that each key may make, unless the service is started with another limit."""

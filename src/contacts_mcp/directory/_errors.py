@@ -6,7 +6,7 @@ Exception
     ├── PersonalReason         the reason of an erasure holds personal data: 422
     ├── Conflict               the request contradicts an earlier one: 409
     ├── DirectoryUnavailable   the database cannot be used: 503, or 507 if its disk is full
-    ├── ContactErased          an erased contact cannot be restored
+    ├── ContactErased          an erased contact cannot be restored: 409
     └── BackupRefused          a backup cannot be written or restored
 """
 
@@ -79,6 +79,8 @@ class DirectoryUnavailable(DirectoryError):
 
 class ContactErased(DirectoryError):
     """The contact was erased, so there is nothing left to restore."""
+
+    status = 409
 
 
 class BackupRefused(DirectoryError):

@@ -60,6 +60,7 @@ TOOL_EFFECTS: Mapping[str, _ToolEffect] = {
     "import_contacts": _ToolEffect(all_of=frozenset({CONTACT_URI, GROUP_URI, MEMBERS_URI})),
     "merge_contacts": _ToolEffect(all_of=frozenset({GROUP_URI, MEMBERS_URI})),  # of the contacts, those with its ids
     "update_matching_contacts": _ToolEffect(all_of=frozenset({CONTACT_URI, MEMBERS_URI})),
+    "restore_contact": _ToolEffect(by_id=frozenset({CONTACT_URI})),  # it is in no group
     "add_matching_to_group": _ToolEffect(by_id=frozenset({GROUP_URI, MEMBERS_URI})),
 }
 """The effect of every tool that writes."""

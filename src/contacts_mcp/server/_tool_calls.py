@@ -49,6 +49,7 @@ from contacts_mcp.tools import (
     CallConsent,
     NotDone,
     PreparedCall,
+    ServiceOffer,
     Tool,
     drop_host_arguments,
     parse_arguments,
@@ -112,21 +113,26 @@ class ToolHandlers:
         self, ctx: RequestContext, params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
         require_first_page(params)
-        allowed = self._allowed_tools(await self._limit(caller_of(ctx)))
+        caller = caller_of(ctx)
+        allowed = self._allowed_tools(caller, await self._offer(caller))
         return types.ListToolsResult(tools=[self._listed(tool) for tool in allowed.values()])
 
     async def call_tool(self, ctx: RequestContext, params: types.CallToolRequestParams) -> Result:
         """Find the tool and call it. A failure is one line for the model, and a log message if the client wants it."""
         caller, request_id = caller_of(ctx), request_id_of(ctx)
         tool = self._tools.get(params.name)
+        if tool and tool.extension and not (await self._offer(caller)).has(tool.extension):
+            tool = None
         result: Result
         if tool is None or caller.risks.isdisjoint(tool.call_risks):
             count_rejected_call()
             error = "unknown_tool" if tool is None else PermissionDenied.code
             await self._recorder.record_rejected([params.name], caller.principal, request_id, error)
-            result = error_result(_unknown_tool_line(params.name, self._allowed_tools(caller)))
+            result = error_result(
+                _unknown_tool_line(params.name, self._allowed_tools(caller, await self._offer(caller)))
+            )
         else:
-            caller = caller if tool.risk is Risk.READ else await self._limit(caller)
+            caller = caller if tool.risk is Risk.READ else _limit(caller, await self._offer(caller))
             record = CallRecord(tool.name, tool.risk, caller.principal, request_id)
             with measure_call(record):
                 result = await self._record_call(_Call(ctx, params, tool, caller, record))
@@ -166,7 +172,7 @@ class ToolHandlers:
         raw, token = split_token_argument(given) if tool.name in self._two_step_tools else (given, None)
         parsed = parse_arguments(tool.arguments, tool.input_schema, raw)
         backend = tool.limit(self._backend_of(call))
-        arguments = await resolve_names(backend, parsed)
+        arguments = await resolve_names(backend, parsed, among_deleted=tool.names_deleted)
         targets = {name: getattr(arguments, name) for name in tool.target_args}
         record.targets = {name: value for name, value in targets.items() if value is not None}
         prepared = await tool.prepare(backend, arguments)
@@ -212,14 +218,13 @@ class ToolHandlers:
         self._subscriptions.notify(call.caller.tenant, call.tool, arguments, answer)
         return answer
 
-    async def _limit(self, caller: Caller) -> Caller:
-        """Return the caller without the risks that the key for the service does not allow."""
+    async def _offer(self, caller: Caller) -> ServiceOffer:
+        """Return what the service offers to the caller."""
         try:
             backend = self._backend_for(caller)
         except LookupError:  # a caller without a key: every call fails with its own error
-            return caller
-        risks = caller.risks & await backend.allowed_risks()
-        return caller if risks == caller.risks else replace(caller, risks=risks)
+            return ServiceOffer()
+        return await backend.offer()
 
     def _require_read(self, tool: Tool, caller: Caller) -> None:
         """Raise PermissionDenied if the tool shows stored data, and the caller may not read."""
@@ -227,12 +232,13 @@ class ToolHandlers:
             advice = "nothing was changed; request this scope, too"
             raise PermissionDenied(f"{tool.name} shows stored data, which needs the scope contacts:read", advice=advice)
 
-    def _allowed_tools(self, caller: Caller) -> dict[str, Tool]:
+    def _allowed_tools(self, caller: Caller, offer: ServiceOffer) -> dict[str, Tool]:
+        caller = _limit(caller, offer)
         hidden = frozenset[str]() if Risk.READ in caller.risks else self._reading_tools
         return {
             name: tool
             for name, tool in self._tools.items()
-            if name not in hidden and not caller.risks.isdisjoint(tool.call_risks)
+            if name not in hidden and offer.has(tool.extension) and not caller.risks.isdisjoint(tool.call_risks)
         }
 
     def _listed(self, tool: Tool) -> types.Tool:
@@ -245,6 +251,12 @@ class ToolHandlers:
             output_schema=None if takes_token else tool.output_schema,  # a preview has another schema
             annotations=types.ToolAnnotations.model_validate(tool.annotations(open_world=self._open_world)),
         )
+
+
+def _limit(caller: Caller, offer: ServiceOffer) -> Caller:
+    """Return the caller without the risks that the key for the service does not allow."""
+    risks = caller.risks & offer.risks
+    return caller if risks == caller.risks else replace(caller, risks=risks)
 
 
 def _shows_stored_data(tool: Tool, guard: Guard) -> bool:

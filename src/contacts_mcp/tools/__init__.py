@@ -24,6 +24,7 @@ from contacts_mcp.tools._erasure import ErasureResult
 from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._links import CallerLinks
 from contacts_mcp.tools._merge_contacts import Merged
+from contacts_mcp.tools._offer import ServiceOffer
 from contacts_mcp.tools._person import read_person
 from contacts_mcp.tools._references import ParsedArguments, parse_arguments
 from contacts_mcp.tools._related import RelatedRecord, RelatedRecords, find_related
@@ -68,6 +69,7 @@ __all__ = [
     "RelatedRecord",
     "RelatedRecords",
     "Sender",
+    "ServiceOffer",
     "SharedDownloads",
     "Tool",
     "UnknownTools",

@@ -7,6 +7,7 @@ from typing import Any
 from contacts_mcp.contract import Risk
 from contacts_mcp.tools._add_matching_to_group import add_matching_to_group
 from contacts_mcp.tools._check_group_audience import check_group_audience
+from contacts_mcp.tools._deleted_contacts import list_deleted_contacts, restore_contact
 from contacts_mcp.tools._endpoints import ENDPOINTS
 from contacts_mcp.tools._export_contacts import export_contacts
 from contacts_mcp.tools._find_contacts import find_contacts
@@ -25,8 +26,10 @@ WORKFLOWS: tuple[Tool, ...] = (
     update_matching_contacts,
     add_matching_to_group,
     check_group_audience,
+    list_deleted_contacts,
+    restore_contact,
 )
-"""Tools that do a whole job on the server in one or two calls."""
+"""Tools that do a whole job on the server in one or two calls, or what the documented API has no endpoint for."""
 
 TOOLS: tuple[Tool, ...] = ENDPOINTS + WORKFLOWS
 _CLOSED = {"additionalProperties": False}  # the strict modes of OpenAI and Anthropic require it
@@ -40,15 +43,19 @@ class UnknownTools(ValueError):
         super().__init__(f"unknown tool: {', '.join(sorted(names))}; available tools: {', '.join(known)}")
 
 
-def choose_tools(*, read_only: bool = False, only: Collection[str] | None = None) -> tuple[Tool, ...]:
+def choose_tools(
+    *, read_only: bool = False, only: Collection[str] | None = None, extensions: bool = True
+) -> tuple[Tool, ...]:
     """Choose the tools that a server lists and runs; `only` names tools and toolsets. Raises UnknownTools.
 
-    With `read_only`, none that writes anything, not even a file.
+    With `read_only`, none that writes anything, not even a file. Without `extensions`, none that needs one: the
+    service offers only the documented API.
     """
     names = {tool.name for tool in TOOLS} if only is None else set(only)
     _require_known(names, [*(tool.name for tool in TOOLS), *TOOLSETS])
     names |= {tool.name for name in names for tool in TOOLSETS.get(name, ())}
-    return tuple(tool for tool in TOOLS if tool.name in names and (tool.is_read_only or not read_only))
+    chosen = [tool for tool in TOOLS if tool.name in names and (tool.is_read_only or not read_only)]
+    return tuple(tool for tool in chosen if extensions or tool.extension is None)
 
 
 def require_confirmable(names: Collection[str]) -> None:

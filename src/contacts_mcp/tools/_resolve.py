@@ -1,6 +1,6 @@
 """Look up the records that a call names: each name must match exactly one, or nothing is done."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 from pydantic import BaseModel
@@ -12,8 +12,10 @@ from contacts_mcp.contract import (
     Group,
     ListContactGroups,
     ListContacts,
+    ListDeletedContacts,
     NotFound,
     PermissionDenied,
+    PersonRecord,
 )
 from contacts_mcp.matching import exact_search_texts, is_exact_match, rank_contacts
 from contacts_mcp.text import fold, quote
@@ -21,7 +23,7 @@ from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._references import GROUP, MAX_NAME_LENGTH, Named, ParsedArguments
 from contacts_mcp.tools._select import fetch_full
 from contacts_mcp.tools._tool import Backend
-from contacts_mcp.wording import count
+from contacts_mcp.wording import count, local_time
 
 _MAX_ROWS = 100  # contacts that one search returns; a name that more contacts match is too common
 _MAX_CANDIDATES = 5
@@ -36,8 +38,8 @@ class Ambiguous(ContactsError):
     code = "ambiguous"
 
 
-async def resolve_names(backend: Backend, parsed: ParsedArguments) -> BaseModel:
-    """Return the arguments with the ids of the records that the call names.
+async def resolve_names(backend: Backend, parsed: ParsedArguments, *, among_deleted: bool = False) -> BaseModel:
+    """Return the arguments with the ids of the records that the call names; contacts can be `among_deleted` ones.
 
     Raises:
         Ambiguous: several records have the name.
@@ -52,10 +54,32 @@ async def resolve_names(backend: Backend, parsed: ParsedArguments) -> BaseModel:
         message = f"a search by {by_name} shows stored data, which needs the scope contacts:read"
         raise PermissionDenied(message, advice=f"{_NOTHING_DONE}; give {by_id}, or request this scope, too")
     found: dict[str, str | list[str]] = {}
+    among = _DELETED if among_deleted else _LIVE
     for each in parsed.named:
-        ids = await (_find_group(backend, each) if each.reference is GROUP else _find_contacts(backend, each))
+        ids = await (_find_group(backend, each) if each.reference is GROUP else _find_contacts(backend, each, among))
         found[each.reference.by_id] = each.with_ids(ids)
     return parsed.with_ids(found)
+
+
+class _Found(NamedTuple):
+    """The contacts that a search returned, and whether these are all that it finds."""
+
+    contacts: Sequence[Contact]
+    is_complete: bool
+
+
+class _Among(NamedTuple):
+    """The contacts among which a name is looked up.
+
+    Attributes:
+        noun: one of these contacts, in an error.
+        search: searches them.
+        advice: what to do if none is similar.
+    """
+
+    noun: str
+    search: Callable[[Backend, str], Awaitable[_Found]]
+    advice: str
 
 
 class _Match(NamedTuple):
@@ -77,28 +101,41 @@ class _Match(NamedTuple):
         return len(self.exact) == 1 and self.is_complete
 
 
-async def _find_contacts(backend: Backend, named: Named) -> dict[str, str]:
+async def _search_live(backend: Backend, text: str) -> _Found:
+    page = await backend.send(ListContacts(search=text, per_page=_MAX_ROWS))
+    return _Found(page.contacts, _is_complete(page))
+
+
+async def _search_deleted(backend: Backend, text: str) -> _Found:
+    page = await backend.send(ListDeletedContacts(search=text, limit=_MAX_ROWS))
+    return _Found(page.contacts, page.next is None)
+
+
+_LIVE = _Among("contact", _search_live, "find_contacts also finds misspelled names")
+_DELETED = _Among("deleted contact", _search_deleted, "list_deleted_contacts lists what can be restored")
+
+
+async def _find_contacts(backend: Backend, named: Named, among: _Among) -> dict[str, str]:
     """Return the id of the contact that each name, number or address matches exactly."""
 
     async def match(name: str) -> _Match:
-        return await _match_contacts(backend, name)
+        return await _match_contacts(backend, name, among)
 
     client = JobClient(backend)
     matches = await client.map_concurrently(named.names, match)
     if unclear := [each for each in matches if not each.is_clear]:
-        raise await _unclear_error(client, named, unclear)
+        raise await _unclear_error(client, named, unclear, among)
     return {each.name: each.exact[0].id for each in matches}
 
 
-async def _match_contacts(backend: Backend, name: str) -> _Match:
+async def _match_contacts(backend: Backend, name: str, among: _Among) -> _Match:
     """Search for a contact, by other words only if the first search finds none that matches exactly."""
     region = backend.default_region
     found: dict[str, Contact] = {}
     is_complete = True
     for text in exact_search_texts(name, region):
-        page = await backend.send(ListContacts(search=text, per_page=_MAX_ROWS))
-        found |= {each.id: each for each in page.contacts}
-        is_complete = _is_complete(page)
+        contacts, is_complete = await among.search(backend, text)
+        found |= {each.id: each for each in contacts}
         if any(is_exact_match(name, each, region) for each in found.values()):
             break
     exact = [each for each in found.values() if is_exact_match(name, each, region)]
@@ -112,35 +149,36 @@ def _is_complete(page: ContactPage) -> bool:
     return rows < _MAX_ROWS if page.total is None else rows >= page.total
 
 
-async def _unclear_error(client: JobClient, named: Named, unclear: Sequence[_Match]) -> ContactsError:
+async def _unclear_error(client: JobClient, named: Named, unclear: Sequence[_Match], among: _Among) -> ContactsError:
     """Return the error about names that do not match exactly one contact, with the candidates of each."""
     limit = max(1, _MAX_CANDIDATES // len(unclear))
     shown = {each.name: (each.exact or each.similar)[:limit] for each in unclear}
-    ids = dict.fromkeys(contact.id for contacts in shown.values() for contact in contacts)
+    rows = {contact.id: contact for contacts in shown.values() for contact in contacts}
+    ids = [each.id for each in rows.values() if not isinstance(each, PersonRecord)]  # these rows are full
     try:
-        full = {each.id: each for each in await fetch_full(client, list(ids)[:_MAX_CANDIDATES])}
+        full = {each.id: each for each in await fetch_full(client, ids[:_MAX_CANDIDATES])}
     except ContactsError:  # rows of a list do not show the company, but are better than no candidate
         full = {}
     room = _MAX_LIST_LENGTH // len(unclear)
-    parts = [_describe_match(each, [full.get(row.id, row) for row in shown[each.name]], room) for each in unclear]
+    parts = [
+        _describe_match(each, [full.get(row.id, row) for row in shown[each.name]], room, among.noun) for each in unclear
+    ]
     kind = Ambiguous if any(each.exact for each in unclear) else NotFound
     has_candidates = any(shown.values())
     advice = (
-        f"ask the person which one, then call again with {named.reference.by_id}"
-        if has_candidates
-        else ("find_contacts also finds misspelled names")
+        f"ask the person which one, then call again with {named.reference.by_id}" if has_candidates else among.advice
     )
     return kind("; ".join(parts), advice=f"{_NOTHING_DONE}; {advice}")
 
 
-def _describe_match(match: _Match, shown: Sequence[Contact], room: int) -> str:
+def _describe_match(match: _Match, shown: Sequence[Contact], room: int, noun: str) -> str:
     name = _shown(match.name)
     if not match.is_complete and len(match.exact) <= 1:
-        claim = f"too many contacts match {name} to be sure which one is meant"
+        claim = f"too many {noun}s match {name} to be sure which one is meant"
     elif match.exact:
-        claim = f"{count(len(match.exact), 'contact')} match {name}"
+        claim = f"{count(len(match.exact), noun)} match {name}"
     else:
-        claim = f"no contact matches {name}{' exactly, only similar ones' if shown else ''}"
+        claim = f"no {noun} matches {name}{' exactly, only similar ones' if shown else ''}"
     listed: list[str] = []
     for each in shown:
         line = _describe_contact(each)
@@ -158,6 +196,8 @@ def _describe_contact(contact: Contact) -> str:
     values = (contact.name, contact.phone_number, contact.email, contact.company_name)
     tags = [_shown(tag) for tag in contact.tags[:_MAX_SHOWN_TAGS]]
     known = [*(_shown(value) for value in values if value), *([f"tags {' '.join(tags)}"] if tags else [])]
+    if isinstance(contact, PersonRecord) and contact.deleted_at:
+        known.append(f"deleted {local_time(contact.deleted_at)}")
     return f"{contact.id} ({', '.join(known)})"
 
 

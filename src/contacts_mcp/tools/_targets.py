@@ -26,6 +26,7 @@ _CONTACT_EFFECT = {
     Risk.WRITE: "The contact is changed.",
     Risk.DESTROY: "The contact is removed from all groups. Its data is kept, but no tool can restore the contact.",
 }
+_RESTORABLE_EFFECT = "The contact is removed from all groups. It can be restored later, but not into its groups."
 
 
 async def read_target(backend: Backend, risk: Risk, arguments: BaseModel) -> Target:
@@ -46,6 +47,8 @@ async def read_target(backend: Backend, risk: Risk, arguments: BaseModel) -> Tar
     changes_one = risk is Risk.WRITE and not (contact_id and group_id)
     is_known = changes_one or isinstance(arguments, DeleteContact | DeleteContactGroup | RemoveGroupMember)
     effect = _effect(risk, records) if is_known else _description(arguments)
+    if isinstance(arguments, DeleteContact) and "restore" in ((await backend.offer()).extensions or ()):
+        effect = _RESTORABLE_EFFECT
     return Target(label, effect, hash_json([record.model_dump() for record in state]))
 
 

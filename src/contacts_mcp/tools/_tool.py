@@ -5,7 +5,7 @@ A tool is derived from an endpoint's call (`_endpoints.py`) or written by hand.
 
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -34,6 +34,7 @@ from contacts_mcp.guard import PromptWording, Target
 from contacts_mcp.tools._answers import NotDone
 from contacts_mcp.tools._downloads import MAX_DOWNLOAD_BYTES, Download, Downloads
 from contacts_mcp.tools._links import CallerLinks
+from contacts_mcp.tools._offer import ServiceOffer, ask_offer
 from contacts_mcp.tools._references import add_name_arguments
 from contacts_mcp.tools._schemas import has_optional_texts, input_schema, merge_schemas, output_schema
 from contacts_mcp.tools._time_limit import TimeLimit
@@ -43,9 +44,6 @@ NO_PATHS_OVER_NETWORK = "a server on a network accepts no paths"
 _FILLERS = 'Arguments "" and [] are ignored.'
 _BUDGET_PERIOD_SECONDS = 3600.0
 _MINUTE_SECONDS = 60.0
-_SCOPES_TIMEOUT_SECONDS = 2.0
-_RISKS_BY_SCOPE = {"read": frozenset({Risk.READ}), "write": frozenset({Risk.WRITE, Risk.DESTROY, Risk.ERASE})}
-"""What the scopes of a directory service's key allow."""
 _MAX_BUDGETS = 4_096
 _MAX_PLANNED_FILES = 1_000
 
@@ -181,7 +179,8 @@ class Backend:
         links: the caller's links to send and fetch files, if there can be any.
         owner: the caller to whom downloads and planned regions belong.
         may_read: whether the caller may read contacts; a call that writes shows no others than its own if not.
-        tells_scopes: whether the service tells what the caller's key allows; the platform does not.
+        tells_scopes: whether the service tells what the caller's key allows, and its extensions; the platform does not.
+        known_extensions: the extensions of a service that is not asked: those of the embedded directory.
         consent: a person's consent to the current call, whose changes do not count towards the budget then.
     """
 
@@ -197,6 +196,7 @@ class Backend:
     budget: WriteBudget = field(default_factory=lambda: WriteBudget(0))
     tells_scopes: bool = False
     consent: CallConsent = field(default_factory=CallConsent)
+    known_extensions: Collection[str] = ()
 
     async def send(self, call: Call[AnswerT]) -> AnswerT:
         """Send a call within the caller's write budget. Raises a ContactsError if it did not succeed."""
@@ -210,18 +210,14 @@ class Backend:
             return extension in await self.client.extensions()
         return False
 
-    async def allowed_risks(self) -> frozenset[Risk]:
-        """Return the risks that the key for the service allows; all of them if the service does not tell in time.
+    async def offer(self) -> ServiceOffer:
+        """Return what the service offers to the caller; all that is possible if the service does not tell in time.
 
-        The service refuses what a key does not allow in any case.
+        The service refuses in any case what a key does not allow or what it does not offer.
         """
-        scopes = None
         if self.tells_scopes:
-            with anyio.move_on_after(_SCOPES_TIMEOUT_SECONDS), suppress(ContactsError):
-                scopes = await self.client.scopes()
-        if scopes is None:
-            return frozenset(Risk)
-        return frozenset(risk for scope, risks in _RISKS_BY_SCOPE.items() if scope in scopes for risk in risks)
+            return await ask_offer(self.client)
+        return ServiceOffer(extensions=frozenset(self.known_extensions))
 
     async def keep_file(
         self, name: str, mime_type: str, chunks: Iterable[bytes], folder: Folder | None
@@ -321,6 +317,8 @@ class Tool:
         shows_stored_data: whether a plan or an answer shows what the caller did not write, which needs READ, too.
         other_answers: answers of calls that do something else, if their arguments say so.
         is_time_limited: whether all requests of one call share a time limit.
+        extension: what the service must offer beyond the documented API; else the tool does not exist.
+        names_deleted: whether the contact that its arguments name is a deleted one.
     """
 
     name: str
@@ -337,6 +335,8 @@ class Tool:
     shows_stored_data: bool = False
     other_answers: tuple[type[BaseModel], ...] = ()
     is_time_limited: bool = False
+    extension: str | None = None
+    names_deleted: bool = False
 
     def limit(self, backend: Backend) -> Backend:
         """Return the backend for one call, with the call's time limit if it has one."""
@@ -397,6 +397,7 @@ def read_tool(
     target_args: tuple[str, ...] = (),
     *,
     writes_file: bool = False,
+    extension: str | None = None,
 ) -> Tool:
     """Build a tool that only reads contacts, so that its calls need no preparation."""
 
@@ -412,4 +413,5 @@ def read_tool(
         writes_file=writes_file,
         idempotent=not writes_file,
         target_args=target_args,
+        extension=extension,
     )

@@ -98,7 +98,7 @@ async def test_batch_does_not_change_contacts_of_another_tenant(ola, kari):
     assert await ola.everything() == before
 
 
-async def test_merge_and_list_of_deleted_contacts_reach_no_other_tenant(ola, kari):
+async def test_merge_restore_and_list_of_deleted_contacts_reach_no_other_tenant(ola, kari):
     person = f"/v1/directory/persons/{kari.contact['id']}"
     before = await ola.everything()
 
@@ -110,6 +110,9 @@ async def test_merge_and_list_of_deleted_contacts_reach_no_other_tenant(ola, kar
     assert await ola.everything() == before
     await ola.client.delete(f"/v1/contacts/{ola.contact['id']}")
     assert (await kari.client.get("/v1/directory/deleted")).json() == {"contacts": [], "next": None}
+    restored = await kari.client.post(f"/v1/directory/persons/{ola.contact['id']}/restore")
+    assert restored.status_code == 404
+    assert len((await ola.client.get("/v1/directory/deleted")).json()["contacts"]) == 1
 
 
 async def test_contact_of_another_tenant_cannot_join_or_leave_a_group(ola, kari):

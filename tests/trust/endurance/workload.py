@@ -78,6 +78,7 @@ class Workload:
             create_contact: 10 * more,
             update_contact: 14 * fewer,
             delete_contact: 3 * fewer,
+            delete_and_restore_contact: 2 * bool(people),
             erase_contact: 5 * fewer,
             erase_deleted_contact: 4 * bool(self.caller.deleted),
             import_contacts: 2 * more,
@@ -196,6 +197,20 @@ async def delete_contact(caller: Caller) -> None:
     email = caller.any_person()
     after = caller.model.without_person(email)
     if await caller.change("delete_contact", after, {"done": True}, contact_id=caller.ids[email]):
+        caller.deleted.append(caller.ids.pop(email))
+
+
+async def delete_and_restore_contact(caller: Caller) -> None:
+    """The contact is found among the deleted ones, and afterwards where it was, but in no group."""
+    email = caller.any_person()
+    contact_id, without = caller.ids[email], caller.model.without_person(email)
+    restored = Model(caller.model.people, without.groups)
+    if not await caller.change("delete_contact", without, {"done": True}, contact_id=contact_id):
+        return
+    listed = await caller.read("list_deleted_contacts", search=email)
+    assert [each["id"] for each in listed["contacts"]] == [contact_id]
+    await caller.change("restore_contact", restored, {"id": contact_id}, contact_id=contact_id)
+    if email not in caller.model.people:
         caller.deleted.append(caller.ids.pop(email))
 
 

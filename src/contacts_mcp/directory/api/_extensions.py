@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 from sqlalchemy import Connection
 
-from contacts_mcp.directory import store
+from contacts_mcp.directory import EXTENSIONS, store
 from contacts_mcp.directory.api._requests import (
     Batch,
     CurrentTenant,
@@ -43,7 +43,7 @@ _NEW_CONTACT, _CHANGES = TypeAdapter(NewContact), TypeAdapter(IdentifiedChanges)
 async def list_extensions(tenant: CurrentTenant) -> Response:
     """List the extensions to the Contacts API that this service offers, and the scopes of the caller's key."""
     scopes = {} if tenant.scopes is None else {"scopes": tenant.scopes}
-    return _json({"extensions": ["batch", "persons", "scan"], **scopes})
+    return _json({"extensions": EXTENSIONS, **scopes})
 
 
 @extensions_router.get("/contacts", summary="Scan contacts")

@@ -1,4 +1,4 @@
-"""Routes beyond the API documentation about all records of a person: read, merge and erase them, live or deleted."""
+"""Routes beyond the API documentation about all records of a person: read, merge, restore and erase them."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -42,6 +42,18 @@ async def merge_contacts(tenant: CurrentTenant, contact_id: ContactId, body: Mer
     """
     merged = await tenant.database.write(store.merge_contacts, tenant.id, contact_id, body.merge_ids)
     return JSONResponse({"merged": merged})
+
+
+@persons_router.post("/persons/{contact_id}/restore", summary="Restore contact")
+@returns("RestoredContact")
+async def restore_contact(tenant: CurrentTenant, contact_id: ContactId) -> JSONResponse:
+    """Make a deleted contact live again, and end its link to the contact that it was merged into.
+
+    It is in no group. A contact that is not deleted stays as it is; an erased one is refused with 409.
+    """
+    restored = await tenant.database.write(store.restore_contact, tenant.id, contact_id)
+    how = {"was_deleted": restored.was_deleted, "was_merged_into": restored.merged_into}
+    return JSONResponse({**_record_json(restored.record), **how})
 
 
 @persons_router.get("/deleted", summary="List deleted contacts")

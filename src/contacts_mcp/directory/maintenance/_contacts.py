@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, select, update
+from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from contacts_mcp.directory import store
-from contacts_mcp.directory._errors import ContactErased, DirectoryNotFound
-from contacts_mcp.directory.database import contacts, format_time, groups, now_after, tenants
+from contacts_mcp.directory._errors import DirectoryNotFound
+from contacts_mcp.directory.database import contacts, format_time, groups, tenants
 from contacts_mcp.directory.store import Receipt, Row, Status, StoredRecord
 
 ALL = 2**31 - 1
@@ -98,17 +98,12 @@ def read_contacts(connection: Connection, contact_ids: Sequence[str]) -> list[Te
 
 def restore_contact(connection: Connection, contact_id: str) -> Row:
     """Undo a deletion or a merge, except for group memberships. Raises DirectoryNotFound and ContactErased."""
-    query = select(contacts).where(contacts.c.id == contact_id, was_deleted).with_for_update()
-    row = connection.execute(query).mappings().one_or_none()
-    if row is None:
+    query = select(contacts.c.tenant).where(contacts.c.id == contact_id, was_deleted)
+    tenant = connection.execute(query).scalar_one_or_none()
+    if tenant is None:
         raise DirectoryNotFound("Deleted contact")
-    if row["erased_at"]:
-        raise ContactErased(f"the contact {contact_id} was erased; nothing of it is left to restore")
-    values = {"deleted_at": None, "merged_into": None, "updated_at": now_after(row["updated_at"])}
-    connection.execute(update(contacts).where(contacts.c.seq == row["seq"]).values(values))
-    restored = {**row, **values}
-    store.add_to_index(connection, row["tenant"], [restored])
-    return {**restored, "was_merged_into": row["merged_into"]}
+    restored = store.restore_contact(connection, tenant, contact_id)
+    return {**restored.record.row, "was_merged_into": restored.merged_into}
 
 
 def erase_contacts(connection: Connection, contact_ids: Collection[str], reason: str) -> list[Receipt]:

@@ -100,6 +100,11 @@ class Person(StoredContact):
     group_ids: list[UUID]
 
 
+class RestoredContact(StoredContact):
+    was_deleted: bool = Field(description="False if the contact was not deleted: nothing was changed.")
+    was_merged_into: UUID | None = Field(description="The contact that it was merged into and is separate from now.")
+
+
 class DeletedPage(BaseModel):
     contacts: list[StoredContact]
     next: str | None = Field(description="The `after` of the next page; null at the end.")
@@ -171,7 +176,7 @@ def _describe(route: APIRoute, described: APIRouter) -> None:
     has_body, is_idempotent = route.body_field is not None, "idempotency_key" in names
     possible = {
         404: bool(names & {"contact_id", "group_id", "idempotency_key"}),
-        409: is_idempotent or route.name == "erase_person",
+        409: is_idempotent or route.name in ("erase_person", "restore_contact"),
         413: has_body,
         422: has_body or bool(names),
         507: route.methods != {"GET"},

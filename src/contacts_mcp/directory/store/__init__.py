@@ -54,6 +54,7 @@ from contacts_mcp.directory.store._persons import (
     list_deleted,
     merge_contacts,
     read_person,
+    restore_contact,
 )
 from contacts_mcp.directory.store._query import Query, parse_query
 from contacts_mcp.directory.store._rows import Row, chunks, insert_rows
@@ -121,6 +122,7 @@ __all__ = [
     "record_use",
     "remove_member",
     "replay_receipts",
+    "restore_contact",
     "revoke_key",
     "scan_contacts",
     "spend_nonce",

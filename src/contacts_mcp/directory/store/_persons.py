@@ -6,14 +6,14 @@ A merge remembers the link. An erasure follows it, through several merges: nothi
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Connection, Select, bindparam, delete, select, update
 
-from contacts_mcp.directory._errors import Conflict, DirectoryNotFound, PersonalReason
+from contacts_mcp.directory._errors import Conflict, ContactErased, DirectoryNotFound, PersonalReason
 from contacts_mcp.directory.database import contacts, groups, memberships, now, now_after, receipts
 from contacts_mcp.directory.store._erasure import PERSONAL_FIELDS, append_receipt, clear_contact
-from contacts_mcp.directory.store._index import update_index
+from contacts_mcp.directory.store._index import add_to_index, update_index
 from contacts_mcp.directory.store._query import Query
 from contacts_mcp.directory.store._rows import Row, chunks
 from contacts_mcp.directory.store._search import matches_row, prepare_query
@@ -39,6 +39,11 @@ _SET_MERGED = (
     update(contacts)
     .where(contacts.c.seq == bindparam("of_contact"))
     .values(deleted_at=bindparam("deleted"), merged_into=bindparam("into"))
+)
+_SET_RESTORED = (
+    update(contacts)
+    .where(contacts.c.seq == bindparam("of_contact"), contacts.c.tenant == bindparam("of_tenant"))
+    .values(deleted_at=None, merged_into=None, updated_at=bindparam("time"))
 )
 
 
@@ -76,6 +81,20 @@ class StoredRecord:
     @property
     def status(self) -> Status:
         return "erased" if self.row["erased_at"] else "deleted" if self.row["deleted_at"] else "live"
+
+
+class Restored(NamedTuple):
+    """A contact after it was restored.
+
+    Attributes:
+        record: the contact, which is live.
+        was_deleted: whether it was deleted before; otherwise nothing was changed.
+        merged_into: the contact that it was merged into and is separate from now.
+    """
+
+    record: StoredRecord
+    was_deleted: bool
+    merged_into: str | None
 
 
 def read_person(connection: Connection, tenant: int, contact_id: str) -> StoredRecord:
@@ -127,6 +146,27 @@ def merge_contacts(connection: Connection, tenant: int, keep_id: str, merge_ids:
         values = {"of_contact": row["seq"], "deleted": row["deleted_at"] or time, "into": keep_id}
         connection.execute(_SET_MERGED, values)
     return [row["id"] for row in linked]
+
+
+def restore_contact(connection: Connection, tenant: int, contact_id: str) -> Restored:
+    """Undo a deletion or a merge of a contact, except for its group memberships.
+
+    A merged record is a contact of its own again: the contact that it was merged into keeps the values that it took
+    over, and an erasure of one does not reach the other. What was merged into the restored contact stays linked to it.
+    Raises DirectoryNotFound if it never existed, and ContactErased.
+    """
+    row = _select_rows(connection, _SELECT_MANY_LOCKED, tenant, [contact_id]).get(contact_id)
+    if row is None:
+        raise DirectoryNotFound("Contact")
+    if row["erased_at"]:
+        raise ContactErased(f"the contact {contact_id} was erased; nothing of it is left to restore")
+    if row["deleted_at"] is None:
+        return Restored(StoredRecord(row), was_deleted=False, merged_into=None)
+    time = now_after(row["updated_at"])
+    connection.execute(_SET_RESTORED, {"of_contact": row["seq"], "of_tenant": tenant, "time": time})
+    restored = {**row, "deleted_at": None, "merged_into": None, "updated_at": time}
+    add_to_index(connection, tenant, [restored])
+    return Restored(StoredRecord(restored), was_deleted=True, merged_into=row["merged_into"])
 
 
 def erase_contact(connection: Connection, tenant: int, contact_id: str, reason: str, actor: str) -> None:
