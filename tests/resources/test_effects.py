@@ -148,3 +148,18 @@ async def test_id_in_capitals_is_notified_as_the_same_resource(directory):
     await directory.host.call("remove_group_member", **ids)
 
     assert MEMBERS_URI.format(id=directory.ids["customers"]) in await directory.notifications()
+
+
+async def test_group_that_a_plan_creates_is_notified_once_it_is_created(directory):
+    """The resource list has it then, and not after the plan."""
+    arguments = {"group": "new", "create_group": True, "search": "ola"}
+    await directory.notifications()
+    await directory.listener.events_before(LIST_CHANGED)
+
+    plan = await directory.host.call("add_matching_to_group", **arguments)
+    planned = await directory.notifications()
+    await directory.host.call("add_matching_to_group", **arguments, apply=True, plan=plan["plan"])
+    applied = await directory.notifications()
+
+    assert LIST_CHANGED not in planned
+    assert LIST_CHANGED in applied

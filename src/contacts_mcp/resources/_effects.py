@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pydantic import BaseModel
 
@@ -77,11 +77,12 @@ def affected_resources(tool: Tool, arguments: BaseModel, answer: BaseModel | Non
     effect = TOOL_EFFECTS.get(tool.name)
     if effect is None or _changes_nothing(answer):
         return _NONE
-    addresses = frozenset(_address(template, arguments) for template in effect.by_id)
+    addresses = _named(effect.by_id, arguments)
     addresses |= {ResourceAddress(CONTACT_URI, each.lower()) for each in _contact_ids(arguments, answer)}
     groups = getattr(answer, "groups_left", None)
     if groups is None and not isinstance(answer, Merged):
-        return AffectedResources(addresses, effect.all_of, effect.group_list)
+        group_list = effect.group_list or _has_new_group(arguments, answer)
+        return AffectedResources(addresses, effect.all_of, group_list)
     left = {ResourceAddress(template, each.lower()) for template in (GROUP_URI, MEMBERS_URI) for each in groups or ()}
     is_shown_changed = bool(getattr(answer, "changed", None))  # groups show the fields of their members
     all_of = effect.all_of - {GROUP_URI} if is_shown_changed else effect.all_of - {GROUP_URI, MEMBERS_URI}
@@ -109,6 +110,14 @@ def _contact_ids(arguments: BaseModel, answer: BaseModel | None) -> Sequence[str
             return []
 
 
-def _address(template: str, arguments: Any) -> ResourceAddress:
-    record_id: str = getattr(arguments, _ID_ARGUMENTS[template])
-    return ResourceAddress(template, record_id.lower())
+def _has_new_group(arguments: BaseModel, answer: BaseModel | None) -> bool:
+    """Whether a call that fills a group has created it, or may have if it failed."""
+    if answer is None:
+        return getattr(arguments, "create_group", False)
+    return getattr(answer, "created_group", None) is not None
+
+
+def _named(templates: frozenset[str], arguments: BaseModel) -> frozenset[ResourceAddress]:
+    """Return the resources whose ids the arguments have; a group that the call creates has none yet."""
+    ids = {template: getattr(arguments, _ID_ARGUMENTS[template]) for template in templates}
+    return frozenset(ResourceAddress(template, record_id.lower()) for template, record_id in ids.items() if record_id)

@@ -1,17 +1,19 @@
 """add_matching_to_group: add the contacts that match a filter to a group; their ids never pass through the model."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
-from contacts_mcp.contract import Contact, GetContactGroup, Group, GroupId, Risk
+from contacts_mcp.contract import Contact, GetContactGroup, Group, Risk
 from contacts_mcp.guard import Target, hash_json
 from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, summarize
 from contacts_mcp.tools._changes import describe_contact, list_lines
 from contacts_mcp.tools._job import JobClient, add_to_group
+from contacts_mcp.tools._new_group import GroupArguments, NewGroup, create_if_new, read_group
 from contacts_mcp.tools._plan import PlanArguments, fingerprint_plan, plan_or_apply
-from contacts_mcp.tools._select import FilterArguments, fetch_member_ids, iter_contacts
+from contacts_mcp.tools._select import FilterArguments, iter_contacts
 from contacts_mcp.tools._targets import describe_record
 from contacts_mcp.tools._tool import JobCounts, Tool
 from contacts_mcp.tools._turns import iter_sorted
@@ -20,12 +22,16 @@ from contacts_mcp.wording import count
 _SAMPLE_SIZE = 5
 
 
-class AddMatchingToGroup(FilterArguments, PlanArguments):
+class AddMatchingToGroup(GroupArguments, FilterArguments, PlanArguments):
     """Add all contacts that match a filter to a group. First shows a plan; for a few known ids, use
     add_group_members.
     """
 
-    group_id: GroupId = Field(description="The group to fill.")
+    @model_validator(mode="after")
+    def _check_group(self) -> Self:
+        if not (self.group_id or self.group):
+            raise PydanticCustomError("group", "names no group: give group_id, or group instead")
+        return self
 
 
 class MatchingAdded(ShortAnswer):
@@ -38,6 +44,8 @@ class MatchingAdded(ShortAnswer):
     adds: int | None = Field(default=None, description="Contacts that the plan adds.")
     added: int | None = Field(default=None, description="Added contacts.")
     members: int = Field(description="Members of the group afterwards.")
+    creates_group: str | None = Field(default=None, description="Group that the plan creates.")
+    created_group: str | None = Field(default=None, description="Id of the group that was created.")
     sample: list[ContactSummary]
     plan: str | None = None
     next: str | None = None
@@ -55,10 +63,12 @@ class _Plan:
 
     @property
     def change_count(self) -> int:
-        return len(self.ids)
+        return len(self.ids) + isinstance(self.group, NewGroup)
 
     def to_answer(self, **fields: str | None) -> MatchingAdded:
-        return self._answer(self.member_count + len(self.ids), applied=False, adds=len(self.ids), **fields)
+        creates = self.group.name if isinstance(self.group, NewGroup) else None
+        members = self.member_count + len(self.ids)
+        return self._answer(members, applied=False, adds=len(self.ids), creates_group=creates, **fields)
 
     def list_targets(self) -> list[str]:
         return self.ids
@@ -72,10 +82,12 @@ class _Plan:
     async def apply(self, client: JobClient, counts: JobCounts) -> MatchingAdded:
         counts.to_do = len(self.ids)
         progress = client.progress("contacts added", counts.to_do)
-        await add_to_group(client, self.group.id, self.ids, lambda count: counts.update(added=count), progress)
-        group = await client.send(GetContactGroup(group_id=self.group.id))
-        members = group.member_count or self.member_count + len(self.ids)
-        return self._answer(members, applied=True, added=counts["added"])
+        group = await create_if_new(client, self.group, counts)
+        await add_to_group(client, group.id, self.ids, lambda count: counts.update(added=count), progress)
+        filled = await client.send(GetContactGroup(group_id=group.id))
+        members = filled.member_count or self.member_count + len(self.ids)
+        created = group.id if isinstance(self.group, NewGroup) else None
+        return self._answer(members, applied=True, added=counts["added"], created_group=created)
 
     def _answer(self, members: int, **more: Any) -> MatchingAdded:
         return MatchingAdded(
@@ -89,8 +101,8 @@ class _Plan:
 
 
 async def _make_plan(client: JobClient, arguments: AddMatchingToGroup) -> _Plan:
-    group = await client.send(GetContactGroup(group_id=arguments.group_id))
-    members = await fetch_member_ids(client, arguments.group_id)
+    group, members = await read_group(client, arguments)
+    assert group
     ids: list[str] = []
     sample: list[Contact] = []
     matched = 0

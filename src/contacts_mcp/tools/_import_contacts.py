@@ -10,17 +10,7 @@ from typing import Annotated, Any, Literal
 import anyio.to_thread
 from pydantic import BaseModel, Field
 
-from contacts_mcp.contract import (
-    ContactsError,
-    FileText,
-    GetContactGroup,
-    GroupId,
-    Neutral,
-    Risk,
-    Tags,
-    Text,
-    invalid_field,
-)
+from contacts_mcp.contract import ContactsError, FileText, Neutral, Risk, Tags, Text, invalid_field
 from contacts_mcp.formats import ParsedFile, read_contacts
 from contacts_mcp.guard import PromptWording
 from contacts_mcp.text import quote
@@ -28,8 +18,8 @@ from contacts_mcp.tools._import_plan import ImportAnswer, ImportPlan
 from contacts_mcp.tools._import_rows import Draft, MatchOptions, OnMatch, Source, match_rows, to_draft
 from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._links import CallerLinks, UploadLink
+from contacts_mcp.tools._new_group import GroupArguments, read_group
 from contacts_mcp.tools._plan import PlanArguments, fingerprint_plan, plan_or_apply
-from contacts_mcp.tools._select import fetch_member_ids
 from contacts_mcp.tools._tool import Backend, PreparedCall, Tool
 from contacts_mcp.tools._turns import iter_sorted, iterate_in_thread
 from contacts_mcp.tools._values import Region, edit_tags
@@ -37,7 +27,7 @@ from contacts_mcp.tools._values import Region, edit_tags
 _MAX_ROWS_SHOWN, _MAX_VALUE_LENGTH = 5, 40
 
 
-class ImportContacts(PlanArguments):
+class ImportContacts(GroupArguments, PlanArguments):
     """Import a file (CSV, vCard, Excel, JSON) of any size: matches contacts by number or e-mail, shows a plan first,
     then applies it. Never loop create_contact over a file.
     """
@@ -55,14 +45,10 @@ class ImportContacts(PlanArguments):
     )
     on_match: OnMatch = Field(default="skip", description="For contacts that exist; update never blanks a field.")
     tags: Tags | None = Field(default=None, description="For all imported contacts.")
-    group_id: GroupId | None = Field(default=None, description="Group to add all contacts of the file to.")
 
 
 async def _make_plan(client: JobClient, arguments: ImportContacts) -> ImportPlan:
-    group, members = None, frozenset[str]()
-    if arguments.group_id:
-        group = await client.send(GetContactGroup(group_id=arguments.group_id))
-        members = frozenset(await fetch_member_ids(client, arguments.group_id))
+    group, members = await read_group(client, arguments)
     region = arguments.default_region or client.backend.default_region
     options = MatchOptions(arguments.on_match, region, is_region_given=arguments.default_region is not None)
     data = await _read_data(client, arguments)

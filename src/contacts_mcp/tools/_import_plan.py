@@ -20,6 +20,7 @@ from contacts_mcp.tools._answers import FileAnswer, one_line
 from contacts_mcp.tools._changes import Change, describe_contact, describe_values, list_changes
 from contacts_mcp.tools._import_rows import Decision, Draft, MatchOptions, Source, match_rows
 from contacts_mcp.tools._job import ContactWrite, JobClient, WriteResult, add_to_group, write_contacts
+from contacts_mcp.tools._new_group import NewGroup, create_if_new
 from contacts_mcp.tools._plan import describe_overwrites, risk_of_updates
 from contacts_mcp.tools._targets import describe_record
 from contacts_mcp.tools._tool import Backend, JobCounts
@@ -71,6 +72,8 @@ class ImportAnswer(FileAnswer):
     unknown: int | None = Field(default=None, description="Rows whose answer was lost; import again to check.")
     adds_to_group: int | None = Field(default=None, description="Contacts that the plan adds to the group.")
     added_to_group: int | None = Field(default=None, description="Contacts added to the group.")
+    creates_group: str | None = Field(default=None, description="Group that the plan creates.")
+    created_group: str | None = Field(default=None, description="Id of the group that was created.")
     overwrites: int | None = Field(default=None, description="Non-empty fields that the plan replaces.")
     overwritten: int | None = Field(default=None, description="Non-empty fields that were replaced.")
     overwritten_contacts: list[str] | None = Field(default=None, description="The first updates that overwrite.")
@@ -143,7 +146,7 @@ class ImportPlan:
 
     @property
     def change_count(self) -> int:
-        return len(self.to_write) + self.adds_to_group
+        return len(self.to_write) + self.adds_to_group + isinstance(self.group, NewGroup)
 
     @property
     def risk(self) -> Risk:
@@ -168,6 +171,7 @@ class ImportPlan:
             creates=counts["create"],
             updates=counts["update"],
             adds_to_group=self.adds_to_group or None,
+            creates_group=self.group.name if isinstance(self.group, NewGroup) else None,
             overwrites=self.overwrites.total(),
             overwritten_contacts=self._list_overwritten() or None,
             **steps,
@@ -194,7 +198,7 @@ class ImportPlan:
         result_file: dict[str, Any] = {}
         try:
             await self._write(client, counts)
-            added = await self._add_to_group(client)
+            added = await self._add_to_group(client, counts)
         finally:
             with anyio.CancelScope(shield=True):
                 result_file = await self._keep_results(client.backend)
@@ -205,7 +209,7 @@ class ImportPlan:
             updated=counts["updated"],
             failed=counts["failed"] or None,
             unknown=counts["unknown"] or None,
-            added_to_group=added,
+            **added,
             overwritten=self.overwritten,
             **result_file,
             next="call again without apply for what failed" if counts["failed"] or counts["unknown"] else None,
@@ -252,13 +256,16 @@ class ImportPlan:
                 self.written[row] = _RowResult(row, "unknown", None, f"the answer was lost; now {now.detail}")
         return [decision for decision in again if decision.action in _NOT_WRITTEN]
 
-    async def _add_to_group(self, client: JobClient) -> int | None:
+    async def _add_to_group(self, client: JobClient, counts: JobCounts) -> dict[str, Any]:
+        """Add the imported contacts to the group, which is created first if it is new; return the answer's fields."""
         if self.group is None:
-            return None
+            return {}
+        group = await create_if_new(client, self.group, counts)
         ids = await anyio.to_thread.run_sync(self._list_new_members)
         progress = client.progress("contacts added to the group", len(ids))
-        await add_to_group(client, self.group.id, ids, lambda _: None, progress)
-        return len(ids)
+        await add_to_group(client, group.id, ids, lambda _: None, progress)
+        created = {"created_group": group.id} if isinstance(self.group, NewGroup) else {}
+        return {"added_to_group": len(ids), **created}
 
     def _list_new_members(self) -> list[str]:
         """List the imported contacts that are not in the group yet, in the order in which they are added."""

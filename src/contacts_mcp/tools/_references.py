@@ -50,6 +50,8 @@ CONTACT = Reference("contact_id", "contact", "Or name, number or e-mail.")
 CONTACTS = Reference("contact_ids", "contacts", "Or names, numbers or e-mails.", is_list=True)
 GROUP = Reference("group_id", "group", "Or its name.")
 REFERENCES = (CONTACT, CONTACTS, GROUP)
+CREATE_GROUP = "create_group"
+"""The argument of some tools with which `group` may be the name of a new group."""
 
 
 class Named(NamedTuple):
@@ -86,15 +88,21 @@ class ParsedArguments:
     named: tuple[Named, ...]
     arguments: BaseModel
 
-    def with_ids(self, ids: Mapping[str, str | list[str]]) -> BaseModel:
-        """Return the arguments with the ids that were looked up, by argument. Raises ValidationFailed."""
-        clean = self.clean._replace(values={**self.clean.values, **ids})
+    @property
+    def may_create_group(self) -> bool:
+        """Whether a group that does not exist is to be created."""
+        return bool(getattr(self.arguments, CREATE_GROUP, False))
+
+    def with_ids(self, found: Mapping[str, str | list[str]]) -> BaseModel:
+        """Return the arguments with what was looked up, by argument. Raises ValidationFailed."""
+        clean = self.clean._replace(values={**self.clean.values, **found})
         return validate_arguments(self.model, self.schema, clean)
 
     def bind(self, raw: Mapping[str, Any], arguments: BaseModel) -> dict[str, Any]:
         """Return the arguments as they were written, but with ids in place of names: what a consent is bound to."""
-        found = {each.reference.by_id: getattr(arguments, each.reference.by_id) for each in self.named}
-        replaced = {argument for each in self.named for argument in (each.reference.by_id, each.reference.by_name)}
+        references = [each.reference for each in self.named]
+        found = {each.by_id: ids for each in references if (ids := getattr(arguments, each.by_id))}
+        replaced = {argument for each in references if each.by_id in found for argument in (each.by_id, each.by_name)}
         return {name: value for name, value in raw.items() if name not in replaced} | found
 
 
@@ -133,6 +141,8 @@ def parse_arguments(model: type[BaseModel], schema: Schema, raw: Mapping[str, An
         raise invalid_fields([*faults, *exc.faults]) from None
     if faults:
         raise invalid_fields(faults)
+    if getattr(arguments, CREATE_GROUP, False) and not any(each.reference is GROUP for each in named):
+        raise invalid_field(CREATE_GROUP, "needs group, the name of the new group")
     return ParsedArguments(model, schema, clean, tuple(named), arguments)
 
 

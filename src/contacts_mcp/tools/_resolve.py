@@ -20,7 +20,7 @@ from contacts_mcp.contract import (
 from contacts_mcp.matching import exact_search_texts, is_exact_match, rank_contacts
 from contacts_mcp.text import fold, quote
 from contacts_mcp.tools._job import JobClient
-from contacts_mcp.tools._references import GROUP, MAX_NAME_LENGTH, Named, ParsedArguments
+from contacts_mcp.tools._references import CREATE_GROUP, GROUP, MAX_NAME_LENGTH, Named, ParsedArguments
 from contacts_mcp.tools._select import fetch_full
 from contacts_mcp.tools._tool import Backend
 from contacts_mcp.wording import count, local_time
@@ -56,8 +56,8 @@ async def resolve_names(backend: Backend, parsed: ParsedArguments, *, among_dele
     found: dict[str, str | list[str]] = {}
     among = _DELETED if among_deleted else _LIVE
     for each in parsed.named:
-        ids = await (_find_group(backend, each) if each.reference is GROUP else _find_contacts(backend, each, among))
-        found[each.reference.by_id] = each.with_ids(ids)
+        is_group = each.reference is GROUP
+        found |= await (_find_group(backend, parsed, each) if is_group else _find_contacts(backend, each, among))
     return parsed.with_ids(found)
 
 
@@ -115,8 +115,8 @@ _LIVE = _Among("contact", _search_live, "find_contacts also finds misspelled nam
 _DELETED = _Among("deleted contact", _search_deleted, "list_deleted_contacts lists what can be restored")
 
 
-async def _find_contacts(backend: Backend, named: Named, among: _Among) -> dict[str, str]:
-    """Return the id of the contact that each name, number or address matches exactly."""
+async def _find_contacts(backend: Backend, named: Named, among: _Among) -> dict[str, str | list[str]]:
+    """Return the argument with the ids of the contacts that the names, numbers or addresses match exactly."""
 
     async def match(name: str) -> _Match:
         return await _match_contacts(backend, name, among)
@@ -125,7 +125,7 @@ async def _find_contacts(backend: Backend, named: Named, among: _Among) -> dict[
     matches = await client.map_concurrently(named.names, match)
     if unclear := [each for each in matches if not each.is_clear]:
         raise await _unclear_error(client, named, unclear, among)
-    return {each.name: each.exact[0].id for each in matches}
+    return {named.reference.by_id: named.with_ids({each.name: each.exact[0].id for each in matches})}
 
 
 async def _match_contacts(backend: Backend, name: str, among: _Among) -> _Match:
@@ -201,22 +201,29 @@ def _describe_contact(contact: Contact) -> str:
     return f"{contact.id} ({', '.join(known)})"
 
 
-async def _find_group(backend: Backend, named: Named) -> dict[str, str]:
-    """Return the id of the group with a name; case and surrounding space make no difference."""
+async def _find_group(backend: Backend, parsed: ParsedArguments, named: Named) -> dict[str, str]:
+    """Return the argument with the id of the group with a name; case and surrounding space make no difference.
+
+    If no group has the name and one is to be created, that is the argument with the name.
+    """
     (name,) = named.names
     groups = (await backend.send(ListContactGroups())).groups
     same = [group for group in groups if _group_key(group.name) == _group_key(name)]
     if len(same) == 1:
-        return {name: same[0].id}
+        return {GROUP.by_id: same[0].id}
     if same:
         listed = ", ".join(f"{group.id} {_describe_group(group)}" for group in same[:_MAX_CANDIDATES])
         raise Ambiguous(
             f"{count(len(same), 'group')} are named {_shown(name)}: {listed}{_and_more(len(same) - _MAX_CANDIDATES)}",
             advice=f"{_NOTHING_DONE}; ask the person which one, then call again with its group_id",
         )
+    if parsed.may_create_group:
+        return {GROUP.by_name: " ".join(name.split())}
+    advice = "call again with the name that is meant"
+    if CREATE_GROUP in parsed.model.model_fields:
+        advice += f", or with {CREATE_GROUP}: true for a new group"
     raise NotFound(
-        f"no group is named {_shown(name)}; {_describe_nearest(name, groups)}",
-        advice=f"{_NOTHING_DONE}; call again with the name that is meant",
+        f"no group is named {_shown(name)}; {_describe_nearest(name, groups)}", advice=f"{_NOTHING_DONE}; {advice}"
     )
 
 

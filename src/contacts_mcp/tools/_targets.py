@@ -18,6 +18,7 @@ from contacts_mcp.contract import (
 )
 from contacts_mcp.guard import Target, hash_json
 from contacts_mcp.text import quote
+from contacts_mcp.tools._new_group import NewGroup
 from contacts_mcp.tools._tool import Backend
 from contacts_mcp.wording import count, local_time
 
@@ -59,6 +60,8 @@ def describe_record(record: Contact | Group) -> str:
     """
     known = [f"id {quote(record.id, MAX_LABEL_LENGTH)[1:-1]}"]
     name = quote(record.name or "", MAX_LABEL_LENGTH)
+    if isinstance(record, NewGroup):
+        return f"new group {name}"
     if isinstance(record, Group):
         return f"group {name} ({', '.join([*known, *_describe_group(record)])})"
     values = (record.company_name, record.email, record.phone_number)
