@@ -44,7 +44,7 @@ _MIN_CONCURRENCY_GAIN = 12
 _WARM_UP_CALLS = 50
 _ARGUMENTS = {"contact_id": CONTACT_ID}
 
-_MAX_TOKENS = 4_200
+_MAX_TOKENS = 3_200
 _MODEL_KEYS = ("name", "description", "inputSchema")
 """What a host passes to the model. Titles, annotations and output schemas stay in the host."""
 

@@ -15,7 +15,8 @@ pytestmark = [pytest.mark.system, pytest.mark.slow]
 
 ROOT = Path(__file__).parent.parent
 COPIED = (
-    "src tests docs examples tool_schemas pyproject.toml zensical.toml README.md CHANGELOG.md CONTRIBUTING.md".split()
+    *("src", "tests", "docs", "evals", "examples", "tool_schemas", "pyproject.toml", "zensical.toml"),
+    *("README.md", "CHANGELOG.md", "CONTRIBUTING.md"),
 )
 
 
@@ -44,7 +45,7 @@ CALL = Addition(
     risk = Risk.WRITE
     idempotent = True
     changes = Change.CONTACT
-    contact_id: _ContactId
+    contact_id: ContactId
     tags: Tags
 
 

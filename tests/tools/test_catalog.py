@@ -73,12 +73,12 @@ def test_toolsets_choose_endpoints_or_workflows():
 
 
 @pytest.mark.slow
-def test_all_tools_take_less_than_4200_tokens():
+def test_all_tools_take_less_than_3200_tokens():
     """The list of tools is part of every conversation (tokens of o200k)."""
     seen = [{"name": tool.name, "description": tool.description, "inputSchema": tool.input_schema} for tool in TOOLS]
     text = json.dumps(seen, ensure_ascii=False, separators=(",", ":"))
 
-    assert count_tokens(text) < 4_200
+    assert count_tokens(text) < 3_200
 
 
 @pytest.mark.parametrize("tool", WORKFLOWS, ids=lambda tool: tool.name)
@@ -201,7 +201,7 @@ def from_schema(schema: dict[str, Any], name: str = "") -> st.SearchStrategy[Any
         case "boolean":
             return st.booleans()
         case "integer":
-            return st.integers(schema["minimum"], schema["maximum"])
+            return st.integers(schema["minimum"], schema.get("maximum", 1_000))
         case "array":
             return st.lists(from_schema(schema["items"], name), min_size=1, max_size=3)
         case kind:
@@ -218,6 +218,7 @@ def test_arguments_that_the_schema_allows_are_accepted(tool, data):
     hidden = [data.draw(st.sampled_from([each.by_id, each.by_name])) for each in references]  # one of two is given
     required = [each for each in required if each not in hidden]
     required += [each.by_name for each in references if each.by_id in hidden]
+    hidden += ["create_group"]  # only with a name, which no plain schema can say
     properties = {name: child for name, child in tool.input_schema["properties"].items() if name not in hidden}
     optional = {name: from_schema(child, name) for name, child in properties.items() if name not in required}
     always = {name: from_schema(properties[name], name) for name in required}

@@ -63,7 +63,7 @@ def fitting(name: str, schema: dict[str, Any]) -> st.SearchStrategy[Any]:
             least, most = schema.get("minItems", 0), min(schema.get("maxItems", 4), 4)
             return st.lists(fitting(name, schema["items"]), min_size=least, max_size=most)
         case "integer":
-            return st.integers(schema["minimum"], schema["maximum"])
+            return st.integers(schema["minimum"], schema.get("maximum", 1_000_000))
         case "boolean":
             return st.booleans()
         case _:
@@ -107,6 +107,11 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         assert not await directory.maintenance.check()
 
 
+def shows_values(line: str, arguments: dict[str, Any]) -> bool:
+    """Whether an error shows values of the call: the columns of a file, or the right call, quoted and cut."""
+    return "content" in arguments or "should be a list: write" in line or "find_contacts with query" in line
+
+
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
 @given(data=st.data())
 @settings(
@@ -136,5 +141,5 @@ async def test_hostile_arguments_get_an_answer_or_a_one_line_error(
         if result.is_error:
             assert "\n" not in text
             assert not text.startswith("internal_error")
-            assert MARK not in text or not text.startswith("invalid") or "content" in given_  # its error names columns
+            assert MARK not in text or not text.startswith("invalid") or shows_values(text, given_)
             assert world.records() == before

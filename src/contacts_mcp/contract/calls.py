@@ -31,8 +31,6 @@ __all__ = [
     "UpdateContactGroup",
 ]
 
-_ContactId = Annotated[ContactId, Field(description="UUID.")]
-_GroupId = Annotated[GroupId, Field(description="UUID.")]
 TypeFilter = Annotated[ContactType | None, Neutral("any")]
 NewType = Annotated[ContactType | None, Neutral("unchanged")]
 
@@ -47,7 +45,7 @@ class ListContacts(Call[ContactPage]):
     search: SearchText | None = Field(
         default=None, description="Words of a name or company in any order, phone digits or an e-mail."
     )
-    tags: Tags | None = Field(default=None, description="Contacts must have all of them.")
+    tags: Tags | None = Field(default=None, description="All must match.")
     page: int = Field(default=1, ge=1, le=1_000_000)
     per_page: int = Field(default=50, ge=1, le=100)
 
@@ -69,12 +67,12 @@ class CreateContact(Call[Contact]):
 
 
 class GetContact(Call[Contact]):
-    """Read all fields of one contact, including notes. To look for one, use find_contacts."""
+    """Read all fields of one contact, including notes."""
 
     route = "GET /v1/contacts/{contact_id}"
     risk = Risk.READ
     idempotent = True
-    contact_id: _ContactId
+    contact_id: ContactId
 
 
 class UpdateContact(Call[Contact]):
@@ -84,7 +82,7 @@ class UpdateContact(Call[Contact]):
     risk = Risk.WRITE
     idempotent = True
     changes = Change.CONTACT | Change.ALL_MEMBERS  # groups show the fields of their members
-    contact_id: _ContactId
+    contact_id: ContactId
     type: NewType = None
     name: Text | None = None
     company_name: Text | None = None
@@ -101,7 +99,7 @@ class DeleteContact(Call[None]):
     risk = Risk.DESTROY
     idempotent = True
     changes = Change.CONTACT | Change.ALL_GROUPS | Change.ALL_MEMBERS
-    contact_id: _ContactId
+    contact_id: ContactId
 
 
 class GdprDeleteContact(Call[None]):
@@ -111,7 +109,7 @@ class GdprDeleteContact(Call[None]):
     risk = Risk.ERASE
     idempotent = False
     changes = Change.CONTACT | Change.ALL_GROUPS | Change.ALL_MEMBERS
-    contact_id: _ContactId
+    contact_id: ContactId
     reason: Text = Field(description="The reason, without personal data; it is kept.")
 
 
@@ -140,7 +138,7 @@ class GetContactGroup(Call[Group]):
     route = "GET /v1/contacts/groups/{group_id}"
     risk = Risk.READ
     idempotent = True
-    group_id: _GroupId
+    group_id: GroupId
 
 
 class UpdateContactGroup(Call[Group]):
@@ -150,7 +148,7 @@ class UpdateContactGroup(Call[Group]):
     risk = Risk.WRITE
     idempotent = True
     changes = Change.GROUP | Change.GROUP_LIST
-    group_id: _GroupId
+    group_id: GroupId
     name: Text | None = None
     description: Text | None = None
 
@@ -162,7 +160,7 @@ class DeleteContactGroup(Call[None]):
     risk = Risk.DESTROY
     idempotent = True
     changes = Change.GROUP | Change.MEMBERS | Change.GROUP_LIST
-    group_id: _GroupId
+    group_id: GroupId
 
 
 class ListGroupMembers(Call[MemberList]):
@@ -171,7 +169,7 @@ class ListGroupMembers(Call[MemberList]):
     route = "GET /v1/contacts/groups/{group_id}/members"
     risk = Risk.READ
     idempotent = True
-    group_id: _GroupId
+    group_id: GroupId
 
 
 class AddGroupMembers(Call[Added]):
@@ -181,7 +179,7 @@ class AddGroupMembers(Call[Added]):
     risk = Risk.WRITE
     idempotent = True
     changes = Change.GROUP | Change.MEMBERS
-    group_id: _GroupId
+    group_id: GroupId
     contact_ids: list[ContactId] = Field(min_length=1, max_length=1000)
 
 
@@ -192,8 +190,8 @@ class RemoveGroupMember(Call[None]):
     risk = Risk.WRITE
     idempotent = True
     changes = Change.GROUP | Change.MEMBERS
-    group_id: _GroupId
-    contact_id: _ContactId
+    group_id: GroupId
+    contact_id: ContactId
 
 
 CALLS: tuple[type[Call[Any]], ...] = tuple(

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo
 
 from contacts_mcp.contract import FieldFault, ValidationFailed, invalid_field, invalid_fields
 from contacts_mcp.text import sanitize
+from contacts_mcp.tools._habits import describe_wrong_id, is_all, read_choice, read_list, split_items
 
 HOST_ARGUMENTS = (
     *("toolCallId", "sessionId", "chatInput", "action"),  # n8n
@@ -23,6 +24,7 @@ HOST_ARGUMENTS = (
 
 _HOST_KEYS = frozenset(name.replace("_", "").lower() for name in HOST_ARGUMENTS)
 
+_SEARCH = "search"
 _BLANK = "blank"
 """Key of the validation context: the arguments that were given without a value."""
 _MAX_UNKNOWN_ARGUMENTS = 5
@@ -76,7 +78,8 @@ def clean_arguments(schema: Schema, raw: Mapping[str, Any]) -> CleanArguments:
 def validate_arguments(model: type[BaseModel], schema: Schema, clean: CleanArguments) -> BaseModel:
     """Validate clean arguments.
 
-    Raises ValidationFailed, which names each invalid argument and what was expected, but never the value.
+    Raises ValidationFailed, which names each invalid argument and what was expected; and the value only if it is a name
+    in the place of an id, to show how the id is found.
     """
     try:
         return model.model_validate(clean.values, context={_BLANK: clean.blank})
@@ -108,9 +111,19 @@ def _clean_object(schema: Schema, given: Mapping[str, Any], path: str) -> dict[s
         property_schema = schema["properties"].get(name, {})
         clean = _clean(property_schema, value, f"{path}{sanitize(name, _MAX_NAME_LENGTH)}")
         is_absent = clean is None if name in required else _is_filler(property_schema, clean)
+        if name == _SEARCH and is_all(clean):
+            is_absent = _is_everything(clean, f"{path}{name}")
         if not is_absent:
             cleaned[name] = clean
     return cleaned
+
+
+def _is_everything(search: str, path: str) -> bool:
+    """Whether a search for all contacts means no search. Raises ValidationFailed for a word that begins names."""
+    if search.strip().isalpha():
+        advice = "leave search out for all contacts, or write more of the name"
+        raise invalid_field(path, "would find only names that begin with this word", advice)
+    return True
 
 
 def _is_filler(schema: Schema, value: Any) -> bool:
@@ -124,23 +137,35 @@ def _clean(schema: Schema, value: Any, path: str) -> Any:
     """Convert a value to the type that the schema wants; one that cannot be converted is left for the validation."""
     match schema.get("type"):
         case "string":
-            return _to_text(value, path)
+            text = _to_text(value, path)
+            return read_choice(schema["enum"], text) if "enum" in schema and isinstance(text, str) else text
         case "array":
-            items = _decode(value, list)
-            return _clean_items(schema["items"], items, path) if isinstance(items, list) else items
+            return _clean_list(schema["items"], value, path)
         case "object":
             members = _decode(value, dict)
             return _clean_object(schema, members, f"{path}.") if isinstance(members, dict) else members
         case "integer":
+            if is_all(value):
+                raise invalid_field(path, f"cannot be all: give a number{_limit_of(schema)}")
             return _decode(value, int, float)
         case "boolean":
-            return _decode(value, bool)
+            return _decode(value.strip().lower() if isinstance(value, str) else value, bool)
         case _:
             return value
 
 
-def _clean_items(schema: Schema, items: list[Any], path: str) -> list[Any]:
+def _limit_of(schema: Schema) -> str:
+    return f" from {schema['minimum']} to {schema['maximum']}" if "maximum" in schema else ""
+
+
+def _clean_list(schema: Schema, value: Any, path: str) -> Any:
     """Convert the items of a list, which is refused if it would take seconds to validate."""
+    items = _decode(value, list)
+    if isinstance(items, str) and not _is_filler({}, items):
+        items = read_list(schema, items, path)
+    if not isinstance(items, list):
+        return items
+    items = split_items(items)
     if len(items) > _MAX_ITEMS:
         raise invalid_field(path, f"should have no more than {_MAX_ITEMS:,} items")
     cleaned = (_clean(schema, item, f"{path}.{index}") for index, item in enumerate(items))
@@ -170,12 +195,15 @@ def _decode(value: Any, *types: type) -> Any:
 
 
 def _to_validation_failed(exc: ValidationError, schema: Schema) -> ValidationFailed:
-    errors = exc.errors(include_url=False, include_context=False, include_input=False)
-    return invalid_fields([_to_fault(error["type"], error["loc"], error["msg"], schema) for error in errors])
+    errors = exc.errors(include_url=False, include_context=False)
+    return invalid_fields([_to_fault(error, schema) for error in errors])
 
 
-def _to_fault(error_type: str, location: tuple[int | str, ...], message: str, schema: Schema) -> FieldFault:
+def _to_fault(error: Mapping[str, Any], schema: Schema) -> FieldFault:
+    error_type, location, message = error["type"], error["loc"], error["msg"]
     path = sanitize(".".join(str(part) for part in location), _MAX_NAME_LENGTH)
+    if error_type == "uuid":
+        return FieldFault(path, describe_wrong_id(error["input"]))
     if error_type == "missing":
         return FieldFault(path, "is required")
     if error_type == "extra_forbidden":
@@ -194,6 +222,8 @@ def _schema_at(schema: Schema, location: tuple[int | str, ...]) -> Schema:
 
 def _describe_unknown(name: str, accepted: Mapping[str, Any]) -> str:
     """Describe an unknown argument with the argument that it may be a misspelling of, or else all of them."""
+    if (stem := name.lower().removesuffix("_name")) in accepted:  # `group_name` is `group`, and not `group_id`
+        return f"unknown argument; did you mean {stem}?"
     if close := get_close_matches(name.lower()[:_MAX_NAME_LENGTH], accepted, n=1):
         return f"unknown argument; did you mean {close[0]}?"
     return f"unknown argument; this tool accepts {', '.join(accepted)}"

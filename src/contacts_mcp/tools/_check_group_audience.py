@@ -28,7 +28,7 @@ class CheckGroupAudience(Arguments):
     requests needed. Sends nothing.
     """
 
-    group_id: GroupId = Field(description="UUID.")
+    group_id: GroupId
 
 
 class UnreachableMember(ContactSummary):

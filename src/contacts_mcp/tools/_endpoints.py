@@ -110,11 +110,11 @@ class UpdateContactArguments(UpdateContact):
 
 
 class ListContactGroupsArguments(PageArguments, ListContactGroups):
-    """List the groups with ids and member counts. For the contacts in a group, use list_group_members."""
+    """List groups with ids and member counts; for the contacts in one, use list_group_members."""
 
 
 class UpdateContactGroupArguments(UpdateContactGroup):
-    """Rename a group or change its description; for its members, use add_group_members or remove_group_member."""
+    """Rename a group or change its description; for its members, use add_group_members."""
 
     clear_fields: list[Literal["description"]] | None = None
 
@@ -130,7 +130,7 @@ class UpdateContactGroupArguments(UpdateContactGroup):
 
 
 class ListGroupMembersArguments(PageArguments, ListGroupMembers):
-    """List the contacts in a group: id, name and phone number. For all fields of one, use get_contact."""
+    """List the contacts in a group: id, name and phone number; get_contact has all fields."""
 
 
 async def _list_contacts(backend: Backend, call: ListContacts) -> ContactListing:

@@ -24,9 +24,7 @@ _MAX_READ_SINGLY = 5_000  # contacts that are read one by one from a service tha
 
 
 class ExportContacts(FilterOrGroupArguments):
-    """Export contacts to a file: CSV, Excel (xlsx), vCard or JSON. Returns its URI, not the contacts; to look at some,
-    use list_contacts.
-    """
+    """Export contacts to a file. Returns its URI, not the contacts; to look at some, use list_contacts."""
 
     format: Literal["csv", "xlsx", "vcard", "json"] = Field(
         default="csv", description="xlsx for any spreadsheet; opened there, a CSV loses long numbers."
@@ -34,7 +32,7 @@ class ExportContacts(FilterOrGroupArguments):
     dialect: Annotated[Literal["semicolon", "google", "outlook", "3.0", "4.0"] | None, Neutral("standard")] = Field(
         default=None, description="3.0 and 4.0 are versions of vcard, the others kinds of csv."
     )
-    path: Text | None = Field(default=None, description="New file in the server's folder; default: a generated name.")
+    path: Text | None = Field(default=None, description="New file in the server's folder; else a generated name.")
 
 
 class Exported(FileAnswer):

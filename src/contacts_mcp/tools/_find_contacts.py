@@ -24,8 +24,8 @@ _DISTINGUISHING_FIELDS = ("company_name", "phone_number", "email")
 
 
 class FindContacts(Arguments):
-    """Find a contact from a partial or misspelled name, company, number or e-mail. Says whether the best match is
-    unambiguous; to page through many, use list_contacts.
+    """Find a contact by a partial or misspelled name, company, number or e-mail; says whether the best match is
+    unambiguous. To page through many, use list_contacts.
     """
 
     query: SearchText

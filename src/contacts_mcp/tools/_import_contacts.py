@@ -28,8 +28,8 @@ _MAX_ROWS_SHOWN, _MAX_VALUE_LENGTH = 5, 40
 
 
 class ImportContacts(GroupArguments, PlanArguments):
-    """Import a file (CSV, vCard, Excel, JSON) of any size: matches contacts by number or e-mail, shows a plan first,
-    then applies it. Never loop create_contact over a file.
+    """Import a file of any size: matches contacts by number or e-mail, shows a plan first. Never loop create_contact
+    over a file.
     """
 
     path: Text | None = Field(default=None, description="File in the server's folder; or give content or upload.")
@@ -39,7 +39,7 @@ class ImportContacts(GroupArguments, PlanArguments):
     )
     format: Annotated[Literal["csv", "vcard", "excel", "json"] | None, Neutral("auto")] = None
     mapping: list[Text] | None = Field(default=None, description='For unrecognized columns: "Column=field".')
-    encoding: Text | None = Field(default=None, description="Encoding, if letters come out wrong, e.g. windows-1250.")
+    encoding: Text | None = Field(default=None, description="If letters come out wrong, e.g. windows-1250.")
     default_region: Region | None = Field(
         default=None, description="Country of national numbers, e.g. NO. Without one, only numbers with + are valid."
     )

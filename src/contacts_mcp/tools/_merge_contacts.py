@@ -44,7 +44,7 @@ _MAX_NOTES_LENGTH = 10_000
 
 class MergeContacts(Arguments):
     """Merge duplicates: combines fields, tags, notes and groups in the contact to keep, deletes the others. Asks a
-    person once for the whole merge; find duplicates with find_duplicate_contacts.
+    person once; find duplicates with find_duplicate_contacts.
     """
 
     keep_id: ContactId = Field(description="The contact to keep.")

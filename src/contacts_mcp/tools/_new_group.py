@@ -13,9 +13,9 @@ from contacts_mcp.tools._tool import JobCounts
 class GroupArguments(Arguments):
     """The arguments for a group to fill. `group` is only set if no group has this name and one is to be created."""
 
-    group_id: GroupId | None = Field(default=None, description="The group to fill.")
+    group_id: GroupId | None = Field(default=None, description="Group to fill.")
     group: str | None = Field(default=None, description=GROUP.description)
-    create_group: bool = Field(default=False, description="Create the group if none has this name.")
+    create_group: bool = Field(default=False, description="Create group if unknown.")
 
 
 class NewGroup(Group):

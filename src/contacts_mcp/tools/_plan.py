@@ -24,8 +24,8 @@ _NEXT_STEP = "show the plan to the person; if they agree, call again with apply 
 class PlanArguments(Arguments):
     """The arguments of a two-step tool."""
 
-    apply: bool = Field(default=False, description="Apply the plan; else it is only shown.")
-    plan: Text | None = Field(default=None, description="With apply: the plan's fingerprint.")
+    apply: bool = Field(default=False, description="Apply the plan, else show it.")
+    plan: Text | None = Field(default=None, description="With apply: its fingerprint.")
 
 
 class Plan(Protocol):

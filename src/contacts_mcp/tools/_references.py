@@ -4,8 +4,9 @@ The pairs are declared here once. Every tool whose arguments have an id of this 
 are looked up (`_resolve.py`) before the call is prepared, so that no tool sees them.
 """
 
-import re
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from pydantic import BaseModel
 
 from contacts_mcp.contract import UUID, FieldFault, ValidationFailed, invalid_field, invalid_fields
 from contacts_mcp.tools._arguments import CleanArguments, Schema, clean_arguments, validate_arguments
+from contacts_mcp.tools._habits import LIKE_AN_ID, is_all, split_ids
 
 MAX_NAME_LENGTH = 255
 MAX_NAMES = 25
@@ -20,7 +22,6 @@ MAX_NAMES = 25
 
 _PLACEHOLDER = "00000000-0000-0000-0000-000000000000"
 """The id in place of a name while the other arguments are validated; it never leaves this module."""
-_LIKE_AN_ID = re.compile(r"[0-9a-fA-F]{8}-.*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,8 @@ class Reference:
         return {**({"type": "array", "items": text} if self.is_list else text), "description": self.description}
 
 
-CONTACT = Reference("contact_id", "contact", "Or name, number or e-mail.")
-CONTACTS = Reference("contact_ids", "contacts", "Or names, numbers or e-mails.", is_list=True)
+CONTACT = Reference("contact_id", "contact", "Or name, number, e-mail.")
+CONTACTS = Reference("contact_ids", "contacts", "Or names, numbers, e-mails.", is_list=True)
 GROUP = Reference("group_id", "group", "Or its name.")
 REFERENCES = (CONTACT, CONTACTS, GROUP)
 CREATE_GROUP = "create_group"
@@ -111,8 +112,9 @@ def add_name_arguments(schema: Mapping[str, Any]) -> dict[str, Any]:
     by_id = {each.by_id: each for each in REFERENCES}
     properties: dict[str, Any] = {}
     for name, child in schema["properties"].items():
-        properties[name] = child
-        if reference := by_id.get(name):
+        reference = by_id.get(name)
+        properties[name] = {key: value for key, value in child.items() if not reference or key != "minItems"}
+        if reference:
             properties[reference.by_name] = schema["properties"].get(reference.by_name, reference.schema)
     required = [name for name in schema.get("required", ()) if name not in by_id]
     rest = {key: value for key, value in schema.items() if key != "required"}
@@ -159,6 +161,9 @@ def _take_names(reference: Reference, model: type[BaseModel], values: dict[str, 
     if not given:
         return
     items = [item for value in given for item in (value if isinstance(value, list) else [value])]
+    if not reference.is_list:
+        items = given = [_read_single(reference, given[0])]
+    _require_no_all(reference, items)
     if not all(isinstance(item, str) for item in items) or reference.is_list != isinstance(given[0], list):
         values[reference.by_id] = given[0]  # the validation says what is wrong with it
         return
@@ -173,6 +178,25 @@ def _take_names(reference: Reference, model: type[BaseModel], values: dict[str, 
     yield Named(reference, items)
 
 
+def _read_single(reference: Reference, value: Any) -> Any:
+    """Return the only item of a list that was given, as such or as text, in place of its item."""
+    decoded = value
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        with suppress(ValueError, RecursionError):
+            decoded = json.loads(value)
+    items = decoded if isinstance(decoded, list) else split_ids(value)
+    if len(items) > 1:
+        raise invalid_field(reference.by_id, f"takes one id, not {len(items)}: call once for each of them")
+    return items[0] if items else value
+
+
+def _require_no_all(reference: Reference, items: Sequence[Any]) -> None:
+    """Raise ValidationFailed if a call is about all contacts; a group may have this name."""
+    if reference is not GROUP and any(map(is_all, items)):
+        advice = ": add_matching_to_group without a filter adds all contacts" if reference.is_list else ""
+        raise invalid_field(reference.by_name, f"cannot stand for all contacts{advice}")
+
+
 def _is_id(text: str) -> bool:
     """Whether a text is an id, or an id with a fault in it, for which no record is searched."""
-    return UUID.fullmatch(text.strip()) is not None or _LIKE_AN_ID.fullmatch(text.strip()) is not None
+    return UUID.fullmatch(text.strip()) is not None or LIKE_AN_ID.fullmatch(text.strip()) is not None

@@ -19,6 +19,7 @@ from contacts_mcp.contract import (
 )
 from contacts_mcp.matching import exact_search_texts, is_exact_match, rank_contacts
 from contacts_mcp.text import fold, quote
+from contacts_mcp.tools._habits import is_all
 from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._references import CREATE_GROUP, GROUP, MAX_NAME_LENGTH, Named, ParsedArguments
 from contacts_mcp.tools._select import fetch_full
@@ -166,7 +167,7 @@ async def _unclear_error(client: JobClient, named: Named, unclear: Sequence[_Mat
     kind = Ambiguous if any(each.exact for each in unclear) else NotFound
     has_candidates = any(shown.values())
     advice = (
-        f"ask the person which one, then call again with {named.reference.by_id}" if has_candidates else among.advice
+        f"ask the person who is meant, then call again with {named.reference.by_id}" if has_candidates else among.advice
     )
     return kind("; ".join(parts), advice=f"{_NOTHING_DONE}; {advice}")
 
@@ -219,7 +220,8 @@ async def _find_group(backend: Backend, parsed: ParsedArguments, named: Named) -
         )
     if parsed.may_create_group:
         return {GROUP.by_name: " ".join(name.split())}
-    advice = "call again with the name that is meant"
+    is_everything = is_all(name) and not parsed.model.model_fields[GROUP.by_id].is_required()
+    advice = "leave group out for all contacts" if is_everything else "call again with the name that is meant"
     if CREATE_GROUP in parsed.model.model_fields:
         advice += f", or with {CREATE_GROUP}: true for a new group"
     raise NotFound(

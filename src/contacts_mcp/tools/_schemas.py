@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from contacts_mcp.contract import Neutral
 
 _SCALARS: dict[Any, str] = {str: "string", datetime: "string", int: "integer", bool: "boolean"}
-_UNREACHED = 1_000_000
+_UNREACHED = 1_000_000  # a limit that no model reaches is not worth its tokens; it is checked nevertheless
 _LIMITS: dict[type, tuple[str, str]] = {
     Ge: ("minimum", "ge"),
     Le: ("maximum", "le"),
@@ -46,10 +46,10 @@ def merge_schemas(*schemas: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties}
 
 
-def has_optional_texts(schema: Mapping[str, Any]) -> bool:
-    """Whether an object has optional texts or lists, which "" and [] leave out."""
+def optional_types(schema: Mapping[str, Any]) -> set[str]:
+    """Return the types of an object's optional texts and lists, which "" and [] leave out."""
     optional = schema["properties"].keys() - schema.get("required", ())
-    return any("default" not in schema["properties"][name] for name in optional)
+    return {schema["properties"][name]["type"] for name in optional if "default" not in schema["properties"][name]}
 
 
 def _object(model: type[BaseModel], to_schema: Callable[[FieldInfo], dict[str, Any]]) -> dict[str, Any]:
@@ -75,7 +75,8 @@ def _argument(info: FieldInfo) -> dict[str, Any]:
             schema["enum"].insert(0, each.value)
         elif type(each) in _LIMITS:
             keyword, attribute = _LIMITS[type(each)]
-            schema[keyword] = getattr(each, attribute)
+            limit = getattr(each, attribute)
+            schema |= {keyword: limit} if limit < _UNREACHED else {}
     if description := ". ".join(filter(None, [_allowed_values(schema, default), info.description])):
         schema["description"] = description
     return schema if default is None else {**schema, "default": default}
@@ -87,8 +88,7 @@ def _allowed_values(schema: Mapping[str, Any], default: Any) -> str:
         return ", ".join(f"{value} (default)" if value == default else value for value in choices)
     if default is None:
         return ""
-    has_limit = schema.get("maximum", _UNREACHED) < _UNREACHED
-    limits = f"{schema['minimum']} to {schema['maximum']}, " if has_limit else ""
+    limits = f"{schema['minimum']} to {schema['maximum']}, " if "maximum" in schema else ""
     return f"{limits}default {json.dumps(default)}".capitalize()
 
 
