@@ -154,7 +154,7 @@ class UpdateContactGroup(Call[Group]):
 
 
 class DeleteContactGroup(Call[None]):
-    """Delete a group, but not its contacts; to remove one contact from it, use remove_group_member."""
+    """Delete a group, but not its contacts."""
 
     route = "DELETE /v1/contacts/groups/{group_id}"
     risk = Risk.DESTROY
@@ -184,7 +184,7 @@ class AddGroupMembers(Call[Added]):
 
 
 class RemoveGroupMember(Call[None]):
-    """Remove one contact from a group, but keep the contact. To delete it, use delete_contact."""
+    """Remove one contact from a group, but keep the contact."""
 
     route = "DELETE /v1/contacts/groups/{group_id}/members/{contact_id}"
     risk = Risk.WRITE

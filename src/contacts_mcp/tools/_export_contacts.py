@@ -32,7 +32,7 @@ class ExportContacts(FilterOrGroupArguments):
     dialect: Annotated[Literal["semicolon", "google", "outlook", "3.0", "4.0"] | None, Neutral("standard")] = Field(
         default=None, description="3.0 and 4.0 are versions of vcard, the others kinds of csv."
     )
-    path: Text | None = Field(default=None, description="New file in the server's folder; else a generated name.")
+    path: Text | None = Field(default=None, description="New file in the server's folder.")
 
 
 class Exported(FileAnswer):

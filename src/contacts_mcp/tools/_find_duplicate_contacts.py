@@ -21,9 +21,7 @@ _NEXT_STEP = (
 
 
 class FindDuplicateContacts(FilterArguments):
-    """Find people who are in the directory more than once, among all contacts or those that match a filter. To merge
-    them, use merge_contacts.
-    """
+    """Find people who are in the directory more than once. To merge them, use merge_contacts."""
 
     limit: int = Field(default=20, ge=1, le=50)
 

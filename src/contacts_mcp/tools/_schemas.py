@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from contacts_mcp.contract import Neutral
 
 _SCALARS: dict[Any, str] = {str: "string", datetime: "string", int: "integer", bool: "boolean"}
-_UNREACHED = 1_000_000  # a limit that no model reaches is not worth its tokens; it is checked nevertheless
+_UNREACHED = 1_000  # a limit that no model reaches is not worth its tokens; it is checked nevertheless
 _LIMITS: dict[type, tuple[str, str]] = {
     Ge: ("minimum", "ge"),
     Le: ("maximum", "le"),
@@ -46,10 +46,10 @@ def merge_schemas(*schemas: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties}
 
 
-def optional_types(schema: Mapping[str, Any]) -> set[str]:
-    """Return the types of an object's optional texts and lists, which "" and [] leave out."""
+def has_optional_texts(schema: Mapping[str, Any]) -> bool:
+    """Whether an object has optional texts or lists, which "" and [] leave out."""
     optional = schema["properties"].keys() - schema.get("required", ())
-    return {schema["properties"][name]["type"] for name in optional if "default" not in schema["properties"][name]}
+    return any("default" not in schema["properties"][name] for name in optional)
 
 
 def _object(model: type[BaseModel], to_schema: Callable[[FieldInfo], dict[str, Any]]) -> dict[str, Any]:

@@ -36,12 +36,12 @@ from contacts_mcp.tools._downloads import MAX_DOWNLOAD_BYTES, Download, Download
 from contacts_mcp.tools._links import CallerLinks
 from contacts_mcp.tools._offer import ServiceOffer, ask_offer
 from contacts_mcp.tools._references import add_name_arguments
-from contacts_mcp.tools._schemas import input_schema, merge_schemas, optional_types, output_schema
+from contacts_mcp.tools._schemas import has_optional_texts, input_schema, merge_schemas, output_schema
 from contacts_mcp.tools._time_limit import TimeLimit
 
 NO_FOLDER_CONFIGURED = "the operator has configured no folder for files (CONTACTS_MCP_FILES)"
 NO_PATHS_OVER_NETWORK = "a server on a network accepts no paths"
-_FILLERS, _TEXT_FILLERS = '"" and [] are ignored.', '"" is ignored.'
+_FILLERS = "Empty is ignored."
 _BUDGET_PERIOD_SECONDS = 3600.0
 _MINUTE_SECONDS = 60.0
 _MAX_BUDGETS = 4_096
@@ -359,8 +359,7 @@ class Tool:
     @cached_property
     def description(self) -> str:
         """The summary, and what a model that has to fill in every argument needs to know."""
-        types = optional_types(self.input_schema)
-        return f"{self.summary} {_FILLERS if 'array' in types else _TEXT_FILLERS}" if types else self.summary
+        return f"{self.summary} {_FILLERS}" if has_optional_texts(self.input_schema) else self.summary
 
     @cached_property
     def input_schema(self) -> dict[str, Any]:
