@@ -21,6 +21,7 @@ from contacts_mcp.contract import (
     SearchText,
     Tags,
     TypeFilter,
+    UnreadableAnswer,
 )
 from contacts_mcp.tools._arguments import Arguments
 from contacts_mcp.tools._job import MAX_CONCURRENT_CALLS, JobClient
@@ -123,6 +124,8 @@ async def _iter_scan(
     while True:
         page = await client.send(call)
         known = set(page.fields)
+        if not known.issuperset(call.fields):  # taken for empty, their values would be overwritten without a question
+            raise UnreadableAnswer("the directory left out fields that were asked for: a proxy may change requests")
         contacts = [_to_contact(page.fields, known, row) for row in page.rows]
         await progress.advance(len(contacts))
         yield contacts

@@ -237,6 +237,26 @@ async def test_failed_update_among_many_is_counted_and_named(platform, unsteady,
     assert not person.asked
 
 
+async def test_fields_that_the_service_left_out_are_not_taken_for_empty(tmp_path):
+    """Some proxies pass on only the last of several query parameters with the same name."""
+
+    class LastParameterOnly(httpx.ASGITransport):
+        async def handle_async_request(self, request):
+            request.url = request.url.copy_with(params=dict(request.url.params))
+            return await super().handle_async_request(request)
+
+    async with (
+        Directory(tmp_path / "contacts.db") as kept,
+        ContactsClient(base_url="http://service", transport=LastParameterOnly(kept.app)) as api,
+        Client(server_over(api), mode=MODERN) as client,
+    ):
+        await Host(client).call("create_contact", name="Ola", notes="mine", tags=["vip"])
+
+        line = await Host(client).error("update_matching_contacts", tags=["vip"], set_notes="yours")
+
+    assert line.startswith("unreadable_answer: the directory left out fields that were asked for")
+
+
 async def test_overwrites_are_counted_if_extensions_are_known_late(tmp_path):
     """List rows have no notes: taken for full contacts, their notes would be overwritten without consent."""
     questions = 0
