@@ -32,7 +32,7 @@ _BATCH_SIZE = 5_000
 _REPETITIONS = 200
 _WARM_UP_OPERATIONS = 20
 _POSTGRES_SETTINGS = ("shared_buffers=1GB", "max_wal_size=4GB", "work_mem=16MB", "maintenance_work_mem=512MB")
-_ROW_BY_KEY = contacts.select().where(contacts.c.seq == bindparam("which"))
+_ROW_BY_KEY = contacts.select().where(contacts.c.tenant == OWNER, contacts.c.seq == bindparam("which"))
 
 ContactFields = dict[str, Any]
 BuildQuery = Callable[[random.Random, ContactFields], Query]

@@ -159,6 +159,13 @@ async def test_session_has_the_name_and_options_of_the_url(server):
     assert await session_of(server.url(), "SELECT current_setting('application_name')") == "contacts-mcp"
 
 
+async def test_options_of_the_url_replace_a_setting_of_the_directory(server):
+    url = server.url("options=-c%20plan_cache_mode%3Dauto")
+
+    assert await session_of(url, "SELECT current_setting('plan_cache_mode')") == "auto"
+    assert await session_of(url, "SELECT current_setting('jit')") == "off"
+
+
 @pytest.mark.parametrize(
     ("mode", "is_encrypted"),
     [

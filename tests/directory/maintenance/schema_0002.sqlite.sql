@@ -79,8 +79,9 @@ CREATE TABLE contact_groups (
     created_at VARCHAR(27) NOT NULL,
     previous_name VARCHAR(255),
     renamed_at VARCHAR(27),
-    FOREIGN KEY(tenant) REFERENCES tenants (seq),
-    UNIQUE (id)
+    UNIQUE (seq, tenant),
+    UNIQUE (id, tenant),
+    FOREIGN KEY(tenant) REFERENCES tenants (seq)
 );
 CREATE INDEX ix_contact_groups_tenant ON contact_groups (tenant);
 CREATE TABLE contacts (
@@ -101,8 +102,9 @@ CREATE TABLE contacts (
     deleted_at VARCHAR(27),
     erased_at VARCHAR(27),
     merged_into VARCHAR(36),
-    FOREIGN KEY(tenant) REFERENCES tenants (seq),
-    UNIQUE (id)
+    UNIQUE (seq, tenant),
+    UNIQUE (id, tenant),
+    FOREIGN KEY(tenant) REFERENCES tenants (seq)
 );
 CREATE INDEX contacts_deleted ON contacts (tenant, deleted_at) WHERE deleted_at IS NOT NULL;
 CREATE INDEX contacts_live ON contacts (tenant, seq, type) WHERE deleted_at IS NULL;
@@ -117,17 +119,18 @@ CREATE TABLE idempotency_keys (
     FOREIGN KEY(tenant) REFERENCES tenants (seq)
 )
  WITHOUT ROWID;
-CREATE INDEX ix_idempotency_keys_expires ON idempotency_keys (expires);
-CREATE INDEX ix_idempotency_keys_record_id ON idempotency_keys (record_id);
+CREATE INDEX idempotency_keys_expire ON idempotency_keys (tenant, expires);
+CREATE INDEX idempotency_keys_of ON idempotency_keys (tenant, record_id);
 CREATE TABLE memberships (
     seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     group_seq INTEGER NOT NULL,
     contact_seq INTEGER NOT NULL,
-    UNIQUE (group_seq, contact_seq),
-    FOREIGN KEY(group_seq) REFERENCES contact_groups (seq),
-    FOREIGN KEY(contact_seq) REFERENCES contacts (seq)
+    tenant INTEGER NOT NULL,
+    UNIQUE (tenant, group_seq, contact_seq),
+    FOREIGN KEY(tenant, group_seq) REFERENCES contact_groups (tenant, seq),
+    FOREIGN KEY(tenant, contact_seq) REFERENCES contacts (tenant, seq)
 );
-CREATE INDEX memberships_of ON memberships (contact_seq);
+CREATE INDEX memberships_of ON memberships (tenant, contact_seq);
 CREATE VIRTUAL TABLE contact_phones USING fts5(digits, content='', detail=none, columnsize=0, tokenize='ascii');
 CREATE TABLE directory_revision (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
 INSERT INTO directory_revision VALUES ('0002');

@@ -97,9 +97,7 @@ async def test_check_changes_nothing_and_does_not_block_writers(written, opened,
     ("fault", "statements"),
     [
         ("memberships of deleted contacts: 2 (seq 101, 102)",
-         ["INSERT INTO memberships VALUES (101, 1, 3), (102, 1, 4)"]),
-        ("memberships between tenants: 1 (seq 101)",
-         ["INSERT INTO memberships SELECT 101, 1, seq FROM contacts WHERE tenant = 2"]),
+         ["INSERT INTO memberships VALUES (101, 1, 3, 1), (102, 1, 4, 1)"]),
         ("tenant 1 has 1 contacts of type company, but its counter says 2",
          ["INSERT INTO counters VALUES (1, 'type', 'company', 99, 1)"]),
         ("tenant 2 has 1 contacts of type person, but its counter says 0", ["DELETE FROM counters WHERE tenant = 2"]),
@@ -159,11 +157,15 @@ async def test_each_kind_of_damage_is_reported(written, damaged, fault, statemen
     ("fault", "constraint", "statement"),
     [
         ("memberships of missing contacts: 1 (seq 101)", "contact_seq_fkey",
-         "INSERT INTO memberships VALUES (101, 1, 77)"),
+         "INSERT INTO memberships VALUES (101, 1, 77, 1)"),
         ("memberships of missing groups: 1 (seq 101)", "group_seq_fkey",
-         "INSERT INTO memberships VALUES (101, 77, 1)"),
+         "INSERT INTO memberships VALUES (101, 77, 1, 1)"),
+        ("memberships between tenants: 1 (seq 101)", "contact_seq_fkey",
+         "INSERT INTO memberships SELECT 101, 1, seq, 1 FROM contacts WHERE tenant = 2"),
+        ("memberships between tenants: 1 (seq 101)", "group_seq_fkey",
+         "INSERT INTO memberships SELECT 101, 1, seq, 2 FROM contacts WHERE tenant = 2"),
         ("duplicate memberships: 1 (seq 101)", "group_seq_contact_seq_key",
-         "INSERT INTO memberships VALUES (101, 1, 1)"),
+         "INSERT INTO memberships VALUES (101, 1, 1, 1)"),
     ],
 )  # fmt: skip
 async def test_damage_that_constraints_would_prevent_is_reported(
@@ -171,7 +173,7 @@ async def test_damage_that_constraints_would_prevent_is_reported(
 ):
     """PostgreSQL enforces these constraints; in a file, foreign keys are off."""
     if isinstance(location, PostgresServer):
-        statements = [f"ALTER TABLE memberships DROP CONSTRAINT memberships_{constraint}", statement]
+        statements = [f"ALTER TABLE memberships DROP CONSTRAINT memberships_tenant_{constraint}", statement]
     elif fault.startswith("duplicate"):  # the constraint is part of the table there
         statements = ["ALTER TABLE memberships RENAME TO bound", "CREATE TABLE memberships AS SELECT * FROM bound"]
         statements = [*statements, "DROP TABLE bound", statement]
@@ -183,7 +185,7 @@ async def test_damage_that_constraints_would_prevent_is_reported(
 
 @on_file
 async def test_broken_references_in_a_file_are_reported(written, damaged):
-    faults = await damaged("INSERT INTO memberships VALUES (101, 77, 78)")
+    faults = await damaged("INSERT INTO memberships VALUES (101, 77, 78, 1)")
 
     assert "rows of memberships with a broken reference: 2" in faults
 

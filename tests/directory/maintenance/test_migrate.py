@@ -16,6 +16,7 @@ from contacts_mcp.directory.database import REVISION, Database, build_engine, cr
 from contacts_mcp.directory.database._sqlite import APPLICATION_ID
 from contacts_mcp.directory.maintenance import _migrate, _upgrade, check, migrate
 from contacts_mcp.directory.maintenance._backup import back_up
+from contacts_mcp.directory.store import create_group
 
 SNAPSHOTS = Path(__file__).parent
 NEXT = "0003"
@@ -211,6 +212,9 @@ def test_tables_are_those_of_the_snapshot_of_their_revision(dialect):
     assert file.read_text() == written
 
 
+TIME = "'2026-01-01T00:00:00.000000Z'"
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.system)])
 def run_script(request, path):
     """Run the script of a snapshot of a schema on an empty database of one engine, and return its location."""
@@ -230,13 +234,17 @@ def run_script(request, path):
     return run_script
 
 
-OF_FIRST_REVISION = "UPDATE directory_revision SET version_num = '0001'"
+ADDED_EARLY = (
+    "ALTER TABLE api_keys ADD COLUMN last_used_at VARCHAR(27)",
+    "ALTER TABLE contacts ADD COLUMN merged_into VARCHAR(36)",
+    "CREATE INDEX contacts_merged ON contacts (tenant, merged_into) WHERE merged_into IS NOT NULL",
+)
+"""What development versions added to the first revision, before there was a second one."""
 
 
-@pytest.mark.parametrize("written_as", ["0001", "0002"])
-async def test_database_of_the_first_revision_gets_the_current_tables(run_script, written_as, tmp_path, request):
-    """Development versions added the columns of the second revision before there was a second one."""
-    old = run_script(written_as, OF_FIRST_REVISION)
+@pytest.mark.parametrize("added", [(), ADDED_EARLY], ids=["released", "development"])
+async def test_database_of_the_first_revision_gets_the_current_tables(run_script, added, tmp_path, request):
+    old = run_script("0001", *added)
     new = tmp_path / "new.db"
     if not isinstance(old, Path):
         new = parse_location(request.getfixturevalue("postgres").create_database())
@@ -247,9 +255,55 @@ async def test_database_of_the_first_revision_gets_the_current_tables(run_script
     assert await tables_of(old) == await tables_of(new)
 
 
+async def test_rows_of_the_first_revision_are_kept_and_memberships_get_their_tenant(run_script):
+    old = run_script(
+        "0001",
+        f"INSERT INTO tenants (seq, name, created_at) VALUES (2, 'other', {TIME})",
+        *(insert_contact(number, tenant) for number, tenant in ((1, 1), (2, 2), (3, 1))),
+        *(insert_group(number, tenant) for number, tenant in ((1, 1), (2, 2), (3, 1))),
+        "INSERT INTO memberships (group_seq, contact_seq) VALUES (1, 3), (2, 2), (1, 1)",
+        "INSERT INTO memberships (group_seq, contact_seq) VALUES (2, 1)",  # between tenants
+        "DELETE FROM contact_groups WHERE seq = 3",
+    )
+
+    done = await migrate(old)
+
+    async with aclosing(Database(old)) as database:
+        rows = await database.read(rows_by_seq)
+        faults = await database.read(check)
+        group = await database.write(create_group, 2, {"name": "New"})
+    assert faults == []
+    assert done.contacts == 3
+    assert rows == {
+        "contacts": [(1, 1), (2, 2), (3, 1)],
+        "contact_groups": [(1, 1), (2, 2)],
+        "memberships": [(1, 1, 1, 3), (2, 2, 2, 2), (3, 1, 1, 1)],
+    }
+    assert group["seq"] == 4
+
+
+def insert_contact(number, tenant):
+    columns = "tenant, id, type, name, words, tags, created_at, updated_at"
+    values = f"{tenant}, 'a1b2c3d4-5678-4abc-8ef0-00000000000{number}', 'person', 'Ola', ' ola ', '[]', {TIME}, {TIME}"
+    return f"INSERT INTO contacts ({columns}) VALUES ({values})"
+
+
+def insert_group(number, tenant):
+    values = f"{tenant}, 'a1b2c3d4-5678-4abc-8ef0-00000000001{number}', 'VIP', {TIME}"
+    return f"INSERT INTO contact_groups (tenant, id, name, created_at) VALUES ({values})"
+
+
+def rows_by_seq(connection):
+    """The numbers and tenants of rows, and the groups and contacts of memberships."""
+    tables = {"contacts": "", "contact_groups": "", "memberships": ", group_seq, contact_seq"}
+    return {
+        table: [tuple(row) for row in connection.exec_driver_sql(f"SELECT seq, tenant{more} FROM {table} ORDER BY 1")]
+        for table, more in tables.items()
+    }
+
+
 CONTACT = "1, 1, 'a1b2c3d4-5678-4abc-8ef0-123456789abc', 'person', 'Ola', '[]'"
 KEY = "1, 'abcdefgh', 'x', 'app', 1, '[]'"
-TIME = "'2026-01-01T00:00:00.000000Z'"
 
 
 async def test_backup_of_the_first_revision_is_restored_with_its_contacts_and_keys(run_script, tmp_path):
@@ -311,14 +365,18 @@ async def tables_of(location):
 
 
 def tables(connection):
-    """Tables with their columns, keys and indexes."""
+    """Tables with their columns, keys, indexes and references."""
     found = inspect(connection)
     return {
         table: (
             [(column["name"], str(column["type"]), column["nullable"]) for column in found.get_columns(table)],
             found.get_pk_constraint(table)["constrained_columns"],
-            sorted(index["name"] for index in found.get_indexes(table)),
-            sorted(key["referred_table"] for key in found.get_foreign_keys(table)),
+            sorted(tuple(key["column_names"]) for key in found.get_unique_constraints(table)),
+            sorted((index["name"], *index["column_names"]) for index in found.get_indexes(table)),
+            sorted(
+                (*key["constrained_columns"], key["referred_table"], *key["referred_columns"])
+                for key in found.get_foreign_keys(table)
+            ),
         )
         for table in sorted(found.get_table_names())
     }

@@ -24,7 +24,8 @@ from contacts_mcp.directory.database._schema import (
 
 _SHADOW_TABLES = {f"contact_phones_{suffix}" for suffix in ("data", "idx", "config", "docsize", "content")}
 _TABLES = {REVISION_TABLE, "contact_phones", *metadata.tables, *_SHADOW_TABLES}
-_INDEXES = {str(index.name) for table in metadata.tables.values() for index in table.indexes}
+_INDEXES_OF_0001 = {"ix_idempotency_keys_expires", "ix_idempotency_keys_record_id"}
+_INDEXES = _INDEXES_OF_0001 | {str(index.name) for table in metadata.tables.values() for index in table.indexes}
 _CODE = re.compile(r"\b(CHECK|COLLATE|GENERATED|AS\s*\()", re.IGNORECASE)
 _MAX_SEQ = 2**53
 _HEX = "[0-9a-f]"

@@ -51,10 +51,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Connector:
-    """Opens connections to the first host of a URL that fits. `session` are settings of each session.
+    """Opens connections to the first host of a URL that fits.
 
-    `poolers` are the hosts that turned out to be poolers: their sessions are shared, so they get no settings. Several
-    connectors can share the set.
+    `session` are settings of each session, except for those that the `options` of the URL set. `poolers` are the hosts
+    that turned out to be poolers: their sessions are shared, so they get no settings. Several connectors can share the
+    set.
     """
 
     parameters: ConnectionParameters
@@ -82,6 +83,11 @@ class Connector:
             target = "any"
         yield from ((host, target) for host in hosts)
 
+    def _own_settings(self) -> Mapping[str, str]:
+        """Return the settings that the options of the URL do not set: a server applies options first."""
+        options = self.parameters.session.get("options", "")
+        return {name: value for name, value in self.session.items() if not re.search(rf"\b{name}=", options)}
+
     async def _connect(self, host: Host, target: str) -> "asyncpg.Connection":
         try:
             if host not in self.poolers and (direct := await self._connect_directly(host, target)):
@@ -92,9 +98,10 @@ class Connector:
 
     async def _connect_directly(self, host: Host, target: str) -> "asyncpg.Connection | None":
         """Connect with a session of one's own; None if the host turns out to be a pooler."""
+        own = self._own_settings()
         try:
-            connection = await self._open(host, target, server_settings={**self.parameters.session, **self.session})
-            if await is_direct(connection, self.session):
+            connection = await self._open(host, target, server_settings={**self.parameters.session, **own})
+            if await is_direct(connection, own):
                 return connection
         except ProtocolViolationError as exc:
             if not refuses_settings(exc):

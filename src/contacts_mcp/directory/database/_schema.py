@@ -3,6 +3,16 @@
 Times are text as the API writes them (RFC 3339, UTC, microseconds, `Z`), which sorts as time does. `DERIVED_TABLES`
 are derived from the rows of the others, and rebuilt after a migration.
 
+Every row of a tenant has its `tenant`, and so do all keys, foreign keys and indexes of these tables: PostgreSQL can be
+distributed by tenant with Citus (docs/citus.md). What the whole directory shares:
+- `tenants`, and `api_keys`: a key is found by its prefix before its tenant is known.
+- `nonces`: the server uses them, for calls of any tenant.
+- `receipts` and `receipt_chain`: one hash chain proves that no receipt of the directory was removed.
+- The index of phone numbers: it finds rows whose tenant is then compared. With the tenant in it, PostgreSQL would need
+  another extension (`btree_gin`), and SQLite would read an entry for each contact of the tenant.
+- On SQLite, the primary key `seq`: it is the address of a row, by which the index of phone numbers finds it, and only
+  such a key counts up without repeating (AUTOINCREMENT).
+
 A change of the tables needs a new revision: change this module, raise `REVISION`, add a script to `migrations/versions`
 and add the new schema to the snapshots of tests/directory/maintenance.
 """
@@ -13,6 +23,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from contacts_mcp.directory._errors import NO_DIRECTORY, DirectoryUnavailable
@@ -32,12 +43,31 @@ _JSON = sa.JSON(none_as_null=True)
 _TERM = sa.String().with_variant(sa.String(collation="C"), "postgresql")  # compared by bytes, as SQLite does
 
 
+class _RowKey(sa.PrimaryKeyConstraint):
+    """The primary key of a tenant's rows: `seq` on SQLite, `tenant` and `seq` on PostgreSQL."""
+
+
+@compiles(_RowKey, "postgresql")
+def _create_row_key(*_: Any, **__: Any) -> str:
+    return "PRIMARY KEY (tenant, seq)"
+
+
 def _seq() -> sa.Column[int]:
-    return sa.Column("seq", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True)
+    return sa.Column("seq", sa.BigInteger().with_variant(sa.Integer, "sqlite"))
 
 
 def _tenant(**options: Any) -> sa.Column[int]:
     return sa.Column("tenant", sa.ForeignKey("tenants.seq"), nullable=False, **options)
+
+
+def _record_keys() -> tuple[sa.Constraint, ...]:
+    """Return the keys of contacts or groups.
+
+    `id` comes first in its key: it finds a row even without the tenant. The last key is what memberships refer to on
+    SQLite. There, `seq` comes first, or SQLite would read all rows of a tenant by it instead of those that match.
+    """
+    referred = sa.UniqueConstraint("seq", "tenant").ddl_if(dialect="sqlite")
+    return _RowKey("seq"), sa.UniqueConstraint("id", "tenant"), referred
 
 
 def _where(condition: str) -> dict[str, Any]:
@@ -58,7 +88,7 @@ contacts = sa.Table(
     metadata,
     _seq(),
     _tenant(),
-    sa.Column("id", sa.String(36), nullable=False, unique=True),
+    sa.Column("id", sa.String(36), nullable=False),
     # Null after an erasure, from here to `notes`:
     sa.Column("type", sa.String(7)),
     sa.Column("name", sa.String(255)),
@@ -74,6 +104,7 @@ contacts = sa.Table(
     sa.Column("deleted_at", sa.String(27)),
     sa.Column("erased_at", sa.String(27)),
     sa.Column("merged_into", sa.String(36)),  # the id of the contact that this one, now deleted, was merged into
+    *_record_keys(),
     sqlite_autoincrement=True,
 )
 sa.Index("contacts_live", contacts.c.tenant, contacts.c.seq, contacts.c.type, **_where("deleted_at IS NULL"))  # pages
@@ -85,12 +116,13 @@ groups = sa.Table(
     metadata,
     _seq(),
     _tenant(index=True),
-    sa.Column("id", sa.String(36), nullable=False, unique=True),
+    sa.Column("id", sa.String(36), nullable=False),
     sa.Column("name", sa.String(255), nullable=False),
     sa.Column("description", sa.String),
     sa.Column("created_at", sa.String(27), nullable=False),
     sa.Column("previous_name", sa.String(255)),  # before the last change of the name, at `renamed_at`
     sa.Column("renamed_at", sa.String(27)),
+    *_record_keys(),
     sqlite_autoincrement=True,
 )
 
@@ -98,13 +130,17 @@ memberships = sa.Table(
     "memberships",
     metadata,
     _seq(),  # the order in which members joined
-    sa.Column("group_seq", sa.ForeignKey(groups.c.seq), nullable=False),
-    sa.Column("contact_seq", sa.ForeignKey(contacts.c.seq), nullable=False),
-    sa.UniqueConstraint("group_seq", "contact_seq"),
+    sa.Column("group_seq", groups.c.seq.type, nullable=False),
+    sa.Column("contact_seq", contacts.c.seq.type, nullable=False),
+    sa.Column("tenant", sa.Integer, nullable=False),
+    _RowKey("seq"),
+    sa.UniqueConstraint("tenant", "group_seq", "contact_seq"),
+    sa.ForeignKeyConstraint(["tenant", "group_seq"], [groups.c.tenant, groups.c.seq]),
+    sa.ForeignKeyConstraint(["tenant", "contact_seq"], [contacts.c.tenant, contacts.c.seq]),
     sqlite_autoincrement=True,
 )
-"""Live contacts in groups; deleted and erased contacts leave every group."""
-sa.Index("memberships_of", memberships.c.contact_seq)
+"""Live contacts in groups of their tenant; deleted and erased contacts leave every group."""
+sa.Index("memberships_of", memberships.c.tenant, memberships.c.contact_seq)
 
 receipts = sa.Table(
     "receipts",
@@ -160,11 +196,14 @@ idempotency_keys = sa.Table(
     _tenant(primary_key=True),
     sa.Column("key_hash", sa.String(64), primary_key=True),
     sa.Column("request_hash", sa.String(64), nullable=False),  # of key and body together, so that it reveals no value
-    sa.Column("record_id", sa.String(36), nullable=False, index=True),
-    sa.Column("expires", sa.Float, nullable=False, index=True),
+    sa.Column("record_id", sa.String(36), nullable=False),
+    sa.Column("expires", sa.Float, nullable=False),
     sqlite_with_rowid=False,
 )
-"""Records that requests with an `Idempotency-Key` created, until the key expires (seconds since 1970)."""
+"""Records that requests with an `Idempotency-Key` created, until the key expires (seconds since 1970). Expired keys are
+deleted when their tenant uses another."""
+sa.Index("idempotency_keys_of", idempotency_keys.c.tenant, idempotency_keys.c.record_id)
+sa.Index("idempotency_keys_expire", idempotency_keys.c.tenant, idempotency_keys.c.expires)
 
 terms = sa.Table(
     "contact_terms",

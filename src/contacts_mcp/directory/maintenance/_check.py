@@ -97,7 +97,8 @@ def _contradictions() -> Iterator[tuple[str, Select[Any]]]:
     yield "memberships of deleted contacts", membership.join(contacts, of_contact).where(~_live)
     yield "memberships of missing groups", membership.where(~exists().where(of_group))
     both = membership.join(contacts, of_contact).join(groups, of_group)
-    yield "memberships between tenants", both.where(contacts.c.tenant != groups.c.tenant)
+    between = or_(contacts.c.tenant != joined.tenant, groups.c.tenant != joined.tenant)
+    yield "memberships between tenants", both.where(between)
     duplicates = select(func.max(joined.seq)).group_by(joined.group_seq, joined.contact_seq).having(func.count() > 1)
     yield "duplicate memberships", duplicates
     for table in (contacts, groups):

@@ -1,6 +1,6 @@
 """Contacts of all tenants as an operator sees them: list, read, restore and erase them, live or not."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -88,21 +88,21 @@ def list_deleted(connection: Connection, tenant: str | None, before: datetime | 
 
 def read_contacts(connection: Connection, contact_ids: Sequence[str]) -> list[TenantContact]:
     """Read contacts in this order, live or not; ids that never existed are left out."""
-    owners: dict[str, tuple[int, str]] = {}
-    for some in store.chunks(sorted(set(contact_ids))):
-        query = select(contacts.c.id, tenants.c.seq, tenants.c.name).join(tenants, tenants.c.seq == contacts.c.tenant)
-        found = connection.execute(query.where(contacts.c.id.in_(some)))
-        owners |= {contact_id: (seq, name) for contact_id, seq, name in found}
-    return [_read_contact(connection, each, *owners[each]) for each in contact_ids if each in owners]
+    owners = _find_tenants(connection, contact_ids)
+    names = dict(_list_tenants(connection))
+    return [
+        _read_contact(connection, each, owners[each], names[owners[each]]) for each in contact_ids if each in owners
+    ]
 
 
 def restore_contact(connection: Connection, contact_id: str) -> Row:
     """Undo a deletion or a merge, except for group memberships. Raises DirectoryNotFound and ContactErased."""
-    query = select(contacts.c.tenant).where(contacts.c.id == contact_id, was_deleted)
-    tenant = connection.execute(query).scalar_one_or_none()
+    tenant = _find_tenants(connection, [contact_id]).get(contact_id)
     if tenant is None:
         raise DirectoryNotFound("Deleted contact")
     restored = store.restore_contact(connection, tenant, contact_id)
+    if not restored.was_deleted:
+        raise DirectoryNotFound("Deleted contact")
     return {**restored.record.row, "was_merged_into": restored.merged_into}
 
 
@@ -114,19 +114,23 @@ def erase_contacts(connection: Connection, contact_ids: Collection[str], reason:
         Conflict: a record that is not among these was merged into one of them.
         PersonalReason: the reason holds personal data.
     """
-    found: list[tuple[str, int]] = []
-    for some in store.chunks(sorted(set(contact_ids))):
-        found += _lock(connection, contacts.c.id.in_(some))
-    if len(found) < len(set(contact_ids)):
+    owners = _find_tenants(connection, contact_ids)
+    found: dict[int, list[str]] = {}
+    for tenant in sorted(set(owners.values())):
+        found[tenant] = []
+        for some in store.chunks(sorted(each for each in owners if owners[each] == tenant)):
+            found[tenant] += _lock(connection, tenant, contacts.c.id.in_(some))
+    if sum(map(len, found.values())) < len(set(contact_ids)):
         raise DirectoryNotFound("Contact")
     return _erase(connection, found, reason, only=True)
 
 
 def purge(connection: Connection, before: datetime, reason: str, tenant: str | None) -> int:
     """Erase contacts that were deleted before a time, and return their number."""
-    found = _lock(connection, is_deleted, _deleted_before(before), *_of_tenant(tenant))
+    old = is_deleted, _deleted_before(before)
+    found = {seq: _lock(connection, seq, *old) for seq, _ in _list_tenants(connection, tenant)}
     _erase(connection, found, reason)
-    return len(found)
+    return sum(map(len, found.values()))
 
 
 def _select(
@@ -147,8 +151,7 @@ def _search(
 ) -> tuple[Sequence[Row], int]:
     """Return the first contacts of a status that match a search of each tenant, and how many do."""
     query = store.parse_query(None, text)
-    names = select(tenants.c.seq, tenants.c.name).order_by(tenants.c.seq)
-    of_tenant = connection.execute(names.where(tenants.c.name == tenant) if tenant else names).all()
+    of_tenant = _list_tenants(connection, tenant)
     if status == "live":
         return _search_live(connection, query, of_tenant, limit)
     if status == "erased":
@@ -158,7 +161,7 @@ def _search(
 
 
 def _search_live(
-    connection: Connection, query: store.Query, of_tenant: Sequence[Any], limit: int
+    connection: Connection, query: store.Query, of_tenant: Sequence[tuple[int, str]], limit: int
 ) -> tuple[Sequence[Row], int]:
     """Contacts that match only a corrected spelling come last, as in each tenant's own search."""
     found: list[tuple[bool, int, Row]] = []
@@ -184,10 +187,27 @@ def _listed(row: Row, tenant: str) -> Row:
 
 def _read_contact(connection: Connection, contact_id: str, tenant: int, name: str) -> TenantContact:
     record = store.read_person(connection, tenant, contact_id)
-    of_contact = select(groups.c.id, groups.c.name).where(groups.c.id.in_(record.group_ids)).order_by(groups.c.seq)
+    of_contact = select(groups.c.id, groups.c.name).where(groups.c.tenant == tenant).order_by(groups.c.seq)
     kept_id = record.row["merged_into"]
     kept = store.read_person(connection, tenant, kept_id) if kept_id else None
+    of_contact = of_contact.where(groups.c.id.in_(record.group_ids))
     return TenantContact(name, record, connection.execute(of_contact).mappings().all(), kept)
+
+
+def _list_tenants(connection: Connection, name: str | None = None) -> list[tuple[int, str]]:
+    """Return the number and the name of all tenants, or of the one with this name, if there is one."""
+    query = select(tenants.c.seq, tenants.c.name).order_by(tenants.c.seq)
+    found = connection.execute(query if name is None else query.where(tenants.c.name == name))
+    return [(seq, tenant) for seq, tenant in found]
+
+
+def _find_tenants(connection: Connection, contact_ids: Collection[str]) -> dict[str, int]:
+    """Return the tenant of each contact, live or not, by its id. No contact ever changes its tenant."""
+    owners: dict[str, int] = {}
+    for some in store.chunks(sorted(set(contact_ids))):
+        query = select(contacts.c.id, contacts.c.tenant).where(contacts.c.id.in_(some))
+        owners |= {row.id: row.tenant for row in connection.execute(query)}
+    return owners
 
 
 def _of_tenant(name: str | None) -> tuple[ColumnElement[bool], ...]:
@@ -200,18 +220,22 @@ def _deleted_before(time: datetime) -> ColumnElement[bool]:
     return contacts.c.deleted_at < format_time(time)
 
 
-def _lock(connection: Connection, *conditions: ColumnElement[bool]) -> list[tuple[str, int]]:
-    """Lock contacts in the order of their ids, as every writer does; return the id and the tenant of each."""
-    query = select(contacts.c.id, contacts.c.tenant).where(*conditions).order_by(contacts.c.id).with_for_update()
-    return [(contact_id, tenant) for contact_id, tenant in connection.execute(query)]
+def _lock(connection: Connection, tenant: int, *conditions: ColumnElement[bool]) -> Sequence[str]:
+    """Lock contacts of a tenant in the order of their ids, as every writer does, and return the ids."""
+    query = select(contacts.c.id).where(contacts.c.tenant == tenant, *conditions).order_by(contacts.c.id)
+    return connection.execute(query.with_for_update()).scalars().all()
 
 
 def _erase(
-    connection: Connection, found: Sequence[tuple[str, int]], reason: str, *, only: bool = False
+    connection: Connection, found: Mapping[int, Sequence[str]], reason: str, *, only: bool = False
 ) -> list[Receipt]:
-    """Erase locked contacts. Every writer locks contacts before the chain of receipts, so all of them come first."""
+    """Erase locked contacts, given by tenant.
+
+    Every writer locks contacts before the chain of receipts, and those of several tenants in the order of their
+    tenants, so that none wait for each other.
+    """
     receipts: list[Receipt] = []
-    for tenant in sorted({tenant for _, tenant in found}):
-        ids = [contact_id for contact_id, owner in found if owner == tenant]
-        receipts += store.erase_contacts(connection, tenant, ids, reason, _ACTOR, only=only)
+    for tenant, ids in found.items():
+        if ids:
+            receipts += store.erase_contacts(connection, tenant, ids, reason, _ACTOR, only=only)
     return sorted(receipts, key=lambda receipt: receipt.number)

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy import Row as ResultRow
 
 from contacts_mcp.directory._errors import DirectoryNotFound
 from contacts_mcp.directory.database import contacts, memberships, now, now_after
 from contacts_mcp.directory.store._erasure import PERSONAL_FIELDS
-from contacts_mcp.directory.store._groups import group_seq
+from contacts_mcp.directory.store._groups import group_seq, leave_groups
 from contacts_mcp.directory.store._index import add_to_index, update_index
-from contacts_mcp.directory.store._query import Query, correct_spelling
+from contacts_mcp.directory.store._query import TENANT, Query, correct_spelling
 from contacts_mcp.directory.store._rows import Row, chunks, insert_with_seq, require_row
 from contacts_mcp.directory.store._search import fetch_page, find_seqs, prepare_query
 from contacts_mcp.directory.store._terms import phone_digits, words_column
@@ -25,7 +25,7 @@ from contacts_mcp.directory.store._terms import phone_digits, words_column
 _CHANGEABLE = ("type", *PERSONAL_FIELDS, "phone_digits", "words", "updated_at")
 _UPDATE = (
     update(contacts)
-    .where(contacts.c.seq == bindparam("of_seq"))
+    .where(contacts.c.tenant == bindparam("of_tenant"), contacts.c.seq == bindparam("of_seq"))
     .values({column: bindparam(column) for column in _CHANGEABLE})
 )
 _SELECT = select(contacts).where(
@@ -39,8 +39,11 @@ _SELECT_MANY_LOCKED = (
     .order_by(contacts.c.id)
     .with_for_update()
 )
-_DELETE_MEMBERSHIPS = delete(memberships).where(memberships.c.contact_seq == bindparam("of_seq"))
-_SET_DELETED = update(contacts).where(contacts.c.seq == bindparam("of_seq")).values(deleted_at=bindparam("deleted_at"))
+_SET_DELETED = (
+    update(contacts)
+    .where(contacts.c.tenant == bindparam("of_tenant"), contacts.c.seq == bindparam("of_seq"))
+    .values(deleted_at=bindparam("deleted_at"))
+)
 
 _MIN_EXACT_MATCHES = 3
 """A search with fewer matches also returns contacts that are spelled similarly."""
@@ -88,9 +91,10 @@ def scan_contacts(
     its last. Spelling is not corrected: a job on many contacts must not include others. Raises DirectoryNotFound if
     the group does not exist.
     """
-    statement = select(contacts.c.seq, *(contacts.c[name] for name in fields)).where(contacts.c.seq > after)
+    statement = select(contacts.c.seq, *(contacts.c[name] for name in fields))
+    statement = statement.where(contacts.c.tenant == TENANT, contacts.c.seq > after)
     if group_id is not None:
-        members = select(memberships.c.contact_seq)
+        members = select(memberships.c.contact_seq).where(memberships.c.tenant == TENANT)
         members = members.where(memberships.c.group_seq == group_seq(connection, tenant, group_id))
         statement = statement.where(contacts.c.seq.in_(members))
     shape, parameters = prepare_query(connection, tenant, query)
@@ -149,7 +153,8 @@ def update_contacts(connection: Connection, tenant: int, changes: Sequence[tuple
     if changed:
         rows = [after[contact_id] for contact_id in changed]
         connection.execute(
-            _UPDATE, [{"of_seq": row["seq"], **{name: row[name] for name in _CHANGEABLE}} for row in rows]
+            _UPDATE,
+            [{"of_tenant": tenant, "of_seq": row["seq"]} | {name: row[name] for name in _CHANGEABLE} for row in rows],
         )
         update_index(connection, tenant, [before[contact_id] for contact_id in changed], rows)
     return {**after}
@@ -159,8 +164,8 @@ def delete_contact(connection: Connection, tenant: int, contact_id: str) -> None
     """Hide a live contact from lists, searches and groups; its row stays."""
     row = require_row(connection, "Contact", _SELECT_LOCKED, id=contact_id, tenant=tenant)
     update_index(connection, tenant, [row], [None])
-    connection.execute(_DELETE_MEMBERSHIPS, {"of_seq": row["seq"]})
-    connection.execute(_SET_DELETED, {"of_seq": row["seq"], "deleted_at": now()})
+    leave_groups(connection, tenant, row["seq"])
+    connection.execute(_SET_DELETED, {"of_tenant": tenant, "of_seq": row["seq"], "deleted_at": now()})
 
 
 def _with_derived(row: Row) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from contacts_mcp.directory.database import contacts, idempotency_keys, memberships, receipt_chain, receipts
+from contacts_mcp.directory.database import contacts, idempotency_keys, receipt_chain, receipts
+from contacts_mcp.directory.store._groups import leave_groups
 from contacts_mcp.directory.store._index import update_index
 from contacts_mcp.directory.store._rows import Row
 from contacts_mcp.hash_chain import ChainEnd, ChainRecord, ChainVerifier, link_record
@@ -19,13 +20,16 @@ PERSONAL_FIELDS = ("name", "company_name", "phone_number", "email", "tags", "not
 
 def clear_contact(connection: Connection, row: Row, time: str) -> None:
     """Remove all personal data of a contact that is not erased yet."""
+    tenant = row["tenant"]
     if row["deleted_at"] is None:
-        update_index(connection, row["tenant"], [row], [None])
-        connection.execute(delete(memberships).where(memberships.c.contact_seq == row["seq"]))
-    connection.execute(delete(idempotency_keys).where(idempotency_keys.c.record_id == row["id"]))
+        update_index(connection, tenant, [row], [None])
+        leave_groups(connection, tenant, row["seq"])
+    of_record = idempotency_keys.c.tenant == tenant, idempotency_keys.c.record_id == row["id"]
+    connection.execute(delete(idempotency_keys).where(*of_record))
     times = {"erased_at": time, "deleted_at": row["deleted_at"] or time, "updated_at": time}
     cleared = dict.fromkeys((*PERSONAL_FIELDS, "type", "phone_digits", "words"))
-    connection.execute(update(contacts).where(contacts.c.seq == row["seq"]).values({**cleared, **times}))
+    this = contacts.c.tenant == tenant, contacts.c.seq == row["seq"]
+    connection.execute(update(contacts).where(*this).values({**cleared, **times}))
 
 
 def append_receipt(connection: Connection, values: ChainRecord) -> None:

@@ -36,11 +36,12 @@ def create_once(
         Conflict: the key was used with other values.
         DirectoryNotFound: the record was deleted.
     """
-    connection.execute(delete(idempotency_keys).where(idempotency_keys.c.expires <= time.time()))
+    of_tenant = idempotency_keys.c.tenant == tenant
+    connection.execute(delete(idempotency_keys).where(of_tenant, idempotency_keys.c.expires <= time.time()))
     key_hash = _hash(key)
     # The values of contacts and groups have different names, so that their requests never have the same hash.
     request_hash = _hash(key + to_json(dict(sorted(values.items()))).decode())
-    of_key = idempotency_keys.c.tenant == tenant, idempotency_keys.c.key_hash == key_hash
+    of_key = of_tenant, idempotency_keys.c.key_hash == key_hash
     while not _insert_key(connection, tenant, key_hash, request_hash):
         first = connection.execute(
             select(idempotency_keys.c.request_hash, idempotency_keys.c.record_id).where(*of_key)

@@ -35,7 +35,11 @@ _DELETE_TERMS = delete(terms).where(
     terms.c.contact_seq == bindparam("of_contact"),
     terms.c.term.in_(bindparam("some_terms", expanding=True)),
 )
-_SET_WORDS = update(contacts).where(contacts.c.seq == bindparam("of_contact")).values(words=bindparam("words"))
+_SET_WORDS = (
+    update(contacts)
+    .where(contacts.c.tenant == bindparam("of_tenant"), contacts.c.seq == bindparam("of_contact"))
+    .values(words=bindparam("words"))
+)
 _INSERT_PHONE = "INSERT INTO contact_phones(rowid, digits) VALUES (?, ?)"
 _DELETE_PHONE = "INSERT INTO contact_phones(contact_phones, rowid, digits) VALUES ('delete', ?, ?)"
 
@@ -87,16 +91,19 @@ def rebuild_index(connection: Connection, report: Callable[[int], None] = lambda
         connection.execute(delete(table))
     if connection.dialect.name == "sqlite":
         connection.execute(text("INSERT INTO contact_phones(contact_phones) VALUES ('delete-all')"))
-    last = done = 0
-    kept = select(contacts).where(contacts.c.erased_at.is_(None)).order_by(contacts.c.seq).limit(_REBUILD_BATCH_SIZE)
-    while rows := connection.execute(kept.where(contacts.c.seq > last)).mappings().all():
+    done = 0
+    kept = select(contacts).where(contacts.c.erased_at.is_(None)).execution_options(yield_per=_REBUILD_BATCH_SIZE)
+    for rows in connection.execute(kept).mappings().partitions():
         stale = [row for row in rows if row["words"] != words_column(row)]
         if stale:
-            connection.execute(_SET_WORDS, [{"of_contact": row["seq"], "words": words_column(row)} for row in stale])
+            connection.execute(
+                _SET_WORDS,
+                [{"of_tenant": row["tenant"], "of_contact": row["seq"], "words": words_column(row)} for row in stale],
+            )
         live = [row for row in rows if row["deleted_at"] is None]
         for tenant in sorted({row["tenant"] for row in live}):
             add_to_index(connection, tenant, [row for row in live if row["tenant"] == tenant])
-        last, done = rows[-1]["seq"], done + len(live)
+        done += len(live)
         report(done)
 
 

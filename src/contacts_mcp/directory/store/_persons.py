@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import Connection, Select, bindparam, delete, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, select, update
 
 from contacts_mcp.directory._errors import Conflict, ContactErased, DirectoryNotFound, PersonalReason
 from contacts_mcp.directory.database import contacts, groups, memberships, now, now_after, receipts
 from contacts_mcp.directory.store._erasure import PERSONAL_FIELDS, append_receipt, clear_contact
+from contacts_mcp.directory.store._groups import leave_groups
 from contacts_mcp.directory.store._index import add_to_index, update_index
 from contacts_mcp.directory.store._query import Query
 from contacts_mcp.directory.store._rows import Row, chunks
@@ -30,14 +31,13 @@ _SELECT_RECEIPTS = select(receipts).where(
 )
 _SELECT_GROUP_IDS = (
     select(groups.c.id)
-    .join(memberships, memberships.c.group_seq == groups.c.seq)
-    .where(memberships.c.contact_seq == bindparam("of_contact"))
+    .join(memberships, and_(memberships.c.tenant == groups.c.tenant, memberships.c.group_seq == groups.c.seq))
+    .where(groups.c.tenant == bindparam("tenant"), memberships.c.contact_seq == bindparam("of_contact"))
     .order_by(groups.c.seq)
 )
-_DELETE_MEMBERSHIPS = delete(memberships).where(memberships.c.contact_seq == bindparam("of_contact"))
 _SET_MERGED = (
     update(contacts)
-    .where(contacts.c.seq == bindparam("of_contact"))
+    .where(contacts.c.tenant == bindparam("of_tenant"), contacts.c.seq == bindparam("of_contact"))
     .values(deleted_at=bindparam("deleted"), merged_into=bindparam("into"))
 )
 _SET_RESTORED = (
@@ -105,7 +105,7 @@ def read_person(connection: Connection, tenant: int, contact_id: str) -> StoredR
         raise DirectoryNotFound("Contact")
     found = {each.contact_id: each for each in _read_receipts(connection, tenant, rows)}
     merged = [StoredRecord(rows[each], found.get(each)) for each in sorted(merged_ids) if each in rows]
-    of_contact = {"of_contact": rows[contact_id]["seq"]}
+    of_contact = {"tenant": tenant, "of_contact": rows[contact_id]["seq"]}
     group_ids = connection.execute(_SELECT_GROUP_IDS, of_contact).scalars().all()
     return StoredRecord(rows[contact_id], found.get(contact_id), merged, group_ids)
 
@@ -140,11 +140,11 @@ def merge_contacts(connection: Connection, tenant: int, keep_id: str, merge_ids:
     live = [row for row in linked if row["deleted_at"] is None]
     update_index(connection, tenant, live, [None] * len(live))
     for row in live:
-        connection.execute(_DELETE_MEMBERSHIPS, {"of_contact": row["seq"]})
+        leave_groups(connection, tenant, row["seq"])
     time = now()
     for row in linked:
-        values = {"of_contact": row["seq"], "deleted": row["deleted_at"] or time, "into": keep_id}
-        connection.execute(_SET_MERGED, values)
+        values = {"deleted": row["deleted_at"] or time, "into": keep_id}
+        connection.execute(_SET_MERGED, {"of_tenant": tenant, "of_contact": row["seq"], **values})
     return [row["id"] for row in linked]
 
 

@@ -104,9 +104,9 @@ def find_seqs(shape: QueryShape) -> sa.Select[Any]:
         return _by_term(first)
     if shape.is_lookup and others:
         return _by_two_words(first, *others)
-    # Only live contacts of the tenant have terms; repeating that condition would mislead the planner.
+    # Only live contacts have terms; repeating that condition would mislead the planner.
     candidates = _by_term(first, check_signature=bool(others)).subquery()
-    found = sa.select(candidates.c.seq).join(contacts, contacts.c.seq == candidates.c.seq)
+    found = sa.select(candidates.c.seq).join(contacts, _is_contact(candidates))
     found = found.where(*of_type, *(term.matches_contact(candidates.c.seq) for term in others))
     if shape.number:
         as_words = sa.and_(sa.true(), *(term.matches_contact(candidates.c.seq) for term in shape.number_words))
@@ -137,7 +137,7 @@ def _by_two_words(word: TermShape, prefix: TermShape) -> sa.Select[Any]:
 def _by_first_of_two(first: TermShape, second: TermShape) -> sa.Select[Any]:
     """Contacts found by one word whose rows have the other: signatures leave few rows to read."""
     candidates = _by_term(first, check_signature=True).subquery()
-    return sa.select(candidates.c.seq).join(contacts, contacts.c.seq == candidates.c.seq).where(second.matches_row())
+    return sa.select(candidates.c.seq).join(contacts, _is_contact(candidates)).where(second.matches_row())
 
 
 def _by_term(term: TermShape, *, check_signature: bool = False) -> sa.Select[Any]:
@@ -163,7 +163,7 @@ def _by_number(shape: QueryShape) -> sa.Select[Any]:
     either = sa.union_all(by_phone, *_by_number_words(shape)).subquery()
     found = sa.select(either.c.seq).distinct()
     if shape.has_type:
-        found = found.join(contacts, contacts.c.seq == either.c.seq).where(contacts.c.type == sa.bindparam("type"))
+        found = found.join(contacts, _is_contact(either)).where(contacts.c.type == sa.bindparam("type"))
     return found
 
 
@@ -176,6 +176,11 @@ def _by_number_words(shape: QueryShape) -> Sequence[sa.Select[Any]]:
 
 def _live() -> sa.Select[Any]:
     return sa.select(contacts.c.seq).where(contacts.c.tenant == TENANT, contacts.c.deleted_at.is_(None))
+
+
+def _is_contact(found: sa.FromClause) -> sa.ColumnElement[bool]:
+    """The condition that a row of `contacts` is one of those found, by its primary key."""
+    return sa.and_(contacts.c.tenant == TENANT, contacts.c.seq == found.c.seq)
 
 
 def _select_terms() -> _Rows:
@@ -341,7 +346,7 @@ def _page(shape: QueryShape, *, has_first: bool = False) -> sa.Select[Any]:
     seqs = sa.select(found.c.seq, *total_of_found).order_by(*order(found.c.seq))
     page = seqs.limit(sa.bindparam("limit")).offset(sa.bindparam("offset")).subquery()
     total = _count_matches(shape, found).scalar_subquery().label("total") if shape.is_ordered else page.c.total
-    return sa.select(*contacts.c, total).join(page, page.c.seq == contacts.c.seq).order_by(*order(contacts.c.seq))
+    return sa.select(*contacts.c, total).join(page, _is_contact(page)).order_by(*order(contacts.c.seq))
 
 
 def _lookup_page(shape: QueryShape) -> sa.Select[Any]:
@@ -353,7 +358,8 @@ def _lookup_page(shape: QueryShape) -> sa.Select[Any]:
     part = sa.select(matches.c.seqs[offset + 1 : offset + sa.bindparam("limit", type_=sa.Integer)])
     page = sa.cast(part.scalar_subquery(), _SEQS)
     total = sa.select(sa.func.cardinality(matches.c.seqs)).scalar_subquery()
-    rows = sa.select(*contacts.c, total.label("total")).where(contacts.c.seq == sa.func.any(page))
+    rows = sa.select(*contacts.c, total.label("total"))
+    rows = rows.where(contacts.c.tenant == TENANT, contacts.c.seq == sa.func.any(page))
     return rows.order_by(contacts.c.seq.desc())
 
 
