@@ -1,10 +1,12 @@
-"""find_contacts: find a contact from a few words, even misspelled."""
+"""find_contacts: find one or several contacts from a few words each, even misspelled."""
 
 from collections.abc import Iterable, Sequence
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
-from contacts_mcp.contract import Contact, ContactsError, FilterIgnored, ListContacts, SearchText
+from contacts_mcp.contract import Contact, ContactsError, FilterIgnored, ListContacts, Record, SearchText
 from contacts_mcp.matching import RankedContact, is_unambiguous, iter_ranked, query_variants, sort_ranked
 from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, one_line
 from contacts_mcp.tools._arguments import Arguments
@@ -17,10 +19,13 @@ _MAX_ROWS = 50
 _MAX_READ_IN_FULL = 10  # search results that are read in full because their rows do not show what matched
 _GOOD_SCORE = 85  # from this score on no better match is looked for
 _MAX_LISTED, _MAX_SCANNED = 2_000, 50_000  # larger directories are not read as a whole, by list pages or by scan
-_VALUE_LENGTH = 40
-_ADVICE_IF_NONE = "no contact matches; ask for another spelling, a number or an e-mail address"
-_ADVICE_IF_UNCLEAR = "ask the person which contact they mean"
-_DISTINGUISHING_FIELDS = ("company_name", "phone_number", "email")
+_MAX_QUERIES = 10
+_MAX_CANDIDATES = 20  # of all queries of a call together, if that leaves each query at least two
+_VALUE_LENGTH, _MAX_TAGS = 40, 5
+_NO_MATCH = "no contact has a similar name, company, number or e-mail address"
+_NO_MATCH_BY_SEARCH = "the search found no contact; a name that is misspelled at its beginning may be missed"
+_ADVICE_IF_UNCLEAR = "if what the person said does not tell which of these is meant, ask"
+_SHOWN_FIELDS = ("name", "company_name", "phone_number", "email")
 
 
 class FindContacts(Arguments):
@@ -28,61 +33,92 @@ class FindContacts(Arguments):
     unambiguous. To page through many, use list_contacts.
     """
 
-    query: SearchText
+    query: SearchText | None = None
+    queries: list[SearchText] | None = Field(
+        default=None, max_length=_MAX_QUERIES, description="Several, for one contact each."
+    )
     limit: int = Field(default=5, ge=1, le=20)
+
+    @model_validator(mode="after")
+    def _check_query_given(self) -> Self:
+        if not self.all_queries:
+            raise PydanticCustomError("query", "needs a query, or several queries")
+        return self
+
+    @property
+    def all_queries(self) -> list[str]:
+        return list(dict.fromkeys([*([self.query] if self.query else []), *(self.queries or [])]))
 
 
 class Candidate(ContactSummary):
     """A contact that matches the query."""
 
+    tags: list[str] | None = Field(default=None, description="The first tags.")
     score: int = Field(description="How well it matches, 0 to 100.")
     why: str = Field(description="What matched.")
 
 
-class ContactsFound(ShortAnswer):
-    """The contacts that match, best first."""
+class QueryResult(Record):
+    """The contacts that match one of several queries, best first."""
 
-    clear: bool = Field(description="The best match is unambiguous; else ask the person which contact they mean.")
+    query: str
+    clear: bool = Field(description="The best match is unambiguous; it is the only one shown.")
     candidates: list[Candidate]
     more: int | None = Field(default=None, description="Further contacts that match.")
+    note: str | None = None
+
+
+class ContactsFound(ShortAnswer):
+    """The contacts that match, best first; for several queries `results`, in their order."""
+
+    clear: bool | None = Field(default=None, description="The best match is unambiguous.")
+    candidates: list[Candidate] | None = None
+    more: int | None = Field(default=None, description="Further contacts that match.")
+    results: list[QueryResult] | None = None
+    note: str | None = None
     next: str | None = None
 
 
 async def _run(backend: Backend, arguments: FindContacts) -> ContactsFound:
-    ranked = await _Search(JobClient(backend), arguments.query).find_best(arguments.limit)
-    clear = is_unambiguous(ranked)
-    shown = ranked[: arguments.limit]
-    more = len(ranked) - len(shown)
-    return ContactsFound(
-        clear=clear,
-        candidates=[_to_candidate(each, [other.contact for other in shown]) for each in shown],
-        more=more if more > 0 else None,
-        next=None if clear else _ADVICE_IF_UNCLEAR if shown else _ADVICE_IF_NONE,
-    )
+    queries = arguments.all_queries
+    client = JobClient(backend)
+    searches = [_Search(client, query) for query in queries]
+    for search in searches:
+        await search.search()
+    has_compared_all = await _compare_all(client, [each for each in searches if not _is_good(each.ranked)])
+    limit = min(arguments.limit, max(2, _MAX_CANDIDATES // len(queries)))
+    results = [await _to_result(client, each, limit, has_compared_all, is_only=len(queries) == 1) for each in searches]
+    is_unclear = any(each.candidates and not each.clear for each in results)
+    advice = _ADVICE_IF_UNCLEAR if is_unclear else None
+    if len(results) > 1:
+        return ContactsFound(results=results, next=advice)
+    return ContactsFound(**results[0].model_dump(exclude={"query"}), next=advice)
 
 
 class _Search:
-    """The search for one query: first by the service's search, then, if that is not enough, in all contacts."""
+    """The search for one query by the service's search, and the ranking of what it found."""
 
     def __init__(self, client: JobClient, query: str) -> None:
+        self.query = query
+        self.ranked: list[RankedContact] = []
         self._client = client
-        self._query = query
         self._known: dict[str, Contact] = {}
 
-    async def find_best(self, limit: int) -> list[RankedContact]:
-        """Rank all contacts that match, best first."""
-        first, *others = query_variants(self._query, self._client.backend.default_region)
+    async def search(self) -> None:
+        """Search for the query, and for variants of it if no good match is found."""
+        first, *others = query_variants(self.query, self._client.backend.default_region)
         await self._search([first])
-        ranked = await self._rank(self._known.values())
-        if not _is_good(ranked):
+        self.ranked = await self._rank(self._known.values())
+        if not _is_good(self.ranked):
             await self._search(others)
-            ranked = await self._rank(self._known.values())
-        if not _is_good(ranked):
-            ranked = _merge(ranked, await self._rank_all())
-        return await self._read_namesakes(ranked, limit)
+            self.ranked = await self._rank(self._known.values())
+
+    async def add(self, contacts: Iterable[Contact]) -> None:
+        """Rank further contacts."""
+        self.ranked = _merge(self.ranked, await self._rank(contacts))[: max(_MAX_ROWS, len(self.ranked))]
 
     async def _rank(self, contacts: Iterable[Contact]) -> list[RankedContact]:
-        ranked = iter_ranked(self._query, contacts, self._client.backend.default_region)
+        ranked = iter_ranked(self.query, contacts, self._client.backend.default_region)
         return sort_ranked([each async for each in iterate_cooperatively(ranked) if each])
 
     async def _search(self, queries: Sequence[str]) -> None:
@@ -102,28 +138,48 @@ class _Search:
         for contact in await fetch_full(self._client, unexplained[:_MAX_READ_IN_FULL]):
             self._known[contact.id] = contact
 
-    async def _rank_all(self) -> list[RankedContact]:
-        """Rank all contacts, unless there are too many: no search finds a name whose beginning is misspelled."""
-        supports_scan = await self._client.backend.supports("scan")
-        total = (await self._client.send(ListContacts(per_page=1))).total
-        if total is None or total > (_MAX_SCANNED if supports_scan else _MAX_LISTED):
-            return []
-        fields = LIST_FIELDS | ({"company_name"} if supports_scan else frozenset())
-        progress = self._client.progress("contacts compared", total)
-        found: list[RankedContact] = []
-        async for page in iter_contacts(self._client, Filter(), fields, progress):
-            found = _merge(found, await self._rank(page))[:_MAX_ROWS]
-        return found
 
-    async def _read_namesakes(self, ranked: list[RankedContact], limit: int) -> list[RankedContact]:
-        """Read contacts of the same name in full: their rows may lack the company, which distinguishes them."""
-        names = [each.contact.name for each in ranked[:limit]]
-        namesakes = [each.contact.id for each in ranked[:limit] if names.count(each.contact.name) > 1]
-        try:
-            full = {contact.id: contact for contact in await fetch_full(self._client, namesakes)}
-        except ContactsError:
-            full = {}
-        return [RankedContact(full.get(each.contact.id, each.contact), each.score, each.reason) for each in ranked]
+async def _compare_all(client: JobClient, searches: Sequence[_Search]) -> bool:
+    """Rank all contacts for these searches: no search of a service finds a name whose beginning is misspelled.
+
+    Return whether this was done; a directory with too many contacts is not read as a whole.
+    """
+    if not searches:
+        return True
+    supports_scan = await client.backend.supports("scan")
+    total = (await client.send(ListContacts(per_page=1))).total
+    if total is None or total > (_MAX_SCANNED if supports_scan else _MAX_LISTED):
+        return False
+    fields = LIST_FIELDS | ({"company_name"} if supports_scan else frozenset())
+    async for page in iter_contacts(client, Filter(), fields, client.progress("contacts compared", total)):
+        for each in searches:
+            await each.add(page)
+    return True
+
+
+async def _to_result(
+    client: JobClient, search: _Search, limit: int, has_compared_all: bool, *, is_only: bool
+) -> QueryResult:
+    """Return the answer to one query; of a clear match among several queries, only the best candidate."""
+    clear = is_unambiguous(search.ranked)
+    ranked = search.ranked[: limit if is_only or not clear else 1]
+    full = await _read(client, ranked[:1] if clear else ranked)  # rows lack the company
+    candidates = [_to_candidate(each, full.get(each.contact.id, each.contact)) for each in ranked]
+    more = len(search.ranked) - len(ranked)
+    return QueryResult(
+        query=search.query,
+        clear=clear,
+        candidates=candidates,
+        more=more if more > 0 else None,
+        note=None if candidates else _NO_MATCH if has_compared_all else _NO_MATCH_BY_SEARCH,
+    )
+
+
+async def _read(client: JobClient, ranked: Sequence[RankedContact]) -> dict[str, Contact]:
+    try:
+        return {contact.id: contact for contact in await fetch_full(client, [each.contact.id for each in ranked])}
+    except ContactsError:  # the rows are better than no answer
+        return {}
 
 
 def _merge(these: Iterable[RankedContact], those: Iterable[RankedContact]) -> list[RankedContact]:
@@ -138,18 +194,12 @@ def _is_good(ranked: Sequence[RankedContact]) -> bool:
     return bool(ranked) and ranked[0].score >= _GOOD_SCORE
 
 
-def _to_candidate(each: RankedContact, shown: Sequence[Contact]) -> Candidate:
-    """Show as little as distinguishes a candidate from the others: its name and the first field that differs."""
-    contact = each.contact
-    own = [name for name in _DISTINGUISHING_FIELDS if getattr(contact, name)]
-    unique = [name for name in own if sum(getattr(other, name) == getattr(contact, name) for other in shown) == 1]
-    return Candidate(
-        id=contact.id,
-        name=one_line(contact.name, _VALUE_LENGTH),
-        **{name: one_line(getattr(contact, name), _VALUE_LENGTH) for name in (unique or own)[:1]},
-        score=each.score,
-        why=each.reason,
-    )
+def _to_candidate(each: RankedContact, contact: Contact) -> Candidate:
+    """Show all that tells a candidate from others."""
+    values = {name: one_line(getattr(contact, name), _VALUE_LENGTH) for name in _SHOWN_FIELDS}
+    tags = [one_line(tag, _VALUE_LENGTH) or "" for tag in contact.tags[:_MAX_TAGS]]
+    given = {name: value for name, value in values.items() if value} | ({"tags": tags} if tags else {})
+    return Candidate(id=contact.id, **given, score=each.score, why=each.reason)
 
 
 find_contacts = read_tool("find_contacts", FindContacts, ContactsFound, _run)
