@@ -95,6 +95,23 @@ def test_evidence_determines_confidence(one, other, expected):
     assert [(each.confidence, each.evidence) for each in found] == ([expected] if expected else [])
 
 
+@pytest.mark.parametrize("more", [(), (None, "Acme")], ids=["no company", "one company"])
+@pytest.mark.parametrize(("one", "other"), [("Marit Solheim", "Martin Solheim"), ("Person 1 Berg", "Person 2 Berg")])
+def test_consecutive_numbers_are_no_evidence_for_unlike_names(one, other, more):
+    """Colleagues, siblings and the rows of a list have them."""
+    contacts = [ContactRecord("1", one, "+4790000001", *more), ContactRecord("2", other, "+4790000002", *more)]
+
+    assert find_duplicates(contacts) == []
+
+
+def test_consecutive_numbers_of_one_name_may_be_a_typo():
+    found = find_duplicates(
+        [ContactRecord("1", "Ola Nordmann", "+4790000001"), ContactRecord("2", "Nordmann, Ola", "+4790000002")]
+    )
+
+    assert [each.evidence for each in found] == [("nearly the same phone", "same name")]
+
+
 def test_widely_shared_number_links_only_similar_names():
     """A family's number is a possible link, a switchboard's is none."""
     names = ["Ola Berg", "Kari Berg", "Per Berg", "Eva Berg", "Nils Berg", "Tone Berg", "Hans Berg", "Grete Berg"]

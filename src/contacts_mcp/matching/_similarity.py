@@ -54,6 +54,7 @@ _OTHER_GIVEN_NAME_SIMILARITY = 0.45
 _MIN_SAME_COMPANY = 0.8
 _MIN_COMPARED_DIGITS = 7
 _MAX_COUNTRY_CODE_LENGTH = 5
+_MAX_CONSECUTIVE_DIFFERENCE = 9
 
 
 class Confidence(IntEnum):
@@ -156,6 +157,18 @@ def is_same_name(one: str | None, other: str | None) -> bool:
     if not one or not other or sorted(_words(one, _TITLES)) != sorted(_words(other, _TITLES)):
         return False
     return one.isascii() or other.isascii() or _accented_words(one) == _accented_words(other)
+
+
+def is_same_value(field: str, one: str, other: str, region: str | None = None) -> bool:
+    """Whether two values of a contact's field say the same: a number in two notations, a name in two orders of words.
+
+    `region` (ISO 3166 code) is the country of numbers without a country code.
+    """
+    if one.casefold() == other.casefold():
+        return True
+    if field == "phone_number":
+        return phone_key(one, region) == phone_key(other, region) != ""
+    return field == "name" and _accented_words(one) == _accented_words(other) != []
 
 
 def _accented_words(name: str) -> list[str]:
@@ -276,6 +289,8 @@ def compare(one: KeyedContact, other: KeyedContact) -> Link | None:
     shared = [SAME_PHONE] if is_same_number(one.phone, other.phone) else []
     shared += [SAME_EMAIL] if one.email and one.email == other.email else []
     is_near = SAME_PHONE not in shared and is_similar_phone(one.phone, other.phone)
+    if is_near and _are_consecutive(one.phone, other.phone):
+        is_near = name_key_similarity(one.name, other.name) == 1  # other names are colleagues, or rows of a list
     company = _company_similarity(one.company, other.company)
     in_small_company = company >= _MIN_SAME_COMPANY and not (one.has_large_company or other.has_large_company)
     if not shared and not is_near and not in_small_company:
@@ -342,6 +357,12 @@ def is_similar_phone(one: str, other: str) -> bool:
     if abs(excess) > 1:
         return one.endswith(other) or other.endswith(one)
     return bool(_distance().OSA.distance(one, other, score_cutoff=1) <= 1)
+
+
+def _are_consecutive(one: str, other: str) -> bool:
+    """Whether two numbers are of one series, such as those that a company or a family gets together."""
+    difference = abs(int(digits(main_number(one))) - int(digits(main_number(other))))
+    return len(one) == len(other) and difference <= _MAX_CONSECUTIVE_DIFFERENCE
 
 
 def _company_similarity(one: str, other: str) -> float:

@@ -1,11 +1,13 @@
 """find_duplicate_contacts: find people who are in the directory more than once, with the evidence for it."""
 
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 
 from pydantic import Field
 
-from contacts_mcp.contract import Record
-from contacts_mcp.matching import Cluster, ContactRecord, DuplicateFinder
+from contacts_mcp.contract import Record, SearchText
+from contacts_mcp.matching import Cluster, ContactRecord, DuplicateFinder, is_same_value
 from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, one_line
 from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._select import Filter, FilterArguments, iter_contacts
@@ -14,16 +16,28 @@ from contacts_mcp.tools._turns import iterate_cooperatively, iterate_in_thread
 
 _COMPARED_FIELDS = frozenset({"id", "name", "phone_number", "email"})
 _MAX_SHOWN = 5  # contacts of one cluster that are shown
+_MAX_SEARCHES = 10
+_FIELDS = {"name": "name", "company_name": "company", "phone_number": "phone", "email": "email"}
+"""The shown fields of a contact, and their names in a ContactRecord."""
 _NEXT_STEP = (
-    "check a cluster with the person, then call merge_contacts with keep_id and merge_ids; "
-    "evidence is not proof: a family or a company may share a number"
+    "merge_contacts asks the person before it merges a cluster; evidence is not proof: "
+    "a family or a company may share a number"
 )
 
 
 class FindDuplicateContacts(FilterArguments):
     """Find people who are in the directory more than once. To merge them, use merge_contacts."""
 
+    searches: list[SearchText] | None = Field(
+        default=None, max_length=_MAX_SEARCHES, description="Several; each finds contacts to compare."
+    )
     limit: int = Field(default=20, ge=1, le=50)
+
+    @property
+    def filters(self) -> list[Filter]:
+        """The filters of which contacts match at least one."""
+        searches = [*([self.search] if self.search else []), *(self.searches or [])]
+        return [replace(self.filter, search=each) for each in searches] or [self.filter]
 
 
 class DuplicateCluster(Record):
@@ -31,6 +45,9 @@ class DuplicateCluster(Record):
 
     confidence: str = Field(description="certain, likely or possible.")
     evidence: list[str]
+    differing: list[str] | None = Field(
+        default=None, description="Fields with different values; a merge keeps one of them."
+    )
     contacts: list[ContactSummary]
     more: int | None = Field(default=None, description="Further contacts of this cluster.")
 
@@ -48,7 +65,7 @@ class DuplicatesFound(ShortAnswer):
 
 
 async def _run(backend: Backend, arguments: FindDuplicateContacts) -> DuplicatesFound:
-    records = await _read_records(JobClient(backend), arguments.filter)
+    records = await _read_records(JobClient(backend), arguments.filters)
     finder = DuplicateFinder(backend.default_region)
     async for record in iterate_cooperatively(records.values()):
         finder.add(record)
@@ -61,34 +78,47 @@ async def _run(backend: Backend, arguments: FindDuplicateContacts) -> Duplicates
         certain=count["certain"],
         likely=count["likely"],
         possible=count["possible"],
-        clusters=[_to_answer(cluster, records) for cluster in finder.clusters[: arguments.limit]],
+        clusters=[
+            _to_answer(cluster, records, backend.default_region) for cluster in finder.clusters[: arguments.limit]
+        ],
         next=_NEXT_STEP if finder.clusters else None,
     )
 
 
-async def _read_records(client: JobClient, wanted: Filter) -> dict[str, ContactRecord]:
+async def _read_records(client: JobClient, filters: Sequence[Filter]) -> dict[str, ContactRecord]:
     """Read the contacts to compare; with the company, unless that takes one request for each contact."""
     fields = {*_COMPARED_FIELDS, "company_name"} if await client.backend.supports("scan") else _COMPARED_FIELDS
     records: dict[str, ContactRecord] = {}
-    async for page in iter_contacts(client, wanted, fields, client.progress("contacts read")):
-        for each in page:
-            records[each.id] = ContactRecord(each.id, each.name or "", each.phone_number, each.email, each.company_name)
+    progress = client.progress("contacts read")
+    for wanted in filters:
+        async for page in iter_contacts(client, wanted, fields, progress):
+            for each in page:
+                values = (each.phone_number, each.email, each.company_name)
+                records[each.id] = ContactRecord(each.id, each.name or "", *values)
     return records
 
 
-def _to_answer(cluster: Cluster, records: dict[str, ContactRecord]) -> DuplicateCluster:
+def _to_answer(cluster: Cluster, records: dict[str, ContactRecord], region: str | None) -> DuplicateCluster:
     more = len(cluster.ids) - _MAX_SHOWN
+    found = [records[contact_id] for contact_id in cluster.ids]
     return DuplicateCluster(
         confidence=cluster.confidence,
         evidence=list(cluster.evidence),
-        contacts=[_summarize(records[contact_id]) for contact_id in cluster.ids[:_MAX_SHOWN]],
+        differing=[name for name in _FIELDS if _differs(name, found, region)] or None,
+        contacts=[_summarize(record) for record in found[:_MAX_SHOWN]],
         more=more if more > 0 else None,
     )
 
 
+def _differs(name: str, records: Sequence[ContactRecord], region: str | None) -> bool:
+    """Whether the contacts have different values of a field; one that is missing loses nothing in a merge."""
+    values = [value for record in records if (value := getattr(record, _FIELDS[name]))]
+    return any(not is_same_value(name, values[0], value, region) for value in values[1:])
+
+
 def _summarize(record: ContactRecord) -> ContactSummary:
-    values = {"name": record.name, "company_name": record.company, "phone_number": record.phone, "email": record.email}
-    return ContactSummary(id=record.id, **{name: one_line(value) for name, value in values.items()})
+    values = {name: one_line(getattr(record, attribute)) for name, attribute in _FIELDS.items()}
+    return ContactSummary(id=record.id, **values)
 
 
 find_duplicate_contacts = read_tool("find_duplicate_contacts", FindDuplicateContacts, DuplicatesFound, _run)

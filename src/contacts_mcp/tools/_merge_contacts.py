@@ -23,6 +23,7 @@ from contacts_mcp.contract import (
     invalid_field,
 )
 from contacts_mcp.guard import PromptWording, Target, hash_json
+from contacts_mcp.matching import is_same_value
 from contacts_mcp.text import quote
 from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, join_names, one_line, summarize
 from contacts_mcp.tools._arguments import Arguments
@@ -43,8 +44,8 @@ _MAX_NOTES_LENGTH = 10_000
 
 
 class MergeContacts(Arguments):
-    """Merge duplicates: combines fields, tags, notes and groups in the contact to keep, deletes the others. Asks a
-    person once; find duplicates with find_duplicate_contacts.
+    """Merge duplicates into the contact to keep (fields, tags, notes, groups) and delete the others. A second number or
+    address is kept in the notes. Asks a person once, after find_duplicate_contacts.
     """
 
     keep_id: ContactId = Field(description="The contact to keep.")
@@ -93,6 +94,7 @@ class _Merge:
     groups: list[Group]
     groups_left: list[str]
     has_persons: bool
+    region: str | None
     risk: Risk = Risk.DESTROY
     values: dict[str, Any] = field(default_factory=dict)
     conflicts: list[FieldConflict] = field(default_factory=list)
@@ -110,20 +112,21 @@ class _Merge:
         order = [self.keep, *self.others]
         if self.prefer == "newest":
             order.sort(key=lambda contact: contact.updated_at.timestamp() if contact.updated_at else 0, reverse=True)
-        found: dict[str, str] = {}
+        found: list[str] = []
         for contact in order:
-            if value := getattr(contact, name):
-                found.setdefault(value.casefold(), value)
+            value = getattr(contact, name)
+            if value and not any(is_same_value(name, value, each, self.region) for each in found):
+                found.append(value)
         if not found:
             return
-        kept, *dropped = found.values()
+        kept, *dropped = found
         self.values[name] = kept
         if not dropped:
             return
         resolution = f"{'the newest contact' if self.prefer == 'newest' else 'the contact to keep'} wins"
         if name in _FIELDS_KEPT_IN_NOTES:
             self._dropped_for_notes += dropped
-            resolution += "; the other value is in the notes"
+            resolution += "; the other value is kept in the notes"
         shown = [one_line(value) or "" for value in dropped]
         conflict = FieldConflict(field=name, kept=one_line(kept) or "", dropped=shown, resolution=resolution)
         self.conflicts.append(conflict)
@@ -221,7 +224,15 @@ async def _plan_merge(client: JobClient, arguments: MergeContacts) -> _Merge:
 
     keep, *others = await client.map_concurrently([arguments.keep_id, *arguments.merge_ids], read)
     groups, joining = await _find_groups(client, keep, others)
-    merge = _Merge(keep, others, arguments.prefer, joining, [group.id for group in groups], has_persons)
+    merge = _Merge(
+        keep,
+        others,
+        arguments.prefer,
+        joining,
+        [group.id for group in groups],
+        has_persons,
+        client.backend.default_region,
+    )
     if len(merge.values.get("notes") or "") > _MAX_NOTES_LENGTH:
         reason = f"their notes together have more than {_MAX_NOTES_LENGTH:,} characters"
         raise invalid_field("merge_ids", reason, "shorten them first")

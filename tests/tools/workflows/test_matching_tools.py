@@ -205,6 +205,37 @@ async def test_duplicates_are_shown_most_certain_first_with_evidence(either):
     assert found["total"] == found["certain"] + found["likely"] + found["possible"]
 
 
+async def test_cluster_names_the_fields_that_differ(either):
+    """A name in another order, a number in another notation and a missing value do not differ."""
+    for name, more in (
+        ("Marit Solheim", {"phone_number": "+4799999999", "email": "marit@example.com"}),
+        ("Solheim, Marit", {"phone_number": "99 99 99 99", "email": "ms@example.com"}),
+        ("Ola Nordmann", {"phone_number": "+4790000001"}),
+        ("Ola Nordmann", {"phone_number": "+4790000001", "email": "ola@example.com"}),
+    ):
+        contact = await either.call("create_contact", name=name)
+        await either.call("update_contact", contact_id=contact["id"], **more)
+
+    found = await either.call("find_duplicate_contacts")
+
+    assert [(each["confidence"], each.get("differing")) for each in found["clusters"]] in (
+        [("certain", ["email"]), ("certain", None)],
+        [("certain", None), ("certain", ["email"])],
+    )
+
+
+async def test_duplicates_of_several_names_are_found_in_one_call(either):
+    """Only contacts that one of the searches finds are compared."""
+    for name, number in (("Ola Berg", "+4790000001"), ("Kari Vik", "+4790000002"), ("Per Moe", "+4790000003")):
+        for _ in range(2):
+            await either.call("create_contact", name=name, phone_number=number)
+
+    found = await either.call("find_duplicate_contacts", searches=["Ola Berg", "Kari Vik"])
+
+    assert found["compared"] == 4
+    assert sorted(each["contacts"][0]["name"] for each in found["clusters"]) == ["Kari Vik", "Ola Berg"]
+
+
 async def test_directory_without_duplicates_answers_no_clusters(either):
     """It advises no next step."""
     await fill(either, 3)

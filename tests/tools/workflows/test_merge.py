@@ -50,6 +50,19 @@ async def test_merge_combines_all_data_and_deletes_the_others(doubles, person):
     assert (await host.call("list_contacts"))["total"] == 1
 
 
+async def test_name_in_another_order_and_number_in_another_notation_are_no_conflict(either, person):
+    """The contact to keep stays as it is."""
+    person.content = {"decision": "merge"}
+    keep = await either.call("create_contact", name="Marit Solheim", phone_number="+4799999999")
+    other = (await either.call("create_contact", name="Solheim, Marit"))["id"]
+    await either.call("update_contact", contact_id=other, phone_number="999 99 999")
+
+    merged = await either.call("merge_contacts", keep_id=keep["id"], merge_ids=[other])
+
+    assert (merged["conflicts"], merged["changed"]) == ([], [])
+    assert (await either.call("get_contact", contact_id=keep["id"])).get("notes") is None
+
+
 async def test_merge_question_names_all_contacts(doubles, person):
     """By name, id and distinguishing fields; a declined question leaves everything as it was."""
     host, (keep, *others), _ = doubles
@@ -73,7 +86,7 @@ async def test_merge_prefers_the_newest_value_if_asked(directory, person):
     merged = await directory.call("merge_contacts", keep_id=keep["id"], merge_ids=[other["id"]], prefer="newest")
 
     assert merged["contact"]["phone_number"] == "+4790000001"
-    assert merged["conflicts"][0]["resolution"] == "the newest contact wins; the other value is in the notes"
+    assert merged["conflicts"][0]["resolution"] == "the newest contact wins; the other value is kept in the notes"
 
 
 async def test_merge_is_not_confirmed_if_a_contact_changed_meanwhile(doubles, person):
