@@ -29,14 +29,12 @@ _SHOWN_FIELDS = ("name", "company_name", "phone_number", "email")
 
 
 class FindContacts(Arguments):
-    """Find a contact by a partial or misspelled name, company, number or e-mail; says whether the best match is
-    unambiguous. To page through many, use list_contacts.
+    """Find a contact by a partial or misspelled name, company, number or e-mail; says whether the best is
+    clear. To page through many, use list_contacts.
     """
 
     query: SearchText | None = None
-    queries: list[SearchText] | None = Field(
-        default=None, max_length=_MAX_QUERIES, description="Several, for one contact each."
-    )
+    queries: list[SearchText] | None = Field(default=None, max_length=_MAX_QUERIES)
     limit: int = Field(default=5, ge=1, le=20)
 
     @model_validator(mode="after")

@@ -44,13 +44,13 @@ _MAX_NOTES_LENGTH = 10_000
 
 
 class MergeContacts(Arguments):
-    """Merge duplicates into the contact to keep (fields, tags, notes, groups) and delete the others. A second number or
-    address is kept in the notes. Asks a person once, after find_duplicate_contacts.
+    """Merge merge_ids into keep_id and delete them; a second number or address stays in notes. See
+    find_duplicate_contacts.
     """
 
-    keep_id: ContactId = Field(description="The contact to keep.")
-    merge_ids: list[ContactId] = Field(min_length=1, max_length=_MAX_MERGED, description="Contacts to merge into it.")
-    prefer: Literal["keep", "newest"] = Field(default="keep", description="Whose value wins if they differ.")
+    keep_id: ContactId
+    merge_ids: list[ContactId] = Field(min_length=1, max_length=_MAX_MERGED)
+    prefer: Literal["keep", "newest"] = Field(default="keep", description="Whose values win.")
 
     @model_validator(mode="after")
     def _check_ids_differ(self) -> Self:
