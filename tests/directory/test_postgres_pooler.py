@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from contacts_mcp.directory import parse_location, with_replica
-from contacts_mcp.directory.database import Database, _postgres_pooler
+from contacts_mcp.directory.database import Database, _postgres_pooler, build_engine
 from contacts_mcp.directory.maintenance import check
 from endpoint_cases import CASES, CONTACTS, EXTENSIONS, GROUPS
 from support.pgbouncer import find_version, run_pgbouncer
@@ -200,6 +200,17 @@ async def test_pool_without_a_free_session_is_reported_in_time(postgres, databas
 
             assert (await http.post("/v1/contacts", json={"name": "Ola"})).is_success
             assert (await http.get("/v1/contacts")).json()["total"] == 1
+
+
+async def test_erasure_stands_if_no_session_is_free_to_remove_its_dead_rows(postgres, database, monkeypatch, caplog):
+    monkeypatch.setattr(_postgres_pooler, "_MAX_WAIT_SECONDS", 0.3)
+    with run(postgres, default_pool_size=1) as pooler:
+        location = pooler.location(database)
+        async with aclosing(build_engine(location)) as engine:
+            await engine.prepare()
+            async with transaction(location):
+                await engine.scrub()
+    assert "not yet removed from dead rows" in caplog.text
 
 
 async def test_poolers_own_time_limit_is_reported_as_such(postgres, database, open_directory):
