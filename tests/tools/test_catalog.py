@@ -197,7 +197,8 @@ def from_schema(schema: dict[str, Any], name: str = "") -> st.SearchStrategy[Any
         case "string" if name.endswith(("_id", "_ids")):
             return st.uuids().map(str)
         case "string":
-            return st.text(st.characters(codec="utf-8", categories=["L", "N"]), min_size=1)
+            texts = st.text(st.characters(codec="utf-8", categories=["L", "N"]), min_size=1)
+            return texts.filter(lambda text: text != "null")  # which counts as absent
         case "boolean":
             return st.booleans()
         case "integer":
