@@ -173,7 +173,7 @@ async def _update_contact(backend: Backend, arguments: UpdateContactArguments) -
 
 
 def _describe_change(name: str, before: Any, after: Any) -> FieldChange:
-    values = {"before": before, "after": after}
+    values: dict[str, Any] = {"before": before, "after": after}
     if name == "tags":
         values = {"added": [tag for tag in after if tag not in before]}
         values["removed"] = [tag for tag in before if tag not in after]

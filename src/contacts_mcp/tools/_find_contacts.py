@@ -1,7 +1,7 @@
 """find_contacts: find one or several contacts from a few words each, even misspelled."""
 
 from collections.abc import Iterable, Sequence
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -196,7 +196,7 @@ def _to_candidate(each: RankedContact, contact: Contact) -> Candidate:
     """Show all that tells a candidate from others."""
     values = {name: one_line(getattr(contact, name), _VALUE_LENGTH) for name in _SHOWN_FIELDS}
     tags = [one_line(tag, _VALUE_LENGTH) or "" for tag in contact.tags[:_MAX_TAGS]]
-    given = {name: value for name, value in values.items() if value} | ({"tags": tags} if tags else {})
+    given: dict[str, Any] = {name: value for name, value in {**values, "tags": tags}.items() if value}
     return Candidate(id=contact.id, **given, score=each.score, why=each.reason)
 
 

@@ -285,7 +285,7 @@ async def test_tools_change_only_the_records_of_their_keys_tenant(served):
 
         assert added["added"] == 1
         assert [each["id"] for each in found["candidates"]] == [made["id"]]
-        assert changed["notes"] == "Called"
+        assert changed["changed"] == [{"field": "notes", "after": "Called"}]
         assert (await others.call("list_contacts"))["total"] == 0
         renamed = {"name": "Taken"}
         for tool, arguments in (
