@@ -178,11 +178,11 @@ def test_misspelt_argument_is_refused_with_the_right_name(written, meant):
             {"group": "Kor", "contacts": "Nordmann, Ola"},
             'contacts: should be a list: write ["Nordmann", "Ola"], or ["Nordmann, Ola"] for a single one',
         ),
-        ("merge_contacts", {"keep_id": ID, "merge_ids": "Ola Nordmann"}, 'with query "Ola Nordmann" finds it'),
+        ("merge_contacts", {"keep_id": ID, "merge_ids": "Ola Nordmann"}, "find_contacts finds it by a name"),
         (
             "merge_contacts",
             {"keep_id": "Kari", "merge_ids": [ID]},
-            'keep_id: must be an id: find_contacts with query "Kari" finds it',
+            "keep_id: must be an id: find_contacts finds it by a name, number or e-mail",
         ),
         ("get_contact", {"contact_id": f"{ID}, {TWO}"}, "contact_id: takes one id, not 2: call once for each of them"),
         ("get_contact", {"contact": "all"}, "contact: cannot stand for all contacts"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from contacts_mcp.contract import UUID, invalid_field
-from contacts_mcp.text import digits, quote, sanitize_line
+from contacts_mcp.text import digits, sanitize_line
 
 LIKE_AN_ID = re.compile(r"[0-9a-fA-F]{8}-.*", re.DOTALL)
 """An id, or an id with a fault in it."""
@@ -54,7 +54,7 @@ def describe_wrong_id(value: Any) -> str:
     """Say where the id is found of what was given in its place."""
     if not isinstance(value, str) or not value.strip() or LIKE_AN_ID.fullmatch(value.strip()):
         return "must be an id such as a1b2c3d4-5678-9abc-def0-123456789abc"
-    return f"must be an id: find_contacts with query {quote(value, _MAX_SHOWN_LENGTH)} finds it"
+    return "must be an id: find_contacts finds it by a name, number or e-mail"
 
 
 def split_items(items: Sequence[Any]) -> list[Any]:
