@@ -6,7 +6,7 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from contacts_mcp.contract import Contact, ContactsError, FilterIgnored, ListContacts, Record, SearchText
+from contacts_mcp.contract import Contact, FilterIgnored, ListContacts, Record, SearchText
 from contacts_mcp.matching import RankedContact, is_unambiguous, iter_ranked, query_variants, sort_ranked
 from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, one_line
 from contacts_mcp.tools._arguments import Arguments
@@ -174,10 +174,8 @@ async def _to_result(
 
 
 async def _read(client: JobClient, ranked: Sequence[RankedContact]) -> dict[str, Contact]:
-    try:
-        return {contact.id: contact for contact in await fetch_full(client, [each.contact.id for each in ranked])}
-    except ContactsError:  # the rows are better than no answer
-        return {}
+    """Read the contacts by id: rows of a list have no company, and must not look like contacts without one."""
+    return {contact.id: contact for contact in await fetch_full(client, [each.contact.id for each in ranked])}
 
 
 def _merge(these: Iterable[RankedContact], those: Iterable[RankedContact]) -> list[RankedContact]:
