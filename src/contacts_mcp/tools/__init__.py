@@ -38,10 +38,9 @@ from contacts_mcp.tools._tool import (
     PreparedCall,
     Sender,
     Tool,
-    WriteBudget,
-    WriteBudgets,
     read_tool,
 )
+from contacts_mcp.tools._write_budget import WriteBudget, WriteBudgets
 
 __all__ = [
     "DOWNLOAD_URI_TEMPLATE",

@@ -32,8 +32,9 @@ from contacts_mcp.contract import (
     UpdateContact,
     ValidationFailed,
 )
-from contacts_mcp.tools._tool import Backend, WriteBudgetExceeded
+from contacts_mcp.tools._tool import Backend
 from contacts_mcp.tools._turns import ProgressReporter, iterate_cooperatively
+from contacts_mcp.tools._write_budget import WriteBudgetExceeded
 
 K = TypeVar("K")
 R = TypeVar("R")

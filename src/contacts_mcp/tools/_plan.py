@@ -13,7 +13,8 @@ from contacts_mcp.contract import Conflict, Risk, Text, invalid_field
 from contacts_mcp.guard import Target, hash_json
 from contacts_mcp.tools._arguments import Arguments
 from contacts_mcp.tools._job import JobClient
-from contacts_mcp.tools._tool import Backend, JobCounts, Prepare, PreparedCall, WriteBudgetExceeded
+from contacts_mcp.tools._tool import Backend, JobCounts, Prepare, PreparedCall
+from contacts_mcp.tools._write_budget import WriteBudgetExceeded
 from contacts_mcp.wording import count
 
 CONFIRM_FROM_CONTACTS = 25  # changing this many contacts in one call needs a person's confirmation

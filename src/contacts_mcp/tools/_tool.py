@@ -1,10 +1,9 @@
-"""A tool as data, and the context of its calls: the client, a write budget, a folder for files, and downloads.
+"""A tool as data, and the context of its calls: the client, a folder for files, and downloads.
 
 A tool is derived from an endpoint's call (`_endpoints.py`) or written by hand.
 """
 
-import time
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -16,13 +15,9 @@ from cachetools import LRUCache
 from pydantic import BaseModel
 
 from contacts_mcp.contract import (
-    AddGroupMembers,
     AnswerT,
-    BatchContacts,
     Call,
     ContactsError,
-    EraseRecords,
-    MergeRecords,
     ProgressCallback,
     RateLimited,
     Risk,
@@ -38,87 +33,12 @@ from contacts_mcp.tools._offer import ServiceOffer, ask_offer
 from contacts_mcp.tools._references import add_name_arguments
 from contacts_mcp.tools._schemas import has_optional_texts, input_schema, merge_schemas, output_schema
 from contacts_mcp.tools._time_limit import TimeLimit
+from contacts_mcp.tools._write_budget import WriteBudget
 
 NO_FOLDER_CONFIGURED = "the operator has configured no folder for files (CONTACTS_MCP_FILES)"
 NO_PATHS_OVER_NETWORK = "a server on a network accepts no paths"
 _FILLERS = "Empty is ignored."
-_BUDGET_PERIOD_SECONDS = 3600.0
-_MINUTE_SECONDS = 60.0
-_MAX_BUDGETS = 4_096
 _MAX_PLANNED_FILES = 1_000
-
-
-class WriteBudgetExceeded(ContactsError):
-    """The call would make more changes than the caller has left; it made none of them.
-
-    Attributes:
-        wanted: the changes of the call.
-        left: the changes that are left of `limit`.
-    """
-
-    code = "write_budget"
-
-    def __init__(self, wanted: int, left: int, limit: int, seconds: float) -> None:
-        self.wanted, self.left, self.limit = wanted, max(left, 0), limit
-        super().__init__(
-            f"this call makes {wanted:,} changes, but only {self.left:,} of {limit:,} per hour are left",
-            advice=f"nothing more was changed; try again in {max(1, round(seconds / _MINUTE_SECONDS))} minutes, "
-            "or ask the operator to raise the limit (CONTACTS_MCP_WRITE_BUDGET)",
-        )
-
-
-class WriteBudget:
-    """The number of changes that one caller may make in an hour, counted by the minute. A `limit` of 0 means no limit.
-
-    It stops a runaway agent, whichever tools it uses. What a person agreed to in a form does not count.
-    """
-
-    def __init__(self, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._limit = limit
-        self._clock = clock
-        self._spent: OrderedDict[float, int] = OrderedDict()
-
-    def require(self, changes: int) -> None:
-        """Raise WriteBudgetExceeded if fewer changes are left; spends nothing."""
-        if not self._limit or not changes:
-            return
-        now = self._clock()
-        while self._spent and next(iter(self._spent)) <= now - _BUDGET_PERIOD_SECONDS:
-            self._spent.popitem(last=False)
-        left = self._limit - sum(self._spent.values())
-        if changes > left:
-            oldest = next(iter(self._spent), now)
-            raise WriteBudgetExceeded(changes, left, self._limit, oldest + _BUDGET_PERIOD_SECONDS - now)
-
-    def spend(self, call: Call[Any]) -> None:
-        """Count the changes that a call makes. Raises WriteBudgetExceeded if fewer are left."""
-        if not self._limit or call.risk is Risk.READ:
-            return
-        match call:
-            case AddGroupMembers():
-                changes = len(call.contact_ids)
-            case BatchContacts():
-                changes = len(call.creates) + len(call.updates)
-            case MergeRecords():
-                changes = len(call.merge_ids)
-            case EraseRecords():
-                changes = 1 + len(call.also_erase)
-            case _:
-                changes = 1
-        self.require(changes)
-        minute = self._clock() // _MINUTE_SECONDS * _MINUTE_SECONDS
-        self._spent[minute] = self._spent.get(minute, 0) + changes
-
-
-class WriteBudgets:
-    """A write budget for each caller; the least recently used one is forgotten first."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._by_caller: LRUCache[str, WriteBudget] = LRUCache(_MAX_BUDGETS)
-
-    def for_caller(self, principal: str) -> WriteBudget:
-        return self._by_caller.setdefault(principal, WriteBudget(self._limit))
 
 
 class Sender(Protocol):

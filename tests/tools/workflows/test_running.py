@@ -31,7 +31,7 @@ from contacts_mcp.tools import (
 )
 from contacts_mcp.tools._downloads import MAX_DOWNLOAD_BYTES
 from contacts_mcp.tools._job import JobClient
-from contacts_mcp.tools._tool import WriteBudgetExceeded
+from contacts_mcp.tools._write_budget import WriteBudgetExceeded
 from support.hosts import MISSING_ID, MODERN, Host, each_era, host, host_of_service, identify_callers, server_over
 from support.processes import wait_until
 from support.services import UnreliableService
