@@ -202,7 +202,7 @@ def from_schema(schema: dict[str, Any], name: str = "") -> st.SearchStrategy[Any
         case "boolean":
             return st.booleans()
         case "integer":
-            return st.integers(schema["minimum"], schema.get("maximum", 1_000))
+            return st.integers(1, schema.get("maximum", 1_000))
         case "array":
             return st.lists(from_schema(schema["items"], name), min_size=1, max_size=3)
         case kind:

@@ -42,9 +42,7 @@ class ListContacts(Call[ContactPage]):
     risk = Risk.READ
     idempotent = True
     type: TypeFilter = None
-    search: SearchText | None = Field(
-        default=None, description="Words of a name or company in any order, phone digits or an e-mail."
-    )
+    search: SearchText | None = Field(default=None, description="Words of a name or company, digits or an e-mail.")
     tags: Tags | None = Field(default=None, description="All must match.")
     page: int = Field(default=1, ge=1, le=1_000_000)
     per_page: int = Field(default=50, ge=1, le=100)

@@ -127,10 +127,10 @@ def _is_everything(search: str, path: str) -> bool:
 
 
 def _is_filler(schema: Schema, value: Any) -> bool:
-    """Whether a value in an optional place means nothing; 0 does if the number must be larger."""
+    """Whether a value in an optional place means nothing; 0 does, because every number is at least 1."""
     if isinstance(value, str) and value.strip() in ("", "null"):
         return True
-    return value in (None, [], {}, schema.get("default")) or (value == 0 and schema.get("minimum", 0) > 0)
+    return value in (None, [], {}, schema.get("default")) or (value == 0 and schema.get("type") == "integer")
 
 
 def _clean(schema: Schema, value: Any, path: str) -> Any:
@@ -155,7 +155,7 @@ def _clean(schema: Schema, value: Any, path: str) -> Any:
 
 
 def _limit_of(schema: Schema) -> str:
-    return f" from {schema['minimum']} to {schema['maximum']}" if "maximum" in schema else ""
+    return f" from 1 to {schema['maximum']}" if "maximum" in schema else ""
 
 
 def _clean_list(schema: Schema, value: Any, path: str) -> Any:

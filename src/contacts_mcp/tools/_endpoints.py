@@ -87,7 +87,7 @@ class PageArguments(BaseModel):
 class UpdateContactArguments(UpdateContact):
     """Change, clear or tag a contact; omitted fields stay as they are."""
 
-    tags: Tags | None = Field(default=None, description="Replaces all; else use add_tags, remove_tags.")
+    tags: Tags | None = Field(default=None, description="Replaces all; or use add_tags.")
     add_tags: Tags | None = None
     remove_tags: Tags | None = None
     clear_fields: list[Literal["company_name", "phone_number", "email", "tags", "notes"]] | None = Field(

@@ -51,7 +51,7 @@ class EraseArguments(GdprDeleteContact):
     """Erase a contact's personal data permanently (GDPR article 17). To only remove a contact, use delete_contact."""
 
     related_ids: list[ContactId] | None = Field(
-        default=None, max_length=MAX_RELATED, description="Also erase: related records that the question named."
+        default=None, max_length=MAX_RELATED, description="Related records to erase, too."
     )
 
 

@@ -27,10 +27,10 @@ class ExportContacts(FilterOrGroupArguments):
     """Export contacts to a file. Returns its URI, not the contacts; to look at some, use list_contacts."""
 
     format: Literal["csv", "xlsx", "vcard", "json"] = Field(
-        default="csv", description="xlsx for any spreadsheet; opened there, a CSV loses long numbers."
+        default="csv", description="In spreadsheets, a CSV loses long numbers."
     )
     dialect: Annotated[Literal["semicolon", "google", "outlook", "3.0", "4.0"] | None, Neutral("standard")] = Field(
-        default=None, description="3.0 and 4.0 are versions of vcard, the others kinds of csv."
+        default=None, description="3.0, 4.0: of vcard; others: of csv."
     )
     path: Text | None = Field(default=None, description="New file in the server's folder.")
 

@@ -34,7 +34,7 @@ class FindContacts(Arguments):
     """
 
     query: SearchText | None = None
-    queries: list[SearchText] | None = Field(default=None, max_length=_MAX_QUERIES)
+    queries: list[SearchText] | None = Field(default=None, max_length=_MAX_QUERIES, description="Or several at once.")
     limit: int = Field(default=5, ge=1, le=20)
 
     @model_validator(mode="after")

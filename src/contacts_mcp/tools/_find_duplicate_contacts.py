@@ -28,7 +28,7 @@ _NEXT_STEP = (
 class FindDuplicateContacts(FilterArguments):
     """Find people who are in the directory more than once. To merge them, use merge_contacts."""
 
-    searches: list[SearchText] | None = Field(default=None, max_length=_MAX_SEARCHES)
+    searches: list[SearchText] | None = Field(default=None, max_length=_MAX_SEARCHES, description="Or several at once.")
     limit: int = Field(default=20, ge=1, le=50)
 
     @property

@@ -32,16 +32,16 @@ class ImportContacts(GroupArguments, PlanArguments):
     over a file.
     """
 
-    path: Text | None = Field(default=None, description="File in the server's folder; or give content or upload.")
-    content: FileText | None = Field(default=None, description="The file's text.")
+    path: Text | None = Field(default=None, description="File in the server's folder.")
+    content: FileText | None = Field(default=None, description="Or the file's text.")
     upload: Text | None = Field(
-        default=None, description="Id of a sent file. Over HTTP, a call without a file answers with an upload link."
+        default=None, description="Or a sent file's id; over HTTP, call without a file for a link."
     )
     format: Annotated[Literal["csv", "vcard", "excel", "json"] | None, Neutral("auto")] = None
     mapping: list[Text] | None = Field(default=None, description='For unrecognized columns: "Column=field".')
     encoding: Text | None = Field(default=None, description="If letters come out wrong, e.g. windows-1250.")
     default_region: Region | None = Field(
-        default=None, description="Country of national numbers, e.g. NO. Without one, only numbers with + are valid."
+        default=None, description="Country of numbers without +, e.g. NO; else they are invalid."
     )
     on_match: OnMatch = Field(default="skip", description="For contacts that exist; update never blanks a field.")
     tags: Tags | None = Field(default=None, description="For all imported contacts.")

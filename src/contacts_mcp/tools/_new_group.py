@@ -15,7 +15,7 @@ class GroupArguments(Arguments):
 
     group_id: GroupId | None = Field(default=None, description="Group to fill.")
     group: str | None = Field(default=None, description=GROUP.description)
-    create_group: bool = Field(default=False, description="Create group if unknown.")
+    create_group: bool = Field(default=False, description="Create it if unknown.")
 
 
 class NewGroup(Group):

@@ -25,8 +25,8 @@ _NEXT_STEP = "show the plan to the person; if they agree, call again with apply 
 class PlanArguments(Arguments):
     """The arguments of a two-step tool."""
 
-    apply: bool = Field(default=False, description="Apply the plan, else show it.")
-    plan: Text | None = Field(default=None, description="With apply: its fingerprint.")
+    apply: bool = Field(default=False, description="False shows the plan.")
+    plan: Text | None = Field(default=None, description="With apply: the plan's id.")
 
 
 class Plan(Protocol):

@@ -10,7 +10,7 @@ from datetime import datetime
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from annotated_types import Ge, Le, MaxLen, MinLen
+from annotated_types import Le, MaxLen, MinLen
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -18,8 +18,7 @@ from contacts_mcp.contract import Neutral
 
 _SCALARS: dict[Any, str] = {str: "string", datetime: "string", int: "integer", bool: "boolean"}
 _UNREACHED = 1_000  # a limit that no model reaches is not worth its tokens; it is checked nevertheless
-_LIMITS: dict[type, tuple[str, str]] = {
-    Ge: ("minimum", "ge"),
+_LIMITS: dict[type, tuple[str, str]] = {  # no minimum: it is 1 for every number, and 0 counts as not given
     Le: ("maximum", "le"),
     MinLen: ("minItems", "min_length"),
     MaxLen: ("maxItems", "max_length"),
@@ -88,7 +87,7 @@ def _allowed_values(schema: Mapping[str, Any], default: Any) -> str:
         return ", ".join(f"{value} (default)" if value == default else value for value in choices)
     if default is None:
         return ""
-    limits = f"{schema['minimum']} to {schema['maximum']}, " if "maximum" in schema else ""
+    limits = f"1 to {schema['maximum']}, " if "maximum" in schema else ""
     return f"{limits}default {json.dumps(default)}".capitalize()
 
 

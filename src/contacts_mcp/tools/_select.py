@@ -71,7 +71,7 @@ class FilterArguments(Arguments):
 class FilterOrGroupArguments(FilterArguments):
     """The filter arguments, and optionally a group whose members to select."""
 
-    group_id: GroupId | None = Field(default=None, description="Only members of this group.")
+    group_id: GroupId | None = Field(default=None, description="Only its members.")
 
     @property
     def filter(self) -> Filter:

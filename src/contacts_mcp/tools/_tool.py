@@ -279,7 +279,7 @@ class Tool:
     @cached_property
     def description(self) -> str:
         """The summary, and what a model that has to fill in every argument needs to know."""
-        return f"{self.summary} {_FILLERS}" if has_optional_texts(self.input_schema) else self.summary
+        return f"{self.summary} {_FILLERS}" if has_optional_texts(input_schema(self.arguments)) else self.summary
 
     @cached_property
     def input_schema(self) -> dict[str, Any]:

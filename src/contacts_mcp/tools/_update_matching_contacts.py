@@ -45,7 +45,7 @@ class UpdateMatchingContacts(FilterOrGroupArguments, PlanArguments):
     add_tags: Tags | None = None
     remove_tags: Tags | None = None
     normalize_phones: bool = Field(default=False, description="Write valid numbers as E.164.")
-    default_region: Region | None = Field(default=None, description="Country of national numbers, e.g. NO.")
+    default_region: Region | None = Field(default=None, description="Country of numbers without +, e.g. NO.")
 
     @model_validator(mode="after")
     def _check_changes_something(self) -> Self:

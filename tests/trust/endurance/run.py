@@ -5,6 +5,7 @@ Instead a fresh server gets a copy of the directory, and copies of the callers m
 """
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -39,8 +40,12 @@ _MIN_CALLS, _MIN_TOOLS = 30, 10
 
 @dataclass(frozen=True)
 class Sample:
-    """What processes and the directory's file held at one check. `file` is in KiB: each erasure leaves a receipt."""
+    """What processes and the directory's file held at one check, so many seconds after the run began.
 
+    `file` is in KiB: each erasure leaves a receipt.
+    """
+
+    seconds: float
     resources: Mapping[str, ProcessResources]
     file: int
 
@@ -53,6 +58,7 @@ class Run:
     server: RunningServer
     workloads: Sequence[Workload]
     samples: list[Sample] = field(default_factory=list)
+    began: float = field(default_factory=time.monotonic)
 
     @property
     def callers(self) -> list[Caller]:
@@ -69,7 +75,8 @@ class Run:
             await self.check()
         processes = {"the server": self.server.pid, **self.backend.processes}
         resources = {name: ProcessResources.of(pid) for name, pid in processes.items()}
-        self.samples.append(Sample(resources, self.backend.file.stat().st_size // 1024))
+        file = self.backend.file.stat().st_size // 1024
+        self.samples.append(Sample(time.monotonic() - self.began, resources, file))
 
     async def work(self, calls: int) -> None:
         async with asyncio.TaskGroup() as tasks:
