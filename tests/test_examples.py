@@ -119,7 +119,7 @@ def test_team_commands_serve_two_clients_with_their_own_contacts(tmp_path: Path)
 
     for who in ("Anna", "Berta"):
         assert f'{who} sees: ["{who}\'s customer"]' in out
-        assert f"{who} deleted it: {{'done': True}}" in out
+        assert f"{who} deleted it: {{'done': True, 'consent': 'person'}}" in out
 
 
 def _team_commands(home: Path) -> list[dict[str, Any]]:

@@ -301,7 +301,7 @@ async def test_answer_is_true_even_if_the_end_cannot_be_recorded(tmp_path, path,
         monkeypatch.undo()
         await directory.call("delete_contact", contact_id=kari["id"])
 
-    assert done == {"done": True}
+    assert done == {"done": True, "consent": "person"}
     assert refused.startswith("trail_unavailable")
     assert "the audit trail lacks the end of record 4: delete_contact ended as done" in caplog.text
     assert verify([path]).faults == []

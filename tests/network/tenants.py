@@ -108,7 +108,7 @@ class Tenant:
     async def _confirm(self, question: Answer | None, *, contact_id: str) -> None:
         await self._client.wire.aclose()
         answer = await self._yes(question, contact_id=contact_id)
-        assert answer.content == {"done": True}
+        assert answer.content == {"done": True, "consent": "person"}
         del self.contacts[contact_id]
 
     async def _read(self) -> None:

@@ -137,7 +137,7 @@ async def test_confirmed_deletion_removes_the_contact_everywhere(directory: Host
     group = await directory.call("create_contact_group", name="All")
     await directory.call("add_group_members", group_id=group["id"], contact_ids=[created["id"]])
 
-    assert await directory.call("delete_contact", contact_id=created["id"]) == {"done": True}
+    assert await directory.call("delete_contact", contact_id=created["id"]) == {"done": True, "consent": "person"}
 
     assert f'person "Ola Nordmann" (id {created["id"]}, "ola@example.com", "+4799999999", last' in person.question
     assert (await directory.error("get_contact", contact_id=created["id"])).startswith("not_found:")

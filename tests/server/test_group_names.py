@@ -72,7 +72,7 @@ async def test_every_kind_of_call_works_by_the_name_of_the_group(directory: Host
     assert (await directory.apply("update_matching_contacts", group="kunder", add_tags=["vip"]))["updated"] == 1
     assert (await directory.apply("import_contacts", group="kunder", content="name\nKari Moe\n"))["added_to_group"] == 1
     assert (await directory.call("update_contact_group", group="Kunder", description="all"))["id"] == group_id
-    assert await directory.call("delete_contact_group", group="Kunder") == {"done": True}
+    assert await directory.call("delete_contact_group", group="Kunder") == {"done": True, "consent": "person"}
 
 
 async def test_plan_made_by_name_is_applied_by_id(directory: Host) -> None:

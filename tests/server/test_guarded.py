@@ -116,7 +116,7 @@ async def test_two_step_mode_deletes_only_with_the_token_of_the_same_call(tmp_pa
         assert "another question" in await directory.error("delete_contact", **kari, **token)
         assert "belongs to no open question" in await directory.error("delete_contact", **ola, confirmation_token="x")
         assert await directory.has(ola)
-        assert await directory.call("delete_contact", **ola, **token) == {"done": True}
+        assert await directory.call("delete_contact", **ola, **token) == {"done": True, "consent": "not verified"}
         assert await directory.has(kari)
         assert not await directory.has(ola)
 
@@ -208,7 +208,7 @@ async def test_replayed_foreign_forged_and_missing_state_change_nothing(tmp_path
         assert await directory.has(ola)
 
         state = (await ask(directory, **ola)).request_state
-        assert await reply(directory, state, YES, **ola) == '{"done":true}'
+        assert await reply(directory, state, YES, **ola) == '{"done":true,"consent":"person"}'
         assert (await reply(directory, state, YES, **ola)).startswith("not_confirmed: ")
         assert await directory.has(kari)
         assert await directory.has(per)
@@ -259,7 +259,7 @@ async def test_confirm_setting_guards_group_changes(tmp_path: Path, era: str) ->
         group = {"group_id": (await directory.call("create_contact_group", name="All"))["id"]}
         await directory.call("add_group_members", **group, contact_ids=[ola["contact_id"]])
 
-        assert await directory.call("remove_group_member", **group, **ola) == {"done": True}
+        assert await directory.call("remove_group_member", **group, **ola) == {"done": True, "consent": "person"}
         assert (await directory.call("update_contact_group", **group, name="Nobody"))["name"] == "Nobody"
         assert await directory.has(ola)
 
@@ -338,7 +338,7 @@ async def test_one_answer_used_in_parallel_is_one_deletion(tmp_path: Path) -> No
 
         lines = await asyncio.gather(*(reply(directory, state, YES, **ola) for _ in range(50)))
 
-    assert lines.count('{"done":true}') == 1
+    assert lines.count('{"done":true,"consent":"person"}') == 1
     assert sum(line.startswith("not_confirmed: the answer was used before") for line in lines) == 49
 
 

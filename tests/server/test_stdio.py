@@ -74,8 +74,8 @@ async def use_every_tool(directory: Host) -> None:
     assert (await directory.call("list_group_members", **group))["total"] == 1
     assert (await directory.call("get_contact_group", **group))["member_count"] == 1
     assert (await directory.call("list_contact_groups"))["total"] == 1
-    assert await directory.call("delete_contact", contact_id=kari["id"]) == {"done": True}
-    assert await directory.call("delete_contact_group", **group) == {"done": True}
+    assert await directory.call("delete_contact", contact_id=kari["id"]) == {"done": True, "consent": "person"}
+    assert await directory.call("delete_contact_group", **group) == {"done": True, "consent": "person"}
     erased = await directory.call("gdpr_delete_contact", contact_id=ola["id"], reason="Article 17")
     assert erased["erased"]
     assert (await directory.call("list_contacts"))["total"] == 0

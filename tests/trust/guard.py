@@ -218,8 +218,7 @@ class GuardedServers:
         at = datetime.fromisoformat(erased_at).astimezone(UTC)
         seen = f"the contact was erased before, at {at:%Y-%m-%d %H:%M:%S} UTC, under receipt {number}"
         record = {"id": contact_id, "receipt": number, "erased_at": f"{at:%Y-%m-%dT%H:%M:%SZ}"}
-        consent = "no consent was needed: nothing was changed"
-        return {"erased": True, "seen": f"{seen}; nothing was changed", "records": [record], "confirmed_by": consent}
+        return {"erased": True, "seen": f"{seen}; nothing was changed", "records": [record]}
 
 
 @cache

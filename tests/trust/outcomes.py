@@ -84,9 +84,7 @@ def person_who_agrees(tool: Tool) -> Person:
 
 _UNSETTLED = {"outcome_unknown", "server_fault", "unreadable_answer"}
 """Codes that leave open whether something was changed."""
-_KNOWN_OF_ERASURE = {
-    *("records", "groups_left", "related", "more_related", "known", "unknown", "confirmed_by", "cleared", "remains")
-}
+_KNOWN_OF_ERASURE = {*("records", "groups_left", "related", "more_related", "known", "unknown", "cleared", "remains")}
 """What an erasure reports beside its success: it depends on which requests were answered, and when."""
 _VARIABLE_FIELDS = {"created_at", "updated_at", "renamed_at", "file", "uri", "url", "plan"}
 _NOT_REPEATABLE = {

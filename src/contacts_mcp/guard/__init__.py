@@ -3,8 +3,10 @@
 from contacts_mcp.guard._file_nonces import FileNonceStore
 from contacts_mcp.guard._guard import (
     ANSWER_LIFETIME_SECONDS,
+    CONSENT_WORDS,
     Consent,
     ConsentAnswer,
+    ConsentWord,
     Declined,
     Guard,
     GuardMode,
@@ -29,10 +31,12 @@ from contacts_mcp.guard._questions import (
 
 __all__ = [
     "ANSWER_LIFETIME_SECONDS",
+    "CONSENT_WORDS",
     "Choice",
     "Choices",
     "Consent",
     "ConsentAnswer",
+    "ConsentWord",
     "Declined",
     "FileNonceStore",
     "Guard",

@@ -66,6 +66,17 @@ class Consent(StrEnum):
     TWO_STEP = "two_step_not_verified"  # a token came back; nothing proves that a person saw the preview
 
 
+ConsentWord = Literal["person", "not needed", "not verified"]
+"""What the answer of a call says about consent, so that a model can report it."""
+
+CONSENT_WORDS: Mapping[Consent, ConsentWord] = {
+    Consent.NONE_NEEDED: "not needed",
+    Consent.FORM: "person",
+    Consent.FORM_TYPED: "person",
+    Consent.TWO_STEP: "not verified",
+}
+
+
 class NotConfirmed(Refused):
     """The answer does not belong to this call, was used before, or the target has changed since the question."""
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from contacts_mcp.audit import Outcome
 from contacts_mcp.contract import ContactsError, PermissionDenied, Risk
-from contacts_mcp.guard import Consent, Declined, Guard, GuardedCall, GuardMode, Preview, Question
+from contacts_mcp.guard import CONSENT_WORDS, Consent, Declined, Guard, GuardedCall, GuardMode, Preview, Question
 from contacts_mcp.middleware import CURRENT_REQUEST_ID
 from contacts_mcp.server._context import (
     ActiveCalls,
@@ -47,6 +47,7 @@ from contacts_mcp.text import sanitize
 from contacts_mcp.tools import (
     Backend,
     CallConsent,
+    ConsentReport,
     NotDone,
     PreparedCall,
     ServiceOffer,
@@ -187,9 +188,15 @@ class ToolHandlers:
         if not isinstance(consent, Consent):
             record.outcome = Outcome.ASKED
             return question_result(consent) if isinstance(consent, Question) else preview_result(consent)
-        record.consent = consent.value
-        backend.consent.is_given = consent in (Consent.FORM, Consent.FORM_TYPED)
-        return answer_result(await self._run(call, arguments, prepared))
+        record.consent, word = consent.value, CONSENT_WORDS[consent]
+        backend.consent.is_given = word == "person"
+        answer = await self._run(call, arguments, prepared)
+        reports_consent = prepared.risk is not Risk.READ and self._may_ask_about(tool)
+        return answer_result(answer, ConsentReport(consent=word) if reports_consent else None)
+
+    def _may_ask_about(self, tool: Tool) -> bool:
+        """Whether a person may have to agree to a call of this tool, depending on what it changes."""
+        return tool.plans_first or self._guard.requires_consent(tool.name, tool.risk)
 
     def _backend_of(self, call: _Call) -> Backend:
         backend = self._backend_for(call.caller)
@@ -287,12 +294,12 @@ class PreviewAnswer(BaseModel):
     expires_in_seconds: int
 
 
-def answer_result(answer: BaseModel) -> types.CallToolResult:
+def answer_result(answer: BaseModel, report: ConsentReport | None = None) -> types.CallToolResult:
     """Return a tool's answer as text and as structured content.
 
     A file's URI is in both; a resource link in addition would end the run in many agent frameworks.
     """
-    data, text = render(answer)
+    data, text = render(answer, report)
     return types.CallToolResult(content=[types.TextContent(type="text", text=text)], structured_content=data)
 
 

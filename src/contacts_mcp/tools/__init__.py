@@ -1,6 +1,6 @@
 """The catalog of tools. Tools are data: name, text, schemas, risk, and how a call is prepared and run."""
 
-from contacts_mcp.tools._answers import NotDone, render
+from contacts_mcp.tools._answers import ConsentReport, NotDone, render
 from contacts_mcp.tools._arguments import HOST_ARGUMENTS, drop_host_arguments
 from contacts_mcp.tools._catalog import (
     TOOLS,
@@ -55,6 +55,7 @@ __all__ = [
     "Backend",
     "CallConsent",
     "CallerLinks",
+    "ConsentReport",
     "Download",
     "Downloads",
     "ErasureResult",

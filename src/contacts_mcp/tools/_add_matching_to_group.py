@@ -121,6 +121,7 @@ add_matching_to_group = Tool(
     arguments=AddMatchingToGroup,
     answer=MatchingAdded,
     prepare=plan_or_apply(_make_plan),
+    plans_first=True,
     target_args=("group_id",),
     shows_stored_data=True,
 )

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
 from contacts_mcp.contract import Contact, Record
+from contacts_mcp.guard import ConsentWord
 from contacts_mcp.text import sanitize, sanitize_line
 
 MAX_STRING_LENGTH = 2_000  # characters of a value that are shown
@@ -58,6 +59,15 @@ class NotDone(Record):
     reason: str = Field(description="Why nothing was changed.")
 
 
+class ConsentReport(Record):
+    """What the answer of a guarded change has besides the tool's own fields."""
+
+    consent: ConsentWord = Field(
+        description="person: a person agreed in a form; not needed: no person had to be asked; not verified: a token"
+        " came back, which proves no person's consent."
+    )
+
+
 class ContactSummary(Record):
     """Enough of a contact to recognize it."""
 
@@ -99,9 +109,11 @@ def slice_page(rows: Sequence[Any], page: int, per_page: int) -> tuple[list[Any]
     return shown, {"total": len(rows), "page": page, "per_page": per_page, "next_page": following}
 
 
-def render(answer: BaseModel) -> tuple[dict[str, Any], str]:
+def render(answer: BaseModel, report: ConsentReport | None = None) -> tuple[dict[str, Any], str]:
     """Render an answer as structured content and as the same JSON in text: without nulls, sanitized and bounded."""
     data = _sanitize_value(answer.model_dump(mode="json", exclude_none=True, exclude_unset=True))
+    if report is not None:
+        data |= report.model_dump()
     text = to_json(data).decode()
     if isinstance(answer, ShortAnswer):
         if estimate_tokens(text) > MAX_SHORT_ANSWER_TOKENS:

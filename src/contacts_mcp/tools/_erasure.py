@@ -31,8 +31,6 @@ from contacts_mcp.wording import count
 _PERSONAL_FIELDS = ("name", "company_name", "phone_number", "email", "tags", "notes")
 _SEARCH_SECONDS = 10.0  # of the time limit of a call: a slow search must not keep a person from being asked
 _DOCUMENTED = "the API documents this call as: permanently anonymize contact data for GDPR compliance; irreversible"
-_PERSON, _NOT_VERIFIED = "a person, in a form", "not verified: a token came back, which proves no person's consent"
-_NOT_NEEDED = "no consent was needed: nothing was changed"
 _RECEIPTS = (
     "for each record in the directory: its id, the time, the reason and a numbered receipt, without personal data"
 )
@@ -79,7 +77,6 @@ class ErasureResult(Record):
     seen: str = Field(description="What the service showed afterwards.")
     left: list[str] | None = Field(default=None, description="Fields that the service still shows.")
     records: list[ErasedRecord] | None = Field(default=None, description="Every erased record.")
-    confirmed_by: str | None = Field(default=None, description="Who agreed to the erasure.")
     cleared: list[str] | None = Field(default=None, description="Fields whose data is gone.")
     groups_left: list[str] | None = Field(default=None, description="Ids of groups that lost them.")
     remains: list[str] | None = Field(default=None, description="What is kept of the erasure.")
@@ -154,7 +151,6 @@ class _Erasure:
         more = self.related.more or None
         return result.model_copy(
             update={
-                "confirmed_by": _PERSON if self.backend.consent.is_given else _NOT_VERIFIED,
                 "remains": [*([_RECEIPTS] if self.has_persons else []), _TRAIL],
                 **_given(related=related, more_related=more, unknown=unknown or None),
                 **_given(cleared=list(_PERSONAL_FIELDS) if result.erased else None),
@@ -278,7 +274,7 @@ async def _describe_earlier(backend: Backend, arguments: EraseArguments, person:
     if left := [each.contact.id for each in others if each.contact and each.contact.status != "erased"]:
         seen += f"; not erased, as the question was not asked again: {', '.join(left)}; erase each by its own call"
     records = [_to_erased(each.id, each.receipt, each.erased_at) for each in person.records]
-    return ErasureResult(erased=True, seen=seen, records=records, confirmed_by=_NOT_NEEDED)
+    return ErasureResult(erased=True, seen=seen, records=records)
 
 
 async def _answer(answer: ErasureResult) -> ErasureResult:

@@ -186,6 +186,7 @@ import_contacts = Tool(
     arguments=ImportContacts,
     answer=ImportAnswer,
     prepare=_prepare,
+    plans_first=True,
     min_risk=Risk.WRITE,
     target_args=("group_id",),
     wording=PromptWording("Change", "change"),

@@ -26,7 +26,7 @@ from contacts_mcp.contract import (
 )
 from contacts_mcp.folder import Folder
 from contacts_mcp.guard import PromptWording, Target
-from contacts_mcp.tools._answers import NotDone
+from contacts_mcp.tools._answers import ConsentReport, NotDone
 from contacts_mcp.tools._downloads import MAX_DOWNLOAD_BYTES, Download, Downloads
 from contacts_mcp.tools._links import CallerLinks
 from contacts_mcp.tools._offer import ServiceOffer, ask_offer
@@ -230,6 +230,7 @@ class Tool:
         overwrites: whether a call can overwrite or remove something, even if no person is asked about it.
         writes_file: whether a call that only reads contacts writes a file.
         idempotent: whether a repeated call leaves the directory as the first call did.
+        plans_first: whether a first call shows a plan; a person may have to agree to one that is too large.
         prepare: prepares a call with the backend and the validated arguments.
         target_args: the arguments with the ids of the records that the call is about.
         min_risk: the lowest risk of a call that changes something, if lower than `risk`.
@@ -248,6 +249,7 @@ class Tool:
     prepare: Prepare
     overwrites: bool = False
     writes_file: bool = False
+    plans_first: bool = False
     idempotent: bool = True
     target_args: tuple[str, ...] = ()
     min_risk: Risk | None = None
@@ -287,8 +289,8 @@ class Tool:
 
     @cached_property
     def output_schema(self) -> dict[str, Any]:
-        """The schema of the answer; if a person can be asked about the tool's calls, also that of their no."""
-        others: tuple[type[BaseModel], ...] = () if self.risk is Risk.READ else (NotDone,)
+        """The schema of the answer; if a person can be asked about the tool's calls, also of what came of that."""
+        others: tuple[type[BaseModel], ...] = () if self.risk is Risk.READ else (NotDone, ConsentReport)
         others = (*self.other_answers, *others)
         schema = output_schema(self.answer)
         return merge_schemas(schema, *(output_schema(each) for each in others)) if others else schema

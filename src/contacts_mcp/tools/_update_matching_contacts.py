@@ -241,6 +241,7 @@ update_matching_contacts = Tool(
     arguments=UpdateMatchingContacts,
     answer=MatchingUpdated,
     prepare=plan_or_apply(_make_plan),
+    plans_first=True,
     min_risk=Risk.WRITE,
     wording=PromptWording("Change", "change"),
     shows_stored_data=True,

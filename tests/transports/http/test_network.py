@@ -29,7 +29,7 @@ async def test_client_can_call_tools_and_confirm_a_deletion(network: HttpServer,
         ola = await host.call("create_contact", name="Ola Nordmann")
         assert (await host.call("get_contact", contact_id=ola["id"]))["name"] == "Ola Nordmann"
 
-        assert await host.call("delete_contact", contact_id=ola["id"]) == {"done": True}
+        assert await host.call("delete_contact", contact_id=ola["id"]) == {"done": True, "consent": "person"}
 
     assert "Ola Nordmann" in person.question
 
@@ -62,7 +62,7 @@ async def test_fastmcp_client_can_confirm_a_deletion(network: HttpServer, transp
         created = await client.call_tool("create_contact", {"name": "Kari Nordmann"})
         deleted = await client.call_tool("delete_contact", {"contact_id": created.structured_content["id"]})
 
-    assert deleted.structured_content == {"done": True}
+    assert deleted.structured_content == {"done": True, "consent": "person"}
     assert "Kari Nordmann" in questions[0]
 
 
