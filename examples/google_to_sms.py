@@ -27,9 +27,8 @@ async def main(export: Path) -> None:
             group = await call(client, "create_contact_group", name="Newsletter by SMS")
             wanted = {"path": "export.csv", "default_region": "NO", "group_id": group["id"]}
             plan = await call(client, "import_contacts", **wanted)
-            print(
-                f"{plan['rows']} rows: {plan['creates']} new, {plan['duplicates']} repeated, {plan['invalid']} invalid"
-            )
+            counts = f"{plan['new_contacts']} new, {plan['duplicates']} repeated, {plan['invalid']} invalid"
+            print(f"{plan['rows']} rows: {counts}")
             await call(client, "import_contacts", **wanted, apply=True, plan=plan["plan"])
             await merge_first(client, await call(client, "find_duplicate_contacts"))
             audience = await call(client, "check_group_audience", group_id=group["id"])

@@ -68,9 +68,9 @@ async def test_every_kind_of_call_works_by_the_name_of_the_group(directory: Host
     assert (await directory.call("check_group_audience", group="Kunder"))["members"] == 1
     assert (await directory.call("export_contacts", group="Kunder"))["contacts"] == 1
     await directory.call("remove_group_member", group="Kunder", **ola)
-    assert (await directory.apply("add_matching_to_group", group="Kunder", search="Ola"))["added"] == 1
-    assert (await directory.apply("update_matching_contacts", group="kunder", add_tags=["vip"]))["updated"] == 1
-    assert (await directory.apply("import_contacts", group="kunder", content="name\nKari Moe\n"))["added_to_group"] == 1
+    assert (await directory.apply("add_matching_to_group", group="Kunder", search="Ola"))["new_members"] == 1
+    assert (await directory.apply("update_matching_contacts", group="kunder", add_tags=["vip"]))["updates"] == 1
+    assert (await directory.apply("import_contacts", group="kunder", content="name\nKari Moe\n"))["new_members"] == 1
     assert (await directory.call("update_contact_group", group="Kunder", description="all"))["id"] == group_id
     assert await directory.call("delete_contact_group", group="Kunder") == {"done": True, "consent": "person"}
 
@@ -83,7 +83,7 @@ async def test_plan_made_by_name_is_applied_by_id(directory: Host) -> None:
     plan = (await directory.call("add_matching_to_group", group="Kunder", search="Ola"))["plan"]
     done = await directory.call("add_matching_to_group", group_id=group_id, search="Ola", apply=True, plan=plan)
 
-    assert done["added"] == 1
+    assert done["new_members"] == 1
 
 
 async def test_name_of_several_groups_is_refused_with_the_candidates(directory: Host) -> None:

@@ -239,6 +239,9 @@ def _check_counts(
         yield f"counts {dict(said)}, but {done} were done"
 
 
+_NAMES_IN_ERRORS = {"new_contacts": "created", "updates": "updated", "new_members": "added"}
+
+
 def _counts_in_error(line: str) -> Mapping[str, int]:
     """The counts in a line such as `server_fault: …; until then 3 of 9 done: 1 created, 2 unknown; …`."""
     _, _, counts = line.partition("; until then ")
@@ -246,9 +249,9 @@ def _counts_in_error(line: str) -> Mapping[str, int]:
 
 
 def _counts_in_answer(answer: Mapping[str, Any]) -> Mapping[str, int]:
-    """The counts of an answer. A deletion that may have happened counts as unknown."""
+    """The counts of an answer, as errors name them. A deletion that may have happened counts as unknown."""
     lost = [each for each in answer.get("not_deleted", ()) if each.partition(": ")[2] in _UNSETTLED]
-    counts = {name: value for name, value in answer.items() if isinstance(value, int)}
+    counts = {_NAMES_IN_ERRORS.get(name, name): value for name, value in answer.items() if isinstance(value, int)}
     return {**counts, "deleted": len(answer.get("deleted", ())), "unknown": counts.get("unknown", 0) + len(lost)}
 
 

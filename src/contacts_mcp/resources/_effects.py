@@ -114,7 +114,7 @@ def _has_new_group(arguments: BaseModel, answer: BaseModel | None) -> bool:
     """Whether a call that fills a group has created it, or may have if it failed."""
     if answer is None:
         return getattr(arguments, "create_group", False)
-    return getattr(answer, "created_group", None) is not None
+    return getattr(answer, "new_group", None) is not None
 
 
 def _named(templates: frozenset[str], arguments: BaseModel) -> frozenset[ResourceAddress]:

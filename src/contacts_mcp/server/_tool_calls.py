@@ -208,6 +208,8 @@ class ToolHandlers:
             consent=CallConsent(
                 can_ask=can_elicit(call.ctx) and self._guard.mode is not GuardMode.BLOCK,
                 was_asked=call.params.request_state is not None,
+                guarded_risks=[risk for risk in Risk if self._guard.requires_consent(call.tool.name, risk)],
+                has_preview=self._guard.mode is GuardMode.TWO_STEP,
             ),
         )
 

@@ -11,8 +11,15 @@ from contacts_mcp.guard import Target, hash_json
 from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, summarize
 from contacts_mcp.tools._changes import describe_contact, list_lines
 from contacts_mcp.tools._job import JobClient, add_to_group
-from contacts_mcp.tools._new_group import GroupArguments, NewGroup, create_if_new, read_group
-from contacts_mcp.tools._plan import PlanArguments, fingerprint_plan, plan_or_apply
+from contacts_mcp.tools._new_group import (
+    GroupArguments,
+    NewGroup,
+    NewGroupSummary,
+    create_if_new,
+    describe_if_new,
+    read_group,
+)
+from contacts_mcp.tools._plan import Applied, PlanArguments, fingerprint_plan, plan_or_apply
 from contacts_mcp.tools._select import FilterArguments, iter_contacts
 from contacts_mcp.tools._targets import describe_record
 from contacts_mcp.tools._tool import JobCounts, Tool
@@ -35,18 +42,16 @@ class AddMatchingToGroup(GroupArguments, FilterArguments, PlanArguments):
 
 
 class MatchingAdded(ShortAnswer):
-    """The plan, or what was added. `already_members` + `adds` (or `added`) = `matched`."""
+    """The plan, or what was done, in the same counts: `already_members` + `new_members` = `matched`."""
 
-    applied: bool
+    applied: Applied
     group: str | None
     matched: int = Field(description="Contacts that match the filter.")
     already_members: int = Field(description="Matching contacts that are already in the group.")
-    adds: int | None = Field(default=None, description="Contacts that the plan adds.")
-    added: int | None = Field(default=None, description="Added contacts.")
+    new_members: int = Field(description="Contacts that are added.")
     members: int = Field(description="Members of the group afterwards.")
-    creates_group: str | None = Field(default=None, description="Group that the plan creates.")
-    created_group: str | None = Field(default=None, description="Id of the group that was created.")
-    sample: list[ContactSummary]
+    new_group: NewGroupSummary | None = Field(default=None, description="The group, if it is created.")
+    sample: list[ContactSummary] | None = Field(default=None, description="Of a plan: the first new members.")
     plan: str | None = None
     next: str | None = None
 
@@ -66,9 +71,10 @@ class _Plan:
         return len(self.ids) + isinstance(self.group, NewGroup)
 
     def to_answer(self, **fields: str | None) -> MatchingAdded:
-        creates = self.group.name if isinstance(self.group, NewGroup) else None
         members = self.member_count + len(self.ids)
-        return self._answer(members, applied=False, adds=len(self.ids), creates_group=creates, **fields)
+        sample = [summarize(contact) for contact in self.sample]
+        new = {"new_members": len(self.ids), "new_group": describe_if_new(self.group)}
+        return self._answer(members, applied=False, sample=sample, **new, **fields)
 
     def list_targets(self) -> list[str]:
         return self.ids
@@ -86,8 +92,8 @@ class _Plan:
         await add_to_group(client, group.id, self.ids, lambda count: counts.update(added=count), progress)
         filled = await client.send(GetContactGroup(group_id=group.id))
         members = filled.member_count or self.member_count + len(self.ids)
-        created = group.id if isinstance(self.group, NewGroup) else None
-        return self._answer(members, applied=True, added=counts["added"], created_group=created)
+        new = {"new_members": counts["added"], "new_group": describe_if_new(self.group, group.id)}
+        return self._answer(members, applied=True, **new)
 
     def _answer(self, members: int, **more: Any) -> MatchingAdded:
         return MatchingAdded(
@@ -95,7 +101,6 @@ class _Plan:
             matched=self.matched,
             already_members=self.matched - len(self.ids),
             members=members,
-            sample=[summarize(contact) for contact in self.sample],
             **more,
         )
 

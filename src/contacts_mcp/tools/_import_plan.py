@@ -20,8 +20,8 @@ from contacts_mcp.tools._answers import FileAnswer, one_line
 from contacts_mcp.tools._changes import Change, describe_contact, describe_values, list_changes
 from contacts_mcp.tools._import_rows import Decision, Draft, MatchOptions, Source, match_rows
 from contacts_mcp.tools._job import ContactWrite, JobClient, WriteResult, add_to_group, write_contacts
-from contacts_mcp.tools._new_group import NewGroup, create_if_new
-from contacts_mcp.tools._plan import describe_overwrites, risk_of_updates
+from contacts_mcp.tools._new_group import NewGroup, NewGroupSummary, create_if_new, describe_if_new
+from contacts_mcp.tools._plan import Applied, describe_overwrites, risk_of_updates
 from contacts_mcp.tools._targets import describe_record
 from contacts_mcp.tools._tool import Backend, JobCounts
 from contacts_mcp.tools._turns import iter_sorted
@@ -50,38 +50,33 @@ class RowSample(Record):
 
 
 class ImportAnswer(FileAnswer):
-    """How the file was understood, and the plan or what was done. The counts of rows add up to `rows`: `creates`,
-    `updates` (or `created`, `updated`, `failed`, `unknown`), `unchanged`, `duplicates`, `ambiguous`, `invalid`.
+    """The plan and how the file was understood, or what was done, in the same counts. Those of rows add up to `rows`:
+    `new_contacts`, `updates`, `unchanged`, `duplicates`, `ambiguous`, `invalid`, `failed`, `unknown`.
     """
 
-    applied: bool
-    understood_as: str
+    applied: Applied
+    understood_as: str | None = None
     mapping: list[str] | None = None
     unused_columns: list[str] | None = None
-    sample: list[RowSample]
+    sample: list[RowSample] | None = Field(default=None, description="Of a plan: the first rows.")
     rows: int = Field(description="Rows of the file.")
-    creates: int | None = Field(default=None, description="Rows that become new contacts.")
-    updates: int | None = Field(default=None, description="Rows that change a contact.")
-    created: int | None = Field(default=None, description="Rows that became new contacts.")
-    updated: int | None = Field(default=None, description="Rows that changed a contact.")
+    new_contacts: int = Field(description="Rows that become new contacts.")
+    updates: int = Field(description="Rows that change a contact.")
     unchanged: int = Field(description="Rows whose contact exists and stays as it is.")
     duplicates: int = Field(description="Rows that repeat an earlier one.")
     ambiguous: int = Field(description="Rows that match several contacts.")
     invalid: int = Field(description="Rows that cannot be imported.")
     failed: int | None = Field(default=None, description="Rows that the service refused.")
     unknown: int | None = Field(default=None, description="Rows whose answer was lost; import again to check.")
-    adds_to_group: int | None = Field(default=None, description="Contacts that the plan adds to the group.")
-    added_to_group: int | None = Field(default=None, description="Contacts added to the group.")
-    creates_group: str | None = Field(default=None, description="Group that the plan creates.")
-    created_group: str | None = Field(default=None, description="Id of the group that was created.")
-    overwrites: int | None = Field(default=None, description="Non-empty fields that the plan replaces.")
-    overwritten: int | None = Field(default=None, description="Non-empty fields that were replaced.")
+    new_members: int | None = Field(default=None, description="Contacts that are added to the group.")
+    new_group: NewGroupSummary | None = Field(default=None, description="The group, if it is created.")
+    overwrites: int = Field(description="Non-empty fields that are replaced.")
     overwritten_contacts: list[str] | None = Field(default=None, description="The first updates that overwrite.")
-    region: str = Field(description="Country of national numbers, and where it comes from.")
+    region: str | None = Field(default=None, description="Country of national numbers, and where it comes from.")
     region_change: list[str] | None = Field(
         default=None, description="Numbers that the last plan of this file, with another region, had otherwise."
     )
-    converted: int = Field(description="Numbers that were converted to E.164.")
+    converted: int = Field(description="Numbers that are converted to E.164.")
     unreachable: int = Field(description="Rows that SMS cannot reach.")
     not_reachable_by_sms: list[str] | None = Field(
         default=None, description="Why not, with the first rows; numbers are kept."
@@ -113,7 +108,7 @@ class ImportPlan:
         members: the ids of the group's members before the import.
         region_change: which numbers differ from the last plan of the file, which had another region.
         written: the results of the rows that were written, by row.
-        overwritten: how many non-empty fields were replaced.
+        replaced: how many non-empty fields were replaced.
     """
 
     group: Group | None
@@ -124,7 +119,7 @@ class ImportPlan:
     fingerprint: str = ""
     region_change: list[str] | None = None
     written: dict[int, _RowResult] = field(default_factory=dict)
-    overwritten: int = 0
+    replaced: int = 0
 
     @property
     def counts_by_action(self) -> Counter[str]:
@@ -168,12 +163,13 @@ class ImportPlan:
         counts = self.counts_by_action
         return self._answer(
             applied=False,
-            creates=counts["create"],
+            new_contacts=counts["create"],
             updates=counts["update"],
-            adds_to_group=self.adds_to_group or None,
-            creates_group=self.group.name if isinstance(self.group, NewGroup) else None,
+            new_members=self.adds_to_group if self.group else None,
+            new_group=describe_if_new(self.group),
             overwrites=self.overwrites.total(),
             overwritten_contacts=self._list_overwritten() or None,
+            **self._explain(),
             **steps,
         )
 
@@ -205,12 +201,12 @@ class ImportPlan:
         make_answer = partial(
             self._answer,
             applied=True,
-            created=counts["created"],
-            updated=counts["updated"],
+            new_contacts=counts["created"],
+            updates=counts["updated"],
             failed=counts["failed"] or None,
             unknown=counts["unknown"] or None,
             **added,
-            overwritten=self.overwritten,
+            overwrites=self.replaced,
             **result_file,
             next="call again without apply for what failed" if counts["failed"] or counts["unknown"] else None,
         )
@@ -238,7 +234,7 @@ class ImportPlan:
         if outcome == "created" and result.id:
             counts.created_ids.append(result.id)
         if result.error is None:
-            self.overwritten += len(decision.overwrites)
+            self.replaced += len(decision.overwrites)
         detail = one_line(str(result.error), 200) if result.error else decision.detail
         self.written[row] = _RowResult(row, outcome, result.id or decision.id, detail or "")
 
@@ -264,8 +260,7 @@ class ImportPlan:
         ids = await anyio.to_thread.run_sync(self._list_new_members)
         progress = client.progress("contacts added to the group", len(ids))
         await add_to_group(client, group.id, ids, lambda _: None, progress)
-        created = {"created_group": group.id} if isinstance(self.group, NewGroup) else {}
-        return {"added_to_group": len(ids), **created}
+        return {"new_members": len(ids), "new_group": describe_if_new(self.group, group.id)}
 
     def _list_new_members(self) -> list[str]:
         """List the imported contacts that are not in the group yet, in the order in which they are added."""
@@ -291,29 +286,37 @@ class ImportPlan:
                 return await backend.keep_file(name, _CSV_TYPE, chunks, backend.files)
         return await backend.keep_file("import.result.csv", _CSV_TYPE, chunks, None)
 
+    def _explain(self) -> dict[str, Any]:
+        """How the file was understood: the part of a plan that the answer of its application does not repeat."""
+        parsed, drafts, usable = self.source.parsed, self.source.drafts, self._usable
+        mapping = [f"{one_line(column, 40)} → {name}" for column, name in parsed.mapping[:_MAX_COLUMNS_SHOWN]]
+        notices = _count_rows((notice, each.row) for each in drafts for notice in each.notices)
+        return {
+            "understood_as": _describe_format(self.source),
+            "mapping": mapping or None,
+            "unused_columns": [one_line(column, 40) or "" for column in parsed.unmapped[:_MAX_COLUMNS_SHOWN]] or None,
+            "sample": [_to_sample(draft) for draft in usable[:_SAMPLE_SIZE]],
+            "region": _describe_region(self.options),
+            "region_change": self.region_change,
+            "not_reachable_by_sms": _count_rows((draft.unreachable, draft.row) for draft in usable) or None,
+            "sharing": self._list_sharing(usable) or None,
+            "notices": [*parsed.remarks, *notices] or None,
+        }
+
+    @property
+    def _usable(self) -> list[Draft]:
+        return [draft for draft in self.source.drafts if not draft.problem]
+
     def _answer(self, **more: Any) -> ImportAnswer:
-        parsed, drafts = self.source.parsed, self.source.drafts
-        usable = [draft for draft in drafts if not draft.problem]
-        counts = self.counts_by_action
+        drafts, usable, counts = self.source.drafts, self._usable, self.counts_by_action
         return ImportAnswer(
-            understood_as=_describe_format(self.source),
-            mapping=[f"{one_line(column, 40)} → {name}" for column, name in parsed.mapping[:_MAX_COLUMNS_SHOWN]]
-            or None,
-            unused_columns=[one_line(column, 40) or "" for column in parsed.unmapped[:_MAX_COLUMNS_SHOWN]] or None,
-            sample=[_to_sample(draft) for draft in usable[:_SAMPLE_SIZE]],
             rows=len(drafts),
             unchanged=counts["unchanged"],
             duplicates=counts["duplicate"],
             ambiguous=counts["ambiguous"],
             invalid=counts["invalid"],
-            region=_describe_region(self.options),
-            region_change=self.region_change,
             converted=sum(draft.is_converted for draft in usable),
             unreachable=sum(bool(draft.unreachable) for draft in usable),
-            not_reachable_by_sms=_count_rows((draft.unreachable, draft.row) for draft in usable) or None,
-            sharing=self._list_sharing(usable) or None,
-            notices=[*parsed.remarks, *_count_rows((notice, each.row) for each in drafts for notice in each.notices)]
-            or None,
             extra_values=sum(draft.extra_values for draft in drafts),
             problems=self._list_problems() or None,
             **more,

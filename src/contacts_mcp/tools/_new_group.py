@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from contacts_mcp.contract import CreateContactGroup, GetContactGroup, Group, GroupId
+from contacts_mcp.contract import CreateContactGroup, GetContactGroup, Group, GroupId, Record
 from contacts_mcp.tools._arguments import Arguments
 from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._references import GROUP
@@ -22,6 +22,18 @@ class NewGroup(Group):
     """A group that is created when the plan is applied."""
 
     id: str = ""
+
+
+class NewGroupSummary(Record):
+    """The group that a plan creates, or that was created."""
+
+    name: str | None
+    id: str | None = Field(default=None, description="Once it was created.")
+
+
+def describe_if_new(group: Group | None, group_id: str | None = None) -> NewGroupSummary | None:
+    """Return what the answer says about a group that the plan creates; None for any other."""
+    return NewGroupSummary(name=group.name, id=group_id) if isinstance(group, NewGroup) else None
 
 
 async def read_group(client: JobClient, arguments: GroupArguments) -> tuple[Group | None, frozenset[str]]:

@@ -3,8 +3,7 @@
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import anyio.to_thread
 from pydantic import BaseModel, Field
@@ -13,13 +12,15 @@ from contacts_mcp.contract import Conflict, Risk, Text, invalid_field
 from contacts_mcp.guard import Target, hash_json
 from contacts_mcp.tools._arguments import Arguments
 from contacts_mcp.tools._job import JobClient
-from contacts_mcp.tools._tool import Backend, JobCounts, Prepare, PreparedCall
+from contacts_mcp.tools._tool import Backend, CallConsent, JobCounts, Prepare, PreparedCall
 from contacts_mcp.tools._write_budget import WriteBudgetExceeded
 from contacts_mcp.wording import count
 
 CONFIRM_FROM_CONTACTS = 25  # changing this many contacts in one call needs a person's confirmation
 _FINGERPRINT_LENGTH = 16
-_NEXT_STEP = "show the plan to the person; if they agree, call again with apply and this plan"
+_NEXT_STEP = "apply with this plan if the person asked for exactly this; else show it to them first"
+
+Applied = Annotated[bool, Field(description="False: only a plan; each count says what applying it would do.")]
 
 
 class PlanArguments(Arguments):
@@ -76,12 +77,12 @@ def plan_or_apply(make_plan: Callable[[JobClient, Any], Awaitable[ShownPlan]]) -
 
     async def prepare(backend: Backend, arguments: Any) -> PreparedCall:
         if arguments.apply and arguments.plan is None:
-            advice = "call without apply first, and show the plan to the person"
+            advice = "call without apply first: that returns the plan"
             raise invalid_field("plan", "is required with apply", advice)
         plan = await make_plan(JobClient(backend), arguments)
         excess = await anyio.to_thread.run_sync(_find_excess, plan, backend)
         if not arguments.apply:
-            return PreparedCall(Risk.READ, lambda: _show(plan, excess, can_ask=backend.consent.can_ask))
+            return PreparedCall(Risk.READ, lambda: _show(plan, excess, backend.consent))
         if arguments.plan != plan.fingerprint:
             raise Conflict(
                 "the plan no longer fits: the contacts, the file or the arguments differ",
@@ -158,21 +159,32 @@ def describe_overwrites(overwrites: Mapping[str, int]) -> str:
     return f"Existing values are overwritten: {lost}." if lost else ""
 
 
-async def _show(plan: ShownPlan, excess: WriteBudgetExceeded | None, *, can_ask: bool) -> BaseModel:
+async def _show(plan: ShownPlan, excess: WriteBudgetExceeded | None, consent: CallConsent) -> BaseModel:
     """Return the answer that shows a plan, which counts all of its steps, and so is made in a worker thread."""
-    return await anyio.to_thread.run_sync(partial(_to_answer, plan, excess, can_ask=can_ask))
+    return await anyio.to_thread.run_sync(_to_answer, plan, excess, consent)
 
 
-def _to_answer(plan: ShownPlan, excess: WriteBudgetExceeded | None, *, can_ask: bool) -> BaseModel:
+def _to_answer(plan: ShownPlan, excess: WriteBudgetExceeded | None, consent: CallConsent) -> BaseModel:
     """Return the answer that shows a plan. An empty plan has no fingerprint, because it cannot be applied."""
     if not plan.change_count:
         return plan.to_answer(plan=None, next="nothing would change; there is nothing to apply")
-    step = _NEXT_STEP
-    if excess and can_ask:
-        step += f"; a form then asks them, as only {excess.left:,} changes are left in this hour without consent"
-    elif excess:
-        step = f"cannot be applied now: {excess.message}; {excess.advice}"
-    return plan.to_answer(plan=plan.fingerprint, next=step)
+    return plan.to_answer(plan=plan.fingerprint, next=_describe_next_step(plan, excess, consent))
+
+
+def _describe_next_step(plan: ShownPlan, excess: WriteBudgetExceeded | None, consent: CallConsent) -> str:
+    """Say how the plan is applied and whether the person is asked then: they need not be asked twice."""
+    if excess and not consent.can_ask:
+        return f"cannot be applied now: {excess.message}; {excess.advice}"
+    if excess:
+        why = f", as only {excess.left:,} changes are left in this hour without consent"
+        return f"{_NEXT_STEP}; a form then asks the person{why}"
+    if plan.risk not in consent.guarded_risks:
+        return _NEXT_STEP
+    if consent.can_ask:
+        return f"{_NEXT_STEP}; a form then asks the person"
+    if consent.has_preview:
+        return f"{_NEXT_STEP}; the call then returns a question to show to the person"
+    return "cannot be applied here: it needs a person's consent, and no person can be asked here"
 
 
 async def fingerprint_plan(arguments: PlanArguments, steps: Iterable[Any]) -> str:

@@ -81,11 +81,15 @@ class CallConsent:
         can_ask: whether a person can be asked in a form.
         was_asked: whether the call brings the answer to a question.
         is_given: whether a person agreed in a form.
+        guarded_risks: the risks for which a person has to agree to a call of this tool.
+        has_preview: whether a call that cannot be asked about in a form returns its question and a token instead.
     """
 
     can_ask: bool = False
     was_asked: bool = False
     is_given: bool = False
+    guarded_risks: Collection[Risk] = ()
+    has_preview: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, join_names,
 from contacts_mcp.tools._changes import Change, list_changes
 from contacts_mcp.tools._job import ContactWrite, JobClient, WriteResult, write_contacts
 from contacts_mcp.tools._plan import (
+    Applied,
     PlanArguments,
     describe_overwrites,
     fingerprint_plan,
@@ -74,21 +75,17 @@ class FailedUpdate(Record):
 
 
 class MatchingUpdated(ShortAnswer):
-    """The plan: `unchanged` + `updates` = `matched`. Or what was done: `unchanged` + `updated` + `failed` + `unknown`
-    = `matched`.
-    """
+    """The plan, or what was done, in the same counts: `unchanged` + `updates` + `failed` + `unknown` = `matched`."""
 
-    applied: bool
+    applied: Applied
     matched: int = Field(description="Contacts that match the filter.")
     unchanged: int = Field(description="Matching contacts that already have the values.")
-    updates: int | None = Field(default=None, description="Contacts that the plan changes.")
-    updated: int | None = Field(default=None, description="Changed contacts.")
+    updates: int = Field(description="Contacts that change.")
     failed: int | None = Field(default=None, description="Contacts that could not be changed.")
     unknown: int | None = Field(default=None, description="Contacts whose answer was lost; they may be changed.")
-    overwrites: int | None = Field(default=None, description="Non-empty fields that the plan replaces.")
-    overwritten: int | None = Field(default=None, description="Non-empty fields that were replaced.")
+    overwrites: int = Field(description="Non-empty fields that are replaced.")
     not_normalized: int | None = Field(default=None, description="Contacts whose number is not valid.")
-    sample: list[ContactChange]
+    sample: list[ContactChange] | None = Field(default=None, description="Of a plan: the first changes.")
     failures: list[FailedUpdate] | None = None
     plan: str | None = None
     next: str | None = None
@@ -157,8 +154,8 @@ class _Plan:
         return risk_of_updates(len(self.updates), self.overwrites)
 
     def to_answer(self, **fields: str | None) -> MatchingUpdated:
-        overwrites = self.overwrites.total()
-        return self._answer(applied=False, updates=len(self.updates), overwrites=overwrites, **fields)
+        counts = {"updates": len(self.updates), "overwrites": self.overwrites.total()}
+        return self._answer(applied=False, sample=self.sample, **counts, **fields)
 
     def list_targets(self) -> list[str]:
         return [update.contact_id for update in self.updates]
@@ -174,27 +171,26 @@ class _Plan:
     async def apply(self, client: JobClient, counts: JobCounts) -> MatchingUpdated:
         counts.to_do = len(self.updates)
         failures: list[FailedUpdate] = []
-        overwritten = 0
+        overwrites = 0
 
         def record(update: _Update, result: WriteResult) -> None:
-            nonlocal overwritten
+            nonlocal overwrites
             counts[result.failure or "updated"] += 1
             if result.error is None:
-                overwritten += len(update.overwrites)
+                overwrites += len(update.overwrites)
             elif len(failures) < _SAMPLE_SIZE:
                 failures.append(FailedUpdate(id=update.contact_id, why=one_line(str(result.error), 120) or ""))
 
         writes = (ContactWrite(each, UpdateContact(contact_id=each.contact_id, **each.values)) for each in self.updates)
         await write_contacts(client, writes, record, client.progress("contacts updated", counts.to_do))
-        done = {name: counts[name] for name in ("updated", "failed", "unknown")}
-        return self._answer(applied=True, overwritten=overwritten, failures=failures or None, **done)
+        done = {"updates": counts["updated"], "failed": counts["failed"], "unknown": counts["unknown"]}
+        return self._answer(applied=True, overwrites=overwrites, failures=failures or None, **done)
 
     def _answer(self, **more: Any) -> MatchingUpdated:
         return MatchingUpdated(
             matched=self.matched,
             unchanged=self.matched - len(self.updates),
             not_normalized=self.not_normalized or None,
-            sample=self.sample,
             **more,
         )
 

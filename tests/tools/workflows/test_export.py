@@ -67,7 +67,7 @@ async def test_imported_export_changes_nothing(either, files, options):
 
     for on_match in ("skip", "update", "create"):
         again = await either.call("import_contacts", path=name, on_match=on_match)
-        assert (again["creates"], again["updates"], again["unchanged"], again["invalid"]) == (0, 0, 5, 0)
+        assert (again["new_contacts"], again["updates"], again["unchanged"], again["invalid"]) == (0, 0, 5, 0)
     assert [await either.call("get_contact", contact_id=each["id"]) for each in before] == [
         {name: value for name, value in each.items() if name not in ("information", "warnings")} for each in before
     ]
@@ -95,7 +95,7 @@ async def test_imported_export_for_an_address_book_changes_nothing(directory, fi
 
     for on_match in ("skip", "update", "create"):
         again = await directory.call("import_contacts", path=name, on_match=on_match)
-        assert (again["creates"], again["updates"], again["unchanged"], again["invalid"]) == (0, 0, 5, 0)
+        assert (again["new_contacts"], again["updates"], again["unchanged"], again["invalid"]) == (0, 0, 5, 0)
 
 
 async def test_export_that_excel_has_saved_changes_no_contact(directory, files):
@@ -108,7 +108,7 @@ async def test_export_that_excel_has_saved_changes_no_contact(directory, files):
 
     plan = await directory.call("import_contacts", path="saved.csv", on_match="update")
 
-    assert (plan["updates"], plan["unchanged"], plan["creates"], plan["invalid"]) == (1, 5, 0, 0)
+    assert (plan["updates"], plan["unchanged"], plan["new_contacts"], plan["invalid"]) == (1, 5, 0, 0)
     assert [line.split(": ", 1)[1] for line in plan["overwritten_contacts"]] == ['name "Ola Nordmann" → "Ola Berg"']
     assert "has a number that a spreadsheet destroyed; it is not imported: 1 (row 7)" in plan["notices"]
 

@@ -47,7 +47,7 @@ async def test_import_over_an_unsteady_service_creates_nothing_twice(platform, u
         done = await platform.raw("import_contacts", path=path, apply=True, plan=plan.structured_content["plan"])
         if not done.is_error:
             said = done.structured_content or {}
-            written = sum(said.get(name) or 0 for name in ("created", "updated", "failed", "unknown"))
+            written = sum(said.get(name) or 0 for name in ("new_contacts", "updates", "failed", "unknown"))
             assert written + said["unchanged"] + said["duplicates"] + said["invalid"] == said["rows"]
     else:
         pytest.fail("it never came to an end")
@@ -93,7 +93,7 @@ async def test_row_with_a_lost_answer_that_matches_two_contacts_is_counted_as_un
     done = await platform.raw("import_contacts", path=path, apply=True, plan=plan["plan"])
 
     said = done.structured_content or {}
-    counts = {name: said.get(name) or 0 for name in ("created", "updated", "failed", "unknown", *UNWRITTEN)}
+    counts = {name: said.get(name) or 0 for name in ("new_contacts", "updates", "failed", "unknown", *UNWRITTEN)}
     assert not done.is_error, text_of(done)
     assert (said["rows"], sum(counts.values()), counts["unknown"]) == (1, 1, 1)
     (result,) = read_results(files, path)

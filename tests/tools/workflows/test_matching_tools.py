@@ -28,7 +28,7 @@ async def test_small_update_that_overwrites_nothing_needs_no_consent(either, per
 
     assert (plan["matched"], plan["updates"], plan["overwrites"]) == (5, 5, 0)
     assert plan["sample"][0]["change"] == "tags: fair → vip"
-    assert (done["updated"], done["unchanged"], done["failed"], done["unknown"]) == (5, 0, 0, 0)
+    assert (done["updates"], done["unchanged"], done["failed"], done["unknown"]) == (5, 0, 0, 0)
     assert (await either.call("get_contact", contact_id=ids[0]))["tags"] == ["vip"]
     assert not person.asked
 
@@ -49,7 +49,7 @@ async def test_large_or_overwriting_update_needs_consent(either, person, count, 
 
     done = await either.apply("update_matching_contacts", **change)
 
-    assert done["updated"] == count
+    assert done["updates"] == count
     assert bool(person.asked) is asked
 
 
@@ -74,16 +74,16 @@ async def test_invalid_numbers_are_counted_and_stay(either, person):
 
     done = await either.apply("update_matching_contacts", normalize_phones=True, default_region="SE")
 
-    assert (done["updated"], done["unchanged"]) == (1, 2)
+    assert (done["updates"], done["unchanged"]) == (1, 2)
     assert (await either.call("get_contact", contact_id=row))["phone_number"] == "+46701234567"
     assert done["not_normalized"] == 1
-    assert done["overwritten"] == 0
+    assert done["overwrites"] == 0
     assert not person.asked
 
 
 @pytest.mark.parametrize(
     ("tool", "change", "count"),
-    [("update_matching_contacts", {"add_tags": ["fair"]}, "updates"), ("add_matching_to_group", {}, "adds")],
+    [("update_matching_contacts", {"add_tags": ["fair"]}, "updates"), ("add_matching_to_group", {}, "new_members")],
 )
 async def test_empty_plan_asks_for_nothing(either, tool, change, count):
     """It has no fingerprint to apply, and says that nothing would change."""
@@ -144,7 +144,7 @@ async def test_matching_contacts_are_added_to_a_group(either):
     plan = await either.call("add_matching_to_group", group_id=group, tags=["fair"])
     done = await either.call("add_matching_to_group", group_id=group, tags=["fair"], apply=True, plan=plan["plan"])
 
-    assert (plan["matched"], plan["already_members"], plan["adds"], plan["members"]) == (30, 4, 26, 30)
+    assert (plan["matched"], plan["already_members"], plan["new_members"], plan["members"]) == (30, 4, 26, 30)
     assert len(plan["sample"]) == 5
     assert done["members"] == (await either.call("list_group_members", group_id=group))["total"] == 30
 
@@ -262,7 +262,7 @@ async def test_failed_update_among_many_is_counted_and_named(platform, unsteady,
 
     said = result.structured_content or {}
     assert not result.is_error, text_of(result)
-    assert (said["updated"], said["failed"]) == (3, 1)
+    assert (said["updates"], said["failed"]) == (3, 1)
     assert said["failures"][0]["id"] == ids[2]
     assert "tags" in said["failures"][0]["why"]
     assert not person.asked

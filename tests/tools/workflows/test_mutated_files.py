@@ -17,7 +17,7 @@ MEGABYTE = 1_000_000
 MAX_GROWTH_BYTES = 200 * MEGABYTE
 TOLERANCE = 2
 """On a busy machine a turn takes longer: a processor that others use counts more time for the same work."""
-COUNTS = ("creates", "updates", "unchanged", "duplicates", "ambiguous", "invalid")
+COUNTS = ("new_contacts", "updates", "unchanged", "duplicates", "ambiguous", "invalid")
 SAMPLES = [path.read_bytes() for path in sorted((Path(__file__).parents[2] / "formats" / "samples").iterdir())]
 KINDS = [
     card("N:Hansen;Kari;;;", "TEL;FAX:+4722335103", "TEL;CELL:+4791235103", "EMAIL;PREF;INTERNET:b@example.org"),

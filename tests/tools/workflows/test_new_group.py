@@ -31,12 +31,11 @@ async def test_new_group_is_planned_and_created_only_when_the_plan_is_applied(
     before = await _groups(either)
     done = await either.call(tool, **arguments, apply=True, plan=plan["plan"])
 
-    assert plan["creates_group"] == "Julekort 2026"
-    assert plan.get("adds", plan.get("adds_to_group")) == 2
+    assert plan["new_group"] == {"name": "Julekort 2026"}
+    assert plan["new_members"] == done["new_members"] == 2
     assert before == []
     (group,) = await _groups(either)
-    assert (group["name"], group["id"]) == ("Julekort 2026", done["created_group"])
-    assert done.get("added", done.get("added_to_group")) == 2
+    assert done["new_group"] == {"name": "Julekort 2026", "id": group["id"]}
     assert (await either.call("list_group_members", group="julekort 2026"))["total"] == 2
 
 
@@ -47,7 +46,7 @@ async def test_group_of_the_name_is_used_if_there_is_one(either: Host, tool: str
 
     done = await either.apply(tool, **arguments, group="julekort", create_group=True)
 
-    assert "created_group" not in done
+    assert "new_group" not in done
     assert [each["id"] for each in await _groups(either)] == [group_id]
 
 
@@ -100,7 +99,7 @@ async def test_question_says_that_the_group_is_new(tmp_path: Any) -> None:
         await directory.create("Per Berg")
         arguments = {"group": "Julekort", "create_group": True, "search": "Berg"}
 
-        assert (await directory.apply("add_matching_to_group", **arguments))["added"] == 1
+        assert (await directory.apply("add_matching_to_group", **arguments))["new_members"] == 1
 
     assert '1 contact to new group "Julekort"?' in person.question
 
@@ -108,5 +107,5 @@ async def test_question_says_that_the_group_is_new(tmp_path: Any) -> None:
 async def test_new_group_without_contacts_is_created_as_an_empty_one(either: Host) -> None:
     done = await either.apply("add_matching_to_group", group="Julekort", create_group=True, search="Zaphod")
 
-    assert (done["added"], done["members"]) == (0, 0)
+    assert (done["new_members"], done["members"]) == (0, 0)
     assert len(await _groups(either)) == 1

@@ -96,7 +96,7 @@ async def test_cancelled_import_finishes_the_rows_under_way_and_lists_every_resu
         assert 10 <= len(created) < 400
         assert {row["outcome"] for row in results} == {"created", "not_created"}
         again = await platform.call("import_contacts", **given)
-        assert (again["unchanged"], again["creates"]) == (len(created), 400 - len(created))
+        assert (again["unchanged"], again["new_contacts"]) == (len(created), 400 - len(created))
 
 
 async def test_all_calls_of_a_job_wait_for_the_rate_limit():

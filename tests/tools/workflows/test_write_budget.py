@@ -41,10 +41,10 @@ async def test_import_above_the_budget_is_applied_after_a_person_agreed_in_a_for
     for number in range(BUDGET):
         await directory.call("create_contact", name=f"Kari {number}")
 
-    assert plan["next"].endswith("a form then asks them, as only 3 changes are left in this hour without consent")
+    assert plan["next"].endswith("a form then asks the person, as only 3 changes are left in this hour without consent")
     assert "no existing contact, and create 4, with data from a file?" in person.question
     assert "These are 4 changes; 3 are left in this hour without a person's consent." in person.question
-    assert (done["created"], await total(directory)) == (4, 4 + BUDGET)
+    assert (done["new_contacts"], await total(directory)) == (4, 4 + BUDGET)
     assert (await directory.error("create_contact", name="one more")).startswith("write_budget: ")
 
 
@@ -66,7 +66,7 @@ async def test_import_within_the_budget_asks_no_person(directory: Host, person: 
     plan = await directory.call("import_contacts", **three)
     await directory.call("import_contacts", **three, apply=True, plan=plan["plan"])
 
-    assert plan["next"] == "show the plan to the person; if they agree, call again with apply and this plan"
+    assert plan["next"] == "apply with this plan if the person asked for exactly this; else show it to them first"
     assert not person.asked
     assert await total(directory) == 3
 
@@ -108,7 +108,7 @@ async def test_every_plan_above_the_budget_asks_a_person(
         done = await directory.apply(tool, **given)
 
     assert "These are 4 changes; 3 are left" in person.question
-    assert 4 in (done.get("updated"), done.get("added"))
+    assert 4 in (done.get("updates"), done.get("new_members"))
 
 
 async def test_no_of_a_person_counts_even_if_the_budget_has_room_again(tmp_path: Path, person: Person) -> None:

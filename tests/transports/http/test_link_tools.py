@@ -45,7 +45,7 @@ async def test_file_above_the_limit_of_a_message_is_imported_by_a_link(tmp_path)
     assert len(PEOPLE) > 1024**2
     assert link.keys() == {"upload", "url", "next"}
     assert early.startswith("not_found: no file was sent")
-    assert (sent.status_code, done["created"], total) == (201, ROWS, ROWS)
+    assert (sent.status_code, done["new_contacts"], total) == (201, ROWS, ROWS)
     assert again.startswith("not_found: ")
     assert "call without upload for a new link" in again
     assert uploads == []
@@ -68,9 +68,9 @@ async def test_twenty_thousand_rows_are_imported_by_a_link_with_the_default_sett
 
     assert len(rows) > 1024**2
     assert sent.status_code == 201
-    assert "a form then asks them" in plan["next"]
+    assert "a form then asks the person" in plan["next"]
     assert "create 20,000" in person.question
-    assert (done["created"], total) == (number, number)
+    assert (done["new_contacts"], total) == (number, number)
 
 
 async def test_file_that_was_not_imported_is_kept_for_another_import(tmp_path):
@@ -101,7 +101,7 @@ async def test_file_of_another_caller_is_not_found(tmp_path):
         exported = await ada.call("export_contacts")
         with pytest.raises(Exception, match="there is no such download"):
             await bob.client.read_resource(exported["uri"])
-        assert (await ada.call("import_contacts", upload=link["upload"]))["creates"] == 1
+        assert (await ada.call("import_contacts", upload=link["upload"]))["new_contacts"] == 1
 
     assert all(line.startswith("not_found: ") for line in lines)
 

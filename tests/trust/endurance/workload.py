@@ -232,11 +232,11 @@ async def import_contacts(caller: Caller) -> None:
     lines = [",".join(columns), *(",".join(row[name] or "" for name in columns) for row in rows)]
     arguments = {"content": "\n".join(lines), "tags": [caller.tag]}
     plan = await caller.read("import_contacts", **arguments)
-    assert (plan["creates"], plan["updates"]) == (2, 0)
+    assert (plan["new_contacts"], plan["updates"]) == (2, 0)
     after = caller.model
     for row in rows:
         after = after.with_person(**row)
-    if await _apply(caller, "import_contacts", plan, after, {"created": 2}, **arguments):
+    if await _apply(caller, "import_contacts", plan, after, {"new_contacts": 2}, **arguments):
         await caller.learn_ids()
 
 
@@ -254,7 +254,7 @@ async def update_matching(caller: Caller) -> None:
         after = after.with_person(email, **values)
     plan = await caller.read("update_matching_contacts", **arguments)
     assert (plan["matched"], plan["updates"]) == (len(caller.model.people), changing)
-    await _apply(caller, "update_matching_contacts", plan, after, {"updated": changing}, **arguments)
+    await _apply(caller, "update_matching_contacts", plan, after, {"updates": changing}, **arguments)
 
 
 async def add_matching(caller: Caller) -> None:
@@ -263,7 +263,7 @@ async def add_matching(caller: Caller) -> None:
     joining = [email for email in caller.model.matching(tags=tags) if email not in members]
     arguments = {"group_id": caller.ids[key], "tags": tags}
     plan = await caller.read("add_matching_to_group", **arguments)
-    assert plan["adds"] == len(joining)
+    assert plan["new_members"] == len(joining)
     after = caller.model.with_group(key, members=[*members, *joining])
     expected = {"members": len(members) + len(joining)}
     await _apply(caller, "add_matching_to_group", plan, after, expected, **arguments)
