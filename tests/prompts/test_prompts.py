@@ -1,4 +1,4 @@
-"""Prompts: short, look before they change, and quote what a person filled in."""
+"""Prompts: short, look before they change, ask a person once, and quote what a person filled in."""
 
 import re
 
@@ -7,16 +7,26 @@ from mcp_types import INVALID_PARAMS, TextContent
 
 from contacts_mcp.contract import Risk
 from contacts_mcp.prompts import PROMPTS, Prompt, choose_prompts, named_tools
-from contacts_mcp.tools import TOOLS, choose_tools
+from contacts_mcp.tools import TOOLS, Tool, choose_tools
 from support.hosts import each_era, host, protocol_error
 
 each_prompt = pytest.mark.parametrize("prompt", PROMPTS, ids=lambda prompt: prompt.name)
 
-_RISKS = {tool.name: tool.risk for tool in TOOLS}
+_TOOLS = {tool.name: tool for tool in TOOLS}
 
 
 def written(prompt: Prompt) -> str:
     return prompt.fill({argument.name: "Ola Nordmann" for argument in prompt.arguments})
+
+
+def tool_names(text: str) -> set[str]:
+    """The words of a text that look like the name of a tool; an argument is in backticks."""
+    return set(re.findall(r"(?<!`)\b[a-z]+(?:_[a-z]+)+\b", text))
+
+
+def always_asks(tool: Tool) -> bool:
+    """Whether a person is asked in a form about each call of a tool."""
+    return tool.risk in (Risk.DESTROY, Risk.ERASE) and tool.min_risk is None
 
 
 @each_prompt
@@ -26,26 +36,48 @@ def test_text_is_short(prompt):
 
 
 @each_prompt
-def test_writing_tools_are_named_only_after_the_wait_for_a_yes(prompt):
-    """Only tools that exist are named."""
-    steps = written(prompt).partition("Wait for my")
-    before, after = (set(re.findall(r"\b[a-z]+(?:_[a-z]+)+\b", part)) for part in (steps[0], steps[2]))
+def test_no_tool_changes_anything_before_the_person_has_answered(prompt):
+    """Before the wait, a tool only reads, shows a plan, or asks the person in a form."""
+    before, wait, _ = written(prompt).partition("ait for my ")
+    named = [_TOOLS[name] for name in tool_names(before)]
+    planning = [tool for tool in named if "plan" in tool.input_schema["properties"]]
 
-    assert {_RISKS[tool] for tool in before} == {Risk.READ}
-    assert {_RISKS[tool] for tool in after} - {Risk.READ}
-    assert "Look first" in steps[0]
-    assert before | after == named_tools(prompt)
+    assert wait
+    assert "Look first" in before
+    assert all(tool.risk is Risk.READ or always_asks(tool) for tool in named if tool not in planning)
+    assert "without `apply`" in before or not planning
+
+
+@each_prompt
+def test_text_names_tools_and_arguments_that_exist(prompt):
+    """And at least one tool that writes. `done: false` is an answer."""
+    text = written(prompt)
+    tools = [_TOOLS[name] for name in tool_names(text)]
+    arguments = {name for tool in tools for name in tool.input_schema["properties"]}
+
+    assert {tool.name for tool in tools} == named_tools(prompt)
+    assert {tool.risk for tool in tools} - {Risk.READ}
+    assert set(re.findall(r"`([^`]+)`", text)) <= arguments | {"done: false"}
+
+
+@each_prompt
+def test_person_is_not_asked_what_a_form_asks(prompt):
+    """The text says that the server asks, if a tool always does."""
+    text = written(prompt)
+
+    has_form = any(always_asks(_TOOLS[name]) for name in named_tools(prompt))
+    assert has_form == bool(re.search(r"The server itself asks me, .*: do not ask (before|again)\.", text))
 
 
 @each_prompt
 def test_text_teaches_no_way_to_bypass_a_person(prompt):
-    """If a prompt deletes, it says that a refusal is final."""
+    """If a prompt can destroy, it says that a no is final."""
     text = written(prompt)
     words = set(re.findall(r"[a-z-]+", text.lower()))
 
     assert not words & {"confirm", "confirmation", "token", "guard", "mode", "setting", "force", "bypass", "retry"}
-    if {_RISKS[tool] for tool in named_tools(prompt)} & {Risk.DESTROY, Risk.ERASE}:
-        assert "A refusal is final" in text
+    if {_TOOLS[tool].risk for tool in named_tools(prompt)} & {Risk.DESTROY, Risk.ERASE}:
+        assert "`done: false` is final" in text
 
 
 @each_prompt
@@ -69,6 +101,7 @@ async def test_prompts_are_listed_with_their_arguments(tmp_path, era):
 
         assert {prompt.name: [(a.name, a.required) for a in prompt.arguments or ()] for prompt in listed} == {
             "add_person": [("who", True), ("group", False), ("tag", False)],
+            "import_file": [("file", True), ("group", False), ("tag", False), ("region", False)],
             "prepare_sms_audience": [("group", False), ("tag", False), ("purpose", False)],
             "handle_erasure_request": [("who", True)],
             "tidy_duplicates": [("tag", False)],
@@ -86,8 +119,7 @@ async def test_prompt_is_one_user_message_without_blank_arguments(tmp_path, era)
         assert message.role == "user"
         assert isinstance(message.content, TextContent)
         text = message.content.text
-        assert text.startswith('Add a person to the contact directory: "Ola". ')
-        assert 'with the tag "choir"' in text
+        assert text.startswith('Add a person to the contact directory: "Ola", with the tag "choir". ')
         assert "group" not in text
 
 
