@@ -1,7 +1,7 @@
 """The generated parts of README.md and docs/: settings, commands, tools, host configurations, the library's example.
 
-A part stands between `<!-- name -->` and `<!-- end -->`. `UPDATE_README=1 pytest -n0 tests/test_readme.py tests/docs`
-writes every part again.
+A part stands between `<!-- name -->` and `<!-- end -->`.
+`UPDATE_README=1 pytest -n0 -m "" tests/test_readme.py tests/docs` writes every part again.
 """
 
 import ast
@@ -47,6 +47,18 @@ def part_of(text: str, name: str) -> str | None:
 def with_part(text: str, name: str, content: str) -> str:
     """The text with a part replaced; the blank lines keep Markdown from joining the markers to a table."""
     return _pattern(name).sub(lambda found: f"{found[1]}\n{content}\n\n{found[3]}", text)
+
+
+def check_part(page: str, name: str, content: str) -> None:
+    """Compare a generated part with its page; with UPDATE_README=1 write it first."""
+    path = DOCS / page
+    text = path.read_text()
+    expected = with_part(text, name, content)
+    if UPDATE:
+        path.write_text(expected)
+
+    assert part_of(text, name) is not None
+    assert path.read_text() == expected
 
 
 def _pattern(name: str) -> re.Pattern[str]:

@@ -16,7 +16,7 @@ from contacts_mcp.cli._commands import cli
 from contacts_mcp.settings import Settings, env_name
 from contacts_mcp.tools import TOOLS
 from doc_examples import tool_examples
-from doc_parts import DOCS, ROOT, SOURCE, UPDATE, part_of, with_part
+from doc_parts import DOCS, ROOT, SOURCE, UPDATE, check_part, part_of, with_part
 from evals import report
 
 HOSTS = {
@@ -36,18 +36,6 @@ PARTS: dict[tuple[str, str], Callable[[], str]] = {
     **{(page, "host"): (lambda file=file: doc_parts.host_configuration(file)) for page, file in HOSTS.items()},
 }
 PAGES = sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md"))
-
-
-def check_part(page: str, name: str, content: str) -> None:
-    """Compare a generated part with its page; with UPDATE_README=1 write it first."""
-    path = DOCS / page
-    text = path.read_text()
-    expected = with_part(text, name, content)
-    if UPDATE:
-        path.write_text(expected)
-
-    assert part_of(text, name) is not None
-    assert path.read_text() == expected
 
 
 @pytest.mark.parametrize(("page", "name"), PARTS)
