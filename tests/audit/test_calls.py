@@ -119,7 +119,7 @@ async def test_two_step_token_is_recorded_as_unverified_consent(tmp_path, path, 
 async def test_merge_is_recorded_like_a_deletion(tmp_path, path, lines):
     """The records have the risk of this call, the ids of all contacts, and at the end how many were merged."""
     async with host(tmp_path / "contacts.db", person=Person({"decision": "merge"}), audit=str(path)) as directory:
-        ids = [(await directory.call("create_contact", name="Ola Nordmann"))["id"] for _ in range(3)]
+        ids = [(await directory.create())["contact_id"] for _ in range(3)]
         await directory.call("merge_contacts", keep_id=ids[0], merge_ids=ids[1:])
 
     begun, done = lines()[-2:]
@@ -294,7 +294,7 @@ async def test_answer_is_true_even_if_the_end_cannot_be_recorded(tmp_path, path,
         sync(descriptor)
 
     async with host(tmp_path / "contacts.db", person=Person(YES), audit=str(path)) as directory:
-        ola, kari = [await directory.call("create_contact", name="Ola Nordmann") for _ in range(2)]
+        ola, kari = [await directory.call("create_contact", name=name) for name in ("Ola Nordmann", "Kari Nordmann")]
         monkeypatch.setattr(os, "fsync", fails_at_the_end)
         done = await directory.call("delete_contact", contact_id=ola["id"])
         refused = await directory.error("delete_contact", contact_id=kari["id"])

@@ -1,4 +1,4 @@
-"""The search on the platform for what is already there, when a contact or a group is created."""
+"""The search on the platform for what is already there, before a contact and after a group is created."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from mcp_types import Implementation
 from contacts_mcp.client import ContactsClient
 from contacts_mcp.contract import Risk
 from contacts_mcp.server import Caller
+from contacts_mcp.tools._duplicate_check import NOT_CHECKED
 from support.hosts import MODERN, Host, host_of_service, identify_callers, server_over
 from support.services import UnreliableService
 
@@ -52,31 +53,41 @@ async def _create_twice(host: Host, tool: str, arguments: dict[str, Any]) -> tup
     return await host.call(tool, **arguments), await host.call(tool, **arguments)
 
 
-@CREATIONS
-async def test_platform_is_searched_once_for_each_created_record(tool: str, arguments: dict[str, Any]) -> None:
+async def test_platform_is_searched_once_for_each_created_contact() -> None:
     platform = Platform()
     async with host_of_service(platform.respond) as host:
-        first, again = await _create_twice(host, tool, arguments)
+        first = await host.call("create_contact", **OLA)
+        line = await host.error("create_contact", **OLA)
+        await host.call("create_contact", **OLA, allow_duplicate=True)
 
-    assert platform.searches == [arguments.get("phone_number", "")] * 2
+    assert platform.searches == [OLA["phone_number"]] * 3
+    assert line.startswith(f"duplicate: contact {first['id']} ")
+
+
+async def test_platform_is_searched_once_for_each_created_group() -> None:
+    platform = Platform()
+    async with host_of_service(platform.respond) as host:
+        first, again = await _create_twice(host, "create_contact_group", {"name": "Customers"})
+
+    assert platform.searches == [""] * 2
     assert "warnings" not in first
     assert [first["id"] in warning and "has the same name" in warning for warning in again["warnings"]] == [True]
 
 
 @CREATIONS
 @pytest.mark.parametrize("fault", [_hang, _refuse])
-async def test_search_that_hangs_or_fails_does_not_change_the_creation(
+async def test_search_that_hangs_or_fails_does_not_prevent_the_creation(
     monkeypatch: pytest.MonkeyPatch, tool: str, arguments: dict[str, Any], fault: Callable[[], Any]
 ) -> None:
-    for module in ("_duplicate_hint", "_group_calls"):
-        monkeypatch.setattr(f"contacts_mcp.tools.{module}.HINT_SECONDS", 0.05)
+    for module in ("_duplicate_check", "_group_calls"):
+        monkeypatch.setattr(f"contacts_mcp.tools.{module}.SEARCH_SECONDS", 0.05)
     platform = Platform(fault)
     async with host_of_service(platform.respond) as host:
         _, again = await _create_twice(host, tool, arguments)
 
     assert len(platform.searches) == 2
     assert again["name"] == arguments["name"]
-    assert "warnings" not in again
+    assert again.get("warnings", []) == ([NOT_CHECKED] if tool == "create_contact" else [])
 
 
 @CREATIONS
@@ -90,4 +101,4 @@ async def test_nothing_is_searched_for_a_caller_who_may_not_read(tool: str, argu
             _, again = await _create_twice(Host(client), tool, arguments)
 
     assert platform.searches == []
-    assert "warnings" not in again
+    assert again.keys().isdisjoint({"warnings", "likely_duplicates"})

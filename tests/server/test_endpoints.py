@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -326,42 +325,6 @@ async def test_national_number_is_normalized_if_a_default_region_is_set(tmp_path
     assert "warnings" not in created
     assert updated["phone_number"] == "nonsense"
     assert "SMS will not reach it" in updated["warnings"][0]
-
-
-@pytest.mark.parametrize(
-    ("new", "warning"),
-    [
-        ({"name": "Nordmann, Ola", "phone_number": "+47 999 99 999"}, "may be the same person (same phone)"),
-        ({"name": "O. Nordmann", "email": "OLA@example.com"}, "may be the same person (same e-mail)"),
-        (
-            {"name": "Kari Berg", "phone_number": "+4799999999"},
-            "has the same number or e-mail address, but another name",
-        ),
-        ({"name": "Ola Nordmann", "phone_number": "+4798765432"}, None),
-        ({"name": "Kari Berg", "email": "n/a@example.com", "phone_number": "00000000"}, None),
-    ],
-)
-async def test_created_contact_that_may_be_a_duplicate_has_a_warning(
-    directory: Host, new: dict[str, Any], warning: str | None
-) -> None:
-    """By the rule of imports: a number or address *and* a compatible name; placeholders identify no person."""
-    ola = await directory.call("create_contact", **OLA)
-    await directory.call("create_contact", name="Ola Nordmann", email="n/a@example.com", phone_number="00000000")
-
-    created = await directory.call("create_contact", **new)
-
-    warnings = [each for each in created.get("warnings", ()) if each.startswith("contact ")]
-    assert [each.startswith(f"contact {ola['id']} {warning}") for each in warnings] == [True] * (warning is not None)
-
-
-@pytest.mark.parametrize("contact", [OLA, {"name": "Ola Nordmann"}], ids=["with a number", "only a name"])
-async def test_identical_contact_is_pointed_out_when_created_again(directory: Host, contact: dict[str, Any]) -> None:
-    first = await directory.call("create_contact", **contact)
-    again = await directory.call("create_contact", **contact)
-
-    assert "warnings" not in first
-    assert len(again["warnings"]) == 1
-    assert again["warnings"][0].startswith(f"contact {first['id']} has the same name, number and e-mail address")
 
 
 async def test_group_of_the_same_name_is_pointed_out_when_created_again(directory: Host) -> None:

@@ -228,8 +228,10 @@ async def test_unexpected_exception_is_reported_by_type_and_location_only(
 ) -> None:
     """Its message is in no span, metric or log line."""
 
-    def respond(_request: httpx.Request) -> httpx.Response:
-        raise RuntimeError("sekret: Ola Nordmann")
+    def respond(request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            raise RuntimeError("sekret: Ola Nordmann")
+        return httpx.Response(404)
 
     with logged() as log:
         async with host_of_service(respond, era) as service:

@@ -113,7 +113,9 @@ class RecordingHost:
 
 async def use_every_feature(host: RecordingHost) -> None:
     """Use every tool, resource, prompt and completion, and erase the person at the end."""
-    one, two, three = [(await host.call("create_contact", **who))["id"] for who in (PERSON, OTHER, PERSON)]
+    people = (PERSON, OTHER, {**PERSON, "allow_duplicate": True})
+    one, two, three = [(await host.call("create_contact", **who))["id"] for who in people]
+    await host.request("tools/call", name="create_contact", arguments=PERSON)
     group = {"group_id": (await host.call("create_contact_group", name=PERSON["company_name"]))["id"]}
     await host.call("add_group_members", **group, contact_ids=[one, two, three])
     await host.call("list_contacts", search=_NAME, tags=PERSON["tags"])

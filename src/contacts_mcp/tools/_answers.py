@@ -68,6 +68,13 @@ class ConsentReport(Record):
     )
 
 
+class SavedContact(Contact):
+    """A contact as it is now."""
+
+    information: list[str] | None = Field(default=None, description="What happened, such as a normalized number.")
+    warnings: list[str] | None = Field(default=None, description="What the caller should check.")
+
+
 class ContactSummary(Record):
     """Enough of a contact to recognize it."""
 

@@ -25,9 +25,9 @@ from contacts_mcp.contract import (
     UpdateContact,
     UpdateContactGroup,
 )
-from contacts_mcp.tools._answers import Done, Page, next_page, slice_page
+from contacts_mcp.tools._answers import Done, Page, SavedContact, next_page, slice_page
 from contacts_mcp.tools._arguments import blank_fields, describe_nothing
-from contacts_mcp.tools._duplicate_hint import warn_of_duplicates
+from contacts_mcp.tools._create_contact import CreateContactArguments, CreatedContact, prepare_creation
 from contacts_mcp.tools._erasure import EraseArguments, ErasureResult, prepare_erasure
 from contacts_mcp.tools._group_calls import SavedGroup, create_group, remove_member
 from contacts_mcp.tools._targets import read_target
@@ -37,13 +37,6 @@ from contacts_mcp.tools._values import Remarks, describe_own_form, edit_tags, no
 
 class ContactListing(ContactPage, Page):
     """One page of contacts."""
-
-
-class SavedContact(Contact):
-    """A contact as it is now."""
-
-    information: list[str] | None = Field(default=None, description="What happened, such as a normalized number.")
-    warnings: list[str] | None = Field(default=None, description="What the caller should check.")
 
 
 class FieldChange(Record):
@@ -138,16 +131,6 @@ async def _list_contacts(backend: Backend, call: ListContacts) -> ContactListing
     page, per_page = found.page or call.page, found.per_page or max(call.per_page, len(found.contacts))
     following = next_page(page, per_page, len(found.contacts), found.total)
     return ContactListing(**{**dict(found), "page": page, "per_page": per_page, "next_page": following})
-
-
-async def _create_contact(backend: Backend, call: CreateContact) -> SavedContact:
-    number, remarks = normalize_phone(call.phone_number, backend.default_region)
-    if number != call.phone_number:
-        call = call.model_copy(update={"phone_number": number})
-    created = await backend.send(call)
-    remarks.information.extend(describe_own_form(call.model_dump(), created).values())
-    remarks.warnings.extend(await warn_of_duplicates(backend, created))
-    return SavedContact(**created.model_dump(exclude_unset=True), **remarks.fields())
 
 
 async def _update_contact(backend: Backend, arguments: UpdateContactArguments) -> UpdatedContact:
@@ -282,7 +265,7 @@ def _derive_tool(call: type[Call[Any]], custom: _Custom) -> Tool:
 
 _CUSTOM: Mapping[type[Call[Any]], _Custom] = {
     ListContacts: _Custom(_list_contacts, answer=ContactListing),
-    CreateContact: _Custom(_create_contact, answer=SavedContact),
+    CreateContact: _Custom(arguments=CreateContactArguments, answer=CreatedContact, prepare=prepare_creation),
     UpdateContact: _Custom(_update_contact, UpdateContactArguments, UpdatedContact),
     GdprDeleteContact: _Custom(arguments=EraseArguments, answer=ErasureResult, prepare=prepare_erasure),
     ListContactGroups: _Custom(_list_contact_groups, ListContactGroupsArguments, GroupListing),

@@ -15,7 +15,7 @@ from contacts_mcp.contract import (
 )
 from contacts_mcp.text import fold
 from contacts_mcp.tools._answers import Done
-from contacts_mcp.tools._duplicate_hint import HINT_SECONDS
+from contacts_mcp.tools._duplicate_check import SEARCH_SECONDS
 from contacts_mcp.tools._tool import Backend
 
 _MAX_SHOWN = 3
@@ -39,7 +39,7 @@ async def _warn_of_same_name(backend: Backend, created: Group) -> list[str]:
     if not backend.may_read:
         return []
     name = fold(created.name or "")
-    with anyio.move_on_after(HINT_SECONDS):
+    with anyio.move_on_after(SEARCH_SECONDS):
         try:
             groups = (await backend.send(ListContactGroups())).groups
         except ContactsError:  # the group was created, and a warning is not worth an error

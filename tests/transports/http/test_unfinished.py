@@ -65,12 +65,12 @@ async def test_disconnected_client_cancels_its_call_and_the_write_is_recorded(
     await asyncio.wait({call})
 
     await wait_until(lambda: len(network.trail) > before)
-    assert [(line["tool"], line["outcome"]) for line in network.trail[before:]] == [("create_contact", "unknown")]
+    assert [(line["tool"], line["outcome"]) for line in network.trail[before:]] == [("create_contact_group", "unknown")]
 
 
 async def _create(url: str, transport: str, era: str) -> None:
     async with connected(url, transport, era) as host:
-        await host.raw("create_contact", name="Ola Nordmann")
+        await host.raw("create_contact_group", name="Choir")
 
 
 async def test_broken_legacy_connection_cancels_its_call(network: HttpServer, silent: ScriptedServer) -> None:
@@ -79,7 +79,7 @@ async def test_broken_legacy_connection_cancels_its_call(network: HttpServer, si
     async with httpx.AsyncClient(base_url=network.url) as http:
         session = await initialize(http)
         body = {"jsonrpc": "2.0", "id": 2, "method": "tools/call"}
-        call = {**body, "params": {"name": "create_contact", "arguments": {"name": "Ola"}}}
+        call = {**body, "params": {"name": "create_contact_group", "arguments": {"name": "Choir"}}}
         sending = asyncio.create_task(http.post("/mcp", json=call, headers=session))
         await asyncio.wait_for(silent.received.wait(), 15)
         sending.cancel()
@@ -104,7 +104,7 @@ async def test_sigterm_lets_a_call_finish_while_streams_are_open(
     with HttpServer(tmp_path, **over(upstream.url)) as network:
         async with connected(network.url, "http", era) as host, connected(network.url, "sse", LEGACY):
             await host.client.list_tools()  # or the client does so after the call, to check the answer's shape
-            call = asyncio.create_task(host.call("create_contact", name="Ola Nordmann"))
+            call = asyncio.create_task(host.call("create_contact_group", name="Choir"))
             await asyncio.wait_for(upstream.received.wait(), 15)
             network.process.send_signal(signal.SIGTERM)
             await asyncio.to_thread(block_until, lambda: _refuses_connections(network.url))
@@ -132,7 +132,7 @@ async def test_call_that_cannot_finish_is_answered_before_the_server_stops(
     upstream.answers(silence)
     with HttpServer(tmp_path, **over(upstream.url)) as network:
         async with connected(network.url, "http", era) as host:
-            call = asyncio.create_task(host.error("create_contact", name="Ola Nordmann"))
+            call = asyncio.create_task(host.error("create_contact_group", name="Choir"))
             await asyncio.wait_for(upstream.received.wait(), 15)
             network.process.send_signal(signal.SIGTERM)
 
