@@ -31,6 +31,12 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
+@pytest.fixture(autouse=True)
+def patient_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A creation waits long for the search for duplicates: on a busy machine its answer would have a warning."""
+    monkeypatch.setattr("contacts_mcp.tools._duplicate_check.SEARCH_SECONDS", 20.0)
+
+
 @dataclass(frozen=True)
 class Finished:
     code: int

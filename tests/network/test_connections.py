@@ -22,7 +22,8 @@ async def served_tenants():
 
 async def contacts_of(port, secret):
     async with ModernConnection(port, key(secret)) as caller:
-        return [(await caller.call("create_contact", name="Somebody")).content["id"] for _ in range(10)]
+        names = [f"Somebody {number}" for number in range(10)]
+        return [(await caller.call("create_contact", name=name)).content["id"] for name in names]
 
 
 def reading(contact_id, secret):

@@ -48,8 +48,9 @@ async def prepare_creation(backend: Backend, arguments: CreateContactArguments) 
         results["created_ids"] = [created.id]
         remarks.information.extend(describe_own_form(call.model_dump(), created).values())
         remarks.warnings.extend(duplicates.warnings())
-        more = {"likely_duplicates": shown} if (shown := duplicates.shown()) else {}
-        return CreatedContact(**created.model_dump(exclude_unset=True), **remarks.fields(), **more)
+        return CreatedContact(
+            **created.model_dump(exclude_unset=True), **remarks.fields(), likely_duplicates=duplicates.shown() or None
+        )
 
     async def read() -> Target:
         target = await read_target(backend, CreateContact.risk, arguments)

@@ -26,10 +26,10 @@ async def test_client_can_call_tools_and_confirm_a_deletion(network: HttpServer,
     person = Person(content=DELETE)
     async with connected(network.url, transport, era, person) as host:
         assert len((await host.client.list_tools()).tools) == len(TOOLS)
-        ola = await host.call("create_contact", name="Ola Nordmann")
-        assert (await host.call("get_contact", contact_id=ola["id"]))["name"] == "Ola Nordmann"
+        ola = await host.create()
+        assert (await host.call("get_contact", **ola))["name"] == "Ola Nordmann"
 
-        assert await host.call("delete_contact", contact_id=ola["id"]) == {"done": True, "consent": "person"}
+        assert await host.call("delete_contact", **ola) == {"done": True, "consent": "person"}
 
     assert "Ola Nordmann" in person.question
 
@@ -39,10 +39,10 @@ async def test_client_can_call_tools_and_confirm_a_deletion(network: HttpServer,
 async def test_declined_deletion_keeps_the_contact(network: HttpServer, transport: str, era: str) -> None:
     """The deletion is refused, and the contact can still be read."""
     async with connected(network.url, transport, era, Person(action="decline")) as host:
-        ola = await host.call("create_contact", name="Ola Nordmann")
+        ola = await host.create()
 
-        assert "the person declined" in await host.declined("delete_contact", contact_id=ola["id"])
-        assert (await host.call("get_contact", contact_id=ola["id"]))["name"] == "Ola Nordmann"
+        assert "the person declined" in await host.declined("delete_contact", **ola)
+        assert (await host.call("get_contact", **ola))["name"] == "Ola Nordmann"
 
 
 @pytest.mark.parametrize(("transport", "path"), [("StreamableHttpTransport", "/mcp"), ("SSETransport", "/sse")])
