@@ -2,7 +2,11 @@
 
 from contacts_mcp.tools import Tool
 
-_ONE_OF_SEVERAL = {"find_contacts": ["query"], "add_matching_to_group": ["group_id"]}
+_ONE_OF_SEVERAL = {
+    "find_contacts": ["query"],
+    "add_matching_to_group": ["group_id"],
+    "merge_contacts": ["keep_id", "merge_ids"],
+}
 """Arguments that a tool needs unless another is given, and that its model therefore does not require."""
 
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -182,12 +182,20 @@ def _naming(records: Iterable[audit.AuditRecord], record_id: str) -> Iterator[au
     """Yield the records that have an id in one of their fields. Raises ValueError at the end if none has it."""
     is_named = False
     for record in records:
-        values = (each for value in record.values() for each in (value if isinstance(value, list) else [value]))
-        if any(isinstance(each, str) and each.lower() == record_id for each in values):
+        if any(isinstance(each, str) and each.lower() == record_id for each in _flatten(list(record.values()))):
             is_named = True
             yield record
     if not is_named:
         raise ValueError("--id: no record names this contact or group; check the id, and other options")
+
+
+def _flatten(values: list[Any]) -> Iterator[Any]:
+    """Yield the items of a list, and of the lists in it."""
+    for value in values:
+        if isinstance(value, list):
+            yield from _flatten(value)
+        else:
+            yield value
 
 
 def _known_values(name: str) -> set[str]:
@@ -247,6 +255,7 @@ def _sanitized(value: object) -> str:
     """Make any value of the file safe to print at a terminal; of a long list only the beginning is shown."""
     text = str(value)
     if isinstance(value, list):
+        value = list(_flatten(value))
         more = len(value) - _MAX_LISTED
         text = ",".join(map(str, value[:_MAX_LISTED])) + (f" and {more:,} more" if more > 0 else "")
     return sanitize_line(text, _MAX_VALUE_CHARACTERS)

@@ -1,14 +1,13 @@
 """Which resources a tool call changes, so that their subscribers can be notified."""
 
-from collections.abc import Mapping, Sequence
-from itertools import chain
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from pydantic import BaseModel
 
 from contacts_mcp.contract import CALLS, Change
 from contacts_mcp.resources._catalog import CONTACT_URI, GROUP_URI, MEMBERS_URI, ResourceAddress, parse_uri
-from contacts_mcp.tools import ErasureResult, Merged, Tool
+from contacts_mcp.tools import Tool, TouchedRecords
 
 
 class AffectedResources(NamedTuple):
@@ -53,12 +52,12 @@ def _to_effect(changes: Change) -> _ToolEffect:
 
 
 # Which groups a contact is in is not known, so some tools affect every watched group: one notification too many does
-# no harm. Only the answers to a merge, and to an erasure in the embedded directory, name the groups.
+# no harm. Only a merge, and an erasure in the embedded directory, know the groups: their calls say what they touched.
 TOOL_EFFECTS: Mapping[str, _ToolEffect] = {
     **{call.tool_name(): _to_effect(call.changes) for call in CALLS if call.changes is not None},
     # Which contacts these change is not known either.
     "import_contacts": _ToolEffect(all_of=frozenset({CONTACT_URI, GROUP_URI, MEMBERS_URI})),
-    "merge_contacts": _ToolEffect(all_of=frozenset({GROUP_URI, MEMBERS_URI})),  # of the contacts, those with its ids
+    "merge_contacts": _ToolEffect(all_of=frozenset({GROUP_URI, MEMBERS_URI})),
     "update_matching_contacts": _ToolEffect(all_of=frozenset({CONTACT_URI, MEMBERS_URI})),
     "restore_contact": _ToolEffect(by_id=frozenset({CONTACT_URI})),  # it is in no group
     "add_matching_to_group": _ToolEffect(by_id=frozenset({GROUP_URI, MEMBERS_URI})),
@@ -69,45 +68,40 @@ _NONE = AffectedResources()
 _ID_ARGUMENTS = {CONTACT_URI: "contact_id", GROUP_URI: "group_id", MEMBERS_URI: "group_id"}
 
 
-def affected_resources(tool: Tool, arguments: BaseModel, answer: BaseModel | None) -> AffectedResources:
+def affected_resources(
+    tool: Tool, arguments: BaseModel, answer: BaseModel | None, touched: TouchedRecords | None = None
+) -> AffectedResources:
     """Return the resources that a call has changed: none if its answer lists no changed field or is only a plan.
 
-    Without an `answer` (the call failed after a write) all that the tool can change with these arguments.
+    Without an `answer` (the call failed after a write) all that the tool can change with these arguments. A call that
+    says which records it has `touched` has changed no others, also if it failed.
     """
     effect = TOOL_EFFECTS.get(tool.name)
-    if effect is None or _changes_nothing(answer):
+    if effect is None:
         return _NONE
-    addresses = _named(effect.by_id, arguments)
-    addresses |= {ResourceAddress(CONTACT_URI, each.lower()) for each in _contact_ids(arguments, answer)}
-    groups = getattr(answer, "groups_left", None)
-    if groups is None and not isinstance(answer, Merged):
-        group_list = effect.group_list or _has_new_group(arguments, answer)
-        return AffectedResources(addresses, effect.all_of, group_list)
-    left = {ResourceAddress(template, each.lower()) for template in (GROUP_URI, MEMBERS_URI) for each in groups or ()}
-    is_shown_changed = bool(getattr(answer, "changed", None))  # groups show the fields of their members
-    all_of = effect.all_of - {GROUP_URI} if is_shown_changed else effect.all_of - {GROUP_URI, MEMBERS_URI}
-    return AffectedResources(addresses | left, all_of, effect.group_list)
+    if touched is not None:
+        return _touched_resources(effect, touched)
+    if _changes_nothing(answer):
+        return _NONE
+    group_list = effect.group_list or _has_new_group(arguments, answer)
+    return AffectedResources(_named(effect.by_id, arguments), effect.all_of, group_list)
+
+
+def _touched_resources(effect: _ToolEffect, touched: TouchedRecords) -> AffectedResources:
+    """Return the resources of the records that a call has touched."""
+    contacts = (ResourceAddress(CONTACT_URI, each.lower()) for each in touched.contacts)
+    groups = (ResourceAddress(uri, each.lower()) for uri in (GROUP_URI, MEMBERS_URI) for each in touched.groups)
+    all_of = effect.all_of
+    if not touched.contacts and not touched.groups:
+        all_of = frozenset()
+    elif touched.knows_groups:
+        all_of -= {GROUP_URI} if touched.has_new_values else {GROUP_URI, MEMBERS_URI}
+    return AffectedResources(frozenset((*contacts, *groups)), all_of, effect.group_list)
 
 
 def _changes_nothing(answer: BaseModel | None) -> bool:
-    """Whether an answer is a plan, or names neither a field that changed nor a contact that was deleted."""
-    is_plan = getattr(answer, "applied", True) is False
-    return is_plan or (getattr(answer, "changed", None) == [] and not getattr(answer, "deleted", None))
-
-
-def _contact_ids(arguments: BaseModel, answer: BaseModel | None) -> Sequence[str]:
-    """Return the contacts that an erasure or a merge reached, or may have reached if it failed."""
-    match answer:
-        case ErasureResult():
-            return [each.id for each in answer.records or ()]
-        case Merged():
-            return [*answer.deleted, *([answer.contact.id] if answer.changed else [])]
-        case None:
-            kept = getattr(arguments, "keep_id", None)
-            others = [getattr(arguments, name, None) or [] for name in ("related_ids", "merge_ids")]
-            return [*([kept] if kept else []), *chain.from_iterable(others)]
-        case _:
-            return []
+    """Whether an answer is a plan, or names no field that changed."""
+    return getattr(answer, "applied", True) is False or getattr(answer, "changed", None) == []
 
 
 def _has_new_group(arguments: BaseModel, answer: BaseModel | None) -> bool:

@@ -26,7 +26,7 @@ from pydantic import BaseModel
 from contacts_mcp.contract import Risk
 from contacts_mcp.resources import ResourceCatalog, affected_resources
 from contacts_mcp.server._context import Caller, RequestContext, caller_of, connection_of, invalid_params
-from contacts_mcp.tools import Tool
+from contacts_mcp.tools import Tool, TouchedRecords
 
 _MAX_URIS_PER_SUBSCRIBER = 200  # URIs that one session or stream may watch
 _MAX_URIS_PER_CALLER = 1_000  # URIs that all sessions and streams of one caller may watch together
@@ -159,12 +159,14 @@ class Subscriptions:
     def tenant_count(self) -> int:
         return len(self._tenants)
 
-    def notify(self, tenant: str, tool: Tool, arguments: BaseModel, answer: BaseModel | None) -> None:
+    def notify(
+        self, tenant: str, tool: Tool, arguments: BaseModel, answer: BaseModel | None, touched: TouchedRecords | None
+    ) -> None:
         """Notify a tenant's listeners of what a call changed; `answer` is None if it failed. It does not wait."""
         listeners = self._tenants.get(tenant)
         if listeners is None:
             return
-        affected = affected_resources(tool, arguments, answer)
+        affected = affected_resources(tool, arguments, answer, touched)
         for uri in list(listeners.watched):
             if affected.includes(uri):
                 listeners.notify(ResourceUpdated(uri))

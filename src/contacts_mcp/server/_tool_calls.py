@@ -221,10 +221,10 @@ class ToolHandlers:
             answer = await prepared.run()
         except BaseException as exc:
             if call.record.has_written(exc):
-                self._subscriptions.notify(call.caller.tenant, call.tool, arguments, None)
+                self._subscriptions.notify(call.caller.tenant, call.tool, arguments, None, prepared.touched)
             raise
         call.record.outcome = Outcome.DONE
-        self._subscriptions.notify(call.caller.tenant, call.tool, arguments, answer)
+        self._subscriptions.notify(call.caller.tenant, call.tool, arguments, answer, prepared.touched)
         return answer
 
     async def _offer(self, caller: Caller) -> ServiceOffer:

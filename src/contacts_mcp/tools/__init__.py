@@ -20,10 +20,8 @@ from contacts_mcp.tools._downloads import (
     remove_expired_downloads,
 )
 from contacts_mcp.tools._endpoints import ENDPOINTS
-from contacts_mcp.tools._erasure import ErasureResult
 from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._links import CallerLinks
-from contacts_mcp.tools._merge_contacts import Merged
 from contacts_mcp.tools._offer import ServiceOffer
 from contacts_mcp.tools._person import read_person
 from contacts_mcp.tools._references import ParsedArguments, parse_arguments
@@ -38,6 +36,7 @@ from contacts_mcp.tools._tool import (
     PreparedCall,
     Sender,
     Tool,
+    TouchedRecords,
     read_tool,
 )
 from contacts_mcp.tools._write_budget import WriteBudget, WriteBudgets
@@ -58,10 +57,8 @@ __all__ = [
     "ConsentReport",
     "Download",
     "Downloads",
-    "ErasureResult",
     "JobClient",
     "LinkedDownloads",
-    "Merged",
     "NotDone",
     "ParsedArguments",
     "PlannedRegions",
@@ -72,6 +69,7 @@ __all__ = [
     "ServiceOffer",
     "SharedDownloads",
     "Tool",
+    "TouchedRecords",
     "UnknownTools",
     "WriteBudget",
     "WriteBudgets",

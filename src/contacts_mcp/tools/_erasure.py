@@ -25,7 +25,7 @@ from contacts_mcp.tools._erasure_question import check_reason, check_reason_agai
 from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._person import KnownPerson, offers_persons, read_person
 from contacts_mcp.tools._related import MAX_RELATED, RelatedRecord, RelatedRecords, find_related
-from contacts_mcp.tools._tool import Backend, PreparedCall
+from contacts_mcp.tools._tool import Backend, PreparedCall, TouchedRecords
 from contacts_mcp.wording import count
 
 _PERSONAL_FIELDS = ("name", "company_name", "phone_number", "email", "tags", "notes")
@@ -94,6 +94,7 @@ class _Erasure:
         person, related: what the last question named.
         included: related records that are erased as well, by the argument or by the form.
         results: the erased ids and receipts, for the audit trail.
+        touched: the records that are erased, and their groups.
     """
 
     backend: Backend
@@ -103,6 +104,7 @@ class _Erasure:
     person: KnownPerson = field(default_factory=lambda: KnownPerson(None))
     related: RelatedRecords = field(default_factory=RelatedRecords)
     included: list[RelatedRecord] = field(default_factory=list)
+    touched: TouchedRecords = field(default_factory=TouchedRecords)
 
     async def read_target(self) -> Target:
         """Read everything that the question names. Raises NotFound, or ValidationFailed for a reason or an id."""
@@ -161,11 +163,13 @@ class _Erasure:
         """Erase all records in one transaction: all or none."""
         contact_id, *others = self.list_targets()
         call = EraseRecords(contact_id=contact_id, also_erase=others, reason=self.arguments.reason)
+        group_ids = [self.person.group_ids or (), *(each.group_ids for each in self.included)]
+        groups = {group for each in group_ids for group in each}
+        self.touched.groups.update(groups)
+        self.touched.contacts.update((contact_id, *others))
         found = await self.backend.send(call)
         erased = [_to_erased(each.contact_id, each.number, each.erased_at) for each in found.receipts]
         self.results |= {"erased_ids": [each.id for each in erased], "receipts": [each.receipt for each in erased]}
-        group_ids = [self.person.group_ids or (), *(each.group_ids for each in self.included)]
-        groups = {group for each in group_ids for group in each}
         result = await self._read_back([self.arguments.contact_id, *(each.record.id for each in self.included)])
         return result.model_copy(update=_given(records=erased, groups_left=sorted(groups)))
 
@@ -206,6 +210,7 @@ class _Erasure:
 
     async def _erase_one(self, contact_id: str, before: PersonRecord | None) -> ErasureResult:
         """Erase one record on the platform, and compare what it shows afterwards with what it showed before."""
+        self.touched.contacts.add(contact_id)
         await self.backend.send(GdprDeleteContact(contact_id=contact_id, reason=self.arguments.reason))
         self.results.setdefault("erased_ids", []).append(contact_id)
         accepted = (
@@ -253,7 +258,9 @@ async def prepare_erasure(backend: Backend, arguments: EraseArguments) -> Prepar
         if person.contact and person.contact.status == "erased":
             answer = await _describe_earlier(backend, arguments, person)
             return PreparedCall(Risk.READ, lambda: _answer(answer))
-    erasure = _Erasure(backend, arguments, has_persons, results)
+    # The platform does not say which groups a contact is in.
+    touched = TouchedRecords(knows_groups=has_persons)
+    erasure = _Erasure(backend, arguments, has_persons, results, touched=touched)
     return PreparedCall(
         Risk.ERASE,
         erasure.run,
@@ -261,6 +268,7 @@ async def prepare_erasure(backend: Backend, arguments: EraseArguments) -> Prepar
         results=results,
         choose=erasure.choose,
         list_targets=erasure.list_targets,
+        touched=touched,
     )
 
 

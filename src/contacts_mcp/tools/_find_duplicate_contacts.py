@@ -20,8 +20,8 @@ _MAX_SEARCHES = 10
 _FIELDS = {"name": "name", "company_name": "company", "phone_number": "phone", "email": "email"}
 """The shown fields of a contact, and their names in a ContactRecord."""
 _NEXT_STEP = (
-    "merge_contacts asks the person before it merges a cluster; evidence is not proof: "
-    "a family or a company may share a number"
+    "merge_contacts merges one cluster or several, each a list of ids in this order, after it has asked the person; "
+    "evidence is not proof: a family or a company may share a number"
 )
 
 
@@ -46,7 +46,7 @@ class DuplicateCluster(Record):
     differing: list[str] | None = Field(
         default=None, description="Fields with different values; a merge keeps one of them."
     )
-    contacts: list[ContactSummary]
+    contacts: list[ContactSummary] = Field(description="The one with most values first, which is suggested to keep.")
     more: int | None = Field(default=None, description="Further contacts of this cluster.")
 
 
@@ -98,7 +98,7 @@ async def _read_records(client: JobClient, filters: Sequence[Filter]) -> dict[st
 
 def _to_answer(cluster: Cluster, records: dict[str, ContactRecord], region: str | None) -> DuplicateCluster:
     more = len(cluster.ids) - _MAX_SHOWN
-    found = [records[contact_id] for contact_id in cluster.ids]
+    found = _suggested_first([records[contact_id] for contact_id in cluster.ids])
     return DuplicateCluster(
         confidence=cluster.confidence,
         evidence=list(cluster.evidence),
@@ -106,6 +106,16 @@ def _to_answer(cluster: Cluster, records: dict[str, ContactRecord], region: str 
         contacts=[_summarize(record) for record in found[:_MAX_SHOWN]],
         more=more if more > 0 else None,
     )
+
+
+def _suggested_first(records: Sequence[ContactRecord]) -> list[ContactRecord]:
+    """Return the contacts with the suggested one to keep first: that with most values."""
+    suggested = max(records, key=_count_values)
+    return [suggested, *(record for record in records if record is not suggested)]
+
+
+def _count_values(record: ContactRecord) -> int:
+    return sum(bool(getattr(record, attribute)) for attribute in _FIELDS.values())
 
 
 def _differs(name: str, records: Sequence[ContactRecord], region: str | None) -> bool:

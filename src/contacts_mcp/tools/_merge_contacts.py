@@ -1,46 +1,46 @@
-"""merge_contacts: combine several records of one person in one contact, and delete the others after a person agreed."""
+"""merge_contacts: combine several records of one person, or of several, and delete the others after a person agreed."""
 
-from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from contacts_mcp.contract import (
-    AddGroupMembers,
     Contact,
     ContactId,
     ContactsError,
-    DeleteContact,
     GetContact,
     Group,
     ListContactGroups,
-    MergeRecords,
     NotFound,
-    Record,
     Risk,
-    UpdateContact,
     invalid_field,
 )
 from contacts_mcp.guard import PromptWording, Target, hash_json
-from contacts_mcp.matching import is_same_value
-from contacts_mcp.text import quote
-from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, join_names, one_line, summarize
+from contacts_mcp.tools._answers import ShortAnswer
 from contacts_mcp.tools._arguments import Arguments
-from contacts_mcp.tools._changes import Change, describe_contact, describe_values
 from contacts_mcp.tools._job import JobClient
+from contacts_mcp.tools._merge import Merge, MergedContact, stops_merging
 from contacts_mcp.tools._person import offers_persons
 from contacts_mcp.tools._plan import prepare_apply
 from contacts_mcp.tools._select import fetch_member_ids
 from contacts_mcp.tools._targets import describe_record
-from contacts_mcp.tools._tool import Backend, JobCounts, PreparedCall, Tool
-from contacts_mcp.tools._values import edit_tags, require_tag_count
+from contacts_mcp.tools._tool import Backend, JobCounts, PreparedCall, Tool, TouchedRecords
+from contacts_mcp.tools._values import require_tag_count
+from contacts_mcp.wording import count
 
-_MAX_MERGED = 20
-_MAX_DESCRIBED = 3  # contacts of which the question shows more than the name and id
-_SINGLE_FIELDS = ("type", "name", "company_name", "phone_number", "email")
-_FIELDS_KEPT_IN_NOTES = ("phone_number", "email")  # a person may have two, a contact has room for one
+# One question names all contacts, and one word decides on all of them: so that a person reads every line, a call
+# deletes at most 20 contacts of 10 people, and the question about several has the length of the longest other one.
+_MAX_DELETED = 20
+_MAX_CLUSTERS = 10
+_MAX_QUESTION_LENGTH = 6_000
 _MAX_NOTES_LENGTH = 10_000
+_BOTH_FORMS = 'give either keep_id and merge_ids, or clusters: [["id to keep", "other id"], …]'
+_EACH_ITEM = "Each numbered contact is kept, and completed from those below it, which are then deleted."
 
 
 class MergeContacts(Arguments):
@@ -48,237 +48,224 @@ class MergeContacts(Arguments):
     find_duplicate_contacts.
     """
 
-    keep_id: ContactId
-    merge_ids: list[ContactId] = Field(min_length=1, max_length=_MAX_MERGED)
+    keep_id: ContactId | None = None
+    merge_ids: list[ContactId] | None = Field(default=None, max_length=_MAX_DELETED)
+    clusters: list[list[ContactId]] | None = Field(
+        default=None, max_length=_MAX_CLUSTERS, description="Or several at once: ids, the one to keep first."
+    )
     prefer: Literal["keep", "newest"] = Field(default="keep", description="Whose values win.")
 
+    @property
+    def all_clusters(self) -> list[list[str]]:
+        """The ids of each cluster, the one to keep first."""
+        return self.clusters or [[self.keep_id or "", *(self.merge_ids or ())]]
+
     @model_validator(mode="after")
-    def _check_ids_differ(self) -> Self:
-        if len({self.keep_id.lower(), *map(str.lower, self.merge_ids)}) != 1 + len(self.merge_ids):
-            raise PydanticCustomError("twice", "names a contact twice")
+    def _check_form(self) -> Self:
+        is_complete = self.keep_id is not None and self.merge_ids is not None
+        is_begun = self.keep_id is not None or self.merge_ids is not None
+        if not (is_complete if self.clusters is None else not is_begun):
+            raise PydanticCustomError("form", _BOTH_FORMS)
+        for index, cluster in enumerate(self.clusters or ()):
+            if len(cluster) == 1:
+                message = "clusters.{index}: should have at least two ids, the one to keep first"
+                raise PydanticCustomError("alone", message, {"index": index})
+        return self
+
+    @model_validator(mode="after")
+    def _check_ids(self) -> Self:
+        ids = [contact_id.lower() for cluster in self.all_clusters for contact_id in cluster]
+        if len(set(ids)) != len(ids):
+            more = ": join clusters that share one" if self.clusters else ""
+            raise PydanticCustomError("twice", "names a contact twice{more}", {"more": more})
+        deleted = len(ids) - len(self.all_clusters)
+        if deleted > _MAX_DELETED:
+            message = "clusters: would delete {deleted} contacts, and a call deletes at most {limit}"
+            raise PydanticCustomError("many", message, {"deleted": deleted, "limit": _MAX_DELETED})
         return self
 
 
-class FieldConflict(Record):
-    """A field in which the contacts differed."""
-
-    field: str
-    kept: str
-    dropped: list[str]
-    resolution: str = Field(description="Whose value won, and where the others are.")
-
-
-class Merged(ShortAnswer):
+class Merged(MergedContact, ShortAnswer):
     """The contact that was kept, and what happened to the others."""
 
-    contact: ContactSummary
-    changed: list[str] = Field(description="Fields of the kept contact that changed.")
-    conflicts: list[FieldConflict]
-    groups_joined: list[str] = Field(description="Groups that the kept contact was added to.")
-    groups_left: list[str] | None = Field(default=None, description="Ids of groups that lost deleted contacts.")
-    deleted: list[str] = Field(description="Ids of the deleted contacts.")
-    not_deleted: list[str] | None = Field(default=None, description="Ids of contacts that remain, and why.")
+    next: str | None = None
+
+
+class MergedCluster(MergedContact):
+    """What happened to one of several clusters."""
+
+    error: str | None = Field(default=None, description="Why the cluster was not merged, or only in part.")
+
+
+class MergedClusters(ShortAnswer):
+    """What happened to several clusters."""
+
+    merged: int = Field(description="Clusters that were merged.")
+    not_merged: int = Field(description="Clusters that were not merged, or only in part.")
+    clusters: list[MergedCluster] = Field(description="What happened to each; those that were not merged first.")
     next: str | None = None
 
 
 @dataclass(slots=True)
-class _Merge:
-    """A merge: the contacts as they are, the values that the kept one gets, and the groups it is added to.
+class _Plan:
+    """The merges of one call.
 
-    `groups_left` are the ids of all groups of the others.
+    Attributes:
+        touched: is filled with the records that change.
+        is_list: whether the call gave clusters, so that the question and the answer list them.
     """
 
-    keep: Contact
-    others: list[Contact]
-    prefer: str
-    groups: list[Group]
-    groups_left: list[str]
-    has_persons: bool
-    region: str | None
+    merges: list[Merge]
+    touched: TouchedRecords
+    is_list: bool
     risk: Risk = Risk.DESTROY
-    values: dict[str, Any] = field(default_factory=dict)
-    conflicts: list[FieldConflict] = field(default_factory=list)
-    _dropped_for_notes: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        for name in _SINGLE_FIELDS:
-            self._combine_field(name)
-        self.values["tags"] = edit_tags(self.keep.tags, [tag for other in self.others for tag in other.tags])
-        self.values["notes"] = self._combine_notes()
-        self.values = {name: value for name, value in self.values.items() if value != getattr(self.keep, name)}
-
-    def _combine_field(self, name: str) -> None:
-        """Choose one of the values; an empty field is no conflict."""
-        order = [self.keep, *self.others]
-        if self.prefer == "newest":
-            order.sort(key=lambda contact: contact.updated_at.timestamp() if contact.updated_at else 0, reverse=True)
-        found: list[str] = []
-        for contact in order:
-            value = getattr(contact, name)
-            if value and not any(is_same_value(name, value, each, self.region) for each in found):
-                found.append(value)
-        if not found:
-            return
-        kept, *dropped = found
-        self.values[name] = kept
-        if not dropped:
-            return
-        resolution = f"{'the newest contact' if self.prefer == 'newest' else 'the contact to keep'} wins"
-        if name in _FIELDS_KEPT_IN_NOTES:
-            self._dropped_for_notes += dropped
-            resolution += "; the other value is kept in the notes"
-        shown = [one_line(value) or "" for value in dropped]
-        conflict = FieldConflict(field=name, kept=one_line(kept) or "", dropped=shown, resolution=resolution)
-        self.conflicts.append(conflict)
-
-    def _combine_notes(self) -> str | None:
-        """Each note once, and the values that have no room elsewhere."""
-        notes = [contact.notes for contact in (self.keep, *self.others) if contact.notes]
-        known = "\n".join(notes)
-        also = [value for value in self._dropped_for_notes if value not in known]
-        lines = list(dict.fromkeys(notes)) + ([f"Also: {', '.join(also)}"] if also else [])
-        return "\n".join(lines) or None
 
     def list_targets(self) -> list[str]:
-        return [self.keep.id, *(other.id for other in self.others)]
+        return [contact_id for merge in self.merges for contact_id in merge.ids]
 
     def to_target(self) -> Target:
         """The question names all contacts, the values that change, those that are lost, and the groups."""
-        effect = ["Its data is completed from these contacts, which are then deleted:", *self._list_others()]
-        before = {name: getattr(self.keep, name) for name in self.values}
-        if self.values:
-            change = Change(self.keep.id, self.keep.name, before, self.values)
-            effect.append(f"In the kept contact: {describe_values(change)}.")
-        if lost := [each for each in self.conflicts if each.field not in _FIELDS_KEPT_IN_NOTES]:
-            values = [f"{each.field} {join_names([quote(value, 30) for value in each.dropped], 2)}" for each in lost]
-            effect.append(f"Not kept: {'; '.join(values)}.")
-        if self.groups:
-            names = join_names([quote(group.name or "", 40) for group in self.groups], 3)
-            effect.append(f"The kept contact is added to {len(self.groups)} of their groups: {names}.")
-        state = [contact.model_dump() for contact in (self.keep, *self.others)]
-        fingerprint = hash_json([*state, sorted((group.id, group.name) for group in self.groups)])
-        return Target(describe_record(self.keep), "\n".join(effect), fingerprint)
+        if not self.is_list:
+            (merge,) = self.merges
+            return Target(describe_record(merge.keep), "\n".join(merge.describe()), hash_json(merge.state))
+        deleted = sum(len(merge.others) for merge in self.merges)
+        label = f"{count(len(self.merges), 'contact')}, and delete {count(deleted, 'other')}"
+        return Target(label, self.describe(), hash_json([merge.state for merge in self.merges]))
 
-    def _list_others(self) -> list[str]:
-        """A line for each of the contacts that are deleted; short lines if they are many."""
-        if len(self.others) <= _MAX_DESCRIBED:
-            return [f"- {describe_record(other)}" for other in self.others]
-        return [f"- {describe_contact(other.id, other.name, 20)}" for other in self.others]
+    def describe(self) -> str:
+        """Describe all clusters: in short lines if a person would not read the long ones."""
+        for in_full in (True, False):
+            items = (merge.describe_item(number, in_full=in_full) for number, merge in enumerate(self.merges, 1))
+            text = "\n".join([_EACH_ITEM, *(line for item in items for line in item)])
+            if len(text) <= _MAX_QUESTION_LENGTH:
+                break
+        return text
 
-    async def apply(self, client: JobClient, counts: JobCounts) -> Merged:
-        """Update the kept contact and add it to the groups; only after that delete the others."""
-        counts.to_do = bool(self.values) + len(self.groups) + len(self.others)
-        kept = self.keep
-        async with client.cancel_grace():
-            if self.values:
-                kept = await client.send(UpdateContact(contact_id=kept.id, **self.values))
-                counts["updated"] += 1
-            joined = [group for group in self.groups if await _join_group(client, group, kept, counts)]
-            errors = await self._delete_others(client, counts)
-        return Merged(
-            contact=summarize(kept),
-            changed=list(self.values),
-            conflicts=self.conflicts,
-            groups_joined=[one_line(group.name) or group.id for group in joined],
-            groups_left=self.groups_left or None,
-            deleted=[other.id for other in self.others if other.id not in errors],
-            not_deleted=[f"{contact_id}: {code}" for contact_id, code in errors.items()] or None,
-            next="the kept contact has all data; call again to delete the contacts in not_deleted" if errors else None,
-        )
+    async def apply(self, client: JobClient, counts: JobCounts) -> Merged | MergedClusters:
+        """Merge one cluster after the other.
 
-    async def _delete_others(self, client: JobClient, counts: JobCounts) -> dict[str, str]:
-        """Delete the others; return the error's code for each that is still there.
-
-        A directory that can, links them to the kept contact, so that an erasure of that one reaches them, too.
+        Raises a ContactsError if the only cluster was not merged, or the first one and none after it can be.
         """
-        ids = [other.id for other in self.others]
-        if self.has_persons:
-            try:
-                await client.send(MergeRecords(contact_id=self.keep.id, merge_ids=ids))
-            except ContactsError as exc:
-                counts["not_deleted"] += len(ids)
-                return dict.fromkeys(ids, exc.code)
-            counts["deleted"] += len(ids)
-            return {}
-        deletions = [(other.id, await _delete_contact(client, other, counts)) for other in self.others]
-        return {contact_id: error for contact_id, error in deletions if error}
+        counts.to_do = sum(merge.step_count for merge in self.merges)
+        async with client.cancel_grace():
+            if self.is_list:
+                return await self._apply_all(client, counts)
+            (merge,) = self.merges
+            await merge.apply(client, counts, self.touched)
+        next_step = "the kept contact has all data; call again to delete the contacts in not_deleted"
+        return Merged(**merge.to_fields(), next=next_step if merge.errors else None)
+
+    async def _apply_all(self, client: JobClient, counts: JobCounts) -> MergedClusters:
+        """Merge the clusters until an error that the next one would probably meet, too."""
+        progress = client.progress("clusters merged", len(self.merges))
+        answers: list[MergedCluster] = []
+        stopped_by: ContactsError | None = None
+        for merge in self.merges:
+            error = f"not begun, because of {stopped_by.code} before" if stopped_by else None
+            if stopped_by is None:
+                failure = await self._apply_one(merge, client, counts)
+                error = f"{failure.code}: {failure.message}" if failure else None
+                failures = [failure] if failure else merge.errors.values()
+                stopped_by = next(filter(stops_merging, failures), None)
+            if error:
+                counts["not_deleted"] += len(merge.others)
+            answers.append(MergedCluster(**merge.to_fields(), error=error))
+            await progress.advance()
+        return _to_answer(answers)
+
+    async def _apply_one(self, merge: Merge, client: JobClient, counts: JobCounts) -> ContactsError | None:
+        """Merge a cluster; return why it was not merged. Raises that if nothing at all was changed before."""
+        try:
+            await merge.apply(client, counts, self.touched)
+        except ContactsError as exc:
+            if stops_merging(exc) and not any(counts.values()):
+                raise
+            return exc
+        return None
+
+
+def _to_answer(clusters: Sequence[MergedCluster]) -> MergedClusters:
+    """Return the answer; the clusters that need another call are first, and so are never left out of a long one."""
+    failed = [each for each in clusters if each.error or each.not_deleted]
+    merged = [each for each in clusters if each not in failed]
+    next_step = "call again with the clusters that have error or not_deleted" if failed else None
+    return MergedClusters(merged=len(merged), not_merged=len(failed), clusters=[*failed, *merged], next=next_step)
 
 
 async def _prepare(backend: Backend, arguments: MergeContacts) -> PreparedCall:
-    return await prepare_apply(await _plan_merge(JobClient(backend), arguments), _plan_merge, backend, arguments)
+    touched = TouchedRecords()
+    make_plan = partial(_make_plan, touched)
+    plan = await make_plan(JobClient(backend), arguments)
+    return replace(await prepare_apply(plan, make_plan, backend, arguments), touched=touched)
 
 
-async def _plan_merge(client: JobClient, arguments: MergeContacts) -> _Merge:
-    """Read the contacts, and the groups that the others are members of and the kept one is not.
+async def _make_plan(touched: TouchedRecords, client: JobClient, arguments: MergeContacts) -> _Plan:
+    """Read the contacts of all clusters, and the groups that they are in.
 
-    Raises NotFound, which names the contact; ValidationFailed if the combined notes are too long for one contact; and
-    RecordsUnknown if the service does not say whether it links merged records.
+    Raises NotFound, which names the contacts; ValidationFailed if a contact would have too many tags or too long notes,
+    or the question would be too long; and RecordsUnknown if the service does not say whether it links merged records.
     """
     has_persons = await offers_persons(client.backend)
+    clusters = arguments.all_clusters
+    found = await _read_contacts(client, [contact_id for cluster in clusters for contact_id in cluster])
+    groups = await _read_groups(client, {contact.id for contact in found})
+    remaining = iter(found)
+    merges: list[Merge] = []
+    for cluster in clusters:
+        keep, *others = islice(remaining, len(cluster))
+        left = [(group, ids) for group, ids in groups if any(other.id in ids for other in others)]
+        joining = [group for group, ids in left if keep.id not in ids]
+        left_ids = [group.id for group, _ in left]
+        region = client.backend.default_region
+        merges.append(Merge(keep, others, arguments.prefer, joining, left_ids, has_persons, region))
+    plan = _Plan(merges, touched, is_list=arguments.clusters is not None)
+    _check_lengths(plan)
+    return plan
 
-    async def read(contact_id: str) -> Contact:
+
+async def _read_contacts(client: JobClient, ids: Sequence[str]) -> list[Contact]:
+    """Read contacts, in this order. Raises NotFound, which names those that do not exist."""
+
+    async def read(contact_id: str) -> Contact | str:
         try:
             return await client.send(GetContact(contact_id=contact_id))
         except NotFound:
-            raise NotFound(f"there is no contact {contact_id}", advice="nothing was merged; leave it out") from None
+            return contact_id
 
-    keep, *others = await client.map_concurrently([arguments.keep_id, *arguments.merge_ids], read)
-    groups, joining = await _find_groups(client, keep, others)
-    merge = _Merge(
-        keep,
-        others,
-        arguments.prefer,
-        joining,
-        [group.id for group in groups],
-        has_persons,
-        client.backend.default_region,
-    )
-    if len(merge.values.get("notes") or "") > _MAX_NOTES_LENGTH:
-        reason = f"their notes together have more than {_MAX_NOTES_LENGTH:,} characters"
-        raise invalid_field("merge_ids", reason, "shorten them first")
-    require_tag_count(merge.values.get("tags") or [], "merge_ids", "the contact to keep")
-    return merge
+    found = await client.map_concurrently(ids, read)
+    if missing := [each for each in found if isinstance(each, str)]:
+        noun = "is no contact" if len(missing) == 1 else "are no contacts"
+        advice = f"nothing was merged; leave {'it' if len(missing) == 1 else 'them'} out"
+        raise NotFound(f"there {noun} {', '.join(missing)}", advice=advice)
+    return [each for each in found if isinstance(each, Contact)]
 
 
-async def _find_groups(client: JobClient, keep: Contact, others: list[Contact]) -> tuple[list[Group], list[Group]]:
-    """Return the groups of the others, and those of them that the kept contact is not a member of."""
-    other_ids = {other.id for other in others}
+async def _read_groups(client: JobClient, contact_ids: Collection[str]) -> list[tuple[Group, set[str]]]:
+    """Read each group once, by id, with those of the contacts that are members; only groups that have some."""
 
     async def read_members(group: Group) -> set[str]:
         try:
-            return await fetch_member_ids(client, group.id)
+            return (await fetch_member_ids(client, group.id)).intersection(contact_ids)
         except NotFound:
             return set()  # deleted meanwhile
 
     groups = [group for group in (await client.send(ListContactGroups())).groups if group.member_count != 0]
     members = await client.map_concurrently(groups, read_members)
-    found = [(group, ids) for group, ids in zip(groups, members, strict=True) if not other_ids.isdisjoint(ids)]
-    found.sort(key=lambda each: each[0].id)
-    return [group for group, _ in found], [group for group, ids in found if keep.id not in ids]
+    found = [(group, ids) for group, ids in zip(groups, members, strict=True) if ids]
+    return sorted(found, key=lambda each: each[0].id)
 
 
-async def _join_group(client: JobClient, group: Group, contact: Contact, counts: JobCounts) -> bool:
-    """Whether the contact was added; a group that was deleted meanwhile is left out."""
-    try:
-        await client.send(AddGroupMembers(group_id=group.id, contact_ids=[contact.id]))
-    except NotFound:
-        counts.to_do = (counts.to_do or 1) - 1
-        return False
-    counts["joined"] += 1
-    return True
-
-
-async def _delete_contact(client: JobClient, contact: Contact, counts: JobCounts) -> str | None:
-    """Delete a contact; return the error's code if it is still there."""
-    try:
-        await client.send(DeleteContact(contact_id=contact.id))
-    except NotFound:
-        pass  # deleted meanwhile
-    except ContactsError as exc:
-        counts["not_deleted"] += 1
-        return exc.code
-    counts["deleted"] += 1
-    return None
+def _check_lengths(plan: _Plan) -> None:
+    """Raise ValidationFailed if a contact would have too much, or the question would be too long for a person."""
+    for index, merge in enumerate(plan.merges):
+        argument = f"clusters.{index}" if plan.is_list else "merge_ids"
+        if len(merge.values.get("notes") or "") > _MAX_NOTES_LENGTH:
+            reason = f"their notes together have more than {_MAX_NOTES_LENGTH:,} characters"
+            raise invalid_field(argument, reason, "shorten them first")
+        require_tag_count(merge.values.get("tags") or [], argument, "the contact to keep")
+    if plan.is_list and len(plan.describe()) > _MAX_QUESTION_LENGTH:
+        reason = f"a person would have to read more than {_MAX_QUESTION_LENGTH:,} characters"
+        raise invalid_field("clusters", reason, "nothing was changed; merge fewer in one call")
 
 
 merge_contacts = Tool(
@@ -286,8 +273,9 @@ merge_contacts = Tool(
     risk=Risk.DESTROY,
     arguments=MergeContacts,
     answer=Merged,
+    other_answers=(MergedClusters,),
     prepare=_prepare,
-    target_args=("keep_id", "merge_ids"),
+    target_args=("keep_id", "merge_ids", "clusters"),
     wording=PromptWording("Merge into", "merge"),
     shows_stored_data=True,
 )

@@ -189,6 +189,23 @@ class JobCounts(Counter[str]):
         return f"{self.total():,}{of} done" + (f": {counts}" if counts else "")
 
 
+@dataclass(slots=True)
+class TouchedRecords:
+    """The records that a call has changed, or may have; filled while it runs, before each change.
+
+    Attributes:
+        contacts: ids of contacts.
+        groups: ids of groups that got or lost members.
+        knows_groups: whether `groups` are all of them; any group may have lost members if not.
+        has_new_values: whether a contact that is still there has other values, which lists of members show.
+    """
+
+    contacts: set[str] = field(default_factory=set)
+    groups: set[str] = field(default_factory=set)
+    knows_groups: bool = True
+    has_new_values: bool = False
+
+
 async def _read_no_target() -> Target:
     raise NotImplementedError("a call that changes something must describe its target")
 
@@ -208,6 +225,7 @@ class PreparedCall:
         results: what the call made or erased, such as `created_ids`, for the audit trail; filled while it runs.
         list_targets: lists the records that the call will change, once it may run, if its arguments do not name them
             all; the audit trail records them before. It runs in a worker thread.
+        touched: the records that the call has changed so far, for subscribers; None if its arguments tell.
     """
 
     risk: Risk
@@ -218,6 +236,7 @@ class PreparedCall:
     choose: Callable[[Sequence[str]], None] = lambda _: None
     results: Mapping[str, Any] = field(default_factory=dict)
     list_targets: Callable[[], Sequence[str]] = tuple
+    touched: TouchedRecords | None = None
     needs_consent: bool = False
 
 
