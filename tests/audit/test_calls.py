@@ -127,6 +127,17 @@ async def test_merge_is_recorded_like_a_deletion(tmp_path, path, lines):
     assert (done["outcome"], done["counts"]) == ("done", {"deleted": 2})
 
 
+async def test_merge_of_clusters_is_recorded_with_the_contacts_of_all(tmp_path, path, lines):
+    """Before it, every contact that the person agreed to."""
+    async with host(tmp_path / "contacts.db", person=Person({"decision": "merge"}), audit=str(path)) as directory:
+        ids = [(await directory.call("create_contact", name="Ola Nordmann"))["id"] for _ in range(4)]
+        await directory.call("merge_contacts", clusters=[ids[:2], ids[2:]])
+
+    begun, done = lines()[-2:]
+    assert (begun["outcome"], begun["clusters"], begun["agreed_ids"]) == ("begun", [ids[:2], ids[2:]], ids)
+    assert (done["outcome"], done["counts"]) == ("done", {"deleted": 2})
+
+
 async def test_records_of_creations_name_what_was_created(tmp_path, path, lines):
     """A failed creation names nothing."""
     async with host(tmp_path / "contacts.db", audit=str(path)) as directory:
@@ -411,8 +422,9 @@ def test_arguments_that_are_recorded_hold_only_ids(tool):
     """A text is refused, or looked up as a name: then the id that was found takes its place."""
     for aim in tool.target_args:
         for text in ("Ola Nordmann", f"{MISSING_ID} Ola", "+4799999999"):
-            value = [text] if "merge_ids" in aim else text
-            given = {name: [MISSING_ID] if "merge_ids" in name else MISSING_ID for name in tool.target_args}
+            value = {"merge_ids": [text], "clusters": [[MISSING_ID, text]]}.get(aim, text)
+            others = [] if aim == "clusters" else [name for name in tool.target_args if name != "clusters"]
+            given = {name: [MISSING_ID] if "merge_ids" in name else MISSING_ID for name in others}
             assert recorded(tool, {**given, aim: value}, aim) in (None, MISSING_ID)
 
 

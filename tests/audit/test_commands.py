@@ -106,21 +106,23 @@ async def test_unknown_value_of_a_filter_is_an_error_that_names_the_nearest(comm
 
 
 async def test_show_finds_the_calls_that_name_a_contact(command, path):
-    """In any field; of many ids only the first two are printed, and how many others there are."""
+    """In any field, also in a list of lists; of many ids only the first two are printed, and the number of others."""
     file = TrailFile(lambda: path)
     ids = [f"id-{number}" for number in range(1_001)]
     for seq, more in enumerate([{"created_ids": ids, "parts": 1}, {"created_ids": ["id-X"], "part_of": 1}, {}]):
         fields = {"time": f"2026-11-24T1{seq}:00:00.000Z", "tool": "import_contacts", "outcome": "done"}
         await file.append({**fields, "caller": "local", "consent": "none_needed", **more}, durable=False)
     await file.append({**fields, "contact_id": "ID-7"}, durable=False)
+    await file.append({**fields, "clusters": [["id-A", "id-B"], ["id-C", "id-7"]]}, durable=False)
 
     found = command("audit", "show", "--id", "Id-7", "--file", str(path))
     as_json = command("audit", "show", "--id", "id-x", "--json", "--file", str(path))
     unknown = command("audit", "show", "--id", "id-Y", "--file", str(path))
 
-    first, last = found.out.splitlines()
+    first, single, last = found.out.splitlines()
     assert first.endswith("created_ids=id-0,id-1 and 999 more  parts=1")
-    assert last.endswith("contact_id=ID-7")
+    assert single.endswith("contact_id=ID-7")
+    assert last.endswith("clusters=id-A,id-B and 2 more")
     assert [(each["seq"], each["part_of"]) for each in json.loads(as_json.out)] == [(2, 1)]
     assert (unknown.code, unknown.out) == (2, "")
     assert unknown.err == "contacts-mcp: --id: no record names this contact or group; check the id, and other options\n"

@@ -112,8 +112,9 @@ async def test_erasure_notifies_exactly_of_the_erased_contacts_and_their_groups(
     assert notified == {CONTACT_URI.format(id=ids[name]) for name in erased} | groups
 
 
+@pytest.mark.parametrize("form", ["keep_id", "clusters"])
 @pytest.mark.parametrize("notes", ["", "mine"], ids=["kept as it is", "kept contact changes"])
-async def test_merge_notifies_of_its_contacts_and_their_groups(directory, notes, monkeypatch):
+async def test_merge_notifies_of_its_contacts_and_their_groups(directory, notes, form, monkeypatch):
     """If the kept contact changes, of the members of every group, too: they show its fields, as after an update."""
     host, ids = directory.host, directory.ids
     monkeypatch.setitem(_YES.content, "decision", "merge")
@@ -122,11 +123,13 @@ async def test_merge_notifies_of_its_contacts_and_their_groups(directory, notes,
     await directory.notifications()
     await directory.listener.events_before(LIST_CHANGED)
 
-    merged = await host.call("merge_contacts", keep_id=third, merge_ids=[ids["ola"]])
+    one = {"keep_id": third, "merge_ids": [ids["ola"]]}
+    merged = await host.call("merge_contacts", **(one if form == "keep_id" else {"clusters": [[third, ids["ola"]]]}))
     notified = await directory.notifications()
 
     changed = {CONTACT_URI.format(id=ids["ola"])}
     changed |= {kind.format(id=ids["customers"]) for kind in (GROUP_URI, MEMBERS_URI)}
+    merged = merged["clusters"][0] if form == "clusters" else merged
     assert bool(merged["changed"]) is bool(notes)
     assert merged["groups_left"] == [ids["customers"]]
     assert notified == changed | ({MEMBERS_URI.format(id=ids["suppliers"])} if notes else set())

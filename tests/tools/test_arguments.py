@@ -78,6 +78,10 @@ def test_filler_in_an_optional_argument_counts_as_absent(nothing):
             for given in (f"{TWO}, {THREE}", f"{TWO} {THREE}", f"{TWO}\n{THREE}", f'["{TWO}", "{THREE}"]')
         ),
         ("merge_contacts", {"keep_id": ID, "merge_ids": TWO}, {"keep_id": ID, "merge_ids": [TWO]}),
+        *(
+            ("merge_contacts", {"clusters": given}, {"clusters": [[ID, TWO]]})
+            for given in ([[ID, TWO], []], f'[["{ID}", "{TWO}"]]', [f'["{ID}", "{TWO}"]'], [f"{ID}, {TWO}"])
+        ),
         (
             "add_group_members",
             {"group_id": ID, "contact_ids": [f"{ID},{TWO}", THREE]},

@@ -107,6 +107,7 @@ CALLS: dict[str, tuple[str, Arguments]] = {
         lambda on: {"group_id": on.group, "contact_ids": ["x" * 1_000] * 1_000},
     ),
     "a merge of twenty": ("merge_contacts", lambda on: {"keep_id": on.ids[0], "merge_ids": on.ids[1:21]}),
+    "clusters of too many ids": ("merge_contacts", lambda _: {"clusters": [["1"] * 5_000] * 100}),
     "an erasure with a long reason": (
         "gdpr_delete_contact",
         lambda on: {"contact_id": on.ids[0], "reason": "漢 " * 9_000},
