@@ -16,7 +16,7 @@ Arguments = Mapping[str, Any]
 CONTACTS, GROUPS = ("ola", "kari"), ("customers", "suppliers")
 RECORDS = CONTACTS + GROUPS
 """The records of a case, which each test creates: Ola is in `customers`."""
-_PARAMETERS = {**dict.fromkeys(CONTACTS, "{contact_id}"), **dict.fromkeys(GROUPS, "{group_id}")}
+_PARAMETERS = {**dict.fromkeys(CONTACTS, "{contact_id}"), **dict.fromkeys(GROUPS, "{group_id}"), "receipt": "{receipt}"}
 
 
 @dataclass(frozen=True)
@@ -163,3 +163,9 @@ EXTENSIONS = (
     ),
 )
 """The embedded directory's own routes; no tool is derived from them."""
+
+UNDO_EXTENSIONS = (
+    EndpointCase("read_undo", "GET /v1/directory/undo/{receipt}", Risk.READ),
+    EndpointCase("undo_update", "POST /v1/directory/undo/{receipt}", Risk.DESTROY, idempotent=False),
+)
+"""Further routes of the embedded directory, which need the receipt of an update instead of a record."""

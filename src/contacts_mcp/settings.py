@@ -148,7 +148,7 @@ class Settings(BaseSettings):
     """Calls per caller and minute, over a network; 0 is unlimited."""
     state_keys: Annotated[list[SecretStr], NoDecode, BeforeValidator(_parse_secrets)] = []
     """Secrets that replicas share, so that each can finish a confirmation that another one began. The first one
-    encrypts; all of them decrypt."""
+    encrypts; all of them decrypt. A directory in PostgreSQL needs them to undo bulk updates."""
     redis_url: SecretStr | None = None
     """Redis in which replicas store used confirmations if they share no directory."""
     metrics_port: int | None = Field(default=None, ge=1, le=65_535)

@@ -115,6 +115,17 @@ def test_doctor_reports_an_unreachable_redis(command):
     assert "✗ shared state: " in done.out
 
 
+def test_doctor_says_what_is_missing_to_undo_updates_in_postgres(command):
+    server = "postgresql://me@127.0.0.1:9/contacts?connect_timeout=1"
+
+    without = command("doctor", CONTACTS_MCP_DIRECTORY=server)
+    given = command("doctor", CONTACTS_MCP_DIRECTORY=server, CONTACTS_MCP_STATE_KEYS=32 * "x")
+
+    advice = "undo: bulk updates cannot be undone; to encrypt old values, set CONTACTS_MCP_STATE_KEYS"
+    assert advice in without.out
+    assert "undo" not in given.out
+
+
 def test_doctor_checks_a_key_and_masks_it(command, tmp_path):
     """With a key it reports where the key was found and that it works, without the secret."""
     (tmp_path / ".wayscloud").mkdir()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from contacts_mcp.directory import store
+from contacts_mcp.directory import PostgresServer, store
 
 NOWHERE = "00000000-0000-0000-0000-000000000000"
 ALL = ["id", "type", "name", "company_name", "phone_number", "email", "tags", "notes", "created_at", "updated_at"]
@@ -29,9 +29,11 @@ async def batch(http, **body):
     return answer.json()["results"]
 
 
-async def test_directory_route_lists_the_extensions(http):
-    """Clients use an extension only if it is listed."""
-    assert (await http.get("/v1/directory")).json() == {"extensions": ["batch", "persons", "restore", "scan"]}
+async def test_directory_route_lists_the_extensions(http, location):
+    """Clients use an extension only if it is listed. To undo updates, a server's directory needs the operator's key."""
+    undo = [] if isinstance(location, PostgresServer) else ["undo"]
+
+    assert (await http.get("/v1/directory")).json() == {"extensions": ["batch", "persons", "restore", "scan", *undo]}
 
 
 async def test_scan_returns_the_same_contacts_as_the_single_route(http):

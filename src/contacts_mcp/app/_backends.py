@@ -3,7 +3,7 @@
 A connection imports and opens its client at the first call, so that a host sees the tools without waiting for it.
 """
 
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +15,7 @@ import anyio.to_thread
 
 from contacts_mcp.client import BASE_URL, Credential, find_credential, parse_base_url
 from contacts_mcp.contract import AnswerT, AuthenticationFailed, Call, ListContacts, ProgressCallback
-from contacts_mcp.directory import EXTENSIONS, Location, PostgresServer, default_path
+from contacts_mcp.directory import Location, PostgresServer, default_path, list_extensions
 from contacts_mcp.file_links import FileLinks
 from contacts_mcp.folder import Folder
 from contacts_mcp.guard import NonceStoreUnavailable
@@ -111,8 +111,11 @@ def choose_backend(settings: Settings, home: Path) -> Platform | Embedded:
 class Connection:
     """One client that all callers share; `open_client` imports it, in a thread.
 
-    `tells_scopes` says whether the service tells what the key allows.
+    `tells_scopes` says whether the service tells what the key allows, and `known_extensions` what it offers if it is
+    not asked.
     """
+
+    known_extensions: Collection[str] = ()
 
     def __init__(
         self, open_client: "Callable[[], AbstractAsyncContextManager[ContactsClient]]", *, tells_scopes: bool = False
@@ -184,9 +187,10 @@ class PlatformConnection(Connection):
 class DirectoryConnection(Connection):
     """The embedded directory, which also stores the nonces of used confirmations."""
 
-    def __init__(self, backend: Embedded, *, create: bool = True) -> None:
-        super().__init__(lambda: self._open_directory(backend, create))
+    def __init__(self, backend: Embedded, *, create: bool = True, undo_secrets: Sequence[str] = ()) -> None:
+        super().__init__(lambda: self._open_directory(backend, create, undo_secrets))
         self._directory: Directory | None = None
+        self.known_extensions = list_extensions(backend.database, has_keys=bool(undo_secrets))
 
     async def spend(self, nonce: str, expires: float) -> bool:
         """Mark a nonce as used, for all servers that share the directory; see guard.NonceStore."""
@@ -199,10 +203,12 @@ class DirectoryConnection(Connection):
         except DirectoryUnavailable:
             raise NonceStoreUnavailable from None
 
-    def _open_directory(self, backend: Embedded, create: bool) -> "AbstractAsyncContextManager[ContactsClient]":
+    def _open_directory(
+        self, backend: Embedded, create: bool, undo_secrets: Sequence[str]
+    ) -> "AbstractAsyncContextManager[ContactsClient]":
         from contacts_mcp.directory import Directory
 
-        self._directory = Directory(backend.database, create=create)
+        self._directory = Directory(backend.database, create=create, undo_secrets=undo_secrets)
         return _client_of(self._directory)
 
 
@@ -273,10 +279,13 @@ class _CallerSender:
             return await client.scopes()
 
 
-def connect(backend: Platform | Embedded, *, create: bool = True) -> Connection:
-    """Return a connection to a backend, which its first call opens; without `create` no directory is created."""
+def connect(backend: Platform | Embedded, *, create: bool = True, undo_secrets: Sequence[str] = ()) -> Connection:
+    """Return a connection to a backend, which its first call opens; without `create` no directory is created.
+
+    With `undo_secrets`, bulk updates of a directory on PostgreSQL can be undone.
+    """
     if isinstance(backend, Embedded):
-        return DirectoryConnection(backend, create=create)
+        return DirectoryConnection(backend, create=create, undo_secrets=undo_secrets)
     if backend.credential is None:
         return PerCallerConnection(backend.base_url)
     return PlatformConnection(backend.base_url, backend.credential)
@@ -354,7 +363,7 @@ def backend_factory(
             owner=caller.principal,
             budget=budgets.for_caller(caller.principal),
             tells_scopes=caller.credential.is_of_directory if caller.credential else connection.tells_scopes,
-            known_extensions=EXTENSIONS if isinstance(connection, DirectoryConnection) else (),
+            known_extensions=connection.known_extensions,
         )
 
     return backend_for

@@ -69,7 +69,8 @@ def build_app(
     if not tools:
         raise ValueError("the settings enable no tool; check CONTACTS_MCP_TOOLS and CONTACTS_MCP_READ_ONLY")
     require_confirmable(settings.confirm)
-    connection = connect(backend, create=create)
+    undo_secrets = [key.get_secret_value() for key in settings.state_keys]
+    connection = connect(backend, create=create, undo_secrets=undo_secrets)
     redis = _redis(settings)
     trail = _trail(settings, own_file=own_file)
     recorder = CallRecorder(trail, {tool.name: tool.risk for tool in TOOLS})

@@ -43,7 +43,8 @@ def serve(
             f"the directory at {location} has no API key; create one with {advise('keys create NAME', location)}"
         )
     configure_logging(settings, default="json")
-    served = Directory(location, keys=True, rate=rate)
+    undo_secrets = [key.get_secret_value() for key in settings.state_keys]
+    served = Directory(location, keys=True, rate=rate, undo_secrets=undo_secrets)
     serve_app(served.app, f"Contacts API for {count(keys, 'key')}", host, port, "", served.reload_keys)
 
 

@@ -17,7 +17,7 @@ from contacts_mcp.audit import Trail, TrailUnavailable, verify
 from contacts_mcp.cli._host_files import find_host_files
 from contacts_mcp.cli._output import print_json, print_line
 from contacts_mcp.contract import ContactsError, ListContacts, Unreachable
-from contacts_mcp.directory import NO_DIRECTORY, PostgresServer
+from contacts_mcp.directory import NO_DIRECTORY, UNDO, PostgresServer, list_extensions
 from contacts_mcp.settings import Auth, Settings
 from contacts_mcp.tools import choose_tools
 from contacts_mcp.wording import count
@@ -68,6 +68,7 @@ def examine(load: Callable[[], Settings], home: Path, *, as_json: bool = False) 
 
             network = build_network_app(settings, home, create=False)
             report.passed("network", network.summary)
+            _examine_undo(report, choose_backend(settings, home), settings)
             _examine_trail(report, network.trail)
             _examine_parts(report, network)
             return report.end()
@@ -81,6 +82,7 @@ def examine(load: Callable[[], Settings], home: Path, *, as_json: bool = False) 
     report.passed("credential" if isinstance(backend, Platform) else "because", backend.origin())
     report.passed("tools", _summarize_tools(settings, extensions=backend.may_have_extensions))
     report.passed("guard", settings.guard + (f", also for {', '.join(settings.confirm)}" if settings.confirm else ""))
+    _examine_undo(report, backend, settings)
     _examine_files(report, settings)
     _examine_trail(report, app.trail)
     if app.redis is not None:
@@ -107,6 +109,13 @@ def _summarize_tools(settings: Settings, *, extensions: bool) -> str:
     if len(chosen) == total:
         return f"all {total}"
     return f"{len(chosen)} of {total}: {', '.join(tool.name for tool in chosen)}"
+
+
+def _examine_undo(report: _Report, backend: Platform | Embedded, settings: Settings) -> None:
+    """Say it if bulk updates of a directory cannot be undone, but could be."""
+    database = backend.database if isinstance(backend, Embedded) else None
+    if database and UNDO not in list_extensions(database, has_keys=bool(settings.state_keys)):
+        report.passed("undo", "bulk updates cannot be undone; to encrypt old values, set CONTACTS_MCP_STATE_KEYS")
 
 
 def _examine_files(report: _Report, settings: Settings) -> None:

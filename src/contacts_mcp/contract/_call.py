@@ -79,6 +79,7 @@ _Text = AfterValidator(_require_text)
 
 ContactId = Annotated[str, AfterValidator(_require_uuid)]
 GroupId = Annotated[str, AfterValidator(_require_uuid)]
+UndoReceipt = Annotated[str, AfterValidator(_require_uuid)]
 FileText = Annotated[str, _Text]  # not blank
 # The API documentation names no limits. These are above those of any service, and bound the work on a value.
 Text = Annotated[str, _max_length(20_000), _Text]

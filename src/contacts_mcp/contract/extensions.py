@@ -1,14 +1,15 @@
 """Extensions of the API, which only the embedded directory offers: many contacts at once, all records of a person.
 
 Before sending one of these calls, check DescribeDirectory: `scan` means ScanContacts, `batch` means BatchContacts, and
-`persons` means the calls from ReadPerson on, but for RestoreContact, which has the name `restore`.
+`persons` means the calls from ReadPerson on, but for RestoreContact, which has the name `restore`, and ReadUndo and
+UndoUpdate, which have the name `undo`.
 """
 
 from typing import Any, Literal
 
 from pydantic import Field
 
-from contacts_mcp.contract._call import Call, ContactId, GroupId, Request, Risk, SearchText, Tags, Text
+from contacts_mcp.contract._call import Call, ContactId, GroupId, Request, Risk, SearchText, Tags, Text, UndoReceipt
 from contacts_mcp.contract.calls import CreateContact, UpdateContact
 from contacts_mcp.contract.models import Contact, ContactType, Record, Timestamp
 
@@ -44,9 +45,48 @@ class BatchItemResult(Record):
 
 
 class BatchResult(Record):
-    """The results of a batch: first those of the creates in their order, then those of the updates."""
+    """The results of a batch: first those of the creates in their order, then those of the updates.
+
+    `undo_until` says until when a batch with a receipt can be undone; None if it cannot.
+    """
 
     results: list[BatchItemResult]
+    undo_until: Timestamp | None = None
+
+
+class UndoneContact(Record):
+    """A contact of an update that can be undone: the values that the update replaced, by field, and those it has now.
+
+    `status` says what happened since to these fields, or to the contact.
+    """
+
+    id: str
+    name: str | None = None
+    status: Literal["unchanged", "changed", "deleted"]
+    before: dict[str, Any]
+    current: dict[str, Any]
+
+
+class UndoPage(Record):
+    """Contacts of an update; `next` is the next page's cursor, None on the last page.
+
+    `total` counts the contacts of all pages, and the `erased` ones, which no page has.
+    """
+
+    contacts: list[UndoneContact]
+    next: str | None = None
+    total: int
+    erased: int
+    undo_until: Timestamp
+
+
+class UndoResult(Record):
+    """How many contacts were restored, or stay as they are because they were changed since or deleted."""
+
+    restored: int
+    changed: int
+    deleted: int
+    remaining: int
 
 
 class PersonRecord(Contact):
@@ -141,12 +181,39 @@ class BatchContacts(Call[BatchResult]):
     idempotent = False
     creates: list[CreateContact] = Field(default_factory=list)
     updates: list[UpdateContact] = Field(default_factory=list)
+    undo: UndoReceipt | None = None  # a random UUID, by which UndoUpdate undoes the updates of all batches that have it
 
     def request(self) -> Request:
         """Build both lists from the bodies of the single calls; an update also gets its id."""
         creates = [call.request().body for call in self.creates]
         updates = [{"id": call.contact_id, **(call.request().body or {})} for call in self.updates]
-        return Request(self.method, self.path, body={"creates": creates, "updates": updates})
+        undo = {} if self.undo is None else {"undo": self.undo}
+        return Request(self.method, self.path, body={"creates": creates, "updates": updates, **undo})
+
+
+class ReadUndo(Call[UndoPage]):
+    """Read the contacts that an update changed, and the values that undoing it brings back."""
+
+    route = "GET /v1/directory/undo/{receipt}"
+    risk = Risk.READ
+    idempotent = True
+    receipt: UndoReceipt
+    limit: int = Field(default=MAX_BATCH_SIZE, ge=1, le=MAX_BATCH_SIZE)
+    after: Text | None = None
+
+
+class UndoUpdate(Call[UndoResult]):
+    """Undo an update for up to MAX_BATCH_SIZE of its contacts. Send it until none remain."""
+
+    route = "POST /v1/directory/undo/{receipt}"
+    risk = Risk.DESTROY
+    idempotent = False
+    receipt: UndoReceipt
+    contacts: int = Field(default=MAX_BATCH_SIZE, ge=0)  # that the caller expects to be restored; not sent
+
+    def request(self) -> Request:
+        """Build the request, which has no body."""
+        return Request(self.method, self.path.format(receipt=self.receipt), body={})
 
 
 class ReadPerson(Call[Person]):

@@ -25,6 +25,7 @@ __all__ = [
     "EXTENSIONS",
     "KEY_CACHE_SECONDS",
     "NO_DIRECTORY",
+    "UNDO",
     "ApiKey",
     "BackupRefused",
     "ContactErased",
@@ -36,6 +37,7 @@ __all__ = [
     "PostgresServer",
     "TenantContact",
     "default_path",
+    "list_extensions",
     "parse_location",
     "with_replica",
 ]
@@ -43,11 +45,20 @@ __all__ = [
 EXTENSIONS = ("batch", "persons", "restore", "scan")
 """The names of what the directory offers beyond the documented API."""
 
+UNDO = "undo"
+"""What it also offers if it has a key for the values that a bulk update replaces: see `list_extensions`."""
+
 DEFAULT_RATE_LIMIT = 1_200
 """Requests a minute that each key may make, unless the service is started with another limit."""
 
 KEY_CACHE_SECONDS = 3
 """How long a service trusts what it last read about a key, and so how long a revoked key may still work."""
+
+
+def list_extensions(location: Location, *, has_keys: bool) -> tuple[str, ...]:
+    """Return the extensions of a directory at a location. A file makes its own key; a server's is given."""
+    return (*EXTENSIONS, UNDO) if has_keys or not isinstance(location, PostgresServer) else EXTENSIONS
+
 
 _LAZY = {"ApiKey": "_directory", "Directory": "_directory", "TenantContact": "maintenance"}
 

@@ -34,6 +34,10 @@ class Directory:
     With `keys`, the app is a service of its own, for any ASGI server: callers send an API key, each key may make `rate`
     requests a minute (0: no limit), measured by `clock`, and bodies are limited. Without, every caller is the owner.
 
+    A bulk update can be undone for a day, measured by `now`. The values that it replaced are encrypted with a key in a
+    file beside the directory's; on PostgreSQL with the first of `undo_secrets` (all of them decrypt), or it cannot be
+    undone.
+
     Every method that uses the database raises DirectoryUnavailable if that is not possible. FastAPI and the code for
     maintenance are imported on first use.
     """
@@ -46,9 +50,13 @@ class Directory:
         keys: bool = False,
         rate: int = DEFAULT_RATE_LIMIT,
         clock: Callable[[], float] = time.monotonic,
+        undo_secrets: Sequence[str] = (),
+        now: Callable[[], float] = time.time,
     ) -> None:
         self.location = _to_location(location)
-        self._database = store.open_database(self.location, create=create)
+        self._database = store.open_database(self.location, create=create, now=now)
+        undo_keys = _find_undo_keys(self.location, undo_secrets)
+        self._undo = None if undo_keys is None else store.UndoOffer(undo_keys, now)
         self._has_keys = keys
         self._rate = rate
         self._clock = clock
@@ -59,10 +67,10 @@ class Directory:
         if self._has_keys:
             from contacts_mcp.directory.service import build_service
 
-            return build_service(self._database, self._rate, self._clock)
+            return build_service(self._database, self._rate, self._clock, self._undo)
         from contacts_mcp.directory.api import Tenant, build_app
 
-        return build_app(self._database, Tenant(self._database))
+        return build_app(self._database, Tenant(self._database), undo=self._undo)
 
     async def app_of(self, tenant: str) -> "FastAPI":
         """Return an ASGI app whose every caller is this tenant. Closing it closes this directory.
@@ -72,7 +80,8 @@ class Directory:
         """
         from contacts_mcp.directory.api import Tenant, build_app
 
-        return build_app(self._database, Tenant(self._database, await self._database.read(store.find_tenant, tenant)))
+        found = Tenant(self._database, await self._database.read(store.find_tenant, tenant))
+        return build_app(self._database, found, undo=self._undo)
 
     def reload_keys(self) -> str:
         """Have the service read each API key again at its next use, and return that in words."""
@@ -136,6 +145,12 @@ class Directory:
             DirectoryNotFound: there is no such key.
         """
         return await self._database.write(store.revoke_key, prefix)
+
+
+def _find_undo_keys(location: Location, secrets: Sequence[str]) -> store.UndoKeys | None:
+    if not isinstance(location, PostgresServer):
+        return store.KeyFile(location)
+    return store.GivenKeys(secrets) if secrets else None
 
 
 def _to_location(value: Location | str | os.PathLike[str]) -> Location:

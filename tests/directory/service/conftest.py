@@ -33,7 +33,8 @@ async def open_service(clock):
     async with AsyncExitStack() as stack:
 
         async def open_service(location, rate=0):
-            directory = await stack.enter_async_context(Directory(location, keys=True, rate=rate, clock=clock))
+            serving = Directory(location, keys=True, rate=rate, clock=clock, undo_secrets=["a secret of the operator"])
+            directory = await stack.enter_async_context(serving)
             return Service(directory, stack)
 
         yield open_service

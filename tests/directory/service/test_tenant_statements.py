@@ -12,11 +12,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from contacts_mcp import directory
 from contacts_mcp.directory import PostgresServer
 from contacts_mcp.directory.database import create_statements, metadata
-from endpoint_cases import CASES, EXTENSIONS
+from endpoint_cases import CASES, EXTENSIONS, UNDO_EXTENSIONS
 from support.statements import record_statements, tables_without_tenant
 
 TENANT_TABLES = {
-    *("contacts", "contact_groups", "memberships", "idempotency_keys"),
+    *("contacts", "contact_groups", "memberships", "idempotency_keys", "undo_receipts", "undo_entries"),
     *("contact_terms", "spellings", "counters"),
 }
 SHARED_TABLES = {"tenants", "api_keys", "nonces", "receipts", "receipt_chain"}
@@ -25,6 +25,8 @@ SHARED_TABLES = {"tenants", "api_keys", "nonces", "receipts", "receipt_chain"}
 ACROSS_TENANTS = {
     "store._index.rebuild_index": "empties the derived tables, and reads all contacts to fill them again",
     "store._erasure.replay_receipts": "repeats an erasure by the contact's id, in a file, whatever tenant its row has",
+    "store._undo.find_undo_expiry": "finds when the first replaced values of all tenants expire",
+    "store._undo.delete_expired_undo": "finds what has expired of all tenants, and deletes it for each tenant",
     "maintenance._contacts._find_tenants": "an operator names contacts by id; what follows has their tenant",
     "maintenance._contacts._select": "lists the contacts of all tenants for an operator",
     "maintenance._maintenance._count_records": "counts the records of all tenants",
@@ -45,6 +47,8 @@ NOT_EXECUTED = {
     "maintenance._check._indexed_phones": "it reads an index of SQLite, which has no tenant",
 }
 """Functions that the test does not execute, or executes only on one engine, each with the reason."""
+
+RECEIPT = "0b8a4c1e-7d52-4f7b-9a53-2f4f0f6f3c11"
 
 CITUS_PAGE = (Path(__file__).parents[3] / "docs" / "citus.md").read_text(encoding="utf-8")
 
@@ -121,6 +125,11 @@ async def use_api(http) -> None:
     await ok(
         http.post("/v1/directory/contacts", json={"updates": [{"id": ids["ola"], "tags": []}, {"id": ids["kari"]}]})
     )
+    updates = [{"id": ids[name], "notes": "changed by a job"} for name in ("ola", "kari")]
+    await ok(http.post("/v1/directory/contacts", json={"updates": updates, "undo": RECEIPT}))
+    for case in UNDO_EXTENSIONS:
+        method, target = case.request.format(receipt=RECEIPT).split()
+        await ok(http.request(method, target))
     await ok(http.patch(f"/v1/contacts/groups/{ids['customers']}", json={"name": "Renamed"}))
     for _ in range(2):
         await ok(http.post("/v1/contacts", json={"name": "Once"}, headers={"Idempotency-Key": "once"}))

@@ -17,19 +17,23 @@ from contacts_mcp.directory.api._extensions import extensions_router
 from contacts_mcp.directory.api._persons import persons_router
 from contacts_mcp.directory.api._requests import Tenant
 from contacts_mcp.directory.api._routes import contacts_router, groups_router
+from contacts_mcp.directory.api._undo import undo_router
 from contacts_mcp.directory.database import Database
+from contacts_mcp.directory.store import UndoOffer
 from contacts_mcp.middleware import ErrorMiddleware, Refusal
 
-ROUTERS = (contacts_router, groups_router, extensions_router, persons_router)
+ROUTERS = (contacts_router, groups_router, extensions_router, persons_router, undo_router)
 
 _METHODS = ("GET", "POST", "PATCH", "DELETE")
 
 
-def build_app(database: Database, tenant: Tenant | None, *middleware: Middleware) -> FastAPI:
+def build_app(
+    database: Database, tenant: Tenant | None, *middleware: Middleware, undo: UndoOffer | None = None
+) -> FastAPI:
     """Build the app with the documented routes and the extensions. The database is closed when the app shuts down.
 
     Every request is about `tenant`; if that is None, a middleware has to put a Tenant into the scope. `middleware` is
-    ordered from the innermost to the outermost.
+    ordered from the innermost to the outermost. Without `undo`, no update can be undone.
     """
 
     @asynccontextmanager
@@ -43,7 +47,7 @@ def build_app(database: Database, tenant: Tenant | None, *middleware: Middleware
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # a search term is a person's name
     )
-    app.state.tenant = tenant
+    app.state.tenant, app.state.undo = tenant, undo
     # Not `include_router`, which analyses every route again for each app: 40 ms at the first request.
     app.router.routes += [route for router in ROUTERS for route in router.routes]
     for each in middleware:

@@ -12,10 +12,11 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 from sqlalchemy import Connection
 
-from contacts_mcp.directory import EXTENSIONS, store
+from contacts_mcp.directory import EXTENSIONS, UNDO, store
 from contacts_mcp.directory.api._requests import (
     Batch,
     CurrentTenant,
+    CurrentUndo,
     IdentifiedChanges,
     NewContact,
     RecordId,
@@ -25,6 +26,7 @@ from contacts_mcp.directory.api._requests import (
 )
 from contacts_mcp.directory.api._responses import returns
 from contacts_mcp.directory.api._routes import ContactField
+from contacts_mcp.directory.database import format_seconds
 
 extensions_router = APIRouter(prefix="/v1/directory", tags=["Extensions"])
 
@@ -40,10 +42,10 @@ _NEW_CONTACT, _CHANGES = TypeAdapter(NewContact), TypeAdapter(IdentifiedChanges)
 
 @extensions_router.get("", summary="List extensions")
 @returns("Extensions")
-async def list_extensions(tenant: CurrentTenant) -> Response:
+async def list_extensions(tenant: CurrentTenant, undo: CurrentUndo) -> Response:
     """List the extensions to the Contacts API that this service offers, and the scopes of the caller's key."""
     scopes = {} if tenant.scopes is None else {"scopes": tenant.scopes}
-    return _json({"extensions": EXTENSIONS, **scopes})
+    return _json({"extensions": [*EXTENSIONS, UNDO] if undo else EXTENSIONS, **scopes})
 
 
 @extensions_router.get("/contacts", summary="Scan contacts")
@@ -72,13 +74,19 @@ async def scan_contacts(
 
 @extensions_router.post("/contacts", summary="Write contacts")
 @returns("Results")
-async def write_contacts(tenant: CurrentTenant, body: Batch) -> Response:
+async def write_contacts(tenant: CurrentTenant, undo: CurrentUndo, body: Batch) -> Response:
     """Create and update contacts in one transaction, except for items that are refused.
 
-    Results come in the order of the items: creates first, then updates.
+    Results come in the order of the items: creates first, then updates. With `undo`, `undo_until` says until when the
+    updates can be undone; it is null if they cannot, because there are too many or there is no key.
     """
     batch = await asyncio.to_thread(ValidatedBatch, body.creates, body.updates)  # it takes longer than a turn
-    return _json({"results": await tenant.database.write(write_batch, tenant.id, batch)})
+    if body.undo is None:
+        return _json({"results": await tenant.database.write(write_batch, tenant.id, batch)})
+    results, expires = await tenant.database.write(write_batch_with_undo, tenant.id, batch, undo, body.undo)
+    if undo and expires is not None:
+        undo.expire_later(tenant.database, expires)
+    return _json({"results": results, "undo_until": None if expires is None else format_seconds(expires)})
 
 
 class ValidatedBatch:
@@ -101,15 +109,26 @@ class ValidatedBatch:
 
 def write_batch(connection: Connection, tenant: int, batch: ValidatedBatch) -> list[BatchResult]:
     """Write the valid items and return the results of all items, creates first."""
+    return write_batch_with_undo(connection, tenant, batch, None, "")[0]
+
+
+def write_batch_with_undo(
+    connection: Connection, tenant: int, batch: ValidatedBatch, undo: store.UndoOffer | None, receipt: str
+) -> tuple[list[BatchResult], float | None]:
+    """Write the valid items, whose updates can be undone by the receipt; see `store.update_with_undo`."""
     results = list(batch.results)  # a copy, because the transaction may run again
     created = store.create_contacts(connection, tenant, [body.model_dump() for body in batch.creates.values()])
     for index, row in zip(batch.creates, created, strict=True):
         results[index] = {"status": 201, "id": row["id"]}
     changes = [(body.id, body.model_dump(exclude_unset=True, exclude={"id"})) for body in batch.updates.values()]
-    updated = store.update_contacts(connection, tenant, changes)
+    expires = None
+    if undo is None:
+        updated = store.update_contacts(connection, tenant, changes)
+    else:
+        updated, expires = store.update_with_undo(connection, tenant, receipt, undo.keys, changes, undo.now())
     for index, body in batch.updates.items():
         results[index] = {"status": 200, "id": body.id} if body.id in updated else _NOT_FOUND
-    return results
+    return results, expires
 
 
 def _summarize(error: ValidationError) -> str:

@@ -19,6 +19,7 @@ from pydantic_core import PydanticCustomError
 from starlette.convertors import StringConvertor, register_url_convertor
 
 from contacts_mcp.directory.database import OWNER, Database
+from contacts_mcp.directory.store import UndoOffer
 from contacts_mcp.mail import is_email
 
 MAX_BATCH_SIZE = 1_000
@@ -185,6 +186,15 @@ class IdentifiedChanges(ContactChanges):
     id: RecordId
 
 
+UndoReceipt = Annotated[
+    RecordId | None,
+    Field(
+        description="A random UUID, by which the updates can be undone for a day if the extension `undo` is offered."
+        " All batches of one job have the same. It is a secret, and each contact can be changed once under it."
+    ),
+]
+
+
 class Batch(BaseModel):
     """Contacts to create and to update, up to 1,000 of each and at least one.
 
@@ -205,6 +215,7 @@ class Batch(BaseModel):
         max_length=MAX_BATCH_SIZE,
         description="Bodies of PATCH /v1/contacts/{contact_id}, each with its `id`.",
     )
+    undo: UndoReceipt = None
 
     @model_validator(mode="after")
     def _check_not_empty(self) -> Self:
@@ -270,6 +281,12 @@ async def _current_tenant(request: Request) -> Tenant:  # async, or FastAPI woul
     return request.app.state.tenant or request.scope[TENANT_SCOPE_KEY]  # type: ignore[no-any-return]
 
 
+async def _current_undo(request: Request) -> UndoOffer | None:
+    return request.app.state.undo  # type: ignore[no-any-return]
+
+
+CurrentUndo = Annotated[UndoOffer | None, Depends(_current_undo)]
+"""How updates can be undone; None if they cannot."""
 CurrentTenant = Annotated[Tenant, Depends(_current_tenant)]
 ContactId = Annotated[RecordId, Path()]
 GroupId = Annotated[RecordId, Path()]

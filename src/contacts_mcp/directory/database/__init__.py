@@ -12,6 +12,7 @@ from contacts_mcp.directory.database._schema import (
     contacts,
     counters,
     create_statements,
+    format_seconds,
     format_time,
     groups,
     idempotency_keys,
@@ -28,6 +29,8 @@ from contacts_mcp.directory.database._schema import (
     spellings,
     tenants,
     terms,
+    undo_entries,
+    undo_receipts,
 )
 from contacts_mcp.directory.database._sqlite import (
     connect_file,
@@ -57,6 +60,7 @@ __all__ = [
     "create_statements",
     "explain_sqlite_error",
     "file_uri",
+    "format_seconds",
     "format_time",
     "groups",
     "idempotency_keys",
@@ -75,4 +79,6 @@ __all__ = [
     "spellings",
     "tenants",
     "terms",
+    "undo_entries",
+    "undo_receipts",
 ]

@@ -84,7 +84,7 @@ class Database:
     def __init__(
         self, location: Location, sync: Callable[[Engine], Awaitable[None]] | None = None, *, create: bool = True
     ) -> None:
-        """`sync` is called before the first transaction and after each erasure, to bring the journal up to date.
+        """`sync` is called before the first transaction and after each erasure, to bring up to date what depends on it.
 
         A missing database is created, and logged; without `create`, every transaction raises DirectoryUnavailable.
         """

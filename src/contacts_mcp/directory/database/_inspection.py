@@ -121,6 +121,8 @@ def _type_condition(column: sa.Column[object]) -> str:
     if isinstance(kind, sa.String):
         length = f" AND length({name}) <= {kind.length}" if kind.length else ""
         return f"typeof({name}) = 'text' AND instr(CAST({name} AS BLOB), x'00') = 0{length}"
+    if isinstance(kind, sa.LargeBinary):
+        return f"typeof({name}) = 'blob'"
     if isinstance(kind, sa.Float):
         return f"typeof({name}) IN ('real', 'integer')"
     return f"typeof({name}) = 'integer' AND {name} BETWEEN 0 AND {_MAX_SEQ}"

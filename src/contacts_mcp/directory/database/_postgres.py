@@ -49,7 +49,7 @@ _PLACEHOLDERS = {
     "counters": "(tenant, kind, term, slot, live) VALUES (0, '', '', 0, 0)",
 }
 """Rows for tables that an erasure may leave empty: ANALYZE keeps the old statistics of an empty table."""
-_VACUUMED = ("contacts", "contact_terms", "spellings", "counters", "memberships", "idempotency_keys")
+_VACUUMED = ("contacts", "contact_terms", "spellings", "counters", "memberships", "idempotency_keys", "undo_entries")
 
 _DOES_NOT_ANSWER = (503, "does not answer", "check that it runs and can be reached")
 _ERRORS = (  # by the beginning of the SQLSTATE; the first match applies

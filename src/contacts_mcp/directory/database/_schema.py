@@ -29,7 +29,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from contacts_mcp.directory._errors import NO_DIRECTORY, DirectoryUnavailable
 from contacts_mcp.directory._location import Location
 
-REVISION = "0002"
+REVISION = "0003"
 """The revision that `migrations` leads to. Revisions sort in their order."""
 
 REVISION_TABLE = "directory_revision"
@@ -205,6 +205,32 @@ deleted when their tenant uses another."""
 sa.Index("idempotency_keys_of", idempotency_keys.c.tenant, idempotency_keys.c.record_id)
 sa.Index("idempotency_keys_expire", idempotency_keys.c.tenant, idempotency_keys.c.expires)
 
+undo_receipts = sa.Table(
+    "undo_receipts",
+    metadata,
+    _tenant(primary_key=True),
+    sa.Column("receipt_hash", sa.String(64), primary_key=True),
+    sa.Column("contacts", sa.Integer, nullable=False),  # that were recorded and not undone, erased ones included
+    sa.Column("size", sa.BigInteger, nullable=False),  # of all sealed values that were recorded, in bytes
+    sa.Column("is_full", sa.Boolean, nullable=False),  # nothing is recorded any more, and nothing can be undone
+    sa.Column("expires", sa.Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Bulk updates that can be undone by the receipt, of which only a hash is stored, until it expires (seconds since
+1970)."""
+
+undo_entries = sa.Table(
+    "undo_entries",
+    metadata,
+    _tenant(primary_key=True),
+    sa.Column("receipt_hash", sa.String(64), primary_key=True),
+    sa.Column("contact_seq", sa.BigInteger, primary_key=True),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""The contacts of an update that can be undone. `sealed` holds their values before it, encrypted: see `store._undo`."""
+sa.Index("undo_entries_of", undo_entries.c.tenant, undo_entries.c.contact_seq)
+
 terms = sa.Table(
     "contact_terms",
     metadata,
@@ -253,6 +279,9 @@ PHONE_INDEX = {
     " WHERE deleted_at IS NULL",
 }
 
+NO_STATISTICS = "ALTER TABLE undo_entries ALTER sealed SET STATISTICS 0"
+"""Keeps sealed values out of the statistics of PostgreSQL's planner, where they would outlive their row."""
+
 
 def now() -> str:
     """Return the current time, such as `2025-01-15T09:30:00.000000Z`."""
@@ -269,6 +298,11 @@ def format_time(time: datetime) -> str:
     return time.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+def format_seconds(seconds: float) -> str:
+    """Return a time in seconds since 1970 as the API writes it."""
+    return format_time(datetime.fromtimestamp(seconds, UTC))
+
+
 def create_statements(dialect: sa.Dialect) -> Iterator[str]:
     """Yield the statements that make an empty database a directory of the current revision."""
     for table in metadata.sorted_tables:
@@ -276,6 +310,8 @@ def create_statements(dialect: sa.Dialect) -> Iterator[str]:
         for index in sorted(table.indexes, key=lambda index: str(index.name)):
             yield str(CreateIndex(index).compile(dialect=dialect))
     yield PHONE_INDEX[dialect.name]
+    if dialect.name == "postgresql":
+        yield NO_STATISTICS
     yield f"CREATE TABLE {REVISION_TABLE} (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"
     yield f"INSERT INTO {REVISION_TABLE} VALUES ('{REVISION}')"  # noqa: S608 - constants
     yield f"INSERT INTO tenants (seq, name, created_at) VALUES ({OWNER}, 'owner', '{now()}')"  # noqa: S608 - constants

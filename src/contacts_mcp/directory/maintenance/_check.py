@@ -8,7 +8,19 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Executable, MappingResult, Select, exists, func, or_, select, text
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    Executable,
+    MappingResult,
+    Select,
+    and_,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+)
 
 from contacts_mcp.directory import store
 from contacts_mcp.directory.database import (
@@ -21,6 +33,8 @@ from contacts_mcp.directory.database import (
     spellings,
     tenants,
     terms,
+    undo_entries,
+    undo_receipts,
 )
 
 _BATCH_ROWS = 5_000
@@ -129,6 +143,13 @@ def _contradictions() -> Iterator[tuple[str, Select[Any]]]:
     yield "contacts merged into erased contacts, but not erased", left
     of_key = idempotency_keys.c.record_id == contacts.c.id
     yield "erased contacts with an idempotency key", contact.join(idempotency_keys, of_key).where(_erased)
+    replaced = undo_entries.c
+    of_replaced = and_(replaced.tenant == contacts.c.tenant, replaced.contact_seq == contacts.c.seq)
+    yield "erased contacts with replaced values", contact.join(undo_entries, of_replaced).where(_erased)
+    of_receipt = (undo_receipts.c.tenant == replaced.tenant, undo_receipts.c.receipt_hash == replaced.receipt_hash)
+    kept_open = exists().where(*of_receipt, ~undo_receipts.c.is_full)
+    orphaned = select(replaced.contact_seq).where(or_(~exists().where(of_replaced), ~kept_open))
+    yield "replaced values without a contact or a receipt", orphaned
 
 
 _CONTRADICTIONS = tuple(_contradictions())

@@ -14,6 +14,7 @@ from contacts_mcp.directory._errors import DirectoryUnavailable
 from contacts_mcp.directory.api import TENANT_SCOPE_KEY, Tenant, build_app, render_refusal
 from contacts_mcp.directory.database import Database, tenants
 from contacts_mcp.directory.service._api_keys import ApiKeyMiddleware, KeyCache, unavailable
+from contacts_mcp.directory.store import UndoOffer
 from contacts_mcp.middleware import BodyLimitMiddleware, BodyQuota, ConcurrencyLimitMiddleware, RequestIdMiddleware
 from contacts_mcp.readiness import PART_WORKS, render_readiness
 
@@ -30,7 +31,9 @@ _MAX_REQUESTS = 100
 """Requests of one key without a whole answer."""
 
 
-def build_service(database: Database, per_minute: int, clock: Callable[[], float]) -> FastAPI:
+def build_service(
+    database: Database, per_minute: int, clock: Callable[[], float], undo: UndoOffer | None = None
+) -> FastAPI:
     """Build the API for callers with keys, each of which may make `per_minute` requests a minute (0: no limit).
 
     A request gets an ID, is authenticated, counted and authorized; then its body is read, and a route answers it.
@@ -45,7 +48,7 @@ def build_service(database: Database, per_minute: int, clock: Callable[[], float
     concurrency_limit = Middleware(ConcurrencyLimitMiddleware, _owner_of, _MAX_REQUESTS)
     keys = KeyCache(database, clock)
     authentication = Middleware(ApiKeyMiddleware, database, keys, per_minute, clock)
-    app = build_app(database, None, body_limit, concurrency_limit, authentication)
+    app = build_app(database, None, body_limit, concurrency_limit, authentication, undo=undo)
     app.state.database, app.state.keys = database, keys
     app.include_router(pages_router)
     app.add_middleware(RequestIdMiddleware, _REQUEST_ID)

@@ -25,6 +25,8 @@ from contacts_mcp.directory.api import RESPONSE_MODELS, ROUTERS, ContactType
 _TEXTS = tomllib.loads(Path(__file__).with_name("openapi.toml").read_text(encoding="utf-8"))
 _ERRORS = {int(status): meaning for status, meaning in _TEXTS["errors"].items()}
 _SECURITY = [Security(APIKeyHeader(name="X-API-Key", scheme_name="ApiKey")), Security(HTTPBearer(scheme_name="Bearer"))]
+_CONFLICTING = ("erase_person", "restore_contact", "write_contacts", "read_undo", "undo_update")
+"""Routes without an `Idempotency-Key` that can answer 409."""
 
 
 class Contact(BaseModel):
@@ -117,10 +119,48 @@ class Receipt(BaseModel):
     fields: list[str] = Field(description="The fields that had a value.")
 
 
+class ChangedFields(BaseModel):
+    type: ContactType | SkipJsonSchema[None] = None
+    name: str | SkipJsonSchema[None] = None
+    company_name: str | None = None
+    phone_number: str | None = None
+    email: str | None = None
+    tags: list[str] | SkipJsonSchema[None] = None
+    notes: str | None = None
+
+
+class UndoneContact(BaseModel):
+    id: UUID
+    name: str
+    status: Literal["unchanged", "changed", "deleted"] = Field(description="What happened to it since the update.")
+    before: ChangedFields = Field(description="The values that the update replaced.")
+    current: ChangedFields = Field(description="The values of the same fields now.")
+
+
+class UndoPage(BaseModel):
+    contacts: list[UndoneContact]
+    next: str | None = Field(description="The `after` of the next page; null at the end.")
+    total: NonNegativeInt = Field(description="Contacts of all pages, and those that were erased.")
+    erased: NonNegativeInt
+    undo_until: datetime
+
+
+class Undone(BaseModel):
+    restored: NonNegativeInt
+    changed: NonNegativeInt = Field(description="Contacts that were changed since, and stay as they are.")
+    deleted: NonNegativeInt = Field(description="Contacts that were deleted since.")
+    remaining: NonNegativeInt = Field(description="Contacts that another request restores.")
+
+
 class Result(BaseModel):
     status: Literal[200, 201, 404, 422]
     id: UUID | SkipJsonSchema[None] = None
     detail: str | SkipJsonSchema[None] = None
+
+
+class Results(BaseModel):
+    results: list[Result]
+    undo_until: datetime | None = Field(None, description="Only if the batch has `undo`; null if it cannot be undone.")
 
 
 class ValidationFault(BaseModel):
@@ -136,7 +176,6 @@ class ValidationFaults(BaseModel):
 Groups = create_model("Groups", groups=list[GroupRow])
 Members = create_model("Members", members=list[Member])
 Extensions = create_model("Extensions", extensions=list[str], scopes=list[Literal["read", "write"]])
-Results = create_model("Results", results=list[Result])
 Merged = create_model("Merged", merged=list[UUID])
 Receipts = create_model("Receipts", receipts=list[Receipt])
 Error = create_model("Error", detail=str)
@@ -175,8 +214,8 @@ def _describe(route: APIRoute, described: APIRouter) -> None:
     names = {parameter.name for parameter in get_flat_params(route.dependant)}
     has_body, is_idempotent = route.body_field is not None, "idempotency_key" in names
     possible = {
-        404: bool(names & {"contact_id", "group_id", "idempotency_key"}),
-        409: is_idempotent or route.name in ("erase_person", "restore_contact"),
+        404: bool(names & {"contact_id", "group_id", "idempotency_key", "receipt"}),
+        409: is_idempotent or route.name in _CONFLICTING,
         413: has_body,
         422: has_body or bool(names),
         507: route.methods != {"GET"},

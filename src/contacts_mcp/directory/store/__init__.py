@@ -66,17 +66,25 @@ from contacts_mcp.directory.store._terms import (
     phone_pieces,
     words_column,
 )
+from contacts_mcp.directory.store._undo import UndoneContact, read_undo, undo_update, update_with_undo
+from contacts_mcp.directory.store._undo_keys import GivenKeys, KeyFile, UndoKeys
+from contacts_mcp.directory.store._undo_offer import UndoOffer
 
 __all__ = [
     "PERSONAL_FIELDS",
     "SCOPES",
     "ApiKey",
     "ContactPage",
+    "GivenKeys",
+    "KeyFile",
     "Query",
     "Receipt",
     "Row",
     "Status",
     "StoredRecord",
+    "UndoKeys",
+    "UndoOffer",
+    "UndoneContact",
     "add_members",
     "add_to_index",
     "check_key",
@@ -117,6 +125,7 @@ __all__ = [
     "read_journal_file",
     "read_person",
     "read_receipts",
+    "read_undo",
     "rebuild_index",
     "receipt_chain_end",
     "record_use",
@@ -126,9 +135,11 @@ __all__ = [
     "revoke_key",
     "scan_contacts",
     "spend_nonce",
+    "undo_update",
     "update_contact",
     "update_contacts",
     "update_group",
+    "update_with_undo",
     "verify_receipts",
     "words_column",
 ]

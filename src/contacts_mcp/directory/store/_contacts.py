@@ -4,9 +4,9 @@ Values are validated by the API; rows are returned as they are in the table. An 
 tenant raises DirectoryNotFound.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from sqlalchemy import Connection, bindparam, select, update
@@ -58,6 +58,13 @@ class ContactPage:
     rows: Sequence[Row]
     total: int
     similar: int = 0
+
+
+class Changed(NamedTuple):
+    """A contact before and after a change."""
+
+    before: Row
+    after: Row
 
 
 def list_contacts(connection: Connection, tenant: int, query: Query, *, page: int, per_page: int) -> ContactPage:
@@ -137,11 +144,14 @@ def update_contact(connection: Connection, tenant: int, contact_id: str, values:
 
 def update_contacts(connection: Connection, tenant: int, changes: Sequence[tuple[str, Row]]) -> dict[str, Row]:
     """Set the given columns of live contacts and return these by id; ids of no live contact are left out."""
-    before: dict[str, Row] = {}
-    for ids in chunks(sorted({contact_id for contact_id, _ in changes})):
-        # All batches lock contacts in the order of their ids, so that no two batches wait for each other.
-        found = connection.execute(_SELECT_MANY_LOCKED, {"ids": ids, "tenant": tenant})
-        before |= {row["id"]: row for row in found.mappings()}
+    return change_contacts(connection, tenant, changes)[0]
+
+
+def change_contacts(
+    connection: Connection, tenant: int, changes: Sequence[tuple[str, Row]]
+) -> tuple[dict[str, Row], list[Changed]]:
+    """Update contacts as `update_contacts` does; also return those that differ now."""
+    before = lock_contacts(connection, tenant, {contact_id for contact_id, _ in changes})
     after = {contact_id: dict(row) for contact_id, row in before.items()}
     for contact_id, values in changes:
         if contact_id in after:
@@ -157,7 +167,16 @@ def update_contacts(connection: Connection, tenant: int, changes: Sequence[tuple
             [{"of_tenant": tenant, "of_seq": row["seq"]} | {name: row[name] for name in _CHANGEABLE} for row in rows],
         )
         update_index(connection, tenant, [before[contact_id] for contact_id in changed], rows)
-    return {**after}
+    return {**after}, [Changed(before[contact_id], after[contact_id]) for contact_id in changed]
+
+
+def lock_contacts(connection: Connection, tenant: int, contact_ids: Collection[str]) -> dict[str, Row]:
+    """Lock live contacts in the order of their ids, so that no two batches wait for each other; return them by id."""
+    locked: dict[str, Row] = {}
+    for ids in chunks(sorted(contact_ids)):
+        found = connection.execute(_SELECT_MANY_LOCKED, {"ids": ids, "tenant": tenant})
+        locked |= {row["id"]: row for row in found.mappings()}
+    return locked
 
 
 def delete_contact(connection: Connection, tenant: int, contact_id: str) -> None:

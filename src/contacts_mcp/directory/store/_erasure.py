@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from contacts_mcp.directory.database import contacts, idempotency_keys, receipt_chain, receipts
+from contacts_mcp.directory.database import contacts, idempotency_keys, receipt_chain, receipts, undo_entries
 from contacts_mcp.directory.store._groups import leave_groups
 from contacts_mcp.directory.store._index import update_index
 from contacts_mcp.directory.store._rows import Row
@@ -26,6 +26,9 @@ def clear_contact(connection: Connection, row: Row, time: str) -> None:
         leave_groups(connection, tenant, row["seq"])
     of_record = idempotency_keys.c.tenant == tenant, idempotency_keys.c.record_id == row["id"]
     connection.execute(delete(idempotency_keys).where(*of_record))
+    connection.execute(
+        delete(undo_entries).where(undo_entries.c.tenant == tenant, undo_entries.c.contact_seq == row["seq"])
+    )
     times = {"erased_at": time, "deleted_at": row["deleted_at"] or time, "updated_at": time}
     cleared = dict.fromkeys((*PERSONAL_FIELDS, "type", "phone_digits", "words"))
     this = contacts.c.tenant == tenant, contacts.c.seq == row["seq"]

@@ -6,9 +6,11 @@ the missing erasures before the first transaction.
 
 import errno
 import json
+import logging
 import os
 import re
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -21,7 +23,10 @@ from contacts_mcp.directory._errors import DirectoryUnavailable
 from contacts_mcp.directory._location import Location, PostgresServer
 from contacts_mcp.directory.database import Database, Engine, receipts
 from contacts_mcp.directory.store._erasure import PERSONAL_FIELDS, read_receipts, receipt_chain_end, replay_receipts
+from contacts_mcp.directory.store._undo import delete_expired_undo, find_undo_expiry
 from contacts_mcp.hash_chain import ChainEnd, ChainRecord, ChainVerifier, end_of, format_line, parse_line
+
+_log = logging.getLogger(__name__)
 
 _CONTACT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _RECEIPT_TYPES = {
@@ -30,14 +35,32 @@ _RECEIPT_TYPES = {
 }
 
 
-def open_database(location: Location, *, create: bool = True) -> Database:
+def open_database(location: Location, *, create: bool = True, now: Callable[[], float] = time.time) -> Database:
     """Return the database at a location, opened by its first transaction. A file is kept in sync with its journal.
 
-    Without `create`, a directory that does not exist is refused.
+    Values that bulk updates replaced are deleted if they have expired at `now`, in seconds since 1970. Without
+    `create`, a directory that does not exist is refused.
     """
-    if isinstance(location, PostgresServer):
-        return Database(location, create=create)
-    return Database(location, Journal(location).sync, create=create)
+    journal = None if isinstance(location, PostgresServer) else Journal(location)
+
+    async def sync(engine: Engine) -> None:
+        if journal:
+            await journal.sync(engine)
+        await _expire_undo(engine, now())
+
+    return Database(location, sync, create=create)
+
+
+async def _expire_undo(engine: Engine, now: float) -> None:
+    """Delete replaced values that have expired. If that is not possible now, a later opening does it."""
+    try:
+        first = await engine.look_up(find_undo_expiry)
+        if first is not None and first <= now:
+            await engine.write(lambda connection: delete_expired_undo(connection, now))
+    except Exception as exc:
+        if engine.explain(exc) is None:
+            raise
+        _log.warning("Expired values of a bulk update are not deleted yet (%s)", type(exc).__name__)
 
 
 def journal_path(path: Path) -> Path:
