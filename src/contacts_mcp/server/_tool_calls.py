@@ -115,8 +115,9 @@ class ToolHandlers:
     ) -> types.ListToolsResult:
         require_first_page(params)
         caller = caller_of(ctx)
-        allowed = self._allowed_tools(caller, await self._offer(caller))
-        return types.ListToolsResult(tools=[self._listed(tool) for tool in allowed.values()])
+        offer = await self._offer(caller)
+        allowed = self._allowed_tools(caller, offer)
+        return types.ListToolsResult(tools=[self._listed(tool, offer) for tool in allowed.values()])
 
     async def call_tool(self, ctx: RequestContext, params: types.CallToolRequestParams) -> Result:
         """Find the tool and call it. A failure is one line for the model, and a log message if the client wants it."""
@@ -250,13 +251,14 @@ class ToolHandlers:
             if name not in hidden and offer.has(tool.extension) and not caller.risks.isdisjoint(tool.call_risks)
         }
 
-    def _listed(self, tool: Tool) -> types.Tool:
+    def _listed(self, tool: Tool, offer: ServiceOffer) -> types.Tool:
         takes_token = tool.name in self._two_step_tools
+        schema = tool.schema_for(offer)
         return types.Tool(
             name=tool.name,
             title=tool.title,
             description=tool.description,
-            input_schema=add_token_argument(tool.input_schema) if takes_token else tool.input_schema,
+            input_schema=add_token_argument(schema) if takes_token else schema,
             output_schema=None if takes_token else tool.output_schema,  # a preview has another schema
             annotations=types.ToolAnnotations.model_validate(tool.annotations(open_world=self._open_world)),
         )

@@ -8,12 +8,20 @@ import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from pydantic import Field
+
 from contacts_mcp.text import quote
-from contacts_mcp.tools._answers import join_names
+from contacts_mcp.tools._answers import ContactSummary, join_names, one_line
 
 _MAX_CONTACTS, _MAX_TAGS = 5, 3
 _MAX_NAME_LENGTH, _MAX_VALUE_LENGTH = 60, 40
 _MAX_LIST_LENGTH = 1_600
+
+
+class ContactChange(ContactSummary):
+    """A contact of a plan."""
+
+    change: str = Field(description="Old and new values.")
 
 
 class Change(NamedTuple):
@@ -59,6 +67,16 @@ def describe_values(change: Change, *, with_notes: bool = False) -> str:
     """Describe the old and the new values; without `with_notes`, only how long the notes are."""
     pairs = ((name, change.before.get(name), value) for name, value in change.after.items())
     return "; ".join(_describe_pair(name, old, new, with_notes=with_notes) for name, old, new in pairs)
+
+
+def show_values(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """Show old and new values in the sample of a plan."""
+    return "; ".join(f"{name}: {_shorten(before[name])} → {_shorten(value)}" for name, value in after.items())
+
+
+def _shorten(value: Any) -> str:
+    shown = ", ".join(value) if isinstance(value, list) else str(value or "")
+    return one_line(shown, _MAX_VALUE_LENGTH) or "(empty)"
 
 
 def _describe_pair(name: str, old: Any, new: Any, *, with_notes: bool) -> str:

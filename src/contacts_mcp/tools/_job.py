@@ -3,9 +3,11 @@
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from itertools import islice
 from typing import Generic, TypeVar
+from uuid import uuid4
 
 import anyio
 import anyio.lowlevel
@@ -17,6 +19,7 @@ from contacts_mcp.contract import (
     AuthenticationFailed,
     BatchContacts,
     BatchItemResult,
+    BatchResult,
     Call,
     ContactsError,
     CreateContact,
@@ -168,6 +171,20 @@ class ContactWrite(Generic[K]):
     call: CreateContact | UpdateContact
 
 
+@dataclass(slots=True)
+class JobUndo:
+    """How the updates of a job can be undone: by the receipt, until the time that the service names, if it can."""
+
+    receipt: str = field(default_factory=lambda: str(uuid4()))
+    until: datetime | None = None
+    _is_refused: bool = False
+
+    def add(self, batch: BatchResult) -> None:
+        """Take in the answer to one batch: if one of them cannot be undone, none can."""
+        self._is_refused = self._is_refused or batch.undo_until is None
+        self.until = None if self._is_refused else batch.undo_until
+
+
 @dataclass(frozen=True, slots=True)
 class WriteResult:
     """The id of a contact that was written, or why it was not written."""
@@ -191,9 +208,11 @@ async def write_contacts(
     writes: Iterable[ContactWrite[K]],
     record: Callable[[K, WriteResult], None],
     progress: ProgressReporter,
+    undo: JobUndo | None = None,
 ) -> None:
     """Write contacts, in batches if the service supports them; `record` gets each result as soon as it is known.
 
+    With `undo`, which the service must offer, the updates can be undone.
     `writes` is consumed while it is sent, so that a large job does not build all calls first. Raises a ContactsError if
     no further contact can be written; contacts that were not recorded were not written.
     """
@@ -212,7 +231,8 @@ async def write_contacts(
 
     async def write_batches(_worker: int) -> None:
         while batch := await batches.take():
-            for write, result in zip(batch, await _send_batch(client, [each.call for each in batch]), strict=True):
+            results = await _send_batch(client, [each.call for each in batch], undo)
+            for write, result in zip(batch, results, strict=True):
                 record(write.key, result)
             await progress.advance(len(batch))
 
@@ -255,16 +275,21 @@ async def add_to_group(
     await client.map_concurrently(_slice(ids, _MAX_GROUP_ADDITIONS), add)
 
 
-async def _send_batch(client: JobClient, calls: Sequence[CreateContact | UpdateContact]) -> Iterator[WriteResult]:
+async def _send_batch(
+    client: JobClient, calls: Sequence[CreateContact | UpdateContact], undo: JobUndo | None
+) -> Iterator[WriteResult]:
     """Send one batch; the results are in the order of the calls (the service answers creates first, then updates)."""
     creates = [call for call in calls if isinstance(call, CreateContact)]
     updates = [call for call in calls if isinstance(call, UpdateContact)]
     try:
-        answer = await client.send(BatchContacts(creates=creates, updates=updates))
+        receipt = undo.receipt if undo else None
+        answer = await client.send(BatchContacts(creates=creates, updates=updates, undo=receipt))
     except _FATAL_ERRORS:
         raise
     except ContactsError as exc:
         return iter([WriteResult(error=exc)] * len(calls))
+    if undo:
+        undo.add(answer)
     if len(answer.results) != len(calls):
         incomplete = UnreadableAnswer("the directory did not report the result of each contact")
         return iter([WriteResult(error=incomplete)] * len(calls))

@@ -262,6 +262,7 @@ class Tool:
         other_answers: answers of calls that do something else, if their arguments say so.
         is_time_limited: whether all requests of one call share a time limit.
         extension: what the service must offer beyond the documented API; else the tool does not exist.
+        extension_args: arguments that need an extension, with its name; else they are not listed.
         names_deleted: whether the contact that its arguments name is a deleted one.
     """
 
@@ -281,6 +282,7 @@ class Tool:
     other_answers: tuple[type[BaseModel], ...] = ()
     is_time_limited: bool = False
     extension: str | None = None
+    extension_args: Mapping[str, str] = field(default_factory=dict)
     names_deleted: bool = False
 
     def limit(self, backend: Backend) -> Backend:
@@ -309,6 +311,14 @@ class Tool:
     @cached_property
     def input_schema(self) -> dict[str, Any]:
         return add_name_arguments(input_schema(self.arguments))
+
+    def schema_for(self, offer: ServiceOffer) -> dict[str, Any]:
+        """The input schema without the arguments that the service cannot fulfil."""
+        missing = {name for name, extension in self.extension_args.items() if not offer.has(extension)}
+        if not missing:
+            return self.input_schema
+        properties = {name: each for name, each in self.input_schema["properties"].items() if name not in missing}
+        return {**self.input_schema, "properties": properties}
 
     @cached_property
     def output_schema(self) -> dict[str, Any]:

@@ -11,14 +11,16 @@ from pydantic_core import PydanticCustomError
 
 from contacts_mcp import phones
 from contacts_mcp.contract import Contact, NewType, Record, Risk, Tags, Text, UpdateContact
+from contacts_mcp.contract.models import Timestamp
 from contacts_mcp.guard import PromptWording, Target
 from contacts_mcp.text import quote
-from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, join_names, one_line, summarize
-from contacts_mcp.tools._changes import Change, list_changes
-from contacts_mcp.tools._job import ContactWrite, JobClient, WriteResult, write_contacts
+from contacts_mcp.tools._answers import ShortAnswer, join_names, one_line, summarize
+from contacts_mcp.tools._changes import Change, ContactChange, list_changes, show_values
+from contacts_mcp.tools._job import ContactWrite, JobClient, JobUndo, WriteResult, write_contacts
 from contacts_mcp.tools._plan import (
     Applied,
     PlanArguments,
+    ShownPlan,
     describe_overwrites,
     fingerprint_plan,
     plan_or_apply,
@@ -27,11 +29,13 @@ from contacts_mcp.tools._plan import (
 from contacts_mcp.tools._select import FilterOrGroupArguments, iter_contacts
 from contacts_mcp.tools._tool import JobCounts, Tool
 from contacts_mcp.tools._turns import iter_sorted, iterate_cooperatively
+from contacts_mcp.tools._undo_update import UNDO, UpdateUndone, plan_undo
 from contacts_mcp.tools._values import Region, edit_tags, require_tag_count
 from contacts_mcp.wording import count
 
 _SAMPLE_SIZE = 5
 _MAX_NAME_LENGTH, _MAX_TAG_LENGTH = 40, 40
+_NO_UNDO = "this update cannot be undone: it has too many contacts, or the directory cannot keep their old values"
 _FIELD_BY_ARGUMENT = {"set_type": "type", "set_company_name": "company_name", "set_notes": "notes"}
 
 
@@ -47,9 +51,14 @@ class UpdateMatchingContacts(FilterOrGroupArguments, PlanArguments):
     remove_tags: Tags | None = None
     normalize_phones: bool = Field(default=False, description="Write valid numbers as E.164.")
     default_region: Region | None = Field(default=None, description="Country of numbers without +, e.g. NO.")
+    undo: Text | None = Field(default=None, description="Receipt of an update to undo, alone.")
 
     @model_validator(mode="after")
     def _check_changes_something(self) -> Self:
+        if self.undo is not None:
+            if self.model_dump(exclude_defaults=True).keys() - {"undo", "apply", "plan"}:
+                raise PydanticCustomError("undo", "undo cannot be combined with other arguments")
+            return self
         if not (self.normalize_phones or self.set_fields or self.add_tags or self.remove_tags):
             raise PydanticCustomError("nothing", "names nothing to change")
         return self
@@ -59,12 +68,6 @@ class UpdateMatchingContacts(FilterOrGroupArguments, PlanArguments):
         """The fields of a contact that are set, and their values."""
         values = {name: getattr(self, argument) for argument, name in _FIELD_BY_ARGUMENT.items()}
         return {name: value for name, value in values.items() if value is not None}
-
-
-class ContactChange(ContactSummary):
-    """A contact of the plan."""
-
-    change: str = Field(description="Old and new values.")
 
 
 class FailedUpdate(Record):
@@ -87,6 +90,9 @@ class MatchingUpdated(ShortAnswer):
     not_normalized: int | None = Field(default=None, description="Contacts whose number is not valid.")
     sample: list[ContactChange] | None = Field(default=None, description="Of a plan: the first changes.")
     failures: list[FailedUpdate] | None = None
+    undo: str | None = Field(default=None, description="Receipt to undo this update with.")
+    undo_until: Timestamp | None = Field(default=None, description="Until when it can be undone.")
+    undo_note: str | None = Field(default=None, description="Why it cannot be undone.")
     plan: str | None = None
     next: str | None = None
 
@@ -122,7 +128,7 @@ class _Plan:
         overwrites = tuple(name for name, value in before.items() if name in self.arguments.set_fields and value)
         self.updates.append(_Update(contact.id, contact.name, values, before, overwrites))
         if len(self.sample) < _SAMPLE_SIZE:
-            change = _describe_change(before, values)
+            change = show_values(before, values)
             self.sample.append(ContactChange(**summarize(contact, "name").model_dump(), change=change))
 
     def _edit_tags(self, contact: Contact) -> dict[str, Any]:
@@ -182,9 +188,11 @@ class _Plan:
                 failures.append(FailedUpdate(id=update.contact_id, why=one_line(str(result.error), 120) or ""))
 
         writes = (ContactWrite(each, UpdateContact(contact_id=each.contact_id, **each.values)) for each in self.updates)
-        await write_contacts(client, writes, record, client.progress("contacts updated", counts.to_do))
+        undo = JobUndo() if await client.backend.supports(UNDO) else None
+        await write_contacts(client, writes, record, client.progress("contacts updated", counts.to_do), undo)
         done = {"updates": counts["updated"], "failed": counts["failed"], "unknown": counts["unknown"]}
-        return self._answer(applied=True, overwrites=overwrites, failures=failures or None, **done)
+        undoing = _describe_undo(undo) if undo and counts["updated"] else {}
+        return self._answer(applied=True, overwrites=overwrites, failures=failures or None, **done, **undoing)
 
     def _answer(self, **more: Any) -> MatchingUpdated:
         return MatchingUpdated(
@@ -195,12 +203,9 @@ class _Plan:
         )
 
 
-def _describe_change(before: dict[str, Any], values: dict[str, Any]) -> str:
-    return "; ".join(f"{name}: {_shorten(before[name])} → {_shorten(value)}" for name, value in values.items())
-
-
-def _shorten(value: Any) -> str:
-    return one_line(", ".join(value) if isinstance(value, list) else str(value or ""), 40) or "(empty)"
+def _describe_undo(undo: JobUndo) -> dict[str, Any]:
+    """Return the fields of the answer that say whether and until when an update can be undone."""
+    return {"undo": undo.receipt, "undo_until": undo.until} if undo.until else {"undo_note": _NO_UNDO}
 
 
 def _describe_effect(arguments: UpdateMatchingContacts) -> str:
@@ -219,7 +224,9 @@ def _list_tags(what: str, tags: Iterable[str] | None) -> list[str]:
     return [f"{what}: {join_names([quote(tag, _MAX_TAG_LENGTH) for tag in tags])}"] if tags else []
 
 
-async def _make_plan(client: JobClient, arguments: UpdateMatchingContacts) -> _Plan:
+async def _make_plan(client: JobClient, arguments: UpdateMatchingContacts) -> ShownPlan:
+    if arguments.undo is not None:
+        return await plan_undo(client, arguments.undo, arguments)
     plan = _Plan(arguments, arguments.default_region or client.backend.default_region)
     fields = {"id", "name", "tags", "phone_number", *arguments.set_fields}
     async for page in iter_contacts(client, arguments.filter, fields, client.progress("contacts read")):
@@ -241,4 +248,6 @@ update_matching_contacts = Tool(
     min_risk=Risk.WRITE,
     wording=PromptWording("Change", "change"),
     shows_stored_data=True,
+    other_answers=(UpdateUndone,),
+    extension_args={"undo": UNDO},
 )

@@ -7,7 +7,16 @@ from typing import Any
 
 from cachetools import LRUCache
 
-from contacts_mcp.contract import AddGroupMembers, BatchContacts, Call, ContactsError, EraseRecords, MergeRecords, Risk
+from contacts_mcp.contract import (
+    AddGroupMembers,
+    BatchContacts,
+    Call,
+    ContactsError,
+    EraseRecords,
+    MergeRecords,
+    Risk,
+    UndoUpdate,
+)
 
 _PERIOD_SECONDS = 3600.0
 _MINUTE_SECONDS = 60.0
@@ -67,6 +76,8 @@ class WriteBudget:
                 changes = len(call.creates) + len(call.updates)
             case MergeRecords():
                 changes = len(call.merge_ids)
+            case UndoUpdate():
+                changes = call.contacts
             case EraseRecords():
                 changes = 1 + len(call.also_erase)
             case _:
