@@ -38,7 +38,9 @@ _NOTHING_CHANGED = "nothing was changed"
 
 
 class UpdateUndone(ShortAnswer):
-    """The plan, or what was done, in the same counts: `restores` + `changed_since` + `deleted` + `erased` = `contacts`."""
+    """The plan, or what was done, in the same counts: `restores` + `changed_since` + `deleted` + `erased` =
+    `contacts`.
+    """
 
     applied: Applied
     contacts: int = Field(description="Contacts that the update changed.")
