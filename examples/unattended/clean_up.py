@@ -16,7 +16,7 @@ async def clean_up(job: Job) -> None:
     """Correct the numbers; propose the merges, which a person has to agree to."""
     numbers = await job.apply("update_matching_contacts", normalize_phones=True)
     if numbers:
-        changed, invalid = numbers.get("updated", 0), numbers.get("not_normalized", 0)
+        changed, invalid = numbers.get("updates", 0), numbers.get("not_normalized", 0)
         print(f"numbers: {numbers['matched']} contacts, {changed} changed, {invalid} not valid")
     found = await job.call("find_duplicate_contacts", limit=50)
     print(f"duplicates: {found['certain']} certain, {found['likely']} likely, {found['possible']} possible")

@@ -28,7 +28,7 @@ async def import_file(job: Job) -> None:
         done = await job.apply("import_contacts", **wanted, on_match=on_match)
         if done is None:
             break
-        changed = f"{done.get('created', 0)} created, {done.get('updated', 0)} completed"
+        changed = f"{done.get('new_contacts', 0)} created, {done.get('updates', 0)} completed"
         print(f"on_match {on_match}: {done['rows']} rows, {changed}, {done['invalid']} invalid")
 
 

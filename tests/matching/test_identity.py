@@ -258,6 +258,8 @@ PEOPLE = [
         ("Ola Erik Nordmann", "ola", "similar name"),
         ("ola acme", "ola", "name, company"),
         ("per olsen xylofon", "x", "name, company"),
+        ("Fjord Ltd", "asen", "company"),
+        ("xylofon as", "x", "company"),
         ("99999999", "ola", "same phone"),
         ("0047 999 99 999", "ola", "same phone"),
         ("9999 9999", "ola", "same phone"),

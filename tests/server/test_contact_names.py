@@ -124,7 +124,7 @@ async def test_name_of_several_contacts_does_nothing_and_shows_the_candidates(
     described = '"Ola Nordmann", "+4798765432", "ola@example.com", "Fjell AS", tags "vip" "oslo"'
     assert f"{ola} ({described})" in line
     assert f'{namesake} ("Nordmann, Ola", "+4791234567")' in line
-    assert line.endswith("nothing was changed; ask the person who is meant, then call again with contact_id")
+    assert line.endswith("nothing was changed; choose by the person's words, or ask; then call again with contact_id")
     assert not person.asked
     assert (await directory.call("list_contacts"))["total"] == 2
 
@@ -149,7 +149,7 @@ async def test_misspelled_name_is_answered_with_the_contact_that_it_resembles(di
     line = await directory.error("update_contact", contact="Ola Nordman", notes="x")
 
     assert f'no contact matches "Ola Nordman" exactly, only similar ones: {ola} ("Ola Nordmann", ' in line
-    assert "ask the person who is meant" in line
+    assert "choose by the person's words, or ask" in line
 
 
 async def test_name_without_any_match_points_to_find_contacts(directory: Host) -> None:
@@ -376,6 +376,6 @@ async def test_candidates_fit_in_one_line_whatever_their_values(directory: Host)
     line = await directory.error("get_contact", contact="Ola")
 
     assert len(line) < 1_000
-    assert " more; nothing was changed; ask the person who is meant" in line
+    assert " more; nothing was changed; choose by the person's words, or ask" in line
     assert "\u202e" not in line
     assert '";' not in line.replace('"; nothing', "")

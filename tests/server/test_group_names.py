@@ -97,7 +97,7 @@ async def test_name_of_several_groups_is_refused_with_the_candidates(directory: 
     assert line.startswith('ambiguous: 2 groups are named "kunder": ')
     assert f'{ids[0]} "Kunder" (1 member)' in line
     assert f'{ids[1]} "KUNDER" (0 members)' in line
-    assert line.endswith("nothing was changed; ask the person which one, then call again with its group_id")
+    assert line.endswith("nothing was changed; choose by the person's words, or ask; then call again with its group_id")
 
 
 async def test_unknown_name_of_a_group_is_refused_with_the_nearest_names(directory: Host) -> None:

@@ -8,6 +8,7 @@ from contacts_mcp.contract import Contact
 from contacts_mcp.matching._similarity import (
     company_key,
     email_key,
+    is_legal_form,
     is_same_name,
     is_same_number,
     is_similar_phone,
@@ -229,6 +230,8 @@ def _score_words(words: Sequence[str], contact: Contact) -> _Score:
         max(_word_scores(word, name.split(), contact), key=lambda score: score.value, default=_NO_MATCH)
         for word in words
     ]
+    if any(score.reason == _COMPANY for score in scores):  # compared without its legal form, `AS` of `Fjord AS`
+        scores = [score for word, score in zip(words, scores, strict=True) if score.value or not is_legal_form(word)]
     if not all(score.value for score in scores):
         # A middle name that is not stored, or `Annemarie` for `Anne Marie`
         return _Score(name_key_similarity(" ".join(words), name) * _EXTRA_WORD_FACTOR, _SIMILAR_NAME)

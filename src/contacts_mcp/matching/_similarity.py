@@ -149,6 +149,11 @@ def company_key(company: str | None) -> str:
     return _words_key(company, _LEGAL_FORMS)
 
 
+def is_legal_form(word: str) -> bool:
+    """Whether a folded word is a company's legal form, such as `as`, which `company_key` leaves out."""
+    return word in _LEGAL_FORMS
+
+
 def is_same_name(one: str | None, other: str | None) -> bool:
     """Whether two names have the same words in any order; case, titles and punctuation make no difference.
 

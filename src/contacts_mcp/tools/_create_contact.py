@@ -18,7 +18,7 @@ _OF_THE_TOOL = {"allow_duplicate"}
 
 
 class CreateContactArguments(CreateContact):
-    """Create a contact, unless it exists already. Search first; to change one, use update_contact."""
+    """Create a contact, unless it exists already; to change one, use update_contact."""
 
     allow_duplicate: bool = Field(default=False, description="For another person with equal data.")
 

@@ -18,7 +18,7 @@ from contacts_mcp.wording import count
 
 CONFIRM_FROM_CONTACTS = 25  # changing this many contacts in one call needs a person's confirmation
 _FINGERPRINT_LENGTH = 16
-_NEXT_STEP = "apply with this plan if the person asked for exactly this; else show it to them first"
+_NEXT_STEP = "repeat the call with apply and this plan if the person asked for exactly this; else show it first"
 
 Applied = Annotated[bool, Field(description="False: only a plan; each count says what applying it would do.")]
 
@@ -27,7 +27,7 @@ class PlanArguments(Arguments):
     """The arguments of a two-step tool."""
 
     apply: bool = Field(default=False, description="False shows the plan.")
-    plan: Text | None = Field(default=None, description="With apply: the plan's id.")
+    plan: Text | None = Field(default=None, description="With apply and the same arguments: the plan's id.")
 
 
 class Plan(Protocol):

@@ -167,7 +167,9 @@ async def _unclear_error(client: JobClient, named: Named, unclear: Sequence[_Mat
     kind = Ambiguous if any(each.exact for each in unclear) else NotFound
     has_candidates = any(shown.values())
     advice = (
-        f"ask the person who is meant, then call again with {named.reference.by_id}" if has_candidates else among.advice
+        f"choose by the person's words, or ask; then call again with {named.reference.by_id}"
+        if has_candidates
+        else among.advice
     )
     return kind("; ".join(parts), advice=f"{_NOTHING_DONE}; {advice}")
 
@@ -216,7 +218,7 @@ async def _find_group(backend: Backend, parsed: ParsedArguments, named: Named) -
         listed = ", ".join(f"{group.id} {_describe_group(group)}" for group in same[:_MAX_CANDIDATES])
         raise Ambiguous(
             f"{count(len(same), 'group')} are named {_shown(name)}: {listed}{_and_more(len(same) - _MAX_CANDIDATES)}",
-            advice=f"{_NOTHING_DONE}; ask the person which one, then call again with its group_id",
+            advice=f"{_NOTHING_DONE}; choose by the person's words, or ask; then call again with its group_id",
         )
     if parsed.may_create_group:
         return {GROUP.by_name: " ".join(name.split())}

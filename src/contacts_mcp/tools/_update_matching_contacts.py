@@ -60,7 +60,8 @@ class UpdateMatchingContacts(FilterOrGroupArguments, PlanArguments):
                 raise PydanticCustomError("undo", "undo cannot be combined with other arguments")
             return self
         if not (self.normalize_phones or self.set_fields or self.add_tags or self.remove_tags):
-            raise PydanticCustomError("nothing", "names nothing to change")
+            repeat = ": repeat the arguments of the plan" if self.apply else ""
+            raise PydanticCustomError("nothing", f"names nothing to change{repeat}")
         return self
 
     @property

@@ -102,7 +102,7 @@ async def test_update_plan_is_refused_after_another_contact_matches(either):
     """The person consented to other contacts."""
     await fill(either, 2, tags=["a"])
     plan = await either.call("update_matching_contacts", tags=["a"], add_tags=["b"])
-    await fill(either, 1, tags=["a"])
+    await either.call("create_contact", name="Kari Nordmann", tags=["a"])
 
     line = await either.error("update_matching_contacts", tags=["a"], add_tags=["b"], apply=True, plan=plan["plan"])
 
@@ -133,6 +133,8 @@ async def test_plan_is_refused_after_a_value_to_overwrite_changed(either, person
 async def test_update_without_a_change_is_refused(either):
     """It names only a filter."""
     assert "names nothing to change" in await either.error("update_matching_contacts", tags=["a"])
+    without = await either.error("update_matching_contacts", apply=True, plan="0123456789abcdef")
+    assert "repeat the arguments of the plan" in without
 
 
 async def test_matching_contacts_are_added_to_a_group(either):

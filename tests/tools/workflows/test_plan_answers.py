@@ -21,7 +21,7 @@ PLANNED = pytest.mark.parametrize(
     ],
     ids=["update", "import", "add"],
 )
-ASKED_FOR = "apply with this plan if the person asked for exactly this; else show it to them first"
+ASKED_FOR = "repeat the call with apply and this plan if the person asked for exactly this; else show it first"
 
 
 async def create_contacts(directory: Host) -> None:

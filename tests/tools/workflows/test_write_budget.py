@@ -66,7 +66,7 @@ async def test_import_within_the_budget_asks_no_person(directory: Host, person: 
     plan = await directory.call("import_contacts", **three)
     await directory.call("import_contacts", **three, apply=True, plan=plan["plan"])
 
-    assert plan["next"] == "apply with this plan if the person asked for exactly this; else show it to them first"
+    assert plan["next"].startswith("repeat the call with apply and this plan if the person asked for exactly this; ")
     assert not person.asked
     assert await total(directory) == 3
 
