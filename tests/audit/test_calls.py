@@ -130,7 +130,7 @@ async def test_merge_is_recorded_like_a_deletion(tmp_path, path, lines):
 async def test_merge_of_clusters_is_recorded_with_the_contacts_of_all(tmp_path, path, lines):
     """Before it, every contact that the person agreed to."""
     async with host(tmp_path / "contacts.db", person=Person({"decision": "merge"}), audit=str(path)) as directory:
-        ids = [(await directory.call("create_contact", name="Ola Nordmann"))["id"] for _ in range(4)]
+        ids = [(await directory.create())["contact_id"] for _ in range(4)]
         await directory.call("merge_contacts", clusters=[ids[:2], ids[2:]])
 
     begun, done = lines()[-2:]

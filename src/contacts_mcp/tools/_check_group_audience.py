@@ -17,7 +17,7 @@ _SAMPLE_SIZE = 5
 _MAX_COUNTRIES = 20
 _MAX_SMS_RECIPIENTS = 1_000  # recipients of one request that sends an SMS
 _ADVICE = {
-    "not_e164": "update_matching_contacts with this group_id and normalize_phones fixes numbers that are not E.164",
+    "not_e164": "update_matching_contacts with this group and normalize_phones fixes numbers that are not E.164",
     "no_number": "update_contact adds a missing number",
     "duplicates": "find_duplicate_contacts shows who is in the directory twice",
 }

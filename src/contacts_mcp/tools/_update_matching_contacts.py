@@ -51,7 +51,7 @@ class UpdateMatchingContacts(FilterOrGroupArguments, PlanArguments):
     remove_tags: Tags | None = None
     normalize_phones: bool = Field(default=False, description="Write valid numbers as E.164.")
     default_region: Region | None = Field(default=None, description="Country of numbers without +, e.g. NO.")
-    undo: Text | None = Field(default=None, description="Receipt of an update to undo, alone.")
+    undo: Text | None = Field(default=None, description="Receipt of an update to undo, without filter.")
 
     @model_validator(mode="after")
     def _check_changes_something(self) -> Self:
