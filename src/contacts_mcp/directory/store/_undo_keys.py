@@ -48,11 +48,11 @@ class GivenKeys:
 
 
 class KeyFile:
-    """The key of a directory in a file, in a file of its own that only its owner can read."""
+    """The key of an SQLite directory, in a file of its own that only its owner can read."""
 
     def __init__(self, path: Path) -> None:
         """`path` is the directory's file. Nothing is created before the first value is encrypted."""
-        self.path = path.with_name(f"{path.name}.undo-key")
+        self.path = path.parent / f"{path.name}.undo-key"
         self._key: bytes | None = None
 
     def for_sealing(self) -> bytes | None:
