@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from pydantic import Field
 
@@ -96,7 +97,7 @@ class UndoPlan:
     def risk(self) -> Risk:
         return risk_of_updates(self.change_count, self.overwrites)
 
-    def to_answer(self, **fields: str | None) -> UpdateUndone:
+    def to_answer(self, **fields: Any) -> UpdateUndone:
         return UpdateUndone(
             applied=False,
             contacts=self.contacts.total,
