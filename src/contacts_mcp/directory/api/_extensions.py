@@ -78,7 +78,7 @@ async def write_contacts(tenant: CurrentTenant, undo: CurrentUndo, body: Batch) 
     """Create and update contacts in one transaction, except for items that are refused.
 
     Results come in the order of the items: creates first, then updates. With `undo`, `undo_until` says until when the
-    updates can be undone; it is null if they cannot, because there are too many or there is no key.
+    updates can be undone. It is null if there are too many of them, or if the directory has no key for undo.
     """
     batch = await asyncio.to_thread(ValidatedBatch, body.creates, body.updates)  # it takes longer than a turn
     if body.undo is None:

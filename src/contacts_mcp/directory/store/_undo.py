@@ -133,8 +133,8 @@ def update_with_undo(
 ) -> tuple[dict[str, Row], float | None]:
     """Update contacts as `update_contacts` does, so that it can be undone by `receipt`.
 
-    The receipt must be secret and random. Also returns until when the update can be undone, in seconds since 1970; None
-    if it cannot: there is no key, or it changes too many contacts.
+    The receipt must be secret and random. Also returns until when the update can be undone, in seconds since 1970: None
+    without a key, and if the update changes too many contacts.
 
     Raises:
         Conflict: a contact was changed under this receipt before.
