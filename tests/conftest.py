@@ -37,6 +37,12 @@ def patient_search(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("contacts_mcp.tools._duplicate_check.SEARCH_SECONDS", 20.0)
 
 
+@pytest.fixture(autouse=True)
+def quick_person(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The person at a test's host declines at once, which would look like a host that shows no form."""
+    monkeypatch.setattr("contacts_mcp.guard._guard.MIN_DECISION_SECONDS", 0.0)
+
+
 @dataclass(frozen=True)
 class Finished:
     code: int

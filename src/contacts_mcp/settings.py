@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from contacts_mcp.audit import AuditDestinations, parse_destinations
 from contacts_mcp.directory import Location, default_path, parse_location, with_replica
-from contacts_mcp.guard import GuardMode
+from contacts_mcp.guard import GuardMode, Rung
 from contacts_mcp.setting_values import (
     UNEXPANDED,
     has_reference,
@@ -27,7 +27,7 @@ from contacts_mcp.setting_values import (
 
 _PREFIX = "CONTACTS_MCP_"
 _MIN_SECRET_CHARACTERS = 32
-_LISTS = ("tools", "confirm", "audit", "public_host", "allow_origin", "state_keys")
+_LISTS = ("tools", "confirm", "approval", "audit", "public_host", "allow_origin", "state_keys")
 _HAS_REFERENCE = {"api_key": is_placeholder_key, "token": is_placeholder_key, "state_keys": is_reference}
 """How references are found in a setting; by default with `has_reference`."""
 _ENVIRONMENT = ("HOME", "XDG_DATA_HOME", "TMPDIR", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
@@ -120,6 +120,17 @@ class Settings(BaseSettings):
     """How consent to destructive tools is obtained: `ask`, `two-step` or `block`."""
     confirm: Names = []
     """Further tools that need consent, such as `update_contact`."""
+    approval: Annotated[list[Rung] | None, NoDecode, BeforeValidator(_split)] = None
+    """How a person is reached, the first way first: `form` (of the host), `page` (in the browser of this computer),
+    `url` (a page of this server, for hosts that open addresses), `terminal` (`contacts-mcp approvals`), `approver`
+    (another person). Default: `form,page` on this computer, `form,url` with authentication."""
+    approval_ttl: int = Field(default=86_400, ge=60, le=604_800)
+    """Seconds for which a call waits for an approver."""
+    approval_webhook: str | None = None
+    """URL that gets a message without personal data when an approver has to decide; `https`, or `http` on this
+    machine."""
+    four_eyes: bool = False
+    """Only another person than the caller can approve: `approver` is the only way then."""
     default_region: Annotated[str | None, _parser(_parse_region)] = None
     """Region of phone numbers without a country code, such as `NO`. With it, they are written as E.164."""
     files: Path | None = None

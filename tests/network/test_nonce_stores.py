@@ -15,7 +15,7 @@ import pytest
 from redis.asyncio import Redis
 
 from contacts_mcp.directory import Directory
-from contacts_mcp.guard import MemoryNonceStore, RedisNonceStore
+from contacts_mcp.guard import MemoryNonceStore, RedisStore
 from network.servers import STATE_KEYS
 from support.hosts import Person, host
 from support.processes import free_port, needs_redis, run_redis
@@ -74,7 +74,7 @@ def test_processes_with_one_directory_accept_each_nonce_once(tmp_path):
 @needs_redis
 async def test_servers_with_one_redis_accept_each_nonce_once(redis_port):
     """More calls than connections at a time; none is refused for that."""
-    stores = [RedisNonceStore(f"redis://127.0.0.1:{redis_port}/0") for _ in range(2)]
+    stores = [RedisStore(f"redis://127.0.0.1:{redis_port}/0") for _ in range(2)]
     try:
         assert await count_accepted(*stores) == Counter(NONCES)
     finally:
@@ -96,7 +96,7 @@ async def test_directory_forgets_expired_nonces(tmp_path):
 async def test_redis_forgets_expired_nonces(redis_port):
     """Redis keeps a nonce a little longer than it is valid, independent of its own clock."""
     address = f"redis://127.0.0.1:{redis_port}/0"
-    store, looking = RedisNonceStore(address), Redis.from_url(address)
+    store, looking = RedisStore(address), Redis.from_url(address)
     try:
         assert await store.spend("a", time.time() + SOON)
         assert await store.spend("b", time.time() - 1)
@@ -116,7 +116,7 @@ async def test_redis_forgets_expired_nonces(redis_port):
 @needs_redis
 async def test_cancelled_call_does_not_release_its_nonce(redis_port):
     """The late reply is not taken for the reply to the next command."""
-    store = RedisNonceStore(f"redis://127.0.0.1:{redis_port}/0")
+    store = RedisStore(f"redis://127.0.0.1:{redis_port}/0")
     try:
         await count_accepted(store)
         for given_up in range(200):

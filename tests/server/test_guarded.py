@@ -224,7 +224,7 @@ async def test_state_of_another_server_process_is_rejected(tmp_path: Path) -> No
         assert await after.has(ola)
 
 
-async def test_host_error_instead_of_an_answer_is_a_refusal(tmp_path: Path) -> None:
+async def test_host_error_instead_of_an_answer_is_no_consent(tmp_path: Path) -> None:
     """Legacy era."""
 
     class Broken(Person):
@@ -234,9 +234,9 @@ async def test_host_error_instead_of_an_answer_is_a_refusal(tmp_path: Path) -> N
     async with host(tmp_path / "contacts.db", LEGACY, Broken()) as directory:
         ola = await directory.create()
 
-        line = await directory.error("delete_contact", **ola)
+        reason = await directory.declined("delete_contact", **ola)
 
-        assert line == "refused: the host could not put the question to a person; nothing was changed"
+        assert reason.startswith("the question was declined, or never shown to a person; nothing was changed")
         assert await directory.has(ola)
 
 
@@ -279,7 +279,7 @@ async def test_malformed_answer_is_not_a_yes(tmp_path: Path) -> None:
     async with host(tmp_path / "contacts.db", LEGACY, Odd()) as directory:
         ola = await directory.create()
 
-        assert "nothing was changed" in await directory.error("delete_contact", **ola)
+        assert "nothing was changed" in await directory.declined("delete_contact", **ola)
         assert await directory.has(ola)
 
 

@@ -10,16 +10,17 @@ from mcp.server.lowlevel import Server
 
 from contacts_mcp import __version__
 from contacts_mcp.app._backends import Connection, DirectoryConnection, Embedded, Platform, backend_factory, connect
+from contacts_mcp.app._consent import approval_lifetime, build_guard, choose_rungs
 from contacts_mcp.app._garbage import collect_when_idle
 from contacts_mcp.app._instructions import write_instructions
 from contacts_mcp.app._output import flush_stderr
 from contacts_mcp.app._shared_state import SharedState
 from contacts_mcp.audit import AuditDestinations, LogOutput, OtlpOutput, Trail, TrailFile
 from contacts_mcp.file_links import FileLinks
-from contacts_mcp.guard import ANSWER_LIFETIME_SECONDS, Guard, NonceStore, RedisNonceStore, Seal
+from contacts_mcp.guard import RedisStore
 from contacts_mcp.prompts import choose_prompts
 from contacts_mcp.resources import Completions, ResourceCatalog
-from contacts_mcp.server import ActiveCalls, CallRecorder, Lifespan, Subscriptions, build_server
+from contacts_mcp.server import ActiveCalls, CallRecorder, Lifespan, Subscriptions, Ways, build_server
 from contacts_mcp.settings import InvalidSettings, Settings, env_name
 from contacts_mcp.tools import TOOLS, choose_tools, require_confirmable
 from contacts_mcp.wording import count
@@ -35,7 +36,7 @@ class App:
     subscriptions: Subscriptions
     trail: Trail
     recorder: CallRecorder
-    redis: RedisNonceStore | None
+    redis: RedisStore | None
     summary: str
 
     def checks(self) -> dict[str, Callable[[], Awaitable[None]]]:
@@ -74,6 +75,7 @@ def build_app(
     redis = _redis(settings)
     trail = _trail(settings, own_file=own_file)
     recorder = CallRecorder(trail, {tool.name: tool.risk for tool in TOOLS})
+    rungs = choose_rungs(settings)
     active_calls, subscriptions = ActiveCalls(max_calls), Subscriptions()
     server = build_server(
         version=__version__,
@@ -86,7 +88,8 @@ def build_app(
             make_downloads=shared_state.downloads if shared_state else None,
             links=links,
         ),
-        guard=_guard(settings, connection, redis, shared_state),
+        guard=build_guard(settings, connection, redis, shared_state),
+        ways=Ways(rungs, lifetime_seconds=approval_lifetime(settings, rungs)),
         lifespan=_lifespan(connection, redis, trail, active_calls),
         active_calls=active_calls,
         resources=ResourceCatalog(tools),
@@ -125,36 +128,17 @@ def _otlp() -> OtlpOutput:
     return OtlpOutput(_telemetry.resource)
 
 
-def _guard(
-    settings: Settings, connection: Connection, redis: RedisNonceStore | None, shared_state: SharedState | None
-) -> Guard:
-    """Build the guard. Replicas, which share keys, also share used nonces: in Redis or the embedded directory.
-
-    The processes of one user share both in a folder.
-    """
-    keys = [key.get_secret_value() for key in settings.state_keys]
-    nonce_store: NonceStore | None = None
-    if keys:
-        nonce_store = redis or (connection if isinstance(connection, DirectoryConnection) else None)
-    elif shared_state:
-        keys, nonce_store = [shared_state.seal_key], shared_state.nonce_store()
-    seal = Seal(ANSWER_LIFETIME_SECONDS, keys)
-    return Guard(settings.guard, settings.confirm, seal=seal, nonce_store=nonce_store)
-
-
-def _redis(settings: Settings) -> RedisNonceStore | None:
+def _redis(settings: Settings) -> RedisStore | None:
     if settings.redis_url is None:
         return None
     if not settings.state_keys:
         raise InvalidSettings(
             f"{env_name('redis_url')} is for replicas that share confirmations; set {env_name('state_keys')} too"
         )
-    return RedisNonceStore(settings.redis_url.get_secret_value())
+    return RedisStore(settings.redis_url.get_secret_value())
 
 
-def _lifespan(
-    connection: Connection, redis: RedisNonceStore | None, trail: Trail, active_calls: ActiveCalls
-) -> Lifespan:
+def _lifespan(connection: Connection, redis: RedisStore | None, trail: Trail, active_calls: ActiveCalls) -> Lifespan:
     @asynccontextmanager
     async def lifespan(_server: object) -> AsyncIterator[None]:
         try:

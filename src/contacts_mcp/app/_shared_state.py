@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from contacts_mcp.app._backends import Embedded, Platform
 from contacts_mcp.directory import default_path
 from contacts_mcp.folder import Folder
-from contacts_mcp.guard import FileNonceStore
+from contacts_mcp.guard import FileApprovalStore, FileNonceStore
 from contacts_mcp.private_folder import PrivateFolder
 from contacts_mcp.settings import Settings, env_name
 from contacts_mcp.tools import SharedDownloads, remove_expired_downloads
@@ -33,6 +33,10 @@ class SharedState:
     def nonce_store(self) -> FileNonceStore:
         """Return the store of used confirmations. Raises OSError."""
         return FileNonceStore(self.folder.subfolder("used"))
+
+    def approval_store(self) -> FileApprovalStore:
+        """Return the store of approvals. Raises OSError."""
+        return FileApprovalStore(self.folder.subfolder("approvals"))
 
     def downloads(self, files: Folder | None) -> SharedDownloads:
         """Return the exports; `files` is the folder for files. Raises OSError."""

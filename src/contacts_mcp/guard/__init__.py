@@ -1,23 +1,26 @@
 """The guard: may this tool call run? It asks a person, refuses, or lets the call proceed, and fails closed."""
 
-from contacts_mcp.guard._file_nonces import FileNonceStore
+from contacts_mcp.guard._approvals import (
+    Approval,
+    Approvals,
+    ApprovalStore,
+    ApprovalStoreUnavailable,
+    Decision,
+    FileApprovalStore,
+    MemoryApprovalStore,
+)
+from contacts_mcp.guard._consent import CONSENT_WORDS, Consent, ConsentWord, Rung
 from contacts_mcp.guard._guard import (
-    ANSWER_LIFETIME_SECONDS,
-    CONSENT_WORDS,
-    Consent,
+    MIN_DECISION_SECONDS,
     ConsentAnswer,
-    ConsentWord,
     Declined,
     Guard,
     GuardMode,
-    MemoryNonceStore,
-    NonceStore,
-    NonceStoreUnavailable,
+    NeverShown,
     NotConfirmed,
     Preview,
-    RedisNonceStore,
-    Seal,
 )
+from contacts_mcp.guard._nonces import FileNonceStore, MemoryNonceStore, NonceStore, NonceStoreUnavailable
 from contacts_mcp.guard._questions import (
     Choice,
     Choices,
@@ -26,32 +29,48 @@ from contacts_mcp.guard._questions import (
     Question,
     Refused,
     Target,
+    chosen_ids,
     hash_json,
+    is_yes,
 )
+from contacts_mcp.guard._redis import RedisStore
+from contacts_mcp.guard._seal import ANSWER_LIFETIME_SECONDS, Seal
 
 __all__ = [
     "ANSWER_LIFETIME_SECONDS",
     "CONSENT_WORDS",
+    "MIN_DECISION_SECONDS",
+    "Approval",
+    "ApprovalStore",
+    "ApprovalStoreUnavailable",
+    "Approvals",
     "Choice",
     "Choices",
     "Consent",
     "ConsentAnswer",
     "ConsentWord",
+    "Decision",
     "Declined",
+    "FileApprovalStore",
     "FileNonceStore",
     "Guard",
     "GuardMode",
     "GuardedCall",
+    "MemoryApprovalStore",
     "MemoryNonceStore",
+    "NeverShown",
     "NonceStore",
     "NonceStoreUnavailable",
     "NotConfirmed",
     "Preview",
     "PromptWording",
     "Question",
-    "RedisNonceStore",
+    "RedisStore",
     "Refused",
+    "Rung",
     "Seal",
     "Target",
+    "chosen_ids",
     "hash_json",
+    "is_yes",
 ]

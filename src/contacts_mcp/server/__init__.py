@@ -1,5 +1,7 @@
 """The MCP server: protocol handlers over the tools. It knows nothing about contacts."""
 
+from contacts_mcp.server._approval_desk import ApprovalDesk, OpenQuestion, OutdatedApproval
+from contacts_mcp.server._consent import Ways
 from contacts_mcp.server._context import (
     ACTIVE_CALLS_SCOPE_KEY,
     CALLER_SCOPE_KEY,
@@ -19,10 +21,14 @@ __all__ = [
     "FILES_URL_SCOPE_KEY",
     "LOCAL_CALLER",
     "ActiveCalls",
+    "ApprovalDesk",
     "BackendFactory",
     "CallRecorder",
     "Caller",
     "Lifespan",
+    "OpenQuestion",
+    "OutdatedApproval",
     "Subscriptions",
+    "Ways",
     "build_server",
 ]

@@ -27,6 +27,7 @@ FILES_URL_SCOPE_KEY = "contacts_mcp.files_url"
 """Key of the address of a request's file links, without their token, in the ASGI scope."""
 
 _MAX_LINE_LENGTH = 1_000
+_MAX_HOST_NAME_LENGTH = 60
 
 RequestContext = ServerRequestContext[Any, Any]
 
@@ -59,6 +60,14 @@ def caller_of(ctx: RequestContext) -> Caller:
     """Return the caller of a request. Raises KeyError if a network transport has not authenticated one."""
     caller: Caller = LOCAL_CALLER if ctx.request is None else ctx.request.scope[CALLER_SCOPE_KEY]
     return caller
+
+
+def host_name(ctx: RequestContext) -> str:
+    """Return the name and version that the host gives itself, on one line; empty if it gives none."""
+    client = ctx.session.client_params
+    if client is None:
+        return ""
+    return sanitize_line(f"{client.client_info.name} {client.client_info.version}".strip(), _MAX_HOST_NAME_LENGTH)
 
 
 def request_id_of(ctx: RequestContext) -> str:

@@ -83,6 +83,8 @@ class CallRecord:
 
     Attributes:
         consent: a `Consent`, or "refused" (by a person or the guard), "asked" (no answer yet), "none" (not reached).
+        approver: who consented, if that is known: a caller, or a user of this computer.
+        consent_seconds: how long a person took to answer, if one was asked.
         targets: the ids in the arguments, by argument name.
         counts: what the call has done, updated while it runs.
         results: ids and receipts of what the call made or erased, by name, updated while it runs.
@@ -94,6 +96,8 @@ class CallRecord:
     caller: str
     request_id: str
     consent: str = "none"
+    approver: str = ""
+    consent_seconds: float | None = None
     outcome: Outcome = Outcome.NOT_RUN
     error: str | None = None
     status: int | None = None
@@ -161,6 +165,8 @@ class CallRecord:
             "risk": "unknown" if self.risk is None else self.risk.value,
             **self.targets,
             "consent": self.consent,
+            **({"approver": self.approver} if self.approver else {}),
+            **({} if self.consent_seconds is None else {"consent_ms": round(self.consent_seconds * 1000)}),
             "outcome": outcome.value,
         }
 

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import mcp_types as types
 from pydantic import BaseModel
@@ -13,6 +12,8 @@ from contacts_mcp.audit import Outcome
 from contacts_mcp.contract import ContactsError, PermissionDenied, Risk
 from contacts_mcp.guard import CONSENT_WORDS, Consent, Declined, Guard, GuardedCall, GuardMode, Preview, Question
 from contacts_mcp.middleware import CURRENT_REQUEST_ID
+from contacts_mcp.server._approval_desk import to_guarded_call
+from contacts_mcp.server._consent import Asking, ConsentLadder, PageAddress, Verdict, Waiting, Ways
 from contacts_mcp.server._context import (
     ActiveCalls,
     BackendFactory,
@@ -26,13 +27,7 @@ from contacts_mcp.server._context import (
     request_id_of,
     require_first_page,
 )
-from contacts_mcp.server._elicitation import (
-    add_token_argument,
-    can_elicit,
-    obtain_consent,
-    question_result,
-    split_token_argument,
-)
+from contacts_mcp.server._elicitation import add_token_argument, address_result, question_result, split_token_argument
 from contacts_mcp.server._progress import CallProgress
 from contacts_mcp.server._recording import (
     CallRecord,
@@ -98,7 +93,9 @@ class ToolHandlers:
         recorder: CallRecorder,
         *,
         open_world: bool,
+        ways: Ways | None = None,
     ) -> None:
+        self._ladder = ConsentLadder(guard, ways)
         self._open_world = open_world
         self._tools = {tool.name: tool for tool in tools}
         self._backend_for = backend_for
@@ -182,18 +179,25 @@ class ToolHandlers:
         # Before, only one of `call_risks` was checked.
         if prepared.risk is not Risk.READ and prepared.risk not in call.caller.risks:
             raise PermissionDenied("this call would do more than you may do here", advice="nothing was changed")
-        consent: Consent | Question | Preview = Consent.NONE_NEEDED
-        if prepared.needs_consent or self._guard.requires_consent(tool.name, prepared.risk):
-            guarded_call = _guarded_call(call, prepared, parsed.bind(raw, arguments))
-            consent = await obtain_consent(call.ctx, call.params, self._guard, guarded_call, token, record)
+        consent: Verdict = Consent.NONE_NEEDED
+        guarded_call = to_guarded_call(tool, prepared, parsed.bind(raw, arguments), call.caller.principal)
+        if await self._needs_consent(call, guarded_call):
+            consent = await self._ladder.obtain(Asking(call.ctx, call.caller, guarded_call, record), call.params, token)
         if not isinstance(consent, Consent):
             record.outcome = Outcome.ASKED
-            return question_result(consent) if isinstance(consent, Question) else preview_result(consent)
+            return _to_result(consent)
         record.consent, word = consent.value, CONSENT_WORDS[consent]
         backend.consent.is_given = word == "person"
         answer = await self._run(call, arguments, prepared)
         reports_consent = prepared.risk is not Risk.READ and self._may_ask_about(tool)
         return answer_result(answer, ConsentReport(consent=word) if reports_consent else None)
+
+    async def _needs_consent(self, call: _Call, guarded: GuardedCall) -> bool:
+        """Whether a person has to agree. Once one was asked their answer counts, even if the call needs none by now."""
+        if guarded.needs_consent or self._guard.requires_consent(guarded.tool, guarded.risk):
+            return True
+        is_plan_applied = call.tool.plans_first and guarded.risk is not Risk.READ
+        return is_plan_applied and await self._ladder.has_asked(call.ctx, call.caller, guarded)
 
     def _may_ask_about(self, tool: Tool) -> bool:
         """Whether a person may have to agree to a call of this tool, depending on what it changes."""
@@ -207,7 +211,7 @@ class ToolHandlers:
             may_read=Risk.READ in call.caller.risks,
             links=backend.links and replace(backend.links, url=files_url_of(call.ctx)),
             consent=CallConsent(
-                can_ask=can_elicit(call.ctx) and self._guard.mode is not GuardMode.BLOCK,
+                can_ask=self._ladder.can_ask(call.ctx, call.caller),
                 was_asked=call.params.request_state is not None,
                 guarded_risks=[risk for risk in Risk if self._guard.requires_consent(call.tool.name, risk)],
                 has_preview=self._guard.mode is GuardMode.TWO_STEP,
@@ -275,18 +279,17 @@ def _shows_stored_data(tool: Tool, guard: Guard) -> bool:
     return tool.shows_stored_data or (bool(tool.target_args) and guard.requires_consent(tool.name, tool.risk))
 
 
-def _guarded_call(call: _Call, prepared: PreparedCall, arguments: Mapping[str, Any]) -> GuardedCall:
-    return GuardedCall(
-        tool=call.tool.name,
-        risk=prepared.risk,
-        arguments=arguments,
-        principal=call.caller.principal,
-        read_target=prepared.read_target,
-        details=prepared.values,
-        wording=call.tool.wording,
-        choose=prepared.choose,
-        needs_consent=prepared.needs_consent,
-    )
+def _to_result(verdict: Question | PageAddress | Preview | Waiting) -> Result:
+    """Return the result of a call that a person has not agreed to yet."""
+    match verdict:
+        case Question():
+            return question_result(verdict)
+        case PageAddress():
+            return address_result(verdict.message, verdict.url)
+        case Preview():
+            return preview_result(verdict)
+        case Waiting():
+            return answer_result(NotDone(done=False, reason=verdict.message))
 
 
 class PreviewAnswer(BaseModel):

@@ -1,0 +1,57 @@
+"""The guard of a server, where its approvals are stored, and the ways to reach a person that its settings allow."""
+
+from collections.abc import Sequence
+
+from contacts_mcp.app._backends import Connection, DirectoryConnection
+from contacts_mcp.app._shared_state import SharedState
+from contacts_mcp.guard import (
+    ANSWER_LIFETIME_SECONDS,
+    Approvals,
+    ApprovalStore,
+    Guard,
+    GuardMode,
+    MemoryApprovalStore,
+    NonceStore,
+    RedisStore,
+    Rung,
+    Seal,
+)
+from contacts_mcp.settings import Auth, Settings
+
+
+def build_guard(
+    settings: Settings, connection: Connection, redis: RedisStore | None, shared_state: SharedState | None
+) -> Guard:
+    """Build the guard. Replicas, which share keys, also share used nonces: in Redis or the embedded directory.
+
+    The processes of one user share both in a folder. Approvals are stored in the same place.
+    """
+    keys = [key.get_secret_value() for key in settings.state_keys]
+    nonces: NonceStore | None = None
+    approvals: ApprovalStore = MemoryApprovalStore()
+    if keys:
+        nonces = redis or (connection if isinstance(connection, DirectoryConnection) else None)
+        approvals = redis or approvals
+    elif shared_state:
+        keys, nonces, approvals = [shared_state.seal_key], shared_state.nonce_store(), shared_state.approval_store()
+    seal = Seal(ANSWER_LIFETIME_SECONDS, keys)
+    return Guard(settings.guard, settings.confirm, seal=seal, nonce_store=nonces, approvals=Approvals(approvals, seal))
+
+
+def choose_rungs(settings: Settings) -> Sequence[Rung]:
+    """Return the ways to reach a person, the first to be tried first; those that are not there are passed over.
+
+    An operator who chose two-step mode gets no page that was not asked for.
+    """
+    if settings.four_eyes:
+        return (Rung.APPROVER,)
+    if settings.approval is not None:
+        return settings.approval
+    if settings.guard is GuardMode.TWO_STEP:
+        return (Rung.FORM,)
+    return (Rung.FORM, Rung.PAGE) if settings.auth is Auth.NONE else (Rung.FORM, Rung.URL)
+
+
+def approval_lifetime(settings: Settings, rungs: Sequence[Rung]) -> float:
+    """Return for how many seconds an approval can be decided on."""
+    return float(settings.approval_ttl) if Rung.APPROVER in rungs else ANSWER_LIFETIME_SECONDS

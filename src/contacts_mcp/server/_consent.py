@@ -1,0 +1,315 @@
+"""Obtain a person's consent to a call: the ways to reach a person, one after the other, as host and operator allow.
+
+A form of the host comes first. If the host has none, or its forms do not reach a person, the call waits for an
+approval: a person decides on a page or in a terminal, and the call goes on, or the same call made again does.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from cachetools import TTLCache
+from mcp_types import CallToolRequestParams
+
+from contacts_mcp.guard import (
+    ANSWER_LIFETIME_SECONDS,
+    Approval,
+    Consent,
+    ConsentAnswer,
+    Decision,
+    Guard,
+    GuardedCall,
+    GuardMode,
+    NeverShown,
+    Preview,
+    Question,
+    Refused,
+    Rung,
+)
+from contacts_mcp.server._context import Caller, RequestContext, host_name, is_modern
+from contacts_mcp.server._elicitation import OpenForms, answer_in, ask_to_open, can_elicit, can_open_url
+from contacts_mcp.server._recording import CallRecord, count_confirmation
+
+HOLD_SECONDS = 45.0
+"""How long a call waits for a person: hosts end a call after about 60 seconds."""
+_UNREACHED_TTL_SECONDS = 3_600.0
+_MAX_UNREACHED = 1_000
+URL_MESSAGE = "Open this page to decide whether the assistant may make a change in your contacts."
+_AGAIN = "call again with the same arguments"
+_OPEN_FORM = f"waiting for a person: the question is still open in this host; {_AGAIN} when they have answered"
+_WAITING = {
+    Rung.PAGE: f"a page was opened for the person at this computer; {_AGAIN} when they have decided",
+    Rung.URL: f"the person was given a page to decide on; {_AGAIN} when they have decided",
+    Rung.TERMINAL: f"waiting for a person's decision; {_AGAIN} later",
+    Rung.APPROVER: f"waiting for approval by a person who may give it; {_AGAIN} later",
+}
+
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A person has not decided yet; `message` says so, and what to do next, for the model."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class PageAddress:
+    """The address of the page on which a person decides, which the host gives to the person."""
+
+    message: str
+    url: str
+
+
+Verdict = Consent | Question | PageAddress | Preview | Waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """The ways to reach a person that the operator allows.
+
+    Attributes:
+        rungs: the ways, the first to be tried first; a form comes before all others.
+        open_page: opens an approval's page in the browser of this computer, unless it is open; False without a browser.
+        page_url: returns the address of an approval's page, for a person who reaches the server over the network.
+        announce: tells approvers that an approval is pending.
+        lifetime_seconds: how long an approval can be decided on.
+    """
+
+    rungs: Sequence[Rung] = (Rung.FORM,)
+    open_page: Callable[[Approval], Awaitable[bool]] | None = None
+    page_url: Callable[[RequestContext, Approval], str | None] | None = None
+    announce: Callable[[Approval], Awaitable[None]] | None = None
+    lifetime_seconds: float = ANSWER_LIFETIME_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A call that needs a person's consent, and the request that made it."""
+
+    ctx: RequestContext
+    caller: Caller
+    call: GuardedCall
+    record: CallRecord
+
+
+class ConsentLadder:
+    """Obtains consent to guarded calls in the first way that reaches a person."""
+
+    def __init__(self, guard: Guard, ways: Ways | None = None, hold_seconds: float = HOLD_SECONDS) -> None:
+        self._guard = guard
+        self._approvals = guard.approvals
+        self._ways = ways or Ways()
+        self._hold_seconds = hold_seconds
+        self._unreached: TTLCache[tuple[str, str], bool] = TTLCache(_MAX_UNREACHED, _UNREACHED_TTL_SECONDS)
+
+    def can_ask(self, ctx: RequestContext, caller: Caller) -> bool:
+        """Whether a person can be asked about this caller's calls."""
+        if self._guard.mode is GuardMode.BLOCK:
+            return False
+        return self._shows_forms(ctx, caller) or bool(self._other_rungs(ctx))
+
+    async def has_asked(self, ctx: RequestContext, caller: Caller, call: GuardedCall) -> bool:
+        """Whether a person is asked about this very call outside of it: what they decide counts."""
+        if not self._other_rungs(ctx):
+            return False
+        return await self._approvals.find(call, caller.tenant) is not None
+
+    async def obtain(self, asking: Asking, params: CallToolRequestParams, token: str | None) -> Verdict:
+        """Return consent to a call, or what the call is answered with instead. Raises like `Guard.decide`."""
+        verdict = await self._obtain(asking, answer_in(asking.ctx, params), token)
+        if not isinstance(verdict, Consent):
+            asking.record.consent = "asked"
+        return verdict
+
+    async def _obtain(self, asking: Asking, answer: ConsentAnswer | None, token: str | None) -> Verdict:
+        if token or self._guard.mode is GuardMode.BLOCK:
+            answer = ConsentAnswer(token, channel="token") if token else None
+            return await self._decide(asking, answer, can_ask=can_elicit(asking.ctx))
+        was_never_shown = False
+        try:
+            if verdict := await self._ask_in_form(asking, answer):
+                return verdict
+        except NeverShown:
+            was_never_shown = True
+            self._unreached[_host_of(asking.ctx, asking.caller)] = True
+        if verdict := await self._wait_for_approval(asking, answer):
+            return verdict
+        if was_never_shown and self._guard.mode is not GuardMode.TWO_STEP:
+            raise NeverShown
+        return await self._decide(asking, None, can_ask=False)
+
+    async def _ask_in_form(self, asking: Asking, answer: ConsentAnswer | None) -> Verdict | None:
+        """Show a form, or take its answer. Returns None if the host shows no forms."""
+        if answer and answer.channel == "form":
+            return await self._decide(asking, answer, can_ask=can_elicit(asking.ctx))
+        if answer or not self._shows_forms(asking.ctx, asking.caller):
+            return None
+        if is_modern(asking.ctx):
+            return await self._decide(asking, None, can_ask=True)
+        return await self._ask_in_legacy_form(asking)
+
+    async def _ask_in_legacy_form(self, asking: Asking) -> Verdict:
+        """Show a form and wait for its answer; beside one that was not answered during the call before, open a page."""
+        forms, opened = OpenForms.of(asking.ctx), None
+        form = forms.find(asking.call)
+        if form is None:
+            question = await self._decide(asking, None, can_ask=True)
+            if not isinstance(question, Question):
+                return question
+            form = forms.show(asking.ctx, asking.call, question)
+        elif not form.done():
+            opened = await self._open_approval(asking)
+        try:
+            decision = await self._wait_for_either(form, opened.approval if opened else None)
+        except BaseException:  # the host gave the call up
+            forms.close(asking.call)
+            raise
+        if not decision and not form.done():
+            return Waiting(_WAITING[opened.rung] if opened else _OPEN_FORM)
+        forms.close(asking.call)
+        if decision and opened:
+            return await self._confirm(asking, opened.approval, decision)
+        return await self._decide(asking, form.result(), can_ask=True)
+
+    async def _wait_for_either(self, form: "asyncio.Task[ConsentAnswer]", approval: Approval | None) -> Decision | None:
+        """Wait until the form is answered, or until there is a decision, which is returned."""
+        if approval is None:
+            await asyncio.wait({form}, timeout=self._hold_seconds)
+            return None
+        waiting = asyncio.create_task(self._approvals.wait_for_decision(approval, self._hold_seconds))
+        try:
+            await asyncio.wait({form, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            return waiting.result() if waiting.done() else None
+        finally:
+            waiting.cancel()
+
+    async def _wait_for_approval(self, asking: Asking, answer: ConsentAnswer | None) -> Verdict | None:
+        """Ask outside of the call, and wait for the decision. Returns None if no way leads to a person.
+
+        `answer` is the host's, if it was given the address of a page.
+        """
+        opened = await self._open_approval(asking)
+        if opened is None:
+            return None
+        if answer and answer.reply == "decline":
+            await self._decline(asking, opened.approval)
+        elif opened.url and is_modern(asking.ctx) and not (answer and answer.channel == "page"):
+            return PageAddress(URL_MESSAGE, opened.url)
+        decision = await self._approvals.wait_for_decision(opened.approval, self._hold_seconds)
+        return await self._confirm(asking, opened.approval, decision) if decision else Waiting(_WAITING[opened.rung])
+
+    async def _open_approval(self, asking: Asking) -> "_Opened | None":
+        """Make sure that a person can decide on the call, in the first way that is there. Returns None if none is."""
+        rungs = self._other_rungs(asking.ctx)
+        if not rungs:
+            return None
+        approval = await self._approvals.find(asking.call, asking.caller.tenant)
+        if approval and await self._approvals.decision_on(approval):
+            return _Opened(approval, rungs[0])
+        target = await asking.call.read_target()
+        if approval is None or approval.target != target.fingerprint:
+            approval = await self._approvals.request(
+                asking.call,
+                target,
+                directory=asking.caller.tenant,
+                asked_by=host_name(asking.ctx),
+                lifetime_seconds=self._ways.lifetime_seconds,
+            )
+            count_confirmation(asking.call.tool, "asked")
+            if self._ways.announce and Rung.APPROVER in rungs:
+                await self._ways.announce(approval)
+        for rung in rungs:
+            if opened := await self._reach(asking, rung, approval):
+                return opened
+        return None
+
+    async def _reach(self, asking: Asking, rung: Rung, approval: Approval) -> "_Opened | None":
+        """Take one way to a person; returns None if it is not there."""
+        if rung is Rung.PAGE:
+            is_open = self._ways.open_page is not None and await self._ways.open_page(approval)
+            return _Opened(approval, rung) if is_open else None
+        if rung is Rung.URL:
+            url = self._ways.page_url(asking.ctx, approval) if self._ways.page_url else None
+            if url and not is_modern(asking.ctx):
+                self._give_address(asking, approval, url)
+            return _Opened(approval, rung, url) if url else None
+        return _Opened(approval, rung)
+
+    def _give_address(self, asking: Asking, approval: Approval, url: str) -> None:
+        """Give the host the address of a page in the legacy era, once; a person who declines it has decided."""
+
+        async def give() -> None:
+            if await ask_to_open(asking.ctx, URL_MESSAGE, url, approval.id) == "decline":
+                await self._decline(asking, approval)
+            elif await self._approvals.wait_for_decision(approval, approval.expires - self._approvals.clock()):
+                await asking.ctx.session.send_elicit_complete(approval.id)
+
+        OpenForms.of(asking.ctx).run_once(approval.id, give)
+
+    async def _decline(self, asking: Asking, approval: Approval) -> None:
+        """Store that the person did not want to open the page."""
+        now = self._approvals.clock()
+        decision = Decision(approval.id, False, Consent.URL, asking.caller.principal, now)
+        await self._approvals.decide(approval, decision)
+
+    async def _confirm(self, asking: Asking, approval: Approval, decision: Decision) -> Consent:
+        """Use a decision, and record who made it and how long it took."""
+        asking.record.approver = decision.by
+        asking.record.consent_seconds = decision.decided_at - approval.asked_at
+        return await _counted(asking, self._guard.confirm(asking.call, approval, decision), is_answer=True)
+
+    async def _decide(
+        self, asking: Asking, answer: ConsentAnswer | None, *, can_ask: bool
+    ) -> Consent | Question | Preview:
+        """Return the guard's verdict on a call and the answer to its question, if there is one."""
+        if answer is not None:
+            asking.record.consent_seconds = self._guard.seconds_since_asked(answer)
+        verdict = await _counted(
+            asking, self._guard.decide(asking.call, answer, can_ask=can_ask), is_answer=answer is not None
+        )
+        if not isinstance(verdict, Consent):
+            count_confirmation(asking.call.tool, "asked")
+        return verdict
+
+    def _shows_forms(self, ctx: RequestContext, caller: Caller) -> bool:
+        """Whether the host shows forms, and did not decline one by itself before."""
+        is_allowed = Rung.FORM in self._ways.rungs and can_elicit(ctx)
+        return is_allowed and _host_of(ctx, caller) not in self._unreached
+
+    def _other_rungs(self, ctx: RequestContext) -> list[Rung]:
+        """Return the ways beside forms that may be there, the first to be tried first."""
+        is_there = {
+            Rung.FORM: False,
+            Rung.PAGE: self._ways.open_page is not None,
+            Rung.URL: self._ways.page_url is not None and can_open_url(ctx),
+        }
+        return [rung for rung in self._ways.rungs if is_there.get(rung, True)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """An approval on which a person can decide, how, and the address of its page if the host is given one."""
+
+    approval: Approval
+    rung: Rung
+    url: str | None = None
+
+
+async def _counted(asking: Asking, deciding: Awaitable[V], *, is_answer: bool) -> V:
+    """Await a verdict, and count a consent or a refusal in the metrics."""
+    try:
+        verdict = await deciding
+    except Refused:
+        if is_answer:
+            count_confirmation(asking.call.tool, "refused")
+        raise
+    if isinstance(verdict, Consent) and verdict is not Consent.NONE_NEEDED:
+        count_confirmation(asking.call.tool, "given")
+    return verdict
+
+
+def _host_of(ctx: RequestContext, caller: Caller) -> tuple[str, str]:
+    return caller.principal, host_name(ctx)
