@@ -192,10 +192,10 @@ _APPROVAL, _DECIDED = TypeAdapter(Approval), TypeAdapter(Decision)
 class Approvals:
     """The approvals in a store, which other processes and replicas may share."""
 
-    def __init__(self, store: ApprovalStore, seal: Seal, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, store: ApprovalStore, seal: Seal) -> None:
         self._store = store
         self._seal = seal
-        self.clock = clock
+        self.clock = seal.clock
         self._has_changed = anyio.Event()
 
     async def request(

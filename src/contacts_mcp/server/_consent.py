@@ -76,6 +76,7 @@ class Ways:
         page_url: returns the address of an approval's page, for a person who reaches the server over the network.
         announce: tells approvers that an approval is pending.
         lifetime_seconds: how long an approval can be decided on.
+        hold_seconds: how long a call waits for a person before it is answered without a decision.
     """
 
     rungs: Sequence[Rung] = (Rung.FORM,)
@@ -83,6 +84,7 @@ class Ways:
     page_url: Callable[[RequestContext, Approval], str | None] | None = None
     announce: Callable[[Approval], Awaitable[None]] | None = None
     lifetime_seconds: float = ANSWER_LIFETIME_SECONDS
+    hold_seconds: float = HOLD_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +100,11 @@ class Asking:
 class ConsentLadder:
     """Obtains consent to guarded calls in the first way that reaches a person."""
 
-    def __init__(self, guard: Guard, ways: Ways | None = None, hold_seconds: float = HOLD_SECONDS) -> None:
+    def __init__(self, guard: Guard, ways: Ways | None = None) -> None:
         self._guard = guard
         self._approvals = guard.approvals
         self._ways = ways or Ways()
-        self._hold_seconds = hold_seconds
+        self._hold_seconds = self._ways.hold_seconds
         self._unreached: TTLCache[tuple[str, str], bool] = TTLCache(_MAX_UNREACHED, _UNREACHED_TTL_SECONDS)
 
     def can_ask(self, ctx: RequestContext, caller: Caller) -> bool:
@@ -189,14 +191,15 @@ class ConsentLadder:
     async def _wait_for_approval(self, asking: Asking, answer: ConsentAnswer | None) -> Verdict | None:
         """Ask outside of the call, and wait for the decision. Returns None if no way leads to a person.
 
-        `answer` is the host's, if it was given the address of a page.
+        `answer` is the host's to a question before, which may have been the address of the page.
         """
+        has_address = answer is not None and answer.channel == "page"
         opened = await self._open_approval(asking)
         if opened is None:
             return None
-        if answer and answer.reply == "decline":
+        if has_address and answer and answer.reply == "decline":
             await self._decline(asking, opened.approval)
-        elif opened.url and is_modern(asking.ctx) and not (answer and answer.channel == "page"):
+        elif opened.url and is_modern(asking.ctx) and not has_address:
             return PageAddress(URL_MESSAGE, opened.url)
         decision = await self._approvals.wait_for_decision(opened.approval, self._hold_seconds)
         return await self._confirm(asking, opened.approval, decision) if decision else Waiting(_WAITING[opened.rung])
