@@ -79,7 +79,10 @@ class MemoryApprovalStore:
         """See ApprovalStore."""
         now = self._clock()
         self._records = {name: record for name, record in self._records.items() if record[1] > now}
-        return self._records.setdefault(name, (content, expires))[0] is content
+        if name in self._records:
+            return False
+        self._records[name] = (content, expires)
+        return True
 
     async def read(self, name: str) -> str | None:
         """See ApprovalStore."""
