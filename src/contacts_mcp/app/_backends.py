@@ -3,22 +3,22 @@
 A connection imports and opens its client at the first call, so that a host sees the tools without waiting for it.
 """
 
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import anyio
 import anyio.to_thread
 
 from contacts_mcp.client import BASE_URL, Credential, find_credential, parse_base_url
-from contacts_mcp.contract import AnswerT, AuthenticationFailed, Call, ListContacts, ProgressCallback
+from contacts_mcp.contract import AnswerT, AuthenticationFailed, Call, ContactsError, ListContacts, ProgressCallback
 from contacts_mcp.directory import Location, PostgresServer, default_path, list_extensions
 from contacts_mcp.file_links import FileLinks
 from contacts_mcp.folder import Folder
-from contacts_mcp.guard import NonceStoreUnavailable
+from contacts_mcp.guard import ApprovalStoreUnavailable, NonceStoreUnavailable
 from contacts_mcp.server import BackendFactory, Caller
 from contacts_mcp.settings import Settings
 from contacts_mcp.tools import (
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 _PROBE = ListContacts(per_page=1)
 _MAX_UNVERIFIED_CLIENTS = 16
 _CLOSE_IDLE_INTERVAL_SECONDS = 60.0
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +187,7 @@ class PlatformConnection(Connection):
 
 
 class DirectoryConnection(Connection):
-    """The embedded directory, which also stores the nonces of used confirmations."""
+    """The embedded directory, which also stores used nonces and approvals for all servers that share it."""
 
     def __init__(self, backend: Embedded, *, create: bool = True, undo_secrets: Sequence[str] = ()) -> None:
         super().__init__(lambda: self._open_directory(backend, create, undo_secrets))
@@ -194,14 +196,32 @@ class DirectoryConnection(Connection):
 
     async def spend(self, nonce: str, expires: float) -> bool:
         """Mark a nonce as used, for all servers that share the directory; see guard.NonceStore."""
+        return await self._run(lambda directory: directory.spend(nonce, expires), NonceStoreUnavailable)
+
+    async def create(self, name: str, content: str, expires: float) -> bool:
+        """See guard.ApprovalStore."""
+        return await self._run(
+            lambda directory: directory.create_approval(name, content, expires), ApprovalStoreUnavailable
+        )
+
+    async def read(self, name: str) -> str | None:
+        """See guard.ApprovalStore."""
+        return await self._run(lambda directory: directory.read_approval(name), ApprovalStoreUnavailable)
+
+    async def names(self, prefix: str) -> list[str]:
+        """See guard.ApprovalStore."""
+        return list(await self._run(lambda directory: directory.approval_names(prefix), ApprovalStoreUnavailable))
+
+    async def _run(self, work: "Callable[[Directory], Awaitable[T]]", error: type[ContactsError]) -> T:
+        """Run `work` on the directory; raise `error` if it is unavailable."""
         from contacts_mcp.directory import DirectoryUnavailable
 
-        await self._open()
-        assert self._directory
         try:
-            return await self._directory.spend(nonce, expires)
+            await self._open()
+            assert self._directory
+            return await work(self._directory)
         except DirectoryUnavailable:
-            raise NonceStoreUnavailable from None
+            raise error from None
 
     def _open_directory(
         self, backend: Embedded, create: bool, undo_secrets: Sequence[str]

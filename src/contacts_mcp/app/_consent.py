@@ -29,10 +29,9 @@ def build_guard(
     keys = [key.get_secret_value() for key in settings.state_keys]
     nonces: NonceStore | None = None
     approvals: ApprovalStore = MemoryApprovalStore()
-    if keys:
-        nonces = redis or (connection if isinstance(connection, DirectoryConnection) else None)
-        approvals = redis or approvals
-    elif shared_state:
+    if keys and (shared := redis or (connection if isinstance(connection, DirectoryConnection) else None)):
+        nonces = approvals = shared
+    elif not keys and shared_state:
         keys, nonces, approvals = [shared_state.seal_key], shared_state.nonce_store(), shared_state.approval_store()
     seal = Seal(ANSWER_LIFETIME_SECONDS, keys)
     return Guard(settings.guard, settings.confirm, seal=seal, nonce_store=nonces, approvals=Approvals(approvals, seal))

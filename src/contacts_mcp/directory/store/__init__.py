@@ -1,5 +1,6 @@
 """Reads and writes of the directory: functions that take a connection and, mostly, the tenant they work for."""
 
+from contacts_mcp.directory.store._approvals import approval_names, create_approval, read_approval
 from contacts_mcp.directory.store._contacts import (
     ContactPage,
     create_contact,
@@ -87,9 +88,11 @@ __all__ = [
     "UndoneContact",
     "add_members",
     "add_to_index",
+    "approval_names",
     "check_key",
     "chunks",
     "correctable_words",
+    "create_approval",
     "create_contact",
     "create_contacts",
     "create_group",
@@ -121,6 +124,7 @@ __all__ = [
     "parse_query",
     "phone_digits",
     "phone_pieces",
+    "read_approval",
     "read_journal",
     "read_journal_file",
     "read_person",
