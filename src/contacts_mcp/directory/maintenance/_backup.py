@@ -27,8 +27,8 @@ _COPIED = (db.tenants, db.keys, db.contacts, db.groups, db.memberships, db.recei
 """The tables of a backup. All others are derived from these, or expire within a day."""
 
 _LEFT_OUT = (db.undo_entries, db.undo_receipts, db.approvals)
-"""Tables with values that were replaced or are to be: a backup has none of them, so a restored directory undoes nothing,
-and no person decides on a call that was made before."""
+"""Tables with values that were replaced, or that a person is asked about: a backup has none of them, so a restored
+directory undoes nothing and runs no call that was made before."""
 
 _RECORDS = (db.contacts, db.memberships, db.groups)
 _NUMBERED = (*_RECORDS, db.keys, db.tenants)
