@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from contacts_mcp.app._backends import Connection, DirectoryConnection
+from contacts_mcp.app._backends import Connection, DirectoryConnection, Embedded, Platform
 from contacts_mcp.app._shared_state import SharedState
 from contacts_mcp.guard import (
     ANSWER_LIFETIME_SECONDS,
@@ -16,7 +16,18 @@ from contacts_mcp.guard import (
     Rung,
     Seal,
 )
-from contacts_mcp.settings import Auth, Settings
+from contacts_mcp.settings import Auth, InvalidSettings, Settings, env_name
+
+
+def open_redis(settings: Settings) -> RedisStore | None:
+    """Return the Redis that replicas share, if there is one. Raises InvalidSettings if they share no keys."""
+    if settings.redis_url is None:
+        return None
+    if not settings.state_keys:
+        raise InvalidSettings(
+            f"{env_name('redis_url')} is for replicas that share confirmations; set {env_name('state_keys')} too"
+        )
+    return RedisStore(settings.redis_url.get_secret_value())
 
 
 def build_guard(
@@ -54,3 +65,18 @@ def choose_rungs(settings: Settings) -> Sequence[Rung]:
 def approval_lifetime(settings: Settings, rungs: Sequence[Rung]) -> float:
     """Return for how many seconds an approval can be decided on."""
     return float(settings.approval_ttl) if Rung.APPROVER in rungs else ANSWER_LIFETIME_SECONDS
+
+
+def require_shared_approvals(
+    settings: Settings, backend: Platform | Embedded, shared_state: SharedState | None
+) -> None:
+    """Raise InvalidSettings if approvals in the terminal are allowed, but a terminal could not see them."""
+    if Rung.TERMINAL not in choose_rungs(settings) or settings.read_only:
+        return
+    is_stored = settings.redis_url is not None or isinstance(backend, Embedded)
+    if (settings.state_keys and is_stored) or (shared_state and not settings.state_keys):
+        return
+    needed = f"{env_name('state_keys')} and {env_name('redis_url')}"
+    if isinstance(backend, Embedded):
+        needed = env_name("state_keys")
+    raise InvalidSettings(f"{env_name('approval')} has `terminal`, which cannot see what the server asks: set {needed}")

@@ -18,6 +18,7 @@ from contacts_mcp.app._backends import (
     choose_backend,
     credential_reload,
 )
+from contacts_mcp.app._consent import require_shared_approvals
 from contacts_mcp.app._hangup import Reload
 from contacts_mcp.app._links import choose_links, links_warning
 from contacts_mcp.app._server import App, build_app
@@ -50,6 +51,7 @@ def build_network_app(settings: Settings, home: Path, *, create: bool = True) ->
     """Build the server for a network. Raises ValueError as build_app, or if network settings contradict each other."""
     backend = _backend(settings, home)
     links = choose_links(settings, backend)
+    require_shared_approvals(settings, backend, None)
     app = build_app(settings, backend, max_calls=settings.max_calls, paths=False, create=create, links=links)
     access = _access(settings, app)
     telemetry = plan_telemetry(settings, os.environ)

@@ -22,6 +22,7 @@ from contacts_mcp.guard import (
     GuardedCall,
     GuardMode,
     NeverShown,
+    NotConfirmed,
     Preview,
     Question,
     Refused,
@@ -260,6 +261,9 @@ class ConsentLadder:
 
     async def _confirm(self, asking: Asking, approval: Approval, decision: Decision) -> Consent:
         """Use a decision, and record who made it and how long it took."""
+        if decision.consent not in self._ways.rungs:  # the terminal has settings of its own
+            await self._approvals.use(approval)
+            raise NotConfirmed("the person decided in a way that the operator of this server does not allow")
         asking.record.approver = decision.by
         asking.record.consent_seconds = decision.decided_at - approval.asked_at
         return await _counted(asking, self._guard.confirm(asking.call, approval, decision), is_answer=True)

@@ -40,16 +40,20 @@ class Caller:
         principal: identifies the caller; it never contains a key. Consent and sessions are bound to it.
         risks: what the caller may do.
         credential: the caller's own WAYSCloud credential, if each caller brings one.
+        directory: names the directory that the credential opens, if the service tells.
+        may_approve: whether the caller may decide on the calls of others.
     """
 
     principal: str
     risks: frozenset[Risk] = frozenset(Risk)
     credential: Credential | None = field(default=None, repr=False)
+    directory: str = ""
+    may_approve: bool = False
 
     @property
     def tenant(self) -> str:
-        """Whose directory the caller works on: each credential has its own, all other callers share one."""
-        return self.principal if self.credential else ""
+        """Whose directory the caller works on: credentials open one each unless the service tells, others share one."""
+        return (self.directory or self.principal) if self.credential else ""
 
 
 BackendFactory = Callable[[Caller], Backend]  # returns the backend that a caller works on
