@@ -40,6 +40,9 @@ class TerminalCommand:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.end()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe:
+                pipe.close()
 
     @property
     def shown(self) -> str:
