@@ -19,8 +19,8 @@ from contacts_mcp.directory import Location, PostgresServer, default_path, list_
 from contacts_mcp.file_links import FileLinks
 from contacts_mcp.folder import Folder
 from contacts_mcp.guard import ApprovalStoreUnavailable, NonceStoreUnavailable
-from contacts_mcp.server import BackendFactory, Caller
-from contacts_mcp.settings import Settings
+from contacts_mcp.server import BackendFactory, Caller, KeyRights
+from contacts_mcp.settings import Auth, InvalidSettings, Settings, env_name
 from contacts_mcp.tools import (
     NO_FOLDER_CONFIGURED,
     NO_PATHS_OVER_NETWORK,
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 _PROBE = ListContacts(per_page=1)
 _MAX_UNVERIFIED_CLIENTS = 16
+_OWNER = "owner"  # whose contacts a server works on that opens a directory itself
 _CLOSE_IDLE_INTERVAL_SECONDS = 60.0
 
 T = TypeVar("T")
@@ -110,6 +111,21 @@ def choose_backend(settings: Settings, home: Path) -> Platform | Embedded:
     return Platform(credential, parse_base_url(settings.api_url or BASE_URL))
 
 
+def choose_network_backend(settings: Settings, home: Path) -> Platform | Embedded:
+    """Choose the backend of a server over a network: the platform without a key if each caller brings one.
+
+    Raises ValueError as choose_backend, and InvalidSettings if the directory has no keys.
+    """
+    if settings.auth is not Auth.KEY:
+        return choose_backend(settings, home)
+    if settings.directory is not None:
+        raise InvalidSettings(
+            f"{env_name('auth')} is key, but the embedded directory has no keys; "
+            f"unset {env_name('directory')}, or use oauth"
+        )
+    return Platform(None, parse_base_url(settings.api_url or BASE_URL))
+
+
 class Connection:
     """One client that all callers share; `open_client` imports it, in a thread.
 
@@ -142,6 +158,10 @@ class Connection:
         """Return what the key allows; None if the service does not tell."""
         client = await self._open()
         return await client.scopes()
+
+    async def key_rights(self) -> KeyRights:
+        """Return what the service tells of the key. Raises a ContactsError."""
+        return await _rights_of(await self._open())
 
     async def check_ready(self) -> None:
         """Raise a ContactsError if the backend does not answer."""
@@ -223,6 +243,15 @@ class DirectoryConnection(Connection):
         except DirectoryUnavailable:
             raise error from None
 
+    async def rights_of(self, secret: str) -> KeyRights:
+        """Return the rights of a key of this directory's owner; none if there is no such key, or it was revoked.
+
+        Raises ApprovalStoreUnavailable.
+        """
+        keys = await self._run(lambda directory: directory.find_keys(secret), ApprovalStoreUnavailable)
+        valid = [key for key in keys if key.matches(secret) and key.revoked_at is None and key.tenant_name == _OWNER]
+        return KeyRights(may_approve=any("approve" in key.scopes for key in valid))
+
     def _open_directory(
         self, backend: Embedded, create: bool, undo_secrets: Sequence[str]
     ) -> "AbstractAsyncContextManager[ContactsClient]":
@@ -249,9 +278,11 @@ class PerCallerConnection(Connection):
             raise LookupError("a caller without a key")
         return _CallerSender(self._verified, caller.credential)
 
-    async def check(self, credential: Credential) -> None:
-        """Raise the error that the platform answers to a call with this key, if any."""
-        await _CallerSender(self._unverified, credential).send(_PROBE)
+    async def check(self, credential: Credential) -> KeyRights:
+        """Return what the service tells of a key. Raises the error that it answers to a call with this key, if any."""
+        async with self._unverified.lease(credential) as client:
+            await client.send(_PROBE)
+            return await _rights_of(client) if credential.is_of_directory else KeyRights()
 
     async def check_ready(self) -> None:
         """Raise a ContactsError if the platform does not answer; that it asks for a key is an answer."""
@@ -270,6 +301,11 @@ class PerCallerConnection(Connection):
             tasks.start_soon(_close_idle, pools)
             yield
             tasks.cancel_scope.cancel()
+
+
+async def _rights_of(client: "ContactsClient") -> KeyRights:
+    tenant, scopes = await client.tenant(), await client.scopes() or ()
+    return KeyRights(f"tenant {tenant}" if tenant else "", may_approve="approve" in scopes)
 
 
 async def _close_idle(pools: Collection["ClientPool"]) -> None:

@@ -70,13 +70,22 @@ def approval_lifetime(settings: Settings, rungs: Sequence[Rung]) -> float:
 def require_shared_approvals(
     settings: Settings, backend: Platform | Embedded, shared_state: SharedState | None
 ) -> None:
-    """Raise InvalidSettings if approvals in the terminal are allowed, but a terminal could not see them."""
-    if Rung.TERMINAL not in choose_rungs(settings) or settings.read_only:
+    """Raise InvalidSettings if a person is to decide in a terminal, which could not see what the server asks.
+
+    An approver can decide on the page of a server that authenticates callers, and has another key than the server.
+    """
+    rungs = choose_rungs(settings)
+    has_approver = Rung.APPROVER in rungs and settings.auth is Auth.NONE
+    if settings.read_only or not (has_approver or Rung.TERMINAL in rungs):
         return
-    is_stored = settings.redis_url is not None or isinstance(backend, Embedded)
-    if (settings.state_keys and is_stored) or (shared_state and not settings.state_keys):
-        return
-    needed = f"{env_name('state_keys')} and {env_name('redis_url')}"
-    if isinstance(backend, Embedded):
-        needed = env_name("state_keys")
-    raise InvalidSettings(f"{env_name('approval')} has `terminal`, which cannot see what the server asks: set {needed}")
+    is_embedded = isinstance(backend, Embedded)
+    if settings.state_keys:
+        is_shared = is_embedded or settings.redis_url is not None
+    else:
+        is_shared = shared_state is not None and (is_embedded or not has_approver)
+    if not is_shared:
+        names = ["state_keys"] if is_embedded else ["state_keys", "redis_url"]
+        needed = " and ".join(map(env_name, names))
+        raise InvalidSettings(
+            f"{env_name('approval')}: a person in a terminal cannot see what the server asks; set {needed}"
+        )

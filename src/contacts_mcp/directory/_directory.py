@@ -127,7 +127,7 @@ class Directory:
         return await self._database.look_up(store.approval_names, prefix)
 
     async def create_key(
-        self, name: str, tenant: str = "owner", scopes: Collection[str] = store.SCOPES
+        self, name: str, tenant: str = "owner", scopes: Collection[str] = store.DEFAULT_SCOPES
     ) -> tuple[str, ApiKey]:
         """Create an API key for a tenant, which is created if it is new. Returns the key, which is not stored, first.
 

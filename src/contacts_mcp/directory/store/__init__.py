@@ -33,6 +33,7 @@ from contacts_mcp.directory.store._idempotency import create_once, spend_nonce
 from contacts_mcp.directory.store._index import add_to_index, index_postings, rebuild_index
 from contacts_mcp.directory.store._journal import journal_path, open_database, read_journal, read_journal_file
 from contacts_mcp.directory.store._keys import (
+    DEFAULT_SCOPES,
     SCOPES,
     ApiKey,
     check_key,
@@ -72,6 +73,7 @@ from contacts_mcp.directory.store._undo_keys import GivenKeys, KeyFile, UndoKeys
 from contacts_mcp.directory.store._undo_offer import UndoOffer
 
 __all__ = [
+    "DEFAULT_SCOPES",
     "PERSONAL_FIELDS",
     "SCOPES",
     "ApiKey",
