@@ -10,7 +10,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from support.processes import MAX_WAIT_SECONDS, StdioServer, block_until, clean_environment
+from contacts_mcp.pseudonyms import key_pseudonym
+from support.processes import MAX_WAIT_SECONDS, StdioServer, block_until, clean_environment, make_keys
 from support.raw_hosts import modern
 from support.terminals import TerminalCommand
 
@@ -295,6 +296,26 @@ def test_server_ignores_a_terminal_that_it_does_not_allow(tmp_path):
         line = host.answer(deletion)["content"][0]["text"]
         assert line.startswith("not_confirmed: the person decided in a way that the operator of this server does not")
         assert host.has(ola)
+
+
+def test_approver_decides_on_the_call_of_an_unattended_agent(tmp_path):
+    """With a key of the directory that has the scope approve; its pseudonym is in the audit trail."""
+    place = tmp_path / "contacts.db"
+    variables = {"CONTACTS_MCP_APPROVAL": "approver", "CONTACTS_MCP_DIRECTORY": str(place)}
+    (secret,) = make_keys(place, "owner", scopes=["read", "approve"])
+    with agent(tmp_path, **variables) as host:
+        deletion = host.send("delete_contact", contact_id=host.create("Ola Nordmann"))
+        wait_for_questions(tmp_path, 1)
+        environment = clean_environment(tmp_path, **variables, WAYSCLOUD_API_KEY=secret)
+        with TerminalCommand(COMMAND, environment) as terminal:
+            terminal.wait_for(PROMPT)
+            terminal.type("delete\n")
+            assert terminal.end() == 0
+
+        assert host.answer(deletion)["structuredContent"] == {"done": True, "consent": "person"}
+    records = (tmp_path / "data" / "wayscloud-contacts-mcp" / "audit.jsonl").read_text()
+    assert f'"consent":"approver","approver":"{key_pseudonym(secret)}"' in records
+    assert secret not in records + terminal.shown
 
 
 def test_terminal_without_a_place_that_it_shares_with_the_server_stops_the_start(command):

@@ -11,7 +11,9 @@ from contacts_mcp.server import Ways
 from contacts_mcp.settings import load_settings
 from support.hosts import each_era, host, text_of
 
-HINTS = re.compile(r"contacts-mcp|terminal|command|shell|approvals?\b(?! by a person)|CONTACTS_MCP|--\w+", re.IGNORECASE)
+HINTS = re.compile(
+    r"contacts-mcp|terminal|command|shell|approvals?\b(?! by a person)|CONTACTS_MCP|--\w+", re.IGNORECASE
+)
 
 
 @pytest.fixture(autouse=True)

@@ -88,6 +88,8 @@ async def open_reviewer(settings: Settings, home: Path) -> AsyncIterator[Reviewe
         async with connection.lifespan():
             person = await _identify(settings, connection, home)
             yield _admit(desk, person, rungs, settings)
+    except BaseExceptionGroup as group:  # a lifespan with a task group wraps what is raised inside
+        raise group.exceptions[0] from None
     finally:
         if redis is not None:
             await redis.aclose()

@@ -261,7 +261,8 @@ class ConsentLadder:
 
     async def _confirm(self, asking: Asking, approval: Approval, decision: Decision) -> Consent:
         """Use a decision, and record who made it and how long it took."""
-        if decision.consent.value not in {rung.value for rung in self._ways.rungs}:  # the terminal has settings of its own
+        allowed = {rung.value for rung in self._ways.rungs}
+        if decision.consent.value not in allowed:  # the terminal has settings of its own
             await self._approvals.use(approval)
             raise NotConfirmed("the person decided in a way that the operator of this server does not allow")
         asking.record.approver = decision.by
