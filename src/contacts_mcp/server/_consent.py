@@ -22,6 +22,7 @@ from contacts_mcp.guard import (
     GuardedCall,
     GuardMode,
     NeverShown,
+    NotConfirmed,
     Preview,
     Question,
     Refused,
@@ -117,7 +118,7 @@ class ConsentLadder:
         """Whether a person is asked about this very call outside of it: what they decide counts."""
         if not self._other_rungs(ctx):
             return False
-        return await self._approvals.find(call, caller.tenant) is not None
+        return await self._approvals.find(call, caller.directory) is not None
 
     async def obtain(self, asking: Asking, params: CallToolRequestParams, token: str | None) -> Verdict:
         """Return consent to a call, or what the call is answered with instead. Raises like `Guard.decide`."""
@@ -209,7 +210,7 @@ class ConsentLadder:
         rungs = self._other_rungs(asking.ctx)
         if not rungs:
             return None
-        approval = await self._approvals.find(asking.call, asking.caller.tenant)
+        approval = await self._approvals.find(asking.call, asking.caller.directory)
         if approval and await self._approvals.decision_on(approval):
             return _Opened(approval, rungs[0])
         target = await asking.call.read_target()
@@ -217,7 +218,7 @@ class ConsentLadder:
             approval = await self._approvals.request(
                 asking.call,
                 target,
-                directory=asking.caller.tenant,
+                directory=asking.caller.directory,
                 asked_by=host_name(asking.ctx),
                 lifetime_seconds=self._ways.lifetime_seconds,
             )
@@ -260,6 +261,10 @@ class ConsentLadder:
 
     async def _confirm(self, asking: Asking, approval: Approval, decision: Decision) -> Consent:
         """Use a decision, and record who made it and how long it took."""
+        allowed = {rung.value for rung in self._ways.rungs}
+        if decision.consent.value not in allowed:  # the terminal has settings of its own
+            await self._approvals.use(approval)
+            raise NotConfirmed("the person decided in a way that the operator of this server does not allow")
         asking.record.approver = decision.by
         asking.record.consent_seconds = decision.decided_at - approval.asked_at
         return await _counted(asking, self._guard.confirm(asking.call, approval, decision), is_answer=True)
