@@ -110,52 +110,96 @@ class Question:
     lifetime_seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a person reads and can answer, in parts: a form's message joins them, a page lays them out.
+
+    Attributes:
+        verb: what the call does, such as "Delete".
+        label: names the record.
+        effect: what happens, in lines; a line of a list begins with "- ".
+        choices: further records that the person can include.
+        values: the quoted new values of a guarded WRITE, by field.
+        phrase: what the person has to type to agree; empty if the word `yes` is enough.
+        yes: the choice that means yes.
+    """
+
+    verb: str
+    label: str
+    effect: Sequence[str]
+    choices: Choices
+    values: Mapping[str, str]
+    phrase: str
+    yes: str
+
+    @property
+    def warning(self) -> str:
+        """What to know of an erasure; empty for other calls."""
+        return "This cannot be undone." if self.phrase else ""
+
+
+def build_prompt(call: GuardedCall, target: Target) -> Prompt:
+    """Build what a person reads. Raises Refused if the effect is too long to show."""
+    wording = _wording_of(call)
+    is_erasure = call.risk is Risk.ERASE
+    return Prompt(
+        verb=wording.verb,
+        label=target.label,
+        effect=target.effect.split("\n"),
+        choices=target.choices or Choices("", ""),
+        values=_quote_details(call.details) if call.risk is Risk.WRITE else {},
+        phrase=target.phrase if is_erasure else "",
+        yes="" if is_erasure else wording.yes,
+    )
+
+
 def build_question(call: GuardedCall, target: Target, state: str, lifetime_seconds: float) -> Question:
     """Build the question. Its form has a required field, so that a host that submits empty forms says no.
 
     Raises Refused if the effect is too long to show.
     """
-    message = describe_effect(call, target, "tick a record below to erase it as well")
+    prompt = build_prompt(call, target)
+    message = _to_message(prompt, "tick a record below to erase it as well")
     properties: dict[str, Any] = {}
-    if call.risk is Risk.ERASE:
-        message += f"\nTo erase, type {quote(target.phrase, len(target.phrase))}."
+    if prompt.phrase:
+        message += f"\nTo erase, type {quote(prompt.phrase, len(prompt.phrase))}."
         name = "typed"
         properties |= _choice_schemas(target)
         schema: dict[str, Any] = {"type": "string", "title": "Type the quoted text to erase", "minLength": 1}
     else:
         name = "decision"
-        choices = [KEEP_CHOICE, _wording_of(call).yes]
+        choices = [KEEP_CHOICE, prompt.yes]
         schema = {"type": "string", "title": "Decision", "enum": choices, "default": KEEP_CHOICE}
     form = {"type": "object", "properties": {**properties, name: schema}, "required": [name]}
     return Question(message, form, state, lifetime_seconds)
 
 
 def describe_preview(call: GuardedCall, target: Target) -> str:
-    """Describe the effect for a host without forms, where the ids of chosen records come with another call."""
+    """Describe the effect for a host without forms, where the ids of chosen records come with another call.
+
+    Raises Refused if the effect is too long to show.
+    """
     argument = target.choices.argument if target.choices else ""
-    return describe_effect(call, target, f"a call with their ids in {argument} asks about those, too")
+    return _to_message(build_prompt(call, target), f"a call with their ids in {argument} asks about those, too")
 
 
-def describe_effect(call: GuardedCall, target: Target, how_to_choose: str) -> str:
-    """Describe what the call does to its target. Raises Refused if that is too long to show."""
-    lines = [f"{_wording_of(call).verb}: {target.label}?", target.effect]
-    if target.choices and target.choices.items:
-        lines.append(f"{target.choices.reason}. They stay; {how_to_choose}:")
-        lines += [f"{number}. {each.description}" for number, each in enumerate(target.choices.items, 1)]
-    if target.choices and target.choices.more:
-        lines.append(target.choices.more)
-    if call.risk is Risk.WRITE and call.details:
-        lines.append(f"It would set {_quote_details(call.details)}.")
-    if call.risk is Risk.ERASE:
-        lines.append("This cannot be undone.")
-    return "\n".join(lines)
+def _to_message(prompt: Prompt, how_to_choose: str) -> str:
+    lines = [f"{prompt.verb}: {prompt.label}?", *prompt.effect]
+    if prompt.choices.items:
+        lines.append(f"{prompt.choices.reason}. They stay; {how_to_choose}:")
+        lines += [f"{number}. {each.description}" for number, each in enumerate(prompt.choices.items, 1)]
+    if prompt.choices.more:
+        lines.append(prompt.choices.more)
+    if prompt.values:
+        lines.append(f"It would set {_join_values(prompt.values)}.")
+    return "\n".join([*lines, prompt.warning] if prompt.warning else lines)
 
 
 def _choice_schemas(target: Target) -> dict[str, Any]:
     """Return a field for each choice, which is off by default. Its title names the record, as the message does."""
     items = target.choices.items if target.choices else ()
     return {
-        _choice_field(number): {
+        choice_field(number): {
             "type": "boolean",
             "title": f"Also erase {number}: {each.name}",
             "description": f"id {each.id}",
@@ -165,7 +209,8 @@ def _choice_schemas(target: Target) -> dict[str, Any]:
     }
 
 
-def _choice_field(number: int) -> str:
+def choice_field(number: int) -> str:
+    """Return the name of the answer's field that includes a choice; the first one is 1."""
     return f"also_{number}"
 
 
@@ -173,7 +218,7 @@ def chosen_ids(target: Target, content: Mapping[str, Any] | None) -> list[str]:
     """Return the ids of the choices that an accepted form includes."""
     items = target.choices.items if target.choices else ()
     answer = content or {}
-    return [each.id for number, each in enumerate(items, 1) if answer.get(_choice_field(number)) is True]
+    return [each.id for number, each in enumerate(items, 1) if answer.get(choice_field(number)) is True]
 
 
 def is_yes(call: GuardedCall, target: Target, content: Mapping[str, Any] | None) -> bool:
@@ -206,12 +251,16 @@ def _normalize_phrase(text: str) -> str:
     return quote(unicodedata.normalize("NFC", text), len(text))
 
 
-def _quote_details(details: Mapping[str, Any]) -> str:
-    quoted = "; ".join(f"{name}: {_quote_value(name, value)}" for name, value in details.items())
-    if len(quoted) > _MAX_DETAILS_LENGTH:
+def _quote_details(details: Mapping[str, Any]) -> dict[str, str]:
+    quoted = {name: _quote_value(name, value) for name, value in details.items()}
+    if len(_join_values(quoted)) > _MAX_DETAILS_LENGTH:
         advice = "nothing was changed; change less in one call"
         raise Refused("the values are too long to show to a person", advice=advice)
     return quoted
+
+
+def _join_values(values: Mapping[str, str]) -> str:
+    return "; ".join(f"{name}: {value}" for name, value in values.items())
 
 
 def _quote_value(name: str, value: Any) -> str:
