@@ -176,7 +176,9 @@ def test_state_that_cannot_be_trusted_is_not_used(tmp_path, data_folder, fault):
 async def test_keys_of_replicas_replace_the_shared_key(tmp_path):
     """Confirmations then count once on all replicas, not only on this machine."""
     state = open_state(tmp_path)
-    guards = [build_guard(Settings(state_keys=keys), connect(backend(tmp_path)), None, state) for keys in (["k" * 32], [])]
+    guards = [
+        build_guard(Settings(state_keys=keys), connect(backend(tmp_path)), None, state) for keys in (["k" * 32], [])
+    ]
 
     assert [isinstance(guard._nonce_store, FileNonceStore) for guard in guards] == [False, True]
 

@@ -26,14 +26,14 @@ from contacts_mcp.directory import api, database, maintenance, service, store
         (
             store,
             """
-            PERSONAL_FIELDS SCOPES ApiKey ContactPage GivenKeys KeyFile Query Receipt Row Status StoredRecord UndoKeys
-            UndoOffer UndoneContact add_members
-            add_to_index check_key chunks correctable_words create_contact create_contacts create_group
-            create_key create_once delete_contact delete_group deletion_variants erase_contact
-            erase_contacts find_key find_keys find_tenant get_contact get_group index_postings insert_rows
+            DEFAULT_SCOPES PERSONAL_FIELDS SCOPES ApiKey ContactPage GivenKeys KeyFile Query Receipt Row Status
+            StoredRecord UndoKeys UndoOffer UndoneContact add_members
+            add_to_index approval_names check_key chunks correctable_words create_approval create_contact
+            create_contacts create_group create_key create_once delete_contact delete_group deletion_variants
+            erase_contact erase_contacts find_key find_keys find_tenant get_contact get_group index_postings insert_rows
             journal_path key_prefix list_contacts list_deleted list_groups list_keys list_members
             list_tenants merge_contacts name_words open_database parse_query phone_digits phone_pieces
-            read_journal read_journal_file read_person read_receipts read_undo rebuild_index
+            read_approval read_journal read_journal_file read_person read_receipts read_undo rebuild_index
             receipt_chain_end record_use remove_member replay_receipts restore_contact revoke_key scan_contacts
             spend_nonce undo_update update_contact update_contacts update_group update_with_undo verify_receipts
             words_column
@@ -42,7 +42,7 @@ from contacts_mcp.directory import api, database, maintenance, service, store
         (
             database,
             """
-            DERIVED_TABLES GENERIC_PLANS OWNER REVISION REVISION_TABLE Database Engine Prepared build_engine
+            DERIVED_TABLES GENERIC_PLANS OWNER REVISION REVISION_TABLE Database Engine Prepared approvals build_engine
             cli_command connect_file contacts content_faults counters create_private_file create_statements
             explain_sqlite_error file_uri format_seconds format_time groups idempotency_keys inspect_backup keys
             memberships metadata nonces not_created now now_after prepare_file

@@ -394,11 +394,22 @@ class _Lines:
 
 @asynccontextmanager
 async def line_host(
-    server: Server[Any], era: str, person: Responder = declines, *, forms: bool = True, version: str = _LEGACY_VERSION
+    server: Server[Any],
+    era: str,
+    person: Responder = declines,
+    *,
+    forms: bool = True,
+    capabilities: Message | None = None,
+    version: str = _LEGACY_VERSION,
 ) -> AsyncIterator[LineHost]:
-    """A host of a server in this event loop, with or without forms; `version` is the legacy era's."""
+    """A host of a server in this event loop, with or without forms or with other capabilities.
+
+    `version` is the legacy era's.
+    """
     lines = _Lines()
-    host = lines.host = LineHost(era, person, FORMS if forms else {}, lines.queue.put_nowait)
+    if capabilities is None:
+        capabilities = FORMS if forms else {}
+    host = lines.host = LineHost(era, person, capabilities, lines.queue.put_nowait)
     # The task that serves also enters and leaves the context: a fixture or test may be cancelled anywhere.
     serving = asyncio.create_task(_serve(server, cast("anyio.AsyncFile[str]", lines)))
     try:

@@ -8,7 +8,9 @@ from contacts_mcp.app._logs import announce, configure_logging
 from contacts_mcp.app._process import forbid_core_dumps, require_shared_keys
 
 if TYPE_CHECKING:
+    from contacts_mcp.app._approvals import Reviewer, open_reviewer
     from contacts_mcp.app._backends import Embedded, Platform, choose_backend, connect, credential_reload
+    from contacts_mcp.app._consent import require_shared_approvals
     from contacts_mcp.app._network import NetworkApp, build_network_app, require_reachable
     from contacts_mcp.app._server import App, build_app
     from contacts_mcp.app._shared_state import open_shared_state
@@ -19,6 +21,7 @@ __all__ = [
     "NetworkApp",
     "Platform",
     "Reload",
+    "Reviewer",
     "announce",
     "build_app",
     "build_network_app",
@@ -28,12 +31,16 @@ __all__ = [
     "credential_reload",
     "forbid_core_dumps",
     "hangup_handler",
+    "open_reviewer",
     "open_shared_state",
     "require_reachable",
+    "require_shared_approvals",
     "require_shared_keys",
 ]
 _LAZY = {
+    "_approvals": ("Reviewer", "open_reviewer"),
     "_backends": ("Embedded", "Platform", "choose_backend", "connect", "credential_reload"),
+    "_consent": ("require_shared_approvals",),
     "_network": ("NetworkApp", "build_network_app", "require_reachable"),
     "_server": ("App", "build_app"),
     "_shared_state": ("open_shared_state",),

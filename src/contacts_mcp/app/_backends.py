@@ -3,24 +3,24 @@
 A connection imports and opens its client at the first call, so that a host sees the tools without waiting for it.
 """
 
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import anyio
 import anyio.to_thread
 
 from contacts_mcp.client import BASE_URL, Credential, find_credential, parse_base_url
-from contacts_mcp.contract import AnswerT, AuthenticationFailed, Call, ListContacts, ProgressCallback
+from contacts_mcp.contract import AnswerT, AuthenticationFailed, Call, ContactsError, ListContacts, ProgressCallback
 from contacts_mcp.directory import Location, PostgresServer, default_path, list_extensions
 from contacts_mcp.file_links import FileLinks
 from contacts_mcp.folder import Folder
-from contacts_mcp.guard import NonceStoreUnavailable
-from contacts_mcp.server import BackendFactory, Caller
-from contacts_mcp.settings import Settings
+from contacts_mcp.guard import ApprovalStoreUnavailable, NonceStoreUnavailable
+from contacts_mcp.server import BackendFactory, Caller, KeyRights
+from contacts_mcp.settings import Auth, InvalidSettings, Settings, env_name
 from contacts_mcp.tools import (
     NO_FOLDER_CONFIGURED,
     NO_PATHS_OVER_NETWORK,
@@ -39,7 +39,10 @@ if TYPE_CHECKING:
 
 _PROBE = ListContacts(per_page=1)
 _MAX_UNVERIFIED_CLIENTS = 16
+_OWNER = "owner"  # whose contacts a server works on that opens a directory itself
 _CLOSE_IDLE_INTERVAL_SECONDS = 60.0
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,21 @@ def choose_backend(settings: Settings, home: Path) -> Platform | Embedded:
     return Platform(credential, parse_base_url(settings.api_url or BASE_URL))
 
 
+def choose_network_backend(settings: Settings, home: Path) -> Platform | Embedded:
+    """Choose the backend of a server over a network: the platform without a key if each caller brings one.
+
+    Raises ValueError as choose_backend, and InvalidSettings if the directory has no keys.
+    """
+    if settings.auth is not Auth.KEY:
+        return choose_backend(settings, home)
+    if settings.directory is not None:
+        raise InvalidSettings(
+            f"{env_name('auth')} is key, but the embedded directory has no keys; "
+            f"unset {env_name('directory')}, or use oauth"
+        )
+    return Platform(None, parse_base_url(settings.api_url or BASE_URL))
+
+
 class Connection:
     """One client that all callers share; `open_client` imports it, in a thread.
 
@@ -140,6 +158,10 @@ class Connection:
         """Return what the key allows; None if the service does not tell."""
         client = await self._open()
         return await client.scopes()
+
+    async def key_rights(self) -> KeyRights:
+        """Return what the service tells of the key. Raises a ContactsError."""
+        return await _rights_of(await self._open())
 
     async def check_ready(self) -> None:
         """Raise a ContactsError if the backend does not answer."""
@@ -185,7 +207,7 @@ class PlatformConnection(Connection):
 
 
 class DirectoryConnection(Connection):
-    """The embedded directory, which also stores the nonces of used confirmations."""
+    """The embedded directory, which also stores used nonces and approvals for all servers that share it."""
 
     def __init__(self, backend: Embedded, *, create: bool = True, undo_secrets: Sequence[str] = ()) -> None:
         super().__init__(lambda: self._open_directory(backend, create, undo_secrets))
@@ -194,14 +216,41 @@ class DirectoryConnection(Connection):
 
     async def spend(self, nonce: str, expires: float) -> bool:
         """Mark a nonce as used, for all servers that share the directory; see guard.NonceStore."""
+        return await self._run(lambda directory: directory.spend(nonce, expires), NonceStoreUnavailable)
+
+    async def create(self, name: str, content: str, expires: float) -> bool:
+        """See guard.ApprovalStore."""
+        return await self._run(
+            lambda directory: directory.create_approval(name, content, expires), ApprovalStoreUnavailable
+        )
+
+    async def read(self, name: str) -> str | None:
+        """See guard.ApprovalStore."""
+        return await self._run(lambda directory: directory.read_approval(name), ApprovalStoreUnavailable)
+
+    async def names(self, prefix: str) -> list[str]:
+        """See guard.ApprovalStore."""
+        return list(await self._run(lambda directory: directory.approval_names(prefix), ApprovalStoreUnavailable))
+
+    async def _run(self, work: "Callable[[Directory], Awaitable[T]]", error: type[ContactsError]) -> T:
+        """Run `work` on the directory; raise `error` if it is unavailable."""
         from contacts_mcp.directory import DirectoryUnavailable
 
-        await self._open()
-        assert self._directory
         try:
-            return await self._directory.spend(nonce, expires)
+            await self._open()
+            assert self._directory
+            return await work(self._directory)
         except DirectoryUnavailable:
-            raise NonceStoreUnavailable from None
+            raise error from None
+
+    async def rights_of(self, secret: str) -> KeyRights:
+        """Return the rights of a key of this directory's owner; none if there is no such key, or it was revoked.
+
+        Raises ApprovalStoreUnavailable.
+        """
+        keys = await self._run(lambda directory: directory.find_keys(secret), ApprovalStoreUnavailable)
+        valid = [key for key in keys if key.matches(secret) and key.revoked_at is None and key.tenant_name == _OWNER]
+        return KeyRights(may_approve=any("approve" in key.scopes for key in valid))
 
     def _open_directory(
         self, backend: Embedded, create: bool, undo_secrets: Sequence[str]
@@ -229,9 +278,11 @@ class PerCallerConnection(Connection):
             raise LookupError("a caller without a key")
         return _CallerSender(self._verified, caller.credential)
 
-    async def check(self, credential: Credential) -> None:
-        """Raise the error that the platform answers to a call with this key, if any."""
-        await _CallerSender(self._unverified, credential).send(_PROBE)
+    async def check(self, credential: Credential) -> KeyRights:
+        """Return what the service tells of a key. Raises the error that it answers to a call with this key, if any."""
+        async with self._unverified.lease(credential) as client:
+            await client.send(_PROBE)
+            return await _rights_of(client) if credential.is_of_directory else KeyRights()
 
     async def check_ready(self) -> None:
         """Raise a ContactsError if the platform does not answer; that it asks for a key is an answer."""
@@ -250,6 +301,11 @@ class PerCallerConnection(Connection):
             tasks.start_soon(_close_idle, pools)
             yield
             tasks.cancel_scope.cancel()
+
+
+async def _rights_of(client: "ContactsClient") -> KeyRights:
+    tenant, scopes = await client.tenant(), await client.scopes() or ()
+    return KeyRights(f"tenant {tenant}" if tenant else "", may_approve="approve" in scopes)
 
 
 async def _close_idle(pools: Collection["ClientPool"]) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from contacts_mcp.app._backends import Connection, DirectoryConnection
+from contacts_mcp.app._backends import Connection, DirectoryConnection, Embedded, Platform
 from contacts_mcp.app._shared_state import SharedState
 from contacts_mcp.guard import (
     ANSWER_LIFETIME_SECONDS,
@@ -16,7 +16,18 @@ from contacts_mcp.guard import (
     Rung,
     Seal,
 )
-from contacts_mcp.settings import Auth, Settings
+from contacts_mcp.settings import Auth, InvalidSettings, Settings, env_name
+
+
+def open_redis(settings: Settings) -> RedisStore | None:
+    """Return the Redis that replicas share, if there is one. Raises InvalidSettings if they share no keys."""
+    if settings.redis_url is None:
+        return None
+    if not settings.state_keys:
+        raise InvalidSettings(
+            f"{env_name('redis_url')} is for replicas that share confirmations; set {env_name('state_keys')} too"
+        )
+    return RedisStore(settings.redis_url.get_secret_value())
 
 
 def build_guard(
@@ -29,10 +40,9 @@ def build_guard(
     keys = [key.get_secret_value() for key in settings.state_keys]
     nonces: NonceStore | None = None
     approvals: ApprovalStore = MemoryApprovalStore()
-    if keys:
-        nonces = redis or (connection if isinstance(connection, DirectoryConnection) else None)
-        approvals = redis or approvals
-    elif shared_state:
+    if keys and (shared := redis or (connection if isinstance(connection, DirectoryConnection) else None)):
+        nonces = approvals = shared
+    elif not keys and shared_state:
         keys, nonces, approvals = [shared_state.seal_key], shared_state.nonce_store(), shared_state.approval_store()
     seal = Seal(ANSWER_LIFETIME_SECONDS, keys)
     return Guard(settings.guard, settings.confirm, seal=seal, nonce_store=nonces, approvals=Approvals(approvals, seal))
@@ -55,3 +65,27 @@ def choose_rungs(settings: Settings) -> Sequence[Rung]:
 def approval_lifetime(settings: Settings, rungs: Sequence[Rung]) -> float:
     """Return for how many seconds an approval can be decided on."""
     return float(settings.approval_ttl) if Rung.APPROVER in rungs else ANSWER_LIFETIME_SECONDS
+
+
+def require_shared_approvals(
+    settings: Settings, backend: Platform | Embedded, shared_state: SharedState | None
+) -> None:
+    """Raise InvalidSettings if a person is to decide in a terminal, which could not see what the server asks.
+
+    An approver can decide on the page of a server that authenticates callers, and has another key than the server.
+    """
+    rungs = choose_rungs(settings)
+    has_approver = Rung.APPROVER in rungs and settings.auth is Auth.NONE
+    if settings.read_only or not (has_approver or Rung.TERMINAL in rungs):
+        return
+    is_embedded = isinstance(backend, Embedded)
+    if settings.state_keys:
+        is_shared = is_embedded or settings.redis_url is not None
+    else:
+        is_shared = shared_state is not None and (is_embedded or not has_approver)
+    if not is_shared:
+        names = ["state_keys"] if is_embedded else ["state_keys", "redis_url"]
+        needed = " and ".join(map(env_name, names))
+        raise InvalidSettings(
+            f"{env_name('approval')}: a person in a terminal cannot see what the server asks; set {needed}"
+        )

@@ -12,18 +12,17 @@ from starlette.types import ASGIApp
 
 from contacts_mcp.app._backends import (
     DirectoryConnection,
-    Embedded,
     PerCallerConnection,
-    Platform,
-    choose_backend,
+    choose_network_backend,
     credential_reload,
 )
+from contacts_mcp.app._consent import require_shared_approvals
 from contacts_mcp.app._hangup import Reload
 from contacts_mcp.app._links import choose_links, links_warning
 from contacts_mcp.app._server import App, build_app
 from contacts_mcp.app._telemetry import plan_telemetry
 from contacts_mcp.audit import Trail
-from contacts_mcp.client import BASE_URL, is_loopback, parse_base_url
+from contacts_mcp.client import is_loopback
 from contacts_mcp.contract import Risk
 from contacts_mcp.settings import Auth, InvalidSettings, Settings, env_name
 from contacts_mcp.tools import TOOLS
@@ -48,8 +47,9 @@ class NetworkApp:
 
 def build_network_app(settings: Settings, home: Path, *, create: bool = True) -> NetworkApp:
     """Build the server for a network. Raises ValueError as build_app, or if network settings contradict each other."""
-    backend = _backend(settings, home)
+    backend = choose_network_backend(settings, home)
     links = choose_links(settings, backend)
+    require_shared_approvals(settings, backend, None)
     app = build_app(settings, backend, max_calls=settings.max_calls, paths=False, create=create, links=links)
     access = _access(settings, app)
     telemetry = plan_telemetry(settings, os.environ)
@@ -86,17 +86,6 @@ def require_reachable(settings: Settings, host: str) -> None:
         raise InvalidSettings(
             f"other machines can reach {host}; set {env_name('public_host')} (--public-host) to the host clients use"
         )
-
-
-def _backend(settings: Settings, home: Path) -> Platform | Embedded:
-    if settings.auth is not Auth.KEY:
-        return choose_backend(settings, home)
-    if settings.directory is not None:
-        raise InvalidSettings(
-            f"{env_name('auth')} is key, but the embedded directory has no keys; "
-            f"unset {env_name('directory')}, or use oauth"
-        )
-    return Platform(None, parse_base_url(settings.api_url or BASE_URL))
 
 
 def _access(settings: Settings, app: App) -> Access:

@@ -10,7 +10,7 @@ from mcp.server.lowlevel import Server
 
 from contacts_mcp import __version__
 from contacts_mcp.app._backends import Connection, DirectoryConnection, Embedded, Platform, backend_factory, connect
-from contacts_mcp.app._consent import approval_lifetime, build_guard, choose_rungs
+from contacts_mcp.app._consent import approval_lifetime, build_guard, choose_rungs, open_redis
 from contacts_mcp.app._garbage import collect_when_idle
 from contacts_mcp.app._instructions import write_instructions
 from contacts_mcp.app._output import flush_stderr
@@ -72,7 +72,7 @@ def build_app(
     require_confirmable(settings.confirm)
     undo_secrets = [key.get_secret_value() for key in settings.state_keys]
     connection = connect(backend, create=create, undo_secrets=undo_secrets)
-    redis = _redis(settings)
+    redis = open_redis(settings)
     trail = _trail(settings, own_file=own_file)
     recorder = CallRecorder(trail, {tool.name: tool.risk for tool in TOOLS})
     rungs = choose_rungs(settings)
@@ -126,16 +126,6 @@ def _otlp() -> OtlpOutput:
         )
     _telemetry.require_installed(setting)
     return OtlpOutput(_telemetry.resource)
-
-
-def _redis(settings: Settings) -> RedisStore | None:
-    if settings.redis_url is None:
-        return None
-    if not settings.state_keys:
-        raise InvalidSettings(
-            f"{env_name('redis_url')} is for replicas that share confirmations; set {env_name('state_keys')} too"
-        )
-    return RedisStore(settings.redis_url.get_secret_value())
 
 
 def _lifespan(connection: Connection, redis: RedisStore | None, trail: Trail, active_calls: ActiveCalls) -> Lifespan:

@@ -68,12 +68,10 @@ class Deciding:
     Attributes:
         consent: the way in which a person is reached who decides on their own calls.
         name_of: returns what the trail records of a person; empty if that is not known.
-        sees_all: whether a person may decide on the calls of others, too.
     """
 
     consent: Consent
     name_of: Callable[[Caller], str]
-    sees_all: Callable[[Caller], bool] = lambda _: False
 
     def consent_to(self, approval: Approval, viewer: Caller) -> Consent:
         """Return what a decision of this person on this approval is."""
@@ -153,15 +151,15 @@ class _Pages:
         if session is None:
             return await self._log_in(request)
         form = read_form(request)
-        sees_all = self._deciding.sees_all(session.caller)
-        approval = await self._desk.find(session.caller, request.path_params["approval"], of_all=sees_all)
+        viewer = session.caller
+        approval = await self._desk.find(viewer, request.path_params["approval"], of_all=viewer.may_approve)
         if approval is None:
             text = "It may have expired, or another caller has asked it. Nothing was decided here."
             raise PageFault(HTTPStatus.NOT_FOUND, "There is no such question", text)
         if decision := await self._desk.decision_on(approval):
             status = HTTPStatus.CONFLICT if request.method == "POST" else HTTPStatus.OK
             return page_response(self._views.decided_before(decision), status)
-        question = await self._open(session.caller, approval)
+        question = await self._open(viewer, approval)
         prompt = _prompt_of(question)
         if request.method == "POST":
             return await self._decide(request, session, question, prompt, form)
@@ -222,7 +220,7 @@ class _Pages:
         )
 
     async def _pending(self, viewer: Caller) -> list[Approval]:
-        return await self._desk.list_pending(viewer, of_all=self._deciding.sees_all(viewer))
+        return await self._desk.list_pending(viewer, of_all=viewer.may_approve)
 
 
 def as_sentence(message: str) -> str:

@@ -95,6 +95,8 @@ def _dump(session: Session) -> bytes:
         "expires": session.expires,
         "principal": caller.principal,
         "risks": sorted(caller.risks),
+        "directory": caller.named_directory,
+        "may_approve": caller.may_approve,
         "key": [key.secret, key.header_name, key.source] if key else None,
     }
     return json.dumps(content).encode()
@@ -102,5 +104,11 @@ def _dump(session: Session) -> bytes:
 
 def _load(content: dict[str, Any]) -> Session:
     key = Credential(*content["key"]) if content["key"] else None
-    caller = Caller(content["principal"], frozenset(map(Risk, content["risks"])), key)
+    caller = Caller(
+        content["principal"],
+        frozenset(map(Risk, content["risks"])),
+        key,
+        named_directory=content["directory"],
+        may_approve=content["may_approve"],
+    )
     return Session(content["id"], caller, content["expires"])

@@ -201,12 +201,14 @@ def _serve_stdio(settings: Settings) -> None:
         forbid_core_dumps,
         hangup_handler,
         open_shared_state,
+        require_shared_approvals,
     )
     from contacts_mcp.transports import serve_stdio
 
     forbid_core_dumps()
     backend = choose_backend(settings, Path.home())
     shared_state, warning = open_shared_state(settings, backend)
+    require_shared_approvals(settings, backend, shared_state)
     app = build_app(settings, backend, own_file=True, shared_state=shared_state)
     configure_logging(settings, default="text")
     announce("; ".join(filter(None, (app.summary, warning))))
@@ -234,6 +236,23 @@ def doctor(directory: Directory = None, audit: Audit = None, as_json: AsJson = F
     from contacts_mcp.cli._doctor import examine
 
     raise typer.Exit(examine(lambda: load_settings(directory=directory, audit=audit), Path.home(), as_json=as_json))
+
+
+@cli.command()
+def approvals(
+    watch: Annotated[bool, typer.Option("--watch", help="Wait for new questions until Ctrl-C.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Only list what is pending, as JSON.")] = False,
+    directory: Directory = None,
+) -> None:
+    """Decide on what an assistant wants to do, in this terminal.
+
+    It needs the server's settings, and terminal in CONTACTS_MCP_APPROVAL.
+    """
+    from contacts_mcp.cli._approvals import run_approvals
+
+    if watch and as_json:
+        raise ValueError("--json only lists; leave --watch out")
+    raise typer.Exit(run_approvals(load_settings(directory=directory), Path.home(), watch=watch, as_json=as_json))
 
 
 @cli.command()

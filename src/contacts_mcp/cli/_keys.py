@@ -23,6 +23,7 @@ class Scope(StrEnum):
 
     READ = "read"
     WRITE = "write"
+    APPROVE = "approve"
 
 
 KeyName = Annotated[str, typer.Argument(help="What the key is for, such as the program that will use it.")]
@@ -34,7 +35,11 @@ TenantOption = Annotated[
 ]
 Scopes = Annotated[
     list[Scope] | None,
-    typer.Option("--scope", help="What the key allows: read or write. Repeat it for both, which is the default."),
+    typer.Option(
+        "--scope",
+        help="What the key allows: read, write, or approve (decide on the calls of others). Repeat it for several."
+        " Default: read and write.",
+    ),
 ]
 _MAX_SHOWN_CHARACTERS = 16
 _COLUMNS = ("PREFIX", "SCOPES", "CREATED", "LAST USED", "STATE", "TENANT", "NAME", "CALLER IN AUDIT TRAILS")
@@ -55,7 +60,7 @@ def create_key(
     """
     from contacts_mcp.directory import Directory
 
-    location, allowed = locate(directory), scopes or list(Scope)
+    location, allowed = locate(directory), scopes or [Scope.READ, Scope.WRITE]
     Directory.check_key(name, tenant, allowed)
     _confirm_tenant(location, tenant, yes)
     text, key = run_on(location, lambda opened: opened.create_key(name, tenant, allowed))
@@ -63,8 +68,11 @@ def create_key(
         print_json({"key": text, **_describe(key)})
         return
     print_line(text)
-    rights = " and ".join(key.scopes)
-    print_line(f"Key {key.prefix} can {rights} the contacts of {tenant}. It is not shown again.", err=True)
+    rights = " and ".join(scope for scope in key.scopes if scope != Scope.APPROVE)
+    line = f"Key {key.prefix} can {rights} the contacts of {tenant}"
+    if Scope.APPROVE in key.scopes:
+        line += ", and decide on the calls of others; give it to a person, and to no assistant"
+    print_line(f"{line}. It is not shown again.", err=True)
 
 
 @keys_cli.command("list")

@@ -191,12 +191,19 @@ class ContactsClient:
         return frozenset((await self._describe()).extensions)
 
     async def scopes(self) -> frozenset[str] | None:
-        """Return what the key allows, `read` or `write` or both; None if the service does not tell.
+        """Return what the key allows, some of `read`, `write` and `approve`; None if the service does not tell.
 
         The service is asked as for `extensions`.
         """
         scopes = (await self._describe()).scopes
         return None if scopes is None else frozenset(scopes)
+
+    async def tenant(self) -> str | None:
+        """Return the name of the tenant whose contacts the key opens; None if the service does not tell.
+
+        The service is asked as for `extensions`.
+        """
+        return (await self._describe()).tenant
 
     async def _describe(self) -> Extensions:
         if self._description is None:

@@ -63,11 +63,18 @@ class SyncContactsClient:
         return self._wait(self._client.extensions)
 
     def scopes(self) -> frozenset[str] | None:
-        """Return what the key allows, `read` or `write` or both; None if the service does not tell.
+        """Return what the key allows, some of `read`, `write` and `approve`; None if the service does not tell.
 
         The service is asked as for `extensions`.
         """
         return self._wait(self._client.scopes)
+
+    def tenant(self) -> str | None:
+        """Return the name of the tenant whose contacts the key opens; None if the service does not tell.
+
+        The service is asked as for `extensions`.
+        """
+        return self._wait(self._client.tenant)
 
     def iterate(self, call: ListContacts | None = None) -> Iterator[Contact]:
         """Iterate over contacts from the call's page to the last, each once; fetches a page when it is needed.

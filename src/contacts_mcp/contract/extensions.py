@@ -19,10 +19,14 @@ MAX_BATCH_SIZE = 1_000  # most contacts in one batch
 
 
 class Extensions(Record):
-    """The names of the offered extensions, and what the caller's key allows, if the service tells: `read`, `write`."""
+    """The names of the offered extensions, and, if the service tells, the caller's key: what it allows, and its tenant.
+
+    A key allows `read`, `write` and `approve`, or some of these.
+    """
 
     extensions: list[str]
     scopes: list[str] | None = None
+    tenant: str | None = None
 
 
 class ScanPage(Record):

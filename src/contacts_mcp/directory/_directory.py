@@ -114,8 +114,20 @@ class Directory:
         """Mark a nonce as used until `expires` (seconds since 1970); False if any process has used it before."""
         return await self._database.write(store.spend_nonce, nonce, expires)
 
+    async def create_approval(self, name: str, content: str, expires: float) -> bool:
+        """Store a record until `expires` (seconds since 1970); False if any process has stored one of this name."""
+        return await self._database.write(store.create_approval, name, content, expires)
+
+    async def read_approval(self, name: str) -> str | None:
+        """Return the content of a record that `create_approval` stored; None if there is none."""
+        return await self._database.look_up(store.read_approval, name)
+
+    async def approval_names(self, prefix: str) -> Sequence[str]:
+        """Return the names of the records of `create_approval` that begin with `prefix`."""
+        return await self._database.look_up(store.approval_names, prefix)
+
     async def create_key(
-        self, name: str, tenant: str = "owner", scopes: Collection[str] = store.SCOPES
+        self, name: str, tenant: str = "owner", scopes: Collection[str] = store.DEFAULT_SCOPES
     ) -> tuple[str, ApiKey]:
         """Create an API key for a tenant, which is created if it is new. Returns the key, which is not stored, first.
 

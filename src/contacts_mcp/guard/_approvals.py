@@ -79,7 +79,10 @@ class MemoryApprovalStore:
         """See ApprovalStore."""
         now = self._clock()
         self._records = {name: record for name, record in self._records.items() if record[1] > now}
-        return self._records.setdefault(name, (content, expires))[0] is content
+        if name in self._records:
+            return False
+        self._records[name] = (content, expires)
+        return True
 
     async def read(self, name: str) -> str | None:
         """See ApprovalStore."""
@@ -192,10 +195,10 @@ _APPROVAL, _DECIDED = TypeAdapter(Approval), TypeAdapter(Decision)
 class Approvals:
     """The approvals in a store, which other processes and replicas may share."""
 
-    def __init__(self, store: ApprovalStore, seal: Seal, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, store: ApprovalStore, seal: Seal) -> None:
         self._store = store
         self._seal = seal
-        self.clock = clock
+        self.clock = seal.clock
         self._has_changed = anyio.Event()
 
     async def request(

@@ -103,10 +103,10 @@ class Guard:
         min_decision_seconds: float | None = None,
     ) -> None:
         self.mode = mode
-        self.approvals = approvals or Approvals(MemoryApprovalStore(), seal or Seal(ANSWER_LIFETIME_SECONDS))
         self._min_decision_seconds = MIN_DECISION_SECONDS if min_decision_seconds is None else min_decision_seconds
         self._confirm = frozenset(confirm)
         self._seal = seal or Seal(ANSWER_LIFETIME_SECONDS)
+        self.approvals = approvals or Approvals(MemoryApprovalStore(self._seal.clock), self._seal)
         self._nonce_store = nonce_store or MemoryNonceStore()
 
     def requires_consent(self, tool: str, risk: Risk) -> bool:

@@ -42,7 +42,7 @@ class RedisStore:
     async def spend(self, nonce: str, expires: float) -> bool:
         """See NonceStore."""
         try:
-            return await self._set_new(_NONCE_PREFIX + nonce, "", expires)
+            return bool(await self._redis.set(_NONCE_PREFIX + nonce, "", nx=True, px=_lifetime_ms(expires)))
         except self._errors as exc:
             _log.warning("Redis does not answer (%s), so no confirmation counts", type(exc).__name__)
             raise NonceStoreUnavailable from None
@@ -50,12 +50,14 @@ class RedisStore:
     async def create(self, name: str, content: str, expires: float) -> bool:
         """See ApprovalStore."""
         try:
-            is_first = await self._set_new(_APPROVAL_PREFIX + name, content, expires)
-            await self._redis.zremrangebyscore(_APPROVAL_NAMES, 0, time.time() - _CLOCK_SKEW_SECONDS)
-            await self._redis.zadd(_APPROVAL_NAMES, {name: expires})
+            async with self._redis.pipeline(transaction=True) as commands:  # one round trip, all of them or none
+                commands.set(_APPROVAL_PREFIX + name, content, nx=True, px=_lifetime_ms(expires))
+                commands.zremrangebyscore(_APPROVAL_NAMES, 0, time.time() - _CLOCK_SKEW_SECONDS)
+                commands.zadd(_APPROVAL_NAMES, {name: expires})
+                is_first, *_ = await commands.execute()
         except self._errors as exc:
             raise _unavailable(exc) from None
-        return is_first
+        return bool(is_first)
 
     async def read(self, name: str) -> str | None:
         """See ApprovalStore."""
@@ -83,9 +85,9 @@ class RedisStore:
     async def aclose(self) -> None:
         await self._redis.aclose()
 
-    async def _set_new(self, key: str, value: str, expires: float) -> bool:
-        lifetime = max(0.0, expires - time.time()) + _CLOCK_SKEW_SECONDS
-        return bool(await self._redis.set(key, value, nx=True, px=int(lifetime * 1000)))
+
+def _lifetime_ms(expires: float) -> int:
+    return int((max(0.0, expires - time.time()) + _CLOCK_SKEW_SECONDS) * 1000)
 
 
 def _unavailable(exc: Exception) -> ApprovalStoreUnavailable:

@@ -48,11 +48,11 @@ class Seal:
 
         self._codec = AESGCMRequestStateCodec(list(dict.fromkeys(keys)) or [os.urandom(32)])
         self.lifetime_seconds = lifetime_seconds
-        self._clock = clock
+        self.clock = clock
 
     def seal(self, channel: Channel, tool: str, arguments: str, target: str, principal: str) -> str:
         """Seal the state of a new question."""
-        expires = self._clock() + self.lifetime_seconds
+        expires = self.clock() + self.lifetime_seconds
         state = QuestionState(channel, tool, arguments, target, principal, secrets.token_hex(16), expires)
         return self._codec.seal(_STATE.dump_json(state))
 
@@ -67,11 +67,11 @@ class Seal:
 
     def is_expired(self, state: QuestionState) -> bool:
         """Whether the question can no longer be answered."""
-        return self._clock() >= state.expires
+        return self.clock() >= state.expires
 
     def age_seconds(self, state: QuestionState) -> float:
         """How long ago the question was asked."""
-        return self._clock() - (state.expires - self.lifetime_seconds)
+        return self.clock() - (state.expires - self.lifetime_seconds)
 
     def encrypt(self, name: str, content: bytes) -> str:
         """Seal the content of a record, which only counts under this name."""

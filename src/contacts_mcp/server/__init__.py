@@ -10,6 +10,7 @@ from contacts_mcp.server._context import (
     ActiveCalls,
     BackendFactory,
     Caller,
+    KeyRights,
 )
 from contacts_mcp.server._recording import CallRecorder
 from contacts_mcp.server._server import Lifespan, build_server
@@ -25,6 +26,7 @@ __all__ = [
     "BackendFactory",
     "CallRecorder",
     "Caller",
+    "KeyRights",
     "Lifespan",
     "OpenQuestion",
     "OutdatedApproval",

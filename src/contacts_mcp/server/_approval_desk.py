@@ -41,13 +41,18 @@ class ApprovalDesk:
         self._needs_other_person = needs_other_person
 
     async def list_pending(self, viewer: Caller, *, of_all: bool) -> list[Approval]:
-        """Return what waits for a decision on the viewer's directory; without `of_all` only the viewer's own calls."""
-        pending = await self._guard.approvals.pending(viewer.tenant)
+        """Return what waits for a decision on the viewer's directory; without `of_all` only the viewer's own calls.
+
+        Raises PermissionDenied if the viewer may not see the calls of others.
+        """
+        _require_allowed(viewer, of_all=of_all)
+        pending = await self._guard.approvals.pending(viewer.directory)
         return [each for each in pending if of_all or each.principal == viewer.principal]
 
     async def find(self, viewer: Caller, approval_id: str, *, of_all: bool) -> Approval | None:
-        """Return an approval that the viewer may see, also one that was decided or has expired."""
-        found = await self._guard.approvals.recall(viewer.tenant, approval_id)
+        """Return an approval that the viewer may see, also one that was decided or expired. Raises as `list_pending`."""
+        _require_allowed(viewer, of_all=of_all)
+        found = await self._guard.approvals.recall(viewer.directory, approval_id)
         return found if found and (of_all or found.principal == viewer.principal) else None
 
     async def decision_on(self, approval: Approval) -> Decision | None:
@@ -76,10 +81,12 @@ class ApprovalDesk:
 
         Raises:
             Refused: the answer is not a yes; nothing is stored, so that the person can answer again.
-            PermissionDenied: another person has to decide.
+            PermissionDenied: another person has to decide, or the viewer may not decide on the calls of others.
             OutdatedApproval: somebody else has decided, or it is too late.
         """
-        if self._needs_other_person and question.approval.principal == viewer.principal:
+        is_own = question.approval.principal == viewer.principal
+        _require_allowed(viewer, of_all=not is_own)
+        if self._needs_other_person and is_own:
             raise PermissionDenied("another person than the caller has to decide", advice="nothing was changed")
         current = await self.open(viewer, question.approval)
         if not is_yes(current.call, current.target, answer):
@@ -109,11 +116,17 @@ class ApprovalDesk:
             was_asked=True,
             guarded_risks=[risk for risk in Risk if self._guard.requires_consent(tool.name, risk)],
         )
-        backend = tool.limit(replace(self._backend_for(viewer), consent=consent))
+        asker = replace(viewer, principal=approval.principal)  # the links and plans that a call names are of its caller
+        backend = tool.limit(replace(self._backend_for(asker), consent=consent))
         parsed = parse_arguments(tool.arguments, tool.input_schema, approval.arguments)
         arguments = await resolve_names(backend, parsed, among_deleted=tool.names_deleted)
         prepared = await tool.prepare(backend, arguments)
         return to_guarded_call(tool, prepared, approval.arguments, approval.principal)
+
+
+def _require_allowed(viewer: Caller, *, of_all: bool) -> None:
+    if of_all and not viewer.may_approve:
+        raise PermissionDenied("only an approver can decide on the calls of others", advice="nothing was changed")
 
 
 def to_guarded_call(tool: Tool, prepared: PreparedCall, arguments: Mapping[str, Any], principal: str) -> GuardedCall:

@@ -22,6 +22,7 @@ from contacts_mcp.guard import (
     GuardedCall,
     GuardMode,
     NeverShown,
+    NotConfirmed,
     Preview,
     Question,
     Refused,
@@ -76,6 +77,7 @@ class Ways:
         page_url: returns the address of an approval's page, for a person who reaches the server over the network.
         announce: tells approvers that an approval is pending.
         lifetime_seconds: how long an approval can be decided on.
+        hold_seconds: how long a call waits for a person before it is answered without a decision.
     """
 
     rungs: Sequence[Rung] = (Rung.FORM,)
@@ -83,6 +85,7 @@ class Ways:
     page_url: Callable[[RequestContext, Approval], str | None] | None = None
     announce: Callable[[Approval], Awaitable[None]] | None = None
     lifetime_seconds: float = ANSWER_LIFETIME_SECONDS
+    hold_seconds: float = HOLD_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +101,11 @@ class Asking:
 class ConsentLadder:
     """Obtains consent to guarded calls in the first way that reaches a person."""
 
-    def __init__(self, guard: Guard, ways: Ways | None = None, hold_seconds: float = HOLD_SECONDS) -> None:
+    def __init__(self, guard: Guard, ways: Ways | None = None) -> None:
         self._guard = guard
         self._approvals = guard.approvals
         self._ways = ways or Ways()
-        self._hold_seconds = hold_seconds
+        self._hold_seconds = self._ways.hold_seconds
         self._unreached: TTLCache[tuple[str, str], bool] = TTLCache(_MAX_UNREACHED, _UNREACHED_TTL_SECONDS)
 
     def can_ask(self, ctx: RequestContext, caller: Caller) -> bool:
@@ -115,7 +118,7 @@ class ConsentLadder:
         """Whether a person is asked about this very call outside of it: what they decide counts."""
         if not self._other_rungs(ctx):
             return False
-        return await self._approvals.find(call, caller.tenant) is not None
+        return await self._approvals.find(call, caller.directory) is not None
 
     async def obtain(self, asking: Asking, params: CallToolRequestParams, token: str | None) -> Verdict:
         """Return consent to a call, or what the call is answered with instead. Raises like `Guard.decide`."""
@@ -189,14 +192,15 @@ class ConsentLadder:
     async def _wait_for_approval(self, asking: Asking, answer: ConsentAnswer | None) -> Verdict | None:
         """Ask outside of the call, and wait for the decision. Returns None if no way leads to a person.
 
-        `answer` is the host's, if it was given the address of a page.
+        `answer` is the host's to a question before, which may have been the address of the page.
         """
+        has_address = answer is not None and answer.channel == "page"
         opened = await self._open_approval(asking)
         if opened is None:
             return None
-        if answer and answer.reply == "decline":
+        if has_address and answer and answer.reply == "decline":
             await self._decline(asking, opened.approval)
-        elif opened.url and is_modern(asking.ctx) and not (answer and answer.channel == "page"):
+        elif opened.url and is_modern(asking.ctx) and not has_address:
             return PageAddress(URL_MESSAGE, opened.url)
         decision = await self._approvals.wait_for_decision(opened.approval, self._hold_seconds)
         return await self._confirm(asking, opened.approval, decision) if decision else Waiting(_WAITING[opened.rung])
@@ -206,7 +210,7 @@ class ConsentLadder:
         rungs = self._other_rungs(asking.ctx)
         if not rungs:
             return None
-        approval = await self._approvals.find(asking.call, asking.caller.tenant)
+        approval = await self._approvals.find(asking.call, asking.caller.directory)
         if approval and await self._approvals.decision_on(approval):
             return _Opened(approval, rungs[0])
         target = await asking.call.read_target()
@@ -214,7 +218,7 @@ class ConsentLadder:
             approval = await self._approvals.request(
                 asking.call,
                 target,
-                directory=asking.caller.tenant,
+                directory=asking.caller.directory,
                 asked_by=host_name(asking.ctx),
                 lifetime_seconds=self._ways.lifetime_seconds,
             )
@@ -257,6 +261,10 @@ class ConsentLadder:
 
     async def _confirm(self, asking: Asking, approval: Approval, decision: Decision) -> Consent:
         """Use a decision, and record who made it and how long it took."""
+        allowed = {rung.value for rung in self._ways.rungs}
+        if decision.consent.value not in allowed:  # the terminal has settings of its own
+            await self._approvals.use(approval)
+            raise NotConfirmed("the person decided in a way that the operator of this server does not allow")
         asking.record.approver = decision.by
         asking.record.consent_seconds = decision.decided_at - approval.asked_at
         return await _counted(asking, self._guard.confirm(asking.call, approval, decision), is_answer=True)

@@ -40,16 +40,33 @@ class Caller:
         principal: identifies the caller; it never contains a key. Consent and sessions are bound to it.
         risks: what the caller may do.
         credential: the caller's own WAYSCloud credential, if each caller brings one.
+        named_directory: the name of the directory that the credential opens, if the service tells.
+        may_approve: whether the caller may decide on the calls of others.
     """
 
     principal: str
     risks: frozenset[Risk] = frozenset(Risk)
     credential: Credential | None = field(default=None, repr=False)
+    named_directory: str = ""
+    may_approve: bool = False
 
     @property
     def tenant(self) -> str:
         """Whose directory the caller works on: each credential has its own, all other callers share one."""
         return self.principal if self.credential else ""
+
+    @property
+    def directory(self) -> str:
+        """The directory whose pending calls the caller can see: that of `tenant`, or the one that several keys open."""
+        return self.named_directory or self.tenant
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRights:
+    """What the service tells of a key: the name of its directory, and whether it may decide on the calls of others."""
+
+    directory: str = ""
+    may_approve: bool = False
 
 
 BackendFactory = Callable[[Caller], Backend]  # returns the backend that a caller works on

@@ -56,7 +56,7 @@ class Sender(Protocol):
         ...
 
     async def scopes(self) -> frozenset[str] | None:
-        """Return what the key for the service allows, `read` or `write` or both; None if it is not known."""
+        """Return what the key for the service allows, such as `read` and `write`; None if it is not known."""
         ...
 
 

@@ -19,7 +19,7 @@ from contacts_mcp.directory.maintenance._backup import back_up
 from contacts_mcp.directory.store import create_group
 
 SNAPSHOTS = Path(__file__).parent
-NEXT = "0004"
+NEXT = "0005"
 SCRIPT = f"""
 import sqlalchemy as sa
 from alembic import op
@@ -56,7 +56,7 @@ def add_revision(tmp_path, monkeypatch):
     def add_revision(script=SCRIPT):
         scripts = tmp_path / "migrations"
         shutil.copytree(Path(migrations.__file__).parent, scripts, ignore=shutil.ignore_patterns("__pycache__"))
-        (scripts / "versions" / "v0004_next.py").write_text(script)
+        (scripts / "versions" / "v0005_next.py").write_text(script)
         monkeypatch.setattr(_upgrade, "_MIGRATIONS", str(scripts))
         for module in ("database", "database._schema"):
             monkeypatch.setattr(f"contacts_mcp.directory.{module}.REVISION", NEXT)

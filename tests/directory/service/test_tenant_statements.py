@@ -19,7 +19,7 @@ TENANT_TABLES = {
     *("contacts", "contact_groups", "memberships", "idempotency_keys", "undo_receipts", "undo_entries"),
     *("contact_terms", "spellings", "counters"),
 }
-SHARED_TABLES = {"tenants", "api_keys", "nonces", "receipts", "receipt_chain"}
+SHARED_TABLES = {"tenants", "api_keys", "nonces", "approvals", "receipts", "receipt_chain"}
 """Tables of the whole directory; the docstring of `database._schema` has the reasons."""
 
 ACROSS_TENANTS = {
@@ -182,6 +182,9 @@ async def use_maintenance(service, folder: Path) -> None:
     assert await maintenance.purge(tomorrow, "old")
     await opened.app_of("ola")
     await opened.spend("nonce", tomorrow.timestamp())
+    await opened.create_approval("name", "content", tomorrow.timestamp())
+    await opened.read_approval("name")
+    await opened.approval_names("n")
     await opened.list_tenants()
     (key, *_) = await opened.find_keys((await opened.list_keys())[0].prefix)
     await opened.revoke_key(key.prefix)

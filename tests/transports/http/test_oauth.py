@@ -52,6 +52,7 @@ async def http(access: Access) -> AsyncIterator[httpx.AsyncClient]:
         caller = await access.authenticate(request)
         await access.authorize(caller, await request.body())
         known = {"principal": caller.principal, "risks": sorted(caller.risks), "tenant": caller.tenant}
+        known["may_approve"] = caller.may_approve
         left = [name for name, _ in Request(request.scope).headers.items() if name == "authorization"]
         return JSONResponse({**known, "expires": request.scope[EXPIRES_SCOPE_KEY], "left": left})
 
@@ -94,6 +95,19 @@ class TestAdmitting:
 
         assert answer.status_code == 200
         assert answer.json()["risks"] == risks
+
+    @pytest.mark.parametrize(("scope", "may"), [("contacts:read contacts:approve", True), (EVERYTHING, False)])
+    async def test_scope_makes_an_approver(self, issuer, http, scope, may):
+        answer = await http.post("/mcp", headers=bearer(issuer.token(scope=scope)))
+
+        assert answer.json()["may_approve"] is may
+
+    async def test_scope_of_approvers_alone_admits_no_caller_and_is_not_advertised(self, issuer, http):
+        """A program that requests every scope that is named would let its model's caller approve."""
+        refused = await http.post("/mcp", headers=bearer(issuer.token(scope="contacts:approve")))
+
+        assert refused.status_code == 403
+        assert "approve" not in refused.text + (await http.get("/.well-known/oauth-protected-resource")).text
 
     async def test_token_is_removed_from_the_authenticated_request(self, issuer, http):
         """The server's own credential is used upstream; no later middleware sees the caller's token."""

@@ -43,9 +43,9 @@ _NEW_CONTACT, _CHANGES = TypeAdapter(NewContact), TypeAdapter(IdentifiedChanges)
 @extensions_router.get("", summary="List extensions")
 @returns("Extensions")
 async def list_extensions(tenant: CurrentTenant, undo: CurrentUndo) -> Response:
-    """List the extensions to the Contacts API that this service offers, and the scopes of the caller's key."""
-    scopes = {} if tenant.scopes is None else {"scopes": tenant.scopes}
-    return _json({"extensions": [*EXTENSIONS, UNDO] if undo else EXTENSIONS, **scopes})
+    """List the extensions to the API that this service offers, with the scopes and tenant of the caller's key."""
+    of_key = {} if tenant.scopes is None else {"scopes": tenant.scopes, "tenant": tenant.name}
+    return _json({"extensions": [*EXTENSIONS, UNDO] if undo else EXTENSIONS, **of_key})
 
 
 @extensions_router.get("/contacts", summary="Scan contacts")

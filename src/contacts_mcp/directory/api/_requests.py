@@ -274,6 +274,8 @@ class Tenant:
     """Who the caller is, as receipts of erasures name them."""
     scopes: tuple[str, ...] | None = None
     """What the caller's API key allows; None if there are no keys."""
+    name: str = ""
+    """The tenant's name, if the caller has an API key."""
 
 
 async def _current_tenant(request: Request) -> Tenant:  # async, or FastAPI would call it in a thread

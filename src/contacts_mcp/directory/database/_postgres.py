@@ -289,11 +289,12 @@ def _prepare(connection: Connection, name: str) -> Prepared:
 
 def _revision_of(connection: Connection, name: str) -> str | None:
     """Return the revision of the directory, None if the database has none. Raises DirectoryUnavailable."""
-    query = text("SELECT to_regclass(:revision) IS NOT NULL, to_regclass('contacts') IS NOT NULL")
-    has_revision, has_contacts = connection.execute(query, {"revision": REVISION_TABLE}).one()
-    if has_revision:
+    # `to_regclass` would answer from a cache, which does not learn here what another process has just created.
+    query = text("SELECT relname FROM pg_class WHERE relname IN (:revision, 'contacts') AND pg_table_is_visible(oid)")
+    found = set(connection.execute(query, {"revision": REVISION_TABLE}).scalars())
+    if REVISION_TABLE in found:
         return str(connection.execute(text(f"SELECT version_num FROM {REVISION_TABLE}")).scalar_one())  # noqa: S608
-    if has_contacts:
+    if "contacts" in found:
         raise DirectoryUnavailable(f"The {name} has a table `contacts` of another program; choose another database.")
     return None
 

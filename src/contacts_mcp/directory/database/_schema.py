@@ -6,7 +6,7 @@ are derived from the rows of the others, and rebuilt after a migration.
 Every row of a tenant has its `tenant`, and so do all keys, foreign keys and indexes of these tables: PostgreSQL can be
 distributed by tenant with Citus (docs/citus.md). What the whole directory shares:
 - `tenants`, and `api_keys`: a key is found by its prefix before its tenant is known.
-- `nonces`: the server uses them, for calls of any tenant.
+- `nonces` and `approvals`: the server uses them, for calls of any tenant.
 - `receipts` and `receipt_chain`: one hash chain proves that no receipt of the directory was removed.
 - The index of phone numbers: it finds rows whose tenant is then compared. With the tenant in it, PostgreSQL would need
   another extension (`btree_gin`), and SQLite would read an entry for each contact of the tenant.
@@ -29,7 +29,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from contacts_mcp.directory._errors import NO_DIRECTORY, DirectoryUnavailable
 from contacts_mcp.directory._location import Location
 
-REVISION = "0003"
+REVISION = "0004"
 """The revision that `migrations` leads to. Revisions sort in their order."""
 
 REVISION_TABLE = "directory_revision"
@@ -189,6 +189,17 @@ nonces = sa.Table(
     sqlite_with_rowid=False,
 )
 """Nonces that were used, until they expire (seconds since 1970)."""
+
+approvals = sa.Table(
+    "approvals",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("content", sa.String, nullable=False),
+    sa.Column("expires", sa.Float, nullable=False, index=True),
+    sqlite_with_rowid=False,
+)
+"""Questions that a person decides and their decisions, until they expire (seconds since 1970). `content` is encrypted
+with a key of the servers."""
 
 idempotency_keys = sa.Table(
     "idempotency_keys",

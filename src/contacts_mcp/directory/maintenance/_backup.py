@@ -26,8 +26,9 @@ from contacts_mcp.hash_chain import ChainEnd, ChainRecord, end_of
 _COPIED = (db.tenants, db.keys, db.contacts, db.groups, db.memberships, db.receipts, db.receipt_chain)
 """The tables of a backup. All others are derived from these, or expire within a day."""
 
-_UNDO = (db.undo_entries, db.undo_receipts)
-"""Tables with values that were replaced: a backup has none of them, and a restored directory undoes nothing."""
+_LEFT_OUT = (db.undo_entries, db.undo_receipts, db.approvals)
+"""Tables with values that were replaced, or that a person is asked about: a backup has none of them, so a restored
+directory undoes nothing and runs no call that was made before."""
 
 _RECORDS = (db.contacts, db.memberships, db.groups)
 _NUMBERED = (*_RECORDS, db.keys, db.tenants)
@@ -179,7 +180,7 @@ def _require(condition: bool, message: str) -> None:
 
 
 def _copy_file(source: Path, draft: Path) -> None:
-    """Copy the current contents of a SQLite file, without remains of deleted rows, and without replaced values."""
+    """Copy the current contents of a SQLite file, without remains of deleted rows, and without `_LEFT_OUT`."""
     try:
         with closing(sqlite3.connect(f"{db.file_uri(source)}?mode=ro", uri=True)) as connection:
             db.inspect_backup(connection, source)
@@ -190,7 +191,7 @@ def _copy_file(source: Path, draft: Path) -> None:
         copy.execute("PRAGMA journal_mode = DELETE")
         copy.execute("PRAGMA secure_delete = ON")
         found = {name for (name,) in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        for table in _UNDO:
+        for table in _LEFT_OUT:
             if table.name in found:  # an older revision has none
                 copy.execute(f"DELETE FROM {table.name}")  # noqa: S608 - constants
 
@@ -217,7 +218,7 @@ def _replace(target: Connection, draft: Path, known: Sequence[ChainRecord], repo
 
 def _copy_rows(source: Connection, target: Connection, report: ProgressCallback) -> None:
     """Replace all rows of one directory by those of another, and rebuild the derived tables."""
-    for table in (db.idempotency_keys, *_UNDO, *reversed(_COPIED)):
+    for table in (db.idempotency_keys, *_LEFT_OUT, *reversed(_COPIED)):
         target.execute(delete(table))
     for table in _COPIED:
         copied = 0

@@ -120,7 +120,9 @@ class ApiKeyMiddleware:
             needed = "read" if scope["method"] == "GET" else "write"
             if needed not in key.scopes and (scope["method"], scope["path"]) != _DESCRIPTION:
                 raise Refusal(HTTPStatus.FORBIDDEN, "forbidden", f"This key does not have the scope '{needed}'")
-            scope[TENANT_SCOPE_KEY] = Tenant(self._database, key.tenant, f"key {key.prefix}", key.scopes)
+            scope[TENANT_SCOPE_KEY] = Tenant(
+                self._database, key.tenant, f"key {key.prefix}", key.scopes, key.tenant_name
+            )
         await self._app(scope, receive, send)
 
     async def _authenticate(self, scope: Scope) -> ApiKey:

@@ -175,7 +175,9 @@ class ValidationFaults(BaseModel):
 
 Groups = create_model("Groups", groups=list[GroupRow])
 Members = create_model("Members", members=list[Member])
-Extensions = create_model("Extensions", extensions=list[str], scopes=list[Literal["read", "write"]])
+Extensions = create_model(
+    "Extensions", extensions=list[str], scopes=list[Literal["read", "write", "approve"]], tenant=str
+)
 Merged = create_model("Merged", merged=list[UUID])
 Receipts = create_model("Receipts", receipts=list[Receipt])
 Error = create_model("Error", detail=str)

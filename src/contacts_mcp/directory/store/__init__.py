@@ -1,5 +1,6 @@
 """Reads and writes of the directory: functions that take a connection and, mostly, the tenant they work for."""
 
+from contacts_mcp.directory.store._approvals import approval_names, create_approval, read_approval
 from contacts_mcp.directory.store._contacts import (
     ContactPage,
     create_contact,
@@ -32,6 +33,7 @@ from contacts_mcp.directory.store._idempotency import create_once, spend_nonce
 from contacts_mcp.directory.store._index import add_to_index, index_postings, rebuild_index
 from contacts_mcp.directory.store._journal import journal_path, open_database, read_journal, read_journal_file
 from contacts_mcp.directory.store._keys import (
+    DEFAULT_SCOPES,
     SCOPES,
     ApiKey,
     check_key,
@@ -71,6 +73,7 @@ from contacts_mcp.directory.store._undo_keys import GivenKeys, KeyFile, UndoKeys
 from contacts_mcp.directory.store._undo_offer import UndoOffer
 
 __all__ = [
+    "DEFAULT_SCOPES",
     "PERSONAL_FIELDS",
     "SCOPES",
     "ApiKey",
@@ -87,9 +90,11 @@ __all__ = [
     "UndoneContact",
     "add_members",
     "add_to_index",
+    "approval_names",
     "check_key",
     "chunks",
     "correctable_words",
+    "create_approval",
     "create_contact",
     "create_contacts",
     "create_group",
@@ -121,6 +126,7 @@ __all__ = [
     "parse_query",
     "phone_digits",
     "phone_pieces",
+    "read_approval",
     "read_journal",
     "read_journal_file",
     "read_person",

@@ -20,7 +20,8 @@ from contacts_mcp.directory.database import format_time, keys, now, tenants
 from contacts_mcp.directory.store._rows import insert_on_conflict
 from contacts_mcp.pseudonyms import key_pseudonym_of_hash
 
-SCOPES = ("read", "write")
+SCOPES = ("read", "write", "approve")
+DEFAULT_SCOPES = ("read", "write")
 _PREFIX_LENGTH = 8
 
 _KEY = re.compile(r"wayscloud_contacts_([a-z0-9]{8})_[A-Za-z0-9]{40}")
@@ -90,7 +91,9 @@ def check_key(name: str, tenant_name: str, scopes: Collection[str]) -> None:
     _check_name("a key", name)
     _check_name("a tenant", tenant_name)
     if not scopes or set(scopes).difference(SCOPES):
-        raise ValueError("a key needs a scope: read, write, or both")
+        raise ValueError(f"a key needs one or several of the scopes {', '.join(SCOPES)}")
+    if "approve" in scopes and "read" not in scopes:
+        raise ValueError("the scope approve needs the scope read, too: a person has to see what they decide on")
 
 
 def list_keys(connection: Connection) -> Sequence[ApiKey]:

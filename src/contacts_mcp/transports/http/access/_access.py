@@ -20,7 +20,7 @@ from contacts_mcp.client import Credential, InvalidCredential, is_loopback
 from contacts_mcp.contract import AuthenticationFailed, ContactsError, PermissionDenied, RateLimited
 from contacts_mcp.middleware import BODY_SCOPE_KEY, Refusal, presented_keys, route_path
 from contacts_mcp.pseudonyms import key_pseudonym
-from contacts_mcp.server import CALLER_SCOPE_KEY, LOCAL_CALLER, Caller
+from contacts_mcp.server import CALLER_SCOPE_KEY, LOCAL_CALLER, Caller, KeyRights
 from contacts_mcp.text import quote
 from contacts_mcp.transports.http._hosts import parse_host
 
@@ -43,8 +43,8 @@ _MAX_CONCURRENT_CHECKS = 16
 _MAX_WAITING_CHECKS = 64
 """Keys that may wait for their turn; more would wait longer than their callers do."""
 
-KeyCheck = Callable[[Credential], Awaitable[None]]
-"""Makes a call with a key and raises the service's error."""
+KeyCheck = Callable[[Credential], Awaitable[KeyRights | None]]
+"""Makes a call with a key, and returns what the service tells of the key, if it does. Raises the service's error."""
 
 
 class Access(ABC):
@@ -148,7 +148,8 @@ class ApiKeyAccess(Access):
     def __init__(self, check: KeyCheck, clock: Callable[[], float] = time.monotonic) -> None:
         self._check = check
         self._clock = clock
-        self._good_until: LRUCache[str, float] = LRUCache(_MAX_REMEMBERED_KEYS)
+        self._good: LRUCache[str, tuple[float, KeyRights]] = LRUCache(_MAX_REMEMBERED_KEYS)
+        """Until when the service's answer counts, and the rights that it told."""
         # Apart from the good ones, because a caller can make up any number of bad keys.
         self._bad: TTLCache[str, None] = TTLCache(_MAX_REMEMBERED_KEYS, _BAD_KEY_TTL_SECONDS, timer=clock)
         self._locks: dict[str, anyio.Lock] = {}
@@ -156,68 +157,86 @@ class ApiKeyAccess(Access):
 
     async def authenticate(self, connection: HTTPConnection) -> Caller:
         """Return the caller whose key was sent. Raises Refusal: 401, or 429 and 503 if the key was not checked."""
-        credential = _credential_of(connection.scope)
-        if not await self._is_good(credential):
-            raise _unauthorized("the WAYSCloud key is wrong, expired or revoked", error="invalid_token")
-        return Caller(key_pseudonym(credential.secret), credential=credential)
+        return await self._identify(_credential_of(connection.scope))
+
+    async def log_in(self, secret: str) -> Caller:
+        """Return the caller whose key or token a person typed. Raises Refusal as `authenticate`."""
+        try:
+            ways = dict.fromkeys(make(secret, "the login page") for make in (Credential.key, Credential.token))
+        except InvalidCredential:
+            raise _wrong_key() from None
+        for credential in ways:
+            with suppress(_WrongKey):
+                return await self._identify(credential)
+        raise _wrong_key()
+
+    async def _identify(self, credential: Credential) -> Caller:
+        rights = await self._rights_of(credential)
+        if rights is None:
+            raise _wrong_key()
+        return Caller(
+            key_pseudonym(credential.secret),
+            credential=credential,
+            named_directory=rights.directory,
+            may_approve=rights.may_approve,
+        )
 
     def reload(self) -> str:
-        for key in self._good_until:  # they stay in the cache, so that they are accepted while the service is away
-            self._good_until[key] = 0.0
+        for key, (_, rights) in self._good.items():  # they stay, so that they are accepted while the service is away
+            self._good[key] = (0.0, rights)
         self._bad.clear()
         return "callers' keys are checked again"
 
-    async def _is_good(self, credential: Credential) -> bool:
-        """Whether the service accepts the key. Concurrent requests with one key share one check."""
+    async def _rights_of(self, credential: Credential) -> KeyRights | None:
+        """Return the rights of a key; None if the service refuses it. Concurrent requests with one share a check."""
         key = f"{credential.header_name} {credential.fingerprint}"  # the header may change the answer
-        known = self._recall(key)
-        if known is not None:
-            return known
+        is_known, rights = self._recall(key)
+        if is_known:
+            return rights
         lock = self._locks.setdefault(key, anyio.Lock())
         try:
             async with lock:
-                known = self._recall(key)
-                return await self._verify(key, credential) if known is None else known
+                is_known, rights = self._recall(key)
+                return rights if is_known else await self._verify(key, credential)
         finally:
             if not lock.statistics().tasks_waiting and self._locks.get(key) is lock:
                 del self._locks[key]
 
-    def _recall(self, key: str) -> bool | None:
-        if self._good_until.get(key, 0.0) > self._clock():
-            return True
-        return False if key in self._bad else None
+    def _recall(self, key: str) -> tuple[bool, KeyRights | None]:
+        """Return whether a check of the key still counts, and what came of it."""
+        good_until, rights = self._good.get(key, (0.0, None))
+        return (True, rights) if good_until > self._clock() else (key in self._bad, None)
 
-    async def _verify(self, key: str, credential: Credential) -> bool:
+    async def _verify(self, key: str, credential: Credential) -> KeyRights | None:
         """Ask the service. A key that it accepted before does not wait for a turn."""
-        was_good = key in self._good_until
-        if not was_good and self._turns.statistics().tasks_waiting >= _MAX_WAITING_CHECKS:
+        before = self._good[key][1] if key in self._good else None
+        if before is None and self._turns.statistics().tasks_waiting >= _MAX_WAITING_CHECKS:
             raise _not_checked(HTTPStatus.SERVICE_UNAVAILABLE, "busy", 1)
         try:
             with anyio.fail_after(_KEY_CHECK_TIMEOUT_SECONDS):
-                async with nullcontext() if was_good else self._turns:
-                    good = await self._is_accepted(credential)
+                async with nullcontext() if before else self._turns:
+                    rights = await self._ask(credential)
         except RateLimited as exc:
-            if not was_good:
+            if before is None:
                 raise _not_checked(HTTPStatus.TOO_MANY_REQUESTS, "rate_limited", exc.retry_after) from None
-            return True
+            return before
         except (ContactsError, TimeoutError):
-            if not was_good:
+            if before is None:
                 raise _not_checked(HTTPStatus.SERVICE_UNAVAILABLE, "unreachable") from None
-            return True
-        if good:
-            self._good_until[key] = self._clock() + _GOOD_KEY_TTL_SECONDS
+            return before
+        if rights:
+            self._good[key] = (self._clock() + _GOOD_KEY_TTL_SECONDS, rights)
         else:
             self._bad[key] = None
-        return good
+        return rights
 
-    async def _is_accepted(self, credential: Credential) -> bool:
+    async def _ask(self, credential: Credential) -> KeyRights | None:
         try:
-            await self._check(credential)
+            return await self._check(credential) or KeyRights()
         except AuthenticationFailed:
-            return False
+            return None
         except PermissionDenied:
-            pass  # the service knows the key
-        return True
+            return KeyRights()  # the service knows the key
 
 
 def _find_proxy(scope: Scope) -> str | None:

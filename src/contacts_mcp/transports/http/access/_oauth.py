@@ -26,6 +26,8 @@ SCOPES: dict[str, frozenset[Risk]] = {
     "contacts:delete": frozenset({Risk.DESTROY, Risk.ERASE}),
 }
 """What each scope allows; none implies another."""
+APPROVE_SCOPE = "contacts:approve"
+"""Allows to decide on the calls of others. Clients of models are not told to request it."""
 METADATA_PATH = "/.well-known/oauth-protected-resource"
 
 _RESOURCE = re.compile(r"https?://[A-Za-z0-9.:_\[\]-]+(?:/[A-Za-z0-9/._~%-]*)?")
@@ -84,7 +86,8 @@ class OAuthAccess(Access):
         risks = frozenset(risk for scope in claims.scopes & SCOPES.keys() for risk in SCOPES[scope])
         if not risks:
             raise self._insufficient({"contacts:read"}, "the token has none of this server's scopes")
-        return Caller(subject_pseudonym(claims.issuer, claims.subject), risks)
+        may_approve = APPROVE_SCOPE in claims.scopes
+        return Caller(subject_pseudonym(claims.issuer, claims.subject), risks, may_approve=may_approve)
 
     async def authorize(self, caller: Caller, body: bytes) -> None:
         """Refuse (403) a call of a tool that the caller's scopes do not cover, and name the scopes that would.
