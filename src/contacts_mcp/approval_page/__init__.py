@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from contacts_mcp.approval_page._browser import has_browser
 from contacts_mcp.approval_page._loopback import LoopbackPage
 
 if TYPE_CHECKING:
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from contacts_mcp.approval_page._sessions import Sessions
     from contacts_mcp.approval_page._views import Views
 
-__all__ = ["Deciding", "KeyLogin", "Login", "LoopbackPage", "Sessions", "Views", "approval_pages"]
+__all__ = ["Deciding", "KeyLogin", "Login", "LoopbackPage", "Sessions", "Views", "approval_pages", "has_browser"]
 _LAZY = {
     "_app": ("Deciding", "Login", "approval_pages"),
     "_login": ("KeyLogin",),

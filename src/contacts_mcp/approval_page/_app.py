@@ -18,15 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from contacts_mcp.approval_page._html import CONTENT_SECURITY_POLICY, Html
 from contacts_mcp.approval_page._sessions import Session, Sessions, scheme_of
-from contacts_mcp.approval_page._views import (
-    APPROVE,
-    DECISION_FIELD,
-    KEEP,
-    TOKEN_FIELD,
-    TYPED_FIELD,
-    PageFault,
-    Views,
-)
+from contacts_mcp.approval_page._views import APPROVE, DECISION_FIELD, KEEP, TOKEN_FIELD, TYPED_FIELD, PageFault, Views
 from contacts_mcp.contract import AuthenticationFailed, ContactsError, PermissionDenied
 from contacts_mcp.guard import Approval, Consent, Prompt, Refused, build_prompt
 from contacts_mcp.middleware import BODY_SCOPE_KEY, BodyLimitMiddleware, ErrorMiddleware, Refusal
@@ -66,16 +58,16 @@ class Deciding:
     """Whose decisions the pages take, and what is recorded of them.
 
     Attributes:
-        consent: the way in which a person is reached who decides on their own calls.
+        consent: the way in which a person is reached who does not decide as an approver.
         name_of: returns what the trail records of a person; empty if that is not known.
     """
 
     consent: Consent
     name_of: Callable[[Caller], str]
 
-    def consent_to(self, approval: Approval, viewer: Caller) -> Consent:
-        """Return what a decision of this person on this approval is."""
-        return self.consent if approval.principal == viewer.principal else Consent.APPROVER
+    def consent_of(self, viewer: Caller) -> Consent:
+        """Return what a decision of this person is."""
+        return Consent.APPROVER if viewer.may_approve else self.consent
 
 
 def approval_pages(desk: ApprovalDesk, sessions: Sessions, login: Login, views: Views, deciding: Deciding) -> ASGIApp:
@@ -97,10 +89,7 @@ def protected(app: ASGIApp, views: Views) -> ASGIApp:
 
     async def with_faults(scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            if scope["method"] not in _METHODS:
-                text = "These pages know only GET and POST."
-                raise PageFault(HTTPStatus.METHOD_NOT_ALLOWED, "Refused", text, {"Allow": ", ".join(_METHODS)})
-            await app(scope, receive, send)
+            await (app if scope["method"] in _METHODS else _wrong_method)(scope, receive, send)
         except PageFault as fault:
             page = views.message(fault.title, fault.text)
             await page_response(page, fault.status, fault.headers)(scope, receive, send)
@@ -125,9 +114,7 @@ def redirect(address: str) -> Response:
 
 
 class _Pages:
-    def __init__(
-        self, desk: ApprovalDesk, sessions: Sessions, login: Login, views: Views, deciding: Deciding
-    ) -> None:
+    def __init__(self, desk: ApprovalDesk, sessions: Sessions, login: Login, views: Views, deciding: Deciding) -> None:
         self._desk = desk
         self._sessions = sessions
         self._login = login
@@ -182,13 +169,7 @@ class _Pages:
             raise _outdated(exc) from None
 
     def _show(
-        self,
-        session: Session,
-        question: OpenQuestion,
-        prompt: Prompt,
-        *,
-        typed: str = "",
-        error: str = "",
+        self, session: Session, question: OpenQuestion, prompt: Prompt, *, typed: str = "", error: str = ""
     ) -> Response:
         token = self._sessions.make_token(session, question.approval, question.target.fingerprint)
         page = self._views.question(question.approval, prompt, token, typed=typed, error=error)
@@ -198,7 +179,7 @@ class _Pages:
         self, request: Request, session: Session, question: OpenQuestion, prompt: Prompt, form: Form
     ) -> Response:
         approval, viewer = question.approval, session.caller
-        consent, name = self._deciding.consent_to(approval, viewer), self._deciding.name_of(viewer)
+        consent, name = self._deciding.consent_of(viewer), self._deciding.name_of(viewer)
         if not self._sessions.is_token(form.get(TOKEN_FIELD, ""), session, approval, question.target.fingerprint):
             raise PageFault(HTTPStatus.FORBIDDEN, "This form is outdated", "Nothing was decided. Load the page again.")
         decision = form.get(DECISION_FIELD)
@@ -215,9 +196,7 @@ class _Pages:
             error = f"{as_sentence(exc.message)} Nothing was decided; try again."
             return self._show(session, question, prompt, typed=form.get(TYPED_FIELD, ""), error=error)
         others, base = len(await self._pending(viewer)), request.scope.get("root_path", "")
-        return page_response(
-            self._views.decided(prompt, is_approved=decision == APPROVE, others=others, base=base)
-        )
+        return page_response(self._views.decided(prompt, is_approved=decision == APPROVE, others=others, base=base))
 
     async def _pending(self, viewer: Caller) -> list[Approval]:
         return await self._desk.list_pending(viewer, of_all=viewer.may_approve)
@@ -270,6 +249,11 @@ def _to_answer(prompt: Prompt, form: Form) -> dict[str, Any]:
 def _outdated(error: OutdatedApproval) -> PageFault:
     text = f"{as_sentence(error.message)} Nothing was decided here; the assistant has to ask again."
     return PageFault(HTTPStatus.CONFLICT, "This question is no longer open", text)
+
+
+async def _wrong_method(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    text = "These pages know only GET and POST."
+    raise PageFault(HTTPStatus.METHOD_NOT_ALLOWED, "Refused", text, {"Allow": ", ".join(_METHODS)})
 
 
 async def not_found(_scope: Scope, _receive: Receive, _send: Send) -> None:

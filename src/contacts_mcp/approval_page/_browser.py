@@ -52,7 +52,7 @@ def _run(address: str) -> bool:
     environ = {name: value for name, value in os.environ.items() if not name.startswith(_HIDDEN_PREFIXES)}
     environ.pop("TERM", None)  # without a terminal, `webbrowser` takes no text browser
     try:
-        found = subprocess.run(
+        found = subprocess.run(  # noqa: S603 - the program is ours
             [sys.executable, "-I", "-S", "-c", _PROGRAM],
             input=f"{address}\n".encode(),
             stdout=subprocess.DEVNULL,

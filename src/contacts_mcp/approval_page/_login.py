@@ -8,7 +8,7 @@ from cachetools import TTLCache
 from starlette.requests import Request
 from starlette.responses import Response
 
-from contacts_mcp.approval_page._app import Form, page_response
+from contacts_mcp.approval_page._app import Form, as_sentence, page_response
 from contacts_mcp.approval_page._views import KEY_FIELD, Views
 from contacts_mcp.middleware import Refusal
 from contacts_mcp.server import Caller
@@ -34,21 +34,32 @@ class KeyLogin:
         """See Login."""
         if not form:
             return self._ask()
-        if KEY_FIELD not in form:
-            return self._ask("You are no longer logged in. Nothing was decided.", HTTPStatus.FORBIDDEN)
         address = request.client.host if request.client else ""
-        if self._wrong.get(address, 0) >= MAX_WRONG_KEYS:
-            return self._ask("Too many wrong keys. Wait a minute, then try again.", HTTPStatus.TOO_MANY_REQUESTS)
-        key = strip_key_noise(form[KEY_FIELD])
+        try:
+            return await self._check(form, address)
+        except Refusal as refusal:
+            return self._ask(refusal.message, refusal.status)
+
+    async def _check(self, form: Form, address: str) -> Caller:
+        """Return whose key was typed. Raises Refusal with a message for the person."""
+        key = strip_key_noise(form.get(KEY_FIELD, ""))
+        if KEY_FIELD not in form:
+            raise _refusal(HTTPStatus.FORBIDDEN, "You are no longer logged in. Nothing was decided.")
         if not key:
-            return self._ask("Type your key.", HTTPStatus.UNPROCESSABLE_ENTITY)
+            raise _refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "Type your key.")
+        if self._wrong.get(address, 0) >= MAX_WRONG_KEYS:
+            raise _refusal(HTTPStatus.TOO_MANY_REQUESTS, "Too many wrong keys. Wait a minute, then try again.")
         try:
             return await self._identify(key)
         except Refusal as refusal:
-            if refusal.status is not HTTPStatus.UNAUTHORIZED:
-                return self._ask("The WAYSCloud service did not confirm the key. Try again in a moment.", refusal.status)
-        self._wrong[address] = self._wrong.get(address, 0) + 1
-        return self._ask("This key is wrong, expired or revoked.", HTTPStatus.FORBIDDEN)
+            if refusal.status is HTTPStatus.UNAUTHORIZED:
+                self._wrong[address] = self._wrong.get(address, 0) + 1
+                raise _refusal(HTTPStatus.FORBIDDEN, "This key is wrong, expired or revoked.") from None
+            raise _refusal(refusal.status, as_sentence(refusal.message)) from None
 
     def _ask(self, error: str = "", status: HTTPStatus = HTTPStatus.OK) -> Response:
         return page_response(self._views.login(error), status)
+
+
+def _refusal(status: HTTPStatus, message: str) -> Refusal:
+    return Refusal(status, "login_failed", message)

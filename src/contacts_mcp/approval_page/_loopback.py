@@ -27,6 +27,7 @@ BOOTSTRAP_SECONDS = 120.0
 MAX_OPENINGS_PER_MINUTE = 6
 _LINGER_SECONDS = 60.0
 """How long the port stays after the last decision, so that its page can be read."""
+_MINUTE_SECONDS = 60.0
 _CHECK_SECONDS = 1.0
 _CLOSE_SECONDS = 2.0
 
@@ -65,7 +66,7 @@ class LoopbackPage:
             now = self._clock()
             if self._running and now - self._opened_at.get(approval.id, -BOOTSTRAP_SECONDS) < BOOTSTRAP_SECONDS:
                 return True
-            if len(self._openings) == MAX_OPENINGS_PER_MINUTE and now - self._openings[0] < 60.0:
+            if len(self._openings) == MAX_OPENINGS_PER_MINUTE and now - self._openings[0] < _MINUTE_SECONDS:
                 return False
             self._openings.append(now)
             try:

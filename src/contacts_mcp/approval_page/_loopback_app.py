@@ -44,7 +44,8 @@ class LoopbackApp:
         deciding = Deciding(Consent.PAGE, lambda _: _DECIDED_BY)
         pages = approval_pages(desk, self._sessions, _NoLogin(), _VIEWS, deciding)
         routes = [Route("/open/{token}", self._enter, methods=["GET"]), Mount("/", pages)]
-        self._app = protected(Router([Mount(self._base, routes=routes)], redirect_slashes=False, default=not_found), _VIEWS)
+        router = Router([Mount(self._base, routes=routes)], redirect_slashes=False, default=not_found)
+        self._app = protected(router, _VIEWS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request whose one Host header is this very address."""
