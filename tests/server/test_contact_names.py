@@ -18,6 +18,7 @@ from support.hosts import (
     MODERN,
     Host,
     Person,
+    deleted,
     enter_in_one_task,
     host,
     host_of_service,
@@ -95,13 +96,14 @@ async def test_contact_is_found_by_name_in_any_order_number_in_any_notation_or_a
 async def test_every_kind_of_call_works_by_what_a_person_says(directory: Host, person: Person) -> None:
     """A deletion and an erasure ask about the record, as always."""
     ola, kari = await _create(directory, **OLA), await _create(directory, **KARI)
-    await directory.call("create_contact_group", name="Kor")
+    group = {"id": (await directory.call("create_contact_group", name="Kor"))["id"], "name": "Kor"}
 
     assert (await directory.call("update_contact", contact="Ola Nordmann", notes="x"))["id"] == ola
     added = await directory.call("add_group_members", group="kor", contacts=["98765432", "Moe, Kari"])
     assert added == {"added": 2}
-    assert await directory.call("remove_group_member", group="kor", contact="kari@example.com") == {"done": True}
-    assert await directory.call("delete_contact", contact="Kari Moe") == {"done": True, "consent": "person"}
+    removed = await directory.call("remove_group_member", group="kor", contact="kari@example.com")
+    assert removed == deleted(kari, "Kari Moe", consent="", group=group)
+    assert await directory.call("delete_contact", contact="Kari Moe") == deleted(kari, "Kari Moe")
     person.content = {"typed": "Ola Nordmann"}
     assert (await directory.call("gdpr_delete_contact", contact="Ola Nordmann", **REASON))["erased"]
 
@@ -252,8 +254,8 @@ async def test_token_for_a_named_contact_is_good_for_its_id(tmp_path: Path) -> N
 
         preview = await directory.call("delete_contact", contact="Per Berg")
         token = {"confirmation_token": preview["confirmation_token"]}
-        deleted = await directory.call("delete_contact", contact_id=ola, **token)
-        assert deleted == {"done": True, "consent": "not verified"}
+        done = await directory.call("delete_contact", contact_id=ola, **token)
+        assert done == deleted(ola, "Per Berg", "not verified")
 
 
 ID = "a1b2c3d4-5678-9abc-def0-123456789abc"

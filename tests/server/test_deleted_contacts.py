@@ -9,7 +9,7 @@ import pytest
 
 from contacts_mcp.app import Platform
 from contacts_mcp.client import Credential
-from support.hosts import MISSING_ID, Host, Person, enter_in_one_task, host, host_of_service
+from support.hosts import MISSING_ID, Host, Person, deleted, enter_in_one_task, host, host_of_service
 from support.processes import API_KEY
 
 NAMES = {"list_deleted_contacts", "restore_contact"}
@@ -30,7 +30,7 @@ async def directory(tmp_path: Path, person: Person) -> AsyncIterator[Host]:
 async def _delete(directory: Host, name: str = "Ola Nordmann", **fields: Any) -> str:
     """Create and delete a contact; its id."""
     contact_id = str((await directory.call("create_contact", name=name, **fields, allow_duplicate=True))["id"])
-    assert await directory.call("delete_contact", contact_id=contact_id) == {"done": True, "consent": "person"}
+    assert await directory.call("delete_contact", contact_id=contact_id) == deleted(contact_id, name)
     return contact_id
 
 

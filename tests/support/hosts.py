@@ -126,6 +126,12 @@ def answer_of(result: types.CallToolResult) -> dict[str, Any]:
     return result.structured_content
 
 
+def deleted(record_id: str, name: str | None = None, consent: str = "person", **more: Any) -> dict[str, Any]:
+    """The answer of a deletion that was made; `name` is what the call has read of the record."""
+    record = {"id": record_id, **({"name": name} if name else {})}
+    return {"done": True, "records": [record], **more, **({"consent": consent} if consent else {})}
+
+
 def text_of(result: types.CallToolResult) -> str:
     """The text of a result, which has no other content."""
     (block,) = result.content

@@ -126,6 +126,8 @@ async def _find_contacts(backend: Backend, named: Named, among: _Among) -> dict[
     matches = await client.map_concurrently(named.names, match)
     if unclear := [each for each in matches if not each.is_clear]:
         raise await _unclear_error(client, named, unclear, among)
+    for each in matches:
+        backend.known.add(each.exact[0])
     return {named.reference.by_id: named.with_ids({each.name: each.exact[0].id for each in matches})}
 
 
@@ -213,6 +215,7 @@ async def _find_group(backend: Backend, parsed: ParsedArguments, named: Named) -
     groups = (await backend.send(ListContactGroups())).groups
     same = [group for group in groups if _group_key(group.name) == _group_key(name)]
     if len(same) == 1:
+        backend.known.add(same[0])
         return {GROUP.by_id: same[0].id}
     if same:
         listed = ", ".join(f"{group.id} {_describe_group(group)}" for group in same[:_MAX_CANDIDATES])
