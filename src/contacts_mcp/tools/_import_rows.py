@@ -94,6 +94,11 @@ class Source:
     parsed: ParsedFile
     drafts: list[Draft]
 
+    @property
+    def usable(self) -> list[Draft]:
+        """The rows that can be imported."""
+        return [draft for draft in self.drafts if not draft.problem]
+
 
 @dataclass(frozen=True, slots=True)
 class MatchOptions:
