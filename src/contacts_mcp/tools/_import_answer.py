@@ -1,5 +1,6 @@
 """The answer of an import: counts, how the file was understood, and which rows a person should look at."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -56,7 +57,7 @@ class ImportAnswer(FileAnswer):
     converted: int = Field(description="Numbers that are converted to E.164.")
     unreachable: int = Field(description="Rows that SMS cannot reach.")
     not_reachable_by_sms: list[str] | None = Field(
-        default=None, description="Why not, with the first rows; numbers are kept."
+        default=None, description="Why not; a plan names the first rows, the result file all. Numbers are kept."
     )
     sharing: list[str] | None = Field(
         default=None, description="Rows with the number or address of a contact or row with another name: two people."
@@ -83,6 +84,12 @@ def explain(source: Source, options: MatchOptions) -> dict[str, Any]:
         "sharing": _list_sharing(usable) or None,
         "notices": [*parsed.remarks, *notices] or None,
     }
+
+
+def count_unreachable(usable: Iterable[Draft]) -> list[str]:
+    """Count the rows that SMS cannot reach by reason, the most frequent first."""
+    reasons = Counter(draft.unreachable for draft in usable if draft.unreachable)
+    return [f"{reason}: {number:,}" for reason, number in reasons.most_common()]
 
 
 def _to_sample(draft: Draft) -> RowSample:

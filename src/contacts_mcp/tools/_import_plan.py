@@ -14,7 +14,7 @@ from contacts_mcp.contract import CreateContact, Group, Risk, UpdateContact
 from contacts_mcp.guard import Target, hash_json
 from contacts_mcp.tools._answers import one_line
 from contacts_mcp.tools._changes import Change, describe_contact, describe_values, list_changes
-from contacts_mcp.tools._import_answer import ImportAnswer, explain
+from contacts_mcp.tools._import_answer import ImportAnswer, count_unreachable, explain
 from contacts_mcp.tools._import_results import RowResult, keep_results
 from contacts_mcp.tools._import_rows import Decision, MatchOptions, Source, match_rows
 from contacts_mcp.tools._job import ContactWrite, JobClient, WriteResult, add_to_group, write_contacts
@@ -139,6 +139,7 @@ class ImportPlan:
             unknown=counts["unknown"] or None,
             **added,
             overwrites=self.replaced,
+            not_reachable_by_sms=count_unreachable(self.source.usable) or None,
             **result_file,
             next="call again without apply for what failed" if counts["failed"] or counts["unknown"] else None,
         )
@@ -207,7 +208,7 @@ class ImportPlan:
             if decision.first is not None:
                 result = result._replace(id=ids.get(decision.first))
             ids[row] = result.id
-            yield result
+            yield result.with_reach(decision.draft.unreachable)
 
     def _answer(self, **more: Any) -> ImportAnswer:
         drafts, usable, counts = self.source.drafts, self.source.usable, self.counts_by_action

@@ -24,6 +24,12 @@ class RowResult(NamedTuple):
     id: str | None
     detail: str
 
+    def with_reach(self, unreachable: str) -> "RowResult":
+        """Return the line with the reason why SMS cannot reach the row's contact, if there is one."""
+        if not unreachable:
+            return self
+        return self._replace(detail="; ".join(filter(None, [self.detail, f"not reachable by SMS: {unreachable}"])))
+
 
 async def keep_results(backend: Backend, path: str | None, results: Iterable[RowResult]) -> dict[str, Any]:
     """Write the result file next to the imported one, or keep it as a download; return the answer's fields about it."""
