@@ -66,19 +66,30 @@ async def test_declined_update_changes_nothing(either, person):
     assert (await either.call("get_contact", contact_id=ids[0]))["company_name"] == "Old"
 
 
-async def test_invalid_numbers_are_counted_and_stay(either, person):
+async def test_invalid_numbers_are_named_with_the_reason_and_stay(either, person):
     """Other numbers are written as E.164, which overwrites nothing: it is the same number."""
-    for name, number in (("A", "+47 999 99 999"), ("B", "call me"), ("C", "070-123 45 67")):
-        row = (await either.call("create_contact", name=name))["id"]
-        await either.call("update_contact", contact_id=row, phone_number=number)
+    ids = []
+    for name, number in (("A", "+47 999 99 999"), ("B", 'call "me"'), ("C", "070-123 45 67")):
+        ids.append((await either.call("create_contact", name=name))["id"])
+        await either.call("update_contact", contact_id=ids[-1], phone_number=number)
 
     done = await either.apply("update_matching_contacts", normalize_phones=True, default_region="SE")
 
     assert (done["updates"], done["unchanged"]) == (1, 2)
-    assert (await either.call("get_contact", contact_id=row))["phone_number"] == "+46701234567"
+    assert (await either.call("get_contact", contact_id=ids[2]))["phone_number"] == "+46701234567"
     assert done["not_normalized"] == 1
+    assert done["not_normalized_sample"] == [{"id": ids[1], "why": "\"call 'me'\" is not valid in SE"}]
     assert done["overwrites"] == 0
     assert not person.asked
+
+
+async def test_sample_of_invalid_numbers_has_five_of_them(either):
+    for number in range(7):
+        await either.call("create_contact", name=f"Person {number}", phone_number="12")
+
+    plan = await either.call("update_matching_contacts", normalize_phones=True)
+
+    assert (plan["not_normalized"], len(plan["not_normalized_sample"])) == (7, 5)
 
 
 @pytest.mark.parametrize(
