@@ -155,11 +155,24 @@ async def test_misspelled_name_is_answered_with_the_contact_that_it_resembles(di
 
 
 async def test_name_without_any_match_points_to_find_contacts(directory: Host) -> None:
-    line = await directory.error("get_contact", contact="Zaphod")
+    read = await directory.error("get_contact", contact="Zaphod")
+    write = await directory.error("update_contact", contact="Zaphod", notes="x")
 
-    assert line == (
-        'not_found: no contact matches "Zaphod"; nothing was changed; find_contacts also finds misspelled names'
-    )
+    unknown = 'not_found: no contact matches "Zaphod"; '
+    assert read == unknown + "find_contacts also finds misspelled names"
+    assert write == unknown + "nothing was changed; find_contacts also finds misspelled names"
+
+
+async def test_ambiguous_name_does_not_tell_a_reader_that_nothing_was_changed(directory: Host) -> None:
+    """A model would report a change that no one asked for."""
+    for contact in (OLA, NAMESAKE):
+        await _create(directory, **contact)
+
+    line = await directory.error("get_contact", contact="Ola Nordmann")
+
+    assert line.startswith('ambiguous: 2 contacts match "Ola Nordmann": ')
+    assert line.endswith("; choose by the person's words, or ask; then call again with contact_id")
+    assert "changed" not in line
 
 
 async def test_one_unclear_name_of_several_adds_no_contact(directory: Host) -> None:
@@ -378,6 +391,6 @@ async def test_candidates_fit_in_one_line_whatever_their_values(directory: Host)
     line = await directory.error("get_contact", contact="Ola")
 
     assert len(line) < 1_000
-    assert " more; nothing was changed; choose by the person's words, or ask" in line
+    assert " more; choose by the person's words, or ask" in line
     assert "\u202e" not in line
     assert '";' not in line.replace('"; nothing', "")

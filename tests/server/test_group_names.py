@@ -102,6 +102,17 @@ async def test_name_of_several_groups_is_refused_with_the_candidates(directory: 
     assert line.endswith("nothing was changed; choose by the person's words, or ask; then call again with its group_id")
 
 
+@pytest.mark.parametrize("tool", ["get_contact_group", "list_group_members", "check_group_audience", "export_contacts"])
+async def test_unclear_group_does_not_tell_a_reader_that_nothing_was_changed(directory: Host, tool: str) -> None:
+    for name in ("Kunder", "KUNDER"):
+        await _create_group(directory, name)
+
+    ambiguous, unknown = [await directory.error(tool, group=name) for name in ("kunder", "Kundr")]
+
+    assert ambiguous.endswith("; choose by the person's words, or ask; then call again with its group_id")
+    assert "changed" not in ambiguous + unknown
+
+
 async def test_unknown_name_of_a_group_is_refused_with_the_nearest_names(directory: Host) -> None:
     for name in ("Kunder", "Kundeservice", "Leverandører", "Kor", "Styret", "Ansatte", "Naboer"):
         await _create_group(directory, name)
