@@ -196,6 +196,23 @@ async def test_audience_counts_reachable_and_unreachable_members(either):
     assert any("update_contact" in advice for advice in found["next"])
 
 
+async def test_audience_says_how_many_of_how_many_its_samples_show(either):
+    """A model must not take five members for all of them."""
+    numbers = [{}] * 7 + [{"phone_number": "+4790000001"}] * 2 + [{"phone_number": "+4790000002"}]
+    created = [
+        await either.call("create_contact", name=f"Person {index}", allow_duplicate=True, **number)
+        for index, number in enumerate(numbers)
+    ]
+    group = (await either.call("create_contact_group", name="All"))["id"]
+    await either.call("add_group_members", group_id=group, contact_ids=[each["id"] for each in created])
+
+    found = await either.call("check_group_audience", group_id=group)
+
+    assert len(found["unreachable_sample"]) == 5
+    assert found["unreachable_shown"] == "5 of 7 members"
+    assert found["duplicates_shown"] == "1 of 1 number"
+
+
 async def test_duplicates_are_shown_most_certain_first_with_evidence(either):
     """The answer says what to call next."""
     for name, more in (
