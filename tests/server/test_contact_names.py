@@ -7,25 +7,10 @@ from typing import Any
 
 import httpx
 import pytest
-from mcp import Client
-from mcp_types import ElicitResult, Implementation, InputRequiredResult
+from mcp_types import ElicitResult, InputRequiredResult
 
-from contacts_mcp.client import ContactsClient
-from contacts_mcp.contract import Risk
-from contacts_mcp.server import Caller
 from contacts_mcp.tools import TOOLS
-from support.hosts import (
-    MODERN,
-    Host,
-    Person,
-    deleted,
-    enter_in_one_task,
-    host,
-    host_of_service,
-    identify_callers,
-    server_over,
-    text_of,
-)
+from support.hosts import Host, Person, deleted, enter_in_one_task, host, host_of_service, host_of_writer, text_of
 
 OLA = {
     "name": "Ola Nordmann",
@@ -335,12 +320,8 @@ async def test_search_counts_towards_the_time_limit_of_the_call(monkeypatch: pyt
 
 async def test_caller_who_may_not_read_cannot_look_a_contact_up() -> None:
     requests: list[Any] = []
-    transport = httpx.MockTransport(lambda request: requests.append(request) or httpx.Response(500))
-    async with ContactsClient(base_url="http://service", transport=transport) as api:
-        server = server_over(api)
-        identify_callers(server, {"writer": Caller("writer", frozenset({Risk.WRITE}))})
-        async with Client(server, mode=MODERN, client_info=Implementation(name="writer", version="1")) as client:
-            line = await Host(client).error("update_contact", contact="Ola Nordmann", notes="x")
+    async with host_of_writer(lambda request: requests.append(request) or httpx.Response(500)) as service:
+        line = await service.error("update_contact", contact="Ola Nordmann", notes="x")
 
     assert line == (
         "permission_denied: a search by contact shows stored data, which needs the scope contacts:read; "
