@@ -235,6 +235,25 @@ async def test_duplicates_are_shown_most_certain_first_with_evidence(either):
     assert found["total"] == found["certain"] + found["likely"] + found["possible"]
 
 
+async def test_contact_is_in_one_cluster_and_less_certain_ones_are_named_with_it(either):
+    """All clusters can be merged in one call, which refuses a contact that is in two."""
+    ids = []
+    for number, email in (("+4799999999", "ola@a.no"), ("+4799999999", None), ("+4799999989", None)):
+        given = {"phone_number": number, **({"email": email} if email else {})}
+        created = await either.call("create_contact", name="Ola Nordmann", allow_duplicate=True, **given)
+        ids.append(created["id"])
+
+    found = await either.call("find_duplicate_contacts")
+
+    (cluster,) = found["clusters"]
+    assert (found["total"], found["certain"], found["possible"]) == (1, 1, 0)
+    assert [each["id"] for each in cluster["contacts"]] == ids[:2]
+    (wider,) = cluster["less_certain"]
+    assert (wider["confidence"], wider["evidence"]) == ("possible", ["nearly the same phone", "same name"])
+    assert [each["id"] for each in wider["contacts"]] == ids[2:]
+    assert "less_certain: " in found["next"]
+
+
 async def test_cluster_names_the_fields_that_differ(either):
     """A name in another order, a number in another notation and a missing value do not differ."""
     for name, more in (
