@@ -9,8 +9,6 @@ from approval_page.scenes import BOOTSTRAP_SECONDS, FORM, ORIGIN, LoopbackScene,
 from contacts_mcp.approval_page._app import MAX_BODY_BYTES
 from support.hosts import Host
 
-DONE = {"done": True, "consent": "person"}
-
 
 async def test_question_shows_who_asks_what_happens_and_until_when(scene: Scene, pages: LoopbackScene) -> None:
     approval = await scene.ask_to_delete(phone_number="+4790000001", company_name="Fjord AS")
@@ -41,7 +39,7 @@ async def test_approved_call_runs_and_the_trail_names_the_page(scene: Scene, pag
 
     assert (page.status, page.heading) == (200, "Approved")
     assert "The assistant can go on; you can close this page." in page.text
-    assert await scene.model.call("delete_contact", **approval.arguments) == DONE
+    assert (await scene.model.call("delete_contact", **approval.arguments))["consent"] == "person"
     assert not await scene.model.has(dict(approval.arguments))
     done = [record for record in scene.trail if record["outcome"] == "done" and record["tool"] == "delete_contact"]
     assert [(each["consent"], each["approver"], each["consent_ms"]) for each in done] == [
