@@ -134,14 +134,14 @@ class TestTime:
         server.answers(silence)
 
         async with ContactsClient(base_url=server.url) as client:
-            with anyio.fail_after(0.4):
+            with anyio.fail_after(1.0):  # a busy machine may be late by most of the margin, a tenth
                 assert type(await failure(client, call)) is expected
 
     async def test_idempotent_call_has_time_for_a_retry_after_a_silent_attempt(self, server):
         """An attempt waits a third of the whole time."""
         server.answers(silence, OK)
 
-        async with ContactsClient(base_url=server.url, timeout=0.6) as client:
+        async with ContactsClient(base_url=server.url, timeout=3.0) as client:
             assert (await client.send(READ)).id == CONTACT_ID
 
     async def test_call_that_only_waited_for_a_free_slot_changed_nothing(self, server):

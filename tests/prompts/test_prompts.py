@@ -77,7 +77,7 @@ def test_text_teaches_no_way_to_bypass_a_person(prompt):
 
     assert not words & {"confirm", "confirmation", "token", "guard", "mode", "setting", "force", "bypass", "retry"}
     if {_TOOLS[tool].risk for tool in named_tools(prompt)} & {Risk.DESTROY, Risk.ERASE}:
-        assert "`done: false` is final" in text
+        assert "On `done: false`, follow its reason" in text
 
 
 @each_prompt

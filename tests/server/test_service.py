@@ -69,7 +69,7 @@ async def test_requests_of_one_call_share_its_time_limit(
     silent: str, code: str, requests: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An update reads the contact first. Clients give up a call after a while, however many requests it sends."""
-    limit, left = 0.5, []
+    limit, left = 1.5, []
     monkeypatch.setattr("contacts_mcp.tools._time_limit.TIME_LIMIT_SECONDS", limit)
 
     async def respond(request: httpx.Request) -> httpx.Response:

@@ -24,7 +24,8 @@ _BULK_TOOLS = {
 """The tools that replace a loop, and a note on some of them."""
 _WRITES = """\
 Do what the person asked for without asking again. If a call needs their consent, the server asks for it or says what \
-to do; `done: false` is final. The answer to a change shows the result: do not read it again."""
+to do; `done: false` is final, unless it says to call again. The answer to a change shows the result: do not read it \
+again."""
 _PLANS = "Apply a plan if the person asked for exactly that; otherwise show it first."
 
 

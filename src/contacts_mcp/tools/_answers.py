@@ -55,7 +55,7 @@ class Done(Record):
 class NotDone(Record):
     """The answer of a call that a person was asked about and did not agree to."""
 
-    done: bool = Field(description="False if the person did not agree: nothing was changed, and reason says why.")
+    done: bool = Field(description="False: no person has agreed; nothing was changed, and reason says why.")
     reason: str = Field(description="Why nothing was changed.")
 
 

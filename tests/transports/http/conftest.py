@@ -29,5 +29,7 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def issuer(server: LoopbackIssuer, clock: Clock) -> Issuer:
+def issuer(server: LoopbackIssuer, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Issuer:
+    """The issuer; the server waits long for its keys, since the speed of the machine is not tested."""
+    monkeypatch.setattr("contacts_mcp.transports.http.access._signing_keys.FETCH_TIMEOUT_SECONDS", 60.0)
     return Issuer(server.url, AUDIENCE, clock=clock)
