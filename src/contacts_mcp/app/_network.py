@@ -16,9 +16,10 @@ from contacts_mcp.app._backends import (
     choose_network_backend,
     credential_reload,
 )
-from contacts_mcp.app._consent import require_shared_approvals
+from contacts_mcp.app._consent import choose_rungs, require_shared_approvals
 from contacts_mcp.app._hangup import Reload
 from contacts_mcp.app._links import choose_links, links_warning
+from contacts_mcp.app._pages import build_network_pages
 from contacts_mcp.app._server import App, build_app
 from contacts_mcp.app._telemetry import plan_telemetry
 from contacts_mcp.audit import Trail
@@ -53,6 +54,9 @@ def build_network_app(settings: Settings, home: Path, *, create: bool = True) ->
     app = build_app(settings, backend, max_calls=settings.max_calls, paths=False, create=create, links=links)
     access = _access(settings, app)
     telemetry = plan_telemetry(settings, os.environ)
+    pages = None
+    if isinstance(access, ApiKeyAccess):
+        pages = build_network_pages(settings, choose_rungs(settings), app.desk, access)
 
     checks = app.checks() | ({"issuer": access.check_ready} if settings.auth is Auth.OAUTH else {})
     asgi = http_app(
@@ -65,6 +69,7 @@ def build_network_app(settings: Settings, home: Path, *, create: bool = True) ->
         origins=settings.allow_origin,
         limits=Limits(settings.max_calls, settings.rate),
         links=links,
+        approvals=pages,
         telemetry=telemetry.running,
     )
     warnings = (_nonce_warning(settings, app), links_warning(settings))

@@ -14,13 +14,15 @@ from contacts_mcp.app._consent import approval_lifetime, build_guard, choose_run
 from contacts_mcp.app._garbage import collect_when_idle
 from contacts_mcp.app._instructions import write_instructions
 from contacts_mcp.app._output import flush_stderr
+from contacts_mcp.app._pages import choose_loopback_page, has_network_pages, page_url
 from contacts_mcp.app._shared_state import SharedState
+from contacts_mcp.approval_page import LoopbackPage
 from contacts_mcp.audit import AuditDestinations, LogOutput, OtlpOutput, Trail, TrailFile
 from contacts_mcp.file_links import FileLinks
 from contacts_mcp.guard import RedisStore
 from contacts_mcp.prompts import choose_prompts
 from contacts_mcp.resources import Completions, ResourceCatalog
-from contacts_mcp.server import ActiveCalls, CallRecorder, Lifespan, Subscriptions, Ways, build_server
+from contacts_mcp.server import ActiveCalls, ApprovalDesk, CallRecorder, Lifespan, Subscriptions, Ways, build_server
 from contacts_mcp.settings import InvalidSettings, Settings, env_name
 from contacts_mcp.tools import TOOLS, choose_tools, require_confirmable
 from contacts_mcp.wording import count
@@ -37,6 +39,7 @@ class App:
     trail: Trail
     recorder: CallRecorder
     redis: RedisStore | None
+    desk: ApprovalDesk
     summary: str
 
     def checks(self) -> dict[str, Callable[[], Awaitable[None]]]:
@@ -77,22 +80,27 @@ def build_app(
     recorder = CallRecorder(trail, {tool.name: tool.risk for tool in TOOLS})
     rungs, webhook = choose_rungs(settings), open_webhook(settings)
     active_calls, subscriptions = ActiveCalls(max_calls), Subscriptions()
+    backend_for = backend_factory(
+        settings, connection, paths=paths, make_downloads=shared_state.downloads if shared_state else None, links=links
+    )
+    guard = build_guard(settings, connection, redis, shared_state)
+    desk = ApprovalDesk(guard, tools, backend_for, needs_other_person=settings.four_eyes)
+    page = choose_loopback_page(settings, rungs, desk)
+    ways = Ways(
+        rungs,
+        open_page=page.open if page else None,
+        page_url=page_url if has_network_pages(settings, rungs) else None,
+        announce=webhook.announce if webhook else None,
+        lifetime_seconds=approval_lifetime(settings, rungs),
+    )
     server = build_server(
         version=__version__,
         instructions=write_instructions(backend.kind, tools),
         tools=tools,
-        backend_for=backend_factory(
-            settings,
-            connection,
-            paths=paths,
-            make_downloads=shared_state.downloads if shared_state else None,
-            links=links,
-        ),
-        guard=build_guard(settings, connection, redis, shared_state),
-        ways=Ways(
-            rungs, announce=webhook.announce if webhook else None, lifetime_seconds=approval_lifetime(settings, rungs)
-        ),
-        lifespan=_lifespan(connection, redis, trail, active_calls),
+        backend_for=backend_for,
+        guard=guard,
+        ways=ways,
+        lifespan=_lifespan(connection, redis, trail, active_calls, page),
         active_calls=active_calls,
         resources=ResourceCatalog(tools),
         prompts=choose_prompts(tools),
@@ -102,7 +110,7 @@ def build_app(
         open_world=isinstance(backend, Platform),
     )
     summary = f"{backend} ({backend.origin()}); {count(len(tools), 'tool')}; guard: {settings.guard}"
-    return App(server, connection, active_calls, subscriptions, trail, recorder, redis, summary)
+    return App(server, connection, active_calls, subscriptions, trail, recorder, redis, desk, summary)
 
 
 def _trail(settings: Settings, *, own_file: bool) -> Trail:
@@ -130,13 +138,17 @@ def _otlp() -> OtlpOutput:
     return OtlpOutput(_telemetry.resource)
 
 
-def _lifespan(connection: Connection, redis: RedisStore | None, trail: Trail, active_calls: ActiveCalls) -> Lifespan:
+def _lifespan(
+    connection: Connection, redis: RedisStore | None, trail: Trail, active_calls: ActiveCalls, page: LoopbackPage | None
+) -> Lifespan:
     @asynccontextmanager
     async def lifespan(_server: object) -> AsyncIterator[None]:
         try:
             async with connection.lifespan(), collect_when_idle(active_calls):
                 yield
         finally:
+            if page is not None:
+                await page.aclose()
             if trail.has_unsent:
                 from contacts_mcp.app._telemetry import close_in_time
 

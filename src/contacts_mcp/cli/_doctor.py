@@ -13,9 +13,10 @@ import anyio
 
 from contacts_mcp import __version__
 from contacts_mcp.app import Embedded, Platform, build_app, choose_backend, connect
+from contacts_mcp.approval_page import has_browser
 from contacts_mcp.audit import Trail, TrailUnavailable, verify
 from contacts_mcp.cli._host_files import find_host_files
-from contacts_mcp.cli._hosts import HOSTS, find_way, has_browser
+from contacts_mcp.cli._hosts import HOSTS, find_way
 from contacts_mcp.cli._output import print_json, print_line
 from contacts_mcp.contract import ContactsError, ListContacts, Unreachable
 from contacts_mcp.directory import NO_DIRECTORY, UNDO, PostgresServer, list_extensions

@@ -1,8 +1,5 @@
 """Which way a deletion takes to a person in each host, by the settings: `contacts-mcp doctor --host NAME`."""
 
-import os
-import sys
-import webbrowser
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -94,15 +91,6 @@ def find_way(host: KnownHost, settings: Settings, *, has_browser: bool) -> Delet
         result = "two-step: the assistant shows a preview and repeats the call; nothing proves that a person saw it"
         return DeletionWay(None, result, passed_over)
     return DeletionWay(None, "it is refused: no person can be asked", passed_over, _advise(host, settings))
-
-
-def has_browser() -> bool:
-    """Whether this computer has a browser that the server can open."""
-    try:
-        webbrowser.get()
-    except webbrowser.Error:
-        return False
-    return sys.platform in ("darwin", "win32") or any(map(os.environ.get, ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")))
 
 
 def _why_not(rung: Rung, host: KnownHost, settings: Settings, *, has_browser: bool) -> str:

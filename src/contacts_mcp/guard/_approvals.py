@@ -248,6 +248,11 @@ class Approvals:
         unused = await self._unused(directory)
         return next((each for each in unused if each.id == approval_id), None)
 
+    async def recall(self, directory: str, approval_id: str) -> Approval | None:
+        """Return an approval, also one that was used or has expired, as long as the store keeps its record."""
+        approval = await self._read(f"{_prefix_of(directory)}{approval_id}", _APPROVAL)
+        return approval if approval and (approval.id, approval.directory) == (approval_id, directory) else None
+
     async def decision_on(self, approval: Approval) -> Decision | None:
         """Return the decision, if there is one."""
         decision = await self._read(approval.record_name + _DECISION, _DECIDED)

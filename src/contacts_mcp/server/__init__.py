@@ -4,6 +4,7 @@ from contacts_mcp.server._approval_desk import ApprovalDesk, OpenQuestion, Outda
 from contacts_mcp.server._consent import Ways
 from contacts_mcp.server._context import (
     ACTIVE_CALLS_SCOPE_KEY,
+    APPROVALS_URL_SCOPE_KEY,
     CALLER_SCOPE_KEY,
     FILES_URL_SCOPE_KEY,
     LOCAL_CALLER,
@@ -11,6 +12,8 @@ from contacts_mcp.server._context import (
     BackendFactory,
     Caller,
     KeyRights,
+    RequestContext,
+    approvals_url_of,
 )
 from contacts_mcp.server._recording import CallRecorder
 from contacts_mcp.server._server import Lifespan, build_server
@@ -18,6 +21,7 @@ from contacts_mcp.server._subscriptions import Subscriptions
 
 __all__ = [
     "ACTIVE_CALLS_SCOPE_KEY",
+    "APPROVALS_URL_SCOPE_KEY",
     "CALLER_SCOPE_KEY",
     "FILES_URL_SCOPE_KEY",
     "LOCAL_CALLER",
@@ -30,7 +34,9 @@ __all__ = [
     "Lifespan",
     "OpenQuestion",
     "OutdatedApproval",
+    "RequestContext",
     "Subscriptions",
     "Ways",
+    "approvals_url_of",
     "build_server",
 ]

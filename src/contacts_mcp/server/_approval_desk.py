@@ -50,9 +50,12 @@ class ApprovalDesk:
         return [each for each in pending if of_all or each.principal == viewer.principal]
 
     async def find(self, viewer: Caller, approval_id: str, *, of_all: bool) -> Approval | None:
-        """Return an approval that the viewer may see, decided or not. Raises as `list_pending`."""
+        """Return an approval that the viewer may see, also one that was decided or has expired.
+
+        Raises as `list_pending`.
+        """
         _require_allowed(viewer, of_all=of_all)
-        found = await self._guard.approvals.get(viewer.directory, approval_id)
+        found = await self._guard.approvals.recall(viewer.directory, approval_id)
         return found if found and (of_all or found.principal == viewer.principal) else None
 
     async def decision_on(self, approval: Approval) -> Decision | None:

@@ -25,6 +25,8 @@ ACTIVE_CALLS_SCOPE_KEY = "contacts_mcp.calls"
 """Key of the cancel scopes of a request's calls in the ASGI scope: the transport cancels them if the caller leaves."""
 FILES_URL_SCOPE_KEY = "contacts_mcp.files_url"
 """Key of the address of a request's file links, without their token, in the ASGI scope."""
+APPROVALS_URL_SCOPE_KEY = "contacts_mcp.approvals_url"
+"""Key of the address of the pages of approvals, without an id, in the ASGI scope."""
 
 _MAX_LINE_LENGTH = 1_000
 _MAX_HOST_NAME_LENGTH = 60
@@ -95,6 +97,11 @@ def request_id_of(ctx: RequestContext) -> str:
 def files_url_of(ctx: RequestContext) -> str | None:
     """Return the address of file links, to which a token is appended; None without a network transport."""
     return None if ctx.request is None else ctx.request.scope.get(FILES_URL_SCOPE_KEY)
+
+
+def approvals_url_of(ctx: RequestContext) -> str | None:
+    """Return the address of pages, to which an approval's id is appended; None if the transport serves none."""
+    return None if ctx.request is None else ctx.request.scope.get(APPROVALS_URL_SCOPE_KEY)
 
 
 def connection_of(ctx: RequestContext) -> Connection:

@@ -27,13 +27,16 @@ class AccessLogMiddleware:
     """Log each request at INFO when its response has ended, without query, headers, body or unknown paths.
 
     Refused and failed requests are counted, and logged at WARNING at most once a second for each status. `paths` are
-    the known paths; successful requests for `probe_paths` are logged at DEBUG. `status` is null if the client left
-    before a response began.
+    the known paths, and `folders` those below which every path counts as the folder; successful requests for
+    `probe_paths` are logged at DEBUG. `status` is null if the client left before a response began.
     """
 
-    def __init__(self, app: ASGIApp, *, paths: Collection[str], probe_paths: Collection[str] = ()) -> None:
+    def __init__(
+        self, app: ASGIApp, *, paths: Collection[str], folders: Collection[str] = (), probe_paths: Collection[str] = ()
+    ) -> None:
         self._app = app
         self._paths = frozenset(paths)
+        self._folders = tuple(folders)
         self._probe_paths = frozenset(probe_paths)
         self._warned_at: dict[int, float] = {}
 
@@ -42,7 +45,7 @@ class AccessLogMiddleware:
             await self._app(scope, receive, send)
             return
         path = route_path(scope)  # before routing, which may change the scope
-        route = path if path in self._paths else "other"
+        route = path if path in self._paths else self._folder_of(path)
         began = time.monotonic()
         status: int | None = None
 
@@ -58,6 +61,9 @@ class AccessLogMiddleware:
             level = self._level(route, status)
             if ACCESS.isEnabledFor(level):
                 ACCESS.log(level, _line(scope, route, status, began))
+
+    def _folder_of(self, path: str) -> str:
+        return next((folder for folder in self._folders if path.startswith(f"{folder}/")), "other")
 
     def _level(self, route: str, status: int | None) -> int:
         if route in self._probe_paths and status == HTTPStatus.OK:

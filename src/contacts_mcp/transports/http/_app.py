@@ -9,7 +9,7 @@ from typing import Any
 
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-from starlette.routing import Route, Router
+from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from contacts_mcp.file_links import FileLinks
@@ -23,7 +23,7 @@ from contacts_mcp.middleware import (
     RequestIdMiddleware,
     route_path,
 )
-from contacts_mcp.server import CALLER_SCOPE_KEY, FILES_URL_SCOPE_KEY, ActiveCalls, Caller
+from contacts_mcp.server import APPROVALS_URL_SCOPE_KEY, CALLER_SCOPE_KEY, FILES_URL_SCOPE_KEY, ActiveCalls, Caller
 from contacts_mcp.transports.http._access_log import AccessLogMiddleware
 from contacts_mcp.transports.http._endpoints import (
     EVENTS_PATH,
@@ -33,14 +33,14 @@ from contacts_mcp.transports.http._endpoints import (
     SseEndpoints,
 )
 from contacts_mcp.transports.http._errors import MalformedMessageMiddleware, SdkErrorMiddleware, json_rpc_error
-from contacts_mcp.transports.http._files import FILES_PATH, files_app, files_url
-from contacts_mcp.transports.http._hosts import HostOriginMiddleware, cors
+from contacts_mcp.transports.http._files import FILES_PATH, files_app
+from contacts_mcp.transports.http._hosts import HostOriginMiddleware, cors, public_address
 from contacts_mcp.transports.http._lifecycle import HEALTH_PATH, READINESS_PATH, HealthPages, ReadinessCheck, Shutdown
 from contacts_mcp.transports.http._oauth_paths import is_oauth_path, oauth_errors
 from contacts_mcp.transports.http._rate_limits import RateLimitMiddleware
 from contacts_mcp.transports.http.access import Access, AuthenticationMiddleware, AuthorizationMiddleware
 
-MCP_PATH = "/mcp"
+MCP_PATH, APPROVALS_PATH = "/mcp", "/approvals"
 MAX_BODY_BYTES = 1024 * 1024
 _METHODS = {MCP_PATH: ("POST", "GET", "DELETE"), EVENTS_PATH: ("GET",), MESSAGES_PATH: ("POST",)}
 _MAX_PUBLIC_BODY_BYTES = 8 * 1024
@@ -72,6 +72,7 @@ def http_app(
     origins: Collection[str] = (),
     limits: Limits | None = None,
     links: FileLinks | None = None,
+    approvals: ASGIApp | None = None,
     telemetry: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
 ) -> ASGIApp:
     """Serve `server` on `/mcp`, `/sse` and `/messages/`, with health pages; the server's lifespan becomes the app's.
@@ -79,8 +80,8 @@ def http_app(
     `calls` are the running calls of `server`, which end with the app; `close_subscriptions` ends its subscriptions.
     `checks` are the parts that the readiness page names.
     `hosts` are the accepted host names (by default only loopback), and web pages of `origins` may call the server.
-    `limits` apply to each caller. `links` are served on `/files`. `telemetry` is entered before everything else, and
-    left after everything else.
+    `limits` apply to each caller. `links` are served on `/files`, and the pages of `approvals` below `/approvals`.
+    `telemetry` is entered before everything else, and left after everything else.
     """
     limits = limits or Limits()
     shutdown = Shutdown(calls, close_subscriptions)
@@ -102,12 +103,17 @@ def http_app(
     public = BodyLimitMiddleware(public, json_rpc_error, limit_bytes=_MAX_PUBLIC_BODY_BYTES)
 
     files = files_app(links, origins) if links else public
+    pages: ASGIApp = Mount(APPROVALS_PATH, approvals) if approvals else public
 
     async def by_kind(scope: Scope, receive: Receive, send: Send) -> None:
         path = route_path(scope) if scope["type"] == "http" else ""
         if path in _METHODS:
-            scope[FILES_URL_SCOPE_KEY] = files_url(scope, hosts)
+            address = public_address(scope, hosts)
+            scope[FILES_URL_SCOPE_KEY] = f"{address}{FILES_PATH}?link="
+            scope[APPROVALS_URL_SCOPE_KEY] = f"{address}{APPROVALS_PATH}/" if approvals else None
             await protocol(scope, receive, send)
+        elif path.startswith(f"{APPROVALS_PATH}/"):
+            await pages(scope, receive, send)
         else:
             await (files if path == FILES_PATH else public)(scope, receive, send)
 
@@ -123,7 +129,8 @@ def http_app(
     )
     app = ErrorMiddleware(app, json_rpc_error, answers_cancelled=True)
     app = RequestIdMiddleware(app, _REQUEST_ID)
-    app = AccessLogMiddleware(app, paths=paths, probe_paths=probe_paths)
+    folders = [APPROVALS_PATH] if approvals else []
+    app = AccessLogMiddleware(app, paths=paths, folders=folders, probe_paths=probe_paths)
     return _with_canonical_paths(app, paths)
 
 

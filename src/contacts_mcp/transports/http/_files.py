@@ -14,7 +14,6 @@ import anyio.to_thread
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from contacts_mcp.client import is_loopback
 from contacts_mcp.file_links import MAX_FILE_BYTES, FileLinks, FileWriter, LinkError, LinkNotFound, LinkUsed
 from contacts_mcp.middleware import (
     ConcurrencyLimitMiddleware,
@@ -24,7 +23,7 @@ from contacts_mcp.middleware import (
     refuse_body,
     too_large,
 )
-from contacts_mcp.transports.http._hosts import cors, parse_host
+from contacts_mcp.transports.http._hosts import cors
 
 FILES_PATH = "/files"
 IDLE_TIMEOUT_SECONDS = 10.0
@@ -36,15 +35,6 @@ _CHUNK_BYTES = 256 * 1024
 _METHODS = ("PUT", "GET", "HEAD")
 _QUERY = re.compile(rb"link=([A-Za-z0-9_-]{43})")
 _PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"}
-
-
-def files_url(scope: Scope, hosts: Collection[str]) -> str:
-    """Return the address of links for the caller of a request, without a token; `hosts` are the public names."""
-    named = next((str(value, "latin-1") for name, value in scope["headers"] if name == b"host"), "")
-    public = next(iter(hosts), named)
-    host, _ = parse_host(public) or (public, None)
-    address = f"http://{named}" if is_loopback(host.strip("[]")) else f"https://{public}"
-    return f"{address}{scope.get('root_path', '')}{FILES_PATH}?link="
 
 
 def files_app(links: FileLinks, origins: Collection[str]) -> ASGIApp:

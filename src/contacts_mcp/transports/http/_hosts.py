@@ -11,6 +11,7 @@ from ipaddress import IPv6Address
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from contacts_mcp.client import is_loopback
 from contacts_mcp.middleware import Refusal, route_path
 from contacts_mcp.text import quote
 from contacts_mcp.transports.http._errors import json_rpc_error
@@ -94,6 +95,15 @@ class HostOriginMiddleware:
         scheme, host, port = origin
         own_host, own_port = request_host
         return scheme in _DEFAULT_PORTS and (host, port) == (own_host, own_port or _DEFAULT_PORTS[scheme])
+
+
+def public_address(scope: Scope, hosts: Collection[str]) -> str:
+    """Return the address of the server for the caller of a request, without a path; `hosts` are the public names."""
+    named = next((str(value, "latin-1") for name, value in scope["headers"] if name == b"host"), "")
+    public = next(iter(hosts), named)
+    host, _ = parse_host(public) or (public, None)
+    address = f"http://{named}" if is_loopback(host.strip("[]")) else f"https://{public}"
+    return f"{address}{scope.get('root_path', '')}"
 
 
 def cors(app: ASGIApp, origins: Collection[str], methods: Collection[str] = _CORS_METHODS) -> ASGIApp:

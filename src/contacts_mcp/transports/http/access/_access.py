@@ -4,7 +4,7 @@ import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import lru_cache
 from http import HTTPStatus
 
@@ -33,6 +33,7 @@ _PROXY_HEADER = re.compile(
 """Headers that reverse proxies, load balancers, tunnels and content delivery networks add."""
 _MAX_SHOWN_CHARACTERS = 40
 _KEY_HEADERS = "as `X-API-Key`, or as `Authorization: Bearer`"
+_WRONG_KEY = "the WAYSCloud key is wrong, expired or revoked"
 _NOT_UTF8 = (b"\xfe\xff", b"\xff\xfe")
 
 _GOOD_KEY_TTL_SECONDS, _BAD_KEY_TTL_SECONDS = 600.0, 10.0
@@ -157,10 +158,25 @@ class ApiKeyAccess(Access):
 
     async def authenticate(self, connection: HTTPConnection) -> Caller:
         """Return the caller whose key was sent. Raises Refusal: 401, or 429 and 503 if the key was not checked."""
-        credential = _credential_of(connection.scope)
+        caller = await self._identify(_credential_of(connection.scope))
+        if caller is None:
+            raise _unauthorized(_WRONG_KEY, error="invalid_token")
+        return caller
+
+    async def log_in(self, secret: str) -> Caller:
+        """Return the caller whose key or token a person typed into a page. Raises Refusal as `authenticate`."""
+        with suppress(InvalidCredential):
+            ways = (make(secret, "the login page") for make in (Credential.key, Credential.token))
+            for credential in dict.fromkeys(ways):
+                if caller := await self._identify(credential):
+                    return caller
+        raise Refusal(HTTPStatus.UNAUTHORIZED, "unauthorized", _WRONG_KEY)
+
+    async def _identify(self, credential: Credential) -> Caller | None:
+        """Return whose key it is; None if the service refuses it."""
         rights = await self._rights_of(credential)
         if rights is None:
-            raise _unauthorized("the WAYSCloud key is wrong, expired or revoked", error="invalid_token")
+            return None
         return Caller(
             key_pseudonym(credential.secret),
             credential=credential,

@@ -1,0 +1,29 @@
+"""Pages on which a person decides whether a call may run: on this computer, or over a network after a login."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from contacts_mcp.approval_page._browser import has_browser
+from contacts_mcp.approval_page._loopback import LoopbackPage
+
+if TYPE_CHECKING:
+    from contacts_mcp.approval_page._app import Deciding, Login, approval_pages
+    from contacts_mcp.approval_page._login import KeyLogin
+    from contacts_mcp.approval_page._sessions import Sessions
+    from contacts_mcp.approval_page._views import Views
+
+__all__ = ["Deciding", "KeyLogin", "Login", "LoopbackPage", "Sessions", "Views", "approval_pages", "has_browser"]
+_LAZY = {
+    "_app": ("Deciding", "Login", "approval_pages"),
+    "_login": ("KeyLogin",),
+    "_sessions": ("Sessions",),
+    "_views": ("Views",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs a network when it is used: a server over stdio may never open a page."""
+    for module, names in _LAZY.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

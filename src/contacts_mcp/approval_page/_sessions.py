@@ -1,0 +1,114 @@
+"""Sessions of people in their browsers, without a store: all that is known of one is sealed in its cookie.
+
+So every replica that has the keys can go on with a session. Forms carry a token that is bound to the session, to the
+question and to the state of its target.
+"""
+
+import hmac
+import json
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+
+from contacts_mcp.client import Credential, is_loopback
+from contacts_mcp.contract import Risk
+from contacts_mcp.guard import Approval, Seal
+from contacts_mcp.server import Caller
+
+SESSION_SECONDS = 15 * 60.0
+_COOKIE = "contacts-approvals"
+_ID_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A person in a browser, and the caller who they are."""
+
+    id: str
+    caller: Caller
+    expires: float
+
+
+class Sessions:
+    """Opens sessions and finds those of requests."""
+
+    def __init__(self, seal: Seal, clock: Callable[[], float] = time.time) -> None:
+        self._seal = seal
+        self._clock = clock
+
+    def open(self, connection: HTTPConnection, caller: Caller, response: Response) -> None:
+        """Let the browser that gets the response have a session. One that it has of this caller goes on."""
+        current = self.find(connection)
+        session_id = current.id if current and current.caller == caller else secrets.token_hex(_ID_BYTES)
+        session = Session(session_id, caller, self._clock() + SESSION_SECONDS)
+        is_https = scheme_of(connection) == "https"
+        response.set_cookie(
+            _cookie_name(connection),
+            self._seal.encrypt(_COOKIE, _dump(session)),
+            max_age=int(SESSION_SECONDS),
+            path="/" if is_https else f"{connection.scope.get('root_path', '')}/",
+            secure=is_https,
+            httponly=True,
+            samesite="strict",
+        )
+
+    def find(self, connection: HTTPConnection) -> Session | None:
+        """Return the session of a request; None if it has none, or one that has expired."""
+        sealed = connection.cookies.get(_cookie_name(connection))
+        content = self._seal.decrypt(_COOKIE, sealed) if sealed else None
+        session = _load(json.loads(content)) if content else None
+        return session if session and session.expires > self._clock() else None
+
+    def make_token(self, session: Session, approval: Approval, fingerprint: str) -> str:
+        """Return a token for the form that shows an approval with a target in this state."""
+        return self._seal.encrypt(_form_name(session, approval), fingerprint.encode())
+
+    def is_token(self, token: str, session: Session, approval: Approval, fingerprint: str) -> bool:
+        """Whether a token was made for this session, this approval and this state."""
+        content = self._seal.decrypt(_form_name(session, approval), token)
+        return content is not None and hmac.compare_digest(content.encode(), fingerprint.encode())
+
+
+def scheme_of(connection: HTTPConnection) -> str:
+    """Return how browsers reach the server: by https, which ends at a proxy, unless it is on this computer."""
+    return "http" if is_loopback(connection.url.hostname or "") else "https"
+
+
+def _cookie_name(connection: HTTPConnection) -> str:
+    return f"__Host-{_COOKIE}" if scheme_of(connection) == "https" else _COOKIE
+
+
+def _form_name(session: Session, approval: Approval) -> str:
+    return f"{_COOKIE} {session.id} {approval.id}"
+
+
+def _dump(session: Session) -> bytes:
+    caller = session.caller
+    key = caller.credential
+    content = {
+        "id": session.id,
+        "expires": session.expires,
+        "principal": caller.principal,
+        "risks": sorted(caller.risks),
+        "directory": caller.named_directory,
+        "may_approve": caller.may_approve,
+        "key": [key.secret, key.header_name, key.source] if key else None,
+    }
+    return json.dumps(content).encode()
+
+
+def _load(content: dict[str, Any]) -> Session:
+    key = Credential(*content["key"]) if content["key"] else None
+    caller = Caller(
+        content["principal"],
+        frozenset(map(Risk, content["risks"])),
+        key,
+        named_directory=content["directory"],
+        may_approve=content["may_approve"],
+    )
+    return Session(content["id"], caller, content["expires"])

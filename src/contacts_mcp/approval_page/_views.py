@@ -1,0 +1,194 @@
+"""What each page says: the open question, the list of questions, and what became of a decision."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+from contacts_mcp.approval_page._html import (
+    Html,
+    document,
+    element,
+    facts_list,
+    field,
+    isolated,
+    paragraphs,
+    rich_text,
+    split_records,
+)
+from contacts_mcp.guard import Approval, Decision, Prompt, choice_field
+from contacts_mcp.wording import count, local_time
+
+TOKEN_FIELD, DECISION_FIELD, TYPED_FIELD, KEY_FIELD = "token", "decision", "typed", "key"
+KEEP, APPROVE = "keep", "approve"
+"""The values of the two buttons."""
+
+
+class PageFault(Exception):
+    """A request that gets a page which says what is wrong and what to do."""
+
+    def __init__(self, status: HTTPStatus, title: str, text: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(title)
+        self.status = status
+        self.title = title
+        self.text = text
+        self.headers = dict(headers or {})
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """Renders pages; `where` says on every page where the person is."""
+
+    where: str
+
+    def question(self, approval: Approval, prompt: Prompt, token: str, *, typed: str = "", error: str = "") -> Html:
+        """Return the form on which a person decides; `error` says why the last attempt did not count."""
+        title, records = split_records(prompt.label)
+        body = [
+            element("h1", f"{prompt.verb} ", rich_text(title), "?"),
+            element("p", *_asker(approval), class_="muted"),
+            *(block for each in records for block in _facts(each.name, each.facts, is_only=len(records) == 1)),
+            element("h2", "What happens"),
+            *paragraphs(prompt.effect),
+            *_values(prompt),
+            *([element("p", prompt.warning, class_="warning")] if prompt.warning else []),
+            _form(prompt, token, typed, error),
+            element("p", "You can decide until ", _time(approval.expires), ". Without a decision nothing is changed.",
+                    class_="muted"),
+        ]  # fmt: skip
+        return document(f"{prompt.verb}?", self.where, body, "danger")
+
+    def pending(self, approvals: Sequence[Approval], base: str) -> Html:
+        """Return the list of what waits for a decision."""
+        if not approvals:
+            return self.message("Nothing is waiting", "There is no question to decide on. You can close this page.")
+        items = (
+            element("li", element("a", _tool_title(each), href=f"{base}/{each.id}"), " ", *_asker(each))
+            for each in approvals
+        )
+        heading = f"{count(len(approvals), 'question')} for you"
+        return document("Questions", self.where, [element("h1", heading), element("ul", *items, class_="entries")])
+
+    def decided(self, prompt: Prompt, *, is_approved: bool, others: int, base: str) -> Html:
+        """Return the page after a decision; `others` questions still wait."""
+        heading = "Approved" if is_approved else "Kept as it is"
+        text = (
+            "The assistant can go on; you can close this page."
+            if is_approved
+            else "Nothing is changed, and the assistant reads that you declined. You can close this page."
+        )
+        what = element("p", f"{prompt.verb}: ", rich_text(split_records(prompt.label)[0]))
+        more = element("p", element("a", f"{count(others, 'more question')} for you", href=f"{base}/"))
+        body = [element("h1", heading), what, element("p", text), *([more] if others else [])]
+        return document(heading, self.where, body, "good" if is_approved else "")
+
+    def decided_before(self, decision: Decision) -> Html:
+        """Return the page of a question that was decided before."""
+        what = "It was approved" if decision.is_approved else "It was declined, and nothing is changed"
+        text = element("p", f"{what}, at ", _time(decision.decided_at), ". You can close this page.")
+        return document("Decided before", self.where, [element("h1", "This was decided before"), text])
+
+    def message(self, title: str, *texts: str) -> Html:
+        """Return a page with a message."""
+        return document(title, self.where, [element("h1", title), *(element("p", each) for each in texts)])
+
+    def login(self, error: str = "") -> Html:
+        """Return the form on which a person logs in with their key."""
+        text = (
+            "An assistant asks for a decision on your contacts. Log in with the WAYSCloud key that it uses, so that"
+            " only you can decide. The key is checked and not stored."
+        )
+        key = {"type": "password", "id": KEY_FIELD, "name": KEY_FIELD, "autocomplete": "current-password"}
+        body = [
+            element("h1", "Log in to decide"),
+            element("p", text),
+            *_error(error),
+            element(
+                "form",
+                element("label", "WAYSCloud key", for_=KEY_FIELD, class_="field"),
+                field(**key, spellcheck="false", autocapitalize="none", **_described(error)),
+                element("div", element("button", "Log in", type="submit"), class_="buttons"),
+                method="post",
+            ),
+        ]
+        return document("Log in", self.where, body)
+
+    def logged_in(self, address: str) -> Html:
+        """Return a page with a link, for a login that came from another site: the browser sends no cookie before."""
+        link = element("p", element("a", "Continue", href=address))
+        return document("Logged in", self.where, [element("h1", "You are logged in"), link])
+
+
+def _asker(approval: Approval) -> list[str]:
+    name = isolated(approval.asked_by) if approval.asked_by else Html("a program that gives no name")
+    as_it_says = " (as it calls itself)" if approval.asked_by else ""
+    return ["Asked by ", element("strong", name), as_it_says, " at ", _time(approval.asked_at), "."]
+
+
+def _time(seconds: float) -> Html:
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return element("time", local_time(moment), datetime=moment.isoformat(timespec="seconds"))
+
+
+def _facts(name: str, facts: Sequence[str], *, is_only: bool) -> list[Html]:
+    return [*([] if is_only else [element("h2", rich_text(name))]), facts_list(facts)]
+
+
+def _values(prompt: Prompt) -> list[Html]:
+    if not prompt.values:
+        return []
+    items = (element("li", f"{name}: ", element("ins", rich_text(value))) for name, value in prompt.values.items())
+    return [element("h2", "New values"), element("ul", *items, class_="entries")]
+
+
+def _form(prompt: Prompt, token: str, typed: str, error: str) -> Html:
+    """Return the form. Keep is its first button, which is the one that the Enter key presses."""
+    keep = element("button", "Keep as it is", type="submit", name=DECISION_FIELD, value=KEEP)
+    word = prompt.yes.capitalize() or prompt.verb
+    approve = element("button", word, type="submit", name=DECISION_FIELD, value=APPROVE, class_="yes")
+    return element(
+        "form",
+        field(type="hidden", name=TOKEN_FIELD, value=token),
+        *_choices(prompt),
+        *_error(error),
+        *(_phrase(prompt, typed, error) if prompt.phrase else []),
+        element("div", keep, approve, class_="buttons"),
+        method="post",
+        autocomplete="off",
+    )
+
+
+def _choices(prompt: Prompt) -> list[Html]:
+    items = [
+        element(
+            "label",
+            field(type="checkbox", name=choice_field(number), value="on"),
+            element("span", rich_text(each.description)),
+            class_="choice",
+        )
+        for number, each in enumerate(prompt.choices.items, 1)
+    ]
+    legend = element("legend", "Also erase")
+    why = element("p", f"{prompt.choices.reason}. They stay unless you tick them.", class_="muted")
+    more = [element("p", prompt.choices.more, class_="muted")] if prompt.choices.more else []
+    return [element("fieldset", legend, why, *items, *more)] if items else more
+
+
+def _phrase(prompt: Prompt, typed: str, error: str) -> list[Html]:
+    name = TYPED_FIELD
+    label = element("label", "To erase, type ", rich_text(f'"{prompt.phrase}"'), for_=name, class_="field")
+    attributes = {"spellcheck": "false", "autocapitalize": "none", "autocomplete": "off", "dir": "auto"}
+    box = field(type="text", id=name, name=name, value=typed, **attributes, **_described(error))
+    return [label, box, element("p", "The Enter key keeps it as it is; to erase, use the button.", class_="muted")]
+
+
+def _error(error: str) -> list[Html]:
+    return [element("p", error, id="error", role="alert", class_="error")] if error else []
+
+
+def _described(error: str) -> dict[str, str | bool]:
+    return {"aria_describedby": "error", "aria_invalid": "true", "autofocus": True} if error else {}
+
+
+def _tool_title(approval: Approval) -> str:
+    return approval.tool.replace("_", " ").capitalize()
