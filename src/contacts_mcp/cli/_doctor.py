@@ -98,7 +98,7 @@ def examine_host(settings: Settings, name: str, *, as_json: bool = False) -> int
     host = HOSTS.get(name)
     if host is None:
         raise ValueError(f"--host: {unknown_name('host', name, HOSTS)}")
-    way = find_way(host, settings, has_browser=has_browser())
+    way = find_way(host, settings, has_browser=has_browser(os.environ))
     report, check = _Report(as_json), f"deletion in {host.title}"
     if way.passed_over:
         report.passed("passed over", "; ".join(f"{rung}, because {reason}" for rung, reason in way.passed_over.items()))

@@ -34,7 +34,7 @@ class KnownHost:
 
 HOSTS: Mapping[str, KnownHost] = {
     "claude-desktop": KnownHost("Claude Desktop", HostForms.NONE),
-    "claude-code": KnownHost("Claude Code in a terminal", HostForms.SHOWN),
+    "claude-code": KnownHost("Claude Code (terminal)", HostForms.SHOWN),
     "claude-code-editor": KnownHost("Claude Code in an editor", HostForms.DECLINED),
     "vscode": KnownHost("VS Code", HostForms.SHOWN, opens_addresses=True),
     "cursor": KnownHost("Cursor", HostForms.SHOWN),
