@@ -31,6 +31,7 @@ DOCS = ROOT / "docs"
 SOURCE = ROOT / "src" / "contacts_mcp"
 UPDATE = bool(os.environ.get("UPDATE_README"))
 _CODE = r"[a-z]+(?:_[a-z]+)*"
+_TYPE_NAMES = {"string": "text"}
 _CONSENT = {
     Risk.READ: "",
     Risk.WRITE: "",
@@ -176,9 +177,12 @@ def _arguments(tool: Tool) -> str:
 
 
 def _type(field: dict[str, Any]) -> str:
-    inner = field.get("items", field)
-    kind = " or ".join(f"`{value}`" for value in inner["enum"]) if "enum" in inner else inner.get("type", "")
-    return f"list of {kind}" if "items" in field else kind
+    """The type of an argument in words, such as `list of lists of text`."""
+    if "items" in field:
+        return f"list of {re.sub('^list ', 'lists ', _type(field['items']))}"
+    if "enum" in field:
+        return " or ".join(f"`{value}`" for value in field["enum"])
+    return _TYPE_NAMES.get(field["type"], field["type"])
 
 
 def _example(example: Example) -> str:

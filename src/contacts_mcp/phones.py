@@ -143,6 +143,11 @@ def normalize(number: str, region: str | None) -> str | None:
     return f"+{code}{national}"  # what the library writes, in a tenth of the time
 
 
+def describe_invalid(region: str | None) -> str:
+    """Say why a number cannot be normalized: in which region it is not valid."""
+    return f"not valid in {region}" if region else "not valid without a region"
+
+
 def split_alternatives(text: str, region: str | None) -> list[str]:
     """Split two or more numbers that a slash, dash or space separates; `02129/3743399` is one, after its area code.
 

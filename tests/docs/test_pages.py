@@ -53,6 +53,14 @@ def test_tool_reference_shows_what_each_tool_answers() -> None:
     check_part("tools.md", "reference", doc_parts.tool_reference(examples))
 
 
+def test_tool_reference_names_no_type_of_json_schema() -> None:
+    """Of nested lists it says what is in them, at each level."""
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \|", (DOCS / "tools.md").read_text(), re.MULTILINE)
+
+    assert ("clusters", "list of lists of text") in rows
+    assert not {kind for _, kind in rows if re.search(r"\b(?:array|string)\b", kind)}
+
+
 def test_every_setting_and_flag_is_documented() -> None:
     """A setting or flag that is missing from docs/settings.md or docs/commands.md does not exist for a reader."""
     from typer.main import get_command

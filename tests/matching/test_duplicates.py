@@ -6,7 +6,7 @@ from itertools import combinations
 
 import pytest
 
-from contacts_mcp.matching import Cluster, ContactRecord, DuplicateFinder
+from contacts_mcp.matching import Cluster, ContactRecord, DisjointCluster, DuplicateFinder, to_disjoint
 from contacts_mcp.matching._similarity import KeyedContact, Link, compare
 
 OLA = "+4799999999"
@@ -131,6 +131,47 @@ def test_certain_cluster_is_reported_before_a_possible_one_that_contains_it():
     )
 
     assert [(one.confidence, one.ids) for one in found] == [("certain", ("a", "b")), ("possible", ("a", "b", "c"))]
+
+
+def _cluster(ids, confidence="certain"):
+    return Cluster(tuple(ids), confidence, ("same phone",))
+
+
+def test_wider_cluster_is_attached_to_the_more_certain_one_with_its_further_contacts():
+    """At each level of confidence, a contact is added once."""
+    pair, apart = _cluster("ab"), _cluster("xy")
+    clusters = [pair, apart, _cluster("abc", "likely"), _cluster("abcd", "possible")]
+
+    assert to_disjoint(clusters) == [
+        DisjointCluster(pair, [_cluster("c", "likely"), _cluster("d", "possible")]),
+        DisjointCluster(apart, []),
+    ]
+
+
+def test_cluster_that_joins_two_others_is_attached_to_the_first():
+    """The other one stays a cluster of its own: two certain people who may be the same."""
+    one, other = _cluster("ab"), _cluster("cd")
+
+    assert to_disjoint([one, other, _cluster("abcde", "possible")]) == [
+        DisjointCluster(one, [_cluster("cde", "possible")]),
+        DisjointCluster(other, []),
+    ]
+
+
+def test_no_contact_is_in_two_disjoint_clusters_of_a_search():
+    names = ["Ola Berg", "Ola Berg", "Ola", "O Berg", "Kari Berg", "Per Berg"]
+    people = [
+        ContactRecord(f"{number}{mail}", name, number, mail)
+        for number in ("+4790000001", "+4790000002", None)
+        for mail, name in zip(("a@a.no", "b@a.no", "a@a.no", None, "b@a.no", None), names, strict=True)
+        if number or mail
+    ]
+
+    found = find_duplicates(people)
+    disjoint = [contact_id for each in to_disjoint(found) for contact_id in each.cluster.ids]
+
+    assert sum(len(cluster.ids) for cluster in found) > len({each for cluster in found for each in cluster.ids})
+    assert len(disjoint) == len(set(disjoint))
 
 
 def test_chain_of_links_is_not_one_cluster():

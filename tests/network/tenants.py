@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 from network.servers import key_of, mark_of
+from support.hosts import deleted
 from support.raw_hosts import Answer, ModernConnection, key
 
 _MARK = re.compile(r"tenant\d\dzz")
@@ -108,7 +109,7 @@ class Tenant:
     async def _confirm(self, question: Answer | None, *, contact_id: str) -> None:
         await self._client.wire.aclose()
         answer = await self._yes(question, contact_id=contact_id)
-        assert answer.content == {"done": True, "consent": "person"}
+        assert answer.content == deleted(contact_id, self.contacts[contact_id])
         del self.contacts[contact_id]
 
     async def _read(self) -> None:

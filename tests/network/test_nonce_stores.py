@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 from contacts_mcp.directory import Directory
 from contacts_mcp.guard import MemoryNonceStore, RedisStore
 from network.servers import STATE_KEYS
-from support.hosts import Person, host
+from support.hosts import Person, deleted, host
 from support.processes import free_port, needs_redis, run_redis
 
 pytestmark = pytest.mark.system
@@ -195,7 +195,7 @@ async def test_redis_stopped_before_the_answer_refuses_the_call(tmp_path):
         settings = {"state_keys": [STATE_KEYS], "redis_url": f"redis://127.0.0.1:{port}/0"}
         async with host(tmp_path / "contacts.db", person=person, **settings) as directory:
             kari = {"contact_id": (await directory.call("create_contact", name="Kari Nordmann"))["id"]}
-            assert await directory.call("delete_contact", **kari) == {"done": True, "consent": "person"}
+            assert await directory.call("delete_contact", **kari) == deleted(kari["contact_id"], "Kari Nordmann")
             ola = {"contact_id": (await directory.call("create_contact", name="Ola Nordmann"))["id"]}
             person.meanwhile = stop_redis
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from network.servers import STATE_KEYS, quick_folder, replica_here
+from support.hosts import deleted
 from support.raw_hosts import ModernConnection
 
 OTHER_KEYS = STATE_KEYS[::-1]
@@ -55,7 +56,7 @@ async def test_answer_is_accepted_by_another_replica_once(tmp_path, keys):
 
         answer = await yes(there, question, ola)
 
-        assert answer.content == {"done": True, "consent": "person"}
+        assert answer.content == deleted(ola["contact_id"], "Ola Nordmann")
         assert not await is_there(here, ola)
         for caller in (here, there):
             assert (await yes(caller, question, ola)).line.startswith("not_confirmed: the answer was used before")
@@ -71,14 +72,14 @@ async def test_replica_with_another_key_refuses_the_answer(tmp_path):
         assert refused.line.startswith("not_confirmed: the answer belongs to no open question")
         assert "nothing was changed" in refused.line
         assert await is_there(there, ola)
-        assert (await yes(here, question, ola)).content == {"done": True, "consent": "person"}
+        assert (await yes(here, question, ola)).content == deleted(ola["contact_id"], "Ola Nordmann")
 
 
 @pytest.mark.slow
 async def test_removed_state_key_opens_no_answer(tmp_path):
     async with two(tmp_path, [OTHER_KEYS, STATE_KEYS], [OTHER_KEYS]) as (here, there):
         ola, question = await asked(here)
-        assert (await yes(there, question, ola)).content == {"done": True, "consent": "person"}
+        assert (await yes(there, question, ola)).content == deleted(ola["contact_id"], "Ola Nordmann")
 
     async with two(tmp_path, [STATE_KEYS], [OTHER_KEYS]) as (here, there):
         ola, question = await asked(here)

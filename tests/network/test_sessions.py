@@ -9,6 +9,7 @@ import pytest
 
 from contacts_mcp.transports.http._endpoints import MAX_SESSIONS
 from network.servers import key_of, mark_of, server_of_tenants
+from support.hosts import deleted
 from support.raw_hosts import CONTENT, HttpConnection, LegacySession, accepted, key
 
 CALLERS = 20
@@ -44,7 +45,7 @@ async def work(caller, mark):
             heard.append(await caller.call("list_contacts"))
             assert heard[-1].content["total"] == 1
             heard.append(await caller.call("delete_contact", **ola))
-            assert heard[-1].content == {"done": True, "consent": "person"}
+            assert heard[-1].content == deleted(ola["contact_id"], f"Person {turn} of {mark}")
     return " ".join([*(answer.head + answer.body for answer in heard), *caller.asked])
 
 

@@ -7,24 +7,10 @@ from typing import Any
 
 import httpx
 import pytest
-from mcp import Client
-from mcp_types import ElicitResult, Implementation, InputRequiredResult
+from mcp_types import ElicitResult, InputRequiredResult
 
-from contacts_mcp.client import ContactsClient
-from contacts_mcp.contract import Risk
-from contacts_mcp.server import Caller
 from contacts_mcp.tools import TOOLS
-from support.hosts import (
-    MODERN,
-    Host,
-    Person,
-    enter_in_one_task,
-    host,
-    host_of_service,
-    identify_callers,
-    server_over,
-    text_of,
-)
+from support.hosts import Host, Person, deleted, enter_in_one_task, host, host_of_service, host_of_writer, text_of
 
 OLA = {
     "name": "Ola Nordmann",
@@ -95,13 +81,14 @@ async def test_contact_is_found_by_name_in_any_order_number_in_any_notation_or_a
 async def test_every_kind_of_call_works_by_what_a_person_says(directory: Host, person: Person) -> None:
     """A deletion and an erasure ask about the record, as always."""
     ola, kari = await _create(directory, **OLA), await _create(directory, **KARI)
-    await directory.call("create_contact_group", name="Kor")
+    group = {"id": (await directory.call("create_contact_group", name="Kor"))["id"], "name": "Kor"}
 
     assert (await directory.call("update_contact", contact="Ola Nordmann", notes="x"))["id"] == ola
     added = await directory.call("add_group_members", group="kor", contacts=["98765432", "Moe, Kari"])
     assert added == {"added": 2}
-    assert await directory.call("remove_group_member", group="kor", contact="kari@example.com") == {"done": True}
-    assert await directory.call("delete_contact", contact="Kari Moe") == {"done": True, "consent": "person"}
+    removed = await directory.call("remove_group_member", group="kor", contact="kari@example.com")
+    assert removed == deleted(kari, "Kari Moe", consent="", group=group)
+    assert await directory.call("delete_contact", contact="Kari Moe") == deleted(kari, "Kari Moe")
     person.content = {"typed": "Ola Nordmann"}
     assert (await directory.call("gdpr_delete_contact", contact="Ola Nordmann", **REASON))["erased"]
 
@@ -153,11 +140,24 @@ async def test_misspelled_name_is_answered_with_the_contact_that_it_resembles(di
 
 
 async def test_name_without_any_match_points_to_find_contacts(directory: Host) -> None:
-    line = await directory.error("get_contact", contact="Zaphod")
+    read = await directory.error("get_contact", contact="Zaphod")
+    write = await directory.error("update_contact", contact="Zaphod", notes="x")
 
-    assert line == (
-        'not_found: no contact matches "Zaphod"; nothing was changed; find_contacts also finds misspelled names'
-    )
+    unknown = 'not_found: no contact matches "Zaphod"; '
+    assert read == unknown + "find_contacts also finds misspelled names"
+    assert write == unknown + "nothing was changed; find_contacts also finds misspelled names"
+
+
+async def test_ambiguous_name_does_not_tell_a_reader_that_nothing_was_changed(directory: Host) -> None:
+    """A model would report a change that no one asked for."""
+    for contact in (OLA, NAMESAKE):
+        await _create(directory, **contact)
+
+    line = await directory.error("get_contact", contact="Ola Nordmann")
+
+    assert line.startswith('ambiguous: 2 contacts match "Ola Nordmann": ')
+    assert line.endswith("; choose by the person's words, or ask; then call again with contact_id")
+    assert "changed" not in line
 
 
 async def test_one_unclear_name_of_several_adds_no_contact(directory: Host) -> None:
@@ -252,8 +252,8 @@ async def test_token_for_a_named_contact_is_good_for_its_id(tmp_path: Path) -> N
 
         preview = await directory.call("delete_contact", contact="Per Berg")
         token = {"confirmation_token": preview["confirmation_token"]}
-        deleted = await directory.call("delete_contact", contact_id=ola, **token)
-        assert deleted == {"done": True, "consent": "not verified"}
+        done = await directory.call("delete_contact", contact_id=ola, **token)
+        assert done == deleted(ola, "Per Berg", "not verified")
 
 
 ID = "a1b2c3d4-5678-9abc-def0-123456789abc"
@@ -320,12 +320,8 @@ async def test_search_counts_towards_the_time_limit_of_the_call(monkeypatch: pyt
 
 async def test_caller_who_may_not_read_cannot_look_a_contact_up() -> None:
     requests: list[Any] = []
-    transport = httpx.MockTransport(lambda request: requests.append(request) or httpx.Response(500))
-    async with ContactsClient(base_url="http://service", transport=transport) as api:
-        server = server_over(api)
-        identify_callers(server, {"writer": Caller("writer", frozenset({Risk.WRITE}))})
-        async with Client(server, mode=MODERN, client_info=Implementation(name="writer", version="1")) as client:
-            line = await Host(client).error("update_contact", contact="Ola Nordmann", notes="x")
+    async with host_of_writer(lambda request: requests.append(request) or httpx.Response(500)) as service:
+        line = await service.error("update_contact", contact="Ola Nordmann", notes="x")
 
     assert line == (
         "permission_denied: a search by contact shows stored data, which needs the scope contacts:read; "
@@ -376,6 +372,6 @@ async def test_candidates_fit_in_one_line_whatever_their_values(directory: Host)
     line = await directory.error("get_contact", contact="Ola")
 
     assert len(line) < 1_000
-    assert " more; nothing was changed; choose by the person's words, or ask" in line
+    assert " more; choose by the person's words, or ask" in line
     assert "\u202e" not in line
     assert '";' not in line.replace('"; nothing', "")

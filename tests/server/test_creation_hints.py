@@ -6,14 +6,9 @@ from typing import Any
 
 import httpx
 import pytest
-from mcp import Client
-from mcp_types import Implementation
 
-from contacts_mcp.client import ContactsClient
-from contacts_mcp.contract import Risk
-from contacts_mcp.server import Caller
 from contacts_mcp.tools._duplicate_check import NOT_CHECKED
-from support.hosts import MODERN, Host, host_of_service, identify_callers, server_over
+from support.hosts import Host, host_of_service, host_of_writer
 from support.services import UnreliableService
 
 OLA = {"name": "Ola Nordmann", "phone_number": "+4799999999", "email": "ola@example.com"}
@@ -93,12 +88,8 @@ async def test_search_that_hangs_or_fails_does_not_prevent_the_creation(
 @CREATIONS
 async def test_nothing_is_searched_for_a_caller_who_may_not_read(tool: str, arguments: dict[str, Any]) -> None:
     platform = Platform()
-    async with ContactsClient(base_url="http://service", transport=httpx.MockTransport(platform.respond)) as api:
-        server = server_over(api)
-        identify_callers(server, {"writer": Caller("writer", frozenset({Risk.WRITE}))})
-        info = Implementation(name="writer", version="1")
-        async with Client(server, mode=MODERN, client_info=info, cache=None) as client:
-            _, again = await _create_twice(Host(client), tool, arguments)
+    async with host_of_writer(platform.respond) as service:
+        _, again = await _create_twice(service, tool, arguments)
 
     assert platform.searches == []
     assert again.keys().isdisjoint({"warnings", "likely_duplicates"})

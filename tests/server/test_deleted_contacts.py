@@ -9,7 +9,7 @@ import pytest
 
 from contacts_mcp.app import Platform
 from contacts_mcp.client import Credential
-from support.hosts import MISSING_ID, Host, Person, enter_in_one_task, host, host_of_service
+from support.hosts import MISSING_ID, Host, Person, deleted, enter_in_one_task, host, host_of_service
 from support.processes import API_KEY
 
 NAMES = {"list_deleted_contacts", "restore_contact"}
@@ -30,7 +30,7 @@ async def directory(tmp_path: Path, person: Person) -> AsyncIterator[Host]:
 async def _delete(directory: Host, name: str = "Ola Nordmann", **fields: Any) -> str:
     """Create and delete a contact; its id."""
     contact_id = str((await directory.call("create_contact", name=name, **fields, allow_duplicate=True))["id"])
-    assert await directory.call("delete_contact", contact_id=contact_id) == {"done": True, "consent": "person"}
+    assert await directory.call("delete_contact", contact_id=contact_id) == deleted(contact_id, name)
     return contact_id
 
 
@@ -45,7 +45,11 @@ async def test_deleted_contact_is_listed_and_restored_but_not_into_its_groups(di
 
     assert "It can be restored later, but not into its groups." in person.question
     assert listed.keys() == {"id", "name", "deleted_at"}
-    assert (restored["restored"], "in no group" in restored["note"]) == (True, True)
+    assert restored["restored"]
+    assert restored["note"] == (
+        "the contact is in no group; the directory does not keep which it was in; "
+        "add_group_members adds it to those it belongs to"
+    )
     assert (await directory.call("get_contact", contact_id=ola["id"]))["notes"] == "Allergic to nuts"
     assert (await directory.call("list_group_members", group="Kor"))["members"] == []
     assert (await directory.call("list_deleted_contacts"))["contacts"] == []
@@ -87,6 +91,7 @@ async def test_restored_record_of_a_merge_is_separate_and_named_when_the_other_i
 
     assert (listed["id"], listed["merged_into"]) == (other, keep)
     assert restored["was_merged_into"] == keep
+    assert f"which it was in, but the merge may have added {keep} to them; " in restored["note"]
     assert f"erasing it or {keep} does not erase the other" in restored["note"]
     assert other in person.asked[-1].message
     assert (await directory.call("get_contact", contact_id=other))["name"] == "Ola Nordmann"

@@ -7,7 +7,7 @@ import pytest
 
 from contacts_mcp.contract import Risk
 from endpoint_cases import CASES, CONTACTS, GROUPS, RECORDS, EndpointCase
-from support.hosts import LEGACY, MISSING_ID, MODERN, Host, Person, enter_in_one_task, host, with_ids
+from support.hosts import LEGACY, MISSING_ID, MODERN, Host, Person, deleted, enter_in_one_task, host, with_ids
 
 OLA = {"name": "Ola Nordmann", "phone_number": "+4799999999", "email": "ola@example.com", "tags": ["vip"]}
 
@@ -136,7 +136,7 @@ async def test_confirmed_deletion_removes_the_contact_everywhere(directory: Host
     group = await directory.call("create_contact_group", name="All")
     await directory.call("add_group_members", group_id=group["id"], contact_ids=[created["id"]])
 
-    assert await directory.call("delete_contact", contact_id=created["id"]) == {"done": True, "consent": "person"}
+    assert await directory.call("delete_contact", contact_id=created["id"]) == deleted(created["id"], OLA["name"])
 
     assert f'person "Ola Nordmann" (id {created["id"]}, "ola@example.com", "+4799999999", last' in person.question
     assert (await directory.error("get_contact", contact_id=created["id"])).startswith("not_found:")

@@ -6,24 +6,10 @@ from typing import Any
 
 import httpx
 import pytest
-from mcp import Client
-from mcp_types import ElicitResult, Implementation, InputRequiredResult
+from mcp_types import ElicitResult, InputRequiredResult
 
-from contacts_mcp.client import ContactsClient
-from contacts_mcp.contract import Risk
-from contacts_mcp.server import Caller
 from contacts_mcp.tools import TOOLS
-from support.hosts import (
-    MODERN,
-    Host,
-    Person,
-    enter_in_one_task,
-    host,
-    host_of_service,
-    identify_callers,
-    server_over,
-    text_of,
-)
+from support.hosts import Host, Person, deleted, enter_in_one_task, host, host_of_service, host_of_writer, text_of
 
 WITH_GROUP = [tool.name for tool in TOOLS if "group_id" in tool.input_schema["properties"]]
 
@@ -72,7 +58,8 @@ async def test_every_kind_of_call_works_by_the_name_of_the_group(directory: Host
     assert (await directory.apply("update_matching_contacts", group="kunder", add_tags=["vip"]))["updates"] == 1
     assert (await directory.apply("import_contacts", group="kunder", content="name\nKari Moe\n"))["new_members"] == 1
     assert (await directory.call("update_contact_group", group="Kunder", description="all"))["id"] == group_id
-    assert await directory.call("delete_contact_group", group="Kunder") == {"done": True, "consent": "person"}
+    done = await directory.call("delete_contact_group", group="Kunder")
+    assert done == deleted(group_id, "Kunder", members=2)
 
 
 async def test_plan_made_by_name_is_applied_by_id(directory: Host) -> None:
@@ -98,6 +85,17 @@ async def test_name_of_several_groups_is_refused_with_the_candidates(directory: 
     assert f'{ids[0]} "Kunder" (1 member)' in line
     assert f'{ids[1]} "KUNDER" (0 members)' in line
     assert line.endswith("nothing was changed; choose by the person's words, or ask; then call again with its group_id")
+
+
+@pytest.mark.parametrize("tool", ["get_contact_group", "list_group_members", "check_group_audience", "export_contacts"])
+async def test_unclear_group_does_not_tell_a_reader_that_nothing_was_changed(directory: Host, tool: str) -> None:
+    for name in ("Kunder", "KUNDER"):
+        await _create_group(directory, name)
+
+    ambiguous, unknown = [await directory.error(tool, group=name) for name in ("kunder", "Kundr")]
+
+    assert ambiguous.endswith("; choose by the person's words, or ask; then call again with its group_id")
+    assert "changed" not in ambiguous + unknown
 
 
 async def test_unknown_name_of_a_group_is_refused_with_the_nearest_names(directory: Host) -> None:
@@ -194,12 +192,8 @@ async def test_group_name_takes_one_request_more_than_its_id() -> None:
 async def test_caller_who_may_not_read_cannot_look_a_group_up() -> None:
     """Whether a name exists would tell what is stored; no request is sent."""
     requests: list[Any] = []
-    transport = httpx.MockTransport(lambda request: requests.append(request) or httpx.Response(500))
-    async with ContactsClient(base_url="http://service", transport=transport) as api:
-        server = server_over(api)
-        identify_callers(server, {"writer": Caller("writer", frozenset({Risk.WRITE}))})
-        async with Client(server, mode=MODERN, client_info=Implementation(name="writer", version="1")) as client:
-            line = await Host(client).error("update_contact_group", group="Kunder", name="Nye kunder")
+    async with host_of_writer(lambda request: requests.append(request) or httpx.Response(500)) as service:
+        line = await service.error("update_contact_group", group="Kunder", name="Nye kunder")
 
     assert line == (
         "permission_denied: a search by group shows stored data, which needs the scope contacts:read; "

@@ -1,6 +1,7 @@
 """The guard end to end, in both eras and all modes: without a valid consent nothing is changed."""
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from mcp_types import ElicitResult, InputRequiredResult
 
 from contacts_mcp.contract import Risk
 from contacts_mcp.tools import TOOLS
-from support.hosts import LEGACY, MISSING_ID, MODERN, Host, Person, each_era, host, text_of
+from support.hosts import LEGACY, MISSING_ID, MODERN, Host, Person, deleted, each_era, host, text_of
 
 
 @each_era
@@ -116,7 +117,9 @@ async def test_two_step_mode_deletes_only_with_the_token_of_the_same_call(tmp_pa
         assert "another question" in await directory.error("delete_contact", **kari, **token)
         assert "belongs to no open question" in await directory.error("delete_contact", **ola, confirmation_token="x")
         assert await directory.has(ola)
-        assert await directory.call("delete_contact", **ola, **token) == {"done": True, "consent": "not verified"}
+        assert await directory.call("delete_contact", **ola, **token) == deleted(
+            ola["contact_id"], "Ola Nordmann", "not verified"
+        )
         assert await directory.has(kari)
         assert not await directory.has(ola)
 
@@ -208,7 +211,7 @@ async def test_replayed_foreign_forged_and_missing_state_change_nothing(tmp_path
         assert await directory.has(ola)
 
         state = (await ask(directory, **ola)).request_state
-        assert await reply(directory, state, YES, **ola) == '{"done":true,"consent":"person"}'
+        assert json.loads(await reply(directory, state, YES, **ola)) == deleted(ola["contact_id"], "Ola")
         assert (await reply(directory, state, YES, **ola)).startswith("not_confirmed: ")
         assert await directory.has(kari)
         assert await directory.has(per)
@@ -259,7 +262,9 @@ async def test_confirm_setting_guards_group_changes(tmp_path: Path, era: str) ->
         group = {"group_id": (await directory.call("create_contact_group", name="All"))["id"]}
         await directory.call("add_group_members", **group, contact_ids=[ola["contact_id"]])
 
-        assert await directory.call("remove_group_member", **group, **ola) == {"done": True, "consent": "person"}
+        removed = await directory.call("remove_group_member", **group, **ola)
+        in_all = {"id": group["group_id"], "name": "All"}
+        assert removed == deleted(ola["contact_id"], "Ola Nordmann", group=in_all)
         assert (await directory.call("update_contact_group", **group, name="Nobody"))["name"] == "Nobody"
         assert await directory.has(ola)
 
@@ -338,7 +343,7 @@ async def test_one_answer_used_in_parallel_is_one_deletion(tmp_path: Path) -> No
 
         lines = await asyncio.gather(*(reply(directory, state, YES, **ola) for _ in range(50)))
 
-    assert lines.count('{"done":true,"consent":"person"}') == 1
+    assert sum(line.startswith('{"done":true,') for line in lines) == 1
     assert sum(line.startswith("not_confirmed: the answer was used before") for line in lines) == 49
 
 

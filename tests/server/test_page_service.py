@@ -4,7 +4,7 @@ import pytest
 
 from contacts_mcp.app import Platform
 from contacts_mcp.client import Credential
-from support.hosts import Person, each_era, host
+from support.hosts import Person, deleted, each_era, host
 from support.processes import API_KEY
 from support.services import page_service
 
@@ -45,8 +45,8 @@ async def test_every_endpoint_tool_works_with_the_answers_on_the_api_page(era: s
             assert (await service.call("get_contact_group", **group))["member_count"] == 1
             assert (await service.call("list_contact_groups"))["groups"][0]["member_count"] == 1
 
-            assert await service.call("delete_contact", contact_id=kari["id"]) == {"done": True, "consent": "person"}
-            assert await service.call("delete_contact_group", **group) == {"done": True, "consent": "person"}
+            assert await service.call("delete_contact", contact_id=kari["id"]) == deleted(kari["id"], "Kari Nordmann")
+            assert await service.call("delete_contact_group", **group) == deleted(group["group_id"], "All", members=1)
             erased = await service.call("gdpr_delete_contact", contact_id=ola["id"], reason="Article 17 request")
             assert erased["erased"]
             assert (await service.call("get_contact", contact_id=ola["id"]))["name"] == "Anonymized"

@@ -15,7 +15,7 @@ import pytest
 from mcp import Client, StdioServerParameters, stdio_client
 
 from contacts_mcp.tools import TOOLS
-from support.hosts import Host, Person, each_era
+from support.hosts import Host, Person, deleted, each_era
 from support.processes import API_KEY, StdioServer, clean_environment, shortest
 from support.raw_hosts import initialize_params, modern, notification
 from support.services import directory_service
@@ -70,12 +70,13 @@ async def use_every_tool(directory: Host) -> None:
     group = {"group_id": (await directory.call("create_contact_group", name="G"))["id"]}
     assert (await directory.call("update_contact_group", **group, description="D"))["description"] == "D"
     assert await directory.call("add_group_members", **group, contact_ids=[ola["id"], kari["id"]]) == {"added": 2}
-    assert await directory.call("remove_group_member", **group, contact_id=kari["id"]) == {"done": True}
+    removed = await directory.call("remove_group_member", **group, contact_id=kari["id"])
+    assert removed == deleted(kari["id"], consent="", group={"id": group["group_id"]})
     assert (await directory.call("list_group_members", **group))["total"] == 1
     assert (await directory.call("get_contact_group", **group))["member_count"] == 1
     assert (await directory.call("list_contact_groups"))["total"] == 1
-    assert await directory.call("delete_contact", contact_id=kari["id"]) == {"done": True, "consent": "person"}
-    assert await directory.call("delete_contact_group", **group) == {"done": True, "consent": "person"}
+    assert await directory.call("delete_contact", contact_id=kari["id"]) == deleted(kari["id"], "Kari Nordmann")
+    assert await directory.call("delete_contact_group", **group) == deleted(group["group_id"], "G", members=1)
     erased = await directory.call("gdpr_delete_contact", contact_id=ola["id"], reason="Article 17")
     assert erased["erased"]
     assert (await directory.call("list_contacts"))["total"] == 0

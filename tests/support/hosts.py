@@ -22,6 +22,7 @@ from mcp.shared.exceptions import MCPError
 
 from contacts_mcp.app import Embedded, Platform, build_app
 from contacts_mcp.client import ContactsClient
+from contacts_mcp.contract import Risk
 from contacts_mcp.directory import EXTENSIONS
 from contacts_mcp.guard import Guard
 from contacts_mcp.middleware import REQUEST_ID_SCOPE_KEY
@@ -124,6 +125,12 @@ def answer_of(result: types.CallToolResult) -> dict[str, Any]:
     assert not result.is_error, text_of(result)
     assert json.loads(text_of(result)) == result.structured_content
     return result.structured_content
+
+
+def deleted(record_id: str, name: str | None = None, consent: str = "person", **more: Any) -> dict[str, Any]:
+    """The answer of a deletion that was made; `name` is what the call has read of the record."""
+    record = {"id": record_id, **({"name": name} if name else {})}
+    return {"done": True, "records": [record], **more, **({"consent": consent} if consent else {})}
 
 
 def text_of(result: types.CallToolResult) -> str:
@@ -271,6 +278,17 @@ def identify_callers(server: Server[Any], callers: Mapping[str, Caller]) -> None
         return await call_next(replace(ctx, request=SimpleNamespace(scope=scope)))
 
     server.middleware.insert(0, admit)
+
+
+@asynccontextmanager
+async def host_of_writer(respond: Callable[[httpx.Request], Any]) -> AsyncIterator[Host]:
+    """A host whose caller may write but not read, of a server whose service answers as `respond` says."""
+    info = types.Implementation(name="writer", version="1")
+    async with ContactsClient(base_url="http://service", transport=httpx.MockTransport(respond)) as api:
+        server = server_over(api)
+        identify_callers(server, {info.name: Caller(info.name, frozenset({Risk.WRITE}))})
+        async with Client(server, mode=MODERN, client_info=info, cache=None) as client:
+            yield Host(client)
 
 
 async def protocol_error(asking: Any) -> Any:

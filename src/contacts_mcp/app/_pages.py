@@ -36,10 +36,10 @@ def page_url(ctx: RequestContext, approval: Approval) -> str | None:
 
 
 def build_network_pages(
-    settings: Settings, rungs: Sequence[Rung], desk: ApprovalDesk, access: Access
+    settings: Settings, rungs: Sequence[Rung], desk: ApprovalDesk, access: "ApiKeyAccess"
 ) -> ASGIApp | None:
-    """Build the pages of a server over a network; None if it has none."""
-    if not has_network_pages(settings, rungs) or not isinstance(access, ApiKeyAccess):
+    """Build the pages of a server over a network; None if the settings allow none."""
+    if not has_network_pages(settings, rungs):
         return None
     from contacts_mcp.approval_page import Deciding, KeyLogin, Sessions, Views, approval_pages
 

@@ -6,8 +6,10 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from subprocess import DEVNULL, PIPE
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -25,6 +27,7 @@ from rich.prompt import Prompt
 from rich.table import Column, Table
 from rich.text import Text
 
+from contacts_mcp.approval_page import has_browser
 from contacts_mcp.cli._console import SafeConsole
 from contacts_mcp.cli._options import interruptible
 
@@ -38,6 +41,9 @@ _SAMPLE: tuple[dict[str, Any], ...] = (
 _KEEP = "keep"
 _INDENT = 2
 _BOX_COLUMNS = 4
+_POLL_SECONDS = 0.2
+_OF_THE_DESKTOP = ("DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR", "BROWSER")
+"""Variables without which a server on Linux finds no browser; a host has to pass them on."""
 _UNLIMITED = 1_000
 """Columns that are enough for any table of the demo."""
 
@@ -123,6 +129,8 @@ def run_demo(directory: str | None, as_json: bool) -> int:
 async def play(screen: Screen, directory: str | None, ask_person: AskPerson) -> None:
     """Run each scene of the demo."""
     with TemporaryDirectory(prefix="contacts-mcp-demo-") as folder:
+        is_kept = directory is not None
+        directory = directory or str(Path(folder) / "contacts.db")
         async with _connect(screen, directory, folder, ask_person) as assistant:
             if (await assistant.call("list_contacts", hidden=True, per_page=1)).structured_content.get("total"):
                 screen.console.print("The directory holds contacts already. The demo needs an empty one.")
@@ -131,28 +139,68 @@ async def play(screen: Screen, directory: str | None, ask_person: AskPerson) -> 
             await _find_a_contact(assistant)
             await _build_a_group(assistant)
             await _try_to_delete(assistant)
-    left = "Its contacts stay in the directory that you named." if directory else "The temporary directory is deleted."
+        async with _connect(screen, directory, folder, None) as assistant:
+            await _try_without_forms(assistant, _Reviewing(screen, directory, folder))
+    left = "Its contacts stay in the directory that you named." if is_kept else "The temporary directory is deleted."
     screen.write(Text(f"\nThat was the demo. {left}\nNext: connect your assistant, as the README shows."))
 
 
 @asynccontextmanager
 async def _connect(
-    screen: Screen, directory: str | None, folder: str, ask_person: AskPerson
+    screen: Screen, directory: str, folder: str, ask_person: AskPerson | None
 ) -> AsyncIterator[_Assistant]:
-    """Start the server as a host such as Claude Desktop does, with a form to ask the person.
+    """Start the server as a host does, with a form to ask the person, or without forms if there is no `ask_person`.
 
-    It writes only to `folder`, and to the directory if one is given.
+    It writes only to `folder`, and to the directory if that is elsewhere.
     """
-    directory = directory or str(Path(folder) / "contacts.db")
     args = ["-m", "contacts_mcp", "serve", "--directory", directory, "--audit", "stderr"]
-    server = StdioServerParameters(command=sys.executable, args=args, env={"XDG_DATA_HOME": folder})
+    environment = {"XDG_DATA_HOME": folder, "CONTACTS_MCP_APPROVAL": "form,page" if _has_page() else "form,terminal"}
+    environment |= {name: os.environ[name] for name in _OF_THE_DESKTOP if name in os.environ}
+    server = StdioServerParameters(command=sys.executable, args=args, env=environment)
 
     async def elicit(context: object, params: ElicitRequestParams) -> ElicitResult:  # noqa: ARG001
+        assert ask_person
         return _answer_question(screen, params, ask_person)
 
     with open(os.devnull, "w") as quiet:  # noqa: ASYNC230, PTH123 - does not block
-        async with Client(stdio_client(server, errlog=quiet), elicitation_callback=elicit) as client:
+        callback = elicit if ask_person else None
+        async with Client(stdio_client(server, errlog=quiet), elicitation_callback=callback) as client:
             yield _Assistant(screen, client)
+
+
+def _has_page() -> bool:
+    """Whether a person is there and has a browser on this computer."""
+    return sys.stdin.isatty() and has_browser()
+
+
+@dataclass(frozen=True, slots=True)
+class _Reviewing:
+    """Runs `contacts-mcp approvals` beside the server of the demo."""
+
+    screen: Screen
+    directory: str
+    folder: str
+
+    async def wait_until_asked(self) -> None:
+        """Wait until a call waits for a person."""
+        while not json.loads(await self._run("--json")):  # noqa: ASYNC110 - another process asks
+            await anyio.sleep(_POLL_SECONDS)
+
+    async def decide(self) -> bool:
+        """Let the person decide in this terminal. Returns False without one, or if every line is JSON."""
+        if not (sys.stdin.isatty() and sys.stdout.isatty()) or self.screen.as_json:
+            return False
+        self.screen.console.file.flush()
+        await self._run(stdin=None, stdout=None)
+        return True
+
+    async def _run(self, *options: str, stdin: int | None = DEVNULL, stdout: int | None = PIPE) -> bytes:
+        command = [sys.executable, "-m", "contacts_mcp", "approvals", "--directory", self.directory, *options]
+        environment = {**os.environ, "XDG_DATA_HOME": self.folder, "CONTACTS_MCP_APPROVAL": "form,terminal"}
+        process = await anyio.run_process(
+            command, stdin=stdin, stdout=stdout, stderr=None, env=environment, check=False
+        )
+        return process.stdout
 
 
 async def _add_a_contact(assistant: _Assistant) -> None:
@@ -199,6 +247,35 @@ async def _try_to_delete(assistant: _Assistant) -> None:
     assistant.screen.write(Text("\nIs Ola Nordmann still in the directory?", style="bold"))
     read = await assistant.call("get_contact", contact_id=ola)
     assistant.screen.write(_error(read) if read.is_error else _Contacts([read.structured_content]))
+
+
+async def _try_without_forms(assistant: _Assistant, reviewing: _Reviewing) -> None:
+    """Delete a contact in a host that shows no forms: the person decides on a page, or in a terminal."""
+    screen, is_page = assistant.screen, _has_page()
+    _user_says(
+        assistant,
+        "Delete Søren Kjær.",
+        "This host shows no forms, as Claude Desktop. "
+        + ("A page opens in your browser." if is_page else "The person decides in a terminal: contacts-mcp approvals"),
+    )
+    found = await assistant.call("list_contacts", hidden=True, search="søren kjær")
+    soren = found.structured_content["contacts"][0]["id"]
+    deleted: dict[str, Any] = {}
+
+    async def delete() -> None:
+        deleted.update((await assistant.call("delete_contact", contact_id=soren)).structured_content)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(delete)
+        if not is_page:
+            await reviewing.wait_until_asked()
+            if not await reviewing.decide():
+                tasks.cancel_scope.cancel()
+    if deleted:
+        sentence, style = ("Deleted Søren Kjær.", "green") if deleted["done"] else (deleted["reason"], "yellow")
+        screen.write(_answer(sentence, style))
+    else:
+        screen.write(_answer("(There is no terminal, so nothing is decided, and nothing is deleted.)", "yellow"))
 
 
 def _answer_question(screen: Screen, params: ElicitRequestParams, ask_person: AskPerson) -> ElicitResult:

@@ -1,6 +1,6 @@
 """Record linkage: match keys and similarities by which imports, searches and the duplicate search recognize people."""
 
-from contacts_mcp.matching._duplicates import Cluster, ContactRecord, DuplicateFinder
+from contacts_mcp.matching._duplicates import Cluster, ContactRecord, DisjointCluster, DuplicateFinder, to_disjoint
 from contacts_mcp.matching._identity import Identity, identify, list_shared
 from contacts_mcp.matching._index import ContactIndex, Match
 from contacts_mcp.matching._search import (
@@ -31,6 +31,7 @@ __all__ = [
     "Cluster",
     "ContactIndex",
     "ContactRecord",
+    "DisjointCluster",
     "DuplicateFinder",
     "Identity",
     "Match",
@@ -51,4 +52,5 @@ __all__ = [
     "query_variants",
     "rank_contacts",
     "sort_ranked",
+    "to_disjoint",
 ]

@@ -66,6 +66,36 @@ class Cluster(NamedTuple):
     evidence: tuple[str, ...]
 
 
+class DisjointCluster(NamedTuple):
+    """A cluster that shares no contact with another one.
+
+    Each of `wider` has further contacts that may be the same person with less confidence. They are in no other cluster,
+    or in that of another person who may be the same.
+    """
+
+    cluster: Cluster
+    wider: list[Cluster]
+
+
+def to_disjoint(clusters: Iterable[Cluster]) -> list[DisjointCluster]:
+    """Attach each cluster that contains a more certain one to the first that it contains."""
+    found: list[DisjointCluster] = []
+    position_of: dict[str, int] = {}
+    for cluster in clusters:
+        contained = {position_of[each] for each in cluster.ids if each in position_of}
+        position = min(contained, default=len(found))
+        if not contained:
+            found.append(DisjointCluster(cluster, []))
+        else:
+            first = found[position]
+            known = {contact_id for each in (first.cluster, *first.wider) for contact_id in each.ids}
+            further = tuple(each for each in cluster.ids if each not in known)
+            first.wider.append(cluster._replace(ids=further))
+        for contact_id in cluster.ids:
+            position_of.setdefault(contact_id, position)
+    return found
+
+
 class DuplicateFinder:
     """Finds duplicates in steps: add every contact, exhaust `search`, then read `clusters`.
 

@@ -171,7 +171,8 @@ class ToolHandlers:
         raw, token = split_token_argument(given) if tool.name in self._two_step_tools else (given, None)
         parsed = parse_arguments(tool.arguments, tool.input_schema, raw)
         backend = tool.limit(self._backend_of(call))
-        arguments = await resolve_names(backend, parsed, among_deleted=tool.names_deleted)
+        only_reads = tool.risk is Risk.READ
+        arguments = await resolve_names(backend, parsed, only_reads=only_reads, among_deleted=tool.names_deleted)
         targets = {name: getattr(arguments, name) for name in tool.target_args}
         record.targets = {name: value for name, value in targets.items() if value is not None}
         prepared = await tool.prepare(backend, arguments)

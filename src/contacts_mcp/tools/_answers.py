@@ -46,12 +46,6 @@ class FileAnswer(ShortAnswer):
     bytes: int | None = None
 
 
-class Done(Record):
-    """The answer of a change that returns no record."""
-
-    done: bool
-
-
 class NotDone(Record):
     """The answer of a call that a person was asked about and did not agree to."""
 

@@ -1,6 +1,7 @@
 """check_group_audience: check which members of a group an SMS would reach, before it is sent."""
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pydantic import Field
@@ -12,8 +13,9 @@ from contacts_mcp.tools._arguments import Arguments
 from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._tool import Backend, read_tool
 from contacts_mcp.tools._turns import iterate_cooperatively
+from contacts_mcp.wording import count
 
-_SAMPLE_SIZE = 5
+_SAMPLE_SIZE, _SHARING_SHOWN = 5, 3
 _MAX_COUNTRIES = 20
 _MAX_SMS_RECIPIENTS = 1_000  # recipients of one request that sends an SMS
 _ADVICE = {
@@ -66,7 +68,9 @@ class Audience(ShortAnswer):
     sms_requests: int = Field(description="Requests needed to send, of at most 1,000 recipients each.")
     countries: list[Country]
     unreachable_sample: list[UnreachableMember]
+    unreachable_shown: str | None = Field(default=None, description="How many of them the sample shows.")
     duplicate_sample: list[SharedNumber]
+    duplicates_shown: str | None = Field(default=None, description="How many of the shared numbers the sample shows.")
     duplicates: int = Field(description="Reachable members beyond the first of each number.")
     next: list[str] | None = None
 
@@ -95,15 +99,10 @@ class _NumberCounts:
         if len(self.sample) < _SAMPLE_SIZE:
             self.sample.append(UnreachableMember(**summarize(member).model_dump(exclude_unset=True), why=why))
 
-    def sample_shared(self) -> list[SharedNumber]:
-        """Return the numbers that most members share."""
+    def find_shared(self) -> list[tuple[str, list[Contact]]]:
+        """Return the numbers that several members have, those of most members first."""
         shared = [(number, members) for number, members in self.by_number.items() if len(members) > 1]
-        return [
-            SharedNumber(
-                phone_number=number, members=[summarize(each, "name") for each in members[:3]], count=len(members)
-            )
-            for number, members in sorted(shared, key=lambda pair: -len(pair[1]))[:_SAMPLE_SIZE]
-        ]
+        return sorted(shared, key=lambda pair: -len(pair[1]))
 
 
 async def _run(backend: Backend, arguments: CheckGroupAudience) -> Audience:
@@ -120,6 +119,7 @@ def _to_audience(name: str | None, members: int, counts: _NumberCounts) -> Audie
     reachable, numbers = sum(counts.countries.values()), len(counts.by_number)
     duplicates = reachable - numbers
     problems = {**counts.unreachable, "duplicates": duplicates}
+    shared = counts.find_shared()
     return Audience(
         group=one_line(name),
         members=members,
@@ -128,12 +128,24 @@ def _to_audience(name: str | None, members: int, counts: _NumberCounts) -> Audie
         **{why: counts.unreachable[why] for why in ("no_number", "not_e164", "invalid")},
         landlines=counts.landlines,
         sms_requests=-(-numbers // _MAX_SMS_RECIPIENTS),
-        countries=[Country(country=key, numbers=count) for key, count in counts.countries.most_common(_MAX_COUNTRIES)],
+        countries=[Country(country=key, numbers=each) for key, each in counts.countries.most_common(_MAX_COUNTRIES)],
         unreachable_sample=counts.sample,
-        duplicate_sample=counts.sample_shared(),
+        unreachable_shown=_describe_shown(len(counts.sample), counts.unreachable.total(), "member"),
+        duplicate_sample=[_to_shared(number, having) for number, having in shared[:_SAMPLE_SIZE]],
+        duplicates_shown=_describe_shown(min(len(shared), _SAMPLE_SIZE), len(shared), "number"),
         duplicates=duplicates,
         next=[advice for problem, advice in _ADVICE.items() if problems.get(problem)] or None,
     )
+
+
+def _to_shared(number: str, members: Sequence[Contact]) -> SharedNumber:
+    shown = [summarize(each, "name") for each in members[:_SHARING_SHOWN]]
+    return SharedNumber(phone_number=number, members=shown, count=len(members))
+
+
+def _describe_shown(shown: int, total: int, noun: str) -> str | None:
+    """Say how many of all rows a sample shows, such as `5 of 12 members`; None if there are none."""
+    return f"{shown} of {count(total, noun)}" if total else None
 
 
 check_group_audience = read_tool("check_group_audience", CheckGroupAudience, Audience, _run, ("group_id",))

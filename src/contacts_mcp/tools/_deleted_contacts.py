@@ -26,7 +26,9 @@ _MAX_ROWS = 10  # few enough that a page never has to be cut, which would lose r
 _VALUE_LENGTH = 40
 _EFFECT = "The contact is live again, in no group. What it was merged into stays as it is."
 _NOT_DELETED = "the contact was not deleted; nothing was changed"
-_IN_NO_GROUP = "the contact is in no group; add it to those it belongs to"
+_IN_NO_GROUP = "the contact is in no group; the directory does not keep which it was in"
+_GROUPS_OF_KEPT = ", but the merge may have added {kept} to them"
+_ADD_AGAIN = "add_group_members adds it to those it belongs to"
 _SEPARATE = "it is a contact of its own again: erasing it or {kept} does not erase the other; {kept} keeps its values"
 
 
@@ -100,7 +102,9 @@ def _note(was_deleted: bool, shown: dict[str, Any]) -> str:
     if not was_deleted:
         return _NOT_DELETED
     kept = shown.get("was_merged_into")
-    return "; ".join([_IN_NO_GROUP, *([_SEPARATE.format(kept=kept)] if kept else [])])
+    if kept is None:
+        return f"{_IN_NO_GROUP}; {_ADD_AGAIN}"
+    return f"{_IN_NO_GROUP}{_GROUPS_OF_KEPT}; {_ADD_AGAIN}; {_SEPARATE}".format(kept=kept)
 
 
 list_deleted_contacts = read_tool(

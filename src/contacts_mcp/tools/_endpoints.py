@@ -13,6 +13,7 @@ from contacts_mcp.contract import (
     ContactPage,
     CreateContact,
     CreateContactGroup,
+    DeleteContactGroup,
     GdprDeleteContact,
     GetContact,
     Group,
@@ -25,11 +26,12 @@ from contacts_mcp.contract import (
     UpdateContact,
     UpdateContactGroup,
 )
-from contacts_mcp.tools._answers import Done, Page, SavedContact, next_page, slice_page
+from contacts_mcp.tools._answers import Page, SavedContact, next_page, slice_page
 from contacts_mcp.tools._arguments import blank_fields, describe_nothing
 from contacts_mcp.tools._create_contact import CreateContactArguments, CreatedContact, prepare_creation
 from contacts_mcp.tools._erasure import EraseArguments, ErasureResult, prepare_erasure
-from contacts_mcp.tools._group_calls import SavedGroup, create_group, remove_member
+from contacts_mcp.tools._group_calls import SavedGroup, create_group, delete_group, remove_member
+from contacts_mcp.tools._known_records import Deleted, GroupDeleted, MemberRemoved
 from contacts_mcp.tools._targets import read_target
 from contacts_mcp.tools._tool import Backend, Prepare, PreparedCall, Run, Tool
 from contacts_mcp.tools._values import Remarks, describe_own_form, edit_tags, normalize_phone, require_tag_count
@@ -210,10 +212,13 @@ _SHOWN_WITHOUT_READ = ("id", "added")
 
 
 async def _send(backend: Backend, call: Call[Any]) -> BaseModel:
-    """Send the call. A caller who may not read gets no stored fields of the record that it changes."""
+    """Send the call. The answer of a deletion names what the call has read.
+
+    A caller who may not read gets no stored fields of the record that it changes.
+    """
     answer = await backend.send(call)
     if not isinstance(answer, BaseModel):
-        return Done(done=True)
+        return Deleted(done=True, records=[backend.known.name(getattr(call, name)) for name in call.path_fields])
     if backend.may_read or not call.path_fields:
         return answer
     return type(answer).model_validate(answer.model_dump(include=set(_SHOWN_WITHOUT_READ)))
@@ -256,7 +261,7 @@ def _derive_tool(call: type[Call[Any]], custom: _Custom) -> Tool:
         overwrites=call.method in ("PATCH", "DELETE"),
         idempotent=call.idempotent,
         arguments=custom.arguments or call,
-        answer=custom.answer or call.answer_type or Done,
+        answer=custom.answer or call.answer_type or Deleted,
         prepare=prepare,
         target_args=call.path_fields,
         is_time_limited=True,
@@ -270,7 +275,8 @@ _CUSTOM: Mapping[type[Call[Any]], _Custom] = {
     GdprDeleteContact: _Custom(arguments=EraseArguments, answer=ErasureResult, prepare=prepare_erasure),
     ListContactGroups: _Custom(_list_contact_groups, ListContactGroupsArguments, GroupListing),
     CreateContactGroup: _Custom(create_group, answer=SavedGroup),
-    RemoveGroupMember: _Custom(remove_member),
+    DeleteContactGroup: _Custom(delete_group, answer=GroupDeleted),
+    RemoveGroupMember: _Custom(remove_member, answer=MemberRemoved),
     UpdateContactGroup: _Custom(_update_contact_group, UpdateContactGroupArguments),
     ListGroupMembers: _Custom(_list_group_members, ListGroupMembersArguments, MemberListing),
 }

@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+import anyio.to_thread
 from pydantic import Field
 
 from contacts_mcp.contract import Record, SearchText
-from contacts_mcp.matching import Cluster, ContactRecord, DuplicateFinder, is_same_value
+from contacts_mcp.matching import Cluster, ContactRecord, DisjointCluster, DuplicateFinder, is_same_value, to_disjoint
 from contacts_mcp.tools._answers import ContactSummary, ShortAnswer, one_line
 from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._select import Filter, FilterArguments, iter_contacts
@@ -19,6 +20,7 @@ _MAX_SHOWN = 5  # contacts of one cluster that are shown
 _MAX_SEARCHES = 10
 _FIELDS = {"name": "name", "company_name": "company", "phone_number": "phone", "email": "email"}
 """The shown fields of a contact, and their names in a ContactRecord."""
+_WIDER_NOTE = "less_certain: further contacts that may be the same person; compare them before they are merged, too"
 _NEXT_STEP = (
     "merge_contacts merges one cluster or several, each a list of ids in this order, after it has asked the person; "
     "evidence is not proof: a family or a company may share a number"
@@ -38,8 +40,17 @@ class FindDuplicateContacts(FilterArguments):
         return [replace(self.filter, search=each) for each in searches] or [self.filter]
 
 
+class WiderCluster(Record):
+    """Contacts that may be the same person as a cluster's, with less confidence."""
+
+    confidence: str = Field(description="likely or possible.")
+    evidence: list[str]
+    contacts: list[ContactSummary]
+    more: int | None = Field(default=None, description="Further contacts.")
+
+
 class DuplicateCluster(Record):
-    """Contacts that may be the same person, and the evidence for it."""
+    """Contacts that may be the same person, and the evidence for it. No contact is in two clusters."""
 
     confidence: str = Field(description="certain, likely or possible.")
     evidence: list[str]
@@ -48,6 +59,9 @@ class DuplicateCluster(Record):
     )
     contacts: list[ContactSummary] = Field(description="The one with most values first, which is suggested to keep.")
     more: int | None = Field(default=None, description="Further contacts of this cluster.")
+    less_certain: list[WiderCluster] | None = Field(
+        default=None, description="Not in this cluster, but may be the same person, too; another cluster may have them."
+    )
 
 
 class DuplicatesFound(ShortAnswer):
@@ -69,17 +83,18 @@ async def _run(backend: Backend, arguments: FindDuplicateContacts) -> Duplicates
         finder.add(record)
     async for _ in iterate_in_thread(finder.search()):
         pass
-    count = Counter(cluster.confidence for cluster in finder.clusters)
+    found = await anyio.to_thread.run_sync(to_disjoint, finder.clusters)
+    count = Counter(each.cluster.confidence for each in found)
+    shown = [_to_answer(each, records, backend.default_region) for each in found[: arguments.limit]]
+    notes = [*([_NEXT_STEP] if shown else []), *([_WIDER_NOTE] if any(each.less_certain for each in shown) else [])]
     return DuplicatesFound(
         compared=len(records),
-        total=len(finder.clusters),
+        total=len(found),
         certain=count["certain"],
         likely=count["likely"],
         possible=count["possible"],
-        clusters=[
-            _to_answer(cluster, records, backend.default_region) for cluster in finder.clusters[: arguments.limit]
-        ],
-        next=_NEXT_STEP if finder.clusters else None,
+        clusters=shown,
+        next="; ".join(notes) or None,
     )
 
 
@@ -96,16 +111,31 @@ async def _read_records(client: JobClient, filters: Sequence[Filter]) -> dict[st
     return records
 
 
-def _to_answer(cluster: Cluster, records: dict[str, ContactRecord], region: str | None) -> DuplicateCluster:
-    more = len(cluster.ids) - _MAX_SHOWN
-    found = _suggested_first([records[contact_id] for contact_id in cluster.ids])
+def _to_answer(found: DisjointCluster, records: dict[str, ContactRecord], region: str | None) -> DuplicateCluster:
+    cluster, wider = found
+    contacts = _suggested_first([records[contact_id] for contact_id in cluster.ids])
     return DuplicateCluster(
         confidence=cluster.confidence,
         evidence=list(cluster.evidence),
-        differing=[name for name in _FIELDS if _differs(name, found, region)] or None,
-        contacts=[_summarize(record) for record in found[:_MAX_SHOWN]],
-        more=more if more > 0 else None,
+        differing=[name for name in _FIELDS if _differs(name, contacts, region)] or None,
+        contacts=[_summarize(record) for record in contacts[:_MAX_SHOWN]],
+        more=_count_more(cluster),
+        less_certain=[_to_wider(each, records) for each in wider] or None,
     )
+
+
+def _to_wider(cluster: Cluster, records: dict[str, ContactRecord]) -> WiderCluster:
+    return WiderCluster(
+        confidence=cluster.confidence,
+        evidence=list(cluster.evidence),
+        contacts=[_summarize(records[contact_id]) for contact_id in cluster.ids[:_MAX_SHOWN]],
+        more=_count_more(cluster),
+    )
+
+
+def _count_more(cluster: Cluster) -> int | None:
+    """Count the contacts of a cluster that are not shown."""
+    return max(0, len(cluster.ids) - _MAX_SHOWN) or None
 
 
 def _suggested_first(records: Sequence[ContactRecord]) -> list[ContactRecord]:

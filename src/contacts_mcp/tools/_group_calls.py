@@ -6,6 +6,7 @@ from pydantic import Field
 from contacts_mcp.contract import (
     ContactsError,
     CreateContactGroup,
+    DeleteContactGroup,
     GetContact,
     GetContactGroup,
     Group,
@@ -14,8 +15,8 @@ from contacts_mcp.contract import (
     RemoveGroupMember,
 )
 from contacts_mcp.text import fold
-from contacts_mcp.tools._answers import Done
 from contacts_mcp.tools._duplicate_check import SEARCH_SECONDS
+from contacts_mcp.tools._known_records import GroupDeleted, MemberRemoved
 from contacts_mcp.tools._tool import Backend
 
 _MAX_SHOWN = 3
@@ -50,7 +51,14 @@ async def _warn_of_same_name(backend: Backend, created: Group) -> list[str]:
     return []
 
 
-async def remove_member(backend: Backend, call: RemoveGroupMember) -> Done:
+async def delete_group(backend: Backend, call: DeleteContactGroup) -> GroupDeleted:
+    """Delete a group; the answer names it as the question did."""
+    await backend.send(call)
+    members = backend.known.count_members(call.group_id)
+    return GroupDeleted(done=True, records=[backend.known.name(call.group_id)], members=members)
+
+
+async def remove_member(backend: Backend, call: RemoveGroupMember) -> MemberRemoved:
     """Remove a contact from a group. If the service finds no member, say whether the group or the contact is missing.
 
     Raises NotFound.
@@ -64,4 +72,5 @@ async def remove_member(backend: Backend, call: RemoveGroupMember) -> Done:
             advice = "nothing was changed; list_group_members shows who is in the group"
             raise NotFound("the contact is not in this group", advice=advice) from None
         raise
-    return Done(done=True)
+    known = backend.known
+    return MemberRemoved(done=True, records=[known.name(call.contact_id)], group=known.name(call.group_id))

@@ -14,7 +14,8 @@ from contacts_mcp.contract import ContactsError, FileText, Neutral, Risk, Tags, 
 from contacts_mcp.formats import ParsedFile, read_contacts
 from contacts_mcp.guard import PromptWording
 from contacts_mcp.text import quote
-from contacts_mcp.tools._import_plan import ImportAnswer, ImportPlan
+from contacts_mcp.tools._import_answer import ImportAnswer
+from contacts_mcp.tools._import_plan import ImportPlan
 from contacts_mcp.tools._import_rows import Draft, MatchOptions, OnMatch, Source, match_rows, to_draft
 from contacts_mcp.tools._job import JobClient
 from contacts_mcp.tools._links import CallerLinks, UploadLink

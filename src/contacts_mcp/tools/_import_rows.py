@@ -94,6 +94,11 @@ class Source:
     parsed: ParsedFile
     drafts: list[Draft]
 
+    @property
+    def usable(self) -> list[Draft]:
+        """The rows that can be imported."""
+        return [draft for draft in self.drafts if not draft.problem]
+
 
 @dataclass(frozen=True, slots=True)
 class MatchOptions:
@@ -186,7 +191,7 @@ def _why_unreachable(number: str, row: Row, region: str | None, *, is_valid: boo
     if is_valid:
         return "a landline"
     if number:
-        return f"not valid in {region}" if region else "not valid without a region"
+        return phones.describe_invalid(region)
     return "destroyed by a spreadsheet" if row.phones else "no number"
 
 

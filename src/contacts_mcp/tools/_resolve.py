@@ -39,8 +39,12 @@ class Ambiguous(ContactsError):
     code = "ambiguous"
 
 
-async def resolve_names(backend: Backend, parsed: ParsedArguments, *, among_deleted: bool = False) -> BaseModel:
+async def resolve_names(
+    backend: Backend, parsed: ParsedArguments, *, only_reads: bool = False, among_deleted: bool = False
+) -> BaseModel:
     """Return the arguments with the ids of the records that the call names; contacts can be `among_deleted` ones.
+
+    Unless the call `only_reads`, the errors say that nothing was changed.
 
     Raises:
         Ambiguous: several records have the name.
@@ -56,10 +60,25 @@ async def resolve_names(backend: Backend, parsed: ParsedArguments, *, among_dele
         raise PermissionDenied(message, advice=f"{_NOTHING_DONE}; give {by_id}, or request this scope, too")
     found: dict[str, str | list[str]] = {}
     among = _DELETED if among_deleted else _LIVE
+    advise = _advise_reader if only_reads else _advise_writer
     for each in parsed.named:
-        is_group = each.reference is GROUP
-        found |= await (_find_group(backend, parsed, each) if is_group else _find_contacts(backend, each, among))
+        if each.reference is GROUP:
+            found |= await _find_group(backend, parsed, each, advise)
+        else:
+            found |= await _find_contacts(backend, each, among, advise)
     return parsed.with_ids(found)
+
+
+_Advise = Callable[[str], str]
+"""Returns the advice of an error from what to do next."""
+
+
+def _advise_writer(next_step: str) -> str:
+    return f"{_NOTHING_DONE}; {next_step}"
+
+
+def _advise_reader(next_step: str) -> str:
+    return next_step
 
 
 class _Found(NamedTuple):
@@ -116,7 +135,7 @@ _LIVE = _Among("contact", _search_live, "find_contacts also finds misspelled nam
 _DELETED = _Among("deleted contact", _search_deleted, "list_deleted_contacts lists what can be restored")
 
 
-async def _find_contacts(backend: Backend, named: Named, among: _Among) -> dict[str, str | list[str]]:
+async def _find_contacts(backend: Backend, named: Named, among: _Among, advise: _Advise) -> dict[str, str | list[str]]:
     """Return the argument with the ids of the contacts that the names, numbers or addresses match exactly."""
 
     async def match(name: str) -> _Match:
@@ -125,7 +144,9 @@ async def _find_contacts(backend: Backend, named: Named, among: _Among) -> dict[
     client = JobClient(backend)
     matches = await client.map_concurrently(named.names, match)
     if unclear := [each for each in matches if not each.is_clear]:
-        raise await _unclear_error(client, named, unclear, among)
+        raise await _unclear_error(client, named, unclear, among, advise)
+    for each in matches:
+        backend.known.add(each.exact[0])
     return {named.reference.by_id: named.with_ids({each.name: each.exact[0].id for each in matches})}
 
 
@@ -150,7 +171,9 @@ def _is_complete(page: ContactPage) -> bool:
     return rows < _MAX_ROWS if page.total is None else rows >= page.total
 
 
-async def _unclear_error(client: JobClient, named: Named, unclear: Sequence[_Match], among: _Among) -> ContactsError:
+async def _unclear_error(
+    client: JobClient, named: Named, unclear: Sequence[_Match], among: _Among, advise: _Advise
+) -> ContactsError:
     """Return the error about names that do not match exactly one contact, with the candidates of each."""
     limit = max(1, _MAX_CANDIDATES // len(unclear))
     shown = {each.name: (each.exact or each.similar)[:limit] for each in unclear}
@@ -171,7 +194,7 @@ async def _unclear_error(client: JobClient, named: Named, unclear: Sequence[_Mat
         if has_candidates
         else among.advice
     )
-    return kind("; ".join(parts), advice=f"{_NOTHING_DONE}; {advice}")
+    return kind("; ".join(parts), advice=advise(advice))
 
 
 def _describe_match(match: _Match, shown: Sequence[Contact], room: int, noun: str) -> str:
@@ -204,7 +227,7 @@ def _describe_contact(contact: Contact) -> str:
     return f"{contact.id} ({', '.join(known)})"
 
 
-async def _find_group(backend: Backend, parsed: ParsedArguments, named: Named) -> dict[str, str]:
+async def _find_group(backend: Backend, parsed: ParsedArguments, named: Named, advise: _Advise) -> dict[str, str]:
     """Return the argument with the id of the group with a name; case and surrounding space make no difference.
 
     If no group has the name and one is to be created, that is the argument with the name.
@@ -213,12 +236,13 @@ async def _find_group(backend: Backend, parsed: ParsedArguments, named: Named) -
     groups = (await backend.send(ListContactGroups())).groups
     same = [group for group in groups if _group_key(group.name) == _group_key(name)]
     if len(same) == 1:
+        backend.known.add(same[0])
         return {GROUP.by_id: same[0].id}
     if same:
         listed = ", ".join(f"{group.id} {_describe_group(group)}" for group in same[:_MAX_CANDIDATES])
         raise Ambiguous(
             f"{count(len(same), 'group')} are named {_shown(name)}: {listed}{_and_more(len(same) - _MAX_CANDIDATES)}",
-            advice=f"{_NOTHING_DONE}; choose by the person's words, or ask; then call again with its group_id",
+            advice=advise("choose by the person's words, or ask; then call again with its group_id"),
         )
     if parsed.may_create_group:
         return {GROUP.by_name: " ".join(name.split())}
@@ -226,9 +250,7 @@ async def _find_group(backend: Backend, parsed: ParsedArguments, named: Named) -
     advice = "leave group out for all contacts" if is_everything else "call again with the name that is meant"
     if CREATE_GROUP in parsed.model.model_fields:
         advice += f", or with {CREATE_GROUP}: true for a new group"
-    raise NotFound(
-        f"no group is named {_shown(name)}; {_describe_nearest(name, groups)}", advice=f"{_NOTHING_DONE}; {advice}"
-    )
+    raise NotFound(f"no group is named {_shown(name)}; {_describe_nearest(name, groups)}", advice=advise(advice))
 
 
 def _group_key(name: str | None) -> str:

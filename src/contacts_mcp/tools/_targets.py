@@ -41,9 +41,13 @@ async def read_target(backend: Backend, risk: Risk, arguments: BaseModel) -> Tar
         records.append(await backend.send(GetContact(contact_id=contact_id)))
     if group_id:
         records.append(await backend.send(GetContactGroup(group_id=group_id)))
+    for record in records:
+        backend.known.add(record)
     state: list[Any] = list(records)
     if risk is Risk.DESTROY and group_id:  # the person consents to deleting the group with these members
-        state += (await backend.send(ListGroupMembers(group_id=group_id))).members
+        members = (await backend.send(ListGroupMembers(group_id=group_id))).members
+        backend.known.add(records[-1].model_copy(update={"member_count": len(members)}))
+        state += members
     label = " in ".join(map(describe_record, records)) or "a new record"
     changes_one = risk is Risk.WRITE and not (contact_id and group_id)
     is_known = changes_one or isinstance(arguments, DeleteContact | DeleteContactGroup | RemoveGroupMember)

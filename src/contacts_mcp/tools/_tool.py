@@ -28,6 +28,7 @@ from contacts_mcp.folder import Folder
 from contacts_mcp.guard import PromptWording, Target
 from contacts_mcp.tools._answers import ConsentReport, NotDone
 from contacts_mcp.tools._downloads import MAX_DOWNLOAD_BYTES, Download, Downloads
+from contacts_mcp.tools._known_records import KnownRecords
 from contacts_mcp.tools._links import CallerLinks
 from contacts_mcp.tools._offer import ServiceOffer, ask_offer
 from contacts_mcp.tools._references import add_name_arguments
@@ -106,6 +107,7 @@ class Backend:
         tells_scopes: whether the service tells what the caller's key allows, and its extensions; the platform does not.
         known_extensions: the extensions of a service that is not asked: those of the embedded directory.
         consent: a person's consent to the current call, whose changes do not count towards the budget then.
+        known: the records that the current call has read, which its answer can name.
     """
 
     client: Sender
@@ -121,6 +123,7 @@ class Backend:
     tells_scopes: bool = False
     consent: CallConsent = field(default_factory=CallConsent)
     known_extensions: Collection[str] = ()
+    known: KnownRecords = field(default_factory=KnownRecords)
 
     async def send(self, call: Call[AnswerT]) -> AnswerT:
         """Send a call within the caller's write budget. Raises a ContactsError if it did not succeed."""

@@ -34,7 +34,7 @@ from contacts_mcp.tools._values import Region, edit_tags, require_tag_count
 from contacts_mcp.wording import count
 
 _SAMPLE_SIZE = 5
-_MAX_NAME_LENGTH, _MAX_TAG_LENGTH = 40, 40
+_MAX_NAME_LENGTH, _MAX_TAG_LENGTH, _MAX_NUMBER_LENGTH = 40, 40, 30
 _NO_UNDO = "this update cannot be undone: it has too many contacts, or the directory cannot keep their old values"
 _FIELD_BY_ARGUMENT = {"set_type": "type", "set_company_name": "company_name", "set_notes": "notes"}
 
@@ -71,8 +71,8 @@ class UpdateMatchingContacts(FilterOrGroupArguments, PlanArguments):
         return {name: value for name, value in values.items() if value is not None}
 
 
-class FailedUpdate(Record):
-    """A contact that could not be updated."""
+class UnchangedContact(Record):
+    """A contact that was not changed as asked."""
 
     id: str
     why: str
@@ -89,8 +89,9 @@ class MatchingUpdated(ShortAnswer):
     unknown: int | None = Field(default=None, description="Contacts whose answer was lost; they may be changed.")
     overwrites: int = Field(description="Non-empty fields that are replaced.")
     not_normalized: int | None = Field(default=None, description="Contacts whose number is not valid.")
+    not_normalized_sample: list[UnchangedContact] | None = Field(default=None, description="The first of them.")
     sample: list[ContactChange] | None = Field(default=None, description="Of a plan: the first changes.")
-    failures: list[FailedUpdate] | None = None
+    failures: list[UnchangedContact] | None = None
     undo: str | None = Field(default=None, description="Receipt to undo this update with.")
     undo_until: Timestamp | None = Field(default=None, description="Until when it can be undone.")
     undo_note: str | None = Field(default=None, description="Why it cannot be undone.")
@@ -113,6 +114,7 @@ class _Plan:
     region: str | None
     matched: int = 0
     not_normalized: int = 0
+    not_normalized_sample: list[UnchangedContact] = field(default_factory=list)
     updates: list[_Update] = field(default_factory=list)
     sample: list[ContactChange] = field(default_factory=list)
     fingerprint: str = ""
@@ -144,8 +146,13 @@ class _Plan:
         if not self.arguments.normalize_phones or not contact.phone_number:
             return {}
         number = phones.normalize(contact.phone_number, self.region)
-        self.not_normalized += number is None
-        return {"phone_number": number} if number else {}
+        if number:
+            return {"phone_number": number}
+        self.not_normalized += 1
+        if len(self.not_normalized_sample) < _SAMPLE_SIZE:
+            why = f"{quote(contact.phone_number, _MAX_NUMBER_LENGTH)} is {phones.describe_invalid(self.region)}"
+            self.not_normalized_sample.append(UnchangedContact(id=contact.id, why=why))
+        return {}
 
     @property
     def change_count(self) -> int:
@@ -177,7 +184,7 @@ class _Plan:
 
     async def apply(self, client: JobClient, counts: JobCounts) -> MatchingUpdated:
         counts.to_do = len(self.updates)
-        failures: list[FailedUpdate] = []
+        failures: list[UnchangedContact] = []
         overwrites = 0
 
         def record(update: _Update, result: WriteResult) -> None:
@@ -186,7 +193,7 @@ class _Plan:
             if result.error is None:
                 overwrites += len(update.overwrites)
             elif len(failures) < _SAMPLE_SIZE:
-                failures.append(FailedUpdate(id=update.contact_id, why=one_line(str(result.error), 120) or ""))
+                failures.append(UnchangedContact(id=update.contact_id, why=one_line(str(result.error), 120) or ""))
 
         writes = (ContactWrite(each, UpdateContact(contact_id=each.contact_id, **each.values)) for each in self.updates)
         undo = JobUndo() if await client.backend.supports(UNDO) else None
@@ -200,6 +207,7 @@ class _Plan:
             matched=self.matched,
             unchanged=self.matched - len(self.updates),
             not_normalized=self.not_normalized or None,
+            not_normalized_sample=self.not_normalized_sample or None,
             **more,
         )
 

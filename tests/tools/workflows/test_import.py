@@ -67,6 +67,37 @@ async def test_applied_import_writes_the_contacts_and_a_result_for_each_row(eith
     assert "Nordmann" not in "".join(results)
 
 
+async def test_applied_import_says_how_many_rows_sms_cannot_reach_and_the_result_file_which(either, save, files):
+    """A person who plans a campaign reads the result, and not the plan."""
+    path = save("name,phone", "Ola,99999999", "Kari,", "Per,12", "Eva,22 33 44 55", "Liv,", ",", "Ola,99999999")
+
+    plan = await either.call("import_contacts", path=path)
+    done = await either.call("import_contacts", path=path, apply=True, plan=plan["plan"])
+
+    assert plan["not_reachable_by_sms"][0] == "no number: 2 (rows 3, 6)"
+    assert done["not_reachable_by_sms"] == ["no number: 2", "not valid in NO: 1", "a landline: 1"]
+    assert done["unreachable"] == 4
+    details = {each["row"]: each["detail"] for each in read_results(files, "people.csv")}
+    said = {row: detail for row, detail in details.items() if "not reachable by SMS" in detail}
+    assert said == {
+        "3": "not reachable by SMS: no number",
+        "4": "not reachable by SMS: not valid in NO",
+        "5": "not reachable by SMS: a landline",
+        "6": "not reachable by SMS: no number",
+    }
+
+
+async def test_row_that_stays_as_it_is_has_both_reasons_in_the_result_file(either, save, files):
+    await either.call("create_contact", name="Kari", email="kari@example.com")
+    path = save("name,email", "Kari,kari@example.com", "Per,per@example.com")
+
+    await either.apply("import_contacts", path=path)
+
+    kari, per = read_results(files, path)
+    assert kari["detail"] == "is there already; not reachable by SMS: no number"
+    assert per["detail"] == "not reachable by SMS: no number"
+
+
 async def test_repeated_import_changes_nothing(either, save):
     """Contacts without number and address are not created twice either, whatever `on_match` says."""
     path = save(HEADER, *ROWS)

@@ -66,19 +66,30 @@ async def test_declined_update_changes_nothing(either, person):
     assert (await either.call("get_contact", contact_id=ids[0]))["company_name"] == "Old"
 
 
-async def test_invalid_numbers_are_counted_and_stay(either, person):
+async def test_invalid_numbers_are_named_with_the_reason_and_stay(either, person):
     """Other numbers are written as E.164, which overwrites nothing: it is the same number."""
-    for name, number in (("A", "+47 999 99 999"), ("B", "call me"), ("C", "070-123 45 67")):
-        row = (await either.call("create_contact", name=name))["id"]
-        await either.call("update_contact", contact_id=row, phone_number=number)
+    ids = []
+    for name, number in (("A", "+47 999 99 999"), ("B", 'call "me"'), ("C", "070-123 45 67")):
+        ids.append((await either.call("create_contact", name=name))["id"])
+        await either.call("update_contact", contact_id=ids[-1], phone_number=number)
 
     done = await either.apply("update_matching_contacts", normalize_phones=True, default_region="SE")
 
     assert (done["updates"], done["unchanged"]) == (1, 2)
-    assert (await either.call("get_contact", contact_id=row))["phone_number"] == "+46701234567"
+    assert (await either.call("get_contact", contact_id=ids[2]))["phone_number"] == "+46701234567"
     assert done["not_normalized"] == 1
+    assert done["not_normalized_sample"] == [{"id": ids[1], "why": "\"call 'me'\" is not valid in SE"}]
     assert done["overwrites"] == 0
     assert not person.asked
+
+
+async def test_sample_of_invalid_numbers_has_five_of_them(either):
+    for number in range(7):
+        await either.call("create_contact", name=f"Person {number}", phone_number="12")
+
+    plan = await either.call("update_matching_contacts", normalize_phones=True)
+
+    assert (plan["not_normalized"], len(plan["not_normalized_sample"])) == (7, 5)
 
 
 @pytest.mark.parametrize(
@@ -185,6 +196,23 @@ async def test_audience_counts_reachable_and_unreachable_members(either):
     assert any("update_contact" in advice for advice in found["next"])
 
 
+async def test_audience_says_how_many_of_how_many_its_samples_show(either):
+    """A model must not take five members for all of them."""
+    numbers = [{}] * 7 + [{"phone_number": "+4790000001"}] * 2 + [{"phone_number": "+4790000002"}]
+    created = [
+        await either.call("create_contact", name=f"Person {index}", allow_duplicate=True, **number)
+        for index, number in enumerate(numbers)
+    ]
+    group = (await either.call("create_contact_group", name="All"))["id"]
+    await either.call("add_group_members", group_id=group, contact_ids=[each["id"] for each in created])
+
+    found = await either.call("check_group_audience", group_id=group)
+
+    assert len(found["unreachable_sample"]) == 5
+    assert found["unreachable_shown"] == "5 of 7 members"
+    assert found["duplicates_shown"] == "1 of 1 number"
+
+
 async def test_duplicates_are_shown_most_certain_first_with_evidence(either):
     """The answer says what to call next."""
     for name, more in (
@@ -205,6 +233,25 @@ async def test_duplicates_are_shown_most_certain_first_with_evidence(either):
     assert {each["name"] for each in first["contacts"]} == {"Ola Nordmann", "Nordmann, Ola"}
     assert "merge_contacts" in found["next"]
     assert found["total"] == found["certain"] + found["likely"] + found["possible"]
+
+
+async def test_contact_is_in_one_cluster_and_less_certain_ones_are_named_with_it(either):
+    """All clusters can be merged in one call, which refuses a contact that is in two."""
+    ids = []
+    for number, email in (("+4799999999", "ola@a.no"), ("+4799999999", None), ("+4799999989", None)):
+        given = {"phone_number": number, **({"email": email} if email else {})}
+        created = await either.call("create_contact", name="Ola Nordmann", allow_duplicate=True, **given)
+        ids.append(created["id"])
+
+    found = await either.call("find_duplicate_contacts")
+
+    (cluster,) = found["clusters"]
+    assert (found["total"], found["certain"], found["possible"]) == (1, 1, 0)
+    assert [each["id"] for each in cluster["contacts"]] == ids[:2]
+    (wider,) = cluster["less_certain"]
+    assert (wider["confidence"], wider["evidence"]) == ("possible", ["nearly the same phone", "same name"])
+    assert [each["id"] for each in wider["contacts"]] == ids[2:]
+    assert "less_certain: " in found["next"]
 
 
 async def test_cluster_names_the_fields_that_differ(either):

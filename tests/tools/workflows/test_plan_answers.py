@@ -56,13 +56,13 @@ async def test_plan_and_result_have_the_same_counts(directory: Host, tool: str, 
 
 @PLANNED
 async def test_result_does_not_repeat_the_plan(directory: Host, tool: str, arguments: dict[str, Any]) -> None:
-    """It has counts, and the rows that were skipped and why."""
+    """It has counts, the rows that were skipped and why, and why SMS cannot reach some."""
     plan = await directory.call(tool, **arguments)
     done = await directory.call(tool, **arguments, apply=True, plan=plan["plan"])
 
     explained = {name for name, value in plan.items() if isinstance(value, list)} | {"understood_as", "region"}
     assert "sample" in explained & plan.keys()
-    assert explained & done.keys() <= {"problems"}
+    assert explained & done.keys() <= {"problems", "not_reachable_by_sms"}
     assert done.keys().isdisjoint({"plan", "next"})
     assert done.get("problems") == plan.get("problems")
 

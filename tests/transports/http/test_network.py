@@ -9,7 +9,7 @@ import pytest
 
 from contacts_mcp.client import Credential
 from contacts_mcp.tools import TOOLS
-from support.hosts import MISSING_ID, MODERN, Person, each_era
+from support.hosts import MISSING_ID, MODERN, Person, deleted, each_era
 from support.processes import API_KEY, HttpServer
 from support.services import directory_service, page_service
 from transports.http.clients import DELETE, connected, initialize, keyed, post
@@ -29,7 +29,7 @@ async def test_client_can_call_tools_and_confirm_a_deletion(network: HttpServer,
         ola = await host.create()
         assert (await host.call("get_contact", **ola))["name"] == "Ola Nordmann"
 
-        assert await host.call("delete_contact", **ola) == {"done": True, "consent": "person"}
+        assert await host.call("delete_contact", **ola) == deleted(ola["contact_id"], "Ola Nordmann")
 
     assert "Ola Nordmann" in person.question
 
@@ -60,9 +60,9 @@ async def test_fastmcp_client_can_confirm_a_deletion(network: HttpServer, transp
     target = getattr(fastmcp.client.transports, transport)(network.url + path)
     async with fastmcp.Client(target, elicitation_handler=answer) as client:
         created = await client.call_tool("create_contact", {"name": "Kari Nordmann"})
-        deleted = await client.call_tool("delete_contact", {"contact_id": created.structured_content["id"]})
+        done = await client.call_tool("delete_contact", {"contact_id": created.structured_content["id"]})
 
-    assert deleted.structured_content == {"done": True, "consent": "person"}
+    assert done.structured_content == deleted(created.structured_content["id"], "Kari Nordmann")
     assert "Kari Nordmann" in questions[0]
 
 
