@@ -47,7 +47,7 @@ async def test_typed_erasure(scene: Scene, here: Desktop) -> None:
     approval = await scene.ask("gdpr_delete_contact", **ola, reason="request")
     window = await here.open(approval)
     await window.get_by_label("To erase, type").fill("Ola")
-    assert await press(window, "Erase permanently") == "Erase permanently person “Ola Nordmann”?"
+    assert await press(window, "Erase permanently") == "Erase permanently: person “Ola Nordmann”?"
     assert "Nothing was decided; try again." in await window.get_by_role("alert").inner_text()
 
     await window.get_by_label("To erase, type").fill("Ola Nordmann")
