@@ -18,6 +18,8 @@ from support.processes import clean_environment
 from support.telemetry import loggers_as_they_were
 from support.trust_summary import pytest_terminal_summary, tried
 
+for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY", "SSH_CONNECTION"):  # no test opens the browser of a developer
+    os.environ.pop(name, None)
 os.environ["TZ"] = "UTC"  # times that a person reads are local
 time.tzset()
 settings.register_profile("here", deadline=None)  # the speed of the machine is not tested

@@ -110,13 +110,12 @@ async def test_receiver_that_is_away_or_silent_is_given_up(caplog, monkeypatch):
     monkeypatch.setattr("contacts_mcp.app._webhook.TIMEOUT_SECONDS", 0.1)
     with free_port() as port:
         await delivered(ApprovalWebhook(f"http://127.0.0.1:{port}{PATH}"))
-    async with receiving(None, None, None) as (receiver, url):
+    async with receiving(None, None, None) as (_, url):
         await delivered(ApprovalWebhook(url))
 
     away, silent = (each.getMessage() for each in caplog.records if each.name == "contacts_mcp.app._webhook")
     assert away.endswith("127.0.0.1 answered: nothing (ConnectError)")
-    assert "127.0.0.1 answered: nothing " in silent
-    assert len(receiver.received) == 3
+    assert "127.0.0.1 answered: nothing within " in silent
     assert "s3cr3t" not in away + silent
 
 

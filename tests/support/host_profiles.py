@@ -12,7 +12,7 @@ from contacts_mcp.audit import Trail
 from contacts_mcp.client import ContactsClient
 from contacts_mcp.contract import CreateContact, GetContact, NotFound
 from contacts_mcp.directory import EXTENSIONS
-from contacts_mcp.guard import ANSWER_LIFETIME_SECONDS, Approval, Consent, Guard, Rung, Seal
+from contacts_mcp.guard import ANSWER_LIFETIME_SECONDS, Approval, ApprovalStore, Consent, Guard, Rung, Seal
 from contacts_mcp.server import LOCAL_CALLER, ApprovalDesk, CallRecorder, Ways
 from contacts_mcp.tools import TOOLS, Backend
 from support.clock import Clock
@@ -203,9 +203,17 @@ class Scene:
         consents = [record["consent"] for record in self.trail if record["outcome"] == "done"]
         return Outcome(consents[0] if consents else None, len(answers), not await self.has_contact(), answers)
 
-    async def has_contact(self) -> bool:
+    def use_store(self, store: ApprovalStore) -> None:
+        """Keep approvals in another store."""
+        self.guard.approvals._store = store
+
+    def seal_of_a_stranger(self) -> Seal:
+        """A seal with another key, at the same time."""
+        return Seal(ANSWER_LIFETIME_SECONDS, clock=self.clock)
+
+    async def has_contact(self, contact_id: str = "") -> bool:
         try:
-            await self.api.send(GetContact(contact_id=self.contact_id))
+            await self.api.send(GetContact(contact_id=contact_id or self.contact_id))
         except NotFound:
             return False
         return True

@@ -53,14 +53,14 @@ def document(title: str, where: str, body: Iterable[Html], tone: str = "") -> Ht
     )
 
 
-def element(name: str, *content: str, **attributes: str | bool) -> Html:
+def element(tag: str, /, *content: str, **attributes: str | bool) -> Html:
     """Return an element. Text in `content` is escaped, HTML is not; `class_` is the attribute class.
 
     >>> element("p", "a < b", class_="muted")
     '<p class="muted">a &lt; b</p>'
     """
     inner = "".join(each if isinstance(each, Html) else escape(each) for each in content)
-    return Html(f"<{name}{_attributes(attributes)}>{inner}</{name}>")
+    return Html(f"<{tag}{_attributes(attributes)}>{inner}</{tag}>")
 
 
 def field(**attributes: str | bool) -> Html:

@@ -1,5 +1,6 @@
 """The pages of this computer: reached by an address that is valid once, and from then on by a cookie."""
 
+import re
 import secrets
 from collections.abc import Callable
 from http import HTTPStatus
@@ -21,10 +22,13 @@ from contacts_mcp.approval_page._app import (
 from contacts_mcp.approval_page._sessions import Sessions
 from contacts_mcp.approval_page._views import PageFault, Views
 from contacts_mcp.guard import Approval, Consent, Seal
+from contacts_mcp.middleware import RequestIdMiddleware
 from contacts_mcp.server import LOCAL_CALLER, ApprovalDesk, Caller
 
 _VIEWS = Views("on this computer")
 _TOKEN_BYTES = 32
+_NO_ID = re.compile(b"(?!)")
+"""Request IDs of browsers are not taken over."""
 _DECIDED_BY = "this computer"
 
 
@@ -45,7 +49,7 @@ class LoopbackApp:
         pages = approval_pages(desk, self._sessions, _NoLogin(), _VIEWS, deciding)
         routes = [Route("/open/{token}", self._enter, methods=["GET"]), Mount("/", pages)]
         router = Router([Mount(self._base, routes=routes)], redirect_slashes=False, default=not_found)
-        self._app = protected(router, _VIEWS)
+        self._app = RequestIdMiddleware(protected(router, _VIEWS), _NO_ID)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request whose one Host header is this very address."""
