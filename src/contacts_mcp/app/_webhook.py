@@ -79,10 +79,10 @@ class ApprovalWebhook:
             with anyio.fail_after(TIMEOUT_SECONDS):
                 async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=self._is_https) as client:
                     response = await client.post(self._url, json=message)  # which follows no redirect
+        except (TimeoutError, httpx.TimeoutException):
+            raise _NotDelivered(f"nothing within {TIMEOUT_SECONDS:.0f} seconds") from None
         except (httpx.HTTPError, OSError) as exc:
             raise _NotDelivered(f"nothing ({type(exc).__name__})") from None
-        except TimeoutError:
-            raise _NotDelivered(f"nothing within {TIMEOUT_SECONDS:.0f} seconds") from None
         if not response.is_success:
             is_transient = response.is_server_error or response.status_code in _TRANSIENT
             raise _NotDelivered(f"status {response.status_code}", is_final=not is_transient)
