@@ -201,6 +201,7 @@ async def test_list_shows_what_waits_and_a_single_question_is_shown_at_once(scen
     browser, _ = await pages.enter(first)
     assert (await browser.get(f"{pages.base}/")).heading == "Delete person “Ola Nordmann”?"
 
+    scene.clock.now += 1
     second = await scene.ask_to_delete("Kari Moe")
     page = await browser.get(f"{pages.base}/")
     assert page.heading == "2 questions for you"
