@@ -20,7 +20,7 @@ _COMMA, _SEMICOLON = (re.compile(re.escape(each) + _OUTSIDE_OF_VALUES) for each 
 _BULLET = "- "
 _VOID = ("input", "br")
 
-_STYLE = files(__package__).joinpath("style.css").read_text("utf-8")
+_STYLE = files("contacts_mcp.approval_page").joinpath("style.css").read_text("utf-8")
 
 CONTENT_SECURITY_POLICY = (
     f"default-src 'none'; style-src 'sha256-{b64encode(sha256(_STYLE.encode()).digest()).decode()}'; "
@@ -68,8 +68,8 @@ def element(tag: str, /, *content: str, **attributes: str | bool) -> Html:
 
 def _attributes(attributes: dict[str, str | bool]) -> str:
     names = {name: name.rstrip("_").replace("_", "-") for name in attributes}
-    shown = {names[name]: value for name, value in attributes.items() if value is not False}
-    return "".join(f" {name}" if value is True else f' {name}="{escape(value)}"' for name, value in shown.items())
+    given = [(names[name], value) for name, value in attributes.items() if value is not False]
+    return "".join(f' {name}="{escape(value)}"' if isinstance(value, str) else f" {name}" for name, value in given)
 
 
 def rich_text(text: str) -> Html:

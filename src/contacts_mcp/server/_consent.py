@@ -311,9 +311,13 @@ async def _counted(asking: Asking, deciding: Awaitable[V], *, is_answer: bool) -
         if is_answer:
             count_confirmation(asking.call.tool, "refused")
         raise
-    if isinstance(verdict, Consent) and verdict is not Consent.NONE_NEEDED:
-        count_confirmation(asking.call.tool, "given")
+    _count_consent(asking.call.tool, verdict)
     return verdict
+
+
+def _count_consent(tool: str, verdict: object) -> None:
+    if isinstance(verdict, Consent) and verdict is not Consent.NONE_NEEDED:
+        count_confirmation(tool, "given")
 
 
 def _host_of(ctx: RequestContext, caller: Caller) -> tuple[str, str]:
