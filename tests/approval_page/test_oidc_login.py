@@ -340,7 +340,7 @@ class TestWhatDoesNotCount:
         ("address", "path"),
         [
             (f"{HOST}/approvals/?next=https://other.example.com", "/approvals/"),
-            (f"{HOST}/approvals/%0d%0aX:%20y;url=http:", "/approvals/%0D%0AX%3A%20y%3Burl%3Dhttp%3A"),
+            (f"{HOST}/approvals/x;url=http:other,%20y", "/approvals/x%3Burl%3Dhttp%3Aother%2C%20y"),
             (f"{HOST}/approvals/%22%3E%3Cb%3E", "/approvals/%22%3E%3Cb%3E"),
         ],
     )
