@@ -5,7 +5,7 @@
 - A POST request has to come from a page of this server: Origin, session and the form's token have to fit.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from types import MappingProxyType
@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
-from starlette.routing import Route, Router
+from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from contacts_mcp.approval_page._html import CONTENT_SECURITY_POLICY, Html
@@ -80,10 +80,18 @@ class Deciding:
         return Consent.APPROVER if viewer.may_approve else self.consent
 
 
-def approval_pages(desk: ApprovalDesk, sessions: Sessions, login: Login, views: Views, deciding: Deciding) -> ASGIApp:
-    """Serve the pages of pending approvals."""
+def approval_pages(
+    desk: ApprovalDesk,
+    sessions: Sessions,
+    login: Login,
+    views: Views,
+    deciding: Deciding,
+    login_routes: Sequence[BaseRoute] = (),
+) -> ASGIApp:
+    """Serve the pages of pending approvals, and further pages of the login."""
     pages = _Pages(desk, sessions, login, views, deciding)
     routes = [
+        *login_routes,
         Route("/", pages.list_pending, methods=_METHODS),
         Route("/{approval}", pages.show_or_decide, methods=_METHODS),
     ]

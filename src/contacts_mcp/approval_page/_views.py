@@ -120,6 +120,15 @@ class Views:
         link = element("p", element("a", "Continue", href=address))
         return document("Logged in", self.where, [element("h1", "You are logged in"), link])
 
+    def not_logged_in(self, text: str, address: str) -> Html:
+        """Return a page that says why a login did not count, with a link that begins another one."""
+        body = [
+            element("h1", "You are not logged in"),
+            element("p", text),
+            element("p", element("a", "Try again", href=address)),
+        ]
+        return document("Not logged in", self.where, body)
+
 
 def _verb(prompt: Prompt) -> str:
     """Return the beginning of a heading: `Delete person …`, but `Erase permanently: person …`."""
