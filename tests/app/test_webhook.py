@@ -148,7 +148,8 @@ async def test_call_that_waits_for_an_approver_is_announced_once(tmp_path, statu
             await wait_until(lambda: receiver.received)
 
     message, *repeated = (body for _, _, body in receiver.received)
-    assert all(each == message for each in repeated)  # of a delivery that took too long
+    if status:  # else the delivery is repeated
+        assert repeated == []
     assert [reason.startswith("waiting for approval") for reason in reasons] == [True, True]
     assert (message["tool"], message["risk"]) == ("delete_contact", "destroy")
     assert message.keys() == MESSAGE.keys()

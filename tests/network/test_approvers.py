@@ -5,8 +5,8 @@ from functools import partial
 
 import pytest
 
-from contacts_mcp.app import open_reviewer
-from contacts_mcp.contract import AuthenticationFailed, PermissionDenied
+from contacts_mcp.app import choose_backend, open_reviewer
+from contacts_mcp.contract import AuthenticationFailed, NotFound, PermissionDenied
 from contacts_mcp.directory import Directory
 from contacts_mcp.guard import Consent
 from contacts_mcp.server import Caller, Ways
@@ -198,6 +198,34 @@ async def test_approver_of_the_same_tenant_decides_on_a_call_with_another_key(ho
 
         assert (await there.call("delete_contact", **ola)).content == done(ola)
         assert (await here.call("get_contact", **ola)).result["isError"]
+
+
+@pytest.mark.system
+@needs_redis
+async def test_servers_over_stdio_with_keys_of_one_service_share_their_questions(home, service):
+    """Each user's server has a key of its own; an approver of another tenant can neither see nor decide."""
+    keys = {
+        name: await make_key(home, *scopes, tenant=tenant)
+        for name, tenant, *scopes in (
+            ("agent", "acme", "read", "write"),
+            ("approver", "acme", "read", "approve"),
+            ("other", "other", "read", "approve"),
+        )
+    }
+
+    def settings_with(name):
+        return {**service, "auth": "none", "approval": ["approver"], "api_key": keys[name]}
+
+    async with host(choose_backend(load_settings(**settings_with("agent")), home), **settings_with("agent")) as model:
+        ola = await waiting_deletion(model)
+        async with open_reviewer(load_settings(**settings_with("other")), home) as person:
+            (approval,) = await person.list_pending()
+            with pytest.raises(NotFound):
+                await person.open(approval)
+        async with open_reviewer(load_settings(**settings_with("approver")), home) as person:
+            await person.approve(await person.open((await person.list_pending())[0]), YES)
+
+        assert await model.call("delete_contact", **ola) == done(ola)
 
 
 @pytest.mark.system
