@@ -1,30 +1,13 @@
-"""Every page with axe-core, in dark and light, and the screenshots of the documentation.
+"""Every page that a person can see, as functions that lead a browser to it."""
 
-UPDATE_README=1 takes the screenshots again.
-"""
+from collections.abc import Awaitable, Callable
+from typing import Any
 
-import re
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Literal
-
-import pytest
-
-from approval_page.scenes import Scene
-from approval_page.windows import Desktop, desktop, press
+from approval_page.windows import Desktop, press
 from contacts_mcp.contract import UpdateContact
-from doc_parts import DOCS, UPDATE
-from support.chromium import needs_chromium
-from support.hosts import enter_in_one_task
-from support.node import MODULES, install, only_when_asked
 
-pytestmark = [pytest.mark.system, needs_chromium]
-
-IMAGES = DOCS / "images"
 SIZES = {320: 640, 1280: 800}
-
-each_scheme = pytest.mark.parametrize("scheme", ["dark", "light"])
-Scheme = Literal["dark", "light"]
+"""The windows, as width and height in pixels."""
 Show = Callable[[Desktop], Awaitable[Any]]
 
 
@@ -99,50 +82,3 @@ SHOWN: dict[str, Show] = {
     "outdated": show_outdated,
 }
 PICTURED = ("deletion", "erasure", "changes")
-
-
-@pytest.fixture
-async def here(scene: Scene, scheme: Scheme) -> AsyncIterator[Desktop]:
-    scene.clock.now = time.time()
-    async with enter_in_one_task(desktop(scene, color_scheme=scheme, device_scale_factor=1)) as made:
-        yield made
-
-
-@only_when_asked
-@each_scheme
-@pytest.mark.parametrize("name", SHOWN)
-async def test_page_has_no_findings(here: Desktop, name: str, scheme: Scheme) -> None:
-    """All rules of axe-core, in a wide and in a narrow window."""
-    install()
-    window = await SHOWN[name](here)
-    session = await here.browser.new_cdp_session(window)  # the page allows no script: the debugger runs it
-    await session.send("Runtime.evaluate", {"expression": (MODULES / "axe-core" / "axe.min.js").read_text()})
-    for width, height in SIZES.items():
-        await window.set_viewport_size({"width": width, "height": height})
-        run = {"expression": "axe.run()", "awaitPromise": True, "returnByValue": True}
-        found = (await session.send("Runtime.evaluate", run))["result"]["value"]
-        assert found["passes"]
-        assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found["violations"]] == []
-
-
-@each_scheme
-@pytest.mark.parametrize("name", PICTURED)
-async def test_screenshots_of_the_documentation(here: Desktop, name: str, scheme: Scheme) -> None:
-    """The pages fit into both windows."""
-    window = await SHOWN[name](here)
-    for width, height in SIZES.items():
-        await window.set_viewport_size({"width": width, "height": height})
-        assert await window.evaluate("document.documentElement.scrollWidth") == width
-        picture = await window.screenshot(full_page=True)
-        path = IMAGES / f"page-{name}-{scheme}-{width}.png"
-        if UPDATE:
-            path.parent.mkdir(exist_ok=True)
-            path.write_bytes(picture)
-        assert path.exists(), f"UPDATE_README=1 takes {path.name}"
-
-
-def test_every_screenshot_is_in_the_documentation() -> None:
-    shown = set(re.findall(r"images/(page-[a-z]+-[a-z]+-\d+\.png)", (DOCS / "guard.md").read_text()))
-
-    assert shown == {path.name for path in IMAGES.glob("page-*.png")}
-    assert len(shown) == len(PICTURED) * 2 * len(SIZES)
