@@ -18,6 +18,7 @@ from typing import Any
 from typer.main import get_command
 
 from contacts_mcp.cli._commands import cli
+from contacts_mcp.cli._hosts import HOSTS, find_way
 from contacts_mcp.contract import CALLS, Risk
 from contacts_mcp.settings import Settings, env_name
 from contacts_mcp.tools import ENDPOINTS, TOOLS, WORKFLOWS, Tool
@@ -68,6 +69,16 @@ def _pattern(name: str) -> re.Pattern[str]:
 
 def table(header: str, rows: list[str]) -> str:
     return "\n".join([header, re.sub(r"[^|]+", "---", header), *rows])
+
+
+def host_ways_table() -> str:
+    """The way that a deletion takes in each host with the default settings, as `doctor --host` reports it."""
+    rows = []
+    for name, host in HOSTS.items():
+        ways = [find_way(host, Settings(), has_browser=each) for each in (True, False)]
+        shown = [f"`{way.rung}`" if way.rung else "refused" for way in ways]
+        rows.append(f"| {host.title} | `{name}` | {host.forms} | {' | '.join(shown)} |")
+    return table("| Host | NAME | Its forms | With a browser | Without a browser |", rows)
 
 
 def tool_table(page: str = "") -> str:

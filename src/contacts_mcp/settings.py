@@ -129,7 +129,7 @@ class Settings(BaseSettings):
     (another person). Default: `form,page` on this computer, `form,url` with authentication."""
     approval_ttl: int = Field(default=86_400, ge=60, le=604_800)
     """Seconds for which a call waits for an approver."""
-    approval_webhook: str | None = None
+    approval_webhook: SecretStr | None = None
     """URL that gets a message without personal data when an approver has to decide; `https`, or `http` on this
     machine."""
     four_eyes: bool = False

@@ -9,8 +9,6 @@ from approval_page.scenes import BOOTSTRAP_SECONDS, FORM, ORIGIN, LoopbackScene,
 from contacts_mcp.approval_page._app import MAX_BODY_BYTES
 from support.hosts import Host
 
-DONE = {"done": True, "consent": "person"}
-
 
 async def test_question_shows_who_asks_what_happens_and_until_when(scene: Scene, pages: LoopbackScene) -> None:
     approval = await scene.ask_to_delete(phone_number="+4790000001", company_name="Fjord AS")
@@ -41,7 +39,7 @@ async def test_approved_call_runs_and_the_trail_names_the_page(scene: Scene, pag
 
     assert (page.status, page.heading) == (200, "Approved")
     assert "The assistant can go on; you can close this page." in page.text
-    assert await scene.model.call("delete_contact", **approval.arguments) == DONE
+    assert (await scene.model.call("delete_contact", **approval.arguments))["consent"] == "person"
     assert not await scene.model.has(dict(approval.arguments))
     done = [record for record in scene.trail if record["outcome"] == "done" and record["tool"] == "delete_contact"]
     assert [(each["consent"], each["approver"], each["consent_ms"]) for each in done] == [
@@ -92,7 +90,10 @@ async def test_erasure_includes_the_records_that_the_person_ticked(scene: Scene,
     shown = {name: field for field, name in re.findall(r'name="(also_\d)".*?<bdi>([^<]*)</bdi>', page.html)}
     assert shown.keys() == {"O. Nordmann", "Kari Moe"}
 
-    await browser.decide(approval, "approve", typed="Ola Nordmann", **{shown["O. Nordmann"]: "on"})
+    ticked = {shown["O. Nordmann"]: "on"}
+    again = await browser.decide(approval, "approve", typed="Ola", **ticked)
+    assert re.findall(r'name="(also_\d)"[^>]* checked', again.html) == list(ticked)
+    await browser.decide(approval, "approve", typed="Ola Nordmann", **ticked)
     await scene.model.call("gdpr_delete_contact", **approval.arguments)
 
     assert not await scene.model.has({"contact_id": other["id"]})
@@ -200,6 +201,7 @@ async def test_list_shows_what_waits_and_a_single_question_is_shown_at_once(scen
     browser, _ = await pages.enter(first)
     assert (await browser.get(f"{pages.base}/")).heading == "Delete person “Ola Nordmann”?"
 
+    scene.clock.now += 1
     second = await scene.ask_to_delete("Kari Moe")
     page = await browser.get(f"{pages.base}/")
     assert page.heading == "2 questions for you"

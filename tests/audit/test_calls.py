@@ -29,7 +29,7 @@ from support.services import CONTACT, CONTACT_ID, ScriptedServer, reply, reset
 YES = {"decision": "delete", "typed": "Ola Nordmann"}
 CREDENTIAL = Credential.key("wayscloud_pat_test1_NOT_TO_BE_SEEN", "test")
 NO_SPACE = OSError(28, "No space left on device")
-KEYS = ["seq", "time", "request", "caller", "tool", "risk", "contact_id", "consent", "outcome"]
+KEYS = ["seq", "time", "request", "caller", "tool", "risk", "contact_id", "consent", "consent_ms", "outcome"]
 
 
 def brief(line: dict[str, Any]) -> tuple[str, str, str]:

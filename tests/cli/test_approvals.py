@@ -21,6 +21,7 @@ ALLOWED = {"CONTACTS_MCP_APPROVAL": "form,terminal"}
 COMMAND = [sys.executable, "-m", "contacts_mcp", "approvals"]
 PROMPT = "Enter keeps everything as it is: "
 CHOICES = "Enter erases none of them: "
+DONE = {"done": True, "consent": "person"}.items()
 SWITCHED_OFF = "approvals in the terminal are switched off"
 
 
@@ -29,16 +30,20 @@ class Agent:
 
     def __init__(self, server: StdioServer) -> None:
         self._server = server
-        self._sent = 0
+        self._sent = {}
 
     def send(self, tool, **arguments) -> int:
-        self._sent += 1
-        line = modern(self._sent, "tools/call", name=tool, arguments=arguments)
-        self._server.write_line(json.dumps(line).encode())
-        return self._sent
+        number = len(self._sent) + 1
+        self._sent[number] = {"name": tool, "arguments": arguments}
+        self._server.write_line(json.dumps(modern(number, "tools/call", **self._sent[number])).encode())
+        return number
 
     def answer(self, call: int) -> dict:
-        return self._server.answer(call)["result"]
+        """The answer of a call; on a busy machine, it is repeated if its time was over before the person answered."""
+        result = self._server.answer(call)["result"]
+        if (result.get("structuredContent") or {}).get("reason", "").startswith("waiting for"):
+            return self.answer(self.send(self._sent[call]["name"], **self._sent[call]["arguments"]))
+        return result
 
     def call(self, tool, **arguments) -> dict:
         return self.answer(self.send(tool, **arguments))
@@ -106,7 +111,7 @@ def test_deletion_runs_after_the_person_typed_the_word(tmp_path, host):
     assert 'Delete: person "Ola Nordmann"' in terminal.shown
     assert "The typed text is not the one that was asked for; nothing was decided" in terminal.shown
     assert "Agreed." in terminal.shown
-    assert host.answer(deletion)["structuredContent"] == {"done": True, "consent": "person"}
+    assert host.answer(deletion)["structuredContent"].items() >= DONE
     assert not host.has(ola)
     records = (tmp_path / "data" / "wayscloud-contacts-mcp" / "audit.jsonl").read_text().splitlines()
     done = [json.loads(line) for line in records if '"outcome":"done"' in line and "delete_contact" in line]
@@ -312,7 +317,7 @@ def test_approver_decides_on_the_call_of_an_unattended_agent(tmp_path):
             terminal.type("delete\n")
             assert terminal.end() == 0
 
-        assert host.answer(deletion)["structuredContent"] == {"done": True, "consent": "person"}
+        assert host.answer(deletion)["structuredContent"].items() >= DONE
     records = (tmp_path / "data" / "wayscloud-contacts-mcp" / "audit.jsonl").read_text()
     assert f'"consent":"approver","approver":"{key_pseudonym(secret)}"' in records
     assert secret not in records + terminal.shown
@@ -320,7 +325,7 @@ def test_approver_decides_on_the_call_of_an_unattended_agent(tmp_path):
 
 def test_terminal_without_a_place_that_it_shares_with_the_server_stops_the_start(command):
     """With keys that replicas share, but no Redis and no directory."""
-    for arguments in (["serve"], ["serve", "--transport", "http", "--port", "0"], ["approvals"]):
+    for arguments in (["serve"], ["serve", "--transport", "http", "--port", "0"], ["approvals"], ["doctor"]):
         finished = command(
             *arguments,
             **ALLOWED,
@@ -328,8 +333,8 @@ def test_terminal_without_a_place_that_it_shares_with_the_server_stops_the_start
             CONTACTS_MCP_STATE_KEYS="k" * 32,
         )
 
-        assert finished.code == 2
-        assert "CONTACTS_MCP_STATE_KEYS and CONTACTS_MCP_REDIS_URL" in finished.err
+        assert finished.code == (1 if arguments == ["doctor"] else 2)
+        assert "CONTACTS_MCP_STATE_KEYS and CONTACTS_MCP_REDIS_URL" in finished.out + finished.err
 
 
 def test_unusable_folder_of_shared_state_is_reported(tmp_path, command):

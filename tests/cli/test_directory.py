@@ -186,6 +186,17 @@ def test_every_list_is_a_json_array_of_objects_one_on_a_line(directory, location
         assert [json.loads(row.rstrip(",")) for row in rows] == json.loads(shown)
 
 
+def test_key_of_an_approver_needs_read_and_is_for_a_person(directory):
+    directory("import-sample", "1")
+    refused = directory("keys", "create", "a", "--scope", "approve")
+    created = directory("keys", "create", "a", "--scope", "approve", "--scope", "read")
+
+    assert refused.code == 2
+    assert "the scope approve needs the scope read" in refused.err
+    assert "can read the contacts of owner, and decide on the calls of others" in created.err
+    assert "give it to a person, and to no assistant" in created.err
+
+
 def test_one_of_each_is_counted_in_the_singular(directory, location):
     directory("import-sample", "2")
     directory("keys", "create", "a")

@@ -89,6 +89,20 @@ class TestConnection:
 
         assert (await client.send(ADD)).added == added
 
+    @pytest.mark.parametrize(("earlier", "was_deleted"), [(reset, None), (reply(504), None), (LIMITED, False)])
+    async def test_restoration_after_a_lost_answer_does_not_claim_that_nothing_was_changed(
+        self, server, client, earlier, was_deleted
+    ):
+        """The repeated attempt finds the contact that the lost one restored."""
+        server.answers(earlier, reply(200, {**CONTACT, "was_deleted": False}))
+
+        assert (await client.send(api.RestoreContact(contact_id=CONTACT_ID))).was_deleted is was_deleted
+
+    async def test_restoration_that_is_repeated_after_a_lost_request_is_reported(self, server, client):
+        server.answers(reset, reply(200, {**CONTACT, "was_deleted": True}))
+
+        assert (await client.send(api.RestoreContact(contact_id=CONTACT_ID))).was_deleted
+
     @pytest.mark.parametrize("earlier", [[], [LIMITED]], ids=["first", "after 429"])
     async def test_delete_of_a_missing_contact_is_not_found(self, server, client, earlier):
         """No attempt of this call can have deleted it."""

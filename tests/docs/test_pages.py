@@ -29,6 +29,7 @@ PARTS: dict[tuple[str, str], Callable[[], str]] = {
     ("settings.md", "settings"): doc_parts.settings_table,
     ("commands.md", "commands"): doc_parts.command_reference,
     ("tools.md", "tools"): doc_parts.tool_table,
+    ("approvals.md", "ways"): doc_parts.host_ways_table,
     ("library.md", "library"): doc_parts.library_example,
     ("frameworks.md", "clients"): doc_parts.client_table,
     ("evals.md", "results"): lambda: report.to_markdown(read_published()),

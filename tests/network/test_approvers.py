@@ -5,20 +5,24 @@ from functools import partial
 
 import pytest
 
-from contacts_mcp.app import open_reviewer
-from contacts_mcp.contract import AuthenticationFailed, PermissionDenied
+from contacts_mcp.app import choose_backend, open_reviewer
+from contacts_mcp.contract import AuthenticationFailed, NotFound, PermissionDenied
 from contacts_mcp.directory import Directory
 from contacts_mcp.guard import Consent
 from contacts_mcp.server import Caller, Ways
 from contacts_mcp.settings import InvalidSettings, load_settings
 from network.servers import STATE_KEYS, replica_here
-from support.hosts import Host, host
+from support.hosts import Host, deleted, host
 from support.processes import ContactsService, free_port, make_keys, needs_redis, run_redis
 from support.raw_hosts import ModernConnection, key
 
 YES = {"decision": "delete"}
 WAITING = "waiting for approval by a person who may give it; call again with the same arguments later"
-DONE = {"done": True, "consent": "person"}
+
+
+def done(ola):
+    """The answer of a deletion that an approver agreed to."""
+    return deleted(ola["contact_id"], "Ola Nordmann")
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +72,7 @@ async def test_approver_with_a_key_decides_and_the_repeated_call_runs_once(home)
 
         assert (decision.consent, decision.by) == (Consent.APPROVER, person.viewer.principal)
         assert decision.by.startswith("key:")
-        assert await model.call("delete_contact", **ola) == DONE
+        assert await model.call("delete_contact", **ola) == done(ola)
         assert not await model.has(ola)
 
 
@@ -124,7 +128,7 @@ async def test_four_eyes_allow_only_an_approver_even_if_the_operator_names_other
         async with reviewer(home, await make_key(home, "read", "approve"), four_eyes=True) as person:
             await person.approve(await person.open((await person.list_pending())[0]), YES)
 
-        assert await model.call("delete_contact", **ola) == DONE
+        assert await model.call("delete_contact", **ola) == done(ola)
 
 
 async def test_user_of_this_computer_cannot_decide_on_the_calls_of_others(home):
@@ -192,8 +196,36 @@ async def test_approver_of_the_same_tenant_decides_on_a_call_with_another_key(ho
             (approval,) = await person.list_pending()
             await person.approve(await person.open(approval), YES)
 
-        assert (await there.call("delete_contact", **ola)).content == DONE
+        assert (await there.call("delete_contact", **ola)).content == done(ola)
         assert (await here.call("get_contact", **ola)).result["isError"]
+
+
+@pytest.mark.system
+@needs_redis
+async def test_servers_over_stdio_with_keys_of_one_service_share_their_questions(home, service):
+    """Each user's server has a key of its own; an approver of another tenant can neither see nor decide."""
+    keys = {
+        name: await make_key(home, *scopes, tenant=tenant)
+        for name, tenant, *scopes in (
+            ("agent", "acme", "read", "write"),
+            ("approver", "acme", "read", "approve"),
+            ("other", "other", "read", "approve"),
+        )
+    }
+
+    def settings_with(name):
+        return {**service, "auth": "none", "approval": ["approver"], "api_key": keys[name]}
+
+    async with host(choose_backend(load_settings(**settings_with("agent")), home), **settings_with("agent")) as model:
+        ola = await waiting_deletion(model)
+        async with open_reviewer(load_settings(**settings_with("other")), home) as person:
+            (approval,) = await person.list_pending()
+            with pytest.raises(NotFound):
+                await person.open(approval)
+        async with open_reviewer(load_settings(**settings_with("approver")), home) as person:
+            await person.approve(await person.open((await person.list_pending())[0]), YES)
+
+        assert await model.call("delete_contact", **ola) == done(ola)
 
 
 @pytest.mark.system
@@ -232,4 +264,4 @@ async def test_caller_decides_in_a_terminal_on_their_own_calls_with_their_own_ke
         decision = await person.approve(await person.open(approval), YES)
 
         assert decision.consent is Consent.TERMINAL
-        assert (await model.call("delete_contact", **ola)).content == DONE
+        assert (await model.call("delete_contact", **ola)).content == done(ola)

@@ -5,18 +5,26 @@ import contacts_mcp.resources
 import contacts_mcp.server
 
 
-def test_server_exports_what_transports_and_the_app_use() -> None:
+def test_server_exports_what_other_packages_use() -> None:
     assert contacts_mcp.server.__all__ == [
         "ACTIVE_CALLS_SCOPE_KEY",
+        "APPROVALS_URL_SCOPE_KEY",
         "CALLER_SCOPE_KEY",
         "FILES_URL_SCOPE_KEY",
         "LOCAL_CALLER",
         "ActiveCalls",
+        "ApprovalDesk",
         "BackendFactory",
         "CallRecorder",
         "Caller",
+        "KeyRights",
         "Lifespan",
+        "OpenQuestion",
+        "OutdatedApproval",
+        "RequestContext",
         "Subscriptions",
+        "Ways",
+        "approvals_url_of",
         "build_server",
     ]
 

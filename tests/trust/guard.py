@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -32,17 +33,33 @@ Arguments = dict[str, Any]
 
 
 Records = dict[str, str]
-"""The ids of the three people, of the group `customers` with Ola in it, and of `suppliers` with Kari in it."""
+"""The ids of the four people, of the group `customers` with Ola in it, and of `suppliers` with Kari in it.
+
+Also the receipts of two updates that can be undone: `receipt` of Ola and Kari, and `other receipt` of Per and Liv.
+"""
+
+
+_PEOPLE = (
+    ("Ola", "Nordmann", "vip"),
+    ("Kari", "Nordmann", "vip"),
+    ("Per", "Hansen", "other"),
+    ("Liv", "Berg", "other"),
+)
 
 
 async def create_records(api: ContactsClient) -> Records:
     records: Records = {}
-    for name, surname, tag in (("Ola", "Nordmann", "vip"), ("Kari", "Nordmann", "vip"), ("Per", "Hansen", "other")):
+    for name, surname, tag in _PEOPLE:
         email = f"{name.lower()}@example.com"
         call = contract.CreateContact(
-            name=f"{name} {surname}", type="person", company_name="Fjell", tags=[tag], email=email
+            name=f"{name} {surname}", type="person", company_name="Dal", tags=[tag], email=email
         )
         records[name.lower()] = (await api.send(call)).id
+    for receipt, names in (("receipt", ("ola", "kari")), ("other receipt", ("per", "liv"))):
+        records[receipt] = str(uuid4())
+        moves = [contract.UpdateContact(contact_id=records[name], company_name="Fjell") for name in names]
+        updated = await api.send(contract.BatchContacts(updates=moves, undo=records[receipt]))
+        assert updated.undo_until
     for name, member in (("customers", "ola"), ("suppliers", "kari")):
         records[name] = (await api.send(contract.CreateContactGroup(name=name.title()))).id
         await api.send(contract.AddGroupMembers(group_id=records[name], contact_ids=[records[member]]))
@@ -51,7 +68,7 @@ async def create_records(api: ContactsClient) -> Records:
 
 @dataclass(frozen=True)
 class GuardedCall:
-    """A tool, arguments that need a person's confirmation, and the form that confirms them.
+    """A tool, arguments that need a person's confirmation, and the form that confirms them; `variant` names these.
 
     `other` are arguments with another target; `changes` are calls that change an existing target. A call that `plans`
     first is made with the fingerprint of its plan. A record's name as a value stands for its id.
@@ -63,6 +80,7 @@ class GuardedCall:
     form: Arguments
     changes: tuple[tuple[type[contract.Call[Any]], Arguments], ...] = ()
     plans: bool = False
+    variant: str = ""
 
     @property
     def field(self) -> str:
@@ -81,7 +99,7 @@ class GuardedCall:
         return str(arguments["contact_id"]) if self.tool == "gdpr_delete_contact" else None
 
     def __str__(self) -> str:
-        return self.tool
+        return f"{self.tool}, {self.variant}" if self.variant else self.tool
 
 
 def _file(*names: str) -> str:
@@ -89,7 +107,7 @@ def _file(*names: str) -> str:
     return "\n".join(["name,email,company_name", *rows])
 
 
-DELETE, CHANGE = {"decision": "delete"}, {"decision": "change"}
+DELETE, CHANGE, MERGE = {"decision": "delete"}, {"decision": "change"}, {"decision": "merge"}
 _OLA, _KARI = {"contact_id": "ola"}, {"contact_id": "kari"}
 _CUSTOMERS, _SUPPLIERS = {"group_id": "customers"}, {"group_id": "suppliers"}
 _NOTES, _COMPANY = {"notes": "på café"}, {"set_company_name": "Vidde"}
@@ -97,9 +115,11 @@ _FORMS = {Risk.DESTROY: DELETE, Risk.ERASE: {"typed": "Ola Nordmann"}}
 _UPDATE = {"on_match": "update"}
 _MERGED = {"keep_id": "ola", "merge_ids": ["kari", "per"]}
 _OTHER_MERGED = {"keep_id": "kari", "merge_ids": ["ola", "per"]}
+_CLUSTERS = {"clusters": [["ola", "kari"], ["per", "liv"]]}
+_OTHER_CLUSTERS = {"clusters": [["kari", "ola"], ["liv", "per"]]}
 _RENAME_OLA = ((contract.UpdateContact, {**_OLA, "name": "Somebody Else"}),)
 _RENAME_PER = ((contract.UpdateContact, {"contact_id": "per", "name": "Somebody Else"}),)
-_CHANGE_COMPANY = ((contract.UpdateContact, {**_KARI, "company_name": "Dal"}),)
+_CHANGE_COMPANY = ((contract.UpdateContact, {**_KARI, "company_name": "Vik"}),)
 
 
 def _guarded_call(case: EndpointCase) -> GuardedCall:
@@ -111,7 +131,8 @@ def _guarded_call(case: EndpointCase) -> GuardedCall:
 
 CALLS = (
     *(_guarded_call(case) for case in CASES if case.risk in _FORMS),
-    GuardedCall("merge_contacts", _MERGED, _OTHER_MERGED, {"decision": "merge"}, _RENAME_PER),
+    GuardedCall("merge_contacts", _MERGED, _OTHER_MERGED, MERGE, _RENAME_PER),
+    GuardedCall("merge_contacts", _CLUSTERS, _OTHER_CLUSTERS, MERGE, _RENAME_PER, variant="clusters"),
     GuardedCall(
         "update_matching_contacts",
         {"tags": ["vip"], **_COMPANY},
@@ -119,6 +140,15 @@ CALLS = (
         CHANGE,
         _CHANGE_COMPANY,
         plans=True,
+    ),
+    GuardedCall(
+        "update_matching_contacts",
+        {"undo": "receipt"},
+        {"undo": "other receipt"},
+        CHANGE,
+        _CHANGE_COMPANY,
+        plans=True,
+        variant="undo",
     ),
     GuardedCall(
         "import_contacts",

@@ -1,15 +1,15 @@
-"""Every fault of the service, with every tool, over both transports: the answer is right or a true error.
+"""Every fault of the service, with every tool and kind of call, over both transports: answers and errors are true.
 
-`pytest -m trust -rP tests/trust/test_faults.py` shows the result of each fault, tool by tool.
+`pytest -m trust -rP tests/trust/test_faults.py` shows the result of each fault, call by call.
 """
 
 import asyncio
 import re
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from mcp import Client, StdioServerParameters, stdio_client
 from contacts_mcp.app import Platform
 from contacts_mcp.client import Credential
 from contacts_mcp.contract import Risk
-from contacts_mcp.tools import ENDPOINTS, WORKFLOWS, Tool, choose_tools
+from contacts_mcp.tools import ENDPOINTS, WORKFLOWS, Tool
 from contacts_mcp.tools._plan import PlanArguments
 from network.servers import quick_folder
 from support.hosts import LEGACY, MISSING_ID, MODERN, Host, Person, answer_of, host, text_of
@@ -29,6 +29,7 @@ from support.services import ResponseAction, ScriptedServer, drip, silence
 from support.trust_summary import Tried
 from trust import outcomes
 from trust.faults import EXTENSIONS_PATH, FAULTS, MARKER, Duration, Fault, FaultPosition, FaultyService
+from trust.outcomes import TriedCall
 from trust.short_waits import JOB_ATTEMPTS, JOB_WAIT_SECONDS, READ_TIMEOUT_SECONDS, TIME_LIMIT_SECONDS, shorten_waits
 
 _TESTS = Path(__file__).parents[1]
@@ -40,36 +41,46 @@ _ATTEMPTS = 5
 """Attempts to make a call without a fault that is faster than the shortened waits."""
 _MAX_NEW_DESCRIPTORS, _MAX_NEW_KIBIBYTES = 4, 64 * 1024
 """Additional descriptors and threads, and memory, that a process may hold after faults."""
-_SECRETS = (MARKER, API_KEY, outcomes.PRIVATE_DOMAIN, "Nordmann")
+_DIRECTORY_KEY = "wayscloud_contacts_test1_THISISANOTHERSECRETTHATMUSTNEVERSHOW"
+_SECRETS = (MARKER, API_KEY, _DIRECTORY_KEY, outcomes.PRIVATE_DOMAIN, "Nordmann")
 
 
 @dataclass(frozen=True)
 class Connection:
-    """How a host is connected to the server, and whether the service offers extensions of the API."""
+    """How a host is connected to the server, and whether the service offers extensions of the API.
+
+    `key` is that of the platform, or of a directory service.
+    """
 
     transport: str
     era: str
     extensions: bool
+    key: str = API_KEY
 
     def __str__(self) -> str:
-        return f"{self.transport} {self.era} {'with' if self.extensions else 'without'} extensions"
+        of_directory = ", a directory" if self.key == _DIRECTORY_KEY else ""
+        return f"{self.transport} {self.era} {'with' if self.extensions else 'without'} extensions{of_directory}"
+
+    @property
+    def is_main(self) -> bool:
+        """Whether faults happen at every position, and not only at the action."""
+        return (self.transport, self.era) in (("stdio", MODERN), ("http", LEGACY))
 
 
 _MAIN_CONNECTIONS = (Connection("stdio", MODERN, extensions=True), Connection("http", LEGACY, extensions=False))
 _OTHER_CONNECTIONS = (Connection("stdio", LEGACY, extensions=False), Connection("http", MODERN, extensions=True))
 """For tools that ask a person: faults also meet the second round of a question."""
-TOOLS = choose_tools(extensions=False)
-"""The tools of a service that is called with a key of the platform."""
 _PLANNING = [tool for tool in WORKFLOWS if issubclass(tool.arguments, PlanArguments)]
 
 
-def _connections_by_tool() -> Sequence[Any]:
-    asking = [tool for tool in TOOLS if tool.risk in (Risk.DESTROY, Risk.ERASE)]
-    each, also = product(TOOLS, [_MAIN_CONNECTIONS]), product(asking, [_OTHER_CONNECTIONS])
-    return [
-        pytest.param(tool, connections, id=f"{tool.name}, {' and '.join(map(str, connections))}")
-        for tool, connections in (*each, *also)
-    ]
+def _connections_by_call() -> Iterator[Any]:
+    """Every call with its connections. One that needs an extension is made to a directory service."""
+    asking = [call for call in outcomes.CALLS if call.tool.risk in (Risk.DESTROY, Risk.ERASE)]
+    for call, connections in (*product(outcomes.CALLS, [_MAIN_CONNECTIONS]), *product(asking, [_OTHER_CONNECTIONS])):
+        used = connections
+        if call.extension:
+            used = tuple(replace(each, extensions=True, key=_DIRECTORY_KEY) for each in connections)
+        yield pytest.param(call, used, id=f"{call}, {' and '.join(map(str, used))}")
 
 
 class RunningHost(Host):
@@ -89,7 +100,7 @@ class RunningHost(Host):
 @asynccontextmanager
 async def running(connection: Connection, home: Path, address: str, person: Person) -> AsyncIterator[RunningHost]:
     """A server for the service at `address`, with debug logging."""
-    settings = {"WAYSCLOUD_API_KEY": API_KEY, "WAYSCLOUD_API_URL": address, "CONTACTS_MCP_RATE": "0"}
+    settings = {"WAYSCLOUD_API_KEY": connection.key, "WAYSCLOUD_API_URL": address, "CONTACTS_MCP_RATE": "0"}
     settings |= {"CONTACTS_MCP_LOG_LEVEL": "DEBUG", "CONTACTS_MCP_WRITE_BUDGET": "0"}
     with ExitStack() as opened:
         if connection.transport == "http":
@@ -117,17 +128,19 @@ async def service(extensions: bool) -> AsyncIterator[tuple[FaultyService, Script
             yield upstream, redirect_target
 
 
-def test_every_tool_has_arguments() -> None:
-    assert outcomes.arguments_by_tool(dict.fromkeys(outcomes.NAMES, MISSING_ID)).keys() == {tool.name for tool in TOOLS}
+def test_every_call_has_arguments() -> None:
+    given = outcomes.arguments_by_call(dict.fromkeys(outcomes.NAMES, MISSING_ID))
+
+    assert given.keys() == {str(call) for call in outcomes.CALLS}
 
 
-@pytest.mark.parametrize(("tool", "connections"), _connections_by_tool())
+@pytest.mark.parametrize(("call", "connections"), list(_connections_by_call()))
 async def test_answer_is_true_after_every_fault(
-    tmp_path: Path, tool: Tool, connections: Sequence[Connection], tried: Tried
+    tmp_path: Path, call: TriedCall, connections: Sequence[Connection], tried: Tried
 ) -> None:
     """The answer is right or a true error, and in time; no unsafe repetition, no leak, no growth."""
     matrices = await asyncio.gather(
-        *(_try_all_faults(tool, connection, tmp_path / str(connection)) for connection in connections)
+        *(_try_all_faults(call, connection, tmp_path / str(connection)) for connection in connections)
     )
 
     sys.stdout.write("\n".join(matrix.shown() for matrix in matrices))
@@ -136,16 +149,14 @@ async def test_answer_is_true_after_every_fault(
     tried("faults x tools survived", sum(len(matrix.outcomes) for matrix in matrices))
 
 
-async def _try_all_faults(tool: Tool, connection: Connection, home: Path) -> "_Matrix":
+async def _try_all_faults(call: TriedCall, connection: Connection, home: Path) -> "_Matrix":
     home.mkdir()
     async with service(connection.extensions) as (upstream, redirect_target):
-        async with running(connection, home, upstream.url, outcomes.person_who_agrees(tool)) as server:
-            matrix = _Matrix(f"{tool.name}, {connection}", tool, upstream, lambda: nullcontext(server))
+        async with running(connection, home, upstream.url, outcomes.person_who_agrees(call.tool)) as server:
+            matrix = _Matrix(f"{call}, {connection}", call, upstream, lambda: nullcontext(server))
             await matrix.begin()
             resources = server.resources
-            for fault, position in product(
-                FAULTS, matrix.positions if connection in _MAIN_CONNECTIONS else [matrix.action]
-            ):
+            for fault, position in product(FAULTS, matrix.positions if connection.is_main else [matrix.action]):
                 await matrix.try_fault(fault, position)
             await upstream.break_idle()
             if await matrix.reference_call() != matrix.normal:
@@ -164,7 +175,9 @@ async def test_plan_is_the_same_if_extensions_cannot_be_read(
     shorten_waits(monkeypatch.setattr)
     async with service(extensions=True) as (upstream, _):
         platform = Platform(Credential.key(API_KEY, "a test"), upstream.url)
-        matrix = _Matrix(tool.name, tool, upstream, lambda: host(platform, MODERN, outcomes.person_who_agrees(tool)))
+        matrix = _Matrix(
+            tool.name, TriedCall(tool), upstream, lambda: host(platform, MODERN, outcomes.person_who_agrees(tool))
+        )
         await matrix.begin()
         asked = [seen.path for seen in matrix.normal.seen].index(EXTENSIONS_PATH)
         for fault in FAULTS:
@@ -182,7 +195,7 @@ async def test_call_of_a_silent_service_ends_before_clients_give_up(
 ) -> None:
     """With unpatched waits: every endpoint tool at once, after 25 seconds. The first write may have been made."""
     ids = dict.fromkeys(outcomes.NAMES, MISSING_ID)
-    asked = [(tool, outcomes.arguments_by_tool(ids)[tool.name]) for tool in ENDPOINTS]
+    asked = [(tool, outcomes.arguments_by_call(ids)[tool.name]) for tool in ENDPOINTS]
     async with ScriptedServer() as upstream:
         upstream.answers(action)
         with HttpServer(tmp_path, WAYSCLOUD_API_KEY=API_KEY, WAYSCLOUD_API_URL=upstream.url) as network:
@@ -199,13 +212,17 @@ async def test_call_of_a_silent_service_ends_before_clients_give_up(
 
 
 class _Matrix:
-    """The calls of one tool; `wrong` lists the violations by call."""
+    """One call with all faults; `wrong` lists the violations by fault."""
 
     def __init__(
-        self, name: str, tool: Tool, upstream: FaultyService, connect: Callable[[], AbstractAsyncContextManager[Host]]
+        self,
+        name: str,
+        call: TriedCall,
+        upstream: FaultyService,
+        connect: Callable[[], AbstractAsyncContextManager[Host]],
     ) -> None:
         self._name = name
-        self._tool = tool
+        self._call, self._tool = call, call.tool
         self._upstream = upstream
         self._connect = connect
         self.outcomes: dict[tuple[Fault, FaultPosition], str] = {}
@@ -221,7 +238,7 @@ class _Matrix:
         self._upstream.save()
         self._before = self._upstream.state()
         self._known = set(ids.values())
-        self._arguments = outcomes.arguments_by_tool(ids)[self._tool.name]
+        self._arguments = outcomes.arguments_by_call(ids)[str(self._call)]
         if issubclass(self._tool.arguments, PlanArguments):
             self._arguments |= {"apply": True, "plan": (await self._answer())["plan"]}
         await self.reference_call()  # reads the extensions, which only the first call does
@@ -260,7 +277,7 @@ class _Matrix:
     async def reference_call(self) -> outcomes.ReferenceCall:
         answer = outcomes.comparable(await self._answer(), self._known)
         return outcomes.ReferenceCall(
-            self._tool.name, answer, tuple(self._upstream.seen), self._before, self._upstream.state()
+            str(self._call), answer, tuple(self._upstream.seen), self._before, self._upstream.state()
         )
 
     async def _answer(self) -> dict[str, Any]:
@@ -289,7 +306,7 @@ class _Matrix:
         found = list(outcomes.find_violations(self.normal, case))
         if not has_happened:
             found.append("it did not happen")
-        if MARKER in (shown := result.model_dump_json()) or API_KEY in shown:
+        if any(each in (shown := result.model_dump_json()) for each in (MARKER, API_KEY, _DIRECTORY_KEY)):
             found.append(f"it is shown: {shown}")
         self.report(*(f"{fault.name} at the {position}: {each}" for each in found))
         self.outcomes[fault, position] = text_of(result).partition(":")[0] if result.is_error else "ok"

@@ -332,13 +332,13 @@ async def test_answer_without_state_changes_nothing(
 async def test_answer_to_another_tools_question_changes_nothing(
     servers: guard.GuardedServers, refused: guard.Refused, route: guard.Route
 ) -> None:
-    given = {call.tool: await servers.arguments(call) for call in guard.CALLS}
+    given = {str(call): await servers.arguments(call) for call in guard.CALLS}
     async with servers.host(route.era, route.mode, forms=route.forms) as host:
         for call in guard.CALLS:
             with refused() as attack:
                 for asked in (other for other in guard.CALLS if other is not call):
-                    state = await servers.state(route, asked, given[asked.tool])
-                    attack.answers.append(await route.answer(host, call, given[call.tool], state))
+                    state = await servers.state(route, asked, given[str(asked)])
+                    attack.answers.append(await route.answer(host, call, given[str(call)], state))
 
 
 @guard.each_route(*guard.SECOND_CALLS, *guard.TOKENS)
@@ -375,7 +375,14 @@ def _alike(value: Any) -> list[Any]:
             decomposed = unicodedata.normalize("NFD", value)
             written = [value.upper(), f"{value} ", f" {value}", f"{value}\u200b", decomposed, [value], {"id": value}]
         case list():
-            written = [value[::-1], value * 2, value[:1], json.dumps(value), [*value, None], dict.fromkeys(value)]
+            written = [
+                value[::-1],
+                value * 2,
+                value[:1],
+                json.dumps(value),
+                [*value, None],
+                dict.fromkeys(map(str, value)),
+            ]
     return [each for each in written if json.dumps(each) != json.dumps(value)]
 
 
@@ -562,10 +569,10 @@ async def test_target_deleted_before_the_answer_is_not_touched(
 ) -> None:
     """Erasing the deleted contact needs a new question."""
     of_ola = [call for call in guard.CALLS if "'ola'" in repr(call.arguments)]
-    given = {call.tool: await servers.arguments(call) for call in of_ola}
-    states = {call.tool: await servers.state(route, call, given[call.tool]) for call in of_ola}
+    given = {str(call): await servers.arguments(call) for call in of_ola}
+    states = {str(call): await servers.state(route, call, given[str(call)]) for call in of_ola}
     await servers.api.send(DeleteContact(contact_id=servers.records["ola"]))
     async with servers.host(route.era, route.mode, forms=route.forms) as host:
         for call in of_ola:
             with refused() as attack:
-                attack.answers.append(await route.answer(host, call, given[call.tool], states[call.tool]))
+                attack.answers.append(await route.answer(host, call, given[str(call)], states[str(call)]))

@@ -10,7 +10,7 @@ from contacts_mcp.app._process import forbid_core_dumps, require_shared_keys
 if TYPE_CHECKING:
     from contacts_mcp.app._approvals import Reviewer, open_reviewer
     from contacts_mcp.app._backends import Embedded, Platform, choose_backend, connect, credential_reload
-    from contacts_mcp.app._consent import require_shared_approvals
+    from contacts_mcp.app._consent import choose_rungs, require_shared_approvals
     from contacts_mcp.app._network import NetworkApp, build_network_app, require_reachable
     from contacts_mcp.app._server import App, build_app
     from contacts_mcp.app._shared_state import open_shared_state
@@ -26,6 +26,7 @@ __all__ = [
     "build_app",
     "build_network_app",
     "choose_backend",
+    "choose_rungs",
     "configure_logging",
     "connect",
     "credential_reload",
@@ -40,7 +41,7 @@ __all__ = [
 _LAZY = {
     "_approvals": ("Reviewer", "open_reviewer"),
     "_backends": ("Embedded", "Platform", "choose_backend", "connect", "credential_reload"),
-    "_consent": ("require_shared_approvals",),
+    "_consent": ("choose_rungs", "require_shared_approvals"),
     "_network": ("NetworkApp", "build_network_app", "require_reachable"),
     "_server": ("App", "build_app"),
     "_shared_state": ("open_shared_state",),

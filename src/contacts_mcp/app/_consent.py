@@ -1,6 +1,7 @@
 """The guard of a server, where its approvals are stored, and the ways to reach a person that its settings allow."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from contacts_mcp.app._backends import Connection, DirectoryConnection, Embedded, Platform
 from contacts_mcp.app._pages import has_network_pages
@@ -18,6 +19,9 @@ from contacts_mcp.guard import (
     Seal,
 )
 from contacts_mcp.settings import Auth, InvalidSettings, Settings, env_name
+
+if TYPE_CHECKING:
+    from contacts_mcp.app._webhook import ApprovalWebhook
 
 
 def open_redis(settings: Settings) -> RedisStore | None:
@@ -61,6 +65,19 @@ def choose_rungs(settings: Settings) -> Sequence[Rung]:
     if settings.guard is GuardMode.TWO_STEP:
         return (Rung.FORM,)
     return (Rung.FORM, Rung.PAGE) if settings.auth is Auth.NONE else (Rung.FORM, Rung.URL)
+
+
+def open_webhook(settings: Settings) -> "ApprovalWebhook | None":
+    """Return the webhook of approvers. Raises InvalidSettings if its URL is unsafe, or there are no approvers."""
+    if settings.approval_webhook is None:
+        return None
+    if Rung.APPROVER not in choose_rungs(settings):
+        raise InvalidSettings(
+            f"{env_name('approval_webhook')} is for approvers; add approver to {env_name('approval')}"
+        )
+    from contacts_mcp.app._webhook import ApprovalWebhook
+
+    return ApprovalWebhook(settings.approval_webhook.get_secret_value())
 
 
 def approval_lifetime(settings: Settings, rungs: Sequence[Rung]) -> float:

@@ -20,6 +20,7 @@ _PACKAGE = "contacts_mcp"
 _START = "contacts_mcp.start"
 _TRAIL = "contacts_mcp.trail"
 _MIN_LEVELS = {
+    "httpx": logging.WARNING,  # logs addresses at INFO
     "mcp": logging.WARNING,  # logs session ids at INFO
     "mcp.server.sse": logging.ERROR,  # logs queries at WARNING
     "mcp.server.transport_security": logging.ERROR,  # logs headers at WARNING

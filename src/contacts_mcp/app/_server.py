@@ -10,7 +10,7 @@ from mcp.server.lowlevel import Server
 
 from contacts_mcp import __version__
 from contacts_mcp.app._backends import Connection, DirectoryConnection, Embedded, Platform, backend_factory, connect
-from contacts_mcp.app._consent import approval_lifetime, build_guard, choose_rungs, open_redis
+from contacts_mcp.app._consent import approval_lifetime, build_guard, choose_rungs, open_redis, open_webhook
 from contacts_mcp.app._garbage import collect_when_idle
 from contacts_mcp.app._instructions import write_instructions
 from contacts_mcp.app._output import flush_stderr
@@ -78,7 +78,7 @@ def build_app(
     redis = open_redis(settings)
     trail = _trail(settings, own_file=own_file)
     recorder = CallRecorder(trail, {tool.name: tool.risk for tool in TOOLS})
-    rungs = choose_rungs(settings)
+    rungs, webhook = choose_rungs(settings), open_webhook(settings)
     active_calls, subscriptions = ActiveCalls(max_calls), Subscriptions()
     backend_for = backend_factory(
         settings, connection, paths=paths, make_downloads=shared_state.downloads if shared_state else None, links=links
@@ -90,6 +90,7 @@ def build_app(
         rungs,
         open_page=page.open if page else None,
         page_url=page_url if has_network_pages(settings, rungs) else None,
+        announce=webhook.announce if webhook else None,
         lifetime_seconds=approval_lifetime(settings, rungs),
     )
     server = build_server(

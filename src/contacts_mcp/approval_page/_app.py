@@ -8,6 +8,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
@@ -18,7 +19,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from contacts_mcp.approval_page._html import CONTENT_SECURITY_POLICY, Html
 from contacts_mcp.approval_page._sessions import Session, Sessions, scheme_of
-from contacts_mcp.approval_page._views import APPROVE, DECISION_FIELD, KEEP, TOKEN_FIELD, TYPED_FIELD, PageFault, Views
+from contacts_mcp.approval_page._views import (
+    APPROVE,
+    DECISION_FIELD,
+    KEEP,
+    TICKED,
+    TOKEN_FIELD,
+    TYPED_FIELD,
+    PageFault,
+    Views,
+)
 from contacts_mcp.contract import AuthenticationFailed, ContactsError, PermissionDenied
 from contacts_mcp.guard import Approval, Consent, Prompt, Refused, build_prompt
 from contacts_mcp.middleware import BODY_SCOPE_KEY, BodyLimitMiddleware, ErrorMiddleware, Refusal
@@ -177,10 +187,16 @@ class _Pages:
             raise _outdated(exc) from None
 
     def _show(
-        self, session: Session, question: OpenQuestion, prompt: Prompt, *, typed: str = "", error: str = ""
+        self,
+        session: Session,
+        question: OpenQuestion,
+        prompt: Prompt,
+        *,
+        given: Form = MappingProxyType({}),
+        error: str = "",
     ) -> Response:
         token = self._sessions.make_token(session, question.approval, question.target.fingerprint)
-        page = self._views.question(question.approval, prompt, token, typed=typed, error=error)
+        page = self._views.question(question.approval, prompt, token, given, error)
         return page_response(page, HTTPStatus.UNPROCESSABLE_ENTITY if error else HTTPStatus.OK)
 
     async def _decide(
@@ -202,7 +218,7 @@ class _Pages:
             raise _outdated(exc) from None
         except Refused as exc:
             error = f"{as_sentence(exc.message)} Nothing was decided; try again."
-            return self._show(session, question, prompt, typed=form.get(TYPED_FIELD, ""), error=error)
+            return self._show(session, question, prompt, given=form, error=error)
         others, base = len(await self._pending(viewer)), request.scope.get("root_path", "")
         return page_response(self._views.decided(prompt, is_approved=decision == APPROVE, others=others, base=base))
 
@@ -250,7 +266,7 @@ def _to_answer(prompt: Prompt, form: Form) -> dict[str, Any]:
     """Return the answer as a form of a host gives it, for the guard to judge."""
     if not prompt.phrase:
         return {"decision": prompt.yes}
-    ticked = {name: True for name, value in form.items() if name.startswith("also_") and value == "on"}
+    ticked = {name: True for name, value in form.items() if name.startswith("also_") and value == TICKED}
     return {"typed": form.get(TYPED_FIELD, ""), **ticked}
 
 

@@ -37,12 +37,13 @@ async def open_in_browser(address: str) -> bool:
     loop = asyncio.get_running_loop()
     opened: asyncio.Future[bool] = loop.create_future()
 
-    def report(is_open: bool) -> None:
+    def run() -> None:
+        is_open = _run(address)
         with suppress(RuntimeError):  # the loop has ended
-            loop.call_soon_threadsafe(lambda: opened.done() or opened.set_result(is_open))
+            loop.call_soon_threadsafe(opened.set_result, is_open)
 
     # A daemon, because the process must not wait for a browser when it ends.
-    threading.Thread(target=lambda: report(_run(address)), daemon=True, name="browser").start()
+    threading.Thread(target=run, daemon=True, name="browser").start()
     done, _ = await asyncio.wait({opened}, timeout=_START_SECONDS)
     return opened.result() if done else True
 

@@ -118,9 +118,9 @@ class LoopbackPage:
         return any(each.id in self._opened_at for each in pending)
 
     async def _stop(self, running: "_Running") -> None:
+        await running.server.stop()
         self._running = None
         self._opened_at.clear()
-        await running.server.stop()
 
 
 class _Running:

@@ -231,10 +231,21 @@ def _serve_network(settings: Settings, host: str, port: int) -> None:
 
 
 @cli.command()
-def doctor(directory: Directory = None, audit: Audit = None, as_json: AsJson = False) -> None:
+def doctor(
+    host: Annotated[
+        str | None,
+        typer.Option(help="Only show how a person agrees to a deletion in this host, such as claude-desktop."),
+    ] = None,
+    directory: Directory = None,
+    audit: Audit = None,
+    as_json: AsJson = False,
+) -> None:
     """Show what is configured, check it, and say what to correct."""
-    from contacts_mcp.cli._doctor import examine
+    from contacts_mcp.cli._doctor import examine, examine_host
 
+    if host is not None:
+        settings = load_settings(directory=directory, audit=audit)
+        raise typer.Exit(examine_host(settings, host, as_json=as_json))
     raise typer.Exit(examine(lambda: load_settings(directory=directory, audit=audit), Path.home(), as_json=as_json))
 
 

@@ -12,15 +12,27 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 
 from contacts_mcp import __version__
-from contacts_mcp.app import Embedded, Platform, build_app, choose_backend, connect
+from contacts_mcp.app import (
+    Embedded,
+    Platform,
+    build_app,
+    choose_backend,
+    choose_rungs,
+    connect,
+    open_shared_state,
+    require_shared_approvals,
+)
+from contacts_mcp.approval_page import has_browser
 from contacts_mcp.audit import Trail, TrailUnavailable, verify
 from contacts_mcp.cli._host_files import find_host_files
+from contacts_mcp.cli._hosts import HOSTS, find_way
 from contacts_mcp.cli._output import print_json, print_line
 from contacts_mcp.contract import ContactsError, ListContacts, Unreachable
 from contacts_mcp.directory import NO_DIRECTORY, UNDO, PostgresServer, list_extensions
+from contacts_mcp.guard import Rung
 from contacts_mcp.settings import Auth, Settings
 from contacts_mcp.tools import choose_tools
-from contacts_mcp.wording import count
+from contacts_mcp.wording import count, unknown_name
 
 if TYPE_CHECKING:
     from contacts_mcp.app import NetworkApp
@@ -73,6 +85,7 @@ def examine(load: Callable[[], Settings], home: Path, *, as_json: bool = False) 
             _examine_parts(report, network)
             return report.end()
         backend = choose_backend(settings, home)
+        _require_reachable_people(settings, backend)
         app = build_app(_without_missing_folder(settings), backend, own_file=True, create=False)
     except ValueError as exc:
         advice = f"correct the setting{_where(home)}, then run `contacts-mcp doctor` again"
@@ -89,6 +102,28 @@ def examine(load: Callable[[], Settings], home: Path, *, as_json: bool = False) 
         _examine_part(report, "shared state", app.connection.lifespan(), app.redis.check_ready)
     _examine_backend(report, backend)
     return report.end()
+
+
+def examine_host(settings: Settings, name: str, *, as_json: bool = False) -> int:
+    """Report how a person agrees to a deletion in a host; return 1 if no person can. Raises ValueError."""
+    host = HOSTS.get(name)
+    if host is None:
+        raise ValueError(f"--host: {unknown_name('host', name, HOSTS)}")
+    way = find_way(host, settings, has_browser=has_browser(os.environ))
+    report, check = _Report(as_json), f"deletion in {host.title}"
+    if way.passed_over:
+        report.passed("passed over", "; ".join(f"{rung}, because {reason}" for rung, reason in way.passed_over.items()))
+    if way.advice:
+        report.failed(check, way.result, way.advice)
+    else:
+        report.passed(check, way.result)
+    return report.end()
+
+
+def _require_reachable_people(settings: Settings, backend: Platform | Embedded) -> None:
+    """Raise InvalidSettings as a server over stdio does, if a person in a terminal could not see its questions."""
+    if {Rung.TERMINAL, Rung.APPROVER} & set(choose_rungs(settings)):  # else no folder is opened, and so created
+        require_shared_approvals(settings, backend, open_shared_state(settings, backend)[0])
 
 
 def _without_missing_folder(settings: Settings) -> Settings:

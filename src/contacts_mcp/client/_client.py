@@ -45,6 +45,7 @@ from contacts_mcp.contract import (
     DescribeDirectory,
     Extensions,
     ProgressCallback,
+    RestoredRecord,
     calls,
     errors,
 )
@@ -240,9 +241,7 @@ class ContactsClient:
             response = ServiceResponse(HTTPStatus.NO_CONTENT, b"")  # an attempt whose response was lost deleted it
         read = partial(read_answer, call, response, self._quote)
         answer = await anyio.to_thread.run_sync(read) if len(response.body) > _LARGE_ANSWER_BYTES else read()
-        if isinstance(answer, Added) and effect.response_lost:
-            return cast("AnswerT", Added())  # the lost attempt may have added contacts, which this one did not count
-        return answer
+        return cast("AnswerT", _without_effect(answer)) if effect.response_lost else answer
 
     async def _send_with_key(self, outgoing: OutgoingRequest, call: Call[Any], effect: CallEffect) -> ServiceResponse:
         """Return the first response that is not a 401, over the ways to send the key; keeps the way that works."""
@@ -303,6 +302,15 @@ class ContactsClient:
 
     def __repr__(self) -> str:
         return f"<ContactsClient of {self._service} with {self._credentials[0] or 'no credential'}>"
+
+
+def _without_effect(answer: object) -> object:
+    """Return an answer without what it says of its effect, which a lost attempt may have had."""
+    if isinstance(answer, Added):
+        return Added()
+    if isinstance(answer, RestoredRecord) and not answer.was_deleted:
+        return answer.model_copy(update={"was_deleted": None})
+    return answer
 
 
 def _is_unavailable(response: ServiceResponse) -> bool:

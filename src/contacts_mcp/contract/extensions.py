@@ -116,10 +116,11 @@ class Person(PersonRecord):
 class RestoredRecord(PersonRecord):
     """A contact after it was restored; if `was_deleted` is false, it was live before and nothing was changed.
 
+    The client sets it to None if an earlier attempt, whose answer was lost, may have restored the contact.
     `was_merged_into` is the id of the contact that it was merged into and is separate from now.
     """
 
-    was_deleted: bool
+    was_deleted: bool | None
     was_merged_into: str | None = None
 
 

@@ -122,12 +122,7 @@ class ConsentLadder:
 
     async def obtain(self, asking: Asking, params: CallToolRequestParams, token: str | None) -> Verdict:
         """Return consent to a call, or what the call is answered with instead. Raises like `Guard.decide`."""
-        verdict = await self._obtain(asking, answer_in(asking.ctx, params), token)
-        if not isinstance(verdict, Consent):
-            asking.record.consent = "asked"
-        return verdict
-
-    async def _obtain(self, asking: Asking, answer: ConsentAnswer | None, token: str | None) -> Verdict:
+        answer = answer_in(asking.ctx, params)
         if token or self._guard.mode is GuardMode.BLOCK:
             answer = ConsentAnswer(token, channel="token") if token else None
             return await self._decide(asking, answer, can_ask=can_elicit(asking.ctx))
@@ -211,6 +206,7 @@ class ConsentLadder:
         if not rungs:
             return None
         approval = await self._approvals.find(asking.call, asking.caller.directory)
+        asking.record.consent = "asked"
         if approval and await self._approvals.decision_on(approval):
             return _Opened(approval, rungs[0])
         target = await asking.call.read_target()
@@ -279,6 +275,7 @@ class ConsentLadder:
             asking, self._guard.decide(asking.call, answer, can_ask=can_ask), is_answer=answer is not None
         )
         if not isinstance(verdict, Consent):
+            asking.record.consent = "asked"
             count_confirmation(asking.call.tool, "asked")
         return verdict
 
@@ -314,9 +311,13 @@ async def _counted(asking: Asking, deciding: Awaitable[V], *, is_answer: bool) -
         if is_answer:
             count_confirmation(asking.call.tool, "refused")
         raise
-    if isinstance(verdict, Consent) and verdict is not Consent.NONE_NEEDED:
-        count_confirmation(asking.call.tool, "given")
+    _count_consent(asking.call.tool, verdict)
     return verdict
+
+
+def _count_consent(tool: str, verdict: object) -> None:
+    if isinstance(verdict, Consent) and verdict is not Consent.NONE_NEEDED:
+        count_confirmation(tool, "given")
 
 
 def _host_of(ctx: RequestContext, caller: Caller) -> tuple[str, str]:

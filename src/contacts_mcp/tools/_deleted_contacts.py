@@ -26,6 +26,10 @@ _MAX_ROWS = 10  # few enough that a page never has to be cut, which would lose r
 _VALUE_LENGTH = 40
 _EFFECT = "The contact is live again, in no group. What it was merged into stays as it is."
 _NOT_DELETED = "the contact was not deleted; nothing was changed"
+NOT_KNOWN = (
+    "the contact is live; whether it was deleted before is not known, as an answer of the service was lost, nor which"
+    " groups it is in"
+)
 _IN_NO_GROUP = "the contact is in no group; the directory does not keep which it was in"
 _GROUPS_OF_KEPT = ", but the merge may have added {kept} to them"
 _ADD_AGAIN = "add_group_members adds it to those it belongs to"
@@ -95,12 +99,12 @@ async def _restore(backend: Backend, contact_id: str) -> RestoredContact:
     shown: dict[str, Any] = {"id": restored.id}
     if backend.may_read:
         shown = {**summarize(restored).model_dump(exclude_none=True), "was_merged_into": restored.was_merged_into}
-    return RestoredContact(**shown, restored=restored.was_deleted, note=_note(restored.was_deleted, shown))
+    return RestoredContact(**shown, restored=restored.was_deleted is not False, note=_note(restored.was_deleted, shown))
 
 
-def _note(was_deleted: bool, shown: dict[str, Any]) -> str:
+def _note(was_deleted: bool | None, shown: dict[str, Any]) -> str:
     if not was_deleted:
-        return _NOT_DELETED
+        return NOT_KNOWN if was_deleted is None else _NOT_DELETED
     kept = shown.get("was_merged_into")
     if kept is None:
         return f"{_IN_NO_GROUP}; {_ADD_AGAIN}"

@@ -123,6 +123,21 @@ async def test_read_key_can_read_and_not_write(service):
     assert (await owner.get(CONTACTS)).json()["total"] == 1
 
 
+async def test_approver_key_can_read_and_not_write_and_is_told_its_scopes_and_tenant(service):
+    approver = await service.caller("acme", scopes=["approve", "read"])
+
+    assert (await approver.get(CONTACTS)).status_code == 200
+    assert (await approver.post(CONTACTS, json={"name": "Ola"})).status_code == 403
+    described = (await approver.get("/v1/directory")).json()
+    assert (described["scopes"], described["tenant"]) == (["read", "approve"], "acme")
+
+
+async def test_key_cannot_approve_by_default(service):
+    _, key = await service.directory.create_key("test")
+
+    assert key.scopes == ("read", "write")
+
+
 async def test_write_key_can_write_and_not_read(service):
     writer = await service.caller(scopes=["write"])
 
@@ -250,6 +265,8 @@ async def test_owner_with_a_key_and_embedded_owner_share_contacts(service, open_
         ("a", "x" * 256, ["read"]),
         ("a", "b", []),
         ("a", "b", ["admin"]),
+        ("a", "b", ["approve"]),
+        ("a", "b", ["approve", "write"]),
     ],
 )
 async def test_key_with_invalid_name_tenant_or_scopes_is_refused(service, name, tenant, scopes):
