@@ -19,10 +19,11 @@ from contacts_mcp.app import build_network_app
 from contacts_mcp.server import Ways
 from contacts_mcp.settings import InvalidSettings, load_settings
 from network.servers import STATE_KEYS, replica_here
-from support.hosts import Host, deleted, each_era
+from support.hosts import MODERN, Host, deleted, each_era
 from transports.http.issuer import AUDIENCE
 from transports.http.login_issuer import CLIENT_ID, CLIENT_SECRET, LoginIssuer
 
+pytestmark = pytest.mark.slow
 EVERYTHING = "contacts:read contacts:write contacts:delete"
 APPROVER = {"openid", "contacts:read", "contacts:approve"}
 NO_QUESTION = "There is no such question"
@@ -108,13 +109,15 @@ async def test_person_logs_in_and_approves_and_another_person_cannot(
     """The other one has an account and the address, and sees nothing of the question."""
     ola, kari = PersonWithBrowser(issuer, "ola"), PersonWithBrowser(issuer, "kari")
     ola.meanwhile = kari.decide
-    async with replica_here(tmp_path, **settings_of(issuer, tmp_path)) as port:
-        async with assistant(issuer, port, era, ola) as host:
-            contact = await host.create()
-            answer = await host.call("delete_contact", **contact)
+    async with (
+        replica_here(tmp_path, **settings_of(issuer, tmp_path)) as port,
+        assistant(issuer, port, era, ola) as host,
+    ):
+        contact = await host.create()
+        answer = await host.call("delete_contact", **contact)
 
-            assert answer == deleted(contact["contact_id"], "Ola Nordmann")
-            assert not await host.has(contact)
+        assert answer == deleted(contact["contact_id"], "Ola Nordmann")
+        assert not await host.has(contact)
     assert (ola.shown, kari.shown) == (["Approved"], [NO_QUESTION])
 
 
@@ -123,12 +126,14 @@ async def test_person_who_keeps_the_contact_is_reported_as_declining(
     issuer: LoginIssuer, tmp_path: Path, era: str
 ) -> None:
     person = PersonWithBrowser(issuer, "ola", "keep")
-    async with replica_here(tmp_path, **settings_of(issuer, tmp_path)) as port:
-        async with assistant(issuer, port, era, person) as host:
-            contact = await host.create()
+    async with (
+        replica_here(tmp_path, **settings_of(issuer, tmp_path)) as port,
+        assistant(issuer, port, era, person) as host,
+    ):
+        contact = await host.create()
 
-            assert "the person declined" in await host.declined("delete_contact", **contact)
-            assert await host.has(contact)
+        assert "the person declined" in await host.declined("delete_contact", **contact)
+        assert await host.has(contact)
 
 
 async def test_login_that_the_person_cancels_decides_nothing(
@@ -136,14 +141,16 @@ async def test_login_that_the_person_cancels_decides_nothing(
 ) -> None:
     issuer.denial = {"error": "access_denied"}
     person = PersonWithBrowser(issuer, "ola")
-    async with replica_here(tmp_path, **settings_of(issuer, tmp_path)) as port:
-        async with assistant(issuer, port, "2026-07-28", person) as host:
-            contact = await host.create()
-            reason = await host.declined("delete_contact", **contact)
-            assert reason.startswith("the person was given a page to decide on; call again")
+    async with (
+        replica_here(tmp_path, **settings_of(issuer, tmp_path)) as port,
+        assistant(issuer, port, MODERN, person) as host,
+    ):
+        contact = await host.create()
+        reason = await host.declined("delete_contact", **contact)
+        assert reason.startswith("the person was given a page to decide on; call again")
 
-            issuer.denial = {}
-            assert await host.call("delete_contact", **contact) == deleted(contact["contact_id"], "Ola Nordmann")
+        issuer.denial = {}
+        assert await host.call("delete_contact", **contact) == deleted(contact["contact_id"], "Ola Nordmann")
     assert person.shown == ["You are not logged in", "Approved"]
 
 
@@ -153,7 +160,7 @@ async def test_approver_decides_on_the_call_of_another_and_nobody_without_the_sc
     """Four eyes: the caller themselves cannot either, also with the scope."""
     settings = settings_of(issuer, tmp_path, approval=["approver"], four_eyes=True)
     ola, kari = PersonWithBrowser(issuer, "ola"), PersonWithBrowser(issuer, "kari")
-    async with replica_here(tmp_path, **settings) as port, assistant(issuer, port, "2026-07-28") as host:
+    async with replica_here(tmp_path, **settings) as port, assistant(issuer, port, MODERN) as host:
         contact = await host.create()
         assert await host.declined("delete_contact", **contact) == WAITING
         address = f"http://127.0.0.1:{port}/approvals/"
@@ -196,7 +203,7 @@ async def test_server_without_a_client_id_has_no_page(issuer: LoginIssuer, tmp_p
     """So the host is given no address."""
     person = PersonWithBrowser(issuer, "ola")
     async with replica_here(tmp_path, **settings_of(issuer, tmp_path, oidc_client_id=None)) as port:
-        async with assistant(issuer, port, "2026-07-28", person) as host:
+        async with assistant(issuer, port, MODERN, person) as host:
             contact = await host.create()
             assert "refused" in await host.error("delete_contact", **contact)
         async with httpx.AsyncClient() as browser:
@@ -204,6 +211,18 @@ async def test_server_without_a_client_id_has_no_page(issuer: LoginIssuer, tmp_p
 
     assert page.status_code == 404
     assert not person.shown
+
+
+@pytest.mark.parametrize("has_page", [True, False])
+async def test_approver_needs_a_page_or_what_a_terminal_shares(
+    issuer: LoginIssuer, tmp_path: Path, has_page: bool
+) -> None:
+    settings = settings_of(issuer, tmp_path, approval=["approver"], **({} if has_page else {"oidc_client_id": None}))
+    if has_page:
+        build_network_app(load_settings(**settings), tmp_path)
+        return
+    with pytest.raises(InvalidSettings, match="set CONTACTS_MCP_STATE_KEYS, or CONTACTS_MCP_OIDC_CLIENT_ID for a page"):
+        build_network_app(load_settings(**settings), tmp_path)
 
 
 async def test_missing_extra_is_named_at_the_start(

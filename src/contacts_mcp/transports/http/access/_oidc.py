@@ -153,7 +153,7 @@ class OidcClient:
     async def _request_tokens(self, code: str, redirect_uri: str, verifier: str) -> Mapping[str, Any]:
         endpoints = await self._find_endpoints()
         has_secret = self._client["client_secret"] is not None
-        client = AsyncOAuth2Client(
+        client: Any = AsyncOAuth2Client(
             **self._client,
             token_endpoint_auth_method=endpoints.auth_method if has_secret else "none",
             headers={"Accept-Encoding": "identity"},
