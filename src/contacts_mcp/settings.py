@@ -28,7 +28,10 @@ from contacts_mcp.setting_values import (
 _PREFIX = "CONTACTS_MCP_"
 _MIN_SECRET_CHARACTERS = 32
 _LISTS = ("tools", "confirm", "approval", "audit", "public_host", "allow_origin", "state_keys")
-_HAS_REFERENCE = {"api_key": is_placeholder_key, "token": is_placeholder_key, "state_keys": is_reference}
+_HAS_REFERENCE = {
+    **dict.fromkeys(("api_key", "token"), is_placeholder_key),
+    **dict.fromkeys(("state_keys", "oidc_client_secret"), is_reference),
+}
 """How references are found in a setting; by default with `has_reference`."""
 _ENVIRONMENT = ("HOME", "XDG_DATA_HOME", "TMPDIR", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 """Further variables that this program's paths and connections depend on, besides OpenTelemetry's."""
@@ -153,6 +156,11 @@ class Settings(BaseSettings):
     """URL of the authorization server, for `oauth`."""
     oauth_audience: str | None = None
     """Audience that tokens must have. Default: `https://<first public host>/mcp`."""
+    oidc_client_id: str | None = None
+    """Client id of this server at the authorization server, with which people log in to decide on a page. Without it, a
+    server with `oauth` has no such page. Needs the extra `oidc`."""
+    oidc_client_secret: SecretStr | None = None
+    """Secret of that client, if it has one."""
     max_calls: int = Field(default=32, ge=1)
     """Concurrent calls per caller, over a network."""
     rate: int = Field(default=1_200, ge=0)

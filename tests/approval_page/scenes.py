@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 from mcp import Client
+from mcp_types import Implementation
 
 from contacts_mcp.approval_page._loopback_app import LoopbackApp
 from contacts_mcp.audit import Trail
@@ -20,6 +21,8 @@ from contacts_mcp.tools import TOOLS, Backend
 from support.clock import Clock
 from support.hosts import LEGACY, Host, server_over
 
+CLAUDE = Implementation(name="claude-ai", version="0.1.0")
+"""How Claude Desktop calls itself."""
 PORT = 4242
 ORIGIN = f"http://127.0.0.1:{PORT}"
 BOOTSTRAP_SECONDS = 120.0
@@ -72,7 +75,7 @@ async def scene_in(path: Path, confirm: tuple[str, ...] = ()) -> AsyncIterator[S
     """A model, and a person at the same computer, on a new directory."""
     async with ContactsClient.for_directory(path) as api:
         scene = Scene(api, confirm)
-        async with Client(scene.server, mode=LEGACY, raise_exceptions=False) as client:
+        async with Client(scene.server, mode=LEGACY, client_info=CLAUDE, raise_exceptions=False) as client:
             scene.model = Host(client)
             yield scene
 

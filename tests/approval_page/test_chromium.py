@@ -1,6 +1,5 @@
 """The page of this computer in Chromium: decisions, and what other windows, sites and programs try."""
 
-from collections.abc import AsyncIterator
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
@@ -8,19 +7,12 @@ import httpx
 import pytest
 
 from approval_page.scenes import Scene
-from approval_page.windows import Desktop, desktop, heading_of, press
+from approval_page.windows import Desktop, heading_of, press
 from contacts_mcp.contract import UpdateContact
 from support.chromium import needs_chromium
-from support.hosts import enter_in_one_task
 from support.services import serve_in_threads
 
 pytestmark = [pytest.mark.system, needs_chromium]
-
-
-@pytest.fixture
-async def here(scene: Scene) -> AsyncIterator[Desktop]:
-    async with enter_in_one_task(desktop(scene)) as made:
-        yield made
 
 
 async def test_person_approves(scene: Scene, here: Desktop) -> None:
@@ -47,7 +39,7 @@ async def test_typed_erasure(scene: Scene, here: Desktop) -> None:
     approval = await scene.ask("gdpr_delete_contact", **ola, reason="request")
     window = await here.open(approval)
     await window.get_by_label("To erase, type").fill("Ola")
-    assert await press(window, "Erase permanently") == "Erase permanently person “Ola Nordmann”?"
+    assert await press(window, "Erase permanently") == "Erase permanently: person “Ola Nordmann”?"
     assert "Nothing was decided; try again." in await window.get_by_role("alert").inner_text()
 
     await window.get_by_label("To erase, type").fill("Ola Nordmann")

@@ -155,17 +155,20 @@ async def api(tmp_path: Path) -> AsyncIterator[TenantsApi]:
         yield running
 
 
-def public_pages(api: TenantsApi, home: Path, **more: Any) -> Visit:
+@asynccontextmanager
+async def public_pages(api: TenantsApi, home: Path, **more: Any) -> AsyncIterator[Visit]:
     """The pages of a server behind a proxy that ends TLS, without a port."""
     settings = load_settings(auth="key", api_url=api.address, public_host=["contacts.example.com"], **more)
-    app: Any = build_network_app(settings, home).asgi
-    return Visit(PUBLIC, transport=httpx.ASGITransport(app))
+    network = build_network_app(settings, home)
+    app: Any = network.asgi
+    async with network.server.lifespan(network.server):
+        yield Visit(PUBLIC, transport=httpx.ASGITransport(app))
 
 
 async def test_cookie_over_https_is_bound_to_the_host(api: TenantsApi, tmp_path: Path) -> None:
-    visit = public_pages(api, tmp_path)
-    visit.client.follow_redirects = False
-    page = await visit.log_in("/approvals/", OLAS)
+    async with public_pages(api, tmp_path) as visit:
+        visit.client.follow_redirects = False
+        page = await visit.log_in("/approvals/", OLAS)
 
     assert page.status == 303
     cookie = page.response.headers["Set-Cookie"]
@@ -174,13 +177,17 @@ async def test_cookie_over_https_is_bound_to_the_host(api: TenantsApi, tmp_path:
 
 
 async def test_replicas_with_the_same_keys_share_sessions(api: TenantsApi, tmp_path: Path) -> None:
-    first, second, other = (public_pages(api, tmp_path, state_keys=[each]) for each in (*[STATE_KEYS] * 2, "x" * 32))
-    await first.log_in("/approvals/", OLAS)
-    for each in (second, other):
-        each.client.cookies = first.client.cookies
+    async with (
+        public_pages(api, tmp_path, state_keys=[STATE_KEYS]) as first,
+        public_pages(api, tmp_path, state_keys=[STATE_KEYS]) as second,
+        public_pages(api, tmp_path, state_keys=["x" * 32]) as other,
+    ):
+        await first.log_in("/approvals/", OLAS)
+        for each in (second, other):
+            each.client.cookies = first.client.cookies
 
-    assert (await second.get("/approvals/")).heading == "Nothing is waiting"
-    assert (await other.get("/approvals/")).heading == "Log in to decide"
+        assert (await second.get("/approvals/")).heading == "Nothing is waiting"
+        assert (await other.get("/approvals/")).heading == "Log in to decide"
 
 
 async def test_host_gets_the_public_address(api: TenantsApi, tmp_path: Path) -> None:

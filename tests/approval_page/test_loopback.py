@@ -2,8 +2,6 @@
 
 import logging
 import os
-import shlex
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,35 +12,8 @@ from approval_page.scenes import Browser, Scene
 from contacts_mcp.approval_page import LoopbackPage, has_browser
 from contacts_mcp.approval_page._loopback import BOOTSTRAP_SECONDS, MAX_OPENINGS_PER_MINUTE
 from contacts_mcp.guard import Consent
+from support.fake_browser import FakeBrowser
 from support.processes import wait_until
-
-_RECORDER = """\
-import os, sys
-print(sys.argv[1])
-print(sys.argv[1], file=sys.stderr)
-inherited = {name for name in os.environ if name.startswith(("CONTACTS_MCP_", "WAYSCLOUD_"))}
-has_terminal = any(map(os.isatty, range(3))) or "TERM" in os.environ
-with open(sys.argv[2], "a") as file:
-    file.write(f"{sys.argv[1]} {len(sys.stdin.read())} {len(inherited)} {has_terminal}\\n")
-"""
-
-
-class FakeBrowser:
-    """The program that BROWSER names. `opened` are the addresses, `notes` what else it found."""
-
-    def __init__(self, folder: Path) -> None:
-        self._log = folder / "opened"
-        program = folder / "browser.py"
-        program.write_text(_RECORDER)
-        self.command = shlex.join([sys.executable, str(program), "%s", str(self._log)]).replace("'%s'", "%s")
-
-    @property
-    def notes(self) -> list[list[str]]:
-        return [line.split()[1:] for line in self._log.read_text().splitlines()] if self._log.exists() else []
-
-    @property
-    def opened(self) -> list[str]:
-        return [line.split()[0] for line in self._log.read_text().splitlines()] if self._log.exists() else []
 
 
 @pytest.fixture

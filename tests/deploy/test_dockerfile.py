@@ -34,7 +34,7 @@ def test_wheel_is_installed_with_its_extras_and_compiled() -> None:
     build = " ".join(each.value for each in read_dockerfile()[1] if each.name == "RUN")
 
     assert "wheel --no-cache-dir --no-deps" in build
-    assert '"wayscloud-contacts-mcp[postgres,redis,telemetry] @ file://' in build
+    assert '"wayscloud-contacts-mcp[postgres,redis,oidc,telemetry] @ file://' in build
     assert "compileall -q -j 0 --invalidation-mode unchecked-hash /opt/contacts-mcp/lib" in build
     assert not re.search(r"\b(curl|wget|apt|apt-get|sudo|chmod 777)\b", build)
 

@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import pytest
+
 from doc_parts import check_part, table
 from support.host_profiles import PROFILES, Profile, Will, reason_of, scene_in
 
 _WAYS = {"form": "a form in the host", "page": "a page that opens in the browser"}
 
 
+@pytest.mark.slow
 async def test_table_of_hosts_shows_what_came_of_a_deletion_in_each(tmp_path: Path) -> None:
     rows = [await _row(tmp_path, profile) for profile in PROFILES]
 

@@ -92,6 +92,7 @@ async def test_answer_to_a_form_counts_although_the_call_has_ended(tmp_path: Pat
         waiting = await scene.call("delete_contact", contact_id=scene.contact_id)
         (question,) = scene.host.asked
         scene.answer_later(question, {"action": "accept", "content": {"decision": "delete"}})
+        scene.hold(is_long=True)
         outcome = await scene.delete()
 
     assert reason_of(waiting).startswith("waiting for a person: the question is still open in this host")
@@ -105,6 +106,7 @@ async def test_page_of_a_changed_contact_is_void_and_the_next_call_asks_again(tm
         await scene.delete(max_calls=1)
         await scene.call("update_contact", contact_id=scene.contact_id, name="Ola Nordmann Berg")
         scene.will = Will.YES
+        scene.hold(is_long=True)
         outcome = await scene.delete(max_calls=1)
 
     assert len(scene.pages) == 2

@@ -21,7 +21,8 @@ from support.raw_hosts import FORMS, LineHost, Message, fill_form, line_host
 
 URLS: Message = {"elicitation": {"url": {}}}
 APPS: Message = {"extensions": {"io.modelcontextprotocol/ui": {"mimeTypes": ["text/html;profile=mcp-app"]}}}
-_HOLD_SECONDS = 0.2  # instead of 45
+_SHORT_HOLD_SECONDS, _LONG_HOLD_SECONDS = 0.05, 30.0
+"""How long a call waits for a person who does nothing, and at most for one who decides at once."""
 
 
 class Forms(StrEnum):
@@ -99,14 +100,14 @@ class Scene:
         self.has_browser, self.address = True, ""
         self.opened: list[str] = []
         """The addresses that the host was given for the person."""
-        ways = Ways(
+        self.ways = Ways(
             (Rung.FORM, Rung.PAGE, Rung.URL),
             open_page=self.open_page,
             page_url=lambda _ctx, approval: f"{self.address}{approval.id}" if self.address else None,
-            hold_seconds=_HOLD_SECONDS,
         )
+        self.hold(is_long=will is not Will.NOTHING and profile.forms is not Forms.HANGS)
         self.desk = ApprovalDesk(self.guard, TOOLS, self._backend)
-        self.server = server_over(backend_for=self._backend, guard=self.guard, ways=ways, recorder=recorder)
+        self.server = server_over(backend_for=self._backend, guard=self.guard, ways=self.ways, recorder=recorder)
         self._deciding: set[asyncio.Task[None]] = set()
         self.host: LineHost
         self.contact_id = ""
@@ -119,6 +120,10 @@ class Scene:
 
     def _backend(self, _caller: object) -> Backend:
         return Backend(self.api, known_extensions=EXTENSIONS)
+
+    def hold(self, *, is_long: bool) -> None:
+        """Set how long the next calls wait for the person."""
+        object.__setattr__(self.ways, "hold_seconds", _LONG_HOLD_SECONDS if is_long else _SHORT_HOLD_SECONDS)
 
     async def open_page(self, approval: Approval) -> bool:
         """Open the page, unless it is open or there is no browser; the person decides on it."""
@@ -200,6 +205,7 @@ class Scene:
             answers.append(await self.call("delete_contact", contact_id=self.contact_id))
             if "call again with the same arguments" not in reason_of(answers[-1]):
                 break
+            self.hold(is_long=self.will is not Will.NOTHING)
         consents = [record["consent"] for record in self.trail if record["outcome"] == "done"]
         return Outcome(consents[0] if consents else None, len(answers), not await self.has_contact(), answers)
 

@@ -19,9 +19,10 @@ import pytest
 from contacts_mcp import contract
 from contacts_mcp.client import ContactsClient
 from contacts_mcp.contract import Risk
-from contacts_mcp.directory import Directory
+from contacts_mcp.directory import Directory, list_extensions
 from contacts_mcp.directory.database import metadata, nonces
 from contacts_mcp.guard import ANSWER_LIFETIME_SECONDS, Guard, GuardMode, MemoryNonceStore, Seal
+from contacts_mcp.tools import Backend
 from endpoint_cases import CALLS_BY_TOOL, CASES, EndpointCase
 from network.servers import STATE_KEYS, quick_folder
 from support.clock import Clock
@@ -210,7 +211,9 @@ class GuardedServers:
         seal: Seal | None = None,
     ) -> AsyncIterator[LineHost]:
         guard = Guard(mode, CONFIRMED, seal=seal or self.seal, nonce_store=self.nonce_store)
-        async with line_host(server_over(self.api, guard=guard), era, person, forms=forms) as host:
+        extensions = list_extensions(self.path, has_keys=False)
+        server = server_over(backend_for=lambda _: Backend(self.api, known_extensions=extensions), guard=guard)
+        async with line_host(server, era, person, forms=forms) as host:
             yield host
 
     async def arguments(self, call: GuardedCall, *, other: bool = False) -> Arguments:

@@ -19,7 +19,7 @@ from contacts_mcp.text import sanitize
 from support.hosts import LEGACY, MODERN, Host, Person, each_era, enter_in_one_task, host, host_of_service, text_of
 from support.texts import HIDING, MARK, TEXTS, UNSEEN, unseen_in
 from support.trust_summary import Tried
-from trust.outcomes import NAMES, arguments_by_tool
+from trust.outcomes import CLUSTERS, NAMES, UNDO, arguments_by_call
 
 NOTE = "Trillian"
 """Part of every note, and of no other field."""
@@ -264,8 +264,9 @@ def service_of(text: str) -> Callable[[httpx.Request], httpx.Response]:
     return respond
 
 
+_BY_CALL = arguments_by_call({name: ID.format(number % 2) for number, name in enumerate(NAMES)})
 CALLS = {
-    **arguments_by_tool({name: ID.format(number % 2) for number, name in enumerate(NAMES)}),
+    **{tool: arguments for tool, arguments in _BY_CALL.items() if tool not in (CLUSTERS, UNDO)},
     "find_contacts": {"query": MARK},
     "import_contacts": {"content": f"name\n{MARK}\n", "on_match": "update"},
     "update_matching_contacts": {"set_company_name": "Company"},

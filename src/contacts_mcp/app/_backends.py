@@ -14,7 +14,7 @@ import anyio
 import anyio.to_thread
 
 from contacts_mcp.client import BASE_URL, Credential, find_credential, parse_base_url
-from contacts_mcp.contract import AnswerT, AuthenticationFailed, Call, ContactsError, ListContacts, ProgressCallback
+from contacts_mcp.contract import AnswerT, AuthenticationFailed, Call, ListContacts, ProgressCallback
 from contacts_mcp.directory import Location, PostgresServer, default_path, list_extensions
 from contacts_mcp.file_links import FileLinks
 from contacts_mcp.folder import Folder
@@ -232,7 +232,9 @@ class DirectoryConnection(Connection):
         """See guard.ApprovalStore."""
         return list(await self._run(lambda directory: directory.approval_names(prefix), ApprovalStoreUnavailable))
 
-    async def _run(self, work: "Callable[[Directory], Awaitable[T]]", error: type[ContactsError]) -> T:
+    async def _run(
+        self, work: "Callable[[Directory], Awaitable[T]]", error: type[ApprovalStoreUnavailable | NonceStoreUnavailable]
+    ) -> T:
         """Run `work` on the directory; raise `error` if it is unavailable."""
         from contacts_mcp.directory import DirectoryUnavailable
 
@@ -241,7 +243,7 @@ class DirectoryConnection(Connection):
             assert self._directory
             return await work(self._directory)
         except DirectoryUnavailable:
-            raise error from None
+            raise error() from None
 
     async def rights_of(self, secret: str) -> KeyRights:
         """Return the rights of a key of this directory's owner; none if there is no such key, or it was revoked.

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from contacts_mcp.app._backends import Connection, DirectoryConnection, Embedded, Platform
+from contacts_mcp.app._pages import has_network_pages
 from contacts_mcp.app._shared_state import SharedState
 from contacts_mcp.guard import (
     ANSWER_LIFETIME_SECONDS,
@@ -89,10 +90,10 @@ def require_shared_approvals(
 ) -> None:
     """Raise InvalidSettings if a person is to decide in a terminal, which could not see what the server asks.
 
-    An approver can decide on the page of a server that authenticates callers, and has another key than the server.
+    An approver can decide on the page of a server at which people log in, and has another key than the server.
     """
     rungs = choose_rungs(settings)
-    has_approver = Rung.APPROVER in rungs and settings.auth is Auth.NONE
+    has_approver = Rung.APPROVER in rungs and not has_network_pages(settings, rungs)
     if settings.read_only or not (has_approver or Rung.TERMINAL in rungs):
         return
     is_embedded = isinstance(backend, Embedded)
@@ -103,6 +104,8 @@ def require_shared_approvals(
     if not is_shared:
         names = ["state_keys"] if is_embedded else ["state_keys", "redis_url"]
         needed = " and ".join(map(env_name, names))
+        if has_approver and settings.auth is Auth.OAUTH:
+            needed += f", or {env_name('oidc_client_id')} for a page on which they decide"
         raise InvalidSettings(
             f"{env_name('approval')}: a person in a terminal cannot see what the server asks; set {needed}"
         )

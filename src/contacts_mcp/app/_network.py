@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from mcp.server.lowlevel import Server
@@ -28,7 +28,10 @@ from contacts_mcp.contract import Risk
 from contacts_mcp.settings import Auth, InvalidSettings, Settings, env_name
 from contacts_mcp.tools import TOOLS
 from contacts_mcp.transports.http import Limits, ReadinessCheck, http_app
-from contacts_mcp.transports.http.access import Access, ApiKeyAccess, LoopbackAccess
+from contacts_mcp.transports.http.access import ApiKeyAccess, LoopbackAccess
+
+if TYPE_CHECKING:
+    from contacts_mcp.transports.http.access import OAuthAccess
 
 _RISKS: dict[str, Risk] = {tool.name: tool.min_risk or tool.risk for tool in TOOLS}
 
@@ -55,7 +58,7 @@ def build_network_app(settings: Settings, home: Path, *, create: bool = True) ->
     access = _access(settings, app)
     telemetry = plan_telemetry(settings, os.environ)
     pages = None
-    if isinstance(access, ApiKeyAccess):
+    if not isinstance(access, LoopbackAccess):
         pages = build_network_pages(settings, choose_rungs(settings), app.desk, access)
 
     checks = app.checks() | ({"issuer": access.check_ready} if settings.auth is Auth.OAUTH else {})
@@ -93,7 +96,7 @@ def require_reachable(settings: Settings, host: str) -> None:
         )
 
 
-def _access(settings: Settings, app: App) -> Access:
+def _access(settings: Settings, app: App) -> "ApiKeyAccess | OAuthAccess | LoopbackAccess":
     if isinstance(app.connection, PerCallerConnection):
         return ApiKeyAccess(app.connection.check)
     if settings.auth is Auth.OAUTH:
@@ -106,7 +109,7 @@ def _access(settings: Settings, app: App) -> Access:
     return LoopbackAccess()
 
 
-def _oauth(settings: Settings, app: App) -> Access:
+def _oauth(settings: Settings, app: App) -> "OAuthAccess":
     from contacts_mcp.transports.http.access import Issuer, OAuthAccess
 
     if settings.oauth_issuer is None:

@@ -3,18 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from http import HTTPStatus
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from contacts_mcp.approval_page import LoopbackPage, has_browser
 from contacts_mcp.guard import ANSWER_LIFETIME_SECONDS, Approval, Consent, Rung, Seal
 from contacts_mcp.middleware import Refusal
 from contacts_mcp.server import ApprovalDesk, Caller, RequestContext, approvals_url_of
-from contacts_mcp.settings import Auth, Settings
+from contacts_mcp.settings import Auth, InvalidSettings, Settings, env_name
 
 if TYPE_CHECKING:
-    from contacts_mcp.transports.http.access import ApiKeyAccess
+    from contacts_mcp.transports.http.access import ApiKeyAccess, OAuthAccess, OidcClient
 
 
 def choose_loopback_page(settings: Settings, rungs: Sequence[Rung], desk: ApprovalDesk) -> LoopbackPage | None:
@@ -26,7 +28,8 @@ def choose_loopback_page(settings: Settings, rungs: Sequence[Rung], desk: Approv
 def has_network_pages(settings: Settings, rungs: Sequence[Rung]) -> bool:
     """Whether a server over a network has pages on which callers, or approvers, log in and decide."""
     is_allowed = not settings.read_only and bool({Rung.URL, Rung.APPROVER} & set(rungs))
-    return is_allowed and settings.auth is Auth.KEY
+    has_login = settings.auth is Auth.KEY or (settings.auth is Auth.OAUTH and settings.oidc_client_id is not None)
+    return is_allowed and has_login
 
 
 def page_url(ctx: RequestContext, approval: Approval) -> str | None:
@@ -36,22 +39,48 @@ def page_url(ctx: RequestContext, approval: Approval) -> str | None:
 
 
 def build_network_pages(
-    settings: Settings, rungs: Sequence[Rung], desk: ApprovalDesk, access: "ApiKeyAccess"
+    settings: Settings, rungs: Sequence[Rung], desk: ApprovalDesk, access: "ApiKeyAccess | OAuthAccess"
 ) -> ASGIApp | None:
-    """Build the pages of a server over a network; None if the settings allow none."""
+    """Build the pages of a server over a network; None if the settings allow none. Raises InvalidSettings."""
     if not has_network_pages(settings, rungs):
         return None
-    from contacts_mcp.approval_page import Deciding, KeyLogin, Sessions, Views, approval_pages
-
-    async def identify(key: str) -> Caller:
-        caller = await access.log_in(key)
-        caller = replace(caller, may_approve=caller.may_approve and Rung.APPROVER in rungs)
-        if not caller.may_approve and Rung.URL not in rungs:
-            raise Refusal(HTTPStatus.FORBIDDEN, "forbidden", "this key may not decide on the calls of others")
-        return caller
+    from contacts_mcp.approval_page import CALLBACK_PATH, Deciding, KeyLogin, OidcLogin, Sessions, Views, approval_pages
+    from contacts_mcp.transports.http.access import OAuthAccess
 
     views = Views("")
-    keys = [key.get_secret_value() for key in settings.state_keys]
-    sessions = Sessions(Seal(ANSWER_LIFETIME_SECONDS, keys))
+    seal = Seal(ANSWER_LIFETIME_SECONDS, [key.get_secret_value() for key in settings.state_keys])
+    sessions = Sessions(seal)
     deciding = Deciding(Consent.URL, lambda caller: caller.principal)
+
+    def admit(caller: Caller) -> Caller:
+        caller = replace(caller, may_approve=caller.may_approve and Rung.APPROVER in rungs)
+        if not caller.may_approve and Rung.URL not in rungs:
+            raise Refusal(HTTPStatus.FORBIDDEN, "forbidden", "you may not decide on the calls of others")
+        return caller
+
+    if isinstance(access, OAuthAccess):
+        login = OidcLogin(views, sessions, seal, _provider(settings, rungs, access), admit)
+        routes = [Route(CALLBACK_PATH, login.finish, methods=["GET", "POST"])]
+        return approval_pages(desk, sessions, login, views, deciding, routes)
+    log_in = access.log_in
+
+    async def identify(key: str) -> Caller:
+        return admit(await log_in(key))
+
     return approval_pages(desk, sessions, KeyLogin(views, identify), views, deciding)
+
+
+def _provider(settings: Settings, rungs: Sequence[Rung], access: "OAuthAccess") -> "OidcClient":
+    if find_spec("authlib") is None:
+        needed = "needs the extra `oidc`: pip install 'wayscloud-contacts-mcp[oidc]'"
+        raise InvalidSettings(f"{env_name('oidc_client_id')} {needed}")
+    from contacts_mcp.transports.http.access import OidcClient
+
+    secret = settings.oidc_client_secret
+    return OidcClient(
+        access.issuer,
+        settings.oidc_client_id or "",
+        secret.get_secret_value() if secret else None,
+        resource=access.resource,
+        asks_to_approve=Rung.APPROVER in rungs,
+    )

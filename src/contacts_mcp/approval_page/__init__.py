@@ -9,13 +9,27 @@ from contacts_mcp.approval_page._loopback import LoopbackPage
 if TYPE_CHECKING:
     from contacts_mcp.approval_page._app import Deciding, Login, approval_pages
     from contacts_mcp.approval_page._login import KeyLogin
+    from contacts_mcp.approval_page._oidc_login import CALLBACK_PATH, OidcLogin, Provider
     from contacts_mcp.approval_page._sessions import Sessions
     from contacts_mcp.approval_page._views import Views
 
-__all__ = ["Deciding", "KeyLogin", "Login", "LoopbackPage", "Sessions", "Views", "approval_pages", "has_browser"]
+__all__ = [
+    "CALLBACK_PATH",
+    "Deciding",
+    "KeyLogin",
+    "Login",
+    "LoopbackPage",
+    "OidcLogin",
+    "Provider",
+    "Sessions",
+    "Views",
+    "approval_pages",
+    "has_browser",
+]
 _LAZY = {
     "_app": ("Deciding", "Login", "approval_pages"),
     "_login": ("KeyLogin",),
+    "_oidc_login": ("CALLBACK_PATH", "OidcLogin", "Provider"),
     "_sessions": ("Sessions",),
     "_views": ("Views",),
 }

@@ -5,20 +5,30 @@
 - A POST request has to come from a page of this server: Origin, session and the form's token have to fit.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
-from starlette.routing import Route, Router
+from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from contacts_mcp.approval_page._html import CONTENT_SECURITY_POLICY, Html
 from contacts_mcp.approval_page._sessions import Session, Sessions, scheme_of
-from contacts_mcp.approval_page._views import APPROVE, DECISION_FIELD, KEEP, TOKEN_FIELD, TYPED_FIELD, PageFault, Views
+from contacts_mcp.approval_page._views import (
+    APPROVE,
+    DECISION_FIELD,
+    KEEP,
+    TICKED,
+    TOKEN_FIELD,
+    TYPED_FIELD,
+    PageFault,
+    Views,
+)
 from contacts_mcp.contract import AuthenticationFailed, ContactsError, PermissionDenied
 from contacts_mcp.guard import Approval, Consent, Prompt, Refused, build_prompt
 from contacts_mcp.middleware import BODY_SCOPE_KEY, BodyLimitMiddleware, ErrorMiddleware, Refusal
@@ -70,10 +80,18 @@ class Deciding:
         return Consent.APPROVER if viewer.may_approve else self.consent
 
 
-def approval_pages(desk: ApprovalDesk, sessions: Sessions, login: Login, views: Views, deciding: Deciding) -> ASGIApp:
-    """Serve the pages of pending approvals."""
+def approval_pages(
+    desk: ApprovalDesk,
+    sessions: Sessions,
+    login: Login,
+    views: Views,
+    deciding: Deciding,
+    login_routes: Sequence[BaseRoute] = (),
+) -> ASGIApp:
+    """Serve the pages of pending approvals, and further pages of the login."""
     pages = _Pages(desk, sessions, login, views, deciding)
     routes = [
+        *login_routes,
         Route("/", pages.list_pending, methods=_METHODS),
         Route("/{approval}", pages.show_or_decide, methods=_METHODS),
     ]
@@ -169,10 +187,16 @@ class _Pages:
             raise _outdated(exc) from None
 
     def _show(
-        self, session: Session, question: OpenQuestion, prompt: Prompt, *, typed: str = "", error: str = ""
+        self,
+        session: Session,
+        question: OpenQuestion,
+        prompt: Prompt,
+        *,
+        given: Form = MappingProxyType({}),
+        error: str = "",
     ) -> Response:
         token = self._sessions.make_token(session, question.approval, question.target.fingerprint)
-        page = self._views.question(question.approval, prompt, token, typed=typed, error=error)
+        page = self._views.question(question.approval, prompt, token, given, error)
         return page_response(page, HTTPStatus.UNPROCESSABLE_ENTITY if error else HTTPStatus.OK)
 
     async def _decide(
@@ -194,7 +218,7 @@ class _Pages:
             raise _outdated(exc) from None
         except Refused as exc:
             error = f"{as_sentence(exc.message)} Nothing was decided; try again."
-            return self._show(session, question, prompt, typed=form.get(TYPED_FIELD, ""), error=error)
+            return self._show(session, question, prompt, given=form, error=error)
         others, base = len(await self._pending(viewer)), request.scope.get("root_path", "")
         return page_response(self._views.decided(prompt, is_approved=decision == APPROVE, others=others, base=base))
 
@@ -242,7 +266,7 @@ def _to_answer(prompt: Prompt, form: Form) -> dict[str, Any]:
     """Return the answer as a form of a host gives it, for the guard to judge."""
     if not prompt.phrase:
         return {"decision": prompt.yes}
-    ticked = {name: True for name, value in form.items() if name.startswith("also_") and value == "on"}
+    ticked = {name: True for name, value in form.items() if name.startswith("also_") and value == TICKED}
     return {"typed": form.get(TYPED_FIELD, ""), **ticked}
 
 

@@ -16,10 +16,11 @@ _VALUE = r'"[^"]*"'
 _CHANGE_OR_VALUE = re.compile(rf"({_VALUE}|\(empty\)) → ({_VALUE}|\(empty\))|{_VALUE}")
 _RECORD = re.compile(rf'((?:[a-z]+ )?{_VALUE}) \(((?:[^"()]|{_VALUE})*)\)')
 _OUTSIDE_OF_VALUES = rf"(?=(?:[^\"]*{_VALUE})*[^\"]*$)"
-_COMMA, _SEMICOLON, _COLON = (re.compile(re.escape(each) + _OUTSIDE_OF_VALUES) for each in (", ", "; ", "): "))
+_COMMA, _SEMICOLON = (re.compile(re.escape(each) + _OUTSIDE_OF_VALUES) for each in (", ", "; "))
 _BULLET = "- "
+_VOID = ("input", "br")
 
-_STYLE = files(__package__).joinpath("style.css").read_text("utf-8")
+_STYLE = files("contacts_mcp.approval_page").joinpath("style.css").read_text("utf-8")
 
 CONTENT_SECURITY_POLICY = (
     f"default-src 'none'; style-src 'sha256-{b64encode(sha256(_STYLE.encode()).digest()).decode()}'; "
@@ -59,19 +60,16 @@ def element(tag: str, /, *content: str, **attributes: str | bool) -> Html:
     >>> element("p", "a < b", class_="muted")
     '<p class="muted">a &lt; b</p>'
     """
+    if tag in _VOID:
+        return Html(f"<{tag}{_attributes(attributes)}>")
     inner = "".join(each if isinstance(each, Html) else escape(each) for each in content)
     return Html(f"<{tag}{_attributes(attributes)}>{inner}</{tag}>")
 
 
-def field(**attributes: str | bool) -> Html:
-    """Return an input element."""
-    return Html(f"<input{_attributes(attributes)}>")
-
-
 def _attributes(attributes: dict[str, str | bool]) -> str:
     names = {name: name.rstrip("_").replace("_", "-") for name in attributes}
-    shown = {names[name]: value for name, value in attributes.items() if value is not False}
-    return "".join(f" {name}" if value is True else f' {name}="{escape(value)}"' for name, value in shown.items())
+    given = [(names[name], value) for name, value in attributes.items() if value is not False]
+    return "".join(f' {name}="{escape(value)}"' if isinstance(value, str) else f" {name}" for name, value in given)
 
 
 def rich_text(text: str) -> Html:
@@ -87,9 +85,14 @@ def rich_text(text: str) -> Html:
         if match[1] is None:
             parts.append(_value(match[0]))
         else:
-            parts += [element("del", _value(match[1])), " → ", element("ins", _value(match[2]))]
+            parts += [_old_value(match[1]), " → ", element("ins", _value(match[2]))]
         end = match.end()
     return Html("".join([*parts, escape(text[end:])]))
+
+
+def _old_value(quoted: str) -> Html:
+    """Return a value that is lost; of an empty one there is nothing to strike out."""
+    return element("del", _value(quoted)) if quoted.startswith('"') else element("span", quoted, class_="muted")
 
 
 def _value(quoted: str) -> Html:
@@ -136,8 +139,23 @@ def paragraphs(lines: Sequence[str]) -> list[Html]:
 
 def _item(line: str) -> Html:
     """Return one entry of a list; the changes of a contact get a line each."""
-    named, *rest = _COLON.split(line, maxsplit=1)
-    if not rest:
+    named, rest = _split_name(line)
+    if named is None:
         return element("li", rich_text(line))
-    changes = (element("li", rich_text(each)) for each in _SEMICOLON.split(rest[0]))
-    return element("li", rich_text(f"{named})"), element("ul", *changes))
+    changes = (element("li", rich_text(each)) for each in _SEMICOLON.split(rest))
+    return element("li", named, element("ul", *changes))
+
+
+def described_record(line: str) -> Html:
+    """Return a line that names a record and says something of it, with the name before everything else."""
+    named, rest = _split_name(line)
+    return rich_text(line) if named is None else element("span", named, element("br"), rich_text(rest))
+
+
+def _split_name(line: str) -> tuple[Html | None, str]:
+    """Split `"Ola" (id 1): text`; None if the line does not begin with a record."""
+    match = _RECORD.match(line)
+    if match is None or not line.startswith(": ", match.end()):
+        return None, line
+    known = element("span", f"({match[2]})", class_="muted")
+    return Html(f"{element('strong', rich_text(match[1]))} {known}"), line[match.end() + 2 :]

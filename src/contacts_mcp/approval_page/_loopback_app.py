@@ -88,7 +88,7 @@ class LoopbackApp:
 class _NoLogin:
     """Sends everyone away who did not come by a bootstrap address."""
 
-    async def log_in(self, _request: Request, _form: Form) -> Caller | Response:
+    async def log_in(self, request: Request, form: Form) -> Caller | Response:  # noqa: ARG002 - see Login
         text = (
             "Questions can be seen only in the browser window that was opened for them. If you closed it, let the"
             " assistant ask again."

@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
@@ -46,20 +46,17 @@ class Sessions:
         current = self.find(connection)
         session_id = current.id if current and current.caller == caller else secrets.token_hex(_ID_BYTES)
         session = Session(session_id, caller, self._clock() + SESSION_SECONDS)
-        is_https = scheme_of(connection) == "https"
         response.set_cookie(
-            _cookie_name(connection),
+            cookie_name(connection, _COOKIE),
             self._seal.encrypt(_COOKIE, _dump(session)),
             max_age=int(SESSION_SECONDS),
-            path="/" if is_https else f"{connection.scope.get('root_path', '')}/",
-            secure=is_https,
-            httponly=True,
             samesite="strict",
+            **cookie_options(connection),
         )
 
     def find(self, connection: HTTPConnection) -> Session | None:
         """Return the session of a request; None if it has none, or one that has expired."""
-        sealed = connection.cookies.get(_cookie_name(connection))
+        sealed = connection.cookies.get(cookie_name(connection, _COOKIE))
         content = self._seal.decrypt(_COOKIE, sealed) if sealed else None
         session = _load(json.loads(content)) if content else None
         return session if session and session.expires > self._clock() else None
@@ -79,8 +76,24 @@ def scheme_of(connection: HTTPConnection) -> str:
     return "http" if is_loopback(connection.url.hostname or "") else "https"
 
 
-def _cookie_name(connection: HTTPConnection) -> str:
-    return f"__Host-{_COOKIE}" if scheme_of(connection) == "https" else _COOKIE
+def cookie_name(connection: HTTPConnection, name: str) -> str:
+    """Return the name of a cookie that no other host can set, if the browser sees to that."""
+    return f"__Host-{name}" if scheme_of(connection) == "https" else name
+
+
+class CookieOptions(TypedDict):
+    """Which requests a cookie is sent with."""
+
+    path: str
+    secure: bool
+    httponly: bool
+
+
+def cookie_options(connection: HTTPConnection) -> CookieOptions:
+    """Return the options of a cookie of these pages, as its name demands them."""
+    is_https = scheme_of(connection) == "https"
+    path = "/" if is_https else f"{connection.scope.get('root_path', '')}/"
+    return {"path": path, "secure": is_https, "httponly": True}
 
 
 def _form_name(session: Session, approval: Approval) -> str:

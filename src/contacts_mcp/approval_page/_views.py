@@ -7,10 +7,10 @@ from http import HTTPStatus
 
 from contacts_mcp.approval_page._html import (
     Html,
+    described_record,
     document,
     element,
     facts_list,
-    field,
     isolated,
     paragraphs,
     rich_text,
@@ -20,8 +20,8 @@ from contacts_mcp.guard import Approval, Decision, Prompt, choice_field
 from contacts_mcp.wording import count, local_time
 
 TOKEN_FIELD, DECISION_FIELD, TYPED_FIELD, KEY_FIELD = "token", "decision", "typed", "key"
-KEEP, APPROVE = "keep", "approve"
-"""The values of the two buttons."""
+KEEP, APPROVE, TICKED = "keep", "approve", "on"
+"""The values of the two buttons, and of a choice."""
 
 
 class PageFault(Exception):
@@ -41,18 +41,20 @@ class Views:
 
     where: str
 
-    def question(self, approval: Approval, prompt: Prompt, token: str, *, typed: str = "", error: str = "") -> Html:
-        """Return the form on which a person decides; `error` says why the last attempt did not count."""
+    def question(
+        self, approval: Approval, prompt: Prompt, token: str, given: Mapping[str, str], error: str = ""
+    ) -> Html:
+        """Return the form on which a person decides; `error` says why the last attempt, `given`, did not count."""
         title, records = split_records(prompt.label)
         body = [
-            element("h1", f"{prompt.verb} ", rich_text(title), "?"),
+            element("h1", _verb(prompt), rich_text(title), "?"),
             element("p", *_asker(approval), class_="muted"),
             *(block for each in records for block in _facts(each.name, each.facts, is_only=len(records) == 1)),
             element("h2", "What happens"),
             *paragraphs(prompt.effect),
             *_values(prompt),
             *([element("p", prompt.warning, class_="warning")] if prompt.warning else []),
-            _form(prompt, token, typed, error),
+            _form(prompt, token, given, error),
             element("p", "You can decide until ", _time(approval.expires), ". Without a decision nothing is changed.",
                     class_="muted"),
         ]  # fmt: skip
@@ -63,7 +65,7 @@ class Views:
         if not approvals:
             return self.message("Nothing is waiting", "There is no question to decide on. You can close this page.")
         items = (
-            element("li", element("a", _tool_title(each), href=f"{base}/{each.id}"), " ", *_asker(each))
+            element("li", element("a", _tool_title(each), href=f"{base}/{each.id}"), element("br"), *_asker(each))
             for each in approvals
         )
         heading = f"{count(len(approvals), 'question')} for you"
@@ -77,7 +79,7 @@ class Views:
             if is_approved
             else "Nothing is changed, and the assistant reads that you declined. You can close this page."
         )
-        what = element("p", f"{prompt.verb}: ", rich_text(split_records(prompt.label)[0]))
+        what = element("p", _verb(prompt), rich_text(split_records(prompt.label)[0]))
         more = element("p", element("a", f"{count(others, 'more question')} for you", href=f"{base}/"))
         body = [element("h1", heading), what, element("p", text), *([more] if others else [])]
         return document(heading, self.where, body, "good" if is_approved else "")
@@ -106,7 +108,7 @@ class Views:
             element(
                 "form",
                 element("label", "WAYSCloud key", for_=KEY_FIELD, class_="field"),
-                field(**key, spellcheck="false", autocapitalize="none", **_described(error)),
+                element("input", **key, spellcheck="false", autocapitalize="none", **_described(error)),
                 element("div", element("button", "Log in", type="submit"), class_="buttons"),
                 method="post",
             ),
@@ -117,6 +119,20 @@ class Views:
         """Return a page with a link, for a login that came from another site: the browser sends no cookie before."""
         link = element("p", element("a", "Continue", href=address))
         return document("Logged in", self.where, [element("h1", "You are logged in"), link])
+
+    def not_logged_in(self, text: str, address: str) -> Html:
+        """Return a page that says why a login did not count, with a link that begins another one."""
+        body = [
+            element("h1", "You are not logged in"),
+            element("p", text),
+            element("p", element("a", "Try again", href=address)),
+        ]
+        return document("Not logged in", self.where, body)
+
+
+def _verb(prompt: Prompt) -> str:
+    """Return the beginning of a heading: `Delete person …`, but `Erase permanently: person …`."""
+    return f"{prompt.verb}: " if " " in prompt.verb else f"{prompt.verb} "
 
 
 def _asker(approval: Approval) -> list[str]:
@@ -141,31 +157,26 @@ def _values(prompt: Prompt) -> list[Html]:
     return [element("h2", "New values"), element("ul", *items, class_="entries")]
 
 
-def _form(prompt: Prompt, token: str, typed: str, error: str) -> Html:
+def _form(prompt: Prompt, token: str, given: Mapping[str, str], error: str) -> Html:
     """Return the form. Keep is its first button, which is the one that the Enter key presses."""
     keep = element("button", "Keep as it is", type="submit", name=DECISION_FIELD, value=KEEP)
     word = prompt.yes.capitalize() or prompt.verb
     approve = element("button", word, type="submit", name=DECISION_FIELD, value=APPROVE, class_="yes")
     return element(
         "form",
-        field(type="hidden", name=TOKEN_FIELD, value=token),
-        *_choices(prompt),
+        element("input", type="hidden", name=TOKEN_FIELD, value=token),
+        *_choices(prompt, given),
         *_error(error),
-        *(_phrase(prompt, typed, error) if prompt.phrase else []),
+        *(_phrase(prompt, given.get(TYPED_FIELD, ""), error) if prompt.phrase else []),
         element("div", keep, approve, class_="buttons"),
         method="post",
         autocomplete="off",
     )
 
 
-def _choices(prompt: Prompt) -> list[Html]:
+def _choices(prompt: Prompt, given: Mapping[str, str]) -> list[Html]:
     items = [
-        element(
-            "label",
-            field(type="checkbox", name=choice_field(number), value="on"),
-            element("span", rich_text(each.description)),
-            class_="choice",
-        )
+        element("label", _checkbox(choice_field(number), given), described_record(each.description), class_="choice")
         for number, each in enumerate(prompt.choices.items, 1)
     ]
     legend = element("legend", "Also erase")
@@ -174,11 +185,15 @@ def _choices(prompt: Prompt) -> list[Html]:
     return [element("fieldset", legend, why, *items, *more)] if items else more
 
 
+def _checkbox(name: str, given: Mapping[str, str]) -> Html:
+    return element("input", type="checkbox", name=name, value=TICKED, checked=given.get(name) == TICKED)
+
+
 def _phrase(prompt: Prompt, typed: str, error: str) -> list[Html]:
     name = TYPED_FIELD
     label = element("label", "To erase, type ", rich_text(f'"{prompt.phrase}"'), for_=name, class_="field")
     attributes = {"spellcheck": "false", "autocapitalize": "none", "autocomplete": "off", "dir": "auto"}
-    box = field(type="text", id=name, name=name, value=typed, **attributes, **_described(error))
+    box = element("input", type="text", id=name, name=name, value=typed, **attributes, **_described(error))
     return [label, box, element("p", "The Enter key keeps it as it is; to erase, use the button.", class_="muted")]
 
 

@@ -105,7 +105,6 @@ class ConsentLadder:
         self._guard = guard
         self._approvals = guard.approvals
         self._ways = ways or Ways()
-        self._hold_seconds = self._ways.hold_seconds
         self._unreached: TTLCache[tuple[str, str], bool] = TTLCache(_MAX_UNREACHED, _UNREACHED_TTL_SECONDS)
 
     def can_ask(self, ctx: RequestContext, caller: Caller) -> bool:
@@ -175,9 +174,9 @@ class ConsentLadder:
     async def _wait_for_either(self, form: "asyncio.Task[ConsentAnswer]", approval: Approval | None) -> Decision | None:
         """Wait until the form is answered, or until there is a decision, which is returned."""
         if approval is None:
-            await asyncio.wait({form}, timeout=self._hold_seconds)
+            await asyncio.wait({form}, timeout=self._ways.hold_seconds)
             return None
-        waiting = asyncio.create_task(self._approvals.wait_for_decision(approval, self._hold_seconds))
+        waiting = asyncio.create_task(self._approvals.wait_for_decision(approval, self._ways.hold_seconds))
         try:
             await asyncio.wait({form, waiting}, return_when=asyncio.FIRST_COMPLETED)
             return waiting.result() if waiting.done() else None
@@ -197,7 +196,7 @@ class ConsentLadder:
             await self._decline(asking, opened.approval)
         elif opened.url and is_modern(asking.ctx) and not has_address:
             return PageAddress(URL_MESSAGE, opened.url)
-        decision = await self._approvals.wait_for_decision(opened.approval, self._hold_seconds)
+        decision = await self._approvals.wait_for_decision(opened.approval, self._ways.hold_seconds)
         return await self._confirm(asking, opened.approval, decision) if decision else Waiting(_WAITING[opened.rung])
 
     async def _open_approval(self, asking: Asking) -> "_Opened | None":
@@ -311,9 +310,13 @@ async def _counted(asking: Asking, deciding: Awaitable[V], *, is_answer: bool) -
         if is_answer:
             count_confirmation(asking.call.tool, "refused")
         raise
-    if isinstance(verdict, Consent) and verdict is not Consent.NONE_NEEDED:
-        count_confirmation(asking.call.tool, "given")
+    _count_consent(asking.call.tool, verdict)
     return verdict
+
+
+def _count_consent(tool: str, verdict: object) -> None:
+    if isinstance(verdict, Consent) and verdict is not Consent.NONE_NEEDED:
+        count_confirmation(tool, "given")
 
 
 def _host_of(ctx: RequestContext, caller: Caller) -> tuple[str, str]:

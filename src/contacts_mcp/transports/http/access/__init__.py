@@ -1,5 +1,6 @@
 """Authentication and authorization of callers: only this machine, by WAYSCloud key, or by OAuth token."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from contacts_mcp.transports.http.access._access import (
@@ -12,6 +13,7 @@ from contacts_mcp.transports.http.access._access import (
 
 if TYPE_CHECKING:
     from contacts_mcp.transports.http.access._oauth import OAuthAccess
+    from contacts_mcp.transports.http.access._oidc import OidcClient
     from contacts_mcp.transports.http.access._tokens import Issuer
 
 __all__ = [
@@ -22,13 +24,13 @@ __all__ = [
     "Issuer",
     "LoopbackAccess",
     "OAuthAccess",
+    "OidcClient",
 ]
+_LAZY = {"Issuer": "_tokens", "OAuthAccess": "_oauth", "OidcClient": "_oidc"}
 
 
 def __getattr__(name: str) -> Any:
-    """Import what checks signatures only if tokens are checked."""
-    if name not in __all__:
+    """Import what checks signatures only if tokens are checked, and Authlib only if people log in."""
+    if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from contacts_mcp.transports.http.access import _oauth
-
-    return getattr(_oauth, name)
+    return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)

@@ -68,11 +68,11 @@ class OAuthAccess(Access):
             )
         if str(_URL.validate_python(issuer.url)) != issuer.url:
             raise ValueError("the OAuth issuer must be written with its host in lower case and without a default port")
-        self._issuer = issuer
-        self._resource = _URL.validate_python(resource)
+        self.issuer, self.resource = issuer, resource
+        self._resource_url = _URL.validate_python(resource)
         self._risk_of = risk_of
         self._record_denied = record_denied
-        self._metadata_url = str(build_resource_metadata_url(self._resource))
+        self._metadata_url = str(build_resource_metadata_url(self._resource_url))
         self.oauth_advice = f"the authorization server is named by {self._metadata_url}"
 
     async def authenticate(self, connection: HTTPConnection) -> Caller:
@@ -83,11 +83,10 @@ class OAuthAccess(Access):
         claims = await self._verify(self._token(connection))
         connection.scope["headers"] = [pair for pair in connection.scope["headers"] if pair[0] != b"authorization"]
         connection.scope[EXPIRES_SCOPE_KEY] = claims.expires
-        risks = frozenset(risk for scope in claims.scopes & SCOPES.keys() for risk in SCOPES[scope])
-        if not risks:
+        caller = caller_of(claims)
+        if not caller.risks:
             raise self._insufficient({"contacts:read"}, "the token has none of this server's scopes")
-        may_approve = APPROVE_SCOPE in claims.scopes
-        return Caller(subject_pseudonym(claims.issuer, claims.subject), risks, may_approve=may_approve)
+        return caller
 
     async def authorize(self, caller: Caller, body: bytes) -> None:
         """Refuse (403) a call of a tool that the caller's scopes do not cover, and name the scopes that would.
@@ -110,18 +109,18 @@ class OAuthAccess(Access):
     async def check_ready(self) -> None:
         """Raise a ContactsError if the issuer's keys are not available."""
         try:
-            await self._issuer.check_ready()
+            await self.issuer.check_ready()
         except IssuerUnavailable:
             raise _IssuerNotReady("the token issuer's keys cannot be fetched") from None
 
     def reload(self) -> str:
-        self._issuer.reload()
+        self.issuer.reload()
         return "the token issuer's keys are fetched again"
 
     def routes(self) -> list[BaseRoute]:
         """Return the routes of the protected-resource metadata (RFC 9728), at every path where clients look for it."""
         (own,) = create_protected_resource_routes(
-            self._resource, [_URL.validate_python(self._issuer.url)], list(SCOPES), "WAYSCloud Contacts"
+            self._resource_url, [_URL.validate_python(self.issuer.url)], list(SCOPES), "WAYSCloud Contacts"
         )
         paths = dict.fromkeys((METADATA_PATH, f"{METADATA_PATH}/mcp", own.path))
         return [Route(path, own.endpoint, methods=["GET", "OPTIONS"]) for path in paths]
@@ -145,7 +144,7 @@ class OAuthAccess(Access):
 
     async def _verify(self, token: str) -> TokenClaims:
         try:
-            return await self._issuer.verify(token)
+            return await self.issuer.verify(token)
         except InvalidToken as exc:
             challenge = self._challenge(error="invalid_token", error_description=str(exc), scope=" ".join(SCOPES))
             message = f"{exc}; get a new one from the authorization server"
@@ -173,6 +172,13 @@ class OAuthAccess(Access):
         """Return a WWW-Authenticate header (RFC 6750, 3; RFC 9728, 5.1); no value comes from the request."""
         pairs = {**parameters, "resource_metadata": self._metadata_url}
         return {"WWW-Authenticate": "Bearer " + ", ".join(f'{name}="{value}"' for name, value in pairs.items())}
+
+
+def caller_of(claims: TokenClaims) -> Caller:
+    """Return the caller whom a token names, with what its scopes allow."""
+    risks = frozenset(risk for scope in claims.scopes & SCOPES.keys() for risk in SCOPES[scope])
+    may_approve = APPROVE_SCOPE in claims.scopes
+    return Caller(subject_pseudonym(claims.issuer, claims.subject), risks, may_approve=may_approve)
 
 
 class _Members(list[tuple[str, Any]]):

@@ -6,8 +6,9 @@ import math
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import anyio
@@ -26,7 +27,7 @@ _FETCH_INTERVAL_SECONDS = 30.0
 _REFRESH_INTERVAL_SECONDS = 3_600.0
 _MAX_KEY_AGE_SECONDS = 86_400.0
 """How long keys stay in use while they cannot be fetched again."""
-_MAX_DOCUMENT_BYTES = 256 * 1024
+MAX_DOCUMENT_BYTES = 256 * 1024
 """Metadata and keys together have some 10,000 bytes."""
 _MIN_RSA_BITS = 2048
 """NIST SP 800-131A."""
@@ -43,6 +44,7 @@ _ALGORITHMS_OF_KEY: dict[tuple[str, str], tuple[str, ...]] = {
 ALGORITHMS = tuple(name for names in _ALGORITHMS_OF_KEY.values() for name in names)
 """Accepted signatures (RFC 7518, 3.1; RFC 8037). Symmetric ones could be forged by everyone who can check them."""
 
+T = TypeVar("T")
 Fetch = Callable[[str], Awaitable[bytes]]
 """Gets the body of a URL. Raises IssuerUnavailable, or UnusableAnswer if another URL may have more."""
 
@@ -174,34 +176,53 @@ def metadata_urls(issuer: str) -> list[str]:
 
 async def _fetch_key_set(issuer: str, fetch: Fetch) -> list[Any]:
     """Return the members of the issuer's JSON Web Key set, unchecked. Raises IssuerUnavailable."""
-    url = await _find_jwks_uri(issuer, fetch)
+    url = await read_metadata(issuer, fetch, lambda metadata: metadata.url("jwks_uri"))
     keys = (await _fetch_object(url, fetch)).get("keys")
     if not isinstance(keys, list):
         raise UnusableAnswer(f"{url} holds no key set")
     return keys
 
 
-async def _find_jwks_uri(issuer: str, fetch: Fetch) -> str:
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """Metadata of an issuer, and the URL at which it was found."""
+
+    found_at: str
+    issuer: str
+    members: dict[str, Any]
+
+    def url(self, name: str) -> str:
+        """Return the URL that a member names. Raises UnusableAnswer if it could be tampered with."""
+        url = self.members.get(name)
+        if not isinstance(url, str):
+            raise UnusableAnswer(f"{self.found_at} has no {name}")
+        if not is_trustworthy(url) or (is_https(self.issuer) and not is_https(url)):
+            raise UnusableAnswer(f"{self.found_at} names a {name} that is not an https URL")
+        return url
+
+
+async def read_metadata(issuer: str, fetch: Fetch, read: Callable[[Metadata], T]) -> T:
+    """Return what `read` finds in the first usable metadata of an issuer.
+
+    `read` raises UnusableAnswer if something is missing. Raises IssuerUnavailable.
+    """
     faults = []
     for url in metadata_urls(issuer):
         try:
-            return _jwks_uri(await _fetch_object(url, fetch), url, issuer)
+            return read(await _fetch_metadata(url, issuer, fetch))
         except UnusableAnswer as exc:
             faults.append(str(exc))
     raise UnusableAnswer("; ".join(faults))
 
 
-def _jwks_uri(metadata: dict[str, Any], found_at: str, issuer: str) -> str:
-    """Return the URL of the keys, from metadata that is the issuer's own (RFC 8414, 3.3)."""
-    named, url = metadata.get("issuer"), metadata.get("jwks_uri")
+async def _fetch_metadata(url: str, issuer: str, fetch: Fetch) -> Metadata:
+    """Return metadata that is the issuer's own (RFC 8414, 3.3)."""
+    members = await _fetch_object(url, fetch)
+    named = members.get("issuer")
     if named != issuer:
         shown = quote(str(named), _MAX_SHOWN_CHARACTERS)
-        raise UnusableAnswer(f"{found_at} is of the issuer {shown}, not of {quote(issuer, _MAX_SHOWN_CHARACTERS)}")
-    if not isinstance(url, str):
-        raise UnusableAnswer(f"{found_at} has no jwks_uri")
-    if not is_trustworthy(url) or (_is_https(issuer) and not _is_https(url)):
-        raise UnusableAnswer(f"{found_at} names a jwks_uri that is not an https URL")
-    return url
+        raise UnusableAnswer(f"{url} is of the issuer {shown}, not of {quote(issuer, _MAX_SHOWN_CHARACTERS)}")
+    return Metadata(url, issuer, members)
 
 
 async def _fetch_object(url: str, fetch: Fetch) -> dict[str, Any]:
@@ -222,7 +243,7 @@ async def fetch_document(url: str) -> bytes:
     try:
         async with (
             # A proxy from the environment must not see what stays on this machine.
-            httpx.AsyncClient(headers=headers, timeout=FETCH_TIMEOUT_SECONDS, trust_env=_is_https(url)) as client,
+            httpx.AsyncClient(headers=headers, timeout=FETCH_TIMEOUT_SECONDS, trust_env=is_https(url)) as client,
             client.stream("GET", url) as response,
         ):
             if response.status_code != HTTPStatus.OK:
@@ -230,12 +251,13 @@ async def fetch_document(url: str) -> bytes:
             body = bytearray()
             async for chunk in response.aiter_raw():
                 body += chunk
-                if len(body) > _MAX_DOCUMENT_BYTES:
-                    raise UnusableAnswer(f"{url} answered with more than {_MAX_DOCUMENT_BYTES // 1024} KiB")
+                if len(body) > MAX_DOCUMENT_BYTES:
+                    raise UnusableAnswer(f"{url} answered with more than {MAX_DOCUMENT_BYTES // 1024} KiB")
             return bytes(body)
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as exc:
         raise IssuerUnavailable(f"no answer from {url} ({type(exc).__name__})") from exc
 
 
-def _is_https(url: str) -> bool:
+def is_https(url: str) -> bool:
+    """Whether a URL is one of https."""
     return urlsplit(url).scheme == "https"
