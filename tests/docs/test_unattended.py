@@ -107,7 +107,7 @@ async def test_import_above_the_write_budget_is_left_for_a_person(tmp_path: Path
     done = run("nightly_import", folder)
 
     assert done.returncode == 3, done.stderr
-    assert "creates 150" in done.stdout
+    assert "new_contacts 150" in done.stdout
     assert "write_budget: this call makes 301 changes, but only 100 of 100 per hour are left" in done.stdout
     assert {name for name, *_ in await people(folder)} == {"Kari Nordmann", "Per Aas"}
 

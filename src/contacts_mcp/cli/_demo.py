@@ -255,7 +255,7 @@ async def _try_without_forms(assistant: _Assistant, reviewing: _Reviewing) -> No
     _user_says(
         assistant,
         "Delete Søren Kjær.",
-        "This host shows no forms, as Claude Desktop. "
+        "This host shows no forms, like Claude Desktop. "
         + ("A page opens in your browser." if is_page else "The person decides in a terminal: contacts-mcp approvals"),
     )
     found = await assistant.call("list_contacts", hidden=True, search="søren kjær")
