@@ -56,7 +56,7 @@ class Login(Protocol):
     """How a person proves in a browser which caller they are."""
 
     async def log_in(self, request: Request, form: Form) -> Caller | Response:
-        """Return who the person is, or the response that goes on with the login.
+        """Return who the person is, after they posted a form, or the response that goes on with the login.
 
         `form` has the fields of a POST request from a page of this server; it is empty otherwise. Raises PageFault.
         """
@@ -174,9 +174,7 @@ class _Pages:
         answer = await self._login.log_in(request, read_form(request))
         if isinstance(answer, Response):
             return answer
-        address = request.url.path
-        # After a redirect from another site, the browser would not send the cookie with the next redirect.
-        response = redirect(address) if request.method == "POST" else page_response(self._views.logged_in(address))
+        response = redirect(request.url.path)
         self._sessions.open(request, answer, response)
         return response
 

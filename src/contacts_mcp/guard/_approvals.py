@@ -244,11 +244,6 @@ class Approvals:
         return [each for each in await self._unused(directory) if await self.decision_on(each) is None]
 
     async def get(self, directory: str, approval_id: str) -> Approval | None:
-        """Return an approval that can still be decided on or used."""
-        unused = await self._unused(directory)
-        return next((each for each in unused if each.id == approval_id), None)
-
-    async def recall(self, directory: str, approval_id: str) -> Approval | None:
         """Return an approval, also one that was used or has expired, as long as the store keeps its record."""
         approval = await self._read(f"{_prefix_of(directory)}{approval_id}", _APPROVAL)
         return approval if approval and (approval.id, approval.directory) == (approval_id, directory) else None

@@ -55,7 +55,7 @@ class ApprovalDesk:
         Raises as `list_pending`.
         """
         _require_allowed(viewer, of_all=of_all)
-        found = await self._guard.approvals.recall(viewer.directory, approval_id)
+        found = await self._guard.approvals.get(viewer.directory, approval_id)
         return found if found and (of_all or found.principal == viewer.principal) else None
 
     async def decision_on(self, approval: Approval) -> Decision | None:
