@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import anyio
 from mcp_types import ElicitRequestFormParams, ElicitRequestParams, ElicitResult
 
 from contacts_mcp.text import fold
@@ -12,6 +13,8 @@ from evals.task import Refusal, Task
 
 _NO = {"keep", "no", "cancel", "false", "reject", "decline", "abort"}
 _TO_TYPE = re.compile(r'type "([^"]+)"')
+_READING_SECONDS = 1.2
+"""A person reads before they refuse; a server may take a form that is declined at once for one that was never shown."""
 _MISTYPED = "something else"
 
 
@@ -41,7 +44,10 @@ class Person:
         if not isinstance(params, ElicitRequestFormParams):
             return ElicitResult(action="decline")
         schema = params.requested_schema
-        return _agree(message, schema) if agrees else _refuse(self._task.refusal, schema)
+        if agrees:
+            return _agree(message, schema)
+        await anyio.sleep(_READING_SECONDS)
+        return _refuse(self._task.refusal, schema)
 
 
 def _contains(message: str, parts: Iterable[str]) -> bool:

@@ -11,6 +11,7 @@ The scripted model replaces a real one, so that the examples run without a key. 
 import json
 import re
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,6 +113,11 @@ def neutral(schema: Mapping[str, Any]) -> Any:
     return {"string": "", "array": [], "object": {}, "boolean": False}.get(str(schema["type"]).lower(), 1)
 
 
+READING_SECONDS = 1.2
+"""A person reads a question before they decline it. The server takes a form that is declined within a second for one
+that was never shown."""
+
+
 class Person:
     """Replaces the person at the screen: says no to the first question and yes to all later ones."""
 
@@ -125,4 +131,6 @@ class Person:
         agrees = self._asked > 1
         content = {name: next(value for value in choice["enum"] if value != "keep")} if agrees else None
         report(question=message, answer=content)
+        if not agrees:
+            time.sleep(READING_SECONDS)
         return content

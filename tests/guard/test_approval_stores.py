@@ -10,7 +10,7 @@ import pytest
 
 from contacts_mcp.app import Embedded, connect
 from contacts_mcp.contract import Risk
-from contacts_mcp.directory import parse_location
+from contacts_mcp.directory import Directory, parse_location
 from contacts_mcp.guard import (
     Approvals,
     ApprovalStore,
@@ -179,6 +179,18 @@ async def test_directory_forgets_expired_records(tmp_path):
 
 def sqlite_of(tmp_path):
     return directories(tmp_path / "contacts.db")
+
+
+async def test_backup_has_no_approvals_and_restoring_one_removes_those_of_the_directory(tmp_path):
+    """What was asked about another state of the contacts must not run."""
+    async with Directory(tmp_path / "contacts.db") as directory:
+        await directory.create_approval("aa-1", "sealed content", time.time() + SOON)
+        await directory.maintenance.back_up(tmp_path / "copy.db", lambda _: None)
+        held = (tmp_path / "copy.db").read_bytes()
+        await directory.maintenance.restore_backup(tmp_path / "copy.db", [], lambda _: None)
+
+        assert b"sealed content" not in held
+        assert await directory.approval_names("") == []
 
 
 async def test_folder_forgets_records_longer_than_any_approval_is_valid(tmp_path):

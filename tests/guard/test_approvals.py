@@ -234,3 +234,11 @@ async def test_folder_that_cannot_be_read_is_an_error_and_no_decision(tmp_path: 
 
     with pytest.raises(ApprovalStoreUnavailable):
         await desk.decide(approval)
+
+
+def test_sealed_record_counts_only_under_its_own_name() -> None:
+    seal = Seal(600, [KEY])
+    sealed = seal.encrypt("a", b"content")
+
+    assert seal.decrypt("a", sealed) == "content"
+    assert seal.decrypt("b", sealed) is None

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from contacts_mcp.guard import GuardMode
 from support.host_profiles import APPS, PROFILES, URLS, Forms, Profile, Will, reason_of, scene_in
 from support.hosts import LEGACY, MODERN
 
@@ -83,6 +84,19 @@ async def test_form_that_no_person_can_have_read_is_not_reported_as_their_decisi
         "the question was declined, or never shown to a person; nothing was changed; "
         "call again only if the person asks for it"
     )
+
+
+@pytest.mark.parametrize("era", [LEGACY, MODERN])
+async def test_two_step_mode_offers_its_preview_if_the_form_reached_no_person(tmp_path: Path, era: str) -> None:
+    profile = Profile("a host that declines", era, {"elicitation": {}}, Forms.DECLINES)
+    async with scene_in(tmp_path / "contacts.db", profile, Will.NO, GuardMode.TWO_STEP) as scene:
+        scene.has_browser = False
+        preview = (await scene.delete()).answers[-1]["result"]["structuredContent"]
+        token = {"confirmation_token": preview["confirmation_token"]}
+        await scene.call("delete_contact", contact_id=scene.contact_id, **token)
+
+        assert preview["question"].startswith('Delete: person "Ola Nordmann"')
+        assert not await scene.has_contact()
 
 
 async def test_answer_to_a_form_counts_although_the_call_has_ended(tmp_path: Path) -> None:

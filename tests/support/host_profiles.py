@@ -12,7 +12,7 @@ from contacts_mcp.audit import Trail
 from contacts_mcp.client import ContactsClient
 from contacts_mcp.contract import CreateContact, GetContact, NotFound
 from contacts_mcp.directory import EXTENSIONS
-from contacts_mcp.guard import ANSWER_LIFETIME_SECONDS, Approval, ApprovalStore, Consent, Guard, Rung, Seal
+from contacts_mcp.guard import ANSWER_LIFETIME_SECONDS, Approval, ApprovalStore, Consent, Guard, GuardMode, Rung, Seal
 from contacts_mcp.server import LOCAL_CALLER, ApprovalDesk, CallRecorder, Ways
 from contacts_mcp.tools import TOOLS, Backend
 from support.clock import Clock
@@ -88,7 +88,7 @@ class Outcome:
 class Scene:
     """A host, a person with a will of their own, and a contact that the host's model wants to delete."""
 
-    def __init__(self, api: ContactsClient, profile: Profile, will: Will) -> None:
+    def __init__(self, api: ContactsClient, profile: Profile, will: Will, mode: GuardMode = GuardMode.ASK) -> None:
         self.api, self.profile, self.will = api, profile, will
         self.clock = Clock()
         self.pages: list[str] = []
@@ -96,7 +96,7 @@ class Scene:
         self.trail: list[AuditRecord] = []
         recorder = CallRecorder(Trail(outputs=[self]), {tool.name: tool.risk for tool in TOOLS})
         seal = Seal(ANSWER_LIFETIME_SECONDS, clock=self.clock)
-        self.guard = Guard(seal=seal, min_decision_seconds=1.0)
+        self.guard = Guard(mode, seal=seal, min_decision_seconds=1.0)
         self.has_browser, self.address = True, ""
         self.opened: list[str] = []
         """The addresses that the host was given for the person."""
@@ -232,10 +232,10 @@ def reason_of(response: Message) -> str:
 
 
 @asynccontextmanager
-async def scene_in(path: Path, profile: Profile, will: Will) -> AsyncIterator[Scene]:
+async def scene_in(path: Path, profile: Profile, will: Will, mode: GuardMode = GuardMode.ASK) -> AsyncIterator[Scene]:
     """A host of this profile on a new directory with one contact."""
     async with ContactsClient.for_directory(path) as api:
-        scene = Scene(api, profile, will)
+        scene = Scene(api, profile, will, mode)
         scene.contact_id = await scene.create_contact("Ola Nordmann")
         host = line_host(scene.server, profile.era, scene.answer_form, capabilities=profile.capabilities)
         async with host as scene.host:

@@ -24,7 +24,7 @@ from contacts_mcp.app import Embedded, Platform, build_app
 from contacts_mcp.client import ContactsClient
 from contacts_mcp.contract import Risk
 from contacts_mcp.directory import EXTENSIONS
-from contacts_mcp.guard import Guard
+from contacts_mcp.guard import MIN_DECISION_SECONDS, Guard
 from contacts_mcp.middleware import REQUEST_ID_SCOPE_KEY
 from contacts_mcp.server import CALLER_SCOPE_KEY, Caller, build_server
 from contacts_mcp.settings import load_settings
@@ -67,6 +67,11 @@ class Person:
     def question(self) -> str:
         (asked,) = self.asked
         return asked.message
+
+
+async def read_question() -> None:
+    """Take as long as a person: a real server takes a form that is declined sooner for one that was never shown."""
+    await anyio.sleep(MIN_DECISION_SECONDS + 0.2)
 
 
 class Host:

@@ -13,9 +13,11 @@ export class Person {
     return this.hangUp?.signal;
   }
 
-  reply = (request) => {
+  // The server takes a form that is declined within a second for one that was never shown.
+  reply = async (request) => {
     this.asked.push(request.params.message);
     this.hangUp?.abort("the host has hung up");
+    if (this.answer?.action === "decline") await new Promise((resolve) => setTimeout(resolve, 1200));
     return this.answer;
   };
 }

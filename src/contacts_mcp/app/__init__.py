@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from contacts_mcp.app._backends import Embedded, Platform, choose_backend, connect, credential_reload
     from contacts_mcp.app._consent import choose_rungs, require_shared_approvals
     from contacts_mcp.app._network import NetworkApp, build_network_app, require_reachable
+    from contacts_mcp.app._pages import has_network_pages
     from contacts_mcp.app._server import App, build_app
     from contacts_mcp.app._shared_state import open_shared_state
 
@@ -32,6 +33,7 @@ __all__ = [
     "credential_reload",
     "forbid_core_dumps",
     "hangup_handler",
+    "has_network_pages",
     "open_reviewer",
     "open_shared_state",
     "require_reachable",
@@ -43,6 +45,7 @@ _LAZY = {
     "_backends": ("Embedded", "Platform", "choose_backend", "connect", "credential_reload"),
     "_consent": ("choose_rungs", "require_shared_approvals"),
     "_network": ("NetworkApp", "build_network_app", "require_reachable"),
+    "_pages": ("has_network_pages",),
     "_server": ("App", "build_app"),
     "_shared_state": ("open_shared_state",),
 }

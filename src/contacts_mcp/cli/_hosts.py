@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from contacts_mcp.app import choose_rungs
+from contacts_mcp.app import choose_rungs, has_network_pages
 from contacts_mcp.guard import GuardMode, Rung
 from contacts_mcp.settings import Auth, Settings, env_name
 
@@ -102,8 +102,8 @@ def _why_not(rung: Rung, host: KnownHost, settings: Settings, *, has_browser: bo
             return "the person is not at the computer of the server"
         return "" if has_browser else "no browser was found on this computer"
     if rung is Rung.URL:
-        if settings.auth is Auth.NONE:
-            return "it needs a server over a network that authenticates its callers"
+        if not has_network_pages(settings, [rung]):
+            return "it needs a server over a network with a page on which callers log in"
         return "" if host.opens_addresses else "this host opens no addresses for a server"
     return ""
 

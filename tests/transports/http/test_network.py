@@ -9,7 +9,7 @@ import pytest
 
 from contacts_mcp.client import Credential
 from contacts_mcp.tools import TOOLS
-from support.hosts import MISSING_ID, MODERN, Person, deleted, each_era
+from support.hosts import MISSING_ID, MODERN, Person, deleted, each_era, read_question
 from support.processes import API_KEY, HttpServer
 from support.services import directory_service, page_service
 from transports.http.clients import DELETE, connected, initialize, keyed, post
@@ -38,7 +38,7 @@ async def test_client_can_call_tools_and_confirm_a_deletion(network: HttpServer,
 @each_era
 async def test_declined_deletion_keeps_the_contact(network: HttpServer, transport: str, era: str) -> None:
     """The deletion is refused, and the contact can still be read."""
-    async with connected(network.url, transport, era, Person(action="decline")) as host:
+    async with connected(network.url, transport, era, Person(action="decline", meanwhile=read_question)) as host:
         ola = await host.create()
 
         assert "the person declined" in await host.declined("delete_contact", **ola)
