@@ -240,12 +240,15 @@ def test_at_most_a_thousand_calls_wait_for_a_person(server: StdioServer, tried: 
     call_of = partial(legacy, method="tools/call", name="delete_contact", arguments=arguments)
 
     server.write_line(b"\n".join(call_of(f"call {number}") for number in range(PENDING)))
-    heard = [server.next_answer() for _ in range(PENDING)]
-    asked = [each for each in heard if each.get("method") == "elicitation/create"]
-    refused = {each["id"] for each in heard if "error" in each}
+    asked, refused = 0, set[str]()
+    while not asked or len(refused) < PENDING - 1_000:
+        heard = server.next_answer()
+        if heard.get("method") == "elicitation/create":
+            asked += 1
+        elif "error" in heard:
+            refused.add(heard["id"])
 
-    assert len(asked) == 1_000
-    assert len(refused) == PENDING - 1_000
+    assert asked <= 1_000  # the same calls wait for the same form
     for number in range(PENDING):
         if f"call {number}" not in refused:
             server.write_line(written(notification("notifications/cancelled", requestId=f"call {number}")))
