@@ -19,6 +19,7 @@ from contacts_mcp.guard import FileNonceStore, NonceStoreUnavailable
 from contacts_mcp.private_folder import PrivateFolder
 from contacts_mcp.settings import Settings
 from contacts_mcp.tools import Download, SharedDownloads
+from support.hosts import deleted
 from support.processes import StdioServer
 from support.raw_hosts import modern
 
@@ -203,9 +204,9 @@ def test_each_call_may_have_a_process_of_its_own(tmp_path):
     content = run("resources/read", uri=exported["uri"])["contents"][0]["text"]
     preview = str(call("delete_contact", contact_id=ola))
     token = re.search(r"confirmation_token[^A-Za-z0-9_-]+([A-Za-z0-9_.-]{80,})", preview)
-    deleted = call("delete_contact", contact_id=ola, confirmation_token=token[1])
+    done = call("delete_contact", contact_id=ola, confirmation_token=token[1])
     again = call("delete_contact", contact_id=ola, confirmation_token=token[1])
 
     assert "Ola Nordmann" in content
-    assert deleted["structuredContent"]["done"]
+    assert done["structuredContent"] == deleted(ola, "Ola Nordmann", "not verified")
     assert "used before" in str(again)

@@ -90,7 +90,7 @@ def test_build_context_has_the_files_named_in_pyproject() -> None:
     copied = {word for each in read_dockerfile()[1] if each.name == "COPY" for word in each.value.split()}
 
     assert {project["readme"], *project["license-files"]} <= copied
-    assert set(project["optional-dependencies"]) == {"postgres", "redis", "telemetry"}
+    assert set(project["optional-dependencies"]) == {"postgres", "redis", "oidc", "telemetry"}
 
 
 def test_build_command_in_the_comment_names_the_dockerfile() -> None:

@@ -19,6 +19,7 @@ from contacts_mcp.app import build_network_app
 from contacts_mcp.server import Ways
 from contacts_mcp.settings import InvalidSettings, load_settings
 from network.servers import STATE_KEYS, replica_here
+from support.chromium import chromium, needs_chromium
 from support.hosts import MODERN, Host, deleted, each_era
 from transports.http.issuer import AUDIENCE
 from transports.http.login_issuer import CLIENT_ID, CLIENT_SECRET, LoginIssuer
@@ -233,3 +234,32 @@ async def test_missing_extra_is_named_at_the_start(
 
     with pytest.raises(InvalidSettings, match=r"CONTACTS_MCP_OIDC_CLIENT_ID needs the extra `oidc`: pip install"):
         build_network_app(load_settings(**settings_of(issuer, tmp_path)), tmp_path)
+
+
+@pytest.mark.system
+@needs_chromium
+async def test_browser_comes_back_from_the_issuers_site_with_a_session(issuer: LoginIssuer, tmp_path: Path) -> None:
+    """A browser sends no strict cookie with a request that another site began: the page goes on by itself.
+
+    The person comes from the issuer's site, and localhost is another site than 127.0.0.1.
+    """
+    cookies: dict[str, Any] = {}
+
+    async def decide(_context: object, params: Any) -> types.ElicitResult:
+        issuer.person = "ola"
+        async with chromium() as browser:
+            window = await browser.new_page()
+            await window.goto(f"{issuer.origin}/keys")
+            await window.evaluate(f"location.assign('{params.url.replace('127.0.0.1', 'localhost')}')")
+            await window.get_by_role("button", name="Delete").click()
+            await window.get_by_role("heading", name="Approved").wait_for()
+            cookies.update({each["name"]: each for each in await browser.cookies()})
+        return types.ElicitResult(action="accept")
+
+    async with (
+        replica_here(tmp_path, **settings_of(issuer, tmp_path)) as port,
+        assistant(issuer, port, MODERN, decide) as host,
+    ):
+        assert (await host.call("delete_contact", **await host.create()))["consent"] == "person"
+    assert cookies.keys() == {"contacts-approvals"}
+    assert (cookies["contacts-approvals"]["sameSite"], cookies["contacts-approvals"]["httpOnly"]) == ("Strict", True)

@@ -1,5 +1,6 @@
 """A deletion in hosts as they are: a person who agrees gets it, a person who does not gets none, nor does a model."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from contacts_mcp.guard import GuardMode
 from support.host_profiles import APPS, PROFILES, URLS, Forms, Profile, Will, reason_of, scene_in
 from support.hosts import LEGACY, MODERN
+from support.processes import wait_until
 
 each_host = pytest.mark.parametrize("profile", PROFILES, ids=str)
 FORMLESS = Profile("a host without forms", LEGACY, {}, Forms.NONE)
@@ -113,6 +115,24 @@ async def test_answer_to_a_form_counts_although_the_call_has_ended(tmp_path: Pat
     assert (outcome.is_deleted, outcome.consent, outcome.calls) == (True, "form", 1)
     assert len(scene.host.asked) == 1
     assert not scene.pages
+
+
+async def test_call_that_is_given_up_does_not_end_the_same_call_made_meanwhile(tmp_path: Path) -> None:
+    """Legacy era: both wait for one form, which is withdrawn with the first of them; the second shows its own."""
+    profile = Profile("a host with forms", LEGACY, {"elicitation": {}}, Forms.SHOWS)
+    async with scene_in(tmp_path / "contacts.db", profile, Will.NOTHING) as scene:
+        scene.hold(is_long=True)
+        first = asyncio.create_task(scene.call("delete_contact", contact_id=scene.contact_id))
+        await wait_until(lambda: len(scene.host.asked) == 1)
+        second = asyncio.create_task(scene.call("delete_contact", contact_id=scene.contact_id))
+        await wait_until(lambda: len(scene.pages) == 1)  # beside the form that is open
+        first.cancel()
+        await wait_until(lambda: len(scene.host.asked) == 2)
+        scene.answer_later(scene.host.asked[-1], {"action": "accept", "content": {"decision": "delete"}})
+        answer = await second
+
+        assert answer["result"]["structuredContent"]["done"]
+        assert not await scene.has_contact()
 
 
 async def test_page_of_a_changed_contact_is_void_and_the_next_call_asks_again(tmp_path: Path) -> None:

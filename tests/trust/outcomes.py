@@ -131,7 +131,11 @@ _PARTIAL_ANSWERS = {
     "add_group_members": ({},),
     "gdpr_delete_contact": (
         *(
-            {"erased": False, "seen": f"the {who} accepted the erasure, but the contact could not be read back: {then}"}
+            {
+                "erased": False,
+                "seen": f"the {who} accepted the erasure, but the contact could not be read back: {then}",
+                "consent": "person",
+            }
             for who, then in (("service", "read it again to be sure"), ("directory", "call again to be sure"))
         ),
     ),

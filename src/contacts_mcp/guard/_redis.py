@@ -11,6 +11,7 @@ _APPROVAL_NAMES = "contacts-mcp:approvals"
 """A sorted set of the names of approvals, by expiry: to look for keys by their prefix, Redis would read all keys."""
 _TIMEOUT_SECONDS = 2.0  # short, because a person waits for the confirmation to count
 _MAX_CONNECTIONS = 16
+_QUEUE_SECONDS = 10.0  # for a free connection: many callers at once do not mean that Redis is away
 _CLOCK_SKEW_SECONDS = 60.0  # between two replicas; Redis counts a key's lifetime by its own clock
 
 _log = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ class RedisStore:
             from redis.exceptions import RedisError
         except ModuleNotFoundError:
             raise ValueError("CONTACTS_MCP_REDIS_URL needs the extra `redis` of wayscloud-contacts-mcp") from None
-        limits = {"max_connections": _MAX_CONNECTIONS, "timeout": _TIMEOUT_SECONDS}
+        limits = {"max_connections": _MAX_CONNECTIONS, "timeout": _QUEUE_SECONDS}
         timeouts = {"socket_timeout": _TIMEOUT_SECONDS, "socket_connect_timeout": _TIMEOUT_SECONDS}
         try:
             pool = BlockingConnectionPool.from_url(url, **limits, **timeouts)

@@ -162,11 +162,13 @@ class ConsentLadder:
         try:
             decision = await self._wait_for_either(form, opened.approval if opened else None)
         except BaseException:  # the host gave the call up
-            forms.close(asking.call)
+            forms.close(asking.call, form)
             raise
         if not decision and not form.done():
             return Waiting(_WAITING[opened.rung] if opened else _OPEN_FORM)
-        forms.close(asking.call)
+        forms.close(asking.call, form)
+        if not decision and form.cancelled():  # with another call of the same kind, which the host gave up
+            return await self._ask_in_legacy_form(asking)
         if decision and opened:
             return await self._confirm(asking, opened.approval, decision)
         return await self._decide(asking, form.result(), can_ask=True)

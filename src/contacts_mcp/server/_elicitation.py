@@ -101,10 +101,11 @@ class OpenForms:
         form.add_done_callback(_retrieve_exception)
         return form
 
-    def close(self, call: GuardedCall) -> None:
-        """Withdraw the form of a call, if it is still open; its answer no longer counts."""
-        if form := self._forms.pop(_key_of(call), None):
-            form.cancel()
+    def close(self, call: GuardedCall, form: "asyncio.Task[ConsentAnswer]") -> None:
+        """Withdraw a form, if it is still open; its answer no longer counts."""
+        if self._forms.get(_key_of(call)) is form:
+            del self._forms[_key_of(call)]
+        form.cancel()
 
     def run_once(self, approval_id: str, give_address: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Give the host the address of an approval's page, unless it was given before."""
