@@ -16,4 +16,5 @@ def test_transports_export_only_what_others_use() -> None:
         "Issuer",
         "LoopbackAccess",
         "OAuthAccess",
+        "OidcClient",
     ]

@@ -110,8 +110,8 @@ Find duplicate contacts in the directory{tagged}, and merge them. {_DATA}
 1. Look first: call find_duplicate_contacts.
 2. For clusters that are certain call merge_contacts once, with all of them as `clusters`. The server itself asks me, \
 and names the contacts: do not ask before. {_FINAL}
-3. List the others, also the less certain contacts of a cluster, with ids: what agrees, what differs, which contact you \
-would keep. A name alone proves nothing; families and colleagues share numbers. Wait for my answer, and merge only \
+3. List the others, also the less certain contacts of a cluster, with ids: what agrees, what differs, which contact \
+you would keep. A name alone proves nothing; families and colleagues share numbers. Wait for my answer, and merge only \
 what I choose.
 4. Tell me what was merged, and how each conflict was resolved."""
 
