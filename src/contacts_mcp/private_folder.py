@@ -38,14 +38,18 @@ class PrivateFolder:
         """Return a folder in this one, which is created if it is missing. Raises OSError."""
         return PrivateFolder(self.path / name)
 
-    def create(self, name: str, content: bytes) -> bool:
-        """Create a file with this content, whole or not at all; return False if the name exists. Raises OSError."""
+    def create(self, name: str, content: bytes, *, written: float | None = None) -> bool:
+        """Create a file with this content, whole or not at all; return False if the name exists. Raises OSError.
+
+        `written` replaces the time of writing, in seconds since 1970.
+        """
         draft = self.path / f".{secrets.token_hex(8)}"
         try:
             with os.fdopen(os.open(draft, _OPEN_NEW, 0o600), "wb") as file:
                 file.write(content)
-            now = time.time_ns()
-            os.utime(draft, ns=(now, now))  # the kernel's own time advances only every few milliseconds
+            # The kernel's own time advances only every few milliseconds.
+            at = time.time_ns() if written is None else int(written * 1e9)
+            os.utime(draft, ns=(at, at))
             os.link(draft, self.path / name, follow_symlinks=False)
         except FileExistsError:
             return False

@@ -1,7 +1,6 @@
 """All stores of approvals behave alike: in memory, in a folder, in Redis, and in the directory's database."""
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -25,6 +24,7 @@ from contacts_mcp.guard import (
     Target,
 )
 from contacts_mcp.private_folder import PrivateFolder
+from support.clock import Clock
 from support.processes import free_port, needs_redis, run_redis
 
 TARGET = Target(label="Ola", effect="He goes.", fingerprint="a")
@@ -193,13 +193,12 @@ async def test_backup_has_no_approvals_and_restoring_one_removes_those_of_the_di
         assert await directory.approval_names("") == []
 
 
-async def test_folder_forgets_records_longer_than_any_approval_is_valid(tmp_path):
-    store = FileApprovalStore(PrivateFolder(tmp_path / "approvals"))
-    await store.create("old", "", 0)
-    os.utime(tmp_path / "approvals" / "old", (0, 0))
-    await store.create("alive", "", 0)
+async def test_folder_forgets_records_a_minute_after_they_have_expired(tmp_path):
+    store = FileApprovalStore(PrivateFolder(tmp_path / "approvals"), Clock())
+    for seconds in (-61, -59, 600):
+        await store.create(f"expires{seconds}", "", Clock.now + seconds)
 
-    assert await store.names("") == ["alive"]
+    assert sorted(await store.names("")) == ["expires-59", "expires600"]
 
 
 @contextmanager

@@ -71,7 +71,9 @@ class Desk:
 
 @pytest.fixture(params=["memory", "folder"])
 def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Desk:
-    return Desk(FileApprovalStore(PrivateFolder(tmp_path / "approvals")) if request.param == "folder" else None)
+    return Desk(
+        FileApprovalStore(PrivateFolder(tmp_path / "approvals"), Clock()) if request.param == "folder" else None
+    )
 
 
 async def test_approved_call_may_run_once(desk: Desk) -> None:
@@ -171,7 +173,7 @@ async def test_arguments_that_are_too_large_are_refused(desk: Desk) -> None:
 
 async def test_waiting_call_sees_a_decision_of_another_process(tmp_path: Path) -> None:
     """Both share the folder and the key."""
-    here, there = (Desk(FileApprovalStore(PrivateFolder(tmp_path / "approvals"))) for _ in range(2))
+    here, there = (Desk(FileApprovalStore(PrivateFolder(tmp_path / "approvals"), Clock())) for _ in range(2))
     approval = await here.request()
     waiting = asyncio.create_task(here.approvals.wait_for_decision(approval, 30))
     (seen,) = await there.approvals.pending("")
@@ -214,7 +216,7 @@ async def test_forged_decision_counts_as_none(forgery: str) -> None:
 
 
 async def test_stored_records_show_nothing_of_the_call(tmp_path: Path) -> None:
-    desk = Desk(FileApprovalStore(PrivateFolder(tmp_path / "approvals")))
+    desk = Desk(FileApprovalStore(PrivateFolder(tmp_path / "approvals"), Clock()))
     call = desk.call(arguments={"contact_id": "1", "reason": "Ola asked"})
     await desk.decide(await desk.request(call))
     stored = b"".join(path.read_bytes() for path in (tmp_path / "approvals").iterdir())
@@ -225,7 +227,7 @@ async def test_stored_records_show_nothing_of_the_call(tmp_path: Path) -> None:
 
 async def test_folder_that_cannot_be_read_is_an_error_and_no_decision(tmp_path: Path) -> None:
     folder = tmp_path / "approvals"
-    desk = Desk(FileApprovalStore(PrivateFolder(folder)))
+    desk = Desk(FileApprovalStore(PrivateFolder(folder), Clock()))
     approval = await desk.request()
     for path in folder.iterdir():
         path.unlink()

@@ -79,7 +79,7 @@ async def test_form_that_no_person_can_have_read_is_not_reported_as_their_decisi
     """There is no other way to reach a person here."""
     profile = Profile("a host that declines", era, {"elicitation": {}}, Forms.DECLINES)
     async with scene_in(tmp_path / "contacts.db", profile, Will.YES) as scene:
-        scene.has_browser = False
+        scene.remove_browser()
         reason = reason_of((await scene.delete()).answers[-1])
 
     assert reason == (
@@ -92,13 +92,53 @@ async def test_form_that_no_person_can_have_read_is_not_reported_as_their_decisi
 async def test_two_step_mode_offers_its_preview_if_the_form_reached_no_person(tmp_path: Path, era: str) -> None:
     profile = Profile("a host that declines", era, {"elicitation": {}}, Forms.DECLINES)
     async with scene_in(tmp_path / "contacts.db", profile, Will.NO, GuardMode.TWO_STEP) as scene:
-        scene.has_browser = False
+        scene.remove_browser()
+        first = reason_of((await scene.delete()).answers[-1])
         preview = (await scene.delete()).answers[-1]["result"]["structuredContent"]
         token = {"confirmation_token": preview["confirmation_token"]}
         await scene.call("delete_contact", contact_id=scene.contact_id, **token)
 
+        assert first.startswith("the question was declined, or never shown")  # by a host, or by a quick person
         assert preview["question"].startswith('Delete: person "Ola Nordmann"')
         assert not await scene.has_contact()
+
+
+@pytest.mark.parametrize("mode", [GuardMode.ASK, GuardMode.TWO_STEP])
+async def test_page_that_cannot_be_opened_just_now_leads_to_no_token(tmp_path: Path, mode: GuardMode) -> None:
+    """A model could otherwise open pages until no more are opened, and go on without a person."""
+    async with scene_in(tmp_path / "contacts.db", FORMLESS, Will.NOTHING, mode) as scene:
+        scene.is_page_busy = True
+        answer = (await scene.delete(max_calls=1)).answers[0]
+        token = {"confirmation_token": "x"}
+        with_token = await scene.call("delete_contact", contact_id=scene.contact_id, **token)
+        is_there = await scene.has_contact()
+
+    assert "cannot be shown it just now" in reason_of(answer)
+    assert "confirmation_token" not in answer["result"]["structuredContent"]
+    assert is_there
+    assert not with_token["result"].get("structuredContent", {}).get("done")
+
+
+async def test_quick_no_does_not_switch_forms_off_if_there_is_no_other_way(tmp_path: Path) -> None:
+    profile = Profile("a host with forms", LEGACY, {"elicitation": {}}, Forms.DECLINES)
+    async with scene_in(tmp_path / "contacts.db", profile, Will.YES) as scene:
+        scene.remove_browser()
+        await scene.delete()
+        await scene.delete()
+
+        assert len(scene.host.asked) == 2
+
+
+async def test_question_that_is_replaced_again_and_again_is_refused(tmp_path: Path) -> None:
+    """A model changes the contact between its calls, so that each asks anew."""
+    async with scene_in(tmp_path / "contacts.db", FORMLESS, Will.NOTHING) as scene:
+        answers = []
+        for number in range(101):
+            await scene.call("update_contact", contact_id=scene.contact_id, company_name=f"Fjord {number}")
+            answers.append(reason_of(await scene.call("delete_contact", contact_id=scene.contact_id)))
+
+    assert answers[99].startswith("a page was opened")
+    assert "a person was asked too often" in answers[100]
 
 
 async def test_answer_to_a_form_counts_although_the_call_has_ended(tmp_path: Path) -> None:
@@ -198,7 +238,7 @@ async def test_address_of_a_page_reaches_the_person_but_not_the_model(tmp_path: 
     """Rung `url`; the host opens the address, and the person decides on the page."""
     profile = Profile("a host that opens addresses", era, {**URLS, **APPS}, Forms.NONE)
     async with scene_in(tmp_path / "contacts.db", profile, Will.YES) as scene:
-        scene.has_browser, scene.address = False, "https://contacts.example.com/approvals/"
+        scene.remove_browser("https://contacts.example.com/approvals/")
         outcome = await scene.delete()
 
     assert (outcome.is_deleted, outcome.consent) == (True, "url")
@@ -210,7 +250,7 @@ async def test_address_of_a_page_reaches_the_person_but_not_the_model(tmp_path: 
 async def test_person_who_does_not_open_the_page_has_declined(tmp_path: Path, era: str) -> None:
     profile = Profile("a host that opens addresses", era, URLS, Forms.NONE)
     async with scene_in(tmp_path / "contacts.db", profile, Will.NO) as scene:
-        scene.has_browser, scene.address = False, "https://contacts.example.com/approvals/"
+        scene.remove_browser("https://contacts.example.com/approvals/")
         outcome = await scene.delete()
 
     assert not outcome.is_deleted

@@ -97,7 +97,7 @@ class Scene:
         recorder = CallRecorder(Trail(outputs=[self]), {tool.name: tool.risk for tool in TOOLS})
         seal = Seal(ANSWER_LIFETIME_SECONDS, clock=self.clock)
         self.guard = Guard(mode, seal=seal, min_decision_seconds=1.0)
-        self.has_browser, self.address = True, ""
+        self.is_page_busy, self.address = False, ""
         self.opened: list[str] = []
         """The addresses that the host was given for the person."""
         self.ways = Ways(
@@ -121,16 +121,23 @@ class Scene:
     def _backend(self, _caller: object) -> Backend:
         return Backend(self.api, known_extensions=EXTENSIONS)
 
+    def remove_browser(self, address: str = "") -> None:
+        """Let there be no browser on this computer; the server has its pages at `address`, if there is one."""
+        self.address = address
+        object.__setattr__(self.ways, "open_page", None)
+
     def hold(self, *, is_long: bool) -> None:
         """Set how long the next calls wait for the person."""
         object.__setattr__(self.ways, "hold_seconds", _LONG_HOLD_SECONDS if is_long else _SHORT_HOLD_SECONDS)
 
     async def open_page(self, approval: Approval) -> bool:
-        """Open the page, unless it is open or there is no browser; the person decides on it."""
-        if self.has_browser and approval.id not in self.pages:
+        """Open the page, unless it is open or too many were opened; the person decides on it."""
+        if self.is_page_busy:
+            return False
+        if approval.id not in self.pages:
             self.pages.append(approval.id)
             self._start(self._decide_on(approval, Consent.PAGE))
-        return self.has_browser
+        return True
 
     async def decide(self, will: Will) -> None:
         """Let the person decide on the page that is open, and do nothing about later ones."""

@@ -48,7 +48,7 @@ async def test_thousand_decisions_at_once_are_one_and_thousand_calls_one_deletio
 ) -> None:
     async with scene_in(tmp_path / "contacts.db", FORMLESS, Will.NOTHING) as scene:
         if store == "folder":
-            scene.use_store(FileApprovalStore(folder))
+            scene.use_store(FileApprovalStore(folder, scene.clock))
         await scene.delete(max_calls=1)
         stored = await decisions_at_once(scene, MANY)
         is_yes = bool(stored.index(True) % 2)
@@ -76,7 +76,7 @@ async def test_thousand_calls_after_a_yes_are_one_deletion(tmp_path: Path) -> No
 async def test_files_that_another_program_writes_decide_nothing(tmp_path: Path, folder: PrivateFolder) -> None:
     """It can write to the folder, but has no key: random bytes, its own seal, and decisions on other calls."""
     async with scene_in(tmp_path / "contacts.db", FORMLESS, Will.NOTHING) as scene:
-        scene.use_store(FileApprovalStore(folder))
+        scene.use_store(FileApprovalStore(folder, scene.clock))
         other = await scene.create_contact("Kari Nordmann")
         await scene.call("delete_contact", contact_id=other)
         await scene.decide(Will.YES)
@@ -84,7 +84,7 @@ async def test_files_that_another_program_writes_decide_nothing(tmp_path: Path, 
         await scene.delete(max_calls=1)
         (approval,) = await scene.desk.list_pending(LOCAL_CALLER, of_all=False)
         decision_file = folder.path / f"{approval.record_name}-decision"
-        stranger = Approvals(FileApprovalStore(folder), scene.seal_of_a_stranger())
+        stranger = Approvals(FileApprovalStore(folder, scene.clock), scene.seal_of_a_stranger())
         yes = Decision(approval.id, True, Consent.PAGE, "", scene.clock())
 
         for forge in (

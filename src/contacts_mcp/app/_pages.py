@@ -50,7 +50,7 @@ def build_network_pages(
     views = Views("")
     seal = Seal(ANSWER_LIFETIME_SECONDS, [key.get_secret_value() for key in settings.state_keys])
     sessions = Sessions(seal)
-    deciding = Deciding(Consent.URL, lambda caller: caller.principal)
+    deciding = Deciding(Consent.URL, lambda caller: caller.principal, decides_own=Rung.URL in rungs)
 
     def admit(caller: Caller) -> Caller:
         caller = replace(caller, may_approve=caller.may_approve and Rung.APPROVER in rungs)

@@ -70,14 +70,17 @@ class Deciding:
     Attributes:
         consent: the way in which a person is reached who does not decide as an approver.
         name_of: returns what the trail records of a person; empty if that is not known.
+        decides_own: whether an approver can decide on their own calls, too, as a person who is none.
     """
 
     consent: Consent
     name_of: Callable[[Caller], str]
+    decides_own: bool = True
 
-    def consent_of(self, viewer: Caller) -> Consent:
-        """Return what a decision of this person is."""
-        return Consent.APPROVER if viewer.may_approve else self.consent
+    def consent_of(self, viewer: Caller, approval: Approval) -> Consent:
+        """Return what a decision of this person on a call is."""
+        is_own = self.decides_own and approval.principal == viewer.principal
+        return Consent.APPROVER if viewer.may_approve and not is_own else self.consent
 
 
 def approval_pages(
@@ -201,7 +204,7 @@ class _Pages:
         self, request: Request, session: Session, question: OpenQuestion, prompt: Prompt, form: Form
     ) -> Response:
         approval, viewer = question.approval, session.caller
-        consent, name = self._deciding.consent_of(viewer), self._deciding.name_of(viewer)
+        consent, name = self._deciding.consent_of(viewer, approval), self._deciding.name_of(viewer)
         if not self._sessions.is_token(form.get(TOKEN_FIELD, ""), session, approval, question.target.fingerprint):
             raise PageFault(HTTPStatus.FORBIDDEN, "This form is outdated", "Nothing was decided. Load the page again.")
         decision = form.get(DECISION_FIELD)

@@ -49,13 +49,19 @@ class KeyLogin:
             raise _refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "Type your key.")
         if self._wrong.get(address, 0) >= MAX_WRONG_KEYS:
             raise _refusal(HTTPStatus.TOO_MANY_REQUESTS, "Too many wrong keys. Wait a minute, then try again.")
+        self._count(address, 1)  # until it is known to be right, so that keys sent at once count as well
         try:
-            return await self._identify(key)
+            caller = await self._identify(key)
         except Refusal as refusal:
             if refusal.status is HTTPStatus.UNAUTHORIZED:
-                self._wrong[address] = self._wrong.get(address, 0) + 1
                 raise _refusal(HTTPStatus.FORBIDDEN, "This key is wrong, expired or revoked.") from None
+            self._count(address, -1)
             raise _refusal(refusal.status, as_sentence(refusal.message)) from None
+        self._count(address, -1)
+        return caller
+
+    def _count(self, address: str, more: int) -> None:
+        self._wrong[address] = max(0, self._wrong.get(address, 0) + more)
 
     def _ask(self, error: str = "", status: HTTPStatus = HTTPStatus.OK) -> Response:
         return page_response(self._views.login(error), status)

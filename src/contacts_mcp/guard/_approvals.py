@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 import anyio
 import anyio.to_thread
+from cachetools import TTLCache
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from contacts_mcp.contract import ContactsError
@@ -25,6 +26,8 @@ from contacts_mcp.private_folder import PrivateFolder
 
 MAX_PENDING_APPROVALS = 20
 """Undecided approvals of one caller; a person cannot judge more."""
+MAX_REQUESTS = 100
+"""New questions of one caller without a pause of ten minutes, also of those that were replaced."""
 MAX_ARGUMENT_BYTES = 256 * 1024
 MAX_LIFETIME_SECONDS = 7 * 24 * 3600.0
 _POLL_SECONDS = 0.5
@@ -32,8 +35,10 @@ _POLL_SECONDS = 0.5
 _ID_BYTES = 16
 _DECISION, _USED = "-decision", "-used"
 
-_KEPT_SECONDS = 2 * MAX_LIFETIME_SECONDS
-"""Longer than any approval is valid, in case a clock is set back."""
+_REQUESTS_SECONDS = 600.0
+_MAX_CALLERS = 10_000
+_EXPIRED_SECONDS = 60.0
+"""How long a record is kept after it has expired, in case a clock is set back a little."""
 
 R = TypeVar("R", "Approval", "Decision")
 T = TypeVar("T")
@@ -97,12 +102,13 @@ class MemoryApprovalStore:
 class FileApprovalStore:
     """The store of all processes of one user, in a folder that only this user can read."""
 
-    def __init__(self, folder: PrivateFolder) -> None:
+    def __init__(self, folder: PrivateFolder, clock: Callable[[], float] = time.time) -> None:
         self._folder = folder
+        self._clock = clock
 
-    async def create(self, name: str, content: str, expires: float) -> bool:  # noqa: ARG002 - the record says it
+    async def create(self, name: str, content: str, expires: float) -> bool:
         """See ApprovalStore."""
-        return await _in_thread(self._create, name, content)
+        return await _in_thread(self._create, name, content, expires)
 
     async def read(self, name: str) -> str | None:
         """See ApprovalStore."""
@@ -113,9 +119,10 @@ class FileApprovalStore:
         files = await _in_thread(self._folder.files)
         return [name for _, _, name in files if name.startswith(prefix)]
 
-    def _create(self, name: str, content: str) -> bool:
-        is_first = self._folder.create(name, content.encode())
-        self._folder.remove_older(time.time() - _KEPT_SECONDS)
+    def _create(self, name: str, content: str, expires: float) -> bool:
+        """Create a file whose time is that of its expiry."""
+        is_first = self._folder.create(name, content.encode(), written=expires)
+        self._folder.remove_older(self._clock() - _EXPIRED_SECONDS)
         return is_first
 
     def _read(self, name: str) -> str | None:
@@ -125,7 +132,7 @@ class FileApprovalStore:
             return None
 
 
-async def _in_thread(function: Callable[..., T], *args: str) -> T:
+async def _in_thread(function: Callable[..., T], *args: str | float) -> T:
     try:
         return await anyio.to_thread.run_sync(function, *args)
     except OSError:
@@ -200,13 +207,15 @@ class Approvals:
         self._seal = seal
         self.clock = seal.clock
         self._has_changed = anyio.Event()
+        self._requests: TTLCache[str, int] = TTLCache(_MAX_CALLERS, _REQUESTS_SECONDS, timer=seal.clock)
 
     async def request(
         self, call: GuardedCall, target: Target, *, directory: str, asked_by: str, lifetime_seconds: float
     ) -> Approval:
         """Store a new approval for a call. An older one of the same call can no longer be used.
 
-        Raises Refused if too many of the caller's approvals wait, or if the arguments are too large to be kept.
+        Raises Refused if too many of the caller's approvals wait or were requested, or if the arguments
+        are too large to be kept.
         """
         if len(json.dumps(call.arguments, default=str)) > MAX_ARGUMENT_BYTES:
             advice = "nothing was changed; put the file in the folder or send it by a link, and name it in the call"
@@ -217,6 +226,7 @@ class Approvals:
         if sum(not each.is_of(call) for each in pending) >= MAX_PENDING_APPROVALS:
             advice = "nothing was changed; let the person decide on those first"
             raise Refused(f"{MAX_PENDING_APPROVALS} questions already wait for a person", advice=advice)
+        self._count_request(call.principal)
         now = self.clock()
         approval = Approval(
             id=secrets.token_hex(_ID_BYTES),
@@ -231,6 +241,13 @@ class Approvals:
         )
         await self._create(approval.record_name, _APPROVAL.dump_json(approval), approval.expires)
         return approval
+
+    def _count_request(self, principal: str) -> None:
+        """Count a question. Raises Refused if there were too many without a pause of ten minutes."""
+        count = self._requests.get(principal, 0)
+        if count >= MAX_REQUESTS:
+            raise Refused("a person was asked too often", advice="nothing was changed; call again in ten minutes")
+        self._requests[principal] = count + 1
 
     async def find(self, call: GuardedCall, directory: str) -> Approval | None:
         """Return the approval that this very call asked for, decided or not; None if there is none or it was used."""
@@ -269,6 +286,8 @@ class Approvals:
             while True:
                 if decision := await self.decision_on(approval):
                     return decision
+                if await self._is_used(approval):  # another question of the same call replaced it
+                    return None
                 has_changed = self._has_changed
                 with anyio.move_on_after(_POLL_SECONDS):
                     await has_changed.wait()

@@ -162,7 +162,8 @@ class Guard:
 
     async def _check(self, call: GuardedCall, answer: ConsentAnswer) -> Consent:
         state = await self._unseal_once(call, answer)
-        if answer.reply == "decline" and self._seal.age_seconds(state) < self._min_decision_seconds:
+        # A replica whose clock is behind measures a negative age, which says nothing.
+        if answer.reply == "decline" and 0 <= self._seal.age_seconds(state) < self._min_decision_seconds:
             raise NeverShown
         if answer.reply != "accept":
             raise _declined(answer.reply)

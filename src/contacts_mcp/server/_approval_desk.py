@@ -89,7 +89,7 @@ class ApprovalDesk:
         """
         is_own = question.approval.principal == viewer.principal
         _require_allowed(viewer, of_all=not is_own)
-        if self._needs_other_person and is_own:
+        if is_own and (self._needs_other_person or consent is Consent.APPROVER):
             raise PermissionDenied("another person than the caller has to decide", advice="nothing was changed")
         current = await self.open(viewer, question.approval)
         if not is_yes(current.call, current.target, answer):

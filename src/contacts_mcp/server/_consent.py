@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+import anyio
 from cachetools import TTLCache
 from mcp_types import CallToolRequestParams
 
@@ -39,7 +40,8 @@ _MAX_UNREACHED = 1_000
 URL_MESSAGE = "Open this page to decide whether the assistant may make a change in your contacts."
 _AGAIN = "call again with the same arguments"
 _OPEN_FORM = f"waiting for a person: the question is still open in this host; {_AGAIN} when they have answered"
-_WAITING = {
+_WAITING: dict[Rung | None, str] = {
+    None: f"a question waits for the person, who cannot be shown it just now; {_AGAIN} in a minute",
     Rung.PAGE: f"a page was opened for the person at this computer; {_AGAIN} when they have decided",
     Rung.URL: f"the person was given a page to decide on; {_AGAIN} when they have decided",
     Rung.TERMINAL: f"waiting for a person's decision; {_AGAIN} later",
@@ -122,19 +124,23 @@ class ConsentLadder:
     async def obtain(self, asking: Asking, params: CallToolRequestParams, token: str | None) -> Verdict:
         """Return consent to a call, or what the call is answered with instead. Raises like `Guard.decide`."""
         answer = answer_in(asking.ctx, params)
+        if self._other_rungs(asking.ctx):
+            token = None  # a person can be asked, so a token proves less than they can say
         if token or self._guard.mode is GuardMode.BLOCK:
             answer = ConsentAnswer(token, channel="token") if token else None
             return await self._decide(asking, answer, can_ask=can_elicit(asking.ctx))
-        was_never_shown = False
+        was_never_shown, host = False, _host_of(asking.ctx, asking.caller)
+        is_known = host in self._unreached
         try:
             if verdict := await self._ask_in_form(asking, answer):
                 return verdict
         except NeverShown:
             was_never_shown = True
-            self._unreached[_host_of(asking.ctx, asking.caller)] = True
+            self._unreached[host] = True
         if verdict := await self._wait_for_approval(asking, answer):
             return verdict
-        if was_never_shown and self._guard.mode is not GuardMode.TWO_STEP:
+        # A person can be as quick as a host, once.
+        if was_never_shown and not (is_known and self._guard.mode is GuardMode.TWO_STEP):
             raise NeverShown
         return await self._decide(asking, None, can_ask=False)
 
@@ -171,6 +177,8 @@ class ConsentLadder:
             return await self._ask_in_legacy_form(asking)
         if decision and opened:
             return await self._confirm(asking, opened.approval, decision)
+        if opened:
+            await self._approvals.use(opened.approval)  # the form was first
         return await self._decide(asking, form.result(), can_ask=True)
 
     async def _wait_for_either(self, form: "asyncio.Task[ConsentAnswer]", approval: Approval | None) -> Decision | None:
@@ -225,7 +233,7 @@ class ConsentLadder:
         for rung in rungs:
             if opened := await self._reach(asking, rung, approval):
                 return opened
-        return None
+        return _Opened(approval, None)  # not now, as the page after too many others; never without asking
 
     async def _reach(self, asking: Asking, rung: Rung, approval: Approval) -> "_Opened | None":
         """Take one way to a person; returns None if it is not there."""
@@ -243,10 +251,11 @@ class ConsentLadder:
         """Give the host the address of a page in the legacy era, once; a person who declines it has decided."""
 
         async def give() -> None:
-            if await ask_to_open(asking.ctx, URL_MESSAGE, url, approval.id) == "decline":
-                await self._decline(asking, approval)
-            elif await self._approvals.wait_for_decision(approval, approval.expires - self._approvals.clock()):
-                await asking.ctx.session.send_elicit_complete(approval.id)
+            with anyio.move_on_after(approval.expires - self._approvals.clock()):
+                if await ask_to_open(asking.ctx, URL_MESSAGE, url, approval.id) == "decline":
+                    await self._decline(asking, approval)
+                elif await self._approvals.wait_for_decision(approval, float("inf")):
+                    await asking.ctx.session.send_elicit_complete(approval.id)
 
         OpenForms.of(asking.ctx).run_once(approval.id, give)
 
@@ -281,9 +290,9 @@ class ConsentLadder:
         return verdict
 
     def _shows_forms(self, ctx: RequestContext, caller: Caller) -> bool:
-        """Whether the host shows forms, and did not decline one by itself before."""
+        """Whether the host shows forms, unless it declined one by itself and a person can be reached otherwise."""
         is_allowed = Rung.FORM in self._ways.rungs and can_elicit(ctx)
-        return is_allowed and _host_of(ctx, caller) not in self._unreached
+        return is_allowed and not (_host_of(ctx, caller) in self._unreached and self._other_rungs(ctx))
 
     def _other_rungs(self, ctx: RequestContext) -> list[Rung]:
         """Return the ways beside forms that may be there, the first to be tried first."""
@@ -297,10 +306,13 @@ class ConsentLadder:
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """An approval on which a person can decide, how, and the address of its page if the host is given one."""
+    """An approval on which a person can decide, how, and the address of its page if the host is given one.
+
+    Without a rung it waits, and no person can be told just now.
+    """
 
     approval: Approval
-    rung: Rung
+    rung: Rung | None
     url: str | None = None
 
 

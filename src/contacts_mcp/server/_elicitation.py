@@ -112,9 +112,10 @@ class OpenForms:
         if approval_id not in self._addresses:
             giving = self._addresses[approval_id] = asyncio.create_task(give_address())
             giving.add_done_callback(_retrieve_exception)
+            giving.add_done_callback(lambda _: self._addresses.pop(approval_id, None))
 
     def _withdraw_all(self) -> None:
-        for task in (*self._forms.values(), *self._addresses.values()):
+        for task in [*self._forms.values(), *self._addresses.values()]:
             task.cancel()
 
 

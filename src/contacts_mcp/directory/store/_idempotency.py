@@ -17,6 +17,8 @@ from contacts_mcp.directory.database import idempotency_keys, nonces
 from contacts_mcp.directory.store._rows import Row, insert_on_conflict
 
 KEY_TTL_SECONDS = 24 * 60 * 60
+_CLOCK_SKEW_SECONDS = 60.0
+"""Between two servers: one that is behind still accepts an answer that has expired for the other."""
 
 
 def create_once(
@@ -58,7 +60,7 @@ def create_once(
 
 def spend_nonce(connection: Connection, nonce: str, expires: float) -> bool:
     """Use a nonce until `expires`, in seconds since 1970; return False if any process has used it before."""
-    connection.execute(delete(nonces).where(nonces.c.expires <= time.time()))
+    connection.execute(delete(nonces).where(nonces.c.expires <= time.time() - _CLOCK_SKEW_SECONDS))
     try:
         with connection.begin_nested():
             connection.execute(insert(nonces).values(nonce=nonce, expires=expires))
