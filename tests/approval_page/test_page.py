@@ -1,5 +1,6 @@
 """The pages of this computer: what they show, which decisions they take, and who may not."""
 
+import asyncio
 import re
 from typing import Any
 
@@ -212,6 +213,17 @@ async def test_list_shows_what_waits_and_a_single_question_is_shown_at_once(scen
     assert "1 more question for you" in decided.text
     await browser.decide(second, "keep")
     assert (await browser.get(f"{pages.base}/")).heading == "Nothing is waiting"
+
+
+async def test_many_requests_of_one_person_at_once_are_refused(scene: Scene, pages: LoopbackScene) -> None:
+    approval = await scene.ask_to_delete()
+    browser, _ = await pages.enter(approval)
+    address = f"{pages.base}/{approval.id}"
+
+    statuses = [page.status for page in await asyncio.gather(*(browser.get(address) for _ in range(30)))]
+
+    assert set(statuses) == {200, 429}
+    assert (await browser.get(address)).status == 200
 
 
 async def test_unknown_question_is_not_found(scene: Scene, pages: LoopbackScene) -> None:

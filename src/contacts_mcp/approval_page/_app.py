@@ -5,7 +5,9 @@
 - A POST request has to come from a page of this server: Origin, session and the form's token have to fit.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from types import MappingProxyType
@@ -36,6 +38,7 @@ from contacts_mcp.server import ApprovalDesk, Caller, OpenQuestion, OutdatedAppr
 
 MAX_BODY_BYTES = 16 * 1024
 MAX_FIELDS = 64
+MAX_REQUESTS_AT_ONCE = 4
 _FORM_TYPE = "application/x-www-form-urlencoded"
 _METHODS = ("GET", "POST")
 _SECURITY_HEADERS = {
@@ -141,6 +144,7 @@ class _Pages:
         self._login = login
         self._views = views
         self._deciding = deciding
+        self._active: Counter[str] = Counter()
 
     async def list_pending(self, request: Request) -> Response:
         """Show what waits for the person; if that is one question, show it."""
@@ -158,6 +162,10 @@ class _Pages:
         session = self._sessions.find(request)
         if session is None:
             return await self._log_in(request)
+        with self._one_of_few(session.caller):
+            return await self._show_or_decide(request, session)
+
+    async def _show_or_decide(self, request: Request, session: Session) -> Response:
         form = read_form(request)
         viewer = session.caller
         approval = await self._desk.find(viewer, request.path_params["approval"], of_all=viewer.may_approve)
@@ -172,6 +180,23 @@ class _Pages:
         if request.method == "POST":
             return await self._decide(request, session, question, prompt, form)
         return self._show(session, question, prompt)
+
+    @contextmanager
+    def _one_of_few(self, viewer: Caller) -> Iterator[None]:
+        """Let a person have few requests at a time: building a question may read the whole directory.
+
+        Raises PageFault.
+        """
+        if self._active[viewer.principal] >= MAX_REQUESTS_AT_ONCE:
+            text = "This server is still busy with your other requests. Load the page again in a moment."
+            raise PageFault(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests", text)
+        self._active[viewer.principal] += 1
+        try:
+            yield
+        finally:
+            self._active[viewer.principal] -= 1
+            if not self._active[viewer.principal]:
+                del self._active[viewer.principal]
 
     async def _log_in(self, request: Request) -> Response:
         answer = await self._login.log_in(request, read_form(request))
