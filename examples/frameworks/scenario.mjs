@@ -69,11 +69,14 @@ class Person {
   #asked = 0;
 
   // The answer to a question of the server. A real client shows the message and waits.
-  answer = ({ message, requestedSchema }) => {
+  answer = async ({ message, requestedSchema }) => {
     const [[name, choice]] = Object.entries(requestedSchema.properties);
     const agrees = ++this.#asked > 1;
     const content = agrees ? { [name]: choice.enum.find((value) => value !== "keep") } : null;
     report({ question: message, answer: content });
-    return agrees ? { action: "accept", content } : { action: "decline" };
+    if (agrees) return { action: "accept", content };
+    // A person reads first: the server takes a form that is declined within a second for one that was never shown.
+    await new Promise((resolve) => setTimeout(resolve, 1200));
+    return { action: "decline" };
   };
 }
