@@ -63,7 +63,7 @@ def fitting(name: str, schema: dict[str, Any]) -> st.SearchStrategy[Any]:
             least, most = schema.get("minItems", 0), min(schema.get("maxItems", 4), 4)
             return st.lists(fitting(name, schema["items"]), min_size=least, max_size=most)
         case "integer":
-            return st.integers(schema["minimum"], schema.get("maximum", 1_000_000))
+            return st.integers(schema.get("minimum", 0), schema.get("maximum", 1_000_000))
         case "boolean":
             return st.booleans()
         case _:
