@@ -165,16 +165,20 @@ def _clean_list(schema: Schema, value: Any, path: str) -> Any:
         items = read_list(schema, items, path)
     if not isinstance(items, list):
         return items
+    _require_few(len(items), path)  # before each of them is looked at
     if schema["type"] == "array":
         items = [_decode(each, list) for each in items]
-        count = sum(len(each) if isinstance(each, list) else 1 for each in items)
+        _require_few(sum(len(each) if isinstance(each, list) else 1 for each in items), path)
     else:
         items = split_items(items)
-        count = len(items)
-    if count > _MAX_ITEMS:
-        raise invalid_field(path, f"should have no more than {_MAX_ITEMS:,} items")
+        _require_few(len(items), path)
     cleaned = (_clean(schema, item, f"{path}.{index}") for index, item in enumerate(items))
     return [item for item in cleaned if not _is_filler(schema, item)]
+
+
+def _require_few(count: int, path: str) -> None:
+    if count > _MAX_ITEMS:
+        raise invalid_field(path, f"should have no more than {_MAX_ITEMS:,} items")
 
 
 def _to_text(value: Any, path: str) -> Any:
