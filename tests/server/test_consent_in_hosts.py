@@ -119,6 +119,19 @@ async def test_page_that_cannot_be_opened_just_now_leads_to_no_token(tmp_path: P
     assert not with_token["result"].get("structuredContent", {}).get("done")
 
 
+async def test_token_does_not_count_where_a_person_can_be_asked(tmp_path: Path) -> None:
+    """The token is a genuine one, of a time at which there was no browser."""
+    async with scene_in(tmp_path / "contacts.db", FORMLESS, Will.NOTHING, GuardMode.TWO_STEP) as scene:
+        scene.remove_browser()
+        preview = (await scene.delete(max_calls=1)).answers[0]["result"]["structuredContent"]
+        scene.add_browser()
+        token = {"confirmation_token": preview["confirmation_token"]}
+        answer = await scene.call("delete_contact", contact_id=scene.contact_id, **token)
+
+        assert reason_of(answer).startswith("a page was opened")
+        assert await scene.has_contact()
+
+
 async def test_quick_no_does_not_switch_forms_off_if_there_is_no_other_way(tmp_path: Path) -> None:
     profile = Profile("a host with forms", LEGACY, {"elicitation": {}}, Forms.DECLINES)
     async with scene_in(tmp_path / "contacts.db", profile, Will.YES) as scene:

@@ -126,6 +126,10 @@ class Scene:
         self.address = address
         object.__setattr__(self.ways, "open_page", None)
 
+    def add_browser(self) -> None:
+        """Let there be a browser again."""
+        object.__setattr__(self.ways, "open_page", self.open_page)
+
     def hold(self, *, is_long: bool) -> None:
         """Set how long the next calls wait for the person."""
         object.__setattr__(self.ways, "hold_seconds", _LONG_HOLD_SECONDS if is_long else _SHORT_HOLD_SECONDS)

@@ -86,7 +86,7 @@ class LoopbackApp:
 
 
 class _NoLogin:
-    """Sends everyone away who did not come by a bootstrap address."""
+    """Refuses a login: only a bootstrap address opens a session here."""
 
     async def log_in(self, request: Request, form: Form) -> Caller | Response:  # noqa: ARG002 - see Login
         text = (

@@ -1,8 +1,8 @@
 """Approvals: questions that a person decides outside of the call, for example on a page of this computer.
 
 An approval is bound to the tool, its arguments, the target's state, the caller, a time and one use. Its question is not
-stored: whoever shows it builds it again from the directory. Every record is stored sealed, so that it can neither be
-read nor forged without the server's key.
+stored: it is built again from the directory whenever it is shown. Every record is stored sealed: without the server's
+key it can neither be read nor forged.
 """
 
 import json
@@ -257,7 +257,7 @@ class Approvals:
         return None
 
     async def pending(self, directory: str) -> list[Approval]:
-        """Return the approvals on a directory that nobody has decided on, the oldest first."""
+        """Return the undecided approvals on a directory, the oldest first."""
         return [each for each in await self._unused(directory) if await self.decision_on(each) is None]
 
     async def get(self, directory: str, approval_id: str) -> Approval | None:

@@ -85,7 +85,7 @@ class ApprovalDesk:
         Raises:
             Refused: the answer is not a yes; nothing is stored, so that the person can answer again.
             PermissionDenied: another person has to decide, or the viewer may not decide on the calls of others.
-            OutdatedApproval: somebody else has decided, or it is too late.
+            OutdatedApproval: another decision was made before, or it is too late.
         """
         is_own = question.approval.principal == viewer.principal
         _require_allowed(viewer, of_all=not is_own)

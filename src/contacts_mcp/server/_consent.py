@@ -75,7 +75,7 @@ class Ways:
 
     Attributes:
         rungs: the ways, the first to be tried first; a form comes before all others.
-        open_page: opens an approval's page in the browser of this computer, unless it is open; False without a browser.
+        open_page: opens an approval's page in the browser of this computer, unless it is open; False if it cannot be.
         page_url: returns the address of an approval's page, for a person who reaches the server over the network.
         announce: tells approvers that an approval is pending.
         lifetime_seconds: how long an approval can be decided on.
@@ -125,7 +125,7 @@ class ConsentLadder:
         """Return consent to a call, or what the call is answered with instead. Raises like `Guard.decide`."""
         answer = answer_in(asking.ctx, params)
         if self._other_rungs(asking.ctx):
-            token = None  # a person can be asked, so a token proves less than they can say
+            token = None  # a token proves no consent, and a person can be asked
         if token or self._guard.mode is GuardMode.BLOCK:
             answer = ConsentAnswer(token, channel="token") if token else None
             return await self._decide(asking, answer, can_ask=can_elicit(asking.ctx))
