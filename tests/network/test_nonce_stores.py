@@ -24,6 +24,7 @@ pytestmark = pytest.mark.system
 
 NONCES = [f"{number:032x}" for number in range(50)]
 SOON = 600.0
+CLOCK_SKEW = 60.0
 PASSWORD = "s3cr3tthatmustnevershow"
 CANNOT_BE_TOLD = ": cannot check whether the answer was used before; nothing was changed; try again later"
 SPENDER = Path(__file__).with_name("spender.py")
@@ -83,12 +84,14 @@ async def test_servers_with_one_redis_accept_each_nonce_once(redis_port):
 
 
 async def test_directory_forgets_expired_nonces(tmp_path):
-    """The next spend deletes them."""
+    """The next spend deletes them, unless another replica's clock could still take them for valid."""
     async with Directory(tmp_path / "contacts.db") as directory:
-        assert await directory.spend("old", time.time() - 1)
+        assert await directory.spend("old", time.time() - CLOCK_SKEW - 1)
+        assert await directory.spend("just expired", time.time() - 1)
         assert await directory.spend("alive", time.time() + SOON)
 
         assert await directory.spend("old", time.time() + SOON)
+        assert not await directory.spend("just expired", time.time() + SOON)
         assert not await directory.spend("alive", time.time() + SOON)
 
 
