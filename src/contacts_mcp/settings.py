@@ -124,9 +124,10 @@ class Settings(BaseSettings):
     confirm: Names = []
     """Further tools that need consent, such as `update_contact`."""
     approval: Annotated[list[Rung] | None, NoDecode, BeforeValidator(_split)] = None
-    """How a person is reached, the first way first: `form` (of the host), `page` (in the browser of this computer),
-    `url` (a page of this server, for hosts that open addresses), `terminal` (`contacts-mcp approvals`), `approver`
-    (another person). Default: `form,page` on this computer, `form,url` with authentication."""
+    """How a person is reached, the first way first: `form` (of the host), `app` (a panel in the chat), `page` (in the
+    browser of this computer), `url` (a page of this server, for hosts that open addresses), `terminal`
+    (`contacts-mcp approvals`), `approver` (another person). Default: `form,app,page` on this computer,
+    `form,app,url` with authentication."""
     approval_ttl: int = Field(default=86_400, ge=60, le=604_800)
     """Seconds for which a call waits for an approver."""
     approval_webhook: SecretStr | None = None

@@ -21,19 +21,19 @@ def way(name, *, has_browser=True, **settings):
 @pytest.mark.parametrize(
     ("settings", "ways"),
     [
-        ({}, {"vscode": "form", "claude-desktop": "page", "claude-code-editor": "page", "n8n": None}),
-        ({"has_browser": False}, {"vscode": "form", "claude-desktop": None, "zed": None}),
+        ({}, {"vscode": "form", "claude-desktop": "app", "claude-code-editor": "page", "n8n": None}),
+        ({"has_browser": False}, {"vscode": "form", "claude-desktop": "app", "zed": None}),
         ({"approval": ["form", "terminal"]}, {"codex": "form", "gemini": "terminal", "n8n": "terminal"}),
         ({"approval": ["terminal", "page"]}, {"vscode": "terminal", "claude-desktop": "terminal"}),
         ({"four_eyes": True}, {"vscode": "approver", "n8n": "approver"}),
-        ({"auth": "key"}, {"vscode": "form", "claude-desktop": None, "chatgpt": "form"}),
+        ({"auth": "key"}, {"vscode": "form", "claude-desktop": "app", "gemini": None, "chatgpt": "form"}),
         ({"auth": "key", "approval": ["url"]}, {"vscode": "url", "claude-code": None}),
-        ({"auth": "oauth"}, {"chatgpt": "form", "claude-desktop": None}),
+        ({"auth": "oauth"}, {"chatgpt": "form", "claude-desktop": "app", "gemini": None}),
         ({"auth": "oauth", "approval": ["url"]}, {"vscode": None}),
         ({"auth": "oauth", "oidc_client_id": "x", "approval": ["url"]}, {"vscode": "url"}),
         ({"guard": "block"}, {"vscode": None}),
         ({"read_only": True}, {"vscode": None}),
-        ({"guard": "two-step"}, {"vscode": "form", "claude-desktop": None}),
+        ({"guard": "two-step"}, {"vscode": "form", "claude-desktop": "app", "gemini": None}),
     ],
     ids=str,
 )  # fmt: skip
@@ -42,11 +42,12 @@ def test_deletion_takes_the_first_way_that_is_there(settings, ways):
 
 
 def test_refusal_names_each_way_that_is_not_there_and_one_that_would_be():
-    refused = way("claude-desktop", has_browser=False)
+    refused = way("gemini", has_browser=False)
 
     assert refused.result == "it is refused: no person can be asked"
     assert refused.passed_over == {
         Rung.FORM: "this host shows no forms",
+        Rung.APP: "this host shows no panel in the chat",
         Rung.PAGE: "no browser was found on this computer",
     }
     assert refused.advice == "add terminal to CONTACTS_MCP_APPROVAL"
@@ -66,20 +67,20 @@ def test_hosts_behave_as_those_of_the_scripted_deletions():
 
 
 @pytest.mark.parametrize("name", HOSTS)
-def test_command_answers_in_two_or_three_lines(command, name):
+def test_command_answers_in_a_few_lines(command, name):
     finished = command("doctor", "--host", name, **BROWSER)
 
     assert finished.err == ""
     assert f"deletion in {HOSTS[name].title}: " in finished.out
-    assert 1 <= len(finished.out.splitlines()) <= 3
+    assert 1 <= len(finished.out.splitlines()) <= 4
     assert finished.code == (0 if way(name).rung else 1)
 
 
 def test_command_without_a_way_says_what_to_change(command):
-    finished = command("doctor", "--host", "claude-desktop", **NO_BROWSER)
+    finished = command("doctor", "--host", "gemini", **NO_BROWSER)
 
     assert finished.code == 1
-    assert "✗ deletion in Claude Desktop: it is refused: no person can be asked" in finished.out
+    assert "✗ deletion in Gemini CLI: it is refused: no person can be asked" in finished.out
     assert "→ add terminal to CONTACTS_MCP_APPROVAL" in finished.out
 
 

@@ -7,7 +7,7 @@ import pytest
 from doc_parts import check_part, table
 from support.host_profiles import PROFILES, Profile, Will, reason_of, scene_in
 
-_WAYS = {"form": "a form in the host", "page": "a page that opens in the browser"}
+_WAYS = {"form": "a form in the host", "app": "the panel in the chat", "page": "a page that opens in the browser"}
 
 
 @pytest.mark.slow

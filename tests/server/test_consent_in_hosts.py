@@ -20,8 +20,14 @@ async def test_person_who_agrees_gets_the_deletion_within_two_calls(tmp_path: Pa
         outcome = await scene.delete()
 
     assert outcome.is_deleted
-    assert outcome.consent == ("form" if profile.forms is Forms.SHOWS else "page")
+    assert outcome.consent == _way_of(profile)
     assert outcome.calls == (2 if profile.forms is Forms.HANGS else 1)
+
+
+def _way_of(profile: Profile) -> str:
+    if profile.forms is Forms.SHOWS:
+        return "form"
+    return "app" if profile.shows_panel else "page"
 
 
 @each_host
@@ -249,7 +255,7 @@ async def test_record_of_a_decision_says_how_it_was_made_and_how_long_it_took(tm
 @pytest.mark.parametrize("era", [LEGACY, MODERN])
 async def test_address_of_a_page_reaches_the_person_but_not_the_model(tmp_path: Path, era: str) -> None:
     """Rung `url`; the host opens the address, and the person decides on the page."""
-    profile = Profile("a host that opens addresses", era, {**URLS, **APPS}, Forms.NONE)
+    profile = Profile("a host that opens addresses", era, URLS, Forms.NONE)
     async with scene_in(tmp_path / "contacts.db", profile, Will.YES) as scene:
         scene.remove_browser("https://contacts.example.com/approvals/")
         outcome = await scene.delete()

@@ -12,8 +12,19 @@ from contacts_mcp.audit import Trail
 from contacts_mcp.client import ContactsClient
 from contacts_mcp.contract import CreateContact, GetContact, NotFound
 from contacts_mcp.directory import EXTENSIONS
-from contacts_mcp.guard import ANSWER_LIFETIME_SECONDS, Approval, ApprovalStore, Consent, Guard, GuardMode, Rung, Seal
+from contacts_mcp.guard import (
+    ANSWER_LIFETIME_SECONDS,
+    Approval,
+    ApprovalStore,
+    Consent,
+    Guard,
+    GuardMode,
+    MemoryNonceStore,
+    Rung,
+    Seal,
+)
 from contacts_mcp.server import LOCAL_CALLER, ApprovalDesk, CallRecorder, Ways
+from contacts_mcp.server._panel import DECIDE, QUESTION_META
 from contacts_mcp.tools import TOOLS, Backend
 from support.clock import Clock
 from support.hosts import LEGACY, MODERN, server_over
@@ -50,6 +61,11 @@ class Profile:
     era: str
     capabilities: Message = field(hash=False)
     forms: Forms
+
+    @property
+    def shows_panel(self) -> bool:
+        """Whether it shows the panel beside a call (MCP Apps)."""
+        return "extensions" in self.capabilities
 
     def __str__(self) -> str:
         return self.name
@@ -96,12 +112,13 @@ class Scene:
         self.trail: list[AuditRecord] = []
         recorder = CallRecorder(Trail(outputs=[self]), {tool.name: tool.risk for tool in TOOLS})
         seal = Seal(ANSWER_LIFETIME_SECONDS, clock=self.clock)
-        self.guard = Guard(mode, seal=seal, min_decision_seconds=1.0)
+        nonces = MemoryNonceStore(self.clock)
+        self.guard = Guard(mode, seal=seal, nonce_store=nonces, min_decision_seconds=1.0)
         self.is_page_busy, self.address = False, ""
         self.opened: list[str] = []
         """The addresses that the host was given for the person."""
         self.ways = Ways(
-            (Rung.FORM, Rung.PAGE, Rung.URL),
+            (Rung.FORM, Rung.APP, Rung.PAGE, Rung.URL),
             open_page=self.open_page,
             page_url=lambda _ctx, approval: f"{self.address}{approval.id}" if self.address else None,
         )
@@ -201,6 +218,8 @@ class Scene:
         """Call a tool as this host does: in the modern era it brings the answer to a question in a second request."""
         response = await self.host.call(tool, arguments)
         result = response.get("result", {})
+        if question := result.get("_meta", {}).get(QUESTION_META):
+            return await self._decide_in_panel(tool, question) or response
         if "requestState" not in result:
             return response
         answer = await self._fill(result["inputRequests"]["confirm"]["params"])
@@ -208,6 +227,14 @@ class Scene:
             return response
         state = result["requestState"]
         return await self.host.call(tool, arguments, inputResponses={"confirm": answer}, requestState=state)
+
+    async def _decide_in_panel(self, tool: str, question: Message) -> Message | None:
+        """What the panel does with a question: the person reads it and decides, or does nothing."""
+        self.clock.now += 5
+        if self.will is Will.NOTHING:
+            return None
+        decision = {"arguments": question["arguments"], "secret": question["secret"], "agree": self.will is Will.YES}
+        return await self.host.call(DECIDE, {"tool": tool, **decision})
 
     async def delete(self, max_calls: int = 2) -> Outcome:
         """Call `delete_contact` until it is done or refused, as a model does that reads its answers."""

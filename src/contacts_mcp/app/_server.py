@@ -24,7 +24,7 @@ from contacts_mcp.prompts import choose_prompts
 from contacts_mcp.resources import Completions, ResourceCatalog
 from contacts_mcp.server import ActiveCalls, ApprovalDesk, CallRecorder, Lifespan, Subscriptions, Ways, build_server
 from contacts_mcp.settings import InvalidSettings, Settings, env_name
-from contacts_mcp.tools import TOOLS, choose_tools, require_confirmable
+from contacts_mcp.tools import TOOLS, choose_panel_tools, choose_tools, require_confirmable
 from contacts_mcp.wording import count
 
 
@@ -100,6 +100,7 @@ def build_app(
         backend_for=backend_for,
         guard=guard,
         ways=ways,
+        panel_tools=choose_panel_tools(tools),
         lifespan=_lifespan(connection, redis, trail, active_calls, page),
         active_calls=active_calls,
         resources=ResourceCatalog(tools),

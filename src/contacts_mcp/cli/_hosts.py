@@ -24,33 +24,36 @@ class KnownHost:
     Attributes:
         opens_addresses: whether it opens the address of a page that a server gives it (URL mode).
         is_local: whether it runs on the computer of the person who uses it.
+        shows_panel: whether it shows the panel beside a call (MCP Apps).
     """
 
     title: str
     forms: HostForms
     opens_addresses: bool = False
     is_local: bool = True
+    shows_panel: bool = False
 
 
 HOSTS: Mapping[str, KnownHost] = {
-    "claude-desktop": KnownHost("Claude Desktop", HostForms.NONE),
+    "claude-desktop": KnownHost("Claude Desktop", HostForms.NONE, shows_panel=True),
     "claude-code": KnownHost("Claude Code (terminal)", HostForms.SHOWN),
     "claude-code-editor": KnownHost("Claude Code in an editor", HostForms.DECLINED),
-    "vscode": KnownHost("VS Code", HostForms.SHOWN, opens_addresses=True),
-    "cursor": KnownHost("Cursor", HostForms.SHOWN),
+    "vscode": KnownHost("VS Code", HostForms.SHOWN, opens_addresses=True, shows_panel=True),
+    "cursor": KnownHost("Cursor", HostForms.SHOWN, shows_panel=True),
     "windsurf": KnownHost("Windsurf", HostForms.NONE),
     "codex": KnownHost("Codex", HostForms.SHOWN),
     "gemini": KnownHost("Gemini CLI", HostForms.NONE),
     "zed": KnownHost("Zed", HostForms.NONE),
-    "goose": KnownHost("Goose", HostForms.SHOWN),
+    "goose": KnownHost("Goose", HostForms.SHOWN, shows_panel=True),
     "lm-studio": KnownHost("LM Studio", HostForms.NONE),
-    "chatgpt": KnownHost("ChatGPT", HostForms.SHOWN, is_local=False),
+    "chatgpt": KnownHost("ChatGPT", HostForms.SHOWN, is_local=False, shows_panel=True),
     "n8n": KnownHost("n8n", HostForms.NONE, is_local=False),
 }
 """The hosts whose behaviour is known. Others are asked by what they declare."""
 
 TAKEN: Mapping[Rung, str] = {
     Rung.FORM: "this host shows the person a form",
+    Rung.APP: "this host shows the person a panel in the chat",
     Rung.PAGE: "the server opens a page in the browser of this computer, and the person decides there",
     Rung.URL: "this host gives the person the address of a page, where they log in and decide",
     Rung.TERMINAL: "the person decides in a terminal, with `contacts-mcp approvals`",
@@ -97,6 +100,8 @@ def _why_not(rung: Rung, host: KnownHost, settings: Settings, *, has_browser: bo
     """Return why a way does not reach a person in a host; empty if it does."""
     if rung is Rung.FORM and host.forms is not HostForms.SHOWN:
         return f"this host {host.forms}"
+    if rung is Rung.APP and not host.shows_panel:
+        return "this host shows no panel in the chat"
     if rung is Rung.PAGE:
         if settings.auth is not Auth.NONE or not host.is_local:
             return "the person is not at the computer of the server"

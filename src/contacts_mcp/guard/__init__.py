@@ -37,7 +37,7 @@ from contacts_mcp.guard._questions import (
     is_yes,
 )
 from contacts_mcp.guard._redis import RedisStore
-from contacts_mcp.guard._seal import ANSWER_LIFETIME_SECONDS, Seal
+from contacts_mcp.guard._seal import ANSWER_LIFETIME_SECONDS, Channel, Seal
 
 __all__ = [
     "ANSWER_LIFETIME_SECONDS",
@@ -47,6 +47,7 @@ __all__ = [
     "ApprovalStore",
     "ApprovalStoreUnavailable",
     "Approvals",
+    "Channel",
     "Choice",
     "Choices",
     "Consent",

@@ -9,6 +9,7 @@ class Rung(StrEnum):
     """A way to reach a person. The guard takes the first one that the host and the operator allow."""
 
     FORM = "form"  # a form that the host shows
+    APP = "app"  # the panel, which the host shows in the chat (MCP Apps)
     PAGE = "page"  # a page that the server opens in the browser of this computer
     URL = "url"  # the address of a page, which the host gives to the person
     TERMINAL = "terminal"  # `contacts-mcp approvals`, on a terminal
@@ -21,6 +22,7 @@ class Consent(StrEnum):
     NONE_NEEDED = "none_needed"
     FORM = "form"  # a person chose the word in a form that the host showed
     FORM_TYPED = "form_typed"  # a person typed the target's name into a form
+    APP = "app"  # a person decided in the panel; the host kept its secret from the model
     PAGE = "page"  # a person decided on a page of this computer
     URL = "url"  # a person who logged in as the caller decided on the server's page
     TERMINAL = "terminal"  # a person decided in a terminal

@@ -23,6 +23,7 @@ from contacts_mcp.guard._questions import (
     build_question,
     chosen_ids,
     describe_preview,
+    fill_form,
     hash_json,
     is_yes,
 )
@@ -72,7 +73,10 @@ class NeverShown(Declined):
 
 @dataclass(frozen=True, slots=True)
 class ConsentAnswer:
-    """The host's answer to a question: the sealed state, what came of the question, and the form's content."""
+    """The answer to a question: the sealed state, what came of the question, and the form's content.
+
+    From the panel the content is `typed` and `also`, the arguments of `fill_form`.
+    """
 
     state: str | None
     reply: Reply = "accept"
@@ -119,9 +123,11 @@ class Guard:
         return None if state is None else self._seal.age_seconds(state)
 
     async def decide(
-        self, call: GuardedCall, answer: ConsentAnswer | None, *, can_ask: bool
+        self, call: GuardedCall, answer: ConsentAnswer | None, *, can_ask: bool, asks_in: Channel = "form"
     ) -> Consent | Question | Preview:
         """Return the consent if the call may run now, else what a person has to see first.
+
+        `can_ask`: whether the host shows the question to a person, `asks_in` a form or the panel.
 
         Raises:
             Declined: the person did not agree, or not in time; NeverShown if probably no person saw the question.
@@ -138,7 +144,7 @@ class Guard:
                 f"{call.tool} needs a person's consent, and this host cannot ask for it",
                 advice="nothing was changed; the operator decides what to do",
             )
-        return await (self._ask(call, can_ask=can_ask) if answer is None else self._check(call, answer))
+        return await (self._ask(call, asks_in if can_ask else "token") if answer is None else self._check(call, answer))
 
     async def confirm(self, call: GuardedCall, approval: Approval, decision: Decision) -> Consent:
         """Use up a decision that was made outside of the call, and return the consent. Raises like `decide`."""
@@ -152,18 +158,18 @@ class Guard:
         call.choose(decision.chosen)
         return decision.consent
 
-    async def _ask(self, call: GuardedCall, *, can_ask: bool) -> Question | Preview:
+    async def _ask(self, call: GuardedCall, channel: Channel) -> Question | Preview:
         target = await call.read_target()
-        channel: Channel = "form" if can_ask else "token"
         state = self._seal.seal(channel, call.tool, hash_json(call.arguments), target.fingerprint, call.principal)
-        if can_ask:
-            return build_question(call, target, state, self._seal.lifetime_seconds)
-        return Preview(describe_preview(call, target), state, self._seal.lifetime_seconds)
+        if channel == "token":
+            return Preview(describe_preview(call, target), state, self._seal.lifetime_seconds)
+        return build_question(call, target, state, self._seal.lifetime_seconds)
 
     async def _check(self, call: GuardedCall, answer: ConsentAnswer) -> Consent:
         state = await self._unseal_once(call, answer)
         # A replica whose clock is behind measures a negative age, which says nothing.
-        if answer.reply == "decline" and 0 <= self._seal.age_seconds(state) < self._min_decision_seconds:
+        is_form = answer.channel == "form"
+        if answer.reply == "decline" and is_form and 0 <= self._seal.age_seconds(state) < self._min_decision_seconds:
             raise NeverShown
         if answer.reply != "accept":
             raise _declined(answer.reply)
@@ -173,9 +179,12 @@ class Guard:
         _require_unchanged(state.target, target)
         if answer.channel == "token":
             return Consent.TWO_STEP
-        if not is_yes(call, target, answer.content):
+        content = answer.content if is_form else fill_form(call, target, **(answer.content or {}))
+        if not is_yes(call, target, content):
             raise Declined("the form was not filled in as the question asked", advice=_ASK_AGAIN)
-        call.choose(chosen_ids(target, answer.content))
+        call.choose(chosen_ids(target, content))
+        if not is_form:
+            return Consent.APP
         return Consent.FORM_TYPED if call.risk is Risk.ERASE else Consent.FORM
 
     async def _unseal_once(self, call: GuardedCall, answer: ConsentAnswer) -> QuestionState:

@@ -7,7 +7,7 @@ cannot look like part of the question. Notes are never shown: a sentence is easi
 import hashlib
 import json
 import unicodedata
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -102,12 +102,17 @@ class GuardedCall:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A message and a form (a JSON schema), to be answered within `lifetime_seconds`; the answer returns `state`."""
+    """A message and a form (a JSON schema), to be answered within `lifetime_seconds`; the answer returns `state`.
+
+    `prompt` has the message in parts, and `arguments` are those of the call that the question is about.
+    """
 
     message: str
     form: Mapping[str, Any]
     state: str
     lifetime_seconds: float
+    prompt: "Prompt"
+    arguments: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +176,7 @@ def build_question(call: GuardedCall, target: Target, state: str, lifetime_secon
         choices = [KEEP_CHOICE, prompt.yes]
         schema = {"type": "string", "title": "Decision", "enum": choices, "default": KEEP_CHOICE}
     form = {"type": "object", "properties": {**properties, name: schema}, "required": [name]}
-    return Question(message, form, state, lifetime_seconds)
+    return Question(message, form, state, lifetime_seconds, prompt, call.arguments)
 
 
 def describe_preview(call: GuardedCall, target: Target) -> str:
@@ -219,6 +224,19 @@ def chosen_ids(target: Target, content: Mapping[str, Any] | None) -> list[str]:
     items = target.choices.items if target.choices else ()
     answer = content or {}
     return [each.id for number, each in enumerate(items, 1) if answer.get(choice_field(number)) is True]
+
+
+def fill_form(call: GuardedCall, target: Target, *, typed: str, also: Collection[str]) -> dict[str, Any] | None:
+    """Return the form as a person fills it in who agrees; None if a record that they include is not offered.
+
+    `typed` is what they typed for an erasure, `also` the ids of the further records.
+    """
+    items = target.choices.items if target.choices else ()
+    fields = {each.id: choice_field(number) for number, each in enumerate(items, 1)}
+    if not fields.keys() >= set(also):
+        return None
+    answer = {"typed": typed} if call.risk is Risk.ERASE else {"decision": _wording_of(call).yes}
+    return {**answer, **{fields[each]: True for each in also}}
 
 
 def is_yes(call: GuardedCall, target: Target, content: Mapping[str, Any] | None) -> bool:

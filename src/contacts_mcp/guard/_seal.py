@@ -12,8 +12,8 @@ from pydantic import ConfigDict, TypeAdapter
 
 ANSWER_LIFETIME_SECONDS = 600.0  # how long a question can be answered
 
-Channel = Literal["form", "token", "page"]
-"""How an answer arrives: in a form, as a token, or with the note that a person was given a page."""
+Channel = Literal["form", "panel", "token", "page"]
+"""How an answer arrives: in a form, from the panel, as a token, or with the note that a person was given a page."""
 
 
 @dataclass(frozen=True, slots=True)

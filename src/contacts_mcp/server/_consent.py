@@ -16,6 +16,7 @@ from mcp_types import CallToolRequestParams
 from contacts_mcp.guard import (
     ANSWER_LIFETIME_SECONDS,
     Approval,
+    Channel,
     Consent,
     ConsentAnswer,
     Decision,
@@ -28,13 +29,21 @@ from contacts_mcp.guard import (
     Question,
     Refused,
     Rung,
+    hash_json,
 )
 from contacts_mcp.server._context import Caller, RequestContext, host_name, is_modern
 from contacts_mcp.server._elicitation import OpenForms, answer_in, ask_to_open, can_elicit, can_open_url
+from contacts_mcp.server._panel import shows_panel
 from contacts_mcp.server._recording import CallRecord, count_confirmation
 
 HOLD_SECONDS = 45.0
 """How long a call waits for a person: hosts end a call after about 60 seconds."""
+PANEL_SECONDS = 30.0
+"""How long a person is asked only in the panel: a call that is repeated later also takes the next way to them."""
+_PANEL_MESSAGE = (
+    "the person is asked in the panel of this call, which makes the change if they agree and says what came of it;"
+    " call again only if they tell you that they see no panel"
+)
 _UNREACHED_TTL_SECONDS = 3_600.0
 _MAX_UNREACHED = 1_000
 URL_MESSAGE = "Open this page to decide whether the assistant may make a change in your contacts."
@@ -66,7 +75,15 @@ class PageAddress:
     url: str
 
 
-Verdict = Consent | Question | PageAddress | Preview | Waiting
+@dataclass(frozen=True, slots=True)
+class PanelQuestion:
+    """A question that the panel shows to the person; `message` says so to the model."""
+
+    question: Question
+    message: str
+
+
+Verdict = Consent | Question | PanelQuestion | PageAddress | Preview | Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +91,7 @@ class Ways:
     """The ways to reach a person that the operator allows.
 
     Attributes:
-        rungs: the ways, the first to be tried first; a form comes before all others.
+        rungs: the ways, the first to be tried first; a form comes before all others, then the panel.
         open_page: opens an approval's page in the browser of this computer, unless it is open; False if it cannot be.
         page_url: returns the address of an approval's page, for a person who reaches the server over the network.
         announce: tells approvers that an approval is pending.
@@ -108,12 +125,18 @@ class ConsentLadder:
         self._approvals = guard.approvals
         self._ways = ways or Ways()
         self._unreached: TTLCache[tuple[str, str], bool] = TTLCache(_MAX_UNREACHED, _UNREACHED_TTL_SECONDS)
+        self._in_panel: TTLCache[str, float] = TTLCache(_MAX_UNREACHED, self._ways.lifetime_seconds)
+        """When a call's question was first shown in the panel, by call."""
 
     def can_ask(self, ctx: RequestContext, caller: Caller) -> bool:
         """Whether a person can be asked about this caller's calls."""
         if self._guard.mode is GuardMode.BLOCK:
             return False
-        return self._shows_forms(ctx, caller) or bool(self._other_rungs(ctx))
+        return self._shows_forms(ctx, caller) or self.has_panel(ctx) or bool(self._other_rungs(ctx))
+
+    def has_panel(self, ctx: RequestContext) -> bool:
+        """Whether a person can decide on calls in the panel."""
+        return self._guard.mode is not GuardMode.BLOCK and Rung.APP in self._ways.rungs and shows_panel(ctx)
 
     async def has_asked(self, ctx: RequestContext, caller: Caller, call: GuardedCall) -> bool:
         """Whether a person is asked about this very call outside of it: what they decide counts."""
@@ -124,7 +147,7 @@ class ConsentLadder:
     async def obtain(self, asking: Asking, params: CallToolRequestParams, token: str | None) -> Verdict:
         """Return consent to a call, or what the call is answered with instead. Raises like `Guard.decide`."""
         answer = answer_in(asking.ctx, params)
-        if self._other_rungs(asking.ctx):
+        if self._other_rungs(asking.ctx) or self.has_panel(asking.ctx):
             token = None  # a token proves no consent, and a person can be asked
         if token or self._guard.mode is GuardMode.BLOCK:
             answer = ConsentAnswer(token, channel="token") if token else None
@@ -137,12 +160,40 @@ class ConsentLadder:
         except NeverShown:
             was_never_shown = True
             self._unreached[host] = True
+        if verdict := await self._ask_in_panel(asking):
+            return verdict
         if verdict := await self._wait_for_approval(asking, answer):
             return verdict
         # A person can be as quick as a host, once.
         if was_never_shown and not (is_known and self._guard.mode is GuardMode.TWO_STEP):
             raise NeverShown
         return await self._decide(asking, None, can_ask=False)
+
+    async def ask_in_panel(self, asking: Asking) -> Question | None:
+        """Return the question that the panel puts to the person; None if the operator does not allow that."""
+        if not self.has_panel(asking.ctx):
+            return None
+        question = await self._decide(asking, None, can_ask=True, asks_in="panel")
+        return question if isinstance(question, Question) else None
+
+    async def take_from_panel(self, asking: Asking, answer: ConsentAnswer) -> Consent:
+        """Return the consent that a person gave in the panel. Raises like `Guard.decide`."""
+        self._in_panel.pop(_key_of(asking), None)
+        verdict = await self._decide(asking, answer, can_ask=self.has_panel(asking.ctx))
+        if not isinstance(verdict, Consent):
+            raise Refused("the operator does not allow decisions in the panel", advice="nothing was changed")
+        return verdict
+
+    async def _ask_in_panel(self, asking: Asking) -> PanelQuestion | None:
+        """Show the question in the panel. Returns None if there is none, or if it did not reach a person before."""
+        if not self.has_panel(asking.ctx):
+            return None
+        now = self._approvals.clock()
+        was_asked = now - self._in_panel.setdefault(_key_of(asking), now) >= PANEL_SECONDS
+        if was_asked and self._other_rungs(asking.ctx):
+            return None
+        question = await self.ask_in_panel(asking)
+        return PanelQuestion(question, _PANEL_MESSAGE) if question else None
 
     async def _ask_in_form(self, asking: Asking, answer: ConsentAnswer | None) -> Verdict | None:
         """Show a form, or take its answer. Returns None if the host shows no forms."""
@@ -276,13 +327,15 @@ class ConsentLadder:
         return await _counted(asking, self._guard.confirm(asking.call, approval, decision), is_answer=True)
 
     async def _decide(
-        self, asking: Asking, answer: ConsentAnswer | None, *, can_ask: bool
+        self, asking: Asking, answer: ConsentAnswer | None, *, can_ask: bool, asks_in: Channel = "form"
     ) -> Consent | Question | Preview:
         """Return the guard's verdict on a call and the answer to its question, if there is one."""
         if answer is not None:
             asking.record.consent_seconds = self._guard.seconds_since_asked(answer)
         verdict = await _counted(
-            asking, self._guard.decide(asking.call, answer, can_ask=can_ask), is_answer=answer is not None
+            asking,
+            self._guard.decide(asking.call, answer, can_ask=can_ask, asks_in=asks_in),
+            is_answer=answer is not None,
         )
         if not isinstance(verdict, Consent):
             asking.record.consent = "asked"
@@ -295,9 +348,10 @@ class ConsentLadder:
         return is_allowed and not (_host_of(ctx, caller) in self._unreached and self._other_rungs(ctx))
 
     def _other_rungs(self, ctx: RequestContext) -> list[Rung]:
-        """Return the ways beside forms that may be there, the first to be tried first."""
+        """Return the ways outside of the host that may be there, the first to be tried first."""
         is_there = {
             Rung.FORM: False,
+            Rung.APP: False,
             Rung.PAGE: self._ways.open_page is not None,
             Rung.URL: self._ways.page_url is not None and can_open_url(ctx),
         }
@@ -331,6 +385,10 @@ async def _counted(asking: Asking, deciding: Awaitable[V], *, is_answer: bool) -
 def _count_consent(tool: str, verdict: object) -> None:
     if isinstance(verdict, Consent) and verdict is not Consent.NONE_NEEDED:
         count_confirmation(tool, "given")
+
+
+def _key_of(asking: Asking) -> str:
+    return hash_json([asking.call.tool, asking.call.principal, asking.call.arguments])
 
 
 def _host_of(ctx: RequestContext, caller: Caller) -> tuple[str, str]:

@@ -24,6 +24,7 @@ from contacts_mcp.server._context import (
     one_line,
     require_first_page,
 )
+from contacts_mcp.server._panel import read_panel_resource
 from contacts_mcp.text import sanitize
 
 T = TypeVar("T")
@@ -64,6 +65,8 @@ class ResourceHandlers:
         return types.ListResourceTemplatesResult(resource_templates=[*templates])
 
     async def read(self, ctx: RequestContext, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
+        if page := read_panel_resource(params.uri):
+            return types.ReadResourceResult(contents=[page])
         caller = caller_of(ctx)
 
         async def read() -> types.TextResourceContents | types.BlobResourceContents:

@@ -14,6 +14,7 @@ from contacts_mcp.prompts import Prompt
 from contacts_mcp.resources import Completions, ResourceCatalog
 from contacts_mcp.server._consent import Ways
 from contacts_mcp.server._context import ActiveCalls, BackendFactory
+from contacts_mcp.server._panel import EXTENSION
 from contacts_mcp.server._recording import CallRecorder, SpanScrubber, set_log_level
 from contacts_mcp.server._resources import CompletionHandler, PromptHandlers, ResourceHandlers
 from contacts_mcp.server._subscriptions import Subscriptions
@@ -49,19 +50,29 @@ def build_server(
     recorder: CallRecorder | None = None,
     open_world: bool = True,
     ways: Ways | None = None,
+    panel_tools: Sequence[Tool] = (),
 ) -> Server[Any]:
     """Build the SDK's low-level server over `tools`; it speaks both protocol eras on any transport.
 
     A transport uses `active_calls` to cancel running calls, and `subscriptions` to close streams. Without a
     `recorder`, audit records only go to the log. `open_world` says whether the tools work on a service outside of it.
-    `ways` are the ways to reach a person; the default are forms of the host.
+    `ways` are the ways to reach a person; the default are forms of the host. `panel_tools` exist only in hosts that
+    show a panel.
     """
     active_calls, subscriptions = active_calls or ActiveCalls(), subscriptions or Subscriptions()
     resources, completions = resources or ResourceCatalog(()), completions or Completions(())
     if recorder is None:
         recorder = CallRecorder(Trail(outputs=[LogOutput()]), {tool.name: tool.risk for tool in tools})
     tool_handlers = ToolHandlers(
-        tools, backend_for, guard, active_calls, subscriptions, recorder, open_world=open_world, ways=ways
+        tools,
+        backend_for,
+        guard,
+        active_calls,
+        subscriptions,
+        recorder,
+        open_world=open_world,
+        ways=ways,
+        panel_tools=panel_tools,
     )
     resource_handlers, prompt_handlers = ResourceHandlers(resources, backend_for, active_calls), PromptHandlers(prompts)
     server = _Server(
@@ -84,6 +95,7 @@ def build_server(
         on_unsubscribe_resource=subscriptions.unsubscribe,
         on_subscriptions_listen=subscriptions.listen,
     )
+    server.extensions[EXTENSION] = {}
     server.list_changes, subscriptions.catalog = subscriptions.list_changes, resources
     server.add_notification_handler("notifications/initialized", types.NotificationParams, subscriptions.initialized)
     # Not `on_set_logging_level`: the constructor warns that it is deprecated, but legacy clients use it.

@@ -1,19 +1,20 @@
 """tools/list and tools/call: find the tool, validate, resolve names, prepare, guard, run, render, record."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import mcp_types as types
 from pydantic import BaseModel
 
 from contacts_mcp.audit import Outcome
-from contacts_mcp.contract import ContactsError, PermissionDenied, Risk
+from contacts_mcp.contract import ContactsError, PermissionDenied, Risk, ValidationFailed
 from contacts_mcp.guard import CONSENT_WORDS, Consent, Declined, Guard, GuardedCall, GuardMode, Preview, Question
 from contacts_mcp.middleware import CURRENT_REQUEST_ID
 from contacts_mcp.server._approval_desk import to_guarded_call
-from contacts_mcp.server._consent import Asking, ConsentLadder, PageAddress, Verdict, Waiting, Ways
+from contacts_mcp.server._consent import Asking, ConsentLadder, PageAddress, PanelQuestion, Verdict, Waiting, Ways
 from contacts_mcp.server._context import (
     ActiveCalls,
     BackendFactory,
@@ -28,6 +29,16 @@ from contacts_mcp.server._context import (
     require_first_page,
 )
 from contacts_mcp.server._elicitation import add_token_argument, address_result, question_result, split_token_argument
+from contacts_mcp.server._panel import (
+    PanelCall,
+    PanelState,
+    panel_meta,
+    question_meta,
+    read_panel_call,
+    shows_panel,
+    tools_for_panel,
+    view_of,
+)
 from contacts_mcp.server._progress import CallProgress
 from contacts_mcp.server._recording import (
     CallRecord,
@@ -70,6 +81,8 @@ class _Call:
     tool: Tool
     caller: Caller
     record: CallRecord
+    panel: PanelCall | None = None
+    """What the panel wants of the call, if the call is not the model's."""
 
     @cached_property
     def progress(self) -> CallProgress:
@@ -94,10 +107,12 @@ class ToolHandlers:
         *,
         open_world: bool,
         ways: Ways | None = None,
+        panel_tools: Sequence[Tool] = (),
     ) -> None:
         self._ladder = ConsentLadder(guard, ways)
         self._open_world = open_world
         self._tools = {tool.name: tool for tool in tools}
+        self._panel_tools = {tool.name: tool for tool in panel_tools}
         self._backend_for = backend_for
         self._guard = guard
         guarded = {tool.name for tool in tools if guard.requires_consent(tool.name, tool.risk)}
@@ -113,13 +128,28 @@ class ToolHandlers:
         require_first_page(params)
         caller = caller_of(ctx)
         offer = await self._offer(caller)
-        allowed = self._allowed_tools(caller, offer)
-        return types.ListToolsResult(tools=[self._listed(tool, offer) for tool in allowed.values()])
+        listed = [self._listed(tool, offer) for tool in self._allowed_tools(caller, offer).values()]
+        if shows_panel(ctx):
+            listed = [*self._with_views(listed), *self._listed_for_panel(caller, offer)]
+        return types.ListToolsResult(tools=listed)
 
     async def call_tool(self, ctx: RequestContext, params: types.CallToolRequestParams) -> Result:
         """Find the tool and call it. A failure is one line for the model, and a log message if the client wants it."""
+        panel: PanelCall | None = None
+        if shows_panel(ctx):
+            try:
+                panel = read_panel_call(params)
+            except ValidationFailed as exc:
+                return error_result(str(exc))
+        if panel:
+            params = params.model_copy(update={"name": panel.tool, "arguments": panel.arguments})
+        return await self._find_and_call(ctx, params, panel)
+
+    async def _find_and_call(
+        self, ctx: RequestContext, params: types.CallToolRequestParams, panel: PanelCall | None
+    ) -> Result:
         caller, request_id = caller_of(ctx), request_id_of(ctx)
-        tool = self._tools.get(params.name)
+        tool = self._tools.get(params.name) or (self._panel_tools.get(params.name) if shows_panel(ctx) else None)
         if tool and tool.extension and not (await self._offer(caller)).has(tool.extension):
             tool = None
         result: Result
@@ -134,7 +164,7 @@ class ToolHandlers:
             caller = caller if tool.risk is Risk.READ else _limit(caller, await self._offer(caller))
             record = CallRecord(tool.name, tool.risk, caller.principal, request_id)
             with measure_call(record):
-                result = await self._record_call(_Call(ctx, params, tool, caller, record))
+                result = await self._record_call(_Call(ctx, params, tool, caller, record, panel))
         if isinstance(result, types.CallToolResult) and result.is_error:
             await log_internal_error(ctx, result)
         return result
@@ -182,8 +212,14 @@ class ToolHandlers:
             raise PermissionDenied("this call would do more than you may do here", advice="nothing was changed")
         consent: Verdict = Consent.NONE_NEEDED
         guarded_call = to_guarded_call(tool, prepared, parsed.bind(raw, arguments), call.caller.principal)
-        if await self._needs_consent(call, guarded_call):
-            consent = await self._ladder.obtain(Asking(call.ctx, call.caller, guarded_call, record), call.params, token)
+        asking = Asking(call.ctx, call.caller, guarded_call, record)
+        if call.panel and call.panel.answer is None:
+            return await self._ask_in_panel(asking)
+        if call.panel and call.panel.answer:
+            asking = replace(asking, call=replace(guarded_call, needs_consent=True))  # the answer may be a no
+            consent = await self._ladder.take_from_panel(asking, call.panel.answer)
+        elif await self._needs_consent(call, guarded_call):
+            consent = await self._ladder.obtain(asking, call.params, token)
         if not isinstance(consent, Consent):
             record.outcome = Outcome.ASKED
             return _to_result(consent)
@@ -192,6 +228,16 @@ class ToolHandlers:
         answer = await self._run(call, arguments, prepared)
         reports_consent = prepared.risk is not Risk.READ and self._may_ask_about(tool)
         return answer_result(answer, ConsentReport(consent=word) if reports_consent else None)
+
+    async def _ask_in_panel(self, asking: Asking) -> Result:
+        """Return the question of a call for the panel, which makes the call later; nothing is changed now."""
+        call, record = asking.call, asking.record
+        if not (call.needs_consent or self._guard.requires_consent(call.tool, call.risk)):
+            record.risk = Risk.READ  # what was only prepared is recorded like a read
+            return answer_result(PanelState(needs_consent=False))
+        question = await self._ladder.ask_in_panel(asking)
+        record.outcome = Outcome.ASKED
+        return answer_result(PanelState(needs_consent=True), meta=question_meta(question) if question else None)
 
     async def _needs_consent(self, call: _Call, guarded: GuardedCall) -> bool:
         """Whether a person has to agree. Once one was asked their answer counts, even if the call needs none by now."""
@@ -213,9 +259,10 @@ class ToolHandlers:
             links=backend.links and replace(backend.links, url=files_url_of(call.ctx)),
             consent=CallConsent(
                 can_ask=self._ladder.can_ask(call.ctx, call.caller),
-                was_asked=call.params.request_state is not None,
+                was_asked=call.params.request_state is not None or bool(call.panel and call.panel.answer),
                 guarded_risks=[risk for risk in Risk if self._guard.requires_consent(call.tool.name, risk)],
                 has_preview=self._guard.mode is GuardMode.TWO_STEP,
+                has_panel=self._ladder.has_panel(call.ctx),
             ),
         )
 
@@ -247,12 +294,14 @@ class ToolHandlers:
             advice = "nothing was changed; request this scope, too"
             raise PermissionDenied(f"{tool.name} shows stored data, which needs the scope contacts:read", advice=advice)
 
-    def _allowed_tools(self, caller: Caller, offer: ServiceOffer) -> dict[str, Tool]:
+    def _allowed_tools(
+        self, caller: Caller, offer: ServiceOffer, tools: Mapping[str, Tool] | None = None
+    ) -> dict[str, Tool]:
         caller = _limit(caller, offer)
         hidden = frozenset[str]() if Risk.READ in caller.risks else self._reading_tools
         return {
             name: tool
-            for name, tool in self._tools.items()
+            for name, tool in (self._tools if tools is None else tools).items()
             if name not in hidden and offer.has(tool.extension) and not caller.risks.isdisjoint(tool.call_risks)
         }
 
@@ -268,6 +317,18 @@ class ToolHandlers:
             annotations=types.ToolAnnotations.model_validate(tool.annotations(open_world=self._open_world)),
         )
 
+    def _with_views(self, listed: Sequence[types.Tool]) -> Iterator[types.Tool]:
+        """Add to each tool the view of the panel that shows its calls."""
+        for each in listed:
+            view = view_of(self._tools[each.name], self._guard)
+            yield each.model_copy(update={"meta": panel_meta(view)}) if view else each
+
+    def _listed_for_panel(self, caller: Caller, offer: ServiceOffer) -> Iterator[types.Tool]:
+        """List the tools that exist only for hosts with a panel."""
+        for tool in self._allowed_tools(caller, offer, self._panel_tools).values():
+            yield self._listed(tool, offer).model_copy(update={"meta": panel_meta(tool.view, for_panel=tool.for_panel)})
+        yield from tools_for_panel()
+
 
 def _limit(caller: Caller, offer: ServiceOffer) -> Caller:
     """Return the caller without the risks that the key for the service does not allow."""
@@ -280,11 +341,14 @@ def _shows_stored_data(tool: Tool, guard: Guard) -> bool:
     return tool.shows_stored_data or (bool(tool.target_args) and guard.requires_consent(tool.name, tool.risk))
 
 
-def _to_result(verdict: Question | PageAddress | Preview | Waiting) -> Result:
+def _to_result(verdict: Question | PanelQuestion | PageAddress | Preview | Waiting) -> Result:
     """Return the result of a call that a person has not agreed to yet."""
     match verdict:
         case Question():
             return question_result(verdict)
+        case PanelQuestion():
+            not_done = NotDone(done=False, reason=verdict.message)
+            return answer_result(not_done, meta=question_meta(verdict.question))
         case PageAddress():
             return address_result(verdict.message, verdict.url)
         case Preview():
@@ -302,13 +366,16 @@ class PreviewAnswer(BaseModel):
     expires_in_seconds: int
 
 
-def answer_result(answer: BaseModel, report: ConsentReport | None = None) -> types.CallToolResult:
-    """Return a tool's answer as text and as structured content.
+def answer_result(
+    answer: BaseModel, report: ConsentReport | None = None, *, meta: dict[str, Any] | None = None
+) -> types.CallToolResult:
+    """Return a tool's answer as text and as structured content; `meta` is only for the host and its panel.
 
     A file's URI is in both; a resource link in addition would end the run in many agent frameworks.
     """
     data, text = render(answer, report)
-    return types.CallToolResult(content=[types.TextContent(type="text", text=text)], structured_content=data)
+    content = [types.TextContent(type="text", text=text)]
+    return types.CallToolResult(content=content, structured_content=data, _meta=meta)
 
 
 def preview_result(preview: Preview) -> types.CallToolResult:

@@ -129,4 +129,5 @@ add_matching_to_group = Tool(
     plans_first=True,
     target_args=("group_id",),
     shows_stored_data=True,
+    view="plan",
 )

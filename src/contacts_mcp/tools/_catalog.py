@@ -14,6 +14,7 @@ from contacts_mcp.tools._find_contacts import find_contacts
 from contacts_mcp.tools._find_duplicate_contacts import find_duplicate_contacts
 from contacts_mcp.tools._import_contacts import import_contacts
 from contacts_mcp.tools._merge_contacts import merge_contacts
+from contacts_mcp.tools._show_contacts import show_contacts
 from contacts_mcp.tools._tool import Tool
 from contacts_mcp.tools._update_matching_contacts import update_matching_contacts
 
@@ -56,6 +57,11 @@ def choose_tools(
     names |= {tool.name for name in names for tool in TOOLSETS.get(name, ())}
     chosen = [tool for tool in TOOLS if tool.name in names and (tool.is_read_only or not read_only)]
     return tuple(tool for tool in chosen if extensions or tool.extension is None)
+
+
+def choose_panel_tools(tools: Sequence[Tool]) -> tuple[Tool, ...]:
+    """Choose the tools that exist only in hosts with a panel, by the tools whose data they show."""
+    return (show_contacts,) if any(tool.name == "list_contacts" for tool in tools) else ()
 
 
 def require_confirmable(names: Collection[str]) -> None:

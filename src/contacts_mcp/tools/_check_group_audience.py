@@ -148,4 +148,6 @@ def _describe_shown(shown: int, total: int, noun: str) -> str | None:
     return f"{shown} of {count(total, noun)}" if total else None
 
 
-check_group_audience = read_tool("check_group_audience", CheckGroupAudience, Audience, _run, ("group_id",))
+check_group_audience = read_tool(
+    "check_group_audience", CheckGroupAudience, Audience, _run, ("group_id",), view="audience"
+)

@@ -159,4 +159,6 @@ def _summarize(record: ContactRecord) -> ContactSummary:
     return ContactSummary(id=record.id, **values)
 
 
-find_duplicate_contacts = read_tool("find_duplicate_contacts", FindDuplicateContacts, DuplicatesFound, _run)
+find_duplicate_contacts = read_tool(
+    "find_duplicate_contacts", FindDuplicateContacts, DuplicatesFound, _run, view="duplicates"
+)

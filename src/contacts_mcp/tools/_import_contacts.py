@@ -193,4 +193,5 @@ import_contacts = Tool(
     wording=PromptWording("Change", "change"),
     shows_stored_data=True,
     other_answers=(UploadLink,),
+    view="plan",
 )

@@ -278,4 +278,5 @@ merge_contacts = Tool(
     target_args=("keep_id", "merge_ids", "clusters"),
     wording=PromptWording("Merge into", "merge"),
     shows_stored_data=True,
+    view="plan",
 )

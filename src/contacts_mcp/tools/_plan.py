@@ -20,6 +20,11 @@ CONFIRM_FROM_CONTACTS = 25  # changing this many contacts in one call needs a pe
 _FINGERPRINT_LENGTH = 16
 _NEXT_STEP = "repeat the call with apply and this plan if the person asked for exactly this; else show it first"
 
+_SHOWN_IN_PANEL = (
+    "the person sees this plan in a panel, and can apply it there; repeat the call with apply and this plan only if"
+    " they ask you to"
+)
+
 Applied = Annotated[bool, Field(description="False: only a plan; each count says what applying it would do.")]
 
 
@@ -168,7 +173,8 @@ def _to_answer(plan: ShownPlan, excess: WriteBudgetExceeded | None, consent: Cal
     """Return the answer that shows a plan. An empty plan has no fingerprint, because it cannot be applied."""
     if not plan.change_count:
         return plan.to_answer(plan=None, next="nothing would change; there is nothing to apply")
-    return plan.to_answer(plan=plan.fingerprint, next=_describe_next_step(plan, excess, consent))
+    next_step = _SHOWN_IN_PANEL if consent.has_panel else _describe_next_step(plan, excess, consent)
+    return plan.to_answer(plan=plan.fingerprint, next=next_step)
 
 
 def _describe_next_step(plan: ShownPlan, excess: WriteBudgetExceeded | None, consent: CallConsent) -> str:

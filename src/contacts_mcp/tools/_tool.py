@@ -84,6 +84,7 @@ class CallConsent:
         is_given: whether a person agreed in a form.
         guarded_risks: the risks for which a person has to agree to a call of this tool.
         has_preview: whether a call that cannot be asked about in a form returns its question and a token instead.
+        has_panel: whether the person sees the call in a panel, where they can apply its plan.
     """
 
     can_ask: bool = False
@@ -91,6 +92,7 @@ class CallConsent:
     is_given: bool = False
     guarded_risks: Collection[Risk] = ()
     has_preview: bool = False
+    has_panel: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +269,8 @@ class Tool:
         extension: what the service must offer beyond the documented API; else the tool does not exist.
         extension_args: arguments that need an extension, with its name; else they are not listed.
         names_deleted: whether the contact that its arguments name is a deleted one.
+        view: the view of the panel that shows its calls, in hosts that show a panel (MCP Apps).
+        for_panel: whether only the panel calls it: models do not see it.
     """
 
     name: str
@@ -287,6 +291,8 @@ class Tool:
     extension: str | None = None
     extension_args: Mapping[str, str] = field(default_factory=dict)
     names_deleted: bool = False
+    view: str | None = None
+    for_panel: bool = False
 
     def limit(self, backend: Backend) -> Backend:
         """Return the backend for one call, with the call's time limit if it has one."""
@@ -356,6 +362,8 @@ def read_tool(
     *,
     writes_file: bool = False,
     extension: str | None = None,
+    view: str | None = None,
+    for_panel: bool = False,
 ) -> Tool:
     """Build a tool that only reads contacts, so that its calls need no preparation."""
 
@@ -372,4 +380,6 @@ def read_tool(
         idempotent=not writes_file,
         target_args=target_args,
         extension=extension,
+        view=view,
+        for_panel=for_panel,
     )

@@ -259,4 +259,5 @@ update_matching_contacts = Tool(
     shows_stored_data=True,
     other_answers=(UpdateUndone,),
     extension_args={"undo": UNDO},
+    view="plan",
 )

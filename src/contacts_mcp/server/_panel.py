@@ -1,0 +1,179 @@
+"""The panel that hosts with MCP Apps show beside a call: its views, the tools for it alone, and its questions.
+
+A question for the panel travels in a result's `_meta`, which hosts keep from the model. The answer has to bring the
+question's secret back: it is valid once, for this very call and target, and for its caller.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import mcp_types as types
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from contacts_mcp.contract import Risk, invalid_fields
+from contacts_mcp.contract.errors import FieldFault
+from contacts_mcp.guard import ConsentAnswer, Guard, GuardMode, Question
+from contacts_mcp.panel import VIEWS, read_view
+from contacts_mcp.server._context import RequestContext
+from contacts_mcp.text import sanitize
+from contacts_mcp.tools import Tool
+
+EXTENSION = "io.modelcontextprotocol/ui"
+QUESTION_META = "services.wayscloud/question"
+"""Where a result has the question that only the panel can answer."""
+ASK, DECIDE = "ask_in_panel", "decide_in_panel"
+
+_MIME_TYPE = "text/html;profile=mcp-app"
+_URI_PREFIX, _URI_SUFFIX = "ui://contacts/", ".html"
+_RESOURCE_META = {"ui": {"csp": {}, "prefersBorder": True}}
+_CONSENT_VIEW = "consent"
+_MAX_NAME_LENGTH = 64
+
+
+class _PanelArguments(BaseModel):
+    """The call that the panel is about, as the model made it or as the person would."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, strict=True)
+
+    tool: str
+    arguments: dict[str, Any] = Field(default_factory=dict)
+
+
+class _AskArguments(_PanelArguments):
+    """Prepare a call and return the question that a person has to answer before it may run. Nothing is changed."""
+
+
+class _DecideArguments(_PanelArguments):
+    """Make a call, or keep everything as it is, as the person decided in the panel."""
+
+    secret: str
+    agree: bool
+    typed: str = ""
+    also: list[str] = Field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class PanelCall:
+    """A call that the panel makes for a person; without an `answer` it only asks for the call's question."""
+
+    tool: str
+    arguments: Mapping[str, Any]
+    answer: ConsentAnswer | None
+
+
+class PanelState(BaseModel):
+    """The answer of `ask_in_panel`.
+
+    Attributes:
+        needs_consent: whether a person has to agree. Without a question beside it, the person is asked elsewhere.
+    """
+
+    needs_consent: bool
+
+
+def shows_panel(ctx: RequestContext) -> bool:
+    """Whether the host shows the panel, as it declares."""
+    capabilities = ctx.session.client_capabilities
+    declared = ((capabilities.extensions if capabilities else None) or {}).get(EXTENSION)
+    mime_types = declared.get("mimeTypes") if isinstance(declared, dict) else None
+    return isinstance(mime_types, list) and _MIME_TYPE in mime_types
+
+
+def read_panel_call(params: types.CallToolRequestParams) -> PanelCall | None:
+    """Return what the panel wants; None for all other calls. Raises ValidationFailed."""
+    if params.name not in (ASK, DECIDE):
+        return None
+    given = {name: value for name, value in (params.arguments or {}).items() if not name.startswith("_")}
+    try:
+        if params.name == ASK:
+            asked = _AskArguments.model_validate(given)
+            return PanelCall(asked.tool, asked.arguments, None)
+        decided = _DecideArguments.model_validate(given)
+    except ValidationError as exc:
+        raise invalid_fields([_to_fault(error["loc"], error["msg"]) for error in exc.errors()]) from None
+    content = {"typed": decided.typed, "also": decided.also}
+    reply: Any = "accept" if decided.agree else "decline"
+    return PanelCall(decided.tool, decided.arguments, ConsentAnswer(decided.secret, reply, content, "panel"))
+
+
+def _to_fault(location: tuple[int | str, ...], message: str) -> FieldFault:
+    return FieldFault(sanitize(".".join(map(str, location)), _MAX_NAME_LENGTH), message)
+
+
+def tools_for_panel() -> list[types.Tool]:
+    """Return the tools that the panel calls for a person. A model that calls them lacks the secret."""
+    return [
+        types.Tool(
+            name=name,
+            title=title,
+            description=model.__doc__,
+            input_schema=_schema_of(model),
+            annotations=types.ToolAnnotations(title=title, read_only_hint=reads, destructive_hint=not reads),
+            _meta=panel_meta(for_panel=True),
+        )
+        for name, title, model, reads in (
+            (ASK, "Ask in the panel", _AskArguments, True),
+            (DECIDE, "Decide in the panel", _DecideArguments, False),
+        )
+    ]
+
+
+def _schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    schema = model.model_json_schema()
+    properties = {
+        name: {k: v for k, v in child.items() if k != "title"} for name, child in schema["properties"].items()
+    }
+    return {"type": "object", "properties": properties, "required": schema["required"]}
+
+
+def view_of(tool: Tool, guard: Guard) -> str | None:
+    """Return the view that shows a tool's calls; None if it has none."""
+    may_ask = guard.mode is not GuardMode.BLOCK and tool.risk is not Risk.READ
+    asks = may_ask and guard.requires_consent(tool.name, tool.risk)
+    return tool.view or (_CONSENT_VIEW if asks else None)
+
+
+def panel_meta(view: str | None = None, *, for_panel: bool = False) -> dict[str, Any] | None:
+    """Return a tool's `_meta`: its view, and whether only the panel calls it."""
+    ui: dict[str, Any] = {}
+    if view:
+        ui["resourceUri"] = f"{_URI_PREFIX}{view}{_URI_SUFFIX}"
+    if for_panel:
+        ui["visibility"] = ["app"]
+    return {"ui": ui} if ui else None
+
+
+def question_meta(question: Question) -> dict[str, Any]:
+    """Return the `_meta` of a result with a question that only the panel can answer."""
+    prompt = question.prompt
+    shown = {
+        "verb": prompt.verb,
+        "label": prompt.label,
+        "effect": list(prompt.effect),
+        "choices": {
+            "reason": prompt.choices.reason,
+            "items": [asdict(each) for each in prompt.choices.items],
+            "more": prompt.choices.more,
+        },
+        "values": dict(prompt.values),
+        "phrase": prompt.phrase,
+        "yes": prompt.yes,
+        "warning": prompt.warning,
+    }
+    return {
+        QUESTION_META: {
+            "arguments": dict(question.arguments),
+            "secret": question.state,
+            "expires_in_seconds": int(question.lifetime_seconds),
+            "prompt": shown,
+        }
+    }
+
+
+def read_panel_resource(uri: str) -> types.TextResourceContents | None:
+    """Return the page of a view; None for all other URIs."""
+    view = uri.removeprefix(_URI_PREFIX).removesuffix(_URI_SUFFIX)
+    if uri != f"{_URI_PREFIX}{view}{_URI_SUFFIX}" or view not in VIEWS:
+        return None
+    return types.TextResourceContents(uri=uri, mime_type=_MIME_TYPE, text=read_view(view), _meta=_RESOURCE_META)
