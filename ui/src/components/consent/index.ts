@@ -1,0 +1,4 @@
+export { DecisionButtons, FurtherRecords, PhraseField, useEntries } from "./controls";
+export { Outcome } from "./outcome";
+export { Effect, QuestionBody, QuestionTitle } from "./question";
+export { type DecisionCall, useDecision } from "./use-decision";
