@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from contacts_mcp.guard import GuardMode
-from support.host_profiles import APPS, PROFILES, URLS, Forms, Profile, Will, reason_of, scene_in
+from support.host_profiles import PROFILES, URLS, Forms, Profile, Will, reason_of, scene_in
 from support.hosts import LEGACY, MODERN
 from support.processes import wait_until
 

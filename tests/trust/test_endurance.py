@@ -36,7 +36,7 @@ _SHORT_RUNS = _RUNS[:2]
     ("start_server", "open_backend", "calls"),
     [
         *((*parts, 3_000) for parts in _SHORT_RUNS),
-        *(pytest.param(*parts, 200_000, marks=pytest.mark.endurance) for parts in _RUNS),
+        *(pytest.param(*parts, 200_000, marks=[pytest.mark.endurance, pytest.mark.timeout(0)]) for parts in _RUNS),
     ],
 )
 async def test_server_stays_flat_and_quick_over_many_calls(

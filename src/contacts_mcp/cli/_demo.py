@@ -52,7 +52,7 @@ AskPerson = Callable[["Screen", str, list[str]], str]
 
 
 class _Interrupted(Exception):
-    """The person pressed Ctrl-C at the question. An ordinary exception lets the running tasks end in order."""
+    """The person pressed Ctrl-C at the question."""
 
 
 class Screen:
@@ -160,12 +160,18 @@ async def _connect(
 
     async def elicit(context: object, params: ElicitRequestParams) -> ElicitResult:  # noqa: ARG001
         assert ask_person
-        return _answer_question(screen, params, ask_person)
+        try:
+            return _answer_question(screen, params, ask_person)
+        except _Interrupted:  # in the legacy era the SDK would answer the server with an error, and go on
+            running.cancel()
+            return ElicitResult(action="cancel")
 
-    with open(os.devnull, "w") as quiet:  # noqa: ASYNC230, PTH123 - does not block
+    with open(os.devnull, "w") as quiet, anyio.CancelScope() as running:  # noqa: ASYNC230, PTH123 - does not block
         callback = elicit if ask_person else None
         async with Client(stdio_client(server, errlog=quiet), elicitation_callback=callback) as client:
             yield _Assistant(screen, client)
+    if running.cancelled_caught:
+        raise _Interrupted
 
 
 def _has_page() -> bool:

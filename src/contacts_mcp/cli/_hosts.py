@@ -98,19 +98,22 @@ def find_way(host: KnownHost, settings: Settings, *, has_browser: bool) -> Delet
 
 def _why_not(rung: Rung, host: KnownHost, settings: Settings, *, has_browser: bool) -> str:
     """Return why a way does not reach a person in a host; empty if it does."""
-    if rung is Rung.FORM and host.forms is not HostForms.SHOWN:
-        return f"this host {host.forms}"
-    if rung is Rung.APP and not host.shows_panel:
-        return "this host shows no panel in the chat"
+    if rung is Rung.FORM:
+        return "" if host.forms is HostForms.SHOWN else f"this host {host.forms}"
+    if rung is Rung.APP:
+        return "" if host.shows_panel else "this host shows no panel in the chat"
     if rung is Rung.PAGE:
         if settings.auth is not Auth.NONE or not host.is_local:
             return "the person is not at the computer of the server"
         return "" if has_browser else "no browser was found on this computer"
-    if rung is Rung.URL:
-        if not has_network_pages(settings, [rung]):
-            return "it needs a server over a network with a page on which callers log in"
-        return "" if host.opens_addresses else "this host opens no addresses for a server"
-    return ""
+    return _why_no_address(host, settings) if rung is Rung.URL else ""
+
+
+def _why_no_address(host: KnownHost, settings: Settings) -> str:
+    """Return why a host is given no address of a page; empty if it is."""
+    if not has_network_pages(settings, [Rung.URL]):
+        return "it needs a server over a network with a page on which callers log in"
+    return "" if host.opens_addresses else "this host opens no addresses for a server"
 
 
 def _advise(host: KnownHost, settings: Settings) -> str:
