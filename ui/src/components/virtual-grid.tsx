@@ -17,11 +17,14 @@ interface VirtualGridProps {
   onRange: (range: Range) => void;
   /** Called on a click on a row, or Enter. */
   onOpen: (index: number) => void;
+  /** Called on the space bar, if rows can be selected; without it, the space bar opens. */
+  onSelect?: (index: number) => void;
+  isSelected?: (index: number) => boolean;
 }
 
 /** A table of any number of rows that renders only those in view. Arrow keys move the active row, Enter opens it. */
 export function VirtualGrid(props: VirtualGridProps) {
-  const { label, columns, template, heights, version, renderRow, onRange, onOpen } = props;
+  const { label, columns, template, heights, version, renderRow, onRange, onOpen, onSelect, isSelected } = props;
   const box = useRef<HTMLDivElement>(null);
   const head = useRef<HTMLDivElement>(null);
   const anchor = useRef({ index: 0, offset: 0 });
@@ -74,7 +77,9 @@ export function VirtualGrid(props: VirtualGridProps) {
   const press = (event: KeyboardEvent) => {
     const page = Math.max(1, Math.floor((box.current?.clientHeight ?? 0) / 40) - 1);
     const target = targetOf(event.key, active, page, heights.count);
+    if (event.target !== event.currentTarget) return;
     if (target !== null) moveTo(target);
+    else if (event.key === " " && active >= 0 && onSelect) onSelect(active);
     else if ((event.key === "Enter" || event.key === " ") && active >= 0) onOpen(active);
     else return;
     event.preventDefault();
@@ -94,6 +99,7 @@ export function VirtualGrid(props: VirtualGridProps) {
         role="row"
         class={index === active ? "grid-row active" : "grid-row"}
         aria-rowindex={index + 2}
+        aria-selected={isSelected?.(index)}
         style={style}
         onClick={() => {
           setActive(index);
@@ -112,9 +118,11 @@ export function VirtualGrid(props: VirtualGridProps) {
       tabIndex={0}
       aria-label={label}
       aria-rowcount={heights.count + 1}
+      aria-multiselectable={onSelect ? true : undefined}
       aria-activedescendant={active >= range.first && active < range.end ? `${id}-${active}` : undefined}
       onScroll={update}
       onKeyDown={press}
+      onFocus={(event) => event.target === event.currentTarget && active < 0 && heights.count > 0 && setActive(0)}
     >
       <div ref={head} role="row" aria-rowindex={1} class="grid-head" style={{ gridTemplateColumns: template }}>
         {columns.map((column) => (
