@@ -113,8 +113,8 @@ function Contacts({ launchArguments }: { launchArguments: Record<string, unknown
           />
         )}
         {shown && shown.contacts.length === 0 && state.status === "ready" && <Nothing filters={filters} onClear={() => change(NO_FILTERS)} />}
-        <div class="footer">
-          {selected.size > 0 ? (
+        {selected.size > 0 ? (
+          <div class="footer">
             <Selection
               count={selected.size}
               canMessage={canMessage}
@@ -123,10 +123,15 @@ function Contacts({ launchArguments }: { launchArguments: Record<string, unknown
               onAddToGroup={() => setToGroup([...selected.values()])}
               onClear={clear}
             />
-          ) : (
-            shown && shown.contacts.length > 0 && <Pager page={shown} onPage={setPage} />
-          )}
-        </div>
+          </div>
+        ) : (
+          shown &&
+          shown.contacts.length > 0 && (
+            <div class="footer">
+              <Pager page={shown} onPage={setPage} />
+            </div>
+          )
+        )}
       </div>
       {pane.kind === "card" && (
         <ContactCard row={pane.row} onClose={closePane} onSaved={reload} onAddToGroup={(contact) => setToGroup([contact])} onDelete={remove} />
