@@ -1,4 +1,4 @@
-import type { ComponentChildren } from "preact";
+import { Component, type ComponentChildren } from "preact";
 import { useCallback, useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { type Range, rangeInView, type RowHeights } from "../lib/row-heights";
 
@@ -11,6 +11,8 @@ interface VirtualGridProps {
   heights: RowHeights;
   /** Changes whenever rows or heights have changed. */
   version: number;
+  /** What a row shows. A row is rendered again only if this is another value, or its place or selection changes. */
+  itemAt: (index: number) => unknown;
   /** The cells of a row: elements with role gridcell. */
   renderRow: (index: number) => ComponentChildren;
   /** Called with the rows that are rendered, so that they can be loaded. */
@@ -85,29 +87,26 @@ export function VirtualGrid(props: VirtualGridProps) {
     event.preventDefault();
   };
 
+  const open = (index: number) => {
+    setActive(index);
+    onOpen(index);
+  };
   const rows = [];
   for (let index = range.first; index < Math.min(range.end, heights.count); index++) {
-    const style = {
-      gridTemplateColumns: template,
-      height: `${heights.heightOf(index)}px`,
-      transform: `translateY(${heights.offsetOf(index)}px)`,
-    };
     rows.push(
-      <div
+      <GridRow
         key={index}
         id={`${id}-${index}`}
-        role="row"
-        class={index === active ? "grid-row active" : "grid-row"}
-        aria-rowindex={index + 2}
-        aria-selected={isSelected?.(index)}
-        style={style}
-        onClick={() => {
-          setActive(index);
-          onOpen(index);
-        }}
-      >
-        {renderRow(index)}
-      </div>,
+        index={index}
+        template={template}
+        height={heights.heightOf(index)}
+        offset={heights.offsetOf(index)}
+        isActive={index === active}
+        isSelected={isSelected?.(index)}
+        item={props.itemAt(index)}
+        render={renderRow}
+        onOpen={open}
+      />,
     );
   }
   return (
@@ -136,6 +135,44 @@ export function VirtualGrid(props: VirtualGridProps) {
       </div>
     </div>
   );
+}
+
+interface GridRowProps {
+  id: string;
+  index: number;
+  template: string;
+  height: number;
+  offset: number;
+  isActive: boolean;
+  isSelected: boolean | undefined;
+  item: unknown;
+  render: (index: number) => ComponentChildren;
+  onOpen: (index: number) => void;
+}
+
+const COMPARED = ["item", "offset", "height", "isActive", "isSelected", "template"] as const;
+
+/** A row. While one scrolls, the rows that stay in view are not rendered again. */
+class GridRow extends Component<GridRowProps> {
+  override shouldComponentUpdate(next: GridRowProps): boolean {
+    return COMPARED.some((name) => this.props[name] !== next[name]);
+  }
+
+  override render({ id, index, template, height, offset, isActive, isSelected, render, onOpen }: GridRowProps) {
+    return (
+      <div
+        id={id}
+        role="row"
+        class={isActive ? "grid-row active" : "grid-row"}
+        aria-rowindex={index + 2}
+        aria-selected={isSelected}
+        style={{ gridTemplateColumns: template, height: `${height}px`, transform: `translateY(${offset}px)` }}
+        onClick={() => onOpen(index)}
+      >
+        {render(index)}
+      </div>
+    );
+  }
 }
 
 function targetOf(key: string, active: number, page: number, count: number): number | null {

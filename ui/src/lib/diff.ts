@@ -57,5 +57,6 @@ const SEGMENTER = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 
 /** Split into what a reader sees as characters, so that no letter is cut from its accent. */
 function characters(text: string): string[] {
+  if (/^[\x20-\x7e]*$/.test(text)) return text.split(""); // the segmenter is slow
   return Array.from(SEGMENTER.segment(text), (part) => part.segment);
 }

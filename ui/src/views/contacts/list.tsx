@@ -32,6 +32,7 @@ export function ContactList({ contacts, selected, onSelect, onOpen, isStale }: L
         template="var(--contact-columns)"
         heights={heights}
         version={0}
+        itemAt={(index) => contacts[index]}
         renderRow={(index) => <Cells contact={contacts[index]} isSelected={selected.has(contacts[index]?.id ?? "")} onSelect={onSelect} />}
         isSelected={(index) => selected.has(contacts[index]?.id ?? "")}
         onRange={ignoreRange}

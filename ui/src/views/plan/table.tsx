@@ -49,6 +49,7 @@ export function PlanTable({ plan, onOther }: { plan: Plan; onOther: () => void }
           template={`${hasNumbers ? "56px " : ""}minmax(120px, 1fr) 92px minmax(0, 2.4fr)`}
           heights={heights}
           version={state.version}
+          itemAt={(index) => rows.get(index)}
           renderRow={(index) => <Cells row={rows.get(index)} hasNumber={hasNumbers} />}
           onRange={load}
           onOpen={(index) => setOpen(rows.get(index) ?? null)}
