@@ -33,7 +33,7 @@ def way(name, *, has_browser=True, **settings):
         ({"auth": "oauth", "oidc_client_id": "x", "approval": ["url"]}, {"vscode": "url"}),
         ({"guard": "block"}, {"vscode": None}),
         ({"read_only": True}, {"vscode": None}),
-        ({"guard": "two-step"}, {"vscode": "form", "claude-desktop": "app", "gemini": None}),
+        ({"guard": "two-step"}, {"vscode": "form", "claude-desktop": None}),
     ],
     ids=str,
 )  # fmt: skip

@@ -1,12 +1,14 @@
 """The panel of hosts with MCP Apps: what is listed for it, its pages, and decisions that only its person can make."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from contacts_mcp.guard import ANSWER_LIFETIME_SECONDS, GuardMode, Rung
+from contacts_mcp.guard._approvals import MAX_REQUESTS
 from contacts_mcp.panel import VIEWS
 from contacts_mcp.server._consent import PANEL_SECONDS
 from contacts_mcp.server._panel import ASK, DECIDE, QUESTION_META
@@ -344,3 +346,124 @@ async def test_token_of_two_steps_does_not_count_where_the_person_has_a_panel(tm
 
         assert "asked in the panel" in reason_of(answer)
         assert await scene.has_contact()
+
+
+async def test_decision_in_the_panel_voids_every_other_question_about_the_call(tmp_path: Path) -> None:
+    async with scene_in(tmp_path / "contacts.db", WITH_PANEL, Will.NOTHING) as scene:
+        older = question_in(await ask(scene, "delete_contact", contact_id=scene.contact_id))
+        newer = question_in(await ask(scene, "delete_contact", contact_id=scene.contact_id))
+        scene.clock.now += 1
+        await decide(scene, "delete_contact", newer, agree=False)
+        answer = await decide(scene, "delete_contact", older)
+
+        assert line_of(answer).startswith("not_confirmed: a person decided on this call after the question was asked")
+        assert await scene.has_contact()
+
+
+async def test_keep_in_the_panel_voids_the_yes_of_a_page(tmp_path: Path) -> None:
+    async with scene_in(tmp_path / "contacts.db", WITH_PANEL, Will.NOTHING) as scene:
+        call = {"contact_id": scene.contact_id}
+        question = question_in(await scene.call("delete_contact", **call))
+        scene.clock.now += PANEL_SECONDS
+        await scene.call("delete_contact", **call)
+        await scene.decide(Will.YES)
+        await decide(scene, "delete_contact", question, agree=False)
+        answer = await scene.call("delete_contact", **call)
+
+        assert "asked in the panel" in reason_of(answer)
+        assert await scene.has_contact()
+
+
+async def test_page_that_is_open_is_not_replaced_by_the_panel(tmp_path: Path) -> None:
+    """A server that started again no longer knows of the panel, but of the page."""
+    async with scene_in(tmp_path / "contacts.db", WITH_PANEL, Will.NOTHING) as scene:
+        call = {"contact_id": scene.contact_id}
+        question = question_in(await scene.call("delete_contact", **call))
+        scene.clock.now += PANEL_SECONDS
+        await scene.call("delete_contact", **call)
+        await decide(scene, "delete_contact", {**question, "secret": "junk"})
+        scene.clock.now += ANSWER_LIFETIME_SECONDS / 2
+        answer = await scene.call("delete_contact", **call)
+
+        assert reason_of(answer).startswith("a page was opened")
+
+
+@pytest.mark.parametrize("mode", [GuardMode.ASK, GuardMode.TWO_STEP])
+@pytest.mark.parametrize("rungs", [(Rung.FORM,), (Rung.APPROVER,)], ids=str)
+async def test_secret_does_not_count_once_the_operator_allows_no_panel(
+    tmp_path: Path, mode: GuardMode, rungs: tuple[Rung, ...]
+) -> None:
+    async with scene_in(tmp_path / "contacts.db", WITH_PANEL, Will.NOTHING, mode) as scene:
+        question = question_in(await ask(scene, "delete_contact", contact_id=scene.contact_id))
+        object.__setattr__(scene.ways, "rungs", rungs)
+        answer = await decide(scene, "delete_contact", question)
+
+        assert line_of(answer) == "refused: the operator does not allow decisions in the panel; nothing was changed"
+        assert await scene.has_contact()
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [
+        {"typed": "a\u0301\u0327" * 100_000},
+        {"also": [1] * 400_000},
+        {"secret": "x" * 1_000_000},
+        {f"x{number}": 1 for number in range(80_000)},
+    ],
+    ids=["typed", "also", "secret", "members"],
+)
+async def test_huge_decision_is_refused_before_it_takes_time(tmp_path: Path, decision: Message) -> None:
+    async with scene_in(tmp_path / "contacts.db", WITH_PANEL, Will.NOTHING) as scene:
+        question = question_in(await ask(scene, "gdpr_delete_contact", contact_id=scene.contact_id, reason="request"))
+        started = time.process_time()
+        answer = await decide(scene, "gdpr_delete_contact", question, **decision)
+
+        assert answer["result"]["isError"]
+        assert len(json.dumps(answer)) < 2_000
+        assert time.process_time() - started < 1
+        assert await scene.has_contact()
+
+
+async def test_text_typed_into_a_form_is_not_normalized_if_it_is_far_too_long(tmp_path: Path) -> None:
+    profile = Profile("with forms", MODERN, FORMS, Forms.SHOWS)
+    async with scene_in(tmp_path / "contacts.db", profile, Will.NOTHING) as scene:
+        call = {"contact_id": scene.contact_id, "reason": "request"}
+        asked = await scene.host.call("gdpr_delete_contact", call)
+        typed = {"confirm": {"action": "accept", "content": {"typed": "a" + "\u0301\u0327" * 40_000}}}
+        state = asked["result"]["requestState"]
+        started = time.process_time()
+        await scene.host.call("gdpr_delete_contact", call, inputResponses=typed, requestState=state)
+
+        assert time.process_time() - started < 1
+        assert await scene.has_contact()
+
+
+async def test_plan_that_was_asked_about_in_the_panel_waits_for_the_answer(tmp_path: Path) -> None:
+    """It needs none by now, because the caller may make more changes again."""
+    async with scene_in(tmp_path / "contacts.db", WITH_PANEL, Will.NOTHING) as scene:
+        await scene.create_contact("Ola Hansen")
+        change = {"search": "Ola", "add_tags": ["vip"]}
+        plan = content_of(await scene.host.call("update_matching_contacts", change))["plan"]
+        apply = {**change, "apply": True, "plan": plan}
+        scene.budget._limit = 1
+        asked = await scene.call("update_matching_contacts", **apply)
+        scene.budget._limit = 100
+        again = await scene.call("update_matching_contacts", **apply)
+
+        assert "asked in the panel" in reason_of(asked)
+        assert "asked in the panel" in reason_of(again)
+
+
+async def test_caller_who_has_a_person_asked_too_often_is_refused(tmp_path: Path) -> None:
+    async with scene_in(tmp_path / "contacts.db", WITH_PANEL, Will.NOTHING) as scene:
+        scene.guard.approvals._requests["local"] = MAX_REQUESTS
+        answer = await scene.call("delete_contact", contact_id=scene.contact_id)
+
+        assert line_of(answer).startswith("refused: a person was asked too often")
+
+
+async def test_host_of_a_version_without_meta_of_tools_has_no_panel() -> None:
+    async with line_host(server_over(panel_tools=PANEL_TOOLS), LEGACY, capabilities=APPS, version="2025-03-26") as host:
+        names = {tool["name"] for tool in (await host.request("tools/list"))["result"]["tools"]}
+
+    assert names == {tool.name for tool in TOOLS}

@@ -25,7 +25,7 @@ from contacts_mcp.guard import (
 )
 from contacts_mcp.server import LOCAL_CALLER, ApprovalDesk, CallRecorder, Ways
 from contacts_mcp.server._panel import DECIDE, QUESTION_META
-from contacts_mcp.tools import TOOLS, Backend
+from contacts_mcp.tools import TOOLS, Backend, WriteBudget
 from support.clock import Clock
 from support.hosts import LEGACY, MODERN, server_over
 from support.raw_hosts import FORMS, LineHost, Message, fill_form, line_host
@@ -106,7 +106,7 @@ class Scene:
 
     def __init__(self, api: ContactsClient, profile: Profile, will: Will, mode: GuardMode = GuardMode.ASK) -> None:
         self.api, self.profile, self.will = api, profile, will
-        self.clock = Clock()
+        self.clock, self.budget = Clock(), WriteBudget(0)
         self.pages: list[str] = []
         """The approvals whose page was opened in the person's browser."""
         self.trail: list[AuditRecord] = []
@@ -136,7 +136,7 @@ class Scene:
         self.trail.append(record)
 
     def _backend(self, _caller: object) -> Backend:
-        return Backend(self.api, known_extensions=EXTENSIONS)
+        return Backend(self.api, known_extensions=EXTENSIONS, budget=self.budget)
 
     def remove_browser(self, address: str = "") -> None:
         """Let there be no browser on this computer; the server has its pages at `address`, if there is one."""

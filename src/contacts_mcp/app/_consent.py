@@ -63,7 +63,7 @@ def choose_rungs(settings: Settings) -> Sequence[Rung]:
     if settings.approval is not None:
         return settings.approval
     if settings.guard is GuardMode.TWO_STEP:
-        return (Rung.FORM, Rung.APP)
+        return (Rung.FORM,)
     return (Rung.FORM, Rung.APP, Rung.PAGE if settings.auth is Auth.NONE else Rung.URL)
 
 

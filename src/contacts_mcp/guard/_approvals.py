@@ -226,7 +226,7 @@ class Approvals:
         if sum(not each.is_of(call) for each in pending) >= MAX_PENDING_APPROVALS:
             advice = "nothing was changed; let the person decide on those first"
             raise Refused(f"{MAX_PENDING_APPROVALS} questions already wait for a person", advice=advice)
-        self._count_request(call.principal)
+        self.count_request(call.principal)
         now = self.clock()
         approval = Approval(
             id=secrets.token_hex(_ID_BYTES),
@@ -242,8 +242,8 @@ class Approvals:
         await self._create(approval.record_name, _APPROVAL.dump_json(approval), approval.expires)
         return approval
 
-    def _count_request(self, principal: str) -> None:
-        """Count a question. Raises Refused if there were too many without a pause of ten minutes."""
+    def count_request(self, principal: str) -> None:
+        """Count a question that is shown to a person. Raises Refused if there were too many in ten minutes."""
         count = self._requests.get(principal, 0)
         if count >= MAX_REQUESTS:
             raise Refused("a person was asked too often", advice="nothing was changed; call again in ten minutes")

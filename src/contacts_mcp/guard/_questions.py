@@ -15,6 +15,7 @@ from contacts_mcp.contract import ContactsError, Risk
 from contacts_mcp.text import quote, sanitize
 
 KEEP_CHOICE = "keep"  # the form's default choice, which declines the call
+_MAX_TYPED_FACTOR, _MAX_TYPED_EXTRA = 4, 100  # accents may be characters of their own
 _MAX_DETAILS_LENGTH = 1_500  # characters of a guarded write's values; a person cannot judge more than that
 
 
@@ -104,7 +105,7 @@ class GuardedCall:
 class Question:
     """A message and a form (a JSON schema), to be answered within `lifetime_seconds`; the answer returns `state`.
 
-    `prompt` has the message in parts, and `arguments` are those of the call that the question is about.
+    `prompt` has the message in parts; `tool` and `arguments` are those of the call that the question is about.
     """
 
     message: str
@@ -112,6 +113,7 @@ class Question:
     state: str
     lifetime_seconds: float
     prompt: "Prompt"
+    tool: str
     arguments: Mapping[str, Any]
 
 
@@ -176,7 +178,7 @@ def build_question(call: GuardedCall, target: Target, state: str, lifetime_secon
         choices = [KEEP_CHOICE, prompt.yes]
         schema = {"type": "string", "title": "Decision", "enum": choices, "default": KEEP_CHOICE}
     form = {"type": "object", "properties": {**properties, name: schema}, "required": [name]}
-    return Question(message, form, state, lifetime_seconds, prompt, call.arguments)
+    return Question(message, form, state, lifetime_seconds, prompt, call.tool, call.arguments)
 
 
 def describe_preview(call: GuardedCall, target: Target) -> str:
@@ -247,7 +249,7 @@ def is_yes(call: GuardedCall, target: Target, content: Mapping[str, Any] | None)
         ticked = [answer[name] for name in _choice_schemas(target) if answer.get(name) is not None]
         if not all(isinstance(each, bool) for each in ticked):
             return False  # what was chosen is unclear
-        return isinstance(typed, str) and _normalize_phrase(typed) == _normalize_phrase(target.phrase)
+        return isinstance(typed, str) and _is_phrase(typed, target.phrase)
     return answer.get("decision") == _wording_of(call).yes
 
 
@@ -262,6 +264,12 @@ def _wording_of(call: GuardedCall) -> PromptWording:
 
 
 _WORDING_BY_RISK = {Risk.DESTROY: PromptWording("Delete", "delete"), Risk.ERASE: PromptWording("Erase permanently", "")}
+
+
+def _is_phrase(typed: str, phrase: str) -> bool:
+    """Whether a person typed the phrase. Text that is far too long is not looked at: to normalize it takes long."""
+    is_likely = len(typed) <= _MAX_TYPED_FACTOR * len(phrase) + _MAX_TYPED_EXTRA
+    return is_likely and _normalize_phrase(typed) == _normalize_phrase(phrase)
 
 
 def _normalize_phrase(text: str) -> str:

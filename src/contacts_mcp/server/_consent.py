@@ -5,6 +5,7 @@ approval: a person decides on a page or in a terminal, and the call goes on, or 
 """
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -20,6 +21,7 @@ from contacts_mcp.guard import (
     Consent,
     ConsentAnswer,
     Decision,
+    Declined,
     Guard,
     GuardedCall,
     GuardMode,
@@ -46,6 +48,8 @@ _PANEL_MESSAGE = (
 )
 _UNREACHED_TTL_SECONDS = 3_600.0
 _MAX_UNREACHED = 1_000
+_MAX_IN_PANEL = 10_000  # a caller cannot ask a hundred questions in ten minutes
+_MAX_PANEL_ARGUMENTS = 100_000  # characters; hosts cut results from 150,000 characters on
 URL_MESSAGE = "Open this page to decide whether the assistant may make a change in your contacts."
 _AGAIN = "call again with the same arguments"
 _OPEN_FORM = f"waiting for a person: the question is still open in this host; {_AGAIN} when they have answered"
@@ -125,8 +129,14 @@ class ConsentLadder:
         self._approvals = guard.approvals
         self._ways = ways or Ways()
         self._unreached: TTLCache[tuple[str, str], bool] = TTLCache(_MAX_UNREACHED, _UNREACHED_TTL_SECONDS)
-        self._in_panel: TTLCache[str, float] = TTLCache(_MAX_UNREACHED, self._ways.lifetime_seconds)
+        self._in_panel: TTLCache[str, float] = TTLCache(
+            _MAX_IN_PANEL, ANSWER_LIFETIME_SECONDS, timer=self._approvals.clock
+        )
         """When a call's question was first shown in the panel, by call."""
+        self._settled: TTLCache[str, float] = TTLCache(
+            _MAX_IN_PANEL, ANSWER_LIFETIME_SECONDS, timer=self._approvals.clock
+        )
+        """When a person last decided on a call, by call: older questions about it no longer count in the panel."""
 
     def can_ask(self, ctx: RequestContext, caller: Caller) -> bool:
         """Whether a person can be asked about this caller's calls."""
@@ -140,6 +150,8 @@ class ConsentLadder:
 
     async def has_asked(self, ctx: RequestContext, caller: Caller, call: GuardedCall) -> bool:
         """Whether a person is asked about this very call outside of it: what they decide counts."""
+        if self.has_panel(ctx) and _key_of(call) in self._in_panel:
+            return True
         if not self._other_rungs(ctx):
             return False
         return await self._approvals.find(call, caller.directory) is not None
@@ -170,30 +182,60 @@ class ConsentLadder:
         return await self._decide(asking, None, can_ask=False)
 
     async def ask_in_panel(self, asking: Asking) -> Question | None:
-        """Return the question that the panel puts to the person; None if the operator does not allow that."""
-        if not self.has_panel(asking.ctx):
+        """Return the question that the panel puts to the person; None if the operator lets none be put there.
+
+        Raises Refused if the operator blocks the call.
+        """
+        if self._guard.mode is not GuardMode.BLOCK and not self.has_panel(asking.ctx):
             return None
         question = await self._decide(asking, None, can_ask=True, asks_in="panel")
         return question if isinstance(question, Question) else None
 
     async def take_from_panel(self, asking: Asking, answer: ConsentAnswer) -> Consent:
-        """Return the consent that a person gave in the panel. Raises like `Guard.decide`."""
-        self._in_panel.pop(_key_of(asking), None)
-        verdict = await self._decide(asking, answer, can_ask=self.has_panel(asking.ctx))
-        if not isinstance(verdict, Consent):
+        """Return the consent that a person gave in the panel. Raises like `Guard.decide`.
+
+        A decision settles the call: other questions about it, here or outside of the host, no longer count.
+        """
+        if not self.has_panel(asking.ctx):
             raise Refused("the operator does not allow decisions in the panel", advice="nothing was changed")
+        key, now = _key_of(asking.call), self._approvals.clock()
+        age = self._guard.seconds_since_asked(answer)
+        if age is not None and now - age < self._settled.get(key, 0.0):
+            raise NotConfirmed("a person decided on this call after the question was asked")
+        try:
+            verdict = await self._decide(asking, answer, can_ask=True)
+        except Declined:
+            await self._settle(asking)
+            raise
+        await self._settle(asking)
+        assert isinstance(verdict, Consent)
         return verdict
+
+    async def _settle(self, asking: Asking) -> None:
+        """Void all other questions about a call on which a person has decided."""
+        self._in_panel.pop(_key_of(asking.call), None)
+        self._settled[_key_of(asking.call)] = self._approvals.clock()
+        if approval := await self._approvals.find(asking.call, asking.caller.directory):
+            await self._approvals.use(approval)
 
     async def _ask_in_panel(self, asking: Asking) -> PanelQuestion | None:
         """Show the question in the panel. Returns None if there is none, or if it did not reach a person before."""
-        if not self.has_panel(asking.ctx):
+        if not self.has_panel(asking.ctx) or len(json.dumps(asking.call.arguments, default=str)) > _MAX_PANEL_ARGUMENTS:
             return None
-        now = self._approvals.clock()
-        was_asked = now - self._in_panel.setdefault(_key_of(asking), now) >= PANEL_SECONDS
-        if was_asked and self._other_rungs(asking.ctx):
+        if self._other_rungs(asking.ctx) and await self._has_waited_in_panel(asking):
             return None
+        if _key_of(asking.call) not in self._in_panel:
+            self._approvals.count_request(asking.call.principal)
+            self._in_panel[_key_of(asking.call)] = self._approvals.clock()
         question = await self.ask_in_panel(asking)
         return PanelQuestion(question, _PANEL_MESSAGE) if question else None
+
+    async def _has_waited_in_panel(self, asking: Asking) -> bool:
+        """Whether a person is asked outside of the host by now, or did not answer in the panel in time."""
+        asked_at = self._in_panel.get(_key_of(asking.call))
+        if asked_at is not None and self._approvals.clock() - asked_at >= PANEL_SECONDS:
+            return True
+        return await self._approvals.find(asking.call, asking.caller.directory) is not None
 
     async def _ask_in_form(self, asking: Asking, answer: ConsentAnswer | None) -> Verdict | None:
         """Show a form, or take its answer. Returns None if the host shows no forms."""
@@ -322,6 +364,7 @@ class ConsentLadder:
         if decision.consent.value not in allowed:  # the terminal has settings of its own
             await self._approvals.use(approval)
             raise NotConfirmed("the person decided in a way that the operator of this server does not allow")
+        self._settled[_key_of(asking.call)] = self._approvals.clock()
         asking.record.approver = decision.by
         asking.record.consent_seconds = decision.decided_at - approval.asked_at
         return await _counted(asking, self._guard.confirm(asking.call, approval, decision), is_answer=True)
@@ -387,8 +430,8 @@ def _count_consent(tool: str, verdict: object) -> None:
         count_confirmation(tool, "given")
 
 
-def _key_of(asking: Asking) -> str:
-    return hash_json([asking.call.tool, asking.call.principal, asking.call.arguments])
+def _key_of(call: GuardedCall) -> str:
+    return hash_json([call.tool, call.principal, call.arguments])
 
 
 def _host_of(ctx: RequestContext, caller: Caller) -> tuple[str, str]:

@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import mcp_types as types
+from mcp_types.version import is_version_at_least
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from contacts_mcp.contract import Risk, invalid_fields
+from contacts_mcp.contract import MAX_ERASED, Risk, invalid_field, invalid_fields
 from contacts_mcp.contract.errors import FieldFault
 from contacts_mcp.guard import ConsentAnswer, Guard, GuardMode, Question
 from contacts_mcp.panel import VIEWS, read_view
@@ -29,6 +30,9 @@ _URI_PREFIX, _URI_SUFFIX = "ui://contacts/", ".html"
 _RESOURCE_META = {"ui": {"csp": {}, "prefersBorder": True}}
 _CONSENT_VIEW = "consent"
 _MAX_NAME_LENGTH = 64
+_MAX_FIELDS = 20
+_MAX_SECRET_LENGTH, _MAX_TYPED_LENGTH = 4_096, 2_000
+_MAX_SHOWN_FAULTS = 5
 
 
 class _PanelArguments(BaseModel):
@@ -47,10 +51,10 @@ class _AskArguments(_PanelArguments):
 class _DecideArguments(_PanelArguments):
     """Make a call, or keep everything as it is, as the person decided in the panel."""
 
-    secret: str
+    secret: str = Field(max_length=_MAX_SECRET_LENGTH)
     agree: bool
-    typed: str = ""
-    also: list[str] = Field(default_factory=list)
+    typed: str = Field(default="", max_length=_MAX_TYPED_LENGTH)
+    also: list[str] = Field(default_factory=list, max_length=MAX_ERASED, fail_fast=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,9 @@ class PanelState(BaseModel):
 
 
 def shows_panel(ctx: RequestContext) -> bool:
-    """Whether the host shows the panel, as it declares."""
+    """Whether the host shows the panel, as it declares. Tools have a `_meta` since 2025-06-18."""
+    if not is_version_at_least(ctx.protocol_version, "2025-06-18"):
+        return False
     capabilities = ctx.session.client_capabilities
     declared = ((capabilities.extensions if capabilities else None) or {}).get(EXTENSION)
     mime_types = declared.get("mimeTypes") if isinstance(declared, dict) else None
@@ -85,13 +91,17 @@ def read_panel_call(params: types.CallToolRequestParams) -> PanelCall | None:
     if params.name not in (ASK, DECIDE):
         return None
     given = {name: value for name, value in (params.arguments or {}).items() if not name.startswith("_")}
+    if len(given) > _MAX_FIELDS:
+        raise invalid_field("arguments", f"should have at most {_MAX_FIELDS} members")
     try:
         if params.name == ASK:
             asked = _AskArguments.model_validate(given)
             return PanelCall(asked.tool, asked.arguments, None)
         decided = _DecideArguments.model_validate(given)
     except ValidationError as exc:
-        raise invalid_fields([_to_fault(error["loc"], error["msg"]) for error in exc.errors()]) from None
+        raise invalid_fields(
+            [_to_fault(error["loc"], error["msg"]) for error in exc.errors()[:_MAX_SHOWN_FAULTS]]
+        ) from None
     content = {"typed": decided.typed, "also": decided.also}
     reply: Any = "accept" if decided.agree else "decline"
     return PanelCall(decided.tool, decided.arguments, ConsentAnswer(decided.secret, reply, content, "panel"))
@@ -163,6 +173,7 @@ def question_meta(question: Question) -> dict[str, Any]:
     }
     return {
         QUESTION_META: {
+            "tool": question.tool,
             "arguments": dict(question.arguments),
             "secret": question.state,
             "expires_in_seconds": int(question.lifetime_seconds),

@@ -14,7 +14,7 @@ from contacts_mcp.prompts import Prompt
 from contacts_mcp.resources import Completions, ResourceCatalog
 from contacts_mcp.server._consent import Ways
 from contacts_mcp.server._context import ActiveCalls, BackendFactory
-from contacts_mcp.server._panel import EXTENSION
+from contacts_mcp.server._panel import ASK, DECIDE, EXTENSION
 from contacts_mcp.server._recording import CallRecorder, SpanScrubber, set_log_level
 from contacts_mcp.server._resources import CompletionHandler, PromptHandlers, ResourceHandlers
 from contacts_mcp.server._subscriptions import Subscriptions
@@ -101,7 +101,11 @@ def build_server(
     # Not `on_set_logging_level`: the constructor warns that it is deprecated, but legacy clients use it.
     server.add_request_handler("logging/setLevel", types.SetLevelRequestParams, set_log_level)
     server.middleware.append(fit_to_version)
-    server.middleware.append(SpanScrubber({tool.name for tool in tools} | {prompt.name for prompt in prompts}))
+    server.middleware.append(
+        SpanScrubber(
+            {tool.name for tool in (*tools, *panel_tools)} | {ASK, DECIDE} | {prompt.name for prompt in prompts}
+        )
+    )
     return server
 
 

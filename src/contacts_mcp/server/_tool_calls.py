@@ -215,11 +215,14 @@ class ToolHandlers:
         asking = Asking(call.ctx, call.caller, guarded_call, record)
         if call.panel and call.panel.answer is None:
             return await self._ask_in_panel(asking)
-        if call.panel and call.panel.answer:
-            asking = replace(asking, call=replace(guarded_call, needs_consent=True))  # the answer may be a no
-            consent = await self._ladder.take_from_panel(asking, call.panel.answer)
-        elif await self._needs_consent(call, guarded_call):
-            consent = await self._ladder.obtain(asking, call.params, token)
+        if call.panel or await self._needs_consent(call, guarded_call):
+            asking = replace(asking, call=replace(guarded_call, needs_consent=True))  # also if it needs none by now
+            answer_in_panel = call.panel and call.panel.answer
+            consent = (
+                await self._ladder.take_from_panel(asking, answer_in_panel)
+                if answer_in_panel
+                else await self._ladder.obtain(asking, call.params, token)
+            )
         if not isinstance(consent, Consent):
             record.outcome = Outcome.ASKED
             return _to_result(consent)
@@ -233,11 +236,14 @@ class ToolHandlers:
         """Return the question of a call for the panel, which makes the call later; nothing is changed now."""
         call, record = asking.call, asking.record
         if not (call.needs_consent or self._guard.requires_consent(call.tool, call.risk)):
-            record.risk = Risk.READ  # what was only prepared is recorded like a read
+            record.risk, record.outcome = Risk.READ, Outcome.DONE  # what was only prepared is recorded like a read
             return answer_result(PanelState(needs_consent=False))
         question = await self._ladder.ask_in_panel(asking)
+        if question is None:
+            record.risk, record.outcome = Risk.READ, Outcome.DONE
+            return answer_result(PanelState(needs_consent=True))
         record.outcome = Outcome.ASKED
-        return answer_result(PanelState(needs_consent=True), meta=question_meta(question) if question else None)
+        return answer_result(PanelState(needs_consent=True), meta=question_meta(question))
 
     async def _needs_consent(self, call: _Call, guarded: GuardedCall) -> bool:
         """Whether a person has to agree. Once one was asked their answer counts, even if the call needs none by now."""
@@ -327,7 +333,8 @@ class ToolHandlers:
         """List the tools that exist only for hosts with a panel."""
         for tool in self._allowed_tools(caller, offer, self._panel_tools).values():
             yield self._listed(tool, offer).model_copy(update={"meta": panel_meta(tool.view, for_panel=tool.for_panel)})
-        yield from tools_for_panel()
+        if any(tool.risk is not Risk.READ for tool in self._tools.values()):
+            yield from tools_for_panel()
 
 
 def _limit(caller: Caller, offer: ServiceOffer) -> Caller:
