@@ -101,13 +101,20 @@ async def test_erasure_includes_the_records_that_the_person_ticked(scene: Scene,
     assert await scene.model.has({"contact_id": left["id"]})
 
 
-async def test_new_values_of_an_update_are_shown(scene: Scene, pages: LoopbackScene) -> None:
-    ola = await scene.model.create()
-    approval = await scene.ask("update_contact", **ola, company_name="<script>Fjord AS")
+async def test_old_and_new_values_of_an_update_are_told_apart(scene: Scene, pages: LoopbackScene) -> None:
+    ola = await scene.model.call("create_contact", name="Ola Nordmann", company_name="<i>Fjord A/S", notes="old")
+    change = {"company_name": "<script>Fjord AS", "notes": "hidden words", "email": "ola@fjord.example"}
+    approval = await scene.ask("update_contact", contact_id=ola["id"], name="Ola Nordmann", **change)
     browser, page = await pages.enter(approval)
+    shown = page.html.partition("<h2>Old and new values</h2>")[2].partition("</ul>")[0]
 
-    assert "company_name: “ <script>Fjord AS ”" in page.text
+    assert re.findall("<li>(.*?)</li>", shown) == [
+        "company_name: <del>“<bdi>&lt;i&gt;Fjord A/S</bdi>”</del> → <ins>“<bdi>&lt;script&gt;Fjord AS</bdi>”</ins>",
+        'email: <span class="muted">(empty)</span> → <ins>“<bdi>ola@fjord.example</bdi>”</ins>',
+        "notes: 3 characters → 12 characters",
+    ]
     assert "<script" not in page.html
+    assert "hidden words" not in page.html
     await browser.decide(approval, "approve")
     assert (await scene.model.call("update_contact", **approval.arguments))["consent"] == "person"
 

@@ -151,10 +151,15 @@ def _facts(name: str, facts: Sequence[str], *, is_only: bool) -> list[Html]:
 
 
 def _values(prompt: Prompt) -> list[Html]:
-    if not prompt.values:
-        return []
-    items = (element("li", f"{name}: ", element("ins", rich_text(value))) for name, value in prompt.values.items())
-    return [element("h2", "New values"), element("ul", *items, class_="entries")]
+    new = [element("li", f"{name}: ", element("ins", rich_text(value))) for name, value in prompt.values.items()]
+    changed = [element("li", f"{name}: ", rich_text(value)) for name, value in prompt.changes.items()]
+    lists = {"New values": new, "Old and new values": changed}
+    return [
+        block
+        for heading, items in lists.items()
+        if items
+        for block in (element("h2", heading), element("ul", *items, class_="entries"))
+    ]
 
 
 def _form(prompt: Prompt, token: str, given: Mapping[str, str], error: str) -> Html:
