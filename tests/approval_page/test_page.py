@@ -297,6 +297,30 @@ async def test_session_ends_and_its_cookie_is_limited(scene: Scene, pages: Loopb
     assert (await browser.show(approval)).status == 403
 
 
+async def test_every_server_on_this_computer_has_a_cookie_name_of_its_own(scene: Scene) -> None:
+    """A page on another port, for which the browser has the same cookies, cannot know it."""
+    approval, names = await scene.ask_to_delete(), set[str]()
+    for _ in range(2):
+        browser, _ = await LoopbackScene(scene).enter(approval)
+        names |= set(browser.client.cookies)
+
+    assert len(names) == 2
+    assert all(re.fullmatch(r"contacts-approvals-[0-9a-f]{16}", name) for name in names)
+
+
+async def test_cookie_of_another_port_does_not_replace_the_session(scene: Scene, pages: LoopbackScene) -> None:
+    """It has the name of another server's cookie, or the beginning of the name, and is sent to all ports."""
+    approval = await scene.ask_to_delete()
+    other, _ = await LoopbackScene(scene).enter(approval)
+    browser, page = await pages.enter(approval)
+    for name in ("contacts-approvals", "contacts-approvals-", *other.client.cookies):
+        browser.client.cookies.set(name, "x", "127.0.0.1", "/")
+
+    assert (await browser.show(approval)).status == 200
+    decided = await browser.post(approval, {"token": page.token, "decision": "approve"})
+    assert decided.heading == "Approved"
+
+
 @pytest.mark.parametrize(
     "origin",
     [None, "null", "http://127.0.0.1:4243", "http://localhost:4242", "https://127.0.0.1:4242", "http://evil.example"],
