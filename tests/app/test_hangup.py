@@ -145,6 +145,17 @@ async def test_callers_key_stays_accepted_after_a_reload_while_the_service_is_aw
     assert (await access.authenticate(bringing(API_KEY))).principal.startswith("key:")
 
 
+def test_network_server_with_a_login_reloads_keys_and_addresses_of_the_issuer(tmp_path):
+    oauth = {"auth": "oauth", "oauth_issuer": "https://login.example.com", "public_host": ["contacts.example.com"]}
+    network = build_network_app(Settings(**oauth, oidc_client_id="contacts", api_key="wayscloud_pat_x"), tmp_path)
+
+    assert [each() for each in network.reloads] == [
+        None,
+        "the token issuer's keys are fetched again",
+        "the login's addresses are fetched again",
+    ]
+
+
 def test_network_server_reloads_keys_of_callers(tmp_path):
     network = build_network_app(Settings(auth="key"), tmp_path)
 
