@@ -101,6 +101,13 @@ async def test_erasure_includes_the_records_that_the_person_ticked(scene: Scene,
     assert await scene.model.has({"contact_id": left["id"]})
 
 
+async def test_page_says_what_it_means_if_it_cannot_be_reached(scene: Scene, pages: LoopbackScene) -> None:
+    """Some hosts start a server for each call, and end it with the answer; the browser has no text of ours then."""
+    _, page = await pages.enter(await scene.ask_to_delete())
+
+    assert "If the browser cannot reach this page when you decide, the program that asked has ended." in page.text
+
+
 async def test_old_and_new_values_of_an_update_are_told_apart(scene: Scene, pages: LoopbackScene) -> None:
     ola = await scene.model.call("create_contact", name="Ola Nordmann", company_name="<i>Fjord A/S", notes="old")
     change = {"company_name": "<script>Fjord AS", "notes": "hidden words", "email": "ola@fjord.example"}

@@ -129,7 +129,11 @@ def test_question_about_an_update_has_old_and_new_values(tmp_path):
             assert terminal.end() == 0
         assert host.answer(update)["structuredContent"]["company_name"] == "Fjord AS"
 
-    for line in ("It would change:", '- company_name: "Fjord A/S" → "Fjord AS"', '- email: (empty) → "ola@fjord.example"'):
+    for line in (
+        "It would change:",
+        '- company_name: "Fjord A/S" → "Fjord AS"',
+        '- email: (empty) → "ola@fjord.example"',
+    ):
         assert line in terminal.shown
 
 

@@ -53,7 +53,16 @@ def build_network_pages(
     """Build the pages of a server over a network; None if the settings allow none. Raises InvalidSettings."""
     if not has_network_pages(settings, rungs):
         return None
-    from contacts_mcp.approval_page import CALLBACK_PATH, Deciding, KeyLogin, OidcLogin, Sessions, Views, approval_pages
+    from contacts_mcp.approval_page import (
+        CALLBACK_PATH,
+        Deciding,
+        KeyLogin,
+        OidcLogin,
+        Sessions,
+        Views,
+        approval_pages,
+        client_address,
+    )
     from contacts_mcp.transports.http.access import OAuthAccess
 
     views = Views("")
@@ -77,7 +86,9 @@ def build_network_pages(
     async def identify(key: str) -> Caller:
         return admit(await log_in(key))
 
-    return NetworkPages(approval_pages(desk, sessions, KeyLogin(views, identify), views, deciding))
+    address_of = client_address(settings.trusted_proxies)
+    key_login = KeyLogin(views, identify, is_known=access.has_accepted, address_of=address_of)
+    return NetworkPages(approval_pages(desk, sessions, key_login, views, deciding))
 
 
 def _provider(settings: Settings, rungs: Sequence[Rung], access: "OAuthAccess") -> "OidcClient":

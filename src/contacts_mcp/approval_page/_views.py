@@ -37,9 +37,10 @@ class PageFault(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """Renders pages; `where` says on every page where the person is."""
+    """Renders pages; `where` says on every page where the person is, and `note` below a question how it can end."""
 
     where: str
+    note: str = ""
 
     def question(
         self, approval: Approval, prompt: Prompt, token: str, given: Mapping[str, str], error: str = ""
@@ -57,6 +58,7 @@ class Views:
             _form(prompt, token, given, error),
             element("p", "You can decide until ", _time(approval.expires), ". Without a decision nothing is changed.",
                     class_="muted"),
+            *([element("p", self.note, class_="muted")] if self.note else []),
         ]  # fmt: skip
         return document(f"{prompt.verb}?", self.where, body, "danger")
 
