@@ -147,12 +147,8 @@ class Prompt:
 def build_prompt(call: GuardedCall, target: Target) -> Prompt:
     """Build what a person reads. Raises Refused if the effect is too long to show."""
     wording = _wording_of(call)
-    is_erasure, is_write = call.risk is Risk.ERASE, call.risk is Risk.WRITE
-    values = quote_new_values(call.details) if is_write else {}
-    changes = quote_changes(target.changes) if is_write else {}
-    if len(join_values(values)) > _MAX_VALUES_LENGTH or len(join_values(changes)) > _MAX_CHANGES_LENGTH:
-        advice = "nothing was changed; change less in one call"
-        raise Refused("the values are too long to show to a person", advice=advice)
+    is_erasure = call.risk is Risk.ERASE
+    values, changes = _quote_written(call, target) if call.risk is Risk.WRITE else ({}, {})
     return Prompt(
         verb=wording.verb,
         label=target.label,
@@ -251,6 +247,15 @@ def hash_json(value: Any) -> str:
     """Hash JSON data. The order of keys makes no difference; absent, null and "" do."""
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _quote_written(call: GuardedCall, target: Target) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the quoted new values of a guarded WRITE, and the old and new ones. Raises Refused if that is too long."""
+    values, changes = quote_new_values(call.details), quote_changes(target.changes)
+    if len(join_values(values)) > _MAX_VALUES_LENGTH or len(join_values(changes)) > _MAX_CHANGES_LENGTH:
+        advice = "nothing was changed; change less in one call"
+        raise Refused("the values are too long to show to a person", advice=advice)
+    return values, changes
 
 
 def _wording_of(call: GuardedCall) -> PromptWording:
