@@ -24,7 +24,7 @@ from support.host_profiles import URLS, Forms, Profile, Scene, Will, reason_of, 
 from support.hosts import LEGACY, MODERN
 
 YES = {"decision": "delete"}
-MANY = 300
+MANY = 100
 
 
 @dataclass(frozen=True)
