@@ -300,6 +300,7 @@ async def test_clients_behind_a_trusted_proxy_are_limited_one_by_one() -> None:
 async def test_right_keys_do_not_count() -> None:
     door = Door()
     assert {await door.knock(f"{number:08} right") for number in range(MAX_OF_ADDRESS + 1)} == {200}
+    assert not door.login._wrong._counts, "else keys that are not checked would fill the memory"
 
 
 @pytest.mark.parametrize(

@@ -233,7 +233,7 @@ async def test_approver_does_not_approve_their_own_call(tmp_path: Path, needs_ot
         on_page = Deciding(Consent.URL, lambda caller: caller.principal, decides_own=False)
         assert on_page.consent_of(oneself, approval) is Consent.APPROVER
 
-        for consent in Consent if needs_other_person else [Consent.APPROVER]:
+        for consent in list(Consent) if needs_other_person else [Consent.APPROVER]:
             with pytest.raises(PermissionDenied, match="another person than the caller has to decide"):
                 await desk.approve(oneself, question, YES, consent, "")
         await scene.delete(max_calls=1)

@@ -53,3 +53,6 @@ class WrongKeys:
         """Take back an attempt with a key that was right, or could not be checked."""
         if attempt.window == self._window:
             self._counts.subtract(attempt.names)
+            for name in attempt.names:
+                if not self._counts[name]:
+                    del self._counts[name]
