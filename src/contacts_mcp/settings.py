@@ -27,7 +27,7 @@ from contacts_mcp.setting_values import (
 
 _PREFIX = "CONTACTS_MCP_"
 _MIN_SECRET_CHARACTERS = 32
-_LISTS = ("tools", "confirm", "approval", "audit", "public_host", "allow_origin", "state_keys")
+_LISTS = ("tools", "confirm", "approval", "audit", "public_host", "allow_origin", "trusted_proxies", "state_keys")
 _HAS_REFERENCE = {
     **dict.fromkeys(("api_key", "token"), is_placeholder_key),
     **dict.fromkeys(("state_keys", "oidc_client_secret"), is_reference),
@@ -86,6 +86,16 @@ def _parse_secrets(value: object) -> object:
     if isinstance(names, list) and any(len(str(name)) < _MIN_SECRET_CHARACTERS for name in names):
         raise ValueError(f"each should have at least {_MIN_SECRET_CHARACTERS} random characters")
     return names
+
+
+def _parse_networks(value: object) -> object:
+    from ipaddress import ip_network
+
+    names = _split(value)
+    try:
+        return [str(ip_network(str(name), strict=False)) for name in names] if isinstance(names, list) else names
+    except ValueError:
+        raise ValueError("should be addresses or networks, such as 10.0.0.0/8") from None
 
 
 Names = Annotated[list[str], NoDecode, BeforeValidator(_split)]
@@ -153,6 +163,9 @@ class Settings(BaseSettings):
     """Host names that clients use, such as `contacts.example.com`. Default: only loopback."""
     allow_origin: Names = []
     """Origins of web pages whose scripts may call the server, such as `https://app.example.com`."""
+    trusted_proxies: Annotated[list[str], NoDecode, BeforeValidator(_parse_networks)] = []
+    """Addresses or networks of your proxies, such as `10.0.0.0/8`, whose `X-Forwarded-For` says who tries keys on the
+    login page: wrong keys are limited for each address. Default: the address of the connection counts."""
     oauth_issuer: str | None = None
     """URL of the authorization server, for `oauth`."""
     oauth_audience: str | None = None

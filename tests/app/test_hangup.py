@@ -15,6 +15,7 @@ from contacts_mcp.contract import AuthenticationFailed, ServerFault
 from contacts_mcp.middleware import Refusal
 from contacts_mcp.settings import Settings
 from contacts_mcp.transports.http.access import ApiKeyAccess
+from support.clock import Clock
 from support.processes import API_KEY, ChildProcess, ContactsService, HttpServer, StdioServer, block_until, make_keys
 from support.raw_hosts import modern
 from support.services import ScriptedServer, reply
@@ -131,6 +132,30 @@ async def test_callers_key_that_was_revoked_is_refused_after_a_reload():
     assert refusal.value.status == 401
 
 
+async def test_callers_key_that_was_refused_is_not_accepted_while_the_service_is_away():
+    """It was accepted before, and such a key stays accepted during an outage, unless it was refused since."""
+    clock = Clock()
+    answers: list[Exception | None] = [None, AuthenticationFailed("no"), ServerFault("no", status=500)]
+
+    async def check(_credential: Credential) -> None:
+        if answer := answers.pop(0):
+            raise answer
+
+    access = ApiKeyAccess(check, clock)
+    await access.authenticate(bringing(API_KEY))
+    assert access.has_accepted(API_KEY)
+    access.reload()
+    statuses = []
+    for _ in range(2):
+        with pytest.raises(Refusal) as refusal:
+            await access.authenticate(bringing(API_KEY))
+        statuses.append(refusal.value.status)
+        clock.now += 11
+
+    assert statuses == [401, 503]
+    assert not access.has_accepted(API_KEY)
+
+
 async def test_callers_key_stays_accepted_after_a_reload_while_the_service_is_away():
     answers: list[Exception | None] = [None, ServerFault("no", status=500)]
 
@@ -143,6 +168,17 @@ async def test_callers_key_stays_accepted_after_a_reload_while_the_service_is_aw
     access.reload()
 
     assert (await access.authenticate(bringing(API_KEY))).principal.startswith("key:")
+
+
+def test_network_server_with_a_login_reloads_keys_and_addresses_of_the_issuer(tmp_path):
+    oauth = {"auth": "oauth", "oauth_issuer": "https://login.example.com", "public_host": ["contacts.example.com"]}
+    network = build_network_app(Settings(**oauth, oidc_client_id="contacts", api_key="wayscloud_pat_x"), tmp_path)
+
+    assert [each() for each in network.reloads] == [
+        None,
+        "the token issuer's keys are fetched again",
+        "the login's addresses are fetched again",
+    ]
 
 
 def test_network_server_reloads_keys_of_callers(tmp_path):

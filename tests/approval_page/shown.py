@@ -3,6 +3,14 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from approval_page.logins import (
+    show_cancelled_login,
+    show_foreign_login,
+    show_key_login,
+    show_logged_in,
+    show_unavailable_login,
+    show_wrong_key,
+)
 from approval_page.windows import Desktop, press
 from contacts_mcp.contract import UpdateContact
 
@@ -80,5 +88,11 @@ SHOWN: dict[str, Show] = {
     "approved": show_approved,
     "kept": show_kept,
     "outdated": show_outdated,
+    "login": show_cancelled_login,
+    "unavailable login": show_unavailable_login,
+    "foreign login": show_foreign_login,
+    "logged in": show_logged_in,
+    "key": show_key_login,
+    "wrong key": show_wrong_key,
 }
-PICTURED = ("deletion", "erasure", "changes")
+PICTURED = ("deletion", "erasure", "changes", "login")

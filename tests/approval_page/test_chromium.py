@@ -162,6 +162,27 @@ async def test_form_of_another_origin(scene: Scene, here: Desktop, fields: str) 
     assert await scene.pending() == [approval]
 
 
+async def test_page_on_another_port_sees_no_cookie_and_shadows_none(scene: Scene, here: Desktop) -> None:
+    """The browser has the same cookies for all ports, but sends that of the page only below its own path."""
+    approval = await scene.ask_to_delete()
+    window = await here.open(approval)
+    seen: list[str | None] = []
+
+    def serve(request: BaseHTTPRequestHandler, _body: bytes) -> Any:
+        seen.append(request.headers["Cookie"])
+        return 200, b"<!doctype html>", {"Content-Type": "text/html"}
+
+    with serve_in_threads(serve) as address:
+        other = await here.visit(address)
+        await other.evaluate("for (const path of ['/', location.pathname]) "
+                             "document.cookie = `contacts-approvals=x; path=${path}`")  # fmt: skip
+        assert await other.evaluate("document.cookie") == "contacts-approvals=x"
+    await window.reload()
+
+    assert not any(seen)
+    assert await press(window, "Delete") == "Approved"
+
+
 async def test_page_cannot_be_framed(scene: Scene, here: Desktop) -> None:
     """A page around it could lay another button over its own."""
     window = await here.open(await scene.ask_to_delete())

@@ -1,17 +1,18 @@
 """The pages of a server over a network: a person logs in with their key, and is the caller who uses it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from starlette.requests import Request
 
 from approval_page.scenes import Browser, Page
 from contacts_mcp.app import build_network_app
-from contacts_mcp.approval_page import KeyLogin, Views
-from contacts_mcp.approval_page._login import MAX_WRONG_KEYS
+from contacts_mcp.approval_page import KeyLogin, Views, client_address
+from contacts_mcp.approval_page._wrong_keys import MAX_OF_ADDRESS, MAX_OF_ALL, MAX_OF_BEGINNING
 from contacts_mcp.middleware import Refusal
 from contacts_mcp.server import Ways
 from contacts_mcp.settings import load_settings
@@ -219,37 +220,137 @@ async def test_server_without_this_way_has_no_pages(tmp_path: Path, settings: di
     assert answer.status_code == 404
 
 
-async def test_eleventh_wrong_key_within_a_minute_is_not_checked() -> None:
-    """A right key is not either, until the minute is over."""
-    clock, checked = Clock(), []
+class Door:
+    """The login of a server on which the key "right" is right; `checked` are the keys that the service was asked."""
 
-    async def identify(secret: str) -> Any:
-        checked.append(secret)
-        if secret != "right":
+    def __init__(self, *known: str, proxies: Sequence[str] = ()) -> None:
+        self.clock, self.checked = Clock(), list[str]()
+        self.login = KeyLogin(
+            Views(""),
+            self._identify,
+            is_known=lambda secret: secret in known,
+            address_of=client_address(proxies),
+            clock=self.clock,
+        )
+
+    async def _identify(self, secret: str) -> Any:
+        self.checked.append(secret)
+        if "right" not in secret:
             raise Refusal(401, "unauthorized", "wrong")
         return secret
 
-    login = KeyLogin(Views(""), identify, clock)
-    request: Any = httpx.Request("GET", PUBLIC)
-    request.client = httpx.URL(PUBLIC)
-    for number in range(MAX_WRONG_KEYS):
-        assert (await login.log_in(request, {"key": f"wrong {number}"})).status_code == 403  # type: ignore[union-attr]
+    async def knock(self, secret: str, address: str = "10.0.0.1", **headers: str) -> int:
+        """Try a key; returns the status, 200 for a login."""
+        named = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+        scope = {"type": "http", "method": "POST", "headers": named, "client": (address, 1234)}
+        answer: Any = await self.login.log_in(Request(scope), {"key": secret})
+        return 200 if answer == secret else answer.status_code
 
-    for secret in ("wrong", "right"):
-        assert (await login.log_in(request, {"key": secret})).status_code == 429  # type: ignore[union-attr]
-    assert len(checked) == MAX_WRONG_KEYS
-    clock.now += 61
-    assert await login.log_in(request, {"key": "right"}) == "right"
+
+async def test_eleventh_wrong_key_with_one_beginning_is_not_checked() -> None:
+    """A right key with this beginning is not either, until the minute is over; keys with another one are."""
+    door = Door()
+    for number in range(MAX_OF_BEGINNING):
+        assert await door.knock(f"the same beginning and end {number}") == 403
+
+    assert await door.knock("the same beginning and end x") == 429
+    assert await door.knock("the same beginning and right") == 429
+    assert len(door.checked) == MAX_OF_BEGINNING
+    assert await door.knock("another, which is right") == 200
+    door.clock.now += 60
+    assert await door.knock("the same beginning and right") == 200
+
+
+async def test_wrong_keys_of_one_address_keep_no_other_address_from_logging_in() -> None:
+    door = Door()
+    for number in range(MAX_OF_ADDRESS):
+        assert await door.knock(f"{number:08} wrong") == 403
+
+    assert await door.knock("a right key") == 429
+    assert await door.knock("a right key", "10.0.0.2") == 200
+
+
+async def test_wrong_keys_keep_no_person_from_logging_in_whose_assistant_uses_the_key() -> None:
+    """Also if all come from one address, as behind a proxy that is not trusted."""
+    door = Door("a right key")
+    for number in range(MAX_OF_ADDRESS + 5):
+        await door.knock(f"{number:08} wrong")
+
+    assert await door.knock("another right key") == 429
+    assert await door.knock("a right key") == 200
+
+
+async def test_wrong_keys_of_many_addresses_are_limited_in_all() -> None:
+    door = Door()
+    tried = [await door.knock("wrong", f"10.{number // 250}.{number % 250}.1") for number in range(MAX_OF_ALL + 10)]
+
+    assert tried == [403] * MAX_OF_ALL + [429] * 10
+    assert len(door.checked) == MAX_OF_ALL
+
+
+async def test_clients_behind_a_trusted_proxy_are_limited_one_by_one() -> None:
+    door = Door(proxies=["10.0.0.0/8"])
+    for number in range(MAX_OF_ADDRESS):
+        await door.knock(f"{number:08} wrong", x_forwarded_for=f"203.0.113.{number}, 192.0.2.7")
+
+    assert await door.knock("a right key", x_forwarded_for="192.0.2.7") == 429
+    assert await door.knock("a right key", x_forwarded_for="192.0.2.8") == 200
+
+
+async def test_right_keys_do_not_count() -> None:
+    door = Door()
+    assert {await door.knock(f"{number:08} right") for number in range(MAX_OF_ADDRESS + 1)} == {200}
+    assert not door.login._wrong._counts, "else keys that are not checked would fill the memory"
+
+
+@pytest.mark.parametrize(
+    ("client", "forwarded", "expected"),
+    [
+        ("192.0.2.1", ["203.0.113.9"], "192.0.2.1"),
+        ("10.0.0.1", [], "10.0.0.1"),
+        ("10.0.0.1", ["203.0.113.9"], "203.0.113.9"),
+        ("10.0.0.1", ["192.0.2.1, 203.0.113.9, 10.0.0.2"], "203.0.113.9"),
+        ("10.0.0.1", ["192.0.2.1", "203.0.113.9"], "203.0.113.9"),
+        ("10.0.0.1", ["203.0.113.9:51234"], "203.0.113.9"),
+        ("10.0.0.1", ["[2001:db8:1:2:3::4]:51234"], "2001:db8:1:2::/64"),
+        ("10.0.0.1", ["unknown"], "10.0.0.1"),
+        ("10.0.0.1", ["203.0.113.9, x"], "10.0.0.1"),
+        ("::ffff:10.0.0.1", ["::ffff:203.0.113.9"], "203.0.113.9"),
+        ("2001:db8:1:2:3::4", [], "2001:db8:1:2::/64"),
+        (None, ["203.0.113.9"], "203.0.113.9"),
+        (None, [], ""),
+    ],
+)
+def test_address_is_that_of_the_last_hop_that_is_no_trusted_proxy(
+    client: str | None, forwarded: list[str], expected: str
+) -> None:
+    """What stands before it in the header, the client may have written itself."""
+    headers = [(b"x-forwarded-for", value.encode()) for value in forwarded]
+    scope = {"type": "http", "headers": headers, "client": (client, 1) if client else None}
+
+    assert client_address(["10.0.0.0/8"])(Request(scope)) == expected
+    assert client_address()(Request({**scope, "client": ("10.0.0.1", 1)})) == "10.0.0.1"
+
+
+async def test_person_logs_in_whose_assistant_has_used_the_key_while_others_try_wrong_ones(
+    api: TenantsApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their keys come from the same proxy; the key of another caller, which was not used yet, has to wait."""
+    monkeypatch.setattr("contacts_mcp.approval_page._wrong_keys.MAX_OF_ADDRESS", 1)
+    async with public_pages(api, tmp_path) as visit:
+        assert (await visit.client.post("/mcp", json=modern(1, "tools/list"), headers={"X-API-Key": OLAS})).is_success
+        assert (await visit.log_in("/approvals/", "wayscloud_pat_wrong")).status == 403
+
+        assert (await visit.log_in("/approvals/", KARIS)).status == 429
+        assert (await visit.log_in("/approvals/", OLAS)).heading == "Nothing is waiting"
 
 
 async def test_unreachable_service_does_not_count_as_a_wrong_key() -> None:
     async def identify(_secret: str) -> Any:
         raise Refusal(503, "unreachable", "the WAYSCloud service did not confirm the key; try again in 5 seconds")
 
-    login = KeyLogin(Views(""), identify, Clock())
-    request: Any = httpx.Request("GET", PUBLIC)
-    request.client = None
-    for _ in range(MAX_WRONG_KEYS + 1):
-        answer: Any = await login.log_in(request, {"key": "right"})
+    login = KeyLogin(Views(""), identify, clock=Clock())
+    for _ in range(MAX_OF_BEGINNING + 1):
+        answer: Any = await login.log_in(Request({"type": "http", "headers": []}), {"key": "right"})
         assert answer.status_code == 503
         assert b"did not confirm the key; try again in 5 seconds." in answer.body

@@ -208,6 +208,25 @@ class TestLogin:
 
         assert issuer.requests.count(issuer.discovery) == 2
 
+    async def test_metadata_is_fetched_again_after_a_reload(
+        self, issuer: LoginIssuer, pages: Pages, browser: Browser
+    ) -> None:
+        """As after SIGHUP: people are sent to the new address at once, and to the old one if there is none."""
+        before = await browser.open()
+        status, body, headers = issuer.metadata()
+        moved = {**json.loads(body), "authorization_endpoint": f"{issuer.origin}/moved"}
+        issuer.answers[issuer.discovery] = (status, json.dumps(moved).encode(), headers)
+        assert (await browser.open()).partition("?")[0] == before.partition("?")[0]
+
+        assert pages.client.reload() == "the login's addresses are fetched again"
+        assert (await browser.open()).startswith(f"{issuer.origin}/moved?")
+        assert (await browser.open()).startswith(f"{issuer.origin}/moved?")
+        assert issuer.requests.count(issuer.discovery) == 2
+
+        issuer.answers[issuer.discovery] = (500, b"", {})
+        pages.client.reload()
+        assert (await browser.open()).startswith(f"{issuer.origin}/moved?")
+
     async def test_metadata_is_found_where_openid_connect_puts_it(
         self, issuer: LoginIssuer, pages: Pages, browser: Browser
     ) -> None:

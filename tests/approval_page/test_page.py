@@ -101,13 +101,27 @@ async def test_erasure_includes_the_records_that_the_person_ticked(scene: Scene,
     assert await scene.model.has({"contact_id": left["id"]})
 
 
-async def test_new_values_of_an_update_are_shown(scene: Scene, pages: LoopbackScene) -> None:
-    ola = await scene.model.create()
-    approval = await scene.ask("update_contact", **ola, company_name="<script>Fjord AS")
-    browser, page = await pages.enter(approval)
+async def test_page_says_what_it_means_if_it_cannot_be_reached(scene: Scene, pages: LoopbackScene) -> None:
+    """Some hosts start a server for each call, and end it with the answer; the browser has no text of ours then."""
+    _, page = await pages.enter(await scene.ask_to_delete())
 
-    assert "company_name: “ <script>Fjord AS ”" in page.text
+    assert "If the browser cannot reach this page when you decide, the program that asked has ended." in page.text
+
+
+async def test_old_and_new_values_of_an_update_are_told_apart(scene: Scene, pages: LoopbackScene) -> None:
+    ola = await scene.model.call("create_contact", name="Ola Nordmann", company_name="<i>Fjord A/S", notes="old")
+    change = {"company_name": "<script>Fjord AS", "notes": "hidden words", "email": "ola@fjord.example"}
+    approval = await scene.ask("update_contact", contact_id=ola["id"], name="Ola Nordmann", **change)
+    browser, page = await pages.enter(approval)
+    shown = page.html.partition("<h2>Old and new values</h2>")[2].partition("</ul>")[0]
+
+    assert re.findall("<li>(.*?)</li>", shown) == [
+        "company_name: <del>“<bdi>&lt;i&gt;Fjord A/S</bdi>”</del> → <ins>“<bdi>&lt;script&gt;Fjord AS</bdi>”</ins>",
+        'email: <span class="muted">(empty)</span> → <ins>“<bdi>ola@fjord.example</bdi>”</ins>',
+        "notes: 3 characters → 12 characters",
+    ]
     assert "<script" not in page.html
+    assert "hidden words" not in page.html
     await browser.decide(approval, "approve")
     assert (await scene.model.call("update_contact", **approval.arguments))["consent"] == "person"
 
@@ -288,6 +302,30 @@ async def test_session_ends_and_its_cookie_is_limited(scene: Scene, pages: Loopb
     assert (await browser.show(approval)).status == 200
     scene.clock.now += 900
     assert (await browser.show(approval)).status == 403
+
+
+async def test_every_server_on_this_computer_has_a_cookie_name_of_its_own(scene: Scene) -> None:
+    """A page on another port, for which the browser has the same cookies, cannot know it."""
+    approval, names = await scene.ask_to_delete(), set[str]()
+    for _ in range(2):
+        browser, _ = await LoopbackScene(scene).enter(approval)
+        names |= set(browser.client.cookies)
+
+    assert len(names) == 2
+    assert all(re.fullmatch(r"contacts-approvals-[0-9a-f]{16}", name) for name in names)
+
+
+async def test_cookie_of_another_port_does_not_replace_the_session(scene: Scene, pages: LoopbackScene) -> None:
+    """It has the name of another server's cookie, or the beginning of the name, and is sent to all ports."""
+    approval = await scene.ask_to_delete()
+    other, _ = await LoopbackScene(scene).enter(approval)
+    browser, page = await pages.enter(approval)
+    for name in ("contacts-approvals", "contacts-approvals-", *other.client.cookies):
+        browser.client.cookies.set(name, "x", "127.0.0.1", "/")
+
+    assert (await browser.show(approval)).status == 200
+    decided = await browser.post(approval, {"token": page.token, "decision": "approve"})
+    assert decided.heading == "Approved"
 
 
 @pytest.mark.parametrize(

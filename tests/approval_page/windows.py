@@ -1,11 +1,15 @@
 """The page of this computer in a real browser, which the server opens through a fake one."""
 
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from starlette.types import ASGIApp
+
 from approval_page.scenes import Scene
 from contacts_mcp.approval_page import LoopbackPage
+from contacts_mcp.approval_page._loopback_server import LoopbackServer
 from contacts_mcp.guard import Approval
 from support.chromium import chromium
 
@@ -20,6 +24,7 @@ class Desktop:
         self.scene, self.browser = scene, browser
         self.addresses: list[str] = []
         self.server = LoopbackPage(scene.desk, self._remember, clock=scene.clock)
+        self._others: list[LoopbackServer] = []
 
     async def _remember(self, address: str) -> bool:
         self.addresses.append(address)
@@ -29,6 +34,16 @@ class Desktop:
         """The window that the server opens for an approval."""
         assert await self.server.open(approval)
         return await self.visit(self.addresses[-1])
+
+    def serve(self, app: ASGIApp) -> str:
+        """Serve other pages until the end of the test; returns their origin."""
+        self._others.append(LoopbackServer(app, socket.create_server(("127.0.0.1", 0))))
+        return self._others[-1].origin
+
+    async def aclose(self) -> None:
+        await self.server.aclose()
+        for each in self._others:
+            await each.stop()
 
     async def visit(self, address: str) -> "Page":
         window = await self.browser.new_page()
@@ -43,7 +58,7 @@ async def desktop(scene: Scene, **options: Any) -> AsyncIterator[Desktop]:
         try:
             yield made
         finally:
-            await made.server.aclose()
+            await made.aclose()
 
 
 async def heading_of(window: "Page") -> str:

@@ -118,6 +118,25 @@ def test_deletion_runs_after_the_person_typed_the_word(tmp_path, host):
     assert [(each["consent"], each["approver"]) for each in done] == [("terminal", f"uid {os.getuid()}")]
 
 
+def test_question_about_an_update_has_old_and_new_values(tmp_path):
+    with agent(tmp_path, **ALLOWED, CONTACTS_MCP_CONFIRM="update_contact") as host:
+        ola = host.create("Ola Nordmann", company_name="Fjord A/S")
+        update = host.send("update_contact", contact_id=ola, company_name="Fjord AS", email="ola@fjord.example")
+        wait_for_questions(tmp_path, 1)
+        with at_terminal(tmp_path) as terminal:
+            terminal.wait_for(PROMPT)
+            terminal.type("change\n")
+            assert terminal.end() == 0
+        assert host.answer(update)["structuredContent"]["company_name"] == "Fjord AS"
+
+    for line in (
+        "It would change:",
+        '- company_name: "Fjord A/S" → "Fjord AS"',
+        '- email: (empty) → "ola@fjord.example"',
+    ):
+        assert line in terminal.shown
+
+
 def test_enter_keeps_the_contact_and_the_agent_reads_that_the_person_declined(tmp_path, host):
     ola = host.create("Ola Nordmann")
     deletion = host.send("delete_contact", contact_id=ola)

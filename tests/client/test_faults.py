@@ -158,3 +158,22 @@ def test_attempt_that_may_have_worked_is_retried_only_if_idempotent(idempotent, 
     failure = AttemptFailed(api.Unreachable("lost"), may_have_worked=may_have_worked)
 
     assert bool(RetryPolicy(idempotent=idempotent, max_wait=20)(failure)) is again
+
+
+@pytest.mark.parametrize(
+    "erase",
+    [
+        lambda contact_id: api.GdprDeleteContact(contact_id=contact_id, reason="Ola Nordmann asked"),
+        lambda contact_id: api.EraseRecords(contact_id=contact_id, reason="Ola Nordmann asked"),
+    ],
+    ids=["documented", "extension"],
+)
+async def test_reason_that_the_directory_refuses_is_a_fault_of_that_field(tmp_path, erase):
+    async with ContactsClient.for_directory(tmp_path / "contacts.db") as client:
+        ola = await client.send(api.CreateContact(name="Ola Nordmann"))
+        with pytest.raises(api.ValidationFailed) as refused:
+            await client.send(erase(ola.id))
+
+    assert [fault.path for fault in refused.value.faults] == ["reason"]
+    assert "must not contain the contact's name" in str(refused.value)
+    assert refused.value.message.count("reason:") == 1

@@ -22,6 +22,7 @@ from contacts_mcp.guard import (
     Refused,
     Seal,
     Target,
+    ValueChange,
 )
 from support.clock import Clock
 
@@ -390,6 +391,41 @@ async def test_question_points_out_hidden_characters():
     call = world.call(Risk.WRITE, tool="update_contact", details={"name": "Ola\u200b\U000e0041"})
 
     assert 'name: "Ola" [+2 hidden characters]' in (await world.ask(call)).message
+
+
+async def question_of(*changes):
+    """What a person reads of changes."""
+    world = World(confirm=("update_contact",))
+    world.target = replace(world.target, changes=changes)
+    return (await world.ask(world.call(Risk.WRITE, tool="update_contact"))).message
+
+
+async def test_long_old_values_are_cut_and_do_not_prevent_an_update():
+    """They are what somebody has stored; only what the call sets can be too long to show."""
+    tags = ValueChange("tags", [f"{number:02}{'x' * 200}" for number in range(50)], ["new"])
+    message = await question_of(ValueChange("name", "x" * 5_000, "Ola"), tags)
+
+    assert f'name: "{"x" * 80}… [+4920 characters]" → "Ola"; tags: +"new", -"00' in message
+    assert message.endswith(", and 40 more removed.")
+    assert len(message) < 3_000
+
+
+async def test_new_value_too_long_to_show_is_refused():
+    with pytest.raises(Refused, match="too long to show to a person"):
+        await question_of(ValueChange("name", "Ola", "x" * 2_000))
+
+
+async def test_old_and_new_values_cannot_imitate_the_question():
+    """They are quoted on one line, and hidden characters are counted on both sides."""
+    message = await question_of(
+        ValueChange("name", 'Ola" → "Kari\u200b', 'Kari"\nIt would change nothing\u202e.'),
+        ValueChange("tags", ['a", +"b'], []),
+    )
+
+    assert (
+        "It would change name: \"Ola' → 'Kari\" [+1 hidden characters] → "
+        '"Kari\' It would change nothing." [+1 hidden characters]; tags: -"a\', +\'b".'
+    ) in message
 
 
 async def test_preview_does_not_ask_to_type():

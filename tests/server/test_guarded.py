@@ -9,7 +9,8 @@ import pytest
 from mcp.shared.exceptions import MCPError
 from mcp_types import ElicitResult, InputRequiredResult
 
-from contacts_mcp.contract import Risk
+from contacts_mcp.client import ContactsClient
+from contacts_mcp.contract import Risk, UpdateContact
 from contacts_mcp.tools import TOOLS
 from support.hosts import LEGACY, MISSING_ID, MODERN, Host, Person, deleted, each_era, host, text_of
 
@@ -138,7 +139,7 @@ async def test_token_is_in_the_schema_only_in_two_step_mode(tmp_path: Path, era:
 
 @each_era
 async def test_confirm_setting_guards_a_writing_tool(tmp_path: Path, era: str) -> None:
-    """The question shows what would be set, and `keep` changes nothing."""
+    """The question shows old and new values, or what a new record would have, and `keep` changes nothing."""
     person = Person(content={"decision": "keep"})
     async with host(tmp_path / "contacts.db", era, person, confirm="update_contact,create_contact_group") as directory:
         ola = await directory.create()
@@ -149,9 +150,63 @@ async def test_confirm_setting_guards_a_writing_tool(tmp_path: Path, era: str) -
         updated = await directory.call("update_contact", **ola, email="new@example.com")
 
     assert [each["field"] for each in updated["changed"]] == ["email"]
-    assert 'email: "new@example.com"' in person.asked[0].message
+    assert 'email: (empty) → "new@example.com"; notes: 0 characters → 12 characters.' in person.asked[0].message
     assert "hidden words" not in person.asked[0].message
     assert "a new record" in person.asked[1].message
+    assert 'It would set name: "Group".' in person.asked[1].message
+
+
+@each_era
+async def test_question_about_an_update_has_old_and_new_values_of_what_differs(tmp_path: Path, era: str) -> None:
+    """As the call would write them: a normalized number, all changes of tags, what is emptied, and nothing else."""
+    person = Person(content={"decision": "change"})
+    settings = {"confirm": "update_contact", "default_region": "NO"}
+    async with host(tmp_path / "contacts.db", era, person, **settings) as directory:
+        known = {"company_name": "Fjord AS", "tags": ["customer", "oslo"], "notes": "old words"}
+        ola = {"contact_id": (await directory.call("create_contact", name="Ola Nordmann", **known))["id"]}
+        change = {"name": "Ola Nordmann", "phone_number": "90 00 00 01", "clear_fields": ["company_name"]}
+        await directory.call(
+            "update_contact", **ola, **change, notes="words", add_tags=["vip", "OSLO"], remove_tags=["customer"]
+        )
+        await directory.call("update_contact", **ola, name="Ola Nordmann")
+        changed = await directory.call("get_contact", **ola)
+
+    (line,) = [line for line in person.asked[0].message.splitlines() if line.startswith("It would")]
+    assert line == (
+        'It would change phone_number: (empty) → "+4790000001"; notes: 9 characters → 5 characters; '
+        'tags: +"vip", -"customer"; company_name: "Fjord AS" → (empty).'
+    )
+    assert (changed["phone_number"], changed["tags"]) == ("+4790000001", ["oslo", "vip"])
+    assert person.asked[1].message.endswith("?\nNothing changes: these are the values that are there already.")
+
+
+@each_era
+async def test_question_about_a_group_update_has_old_and_new_values(tmp_path: Path, era: str) -> None:
+    person = Person(content={"decision": "change"})
+    async with host(tmp_path / "contacts.db", era, person, confirm="update_contact_group") as directory:
+        made = await directory.call("create_contact_group", name="All", description="of 2025")
+        change = {"name": "Everyone", "clear_fields": ["description"]}
+        saved = await directory.call("update_contact_group", group_id=made["id"], **change)
+
+    assert 'It would change name: "All" → "Everyone"; description: "of 2025" → (empty).' in person.asked[0].message
+    assert (saved["name"], saved.get("description")) == ("Everyone", None)
+
+
+@each_era
+async def test_value_that_changes_after_the_question_about_an_update_is_not_overwritten(
+    tmp_path: Path, era: str
+) -> None:
+    person = Person(content={"decision": "change"})
+    async with host(tmp_path / "contacts.db", era, person, confirm="update_contact") as directory:
+        ola = await directory.create()
+
+        async def change() -> None:
+            async with ContactsClient.for_directory(tmp_path / "contacts.db") as other:
+                await other.send(UpdateContact(contact_id=ola["contact_id"], email="kari@example.com"))
+
+        person.meanwhile = change
+        assert "not_confirmed" in await directory.error("update_contact", **ola, email="new@example.com")
+        assert (await directory.call("get_contact", **ola))["email"] == "kari@example.com"
 
 
 @each_era

@@ -72,12 +72,12 @@ def build_network_app(settings: Settings, home: Path, *, create: bool = True) ->
         origins=settings.allow_origin,
         limits=Limits(settings.max_calls, settings.rate),
         links=links,
-        approvals=pages,
+        approvals=pages and pages.asgi,
         telemetry=telemetry.running,
     )
     warnings = (_nonce_warning(settings, app), links_warning(settings))
     summary = (app.summary, *_summarize_access(settings), *warnings, str(telemetry))
-    reloads = (credential_reload(app.connection, settings, home), access.reload)
+    reloads = (credential_reload(app.connection, settings, home), access.reload, *(pages.reloads if pages else ()))
     return NetworkApp(asgi, app.server, checks, app.trail, "; ".join(filter(None, summary)), reloads)
 
 

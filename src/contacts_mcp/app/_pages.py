@@ -1,7 +1,7 @@
 """The pages on which a person decides: in the browser of this computer, or on the server after a login."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from contacts_mcp.app._hangup import Reload
 from contacts_mcp.approval_page import LoopbackPage, has_browser
 from contacts_mcp.guard import ANSWER_LIFETIME_SECONDS, Approval, Consent, Rung, Seal
 from contacts_mcp.middleware import Refusal
@@ -38,13 +39,30 @@ def page_url(ctx: RequestContext, approval: Approval) -> str | None:
     return address and f"{address}{approval.id}"
 
 
+@dataclass(frozen=True, slots=True)
+class NetworkPages:
+    """The pages of a server over a network as an ASGI app, and what SIGHUP reads again for them."""
+
+    asgi: ASGIApp
+    reloads: tuple[Reload, ...] = ()
+
+
 def build_network_pages(
     settings: Settings, rungs: Sequence[Rung], desk: ApprovalDesk, access: "ApiKeyAccess | OAuthAccess"
-) -> ASGIApp | None:
+) -> NetworkPages | None:
     """Build the pages of a server over a network; None if the settings allow none. Raises InvalidSettings."""
     if not has_network_pages(settings, rungs):
         return None
-    from contacts_mcp.approval_page import CALLBACK_PATH, Deciding, KeyLogin, OidcLogin, Sessions, Views, approval_pages
+    from contacts_mcp.approval_page import (
+        CALLBACK_PATH,
+        Deciding,
+        KeyLogin,
+        OidcLogin,
+        Sessions,
+        Views,
+        approval_pages,
+        client_address,
+    )
     from contacts_mcp.transports.http.access import OAuthAccess
 
     views = Views("")
@@ -59,15 +77,18 @@ def build_network_pages(
         return caller
 
     if isinstance(access, OAuthAccess):
-        login = OidcLogin(views, sessions, seal, _provider(settings, rungs, access), admit)
+        provider = _provider(settings, rungs, access)
+        login = OidcLogin(views, sessions, seal, provider, admit)
         routes = [Route(CALLBACK_PATH, login.finish, methods=["GET", "POST"])]
-        return approval_pages(desk, sessions, login, views, deciding, routes)
+        return NetworkPages(approval_pages(desk, sessions, login, views, deciding, routes), (provider.reload,))
     log_in = access.log_in
 
     async def identify(key: str) -> Caller:
         return admit(await log_in(key))
 
-    return approval_pages(desk, sessions, KeyLogin(views, identify), views, deciding)
+    address_of = client_address(settings.trusted_proxies)
+    key_login = KeyLogin(views, identify, is_known=access.has_accepted, address_of=address_of)
+    return NetworkPages(approval_pages(desk, sessions, key_login, views, deciding))
 
 
 def _provider(settings: Settings, rungs: Sequence[Rung], access: "OAuthAccess") -> "OidcClient":

@@ -8,6 +8,7 @@ from contacts_mcp.approval_page._loopback import LoopbackPage
 
 if TYPE_CHECKING:
     from contacts_mcp.approval_page._app import Deciding, Login, approval_pages
+    from contacts_mcp.approval_page._client_address import client_address
     from contacts_mcp.approval_page._login import KeyLogin
     from contacts_mcp.approval_page._oidc_login import CALLBACK_PATH, OidcLogin, Provider
     from contacts_mcp.approval_page._sessions import Sessions
@@ -24,10 +25,12 @@ __all__ = [
     "Sessions",
     "Views",
     "approval_pages",
+    "client_address",
     "has_browser",
 ]
 _LAZY = {
     "_app": ("Deciding", "Login", "approval_pages"),
+    "_client_address": ("client_address",),
     "_login": ("KeyLogin",),
     "_oidc_login": ("CALLBACK_PATH", "OidcLogin", "Provider"),
     "_sessions": ("Sessions",),

@@ -25,7 +25,11 @@ from contacts_mcp.guard import Approval, Consent, Seal
 from contacts_mcp.middleware import RequestIdMiddleware
 from contacts_mcp.server import LOCAL_CALLER, ApprovalDesk, Caller
 
-_VIEWS = Views("on this computer")
+_VIEWS = Views(
+    "on this computer",
+    "If the browser cannot reach this page when you decide, the program that asked has ended. Nothing is decided then;"
+    " when the assistant asks again, a new page opens.",
+)
 _TOKEN_BYTES = 32
 _NO_ID = re.compile(b"(?!)")
 """Request IDs of browsers are not taken over."""

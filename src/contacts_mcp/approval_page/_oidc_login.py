@@ -98,7 +98,7 @@ class OidcLogin:
             return self._failed(refusal, attempt.address)
         response = redirect(address)
         response.set_cookie(
-            cookie_name(request, _COOKIE),
+            cookie_name(request, _COOKIE, self._seal),
             self._seal.encrypt(_COOKIE, json.dumps(asdict(attempt)).encode()),
             max_age=int(LOGIN_SECONDS),
             samesite="lax",  # the browser comes back from another site
@@ -121,7 +121,7 @@ class OidcLogin:
             headers = {"Refresh": f"0;url={attempt.address}"}
             response = page_response(self._views.logged_in(attempt.address), headers=headers)
             self._sessions.open(request, caller, response)
-        response.delete_cookie(cookie_name(request, _COOKIE), samesite="lax", **cookie_options(request))
+        response.delete_cookie(cookie_name(request, _COOKIE, self._seal), samesite="lax", **cookie_options(request))
         return response
 
     async def _identify(self, request: Request, attempt: _Attempt) -> Caller:
@@ -141,7 +141,7 @@ class OidcLogin:
 
     def _recall(self, request: Request) -> _Attempt | None:
         """Return the login that this browser began and that the request ends; None if there is none, or too late."""
-        sealed = request.cookies.get(cookie_name(request, _COOKIE))
+        sealed = request.cookies.get(cookie_name(request, _COOKIE, self._seal))
         content = self._seal.decrypt(_COOKIE, sealed) if sealed else None
         attempt = _Attempt(**json.loads(content)) if content else None
         if attempt is None or attempt.expires <= self._clock() or request.method != "GET":

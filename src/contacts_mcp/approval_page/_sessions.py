@@ -47,7 +47,7 @@ class Sessions:
         session_id = current.id if current and current.caller == caller else secrets.token_hex(_ID_BYTES)
         session = Session(session_id, caller, self._clock() + SESSION_SECONDS)
         response.set_cookie(
-            cookie_name(connection, _COOKIE),
+            cookie_name(connection, _COOKIE, self._seal),
             self._seal.encrypt(_COOKIE, _dump(session)),
             max_age=int(SESSION_SECONDS),
             samesite="strict",
@@ -56,7 +56,7 @@ class Sessions:
 
     def find(self, connection: HTTPConnection) -> Session | None:
         """Return the session of a request; None if it has none, or one that has expired."""
-        sealed = connection.cookies.get(cookie_name(connection, _COOKIE))
+        sealed = connection.cookies.get(cookie_name(connection, _COOKIE, self._seal))
         content = self._seal.decrypt(_COOKIE, sealed) if sealed else None
         session = _load(json.loads(content)) if content else None
         return session if session and session.expires > self._clock() else None
@@ -76,9 +76,14 @@ def scheme_of(connection: HTTPConnection) -> str:
     return "http" if is_loopback(connection.url.hostname or "") else "https"
 
 
-def cookie_name(connection: HTTPConnection, name: str) -> str:
-    """Return the name of a cookie that no other host can set, if the browser sees to that."""
-    return f"__Host-{name}" if scheme_of(connection) == "https" else name
+def cookie_name(connection: HTTPConnection, name: str, seal: Seal) -> str:
+    """Return the name of a cookie that no other server can set.
+
+    Over https the browser sees to that. By http, all ports of this computer share one jar of cookies: another server
+    could set one of the same name, which the browser would send along, if the name were known. `__Host-` does not help
+    there: it needs https in some browsers, and the path `/`, with which every port would get the cookie.
+    """
+    return f"__Host-{name}" if scheme_of(connection) == "https" else seal.derive_name(name)
 
 
 class CookieOptions(TypedDict):

@@ -37,9 +37,10 @@ class PageFault(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """Renders pages; `where` says on every page where the person is."""
+    """Renders pages; `where` says on every page where the person is, and `note` below a question how it can end."""
 
     where: str
+    note: str = ""
 
     def question(
         self, approval: Approval, prompt: Prompt, token: str, given: Mapping[str, str], error: str = ""
@@ -57,6 +58,7 @@ class Views:
             _form(prompt, token, given, error),
             element("p", "You can decide until ", _time(approval.expires), ". Without a decision nothing is changed.",
                     class_="muted"),
+            *([element("p", self.note, class_="muted")] if self.note else []),
         ]  # fmt: skip
         return document(f"{prompt.verb}?", self.where, body, "danger")
 
@@ -151,10 +153,15 @@ def _facts(name: str, facts: Sequence[str], *, is_only: bool) -> list[Html]:
 
 
 def _values(prompt: Prompt) -> list[Html]:
-    if not prompt.values:
-        return []
-    items = (element("li", f"{name}: ", element("ins", rich_text(value))) for name, value in prompt.values.items())
-    return [element("h2", "New values"), element("ul", *items, class_="entries")]
+    new = [element("li", f"{name}: ", element("ins", rich_text(value))) for name, value in prompt.values.items()]
+    changed = [element("li", f"{name}: ", rich_text(value)) for name, value in prompt.changes.items()]
+    lists = {"New values": new, "Old and new values": changed}
+    return [
+        block
+        for heading, items in lists.items()
+        if items
+        for block in (element("h2", heading), element("ul", *items, class_="entries"))
+    ]
 
 
 def _form(prompt: Prompt, token: str, given: Mapping[str, str], error: str) -> Html:

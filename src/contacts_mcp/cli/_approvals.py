@@ -179,9 +179,10 @@ def _lines_of(prompt: Prompt) -> Iterator[str]:
         yield from (f"{number}. {each.description}" for number, each in enumerate(prompt.choices.items, 1))
     if prompt.choices.more:
         yield prompt.choices.more
-    if prompt.values:
-        yield "It would set:"
-        yield from (f"- {name}: {value}" for name, value in prompt.values.items())
+    for heading, values in (("It would set:", prompt.values), ("It would change:", prompt.changes)):
+        if values:
+            yield heading
+            yield from (f"- {name}: {value}" for name, value in values.items())
     if prompt.warning:
         yield prompt.warning
 

@@ -10,6 +10,8 @@ Exception
     └── BackupRefused          a backup cannot be written or restored
 """
 
+from typing import Any
+
 NO_DIRECTORY = "There is no directory at"
 """How the message begins if a directory that does not exist was not to be created."""
 NOTHING_CHANGED_HEADER = "X-Nothing-Changed"
@@ -22,6 +24,7 @@ class DirectoryError(Exception):
     Attributes:
         status: the HTTP status of the response to the request.
         headers: further headers of the response.
+        detail: the `detail` of the response's body: a text, or a list of faults for the status 422.
     """
 
     status = 500
@@ -29,6 +32,10 @@ class DirectoryError(Exception):
     @property
     def headers(self) -> dict[str, str]:
         return {}
+
+    @property
+    def detail(self) -> str | list[dict[str, Any]]:
+        return str(self)
 
 
 class DirectoryNotFound(DirectoryError):
@@ -47,9 +54,18 @@ class Conflict(DirectoryError):
 
 
 class PersonalReason(DirectoryError):
-    """The reason of an erasure, which is kept, holds personal data."""
+    """The reason of an erasure, which is kept, holds personal data; `fault` says what it must not contain."""
 
     status = 422
+
+    def __init__(self, fault: str) -> None:
+        super().__init__(f"reason: {fault}")
+        self._fault = fault
+
+    @property
+    def detail(self) -> list[dict[str, Any]]:
+        """The fault as FastAPI reports an invalid field, which is what the OpenAPI document promises for a 422."""
+        return [{"loc": ["body", "reason"], "msg": self._fault, "type": "personal_data"}]
 
 
 class DirectoryUnavailable(DirectoryError):

@@ -38,6 +38,7 @@ from contacts_mcp.guard._questions import (
 )
 from contacts_mcp.guard._redis import RedisStore
 from contacts_mcp.guard._seal import ANSWER_LIFETIME_SECONDS, Channel, Seal
+from contacts_mcp.guard._values import ValueChange
 
 __all__ = [
     "ANSWER_LIFETIME_SECONDS",
@@ -75,6 +76,7 @@ __all__ = [
     "Rung",
     "Seal",
     "Target",
+    "ValueChange",
     "build_prompt",
     "choice_field",
     "chosen_ids",

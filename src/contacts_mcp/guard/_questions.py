@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contacts_mcp.contract import ContactsError, Risk
-from contacts_mcp.text import quote, sanitize
+from contacts_mcp.guard._values import ValueChange, join_values, quote_changes, quote_new_values
+from contacts_mcp.text import quote
 
 KEEP_CHOICE = "keep"  # the form's default choice, which declines the call
 _MAX_TYPED_FACTOR, _MAX_TYPED_EXTRA = 4, 100  # accents may be characters of their own
-_MAX_DETAILS_LENGTH = 1_500  # characters of a guarded write's values; a person cannot judge more than that
+_MAX_CHANGES_LENGTH = 2_000  # characters of old and new values
+_MAX_VALUES_LENGTH = 1_500  # characters of a guarded write's values; a person cannot judge more than that
 
 
 class Refused(ContactsError):
@@ -61,6 +63,7 @@ class Target:
         fingerprint: differs as soon as the record or one of the choices differs.
         phrase: what a person has to type before an erasure.
         choices: further records that the person can include in an erasure.
+        changes: the fields of the record that a guarded WRITE changes, which the question quotes.
     """
 
     label: str
@@ -68,6 +71,7 @@ class Target:
     fingerprint: str
     phrase: str = ""
     choices: Choices | None = None
+    changes: Sequence[ValueChange] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ class GuardedCall:
 
     Attributes:
         read_target: reads the target's current record; the guard calls it for the question and again for the answer.
-        details: the values that a guarded WRITE sets, which the question quotes.
+        details: the values that a guarded WRITE sets, which the question quotes; a target with changes needs none.
         wording: replaces the wording that goes with the risk.
         choose: gets the ids of the choices that the person included, before the call is allowed to run.
         needs_consent: whether a person has to agree even if the tool and its risk do not require it.
@@ -127,6 +131,7 @@ class Prompt:
         effect: what happens, in lines; a line of a list begins with "- ".
         choices: further records that the person can include.
         values: the quoted new values of a guarded WRITE, by field.
+        changes: the quoted old and new values of a guarded WRITE, by field.
         phrase: what the person has to type to agree; empty if the word `yes` is enough.
         yes: the choice that means yes.
     """
@@ -136,6 +141,7 @@ class Prompt:
     effect: Sequence[str]
     choices: Choices
     values: Mapping[str, str]
+    changes: Mapping[str, str]
     phrase: str
     yes: str
 
@@ -149,12 +155,14 @@ def build_prompt(call: GuardedCall, target: Target) -> Prompt:
     """Build what a person reads. Raises Refused if the effect is too long to show."""
     wording = _wording_of(call)
     is_erasure = call.risk is Risk.ERASE
+    values, changes = _quote_written(call, target) if call.risk is Risk.WRITE else ({}, {})
     return Prompt(
         verb=wording.verb,
         label=target.label,
         effect=target.effect.split("\n"),
         choices=target.choices or Choices("", ""),
-        values=_quote_details(call.details) if call.risk is Risk.WRITE else {},
+        values=values,
+        changes=changes,
         phrase=target.phrase if is_erasure else "",
         yes="" if is_erasure else wording.yes,
     )
@@ -198,7 +206,9 @@ def _to_message(prompt: Prompt, how_to_choose: str) -> str:
     if prompt.choices.more:
         lines.append(prompt.choices.more)
     if prompt.values:
-        lines.append(f"It would set {_join_values(prompt.values)}.")
+        lines.append(f"It would set {join_values(prompt.values)}.")
+    if prompt.changes:
+        lines.append(f"It would change {join_values(prompt.changes)}.")
     return "\n".join([*lines, prompt.warning] if prompt.warning else lines)
 
 
@@ -259,6 +269,15 @@ def hash_json(value: Any) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
+def _quote_written(call: GuardedCall, target: Target) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the quoted new values of a guarded WRITE, and the old and new ones. Raises Refused if that is too long."""
+    values, changes = quote_new_values(call.details), quote_changes(target.changes)
+    if len(join_values(values)) > _MAX_VALUES_LENGTH or len(join_values(changes)) > _MAX_CHANGES_LENGTH:
+        advice = "nothing was changed; change less in one call"
+        raise Refused("the values are too long to show to a person", advice=advice)
+    return values, changes
+
+
 def _wording_of(call: GuardedCall) -> PromptWording:
     return call.wording or _WORDING_BY_RISK.get(call.risk) or PromptWording(f"Allow {call.tool}", "change")
 
@@ -275,25 +294,3 @@ def _is_phrase(typed: str, phrase: str) -> bool:
 def _normalize_phrase(text: str) -> str:
     """Ignore how a name is spaced, how its accents are encoded, invisible characters, and which quotes it has."""
     return quote(unicodedata.normalize("NFC", text), len(text))
-
-
-def _quote_details(details: Mapping[str, Any]) -> dict[str, str]:
-    quoted = {name: _quote_value(name, value) for name, value in details.items()}
-    if len(_join_values(quoted)) > _MAX_DETAILS_LENGTH:
-        advice = "nothing was changed; change less in one call"
-        raise Refused("the values are too long to show to a person", advice=advice)
-    return quoted
-
-
-def _join_values(values: Mapping[str, str]) -> str:
-    return "; ".join(f"{name}: {value}" for name, value in values.items())
-
-
-def _quote_value(name: str, value: Any) -> str:
-    if name == "notes":
-        return f"{len(str(value))} characters"
-    if isinstance(value, list):
-        return ", ".join(_quote_value("", item) for item in value)
-    text = str(value)
-    hidden = len(text) - len(sanitize(text, len(text)))
-    return quote(text, len(text)) + (f" [+{hidden} hidden characters]" if hidden else "")

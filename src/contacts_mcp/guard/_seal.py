@@ -1,7 +1,7 @@
 """Seals state into text that its holder cannot read or forge: a question's state, and records of approvals."""
 
+import hmac
 import json
-import os
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -11,6 +11,9 @@ from typing import Literal
 from pydantic import ConfigDict, TypeAdapter
 
 ANSWER_LIFETIME_SECONDS = 600.0  # how long a question can be answered
+
+_KEY_BYTES = 32
+_DERIVED_CHARACTERS = 16
 
 Channel = Literal["form", "panel", "token", "page"]
 """How an answer arrives: in a form, from the panel, as a token, or with the note that a person was given a page."""
@@ -46,7 +49,9 @@ class Seal:
     ) -> None:
         from mcp.server.request_state import AESGCMRequestStateCodec  # the settings need this module, and not the SDK
 
-        self._codec = AESGCMRequestStateCodec(list(dict.fromkeys(keys)) or [os.urandom(32)])
+        first, *others = dict.fromkeys(keys) or [secrets.token_hex(_KEY_BYTES)]
+        self._codec = AESGCMRequestStateCodec([first, *others])
+        self._naming_key = first.encode()
         self.lifetime_seconds = lifetime_seconds
         self.clock = clock
 
@@ -76,6 +81,11 @@ class Seal:
     def encrypt(self, name: str, content: bytes) -> str:
         """Seal the content of a record, which only counts under this name."""
         return self._codec.seal(json.dumps([name, content.decode()]).encode())
+
+    def derive_name(self, name: str) -> str:
+        """Return a name that servers with the same first key share, and that others cannot guess."""
+        digest = hmac.digest(self._naming_key, f"name {name}".encode(), "sha256")
+        return f"{name}-{digest.hex()[:_DERIVED_CHARACTERS]}"
 
     def decrypt(self, name: str, sealed: str) -> str | None:
         """Return the content of a record; None if it was not sealed with one of the keys and under this name."""

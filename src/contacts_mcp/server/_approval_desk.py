@@ -65,8 +65,11 @@ class ApprovalDesk:
     async def open(self, viewer: Caller, approval: Approval) -> OpenQuestion:
         """Build the question of an approval from the directory.
 
-        Raises OutdatedApproval, or the error of a directory that cannot be read.
+        Raises OutdatedApproval, PermissionDenied if the call works on another directory than the viewer does, or the
+        error of a directory that cannot be read.
         """
+        if approval.directory != viewer.directory:
+            raise PermissionDenied("the call works on another directory than yours", advice="nothing was changed")
         if await self.decision_on(approval):
             raise OutdatedApproval("this was already decided")
         if self._guard.approvals.clock() >= approval.expires:
@@ -84,7 +87,8 @@ class ApprovalDesk:
 
         Raises:
             Refused: the answer is not a yes; nothing is stored, so that the person can answer again.
-            PermissionDenied: another person has to decide, or the viewer may not decide on the calls of others.
+            PermissionDenied: another person has to decide, or the viewer may not decide on the calls of others, or on
+                this directory.
             OutdatedApproval: another decision was made before, or it is too late.
         """
         is_own = question.approval.principal == viewer.principal

@@ -166,7 +166,7 @@ def question_meta(question: Question) -> dict[str, Any]:
             "items": [asdict(each) for each in prompt.choices.items],
             "more": prompt.choices.more,
         },
-        "values": dict(prompt.values),
+        "values": {**prompt.values, **prompt.changes},
         "phrase": prompt.phrase,
         "yes": prompt.yes,
         "warning": prompt.warning,

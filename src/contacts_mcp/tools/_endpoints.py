@@ -26,13 +26,14 @@ from contacts_mcp.contract import (
     UpdateContact,
     UpdateContactGroup,
 )
+from contacts_mcp.guard import ValueChange
 from contacts_mcp.tools._answers import Page, SavedContact, next_page, slice_page
 from contacts_mcp.tools._arguments import blank_fields, describe_nothing
 from contacts_mcp.tools._create_contact import CreateContactArguments, CreatedContact, prepare_creation
 from contacts_mcp.tools._erasure import EraseArguments, ErasureResult, prepare_erasure
 from contacts_mcp.tools._group_calls import SavedGroup, create_group, delete_group, remove_member
 from contacts_mcp.tools._known_records import Deleted, GroupDeleted, MemberRemoved
-from contacts_mcp.tools._targets import read_target
+from contacts_mcp.tools._targets import ListChanges, read_target
 from contacts_mcp.tools._tool import Backend, Prepare, PreparedCall, Run, Tool
 from contacts_mcp.tools._values import Remarks, describe_own_form, edit_tags, normalize_phone, require_tag_count
 
@@ -141,7 +142,7 @@ async def _update_contact(backend: Backend, arguments: UpdateContactArguments) -
     if not backend.may_read:  # which fields differed would tell what is stored
         await backend.send(_update(arguments.contact_id, wanted))
         return UpdatedContact(id=before.id, changed=[FieldChange(field=name) for name in wanted], **remarks.fields())
-    differing = {name: value for name, value in wanted.items() if value != getattr(before, name)}
+    differing = _differing(wanted, before)
     after = before
     if differing:
         after = await backend.send(_update(arguments.contact_id, differing))
@@ -155,6 +156,19 @@ async def _update_contact(backend: Backend, arguments: UpdateContactArguments) -
         changed=[_describe_change(name, getattr(before, name), getattr(after, name)) for name in changed],
         **remarks.fields(),
     )
+
+
+def _list_contact_changes(backend: Backend, arguments: UpdateContactArguments, before: Contact) -> list[ValueChange]:
+    wanted, _ = _wanted_fields(arguments, before, backend.default_region)
+    return _to_changes(_differing(wanted, before), before)
+
+
+def _differing(wanted: Mapping[str, Any], before: Record) -> dict[str, Any]:
+    return {name: value for name, value in wanted.items() if value != getattr(before, name)}
+
+
+def _to_changes(differing: Mapping[str, Any], before: Record) -> list[ValueChange]:
+    return [ValueChange(name, getattr(before, name), value) for name, value in differing.items()]
 
 
 def _describe_change(name: str, before: Any, after: Any) -> FieldChange:
@@ -195,11 +209,17 @@ async def _list_contact_groups(backend: Backend, arguments: ListContactGroupsArg
 
 
 async def _update_contact_group(backend: Backend, arguments: UpdateContactGroupArguments) -> Group:
-    changes = arguments.model_dump(exclude_unset=True, exclude={"clear_fields"})
-    if arguments.clear_fields:
-        changes["description"] = None
-    saved = await backend.send(UpdateContactGroup(**changes))
+    saved = await backend.send(UpdateContactGroup(group_id=arguments.group_id, **_group_fields(arguments)))
     return saved if backend.may_read else Group(id=saved.id, name=arguments.name, description=arguments.description)
+
+
+def _list_group_changes(_: Backend, arguments: UpdateContactGroupArguments, before: Group) -> list[ValueChange]:
+    return _to_changes(_differing(_group_fields(arguments), before), before)
+
+
+def _group_fields(arguments: UpdateContactGroupArguments) -> dict[str, Any]:
+    fields = arguments.model_dump(exclude_unset=True, exclude={"group_id", "clear_fields"})
+    return fields | ({"description": None} if arguments.clear_fields else {})
 
 
 async def _list_group_members(backend: Backend, arguments: ListGroupMembersArguments) -> MemberListing:
@@ -231,6 +251,7 @@ class _Custom(NamedTuple):
     arguments: type[BaseModel] | None = None
     answer: type[BaseModel] | None = None
     prepare: Prepare | None = None
+    list_changes: ListChanges | None = None
 
 
 def _derive_tool(call: type[Call[Any]], custom: _Custom) -> Tool:
@@ -250,8 +271,8 @@ def _derive_tool(call: type[Call[Any]], custom: _Custom) -> Tool:
         return PreparedCall(
             call.risk,
             run_and_note,
-            lambda: read_target(backend, call.risk, given),
-            values=given.model_dump(exclude_unset=True, exclude=set(call.path_fields)),
+            lambda: read_target(backend, call.risk, given, custom.list_changes),
+            values={} if custom.list_changes else given.model_dump(exclude_unset=True, exclude=set(call.path_fields)),
             results=results,
         )
 
@@ -271,13 +292,13 @@ def _derive_tool(call: type[Call[Any]], custom: _Custom) -> Tool:
 _CUSTOM: Mapping[type[Call[Any]], _Custom] = {
     ListContacts: _Custom(_list_contacts, answer=ContactListing),
     CreateContact: _Custom(arguments=CreateContactArguments, answer=CreatedContact, prepare=prepare_creation),
-    UpdateContact: _Custom(_update_contact, UpdateContactArguments, UpdatedContact),
+    UpdateContact: _Custom(_update_contact, UpdateContactArguments, UpdatedContact, list_changes=_list_contact_changes),
     GdprDeleteContact: _Custom(arguments=EraseArguments, answer=ErasureResult, prepare=prepare_erasure),
     ListContactGroups: _Custom(_list_contact_groups, ListContactGroupsArguments, GroupListing),
     CreateContactGroup: _Custom(create_group, answer=SavedGroup),
     DeleteContactGroup: _Custom(delete_group, answer=GroupDeleted),
     RemoveGroupMember: _Custom(remove_member, answer=MemberRemoved),
-    UpdateContactGroup: _Custom(_update_contact_group, UpdateContactGroupArguments),
+    UpdateContactGroup: _Custom(_update_contact_group, UpdateContactGroupArguments, list_changes=_list_group_changes),
     ListGroupMembers: _Custom(_list_group_members, ListGroupMembersArguments, MemberListing),
 }
 ENDPOINTS: tuple[Tool, ...] = tuple(_derive_tool(call, _CUSTOM.get(call, _Custom())) for call in CALLS)

@@ -1,5 +1,6 @@
 """What a guarded call changes, as a person reads it in a question: the records and the effect."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -16,7 +17,7 @@ from contacts_mcp.contract import (
     RemoveGroupMember,
     Risk,
 )
-from contacts_mcp.guard import Target, hash_json
+from contacts_mcp.guard import Target, ValueChange, hash_json
 from contacts_mcp.text import quote
 from contacts_mcp.tools._new_group import NewGroup
 from contacts_mcp.tools._tool import Backend
@@ -30,10 +31,18 @@ _CONTACT_EFFECT = {
 _RESTORABLE_EFFECT = "The contact is removed from all groups. It can be restored later, but not into its groups."
 
 
-async def read_target(backend: Backend, risk: Risk, arguments: BaseModel) -> Target:
+ListChanges = Callable[[Backend, Any, Any], Sequence[ValueChange]]
+"""Lists the fields that a call changes, from its arguments and the record as it is."""
+_NO_CHANGE_EFFECT = "Nothing changes: these are the values that are there already."
+
+
+async def read_target(
+    backend: Backend, risk: Risk, arguments: BaseModel, list_changes: ListChanges | None = None
+) -> Target:
     """Read what the call changes: the contact, the group, both, or nothing yet (a create).
 
-    An erasure has a target of its own. Raises NotFound if the record does not exist.
+    With `list_changes` the target has the old and the new values. An erasure has a target of its own. Raises NotFound
+    if the record does not exist.
     """
     contact_id, group_id = (getattr(arguments, name, None) for name in ("contact_id", "group_id"))
     records: list[Contact | Group] = []
@@ -54,7 +63,9 @@ async def read_target(backend: Backend, risk: Risk, arguments: BaseModel) -> Tar
     effect = _effect(risk, records) if is_known else _description(arguments)
     if isinstance(arguments, DeleteContact) and "restore" in ((await backend.offer()).extensions or ()):
         effect = _RESTORABLE_EFFECT
-    return Target(label, effect, hash_json([record.model_dump() for record in state]))
+    changes = list_changes(backend, arguments, records[0]) if list_changes else ()
+    effect = _NO_CHANGE_EFFECT if list_changes and not changes else effect
+    return Target(label, effect, hash_json([record.model_dump() for record in state]), changes=changes)
 
 
 def describe_record(record: Contact | Group) -> str:

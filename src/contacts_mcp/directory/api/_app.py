@@ -91,4 +91,4 @@ def _allowed_methods(request: Request) -> list[str]:
 
 async def _handle_directory_error(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, DirectoryError)
-    return JSONResponse({"detail": str(error)}, error.status, error.headers)
+    return JSONResponse({"detail": error.detail}, error.status, error.headers)

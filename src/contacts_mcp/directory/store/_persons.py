@@ -257,7 +257,7 @@ def _to_receipt(row: Row) -> Receipt:
 
 def _check_reason(reason: str, rows: Sequence[Row]) -> None:
     if fault := find_fault(reason):
-        raise PersonalReason(f"reason: {fault}")
+        raise PersonalReason(fault)
     for row in rows:
         if repeats_contact(reason, **{name: row[name] for name in ("name", "company_name", "email", "phone_number")}):
-            raise PersonalReason("reason: must not contain the contact's name, e-mail or number: the reason is kept")
+            raise PersonalReason("must not contain the contact's name, e-mail or number: the reason is kept")

@@ -165,12 +165,14 @@ class ApiKeyAccess(Access):
 
     async def log_in(self, secret: str) -> Caller:
         """Return the caller whose key or token a person typed into a page. Raises Refusal as `authenticate`."""
-        with suppress(InvalidCredential):
-            ways = (make(secret, "the login page") for make in (Credential.key, Credential.token))
-            for credential in dict.fromkeys(ways):
-                if caller := await self._identify(credential):
-                    return caller
+        for credential in _typed_credentials(secret):
+            if caller := await self._identify(credential):
+                return caller
         raise Refusal(HTTPStatus.UNAUTHORIZED, "unauthorized", _WRONG_KEY)
+
+    def has_accepted(self, secret: str) -> bool:
+        """Whether the service has accepted a key or token, and has not refused it since."""
+        return any(_cache_key(credential) in self._good for credential in _typed_credentials(secret))
 
     async def _identify(self, credential: Credential) -> Caller | None:
         """Return whose key it is; None if the service refuses it."""
@@ -192,7 +194,7 @@ class ApiKeyAccess(Access):
 
     async def _rights_of(self, credential: Credential) -> KeyRights | None:
         """Return the rights of a key; None if the service refuses it. Concurrent requests with one share a check."""
-        key = f"{credential.header_name} {credential.fingerprint}"  # the header may change the answer
+        key = _cache_key(credential)
         is_known, rights = self._recall(key)
         if is_known:
             return rights
@@ -231,6 +233,7 @@ class ApiKeyAccess(Access):
             self._good[key] = (self._clock() + _GOOD_KEY_TTL_SECONDS, rights)
         else:
             self._bad[key] = None
+            self._good.pop(key, None)  # or it would be accepted again while the service is away
         return rights
 
     async def _ask(self, credential: Credential) -> KeyRights | None:
@@ -240,6 +243,18 @@ class ApiKeyAccess(Access):
             return None
         except PermissionDenied:
             return KeyRights()  # the service knows the key
+
+
+def _cache_key(credential: Credential) -> str:
+    return f"{credential.header_name} {credential.fingerprint}"  # the header may change the answer
+
+
+def _typed_credentials(secret: str) -> list[Credential]:
+    """Return the ways in which a service may take what a person has typed; none for what cannot be a key."""
+    with suppress(InvalidCredential):
+        ways = (make(secret, "the login page") for make in (Credential.key, Credential.token))
+        return list(dict.fromkeys(ways))
+    return []
 
 
 def _find_proxy(scope: Scope) -> str | None:

@@ -87,6 +87,7 @@ class OidcClient:
         self._clock = clock
         self._endpoints: Endpoints | None = None
         self._due_at = self._warned_at = -math.inf
+        self._is_expired = False
         self._lock = anyio.Lock()
         self._running: Counter[str] = Counter()
 
@@ -131,10 +132,15 @@ class OidcClient:
             raise _refusal(HTTPStatus.FORBIDDEN, f"you may not see contacts: your login lacks the scope {_READ_SCOPE}")
         return caller
 
+    def reload(self) -> str:
+        """Fetch the issuer's metadata again at the next login; what was found before stays in use if that fails."""
+        self._is_expired = True
+        return "the login's addresses are fetched again"
+
     async def _find_endpoints(self) -> Endpoints:
         """Return the endpoints; those found before stay in use while the metadata cannot be fetched again."""
         async with self._lock:
-            if self._clock() >= self._due_at:
+            if self._is_expired or self._clock() >= self._due_at:
                 await self._load()
         if self._endpoints is None:
             raise _unavailable()
@@ -142,6 +148,7 @@ class OidcClient:
 
     async def _load(self) -> None:
         wait = _METADATA_TTL_SECONDS
+        self._is_expired = False
         try:
             with anyio.fail_after(FETCH_TIMEOUT_SECONDS, shield=True):  # other people wait for it, too
                 self._endpoints = await read_metadata(self._issuer.url, self._fetch, _read_endpoints)
