@@ -12,7 +12,10 @@ from contacts_mcp.tools._endpoints import ENDPOINTS
 from contacts_mcp.tools._export_contacts import export_contacts
 from contacts_mcp.tools._find_contacts import find_contacts
 from contacts_mcp.tools._find_duplicate_contacts import find_duplicate_contacts
+from contacts_mcp.tools._get_receipt import get_receipt
 from contacts_mcp.tools._import_contacts import import_contacts
+from contacts_mcp.tools._list_audience import list_audience
+from contacts_mcp.tools._list_plan_rows import list_plan_rows
 from contacts_mcp.tools._merge_contacts import merge_contacts
 from contacts_mcp.tools._tool import Tool
 from contacts_mcp.tools._update_matching_contacts import update_matching_contacts
@@ -32,6 +35,8 @@ WORKFLOWS: tuple[Tool, ...] = (
 """Tools that do a whole job on the server in one or two calls, or what the documented API has no endpoint for."""
 
 TOOLS: tuple[Tool, ...] = ENDPOINTS + WORKFLOWS
+PANEL_TOOLS: tuple[Tool, ...] = (list_plan_rows, list_audience, get_receipt)
+"""Tools that only read, for a panel that shows more than a model needs; no model sees them."""
 _CLOSED = {"additionalProperties": False}  # the strict modes of OpenAI and Anthropic require it
 TOOLSETS = {"endpoints": ENDPOINTS, "workflows": WORKFLOWS}  # names that stand for several tools in a setting
 
