@@ -117,6 +117,10 @@ class KeptListings:
         kept = self._kept.get((owner, key))
         return kept.listing if kept and self._clock() - kept.made_at < max_age_seconds else None
 
+    def clear(self) -> None:
+        """Forget all lists."""
+        self._kept.clear()
+
     def _drop_expired(self) -> None:
         oldest = self._clock() - LIFETIME_SECONDS
         while self._kept and next(iter(self._kept.values())).made_at <= oldest:

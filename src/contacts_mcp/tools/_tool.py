@@ -133,7 +133,11 @@ class Backend:
         """Send a call within the caller's write budget. Raises a ContactsError if it did not succeed."""
         if not self.consent.is_given:
             self.budget.spend(call)
-        return await self.client.send(call, self.report)
+        try:
+            return await self.client.send(call, self.report)
+        finally:
+            if call.risk is Risk.ERASE:
+                self.listings.clear()  # they may show who was erased
 
     async def supports(self, extension: str) -> bool:
         """Whether the service offers an extension that only makes a job faster; False if it gives no answer."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from support.hosts import MISSING_ID, Host
+from support.hosts import MISSING_ID, Host, Person
 from support.loop_watch import watch_loop
 
 MEMBERS = (
@@ -93,6 +93,16 @@ async def test_members_that_another_caller_has_read_are_read_again(
         await names(kari, group, "reachable", offset=1)
 
     assert api.calls == ["GetContactGroup", "ListGroupMembers"]
+
+
+async def test_member_who_was_erased_is_shown_by_no_later_page(directory: Host, person: Person) -> None:
+    group = await fill_group(directory)
+    listed = (await directory.call("list_audience", group_id=group))["contacts"]
+    (erased,) = [row["id"] for row in listed if row["name"] == "Kari"]
+    person.content = {"typed": "Kari"}
+    await directory.call("gdpr_delete_contact", contact_id=erased, reason="Article 17 request")
+
+    assert await names(directory, group, "reachable", offset=1) == ["Per", "Eva", "Liv"]
 
 
 async def test_hostile_names_and_numbers_are_shown_as_harmless_text(either: Host) -> None:
