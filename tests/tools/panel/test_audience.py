@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from contacts_mcp.contract import UpdateContact
 from support.hosts import MISSING_ID, Host, Person
 from support.loop_watch import watch_loop
 
@@ -50,8 +51,11 @@ async def test_each_part_has_the_members_that_the_check_counts(either: Host) -> 
         }
 
 
-async def test_members_are_shown_with_their_number_and_the_reason(directory: Host) -> None:
+async def test_members_are_shown_with_their_number_and_the_reason(directory: Host, api: Any) -> None:
     group = await fill_group(directory)
+    members = (await directory.call("list_group_members", group_id=group))["members"]
+    (ada,) = [each["id"] for each in members if each["name"] == "Ada"]
+    await api.send(UpdateContact(contact_id=ada, phone_number="91 00 00 03"))  # the tools would normalize it
 
     shown = {part: await directory.call("list_audience", group="kunder", part=part) for part in PARTS}
 
@@ -61,6 +65,7 @@ async def test_members_are_shown_with_their_number_and_the_reason(directory: Hos
     assert reasons["Kari"] == "duplicate"
     assert reasons["Eva"] == "landline"
     assert reasons["Liv"] == "landline, duplicate"
+    assert reasons["Ada"] == "not_e164"
     assert reasons["Nils"] == "invalid"
     assert reasons["Siri"] == "no_number"
     assert (rows["Kari"]["phone_number"], rows["Kari"]["same_as"]) == ("+4791000001", "Ola")
@@ -102,7 +107,7 @@ async def test_member_who_was_erased_is_shown_by_no_later_page(directory: Host, 
     person.content = {"typed": "Kari"}
     await directory.call("gdpr_delete_contact", contact_id=erased, reason="Article 17 request")
 
-    assert await names(directory, group, "reachable", offset=1) == ["Per", "Eva", "Liv"]
+    assert await names(directory, group, "reachable", offset=1) == ["Per", "Eva", "Liv", "Ada"]
 
 
 async def test_hostile_names_and_numbers_are_shown_as_harmless_text(either: Host) -> None:
