@@ -108,4 +108,4 @@ async def platform(files: Path, person: Person) -> AsyncIterator[Host]:
 def either(request: pytest.FixtureRequest) -> Host:
     """A host over each kind of service."""
     name = "directory" if request.param == "embedded" else "platform"
-    return request.getfixturevalue(name)  # type: ignore[no-any-return]
+    return request.getfixturevalue(name)
